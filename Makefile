@@ -1,0 +1,53 @@
+# What one does with Sitio, a target each. Bare `make` lists them.
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+CONTAINER_ENGINE ?= $(shell command -v podman || command -v docker)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test needs lint bench soak images screenshots
+
+help: ## List the targets
+	@echo "Sitio $(VERSION)"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+demo: ## Run the mesh on a sample shop, with a dashboard (ARGS="--duration 60s")
+	cargo run --release --locked -- demo $(ARGS)
+
+run: ## Say how to put a sidecar before a program of yours
+	@echo "cargo run --release -- run --port 8080 --target 8087 -- python3 -m http.server 8087"
+	@echo "starts the program, tunnels port 8080 to its port 8087, and shows the traffic on a dashboard."
+
+test: needs ## Install what is missing (on Debian) and run all tests
+	cargo build --workspace --bins --locked
+	cargo test --workspace --locked --no-fail-fast
+
+needs:
+	tests/install
+	npm ci --prefix tests --no-audit --no-fund
+
+lint: ## Check the format and the lints; a warning is an error
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+bench: ## Measure the hot path's steps, and Sitio beside what a user would pick instead (ARGS="--rounds 3")
+	cargo bench --locked -p sitio-sidecar --bench hot_path
+	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
+	target/release/side-by-side $(ARGS)
+
+soak: ## Hold a sidecar under full load for ten minutes; its memory must stay flat (ARGS="--minutes 2")
+	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
+	target/release/soak $(ARGS)
+
+images: ## Build the two container images with podman or docker
+ifeq ($(CONTAINER_ENGINE),)
+	@echo "make images: neither podman nor docker is here; install one of them" >&2; exit 1
+else
+	$(CONTAINER_ENGINE) build -f deploy/Containerfile --build-arg SITIO_VERSION=$(VERSION) \
+		--target sidecar -t localhost/sitio-sidecar:$(VERSION) .
+	$(CONTAINER_ENGINE) build -f deploy/Containerfile --build-arg SITIO_VERSION=$(VERSION) \
+		--target control-plane -t localhost/sitio-control-plane:$(VERSION) .
+endif
+
+screenshots: needs ## Take the README's pictures of the dashboard from the demo
+	cargo build --workspace --bins --locked
+	cargo run --locked -p sitio-tests --bin screenshots

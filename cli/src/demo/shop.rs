@@ -1,0 +1,83 @@
+//! The sample shop: four small HTTP services that the demo puts behind sidecars.
+
+pub(crate) mod catalogue;
+mod latency;
+mod legacy;
+pub(crate) mod orders;
+mod payments;
+mod search;
+mod storefront;
+
+use std::fmt;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use axum::routing::get;
+use tokio_util::sync::CancellationToken;
+
+use crate::demo::shop::catalogue::Catalogue;
+use crate::demo::shop::orders::Orders;
+
+/// What the shop is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Service {
+    /// Pages, the cart and accounts.
+    Storefront,
+    /// Checkout, orders and refunds.
+    Payments,
+    /// Finds products.
+    Search,
+    /// What nobody dares to touch.
+    Legacy,
+}
+
+impl Service {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Storefront, Self::Payments, Self::Search, Self::Legacy];
+
+    /// The name under which the mesh knows it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Storefront => "storefront",
+            Self::Payments => "payments",
+            Self::Search => "search",
+            Self::Legacy => "legacy",
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What all instances of all services share, as real ones share a database. Clones are handles.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shop {
+    catalogue: Arc<Catalogue>,
+    orders: Arc<Orders>,
+}
+
+impl Shop {
+    /// Serves one instance of a service until drained.
+    pub(crate) async fn serve(self, service: Service, listener: TcpListener, drain: CancellationToken) -> anyhow::Result<()> {
+        let routes = match service {
+            Service::Storefront => storefront::routes(self.catalogue),
+            Service::Payments => payments::routes(self.orders),
+            Service::Search => search::routes(self.catalogue),
+            Service::Legacy => legacy::routes(&self.catalogue),
+        };
+        let routes: Router = routes.route("/healthz", get(async || "ok\n"));
+        let listener = tokio::net::TcpListener::from_std(listener).context("take over a service's listener")?;
+        axum::serve(listener, routes)
+            .with_graceful_shutdown(drain.cancelled_owned())
+            .await
+            .with_context(|| format!("serve {service}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

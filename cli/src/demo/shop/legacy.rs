@@ -1,0 +1,68 @@
+//! The legacy service: slow, heavy, and the one that somebody will want to turn off.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use futures_util::{StreamExt, stream};
+
+use crate::demo::shop::catalogue::Catalogue;
+use crate::demo::shop::latency::Latency;
+
+/// Bytes of an export, at least: the catalogue as it was on each of many days.
+const EXPORT_BYTES_MIN: usize = 1_000_000;
+
+/// Bytes written at a time, and the pause after each, as a program does that reads from a slow disk.
+const PIECE_BYTES: usize = 64 * 1024;
+const PAUSE: Duration = Duration::from_millis(6);
+
+const EXPORT: Latency = Latency::around_ms(140, 0.4);
+const REPORT: Latency = Latency::around_ms(420, 0.3);
+const IMPORT: Latency = Latency::around_ms(210, 0.4);
+
+#[derive(Clone)]
+struct Papers {
+    export: Bytes,
+    report: Bytes,
+}
+
+pub(super) fn routes(catalogue: &Catalogue) -> Router {
+    let day = catalogue.to_csv();
+    let export = day.repeat(EXPORT_BYTES_MIN.div_ceil(day.len()));
+    let papers = Papers { export: export.into(), report: day.into() };
+    Router::new()
+        .route("/legacy/export", get(export_all))
+        .route("/legacy/report.csv", get(report))
+        .route("/legacy/import", post(import))
+        .with_state(papers)
+}
+
+/// Sends everything piece by piece, without saying beforehand how long it will be.
+async fn export_all(State(papers): State<Papers>) -> Response {
+    EXPORT.pass().await;
+    let pieces: Vec<Bytes> = (0..papers.export.len())
+        .step_by(PIECE_BYTES)
+        .map(|from| papers.export.slice(from..papers.export.len().min(from + PIECE_BYTES)))
+        .collect();
+    let slowly = stream::iter(pieces).then(async |piece| {
+        tokio::time::sleep(PAUSE).await;
+        Ok::<_, Infallible>(piece)
+    });
+    ([(CONTENT_TYPE, "text/csv; charset=utf-8")], Body::from_stream(slowly)).into_response()
+}
+
+async fn report(State(papers): State<Papers>) -> Response {
+    REPORT.pass().await;
+    ([(CONTENT_TYPE, "text/csv; charset=utf-8")], papers.report).into_response()
+}
+
+async fn import(lines: String) -> Response {
+    IMPORT.pass().await;
+    (StatusCode::ACCEPTED, format!("{} lines taken\n", lines.lines().count())).into_response()
+}

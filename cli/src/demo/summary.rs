@@ -1,0 +1,157 @@
+//! Compares what the shoppers sent with what the mesh has counted, and says so at the end.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use mesh::endpoint::Endpoint;
+use reqwest::Client;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::demo::traffic::tally::Tally;
+use crate::paint::Paint;
+
+/// Sidecars report every second: after two, the last request must have been told of.
+const REPORTS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Endpoints named that do not agree.
+const NAMED_MAX: usize = 5;
+
+/// Hits by service and endpoint.
+type Counts = BTreeMap<(String, Endpoint), u64>;
+
+/// What became of a comparison.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    sent: Counts,
+    counted: Counts,
+    not_sent: u64,
+}
+
+/// Asks the control plane until it has counted what was sent, or the last reports must have been in.
+pub(crate) async fn compare(tally: Tally, dashboard: SocketAddr) -> anyhow::Result<Comparison> {
+    let client = Client::builder().no_proxy().timeout(REPORTS_WITHIN).build().context("make an HTTP client")?;
+    let deadline = Instant::now() + REPORTS_WITHIN;
+    loop {
+        let comparison =
+            Comparison { sent: tally.requests.clone(), counted: counted(&client, dashboard).await?, not_sent: tally.not_sent };
+        if comparison.agrees() || Instant::now() >= deadline {
+            return Ok(comparison);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The hits that the API tells.
+async fn counted(client: &Client, dashboard: SocketAddr) -> anyhow::Result<Counts> {
+    #[derive(Deserialize)]
+    struct Answer {
+        endpoints: Vec<Row>,
+    }
+    #[derive(Deserialize)]
+    struct Row {
+        service: String,
+        method: String,
+        route: String,
+        hits: u64,
+    }
+    let answer = client.get(format!("http://{dashboard}/api/v1/endpoints")).send().await.context("ask the control plane")?;
+    let answer: Answer = answer.error_for_status()?.json().await.context("understand the control plane's numbers")?;
+    let mut counts = Counts::new();
+    for row in answer.endpoints {
+        let endpoint = Endpoint::named(&row.method, &row.route).with_context(|| format!("name {} {}", row.method, row.route))?;
+        *counts.entry((row.service, endpoint)).or_default() += row.hits;
+    }
+    Ok(counts)
+}
+
+impl Comparison {
+    /// Whether every endpoint was counted as often as it was called.
+    pub(crate) fn agrees(&self) -> bool {
+        self.differences().next().is_none()
+    }
+
+    /// Endpoints with what was sent and what was counted, where the two differ.
+    fn differences(&self) -> impl Iterator<Item = (&(String, Endpoint), u64, u64)> {
+        let only_counted = self.counted.keys().filter(|name| !self.sent.contains_key(*name));
+        let count = |counts: &Counts, name| counts.get(name).copied().unwrap_or(0);
+        self.sent
+            .keys()
+            .chain(only_counted)
+            .map(move |name| (name, count(&self.sent, name), count(&self.counted, name)))
+            .filter(|(_, sent, counted)| sent != counted)
+    }
+
+    /// The words, ready to print.
+    pub(crate) fn words(&self, paint: Paint) -> String {
+        let sent: u64 = self.sent.values().sum();
+        let counted: u64 = self.counted.values().sum();
+        let endpoints = self.sent.len();
+        let mut lines = vec![format!("  Sent     {sent} requests to {endpoints} endpoints")];
+        lines.push(if self.agrees() {
+            format!("  Counted  {counted} by the control plane: {}", paint.good("they agree, endpoint by endpoint"))
+        } else {
+            format!("  Counted  {counted} by the control plane: {}", paint.bad(self.reading(sent, counted)))
+        });
+        for ((service, endpoint), sent, counted) in self.differences().take(NAMED_MAX) {
+            lines.push(format!("           {service} {endpoint}: {sent} sent, {counted} counted"));
+        }
+        if self.not_sent > 0 {
+            lines.push(format!("  Not sent {}, because no connection could be made", self.not_sent));
+        }
+        lines.join("\n")
+    }
+
+    fn reading(&self, sent: u64, counted: u64) -> String {
+        let is_missing = self.differences().any(|(_, sent, counted)| counted < sent);
+        if is_missing {
+            "they do not agree".to_owned()
+        } else {
+            // Anybody may call a pod's sidecar, and the demo invites to it.
+            format!("{} more, which somebody else has sent", counted - sent)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(of: &[(&str, u64)]) -> Counts {
+        of.iter().map(|(route, hits)| (("web".to_owned(), Endpoint::named("GET", route).unwrap()), *hits)).collect()
+    }
+
+    fn comparison(sent: &[(&str, u64)], counted: &[(&str, u64)]) -> Comparison {
+        Comparison { sent: counts(sent), counted: counts(counted), not_sent: 0 }
+    }
+
+    #[test]
+    fn equal_counts_agree() {
+        let comparison = comparison(&[("/", 3), ("/a", 4)], &[("/a", 4), ("/", 3)]);
+        assert!(comparison.agrees());
+        assert_eq!(
+            comparison.words(Paint::Plain),
+            "  Sent     7 requests to 2 endpoints\n  Counted  7 by the control plane: they agree, endpoint by endpoint"
+        );
+    }
+
+    #[test]
+    fn equal_sums_of_different_parts_do_not_agree() {
+        let comparison = comparison(&[("/", 3), ("/a", 4)], &[("/", 4), ("/a", 3)]);
+        assert!(!comparison.agrees());
+        assert!(comparison.words(Paint::Plain).contains("they do not agree\n           web GET /: 3 sent, 4 counted"));
+    }
+
+    #[test]
+    fn the_calls_of_a_visitor_are_told_from_lost_ones() {
+        let visited = comparison(&[("/", 3)], &[("/", 4), ("/a", 1)]);
+        assert!(visited.words(Paint::Plain).contains("2 more, which somebody else has sent"));
+        let lost = comparison(&[("/", 3)], &[("/", 2), ("/a", 9)]);
+        assert!(lost.words(Paint::Plain).contains("they do not agree"));
+    }
+}

@@ -1,0 +1,134 @@
+//! `sitio run`: starts any program with a sidecar before it, and ends when the program ends.
+
+mod child;
+mod front;
+mod target;
+
+use std::ffi::OsString;
+use std::io;
+use std::net::IpAddr;
+use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::http::Uri;
+use sidecar::config::NotFoundPage;
+use sidecar::link::dial::Token;
+
+use crate::embedded::Place;
+use crate::interrupt::{Interrupt, Interrupts};
+use crate::local_mesh::LocalMesh;
+use crate::ports::LOOPBACK;
+use crate::run::child::{Child, GRACE, exit_code};
+use crate::run::front::Front;
+use crate::run::target::Target;
+use crate::usage;
+
+/// Without the program nothing can be answered any more: there is only a goodbye to say.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Start a program with a sidecar before it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: sitio run --port 8080 --target 8087 -- python3 -m http.server 8087")]
+pub(crate) struct Options {
+    /// Port to take requests on.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// Port that the program listens on.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    target: u16,
+    /// Address to take requests on.
+    #[arg(long, value_name = "ADDRESS", default_value_t = LOOPBACK)]
+    address: IpAddr,
+    /// Name of the service [default: the program's name].
+    #[arg(long)]
+    name: Option<String>,
+    /// Control plane to report to, such as http://127.0.0.1:8091 [default: one of our own].
+    #[arg(long, value_name = "URL", value_parser = control_plane, conflicts_with_all = ["http_port", "grpc_port", "data_dir"])]
+    control_plane: Option<Uri>,
+    /// Token for that control plane [default: none]
+    #[arg(long, env = "SITIO_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    #[command(flatten)]
+    place: Place,
+    /// Port to tell health and numbers on; 0 for any that is free.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    admin_port: u16,
+    /// HTML file in place of the program's 404 pages, or built-in [default: none].
+    #[arg(long, value_name = "PATH", value_parser = not_found_page)]
+    not_found_page: Option<NotFoundPage>,
+    /// The program with its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl Options {
+    fn token(&self) -> Token {
+        self.token.clone().map_or(Token::None, Token::Text)
+    }
+}
+
+fn control_plane(value: &str) -> Result<Uri, &'static str> {
+    let is_http = |uri: &Uri| uri.scheme_str() == Some("http") && uri.host().is_some();
+    value.parse().ok().filter(is_http).ok_or("expected a URL such as http://127.0.0.1:8091")
+}
+
+fn not_found_page(value: &str) -> io::Result<NotFoundPage> {
+    if value == "built-in" {
+        return Ok(NotFoundPage::BuiltIn);
+    }
+    std::fs::read(value).map(|_| NotFoundPage::File(value.into()))
+}
+
+/// Runs the program behind a sidecar, and gives the code that the program ended with.
+pub(crate) async fn run(options: Options, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    if options.port == options.target {
+        return Ok(usage::refuse("--port and --target are the same port, so requests would go round in circles"));
+    }
+    let (command, arguments) = options.command.split_first().expect("clap requires a command");
+    let target = Target::on(options.target);
+    target.refuse_if_taken().await?;
+    let front = Front::bind(&options, command)?;
+    let child = match Child::start(command, arguments) {
+        Ok(child) => child,
+        Err(not_started) => {
+            eprintln!("sitio: {not_started}");
+            return Ok(ExitCode::from(not_started.code()));
+        }
+    };
+    let status = accompany(child, target, front, interrupts).await?;
+    Ok(ExitCode::from(exit_code(status)))
+}
+
+/// Waits until the program listens, tunnels to it, and ends with it.
+async fn accompany(mut child: Child, target: Target, front: Front, mut interrupts: Interrupts) -> anyhow::Result<ExitStatus> {
+    let target = tokio::select! {
+        target = target.listening() => target,
+        interrupt = interrupts.first() => return child.end(interrupt).await.context("wait for the program"),
+        status = child.ended() => {
+            let status = status.context("wait for the program")?;
+            eprintln!("sitio: the program ended ({status}) before it listened on {target}");
+            return Ok(status);
+        }
+    };
+    let mut mesh = front.open(target);
+    let status = tokio::select! {
+        status = child.ended() => {
+            leave(mesh, LEAVE_WITHIN).await;
+            status
+        }
+        interrupt = interrupts.first() => tokio::join!(child.end(interrupt), leave(mesh, GRACE)).0,
+        why = mesh.ended_early() => {
+            child.end(Interrupt::Terminate).await.context("wait for the program")?;
+            return Err(why);
+        }
+    };
+    status.context("wait for the program")
+}
+
+/// The program has ended, and its code is what counts: trouble on the way out is only told.
+async fn leave(mesh: LocalMesh, within: Duration) {
+    if let Err(error) = mesh.stop(within).await {
+        eprintln!("sitio: {error:#}");
+    }
+}

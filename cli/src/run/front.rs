@@ -1,0 +1,95 @@
+//! What stands before a decorated program: a sidecar, and a control plane if there is none elsewhere.
+
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use axum::http::Uri;
+use sidecar::config::NotFoundPage;
+use sidecar::link::dial::Token;
+
+use crate::embedded::Embedded;
+use crate::local_mesh::LocalMesh;
+use crate::ports::{LOOPBACK, listen};
+use crate::run::Options;
+use crate::sidecars::{Ports, Sidecar};
+
+/// How long exchanges under way may take to finish after an interrupt: as long as the program may take to end.
+const FINISH_WITHIN: Duration = Duration::from_secs(7);
+
+/// Everything with its ports taken, and nothing running yet. Requests that come early wait.
+#[derive(Debug)]
+pub(super) struct Front {
+    service: String,
+    pod: String,
+    entrance: SocketAddr,
+    ports: Ports,
+    control_plane: ControlPlane,
+    not_found_page: Option<NotFoundPage>,
+}
+
+#[derive(Debug)]
+enum ControlPlane {
+    Elsewhere(Uri, Token),
+    Here(Box<Embedded>),
+}
+
+impl Front {
+    /// Takes the ports that the options name.
+    pub(super) fn bind(options: &Options, command: &OsStr) -> anyhow::Result<Self> {
+        let entrance = SocketAddr::new(options.address, options.port);
+        let traffic = listen(entrance, "--port")?;
+        let admin = listen(SocketAddr::new(LOOPBACK, options.admin_port), "--admin-port")?;
+        let control_plane = match &options.control_plane {
+            Some(url) => ControlPlane::Elsewhere(url.clone(), options.token()),
+            None => ControlPlane::Here(Box::new(Embedded::bind(&options.place)?)),
+        };
+        let service = options.name.clone().unwrap_or_else(|| program_name(command));
+        let pod = pod_name(&service, options.port);
+        let not_found_page = options.not_found_page.clone();
+        Ok(Self { service, pod, entrance, ports: Ports { traffic, admin }, control_plane, not_found_page })
+    }
+
+    /// Starts to tunnel to `target`.
+    pub(super) fn open(self, target: SocketAddr) -> LocalMesh {
+        eprintln!("sitio: {} is on http://{}, in front of {target}", self.service, self.entrance);
+        let mut mesh = LocalMesh::default();
+        let (control_plane, token) = match self.control_plane {
+            ControlPlane::Elsewhere(url, token) => (url, token),
+            ControlPlane::Here(embedded) => {
+                eprintln!("sitio: the dashboard is on http://{}", embedded.dashboard());
+                let url = embedded.stream_url();
+                mesh.start_control_plane(*embedded);
+                (url, Token::None)
+            }
+        };
+        let Self { service, pod, not_found_page, .. } = self;
+        let sidecar = Sidecar { service, pod, target, control_plane, token, not_found_page, drain_timeout: FINISH_WITHIN };
+        let drain = mesh.pods.drain();
+        mesh.pods.start(sidecar.run(self.ports, drain));
+        mesh
+    }
+}
+
+/// `python3` for `/usr/bin/python3`.
+fn program_name(command: &OsStr) -> String {
+    Path::new(command).file_name().unwrap_or(command).to_string_lossy().into_owned()
+}
+
+/// Tells apart the copies of a service on several machines, and on several ports of one.
+fn pod_name(service: &str, port: u16) -> String {
+    let host = hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if host.is_empty() { format!("{service}-{port}") } else { format!("{service}-{host}-{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_named_after_its_program() {
+        assert_eq!(program_name(OsStr::new("/usr/bin/python3")), "python3");
+        assert_eq!(program_name(OsStr::new("./serve.sh")), "serve.sh");
+    }
+}

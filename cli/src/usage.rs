@@ -1,0 +1,59 @@
+//! Wrong usage in one line, and help in as many as it takes.
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+/// The code of a program that did not understand what it was asked.
+const USAGE: u8 = 2;
+
+/// Prints what clap has to say, and gives the code to exit with.
+pub(crate) fn tell(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            print!("{}", error.render());
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            eprint!("{}", error.render());
+            ExitCode::from(USAGE)
+        }
+        _ => refuse(&one_line(&error.render().to_string())),
+    }
+}
+
+/// Says what is wrong with what was asked.
+pub(crate) fn refuse(why: &str) -> ExitCode {
+    eprintln!("sitio: {why}; see sitio --help");
+    ExitCode::from(USAGE)
+}
+
+/// The first paragraph without its mark, on one line: the rest is general advice.
+fn one_line(rendered: &str) -> String {
+    let paragraph = rendered.split("\n\n").next().unwrap_or_default();
+    let paragraph = paragraph.strip_prefix("error: ").unwrap_or(paragraph);
+    paragraph.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::one_line;
+    use crate::Sitio;
+
+    #[test]
+    fn wrong_usage_is_told_in_one_line() {
+        for (arguments, line) in [
+            (vec!["sitio", "dance"], "unrecognized subcommand 'dance'"),
+            (vec!["sitio", "demo", "--duration", "soon"], "invalid value 'soon' for '--duration <TIME>': expected number at 0"),
+            (
+                vec!["sitio", "run", "--port", "8080"],
+                "the following required arguments were not provided: --target <PORT> <COMMAND>...",
+            ),
+        ] {
+            let error = Sitio::try_parse_from(arguments).unwrap_err();
+            assert_eq!(one_line(&error.render().to_string()), line);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The sign-in page: one field for the token, which becomes a session that no script can read.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Form, Query, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::get;
+use serde::Deserialize;
+
+use crate::access::sessions::{COOKIE, SESSION};
+use crate::access::{Access, SIGN_IN};
+
+/// No script, no frame, and the form goes nowhere else.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+pub(super) fn routes(access: Arc<Access>) -> Router {
+    Router::new().route(SIGN_IN, get(page).post(sign_in)).with_state(access)
+}
+
+/// Where to sign in, to come back to `uri`.
+pub(super) fn address(uri: &Uri) -> String {
+    let back = uri.path_and_query().map_or("/", |back| back.as_str());
+    let encoded: String = back.bytes().map(encoded).collect();
+    format!("{SIGN_IN}?next={encoded}")
+}
+
+fn encoded(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }
+}
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sign in · Sitio</title>
+<link rel="stylesheet" href="/static/sitio.css">
+<main>
+  <h1>Sign in to Sitio</h1>
+  {% if failed %}<p role="alert">That is not the token.</p>{% endif %}
+  <form method="post" action="/sign-in">
+    <input type="hidden" name="next" value="{{ next }}">
+    <p><label for="token">Token of this control plane (its <code>SITIO_TOKEN</code>)</label></p>
+    <p><input id="token" name="token" type="password" autocomplete="current-password" required autofocus></p>
+    <p><button type="submit">Sign in</button></p>
+  </form>
+</main>
+</html>
+"#
+)]
+struct SignInPage {
+    next: String,
+    failed: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    next: String,
+}
+
+#[derive(Deserialize)]
+struct Attempt {
+    token: String,
+    #[serde(default)]
+    next: String,
+}
+
+async fn page(Query(wanted): Query<Wanted>) -> Response {
+    (StatusCode::OK, SignInPage { next: own(&wanted.next), failed: false }).into_response()
+}
+
+async fn sign_in(State(access): State<Arc<Access>>, Form(attempt): Form<Attempt>) -> Response {
+    let next = own(&attempt.next);
+    if !access.token.as_ref().is_some_and(|token| token.is(attempt.token.trim())) {
+        tracing::warn!("somebody tried to sign in with a wrong token");
+        return (StatusCode::FORBIDDEN, SignInPage { next, failed: true }).into_response();
+    }
+    let session = access.sessions.open();
+    let cookie = format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", SESSION.as_secs());
+    ([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response()
+}
+
+/// A path of ours, so that a sign-in never ends on a stranger's page.
+fn own(next: &str) -> String {
+    let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
+    if is_ours { next.to_owned() } else { "/".to_owned() }
+}
+
+impl IntoResponse for SignInPage {
+    fn into_response(self) -> Response {
+        let headers = [
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::REFERRER_POLICY, "same-origin"),
+        ];
+        match self.render() {
+            Ok(page) => (headers, Html(page)).into_response(),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Proofs of who is let in, and who is turned away.
+
+use super::*;
+
+fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    pairs.iter().map(|(name, value)| (name.parse::<header::HeaderName>().unwrap(), HeaderValue::from_static(value))).collect()
+}
+
+#[test]
+fn only_names_of_this_machine_are_names_of_this_machine() {
+    for host in ["localhost", "LocalHost:8090", "127.0.0.1:1", "127.9.9.9", "[::1]:8090", "sitio.localhost:8090"] {
+        assert!(is_loopback_name(&headers(&[("host", host)])), "{host}");
+    }
+    for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "evillocalhost", "[::2]", "a b"]
+    {
+        assert!(!is_loopback_name(&headers(&[("host", host)])), "{host}");
+    }
+    assert!(!is_loopback_name(&HeaderMap::new()));
+}
+
+#[test]
+fn a_change_must_come_from_our_own_pages_or_from_no_page() {
+    let host = ("host", "127.0.0.1:8090");
+    for ours in [
+        vec![host],
+        vec![host, ("origin", "http://127.0.0.1:8090")],
+        vec![host, ("origin", "https://127.0.0.1:8090"), ("sec-fetch-site", "same-origin")],
+        vec![host, ("sec-fetch-site", "none")],
+    ] {
+        assert!(is_same_origin(&headers(&ours)), "{ours:?}");
+    }
+    for foreign in [
+        vec![host, ("origin", "http://127.0.0.1:8091")],
+        vec![host, ("origin", "null")],
+        vec![host, ("origin", "http://evil.example")],
+        vec![host, ("sec-fetch-site", "same-site")],
+        vec![host, ("sec-fetch-site", "cross-site"), ("origin", "http://127.0.0.1:8090")],
+        vec![("origin", "http://127.0.0.1:8090")],
+    ] {
+        assert!(!is_same_origin(&headers(&foreign)), "{foreign:?}");
+    }
+}

@@ -1,0 +1,57 @@
+//! The JSON API, the metrics and the probes: the same numbers as the pages, for scripts.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, StatusCode, Uri};
+use axum::routing::{any, get, post};
+
+use crate::api::problem::Problem;
+use crate::plane::ControlPlane;
+
+mod audit;
+mod endpoints;
+mod metrics;
+mod openapi;
+mod pods;
+mod probes;
+pub mod problem;
+mod rules;
+mod units;
+
+/// Bytes of a command. The longest reason and a thousand pod names fit in many times over.
+const BODY_BYTES_MAX: usize = 512 << 10;
+
+/// Everything that is not a page.
+pub fn routes(plane: Arc<ControlPlane>) -> Router {
+    let v1 = Router::new()
+        .route("/endpoints", get(endpoints::list))
+        .route("/pods", get(pods::list))
+        .route("/audit", get(audit::list))
+        .route("/rules", get(rules::list).post(rules::create))
+        .route("/rules/{id}", get(rules::one).delete(rules::withdraw))
+        .route("/rules/{id}/resend", post(rules::resend))
+        .route("/openapi.json", get(openapi::document))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(not_that_way)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    Router::new()
+        .nest("/api/v1", v1)
+        .route("/api", any(nothing_here))
+        .route("/api/{*path}", any(nothing_here))
+        .route("/metrics", get(metrics::text))
+        .route("/livez", get(probes::live))
+        .route("/readyz", get(probes::ready))
+        .with_state(plane)
+}
+
+async fn nothing_here(uri: Uri) -> Problem {
+    let detail = format!("there is nothing at {}; /api/v1/openapi.json tells what there is", uri.path());
+    Problem::new(StatusCode::NOT_FOUND, "not-found", "No such resource", detail)
+}
+
+async fn not_that_way(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{} does not take {method}; /api/v1/openapi.json tells what it takes", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed", detail)
+}

@@ -1,0 +1,87 @@
+//! `/api/v1/audit`: what was asked for and what became of it, the newest first.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::{Deserialize, Serialize};
+
+use crate::api::problem::Problem;
+use crate::api::units::instant;
+use crate::audit::{Entry, Event};
+use crate::plane::ControlPlane;
+use crate::rules::state::AUDIT_AT_HAND_MAX;
+
+/// Entries that are shown if nobody says how many.
+const LIMIT_DEFAULT: usize = 200;
+
+/// How many to show.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    limit: Option<usize>,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Audit {
+    /// How many there have ever been.
+    entries: u64,
+    audit: Vec<Line>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    number: u64,
+    at: String,
+    by: String,
+    event: Event,
+    namespace: String,
+    service: String,
+    method: String,
+    route: String,
+    pods: Vec<String>,
+    status: u16,
+    expires_at: Option<String>,
+    reason: String,
+    note: String,
+    rule: Option<String>,
+    revision: Option<u64>,
+}
+
+/// Lists them.
+pub(super) async fn list(
+    State(plane): State<Arc<ControlPlane>>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<Audit>, Problem> {
+    let limit = wanted?.limit.unwrap_or(LIMIT_DEFAULT);
+    if limit > AUDIT_AT_HAND_MAX {
+        return Err(Problem::parameter(format!("limit={limit}: it must be at most {AUDIT_AT_HAND_MAX}")));
+    }
+    let audit = plane.rules.audit(limit).into_iter().map(Line::from).collect();
+    Ok(Json(Audit { entries: plane.rules.state().audit_entries, audit }))
+}
+
+impl From<Entry> for Line {
+    fn from(entry: Entry) -> Self {
+        let about = entry.about;
+        Self {
+            number: entry.number,
+            at: instant(entry.at_ms),
+            by: entry.by,
+            event: entry.event,
+            namespace: about.namespace,
+            service: about.service,
+            method: about.method,
+            route: about.route,
+            pods: about.pods,
+            status: about.status,
+            expires_at: about.expires_ms.map(instant),
+            reason: entry.reason,
+            note: entry.note,
+            rule: entry.rule,
+            revision: entry.revision,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `/api/v1/endpoints`: what every endpoint did, added up over its pods.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::{Deserialize, Serialize};
+
+use crate::api::problem::Problem;
+use crate::api::units::{instant, ms, rate, window, window_name};
+use crate::clock::now_ms;
+use crate::plane::ControlPlane;
+use crate::snapshot::{EndpointRow, Switch};
+
+/// What to show.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    window: Option<String>,
+    namespace: Option<String>,
+    service: Option<String>,
+}
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    window: String,
+    taken_at: String,
+    covered_s: f64,
+    endpoints: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    id: String,
+    namespace: String,
+    service: String,
+    method: String,
+    route: String,
+    file: bool,
+    hits: u64,
+    by_rule: u64,
+    failed: u64,
+    avg_ms: Option<f64>,
+    p50_ms: Option<f64>,
+    p95_ms: Option<f64>,
+    p99_ms: Option<f64>,
+    max_ms: Option<f64>,
+    rps: f64,
+    blocked_rps: f64,
+    status: BTreeMap<String, u64>,
+    bytes_in: u64,
+    bytes_out: u64,
+    in_flight: u32,
+    last_seen: Option<String>,
+    state: &'static str,
+    rule: Option<String>,
+    pods: Vec<String>,
+}
+
+/// Lists them, by service and route.
+pub(super) async fn list(
+    State(plane): State<Arc<ControlPlane>>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<Answer>, Problem> {
+    let Query(wanted) = wanted?;
+    let snapshot = plane.snapshot(window(wanted.window.as_deref())?, now_ms());
+    let is_wanted = |row: &EndpointRow| {
+        wanted.service.as_ref().is_none_or(|service| *service == row.service)
+            && wanted.namespace.as_ref().is_none_or(|namespace| *namespace == row.namespace)
+    };
+    let mut endpoints: Vec<_> = snapshot.endpoints.into_iter().filter(is_wanted).map(Row::from).collect();
+    let name =
+        |endpoint: &Row| (endpoint.namespace.clone(), endpoint.service.clone(), endpoint.route.clone(), endpoint.method.clone());
+    endpoints.sort_by_cached_key(name);
+    Ok(Json(Answer {
+        window: window_name(snapshot.window),
+        taken_at: instant(snapshot.taken_ms),
+        covered_s: rate(snapshot.covered_s),
+        endpoints,
+    }))
+}
+
+impl From<EndpointRow> for Row {
+    fn from(row: EndpointRow) -> Self {
+        let (golden, timed) = (&row.now, row.now.served() > 0);
+        let quantile_ms = |q: f64| golden.quantile_us(q).map(ms);
+        let (state, rule) = state(&row.switch);
+        Self {
+            hits: golden.hits,
+            by_rule: golden.by_rule,
+            failed: golden.failures(),
+            avg_ms: golden.mean_us().map(ms),
+            p50_ms: quantile_ms(0.5),
+            p95_ms: quantile_ms(0.95),
+            p99_ms: quantile_ms(0.99),
+            max_ms: timed.then(|| ms(golden.max_us as f64)),
+            rps: rate(row.rps),
+            blocked_rps: rate(row.blocked_rps),
+            status: golden.statuses().iter().map(|(code, count)| (code.to_string(), *count)).collect(),
+            bytes_in: golden.bytes_in,
+            bytes_out: golden.bytes_out,
+            in_flight: row.in_flight,
+            last_seen: row.last_seen_ms.map(instant),
+            state,
+            rule,
+            pods: row.pods.into_iter().map(|serving| serving.pod).collect(),
+            method: row.endpoint.method().to_owned(),
+            route: row.endpoint.route().to_owned(),
+            id: row.id,
+            namespace: row.namespace,
+            service: row.service,
+            file: row.is_file,
+        }
+    }
+}
+
+/// What the switch shows, and the rule behind it.
+fn state(switch: &Switch) -> (&'static str, Option<String>) {
+    match switch {
+        Switch::On => ("on", None),
+        Switch::Off(rule) => ("off", Some(rule.rule.id.clone())),
+        Switch::TurningOff(rule) => ("turning_off", Some(rule.rule.id.clone())),
+        Switch::TurningOn { .. } => ("turning_on", None),
+        Switch::Protected => ("protected", None),
+        Switch::Unavailable => ("unavailable", None),
+    }
+}

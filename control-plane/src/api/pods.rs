@@ -1,0 +1,93 @@
+//! `/api/v1/pods`: who reports, and which revision of the rules each has confirmed.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use mesh::report::Resources;
+use serde::Serialize;
+
+use crate::api::units::{instant, rate};
+use crate::clock::now_ms;
+use crate::plane::ControlPlane;
+use crate::snapshot::{PodRow, PodState};
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    taken_at: String,
+    /// What each of them should have confirmed.
+    revision: u64,
+    pods: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    pod: String,
+    pod_uid: String,
+    namespace: String,
+    service: String,
+    node: String,
+    version: String,
+    state: &'static str,
+    connected: bool,
+    connected_at: Option<String>,
+    heard_at: String,
+    rps: f64,
+    resources: Option<Used>,
+    confirmed: Option<Confirmed>,
+}
+
+#[derive(Debug, Serialize)]
+struct Used {
+    memory_bytes: u64,
+    memory_limit_bytes: u64,
+    cpu_milli: u32,
+    cpu_limit_milli: u32,
+    connections: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct Confirmed {
+    revision: u64,
+    took_ms: u64,
+}
+
+/// Lists them, by name.
+pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Answer> {
+    let now_ms = now_ms();
+    let pods = plane.pods(now_ms).into_iter().map(Row::from).collect();
+    Json(Answer { taken_at: instant(now_ms), revision: plane.rules.state().revision, pods })
+}
+
+impl From<PodRow> for Row {
+    fn from(row: PodRow) -> Self {
+        let workload = &row.workload;
+        Self {
+            pod: workload.pod.clone(),
+            pod_uid: workload.pod_uid.clone(),
+            namespace: workload.namespace.clone(),
+            service: workload.service.clone(),
+            node: workload.node.clone(),
+            version: workload.version.clone(),
+            state: match row.state {
+                PodState::Reporting => "reporting",
+                PodState::Silent => "silent",
+                PodState::Gone => "gone",
+            },
+            connected: row.connected_ms.is_some(),
+            connected_at: row.connected_ms.map(instant),
+            heard_at: instant(row.heard_ms),
+            rps: rate(row.rps),
+            resources: row.resources.map(Used::from),
+            confirmed: row.confirmed.map(|(revision, took_ms)| Confirmed { revision, took_ms }),
+        }
+    }
+}
+
+impl From<Resources> for Used {
+    fn from(resources: Resources) -> Self {
+        let Resources { memory_bytes, memory_limit_bytes, cpu_milli, cpu_limit_milli, connections } = resources;
+        Self { memory_bytes, memory_limit_bytes, cpu_milli, cpu_limit_milli, connections }
+    }
+}

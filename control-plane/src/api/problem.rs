@@ -1,0 +1,85 @@
+//! Failures as the API tells them: `application/problem+json` (RFC 9457).
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::rules::command::CommandError;
+use crate::store::StoreError;
+
+/// What went wrong with one request.
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    /// A name for this kind of problem, which programs may go by.
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+}
+
+impl Problem {
+    /// A problem of the kind `name`.
+    pub fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { r#type: format!("urn:sitio:problem:{name}"), title, status: status.as_u16(), detail: detail.into() }
+    }
+
+    /// A parameter that makes no sense.
+    pub fn parameter(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "parameter", "A parameter makes no sense", detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(self)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        let title = match rejection.status() {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "The body must be JSON, with Content-Type: application/json",
+            StatusCode::PAYLOAD_TOO_LARGE => "The body is too long",
+            StatusCode::UNPROCESSABLE_ENTITY => "The JSON is not a rule",
+            _ => "The body is not JSON",
+        };
+        Self::new(rejection.status(), "body", title, rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::parameter(rejection.body_text())
+    }
+}
+
+impl From<CommandError> for Problem {
+    fn from(error: CommandError) -> Self {
+        use CommandError as Error;
+        let (status, name, title) = match &error {
+            Error::UnknownService { .. } => (StatusCode::NOT_FOUND, "unknown-service", "No such service"),
+            Error::UnknownRule(_) => (StatusCode::NOT_FOUND, "unknown-rule", "No such rule"),
+            Error::UnknownPod { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-pod", "No such pod"),
+            Error::Protected { .. } => (StatusCode::CONFLICT, "protected", "The endpoint is protected"),
+            Error::Duplicate(_) => (StatusCode::CONFLICT, "duplicate", "The endpoint is off already"),
+            Error::Ended(_) => (StatusCode::CONFLICT, "ended", "The rule has ended already"),
+            Error::TooMany(_) => (StatusCode::CONFLICT, "too-many-rules", "Too many rules are in force"),
+            Error::CountedElsewhere { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "counted-elsewhere", "The route is counted under another name")
+            }
+            Error::Endpoint(_) | Error::SharedEndpoint => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "endpoint", "That is no endpoint that can be turned off")
+            }
+            Error::Reason | Error::Status(_) | Error::Ttl | Error::TooLong(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "command", "The command makes no sense")
+            }
+            Error::Store(StoreError::Stale { .. }) => (StatusCode::CONFLICT, "stale", "Somebody else has changed the rules"),
+            Error::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store", "The rules could not be written to disk"),
+        };
+        Self::new(status, name, title, error.to_string())
+    }
+}

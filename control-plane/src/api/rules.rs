@@ -1,0 +1,155 @@
+//! `/api/v1/rules`: turns endpoints off and on, and tells what each pod has said to it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::api::problem::Problem;
+use crate::api::rules::order::Order;
+use crate::api::units::instant;
+use crate::plane::ControlPlane;
+use crate::rules::command::CommandError;
+use crate::snapshot::{PodReceipt, ReceiptState, RuleStatus};
+
+mod order;
+
+/// Who asks. There is one kind of person until people sign in by name.
+const OPERATOR: &str = "operator";
+
+/// The list.
+#[derive(Debug, Serialize)]
+pub(super) struct Rules {
+    revision: u64,
+    rules: Vec<Rule>,
+}
+
+/// A rule with its receipts.
+#[derive(Debug, Serialize)]
+pub(super) struct Rule {
+    id: String,
+    revision: u64,
+    namespace: String,
+    service: String,
+    method: String,
+    route: String,
+    action: order::Action,
+    reason: String,
+    by: String,
+    state: &'static str,
+    created_at: String,
+    expires_at: Option<String>,
+    ended: Option<Ended>,
+    pods: Vec<Receipt>,
+}
+
+#[derive(Debug, Serialize)]
+struct Ended {
+    at: String,
+    by: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Receipt {
+    pod: String,
+    state: &'static str,
+    took_ms: Option<u64>,
+    why: Option<String>,
+    heard_at: Option<String>,
+}
+
+/// The rules in force, the newest first.
+pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Rules> {
+    let state = plane.rules.state();
+    let mut ids: Vec<_> = state.in_force().map(|record| (record.revision, record.rule.id.clone())).collect();
+    ids.sort_unstable_by(|a, b| b.cmp(a));
+    let rules = ids.iter().filter_map(|(_, id)| plane.rules.status(id)).map(|status| Rule::from(&status)).collect();
+    Json(Rules { revision: state.revision, rules })
+}
+
+/// One rule, in force or ended not too long ago.
+pub(super) async fn one(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Json<Rule>, Problem> {
+    let status = plane.rules.status(&id).ok_or(CommandError::UnknownRule(id))?;
+    Ok(Json(Rule::from(&status)))
+}
+
+/// Turns an endpoint off.
+pub(super) async fn create(
+    State(plane): State<Arc<ControlPlane>>,
+    order: Result<Json<Order>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(order) = order?;
+    let status = plane.rules.create(order.command()?, OPERATOR).await?;
+    let mut response = (StatusCode::CREATED, Json(Rule::from(&*status))).into_response();
+    if let Ok(location) = HeaderValue::try_from(format!("/api/v1/rules/{}", status.rule.id)) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Turns an endpoint on again.
+pub(super) async fn withdraw(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Json<Rule>, Problem> {
+    let status = plane.rules.withdraw(&id, OPERATOR).await?;
+    Ok(Json(Rule::from(&*status)))
+}
+
+/// Sends the rules again to the pods that have not confirmed them.
+pub(super) async fn resend(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Response, Problem> {
+    plane.rules.resend(&id).await?;
+    let status = plane.rules.status(&id).ok_or(CommandError::UnknownRule(id))?;
+    Ok((StatusCode::ACCEPTED, Json(Rule::from(&status))).into_response())
+}
+
+impl From<&RuleStatus> for Rule {
+    fn from(status: &RuleStatus) -> Self {
+        let rule = &status.rule;
+        Self {
+            id: rule.id.clone(),
+            revision: status.revision,
+            namespace: rule.selector.namespace.clone(),
+            service: rule.selector.service.clone(),
+            method: rule.endpoint.method().to_owned(),
+            route: rule.endpoint.route().to_owned(),
+            action: order::Action::from(&rule.action),
+            reason: rule.reason.clone(),
+            by: rule.by.clone(),
+            state: state(status),
+            created_at: instant(status.created_ms),
+            expires_at: rule.expires_ms.map(instant),
+            ended: status.ended.as_ref().map(|ended| Ended { at: instant(ended.at_ms), by: ended.by.clone() }),
+            pods: status.pods.iter().map(Receipt::from).collect(),
+        }
+    }
+}
+
+impl From<&PodReceipt> for Receipt {
+    fn from(receipt: &PodReceipt) -> Self {
+        let (state, took_ms, why) = match &receipt.state {
+            ReceiptState::Pending => ("pending", None, None),
+            ReceiptState::Applied { took_ms } => ("applied", Some(*took_ms), None),
+            ReceiptState::Refused(why) => ("refused", None, Some(why.clone())),
+            ReceiptState::Gone => ("gone", None, None),
+        };
+        let heard_at = (receipt.heard_ms > 0).then(|| instant(receipt.heard_ms));
+        Self { pod: receipt.pod.clone(), state, took_ms, why, heard_at }
+    }
+}
+
+/// How the whole rule is doing: as its worst pod that is there, until it ends.
+fn state(status: &RuleStatus) -> &'static str {
+    if let Some(ended) = &status.ended {
+        return if ended.by.is_some() { "withdrawn" } else { "lapsed" };
+    }
+    let any = |wanted: fn(&ReceiptState) -> bool| status.pods.iter().any(|pod| wanted(&pod.state));
+    if any(|state| matches!(state, ReceiptState::Refused(_))) {
+        "refused"
+    } else if any(|state| *state == ReceiptState::Pending) {
+        "pending"
+    } else {
+        "applied"
+    }
+}

@@ -1,0 +1,138 @@
+//! Joins the parts: store, fleet, timeline and rules behind the gRPC end, the API and the pages; and ends them together.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::Access;
+use crate::clock::now_ms;
+use crate::fleet::Fleet;
+use crate::ingest::counts::StreamCounts;
+use crate::plane::ControlPlane;
+use crate::rules::Rules;
+use crate::store::redb::RedbStore;
+use crate::timeline::Timeline;
+use crate::token::Token;
+use crate::{api, http, ingest, web};
+
+/// Pods that are gone are remembered for so long, unless somebody says otherwise.
+pub const FORGET_PODS_AFTER: Duration = Duration::from_secs(3600);
+
+/// How often the fleet is looked through for pods to forget.
+const FORGET_EVERY: Duration = Duration::from_secs(10);
+
+/// How long requests and streams may take to end once drained. Whoever still holds one then is cut off.
+const LEAVE_WITHIN: Duration = Duration::from_millis(1500);
+
+/// What a control plane is told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder for rules and audit entries.
+    pub data_dir: PathBuf,
+    /// What sidecars and people authenticate with; needed on anything but loopback.
+    pub token: Option<Token>,
+    /// How long a pod that is gone is remembered.
+    pub forget_pods_after: Duration,
+}
+
+impl Options {
+    /// Open to this machine, with its data in this folder.
+    pub fn in_folder(data_dir: impl Into<PathBuf>) -> Self {
+        Self { data_dir: data_dir.into(), token: None, forget_pods_after: FORGET_PODS_AFTER }
+    }
+}
+
+/// The ports, bound.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For the dashboard and the API.
+    pub http: TcpListener,
+    /// For sidecars.
+    pub grpc: TcpListener,
+}
+
+/// Runs until drained.
+pub async fn run(options: Options, listeners: Listeners, drain: CancellationToken) -> anyhow::Result<()> {
+    let (http, grpc) = (listen(listeners.http)?, listen(listeners.grpc)?);
+    let (http_address, grpc_address) = (http.local_addr()?, grpc.local_addr()?);
+    if options.token.is_none() && !(http_address.ip().is_loopback() && grpc_address.ip().is_loopback()) {
+        bail!("a control plane that listens beyond loopback needs a token");
+    }
+    let fleet = Arc::new(Fleet::new(options.forget_pods_after));
+    // What was begun is finished even if the caller leaves first, so the drain inside is our own.
+    let leaving = drain.child_token();
+    let plane = Arc::new(ControlPlane {
+        rules: open_rules(options.data_dir, Arc::clone(&fleet)).await?,
+        fleet,
+        timeline: Timeline::starting(now_ms()),
+        stream_counts: StreamCounts::default(),
+        stream_address: grpc_address,
+        drain: leaving.clone(),
+    });
+    tracing::info!("listening http={http_address} grpc={grpc_address}");
+
+    let mut parts = JoinSet::new();
+    parts.spawn(serve_http(Arc::clone(&plane), http, options.token.clone()));
+    parts.spawn(ingest::run(Arc::clone(&plane), grpc, options.token));
+    parts.spawn(end_rules(Arc::clone(&plane)));
+    parts.spawn(forget_pods(plane));
+    // All parts run until drained; one that ends before takes the others with it.
+    let first = parts.join_next().await;
+    leaving.cancel();
+    let outcome = first.map_or(Ok(()), flatten);
+    if let Ok(others) = tokio::time::timeout(LEAVE_WITHIN, all(&mut parts)).await {
+        return outcome.and(others);
+    }
+    tracing::debug!("some requests or streams took too long to end and were cut off");
+    outcome
+}
+
+async fn all(parts: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+    let mut outcome = Ok(());
+    while let Some(ended) = parts.join_next().await {
+        outcome = outcome.and(flatten(ended));
+    }
+    outcome
+}
+
+fn flatten(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Result<()> {
+    ended.context("a part of the control plane panicked")?
+}
+
+fn listen(listener: TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true).context("take a listener over")?;
+    tokio::net::TcpListener::from_std(listener).context("take a listener over")
+}
+
+async fn open_rules(data_dir: PathBuf, fleet: Arc<Fleet>) -> anyhow::Result<Rules> {
+    let opening = tokio::task::spawn_blocking(move || Rules::open(Box::new(RedbStore::open(&data_dir)?), fleet, now_ms()));
+    Ok(opening.await.context("open the store")??)
+}
+
+async fn serve_http(plane: Arc<ControlPlane>, listener: tokio::net::TcpListener, token: Option<Token>) -> anyhow::Result<()> {
+    let drain = plane.drain.clone();
+    let routes = web::pages(Arc::clone(&plane)).merge(api::routes(plane));
+    let routes = Access::new(token).guard(routes);
+    http::serve(listener, routes, drain).await;
+    Ok(())
+}
+
+async fn end_rules(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
+    plane.rules.run(plane.drain.clone()).await;
+    Ok(())
+}
+
+async fn forget_pods(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
+    let mut ticks = tokio::time::interval(FORGET_EVERY);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => plane.fleet.forget(now_ms()),
+            () = plane.drain.cancelled() => return Ok(()),
+        }
+    }
+}

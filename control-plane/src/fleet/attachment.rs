@@ -1,0 +1,132 @@
+//! One sidecar's stream, as long as it is the newest of its pod: the only way to change what is known of a pod.
+
+use std::sync::Arc;
+
+use mesh::report::Report;
+use mesh::rule::Receipt;
+use mesh::workload::Workload;
+use proto::convert::greeting::Greeting;
+use tokio_util::sync::CancellationToken;
+
+use crate::fleet::NotAttached;
+use crate::fleet::pod::{Inside, Link, Pod};
+use crate::fleet::receipts::{Heard, NeverSent, Receipts};
+use crate::fleet::tally::{Absorbed, Arrival, Tally, Uncountable};
+use crate::rules::state::ServiceRules;
+use crate::timeline::Timeline;
+
+/// A pod's stream. Dropping it ends the pod's connection, but not what is known of the pod.
+#[derive(Debug)]
+pub struct Attachment {
+    pod: Arc<Pod>,
+    workload: Arc<Workload>,
+    epoch: u64,
+    session: u32,
+    connected_ms: u64,
+    fence: CancellationToken,
+}
+
+impl Attachment {
+    pub(crate) fn begin(pod: Arc<Pod>, greeting: Greeting, now_ms: u64) -> Result<Self, NotAttached> {
+        let mut inside = pod.hold();
+        if greeting.epoch < inside.epoch {
+            return Err(NotAttached::OldEpoch(greeting.workload.pod));
+        }
+        if greeting.epoch == inside.epoch {
+            if let Some(known) = inside.session.filter(|known| greeting.session <= *known) {
+                return Err(NotAttached::OldSession { pod: greeting.workload.pod, session: greeting.session, known });
+            }
+        } else {
+            // The sidecar's process is a new one: it counts from zero and knows no rules. The timeline keeps what was counted.
+            inside.tally = Tally::default();
+            inside.receipts = Receipts::default();
+        }
+        if let Some(older) = inside.link.take() {
+            older.fence.cancel();
+        }
+        let (workload, fence) = (Arc::new(greeting.workload), CancellationToken::new());
+        inside.workload = Arc::clone(&workload);
+        inside.protected = greeting.protected.into();
+        inside.epoch = greeting.epoch;
+        inside.session = Some(greeting.session);
+        inside.link = Some(Link { connected_ms: now_ms, fence: fence.clone() });
+        inside.heard_ms = now_ms;
+        inside.has_left = false;
+        inside.tally.begin_stream();
+        inside.receipts.begin_stream();
+        drop(inside);
+        let (epoch, session) = (greeting.epoch, greeting.session);
+        Ok(Self { pod, workload, epoch, session, connected_ms: now_ms, fence })
+    }
+
+    /// Who is attached.
+    pub fn workload(&self) -> &Workload {
+        &self.workload
+    }
+
+    /// Returns when a newer stream has taken over.
+    pub async fn fenced(&self) {
+        self.fence.cancelled().await;
+    }
+
+    /// Counts a report.
+    pub fn absorb(&self, report: Report, now_ms: u64, timeline: &Timeline) -> Result<Absorbed, Uncountable> {
+        let mut inside = self.pod.hold();
+        if !self.speaks_for(&inside) {
+            return Ok(Absorbed::Fenced);
+        }
+        inside.heard_ms = now_ms;
+        inside.resources = report.resources.or(inside.resources);
+        let arrival = Arrival { now_ms, age_ms: report.at_ms.saturating_sub(self.epoch / 1_000_000) };
+        let absorbed = inside.tally.absorb(report, &self.workload, arrival, timeline)?;
+        if let Absorbed::Counted(hits) = absorbed {
+            inside.rate.add(now_ms, hits);
+        }
+        Ok(absorbed)
+    }
+
+    /// Remembers which rules are on their way to the pod.
+    pub fn sent(&self, rules: ServiceRules) {
+        let mut inside = self.pod.hold();
+        if self.speaks_for(&inside) {
+            inside.receipts.sent(rules);
+        }
+    }
+
+    /// Files the pod's word on the rules that it was sent.
+    pub fn file(&self, receipt: Receipt, now_ms: u64) -> Result<(), NeverSent> {
+        let mut inside = self.pod.hold();
+        if !self.speaks_for(&inside) {
+            return Ok(());
+        }
+        inside.heard_ms = now_ms;
+        inside.receipts.file(receipt, Heard { at_ms: now_ms, since_ms: self.connected_ms })
+    }
+
+    /// Whether the pod has confirmed this revision.
+    pub fn has_confirmed(&self, revision: u64) -> bool {
+        self.pod.hold().receipts.has_confirmed(revision)
+    }
+
+    /// The pod has said goodbye.
+    pub fn left(&self, now_ms: u64) {
+        let mut inside = self.pod.hold();
+        if self.speaks_for(&inside) {
+            inside.heard_ms = now_ms;
+            inside.has_left = true;
+        }
+    }
+
+    fn speaks_for(&self, inside: &Inside) -> bool {
+        inside.epoch == self.epoch && inside.session == Some(self.session)
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        let mut inside = self.pod.hold();
+        if self.speaks_for(&inside) {
+            inside.link = None;
+        }
+    }
+}

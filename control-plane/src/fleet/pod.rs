@@ -1,0 +1,142 @@
+//! One pod: who it is, whether it reports, what it counted, and what it has confirmed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mesh::report::Resources;
+use mesh::workload::Workload;
+use proto::convert::greeting::Greeting;
+use tokio_util::sync::CancellationToken;
+
+use crate::fleet::rate::Rate;
+use crate::fleet::receipts::Receipts;
+use crate::fleet::tally::{Counted, Tally};
+use crate::snapshot::PodState;
+
+/// A pod that was not heard for so long is silent. Sidecars report every second.
+pub const SILENT_AFTER: Duration = Duration::from_secs(5);
+
+/// A silent pod is taken for gone after so long.
+pub const GONE_AFTER: Duration = Duration::from_secs(60);
+
+/// One pod. It is locked for the length of one report or one row at most, and never across an await.
+#[derive(Debug)]
+pub struct Pod(Mutex<Inside>);
+
+/// A pod as it was at one instant.
+#[derive(Debug, Clone)]
+pub struct SeenPod {
+    /// Who it is.
+    pub workload: Arc<Workload>,
+    /// Whether it reports.
+    pub state: PodState,
+    /// Whether it has said goodbye.
+    pub has_left: bool,
+    /// When its open stream began, milliseconds since the Unix epoch; `None` if there is none.
+    pub connected_ms: Option<u64>,
+    /// When it was last heard, milliseconds since the Unix epoch.
+    pub heard_ms: u64,
+    /// Memory and processor, as last told.
+    pub resources: Option<Resources>,
+    /// Routes that no rule may turn off.
+    pub protected: Arc<[String]>,
+    /// Requests per second over the last ten seconds.
+    pub rps: f64,
+    /// What became of the rules that it was sent.
+    pub receipts: Receipts,
+}
+
+/// What is known of it.
+#[derive(Debug)]
+pub(crate) struct Inside {
+    pub(crate) workload: Arc<Workload>,
+    pub(crate) protected: Arc<[String]>,
+    /// The process that speaks for the pod; a later one fences an earlier one.
+    pub(crate) epoch: u64,
+    /// Its newest stream; `None` before the first.
+    pub(crate) session: Option<u32>,
+    pub(crate) link: Option<Link>,
+    pub(crate) heard_ms: u64,
+    /// Whether it has said goodbye.
+    pub(crate) has_left: bool,
+    pub(crate) resources: Option<Resources>,
+    pub(crate) tally: Tally,
+    pub(crate) rate: Rate,
+    pub(crate) receipts: Receipts,
+}
+
+/// A stream that is open.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) connected_ms: u64,
+    pub(crate) fence: CancellationToken,
+}
+
+impl Pod {
+    pub(crate) fn new(greeting: &Greeting, now_ms: u64) -> Self {
+        Self(Mutex::new(Inside {
+            workload: Arc::new(greeting.workload.clone()),
+            protected: greeting.protected.clone().into(),
+            epoch: greeting.epoch,
+            session: None,
+            link: None,
+            heard_ms: now_ms,
+            has_left: false,
+            resources: None,
+            tally: Tally::default(),
+            rate: Rate::default(),
+            receipts: Receipts::default(),
+        }))
+    }
+
+    /// A panic while it was held concerns one frame; the counts before it are still good.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pod as it is at this instant.
+    pub fn seen(&self, now_ms: u64) -> SeenPod {
+        let inside = self.hold();
+        SeenPod {
+            workload: Arc::clone(&inside.workload),
+            state: inside.state(now_ms),
+            has_left: inside.has_left,
+            connected_ms: inside.link.as_ref().map(|link| link.connected_ms),
+            heard_ms: inside.heard_ms,
+            resources: inside.resources,
+            protected: Arc::clone(&inside.protected),
+            rps: inside.rate.per_second(now_ms),
+            receipts: inside.receipts.clone(),
+        }
+    }
+
+    /// Whether it is a copy of this service.
+    pub fn is_copy_of(&self, namespace: &str, service: &str) -> bool {
+        let workload = &self.hold().workload;
+        workload.service == service && workload.namespace == namespace
+    }
+
+    /// Shows each endpoint that it has counted in its present process.
+    pub(crate) fn each_endpoint(&self, see: impl FnMut(&Counted)) {
+        self.hold().tally.endpoints().for_each(see);
+    }
+}
+
+impl SeenPod {
+    /// Whether no rule may answer requests for this route.
+    pub fn protects(&self, route: &str) -> bool {
+        self.protected.iter().any(|path| path == route)
+    }
+}
+
+impl Inside {
+    pub(crate) fn state(&self, now_ms: u64) -> PodState {
+        let silent_for = Duration::from_millis(now_ms.saturating_sub(self.heard_ms));
+        match silent_for {
+            _ if self.has_left && self.link.is_none() => PodState::Gone,
+            silent_for if silent_for >= GONE_AFTER => PodState::Gone,
+            silent_for if silent_for >= SILENT_AFTER => PodState::Silent,
+            _ => PodState::Reporting,
+        }
+    }
+}

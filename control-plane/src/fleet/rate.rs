@@ -1,0 +1,53 @@
+//! Requests per second of one pod over the last ten seconds, in a few bytes.
+
+/// Seconds that a rate is taken over.
+pub const RATE_SECONDS: u64 = 10;
+
+/// Ten whole seconds and the running one.
+const SLOTS: usize = RATE_SECONDS as usize + 1;
+
+/// Hits by second.
+#[derive(Debug, Clone, Default)]
+pub struct Rate {
+    slots: [(u64, u64); SLOTS],
+}
+
+impl Rate {
+    /// Counts hits in the second of `now_ms`.
+    pub fn add(&mut self, now_ms: u64, hits: u64) {
+        let second = now_ms / 1000;
+        let slot = &mut self.slots[(second % SLOTS as u64) as usize];
+        if slot.0 != second {
+            *slot = (second, 0);
+        }
+        slot.1 = slot.1.saturating_add(hits);
+    }
+
+    /// Hits per second over the last ten seconds.
+    pub fn per_second(&self, now_ms: u64) -> f64 {
+        let second = now_ms / 1000;
+        let recent = |at: u64| at <= second && at + RATE_SECONDS >= second;
+        let hits: u64 = self.slots.iter().filter(|(at, _)| recent(*at)).map(|(_, hits)| *hits).sum();
+        // The running second has begun, so the time is as broken as the hits are.
+        let covered_s = RATE_SECONDS as f64 + (now_ms % 1000) as f64 / 1000.0;
+        hits as f64 / covered_s
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_pod_has_its_rate_at_every_instant() {
+        let mut rate = Rate::default();
+        for at_ms in (1_000_000..1_060_000).step_by(100) {
+            rate.add(at_ms, 5);
+            if at_ms > 1_012_000 {
+                let per_second = rate.per_second(at_ms);
+                assert!((49.0..=51.0).contains(&per_second), "{per_second} at {at_ms}");
+            }
+        }
+        assert!(rate.per_second(1_080_000).abs() < f64::EPSILON, "an old rate is no rate");
+    }
+}

@@ -1,0 +1,150 @@
+//! What one pod has said about the rules that it was sent.
+
+use std::collections::{HashMap, VecDeque};
+
+use mesh::rule::{Receipt, Refusal, Verdict};
+
+use crate::rules::state::ServiceRules;
+
+/// Sets that may wait for their receipts. A sidecar answers within milliseconds, and the newest set is the one that counts.
+const OUTSTANDING_MAX: usize = 64;
+
+/// Rules remembered after the pod has let go of them, for those who watch an endpoint come back.
+const RELEASED_MAX: usize = 64;
+
+/// A pod's receipts, by rule.
+#[derive(Debug, Clone, Default)]
+pub struct Receipts {
+    outstanding: VecDeque<ServiceRules>,
+    obeyed: HashMap<String, Heard>,
+    released: VecDeque<(String, Heard)>,
+    refused: Option<RefusedSet>,
+    confirmed: Option<Confirmed>,
+}
+
+/// When a pod confirmed something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// When the receipt arrived, milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// When the stream that brought it began: before that, nobody could have told the pod.
+    pub since_ms: u64,
+}
+
+impl Heard {
+    /// Milliseconds from the command to the receipt, or from the stream's beginning if the pod came later.
+    pub fn took_ms(self, commanded_ms: u64) -> u64 {
+        self.at_ms.saturating_sub(commanded_ms.max(self.since_ms))
+    }
+}
+
+/// The newest revision that a pod has confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The revision.
+    pub revision: u64,
+    /// From its making to the receipt, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// A set that a pod has not put in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedSet {
+    /// Its revision.
+    pub revision: u64,
+    /// Why.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A receipt for something that was never sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a receipt for revision {0}, which was not sent on this stream")]
+pub struct NeverSent(pub u64);
+
+impl Receipts {
+    /// A new stream has begun: what was sent on the old one is not waited for any more.
+    pub(crate) fn begin_stream(&mut self) {
+        self.outstanding.clear();
+    }
+
+    /// Remembers what is on its way to the pod.
+    pub(crate) fn sent(&mut self, rules: ServiceRules) {
+        self.outstanding.retain(|set| set.revision != rules.revision);
+        if self.outstanding.len() == OUTSTANDING_MAX {
+            self.outstanding.pop_front();
+        }
+        self.outstanding.push_back(rules);
+    }
+
+    /// Files the pod's word on a revision that it was sent.
+    pub(crate) fn file(&mut self, receipt: Receipt, heard: Heard) -> Result<(), NeverSent> {
+        let Some(at) = self.outstanding.iter().position(|set| set.revision == receipt.revision) else {
+            return Err(NeverSent(receipt.revision));
+        };
+        // What was sent before is settled by this one. The set itself stays, in case that it is sent, and confirmed, again.
+        self.outstanding.drain(..at);
+        let set = self.outstanding[0].clone();
+        match receipt.verdict {
+            Verdict::Applied => self.apply(&set, heard),
+            Verdict::Refused(refusals) => self.refused = Some(RefusedSet { revision: receipt.revision, refusals }),
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, set: &ServiceRules, heard: Heard) {
+        if self.confirmed.is_none_or(|confirmed| confirmed.revision < set.revision) {
+            self.confirmed = Some(Confirmed { revision: set.revision, took_ms: heard.took_ms(set.committed_ms) });
+        }
+        self.refused = None;
+        let mut before = std::mem::take(&mut self.obeyed);
+        for record in set.records.iter() {
+            let first = before.remove(&record.rule.id).unwrap_or(heard);
+            self.obeyed.insert(record.rule.id.clone(), first);
+        }
+        for (rule, _) in before {
+            if self.released.len() == RELEASED_MAX {
+                self.released.pop_front();
+            }
+            self.released.push_back((rule, heard));
+        }
+    }
+
+    /// When the pod confirmed that it obeys this rule.
+    pub fn obeyed(&self, rule: &str) -> Option<Heard> {
+        self.obeyed.get(rule).copied()
+    }
+
+    /// When the pod confirmed that it obeys this rule no more.
+    pub fn released(&self, rule: &str) -> Option<Heard> {
+        self.released.iter().rev().find(|(id, _)| id == rule).map(|(_, heard)| *heard)
+    }
+
+    /// The newest set, if it was refused.
+    pub fn refused(&self) -> Option<&RefusedSet> {
+        self.refused.as_ref()
+    }
+
+    /// The newest revision that it has confirmed.
+    pub fn confirmed(&self) -> Option<Confirmed> {
+        self.confirmed
+    }
+
+    /// Whether it has confirmed this revision, or a later one.
+    pub fn has_confirmed(&self, revision: u64) -> bool {
+        self.confirmed.is_some_and(|confirmed| confirmed.revision >= revision)
+    }
+}
+
+impl RefusedSet {
+    /// Why this rule is not in force: what was said about it, or about the rule that spoiled the set.
+    pub fn why(&self, rule: &str) -> String {
+        match self.refusals.iter().find(|refusal| refusal.rule == rule) {
+            Some(refusal) => refusal.why.clone(),
+            None => match self.refusals.first() {
+                Some(refusal) if refusal.rule.is_empty() => refusal.why.clone(),
+                Some(refusal) => format!("rule {} spoils the set: {}", refusal.rule, refusal.why),
+                None => "the pod did not say why".to_owned(),
+            },
+        }
+    }
+}

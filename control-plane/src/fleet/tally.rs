@@ -1,0 +1,200 @@
+//! What one pod has counted in its present process, so that a lost or repeated report changes no total.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
+use mesh::report::{Coverage, EndpointReport, Report};
+use mesh::workload::Workload;
+
+use crate::timeline::history::Span;
+use crate::timeline::series::Series;
+use crate::timeline::{Reporter, Timeline};
+
+/// The highest number that one report may carry in any field: 16 minutes of a petabit a second in bytes, more than
+/// anything real, and far enough from the end of 64 bits that sums of sums stay right.
+const PLAUSIBLE_MAX: u64 = 1 << 50;
+
+/// A pod's counts.
+#[derive(Debug, Default)]
+pub struct Tally {
+    counted: HashMap<Endpoint, Counted>,
+    /// The number of the last report of this stream; `None` until its snapshot has come.
+    seq: Option<u64>,
+    /// When the last report came; `None` if none did in this epoch.
+    reported_ms: Option<u64>,
+}
+
+/// One endpoint of one pod.
+#[derive(Debug)]
+pub struct Counted {
+    /// Where it is added up over the pods.
+    pub series: Arc<Series>,
+    /// Requests under way when it last said so.
+    pub in_flight: u32,
+    totals: GoldenMetrics,
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absorbed {
+    /// It was counted; with so many hits that were not known before.
+    Counted(u64),
+    /// It was counted before.
+    Repeated,
+    /// A newer stream speaks for the pod.
+    Fenced,
+}
+
+/// Why a report cannot be counted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Uncountable {
+    /// A report is missing before it.
+    #[error("report {got} came where {expected} was due: attach again and begin with a snapshot")]
+    Gap {
+        /// Its number.
+        got: u64,
+        /// The number that was due.
+        expected: u64,
+    },
+    /// A stream begins with a snapshot, and this one did not.
+    #[error("a change came before the snapshot that it changes: attach again and begin with a snapshot")]
+    NoSnapshot,
+    /// A number in it cannot be true.
+    #[error("a count of {0} is over 2^50 and cannot be true")]
+    Implausible(Endpoint),
+}
+
+/// When a report came, and how old the process is that it tells of.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// Milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// How long the process had been running when it made the report, by its own clock, in milliseconds.
+    pub age_ms: u64,
+}
+
+impl Tally {
+    /// A new stream has begun, and will begin with a snapshot.
+    pub(crate) fn begin_stream(&mut self) {
+        self.seq = None;
+    }
+
+    /// Adds what is new in a report to the timeline.
+    pub(crate) fn absorb(
+        &mut self,
+        report: Report,
+        workload: &Workload,
+        arrival: Arrival,
+        timeline: &Timeline,
+    ) -> Result<Absorbed, Uncountable> {
+        if let Some(implausible) = report.endpoints.iter().find(|endpoint| !is_plausible(&endpoint.golden)) {
+            return Err(Uncountable::Implausible(implausible.endpoint.clone()));
+        }
+        let span = Span { from_ms: self.covered_from(&report, arrival), to_ms: arrival.now_ms };
+        let hits = match (report.coverage, self.seq) {
+            (Coverage::Snapshot, _) => self.absorb_snapshot(report.seq, report.endpoints, workload, span, timeline),
+            (Coverage::Change, None) => return Err(Uncountable::NoSnapshot),
+            (Coverage::Change, Some(seq)) if report.seq <= seq => return Ok(Absorbed::Repeated),
+            (Coverage::Change, Some(seq)) if report.seq > seq + 1 => {
+                return Err(Uncountable::Gap { got: report.seq, expected: seq + 1 });
+            }
+            (Coverage::Change, Some(_)) => self.absorb_change(report.seq, report.endpoints, workload, span, timeline),
+        };
+        self.reported_ms = Some(arrival.now_ms);
+        Ok(Absorbed::Counted(hits))
+    }
+
+    /// Since when the report tells what was not known. The first snapshot of a process tells of all its life.
+    fn covered_from(&self, report: &Report, arrival: Arrival) -> u64 {
+        match (self.reported_ms, report.coverage) {
+            (Some(reported_ms), _) => reported_ms.min(arrival.now_ms),
+            (None, Coverage::Snapshot) => arrival.now_ms.saturating_sub(arrival.age_ms),
+            (None, Coverage::Change) => arrival.now_ms,
+        }
+    }
+
+    fn absorb_snapshot(
+        &mut self,
+        seq: u64,
+        endpoints: Vec<EndpointReport>,
+        workload: &Workload,
+        span: Span,
+        timeline: &Timeline,
+    ) -> u64 {
+        // What the snapshot leaves out was not counted by this process; so the table never outgrows one report.
+        let mut before = std::mem::take(&mut self.counted);
+        let mut hits = 0;
+        for told in endpoints {
+            let mut counted = before.remove(&told.endpoint).unwrap_or_else(|| Counted::nothing(&told, workload, timeline));
+            let news = news(&told.golden, &counted.totals);
+            hits += news.hits;
+            counted.series.add(span, &news);
+            counted.in_flight = told.in_flight;
+            counted.totals = told.golden;
+            self.counted.insert(told.endpoint, counted);
+        }
+        self.seq = Some(seq);
+        hits
+    }
+
+    fn absorb_change(
+        &mut self,
+        seq: u64,
+        endpoints: Vec<EndpointReport>,
+        workload: &Workload,
+        span: Span,
+        timeline: &Timeline,
+    ) -> u64 {
+        let mut hits = 0;
+        for told in endpoints {
+            let nothing = || Counted::nothing(&told, workload, timeline);
+            let counted = self.counted.entry(told.endpoint.clone()).or_insert_with(nothing);
+            hits += told.golden.hits;
+            counted.series.add(span, &told.golden);
+            counted.in_flight = told.in_flight;
+            counted.totals.merge(&told.golden);
+        }
+        self.seq = Some(seq);
+        hits
+    }
+
+    /// Each endpoint that this process has counted.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Counted> {
+        self.counted.values()
+    }
+}
+
+impl Counted {
+    fn nothing(told: &EndpointReport, workload: &Workload, timeline: &Timeline) -> Self {
+        let reporter = Reporter { namespace: &workload.namespace, service: &workload.service };
+        let series = timeline.series(reporter, &told.endpoint);
+        if told.is_file {
+            series.is_a_file();
+        }
+        Self { series, in_flight: 0, totals: GoldenMetrics::default() }
+    }
+}
+
+/// What a snapshot says that was not known.
+fn news(snapshot: &GoldenMetrics, known: &GoldenMetrics) -> GoldenMetrics {
+    let mut news = snapshot.since(known);
+    if snapshot.max_us == known.max_us && news.latency.count() < snapshot.latency.count() {
+        // The longest exchange was known before; the longest of the new ones is in their highest bucket.
+        let highest_us = news.latency.quantile(1.0).unwrap_or(0.0);
+        news.max_us = (highest_us as u64).min(snapshot.max_us);
+    }
+    news
+}
+
+fn is_plausible(golden: &GoldenMetrics) -> bool {
+    let numbers = [golden.hits, golden.by_rule, golden.failed, golden.total_us, golden.max_us, golden.bytes_in, golden.bytes_out];
+    let statuses = golden.statuses().iter().map(|(_, count)| *count);
+    let buckets = golden.latency.buckets().map(|(_, count)| count);
+    let each = numbers.into_iter().chain(statuses).chain(buckets).chain([golden.latency.zeros()]);
+    each.fold(0_u64, u64::max) <= PLAUSIBLE_MAX
+}
+
+#[cfg(test)]
+mod tests;

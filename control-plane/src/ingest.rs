@@ -1,0 +1,102 @@
+//! The gRPC end: lets sidecars attach, and gives each stream to a task of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use proto::wire::mesh_server::{Mesh, MeshServer};
+use proto::wire::{Down, Up};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::task::TaskTracker;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::fleet::PODS_MAX;
+use crate::ingest::connections::connections;
+use crate::ingest::stream::Stream;
+use crate::plane::ControlPlane;
+use crate::token::Token;
+
+mod connections;
+pub mod counts;
+mod stream;
+
+/// Bytes of one message. A report of 1,024 endpoints with 2,048 samples is about half of that.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of all headers of a stream: a token and what gRPC needs.
+const HEADER_BYTES_MAX: u32 = 16 << 10;
+
+/// Connections at a time: one for each pod, and as many again that take over from one that hangs.
+const CONNECTIONS_MAX: usize = 2 * PODS_MAX;
+
+/// Streams of one connection. A sidecar has one, and a second one while it takes over from a stream that hangs.
+const STREAMS_PER_CONNECTION_MAX: u32 = 16;
+
+/// Messages on their way to one sidecar. It reads them as they come; one that does not is not waited for.
+const DOWN_MAX: usize = 8;
+
+/// How often a connection that says nothing is asked whether it is still there, and how long it may take to answer.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The service that sidecars call.
+struct Ingest {
+    plane: Arc<ControlPlane>,
+    room: Arc<Semaphore>,
+    streams: TaskTracker,
+}
+
+/// Serves sidecars until drained, and returns when the last stream has ended.
+pub async fn run(plane: Arc<ControlPlane>, listener: TcpListener, token: Option<Token>) -> anyhow::Result<()> {
+    let drain = plane.drain.clone();
+    let streams = TaskTracker::new();
+    let strangers = Arc::clone(&plane);
+    let may_attach = move |request: Request<()>| admit(request, token.as_ref(), &strangers);
+    let ingest = Ingest { plane, room: Arc::new(Semaphore::new(PODS_MAX)), streams: streams.clone() };
+    let mesh = MeshServer::new(ingest).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    Server::builder()
+        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .add_service(InterceptedService::new(mesh, may_attach))
+        .serve_with_incoming_shutdown(connections(listener, CONNECTIONS_MAX), drain.cancelled_owned())
+        .await
+        .context("serve sidecars")?;
+    streams.close();
+    streams.wait().await;
+    Ok(())
+}
+
+fn admit(request: Request<()>, token: Option<&Token>, plane: &ControlPlane) -> Result<Request<()>, Status> {
+    let Some(token) = token else { return Ok(request) };
+    let authorization = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
+    if authorization.is_some_and(|authorization| token.is_in(authorization)) {
+        return Ok(request);
+    }
+    plane.stream_counts.strangers.up();
+    Err(Status::unauthenticated("this control plane wants its token: set SITIO_TOKEN to the same value on both sides"))
+}
+
+#[tonic::async_trait]
+impl Mesh for Ingest {
+    type AttachStream = ReceiverStream<Result<Down, Status>>;
+
+    async fn attach(&self, up: Request<Streaming<Up>>) -> Result<Response<Self::AttachStream>, Status> {
+        let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
+            self.plane.stream_counts.crowded_out.up();
+            return Err(Status::resource_exhausted(format!("{PODS_MAX} sidecars are attached, which is the limit")));
+        };
+        let (down, rest) = mpsc::channel(DOWN_MAX);
+        let stream = Stream::new(Arc::clone(&self.plane), up.into_inner(), down);
+        self.streams.spawn(async move {
+            stream.run().await;
+            drop(room);
+        });
+        Ok(Response::new(ReceiverStream::new(rest)))
+    }
+}

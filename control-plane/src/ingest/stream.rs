@@ -1,0 +1,211 @@
+//! One sidecar's stream from its Hello to its end: reports and receipts up, rules down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::histogram::SCALE;
+use mesh::rule::Receipt;
+use proto::convert::greeting::Greeting;
+use proto::convert::live::Decoder;
+use proto::convert::{Refused, rules};
+use proto::wire::{self, Down, Up, down, up};
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+use crate::clock::now_ms;
+use crate::fleet::NotAttached;
+use crate::fleet::attachment::Attachment;
+use crate::fleet::tally::Absorbed;
+use crate::plane::ControlPlane;
+use crate::rules::state::RulesState;
+
+/// How long a sidecar may take to say who it is.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a sidecar may leave unread what it is sent, before it has to attach again.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often sidecars report. A person who watches does not need it faster.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a window of the durable record will be.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Endpoints that a sidecar keeps apart.
+const ENDPOINTS_PER_POD_MAX: u32 = 256;
+
+/// A stream and the task that serves it.
+pub(super) struct Stream {
+    plane: Arc<ControlPlane>,
+    up: Streaming<Up>,
+    down: mpsc::Sender<Result<Down, Status>>,
+    decoder: Decoder,
+    /// The revision that was sent last, and how often it had been asked for again.
+    sent: Option<(u64, u64)>,
+}
+
+/// What a frame means for the stream.
+enum Next {
+    Listen,
+    End,
+}
+
+impl Stream {
+    pub(super) fn new(plane: Arc<ControlPlane>, up: Streaming<Up>, down: mpsc::Sender<Result<Down, Status>>) -> Self {
+        Self { plane, up, down, decoder: Decoder::default(), sent: None }
+    }
+
+    pub(super) async fn run(mut self) {
+        self.plane.stream_counts.open.up();
+        let ended = self.serve().await;
+        self.plane.stream_counts.open.down();
+        if let Err(status) = ended {
+            // A sidecar that is gone needs no reason, and one that does not read gets none.
+            let _ = self.down.try_send(Err(status));
+        }
+    }
+
+    async fn serve(&mut self) -> Result<(), Status> {
+        let greeting = self.greeting().await?;
+        let attachment = self.plane.fleet.attach(greeting, now_ms()).map_err(|why| not_attached(&why))?;
+        let pod = attachment.workload().pod.clone();
+        tracing::info!(pod, service = attachment.workload().service, "attached");
+        let ended = self.converse(&attachment).await;
+        match &ended {
+            Ok(()) => tracing::info!(pod, "detached"),
+            Err(why) => tracing::info!(pod, why = why.message(), "detached"),
+        }
+        ended
+    }
+
+    /// The first message, which says who speaks.
+    async fn greeting(&mut self) -> Result<Greeting, Status> {
+        let late = || Status::deadline_exceeded(format!("no hello within {HELLO_WITHIN:?}"));
+        let first = tokio::select! {
+            first = tokio::time::timeout(HELLO_WITHIN, self.up.message()) => first.map_err(|_| late())??,
+            () = self.plane.drain.cancelled() => return Err(draining()),
+        };
+        match first.and_then(|first| first.message) {
+            Some(up::Message::Hello(hello)) => Greeting::try_from(hello).map_err(|why| self.refuse(&why)),
+            Some(_) => Err(self.refuse(&Refused::Missing("hello, the first message,"))),
+            None => Err(Status::cancelled("the stream ended before a hello")),
+        }
+    }
+
+    /// Hears and tells until one of the two leaves. Rules come first, so that a sidecar can wait for them.
+    async fn converse(&mut self, attachment: &Attachment) -> Result<(), Status> {
+        let mut changes = self.plane.rules.watch();
+        let rules = Arc::clone(&changes.borrow_and_update());
+        self.tell(down::Message::Welcome(welcome(&rules))).await?;
+        self.tell_rules(attachment, &rules).await?;
+        let drain = self.plane.drain.clone();
+        loop {
+            tokio::select! {
+                heard = self.up.message() => if let Next::End = self.hear(attachment, heard)? { return Ok(()) },
+                _ = changes.changed() => {
+                    let rules = Arc::clone(&changes.borrow_and_update());
+                    self.tell_rules(attachment, &rules).await?;
+                }
+                () = attachment.fenced() => return Err(Status::aborted("a newer stream of this pod has taken over")),
+                () = drain.cancelled() => return Err(draining()),
+            }
+        }
+    }
+
+    fn hear(&mut self, attachment: &Attachment, heard: Result<Option<Up>, Status>) -> Result<Next, Status> {
+        let heard = match heard {
+            Ok(Some(heard)) => heard,
+            Ok(None) => return Ok(Next::End),
+            // What cannot be decoded is a bad frame; what breaks off is a sidecar that is gone.
+            Err(status) => {
+                if matches!(status.code(), tonic::Code::Internal | tonic::Code::OutOfRange) {
+                    self.plane.stream_counts.frames_refused.up();
+                }
+                return Err(status);
+            }
+        };
+        self.plane.stream_counts.frames.up();
+        match heard.message {
+            Some(up::Message::Live(live)) => self.absorb(attachment, live),
+            Some(up::Message::Applied(applied)) => {
+                let receipt = Receipt::try_from(applied).map_err(|why| self.refuse(&why))?;
+                attachment.file(receipt, now_ms()).map_err(|why| self.refuse(&why))?;
+                Ok(Next::Listen)
+            }
+            Some(up::Message::Bye(_)) => {
+                attachment.left(now_ms());
+                Ok(Next::End)
+            }
+            Some(up::Message::Hello(_)) => {
+                Err(self.refuse(&Refused::Senseless { field: "hello", why: "it was said already on this stream".into() }))
+            }
+            Some(up::Message::Window(_) | up::Message::Page(_)) | None => {
+                self.plane.stream_counts.frames_unread.up();
+                Ok(Next::Listen)
+            }
+        }
+    }
+
+    fn absorb(&mut self, attachment: &Attachment, live: wire::Live) -> Result<Next, Status> {
+        let report = self.decoder.decode(live).map_err(|why| self.refuse(&why))?;
+        match attachment.absorb(report, now_ms(), &self.plane.timeline).map_err(|why| self.refuse(&why))? {
+            Absorbed::Counted(_) => {}
+            Absorbed::Repeated => self.plane.stream_counts.reports_repeated.up(),
+            Absorbed::Fenced => return Err(Status::aborted("a newer stream of this pod has taken over")),
+        }
+        Ok(Next::Listen)
+    }
+
+    /// Sends the rules if they are new, or were asked for again and are not confirmed.
+    async fn tell_rules(&mut self, attachment: &Attachment, rules: &RulesState) -> Result<(), Status> {
+        let is_new = self.sent.is_none_or(|(revision, _)| revision != rules.revision);
+        let is_asked_for = self.sent.is_none_or(|(_, resends)| resends != rules.resends);
+        if !is_new && (!is_asked_for || attachment.has_confirmed(rules.revision)) {
+            return Ok(());
+        }
+        self.sent = Some((rules.revision, rules.resends));
+        let workload = attachment.workload();
+        let set = rules.of_service(&workload.namespace, &workload.service);
+        let desired = rules::desired(&set.desired());
+        // Remembered before it is sent, so that no receipt can come before we know of what.
+        attachment.sent(set);
+        self.tell(down::Message::Desired(desired)).await
+    }
+
+    async fn tell(&self, message: down::Message) -> Result<(), Status> {
+        let sending = self.down.send(Ok(Down { message: Some(message) }));
+        match tokio::time::timeout(READ_WITHIN, sending).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Status::cancelled("the sidecar has left")),
+            Err(_) => Err(Status::deadline_exceeded(format!("nothing was read for {READ_WITHIN:?}"))),
+        }
+    }
+
+    /// Ends this stream, and no other, over a frame that makes no sense.
+    fn refuse(&self, why: &dyn std::error::Error) -> Status {
+        self.plane.stream_counts.frames_refused.up();
+        Status::invalid_argument(why.to_string())
+    }
+}
+
+fn welcome(rules: &RulesState) -> wire::Welcome {
+    wire::Welcome {
+        store: rules.store.as_ref().to_owned(),
+        live_ms: REPORT_EVERY.as_millis() as u32,
+        window_s: WINDOW.as_secs() as u32,
+        hist_scale: SCALE as i32,
+        max_endpoints: ENDPOINTS_PER_POD_MAX,
+        ..wire::Welcome::default()
+    }
+}
+
+fn not_attached(why: &NotAttached) -> Status {
+    match why {
+        NotAttached::Full => Status::resource_exhausted(why.to_string()),
+        NotAttached::OldEpoch(_) | NotAttached::OldSession { .. } => Status::failed_precondition(why.to_string()),
+    }
+}
+
+fn draining() -> Status {
+    Status::unavailable("the control plane is leaving: attach again in a moment")
+}

@@ -1,0 +1,18 @@
+//! The control plane: adds up what the sidecars saw, shows it, and sends rules back.
+
+pub mod access;
+pub mod api;
+pub mod audit;
+pub mod clock;
+pub mod config;
+pub mod control_plane;
+pub mod fleet;
+pub mod http;
+pub mod ingest;
+pub mod plane;
+pub mod rules;
+pub mod snapshot;
+pub mod store;
+pub mod timeline;
+pub mod token;
+pub mod web;

@@ -1,0 +1,84 @@
+//! The program `sitio-control-plane`: settings, ports, logging, and an end when it is asked to end.
+
+use std::io::{ErrorKind, IsTerminal};
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+
+use control_plane::config::{self, Configured, NotConfigured};
+use control_plane::control_plane::{Listeners, Options, run};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Settings that make no sense.
+const MISCONFIGURED: u8 = 2;
+
+fn main() -> ExitCode {
+    let configured = match config::read() {
+        Ok(configured) => configured,
+        Err(NotConfigured::Asked(answer)) => {
+            print!("{answer}");
+            return ExitCode::SUCCESS;
+        }
+        Err(NotConfigured::Senseless(why)) => {
+            eprintln!("sitio-control-plane: {why}");
+            return ExitCode::from(MISCONFIGURED);
+        }
+    };
+    match start(configured) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sitio-control-plane: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<()> {
+    log();
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let http = bind(config.http_addr, "SITIO_HTTP_ADDR")?;
+    let grpc = bind(config.grpc_addr, "SITIO_GRPC_ADDR")?;
+    let options = Options { data_dir: config.data_dir, token, forget_pods_after: config.forget_pods_after };
+    tracing::info!(data = %options.data_dir.display(), token = options.token.is_some(), "starting");
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let drain = CancellationToken::new();
+        let control_plane = run(options, Listeners { http, grpc }, drain.clone());
+        tokio::pin!(control_plane);
+        tokio::select! {
+            ended = &mut control_plane => return ended,
+            asked = asked_to_leave() => asked?,
+        }
+        drain.cancel();
+        control_plane.await
+    })
+}
+
+/// As process 1 of a container we get no default handling of signals, so both are waited for.
+async fn asked_to_leave() -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => {
+            anyhow::anyhow!("cannot listen on {address}: port {} is taken; choose another with {setting}", address.port())
+        }
+        _ => anyhow::anyhow!("cannot listen on {address} ({setting}): {error}"),
+    })
+}
+
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+}

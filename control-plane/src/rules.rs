@@ -1,0 +1,217 @@
+//! Turns commands into revisions of the rules: checked, written down, made known, and ended when their time is over.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::{self, About};
+use crate::clock::now_ms;
+use crate::fleet::Fleet;
+use crate::rules::command::{Command, CommandError};
+use crate::rules::state::RulesState;
+use crate::snapshot::RuleStatus;
+use crate::store::{Change, Record, Store, StoreError};
+
+pub mod change;
+pub mod check;
+pub mod command;
+pub mod receipts;
+pub mod state;
+
+/// How long to wait before writing again what could not be written. Sidecars end a rule by themselves meanwhile.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// The longest sleep: a clock that is set while we sleep must not make a rule outlive its time by more.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// The rules of the mesh. Cheap to clone: every clone is the same.
+#[derive(Debug, Clone)]
+pub struct Rules(Arc<Inside>);
+
+#[derive(Debug)]
+struct Inside {
+    store: Box<dyn Store>,
+    fleet: Arc<Fleet>,
+    /// Held from the decision to the publication, always by a thread that may block, so that revisions follow each other.
+    writing: Mutex<()>,
+    published: watch::Sender<Arc<RulesState>>,
+}
+
+impl Rules {
+    /// The rules that a store holds. It reads from disk, so it may block.
+    pub fn open(store: Box<dyn Store>, fleet: Arc<Fleet>, now_ms: u64) -> Result<Self, StoreError> {
+        let state = RulesState::load(store.load()?, now_ms);
+        let published = watch::Sender::new(Arc::new(state));
+        let rules = Self(Arc::new(Inside { store, fleet, writing: Mutex::new(()), published }));
+        rules.0.lapse(now_ms)?;
+        Ok(rules)
+    }
+
+    /// Puts a rule in force. It is on disk when this returns, and on its way to the pods.
+    pub async fn create(&self, command: Command, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
+        let by = by.to_owned();
+        self.blocking(move |inside| inside.create(&command, &by)).await
+    }
+
+    /// Ends a rule. The end is on disk when this returns, and on its way to the pods.
+    pub async fn withdraw(&self, id: &str, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
+        let (id, by) = (id.to_owned(), by.to_owned());
+        self.blocking(move |inside| inside.withdraw(&id, &by)).await
+    }
+
+    /// A rule, in force or ended not too long ago, with what each pod has said about it.
+    pub fn status(&self, id: &str) -> Option<RuleStatus> {
+        Some(self.0.status(self.state().record(id)?, now_ms()))
+    }
+
+    /// Sends the rules again to the pods that have not confirmed them.
+    #[expect(clippy::unused_async, reason = "a store that is shared by replicas will have to be asked")]
+    pub async fn resend(&self, id: &str) -> Result<(), CommandError> {
+        self.state().record(id).ok_or_else(|| CommandError::UnknownRule(id.to_owned()))?;
+        self.0.published.send_modify(|state| {
+            let again = state.resends + 1;
+            *state = Arc::new(RulesState::clone(state).resent(again));
+        });
+        Ok(())
+    }
+
+    /// What was asked for and what became of it, the newest first.
+    pub fn audit(&self, newest_first_limit: usize) -> Vec<audit::Entry> {
+        self.state().audit().take(newest_first_limit).map(|entry| audit::Entry::clone(entry)).collect()
+    }
+
+    /// The rules as they are now.
+    pub fn state(&self) -> Arc<RulesState> {
+        Arc::clone(&self.0.published.borrow())
+    }
+
+    /// The rules as they are now, and each time that they change.
+    pub fn watch(&self) -> watch::Receiver<Arc<RulesState>> {
+        self.0.published.subscribe()
+    }
+
+    /// Ends each rule when its time is over.
+    pub async fn run(&self, drain: CancellationToken) {
+        let mut changes = self.watch();
+        loop {
+            let next_ms = changes.borrow_and_update().in_force().filter_map(|record| record.rule.expires_ms).min();
+            tokio::select! {
+                () = until(next_ms) => self.lapse().await,
+                _ = changes.changed() => {}
+                () = drain.cancelled() => return,
+            }
+        }
+    }
+
+    async fn lapse(&self) {
+        if let Err(error) = self.blocking(|inside| inside.lapse(now_ms()).map_err(CommandError::from)).await {
+            tracing::error!(%error, "rules whose time is over could not be ended; trying again");
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Does something where blocking is allowed. It is carried through even if the caller does not wait for it.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inside) -> Result<T, CommandError> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let inside = Arc::clone(&self.0);
+        match tokio::task::spawn_blocking(move || work(&inside)).await {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+}
+
+impl Inside {
+    fn create(&self, command: &Command, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, now_ms) = (self.state(), now_ms());
+        let id = format!("r{}", state.revision + 1);
+        let rule = check::rule(command, id, by, &state, &self.fleet, now_ms).inspect_err(|refused| {
+            self.write_down_refusal(&state, change::asked(command, now_ms), (by, &command.reason), refused, now_ms);
+        })?;
+        let record = self.commit(&state, change::creation(&state, rule, now_ms), now_ms)?;
+        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "turned off");
+        Ok(Arc::new(self.status(&record, now_ms)))
+    }
+
+    fn withdraw(&self, id: &str, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, now_ms) = (self.state(), now_ms());
+        let record = state.record(id).ok_or_else(|| CommandError::UnknownRule(id.to_owned()))?;
+        if record.ending.is_some() {
+            let refused = CommandError::Ended(id.to_owned());
+            self.write_down_refusal(&state, About::rule(&record.rule), (by, ""), &refused, now_ms);
+            return Err(refused);
+        }
+        let record = self.commit(&state, change::withdrawal(&state, record, by, now_ms), now_ms)?;
+        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "turned on");
+        Ok(Arc::new(self.status(&record, now_ms)))
+    }
+
+    fn lapse(&self, now_ms: u64) -> Result<(), StoreError> {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
+        let lapsed: Vec<_> = state.in_force().filter(|record| record.rule.has_lapsed(now_ms)).cloned().collect();
+        if lapsed.is_empty() {
+            return Ok(());
+        }
+        for record in &lapsed {
+            tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, "its time is over: turned on");
+        }
+        self.commit(&state, change::lapse(&state, &lapsed, now_ms), now_ms).map(drop)
+    }
+
+    /// Writes a change down, then makes it known; in this order, so that nobody obeys what a crash would forget.
+    fn commit(&self, state: &RulesState, change: Change, now_ms: u64) -> Result<Record, StoreError> {
+        self.store.commit(&change)?;
+        let first = change.put.first().cloned().expect("every change of the rules is about a rule");
+        self.publish(state, change, now_ms);
+        Ok(first)
+    }
+
+    /// An attempt that came to nothing is worth a line; if even that cannot be written, the attempt's own error is the one to tell.
+    fn write_down_refusal(
+        &self,
+        state: &RulesState,
+        about: About,
+        (by, reason): (&str, &str),
+        refused: &CommandError,
+        now_ms: u64,
+    ) {
+        let change = change::refusal(state, about, (by, reason), refused, now_ms);
+        match self.store.commit(&change) {
+            Ok(()) => self.publish(state, change, now_ms),
+            Err(error) => tracing::error!(%error, %refused, "a refused command could not be written down"),
+        }
+    }
+
+    fn publish(&self, state: &RulesState, change: Change, now_ms: u64) {
+        let next = state.after(change, now_ms);
+        // Sending again does not wait for the writer, so it may have been asked for in between.
+        self.published.send_modify(|published| *published = Arc::new(next.resent(published.resends)));
+    }
+
+    fn status(&self, record: &Record, now_ms: u64) -> RuleStatus {
+        let selector = &record.rule.selector;
+        receipts::status(record, &self.fleet.pods_of(&selector.namespace, &selector.service, now_ms))
+    }
+
+    fn state(&self) -> Arc<RulesState> {
+        Arc::clone(&self.published.borrow())
+    }
+}
+
+/// Sleeps until then, or for a while; without an instant, for ever.
+async fn until(at_ms: Option<u64>) {
+    match at_ms {
+        Some(at_ms) => tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(now_ms())).min(LOOK_AGAIN)).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

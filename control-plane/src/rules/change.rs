@@ -1,0 +1,117 @@
+//! The steps from one revision to the next, each with its line in the audit book.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::rule::{Action, REASON_BYTES_MAX, Rule};
+
+use crate::audit::{About, Entry, Event};
+use crate::rules::command::{Command, CommandError, NAMESPACE};
+use crate::rules::state::RulesState;
+use crate::store::{Change, Ending, Record};
+
+/// Who does what happens by itself.
+const ITSELF: &str = "sitio";
+
+/// Pod names that a refused attempt leaves in the book.
+const PODS_NOTED_MAX: usize = 32;
+
+/// A rule comes into force.
+pub fn creation(state: &RulesState, rule: Rule, now_ms: u64) -> Change {
+    let revision = state.revision + 1;
+    let entry = Entry {
+        number: state.audit_entries + 1,
+        at_ms: now_ms,
+        by: rule.by.clone(),
+        event: Event::TurnedOff,
+        rule: Some(rule.id.clone()),
+        revision: Some(revision),
+        about: About::rule(&rule),
+        reason: rule.reason.clone(),
+        note: String::new(),
+    };
+    let record = Record { rule, revision, created_ms: now_ms, ending: None };
+    Change { from: state.revision, to: revision, put: vec![record], drop: Vec::new(), audit: vec![entry] }
+}
+
+/// A person ends a rule.
+pub fn withdrawal(state: &RulesState, record: &Record, by: &str, now_ms: u64) -> Change {
+    let revision = state.revision + 1;
+    let mut entry = end_of(record, Event::TurnedOn, revision, now_ms);
+    entry.number = state.audit_entries + 1;
+    by.clone_into(&mut entry.by);
+    let ended = ended(record, revision, Some(by.to_owned()), now_ms);
+    Change { from: state.revision, to: revision, put: vec![ended], drop: state.crowded_out(1), audit: vec![entry] }
+}
+
+/// The time of some rules is over.
+pub fn lapse(state: &RulesState, lapsed: &[Arc<Record>], now_ms: u64) -> Change {
+    let revision = state.revision + 1;
+    let entry = |(number, record): (u64, &Arc<Record>)| {
+        let mut entry = end_of(record, Event::Lapsed, revision, now_ms);
+        entry.number = number;
+        let limit_ms = record.rule.expires_ms.unwrap_or(now_ms).saturating_sub(record.created_ms);
+        entry.note = format!("Time limit of {} reached", humantime::format_duration(Duration::from_millis(limit_ms)));
+        entry
+    };
+    Change {
+        from: state.revision,
+        to: revision,
+        put: lapsed.iter().map(|record| ended(record, revision, None, now_ms)).collect(),
+        drop: state.crowded_out(lapsed.len()),
+        audit: (state.audit_entries + 1..).zip(lapsed).map(entry).collect(),
+    }
+}
+
+/// A command was refused: the rules stay as they are.
+pub fn refusal(state: &RulesState, about: About, (by, reason): (&str, &str), refused: &CommandError, now_ms: u64) -> Change {
+    let entry = Entry {
+        number: state.audit_entries + 1,
+        at_ms: now_ms,
+        by: by.to_owned(),
+        event: Event::Refused,
+        rule: None,
+        revision: None,
+        about,
+        reason: cut(reason, REASON_BYTES_MAX),
+        note: refused.to_string(),
+    };
+    Change { from: state.revision, to: state.revision, audit: vec![entry], ..Change::default() }
+}
+
+/// What a command asked for, whether or not it makes sense.
+pub fn asked(command: &Command, now_ms: u64) -> About {
+    let Action::Disable { status } = command.action;
+    About {
+        namespace: cut(command.namespace.as_deref().unwrap_or(NAMESPACE), REASON_BYTES_MAX),
+        service: cut(&command.service, REASON_BYTES_MAX),
+        method: cut(&command.method, REASON_BYTES_MAX),
+        route: cut(&command.route, REASON_BYTES_MAX),
+        pods: command.pods.iter().take(PODS_NOTED_MAX).map(|pod| cut(pod, REASON_BYTES_MAX)).collect(),
+        status,
+        expires_ms: command.ttl.map(|ttl| now_ms.saturating_add(ttl.as_millis() as u64)),
+    }
+}
+
+fn end_of(record: &Record, event: Event, revision: u64, now_ms: u64) -> Entry {
+    Entry {
+        number: 0,
+        at_ms: now_ms,
+        by: ITSELF.to_owned(),
+        event,
+        rule: Some(record.rule.id.clone()),
+        revision: Some(revision),
+        about: About::rule(&record.rule),
+        reason: record.rule.reason.clone(),
+        note: String::new(),
+    }
+}
+
+fn ended(record: &Record, revision: u64, by: Option<String>, now_ms: u64) -> Record {
+    Record { ending: Some(Ending { at_ms: now_ms, revision, by }), ..record.clone() }
+}
+
+/// The beginning of a text that nobody has checked.
+fn cut(text: &str, bytes_max: usize) -> String {
+    text.char_indices().take_while(|(at, letter)| at + letter.len_utf8() <= bytes_max).map(|(_, letter)| letter).collect()
+}

@@ -1,0 +1,56 @@
+//! Joins a rule with what each pod has said about it.
+
+use std::collections::BTreeMap;
+
+use crate::fleet::pod::SeenPod;
+use crate::fleet::receipts::Receipts;
+use crate::snapshot::{Ended, PodReceipt, PodState, ReceiptState, RuleStatus};
+use crate::store::Record;
+
+/// A rule with the receipts of the pods that it is for, out of the pods of its service.
+pub fn status<'a>(record: &Record, copies: impl IntoIterator<Item = &'a SeenPod>) -> RuleStatus {
+    let selector = &record.rule.selector;
+    let mut pods: BTreeMap<String, PodReceipt> = BTreeMap::new();
+    for pod in &selector.pods {
+        pods.insert(pod.clone(), PodReceipt { pod: pod.clone(), state: ReceiptState::Gone, heard_ms: 0 });
+    }
+    for copy in copies.into_iter().filter(|copy| selector.selects(&copy.workload)) {
+        let is_gone = copy.state == PodState::Gone;
+        let name = &copy.workload.pod;
+        // A pod that came back under its old name has a new uid, and is the one that is meant.
+        let is_replaced = is_gone && pods.get(name).is_some_and(|known| known.state != ReceiptState::Gone);
+        let was_never_told = is_gone && copy.heard_ms < record.created_ms;
+        if is_replaced || was_never_told {
+            continue;
+        }
+        let state = if is_gone { ReceiptState::Gone } else { state(record, &copy.receipts) };
+        pods.insert(name.clone(), PodReceipt { pod: name.clone(), state, heard_ms: copy.heard_ms });
+    }
+    RuleStatus {
+        rule: record.rule.clone(),
+        revision: record.revision,
+        created_ms: record.created_ms,
+        ended: record.ending.as_ref().map(|ending| Ended { at_ms: ending.at_ms, by: ending.by.clone() }),
+        pods: pods.into_values().collect(),
+    }
+}
+
+/// What a pod has said about a rule, or, once the rule has ended, about its end.
+pub fn state(record: &Record, receipts: &Receipts) -> ReceiptState {
+    let rule = record.rule.id.as_str();
+    let (heard, revision, commanded_ms) = match &record.ending {
+        None => (receipts.obeyed(rule), record.revision, record.created_ms),
+        Some(ending) => (receipts.released(rule), ending.revision, ending.at_ms),
+    };
+    if let Some(heard) = heard {
+        return ReceiptState::Applied { took_ms: heard.took_ms(commanded_ms) };
+    }
+    match (receipts.confirmed(), receipts.refused()) {
+        // The pod never knew the rule, or let go of it long ago.
+        (Some(confirmed), _) if record.ending.is_some() && confirmed.revision >= revision => {
+            ReceiptState::Applied { took_ms: confirmed.took_ms }
+        }
+        (_, Some(refused)) if refused.revision >= revision => ReceiptState::Refused(refused.why(rule)),
+        _ => ReceiptState::Pending,
+    }
+}

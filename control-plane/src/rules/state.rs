@@ -1,0 +1,156 @@
+//! The rules at one revision, as everybody sees them: immutable, so that whoever reads never waits for whoever writes.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use mesh::rule::DesiredRules;
+
+use crate::audit;
+use crate::store::{Change, Ledger, Record};
+
+/// Audit entries kept at hand; all of them are in the store.
+pub const AUDIT_AT_HAND_MAX: usize = 2000;
+
+/// Rules that have ended and can still be asked for.
+pub const ENDED_MAX: usize = 1000;
+
+/// The rules at one revision.
+#[derive(Debug, Clone)]
+pub struct RulesState {
+    /// The store whose revisions these are.
+    pub store: Arc<str>,
+    /// The revision.
+    pub revision: u64,
+    /// When it was made, or loaded, milliseconds since the Unix epoch.
+    pub committed_ms: u64,
+    /// Counts up when the rules are to be sent again to pods that have not confirmed them.
+    pub resends: u64,
+    /// How many audit entries there have ever been.
+    pub audit_entries: u64,
+    in_force: HashMap<String, Arc<Record>>,
+    services: HashMap<(String, String), Arc<[Arc<Record>]>>,
+    ended: VecDeque<Arc<Record>>,
+    audit: VecDeque<Arc<audit::Entry>>,
+}
+
+/// What one service's pods should obey at one revision. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ServiceRules {
+    /// The store whose revision it is.
+    pub store: Arc<str>,
+    /// The revision.
+    pub revision: u64,
+    /// When it was made, milliseconds since the Unix epoch.
+    pub committed_ms: u64,
+    /// The rules, by id.
+    pub records: Arc<[Arc<Record>]>,
+}
+
+impl ServiceRules {
+    /// The set as a sidecar takes it.
+    pub fn desired(&self) -> DesiredRules {
+        let rules = self.records.iter().map(|record| record.rule.clone()).collect();
+        DesiredRules { store: self.store.as_ref().to_owned(), revision: self.revision, rules }
+    }
+}
+
+impl RulesState {
+    /// What the store holds, loaded at `now_ms`.
+    pub fn load(ledger: Ledger, now_ms: u64) -> Self {
+        let records = ledger.records.into_iter().map(Arc::new);
+        let (in_force, mut ended): (Vec<_>, Vec<_>) = records.partition(|record| record.ending.is_none());
+        ended.sort_by_key(|record| record.ending.as_ref().map(|ending| ending.revision));
+        let mut state = Self {
+            store: ledger.store.into(),
+            revision: ledger.revision,
+            committed_ms: now_ms,
+            resends: 0,
+            audit_entries: ledger.audit_entries,
+            in_force: in_force.into_iter().map(|record| (record.rule.id.clone(), record)).collect(),
+            services: HashMap::new(),
+            ended: ended.into(),
+            audit: ledger.audit.into_iter().map(Arc::new).collect(),
+        };
+        state.gather();
+        state
+    }
+
+    /// The state after a change that the store has taken.
+    #[must_use]
+    pub fn after(&self, change: Change, now_ms: u64) -> Self {
+        let mut next = self.clone();
+        next.audit_entries = change.audit.last().map_or(next.audit_entries, |entry| entry.number);
+        next.audit.extend(change.audit.into_iter().map(Arc::new));
+        let too_many = next.audit.len().saturating_sub(AUDIT_AT_HAND_MAX);
+        next.audit.drain(..too_many);
+        if change.to == self.revision {
+            return next;
+        }
+        (next.revision, next.committed_ms) = (change.to, now_ms);
+        for record in change.put.into_iter().map(Arc::new) {
+            if record.ending.is_some() {
+                next.in_force.remove(&record.rule.id);
+                next.ended.push_back(record);
+            } else {
+                next.in_force.insert(record.rule.id.clone(), record);
+            }
+        }
+        next.ended.retain(|record| !change.drop.contains(&record.rule.id));
+        next.gather();
+        next
+    }
+
+    /// The same state, to be sent for so many times.
+    #[must_use]
+    pub fn resent(self, resends: u64) -> Self {
+        Self { resends, ..self }
+    }
+
+    /// Sorts the rules in force by the service that they are for.
+    fn gather(&mut self) {
+        let mut services: HashMap<_, Vec<Arc<Record>>> = HashMap::new();
+        for record in self.in_force.values() {
+            let selector = &record.rule.selector;
+            services.entry((selector.namespace.clone(), selector.service.clone())).or_default().push(Arc::clone(record));
+        }
+        self.services = services
+            .into_iter()
+            .map(|(service, mut records)| {
+                records.sort_by_key(|record| record.revision);
+                (service, records.into())
+            })
+            .collect();
+    }
+
+    /// What a service's pods should obey.
+    pub fn of_service(&self, namespace: &str, service: &str) -> ServiceRules {
+        let records = self.services.get(&(namespace.to_owned(), service.to_owned())).cloned().unwrap_or_default();
+        ServiceRules { store: Arc::clone(&self.store), revision: self.revision, committed_ms: self.committed_ms, records }
+    }
+
+    /// A rule, in force or ended not too long ago.
+    pub fn record(&self, id: &str) -> Option<&Arc<Record>> {
+        self.in_force.get(id).or_else(|| self.ended.iter().rev().find(|record| record.rule.id == id))
+    }
+
+    /// The rules in force, in no particular order.
+    pub fn in_force(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.in_force.values()
+    }
+
+    /// Rules that have ended, the newest ending first.
+    pub fn ended(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.ended.iter().rev()
+    }
+
+    /// The rules that have ended and must make room if `more` end.
+    pub fn crowded_out(&self, more: usize) -> Vec<String> {
+        let too_many = (self.ended.len() + more).saturating_sub(ENDED_MAX);
+        self.ended.iter().take(too_many).map(|record| record.rule.id.clone()).collect()
+    }
+
+    /// Audit entries, the newest first.
+    pub fn audit(&self) -> impl Iterator<Item = &Arc<audit::Entry>> {
+        self.audit.iter().rev()
+    }
+}

@@ -1,0 +1,212 @@
+//! Everything a page shows, taken at one instant, so that no two numbers on it disagree.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
+use mesh::report::Resources;
+
+mod pods;
+mod switches;
+pub(crate) mod take;
+
+/// Points of a traffic sparkline.
+pub const SPARK_POINTS: usize = 60;
+
+/// The stretch of time that a snapshot covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// Everything since the pods started.
+    All,
+    /// The last so many seconds: 60, 300, 900 or 3600 on the page, any from 1 s to 1 h by the API.
+    Last(Duration),
+}
+
+/// The mesh as it was at one instant.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The instant, milliseconds since the Unix epoch.
+    pub taken_ms: u64,
+    /// What the numbers cover.
+    pub window: Window,
+    /// How many seconds of the window there really are: less than the window just after the start.
+    pub covered_s: f64,
+    /// One for each endpoint ever heard of, in no particular order.
+    pub endpoints: Vec<EndpointRow>,
+    /// One for each pod ever heard of (that was not forgotten), by name.
+    pub pods: Vec<PodRow>,
+    /// The revision of the rules that every pod should be at.
+    pub revision: u64,
+    /// Audit entries there are.
+    pub audit_entries: u64,
+}
+
+/// One endpoint of one service, added up over its pods.
+#[derive(Debug, Clone)]
+pub struct EndpointRow {
+    /// A stable name for URLs and element ids: `e` and 12 hex digits.
+    pub id: String,
+    /// The namespace of the service.
+    pub namespace: String,
+    /// The service.
+    pub service: String,
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// Whether its path names a file.
+    pub is_file: bool,
+    /// What happened in the window.
+    pub now: GoldenMetrics,
+    /// What happened in the window before it; empty for `Window::All`.
+    pub before: GoldenMetrics,
+    /// Requests per second over the window (over the last 10 s for `Window::All`).
+    pub rps: f64,
+    /// Of those, answered by a rule.
+    pub blocked_rps: f64,
+    /// Requests under way.
+    pub in_flight: u32,
+    /// When the last request was seen, milliseconds since the Unix epoch.
+    pub last_seen_ms: Option<u64>,
+    /// The window in [`SPARK_POINTS`] steps, oldest first.
+    pub traffic: Vec<Traffic>,
+    /// The median of its p95 over the last hour, microseconds; what is usual.
+    pub usual_p95_us: Option<f64>,
+    /// Every pod that serves it, by name.
+    pub pods: Vec<Serving>,
+    /// What the switch shows.
+    pub switch: Switch,
+}
+
+/// One step of a sparkline.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests.
+    pub hits: u64,
+    /// Of those, 5xx of the service.
+    pub failures: u64,
+}
+
+/// One pod behind an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serving {
+    /// The pod's name.
+    pub pod: String,
+    /// What it does with requests for this endpoint.
+    pub state: ServingState,
+}
+
+/// What a pod does with requests for an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServingState {
+    /// Passes them to the service.
+    Serving,
+    /// Answers them by a rule.
+    Off,
+    /// Was told to change, and has not confirmed.
+    Waiting,
+    /// Is silent or gone.
+    Lost,
+}
+
+/// What the switch of an endpoint shows: only ever what pods have confirmed.
+#[derive(Debug, Clone)]
+pub enum Switch {
+    /// No rule.
+    On,
+    /// Every pod meant has confirmed the rule.
+    Off(Arc<RuleStatus>),
+    /// A rule is in force, and some pods have not confirmed it.
+    TurningOff(Arc<RuleStatus>),
+    /// A rule was withdrawn or has lapsed, and this many of `of` pods have confirmed that.
+    TurningOn {
+        /// Confirmed.
+        applied: usize,
+        /// Pods connected.
+        of: usize,
+    },
+    /// A health path: no rule may turn it off.
+    Protected,
+    /// The shared row for everything over the limit: it names no single endpoint.
+    Unavailable,
+}
+
+/// A rule with what became of it, pod by pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleStatus {
+    /// The rule.
+    pub rule: mesh::rule::Rule,
+    /// The revision that brought it.
+    pub revision: u64,
+    /// When it was made, milliseconds since the Unix epoch.
+    pub created_ms: u64,
+    /// Whether it is in force, and if not, how it ended.
+    pub ended: Option<Ended>,
+    /// Each pod meant, by name.
+    pub pods: Vec<PodReceipt>,
+}
+
+/// How a rule ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// When, milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// Who withdrew it; `None` if its time was over.
+    pub by: Option<String>,
+}
+
+/// What one pod has said about a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodReceipt {
+    /// The pod's name.
+    pub pod: String,
+    /// What it said.
+    pub state: ReceiptState,
+    /// When it was last heard, milliseconds since the Unix epoch.
+    pub heard_ms: u64,
+}
+
+/// What became of a rule on one pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReceiptState {
+    /// No word yet.
+    Pending,
+    /// In force; from the command to the receipt's arrival, in milliseconds.
+    Applied {
+        /// Milliseconds.
+        took_ms: u64,
+    },
+    /// Not in force, and why.
+    Refused(String),
+    /// The pod is gone.
+    Gone,
+}
+
+/// One pod.
+#[derive(Debug, Clone)]
+pub struct PodRow {
+    /// Who it is.
+    pub workload: Arc<mesh::workload::Workload>,
+    /// Whether it reports.
+    pub state: PodState,
+    /// When its stream began, milliseconds since the Unix epoch; `None` if it has none now.
+    pub connected_ms: Option<u64>,
+    /// When it was last heard, milliseconds since the Unix epoch.
+    pub heard_ms: u64,
+    /// Memory and processor, as last told.
+    pub resources: Option<Resources>,
+    /// Requests per second over the last 10 s.
+    pub rps: f64,
+    /// The last revision it confirmed, with how long the receipt took in milliseconds.
+    pub confirmed: Option<(u64, u64)>,
+}
+
+/// Whether a pod reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PodState {
+    /// Heard within the last five seconds.
+    Reporting,
+    /// Not heard for longer, and has not said goodbye.
+    Silent,
+    /// Has said goodbye, or was silent for a minute.
+    Gone,
+}

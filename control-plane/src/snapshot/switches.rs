@@ -1,0 +1,101 @@
+//! What the switch of each endpoint shows, and what each pod behind it does: only ever what pods have confirmed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mesh::endpoint::Endpoint;
+
+use crate::fleet::pod::SeenPod;
+use crate::rules::receipts;
+use crate::rules::state::RulesState;
+use crate::snapshot::pods::Pods;
+use crate::snapshot::{PodState, ReceiptState, Serving, ServingState, Switch};
+use crate::store::Record;
+use crate::timeline::series::Series;
+
+/// The rules of a snapshot, by the endpoint that they are about.
+#[derive(Debug)]
+pub(super) struct Switches<'a> {
+    endpoints: HashMap<Name<'a>, Commands<'a>>,
+}
+
+/// Namespace, service and endpoint.
+type Name<'a> = (&'a str, &'a str, &'a Endpoint);
+
+#[derive(Debug, Default)]
+struct Commands<'a> {
+    /// The newest comes first.
+    in_force: Vec<&'a Record>,
+    newest_ended: Option<&'a Record>,
+}
+
+impl<'a> Switches<'a> {
+    pub(super) fn of(rules: &'a RulesState) -> Self {
+        let mut endpoints: HashMap<Name<'a>, Commands<'a>> = HashMap::new();
+        for record in rules.in_force() {
+            endpoints.entry(name_of(record)).or_default().in_force.push(record);
+        }
+        for record in rules.ended() {
+            endpoints.entry(name_of(record)).or_default().newest_ended.get_or_insert(record);
+        }
+        for commands in endpoints.values_mut() {
+            commands.in_force.sort_by_key(|record| std::cmp::Reverse(record.revision));
+        }
+        Self { endpoints }
+    }
+
+    /// What the pods of an endpoint do, and what its switch shows.
+    pub(super) fn of_endpoint(&self, series: &Series, pods: &Pods) -> (Vec<Serving>, Switch) {
+        let commands = self.endpoints.get(&(&*series.namespace, &*series.service, &series.endpoint));
+        let nothing = Commands::default();
+        let commands = commands.unwrap_or(&nothing);
+        let serving = |pod: &SeenPod| Serving { pod: pod.workload.pod.clone(), state: commands.obeyed_by(pod) };
+        (pods.serving(series).map(serving).collect(), commands.switch(series, pods))
+    }
+}
+
+impl Commands<'_> {
+    fn obeyed_by(&self, pod: &SeenPod) -> ServingState {
+        if pod.state != PodState::Reporting {
+            return ServingState::Lost;
+        }
+        let for_it = |record: &&Record| record.rule.selector.selects(&pod.workload);
+        let said = |record: &Record| receipts::state(record, &pod.receipts);
+        let in_force: Vec<_> = self.in_force.iter().copied().filter(for_it).map(said).collect();
+        let ended = self.newest_ended.filter(for_it).map(said);
+        if in_force.iter().any(|said| matches!(said, ReceiptState::Applied { .. })) {
+            ServingState::Off
+        } else if in_force.contains(&ReceiptState::Pending) || ended == Some(ReceiptState::Pending) {
+            ServingState::Waiting
+        } else {
+            ServingState::Serving
+        }
+    }
+
+    fn switch(&self, series: &Series, pods: &Pods) -> Switch {
+        let copies = pods.of_service(&series.namespace, &series.service);
+        if series.endpoint.is_other() {
+            return Switch::Unavailable;
+        }
+        if let Some(record) = self.in_force.first() {
+            let status = Arc::new(receipts::status(record, copies));
+            let waits = |state: &ReceiptState| matches!(state, ReceiptState::Pending | ReceiptState::Refused(_));
+            let waiting = status.pods.iter().any(|pod| waits(&pod.state));
+            return if waiting { Switch::TurningOff(status) } else { Switch::Off(status) };
+        }
+        if copies.clone().any(|copy| copy.protects(series.endpoint.route())) {
+            return Switch::Protected;
+        }
+        let Some(record) = self.newest_ended else { return Switch::On };
+        let meant = |copy: &&SeenPod| copy.connected_ms.is_some() && record.rule.selector.selects(&copy.workload);
+        let has_let_go = |copy: &SeenPod| matches!(receipts::state(record, &copy.receipts), ReceiptState::Applied { .. });
+        let (of, applied) =
+            copies.filter(meant).fold((0, 0), |(of, applied), copy| (of + 1, applied + usize::from(has_let_go(copy))));
+        if applied == of { Switch::On } else { Switch::TurningOn { applied, of } }
+    }
+}
+
+fn name_of(record: &Record) -> Name<'_> {
+    let selector = &record.rule.selector;
+    (&selector.namespace, &selector.service, &record.rule.endpoint)
+}

@@ -1,0 +1,133 @@
+//! Takes the snapshot: every pod is looked at once, then every endpoint, and all rows speak of the same instant.
+
+use std::time::Duration;
+
+use mesh::golden::GoldenMetrics;
+
+use crate::plane::ControlPlane;
+use crate::snapshot::pods::Pods;
+use crate::snapshot::switches::Switches;
+use crate::snapshot::{EndpointRow, PodRow, SPARK_POINTS, Snapshot, Switch, Window};
+use crate::timeline::Reporter;
+use crate::timeline::series::Series;
+use crate::timeline::stretch::Stretch;
+
+/// What a rate is taken over when the window is all time.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// What the sparkline shows when the window is all time.
+const SPARK_WINDOW: Duration = Duration::from_secs(300);
+
+/// The longest window that has a window before it within the hour that is remembered.
+const COMPARED_MAX: Duration = Duration::from_secs(1800);
+
+impl Snapshot {
+    /// The mesh at `now_ms`.
+    pub(crate) fn take(mesh: &ControlPlane, window: Window, now_ms: u64) -> Self {
+        let rules = mesh.rules.state();
+        // A rule may be about an endpoint that nobody has called yet; it needs a row, so that it can be ended there.
+        for record in rules.in_force() {
+            let selector = &record.rule.selector;
+            let reporter = Reporter { namespace: &selector.namespace, service: &selector.service };
+            mesh.timeline.series(reporter, &record.rule.endpoint);
+        }
+        let pods = Pods::seen(&mesh.fleet, now_ms);
+        let switches = Switches::of(&rules);
+        let stretches = Stretches::of(window, mesh.timeline.started_ms(), now_ms);
+        let row = |series: &Series| {
+            let (serving, switch) = switches.of_endpoint(series, &pods);
+            EndpointRow { pods: serving, switch, in_flight: pods.in_flight(series), ..stretches.row(series) }
+        };
+        Self {
+            taken_ms: now_ms,
+            window,
+            covered_s: stretches.covered_s(),
+            endpoints: mesh.timeline.all().iter().map(|series| row(series)).collect(),
+            pods: pods.rows(),
+            revision: rules.revision,
+            audit_entries: rules.audit_entries,
+        }
+    }
+}
+
+/// The pods alone, for those who want no more.
+pub(crate) fn pods(mesh: &ControlPlane, now_ms: u64) -> Vec<PodRow> {
+    Pods::seen(&mesh.fleet, now_ms).rows()
+}
+
+/// The stretches of time that the numbers of one snapshot are taken over.
+#[derive(Debug, Clone, Copy)]
+struct Stretches {
+    window: Window,
+    started_ms: u64,
+    now_ms: u64,
+}
+
+impl Stretches {
+    fn of(window: Window, started_ms: u64, now_ms: u64) -> Self {
+        Self { window, started_ms, now_ms }
+    }
+
+    /// How much of the window there really is.
+    fn covered_s(self) -> f64 {
+        let running_s = self.now_ms.saturating_sub(self.started_ms) as f64 / 1000.0;
+        match self.window {
+            Window::All => running_s,
+            Window::Last(window) => running_s.min(window.as_secs_f64()),
+        }
+    }
+
+    /// The numbers of one endpoint, without its pods and its switch.
+    fn row(self, series: &Series) -> EndpointRow {
+        let (now, before) = match self.window {
+            Window::All => (series.totals(), GoldenMetrics::default()),
+            Window::Last(window) => (series.between(Stretch::last(window, self.now_ms)), self.before(series, window)),
+        };
+        let (rps, blocked_rps) = match self.window {
+            Window::All => self.rates(&series.between(Stretch::last(RATE_WINDOW, self.now_ms)), RATE_WINDOW),
+            Window::Last(window) => self.rates(&now, window),
+        };
+        EndpointRow {
+            id: series.id.clone(),
+            namespace: series.namespace.clone(),
+            service: series.service.clone(),
+            endpoint: series.endpoint.clone(),
+            is_file: series.is_file(),
+            now,
+            before,
+            rps,
+            blocked_rps,
+            in_flight: 0,
+            last_seen_ms: series.last_seen_ms(),
+            traffic: series.traffic(self.spark(), SPARK_POINTS),
+            usual_p95_us: series.usual_p95_us(self.now_ms),
+            pods: Vec::new(),
+            switch: Switch::On,
+        }
+    }
+
+    /// The window before, if the timeline knows all of it: half of it would only look like a change.
+    fn before(self, series: &Series, window: Duration) -> GoldenMetrics {
+        let stretch = Stretch::before(window, self.now_ms);
+        if window > COMPARED_MAX || stretch.from_ms < self.started_ms {
+            return GoldenMetrics::default();
+        }
+        series.between(stretch)
+    }
+
+    /// Requests per second, and those answered by a rule.
+    fn rates(self, golden: &GoldenMetrics, window: Duration) -> (f64, f64) {
+        // The first report of a mesh that has just begun would be a rate of thousands.
+        let covered_s = Stretch::last(window, self.now_ms).covered_s(self.started_ms, self.now_ms).max(1.0);
+        (golden.hits as f64 / covered_s, golden.by_rule as f64 / covered_s)
+    }
+
+    fn spark(self) -> Stretch {
+        let window = match self.window {
+            Window::All => SPARK_WINDOW,
+            Window::Last(window) => window,
+        };
+        let step_ms = (window.as_millis() as u64 / SPARK_POINTS as u64).max(1000);
+        Stretch::steps(step_ms, SPARK_POINTS, self.now_ms)
+    }
+}

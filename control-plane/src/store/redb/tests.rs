@@ -1,0 +1,90 @@
+//! Proofs that what was written down is there after a restart, and that a broken file is told of.
+
+use mesh::endpoint::Endpoint;
+use mesh::rule::{Action, Rule, Selector};
+
+use crate::audit::{About, Entry, Event};
+use crate::store::{Ending, Record};
+
+use super::*;
+
+fn record(id: &str, revision: u64) -> Record {
+    let rule = Rule {
+        id: id.into(),
+        selector: Selector { namespace: "default".into(), service: "legacy".into(), pods: vec!["legacy-1".into()] },
+        endpoint: Endpoint::named("GET", "/legacy/{id}").unwrap(),
+        action: Action::Disable { status: 410 },
+        expires_ms: Some(99),
+        by: "operator".into(),
+        reason: "\"quoted\" – and more".into(),
+    };
+    Record { rule, revision, created_ms: 7, ending: None }
+}
+
+fn entry(number: u64) -> Entry {
+    Entry {
+        number,
+        at_ms: 7,
+        by: "operator".into(),
+        event: Event::TurnedOff,
+        rule: Some("r1".into()),
+        revision: Some(1),
+        about: About::rule(&record("r1", 1).rule),
+        reason: "why not".into(),
+        note: String::new(),
+    }
+}
+
+fn creation(from: u64) -> Change {
+    let to = from + 1;
+    Change { from, to, put: vec![record(&format!("r{to}"), to)], drop: vec![], audit: vec![entry(to)] }
+}
+
+#[test]
+fn what_was_committed_is_there_after_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(folder.path()).unwrap();
+    let name = store.load().unwrap().store;
+    store.commit(&creation(0)).unwrap();
+    store.commit(&creation(1)).unwrap();
+    let ended = Record { ending: Some(Ending { at_ms: 9, revision: 3, by: None }), ..record("r1", 1) };
+    store.commit(&Change { from: 2, to: 3, put: vec![ended.clone()], drop: vec!["r2".into()], audit: vec![entry(3)] }).unwrap();
+    drop(store);
+
+    let ledger = RedbStore::open(folder.path()).unwrap().load().unwrap();
+
+    assert_eq!((ledger.store, ledger.revision, ledger.audit_entries), (name, 3, 3));
+    assert_eq!(ledger.records, [ended]);
+    assert_eq!(ledger.audit, [entry(1), entry(2), entry(3)]);
+}
+
+#[test]
+fn a_decision_on_an_old_state_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(folder.path()).unwrap();
+    store.commit(&creation(0)).unwrap();
+
+    let stale = store.commit(&creation(0)).unwrap_err();
+
+    assert!(matches!(stale, StoreError::Stale { expected: 0, actual: 1 }), "{stale}");
+    let ledger = store.load().unwrap();
+    assert_eq!((ledger.revision, ledger.records.len(), ledger.audit.len()), (1, 1, 1));
+}
+
+#[test]
+fn a_store_in_use_and_a_file_that_is_none_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let _held = RedbStore::open(folder.path()).unwrap();
+    let in_use = RedbStore::open(folder.path()).unwrap_err();
+    assert!(matches!(in_use, StoreError::InUse { .. }) && in_use.to_string().contains("sitio.redb"), "{in_use}");
+
+    let other = tempfile::tempdir().unwrap();
+    std::fs::write(other.path().join(FILE), "this is no database".repeat(1000)).unwrap();
+    let unreadable = RedbStore::open(other.path()).unwrap_err();
+    assert!(matches!(unreadable, StoreError::Unreadable { .. }), "{unreadable:?}");
+    assert_eq!(unreadable.to_string().lines().count(), 1);
+
+    let file = other.path().join(FILE);
+    let no_folder = RedbStore::open(&file).unwrap_err();
+    assert!(matches!(no_folder, StoreError::Folder { .. }), "{no_folder:?}");
+}

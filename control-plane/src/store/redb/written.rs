@@ -1,0 +1,77 @@
+//! A rule as it is written on disk: plain JSON, so that it can be read without us, and checked when it comes back.
+
+use mesh::endpoint::Endpoint;
+use mesh::rule::{Action, Rule, Selector};
+use serde::{Deserialize, Serialize};
+
+use crate::store::{Ending, Record};
+
+/// One rule on disk.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Written {
+    id: String,
+    revision: u64,
+    created_ms: u64,
+    namespace: String,
+    service: String,
+    pods: Vec<String>,
+    method: String,
+    route: String,
+    action: WrittenAction,
+    expires_ms: Option<u64>,
+    by: String,
+    reason: String,
+    ending: Option<WrittenEnding>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WrittenAction {
+    Disable { status: u16 },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct WrittenEnding {
+    at_ms: u64,
+    revision: u64,
+    by: Option<String>,
+}
+
+impl Written {
+    pub(super) fn bytes(record: &Record) -> Vec<u8> {
+        let Record { rule, revision, created_ms, ending } = record.clone();
+        let Action::Disable { status } = rule.action;
+        let written = Self {
+            id: rule.id,
+            revision,
+            created_ms,
+            namespace: rule.selector.namespace,
+            service: rule.selector.service,
+            pods: rule.selector.pods,
+            method: rule.endpoint.method().to_owned(),
+            route: rule.endpoint.route().to_owned(),
+            action: WrittenAction::Disable { status },
+            expires_ms: rule.expires_ms,
+            by: rule.by,
+            reason: rule.reason,
+            ending: ending.map(|Ending { at_ms, revision, by }| WrittenEnding { at_ms, revision, by }),
+        };
+        serde_json::to_vec(&written).expect("a rule is made of texts and numbers")
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Result<Record, String> {
+        let written: Self = serde_json::from_slice(bytes).map_err(|why| why.to_string())?;
+        let WrittenAction::Disable { status } = written.action;
+        let rule = Rule {
+            id: written.id,
+            selector: Selector { namespace: written.namespace, service: written.service, pods: written.pods },
+            endpoint: Endpoint::named(&written.method, &written.route).map_err(|why| why.to_string())?,
+            action: Action::Disable { status },
+            expires_ms: written.expires_ms,
+            by: written.by,
+            reason: written.reason,
+        };
+        let ending = written.ending.map(|WrittenEnding { at_ms, revision, by }| Ending { at_ms, revision, by });
+        Ok(Record { rule, revision: written.revision, created_ms: written.created_ms, ending })
+    }
+}

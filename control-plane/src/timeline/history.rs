@@ -1,0 +1,127 @@
+//! The last hour in slots: short ones for the last five minutes, long ones for all of it.
+
+use mesh::golden::GoldenMetrics;
+
+use crate::timeline::ring::Ring;
+use crate::timeline::share::Part;
+use crate::timeline::stretch::Stretch;
+
+/// The short slots: what a five-minute chart is drawn from.
+const SHORT_MS: u64 = 1000;
+
+/// Five minutes of them, the running one, and a few more for a window that does not begin on a whole ten seconds.
+const SHORT_SLOTS: usize = 312;
+
+/// The long slots.
+const LONG_MS: u64 = 10_000;
+
+/// An hour of them, the running one, and one that the window has begun in.
+const LONG_SLOTS: usize = 362;
+
+/// Reports are a second or two apart; what covers more is divided over the time that it covers.
+const ONE_SLOT_MS: u64 = 2500;
+
+/// Minutes with traffic that it takes to say what is usual.
+const USUAL_MINUTES_MIN: usize = 5;
+
+/// Timed requests that a minute needs for its p95 to say something.
+const USUAL_REQUESTS_MIN: u64 = 20;
+
+/// What one endpoint did lately. Every count is in one short slot and in one long slot.
+#[derive(Debug)]
+pub(super) struct History {
+    short: Ring,
+    long: Ring,
+    /// The minute for which the usual p95 was worked out, and what it is.
+    usual: (u64, Option<f64>),
+}
+
+/// The time that counts tell of.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// Since when.
+    pub from_ms: u64,
+    /// Until when.
+    pub to_ms: u64,
+}
+
+/// Which slots to take where there are both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grain {
+    /// Long ones wherever they fit: fewer to add up.
+    Coarse,
+    /// Short ones as far as they reach back: for a chart.
+    Fine,
+}
+
+impl History {
+    pub(super) fn new() -> Self {
+        Self { short: Ring::new(SHORT_MS, SHORT_SLOTS), long: Ring::new(LONG_MS, LONG_SLOTS), usual: (0, None) }
+    }
+
+    /// Adds counts, evenly over the time that they tell of, from `since_ms` on.
+    pub(super) fn add(&mut self, span: Span, since_ms: u64, golden: &GoldenMetrics) {
+        let whole_ms = span.to_ms.saturating_sub(span.from_ms);
+        if whole_ms <= ONE_SLOT_MS {
+            return self.book(span.to_ms, golden);
+        }
+        // What is older than the longest ring would be let go; it need not be divided first.
+        let oldest_ms = span.to_ms.saturating_sub(LONG_SLOTS as u64 * LONG_MS);
+        let mut at_ms = span.from_ms.max(since_ms).max(oldest_ms);
+        while at_ms < span.to_ms {
+            // Nobody sees single seconds of what is older than the short slots.
+            let step_ms = if span.to_ms - at_ms > SHORT_SLOTS as u64 * SHORT_MS { LONG_MS } else { SHORT_MS };
+            let end_ms = ((at_ms / step_ms + 1) * step_ms).min(span.to_ms);
+            let part = Part { from: at_ms - span.from_ms, to: end_ms - span.from_ms, of: whole_ms };
+            self.book(at_ms, &part.metrics(golden));
+            at_ms = end_ms;
+        }
+    }
+
+    /// Shows the slots that make up a stretch, each once, with its beginning and its length.
+    pub(super) fn each_slot(&self, stretch: Stretch, grain: Grain, mut see: impl FnMut(u64, u64, &GoldenMetrics)) {
+        let mut at_ms = stretch.from_ms;
+        while at_ms < stretch.to_ms {
+            let fits_long = at_ms.is_multiple_of(LONG_MS) && at_ms + LONG_MS <= stretch.to_ms;
+            if (fits_long && grain == Grain::Coarse) || !self.short.reaches(at_ms) {
+                let from_ms = at_ms / LONG_MS * LONG_MS;
+                if let Some(golden) = self.long.slot(from_ms) {
+                    see(from_ms, LONG_MS, golden);
+                }
+                at_ms = from_ms + LONG_MS;
+            } else {
+                if let Some(golden) = self.short.slot(at_ms) {
+                    see(at_ms, SHORT_MS, golden);
+                }
+                at_ms += SHORT_MS;
+            }
+        }
+    }
+
+    /// The median of the p95 by minute over the last hour, worked out once a minute; `None` until there is enough of it.
+    pub(super) fn usual_p95_us(&mut self, now_ms: u64) -> Option<f64> {
+        let minute = now_ms / 60_000;
+        if self.usual.0 != minute {
+            let mut usual: Vec<f64> = (minute.saturating_sub(60)..minute).filter_map(|minute| self.p95_us(minute)).collect();
+            usual.sort_by(f64::total_cmp);
+            self.usual = (minute, if usual.len() < USUAL_MINUTES_MIN { None } else { Some(usual[usual.len() / 2]) });
+        }
+        self.usual.1
+    }
+
+    fn p95_us(&self, minute: u64) -> Option<f64> {
+        let mut sum = GoldenMetrics::default();
+        let slots = (0..60_000 / LONG_MS).filter_map(|slot| self.long.slot(minute * 60_000 + slot * LONG_MS));
+        slots.for_each(|golden| sum.merge(golden));
+        if sum.latency.count() < USUAL_REQUESTS_MIN { None } else { sum.quantile_us(0.95) }
+    }
+
+    fn book(&mut self, at_ms: u64, golden: &GoldenMetrics) {
+        // A share may hold time or bytes without a whole exchange; only a share of nothing needs no slot.
+        if *golden == GoldenMetrics::default() {
+            return;
+        }
+        self.short.add(at_ms, golden);
+        self.long.add(at_ms, golden);
+    }
+}

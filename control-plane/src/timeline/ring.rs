@@ -1,0 +1,97 @@
+//! The newest slots of time, each of one length; a quiet slot costs the eight bytes of an empty pointer.
+
+use mesh::golden::GoldenMetrics;
+
+/// Slots in a circle, so that the newest takes the place of the oldest.
+#[derive(Debug)]
+pub struct Ring {
+    step_ms: u64,
+    slots: Box<[Option<Box<GoldenMetrics>>]>,
+    /// The number of the newest slot: its time in steps since the Unix epoch.
+    newest: u64,
+}
+
+impl Ring {
+    /// A ring of `slots` slots of `step_ms`.
+    pub fn new(step_ms: u64, slots: usize) -> Self {
+        Self { step_ms, slots: (0..slots).map(|_| None).collect(), newest: 0 }
+    }
+
+    /// Adds to the slot of `at_ms`; what is older than the ring is long is let go.
+    pub fn add(&mut self, at_ms: u64, golden: &GoldenMetrics) {
+        let number = at_ms / self.step_ms;
+        self.advance_to(number);
+        if self.holds(number) {
+            let place = self.place(number);
+            self.slots[place].get_or_insert_default().merge(golden);
+        }
+    }
+
+    /// What happened in the slot that begins at `at_ms`.
+    pub fn slot(&self, at_ms: u64) -> Option<&GoldenMetrics> {
+        let number = at_ms / self.step_ms;
+        if !self.holds(number) {
+            return None;
+        }
+        self.slots[self.place(number)].as_deref()
+    }
+
+    /// Whether the slot that begins at `at_ms` is remembered, or is yet to come.
+    pub fn reaches(&self, at_ms: u64) -> bool {
+        let number = at_ms / self.step_ms;
+        number > self.newest || self.holds(number)
+    }
+
+    fn advance_to(&mut self, number: u64) {
+        if number <= self.newest {
+            return;
+        }
+        let passed = (number - self.newest).min(self.slots.len() as u64);
+        for passed in number + 1 - passed..=number {
+            let place = self.place(passed);
+            self.slots[place] = None;
+        }
+        self.newest = number;
+    }
+
+    fn holds(&self, number: u64) -> bool {
+        number <= self.newest && self.newest - number < self.slots.len() as u64
+    }
+
+    fn place(&self, number: u64) -> usize {
+        (number % self.slots.len() as u64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hits(hits: u64) -> GoldenMetrics {
+        let mut golden = GoldenMetrics::default();
+        golden.hits = hits;
+        golden
+    }
+
+    #[test]
+    fn the_newest_slot_takes_the_place_of_the_oldest() {
+        let mut ring = Ring::new(1000, 3);
+        for second in 10..=13 {
+            ring.add(second * 1000 + 500, &hits(second));
+        }
+        ring.add(11_999, &hits(100));
+        ring.add(10_999, &hits(1000));
+
+        let seen: Vec<_> = (9..=14).map(|second| ring.slot(second * 1000).map_or(0, |slot| slot.hits)).collect();
+        assert_eq!(seen, [0, 0, 111, 12, 13, 0]);
+    }
+
+    #[test]
+    fn a_long_silence_clears_everything() {
+        let mut ring = Ring::new(1000, 3);
+        ring.add(5000, &hits(1));
+        ring.add(1_000_000, &hits(2));
+        assert!(ring.slots.iter().flatten().count() == 1);
+        assert_eq!(ring.slot(1_000_000).map(|slot| slot.hits), Some(2));
+    }
+}

@@ -1,0 +1,130 @@
+//! One endpoint of one service over time: everything since the pods started, and the last hour in slots.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
+
+use crate::snapshot::Traffic;
+use crate::timeline::Reporter;
+use crate::timeline::history::{Grain, History, Span};
+use crate::timeline::stretch::Stretch;
+
+/// One endpoint of one service, added up over its pods.
+#[derive(Debug)]
+pub struct Series {
+    /// Counts up from 0 within a timeline.
+    pub number: usize,
+    /// A stable name for URLs and element ids: `e` and 12 hex digits.
+    pub id: String,
+    /// The namespace of the service.
+    pub namespace: String,
+    /// The service.
+    pub service: String,
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    started_ms: u64,
+    is_file: AtomicBool,
+    counted: Mutex<Counted>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    totals: GoldenMetrics,
+    last_seen_ms: Option<u64>,
+    history: History,
+}
+
+impl Series {
+    pub(crate) fn new(number: usize, reporter: Reporter<'_>, endpoint: &Endpoint, started_ms: u64) -> Self {
+        Self {
+            number,
+            id: id_of(reporter, endpoint),
+            namespace: reporter.namespace.to_owned(),
+            service: reporter.service.to_owned(),
+            endpoint: endpoint.clone(),
+            started_ms,
+            is_file: AtomicBool::new(false),
+            counted: Mutex::new(Counted { totals: GoldenMetrics::default(), last_seen_ms: None, history: History::new() }),
+        }
+    }
+
+    /// Adds counts, evenly over the time that they tell of. What happened before the timeline began is in the totals only.
+    pub fn add(&self, span: Span, golden: &GoldenMetrics) {
+        if golden.is_empty() {
+            return;
+        }
+        let mut counted = self.hold();
+        counted.totals.merge(golden);
+        if golden.hits > 0 {
+            counted.last_seen_ms = counted.last_seen_ms.max(Some(span.to_ms));
+        }
+        counted.history.add(span, self.started_ms, golden);
+    }
+
+    /// Everything since the pods started.
+    pub fn totals(&self) -> GoldenMetrics {
+        self.hold().totals.clone()
+    }
+
+    /// What happened in a stretch of time.
+    pub fn between(&self, stretch: Stretch) -> GoldenMetrics {
+        let mut sum = GoldenMetrics::default();
+        self.hold().history.each_slot(stretch, Grain::Coarse, |_, _, golden| sum.merge(golden));
+        sum
+    }
+
+    /// Requests and failures in a stretch of time, in so many steps, oldest first.
+    pub fn traffic(&self, stretch: Stretch, points: usize) -> Vec<Traffic> {
+        let mut sums = vec![(0.0, 0.0); points];
+        let step_ms = (stretch.to_ms - stretch.from_ms).max(1) as f64 / points as f64;
+        self.hold().history.each_slot(stretch, Grain::Fine, |from_ms, length_ms, golden| {
+            let from = from_ms.saturating_sub(stretch.from_ms) as f64 / step_ms;
+            let to = from + length_ms as f64 / step_ms;
+            for (point, sum) in sums.iter_mut().enumerate().take(to.ceil() as usize).skip(from as usize) {
+                let share = ((point as f64 + 1.0).min(to) - (point as f64).max(from)).max(0.0) / (to - from);
+                sum.0 += golden.hits as f64 * share;
+                sum.1 += golden.failures() as f64 * share;
+            }
+        });
+        sums.into_iter()
+            .map(|(hits, failures)| Traffic { hits: hits.round() as u64, failures: failures.round() as u64 })
+            .collect()
+    }
+
+    /// The median of its p95 by minute over the last hour, in microseconds; `None` until there are a few minutes of it.
+    pub fn usual_p95_us(&self, now_ms: u64) -> Option<f64> {
+        self.hold().history.usual_p95_us(now_ms)
+    }
+
+    /// When the last request was seen, milliseconds since the Unix epoch.
+    pub fn last_seen_ms(&self) -> Option<u64> {
+        self.hold().last_seen_ms
+    }
+
+    /// Whether its path names a file.
+    pub fn is_file(&self) -> bool {
+        self.is_file.load(Ordering::Relaxed)
+    }
+
+    /// A pod says that its path names a file.
+    pub fn is_a_file(&self) {
+        self.is_file.store(true, Ordering::Relaxed);
+    }
+
+    fn hold(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same for the same names in every process (64-bit FNV-1a, of which 48 bits are plenty for 65,536 names).
+fn id_of(reporter: Reporter<'_>, endpoint: &Endpoint) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for part in [reporter.namespace, reporter.service, endpoint.method(), endpoint.route()] {
+        for byte in part.bytes().chain([0xff]) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    format!("e{:012x}", hash & 0xffff_ffff_ffff)
+}

@@ -1,0 +1,47 @@
+//! Divides counts evenly over time without losing or inventing any: the shares of a whole add up to it.
+
+use mesh::golden::GoldenMetrics;
+
+/// A part of a whole, from one fraction of it to another.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// Where the part begins.
+    pub from: u64,
+    /// Where it ends.
+    pub to: u64,
+    /// How long the whole is.
+    pub of: u64,
+}
+
+impl Part {
+    /// This part of a number.
+    pub fn share(self, number: u64) -> u64 {
+        let up_to = |end: u64| u128::from(number) * u128::from(end) / u128::from(self.of);
+        (up_to(self.to) - up_to(self.from)) as u64
+    }
+
+    /// This part of what was counted. When the longest exchange was is not known, so every part with exchanges may hold it.
+    pub fn metrics(self, golden: &GoldenMetrics) -> GoldenMetrics {
+        let mut part = GoldenMetrics::default();
+        part.hits = self.share(golden.hits);
+        part.by_rule = self.share(golden.by_rule);
+        part.failed = self.share(golden.failed);
+        part.total_us = self.share(golden.total_us);
+        part.bytes_in = self.share(golden.bytes_in);
+        part.bytes_out = self.share(golden.bytes_out);
+        for (status, count) in golden.statuses() {
+            let count = self.share(*count);
+            if count > 0 {
+                part.add_status(*status, count);
+            }
+        }
+        for (index, count) in golden.latency.buckets() {
+            part.latency.add(index, self.share(count));
+        }
+        part.latency.add_zeros(self.share(golden.latency.zeros()));
+        if part.latency.count() > 0 {
+            part.max_us = golden.max_us;
+        }
+        part
+    }
+}

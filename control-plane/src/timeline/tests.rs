@@ -1,0 +1,168 @@
+//! Proofs that a sum over slots is what was added, for any window.
+
+use std::time::Duration;
+
+use mesh::golden::GoldenMetrics;
+use proptest::prelude::*;
+
+use crate::timeline::history::Span;
+use crate::timeline::share::Part;
+use crate::timeline::stretch::Stretch;
+
+use super::*;
+
+const START_MS: u64 = 1_763_647_661_000;
+const SHOP: Reporter<'static> = Reporter { namespace: "default", service: "shop" };
+
+fn golden() -> impl Strategy<Value = GoldenMetrics> {
+    prop::collection::vec((200_u16..230, 0_u64..10_000_000, 0_u64..5000), 1..40).prop_map(|exchanges| {
+        let mut golden = GoldenMetrics::default();
+        for (status, took_us, bytes) in exchanges {
+            golden.hits += 1;
+            golden.bytes_out += bytes;
+            golden.total_us += took_us;
+            golden.max_us = golden.max_us.max(took_us);
+            golden.latency.record(took_us);
+            golden.add_status(status, 1);
+        }
+        golden
+    })
+}
+
+fn hits(hits: u64) -> GoldenMetrics {
+    let mut golden = GoldenMetrics::default();
+    golden.hits = hits;
+    golden
+}
+
+fn series(started_ms: u64) -> Arc<Series> {
+    Timeline::starting(started_ms).series(SHOP, &Endpoint::named("GET", "/a").unwrap())
+}
+
+fn at(ms: u64) -> Span {
+    Span { from_ms: ms, to_ms: ms }
+}
+
+proptest! {
+    #[test]
+    fn the_shares_of_a_whole_add_up_to_it(whole in golden(), mut cuts in prop::collection::vec(0_u64..=1000, 0..20)) {
+        cuts.extend([0, 1000]);
+        cuts.sort_unstable();
+        let mut sum = GoldenMetrics::default();
+        for pair in cuts.windows(2) {
+            sum.merge(&Part { from: pair[0], to: pair[1], of: 1000 }.metrics(&whole));
+        }
+        prop_assert_eq!(sum, whole);
+    }
+
+    /// Reports of any length at any time within the last five minutes, in any order of length.
+    #[test]
+    fn what_was_added_is_what_the_slots_hold(
+        reports in prop::collection::vec((0_u64..300_000, 0_u64..60_000, golden()), 1..20),
+    ) {
+        let series = series(START_MS - 400_000);
+        let (mut sum, now_ms) = (GoldenMetrics::default(), START_MS);
+        for (ago_ms, length_ms, golden) in &reports {
+            let to_ms = now_ms - ago_ms;
+            series.add(Span { from_ms: to_ms - length_ms, to_ms }, golden);
+            sum.merge(golden);
+        }
+        prop_assert_eq!(series.totals(), sum.clone());
+        for window in [400, 401, 900, 3600] {
+            let stretch = Stretch::last(Duration::from_secs(window), now_ms);
+            prop_assert_eq!(series.between(stretch), sum.clone(), "{}", window);
+        }
+        let spark = series.traffic(Stretch::last(Duration::from_secs(3599), now_ms), 60);
+        let drawn: u64 = spark.iter().map(|step| step.hits).sum();
+        prop_assert!(drawn.abs_diff(sum.hits) <= 30, "{drawn} of {} hits, with the rounding of 60 steps", sum.hits);
+    }
+
+    #[test]
+    fn neighbouring_windows_share_nothing_and_leave_nothing_out(
+        seconds in prop::collection::vec(0_u64..240, 1..60), window in 1_u64..120,
+    ) {
+        let (series, now_ms) = (series(START_MS - 400_000), START_MS + 999);
+        for second in &seconds {
+            series.add(at(START_MS - second * 1000), &hits(1));
+        }
+        let window = Duration::from_secs(window);
+        let (last, before) = (Stretch::last(window, now_ms), Stretch::before(window, now_ms));
+        let both = Stretch { from_ms: before.from_ms, to_ms: last.to_ms };
+        let count = |stretch: Stretch| series.between(stretch).hits;
+        prop_assert_eq!(count(last) + count(before), count(both));
+        let expected = seconds.iter().filter(|second| **second <= window.as_secs()).count() as u64;
+        prop_assert_eq!(count(last), expected);
+    }
+}
+
+#[test]
+fn what_happened_before_the_timeline_began_is_in_the_totals_only() {
+    let series = series(START_MS);
+    let now_ms = START_MS + 10_000;
+    series.add(Span { from_ms: START_MS - 90_000, to_ms: now_ms }, &hits(1000));
+
+    assert_eq!(series.totals().hits, 1000);
+    assert_eq!(series.between(Stretch::last(Duration::from_secs(3600), now_ms)).hits, 100);
+}
+
+#[test]
+fn an_old_hour_fades_from_the_slots_and_stays_in_the_totals() {
+    let series = series(START_MS);
+    series.add(at(START_MS), &hits(7));
+    let later_ms = START_MS + 2 * 3_600_000;
+    series.add(at(later_ms), &hits(1));
+
+    assert_eq!(series.totals().hits, 8);
+    assert_eq!(series.between(Stretch::last(Duration::from_secs(3600), later_ms)).hits, 1);
+    assert_eq!(series.last_seen_ms(), Some(later_ms));
+}
+
+#[test]
+fn the_usual_p95_is_the_median_of_the_minutes() {
+    let series = series(START_MS - 3_600_000);
+    let minute_ms = |minute: u64| START_MS / 60_000 * 60_000 - 600_000 + minute * 60_000;
+    for (minute, ms) in [10, 10, 10, 10, 500, 10].into_iter().enumerate() {
+        let mut golden = GoldenMetrics::default();
+        (0..100).for_each(|_| golden.latency.record(ms * 1000));
+        (golden.hits, golden.max_us) = (100, ms * 1000);
+        series.add(at(minute_ms(minute as u64)), &golden);
+        if minute == 3 {
+            assert_eq!(series.usual_p95_us(minute_ms(4)), None, "four minutes are too few");
+        }
+    }
+    let usual_us = series.usual_p95_us(minute_ms(7)).unwrap();
+    assert!((9500.0..10_500.0).contains(&usual_us), "{usual_us}");
+}
+
+#[test]
+fn a_sparkline_has_its_newest_whole_step_at_the_end() {
+    let series = series(START_MS - 3_600_000);
+    let now_ms = START_MS / 5000 * 5000 + 3000;
+    series.add(at(now_ms - 3001), &hits(4));
+    series.add(at(now_ms), &hits(100));
+
+    let spark = series.traffic(Stretch::steps(5000, 60, now_ms), 60);
+
+    assert_eq!(spark.len(), 60);
+    assert_eq!(spark.iter().map(|step| step.hits).sum::<u64>(), 4, "the running step is not drawn");
+    assert_eq!(spark[59].hits, 4);
+}
+
+#[test]
+fn endpoints_over_the_limit_share_one_series() {
+    let timeline = Timeline::starting(START_MS);
+    for number in 0..ENDPOINTS_MAX + 10 {
+        timeline.series(SHOP, &Endpoint::named("GET", &format!("/{number}")).unwrap()).add(at(START_MS), &hits(1));
+    }
+    let other = timeline.series(SHOP, &Endpoint::other());
+    assert_eq!((other.totals().hits, timeline.folded()), (10, 10));
+    assert_eq!(timeline.all().len(), ENDPOINTS_MAX + 1);
+    let web = Reporter { namespace: "default", service: "web" };
+    assert!(!timeline.series(web, &Endpoint::named("GET", "/").unwrap()).endpoint.is_other(), "another service has its own room");
+}
+
+#[test]
+fn an_id_is_the_same_in_every_process() {
+    assert_eq!(series(START_MS).id, series(START_MS + 5).id);
+    assert_eq!(series(START_MS).id.len(), 13);
+}

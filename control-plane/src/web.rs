@@ -1,0 +1,131 @@
+//! The dashboard: pages that are complete without script, and the events that keep them up to date.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, header};
+use axum::middleware;
+use axum::routing::{get, post};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::Entry;
+use crate::clock;
+use crate::plane::ControlPlane;
+use crate::rules::command::{Command, CommandError};
+use crate::snapshot::{RuleStatus, Snapshot};
+use crate::web::events::STREAMS_MAX;
+use crate::web::moment::{Moment, Moments};
+use crate::web::page::Problem;
+use crate::web::view::Span;
+
+pub mod assets;
+pub mod attention;
+pub mod audit;
+pub mod cells;
+pub mod command;
+pub mod endpoint;
+pub mod events;
+pub mod format;
+pub mod judge;
+pub mod moment;
+pub mod order;
+pub mod overview;
+pub mod page;
+pub mod pods;
+pub mod progress;
+pub mod row;
+pub mod spark;
+pub mod switch;
+pub mod tiles;
+pub mod view;
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+
+/// Who gives the commands that come from a form.
+const BY: &str = "operator";
+
+/// The dashboard's pages, events and assets.
+pub fn pages(state: Arc<ControlPlane>) -> Router {
+    let web = Web { state, moments: Moments::default(), streams: Arc::new(Semaphore::new(STREAMS_MAX)) };
+    Router::new()
+        .route("/", get(overview::overview))
+        .route("/endpoints/{id}", get(endpoint::endpoint))
+        .route("/endpoints/{id}/impact", get(command::impact))
+        .route("/endpoints/{id}/off", post(command::off))
+        .route("/endpoints/{id}/on", post(command::on))
+        .route("/rules/{id}/progress", get(command::progress))
+        .route("/pods", get(pods::pods))
+        .route("/audit", get(audit::audit))
+        .route("/events", get(events::events))
+        .route("/static/{version}/{file}", get(assets::versioned))
+        .route("/static/{file}", get(assets::unversioned))
+        .route("/favicon.svg", get(assets::favicon))
+        .fallback(nothing_here)
+        .layer(middleware::map_response(page::with_headers))
+        .with_state(Arc::new(web))
+}
+
+/// What the pages draw from.
+pub struct Web {
+    state: Arc<ControlPlane>,
+    moments: Moments,
+    streams: Arc<Semaphore>,
+}
+
+impl Web {
+    fn snapshot(&self, span: Span) -> Snapshot {
+        self.state.snapshot(span.window(), clock::now_ms())
+    }
+
+    fn moment(&self, span: Span) -> Arc<Moment> {
+        self.moments.at(span, clock::now_ms(), || self.snapshot(span))
+    }
+
+    fn rule(&self, id: &str) -> Option<RuleStatus> {
+        self.state.rules.status(id)
+    }
+
+    async fn turn_off(&self, command: Command) -> Result<Arc<RuleStatus>, CommandError> {
+        self.state.rules.create(command, BY).await
+    }
+
+    async fn turn_on(&self, id: &str) -> Result<Arc<RuleStatus>, CommandError> {
+        self.state.rules.withdraw(id, BY).await
+    }
+
+    fn audit(&self, entries: usize) -> Vec<Entry> {
+        self.state.rules.audit(entries)
+    }
+
+    /// Where sidecars report to, for pasting: if we listen on every address, by the name under which the browser found us.
+    fn control_plane(&self, headers: &HeaderMap) -> String {
+        let address = self.state.stream_address;
+        if !address.ip().is_unspecified() {
+            return format!("http://{address}");
+        }
+        let host = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        format!("http://{}:{}", host.as_ref().map_or("control-plane", Authority::host), address.port())
+    }
+
+    fn drain(&self) -> CancellationToken {
+        self.state.drain.clone()
+    }
+
+    /// Leave to keep one more stream open, if there is room.
+    fn stream_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.streams).try_acquire_owned().ok()
+    }
+}
+
+async fn nothing_here(State(web): State<Arc<Web>>) -> Box<Problem> {
+    Problem::not_found(
+        &web.snapshot(Span::default()),
+        "The address leads nowhere. Perhaps it was mistyped, or the page has moved.",
+    )
+}

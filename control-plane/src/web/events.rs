@@ -1,0 +1,135 @@
+//! The overview's live values, once a second, as server-sent events.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, stream};
+use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::web::Web;
+use crate::web::cells::{Cells, Values};
+use crate::web::moment::Moment;
+use crate::web::order::{Column, Order};
+use crate::web::view::{View, ViewQuery};
+
+/// Streams open at a time. Each is a browser tab that somebody looks at; a hidden tab closes its own.
+pub const STREAMS_MAX: usize = 512;
+
+/// How often values are sent.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Ticks between two changes of the order, so that rows do not dance under the eye.
+const ORDER_EVERY_TICKS: u64 = 5;
+
+/// How often a comment is sent when nothing else is, so that no proxy takes the stream for dead.
+const COMMENT_EVERY: Duration = Duration::from_secs(10);
+
+/// `GET /events`
+pub async fn events(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
+    let Some(permit) = web.stream_permit() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, [("Retry-After", "5")], "too many live pages are open\n").into_response();
+    };
+    let live = Live::new(web, View::from(query), permit);
+    let sse = Sse::new(live.into_stream()).keep_alive(KeepAlive::new().interval(COMMENT_EVERY));
+    ([(HeaderName::from_static("x-accel-buffering"), "no")], sse).into_response()
+}
+
+/// What one message says. Values are finished text; no markup ever travels.
+#[derive(Debug, Serialize)]
+struct Message {
+    /// When the numbers were true, milliseconds since the Unix epoch.
+    t: u64,
+    /// What to set: by the id of an element, then by key.
+    c: BTreeMap<String, Values>,
+    /// The order of the rows, if it is another one now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<Vec<String>>,
+    /// Rows that are no more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<String>,
+}
+
+/// One browser's stream: what it looks at, and what it was told.
+struct Live {
+    web: Arc<Web>,
+    view: View,
+    ticks: Interval,
+    count: u64,
+    shown: Option<Arc<Moment>>,
+    order: Vec<String>,
+    drain: CancellationToken,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Live {
+    fn new(web: Arc<Web>, view: View, permit: OwnedSemaphorePermit) -> Self {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let drain = web.drain();
+        Self { web, view, ticks, count: 0, shown: None, order: Vec::new(), drain, _permit: permit }
+    }
+
+    fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        stream::unfold(self, |mut live| async move {
+            tokio::select! {
+                _ = live.ticks.tick() => {}
+                () = live.drain.cancelled() => return None,
+            }
+            let event = live.next();
+            Some((Ok(event), live))
+        })
+    }
+
+    fn next(&mut self) -> Event {
+        let moment = self.web.moment(self.view.window);
+        let (name, message) = match self.shown.take() {
+            None => ("snap", self.whole(&moment)),
+            Some(shown) => ("tick", self.changed(&shown, &moment)),
+        };
+        self.count += 1;
+        self.shown = Some(moment);
+        Event::default().event(name).json_data(message).expect("a message is texts and numbers")
+    }
+
+    fn whole(&mut self, moment: &Moment) -> Message {
+        let mut cells = moment.cells.clone();
+        cells.insert("columns", column_values(self.view.order));
+        self.order = moment.order(self.view.order);
+        Message { t: moment.overview.taken_ms, c: cells.elements().clone(), order: Some(self.order.clone()), gone: Vec::new() }
+    }
+
+    fn changed(&mut self, shown: &Moment, moment: &Moment) -> Message {
+        let (before, after): (&Cells, &Cells) = (&shown.cells, &moment.cells);
+        let gone = before.gone(after);
+        let rows_differ = !gone.is_empty() || shown.overview.rows.len() != moment.overview.rows.len();
+        let mut order = None;
+        if rows_differ || self.count.is_multiple_of(ORDER_EVERY_TICKS) {
+            order = Some(moment.order(self.view.order)).filter(|order| *order != self.order);
+        }
+        if let Some(order) = &order {
+            self.order.clone_from(order);
+        }
+        Message { t: moment.overview.taken_ms, c: before.changes(after), order, gone }
+    }
+}
+
+/// The heads of the columns as values: which one sorts, and what a click would do.
+fn column_values(order: Order) -> Values {
+    let mut values = Values::new();
+    for (column, name, ..) in Column::EACH {
+        if let Some(column) = column {
+            values.insert(format!("{name}.sort"), order.aria(column).to_owned());
+            values.insert(format!("{name}.next"), format!("{name}:{}", order.next(column)));
+        }
+    }
+    values
+}

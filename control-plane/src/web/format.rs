@@ -1,0 +1,190 @@
+//! How numbers are written on the dashboard: one function for each kind of quantity.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What stands where there is no number.
+pub const MISSING: &str = "–";
+
+/// A number as text, and its unit, which the page sets smaller.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Quantity {
+    /// The digits.
+    pub v: String,
+    /// The unit; empty if there is none.
+    pub u: &'static str,
+}
+
+impl Quantity {
+    /// A quantity of that many of that unit.
+    pub fn new(v: impl Into<String>, u: &'static str) -> Self {
+        Self { v: v.into(), u }
+    }
+
+    /// No number.
+    pub fn missing() -> Self {
+        Self::new(MISSING, "")
+    }
+
+    /// Digits and unit in one run of text, for sentences.
+    pub fn words(&self) -> String {
+        if self.u.is_empty() { self.v.clone() } else { format!("{} {}", self.v, self.u) }
+    }
+}
+
+/// A latency given in microseconds: `0.84 ms`, `9.1 ms`, `212 ms`, `1.24 s`.
+pub fn latency(us: Option<f64>) -> Quantity {
+    let Some(us) = us else { return Quantity::missing() };
+    let ms = us / 1000.0;
+    if rounds_below(ms, 1000.0, 0) {
+        Quantity::new(three_digits(ms), "ms")
+    } else {
+        Quantity::new(format!("{:.2}", ms / 1000.0), "s")
+    }
+}
+
+/// Events per second: `0.42`, `41.6`, `1,503`, `12.4k`.
+pub fn rate(per_second: f64) -> String {
+    if per_second <= 0.0 {
+        "0".into()
+    } else if per_second < 0.005 {
+        "<0.01".into()
+    } else if rounds_below(per_second, 10.0, 2) {
+        format!("{per_second:.2}")
+    } else if rounds_below(per_second, 100.0, 1) {
+        format!("{per_second:.1}")
+    } else if rounds_below(per_second, 10_000.0, 0) {
+        count(per_second.round() as u64)
+    } else if rounds_below(per_second / 1e3, 1000.0, 1) {
+        format!("{:.1}k", per_second / 1e3)
+    } else {
+        format!("{:.1}M", per_second / 1e6)
+    }
+}
+
+/// A whole number with its thousands apart: `145,800`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A ratio as a percentage: `0`, `0.31`, `7.9`, `12`.
+pub fn percent(ratio: f64) -> Quantity {
+    let percent = ratio * 100.0;
+    let digits = if percent <= 0.0 {
+        "0".into()
+    } else if percent < 0.005 {
+        "<0.01".into()
+    } else {
+        three_digits(percent)
+    };
+    Quantity::new(digits, "%")
+}
+
+/// Bytes on the wire, in powers of 1000: `205 B`, `8.3 kB`, `1.9 MB`.
+pub fn payload(bytes: f64) -> Quantity {
+    if rounds_below(bytes, 1000.0, 0) {
+        return Quantity::new(format!("{bytes:.0}"), "B");
+    }
+    let mut scaled = bytes;
+    for unit in ["kB", "MB", "GB"] {
+        scaled /= 1000.0;
+        if rounds_below(scaled, 100.0, 1) {
+            return Quantity::new(format!("{scaled:.1}"), unit);
+        }
+        if rounds_below(scaled, 1000.0, 0) {
+            return Quantity::new(format!("{scaled:.0}"), unit);
+        }
+    }
+    Quantity::new(format!("{:.1}", scaled / 1000.0), "TB")
+}
+
+/// Memory, in powers of 1024: `387 MiB`, `4.8 GiB`.
+pub fn memory(bytes: u64) -> Quantity {
+    let mib = bytes as f64 / f64::from(1 << 20);
+    if rounds_below(mib, 1024.0, 0) {
+        Quantity::new(format!("{mib:.0}"), "MiB")
+    } else {
+        Quantity::new(format!("{:.1}", mib / 1024.0), "GiB")
+    }
+}
+
+/// How long ago something was: `now`, `3 s`, `2 min`, `5 h`, `31 d`.
+pub fn age(ms: u64) -> String {
+    let s = ms / 1000;
+    match s {
+        0..2 => "now".into(),
+        2..60 => format!("{s} s"),
+        60..3600 => format!("{} min", s / 60),
+        3600..86_400 => format!("{} h", s / 3600),
+        _ => format!("{} d", s / 86_400),
+    }
+}
+
+/// How long something takes or has taken: `12 s`, `42 min`, `19 h 02 min`, `31 d 7 h`.
+pub fn span(ms: u64) -> String {
+    let s = ms / 1000;
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{} min", s / 60),
+        3600..86_400 if s.is_multiple_of(3600) => format!("{} h", s / 3600),
+        3600..86_400 => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
+        _ => format!("{} d {} h", s / 86_400, s % 86_400 / 3600),
+    }
+}
+
+/// How long something still takes, in whole minutes begun, so that an hour is not 59 minutes from its first second on.
+pub fn left(ms: u64) -> String {
+    span(if ms < 60_000 { ms } else { ms.next_multiple_of(60_000) })
+}
+
+/// `1 pod`, `4 pods`.
+pub fn plural(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(number as u64), if number == 1 { one } else { many })
+}
+
+/// The time of day, UTC: `14:07:41`.
+pub fn clock(unix_ms: u64) -> String {
+    timestamp(unix_ms).strftime("%H:%M:%S").to_string()
+}
+
+/// The day, UTC: `20 November 2026`.
+pub fn day(unix_ms: u64) -> String {
+    timestamp(unix_ms).strftime("%-d %B %Y").to_string()
+}
+
+/// The instant as machines write it (RFC 3339), for `<time datetime>`.
+pub fn instant(unix_ms: u64) -> String {
+    timestamp(unix_ms).to_string()
+}
+
+fn timestamp(unix_ms: u64) -> Timestamp {
+    Timestamp::from_millisecond(i64::try_from(unix_ms).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX)
+}
+
+/// Two decimals under one, one under ten, then none.
+fn three_digits(number: f64) -> String {
+    if rounds_below(number, 1.0, 2) {
+        format!("{number:.2}")
+    } else if rounds_below(number, 10.0, 1) {
+        format!("{number:.1}")
+    } else {
+        format!("{number:.0}")
+    }
+}
+
+/// Whether `number` is still below `limit` when it is written with so many decimals:
+/// 9.96 with one decimal would be written 10.0, and so belongs to the next step.
+fn rounds_below(number: f64, limit: f64, decimals: i32) -> bool {
+    number < limit - 0.5 * 10_f64.powi(-decimals)
+}
+
+#[cfg(test)]
+mod tests;

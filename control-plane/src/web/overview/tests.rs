@@ -1,0 +1,76 @@
+//! The overview as it is drawn: for the sample, for hostile names, for nothing at all.
+
+use super::*;
+use crate::web::sample::{self, NOW_MS};
+
+fn page(snapshot: &Snapshot, query: &str) -> String {
+    let query = Query::<ViewQuery>::try_from_uri(&format!("/?{query}").parse().unwrap()).unwrap();
+    let view = View::from(query.0);
+    let overview = Overview::of(snapshot, view.window);
+    OverviewPage::new("http://127.0.0.1:8091".into(), snapshot, overview, view).render().unwrap()
+}
+
+/// The tag that opens the element with this id.
+#[track_caller]
+fn tag<'a>(html: &'a str, id: &str) -> &'a str {
+    let at = html.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("there is no {id}"));
+    let from = html[..at].rfind('<').unwrap();
+    &html[from..from + html[from..].find('>').unwrap()]
+}
+
+#[test]
+fn the_page_has_a_row_for_each_endpoint_and_one_to_clone() {
+    let html = page(&sample::snapshot(), "");
+    assert_eq!(html.matches("<tr role=\"row\" id=").count(), 7);
+    assert_eq!(html.matches("<tr role=\"row\" id=\"\"").count(), 1);
+    assert!(html.contains("6 endpoints in 5 services, telemetry from 1 of 2 pods"));
+    assert!(tag(&html, "e000000000001").contains("data-level=\"bad\""));
+    assert!(tag(&html, "e000000000004").contains("data-off=\"yes\""));
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let html = page(&sample::snapshot(), "find=%3Cscript%3E&service=%22%3E%3Cb%3E");
+    assert!(!html.contains("<script>alert") && !html.contains("<b>'evil'"));
+    assert!(!html.contains("\"><b>") && !html.contains("“<script>"));
+    assert_eq!(html.matches("<script").count(), 2, "the page's own modules are the only scripts");
+    assert!(!html.contains(" style=") && !html.contains(" onclick="));
+}
+
+#[test]
+fn without_script_the_filter_hides_rows() {
+    let html = page(&sample::snapshot(), "show=failing");
+    assert!(!tag(&html, "e000000000001").contains(" hidden"));
+    assert!(tag(&html, "e000000000002").contains(" hidden"));
+    assert!(tag(&html, "endpoints").contains("data-filtered=\"some\""));
+    assert!(tag(&page(&sample::snapshot(), "find=chekout"), "endpoints").contains("data-filtered=\"all\""));
+}
+
+#[test]
+fn a_sorted_column_says_so() {
+    let html = page(&sample::snapshot(), "sort=p95:down");
+    assert_eq!(html.matches("aria-sort=\"descending\"").count(), 1);
+    assert!(html.contains("value=\"p95:up\""));
+}
+
+#[test]
+fn an_empty_mesh_tells_a_newcomer_what_to_do() {
+    let mut snapshot = sample::snapshot();
+    snapshot.endpoints.clear();
+    assert!(tag(&page(&snapshot, ""), "endpoints").contains("data-state=\"no-requests\""));
+    snapshot.pods.clear();
+    let html = page(&snapshot, "");
+    assert!(tag(&html, "endpoints").contains("data-state=\"no-pods\""));
+    assert!(html.contains("sitio run --control-plane http://127.0.0.1:8091"));
+}
+
+#[test]
+fn the_switch_shows_what_pods_have_confirmed() {
+    let html = page(&sample::snapshot(), "");
+    let row = &html[html.find("id=\"e000000000003\"").unwrap()..];
+    let switch = &row[row.find("<button class=\"sw\"").unwrap()..];
+    let switch = &switch[..switch.find("</button>").unwrap()];
+    assert!(switch.contains("aria-checked=\"true\"") && switch.contains("aria-busy=\"true\""));
+    assert!(switch.contains("Turning off") && switch.contains("1 of 2 pods"));
+    assert!(page(&sample::snapshot(), "").contains(&format::clock(NOW_MS)));
+}

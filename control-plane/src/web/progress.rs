@@ -1,0 +1,177 @@
+//! How far a rule has come, pod by pod: what the dialog shows while an endpoint turns off.
+
+use serde::Serialize;
+
+use crate::snapshot::{PodReceipt, ReceiptState, RuleStatus};
+use crate::web::command::again;
+use crate::web::format;
+use crate::web::row::service_label;
+use crate::web::switch::Receipts;
+
+/// The progress of a rule, as finished words.
+#[derive(Debug, Serialize)]
+pub struct Progress {
+    /// The rule.
+    pub rule: String,
+    /// The endpoint.
+    pub endpoint: String,
+    /// The service.
+    pub service: String,
+    /// The heading.
+    pub title: String,
+    /// `3 of 4 pods`.
+    pub count: String,
+    /// The rest of the sentence.
+    pub about: String,
+    /// Of 400, how much of the bar is done.
+    pub done: u64,
+    /// Of 400, how much of it was refused.
+    pub refused: u64,
+    /// Each pod's word.
+    pub pods: Vec<PodWord>,
+    /// Why it was made.
+    pub reason: String,
+    /// What happens next.
+    pub next: String,
+    /// What to ask for to have the same rule once more.
+    pub again: serde_json::Value,
+    /// Whether some pod has still to answer.
+    pub is_waiting: bool,
+    /// Whether the rule is in force.
+    pub is_in_force: bool,
+}
+
+/// One pod's word on the rule.
+#[derive(Debug, Serialize)]
+pub struct PodWord {
+    /// The pod.
+    pub pod: String,
+    /// `ok`, `wait`, `no` or `gone`: the picture.
+    pub kind: &'static str,
+    /// What it said.
+    pub words: String,
+}
+
+impl Progress {
+    /// The progress of a rule at `now_ms`.
+    pub fn of(status: &RuleStatus, now_ms: u64) -> Self {
+        let receipts = Receipts::of(status);
+        let pods = format::plural(receipts.all(), "pod", "pods");
+        let share = |part: usize| if receipts.all() == 0 { 0 } else { (400 * part / receipts.all()) as u64 };
+        let is_waiting = receipts.pending > 0 && status.ended.is_none();
+        Self {
+            rule: status.rule.id.clone(),
+            endpoint: status.rule.endpoint.to_string(),
+            service: service_label(&status.rule.selector.namespace, &status.rule.selector.service),
+            title: match &status.ended {
+                Some(_) => "On again".into(),
+                None if receipts.refused > 0 => format!("Refused by {}", format::plural(receipts.refused, "pod", "pods")),
+                None if receipts.all() == 0 => "Off, for pods that join".into(),
+                None if is_waiting => format!("Turning off on {pods}"),
+                None => format!("Off on {pods}"),
+            },
+            count: receipts.words(),
+            about: about(status, now_ms),
+            done: share(receipts.applied),
+            refused: share(receipts.refused),
+            pods: status.pods.iter().map(|pod| PodWord::of(pod, status, now_ms)).collect(),
+            reason: status.rule.reason.clone(),
+            next: next(status, &receipts, now_ms),
+            again: again(&status.rule, now_ms),
+            is_waiting,
+            is_in_force: status.ended.is_none(),
+        }
+    }
+}
+
+impl PodWord {
+    fn of(pod: &PodReceipt, status: &RuleStatus, now_ms: u64) -> Self {
+        let (kind, words) = match &pod.state {
+            ReceiptState::Applied { took_ms } => ("ok", format!("applied in {} ms", format::count(*took_ms))),
+            ReceiptState::Refused(why) => ("no", format!("refused: {why}")),
+            ReceiptState::Gone => ("gone", "gone, nothing to confirm".into()),
+            ReceiptState::Pending if status.ended.is_some() => ("gone", "never answered".into()),
+            ReceiptState::Pending => {
+                let waited = format::span(now_ms.saturating_sub(status.created_ms));
+                ("wait", format!("no answer for {waited}, {}", last_heard(pod, now_ms)))
+            }
+        };
+        Self { pod: pod.pod.clone(), kind, words }
+    }
+}
+
+fn last_heard(pod: &PodReceipt, now_ms: u64) -> String {
+    match format::age(now_ms.saturating_sub(pod.heard_ms)) {
+        _ if pod.heard_ms == 0 => "never seen".into(),
+        now if now == "now" => "last seen now".into(),
+        age => format!("last seen {age} ago"),
+    }
+}
+
+fn about(status: &RuleStatus, now_ms: u64) -> String {
+    let sent = match format::age(now_ms.saturating_sub(status.created_ms)) {
+        now if now == "now" => "now".into(),
+        age => format!("{age} ago"),
+    };
+    format!("have applied command {}, sent {sent} by {}", status.revision, status.rule.by)
+}
+
+fn next(status: &RuleStatus, receipts: &Receipts, now_ms: u64) -> String {
+    if let Some(ended) = &status.ended {
+        let by = ended.by.as_deref().map_or_else(|| "its time was over".into(), |by| format!("{by} took it back"));
+        return format!("The rule is no longer in force: {by} at {} UTC.", format::clock(ended.at_ms));
+    }
+    let until = match status.rule.remaining(now_ms) {
+        Some(left) => format!("It turns on again by itself in {}.", format::left(left.as_millis() as u64)),
+        None => "It stays off until somebody turns it on.".into(),
+    };
+    if receipts.pending > 0 {
+        let (pods, reconnect) = if receipts.pending == 1 { ("pod", "it reconnects") } else { ("pods", "they reconnect") };
+        format!(
+            "The rule waits for the missing {pods} and is sent again the moment {reconnect}. You can close this window. {until}"
+        )
+    } else {
+        until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::Ended;
+    use crate::web::sample::{self, NOW_MS};
+
+    fn progress(receipts: &[ReceiptState]) -> Progress {
+        Progress::of(&sample::rule(&sample::snapshot().endpoints[3], receipts), NOW_MS)
+    }
+
+    #[test]
+    fn each_pod_s_word_is_told() {
+        let progress =
+            progress(&[ReceiptState::Applied { took_ms: 31 }, ReceiptState::Pending, ReceiptState::Refused("full".into())]);
+        let words: Vec<&str> = progress.pods.iter().map(|pod| &*pod.words).collect();
+        assert_eq!(words, ["applied in 31 ms", "no answer for 12 s, last seen 14 s ago", "refused: full"]);
+        assert_eq!((progress.title.as_str(), progress.done, progress.refused), ("Refused by 1 pod", 133, 133));
+        assert_eq!(
+            format!("{} {}", progress.count, progress.about),
+            "1 of 3 pods have applied command 118, sent 12 s ago by operator"
+        );
+        assert!(progress.is_waiting);
+    }
+
+    #[test]
+    fn pods_that_are_gone_are_not_waited_for() {
+        let progress = progress(&[ReceiptState::Applied { took_ms: 31 }, ReceiptState::Gone]);
+        assert_eq!((progress.title.as_str(), progress.done, progress.is_waiting), ("Off on 1 pod", 400, false));
+        assert_eq!(progress.next, "It turns on again by itself in 42 min.");
+    }
+
+    #[test]
+    fn a_rule_that_has_ended_says_how() {
+        let mut status = (*sample::rule(&sample::snapshot().endpoints[3], &[ReceiptState::Pending])).clone();
+        status.ended = Some(Ended { at_ms: NOW_MS, by: None });
+        let progress = Progress::of(&status, NOW_MS);
+        assert_eq!(progress.next, "The rule is no longer in force: its time was over at 14:07:41 UTC.");
+        assert!(!progress.is_waiting);
+    }
+}

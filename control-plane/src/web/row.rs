@@ -1,0 +1,248 @@
+//! One endpoint's row on the overview: every cell as finished text.
+
+use serde::Serialize;
+
+use crate::snapshot::{EndpointRow, ServingState, Switch};
+use crate::web::format::{self, Quantity};
+use crate::web::judge::{Level, Verdict, ratio};
+use crate::web::order::SortKeys;
+use crate::web::spark::{self, Width};
+use crate::web::switch::SwitchCells;
+
+/// Pods that get a dot of their own; beyond it the numbers have to do.
+const DOTS_MAX: usize = 6;
+
+/// The share of 5xx that fills the bar below it.
+const FAILING_FULL: f64 = 0.1;
+
+/// A row: what it shows, and the raw values to sort it by.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The endpoint's id, and the row's in the page.
+    pub id: String,
+    /// What it shows. The page prints it, and the stream of events sends what changes of it.
+    pub cells: EndpointCells,
+    /// What it is sorted by.
+    pub keys: SortKeys,
+    /// What is to be said of it.
+    pub verdict: Verdict,
+}
+
+/// What a row shows, all of it text: a key for each element or attribute that may change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct EndpointCells {
+    /// Where its page is.
+    pub href: String,
+    /// Where its switch is, for those without script.
+    pub switch_href: String,
+    /// The method.
+    pub method: String,
+    /// The route.
+    pub route: String,
+    /// The service, with its namespace if that is not the default one.
+    pub service: String,
+    /// `yes` if its path names a file.
+    pub file: &'static str,
+    /// `bad`, `warn` or nothing.
+    pub level: &'static str,
+    /// `yes` if it is turned off.
+    pub off: &'static str,
+    /// The filters that show it.
+    pub shows: String,
+    /// What the search field looks into.
+    pub find: String,
+    /// Traffic.
+    pub spark: SparkCells,
+    /// Requests per second.
+    pub rps: String,
+    /// Of those answered by a rule, if any.
+    pub blocked: String,
+    /// Requests in the window.
+    pub hits: String,
+    /// Mean latency.
+    pub avg: Quantity,
+    /// Median.
+    pub p50: Quantity,
+    /// 95 of a hundred are faster.
+    pub p95: Quantity,
+    /// Its level.
+    pub p95_level: &'static str,
+    /// 99 of a hundred are faster.
+    pub p99: Quantity,
+    /// Failures.
+    pub failing: Quantity,
+    /// Their level.
+    pub failing_level: &'static str,
+    /// The width of the bar below them, and of its track, of 48.
+    pub failing_bar: String,
+    /// The width of the track: nothing unless there is something to show.
+    pub failing_track: &'static str,
+    /// Callers' mistakes.
+    pub refused: Quantity,
+    /// Bytes of a request's body, on average.
+    pub bytes_in: Quantity,
+    /// Bytes of a response's body, on average.
+    pub bytes_out: Quantity,
+    /// When it was last called.
+    pub seen: String,
+    /// Pods that serve it, of all: `4/4`.
+    pub serving: String,
+    /// The same in words, for those who cannot see the dots.
+    pub serving_words: String,
+    /// A dot for each pod.
+    pub dots: DotCells,
+    /// The switch.
+    pub sw: SwitchCells,
+}
+
+/// The paths of a sparkline.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SparkCells {
+    /// The traffic.
+    pub area: String,
+    /// Its failures.
+    pub bars: String,
+    /// That there was none.
+    pub nothing: String,
+}
+
+/// The paths of the dots, one for each state, so that colour is not all that tells them apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct DotCells {
+    /// The width of the picture.
+    pub width: String,
+    /// Pods that serve it.
+    pub on: String,
+    /// Pods that answer by a rule.
+    pub off: String,
+    /// Pods that have not confirmed.
+    pub wait: String,
+    /// Pods that are silent or gone.
+    pub lost: String,
+}
+
+impl Row {
+    /// The row of an endpoint.
+    pub fn of(row: &EndpointRow, now_ms: u64) -> Self {
+        let verdict = Verdict::of(row, now_ms);
+        Self { id: row.id.clone(), cells: EndpointCells::of(row, &verdict, now_ms), keys: SortKeys::of(row, &verdict), verdict }
+    }
+}
+
+impl EndpointCells {
+    /// A row that says nothing, from which the script makes the row of an endpoint that is new to the page.
+    pub fn blank() -> Self {
+        let dots = DotCells { width: "0".into(), ..DotCells::default() };
+        Self { failing_bar: "0".into(), failing_track: "0", dots, ..Self::default() }
+    }
+
+    fn of(row: &EndpointRow, verdict: &Verdict, now_ms: u64) -> Self {
+        let now = &row.now;
+        let (method, route) = (row.endpoint.method(), row.endpoint.route());
+        let service = service_label(&row.namespace, &row.service);
+        let per_hit =
+            |bytes: u64| if now.hits == 0 { Quantity::missing() } else { format::payload(bytes as f64 / now.hits as f64) };
+        let shown = verdict.failing > Level::Calm;
+        let share = |part: f64| if now.served() == 0 { Quantity::missing() } else { format::percent(part) };
+        Self {
+            href: format!("/endpoints/{}", row.id),
+            switch_href: format!("/endpoints/{}#switch", row.id),
+            find: format!("{method} {route} {service}").to_lowercase(),
+            method: if row.endpoint.is_other() { "any".into() } else { method.into() },
+            route: route.into(),
+            service,
+            file: yes(row.is_file),
+            level: verdict.level().name(),
+            off: yes(verdict.off),
+            shows: verdict.shows().join(" "),
+            spark: SparkCells::of(row),
+            rps: format::rate(row.rps - row.blocked_rps),
+            blocked: if row.blocked_rps > 0.0 { format!("{} blocked/s", format::rate(row.blocked_rps)) } else { String::new() },
+            hits: format::count(now.hits),
+            avg: format::latency(now.mean_us()),
+            p50: format::latency(now.quantile_us(0.5)),
+            p95: format::latency(now.quantile_us(0.95)),
+            p95_level: verdict.slow.name(),
+            p99: format::latency(now.quantile_us(0.99)),
+            failing: share(verdict.failing_ratio),
+            failing_level: verdict.failing.name(),
+            failing_bar: if shown {
+                format!("{:.1}", 48.0 * (verdict.failing_ratio / FAILING_FULL).min(1.0))
+            } else {
+                "0".into()
+            },
+            failing_track: if shown { "48" } else { "0" },
+            refused: share(ratio(now.class(4), now.served())),
+            bytes_in: per_hit(now.bytes_in),
+            bytes_out: per_hit(now.bytes_out),
+            seen: row.last_seen_ms.map_or_else(|| format::MISSING.into(), |seen_ms| format::age(now_ms.saturating_sub(seen_ms))),
+            serving: format!("{}/{}", serving(row), row.pods.len()),
+            serving_words: serving_words(row),
+            dots: DotCells::of(row),
+            sw: SwitchCells::of(row, now_ms),
+        }
+    }
+}
+
+impl SparkCells {
+    fn of(row: &EndpointRow) -> Self {
+        let hits: Vec<f64> = row.traffic.iter().map(|step| step.hits as f64).collect();
+        let failures: Vec<f64> = row.traffic.iter().map(|step| step.failures as f64).collect();
+        let most = hits.iter().copied().fold(0.0, f64::max);
+        Self {
+            area: spark::area(&hits, Width::Row),
+            bars: spark::bars(&failures, most, Width::Row),
+            nothing: spark::nothing(&hits, Width::Row),
+        }
+    }
+}
+
+impl DotCells {
+    fn of(row: &EndpointRow) -> Self {
+        if row.pods.len() > DOTS_MAX {
+            return Self { width: "0".into(), ..Self::default() };
+        }
+        let dots = |state: ServingState, radius: f64| {
+            spark::dots(row.pods.iter().enumerate().filter(|(_, pod)| pod.state == state).map(|(place, _)| place), radius)
+        };
+        Self {
+            width: (12 * row.pods.len()).to_string(),
+            on: dots(ServingState::Serving, 4.0),
+            off: dots(ServingState::Off, 3.4),
+            wait: dots(ServingState::Waiting, 4.0),
+            lost: dots(ServingState::Lost, 3.4),
+        }
+    }
+}
+
+/// A service, with its namespace if that is not the default one.
+pub fn service_label(namespace: &str, service: &str) -> String {
+    if namespace == "default" { service.into() } else { format!("{namespace}/{service}") }
+}
+
+/// Pods that pass requests on. One that was told to change still does what it did before.
+fn serving(row: &EndpointRow) -> usize {
+    let turns_on = matches!(row.switch, Switch::TurningOn { .. });
+    let serves = |state: ServingState| state == ServingState::Serving || (state == ServingState::Waiting && !turns_on);
+    row.pods.iter().filter(|pod| serves(pod.state)).count()
+}
+
+fn serving_words(row: &EndpointRow) -> String {
+    let count = |state: ServingState| row.pods.iter().filter(|pod| pod.state == state).count();
+    [
+        (ServingState::Serving, "serving"),
+        (ServingState::Off, "off"),
+        (ServingState::Waiting, "waiting"),
+        (ServingState::Lost, "lost"),
+    ]
+    .into_iter()
+    .map(|(state, word)| (count(state), word))
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, word)| format!("{count} {word}"))
+    .collect::<Vec<_>>()
+    .join(", ")
+}
+
+fn yes(is: bool) -> &'static str {
+    if is { "yes" } else { "no" }
+}

@@ -1,0 +1,108 @@
+//! Draws the small charts in a row and in a tile: text for the `d` of an SVG path.
+
+use std::fmt::Write as _;
+
+/// The height of every sparkline's view box.
+const HEIGHT: f64 = 26.0;
+
+/// Where the highest point lies, so that its stroke is not cut.
+const TOP: f64 = 4.5;
+
+/// Where zero lies.
+const ZERO: f64 = 25.0;
+
+/// The height of the smallest bar: a failure that cannot be seen would be a lie.
+const BAR_MIN: f64 = 1.5;
+
+/// The width of a view box.
+#[derive(Debug, Clone, Copy)]
+pub enum Width {
+    /// A row's, 108.
+    Row,
+    /// A tile's, 84.
+    Tile,
+}
+
+impl Width {
+    fn units(self) -> f64 {
+        match self {
+            Self::Row => 108.0,
+            Self::Tile => 84.0,
+        }
+    }
+}
+
+/// One path that is both the line and the area under it.
+///
+/// It leaves the view box on the left, below and on the right, and the box cuts it there:
+/// so the stroke shows along the values only, and one value travels where two would.
+/// Empty if nothing happened.
+pub fn area(values: &[f64], width: Width) -> String {
+    let max = values.iter().copied().fold(0.0, f64::max);
+    if max <= 0.0 || values.len() < 2 {
+        return String::new();
+    }
+    let step = width.units() / (values.len() - 1) as f64;
+    let y = |value: f64| ZERO - (ZERO - TOP) * value / max;
+    let mut path = format!("M-4 {0}V{1:.1}", HEIGHT + 4.0, y(values[0]));
+    for (at, value) in values.iter().enumerate() {
+        let _ = write!(path, "L{:.1} {:.1}", at as f64 * step, y(*value));
+    }
+    let _ = write!(path, "H{}V{}", width.units() + 4.0, HEIGHT + 4.0);
+    path
+}
+
+/// The dashed line that stands where nothing happened: the counterpart of [`area`].
+pub fn nothing(values: &[f64], width: Width) -> String {
+    if values.iter().any(|value| *value > 0.0) { String::new() } else { format!("M0 {ZERO}H{}", width.units()) }
+}
+
+/// A bar for each step that had failures, on the scale of the traffic's [`area`].
+pub fn bars(failures: &[f64], traffic_max: f64, width: Width) -> String {
+    let step = width.units() / failures.len().max(1) as f64;
+    let mut path = String::new();
+    for (at, count) in failures.iter().enumerate().filter(|(_, count)| **count > 0.0) {
+        let height = ((ZERO - TOP) * count / traffic_max.max(*count)).max(BAR_MIN);
+        let _ = write!(path, "M{:.1} {HEIGHT}h{bar:.1}v-{height:.1}h-{bar:.1}z", at as f64 * step, bar = step * 0.78);
+    }
+    path
+}
+
+/// A dot of the given radius for each place in a line of dots 12 apart.
+pub fn dots(places: impl Iterator<Item = usize>, radius: f64) -> String {
+    let mut path = String::new();
+    for place in places {
+        let left = 4.5 + 12.0 * place as f64 - radius;
+        let _ = write!(path, "M{left} 5a{radius} {radius} 0 1 0 {0} 0a{radius} {radius} 0 1 0 -{0} 0", radius * 2.0);
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_area_runs_from_edge_to_edge_and_ends_outside() {
+        assert_eq!(area(&[0.0, 2.0, 1.0], Width::Row), "M-4 30V25.0L0.0 25.0L54.0 4.5L108.0 14.8H112V30");
+    }
+
+    #[test]
+    fn nothing_is_a_dashed_line_and_no_area() {
+        assert_eq!(area(&[0.0; 60], Width::Tile), "");
+        assert_eq!(area(&[], Width::Tile), "");
+        assert_eq!(nothing(&[0.0; 60], Width::Tile), "M0 25H84");
+        assert_eq!(nothing(&[0.0, 1.0], Width::Row), "");
+    }
+
+    #[test]
+    fn a_single_failure_among_thousands_can_still_be_seen() {
+        assert_eq!(bars(&[0.0, 1.0], 10_000.0, Width::Row), "M54.0 26h42.1v-1.5h-42.1z");
+        assert_eq!(bars(&[5.0], 5.0, Width::Row), "M0.0 26h84.2v-20.5h-84.2z");
+    }
+
+    #[test]
+    fn dots_stand_at_their_places() {
+        assert_eq!(dots([0, 2].into_iter(), 4.0), "M0.5 5a4 4 0 1 0 8 0a4 4 0 1 0 -8 0M24.5 5a4 4 0 1 0 8 0a4 4 0 1 0 -8 0");
+    }
+}

@@ -1,0 +1,111 @@
+//! The words and the state of an endpoint's switch: only ever what pods have confirmed.
+
+use serde::Serialize;
+
+use crate::snapshot::{EndpointRow, ReceiptState, RuleStatus, Switch};
+use crate::web::format;
+
+/// What a switch shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SwitchCells {
+    /// `on`, `off`, `turning-off`, `turning-on`, `protected` or `none`: what the script and the style sheet go by.
+    pub state: &'static str,
+    /// The visible words.
+    pub words: &'static str,
+    /// The smaller words below them.
+    pub note: String,
+    /// `aria-checked`. A switch that turns keeps its old state until every pod has confirmed.
+    pub checked: &'static str,
+    /// `aria-busy`.
+    pub busy: &'static str,
+    /// `aria-disabled`.
+    pub disabled: &'static str,
+    /// `aria-label`.
+    pub label: String,
+    /// The rule that the switch stands for; empty if there is none.
+    pub rule: String,
+}
+
+impl SwitchCells {
+    /// The switch of an endpoint.
+    pub fn of(row: &EndpointRow, now_ms: u64) -> Self {
+        let name = row.endpoint.to_string();
+        match &row.switch {
+            Switch::On => Self::still("on", "On", "true", name),
+            Switch::Protected => {
+                let label = format!("{name}, protected: used as a health check");
+                Self { disabled: "true", ..Self::still("protected", "Protected", "true", label) }
+            }
+            Switch::Unavailable => Self { disabled: "true", ..Self::still("none", "", "true", name) },
+            Switch::Off(status) => {
+                let note = time_left(status, now_ms);
+                Self { note, rule: status.rule.id.clone(), ..Self::still("off", "Off", "false", name) }
+            }
+            Switch::TurningOff(status) => {
+                let note = Receipts::of(status).words();
+                let label = format!("{name}, turning off, {note} confirmed");
+                let rule = status.rule.id.clone();
+                Self { note, rule, busy: "true", ..Self::still("turning-off", "Turning off", "true", label) }
+            }
+            Switch::TurningOn { applied, of } => {
+                let note = format!("{applied} of {}", format::plural(*of, "pod", "pods"));
+                let label = format!("{name}, turning on, {note} confirmed");
+                Self { note, busy: "true", ..Self::still("turning-on", "Turning on", "false", label) }
+            }
+        }
+    }
+
+    /// Whether the endpoint can be turned off now.
+    pub fn can_turn_off(&self) -> bool {
+        matches!(self.state, "on" | "turning-on")
+    }
+
+    fn still(state: &'static str, words: &'static str, checked: &'static str, label: String) -> Self {
+        Self { state, words, checked, label, busy: "false", disabled: "false", ..Self::default() }
+    }
+}
+
+/// A rule's receipts, counted. Pods that are gone have nothing to confirm.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Receipts {
+    /// Pods on which the rule is in force.
+    pub applied: usize,
+    /// Pods that refused it.
+    pub refused: usize,
+    /// Pods that have not answered.
+    pub pending: usize,
+}
+
+impl Receipts {
+    /// Counts them.
+    pub fn of(status: &RuleStatus) -> Self {
+        let mut receipts = Self::default();
+        for pod in &status.pods {
+            match pod.state {
+                ReceiptState::Applied { .. } => receipts.applied += 1,
+                ReceiptState::Refused(_) => receipts.refused += 1,
+                ReceiptState::Pending => receipts.pending += 1,
+                ReceiptState::Gone => {}
+            }
+        }
+        receipts
+    }
+
+    /// Pods that the rule is for and that are there.
+    pub fn all(self) -> usize {
+        self.applied + self.refused + self.pending
+    }
+
+    /// `3 of 4 pods`.
+    pub fn words(self) -> String {
+        format!("{} of {}", self.applied, format::plural(self.all(), "pod", "pods"))
+    }
+}
+
+/// `42 min left`, or who has to end it.
+pub fn time_left(status: &RuleStatus, now_ms: u64) -> String {
+    match status.rule.remaining(now_ms) {
+        Some(left) => format!("{} left", format::left(left.as_millis() as u64)),
+        None => "until turned on".into(),
+    }
+}

@@ -1,0 +1,98 @@
+//! The pages as a browser asks for them: addresses, headers, and the first words of a stream.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use axum::response::Response;
+use futures_util::StreamExt;
+use tower::Service;
+
+use super::*;
+use crate::fleet::Fleet;
+use crate::ingest::counts::StreamCounts;
+use crate::rules::Rules;
+use crate::store::redb::RedbStore;
+use crate::timeline::Timeline;
+
+/// A control plane that nobody has attached to, and the folder of its data.
+fn empty() -> (Router, CancellationToken, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Arc::new(Fleet::new(Duration::from_secs(60)));
+    let drain = CancellationToken::new();
+    let plane = ControlPlane {
+        rules: Rules::open(Box::new(RedbStore::open(folder.path()).unwrap()), Arc::clone(&fleet), 0).unwrap(),
+        fleet,
+        timeline: Timeline::starting(0),
+        stream_counts: StreamCounts::default(),
+        stream_address: "0.0.0.0:8091".parse().unwrap(),
+        drain: drain.clone(),
+    };
+    (pages(Arc::new(plane)), drain, folder)
+}
+
+async fn get(pages: &mut Router, path: &str) -> Response {
+    let request = Request::get(path).header(header::HOST, "mesh.example:8090").body(Body::empty()).unwrap();
+    pages.call(request).await.unwrap()
+}
+
+async fn text(response: Response) -> String {
+    String::from_utf8(axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap().into()).unwrap()
+}
+
+#[tokio::test]
+async fn every_page_forbids_scripts_that_are_not_ours() {
+    let (mut pages, _drain, _folder) = empty();
+    for (path, status) in [("/", 200), ("/pods", 200), ("/audit", 200), ("/endpoints/e0", 404), ("/nowhere", 404)] {
+        let response = get(&mut pages, path).await;
+        assert_eq!(response.status().as_u16(), status, "{path}");
+        let headers = response.headers();
+        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("trusted-types 'none'"), "{path}: {policy}");
+        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+        assert!(text(response).await.contains("href=\"/\""), "{path} has a way back");
+    }
+}
+
+#[tokio::test]
+async fn a_newcomer_is_told_an_address_that_can_be_reached() {
+    let (mut pages, _drain, _folder) = empty();
+    let html = text(get(&mut pages, "/").await).await;
+    assert!(html.contains("sitio run --control-plane http://mesh.example:8091"));
+}
+
+#[tokio::test]
+async fn the_files_a_page_names_are_there() {
+    let (mut pages, _drain, _folder) = empty();
+    let html = text(get(&mut pages, "/").await).await;
+    let named: Vec<&str> = html.split('"').filter(|part| part.starts_with("/static/") || *part == "/favicon.svg").collect();
+    assert_eq!(named.len(), 4);
+    for file in named {
+        assert_eq!(get(&mut pages, file).await.status(), StatusCode::OK, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_begins_with_everything_and_ends_when_we_leave() {
+    let (mut pages, drain, _folder) = empty();
+    let response = get(&mut pages, "/events?window=1m").await;
+    assert_eq!(response.headers()["x-accel-buffering"], "no");
+
+    let mut stream = response.into_body().into_data_stream();
+    let first = String::from_utf8(stream.next().await.unwrap().unwrap().into()).unwrap();
+    assert!(first.starts_with("event: snap\ndata: {\"t\":") && first.contains("\"state\":\"no-pods\""), "{first}");
+    assert!(first.contains("\"window\":\"1 min\""), "{first}");
+
+    drain.cancel();
+    while let Some(message) = stream.next().await {
+        message.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_exist_cannot_be_switched() {
+    let (mut pages, _drain, _folder) = empty();
+    assert_eq!(get(&mut pages, "/rules/r1/progress").await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(get(&mut pages, "/endpoints/e0/impact").await.status(), StatusCode::NOT_FOUND);
+}

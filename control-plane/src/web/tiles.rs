@@ -1,0 +1,226 @@
+//! The six tiles at the top of the overview: the whole mesh in six numbers.
+
+use mesh::golden::GoldenMetrics;
+use serde::Serialize;
+
+use crate::snapshot::{EndpointRow, PodRow, PodState, SPARK_POINTS, Snapshot, Window};
+use crate::web::format::{self, Quantity};
+use crate::web::judge::{self, Level, Verdict};
+use crate::web::spark::{self, Width};
+
+/// The tiles.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Tiles {
+    /// Requests per second, and how that has changed.
+    pub requests: Tile,
+    /// The share of 5xx.
+    pub failing: Tile,
+    /// Median latency.
+    pub p50: Quantity,
+    /// 95 of a hundred are faster.
+    pub p95: Quantity,
+    /// 99 of a hundred are faster.
+    pub p99: Quantity,
+    /// Bytes of bodies, out and in.
+    pub payload: Tile,
+    /// Pods that report, of all that are there.
+    pub pods: Tile,
+    /// Endpoints that are off.
+    pub off: Tile,
+}
+
+/// One tile: a number, a line below it, perhaps a chart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Tile {
+    /// The number.
+    pub now: Quantity,
+    /// How bad it is.
+    pub level: &'static str,
+    /// The words of the line below that may be coloured.
+    pub lead: String,
+    /// Their level.
+    pub lead_level: &'static str,
+    /// The other words.
+    pub note: String,
+    /// The chart's path; empty for none.
+    pub spark: String,
+}
+
+impl Tiles {
+    /// The tiles of a snapshot.
+    pub fn of(snapshot: &Snapshot, verdicts: &[Verdict]) -> Self {
+        let now = sum(snapshot, |row| &row.now);
+        // A period that is compared must have been whole.
+        let before = match snapshot.window {
+            Window::Last(window) if snapshot.covered_s >= window.as_secs_f64() => sum(snapshot, |row| &row.before),
+            _ => GoldenMetrics::default(),
+        };
+        let quantile = |q: f64| format::latency(now.quantile_us(q));
+        Self {
+            requests: requests(snapshot, &now, &before),
+            failing: failing(snapshot, &now, &before),
+            p50: quantile(0.5),
+            p95: quantile(0.95),
+            p99: quantile(0.99),
+            payload: payload(&now, snapshot.covered_s),
+            pods: pods(&snapshot.pods, snapshot.taken_ms),
+            off: off(snapshot, verdicts),
+        }
+    }
+}
+
+fn sum<'a>(snapshot: &'a Snapshot, part: impl Fn(&'a EndpointRow) -> &'a GoldenMetrics) -> GoldenMetrics {
+    let mut sum = GoldenMetrics::default();
+    snapshot.endpoints.iter().for_each(|row| sum.merge(part(row)));
+    sum
+}
+
+fn requests(snapshot: &Snapshot, now: &GoldenMetrics, before: &GoldenMetrics) -> Tile {
+    let per_second = snapshot.endpoints.iter().map(|row| row.rps).sum();
+    let hits = steps(snapshot, |traffic| traffic.hits);
+    let mut tile =
+        Tile { now: Quantity::new(format::rate(per_second), "/s"), spark: spark::area(&hits, Width::Tile), ..Tile::default() };
+    if before.hits == 0 {
+        tile.note = format!("{} in {}", format::count(now.hits), covered(snapshot));
+        return tile;
+    }
+    let change = now.hits as f64 / before.hits as f64 - 1.0;
+    let up = change >= 0.0;
+    tile.lead = format!("{} {}", if up { "▲" } else { "▼" }, format::percent(change.abs()).words());
+    tile.lead_level = if up { "ok" } else { "" };
+    tile.note = format!("vs previous {}", covered(snapshot));
+    tile
+}
+
+fn failing(snapshot: &Snapshot, now: &GoldenMetrics, before: &GoldenMetrics) -> Tile {
+    let share = judge::ratio(now.failures(), now.served());
+    let level = judge::failing(share, now.served());
+    let failures = steps(snapshot, |traffic| traffic.failures);
+    let per_second = now.failures() as f64 / snapshot.covered_s.max(1.0);
+    let mut tile = Tile {
+        now: if now.served() == 0 { Quantity::missing() } else { format::percent(share) },
+        level: level.name(),
+        note: format!("{}/s", format::rate(per_second)),
+        spark: spark::area(&failures, Width::Tile),
+        ..Tile::default()
+    };
+    if before.served() >= judge::REQUESTS_MIN && now.failures() > 0 {
+        let share_before = judge::ratio(before.failures(), before.served());
+        let arrow = if share > share_before { "▲" } else { "▼" };
+        tile.lead = format!("{arrow} from {}", format::percent(share_before).words());
+        tile.lead_level = if share > share_before * 2.0 && level > Level::Calm { level.name() } else { "" };
+        tile.note.push_str(" · ");
+    }
+    tile
+}
+
+fn payload(now: &GoldenMetrics, covered_s: f64) -> Tile {
+    let per_second = |bytes: u64| format::payload(bytes as f64 / covered_s.max(1.0));
+    let out = per_second(now.bytes_out);
+    let unit = match out.u {
+        "B" => "B/s",
+        "kB" => "kB/s",
+        "MB" => "MB/s",
+        _ => "GB/s",
+    };
+    Tile { now: Quantity::new(out.v, unit), note: format!("in {}/s", per_second(now.bytes_in).words()), ..Tile::default() }
+}
+
+fn pods(pods: &[PodRow], now_ms: u64) -> Tile {
+    let there = pods.iter().filter(|pod| pod.state != PodState::Gone).count();
+    let silent_ms: Vec<u64> =
+        pods.iter().filter(|pod| pod.state == PodState::Silent).map(|pod| now_ms.saturating_sub(pod.heard_ms)).collect();
+    let longest_ms = silent_ms.iter().copied().max().unwrap_or(0);
+    let mut tile = Tile {
+        now: Quantity { v: format::count((there - silent_ms.len()) as u64), u: "" },
+        note: format!("of {}", format::count(there as u64)),
+        ..Tile::default()
+    };
+    if silent_ms.is_empty() {
+        tile.lead = if there == 0 { "none has connected yet".into() } else { "all are heard from".into() };
+    } else {
+        tile.lead = format!("{} silent for {}", silent_ms.len(), format::span(longest_ms));
+        tile.lead_level = Level::Red.name();
+    }
+    tile
+}
+
+fn off(snapshot: &Snapshot, verdicts: &[Verdict]) -> Tile {
+    let count = |is: fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| is(verdict)).count();
+    let (off, waiting) = (count(|verdict| verdict.off), count(|verdict| verdict.waiting));
+    let blocked: f64 = snapshot.endpoints.iter().map(|row| row.blocked_rps).sum();
+    let mut lead = Vec::new();
+    if waiting > 0 {
+        lead.push(format!("{waiting} waiting"));
+    }
+    if blocked > 0.0 {
+        lead.push(format!("{}/s blocked", format::rate(blocked)));
+    }
+    Tile {
+        now: Quantity::new(format::count(off as u64), ""),
+        lead: if lead.is_empty() { "nothing is blocked".into() } else { lead.join(" · ") },
+        lead_level: if waiting > 0 { Level::Amber.name() } else { "" },
+        note: format!("of {}", format::count(snapshot.endpoints.len() as u64)),
+        ..Tile::default()
+    }
+}
+
+/// The mesh's traffic, step by step.
+fn steps(snapshot: &Snapshot, part: impl Fn(&crate::snapshot::Traffic) -> u64) -> Vec<f64> {
+    let mut steps = vec![0.0; SPARK_POINTS];
+    for row in &snapshot.endpoints {
+        // Newest steps line up at the end, whatever a row has of them.
+        for (sum, traffic) in steps.iter_mut().rev().zip(row.traffic.iter().rev()) {
+            *sum += part(traffic) as f64;
+        }
+    }
+    steps
+}
+
+/// The time that the numbers cover: less than was asked for just after the start.
+fn covered(snapshot: &Snapshot) -> String {
+    format::span((snapshot.covered_s * 1000.0).round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::sample;
+
+    fn tiles(snapshot: &Snapshot) -> Tiles {
+        let verdicts: Vec<Verdict> = snapshot.endpoints.iter().map(|row| Verdict::of(row, snapshot.taken_ms)).collect();
+        Tiles::of(snapshot, &verdicts)
+    }
+
+    #[test]
+    fn the_tiles_add_the_mesh_up() {
+        let tiles = tiles(&sample::snapshot());
+        assert_eq!(tiles.requests.now.words(), "92.5 /s");
+        assert_eq!(tiles.requests.note, "27,750 in 5 min");
+        assert_eq!((tiles.failing.now.words().as_str(), tiles.failing.level), ("3.6 %", "warn"));
+        assert_eq!(tiles.pods.lead, "1 silent for 14 s");
+        assert_eq!((tiles.off.now.v.as_str(), tiles.off.note.as_str()), ("1", "of 6"));
+        assert_eq!(tiles.off.lead, "1 waiting · 12.1/s blocked");
+    }
+
+    #[test]
+    fn a_window_that_is_not_full_is_compared_with_nothing() {
+        let mut snapshot = sample::snapshot();
+        snapshot.endpoints[0].before = sample::golden(100, 0, 10);
+        assert_eq!(tiles(&snapshot).requests.note, "vs previous 5 min");
+        snapshot.covered_s = 40.0;
+        assert_eq!(tiles(&snapshot).requests.note, "27,750 in 40 s");
+    }
+
+    #[test]
+    fn an_empty_mesh_has_no_percentages() {
+        let mut snapshot = sample::snapshot();
+        snapshot.endpoints.clear();
+        snapshot.pods.clear();
+        let tiles = tiles(&snapshot);
+        assert_eq!(tiles.requests.now.words(), "0 /s");
+        assert_eq!(tiles.failing.now.words(), format::MISSING);
+        assert_eq!(tiles.p95.words(), format::MISSING);
+        assert_eq!(tiles.pods.lead, "none has connected yet");
+    }
+}

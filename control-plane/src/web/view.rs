@@ -1,0 +1,145 @@
+//! What a person has chosen to look at: window, filter and order, as the URL says it.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::snapshot::Window;
+use crate::web::judge::Show;
+use crate::web::order::Order;
+use crate::web::row::Row;
+
+/// A query string as it came. Whatever is missing or unknown means the default: a bad link still shows the page.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ViewQuery {
+    window: String,
+    show: String,
+    service: String,
+    find: String,
+    order: String,
+    sort: String,
+}
+
+/// What to show.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    /// The stretch of time.
+    pub window: Span,
+    /// The filter.
+    pub show: Show,
+    /// Only this service; empty for all.
+    pub service: String,
+    /// Only what contains this; empty for everything.
+    pub find: String,
+    /// The order.
+    pub order: Order,
+}
+
+impl From<ViewQuery> for View {
+    fn from(query: ViewQuery) -> Self {
+        // A click on a column's head adds `sort` to whatever the toolbar's `order` says, and wins.
+        let order = Order::named(&query.sort).or_else(|| Order::named(&query.order)).unwrap_or_default();
+        Self {
+            window: Span::EACH.into_iter().find(|span| span.name() == query.window).unwrap_or_default(),
+            show: Show::EACH.into_iter().find(|show| show.name() == query.show).unwrap_or_default(),
+            service: query.service,
+            find: query.find.trim().to_owned(),
+            order,
+        }
+    }
+}
+
+impl View {
+    /// Whether a row passes the filter.
+    pub fn shows(&self, row: &Row) -> bool {
+        let cells = &row.cells;
+        (self.show == Show::All || cells.shows.split(' ').any(|name| name == self.show.name()))
+            && (self.service.is_empty() || cells.service == self.service)
+            && cells.find.contains(&self.find.to_lowercase())
+    }
+}
+
+/// A stretch of time that the page offers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Span {
+    /// One minute.
+    OneMinute,
+    /// Five minutes.
+    #[default]
+    FiveMinutes,
+    /// Fifteen minutes.
+    FifteenMinutes,
+    /// One hour.
+    OneHour,
+}
+
+impl Span {
+    /// All of them, as keys 1 to 4 choose them.
+    pub const EACH: [Self; 4] = [Self::OneMinute, Self::FiveMinutes, Self::FifteenMinutes, Self::OneHour];
+
+    /// Its name in a URL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OneMinute => "1m",
+            Self::FiveMinutes => "5m",
+            Self::FifteenMinutes => "15m",
+            Self::OneHour => "1h",
+        }
+    }
+
+    /// Its name on the page.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::OneMinute => "1 min",
+            Self::FiveMinutes => "5 min",
+            Self::FifteenMinutes => "15 min",
+            Self::OneHour => "1 h",
+        }
+    }
+
+    /// The window to take a snapshot of.
+    pub fn window(self) -> Window {
+        Window::Last(Duration::from_secs(match self {
+            Self::OneMinute => 60,
+            Self::FiveMinutes => 300,
+            Self::FifteenMinutes => 900,
+            Self::OneHour => 3600,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::sample;
+
+    fn shown(query: ViewQuery) -> Vec<String> {
+        let view = View::from(query);
+        let rows = sample::snapshot().endpoints;
+        let rows = rows.iter().map(|row| Row::of(row, sample::NOW_MS));
+        rows.filter(|row| view.shows(row)).map(|row| row.cells.route).collect()
+    }
+
+    #[test]
+    fn the_filter_is_the_same_with_and_without_script() {
+        assert_eq!(shown(ViewQuery { show: "failing".into(), ..ViewQuery::default() }), ["/api/checkout"]);
+        assert_eq!(shown(ViewQuery { show: "off".into(), ..ViewQuery::default() }), ["/legacy/report.pdf"]);
+        assert_eq!(shown(ViewQuery { service: "search".into(), ..ViewQuery::default() }), ["/api/search"]);
+        assert_eq!(shown(ViewQuery { find: " post /API".into(), ..ViewQuery::default() }), ["/api/checkout"]);
+        assert_eq!(shown(ViewQuery::default()).len(), 6);
+    }
+
+    #[test]
+    fn an_unknown_choice_is_the_default() {
+        let view = View::from(ViewQuery { window: "9y".into(), show: "x".into(), order: "y".into(), ..ViewQuery::default() });
+        assert_eq!(view, View::default());
+        assert_eq!(view.window.name(), "5m");
+    }
+
+    #[test]
+    fn a_column_s_order_wins_over_the_toolbar_s() {
+        let view = View::from(ViewQuery { order: "name".into(), sort: "p95:down".into(), ..ViewQuery::default() });
+        assert_eq!(Some(view.order), Order::named("slowest"));
+    }
+}

@@ -1,0 +1,94 @@
+//! The program itself: what stops it, in one line each, and what does not.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// The program with nothing in its environment but these, on free ports and with its data in this folder.
+fn program(folder: &Path, variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sitio-control-plane"));
+    command.env_clear().env("SITIO_HTTP_ADDR", "127.0.0.1:0").env("SITIO_GRPC_ADDR", "127.0.0.1:0");
+    command.env("SITIO_DATA_DIR", folder).envs(variables.iter().copied());
+    command.stdin(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs it to its end, and returns its exit code and the last line that it wrote.
+fn ends(mut command: Command) -> (Option<i32>, String) {
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), stderr.lines().last().unwrap_or_default().to_owned())
+}
+
+/// Starts it, waits until it listens, and returns all that it wrote so far.
+fn started(mut command: Command) -> (Child, String) {
+    let mut child = command.spawn().unwrap();
+    let mut written = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok) {
+        written += &line;
+        written.push('\n');
+        if line.contains("http=127.0.0.1:") && line.contains("grpc=127.0.0.1:") {
+            return (child, written);
+        }
+    }
+    panic!("it ended with {:?}: {written}", child.wait());
+}
+
+#[test]
+fn settings_that_make_no_sense_are_one_line_and_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("no-token");
+    for (variables, said) in [
+        (vec![("SITIO_HTTP_ADDR", "eighty")], "SITIO_HTTP_ADDR"),
+        (vec![("SITIO_GRPC_ADDR", "127.0.0.1")], "SITIO_GRPC_ADDR"),
+        (vec![("SITIO_FORGET_PODS_AFTER", "soon")], "SITIO_FORGET_PODS_AFTER"),
+        (vec![("SITIO_HTTP_ADDR", "0.0.0.0:0")], "SITIO_TOKEN"),
+        (vec![("SITIO_GRPC_ADDR", "[::]:0"), ("SITIO_TOKEN", "")], "SITIO_TOKEN"),
+        (vec![("SITIO_TOKEN_FILE", missing.to_str().unwrap())], "no-token"),
+    ] {
+        let output = program(folder.path(), &variables).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{variables:?}: {stderr}");
+        assert!(stderr.lines().count() == 1 && stderr.contains(said), "{variables:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_taken_port_and_a_store_that_cannot_be_used_are_named_and_exit_code_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for variable in ["SITIO_HTTP_ADDR", "SITIO_GRPC_ADDR"] {
+        let (code, line) = ends(program(folder.path(), &[(variable, &address)]));
+        assert_eq!(code, Some(1), "{line}");
+        assert!(line.contains(&address) && line.contains("taken") && line.contains(variable), "{line}");
+    }
+
+    let (mut first, _) = started(program(folder.path(), &[]));
+    let (code, line) = ends(program(folder.path(), &[]));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(code, Some(1), "{line}");
+    assert!(line.contains("sitio.redb") && line.contains("in use"), "{line}");
+
+    std::fs::write(folder.path().join("sitio.redb"), vec![7; 100_000]).unwrap();
+    let (code, line) = ends(program(folder.path(), &[]));
+    assert_eq!(code, Some(1), "{line}");
+    assert!(line.contains("sitio.redb cannot be read"), "{line}");
+}
+
+#[test]
+fn what_kubernetes_makes_of_service_names_is_only_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = [("SITIO_GRPC_ADDR", "tcp://10.0.0.7:8091"), ("SITIO_PORT", "tcp://10.0.0.7:8090"), ("SITIO_TYPO", "1")];
+    let mut command = program(folder.path(), &made);
+    command.args(["--grpc-addr", "127.0.0.1:0"]);
+
+    let (mut child, written) = started(command);
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(written.contains("SITIO_GRPC_ADDR") && written.contains("SITIO_TYPO"), "{written}");
+}

@@ -1,0 +1,146 @@
+//! The doors of the API: errors that say what is wrong, who is let in, and an end that waits for nobody.
+
+use std::time::Duration;
+
+use control_plane::control_plane::Options;
+use control_plane::token::Token;
+use proto::wire::Up;
+use reqwest::redirect::Policy;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use tokio_stream::pending;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request};
+
+use crate::harness::{Stage, order};
+
+#[tokio::test]
+async fn every_failure_is_a_problem_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = |path: &str| format!("http://{}{path}", stage.http);
+
+    for (request, expected) in [
+        (client.get(url("/api/v1/nothing")), 404),
+        (client.get(url("/api/nothing")), 404),
+        (client.get(url("/api/v1/rules/r9")), 404),
+        (client.delete(url("/api/v1/rules/r9")), 404),
+        (client.post(url("/api/v1/rules/r9/resend")), 404),
+        (client.put(url("/api/v1/rules")), 405),
+        (client.post(url("/api/v1/endpoints")), 405),
+        (client.get(url("/api/v1/endpoints?window=2h")), 400),
+        (client.get(url("/api/v1/endpoints?windw=5m")), 400),
+        (client.get(url("/api/v1/audit?limit=-1")), 400),
+        (client.post(url("/api/v1/rules")).body("{}"), 415),
+        (client.post(url("/api/v1/rules")).header("content-type", "application/json").body("{"), 400),
+        (client.post(url("/api/v1/rules")).header("content-type", "application/json").body(vec![b' '; 1 << 20]), 413),
+        (client.get(url("/api/v1/pods")).header("host", "evil.example"), 403),
+        (client.post(url("/api/v1/rules")).json(&order("a", "/b")).header("origin", "http://evil.example"), 403),
+        (client.post(url("/api/v1/rules")).json(&order("a", "/b")).header("sec-fetch-site", "cross-site"), 403),
+    ] {
+        let request = request.build().unwrap();
+        let name = format!("{} {}", request.method(), request.url());
+        let response = client.execute(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), expected, "{name}");
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{name}");
+        let problem: serde_json::Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+        assert!(problem["type"].is_string() && problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+        assert_eq!(problem["status"], expected);
+    }
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn the_description_describes_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let document = stage.get("/api/v1/openapi.json").await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+
+    let paths = document["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), 10, "one for each route");
+    for (path, operations) in paths {
+        for method in &methods {
+            let url = format!("http://{}{}", stage.http, path.replace("{id}", "r1"));
+            let status = client.request(method.clone(), url).send().await.unwrap().status();
+            let described = operations.get(method.as_str().to_lowercase()).is_some();
+            assert_eq!(status != StatusCode::METHOD_NOT_ALLOWED, described, "{method} {path}: {status}");
+        }
+    }
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn with_a_token_only_those_who_know_it_are_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::with(Options { token: Token::new("s3cret"), ..Options::in_folder(folder.path()) });
+    let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
+    let get = |path: &str| client.get(format!("http://{}{path}", stage.http));
+
+    assert_eq!(get("/livez").send().await.unwrap().status(), 200);
+    assert_eq!(get("/api/v1/pods").send().await.unwrap().status(), 401);
+    assert_eq!(get("/api/v1/pods").bearer_auth("wrong").send().await.unwrap().status(), 401);
+    assert_eq!(get("/api/v1/pods").bearer_auth("s3cret").header("host", "sitio.example").send().await.unwrap().status(), 200);
+
+    let sent = get("/pods?a=1").header("accept", "text/html").send().await.unwrap();
+    assert_eq!(
+        (sent.status(), &sent.headers()["location"]),
+        (StatusCode::SEE_OTHER, &"/sign-in?next=/pods%3Fa%3D1".parse().unwrap())
+    );
+    let page = get("/sign-in?next=%22%3E%3Cscript%3E").send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("SITIO_TOKEN") && !page.contains("<script>"), "{page}");
+    let sign_in = |token: &str, next: &str| {
+        let form = format!("token={token}&next={next}");
+        let content_type = "application/x-www-form-urlencoded";
+        client.post(format!("http://{}/sign-in", stage.http)).header("content-type", content_type).body(form).send()
+    };
+    assert_eq!(sign_in("wrong", "/").await.unwrap().status(), 403);
+    let signed_in = sign_in("s3cret", "//evil.example").await.unwrap();
+    assert_eq!(signed_in.headers()["location"], "/", "nobody is sent away");
+    let cookie = signed_in.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && !cookie.contains("s3cret"), "{cookie}");
+    let session = cookie.split(';').next().unwrap();
+    assert_eq!(get("/api/v1/pods").header("cookie", session).send().await.unwrap().status(), 200);
+    assert_eq!(get("/api/v1/pods").header("cookie", "sitio_session=00").send().await.unwrap().status(), 401);
+
+    let refused = stage.dial().await.attach(Request::new(pending::<Up>())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated, "{refused}");
+    let mut known = Request::new(pending::<Up>());
+    known.metadata_mut().insert("authorization", "Bearer s3cret".parse().unwrap());
+    assert!(stage.dial().await.attach(known).await.is_ok());
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn beyond_loopback_there_is_no_control_plane_without_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let any = || std::net::TcpListener::bind(("0.0.0.0", 0)).unwrap();
+    let listeners = control_plane::control_plane::Listeners { http: any(), grpc: any() };
+
+    let refused = control_plane::control_plane::run(Options::in_folder(folder.path()), listeners, CancellationToken::new()).await;
+
+    assert!(refused.unwrap_err().to_string().contains("token"));
+}
+
+#[tokio::test]
+async fn it_leaves_at_once_although_streams_are_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let mut sidecar = stage.attach("shop", "shop-1").await;
+    let silent = stage.open().await;
+    sidecar.rules().await;
+    let events = reqwest::get(format!("http://{}/events", stage.http)).await.unwrap();
+    assert_eq!(events.status(), 200);
+
+    let took = stage.stop().await;
+
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(sidecar.ended().await.code(), Code::Unavailable);
+    drop((silent, events));
+    let again = Stage::start(folder.path());
+    assert_eq!(again.get("/api/v1/rules").await["rules"], json!([]), "the store was let go");
+    again.stop().await;
+}

@@ -1,0 +1,280 @@
+//! Starts a control plane on free ports, and speaks to it as a sidecar and as a script would.
+
+use std::fmt::Debug;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use control_plane::clock::now_ms;
+use control_plane::control_plane::{Listeners, Options, run};
+use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
+use mesh::report::{Coverage, EndpointReport, Report};
+use mesh::rule::{DesiredRules, Receipt, Refusal, Verdict};
+use mesh::workload::Workload;
+use proto::convert::greeting::Greeting;
+use proto::convert::live::Encoder;
+use proto::convert::rules::desired_rules;
+use proto::wire::mesh_client::MeshClient;
+use proto::wire::{self, Down, Up, down, up};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::Channel;
+use tonic::{Request, Status, Streaming};
+
+/// What two busy cores manage at any time.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+/// A running control plane.
+pub(crate) struct Stage {
+    pub(crate) http: SocketAddr,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) drain: CancellationToken,
+    running: JoinHandle<anyhow::Result<()>>,
+    scripts: reqwest::Client,
+}
+
+impl Stage {
+    /// Starts one with its data in this folder.
+    pub(crate) fn start(folder: &Path) -> Self {
+        Self::with(Options::in_folder(folder))
+    }
+
+    pub(crate) fn with(options: Options) -> Self {
+        let listeners = Listeners { http: free_port(), grpc: free_port() };
+        let (http, grpc) = (listeners.http.local_addr().unwrap(), listeners.grpc.local_addr().unwrap());
+        let drain = CancellationToken::new();
+        let running = TaskTracker::new().spawn(run(options, listeners, drain.clone()));
+        let scripts = reqwest::Client::builder().no_proxy().timeout(SOON).build().unwrap();
+        Self { http, grpc, drain, running, scripts }
+    }
+
+    /// Ends it, and tells how long that took.
+    pub(crate) async fn stop(self) -> Duration {
+        let asked = Instant::now();
+        self.drain.cancel();
+        self.running.await.expect("it does not panic").expect("it ends well");
+        asked.elapsed()
+    }
+
+    /// A client of the stream.
+    pub(crate) async fn dial(&self) -> MeshClient<Channel> {
+        MeshClient::connect(format!("http://{}", self.grpc)).await.expect("it listens")
+    }
+
+    /// Attaches a pod: its first process, its first stream.
+    pub(crate) async fn attach(&self, service: &str, pod: &str) -> Sidecar {
+        self.attach_as(greeting(service, pod)).await
+    }
+
+    pub(crate) async fn attach_as(&self, greeting: Greeting) -> Sidecar {
+        let mut sidecar = self.open().await;
+        sidecar.epoch_ms = greeting.epoch / 1_000_000;
+        sidecar.say(up::Message::Hello(greeting.into())).await;
+        sidecar
+    }
+
+    /// A stream on which nothing was said.
+    pub(crate) async fn open(&self) -> Sidecar {
+        let (up, rest) = mpsc::channel(64);
+        let down = self.dial().await.attach(Request::new(ReceiverStream::new(rest))).await.expect("it is let in").into_inner();
+        Sidecar { up, down, encoder: Encoder::default(), seq: 0, epoch_ms: 0 }
+    }
+
+    /// Asks the API.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
+        let mut request = self.scripts.request(method.clone(), format!("http://{}{path}", self.http));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.expect("it answers");
+        let (status, text) = (response.status(), response.text().await.expect("it answers whole"));
+        let value = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{method} {path}: {status}: {why}: {text}"));
+        (status, value)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, value) = self.ask(Method::GET, path, None).await;
+        assert_eq!(status, StatusCode::OK, "GET {path}: {value}");
+        value
+    }
+
+    /// The row of one endpoint since the pods started, or null.
+    pub(crate) async fn row(&self, service: &str, route: &str) -> Value {
+        let all = self.get("/api/v1/endpoints").await;
+        let rows = all["endpoints"].as_array().unwrap();
+        rows.iter().find(|row| row["service"] == service && row["route"] == route).cloned().unwrap_or_default()
+    }
+
+    /// Waits until a row has so many hits, and returns it.
+    pub(crate) async fn row_with(&self, service: &str, route: &str, hits: u64) -> Value {
+        eventually(async || {
+            let row = self.row(service, route).await;
+            if row["hits"] == hits { Ok(row) } else { Err(row) }
+        })
+        .await
+    }
+
+    pub(crate) async fn turn_off(&self, service: &str, route: &str) -> Value {
+        let (status, rule) = self.ask(Method::POST, "/api/v1/rules", Some(&order(service, route))).await;
+        assert_eq!(status, StatusCode::CREATED, "{rule}");
+        rule
+    }
+
+    /// Waits until a pod's receipt for a rule says this.
+    pub(crate) async fn receipt(&self, rule: &Value, pod: &str, state: &str) -> Value {
+        let path = format!("/api/v1/rules/{}", rule["id"].as_str().unwrap());
+        eventually(async || {
+            let rule = self.get(&path).await;
+            let receipts = rule["pods"].as_array().unwrap();
+            let found = receipts.iter().find(|receipt| receipt["pod"] == pod && receipt["state"] == state);
+            found.cloned().ok_or(rule)
+        })
+        .await
+    }
+
+    /// Waits until a service is known.
+    pub(crate) async fn knows(&self, pod: &str) {
+        eventually(async || {
+            let pods = self.get("/api/v1/pods").await;
+            let found = pods["pods"].as_array().unwrap().iter().any(|row| row["pod"] == pod && row["connected"] == true);
+            if found { Ok(()) } else { Err(pods) }
+        })
+        .await;
+    }
+}
+
+/// A sidecar as far as the control plane can tell.
+pub(crate) struct Sidecar {
+    up: mpsc::Sender<Up>,
+    pub(crate) down: Streaming<Down>,
+    encoder: Encoder,
+    pub(crate) seq: u64,
+    epoch_ms: u64,
+}
+
+impl Sidecar {
+    pub(crate) async fn say(&self, message: up::Message) {
+        // Whoever was cut off hears it on the other half.
+        let _ = self.up.send(Up { message: Some(message) }).await;
+    }
+
+    /// Says what a frame would say, without saying it.
+    pub(crate) fn frame(&mut self, coverage: Coverage, endpoints: &[(&str, GoldenMetrics)]) -> wire::Live {
+        self.seq += 1;
+        let endpoints = endpoints.iter().map(|(route, golden)| EndpointReport {
+            endpoint: Endpoint::named("GET", route).unwrap(),
+            is_file: false,
+            in_flight: 0,
+            golden: golden.clone(),
+            recent: vec![],
+        });
+        let at_ms = now_ms().max(self.epoch_ms);
+        self.encoder.encode(&Report { seq: self.seq, coverage, at_ms, endpoints: endpoints.collect(), resources: None })
+    }
+
+    pub(crate) async fn report(&mut self, coverage: Coverage, endpoints: &[(&str, GoldenMetrics)]) {
+        let live = self.frame(coverage, endpoints);
+        self.say(up::Message::Live(live)).await;
+    }
+
+    /// The next message, or why there is none.
+    pub(crate) async fn hear(&mut self) -> Result<Option<down::Message>, Status> {
+        let heard = tokio::time::timeout(SOON, self.down.message()).await.expect("something is said soon");
+        Ok(heard?.and_then(|down| down.message))
+    }
+
+    /// The next set of rules.
+    pub(crate) async fn rules(&mut self) -> DesiredRules {
+        loop {
+            match self.hear().await.expect("the stream is open").expect("the stream is open") {
+                down::Message::Desired(desired) => return desired_rules(desired).expect("the set makes sense"),
+                down::Message::Welcome(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Why the stream was ended.
+    pub(crate) async fn ended(&mut self) -> Status {
+        loop {
+            match self.hear().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("it ended without a reason"),
+                Err(status) => return status,
+            }
+        }
+    }
+
+    pub(crate) async fn confirm(&self, revision: u64) {
+        self.receipt(revision, Verdict::Applied).await;
+    }
+
+    pub(crate) async fn refuse(&self, revision: u64, rule: &str, why: &str) {
+        self.receipt(revision, Verdict::Refused(vec![Refusal { rule: rule.into(), why: why.into() }])).await;
+    }
+
+    async fn receipt(&self, revision: u64, verdict: Verdict) {
+        self.say(up::Message::Applied(Receipt { revision, verdict, took_us: 31 }.into())).await;
+    }
+}
+
+/// The first stream of a pod's first process, which has just started.
+pub(crate) fn greeting(service: &str, pod: &str) -> Greeting {
+    let workload = Workload {
+        namespace: "default".into(),
+        service: service.into(),
+        pod: pod.into(),
+        pod_uid: format!("uid-{pod}"),
+        node: String::new(),
+        version: "0.1.0".into(),
+    };
+    Greeting { workload, epoch: now_ms() * 1_000_000, session: 1, protected: vec!["/healthz".into()] }
+}
+
+/// So many answers of 200, each of 10 ms and 100 bytes.
+pub(crate) fn hits(hits: u64) -> GoldenMetrics {
+    let mut golden = GoldenMetrics::default();
+    golden.hits = hits;
+    golden.total_us = hits * 10_000;
+    golden.max_us = 10_000;
+    golden.bytes_out = hits * 100;
+    golden.latency.add(mesh_index_of_10_ms(), hits);
+    golden.add_status(200, hits);
+    golden
+}
+
+fn mesh_index_of_10_ms() -> i32 {
+    let mut one = GoldenMetrics::default();
+    one.latency.record(10_000);
+    one.latency.buckets().next().map_or(0, |(index, _)| index)
+}
+
+/// The command to turn an endpoint off.
+pub(crate) fn order(service: &str, route: &str) -> Value {
+    json!({
+        "service": service, "method": "GET", "route": route, "action": {"disable": {"status": 503}},
+        "ttl": "1h", "reason": "a test asks for it",
+    })
+}
+
+/// Asks until the answer is good, or fails with the last one that was not.
+pub(crate) async fn eventually<T, E: Debug>(mut ask: impl AsyncFnMut() -> Result<T, E>) -> T {
+    let until = Instant::now() + SOON;
+    loop {
+        match ask().await {
+            Ok(good) => return good,
+            Err(bad) if Instant::now() > until => panic!("after {SOON:?} it is still {bad:?}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+fn free_port() -> TcpListener {
+    TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port")
+}

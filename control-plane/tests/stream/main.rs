@@ -1,0 +1,8 @@
+//! A whole control plane in this process, with sidecars that are made of nothing but the protocol.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod api;
+mod counting;
+mod harness;
+mod hostile;
+mod rules;

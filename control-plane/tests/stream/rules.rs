@@ -1,0 +1,206 @@
+//! A command becomes a revision, reaches every pod, and is believed only once the pods have confirmed it.
+
+use control_plane::clock::now_ms;
+use mesh::report::Coverage::Snapshot;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::harness::{Stage, eventually, greeting, hits, order};
+
+#[tokio::test]
+async fn a_rule_is_sent_confirmed_and_withdrawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let (mut one, mut two) = (stage.attach("legacy", "legacy-1").await, stage.attach("legacy", "legacy-2").await);
+    one.report(Snapshot, &[("/export", hits(1))]).await;
+    assert!(
+        one.rules().await.rules.is_empty() && two.rules().await.rules.is_empty(),
+        "rules come at once, even if there are none"
+    );
+    stage.row_with("legacy", "/export", 1).await;
+
+    let rule = stage.turn_off("legacy", "/export").await;
+    assert_eq!((&rule["state"], &rule["by"], &rule["id"]), (&json!("pending"), &json!("operator"), &json!("r1")), "{rule}");
+    assert_eq!(stage.row("legacy", "/export").await["state"], "turning_off");
+
+    let sent = one.rules().await;
+    assert_eq!((sent.revision, sent.rules[0].id.as_str()), (1, "r1"));
+    one.confirm(1).await;
+    let applied = stage.receipt(&rule, "legacy-1", "applied").await;
+    assert!(applied["took_ms"].as_u64().unwrap() < 10_000, "{applied}");
+    stage.receipt(&rule, "legacy-2", "pending").await;
+    assert_eq!(stage.row("legacy", "/export").await["state"], "turning_off", "one of two is not all");
+
+    assert_eq!(two.rules().await.revision, 1);
+    two.confirm(1).await;
+    stage.receipt(&rule, "legacy-2", "applied").await;
+    let row = stage.row("legacy", "/export").await;
+    assert_eq!((&row["state"], &row["rule"]), (&json!("off"), &json!("r1")), "{row}");
+
+    let (status, ended) = stage.ask(Method::DELETE, "/api/v1/rules/r1", None).await;
+    assert_eq!((status, &ended["state"], &ended["ended"]["by"]), (StatusCode::OK, &json!("withdrawn"), &json!("operator")));
+    assert_eq!(stage.row("legacy", "/export").await["state"], "turning_on");
+    for sidecar in [&mut one, &mut two] {
+        let sent = sidecar.rules().await;
+        assert_eq!((sent.revision, sent.rules.len()), (2, 0));
+        sidecar.confirm(2).await;
+    }
+    stage.receipt(&rule, "legacy-1", "applied").await;
+    eventually(async || match stage.row("legacy", "/export").await {
+        row if row["state"] == "on" => Ok(()),
+        row => Err(row),
+    })
+    .await;
+    let (status, problem) = stage.ask(Method::DELETE, "/api/v1/rules/r1", None).await;
+    assert_eq!((status, &problem["title"]), (StatusCode::CONFLICT, &json!("The rule has ended already")));
+    assert_eq!(stage.get("/api/v1/rules").await["rules"], json!([]));
+    let audit = stage.get("/api/v1/audit").await;
+    let events: Vec<_> = audit["audit"].as_array().unwrap().iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["refused", "turned_on", "turned_off"], "{audit}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_pod_that_comes_later_is_told_at_once_and_shows_up_in_the_receipts() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let _early = stage.attach("legacy", "legacy-1").await;
+    stage.knows("legacy-1").await;
+    let rule = stage.turn_off("legacy", "/export").await;
+
+    let mut late = stage.attach("legacy", "legacy-2").await;
+    assert_eq!(late.rules().await.rules.len(), 1);
+    late.confirm(1).await;
+
+    stage.receipt(&rule, "legacy-2", "applied").await;
+    let mut other = stage.attach("web", "web-1").await;
+    let set = other.rules().await;
+    assert_eq!((set.revision, set.rules.len()), (1, 0), "another service has nothing to obey");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_with_its_reason_and_can_be_asked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let mut sidecar = stage.attach("legacy", "legacy-1").await;
+    stage.knows("legacy-1").await;
+    let rule = stage.turn_off("legacy", "/export").await;
+    assert_eq!(sidecar.rules().await.revision, 0);
+    assert_eq!(sidecar.rules().await.revision, 1);
+    sidecar.refuse(1, "r1", "it does not know how").await;
+
+    let receipt = stage.receipt(&rule, "legacy-1", "refused").await;
+    assert_eq!(receipt["why"], "it does not know how");
+
+    let (status, _) = stage.ask(Method::POST, "/api/v1/rules/r1/resend", None).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    assert_eq!(sidecar.rules().await.revision, 1, "the same set is sent again");
+    sidecar.confirm(1).await;
+    stage.receipt(&rule, "legacy-1", "applied").await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn rules_and_the_audit_book_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let mut who = greeting("legacy", "legacy-1");
+    let mut sidecar = stage.attach_as(who.clone()).await;
+    let store = sidecar.rules().await.store;
+    let rule = stage.turn_off("legacy", "/export").await;
+    stage.stop().await;
+
+    let stage = Stage::start(folder.path());
+    who.session = 2;
+    let mut sidecar = stage.attach_as(who).await;
+    let set = sidecar.rules().await;
+    assert_eq!((set.store, set.revision, set.rules[0].id.as_str()), (store, 1, "r1"));
+    sidecar.confirm(1).await;
+    stage.receipt(&rule, "legacy-1", "applied").await;
+    assert_eq!(stage.get("/api/v1/audit").await["audit"][0]["reason"], "a test asks for it");
+    assert_eq!(stage.turn_off("legacy", "/other").await["id"], "r2");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_rule_lapses_when_its_time_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let mut sidecar = stage.attach("legacy", "legacy-1").await;
+    assert_eq!(sidecar.rules().await.revision, 0);
+    let mut order = order("legacy", "/export");
+    order["ttl"] = json!("1s");
+    let (status, _) = stage.ask(Method::POST, "/api/v1/rules", Some(&order)).await;
+    assert_eq!(status, StatusCode::CREATED);
+    assert_eq!(sidecar.rules().await.rules.len(), 1);
+
+    let set = sidecar.rules().await;
+
+    assert_eq!((set.revision, set.rules.len()), (2, 0));
+    assert_eq!(stage.get("/api/v1/rules/r1").await["state"], "lapsed");
+    let line = stage.get("/api/v1/audit").await["audit"][0].clone();
+    assert_eq!((&line["by"], &line["note"]), (&json!("sitio"), &json!("Time limit of 1s reached")), "{line}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_rule_that_ran_out_while_nobody_was_there_has_lapsed_when_somebody_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let mut sidecar = stage.attach("legacy", "legacy-1").await;
+    sidecar.rules().await;
+    let mut order = order("legacy", "/export");
+    order["ttl"] = json!("1s");
+    stage.ask(Method::POST, "/api/v1/rules", Some(&order)).await;
+    stage.stop().await;
+    let gone_ms = now_ms();
+    eventually(async || if now_ms() > gone_ms + 1000 { Ok(()) } else { Err("its time is not over") }).await;
+
+    let stage = Stage::start(folder.path());
+
+    assert_eq!(stage.get("/api/v1/rules/r1").await["state"], "lapsed");
+    assert_eq!(stage.get("/api/v1/rules").await["revision"], 2);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_command_that_makes_no_sense_is_refused_and_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let _sidecar = stage.attach("legacy", "legacy-1").await;
+    stage.knows("legacy-1").await;
+    stage.turn_off("legacy", "/taken").await;
+
+    for (field, value, expected, words) in [
+        ("service", json!("legacu"), 404, "legacy"),
+        ("namespace", json!("other"), 404, "namespace other"),
+        ("route", json!("no-slash"), 422, "begin with /"),
+        ("route", json!("/users/4711"), 422, "/users/{id}"),
+        ("route", json!("/healthz"), 409, "health path"),
+        ("route", json!("/taken"), 409, "r1"),
+        ("route", json!("(other)"), 422, "many endpoints"),
+        ("method", json!("GET /"), 422, "method"),
+        ("pods", json!(["legacy-7"]), 422, "legacy-7"),
+        ("action", json!({"disable": {"status": 200}}), 422, "503"),
+        ("action", json!({"explode": {}}), 422, "explode"),
+        ("ttl", json!("soon"), 422, "soon"),
+        ("ttl", json!("31days"), 422, "30 days"),
+        ("reason", json!("  "), 422, "reason"),
+        ("reason", json!("x".repeat(1025)), 422, "1024"),
+        ("surprise", json!(1), 422, "surprise"),
+        ("service", json!(7), 422, "service"),
+    ] {
+        let mut order = order("legacy", "/x");
+        order[field] = value;
+        let (status, problem) = stage.ask(Method::POST, "/api/v1/rules", Some(&order)).await;
+        assert_eq!(status.as_u16(), expected, "{order}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(words), "{order}: {problem}");
+        assert_eq!(problem["status"], expected);
+    }
+    let rules = stage.get("/api/v1/rules").await;
+    assert_eq!((rules["rules"].as_array().unwrap().len(), &rules["revision"]), (1, &json!(1)), "nothing has changed");
+    let audit = stage.get("/api/v1/audit").await;
+    assert_eq!((&audit["entries"], &audit["audit"][0]["event"]), (&json!(14), &json!("refused")), "{audit}");
+    stage.stop().await;
+}

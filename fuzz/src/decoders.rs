@@ -1,0 +1,188 @@
+//! What must hold of everything that reads bytes, whatever the bytes are.
+
+use prost::Message as _;
+use proto::convert::greeting::Greeting;
+use proto::convert::live::{Decoder, Encoder};
+use proto::convert::rules::{desired, desired_rules};
+use proto::wire::{self, down, up};
+use sidecar::body::{Body, To};
+use sidecar::head::response::{self, Asked};
+use sidecar::head::write::{self, Persistence, Plan};
+use sidecar::head::{FIELDS_MAX, Framing, HEAD_BYTES_MAX, Parsed, request, slots};
+
+use crate::reader::{self, End, Read};
+
+/// The longest body that is made up behind a head.
+const BODY_BYTES_MAX: u64 = 4096;
+
+/// Fields that the tunnel may add to those that came; with them a head may be over the sidecar's own bounds.
+const FIELDS_ADDED: usize = 4;
+
+/// A head of a request that is carried is read by everybody as the same message.
+pub(crate) fn request_head(input: &[u8]) {
+    let mut room = slots();
+    let Parsed::Complete(head, length) = request::parse(input, &mut room) else { return };
+    if head.fields.len() > FIELDS_MAX - FIELDS_ADDED || length > HEAD_BYTES_MAX / 2 {
+        return;
+    }
+    for end in [length - 1, length / 2] {
+        assert_eq!(request::parse(&input[..end], &mut slots()).is_whole(), None, "a part is no whole");
+    }
+    let mut wire = Vec::new();
+    write::request(&mut wire, &head, "service", ["", ""]);
+    let mut again = slots();
+    let Parsed::Complete(rewritten, written) = request::parse(&wire, &mut again) else { panic!("{wire:?} is not carried on") };
+    assert_eq!((rewritten.framing, rewritten.method, written), (head.framing, head.method, wire.len()));
+    let mut fields = [httparse::EMPTY_HEADER; 160];
+    let mut lenient = httparse::Request::new(&mut fields);
+    assert_eq!(lenient.parse(&wire), Ok(httparse::Status::Complete(wire.len())));
+    let count = lenient.headers.len();
+    if let Some(body) = body(head.framing) {
+        wire.extend_from_slice(&body);
+        wire.extend_from_slice(b"GET");
+        match reader::request(&wire) {
+            Ok(Read::Whole(message, length)) => {
+                assert_eq!((length, message.fields.len(), message.first()), (wire.len() - 3, count, head.method));
+            }
+            other => panic!("{other:?}: {:?}", String::from_utf8_lossy(&wire)),
+        }
+    }
+}
+
+/// A head of an answer that is carried is read by everybody as the same message.
+pub(crate) fn response_head(input: &[u8]) {
+    let mut room = slots();
+    let Parsed::Complete(head, length) = response::parse(input, &mut room) else { return };
+    if head.fields.len() > FIELDS_MAX - FIELDS_ADDED || length > HEAD_BYTES_MAX / 2 {
+        return;
+    }
+    for end in [length - 1, length / 2] {
+        assert_eq!(response::parse(&input[..end], &mut slots()).is_whole(), None, "a part is no whole");
+    }
+    for (asked, method) in [(Asked::Whole, "GET"), (Asked::HeadOnly, "HEAD")] {
+        let framing = if head.status == 205 { Framing::Length(0) } else { head.framing(asked) };
+        let framing = if framing == Framing::UntilClose { Framing::Chunked } else { framing };
+        let plan = Plan { tells_length: head.status != 204, framing, ..Plan::bare(Persistence::Keep) };
+        let mut wire = Vec::new();
+        write::response(&mut wire, &head, if head.is_interim() { Plan::bare(Persistence::Keep) } else { plan });
+        let mut again = slots();
+        let Parsed::Complete(rewritten, written) = response::parse(&wire, &mut again) else {
+            panic!("{wire:?} is not carried on")
+        };
+        assert_eq!((rewritten.status, written), (head.status, wire.len()));
+        if let Some(body) = body(framing) {
+            wire.extend_from_slice(&body);
+            wire.extend_from_slice(b"HTTP/1.1");
+            match reader::answer(&wire, method, End::Open) {
+                Ok(Read::Whole(message, length)) => {
+                    assert_eq!((length, message.second().parse()), (wire.len() - 8, Ok(head.status)));
+                }
+                other => panic!("{other:?}: {:?}", String::from_utf8_lossy(&wire)),
+            }
+        }
+    }
+}
+
+/// Whether there is a whole, for short.
+trait IsWhole {
+    fn is_whole(&self) -> Option<usize>;
+}
+
+impl<T> IsWhole for Parsed<T> {
+    fn is_whole(&self) -> Option<usize> {
+        if let Self::Complete(_, length) = self { Some(*length) } else { None }
+    }
+}
+
+/// A body that fits the framing, unless it would be long.
+fn body(framing: Framing) -> Option<Vec<u8>> {
+    match framing {
+        Framing::Empty => Some(Vec::new()),
+        Framing::Length(bytes) => (bytes <= BODY_BYTES_MAX).then(|| vec![b'x'; bytes as usize]),
+        Framing::Chunked => Some(b"1\r\nx\r\n0\r\n\r\n".to_vec()),
+        Framing::UntilClose => None,
+    }
+}
+
+/// A chunked body is the same however it is cut up, and what is made of it is well-formed.
+pub(crate) fn chunked_body(input: &[u8]) {
+    let Some((step, input)) = input.split_first() else { return };
+    let steps = [input.len().max(1), usize::from(*step).max(1), 1];
+    let plain = steps.map(|step| carry(input, To::Plain, step));
+    assert!(plain.windows(2).all(|pair| pair[0] == pair[1]), "{plain:?}");
+    for step in steps {
+        let chunked = carry(input, To::Chunks, step);
+        let (Some((plain, left)), Some((chunks, chunks_left))) = (&plain[0], &chunked) else {
+            assert_eq!(plain[0].is_none(), chunked.is_none());
+            continue;
+        };
+        assert_eq!(left, chunks_left);
+        let answer = [&b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"[..], chunks].concat();
+        match (reader::answer(&answer, "GET", End::Closed), left) {
+            (Ok(Read::Whole(message, length)), Some(_)) => assert_eq!((&message.body, length), (plain, answer.len())),
+            (Ok(Read::Partial), None) => {}
+            other => panic!("{other:?}: {:?}", String::from_utf8_lossy(&answer)),
+        }
+    }
+}
+
+/// What came out, and how much of the input was left over if the body came to its end; nothing if it is malformed.
+fn carry(input: &[u8], to: To, step: usize) -> Option<(Vec<u8>, Option<usize>)> {
+    let (mut body, mut out, mut at) = (Body::new(Framing::Chunked, to), Vec::new(), 0);
+    while at < input.len() && !body.is_done() {
+        let part = &input[at..(at + step).min(input.len())];
+        let carried = body.carry(part, &mut out).ok()?;
+        out.extend_from_slice(carried.plain);
+        at += carried.consumed;
+    }
+    Some((out, body.is_done().then(|| input.len() - at)))
+}
+
+/// Frames of the stream, each with its length in two bytes before it: what is let in can be added up and sent on.
+pub(crate) fn frames(input: &[u8]) {
+    let mut decoder = Decoder::default();
+    let mut rest = input;
+    while let [high, low, after @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(after.len());
+        let (frame, next) = after.split_at(length);
+        rest = next;
+        if let Ok(up) = wire::Up::decode(frame) {
+            take_up(up, &mut decoder);
+        }
+        if let Ok(wire::Down { message: Some(down::Message::Desired(set)) }) = wire::Down::decode(frame)
+            && let Ok(rules) = desired_rules(set)
+        {
+            assert_eq!(desired_rules(desired(&rules)), Ok(rules));
+        }
+    }
+}
+
+fn take_up(up: wire::Up, decoder: &mut Decoder) {
+    match up.message {
+        Some(up::Message::Hello(hello)) => {
+            if let Ok(greeting) = Greeting::try_from(hello) {
+                assert_eq!(Greeting::try_from(wire::Hello::from(greeting.clone())), Ok(greeting));
+            }
+        }
+        Some(up::Message::Live(live)) => {
+            if let Ok(report) = decoder.decode(live) {
+                for endpoint in &report.endpoints {
+                    let mut sum = endpoint.golden.clone();
+                    sum.merge(&endpoint.golden);
+                    assert!(sum.quantile_us(0.99).is_none_or(f64::is_finite) && sum.mean_us().is_none_or(f64::is_finite));
+                    let _ = (sum.since(&endpoint.golden), endpoint.golden.since(&sum), sum.failures(), sum.served());
+                }
+                let sent_on = Encoder::default().encode(&report);
+                Decoder::default().decode(sent_on).expect("what was let in once is let in again");
+            }
+        }
+        Some(up::Message::Applied(applied)) => {
+            let _ = mesh_receipt(applied);
+        }
+        _ => {}
+    }
+}
+
+fn mesh_receipt(applied: wire::Applied) -> Option<wire::Applied> {
+    mesh::rule::Receipt::try_from(applied).ok().map(wire::Applied::from)
+}

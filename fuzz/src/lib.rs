@@ -1,0 +1,33 @@
+//! What the fuzz targets check; the sidecar's tests include the same files and replay the corpora through them.
+
+mod decoders;
+#[path = "../../sidecar/tests/strictness/house.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod house;
+#[path = "../../sidecar/tests/strictness/reader.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod reader;
+#[path = "../../sidecar/tests/strictness/service.rs"]
+mod service;
+mod tunnel;
+
+/// A check by the name of its target.
+macro_rules! targets {
+    ($($name:ident => $check:path),*) => {
+        $(
+            #[doc = concat!("Checks any bytes by `", stringify!($check), "`.")]
+            pub fn $name(input: &[u8]) {
+                $check(input);
+            }
+        )*
+    };
+}
+
+targets! {
+    request_head => decoders::request_head,
+    response_head => decoders::response_head,
+    chunked_body => decoders::chunked_body,
+    frames => decoders::frames,
+    connection => tunnel::connection,
+    answers => tunnel::answer
+}

@@ -1,0 +1,59 @@
+//! What must hold of a whole tunnel, whatever a client or the service sends through it.
+
+use std::sync::LazyLock;
+
+use tokio::runtime::Runtime;
+
+use crate::house::{House, answers};
+use crate::service::Then;
+
+/// With this a client speaks HTTP/2, which the reader here does not.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
+
+/// One tunnel for all inputs: what one input leaves behind may be what the next one stumbles over.
+static TUNNEL: LazyLock<(Runtime, House)> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without I/O can be built");
+    let house = runtime.block_on(House::open());
+    (runtime, house)
+});
+
+/// Any bytes from a client: the service reads well-formed requests or nothing, and the next client gets its own answer.
+pub(crate) fn connection(input: &[u8]) {
+    let (_, house) = &*TUNNEL;
+    if input.windows(HTTP2.len()).any(|bytes| bytes == HTTP2) {
+        return;
+    }
+    let got = house.send(input);
+    let seen = house.seen("any bytes");
+    // A reset tells the client that there is no answer; and what may go no further is answered before the service sees it.
+    if got.end.is_err() || String::from_utf8_lossy(input).to_ascii_lowercase().contains("max-forwards") {
+        return house.serves_the_innocent("any bytes");
+    }
+    let methods: Vec<&str> = seen.iter().map(crate::reader::Message::first).collect();
+    let said = answers(&got, &methods).unwrap_or_else(|broken| panic!("{broken}: {got:?}"));
+    assert!(said.len() == seen.len() || said.len() == seen.len() + 1, "{} requests, {got:?}", seen.len());
+    for (request, answer) in seen.iter().zip(&said) {
+        let refused = answer.second().starts_with(['4', '5']);
+        let echo = format!("{} {} ", request.first(), request.second()).into_bytes();
+        assert!(refused || request.first() == "HEAD" || answer.body.starts_with(&echo), "{request:?} got {answer:?}");
+    }
+    house.serves_the_innocent("any bytes");
+}
+
+/// Any bytes from the service: the client reads one well-formed answer or a broken connection, and the next gets its own.
+pub(crate) fn answer(input: &[u8]) {
+    let (_, house) = &*TUNNEL;
+    let Some((first, bytes)) = input.split_first() else { return };
+    let (one, two) = bytes.split_at(bytes.len() * usize::from(first & 0x0f) / 15);
+    // It closes behind its answer: one that stayed silent behind half of it would be waited for.
+    house.script_bytes(&[one, two], Then::Close);
+    let method = if first & 0x20 == 0 { "GET" } else { "HEAD" };
+    let fields = if first & 0x40 == 0 { "" } else { "Connection: upgrade\r\nUpgrade: websocket\r\n" };
+    let got = house.send(format!("{method} /script HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes());
+    if got.end.is_ok() && !got.bytes.starts_with(b"HTTP/1.1 101 ") {
+        let said = answers(&got, &[method]).unwrap_or_else(|broken| panic!("{broken}: {got:?}"));
+        assert_eq!(said.len(), 1, "{got:?}");
+    }
+    house.seen("any answer");
+    house.serves_the_innocent("any answer");
+}

@@ -1,0 +1,94 @@
+//! A method and the route that matched: the unit that Sitio measures and switches.
+
+use std::fmt;
+
+/// Bytes of a method. The longest registered one, UPDATEREDIRECTREF, has 17 (IANA HTTP Method Registry).
+pub const METHOD_BYTES_MAX: usize = 24;
+
+/// Bytes of a route. Longer paths are cut here, so that a stranger's path cannot fill a frame.
+pub const ROUTE_BYTES_MAX: usize = 256;
+
+/// The route under which everything is counted that came after an endpoint table was full.
+pub const OTHER: &str = "(other)";
+
+/// A method and a route, `GET /users/{id}`.
+///
+/// Built by [`crate::routes`] from a path, or by [`Endpoint::named`] from a name that was built that way elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    method: Box<str>,
+    route: Box<str>,
+}
+
+/// Why a method and a route cannot name an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadEndpoint {
+    /// The method is empty, too long or not a token (RFC 9110, section 5.6.2).
+    #[error("the method must be 1 to {METHOD_BYTES_MAX} letters or digits, such as GET")]
+    Method,
+    /// The route is empty, too long, or does not begin with a slash.
+    #[error("the route must begin with / and be at most {ROUTE_BYTES_MAX} bytes, such as /users/{{id}}")]
+    Route,
+}
+
+impl Endpoint {
+    /// The endpoint of that name, as another part of the mesh has spelled it.
+    pub fn named(method: &str, route: &str) -> Result<Self, BadEndpoint> {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if method != OTHER && (method.is_empty() || method.len() > METHOD_BYTES_MAX || !method.bytes().all(token)) {
+            return Err(BadEndpoint::Method);
+        }
+        let spelled = route.starts_with('/') || route == "*" || route == OTHER;
+        if !spelled || route.len() > ROUTE_BYTES_MAX || route.chars().any(char::is_control) {
+            return Err(BadEndpoint::Route);
+        }
+        Ok(Self { method: method.into(), route: route.into() })
+    }
+
+    /// The one endpoint that everything over the limit shares.
+    pub fn other() -> Self {
+        Self { method: OTHER.into(), route: OTHER.into() }
+    }
+
+    /// The method as it was sent; methods are case-sensitive (RFC 9110, section 9.1).
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The route, with `{id}` where paths differ.
+    pub fn route(&self) -> &str {
+        &self.route
+    }
+
+    /// Whether this is the shared endpoint for everything over the limit.
+    pub fn is_other(&self) -> bool {
+        &*self.route == OTHER
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_other() { f.write_str(OTHER) } else { write!(f, "{} {}", self.method, self.route) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_told_apart_from_junk() {
+        assert_eq!(Endpoint::named("GET", "/a").unwrap().to_string(), "GET /a");
+        assert_eq!(Endpoint::named("", "/a"), Err(BadEndpoint::Method));
+        assert_eq!(Endpoint::named("G T", "/a"), Err(BadEndpoint::Method));
+        assert_eq!(Endpoint::named("GET", "a"), Err(BadEndpoint::Route));
+        assert_eq!(Endpoint::named("GET", "/a\n"), Err(BadEndpoint::Route));
+        assert_eq!(Endpoint::named("GET", &format!("/{}", "a".repeat(ROUTE_BYTES_MAX))), Err(BadEndpoint::Route));
+    }
+
+    #[test]
+    fn the_shared_endpoint_survives_its_own_name() {
+        let other = Endpoint::other();
+        assert_eq!(Endpoint::named(other.method(), other.route()), Ok(other));
+    }
+}

@@ -1,0 +1,10 @@
+//! The vocabulary of Sitio: plain values and their arithmetic, without I/O and without a clock.
+
+pub mod endpoint;
+pub mod exchange;
+pub mod golden;
+pub mod histogram;
+pub mod report;
+pub mod routes;
+pub mod rule;
+pub mod workload;

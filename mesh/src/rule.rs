@@ -1,0 +1,116 @@
+//! The plain data that says which action to take, on which endpoint and pods, until when.
+
+use std::time::Duration;
+
+use crate::endpoint::Endpoint;
+use crate::workload::Workload;
+
+/// Rules in force for one pod at a time. A person writes each of them.
+pub const RULES_MAX: usize = 256;
+
+/// Bytes of a reason, as people write them into a form.
+pub const REASON_BYTES_MAX: usize = 1024;
+
+/// Statuses that a rule may answer with.
+pub const DISABLE_STATUSES: [u16; 4] = [503, 429, 404, 410];
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name, unique within the store that made it.
+    pub id: String,
+    /// Which pods it is for.
+    pub selector: Selector,
+    /// Which endpoint it is about.
+    pub endpoint: Endpoint,
+    /// What to do.
+    pub action: Action,
+    /// When it lapses, milliseconds since the Unix epoch; `None` if only a person ends it.
+    pub expires_ms: Option<u64>,
+    /// Who asked for it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Which pods a rule is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selector {
+    /// The namespace.
+    pub namespace: String,
+    /// The service.
+    pub service: String,
+    /// The pods by name; empty for all of them, those that join later too.
+    pub pods: Vec<String>,
+}
+
+/// What a rule does with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Answer in the service's place.
+    Disable {
+        /// The status to answer with, one of [`DISABLE_STATUSES`].
+        status: u16,
+    },
+}
+
+impl Selector {
+    /// Whether this pod is one of those meant.
+    pub fn selects(&self, workload: &Workload) -> bool {
+        self.namespace == workload.namespace
+            && self.service == workload.service
+            && (self.pods.is_empty() || self.pods.contains(&workload.pod))
+    }
+}
+
+impl Rule {
+    /// How long the rule still runs at `now_ms`; `None` if until further notice, zero if it is over.
+    pub fn remaining(&self, now_ms: u64) -> Option<Duration> {
+        self.expires_ms.map(|expires_ms| Duration::from_millis(expires_ms.saturating_sub(now_ms)))
+    }
+
+    /// Whether the rule's time is over.
+    pub fn has_lapsed(&self, now_ms: u64) -> bool {
+        self.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms)
+    }
+}
+
+/// The rules that a pod should have in force, and the name of that state.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DesiredRules {
+    /// The store whose revisions these are. A number from another store says nothing.
+    pub store: String,
+    /// Grows by one with each command.
+    pub revision: u64,
+    /// The whole set.
+    pub rules: Vec<Rule>,
+}
+
+/// A pod's word on a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The revision it is about.
+    pub revision: u64,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// From the revision's arrival to the moment when every worker obeyed it, in microseconds.
+    pub took_us: u64,
+}
+
+/// What a pod made of a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every worker obeys it.
+    Applied,
+    /// Some rules cannot be obeyed; the last good set stays in force.
+    Refused(Vec<Refusal>),
+}
+
+/// Why one rule was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The rule's id.
+    pub rule: String,
+    /// What is wrong with it.
+    pub why: String,
+}

@@ -1,0 +1,66 @@
+//! Hello: who a stream belongs to, checked before anything else that it says.
+
+use mesh::workload::{NAME_BYTES_MAX, Workload};
+
+use crate::convert::{Refused, bounded, name, text};
+use crate::wire;
+
+/// Protected paths that a pod may name. Kubernetes knows three kinds of probe.
+const PROTECTED_MAX: usize = 32;
+
+/// What a sidecar says of itself when its stream begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    /// The pod.
+    pub workload: Workload,
+    /// When the sidecar's process started, nanoseconds since the Unix epoch.
+    pub epoch: u64,
+    /// The number of this stream within the epoch; a higher one fences the lower.
+    pub session: u32,
+    /// Paths that this pod lets no rule turn off.
+    pub protected: Vec<String>,
+}
+
+impl From<Greeting> for wire::Hello {
+    fn from(greeting: Greeting) -> Self {
+        let workload = greeting.workload;
+        Self {
+            protocol: wire::PROTOCOL,
+            pod_uid: workload.pod_uid,
+            pod: workload.pod,
+            namespace: workload.namespace,
+            service: workload.service,
+            node: workload.node,
+            version: workload.version,
+            epoch: greeting.epoch,
+            session: greeting.session,
+            protected: greeting.protected,
+            ..Self::default()
+        }
+    }
+}
+
+impl TryFrom<wire::Hello> for Greeting {
+    type Error = Refused;
+
+    fn try_from(hello: wire::Hello) -> Result<Self, Refused> {
+        if hello.protocol != wire::PROTOCOL {
+            let why = format!("this control plane speaks version {}, the sidecar version {}", wire::PROTOCOL, hello.protocol);
+            return Err(Refused::Senseless { field: "protocol", why });
+        }
+        let protected = bounded("protected", hello.protected, PROTECTED_MAX)?;
+        Ok(Self {
+            workload: Workload {
+                namespace: name("namespace", hello.namespace, NAME_BYTES_MAX)?,
+                service: name("service", hello.service, NAME_BYTES_MAX)?,
+                pod: name("pod", hello.pod, NAME_BYTES_MAX)?,
+                pod_uid: name("pod_uid", hello.pod_uid, NAME_BYTES_MAX)?,
+                node: text("node", hello.node, NAME_BYTES_MAX)?,
+                version: text("version", hello.version, NAME_BYTES_MAX)?,
+            },
+            epoch: hello.epoch,
+            session: hello.session,
+            protected: protected.into_iter().map(|path| name("protected", path, NAME_BYTES_MAX)).collect::<Result<_, _>>()?,
+        })
+    }
+}

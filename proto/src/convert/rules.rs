@@ -1,0 +1,216 @@
+//! Desired rules and receipts on the wire. A set travels whole, with a hash over what it says.
+
+use mesh::endpoint::Endpoint;
+use mesh::rule::{
+    Action, DISABLE_STATUSES, DesiredRules, REASON_BYTES_MAX, RULES_MAX, Receipt, Refusal, Rule, Selector, Verdict,
+};
+use mesh::workload::NAME_BYTES_MAX;
+
+use crate::convert::{Refused, bounded, name, text};
+use crate::wire;
+
+/// Pods that one rule may name.
+const PODS_MAX: usize = 1024;
+
+/// Bytes of an id of ours.
+const ID_BYTES_MAX: usize = 64;
+
+/// Puts the whole set on the wire.
+pub fn desired(rules: &DesiredRules) -> wire::Desired {
+    wire::Desired {
+        store: rules.store.clone(),
+        from: 0,
+        revision: rules.revision,
+        rules_hash: rules_hash(&rules.rules),
+        put: rules.rules.iter().cloned().map(wire::Rule::from).collect(),
+        drop: Vec::new(),
+    }
+}
+
+/// Takes a whole set off the wire. A set that cannot be understood is refused whole, with a reason for each bad rule.
+pub fn desired_rules(desired: wire::Desired) -> Result<DesiredRules, Vec<Refusal>> {
+    let set = |why: String| vec![Refusal { rule: String::new(), why }];
+    if desired.from != 0 || !desired.drop.is_empty() {
+        return Err(set("this sidecar takes whole sets of rules only".into()));
+    }
+    let put = bounded("rules", desired.put, RULES_MAX).map_err(|why| set(why.to_string()))?;
+    let mut rules = Vec::with_capacity(put.len());
+    let mut refusals = Vec::new();
+    for rule in put {
+        let id = rule.id.clone();
+        match Rule::try_from(rule) {
+            Ok(rule) => rules.push(rule),
+            Err(why) => refusals.push(Refusal { rule: id, why: why.to_string() }),
+        }
+    }
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    if rules_hash(&rules) != desired.rules_hash {
+        return Err(set("the hash does not fit the rules".into()));
+    }
+    let store = text("store", desired.store, NAME_BYTES_MAX).map_err(|why| set(why.to_string()))?;
+    Ok(DesiredRules { store, revision: desired.revision, rules })
+}
+
+/// A number that differs, for all practical purposes, when two sets of rules say different things (64-bit FNV-1a).
+pub fn rules_hash(rules: &[Rule]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |part: &[u8]| {
+        for byte in part.iter().chain(&[0xff]) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for rule in rules {
+        let Action::Disable { status } = rule.action;
+        add(rule.id.as_bytes());
+        add(rule.selector.namespace.as_bytes());
+        add(rule.selector.service.as_bytes());
+        rule.selector.pods.iter().for_each(|pod| add(pod.as_bytes()));
+        add(rule.endpoint.method().as_bytes());
+        add(rule.endpoint.route().as_bytes());
+        add(&status.to_be_bytes());
+        add(&rule.expires_ms.unwrap_or(0).to_be_bytes());
+    }
+    hash
+}
+
+impl From<Rule> for wire::Rule {
+    fn from(rule: Rule) -> Self {
+        let Action::Disable { status } = rule.action;
+        Self {
+            id: rule.id,
+            selector: Some(wire::Selector {
+                namespace: rule.selector.namespace,
+                service: rule.selector.service,
+                pods: rule.selector.pods,
+                ..wire::Selector::default()
+            }),
+            method: rule.endpoint.method().to_owned(),
+            route: rule.endpoint.route().to_owned(),
+            action: Some(wire::rule::Action::Disable(wire::Disable { status: u32::from(status), ..wire::Disable::default() })),
+            expires_ms: rule.expires_ms.unwrap_or(0),
+            by: rule.by,
+            reason: rule.reason,
+            ..Self::default()
+        }
+    }
+}
+
+impl TryFrom<wire::Rule> for Rule {
+    type Error = Refused;
+
+    fn try_from(rule: wire::Rule) -> Result<Self, Refused> {
+        let selector = rule.selector.ok_or(Refused::Missing("selector"))?;
+        let pods = bounded("selector.pods", selector.pods, PODS_MAX)?;
+        let endpoint = Endpoint::named(&rule.method, &rule.route)
+            .map_err(|why| Refused::Senseless { field: "endpoint", why: why.to_string() })?;
+        Ok(Self {
+            id: name("id", rule.id, ID_BYTES_MAX)?,
+            selector: Selector {
+                namespace: name("selector.namespace", selector.namespace, NAME_BYTES_MAX)?,
+                service: name("selector.service", selector.service, NAME_BYTES_MAX)?,
+                pods: pods.into_iter().map(|pod| name("selector.pods", pod, NAME_BYTES_MAX)).collect::<Result<_, _>>()?,
+            },
+            endpoint,
+            action: action(rule.action)?,
+            expires_ms: (rule.expires_ms > 0).then_some(rule.expires_ms),
+            by: text("by", rule.by, NAME_BYTES_MAX)?,
+            reason: text("reason", rule.reason, REASON_BYTES_MAX)?,
+        })
+    }
+}
+
+fn action(action: Option<wire::rule::Action>) -> Result<Action, Refused> {
+    let Some(wire::rule::Action::Disable(disable)) = action else {
+        return Err(Refused::Senseless { field: "action", why: "this sidecar knows only `disable`".into() });
+    };
+    let status = DISABLE_STATUSES.into_iter().find(|status| u32::from(*status) == disable.status);
+    let why = || Refused::Senseless { field: "disable.status", why: format!("it must be one of {DISABLE_STATUSES:?}") };
+    Ok(Action::Disable { status: status.ok_or_else(why)? })
+}
+
+impl From<Receipt> for wire::Applied {
+    fn from(receipt: Receipt) -> Self {
+        let rejects = match receipt.verdict {
+            Verdict::Applied => None,
+            Verdict::Refused(refusals) => Some(refusals),
+        };
+        Self {
+            revision: receipt.revision,
+            rules_hash: 0,
+            ok: rejects.is_none(),
+            rejects: rejects.into_iter().flatten().map(|refusal| wire::Reject { rule: refusal.rule, why: refusal.why }).collect(),
+            took_us: u32::try_from(receipt.took_us).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl TryFrom<wire::Applied> for Receipt {
+    type Error = Refused;
+
+    fn try_from(applied: wire::Applied) -> Result<Self, Refused> {
+        let refusal = |reject: wire::Reject| {
+            Ok(Refusal {
+                rule: text("reject.rule", reject.rule, ID_BYTES_MAX)?,
+                why: text("reject.why", reject.why, REASON_BYTES_MAX)?,
+            })
+        };
+        let rejects = bounded("rejects", applied.rejects, RULES_MAX)?;
+        let verdict = if applied.ok {
+            Verdict::Applied
+        } else {
+            Verdict::Refused(rejects.into_iter().map(refusal).collect::<Result<_, _>>()?)
+        };
+        Ok(Self { revision: applied.revision, verdict, took_us: u64::from(applied.took_us) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> DesiredRules {
+        let rule = Rule {
+            id: "r1".into(),
+            selector: Selector { namespace: "default".into(), service: "legacy".into(), pods: vec![] },
+            endpoint: Endpoint::named("GET", "/legacy/export").unwrap(),
+            action: Action::Disable { status: 503 },
+            expires_ms: Some(5),
+            by: "operator".into(),
+            reason: "the disk is filling".into(),
+        };
+        DesiredRules { store: "s".into(), revision: 3, rules: vec![rule] }
+    }
+
+    #[test]
+    fn a_set_of_rules_survives_the_wire() {
+        assert_eq!(desired_rules(desired(&rules())), Ok(rules()));
+    }
+
+    #[test]
+    fn a_set_with_one_bad_rule_is_refused_whole_and_names_it() {
+        let mut wire = desired(&rules());
+        wire.put[0].action = None;
+        let refusals = desired_rules(wire).unwrap_err();
+        assert_eq!(refusals[0].rule, "r1");
+        assert!(refusals[0].why.contains("disable"), "{}", refusals[0].why);
+    }
+
+    #[test]
+    fn a_set_that_was_changed_on_the_way_is_refused() {
+        let mut wire = desired(&rules());
+        wire.put[0].route = "/".into();
+        assert!(desired_rules(wire).unwrap_err()[0].why.contains("hash"));
+    }
+
+    #[test]
+    fn a_receipt_survives_the_wire() {
+        let receipt = Receipt {
+            revision: 9,
+            verdict: Verdict::Refused(vec![Refusal { rule: "r1".into(), why: "protected".into() }]),
+            took_us: 31,
+        };
+        assert_eq!(Receipt::try_from(wire::Applied::from(receipt.clone())), Ok(receipt));
+    }
+}

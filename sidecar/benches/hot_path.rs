@@ -1,0 +1,70 @@
+//! What each step of an exchange costs by itself: reading a head, naming its endpoint, recording, writing it anew.
+
+use std::time::Instant;
+
+use divan::{Bencher, black_box};
+use sidecar::head::request::{self, RequestHead};
+use sidecar::head::{Parsed, slots, write};
+use sidecar::recorder::{Finished, Recorder};
+
+/// As a browser sends it.
+const HEAD: &[u8] = b"GET /api/orders/48213?expand=items HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n\
+    Accept: text/html,application/json;q=0.9\r\nAccept-Encoding: gzip, br\r\nAccept-Language: en\r\nCookie: session=8f14e45fceea167a\r\n\
+    X-Request-Id: 0f8fad5b-d9cb-469f-a165-70867728950e\r\nConnection: keep-alive\r\n\r\n";
+
+fn main() {
+    divan::main();
+}
+
+fn with_head<T>(work: impl FnOnce(&RequestHead<'_, '_>) -> T) -> Option<T> {
+    match request::parse(black_box(HEAD), &mut slots()) {
+        Parsed::Complete(head, _) => Some(work(&head)),
+        _ => None,
+    }
+}
+
+#[divan::bench]
+fn reading_a_head() -> Option<usize> {
+    with_head(|head| head.fields.len())
+}
+
+#[divan::bench]
+fn writing_a_head(bencher: Bencher<'_, '_>) {
+    let mut out = Vec::with_capacity(1024);
+    with_head(|head| {
+        bencher.bench_local(|| {
+            out.clear();
+            write::request(&mut out, black_box(head), "127.0.0.1:8087", ["", ""]);
+            out.len()
+        });
+    });
+}
+
+#[divan::bench(args = ["/", "/api/orders/48213", "/o/550e8400-e29b-41d4-a716-446655440000/items", "/legacy/%65xport"])]
+fn naming_an_endpoint(bencher: Bencher<'_, '_>, path: &str) {
+    let mut route = String::new();
+    bencher.bench_local(|| mesh::routes::write_route(black_box(path), &mut route));
+}
+
+#[divan::bench]
+fn recording_an_exchange(bencher: Bencher<'_, '_>) {
+    let mut recorder = Recorder::default();
+    let now = Instant::now();
+    let mut took_us = 0;
+    bencher.bench_local(|| {
+        took_us = (took_us + 37) % 5000;
+        let (place, rule) = recorder.place("GET", black_box("/api/orders/48213"), now);
+        recorder.begin(place);
+        let finished = Finished {
+            path: "/api/orders/48213",
+            started_ms: 1,
+            took_us,
+            status: 200,
+            reason: "OK",
+            bytes_in: 0,
+            bytes_out: 512,
+            rule: rule.as_ref().map(|rule| &*rule.id),
+        };
+        recorder.finish(place, &finished);
+    });
+}

@@ -1,0 +1,34 @@
+//! Proofs that the admin port answers what it should, and nothing else.
+
+use crate::metrics;
+use crate::sidecar::tests::world::{World, ask};
+
+#[tokio::test]
+async fn the_admin_port_knows_its_paths_and_methods() {
+    let world = World::start(|_| {}).await;
+    world.get("/users/42").await;
+    for (path, status) in [("/livez", 200), ("/healthz", 200), ("/readyz", 200), ("/stats", 200), ("/", 404), ("/livez/", 404)] {
+        assert_eq!(world.admin(path).await.status, status, "{path}");
+    }
+    let head = ask(world.admin, "HEAD", "/livez").await;
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    for method in ["POST", "DELETE"] {
+        assert_eq!(ask(world.admin, method, "/stats").await.status, 405, "{method}");
+    }
+    let answer = world.admin("/metrics").await;
+    assert!(answer.head.contains(metrics::CONTENT_TYPE), "{}", answer.head);
+    let line = "\nhttp_server_request_duration_seconds_count{http_request_method=\"GET\",http_route=\"/users/{id}\"} 1\n";
+    assert!(answer.body.contains(line), "{}", answer.body);
+    world.left().await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_makes_the_pod_unready_but_not_dead() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let world = World::start(|options| options.target = gone.into()).await;
+    let unready = world.admin("/readyz").await;
+    assert_eq!(unready.status, 503);
+    assert!(unready.body.starts_with(&format!("the service on {gone} does not accept connections")), "{}", unready.body);
+    assert_eq!(world.admin("/livez").await.status, 200);
+    world.left().await;
+}

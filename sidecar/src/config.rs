@@ -1,0 +1,262 @@
+//! Reads what the sidecar was told by flags and variables, once, and checks all of it before anything starts.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::config::settings::{Settings, Wrong};
+use crate::forwarding::Forwarding;
+use crate::identity::Named;
+use crate::link::dial::{ControlPlane, Token};
+use crate::protocol::Protocol;
+use crate::target::Target;
+use crate::timeouts::Timeouts;
+
+pub mod settings;
+mod values;
+
+/// Everything that the sidecar was told, with the defaults where it was told nothing.
+#[derive(Debug)]
+pub struct Config {
+    /// Where traffic is accepted; port 0 lets the kernel choose.
+    pub listen: SocketAddr,
+    /// Where the admin port is; port 0 lets the kernel choose.
+    pub admin: SocketAddr,
+    /// Where the service is.
+    pub target: Target,
+    /// What connections are taken for.
+    pub protocol: Protocol,
+    /// The other end of the stream, if there is one.
+    pub control_plane: Option<ControlPlane>,
+    /// Who we are.
+    pub named: Named,
+    /// Worker threads; otherwise as many as the processor limit allows.
+    pub workers: Option<usize>,
+    /// Paths that no rule may turn off.
+    pub protected: Vec<String>,
+    /// How long each part of an exchange may take.
+    pub timeouts: Timeouts,
+    /// What the service is told of the downstream.
+    pub forwarding: Forwarding,
+    /// Downstream connections held at once; otherwise as many as descriptors allow.
+    pub connections_max: Option<u32>,
+    /// How often the seeds' JSON is printed, if it is.
+    pub stats_log: Option<Duration>,
+    /// What replaces the service's 404, if anything does.
+    pub not_found_page: Option<NotFoundPage>,
+    /// How long traffic is still accepted once a drain has begun.
+    pub drain_grace: Duration,
+    /// How long exchanges under way may then take to finish.
+    pub drain_timeout: Duration,
+    /// What is logged, in the words of `tracing`.
+    pub log: String,
+    /// What was passed over, and why. Nobody can be told before the log is set up.
+    pub warnings: Vec<String>,
+}
+
+/// Which page replaces the service's 404.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotFoundPage {
+    /// The one that comes with Sitio.
+    BuiltIn,
+    /// The one in this file.
+    File(PathBuf),
+}
+
+/// Tunnels a service's traffic, counts it per endpoint, and obeys the mesh's rules.
+///
+/// Each flag has a variable, and the flag has the last word; a variable with an empty value counts as not set.
+/// The pod itself is told of by POD_NAME, POD_NAMESPACE, POD_UID and NODE_NAME, and the log by RUST_LOG (info).
+#[derive(Debug, Default, Parser)]
+#[command(name = "sitio-sidecar", version)]
+pub struct Flags {
+    /// Port to listen on; 0 takes a free one [env: PORT or port] [default: 8080]
+    #[arg(long)]
+    port: Option<String>,
+    /// Port of the service, on 127.0.0.1 [env: TARGET_PORT or target_port] [default: 8087]
+    #[arg(long)]
+    target_port: Option<String>,
+    /// The service itself where it is not on 127.0.0.1: [::1]:8087 or unix:/run/app.sock [env: TARGET] [default: none]
+    #[arg(long, value_name = "ADDRESS")]
+    target: Option<String>,
+    /// What connections are taken for: auto, http or tcp [env: SITIO_PROTOCOL] [default: auto]
+    #[arg(long)]
+    protocol: Option<String>,
+    /// Address to listen on, the admin port too [env: SITIO_LISTEN] [default: 0.0.0.0]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Port for health, metrics and stats; 0 takes a free one [env: SITIO_ADMIN_PORT] [default: 9191]
+    #[arg(long, value_name = "PORT")]
+    admin_port: Option<String>,
+    /// The control plane, http://host:port [env: SITIO_CONTROL_PLANE, DASHBOARD or MOTHERSHIP] [default: none]
+    #[arg(long, value_name = "URL")]
+    control_plane: Option<String>,
+    /// Token for the control plane [env: SITIO_TOKEN] [default: none]
+    #[arg(long)]
+    token: Option<String>,
+    /// File with that token, read again at each dial [env: SITIO_TOKEN_FILE] [default: none]
+    #[arg(long, value_name = "PATH")]
+    token_file: Option<String>,
+    /// Service that this pod is a copy of [env: SITIO_SERVICE] [default: the pod's name less its generated suffix]
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// Worker threads, 1 to 64 [env: SITIO_WORKERS] [default: the processor limit, at most 2]
+    #[arg(long, value_name = "COUNT")]
+    workers: Option<String>,
+    /// Paths that no rule may turn off, separated by commas [env: SITIO_PROTECTED] [default: /healthz,/livez,/readyz,/health]
+    #[arg(long, value_name = "PATHS")]
+    protected: Option<String>,
+    /// Prints the statistics at this interval, such as 5s [env: SITIO_STATS_LOG] [default: off]
+    #[arg(long, value_name = "INTERVAL")]
+    stats_log: Option<String>,
+    /// HTML file in place of the service's 404 pages, or built-in [env: SITIO_NOT_FOUND_PAGE] [default: none]
+    #[arg(long, value_name = "PATH")]
+    not_found_page: Option<String>,
+    /// How long the service may take to accept a connection [env: SITIO_CONNECT_TIMEOUT] [default: 1s]
+    #[arg(long, value_name = "DURATION")]
+    connect_timeout: Option<String>,
+    /// How long a request's head may take to arrive [env: SITIO_HEAD_TIMEOUT] [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    head_timeout: Option<String>,
+    /// How long a connection may be idle between requests [env: SITIO_IDLE_TIMEOUT] [default: 60s]
+    #[arg(long, value_name = "DURATION")]
+    idle_timeout: Option<String>,
+    /// How long the service may take to begin an answer, or off [env: SITIO_ANSWER_TIMEOUT] [default: off]
+    #[arg(long, value_name = "DURATION")]
+    answer_timeout: Option<String>,
+    /// How long a whole exchange may take, or off [env: SITIO_EXCHANGE_TIMEOUT] [default: off]
+    #[arg(long, value_name = "DURATION")]
+    exchange_timeout: Option<String>,
+    /// Downstream connections held at once [env: SITIO_CONNECTIONS_MAX] [default: 16384, or what descriptors allow]
+    #[arg(long, value_name = "COUNT")]
+    connections_max: Option<String>,
+    /// Fields appended to requests, of via, x-forwarded-for, x-forwarded-proto and forwarded [env: SITIO_FORWARDED] [default: none]
+    #[arg(long, value_name = "NAMES")]
+    forwarded: Option<String>,
+    /// How long a drain still accepts connections [env: SITIO_DRAIN_GRACE] [default: 5s]
+    #[arg(long, value_name = "DURATION")]
+    drain_grace: Option<String>,
+    /// How long a drain then waits for what is under way [env: SITIO_DRAIN_TIMEOUT] [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    drain_timeout: Option<String>,
+}
+
+impl Config {
+    /// Reads the command line and the environment of this process. `--help` ends the process here.
+    pub fn read() -> Result<Self, Wrong> {
+        let lossy = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+        };
+        Self::check(Flags::parse(), std::env::vars_os().map(lossy))
+    }
+
+    /// Checks what was told, whoever told it.
+    pub fn check(flags: Flags, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Wrong> {
+        let mut settings = Settings::new(environment);
+        let address = settings.value(flags.listen, &["SITIO_LISTEN"]).parse(values::address)?.unwrap_or([0, 0, 0, 0].into());
+        let port = settings.value(flags.port, &["PORT", "port"]);
+        let listen = SocketAddr::new(address, port.parse(values::port)?.unwrap_or(8080));
+        let target = target(&mut settings, flags.target, flags.target_port, listen)?;
+        let admin = settings.value(flags.admin_port, &["SITIO_ADMIN_PORT"]);
+        let admin_port = admin.parse(values::port)?.unwrap_or(9191);
+        if admin_port != 0 && (admin_port == listen.port() || target.port() == Some(admin_port)) {
+            return Err(admin.wrong("a port that is taken by the traffic or by the service"));
+        }
+
+        let usual = Timeouts::default();
+        let token = token(&mut settings, flags.token, flags.token_file)?;
+        let names = ["SITIO_CONTROL_PLANE", "DASHBOARD", "MOTHERSHIP"];
+        let uri = settings.value(flags.control_plane, &names).parse(values::control_plane)?;
+        Ok(Self {
+            listen,
+            admin: SocketAddr::new(address, admin_port),
+            target,
+            protocol: settings.value(flags.protocol, &["SITIO_PROTOCOL"]).parse(values::protocol)?.unwrap_or_default(),
+            control_plane: uri.map(|uri| ControlPlane { uri, token }),
+            named: named(&mut settings, flags.service)?,
+            workers: settings.value(flags.workers, &["SITIO_WORKERS"]).parse(values::workers)?,
+            protected: settings.value(flags.protected, &["SITIO_PROTECTED"]).parse(values::paths)?.unwrap_or_else(protected),
+            timeouts: Timeouts {
+                connect: settings.duration(flags.connect_timeout, "SITIO_CONNECT_TIMEOUT", usual.connect)?,
+                head: settings.duration(flags.head_timeout, "SITIO_HEAD_TIMEOUT", usual.head)?,
+                idle: settings.duration(flags.idle_timeout, "SITIO_IDLE_TIMEOUT", usual.idle)?,
+                answer: settings.value(flags.answer_timeout, &["SITIO_ANSWER_TIMEOUT"]).parse(values::limit)?.flatten(),
+                exchange: settings.value(flags.exchange_timeout, &["SITIO_EXCHANGE_TIMEOUT"]).parse(values::limit)?.flatten(),
+            },
+            forwarding: settings.value(flags.forwarded, &["SITIO_FORWARDED"]).parse(values::forwarding)?.unwrap_or_default(),
+            connections_max: settings.value(flags.connections_max, &["SITIO_CONNECTIONS_MAX"]).parse(values::connections)?,
+            stats_log: settings.value(flags.stats_log, &["SITIO_STATS_LOG"]).parse(values::interval)?.flatten(),
+            not_found_page: settings.value(flags.not_found_page, &["SITIO_NOT_FOUND_PAGE"]).parse(values::page)?,
+            drain_grace: settings.duration(flags.drain_grace, "SITIO_DRAIN_GRACE", DRAIN_GRACE)?,
+            drain_timeout: settings.duration(flags.drain_timeout, "SITIO_DRAIN_TIMEOUT", DRAIN_TIMEOUT)?,
+            log: settings.value(None, &["RUST_LOG"]).parse(values::log)?.unwrap_or_else(|| "info".to_owned()),
+            warnings: settings.warnings(),
+        })
+    }
+}
+
+/// Load balancers and kube-proxy take a few seconds to learn that a pod is leaving.
+pub const DRAIN_GRACE: Duration = Duration::from_secs(5);
+
+/// Longer than nearly every exchange takes. With the grace it is more than the 30 s that Kubernetes waits before it kills,
+/// unless told otherwise, so a manifest sets one or the other.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The paths under which services answer the kubelet's probes, by custom.
+pub fn protected() -> Vec<String> {
+    ["/healthz", "/livez", "/readyz", "/health"].map(str::to_owned).to_vec()
+}
+
+/// Where the service is: named in full, or by its port alone.
+fn target(settings: &mut Settings, whole: Option<String>, port: Option<String>, listen: SocketAddr) -> Result<Target, Wrong> {
+    let (whole, port) = (settings.value(whole, &["TARGET"]), settings.value(port, &["TARGET_PORT", "target_port"]));
+    let (target, told) = match (whole.parse(values::target)?, port.parse(values::port_to_dial)?) {
+        (Some(_), Some(_)) => return Err(whole.wrong("only one of the two: there is a TARGET_PORT as well")),
+        (Some(target), None) => (target, whole),
+        (None, number) => (SocketAddr::from(([127, 0, 0, 1], number.unwrap_or(8087))).into(), port),
+    };
+    match target {
+        Target::Tcp(address)
+            if address.port() == listen.port() && (address.ip().is_loopback() || address.ip() == listen.ip()) =>
+        {
+            Err(told.wrong("the port that the sidecar itself listens on, which would be a circle"))
+        }
+        _ => Ok(target),
+    }
+}
+
+fn token(settings: &mut Settings, token: Option<String>, file: Option<String>) -> Result<Token, Wrong> {
+    let token = settings.value(token, &["SITIO_TOKEN"]).secret();
+    let file = settings.value(file, &["SITIO_TOKEN_FILE"]);
+    match (token.parse(values::token)?, file.parse(values::token_file)?) {
+        (Some(_), Some(_)) => Err(file.wrong("only one of the two: there is a SITIO_TOKEN as well")),
+        (Some(token), None) => Ok(Token::Text(token)),
+        (None, Some(path)) => Ok(Token::File(path)),
+        (None, None) => Ok(Token::None),
+    }
+}
+
+fn named(settings: &mut Settings, service: Option<String>) -> Result<Named, Wrong> {
+    Ok(Named {
+        service: settings.value(service, &["SITIO_SERVICE"]).parse(values::name)?,
+        pod: settings.value(None, &["POD_NAME"]).parse(values::name)?,
+        namespace: settings.value(None, &["POD_NAMESPACE"]).parse(values::name)?,
+        pod_uid: settings.value(None, &["POD_UID"]).parse(values::name)?,
+        node: settings.value(None, &["NODE_NAME"]).parse(values::name)?,
+    })
+}
+
+impl Settings {
+    fn duration(&mut self, flag: Option<String>, name: &'static str, default: Duration) -> Result<Duration, Wrong> {
+        Ok(self.value(flag, &[name]).parse(values::duration)?.unwrap_or(default))
+    }
+}
+
+/// What a parser of a value says when it makes no sense: what would have.
+type Expected = Box<dyn Display>;
+
+#[cfg(test)]
+mod tests;

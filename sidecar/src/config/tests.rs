@@ -1,0 +1,136 @@
+//! Proofs that what makes no sense is refused in one line, and what Kubernetes makes up is passed over.
+
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser};
+
+use crate::config::{Config, Flags, NotFoundPage};
+use crate::link::dial::Token;
+use crate::protocol::Protocol;
+
+fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
+    let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::check(Flags::default(), owned).map_err(|why| why.to_string())
+}
+
+fn refusal(variables: &[(&str, &str)]) -> String {
+    let why = config(variables).unwrap_err();
+    assert!(!why.contains('\n'), "{why}");
+    why
+}
+
+#[test]
+fn the_seeds_defaults_hold_where_nothing_was_told() {
+    let config = config(&[]).unwrap();
+    assert_eq!(config.listen, "0.0.0.0:8080".parse().unwrap());
+    assert_eq!(config.target, "127.0.0.1:8087".parse().unwrap());
+    assert_eq!(config.admin, "0.0.0.0:9191".parse().unwrap());
+    assert_eq!(config.protected, ["/healthz", "/livez", "/readyz", "/health"]);
+    assert_eq!((config.drain_grace, config.drain_timeout), (Duration::from_secs(5), Duration::from_secs(30)));
+    assert!(config.control_plane.is_none() && config.stats_log.is_none() && config.not_found_page.is_none());
+    assert_eq!((config.log.as_str(), config.workers, config.warnings.len()), ("info", None, 0));
+}
+
+#[test]
+fn the_seeds_lowercase_variables_work_and_upper_case_wins() {
+    let lower = config(&[("port", "8081"), ("target_port", "8088")]).unwrap();
+    assert_eq!((lower.listen.port(), lower.target.port()), (8081, Some(8088)));
+    let socket = config(&[("TARGET", "unix:/run/app.sock"), ("SITIO_PROTOCOL", "tcp"), ("SITIO_LISTEN", "::")]).unwrap();
+    assert_eq!((socket.target.to_string().as_str(), socket.protocol), ("unix:/run/app.sock", Protocol::Tcp));
+    assert_eq!(socket.listen.to_string(), "[::]:8080");
+    let both = config(&[("port", "8081"), ("PORT", "8082")]).unwrap();
+    assert_eq!(both.listen.port(), 8082);
+}
+
+#[test]
+fn a_flag_has_the_last_word() {
+    let flags = Flags::try_parse_from(["sitio-sidecar", "--port", "1234", "--target-port", "99999"]).unwrap();
+    let why = Config::check(flags, [("PORT".to_owned(), "abc".to_owned())]).unwrap_err();
+    assert_eq!(why.to_string(), r#"--target-port is "99999": expected a number from 1 to 65535"#);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_in_one_line() {
+    assert_eq!(refusal(&[("PORT", "abc")]), r#"PORT is "abc": expected a number from 0 to 65535"#);
+    assert_eq!(refusal(&[("port", "-1")]), r#"port is "-1": expected a number from 0 to 65535"#);
+    assert_eq!(refusal(&[("TARGET_PORT", "0")]), r#"TARGET_PORT is "0": expected a number from 1 to 65535"#);
+    let circle = "the port that the sidecar itself listens on, which would be a circle";
+    assert_eq!(refusal(&[("TARGET_PORT", "8080")]), format!(r#"TARGET_PORT is "8080": that is {circle}"#));
+    assert_eq!(refusal(&[("PORT", "8087")]), format!("TARGET_PORT is left at its default: that is {circle}"));
+    assert!(refusal(&[("SITIO_ADMIN_PORT", "8087")]).starts_with(r#"SITIO_ADMIN_PORT is "8087": that is a port"#));
+    for (name, value) in [
+        ("SITIO_STATS_LOG", "often"),
+        ("SITIO_STATS_LOG", "0s"),
+        ("SITIO_WORKERS", "0"),
+        ("SITIO_PROTOCOL", "udp"),
+        ("TARGET", "unix:app.sock"),
+        ("SITIO_PROTECTED", "healthz"),
+        ("SITIO_LISTEN", "everywhere"),
+        ("SITIO_DRAIN_GRACE", "5 bananas"),
+        ("SITIO_CONTROL_PLANE", "127.0.0.1:8091"),
+        ("DASHBOARD", "ftp://x"),
+        ("SITIO_NOT_FOUND_PAGE", "/no/such/page.html"),
+        ("SITIO_TOKEN_FILE", "/"),
+        ("RUST_LOG", "a=b=c"),
+    ] {
+        assert!(refusal(&[(name, value)]).starts_with(&format!("{name} is {value:?}: expected ")), "{name}");
+    }
+    assert!(refusal(&[("MOTHERSHIP", "https://sitio:8091")]).ends_with("does not speak TLS to the control plane"));
+}
+
+#[test]
+fn a_token_is_never_shown() {
+    assert_eq!(refusal(&[("SITIO_TOKEN", "se\u{1}cret")]), "SITIO_TOKEN is not shown here: expected printable ASCII");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let why = refusal(&[("SITIO_TOKEN", "secret"), ("SITIO_TOKEN_FILE", path)]);
+    assert!(why.contains("only one of the two") && !why.contains("secret"), "{why}");
+    let told = config(&[("SITIO_TOKEN", "secret"), ("SITIO_CONTROL_PLANE", "http://127.0.0.1:1")]).unwrap();
+    assert!(!format!("{told:?}").contains("secret"), "{told:?}");
+    assert_eq!(told.control_plane.unwrap().token, Token::Text("secret".into()));
+}
+
+#[test]
+fn what_kubernetes_makes_up_is_passed_over() {
+    let config = config(&[
+        ("PORT", "tcp://10.0.0.1:80"),
+        ("port", "8081"),
+        ("SITIO_ADMIN_PORT", "tcp://10.0.0.1:9191"),
+        ("SITIO_ADMIN_PORT_9191_TCP", "tcp://10.0.0.1:9191"),
+        ("SITIO_PORT", "tcp://10.0.0.1:8090"),
+        ("SITIO_STATS_LOG", ""),
+    ])
+    .unwrap();
+    assert_eq!((config.listen.port(), config.admin.port()), (8081, 9191));
+    assert_eq!(config.warnings.len(), 3, "{:?}", config.warnings);
+    assert_eq!(config.warnings[2], "unknown variables are passed over: SITIO_ADMIN_PORT_9191_TCP, SITIO_PORT");
+}
+
+#[test]
+fn the_rest_is_taken_as_it_was_told() {
+    let page = tempfile::NamedTempFile::new().unwrap();
+    let config = config(&[
+        ("PORT", "0"),
+        ("SITIO_LISTEN", "127.0.0.1"),
+        ("SITIO_ADMIN_PORT", "0"),
+        ("DASHBOARD", "http://sitio:8091"),
+        ("SITIO_STATS_LOG", "5s"),
+        ("SITIO_NOT_FOUND_PAGE", page.path().to_str().unwrap()),
+        ("SITIO_PROTECTED", "/up, /ready"),
+        ("SITIO_WORKERS", "3"),
+        ("SITIO_SERVICE", "storefront"),
+        ("POD_NAME", "web-0"),
+    ])
+    .unwrap();
+    assert_eq!((config.listen.to_string(), config.admin.to_string()), ("127.0.0.1:0".into(), "127.0.0.1:0".into()));
+    assert_eq!(config.control_plane.unwrap().uri, "http://sitio:8091");
+    assert_eq!(config.stats_log, Some(Duration::from_secs(5)));
+    assert_eq!(config.not_found_page, Some(NotFoundPage::File(page.path().to_owned())));
+    assert_eq!((config.protected, config.workers), (vec!["/up".into(), "/ready".into()], Some(3)));
+    assert_eq!((config.named.pod, config.named.service), (Some("web-0".into()), Some("storefront".into())));
+}
+
+#[test]
+fn the_flags_are_well_formed() {
+    Flags::command().debug_assert();
+}

@@ -1,0 +1,145 @@
+//! What the values of settings mean, and what would have made sense where one does not.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mesh::workload::NAME_BYTES_MAX;
+use tonic::transport::Uri;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Expected, NotFoundPage};
+use crate::forwarding::Forwarding;
+use crate::link::dial;
+use crate::protocol::{NoProtocol, Protocol};
+use crate::target::{NoTarget, Target};
+
+/// Threads that anybody could want of a sidecar.
+const WORKERS_MAX: usize = 64;
+
+/// Paths that no rule may turn off. The control plane takes 32; Kubernetes knows three kinds of probe.
+const PROTECTED_MAX: usize = 32;
+
+/// The longest a sidecar may be told to wait for anything.
+const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The shortest interval at which statistics are printed.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// A port to listen on; 0 takes a free one.
+pub(super) fn port(value: &str) -> Result<u16, Expected> {
+    value.parse().map_err(|_| expected("a number from 0 to 65535"))
+}
+
+pub(super) fn port_to_dial(value: &str) -> Result<u16, Expected> {
+    port(value).ok().filter(|port| *port != 0).ok_or_else(|| expected("a number from 1 to 65535"))
+}
+
+pub(super) fn target(value: &str) -> Result<Target, Expected> {
+    value.parse().map_err(|why: NoTarget| expected(why.to_string()))
+}
+
+pub(super) fn protocol(value: &str) -> Result<Protocol, Expected> {
+    value.parse().map_err(|why: NoProtocol| expected(why.to_string()))
+}
+
+pub(super) fn address(value: &str) -> Result<IpAddr, Expected> {
+    value.parse().map_err(|_| expected("an IP address such as 0.0.0.0 or 127.0.0.1"))
+}
+
+pub(super) fn control_plane(value: &str) -> Result<Uri, Expected> {
+    let uri: Uri = value.parse().map_err(|_| expected("a URL such as http://127.0.0.1:8091"))?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http"), Some(_)) => Ok(uri),
+        (Some("https"), _) => Err(expected("http://, because this version does not speak TLS to the control plane")),
+        _ => Err(expected("a URL such as http://127.0.0.1:8091")),
+    }
+}
+
+pub(super) fn token(value: &str) -> Result<String, Expected> {
+    dial::bearer(value).map(|_| value.to_owned()).map_err(|_| expected("printable ASCII"))
+}
+
+/// A file that can be read now. What is in it is read again at each dial.
+pub(super) fn token_file(value: &str) -> Result<PathBuf, Expected> {
+    readable(value)
+}
+
+pub(super) fn page(value: &str) -> Result<NotFoundPage, Expected> {
+    if value == "built-in" { Ok(NotFoundPage::BuiltIn) } else { readable(value).map(NotFoundPage::File) }
+}
+
+pub(super) fn name(value: &str) -> Result<String, Expected> {
+    let is_name = value.len() <= NAME_BYTES_MAX && !value.chars().any(char::is_control);
+    is_name.then(|| value.to_owned()).ok_or_else(|| expected(format!("a name of at most {NAME_BYTES_MAX} bytes")))
+}
+
+pub(super) fn workers(value: &str) -> Result<usize, Expected> {
+    let count = value.parse().ok().filter(|count| (1..=WORKERS_MAX).contains(count));
+    count.ok_or_else(|| expected(format!("a number from 1 to {WORKERS_MAX}")))
+}
+
+pub(super) fn paths(value: &str) -> Result<Vec<String>, Expected> {
+    let paths: Vec<String> = value.split(',').map(|path| path.trim().to_owned()).filter(|path| !path.is_empty()).collect();
+    let are_paths = paths.iter().all(|path| path.starts_with('/') && path.len() <= NAME_BYTES_MAX);
+    let why = || expected(format!("at most {PROTECTED_MAX} paths that begin with /, separated by commas"));
+    (are_paths && paths.len() <= PROTECTED_MAX).then_some(paths).ok_or_else(why)
+}
+
+pub(super) fn duration(value: &str) -> Result<Duration, Expected> {
+    let duration = humantime::parse_duration(value).ok().filter(|duration| *duration <= DURATION_MAX);
+    duration.ok_or_else(|| expected("a duration of at most a day, such as 5s or 500ms"))
+}
+
+/// A time that something may take, or `off`.
+pub(super) fn limit(value: &str) -> Result<Option<Duration>, Expected> {
+    if value == "off" {
+        return Ok(None);
+    }
+    let limit = duration(value).ok().filter(|limit| !limit.is_zero());
+    limit.map(Some).ok_or_else(|| expected("a duration of at most a day, such as 30s, or off"))
+}
+
+pub(super) fn connections(value: &str) -> Result<u32, Expected> {
+    let connections = value.parse().ok().filter(|connections| *connections > 0);
+    connections.ok_or_else(|| expected("a number of connections, at least 1"))
+}
+
+/// Names of fields, separated by commas; `none` for none.
+pub(super) fn forwarding(value: &str) -> Result<Forwarding, Expected> {
+    let mut forwarding = Forwarding::default();
+    let names = value.split(',').map(|name| name.trim().to_ascii_lowercase());
+    let are_known = value == "none" || names.into_iter().all(|name| forwarding.choose(&name));
+    if are_known {
+        Ok(forwarding)
+    } else {
+        Err(expected(format!("some of {}, separated by commas, or none", Forwarding::NAMES.join(", "))))
+    }
+}
+
+/// An interval, or `off`.
+pub(super) fn interval(value: &str) -> Result<Option<Duration>, Expected> {
+    if value == "off" {
+        return Ok(None);
+    }
+    let interval = duration(value).ok().filter(|interval| *interval >= INTERVAL_MIN);
+    interval.map(Some).ok_or_else(|| expected("an interval from 100ms to a day, such as 5s, or off"))
+}
+
+pub(super) fn log(value: &str) -> Result<String, Expected> {
+    let why = |_| expected("directives such as info or sidecar=debug");
+    EnvFilter::builder().parse(value).map(|_| value.to_owned()).map_err(why)
+}
+
+fn readable(value: &str) -> Result<PathBuf, Expected> {
+    let path = PathBuf::from(value);
+    match std::fs::File::open(&path).and_then(|file| file.metadata()) {
+        Ok(metadata) if metadata.is_dir() => Err(expected("a file, and that is a folder")),
+        Ok(_) => Ok(path),
+        Err(why) => Err(expected(format!("a file that can be read: {why}"))),
+    }
+}
+
+fn expected(what: impl Into<String>) -> Expected {
+    Box::new(what.into())
+}

@@ -1,0 +1,49 @@
+//! Puts a page of one's own in place of the service's 404.
+
+use std::path::Path;
+
+use anyhow::Context;
+use bytes::Bytes;
+use mesh::endpoint::Endpoint;
+
+use crate::decorator::{Answer, Decorator, Response, Verdict};
+
+/// Bytes of a page. It is held in memory, and sent with each 404.
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// The page that comes with Sitio; whole in itself, so that it shows the same in front of any service.
+const BUILT_IN: &str = include_str!("not_found_page.html");
+
+/// The seeds' first decorator.
+#[derive(Debug)]
+pub struct NotFoundPage {
+    page: Bytes,
+}
+
+impl NotFoundPage {
+    /// With the page that comes with Sitio.
+    pub fn built_in() -> Self {
+        Self { page: Bytes::from_static(BUILT_IN.as_bytes()) }
+    }
+
+    /// With the page in a file, which is read once.
+    pub fn from_file(path: &Path) -> anyhow::Result<Self> {
+        let page = std::fs::read(path).with_context(|| format!("read the 404 page {}", path.display()))?;
+        anyhow::ensure!(page.len() <= PAGE_BYTES_MAX, "the 404 page {} is over {PAGE_BYTES_MAX} bytes", path.display());
+        Ok(Self { page: page.into() })
+    }
+}
+
+impl Decorator for NotFoundPage {
+    fn name(&self) -> &'static str {
+        "not-found-page"
+    }
+
+    fn after(&self, _endpoint: &Endpoint, response: &Response<'_>) -> Verdict {
+        if response.status != 404 {
+            return Verdict::Keep;
+        }
+        let fields = vec![("Content-Type", "text/html; charset=utf-8".into()), ("Cache-Control", "no-store".into())];
+        Verdict::Replace(Answer { status: 404, fields, body: self.page.clone() })
+    }
+}

@@ -1,0 +1,101 @@
+//! Tells the service whom a request came from, if that is wanted: fields are appended, and never believed.
+
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::head::Version;
+
+/// Which fields are appended to a request. None of them decides anything here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one field that is wanted or not")]
+pub struct Forwarding {
+    /// `Via: 1.1 sitio` (RFC 9110, section 7.6.3).
+    pub via: bool,
+    /// `X-Forwarded-For`, by custom the downstream's address.
+    pub x_forwarded_for: bool,
+    /// `X-Forwarded-Proto`, by custom the scheme the downstream used.
+    pub x_forwarded_proto: bool,
+    /// `Forwarded` (RFC 7239).
+    pub forwarded: bool,
+}
+
+impl Forwarding {
+    /// The names under which the fields are chosen.
+    pub const NAMES: [&'static str; 4] = ["via", "x-forwarded-for", "x-forwarded-proto", "forwarded"];
+
+    /// Chooses one more field; whether there is one of that name.
+    pub fn choose(&mut self, name: &str) -> bool {
+        match name {
+            "via" => self.via = true,
+            "x-forwarded-for" => self.x_forwarded_for = true,
+            "x-forwarded-proto" => self.x_forwarded_proto = true,
+            "forwarded" => self.forwarded = true,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether the downstream's address has to be asked for.
+    pub fn names_the_downstream(self) -> bool {
+        self.x_forwarded_for || self.forwarded
+    }
+
+    /// The lines for all requests of one connection, each with its CR LF.
+    /// A line of its own appends to a list that is there already (RFC 9110, section 5.2).
+    pub fn lines(self, downstream: Option<SocketAddr>) -> Box<str> {
+        let mut lines = String::new();
+        // An IPv4 caller of a socket that listens on IPv6 is still an IPv4 caller.
+        let address = downstream.map(|downstream| downstream.ip().to_canonical());
+        if let Some(address) = address.filter(|_| self.x_forwarded_for) {
+            let _ = write!(lines, "X-Forwarded-For: {address}\r\n");
+        }
+        if self.x_forwarded_proto {
+            lines.push_str("X-Forwarded-Proto: http\r\n");
+        }
+        if self.forwarded {
+            let node = match address {
+                Some(IpAddr::V4(address)) => address.to_string(),
+                Some(IpAddr::V6(address)) => format!("\"[{address}]\""),
+                None => "unknown".to_owned(),
+            };
+            let _ = write!(lines, "Forwarded: for={node};proto=http\r\n");
+        }
+        lines.into_boxed_str()
+    }
+
+    /// The line that names the version of the request that was received, if it is wanted.
+    pub fn via_line(self, version: Version) -> &'static str {
+        match version {
+            _ if !self.via => "",
+            Version::Http10 => "Via: 1.0 sitio\r\n",
+            Version::Http11 => "Via: 1.1 sitio\r\n",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Forwarding {
+        let mut forwarding = Forwarding::default();
+        assert!(Forwarding::NAMES.iter().all(|name| forwarding.choose(name)));
+        forwarding
+    }
+
+    #[test]
+    fn nothing_is_said_unless_it_is_wanted() {
+        assert_eq!(&*Forwarding::default().lines("10.0.0.1:5".parse().ok()), "");
+        assert_eq!(Forwarding::default().via_line(Version::Http11), "");
+        assert!(!Forwarding::default().choose("x-real-ip"));
+    }
+
+    #[test]
+    fn the_downstream_is_named_as_each_field_wants_it() {
+        let lines = all().lines("[::ffff:10.0.0.1]:5".parse().ok());
+        assert_eq!(&*lines, "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: http\r\nForwarded: for=10.0.0.1;proto=http\r\n");
+        let lines = all().lines("[2001:db8::1]:5".parse().ok());
+        assert!(lines.contains("X-Forwarded-For: 2001:db8::1\r\n") && lines.contains("for=\"[2001:db8::1]\""), "{lines}");
+        assert_eq!(all().via_line(Version::Http10), "Via: 1.0 sitio\r\n");
+    }
+}

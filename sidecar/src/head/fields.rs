@@ -1,0 +1,212 @@
+//! The header fields that concern the connection rather than the message, and what they say.
+
+use crate::head::{Fault, Framing, Version};
+
+/// The largest Content-Length taken; more bytes than that never came through one connection.
+const CONTENT_LENGTH_MAX: u64 = i64::MAX as u64;
+
+/// Fields that the tunnel itself reads or rebuilds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// Concerns this connection only, and says which others do (RFC 9110, section 7.6.1).
+    Connection,
+    /// `Keep-Alive` and `Proxy-Connection`: concern this connection only.
+    HopByHop,
+    /// `TE`: which transfer codings the sender takes; concerns this connection only.
+    Te,
+    /// `Transfer-Encoding`.
+    TransferEncoding,
+    /// `Content-Length`.
+    ContentLength,
+    /// `Upgrade`.
+    Upgrade,
+    /// `Host`.
+    Host,
+    /// `Accept`, which decides what an answer of the sidecar's own looks like.
+    Accept,
+    /// `Expect`, which means nothing in HTTP/1.0.
+    Expect,
+    /// `Max-Forwards`, which each stop on the way counts down.
+    MaxForwards,
+    /// Any other.
+    Other,
+}
+
+/// Which one a name is. Decided by length first, so most names cost one comparison.
+pub fn known(name: &str) -> Known {
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    match name.len() {
+        2 if is("te") => Known::Te,
+        4 if is("host") => Known::Host,
+        6 if is("accept") => Known::Accept,
+        6 if is("expect") => Known::Expect,
+        7 if is("upgrade") => Known::Upgrade,
+        10 if is("connection") => Known::Connection,
+        10 if is("keep-alive") => Known::HopByHop,
+        12 if is("max-forwards") => Known::MaxForwards,
+        14 if is("content-length") => Known::ContentLength,
+        16 if is("proxy-connection") => Known::HopByHop,
+        17 if is("transfer-encoding") => Known::TransferEncoding,
+        _ => Known::Other,
+    }
+}
+
+impl Known {
+    /// Whether the tunnel passes such a field on as it came, unless it is named by `Connection`.
+    pub fn is_end_to_end(self) -> bool {
+        matches!(self, Self::Accept | Self::Expect | Self::MaxForwards | Self::Other)
+    }
+}
+
+/// What the fields of one head say about the connection and the body.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that a head says or does not")]
+pub struct Connectivity<'b> {
+    /// `Connection: close`.
+    pub close: bool,
+    /// `Connection: keep-alive`.
+    pub keep_alive: bool,
+    /// `Connection: upgrade` together with an `Upgrade` field.
+    pub upgrade: Option<&'b [u8]>,
+    /// `Connection` names a field that is dropped for it.
+    pub names_others: bool,
+    /// `Accept` names HTML.
+    pub accepts_html: bool,
+    /// `TE: trailers`: the sender keeps trailer fields.
+    pub takes_trailers: bool,
+    length: Option<u64>,
+    chunked: bool,
+    hosts: usize,
+}
+
+impl<'b> Connectivity<'b> {
+    /// Reads all fields once, and refuses the ones that contradict each other.
+    pub fn read(fields: &[httparse::Header<'b>], version: Version) -> Result<Self, Fault> {
+        let mut this = Self::default();
+        let mut upgrades = Upgrades::None;
+        let mut asks_upgrade = false;
+        for field in fields {
+            match known(field.name) {
+                Known::Other | Known::HopByHop | Known::Expect | Known::MaxForwards => {}
+                Known::Host => this.hosts += 1,
+                Known::Accept => this.accepts_html |= options(field.value).any(|option| option.starts_with(b"text/html")),
+                Known::Connection => asks_upgrade |= this.read_connection(field.value)?,
+                Known::Te => this.takes_trailers |= options(field.value).any(|option| option.eq_ignore_ascii_case(b"trailers")),
+                Known::Upgrade => upgrades = upgrades.and(field.value),
+                Known::ContentLength => this.read_length(field.value)?,
+                Known::TransferEncoding => this.read_coding(field.value, version)?,
+            }
+        }
+        if this.chunked && this.length.is_some() {
+            return Err(Fault::bad("both Content-Length and Transfer-Encoding"));
+        }
+        this.upgrade = upgrades.only().filter(|_| asks_upgrade && version == Version::Http11);
+        Ok(this)
+    }
+
+    /// How many Host fields there were.
+    pub fn hosts(&self) -> usize {
+        self.hosts
+    }
+
+    /// What the fields say about the body; `absent` if they say nothing.
+    pub fn framing(&self, absent: Framing) -> Framing {
+        match (self.chunked, self.length) {
+            (true, _) => Framing::Chunked,
+            (false, Some(0)) => Framing::Empty,
+            (false, Some(bytes)) => Framing::Length(bytes),
+            (false, None) => absent,
+        }
+    }
+
+    /// The Content-Length, which a response without a body may carry too (RFC 9110, section 8.6).
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Returns whether `upgrade` is among the options.
+    fn read_connection(&mut self, value: &[u8]) -> Result<bool, Fault> {
+        let mut asks_upgrade = false;
+        for option in options(value) {
+            if option.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                asks_upgrade = true;
+            } else if option.iter().all(|byte| is_token(*byte)) {
+                self.names_others = true;
+            } else {
+                return Err(Fault::bad("Connection holds something that is no token"));
+            }
+        }
+        Ok(asks_upgrade)
+    }
+
+    fn read_length(&mut self, value: &[u8]) -> Result<(), Fault> {
+        if self.length.is_some() {
+            return Err(Fault::bad("more than one Content-Length"));
+        }
+        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let length = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+        self.length =
+            Some(length.filter(|length| *length <= CONTENT_LENGTH_MAX).ok_or(Fault::bad("Content-Length is no number"))?);
+        Ok(())
+    }
+
+    fn read_coding(&mut self, value: &[u8], version: Version) -> Result<(), Fault> {
+        if version == Version::Http10 {
+            return Err(Fault::bad("Transfer-Encoding in an HTTP/1.0 message"));
+        }
+        if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+            return Err(Fault::bad("Transfer-Encoding is not one single `chunked`"));
+        }
+        self.chunked = true;
+        Ok(())
+    }
+}
+
+/// The Upgrade fields of a head. Asking is never an obligation (RFC 9110, section 7.8), so what is odd is not asked on.
+#[derive(Clone, Copy)]
+enum Upgrades<'b> {
+    None,
+    One(&'b [u8]),
+    Many,
+}
+
+impl<'b> Upgrades<'b> {
+    fn and(self, value: &'b [u8]) -> Self {
+        if matches!(self, Self::None) { Self::One(value) } else { Self::Many }
+    }
+
+    fn only(self) -> Option<&'b [u8]> {
+        let Self::One(value) = self else { return None };
+        (options(value).next().is_some() && options(value).all(may_be_changed_to)).then_some(value)
+    }
+}
+
+/// Whether a connection may become one of this protocol. Another version of HTTP, or HTTP within TLS, would carry requests
+/// past the rules, unseen; and servers must not rely on that (RFC 9113, section 3.1, deprecates it).
+fn may_be_changed_to(protocol: &[u8]) -> bool {
+    let mut parts = protocol.split(|byte| *byte == b'/');
+    let name = parts.next().unwrap_or_default();
+    let is_http = [&b"h2c"[..], b"h2", b"h3", b"http", b"tls"].iter().any(|http| name.eq_ignore_ascii_case(http));
+    let is_token = |part: &[u8]| !part.is_empty() && part.iter().all(|byte| is_token(*byte));
+    !is_http && is_token(name) && parts.next().is_none_or(is_token) && parts.next().is_none()
+}
+
+/// The members of a comma-separated list, without the white space around them; empty ones are left out.
+pub fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|option| !option.is_empty())
+}
+
+/// Whether a Connection field of this message names `name`.
+pub fn is_named(fields: &[httparse::Header<'_>], name: &str) -> bool {
+    let mut connections = fields.iter().filter(|field| known(field.name) == Known::Connection);
+    connections.any(|field| options(field.value).any(|option| option.eq_ignore_ascii_case(name.as_bytes())))
+}
+
+/// A byte that a method or a field name may hold (RFC 9110, section 5.6.2).
+pub fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

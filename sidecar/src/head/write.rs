@@ -1,0 +1,214 @@
+//! Writes heads anew: end-to-end fields as they came, framing and connection as they are on this side.
+
+use httparse::Header;
+
+use crate::decorator::{Answer, Edit, reason_of};
+use crate::head::fields::{Known, is_named, is_token, known};
+use crate::head::request::RequestHead;
+use crate::head::response::ResponseHead;
+use crate::head::{Framing, Version};
+
+/// What the downstream is told about its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// HTTP/1.1: nothing needs to be said.
+    Keep,
+    /// HTTP/1.0: keeping must be said.
+    KeepAlive,
+    /// It is closed after this response.
+    Close,
+}
+
+/// Appends a request as the upstream shall read it. `host` stands in where an HTTP/1.0 downstream named none;
+/// `more` are whole lines of ours.
+pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, more: [&str; 2]) {
+    let root: &[u8] = if head.target.starts_with('?') { b"/" } else { b"" };
+    line(out, &[head.method.as_bytes(), b" ", root, head.target.as_bytes(), b" HTTP/1.1"]);
+    if let Some(authority) = head.authority {
+        field(out, "Host", authority.as_bytes());
+    } else if head.connectivity.hosts() == 0 {
+        field(out, "Host", host.as_bytes());
+    }
+    for header in head.fields {
+        match known(header.name) {
+            Known::Host if head.authority.is_none() => field(out, header.name, header.value),
+            // HTTP/1.0 knows no expectations, and a server must ignore one (RFC 9110, section 10.1.1).
+            Known::Expect if head.version == Version::Http10 => {}
+            Known::MaxForwards if head.forwards_left().is_some() => {}
+            known if known.is_end_to_end() && !(head.connectivity.names_others && is_named(head.fields, header.name)) => {
+                field(out, header.name, header.value);
+            }
+            _ => {}
+        }
+    }
+    for lines in more {
+        out.extend_from_slice(lines.as_bytes());
+    }
+    if let Some(left) = head.forwards_left() {
+        let mut digits = [0_u8; 20];
+        field(out, "Max-Forwards", decimal(left.saturating_sub(1), &mut digits));
+    }
+    match (head.framing, head.connectivity.length()) {
+        // An empty body was announced, and some services answer 411 to a POST without that (RFC 9110, section 8.6).
+        (Framing::Empty, Some(length)) => content_length(out, length),
+        (framing, _) => self::framing(out, framing),
+    }
+    match (head.connectivity.upgrade, head.connectivity.takes_trailers) {
+        (Some(protocol), _) => {
+            field(out, "Connection", b"upgrade");
+            field(out, "Upgrade", protocol);
+        }
+        (None, true) => {
+            field(out, "Connection", b"TE");
+            field(out, "TE", b"trailers");
+        }
+        (None, false) => {}
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a response as the downstream shall read it, with a decorator's edits.
+pub fn response(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, plan: Plan<'_>) {
+    let digits = digits(head.status);
+    line(out, &[b"HTTP/1.1 ", &digits, b" ", head.reason.as_bytes()]);
+    for header in head.fields {
+        if passes(head, header) && !plan.edits.iter().any(|edit| edit.name().eq_ignore_ascii_case(header.name)) {
+            field(out, header.name, header.value);
+        }
+    }
+    for edit in plan.edits {
+        if let Edit::Set(name, value) = edit {
+            own_field(out, name, value);
+        }
+    }
+    match (plan.framing, head.connectivity.length()) {
+        // No body follows, but its length may be told all the same (RFC 9110, section 8.6).
+        (Framing::Empty, Some(length)) if plan.tells_length => content_length(out, length),
+        (framing, _) => self::framing(out, framing),
+    }
+    persistence(out, plan.persistence);
+    if let Some(protocol) = plan.upgrade {
+        field(out, "Connection", b"upgrade");
+        field(out, "Upgrade", protocol);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// How a response is put to the downstream.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    /// How the body ends on this side.
+    pub framing: Framing,
+    /// Whether a Content-Length without a body has a meaning: an empty body, or the answer to a HEAD.
+    pub tells_length: bool,
+    /// What becomes of the connection.
+    pub persistence: Persistence,
+    /// The protocol that the connection changes to.
+    pub upgrade: Option<&'a [u8]>,
+    /// What decorators change.
+    pub edits: &'a [Edit],
+}
+
+impl Plan<'_> {
+    /// A head without a body after it, as interim responses are.
+    pub fn bare(persistence: Persistence) -> Self {
+        Self { framing: Framing::Empty, tells_length: false, persistence, upgrade: None, edits: &[] }
+    }
+}
+
+/// Appends an answer of the sidecar's own; its body too, unless only the head was asked for.
+pub fn answer(out: &mut Vec<u8>, answer: &Answer, body: Body, told: Persistence) {
+    let digits = digits(answer.status);
+    line(out, &[b"HTTP/1.1 ", &digits, b" ", reason_of(answer.status).as_bytes()]);
+    for (name, value) in &answer.fields {
+        own_field(out, name, value);
+    }
+    field(out, "Date", httpdate::fmt_http_date(std::time::SystemTime::now()).as_bytes());
+    field(out, "Content-Length", answer.body.len().to_string().as_bytes());
+    persistence(out, told);
+    out.extend_from_slice(b"\r\n");
+    if body == Body::Sent {
+        out.extend_from_slice(&answer.body);
+    }
+}
+
+/// Whether an answer's body goes with its head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// It does.
+    Sent,
+    /// It does not: the request was a HEAD.
+    Withheld,
+}
+
+fn passes(head: &ResponseHead<'_, '_>, header: &Header<'_>) -> bool {
+    match known(header.name) {
+        Known::Host => true,
+        known => known.is_end_to_end() && !(head.connectivity.names_others && is_named(head.fields, header.name)),
+    }
+}
+
+fn persistence(out: &mut Vec<u8>, persistence: Persistence) {
+    match persistence {
+        Persistence::Keep => {}
+        Persistence::KeepAlive => field(out, "Connection", b"keep-alive"),
+        Persistence::Close => field(out, "Connection", b"close"),
+    }
+}
+
+fn framing(out: &mut Vec<u8>, framing: Framing) {
+    match framing {
+        Framing::Empty | Framing::UntilClose => {}
+        Framing::Length(bytes) => content_length(out, bytes),
+        Framing::Chunked => field(out, "Transfer-Encoding", b"chunked"),
+    }
+}
+
+fn content_length(out: &mut Vec<u8>, bytes: u64) {
+    let mut digits = [0_u8; 20];
+    field(out, "Content-Length", decimal(bytes, &mut digits));
+}
+
+/// Writes a number without asking the allocator.
+fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &digits[at..];
+        }
+    }
+}
+
+fn digits(status: u16) -> [u8; 3] {
+    [b'0' + (status / 100 % 10) as u8, b'0' + (status / 10 % 10) as u8, b'0' + (status % 10) as u8]
+}
+
+fn line(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    line(out, &[name.as_bytes(), b": ", value]);
+}
+
+/// A field that some code of ours made: one that would break the message is left out.
+fn own_field(out: &mut Vec<u8>, name: &str, value: &str) {
+    let sound = !name.is_empty() && name.bytes().all(is_token) && !value.bytes().any(|byte| byte < b' ' || byte == 0x7f);
+    if sound && known(name).is_end_to_end() {
+        field(out, name, value.as_bytes());
+    }
+}
+
+/// What an HTTP/1.0 or HTTP/1.1 downstream is told, if its connection is kept.
+pub fn kept(version: Version) -> Persistence {
+    match version {
+        Version::Http10 => Persistence::KeepAlive,
+        Version::Http11 => Persistence::Keep,
+    }
+}

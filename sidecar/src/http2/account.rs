@@ -1,0 +1,126 @@
+//! Counts one exchange of HTTP/2, however it ends.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Instant;
+
+use hyper::HeaderMap;
+use mesh::endpoint::Endpoint;
+use mesh::golden::CLIENT_GONE;
+
+use crate::decorator::reason_of;
+use crate::http2::conduct::Conduct;
+use crate::http2::grpc;
+use crate::rulebook::InForce;
+use crate::tunnel::exchange::Exchange;
+use crate::worker::state::Worker;
+
+/// An exchange under way. If it is dropped before it was closed, the downstream has left.
+pub(super) struct Account {
+    worker: Rc<Worker>,
+    conduct: Rc<Conduct>,
+    exchange: Option<Box<Exchange>>,
+    bytes_in: Rc<Cell<u64>>,
+    grpc: Grpc,
+}
+
+/// Whether the outcome is told by `grpc-status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grpc {
+    /// It is not: the request is no gRPC.
+    No,
+    /// It will be, in the trailers at last.
+    Awaited,
+    /// It was.
+    Told,
+}
+
+impl Account {
+    /// An exchange that begins now, and the rule in force for it.
+    pub(super) fn open(
+        worker: Rc<Worker>,
+        conduct: Rc<Conduct>,
+        method: &str,
+        target: &str,
+        grpc: Grpc,
+    ) -> (Self, Option<Rc<InForce>>) {
+        conduct.asked();
+        let (exchange, rule) = worker.begin(method, target, Instant::now());
+        (Self { worker, conduct, exchange: Some(exchange), bytes_in: Rc::default(), grpc }, rule)
+    }
+
+    /// Where the bytes of the request's body are counted.
+    pub(super) fn bytes_in(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.bytes_in)
+    }
+
+    /// The endpoint that was asked.
+    pub(super) fn endpoint(&self) -> Option<Rc<Endpoint>> {
+        self.exchange.as_ref().map(|exchange| Rc::clone(&exchange.endpoint))
+    }
+
+    /// Bytes of the response's body have come.
+    pub(super) fn received(&mut self, bytes: usize) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.bytes_out += bytes as u64;
+        }
+    }
+
+    /// A rule answers.
+    pub(super) fn answered_by_rule(&mut self, rule: &InForce) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.answered_by_rule(&rule.id);
+        }
+    }
+
+    /// The response has begun, with this status.
+    pub(super) fn answered(&mut self, status: u16, reason: &str) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.answered(status, reason);
+        }
+    }
+
+    /// Looks for the outcome of a call in these fields, be they a head or trailers.
+    pub(super) fn look_at(&mut self, fields: &HeaderMap) {
+        if self.grpc == Grpc::No {
+            return;
+        }
+        if let Some(code) = grpc::code(fields) {
+            self.grpc = Grpc::Told;
+            self.answered(grpc::counted_as(code), grpc::name(code));
+        }
+    }
+
+    /// The service's response is through.
+    pub(super) fn through(&mut self) {
+        let status = self.exchange.as_ref().map_or(0, |exchange| exchange.status);
+        if self.grpc == Grpc::Awaited && status < 400 {
+            self.answered(grpc::counted_as(grpc::UNKNOWN), "no grpc-status");
+        }
+        self.close();
+    }
+
+    /// The service has broken off: an answer that is not whole is none.
+    pub(super) fn broken_off(&mut self) {
+        self.answered(502, reason_of(502));
+        self.close();
+    }
+
+    /// It is over, and is counted with what was told of it.
+    pub(super) fn close(&mut self) {
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.body.bytes = self.bytes_in.get();
+            self.worker.finish(exchange, Instant::now());
+        }
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        if self.exchange.is_some() {
+            self.conduct.cancelled();
+            self.answered(CLIENT_GONE, "");
+            self.close();
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Carries one exchange of HTTP/2: names its endpoint, decides, asks the service, and passes the response on.
+
+use std::pin::Pin;
+use std::rc::Rc;
+
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use tokio::time::{Instant, Sleep};
+
+use crate::decorator::{Answer, Step, Verdict, reason_of};
+use crate::head::Version;
+use crate::head::fields::Connectivity;
+use crate::head::response::ResponseHead;
+use crate::http2::account::{Account, Grpc};
+use crate::http2::body::{BrokenOff, Carried, Sent};
+use crate::http2::conduct::Conduct;
+use crate::http2::upstream::SendError;
+use crate::http2::{fields, grpc};
+use crate::tunnel::decorators;
+use crate::tunnel::refusal::{self, Reader};
+use crate::worker::state::Worker;
+
+/// Told to callers of gRPC when a rule has answered them.
+const TURNED_OFF: &str = "This endpoint is turned off for the moment.";
+
+/// Told to them when the service has not; X-Sitio-Error says why.
+const NO_ANSWER: &str = "The service behind this sidecar did not answer.";
+
+/// What a request's head has led to.
+enum Decided {
+    Forward(Account, Reader),
+    Answer(Response<Carried>),
+}
+
+/// Carries it. The error is a stream that the service has reset, so that the downstream's is reset alike.
+pub(super) async fn carry(
+    worker: Rc<Worker>,
+    conduct: Rc<Conduct>,
+    forwarded: Rc<HeaderMap>,
+    request: Request<Incoming>,
+) -> Result<Response<Carried>, BrokenOff> {
+    let (mut parts, body) = request.into_parts();
+    let (mut account, reader) = match decide(&worker, conduct, &parts) {
+        Decided::Answer(response) => return Ok(response),
+        Decided::Forward(account, reader) => (account, reader),
+    };
+    let asked = Asked { grpc: grpc::is_grpc(&parts.headers), head_only: parts.method == Method::HEAD };
+    fields::for_service(&mut parts, &forwarded);
+    let request = Request::from_parts(parts, Sent::new(body, account.bytes_in()));
+    let timeouts = worker.timeouts();
+    let began = Instant::now();
+    let deadline = timeouts.exchange.map(|within| Box::pin(tokio::time::sleep_until(began + within)));
+    let answering = worker.http2.send(&worker.upstreams, timeouts.connect, request);
+    let answered = match [timeouts.answer, timeouts.exchange].into_iter().flatten().min() {
+        Some(within) => tokio::time::timeout_at(began + within, answering).await,
+        None => Ok(answering.await),
+    };
+    match answered {
+        Ok(Ok(response)) => {
+            worker.note_http();
+            Ok(pass_on(&worker, account, asked, response, deadline))
+        }
+        Ok(Err(SendError::Reset(error))) => {
+            account.broken_off();
+            Err(error.into())
+        }
+        Ok(Err(error)) => Ok(fail(account, asked, &refusal_of(&error, reader))),
+        Err(_) => Ok(fail(account, asked, &refusal::timed_out(reader))),
+    }
+}
+
+/// What matters of a request when it is answered.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    grpc: bool,
+    head_only: bool,
+}
+
+/// Names the endpoint, and decides whether the service is asked.
+fn decide(worker: &Rc<Worker>, conduct: Rc<Conduct>, parts: &Parts) -> Decided {
+    let view = fields::view(&parts.headers);
+    let asked = Asked { grpc: grpc::is_grpc(&parts.headers), head_only: parts.method == Method::HEAD };
+    let head = match fields::judge(parts, &view) {
+        Ok(head) => head,
+        Err(fault) => {
+            worker.count_refused();
+            return Decided::Answer(own(&refusal::of_request(fault, Reader::Program), asked));
+        }
+    };
+    let reader = if head.connectivity.accepts_html { Reader::Person } else { Reader::Program };
+    let told = if asked.grpc { Grpc::Awaited } else { Grpc::No };
+    let (mut account, rule) = Account::open(Rc::clone(worker), conduct, head.method, head.target, told);
+    if let Some(rule) = rule {
+        account.answered_by_rule(&rule);
+        let answer = rule.answer(std::time::Instant::now());
+        let response = if asked.grpc { grpc::unavailable(&answer, TURNED_OFF) } else { own(&answer, asked) };
+        account.answered(answer.status, reason_of(answer.status));
+        return Decided::Answer(counted(account, response));
+    }
+    let step = account.endpoint().map_or(Step::Forward, |endpoint| decorators::before(worker, &endpoint, &head));
+    match step {
+        Step::Forward => Decided::Forward(account, reader),
+        Step::Answer(answer) => {
+            account.answered(answer.status, reason_of(answer.status));
+            Decided::Answer(counted(account, own(&answer, asked)))
+        }
+    }
+}
+
+/// Passes the service's response on, as decorators would have it.
+fn pass_on(
+    worker: &Worker,
+    mut account: Account,
+    asked: Asked,
+    response: Response<Incoming>,
+    deadline: Option<Pin<Box<Sleep>>>,
+) -> Response<Carried> {
+    let (mut parts, body) = response.into_parts();
+    account.answered(parts.status.as_u16(), "");
+    account.look_at(&parts.headers);
+    fields::drop_hop_by_hop(&mut parts.headers);
+    // A caller of gRPC would not understand a page in place of its trailers.
+    if !asked.grpc && !worker.decorators().is_empty() {
+        let view = fields::view(&parts.headers);
+        let head = ResponseHead {
+            status: parts.status.as_u16(),
+            reason: "",
+            version: Version::Http11,
+            fields: &view,
+            connectivity: Connectivity::default(),
+        };
+        let verdict = account.endpoint().map_or(Verdict::Keep, |endpoint| decorators::after(worker, &endpoint, &head));
+        match verdict {
+            Verdict::Keep => {}
+            Verdict::Edit(edits) => fields::edit(&mut parts.headers, &edits),
+            Verdict::Replace(answer) => {
+                account.answered(answer.status, reason_of(answer.status));
+                return counted(account, own(&answer, asked));
+            }
+        }
+    }
+    Response::from_parts(parts, Carried::service(body, account, deadline))
+}
+
+/// The service has not answered: says so.
+fn fail(mut account: Account, asked: Asked, answer: &Answer) -> Response<Carried> {
+    account.answered(answer.status, reason_of(answer.status));
+    let response = if asked.grpc { grpc::unavailable(answer, NO_ANSWER) } else { own(answer, asked) };
+    counted(account, response)
+}
+
+fn refusal_of(error: &SendError, reader: Reader) -> Answer {
+    match error {
+        SendError::Connect(error) => refusal::of_connect(error, reader),
+        SendError::Foreign => refusal::unintelligible("it does not speak HTTP/2", reader),
+        SendError::Closed | SendError::Reset(_) => refusal::reset(reader),
+    }
+}
+
+/// An answer of the sidecar's own is counted when it is made.
+fn counted(mut account: Account, response: Response<Carried>) -> Response<Carried> {
+    if let Carried::Own(Some(body)) = response.body() {
+        account.received(body.len());
+    }
+    account.close();
+    response
+}
+
+/// An answer of the sidecar's own.
+fn own(answer: &Answer, asked: Asked) -> Response<Carried> {
+    let body = if asked.head_only { Bytes::new() } else { answer.body.clone() };
+    let mut response = Response::new(Carried::own(body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    for (name, value) in &answer.fields {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(*name), HeaderValue::from_str(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}

@@ -1,0 +1,111 @@
+//! What little of gRPC must be understood to count its calls and to answer in a service's place.
+
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Response, StatusCode};
+
+use crate::decorator::Answer;
+use crate::http2::body::Carried;
+
+/// `UNKNOWN`: what a client makes of a call that ends without a status, too.
+pub(super) const UNKNOWN: u8 = 2;
+
+/// `UNAVAILABLE`: try again later.
+const UNAVAILABLE: u8 = 14;
+
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// The codes by their number: the name, and the HTTP status under which a call that ended so is counted.
+///
+/// `grpc-status` travels in trailers, after an HTTP status that is nearly always 200, which says nothing.
+/// The statuses are those that google/rpc/code.proto gives: they tell the service's failures (5xx: `UNKNOWN`,
+/// `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`) from the caller's mistakes (4xx).
+const CODES: [(&str, u16); 17] = [
+    ("OK", 200),
+    ("CANCELLED", 499),
+    ("UNKNOWN", 500),
+    ("INVALID_ARGUMENT", 400),
+    ("DEADLINE_EXCEEDED", 504),
+    ("NOT_FOUND", 404),
+    ("ALREADY_EXISTS", 409),
+    ("PERMISSION_DENIED", 403),
+    ("RESOURCE_EXHAUSTED", 429),
+    ("FAILED_PRECONDITION", 400),
+    ("ABORTED", 409),
+    ("OUT_OF_RANGE", 400),
+    ("UNIMPLEMENTED", 501),
+    ("INTERNAL", 500),
+    ("UNAVAILABLE", 503),
+    ("DATA_LOSS", 500),
+    ("UNAUTHENTICATED", 401),
+];
+
+/// Whether a head's content is gRPC: `application/grpc`, `application/grpc+proto` and the like.
+pub(super) fn is_grpc(fields: &HeaderMap) -> bool {
+    let kind = fields.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let after = kind.get(..16).filter(|start| start.eq_ignore_ascii_case(b"application/grpc")).and(kind.get(16..));
+    // `application/grpc-web` is another protocol.
+    after.is_some_and(|after| matches!(after.first(), None | Some(b'+' | b';' | b' ')))
+}
+
+/// The outcome of a call, if these fields tell it; a code that nobody knows means `UNKNOWN`.
+pub(super) fn code(fields: &HeaderMap) -> Option<u8> {
+    let told = fields.get(&STATUS)?;
+    let code = told.to_str().ok().and_then(|code| code.parse::<u8>().ok());
+    Some(code.filter(|code| usize::from(*code) < CODES.len()).unwrap_or(UNKNOWN))
+}
+
+/// The HTTP status under which a call with that outcome is counted.
+pub(super) fn counted_as(code: u8) -> u16 {
+    CODES[usize::from(code)].1
+}
+
+/// What the code is called.
+pub(super) fn name(code: u8) -> &'static str {
+    CODES[usize::from(code)].0
+}
+
+/// An answer of the sidecar's own as a client of gRPC understands it: trailers only.
+/// The fields that tell whose answer it is stay with it.
+pub(super) fn unavailable(answer: &Answer, message: &'static str) -> Response<Carried> {
+    let mut response = Response::new(Carried::own(bytes::Bytes::new()));
+    *response.status_mut() = StatusCode::OK;
+    let fields = response.headers_mut();
+    for (name, value) in answer.fields.iter().filter(|(name, _)| name.starts_with("X-Sitio-")) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(*name), HeaderValue::from_str(value)) {
+            fields.insert(name, value);
+        }
+    }
+    fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    fields.insert(STATUS, HeaderValue::from(u16::from(UNAVAILABLE)));
+    fields.insert(MESSAGE, HeaderValue::from_static(message));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(name: &'static str, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())])
+    }
+
+    #[test]
+    fn grpc_is_told_from_what_is_only_called_alike() {
+        for kind in ["application/grpc", "application/grpc+proto", "application/grpc; charset=x", "Application/GRPC"] {
+            assert!(is_grpc(&fields("content-type", kind)), "{kind}");
+        }
+        for kind in ["application/grpc-web", "application/json", "application/grpcx", ""] {
+            assert!(!is_grpc(&fields("content-type", kind)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_service_s_failures_are_told_from_the_caller_s_mistakes() {
+        let failures: Vec<u8> = (0..CODES.len() as u8).filter(|code| counted_as(*code) >= 500).collect();
+        assert_eq!(failures, [2, 4, 12, 13, 14, 15]);
+        assert_eq!(code(&fields("grpc-status", "5")), Some(5));
+        assert_eq!(code(&fields("grpc-status", "99")), Some(UNKNOWN));
+        assert_eq!(code(&fields("x", "5")), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! The connection to a service that speaks HTTP/2: one for each worker, shared by all, made again when it has ended.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::sync::OnceCell;
+use tokio_util::task::TaskTracker;
+
+use crate::head::HEAD_BYTES_MAX;
+use crate::http2::body::Sent;
+use crate::http2::{SEND_BUFFER_BYTES_MAX, STREAM_WINDOW_BYTES, Streams};
+use crate::upstream::{ConnectError, Upstreams};
+
+/// As large as it can be (RFC 9113, section 6.9.1): each stream has a bound of its own,
+/// and one that its downstream does not read must not stop the others.
+const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+
+/// Streams that were reset by us and are remembered, so that what the service still sends for them is no mistake of its.
+const RESET_STREAMS_MAX: usize = 1024;
+
+/// How long they are remembered. The service is on the same machine.
+const RESET_STREAMS_FOR: Duration = Duration::from_secs(1);
+
+/// A connection that ends just when a request is about to go out costs one more.
+const ATTEMPTS_MAX: usize = 2;
+
+/// What all of a worker's requests go out on.
+#[derive(Default)]
+pub struct Shared {
+    current: RefCell<Rc<OnceCell<Connection>>>,
+    tasks: TaskTracker,
+}
+
+#[derive(Clone)]
+struct Connection {
+    requests: SendRequest<Sent>,
+    /// The service has answered at least once, so it speaks HTTP/2.
+    proven: Rc<Cell<bool>>,
+}
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SendError {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The service has reset this stream.
+    #[error("the service has reset the stream")]
+    Reset(#[source] hyper::Error),
+    /// The service does not speak HTTP/2.
+    #[error("the service does not speak HTTP/2")]
+    Foreign,
+    /// The connection has ended.
+    #[error("the service has closed the connection")]
+    Closed,
+}
+
+impl Shared {
+    /// Sends a request, and returns the head of its response.
+    pub(super) async fn send(
+        &self,
+        upstreams: &Upstreams,
+        connect_timeout: Duration,
+        mut request: Request<Sent>,
+    ) -> Result<Response<Incoming>, SendError> {
+        let mut is_proven = false;
+        for _ in 0..ATTEMPTS_MAX {
+            let mut connection = self.connection(upstreams, connect_timeout).await?;
+            let mut error = match connection.requests.try_send_request(request).await {
+                Ok(response) => {
+                    connection.proven.set(true);
+                    return Ok(response);
+                }
+                Err(error) => error,
+            };
+            is_proven = connection.proven.get();
+            let unsent = error.take_message();
+            let error = error.into_error();
+            if is_reset(&error) {
+                return Err(SendError::Reset(error));
+            }
+            match unsent {
+                Some(unsent) if is_proven => request = unsent,
+                _ => break,
+            }
+        }
+        Err(if is_proven { SendError::Closed } else { SendError::Foreign })
+    }
+
+    /// The connection, made now if there is none. Whoever comes while it is being made waits for the same one.
+    async fn connection(&self, upstreams: &Upstreams, connect_timeout: Duration) -> Result<Connection, SendError> {
+        let current = {
+            let mut current = self.current.borrow_mut();
+            if current.get().is_some_and(|connection| connection.requests.is_closed()) {
+                *current = Rc::default();
+            }
+            Rc::clone(&current)
+        };
+        current.get_or_try_init(|| self.connect(upstreams, connect_timeout)).await.cloned()
+    }
+
+    async fn connect(&self, upstreams: &Upstreams, connect_timeout: Duration) -> Result<Connection, SendError> {
+        let peer = upstreams.connect(connect_timeout).await?.peer;
+        let mut builder = Builder::new(Streams(self.tasks.clone()));
+        builder
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
+            .max_header_list_size(HEAD_BYTES_MAX as u32)
+            .max_concurrent_reset_streams(RESET_STREAMS_MAX)
+            .reset_stream_duration(RESET_STREAMS_FOR)
+            // They count what downstreams have taken back, and would end the connection for all.
+            .max_local_error_reset_streams(None);
+        let (requests, connection) = builder.handshake(TokioIo::new(peer)).await.map_err(|_| SendError::Foreign)?;
+        self.tasks.spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "the service's HTTP/2 connection has ended");
+            }
+        });
+        Ok(Connection { requests, proven: Rc::default() })
+    }
+}
+
+/// Whether only this stream was ended, and by the service.
+fn is_reset(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| cause.is_reset() && cause.is_remote())
+}

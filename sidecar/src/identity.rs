@@ -1,0 +1,100 @@
+//! Says which pod this sidecar stands in, from what the pod's description tells and otherwise from the machine.
+
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mesh::workload::{Workload, service_of};
+use uuid::Uuid;
+
+/// Workers unless told otherwise. Two carry more than the services beside which sidecars stand,
+/// and a third would take from the service what it adds to the tunnel.
+const WORKERS_MAX: usize = 2;
+
+/// Who this sidecar is, from its start to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The pod.
+    pub workload: Workload,
+    /// When it started, nanoseconds since the Unix epoch: its counters started at 0 with it.
+    pub epoch: u64,
+}
+
+/// What the pod's description may tell; what it does not is found or made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The pod; otherwise the host name, which is the pod's name inside a container.
+    pub pod: Option<String>,
+    /// The service; otherwise the pod's name less its generated suffix.
+    pub service: Option<String>,
+    /// The namespace; otherwise `default`.
+    pub namespace: Option<String>,
+    /// The pod's UID; otherwise made now, so that two processes are never taken for one.
+    pub pod_uid: Option<String>,
+    /// The node; otherwise empty.
+    pub node: Option<String>,
+}
+
+impl Identity {
+    /// The identity of a sidecar that starts now.
+    pub fn new(named: Named) -> Self {
+        let host = || hostname::get().map(|name| name.to_string_lossy().into_owned()).ok().filter(|name| !name.is_empty());
+        let pod = named.pod.or_else(host).unwrap_or_else(|| "unknown".to_owned());
+        let workload = Workload {
+            namespace: named.namespace.unwrap_or_else(|| "default".to_owned()),
+            service: named.service.unwrap_or_else(|| service_of(&pod).to_owned()),
+            pod,
+            pod_uid: named.pod_uid.unwrap_or_else(|| Uuid::new_v4().to_string()),
+            node: named.node.unwrap_or_default(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { workload, epoch: since_1970.as_nanos() as u64 }
+    }
+}
+
+/// How many workers a container with this processor limit (thousandths of a core, 0 for none) gets.
+pub fn workers_for(cpu_limit_milli: u32) -> usize {
+    let cores = match cpu_limit_milli {
+        0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        milli => milli.div_ceil(1000) as usize,
+    };
+    cores.clamp(1, WORKERS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pods_description_has_the_last_word() {
+        let told = |name: &str| Some(name.to_owned());
+        let named = Named {
+            pod: told("web-6c9f7d5b8-2kqxz"),
+            service: None,
+            namespace: told("shop"),
+            pod_uid: told("uid-1"),
+            node: told("node-1"),
+        };
+        let workload = Identity::new(named.clone()).workload;
+        assert_eq!((workload.service.as_str(), workload.namespace.as_str()), ("web", "shop"));
+        assert_eq!((workload.pod_uid.as_str(), workload.node.as_str()), ("uid-1", "node-1"));
+        let renamed = Identity::new(Named { service: told("storefront"), ..named });
+        assert_eq!(renamed.workload.service, "storefront");
+    }
+
+    #[test]
+    fn a_sidecar_that_was_told_nothing_is_still_somebody() {
+        let (one, other) = (Identity::new(Named::default()), Identity::new(Named::default()));
+        assert!(!one.workload.pod.is_empty() && !one.workload.service.is_empty());
+        assert_ne!(one.workload.pod_uid, other.workload.pod_uid);
+        assert!(one.epoch > 1_700_000_000_000_000_000);
+    }
+
+    #[test]
+    fn workers_follow_the_processor_limit() {
+        let workers = [1, 250, 1000, 1001, 2000, 64_000].map(workers_for);
+        assert_eq!(workers, [1, 1, 1, 2, 2, 2]);
+        assert!((1..=2).contains(&workers_for(0)));
+    }
+}

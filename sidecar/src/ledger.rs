@@ -1,0 +1,155 @@
+//! Keeps what the workers counted: totals since the start, the change since the last report, and a bounded history.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mesh::endpoint::Endpoint;
+use mesh::exchange::Exchange;
+use mesh::golden::GoldenMetrics;
+use mesh::report::{Coverage, EndpointReport, Report, Resources};
+
+use crate::ledger::history::{History, Limits, Remembered};
+use crate::recorder::ENDPOINTS_MAX;
+use crate::resources::{Machine, Measured};
+
+pub mod books;
+pub mod history;
+
+/// What is remembered of each endpoint for people to look at.
+/// 16 KiB for each of 256 endpoints are 4 MiB if a service uses all of them, and about 1 kB for a quiet one.
+const HISTORY: Limits = Limits { newest: 32, slowest: 4, failures: 16, firsts: 8, bytes: 16 * 1024 };
+
+/// What goes along with the next report: eight exchanges at most, so that a frame of 256 endpoints stays under
+/// the 2,048 that the control plane takes.
+const UNTOLD: Limits = Limits { newest: 4, slowest: 1, failures: 3, firsts: 0, bytes: 4 * 1024 };
+
+/// Exchanges in one report, all endpoints together. More than this is more than anybody can read in a second.
+const EXCHANGES_PER_REPORT_MAX: usize = 1024;
+
+/// The numbers of one pod. It does no I/O and reads no clock.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    rows: BTreeMap<Endpoint, Row>,
+    machine: Arc<Machine>,
+    resources: Option<Resources>,
+}
+
+/// What is known of one endpoint.
+#[derive(Debug)]
+pub struct Row {
+    /// Whether its path names a file.
+    pub is_file: bool,
+    /// Exchanges under way when the workers were asked last.
+    pub in_flight: u32,
+    /// Everything since the start.
+    pub total: GoldenMetrics,
+    /// Exchanges worth a look.
+    pub history: History,
+    change: GoldenMetrics,
+    untold: History,
+    told_in_flight: u32,
+}
+
+impl Ledger {
+    /// Adds what the workers counted since they were asked before.
+    ///
+    /// An endpoint that is not in `reports` has had no exchange since, and has as many under way as before.
+    pub fn absorb(&mut self, reports: Vec<EndpointReport>) {
+        for report in reports {
+            // Each worker has a table of its own, so together they may bring more endpoints than a pod tells apart.
+            let is_full = self.rows.len() >= ENDPOINTS_MAX;
+            if is_full && !report.endpoint.is_other() && !self.rows.contains_key(&report.endpoint) {
+                let other = self.rows.entry(Endpoint::other()).or_insert_with(|| Row::new(false));
+                other.count(&report.golden, report.recent, &self.machine);
+                continue;
+            }
+            let row = self.rows.entry(report.endpoint).or_insert_with(|| Row::new(report.is_file));
+            row.in_flight = report.in_flight;
+            row.count(&report.golden, report.recent, &self.machine);
+        }
+    }
+
+    /// Takes note of what the container uses now.
+    pub fn measured(&mut self, measured: Measured) {
+        self.machine = measured.machine;
+        self.resources = Some(measured.resources);
+    }
+
+    /// Takes note of the downstream connections open now.
+    pub fn connected(&mut self, connections: u32) {
+        self.resources.get_or_insert_default().connections = connections;
+    }
+
+    /// Everything since the start. The next change counts from here.
+    pub fn snapshot(&mut self, seq: u64, at_ms: u64) -> Report {
+        self.report(seq, at_ms, Coverage::Snapshot)
+    }
+
+    /// What happened since the last report. An endpoint that has nothing new to tell is left out.
+    pub fn change(&mut self, seq: u64, at_ms: u64) -> Report {
+        self.report(seq, at_ms, Coverage::Change)
+    }
+
+    /// Every endpoint with what is known of it, in the order of their names.
+    pub fn rows(&self) -> impl Iterator<Item = (&Endpoint, &Row)> {
+        self.rows.iter()
+    }
+
+    /// What the container used when it was measured last.
+    pub fn resources(&self) -> Option<Resources> {
+        self.resources
+    }
+
+    fn report(&mut self, seq: u64, at_ms: u64, coverage: Coverage) -> Report {
+        let mut room = EXCHANGES_PER_REPORT_MAX;
+        let mut endpoints = Vec::new();
+        for (endpoint, row) in &mut self.rows {
+            if coverage == Coverage::Change && !row.has_news() {
+                continue;
+            }
+            let change = std::mem::take(&mut row.change);
+            let mut recent: Vec<Exchange> = row.untold.take().into_iter().map(|remembered| remembered.exchange).collect();
+            recent.truncate(room);
+            room -= recent.len();
+            row.told_in_flight = row.in_flight;
+            endpoints.push(EndpointReport {
+                endpoint: endpoint.clone(),
+                is_file: row.is_file,
+                in_flight: row.in_flight,
+                golden: if coverage == Coverage::Snapshot { row.total.clone() } else { change },
+                recent,
+            });
+        }
+        Report { seq, coverage, at_ms, endpoints, resources: self.resources }
+    }
+}
+
+impl Row {
+    fn new(is_file: bool) -> Self {
+        Self {
+            is_file,
+            in_flight: 0,
+            total: GoldenMetrics::default(),
+            history: History::new(HISTORY),
+            change: GoldenMetrics::default(),
+            untold: History::new(UNTOLD),
+            told_in_flight: 0,
+        }
+    }
+
+    fn has_news(&self) -> bool {
+        !self.change.is_empty() || self.in_flight != self.told_in_flight
+    }
+
+    fn count(&mut self, golden: &GoldenMetrics, recent: Vec<Exchange>, machine: &Arc<Machine>) {
+        self.total.merge(golden);
+        self.change.merge(golden);
+        let remembered = |exchange| Remembered { exchange, machine: Arc::clone(machine) };
+        let recent: Vec<Remembered> = recent.into_iter().map(remembered).collect();
+        self.untold.keep(recent.clone());
+        self.history.keep(recent);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,99 @@
+//! Proofs that totals and changes agree, whatever was told when, and that nothing grows without bound.
+
+use mesh::endpoint::Endpoint;
+use mesh::exchange::Exchange;
+use mesh::golden::GoldenMetrics;
+use mesh::report::{Coverage, EndpointReport};
+use proptest::prelude::*;
+
+use crate::ledger::{EXCHANGES_PER_REPORT_MAX, Ledger};
+use crate::recorder::ENDPOINTS_MAX;
+
+/// Hits on an endpoint that took that long, as the workers tell of them.
+pub(crate) fn counted(route: &str, in_flight: u32, latencies_us: &[u64]) -> EndpointReport {
+    let mut golden = GoldenMetrics::default();
+    let mut recent = Vec::new();
+    for (at, took_us) in latencies_us.iter().enumerate() {
+        golden.hits += 1;
+        golden.total_us += took_us;
+        golden.max_us = golden.max_us.max(*took_us);
+        golden.latency.record(*took_us);
+        golden.add_status(200, 1);
+        let started_ms = 1_544_042_305_989 + at as u64;
+        recent.push(Exchange { started_ms, took_us: *took_us, status: 200, path: route.to_owned(), ..Exchange::default() });
+    }
+    EndpointReport { endpoint: Endpoint::named("GET", route).unwrap(), is_file: false, in_flight, golden, recent }
+}
+
+proptest! {
+    #[test]
+    fn the_changes_add_up_to_the_snapshot(batches in prop::collection::vec((0_usize..4, 0_u64..1_000_000, any::<bool>()), 1..60)) {
+        let mut ledger = Ledger::default();
+        let mut sums = std::collections::BTreeMap::<Endpoint, GoldenMetrics>::new();
+        let mut add = |ledger: &mut Ledger, seq| {
+            for endpoint in ledger.change(seq, 0).endpoints {
+                sums.entry(endpoint.endpoint).or_default().merge(&endpoint.golden);
+            }
+        };
+        for (seq, (route, took_us, is_told)) in batches.iter().enumerate() {
+            ledger.absorb(vec![counted(&format!("/{}", ["a", "b", "c", "d"][*route]), 0, &[*took_us])]);
+            if *is_told {
+                add(&mut ledger, seq as u64);
+            }
+        }
+        add(&mut ledger, u64::MAX);
+        let snapshot = ledger.snapshot(0, 0);
+        prop_assert_eq!(snapshot.endpoints.len(), sums.len());
+        for endpoint in snapshot.endpoints {
+            prop_assert_eq!(&endpoint.golden, &sums[&endpoint.endpoint]);
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_without_news_is_left_out_of_a_change() {
+    let mut ledger = Ledger::default();
+    ledger.absorb(vec![counted("/a", 1, &[5]), counted("/b", 0, &[7])]);
+    let snapshot = ledger.snapshot(1, 10);
+    assert_eq!((snapshot.seq, snapshot.at_ms, snapshot.coverage), (1, 10, Coverage::Snapshot));
+    assert_eq!(snapshot.endpoints.len(), 2);
+    assert!(ledger.change(2, 11).endpoints.is_empty());
+
+    // Nothing was counted on /a, but what was under way is not any more.
+    ledger.absorb(vec![counted("/a", 0, &[])]);
+    let change = ledger.change(3, 12);
+    assert_eq!(change.endpoints.len(), 1);
+    assert_eq!((change.endpoints[0].in_flight, change.endpoints[0].golden.hits), (0, 0));
+    assert_eq!(ledger.snapshot(4, 13).endpoints.len(), 2, "a snapshot leaves nothing out");
+}
+
+#[test]
+fn a_maximum_is_that_of_the_change_and_an_exchange_is_told_once() {
+    let mut ledger = Ledger::default();
+    ledger.absorb(vec![counted("/a", 0, &[900])]);
+    assert_eq!(ledger.change(1, 0).endpoints[0].recent.len(), 1);
+    ledger.absorb(vec![counted("/a", 0, &[5])]);
+    let change = &ledger.change(2, 0).endpoints[0];
+    assert_eq!((change.golden.max_us, change.recent.len()), (5, 1));
+    let snapshot = &ledger.snapshot(3, 0).endpoints[0];
+    assert_eq!((snapshot.golden.max_us, snapshot.recent.len()), (900, 0));
+}
+
+#[test]
+fn a_report_carries_few_exchanges_however_many_there_were() {
+    let mut ledger = Ledger::default();
+    ledger.absorb((0..250).map(|at| counted(&format!("/a{at}"), 0, &[1; 40])).collect());
+    let report = ledger.change(1, 0);
+    assert!(report.endpoints.iter().all(|endpoint| endpoint.recent.len() <= 8));
+    assert!(report.endpoints.iter().map(|endpoint| endpoint.recent.len()).sum::<usize>() <= EXCHANGES_PER_REPORT_MAX);
+    assert_eq!(report.endpoints.iter().map(|endpoint| endpoint.golden.hits).sum::<u64>(), 250 * 40);
+}
+
+#[test]
+fn endpoints_over_the_limit_are_counted_together() {
+    let mut ledger = Ledger::default();
+    ledger.absorb((0..2 * ENDPOINTS_MAX).map(|at| counted(&format!("/a{at}"), 0, &[1])).collect());
+    assert_eq!(ledger.rows().count(), ENDPOINTS_MAX + 1);
+    let other = ledger.rows().find(|(endpoint, _)| endpoint.is_other()).unwrap().1;
+    assert_eq!(other.total.hits, ENDPOINTS_MAX as u64);
+}

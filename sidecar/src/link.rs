@@ -1,0 +1,105 @@
+//! Keeps one stream open to the control plane: reports up, rules down; dials again whenever it breaks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use proto::convert::greeting::Greeting;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::ledger::books::Books;
+use crate::link::dial::ControlPlane;
+use crate::link::meter::LinkMeter;
+use crate::link::session::{Ended, Session};
+use crate::worker::Workers;
+
+pub mod dial;
+pub mod meter;
+mod session;
+mod verdict;
+
+/// The first wait before dialling again; jitter at most doubles it.
+const BACKOFF_MIN: Duration = Duration::from_millis(200);
+
+/// The longest wait, which jitter at most doubles to ten seconds: a fleet that comes back all at once is spread over that.
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// A stream that lasted as long as the longest wait was a good one, and the waits begin again from the shortest.
+/// One that is closed as soon as it is open must not be opened five times a second.
+const GOOD_STREAM_MIN: Duration = Duration::from_secs(10);
+
+/// The sidecar's connection to the control plane.
+pub struct Link {
+    /// The other end.
+    pub control_plane: ControlPlane,
+    /// Who we are; the session in it is that of the stream that was opened last.
+    pub greeting: Greeting,
+    /// Where reports come from.
+    pub books: Books,
+    /// Who obeys the rules.
+    pub workers: Arc<Workers>,
+    /// Counts what happens here.
+    pub meter: Arc<LinkMeter>,
+    /// Told once the first set of rules was dealt with.
+    pub first_rules: Option<oneshot::Sender<()>>,
+}
+
+impl Link {
+    /// Holds the stream until drained, and then says the last numbers and goodbye if there is a stream to say them on.
+    ///
+    /// Rules stay in force while there is no stream; each lapses by its own time.
+    pub async fn run(mut self, drain: CancellationToken) {
+        let mut backoff = fresh_backoff();
+        let mut is_lost = false;
+        loop {
+            let Some(attached) = drain.run_until_cancelled(self.attach()).await else { return };
+            let why = match attached {
+                Err(why) => format!("{why:#}"),
+                Ok(session) => {
+                    tracing::info!("connected to the control plane at {}", self.control_plane.uri);
+                    is_lost = false;
+                    let since = Instant::now();
+                    let Ended::Lost(why) = self.hold(session, &drain).await else { return };
+                    if since.elapsed() >= GOOD_STREAM_MIN {
+                        backoff = fresh_backoff();
+                    }
+                    why
+                }
+            };
+            let wait = backoff.next().expect("the backoff never gives up: it has no maximum of attempts");
+            if is_lost {
+                tracing::debug!("still no control plane: {why}; dialling again in {wait:.1?}");
+            } else {
+                tracing::warn!("no control plane: {why}; dialling again in {wait:.1?} and on, with the rules as they are");
+            }
+            is_lost = true;
+            if drain.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Opens a stream, one session higher than the one before, which it fences off.
+    async fn attach(&mut self) -> anyhow::Result<Session> {
+        self.greeting.session += 1;
+        self.meter.dialled();
+        let attached = dial::attach(&self.control_plane, self.greeting.clone()).await?;
+        Ok(Session::new(attached))
+    }
+
+    async fn hold(&mut self, session: Session, drain: &CancellationToken) -> Ended {
+        self.meter.is_up(true);
+        let ended = session.run(self, drain).await;
+        self.meter.is_up(false);
+        ended
+    }
+}
+
+fn fresh_backoff() -> ExponentialBackoff {
+    ExponentialBuilder::new().with_min_delay(BACKOFF_MIN).with_max_delay(BACKOFF_MAX).with_jitter().without_max_times().build()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

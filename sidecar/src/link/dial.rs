@@ -1,0 +1,133 @@
+//! Opens a stream: connects, greets with a token if there is one, and waits to be welcomed.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use proto::convert::greeting::Greeting;
+use proto::wire;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Request, Streaming};
+
+/// A control plane is near; one that does not accept within this is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// From the connection to the welcome. A control plane that is busy with a whole fleet may need a moment.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A ping every four seconds, four to answer it: a peer that vanished without a word is noticed within eight.
+const PING: Duration = Duration::from_secs(4);
+
+/// Frames that wait to be sent: the one that is being written and one more. What does not fit is not queued,
+/// because the next report covers it.
+const UP_FRAMES_MAX: usize = 2;
+
+/// Bytes of a token.
+const TOKEN_BYTES_MAX: u64 = 16 * 1024;
+
+/// The other end of the stream.
+#[derive(Debug, Clone)]
+pub struct ControlPlane {
+    /// Where it is.
+    pub uri: Uri,
+    /// What we show it.
+    pub token: Token,
+}
+
+/// What a stream authenticates with.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Token {
+    /// Nothing, which will do on loopback.
+    None,
+    /// This.
+    Text(String),
+    /// What is in this file at the moment of dialling: Kubernetes renews it there.
+    File(PathBuf),
+}
+
+/// A stream on which we were welcomed.
+pub(super) struct Attached {
+    pub(super) up: mpsc::Sender<wire::Up>,
+    pub(super) down: Streaming<wire::Down>,
+    pub(super) welcome: wire::Welcome,
+}
+
+/// Opens a stream and gets welcomed, or says why not.
+pub(super) async fn attach(control_plane: &ControlPlane, greeting: Greeting) -> anyhow::Result<Attached> {
+    let channel = connect(control_plane.uri.clone()).await?;
+    let (up, frames) = mpsc::channel(UP_FRAMES_MAX);
+    let mut request = Request::new(ReceiverStream::new(frames));
+    if let Some(token) = control_plane.token.now()? {
+        request.metadata_mut().insert("authorization", bearer(&token)?);
+    }
+    let hello = wire::Up { message: Some(wire::up::Message::Hello(greeting.into())) };
+    up.try_send(hello).expect("the channel is new, and has room for more than one frame");
+
+    let welcomed = async move {
+        let mut down = wire::mesh_client::MeshClient::new(channel).attach(request).await.map_err(refused)?.into_inner();
+        match down.message().await.map_err(refused)?.and_then(|down| down.message) {
+            Some(wire::down::Message::Welcome(welcome)) => Ok(Attached { up, down, welcome }),
+            Some(other) => bail!("the control plane began with something else than a welcome: {other:?}"),
+            None => bail!("the control plane closed the stream before it said anything"),
+        }
+    };
+    let timely = tokio::time::timeout(WELCOME_TIMEOUT, welcomed).await;
+    timely.map_err(|_| anyhow::anyhow!("the control plane accepted, but did not welcome us within {WELCOME_TIMEOUT:?}"))?
+}
+
+async fn connect(uri: Uri) -> anyhow::Result<Channel> {
+    let shown = uri.to_string();
+    Endpoint::from(uri)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .keep_alive_while_idle(true)
+        .connect()
+        .await
+        .with_context(|| format!("connect to {shown}"))
+}
+
+/// A status in one line: its own words are all that helps.
+pub(super) fn refused(status: tonic::Status) -> anyhow::Error {
+    match status.message() {
+        "" => anyhow::anyhow!("{}", status.code()),
+        message => anyhow::anyhow!("{message} ({:?})", status.code()),
+    }
+}
+
+/// The header that shows a token.
+pub fn bearer(token: &str) -> anyhow::Result<MetadataValue<Ascii>> {
+    ensure!(!token.is_empty(), "the token is empty");
+    ensure!(token.bytes().all(|byte| byte.is_ascii_graphic()), "the token holds something else than printable ASCII");
+    Ok(format!("Bearer {token}").parse()?)
+}
+
+impl Token {
+    fn now(&self) -> anyhow::Result<Option<String>> {
+        let path = match self {
+            Self::None => return Ok(None),
+            Self::Text(token) => return Ok(Some(token.clone())),
+            Self::File(path) => path,
+        };
+        let reading = || format!("read the token in {}", path.display());
+        let bytes = std::fs::metadata(path).with_context(reading)?.len();
+        ensure!(bytes <= TOKEN_BYTES_MAX, "the token in {} is over {TOKEN_BYTES_MAX} bytes", path.display());
+        Ok(Some(std::fs::read_to_string(path).with_context(reading)?.trim().to_owned()))
+    }
+}
+
+impl fmt::Debug for Token {
+    /// Never shows the token itself.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Text(_) => f.write_str("Text(…)"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Counts what happens on the link, for the metrics.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// Counters that the link alone changes.
+#[derive(Debug, Default)]
+pub struct LinkMeter {
+    is_up: AtomicBool,
+    dials: AtomicU64,
+    reports: AtomicU64,
+    put_off: AtomicU64,
+    rules: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// The counters at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LinkNumbers {
+    /// Whether there is a stream.
+    pub is_up: bool,
+    /// Attempts to open one.
+    pub dials: u64,
+    /// Reports sent.
+    pub reports: u64,
+    /// Reports put off because the stream was busy.
+    pub put_off: u64,
+    /// Rules in force for this pod.
+    pub rules: u64,
+    /// Sets of rules refused.
+    pub refused: u64,
+}
+
+impl LinkMeter {
+    /// The counters now.
+    pub fn numbers(&self) -> LinkNumbers {
+        LinkNumbers {
+            is_up: self.is_up.load(Relaxed),
+            dials: self.dials.load(Relaxed),
+            reports: self.reports.load(Relaxed),
+            put_off: self.put_off.load(Relaxed),
+            rules: self.rules.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+        }
+    }
+
+    pub(super) fn is_up(&self, is_up: bool) {
+        self.is_up.store(is_up, Relaxed);
+    }
+
+    pub(super) fn dialled(&self) {
+        self.dials.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn reported(&self) {
+        self.reports.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn put_off(&self) {
+        self.put_off.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn obeyed(&self, rules: usize) {
+        self.rules.store(rules as u64, Relaxed);
+    }
+
+    pub(super) fn refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+}

@@ -1,0 +1,212 @@
+//! Proofs against a real gRPC server that numbers add up and rules are obeyed, through breaks and restarts.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use mesh::report::{Coverage, Report};
+use mesh::rule::{Refusal, Verdict};
+use proto::wire::{self, down};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::link::dial::{ControlPlane, Token};
+use crate::link::tests::control_plane::{Mesh, off};
+use crate::sidecar::tests::world::{World, within};
+
+pub(crate) mod control_plane;
+
+/// Hits by route, as a control plane adds them up.
+#[derive(Default)]
+struct Sums(BTreeMap<String, u64>);
+
+impl Sums {
+    fn add(&mut self, report: &Report) {
+        if report.coverage == Coverage::Snapshot {
+            self.0.clear();
+        }
+        for endpoint in &report.endpoints {
+            *self.0.entry(endpoint.endpoint.route().to_owned()).or_default() += endpoint.golden.hits;
+        }
+    }
+
+    fn of(&self, route: &str) -> u64 {
+        self.0.get(route).copied().unwrap_or(0)
+    }
+}
+
+async fn world(mesh: &Mesh) -> World {
+    World::start(|options| options.control_plane = Some(mesh.with(Token::None))).await
+}
+
+#[tokio::test]
+async fn a_stream_begins_with_a_snapshot_and_changes_add_up_to_what_was_asked() {
+    let mut mesh = Mesh::start().await;
+    let world = world(&mesh).await;
+    let mut stream = mesh.next().await;
+    assert_eq!((stream.greeting.workload.service.as_str(), stream.greeting.session), ("web", 1));
+    assert!(stream.greeting.protected.contains(&"/livez".to_owned()));
+    stream.welcome().await;
+    let first = stream.report().await;
+    assert_eq!((first.coverage, first.seq), (Coverage::Snapshot, 1));
+    stream.desire(1, vec![]).await;
+
+    let mut sums = Sums::default();
+    for _ in 0..20 {
+        assert_eq!(world.get("/a").await.status, 200);
+    }
+    let mut seq = 1;
+    while sums.of("/a") < 20 {
+        let report = stream.report().await;
+        seq += 1;
+        assert_eq!((report.coverage, report.seq), (Coverage::Change, seq));
+        assert!(report.resources.unwrap().memory_bytes > 0);
+        assert!(report.endpoints.iter().all(|endpoint| endpoint.recent.len() <= 8));
+        sums.add(&report);
+    }
+    assert_eq!(sums.of("/a"), 20);
+
+    stream.say(down::Message::Resync(wire::Resync::default())).await;
+    let again = loop {
+        let report = stream.report().await;
+        if report.coverage == Coverage::Snapshot {
+            break report;
+        }
+    };
+    sums.add(&again);
+    assert_eq!(sums.of("/a"), 20);
+    world.left().await;
+}
+
+#[tokio::test]
+async fn each_set_of_rules_gets_a_receipt_and_is_obeyed_by_then() {
+    let mut mesh = Mesh::start().await;
+    let world = world(&mesh).await;
+    let mut stream = mesh.welcomed().await;
+    assert_eq!(world.get("/export").await.status, 200);
+
+    let mut elsewhere = off("r2", "/other");
+    elsewhere.selector.service = "payments".into();
+    stream.desire(2, vec![off("r1", "/export"), elsewhere]).await;
+    let receipt = stream.receipt().await;
+    assert_eq!((receipt.revision, &receipt.verdict), (2, &Verdict::Applied));
+    let refused = world.get("/export").await;
+    assert_eq!(refused.status, 503);
+    assert!(refused.head.to_lowercase().contains("x-sitio-rule: r1"), "{}", refused.head);
+    assert_eq!(world.get("/other").await.status, 200, "a rule for another service");
+
+    stream.desire(3, vec![]).await;
+    assert_eq!(stream.receipt().await.revision, 3);
+    assert_eq!(world.get("/export").await.status, 200);
+    world.left().await;
+}
+
+#[tokio::test]
+async fn a_rule_on_a_protected_path_is_refused_by_name_and_the_last_good_set_stays() {
+    let mut mesh = Mesh::start().await;
+    let world = world(&mesh).await;
+    let mut stream = mesh.welcomed().await;
+    stream.desire(2, vec![off("r1", "/export")]).await;
+    assert_eq!(stream.receipt().await.verdict, Verdict::Applied);
+
+    stream.desire(3, vec![off("r2", "/livez")]).await;
+    let receipt = stream.receipt().await;
+    let why = "/livez is protected: the pod's health is told there".to_owned();
+    assert_eq!((receipt.revision, receipt.verdict), (3, Verdict::Refused(vec![Refusal { rule: "r2".into(), why }])));
+    assert_eq!((world.get("/livez").await.status, world.get("/export").await.status), (200, 503));
+    let metrics = world.admin("/metrics").await.body;
+    assert!(metrics.contains("\nsitio_rules 1\n") && metrics.contains("\nsitio_rules_refused_total 1\n"), "{metrics}");
+    world.left().await;
+}
+
+#[tokio::test]
+async fn a_control_plane_that_restarts_is_found_again_and_told_everything() {
+    let mut mesh = Mesh::start().await;
+    let world = world(&mesh).await;
+    let mut stream = mesh.welcomed().await;
+    stream.desire(2, vec![off("r1", "/export")]).await;
+    stream.receipt().await;
+    world.get("/a").await;
+    let address = mesh.address;
+    drop((stream, mesh));
+
+    // Nobody is there, and the rules are kept.
+    assert_eq!(world.get("/export").await.status, 503);
+    assert_eq!(world.get("/a").await.status, 200);
+
+    let mut mesh = Mesh::start_at(address, None).await;
+    let mut stream = mesh.next().await;
+    assert!(stream.greeting.session > 1);
+    stream.welcome().await;
+    let snapshot = stream.report().await;
+    assert_eq!((snapshot.coverage, snapshot.seq), (Coverage::Snapshot, 1));
+    let mut sums = Sums::default();
+    sums.add(&snapshot);
+    assert_eq!((sums.of("/a"), sums.of("/export")), (2, 1));
+    assert_eq!(world.get("/export").await.status, 503, "until the control plane says otherwise");
+    world.left().await;
+}
+
+#[tokio::test]
+async fn a_control_plane_that_does_not_read_loses_no_number() {
+    let mut mesh = Mesh::start_at("127.0.0.1:0".parse().unwrap(), Some(512)).await;
+    let world = world(&mesh).await;
+    let mut stream = mesh.welcomed().await;
+
+    // Given a stream that is stuck for a while, as the sidecar's own count of it shows...
+    let mut asked = 0;
+    while !put_off(&world.admin("/metrics").await.body) {
+        world.get("/a").await;
+        asked += 1;
+    }
+    // ...when the control plane reads again, then everything is there.
+    let mut sums = Sums::default();
+    while sums.of("/a") < asked {
+        sums.add(&stream.report().await);
+    }
+    assert_eq!(sums.of("/a"), asked);
+    world.left().await;
+}
+
+fn put_off(metrics: &str) -> bool {
+    let line = metrics.lines().find_map(|line| line.strip_prefix("sitio_link_reports_put_off_total "));
+    line.unwrap().parse::<u64>().unwrap() > 3
+}
+
+#[tokio::test]
+async fn a_token_file_is_read_again_at_each_dial() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "first\n").unwrap();
+    let mut mesh = Mesh::start().await;
+    let token = Token::File(file.path().to_owned());
+    let world = World::start(|options| options.control_plane = Some(mesh.with(token))).await;
+    let stream = mesh.next().await;
+    assert_eq!(stream.authorization.as_deref(), Some("Bearer first"));
+    std::fs::write(file.path(), "second\n").unwrap();
+    drop(stream);
+    assert_eq!(mesh.next().await.authorization.as_deref(), Some("Bearer second"));
+    world.left().await;
+}
+
+#[tokio::test]
+async fn a_control_plane_that_vanishes_without_a_word_is_noticed() {
+    // Given a network between the two that can stop carrying anything, and never says so.
+    let mut mesh = Mesh::start().await;
+    let network = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let through = ControlPlane { uri: format!("http://{}", network.local_addr().unwrap()).parse().unwrap(), token: Token::None };
+    let world = World::start(|options| options.control_plane = Some(through)).await;
+    let (mut near, _) = within(network.accept()).await.unwrap();
+    let mut far = TcpStream::connect(mesh.address).await.unwrap();
+    let carry = tokio::io::copy_bidirectional(&mut near, &mut far);
+
+    // When it stops, once the stream is open...
+    tokio::select! {
+        _ = carry => panic!("the stream ended by itself"),
+        _ = mesh.welcomed() => {}
+    }
+    let silent_since = Instant::now();
+
+    // ...then the sidecar dials again, although both sockets are still open.
+    tokio::time::timeout(Duration::from_secs(20), network.accept()).await.unwrap().unwrap();
+    assert!(silent_since.elapsed() > Duration::from_secs(3), "a moment of silence is no reason");
+    drop((near, far));
+    world.left().await;
+}

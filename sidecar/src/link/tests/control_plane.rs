@@ -1,0 +1,145 @@
+//! A control plane that says what the test tells it to, on a real gRPC server.
+
+use std::net::SocketAddr;
+
+use mesh::endpoint::Endpoint;
+use mesh::report::Report;
+use mesh::rule::{Action, DesiredRules, Receipt, Rule, Selector};
+use proto::convert::greeting::Greeting;
+use proto::convert::live::Decoder;
+use proto::convert::rules::desired;
+use proto::wire::{self, down, mesh_server, up};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Server, Uri};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::link::dial::{ControlPlane, Token};
+use crate::sidecar::tests::world::within;
+
+/// The other end of the stream, in the hands of the test.
+pub(crate) struct Mesh {
+    pub(crate) address: SocketAddr,
+    streams: mpsc::Receiver<Stream>,
+    _server: JoinSet<Result<(), tonic::transport::Error>>,
+}
+
+/// One stream, its greeting already heard.
+pub(crate) struct Stream {
+    pub(crate) greeting: Greeting,
+    /// What the sidecar showed at the door.
+    pub(crate) authorization: Option<String>,
+    up: Streaming<wire::Up>,
+    down: mpsc::Sender<Result<wire::Down, Status>>,
+    decoder: Decoder,
+}
+
+struct Door(mpsc::Sender<Stream>);
+
+#[tonic::async_trait]
+impl mesh_server::Mesh for Door {
+    type AttachStream = ReceiverStream<Result<wire::Down, Status>>;
+
+    async fn attach(&self, request: Request<Streaming<wire::Up>>) -> Result<Response<Self::AttachStream>, Status> {
+        let authorization = request.metadata().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        let mut up = request.into_inner();
+        let Some(up::Message::Hello(hello)) = up.message().await?.unwrap().message else { panic!("no hello") };
+        let (down, frames) = mpsc::channel(8);
+        let greeting = Greeting::try_from(hello).unwrap();
+        let stream = Stream { greeting, authorization, up, down, decoder: Decoder::default() };
+        self.0.send(stream).await.map_err(|_| Status::unavailable("the test is over"))?;
+        Ok(Response::new(ReceiverStream::new(frames)))
+    }
+}
+
+impl Mesh {
+    pub(crate) async fn start() -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap(), None).await
+    }
+
+    /// With a window of so many bytes, which is what a sidecar can send before the test reads.
+    pub(crate) async fn start_at(address: SocketAddr, window: Option<u32>) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, streams) = mpsc::channel(8);
+        let builder = Server::builder().initial_stream_window_size(window);
+        let service = mesh_server::MeshServer::new(Door(sender));
+        let mut server = JoinSet::new();
+        server.spawn({ builder }.add_service(service).serve_with_incoming(TcpIncoming::from(listener)));
+        Self { address, streams, _server: server }
+    }
+
+    pub(crate) fn with(&self, token: Token) -> ControlPlane {
+        let uri: Uri = format!("http://{}", self.address).parse().unwrap();
+        ControlPlane { uri, token }
+    }
+
+    /// The next stream that a sidecar opens, not welcomed yet.
+    pub(crate) async fn next(&mut self) -> Stream {
+        within(self.streams.recv()).await.unwrap()
+    }
+
+    /// The next stream, welcomed at ten reports a second, and without any rules.
+    pub(crate) async fn welcomed(&mut self) -> Stream {
+        let mut stream = self.next().await;
+        stream.welcome().await;
+        stream.desire(1, vec![]).await;
+        assert_eq!(stream.receipt().await.revision, 1);
+        stream
+    }
+}
+
+impl Stream {
+    pub(crate) async fn say(&mut self, message: down::Message) {
+        within(self.down.send(Ok(wire::Down { message: Some(message) }))).await.unwrap();
+    }
+
+    pub(crate) async fn welcome(&mut self) {
+        self.say(down::Message::Welcome(wire::Welcome { live_ms: 100, ..Default::default() })).await;
+    }
+
+    pub(crate) async fn desire(&mut self, revision: u64, rules: Vec<Rule>) {
+        let set = desired(&DesiredRules { store: "test".into(), revision, rules });
+        self.say(down::Message::Desired(set)).await;
+    }
+
+    /// What the sidecar says next; `None` once it has nothing more to say.
+    pub(crate) async fn hear(&mut self) -> Option<up::Message> {
+        within(self.up.message()).await.unwrap().map(|up| up.message.unwrap())
+    }
+
+    pub(crate) async fn report(&mut self) -> Report {
+        loop {
+            if let up::Message::Live(live) = self.hear().await.expect("the stream ended before a report") {
+                return self.decoder.decode(live).unwrap();
+            }
+        }
+    }
+
+    /// The next receipt. Reports before it are taken off the stream, and their numbers with them.
+    pub(crate) async fn receipt(&mut self) -> Receipt {
+        loop {
+            match self.hear().await.expect("the stream ended before a receipt") {
+                up::Message::Applied(applied) => return Receipt::try_from(applied).unwrap(),
+                up::Message::Live(live) => drop(self.decoder.decode(live).unwrap()),
+                other => panic!("{other:?} instead of a receipt"),
+            }
+        }
+    }
+}
+
+/// A rule that turns an endpoint of the world's service off.
+pub(crate) fn off(id: &str, route: &str) -> Rule {
+    Rule {
+        id: id.into(),
+        selector: Selector { namespace: "default".into(), service: "web".into(), pods: vec![] },
+        endpoint: Endpoint::named("GET", route).unwrap(),
+        action: Action::Disable { status: 503 },
+        expires_ms: None,
+        by: "test".into(),
+        reason: "test".into(),
+    }
+}

@@ -1,0 +1,181 @@
+//! Tells by a connection's first bytes whether it speaks HTTP/1, HTTP/2 or something else.
+
+use std::str::FromStr;
+
+use crate::head::fields::is_token;
+
+/// What a downstream sends first if it speaks HTTP/2 with prior knowledge (RFC 9113, section 3.4).
+pub const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What connections are taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// HTTP, unless the first bytes cannot be its beginning, or the service speaks first.
+    #[default]
+    Auto,
+    /// HTTP, whatever the bytes are.
+    Http,
+    /// Bytes of which nothing is known.
+    Tcp,
+}
+
+/// Why a text names no protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("auto, http or tcp")]
+pub struct NoProtocol;
+
+impl FromStr for Protocol {
+    type Err = NoProtocol;
+
+    fn from_str(text: &str) -> Result<Self, NoProtocol> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "http" => Ok(Self::Http),
+            "tcp" => Ok(Self::Tcp),
+            _ => Err(NoProtocol),
+        }
+    }
+}
+
+/// What first bytes look like that are no head of HTTP/1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looks {
+    /// The beginning of HTTP/2.
+    Http2,
+    /// A part of that beginning: the rest must be waited for.
+    Http2Partial,
+    /// Nothing of HTTP's: no browser, library or hand-made request begins like this.
+    Foreign,
+    /// An attempt at HTTP/1.
+    Http1,
+}
+
+/// Judges bytes that are not well-formed HTTP/1. What may be meant as HTTP is never taken for anything else,
+/// because bytes that pass as foreign pass unseen.
+pub fn look(first: &[u8]) -> Looks {
+    if first.starts_with(HTTP2_PREFACE) {
+        return Looks::Http2;
+    }
+    // `P` alone begins many methods, but a head that cannot go on as HTTP/1 has shown more than that.
+    if first.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(first) {
+        return Looks::Http2Partial;
+    }
+    let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let names_http = line.windows(5).any(|bytes| bytes.eq_ignore_ascii_case(b"HTTP/"));
+    let method = &line[..line.iter().position(|byte| !is_token(*byte)).unwrap_or(line.len())];
+    let after = line.get(method.len()).copied();
+    match (method, after) {
+        _ if names_http => Looks::Http1,
+        // White space and line ends before a request are old clients' habits, and a favourite of attackers.
+        ([], Some(b'\r' | b' ' | b'\t') | None) => Looks::Http1,
+        ([], _) => Looks::Foreign,
+        (_, Some(b' ' | b'\t')) => Looks::Http1,
+        (method, _) if METHODS.iter().any(|known| method.eq_ignore_ascii_case(known)) => Looks::Http1,
+        // No line feed has come, and all of it may still be a method.
+        (_, None) if line.len() == first.len() => Looks::Http1,
+        _ => Looks::Foreign,
+    }
+}
+
+/// Methods that stand for HTTP even where nothing after them does (RFC 9110, section 9; RFC 5789).
+const METHODS: [&[u8]; 9] = [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"TRACE", b"PATCH", b"CONNECT"];
+
+/// What the first bytes of a service are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Greeting {
+    /// An answer of HTTP/1, or the SETTINGS with which a server of HTTP/2 may begin before it is asked.
+    Http,
+    /// Too little to tell.
+    Undecided,
+    /// Neither.
+    Foreign,
+}
+
+/// Judges the first bytes of a service.
+pub fn greeting(first: &[u8]) -> Greeting {
+    const HTTP1: &[u8] = b"HTTP/";
+    let (length, head) = first.split_at(first.len().min(3));
+    // SETTINGS without a flag on stream 0 (RFC 9113, section 6.5); none was ever longer than 255 bytes.
+    let is_settings = length.iter().take(2).all(|byte| *byte == 0) && is_start(head, &[4, 0, 0, 0, 0, 0]);
+    let is_answer = is_start(first, HTTP1);
+    match first.len() {
+        9.. if is_settings => Greeting::Http,
+        5.. if is_answer => Greeting::Http,
+        _ if is_settings || is_answer => Greeting::Undecided,
+        _ => Greeting::Foreign,
+    }
+}
+
+/// Whether one begins with the other as far as both go, in any case.
+fn is_start(bytes: &[u8], known: &[u8]) -> bool {
+    let length = bytes.len().min(known.len());
+    bytes[..length].eq_ignore_ascii_case(&known[..length])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_meant_as_http_is_never_foreign() {
+        for first in [
+            &b" GET / HTTP/1.1\r\n"[..],
+            b"\r\n",
+            b"\r\r\n",
+            b"\n",
+            b"GET\t/x HTTP/1.1\r\n",
+            b"GET\0",
+            b"get\r\n",
+            b"GET /",
+            b"G(T / HTTP/1.1\r\n",
+            b"\x16 / http/1.1\r\n",
+            b"PING x\r\n",
+            b"hello",
+        ] {
+            assert_eq!(look(first), Looks::Http1, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_http_is_foreign() {
+        for first in [
+            &b"\x16\x03\x01\x02\x00\x01"[..],
+            b"\0\0\0\x08\x04\xd2\x16\x2f",
+            b"SSH-2.0-OpenSSH_9.6\r\n",
+            b"*1\r\n$4\r\nPING\r\n",
+            b"PING\r\n",
+            b"AMQP\0\0\x09\x01",
+            b"{\"id\":1}\n",
+            b"stats\n",
+        ] {
+            assert_eq!(look(first), Looks::Foreign, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn the_preface_is_known_however_it_is_cut() {
+        for length in 1..HTTP2_PREFACE.len() {
+            assert_eq!(look(&HTTP2_PREFACE[..length]), Looks::Http2Partial);
+        }
+        assert_eq!(look(HTTP2_PREFACE), Looks::Http2);
+        assert_eq!(look(b"PRI * HTTP/2.0\r\n\r\nXX"), Looks::Http1);
+    }
+
+    #[test]
+    fn a_service_of_http_is_known_by_its_first_bytes() {
+        for (first, expected) in [
+            (&b"HTTP/1.1 408"[..], Greeting::Http),
+            (b"\0\0\x06\x04\0\0\0\0\0\0\x03", Greeting::Http),
+            (b"\0\0\0\x04\0\0\0\0\0", Greeting::Http),
+            (b"", Greeting::Undecided),
+            (b"HT", Greeting::Undecided),
+            (b"\0\0\x06\x04", Greeting::Undecided),
+            (b"SSH-2.0-x\r\n", Greeting::Foreign),
+            (b"220 mail\r\n", Greeting::Foreign),
+            (b"\x4a\0\0\0\x0a8.0.36", Greeting::Foreign),
+            (b"\0\0\x06\x04\x01\0\0\0\0", Greeting::Foreign),
+        ] {
+            assert_eq!(greeting(first), expected, "{first:?}");
+        }
+    }
+}

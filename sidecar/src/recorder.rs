@@ -1,0 +1,206 @@
+//! Counts one worker's exchanges by endpoint until someone asks.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use foldhash::fast::RandomState;
+use mesh::endpoint::Endpoint;
+use mesh::exchange::Exchange;
+use mesh::golden::{CLIENT_GONE, GoldenMetrics};
+use mesh::report::EndpointReport;
+use mesh::routes;
+
+use crate::recorder::recent::Recent;
+use crate::rulebook::{InForce, Rulebook};
+
+pub mod recent;
+
+/// Endpoints told apart per pod; the rest share one, and are visibly counted there.
+/// A service rarely has a hundred, and 256 rows of about 2 kB are half a megabyte, which a sidecar can afford.
+pub const ENDPOINTS_MAX: usize = 256;
+
+/// One worker's counters. They are changed in place, by that worker's thread alone.
+pub struct Recorder {
+    rows: Vec<Row>,
+    places: HashMap<Box<str>, u16, RandomState>,
+    rulebook: Rulebook,
+    key: String,
+    route: String,
+}
+
+/// Where an endpoint is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(u16);
+
+/// The place of everything over the limit.
+const OTHER: Place = Place(0);
+
+struct Row {
+    endpoint: Rc<Endpoint>,
+    is_file: bool,
+    in_flight: u32,
+    told_in_flight: u32,
+    golden: GoldenMetrics,
+    recent: Recent,
+    rule: Option<Rc<InForce>>,
+}
+
+/// An exchange, finished.
+#[derive(Debug, Clone, Copy)]
+pub struct Finished<'a> {
+    /// The path as it was asked for; a query is not kept.
+    pub path: &'a str,
+    /// When the request's head had arrived, milliseconds since the Unix epoch.
+    pub started_ms: u64,
+    /// From then to the last byte of the response, in microseconds.
+    pub took_us: u64,
+    /// The status that the downstream was sent.
+    pub status: u16,
+    /// The reason phrase that came with it.
+    pub reason: &'a str,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the response's body.
+    pub bytes_out: u64,
+    /// The rule that answered in the service's place, if one did.
+    pub rule: Option<&'a str>,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        let mut recorder = Self {
+            rows: Vec::new(),
+            places: HashMap::default(),
+            rulebook: Rulebook::default(),
+            key: String::new(),
+            route: String::new(),
+        };
+        recorder.rows.push(Row::new(Endpoint::other(), false));
+        recorder
+    }
+}
+
+impl Recorder {
+    /// The place of a request's endpoint, and the rule that is in force for it.
+    ///
+    /// An endpoint that was seen before costs one hash and no allocation.
+    pub fn place(&mut self, method: &str, target: &str, now: Instant) -> (Place, Option<Rc<InForce>>) {
+        routes::write_route(target, &mut self.route);
+        self.key.clear();
+        self.key.push_str(method);
+        self.key.push(' ');
+        self.key.push_str(&self.route);
+        let place = match self.places.get(self.key.as_str()) {
+            Some(place) => Place(*place),
+            None => self.make_place(method, target),
+        };
+        let rule = if place == OTHER { self.rulebook.rule(method, &self.route) } else { self.rows[place.at()].rule.clone() };
+        (place, rule.filter(|rule| !rule.has_lapsed(now)))
+    }
+
+    /// The endpoint that is counted there.
+    pub fn endpoint(&self, place: Place) -> &Rc<Endpoint> {
+        &self.rows[place.at()].endpoint
+    }
+
+    /// An exchange has begun.
+    pub fn begin(&mut self, place: Place) {
+        self.rows[place.at()].in_flight += 1;
+    }
+
+    /// An exchange that had begun is over.
+    pub fn finish(&mut self, place: Place, finished: &Finished<'_>) {
+        let row = &mut self.rows[place.at()];
+        row.in_flight = row.in_flight.saturating_sub(1);
+        row.golden.hits += 1;
+        row.golden.bytes_in += finished.bytes_in;
+        row.golden.bytes_out += finished.bytes_out;
+        row.golden.add_status(finished.status, 1);
+        if finished.rule.is_some() {
+            row.golden.by_rule += 1;
+        } else if finished.status != CLIENT_GONE {
+            row.golden.failed += u64::from(finished.status >= 500);
+            row.golden.total_us += finished.took_us;
+            row.golden.max_us = row.golden.max_us.max(finished.took_us);
+            row.golden.latency.record(finished.took_us);
+        }
+        row.recent.keep(finished);
+    }
+
+    /// Puts other rules in force. The next exchange obeys them.
+    pub fn obey(&mut self, rules: &Arc<Vec<mesh::rule::Rule>>, now: Instant, now_ms: u64) {
+        self.rulebook = Rulebook::new(rules, now, now_ms);
+        for row in &mut self.rows[1..] {
+            row.rule = self.rulebook.rule(row.endpoint.method(), row.endpoint.route());
+        }
+    }
+
+    /// What was counted since the last call, endpoint by endpoint.
+    pub fn collect(&mut self) -> Vec<EndpointReport> {
+        self.rows.iter_mut().filter_map(Row::collect).collect()
+    }
+
+    /// Makes a place for the endpoint spelled in `key` and `route`, if there is room.
+    fn make_place(&mut self, method: &str, target: &str) -> Place {
+        if self.rows.len() > ENDPOINTS_MAX {
+            return OTHER;
+        }
+        let Ok(endpoint) = Endpoint::named(method, &self.route) else { return OTHER };
+        let place = self.rows.len() as u16;
+        let mut row = Row::new(endpoint, routes::is_file(target));
+        row.rule = self.rulebook.rule(method, &self.route);
+        self.rows.push(row);
+        self.places.insert(self.key.as_str().into(), place);
+        Place(place)
+    }
+}
+
+impl Place {
+    fn at(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl Row {
+    fn new(endpoint: Endpoint, is_file: bool) -> Self {
+        Self {
+            endpoint: Rc::new(endpoint),
+            is_file,
+            in_flight: 0,
+            told_in_flight: 0,
+            golden: GoldenMetrics::default(),
+            recent: Recent::default(),
+            rule: None,
+        }
+    }
+
+    fn collect(&mut self) -> Option<EndpointReport> {
+        // What is under way is told each time, because the house adds up what all workers tell at one time.
+        if self.golden.is_empty() && self.in_flight == 0 && self.told_in_flight == 0 {
+            return None;
+        }
+        self.told_in_flight = self.in_flight;
+        let golden = self.golden.clone();
+        self.golden.clear();
+        Some(EndpointReport {
+            endpoint: Endpoint::clone(&self.endpoint),
+            is_file: self.is_file,
+            in_flight: self.in_flight,
+            golden,
+            recent: self.recent.take(),
+        })
+    }
+}
+
+impl From<&Finished<'_>> for Exchange {
+    fn from(finished: &Finished<'_>) -> Self {
+        let mut exchange = Self::default();
+        recent::write(&mut exchange, finished);
+        exchange
+    }
+}
+
+#[cfg(test)]
+mod tests;

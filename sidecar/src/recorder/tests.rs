@@ -1,0 +1,81 @@
+//! Proofs that nothing is lost, doubled, or without a bound.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mesh::endpoint::Endpoint;
+use mesh::rule::{Action, Rule, Selector};
+
+use crate::recorder::{ENDPOINTS_MAX, Finished, Recorder};
+
+fn finished(path: &str, status: u16, took_us: u64) -> Finished<'_> {
+    Finished { path, started_ms: 1, took_us, status, reason: "", bytes_in: 1, bytes_out: 2, rule: None }
+}
+
+fn exchange(recorder: &mut Recorder, method: &str, path: &str, status: u16, took_us: u64) {
+    let (place, _) = recorder.place(method, path, Instant::now());
+    recorder.begin(place);
+    recorder.finish(place, &finished(path, status, took_us));
+}
+
+#[test]
+fn what_was_collected_is_not_told_again() {
+    let mut recorder = Recorder::default();
+    exchange(&mut recorder, "GET", "/users/1?q", 200, 10);
+    exchange(&mut recorder, "GET", "/users/2", 500, 30);
+    let told = recorder.collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].endpoint, Endpoint::named("GET", "/users/{id}").unwrap());
+    assert_eq!((told[0].golden.hits, told[0].golden.total_us, told[0].golden.max_us), (2, 40, 30));
+    let paths: Vec<&str> = told[0].recent.iter().map(|exchange| exchange.path.as_str()).collect();
+    assert_eq!(paths, ["/users/2", "/users/1"]);
+    assert_eq!(recorder.collect(), []);
+}
+
+#[test]
+fn an_exchange_under_way_is_told_until_it_has_ended() {
+    let mut recorder = Recorder::default();
+    let (place, _) = recorder.place("GET", "/slow", Instant::now());
+    recorder.begin(place);
+    assert_eq!(recorder.collect()[0].in_flight, 1);
+    assert_eq!(recorder.collect()[0].in_flight, 1);
+    recorder.finish(place, &finished("/slow", 200, 5));
+    assert_eq!(recorder.collect()[0].in_flight, 0);
+    assert_eq!(recorder.collect(), []);
+}
+
+#[test]
+fn endpoints_over_the_limit_share_one_place() {
+    let mut recorder = Recorder::default();
+    for n in 0..10_000 {
+        exchange(&mut recorder, "GET", &format!("/p/x{n}y"), 200, 1);
+    }
+    let told = recorder.collect();
+    assert_eq!(told.len(), ENDPOINTS_MAX + 1);
+    let other = told.iter().find(|report| report.endpoint.is_other()).unwrap();
+    assert_eq!(other.golden.hits, 10_000 - ENDPOINTS_MAX as u64);
+}
+
+#[test]
+fn a_rule_is_found_for_an_old_a_new_and_an_overflowing_endpoint() {
+    let rule = |route: &str| Rule {
+        id: route.to_owned(),
+        selector: Selector { namespace: "default".into(), service: "web".into(), pods: vec![] },
+        endpoint: Endpoint::named("GET", route).unwrap(),
+        action: Action::Disable { status: 503 },
+        expires_ms: None,
+        by: String::new(),
+        reason: String::new(),
+    };
+    let mut recorder = Recorder::default();
+    exchange(&mut recorder, "GET", "/old", 200, 1);
+    recorder.obey(&Arc::new(vec![rule("/old"), rule("/new"), rule("/late")]), Instant::now(), 0);
+    let id = |recorder: &mut Recorder, path: &str| recorder.place("GET", path, Instant::now()).1.map(|rule| rule.id.to_string());
+    assert_eq!(id(&mut recorder, "/old").as_deref(), Some("/old"));
+    assert_eq!(id(&mut recorder, "/new").as_deref(), Some("/new"));
+    (0..300).for_each(|n| exchange(&mut recorder, "GET", &format!("/p/x{n}y"), 200, 1));
+    assert_eq!(id(&mut recorder, "/late").as_deref(), Some("/late"));
+    assert_eq!(recorder.place("POST", "/old", Instant::now()).1.map(|rule| rule.id.to_string()), None);
+    recorder.obey(&Arc::new(vec![]), Instant::now(), 0);
+    assert_eq!(id(&mut recorder, "/old"), None);
+}

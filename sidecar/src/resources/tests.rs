@@ -1,0 +1,110 @@
+//! Proofs by texts that kernels wrote, and one look at the machine that runs the test.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::resources::source::{Memory, Source};
+use crate::resources::{CpuTimes, Meter, cores, parse};
+
+const MIB: u64 = 1024 * 1024;
+
+fn written(folder: &Path, files: &[(&str, &str)]) {
+    fs::create_dir_all(folder).unwrap();
+    for (name, text) in files {
+        fs::write(folder.join(name), text).unwrap();
+    }
+}
+
+#[test]
+fn a_container_on_cgroup_v2_is_measured_by_its_own_group() {
+    let root = tempfile::tempdir().unwrap();
+    written(
+        root.path(),
+        &[
+            ("memory.current", "73400320\n"),
+            ("memory.max", "134217728\n"),
+            ("memory.stat", "anon 41943040\nfile 20971520\ninactive_anon 0\ninactive_file 10485760\nactive_file 1\n"),
+            ("cpu.stat", "usage_usec 1500000\nuser_usec 1000000\nsystem_usec 500000\nnr_periods 3\n"),
+            ("cpu.max", "50000 100000\n"),
+        ],
+    );
+    let source = Source::found_below(root.path(), "0::/\n");
+    assert_eq!(source, Source::V2(root.path().to_owned()));
+    let memory = source.memory();
+    assert_eq!((memory.used, memory.limit), (60 * MIB, 128 * MIB));
+    assert_eq!(source.cpu_used_us(), 1_500_000);
+    assert_eq!(source.cpu_limit_milli(), 500);
+}
+
+#[test]
+fn a_group_below_the_mount_is_found_by_its_path() {
+    let root = tempfile::tempdir().unwrap();
+    let own = root.path().join("system.slice/web.service");
+    written(&own, &[("memory.current", "4096"), ("memory.max", "max")]);
+    let source = Source::found_below(root.path(), "0::/system.slice/web.service\n");
+    assert_eq!(source, Source::V2(own));
+    assert_eq!(source.memory().limit, 0);
+    assert_eq!(source.cpu_limit_milli(), 0, "a group without the cpu controller has no limit");
+}
+
+#[test]
+fn a_container_on_cgroup_v1_is_measured_by_its_three_groups() {
+    let root = tempfile::tempdir().unwrap();
+    written(
+        &root.path().join("memory/pod/web"),
+        &[
+            ("memory.usage_in_bytes", "73400320\n"),
+            ("memory.limit_in_bytes", "134217728\n"),
+            ("memory.stat", "cache 1\ninactive_file 7\ntotal_inactive_file 10485760\n"),
+        ],
+    );
+    written(&root.path().join("cpu"), &[("cpu.cfs_quota_us", "150000\n"), ("cpu.cfs_period_us", "100000\n")]);
+    written(&root.path().join("cpuacct"), &[("cpuacct.usage", "2000000000\n")]);
+    let source = Source::found_below(root.path(), "5:memory:/pod/web\n2:cpu,cpuacct:/pod/web\n0::/\n");
+    let memory = source.memory();
+    assert_eq!((memory.used, memory.limit), (60 * MIB, 128 * MIB));
+    assert_eq!((source.cpu_used_us(), source.cpu_limit_milli()), (2_000_000, 1500));
+
+    fs::write(root.path().join("memory/pod/web/memory.limit_in_bytes"), "9223372036854771712\n").unwrap();
+    fs::write(root.path().join("cpu/cpu.cfs_quota_us"), "-1\n").unwrap();
+    assert_eq!((source.memory().limit, source.cpu_limit_milli()), (0, 0), "both spellings of no limit");
+}
+
+#[test]
+fn without_control_groups_the_process_itself_is_measured() {
+    let root = tempfile::tempdir().unwrap();
+    let source = Source::found_below(root.path(), "");
+    assert_eq!(source, Source::Process);
+    let Memory { used, limit, machine } = source.memory();
+    assert!(used > MIB && machine > used, "{used} of {machine}");
+    assert_eq!(limit, 0);
+}
+
+#[test]
+fn a_programs_name_with_brackets_does_not_shift_its_times() {
+    let stat = "42 (a) b) S 1 42 42 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 1 0 1 1 1 1";
+    assert_eq!(parse::process_cpu_us(stat), 2_000_000);
+    assert_eq!(parse::process_cpu_us(""), 0);
+}
+
+#[test]
+fn processors_are_told_of_as_the_seeds_do() {
+    let stat = "cpu  20 0 5 30 0 0 0 0 0 0\ncpu0 12 1 3 14 0 0 0 0 0 0\ncpu1 8 0 2 16 0 0 0 0 0 0\nintr 1 2\n";
+    let cpuinfo = "processor\t: 0\nmodel name\t: Intel Xeon\ncpu MHz\t\t: 2596.6\n\nprocessor\t: 1\nmodel name\t: Intel Xeon\n";
+    let cpus = cores::listed(stat, cpuinfo);
+    assert_eq!(cpus.len(), 2);
+    assert_eq!((cpus[0].model.as_str(), cpus[0].speed, cpus[1].speed), ("Intel Xeon", 2597, 0));
+    assert_eq!(cpus[0].times, CpuTimes { user: 120, nice: 10, sys: 30, idle: 140 });
+}
+
+#[test]
+fn this_machine_can_be_measured() {
+    let mut meter = Meter::new();
+    let start = Instant::now();
+    let first = meter.measure(start);
+    assert!(first.resources.memory_bytes > 0 && first.machine.total_memory > first.machine.free_memory);
+    assert_eq!(first.resources.cpu_milli, 0, "nothing to compare the first measurement with");
+    assert!(!first.machine.cpus.is_empty());
+    meter.measure(start + Duration::from_secs(1));
+}

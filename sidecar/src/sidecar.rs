@@ -1,0 +1,242 @@
+//! Joins the parts of a sidecar: starts them in order, lets traffic in, and drains them in the reverse order.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::convert::greeting::Greeting;
+use socket2::{Domain, Socket, Type};
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::Admin;
+use crate::admin::readiness::Readiness;
+use crate::config;
+use crate::decorator::Decorator;
+use crate::forwarding::Forwarding;
+use crate::identity::{Identity, workers_for};
+use crate::ledger::books::Books;
+use crate::link::Link;
+use crate::link::dial::ControlPlane;
+use crate::link::meter::LinkMeter;
+use crate::protocol::Protocol;
+use crate::resources::Meter;
+use crate::stats;
+use crate::target::Target;
+use crate::timeouts::Timeouts;
+use crate::worker::Workers;
+use crate::worker::options::TunnelOptions;
+
+/// How long traffic waits for the first rules. An endpoint that is turned off should not be open for a moment whenever
+/// a pod starts; but a control plane that is away must not keep pods away, and two seconds nobody notices in a start.
+const FIRST_RULES_MAX: Duration = Duration::from_secs(2);
+
+/// Connections that wait in the kernel until they are accepted, at the start above all.
+const BACKLOG: i32 = 1024;
+
+/// What a sidecar needs to know. Several can run in one process.
+pub struct Options {
+    /// Who it is.
+    pub identity: Identity,
+    /// Where the service listens.
+    pub target: Target,
+    /// What connections are taken for.
+    pub protocol: Protocol,
+    /// The control plane, if there is one.
+    pub control_plane: Option<ControlPlane>,
+    /// Worker threads; otherwise as many as the processor limit allows.
+    pub workers: Option<usize>,
+    /// Paths that no rule may turn off.
+    pub protected: Vec<String>,
+    /// Behaviour put around the service, in the order in which requests meet it.
+    pub decorators: Vec<Arc<dyn Decorator>>,
+    /// How long each part of an exchange may take.
+    pub timeouts: Timeouts,
+    /// What the service is told of the downstream.
+    pub forwarding: Forwarding,
+    /// Downstream connections held at once; otherwise as many as descriptors allow.
+    pub connections_max: Option<u32>,
+    /// How often the seeds' JSON is printed on standard output, if it is.
+    pub stats_log: Option<Duration>,
+    /// How long traffic is still accepted once a drain has begun.
+    pub drain_grace: Duration,
+    /// How long exchanges under way may then take to finish.
+    pub drain_timeout: Duration,
+}
+
+/// The two ports, bound by whoever starts the sidecar.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Where the traffic arrives.
+    pub traffic: TcpListener,
+    /// Where health, metrics and statistics are asked for.
+    pub admin: TcpListener,
+}
+
+impl Options {
+    /// A sidecar in front of `target`, alone and with the defaults of the program.
+    pub fn new(identity: Identity, target: impl Into<Target>) -> Self {
+        Self {
+            identity,
+            target: target.into(),
+            protocol: Protocol::default(),
+            control_plane: None,
+            workers: None,
+            protected: config::protected(),
+            decorators: Vec::new(),
+            timeouts: Timeouts::default(),
+            forwarding: Forwarding::default(),
+            connections_max: None,
+            stats_log: None,
+            drain_grace: config::DRAIN_GRACE,
+            drain_timeout: config::DRAIN_TIMEOUT,
+        }
+    }
+}
+
+impl Listeners {
+    /// Binds both ports; 0 takes a free one.
+    pub fn bind(traffic: SocketAddr, admin: SocketAddr) -> anyhow::Result<Self> {
+        Ok(Self { traffic: listener(traffic)?, admin: listener(admin)? })
+    }
+}
+
+/// Runs a sidecar until it is drained.
+///
+/// The order at the start, so that a pod which comes late never answers what is turned off:
+/// the ports are bound (connections begin to wait in the kernel's backlog), the link dials, the first set of rules is
+/// obeyed by every worker, and only then traffic is let in. Without a control plane, or with one that says nothing
+/// within [`FIRST_RULES_MAX`], traffic is let in all the same.
+pub async fn run(options: Options, listeners: Listeners, drain: CancellationToken) -> anyhow::Result<()> {
+    let meter = Meter::new();
+    let count = options.workers.unwrap_or_else(|| workers_for(meter.cpu_limit_milli()));
+    let tunnel = TunnelOptions {
+        target: options.target.clone(),
+        protocol: options.protocol,
+        decorators: options.decorators.clone(),
+        timeouts: options.timeouts,
+        forwarding: options.forwarding,
+        connections_max: options.connections_max,
+    };
+    let workers = Arc::new(Workers::start(count, listeners.traffic, tunnel)?);
+    let (books, bookkeeper) = Books::open(meter);
+    let mut house = House::default();
+    house.keepers.spawn(bookkeeper.run(Arc::clone(&workers), house.keepers_leave.clone()));
+    let meter = Arc::<LinkMeter>::default();
+    let open = CancellationToken::new();
+    house.admit(
+        Admin {
+            workload: Arc::new(options.identity.workload.clone()),
+            books: books.clone(),
+            link: Arc::clone(&meter),
+            workers: Arc::clone(&workers),
+            readiness: Arc::new(Readiness::new(options.target, open.clone(), drain.clone())),
+        },
+        listeners.admin,
+    );
+    if let Some(interval) = options.stats_log {
+        let pod = options.identity.workload.pod.clone();
+        house.tellers.spawn(stats::print(books.clone(), pod, interval, house.tellers_leave.clone()));
+    }
+    if let Some(control_plane) = options.control_plane {
+        let (first_rules, have_come) = oneshot::channel();
+        let Identity { workload, epoch } = options.identity;
+        let greeting = Greeting { workload, epoch, session: 0, protected: options.protected };
+        let workers = Arc::clone(&workers);
+        let link = Link { control_plane, greeting, books, workers, meter, first_rules: Some(first_rules) };
+        house.tellers.spawn(link.run(house.tellers_leave.clone()));
+        drain.run_until_cancelled(wait_for(have_come)).await;
+    }
+    workers.open().await;
+    open.cancel();
+    house.watch_until(&drain).await;
+
+    // From here on nothing is ready any more: `drain` itself tells so. Load balancers need the grace to hear of it.
+    tracing::info!("draining: accepting for another {:?}", options.drain_grace);
+    workers.leave().await;
+    tokio::time::sleep(options.drain_grace).await;
+    workers.drain(options.drain_timeout).await;
+    house.leave().await;
+    tracing::info!("drained");
+    Ok(())
+}
+
+/// The tasks that keep house. They leave in two groups: those who tell the last numbers need those who keep them.
+#[derive(Default)]
+struct House {
+    tellers: JoinSet<()>,
+    tellers_leave: CancellationToken,
+    keepers: JoinSet<()>,
+    keepers_leave: CancellationToken,
+}
+
+impl House {
+    /// Opens the admin port, which stays open until the end: the kubelet and Prometheus ask during a drain, too.
+    fn admit(&mut self, admin: Admin, listener: TcpListener) {
+        let leave = self.keepers_leave.clone();
+        self.keepers.spawn(async move {
+            if let Err(why) = admin.run(listener, leave).await {
+                tracing::error!("the admin port is closed: {why:#}");
+            }
+        });
+    }
+
+    /// Traffic does not depend on any of these tasks, so one that dies is told of and the tunnel goes on.
+    async fn watch_until(&mut self, drain: &CancellationToken) {
+        loop {
+            tokio::select! {
+                Some(ended) = self.tellers.join_next() => tell_of(ended),
+                Some(ended) = self.keepers.join_next() => tell_of(ended),
+                () = drain.cancelled() => return,
+            }
+        }
+    }
+
+    async fn leave(mut self) {
+        self.tellers_leave.cancel();
+        while let Some(ended) = self.tellers.join_next().await {
+            tell_of(ended);
+        }
+        self.keepers_leave.cancel();
+        while let Some(ended) = self.keepers.join_next().await {
+            tell_of(ended);
+        }
+    }
+}
+
+fn tell_of(ended: Result<(), JoinError>) {
+    if let Err(why) = ended {
+        tracing::error!("a part of the sidecar has ended, and traffic goes on without it: {why}");
+    }
+}
+
+async fn wait_for(first_rules: oneshot::Receiver<()>) {
+    if tokio::time::timeout(FIRST_RULES_MAX, first_rules).await.is_err() {
+        tracing::warn!("no rules within {FIRST_RULES_MAX:?}: letting traffic in without");
+    }
+}
+
+fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
+        // An address of IPv6 that means all addresses means those of IPv4, too, whatever the machine's default is.
+        if let SocketAddr::V6(address) = address {
+            socket.set_only_v6(!address.ip().is_unspecified())?;
+        }
+        // A port whose last owner has just left can be bound at once.
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(TcpListener::from(socket))
+    };
+    bound().map_err(|why: io::Error| match why.kind() {
+        io::ErrorKind::AddrInUse => anyhow::anyhow!("port {} on {} is taken", address.port(), address.ip()),
+        _ => anyhow::Error::new(why).context(format!("listen on {address}")),
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

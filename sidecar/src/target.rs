@@ -1,0 +1,106 @@
+//! Where the service listens: an address, or a Unix socket's path.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::stream::Stream;
+
+/// Bytes of a Unix socket's path that the kernel takes, its end included (unix(7)).
+const PATH_BYTES_MAX: usize = 108;
+
+/// The service's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+/// Why a text names no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an address such as 127.0.0.1:8087, [::1]:8087 or unix:/run/app.sock")]
+pub struct NoTarget;
+
+impl Target {
+    /// Makes a connection.
+    pub async fn connect(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(address) => TcpStream::connect(address).await.map(Stream::from),
+            Self::Unix(path) => UnixStream::connect(path).await.map(Stream::from),
+        }
+    }
+
+    /// What stands in for the Host that an HTTP/1.0 downstream has not named.
+    pub fn host(&self) -> String {
+        match self {
+            Self::Tcp(address) => address.to_string(),
+            Self::Unix(_) => "localhost".to_owned(),
+        }
+    }
+
+    /// The port, if it is one.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(address) => Some(address.port()),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
+impl std::str::FromStr for Target {
+    type Err = NoTarget;
+
+    fn from_str(text: &str) -> Result<Self, NoTarget> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            let is_path = path.starts_with('/') && path.len() < PATH_BYTES_MAX;
+            return if is_path { Ok(Self::Unix(path.into())) } else { Err(NoTarget) };
+        }
+        // The one name whose address is the same on every machine.
+        let address = match text.strip_prefix("localhost:") {
+            Some(port) => SocketAddr::from(([127, 0, 0, 1], port.parse().map_err(|_| NoTarget)?)),
+            None => text.parse().map_err(|_| NoTarget)?,
+        };
+        if address.port() == 0 || address.ip().is_unspecified() { Err(NoTarget) } else { Ok(Self::Tcp(address)) }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_apart_from_junk() {
+        for (text, said) in [
+            ("127.0.0.1:8087", "127.0.0.1:8087"),
+            ("[::1]:8087", "[::1]:8087"),
+            ("localhost:80", "127.0.0.1:80"),
+            ("unix:/run/app.sock", "unix:/run/app.sock"),
+        ] {
+            assert_eq!(text.parse::<Target>().unwrap().to_string(), said);
+        }
+        let long = format!("unix:/{}", "a".repeat(PATH_BYTES_MAX));
+        for junk in ["", "8087", "::1:8087x", "127.0.0.1:0", "0.0.0.0:80", "unix:", "unix:app.sock", "shop:80", &long] {
+            assert!(junk.parse::<Target>().is_err(), "{junk}");
+        }
+    }
+}

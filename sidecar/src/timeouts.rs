@@ -1,0 +1,33 @@
+//! How long each part of an exchange may take before the sidecar gives up on it.
+
+use std::time::Duration;
+
+/// The times. What is `None` may take as long as it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until the service accepts a connection.
+    pub connect: Duration,
+    /// Until a request's head is whole, from its first byte.
+    pub head: Duration,
+    /// Between two requests of one connection.
+    pub idle: Duration,
+    /// Until the answer's first byte, from the request's head.
+    pub answer: Option<Duration>,
+    /// Until the answer's last byte, from the request's head.
+    pub exchange: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            // The service is on the same machine.
+            connect: Duration::from_secs(1),
+            // Longer is a very slow network, or somebody who holds connections.
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            // How long an answer is worth waiting for only the service and its callers know.
+            answer: None,
+            exchange: None,
+        }
+    }
+}

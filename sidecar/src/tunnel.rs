@@ -1,0 +1,228 @@
+//! Serves one downstream connection: reads each request's head, decides, and sees the exchange through.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Instant;
+
+use bytes::Bytes;
+use mesh::golden::CLIENT_GONE;
+use tokio::net::TcpStream;
+
+use crate::decorator::Answer;
+use crate::head::Fault;
+use crate::head::response::Asked;
+use crate::head::write::Persistence;
+use crate::http2;
+use crate::protocol::Looks;
+use crate::tunnel::exchange::{Exchange, Keeps, Repeatable};
+use crate::tunnel::opening::Opening;
+use crate::tunnel::passage::Guard;
+use crate::tunnel::peer::Peer;
+use crate::tunnel::refusal::Reader;
+use crate::tunnel::relay::{Relay, Relayed};
+use crate::tunnel::upgraded::Upgraded;
+use crate::upstream::{Care, Upstream, is_quiet};
+use crate::watch::Watch;
+use crate::worker::state::Worker;
+
+mod answer;
+mod begin;
+pub mod decorators;
+pub mod exchange;
+mod last_stop;
+pub mod opening;
+mod passage;
+pub mod peer;
+pub mod refusal;
+pub mod relay;
+mod unsent;
+pub mod upgraded;
+
+/// A downstream's connection.
+struct Tunnel {
+    worker: Rc<Worker>,
+    downstream: Peer,
+    /// What the service is told of this connection with each request, as lines of a head.
+    forwarded: Box<str>,
+    watch: Rc<Watch>,
+    exchange: Option<Box<Exchange>>,
+    opening: Opening,
+}
+
+/// What a request's head has led to.
+enum Begun {
+    /// It is to be carried to the service.
+    Forward,
+    /// It is answered here.
+    Answer(Answer, Persistence),
+    /// It is none: this is the answer, and the end.
+    Refuse(Fault, Asked),
+    /// The connection begins with something that is not HTTP/1.
+    Other(Looks),
+    /// The connection begins with nothing.
+    Silence,
+    /// There is no request.
+    Close,
+}
+
+/// What follows an exchange.
+enum Next {
+    Request,
+    /// Close, but let the downstream read what it was sent.
+    Linger,
+    Close,
+    /// Close so that it cannot be taken for a proper end.
+    Reset,
+}
+
+/// Serves a downstream's connection until it is closed.
+pub async fn serve(worker: Rc<Worker>, stream: TcpStream) {
+    let watch = worker.watches.add();
+    poll_fn(|cx| {
+        watch.register(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let (opening, silence) = Opening::of(&worker);
+    watch.arm(Instant::now() + silence);
+    let forwarding = worker.forwarding();
+    let address = if forwarding.names_the_downstream() { stream.peer_addr().ok() } else { None };
+    let forwarded = forwarding.lines(address);
+    let mut tunnel = Tunnel { worker, downstream: Peer::new(stream), forwarded, watch, exchange: None, opening };
+    let mut next = tunnel.open().await;
+    loop {
+        match next {
+            Next::Request => next = tunnel.exchange().await,
+            Next::Linger => return tunnel.linger().await,
+            Next::Close => return,
+            Next::Reset => return tunnel.downstream.reset_on_close(),
+        }
+    }
+}
+
+impl Tunnel {
+    /// One request and its response.
+    async fn exchange(&mut self) -> Next {
+        match poll_fn(|cx| self.poll_begin(cx)).await {
+            Begun::Forward => self.forward().await,
+            Begun::Answer(answer, persistence) => self.answer(&answer, persistence).await,
+            Begun::Refuse(fault, asked) => {
+                self.worker.count_refused();
+                let mut answer = refusal::of_request(fault, self.reader());
+                if asked == Asked::HeadOnly {
+                    answer.body = Bytes::new();
+                }
+                self.answer(&answer, Persistence::Close).await
+            }
+            // Boxed, because they are rare and large, and each connection would have room for them.
+            Begun::Other(Looks::Http2) => {
+                Box::pin(http2::serve(&self.worker, &mut self.downstream, &self.watch, &self.forwarded)).await;
+                Next::Linger
+            }
+            Begun::Other(_) => Box::pin(self.pass(None, Guard::On)).await,
+            Begun::Silence => Box::pin(self.listen()).await,
+            Begun::Close => Next::Close,
+        }
+    }
+
+    /// Carries the request to the service, and the response back.
+    async fn forward(&mut self) -> Next {
+        let worker = Rc::clone(&self.worker);
+        let repeatable = self.exchange.as_ref().is_some_and(|exchange| exchange.repeatable == Repeatable::Yes);
+        let mut pooled = worker.upstreams.take(if repeatable { Care::Usual } else { Care::Utmost });
+        loop {
+            let mut upstream = match pooled.take() {
+                Some(upstream) => upstream,
+                None => match worker.upstreams.connect(worker.timeouts().connect).await {
+                    Ok(upstream) => upstream,
+                    Err(error) => return self.fail(&refusal::of_connect(&error, self.reader())).await,
+                },
+            };
+            let Self { exchange: Some(exchange), downstream, watch, .. } = self else { return Next::Close };
+            let mut relay = Relay::new(&worker, exchange, downstream, &mut upstream, watch);
+            let relayed = relay.run().await;
+            let (persistence, reusable) = (relay.persistence(), relay.is_upstream_reusable());
+            if relayed == Relayed::Whole {
+                worker.note_http();
+            }
+            match relayed {
+                Relayed::Stale => {}
+                Relayed::Whole if reusable => {
+                    let now = Instant::now();
+                    worker.upstreams.give_back(upstream.peer, now);
+                    return self.finish(persistence, now);
+                }
+                _ => return self.conclude(relayed, persistence, upstream).await,
+            }
+        }
+    }
+
+    /// Everything but the usual end of an exchange.
+    async fn conclude(&mut self, relayed: Relayed, persistence: Persistence, upstream: Upstream) -> Next {
+        match relayed {
+            Relayed::Whole => self.finish(persistence, Instant::now()),
+            Relayed::Upgraded => {
+                self.watch.disarm(); // It may now go on for days.
+                let (worker, exchange) = (Rc::clone(&self.worker), self.exchange.as_mut());
+                if let Some(exchange) = exchange {
+                    Upgraded::new(&worker, exchange, &mut self.downstream, upstream.peer).run().await;
+                }
+                self.finish(Persistence::Close, Instant::now());
+                Next::Close
+            }
+            Relayed::Stale | Relayed::Reset => self.fail(&refusal::reset(self.reader())).await,
+            Relayed::TimedOut => self.fail(&refusal::timed_out(self.reader())).await,
+            Relayed::Unintelligible(why) => self.fail(&refusal::unintelligible(why, self.reader())).await,
+            Relayed::Malformed(why) => self.answer_or_reset(&refusal::of_request(Fault::bad(why), self.reader())).await,
+            Relayed::BrokenOff => {
+                // The downstream has seen another status, but no whole answer: the service has failed.
+                if let Some(exchange) = &mut self.exchange {
+                    exchange.answered(502, "");
+                }
+                self.finish(Persistence::Close, Instant::now());
+                Next::Reset
+            }
+            Relayed::Gone => {
+                self.gone();
+                Next::Reset
+            }
+        }
+    }
+
+    /// Who reads what is answered; nobody is known before there is a head.
+    fn reader(&self) -> Reader {
+        self.exchange.as_ref().map_or(Reader::Program, |exchange| exchange.reader)
+    }
+
+    /// Counts the exchange, and tells what follows.
+    fn finish(&mut self, persistence: Persistence, now: Instant) -> Next {
+        let is_the_last =
+            self.exchange.as_ref().is_some_and(|exchange| exchange.keeps == Keeps::Declined && exchange.body.is_done());
+        if let Some(exchange) = self.exchange.take() {
+            self.worker.finish(exchange, now);
+        }
+        if persistence == Persistence::Close {
+            // A downstream that has asked for the end, and has sent nothing after that, loses nothing by it.
+            let is_silent = is_the_last && !self.downstream.has_carry() && is_quiet(self.downstream.stream());
+            return if is_silent { Next::Close } else { Next::Linger };
+        }
+        self.watch.arm(now + self.worker.timeouts().idle);
+        Next::Request
+    }
+
+    /// The downstream has left: what it was answered, it was not.
+    fn gone(&mut self) {
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.answered(CLIENT_GONE, "");
+            self.worker.finish(exchange, Instant::now());
+        }
+    }
+}
+
+impl Drop for Tunnel {
+    /// A connection that ends within an exchange, by a panic or because its worker does, is counted all the same.
+    fn drop(&mut self) {
+        self.gone();
+    }
+}

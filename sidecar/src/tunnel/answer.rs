@@ -1,0 +1,99 @@
+//! Sends the sidecar's own answers, and closes a connection so that they arrive.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use crate::decorator::{Answer, reason_of};
+use crate::head::Version;
+use crate::head::response::Asked;
+use crate::head::write::{self, Persistence};
+use crate::tunnel::exchange::Keeps;
+use crate::tunnel::{Next, Tunnel};
+use crate::worker::state::Scratch;
+
+/// How long a downstream may take to read the answer after which its connection is closed,
+/// while the rest of what it sends is thrown away. Closing at once could destroy the answer on its way
+/// (RFC 9112, section 9.6).
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bytes thrown away meanwhile.
+const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+impl Tunnel {
+    /// The service has failed: says so, unless a part of its answer is already through.
+    pub(super) async fn fail(&mut self, answer: &Answer) -> Next {
+        let keeps = self.exchange.as_ref().is_some_and(|exchange| exchange.keeps == Keeps::Yes && exchange.body.is_done());
+        let version = self.exchange.as_ref().map_or(Version::Http11, |exchange| exchange.version);
+        if keeps && !self.worker.is_draining() {
+            return self.answer(answer, write::kept(version)).await;
+        }
+        self.answer_or_reset(answer).await
+    }
+
+    pub(super) async fn answer_or_reset(&mut self, answer: &Answer) -> Next {
+        if self.exchange.as_ref().is_some_and(|exchange| exchange.status != 0) {
+            self.finish(Persistence::Close, Instant::now());
+            return Next::Reset;
+        }
+        self.answer(answer, Persistence::Close).await
+    }
+
+    /// Sends an answer of the sidecar's own.
+    pub(super) async fn answer(&mut self, answer: &Answer, persistence: Persistence) -> Next {
+        let head_only = self.exchange.as_ref().is_some_and(|exchange| exchange.asked == Asked::HeadOnly);
+        let body = if head_only { write::Body::Withheld } else { write::Body::Sent };
+        if let Some(exchange) = &mut self.exchange {
+            exchange.answered(answer.status, reason_of(answer.status));
+            exchange.bytes_out += if head_only { 0 } else { answer.body.len() as u64 };
+        }
+        let worker = Rc::clone(&self.worker);
+        let mut is_written = false;
+        let sent = poll_fn(|cx| {
+            if !std::mem::replace(&mut is_written, true) {
+                let Scratch { output, .. } = &mut *worker.scratch.borrow_mut();
+                output.clear();
+                write::answer(output, answer, body, persistence);
+                if let Err(error) = self.downstream.send(cx, output, &[]) {
+                    return Poll::Ready(Err(error));
+                }
+            }
+            self.downstream.poll_flush(cx)
+        })
+        .await;
+        if sent.is_err() {
+            self.gone();
+            return Next::Close;
+        }
+        self.finish(persistence, Instant::now())
+    }
+
+    /// Lets the downstream read what it was sent before the connection is closed.
+    pub(super) async fn linger(mut self) {
+        let worker = Rc::clone(&self.worker);
+        let mut bytes = 0;
+        let last = poll_fn(|cx| {
+            if worker.is_ending() {
+                return Poll::Ready(Ok(()));
+            }
+            if self.downstream.poll_shutdown(cx)?.is_pending() {
+                return Poll::Pending;
+            }
+            let scratch = &mut *worker.scratch.borrow_mut();
+            loop {
+                match self.downstream.poll_fill(cx, &mut scratch.input)? {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(filled) if filled.ended => return Poll::Ready(Ok::<(), io::Error>(())),
+                    Poll::Ready(filled) => bytes += filled.length,
+                }
+                if bytes > LINGER_BYTES_MAX {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        });
+        // It is over either way: the downstream has closed, or its time is up.
+        let _ = tokio::time::timeout(LINGER_TIMEOUT, last).await;
+    }
+}

@@ -1,0 +1,125 @@
+//! Reads a request's head, names its endpoint, and decides whether the service is asked.
+
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crate::body::{Body, To};
+use crate::decorator::Step;
+use crate::head::request::{self, RequestHead};
+use crate::head::response::Asked;
+use crate::head::write::{self, Persistence};
+use crate::head::{Fault, Framing, Parsed, slots};
+use crate::protocol::Looks;
+use crate::tunnel::exchange::{Keeps, Repeatable};
+use crate::tunnel::opening::Opening;
+use crate::tunnel::refusal::Reader;
+use crate::tunnel::{Begun, Tunnel, decorators, last_stop};
+use crate::upstream::is_quiet;
+
+impl Tunnel {
+    /// Reads until a head is there, and decides.
+    pub(super) fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Begun> {
+        let worker = Rc::clone(&self.worker);
+        let scratch = &mut *worker.scratch.borrow_mut();
+        loop {
+            let is_idle = !self.downstream.has_carry();
+            if self.watch.has_expired() {
+                if is_idle && self.opening == Opening::Silent {
+                    return Poll::Ready(Begun::Silence);
+                }
+                let fault = Fault { status: 408, why: "the head did not arrive in time" };
+                return Poll::Ready(if is_idle { Begun::Close } else { Begun::Refuse(fault, Asked::Whole) });
+            }
+            let filled = match self.downstream.poll_fill(cx, &mut scratch.input) {
+                // The kernel is asked, because the runtime may not have heard yet of a request that has arrived.
+                Poll::Pending if is_idle && worker.is_shut() && is_quiet(self.downstream.stream()) => {
+                    return Poll::Ready(Begun::Close);
+                }
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(Begun::Close),
+                Poll::Ready(Ok(filled)) if filled.length == 0 => return Poll::Ready(Begun::Close),
+                Poll::Ready(Ok(filled)) => filled,
+            };
+            let input = &scratch.input[..filled.length];
+            let mut slots = slots();
+            let parsed = request::parse(input, &mut slots);
+            let looks = if matches!(parsed, Parsed::Faulty(_)) { self.look(input) } else { Looks::Http1 };
+            match (parsed, looks) {
+                (Parsed::Complete(head, length), _) => return Poll::Ready(self.begin(&head, &input[length..])),
+                (Parsed::Faulty(_), Looks::Http2 | Looks::Foreign) => {
+                    self.downstream.keep_next(input);
+                    return Poll::Ready(Begun::Other(looks));
+                }
+                (Parsed::Partial, _) | (Parsed::Faulty(_), Looks::Http2Partial) if !filled.ended => {
+                    if is_idle {
+                        self.watch.arm(Instant::now() + worker.timeouts().head);
+                    }
+                    self.downstream.keep_partial(input);
+                }
+                (Parsed::Faulty(fault), _) => return Poll::Ready(Begun::Refuse(fault, request::asked(input))),
+                (Parsed::Partial, _) => {
+                    return Poll::Ready(Begun::Refuse(Fault::bad("the head broke off"), request::asked(input)));
+                }
+            }
+        }
+    }
+
+    /// Names the endpoint, and decides whether the service is asked. `rest` is what came behind the head.
+    fn begin(&mut self, head: &RequestHead<'_, '_>, rest: &[u8]) -> Begun {
+        self.watch.disarm();
+        self.opening = Opening::Later;
+        let worker = Rc::clone(&self.worker);
+        let now = Instant::now();
+        let (exchange, rule) = worker.begin(head.method, head.target, now);
+        // The tunnel holds it from the beginning, so that it is counted even if what follows panics.
+        let exchange = &mut **self.exchange.insert(exchange);
+        exchange.version = head.version;
+        exchange.asked = if head.method == "HEAD" { Asked::HeadOnly } else { Asked::Whole };
+        exchange.reader = if head.connectivity.accepts_html { Reader::Person } else { Reader::Program };
+        exchange.keeps = match head.is_persistent() {
+            true if worker.is_draining() => Keeps::No,
+            true => Keeps::Yes,
+            false => Keeps::Declined,
+        };
+        let decided = match rule {
+            Some(rule) => {
+                exchange.answered_by_rule(&rule.id);
+                Step::Answer(rule.answer(now))
+            }
+            None if head.forwards_left() == Some(0) => Step::Answer(last_stop::answer(head)),
+            None => decorators::before(&worker, &exchange.endpoint, head),
+        };
+        let forward = matches!(decided, Step::Forward);
+        if forward {
+            let via = worker.forwarding().via_line(head.version);
+            write::request(&mut exchange.wire, head, worker.host(), [&self.forwarded, via]);
+        }
+        let to = match head.framing {
+            _ if !forward => To::Nothing,
+            Framing::Chunked => To::Chunks,
+            _ => To::Plain,
+        };
+        exchange.body = Body::new(head.framing, to);
+        if head.connectivity.names_others {
+            exchange.body.drop_trailers();
+        }
+        let carried = exchange.body.carry(rest, &mut exchange.wire).map(|carried| (carried.consumed, carried.plain));
+        let Ok((consumed, plain)) = carried else {
+            return Begun::Refuse(Fault::bad("the body's chunks are malformed"), exchange.asked);
+        };
+        exchange.wire.extend_from_slice(plain);
+        self.downstream.keep_next(&rest[consumed..]);
+        exchange.wants_upgrade = head.connectivity.upgrade.is_some();
+        if head.is_idempotent() && exchange.body.is_done() {
+            exchange.repeatable = Repeatable::Yes;
+        }
+        match decided {
+            Step::Forward => Begun::Forward,
+            Step::Answer(answer) => {
+                let keeps = exchange.keeps == Keeps::Yes && exchange.body.is_done();
+                Begun::Answer(answer, if keeps { write::kept(exchange.version) } else { Persistence::Close })
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Tunnels a connection of which nothing is known, as one exchange of the endpoint `TCP /`.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use mesh::golden::CLIENT_GONE;
+
+use crate::head::Fault;
+use crate::head::write::Persistence;
+use crate::tunnel::peer::Peer;
+use crate::tunnel::refusal::{self, Reader};
+use crate::tunnel::upgraded::{Ended, Upgraded};
+use crate::tunnel::{Next, Tunnel};
+
+/// What stands for a method and a path where there are none.
+const METHOD: &str = "TCP";
+const PATH: &str = "/";
+
+/// The status of a connection that has done its work: it has none.
+const NO_STATUS: u16 = 0;
+
+/// Whether the service's first bytes are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// They are not: it is known that this is no HTTP.
+    Off,
+    /// It was only guessed. A service that answers in HTTP takes these bytes for a request, and nobody has judged it.
+    On,
+}
+
+impl Tunnel {
+    /// Passes bytes both ways until both sides have finished. The service is dialled at once if it was not before,
+    /// because it may be the one who speaks first.
+    pub(super) async fn pass(&mut self, upstream: Option<Peer>, guard: Guard) -> Next {
+        let worker = Rc::clone(&self.worker);
+        let now = Instant::now();
+        self.watch.disarm();
+        let (exchange, rule) = worker.begin(METHOD, PATH, now);
+        let exchange = self.exchange.insert(exchange);
+        if let Some(rule) = rule {
+            exchange.answered_by_rule(&rule.id);
+            exchange.answered(rule.answer(now).status, "");
+            return self.end_by_reset();
+        }
+        let upstream = match upstream {
+            Some(peer) => peer,
+            None => match worker.upstreams.connect(worker.timeouts().connect).await {
+                Ok(upstream) => upstream.peer,
+                Err(error) => {
+                    exchange.answered(refusal::of_connect(&error, Reader::Program).status, "");
+                    return self.end_by_reset();
+                }
+            },
+        };
+        let mut passage = Upgraded::new(&worker, exchange, &mut self.downstream, upstream);
+        if guard == Guard::On {
+            passage = passage.guarded();
+        }
+        let ended = passage.run().await;
+        self.conclude_passage(ended).await
+    }
+
+    async fn conclude_passage(&mut self, ended: Ended) -> Next {
+        let status = match ended {
+            Ended::Through => NO_STATUS,
+            Ended::ByDownstream | Ended::ByWorker => CLIENT_GONE,
+            Ended::ByService => 502,
+            Ended::IsHttp => {
+                self.worker.note_http();
+                let fault = Fault::bad("it is no HTTP, and the service speaks nothing else");
+                return self.answer(&refusal::of_request(fault, Reader::Program), Persistence::Close).await;
+            }
+        };
+        if let Some(exchange) = &mut self.exchange {
+            exchange.answered(status, "");
+        }
+        if ended == Ended::Through {
+            self.finish(Persistence::Close, Instant::now());
+            return Next::Close;
+        }
+        self.end_by_reset()
+    }
+
+    fn end_by_reset(&mut self) -> Next {
+        self.finish(Persistence::Close, Instant::now());
+        Next::Reset
+    }
+}

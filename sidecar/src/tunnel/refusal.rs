@@ -1,0 +1,94 @@
+//! The answers that the sidecar gives when there is none of the service, each with a word for why.
+
+use std::borrow::Cow;
+
+use crate::decorator::{Answer, reason_of};
+use crate::head::Fault;
+use crate::upstream::ConnectError;
+use crate::worker::seats::is_shortage;
+
+/// The field that tells such an answer from one of the service.
+const FIELD: &str = "X-Sitio-Error";
+
+/// Who reads an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// A browser, with somebody before it.
+    Person,
+    /// Anything else.
+    Program,
+}
+
+/// The downstream has sent something that is not carried.
+pub fn of_request(fault: Fault, reader: Reader) -> Answer {
+    answer(fault.status, "bad-request", format!("Sitio does not carry this request: {}.", fault.why), reader)
+}
+
+/// There is no connection to the service.
+pub fn of_connect(error: &ConnectError, reader: Reader) -> Answer {
+    match error {
+        ConnectError::Refused { source, .. } if is_shortage(source) => {
+            let detail = "This sidecar has no descriptor left for a connection to its service.".to_owned();
+            answer(503, "overloaded", detail, reader).with("Retry-After", "1")
+        }
+        ConnectError::Refused { address, .. } => {
+            let detail = format!("The service behind this sidecar does not listen at {address}. Is it running?");
+            answer(502, "upstream-connect", detail, reader)
+        }
+        ConnectError::Deadline { address, .. } => {
+            let detail = format!("The service behind this sidecar at {address} does not accept connections.");
+            answer(504, "upstream-timeout", detail, reader)
+        }
+    }
+}
+
+/// The service has closed the connection instead of answering.
+pub fn reset(reader: Reader) -> Answer {
+    let detail = "The service behind this sidecar closed the connection without an answer.";
+    answer(502, "upstream-reset", detail.to_owned(), reader)
+}
+
+/// The service has not answered in time.
+pub fn timed_out(reader: Reader) -> Answer {
+    let detail = "The service behind this sidecar did not answer in time.";
+    answer(504, "upstream-timeout", detail.to_owned(), reader)
+}
+
+/// The service's answer breaks the rules.
+pub fn unintelligible(why: &str, reader: Reader) -> Answer {
+    let detail = format!("The answer of the service behind this sidecar is not valid HTTP: {why}.");
+    answer(502, "upstream-protocol", detail, reader)
+}
+
+/// There are too many connections.
+pub fn overloaded() -> Answer {
+    let detail = "This sidecar has all the connections that it can hold.".to_owned();
+    answer(503, "overloaded", detail, Reader::Program).with("Retry-After", "1")
+}
+
+fn answer(status: u16, word: &'static str, detail: String, reader: Reader) -> Answer {
+    let title = reason_of(status);
+    let (kind, body) = match reader {
+        Reader::Person => ("text/html; charset=utf-8", page(status, title, &detail)),
+        Reader::Program => ("application/problem+json", problem(status, title, word, &detail)),
+    };
+    let fields = vec![("Content-Type", Cow::Borrowed(kind)), ("Cache-Control", "no-store".into())];
+    Answer { status, fields, body: body.into() }.with(FIELD, word)
+}
+
+/// RFC 9457.
+fn problem(status: u16, title: &str, word: &str, detail: &str) -> String {
+    let problem = serde_json::json!({
+        "type": "about:blank", "title": title, "status": status, "detail": detail, "error": word,
+    });
+    format!("{problem}\n")
+}
+
+/// `detail` is ours and holds nothing that a stranger has sent, so it needs no escaping.
+fn page(status: u16, title: &str, detail: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{status} {title}</title></head>\n\
+         <body><h1>{title}</h1><p>{detail}</p></body>\n</html>\n"
+    )
+}

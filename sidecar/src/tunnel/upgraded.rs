@@ -1,0 +1,148 @@
+//! Passes bytes both ways between two peers whose protocol is not HTTP, or is not any more.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use crate::protocol::{Greeting, greeting};
+use crate::tunnel::exchange::Exchange;
+use crate::tunnel::passage::Guard;
+use crate::tunnel::peer::Peer;
+use crate::worker::state::{Scratch, Worker};
+
+/// A connection that was upgraded, such as a WebSocket, or never spoke HTTP.
+pub struct Upgraded<'a> {
+    worker: &'a Worker,
+    exchange: &'a mut Exchange,
+    downstream: &'a mut Peer,
+    upstream: Peer,
+    guard: Guard,
+    up: Flow,
+    down: Flow,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Both sides have finished.
+    Through,
+    /// The downstream has broken the connection.
+    ByDownstream,
+    /// The service has.
+    ByService,
+    /// The time of the worker's drain is over.
+    ByWorker,
+    /// The service has answered in HTTP what nobody has judged. Nothing of that was passed on.
+    IsHttp,
+}
+
+/// One direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Open,
+    /// The sender has finished; the receiver has yet to be told.
+    Ending,
+    Ended,
+}
+
+/// Who has broken the connection, as one direction sees it.
+enum Broken {
+    Sender,
+    Receiver,
+}
+
+impl<'a> Upgraded<'a> {
+    /// The two peers, and what is left over from the exchange that brought them together.
+    pub fn new(worker: &'a Worker, exchange: &'a mut Exchange, downstream: &'a mut Peer, upstream: Peer) -> Self {
+        Self { worker, exchange, downstream, upstream, guard: Guard::Off, up: Flow::Open, down: Flow::Open }
+    }
+
+    /// The same, but it ends if the service turns out to speak HTTP.
+    #[must_use]
+    pub(super) fn guarded(self) -> Self {
+        Self { guard: Guard::On, ..self }
+    }
+
+    /// Passes bytes until both sides have finished, or one has broken off.
+    pub async fn run(&mut self) -> Ended {
+        let worker = self.worker;
+        poll_fn(|cx| {
+            let scratch = &mut *worker.scratch.borrow_mut();
+            match self.poll(cx, scratch) {
+                _ if worker.is_ending() => Poll::Ready(Ended::ByWorker),
+                Err(ended) => Poll::Ready(ended),
+                Ok(()) if self.up == Flow::Ended && self.down == Flow::Ended => Poll::Ready(Ended::Through),
+                Ok(()) => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), Ended> {
+        let up = pass(cx, scratch, self.downstream, &mut self.upstream, &mut self.up);
+        self.exchange.body.bytes += up.map_err(|broken| match broken {
+            Broken::Sender => Ended::ByDownstream,
+            Broken::Receiver => Ended::ByService,
+        })?;
+        if self.guard == Guard::On {
+            self.look(cx, scratch)?;
+        }
+        if self.guard == Guard::Off {
+            let down = pass(cx, scratch, &mut self.upstream, self.downstream, &mut self.down);
+            self.exchange.bytes_out += down.map_err(|broken| match broken {
+                Broken::Sender => Ended::ByService,
+                Broken::Receiver => Ended::ByDownstream,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the service's first bytes, and lets them pass if they are no HTTP.
+    fn look(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), Ended> {
+        while let Poll::Ready(filled) = self.upstream.poll_fill(cx, &mut scratch.input) {
+            let filled = filled.map_err(|_| Ended::ByService)?;
+            let first = &scratch.input[..filled.length];
+            match greeting(first) {
+                Greeting::Http => return Err(Ended::IsHttp),
+                Greeting::Undecided if !filled.ended => self.upstream.keep_partial(first),
+                Greeting::Undecided | Greeting::Foreign => {
+                    self.upstream.keep_next(first);
+                    self.guard = Guard::Off;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Passes on whatever can be passed on now, and returns how much.
+fn pass(cx: &mut Context<'_>, scratch: &mut Scratch, from: &mut Peer, to: &mut Peer, flow: &mut Flow) -> Result<u64, Broken> {
+    let mut bytes = 0;
+    loop {
+        match to.poll_flush(cx) {
+            Poll::Pending => return Ok(bytes),
+            Poll::Ready(Err(_)) => return Err(Broken::Receiver),
+            Poll::Ready(Ok(())) => {}
+        }
+        match *flow {
+            Flow::Ended => return Ok(bytes),
+            Flow::Ending => match to.poll_shutdown(cx) {
+                Poll::Pending => return Ok(bytes),
+                Poll::Ready(Err(_)) => return Err(Broken::Receiver),
+                Poll::Ready(Ok(())) => *flow = Flow::Ended,
+            },
+            Flow::Open => match from.poll_fill(cx, &mut scratch.input) {
+                Poll::Pending => return Ok(bytes),
+                Poll::Ready(Err(_)) => return Err(Broken::Sender),
+                Poll::Ready(Ok(filled)) => {
+                    to.send(cx, &scratch.input[..filled.length], &[]).map_err(|_| Broken::Receiver)?;
+                    from.pace_by(to, filled);
+                    bytes += filled.length as u64;
+                    if filled.ended {
+                        *flow = Flow::Ending;
+                    }
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The threads that carry traffic: each has its own runtime, connections, upstream pool and counters.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use mesh::endpoint::Endpoint;
+use mesh::report::EndpointReport;
+use mesh::rule::Rule;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::worker::options::TunnelOptions;
+use crate::worker::order::Order;
+use crate::worker::seats::Seats;
+use crate::worker::tally::Tally;
+
+pub mod acceptor;
+pub mod options;
+mod order;
+pub mod seats;
+pub mod state;
+pub mod tally;
+mod thread;
+
+/// Orders that may wait for a worker. The house gives one at a time of each kind, and waits for it.
+const ORDERS_MAX: usize = 16;
+
+/// All workers of a sidecar. When it is dropped, they end with all their connections.
+pub struct Workers {
+    orders: Vec<mpsc::Sender<Order>>,
+    threads: Vec<JoinHandle<()>>,
+    seats: Arc<Seats>,
+    tally: Arc<Tally>,
+}
+
+impl Workers {
+    /// Starts `count` threads that will accept from `listener`. Until [`Workers::open`], connections wait in its backlog.
+    pub fn start(count: usize, listener: TcpListener, options: TunnelOptions) -> anyhow::Result<Self> {
+        let (seats, arrivals) = Seats::new(count.max(1), options.connections_max);
+        let seats = Arc::new(seats);
+        let mut workers = Self { orders: Vec::new(), threads: Vec::new(), seats: Arc::clone(&seats), tally: Arc::default() };
+        let options = Arc::new(options);
+        let mut listener = Some(listener);
+        for (number, arrivals) in arrivals.into_iter().enumerate() {
+            let (sender, orders) = mpsc::channel(ORDERS_MAX);
+            let setup = thread::Setup {
+                number,
+                options: Arc::clone(&options),
+                listener: listener.take(),
+                seats: Arc::clone(&seats),
+                arrivals,
+                orders,
+                tally: Arc::clone(&workers.tally),
+            };
+            let builder = std::thread::Builder::new().name(format!("worker-{number}"));
+            workers.threads.push(builder.spawn(move || thread::run(setup)).context("start a worker's thread")?);
+            workers.orders.push(sender);
+        }
+        Ok(workers)
+    }
+
+    /// Lets traffic in.
+    pub async fn open(&self) {
+        for orders in &self.orders {
+            // A worker that does not listen any more has panicked, and said so.
+            let _ = orders.send(Order::Open).await;
+        }
+    }
+
+    /// What all workers together have counted since the last call, each endpoint once.
+    pub async fn collect(&self) -> Vec<EndpointReport> {
+        let mut merged: HashMap<Endpoint, EndpointReport> = HashMap::new();
+        for reports in self.ask(Order::Collect).await {
+            for report in reports {
+                match merged.get_mut(&report.endpoint) {
+                    None => {
+                        merged.insert(report.endpoint.clone(), report);
+                    }
+                    Some(sum) => {
+                        sum.golden.merge(&report.golden);
+                        sum.in_flight += report.in_flight;
+                        sum.recent.extend(report.recent);
+                    }
+                }
+            }
+        }
+        merged.into_values().collect()
+    }
+
+    /// Puts these rules in force, and returns when every worker obeys them.
+    pub async fn obey(&self, rules: Arc<Vec<Rule>>) {
+        self.ask(|done| Order::Obey(Arc::clone(&rules), done)).await;
+    }
+
+    /// Downstream connections open now.
+    pub fn connections(&self) -> u32 {
+        self.seats.connections()
+    }
+
+    /// What was refused, turned away or passed over.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// From now on every answer closes its connection, so that whoever asks again goes elsewhere. Traffic is still let in.
+    pub async fn leave(&self) {
+        self.ask(Order::Leave).await;
+    }
+
+    /// Stops accepting, closes idle connections, and returns when what was under way is finished, or after `timeout`.
+    /// The numbers can be collected for the last time after it.
+    pub async fn drain(&self, timeout: Duration) {
+        // In two steps, because what the first worker has accepted may be on its way to another.
+        self.ask(Order::Shut).await;
+        self.ask(|done| Order::Drain(timeout, done)).await;
+    }
+
+    /// Gives an order to every worker, and waits for all answers. A worker that has died gives none.
+    async fn ask<T>(&self, order: impl Fn(oneshot::Sender<T>) -> Order) -> Vec<T> {
+        let mut answers = Vec::with_capacity(self.orders.len());
+        for orders in &self.orders {
+            let (sender, answer) = oneshot::channel();
+            if orders.send(order(sender)).await.is_ok() {
+                answers.push(answer);
+            }
+        }
+        let mut given = Vec::with_capacity(answers.len());
+        for answer in answers {
+            given.extend(answer.await.ok());
+        }
+        given
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.orders.clear(); // Without anybody to give orders, the threads end.
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a worker's thread has panicked");
+            }
+        }
+    }
+}

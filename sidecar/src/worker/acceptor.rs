@@ -1,0 +1,123 @@
+//! Accepts connections on one thread, and hands each to the worker that serves the fewest.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::head::write::{self, Body, Persistence};
+use crate::tunnel::refusal;
+use crate::worker::seats::{Seats, Taken, is_shortage};
+use crate::worker::state::Worker;
+use crate::worker::tally::Tally;
+
+/// How long to wait at first when there are no descriptors left; some exchange must end before it gets better.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(10);
+
+/// The longest wait, so that recovery is prompt when it comes.
+const SHORTAGE_PAUSE_MAX: Duration = Duration::from_millis(250);
+
+/// Connections that may wait in the kernel when the listener is closed. It holds no more than that (`somaxconn`).
+const WAITING_MAX: usize = 4096;
+
+/// Connections turned away that are given the time to read why; each holds a descriptor meanwhile.
+/// The others are closed at once, which may destroy the answer on its way.
+const TURNED_AWAY_MAX: usize = 16;
+
+/// How long each is given, and how much of what it sends is thrown away meanwhile.
+const TURNED_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
+const TURNED_AWAY_BYTES_MAX: u64 = 64 * 1024;
+
+/// Accepts until it is shut. `mine` serves the connections of the first seat, which is this thread's.
+pub async fn run(
+    listener: std::net::TcpListener,
+    seats: Arc<Seats>,
+    worker: &Worker,
+    mine: impl Fn(TcpStream, Taken),
+    shut: CancellationToken,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let mut door = Door { seats, worker, mine, turned_away: JoinSet::new() };
+    let mut shortage = None;
+    while let Some(accepted) = shut.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((stream, _)) => {
+                if shortage.take().is_some() {
+                    tracing::info!("accepting connections again");
+                }
+                door.seat(stream);
+            }
+            Err(error) if is_shortage(&error) => {
+                if shortage.is_none() {
+                    tracing::warn!(%error, "cannot accept connections for the moment; raise the descriptor limit (ulimit -n)");
+                }
+                let pause = shortage.map_or(SHORTAGE_PAUSE, |before: Duration| SHORTAGE_PAUSE_MAX.min(before * 2));
+                shut.run_until_cancelled(tokio::time::sleep(pause)).await;
+                shortage = Some(pause);
+            }
+            // The connection was gone before it was accepted; the next one is not its business.
+            Err(_) => {}
+        }
+    }
+    door.let_in_the_last(&listener.into_std()?)
+}
+
+/// What becomes of a connection that was accepted.
+struct Door<'a, Mine> {
+    seats: Arc<Seats>,
+    worker: &'a Worker,
+    mine: Mine,
+    turned_away: JoinSet<()>,
+}
+
+impl<Mine: Fn(TcpStream, Taken)> Door<'_, Mine> {
+    fn seat(&mut self, stream: TcpStream) {
+        let Some(taken) = self.seats.take() else { return self.turn_away(stream) };
+        if taken.number() == 0 {
+            return (self.mine)(stream, taken);
+        }
+        // What cannot be handed over is closed, and its seat is free again.
+        let Ok(arrival) = stream.into_std() else { return };
+        match self.seats.send(taken.number(), arrival) {
+            Ok(()) => taken.hand_over(),
+            Err(_) => Tally::count(&self.worker.tally().overloaded),
+        }
+    }
+
+    /// Says why, as far as the socket takes it at once, and closes.
+    fn turn_away(&mut self, stream: TcpStream) {
+        Tally::count(&self.worker.tally().overloaded);
+        let mut answer = Vec::new();
+        write::answer(&mut answer, &refusal::overloaded(), Body::Sent, Persistence::Close);
+        let is_said = stream.try_write(&answer).is_ok_and(|written| written == answer.len());
+        while self.turned_away.try_join_next().is_some() {}
+        if is_said && self.turned_away.len() < TURNED_AWAY_MAX {
+            self.turned_away.spawn_local(see_off(stream));
+        }
+    }
+
+    /// Connections that were made but not accepted would be reset together with the listener, requests and all.
+    fn let_in_the_last(mut self, listener: &std::net::TcpListener) -> io::Result<()> {
+        for _ in 0..WAITING_MAX {
+            let Ok((stream, _)) = listener.accept() else { break };
+            stream.set_nonblocking(true)?;
+            self.seat(TcpStream::from_std(stream)?);
+        }
+        Ok(())
+    }
+}
+
+/// Waits until a connection that was turned away has read why. Closing with something unread would be a reset.
+async fn see_off(mut stream: TcpStream) {
+    let read_to_end = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(TURNED_AWAY_BYTES_MAX), &mut tokio::io::sink()).await
+    };
+    // It is over either way.
+    let _ = tokio::time::timeout(TURNED_AWAY_TIMEOUT, read_to_end).await;
+}

@@ -1,0 +1,39 @@
+//! What the tunnel needs to know.
+
+use std::sync::Arc;
+
+use crate::decorator::Decorator;
+use crate::forwarding::Forwarding;
+use crate::protocol::Protocol;
+use crate::target::Target;
+use crate::timeouts::Timeouts;
+
+/// The values that every worker of a sidecar has in common.
+pub struct TunnelOptions {
+    /// Where the service listens.
+    pub target: Target,
+    /// What connections are taken for.
+    pub protocol: Protocol,
+    /// Behaviour put around the service, in the order in which requests meet it.
+    pub decorators: Vec<Arc<dyn Decorator>>,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// What the service is told of the downstream.
+    pub forwarding: Forwarding,
+    /// Downstream connections held at once; otherwise as many as descriptors allow.
+    pub connections_max: Option<u32>,
+}
+
+impl TunnelOptions {
+    /// A tunnel to `target`, with the defaults of the program.
+    pub fn new(target: impl Into<Target>) -> Self {
+        Self {
+            target: target.into(),
+            protocol: Protocol::default(),
+            decorators: Vec::new(),
+            timeouts: Timeouts::default(),
+            forwarding: Forwarding::default(),
+            connections_max: None,
+        }
+    }
+}

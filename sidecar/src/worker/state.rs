@@ -1,0 +1,225 @@
+//! What all connections of one worker share; only its own thread ever touches it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use mesh::report::EndpointReport;
+use mesh::rule::Rule;
+use tokio::sync::Semaphore;
+
+use crate::decorator::Decorator;
+use crate::forwarding::Forwarding;
+use crate::http2::upstream::Shared;
+use crate::protocol::Protocol;
+use crate::recorder::Recorder;
+use crate::rulebook::InForce;
+use crate::timeouts::Timeouts;
+use crate::tunnel::exchange::Exchange;
+use crate::tunnel::opening::LISTENERS_MAX;
+use crate::tunnel::peer::SCRATCH_BYTES;
+use crate::upstream::Upstreams;
+use crate::watch::Watches;
+use crate::worker::options::TunnelOptions;
+use crate::worker::tally::Tally;
+
+/// Finished exchanges whose buffers are kept for the next. As many as are busy at once, rarely more.
+const SPARE_EXCHANGES_MAX: usize = 128;
+
+/// Room that the output scratch keeps; a larger body is rare enough to ask the allocator.
+const OUTPUT_BYTES: usize = 16 * 1024;
+
+/// A worker.
+pub struct Worker {
+    /// Where bytes are while they pass.
+    pub scratch: RefCell<Scratch>,
+    /// Connections to the service.
+    pub upstreams: Upstreams,
+    /// The connection to a service that speaks HTTP/2.
+    pub http2: Shared,
+    /// Leave to wait whether the service speaks first.
+    pub listeners: Semaphore,
+    /// Deadlines of connections.
+    pub watches: Watches,
+    recorder: RefCell<Recorder>,
+    #[expect(clippy::vec_box, reason = "a connection takes the box, so that it holds nothing while it is idle")]
+    spare: RefCell<Vec<Box<Exchange>>>,
+    options: Arc<TunnelOptions>,
+    host: String,
+    stage: Cell<Stage>,
+    /// The same instant by both clocks, so that an exchange asks only one of them.
+    started: (Instant, u64),
+    tally: Arc<Tally>,
+}
+
+/// How far a worker's life is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It serves.
+    Open,
+    /// It serves, and each exchange is the last of its connection.
+    Leaving,
+    /// It finishes what is under way.
+    Draining,
+    /// It breaks off what is still under way.
+    Ending,
+}
+
+/// Room shared by all connections of a worker. Whoever borrows it gives it back before waiting for anything.
+pub struct Scratch {
+    /// What was read.
+    pub input: Box<[u8]>,
+    /// What is about to be written.
+    pub output: Vec<u8>,
+}
+
+impl Worker {
+    /// A worker that has carried nothing yet.
+    pub fn new(options: Arc<TunnelOptions>, tally: Arc<Tally>) -> Self {
+        Self {
+            scratch: RefCell::new(Scratch {
+                input: vec![0; SCRATCH_BYTES].into_boxed_slice(),
+                output: Vec::with_capacity(OUTPUT_BYTES),
+            }),
+            upstreams: Upstreams::new(options.target.clone()),
+            http2: Shared::default(),
+            listeners: Semaphore::new(LISTENERS_MAX),
+            watches: Watches::default(),
+            recorder: RefCell::default(),
+            spare: RefCell::default(),
+            host: options.target.host(),
+            options,
+            stage: Cell::new(Stage::Open),
+            started: (Instant::now(), unix_ms()),
+            tally,
+        }
+    }
+
+    /// An exchange that begins now, counted as under way, and the rule in force for it.
+    pub fn begin(&self, method: &str, target: &str, now: Instant) -> (Box<Exchange>, Option<Rc<InForce>>) {
+        let mut recorder = self.recorder.borrow_mut();
+        let (place, rule) = recorder.place(method, target, now);
+        recorder.begin(place);
+        let endpoint = Rc::clone(recorder.endpoint(place));
+        let mut exchange = match self.spare.borrow_mut().pop() {
+            Some(mut exchange) => {
+                exchange.begin(place, endpoint, now);
+                exchange
+            }
+            None => Box::new(Exchange::new(place, endpoint, now)),
+        };
+        exchange.set_path(target);
+        (exchange, rule)
+    }
+
+    /// Counts an exchange that is over.
+    pub fn finish(&self, exchange: Box<Exchange>, now: Instant) {
+        let (instant, ms) = self.started;
+        let started_ms = ms + exchange.started.duration_since(instant).as_millis() as u64;
+        self.recorder.borrow_mut().finish(exchange.place, &exchange.finished(now, started_ms));
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_EXCHANGES_MAX {
+            spare.push(exchange);
+        }
+    }
+
+    /// What was counted since the last call.
+    pub fn collect(&self) -> Vec<EndpointReport> {
+        self.recorder.borrow_mut().collect()
+    }
+
+    /// Puts other rules in force.
+    pub fn obey(&self, rules: &Arc<Vec<Rule>>) {
+        self.recorder.borrow_mut().obey(rules, Instant::now(), unix_ms());
+    }
+
+    /// The decorators in their order.
+    pub fn decorators(&self) -> &[Arc<dyn Decorator>] {
+        &self.options.decorators
+    }
+
+    /// How long things may take.
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.options.timeouts
+    }
+
+    /// What the service is told of the downstream.
+    pub fn forwarding(&self) -> Forwarding {
+        self.options.forwarding
+    }
+
+    /// From now on it is at this stage; every connection looks at it.
+    pub fn enter(&self, stage: Stage) {
+        self.stage.set(stage);
+        self.watches.wake_all();
+    }
+
+    /// Whether it is about to end, and no connection is kept beyond its exchange.
+    pub fn is_draining(&self) -> bool {
+        self.stage.get() != Stage::Open
+    }
+
+    /// Whether it takes no more requests than those under way.
+    pub fn is_shut(&self) -> bool {
+        matches!(self.stage.get(), Stage::Draining | Stage::Ending)
+    }
+
+    /// Whether even what is under way has to end now.
+    pub fn is_ending(&self) -> bool {
+        self.stage.get() == Stage::Ending
+    }
+
+    /// What stands in for the Host that an HTTP/1.0 downstream has not named.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What connections are taken for.
+    pub fn protocol(&self) -> Protocol {
+        self.options.protocol
+    }
+
+    /// Whether the service was seen to speak HTTP.
+    pub fn speaks_http(&self) -> bool {
+        self.tally.speaks_http.load(Ordering::Relaxed)
+    }
+
+    /// The service has spoken HTTP. It is written once, so all workers keep reading their own copy of it.
+    pub fn note_http(&self) {
+        if !self.speaks_http() {
+            self.tally.speaks_http.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the service was heard to speak first, and is not known to speak HTTP.
+    pub fn speaks_first(&self) -> bool {
+        self.tally.speaks_first.load(Ordering::Relaxed) && !self.speaks_http()
+    }
+
+    /// The service has spoken before it was asked.
+    pub fn note_speaks_first(&self) {
+        self.tally.speaks_first.store(true, Ordering::Relaxed);
+    }
+
+    /// What all workers count in one place.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// A request was refused before it had an endpoint.
+    pub fn count_refused(&self) {
+        Tally::count(&self.tally.refused);
+    }
+
+    /// A decorator was passed over because it panicked.
+    pub fn count_panic(&self, decorator: &'static str) {
+        Tally::count(&self.tally.panics);
+        tracing::error!(decorator, "the decorator panicked and was passed over");
+    }
+}
+
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

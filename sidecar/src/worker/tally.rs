@@ -1,0 +1,25 @@
+//! Counts what happens so rarely that all workers may count it in one place.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The counts of all workers together.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Requests that were refused before they had an endpoint.
+    pub refused: AtomicU64,
+    /// Connections turned away because there were too many.
+    pub overloaded: AtomicU64,
+    /// Hooks of decorators that panicked.
+    pub panics: AtomicU64,
+    /// Whether the service was seen to speak HTTP. Then bytes that are none are refused, and never tunnelled unseen.
+    pub speaks_http: AtomicBool,
+    /// Whether the service was heard to speak first, and not HTTP. Then it is dialled at once.
+    pub speaks_first: AtomicBool,
+}
+
+impl Tally {
+    /// Adds one.
+    pub fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}

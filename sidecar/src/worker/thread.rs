@@ -1,0 +1,161 @@
+//! The life of one worker's thread: serves the connections it is given, and obeys the house's orders.
+
+use std::net::{TcpListener, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::tunnel;
+use crate::watch::TICK;
+use crate::worker::acceptor;
+use crate::worker::options::TunnelOptions;
+use crate::worker::order::Order;
+use crate::worker::seats::Arrival;
+use crate::worker::seats::{Seats, Taken};
+use crate::worker::state::{Stage, Worker};
+use crate::worker::tally::Tally;
+
+/// What a thread is given.
+pub(super) struct Setup {
+    pub(super) number: usize,
+    pub(super) options: Arc<TunnelOptions>,
+    /// The first worker accepts for all.
+    pub(super) listener: Option<TcpListener>,
+    pub(super) seats: Arc<Seats>,
+    pub(super) arrivals: mpsc::Receiver<Arrival>,
+    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) tally: Arc<Tally>,
+}
+
+/// A worker at work.
+struct Thread {
+    worker: Rc<Worker>,
+    connections: TaskTracker,
+    /// Accepting, until it is shut.
+    accepting: JoinSet<()>,
+    shut: CancellationToken,
+    listener: Option<TcpListener>,
+    seats: Arc<Seats>,
+    number: usize,
+    draining: Option<Draining>,
+}
+
+/// A drain under way.
+struct Draining {
+    deadline: Instant,
+    done: oneshot::Sender<()>,
+}
+
+/// Runs until nobody is left to give orders.
+pub(super) fn run(setup: Setup) {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return tracing::error!(%error, "cannot start a worker's runtime"),
+    };
+    let Setup { number, options, listener, seats, arrivals, orders, tally } = setup;
+    let worker = Rc::new(Worker::new(options, tally));
+    let connections = TaskTracker::new();
+    let (accepting, shut) = (JoinSet::new(), CancellationToken::new());
+    let thread = Thread { worker, connections, accepting, shut, listener, seats, number, draining: None };
+    runtime.block_on(thread.run(arrivals, orders));
+}
+
+impl Thread {
+    async fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>, mut orders: mpsc::Receiver<Order>) {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                Some(stream) = arrivals.recv() => self.serve(stream),
+                order = orders.recv() => match order {
+                    Some(order) => self.obey(order, &mut arrivals).await,
+                    None => return,
+                },
+                _ = ticks.tick() => self.tick().await,
+                () = self.connections.wait(), if self.draining.is_some() => self.end_drain(),
+            }
+        }
+    }
+
+    fn serve(&self, stream: TcpStream) {
+        let taken = self.seats.taken(self.number);
+        // A connection that this runtime cannot take is closed, and its seat is free again.
+        if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
+            serve(&self.worker, &self.connections, stream, taken);
+        }
+    }
+
+    async fn tick(&mut self) {
+        let now = Instant::now();
+        self.worker.watches.tick(now);
+        self.worker.upstreams.sweep(now).await;
+        if self.draining.as_ref().is_some_and(|draining| draining.deadline <= now) {
+            if self.worker.is_ending() {
+                return self.end_drain(); // What does not even end when told so ends with the thread.
+            }
+            self.worker.enter(Stage::Ending);
+        }
+    }
+
+    /// Whoever gave the order may have left meanwhile; then nobody waits for the answer.
+    async fn obey(&mut self, order: Order, arrivals: &mut mpsc::Receiver<Arrival>) {
+        match order {
+            Order::Open => self.open(),
+            Order::Collect(told) => drop(told.send(self.worker.collect())),
+            Order::Obey(rules, done) => {
+                self.worker.obey(&rules);
+                let _ = done.send(());
+            }
+            Order::Leave(done) => {
+                self.worker.enter(Stage::Leaving);
+                let _ = done.send(());
+            }
+            Order::Shut(done) => {
+                self.shut.cancel();
+                while self.accepting.join_next().await.is_some() {}
+                self.listener = None;
+                let _ = done.send(());
+            }
+            Order::Drain(timeout, done) => {
+                while let Ok(stream) = arrivals.try_recv() {
+                    self.serve(stream);
+                }
+                self.worker.enter(Stage::Draining);
+                self.connections.close();
+                self.draining = Some(Draining { deadline: Instant::now() + timeout, done });
+            }
+        }
+    }
+
+    fn end_drain(&mut self) {
+        if let Some(draining) = self.draining.take() {
+            let _ = draining.done.send(());
+        }
+    }
+
+    fn open(&mut self) {
+        let Some(listener) = self.listener.take() else { return };
+        let (worker, connections, seats) = (Rc::clone(&self.worker), self.connections.clone(), Arc::clone(&self.seats));
+        let shut = self.shut.clone();
+        self.accepting.spawn_local(async move {
+            let mine = |stream, taken| serve(&worker, &connections, stream, taken);
+            if let Err(error) = acceptor::run(listener, seats, &worker, mine, shut).await {
+                tracing::error!(%error, "cannot accept connections any more");
+            }
+        });
+    }
+}
+
+fn serve(worker: &Rc<Worker>, connections: &TaskTracker, stream: tokio::net::TcpStream, taken: Taken) {
+    let worker = Rc::clone(worker);
+    connections.spawn_local(async move {
+        let _taken = taken;
+        tunnel::serve(worker, stream).await;
+    });
+}

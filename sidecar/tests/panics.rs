@@ -1,0 +1,153 @@
+//! A panic within an exchange ends that connection only, and the exchange is counted all the same.
+#![expect(clippy::unwrap_used, reason = "a test may end by it")]
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mesh::endpoint::Endpoint;
+use sidecar::decorator::{Decorator, Response, Step, Verdict};
+use sidecar::head::request::RequestHead;
+use sidecar::worker::Workers;
+use sidecar::worker::options::TunnelOptions;
+
+/// Nothing here takes long; this only ends a test that hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Panics in the hook that the endpoint names, and again when it is asked for its name, which is outside of what catches
+/// the panics of hooks: there the tunnel's own faults would be.
+struct Clumsy;
+
+impl Decorator for Clumsy {
+    fn name(&self) -> &'static str {
+        panic!("outside of a hook")
+    }
+
+    fn before(&self, endpoint: &Endpoint, _: &RequestHead<'_, '_>) -> Step {
+        assert!(endpoint.route() != "/before", "within a hook");
+        Step::Forward
+    }
+
+    fn after(&self, endpoint: &Endpoint, _: &Response<'_>) -> Verdict {
+        assert!(endpoint.route() != "/after", "within a hook");
+        Verdict::Keep
+    }
+}
+
+/// A decorator whose hooks panic, but which is otherwise well.
+struct Absent;
+
+impl Decorator for Absent {
+    fn name(&self) -> &'static str {
+        "absent"
+    }
+
+    fn before(&self, _: &Endpoint, _: &RequestHead<'_, '_>) -> Step {
+        panic!("before")
+    }
+
+    fn after(&self, _: &Endpoint, _: &Response<'_>) -> Verdict {
+        panic!("after")
+    }
+}
+
+/// A service that answers every request on every connection.
+fn service() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                while lines.by_ref().map_while(Result::ok).any(|line| line.is_empty()) {
+                    (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+                }
+            });
+        }
+    });
+    address
+}
+
+async fn sidecar(decorator: impl Decorator + 'static) -> (Workers, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let options = TunnelOptions { decorators: vec![Arc::new(decorator)], ..TunnelOptions::new(service()) };
+    let workers = Workers::start(1, listener, options).unwrap();
+    workers.open().await;
+    (workers, address)
+}
+
+struct Client {
+    reader: BufReader<TcpStream>,
+}
+
+impl Client {
+    fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { reader: BufReader::new(stream) }
+    }
+
+    /// The status of the answer, or how the connection ended.
+    fn get(&mut self, target: &str) -> io::Result<String> {
+        write!(self.reader.get_mut(), "GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")?;
+        let (mut status, mut line) = (String::new(), String::new());
+        self.reader.read_line(&mut status)?;
+        while line != "\r\n" {
+            line.clear();
+            if self.reader.read_line(&mut line)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        io::Read::read_exact(&mut self.reader, &mut [0; 2])?;
+        Ok(status)
+    }
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_own_connection_only() {
+    let (workers, address) = sidecar(Clumsy).await;
+    let talk = tokio::task::spawn_blocking(move || {
+        let mut bystander = Client::connect(address);
+        assert!(bystander.get("/fine").is_ok());
+        for target in ["/before", "/after", "/before", "/after"] {
+            let mut unlucky = Client::connect(address);
+            assert!(unlucky.get("/fine").is_ok());
+            assert!(unlucky.get(target).is_err(), "{target} ends the connection");
+            assert!(bystander.get("/fine").is_ok(), "the bystander goes on after {target}");
+            assert!(Client::connect(address).get("/fine").is_ok(), "newcomers are served after {target}");
+        }
+    });
+    talk.await.unwrap();
+
+    let (mut gone, mut served) = (0, 0);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let told = workers.collect().await;
+        for (status, count) in told.iter().flat_map(|report| report.golden.statuses()) {
+            *if *status == 499 { &mut gone } else { &mut served } += count;
+        }
+        if (gone, served) == (4, 13) && told.iter().all(|report| report.in_flight == 0) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{gone} and {served} were counted, the last being {told:?}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_hook_that_panics_is_passed_over_and_counted() {
+    let (workers, address) = sidecar(Absent).await;
+    let talk = tokio::task::spawn_blocking(move || {
+        let mut client = Client::connect(address);
+        for _ in 0..10 {
+            assert!(client.get("/fine").unwrap().starts_with("HTTP/1.1 200"));
+        }
+    });
+    talk.await.unwrap();
+
+    assert_eq!(workers.tally().panics.load(Ordering::Relaxed), 20);
+}

@@ -1,0 +1,101 @@
+//! Hostile and odd answers of the service: the client reads one well-formed answer or learns that there is none.
+
+use crate::house::{Got, House, answers};
+use crate::service::Then::{Close, Stay};
+
+mod cases;
+
+use cases::CASES;
+use cases::Verdict::{self, Broken, Gets, Nothing, Unintelligible};
+
+/// An answer that somebody else must never get.
+const POISON: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
+
+fn written(answer: &str) -> String {
+    let (interims, fields) = ("HTTP/1.1 100 Continue\r\n\r\n".repeat(100), "A: b\r\n".repeat(200));
+    answer.replace('~', POISON).replace('@', &interims).replace('#', &"b".repeat(70_000)).replace('$', &fields)
+}
+
+fn judge(name: &str, method: &str, got: &Got, verdict: Verdict) {
+    let read = answers(got, &[method]);
+    let (status, body, word) = match verdict {
+        Gets(status, body) => (status, Some(body), None),
+        Unintelligible => (502, None, Some("upstream-protocol")),
+        Nothing => (502, None, Some("upstream-reset")),
+        Broken => {
+            // An end in the midst of a message tells a client as well as a reset that there is more.
+            assert!(read.is_err(), "{name}: {read:?}");
+            return;
+        }
+    };
+    let all = read.unwrap_or_else(|broken| panic!("{name}: {broken}: {got:?}"));
+    let [answer] = &all[..] else { panic!("{name}: {got:?}") };
+    assert_eq!(answer.second(), status.to_string(), "{name}: {got:?}");
+    assert!(body.is_none_or(|body| answer.body == body.as_bytes()), "{name}: {got:?}");
+    assert_eq!(answer.all("x-sitio-error").first().copied(), word, "{name}: {got:?}");
+}
+
+#[tokio::test]
+async fn an_answer_is_read_in_one_way_or_not_at_all() {
+    let house = House::open().await;
+    for (name, method, answer, then, verdict) in CASES {
+        let answer = written(answer);
+        // At once, and cut where most readers have their seams.
+        let cut = answer.find("\r\n\r\n").map_or(answer.len() / 2, |at| at + 3).min(answer.len());
+        for pieces in [vec![answer.as_str()], vec![&answer[..cut], &answer[cut..]]] {
+            house.script(&pieces, *then);
+            let got = house.send(format!("{method} /script HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+            // What is found out when a part of the answer is through can only be told by breaking off.
+            let late = pieces.len() == 2 && matches!(verdict, Unintelligible) && answers(&got, &[method]).is_err();
+            judge(name, method, &got, if late { Broken } else { *verdict });
+            // Only a pooled connection that was closed without a byte lets GET be sent again (RFC 9110, section 9.2.2).
+            let asked = house.seen(name).len();
+            assert!(asked == 1 || (asked == 2 && answer.is_empty()), "{name}: it is asked {asked} times");
+            house.serves_the_innocent(name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_0_gets_what_it_can_read() {
+    let house = House::open().await;
+    for (answer, then, head, body) in [
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+            Stay,
+            "HTTP/1.1 200 OK\r\nConnection: close\r\n",
+            "hi",
+        ),
+        (
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+            Stay,
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n",
+            "hi",
+        ),
+        ("HTTP/1.1 200 OK\r\n\r\nhi", Close, "HTTP/1.1 200 OK\r\nConnection: close\r\n", "hi"),
+    ] {
+        house.script(&[answer], then);
+        let got = house.send(b"GET /script HTTP/1.0\r\nConnection: keep-alive\r\nExpect: 100-continue\r\n\r\n");
+        assert_eq!(String::from_utf8_lossy(&got.bytes), format!("{head}\r\n{body}"));
+        let seen = house.seen(answer);
+        assert!(seen[0].all("expect").is_empty(), "HTTP/1.0 knows no expectations: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_protocol_is_changed_only_to_what_was_offered() {
+    let house = House::open().await;
+    let ask = "GET /script HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket, x/1\r\n\r\nearly";
+    for (protocol, granted) in
+        [("websocket", true), ("X/1", true), ("websocket, x/1", true), ("y", false), ("h2c", false), ("x", false), ("", false)]
+    {
+        let answer = format!("HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\nContent-Length: 3\r\n\r\nframes");
+        house.script(&[&answer], Close);
+        let got = house.send(ask.as_bytes());
+        let text = String::from_utf8_lossy(&got.bytes);
+        let expected = format!("HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\nframes");
+        assert_eq!((text == expected, text.starts_with("HTTP/1.1 502 ")), (granted, !granted), "{protocol}: {text}");
+        house.seen(protocol);
+        house.serves_the_innocent(protocol);
+    }
+}

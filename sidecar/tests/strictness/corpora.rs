@@ -1,0 +1,44 @@
+//! Whatever the fuzzers have started from or found is checked on every run.
+
+use std::path::Path;
+
+use crate::{decoders, tunnel};
+
+/// Checks every input of a fuzz target.
+fn replay(target: &str, check: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let mut files: Vec<_> = std::fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} is empty", corpus.display());
+    for file in files {
+        println!("{}", file.display());
+        check(&std::fs::read(&file).unwrap());
+    }
+}
+
+#[test]
+fn heads_of_requests() {
+    replay("request_head", decoders::request_head);
+}
+
+#[test]
+fn heads_of_answers() {
+    replay("response_head", decoders::response_head);
+}
+
+#[test]
+fn chunked_bodies() {
+    replay("chunked_body", decoders::chunked_body);
+}
+
+#[test]
+fn frames_of_the_stream() {
+    replay("frames", decoders::frames);
+}
+
+#[test]
+fn whole_connections() {
+    // One after the other: they share a tunnel, and look at what the service has seen.
+    replay("connection", tunnel::connection);
+    replay("answers", tunnel::answer);
+}

@@ -1,0 +1,234 @@
+//! What is passed on, hyper reads as the same single message, with the same end.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use proptest::prelude::*;
+use sidecar::body::{Body, To};
+use sidecar::head::response::{self, Asked};
+use sidecar::head::write::{self, Persistence, Plan};
+use sidecar::head::{Framing, Parsed, request, slots};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// Bytes on their way between the two; more than any message here has.
+const PIPE_BYTES: usize = 1024 * 1024;
+
+/// What one side has read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Heard {
+    /// Method and target, or the status.
+    line: String,
+    body: Vec<u8>,
+}
+
+/// An answer of hyper's without a body.
+struct Nothing;
+
+impl hyper::body::Body for Nothing {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
+}
+
+async fn whole(body: Incoming) -> hyper::Result<Vec<u8>> {
+    let mut body = pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes)
+}
+
+/// What a hyper server makes of bytes on one connection.
+async fn served(bytes: &[u8]) -> (Vec<Heard>, hyper::Result<()>) {
+    let (mut ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let service = service_fn(|request: Request<Incoming>| {
+        let heard = Arc::clone(&heard);
+        async move {
+            let line = format!("{} {}", request.method(), request.uri());
+            let body = whole(request.into_body()).await?;
+            heard.lock().unwrap().push(Heard { line, body });
+            hyper::Result::Ok(Response::new(Nothing))
+        }
+    });
+    ours.write_all(bytes).await.unwrap();
+    ours.shutdown().await.unwrap();
+    let ended = hyper::server::conn::http1::Builder::new().half_close(true).serve_connection(TokioIo::new(theirs), service).await;
+    let heard = heard.lock().unwrap().clone();
+    (heard, ended)
+}
+
+/// What a hyper client makes of bytes that answer its request.
+async fn asked(method: &str, bytes: &[u8]) -> hyper::Result<Heard> {
+    let (mut ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(theirs)).await?;
+    let request = Request::builder().method(method).uri("/").header("host", "a").body(Nothing).unwrap();
+    let service = async {
+        let mut room = [0; 1024];
+        let _ = ours.read(&mut room).await.unwrap();
+        ours.write_all(bytes).await.unwrap();
+        ours.shutdown().await.unwrap();
+    };
+    let client = async {
+        let answer = sender.send_request(request).await?;
+        let line = answer.status().as_str().to_owned();
+        Ok(Heard { line, body: whole(answer.into_body()).await? })
+    };
+    let (_, heard, ()) = tokio::join!(connection, client, service);
+    heard
+}
+
+/// What the tunnel passes on for these bytes, and the body that it took for one; nothing if it refuses.
+fn carried_request(bytes: &[u8]) -> Option<(Vec<u8>, Heard)> {
+    let mut slots = slots();
+    let Parsed::Complete(head, length) = request::parse(bytes, &mut slots) else { return None };
+    let mut wire = Vec::new();
+    write::request(&mut wire, &head, "service", ["", ""]);
+    let body =
+        carry(head.framing, if head.framing == Framing::Chunked { To::Chunks } else { To::Plain }, &bytes[length..], &mut wire)?;
+    let root = if head.target.starts_with('?') { "/" } else { "" };
+    Some((wire, Heard { line: format!("{} {root}{}", head.method, head.target), body }))
+}
+
+fn carried_answer(bytes: &[u8], method: &str) -> Option<(Vec<u8>, Heard)> {
+    let mut slots = slots();
+    let Parsed::Complete(head, length) = response::parse(bytes, &mut slots) else { return None };
+    let from = head.framing(if method == "HEAD" { Asked::HeadOnly } else { Asked::Whole });
+    if head.is_interim() || from == Framing::UntilClose {
+        return None;
+    }
+    let plan = Plan { framing: from, tells_length: head.status != 204, ..Plan::bare(Persistence::Keep) };
+    let mut wire = Vec::new();
+    write::response(&mut wire, &head, plan);
+    let body = carry(from, if from == Framing::Chunked { To::Chunks } else { To::Plain }, &bytes[length..], &mut wire)?;
+    Some((wire, Heard { line: head.status.to_string(), body }))
+}
+
+/// Appends the body to `wire`, and returns its content; nothing if it is malformed or not whole.
+fn carry(from: Framing, to: To, rest: &[u8], wire: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let whole = |to: To, out: &mut Vec<u8>| {
+        let mut body = Body::new(from, to);
+        let plain = body.carry(rest, out).ok()?.plain;
+        out.extend_from_slice(plain);
+        body.is_done().then_some(())
+    };
+    let mut content = Vec::new();
+    whole(to, wire)?;
+    whole(To::Plain, &mut content)?;
+    Some(content)
+}
+
+/// Pieces of messages, good and bad; what is made of them by chance is mostly refused, and what is not must be read alike.
+const PIECES: &[&str] = &[
+    "Host: a\r\n",
+    "Content-Length: 5\r\n",
+    "Content-Length: 0\r\n",
+    "content-length:  05\t\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "transfer-encoding:CHUNKED\r\n",
+    "Connection: close\r\n",
+    "Connection: X-A, content-length\r\n",
+    "X-A: b\r\n",
+    "X-A: \u{e9}\r\n",
+    "A:\r\n",
+    "Expect: 100-continue\r\n",
+    "TE: trailers\r\n",
+    "Trailer: X\r\n",
+    "Upgrade: websocket\r\n",
+    "Connection: upgrade\r\n",
+    "Max-Forwards: 3\r\n",
+    "Transfer-Encoding: gzip\r\n",
+    "Content-Length: 5, 5\r\n",
+    "X : y\r\n",
+    " fold\r\n",
+    "Content_Length: 9\r\n",
+    "X: \u{b}\r\n",
+    "Keep-Alive: 1\r\n",
+];
+const LINES: &[&str] = &[
+    "GET / HTTP/1.1\r\n",
+    "POST /a?b HTTP/1.1\r\n",
+    "HEAD /h HTTP/1.1\r\n",
+    "PUT http://b/c HTTP/1.1\r\n",
+    "OPTIONS * HTTP/1.1\r\n",
+    "POST http://b?q HTTP/1.1\r\n",
+    "DELETE / HTTP/1.0\r\n",
+    "get / HTTP/1.1\r\n",
+    "TRACE / HTTP/1.1\r\n",
+    "GET /a{b}|c HTTP/1.1\r\n",
+];
+const STATUS_LINES: &[&str] = &[
+    "HTTP/1.1 200 OK\r\n",
+    "HTTP/1.1 200\r\n",
+    "HTTP/1.0 200 OK\r\n",
+    "HTTP/1.1 204 x\r\n",
+    "HTTP/1.1 304 x\r\n",
+    "HTTP/1.1 404 \u{e9}\r\n",
+    "HTTP/1.1 599 x\r\n",
+    "HTTP/1.1 206 a: b\r\n",
+];
+const BODIES: &[&str] = &[
+    "",
+    "hello",
+    "5\r\nhello\r\n0\r\n\r\n",
+    "0\r\n\r\n",
+    "5 ;a=\"b\"\r\nhello\r\n00\r\nX: y\r\nContent-Length: 3\r\n\r\n",
+    "1\r\nx\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+];
+
+fn message(lines: &'static [&'static str]) -> impl Strategy<Value = String> {
+    let fields = prop::collection::vec(prop::sample::select(PIECES), 0..5);
+    let (line, body) = (prop::sample::select(lines), prop::sample::select(BODIES));
+    (line, fields, body).prop_map(|(line, fields, body)| {
+        format!("{line}Host: a\r\n{}\r\n{body}", fields.concat()).replace("Host: a\r\nHost: a\r\n", "Host: a\r\n")
+    })
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn requests(first in message(LINES), second in message(LINES)) {
+        let Some((mut wire, one)) = carried_request(first.as_bytes()) else { return Ok(()) };
+        let mut expected = vec![one];
+        // Behind it on the same connection comes another: if the first ended elsewhere for hyper, this one would be torn.
+        if let Some((more, two)) = carried_request(second.as_bytes()) {
+            wire.extend_from_slice(&more);
+            expected.push(two);
+        }
+        // What asks to change the protocol is the last that is read as HTTP.
+        prop_assume!(!wire.windows(8).any(|bytes| bytes == b"Upgrade:"));
+        let (heard, ended) = run(served(&wire));
+        prop_assert!(ended.is_ok(), "{:?}: {:?}", ended, String::from_utf8_lossy(&wire));
+        prop_assert_eq!(heard, expected, "{:?}", String::from_utf8_lossy(&wire));
+    }
+
+    #[test]
+    fn answers(said in message(STATUS_LINES), is_head in any::<bool>()) {
+        let method = if is_head { "HEAD" } else { "GET" };
+        let Some((wire, expected)) = carried_answer(said.as_bytes(), method) else { return Ok(()) };
+        let heard = run(asked(method, &wire));
+        prop_assert_eq!(heard.ok(), Some(expected), "{:?}", String::from_utf8_lossy(&wire));
+    }
+}

@@ -1,0 +1,17 @@
+//! Nobody can make the sidecar and a service, or a client, disagree about where a message ends.
+#![expect(clippy::unwrap_used, reason = "a test may end by it")]
+
+mod answers;
+mod corpora;
+#[path = "../../../fuzz/src/decoders.rs"]
+mod decoders;
+mod house;
+mod hyper_reads;
+mod model;
+mod poisoning;
+mod reader;
+mod requests;
+mod rewriting;
+mod service;
+#[path = "../../../fuzz/src/tunnel.rs"]
+mod tunnel;

@@ -1,0 +1,186 @@
+//! A real browser, driven like a person would use it: looking, clicking and typing.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+use std::{env, fs};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
+use thirtyfour::{By, ChromeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver, WebElement};
+use tokio::runtime::Runtime;
+
+use crate::process::Process;
+
+/// What makes Chromium run as root in a container, and keep to itself.
+const FLAGS: [&str; 10] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+];
+
+/// How long the browser may take for one step.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A running browser with one tab.
+pub struct Browser {
+    runtime: Runtime,
+    driver: Option<WebDriver>,
+    _chromedriver: Process,
+    _profile: TempDir,
+}
+
+/// Light or dark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `prefers-color-scheme: light`.
+    Light,
+    /// `prefers-color-scheme: dark`.
+    Dark,
+}
+
+impl Browser {
+    /// Starts one with an empty profile.
+    #[track_caller]
+    pub fn start() -> Self {
+        let profile = tempfile::tempdir().expect("a temporary folder");
+        let mut command = Command::new(tool(&["chromedriver"], "chromium-driver"));
+        command.arg("--port=0");
+        let mut chromedriver = Process::start(command);
+        let port: u16 =
+            chromedriver.line("its port", |line| line.split("successfully on port ").nth(1)?.trim_end_matches('.').parse().ok());
+
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let capabilities = capabilities(&profile).expect("the capabilities are well formed");
+        let session = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities).request_timeout(PATIENCE);
+        let driver = runtime.block_on(async { session.await }).unwrap_or_else(|error| panic!("start the browser: {error}"));
+        Self { runtime, driver: Some(driver), _chromedriver: chromedriver, _profile: profile }
+    }
+
+    /// Opens a page.
+    #[track_caller]
+    pub fn open(&self, url: &str) {
+        self.runtime.block_on(self.driver().goto(url)).unwrap_or_else(|error| panic!("open {url}: {error}"));
+    }
+
+    /// The text of the element that a CSS selector finds, as a person sees it.
+    pub fn text(&self, selector: &str) -> Result<String> {
+        self.on(selector, async |element| element.text().await)
+    }
+
+    /// An attribute of the element that a CSS selector finds.
+    pub fn attribute(&self, selector: &str, name: &str) -> Result<String> {
+        let value = self.on(selector, async |element| element.attr(name.to_owned()).await)?;
+        value.with_context(|| format!("{selector} has no attribute {name}"))
+    }
+
+    /// Clicks the element that a CSS selector finds; it must be in sight and not covered.
+    pub fn click(&self, selector: &str) -> Result<()> {
+        self.on(selector, async |element| element.click().await)
+    }
+
+    /// Types into the element that a CSS selector finds.
+    pub fn type_into(&self, selector: &str, text: &str) -> Result<()> {
+        self.on(selector, async |element| element.send_keys(text).await)
+    }
+
+    /// What the body of a function in the page returns.
+    pub fn script(&self, body: &str) -> Result<Value> {
+        Ok(self.runtime.block_on(self.driver().execute(body, Vec::new()))?.json().clone())
+    }
+
+    /// Looks at pages through a window of this size, in this scheme.
+    #[track_caller]
+    pub fn look_as(&self, width: u32, height: u32, scheme: Scheme) {
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 720});
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics);
+        let scheme = if scheme == Scheme::Dark { "dark" } else { "light" };
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.devtools("Emulation.setEmulatedMedia", features);
+    }
+
+    /// A picture of what is in the window, as PNG.
+    #[track_caller]
+    pub fn picture(&self) -> Vec<u8> {
+        self.runtime.block_on(self.driver().screenshot_as_png()).expect("the browser can paint")
+    }
+
+    /// Every message of the console that the page should not have caused.
+    #[track_caller]
+    pub fn complaints(&self) -> Vec<String> {
+        let log = self.runtime.block_on(self.driver().browser_log()).expect("the browser keeps a log");
+        log.into_iter().map(|entry| format!("{entry:?}")).collect()
+    }
+
+    /// Lets axe look at the page, and returns what it finds, one line per fault.
+    #[track_caller]
+    pub fn axe(&self) -> Vec<String> {
+        let path = crate::programs::file("node_modules/axe-core/axe.min.js");
+        let source = fs::read_to_string(&path).unwrap_or_else(|error| {
+            panic!("{}: {error}: get it by `npm ci --prefix tests`, or run `make test`", path.display());
+        });
+        self.script(&format!("if (!window.axe) {{ {source}; window.axe = axe ?? module.exports; }}")).expect("axe loads");
+        let run = "const done = arguments[arguments.length - 1];
+            axe.run(document, {resultTypes: ['violations']}).then(
+                found => done(found.violations.flatMap(fault => fault.nodes.map(node =>
+                    `${fault.id} (${fault.impact}): ${fault.help}: ${node.target.join(' ')}: ${node.failureSummary}`))),
+                error => done(['axe failed: ' + error]));";
+        let found = self.runtime.block_on(self.driver().execute_async(run, Vec::new())).expect("axe runs");
+        found.convert().expect("axe tells its findings in words")
+    }
+
+    fn devtools(&self, method: &str, parameters: Value) {
+        let answer = self.runtime.block_on(self.driver().cdp().send_raw(method, parameters));
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"));
+    }
+
+    fn on<T>(&self, selector: &str, act: impl AsyncFnOnce(WebElement) -> thirtyfour::error::WebDriverResult<T>) -> Result<T> {
+        self.runtime.block_on(async {
+            let mut found = self.driver().find_all(By::Css(selector)).await?;
+            ensure!(found.len() == 1, "{} elements are {selector}", found.len());
+            act(found.remove(0)).await.with_context(|| selector.to_owned())
+        })
+    }
+
+    fn driver(&self) -> &WebDriver {
+        self.driver.as_ref().expect("the driver is there until the browser is dropped")
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            // The driver's own end takes the browser with it if this fails.
+            let _ = self.runtime.block_on(driver.quit());
+        }
+    }
+}
+
+fn capabilities(profile: &TempDir) -> Result<ChromeCapabilities> {
+    let mut capabilities = DesiredCapabilities::chrome();
+    capabilities.set_binary(&tool(&["chromium", "chromium-browser", "google-chrome"], "chromium").to_string_lossy())?;
+    for flag in FLAGS {
+        capabilities.add_arg(flag)?;
+    }
+    capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
+    capabilities.set_browser_log_level(LoggingPrefsLogLevel::Warning)?;
+    Ok(capabilities)
+}
+
+/// Finds a program in the path.
+#[track_caller]
+fn tool(names: &[&str], package: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut candidates = names.iter().flat_map(|name| env::split_paths(&path).map(move |folder| folder.join(name)));
+    let found = candidates.find(|candidate| candidate.is_file());
+    found.unwrap_or_else(|| panic!("{} is not installed: on Debian, `apt-get install {package}`, or run `make test`", names[0]))
+}

@@ -1,0 +1,86 @@
+//! Many connections asking at once, every answer counted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use crate::client::Client;
+
+/// How often each status was answered; 0 stands for no answer at all.
+pub type Tally = BTreeMap<u16, u64>;
+
+/// Sends `requests` GETs of `target` on each of `connections` connections, and waits for all the answers.
+pub fn storm(port: u16, connections: usize, requests: u64, target: &str) -> Tally {
+    let askers: Vec<_> = (0..connections)
+        .map(|_| {
+            let target = target.to_owned();
+            thread::spawn(move || ask(port, &target, |sent| sent < requests))
+        })
+        .collect();
+    add_up(askers)
+}
+
+/// A load that goes on until it is told to stop.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    askers: Vec<JoinHandle<Tally>>,
+}
+
+impl Load {
+    /// Starts asking for `target` on so many connections.
+    pub fn start(port: u16, connections: usize, target: &str) -> Self {
+        let stop = Arc::<AtomicBool>::default();
+        let asker = || {
+            let (stop, target) = (Arc::clone(&stop), target.to_owned());
+            thread::spawn(move || ask(port, &target, |_| !stop.load(Ordering::Relaxed)))
+        };
+        let askers = (0..connections).map(|_| asker()).collect();
+        Self { stop, askers }
+    }
+
+    /// Stops it, and tells what was answered.
+    pub fn stop(self) -> Tally {
+        self.stop.store(true, Ordering::Relaxed);
+        add_up(self.askers)
+    }
+}
+
+/// All the answers together.
+pub fn total(tally: &Tally) -> u64 {
+    tally.values().sum()
+}
+
+fn ask(port: u16, target: &str, goes_on: impl Fn(u64) -> bool) -> Tally {
+    let request = format!("GET {target} HTTP/1.1\r\nHost: shop\r\n\r\n");
+    let mut tally = Tally::new();
+    let mut client = None;
+    let mut sent = 0;
+    while goes_on(sent) {
+        let mut exchange = || {
+            let mut asking = match client.take() {
+                Some(client) => client,
+                None => Client::try_connect(port)?,
+            };
+            asking.try_send(&request)?;
+            let response = asking.try_response("GET")?;
+            if response.header("connection") != Some("close") {
+                client = Some(asking);
+            }
+            Ok::<_, std::io::Error>(response.status())
+        };
+        *tally.entry(exchange().unwrap_or(0)).or_default() += 1;
+        sent += 1;
+    }
+    tally
+}
+
+fn add_up(askers: Vec<JoinHandle<Tally>>) -> Tally {
+    let mut sum = Tally::new();
+    for asker in askers {
+        for (status, count) in asker.join().expect("an asker does not panic") {
+            *sum.entry(status).or_default() += count;
+        }
+    }
+    sum
+}

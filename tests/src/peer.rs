@@ -1,0 +1,69 @@
+//! Programs in other languages that speak HTTP with the libraries that their languages come with.
+
+use std::process::Command;
+
+use crate::eventually::SOON;
+use crate::process::Process;
+use crate::programs;
+
+/// A language, by the command that runs it and the ending of its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// `http.client` and `http.server`.
+    Python,
+    /// `node:http`.
+    Node,
+}
+
+/// A running service.
+pub struct PeerService {
+    _process: Process,
+    /// Where it listens.
+    pub port: u16,
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Python, Self::Node];
+
+    /// Starts `services/service`, or another one there.
+    #[track_caller]
+    pub fn serve(self, name: &str) -> PeerService {
+        let mut process = Process::start(self.script(name));
+        let port = process.line("where it listens", |line| line.strip_prefix("listening on ")?.parse().ok());
+        PeerService { _process: process, port }
+    }
+
+    /// Runs `services/client` against a port, and returns what it prints.
+    #[track_caller]
+    pub fn talk(self, port: u16) -> Vec<String> {
+        let mut command = self.script("client");
+        command.arg(port.to_string());
+        let mut process = Process::start(command);
+        let status = process.ended(SOON);
+        assert!(status.success(), "{self:?}: {status}: {}", process.stderr().join("\n"));
+        process.stdout()
+    }
+
+    fn script(self, name: &str) -> Command {
+        let (program, ending) = match self {
+            Self::Python => ("python3", "py"),
+            Self::Node => ("node", "mjs"),
+        };
+        let mut command = Command::new(program);
+        command.arg(programs::file(&format!("services/{name}.{ending}")));
+        command
+    }
+}
+
+/// Runs curl quietly, and returns what it prints: bodies, and what `--write-out` asks for.
+#[track_caller]
+pub fn curl(arguments: &[&str]) -> (String, String) {
+    let mut command = Command::new("curl");
+    command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    command.args(["--silent", "--show-error", "--max-time", "20", "--noproxy", "*"]).args(arguments);
+    let output = command.output().expect("curl is installed");
+    let [said, complained] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success(), "curl {arguments:?}: {}: {complained}", output.status);
+    (said, complained)
+}

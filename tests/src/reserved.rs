@@ -1,0 +1,27 @@
+//! Ports that stay ours while nobody listens on them, for programs that end and come back where they were.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+
+/// A port of loopback. The system gives it to nobody who asks for any free one, and lets in who asks for it by number:
+/// it is bound for as long as this lives, but never listened on.
+pub struct Reserved {
+    /// The port.
+    pub port: u16,
+    _holder: OwnedFd,
+}
+
+impl Reserved {
+    /// Reserves a free one.
+    #[track_caller]
+    pub fn port() -> Self {
+        let holder = socket(AddressFamily::INET, SocketType::STREAM, None).expect("there is a socket");
+        set_socket_reuseaddr(&holder, true).expect("a fresh socket can be shared");
+        bind(&holder, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("there is a free port");
+        let address = getsockname(&holder).ok().and_then(|address| SocketAddr::try_from(address).ok());
+        Self { port: address.expect("a bound socket has an address").port(), _holder: holder }
+    }
+}

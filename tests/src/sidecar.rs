@@ -1,0 +1,151 @@
+//! A real sidecar in front of a service.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::ensure;
+
+use crate::client::{Client, Response};
+use crate::eventually::{SOON, eventually};
+use crate::process::Process;
+use crate::programs::program;
+
+/// A running `sitio-sidecar`.
+pub struct Sidecar {
+    /// The process.
+    pub process: Process,
+    /// Where it listens for requests.
+    pub port: u16,
+    /// Where it answers about itself.
+    pub admin_port: u16,
+}
+
+/// A sidecar that is about to be started.
+pub struct Plan {
+    command: Command,
+}
+
+impl Sidecar {
+    /// Starts one in front of the service on `target_port`, with everything else as it is by default.
+    #[track_caller]
+    pub fn before(target_port: u16) -> Self {
+        Self::plan(target_port).start()
+    }
+
+    /// One that is to be told more before it starts.
+    pub fn plan(target_port: u16) -> Plan {
+        let mut command = bare();
+        command.env("TARGET_PORT", target_port.to_string());
+        Plan { command }
+    }
+
+    /// A connection to it.
+    #[track_caller]
+    pub fn connect(&self) -> Client {
+        Client::connect(self.port)
+    }
+
+    /// One GET through it, on a connection of its own.
+    #[track_caller]
+    pub fn get(&self, target: &str) -> Response {
+        self.connect().get(target)
+    }
+
+    /// The sum of a metric that counts, over the lines that hold `label`.
+    #[track_caller]
+    pub fn metric(&self, name: &str, label: &str) -> u64 {
+        let text = self.admin("/metrics").text();
+        let lines = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name) && line.contains(label));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    }
+
+    /// Waits until nothing is under way any more.
+    #[track_caller]
+    pub fn expect_idle(&self) {
+        eventually(SOON, || {
+            let active = self.metric("http_server_active_requests", "");
+            ensure!(active == 0, "{active} exchanges are under way");
+            Ok(())
+        });
+    }
+
+    /// Waits until exactly so many exchanges are counted with this status, and fails if there are ever more.
+    #[track_caller]
+    pub fn expect_counted(&self, status: u16, expected: u64) {
+        eventually(SOON, || {
+            let counted = self.metric("sitio_requests_total", &format!("http_response_status_code=\"{status}\""));
+            assert!(counted <= expected, "{counted} exchanges are counted as {status}, more than the {expected} that there were");
+            ensure!(counted == expected, "{counted} exchanges are counted as {status}, not {expected}");
+            Ok(())
+        });
+    }
+
+    /// One GET of its admin port.
+    #[track_caller]
+    pub fn admin(&self, target: &str) -> Response {
+        Client::connect(self.admin_port).get(target)
+    }
+}
+
+/// The command with an empty environment, free ports and no service to stand before.
+pub fn bare() -> Command {
+    let mut command = Command::new(program("sitio-sidecar"));
+    command.env_clear().env("NO_COLOR", "1").env("RUST_LOG", "info");
+    command.env("PORT", "0").env("SITIO_ADMIN_PORT", "0");
+    // There is no load balancer that must hear of the end first.
+    command.env("SITIO_DRAIN_GRACE", "50ms").env("SITIO_DRAIN_TIMEOUT", "5s");
+    command
+}
+
+impl Plan {
+    /// Whom it reports to, by the port of the stream.
+    #[must_use]
+    pub fn reports_to(self, grpc_port: u16) -> Self {
+        self.with("SITIO_CONTROL_PLANE", &format!("http://127.0.0.1:{grpc_port}"))
+    }
+
+    /// Which service and pod it stands for.
+    #[must_use]
+    pub fn named(self, service: &str, pod: &str) -> Self {
+        self.with("SITIO_SERVICE", service).with("POD_NAME", pod)
+    }
+
+    /// The page that replaces a 404: a file, or `built-in`.
+    #[must_use]
+    pub fn not_found_page(self, page: impl AsRef<Path>) -> Self {
+        self.with("SITIO_NOT_FOUND_PAGE", &page.as_ref().to_string_lossy())
+    }
+
+    /// Leaves it so many descriptors and no more.
+    #[must_use]
+    pub fn descriptors(self, count: u64) -> Self {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("ulimit -n {count}; exec \"$0\"")]).arg(self.command.get_program()).env_clear();
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Self { command }
+    }
+
+    /// Sets any variable.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts it, and waits until it listens.
+    #[track_caller]
+    pub fn start(self) -> Sidecar {
+        let mut process = Process::start(self.command);
+        let port = process.line("its port", |line| {
+            line.split("listening for request in ").nth(1)?.split(' ').next()?.trim_end_matches(',').parse().ok()
+        });
+        let admin_port = process.line("its admin port", |line| port_after(line, "the admin port is "));
+        Sidecar { process, port, admin_port }
+    }
+}
+
+/// The port of the address that follows `name` in a line, as the programs log the addresses that they have bound.
+pub(crate) fn port_after(line: &str, name: &str) -> Option<u16> {
+    let address = line.split(name).nth(1)?.split([' ', ',']).next()?;
+    address.rsplit(':').next()?.trim_end_matches(['/', '"']).parse().ok()
+}

@@ -1,0 +1,51 @@
+//! One service on a few pods, each behind a sidecar that is attached to a control plane.
+
+use crate::api::Api;
+use crate::control_plane::ControlPlane;
+use crate::origin::Origin;
+use crate::sidecar::Sidecar;
+
+/// A mesh of one service.
+pub struct SmallMesh {
+    /// The pods' sidecars. They are the first to leave, so that none of them dials a port that is somebody else's by then.
+    pub pods: Vec<Sidecar>,
+    /// The control plane.
+    pub control_plane: ControlPlane,
+    /// The service behind all pods.
+    pub origin: Origin,
+    /// The pods' names, in the same order.
+    pub names: Vec<String>,
+    service: &'static str,
+}
+
+impl SmallMesh {
+    /// Starts a service on so many pods, and waits until they are all attached.
+    #[track_caller]
+    pub fn of(service: &'static str, pods: usize) -> Self {
+        let (control_plane, origin) = (ControlPlane::start(), Origin::start());
+        let mut mesh = Self { pods: Vec::new(), control_plane, origin, names: Vec::new(), service };
+        for at in 0..pods {
+            let name = format!("{service}-{at}");
+            mesh.pods.push(mesh.another_pod(&name));
+            mesh.names.push(name);
+        }
+        mesh.api().expect_pods(&mesh.names());
+        mesh
+    }
+
+    /// Starts one more pod, which is not waited for.
+    #[track_caller]
+    pub fn another_pod(&self, name: &str) -> Sidecar {
+        Sidecar::plan(self.origin.port()).named(self.service, name).reports_to(self.control_plane.grpc_port).start()
+    }
+
+    /// The control plane's API.
+    pub fn api(&self) -> Api {
+        self.control_plane.api()
+    }
+
+    /// The names of its pods.
+    pub fn names(&self) -> Vec<&str> {
+        self.names.iter().map(String::as_str).collect()
+    }
+}

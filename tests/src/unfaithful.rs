@@ -1,0 +1,123 @@
+//! A service that breaks its connections at a chosen moment, and remembers what it was asked.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_linger;
+
+use crate::http::{Framing, Head, read_body, read_head};
+
+/// The moment at which a connection breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moment {
+    /// A request has arrived, and nothing of it is read.
+    BeforeReading,
+    /// Its head is read.
+    AfterHead,
+    /// Its body is read.
+    AfterBody,
+    /// The first half of the answer's head is sent.
+    WithinHead,
+    /// The first half of the answer's body is sent.
+    WithinBody,
+}
+
+impl Moment {
+    /// All of them, in the order in which they pass.
+    pub const ALL: [Self; 5] = [Self::BeforeReading, Self::AfterHead, Self::AfterBody, Self::WithinHead, Self::WithinBody];
+}
+
+/// How it breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// As a program closes.
+    Closed,
+    /// As a program crashes.
+    Reset,
+}
+
+/// A running one. `/good` is answered and the connection kept, `/last` answered and closed; at any other target it breaks.
+pub struct Unfaithful {
+    /// Where it listens.
+    pub port: u16,
+    asked: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+impl Unfaithful {
+    /// Starts one on a free port.
+    pub fn start(moment: Moment, manner: Manner) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
+        let port = listener.local_addr().expect("a bound listener has an address").port();
+        let asked = Arc::<Mutex<BTreeMap<String, u64>>>::default();
+        let book = Arc::clone(&asked);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let book = Arc::clone(&book);
+                thread::spawn(move || {
+                    let tell =
+                        |target: &str| *book.lock().expect("nobody panics with it").entry(target.to_owned()).or_default() += 1;
+                    let _ = serve(&stream, moment, tell);
+                    if manner == Manner::Reset {
+                        let _ = set_socket_linger(&stream, Some(Duration::ZERO));
+                    }
+                });
+            }
+        });
+        Self { port, asked }
+    }
+
+    /// How often requests for this target have arrived.
+    pub fn asked(&self, target: &str) -> u64 {
+        self.asked.lock().expect("nobody panics with it").get(target).copied().unwrap_or(0)
+    }
+}
+
+/// Returns when the connection is to break.
+fn serve(stream: &TcpStream, moment: Moment, tell: impl Fn(&str)) -> io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut peeked = [0; 256];
+        let target = loop {
+            let length = stream.peek(&mut peeked)?;
+            if length == 0 {
+                return Ok(());
+            }
+            let text = String::from_utf8_lossy(&peeked[..length]).into_owned();
+            if let [_, target, _, ..] = text.split(' ').collect::<Vec<_>>()[..] {
+                break target.to_owned();
+            }
+        };
+        tell(&target);
+        let is_faithful = target == "/good" || target == "/last";
+        let breaks_at = |now: Moment| !is_faithful && moment == now;
+        if breaks_at(Moment::BeforeReading) {
+            return Ok(());
+        }
+        let head = read_head(&mut reader)?.unwrap_or_default();
+        if breaks_at(Moment::AfterHead) {
+            return Ok(());
+        }
+        read_body(&mut reader, head.framing(Framing::Absent), |_| {})?;
+        if breaks_at(Moment::AfterBody) {
+            return Ok(());
+        }
+        answer(stream, &head, breaks_at)?;
+        if target != "/good" {
+            return Ok(());
+        }
+    }
+}
+
+fn answer(mut stream: &TcpStream, head: &Head, breaks_at: impl Fn(Moment) -> bool) -> io::Result<()> {
+    if breaks_at(Moment::WithinHead) {
+        return stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Le");
+    }
+    let body = format!("{} {}", head.word(0), head.word(1));
+    let kept = if head.word(1) == "/last" { "Connection: close\r\n" } else { "" };
+    let sent = if breaks_at(Moment::WithinBody) { &body[..body.len() / 2] } else { &body };
+    stream.write_all(format!("HTTP/1.1 200 OK\r\n{kept}Content-Length: {}\r\n\r\n{sent}", body.len()).as_bytes())
+}

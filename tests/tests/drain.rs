@@ -1,0 +1,151 @@
+//! A sidecar that is told to leave does so in order: unready at once, listening for the grace, finishing what is under way.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use rustix::process::Signal;
+use scenario::client::Client;
+use scenario::control_plane::ControlPlane;
+use scenario::eventually::{SOON, eventually};
+use scenario::origin::Origin;
+use scenario::sidecar::{Plan, Sidecar};
+
+const GET_GATE: &str = "GET /gate HTTP/1.1\r\nHost: shop\r\n\r\n";
+
+fn patient(origin: &Origin) -> Plan {
+    Sidecar::plan(origin.port()).with("SITIO_DRAIN_GRACE", "1s").with("SITIO_DRAIN_TIMEOUT", "20s")
+}
+
+/// Tells it to leave, and waits until it says that it does.
+fn told_to_leave(sidecar: &Sidecar) {
+    sidecar.process.signal(Signal::TERM);
+    eventually(SOON, || {
+        let answer = sidecar.admin("/readyz");
+        ensure!((answer.status(), answer.text().as_str()) == (503, "draining\n"), "{answer:?}");
+        Ok(())
+    });
+}
+
+fn expect_waiting(origin: &Origin, count: u64) {
+    eventually(SOON, || {
+        ensure!(origin.waiting() == count, "{} requests wait at the gate", origin.waiting());
+        Ok(())
+    });
+}
+
+#[test]
+fn during_the_grace_traffic_is_let_in_and_each_answer_closes_its_connection() {
+    let origin = Origin::start();
+    let mut sidecar = patient(&origin).start();
+    let mut kept = sidecar.connect();
+    assert_eq!(kept.get("/before").header("connection"), None);
+
+    told_to_leave(&sidecar);
+    let last = kept.get("/last");
+    let late = sidecar.get("/late");
+
+    assert_eq!((last.status(), last.header("connection")), (200, Some("close")), "{last:?}");
+    assert_eq!(kept.rest(), b"", "the connection is closed, as was said");
+    assert_eq!((late.status(), late.header("connection")), (200, Some("close")), "whoever has not heard of it is served");
+    assert_eq!(sidecar.process.ended(SOON).code(), Some(0));
+}
+
+#[test]
+fn what_is_under_way_is_finished_and_an_idle_connection_does_not_hold_it_up() {
+    let origin = Origin::start();
+    let mut sidecar = patient(&origin).start();
+    let mut idle = sidecar.connect();
+    idle.get("/idle");
+    let mut under_way: Vec<Client> = (0..20).map(|_| sidecar.connect()).collect();
+    for client in &mut under_way {
+        client.send(GET_GATE);
+    }
+    let mut uploading = sidecar.connect();
+    uploading.send("POST /sink HTTP/1.1\r\nHost: shop\r\nContent-Length: 6\r\n\r\nabc");
+    expect_waiting(&origin, 20);
+
+    told_to_leave(&sidecar);
+    // The port is closed once the grace is over; what is under way still is.
+    eventually(SOON, || {
+        ensure!(Client::try_connect(sidecar.port).is_err(), "it still listens");
+        Ok(())
+    });
+    assert_eq!(idle.rest(), b"", "an idle connection is let go");
+    assert_eq!(sidecar.admin("/livez").status(), 200, "it is alive until the end");
+    uploading.send("def");
+    origin.open_gate();
+
+    assert!(uploading.response("POST").text().starts_with("Length(6) bytes=6"));
+    for client in &mut under_way {
+        let answer = client.response("GET");
+        assert_eq!((answer.text().as_str(), answer.status()), ("GET /gate", 200));
+    }
+    drop((under_way, uploading));
+    assert_eq!(sidecar.process.ended(SOON).code(), Some(0));
+}
+
+#[test]
+fn a_drain_ends_in_time_and_the_last_numbers_arrive() {
+    let (control_plane, origin) = (ControlPlane::start(), Origin::start());
+    let mut sidecar = Sidecar::plan(origin.port())
+        .named("shop", "shop-0")
+        .reports_to(control_plane.grpc_port)
+        .with("SITIO_DRAIN_GRACE", "100ms")
+        .with("SITIO_DRAIN_TIMEOUT", "500ms")
+        .start();
+    let mut client = sidecar.connect();
+    for _ in 0..100 {
+        client.get("/counted");
+    }
+    let mut stuck = sidecar.connect();
+    stuck.send(GET_GATE);
+    expect_waiting(&origin, 1);
+
+    sidecar.process.signal(Signal::TERM);
+    for _ in 0..10 {
+        sidecar.get("/counted");
+    }
+    let began = Instant::now();
+    let status = sidecar.process.ended(SOON);
+
+    assert_eq!(status.code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
+    // A hundred, ten, and the one that was broken off.
+    control_plane.api().expect_hits("shop", 111);
+}
+
+#[test]
+fn connections_that_wait_to_be_accepted_when_the_door_closes_are_served() {
+    let origin = Origin::start();
+    for _ in 0..5 {
+        let mut sidecar = Sidecar::plan(origin.port()).with("SITIO_DRAIN_GRACE", "0s").start();
+        let mut clients: Vec<Client> = Vec::new();
+        sidecar.process.signal(Signal::TERM);
+        while clients.len() < 500 {
+            let Ok(mut client) = Client::try_connect(sidecar.port) else { break };
+            // A connection that is made is either served or closed in order; it is never reset with its request unread.
+            let _ = client.try_send("GET /late HTTP/1.1\r\nHost: shop\r\n\r\n");
+            clients.push(client);
+        }
+        let answered = clients.iter_mut().filter_map(|client| client.try_response("GET").ok()).collect::<Vec<_>>();
+
+        assert!(answered.iter().all(|answer| answer.status() == 200));
+        assert!(answered.len() + 2 >= clients.len(), "{} of {} were answered", answered.len(), clients.len());
+        drop(clients);
+        assert_eq!(sidecar.process.ended(SOON).code(), Some(0));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let origin = Origin::start();
+    let mut sidecar = patient(&origin).start();
+    let mut client = sidecar.connect();
+    client.send(GET_GATE);
+    expect_waiting(&origin, 1);
+
+    told_to_leave(&sidecar);
+    sidecar.process.signal(Signal::TERM);
+
+    assert_eq!(sidecar.process.ended(SOON).code(), Some(1));
+}

@@ -1,0 +1,135 @@
+//! The rules of the house that Cargo cannot hold, read off the sources themselves.
+#![expect(clippy::unwrap_used, reason = "a test may end by it")]
+
+use std::path::{Path, PathBuf};
+
+/// The crates, and the ones of ours that each may know.
+const ARROWS: [(&str, &[&str]); 5] = [
+    ("mesh", &[]),
+    ("proto", &["sitio-mesh"]),
+    ("sidecar", &["sitio-mesh", "sitio-proto"]),
+    ("control-plane", &["sitio-mesh", "sitio-proto"]),
+    ("cli", &["sitio-control-plane", "sitio-mesh", "sitio-sidecar"]),
+];
+
+/// Where generated types of the wire may be named: the door, and the two ends of the stream.
+const WIRE_ENDS: [&str; 4] = ["proto/src/convert", "proto/src/wire.rs", "sidecar/src/link/", "control-plane/src/ingest"];
+
+/// Traffic never waits for these.
+const HOUSEKEEPING: [&str; 6] = ["admin", "books", "ledger", "link", "stats", "metrics"];
+
+/// What carries traffic.
+const TRAFFIC: [&str; 13] = [
+    "body",
+    "decorator",
+    "head",
+    "http2",
+    "protocol",
+    "recorder",
+    "rulebook",
+    "stream",
+    "target",
+    "tunnel",
+    "upstream",
+    "watch",
+    "worker",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every Rust file of ours, as its path below the root, with its text.
+fn sources() -> Vec<(String, String)> {
+    let crates = ["bench", "cli", "control-plane", "mesh", "proto", "sidecar", "tests"];
+    let mut folders: Vec<PathBuf> =
+        crates.iter().flat_map(|name| ["src", "tests", "benches"].map(|part| root().join(name).join(part))).collect();
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+                sources.push((name, std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(sources.len() > 50, "the sources were not found");
+    sources
+}
+
+#[test]
+fn crates_know_only_what_is_below_them() {
+    for (name, allowed) in ARROWS {
+        let manifest = std::fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
+        let dependencies = manifest.split("[dev-dependencies]").next().unwrap();
+        for line in dependencies.lines().filter(|line| line.starts_with("sitio-")) {
+            let known = line.split(['.', ' ', '=']).next().unwrap();
+            assert!(allowed.contains(&known), "{name} must not know {known}");
+        }
+    }
+}
+
+#[test]
+fn the_vocabulary_does_no_input_or_output_and_reads_no_clock() {
+    for (file, text) in sources().iter().filter(|(file, _)| file.starts_with("mesh/src")) {
+        for word in ["std::fs", "std::net", "std::io", "std::env", "tokio", "Instant::now", "SystemTime"] {
+            assert!(!text.contains(word), "{file} names {word}");
+        }
+    }
+}
+
+#[test]
+fn generated_types_are_named_only_at_the_door_and_at_the_two_ends() {
+    for (file, text) in sources() {
+        let is_end = WIRE_ENDS.iter().any(|end| file.starts_with(end));
+        let is_test = file.contains("tests");
+        assert!(is_end || is_test || !text.contains("proto::wire"), "{file} names the wire");
+    }
+}
+
+#[test]
+fn traffic_knows_nothing_of_housekeeping() {
+    let carries = |file: &str| {
+        TRAFFIC
+            .iter()
+            .any(|part| file.starts_with(&format!("sidecar/src/{part}.rs")) || file.starts_with(&format!("sidecar/src/{part}/")))
+    };
+    for (file, text) in sources().iter().filter(|(file, _)| carries(file)) {
+        for part in HOUSEKEEPING {
+            assert!(!text.contains(&format!("crate::{part}")), "{file} imports {part}");
+        }
+    }
+}
+
+#[test]
+fn every_file_opens_with_a_sentence_that_says_what_it_is_for() {
+    for (file, text) in sources() {
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//! ") && first.ends_with('.'), "{file} begins with {first:?}");
+        assert!(!file.ends_with("/mod.rs"), "{file}: name the file after the module");
+    }
+}
+
+#[test]
+fn a_library_lists_its_modules_and_defines_nothing() {
+    for (file, text) in sources().iter().filter(|(file, _)| file.ends_with("/src/lib.rs")) {
+        let defines = text.lines().find(|line| {
+            let line = line.trim();
+            !(line.is_empty()
+                || line.starts_with("//!")
+                || line.starts_with("pub mod ")
+                || line.starts_with("mod ")
+                || line.starts_with("#["))
+        });
+        assert_eq!(defines, None, "{file}");
+    }
+}
+
+#[test]
+fn cargo_run_runs_the_command() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("\ndefault-members = [\"cli\"]\n"), "the README's first command needs one default program");
+}

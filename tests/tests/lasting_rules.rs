@@ -1,0 +1,76 @@
+//! A rule ends when it should, and outlives what it should outlive.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use scenario::eventually::{SOON, eventually};
+use scenario::small_mesh::SmallMesh;
+
+/// Long enough to kill the control plane and look at three pods in it.
+const TTL: Duration = Duration::from_secs(6);
+
+/// Expiry is told in whole milliseconds of a clock that two programs read.
+const EARLIEST: Duration = Duration::from_millis(5950);
+
+/// How late a lapse may be on two busy cores.
+const LATE: Duration = Duration::from_secs(3);
+
+#[test]
+fn a_rule_lapses_on_time_with_the_control_plane_dead() {
+    let mut mesh = SmallMesh::of("legacy", 3);
+    let api = mesh.api();
+
+    let asked = Instant::now();
+    let rule = api.turn_off("legacy", "GET /lapsing", "6s");
+    api.expect_applied(&rule, &mesh.names());
+    mesh.control_plane.process.kill();
+
+    for pod in &mesh.pods {
+        pod.get("/lapsing").expect_blocked_by(&rule);
+    }
+    for pod in &mesh.pods {
+        eventually(TTL + SOON, || {
+            let status = pod.get("/lapsing").status();
+            // Looked at after the answer, so that no answer is taken for an earlier one.
+            assert!(status == 503 || asked.elapsed() >= EARLIEST, "{status} too early");
+            ensure!(status == 200, "still {status}");
+            Ok(())
+        });
+    }
+    let lapsed_after = asked.elapsed();
+    assert!(lapsed_after < TTL + LATE, "it took {lapsed_after:?}");
+}
+
+#[test]
+fn rules_outlive_the_control_plane() {
+    let mut mesh = SmallMesh::of("legacy", 3);
+    let rule = mesh.api().turn_off("legacy", "GET /durable", "1h");
+    mesh.api().expect_applied(&rule, &mesh.names());
+
+    mesh.control_plane.process.kill();
+    mesh.pods[0].get("/durable").expect_blocked_by(&rule);
+    mesh.control_plane.come_back();
+
+    let api = mesh.api();
+    api.expect_pods(&mesh.names());
+    api.expect_applied(&rule, &mesh.names());
+    for pod in &mesh.pods {
+        pod.get("/durable").expect_blocked_by(&rule);
+    }
+    let audit = eventually(SOON, || api.json("/api/v1/audit")).to_string();
+    assert!(audit.contains("a scenario asks for it"), "{audit}");
+}
+
+#[test]
+fn a_pod_that_comes_later_obeys_from_its_first_exchange() {
+    let mesh = SmallMesh::of("legacy", 3);
+    let rule = mesh.api().turn_off("legacy", "GET /late", "1h");
+    mesh.api().expect_applied(&rule, &mesh.names());
+
+    for at in 0..5 {
+        let late = mesh.another_pod(&format!("legacy-late-{at}"));
+        late.get("/late").expect_blocked_by(&rule);
+    }
+
+    assert_eq!(mesh.origin.asked("/late"), 0);
+}

@@ -1,0 +1,122 @@
+//! One YAML document of `deploy/`, and what Kubernetes would not understand of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A document as it was written, with where to find it.
+pub(crate) struct Document {
+    /// `control-plane.yaml: Deployment sitio`, the beginning of every complaint.
+    pub(crate) place: String,
+    /// The whole document.
+    pub(crate) value: Value,
+}
+
+impl Document {
+    /// The document's `kind`.
+    pub(crate) fn kind(&self) -> &str {
+        self.value["kind"].as_str().unwrap_or("(no kind)")
+    }
+
+    /// The document's own name.
+    pub(crate) fn name(&self) -> &str {
+        self.value["metadata"]["name"].as_str().unwrap_or("(no name)")
+    }
+
+    /// What the document says and its type does not, or why it is not of its type at all.
+    pub(crate) fn unknown_fields(&self) -> Vec<String> {
+        let understood = match self.understood() {
+            Ok(understood) => understood,
+            Err(reason) => return vec![format!("{}: {reason}", self.place)],
+        };
+        let mut paths = Vec::new();
+        collect_lost(&self.value, &understood, "", &mut paths);
+        paths.sort();
+        paths.into_iter().map(|path| format!("{}: {path} is unknown", self.place)).collect()
+    }
+
+    /// The pod that the document makes, if it makes one.
+    pub(crate) fn pod(&self) -> Option<&Value> {
+        self.value.pointer("/spec/template/spec")
+    }
+
+    /// The pod's containers, those that stay and those that come first.
+    pub(crate) fn containers(&self) -> Vec<&Value> {
+        let list = |key: &str| self.pod().and_then(|pod| pod[key].as_array()).into_iter().flatten();
+        list("initContainers").chain(list("containers")).collect()
+    }
+
+    /// The document after a journey through its Kubernetes type, which drops what the type has no place for.
+    fn understood(&self) -> Result<Value, String> {
+        match (self.value["apiVersion"].as_str().unwrap_or(""), self.kind()) {
+            ("v1", "ConfigMap") => through::<ConfigMap>(&self.value),
+            ("v1", "PersistentVolumeClaim") => through::<PersistentVolumeClaim>(&self.value),
+            ("v1", "Service") => through::<Service>(&self.value),
+            ("v1", "ServiceAccount") => through::<ServiceAccount>(&self.value),
+            ("apps/v1", "Deployment") => through::<Deployment>(&self.value),
+            ("networking.k8s.io/v1", "NetworkPolicy") => through::<NetworkPolicy>(&self.value),
+            // Secrets are not in the list on purpose: they are made by a person and never committed.
+            (version, kind) => Err(format!("{version} {kind} is no kind that this test knows")),
+        }
+    }
+}
+
+/// All documents of all manifests in `deploy/`.
+pub(crate) fn documents() -> Vec<Document> {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    let entries = fs::read_dir(&deploy).expect("deploy/ is there");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a folder that opened lists its files").path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"));
+    files.sort();
+    let read = |file: &PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        parse(&name, &fs::read_to_string(file).unwrap_or_else(|error| panic!("{name}: {error}")))
+    };
+    files.iter().flat_map(read).collect()
+}
+
+/// The documents of one manifest.
+pub(crate) fn parse(file: &str, manifest: &str) -> Vec<Document> {
+    serde_norway::Deserializer::from_str(manifest)
+        .map(|document| {
+            // By way of YAML's own value, because that refuses a key that is written twice.
+            let value = serde_norway::Value::deserialize(document).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let value: Value = serde_json::to_value(value).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let mut document = Document { place: String::new(), value };
+            document.place = format!("{file}: {} {}", document.kind(), document.name());
+            document
+        })
+        .collect()
+}
+
+fn through<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, String> {
+    let typed: T = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+    serde_json::to_value(typed).map_err(|error| error.to_string())
+}
+
+fn collect_lost(written: &Value, understood: &Value, path: &str, lost: &mut Vec<String>) {
+    match (written, understood) {
+        (Value::Object(written), Value::Object(understood)) => {
+            for (key, value) in written {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                match understood.get(key) {
+                    Some(understood) => collect_lost(value, understood, &path, lost),
+                    None => lost.push(path),
+                }
+            }
+        }
+        (Value::Array(written), Value::Array(understood)) if written.len() == understood.len() => {
+            for (index, (written, understood)) in written.iter().zip(understood).enumerate() {
+                collect_lost(written, understood, &format!("{path}[{index}]"), lost);
+            }
+        }
+        (written, understood) if written == understood => {}
+        _ => lost.push(path.to_owned()),
+    }
+}

@@ -1,0 +1,63 @@
+//! Whether the variables that a manifest sets are variables that the program reads.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::document::Document;
+
+/// `SITIO_` variables that a container sets and its program does not have.
+///
+/// A program that meets one it does not know only warns, because Kubernetes makes such variables itself;
+/// so a misspelt one would go unnoticed.
+pub(crate) fn unknown(document: &Document) -> Vec<String> {
+    let mut faults = Vec::new();
+    for container in document.containers() {
+        let image = container["image"].as_str().unwrap_or("");
+        let variables = container["env"].as_array().into_iter().flatten().filter_map(|variable| variable["name"].as_str());
+        let ours: Vec<&str> = variables.filter(|name| name.starts_with("SITIO_")).collect();
+        let known = match program(image) {
+            Some(program) => settings_of(program),
+            None => BTreeSet::new(),
+        };
+        for name in ours.into_iter().filter(|name| !known.contains(*name)) {
+            faults.push(format!("{}: {name} is no setting of {image}", document.place));
+        }
+    }
+    faults
+}
+
+/// The folder of the program that an image of ours holds.
+fn program(image: &str) -> Option<&'static str> {
+    ["sidecar", "control-plane"].into_iter().find(|program| image.contains(&format!("/sitio-{program}:")))
+}
+
+/// The names in the program's `config*.rs`, whichever way it asks for them: there, each stands in quotes of its own.
+fn settings_of(program: &str) -> BTreeSet<String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(program).join("src");
+    let mut files = vec![source.join("config.rs")];
+    files.extend(rust_files(&source.join("config")));
+    // Its tests name variables that must not exist.
+    files.retain(|file| !file.ends_with("tests.rs"));
+    let settings: BTreeSet<String> =
+        files.iter().filter_map(|file| fs::read_to_string(file).ok()).flat_map(|text| quoted(&text)).collect();
+    assert!(settings.contains("SITIO_TOKEN"), "no settings found in {program}/src/config*.rs: have they moved?");
+    settings
+}
+
+fn quoted(text: &str) -> Vec<String> {
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let names = text.split("\"SITIO_").skip(1).filter_map(|rest| rest.split_once('"'));
+    names
+        .map(|(name, _)| format!("SITIO_{name}"))
+        .filter(|name| name.bytes().all(|byte| byte == b'_' || byte.is_ascii_uppercase()))
+        .collect()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries
+        .map(|entry| entry.expect("a folder that opened lists its files").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}

@@ -1,0 +1,121 @@
+//! Services come and go under load: what fails fails only while nobody is there, and says why.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::ensure;
+use rustix::process::Signal;
+use scenario::asking::{Asked, Asking};
+use scenario::control_plane::ControlPlane;
+use scenario::eventually::{SOON, eventually};
+use scenario::origin::Origin;
+use scenario::service::Service;
+use scenario::sidecar::Sidecar;
+
+/// How soon after a service accepts connections again its requests must succeed.
+const RECOVERY_MAX: Duration = Duration::from_millis(500);
+
+fn is_success(asked: &Asked) -> bool {
+    matches!(asked.answer, Ok((200, None)))
+}
+
+#[test]
+fn a_services_restart_is_survived_and_every_failure_says_why() {
+    let mut service = Service::start();
+    let sidecar = Sidecar::before(service.port());
+    let port = sidecar.port;
+    let asking = Asking::start(8, move || port);
+    let mut back = Vec::new();
+    for round in 1..=3 {
+        expect_more(&sidecar, 200);
+        service.crash();
+        expect_more(&sidecar, 502);
+        back.push(service.come_back());
+        eventually(SOON, || {
+            ensure!(sidecar.get("/back").status() == 200, "round {round}");
+            Ok(())
+        });
+    }
+    expect_more(&sidecar, 200);
+
+    let asked = asking.stop();
+
+    for one in asked.iter().filter(|one| !is_success(one)) {
+        let why = one.answer.as_ref().map(|(status, word)| (*status, word.as_deref().unwrap_or_default()));
+        assert!(matches!(why, Ok((502, "upstream-connect" | "upstream-reset"))), "{one:?}");
+    }
+    for back in back {
+        let first = asked.iter().filter(|one| is_success(one) && one.began >= back).map(|one| one.ended - back).min();
+        println!("first answer {first:?} after the service accepts again");
+        assert!(first.is_some_and(|first| first < RECOVERY_MAX), "{first:?}");
+    }
+    let last = asked.iter().filter(|one| !is_success(one)).map(|one| one.began).max();
+    let first_after = asked.iter().filter(|one| is_success(one)).map(|one| one.began).max();
+    assert!(last < first_after, "after the last restart requests succeed");
+}
+
+/// Waits until a hundred more exchanges are counted with this status.
+fn expect_more(sidecar: &Sidecar, status: u16) {
+    let counted = || sidecar.metric("sitio_requests_total", &format!("http_response_status_code=\"{status}\""));
+    let before = counted();
+    eventually(SOON, || {
+        let more = counted() - before;
+        ensure!(more >= 100, "only {more} more of {status}");
+        Ok(())
+    });
+}
+
+/// The pods of a service, of which the clients pick one that says it is ready.
+struct Pods {
+    sidecars: Vec<Sidecar>,
+    picked: Arc<AtomicUsize>,
+}
+
+#[test]
+fn a_rolling_restart_loses_no_request_and_no_count() {
+    let (control_plane, origin) = (ControlPlane::start(), Origin::start());
+    let pod = |name: &str| {
+        Sidecar::plan(origin.port())
+            .named("shop", name)
+            .reports_to(control_plane.grpc_port)
+            .with("SITIO_DRAIN_GRACE", "500ms")
+            .start()
+    };
+    let mut pods = Pods { sidecars: vec![pod("shop-0"), pod("shop-1")], picked: Arc::default() };
+    pods.pick(0);
+    let picked = Arc::clone(&pods.picked);
+    let asking = Asking::start(8, move || picked.load(Ordering::Relaxed) as u16);
+
+    for round in 0..4 {
+        let leaving = round % 2;
+        expect_more(&pods.sidecars[leaving], 200);
+        // Whoever balances the load learns of the drain from the probe, as anybody would.
+        pods.sidecars[leaving].process.signal(Signal::TERM);
+        eventually(SOON, || {
+            ensure!(pods.sidecars[leaving].admin("/readyz").status() == 503, "still ready");
+            Ok(())
+        });
+        pods.pick(1 - leaving);
+        assert_eq!(pods.sidecars[leaving].process.ended(SOON).code(), Some(0), "round {round}");
+        pods.sidecars[leaving] = pod(&format!("shop-{}", round + 2));
+    }
+    let asked = asking.stop();
+
+    let lost: Vec<_> = asked.iter().filter(|one| !is_success(one)).collect();
+    assert!(lost.is_empty(), "{} of {} requests are lost: {lost:?}", lost.len(), asked.len());
+    println!("{} requests over four restarts", asked.len());
+    control_plane.api().expect_hits("shop", asked.len() as u64);
+}
+
+impl Pods {
+    /// Waits until a pod is ready, and sends the clients there.
+    fn pick(&self, at: usize) {
+        eventually(SOON, || {
+            let status = self.sidecars[at].admin("/readyz").status();
+            ensure!(status == 200, "still {status}");
+            Ok(())
+        });
+        self.picked.store(usize::from(self.sidecars[at].port), Ordering::Relaxed);
+    }
+}

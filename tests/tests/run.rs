@@ -1,0 +1,89 @@
+//! `sitio run` decorates any command: its traffic is tunnelled, and its end is passed on.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use anyhow::ensure;
+use rustix::process::Signal;
+use scenario::api::Api;
+use scenario::client::Client;
+use scenario::control_plane::ControlPlane;
+use scenario::demo::port;
+use scenario::eventually::{SOON, eventually};
+use scenario::process::Process;
+use scenario::programs::program;
+use scenario::reserved::Reserved;
+
+fn sitio_run(arguments: &[&str], decorated: &[&str]) -> Command {
+    let mut command = Command::new(program("sitio"));
+    command.env("NO_COLOR", "1").arg("run").args(arguments).arg("--").args(decorated);
+    command
+}
+
+/// A port to be told to the command that is decorated, and one for its sidecar.
+fn two_ports() -> ([Reserved; 2], [String; 2]) {
+    let reserved = [Reserved::port(), Reserved::port()];
+    let numbers = reserved.each_ref().map(|reserved| reserved.port.to_string());
+    (reserved, numbers)
+}
+
+#[test]
+fn any_command_is_decorated_and_shown() {
+    let control_plane = ControlPlane::start();
+    let (_reserved, [target, entrance]) = two_ports();
+    let url = format!("http://127.0.0.1:{}", control_plane.grpc_port);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hello.txt"), "from python").unwrap();
+    let served = folder.path().to_string_lossy().into_owned();
+
+    let mut run = Process::start(sitio_run(
+        &["--port", &entrance, "--target", &target, "--control-plane", &url, "--name", "web"],
+        &["python3", "-m", "http.server", &target, "--bind", "127.0.0.1", "--directory", &served],
+    ));
+    let entrance = entrance.parse().unwrap();
+    let answer = eventually(SOON, || Ok(Client::try_connect(entrance)?.get("/hello.txt")));
+
+    assert_eq!((answer.status(), answer.text().as_str()), (200, "from python"));
+    eventually(SOON, || {
+        let hits = control_plane.api().hits("web")?;
+        ensure!(hits >= 1, "{hits} hits");
+        Ok(())
+    });
+    run.signal(Signal::INT);
+    run.ended(SOON);
+    assert!(TcpListener::bind(("127.0.0.1", target.parse().unwrap())).is_ok(), "the command ended with it");
+}
+
+#[test]
+fn without_a_control_plane_it_brings_its_own() {
+    let (_reserved, [target, entrance]) = two_ports();
+    let mut run = Process::start(sitio_run(
+        &["--port", &entrance, "--target", &target, "--http-port", "0", "--grpc-port", "0"],
+        &["python3", "-m", "http.server", &target, "--bind", "127.0.0.1"],
+    ));
+    let dashboard = run.line("where its dashboard is", |line| port(line.split("dashboard").nth(1)?));
+
+    let page = eventually(SOON, || Api::at(dashboard).page("/"));
+    assert!(page.contains("Mesh overview"), "{page}");
+}
+
+#[test]
+fn the_commands_exit_code_is_passed_on() {
+    for code in [0, 3, 77] {
+        let (_reserved, [target, entrance]) = two_ports();
+        let script = format!("exit {code}");
+        let arguments = ["--port", &entrance, "--target", &target, "--http-port", "0", "--grpc-port", "0"];
+        let mut run = Process::start(sitio_run(&arguments, &["sh", "-c", &script]));
+        assert_eq!(run.ended(SOON).code(), Some(code), "{:?}", run.stderr());
+    }
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_named() {
+    let (_reserved, [target, entrance]) = two_ports();
+    let arguments = ["--port", &entrance, "--target", &target, "--http-port", "0", "--grpc-port", "0"];
+    let mut run = Process::start(sitio_run(&arguments, &["no-such-command-anywhere"]));
+
+    assert_ne!(run.ended(SOON).code(), Some(0));
+    assert!(run.stderr().join("\n").contains("no-such-command-anywhere"), "{:?}", run.stderr());
+}
