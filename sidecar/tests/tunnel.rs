@@ -280,6 +280,29 @@ async fn a_drain_finishes_what_is_under_way_and_counts_what_it_must_break_off() 
 }
 
 #[tokio::test]
+async fn connections_that_wait_when_the_door_is_shut_are_served() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let workers = Workers::start(2, listener, TunnelOptions::new(nobody)).unwrap();
+    let mut clients: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for client in &mut clients {
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    }
+
+    // Both orders are there before the first worker looks, so the door is shut before anybody has come through it.
+    workers.open().await;
+    workers.drain(PATIENCE).await;
+
+    for client in &mut clients {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("X-Sitio-Error: upstream-connect\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_takes_too_long_is_not_waited_for() {
     let (target, _service) = service(1, |stream| {
         read_head(stream);
