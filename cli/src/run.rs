@@ -31,8 +31,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: sitio run --port 8080 --target 8087 -- python3 -m http.server 8087")]
 pub(crate) struct Options {
-    /// Port to take requests on.
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Port to take requests on; 0 for any that is free.
+    #[arg(long, value_name = "PORT")]
     port: u16,
     /// Port that the program listens on.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]

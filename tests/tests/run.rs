@@ -55,14 +55,17 @@ fn any_command_is_decorated_and_shown() {
 }
 
 #[test]
-fn without_a_control_plane_it_brings_its_own() {
-    let (_reserved, [target, entrance]) = two_ports();
+fn without_a_control_plane_it_brings_its_own_on_ports_that_are_free() {
+    let target = Reserved::port();
+    let number = target.port.to_string();
     let mut run = Process::start(sitio_run(
-        &["--port", &entrance, "--target", &target, "--http-port", "0", "--grpc-port", "0"],
-        &["python3", "-m", "http.server", &target, "--bind", "127.0.0.1"],
+        &["--port", "0", "--target", &number, "--http-port", "0", "--grpc-port", "0", "--name", "web"],
+        &["python3", "-m", "http.server", &number, "--bind", "127.0.0.1"],
     ));
+    let entrance = run.line("where it takes requests", |line| port(line.split("web is on").nth(1)?));
     let dashboard = run.line("where its dashboard is", |line| port(line.split("dashboard").nth(1)?));
 
+    assert_eq!(Client::connect(entrance).get("/").status(), 200);
     let page = eventually(SOON, || Api::at(dashboard).page("/"));
     assert!(page.contains("Mesh overview"), "{page}");
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context;
 use axum::http::Uri;
 use sidecar::config::NotFoundPage;
 use sidecar::link::dial::Token;
@@ -38,15 +39,15 @@ enum ControlPlane {
 impl Front {
     /// Takes the ports that the options name.
     pub(super) fn bind(options: &Options, command: &OsStr) -> anyhow::Result<Self> {
-        let entrance = SocketAddr::new(options.address, options.port);
-        let traffic = listen(entrance, "--port")?;
+        let traffic = listen(SocketAddr::new(options.address, options.port), "--port")?;
+        let entrance = traffic.local_addr().context("read the port that was taken")?;
         let admin = listen(SocketAddr::new(LOOPBACK, options.admin_port), "--admin-port")?;
         let control_plane = match &options.control_plane {
             Some(url) => ControlPlane::Elsewhere(url.clone(), options.token()),
             None => ControlPlane::Here(Box::new(Embedded::bind(&options.place)?)),
         };
         let service = options.name.clone().unwrap_or_else(|| program_name(command));
-        let pod = pod_name(&service, options.port);
+        let pod = pod_name(&service, entrance.port());
         let not_found_page = options.not_found_page.clone();
         Ok(Self { service, pod, entrance, ports: Ports { traffic, admin }, control_plane, not_found_page })
     }
