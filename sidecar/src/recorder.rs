@@ -15,6 +15,7 @@ use mesh::routes;
 use crate::recorder::recent::Recent;
 use crate::rulebook::{InForce, Rulebook};
 
+pub mod outlet;
 pub mod recent;
 
 /// Endpoints told apart per pod; the rest share one, and are visibly counted there.
@@ -203,4 +204,4 @@ impl From<&Finished<'_>> for Exchange {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

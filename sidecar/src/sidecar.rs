@@ -22,6 +22,7 @@ use crate::link::Link;
 use crate::link::dial::ControlPlane;
 use crate::link::meter::LinkMeter;
 use crate::protocol::Protocol;
+use crate::recorder::outlet::Outlet;
 use crate::resources::Meter;
 use crate::stats;
 use crate::target::Target;
@@ -112,6 +113,7 @@ impl Listeners {
 pub async fn run(options: Options, listeners: Listeners, drain: CancellationToken) -> anyhow::Result<()> {
     let meter = Meter::new();
     let count = options.workers.unwrap_or_else(|| workers_for(meter.cpu_limit_milli()));
+    let outlet = Arc::<Outlet>::default();
     let tunnel = TunnelOptions {
         target: options.target.clone(),
         protocol: options.protocol,
@@ -119,6 +121,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
         timeouts: options.timeouts,
         forwarding: options.forwarding,
         connections_max: options.connections_max,
+        outlet: Arc::clone(&outlet),
     };
     let workers = Arc::new(Workers::start(count, listeners.traffic, tunnel)?);
     let (books, bookkeeper) = Books::open(meter);

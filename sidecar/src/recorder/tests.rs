@@ -8,7 +8,7 @@ use mesh::rule::{Action, Rule, Selector};
 
 use crate::recorder::{ENDPOINTS_MAX, Finished, Recorder};
 
-fn finished(path: &str, status: u16, took_us: u64) -> Finished<'_> {
+pub(crate) fn finished(path: &str, status: u16, took_us: u64) -> Finished<'_> {
     Finished { path, started_ms: 1, took_us, status, reason: "", bytes_in: 1, bytes_out: 2, rule: None }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::decorator::Decorator;
 use crate::forwarding::Forwarding;
 use crate::protocol::Protocol;
+use crate::recorder::outlet::Outlet;
 use crate::target::Target;
 use crate::timeouts::Timeouts;
 
@@ -22,6 +23,8 @@ pub struct TunnelOptions {
     pub forwarding: Forwarding,
     /// Downstream connections held at once; otherwise as many as descriptors allow.
     pub connections_max: Option<u32>,
+    /// Where finished exchanges can be read, one by one.
+    pub outlet: Arc<Outlet>,
 }
 
 impl TunnelOptions {
@@ -34,6 +37,7 @@ impl TunnelOptions {
             timeouts: Timeouts::default(),
             forwarding: Forwarding::default(),
             connections_max: None,
+            outlet: Arc::default(),
         }
     }
 }

@@ -118,7 +118,9 @@ impl Worker {
     pub fn finish(&self, exchange: Box<Exchange>, now: Instant) {
         let (instant, ms) = self.started;
         let started_ms = ms + exchange.started.duration_since(instant).as_millis() as u64;
-        self.recorder.borrow_mut().finish(exchange.place, &exchange.finished(now, started_ms));
+        let finished = exchange.finished(now, started_ms);
+        self.recorder.borrow_mut().finish(exchange.place, &finished);
+        self.options.outlet.pass(&exchange.endpoint, &finished);
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE_EXCHANGES_MAX {
             spare.push(exchange);
