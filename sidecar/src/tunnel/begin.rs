@@ -12,7 +12,7 @@ use crate::head::write::{self, Persistence};
 use crate::head::{Fault, Framing, Parsed, slots};
 use crate::protocol::Looks;
 use crate::tunnel::exchange::{Keeps, Repeatable};
-use crate::tunnel::opening::Opening;
+use crate::tunnel::opening::{LAST_WORD, Opening};
 use crate::tunnel::refusal::Reader;
 use crate::tunnel::{Begun, Tunnel, decorators, last_stop};
 use crate::upstream::is_quiet;
@@ -29,13 +29,15 @@ impl Tunnel {
                     return Poll::Ready(Begun::Silence);
                 }
                 let fault = Fault { status: 408, why: "the head did not arrive in time" };
-                return Poll::Ready(if is_idle { Begun::Close } else { Begun::Refuse(fault, Asked::Whole) });
+                match is_idle {
+                    true if is_quiet(self.downstream.stream()) => return Poll::Ready(Begun::Close),
+                    // The kernel has something that the runtime has yet to hear of.
+                    true => {}
+                    false => return Poll::Ready(Begun::Refuse(fault, Asked::Whole)),
+                }
             }
             let filled = match self.downstream.poll_fill(cx, &mut scratch.input) {
-                // The kernel is asked, because the runtime may not have heard yet of a request that has arrived.
-                Poll::Pending if is_idle && worker.is_shut() && is_quiet(self.downstream.stream()) => {
-                    return Poll::Ready(Begun::Close);
-                }
+                Poll::Pending if is_idle && worker.is_shut() => return self.poll_last_word(),
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(_)) => return Poll::Ready(Begun::Close),
                 Poll::Ready(Ok(filled)) if filled.length == 0 => return Poll::Ready(Begun::Close),
@@ -63,6 +65,24 @@ impl Tunnel {
                 }
             }
         }
+    }
+
+    /// Nothing has come, and the worker takes no more than what is under way. Whoever has been answered here was told so,
+    /// or can send again what meets a closed connection; whoever has just connected has not been told.
+    fn poll_last_word(&mut self) -> Poll<Begun> {
+        if self.worker.is_ending() {
+            return Poll::Ready(Begun::Close);
+        }
+        match self.opening {
+            // The kernel is asked, because the runtime may not have heard yet of a request that has arrived.
+            Opening::Later if is_quiet(self.downstream.stream()) => return Poll::Ready(Begun::Close),
+            Opening::Later | Opening::Last => {}
+            Opening::Silent | Opening::First => {
+                self.opening = Opening::Last;
+                self.watch.arm(Instant::now() + LAST_WORD);
+            }
+        }
+        Poll::Pending
     }
 
     /// Names the endpoint, and decides whether the service is asked. `rest` is what came behind the head.

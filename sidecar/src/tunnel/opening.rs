@@ -23,6 +23,11 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(1);
 /// milliseconds, and after the first time it is not waited for any more; others must not be dialled for every caller.
 pub const LISTENERS_MAX: usize = 32;
 
+/// How long a connection that was made but has said nothing is kept open when the worker drains. Its downstream has not
+/// been told that we leave, and its first request may be on its way, or its thread waiting for a processor. A browser
+/// that connects ahead holds a drain up by no more than this.
+pub(super) const LAST_WORD: Duration = Duration::from_secs(2);
+
 /// How far the beginning of a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opening {
@@ -30,6 +35,8 @@ pub(super) enum Opening {
     Silent,
     /// Nothing that was understood has come.
     First,
+    /// Nothing has come, and the worker drains: its downstream has a last moment to say something.
+    Last,
     /// There was a request.
     Later,
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{SockFilter, SockRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -23,6 +24,9 @@ const SHORTAGE_PAUSE_MAX: Duration = Duration::from_millis(250);
 
 /// Connections that may wait in the kernel when the listener is closed. It holds no more than that (`somaxconn`).
 const WAITING_MAX: usize = 4096;
+
+/// How long a connection that is being made when the listener is to be closed may take: two ways through a slow network.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Connections turned away that are given the time to read why; each holds a descriptor meanwhile.
 /// The others are closed at once, which may destroy the answer on its way.
@@ -64,7 +68,21 @@ pub async fn run(
             Err(_) => {}
         }
     }
-    door.let_in_the_last(&listener.into_std()?)
+    refuse_newcomers(&listener);
+    door.let_in_the_last(listener).await
+}
+
+/// Lets no new connection begin, but those that have begun come about: a knock is not answered, and its repetition after
+/// a second finds the port closed. Without this a connection made between the last look and the closing would be reset.
+fn refuse_newcomers(listener: &TcpListener) {
+    // Of a TCP header, byte 13 holds the flags; 0x12 are SYN and ACK, of which a knock has the first alone.
+    let load_flags = SockFilter::new(0x30, 0, 0, 13);
+    let mask = SockFilter::new(0x54, 0, 0, 0x12);
+    let is_knock = SockFilter::new(0x15, 0, 1, 0x02);
+    let (drop, pass) = (SockFilter::new(0x06, 0, 0, 0), SockFilter::new(0x06, 0, 0, u32::MAX));
+    if let Err(error) = SockRef::from(listener).attach_filter(&[load_flags, mask, is_knock, drop, pass]) {
+        tracing::debug!(%error, "a connection that is made while the port is being closed may be reset");
+    }
 }
 
 /// What becomes of a connection that was accepted.
@@ -102,7 +120,12 @@ impl<Mine: Fn(TcpStream, Taken)> Door<'_, Mine> {
     }
 
     /// Connections that were made but not accepted would be reset together with the listener, requests and all.
-    fn let_in_the_last(mut self, listener: &std::net::TcpListener) -> io::Result<()> {
+    async fn let_in_the_last(mut self, listener: TcpListener) -> io::Result<()> {
+        let until = tokio::time::Instant::now() + HANDSHAKE_TIMEOUT;
+        while let Ok(Ok((stream, _))) = tokio::time::timeout_at(until, listener.accept()).await {
+            self.seat(stream);
+        }
+        let listener = listener.into_std()?;
         for _ in 0..WAITING_MAX {
             let Ok((stream, _)) = listener.accept() else { break };
             stream.set_nonblocking(true)?;
