@@ -1,5 +1,6 @@
 //! Reads message heads strictly: whatever could be understood in two ways is refused, never guessed.
 
+pub mod date;
 pub mod fields;
 pub mod request;
 pub mod response;

@@ -22,6 +22,8 @@ pub enum Known {
     Upgrade,
     /// `Host`.
     Host,
+    /// `Date`, which an answer must have.
+    Date,
     /// `Accept`, which decides what an answer of the sidecar's own looks like.
     Accept,
     /// `Expect`, which means nothing in HTTP/1.0.
@@ -38,6 +40,7 @@ pub fn known(name: &str) -> Known {
     match name.len() {
         2 if is("te") => Known::Te,
         4 if is("host") => Known::Host,
+        4 if is("date") => Known::Date,
         6 if is("accept") => Known::Accept,
         6 if is("expect") => Known::Expect,
         7 if is("upgrade") => Known::Upgrade,
@@ -54,7 +57,7 @@ pub fn known(name: &str) -> Known {
 impl Known {
     /// Whether the tunnel passes such a field on as it came, unless it is named by `Connection`.
     pub fn is_end_to_end(self) -> bool {
-        matches!(self, Self::Accept | Self::Expect | Self::MaxForwards | Self::Other)
+        matches!(self, Self::Accept | Self::Date | Self::Expect | Self::MaxForwards | Self::Other)
     }
 }
 
@@ -87,7 +90,7 @@ impl<'b> Connectivity<'b> {
         let mut asks_upgrade = false;
         for field in fields {
             match known(field.name) {
-                Known::Other | Known::HopByHop | Known::Expect | Known::MaxForwards => {}
+                Known::Other | Known::Date | Known::HopByHop | Known::Expect | Known::MaxForwards => {}
                 Known::Host => this.hosts += 1,
                 Known::Accept => this.accepts_html |= options(field.value).any(|option| option.starts_with(b"text/html")),
                 Known::Connection => asks_upgrade |= this.read_connection(field.value)?,

@@ -36,6 +36,16 @@ impl ResponseHead<'_, '_> {
         self.connectivity.framing(Framing::UntilClose)
     }
 
+    /// Whether the rules alone say that no body follows, while the fields announce one. A service that does not know the
+    /// rules sends it all the same, maybe late, and to the next exchange it would look like an answer.
+    pub fn announces_in_vain(&self, asked: Asked) -> bool {
+        match (asked, self.status) {
+            (Asked::HeadOnly, _) => self.connectivity.framing(Framing::UntilClose) != Framing::Empty,
+            (Asked::Whole, 204 | 304) => self.connectivity.framing(Framing::Empty) != Framing::Empty,
+            (Asked::Whole, _) => false,
+        }
+    }
+
     /// Whether another head follows for the same request (RFC 9110, section 15.2).
     pub fn is_interim(&self) -> bool {
         self.status < 200

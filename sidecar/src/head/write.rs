@@ -3,6 +3,7 @@
 use httparse::Header;
 
 use crate::decorator::{Answer, Edit, reason_of};
+use crate::head::date::DateCache;
 use crate::head::fields::{Known, is_named, is_token, known};
 use crate::head::request::RequestHead;
 use crate::head::response::ResponseHead;
@@ -71,15 +72,23 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, more: 
 pub fn response(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, plan: Plan<'_>) {
     let digits = digits(head.status);
     line(out, &[b"HTTP/1.1 ", &digits, b" ", head.reason.as_bytes()]);
+    let mut is_dated = false;
     for header in head.fields {
         if passes(head, header) && !plan.edits.iter().any(|edit| edit.name().eq_ignore_ascii_case(header.name)) {
+            is_dated |= known(header.name) == Known::Date;
             field(out, header.name, header.value);
         }
     }
     for edit in plan.edits {
         if let Edit::Set(name, value) = edit {
+            is_dated |= known(name) == Known::Date;
             own_field(out, name, value);
         }
+    }
+    if let Some(dates) = plan.dates.filter(|_| !is_dated) {
+        out.extend_from_slice(b"Date: ");
+        dates.append(out);
+        out.extend_from_slice(b"\r\n");
     }
     match (plan.framing, head.connectivity.length()) {
         // No body follows, but its length may be told all the same (RFC 9110, section 8.6).
@@ -107,12 +116,14 @@ pub struct Plan<'a> {
     pub upgrade: Option<&'a [u8]>,
     /// What decorators change.
     pub edits: &'a [Edit],
+    /// Where an answer without a Date gets one.
+    pub dates: Option<&'a DateCache>,
 }
 
 impl Plan<'_> {
     /// A head without a body after it, as interim responses are.
     pub fn bare(persistence: Persistence) -> Self {
-        Self { framing: Framing::Empty, tells_length: false, persistence, upgrade: None, edits: &[] }
+        Self { framing: Framing::Empty, tells_length: false, persistence, upgrade: None, edits: &[], dates: None }
     }
 }
 

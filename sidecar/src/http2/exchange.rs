@@ -18,8 +18,8 @@ use crate::http2::body::{BrokenOff, Carried, Sent};
 use crate::http2::conduct::Conduct;
 use crate::http2::upstream::SendError;
 use crate::http2::{fields, grpc};
-use crate::tunnel::decorators;
 use crate::tunnel::refusal::{self, Reader};
+use crate::tunnel::{decorators, last_stop};
 use crate::worker::state::Worker;
 
 /// Told to callers of gRPC when a rule has answered them.
@@ -30,7 +30,7 @@ const NO_ANSWER: &str = "The service behind this sidecar did not answer.";
 
 /// What a request's head has led to.
 enum Decided {
-    Forward(Account, Reader),
+    Forward(Account, Reader, Option<u64>),
     Answer(Response<Carried>),
 }
 
@@ -42,12 +42,12 @@ pub(super) async fn carry(
     request: Request<Incoming>,
 ) -> Result<Response<Carried>, BrokenOff> {
     let (mut parts, body) = request.into_parts();
-    let (mut account, reader) = match decide(&worker, conduct, &parts) {
+    let (mut account, reader, forwards_left) = match decide(&worker, conduct, &parts) {
         Decided::Answer(response) => return Ok(response),
-        Decided::Forward(account, reader) => (account, reader),
+        Decided::Forward(account, reader, forwards_left) => (account, reader, forwards_left),
     };
     let asked = Asked { grpc: grpc::is_grpc(&parts.headers), head_only: parts.method == Method::HEAD };
-    fields::for_service(&mut parts, &forwarded);
+    fields::for_service(&mut parts, &forwarded, forwards_left);
     let request = Request::from_parts(parts, Sent::new(body, account.bytes_in()));
     let timeouts = worker.timeouts();
     let began = Instant::now();
@@ -99,9 +99,12 @@ fn decide(worker: &Rc<Worker>, conduct: Rc<Conduct>, parts: &Parts) -> Decided {
         account.answered(answer.status, reason_of(answer.status));
         return Decided::Answer(counted(account, response));
     }
-    let step = account.endpoint().map_or(Step::Forward, |endpoint| decorators::before(worker, &endpoint, &head));
+    let step = match head.forwards_left() {
+        Some(0) => Step::Answer(last_stop::answer(&head)),
+        _ => account.endpoint().map_or(Step::Forward, |endpoint| decorators::before(worker, &endpoint, &head)),
+    };
     match step {
-        Step::Forward => Decided::Forward(account, reader),
+        Step::Forward => Decided::Forward(account, reader, head.forwards_left()),
         Step::Answer(answer) => {
             account.answered(answer.status, reason_of(answer.status));
             Decided::Answer(counted(account, own(&answer, asked)))

@@ -1,7 +1,7 @@
 //! Heads of HTTP/2: judged as strictly as those of HTTP/1, and rid of what concerns one connection only.
 
 use httparse::Header;
-use hyper::header::{HOST, HeaderName, HeaderValue, TE, VIA};
+use hyper::header::{HOST, HeaderName, HeaderValue, MAX_FORWARDS, TE, VIA};
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, Scheme};
 use hyper::{HeaderMap, Method, Uri};
@@ -9,7 +9,7 @@ use hyper::{HeaderMap, Method, Uri};
 use crate::decorator::Edit;
 use crate::forwarding::Forwarding;
 use crate::head::fields::{Connectivity, Known, known};
-use crate::head::request::RequestHead;
+use crate::head::request::{RequestHead, check_target, check_trace};
 use crate::head::{FIELDS_MAX, Fault, Framing, TARGET_BYTES_MAX, Version};
 
 /// The fields, as decorators see them.
@@ -45,7 +45,11 @@ pub(super) fn judge<'h, 'b>(parts: &'b Parts, fields: &'h [Header<'b>]) -> Resul
         }
         _ => {}
     }
-    Ok(RequestHead { method, target, authority, version: Version::Http11, fields, connectivity, framing: Framing::Empty })
+    check_target(target)?;
+    let framing = connectivity.framing(Framing::Empty);
+    let head = RequestHead { method, target, authority, version: Version::Http11, fields, connectivity, framing };
+    check_trace(&head)?;
+    Ok(head)
 }
 
 /// The fields that tell the service of a downstream, out of the lines that HTTP/1 would send.
@@ -61,9 +65,12 @@ pub(super) fn forwarded(forwarding: Forwarding, lines: &str) -> HeaderMap {
     fields
 }
 
-/// Makes the head as the service shall read it.
-pub(super) fn for_service(parts: &mut Parts, forwarded: &HeaderMap) {
+/// Makes the head as the service shall read it. What the downstream lets it pass is one stop less by now.
+pub(super) fn for_service(parts: &mut Parts, forwarded: &HeaderMap, forwards_left: Option<u64>) {
     drop_hop_by_hop(&mut parts.headers);
+    if let Some(left) = forwards_left {
+        parts.headers.insert(MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
+    }
     for (name, value) in forwarded {
         parts.headers.append(name, value.clone());
     }

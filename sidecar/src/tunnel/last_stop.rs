@@ -9,7 +9,7 @@ use crate::head::request::RequestHead;
 const SECRET: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
 /// What the final recipient says: TRACE gets its own head back, OPTIONS nothing.
-pub(super) fn answer(head: &RequestHead<'_, '_>) -> Answer {
+pub(crate) fn answer(head: &RequestHead<'_, '_>) -> Answer {
     if head.method != "TRACE" {
         return Answer { status: 200, fields: Vec::new(), body: "".into() };
     }

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::decorator::Decorator;
 use crate::forwarding::Forwarding;
+use crate::head::date::DateCache;
 use crate::http2::upstream::Shared;
 use crate::protocol::Protocol;
 use crate::recorder::Recorder;
@@ -41,6 +42,8 @@ pub struct Worker {
     pub http2: Shared,
     /// Leave to wait whether the service speaks first.
     pub listeners: Semaphore,
+    /// What time it is, for answers that do not say.
+    pub dates: DateCache,
     /// Deadlines of connections.
     pub watches: Watches,
     recorder: RefCell<Recorder>,
@@ -86,6 +89,7 @@ impl Worker {
             upstreams: Upstreams::new(options.target.clone()),
             http2: Shared::default(),
             listeners: Semaphore::new(LISTENERS_MAX),
+            dates: DateCache::default(),
             watches: Watches::default(),
             recorder: RefCell::default(),
             spare: RefCell::default(),

@@ -242,3 +242,26 @@ async fn a_host_that_is_not_the_authority_is_refused() {
         assert_eq!(within(response).await.unwrap().status(), status, "{host}");
     }
 }
+
+#[tokio::test]
+async fn stops_on_the_way_are_counted_and_targets_judged_as_in_http_1() {
+    let (target, _service) = service();
+    let (_workers, address) = sidecar(target).await;
+    let mut client = Client::connect(address).await;
+    for (method, forwards, status, said) in [
+        ("OPTIONS", "3", 200, r#""max-forwards": "2""#),
+        ("GET", "3", 200, r#""max-forwards": "3""#),
+        ("OPTIONS", "0", 200, ""),
+        ("TRACE", "0", 200, "max-forwards: 0\r\n"),
+        ("TRACE", "x", 400, "Max-Forwards"),
+    ] {
+        let request = Request::builder().method(method).uri("http://shop/x").header("max-forwards", forwards);
+        let (response, _) = client.requests.send_request(request.body(()).unwrap(), true).unwrap();
+        let mut response = within(response).await.unwrap();
+        let text = text(response.body_mut()).await;
+        assert_eq!(response.status(), status, "{method} {forwards}: {text}");
+        assert!(text.contains(said) && (forwards != "0" || !text.contains("keep-me")), "{method} {forwards}: {text}");
+    }
+    assert_eq!(client.get("/a{b}").await.unwrap().status(), 400);
+    assert_eq!(client.get("/a?{b}").await.unwrap().status(), 200);
+}

@@ -61,18 +61,18 @@ async fn a_client_of_http_1_0_gets_what_it_can_read() {
     let house = House::open().await;
     for (answer, then, head, body) in [
         (
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nDate: then\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
             Stay,
-            "HTTP/1.1 200 OK\r\nConnection: close\r\n",
+            "HTTP/1.1 200 OK\r\nDate: then\r\nConnection: close\r\n",
             "hi",
         ),
         (
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 2\r\n\r\nhi",
             Stay,
-            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n",
+            "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 2\r\nConnection: keep-alive\r\n",
             "hi",
         ),
-        ("HTTP/1.1 200 OK\r\n\r\nhi", Close, "HTTP/1.1 200 OK\r\nConnection: close\r\n", "hi"),
+        ("HTTP/1.1 200 OK\r\nDate: then\r\n\r\nhi", Close, "HTTP/1.1 200 OK\r\nDate: then\r\nConnection: close\r\n", "hi"),
     ] {
         house.script(&[answer], then);
         let got = house.send(b"GET /script HTTP/1.0\r\nConnection: keep-alive\r\nExpect: 100-continue\r\n\r\n");

@@ -21,17 +21,27 @@ fn ask(house: &House, request: &str, answer: &str) -> std::net::TcpStream {
 async fn bytes_that_come_after_the_answer_are_never_the_next_one() {
     let house = House::open().await;
     for (name, method, first, late) in [
-        ("a second answer", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", POISON),
-        ("the body of HEAD", "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n", POISON),
-        ("the body of 304", "GET", "HTTP/1.1 304 x\r\nContent-Length: 44\r\n\r\n", POISON),
-        ("the body of 204", "GET", "HTTP/1.1 204 x\r\n\r\n", POISON),
-        ("an interim answer", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "HTTP/1.1 100 Continue\r\n\r\n"),
-        ("the beginning of an answer", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "HTTP/1.1 200 OK\r\nX-A: "),
-        ("a line end", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "\r\n"),
+        ("a second answer", "GET", "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 2\r\n\r\nhi", POISON),
+        ("the body of HEAD", "HEAD", "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 44\r\n\r\n", POISON),
+        ("the body of 304", "GET", "HTTP/1.1 304 x\r\nDate: then\r\nContent-Length: 44\r\n\r\n", POISON),
+        ("the body of 204", "GET", "HTTP/1.1 204 x\r\nDate: then\r\n\r\n", POISON),
+        (
+            "an interim answer",
+            "GET",
+            "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 2\r\n\r\nhi",
+            "HTTP/1.1 100 Continue\r\n\r\n",
+        ),
+        (
+            "the beginning of an answer",
+            "GET",
+            "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 2\r\n\r\nhi",
+            "HTTP/1.1 200 OK\r\nX-A: ",
+        ),
+        ("a line end", "GET", "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 2\r\n\r\nhi", "\r\n"),
         (
             "a timeout",
             "GET",
-            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+            "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 2\r\n\r\nhi",
             "HTTP/1.1 408 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
         ),
     ] {
@@ -101,5 +111,30 @@ async fn pipelined_requests_get_their_answers_in_their_order_and_no_other() {
     assert_eq!(read.len(), 20);
     for (n, answer) in read.iter().enumerate().filter(|(n, _)| n % 3 != 0) {
         assert_eq!(answer.body, format!("GET /{n} ").as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_must_not_come_and_comes_late_is_nobodys_answer() {
+    let house = House::open().await;
+    for (name, method, head, passed_on) in [
+        ("HEAD", "HEAD", "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 44\r\n\r\n", None),
+        (
+            "chunks for HEAD",
+            "HEAD",
+            "HTTP/1.1 200 OK\r\nDate: then\r\nTransfer-Encoding: chunked\r\n\r\n",
+            Some("HTTP/1.1 200 OK\r\nDate: then\r\n\r\n"),
+        ),
+        ("304", "GET", "HTTP/1.1 304 x\r\nDate: then\r\nContent-Length: 44\r\n\r\n", None),
+    ] {
+        let cue = house.script_by_cue(&[head, POISON], Then::Stay);
+        cue.send(()).unwrap();
+        let client = ask(&house, &format!("{method} /script HTTP/1.1\r\nHost: a\r\n\r\n"), passed_on.unwrap_or(head));
+        house.seen(name);
+        // While these are under way, the service has yet to say what it announced: they ask on another connection.
+        house.serves_the_innocent(name);
+        cue.send(()).unwrap();
+        house.serves_the_innocent(name);
+        drop(client);
     }
 }

@@ -1,6 +1,6 @@
 //! What concerns one connection stays on it, and what says how to read a message is written anew.
 
-use crate::house::House;
+use crate::house::{self, House, PATIENCE};
 use crate::service::Then;
 
 /// What a client sends as a head, and what the service reads instead.
@@ -52,12 +52,38 @@ async fn answers() {
             "426 x\r\nContent-Length: 0\r\nConnection: upgrade\r\nUpgrade: y\r\n",
         ),
     ] {
-        house.script(&[&format!("HTTP/1.1 {said}\r\n")], Then::Close);
+        house.script(&[&format!("HTTP/1.1 {said}Date: then\r\n\r\n")], Then::Close);
         let got = house.send(b"GET /script HTTP/1.1\r\nHost: a\r\n\r\n");
-        let text = String::from_utf8_lossy(&got.bytes).into_owned();
+        let text = String::from_utf8_lossy(&got.bytes).replace("Date: then\r\n", "");
         let head = text.strip_prefix("HTTP/1.1 ").unwrap_or_else(|| panic!("{said:?}: {text:?}"));
         let is_ours = expected.starts_with("502");
         assert!(if is_ours { head.starts_with(expected) } else { head == format!("{expected}\r\n") }, "{said:?}: {text:?}");
+        house.seen(said);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_date_gets_one() {
+    let house = House::open().await;
+    for (said, expected) in [
+        ("200 OK\r\nContent-Length: 0\r\n", None),
+        ("204 x\r\n", None),
+        ("304 x\r\n", None),
+        ("503 x\r\nContent-Length: 0\r\n", None),
+        ("200 OK\r\nContent-Length: 0\r\nDate: then\r\nConnection: Date\r\n", None),
+        ("200 OK\r\nContent-Length: 0\r\ndate: then\r\n", Some("then")),
+        ("103 x\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n", None),
+    ] {
+        house.script(&[&format!("HTTP/1.1 {said}\r\n")], Then::Close);
+        let got = house.send(b"GET /script HTTP/1.1\r\nHost: a\r\n\r\n");
+        let [answer] = &house::answers(&got, &["GET"]).unwrap()[..] else { panic!("{said:?}: {got:?}") };
+        let [date] = answer.all("date")[..] else { panic!("{said:?}: {answer:?}") };
+        match expected {
+            Some(expected) => assert_eq!(date, expected),
+            None => assert!(httpdate::parse_http_date(date).unwrap().elapsed().unwrap() < PATIENCE, "{date}"),
+        }
+        // An interim answer is none that could be kept.
+        assert_eq!(String::from_utf8_lossy(&got.bytes).to_ascii_lowercase().matches("date: ").count(), 1, "{got:?}");
         house.seen(said);
     }
 }

@@ -189,6 +189,25 @@ fn an_answer_to_head_has_no_body_whatever_it_says() {
 }
 
 #[test]
+fn what_is_announced_and_must_not_come_is_told_apart() {
+    for (asked, answer, in_vain) in [
+        (Asked::HeadOnly, "200 OK\r\nContent-Length: 5", true),
+        (Asked::HeadOnly, "200 OK\r\nTransfer-Encoding: chunked", true),
+        (Asked::HeadOnly, "200 OK\r\nA: b", true),
+        (Asked::HeadOnly, "200 OK\r\nContent-Length: 0", false),
+        (Asked::Whole, "204 x\r\nContent-Length: 5", true),
+        (Asked::Whole, "304 x\r\nContent-Length: 5", true),
+        (Asked::Whole, "304 x\r\nTransfer-Encoding: chunked", true),
+        (Asked::Whole, "304 x\r\nA: b", false),
+        (Asked::Whole, "204 x\r\nContent-Length: 0", false),
+        (Asked::Whole, "200 OK\r\nContent-Length: 5", false),
+    ] {
+        let head = format!("HTTP/1.1 {answer}\r\n\r\n");
+        assert_eq!(look(&head, |head| head.announces_in_vain(asked)), in_vain, "{head:?}");
+    }
+}
+
+#[test]
 fn a_service_keeps_its_connection_as_its_options_say() {
     for (line, fields, kept) in [
         ("1.1", "", true),

@@ -88,7 +88,8 @@ impl Relay<'_> {
     /// Decides what becomes of the final response, and writes its head.
     fn take_final(&mut self, head: &ResponseHead<'_, '_>, output: &mut Vec<u8>) {
         let from = head.framing(self.exchange.asked);
-        let reusable = head.is_persistent() && from != Framing::UntilClose;
+        let asked = self.exchange.asked;
+        let reusable = head.is_persistent() && from != Framing::UntilClose && !head.announces_in_vain(asked);
         match decorators::after(self.worker, &self.exchange.endpoint, head) {
             Verdict::Keep => self.pass_on(head, from, reusable, &[], output),
             Verdict::Edit(edits) => self.pass_on(head, from, reusable, &edits, output),
@@ -108,7 +109,8 @@ impl Relay<'_> {
         self.persistence = self.persistence_of(framing);
         self.exchange.answered(head.status, head.reason);
         let upgrade = head.connectivity.upgrade.filter(|_| head.status == UPGRADE_REQUIRED);
-        let plan = Plan { framing, tells_length: head.status != 204, persistence: self.persistence, upgrade, edits };
+        let (tells_length, dates) = (head.status != 204, Some(&self.worker.dates));
+        let plan = Plan { framing, tells_length, persistence: self.persistence, upgrade, edits, dates };
         write::response(output, head, plan);
         let mut body = Body::new(from, to);
         if head.connectivity.names_others {

@@ -68,7 +68,19 @@ const LINES: &[Case] = &[
 ];
 
 const TARGETS: &[Case] = &[
-    ("a query of odd characters", "/?a=b&c=[d]{e}|f^g`h\\", 200, "ours: they cannot end the target"),
+    ("a query of odd characters", "/?a=b&c=[d]{e}|f^g`h\\'i", 200, "ours: browsers send them as they are"),
+    ("a path of odd characters", "/[a]|b'c;d=e,f@g:h!$&()*+~", 200, "3.2.1; ours: browsers send | as it is"),
+    ("a quotation mark in the path", "/\"a", 400, "3.2"),
+    ("a quotation mark in the query", "/?\"a", 400, "3.2"),
+    ("an angle bracket in the path", "/<a", 400, "3.2"),
+    ("an angle bracket in the query", "/?a>b", 400, "3.2"),
+    ("a script in the query", "/?<script>", 400, "3.2"),
+    ("a brace in the path", "/{a}", 400, "3.2"),
+    ("a backslash in the path", "/a\\b", 400, "3.2"),
+    ("a backslash behind the slash", "/\\a", 400, "3.2"),
+    ("a caret in the path", "/a^b", 400, "3.2"),
+    ("a backtick in the path", "/a`b", 400, "3.2"),
+    ("a backslash in an absolute URI's path", "http://a/b\\c", 400, "3.2"),
     ("two slashes", "//a/b", 200, "3.2.1"),
     ("dots", "/a/../../b/./c", 200, "3.2.1"),
     ("a malformed escape", "/%zz%", 200, "3.2.1"),
