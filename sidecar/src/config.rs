@@ -130,6 +130,12 @@ pub struct Flags {
     /// How long a whole exchange may take, or off [env: SITIO_EXCHANGE_TIMEOUT] [default: off]
     #[arg(long, value_name = "DURATION")]
     exchange_timeout: Option<String>,
+    /// How long an upgraded connection, or one that is no HTTP, may be silent, or off [env: SITIO_TUNNEL_TIMEOUT] [default: off]
+    #[arg(long, value_name = "DURATION")]
+    tunnel_timeout: Option<String>,
+    /// The same once one of its sides has finished [env: SITIO_HALF_CLOSED_TIMEOUT] [default: 5m]
+    #[arg(long, value_name = "DURATION")]
+    half_closed_timeout: Option<String>,
     /// Downstream connections held at once [env: SITIO_CONNECTIONS_MAX] [default: 16384, or what descriptors allow]
     #[arg(long, value_name = "COUNT")]
     connections_max: Option<String>,
@@ -185,6 +191,8 @@ impl Config {
                 idle: settings.duration(flags.idle_timeout, "SITIO_IDLE_TIMEOUT", usual.idle)?,
                 answer: settings.value(flags.answer_timeout, &["SITIO_ANSWER_TIMEOUT"]).parse(values::limit)?.flatten(),
                 exchange: settings.value(flags.exchange_timeout, &["SITIO_EXCHANGE_TIMEOUT"]).parse(values::limit)?.flatten(),
+                tunnel: settings.value(flags.tunnel_timeout, &["SITIO_TUNNEL_TIMEOUT"]).parse(values::limit)?.flatten(),
+                half_closed: settings.duration(flags.half_closed_timeout, "SITIO_HALF_CLOSED_TIMEOUT", usual.half_closed)?,
             },
             forwarding: settings.value(flags.forwarded, &["SITIO_FORWARDED"]).parse(values::forwarding)?.unwrap_or_default(),
             connections_max: settings.value(flags.connections_max, &["SITIO_CONNECTIONS_MAX"]).parse(values::connections)?,

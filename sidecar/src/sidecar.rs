@@ -25,6 +25,7 @@ use crate::protocol::Protocol;
 use crate::recorder::outlet::Outlet;
 use crate::resources::Meter;
 use crate::stats;
+use crate::stream::KEEPALIVE;
 use crate::target::Target;
 use crate::timeouts::Timeouts;
 use crate::worker::Workers;
@@ -230,6 +231,8 @@ fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
         }
         // A port whose last owner has just left can be bound at once.
         socket.set_reuse_address(true)?;
+        // Whatever is accepted inherits this, so that it costs no connection a system call.
+        socket.set_tcp_keepalive(&KEEPALIVE)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;

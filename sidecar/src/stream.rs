@@ -4,9 +4,16 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+
+/// A peer that has vanished, machine and all, closes nothing: the kernel asks after a minute of silence, and gives up when
+/// four questions go unanswered.
+pub const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
 
 /// A connected socket. Which one it is costs a branch that is always guessed right, not a call through a table.
 #[derive(Debug)]
@@ -31,6 +38,23 @@ impl Stream {
     /// Whether there is something to read, an end included.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, socket => socket.poll_read_ready(cx))
+    }
+
+    /// Whether the kernel knows that the connection is broken: the peer has answered what it was sent with a reset.
+    pub fn is_broken(&self) -> bool {
+        let error = match self {
+            Self::Tcp(socket) => socket.take_error(),
+            Self::Unix(socket) => socket.take_error(),
+        };
+        matches!(error, Ok(Some(_)) | Err(_))
+    }
+
+    /// Has the kernel find out when the peer has vanished. A Unix socket's peer cannot.
+    pub fn keep_alive(&self) {
+        if let Self::Tcp(socket) = self {
+            // Without it such a peer is found out when something is sent to it.
+            let _ = SockRef::from(socket).set_tcp_keepalive(&KEEPALIVE);
+        }
     }
 
     /// Makes closing the connection a reset, so that the other side cannot take what it has for the whole.

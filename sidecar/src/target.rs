@@ -29,10 +29,12 @@ pub struct NoTarget;
 impl Target {
     /// Makes a connection.
     pub async fn connect(&self) -> io::Result<Stream> {
-        match self {
+        let stream = match self {
             Self::Tcp(address) => TcpStream::connect(address).await.map(Stream::from),
             Self::Unix(path) => UnixStream::connect(path).await.map(Stream::from),
-        }
+        }?;
+        stream.keep_alive();
+        Ok(stream)
     }
 
     /// What stands in for the Host that an HTTP/1.0 downstream has not named.

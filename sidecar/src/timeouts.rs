@@ -15,6 +15,10 @@ pub struct Timeouts {
     pub answer: Option<Duration>,
     /// Until the answer's last byte, from the request's head.
     pub exchange: Option<Duration>,
+    /// For which a tunnel may be silent: an upgraded connection, or one that is no HTTP.
+    pub tunnel: Option<Duration>,
+    /// The same once one of its sides has finished.
+    pub half_closed: Duration,
 }
 
 impl Default for Timeouts {
@@ -28,6 +32,11 @@ impl Default for Timeouts {
             // How long an answer is worth waiting for only the service and its callers know.
             answer: None,
             exchange: None,
+            // A connection that waits for something to happen may wait for days; one whose other end has vanished
+            // is found out by the kernel.
+            tunnel: None,
+            // The side that has finished may be gone for good, which only shows when it is sent something.
+            half_closed: Duration::from_secs(5 * 60),
         }
     }
 }

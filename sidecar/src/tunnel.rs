@@ -21,7 +21,7 @@ use crate::tunnel::passage::Guard;
 use crate::tunnel::peer::Peer;
 use crate::tunnel::refusal::Reader;
 use crate::tunnel::relay::{Relay, Relayed};
-use crate::tunnel::upgraded::Upgraded;
+use crate::tunnel::upgraded::{Ended, Upgraded};
 use crate::upstream::{Care, Upstream, is_quiet};
 use crate::watch::Watch;
 use crate::worker::state::Worker;
@@ -30,7 +30,7 @@ mod answer;
 mod begin;
 pub mod decorators;
 pub mod exchange;
-mod last_stop;
+pub(crate) mod last_stop;
 pub mod opening;
 mod passage;
 pub mod peer;
@@ -151,7 +151,7 @@ impl Tunnel {
                 Relayed::Whole if reusable => {
                     let now = Instant::now();
                     worker.upstreams.give_back(upstream.peer, now);
-                    return self.finish(persistence, now);
+                    return self.finish_answered(persistence, now);
                 }
                 _ => return self.conclude(relayed, persistence, upstream).await,
             }
@@ -161,15 +161,17 @@ impl Tunnel {
     /// Everything but the usual end of an exchange.
     async fn conclude(&mut self, relayed: Relayed, persistence: Persistence, upstream: Upstream) -> Next {
         match relayed {
-            Relayed::Whole => self.finish(persistence, Instant::now()),
+            Relayed::Whole => self.finish_answered(persistence, Instant::now()),
             Relayed::Upgraded => {
                 self.watch.disarm(); // It may now go on for days.
                 let (worker, exchange) = (Rc::clone(&self.worker), self.exchange.as_mut());
+                let mut ended = Ended::Through;
                 if let Some(exchange) = exchange {
-                    Upgraded::new(&worker, exchange, &mut self.downstream, upstream.peer).run().await;
+                    ended = Upgraded::new(&worker, exchange, &mut self.downstream, upstream.peer, &self.watch).run().await;
                 }
                 self.finish(Persistence::Close, Instant::now());
-                Next::Close
+                // Who has broken off tells the one side; the other must not take that for a proper end.
+                if ended == Ended::Through { Next::Close } else { Next::Reset }
             }
             Relayed::Stale | Relayed::Reset => self.fail(&refusal::reset(self.reader())).await,
             Relayed::TimedOut => self.fail(&refusal::timed_out(self.reader())).await,
@@ -193,6 +195,16 @@ impl Tunnel {
     /// Who reads what is answered; nobody is known before there is a head.
     fn reader(&self) -> Reader {
         self.exchange.as_ref().map_or(Reader::Program, |exchange| exchange.reader)
+    }
+
+    /// Counts an exchange whose whole answer was written. A downstream that has finished sending may be listening still,
+    /// or be gone for good: what it has left shows when something is written to it, and the kernel may have been told by now.
+    fn finish_answered(&mut self, persistence: Persistence, now: Instant) -> Next {
+        if self.downstream.has_ended && self.downstream.stream().is_broken() {
+            self.gone();
+            return Next::Close;
+        }
+        self.finish(persistence, now)
     }
 
     /// Counts the exchange, and tells what follows.

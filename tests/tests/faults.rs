@@ -252,3 +252,29 @@ fn a_peer_that_sends_a_whole_body_before_it_reads_is_served() {
     assert!(sunk.contains("bytes=20000000 differs_at=None"), "{sunk}");
     assert_eq!(check, Check { bytes: 20_000_000, differs_at: None });
 }
+
+#[test]
+fn a_client_that_leaves_before_a_late_small_answer_was_not_answered() {
+    const LEFT: u64 = 20;
+    let origin = Origin::start();
+    let sidecar = Sidecar::before(origin.port());
+
+    for _ in 0..LEFT {
+        let mut client = sidecar.connect();
+        client.send(format!("GET /gate {HEAD}\r\n"));
+        drop(client); // In good order, so that all the kernel says is that nothing more will be sent.
+    }
+    eventually(SOON, || {
+        ensure!(origin.waiting() == LEFT, "{} requests wait at the gate", origin.waiting());
+        Ok(())
+    });
+    origin.open_gate();
+
+    // What each is sent is answered with a reset: at once, but the kernel may have to do something else before.
+    eventually(SOON, || {
+        let counted = sidecar.metric("sitio_requests_total", "code=\"499\"");
+        let others = sidecar.metric("sitio_requests_total", "code=\"200\"");
+        ensure!(counted + others == LEFT && counted > LEFT / 2, "{counted} were counted as gone, {others} as served");
+        Ok(())
+    });
+}

@@ -102,3 +102,14 @@ async fn a_taken_port_is_named() {
     let why = Listeners::bind("127.0.0.1:0".parse().unwrap(), address).unwrap_err();
     assert_eq!(why.to_string(), format!("port {} on 127.0.0.1 is taken", address.port()));
 }
+
+#[test]
+fn whoever_connects_is_asked_by_the_kernel_whether_they_are_still_there() {
+    let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap()).unwrap();
+    let _client = std::net::TcpStream::connect(listeners.traffic.local_addr().unwrap()).unwrap();
+    listeners.traffic.set_nonblocking(false).unwrap();
+    let (accepted, _) = listeners.traffic.accept().unwrap();
+    let accepted = socket2::SockRef::from(&accepted);
+    assert!(accepted.keepalive().unwrap());
+    assert_eq!(accepted.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
+}

@@ -67,7 +67,7 @@ impl Tunnel {
             self.gone();
             return Next::Close;
         }
-        self.finish(persistence, Instant::now())
+        self.finish_answered(persistence, Instant::now())
     }
 
     /// Lets the downstream read what it was sent before the connection is closed.

@@ -52,7 +52,7 @@ impl Tunnel {
                 }
             },
         };
-        let mut passage = Upgraded::new(&worker, exchange, &mut self.downstream, upstream);
+        let mut passage = Upgraded::new(&worker, exchange, &mut self.downstream, upstream, &self.watch);
         if guard == Guard::On {
             passage = passage.guarded();
         }
@@ -63,7 +63,7 @@ impl Tunnel {
     async fn conclude_passage(&mut self, ended: Ended) -> Next {
         let status = match ended {
             Ended::Through => NO_STATUS,
-            Ended::ByDownstream | Ended::ByWorker => CLIENT_GONE,
+            Ended::ByDownstream | Ended::ByWorker | Ended::BySilence => CLIENT_GONE,
             Ended::ByService => 502,
             Ended::IsHttp => {
                 self.worker.note_http();

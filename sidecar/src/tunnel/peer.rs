@@ -155,6 +155,11 @@ impl Peer {
         self.unsent.is_empty()
     }
 
+    /// Bytes written by us that wait to be taken.
+    pub fn unsent_bytes(&self) -> usize {
+        self.unsent.rest().len()
+    }
+
     /// Reads less at once if `other`, who is sent what comes from here, did not keep up, and more if it did.
     pub fn pace_by(&mut self, other: &Self, filled: Filled) {
         if !other.is_flushed() {

@@ -2,11 +2,13 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use crate::protocol::{Greeting, greeting};
 use crate::tunnel::exchange::Exchange;
 use crate::tunnel::passage::Guard;
 use crate::tunnel::peer::Peer;
+use crate::watch::Watch;
 use crate::worker::state::{Scratch, Worker};
 
 /// A connection that was upgraded, such as a WebSocket, or never spoke HTTP.
@@ -15,6 +17,7 @@ pub struct Upgraded<'a> {
     exchange: &'a mut Exchange,
     downstream: &'a mut Peer,
     upstream: Peer,
+    watch: &'a Watch,
     guard: Guard,
     up: Flow,
     down: Flow,
@@ -31,6 +34,8 @@ pub enum Ended {
     ByService,
     /// The time of the worker's drain is over.
     ByWorker,
+    /// Nothing has moved for as long as nothing may.
+    BySilence,
     /// The service has answered in HTTP what nobody has judged. Nothing of that was passed on.
     IsHttp,
 }
@@ -52,8 +57,14 @@ enum Broken {
 
 impl<'a> Upgraded<'a> {
     /// The two peers, and what is left over from the exchange that brought them together.
-    pub fn new(worker: &'a Worker, exchange: &'a mut Exchange, downstream: &'a mut Peer, upstream: Peer) -> Self {
-        Self { worker, exchange, downstream, upstream, guard: Guard::Off, up: Flow::Open, down: Flow::Open }
+    pub fn new(
+        worker: &'a Worker,
+        exchange: &'a mut Exchange,
+        downstream: &'a mut Peer,
+        upstream: Peer,
+        watch: &'a Watch,
+    ) -> Self {
+        Self { worker, exchange, downstream, upstream, watch, guard: Guard::Off, up: Flow::Open, down: Flow::Open }
     }
 
     /// The same, but it ends if the service turns out to speak HTTP.
@@ -65,16 +76,44 @@ impl<'a> Upgraded<'a> {
     /// Passes bytes until both sides have finished, or one has broken off.
     pub async fn run(&mut self) -> Ended {
         let worker = self.worker;
-        poll_fn(|cx| {
+        self.note_progress();
+        let ended = poll_fn(|cx| {
             let scratch = &mut *worker.scratch.borrow_mut();
+            let before = self.progress();
             match self.poll(cx, scratch) {
                 _ if worker.is_ending() => Poll::Ready(Ended::ByWorker),
                 Err(ended) => Poll::Ready(ended),
                 Ok(()) if self.up == Flow::Ended && self.down == Flow::Ended => Poll::Ready(Ended::Through),
+                Ok(()) if before != self.progress() => {
+                    self.note_progress();
+                    Poll::Pending
+                }
+                Ok(()) if self.watch.has_expired() => Poll::Ready(Ended::BySilence),
                 Ok(()) => Poll::Pending,
             }
         })
-        .await
+        .await;
+        self.watch.disarm();
+        if !matches!(ended, Ended::Through | Ended::IsHttp) {
+            self.upstream.reset_on_close();
+        }
+        ended
+    }
+
+    /// What changes whenever anything moves.
+    fn progress(&self) -> (u64, u64, usize, usize, Flow, Flow) {
+        let unsent = (self.upstream.unsent_bytes(), self.downstream.unsent_bytes());
+        (self.exchange.body.bytes, self.exchange.bytes_out, unsent.0, unsent.1, self.up, self.down)
+    }
+
+    /// Something has moved: from now on the silence counts.
+    fn note_progress(&self) {
+        let timeouts = self.worker.timeouts();
+        let is_half_closed = self.up != Flow::Open || self.down != Flow::Open;
+        let half_closed = is_half_closed.then_some(timeouts.half_closed);
+        if let Some(limit) = half_closed.into_iter().chain(timeouts.tunnel).min() {
+            self.watch.arm(Instant::now() + limit);
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), Ended> {

@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use sidecar::timeouts::Timeouts;
+use sidecar::worker::options::TunnelOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::world::{async_listener, counted, sidecar, within};
+use crate::world::{async_listener, counted, sidecar, sidecar_told, within};
 
 const ASK: &[u8] = b"GET /live HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 const AGREE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -98,5 +100,77 @@ async fn an_upgrade_to_http_2_is_not_passed_on_because_nobody_would_judge_its_re
     }
     for head in within(service.join_next()).await.unwrap().unwrap() {
         assert!(!head.contains("upgrade") && !head.contains("http2-settings"), "{head}");
+    }
+}
+
+/// A sidecar that lets a tunnel be silent for so long, and its side of a tunnel that both ends have agreed to.
+async fn tunnel(timeouts: Timeouts) -> (sidecar::worker::Workers, TcpStream, TcpStream) {
+    let (listener, target) = async_listener();
+    let (workers, address) = sidecar_told(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let served = async {
+        let (mut service, _) = within(listener.accept()).await.unwrap();
+        assert!(service.read(&mut [0; 4096]).await.unwrap() > 0);
+        service.write_all(AGREE).await.unwrap();
+        service
+    };
+    let (client, service) = tokio::join!(upgrade(address), served);
+    (workers, client, service)
+}
+
+/// Reads to the end; whether that was a reset.
+async fn is_reset(stream: &mut TcpStream) -> bool {
+    within(stream.read_to_end(&mut Vec::new())).await.is_err()
+}
+
+#[tokio::test]
+async fn one_whose_client_has_finished_does_not_wait_for_a_silent_service_for_ever() {
+    let timeouts = Timeouts { half_closed: Duration::from_millis(100), ..Timeouts::default() };
+    let (workers, mut client, mut service) = tunnel(timeouts).await;
+    client.write_all(b"last").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut heard = Vec::new();
+    // The service hears that the client has finished, if it looks; then it keeps silent, and is cut off.
+    while within(service.read_buf(&mut heard)).await.is_ok_and(|read| read > 0) {}
+    assert_eq!(heard, b"last");
+
+    assert!(is_reset(&mut client).await, "nobody may take this for the service's own end");
+    let report = counted(&workers, "/live", |report| report.golden.hits == 1).await;
+    assert_eq!((report.in_flight, workers.connections()), (0, 0));
+}
+
+#[tokio::test]
+async fn one_whose_service_has_finished_does_not_wait_for_a_silent_client_for_ever() {
+    let timeouts = Timeouts { half_closed: Duration::from_millis(100), ..Timeouts::default() };
+    let (workers, mut client, mut service) = tunnel(timeouts).await;
+    service.shutdown().await.unwrap();
+    let _ = within(client.read_u8()).await.unwrap_err();
+
+    assert!(is_reset(&mut service).await, "nobody may take this for the client's own end");
+    counted(&workers, "/live", |report| report.golden.hits == 1 && report.in_flight == 0).await;
+}
+
+#[tokio::test]
+async fn a_silent_one_is_ended_only_where_that_is_wanted() {
+    let timeouts = Timeouts { tunnel: Some(Duration::from_millis(100)), ..Timeouts::default() };
+    let (_workers, mut client, mut service) = tunnel(timeouts).await;
+    let (_others, mut patient, mut waiting) = tunnel(Timeouts::default()).await;
+    assert!(is_reset(&mut client).await && is_reset(&mut service).await);
+    patient.write_all(b"?").await.unwrap();
+    assert_eq!(within(waiting.read_u8()).await.unwrap(), b'?', "which has been silent for longer");
+}
+
+#[tokio::test]
+async fn a_reset_of_one_end_is_no_proper_end_for_the_other() {
+    let (workers, client, mut service) = tunnel(Timeouts::default()).await;
+    client.set_zero_linger().unwrap();
+    drop(client);
+    assert!(is_reset(&mut service).await);
+
+    let (others, mut client, service) = tunnel(Timeouts::default()).await;
+    service.set_zero_linger().unwrap();
+    drop(service);
+    assert!(is_reset(&mut client).await);
+    for workers in [workers, others] {
+        counted(&workers, "/live", |report| report.golden.hits == 1 && report.in_flight == 0).await;
     }
 }
