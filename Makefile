@@ -1,10 +1,11 @@
 # What one does with Sitio, a target each. Bare `make` lists them.
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 CONTAINER_ENGINE ?= $(shell command -v podman || command -v docker)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test needs lint bench soak images screenshots
+.PHONY: help demo run test needs lint bench soak fuzz images screenshots
 
 help: ## List the targets
 	@echo "Sitio $(VERSION)"
@@ -37,6 +38,14 @@ bench: ## Measure the hot path's steps, and Sitio beside what a user would pick 
 soak: ## Hold a sidecar under full load for ten minutes; its memory must stay flat (ARGS="--minutes 2")
 	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
 	target/release/soak $(ARGS)
+
+fuzz: ## Feed anything to what reads what strangers send, ten minutes a target (TARGET=http2 MINUTES=1)
+	@command -v cargo-fuzz >/dev/null || { echo "make fuzz: cargo-fuzz is not here; run: cargo install cargo-fuzz" >&2; exit 1; }
+	@set -e; for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
+		echo "$$target: $(or $(MINUTES),10) minutes"; mkdir -p fuzz/target/made-up/$$target; \
+		ASAN_OPTIONS=detect_leaks=0 RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/target/made-up/$$target fuzz/corpus/$$target \
+			-- -max_total_time=$$(( $(or $(MINUTES),10) * 60 )) -print_final_stats=1; \
+	done
 
 images: ## Build the two container images with podman or docker
 ifeq ($(CONTAINER_ENGINE),)

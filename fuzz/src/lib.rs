@@ -1,6 +1,7 @@
 //! What the fuzz targets check; the sidecar's tests include the same files and replay the corpora through them.
 
 mod decoders;
+mod http2;
 #[path = "../../sidecar/tests/strictness/house.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod house;
@@ -28,6 +29,7 @@ targets! {
     response_head => decoders::response_head,
     chunked_body => decoders::chunked_body,
     frames => decoders::frames,
+    http2 => http2::http2,
     connection => tunnel::connection,
     answers => tunnel::answer
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{decoders, tunnel};
+use crate::{decoders, fuzzed_http2, tunnel};
 
 /// Checks every input of a fuzz target.
 fn replay(target: &str, check: fn(&[u8])) {
@@ -41,4 +41,9 @@ fn whole_connections() {
     // One after the other: they share a tunnel, and look at what the service has seen.
     replay("connection", tunnel::connection);
     replay("answers", tunnel::answer);
+}
+
+#[test]
+fn connections_of_http_2() {
+    replay("http2", fuzzed_http2::http2);
 }

@@ -5,6 +5,8 @@ mod answers;
 mod corpora;
 #[path = "../../../fuzz/src/decoders.rs"]
 mod decoders;
+#[path = "../../../fuzz/src/http2.rs"]
+mod fuzzed_http2;
 mod house;
 mod hyper_reads;
 mod model;

@@ -1,0 +1,167 @@
+//! What must hold of a downstream's connection that speaks HTTP/2, whatever is said on it.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::{Request, Response};
+use sidecar::worker::Workers;
+use sidecar::worker::options::TunnelOptions;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+/// What every connection of HTTP/2 begins with.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Settings that change nothing; without them as the first frame nothing is listened to.
+const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+
+/// Nothing here takes long; this only ends an input that hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Bytes of a frame's payload, as nobody has allowed more (RFC 9113, section 4.2).
+const FRAME_BYTES_MAX: usize = 16 * 1024;
+
+/// A sidecar before a service that answers each request with its path.
+struct House {
+    runtime: Runtime,
+    address: SocketAddr,
+    workers: Workers,
+}
+
+static HOUSE: LazyLock<House> = LazyLock::new(House::open);
+
+impl House {
+    fn open() -> Self {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let service = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let target = service.local_addr().expect("its address");
+        // It ends with the process.
+        let serving = runtime();
+        std::thread::spawn(move || serving.block_on(serve(service)));
+        let runtime = runtime();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let workers = Workers::start(1, listener, TunnelOptions::new(target)).expect("a worker");
+        runtime.block_on(workers.open());
+        Self { runtime, address, workers }
+    }
+
+    /// Says all of it, and reads what comes back to the end.
+    fn send(&self, bytes: &[u8]) -> (Vec<u8>, std::io::Result<()>) {
+        let mut stream = TcpStream::connect(self.address).expect("the sidecar listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+        // It may have been cut off already, because enough was seen.
+        let _ = stream.write_all(bytes);
+        let _ = stream.shutdown(Shutdown::Write);
+        let mut got = Vec::new();
+        let end = stream.read_to_end(&mut got).map(drop);
+        (got, end)
+    }
+
+    /// A client that has done nothing wrong gets its own answer.
+    fn serves_the_innocent(&self) {
+        static ASKED: AtomicU64 = AtomicU64::new(0);
+        let path = format!("/innocent/{}", ASKED.fetch_add(1, Ordering::Relaxed));
+        let answer = self.runtime.block_on(async {
+            let asked = tokio::time::timeout(PATIENCE, ask(self.address, &path)).await;
+            asked.expect("an answer in time").expect("an answer")
+        });
+        assert_eq!(answer, path.as_bytes());
+    }
+
+    /// Nothing is under way any more, and no connection is held.
+    fn is_empty(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let reports = self.runtime.block_on(self.workers.collect());
+            // What has not changed is not reported, so the last that was told of an endpoint counts.
+            let under_way = reports.iter().any(|report| report.in_flight > 0);
+            if self.workers.connections() == 0 && !under_way {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{} connections are held: {reports:?}", self.workers.connections());
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Any bytes behind the preface. If the first is odd they are taken as they are, and otherwise as frames with their true
+/// lengths, so that more than the first frame's head is looked at.
+pub(crate) fn http2(input: &[u8]) {
+    let Some((first, rest)) = input.split_first() else { return };
+    let said = if first % 2 == 1 { [PREFACE, rest].concat() } else { [PREFACE, SETTINGS, &frames(rest)].concat() };
+    let house = &*HOUSE;
+    let (got, end) = house.send(&said);
+    assert!(!matches!(&end, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock), "it is never let go: {got:?}");
+    let whole = read_frames(&got);
+    assert!(whole || end.is_err(), "a frame breaks off: {got:?}");
+    house.is_empty();
+    house.serves_the_innocent();
+}
+
+/// Frames out of: type, flags, stream, length, payload; each in a byte but for the last.
+fn frames(mut rest: &[u8]) -> Vec<u8> {
+    let mut frames = Vec::new();
+    while let [kind, flags, stream, length, after @ ..] = rest {
+        let (payload, next) = after.split_at(usize::from(*length).min(after.len()));
+        frames.extend_from_slice(&[0, 0, payload.len() as u8, *kind, *flags, 0, 0, 0, *stream]);
+        frames.extend_from_slice(payload);
+        rest = next;
+    }
+    frames
+}
+
+/// Whether the last frame is whole. None is longer than allowed.
+fn read_frames(mut got: &[u8]) -> bool {
+    while let [a, b, c, _, _, _, _, _, _, rest @ ..] = got {
+        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        assert!(length <= FRAME_BYTES_MAX, "a frame of {length} bytes");
+        match rest.get(length..) {
+            Some(next) => got = next,
+            None => return false,
+        }
+    }
+    got.is_empty()
+}
+
+async fn ask(address: SocketAddr, path: &str) -> Result<Vec<u8>, h2::Error> {
+    let stream = tokio::net::TcpStream::connect(address).await.expect("the sidecar listens");
+    let (mut requests, running) = h2::client::handshake(stream).await?;
+    let answered = async {
+        let request = Request::get(format!("http://shop{path}")).body(()).expect("a request");
+        let (response, _) = requests.send_request(request, true)?;
+        let mut body = response.await?.into_body();
+        let mut answer = Vec::new();
+        while let Some(data) = body.data().await {
+            answer.extend_from_slice(&data?);
+        }
+        Ok(answer)
+    };
+    tokio::select! {
+        answer = answered => answer,
+        ended = running => Err(ended.err().unwrap_or_else(|| h2::Reason::CANCEL.into())),
+    }
+}
+
+/// Answers each request with its path, as soon as its head is there.
+async fn serve(listener: TcpListener) {
+    listener.set_nonblocking(true).expect("a socket of the runtime");
+    let listener = tokio::net::TcpListener::from_std(listener).expect("a socket of the runtime");
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        connections.spawn(async move {
+            let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                let path = Bytes::from(request.uri().path().to_owned());
+                if let Ok(mut body) = respond.send_response(Response::new(()), false) {
+                    let _ = body.send_data(path, true);
+                }
+            }
+        });
+    }
+}
