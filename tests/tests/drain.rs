@@ -136,6 +136,26 @@ fn connections_that_wait_to_be_accepted_when_the_door_closes_are_served() {
 }
 
 #[test]
+fn connections_that_are_made_while_the_door_closes_are_served() {
+    let origin = Origin::start();
+    for _ in 0..3 {
+        let mut sidecar = Sidecar::plan(origin.port()).with("SITIO_DRAIN_GRACE", "0s").start();
+        let mut clients: Vec<Client> = Vec::new();
+        sidecar.process.signal(Signal::TERM);
+        while clients.len() < 500 {
+            let Ok(mut client) = Client::try_connect(sidecar.port) else { break };
+            client.send("GET /late HTTP/1.1\r\nHost: shop\r\n\r\n");
+            clients.push(client);
+        }
+        for client in &mut clients {
+            assert_eq!(client.response("GET").status(), 200, "every connection that was made is served");
+        }
+        drop(clients);
+        assert_eq!(sidecar.process.ended(SOON).code(), Some(0));
+    }
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let origin = Origin::start();
     let mut sidecar = patient(&origin).start();
