@@ -65,6 +65,8 @@ pub struct EndpointRow {
     pub blocked_rps: f64,
     /// Requests under way.
     pub in_flight: u32,
+    /// When the first request was seen, milliseconds since the Unix epoch.
+    pub first_seen_ms: Option<u64>,
     /// When the last request was seen, milliseconds since the Unix epoch.
     pub last_seen_ms: Option<u64>,
     /// The window in [`SPARK_POINTS`] steps, oldest first.

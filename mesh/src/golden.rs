@@ -17,20 +17,53 @@ pub struct GoldenMetrics {
     pub by_rule: u64,
     /// Of those the service answered with a 5xx, or not at all. A rule's own 503 is no failure of the service.
     pub failed: u64,
-    /// Sum of the latencies, in microseconds. Exchanges answered by a rule are not timed.
+    /// Of those, failed by Sitio itself: a decorator's 5xx, a shortage in the sidecar, the end of a drain.
+    pub failed_by_sitio: u64,
+    /// Sum of the latencies, in microseconds. Exchanges answered by a rule, and those whose client left, are not timed.
     pub total_us: u64,
+    /// The shortest latency, in microseconds; `None` if nothing was timed.
+    pub min_us: Option<u64>,
     /// The longest latency, in microseconds.
     pub max_us: u64,
+    /// Sum of the times to the response's first byte, in microseconds, over the exchanges timed.
+    pub first_byte_total_us: u64,
+    /// The longest time to a response's first byte, in microseconds.
+    pub first_byte_max_us: u64,
     /// Bytes of request bodies.
     pub bytes_in: u64,
+    /// Bytes of the largest request body.
+    pub bytes_in_max: u64,
     /// Bytes of response bodies.
     pub bytes_out: u64,
+    /// Bytes of the largest response body.
+    pub bytes_out_max: u64,
     /// Latencies of the exchanges that the service answered.
     pub latency: Histogram,
     statuses: Vec<(u16, u64)>,
 }
 
 impl GoldenMetrics {
+    /// Counts the time that one exchange took, to its response's first byte and to its last, in microseconds.
+    #[inline]
+    pub fn time(&mut self, took_us: u64, first_byte_us: u64) {
+        let first_byte_us = first_byte_us.min(took_us);
+        self.total_us = self.total_us.saturating_add(took_us);
+        self.min_us = Some(self.min_us.map_or(took_us, |min_us| min_us.min(took_us)));
+        self.max_us = self.max_us.max(took_us);
+        self.first_byte_total_us = self.first_byte_total_us.saturating_add(first_byte_us);
+        self.first_byte_max_us = self.first_byte_max_us.max(first_byte_us);
+        self.latency.record(took_us);
+    }
+
+    /// Counts the bytes of one exchange's two bodies.
+    #[inline]
+    pub fn carry(&mut self, bytes_in: u64, bytes_out: u64) {
+        self.bytes_in = self.bytes_in.saturating_add(bytes_in);
+        self.bytes_in_max = self.bytes_in_max.max(bytes_in);
+        self.bytes_out = self.bytes_out.saturating_add(bytes_out);
+        self.bytes_out_max = self.bytes_out_max.max(bytes_out);
+    }
+
     /// Counts `count` answers with `status`.
     pub fn add_status(&mut self, status: u16, count: u64) {
         match self.statuses.binary_search_by_key(&status, |(code, _)| *code) {
@@ -52,14 +85,19 @@ impl GoldenMetrics {
         self.statuses.iter().filter(|(code, _)| code / 100 == hundreds).fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
-    /// Exchanges that the service itself answered, or failed to: the ones that were timed.
+    /// Exchanges that the service itself answered, or failed to, or was not given the time to.
     pub fn served(&self) -> u64 {
         self.hits.saturating_sub(self.by_rule)
     }
 
-    /// Exchanges that the service failed.
+    /// Exchanges that failed, by the service or by Sitio. A client that left has failed by itself.
     pub fn failures(&self) -> u64 {
-        self.failed
+        self.failed.saturating_add(self.failed_by_sitio)
+    }
+
+    /// Exchanges whose client left before it had the whole answer.
+    pub fn client_gone(&self) -> u64 {
+        self.statuses.iter().find(|(code, _)| *code == CLIENT_GONE).map_or(0, |(_, count)| *count)
     }
 
     /// Adds what `other` has counted. A sum that no honest pod can reach stays at its end instead of wrapping.
@@ -67,10 +105,16 @@ impl GoldenMetrics {
         self.hits = self.hits.saturating_add(other.hits);
         self.by_rule = self.by_rule.saturating_add(other.by_rule);
         self.failed = self.failed.saturating_add(other.failed);
+        self.failed_by_sitio = self.failed_by_sitio.saturating_add(other.failed_by_sitio);
         self.total_us = self.total_us.saturating_add(other.total_us);
+        self.min_us = self.min_us.into_iter().chain(other.min_us).min();
         self.max_us = self.max_us.max(other.max_us);
+        self.first_byte_total_us = self.first_byte_total_us.saturating_add(other.first_byte_total_us);
+        self.first_byte_max_us = self.first_byte_max_us.max(other.first_byte_max_us);
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.bytes_in_max = self.bytes_in_max.max(other.bytes_in_max);
         self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
+        self.bytes_out_max = self.bytes_out_max.max(other.bytes_out_max);
         self.latency.merge(&other.latency);
         for (status, count) in &other.statuses {
             self.add_status(*status, *count);
@@ -79,17 +123,23 @@ impl GoldenMetrics {
 
     /// What was counted since `earlier`, an earlier state of the same metrics.
     ///
-    /// A maximum cannot be taken back, so the result carries the later one.
+    /// A maximum or a minimum cannot be taken back, so the result carries the later one.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut since = Self {
             hits: self.hits.saturating_sub(earlier.hits),
             by_rule: self.by_rule.saturating_sub(earlier.by_rule),
             failed: self.failed.saturating_sub(earlier.failed),
+            failed_by_sitio: self.failed_by_sitio.saturating_sub(earlier.failed_by_sitio),
             total_us: self.total_us.saturating_sub(earlier.total_us),
+            min_us: self.min_us,
             max_us: self.max_us,
+            first_byte_total_us: self.first_byte_total_us.saturating_sub(earlier.first_byte_total_us),
+            first_byte_max_us: self.first_byte_max_us,
             bytes_in: self.bytes_in.saturating_sub(earlier.bytes_in),
+            bytes_in_max: self.bytes_in_max,
             bytes_out: self.bytes_out.saturating_sub(earlier.bytes_out),
+            bytes_out_max: self.bytes_out_max,
             latency: self.latency.since(&earlier.latency),
             statuses: Vec::new(),
         };
@@ -116,79 +166,22 @@ impl GoldenMetrics {
     }
 
     /// The latency in microseconds below which the share `q` (0 to 1) of the timed exchanges lies, within 4.4 %;
-    /// `None` if there are none. It never exceeds the longest one, which is known exactly.
+    /// `None` if there are none. It lies between the shortest and the longest one, which are known exactly.
     pub fn quantile_us(&self, q: f64) -> Option<f64> {
-        self.latency.quantile(q).map(|us| us.min(self.max_us as f64))
+        self.latency.quantile(q).map(|us| us.clamp(self.min_us.unwrap_or(0).min(self.max_us) as f64, self.max_us as f64))
     }
 
-    /// The mean latency in microseconds, total over the exchanges timed; `None` if there were none.
+    /// The mean latency in microseconds, total over hits less those that a rule answered; `None` if there were none.
     pub fn mean_us(&self) -> Option<f64> {
         (self.served() > 0).then(|| self.total_us as f64 / self.served() as f64)
+    }
+
+    /// The mean time to a response's first byte in microseconds, over the exchanges timed; `None` if there were none.
+    pub fn first_byte_mean_us(&self) -> Option<f64> {
+        let timed = self.latency.count();
+        (timed > 0).then(|| self.first_byte_total_us as f64 / timed as f64)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn metrics() -> impl Strategy<Value = GoldenMetrics> {
-        prop::collection::vec((200_u16..230, 0_u64..10_000_000, 0_u64..5000, any::<bool>()), 0..40).prop_map(|exchanges| {
-            let mut golden = GoldenMetrics::default();
-            for (status, took_us, bytes, by_rule) in exchanges {
-                golden.hits += 1;
-                golden.bytes_out += bytes;
-                golden.add_status(status, 1);
-                if by_rule {
-                    golden.by_rule += 1;
-                } else {
-                    golden.failed += u64::from(status >= 220);
-                    golden.total_us += took_us;
-                    golden.max_us = golden.max_us.max(took_us);
-                    golden.latency.record(took_us);
-                }
-            }
-            golden
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn merging_then_taking_back_changes_nothing(a in metrics(), b in metrics()) {
-            let mut sum = a.clone();
-            sum.merge(&b);
-            let mut back = sum.since(&a);
-            back.max_us = b.max_us;
-            prop_assert_eq!(back, b);
-        }
-
-        #[test]
-        fn every_hit_has_a_status(a in metrics()) {
-            prop_assert_eq!(a.statuses().iter().map(|(_, count)| count).sum::<u64>(), a.hits);
-        }
-    }
-
-    #[test]
-    fn no_quantile_exceeds_the_longest() {
-        let mut golden = GoldenMetrics { hits: 1, max_us: 1000, ..GoldenMetrics::default() };
-        golden.latency.record(1000);
-        assert_eq!(golden.quantile_us(0.99).map(|us| us <= 1000.0 && us > 950.0), Some(true));
-    }
-
-    #[test]
-    fn the_mean_is_the_total_over_the_hits() {
-        let mut golden = GoldenMetrics { hits: 3, total_us: 9000, ..GoldenMetrics::default() };
-        assert_eq!(golden.mean_us(), Some(3000.0));
-        golden.by_rule = 3;
-        assert_eq!(golden.mean_us(), None);
-    }
-
-    #[test]
-    fn odd_statuses_share_a_place_once_there_are_too_many() {
-        let mut golden = GoldenMetrics::default();
-        (100..600).for_each(|status| golden.add_status(status, 1));
-        assert_eq!(golden.statuses().len(), STATUSES_MAX + 1);
-        assert_eq!(golden.statuses()[0], (0, 500 - STATUSES_MAX as u64));
-    }
-}
+mod tests;

@@ -37,10 +37,34 @@ pub struct EndpointReport {
     pub is_file: bool,
     /// Exchanges under way at this instant.
     pub in_flight: u32,
+    /// When it was asked; told in snapshots, and with the first change of an endpoint.
+    pub seen: Option<Seen>,
     /// What was counted.
     pub golden: GoldenMetrics,
     /// A few recent exchanges.
     pub recent: Vec<Exchange>,
+}
+
+/// When an endpoint was asked, milliseconds since the Unix epoch by the sidecar's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The arrival of the first request.
+    pub first_ms: u64,
+    /// The arrival of the newest.
+    pub last_ms: u64,
+}
+
+impl Seen {
+    /// Seen once.
+    pub fn at(ms: u64) -> Self {
+        Self { first_ms: ms, last_ms: ms }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { first_ms: self.first_ms.min(other.first_ms), last_ms: self.last_ms.max(other.last_ms) }
+    }
 }
 
 /// What the pod's containers use, and may use, by the kernel's accounting of the control group.
@@ -54,6 +78,8 @@ pub struct Resources {
     pub cpu_milli: u32,
     /// Processor time allowed per second, thousandths of a core; 0 if there is no limit.
     pub cpu_limit_milli: u32,
+    /// Thousandths of each second in which it had to wait because that was used up.
+    pub throttled_milli: u32,
     /// Downstream connections open.
     pub connections: u32,
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use divan::{Bencher, black_box};
 use sidecar::head::request::{self, RequestHead};
 use sidecar::head::{Parsed, slots, write};
-use sidecar::recorder::{Finished, Recorder};
+use sidecar::recorder::{Author, Finished, Recorder};
 
 /// As a browser sends it.
 const HEAD: &[u8] = b"GET /api/orders/48213?expand=items HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n\
@@ -59,7 +59,9 @@ fn recording_an_exchange(bencher: Bencher<'_, '_>) {
             path: "/api/orders/48213",
             started_ms: 1,
             took_us,
+            first_byte_us: took_us / 2,
             status: 200,
+            author: Author::Service,
             reason: "OK",
             bytes_in: 0,
             bytes_out: 512,

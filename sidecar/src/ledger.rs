@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
-use mesh::report::{Coverage, EndpointReport, Report, Resources};
+use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
 
 use crate::ledger::history::{History, Limits, Remembered};
 use crate::recorder::ENDPOINTS_MAX;
@@ -43,11 +43,14 @@ pub struct Row {
     pub in_flight: u32,
     /// Everything since the start.
     pub total: GoldenMetrics,
+    /// When it was asked first and last; `None` if nothing has ended yet.
+    pub seen: Option<Seen>,
     /// Exchanges worth a look.
     pub history: History,
     change: GoldenMetrics,
     untold: History,
     told_in_flight: u32,
+    told_seen: bool,
 }
 
 impl Ledger {
@@ -60,12 +63,12 @@ impl Ledger {
             let is_full = self.rows.len() >= ENDPOINTS_MAX;
             if is_full && !report.endpoint.is_other() && !self.rows.contains_key(&report.endpoint) {
                 let other = self.rows.entry(Endpoint::other()).or_insert_with(|| Row::new(false));
-                other.count(&report.golden, report.recent, &self.machine);
+                other.count(&report.golden, report.seen, report.recent, &self.machine);
                 continue;
             }
             let row = self.rows.entry(report.endpoint).or_insert_with(|| Row::new(report.is_file));
             row.in_flight = report.in_flight;
-            row.count(&report.golden, report.recent, &self.machine);
+            row.count(&report.golden, report.seen, report.recent, &self.machine);
         }
     }
 
@@ -112,10 +115,12 @@ impl Ledger {
             recent.truncate(room);
             room -= recent.len();
             row.told_in_flight = row.in_flight;
+            let is_news = coverage == Coverage::Snapshot || !std::mem::replace(&mut row.told_seen, row.seen.is_some());
             endpoints.push(EndpointReport {
                 endpoint: endpoint.clone(),
                 is_file: row.is_file,
                 in_flight: row.in_flight,
+                seen: row.seen.filter(|_| is_news),
                 golden: if coverage == Coverage::Snapshot { row.total.clone() } else { change },
                 recent,
             });
@@ -130,10 +135,12 @@ impl Row {
             is_file,
             in_flight: 0,
             total: GoldenMetrics::default(),
+            seen: None,
             history: History::new(HISTORY),
             change: GoldenMetrics::default(),
             untold: History::new(UNTOLD),
             told_in_flight: 0,
+            told_seen: false,
         }
     }
 
@@ -141,7 +148,8 @@ impl Row {
         !self.change.is_empty() || self.in_flight != self.told_in_flight
     }
 
-    fn count(&mut self, golden: &GoldenMetrics, recent: Vec<Exchange>, machine: &Arc<Machine>) {
+    fn count(&mut self, golden: &GoldenMetrics, seen: Option<Seen>, recent: Vec<Exchange>, machine: &Arc<Machine>) {
+        self.seen = self.seen.into_iter().chain(seen).reduce(Seen::and);
         self.total.merge(golden);
         self.change.merge(golden);
         let remembered = |exchange| Remembered { exchange, machine: Arc::clone(machine) };

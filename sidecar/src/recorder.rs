@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::{CLIENT_GONE, GoldenMetrics};
-use mesh::report::EndpointReport;
+use mesh::report::{EndpointReport, Seen};
 use mesh::routes;
 
 use crate::recorder::recent::Recent;
@@ -44,6 +44,7 @@ struct Row {
     in_flight: u32,
     told_in_flight: u32,
     golden: GoldenMetrics,
+    seen: Option<Seen>,
     recent: Recent,
     rule: Option<Rc<InForce>>,
 }
@@ -57,8 +58,12 @@ pub struct Finished<'a> {
     pub started_ms: u64,
     /// From then to the last byte of the response, in microseconds.
     pub took_us: u64,
+    /// From the request's head to the response's first byte, in microseconds.
+    pub first_byte_us: u64,
     /// The status that the downstream was sent.
     pub status: u16,
+    /// Whose answer that is.
+    pub author: Author,
     /// The reason phrase that came with it.
     pub reason: &'a str,
     /// Bytes of the request's body.
@@ -67,6 +72,16 @@ pub struct Finished<'a> {
     pub bytes_out: u64,
     /// The rule that answered in the service's place, if one did.
     pub rule: Option<&'a str>,
+}
+
+/// Who has answered, or failed to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Author {
+    /// The service, or nobody because of it: it cannot be reached, breaks off, or takes too long.
+    #[default]
+    Service,
+    /// The sidecar: a decorator, a shortage of its own, or the end of its drain.
+    Sitio,
 }
 
 impl Default for Recorder {
@@ -115,17 +130,19 @@ impl Recorder {
     pub fn finish(&mut self, place: Place, finished: &Finished<'_>) {
         let row = &mut self.rows[place.at()];
         row.in_flight = row.in_flight.saturating_sub(1);
+        let seen = Seen::at(finished.started_ms);
+        row.seen = Some(row.seen.map_or(seen, |before| before.and(seen)));
         row.golden.hits += 1;
-        row.golden.bytes_in += finished.bytes_in;
-        row.golden.bytes_out += finished.bytes_out;
+        row.golden.carry(finished.bytes_in, finished.bytes_out);
         row.golden.add_status(finished.status, 1);
         if finished.rule.is_some() {
             row.golden.by_rule += 1;
         } else if finished.status != CLIENT_GONE {
-            row.golden.failed += u64::from(finished.status >= 500);
-            row.golden.total_us += finished.took_us;
-            row.golden.max_us = row.golden.max_us.max(finished.took_us);
-            row.golden.latency.record(finished.took_us);
+            match finished.author {
+                Author::Service => row.golden.failed += u64::from(finished.status >= 500),
+                Author::Sitio => row.golden.failed_by_sitio += u64::from(finished.status >= 500),
+            }
+            row.golden.time(finished.took_us, finished.first_byte_us);
         }
         row.recent.keep(finished);
     }
@@ -172,6 +189,7 @@ impl Row {
             in_flight: 0,
             told_in_flight: 0,
             golden: GoldenMetrics::default(),
+            seen: None,
             recent: Recent::default(),
             rule: None,
         }
@@ -189,6 +207,7 @@ impl Row {
             endpoint: Endpoint::clone(&self.endpoint),
             is_file: self.is_file,
             in_flight: self.in_flight,
+            seen: self.seen.take(),
             golden,
             recent: self.recent.take(),
         })

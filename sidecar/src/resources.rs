@@ -6,7 +6,7 @@ use std::time::Instant;
 use mesh::report::Resources;
 use serde::Serialize;
 
-use crate::resources::source::Source;
+use crate::resources::source::{CpuTime, Source};
 
 mod cores;
 mod parse;
@@ -16,7 +16,7 @@ mod source;
 #[derive(Debug)]
 pub struct Meter {
     source: Source,
-    before: Option<(Instant, u64)>,
+    before: Option<(Instant, CpuTime)>,
 }
 
 /// What one measurement found, in the words of the control plane and in those of the seeds.
@@ -69,6 +69,12 @@ impl Meter {
         Self { source: Source::found(), before: None }
     }
 
+    /// Measures by these accounts.
+    #[cfg(test)]
+    fn of(source: Source) -> Self {
+        Self { source, before: None }
+    }
+
     /// Thousandths of a core that this container may use; 0 if there is no limit.
     pub fn cpu_limit_milli(&self) -> u32 {
         self.source.cpu_limit_milli()
@@ -77,18 +83,20 @@ impl Meter {
     /// Measures at this instant.
     pub fn measure(&mut self, now: Instant) -> Measured {
         let memory = self.source.memory();
-        let used_us = self.source.cpu_used_us();
-        let cpu_milli = self.before.map_or(0, |(then, used_us_then)| {
+        let cpu = self.source.cpu_time();
+        let (cpu_milli, throttled_milli) = self.before.map_or((0, 0), |(then, before)| {
             let elapsed_us = now.saturating_duration_since(then).as_micros().max(1) as u64;
-            (used_us.saturating_sub(used_us_then) * 1000 / elapsed_us) as u32
+            let milli = |us: u64, us_before: u64| (us.saturating_sub(us_before).saturating_mul(1000) / elapsed_us) as u32;
+            (milli(cpu.used_us, before.used_us), milli(cpu.throttled_us, before.throttled_us))
         });
-        self.before = Some((now, used_us));
+        self.before = Some((now, cpu));
 
         let resources = Resources {
             memory_bytes: memory.used,
             memory_limit_bytes: memory.limit,
             cpu_milli,
             cpu_limit_milli: self.cpu_limit_milli(),
+            throttled_milli,
             connections: 0,
         };
         let total_memory = if memory.limit > 0 { memory.limit } else { memory.machine };

@@ -6,7 +6,6 @@ use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
-use mesh::golden::CLIENT_GONE;
 use tokio::net::TcpStream;
 
 use crate::decorator::Answer;
@@ -15,7 +14,7 @@ use crate::head::response::Asked;
 use crate::head::write::Persistence;
 use crate::http2;
 use crate::protocol::Looks;
-use crate::tunnel::exchange::{Exchange, Keeps, Repeatable};
+use crate::tunnel::exchange::{Breaker, Exchange, Keeps, Repeatable};
 use crate::tunnel::opening::Opening;
 use crate::tunnel::passage::Guard;
 use crate::tunnel::peer::Peer;
@@ -136,7 +135,12 @@ impl Tunnel {
                 Some(upstream) => upstream,
                 None => match worker.upstreams.connect(worker.timeouts().connect).await {
                     Ok(upstream) => upstream,
-                    Err(error) => return self.fail(&refusal::of_connect(&error, self.reader())).await,
+                    Err(error) => {
+                        if let Some(exchange) = &mut self.exchange {
+                            exchange.author = refusal::author(&error);
+                        }
+                        return self.fail(&refusal::of_connect(&error, self.reader())).await;
+                    }
                 },
             };
             let Self { exchange: Some(exchange), downstream, watch, .. } = self else { return Next::Close };
@@ -223,10 +227,10 @@ impl Tunnel {
         Next::Request
     }
 
-    /// The downstream has left: what it was answered, it was not.
+    /// The downstream has left, or was left: what it was answered, it was not.
     fn gone(&mut self) {
         if let Some(mut exchange) = self.exchange.take() {
-            exchange.answered(CLIENT_GONE, "");
+            exchange.broken_off(Breaker::of(&self.worker));
             self.worker.finish(exchange, Instant::now());
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use mesh::endpoint::Endpoint;
-use mesh::report::EndpointReport;
+use mesh::report::{EndpointReport, Seen};
 use mesh::rule::Rule;
 use tokio::sync::{mpsc, oneshot};
 
@@ -82,6 +82,7 @@ impl Workers {
                     Some(sum) => {
                         sum.golden.merge(&report.golden);
                         sum.in_flight += report.in_flight;
+                        sum.seen = sum.seen.into_iter().chain(report.seen).reduce(Seen::and);
                         sum.recent.extend(report.recent);
                     }
                 }

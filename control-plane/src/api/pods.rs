@@ -44,6 +44,7 @@ struct Used {
     memory_limit_bytes: u64,
     cpu_milli: u32,
     cpu_limit_milli: u32,
+    throttled_milli: u32,
     connections: u32,
 }
 
@@ -87,7 +88,7 @@ impl From<PodRow> for Row {
 
 impl From<Resources> for Used {
     fn from(resources: Resources) -> Self {
-        let Resources { memory_bytes, memory_limit_bytes, cpu_milli, cpu_limit_milli, connections } = resources;
-        Self { memory_bytes, memory_limit_bytes, cpu_milli, cpu_limit_milli, connections }
+        let Resources { memory_bytes, memory_limit_bytes, cpu_milli, cpu_limit_milli, throttled_milli, connections } = resources;
+        Self { memory_bytes, memory_limit_bytes, cpu_milli, cpu_limit_milli, throttled_milli, connections }
     }
 }

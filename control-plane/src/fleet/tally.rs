@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
-use mesh::report::{Coverage, EndpointReport, Report};
+use mesh::report::{Coverage, EndpointReport, Report, Seen};
 use mesh::workload::Workload;
 
 use crate::timeline::history::Span;
@@ -131,6 +131,8 @@ impl Tally {
             let news = news(&told.golden, &counted.totals);
             hits += news.hits;
             counted.series.add(span, &news);
+            let newest = (news.hits > 0).then(|| Seen::at(span.to_ms));
+            counted.series.was_seen(told.seen.or(newest), span.to_ms);
             counted.in_flight = told.in_flight;
             counted.totals = told.golden;
             self.counted.insert(told.endpoint, counted);
@@ -153,6 +155,8 @@ impl Tally {
             let counted = self.counted.entry(told.endpoint.clone()).or_insert_with(nothing);
             hits += told.golden.hits;
             counted.series.add(span, &told.golden);
+            let newest = (told.golden.hits > 0).then(|| Seen::at(span.to_ms));
+            counted.series.was_seen(newest.into_iter().chain(told.seen).reduce(Seen::and), span.to_ms);
             counted.in_flight = told.in_flight;
             counted.totals.merge(&told.golden);
         }
@@ -180,19 +184,29 @@ impl Counted {
 /// What a snapshot says that was not known.
 fn news(snapshot: &GoldenMetrics, known: &GoldenMetrics) -> GoldenMetrics {
     let mut news = snapshot.since(known);
-    if snapshot.max_us == known.max_us && news.latency.count() < snapshot.latency.count() {
-        // The longest exchange was known before; the longest of the new ones is in their highest bucket.
-        let highest_us = news.latency.quantile(1.0).unwrap_or(0.0);
-        news.max_us = (highest_us as u64).min(snapshot.max_us);
+    let old = known.latency.count() > 0;
+    let at = |q: f64| news.latency.quantile(q).map(|us| us as u64);
+    let (lowest_us, highest_us) = (at(0.0), at(1.0).unwrap_or(0));
+    // An extreme that was known before is none of the new ones, which are in the buckets that they are in.
+    if old && snapshot.max_us == known.max_us {
+        news.max_us = highest_us.min(snapshot.max_us);
+    }
+    if old && snapshot.min_us == known.min_us {
+        news.min_us = snapshot.min_us.and_then(|min_us| lowest_us.map(|us| us.max(min_us)));
+    }
+    if old && snapshot.first_byte_max_us == known.first_byte_max_us {
+        news.first_byte_max_us = news.first_byte_max_us.min(news.max_us);
     }
     news
 }
 
 fn is_plausible(golden: &GoldenMetrics) -> bool {
-    let numbers = [golden.hits, golden.by_rule, golden.failed, golden.total_us, golden.max_us, golden.bytes_in, golden.bytes_out];
+    let GoldenMetrics { hits, by_rule, failed, failed_by_sitio, total_us, max_us, bytes_in, bytes_out, .. } = *golden;
+    let largest = [golden.bytes_in_max, golden.bytes_out_max, golden.min_us.unwrap_or(0)];
+    let sums = [hits, by_rule, failed, failed_by_sitio, total_us, max_us, bytes_in, bytes_out];
     let statuses = golden.statuses().iter().map(|(_, count)| *count);
     let buckets = golden.latency.buckets().map(|(_, count)| count);
-    let each = numbers.into_iter().chain(statuses).chain(buckets).chain([golden.latency.zeros()]);
+    let each = sums.into_iter().chain(largest).chain(statuses).chain(buckets).chain([golden.latency.zeros()]);
     each.fold(0_u64, u64::max) <= PLAUSIBLE_MAX
 }
 

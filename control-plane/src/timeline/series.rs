@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
+use mesh::report::Seen;
 
 use crate::snapshot::Traffic;
 use crate::timeline::Reporter;
@@ -32,7 +33,7 @@ pub struct Series {
 #[derive(Debug)]
 struct Counted {
     totals: GoldenMetrics,
-    last_seen_ms: Option<u64>,
+    seen: Option<Seen>,
     history: History,
 }
 
@@ -46,7 +47,7 @@ impl Series {
             endpoint: endpoint.clone(),
             started_ms,
             is_file: AtomicBool::new(false),
-            counted: Mutex::new(Counted { totals: GoldenMetrics::default(), last_seen_ms: None, history: History::new() }),
+            counted: Mutex::new(Counted { totals: GoldenMetrics::default(), seen: None, history: History::new() }),
         }
     }
 
@@ -57,9 +58,6 @@ impl Series {
         }
         let mut counted = self.hold();
         counted.totals.merge(golden);
-        if golden.hits > 0 {
-            counted.last_seen_ms = counted.last_seen_ms.max(Some(span.to_ms));
-        }
         counted.history.add(span, self.started_ms, golden);
     }
 
@@ -98,9 +96,16 @@ impl Series {
         self.hold().history.usual_p95_us(now_ms)
     }
 
-    /// When the last request was seen, milliseconds since the Unix epoch.
-    pub fn last_seen_ms(&self) -> Option<u64> {
-        self.hold().last_seen_ms
+    /// When it was asked first and last, as far as its pods know.
+    pub fn seen(&self) -> Option<Seen> {
+        self.hold().seen
+    }
+
+    /// A pod tells when it was asked. A clock that runs ahead of ours is not believed.
+    pub fn was_seen(&self, seen: Option<Seen>, now_ms: u64) {
+        let believed = seen.map(|seen| Seen { first_ms: seen.first_ms.min(now_ms), last_ms: seen.last_ms.min(now_ms) });
+        let mut counted = self.hold();
+        counted.seen = counted.seen.into_iter().chain(believed).reduce(Seen::and);
     }
 
     /// Whether its path names a file.

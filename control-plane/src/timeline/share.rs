@@ -20,13 +20,15 @@ impl Part {
         (up_to(self.to) - up_to(self.from)) as u64
     }
 
-    /// This part of what was counted. When the longest exchange was is not known, so every part with exchanges may hold it.
+    /// This part of what was counted. When an extreme was is not known, so every part with exchanges may hold it.
     pub fn metrics(self, golden: &GoldenMetrics) -> GoldenMetrics {
         let mut part = GoldenMetrics::default();
         part.hits = self.share(golden.hits);
         part.by_rule = self.share(golden.by_rule);
         part.failed = self.share(golden.failed);
+        part.failed_by_sitio = self.share(golden.failed_by_sitio);
         part.total_us = self.share(golden.total_us);
+        part.first_byte_total_us = self.share(golden.first_byte_total_us);
         part.bytes_in = self.share(golden.bytes_in);
         part.bytes_out = self.share(golden.bytes_out);
         for (status, count) in golden.statuses() {
@@ -40,7 +42,11 @@ impl Part {
         }
         part.latency.add_zeros(self.share(golden.latency.zeros()));
         if part.latency.count() > 0 {
-            part.max_us = golden.max_us;
+            (part.min_us, part.max_us) = (golden.min_us, golden.max_us);
+            part.first_byte_max_us = golden.first_byte_max_us;
+        }
+        if part.hits > 0 {
+            (part.bytes_in_max, part.bytes_out_max) = (golden.bytes_in_max, golden.bytes_out_max);
         }
         part
     }

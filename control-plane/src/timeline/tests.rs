@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mesh::golden::GoldenMetrics;
+use mesh::report::Seen;
 use proptest::prelude::*;
 
 use crate::timeline::history::Span;
@@ -114,7 +115,16 @@ fn an_old_hour_fades_from_the_slots_and_stays_in_the_totals() {
 
     assert_eq!(series.totals().hits, 8);
     assert_eq!(series.between(Stretch::last(Duration::from_secs(3600), later_ms)).hits, 1);
-    assert_eq!(series.last_seen_ms(), Some(later_ms));
+}
+
+#[test]
+fn a_clock_that_runs_ahead_is_not_believed() {
+    let series = series(START_MS);
+    series.was_seen(None, START_MS);
+    assert_eq!(series.seen(), None);
+    series.was_seen(Some(Seen { first_ms: START_MS - 500, last_ms: START_MS + 99_000 }), START_MS);
+    series.was_seen(Some(Seen::at(START_MS - 100)), START_MS);
+    assert_eq!(series.seen(), Some(Seen { first_ms: START_MS - 500, last_ms: START_MS }));
 }
 
 #[test]

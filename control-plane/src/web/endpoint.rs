@@ -23,7 +23,17 @@ pub struct EndpointPage {
     row: Row,
     in_flight: String,
     answered_by_rule: String,
+    failed: String,
+    failed_by_sitio: String,
+    client_gone: String,
+    shortest: Quantity,
     longest: Quantity,
+    first_byte: Quantity,
+    p90: Quantity,
+    p999: Quantity,
+    largest_in: Quantity,
+    largest_out: Quantity,
+    first_seen: String,
     responses: Vec<Response>,
     pods: Vec<Pod>,
     progress: Option<Progress>,
@@ -68,7 +78,7 @@ pub fn find<'a>(snapshot: &'a Snapshot, id: &str) -> Result<&'a EndpointRow, Box
 
 impl EndpointPage {
     fn of(endpoint: &EndpointRow, snapshot: &Snapshot, span: Span) -> Self {
-        let now_ms = snapshot.taken_ms;
+        let (now, now_ms) = (&endpoint.now, snapshot.taken_ms);
         let progress = match &endpoint.switch {
             Switch::Off(status) | Switch::TurningOff(status) => Some(Progress::of(status, now_ms)),
             Switch::On | Switch::TurningOn { .. } | Switch::Protected | Switch::Unavailable => None,
@@ -78,8 +88,18 @@ impl EndpointPage {
             span,
             row: Row::of(endpoint, now_ms),
             in_flight: format::count(u64::from(endpoint.in_flight)),
-            answered_by_rule: format::count(endpoint.now.by_rule),
-            longest: format::latency((endpoint.now.served() > 0).then_some(endpoint.now.max_us as f64)),
+            answered_by_rule: format::count(now.by_rule),
+            failed: format::count(now.failed),
+            failed_by_sitio: format::count(now.failed_by_sitio),
+            client_gone: format::count(now.client_gone()),
+            shortest: format::latency(now.min_us.map(|us| us as f64)),
+            longest: format::latency((now.served() > 0).then_some(now.max_us as f64)),
+            first_byte: format::latency(now.first_byte_mean_us()),
+            p90: format::latency(now.quantile_us(0.9)),
+            p999: format::latency(now.quantile_us(0.999)),
+            largest_in: format::payload(now.bytes_in_max as f64),
+            largest_out: format::payload(now.bytes_out_max as f64),
+            first_seen: endpoint.first_seen_ms.map_or_else(|| "–".to_owned(), format::instant),
             responses: responses(endpoint),
             pods: endpoint.pods.iter().map(|serving| Pod::of(&serving.pod, serving.state)).collect(),
             progress,

@@ -171,6 +171,7 @@ impl Sidecar {
             endpoint: Endpoint::named("GET", route).unwrap(),
             is_file: false,
             in_flight: 0,
+            seen: None,
             golden: golden.clone(),
             recent: vec![],
         });

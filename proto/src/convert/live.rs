@@ -6,7 +6,7 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::{Exchange, PATH_BYTES_MAX};
 use mesh::golden::{GoldenMetrics, STATUSES_MAX};
 use mesh::histogram::{Histogram, INDEX_MAX, INDEX_MIN};
-use mesh::report::{Coverage, EndpointReport, Report, Resources};
+use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
 
 use crate::convert::{Refused, bounded, text};
 use crate::wire;
@@ -20,6 +20,9 @@ pub const SAMPLES_MAX: usize = 2048;
 
 /// The number of the endpoint that everything over the limit shares.
 const OTHER_ID: u32 = 0;
+
+/// Numbers in `extremes`.
+const EXTREMES: usize = 5;
 
 /// Bytes of a rule's id.
 const RULE_ID_BYTES_MAX: usize = 64;
@@ -96,6 +99,7 @@ impl Decoder {
                 endpoint,
                 is_file,
                 in_flight: stat.in_flight,
+                seen: (stat.first_ms > 0).then(|| Seen { first_ms: stat.first_ms, last_ms: stat.last_ms.max(stat.first_ms) }),
                 golden: golden(&stat)?,
                 recent: Vec::new(),
             });
@@ -143,6 +147,10 @@ fn stat(id: u32, report: &EndpointReport) -> wire::Stat {
         in_flight: report.in_flight,
         by_rule: golden.by_rule,
         failed: golden.failed,
+        failed_by_sitio: golden.failed_by_sitio,
+        extremes: extremes(golden),
+        first_ms: report.seen.map_or(0, |seen| seen.first_ms),
+        last_ms: report.seen.map_or(0, |seen| seen.last_ms),
         hist_zeros: golden.latency.zeros(),
         ..wire::Stat::default()
     };
@@ -155,15 +163,46 @@ fn stat(id: u32, report: &EndpointReport) -> wire::Stat {
     stat
 }
 
+/// What cannot be added up, and the time to the first byte. Nothing at all for an endpoint that has only something under way.
+fn extremes(golden: &GoldenMetrics) -> Vec<u64> {
+    let mut extremes = vec![
+        golden.min_us.map_or(0, |min_us| min_us.saturating_add(1)),
+        golden.total_us.saturating_sub(golden.first_byte_total_us),
+        golden.max_us.saturating_sub(golden.first_byte_max_us),
+        golden.bytes_in_max,
+        golden.bytes_out_max,
+    ];
+    while extremes.last() == Some(&0) {
+        extremes.pop();
+    }
+    extremes
+}
+
+fn set_extremes(golden: &mut GoldenMetrics, extremes: &[u64]) -> Result<(), Refused> {
+    if extremes.len() > EXTREMES {
+        return Err(Refused::TooMuch { field: "extremes", limit: EXTREMES });
+    }
+    let why = || Refused::Senseless { field: "extremes", why: "the first byte cannot come after the last".into() };
+    let extreme = |at: usize| extremes.get(at).copied().unwrap_or(0);
+    golden.min_us = extreme(0).checked_sub(1);
+    golden.first_byte_total_us = golden.total_us.checked_sub(extreme(1)).ok_or_else(why)?;
+    golden.first_byte_max_us = golden.max_us.checked_sub(extreme(2)).ok_or_else(why)?;
+    golden.bytes_in_max = extreme(3);
+    golden.bytes_out_max = extreme(4);
+    Ok(())
+}
+
 fn golden(stat: &wire::Stat) -> Result<GoldenMetrics, Refused> {
     let mut golden = GoldenMetrics::default();
     golden.hits = stat.hits;
     golden.by_rule = stat.by_rule;
     golden.failed = stat.failed;
+    golden.failed_by_sitio = stat.failed_by_sitio;
     golden.total_us = stat.total_us;
     golden.max_us = stat.max_us;
     golden.bytes_in = stat.bytes_in;
     golden.bytes_out = stat.bytes_out;
+    set_extremes(&mut golden, &stat.extremes)?;
     let (codes, odd) = stat.status.as_chunks::<2>();
     if !odd.is_empty() || codes.len() > STATUSES_MAX + 1 {
         return Err(Refused::TooMuch { field: "status", limit: STATUSES_MAX });
@@ -231,7 +270,7 @@ impl From<Resources> for wire::Resources {
             cpu_milli: resources.cpu_milli,
             cpu_limit_milli: resources.cpu_limit_milli,
             open_conns: resources.connections,
-            throttled_milli: 0,
+            throttled_milli: resources.throttled_milli,
         }
     }
 }
@@ -243,6 +282,7 @@ impl From<wire::Resources> for Resources {
             memory_limit_bytes: resources.mem_limit,
             cpu_milli: resources.cpu_milli,
             cpu_limit_milli: resources.cpu_limit_milli,
+            throttled_milli: resources.throttled_milli,
             connections: resources.open_conns,
         }
     }

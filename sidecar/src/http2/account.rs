@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use hyper::HeaderMap;
 use mesh::endpoint::Endpoint;
-use mesh::golden::CLIENT_GONE;
 
 use crate::decorator::reason_of;
 use crate::http2::conduct::Conduct;
 use crate::http2::grpc;
+use crate::recorder::Author;
 use crate::rulebook::InForce;
-use crate::tunnel::exchange::Exchange;
+use crate::tunnel::exchange::{Breaker, Exchange};
 use crate::worker::state::Worker;
 
 /// An exchange under way. If it is dropped before it was closed, the downstream has left.
@@ -73,10 +73,30 @@ impl Account {
         }
     }
 
-    /// The response has begun, with this status.
+    /// The service's response has begun.
+    pub(super) fn has_begun(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.has_begun();
+        }
+    }
+
+    /// The response has this status.
     pub(super) fn answered(&mut self, status: u16, reason: &str) {
         if let Some(exchange) = &mut self.exchange {
             exchange.answered(status, reason);
+        }
+    }
+
+    /// The sidecar itself answers, and whatever is wrong with that is its own doing.
+    pub(super) fn answered_by_sitio(&mut self, status: u16, reason: &str) {
+        self.answered(status, reason);
+        self.blame(Author::Sitio);
+    }
+
+    /// Whose answer it is.
+    pub(super) fn blame(&mut self, author: Author) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.author = author;
         }
     }
 
@@ -119,7 +139,9 @@ impl Drop for Account {
     fn drop(&mut self) {
         if self.exchange.is_some() {
             self.conduct.cancelled();
-            self.answered(CLIENT_GONE, "");
+            if let Some(exchange) = &mut self.exchange {
+                exchange.broken_off(Breaker::of(&self.worker));
+            }
             self.close();
         }
     }

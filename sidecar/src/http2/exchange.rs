@@ -66,7 +66,12 @@ pub(super) async fn carry(
             account.broken_off();
             Err(error.into())
         }
-        Ok(Err(error)) => Ok(fail(account, asked, &refusal_of(&error, reader))),
+        Ok(Err(error)) => {
+            if let SendError::Connect(error) = &error {
+                account.blame(refusal::author(error));
+            }
+            Ok(fail(account, asked, &refusal_of(&error, reader)))
+        }
         Err(_) => Ok(fail(account, asked, &refusal::timed_out(reader))),
     }
 }
@@ -106,7 +111,7 @@ fn decide(worker: &Rc<Worker>, conduct: Rc<Conduct>, parts: &Parts) -> Decided {
     match step {
         Step::Forward => Decided::Forward(account, reader, head.forwards_left()),
         Step::Answer(answer) => {
-            account.answered(answer.status, reason_of(answer.status));
+            account.answered_by_sitio(answer.status, reason_of(answer.status));
             Decided::Answer(counted(account, own(&answer, asked)))
         }
     }
@@ -121,6 +126,7 @@ fn pass_on(
     deadline: Option<Pin<Box<Sleep>>>,
 ) -> Response<Carried> {
     let (mut parts, body) = response.into_parts();
+    account.has_begun();
     account.answered(parts.status.as_u16(), "");
     account.look_at(&parts.headers);
     fields::drop_hop_by_hop(&mut parts.headers);
@@ -139,7 +145,7 @@ fn pass_on(
             Verdict::Keep => {}
             Verdict::Edit(edits) => fields::edit(&mut parts.headers, &edits),
             Verdict::Replace(answer) => {
-                account.answered(answer.status, reason_of(answer.status));
+                account.answered_by_sitio(answer.status, reason_of(answer.status));
                 return counted(account, own(&answer, asked));
             }
         }

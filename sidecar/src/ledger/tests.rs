@@ -15,14 +15,12 @@ pub(crate) fn counted(route: &str, in_flight: u32, latencies_us: &[u64]) -> Endp
     let mut recent = Vec::new();
     for (at, took_us) in latencies_us.iter().enumerate() {
         golden.hits += 1;
-        golden.total_us += took_us;
-        golden.max_us = golden.max_us.max(*took_us);
-        golden.latency.record(*took_us);
+        golden.time(*took_us, *took_us);
         golden.add_status(200, 1);
         let started_ms = 1_544_042_305_989 + at as u64;
         recent.push(Exchange { started_ms, took_us: *took_us, status: 200, path: route.to_owned(), ..Exchange::default() });
     }
-    EndpointReport { endpoint: Endpoint::named("GET", route).unwrap(), is_file: false, in_flight, golden, recent }
+    EndpointReport { endpoint: Endpoint::named("GET", route).unwrap(), is_file: false, in_flight, seen: None, golden, recent }
 }
 
 proptest! {

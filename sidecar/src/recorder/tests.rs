@@ -4,12 +4,25 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mesh::endpoint::Endpoint;
+use mesh::golden::CLIENT_GONE;
+use mesh::report::Seen;
 use mesh::rule::{Action, Rule, Selector};
 
-use crate::recorder::{ENDPOINTS_MAX, Finished, Recorder};
+use crate::recorder::{Author, ENDPOINTS_MAX, Finished, Recorder};
 
 pub(crate) fn finished(path: &str, status: u16, took_us: u64) -> Finished<'_> {
-    Finished { path, started_ms: 1, took_us, status, reason: "", bytes_in: 1, bytes_out: 2, rule: None }
+    Finished {
+        path,
+        started_ms: 1,
+        took_us,
+        first_byte_us: took_us / 2,
+        status,
+        author: Author::Service,
+        reason: "",
+        bytes_in: 1,
+        bytes_out: 2,
+        rule: None,
+    }
 }
 
 fn exchange(recorder: &mut Recorder, method: &str, path: &str, status: u16, took_us: u64) {
@@ -30,6 +43,30 @@ fn what_was_collected_is_not_told_again() {
     let paths: Vec<&str> = told[0].recent.iter().map(|exchange| exchange.path.as_str()).collect();
     assert_eq!(paths, ["/users/2", "/users/1"]);
     assert_eq!(recorder.collect(), []);
+}
+
+#[test]
+fn each_exchange_is_measured_in_full() {
+    let mut recorder = Recorder::default();
+    let (place, _) = recorder.place("GET", "/a", Instant::now());
+    let told = [
+        Finished { started_ms: 70, bytes_in: 9, ..finished("/a", 200, 10) },
+        Finished { started_ms: 50, bytes_out: 700, ..finished("/a", 502, 40) },
+        Finished { started_ms: 90, author: Author::Sitio, ..finished("/a", 503, 20) },
+        Finished { rule: Some("r1"), ..finished("/a", 503, 1) },
+        Finished { ..finished("/a", CLIENT_GONE, 5000) },
+    ];
+    for finished in &told {
+        recorder.begin(place);
+        recorder.finish(place, finished);
+    }
+    let report = &recorder.collect()[0];
+    let golden = &report.golden;
+    assert_eq!((golden.hits, golden.by_rule, golden.failed, golden.failed_by_sitio, golden.client_gone()), (5, 1, 1, 1, 1));
+    assert_eq!((golden.min_us, golden.max_us, golden.total_us), (Some(10), 40, 70), "what the service had time for");
+    assert_eq!((golden.first_byte_total_us, golden.first_byte_max_us), (35, 20));
+    assert_eq!((golden.bytes_in, golden.bytes_in_max, golden.bytes_out, golden.bytes_out_max), (13, 9, 708, 700));
+    assert_eq!(report.seen, Some(Seen { first_ms: 1, last_ms: 90 }));
 }
 
 #[test]

@@ -29,6 +29,14 @@ pub(super) struct Memory {
     pub(super) machine: u64,
 }
 
+/// Processor time so far, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct CpuTime {
+    pub(super) used_us: u64,
+    /// Spent waiting because the quota was used up.
+    pub(super) throttled_us: u64,
+}
+
 impl Source {
     pub(super) fn found() -> Self {
         Self::found_below(Path::new(CGROUPS), &text(Path::new("/proc/self/cgroup")))
@@ -74,13 +82,20 @@ impl Source {
         Memory { used: used.saturating_sub(cached), limit, machine }
     }
 
-    /// Processor time used so far, in microseconds.
-    pub(super) fn cpu_used_us(&self) -> u64 {
-        match self {
-            Self::V2(folder) => parse::field(&text(&folder.join("cpu.stat")), "usage_usec"),
-            Self::V1 { cpuacct, .. } => parse::number(&text(&cpuacct.join("cpuacct.usage"))) / 1000,
-            Self::Process => parse::process_cpu_us(&text(Path::new("/proc/self/stat"))),
-        }
+    /// Processor time so far. Version 1 counts it in nanoseconds; a process alone is never throttled.
+    pub(super) fn cpu_time(&self) -> CpuTime {
+        let (used_us, throttled_us) = match self {
+            Self::V2(folder) => {
+                let stat = text(&folder.join("cpu.stat"));
+                (parse::field(&stat, "usage_usec"), parse::field(&stat, "throttled_usec"))
+            }
+            Self::V1 { cpu, cpuacct, .. } => (
+                parse::number(&text(&cpuacct.join("cpuacct.usage"))) / 1000,
+                parse::field(&text(&cpu.join("cpu.stat")), "throttled_time") / 1000,
+            ),
+            Self::Process => (parse::process_cpu_us(&text(Path::new("/proc/self/stat"))), 0),
+        };
+        CpuTime { used_us, throttled_us }
     }
 
     /// Thousandths of a core; 0 if there is no limit.

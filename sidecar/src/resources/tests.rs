@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::resources::source::{Memory, Source};
+use crate::resources::source::{CpuTime, Memory, Source};
 use crate::resources::{CpuTimes, Meter, cores, parse};
 
 const MIB: u64 = 1024 * 1024;
@@ -25,7 +25,10 @@ fn a_container_on_cgroup_v2_is_measured_by_its_own_group() {
             ("memory.current", "73400320\n"),
             ("memory.max", "134217728\n"),
             ("memory.stat", "anon 41943040\nfile 20971520\ninactive_anon 0\ninactive_file 10485760\nactive_file 1\n"),
-            ("cpu.stat", "usage_usec 1500000\nuser_usec 1000000\nsystem_usec 500000\nnr_periods 3\n"),
+            (
+                "cpu.stat",
+                "usage_usec 1500000\nuser_usec 1000000\nsystem_usec 500000\nnr_periods 3\nnr_throttled 2\nthrottled_usec 70000\n",
+            ),
             ("cpu.max", "50000 100000\n"),
         ],
     );
@@ -33,7 +36,7 @@ fn a_container_on_cgroup_v2_is_measured_by_its_own_group() {
     assert_eq!(source, Source::V2(root.path().to_owned()));
     let memory = source.memory();
     assert_eq!((memory.used, memory.limit), (60 * MIB, 128 * MIB));
-    assert_eq!(source.cpu_used_us(), 1_500_000);
+    assert_eq!(source.cpu_time(), CpuTime { used_us: 1_500_000, throttled_us: 70_000 });
     assert_eq!(source.cpu_limit_milli(), 500);
 }
 
@@ -59,12 +62,20 @@ fn a_container_on_cgroup_v1_is_measured_by_its_three_groups() {
             ("memory.stat", "cache 1\ninactive_file 7\ntotal_inactive_file 10485760\n"),
         ],
     );
-    written(&root.path().join("cpu"), &[("cpu.cfs_quota_us", "150000\n"), ("cpu.cfs_period_us", "100000\n")]);
+    written(
+        &root.path().join("cpu"),
+        &[
+            ("cpu.cfs_quota_us", "150000\n"),
+            ("cpu.cfs_period_us", "100000\n"),
+            ("cpu.stat", "nr_periods 9\nnr_throttled 4\nthrottled_time 250000000\n"),
+        ],
+    );
     written(&root.path().join("cpuacct"), &[("cpuacct.usage", "2000000000\n")]);
     let source = Source::found_below(root.path(), "5:memory:/pod/web\n2:cpu,cpuacct:/pod/web\n0::/\n");
     let memory = source.memory();
     assert_eq!((memory.used, memory.limit), (60 * MIB, 128 * MIB));
-    assert_eq!((source.cpu_used_us(), source.cpu_limit_milli()), (2_000_000, 1500));
+    assert_eq!(source.cpu_time(), CpuTime { used_us: 2_000_000, throttled_us: 250_000 });
+    assert_eq!(source.cpu_limit_milli(), 1500);
 
     fs::write(root.path().join("memory/pod/web/memory.limit_in_bytes"), "9223372036854771712\n").unwrap();
     fs::write(root.path().join("cpu/cpu.cfs_quota_us"), "-1\n").unwrap();
@@ -79,6 +90,22 @@ fn without_control_groups_the_process_itself_is_measured() {
     let Memory { used, limit, machine } = source.memory();
     assert!(used > MIB && machine > used, "{used} of {machine}");
     assert_eq!(limit, 0);
+}
+
+#[test]
+fn use_and_throttling_are_told_per_second_between_two_measurements() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |stat: &str| written(root.path(), &[("memory.current", "1\n"), ("cpu.max", "50000 100000\n"), ("cpu.stat", stat)]);
+    at("usage_usec 1000000\nthrottled_usec 10000\n");
+    let mut meter = Meter::of(Source::found_below(root.path(), "0::/\n"));
+    let start = Instant::now();
+    assert_eq!(meter.measure(start).resources.throttled_milli, 0, "nothing to compare the first measurement with");
+    at("usage_usec 2000000\nthrottled_usec 510000\n");
+    let resources = meter.measure(start + Duration::from_secs(2)).resources;
+    assert_eq!((resources.cpu_milli, resources.cpu_limit_milli, resources.throttled_milli), (500, 500, 250));
+    at("usage_usec 0\n");
+    let resources = meter.measure(start + Duration::from_secs(4)).resources;
+    assert_eq!((resources.cpu_milli, resources.throttled_milli), (0, 0), "accounts that began anew are no use of negative time");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::head::response::Asked;
 use crate::head::write::{self, Persistence};
 use crate::head::{Fault, Framing, Parsed, slots};
 use crate::protocol::Looks;
+use crate::recorder::Author;
 use crate::tunnel::exchange::{Keeps, Repeatable};
 use crate::tunnel::opening::{LAST_WORD, Opening};
 use crate::tunnel::refusal::Reader;
@@ -110,6 +111,9 @@ impl Tunnel {
             None if head.forwards_left() == Some(0) => Step::Answer(last_stop::answer(head)),
             None => decorators::before(&worker, &exchange.endpoint, head),
         };
+        if matches!(decided, Step::Answer(_)) {
+            exchange.author = Author::Sitio;
+        }
         let forward = matches!(decided, Step::Forward);
         if forward {
             let via = worker.forwarding().via_line(head.version);

@@ -4,12 +4,14 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use mesh::endpoint::Endpoint;
+use mesh::golden::CLIENT_GONE;
 
 use crate::body::Body;
 use crate::head::Version;
 use crate::head::response::Asked;
-use crate::recorder::{Finished, Place};
+use crate::recorder::{Author, Finished, Place};
 use crate::tunnel::refusal::Reader;
+use crate::worker::state::Worker;
 
 /// Room that an exchange's buffers may keep for the next one.
 const KEPT_BYTES_MAX: usize = 8 * 1024;
@@ -46,8 +48,11 @@ pub struct Exchange {
     pub body: Body,
     /// The status sent downstream, 0 before there is one.
     pub status: u16,
+    /// Whose answer that is.
+    pub author: Author,
     /// Bytes of the response's body.
     pub bytes_out: u64,
+    first_byte: Option<Instant>,
     path: String,
     reason: String,
     rule: Option<Box<str>>,
@@ -73,6 +78,28 @@ pub enum Repeatable {
     No,
 }
 
+/// Who has ended an exchange before its answer was through, if it was not the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breaker {
+    /// The downstream has left.
+    Downstream,
+    /// The time of the worker's drain is over.
+    Drain,
+    /// What carried it has panicked.
+    Panic,
+}
+
+impl Breaker {
+    /// Who it was, if an exchange of this worker ends unasked.
+    pub fn of(worker: &Worker) -> Self {
+        match worker.is_ending() {
+            _ if std::thread::panicking() => Self::Panic,
+            true => Self::Drain,
+            false => Self::Downstream,
+        }
+    }
+}
+
 impl Exchange {
     /// An exchange that has not begun.
     pub fn new(place: Place, endpoint: Rc<Endpoint>, started: Instant) -> Self {
@@ -89,7 +116,9 @@ impl Exchange {
             wire: Vec::new(),
             body: Body::new(crate::head::Framing::Empty, crate::body::To::Plain),
             status: 0,
+            author: Author::Service,
             bytes_out: 0,
+            first_byte: None,
             path: String::new(),
             reason: String::new(),
             rule: None,
@@ -119,6 +148,22 @@ impl Exchange {
         self.reason.push_str(&reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]);
     }
 
+    /// Remembers when the response began, if that is not remembered yet. An exchange that is over at once needs it not.
+    pub fn has_begun(&mut self) {
+        self.first_byte.get_or_insert_with(Instant::now);
+    }
+
+    /// Remembers that it was broken off, whatever was answered so far.
+    pub fn broken_off(&mut self, by: Breaker) {
+        let (status, author) = match by {
+            Breaker::Downstream => (CLIENT_GONE, Author::Service),
+            Breaker::Drain => (503, Author::Sitio),
+            Breaker::Panic => (500, Author::Sitio),
+        };
+        self.answered(status, "");
+        self.author = author;
+    }
+
     /// Remembers that a rule has answered.
     pub fn answered_by_rule(&mut self, rule: &str) {
         self.rule = Some(rule.into());
@@ -126,11 +171,14 @@ impl Exchange {
 
     /// What the recorder is told when it is over.
     pub fn finished(&self, now: Instant, started_ms: u64) -> Finished<'_> {
+        let since = |then: Instant| then.duration_since(self.started).as_micros() as u64;
         Finished {
             path: &self.path,
             started_ms,
-            took_us: now.duration_since(self.started).as_micros() as u64,
+            took_us: since(now),
+            first_byte_us: since(self.first_byte.unwrap_or(now)),
             status: self.status,
+            author: self.author,
             reason: &self.reason,
             bytes_in: self.body.bytes,
             bytes_out: self.bytes_out,

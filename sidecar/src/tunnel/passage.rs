@@ -3,10 +3,9 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use mesh::golden::CLIENT_GONE;
-
 use crate::head::Fault;
 use crate::head::write::Persistence;
+use crate::tunnel::exchange::Breaker;
 use crate::tunnel::peer::Peer;
 use crate::tunnel::refusal::{self, Reader};
 use crate::tunnel::upgraded::{Ended, Upgraded};
@@ -47,6 +46,7 @@ impl Tunnel {
             None => match worker.upstreams.connect(worker.timeouts().connect).await {
                 Ok(upstream) => upstream.peer,
                 Err(error) => {
+                    exchange.author = refusal::author(&error);
                     exchange.answered(refusal::of_connect(&error, Reader::Program).status, "");
                     return self.end_by_reset();
                 }
@@ -63,7 +63,13 @@ impl Tunnel {
     async fn conclude_passage(&mut self, ended: Ended) -> Next {
         let status = match ended {
             Ended::Through => NO_STATUS,
-            Ended::ByDownstream | Ended::ByWorker | Ended::BySilence => CLIENT_GONE,
+            Ended::ByDownstream | Ended::ByWorker | Ended::BySilence => {
+                let by = if ended == Ended::ByWorker { Breaker::Drain } else { Breaker::Downstream };
+                if let Some(exchange) = &mut self.exchange {
+                    exchange.broken_off(by);
+                }
+                return self.end_by_reset();
+            }
             Ended::ByService => 502,
             Ended::IsHttp => {
                 self.worker.note_http();

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::decorator::{Answer, reason_of};
 use crate::head::Fault;
+use crate::recorder::Author;
 use crate::upstream::ConnectError;
 use crate::worker::seats::is_shortage;
 
@@ -39,6 +40,14 @@ pub fn of_connect(error: &ConnectError, reader: Reader) -> Answer {
             let detail = format!("The service behind this sidecar at {address} does not accept connections.");
             answer(504, "upstream-timeout", detail, reader)
         }
+    }
+}
+
+/// Who is to blame that there is no connection.
+pub fn author(error: &ConnectError) -> Author {
+    match error {
+        ConnectError::Refused { source, .. } if is_shortage(source) => Author::Sitio,
+        ConnectError::Refused { .. } | ConnectError::Deadline { .. } => Author::Service,
     }
 }
 

@@ -76,6 +76,9 @@ impl<'a> Upgraded<'a> {
     /// Passes bytes until both sides have finished, or one has broken off.
     pub async fn run(&mut self) -> Ended {
         let worker = self.worker;
+        if self.exchange.status != 0 {
+            self.exchange.has_begun();
+        }
         self.note_progress();
         let ended = poll_fn(|cx| {
             let scratch = &mut *worker.scratch.borrow_mut();

@@ -3,8 +3,9 @@
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
-use mesh::report::{Coverage, EndpointReport, Report};
+use mesh::report::{Coverage, EndpointReport, Report, Seen};
 use proptest::prelude::*;
+use prost::Message as _;
 
 use crate::convert::Refused;
 use crate::convert::live::{DEFINITIONS_MAX, Decoder, Encoder};
@@ -18,13 +19,14 @@ fn endpoint_report(route: &str, latencies_us: &[u64]) -> EndpointReport {
     let mut golden = GoldenMetrics::default();
     golden.hits = latencies_us.len() as u64;
     for took_us in latencies_us {
-        golden.total_us += took_us;
-        golden.max_us = golden.max_us.max(*took_us);
-        golden.latency.record(*took_us);
-        golden.add_status(200, 1);
+        golden.time(*took_us, took_us / 3);
+        golden.carry(took_us % 7, took_us % 1000);
+        golden.add_status(if took_us % 2 == 0 { 200 } else { 503 }, 1);
+        golden.failed_by_sitio += took_us % 2;
     }
     let recent = vec![Exchange { started_ms: 999_000, status: 200, path: route.to_owned(), ..Exchange::default() }];
-    EndpointReport { endpoint: Endpoint::named("GET", route).unwrap(), is_file: false, in_flight: 1, golden, recent }
+    let (endpoint, seen) = (Endpoint::named("GET", route).unwrap(), Some(Seen { first_ms: 5, last_ms: 999_000 }));
+    EndpointReport { endpoint, is_file: false, in_flight: 1, seen, golden, recent }
 }
 
 proptest! {
@@ -60,6 +62,28 @@ fn a_bucket_from_nowhere_is_refused() {
     let stat = wire::Stat { hist_gap: vec![i32::MAX, i32::MAX], hist_n: vec![1, 1], ..Default::default() };
     let live = wire::Live { stats: vec![stat], ..Default::default() };
     assert!(matches!(Decoder::default().decode(live), Err(Refused::Senseless { field: "hist_gap", .. })));
+}
+
+#[test]
+fn a_first_byte_after_the_last_is_refused() {
+    let stat = wire::Stat { total_us: 5, extremes: vec![1, 6], ..Default::default() };
+    let refused = Decoder::default().decode(wire::Live { stats: vec![stat], ..Default::default() }).unwrap_err();
+    assert_eq!(refused.to_string(), "extremes makes no sense: the first byte cannot come after the last");
+    let stat = wire::Stat { extremes: vec![0; 6], ..Default::default() };
+    let refused = Decoder::default().decode(wire::Live { stats: vec![stat], ..Default::default() }).unwrap_err();
+    assert!(matches!(refused, Refused::TooMuch { field: "extremes", .. }));
+}
+
+/// The goal for a frame is 1.2 kB; names are spelled out once a stream, so the second frame is the usual one.
+#[test]
+fn a_frame_of_twenty_busy_endpoints_is_small() {
+    let busy = |number: u64| {
+        let latencies: Vec<u64> = (0..50).map(|n| 800 + (n * 7919 + number * 131) % 9000).collect();
+        EndpointReport { recent: vec![], seen: None, ..endpoint_report(&format!("/e{number}"), &latencies) }
+    };
+    let mut encoder = Encoder::default();
+    let sizes: Vec<usize> = (1..3).map(|seq| encoder.encode(&report(seq, (0..20).map(busy).collect())).encoded_len()).collect();
+    assert!(sizes[1] < 2200, "{sizes:?} bytes");
 }
 
 #[test]

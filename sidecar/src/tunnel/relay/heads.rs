@@ -7,6 +7,7 @@ use crate::head::request;
 use crate::head::response::{self, Asked, ResponseHead};
 use crate::head::write::{self, Persistence, Plan};
 use crate::head::{Framing, Parsed, Version, slots};
+use crate::recorder::Author;
 use crate::tunnel::decorators;
 use crate::tunnel::exchange::Keeps;
 use crate::tunnel::peer::Filled;
@@ -122,6 +123,7 @@ impl Relay<'_> {
     fn replace(&mut self, answer: &Answer, from: Framing, reusable: bool, output: &mut Vec<u8>) {
         self.persistence = self.persistence_of(Framing::Empty);
         self.exchange.answered(answer.status, reason_of(answer.status));
+        self.exchange.author = Author::Sitio;
         let body = if self.exchange.asked == Asked::HeadOnly { write::Body::Withheld } else { write::Body::Sent };
         write::answer(output, answer, body, self.persistence);
         if body == write::Body::Sent {
