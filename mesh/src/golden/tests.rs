@@ -91,7 +91,9 @@ proptest! {
         let mut golden = GoldenMetrics::default();
         for part in latencies.chunks(latencies.len().div_ceil(parts)) {
             let mut one = GoldenMetrics::default();
-            part.iter().for_each(|took_us| one.time(*took_us, 0));
+            for took_us in part {
+                one.time(*took_us, 0);
+            }
             golden.merge(&one);
         }
         latencies.sort_unstable();
