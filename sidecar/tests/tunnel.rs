@@ -276,7 +276,7 @@ async fn a_drain_finishes_what_is_under_way_and_counts_what_it_must_break_off() 
     assert!(TcpStream::connect(address).is_err(), "nothing listens any more");
     let last = workers.collect().await;
     let broken = last.iter().find(|report| report.endpoint.route() == "/never").unwrap();
-    assert_eq!((broken.in_flight, broken.golden.statuses()), (0, &[(499, 1)][..]));
+    assert_eq!((broken.in_flight, broken.golden.statuses(), broken.golden.failed_by_sitio), (0, &[(503, 1)][..], 1));
 }
 
 #[tokio::test]

@@ -169,5 +169,5 @@ async fn a_drain_breaks_off_what_does_not_finish() {
 
     assert!(within(heard.message()).await.is_err());
     let report = counted(&workers, "/test.Echo/Chat", |report| report.golden.hits == 1).await;
-    assert_eq!((report.in_flight, report.golden.statuses()), (0, &[(499, 1)][..]));
+    assert_eq!((report.in_flight, report.golden.statuses(), report.golden.failed_by_sitio), (0, &[(503, 1)][..], 1));
 }
