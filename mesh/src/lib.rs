@@ -7,4 +7,5 @@ pub mod histogram;
 pub mod report;
 pub mod routes;
 pub mod rule;
+pub mod trace;
 pub mod workload;

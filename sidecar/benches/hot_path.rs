@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use divan::{Bencher, black_box};
+use mesh::exchange::Outcome;
 use sidecar::head::request::{self, RequestHead};
 use sidecar::head::{Parsed, slots, write};
 use sidecar::recorder::{Author, Finished, Recorder};
@@ -60,6 +61,9 @@ fn recording_an_exchange(bencher: Bencher<'_, '_>) {
             started_ms: 1,
             took_us,
             first_byte_us: took_us / 2,
+            outcome: Outcome::Answered,
+            caller: None,
+            trace: None,
             status: 200,
             author: Author::Service,
             reason: "OK",

@@ -14,6 +14,7 @@ use crate::link::dial::{ControlPlane, Token};
 use crate::protocol::Protocol;
 use crate::target::Target;
 use crate::timeouts::Timeouts;
+use crate::worker::options::Queries;
 
 pub mod settings;
 mod values;
@@ -43,6 +44,8 @@ pub struct Config {
     pub forwarding: Forwarding,
     /// Downstream connections held at once; otherwise as many as descriptors allow.
     pub connections_max: Option<u32>,
+    /// What becomes of a query in the history.
+    pub queries: Queries,
     /// How often the seeds' JSON is printed, if it is.
     pub stats_log: Option<Duration>,
     /// What replaces the service's 404, if anything does.
@@ -142,6 +145,9 @@ pub struct Flags {
     /// Fields appended to requests, of via, x-forwarded-for, x-forwarded-proto and forwarded [env: SITIO_FORWARDED] [default: none]
     #[arg(long, value_name = "NAMES")]
     forwarded: Option<String>,
+    /// Whether the history keeps the queries of paths: keep or drop [env: SITIO_HISTORY_QUERY] [default: drop]
+    #[arg(long, value_name = "WORD")]
+    history_query: Option<String>,
     /// How long a drain still accepts connections [env: SITIO_DRAIN_GRACE] [default: 5s]
     #[arg(long, value_name = "DURATION")]
     drain_grace: Option<String>,
@@ -196,6 +202,7 @@ impl Config {
             },
             forwarding: settings.value(flags.forwarded, &["SITIO_FORWARDED"]).parse(values::forwarding)?.unwrap_or_default(),
             connections_max: settings.value(flags.connections_max, &["SITIO_CONNECTIONS_MAX"]).parse(values::connections)?,
+            queries: settings.value(flags.history_query, &["SITIO_HISTORY_QUERY"]).parse(values::queries)?.unwrap_or_default(),
             stats_log: settings.value(flags.stats_log, &["SITIO_STATS_LOG"]).parse(values::interval)?.flatten(),
             not_found_page: settings.value(flags.not_found_page, &["SITIO_NOT_FOUND_PAGE"]).parse(values::page)?,
             drain_grace: settings.duration(flags.drain_grace, "SITIO_DRAIN_GRACE", DRAIN_GRACE)?,

@@ -1,6 +1,7 @@
 //! Serves a downstream's connection that speaks HTTP/2, as gRPC does: each of its streams is an exchange.
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -56,13 +57,27 @@ enum Ending {
     Told,
 }
 
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// The lines that tell the service of it.
+    pub forwarded: &'a str,
+}
+
 /// Serves the connection until it is closed. Bytes that were read from it already, the preface above all, come first.
-/// `forwarded` are the lines that tell the service of this downstream.
-pub async fn serve(worker: &Rc<Worker>, downstream: &mut Peer, watch: &Watch, forwarded: &str) {
+pub async fn serve(worker: &Rc<Worker>, downstream: &mut Peer, watch: &Watch, caller: Caller<'_>) {
     let streams = TaskTracker::new();
     let conduct = Rc::<Conduct>::default();
-    let forwarded = Rc::new(fields::forwarded(worker.forwarding(), forwarded));
-    let service = service_fn(|request| exchange::carry(Rc::clone(worker), Rc::clone(&conduct), Rc::clone(&forwarded), request));
+    let forwarded = fields::forwarded(worker.forwarding(), caller.forwarded);
+    let side = Rc::new(exchange::Downstream {
+        worker: Rc::clone(worker),
+        conduct: Rc::clone(&conduct),
+        forwarded,
+        address: caller.address,
+    });
+    let service = service_fn(|request| exchange::carry(Rc::clone(&side), request));
     {
         let mut connection = pin!(builder(&streams).serve_connection(TokioIo::new(downstream), service));
         let idle = worker.timeouts().idle;

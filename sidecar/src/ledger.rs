@@ -15,15 +15,19 @@ use crate::resources::{Machine, Measured};
 pub mod books;
 pub mod history;
 
-/// What is remembered of each endpoint for people to look at.
-/// 16 KiB for each of 256 endpoints are 4 MiB if a service uses all of them, and about 1 kB for a quiet one.
+/// What is remembered of each endpoint for people to look at: about 40 exchanges with paths of usual length.
 const HISTORY: Limits = Limits { newest: 32, slowest: 4, failures: 16, firsts: 8, bytes: 16 * 1024 };
 
-/// What goes along with the next report: eight exchanges at most, so that a frame of 256 endpoints stays under
+/// Bytes of all histories together: 2 MiB, which a sidecar can afford, however many endpoints share them.
+/// With 128 endpoints or fewer each has as much as it may, with 256 half of it.
+const HISTORY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// What goes along with the next report, if the control plane wants any: eight exchanges at most, so that a frame of 256 endpoints stays under
 /// the 2,048 that the control plane takes.
 const UNTOLD: Limits = Limits { newest: 4, slowest: 1, failures: 3, firsts: 0, bytes: 4 * 1024 };
 
-/// Exchanges in one report, all endpoints together. More than this is more than anybody can read in a second.
+/// Exchanges in one report, all endpoints together, whatever the control plane wants.
+/// More than this is more than anybody can read in a second.
 const EXCHANGES_PER_REPORT_MAX: usize = 1024;
 
 /// The numbers of one pod. It does no I/O and reads no clock.
@@ -32,6 +36,7 @@ pub struct Ledger {
     rows: BTreeMap<Endpoint, Row>,
     machine: Arc<Machine>,
     resources: Option<Resources>,
+    samples_per_report: usize,
 }
 
 /// What is known of one endpoint.
@@ -58,18 +63,41 @@ impl Ledger {
     ///
     /// An endpoint that is not in `reports` has had no exchange since, and has as many under way as before.
     pub fn absorb(&mut self, reports: Vec<EndpointReport>) {
+        let known = self.rows.len();
         for report in reports {
             // Each worker has a table of its own, so together they may bring more endpoints than a pod tells apart.
             let is_full = self.rows.len() >= ENDPOINTS_MAX;
             if is_full && !report.endpoint.is_other() && !self.rows.contains_key(&report.endpoint) {
                 let other = self.rows.entry(Endpoint::other()).or_insert_with(|| Row::new(false));
-                other.count(&report.golden, report.seen, report.recent, &self.machine);
+                other.count(&report.golden, report.seen);
+                other.remember(report.recent, &self.machine, self.samples_per_report);
                 continue;
             }
             let row = self.rows.entry(report.endpoint).or_insert_with(|| Row::new(report.is_file));
             row.in_flight = report.in_flight;
-            row.count(&report.golden, report.seen, report.recent, &self.machine);
+            row.count(&report.golden, report.seen);
+            row.remember(report.recent, &self.machine, self.samples_per_report);
         }
+        if self.rows.len() > known {
+            self.share_out();
+        }
+    }
+
+    /// Gives each endpoint the same share of the bytes that all histories may have.
+    fn share_out(&mut self) {
+        let share = HISTORY_BYTES_MAX / self.rows.len().max(1);
+        self.rows.values_mut().for_each(|row| row.history.shrink_to(share.min(HISTORY.bytes)));
+    }
+
+    /// From now on so many exchanges at most go along with a report.
+    pub fn tell_samples(&mut self, per_report: u32) {
+        self.samples_per_report = (per_report as usize).min(EXCHANGES_PER_REPORT_MAX);
+    }
+
+    /// The exchanges that are remembered of an endpoint, oldest first.
+    pub fn history(&self, endpoint: &Endpoint) -> Vec<Exchange> {
+        let remembered = self.rows.get(endpoint).into_iter().flat_map(|row| row.history.iter());
+        remembered.map(|remembered| remembered.exchange.clone()).collect()
     }
 
     /// Takes note of what the container uses now.
@@ -104,7 +132,7 @@ impl Ledger {
     }
 
     fn report(&mut self, seq: u64, at_ms: u64, coverage: Coverage) -> Report {
-        let mut room = EXCHANGES_PER_REPORT_MAX;
+        let mut room = self.samples_per_report;
         let mut endpoints = Vec::new();
         for (endpoint, row) in &mut self.rows {
             if coverage == Coverage::Change && !row.has_news() {
@@ -148,13 +176,18 @@ impl Row {
         !self.change.is_empty() || self.in_flight != self.told_in_flight
     }
 
-    fn count(&mut self, golden: &GoldenMetrics, seen: Option<Seen>, recent: Vec<Exchange>, machine: &Arc<Machine>) {
+    fn count(&mut self, golden: &GoldenMetrics, seen: Option<Seen>) {
         self.seen = self.seen.into_iter().chain(seen).reduce(Seen::and);
         self.total.merge(golden);
         self.change.merge(golden);
+    }
+
+    fn remember(&mut self, recent: Vec<Exchange>, machine: &Arc<Machine>, samples_per_report: usize) {
         let remembered = |exchange| Remembered { exchange, machine: Arc::clone(machine) };
         let recent: Vec<Remembered> = recent.into_iter().map(remembered).collect();
-        self.untold.keep(recent.clone());
+        if samples_per_report > 0 {
+            self.untold.keep(recent.clone());
+        }
         self.history.keep(recent);
     }
 }

@@ -55,6 +55,7 @@ async fn start(config: Config, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::R
         timeouts: config.timeouts,
         forwarding: config.forwarding,
         connections_max: config.connections_max,
+        queries: config.queries,
         stats_log: config.stats_log,
         drain_grace: config.drain_grace,
         drain_timeout: config.drain_timeout,

@@ -1,16 +1,18 @@
 //! Counts one worker's exchanges by endpoint until someone asks.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use foldhash::fast::RandomState;
 use mesh::endpoint::Endpoint;
-use mesh::exchange::Exchange;
+use mesh::exchange::{Exchange, Outcome};
 use mesh::golden::{CLIENT_GONE, GoldenMetrics};
 use mesh::report::{EndpointReport, Seen};
 use mesh::routes;
+use mesh::trace::Traceparent;
 
 use crate::recorder::recent::Recent;
 use crate::rulebook::{InForce, Rulebook};
@@ -52,7 +54,7 @@ struct Row {
 /// An exchange, finished.
 #[derive(Debug, Clone, Copy)]
 pub struct Finished<'a> {
-    /// The path as it was asked for; a query is not kept.
+    /// The path as it is to be remembered.
     pub path: &'a str,
     /// When the request's head had arrived, milliseconds since the Unix epoch.
     pub started_ms: u64,
@@ -66,12 +68,26 @@ pub struct Finished<'a> {
     pub author: Author,
     /// The reason phrase that came with it.
     pub reason: &'a str,
+    /// Who has ended it, and how.
+    pub outcome: Outcome,
     /// Bytes of the request's body.
     pub bytes_in: u64,
     /// Bytes of the response's body.
     pub bytes_out: u64,
     /// The rule that answered in the service's place, if one did.
     pub rule: Option<&'a str>,
+    /// Who has asked.
+    pub caller: Option<IpAddr>,
+    /// What the request said of its trace.
+    pub trace: Option<Traceparent>,
+}
+
+impl Finished<'_> {
+    /// How long it was until the service began to answer, in microseconds; `None` if it never did.
+    pub fn service_began_us(&self) -> Option<u64> {
+        let has_begun = matches!(self.outcome, Outcome::Answered | Outcome::BrokenOff) || self.first_byte_us < self.took_us;
+        has_begun.then_some(self.first_byte_us)
+    }
 }
 
 /// Who has answered, or failed to.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mesh::rule::{Action, Rule};
 
 use crate::decorator::Answer;
+use crate::tunnel::refusal::RULE_FIELD;
 
 /// Told to callers of an endpoint that is off until further notice, or for longer: try again by then.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
@@ -57,7 +58,7 @@ impl InForce {
     /// What a caller gets in the service's place.
     pub fn answer(&self, now: Instant) -> Answer {
         let answer = Answer::text(self.status, "This endpoint is turned off for the moment.\n")
-            .with("X-Sitio-Rule", self.id.to_string())
+            .with(RULE_FIELD, self.id.to_string())
             .with("Cache-Control", "no-store");
         if !matches!(self.status, 503 | 429) {
             return answer;

@@ -29,7 +29,7 @@ use crate::stream::KEEPALIVE;
 use crate::target::Target;
 use crate::timeouts::Timeouts;
 use crate::worker::Workers;
-use crate::worker::options::TunnelOptions;
+use crate::worker::options::{Queries, TunnelOptions};
 
 /// How long traffic waits for the first rules. An endpoint that is turned off should not be open for a moment whenever
 /// a pod starts; but a control plane that is away must not keep pods away, and two seconds nobody notices in a start.
@@ -60,6 +60,8 @@ pub struct Options {
     pub forwarding: Forwarding,
     /// Downstream connections held at once; otherwise as many as descriptors allow.
     pub connections_max: Option<u32>,
+    /// What becomes of a query in the history.
+    pub queries: Queries,
     /// How often the seeds' JSON is printed on standard output, if it is.
     pub stats_log: Option<Duration>,
     /// How long traffic is still accepted once a drain has begun.
@@ -91,6 +93,7 @@ impl Options {
             timeouts: Timeouts::default(),
             forwarding: Forwarding::default(),
             connections_max: None,
+            queries: Queries::default(),
             stats_log: None,
             drain_grace: config::DRAIN_GRACE,
             drain_timeout: config::DRAIN_TIMEOUT,
@@ -123,6 +126,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
         forwarding: options.forwarding,
         connections_max: options.connections_max,
         outlet: Arc::clone(&outlet),
+        queries: options.queries,
     };
     let workers = Arc::new(Workers::start(count, listeners.traffic, tunnel)?);
     let (books, bookkeeper) = Books::open(meter);

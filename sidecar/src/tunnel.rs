@@ -1,18 +1,20 @@
 //! Serves one downstream connection: reads each request's head, decides, and sees the exchange through.
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
+use mesh::exchange::Outcome;
 use tokio::net::TcpStream;
 
 use crate::decorator::Answer;
 use crate::head::Fault;
 use crate::head::response::Asked;
 use crate::head::write::Persistence;
-use crate::http2;
+use crate::http2::{self, Caller};
 use crate::protocol::Looks;
 use crate::tunnel::exchange::{Breaker, Exchange, Keeps, Repeatable};
 use crate::tunnel::opening::Opening;
@@ -44,6 +46,7 @@ struct Tunnel {
     downstream: Peer,
     /// What the service is told of this connection with each request, as lines of a head.
     forwarded: Box<str>,
+    caller: Option<IpAddr>,
     watch: Rc<Watch>,
     exchange: Option<Box<Exchange>>,
     opening: Opening,
@@ -86,9 +89,10 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream) {
     let (opening, silence) = Opening::of(&worker);
     watch.arm(Instant::now() + silence);
     let forwarding = worker.forwarding();
-    let address = if forwarding.names_the_downstream() { stream.peer_addr().ok() } else { None };
-    let forwarded = forwarding.lines(address);
-    let mut tunnel = Tunnel { worker, downstream: Peer::new(stream), forwarded, watch, exchange: None, opening };
+    // An IPv4 caller of a socket that listens on IPv6 is still an IPv4 caller.
+    let caller = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
+    let forwarded = forwarding.lines(caller);
+    let mut tunnel = Tunnel { worker, downstream: Peer::new(stream), forwarded, caller, watch, exchange: None, opening };
     let mut next = tunnel.open().await;
     loop {
         match next {
@@ -116,7 +120,8 @@ impl Tunnel {
             }
             // Boxed, because they are rare and large, and each connection would have room for them.
             Begun::Other(Looks::Http2) => {
-                Box::pin(http2::serve(&self.worker, &mut self.downstream, &self.watch, &self.forwarded)).await;
+                let caller = Caller { address: self.caller, forwarded: &self.forwarded };
+                Box::pin(http2::serve(&self.worker, &mut self.downstream, &self.watch, caller)).await;
                 Next::Linger
             }
             Begun::Other(_) => Box::pin(self.pass(None, Guard::On)).await,
@@ -185,6 +190,7 @@ impl Tunnel {
                 // The downstream has seen another status, but no whole answer: the service has failed.
                 if let Some(exchange) = &mut self.exchange {
                     exchange.answered(502, "");
+                    exchange.outcome = Outcome::BrokenOff;
                 }
                 self.finish(Persistence::Close, Instant::now());
                 Next::Reset

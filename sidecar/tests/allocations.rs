@@ -43,7 +43,9 @@ fn kinds() -> [Kind; 5] {
         Kind { name: "a small answer", request: get(""), answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi".to_owned() },
         Kind {
             name: "many fields",
-            request: get("User-Agent: a\r\nAccept: */*\r\nCookie: a=1\r\nCookie: b=2\r\nX-Request-Id: 7\r\n"),
+            request: get(
+                "Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\nUser-Agent: a\r\nAccept: */*\r\nCookie: a=1\r\nCookie: b=2\r\nX-Request-Id: 7\r\n",
+            ),
             answer: "HTTP/1.1 200 OK\r\nServer: a\r\nDate: b\r\nETag: \"c\"\r\nVary: d\r\nContent-Length: 2\r\n\r\nhi".to_owned(),
         },
         Kind {

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use mesh::endpoint::Endpoint;
-use mesh::exchange::{Exchange, PATH_BYTES_MAX};
+use mesh::exchange::Exchange;
 use mesh::golden::{GoldenMetrics, STATUSES_MAX};
 use mesh::histogram::{Histogram, INDEX_MAX, INDEX_MIN};
 use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
 
-use crate::convert::{Refused, bounded, text};
+use crate::convert::exchanges::{exchange, sample};
+use crate::convert::{Refused, bounded};
 use crate::wire;
 
 /// Endpoints that one stream may define: four times what a sidecar keeps apart, so that limits can be raised
@@ -23,9 +24,6 @@ const OTHER_ID: u32 = 0;
 
 /// Numbers in `extremes`.
 const EXTREMES: usize = 5;
-
-/// Bytes of a rule's id.
-const RULE_ID_BYTES_MAX: usize = 64;
 
 /// The sidecar's end: gives numbers to endpoints as they appear.
 #[derive(Debug, Default)]
@@ -46,7 +44,7 @@ impl Encoder {
         for endpoint in &report.endpoints {
             let id = self.id_of(endpoint, &mut live.defs);
             live.stats.push(stat(id, endpoint));
-            live.samples.extend(endpoint.recent.iter().map(|exchange| sample(id, report.at_ms, exchange)));
+            live.samples.extend(endpoint.recent.iter().map(|exchange| sample_of(id, report.at_ms, exchange)));
         }
         live
     }
@@ -107,7 +105,8 @@ impl Decoder {
         for sample in bounded("samples", live.samples, SAMPLES_MAX)? {
             // A sample of an endpoint that tells nothing else has nowhere to go.
             let Some(place) = places.get(&sample.id) else { continue };
-            let exchange = exchange(report.at_ms, sample)?;
+            let started_ms = report.at_ms.saturating_sub(u64::from(sample.ago_ms));
+            let exchange = Exchange { started_ms, ..exchange(sample)? };
             report.endpoints[*place].recent.push(exchange);
         }
         Ok(report)
@@ -234,32 +233,10 @@ fn histogram(gaps: &[i32], counts: &[u64]) -> Result<Histogram, Refused> {
     Ok(histogram)
 }
 
-fn sample(id: u32, at_ms: u64, exchange: &Exchange) -> wire::Sample {
-    wire::Sample {
-        id,
-        status: u32::from(exchange.status),
-        took_us: exchange.took_us,
-        ago_ms: u32::try_from(at_ms.saturating_sub(exchange.started_ms)).unwrap_or(u32::MAX),
-        bytes_in: exchange.bytes_in,
-        bytes_out: exchange.bytes_out,
-        path: exchange.path.clone(),
-        rule: exchange.rule.clone().unwrap_or_default(),
-        ..wire::Sample::default()
-    }
-}
-
-fn exchange(at_ms: u64, sample: wire::Sample) -> Result<Exchange, Refused> {
-    let rule = text("sample.rule", sample.rule, RULE_ID_BYTES_MAX)?;
-    Ok(Exchange {
-        started_ms: at_ms.saturating_sub(u64::from(sample.ago_ms)),
-        took_us: sample.took_us,
-        status: u16::try_from(sample.status).unwrap_or(0),
-        reason: String::new(),
-        bytes_in: sample.bytes_in,
-        bytes_out: sample.bytes_out,
-        path: text("sample.path", sample.path, PATH_BYTES_MAX)?,
-        rule: (!rule.is_empty()).then_some(rule),
-    })
+/// An exchange of a report, dated back from it.
+fn sample_of(id: u32, at_ms: u64, exchange: &Exchange) -> wire::Sample {
+    let ago_ms = u32::try_from(at_ms.saturating_sub(exchange.started_ms)).unwrap_or(u32::MAX);
+    wire::Sample { id, ago_ms, started_ms: 0, ..sample(exchange) }
 }
 
 impl From<Resources> for wire::Resources {

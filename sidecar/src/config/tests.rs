@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser};
 use crate::config::{Config, Flags, NotFoundPage};
 use crate::link::dial::Token;
 use crate::protocol::Protocol;
+use crate::worker::options::Queries;
 
 fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
     let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -133,4 +134,11 @@ fn the_rest_is_taken_as_it_was_told() {
 #[test]
 fn the_flags_are_well_formed() {
     Flags::command().debug_assert();
+}
+
+#[test]
+fn queries_are_kept_only_if_that_is_asked_for_in_so_many_words() {
+    assert_eq!(config(&[("SITIO_HISTORY_QUERY", "")]).unwrap().queries, Queries::Dropped);
+    assert_eq!(config(&[("SITIO_HISTORY_QUERY", "keep")]).unwrap().queries, Queries::Kept);
+    assert!(refusal(&[("SITIO_HISTORY_QUERY", "yes")]).contains("keep or drop"));
 }

@@ -13,6 +13,7 @@ use crate::forwarding::Forwarding;
 use crate::link::dial;
 use crate::protocol::{NoProtocol, Protocol};
 use crate::target::{NoTarget, Target};
+use crate::worker::options::Queries;
 
 /// Threads that anybody could want of a sidecar.
 const WORKERS_MAX: usize = 64;
@@ -103,6 +104,14 @@ pub(super) fn limit(value: &str) -> Result<Option<Duration>, Expected> {
 pub(super) fn connections(value: &str) -> Result<u32, Expected> {
     let connections = value.parse().ok().filter(|connections| *connections > 0);
     connections.ok_or_else(|| expected("a number of connections, at least 1"))
+}
+
+pub(super) fn queries(value: &str) -> Result<Queries, Expected> {
+    match value {
+        "keep" => Ok(Queries::Kept),
+        "drop" => Ok(Queries::Dropped),
+        _ => Err(expected("keep or drop")),
+    }
 }
 
 /// Names of fields, separated by commas; `none` for none.

@@ -1,5 +1,7 @@
 //! Reads the head of a request and judges it by RFC 9112.
 
+use mesh::trace::Traceparent;
+
 use crate::head::fields::{Connectivity, Known, is_token, known, options};
 use crate::head::response::Asked;
 use crate::head::{FIELDS_MAX, Fault, Framing, HEAD_BYTES_MAX, Parsed, Slots, TARGET_BYTES_MAX, Version, lines_end_properly};
@@ -30,6 +32,13 @@ impl<'b> RequestHead<'_, 'b> {
     /// The value of the first field of that name, in any case.
     pub fn field(&self, name: &str) -> Option<&'b [u8]> {
         self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    }
+
+    /// The trace that the request belongs to. More than one is none (W3C Trace Context, section 3.2).
+    pub fn traceparent(&self) -> Option<Traceparent> {
+        let mut told = self.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("traceparent"));
+        let only = told.next().filter(|_| told.next().is_none())?;
+        Traceparent::parse(only.value)
     }
 
     /// Whether the downstream wants to keep the connection (RFC 9112, section 9.3).

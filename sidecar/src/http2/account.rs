@@ -6,13 +6,17 @@ use std::time::Instant;
 
 use hyper::HeaderMap;
 use mesh::endpoint::Endpoint;
+use mesh::exchange::Outcome;
 
-use crate::decorator::reason_of;
+use crate::decorator::{Answer, reason_of};
+use crate::head::request::RequestHead;
 use crate::http2::conduct::Conduct;
+use crate::http2::exchange::Downstream;
 use crate::http2::grpc;
 use crate::recorder::Author;
 use crate::rulebook::InForce;
 use crate::tunnel::exchange::{Breaker, Exchange};
+use crate::tunnel::refusal;
 use crate::worker::state::Worker;
 
 /// An exchange under way. If it is dropped before it was closed, the downstream has left.
@@ -37,15 +41,12 @@ pub(super) enum Grpc {
 
 impl Account {
     /// An exchange that begins now, and the rule in force for it.
-    pub(super) fn open(
-        worker: Rc<Worker>,
-        conduct: Rc<Conduct>,
-        method: &str,
-        target: &str,
-        grpc: Grpc,
-    ) -> (Self, Option<Rc<InForce>>) {
+    pub(super) fn open(downstream: &Downstream, head: &RequestHead<'_, '_>, grpc: Grpc) -> (Self, Option<Rc<InForce>>) {
+        let (worker, conduct) = (Rc::clone(&downstream.worker), Rc::clone(&downstream.conduct));
         conduct.asked();
-        let (exchange, rule) = worker.begin(method, target, Instant::now());
+        let (mut exchange, rule) = worker.begin(head.method, head.target, Instant::now());
+        exchange.caller = downstream.address;
+        exchange.trace = head.traceparent();
         (Self { worker, conduct, exchange: Some(exchange), bytes_in: Rc::default(), grpc }, rule)
     }
 
@@ -88,8 +89,9 @@ impl Account {
     }
 
     /// The sidecar itself answers, and whatever is wrong with that is its own doing.
-    pub(super) fn answered_by_sitio(&mut self, status: u16, reason: &str) {
-        self.answered(status, reason);
+    pub(super) fn answered_by_sitio(&mut self, answer: &Answer) {
+        self.answered(answer.status, reason_of(answer.status));
+        self.ended(refusal::outcome_of(answer));
         self.blame(Author::Sitio);
     }
 
@@ -97,6 +99,13 @@ impl Account {
     pub(super) fn blame(&mut self, author: Author) {
         if let Some(exchange) = &mut self.exchange {
             exchange.author = author;
+        }
+    }
+
+    /// It was ended by somebody else than the service.
+    pub(super) fn ended(&mut self, outcome: Outcome) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.outcome = outcome;
         }
     }
 
@@ -123,6 +132,7 @@ impl Account {
     /// The service has broken off: an answer that is not whole is none.
     pub(super) fn broken_off(&mut self) {
         self.answered(502, reason_of(502));
+        self.ended(Outcome::BrokenOff);
         self.close();
     }
 

@@ -1,5 +1,6 @@
 //! Carries one exchange of HTTP/2: names its endpoint, decides, asks the service, and passes the response on.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -34,20 +35,25 @@ enum Decided {
     Answer(Response<Carried>),
 }
 
+/// What all exchanges of one connection have in common.
+pub(super) struct Downstream {
+    pub(super) worker: Rc<Worker>,
+    pub(super) conduct: Rc<Conduct>,
+    /// The fields that tell the service of it.
+    pub(super) forwarded: HeaderMap,
+    pub(super) address: Option<IpAddr>,
+}
+
 /// Carries it. The error is a stream that the service has reset, so that the downstream's is reset alike.
-pub(super) async fn carry(
-    worker: Rc<Worker>,
-    conduct: Rc<Conduct>,
-    forwarded: Rc<HeaderMap>,
-    request: Request<Incoming>,
-) -> Result<Response<Carried>, BrokenOff> {
+pub(super) async fn carry(downstream: Rc<Downstream>, request: Request<Incoming>) -> Result<Response<Carried>, BrokenOff> {
+    let worker = &downstream.worker;
     let (mut parts, body) = request.into_parts();
-    let (mut account, reader, forwards_left) = match decide(&worker, conduct, &parts) {
+    let (mut account, reader, forwards_left) = match decide(&downstream, &parts) {
         Decided::Answer(response) => return Ok(response),
         Decided::Forward(account, reader, forwards_left) => (account, reader, forwards_left),
     };
     let asked = Asked { grpc: grpc::is_grpc(&parts.headers), head_only: parts.method == Method::HEAD };
-    fields::for_service(&mut parts, &forwarded, forwards_left);
+    fields::for_service(&mut parts, &downstream.forwarded, forwards_left);
     let request = Request::from_parts(parts, Sent::new(body, account.bytes_in()));
     let timeouts = worker.timeouts();
     let began = Instant::now();
@@ -60,7 +66,7 @@ pub(super) async fn carry(
     match answered {
         Ok(Ok(response)) => {
             worker.note_http();
-            Ok(pass_on(&worker, account, asked, response, deadline))
+            Ok(pass_on(worker, account, asked, response, deadline))
         }
         Ok(Err(SendError::Reset(error))) => {
             account.broken_off();
@@ -84,7 +90,8 @@ struct Asked {
 }
 
 /// Names the endpoint, and decides whether the service is asked.
-fn decide(worker: &Rc<Worker>, conduct: Rc<Conduct>, parts: &Parts) -> Decided {
+fn decide(downstream: &Downstream, parts: &Parts) -> Decided {
+    let worker = &downstream.worker;
     let view = fields::view(&parts.headers);
     let asked = Asked { grpc: grpc::is_grpc(&parts.headers), head_only: parts.method == Method::HEAD };
     let head = match fields::judge(parts, &view) {
@@ -96,7 +103,7 @@ fn decide(worker: &Rc<Worker>, conduct: Rc<Conduct>, parts: &Parts) -> Decided {
     };
     let reader = if head.connectivity.accepts_html { Reader::Person } else { Reader::Program };
     let told = if asked.grpc { Grpc::Awaited } else { Grpc::No };
-    let (mut account, rule) = Account::open(Rc::clone(worker), conduct, head.method, head.target, told);
+    let (mut account, rule) = Account::open(downstream, &head, told);
     if let Some(rule) = rule {
         account.answered_by_rule(&rule);
         let answer = rule.answer(std::time::Instant::now());
@@ -111,7 +118,7 @@ fn decide(worker: &Rc<Worker>, conduct: Rc<Conduct>, parts: &Parts) -> Decided {
     match step {
         Step::Forward => Decided::Forward(account, reader, head.forwards_left()),
         Step::Answer(answer) => {
-            account.answered_by_sitio(answer.status, reason_of(answer.status));
+            account.answered_by_sitio(&answer);
             Decided::Answer(counted(account, own(&answer, asked)))
         }
     }
@@ -145,7 +152,7 @@ fn pass_on(
             Verdict::Keep => {}
             Verdict::Edit(edits) => fields::edit(&mut parts.headers, &edits),
             Verdict::Replace(answer) => {
-                account.answered_by_sitio(answer.status, reason_of(answer.status));
+                account.answered_by_sitio(&answer);
                 return counted(account, own(&answer, asked));
             }
         }
@@ -156,6 +163,7 @@ fn pass_on(
 /// The service has not answered: says so.
 fn fail(mut account: Account, asked: Asked, answer: &Answer) -> Response<Carried> {
     account.answered(answer.status, reason_of(answer.status));
+    account.ended(refusal::outcome_of(answer));
     let response = if asked.grpc { grpc::unavailable(answer, NO_ANSWER) } else { own(answer, asked) };
     counted(account, response)
 }

@@ -43,6 +43,16 @@ pub struct History {
 struct Kept {
     remembered: Remembered,
     is_first: bool,
+    worth: Worth,
+}
+
+/// Why an exchange is still kept, which decides who has to make room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worth {
+    /// Because it is one of the newest.
+    Recent,
+    /// Because it is one of the slowest, a failure, or the first of its status.
+    Notable,
 }
 
 impl History {
@@ -60,7 +70,7 @@ impl History {
             if is_first {
                 self.statuses.push(status);
             }
-            self.kept.push(Kept { remembered, is_first });
+            self.kept.push(Kept { remembered, is_first, worth: Worth::Recent });
         }
         self.forget();
     }
@@ -68,6 +78,12 @@ impl History {
     /// What is remembered, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Remembered> {
         self.kept.iter().map(|kept| &kept.remembered)
+    }
+
+    /// Has no more room from now on than for so many bytes.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        self.limits.bytes = bytes;
+        self.fit();
     }
 
     /// Takes everything out, oldest first.
@@ -84,23 +100,27 @@ impl History {
 
         let newest_from = self.kept.len().saturating_sub(self.limits.newest);
         let mut at = 0;
-        self.kept.retain(|kept| {
-            let matters = at >= newest_from || kept.is_first || slowest.contains(&at) || failures.contains(&at);
+        self.kept.retain_mut(|kept| {
+            let is_notable = kept.is_first || slowest.contains(&at) || failures.contains(&at);
+            kept.worth = if is_notable { Worth::Notable } else { Worth::Recent };
             at += 1;
-            matters
+            is_notable || at > newest_from
         });
         self.fit();
     }
 
-    /// Forgets the oldest until the rest is within its bytes.
+    /// Bytes of everything that is remembered.
+    pub fn bytes(&self) -> usize {
+        self.kept.iter().map(Kept::bytes).sum()
+    }
+
+    /// Forgets the oldest until the rest is within its bytes; first of those that are merely recent.
     fn fit(&mut self) {
-        let mut bytes: usize = self.kept.iter().map(Kept::bytes).sum();
-        let mut too_old = 0;
+        let mut bytes = self.bytes();
         while bytes > self.limits.bytes {
-            bytes -= self.kept[too_old].bytes();
-            too_old += 1;
+            let oldest = self.kept.iter().position(|kept| kept.worth == Worth::Recent).unwrap_or(0);
+            bytes -= self.kept.remove(oldest).bytes();
         }
-        self.kept.drain(..too_old);
     }
 }
 
@@ -169,7 +189,13 @@ mod tests {
             remembered
         };
         history.keep((0..100).map(long).collect());
-        assert!(history.kept.iter().map(Kept::bytes).sum::<usize>() <= 4096);
+        assert!(history.bytes() <= 4096);
         assert_eq!(started(&history).last(), Some(&99));
+        assert_eq!(started(&history).first(), Some(&0), "the first of its status outlives those that are merely recent");
+        history.shrink_to(1024);
+        assert!(history.bytes() <= 1024);
+        assert!(started(&history).contains(&0));
+        history.shrink_to(0);
+        assert_eq!(history.kept.len(), 0);
     }
 }

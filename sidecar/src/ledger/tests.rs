@@ -6,7 +6,7 @@ use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport};
 use proptest::prelude::*;
 
-use crate::ledger::{EXCHANGES_PER_REPORT_MAX, Ledger};
+use crate::ledger::{EXCHANGES_PER_REPORT_MAX, HISTORY_BYTES_MAX, Ledger};
 use crate::recorder::ENDPOINTS_MAX;
 
 /// Hits on an endpoint that took that long, as the workers tell of them.
@@ -68,6 +68,7 @@ fn an_endpoint_without_news_is_left_out_of_a_change() {
 #[test]
 fn a_maximum_is_that_of_the_change_and_an_exchange_is_told_once() {
     let mut ledger = Ledger::default();
+    ledger.tell_samples(8);
     ledger.absorb(vec![counted("/a", 0, &[900])]);
     assert_eq!(ledger.change(1, 0).endpoints[0].recent.len(), 1);
     ledger.absorb(vec![counted("/a", 0, &[5])]);
@@ -80,6 +81,12 @@ fn a_maximum_is_that_of_the_change_and_an_exchange_is_told_once() {
 #[test]
 fn a_report_carries_few_exchanges_however_many_there_were() {
     let mut ledger = Ledger::default();
+    ledger.absorb(vec![counted("/a", 0, &[1; 40])]);
+    assert_eq!(ledger.change(0, 0).endpoints[0].recent, [], "and none that nobody has asked for");
+    assert_eq!(ledger.history(&Endpoint::named("GET", "/a").unwrap()).len(), 36, "the newest, and the slowest besides");
+    assert_eq!(ledger.history(&Endpoint::named("GET", "/b").unwrap()), []);
+
+    ledger.tell_samples(u32::MAX);
     ledger.absorb((0..250).map(|at| counted(&format!("/a{at}"), 0, &[1; 40])).collect());
     let report = ledger.change(1, 0);
     assert!(report.endpoints.iter().all(|endpoint| endpoint.recent.len() <= 8));
@@ -94,4 +101,17 @@ fn endpoints_over_the_limit_are_counted_together() {
     assert_eq!(ledger.rows().count(), ENDPOINTS_MAX + 1);
     let other = ledger.rows().find(|(endpoint, _)| endpoint.is_other()).unwrap().1;
     assert_eq!(other.total.hits, ENDPOINTS_MAX as u64);
+}
+
+#[test]
+fn all_histories_together_have_a_bound_however_many_endpoints_there_are() {
+    let mut ledger = Ledger::default();
+    for at in 0..ENDPOINTS_MAX {
+        let mut report = counted(&format!("/a{at}"), 0, &[1; 60]);
+        report.recent.iter_mut().for_each(|exchange| exchange.path = "/x".repeat(128));
+        ledger.absorb(vec![report]);
+    }
+    let bytes: usize = ledger.rows().map(|(_, row)| row.history.bytes()).sum();
+    assert!((HISTORY_BYTES_MAX / 2..=HISTORY_BYTES_MAX).contains(&bytes), "{bytes}");
+    assert!(ledger.rows().all(|(_, row)| row.history.iter().count() > 8));
 }

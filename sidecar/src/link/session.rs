@@ -34,6 +34,7 @@ pub(super) struct Session {
     pace: Interval,
     /// The newest receipt that is not sent yet. It tells all that an older one would.
     receipt: Option<wire::Up>,
+    samples_per_live: u32,
 }
 
 /// Why a stream ended.
@@ -48,10 +49,20 @@ impl Session {
     pub(super) fn new(attached: Attached) -> Self {
         let Attached { up, down, welcome } = attached;
         let (encoder, pace) = (Encoder::default(), pace(welcome.live_ms));
-        Self { up, down, encoder, seq: 0, coverage: Coverage::Snapshot, pace, receipt: None }
+        Self {
+            up,
+            down,
+            encoder,
+            seq: 0,
+            coverage: Coverage::Snapshot,
+            pace,
+            receipt: None,
+            samples_per_live: welcome.samples_per_live,
+        }
     }
 
     pub(super) async fn run(mut self, link: &mut Link, drain: &CancellationToken) -> Ended {
+        link.books.read(|ledger| ledger.tell_samples(self.samples_per_live));
         loop {
             tokio::select! {
                 heard = self.down.message() => if let Some(why) = self.heed(heard, link).await { return Ended::Lost(why) },
@@ -71,7 +82,10 @@ impl Session {
         };
         match message {
             wire::down::Message::Desired(desired) => self.obey(desired, link).await,
-            wire::down::Message::Tune(tune) => self.pace = pace(tune.live_ms),
+            wire::down::Message::Tune(tune) => {
+                self.pace = pace(tune.live_ms);
+                link.books.read(|ledger| ledger.tell_samples(tune.samples_per_live));
+            }
             wire::down::Message::Resync(_) => self.coverage = Coverage::Snapshot,
             wire::down::Message::Drain(drain) => return Some(format!("the control plane sent us away: {}", drain.why)),
             // Windows and history pages are not spoken of by this version, and a second welcome changes nothing.

@@ -1,17 +1,21 @@
-//! Keeps a few exchanges of an endpoint: the newest, the slowest, and those that failed.
+//! Keeps a few exchanges of an endpoint between two collections: the newest, the slowest, the failures, the first of each status.
+//!
+//! What is kept is a sample: of an endpoint that has more than [`NEWEST_MAX`] exchanges in the second between two
+//! collections, on one worker, the newest are kept, and of more than [`FAILED_MAX`] failures the newest of them.
+//! The slowest of that second, and the first ever of each status, are always among what is kept.
 
-use mesh::exchange::{Exchange, PATH_BYTES_MAX};
+use mesh::exchange::{Exchange, PATH_BYTES_MAX, REASON_BYTES_MAX, cut_path};
 
 use crate::recorder::Finished;
 
 /// The newest kept between two collections, which are about a second apart.
-const NEWEST_MAX: usize = 8;
+pub const NEWEST_MAX: usize = 8;
 
 /// The failures (5xx) kept besides.
-const FAILED_MAX: usize = 8;
+pub const FAILED_MAX: usize = 8;
 
-/// Bytes of a reason phrase kept.
-const REASON_BYTES_MAX: usize = 64;
+/// Statuses of which the first ever is kept. A service rarely gives more than five to one endpoint.
+const FIRSTS_MAX: usize = 8;
 
 /// Places that are written over again and again, so that keeping an exchange does not ask the allocator.
 #[derive(Debug, Default)]
@@ -19,6 +23,8 @@ pub struct Recent {
     newest: Ring<NEWEST_MAX>,
     failed: Ring<FAILED_MAX>,
     slowest: Ring<1>,
+    firsts: Ring<FIRSTS_MAX>,
+    statuses: Statuses,
 }
 
 #[derive(Debug, Default)]
@@ -28,10 +34,19 @@ struct Ring<const N: usize> {
     next: usize,
 }
 
+/// The statuses that were ever seen, as many as there is room for.
+#[derive(Debug, Default)]
+struct Statuses {
+    seen: [u16; FIRSTS_MAX],
+    used: usize,
+}
+
 impl Recent {
     /// Keeps an exchange, in place of an older or faster one.
     pub fn keep(&mut self, finished: &Finished<'_>) {
-        if finished.status >= 500 && finished.rule.is_none() {
+        if self.statuses.is_new(finished.status) {
+            self.firsts.keep(finished);
+        } else if finished.status >= 500 && finished.rule.is_none() {
             self.failed.keep(finished);
         } else if self.slowest.is_empty() || finished.took_us > self.slowest.kept[0].took_us {
             // The one that was the slowest stays among the newest, if it is still one of them.
@@ -43,11 +58,24 @@ impl Recent {
 
     /// Takes out everything kept, each exchange once.
     pub fn take(&mut self) -> Vec<Exchange> {
-        let mut taken = Vec::with_capacity(self.newest.used + self.failed.used + self.slowest.used);
+        let used = self.newest.used + self.failed.used + self.slowest.used + self.firsts.used;
+        let mut taken = Vec::with_capacity(used);
         self.newest.take(&mut taken);
         self.failed.take(&mut taken);
         self.slowest.take(&mut taken);
+        self.firsts.take(&mut taken);
         taken
+    }
+}
+
+impl Statuses {
+    fn is_new(&mut self, status: u16) -> bool {
+        let is_new = self.used < FIRSTS_MAX && !self.seen[..self.used].contains(&status);
+        if is_new {
+            self.seen[self.used] = status;
+            self.used += 1;
+        }
+        is_new
     }
 }
 
@@ -75,16 +103,25 @@ impl<const N: usize> Ring<N> {
 pub fn write(exchange: &mut Exchange, finished: &Finished<'_>) {
     exchange.started_ms = finished.started_ms;
     exchange.took_us = finished.took_us;
+    exchange.first_byte_us = finished.service_began_us();
     exchange.status = finished.status;
+    exchange.outcome = finished.outcome;
     exchange.bytes_in = finished.bytes_in;
     exchange.bytes_out = finished.bytes_out;
-    copy(&mut exchange.reason, finished.reason, REASON_BYTES_MAX);
-    let path = finished.path.split(['?', '#']).next().unwrap_or_default();
-    copy(&mut exchange.path, path, PATH_BYTES_MAX);
-    exchange.rule = finished.rule.map(str::to_owned);
+    exchange.caller = finished.caller;
+    exchange.trace = finished.trace.map(|told| told.trace);
+    over(&mut exchange.reason, &finished.reason[..finished.reason.floor_char_boundary(REASON_BYTES_MAX)]);
+    over(&mut exchange.path, cut_path(finished.path, PATH_BYTES_MAX));
+    match (&mut exchange.rule, finished.rule) {
+        (Some(kept), Some(rule)) => over(kept, rule),
+        (kept, rule) => *kept = rule.map(str::to_owned),
+    }
 }
 
-fn copy(to: &mut String, from: &str, bytes_max: usize) {
-    to.clear();
-    to.push_str(&from[..from.floor_char_boundary(bytes_max)]);
+fn over(kept: &mut String, text: &str) {
+    kept.clear();
+    kept.push_str(text);
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mesh::endpoint::Endpoint;
+use mesh::exchange::Outcome;
 use mesh::golden::CLIENT_GONE;
 use mesh::report::Seen;
 use mesh::rule::{Action, Rule, Selector};
@@ -19,9 +20,12 @@ pub(crate) fn finished(path: &str, status: u16, took_us: u64) -> Finished<'_> {
         status,
         author: Author::Service,
         reason: "",
+        outcome: Outcome::Answered,
         bytes_in: 1,
         bytes_out: 2,
         rule: None,
+        caller: None,
+        trace: None,
     }
 }
 
@@ -34,14 +38,14 @@ fn exchange(recorder: &mut Recorder, method: &str, path: &str, status: u16, took
 #[test]
 fn what_was_collected_is_not_told_again() {
     let mut recorder = Recorder::default();
-    exchange(&mut recorder, "GET", "/users/1?q", 200, 10);
+    exchange(&mut recorder, "GET", "/users/1", 200, 10);
     exchange(&mut recorder, "GET", "/users/2", 500, 30);
     let told = recorder.collect();
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].endpoint, Endpoint::named("GET", "/users/{id}").unwrap());
     assert_eq!((told[0].golden.hits, told[0].golden.total_us, told[0].golden.max_us), (2, 40, 30));
     let paths: Vec<&str> = told[0].recent.iter().map(|exchange| exchange.path.as_str()).collect();
-    assert_eq!(paths, ["/users/2", "/users/1"]);
+    assert_eq!(paths, ["/users/1", "/users/2"]);
     assert_eq!(recorder.collect(), []);
 }
 

@@ -11,7 +11,7 @@ use crate::head::Version;
 use crate::head::response::Asked;
 use crate::head::write::{self, Persistence};
 use crate::tunnel::exchange::Keeps;
-use crate::tunnel::{Next, Tunnel};
+use crate::tunnel::{Next, Tunnel, refusal};
 use crate::worker::state::Scratch;
 
 /// How long a downstream may take to read the answer after which its connection is closed,
@@ -47,6 +47,7 @@ impl Tunnel {
         let body = if head_only { write::Body::Withheld } else { write::Body::Sent };
         if let Some(exchange) = &mut self.exchange {
             exchange.answered(answer.status, reason_of(answer.status));
+            exchange.outcome = refusal::outcome_of(answer);
             exchange.bytes_out += if head_only { 0 } else { answer.body.len() as u64 };
         }
         let worker = Rc::clone(&self.worker);

@@ -95,6 +95,8 @@ impl Tunnel {
         let (exchange, rule) = worker.begin(head.method, head.target, now);
         // The tunnel holds it from the beginning, so that it is counted even if what follows panics.
         let exchange = &mut **self.exchange.insert(exchange);
+        exchange.caller = self.caller;
+        exchange.trace = head.traceparent();
         exchange.version = head.version;
         exchange.asked = if head.method == "HEAD" { Asked::HeadOnly } else { Asked::Whole };
         exchange.reader = if head.connectivity.accepts_html { Reader::Person } else { Reader::Program };

@@ -1,16 +1,20 @@
 //! One exchange under way: what must be remembered of the request until its response is through.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
 use mesh::endpoint::Endpoint;
+use mesh::exchange::{Outcome, REASON_BYTES_MAX, cut_path};
 use mesh::golden::CLIENT_GONE;
+use mesh::trace::Traceparent;
 
 use crate::body::Body;
 use crate::head::Version;
 use crate::head::response::Asked;
 use crate::recorder::{Author, Finished, Place};
 use crate::tunnel::refusal::Reader;
+use crate::worker::options::Queries;
 use crate::worker::state::Worker;
 
 /// Room that an exchange's buffers may keep for the next one.
@@ -18,9 +22,6 @@ const KEPT_BYTES_MAX: usize = 8 * 1024;
 
 /// Bytes of the path that are remembered; the history keeps fewer.
 const PATH_BYTES_MAX: usize = 512;
-
-/// Bytes of a reason phrase that are remembered.
-const REASON_BYTES_MAX: usize = 64;
 
 /// An exchange. Workers use these again and again, so that the next one finds its buffers ready.
 pub struct Exchange {
@@ -52,6 +53,12 @@ pub struct Exchange {
     pub author: Author,
     /// Bytes of the response's body.
     pub bytes_out: u64,
+    /// Who has asked.
+    pub caller: Option<IpAddr>,
+    /// What the request said of its trace.
+    pub trace: Option<Traceparent>,
+    /// Who has ended it, and how.
+    pub outcome: Outcome,
     first_byte: Option<Instant>,
     path: String,
     reason: String,
@@ -118,6 +125,9 @@ impl Exchange {
             status: 0,
             author: Author::Service,
             bytes_out: 0,
+            caller: None,
+            trace: None,
+            outcome: Outcome::Answered,
             first_byte: None,
             path: String::new(),
             reason: String::new(),
@@ -137,8 +147,12 @@ impl Exchange {
     }
 
     /// Remembers what was asked for.
-    pub fn set_path(&mut self, target: &str) {
-        self.path.push_str(&target[..target.floor_char_boundary(PATH_BYTES_MAX)]);
+    pub fn set_path(&mut self, target: &str, queries: Queries) {
+        let target = match queries {
+            Queries::Kept => target,
+            Queries::Dropped => target.split('?').next().unwrap_or_default(),
+        };
+        self.path.push_str(cut_path(target, PATH_BYTES_MAX));
     }
 
     /// Remembers what was answered.
@@ -155,17 +169,18 @@ impl Exchange {
 
     /// Remembers that it was broken off, whatever was answered so far.
     pub fn broken_off(&mut self, by: Breaker) {
-        let (status, author) = match by {
-            Breaker::Downstream => (CLIENT_GONE, Author::Service),
-            Breaker::Drain => (503, Author::Sitio),
-            Breaker::Panic => (500, Author::Sitio),
+        let (status, author, outcome) = match by {
+            Breaker::Downstream => (CLIENT_GONE, Author::Service, Outcome::ClientGone),
+            Breaker::Drain => (503, Author::Sitio, Outcome::Draining),
+            Breaker::Panic => (500, Author::Sitio, Outcome::Panicked),
         };
         self.answered(status, "");
-        self.author = author;
+        (self.author, self.outcome) = (author, outcome);
     }
 
     /// Remembers that a rule has answered.
     pub fn answered_by_rule(&mut self, rule: &str) {
+        self.outcome = Outcome::Rule;
         self.rule = Some(rule.into());
     }
 
@@ -180,9 +195,12 @@ impl Exchange {
             status: self.status,
             author: self.author,
             reason: &self.reason,
+            outcome: self.outcome,
             bytes_in: self.body.bytes,
             bytes_out: self.bytes_out,
             rule: self.rule.as_deref(),
+            caller: self.caller,
+            trace: self.trace,
         }
     }
 }

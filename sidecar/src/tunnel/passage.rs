@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use mesh::exchange::Outcome;
+
 use crate::head::Fault;
 use crate::head::write::Persistence;
 use crate::tunnel::exchange::Breaker;
@@ -36,6 +38,7 @@ impl Tunnel {
         self.watch.disarm();
         let (exchange, rule) = worker.begin(METHOD, PATH, now);
         let exchange = self.exchange.insert(exchange);
+        exchange.caller = self.caller;
         if let Some(rule) = rule {
             exchange.answered_by_rule(&rule.id);
             exchange.answered(rule.answer(now).status, "");
@@ -46,8 +49,10 @@ impl Tunnel {
             None => match worker.upstreams.connect(worker.timeouts().connect).await {
                 Ok(upstream) => upstream.peer,
                 Err(error) => {
+                    let refused = refusal::of_connect(&error, Reader::Program);
                     exchange.author = refusal::author(&error);
-                    exchange.answered(refusal::of_connect(&error, Reader::Program).status, "");
+                    exchange.answered(refused.status, "");
+                    exchange.outcome = refusal::outcome_of(&refused);
                     return self.end_by_reset();
                 }
             },
@@ -61,8 +66,8 @@ impl Tunnel {
     }
 
     async fn conclude_passage(&mut self, ended: Ended) -> Next {
-        let status = match ended {
-            Ended::Through => NO_STATUS,
+        let (status, outcome) = match ended {
+            Ended::Through => (NO_STATUS, Outcome::Answered),
             Ended::ByDownstream | Ended::ByWorker | Ended::BySilence => {
                 let by = if ended == Ended::ByWorker { Breaker::Drain } else { Breaker::Downstream };
                 if let Some(exchange) = &mut self.exchange {
@@ -70,7 +75,7 @@ impl Tunnel {
                 }
                 return self.end_by_reset();
             }
-            Ended::ByService => 502,
+            Ended::ByService => (502, Outcome::BrokenOff),
             Ended::IsHttp => {
                 self.worker.note_http();
                 let fault = Fault::bad("it is no HTTP, and the service speaks nothing else");
@@ -79,6 +84,7 @@ impl Tunnel {
         };
         if let Some(exchange) = &mut self.exchange {
             exchange.answered(status, "");
+            exchange.outcome = outcome;
         }
         if ended == Ended::Through {
             self.finish(Persistence::Close, Instant::now());

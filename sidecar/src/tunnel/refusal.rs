@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use mesh::exchange::Outcome;
+
 use crate::decorator::{Answer, reason_of};
 use crate::head::Fault;
 use crate::recorder::Author;
@@ -10,6 +12,9 @@ use crate::worker::seats::is_shortage;
 
 /// The field that tells such an answer from one of the service.
 const FIELD: &str = "X-Sitio-Error";
+
+/// The field that tells the answer of a rule.
+pub const RULE_FIELD: &str = "X-Sitio-Rule";
 
 /// Who reads an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +72,16 @@ pub fn timed_out(reader: Reader) -> Answer {
 pub fn unintelligible(why: &str, reader: Reader) -> Answer {
     let detail = format!("The answer of the service behind this sidecar is not valid HTTP: {why}.");
     answer(502, "upstream-protocol", detail, reader)
+}
+
+/// What an answer of the sidecar's own says about how the exchange has ended.
+pub fn outcome_of(answer: &Answer) -> Outcome {
+    let value = |name: &str| answer.fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
+    match value(FIELD).map(|word| Outcome::of_word(word)) {
+        Some(outcome) => outcome.unwrap_or_default(),
+        None if value(RULE_FIELD).is_some() => Outcome::Rule,
+        None => Outcome::Decorator,
+    }
 }
 
 /// There are too many connections.

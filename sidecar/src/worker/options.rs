@@ -25,6 +25,18 @@ pub struct TunnelOptions {
     pub connections_max: Option<u32>,
     /// Where finished exchanges can be read, one by one.
     pub outlet: Arc<Outlet>,
+    /// What becomes of a query in the history.
+    pub queries: Queries,
+}
+
+/// What becomes of the query of a path that is remembered. It is where tokens and names of persons stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Queries {
+    /// It is left out.
+    #[default]
+    Dropped,
+    /// It is remembered with the path.
+    Kept,
 }
 
 impl TunnelOptions {
@@ -38,6 +50,7 @@ impl TunnelOptions {
             forwarding: Forwarding::default(),
             connections_max: None,
             outlet: Arc::default(),
+            queries: Queries::default(),
         }
     }
 }

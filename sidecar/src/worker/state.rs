@@ -114,7 +114,7 @@ impl Worker {
             }
             None => Box::new(Exchange::new(place, endpoint, now)),
         };
-        exchange.set_path(target);
+        exchange.set_path(target, self.options.queries);
         (exchange, rule)
     }
 

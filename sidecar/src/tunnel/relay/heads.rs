@@ -1,5 +1,7 @@
 //! Takes the heads of the service's answer, and writes them as the downstream shall read them.
 
+use mesh::exchange::Outcome;
+
 use crate::body::{Body, To};
 use crate::decorator::{Answer, Edit, Verdict, reason_of};
 use crate::head::fields::options;
@@ -124,6 +126,7 @@ impl Relay<'_> {
         self.persistence = self.persistence_of(Framing::Empty);
         self.exchange.answered(answer.status, reason_of(answer.status));
         self.exchange.author = Author::Sitio;
+        self.exchange.outcome = Outcome::Decorator;
         let body = if self.exchange.asked == Asked::HeadOnly { write::Body::Withheld } else { write::Body::Sent };
         write::answer(output, answer, body, self.persistence);
         if body == write::Body::Sent {

@@ -1,0 +1,203 @@
+//! Asks the sidecars of a service for the exchanges that they remember of an endpoint, and puts their answers together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use mesh::endpoint::Endpoint;
+use mesh::exchange::Exchange;
+use mesh::workload::Workload;
+use proto::convert::pages::FETCHES_MAX;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::fleet::Fleet;
+use crate::ingest::counts::Count;
+use crate::snapshot::PodState;
+
+pub mod choice;
+
+/// Readers who wait for histories at the same time. Each may hold the answers of all pods that it has asked.
+const READERS_MAX: usize = 16;
+
+/// Pods asked for one reader. Each may send about 30 kB, so an answer is at most 8 MB while it is put together.
+const PODS_ASKED_MAX: usize = 256;
+
+/// How long a pod may take to answer. It has the exchanges in its memory, and a person is waiting.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// The way to every stream that is open, and who is asking over it.
+#[derive(Debug)]
+pub struct Histories {
+    listeners: Arc<DashMap<u64, Listener>>,
+    streams: AtomicU64,
+    readers: Semaphore,
+    /// Readers that were turned away because too many were waiting.
+    pub turned_away: Count,
+    /// Pods that did not answer in time.
+    pub unanswered: Count,
+}
+
+/// A stream that can be asked.
+#[derive(Debug)]
+struct Listener {
+    workload: Arc<Workload>,
+    asks: mpsc::Sender<Ask>,
+}
+
+/// One question to one stream. Whoever has asked may have stopped waiting for the answer.
+#[derive(Debug)]
+pub struct Ask {
+    /// Of which endpoint.
+    pub endpoint: Endpoint,
+    /// How many exchanges, the newest.
+    pub limit: usize,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Vec<Exchange>>,
+}
+
+/// A stream's end: the questions to it. Once dropped, the stream is not asked any more.
+#[derive(Debug)]
+pub struct Listening {
+    listeners: Arc<DashMap<u64, Listener>>,
+    stream: u64,
+    asks: mpsc::Receiver<Ask>,
+}
+
+/// What is wanted.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// The service's namespace.
+    pub namespace: &'a str,
+    /// The service.
+    pub service: &'a str,
+    /// The endpoint.
+    pub endpoint: &'a Endpoint,
+    /// Only of this pod, by its name.
+    pub pod: Option<&'a str>,
+    /// How many exchanges of each pod, the newest.
+    pub limit: usize,
+}
+
+/// What was gathered.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// The exchanges with the names of their pods, in no particular order.
+    pub exchanges: Vec<Remembered>,
+    /// The pods that have answered, by name.
+    pub answered: Vec<Arc<str>>,
+    /// The pods that have not, by name.
+    pub missing: Vec<String>,
+    /// Pods that were not asked because there are too many.
+    pub not_asked: usize,
+}
+
+/// An exchange and who remembers it.
+#[derive(Debug, Clone)]
+pub struct Remembered {
+    /// The pod's name.
+    pub pod: Arc<str>,
+    /// The exchange.
+    pub exchange: Exchange,
+}
+
+/// Too many are asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{READERS_MAX} readers are waiting for histories already: ask again in a second")]
+pub struct Busy;
+
+impl Default for Histories {
+    fn default() -> Self {
+        Self {
+            listeners: Arc::default(),
+            streams: AtomicU64::new(0),
+            readers: Semaphore::new(READERS_MAX),
+            turned_away: Count::default(),
+            unanswered: Count::default(),
+        }
+    }
+}
+
+impl Histories {
+    /// From now on the pod can be asked over this stream.
+    pub fn listen(&self, workload: Workload) -> Listening {
+        let stream = self.streams.fetch_add(1, Ordering::Relaxed);
+        let (sender, asks) = mpsc::channel(FETCHES_MAX);
+        self.listeners.insert(stream, Listener { workload: Arc::new(workload), asks: sender });
+        Listening { listeners: Arc::clone(&self.listeners), stream, asks }
+    }
+
+    /// Asks every pod of the service, and waits no longer than [`ANSWER_WITHIN`] for all of them together.
+    pub async fn gather(&self, wanted: &Wanted<'_>, fleet: &Fleet, now_ms: u64) -> Result<Gathered, Busy> {
+        let Ok(_reader) = self.readers.try_acquire() else {
+            self.turned_away.up();
+            return Err(Busy);
+        };
+        let mut gathered = Gathered::default();
+        let mut asked = Vec::new();
+        let open = self.open_streams(wanted);
+        gathered.not_asked = open.len().saturating_sub(PODS_ASKED_MAX);
+        let until = Instant::now() + ANSWER_WITHIN;
+        for (pod, (_, asks)) in open.iter().take(PODS_ASKED_MAX) {
+            let (answer, answered) = oneshot::channel();
+            // A stream that is asked so much that it does not get to it does not answer in time either.
+            let _ = asks.try_send(Ask { endpoint: wanted.endpoint.clone(), limit: wanted.limit, answer });
+            asked.push((Arc::<str>::from(pod.as_str()), answered));
+        }
+        for (pod, answered) in asked {
+            match tokio::time::timeout_at(until, answered).await {
+                Ok(Ok(exchanges)) => {
+                    let of_pod = |exchange| Remembered { pod: Arc::clone(&pod), exchange };
+                    gathered.exchanges.extend(exchanges.into_iter().map(of_pod));
+                    gathered.answered.push(pod);
+                }
+                _ => gathered.missing.push(pod.to_string()),
+            }
+        }
+        for silent in fleet.pods_of(wanted.namespace, wanted.service, now_ms) {
+            let name = &silent.workload.pod;
+            let is_wanted = wanted.pod.is_none_or(|pod| pod == name);
+            if is_wanted && silent.state != PodState::Gone && !open.contains_key(name) {
+                gathered.missing.push(name.clone());
+            }
+        }
+        gathered.missing.iter().for_each(|_| self.unanswered.up());
+        gathered.missing.sort_unstable();
+        Ok(gathered)
+    }
+
+    /// The streams of the pods that are wanted, by the pods' names. Of two streams of one pod the newer one counts.
+    fn open_streams(&self, wanted: &Wanted<'_>) -> BTreeMap<String, (u64, mpsc::Sender<Ask>)> {
+        let mut open = BTreeMap::<String, (u64, mpsc::Sender<Ask>)>::new();
+        for listener in self.listeners.iter() {
+            let (stream, Listener { workload, asks }) = listener.pair();
+            let is_of_service = workload.service == wanted.service && workload.namespace == wanted.namespace;
+            if !is_of_service || wanted.pod.is_some_and(|pod| pod != workload.pod) {
+                continue;
+            }
+            let newest = open.entry(workload.pod.clone()).or_insert_with(|| (*stream, asks.clone()));
+            if newest.0 < *stream {
+                *newest = (*stream, asks.clone());
+            }
+        }
+        open
+    }
+}
+
+impl Listening {
+    /// The next question. Dropping this before it is done loses none.
+    pub async fn next(&mut self) -> Option<Ask> {
+        self.asks.recv().await
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.listeners.remove(&self.stream);
+    }
+}
+
+#[cfg(test)]
+mod tests;

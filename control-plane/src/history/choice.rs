@@ -1,0 +1,78 @@
+//! Which of the exchanges that were gathered are shown, and in which order.
+
+use std::cmp::Reverse;
+
+use mesh::statuses::Statuses;
+
+use crate::history::Remembered;
+
+/// Which exchanges, and how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Only with these statuses.
+    pub statuses: Option<Statuses>,
+    /// Which come first.
+    pub first: First,
+    /// No more than so many.
+    pub limit: usize,
+}
+
+/// Which come first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum First {
+    /// Those that began last.
+    #[default]
+    Newest,
+    /// Those that took longest.
+    Slowest,
+}
+
+impl Choice {
+    /// What is shown of these. Names break ties, so that two readers see the same.
+    pub fn of(&self, mut exchanges: Vec<Remembered>) -> Vec<Remembered> {
+        if let Some(statuses) = &self.statuses {
+            exchanges.retain(|remembered| statuses.hold(remembered.exchange.status));
+        }
+        exchanges.sort_by(|a, b| {
+            let slowest = || Reverse(a.exchange.took_us).cmp(&Reverse(b.exchange.took_us));
+            let newest = Reverse(a.exchange.started_ms).cmp(&Reverse(b.exchange.started_ms)).then_with(|| a.pod.cmp(&b.pod));
+            match self.first {
+                First::Newest => newest,
+                First::Slowest => slowest().then(newest),
+            }
+        });
+        exchanges.truncate(self.limit);
+        exchanges
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mesh::exchange::Exchange;
+
+    use super::*;
+
+    fn gathered() -> Vec<Remembered> {
+        let one = |pod: &str, started_ms, status, took_us| Remembered {
+            pod: Arc::from(pod),
+            exchange: Exchange { started_ms, status, took_us, ..Exchange::default() },
+        };
+        vec![one("b", 5, 200, 7), one("a", 5, 503, 7), one("a", 9, 200, 1), one("b", 2, 500, 90)]
+    }
+
+    fn shown(choice: &Choice) -> Vec<(String, u64)> {
+        choice.of(gathered()).into_iter().map(|shown| (shown.pod.to_string(), shown.exchange.started_ms)).collect()
+    }
+
+    #[test]
+    fn the_pods_are_merged_and_the_newest_come_first() {
+        let all = Choice { statuses: None, first: First::Newest, limit: 10 };
+        assert_eq!(shown(&all), [("a".into(), 9), ("a".into(), 5), ("b".into(), 5), ("b".into(), 2)]);
+        assert_eq!(shown(&Choice { limit: 1, ..all.clone() }), [("a".into(), 9)]);
+        assert_eq!(shown(&Choice { first: First::Slowest, limit: 2, ..all.clone() }), [("b".into(), 2), ("a".into(), 5)]);
+        let failures = Choice { statuses: "5xx".parse().ok(), ..all };
+        assert_eq!(shown(&failures), [("a".into(), 5), ("b".into(), 2)]);
+    }
+}

@@ -1,0 +1,52 @@
+//! Proofs that readers are bounded, and that of two streams of one pod the newer one is asked.
+
+use super::*;
+
+fn workload(pod: &str) -> Workload {
+    Workload {
+        namespace: "default".into(),
+        service: "shop".into(),
+        pod: pod.into(),
+        pod_uid: pod.into(),
+        node: String::new(),
+        version: String::new(),
+    }
+}
+
+fn wanted(endpoint: &Endpoint) -> Wanted<'_> {
+    Wanted { namespace: "default", service: "shop", endpoint, pod: None, limit: 10 }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newer_stream_is_asked_and_a_silent_pod_is_named() {
+    let (histories, fleet) = (Histories::default(), Fleet::new(Duration::from_secs(60)));
+    let endpoint = Endpoint::named("GET", "/a").unwrap();
+    let mut old = histories.listen(workload("shop-1"));
+    let mut new = histories.listen(workload("shop-1"));
+    let _silent = histories.listen(workload("shop-2"));
+    let _other = histories.listen(Workload { service: "other".into(), ..workload("other-1") });
+
+    let want = wanted(&endpoint);
+    let answering = async {
+        let ask = new.next().await.unwrap();
+        ask.answer.send(vec![Exchange::default()]).unwrap();
+    };
+    let (gathered, ()) = tokio::join!(histories.gather(&want, &fleet, 0), answering);
+
+    let gathered = gathered.unwrap();
+    assert_eq!((gathered.exchanges.len(), gathered.answered, gathered.missing), (1, vec!["shop-1".into()], vec!["shop-2".into()]));
+    assert!(old.asks.try_recv().is_err());
+    drop(new);
+    assert_eq!(histories.open_streams(&wanted(&endpoint)).len(), 2, "what is left are the old one and the silent one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_beyond_the_limit_are_turned_away_at_once_and_counted() {
+    let (histories, fleet) = (Histories::default(), Fleet::new(Duration::from_secs(60)));
+    let endpoint = Endpoint::named("GET", "/a").unwrap();
+    let _silent = histories.listen(workload("shop-1"));
+    let want = wanted(&endpoint);
+    let readers = futures_util::future::join_all((0..READERS_MAX + 4).map(|_| histories.gather(&want, &fleet, 0))).await;
+    assert_eq!(readers.iter().filter(|reader| matches!(reader, Err(Busy))).count(), 4);
+    assert_eq!((histories.turned_away.so_far(), histories.unanswered.so_far()), (4, READERS_MAX as u64));
+}

@@ -1,0 +1,95 @@
+//! A choice of statuses as people write it: `5xx`, `404`, or several with commas between.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Members of a choice. There are only five classes, and whoever wants more than a few single codes wants their class.
+const MEMBERS_MAX: usize = 8;
+
+/// Which statuses are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statuses(Vec<Member>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Member {
+    /// All of one hundred, by its first digit.
+    Class(u16),
+    /// One alone.
+    Code(u16),
+}
+
+/// Why a text chooses no statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("at most {MEMBERS_MAX} of 1xx to 5xx or single statuses such as 404 are allowed, with commas between")]
+pub struct NoStatuses;
+
+impl Statuses {
+    /// Whether this one is among them.
+    pub fn hold(&self, status: u16) -> bool {
+        self.0.iter().any(|member| match member {
+            Member::Class(class) => status / 100 == *class,
+            Member::Code(code) => status == *code,
+        })
+    }
+}
+
+impl FromStr for Statuses {
+    type Err = NoStatuses;
+
+    fn from_str(text: &str) -> Result<Self, NoStatuses> {
+        let members: Option<Vec<_>> = text.split(',').take(MEMBERS_MAX + 1).map(|member| Member::read(member.trim())).collect();
+        members.filter(|members| members.len() <= MEMBERS_MAX).map(Self).ok_or(NoStatuses)
+    }
+}
+
+impl Member {
+    fn read(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        match bytes {
+            [class @ b'1'..=b'5', b'x' | b'X', b'x' | b'X'] => Some(Self::Class(u16::from(class - b'0'))),
+            // A connection that is tunnelled as it is has the status 0.
+            [b'0'] => Some(Self::Code(0)),
+            [b'1'..=b'9', _, _] if bytes.iter().all(u8::is_ascii_digit) => text.parse().ok().map(Self::Code),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Statuses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, member) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str(",")?;
+            }
+            match member {
+                Member::Class(class) => write!(f, "{class}xx")?,
+                Member::Code(code) => write!(f, "{code}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_and_codes_are_told_apart() {
+        let statuses: Statuses = "5xx, 404".parse().unwrap();
+        assert_eq!([500, 599, 404, 403, 200, 0, 600].map(|status| statuses.hold(status)), [true, true, true, false, false, false, false]);
+        assert_eq!(statuses.to_string(), "5xx,404");
+        assert_eq!(statuses.to_string().parse(), Ok(statuses));
+        assert!("0".parse::<Statuses>().unwrap().hold(0));
+    }
+
+    #[test]
+    fn what_is_no_choice_is_refused_with_what_would_be_one() {
+        for text in ["", "5", "5x", "6xx", "0xx", "xxx", "40", "4044", "+04", "4 4", "5xx,", "ok", "5xx;4xx", "1,2,3"] {
+            assert_eq!(text.parse::<Statuses>(), Err(NoStatuses), "{text:?}");
+        }
+        assert_eq!(["200"; 9].join(",").parse::<Statuses>(), Err(NoStatuses));
+        assert!(["200"; 8].join(",").parse::<Statuses>().is_ok());
+        assert!(NoStatuses.to_string().contains("5xx"));
+    }
+}
