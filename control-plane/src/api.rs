@@ -12,12 +12,14 @@ use crate::plane::ControlPlane;
 
 mod audit;
 mod endpoints;
+mod history;
 mod metrics;
 mod openapi;
 mod pods;
 mod probes;
 pub mod problem;
 mod rules;
+mod tap;
 mod units;
 
 /// Bytes of a command. The longest reason and a thousand pod names fit in many times over.
@@ -27,6 +29,8 @@ const BODY_BYTES_MAX: usize = 512 << 10;
 pub fn routes(plane: Arc<ControlPlane>) -> Router {
     let v1 = Router::new()
         .route("/endpoints", get(endpoints::list))
+        .route("/endpoints/{id}/history", get(history::of_endpoint))
+        .route("/tap", get(tap::events))
         .route("/pods", get(pods::list))
         .route("/audit", get(audit::list))
         .route("/rules", get(rules::list).post(rules::create))

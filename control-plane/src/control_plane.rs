@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Access;
 use crate::clock::now_ms;
 use crate::fleet::Fleet;
+use crate::history::Histories;
 use crate::ingest::counts::StreamCounts;
 use crate::plane::ControlPlane;
 use crate::rules::Rules;
@@ -70,6 +71,8 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
         rules: open_rules(options.data_dir, Arc::clone(&fleet)).await?,
         fleet,
         timeline: Timeline::starting(now_ms()),
+        histories: Histories::default(),
+        taps: Arc::default(),
         stream_counts: StreamCounts::default(),
         stream_address: grpc_address,
         drain: leaving.clone(),

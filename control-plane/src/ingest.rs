@@ -22,7 +22,10 @@ use crate::token::Token;
 
 mod connections;
 pub mod counts;
+mod pages;
 mod stream;
+mod taps;
+mod wishes;
 
 /// Bytes of one message. A report of 1,024 endpoints with 2,048 samples is about half of that.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::fleet::Fleet;
+use crate::history::Histories;
 use crate::ingest::counts::StreamCounts;
 use crate::rules::Rules;
 use crate::snapshot::{PodRow, Snapshot, Window, take};
+use crate::tap::Taps;
 use crate::timeline::Timeline;
 
 /// The control plane's memory.
@@ -20,6 +22,10 @@ pub struct ControlPlane {
     pub timeline: Timeline,
     /// What they should obey, and what was commanded.
     pub rules: Rules,
+    /// The way to what the pods remember.
+    pub histories: Histories,
+    /// What people watch as it happens.
+    pub taps: Arc<Taps>,
     /// What happened on the streams.
     pub stream_counts: StreamCounts,
     /// Where sidecars attach.

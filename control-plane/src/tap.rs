@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mesh::tap::{Dropped, Filter, Seen, Tap};
+use mesh::tap::{Dropped, Filter, Sighting, Tap};
 use mesh::workload::Workload;
 use proto::convert::taps::TAPS_MAX;
 use serde::Serialize;
@@ -77,7 +77,7 @@ pub enum Event {
     /// A pod is not any more.
     Left(Arc<Workload>),
     /// It has seen an exchange.
-    Seen(Arc<Workload>, Box<Seen>),
+    Seen(Arc<Workload>, Box<Sighting>),
 }
 
 /// What a tap has seen and not shown, since it was opened.
@@ -202,7 +202,7 @@ impl OpenTap {
     }
 
     /// A sidecar has seen an exchange. It is shown if the reader wants it, and keeps up. Whether it was asked for.
-    pub fn seen(&self, pod: &Arc<Workload>, seen: Seen, now_s: u64) -> bool {
+    pub fn seen(&self, pod: &Arc<Workload>, seen: Sighting, now_s: u64) -> bool {
         if !self.filter.holds(&seen.endpoint, seen.exchange.status) {
             self.lost(|lost| lost.unasked += 1);
             return false;

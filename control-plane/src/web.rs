@@ -29,6 +29,7 @@ pub mod command;
 pub mod endpoint;
 pub mod events;
 pub mod format;
+pub mod history;
 pub mod judge;
 pub mod moment;
 pub mod order;

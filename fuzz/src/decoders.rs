@@ -3,7 +3,9 @@
 use prost::Message as _;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::{Decoder, Encoder};
+use proto::convert::pages::{Fetch, Page, pages};
 use proto::convert::rules::{desired, desired_rules};
+use proto::convert::taps::{self, Tapped};
 use proto::wire::{self, down, up};
 use sidecar::body::{Body, To};
 use sidecar::head::response::{self, Asked};
@@ -149,11 +151,30 @@ pub(crate) fn frames(input: &[u8]) {
         if let Ok(up) = wire::Up::decode(frame) {
             take_up(up, &mut decoder);
         }
-        if let Ok(wire::Down { message: Some(down::Message::Desired(set)) }) = wire::Down::decode(frame)
-            && let Ok(rules) = desired_rules(set)
-        {
-            assert_eq!(desired_rules(desired(&rules)), Ok(rules));
+        if let Ok(down) = wire::Down::decode(frame) {
+            take_down(down);
         }
+    }
+}
+
+fn take_down(down: wire::Down) {
+    match down.message {
+        Some(down::Message::Desired(set)) => {
+            if let Ok(rules) = desired_rules(set) {
+                assert_eq!(desired_rules(desired(&rules)), Ok(rules));
+            }
+        }
+        Some(down::Message::Fetch(fetch)) => {
+            if let Ok(fetch) = Fetch::try_from(fetch) {
+                assert_eq!(Fetch::try_from(wire::Fetch::from(fetch.clone())), Ok(fetch));
+            }
+        }
+        Some(down::Message::Taps(set)) => {
+            if let Ok(wanted) = taps::taps(set) {
+                assert_eq!(taps::taps(taps::set(wanted.iter())), Ok(wanted));
+            }
+        }
+        _ => {}
     }
 }
 
@@ -174,6 +195,17 @@ fn take_up(up: wire::Up, decoder: &mut Decoder) {
                 }
                 let sent_on = Encoder::default().encode(&report);
                 Decoder::default().decode(sent_on).expect("what was let in once is let in again");
+            }
+        }
+        Some(up::Message::Page(page)) => {
+            if let Ok(page) = Page::try_from(page) {
+                let sent_on = pages(page.id, &page.exchanges).remove(0);
+                assert_eq!(Page::try_from(sent_on).map(|again| again.exchanges.len()), Ok(page.exchanges.len()));
+            }
+        }
+        Some(up::Message::Tapped(tapped)) => {
+            if let Ok(tapped) = Tapped::try_from(tapped) {
+                Tapped::try_from(wire::Tapped::from(tapped)).expect("what was let in once is let in again");
             }
         }
         Some(up::Message::Applied(applied)) => {

@@ -7,5 +7,7 @@ pub mod histogram;
 pub mod report;
 pub mod routes;
 pub mod rule;
+pub mod statuses;
+pub mod tap;
 pub mod trace;
 pub mod workload;

@@ -77,7 +77,10 @@ mod tests {
     #[test]
     fn classes_and_codes_are_told_apart() {
         let statuses: Statuses = "5xx, 404".parse().unwrap();
-        assert_eq!([500, 599, 404, 403, 200, 0, 600].map(|status| statuses.hold(status)), [true, true, true, false, false, false, false]);
+        assert_eq!(
+            [500, 599, 404, 403, 200, 0, 600].map(|status| statuses.hold(status)),
+            [true, true, true, false, false, false, false]
+        );
         assert_eq!(statuses.to_string(), "5xx,404");
         assert_eq!(statuses.to_string().parse(), Ok(statuses));
         assert!("0".parse::<Statuses>().unwrap().hold(0));

@@ -28,7 +28,7 @@ pub struct Filter {
 
 /// An exchange that a tap has seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct Sighting {
     /// Which tap.
     pub tap: u64,
     /// The endpoint.
@@ -53,7 +53,9 @@ pub enum NoFilter {
     #[error("method={0}: it is 1 to {METHOD_BYTES_MAX} letters or digits, such as GET; methods are case-sensitive")]
     Method(String),
     /// The route cannot be one.
-    #[error("route={0}: it begins with / and has at most {ROUTE_BYTES_MAX} bytes, such as /users/{{id}}; * at its end is anything")]
+    #[error(
+        "route={0}: it begins with / and has at most {ROUTE_BYTES_MAX} bytes, such as /users/{{id}}; * at its end is anything"
+    )]
     Route(String),
     /// The statuses cannot be any.
     #[error("status={0}: {1}")]

@@ -3,7 +3,9 @@
 pub mod exchanges;
 pub mod greeting;
 pub mod live;
+pub mod pages;
 pub mod rules;
+pub mod taps;
 
 /// Why a message was not let in. It names the field and the bound, for whoever wrote the peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

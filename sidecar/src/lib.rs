@@ -18,6 +18,7 @@ pub mod rulebook;
 pub mod sidecar;
 pub mod stats;
 pub mod stream;
+pub mod tap;
 pub mod target;
 pub mod timeouts;
 pub mod tunnel;

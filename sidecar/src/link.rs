@@ -13,11 +13,14 @@ use crate::ledger::books::Books;
 use crate::link::dial::ControlPlane;
 use crate::link::meter::LinkMeter;
 use crate::link::session::{Ended, Session};
+use crate::recorder::outlet::Outlet;
 use crate::worker::Workers;
 
 pub mod dial;
 pub mod meter;
+mod pages;
 mod session;
+mod taps;
 mod verdict;
 
 /// The first wait before dialling again; jitter at most doubles it.
@@ -40,6 +43,8 @@ pub struct Link {
     pub books: Books,
     /// Who obeys the rules.
     pub workers: Arc<Workers>,
+    /// Where taps see exchanges.
+    pub outlet: Arc<Outlet>,
     /// Counts what happens here.
     pub meter: Arc<LinkMeter>,
     /// Told once the first set of rules was dealt with.

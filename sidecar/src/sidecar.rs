@@ -153,7 +153,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
         let Identity { workload, epoch } = options.identity;
         let greeting = Greeting { workload, epoch, session: 0, protected: options.protected };
         let workers = Arc::clone(&workers);
-        let link = Link { control_plane, greeting, books, workers, meter, first_rules: Some(first_rules) };
+        let link = Link { control_plane, greeting, books, workers, outlet, meter, first_rules: Some(first_rules) };
         house.tellers.spawn(link.run(house.tellers_leave.clone()));
         drain.run_until_cancelled(wait_for(have_come)).await;
     }

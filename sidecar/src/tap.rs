@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use mesh::endpoint::Endpoint;
-use mesh::tap::{Seen, Tap};
+use mesh::tap::{Sighting, Tap};
 
 use crate::recorder::Finished;
 use crate::recorder::outlet::Pick;
@@ -40,7 +40,7 @@ impl TapPick {
 }
 
 impl Pick for TapPick {
-    type Record = Seen;
+    type Record = Sighting;
 
     fn wants(&self, endpoint: &Endpoint, finished: &Finished<'_>) -> bool {
         if !self.tap.filter.holds(endpoint, finished.status) {
@@ -54,8 +54,8 @@ impl Pick for TapPick {
         has_room
     }
 
-    fn record(&self, endpoint: &Endpoint, finished: &Finished<'_>) -> Seen {
-        Seen { tap: self.tap.id, endpoint: endpoint.clone(), exchange: finished.into() }
+    fn record(&self, endpoint: &Endpoint, finished: &Finished<'_>) -> Sighting {
+        Sighting { tap: self.tap.id, endpoint: endpoint.clone(), exchange: finished.into() }
     }
 }
 

@@ -44,7 +44,7 @@ struct Answer<'a> {
     taken_at: String,
     exchanges: Vec<Row>,
     /// The pods that have answered.
-    pods: Vec<Arc<str>>,
+    pods: Vec<String>,
     /// The pods that have not.
     missing: Vec<String>,
     not_asked: usize,
@@ -63,7 +63,7 @@ pub(crate) struct Row {
     first_byte_ms: Option<f64>,
     bytes_in: u64,
     bytes_out: u64,
-    pod: Arc<str>,
+    pod: String,
     caller: Option<String>,
     trace_id: Option<String>,
     rule: Option<String>,
@@ -106,7 +106,7 @@ pub(super) async fn of_endpoint(
         route: series.endpoint.route(),
         taken_at: instant(now_ms),
         exchanges: choice.of(gathered.exchanges).into_iter().map(Row::from).collect(),
-        pods: gathered.answered,
+        pods: gathered.answered.iter().map(ToString::to_string).collect(),
         missing: gathered.missing,
         not_asked: gathered.not_asked,
     };
@@ -150,7 +150,7 @@ impl From<Remembered> for Row {
             first_byte_ms: exchange.first_byte_us.map(|us| ms(us as f64)),
             bytes_in: exchange.bytes_in,
             bytes_out: exchange.bytes_out,
-            pod,
+            pod: pod.to_string(),
             caller: exchange.caller.map(|caller| caller.to_string()),
             trace_id: exchange.trace.map(|trace| trace.to_string()),
             rule: exchange.rule,

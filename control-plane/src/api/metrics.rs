@@ -41,6 +41,7 @@ fn page(plane: &ControlPlane, now_ms: u64) -> String {
     page.gauge("sitio_rules_in_force", "Rules in force.", rules.in_force().count() as u64);
     page.gauge("sitio_rules_revision", "The newest revision of the rules.", rules.revision);
     page.counter("sitio_audit_entries_total", "Audit entries ever written.", rules.audit_entries);
+    page.gauge("sitio_taps_open", "Taps that are open.", plane.taps.count() as u64);
     page.counter("sitio_frames_total", "Frames taken in from sidecars.", counts.frames.so_far());
     page.discarded(plane);
     service_requests(&mut page, plane);
@@ -88,6 +89,10 @@ impl Page {
             ("stream_over_limit", counts.crowded_out.so_far()),
             ("stream_not_newest", plane.fleet.streams_refused()),
             ("endpoint_over_limit", plane.timeline.folded()),
+            ("history_reader_over_limit", plane.histories.turned_away.so_far()),
+            ("history_unanswered", plane.histories.unanswered.so_far()),
+            ("tap_over_limit", plane.taps.turned_away.so_far()),
+            ("tap_exchange_unasked", plane.taps.unasked.so_far()),
             ("pod_forgotten", plane.fleet.pods_forgotten()),
             ("audit_entry", plane.rules.state().audit_entries.saturating_sub(crate::audit::ENTRIES_MAX)),
         ] {

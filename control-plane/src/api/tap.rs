@@ -66,14 +66,16 @@ pub(super) async fn events(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(wanted) = wanted?;
-    let filter = Filter::read(&wanted.method, &wanted.route, &wanted.status).map_err(|why| Problem::parameter(why.to_string()))?;
+    let filter =
+        Filter::read(&wanted.method, &wanted.route, &wanted.status).map_err(|why| Problem::parameter(why.to_string()))?;
     let per_second_max = rate(wanted.limit_per_s.as_deref())?;
     let scope = Scope { namespace: wanted.namespace, service: wanted.service, pod: wanted.pod };
     check(&scope, &plane)?;
     let reader = match plane.taps.open(scope, filter, per_second_max) {
         Ok(reader) => reader,
         Err(why) => {
-            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-taps", "Too many taps are open", why.to_string());
+            let problem =
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-taps", "Too many taps are open", why.to_string());
             return Ok(([(RETRY_AFTER, "5")], problem).into_response());
         }
     };
@@ -159,19 +161,20 @@ impl Live {
 }
 
 fn told(happened: tap::Event) -> Event {
-    let pod = |workload: &Workload, state| {
-        json!({"namespace": workload.namespace, "service": workload.service, "pod": workload.pod, "state": state})
-    };
+    let pod = |workload: &Workload, state| json!({"namespace": workload.namespace, "service": workload.service, "pod": workload.pod, "state": state});
     match happened {
         tap::Event::Joined(workload) => event("pod", &pod(&workload, "tapped")),
         tap::Event::Left(workload) => event("pod", &pod(&workload, "gone")),
-        tap::Event::Seen(workload, seen) => event("exchange", &Exchange {
-            namespace: &workload.namespace,
-            service: &workload.service,
-            method: seen.endpoint.method().to_owned(),
-            route: seen.endpoint.route().to_owned(),
-            row: Row::from(Remembered { pod: workload.pod.as_str().into(), exchange: seen.exchange }),
-        }),
+        tap::Event::Seen(workload, seen) => event(
+            "exchange",
+            &Exchange {
+                namespace: &workload.namespace,
+                service: &workload.service,
+                method: seen.endpoint.method().to_owned(),
+                route: seen.endpoint.route().to_owned(),
+                row: Row::from(Remembered { pod: workload.pod.as_str().into(), exchange: seen.exchange }),
+            },
+        ),
     }
 }
 

@@ -17,7 +17,7 @@ fn wanted(endpoint: &Endpoint) -> Wanted<'_> {
     Wanted { namespace: "default", service: "shop", endpoint, pod: None, limit: 10 }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_newer_stream_is_asked_and_a_silent_pod_is_named() {
     let (histories, fleet) = (Histories::default(), Fleet::new(Duration::from_secs(60)));
     let endpoint = Endpoint::named("GET", "/a").unwrap();
@@ -34,19 +34,25 @@ async fn the_newer_stream_is_asked_and_a_silent_pod_is_named() {
     let (gathered, ()) = tokio::join!(histories.gather(&want, &fleet, 0), answering);
 
     let gathered = gathered.unwrap();
-    assert_eq!((gathered.exchanges.len(), gathered.answered, gathered.missing), (1, vec!["shop-1".into()], vec!["shop-2".into()]));
+    assert_eq!(
+        (gathered.exchanges.len(), gathered.answered, gathered.missing),
+        (1, vec!["shop-1".into()], vec!["shop-2".into()])
+    );
     assert!(old.asks.try_recv().is_err());
     drop(new);
     assert_eq!(histories.open_streams(&wanted(&endpoint)).len(), 2, "what is left are the old one and the silent one");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn readers_beyond_the_limit_are_turned_away_at_once_and_counted() {
     let (histories, fleet) = (Histories::default(), Fleet::new(Duration::from_secs(60)));
     let endpoint = Endpoint::named("GET", "/a").unwrap();
-    let _silent = histories.listen(workload("shop-1"));
-    let want = wanted(&endpoint);
-    let readers = futures_util::future::join_all((0..READERS_MAX + 4).map(|_| histories.gather(&want, &fleet, 0))).await;
+    let names: Vec<_> = (0..READERS_MAX + 4).map(|at| format!("shop-{at}")).collect();
+    let _silent: Vec<_> = names.iter().map(|name| histories.listen(workload(name))).collect();
+    let wanted: Vec<_> = names.iter().map(|name| Wanted { pod: Some(name), ..wanted(&endpoint) }).collect();
+
+    let readers = futures_util::future::join_all(wanted.iter().map(|wanted| histories.gather(wanted, &fleet, 0))).await;
+
     assert_eq!(readers.iter().filter(|reader| matches!(reader, Err(Busy))).count(), 4);
     assert_eq!((histories.turned_away.so_far(), histories.unanswered.so_far()), (4, READERS_MAX as u64));
 }

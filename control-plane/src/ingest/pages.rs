@@ -88,7 +88,9 @@ mod tests {
         let (one, two) = (waiting.ask(one).unwrap(), waiting.ask(two).unwrap());
         let mut mixed: Vec<_> = pages(one.id, &exchanges(50)).into_iter().chain(pages(two.id, &exchanges(40))).collect();
         mixed.swap(1, 2);
-        mixed.into_iter().for_each(|page| waiting.take(page).unwrap());
+        for page in mixed {
+            waiting.take(page).unwrap();
+        }
         assert_eq!((of_one.try_recv(), of_two.try_recv()), (Ok(exchanges(50)), Ok(exchanges(40))));
     }
 

@@ -10,12 +10,14 @@ use proto::convert::live::Decoder;
 use proto::convert::{Refused, rules};
 use proto::wire::{self, Down, Up, down, up};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use crate::clock::now_ms;
 use crate::fleet::NotAttached;
 use crate::fleet::attachment::Attachment;
 use crate::fleet::tally::Absorbed;
+use crate::ingest::wishes::Wishes;
 use crate::plane::ControlPlane;
 use crate::rules::state::RulesState;
 
@@ -98,21 +100,22 @@ impl Stream {
         let rules = Arc::clone(&changes.borrow_and_update());
         self.tell(down::Message::Welcome(welcome(&rules))).await?;
         self.tell_rules(attachment, &rules).await?;
+        let mut wishes = Wishes::of(attachment.workload(), &self.plane);
         let drain = self.plane.drain.clone();
         loop {
             tokio::select! {
-                heard = self.up.message() => if let Next::End = self.hear(attachment, heard)? { return Ok(()) },
+                heard = self.up.message() => if let Next::End = self.hear(attachment, &mut wishes, heard)? { return Ok(()) },
                 _ = changes.changed() => {
                     let rules = Arc::clone(&changes.borrow_and_update());
                     self.tell_rules(attachment, &rules).await?;
                 }
-                () = attachment.fenced() => return Err(Status::aborted("a newer stream of this pod has taken over")),
-                () = drain.cancelled() => return Err(draining()),
+                wish = wishes.next() => self.tell(wish).await?,
+                why = over(attachment, &drain) => return Err(why),
             }
         }
     }
 
-    fn hear(&mut self, attachment: &Attachment, heard: Result<Option<Up>, Status>) -> Result<Next, Status> {
+    fn hear(&mut self, attachment: &Attachment, wishes: &mut Wishes, heard: Result<Option<Up>, Status>) -> Result<Next, Status> {
         let heard = match heard {
             Ok(Some(heard)) => heard,
             Ok(None) => return Ok(Next::End),
@@ -139,7 +142,16 @@ impl Stream {
             Some(up::Message::Hello(_)) => {
                 Err(self.refuse(&Refused::Senseless { field: "hello", why: "it was said already on this stream".into() }))
             }
-            Some(up::Message::Window(_) | up::Message::Page(_)) | None => {
+            Some(up::Message::Page(page)) => {
+                wishes.take_page(page).map_err(|why| self.refuse(&why))?;
+                Ok(Next::Listen)
+            }
+            Some(up::Message::Tapped(tapped)) => {
+                let taken = wishes.take_tapped(tapped, now_ms() / 1000, &self.plane.taps);
+                taken.map_err(|why| self.refuse(&why))?;
+                Ok(Next::Listen)
+            }
+            Some(up::Message::Window(_)) | None => {
                 self.plane.stream_counts.frames_unread.up();
                 Ok(Next::Listen)
             }
@@ -185,6 +197,14 @@ impl Stream {
     fn refuse(&self, why: &dyn std::error::Error) -> Status {
         self.plane.stream_counts.frames_refused.up();
         Status::invalid_argument(why.to_string())
+    }
+}
+
+/// Returns when the stream has to end, with the reason.
+async fn over(attachment: &Attachment, drain: &CancellationToken) -> Status {
+    tokio::select! {
+        () = attachment.fenced() => Status::aborted("a newer stream of this pod has taken over"),
+        () = drain.cancelled() => draining(),
     }
 }
 

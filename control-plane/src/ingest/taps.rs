@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mesh::tap::Tap;
 use mesh::workload::Workload;
 use proto::convert::Refused;
 use proto::convert::taps::{Tapped, set};
@@ -12,7 +13,8 @@ use crate::tap::{self, OpenTap};
 /// The taps that one sidecar was told of.
 pub(super) struct Taps {
     pod: Arc<Workload>,
-    told: Vec<Arc<OpenTap>>,
+    /// The taps and, word for word, what it was told of each: an order that changes begins to count anew.
+    told: Vec<(Arc<OpenTap>, Tap)>,
     /// The newest of all taps that were looked at. Numbers up to it may still come after their tap has ended.
     newest: u64,
 }
@@ -25,7 +27,7 @@ impl Taps {
     /// What the sidecar has to be told, if these taps are others for it than before.
     pub(super) fn change(&mut self, open: &[Arc<OpenTap>]) -> Option<wire::Taps> {
         let before = self.told.len();
-        self.told.retain(|told| {
+        self.told.retain(|(told, _)| {
             let stays = open.iter().any(|tap| tap.id == told.id);
             if !stays {
                 told.leave(&self.pod);
@@ -34,14 +36,13 @@ impl Taps {
         });
         let has_ended = self.told.len() != before;
         let new = open.iter().filter(|tap| tap.id > self.newest && tap.concerns(&self.pod));
-        let joined: Vec<_> = new.filter(|tap| tap.join(&self.pod)).cloned().collect();
+        let joined: Vec<_> = new.filter(|tap| tap.join(&self.pod)).map(|tap| (Arc::clone(tap), tap.order())).collect();
         self.newest = open.iter().map(|tap| tap.id).fold(self.newest, u64::max);
         if !has_ended && joined.is_empty() {
             return None;
         }
         self.told.extend(joined);
-        let orders: Vec<_> = self.told.iter().map(|tap| tap.order()).collect();
-        Some(set(orders.iter()))
+        Some(set(self.told.iter().map(|(_, order)| order)))
     }
 
     /// Passes on what the sidecar has seen. What comes for a tap that has just ended is late, which is no offence.
@@ -59,7 +60,7 @@ impl Taps {
                 tap.dropped(dropped);
             }
         }
-        for tap in self.told.iter().filter(|tap| tap.is_stalled()) {
+        for (tap, _) in self.told.iter().filter(|(tap, _)| tap.is_stalled()) {
             tap.close();
             all.end(tap.id);
         }
@@ -67,7 +68,7 @@ impl Taps {
     }
 
     fn told(&self, id: u64) -> Result<Option<&Arc<OpenTap>>, Refused> {
-        let told = self.told.iter().find(|tap| tap.id == id);
+        let told = self.told.iter().map(|(tap, _)| tap).find(|tap| tap.id == id);
         if told.is_none() && (id == 0 || id > self.newest) {
             return Err(Refused::Senseless { field: "tapped.tap", why: format!("there is no tap {id}") });
         }
@@ -77,6 +78,6 @@ impl Taps {
 
 impl Drop for Taps {
     fn drop(&mut self) {
-        self.told.iter().for_each(|tap| tap.leave(&self.pod));
+        self.told.iter().for_each(|(tap, _)| tap.leave(&self.pod));
     }
 }

@@ -16,9 +16,9 @@ fn pod(name: &str) -> Arc<Workload> {
     })
 }
 
-fn seen(tap: &OpenTap, status: u16) -> Seen {
+fn seen(tap: &OpenTap, status: u16) -> Sighting {
     let endpoint = Endpoint::named("GET", "/a").unwrap();
-    Seen { tap: tap.id, endpoint, exchange: Exchange { status, ..Exchange::default() } }
+    Sighting { tap: tap.id, endpoint, exchange: Exchange { status, ..Exchange::default() } }
 }
 
 fn open(taps: &Arc<Taps>, status: &str, per_second_max: u32) -> Reader {
@@ -60,7 +60,7 @@ fn the_rate_holds_for_all_pods_together_and_each_is_given_its_share() {
     let joined = pods.iter().filter(|pod| reader.tap.join(pod)).count();
     assert_eq!((joined, reader.tap.losses().pods, reader.tap.order().per_second_max), (256, 44, 2));
     while reader.events.try_recv().is_ok() {}
-    pods.iter().for_each(|pod| drop(reader.tap.seen(pod, seen(&reader.tap, 200), 7)));
+    assert!(pods.iter().all(|pod| reader.tap.seen(pod, seen(&reader.tap, 200), 7)));
     assert_eq!(std::iter::from_fn(|| reader.events.try_recv().ok()).count(), 80);
     assert_eq!(reader.tap.losses().rate, 220);
     pods[..255].iter().for_each(|pod| reader.tap.leave(pod));

@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, State};
 use crate::snapshot::{EndpointRow, ServingState, Snapshot, Switch};
 use crate::web::Web;
 use crate::web::format::{self, Quantity};
+use crate::web::history::{History, HistoryQuery, Show};
 use crate::web::judge::ratio;
 use crate::web::page::{Page, Problem, Shell};
 use crate::web::progress::Progress;
@@ -37,6 +38,7 @@ pub struct EndpointPage {
     responses: Vec<Response>,
     pods: Vec<Pod>,
     progress: Option<Progress>,
+    history: History,
 }
 
 /// How often a status was answered.
@@ -62,12 +64,14 @@ struct Pod {
 pub async fn endpoint(
     Path(id): Path<String>,
     Query(query): Query<ViewQuery>,
+    Query(shown): Query<HistoryQuery>,
     State(web): State<Arc<Web>>,
 ) -> Result<Page<EndpointPage>, Box<Problem>> {
     let span = View::from(query).window;
     let snapshot = web.snapshot(span);
     let row = find(&snapshot, &id)?;
-    Ok(Page(EndpointPage::of(row, &snapshot, span)))
+    let history = History::of(&web, row, Show::of(&shown)).await;
+    Ok(Page(EndpointPage::of(row, &snapshot, span, history)))
 }
 
 /// The endpoint of that id, or the page that says there is none.
@@ -77,7 +81,7 @@ pub fn find<'a>(snapshot: &'a Snapshot, id: &str) -> Result<&'a EndpointRow, Box
 }
 
 impl EndpointPage {
-    fn of(endpoint: &EndpointRow, snapshot: &Snapshot, span: Span) -> Self {
+    fn of(endpoint: &EndpointRow, snapshot: &Snapshot, span: Span, history: History) -> Self {
         let (now, now_ms) = (&endpoint.now, snapshot.taken_ms);
         let progress = match &endpoint.switch {
             Switch::Off(status) | Switch::TurningOff(status) => Some(Progress::of(status, now_ms)),
@@ -103,6 +107,7 @@ impl EndpointPage {
             responses: responses(endpoint),
             pods: endpoint.pods.iter().map(|serving| Pod::of(&serving.pod, serving.state)).collect(),
             progress,
+            history,
         }
     }
 }
@@ -125,7 +130,7 @@ fn responses(endpoint: &EndpointRow) -> Vec<Response> {
 }
 
 /// What a status says, as IANA registers it.
-fn meaning(status: u16) -> &'static str {
+pub(super) fn meaning(status: u16) -> &'static str {
     match status {
         mesh::golden::CLIENT_GONE => "Client Gone",
         _ => axum::http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or(""),

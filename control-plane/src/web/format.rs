@@ -155,6 +155,11 @@ pub fn clock(unix_ms: u64) -> String {
     timestamp(unix_ms).strftime("%H:%M:%S").to_string()
 }
 
+/// The time of day to the millisecond, UTC: `14:07:41.126`.
+pub fn clock_ms(unix_ms: u64) -> String {
+    timestamp(unix_ms).strftime("%H:%M:%S%.3f").to_string()
+}
+
 /// The day, UTC: `20 November 2026`.
 pub fn day(unix_ms: u64) -> String {
     timestamp(unix_ms).strftime("%-d %B %Y").to_string()

@@ -130,19 +130,17 @@ impl History {
 
 /// Which pods are not in it.
 fn gaps(gathered: &Gathered) -> String {
-    let mut gaps = String::new();
-    if !gathered.missing.is_empty() {
-        let named = gathered.missing.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
-        gaps = match gathered.missing.len().saturating_sub(NAMED_MAX) {
-            0 => format!("Without {named}: no answer within a second."),
-            more => format!("Without {named} and {more} more: no answer within a second."),
-        };
-    }
-    if gathered.not_asked > 0 {
+    let named = gathered.missing.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let missing = match gathered.missing.len().saturating_sub(NAMED_MAX) {
+        _ if named.is_empty() => None,
+        0 => Some(format!("Without {named}: no answer within a second.")),
+        more => Some(format!("Without {named} and {more} more: no answer within a second.")),
+    };
+    let not_asked = (gathered.not_asked > 0).then(|| {
         let pods = format::plural(gathered.not_asked, "pod was", "pods were");
-        gaps = format!("{gaps} {pods} not asked, because there are too many.").trim_start().to_owned();
-    }
-    gaps
+        format!("{pods} not asked, because there are too many.")
+    });
+    missing.into_iter().chain(not_asked).collect::<Vec<_>>().join(" ")
 }
 
 impl From<Remembered> for Row {

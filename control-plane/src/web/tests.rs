@@ -10,6 +10,7 @@ use tower::Service;
 
 use super::*;
 use crate::fleet::Fleet;
+use crate::history::Histories;
 use crate::ingest::counts::StreamCounts;
 use crate::rules::Rules;
 use crate::store::redb::RedbStore;
@@ -24,6 +25,8 @@ fn empty() -> (Router, CancellationToken, tempfile::TempDir) {
         rules: Rules::open(Box::new(RedbStore::open(folder.path()).unwrap()), Arc::clone(&fleet), 0).unwrap(),
         fleet,
         timeline: Timeline::starting(0),
+        histories: Histories::default(),
+        taps: Arc::default(),
         stream_counts: StreamCounts::default(),
         stream_address: "0.0.0.0:8091".parse().unwrap(),
         drain: drain.clone(),

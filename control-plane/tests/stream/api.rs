@@ -32,6 +32,9 @@ async fn every_failure_is_a_problem_document() {
         (client.get(url("/api/v1/endpoints?window=2h")), 400),
         (client.get(url("/api/v1/endpoints?windw=5m")), 400),
         (client.get(url("/api/v1/audit?limit=-1")), 400),
+        (client.get(url("/api/v1/endpoints/e0/history")), 404),
+        (client.get(url("/api/v1/tap?status=bad")), 400),
+        (client.get(url("/api/v1/tap?service=nobody")), 404),
         (client.post(url("/api/v1/rules")).body("{}"), 415),
         (client.post(url("/api/v1/rules")).header("content-type", "application/json").body("{"), 400),
         (client.post(url("/api/v1/rules")).header("content-type", "application/json").body(vec![b' '; 1 << 20]), 413),
@@ -61,7 +64,7 @@ async fn the_description_describes_what_is_there() {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
 
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 10, "one for each route");
+    assert_eq!(paths.len(), 12, "one for each route");
     for (path, operations) in paths {
         for method in &methods {
             let url = format!("http://{}{}", stage.http, path.replace("{id}", "r1"));

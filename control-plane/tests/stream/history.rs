@@ -10,6 +10,9 @@ use tonic::Code;
 
 use crate::harness::{Sidecar, Stage, hits};
 
+/// What a sidecar says instead of an answer to this fetch.
+type Lie = Box<dyn Fn(u64) -> Vec<wire::Page>>;
+
 async fn fetched(sidecar: &mut Sidecar) -> wire::Fetch {
     loop {
         if let down::Message::Fetch(fetch) = sidecar.hear().await.expect("the stream is open").expect("the stream is open") {
@@ -82,11 +85,12 @@ async fn a_silent_pod_is_named_and_its_late_answer_is_no_offence() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::start(folder.path());
     let (mut one, mut two, path) = two_pods(&stage).await;
+    let one_of = [exchange(1, 200, 1)];
 
-    let (history, ()) = tokio::join!(stage.get(&path), answer(&mut one, &[exchange(1, 200, 1)]));
+    let (history, ()) = tokio::join!(stage.get(&path), answer(&mut one, &one_of));
     assert_eq!((started(&history), &history["missing"]), (vec![1], &json!(["shop-2"])));
     let page = format!("http://{}/endpoints/{}", stage.http, path.split('/').nth(4).unwrap());
-    let (page, ()) = tokio::join!(reqwest::get(page), answer(&mut one, &[exchange(1, 200, 1)]));
+    let (page, ()) = tokio::join!(reqwest::get(page), answer(&mut one, &one_of));
     let page = page.unwrap().text().await.unwrap();
     assert!(page.contains("Without shop-2: no answer within a second."), "{page}");
 
@@ -102,9 +106,9 @@ async fn a_page_that_lies_ends_its_own_stream_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::start(folder.path());
     let (mut good, two, path) = two_pods(&stage).await;
+    let one_of = [exchange(1, 200, 1)];
     drop(two);
     let last = |id, samples| wire::Page { id, samples, last: true };
-    type Lie = Box<dyn Fn(u64) -> Vec<wire::Page>>;
     let many = vec![wire::Sample::default(); 33];
     let broken = wire::Sample { path: "/\u{1b}[2J".into(), ..wire::Sample::default() };
     let lies: [(Lie, &str); 4] = [
@@ -131,7 +135,7 @@ async fn a_page_that_lies_ends_its_own_stream_and_no_other() {
             assert_eq!(status.code(), Code::InvalidArgument, "{status}");
             assert!(status.message().contains(words), "{status} instead of {words}");
         };
-        let (history, (), ()) = tokio::join!(stage.get(&path), answer(&mut good, &[exchange(1, 200, 1)]), lying);
+        let (history, (), ()) = tokio::join!(stage.get(&path), answer(&mut good, &one_of), lying);
 
         assert_eq!(started(&history), [1], "what is good is shown");
         assert!(history["missing"].as_array().unwrap().contains(&json!(name)), "{history}");

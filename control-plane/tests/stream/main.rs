@@ -4,5 +4,7 @@
 mod api;
 mod counting;
 mod harness;
+mod history;
 mod hostile;
 mod rules;
+mod tap;

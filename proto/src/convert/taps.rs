@@ -1,7 +1,7 @@
 //! Taps on the wire: the whole set of them down, what was seen and what was dropped up.
 
 use mesh::endpoint::Endpoint;
-use mesh::tap::{Dropped, Filter, Seen, Tap};
+use mesh::tap::{Dropped, Filter, Sighting, Tap};
 
 use crate::convert::exchanges::{exchange, sample};
 use crate::convert::{Refused, bounded};
@@ -17,7 +17,7 @@ pub const SEEN_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tapped {
     /// What was seen.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<Sighting>,
     /// What was dropped, by tap.
     pub dropped: Vec<(u64, Dropped)>,
 }
@@ -46,17 +46,14 @@ pub fn taps(set: wire::Taps) -> Result<Vec<Tap>, Refused> {
 
 impl From<Tapped> for wire::Tapped {
     fn from(tapped: Tapped) -> Self {
-        let seen = |seen: Seen| wire::Seen {
+        let seen = |seen: Sighting| wire::Seen {
             tap: seen.tap,
             method: seen.endpoint.method().to_owned(),
             route: seen.endpoint.route().to_owned(),
             sample: Some(sample(&seen.exchange)),
         };
-        let dropped = |(tap, dropped): (u64, Dropped)| wire::Dropped {
-            tap,
-            over_rate: dropped.over_rate,
-            over_queue: dropped.over_queue,
-        };
+        let dropped =
+            |(tap, dropped): (u64, Dropped)| wire::Dropped { tap, over_rate: dropped.over_rate, over_queue: dropped.over_queue };
         Self { seen: tapped.seen.into_iter().map(seen).collect(), dropped: tapped.dropped.into_iter().map(dropped).collect() }
     }
 }
@@ -69,11 +66,10 @@ impl TryFrom<wire::Tapped> for Tapped {
             let endpoint = Endpoint::named(&seen.method, &seen.route);
             let endpoint = endpoint.map_err(|why| Refused::Senseless { field: "tapped.seen", why: why.to_string() })?;
             let sample = seen.sample.ok_or(Refused::Missing("tapped.seen.sample"))?;
-            Ok(Seen { tap: seen.tap, endpoint, exchange: exchange(sample)? })
+            Ok(Sighting { tap: seen.tap, endpoint, exchange: exchange(sample)? })
         };
-        let dropped = |dropped: wire::Dropped| {
-            (dropped.tap, Dropped { over_rate: dropped.over_rate, over_queue: dropped.over_queue })
-        };
+        let dropped =
+            |dropped: wire::Dropped| (dropped.tap, Dropped { over_rate: dropped.over_rate, over_queue: dropped.over_queue });
         Ok(Self {
             seen: bounded("tapped.seen", tapped.seen, SEEN_MAX)?.into_iter().map(seen).collect::<Result<_, _>>()?,
             dropped: bounded("tapped.dropped", tapped.dropped, 2 * TAPS_MAX)?.into_iter().map(dropped).collect(),
@@ -102,7 +98,7 @@ mod tests {
         let endpoint = Endpoint::named("GET", "/a").unwrap();
         let exchange = Exchange { status: 503, path: "/a".into(), started_ms: 5, ..Exchange::default() };
         let sent = Tapped {
-            seen: vec![Seen { tap: 7, endpoint, exchange }],
+            seen: vec![Sighting { tap: 7, endpoint, exchange }],
             dropped: vec![(7, Dropped { over_rate: 3, over_queue: 1 })],
         };
         assert_eq!(Tapped::try_from(wire::Tapped::from(sent.clone())), Ok(sent));

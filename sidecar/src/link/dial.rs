@@ -24,7 +24,7 @@ const PING: Duration = Duration::from_secs(4);
 
 /// Frames that wait to be sent: the one that is being written and one more. What does not fit is not queued,
 /// because the next report covers it.
-const UP_FRAMES_MAX: usize = 2;
+pub(super) const UP_FRAMES_MAX: usize = 2;
 
 /// Bytes of a token.
 const TOKEN_BYTES_MAX: u64 = 16 * 1024;

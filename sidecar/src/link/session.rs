@@ -12,7 +12,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use crate::link::dial::{Attached, refused};
+use crate::link::dial::{Attached, UP_FRAMES_MAX, refused};
+use crate::link::pages::Pages;
+use crate::link::taps::Taps;
 use crate::link::{Link, verdict};
 
 /// Time between two reports if the control plane names none.
@@ -34,6 +36,8 @@ pub(super) struct Session {
     pace: Interval,
     /// The newest receipt that is not sent yet. It tells all that an older one would.
     receipt: Option<wire::Up>,
+    pages: Pages,
+    taps: Taps,
     samples_per_live: u32,
 }
 
@@ -57,6 +61,8 @@ impl Session {
             coverage: Coverage::Snapshot,
             pace,
             receipt: None,
+            pages: Pages::default(),
+            taps: Taps::new(),
             samples_per_live: welcome.samples_per_live,
         }
     }
@@ -67,7 +73,7 @@ impl Session {
             tokio::select! {
                 heard = self.down.message() => if let Some(why) = self.heed(heard, link).await { return Ended::Lost(why) },
                 _ = self.pace.tick() => self.report(link).await,
-                () = room(&self.up), if self.receipt.is_some() => self.send_receipt(),
+                () = words(&self.up, self.receipt.is_some(), &self.pages, &mut self.taps) => self.say(),
                 () = drain.cancelled() => return self.farewell(link).await,
             }
         }
@@ -88,8 +94,10 @@ impl Session {
             }
             wire::down::Message::Resync(_) => self.coverage = Coverage::Snapshot,
             wire::down::Message::Drain(drain) => return Some(format!("the control plane sent us away: {}", drain.why)),
-            // Windows and history pages are not spoken of by this version, and a second welcome changes nothing.
-            wire::down::Message::Welcome(_) | wire::down::Message::Acked(_) | wire::down::Message::Fetch(_) => {}
+            wire::down::Message::Fetch(fetch) => self.pages.look_up(fetch, &link.books).await,
+            wire::down::Message::Taps(taps) => self.taps.obey(taps, &link.outlet),
+            // Windows are not spoken of by this version, and a second welcome changes nothing.
+            wire::down::Message::Welcome(_) | wire::down::Message::Acked(_) => {}
         }
         None
     }
@@ -121,9 +129,11 @@ impl Session {
         }
     }
 
-    fn send_receipt(&mut self) {
-        if let Some(receipt) = self.receipt.take() {
-            let _ = self.up.try_send(receipt);
+    /// Says what is most urgent besides the reports.
+    fn say(&mut self) {
+        let words = self.receipt.take().or_else(|| self.pages.next()).or_else(|| self.taps.next());
+        if let Some(words) = words {
+            let _ = self.up.try_send(words);
         }
     }
 
@@ -156,6 +166,20 @@ impl Session {
             tracing::debug!("the control plane did not close the stream within {FAREWELL_MAX:?} of our goodbye");
         }
         Ended::Drained
+    }
+}
+
+/// Waits until there is something to say besides the reports, and room for it. A receipt takes any room there is;
+/// what is only for people to look at leaves room for a report, so that no tap can hold up the numbers.
+async fn words(up: &mpsc::Sender<wire::Up>, has_receipt: bool, pages: &Pages, taps: &mut Taps) {
+    if has_receipt {
+        return room(up).await;
+    }
+    if pages.is_empty() {
+        taps.see().await;
+    }
+    if up.reserve_many(UP_FRAMES_MAX).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use mesh::tap::{Dropped, Seen, Tap};
+use mesh::tap::{Dropped, Sighting, Tap};
 use proto::convert::taps::{SEEN_MAX, Tapped, taps};
 use proto::wire;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -30,7 +30,7 @@ pub(super) struct Taps {
 /// One tap.
 struct On {
     tap: Tap,
-    reading: Reading<Seen>,
+    reading: Reading<Sighting>,
     over_rate: Arc<AtomicU64>,
     told: Dropped,
 }
@@ -69,9 +69,9 @@ impl Taps {
         }
         while self.is_empty() {
             self.looks.tick().await;
+            let share = SEEN_MAX / self.on.len();
             for on in &mut self.on {
-                let room = SEEN_MAX.saturating_sub(self.frame.seen.len());
-                on.reading.take(room, &mut self.frame.seen);
+                on.reading.take(share, &mut self.frame.seen);
                 self.frame.dropped.extend(on.dropped().map(|dropped| (on.tap.id, dropped)));
             }
         }
@@ -102,8 +102,7 @@ impl On {
     /// What was dropped since it was told of last.
     fn dropped(&mut self) -> Option<Dropped> {
         let now = Dropped { over_rate: self.over_rate.load(Relaxed), over_queue: self.reading.missed() };
-        let since =
-            Dropped { over_rate: now.over_rate - self.told.over_rate, over_queue: now.over_queue - self.told.over_queue };
+        let since = Dropped { over_rate: now.over_rate - self.told.over_rate, over_queue: now.over_queue - self.told.over_queue };
         self.told = now;
         (!since.is_nothing()).then_some(since)
     }

@@ -172,6 +172,68 @@ fn put_off(metrics: &str) -> bool {
 }
 
 #[tokio::test]
+async fn what_is_fetched_is_answered_up_to_this_moment_and_nonsense_by_an_empty_page() {
+    let mut mesh = Mesh::start().await;
+    let world = world(&mesh).await;
+    let mut stream = mesh.welcomed().await;
+    for _ in 0..40 {
+        assert_eq!(world.get("/a?b=c").await.status, 200);
+    }
+    let fetch =
+        |id, route: &str, limit| down::Message::Fetch(wire::Fetch { id, method: "GET".into(), route: route.into(), limit });
+    stream.say(fetch(1, "/a", 100)).await;
+    stream.say(fetch(2, "no route", 100)).await;
+    stream.say(fetch(3, "/a", 3)).await;
+
+    let mut exchanges = Vec::new();
+    while exchanges.is_empty() || exchanges.len() % 32 == 0 {
+        exchanges.extend(stream.page(1).await.exchanges);
+    }
+    assert!(exchanges.len() > 8 && exchanges[0].path == "/a" && exchanges[0].caller.is_some(), "{exchanges:?}");
+    assert!(exchanges.is_sorted_by_key(|exchange| std::cmp::Reverse(exchange.started_ms)), "the newest come first");
+    assert_eq!(stream.page(2).await.exchanges, []);
+    assert_eq!(stream.page(3).await.exchanges, exchanges[..3]);
+    world.left().await;
+}
+
+#[tokio::test]
+async fn a_tap_is_put_on_and_off_and_tells_what_it_sees() {
+    let mut mesh = Mesh::start().await;
+    let world = world(&mesh).await;
+    let mut stream = mesh.welcomed().await;
+    let tap = |status: &str| wire::Tap { id: 7, status: status.into(), per_second: 2, ..wire::Tap::default() };
+    stream.say(down::Message::Taps(wire::Taps { taps: vec![tap("4xx")] })).await;
+    // An answer to this fetch means that the taps before it are on.
+    stream.say(down::Message::Fetch(wire::Fetch { id: 1, ..wire::Fetch::default() })).await;
+    stream.page(1).await;
+    for status in [200, 404, 500, 410, 418] {
+        world.get(&format!("/status/{status}")).await;
+    }
+
+    let (mut seen, mut over_rate) = (Vec::new(), 0);
+    while seen.len() as u64 + over_rate < 3 {
+        let tapped = stream.tapped().await;
+        seen.extend(tapped.seen.into_iter().map(|sighting| (sighting.tap, sighting.exchange.status)));
+        over_rate += tapped.dropped.iter().map(|(_, dropped)| dropped.over_rate).sum::<u64>();
+    }
+    assert_eq!(seen[..2], [(7, 404), (7, 410)]);
+
+    // What makes no sense is no tap, and the stream goes on.
+    stream.say(down::Message::Taps(wire::Taps { taps: vec![tap("bad")] })).await;
+    stream.say(down::Message::Fetch(wire::Fetch { id: 2, ..wire::Fetch::default() })).await;
+    stream.page(2).await;
+    world.get("/status/404").await;
+    let mut sums = Sums::default();
+    while sums.of("/status/{id}") < 1 {
+        let report = stream.report().await;
+        sums.add(&report);
+    }
+    stream.say(down::Message::Fetch(wire::Fetch { id: 3, ..wire::Fetch::default() })).await;
+    stream.page(3).await; // And nothing that a tap would tell before it.
+    world.left().await;
+}
+
+#[tokio::test]
 async fn a_token_file_is_read_again_at_each_dial() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "first\n").unwrap();

@@ -7,7 +7,9 @@ use mesh::report::Report;
 use mesh::rule::{Action, DesiredRules, Receipt, Rule, Selector};
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Decoder;
+use proto::convert::pages::Page;
 use proto::convert::rules::desired;
+use proto::convert::taps::Tapped;
 use proto::wire::{self, down, mesh_server, up};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -115,6 +117,31 @@ impl Stream {
         loop {
             if let up::Message::Live(live) = self.hear().await.expect("the stream ended before a report") {
                 return self.decoder.decode(live).unwrap();
+            }
+        }
+    }
+
+    /// The next page, which answers this fetch. Reports before it are taken off the stream.
+    pub(crate) async fn page(&mut self, id: u64) -> Page {
+        loop {
+            match self.hear().await.expect("the stream ended before a page") {
+                up::Message::Page(page) => {
+                    assert_eq!(page.id, id);
+                    return page.try_into().unwrap();
+                }
+                up::Message::Live(live) => drop(self.decoder.decode(live).unwrap()),
+                other => panic!("{other:?} instead of a page"),
+            }
+        }
+    }
+
+    /// What taps have told next. Reports before it are taken off the stream.
+    pub(crate) async fn tapped(&mut self) -> Tapped {
+        loop {
+            match self.hear().await.expect("the stream ended before a tap told anything") {
+                up::Message::Tapped(tapped) => return tapped.try_into().unwrap(),
+                up::Message::Live(live) => drop(self.decoder.decode(live).unwrap()),
+                other => panic!("{other:?} instead of what a tap tells"),
             }
         }
     }
