@@ -8,6 +8,7 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches, Parser};
 
+use crate::control_plane::STREAMS_PER_ADDRESS_MAX;
 use crate::token::Token;
 
 /// Adds up what the sidecars of a mesh saw, shows it on a dashboard, and sends rules back.
@@ -32,6 +33,16 @@ pub struct Config {
     /// How long a pod that is gone is remembered, such as 30m or 1h.
     #[arg(long, env = "SITIO_FORGET_PODS_AFTER", value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
     pub forget_pods_after: Duration,
+    /// Streams that one address may hold at a time: more than the sidecars of one node, or behind one proxy.
+    #[arg(long, env = "SITIO_STREAMS_PER_ADDRESS_MAX", value_name = "COUNT", default_value_t = STREAMS_PER_ADDRESS_MAX, value_parser = at_least_one)]
+    pub streams_per_address_max: usize,
+}
+
+fn at_least_one(count: &str) -> Result<usize, String> {
+    match count.parse() {
+        Ok(0) | Err(_) => Err("it must be a whole number of at least 1".to_owned()),
+        Ok(count) => Ok(count),
+    }
 }
 
 /// A configuration that makes sense, and what was strange about it.

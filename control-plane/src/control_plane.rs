@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use socket2::SockRef;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +14,7 @@ use crate::access::Access;
 use crate::clock::now_ms;
 use crate::fleet::Fleet;
 use crate::history::Histories;
+use crate::ingest::Admission;
 use crate::ingest::counts::StreamCounts;
 use crate::plane::ControlPlane;
 use crate::rules::Rules;
@@ -23,6 +25,14 @@ use crate::{api, http, ingest, web};
 
 /// Pods that are gone are remembered for so long, unless somebody says otherwise.
 pub const FORGET_PODS_AFTER: Duration = Duration::from_secs(3600);
+
+/// Streams that one address may hold, unless somebody says otherwise. Sidecars share an address on a node's own network,
+/// which has 110 pods or a few more, and behind a proxy; one address must not fill the room of all others.
+pub const STREAMS_PER_ADDRESS_MAX: usize = 1024;
+
+/// Connections that may wait in the kernel until they are accepted, as many as it grants: a whole fleet comes back at
+/// once, and whoever finds no room asks again only after a second.
+const BACKLOG: i32 = 16_384;
 
 /// How often the fleet is looked through for pods to forget.
 const FORGET_EVERY: Duration = Duration::from_secs(10);
@@ -39,12 +49,19 @@ pub struct Options {
     pub token: Option<Token>,
     /// How long a pod that is gone is remembered.
     pub forget_pods_after: Duration,
+    /// Streams that one address may hold at a time.
+    pub streams_per_address_max: usize,
 }
 
 impl Options {
     /// Open to this machine, with its data in this folder.
     pub fn in_folder(data_dir: impl Into<PathBuf>) -> Self {
-        Self { data_dir: data_dir.into(), token: None, forget_pods_after: FORGET_PODS_AFTER }
+        Self {
+            data_dir: data_dir.into(),
+            token: None,
+            forget_pods_after: FORGET_PODS_AFTER,
+            streams_per_address_max: STREAMS_PER_ADDRESS_MAX,
+        }
     }
 }
 
@@ -81,7 +98,8 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
 
     let mut parts = JoinSet::new();
     parts.spawn(serve_http(Arc::clone(&plane), http, options.token.clone()));
-    parts.spawn(ingest::run(Arc::clone(&plane), grpc, options.token));
+    let admission = Admission { token: options.token, streams_per_address_max: options.streams_per_address_max };
+    parts.spawn(ingest::run(Arc::clone(&plane), grpc, admission));
     parts.spawn(end_rules(Arc::clone(&plane)));
     parts.spawn(forget_pods(plane));
     // All parts run until drained; one that ends before takes the others with it.
@@ -108,6 +126,8 @@ fn flatten(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow:
 }
 
 fn listen(listener: TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
+    // Whoever bound it left it a queue of 128.
+    SockRef::from(&listener).listen(BACKLOG).context("lengthen a listener's queue")?;
     listener.set_nonblocking(true).context("take a listener over")?;
     tokio::net::TcpListener::from_std(listener).context("take a listener over")
 }

@@ -1,8 +1,8 @@
 //! Remembers every pod that was heard from: who it is, whether it still reports, and what it has confirmed.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::{DashMap, Entry};
@@ -30,6 +30,8 @@ pub struct Fleet {
     pods: DashMap<String, Arc<Pod>>,
     /// Namespace and service of every pod there ever was.
     services: DashMap<(String, String), ()>,
+    /// All pods by name, until one comes or goes: sorting them for every page would cost more than the page.
+    sorted: Mutex<Option<Arc<[Arc<Pod>]>>>,
     forget_after: Duration,
     streams_refused: AtomicU64,
     pods_forgotten: AtomicU64,
@@ -62,6 +64,7 @@ impl Fleet {
         Self {
             pods: DashMap::new(),
             services: DashMap::new(),
+            sorted: Mutex::default(),
             forget_after,
             streams_refused: AtomicU64::new(0),
             pods_forgotten: AtomicU64::new(0),
@@ -71,8 +74,10 @@ impl Fleet {
     /// Takes a stream in, and ends the pod's older one.
     pub fn attach(&self, greeting: Greeting, now_ms: u64) -> Result<Attachment, NotAttached> {
         let attached = self.pod(&greeting, now_ms).and_then(|pod| Attachment::begin(pod, greeting, now_ms));
-        if attached.is_err() {
-            self.streams_refused.fetch_add(1, Ordering::Relaxed);
+        match &attached {
+            // The pod may be new, or have got another name.
+            Ok(_) => self.unsorted(),
+            Err(_) => drop(self.streams_refused.fetch_add(1, Ordering::Relaxed)),
         }
         attached
     }
@@ -105,11 +110,23 @@ impl Fleet {
         });
         let forgotten = before.saturating_sub(self.pods.len()) as u64;
         self.pods_forgotten.fetch_add(forgotten, Ordering::Relaxed);
+        if forgotten > 0 {
+            self.unsorted();
+        }
     }
 
-    /// Every pod, in no particular order.
-    pub fn pods(&self) -> Vec<Arc<Pod>> {
-        self.pods.iter().map(|pod| Arc::clone(pod.value())).collect()
+    /// Every pod by name; of those that had the same name, the one that was heard last comes last.
+    pub fn pods(&self) -> Arc<[Arc<Pod>]> {
+        let mut sorted = self.sorted.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(sorted.get_or_insert_with(|| {
+            let mut pods: Vec<_> = self.pods.iter().map(|pod| (pod.name(), Arc::clone(pod.value()))).collect();
+            pods.sort_by(|(a, _), (b, _)| a.cmp(b));
+            pods.into_iter().map(|(_, pod)| pod).collect()
+        }))
+    }
+
+    fn unsorted(&self) {
+        *self.sorted.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The pods of one service, as they are now.

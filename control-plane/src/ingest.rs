@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::Context;
 use proto::wire::mesh_server::{Mesh, MeshServer};
 use proto::wire::{Down, Up};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::TaskTracker;
@@ -15,12 +14,14 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::fleet::PODS_MAX;
-use crate::ingest::connections::connections;
+use crate::ingest::addresses::Addresses;
+use crate::ingest::connections::{Door, Peer, connections};
 use crate::ingest::stream::Stream;
 use crate::plane::ControlPlane;
 use crate::token::Token;
 
-mod connections;
+mod addresses;
+pub mod connections;
 pub mod counts;
 mod pages;
 mod stream;
@@ -36,8 +37,9 @@ const HEADER_BYTES_MAX: u32 = 16 << 10;
 /// Connections at a time: one for each pod, and as many again that take over from one that hangs.
 const CONNECTIONS_MAX: usize = 2 * PODS_MAX;
 
-/// Streams of one connection. A sidecar has one, and a second one while it takes over from a stream that hangs.
-const STREAMS_PER_CONNECTION_MAX: u32 = 16;
+/// Streams of one connection. A sidecar has one; a proxy in front may put many on one, and RFC 9113 (section 6.5.2)
+/// asks for a hundred at least.
+const STREAMS_PER_CONNECTION_MAX: u32 = 128;
 
 /// Messages on their way to one sidecar. It reads them as they come; one that does not is not waited for.
 const DOWN_MAX: usize = 8;
@@ -50,16 +52,30 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 struct Ingest {
     plane: Arc<ControlPlane>,
     room: Arc<Semaphore>,
+    addresses: Addresses,
     streams: TaskTracker,
 }
 
+/// Whom to let in.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    /// What sidecars authenticate with, if they must.
+    pub token: Option<Token>,
+    /// Streams that one address may hold at a time.
+    pub streams_per_address_max: usize,
+}
+
 /// Serves sidecars until drained, and returns when the last stream has ended.
-pub async fn run(plane: Arc<ControlPlane>, listener: TcpListener, token: Option<Token>) -> anyhow::Result<()> {
+pub async fn run(plane: Arc<ControlPlane>, door: impl Door, admission: Admission) -> anyhow::Result<()> {
+    let Admission { token, streams_per_address_max } = admission;
     let drain = plane.drain.clone();
     let streams = TaskTracker::new();
     let strangers = Arc::clone(&plane);
     let may_attach = move |request: Request<()>| admit(request, token.as_ref(), &strangers);
-    let ingest = Ingest { plane, room: Arc::new(Semaphore::new(PODS_MAX)), streams: streams.clone() };
+    // A stream may take over from one that hangs, so connections have twice the room that streams have.
+    let callers = connections(door, CONNECTIONS_MAX, Addresses::with_room_for(2 * streams_per_address_max), Arc::clone(&plane));
+    let addresses = Addresses::with_room_for(streams_per_address_max);
+    let ingest = Ingest { plane, room: Arc::new(Semaphore::new(PODS_MAX)), addresses, streams: streams.clone() };
     let mesh = MeshServer::new(ingest).max_decoding_message_size(MESSAGE_BYTES_MAX);
     Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
@@ -67,7 +83,7 @@ pub async fn run(plane: Arc<ControlPlane>, listener: TcpListener, token: Option<
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .add_service(InterceptedService::new(mesh, may_attach))
-        .serve_with_incoming_shutdown(connections(listener, CONNECTIONS_MAX), drain.cancelled_owned())
+        .serve_with_incoming_shutdown(callers, drain.cancelled_owned())
         .await
         .context("serve sidecars")?;
     streams.close();
@@ -94,11 +110,18 @@ impl Mesh for Ingest {
             self.plane.stream_counts.crowded_out.up();
             return Err(Status::resource_exhausted(format!("{PODS_MAX} sidecars are attached, which is the limit")));
         };
+        let Peer(peer) = *up.extensions().get::<Peer>().expect("every connection says who is at its other end");
+        let Some(of_address) = self.addresses.place(peer) else {
+            self.plane.stream_counts.address_crowded.up();
+            return Err(Status::resource_exhausted(format!(
+                "{peer} holds as many streams as one address may: raise SITIO_STREAMS_PER_ADDRESS_MAX if many sidecars share it"
+            )));
+        };
         let (down, rest) = mpsc::channel(DOWN_MAX);
         let stream = Stream::new(Arc::clone(&self.plane), up.into_inner(), down);
         self.streams.spawn(async move {
             stream.run().await;
-            drop(room);
+            drop((room, of_address));
         });
         Ok(Response::new(ReceiverStream::new(rest)))
     }

@@ -41,7 +41,12 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
     }
     let http = bind(config.http_addr, "SITIO_HTTP_ADDR")?;
     let grpc = bind(config.grpc_addr, "SITIO_GRPC_ADDR")?;
-    let options = Options { data_dir: config.data_dir, token, forget_pods_after: config.forget_pods_after };
+    let options = Options {
+        data_dir: config.data_dir,
+        token,
+        forget_pods_after: config.forget_pods_after,
+        streams_per_address_max: config.streams_per_address_max,
+    };
     tracing::info!(data = %options.data_dir.display(), token = options.token.is_some(), "starting");
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -74,7 +74,7 @@ pub struct EndpointRow {
     /// The median of its p95 over the last hour, microseconds; what is usual.
     pub usual_p95_us: Option<f64>,
     /// Every pod that serves it, by name.
-    pub pods: Vec<Serving>,
+    pub pods: Arc<[Serving]>,
     /// What the switch shows.
     pub switch: Switch,
 }

@@ -1,6 +1,7 @@
 //! A method and the route that matched: the unit that Sitio measures and switches.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Bytes of a method. The longest registered one, UPDATEREDIRECTREF, has 17 (IANA HTTP Method Registry).
 pub const METHOD_BYTES_MAX: usize = 24;
@@ -14,8 +15,12 @@ pub const OTHER: &str = "(other)";
 /// A method and a route, `GET /users/{id}`.
 ///
 /// Built by [`crate::routes`] from a path, or by [`Endpoint::named`] from a name that was built that way elsewhere.
+/// Cheap to clone: every clone is the same name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Endpoint {
+pub struct Endpoint(Arc<Name>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Name {
     method: Box<str>,
     route: Box<str>,
 }
@@ -42,33 +47,33 @@ impl Endpoint {
         if !spelled || route.len() > ROUTE_BYTES_MAX || route.chars().any(char::is_control) {
             return Err(BadEndpoint::Route);
         }
-        Ok(Self { method: method.into(), route: route.into() })
+        Ok(Self(Arc::new(Name { method: method.into(), route: route.into() })))
     }
 
     /// The one endpoint that everything over the limit shares.
     pub fn other() -> Self {
-        Self { method: OTHER.into(), route: OTHER.into() }
+        Self(Arc::new(Name { method: OTHER.into(), route: OTHER.into() }))
     }
 
     /// The method as it was sent; methods are case-sensitive (RFC 9110, section 9.1).
     pub fn method(&self) -> &str {
-        &self.method
+        &self.0.method
     }
 
     /// The route, with `{id}` where paths differ.
     pub fn route(&self) -> &str {
-        &self.route
+        &self.0.route
     }
 
     /// Whether this is the shared endpoint for everything over the limit.
     pub fn is_other(&self) -> bool {
-        &*self.route == OTHER
+        &*self.0.route == OTHER
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_other() { f.write_str(OTHER) } else { write!(f, "{} {}", self.method, self.route) }
+        if self.is_other() { f.write_str(OTHER) } else { write!(f, "{} {}", self.0.method, self.0.route) }
     }
 }
 

@@ -47,18 +47,10 @@ impl Histogram {
             return;
         }
         let index = index.clamp(INDEX_MIN, INDEX_MAX);
-        if self.counts.is_empty() {
-            self.first = index;
-        }
-        if index < self.first {
-            let missing = (self.first - index) as usize;
-            self.counts.splice(0..0, std::iter::repeat_n(0, missing));
-            self.first = index;
+        if self.counts.is_empty() || index < self.first || index >= self.first + self.counts.len() as i32 {
+            self.cover(index, index);
         }
         let at = (index - self.first) as usize;
-        if at >= self.counts.len() {
-            self.counts.resize(at + 1, 0);
-        }
         self.counts[at] = self.counts[at].saturating_add(count);
     }
 
@@ -70,9 +62,31 @@ impl Histogram {
     /// Adds everything that `other` has counted.
     pub fn merge(&mut self, other: &Self) {
         self.add_zeros(other.zeros);
-        for (index, count) in other.buckets() {
-            self.add(index, count);
+        if other.counts.is_empty() {
+            return;
         }
+        self.cover(other.first, other.first + other.counts.len() as i32 - 1);
+        let at = (other.first - self.first) as usize;
+        for (count, more) in self.counts[at..].iter_mut().zip(&other.counts) {
+            *count = count.saturating_add(*more);
+        }
+    }
+
+    /// Makes room for the buckets from `lowest` to `highest` at once; indices outside the range mean its end.
+    pub fn cover(&mut self, lowest: i32, highest: i32) {
+        let (lowest, highest) = (lowest.clamp(INDEX_MIN, INDEX_MAX), highest.clamp(INDEX_MIN, INDEX_MAX));
+        if self.counts.is_empty() {
+            self.first = lowest;
+        }
+        let missing = (self.first - lowest).max(0) as usize;
+        let needed = (highest - self.first + 1).max(0) as usize;
+        let length = missing + needed.max(self.counts.len());
+        self.counts.reserve_exact(length - self.counts.len());
+        if missing > 0 {
+            self.counts.splice(0..0, std::iter::repeat_n(0, missing));
+            self.first = lowest;
+        }
+        self.counts.resize(length, 0);
     }
 
     /// What was counted since `earlier`, an earlier state of the same histogram.

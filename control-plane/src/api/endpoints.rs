@@ -126,7 +126,7 @@ impl From<EndpointRow> for Row {
             last_seen: row.last_seen_ms.map(instant),
             state,
             rule,
-            pods: row.pods.into_iter().map(|serving| serving.pod).collect(),
+            pods: row.pods.iter().map(|serving| serving.pod.clone()).collect(),
             method: row.endpoint.method().to_owned(),
             route: row.endpoint.route().to_owned(),
             id: row.id,

@@ -24,7 +24,7 @@ fn page(plane: &ControlPlane, now_ms: u64) -> String {
     let mut page = Page::default();
     let (counts, rules) = (&plane.stream_counts, plane.rules.state());
     let mut pods = BTreeMap::from([("reporting", 0), ("silent", 0), ("gone", 0)]);
-    for pod in plane.fleet.pods() {
+    for pod in plane.fleet.pods().iter() {
         let state = match pod.seen(now_ms).state {
             PodState::Reporting => "reporting",
             PodState::Silent => "silent",
@@ -87,10 +87,11 @@ impl Page {
             ("report_repeated", counts.reports_repeated.so_far()),
             ("stream_without_token", counts.strangers.so_far()),
             ("stream_over_limit", counts.crowded_out.so_far()),
+            ("stream_over_address_limit", counts.address_crowded.so_far()),
+            ("connection_over_address_limit", counts.connections_crowded.so_far()),
             ("stream_not_newest", plane.fleet.streams_refused()),
             ("endpoint_over_limit", plane.timeline.folded()),
             ("history_reader_over_limit", plane.histories.turned_away.so_far()),
-            ("failure_told_over_limit", plane.histories.told.no_room.so_far()),
             ("history_unanswered", plane.histories.unanswered.so_far()),
             ("tap_over_limit", plane.taps.turned_away.so_far()),
             ("tap_exchange_unasked", plane.taps.unasked.so_far()),

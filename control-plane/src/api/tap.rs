@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::history::Row;
 use crate::api::problem::Problem;
-use crate::history::{Known, Remembered};
+use crate::history::Remembered;
 use crate::plane::ControlPlane;
 use crate::tap::{self, Lost, Reader, Scope};
 
@@ -172,7 +172,7 @@ fn told(happened: tap::Event) -> Event {
                 service: &workload.service,
                 method: seen.endpoint.method().to_owned(),
                 route: seen.endpoint.route().to_owned(),
-                row: Row::from(Remembered { pod: workload.pod.as_str().into(), exchange: seen.exchange, known: Known::Asked }),
+                row: Row::from(Remembered { pod: workload.pod.as_str().into(), exchange: seen.exchange }),
             },
         ),
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fleet::NotAttached;
 use crate::fleet::pod::{Inside, Link, Pod};
-use crate::fleet::receipts::{Heard, NeverSent, Receipts};
+use crate::fleet::receipts::{Heard, NeverSent};
 use crate::fleet::tally::{Absorbed, Arrival, Tally, Uncountable};
 use crate::rules::state::ServiceRules;
 use crate::timeline::Timeline;
@@ -39,7 +39,7 @@ impl Attachment {
         } else {
             // The sidecar's process is a new one: it counts from zero and knows no rules. The timeline keeps what was counted.
             inside.tally = Tally::default();
-            inside.receipts = Receipts::default();
+            inside.receipts = Arc::default();
         }
         if let Some(older) = inside.link.take() {
             older.fence.cancel();
@@ -53,7 +53,7 @@ impl Attachment {
         inside.heard_ms = now_ms;
         inside.has_left = false;
         inside.tally.begin_stream();
-        inside.receipts.begin_stream();
+        Arc::make_mut(&mut inside.receipts).begin_stream();
         drop(inside);
         let (epoch, session) = (greeting.epoch, greeting.session);
         Ok(Self { pod, workload, epoch, session, connected_ms: now_ms, fence })
@@ -89,7 +89,7 @@ impl Attachment {
     pub fn sent(&self, rules: ServiceRules) {
         let mut inside = self.pod.hold();
         if self.speaks_for(&inside) {
-            inside.receipts.sent(rules);
+            Arc::make_mut(&mut inside.receipts).sent(rules);
         }
     }
 
@@ -100,7 +100,7 @@ impl Attachment {
             return Ok(());
         }
         inside.heard_ms = now_ms;
-        inside.receipts.file(receipt, Heard { at_ms: now_ms, since_ms: self.connected_ms })
+        Arc::make_mut(&mut inside.receipts).file(receipt, Heard { at_ms: now_ms, since_ms: self.connected_ms })
     }
 
     /// Whether the pod has confirmed this revision.
@@ -127,6 +127,7 @@ impl Drop for Attachment {
         let mut inside = self.pod.hold();
         if self.speaks_for(&inside) {
             inside.link = None;
+            inside.tally.rest();
         }
     }
 }

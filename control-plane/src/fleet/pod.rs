@@ -43,7 +43,7 @@ pub struct SeenPod {
     /// Requests per second over the last ten seconds.
     pub rps: f64,
     /// What became of the rules that it was sent.
-    pub receipts: Receipts,
+    pub receipts: Arc<Receipts>,
 }
 
 /// What is known of it.
@@ -62,7 +62,8 @@ pub(crate) struct Inside {
     pub(crate) resources: Option<Resources>,
     pub(crate) tally: Tally,
     pub(crate) rate: Rate,
-    pub(crate) receipts: Receipts,
+    /// Shared with whoever looks at the pod; a change makes a copy if somebody does.
+    pub(crate) receipts: Arc<Receipts>,
 }
 
 /// A stream that is open.
@@ -85,7 +86,7 @@ impl Pod {
             resources: None,
             tally: Tally::default(),
             rate: Rate::default(),
-            receipts: Receipts::default(),
+            receipts: Arc::default(),
         }))
     }
 
@@ -106,14 +107,25 @@ impl Pod {
             resources: inside.resources,
             protected: Arc::clone(&inside.protected),
             rps: inside.rate.per_second(now_ms),
-            receipts: inside.receipts.clone(),
+            receipts: Arc::clone(&inside.receipts),
         }
+    }
+
+    /// Its name, and when it was last heard.
+    pub(crate) fn name(&self) -> (String, u64) {
+        let inside = self.hold();
+        (inside.workload.pod.clone(), inside.heard_ms)
     }
 
     /// Whether it is a copy of this service.
     pub fn is_copy_of(&self, namespace: &str, service: &str) -> bool {
         let workload = &self.hold().workload;
         workload.service == service && workload.namespace == namespace
+    }
+
+    /// The number of the shared series of its service, if it has counted anything there.
+    pub(crate) fn counts_other(&self) -> Option<usize> {
+        self.hold().tally.other()
     }
 
     /// Shows each endpoint that it has counted in its present process.

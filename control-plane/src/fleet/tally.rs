@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report, Seen};
@@ -19,9 +20,11 @@ const PLAUSIBLE_MAX: u64 = 1 << 50;
 /// A pod's counts.
 #[derive(Debug, Default)]
 pub struct Tally {
-    counted: HashMap<Endpoint, Counted>,
+    counted: HashMap<Endpoint, Counted, RandomState>,
     /// The number of the last report of this stream; `None` until its snapshot has come.
     seq: Option<u64>,
+    /// The number of the series that everything over the limit shares, if it is in use.
+    other: Option<usize>,
     /// When the last report came; `None` if none did in this epoch.
     reported_ms: Option<u64>,
 }
@@ -31,9 +34,28 @@ pub struct Tally {
 pub struct Counted {
     /// Where it is added up over the pods.
     pub series: Arc<Series>,
-    /// Requests under way when it last said so.
-    pub in_flight: u32,
+    in_flight: InFlight,
     totals: GoldenMetrics,
+}
+
+/// One pod's share of the requests that are under way; taken back when it is dropped.
+#[derive(Debug)]
+struct InFlight {
+    series: Arc<Series>,
+    count: u32,
+}
+
+impl InFlight {
+    fn are(&mut self, count: u32) {
+        self.series.in_flight_changed(self.count, count);
+        self.count = count;
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.are(0);
+    }
 }
 
 /// What became of a report.
@@ -133,7 +155,10 @@ impl Tally {
             counted.series.add(span, &news);
             let newest = (news.hits > 0).then(|| Seen::at(span.to_ms));
             counted.series.was_seen(told.seen.or(newest), span.to_ms);
-            counted.in_flight = told.in_flight;
+            if counted.series.endpoint.is_other() {
+                self.other = Some(counted.series.number);
+            }
+            counted.in_flight.are(told.in_flight);
             counted.totals = told.golden;
             self.counted.insert(told.endpoint, counted);
         }
@@ -157,11 +182,24 @@ impl Tally {
             counted.series.add(span, &told.golden);
             let newest = (told.golden.hits > 0).then(|| Seen::at(span.to_ms));
             counted.series.was_seen(newest.into_iter().chain(told.seen).reduce(Seen::and), span.to_ms);
-            counted.in_flight = told.in_flight;
+            if counted.series.endpoint.is_other() {
+                self.other = Some(counted.series.number);
+            }
+            counted.in_flight.are(told.in_flight);
             counted.totals.merge(&told.golden);
         }
         self.seq = Some(seq);
         hits
+    }
+
+    /// Without a stream nobody knows what is under way.
+    pub(crate) fn rest(&mut self) {
+        self.counted.values_mut().for_each(|counted| counted.in_flight.are(0));
+    }
+
+    /// The number of the series that everything over the limit shares, if anything was counted there.
+    pub(crate) fn other(&self) -> Option<usize> {
+        self.other
     }
 
     /// Each endpoint that this process has counted.
@@ -177,7 +215,8 @@ impl Counted {
         if told.is_file {
             series.is_a_file();
         }
-        Self { series, in_flight: 0, totals: GoldenMetrics::default() }
+        let in_flight = InFlight { series: Arc::clone(&series), count: 0 };
+        Self { series, in_flight, totals: GoldenMetrics::default() }
     }
 }
 

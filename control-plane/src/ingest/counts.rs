@@ -40,4 +40,8 @@ pub struct StreamCounts {
     pub strangers: Count,
     /// Streams turned away because there were too many.
     pub crowded_out: Count,
+    /// Streams turned away because there were too many of their address.
+    pub address_crowded: Count,
+    /// Connections closed because there were too many of their address.
+    pub connections_crowded: Count,
 }

@@ -1,16 +1,18 @@
 //! One sidecar's stream from its Hello to its end: reports and receipts up, rules down.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::histogram::SCALE;
-use mesh::report::EndpointReport;
 use mesh::rule::Receipt;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Decoder;
 use proto::convert::{Refused, rules};
 use proto::wire::{self, Down, Up, down, up};
 use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
@@ -28,6 +30,9 @@ const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// How long a sidecar may leave unread what it is sent, before it has to attach again.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
+/// How far ahead the clock of a pod may be: further than any that somebody looks after.
+const AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// How often sidecars report. A person who watches does not need it faster.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -37,18 +42,22 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Endpoints that a sidecar keeps apart.
 const ENDPOINTS_PER_POD_MAX: u32 = 256;
 
-/// Failures that go along with a report, so that something is left to be seen of a pod that dies of them.
-/// A pod that does not fail sends none.
-const FAILURES_PER_REPORT: u32 = 8;
-
 /// A stream and the task that serves it.
 pub(super) struct Stream {
     plane: Arc<ControlPlane>,
     up: Streaming<Up>,
     down: mpsc::Sender<Result<Down, Status>>,
     decoder: Decoder,
-    /// The revision that was sent last, and how often it had been asked for again.
-    sent: Option<(u64, u64)>,
+    sent: Option<Sent>,
+}
+
+/// The rules that were sent last.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    revision: u64,
+    /// How often they had been asked for again.
+    resends: u64,
+    hash: u64,
 }
 
 /// What a frame means for the stream.
@@ -93,7 +102,15 @@ impl Stream {
             () = self.plane.drain.cancelled() => return Err(draining()),
         };
         match first.and_then(|first| first.message) {
-            Some(up::Message::Hello(hello)) => Greeting::try_from(hello).map_err(|why| self.refuse(&why)),
+            Some(up::Message::Hello(hello)) => {
+                let greeting = Greeting::try_from(hello).map_err(|why| self.refuse(&why))?;
+                // A process from the future would fence off every later one of its pod until that future comes.
+                if greeting.epoch / 1_000_000 > now_ms().saturating_add(AHEAD_MAX.as_millis() as u64) {
+                    let why = "it is over a day in the future: set the clock of this pod, or of the control plane".into();
+                    return Err(self.refuse(&Refused::Senseless { field: "epoch", why }));
+                }
+                Ok(greeting)
+            }
             Some(_) => Err(self.refuse(&Refused::Missing("hello, the first message,"))),
             None => Err(Status::cancelled("the stream ended before a hello")),
         }
@@ -101,21 +118,21 @@ impl Stream {
 
     /// Hears and tells until one of the two leaves. Rules come first, so that a sidecar can wait for them.
     async fn converse(&mut self, attachment: &Attachment) -> Result<(), Status> {
-        let mut changes = self.plane.rules.watch();
-        let rules = Arc::clone(&changes.borrow_and_update());
+        let watch = self.plane.rules.watch();
+        let rules = Arc::clone(&watch.borrow());
         self.tell(down::Message::Welcome(welcome(&rules))).await?;
         self.tell_rules(attachment, &rules).await?;
         let mut wishes = Wishes::of(attachment.workload(), &self.plane);
+        // What is waited for all the time is registered once, and not with each of ten thousand frames a second.
         let drain = self.plane.drain.clone();
+        let mut interrupted = pin!(over(attachment, &drain));
+        let mut changes = WatchStream::from_changes(watch);
         loop {
             tokio::select! {
                 heard = self.up.message() => if let Next::End = self.hear(attachment, &mut wishes, heard)? { return Ok(()) },
-                _ = changes.changed() => {
-                    let rules = Arc::clone(&changes.borrow_and_update());
-                    self.tell_rules(attachment, &rules).await?;
-                }
+                Some(rules) = changes.next() => self.tell_rules(attachment, &rules).await?,
                 wish = wishes.next() => self.tell(wish).await?,
-                why = over(attachment, &drain) => return Err(why),
+                why = &mut interrupted => return Err(why),
             }
         }
     }
@@ -136,6 +153,7 @@ impl Stream {
         match heard.message {
             Some(up::Message::Live(live)) => self.absorb(attachment, live),
             Some(up::Message::Applied(applied)) => {
+                self.check_hash(&applied)?;
                 let receipt = Receipt::try_from(applied).map_err(|why| self.refuse(&why))?;
                 attachment.file(receipt, now_ms()).map_err(|why| self.refuse(&why))?;
                 Ok(Next::Listen)
@@ -164,15 +182,9 @@ impl Stream {
     }
 
     fn absorb(&mut self, attachment: &Attachment, live: wire::Live) -> Result<Next, Status> {
-        let mut report = self.decoder.decode(live).map_err(|why| self.refuse(&why))?;
-        let told = |endpoint: &mut EndpointReport| (endpoint.endpoint.clone(), std::mem::take(&mut endpoint.recent));
-        let told: Vec<_> = report.endpoints.iter_mut().filter(|endpoint| !endpoint.recent.is_empty()).map(told).collect();
+        let report = self.decoder.decode(live).map_err(|why| self.refuse(&why))?;
         match attachment.absorb(report, now_ms(), &self.plane.timeline).map_err(|why| self.refuse(&why))? {
-            Absorbed::Counted(_) => {
-                for (endpoint, exchanges) in told {
-                    self.plane.histories.told.keep(attachment.workload(), endpoint, exchanges, now_ms());
-                }
-            }
+            Absorbed::Counted(_) => {}
             Absorbed::Repeated => self.plane.stream_counts.reports_repeated.up(),
             Absorbed::Fenced => return Err(Status::aborted("a newer stream of this pod has taken over")),
         }
@@ -181,15 +193,15 @@ impl Stream {
 
     /// Sends the rules if they are new, or were asked for again and are not confirmed.
     async fn tell_rules(&mut self, attachment: &Attachment, rules: &RulesState) -> Result<(), Status> {
-        let is_new = self.sent.is_none_or(|(revision, _)| revision != rules.revision);
-        let is_asked_for = self.sent.is_none_or(|(_, resends)| resends != rules.resends);
+        let is_new = self.sent.is_none_or(|sent| sent.revision != rules.revision);
+        let is_asked_for = self.sent.is_none_or(|sent| sent.resends != rules.resends);
         if !is_new && (!is_asked_for || attachment.has_confirmed(rules.revision)) {
             return Ok(());
         }
-        self.sent = Some((rules.revision, rules.resends));
         let workload = attachment.workload();
         let set = rules.of_service(&workload.namespace, &workload.service);
         let desired = rules::desired(&set.desired());
+        self.sent = Some(Sent { revision: rules.revision, resends: rules.resends, hash: desired.rules_hash });
         // Remembered before it is sent, so that no receipt can come before we know of what.
         attachment.sent(set);
         self.tell(down::Message::Desired(desired)).await
@@ -202,6 +214,16 @@ impl Stream {
             Ok(Err(_)) => Err(Status::cancelled("the sidecar has left")),
             Err(_) => Err(Status::deadline_exceeded(format!("nothing was read for {READ_WITHIN:?}"))),
         }
+    }
+
+    /// Whoever says that another set is in force than the one that was sent under this revision obeys something else.
+    fn check_hash(&self, applied: &wire::Applied) -> Result<(), Status> {
+        let sent = self.sent.filter(|sent| sent.revision == applied.revision && applied.ok && applied.rules_hash != 0);
+        if sent.is_none_or(|sent| sent.hash == applied.rules_hash) {
+            return Ok(());
+        }
+        let why = format!("it is not that of the rules which were sent as revision {}", applied.revision);
+        Err(self.refuse(&Refused::Senseless { field: "rules_hash", why }))
     }
 
     /// Ends this stream, and no other, over a frame that makes no sense.
@@ -226,7 +248,6 @@ fn welcome(rules: &RulesState) -> wire::Welcome {
         window_s: WINDOW.as_secs() as u32,
         hist_scale: SCALE as i32,
         max_endpoints: ENDPOINTS_PER_POD_MAX,
-        samples_per_live: FAILURES_PER_REPORT,
         ..wire::Welcome::default()
     }
 }

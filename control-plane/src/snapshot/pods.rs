@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::fleet::Fleet;
 use crate::fleet::pod::SeenPod;
 use crate::fleet::tally::Counted;
-use crate::snapshot::{PodRow, PodState};
+use crate::snapshot::{PodRow, PodState, Serving, ServingState};
 use crate::timeline::series::Series;
 
 /// The fleet at one instant.
@@ -14,38 +14,70 @@ use crate::timeline::series::Series;
 pub(super) struct Pods {
     /// By name.
     seen: Vec<SeenPod>,
-    /// Positions in `seen`, by namespace and service, in the same order.
-    copies: HashMap<(String, String), Vec<usize>>,
-    /// Requests under way, by the number of the series.
-    in_flight: HashMap<usize, u32>,
+    /// By namespace and service.
+    copies: HashMap<(String, String), Copies>,
     /// Which pods have counted which series, where not every pod that is there is meant.
     counted: HashSet<(usize, usize)>,
+    /// Series that some pod has counted which is gone without a goodbye.
+    orphaned: HashSet<usize>,
+}
+
+/// The pods of one service.
+#[derive(Debug, Default)]
+struct Copies {
+    /// Positions in the list of all pods, in the same order.
+    places: Vec<usize>,
+    /// What those that are there do as long as no rule says otherwise.
+    usual: Arc<[Serving]>,
+    /// The different lists of routes that they protect.
+    protected: Vec<Arc<[String]>>,
 }
 
 impl Pods {
     pub(super) fn seen(fleet: &Fleet, now_ms: u64) -> Self {
-        let mut fleet: Vec<_> = fleet.pods().into_iter().map(|pod| (pod.seen(now_ms), pod)).collect();
-        fleet.sort_by(|(a, _), (b, _)| a.workload.pod.cmp(&b.workload.pod).then(a.heard_ms.cmp(&b.heard_ms)));
         let mut pods = Self::default();
-        for (at, (seen, pod)) in fleet.into_iter().enumerate() {
-            pod.each_endpoint(|counted| pods.count(at, &seen, counted));
+        for (at, pod) in fleet.pods().iter().enumerate() {
+            let seen = pod.seen(now_ms);
+            // For these two it matters who has counted; for the rest, a request may reach any pod that is there.
+            if seen.state == PodState::Gone {
+                pod.each_endpoint(|counted| pods.count(at, &seen, counted));
+            } else if let Some(number) = pod.counts_other() {
+                pods.counted.insert((at, number));
+            }
             let workload = &seen.workload;
-            pods.copies.entry((workload.namespace.clone(), workload.service.clone())).or_default().push(at);
+            let copies = pods.copies.entry((workload.namespace.clone(), workload.service.clone())).or_default();
+            copies.places.push(at);
+            if !copies.protected.contains(&seen.protected) {
+                copies.protected.push(Arc::clone(&seen.protected));
+            }
             pods.seen.push(seen);
+        }
+        for copies in pods.copies.values_mut() {
+            let there = copies.places.iter().map(|at| &pods.seen[*at]).filter(|pod| pod.state != PodState::Gone);
+            copies.usual = there.map(usual).collect();
         }
         pods
     }
 
     fn count(&mut self, at: usize, seen: &SeenPod, counted: &Counted) {
-        let number = counted.series.number;
-        if seen.connected_ms.is_some() {
-            let sum = self.in_flight.entry(number).or_default();
-            *sum = sum.saturating_add(counted.in_flight);
+        self.counted.insert((at, counted.series.number));
+        if !seen.has_left {
+            self.orphaned.insert(counted.series.number);
         }
-        // For these two it matters who has counted; for the rest, a request may reach any pod that is there.
-        if seen.state == PodState::Gone || counted.series.endpoint.is_other() {
-            self.counted.insert((at, number));
-        }
+    }
+
+    /// The pods that serve an endpoint, by name, and what they do as long as no rule says otherwise: one list for all
+    /// endpoints of a service. `None` where the endpoint has others.
+    pub(super) fn usual(&self, series: &Series) -> Option<Arc<[Serving]>> {
+        let is_usual = !series.endpoint.is_other() && !self.orphaned.contains(&series.number);
+        is_usual.then(|| self.copies(&series.namespace, &series.service).map(|copies| Arc::clone(&copies.usual)))?
+    }
+
+    /// Whether some pod lets no rule turn the endpoint off.
+    pub(super) fn protect(&self, series: &Series) -> bool {
+        let copies = self.copies(&series.namespace, &series.service);
+        let mut lists = copies.into_iter().flat_map(|copies| &copies.protected);
+        lists.any(|list| list.iter().any(|path| path == series.endpoint.route()))
     }
 
     /// The pods of a service, by name.
@@ -67,19 +99,24 @@ impl Pods {
         })
     }
 
-    /// Requests for an endpoint that are under way.
-    pub(super) fn in_flight(&self, series: &Series) -> u32 {
-        self.in_flight.get(&series.number).copied().unwrap_or(0)
-    }
-
     /// A row for each pod, by name.
     pub(super) fn rows(&self) -> Vec<PodRow> {
         self.seen.iter().map(row).collect()
     }
 
     fn places(&self, namespace: &str, service: &str) -> &[usize] {
-        self.copies.get(&(namespace.to_owned(), service.to_owned())).map_or(&[], Vec::as_slice)
+        self.copies(namespace, service).map_or(&[], |copies| &copies.places)
     }
+
+    fn copies(&self, namespace: &str, service: &str) -> Option<&Copies> {
+        self.copies.get(&(namespace.to_owned(), service.to_owned()))
+    }
+}
+
+/// What a pod that is there does as long as no rule says otherwise.
+fn usual(pod: &SeenPod) -> Serving {
+    let state = if pod.state == PodState::Reporting { ServingState::Serving } else { ServingState::Lost };
+    Serving { pod: pod.workload.pod.clone(), state }
 }
 
 fn row(pod: &SeenPod) -> PodRow {

@@ -45,12 +45,15 @@ impl<'a> Switches<'a> {
     }
 
     /// What the pods of an endpoint do, and what its switch shows.
-    pub(super) fn of_endpoint(&self, series: &Series, pods: &Pods) -> (Vec<Serving>, Switch) {
+    pub(super) fn of_endpoint(&self, series: &Series, pods: &Pods) -> (Arc<[Serving]>, Switch) {
         let commands = self.endpoints.get(&(&*series.namespace, &*series.service, &series.endpoint));
         let nothing = Commands::default();
+        // Where nothing was ever commanded, and that is nearly everywhere, all endpoints of a service share one list.
+        let shared = commands.is_none().then(|| pods.usual(series)).flatten();
         let commands = commands.unwrap_or(&nothing);
         let serving = |pod: &SeenPod| Serving { pod: pod.workload.pod.clone(), state: commands.obeyed_by(pod) };
-        (pods.serving(series).map(serving).collect(), commands.switch(series, pods))
+        let serving = shared.unwrap_or_else(|| pods.serving(series).map(serving).collect());
+        (serving, commands.switch(series, pods))
     }
 }
 
@@ -83,7 +86,7 @@ impl Commands<'_> {
             let waiting = status.pods.iter().any(|pod| waits(&pod.state));
             return if waiting { Switch::TurningOff(status) } else { Switch::Off(status) };
         }
-        if copies.clone().any(|copy| copy.protects(series.endpoint.route())) {
+        if pods.protect(series) {
             return Switch::Protected;
         }
         let Some(record) = self.newest_ended else { return Switch::On };

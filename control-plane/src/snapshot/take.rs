@@ -1,5 +1,6 @@
 //! Takes the snapshot: every pod is looked at once, then every endpoint, and all rows speak of the same instant.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::golden::GoldenMetrics;
@@ -36,7 +37,7 @@ impl Snapshot {
         let stretches = Stretches::of(window, mesh.timeline.started_ms(), now_ms);
         let row = |series: &Series| {
             let (serving, switch) = switches.of_endpoint(series, &pods);
-            EndpointRow { pods: serving, switch, in_flight: pods.in_flight(series), ..stretches.row(series) }
+            EndpointRow { pods: serving, switch, in_flight: series.in_flight(), ..stretches.row(series) }
         };
         Self {
             taken_ms: now_ms,
@@ -102,7 +103,7 @@ impl Stretches {
             last_seen_ms: series.seen().map(|seen| seen.last_ms),
             traffic: series.traffic(self.spark(), SPARK_POINTS),
             usual_p95_us: series.usual_p95_us(self.now_ms),
-            pods: Vec::new(),
+            pods: Arc::default(),
             switch: Switch::On,
         }
     }

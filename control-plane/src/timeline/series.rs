@@ -1,6 +1,6 @@
 //! One endpoint of one service over time: everything since the pods started, and the last hour in slots.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mesh::endpoint::Endpoint;
@@ -27,6 +27,7 @@ pub struct Series {
     pub endpoint: Endpoint,
     started_ms: u64,
     is_file: AtomicBool,
+    in_flight: AtomicU64,
     counted: Mutex<Counted>,
 }
 
@@ -47,6 +48,7 @@ impl Series {
             endpoint: endpoint.clone(),
             started_ms,
             is_file: AtomicBool::new(false),
+            in_flight: AtomicU64::new(0),
             counted: Mutex::new(Counted { totals: GoldenMetrics::default(), seen: None, history: History::new() }),
         }
     }
@@ -106,6 +108,20 @@ impl Series {
         let believed = seen.map(|seen| Seen { first_ms: seen.first_ms.min(now_ms), last_ms: seen.last_ms.min(now_ms) });
         let mut counted = self.hold();
         counted.seen = counted.seen.into_iter().chain(believed).reduce(Seen::and);
+    }
+
+    /// Requests under way on all pods that have a stream.
+    pub fn in_flight(&self) -> u32 {
+        u32::try_from(self.in_flight.load(Ordering::Relaxed)).unwrap_or(u32::MAX)
+    }
+
+    /// One pod, which had `before` requests under way, has `now`.
+    pub(crate) fn in_flight_changed(&self, before: u32, now: u32) {
+        if now > before {
+            self.in_flight.fetch_add(u64::from(now - before), Ordering::Relaxed);
+        } else if now < before {
+            self.in_flight.fetch_sub(u64::from(before - now), Ordering::Relaxed);
+        }
     }
 
     /// Whether its path names a file.

@@ -1,6 +1,5 @@
 //! The overview's live values, once a second, as server-sent events.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, stream};
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -45,11 +45,11 @@ pub async fn events(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>)
 
 /// What one message says. Values are finished text; no markup ever travels.
 #[derive(Debug, Serialize)]
-struct Message {
+struct Message<'a> {
     /// When the numbers were true, milliseconds since the Unix epoch.
     t: u64,
-    /// What to set: by the id of an element, then by key.
-    c: BTreeMap<String, Values>,
+    /// What to set: by the id of an element, then by key. It was put into JSON once for all who are told the same.
+    c: &'a RawValue,
     /// The order of the rows, if it is another one now.
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<Vec<String>>,
@@ -91,23 +91,24 @@ impl Live {
 
     fn next(&mut self) -> Event {
         let moment = self.web.moment(self.view.window);
-        let (name, message) = match self.shown.take() {
-            None => ("snap", self.whole(&moment)),
-            Some(shown) => ("tick", self.changed(&shown, &moment)),
+        let event = match self.shown.take() {
+            None => self.whole(&moment),
+            Some(shown) => self.changed(&shown, &moment),
         };
         self.count += 1;
         self.shown = Some(moment);
-        Event::default().event(name).json_data(message).expect("a message is texts and numbers")
+        event
     }
 
-    fn whole(&mut self, moment: &Moment) -> Message {
+    fn whole(&mut self, moment: &Moment) -> Event {
         let mut cells = moment.cells.clone();
         cells.insert("columns", column_values(self.view.order));
         self.order = moment.order(self.view.order);
-        Message { t: moment.overview.taken_ms, c: cells.elements().clone(), order: Some(self.order.clone()), gone: Vec::new() }
+        let c = &to_raw_value(cells.elements()).expect("cells are texts");
+        Message { t: moment.overview.taken_ms, c, order: Some(self.order.clone()), gone: Vec::new() }.named("snap")
     }
 
-    fn changed(&mut self, shown: &Moment, moment: &Moment) -> Message {
+    fn changed(&mut self, shown: &Arc<Moment>, moment: &Moment) -> Event {
         let (before, after): (&Cells, &Cells) = (&shown.cells, &moment.cells);
         let gone = before.gone(after);
         let rows_differ = !gone.is_empty() || shown.overview.rows.len() != moment.overview.rows.len();
@@ -118,7 +119,13 @@ impl Live {
         if let Some(order) = &order {
             self.order.clone_from(order);
         }
-        Message { t: moment.overview.taken_ms, c: before.changes(after), order, gone }
+        Message { t: moment.overview.taken_ms, c: &moment.changes_since(shown), order, gone }.named("tick")
+    }
+}
+
+impl Message<'_> {
+    fn named(self, name: &str) -> Event {
+        Event::default().event(name).json_data(self).expect("a message is texts and numbers")
     }
 }
 

@@ -1,7 +1,9 @@
 //! The overview of one second, computed once for all who look at the same window.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::snapshot::Snapshot;
 use crate::web::cells::Cells;
@@ -19,12 +21,22 @@ pub struct Moment {
     pub overview: Overview,
     /// The same as values by key.
     pub cells: Cells,
+    /// The moment before it that somebody looked at, and what has changed since, as finished JSON.
+    changes: OnceLock<(Weak<Moment>, Arc<RawValue>)>,
 }
 
 impl Moment {
     fn of(snapshot: &Snapshot, span: Span) -> Self {
         let overview = Overview::of(snapshot, span);
-        Self { cells: Cells::of(&overview), overview }
+        Self { cells: Cells::of(&overview), overview, changes: OnceLock::new() }
+    }
+
+    /// What to set on a page that shows `shown`, as JSON. Nearly everybody was shown the same moment before this one,
+    /// and shares the answer: it is worked out once, however many watch.
+    pub fn changes_since(&self, shown: &Arc<Self>) -> Arc<RawValue> {
+        let work_out = || Arc::from(to_raw_value(&shown.cells.changes(&self.cells)).expect("changes are texts"));
+        let (since, changes) = self.changes.get_or_init(|| (Arc::downgrade(shown), work_out()));
+        if Weak::ptr_eq(since, &Arc::downgrade(shown)) { Arc::clone(changes) } else { work_out() }
     }
 
     /// The ids of the rows in an order.

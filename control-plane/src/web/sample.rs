@@ -90,8 +90,9 @@ pub(crate) fn snapshot() -> Snapshot {
     slow.usual_p95_us = Some(480_000.0);
     let mut turning = row(3, "GET", "/legacy/export", "legacy", golden(60, 0, 1300));
     turning.switch = Switch::TurningOff(rule(&turning, &[ReceiptState::Applied { took_ms: 31 }, ReceiptState::Pending]));
-    turning.pods[0].state = ServingState::Off;
-    turning.pods[1].state = ServingState::Waiting;
+    let pods = Arc::make_mut(&mut turning.pods);
+    pods[0].state = ServingState::Off;
+    pods[1].state = ServingState::Waiting;
     let mut off = row(4, "GET", "/legacy/report.pdf", "legacy", GoldenMetrics::default());
     off.switch = Switch::Off(rule(&off, &[ReceiptState::Applied { took_ms: 31 }, ReceiptState::Applied { took_ms: 44 }]));
     off.blocked_rps = 12.1;

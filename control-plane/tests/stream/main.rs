@@ -3,6 +3,7 @@
 
 mod api;
 mod counting;
+mod excess;
 mod harness;
 mod history;
 mod hostile;

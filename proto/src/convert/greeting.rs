@@ -8,6 +8,15 @@ use crate::wire;
 /// Protected paths that a pod may name. Kubernetes knows three kinds of probe.
 const PROTECTED_MAX: usize = 32;
 
+/// Labels of a pod that are looked at. Real ones have a dozen.
+const LABELS_MAX: usize = 64;
+
+/// Bytes of a label's name: 253 before the slash and 63 after it (Kubernetes, "Labels and Selectors").
+const LABEL_NAME_BYTES_MAX: usize = 317;
+
+/// Bytes of a label's value (the same).
+const LABEL_VALUE_BYTES_MAX: usize = 63;
+
 /// What a sidecar says of itself when its stream begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Greeting {
@@ -49,6 +58,10 @@ impl TryFrom<wire::Hello> for Greeting {
             return Err(Refused::Senseless { field: "protocol", why });
         }
         let protected = bounded("protected", hello.protected, PROTECTED_MAX)?;
+        for (label, value) in bounded("labels", hello.labels.into_iter().collect(), LABELS_MAX)? {
+            name("labels", label, LABEL_NAME_BYTES_MAX)?;
+            text("labels", value, LABEL_VALUE_BYTES_MAX)?;
+        }
         Ok(Self {
             workload: Workload {
                 namespace: name("namespace", hello.namespace, NAME_BYTES_MAX)?,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::{GoldenMetrics, STATUSES_MAX};
@@ -71,7 +72,18 @@ impl Encoder {
 /// The control plane's end: remembers which number stands for which endpoint.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    endpoints: HashMap<u32, (Endpoint, bool)>,
+    endpoints: HashMap<u32, Defined, RandomState>,
+    /// Reports decoded so far.
+    reports: u64,
+}
+
+/// An endpoint that has a number.
+#[derive(Debug)]
+struct Defined {
+    endpoint: Endpoint,
+    is_file: bool,
+    /// The report that told of it last, and its place there.
+    told: (u64, usize),
 }
 
 impl Decoder {
@@ -87,15 +99,16 @@ impl Decoder {
             endpoints: Vec::with_capacity(live.stats.len().min(DEFINITIONS_MAX)),
             resources: live.resources.map(Resources::from),
         };
-        let mut places = HashMap::new();
+        self.reports += 1;
         for stat in bounded("stats", live.stats, DEFINITIONS_MAX + 1)? {
-            let (endpoint, is_file) = self.endpoint(stat.id)?;
-            if places.insert(stat.id, report.endpoints.len()).is_some() {
+            let reports = self.reports;
+            let defined = self.defined(stat.id)?;
+            if std::mem::replace(&mut defined.told, (reports, report.endpoints.len())).0 == reports {
                 return Err(Refused::Senseless { field: "stats", why: format!("number {} is there twice", stat.id) });
             }
             report.endpoints.push(EndpointReport {
-                endpoint,
-                is_file,
+                endpoint: defined.endpoint.clone(),
+                is_file: defined.is_file,
                 in_flight: stat.in_flight,
                 seen: (stat.first_ms > 0).then(|| Seen { first_ms: stat.first_ms, last_ms: stat.last_ms.max(stat.first_ms) }),
                 golden: golden(&stat)?,
@@ -104,10 +117,11 @@ impl Decoder {
         }
         for sample in bounded("samples", live.samples, SAMPLES_MAX)? {
             // A sample of an endpoint that tells nothing else has nowhere to go.
-            let Some(place) = places.get(&sample.id) else { continue };
+            let told = self.endpoints.get(&sample.id).map(|defined| defined.told);
+            let Some((_, place)) = told.filter(|(reports, _)| *reports == self.reports) else { continue };
             let started_ms = report.at_ms.saturating_sub(u64::from(sample.ago_ms));
             let exchange = Exchange { started_ms, ..exchange(sample)? };
-            report.endpoints[*place].recent.push(exchange);
+            report.endpoints[place].recent.push(exchange);
         }
         Ok(report)
     }
@@ -118,17 +132,19 @@ impl Decoder {
         }
         let endpoint =
             Endpoint::named(&def.method, &def.route).map_err(|why| Refused::Senseless { field: "defs", why: why.to_string() })?;
-        if def.id == OTHER_ID || self.endpoints.insert(def.id, (endpoint, def.file)).is_some() {
+        let defined = Defined { endpoint, is_file: def.file, told: (0, 0) };
+        if def.id == OTHER_ID || self.endpoints.insert(def.id, defined).is_some() {
             return Err(Refused::Senseless { field: "defs", why: format!("number {} is taken", def.id) });
         }
         Ok(())
     }
 
-    fn endpoint(&self, id: u32) -> Result<(Endpoint, bool), Refused> {
+    fn defined(&mut self, id: u32) -> Result<&mut Defined, Refused> {
         if id == OTHER_ID {
-            return Ok((Endpoint::other(), false));
+            let other = || Defined { endpoint: Endpoint::other(), is_file: false, told: (0, 0) };
+            return Ok(self.endpoints.entry(OTHER_ID).or_insert_with(other));
         }
-        let known = self.endpoints.get(&id).cloned();
+        let known = self.endpoints.get_mut(&id);
         known.ok_or_else(|| Refused::Senseless { field: "stats", why: format!("number {id} was never defined") })
     }
 }
@@ -222,6 +238,9 @@ fn histogram(gaps: &[i32], counts: &[u64]) -> Result<Histogram, Refused> {
     }
     let mut histogram = Histogram::default();
     let mut index = 0_i32;
+    if let Some(lowest) = gaps.first() {
+        histogram.cover(*lowest, gaps.iter().fold(0, |highest: i32, gap| highest.saturating_add(*gap)));
+    }
     for (gap, count) in gaps.iter().zip(counts) {
         index = index.saturating_add(*gap);
         if !(INDEX_MIN..=INDEX_MAX).contains(&index) {
