@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::books::Books;
-use crate::link::dial::ControlPlane;
+use crate::link::dial::{ControlPlane, Transport};
 use crate::link::meter::LinkMeter;
 use crate::link::session::{Ended, Session};
 use crate::recorder::outlet::Outlet;
@@ -37,6 +37,8 @@ const GOOD_STREAM_MIN: Duration = Duration::from_secs(10);
 pub struct Link {
     /// The other end.
     pub control_plane: ControlPlane,
+    /// What carries the bytes there.
+    pub transport: Transport,
     /// Who we are; the session in it is that of the stream that was opened last.
     pub greeting: Greeting,
     /// Where reports come from.
@@ -90,7 +92,7 @@ impl Link {
     async fn attach(&mut self) -> anyhow::Result<Session> {
         self.greeting.session += 1;
         self.meter.dialled();
-        let attached = dial::attach(&self.control_plane, self.greeting.clone()).await?;
+        let attached = dial::attach(&self.control_plane, &self.transport, self.greeting.clone()).await?;
         Ok(Session::new(attached))
     }
 

@@ -19,7 +19,7 @@ use crate::forwarding::Forwarding;
 use crate::identity::{Identity, workers_for};
 use crate::ledger::books::Books;
 use crate::link::Link;
-use crate::link::dial::ControlPlane;
+use crate::link::dial::{ControlPlane, Transport};
 use crate::link::meter::LinkMeter;
 use crate::protocol::Protocol;
 use crate::recorder::outlet::Outlet;
@@ -153,7 +153,8 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
         let Identity { workload, epoch } = options.identity;
         let greeting = Greeting { workload, epoch, session: 0, protected: options.protected };
         let workers = Arc::clone(&workers);
-        let link = Link { control_plane, greeting, books, workers, outlet, meter, first_rules: Some(first_rules) };
+        let (transport, first_rules) = (Transport::Tcp, Some(first_rules));
+        let link = Link { control_plane, transport, greeting, books, workers, outlet, meter, first_rules };
         house.tellers.spawn(link.run(house.tellers_leave.clone()));
         drain.run_until_cancelled(wait_for(have_come)).await;
     }

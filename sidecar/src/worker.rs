@@ -62,6 +62,12 @@ impl Workers {
         Ok(workers)
     }
 
+    /// No thread at all: the house of a sidecar, tried out without traffic.
+    pub fn none() -> Self {
+        let (seats, _) = Seats::new(1, Some(0));
+        Self { orders: Vec::new(), threads: Vec::new(), seats: Arc::new(seats), tally: Arc::default() }
+    }
+
     /// Lets traffic in.
     pub async fn open(&self) {
         for orders in &self.orders {

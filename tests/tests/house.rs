@@ -12,8 +12,9 @@ const ARROWS: [(&str, &[&str]); 5] = [
     ("cli", &["sitio-control-plane", "sitio-mesh", "sitio-sidecar"]),
 ];
 
-/// Where generated types of the wire may be named: the door, and the two ends of the stream.
-const WIRE_ENDS: [&str; 4] = ["proto/src/convert", "proto/src/wire.rs", "sidecar/src/link/", "control-plane/src/ingest"];
+/// Where generated types of the wire may be named: the door, the two ends of the stream, and the benchmark's own end.
+const WIRE_ENDS: [&str; 5] =
+    ["proto/src/convert", "proto/src/wire.rs", "sidecar/src/link/", "control-plane/src/ingest", "bench/src/swarm/stream.rs"];
 
 /// Traffic never waits for these.
 const HOUSEKEEPING: [&str; 6] = ["admin", "books", "ledger", "link", "stats", "metrics"];

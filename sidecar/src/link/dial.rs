@@ -1,17 +1,24 @@
 //! Opens a stream: connects, greets with a token if there is one, and waits to be welcomed.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use futures_util::TryFutureExt;
+use hyper_util::rt::TokioIo;
 use proto::convert::greeting::Greeting;
 use proto::wire;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Streaming};
+use tower::service_fn;
 
 /// A control plane is near; one that does not accept within this is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -49,6 +56,23 @@ pub enum Token {
     File(PathBuf),
 }
 
+/// What carries a stream's bytes.
+#[derive(Clone)]
+pub enum Transport {
+    /// TCP of this machine.
+    Tcp,
+    /// Whatever this makes, given where to: a simulated network, for one.
+    Made(Arc<dyn Fn(Uri) -> Making + Send + Sync>),
+}
+
+/// A connection that is being made.
+pub type Making = Pin<Box<dyn Future<Output = io::Result<Box<dyn Bytes>>> + Send>>;
+
+/// Bytes in both directions.
+pub trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Bytes for T {}
+
 /// A stream on which we were welcomed.
 pub(super) struct Attached {
     pub(super) up: mpsc::Sender<wire::Up>,
@@ -57,8 +81,8 @@ pub(super) struct Attached {
 }
 
 /// Opens a stream and gets welcomed, or says why not.
-pub(super) async fn attach(control_plane: &ControlPlane, greeting: Greeting) -> anyhow::Result<Attached> {
-    let channel = connect(control_plane.uri.clone()).await?;
+pub(super) async fn attach(control_plane: &ControlPlane, transport: &Transport, greeting: Greeting) -> anyhow::Result<Attached> {
+    let channel = connect(control_plane.uri.clone(), transport).await?;
     let (up, frames) = mpsc::channel(UP_FRAMES_MAX);
     let mut request = Request::new(ReceiverStream::new(frames));
     if let Some(token) = control_plane.token.now()? {
@@ -79,17 +103,23 @@ pub(super) async fn attach(control_plane: &ControlPlane, greeting: Greeting) -> 
     timely.map_err(|_| anyhow::anyhow!("the control plane accepted, but did not welcome us within {WELCOME_TIMEOUT:?}"))?
 }
 
-async fn connect(uri: Uri) -> anyhow::Result<Channel> {
+async fn connect(uri: Uri, transport: &Transport) -> anyhow::Result<Channel> {
     let shown = uri.to_string();
-    Endpoint::from(uri)
+    let endpoint = Endpoint::from(uri)
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(PING)
         .keep_alive_timeout(PING)
-        .keep_alive_while_idle(true)
-        .connect()
-        .await
-        .with_context(|| format!("connect to {shown}"))
+        .keep_alive_while_idle(true);
+    let connected = match transport {
+        Transport::Tcp => endpoint.connect().await,
+        Transport::Made(make) => {
+            let make = Arc::clone(make);
+            let connector = service_fn(move |uri: Uri| make(uri).map_ok(TokioIo::new));
+            endpoint.connect_with_connector(connector).await
+        }
+    };
+    connected.with_context(|| format!("connect to {shown}"))
 }
 
 /// A status in one line: its own words are all that helps.

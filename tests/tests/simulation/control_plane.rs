@@ -1,0 +1,53 @@
+//! The control plane's host: the real ingest, fleet, timeline and rules, with a store on disk that outlives it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use control_plane::clock::now_ms;
+use control_plane::fleet::Fleet;
+use control_plane::history::Histories;
+use control_plane::ingest::counts::StreamCounts;
+use control_plane::ingest::{self, Admission};
+use control_plane::plane::ControlPlane;
+use control_plane::rules::Rules;
+use control_plane::snapshot::Window;
+use control_plane::store::redb::RedbStore;
+use control_plane::timeline::Timeline;
+use tokio_util::sync::CancellationToken;
+
+use crate::network::Listener;
+
+/// Looks into the control plane that runs now, if one does. It keeps none alive: a crash must close the store.
+#[derive(Clone, Default)]
+pub(crate) struct Glass(Arc<Mutex<Weak<ControlPlane>>>);
+
+impl Glass {
+    /// Requests counted for a route, as every page and the API tell them; `None` while there is no control plane.
+    pub(crate) fn hits(&self, route: &str) -> Option<u64> {
+        let plane = self.0.lock().unwrap().upgrade()?;
+        let snapshot = plane.snapshot(Window::All, now_ms());
+        let rows = snapshot.endpoints.iter().filter(|row| row.endpoint.route() == route);
+        Some(rows.map(|row| row.now.hits).sum())
+    }
+}
+
+/// Runs one until its host crashes.
+pub(crate) async fn run(folder: PathBuf, glass: Glass) -> turmoil::Result {
+    let fleet = Arc::new(Fleet::new(Duration::from_secs(3600)));
+    let rules = Rules::open(Box::new(RedbStore::open(&folder)?), Arc::clone(&fleet), now_ms())?;
+    let plane = Arc::new(ControlPlane {
+        rules,
+        fleet,
+        timeline: Timeline::starting(now_ms()),
+        histories: Histories::default(),
+        taps: Arc::default(),
+        stream_counts: StreamCounts::default(),
+        stream_address: ([0, 0, 0, 0], 0).into(),
+        drain: CancellationToken::new(),
+    });
+    *glass.0.lock().unwrap() = Arc::downgrade(&plane);
+    let admission = Admission { token: None, streams_per_address_max: 100 };
+    ingest::run(plane, Listener::bind().await?, admission).await?;
+    Ok(())
+}

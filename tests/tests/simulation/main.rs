@@ -1,0 +1,39 @@
+//! A mesh in a simulated network, for a thousand seeds: whatever breaks, the totals are those that were recorded.
+#![expect(clippy::unwrap_used, reason = "a test may end by it")]
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+mod control_plane;
+mod mesh;
+mod network;
+mod sidecar;
+mod stammerer;
+
+/// Seeds that every run tries. Each is some thirty simulated seconds of trouble and the calm after it.
+const SEEDS: u64 = 1000;
+
+/// Threads that share the seeds.
+const THREADS: u64 = 2;
+
+#[test]
+fn when_things_calm_down_the_totals_are_those_that_were_recorded() {
+    // One seed alone, to look at what a failure said.
+    if let Some(seed) = std::env::var("SITIO_SEED").ok().and_then(|seed| seed.parse::<u64>().ok()) {
+        return try_seeds(seed..seed + 1);
+    }
+    std::thread::scope(|scope| {
+        let share = SEEDS / THREADS;
+        let threads: Vec<_> = (0..THREADS).map(|at| scope.spawn(move || try_seeds(at * share..(at + 1) * share))).collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+fn try_seeds(seeds: Range<u64>) {
+    for seed in seeds {
+        let tried = catch_unwind(AssertUnwindSafe(|| mesh::simulate(seed)));
+        assert!(tried.is_ok(), "seed {seed} failed: run it alone with SITIO_SEED={seed}");
+    }
+}

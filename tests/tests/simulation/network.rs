@@ -1,0 +1,43 @@
+//! The simulated network's sockets, as the two programs take theirs.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use control_plane::ingest::connections::Door;
+use sidecar::link::dial::{Bytes, Transport};
+use turmoil::net::{TcpListener, TcpStream};
+
+/// The control plane's name in the simulated network.
+pub(crate) const CONTROL_PLANE: &str = "control-plane";
+
+/// The port at which it takes sidecars in.
+pub(crate) const PORT: u16 = 8091;
+
+/// The control plane's end.
+pub(crate) struct Listener(TcpListener);
+
+impl Listener {
+    pub(crate) async fn bind() -> io::Result<Self> {
+        TcpListener::bind((IpAddr::from(Ipv4Addr::UNSPECIFIED), PORT)).await.map(Self)
+    }
+}
+
+impl Door for Listener {
+    type Io = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, IpAddr)> {
+        let (stream, peer) = self.0.accept().await?;
+        Ok((stream, peer.ip()))
+    }
+}
+
+/// The sidecars' end.
+pub(crate) fn transport() -> Transport {
+    Transport::Made(Arc::new(|_| {
+        Box::pin(async {
+            let stream = TcpStream::connect((CONTROL_PLANE, PORT)).await?;
+            Ok(Box::new(stream) as Box<dyn Bytes>)
+        })
+    }))
+}

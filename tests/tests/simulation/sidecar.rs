@@ -1,0 +1,107 @@
+//! A sidecar's host: the real ledger and the real link, with made-up traffic instead of workers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
+use mesh::report::EndpointReport;
+use mesh::workload::Workload;
+use proto::convert::greeting::Greeting;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use sidecar::ledger::books::Books;
+use sidecar::link::Link;
+use sidecar::link::dial::{ControlPlane, Token};
+use sidecar::link::meter::LinkMeter;
+use sidecar::resources::Meter;
+use sidecar::worker::Workers;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::network::{CONTROL_PLANE, PORT, transport};
+
+/// A pod and its sidecar.
+#[derive(Clone)]
+pub(crate) struct Pod {
+    pub(crate) number: u64,
+    pub(crate) seed: u64,
+    /// Requests that it has seen.
+    pub(crate) recorded: Arc<AtomicU64>,
+    /// Ends its traffic.
+    pub(crate) calm: CancellationToken,
+}
+
+impl Pod {
+    pub(crate) fn new(number: u64, seed: u64, calm: CancellationToken) -> Self {
+        Self { number, seed, recorded: Arc::default(), calm }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("shop-{}", self.number)
+    }
+
+    /// Each pod has a route of its own, so that its numbers can be told from all others.
+    pub(crate) fn route(&self) -> String {
+        format!("/route-of-{}", ["ann", "bob", "cid", "dot"][self.number as usize])
+    }
+
+    /// Runs its sidecar.
+    pub(crate) async fn run(self) -> turmoil::Result {
+        let workload = Workload {
+            namespace: "default".into(),
+            service: "shop".into(),
+            pod: self.name(),
+            pod_uid: format!("uid-{}", self.number),
+            node: String::new(),
+            version: "0.1.0".into(),
+        };
+        let greeting = Greeting { workload, epoch: 1_700_000_000_000_000_000, session: 0, protected: Vec::new() };
+        let (books, bookkeeper) = Books::open(Meter::new());
+        let workers = Arc::new(Workers::none());
+        let mut house = JoinSet::new();
+        house.spawn(bookkeeper.run(Arc::clone(&workers), CancellationToken::new()));
+        house.spawn(traffic(self, books.clone()));
+        let uri = format!("http://{CONTROL_PLANE}:{PORT}").parse().unwrap();
+        let link = Link {
+            control_plane: ControlPlane { uri, token: Token::None },
+            transport: transport(),
+            greeting,
+            books,
+            workers,
+            outlet: Arc::default(),
+            meter: Arc::<LinkMeter>::default(),
+            first_rules: None,
+        };
+        link.run(CancellationToken::new()).await;
+        Ok(())
+    }
+}
+
+/// Requests as they come, until the calm.
+async fn traffic(pod: Pod, books: Books) {
+    let mut random = StdRng::seed_from_u64(pod.seed ^ (pod.number << 32));
+    let endpoint = Endpoint::named("GET", &pod.route()).unwrap();
+    while !pod.calm.is_cancelled() {
+        let mut golden = GoldenMetrics::default();
+        for _ in 0..random.random_range(1..20) {
+            golden.hits += 1;
+            golden.time(100, 50);
+            golden.add_status(200, 1);
+        }
+        pod.recorded.fetch_add(golden.hits, Relaxed);
+        let endpoint = endpoint.clone();
+        books.read(|ledger| {
+            ledger.absorb(vec![EndpointReport {
+                endpoint,
+                is_file: false,
+                in_flight: 0,
+                seen: None,
+                golden,
+                recent: Vec::new(),
+            }]);
+        });
+        tokio::time::sleep(Duration::from_millis(random.random_range(50..800))).await;
+    }
+}

@@ -1,0 +1,135 @@
+//! A sidecar that says things twice, too late, and on streams that were taken over; and still counts right.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
+use mesh::report::{Coverage, EndpointReport, Report};
+use mesh::workload::Workload;
+use proto::convert::greeting::Greeting;
+use proto::convert::live::Encoder;
+use proto::wire::mesh_client::MeshClient;
+use proto::wire::{Live, Up, up};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint as Target};
+use tonic::{Request, Streaming};
+use tower::service_fn;
+use turmoil::net::TcpStream;
+
+use crate::network::{CONTROL_PLANE, PORT};
+
+/// Where its requests go.
+pub(crate) const ROUTE: &str = "/route-of-the-stammerer";
+
+/// Its one process.
+#[derive(Clone)]
+pub(crate) struct Stammerer {
+    pub(crate) seed: u64,
+    pub(crate) recorded: Arc<AtomicU64>,
+    pub(crate) calm: CancellationToken,
+}
+
+/// One stream of it.
+struct Stream {
+    up: mpsc::Sender<Up>,
+    _down: Streaming<proto::wire::Down>,
+    encoder: Encoder,
+    seq: u64,
+}
+
+impl Stammerer {
+    pub(crate) async fn run(self) -> turmoil::Result {
+        let mut random = StdRng::seed_from_u64(self.seed ^ 0xabcd);
+        let mut session = 0;
+        // Streams that were taken over are kept, and spoken on now and then.
+        let mut streams: Vec<Stream> = Vec::new();
+        loop {
+            session += 1;
+            let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_secs(3), Stream::open(session)).await else {
+                sleep(Duration::from_millis(500)).await;
+                continue;
+            };
+            streams.push(stream);
+            streams.drain(..streams.len().saturating_sub(3));
+            self.talk(&mut streams, &mut random).await;
+        }
+    }
+
+    /// Speaks on the newest stream, and nonsense on the others, until it breaks or is left.
+    async fn talk(&self, streams: &mut [Stream], random: &mut StdRng) {
+        let mut told = self.recorded.load(Relaxed);
+        let (newest, older) = streams.split_last_mut().unwrap();
+        let snapshot = next_frame(newest, Coverage::Snapshot, told);
+        if !newest.say(snapshot).await {
+            return;
+        }
+        for _ in 0..random.random_range(3..40) {
+            if !self.calm.is_cancelled() {
+                self.recorded.fetch_add(random.random_range(1..9), Relaxed);
+            }
+            let now = self.recorded.load(Relaxed);
+            let frame = next_frame(newest, Coverage::Change, now - told);
+            for _ in 0..random.random_range(1..4) {
+                if !newest.say(frame.clone()).await {
+                    return;
+                }
+            }
+            told = now;
+            for stream in older.iter_mut() {
+                let late = next_frame(stream, Coverage::Change, 1000);
+                stream.say(late).await;
+            }
+            sleep(Duration::from_millis(random.random_range(50..900))).await;
+        }
+    }
+}
+
+/// A frame of so many hits, the next one of its stream.
+fn next_frame(stream: &mut Stream, coverage: Coverage, hits: u64) -> Live {
+    stream.seq += 1;
+    let mut golden = GoldenMetrics::default();
+    golden.hits = hits;
+    golden.add_status(200, hits);
+    let endpoint = Endpoint::named("GET", ROUTE).unwrap();
+    let endpoints = vec![EndpointReport { endpoint, is_file: false, in_flight: 0, seen: None, golden, recent: Vec::new() }];
+    let report = Report { seq: stream.seq, coverage, at_ms: 1_700_000_000_000, endpoints, resources: None };
+    stream.encoder.encode(&report)
+}
+
+impl Stream {
+    async fn open(session: u32) -> Result<Self, Box<dyn std::error::Error>> {
+        let connect = service_fn(|_| async { TcpStream::connect((CONTROL_PLANE, PORT)).await.map(TokioIo::new) });
+        let channel: Channel = Target::from_shared(format!("http://{CONTROL_PLANE}:{PORT}"))?
+            .http2_keep_alive_interval(Duration::from_secs(4))
+            .keep_alive_timeout(Duration::from_secs(4))
+            .connect_with_connector(connect)
+            .await?;
+        let workload = Workload {
+            namespace: "default".into(),
+            service: "shop".into(),
+            pod: "stammerer".into(),
+            pod_uid: "uid-stammerer".into(),
+            node: String::new(),
+            version: "0.1.0".into(),
+        };
+        let greeting = Greeting { workload, epoch: 1_700_000_000_000_000_000, session, protected: Vec::new() };
+        let (up, rest) = mpsc::channel(64);
+        up.send(Up { message: Some(up::Message::Hello(greeting.into())) }).await?;
+        let mut down = MeshClient::new(channel).attach(Request::new(ReceiverStream::new(rest))).await?.into_inner();
+        down.message().await?.ok_or("it was not welcomed")?;
+        Ok(Self { up, _down: down, encoder: Encoder::default(), seq: 0 })
+    }
+
+    async fn say(&self, live: Live) -> bool {
+        let said = self.up.send(Up { message: Some(up::Message::Live(live)) });
+        matches!(tokio::time::timeout(Duration::from_secs(2), said).await, Ok(Ok(())))
+    }
+}
