@@ -5,11 +5,11 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 CONTAINER_ENGINE ?= $(shell command -v podman || command -v docker)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test needs lint bench soak fuzz images screenshots
+.PHONY: help demo run test needs lint bench bench-mesh soak fuzz images screenshots
 
 help: ## List the targets
 	@echo "Sitio $(VERSION)"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 demo: ## Run the mesh on a sample shop, with a dashboard (ARGS="--duration 60s")
 	cargo run --release --locked -- demo $(ARGS)
@@ -34,6 +34,10 @@ bench: ## Measure the hot path's steps, and Sitio beside what a user would pick 
 	cargo bench --locked -p sitio-sidecar --bench hot_path
 	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
 	target/release/side-by-side $(ARGS)
+
+bench-mesh: ## Measure the control plane under ten thousand sidecars, each figure beside its goal (ARGS="--only steady")
+	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
+	target/release/mesh $(ARGS)
 
 soak: ## Hold a sidecar under full load for ten minutes; its memory must stay flat (ARGS="--minutes 2")
 	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane

@@ -6,3 +6,4 @@ pub mod origin;
 pub mod process;
 pub mod report;
 pub mod rounds;
+pub mod swarm;

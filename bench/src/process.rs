@@ -40,6 +40,18 @@ impl Proxy {
         Ok(Duration::from_nanos(total))
     }
 
+    /// Processor time of its threads whose name begins so.
+    pub fn cpu_of(&self, name: &str) -> anyhow::Result<Duration> {
+        let mut total = 0;
+        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))?.flatten() {
+            let is_meant = std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.starts_with(name));
+            let times = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            let spent = times.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+            total += if is_meant { spent } else { 0 };
+        }
+        Ok(Duration::from_nanos(total))
+    }
+
     /// Memory that only it and its children hold, in KiB.
     pub fn resident_kib(&self) -> u64 {
         let resident = |process: PathBuf| {
@@ -48,6 +60,13 @@ impl Proxy {
             line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
         };
         family(self.child.id()).into_iter().map(resident).sum()
+    }
+
+    /// Ends it as `kill -9` does, and returns when it is gone.
+    pub fn kill(&mut self) {
+        // It may have ended by itself; waiting is what matters.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Whether it still runs.
@@ -62,9 +81,7 @@ impl Drop for Proxy {
             let id = process.file_name().and_then(|name| name.to_str()?.parse().ok()).and_then(rustix::process::Pid::from_raw);
             let _ = id.map(|id| rustix::process::kill_process(id, rustix::process::Signal::TERM));
         }
-        // It may have ended by itself; waiting is what matters.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

@@ -1,0 +1,101 @@
+//! Measures the control plane under a swarm of ten thousand sidecars, and holds each figure beside its goal.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use bench::process::pin;
+use bench::swarm::Size;
+use bench::swarm::dial::Connections;
+use bench::swarm::figure::{self, Figure};
+use bench::swarm::server::Cores;
+use bench::swarm::stages::{Setting, fan_out, overview, reconnect, steady, telemetry};
+use clap::{Parser, ValueEnum};
+
+/// The swarm has one core, and the control plane the other.
+const CORES: Cores = Cores { swarm: 0, server: 1 };
+
+#[derive(Parser)]
+#[command(about = "Measures the control plane under a swarm of sidecars, all of it on this machine")]
+struct Config {
+    /// Only these stages, separated by commas; otherwise all.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Stage>,
+    /// Sidecars.
+    #[arg(long, default_value_t = 10_000)]
+    sidecars: usize,
+    /// Services that they are copies of.
+    #[arg(long, default_value_t = 50)]
+    services: usize,
+    /// Endpoints of each service.
+    #[arg(long, default_value_t = 20)]
+    endpoints: usize,
+    /// Seconds that each steady state is looked at.
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    /// Where the figures are written to, as JSON.
+    #[arg(long, default_value = "target/mesh.json")]
+    out: PathBuf,
+}
+
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// Frames over own connections: CPU, memory, bytes, lateness.
+    Steady,
+    /// Frames over shared connections.
+    Shared,
+    /// The dashboard, and a rule to one service.
+    Overview,
+    /// A rule to all.
+    Rule,
+    /// The control plane is killed and comes back.
+    Reconnect,
+    /// The sidecar's side.
+    Telemetry,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let config = Config::parse();
+    anyhow::ensure!(config.services > 0 && config.sidecars >= config.services, "each service needs a sidecar at least");
+    raise_descriptor_limit();
+    pin(std::process::id(), CORES.swarm)?;
+    let setting = Setting {
+        size: Size { sidecars: config.sidecars, services: config.services, endpoints: config.endpoints },
+        cores: CORES,
+        look: Duration::from_secs_f64(config.seconds),
+    };
+    let mut figures = Vec::new();
+    for stage in Stage::value_variants().iter().filter(|stage| config.only.is_empty() || config.only.contains(stage)) {
+        eprintln!("{stage:?} …");
+        // A runtime for each stage, so that nothing of one is left when the next begins.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        figures.extend(runtime.block_on(measure(*stage, &setting)).with_context(|| format!("the stage {stage:?}"))?);
+    }
+    print!("{}", figure::table(&figures));
+    std::fs::write(&config.out, serde_json::to_string_pretty(&figure::json(&figures))?)
+        .with_context(|| format!("write {}", config.out.display()))?;
+    println!("\nall figures are in {}", config.out.display());
+    let is_missed = figures.iter().any(|figure| figure.is_met() == Some(false));
+    Ok(if is_missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn measure(stage: Stage, setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+    match stage {
+        Stage::Steady => steady::run(setting, Connections::Own).await,
+        Stage::Shared => steady::run(setting, Connections::Shared).await,
+        Stage::Overview => overview::run(setting).await,
+        Stage::Rule => fan_out::to_all(setting).await,
+        Stage::Reconnect => reconnect::run(setting).await,
+        Stage::Telemetry => telemetry::run(setting).await,
+    }
+}
+
+/// Ten thousand connections need more than the usual 1,024 descriptors; the control plane inherits it.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}

@@ -1,0 +1,87 @@
+//! A swarm: thousands of simulated sidecars in one process, each with a real stream to the control plane.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::ensure;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::swarm::dial::{Connections, Dialler};
+use crate::swarm::sidecar::Sidecar;
+use crate::swarm::tally::Tally;
+use crate::swarm::traffic::Traffic;
+
+pub mod api;
+pub mod dial;
+pub mod figure;
+pub mod server;
+pub mod sidecar;
+pub mod stages;
+mod stream;
+pub mod tally;
+pub mod traffic;
+
+/// How long all sidecars together may take to attach.
+const ATTACH_WITHIN: Duration = Duration::from_secs(60);
+
+/// How many sidecars there are, and of what.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Sidecars.
+    pub sidecars: usize,
+    /// Services that they are copies of, in equal parts.
+    pub services: usize,
+    /// Endpoints of each service.
+    pub endpoints: usize,
+}
+
+/// The sidecars; all of them leave when it is dropped.
+pub struct Swarm {
+    /// What they did, together.
+    pub tally: Arc<Tally>,
+    /// How many they are.
+    pub size: Size,
+    sidecars: JoinSet<()>,
+    leave: CancellationToken,
+}
+
+impl Swarm {
+    /// Starts all of them at once.
+    pub fn start(control_plane: SocketAddr, size: Size, connections: Connections) -> Self {
+        let (tally, traffic) = (Arc::new(Tally::of(size.sidecars)), Arc::new(Traffic::of(size.endpoints)));
+        let (mut sidecars, leave) = (JoinSet::new(), CancellationToken::new());
+        let mut dialler = Dialler::new(control_plane, connections);
+        for number in 0..size.sidecars {
+            let sidecar = Sidecar::new(number, size, dialler.to(number), Arc::clone(&traffic), Arc::clone(&tally));
+            let leave = leave.clone();
+            sidecars.spawn(async move {
+                leave.run_until_cancelled(sidecar.run()).await;
+            });
+        }
+        Self { tally, size, sidecars, leave }
+    }
+
+    /// Waits until all of them are attached and have sent a snapshot, and tells how long that took.
+    pub async fn attached(&self) -> anyhow::Result<Duration> {
+        let began = Instant::now();
+        while self.tally.attached() < self.size.sidecars {
+            let attached = self.tally.attached();
+            ensure!(
+                began.elapsed() < ATTACH_WITHIN,
+                "only {attached} are attached after {ATTACH_WITHIN:?}: {}",
+                self.tally.why()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(began.elapsed())
+    }
+
+    /// Ends all streams.
+    pub async fn leave(mut self) {
+        self.leave.cancel();
+        while self.sidecars.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,92 @@
+//! How sidecars of a swarm reach the control plane: each over a connection of its own, or many over one.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpSocket;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tower::service_fn;
+
+/// Sidecars that share a connection, where connections are shared: what a proxy in front would put on one.
+const PER_CONNECTION: usize = 100;
+
+/// Addresses of loopback that are dialled from. One has about 28,000 ports, and ports of connections that have just
+/// ended rest for a minute.
+const SOURCES: u8 = 8;
+
+/// A control plane that is busy with all of them may take a while.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Whose connections they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    /// Each sidecar has its own.
+    Own,
+    /// A hundred sidecars share one.
+    Shared,
+}
+
+/// Makes connections, or shares them.
+pub struct Dialler {
+    control_plane: SocketAddr,
+    shared: Option<Vec<Channel>>,
+}
+
+/// How one sidecar gets its connection.
+#[derive(Clone)]
+pub enum Way {
+    /// By making one whenever it dials.
+    Own(Box<Endpoint>, Ipv4Addr),
+    /// It is there already.
+    Shared(Channel),
+}
+
+impl Dialler {
+    /// Shared connections are made when they are first used.
+    pub fn new(control_plane: SocketAddr, connections: Connections) -> Self {
+        let shared = match connections {
+            Connections::Own => None,
+            Connections::Shared => Some(Vec::new()),
+        };
+        Self { control_plane, shared }
+    }
+
+    /// The way of one sidecar. Ask for them in order.
+    pub fn to(&mut self, number: usize) -> Way {
+        let endpoint = endpoint(self.control_plane);
+        let Some(shared) = &mut self.shared else { return Way::Own(Box::new(endpoint), source(number)) };
+        if number / PER_CONNECTION >= shared.len() {
+            shared.push(endpoint.connect_lazy());
+        }
+        Way::Shared(shared[number / PER_CONNECTION].clone())
+    }
+}
+
+impl Way {
+    /// A connection, fresh or shared.
+    pub async fn connect(&self) -> Result<Channel, tonic::transport::Error> {
+        let (endpoint, source) = match self {
+            Self::Shared(channel) => return Ok(channel.clone()),
+            Self::Own(endpoint, source) => (endpoint, *source),
+        };
+        let connect = move |uri: Uri| async move {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind((source, 0).into())?;
+            let port = uri.port_u16().unwrap_or_default();
+            let stream = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await?;
+            stream.set_nodelay(true)?;
+            Ok::<_, std::io::Error>(TokioIo::new(stream))
+        };
+        endpoint.connect_with_connector(service_fn(connect)).await
+    }
+}
+
+fn endpoint(control_plane: SocketAddr) -> Endpoint {
+    let uri = format!("http://{control_plane}").parse::<Uri>().expect("an address and a port make a URI");
+    Endpoint::from(uri).connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true)
+}
+
+fn source(number: usize) -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 0, 1 + (number % usize::from(SOURCES)) as u8)
+}

@@ -1,0 +1,64 @@
+//! A figure beside its goal: the table for people, and the same as JSON.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+/// What was measured.
+#[derive(Debug, Clone)]
+pub struct Figure {
+    /// What it says, with its unit.
+    pub name: String,
+    /// The most that it may be, if there is a goal.
+    pub goal: Option<f64>,
+    /// What it is.
+    pub measured: f64,
+    /// How it came about.
+    pub note: String,
+}
+
+impl Figure {
+    /// A figure that should not exceed a goal.
+    pub fn at_most(name: impl Into<String>, goal: f64, measured: f64, note: impl Into<String>) -> Self {
+        Self { name: name.into(), goal: Some(goal), measured, note: note.into() }
+    }
+
+    /// A figure without a goal.
+    pub fn told(name: impl Into<String>, measured: f64, note: impl Into<String>) -> Self {
+        Self { name: name.into(), goal: None, measured, note: note.into() }
+    }
+
+    /// Whether its goal is met; `None` if there is none.
+    pub fn is_met(&self) -> Option<bool> {
+        self.goal.map(|goal| self.measured <= goal)
+    }
+
+    fn json(&self) -> Value {
+        json!({"figure": self.name, "goal": self.goal, "measured": self.measured, "met": self.is_met(), "note": self.note})
+    }
+}
+
+/// All figures as a table.
+pub fn table(figures: &[Figure]) -> String {
+    let mut table = "| figure | goal | measured | | how |\n|---|--:|--:|---|---|\n".to_owned();
+    for figure in figures {
+        let goal = figure.goal.map_or_else(|| "–".to_owned(), |goal| format!("≤ {}", number(goal)));
+        let verdict = match figure.is_met() {
+            None => "",
+            Some(true) => "met",
+            Some(false) => "**missed**",
+        };
+        let measured = number(figure.measured);
+        let _ = writeln!(table, "| {} | {goal} | {measured} | {verdict} | {} |", figure.name, figure.note);
+    }
+    table
+}
+
+/// All figures as data.
+pub fn json(figures: &[Figure]) -> Value {
+    json!({"figures": figures.iter().map(Figure::json).collect::<Vec<_>>()})
+}
+
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}

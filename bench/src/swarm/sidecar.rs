@@ -1,0 +1,124 @@
+//! One sidecar of a swarm: dials, greets, reports once a second and confirms rules, as the real one does.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mesh::report::Coverage;
+use mesh::workload::Workload;
+use proto::convert::greeting::Greeting;
+use tokio::time::MissedTickBehavior;
+
+use crate::swarm::Size;
+use crate::swarm::dial::Way;
+use crate::swarm::stream::{Heard, Stream};
+use crate::swarm::tally::{Activity, Tally};
+use crate::swarm::traffic::{Covered, Traffic};
+
+/// Time between two reports.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Between two attempts to attach. A real sidecar waits longer each time; here the worst case is wanted.
+const DIAL_AGAIN: Duration = Duration::from_millis(100);
+
+/// A simulated sidecar.
+pub struct Sidecar {
+    number: usize,
+    greeting: Greeting,
+    way: Way,
+    traffic: Arc<Traffic>,
+    tally: Arc<Tally>,
+    is_first_of_service: bool,
+    /// Seconds of traffic that its pod has seen.
+    seconds: u64,
+    /// Those that it has told on this stream.
+    told: u64,
+}
+
+impl Sidecar {
+    /// The sidecar of this number. Pods of a service have numbers that follow each other.
+    pub fn new(number: usize, size: Size, way: Way, traffic: Arc<Traffic>, tally: Arc<Tally>) -> Self {
+        let copies = size.sidecars.div_ceil(size.services).max(1);
+        let service = format!("service-{:03}", number / copies);
+        let workload = Workload {
+            namespace: "default".to_owned(),
+            pod: format!("{service}-6c9f7d5b8-{number:05}"),
+            pod_uid: format!("0f8fad5b-d9cb-469f-a165-{number:012}"),
+            service,
+            node: format!("node-{:03}", number % 100),
+            version: "0.1.0".to_owned(),
+        };
+        let greeting = Greeting { workload, epoch: now_ms() * 1_000_000, session: 0, protected: vec!["/healthz".to_owned()] };
+        let is_first_of_service = number.is_multiple_of(copies);
+        Self { number, greeting, way, traffic, tally, is_first_of_service, seconds: 0, told: 0 }
+    }
+
+    /// Attaches again whenever the stream ends.
+    pub async fn run(mut self) {
+        loop {
+            self.greeting.session += 1;
+            match self.attach().await {
+                Ok(stream) => {
+                    self.tally.has_attached();
+                    let why = self.hold(stream).await;
+                    self.tally.has_lost(why);
+                }
+                Err(why) => self.tally.could_not_dial(why),
+            }
+            tokio::time::sleep(DIAL_AGAIN).await;
+        }
+    }
+
+    /// Opens a stream, and sends the snapshot with which one begins.
+    async fn attach(&mut self) -> Result<Stream, String> {
+        let channel = self.way.connect().await.map_err(|why| format!("{why:?}"))?;
+        let mut stream = Stream::open(channel, self.greeting.clone()).await.map_err(|why| why.to_string())?;
+        self.told = self.seconds;
+        let snapshot = Covered { seq: 1, coverage: Coverage::Snapshot, seconds: self.seconds, at_ms: now_ms() };
+        let bytes = stream.report(&self.traffic.report(snapshot)).map_err(|()| "a new stream has no room".to_owned())?;
+        self.tally.has_framed(self.number, snapshot.at_ms, bytes);
+        Ok(stream)
+    }
+
+    /// Reports and confirms until the stream ends; returns why it did.
+    async fn hold(&mut self, mut stream: Stream) -> String {
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + REPORT_EVERY, REPORT_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seq = 1;
+        loop {
+            tokio::select! {
+                heard = stream.hear() => match heard {
+                    Heard::Rules(receipt) => stream.confirm(receipt).await,
+                    Heard::Nothing => {}
+                    Heard::End(why) => return why,
+                },
+                _ = ticks.tick() => self.tick(&mut stream, &mut seq),
+            }
+        }
+    }
+
+    /// A second has passed: counts it, and tells it if the stream has room.
+    fn tick(&mut self, stream: &mut Stream, seq: &mut u64) {
+        let is_active = match self.tally.activity() {
+            Activity::All => true,
+            Activity::OnePodOfEach => self.is_first_of_service,
+            Activity::None => false,
+        };
+        if is_active {
+            self.seconds += 1;
+            self.tally.has_recorded(self.traffic.hits());
+        }
+        let change = Covered { seq: *seq + 1, coverage: Coverage::Change, seconds: self.seconds - self.told, at_ms: now_ms() };
+        if !stream.has_room() {
+            return self.tally.has_put_off();
+        }
+        if let Ok(bytes) = stream.report(&self.traffic.report(change)) {
+            (self.told, *seq) = (self.seconds, change.seq);
+            self.tally.has_framed(self.number, change.at_ms, bytes);
+        }
+    }
+}
+
+/// The wall clock, milliseconds since the Unix epoch.
+pub(super) fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}

@@ -1,0 +1,83 @@
+//! The dashboard of a large mesh: how long its page takes, and what watching costs, however many watch.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::swarm::Swarm;
+use crate::swarm::api::Browsers;
+use crate::swarm::dial::Connections;
+use crate::swarm::figure::Figure;
+use crate::swarm::server::Server;
+use crate::swarm::stages::{Setting, fan_out, quantile};
+use crate::swarm::tally::Activity;
+
+/// How often the page is asked for.
+const PAGES: usize = 20;
+
+/// Between two pages, so that each is a page of its own second.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// How many watch: one, and as many as a large company has on duty.
+const WATCHERS: [usize; 2] = [1, 100];
+
+/// Runs the stage. The rule to one service is sent here, too, since the mesh is there.
+pub async fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+    let server = Server::start(setting.cores)?;
+    let swarm = Swarm::start(server.stream, setting.size, Connections::Own);
+    swarm.attached().await?;
+    // One pod of each service keeps all rows moving, and the frames of the others cost little beside the page.
+    swarm.tally.act(Activity::OnePodOfEach);
+    sleep(Duration::from_secs(3)).await;
+    let mut figures = vec![page(setting, &server).await?];
+    figures.extend(ticks(setting, &server).await?);
+    figures.push(fan_out::to_one_service(&server, &swarm).await?);
+    swarm.leave().await;
+    Ok(figures)
+}
+
+async fn page(setting: &Setting, server: &Server) -> anyhow::Result<Figure> {
+    let (mut took_ms, mut bytes) = (Vec::new(), 0);
+    for _ in 0..PAGES {
+        let began = Instant::now();
+        bytes = server.api.get("/?window=5m").await?.len();
+        took_ms.push(began.elapsed().as_secs_f64() * 1000.0);
+        sleep(PAUSE).await;
+    }
+    let (size, median) = (setting.size, quantile(&mut took_ms, 0.5));
+    let note = format!("p95 of {PAGES} pages of {} kB, {median:.0} ms in the middle", bytes / 1000);
+    let name = format!("overview of {} endpoints, {} pods: page (ms)", size.endpoints * size.services, size.sidecars);
+    Ok(Figure::at_most(name, 100.0, quantile(&mut took_ms, 0.95), note))
+}
+
+/// The processor time of a second in which somebody watches, less that of one in which nobody does.
+async fn ticks(setting: &Setting, server: &Server) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for watchers in WATCHERS {
+        let before = second(server, setting.look).await?;
+        let browsers = Browsers::open(server.api, watchers).await?;
+        // The first message of each is the whole page; the ticks come after it.
+        sleep(Duration::from_secs(2)).await;
+        let bytes = browsers.bytes();
+        let watched = second(server, setting.look).await?;
+        let bytes = (browsers.bytes() - bytes) as f64 / setting.look.as_secs_f64() / watchers as f64;
+        drop(browsers);
+        sleep(Duration::from_secs(1)).await;
+        let unwatched = f64::midpoint(before, second(server, setting.look).await?);
+        let note = format!(
+            "{:.0} ms of CPU a second watched, {:.0} ms not; {:.0} kB a second to each",
+            watched,
+            unwatched,
+            bytes / 1000.0
+        );
+        figures.push(Figure::at_most(format!("event tick, {watchers} watching (ms of CPU)"), 25.0, watched - unwatched, note));
+    }
+    Ok(figures)
+}
+
+/// Milliseconds of processor time in a second.
+async fn second(server: &Server, look: Duration) -> anyhow::Result<f64> {
+    let (before, began) = (server.cpu()?, Instant::now());
+    sleep(look).await;
+    Ok(server.cpu()?.saturating_sub(before).as_secs_f64() * 1000.0 / began.elapsed().as_secs_f64())
+}

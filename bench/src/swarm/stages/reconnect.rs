@@ -1,0 +1,57 @@
+//! The control plane is killed and comes back: how long until it knows everything again, and what it needs for that.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::swarm::Swarm;
+use crate::swarm::dial::Connections;
+use crate::swarm::figure::Figure;
+use crate::swarm::server::Server;
+use crate::swarm::stages::Setting;
+use crate::swarm::stages::steady::falls_silent;
+
+/// Traffic before the end, so that there is something to lose.
+const TRAFFIC: Duration = Duration::from_secs(5);
+
+/// Until memory has settled.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// Runs the stage.
+pub async fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+    let mut server = Server::start(setting.cores)?;
+    let swarm = Swarm::start(server.stream, setting.size, Connections::Own);
+    swarm.attached().await?;
+    sleep(TRAFFIC).await;
+    let before_kib = server.resident_kib();
+    server.restart()?;
+    let began = Instant::now();
+    // All of them notice at once, and then dial ten times a second.
+    while swarm.tally.attached() == setting.size.sidecars {
+        sleep(Duration::from_millis(1)).await;
+    }
+    swarm.attached().await?;
+    let attached = began.elapsed();
+    let (lost, note) = falls_silent(&server, &swarm).await?;
+    let complete = began.elapsed();
+    let peak_kib = server.peak_kib();
+    sleep(SETTLE).await;
+    let after_kib = server.resident_kib();
+    let failed = format!("all attached after {:.1} s; {} dials failed", attached.as_secs_f64(), swarm.tally.dials_failed());
+    swarm.leave().await;
+    Ok(vec![
+        Figure::at_most(
+            format!("all {} reconnect at once: complete (s)", setting.size.sidecars),
+            15.0,
+            complete.as_secs_f64(),
+            failed,
+        ),
+        Figure::at_most("reconnect: requests not counted, or counted twice", 0.0, lost, note),
+        Figure::at_most(
+            "reconnect: most memory over what it held before",
+            2.0,
+            peak_kib as f64 / before_kib as f64,
+            format!("{before_kib} KiB before, {peak_kib} KiB at most, {after_kib} KiB when all was over"),
+        ),
+    ])
+}

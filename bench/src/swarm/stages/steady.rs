@@ -1,0 +1,156 @@
+//! Every sidecar reports every second: what a frame costs, what a sidecar holds, and whether any frame is late.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::swarm::Swarm;
+use crate::swarm::dial::Connections;
+use crate::swarm::figure::Figure;
+use crate::swarm::server::{Cost, Server};
+use crate::swarm::sidecar::now_ms;
+use crate::swarm::stages::Setting;
+use crate::swarm::tally::Activity;
+
+/// Until attaching is over and done with.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// How often all pods are looked at for late frames.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// A frame is late when it is not counted so long after it was made: by then the next one is there.
+const LATE_MS: u64 = 1000;
+
+/// The last frames are on their way when the swarm falls silent.
+const COUNTED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Runs the stage.
+pub async fn run(setting: &Setting, connections: Connections) -> anyhow::Result<Vec<Figure>> {
+    let server = Server::start(setting.cores)?;
+    let empty_kib = server.resident_kib();
+    let swarm = Swarm::start(server.stream, setting.size, connections);
+    let attached = swarm.attached().await?;
+    sleep(SETTLE).await;
+    let frame = frame_cost(&server, setting.look).await?;
+    let sidecars = setting.size.sidecars as f64;
+    let note = format!("{sidecars} sidecars, {:.0} frames/s, {:.0} % of a core", frame.rate, frame.core * 100.0);
+    if connections == Connections::Shared {
+        let name = "server CPU per frame, multiplexed (µs)";
+        let figures = vec![Figure::at_most(name, 12.0, frame.us, note)];
+        swarm.leave().await;
+        return Ok(figures);
+    }
+    let late = late_frames(&server, &swarm, setting.look).await?;
+    let held_kb = server.resident_kib() as f64 * 1.024 / sidecars;
+    let bytes = swarm.tally.frame_bytes() as f64 / swarm.tally.frames() as f64;
+    let exact = falls_silent(&server, &swarm).await?;
+    swarm.leave().await;
+    Ok(vec![
+        Figure::at_most("server CPU per frame, own connections (µs)", 25.0, frame.us, note),
+        Figure::at_most("late frames", 0.0, late.frames as f64, late.note()),
+        Figure::at_most(
+            "memory per sidecar (KB)",
+            100.0,
+            held_kb,
+            format!("all that the control plane holds, {empty_kib} KiB when empty, divided by the sidecars"),
+        ),
+        Figure::at_most(
+            format!("frame of {} active endpoints (kB)", setting.size.endpoints),
+            1.2,
+            bytes / 1000.0,
+            "mean of all frames sent, as protobuf; 20 requests for each endpoint in each frame",
+        ),
+        Figure::at_most("requests not counted, or counted twice", 0.0, exact.0, exact.1),
+        Figure::told(
+            "all attach at once to a new control plane (s)",
+            attached.as_secs_f64(),
+            "first connection to last snapshot",
+        ),
+    ])
+}
+
+struct FrameCost {
+    us: f64,
+    rate: f64,
+    core: f64,
+}
+
+async fn frame_cost(server: &Server, look: Duration) -> anyhow::Result<FrameCost> {
+    // What the two questions cost themselves is in it; it is a few milliseconds.
+    let (before, began): (Cost, _) = (server.cost().await?, Instant::now());
+    sleep(look).await;
+    let (after, took) = (server.cost().await?, began.elapsed().as_secs_f64());
+    let (cpu, frames) = (after.cpu.saturating_sub(before.cpu).as_secs_f64(), (after.frames - before.frames) as f64);
+    Ok(FrameCost { us: cpu * 1e6 / frames, rate: frames / took, core: cpu / took })
+}
+
+/// What looking for late frames found.
+struct Late {
+    frames: u64,
+    put_off: u64,
+    looks: u64,
+    slowest_ms: u64,
+}
+
+impl Late {
+    fn note(&self) -> String {
+        format!(
+            "not counted {LATE_MS} ms after it was made, in {} looks at all pods ({} ms at worst), or put off by a busy stream ({})",
+            self.looks, self.slowest_ms, self.put_off
+        )
+    }
+}
+
+/// Looks at when the control plane heard each pod last, beside when the pod's newest frame was made.
+async fn late_frames(server: &Server, swarm: &Swarm, look: Duration) -> anyhow::Result<Late> {
+    let put_off = swarm.tally.put_off();
+    let mut found = Late { frames: 0, put_off: 0, looks: 0, slowest_ms: 0 };
+    let began = Instant::now();
+    while began.elapsed() < look {
+        let made: Vec<u64> = (0..swarm.size.sidecars).map(|number| swarm.tally.framed_ms(number)).collect();
+        let asked_ms = now_ms();
+        let pods = server.api.json("/api/v1/pods").await?;
+        let heard = heard(&pods)?;
+        ensure!(heard.len() == made.len(), "the control plane tells of {} pods", heard.len());
+        for (number, made_ms) in made.into_iter().enumerate() {
+            // A frame that was made when we asked, and that is not counted by the time of the answer, waits since then.
+            let waits = heard.get(&number).is_none_or(|heard_ms| *heard_ms < made_ms);
+            let waited_ms = if waits { asked_ms.saturating_sub(made_ms) } else { 0 };
+            found.frames += u64::from(waited_ms > LATE_MS);
+            found.slowest_ms = found.slowest_ms.max(waited_ms);
+        }
+        found.looks += 1;
+        sleep(LOOK_EVERY).await;
+    }
+    found.put_off = swarm.tally.put_off() - put_off;
+    found.frames += found.put_off;
+    Ok(found)
+}
+
+/// When each pod was heard last, milliseconds since the Unix epoch, by its number.
+fn heard(pods: &Value) -> anyhow::Result<HashMap<usize, u64>> {
+    let rows = pods["pods"].as_array().context("the answer has no pods")?;
+    let row = |row: &Value| {
+        let number = row["pod"].as_str()?.rsplit('-').next()?.parse().ok()?;
+        let heard: jiff::Timestamp = row["heard_at"].as_str()?.parse().ok()?;
+        Some((number, heard.as_millisecond() as u64))
+    };
+    rows.iter().map(|pod| row(pod).context("a pod's row makes no sense")).collect()
+}
+
+/// Ends the traffic, and waits until the control plane has counted what was recorded.
+pub(super) async fn falls_silent(server: &Server, swarm: &Swarm) -> anyhow::Result<(f64, String)> {
+    swarm.tally.act(Activity::None);
+    let began = Instant::now();
+    loop {
+        let (counted, recorded) = (server.api.hits().await?, swarm.tally.recorded());
+        if counted == recorded || began.elapsed() > COUNTED_WITHIN {
+            let note = format!("{recorded} requests recorded by the sidecars, {counted} counted");
+            return Ok(((counted as f64 - recorded as f64).abs(), note));
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}

@@ -1,0 +1,80 @@
+//! A sidecar's end of the stream, without a sidecar behind it.
+
+use mesh::report::Report;
+use mesh::rule::{Receipt, Verdict};
+use prost::Message;
+use proto::convert::greeting::Greeting;
+use proto::convert::live::Encoder;
+use proto::convert::rules::desired_rules;
+use proto::wire::mesh_client::MeshClient;
+use proto::wire::{Down, Up, down, up};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Request, Status, Streaming};
+
+/// Frames that wait to be sent, as in the real sidecar.
+const UP_FRAMES_MAX: usize = 2;
+
+/// One open stream.
+pub(super) struct Stream {
+    up: mpsc::Sender<Up>,
+    down: Streaming<Down>,
+    encoder: Encoder,
+}
+
+/// What the control plane said.
+pub(super) enum Heard {
+    /// A set of rules, and the receipt for it.
+    Rules(Receipt),
+    /// Something that asks for nothing.
+    Nothing,
+    /// The stream is over.
+    End(String),
+}
+
+impl Stream {
+    /// Greets, and waits to be welcomed.
+    pub(super) async fn open(channel: Channel, greeting: Greeting) -> Result<Self, Status> {
+        let (up, rest) = mpsc::channel(UP_FRAMES_MAX);
+        // The channel is new and has room.
+        let _ = up.try_send(Up { message: Some(up::Message::Hello(greeting.into())) });
+        let mut down = MeshClient::new(channel).attach(Request::new(ReceiverStream::new(rest))).await?.into_inner();
+        match down.message().await?.and_then(|down| down.message) {
+            Some(down::Message::Welcome(_)) => Ok(Self { up, down, encoder: Encoder::default() }),
+            other => Err(Status::internal(format!("no welcome, but {other:?}"))),
+        }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.up.capacity() > 0
+    }
+
+    /// Sends a report, and tells how many bytes it is.
+    pub(super) fn report(&mut self, report: &Report) -> Result<usize, ()> {
+        let up = Up { message: Some(up::Message::Live(self.encoder.encode(report))) };
+        let bytes = up.encoded_len();
+        self.up.try_send(up).map(|()| bytes).map_err(|_| ())
+    }
+
+    pub(super) async fn confirm(&self, receipt: Receipt) {
+        // A stream that is gone says so on its other half.
+        let _ = self.up.send(Up { message: Some(up::Message::Applied(receipt.into())) }).await;
+    }
+
+    /// The next message. A set of rules is understood as the real sidecar understands it.
+    pub(super) async fn hear(&mut self) -> Heard {
+        let desired = match self.down.message().await {
+            Err(status) => return Heard::End(status.to_string()),
+            Ok(None) => return Heard::End("the control plane closed the stream".to_owned()),
+            Ok(Some(Down { message: Some(down::Message::Desired(desired)) })) => desired,
+            Ok(Some(_)) => return Heard::Nothing,
+        };
+        let revision = desired.revision;
+        let verdict = match desired_rules(desired) {
+            Ok(_) => Verdict::Applied,
+            Err(refusals) => Verdict::Refused(refusals),
+        };
+        Heard::Rules(Receipt { revision, verdict, took_us: 0 })
+    }
+}

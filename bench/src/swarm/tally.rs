@@ -1,0 +1,132 @@
+//! What the whole swarm did: frames, bytes, receipts and hits, and how many of them are attached.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+/// What sidecars do at their next tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// Every endpoint of every pod has traffic.
+    All,
+    /// One pod of each service has traffic; the others send what a pod without requests sends.
+    OnePodOfEach,
+    /// Nobody has traffic.
+    None,
+}
+
+/// Counters that all sidecars share.
+#[derive(Debug)]
+pub struct Tally {
+    attached: AtomicUsize,
+    frames: AtomicU64,
+    frame_bytes: AtomicU64,
+    put_off: AtomicU64,
+    dials_failed: AtomicU64,
+    recorded: AtomicU64,
+    one_pod: AtomicBool,
+    nobody: AtomicBool,
+    /// When each sidecar made its newest frame, milliseconds since the Unix epoch.
+    framed_ms: Vec<AtomicU64>,
+    why: Mutex<String>,
+}
+
+impl Tally {
+    /// Nothing yet, of so many sidecars.
+    pub fn of(sidecars: usize) -> Self {
+        Self {
+            attached: AtomicUsize::new(0),
+            frames: AtomicU64::new(0),
+            frame_bytes: AtomicU64::new(0),
+            put_off: AtomicU64::new(0),
+            dials_failed: AtomicU64::new(0),
+            recorded: AtomicU64::new(0),
+            one_pod: AtomicBool::new(false),
+            nobody: AtomicBool::new(false),
+            framed_ms: (0..sidecars).map(|_| AtomicU64::new(0)).collect(),
+            why: Mutex::default(),
+        }
+    }
+
+    /// From now on, who has traffic.
+    pub fn act(&self, activity: Activity) {
+        self.one_pod.store(activity == Activity::OnePodOfEach, Relaxed);
+        self.nobody.store(activity == Activity::None, Relaxed);
+    }
+
+    /// Who has traffic.
+    pub fn activity(&self) -> Activity {
+        match (self.nobody.load(Relaxed), self.one_pod.load(Relaxed)) {
+            (true, _) => Activity::None,
+            (false, true) => Activity::OnePodOfEach,
+            (false, false) => Activity::All,
+        }
+    }
+
+    /// Sidecars that have been welcomed and have sent their snapshot.
+    pub fn attached(&self) -> usize {
+        self.attached.load(Relaxed)
+    }
+
+    /// Reports sent.
+    pub fn frames(&self) -> u64 {
+        self.frames.load(Relaxed)
+    }
+
+    /// Bytes of the reports sent, as protobuf.
+    pub fn frame_bytes(&self) -> u64 {
+        self.frame_bytes.load(Relaxed)
+    }
+
+    /// Reports that were due while the stream was still busy with the ones before.
+    pub fn put_off(&self) -> u64 {
+        self.put_off.load(Relaxed)
+    }
+
+    /// Attempts to attach that came to nothing.
+    pub fn dials_failed(&self) -> u64 {
+        self.dials_failed.load(Relaxed)
+    }
+
+    /// Requests that the pods of the swarm have seen.
+    pub fn recorded(&self) -> u64 {
+        self.recorded.load(Relaxed)
+    }
+
+    /// When a sidecar made its newest frame, milliseconds since the Unix epoch.
+    pub fn framed_ms(&self, number: usize) -> u64 {
+        self.framed_ms[number].load(Relaxed)
+    }
+
+    /// Why an attempt to attach failed, or a stream ended, last.
+    pub fn why(&self) -> String {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn has_attached(&self) {
+        self.attached.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn has_lost(&self, why: String) {
+        self.attached.fetch_sub(1, Relaxed);
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    pub(super) fn could_not_dial(&self, why: String) {
+        self.dials_failed.fetch_add(1, Relaxed);
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    pub(super) fn has_recorded(&self, hits: u64) {
+        self.recorded.fetch_add(hits, Relaxed);
+    }
+
+    pub(super) fn has_framed(&self, number: usize, at_ms: u64, bytes: usize) {
+        self.frames.fetch_add(1, Relaxed);
+        self.frame_bytes.fetch_add(bytes as u64, Relaxed);
+        self.framed_ms[number].store(at_ms, Relaxed);
+    }
+
+    pub(super) fn has_put_off(&self) {
+        self.put_off.fetch_add(1, Relaxed);
+    }
+}

@@ -1,0 +1,122 @@
+//! What the pods of a swarm count: the same second over and over, so that every total is known exactly.
+
+use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
+use mesh::report::{Coverage, EndpointReport, Report, Resources};
+
+/// Requests for each endpoint of each pod in one second. With 20 endpoints a pod has 400 requests a second.
+const HITS: u64 = 20;
+
+/// The traffic of one pod, endpoint by endpoint.
+#[derive(Debug)]
+pub struct Traffic {
+    second: Vec<(Endpoint, GoldenMetrics)>,
+}
+
+/// What a report is to cover.
+#[derive(Debug, Clone, Copy)]
+pub struct Covered {
+    /// Its number in the stream.
+    pub seq: u64,
+    /// Whether it is a snapshot.
+    pub coverage: Coverage,
+    /// Seconds of traffic.
+    pub seconds: u64,
+    /// When it is made, milliseconds since the Unix epoch.
+    pub at_ms: u64,
+}
+
+impl Traffic {
+    /// The traffic of a pod with so many endpoints.
+    pub fn of(endpoints: usize) -> Self {
+        let endpoint = |number: usize| {
+            let route = format!("/api/v2/resource-{}/{{id}}/detail", letters(number));
+            Endpoint::named("GET", &route).expect("the route is one")
+        };
+        Self { second: (0..endpoints).map(|number| (endpoint(number), second(number as u64))).collect() }
+    }
+
+    /// Requests in one second, all endpoints together.
+    pub fn hits(&self) -> u64 {
+        self.second.iter().map(|(_, golden)| golden.hits).sum()
+    }
+
+    /// A report of so many seconds. Without any, it is what a pod without requests says.
+    pub fn report(&self, covered: Covered) -> Report {
+        let part = |(endpoint, golden): &(Endpoint, GoldenMetrics)| EndpointReport {
+            endpoint: endpoint.clone(),
+            is_file: false,
+            in_flight: 1,
+            seen: None,
+            golden: times(golden, covered.seconds),
+            recent: Vec::new(),
+        };
+        let active = if covered.seconds == 0 { [].iter() } else { self.second.iter() };
+        let resources = Resources { memory_bytes: 64 << 20, cpu_milli: 250, connections: 64, ..Resources::default() };
+        Report {
+            seq: covered.seq,
+            coverage: covered.coverage,
+            at_ms: covered.at_ms,
+            endpoints: active.map(part).collect(),
+            resources: Some(resources),
+        }
+    }
+}
+
+/// One second of one endpoint: latencies spread over an octave or two around an endpoint's own middle, one failure.
+fn second(seed: u64) -> GoldenMetrics {
+    let mut golden = GoldenMetrics::default();
+    let middle_us = 1000 + seed * 700;
+    for hit in 0..HITS {
+        // The multiples of a generator spread well, and are the same in every run.
+        let spread = ((seed + 1) * 7919 + hit * 104_729) % 1000;
+        let took_us = middle_us * (500 + spread) / 700;
+        golden.hits += 1;
+        golden.time(took_us, took_us / 2);
+        golden.carry(300, 2000 + spread);
+        let is_failed = hit == 0;
+        golden.failed += u64::from(is_failed);
+        golden.add_status(if is_failed { 500 } else { 200 }, 1);
+    }
+    golden
+}
+
+/// The same counts so many times, by doubling.
+fn times(golden: &GoldenMetrics, mut count: u64) -> GoldenMetrics {
+    if count == 1 {
+        return golden.clone();
+    }
+    let (mut sum, mut doubled) = (GoldenMetrics::default(), golden.clone());
+    while count > 0 {
+        if count & 1 == 1 {
+            sum.merge(&doubled);
+        }
+        count >>= 1;
+        if count > 0 {
+            let same = doubled.clone();
+            doubled.merge(&same);
+        }
+    }
+    sum
+}
+
+/// A number in letters, so that nobody takes it for an id.
+fn letters(number: usize) -> String {
+    let letter = |digit: usize| char::from(b'a' + digit as u8);
+    [letter(number / 26 % 26), letter(number % 26)].iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_seconds_are_so_many_times_one_second() {
+        let traffic = Traffic::of(3);
+        let report = |seconds| traffic.report(Covered { seq: 1, coverage: Coverage::Snapshot, seconds, at_ms: 0 });
+        let mut sum = GoldenMetrics::default();
+        (0..7).for_each(|_| sum.merge(&report(1).endpoints[2].golden));
+        assert_eq!(report(7).endpoints[2].golden, sum);
+        assert_eq!(sum.hits * 3, traffic.hits() * 7);
+    }
+}
