@@ -22,7 +22,8 @@ use crate::api::history::Row;
 use crate::api::problem::Problem;
 use crate::history::Remembered;
 use crate::plane::ControlPlane;
-use crate::tap::{self, Lost, Reader, Scope};
+use crate::tap::open::Lost;
+use crate::tap::{Reader, Scope, open};
 
 /// Exchanges a second, unless it is asked for more or fewer. More than this nobody reads.
 const PER_SECOND: u32 = 50;
@@ -160,12 +161,12 @@ impl Live {
     }
 }
 
-fn told(happened: tap::Event) -> Event {
+fn told(happened: open::Event) -> Event {
     let pod = |workload: &Workload, state| json!({"namespace": workload.namespace, "service": workload.service, "pod": workload.pod, "state": state});
     match happened {
-        tap::Event::Joined(workload) => event("pod", &pod(&workload, "tapped")),
-        tap::Event::Left(workload) => event("pod", &pod(&workload, "gone")),
-        tap::Event::Seen(workload, seen) => event(
+        open::Event::Joined(workload) => event("pod", &pod(&workload, "tapped")),
+        open::Event::Left(workload) => event("pod", &pod(&workload, "gone")),
+        open::Event::Seen(workload, seen) => event(
             "exchange",
             &Exchange {
                 namespace: &workload.namespace,

@@ -8,7 +8,8 @@ use proto::convert::Refused;
 use proto::convert::taps::{Tapped, set};
 use proto::wire;
 
-use crate::tap::{self, OpenTap};
+use crate::tap;
+use crate::tap::open::OpenTap;
 
 /// The taps that one sidecar was told of.
 pub(super) struct Taps {
@@ -79,5 +80,101 @@ impl Taps {
 impl Drop for Taps {
     fn drop(&mut self) {
         self.told.iter().for_each(|(tap, _)| tap.leave(&self.pod));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::endpoint::Endpoint;
+    use mesh::exchange::Exchange;
+    use mesh::tap::{Dropped, Filter, Sighting};
+
+    use super::*;
+    use crate::tap::open::{Event, Lost};
+    use crate::tap::{Reader, Scope};
+
+    fn pod(name: &str) -> Workload {
+        Workload {
+            namespace: "default".into(),
+            service: "shop".into(),
+            pod: name.into(),
+            pod_uid: name.into(),
+            node: String::new(),
+            version: String::new(),
+        }
+    }
+
+    fn open(all: &Arc<tap::Taps>, pod: &str) -> Reader {
+        all.open(Scope { pod: Some(pod.into()), ..Scope::default() }, Filter::default(), 10).unwrap()
+    }
+
+    fn told(taps: &mut Taps, all: &tap::Taps) -> Option<Vec<u64>> {
+        let open = Arc::clone(&all.watch().borrow());
+        let set = taps.change(&open)?;
+        Some(proto::convert::taps::taps(set).unwrap().into_iter().map(|tap| tap.id).collect())
+    }
+
+    fn tapped(tap: u64) -> wire::Tapped {
+        let endpoint = Endpoint::named("GET", "/a").unwrap();
+        let seen = vec![Sighting { tap, endpoint, exchange: Exchange::default() }];
+        Tapped { seen, dropped: vec![(tap, Dropped { over_rate: 1, over_queue: 0 })] }.into()
+    }
+
+    #[test]
+    fn a_sidecar_is_told_of_what_concerns_it_and_only_when_that_changes() {
+        let all = Arc::<tap::Taps>::default();
+        let mut taps = Taps::of(&pod("shop-1"));
+        assert_eq!(told(&mut taps, &all), None);
+        let first = open(&all, "shop-1");
+        let _other = open(&all, "shop-2");
+        let second = open(&all, "shop-1");
+        let (one, two) = (first.tap.id, second.tap.id);
+        assert_eq!(told(&mut taps, &all), Some(vec![one, two]));
+        assert_eq!(told(&mut taps, &all), None);
+        drop(first);
+        assert_eq!(told(&mut taps, &all), Some(vec![two]));
+        drop(second);
+        assert_eq!(told(&mut taps, &all), Some(vec![]));
+    }
+
+    #[test]
+    fn what_comes_late_is_no_offence_and_what_was_never_asked_for_is_one() {
+        let all = Arc::<tap::Taps>::default();
+        let mut taps = Taps::of(&pod("shop-1"));
+        let reader = open(&all, "shop-1");
+        let id = reader.tap.id;
+        assert!(taps.take(tapped(id), 0, &all).is_err(), "it has not been told of it yet");
+        told(&mut taps, &all);
+        taps.take(tapped(id), 0, &all).unwrap();
+        assert_eq!(reader.tap.losses(), Lost { rate: 1, ..Lost::default() });
+        drop(reader);
+        told(&mut taps, &all);
+        taps.take(tapped(id), 0, &all).unwrap();
+        assert!(taps.take(tapped(id + 1), 0, &all).is_err() && taps.take(tapped(0), 0, &all).is_err());
+    }
+
+    #[test]
+    fn a_reader_who_has_read_nothing_for_long_is_taken_for_gone() {
+        let all = Arc::<tap::Taps>::default();
+        let mut taps = Taps::of(&pod("shop-1"));
+        let mut reader = open(&all, "shop-1");
+        told(&mut taps, &all);
+        reader.tap.stall();
+        taps.take(wire::Tapped::default(), 0, &all).unwrap();
+        assert_eq!((all.count(), told(&mut taps, &all)), (0, Some(vec![])));
+        assert!(matches!(reader.events.try_recv(), Ok(Event::Joined(_))));
+        assert!(reader.events.try_recv().is_err(), "and then the end");
+    }
+
+    #[test]
+    fn readers_are_told_when_a_stream_ends() {
+        let all = Arc::<tap::Taps>::default();
+        let mut taps = Taps::of(&pod("shop-1"));
+        let mut reader = open(&all, "shop-1");
+        told(&mut taps, &all);
+        drop(taps);
+        let names: Vec<bool> =
+            std::iter::from_fn(|| reader.events.try_recv().ok()).map(|event| matches!(event, Event::Left(_))).collect();
+        assert_eq!(names, [false, true]);
     }
 }

@@ -11,7 +11,8 @@ use crate::history::Listening;
 use crate::ingest::pages::Pages;
 use crate::ingest::taps::Taps;
 use crate::plane::ControlPlane;
-use crate::tap::{self, OpenTap};
+use crate::tap;
+use crate::tap::open::OpenTap;
 
 /// The wishes that concern one stream.
 pub(super) struct Wishes {

@@ -2,8 +2,11 @@
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
+use mesh::tap::{Dropped, Sighting};
+use mesh::workload::Workload;
 
 use super::*;
+use crate::tap::open::Lost;
 
 fn pod(name: &str) -> Arc<Workload> {
     Arc::new(Workload {

@@ -1,0 +1,185 @@
+//! One open tap: what it wants to see, and the bounded way to its reader.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mesh::tap::{Dropped, Filter, Sighting, Tap};
+use mesh::workload::Workload;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::tap::Scope;
+
+/// Pods that one tap sees. An unfiltered tap of a large mesh must not bring all of its traffic here.
+const PODS_MAX: usize = 256;
+
+/// A reader who has taken nothing for so long, while there was something to take, does not read any more.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
+
+/// Up to so many pods, each may send as many a second as are wanted, so that one busy pod among idle ones is seen whole.
+/// The more there are beyond, the less each that joins is told to send; and here the rate holds for all together.
+const FULL_RATE_PODS: u32 = 8;
+
+/// One tap.
+#[derive(Debug)]
+pub struct OpenTap {
+    /// Its number.
+    pub id: u64,
+    scope: Scope,
+    filter: Filter,
+    per_second_max: u32,
+    pods: AtomicUsize,
+    way: Mutex<Way>,
+    lost: Mutex<Lost>,
+}
+
+/// The way to a reader.
+#[derive(Debug)]
+struct Way {
+    events: Option<mpsc::Sender<Event>>,
+    full_since: Option<Instant>,
+    second: u64,
+    passed: u32,
+}
+
+/// What happens on a tap.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A pod is tapped from now on.
+    Joined(Arc<Workload>),
+    /// A pod is not any more.
+    Left(Arc<Workload>),
+    /// It has seen an exchange.
+    Seen(Arc<Workload>, Box<Sighting>),
+}
+
+/// What a tap has seen and not shown, since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Lost {
+    /// Over the rate that was asked for.
+    pub rate: u64,
+    /// The way from a sidecar's workers to here was full.
+    pub queue: u64,
+    /// The reader did not take it in time.
+    pub reader: u64,
+    /// It was not what was asked for.
+    pub unasked: u64,
+    /// Pods that are not tapped because there are too many.
+    pub pods: u64,
+}
+
+impl OpenTap {
+    /// A tap that no sidecar has heard of; what happens on it goes to `events`.
+    pub(super) fn new(scope: Scope, filter: Filter, per_second_max: u32, events: mpsc::Sender<Event>) -> Self {
+        let way = Way { events: Some(events), full_since: None, second: 0, passed: 0 };
+        Self { id: 0, scope, filter, per_second_max, pods: AtomicUsize::new(0), way: Mutex::new(way), lost: Mutex::default() }
+    }
+
+    /// The same under its number.
+    pub(super) fn numbered(self, id: u64) -> Self {
+        Self { id, ..self }
+    }
+
+    /// Whether a sidecar of this workload is to see it.
+    pub fn concerns(&self, workload: &Workload) -> bool {
+        let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+        is(&self.scope.namespace, &workload.namespace)
+            && is(&self.scope.service, &workload.service)
+            && is(&self.scope.pod, &workload.pod)
+    }
+
+    /// A pod is about to be tapped; whether there is room for it.
+    pub fn join(&self, pod: &Arc<Workload>) -> bool {
+        let is_in = self.pods.fetch_update(Relaxed, Relaxed, |pods| (pods < PODS_MAX).then_some(pods + 1)).is_ok();
+        if is_in {
+            self.tell(Event::Joined(Arc::clone(pod)));
+        } else {
+            self.lost(|lost| lost.pods += 1);
+        }
+        is_in
+    }
+
+    /// A pod that had joined is not tapped any more.
+    pub fn leave(&self, pod: &Arc<Workload>) {
+        self.pods.fetch_sub(1, Relaxed);
+        self.tell(Event::Left(Arc::clone(pod)));
+    }
+
+    /// What a sidecar is told.
+    pub fn order(&self) -> Tap {
+        let pods = u32::try_from(self.pods.load(Relaxed)).unwrap_or(u32::MAX);
+        let share = u64::from(self.per_second_max) * u64::from(FULL_RATE_PODS) / u64::from(pods.max(FULL_RATE_PODS));
+        Tap { id: self.id, filter: self.filter.clone(), per_second_max: (share as u32).max(1) }
+    }
+
+    /// A sidecar has seen an exchange. It is shown if the reader wants it, and keeps up. Whether it was asked for.
+    pub fn seen(&self, pod: &Arc<Workload>, seen: Sighting, now_s: u64) -> bool {
+        if !self.filter.holds(&seen.endpoint, seen.exchange.status) {
+            self.lost(|lost| lost.unasked += 1);
+            return false;
+        }
+        if self.is_over_rate(now_s) {
+            self.lost(|lost| lost.rate += 1);
+        } else {
+            self.tell(Event::Seen(Arc::clone(pod), Box::new(seen)));
+        }
+        true
+    }
+
+    /// A sidecar has dropped some by itself.
+    pub fn dropped(&self, dropped: Dropped) {
+        self.lost(|lost| {
+            lost.rate = lost.rate.saturating_add(dropped.over_rate);
+            lost.queue = lost.queue.saturating_add(dropped.over_queue);
+        });
+    }
+
+    /// What was not shown so far.
+    pub fn losses(&self) -> Lost {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether its reader has not read for so long that it has to end.
+    pub fn is_stalled(&self) -> bool {
+        self.way().full_since.is_some_and(|since| since.elapsed() >= STALLED_AFTER)
+    }
+
+    /// Nothing more will come; a reader who comes back finds the end.
+    pub fn close(&self) {
+        self.way().events = None;
+    }
+
+    /// As if its reader had not read for long.
+    #[cfg(test)]
+    pub(crate) fn stall(&self) {
+        self.way().full_since = Instant::now().checked_sub(STALLED_AFTER);
+    }
+
+    fn is_over_rate(&self, now_s: u64) -> bool {
+        let mut way = self.way();
+        if way.second != now_s {
+            (way.second, way.passed) = (now_s, 0);
+        }
+        way.passed += 1;
+        way.passed > self.per_second_max
+    }
+
+    fn tell(&self, event: Event) {
+        let mut way = self.way();
+        let is_told = way.events.as_ref().is_some_and(|events| events.try_send(event).is_ok());
+        way.full_since = if is_told { None } else { way.full_since.or_else(|| Some(Instant::now())) };
+        drop(way);
+        if !is_told {
+            self.lost(|lost| lost.reader += 1);
+        }
+    }
+
+    fn lost(&self, count: impl FnOnce(&mut Lost)) {
+        count(&mut self.lost.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn way(&self) -> MutexGuard<'_, Way> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
