@@ -18,6 +18,7 @@ mod openapi;
 mod pods;
 mod probes;
 pub mod problem;
+mod routes;
 mod rules;
 mod tap;
 mod units;
@@ -36,6 +37,8 @@ pub fn routes(plane: Arc<ControlPlane>) -> Router {
         .route("/rules", get(rules::list).post(rules::create))
         .route("/rules/{id}", get(rules::one).delete(rules::withdraw))
         .route("/rules/{id}/resend", post(rules::resend))
+        .route("/routes", get(routes::list).post(routes::create))
+        .route("/routes/{id}", get(routes::one).delete(routes::withdraw))
         .route("/openapi.json", get(openapi::document))
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_that_way)

@@ -40,6 +40,10 @@ pub enum Event {
     TurnedOn,
     /// Its time was over, and it was turned on again.
     Lapsed,
+    /// A pattern was pinned.
+    Pinned,
+    /// A person took a pin away.
+    Unpinned,
     /// Somebody asked for something that was not done.
     Refused,
 }
@@ -57,7 +61,7 @@ pub struct About {
     pub route: String,
     /// The pods by name; empty for all of them.
     pub pods: Vec<String>,
-    /// The status that callers get while it is off.
+    /// The status that callers get while it is off; 0 for a pin.
     pub status: u16,
     /// When it is turned on again by itself, milliseconds since the Unix epoch.
     pub expires_ms: Option<u64>,
@@ -66,7 +70,10 @@ pub struct About {
 impl About {
     /// What a rule is about.
     pub fn rule(rule: &Rule) -> Self {
-        let Action::Disable { status } = rule.action;
+        let status = match rule.action {
+            Action::Disable { status } => status,
+            Action::Pin => 0,
+        };
         Self {
             namespace: rule.selector.namespace.clone(),
             service: rule.selector.service.clone(),

@@ -13,6 +13,7 @@ use crate::fleet::pod::{Pod, SeenPod};
 use crate::snapshot::PodState;
 
 pub mod attachment;
+pub mod folds;
 pub mod pod;
 pub mod rate;
 pub mod receipts;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mesh::rule::Action;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -134,7 +135,8 @@ impl Inside {
             self.write_down_refusal(&state, change::asked(command, now_ms), (by, &command.reason), refused, now_ms);
         })?;
         let record = self.commit(&state, change::creation(&state, rule, now_ms), now_ms)?;
-        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "turned off");
+        let done = if record.rule.action == Action::Pin { "pinned" } else { "turned off" };
+        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "{done}");
         Ok(Arc::new(self.status(&record, now_ms)))
     }
 
@@ -148,7 +150,7 @@ impl Inside {
             return Err(refused);
         }
         let record = self.commit(&state, change::withdrawal(&state, record, by, now_ms), now_ms)?;
-        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "turned on");
+        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "withdrawn");
         Ok(Arc::new(self.status(&record, now_ms)))
     }
 

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use dashmap::DashMap;
 use mesh::endpoint::Endpoint;
 
+use crate::timeline::pinned::Pinned;
 use crate::timeline::series::Series;
 
 pub mod history;
+pub mod pinned;
 pub mod ring;
 pub mod series;
 pub mod share;
@@ -26,7 +28,10 @@ pub struct Timeline {
     started_ms: u64,
     services: DashMap<(String, String), Arc<Endpoints>>,
     series: AtomicUsize,
+    /// Series ever made.
+    numbers: AtomicUsize,
     folded: AtomicU64,
+    pins: Pinned,
 }
 
 /// The endpoints of one service.
@@ -44,7 +49,14 @@ pub struct Reporter<'a> {
 impl Timeline {
     /// An empty timeline that begins at `now_ms`.
     pub fn starting(now_ms: u64) -> Self {
-        Self { started_ms: now_ms, services: DashMap::new(), series: AtomicUsize::new(0), folded: AtomicU64::new(0) }
+        Self {
+            started_ms: now_ms,
+            services: DashMap::new(),
+            series: AtomicUsize::new(0),
+            numbers: AtomicUsize::new(0),
+            folded: AtomicU64::new(0),
+            pins: Pinned::default(),
+        }
     }
 
     /// When it began, milliseconds since the Unix epoch.
@@ -55,6 +67,8 @@ impl Timeline {
     /// The series of an endpoint, or the one that everything over the limit shares.
     pub fn series(&self, reporter: Reporter<'_>, endpoint: &Endpoint) -> Arc<Series> {
         let endpoints = self.endpoints(reporter);
+        let renamed = self.pins.of(reporter).rename(endpoint);
+        let endpoint = renamed.as_ref().unwrap_or(endpoint);
         if let Some(known) = endpoints.get(endpoint) {
             return Arc::clone(&known);
         }
@@ -87,7 +101,8 @@ impl Timeline {
 
     fn make(&self, endpoints: &Endpoints, reporter: Reporter<'_>, endpoint: &Endpoint) -> Arc<Series> {
         let make = || {
-            let number = self.series.fetch_add(1, Ordering::Relaxed);
+            self.series.fetch_add(1, Ordering::Relaxed);
+            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
             Arc::new(Series::new(number, reporter, endpoint, self.started_ms))
         };
         Arc::clone(endpoints.entry(endpoint.clone()).or_insert_with(make).value())

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::endpoint::Endpoint;
+use crate::routes::pins::Pattern;
 use crate::workload::Workload;
 
 /// Rules in force for one pod at a time. A person writes each of them.
@@ -52,7 +53,12 @@ pub enum Action {
         /// The status to answer with, one of [`DISABLE_STATUSES`].
         status: u16,
     },
+    /// Name the paths that a pattern recognises by it. The rule's method is [`ANY_METHOD`], its route the pattern.
+    Pin,
 }
+
+/// The method of a rule that concerns all methods.
+pub const ANY_METHOD: &str = "*";
 
 impl Selector {
     /// Whether this pod is one of those meant.
@@ -64,6 +70,14 @@ impl Selector {
 }
 
 impl Rule {
+    /// The pattern that it pins, if that is what it does.
+    pub fn pattern(&self) -> Option<Pattern> {
+        match self.action {
+            Action::Pin => self.endpoint.route().parse().ok(),
+            Action::Disable { .. } => None,
+        }
+    }
+
     /// How long the rule still runs at `now_ms`; `None` if until further notice, zero if it is over.
     pub fn remaining(&self, now_ms: u64) -> Option<Duration> {
         self.expires_ms.map(|expires_ms| Duration::from_millis(expires_ms.saturating_sub(now_ms)))

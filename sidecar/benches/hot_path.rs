@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use divan::{Bencher, black_box};
 use mesh::exchange::Outcome;
+use mesh::routes::pins::{Pattern, Pins};
 use sidecar::head::request::{self, RequestHead};
 use sidecar::head::{Parsed, slots, write};
-use sidecar::recorder::{Author, Finished, Recorder};
+use sidecar::recorder::{Author, Finished, Placed, Recorder};
 
 /// As a browser sends it.
 const HEAD: &[u8] = b"GET /api/orders/48213?expand=items HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n\
@@ -47,6 +48,16 @@ fn naming_an_endpoint(bencher: Bencher<'_, '_>, path: &str) {
     bencher.bench_local(|| mesh::routes::write_route(black_box(path), &mut route));
 }
 
+/// With so many patterns pinned, of which the path meets the last.
+#[divan::bench(args = [0, 1, 10, 100])]
+fn naming_a_pinned_endpoint(bencher: Bencher<'_, '_>, patterns: usize) {
+    let patterns: Vec<Pattern> =
+        (0..patterns).map(|number| format!("/api/v{number}/orders/{{order}}").parse().expect("a pattern")).collect();
+    let path = format!("/api/v{}/orders/48213", patterns.len().max(1) - 1);
+    let (pins, mut route) = (Pins::new(&patterns), String::new());
+    bencher.bench_local(|| mesh::routes::write_pinned_route(black_box(&path), &[&pins, &Pins::default()], &mut route));
+}
+
 #[divan::bench]
 fn recording_an_exchange(bencher: Bencher<'_, '_>) {
     let mut recorder = Recorder::default();
@@ -54,7 +65,7 @@ fn recording_an_exchange(bencher: Bencher<'_, '_>) {
     let mut took_us = 0;
     bencher.bench_local(|| {
         took_us = (took_us + 37) % 5000;
-        let (place, rule) = recorder.place("GET", black_box("/api/orders/48213"), now);
+        let Placed { place, endpoint, rule } = recorder.place("GET", black_box("/api/orders/48213"), now);
         recorder.begin(place);
         let finished = Finished {
             path: "/api/orders/48213",
@@ -71,6 +82,6 @@ fn recording_an_exchange(bencher: Bencher<'_, '_>) {
             bytes_out: 512,
             rule: rule.as_ref().map(|rule| &*rule.id),
         };
-        recorder.finish(place, &finished);
+        recorder.finish(place, &endpoint, &finished);
     });
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use mesh::routes::pins::Pattern;
 
 use crate::config::settings::{Settings, Wrong};
 use crate::forwarding::Forwarding;
@@ -38,6 +39,8 @@ pub struct Config {
     pub workers: Option<usize>,
     /// Paths that no rule may turn off.
     pub protected: Vec<String>,
+    /// Patterns by which paths are named.
+    pub routes: Vec<Pattern>,
     /// How long each part of an exchange may take.
     pub timeouts: Timeouts,
     /// What the service is told of the downstream.
@@ -112,6 +115,9 @@ pub struct Flags {
     /// Paths that no rule may turn off, separated by commas [env: SITIO_PROTECTED] [default: /healthz,/livez,/readyz,/health]
     #[arg(long, value_name = "PATHS")]
     protected: Option<String>,
+    /// Patterns by which paths are named, separated by commas: /users/{name},/files/{path...} [env: SITIO_ROUTES] [default: none]
+    #[arg(long, value_name = "PATTERNS")]
+    routes: Option<String>,
     /// Prints the statistics at this interval, such as 5s [env: SITIO_STATS_LOG] [default: off]
     #[arg(long, value_name = "INTERVAL")]
     stats_log: Option<String>,
@@ -191,6 +197,7 @@ impl Config {
             named: named(&mut settings, flags.service)?,
             workers: settings.value(flags.workers, &["SITIO_WORKERS"]).parse(values::workers)?,
             protected: settings.value(flags.protected, &["SITIO_PROTECTED"]).parse(values::paths)?.unwrap_or_else(protected),
+            routes: settings.value(flags.routes, &["SITIO_ROUTES"]).parse(values::patterns)?.unwrap_or_default(),
             timeouts: Timeouts {
                 connect: settings.duration(flags.connect_timeout, "SITIO_CONNECT_TIMEOUT", usual.connect)?,
                 head: settings.duration(flags.head_timeout, "SITIO_HEAD_TIMEOUT", usual.head)?,

@@ -7,9 +7,9 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
+use mesh::routes::pins::Pins;
 
 use crate::ledger::history::{History, Limits, Remembered};
-use crate::recorder::ENDPOINTS_MAX;
 use crate::resources::{Machine, Measured};
 
 pub mod books;
@@ -34,6 +34,8 @@ const EXCHANGES_PER_REPORT_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub struct Ledger {
     rows: BTreeMap<Endpoint, Row>,
+    /// What was pinned by command. Workers name what they count by it; what they counted before is folded here.
+    pins: Pins,
     machine: Arc<Machine>,
     resources: Option<Resources>,
     samples_per_report: usize,
@@ -65,16 +67,13 @@ impl Ledger {
     pub fn absorb(&mut self, reports: Vec<EndpointReport>) {
         let known = self.rows.len();
         for report in reports {
-            // Each worker has a table of its own, so together they may bring more endpoints than a pod tells apart.
-            let is_full = self.rows.len() >= ENDPOINTS_MAX;
-            if is_full && !report.endpoint.is_other() && !self.rows.contains_key(&report.endpoint) {
-                let other = self.rows.entry(Endpoint::other()).or_insert_with(|| Row::new(false));
-                other.count(&report.golden, report.seen);
-                other.remember(report.recent, &self.machine, self.samples_per_report);
-                continue;
+            // It may have been counted just before the workers heard of a pin that is in force by now.
+            let renamed = self.pins.rename(&report.endpoint);
+            let is_late = renamed.is_some();
+            let row = self.rows.entry(renamed.unwrap_or(report.endpoint)).or_insert_with(|| Row::new(report.is_file));
+            if !is_late {
+                row.in_flight = report.in_flight;
             }
-            let row = self.rows.entry(report.endpoint).or_insert_with(|| Row::new(report.is_file));
-            row.in_flight = report.in_flight;
             row.count(&report.golden, report.seen);
             row.remember(report.recent, &self.machine, self.samples_per_report);
         }
@@ -98,6 +97,17 @@ impl Ledger {
     pub fn history(&self, endpoint: &Endpoint) -> Vec<Exchange> {
         let remembered = self.rows.get(endpoint).into_iter().flat_map(|row| row.history.iter());
         remembered.map(|remembered| remembered.exchange.clone()).collect()
+    }
+
+    /// Names endpoints by these pins from now on, and folds together what they name alike.
+    pub fn pin(&mut self, pins: Pins) {
+        self.pins = pins;
+        let renamed: Vec<_> = self.rows.keys().filter_map(|old| Some((old.clone(), self.pins.rename(old)?))).collect();
+        for (old, new) in renamed {
+            if let Some(old) = self.rows.remove(&old) {
+                self.rows.entry(new).or_insert_with(|| Row::new(old.is_file)).absorb(old);
+            }
+        }
     }
 
     /// Takes note of what the container uses now.
@@ -170,6 +180,18 @@ impl Row {
             told_in_flight: 0,
             told_seen: false,
         }
+    }
+
+    /// Takes in everything that is known of another endpoint, which is this one from now on.
+    fn absorb(&mut self, other: Self) {
+        self.is_file |= other.is_file;
+        self.in_flight += other.in_flight;
+        self.total.merge(&other.total);
+        self.change.merge(&other.change);
+        self.seen = self.seen.into_iter().chain(other.seen).reduce(Seen::and);
+        self.told_seen = false;
+        self.history.keep(other.history.iter().cloned().collect());
+        self.untold.keep(other.untold.iter().cloned().collect());
     }
 
     fn has_news(&self) -> bool {

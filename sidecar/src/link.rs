@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use mesh::routes::pins::Pins;
 use proto::convert::greeting::Greeting;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -41,6 +42,8 @@ pub struct Link {
     pub transport: Transport,
     /// Who we are; the session in it is that of the stream that was opened last.
     pub greeting: Greeting,
+    /// What was pinned by setting.
+    pub routes: Pins,
     /// Where reports come from.
     pub books: Books,
     /// Who obeys the rules.

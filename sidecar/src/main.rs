@@ -51,6 +51,7 @@ async fn start(config: Config, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::R
         control_plane: config.control_plane,
         workers: config.workers,
         protected: config.protected,
+        routes: config.routes,
         decorators,
         timeouts: config.timeouts,
         forwarding: config.forwarding,

@@ -12,23 +12,30 @@ use mesh::exchange::{Exchange, Outcome};
 use mesh::golden::{CLIENT_GONE, GoldenMetrics};
 use mesh::report::{EndpointReport, Seen};
 use mesh::routes;
+use mesh::routes::pins::{Pattern, Pins};
 use mesh::trace::Traceparent;
 
 use crate::recorder::recent::Recent;
-use crate::rulebook::{InForce, Rulebook};
+use crate::recorder::register::{Admission, Reason, Register};
+use crate::rulebook::{InForce, Rulebook, pinned};
 
+mod folding;
 pub mod outlet;
 pub mod recent;
-
-/// Endpoints told apart per pod; the rest share one, and are visibly counted there.
-/// A service rarely has a hundred, and 256 rows of about 2 kB are half a megabyte, which a sidecar can afford.
-pub const ENDPOINTS_MAX: usize = 256;
+pub mod register;
 
 /// One worker's counters. They are changed in place, by that worker's thread alone.
 pub struct Recorder {
     rows: Vec<Row>,
+    /// Rows by method and route; a row that was folded into another is in none.
     places: HashMap<Box<str>, u16, RandomState>,
+    /// Rows that were folded away, and that nobody counts in any more.
+    free: Vec<u16>,
+    register: Arc<Register>,
     rulebook: Rulebook,
+    /// What was pinned by command; it comes before what was pinned by setting.
+    commanded: Pins,
+    fixed: Pins,
     key: String,
     route: String,
 }
@@ -37,13 +44,27 @@ pub struct Recorder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(u16);
 
-/// The place of everything over the limit.
+/// The place of everything that has no row of its own, or none yet.
 const OTHER: Place = Place(0);
+
+/// Where a request begins to be counted, and what is said of it.
+pub struct Placed {
+    /// Where it is counted, as far as that is known before there is an answer.
+    pub place: Place,
+    /// What it is called.
+    pub endpoint: Rc<Endpoint>,
+    /// The rule that is in force for it.
+    pub rule: Option<Rc<InForce>>,
+}
 
 struct Row {
     endpoint: Rc<Endpoint>,
+    /// The row that this one was folded into; exchanges that began here are counted there.
+    into: Option<Place>,
     is_file: bool,
     in_flight: u32,
+    /// Under way in rows that were folded into this one.
+    folded_in_flight: u32,
     told_in_flight: u32,
     golden: GoldenMetrics,
     seen: Option<Seen>,
@@ -102,39 +123,40 @@ pub enum Author {
 
 impl Default for Recorder {
     fn default() -> Self {
-        let mut recorder = Self {
-            rows: Vec::new(),
-            places: HashMap::default(),
-            rulebook: Rulebook::default(),
-            key: String::new(),
-            route: String::new(),
-        };
-        recorder.rows.push(Row::new(Endpoint::other(), false));
-        recorder
+        Self::new(Arc::default(), &[])
     }
 }
 
 impl Recorder {
+    /// A worker's recorder, which shares the register with those of the pod's other workers.
+    pub fn new(register: Arc<Register>, fixed: &[Pattern]) -> Self {
+        Self {
+            rows: vec![Row::new(Rc::new(Endpoint::other()), false)],
+            places: HashMap::default(),
+            free: Vec::new(),
+            register,
+            rulebook: Rulebook::default(),
+            commanded: Pins::default(),
+            fixed: Pins::new(fixed),
+            key: String::new(),
+            route: String::new(),
+        }
+    }
+
     /// The place of a request's endpoint, and the rule that is in force for it.
     ///
     /// An endpoint that was seen before costs one hash and no allocation.
-    pub fn place(&mut self, method: &str, target: &str, now: Instant) -> (Place, Option<Rc<InForce>>) {
-        routes::write_route(target, &mut self.route);
-        self.key.clear();
-        self.key.push_str(method);
-        self.key.push(' ');
-        self.key.push_str(&self.route);
-        let place = match self.places.get(self.key.as_str()) {
-            Some(place) => Place(*place),
-            None => self.make_place(method, target),
+    pub fn place(&mut self, method: &str, target: &str, now: Instant) -> Placed {
+        routes::write_pinned_route(target, &[&self.commanded, &self.fixed], &mut self.route);
+        write_key(&mut self.key, method, &self.route);
+        let placed = match self.places.get(self.key.as_str()) {
+            Some(place) => {
+                let row = &self.rows[usize::from(*place)];
+                Placed { place: Place(*place), endpoint: Rc::clone(&row.endpoint), rule: row.rule.clone() }
+            }
+            None => self.place_newcomer(method, target),
         };
-        let rule = if place == OTHER { self.rulebook.rule(method, &self.route) } else { self.rows[place.at()].rule.clone() };
-        (place, rule.filter(|rule| !rule.has_lapsed(now)))
-    }
-
-    /// The endpoint that is counted there.
-    pub fn endpoint(&self, place: Place) -> &Rc<Endpoint> {
-        &self.rows[place.at()].endpoint
+        Placed { rule: placed.rule.filter(|rule| !rule.has_lapsed(now)), ..placed }
     }
 
     /// An exchange has begun.
@@ -142,10 +164,30 @@ impl Recorder {
         self.rows[place.at()].in_flight += 1;
     }
 
+    /// The place of an exchange whose answer has begun with this status. An exchange that goes on for long, such as a
+    /// WebSocket's, is so told under its own name.
+    pub fn settle(&mut self, place: Place, endpoint: &Rc<Endpoint>, path: &str, status: u16) -> Place {
+        if place != OTHER || endpoint.is_other() {
+            return place;
+        }
+        // It may have been named before a pin was put in force.
+        let settled = match self.commanded.rename(endpoint) {
+            Some(renamed) => self.admit(&Rc::new(renamed), path, Reason::Pinned),
+            None => self.admit(endpoint, path, Reason::Answered { status }),
+        };
+        if settled != OTHER {
+            self.leave(OTHER);
+            self.begin(settled);
+        }
+        settled
+    }
+
     /// An exchange that had begun is over.
-    pub fn finish(&mut self, place: Place, finished: &Finished<'_>) {
+    pub fn finish(&mut self, place: Place, endpoint: &Rc<Endpoint>, finished: &Finished<'_>) {
+        let place = self.settle(place, endpoint, finished.path, finished.status);
+        self.leave(place);
+        let place = self.rows[place.at()].into.unwrap_or(place);
         let row = &mut self.rows[place.at()];
-        row.in_flight = row.in_flight.saturating_sub(1);
         let seen = Seen::at(finished.started_ms);
         row.seen = Some(row.seen.map_or(seen, |before| before.and(seen)));
         row.golden.hits += 1;
@@ -163,9 +205,11 @@ impl Recorder {
         row.recent.keep(finished);
     }
 
-    /// Puts other rules in force. The next exchange obeys them.
+    /// Puts other rules in force. The next exchange obeys them, and rows that are now named otherwise are folded together.
     pub fn obey(&mut self, rules: &Arc<Vec<mesh::rule::Rule>>, now: Instant, now_ms: u64) {
         self.rulebook = Rulebook::new(rules, now, now_ms);
+        self.commanded = pinned(rules);
+        self.fold();
         for row in &mut self.rows[1..] {
             row.rule = self.rulebook.rule(row.endpoint.method(), row.endpoint.route());
         }
@@ -173,22 +217,60 @@ impl Recorder {
 
     /// What was counted since the last call, endpoint by endpoint.
     pub fn collect(&mut self) -> Vec<EndpointReport> {
+        self.gather();
         self.rows.iter_mut().filter_map(Row::collect).collect()
     }
 
-    /// Makes a place for the endpoint spelled in `key` and `route`, if there is room.
-    fn make_place(&mut self, method: &str, target: &str) -> Place {
-        if self.rows.len() > ENDPOINTS_MAX {
-            return OTHER;
+    /// The place of a request whose endpoint, spelled in `key` and `route`, has no row here.
+    fn place_newcomer(&mut self, method: &str, target: &str) -> Placed {
+        let rule = self.rulebook.rule(method, &self.route);
+        let Ok(endpoint) = Endpoint::named(method, &self.route) else {
+            return Placed { place: OTHER, endpoint: Rc::clone(&self.rows[OTHER.at()].endpoint), rule };
+        };
+        let endpoint = Rc::new(endpoint);
+        let is_pinned = [&self.commanded, &self.fixed].iter().any(|pins| pins.find(&self.route) == Some(&self.route));
+        let place = if is_pinned { self.admit(&endpoint, target, Reason::Pinned) } else { OTHER };
+        Placed { place, endpoint, rule }
+    }
+
+    /// The row of an endpoint, if it has one, or gets one for this reason.
+    fn admit(&mut self, endpoint: &Rc<Endpoint>, path: &str, reason: Reason) -> Place {
+        write_key(&mut self.key, endpoint.method(), endpoint.route());
+        if let Some(place) = self.places.get(self.key.as_str()) {
+            return Place(*place);
         }
-        let Ok(endpoint) = Endpoint::named(method, &self.route) else { return OTHER };
-        let place = self.rows.len() as u16;
-        let mut row = Row::new(endpoint, routes::is_file(target));
-        row.rule = self.rulebook.rule(method, &self.route);
-        self.rows.push(row);
+        match self.register.admit(endpoint, reason) {
+            Admission::Other => OTHER,
+            Admission::Own => self.make_row(endpoint, routes::is_file(path)),
+        }
+    }
+
+    /// A new row for the endpoint that is spelled in `key`.
+    fn make_row(&mut self, endpoint: &Rc<Endpoint>, is_file: bool) -> Place {
+        let mut row = Row::new(Rc::clone(endpoint), is_file);
+        row.rule = self.rulebook.rule(endpoint.method(), endpoint.route());
+        let place = if let Some(free) = self.free.pop() {
+            self.rows[usize::from(free)] = row;
+            free
+        } else {
+            self.rows.push(row);
+            (self.rows.len() - 1) as u16
+        };
         self.places.insert(self.key.as_str().into(), place);
         Place(place)
     }
+
+    fn leave(&mut self, place: Place) {
+        let row = &mut self.rows[place.at()];
+        row.in_flight = row.in_flight.saturating_sub(1);
+    }
+}
+
+fn write_key(key: &mut String, method: &str, route: &str) {
+    key.clear();
+    key.push_str(method);
+    key.push(' ');
+    key.push_str(route);
 }
 
 impl Place {
@@ -198,11 +280,13 @@ impl Place {
 }
 
 impl Row {
-    fn new(endpoint: Endpoint, is_file: bool) -> Self {
+    fn new(endpoint: Rc<Endpoint>, is_file: bool) -> Self {
         Self {
-            endpoint: Rc::new(endpoint),
+            endpoint,
+            into: None,
             is_file,
             in_flight: 0,
+            folded_in_flight: 0,
             told_in_flight: 0,
             golden: GoldenMetrics::default(),
             seen: None,
@@ -213,16 +297,20 @@ impl Row {
 
     fn collect(&mut self) -> Option<EndpointReport> {
         // What is under way is told each time, because the house adds up what all workers tell at one time.
-        if self.golden.is_empty() && self.in_flight == 0 && self.told_in_flight == 0 {
+        let in_flight = match self.into {
+            Some(_) => 0,
+            None => self.in_flight + self.folded_in_flight,
+        };
+        if self.golden.is_empty() && in_flight == 0 && self.told_in_flight == 0 {
             return None;
         }
-        self.told_in_flight = self.in_flight;
+        self.told_in_flight = in_flight;
         let golden = self.golden.clone();
         self.golden.clear();
         Some(EndpointReport {
             endpoint: Endpoint::clone(&self.endpoint),
             is_file: self.is_file,
-            in_flight: self.in_flight,
+            in_flight,
             seen: self.seen.take(),
             golden,
             recent: self.recent.take(),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use mesh::routes::pins::{Pattern, Pins};
 use mesh::rule::{Action, Rule};
 
 use crate::decorator::Answer;
@@ -28,16 +29,22 @@ pub struct InForce {
     lapses: Option<Instant>,
 }
 
+/// The patterns that these rules pin.
+pub fn pinned(rules: &[Rule]) -> Pins {
+    let patterns: Vec<Pattern> = rules.iter().filter_map(Rule::pattern).collect();
+    Pins::new(&patterns)
+}
+
 impl Rulebook {
     /// Translates a set of rules. `now` and `now_ms` are the same instant.
     pub fn new(rules: &[Rule], now: Instant, now_ms: u64) -> Self {
         let in_force = |rule: &Rule| {
-            let Action::Disable { status } = rule.action;
+            let Action::Disable { status } = rule.action else { return None };
             let lapses = rule.remaining(now_ms).map(|remaining| now + remaining);
             let key = (rule.endpoint.method().into(), rule.endpoint.route().into());
-            (key, Rc::new(InForce { id: rule.id.as_str().into(), status, lapses }))
+            Some((key, Rc::new(InForce { id: rule.id.as_str().into(), status, lapses })))
         };
-        Self { rules: rules.iter().map(in_force).collect() }
+        Self { rules: rules.iter().filter_map(in_force).collect() }
     }
 
     /// The rule for an endpoint, lapsed or not.

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh::routes::pins::{Pattern, Pins};
 use proto::convert::greeting::Greeting;
 use socket2::{Domain, Socket, Type};
 use tokio::sync::oneshot;
@@ -54,6 +55,8 @@ pub struct Options {
     pub protected: Vec<String>,
     /// Behaviour put around the service, in the order in which requests meet it.
     pub decorators: Vec<Arc<dyn Decorator>>,
+    /// Patterns by which paths are named.
+    pub routes: Vec<Pattern>,
     /// How long each part of an exchange may take.
     pub timeouts: Timeouts,
     /// What the service is told of the downstream.
@@ -90,6 +93,7 @@ impl Options {
             workers: None,
             protected: config::protected(),
             decorators: Vec::new(),
+            routes: Vec::new(),
             timeouts: Timeouts::default(),
             forwarding: Forwarding::default(),
             connections_max: None,
@@ -122,6 +126,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
         target: options.target.clone(),
         protocol: options.protocol,
         decorators: options.decorators.clone(),
+        routes: options.routes.clone(),
         timeouts: options.timeouts,
         forwarding: options.forwarding,
         connections_max: options.connections_max,
@@ -153,8 +158,8 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
         let Identity { workload, epoch } = options.identity;
         let greeting = Greeting { workload, epoch, session: 0, protected: options.protected };
         let workers = Arc::clone(&workers);
-        let (transport, first_rules) = (Transport::Tcp, Some(first_rules));
-        let link = Link { control_plane, transport, greeting, books, workers, outlet, meter, first_rules };
+        let (transport, routes, first_rules) = (Transport::Tcp, Pins::new(&options.routes), Some(first_rules));
+        let link = Link { control_plane, transport, greeting, routes, books, workers, outlet, meter, first_rules };
         house.tellers.spawn(link.run(house.tellers_leave.clone()));
         drain.run_until_cancelled(wait_for(have_come)).await;
     }

@@ -97,6 +97,28 @@ impl Api {
         Ok((status, serde_json::from_str(&text).with_context(|| format!("POST rules: {status}: {text}"))?))
     }
 
+    /// Pins a pattern, and returns the id of the rule that does it.
+    #[track_caller]
+    pub fn pin(&self, service: &str, pattern: &str) -> String {
+        let (status, answer) = self.ask_to_pin(&json!({"service": service, "pattern": pattern})).expect("the API answers");
+        assert_eq!(status, StatusCode::CREATED, "{answer}");
+        answer["id"].as_str().expect("a pin has an id").to_owned()
+    }
+
+    /// Asks for a pin, and returns what the API says to it.
+    pub fn ask_to_pin(&self, order: &Value) -> Result<(StatusCode, Value)> {
+        let response = self.client.post(format!("{}/api/v1/routes", self.base)).json(order).send()?;
+        let (status, text) = (response.status(), response.text()?);
+        Ok((status, serde_json::from_str(&text).with_context(|| format!("POST routes: {status}: {text}"))?))
+    }
+
+    /// Takes a pin away.
+    #[track_caller]
+    pub fn unpin(&self, pin: &str) {
+        let response = self.client.delete(format!("{}/api/v1/routes/{pin}", self.base)).send().expect("the API answers");
+        assert!(response.status().is_success(), "{}", response.status());
+    }
+
     /// Turns an endpoint on again.
     #[track_caller]
     pub fn withdraw(&self, rule: &str) {

@@ -74,6 +74,10 @@ impl From<CommandError> for Problem {
             Error::Endpoint(_) | Error::SharedEndpoint => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "endpoint", "That is no endpoint that can be turned off")
             }
+            Error::Pattern(_) => (StatusCode::UNPROCESSABLE_ENTITY, "pattern", "That is no pattern"),
+            Error::PinnedAlready(_) => (StatusCode::CONFLICT, "pinned", "The pattern is pinned already"),
+            Error::TooManyPins => (StatusCode::CONFLICT, "too-many-pins", "Too many patterns are pinned"),
+            Error::WouldTurnOn { .. } => (StatusCode::CONFLICT, "would-turn-on", "The pattern would turn an endpoint on"),
             Error::Reason | Error::Status(_) | Error::Ttl | Error::TooLong(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "command", "The command makes no sense")
             }

@@ -19,7 +19,7 @@ use crate::snapshot::{PodReceipt, ReceiptState, RuleStatus};
 mod order;
 
 /// Who asks. There is one kind of person until people sign in by name.
-const OPERATOR: &str = "operator";
+pub(super) const OPERATOR: &str = "operator";
 
 /// The list.
 #[derive(Debug, Serialize)]
@@ -53,8 +53,9 @@ struct Ended {
     by: Option<String>,
 }
 
+/// What a pod has said to it.
 #[derive(Debug, Serialize)]
-struct Receipt {
+pub(super) struct Receipt {
     pod: String,
     state: &'static str,
     took_ms: Option<u64>,
@@ -65,7 +66,8 @@ struct Receipt {
 /// The rules in force, the newest first.
 pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Rules> {
     let state = plane.rules.state();
-    let mut ids: Vec<_> = state.in_force().map(|record| (record.revision, record.rule.id.clone())).collect();
+    let rules = state.in_force().filter(|record| record.rule.action != mesh::rule::Action::Pin);
+    let mut ids: Vec<_> = rules.map(|record| (record.revision, record.rule.id.clone())).collect();
     ids.sort_unstable_by(|a, b| b.cmp(a));
     let rules = ids.iter().filter_map(|(_, id)| plane.rules.status(id)).map(|status| Rule::from(&status)).collect();
     Json(Rules { revision: state.revision, rules })
@@ -140,7 +142,7 @@ impl From<&PodReceipt> for Receipt {
 }
 
 /// How the whole rule is doing: as its worst pod that is there, until it ends.
-fn state(status: &RuleStatus) -> &'static str {
+pub(super) fn state(status: &RuleStatus) -> &'static str {
     if let Some(ended) = &status.ended {
         return if ended.by.is_some() { "withdrawn" } else { "lapsed" };
     }

@@ -89,6 +89,7 @@ impl Attachment {
     pub fn sent(&self, rules: ServiceRules) {
         let mut inside = self.pod.hold();
         if self.speaks_for(&inside) {
+            inside.tally.pod_is_told(Arc::clone(&rules.pins));
             Arc::make_mut(&mut inside.receipts).sent(rules);
         }
     }
@@ -100,7 +101,11 @@ impl Attachment {
             return Ok(());
         }
         inside.heard_ms = now_ms;
-        Arc::make_mut(&mut inside.receipts).file(receipt, Heard { at_ms: now_ms, since_ms: self.connected_ms })
+        let obeyed = Arc::make_mut(&mut inside.receipts).file(receipt, Heard { at_ms: now_ms, since_ms: self.connected_ms })?;
+        if let Some(set) = obeyed {
+            inside.tally.pod_obeys(&set.pins);
+        }
+        Ok(())
     }
 
     /// Whether the pod has confirmed this revision.

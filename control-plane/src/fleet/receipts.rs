@@ -76,8 +76,8 @@ impl Receipts {
         self.outstanding.push_back(rules);
     }
 
-    /// Files the pod's word on a revision that it was sent.
-    pub(crate) fn file(&mut self, receipt: Receipt, heard: Heard) -> Result<(), NeverSent> {
+    /// Files the pod's word on a revision that it was sent; returns the set, if the pod obeys it.
+    pub(crate) fn file(&mut self, receipt: Receipt, heard: Heard) -> Result<Option<ServiceRules>, NeverSent> {
         let Some(at) = self.outstanding.iter().position(|set| set.revision == receipt.revision) else {
             return Err(NeverSent(receipt.revision));
         };
@@ -85,10 +85,15 @@ impl Receipts {
         self.outstanding.drain(..at);
         let set = self.outstanding[0].clone();
         match receipt.verdict {
-            Verdict::Applied => self.apply(&set, heard),
-            Verdict::Refused(refusals) => self.refused = Some(RefusedSet { revision: receipt.revision, refusals }),
+            Verdict::Applied => {
+                self.apply(&set, heard);
+                Ok(Some(set))
+            }
+            Verdict::Refused(refusals) => {
+                self.refused = Some(RefusedSet { revision: receipt.revision, refusals });
+                Ok(None)
+            }
         }
-        Ok(())
     }
 
     fn apply(&mut self, set: &ServiceRules, heard: Heard) {

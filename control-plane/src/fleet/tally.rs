@@ -7,8 +7,10 @@ use foldhash::fast::RandomState;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report, Seen};
+use mesh::routes::pins::Pins;
 use mesh::workload::Workload;
 
+use crate::fleet::folds::Folds;
 use crate::timeline::history::Span;
 use crate::timeline::series::Series;
 use crate::timeline::{Reporter, Timeline};
@@ -21,6 +23,7 @@ const PLAUSIBLE_MAX: u64 = 1 << 50;
 #[derive(Debug, Default)]
 pub struct Tally {
     counted: HashMap<Endpoint, Counted, RandomState>,
+    folds: Folds,
     /// The number of the last report of this stream; `None` until its snapshot has come.
     seq: Option<u64>,
     /// The number of the series that everything over the limit shares, if it is in use.
@@ -115,6 +118,7 @@ impl Tally {
             return Err(Uncountable::Implausible(implausible.endpoint.clone()));
         }
         let span = Span { from_ms: self.covered_from(&report, arrival), to_ms: arrival.now_ms };
+        let report = Report { endpoints: self.folds.rename(report.endpoints), ..report };
         let hits = match (report.coverage, self.seq) {
             (Coverage::Snapshot, _) => self.absorb_snapshot(report.seq, report.endpoints, workload, span, timeline),
             (Coverage::Change, None) => return Err(Uncountable::NoSnapshot),
@@ -202,6 +206,36 @@ impl Tally {
         self.other
     }
 
+    /// The pod obeys these pins: it has folded its rows, and what it tells from now on it tells under the new names.
+    pub(crate) fn pod_obeys(&mut self, pins: &Pins) {
+        self.fold(pins);
+        self.folds.pod_obeys(pins);
+    }
+
+    /// The pod is being told of these pins. What they name alike is folded together here before it is there, and what the
+    /// pod may still call otherwise is remembered.
+    pub(crate) fn pod_is_told(&mut self, pins: Arc<Pins>) {
+        for (old, new) in self.fold(&pins) {
+            self.folds.remember(old, new);
+        }
+        self.folds.pod_is_told(pins);
+    }
+
+    /// Folds together what these pins name alike; returns which names were given up for which.
+    fn fold(&mut self, pins: &Pins) -> Vec<(Endpoint, Endpoint)> {
+        if pins.is_empty() {
+            return Vec::new();
+        }
+        let renamed: Vec<_> = self.counted.keys().filter_map(|old| Some((old.clone(), pins.rename(old)?))).collect();
+        for (old, new) in &renamed {
+            let Some(counted) = self.counted.remove(old) else { continue };
+            let sum = self.counted.entry(new.clone()).or_insert_with(|| Counted::none(counted.series.settled()));
+            sum.totals.merge(&counted.totals);
+            sum.in_flight.are(sum.in_flight.count.saturating_add(counted.in_flight.count));
+        }
+        renamed
+    }
+
     /// Each endpoint that this process has counted.
     pub fn endpoints(&self) -> impl Iterator<Item = &Counted> {
         self.counted.values()
@@ -215,6 +249,10 @@ impl Counted {
         if told.is_file {
             series.is_a_file();
         }
+        Self::none(series)
+    }
+
+    fn none(series: Arc<Series>) -> Self {
         let in_flight = InFlight { series: Arc::clone(&series), count: 0 };
         Self { series, in_flight, totals: GoldenMetrics::default() }
     }

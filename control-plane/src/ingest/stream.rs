@@ -198,6 +198,8 @@ impl Stream {
         if !is_new && (!is_asked_for || attachment.has_confirmed(rules.revision)) {
             return Ok(());
         }
+        // Before the pod hears of a pin, its old numbers are folded here.
+        self.plane.timeline.obey(rules);
         let workload = attachment.workload();
         let set = rules.of_service(&workload.namespace, &workload.service);
         let desired = rules::desired(&set.desired());

@@ -23,7 +23,7 @@ pub fn creation(state: &RulesState, rule: Rule, now_ms: u64) -> Change {
         number: state.audit_entries + 1,
         at_ms: now_ms,
         by: rule.by.clone(),
-        event: Event::TurnedOff,
+        event: if rule.action == Action::Pin { Event::Pinned } else { Event::TurnedOff },
         rule: Some(rule.id.clone()),
         revision: Some(revision),
         about: About::rule(&rule),
@@ -37,7 +37,8 @@ pub fn creation(state: &RulesState, rule: Rule, now_ms: u64) -> Change {
 /// A person ends a rule.
 pub fn withdrawal(state: &RulesState, record: &Record, by: &str, now_ms: u64) -> Change {
     let revision = state.revision + 1;
-    let mut entry = end_of(record, Event::TurnedOn, revision, now_ms);
+    let event = if record.rule.action == Action::Pin { Event::Unpinned } else { Event::TurnedOn };
+    let mut entry = end_of(record, event, revision, now_ms);
     entry.number = state.audit_entries + 1;
     by.clone_into(&mut entry.by);
     let ended = ended(record, revision, Some(by.to_owned()), now_ms);
@@ -81,7 +82,10 @@ pub fn refusal(state: &RulesState, about: About, (by, reason): (&str, &str), ref
 
 /// What a command asked for, whether or not it makes sense.
 pub fn asked(command: &Command, now_ms: u64) -> About {
-    let Action::Disable { status } = command.action;
+    let status = match command.action {
+        Action::Disable { status } => status,
+        Action::Pin => 0,
+    };
     About {
         namespace: cut(command.namespace.as_deref().unwrap_or(NAMESPACE), REASON_BYTES_MAX),
         service: cut(&command.service, REASON_BYTES_MAX),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mesh::endpoint::BadEndpoint;
+use mesh::routes::pins::{BadPattern, PINS_MAX};
 use mesh::rule::{Action, DISABLE_STATUSES, REASON_BYTES_MAX, RULES_MAX};
 
 use crate::store::StoreError;
@@ -19,7 +20,7 @@ pub const TTL_MIN: Duration = Duration::from_secs(1);
 /// Pods that one command may name, as many as the wire carries.
 pub const PODS_MAX: usize = 1024;
 
-/// Turn this endpoint off, on these pods, for so long.
+/// Turn this endpoint off, on these pods, for so long; or pin this pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The namespace, [`NAMESPACE`] if none is named.
@@ -98,6 +99,23 @@ pub enum CommandError {
     /// There is no reason, or a book of it.
     #[error("a reason of 1 to {REASON_BYTES_MAX} bytes is needed: those who find the endpoint off will look for it")]
     Reason,
+    /// The route of a pin is no pattern.
+    #[error("{0}")]
+    Pattern(#[from] BadPattern),
+    /// The same paths are pinned already.
+    #[error("rule {0} has pinned a pattern that recognises the same paths: withdraw it first")]
+    PinnedAlready(String),
+    /// There is no room.
+    #[error("{PINS_MAX} patterns are pinned for this service, which is the limit: withdraw one first")]
+    TooManyPins,
+    /// An endpoint that is off would have another name, and its rule would not find it.
+    #[error("{endpoint} is turned off by rule {rule}, and the pattern would give it another name: withdraw the rule first")]
+    WouldTurnOn {
+        /// The rule.
+        rule: String,
+        /// What it has turned off.
+        endpoint: String,
+    },
     /// The status is none of those allowed.
     #[error("the status must be one of {DISABLE_STATUSES:?}, not {0}")]
     Status(u16),

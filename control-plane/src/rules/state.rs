@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use mesh::routes::pins::Pins;
 use mesh::rule::DesiredRules;
 
 use crate::audit;
@@ -28,10 +29,13 @@ pub struct RulesState {
     /// How many audit entries there have ever been.
     pub audit_entries: u64,
     in_force: HashMap<String, Arc<Record>>,
-    services: HashMap<(String, String), Arc<[Arc<Record>]>>,
+    services: HashMap<(String, String), Gathered>,
     ended: VecDeque<Arc<Record>>,
     audit: VecDeque<Arc<audit::Entry>>,
 }
+
+/// The rules of one service, and the patterns that they pin.
+type Gathered = (Arc<[Arc<Record>]>, Arc<Pins>);
 
 /// What one service's pods should obey at one revision. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -44,6 +48,8 @@ pub struct ServiceRules {
     pub committed_ms: u64,
     /// The rules, by id.
     pub records: Arc<[Arc<Record>]>,
+    /// The patterns that they pin.
+    pub pins: Arc<Pins>,
 }
 
 impl ServiceRules {
@@ -117,20 +123,26 @@ impl RulesState {
             .into_iter()
             .map(|(service, mut records)| {
                 records.sort_by_key(|record| record.revision);
-                (service, records.into())
+                let patterns: Vec<_> = records.iter().filter_map(|record| record.rule.pattern()).collect();
+                (service, (records.into(), Arc::new(Pins::new(&patterns))))
             })
             .collect();
     }
 
     /// What a service's pods should obey.
     pub fn of_service(&self, namespace: &str, service: &str) -> ServiceRules {
-        let records = self.services.get(&(namespace.to_owned(), service.to_owned())).cloned().unwrap_or_default();
-        ServiceRules { store: Arc::clone(&self.store), revision: self.revision, committed_ms: self.committed_ms, records }
+        let (records, pins) = self.services.get(&(namespace.to_owned(), service.to_owned())).cloned().unwrap_or_default();
+        ServiceRules { store: Arc::clone(&self.store), revision: self.revision, committed_ms: self.committed_ms, records, pins }
     }
 
     /// A rule, in force or ended not too long ago.
     pub fn record(&self, id: &str) -> Option<&Arc<Record>> {
         self.in_force.get(id).or_else(|| self.ended.iter().rev().find(|record| record.rule.id == id))
+    }
+
+    /// What each service that has rules should obey.
+    pub fn services(&self) -> impl Iterator<Item = (&(String, String), ServiceRules)> {
+        self.services.keys().map(|name| (name, self.of_service(&name.0, &name.1)))
     }
 
     /// The rules in force, in no particular order.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mesh::endpoint::Endpoint;
+use mesh::rule::Action;
 
 use crate::fleet::pod::SeenPod;
 use crate::rules::receipts;
@@ -32,7 +33,7 @@ struct Commands<'a> {
 impl<'a> Switches<'a> {
     pub(super) fn of(rules: &'a RulesState) -> Self {
         let mut endpoints: HashMap<Name<'a>, Commands<'a>> = HashMap::new();
-        for record in rules.in_force() {
+        for record in rules.in_force().filter(|record| record.rule.action != Action::Pin) {
             endpoints.entry(name_of(record)).or_default().in_force.push(record);
         }
         for record in rules.ended() {

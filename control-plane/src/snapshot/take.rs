@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::golden::GoldenMetrics;
+use mesh::rule::Action;
 
 use crate::plane::ControlPlane;
 use crate::snapshot::pods::Pods;
@@ -27,7 +28,8 @@ impl Snapshot {
     pub(crate) fn take(mesh: &ControlPlane, window: Window, now_ms: u64) -> Self {
         let rules = mesh.rules.state();
         // A rule may be about an endpoint that nobody has called yet; it needs a row, so that it can be ended there.
-        for record in rules.in_force() {
+        mesh.timeline.obey(&rules);
+        for record in rules.in_force().filter(|record| record.rule.action != Action::Pin) {
             let selector = &record.rule.selector;
             let reporter = Reporter { namespace: &selector.namespace, service: &selector.service };
             mesh.timeline.series(reporter, &record.rule.endpoint);
@@ -43,12 +45,17 @@ impl Snapshot {
             taken_ms: now_ms,
             window,
             covered_s: stretches.covered_s(),
-            endpoints: mesh.timeline.all().iter().map(|series| row(series)).collect(),
+            endpoints: mesh.timeline.all().iter().map(|series| row(series)).filter(is_shown).collect(),
             pods: pods.rows(),
             revision: rules.revision,
             audit_entries: rules.audit_entries,
         }
     }
+}
+
+/// The shared row is worth a line once something was counted there, or is under way.
+fn is_shown(row: &EndpointRow) -> bool {
+    !row.endpoint.is_other() || row.last_seen_ms.is_some() || row.in_flight > 0
 }
 
 /// The pods alone, for those who want no more.

@@ -78,6 +78,12 @@ impl History {
         }
     }
 
+    /// Adds what another history remembers.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.short.merge(&other.short);
+        self.long.merge(&other.long);
+    }
+
     /// Shows the slots that make up a stretch, each once, with its beginning and its length.
     pub(super) fn each_slot(&self, stretch: Stretch, grain: Grain, mut see: impl FnMut(u64, u64, &GoldenMetrics)) {
         let mut at_ms = stretch.from_ms;

@@ -27,6 +27,15 @@ impl Ring {
         }
     }
 
+    /// Adds what another ring of the same step remembers.
+    pub fn merge(&mut self, other: &Self) {
+        for number in (other.newest + 1).saturating_sub(other.slots.len() as u64)..=other.newest {
+            if let Some(golden) = &other.slots[other.place(number)] {
+                self.add(number * self.step_ms, golden);
+            }
+        }
+    }
+
     /// What happened in the slot that begins at `at_ms`.
     pub fn slot(&self, at_ms: u64) -> Option<&GoldenMetrics> {
         let number = at_ms / self.step_ms;

@@ -1,7 +1,7 @@
 //! One endpoint of one service over time: everything since the pods started, and the last hour in slots.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
@@ -36,6 +36,8 @@ struct Counted {
     totals: GoldenMetrics,
     seen: Option<Seen>,
     history: History,
+    /// Where it is counted since its endpoint has another name.
+    into: Option<Arc<Series>>,
 }
 
 impl Series {
@@ -49,7 +51,7 @@ impl Series {
             started_ms,
             is_file: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
-            counted: Mutex::new(Counted { totals: GoldenMetrics::default(), seen: None, history: History::new() }),
+            counted: Mutex::new(Counted { totals: GoldenMetrics::default(), seen: None, history: History::new(), into: None }),
         }
     }
 
@@ -59,6 +61,10 @@ impl Series {
             return;
         }
         let mut counted = self.hold();
+        if let Some(into) = counted.into.clone() {
+            drop(counted);
+            return into.add(span, golden);
+        }
         counted.totals.merge(golden);
         counted.history.add(span, self.started_ms, golden);
     }
@@ -98,6 +104,26 @@ impl Series {
         self.hold().history.usual_p95_us(now_ms)
     }
 
+    /// Counts everything in another series, what was counted before included. Whoever still holds this one counts there.
+    pub fn fold_into(&self, into: &Arc<Self>) {
+        let mut old = self.hold();
+        let mut new = into.hold();
+        old.into = Some(Arc::clone(into));
+        new.totals.merge(&old.totals);
+        new.seen = new.seen.into_iter().chain(old.seen).reduce(Seen::and);
+        new.history.merge(&old.history);
+        if self.is_file() {
+            into.is_a_file();
+        }
+        (old.totals, old.seen, old.history) = (GoldenMetrics::default(), None, History::new());
+    }
+
+    /// The series in which this one is counted: itself, unless it was folded into another.
+    pub fn settled(self: &Arc<Self>) -> Arc<Self> {
+        let into = self.hold().into.clone();
+        into.map_or_else(|| Arc::clone(self), |into| into.settled())
+    }
+
     /// When it was asked first and last, as far as its pods know.
     pub fn seen(&self) -> Option<Seen> {
         self.hold().seen
@@ -107,6 +133,10 @@ impl Series {
     pub fn was_seen(&self, seen: Option<Seen>, now_ms: u64) {
         let believed = seen.map(|seen| Seen { first_ms: seen.first_ms.min(now_ms), last_ms: seen.last_ms.min(now_ms) });
         let mut counted = self.hold();
+        if let Some(into) = counted.into.clone() {
+            drop(counted);
+            return into.was_seen(seen, now_ms);
+        }
         counted.seen = counted.seen.into_iter().chain(believed).reduce(Seen::and);
     }
 

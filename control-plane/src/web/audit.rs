@@ -79,6 +79,8 @@ impl EntryCells {
         let (action, level) = match entry.event {
             Event::TurnedOff => ("Turn off", "bad"),
             Event::TurnedOn | Event::Lapsed => ("Turn on", "ok"),
+            Event::Pinned => ("Pin route", "ok"),
+            Event::Unpinned => ("Unpin route", "warn"),
             Event::Refused => ("Refused", "warn"),
         };
         let about = &entry.about;

@@ -110,7 +110,11 @@ impl Impact {
 
 /// The body that makes the same rule once more, for as long as it would still have run.
 pub fn again(rule: &Rule, now_ms: u64) -> serde_json::Value {
-    let Action::Disable { status } = rule.action;
+    // Only what turns an endpoint off is shown with a switch.
+    let status = match rule.action {
+        Action::Disable { status } => status,
+        Action::Pin => 0,
+    };
     let mut body = json!({
         "namespace": rule.selector.namespace,
         "service": rule.selector.service,

@@ -1,8 +1,9 @@
 //! Desired rules and receipts on the wire. A set travels whole, with a hash over what it says.
 
 use mesh::endpoint::Endpoint;
+use mesh::routes::pins::Pattern;
 use mesh::rule::{
-    Action, DISABLE_STATUSES, DesiredRules, REASON_BYTES_MAX, RULES_MAX, Receipt, Refusal, Rule, Selector, Verdict,
+    ANY_METHOD, Action, DISABLE_STATUSES, DesiredRules, REASON_BYTES_MAX, RULES_MAX, Receipt, Refusal, Rule, Selector, Verdict,
 };
 use mesh::workload::NAME_BYTES_MAX;
 
@@ -62,14 +63,16 @@ pub fn rules_hash(rules: &[Rule]) -> u64 {
         }
     };
     for rule in rules {
-        let Action::Disable { status } = rule.action;
         add(rule.id.as_bytes());
         add(rule.selector.namespace.as_bytes());
         add(rule.selector.service.as_bytes());
         rule.selector.pods.iter().for_each(|pod| add(pod.as_bytes()));
         add(rule.endpoint.method().as_bytes());
         add(rule.endpoint.route().as_bytes());
-        add(&status.to_be_bytes());
+        match rule.action {
+            Action::Disable { status } => add(&status.to_be_bytes()),
+            Action::Pin => add(b"pin"),
+        }
         add(&rule.expires_ms.unwrap_or(0).to_be_bytes());
     }
     hash
@@ -77,7 +80,12 @@ pub fn rules_hash(rules: &[Rule]) -> u64 {
 
 impl From<Rule> for wire::Rule {
     fn from(rule: Rule) -> Self {
-        let Action::Disable { status } = rule.action;
+        let action = match rule.action {
+            Action::Disable { status } => {
+                wire::rule::Action::Disable(wire::Disable { status: u32::from(status), ..wire::Disable::default() })
+            }
+            Action::Pin => wire::rule::Action::Pin(wire::Pin {}),
+        };
         Self {
             id: rule.id,
             selector: Some(wire::Selector {
@@ -88,7 +96,7 @@ impl From<Rule> for wire::Rule {
             }),
             method: rule.endpoint.method().to_owned(),
             route: rule.endpoint.route().to_owned(),
-            action: Some(wire::rule::Action::Disable(wire::Disable { status: u32::from(status), ..wire::Disable::default() })),
+            action: Some(action),
             expires_ms: rule.expires_ms.unwrap_or(0),
             by: rule.by,
             reason: rule.reason,
@@ -112,8 +120,8 @@ impl TryFrom<wire::Rule> for Rule {
                 service: name("selector.service", selector.service, NAME_BYTES_MAX)?,
                 pods: pods.into_iter().map(|pod| name("selector.pods", pod, NAME_BYTES_MAX)).collect::<Result<_, _>>()?,
             },
+            action: action(rule.action, &endpoint)?,
             endpoint,
-            action: action(rule.action)?,
             expires_ms: (rule.expires_ms > 0).then_some(rule.expires_ms),
             by: text("by", rule.by, NAME_BYTES_MAX)?,
             reason: text("reason", rule.reason, REASON_BYTES_MAX)?,
@@ -121,9 +129,16 @@ impl TryFrom<wire::Rule> for Rule {
     }
 }
 
-fn action(action: Option<wire::rule::Action>) -> Result<Action, Refused> {
-    let Some(wire::rule::Action::Disable(disable)) = action else {
-        return Err(Refused::Senseless { field: "action", why: "this sidecar knows only `disable`".into() });
+fn action(action: Option<wire::rule::Action>, endpoint: &Endpoint) -> Result<Action, Refused> {
+    let disable = match action {
+        Some(wire::rule::Action::Disable(disable)) => disable,
+        Some(wire::rule::Action::Pin(wire::Pin {})) => {
+            let bad = |why: String| Refused::Senseless { field: "pin", why };
+            endpoint.route().parse::<Pattern>().map_err(|why| bad(why.to_string()))?;
+            let for_all = endpoint.method() == ANY_METHOD;
+            return if for_all { Ok(Action::Pin) } else { Err(bad("its method must be *".into())) };
+        }
+        _ => return Err(Refused::Senseless { field: "action", why: "this sidecar knows only `disable` and `pin`".into() }),
     };
     let status = DISABLE_STATUSES.into_iter().find(|status| u32::from(*status) == disable.status);
     let why = || Refused::Senseless { field: "disable.status", why: format!("it must be one of {DISABLE_STATUSES:?}") };
@@ -180,7 +195,14 @@ mod tests {
             by: "operator".into(),
             reason: "the disk is filling".into(),
         };
-        DesiredRules { store: "s".into(), revision: 3, rules: vec![rule] }
+        let pin = Rule {
+            id: "r2".into(),
+            endpoint: Endpoint::named(ANY_METHOD, "/users/{name}").unwrap(),
+            action: Action::Pin,
+            expires_ms: None,
+            ..rule.clone()
+        };
+        DesiredRules { store: "s".into(), revision: 3, rules: vec![rule, pin] }
     }
 
     #[test]
@@ -195,6 +217,16 @@ mod tests {
         let refusals = desired_rules(wire).unwrap_err();
         assert_eq!(refusals[0].rule, "r1");
         assert!(refusals[0].why.contains("disable"), "{}", refusals[0].why);
+    }
+
+    #[test]
+    fn a_pin_that_is_no_pattern_is_refused() {
+        let mut wire = desired(&rules());
+        wire.put[1].route = "/users/{}".into();
+        assert!(desired_rules(wire).unwrap_err()[0].why.contains("{name}"));
+        let mut wire = desired(&rules());
+        wire.put[1].method = "GET".into();
+        assert!(desired_rules(wire).unwrap_err()[0].why.contains("its method must be *"));
     }
 
     #[test]

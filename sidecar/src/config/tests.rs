@@ -44,6 +44,16 @@ fn the_seeds_lowercase_variables_work_and_upper_case_wins() {
 }
 
 #[test]
+fn patterns_are_read_and_checked() {
+    let config = config(&[("SITIO_ROUTES", "/users/{name}, /files/{path...},")]).unwrap();
+    let routes: Vec<_> = config.routes.iter().map(mesh::routes::pins::Pattern::as_str).collect();
+    assert_eq!(routes, ["/users/{name}", "/files/{path...}"]);
+    assert!(refusal(&[("SITIO_ROUTES", "/users/{name},/a/{b")]).ends_with("a name has letters, digits and _"));
+    assert!(refusal(&[("SITIO_ROUTES", "/a/{b},/a/{c}")]).ends_with("/a/{b} and /a/{c} recognise the same paths"));
+    assert!(refusal(&[("SITIO_ROUTES", "users")]).contains("must begin with /"));
+}
+
+#[test]
 fn a_flag_has_the_last_word() {
     let flags = Flags::try_parse_from(["sitio-sidecar", "--port", "1234", "--target-port", "99999"]).unwrap();
     let why = Config::check(flags, [("PORT".to_owned(), "abc".to_owned())]).unwrap_err();

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
+use mesh::routes::pins::{PINS_MAX, Pattern};
 use mesh::workload::NAME_BYTES_MAX;
 use tonic::transport::Uri;
 use tracing_subscriber::EnvFilter;
@@ -85,6 +87,23 @@ pub(super) fn paths(value: &str) -> Result<Vec<String>, Expected> {
     let are_paths = paths.iter().all(|path| path.starts_with('/') && path.len() <= NAME_BYTES_MAX);
     let why = || expected(format!("at most {PROTECTED_MAX} paths that begin with /, separated by commas"));
     (are_paths && paths.len() <= PROTECTED_MAX).then_some(paths).ok_or_else(why)
+}
+
+/// Patterns, separated by commas, no two of them alike.
+pub(super) fn patterns(value: &str) -> Result<Vec<Pattern>, Expected> {
+    let texts = value.split(',').map(str::trim).filter(|text| !text.is_empty());
+    let patterns =
+        texts.map(Pattern::from_str).collect::<Result<Vec<_>, _>>().map_err(|why| expected(format!("patterns: {why}")))?;
+    if patterns.len() > PINS_MAX {
+        return Err(expected(format!("at most {PINS_MAX} patterns")));
+    }
+    for (at, pattern) in patterns.iter().enumerate() {
+        if let Some(like) = patterns[..at].iter().find(|like| like.is_like(pattern)) {
+            let (one, other) = (like.as_str(), pattern.as_str());
+            return Err(expected(format!("patterns that differ, and {one} and {other} recognise the same paths")));
+        }
+    }
+    Ok(patterns)
 }
 
 pub(super) fn duration(value: &str) -> Result<Duration, Expected> {

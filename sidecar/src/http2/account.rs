@@ -81,6 +81,13 @@ impl Account {
         }
     }
 
+    /// The response's status is known, and its body may last.
+    pub(super) fn settle(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            self.worker.settle(exchange);
+        }
+    }
+
     /// The response has this status.
     pub(super) fn answered(&mut self, status: u16, reason: &str) {
         if let Some(exchange) = &mut self.exchange {

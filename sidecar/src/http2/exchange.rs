@@ -136,6 +136,7 @@ fn pass_on(
     account.has_begun();
     account.answered(parts.status.as_u16(), "");
     account.look_at(&parts.headers);
+    account.settle();
     fields::drop_hop_by_hop(&mut parts.headers);
     // A caller of gRPC would not understand a page in place of its trailers.
     if !asked.grpc && !worker.decorators().is_empty() {

@@ -4,10 +4,11 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport};
+use mesh::routes::pins::Pins;
 use proptest::prelude::*;
 
 use crate::ledger::{EXCHANGES_PER_REPORT_MAX, HISTORY_BYTES_MAX, Ledger};
-use crate::recorder::ENDPOINTS_MAX;
+use crate::recorder::register::ENDPOINTS_MAX;
 
 /// Hits on an endpoint that took that long, as the workers tell of them.
 pub(crate) fn counted(route: &str, in_flight: u32, latencies_us: &[u64]) -> EndpointReport {
@@ -95,12 +96,21 @@ fn a_report_carries_few_exchanges_however_many_there_were() {
 }
 
 #[test]
-fn endpoints_over_the_limit_are_counted_together() {
+fn what_is_pinned_later_is_folded_together_and_told_once() {
     let mut ledger = Ledger::default();
-    ledger.absorb((0..2 * ENDPOINTS_MAX).map(|at| counted(&format!("/a{at}"), 0, &[1])).collect());
-    assert_eq!(ledger.rows().count(), ENDPOINTS_MAX + 1);
-    let other = ledger.rows().find(|(endpoint, _)| endpoint.is_other()).unwrap().1;
-    assert_eq!(other.total.hits, ENDPOINTS_MAX as u64);
+    ledger.absorb(vec![counted("/users/jane", 1, &[10, 20]), counted("/users/bob", 0, &[30]), counted("/a", 0, &[1])]);
+    ledger.snapshot(1, 0);
+    ledger.absorb(vec![counted("/users/jane", 1, &[40])]);
+    ledger.pin(Pins::new(&["/users/{name}".parse().unwrap()]));
+    ledger.absorb(vec![counted("/users/bob", 0, &[50]), counted("/users/{name}", 2, &[])]);
+
+    let change = ledger.change(2, 0);
+    assert_eq!(change.endpoints.len(), 1);
+    assert_eq!(change.endpoints[0].endpoint.route(), "/users/{name}");
+    assert_eq!((change.endpoints[0].golden.hits, change.endpoints[0].in_flight), (2, 2), "what was not told yet");
+    let snapshot = ledger.snapshot(3, 0);
+    let hits: Vec<_> = snapshot.endpoints.iter().map(|told| (told.endpoint.route(), told.golden.hits)).collect();
+    assert_eq!(hits, [("/a", 1), ("/users/{name}", 5)]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::link::dial::{Attached, UP_FRAMES_MAX, refused};
 use crate::link::pages::Pages;
 use crate::link::taps::Taps;
 use crate::link::{Link, verdict};
+use crate::rulebook::pinned;
 
 /// Time between two reports if the control plane names none.
 const LIVE: Duration = Duration::from_secs(1);
@@ -106,10 +107,12 @@ impl Session {
     async fn obey(&mut self, desired: wire::Desired, link: &mut Link) {
         let arrived = Instant::now();
         let (revision, rules_hash) = (desired.revision, desired.rules_hash);
-        let verdict = match verdict::rules_for(&link.greeting, desired) {
+        let verdict = match verdict::rules_for(&link.greeting, &link.routes, desired) {
             Ok(rules) => {
-                let count = rules.len();
+                let (count, pins) = (rules.len(), pinned(&rules));
                 link.workers.obey(Arc::new(rules)).await;
+                // Before the receipt, after which the control plane expects no old name of us.
+                link.books.read(|ledger| ledger.pin(pins));
                 link.meter.obeyed(count);
                 tracing::info!("revision {revision} is in force, with {count} rules for this pod, after {:?}", arrived.elapsed());
                 Verdict::Applied

@@ -1,16 +1,21 @@
 //! Decides which of the desired rules this pod obeys, and which it refuses.
 
 use mesh::routes;
-use mesh::rule::{Refusal, Rule};
+use mesh::routes::pins::Pins;
+use mesh::rule::{Action, Refusal, Rule};
 use proto::convert::greeting::Greeting;
 use proto::convert::rules;
 use proto::wire;
 
+use crate::rulebook::pinned;
+
 /// The rules meant for this pod; or, if one of them cannot be obeyed, why the whole set is refused.
-pub(super) fn rules_for(us: &Greeting, desired: wire::Desired) -> Result<Vec<Rule>, Vec<Refusal>> {
+pub(super) fn rules_for(us: &Greeting, fixed: &Pins, desired: wire::Desired) -> Result<Vec<Rule>, Vec<Refusal>> {
     let mut rules = rules::desired_rules(desired)?.rules;
     rules.retain(|rule| rule.selector.selects(&us.workload));
-    let refusals: Vec<Refusal> = rules.iter().filter(|rule| is_protected(us, rule)).map(refusal).collect();
+    let commanded = pinned(&rules);
+    let protects = |rule: &&Rule| is_protected(us, &[&commanded, fixed], rule);
+    let refusals: Vec<Refusal> = rules.iter().filter(protects).map(refusal).collect();
     if refusals.is_empty() { Ok(rules) } else { Err(refusals) }
 }
 
@@ -23,11 +28,15 @@ pub(super) fn told(refusals: &[Refusal]) -> String {
     refusals.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-/// A path is protected under every spelling of it, so routes are compared.
-fn is_protected(us: &Greeting, rule: &Rule) -> bool {
+/// A path is protected under every spelling of it, so routes are compared; and under a pattern that recognises it.
+/// To name it by one does it no harm.
+fn is_protected(us: &Greeting, pins: &[&Pins], rule: &Rule) -> bool {
+    if rule.action == Action::Pin {
+        return false;
+    }
     let mut route = String::new();
     us.protected.iter().any(|path| {
-        routes::write_route(path, &mut route);
+        routes::write_pinned_route(path, pins, &mut route);
         rule.endpoint.route() == path || rule.endpoint.route() == route
     })
 }

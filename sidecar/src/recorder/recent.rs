@@ -56,6 +56,16 @@ impl Recent {
         }
     }
 
+    /// Takes in what another has kept. The newest of both outlive the older ones only as far as there is room.
+    pub fn absorb(&mut self, other: &mut Self) {
+        for exchange in other.take() {
+            match exchange.status {
+                500.. if exchange.rule.is_none() => self.failed.put(exchange),
+                _ => self.newest.put(exchange),
+            }
+        }
+    }
+
     /// Takes out everything kept, each exchange once.
     pub fn take(&mut self) -> Vec<Exchange> {
         let used = self.newest.used + self.failed.used + self.slowest.used + self.firsts.used;
@@ -89,6 +99,15 @@ impl<const N: usize> Ring<N> {
             self.kept.push(Exchange::default());
         }
         write(&mut self.kept[self.next], finished);
+        self.used = (self.used + 1).min(N);
+        self.next = (self.next + 1) % N;
+    }
+
+    fn put(&mut self, exchange: Exchange) {
+        if self.next == self.kept.len() {
+            self.kept.push(Exchange::default());
+        }
+        self.kept[self.next] = exchange;
         self.used = (self.used + 1).min(N);
         self.next = (self.next + 1) % N;
     }

@@ -9,7 +9,7 @@ use mesh::golden::CLIENT_GONE;
 use mesh::report::Seen;
 use mesh::rule::{Action, Rule, Selector};
 
-use crate::recorder::{Author, ENDPOINTS_MAX, Finished, Recorder};
+use crate::recorder::{Author, Finished, Placed, Recorder};
 
 pub(crate) fn finished(path: &str, status: u16, took_us: u64) -> Finished<'_> {
     Finished {
@@ -30,9 +30,9 @@ pub(crate) fn finished(path: &str, status: u16, took_us: u64) -> Finished<'_> {
 }
 
 fn exchange(recorder: &mut Recorder, method: &str, path: &str, status: u16, took_us: u64) {
-    let (place, _) = recorder.place(method, path, Instant::now());
+    let Placed { place, endpoint, .. } = recorder.place(method, path, Instant::now());
     recorder.begin(place);
-    recorder.finish(place, &finished(path, status, took_us));
+    recorder.finish(place, &endpoint, &finished(path, status, took_us));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn what_was_collected_is_not_told_again() {
 #[test]
 fn each_exchange_is_measured_in_full() {
     let mut recorder = Recorder::default();
-    let (place, _) = recorder.place("GET", "/a", Instant::now());
+    let Placed { place, endpoint, .. } = recorder.place("GET", "/a", Instant::now());
     let told = [
         Finished { started_ms: 70, bytes_in: 9, ..finished("/a", 200, 10) },
         Finished { started_ms: 50, bytes_out: 700, ..finished("/a", 502, 40) },
@@ -62,7 +62,7 @@ fn each_exchange_is_measured_in_full() {
     ];
     for finished in &told {
         recorder.begin(place);
-        recorder.finish(place, finished);
+        recorder.finish(place, &endpoint, finished);
     }
     let report = &recorder.collect()[0];
     let golden = &report.golden;
@@ -76,25 +76,29 @@ fn each_exchange_is_measured_in_full() {
 #[test]
 fn an_exchange_under_way_is_told_until_it_has_ended() {
     let mut recorder = Recorder::default();
-    let (place, _) = recorder.place("GET", "/slow", Instant::now());
+    exchange(&mut recorder, "GET", "/slow", 200, 1);
+    recorder.collect();
+    let Placed { place, endpoint, .. } = recorder.place("GET", "/slow", Instant::now());
     recorder.begin(place);
     assert_eq!(recorder.collect()[0].in_flight, 1);
     assert_eq!(recorder.collect()[0].in_flight, 1);
-    recorder.finish(place, &finished("/slow", 200, 5));
+    recorder.finish(place, &endpoint, &finished("/slow", 200, 5));
     assert_eq!(recorder.collect()[0].in_flight, 0);
     assert_eq!(recorder.collect(), []);
 }
 
 #[test]
-fn endpoints_over_the_limit_share_one_place() {
+fn the_first_exchange_of_an_endpoint_has_its_name_as_soon_as_it_is_answered() {
     let mut recorder = Recorder::default();
-    for n in 0..10_000 {
-        exchange(&mut recorder, "GET", &format!("/p/x{n}y"), 200, 1);
-    }
+    let Placed { place, endpoint, .. } = recorder.place("GET", "/socket", Instant::now());
+    recorder.begin(place);
     let told = recorder.collect();
-    assert_eq!(told.len(), ENDPOINTS_MAX + 1);
-    let other = told.iter().find(|report| report.endpoint.is_other()).unwrap();
-    assert_eq!(other.golden.hits, 10_000 - ENDPOINTS_MAX as u64);
+    assert!(told[0].endpoint.is_other() && told[0].in_flight == 1, "nobody has said that there is such a thing");
+    let place = recorder.settle(place, &endpoint, "/socket", 101);
+    let told: Vec<_> = recorder.collect().into_iter().map(|report| (report.endpoint.to_string(), report.in_flight)).collect();
+    assert_eq!(told, [("(other)".to_owned(), 0), ("GET /socket".to_owned(), 1)]);
+    recorder.finish(place, &endpoint, &finished("/socket", 101, 5));
+    assert_eq!(recorder.collect().iter().map(|report| (report.in_flight, report.golden.hits)).collect::<Vec<_>>(), [(0, 1)]);
 }
 
 #[test]
@@ -111,12 +115,16 @@ fn a_rule_is_found_for_an_old_a_new_and_an_overflowing_endpoint() {
     let mut recorder = Recorder::default();
     exchange(&mut recorder, "GET", "/old", 200, 1);
     recorder.obey(&Arc::new(vec![rule("/old"), rule("/new"), rule("/late")]), Instant::now(), 0);
-    let id = |recorder: &mut Recorder, path: &str| recorder.place("GET", path, Instant::now()).1.map(|rule| rule.id.to_string());
+    let id =
+        |recorder: &mut Recorder, path: &str| recorder.place("GET", path, Instant::now()).rule.map(|rule| rule.id.to_string());
     assert_eq!(id(&mut recorder, "/old").as_deref(), Some("/old"));
     assert_eq!(id(&mut recorder, "/new").as_deref(), Some("/new"));
     (0..300).for_each(|n| exchange(&mut recorder, "GET", &format!("/p/x{n}y"), 200, 1));
     assert_eq!(id(&mut recorder, "/late").as_deref(), Some("/late"));
-    assert_eq!(recorder.place("POST", "/old", Instant::now()).1.map(|rule| rule.id.to_string()), None);
+    assert_eq!(recorder.place("POST", "/old", Instant::now()).rule.map(|rule| rule.id.to_string()), None);
     recorder.obey(&Arc::new(vec![]), Instant::now(), 0);
     assert_eq!(id(&mut recorder, "/old"), None);
 }
+
+mod flood;
+mod pins;

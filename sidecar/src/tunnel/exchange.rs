@@ -155,6 +155,11 @@ impl Exchange {
         self.path.push_str(cut_path(target, PATH_BYTES_MAX));
     }
 
+    /// What was asked for, cut if it is long.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Remembers what was answered.
     pub fn answered(&mut self, status: u16, reason: &str) {
         self.status = status;

@@ -39,6 +39,7 @@ impl Tunnel {
         let (exchange, rule) = worker.begin(METHOD, PATH, now);
         let exchange = self.exchange.insert(exchange);
         exchange.caller = self.caller;
+        worker.settle(exchange);
         if let Some(rule) = rule {
             exchange.answered_by_rule(&rule.id);
             exchange.answered(rule.answer(now).status, "");

@@ -233,8 +233,9 @@ impl<'a> Relay<'a> {
             Err(Malformed(why)) if !had_head => return Err(self.take_back(why)),
             Err(_) => return Err(Relayed::BrokenOff),
         };
-        if matches!(self.response, Response::Body { .. }) {
+        if matches!(self.response, Response::Body { .. }) && !had_head {
             self.exchange.has_begun();
+            self.worker.settle(self.exchange);
         }
         if !plain.is_empty() && plain.len() <= COPIED_BYTES_MAX && !output.is_empty() {
             output.extend_from_slice(plain);

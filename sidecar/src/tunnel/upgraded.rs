@@ -78,6 +78,7 @@ impl<'a> Upgraded<'a> {
         let worker = self.worker;
         if self.exchange.status != 0 {
             self.exchange.has_begun();
+            worker.settle(self.exchange);
         }
         self.note_progress();
         let ended = poll_fn(|cx| {

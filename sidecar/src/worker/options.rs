@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use mesh::routes::pins::Pattern;
+
 use crate::decorator::Decorator;
 use crate::forwarding::Forwarding;
 use crate::protocol::Protocol;
@@ -17,6 +19,8 @@ pub struct TunnelOptions {
     pub protocol: Protocol,
     /// Behaviour put around the service, in the order in which requests meet it.
     pub decorators: Vec<Arc<dyn Decorator>>,
+    /// Patterns by which paths are named; others are named by what they look like.
+    pub routes: Vec<Pattern>,
     /// How long things may take.
     pub timeouts: Timeouts,
     /// What the service is told of the downstream.
@@ -46,6 +50,7 @@ impl TunnelOptions {
             target: target.into(),
             protocol: Protocol::default(),
             decorators: Vec::new(),
+            routes: Vec::new(),
             timeouts: Timeouts::default(),
             forwarding: Forwarding::default(),
             connections_max: None,

@@ -15,7 +15,7 @@ use crate::forwarding::Forwarding;
 use crate::head::date::DateCache;
 use crate::http2::upstream::Shared;
 use crate::protocol::Protocol;
-use crate::recorder::Recorder;
+use crate::recorder::{Placed, Recorder};
 use crate::rulebook::InForce;
 use crate::timeouts::Timeouts;
 use crate::tunnel::exchange::Exchange;
@@ -91,7 +91,7 @@ impl Worker {
             listeners: Semaphore::new(LISTENERS_MAX),
             dates: DateCache::default(),
             watches: Watches::default(),
-            recorder: RefCell::default(),
+            recorder: RefCell::new(Recorder::new(Arc::clone(&tally.register), &options.routes)),
             spare: RefCell::default(),
             host: options.target.host(),
             options,
@@ -104,9 +104,8 @@ impl Worker {
     /// An exchange that begins now, counted as under way, and the rule in force for it.
     pub fn begin(&self, method: &str, target: &str, now: Instant) -> (Box<Exchange>, Option<Rc<InForce>>) {
         let mut recorder = self.recorder.borrow_mut();
-        let (place, rule) = recorder.place(method, target, now);
+        let Placed { place, endpoint, rule } = recorder.place(method, target, now);
         recorder.begin(place);
-        let endpoint = Rc::clone(recorder.endpoint(place));
         let mut exchange = match self.spare.borrow_mut().pop() {
             Some(mut exchange) => {
                 exchange.begin(place, endpoint, now);
@@ -118,12 +117,17 @@ impl Worker {
         (exchange, rule)
     }
 
+    /// Counts an exchange under its own name, if it is not yet: its answer has begun, and may last.
+    pub fn settle(&self, exchange: &mut Exchange) {
+        exchange.place = self.recorder.borrow_mut().settle(exchange.place, &exchange.endpoint, exchange.path(), exchange.status);
+    }
+
     /// Counts an exchange that is over.
     pub fn finish(&self, exchange: Box<Exchange>, now: Instant) {
         let (instant, ms) = self.started;
         let started_ms = ms + exchange.started.duration_since(instant).as_millis() as u64;
         let finished = exchange.finished(now, started_ms);
-        self.recorder.borrow_mut().finish(exchange.place, &finished);
+        self.recorder.borrow_mut().finish(exchange.place, &exchange.endpoint, &finished);
         self.options.outlet.pass(&exchange.endpoint, &finished);
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE_EXCHANGES_MAX {

@@ -1,10 +1,15 @@
 //! Counts what happens so rarely that all workers may count it in one place.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::recorder::register::Register;
 
 /// The counts of all workers together.
 #[derive(Debug, Default)]
 pub struct Tally {
+    /// Which endpoints have a row of their own.
+    pub register: Arc<Register>,
     /// Requests that were refused before they had an endpoint.
     pub refused: AtomicU64,
     /// Connections turned away because there were too many.

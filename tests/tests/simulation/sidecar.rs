@@ -7,6 +7,7 @@ use std::time::Duration;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::EndpointReport;
+use mesh::routes::pins::Pins;
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use rand::rngs::StdRng;
@@ -68,6 +69,7 @@ impl Pod {
             control_plane: ControlPlane { uri, token: Token::None },
             transport: transport(),
             greeting,
+            routes: Pins::default(),
             books,
             workers,
             outlet: Arc::default(),

@@ -29,6 +29,9 @@ pub(in crate::api) struct Order {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(in crate::api) enum Action {
     Disable(Disable),
+    /// Told of, and asked for at `/api/v1/routes`.
+    #[serde(skip_deserializing)]
+    Pin {},
 }
 
 /// Answer in the service's place.
@@ -51,7 +54,10 @@ impl Order {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "command", "The command makes no sense", detail)
             })
         });
-        let Action::Disable(Disable { status }) = self.action;
+        let Action::Disable(Disable { status }) = self.action else {
+            let detail = "to pin a pattern, POST {\"service\", \"pattern\"} to /api/v1/routes".to_owned();
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "command", "The command makes no sense", detail));
+        };
         Ok(Command {
             namespace: self.namespace,
             service: self.service,
@@ -67,7 +73,9 @@ impl Order {
 
 impl From<&mesh::rule::Action> for Action {
     fn from(action: &mesh::rule::Action) -> Self {
-        let mesh::rule::Action::Disable { status } = action;
-        Self::Disable(Disable { status: *status })
+        match action {
+            mesh::rule::Action::Disable { status } => Self::Disable(Disable { status: *status }),
+            mesh::rule::Action::Pin => Self::Pin {},
+        }
     }
 }

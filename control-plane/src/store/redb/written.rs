@@ -28,6 +28,7 @@ pub(super) struct Written {
 #[serde(rename_all = "snake_case")]
 enum WrittenAction {
     Disable { status: u16 },
+    Pin,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,7 +41,10 @@ struct WrittenEnding {
 impl Written {
     pub(super) fn bytes(record: &Record) -> Vec<u8> {
         let Record { rule, revision, created_ms, ending } = record.clone();
-        let Action::Disable { status } = rule.action;
+        let action = match rule.action {
+            Action::Disable { status } => WrittenAction::Disable { status },
+            Action::Pin => WrittenAction::Pin,
+        };
         let written = Self {
             id: rule.id,
             revision,
@@ -50,7 +54,7 @@ impl Written {
             pods: rule.selector.pods,
             method: rule.endpoint.method().to_owned(),
             route: rule.endpoint.route().to_owned(),
-            action: WrittenAction::Disable { status },
+            action,
             expires_ms: rule.expires_ms,
             by: rule.by,
             reason: rule.reason,
@@ -61,12 +65,15 @@ impl Written {
 
     pub(super) fn read(bytes: &[u8]) -> Result<Record, String> {
         let written: Self = serde_json::from_slice(bytes).map_err(|why| why.to_string())?;
-        let WrittenAction::Disable { status } = written.action;
+        let action = match written.action {
+            WrittenAction::Disable { status } => Action::Disable { status },
+            WrittenAction::Pin => Action::Pin,
+        };
         let rule = Rule {
             id: written.id,
             selector: Selector { namespace: written.namespace, service: written.service, pods: written.pods },
             endpoint: Endpoint::named(&written.method, &written.route).map_err(|why| why.to_string())?,
-            action: Action::Disable { status },
+            action,
             expires_ms: written.expires_ms,
             by: written.by,
             reason: written.reason,

@@ -1,0 +1,198 @@
+//! Patterns that people have pinned: a path that one of them recognises is named by it, and not by guessing.
+//!
+//! `{name}` stands for one segment that is not empty, a last `{name...}` for any rest, even an empty one.
+//! Where several patterns recognise a path, they are compared segment by segment from the left, and the first difference
+//! decides: a word comes before `{name}`, and that before `{name...}`.
+
+use std::str::FromStr;
+
+use crate::endpoint::{Endpoint, ROUTE_BYTES_MAX};
+use crate::routes::SEGMENTS_MAX;
+use crate::routes::normal::{is_plain, normal_form};
+
+/// Patterns pinned for one service. With the seven usual methods each, and 256 endpoints that were not pinned,
+/// one stream defines fewer than the 1,024 that the control plane takes.
+pub const PINS_MAX: usize = 100;
+
+/// One pattern, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern(Box<str>);
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPattern {
+    /// It is none of a path's.
+    #[error(
+        "the pattern {0:?} must begin with / and be at most {ROUTE_BYTES_MAX} bytes and {SEGMENTS_MAX} segments, such as /users/{{name}}"
+    )]
+    Path(String),
+    /// It is not the spelling that paths are brought to.
+    #[error("paths are spelled {normal} before they are compared, so the pattern {asked} would recognise none: pin {normal}")]
+    Spelling {
+        /// As it was written.
+        asked: String,
+        /// As it should be.
+        normal: String,
+    },
+    /// Braces where they mean nothing.
+    #[error("{0:?} is neither a word nor {{name}}, nor {{name...}} as the last segment; a name has letters, digits and _")]
+    Segment(String),
+}
+
+/// The patterns of a service, ready to recognise paths. Without any, a look is a comparison with zero.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pins {
+    root: Node,
+    count: usize,
+}
+
+/// The patterns that are alike up to here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Node {
+    /// By word, in their order.
+    words: Vec<(Box<str>, Node)>,
+    /// What follows `{name}`.
+    any: Option<Box<Node>>,
+    /// The pattern that ends here.
+    end: Option<Box<str>>,
+    /// The pattern that ends here with `{name...}`.
+    rest: Option<Box<str>>,
+}
+
+enum Segment<'a> {
+    Word(&'a str),
+    Any,
+    Rest,
+}
+
+impl Pattern {
+    /// The pattern as it was written, which is the route of what it recognises.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether two patterns recognise the same paths, however they name their parts.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let shape = |pattern: &Self| -> Vec<String> {
+            let spelled = |segment: &str| match Segment::of(segment) {
+                Segment::Word(word) => word.to_owned(),
+                Segment::Any => "{}".to_owned(),
+                Segment::Rest => "{...}".to_owned(),
+            };
+            pattern.0.split('/').map(spelled).collect()
+        };
+        shape(self) == shape(other)
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = BadPattern;
+
+    fn from_str(text: &str) -> Result<Self, BadPattern> {
+        let is_path = text.starts_with('/') && !text.contains(['?', '#', ',']) && !text.chars().any(char::is_control);
+        let segments = text.split('/').skip(1);
+        if !is_path || text.len() > ROUTE_BYTES_MAX || segments.clone().count() > SEGMENTS_MAX {
+            return Err(BadPattern::Path(text.chars().take(ROUTE_BYTES_MAX).collect()));
+        }
+        let last = segments.clone().count() - 1;
+        for (at, segment) in segments.enumerate() {
+            match Segment::of(segment) {
+                Segment::Word(word) if !word.contains(['{', '}']) => {}
+                Segment::Any => {}
+                Segment::Rest if at == last => {}
+                Segment::Word(_) | Segment::Rest => return Err(BadPattern::Segment(segment.to_owned())),
+            }
+        }
+        if !is_plain(text) {
+            let normal = normal_form(text);
+            if normal != text {
+                return Err(BadPattern::Spelling { asked: text.to_owned(), normal });
+            }
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl Pins {
+    /// All of these; of two that are alike, the later one.
+    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> Self {
+        let mut pins = Self::default();
+        for pattern in patterns {
+            pins.root.insert(pattern.0[1..].split('/'), &pattern.0);
+            pins.count += 1;
+        }
+        pins
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The pattern that recognises a path in its normal form.
+    pub fn find(&self, path: &str) -> Option<&str> {
+        if self.is_empty() {
+            return None;
+        }
+        self.root.find(path.strip_prefix('/'))
+    }
+
+    /// What an endpoint that was named without these pins is named with them, if that is something else.
+    ///
+    /// Every path that had the old name is recognised by the new one, because what recognises `{id}` recognises all that
+    /// it stands for. If one of these words is pinned besides, only later requests are told apart from the rest.
+    pub fn rename(&self, endpoint: &Endpoint) -> Option<Endpoint> {
+        let pattern = self.find(endpoint.route()).filter(|pattern| *pattern != endpoint.route())?;
+        Endpoint::named(endpoint.method(), pattern).ok()
+    }
+}
+
+impl Node {
+    fn insert<'a>(&mut self, mut segments: impl Iterator<Item = &'a str>, pattern: &str) {
+        let Some(segment) = segments.next() else {
+            self.end = Some(pattern.into());
+            return;
+        };
+        let next = match Segment::of(segment) {
+            Segment::Rest => {
+                self.rest = Some(pattern.into());
+                return;
+            }
+            Segment::Any => self.any.get_or_insert_default(),
+            Segment::Word(word) => {
+                let at = self.words.binary_search_by_key(&word, |(word, _)| word).unwrap_or_else(|at| {
+                    self.words.insert(at, (word.into(), Self::default()));
+                    at
+                });
+                &mut self.words[at].1
+            }
+        };
+        next.insert(segments, pattern);
+    }
+
+    /// No deeper than the longest pattern, and no node twice.
+    fn find(&self, path: Option<&str>) -> Option<&str> {
+        let Some(path) = path else { return self.end.as_deref() };
+        let (segment, next) = path.split_once('/').map_or((path, None), |(segment, next)| (segment, Some(next)));
+        let word = self.words.binary_search_by_key(&segment, |(word, _)| word).ok().map(|at| &self.words[at].1);
+        // A row that `{name...}` has named stands for more than one segment.
+        let any = self.any.as_deref().filter(|_| !segment.is_empty() && !segment.ends_with("...}"));
+        let longer = word.and_then(|node| node.find(next)).or_else(|| any.and_then(|node| node.find(next)));
+        longer.or(self.rest.as_deref())
+    }
+}
+
+impl<'a> Segment<'a> {
+    fn of(text: &'a str) -> Self {
+        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let Some(inner) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) else { return Self::Word(text) };
+        match inner.strip_suffix("...") {
+            Some(name) if is_name(name) => Self::Rest,
+            None if is_name(inner) => Self::Any,
+            _ => Self::Word(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Decides which endpoints get a row of their own, for all workers of a pod together.
+//!
+//! Whoever may ask for any path must not be able to fill the table before those who ask for what is there:
+//!
+//! 1. A route that is pinned always gets a row, with each of the usual methods.
+//! 2. Any other gets one once the service has answered as if it knew it.
+//! 3. A 404, 405 or 501, and a client that left before there was an answer, are a reason for few rows only
+//!    ([`UNKNOWN_MAX`]), so that a person who has mistyped a path finds it.
+//! 4. When [`OPEN_MAX`] rows are taken, which takes a service that answers anything, the rest goes to those that
+//!    are asked for again and again.
+//!
+//! What has no row is counted under `(other)`, and not lost. A row that was given is never taken away, so no flood
+//! changes what it counts.
+
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use foldhash::fast::RandomState;
+use mesh::endpoint::Endpoint;
+use mesh::golden::CLIENT_GONE;
+
+/// Endpoints told apart per pod, besides those that are pinned; the rest share one, and are visibly counted there.
+/// A service rarely has a hundred, and 256 rows of about 2 kB are half a megabyte, which a sidecar can afford.
+pub const ENDPOINTS_MAX: usize = 256;
+
+/// Rows that are given at the first good answer.
+pub const OPEN_MAX: usize = 192;
+
+/// Rows for routes that the service has not shown to know.
+pub const UNKNOWN_MAX: usize = 16;
+
+/// Good answers after which a route gets one of the last rows.
+pub const ASKED_AGAIN_MIN: u8 = 8;
+
+/// Routes that are watched whether they are asked for again, in 16 kB.
+const CANDIDATES_MAX: usize = 1024;
+
+/// The methods with which a pinned route always has a row. Others may be made up without end.
+const USUAL_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// The endpoints that have a row. It is only asked about those that the asking worker does not know.
+#[derive(Debug, Default)]
+pub struct Register(Mutex<Inside>);
+
+#[derive(Debug, Default)]
+struct Inside {
+    admitted: HashSet<Endpoint>,
+    /// Of the rows given, those for routes that the service had not shown to know.
+    unknown: usize,
+    pinned: HashSet<Endpoint>,
+    candidates: Vec<Candidate>,
+    hasher: RandomState,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Candidate {
+    hash: u64,
+    asked: u8,
+}
+
+/// Why an endpoint may have a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Its route is pinned.
+    Pinned,
+    /// The service has answered.
+    Answered {
+        /// With this status.
+        status: u16,
+    },
+}
+
+/// Where an endpoint is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// In a row of its own.
+    Own,
+    /// Under `(other)`.
+    Other,
+}
+
+impl Register {
+    /// Whether an endpoint has a row, or gets one for this reason.
+    pub fn admit(&self, endpoint: &Endpoint, reason: Reason) -> Admission {
+        self.hold().admit(endpoint, reason)
+    }
+
+    /// An endpoint's row was folded into another.
+    pub fn release(&self, endpoint: &Endpoint) {
+        let mut inside = self.hold();
+        inside.admitted.remove(endpoint);
+        inside.pinned.remove(endpoint);
+    }
+
+    fn hold(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    fn admit(&mut self, endpoint: &Endpoint, reason: Reason) -> Admission {
+        if self.admitted.contains(endpoint) || self.pinned.contains(endpoint) {
+            return Admission::Own;
+        }
+        match reason {
+            Reason::Pinned => {
+                if !USUAL_METHODS.contains(&endpoint.method()) {
+                    return Admission::Other;
+                }
+                self.pinned.insert(endpoint.clone());
+            }
+            Reason::Answered { status } => {
+                let is_known = !matches!(status, 404 | 405 | 501 | CLIENT_GONE);
+                let has_room = self.admitted.len() < ENDPOINTS_MAX && (is_known || self.unknown < UNKNOWN_MAX);
+                if !has_room || !self.has_reason_enough(endpoint) {
+                    return Admission::Other;
+                }
+                self.unknown += usize::from(!is_known);
+                self.admitted.insert(endpoint.clone());
+            }
+        }
+        Admission::Own
+    }
+
+    /// Whether there is room for anybody, or this one was asked for often enough.
+    ///
+    /// A candidate that meets another in its place takes one from the other's count, and takes its place at zero:
+    /// so what comes once only slows down what comes again.
+    fn has_reason_enough(&mut self, endpoint: &Endpoint) -> bool {
+        if self.admitted.len() < OPEN_MAX {
+            return true;
+        }
+        self.candidates.resize(CANDIDATES_MAX, Candidate::default());
+        let hash = self.hasher.hash_one(endpoint);
+        let candidate = &mut self.candidates[hash as usize % CANDIDATES_MAX];
+        if candidate.hash == hash {
+            candidate.asked = candidate.asked.saturating_add(1);
+        } else if candidate.asked > 1 {
+            candidate.asked -= 1;
+        } else {
+            *candidate = Candidate { hash, asked: 1 };
+        }
+        candidate.hash == hash && candidate.asked >= ASKED_AGAIN_MIN
+    }
+}

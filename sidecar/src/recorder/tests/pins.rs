@@ -1,0 +1,98 @@
+//! Proofs that a pin takes effect at once, and that folding loses and doubles nothing.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mesh::endpoint::Endpoint;
+use mesh::rule::{ANY_METHOD, Action, Rule, Selector};
+
+use crate::recorder::tests::{exchange, finished};
+use crate::recorder::{Placed, Recorder};
+
+fn pin(pattern: &str) -> Rule {
+    Rule {
+        id: pattern.to_owned(),
+        selector: Selector { namespace: "default".into(), service: "web".into(), pods: vec![] },
+        endpoint: Endpoint::named(ANY_METHOD, pattern).unwrap(),
+        action: Action::Pin,
+        expires_ms: None,
+        by: String::new(),
+        reason: String::new(),
+    }
+}
+
+fn obey(recorder: &mut Recorder, rules: Vec<Rule>) {
+    recorder.obey(&Arc::new(rules), Instant::now(), 0);
+}
+
+/// Endpoints that were told of, with hits and exchanges under way.
+fn told(recorder: &mut Recorder) -> Vec<(String, u64, u32)> {
+    let told = |report: &mesh::report::EndpointReport| (report.endpoint.to_string(), report.golden.hits, report.in_flight);
+    let mut told: Vec<_> = recorder.collect().iter().map(told).collect();
+    told.sort();
+    told
+}
+
+#[test]
+fn old_rows_fold_into_the_pinned_one() {
+    let mut recorder = Recorder::default();
+    for path in ["/users/jane", "/users/bob", "/users/42", "/users", "/other"] {
+        exchange(&mut recorder, "GET", path, 200, 10);
+    }
+    exchange(&mut recorder, "POST", "/users/jane", 201, 10);
+    obey(&mut recorder, vec![pin("/users/{name}")]);
+    exchange(&mut recorder, "GET", "/users/zoe", 404, 30);
+    let expected = [("GET /other", 1), ("GET /users", 1), ("GET /users/{name}", 4), ("POST /users/{name}", 1)];
+    assert_eq!(told(&mut recorder), expected.map(|(name, hits)| (name.to_owned(), hits, 0)));
+}
+
+#[test]
+fn what_is_under_way_while_it_is_folded_is_counted_once_and_under_the_new_name() {
+    let mut recorder = Recorder::default();
+    exchange(&mut recorder, "GET", "/users/jane", 200, 10);
+    recorder.collect();
+    let Placed { place, endpoint, .. } = recorder.place("GET", "/users/jane", Instant::now());
+    recorder.begin(place);
+    obey(&mut recorder, vec![pin("/users/{name}")]);
+    obey(&mut recorder, vec![pin("/{kind}/{name}"), pin("/users/{name}")]);
+    assert_eq!(told(&mut recorder), [("GET /users/{name}".to_owned(), 0, 1)]);
+    recorder.finish(place, &endpoint, &finished("/users/jane", 200, 10));
+    assert_eq!(told(&mut recorder), [("GET /users/{name}".to_owned(), 1, 0)]);
+    assert_eq!(told(&mut recorder), []);
+}
+
+#[test]
+fn a_first_exchange_that_was_not_placed_yet_is_counted_under_the_new_name() {
+    let mut recorder = Recorder::default();
+    let Placed { place, endpoint, .. } = recorder.place("GET", "/users/jane", Instant::now());
+    recorder.begin(place);
+    obey(&mut recorder, vec![pin("/users/{name}")]);
+    recorder.finish(place, &endpoint, &finished("/users/jane", 200, 10));
+    let hits: Vec<_> = told(&mut recorder).into_iter().filter(|(_, hits, _)| *hits > 0).collect();
+    assert_eq!(hits, [("GET /users/{name}".to_owned(), 1, 0)]);
+}
+
+#[test]
+fn pins_that_come_and_go_take_no_more_room_each_time() {
+    let mut recorder = Recorder::default();
+    for round in 0..1000_u32 {
+        for name in ["/users/jane", "/users/bob", "/users/zoe"] {
+            exchange(&mut recorder, "GET", name, 200, 10);
+        }
+        obey(&mut recorder, vec![pin("/users/{name}")]);
+        let hits: u64 = told(&mut recorder).iter().map(|(_, hits, _)| hits).sum();
+        assert_eq!(hits, 3, "round {round}");
+        obey(&mut recorder, vec![]);
+    }
+    assert!(recorder.rows.len() <= 5, "{} rows", recorder.rows.len());
+}
+
+#[test]
+fn a_pin_by_command_comes_before_one_by_setting() {
+    let mut recorder = Recorder::new(Arc::default(), &["/users/{id}".parse().unwrap(), "/users/me".parse().unwrap()]);
+    exchange(&mut recorder, "GET", "/users/jane", 200, 10);
+    exchange(&mut recorder, "GET", "/users/me", 200, 10);
+    obey(&mut recorder, vec![pin("/users/{name}")]);
+    exchange(&mut recorder, "GET", "/users/me", 200, 10);
+    assert_eq!(told(&mut recorder), [("GET /users/{name}".to_owned(), 3, 0)]);
+}
