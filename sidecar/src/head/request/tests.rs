@@ -5,6 +5,7 @@ use crate::head::request::{RequestHead, asked, parse};
 use crate::head::response::Asked;
 use crate::head::{FIELDS_MAX, Framing, HEAD_BYTES_MAX, Parsed, TARGET_BYTES_MAX, slots};
 
+mod bytes;
 mod fields;
 mod framing;
 mod hosts;
