@@ -1,55 +1,58 @@
 //! The Date that an answer gets which came without: whoever passes one on must add it (RFC 9110, section 6.6.1).
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use httpdate::HttpDate;
 
-/// The present as a field's value, spelled out once a second.
-#[derive(Debug, Default)]
+/// The present as a field's value. It is spelled out anew four times a second, so that an answer asks no clock.
+#[derive(Debug)]
 pub struct DateCache {
-    second: Cell<u64>,
     text: RefCell<String>,
 }
 
 impl DateCache {
-    /// Appends the date of this second, without asking the allocator but for the first time.
-    pub fn append(&self, out: &mut Vec<u8>) {
-        self.append_of(SystemTime::now(), out);
+    /// This moment.
+    pub fn new(now: SystemTime) -> Self {
+        let cache = Self { text: RefCell::default() };
+        cache.refresh(now);
+        cache
     }
 
-    fn append_of(&self, now: SystemTime, out: &mut Vec<u8>) {
-        let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    /// It is later by now. Only the first time asks the allocator.
+    pub fn refresh(&self, now: SystemTime) {
         let mut text = self.text.borrow_mut();
-        if text.is_empty() || self.second.replace(second) != second {
-            self.second.set(second);
-            text.clear();
-            // A string takes whatever it is given.
-            let _ = write!(text, "{}", HttpDate::from(now));
-        }
-        out.extend_from_slice(text.as_bytes());
+        text.clear();
+        // A string takes whatever it is given.
+        let _ = write!(text, "{}", HttpDate::from(now));
+    }
+
+    /// Appends the date.
+    pub fn append(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.text.borrow().as_bytes());
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
 
     #[test]
-    fn a_second_has_one_date_and_the_next_has_another() {
-        let cache = DateCache::default();
-        let date = |ms| {
+    fn the_date_is_that_of_the_last_look_at_the_clock() {
+        let cache = DateCache::new(UNIX_EPOCH + Duration::from_secs(784_111_777));
+        let date = || {
             let mut out = Vec::new();
-            cache.append_of(UNIX_EPOCH + Duration::from_millis(ms), &mut out);
+            cache.append(&mut out);
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(date(784_111_777_000), "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(date(784_111_777_999), "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(date(784_111_778_000), "Sun, 06 Nov 1994 08:49:38 GMT");
+        assert_eq!(date(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        cache.refresh(UNIX_EPOCH + Duration::from_millis(784_111_778_999));
+        assert_eq!(date(), "Sun, 06 Nov 1994 08:49:38 GMT");
         // A clock that is set back is believed.
-        assert_eq!(date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        cache.refresh(UNIX_EPOCH);
+        assert_eq!(date(), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 }

@@ -89,7 +89,7 @@ impl Worker {
             upstreams: Upstreams::new(options.target.clone()),
             http2: Shared::default(),
             listeners: Semaphore::new(LISTENERS_MAX),
-            dates: DateCache::default(),
+            dates: DateCache::new(SystemTime::now()),
             watches: Watches::default(),
             recorder: RefCell::new(Recorder::new(Arc::clone(&tally.register), &options.routes)),
             spare: RefCell::default(),

@@ -3,7 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
@@ -94,6 +94,7 @@ impl Thread {
     async fn tick(&mut self) {
         let now = Instant::now();
         self.worker.watches.tick(now);
+        self.worker.dates.refresh(SystemTime::now());
         self.worker.upstreams.sweep(now).await;
         if self.draining.as_ref().is_some_and(|draining| draining.deadline <= now) {
             if self.worker.is_ending() {
