@@ -69,12 +69,17 @@ async fn big_messages_pass_whole() {
     let mut client = Client::connect(address).await;
 
     let text: Vec<u8> = (0..BYTES).map(|at| (at * 31 % 251) as u8).collect();
-    let began = std::time::Instant::now();
-    let echo = within(client.repeat(note(1, text.clone()))).await.unwrap();
+    let mut shortest = Duration::MAX;
+    // A machine that is busy with something else is slow now and then; what stalls does so every time.
+    for _ in 0..5 {
+        let began = std::time::Instant::now();
+        let echo = within(client.repeat(note(1, text.clone()))).await.unwrap();
+        assert!(echo.text == text, "the message has changed on its way");
+        shortest = shortest.min(began.elapsed());
+    }
 
-    assert!(echo.text == text, "the message has changed on its way");
-    assert!(began.elapsed() < STALLED, "both ways wait for each other: {:?}", began.elapsed());
-    let report = counted(&workers, "/test.Echo/Repeat", |report| report.golden.hits == 1).await;
+    assert!(shortest < STALLED, "both ways wait for each other: {shortest:?}");
+    let report = counted(&workers, "/test.Echo/Repeat", |report| report.golden.hits == 5).await;
     assert!(report.golden.bytes_in > BYTES as u64 && report.golden.bytes_out > BYTES as u64);
 }
 
