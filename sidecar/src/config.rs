@@ -51,6 +51,8 @@ pub struct Config {
     pub queries: Queries,
     /// How often the seeds' JSON is printed, if it is.
     pub stats_log: Option<Duration>,
+    /// How many exchanges a second are written to standard output, if any are.
+    pub access_log: Option<u32>,
     /// What replaces the service's 404, if anything does.
     pub not_found_page: Option<NotFoundPage>,
     /// How long traffic is still accepted once a drain has begun.
@@ -70,6 +72,15 @@ pub enum NotFoundPage {
     BuiltIn,
     /// The one in this file.
     File(PathBuf),
+}
+
+/// How the access log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// It is not.
+    Off,
+    /// A line of JSON for each exchange.
+    Json,
 }
 
 /// Tunnels a service's traffic, counts it per endpoint, and obeys the mesh's rules.
@@ -121,6 +132,12 @@ pub struct Flags {
     /// Prints the statistics at this interval, such as 5s [env: SITIO_STATS_LOG] [default: off]
     #[arg(long, value_name = "INTERVAL")]
     stats_log: Option<String>,
+    /// Writes a line of JSON for each exchange to standard output: json, or off [env: SITIO_ACCESS_LOG] [default: off]
+    #[arg(long, value_name = "FORMAT")]
+    access_log: Option<String>,
+    /// Lines of it a second; the others are counted [env: SITIO_ACCESS_LOG_RATE] [default: 1000]
+    #[arg(long, value_name = "LINES")]
+    access_log_rate: Option<String>,
     /// HTML file in place of the service's 404 pages, or built-in [env: SITIO_NOT_FOUND_PAGE] [default: none]
     #[arg(long, value_name = "PATH")]
     not_found_page: Option<String>,
@@ -211,6 +228,7 @@ impl Config {
             connections_max: settings.value(flags.connections_max, &["SITIO_CONNECTIONS_MAX"]).parse(values::connections)?,
             queries: settings.value(flags.history_query, &["SITIO_HISTORY_QUERY"]).parse(values::queries)?.unwrap_or_default(),
             stats_log: settings.value(flags.stats_log, &["SITIO_STATS_LOG"]).parse(values::interval)?.flatten(),
+            access_log: access_log(&mut settings, flags.access_log, flags.access_log_rate)?,
             not_found_page: settings.value(flags.not_found_page, &["SITIO_NOT_FOUND_PAGE"]).parse(values::page)?,
             drain_grace: settings.duration(flags.drain_grace, "SITIO_DRAIN_GRACE", DRAIN_GRACE)?,
             drain_timeout: settings.duration(flags.drain_timeout, "SITIO_DRAIN_TIMEOUT", DRAIN_TIMEOUT)?,
@@ -226,6 +244,9 @@ pub const DRAIN_GRACE: Duration = Duration::from_secs(5);
 /// Longer than nearly every exchange takes. With the grace it is more than the 30 s that Kubernetes waits before it kills,
 /// unless told otherwise, so a manifest sets one or the other.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Lines of the access log a second. A busy pod's log is then about 300 kB/s, which collectors of logs take.
+pub const ACCESS_LOG_RATE: u32 = 1000;
 
 /// The paths under which services answer the kubelet's probes, by custom.
 pub fn protected() -> Vec<String> {
@@ -259,6 +280,13 @@ fn token(settings: &mut Settings, token: Option<String>, file: Option<String>) -
         (None, Some(path)) => Ok(Token::File(path)),
         (None, None) => Ok(Token::None),
     }
+}
+
+/// How many lines of the access log are written a second, if there is to be one.
+fn access_log(settings: &mut Settings, format: Option<String>, rate: Option<String>) -> Result<Option<u32>, Wrong> {
+    let format = settings.value(format, &["SITIO_ACCESS_LOG"]).parse(values::access_log)?.unwrap_or(AccessLogFormat::Off);
+    let rate = settings.value(rate, &["SITIO_ACCESS_LOG_RATE"]).parse(values::lines)?.unwrap_or(ACCESS_LOG_RATE);
+    Ok((format == AccessLogFormat::Json).then_some(rate))
 }
 
 fn named(settings: &mut Settings, service: Option<String>) -> Result<Named, Wrong> {

@@ -1,5 +1,6 @@
 //! The data plane: tunnels a service's traffic, counts it per endpoint, and obeys the mesh's rules.
 
+pub mod access_log;
 pub mod admin;
 pub mod body;
 pub mod config;

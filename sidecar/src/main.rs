@@ -58,6 +58,7 @@ async fn start(config: Config, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::R
         connections_max: config.connections_max,
         queries: config.queries,
         stats_log: config.stats_log,
+        access_log: config.access_log,
         drain_grace: config.drain_grace,
         drain_timeout: config.drain_timeout,
     };

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::access_log::{AccessLog, Lines};
 use crate::admin::Admin;
 use crate::admin::readiness::Readiness;
 use crate::config;
@@ -67,6 +68,8 @@ pub struct Options {
     pub queries: Queries,
     /// How often the seeds' JSON is printed on standard output, if it is.
     pub stats_log: Option<Duration>,
+    /// How many exchanges a second are written to standard output, if any are.
+    pub access_log: Option<u32>,
     /// How long traffic is still accepted once a drain has begun.
     pub drain_grace: Duration,
     /// How long exchanges under way may then take to finish.
@@ -99,6 +102,7 @@ impl Options {
             connections_max: None,
             queries: Queries::default(),
             stats_log: None,
+            access_log: None,
             drain_grace: config::DRAIN_GRACE,
             drain_timeout: config::DRAIN_TIMEOUT,
         }
@@ -152,6 +156,11 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
     if let Some(interval) = options.stats_log {
         let pod = options.identity.workload.pod.clone();
         house.tellers.spawn(stats::print(books.clone(), pod, interval, house.tellers_leave.clone()));
+    }
+    let lines = Arc::<Lines>::default();
+    if let Some(rate) = options.access_log {
+        let log = AccessLog::open(&outlet, options.identity.workload.pod.clone(), rate, Arc::clone(&lines))?;
+        house.tellers.spawn(log.run(std::io::stdout(), house.tellers_leave.clone()));
     }
     if let Some(control_plane) = options.control_plane {
         let (first_rules, have_come) = oneshot::channel();

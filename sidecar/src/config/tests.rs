@@ -72,6 +72,8 @@ fn what_makes_no_sense_is_refused_in_one_line() {
     for (name, value) in [
         ("SITIO_STATS_LOG", "often"),
         ("SITIO_STATS_LOG", "0s"),
+        ("SITIO_ACCESS_LOG", "apache"),
+        ("SITIO_ACCESS_LOG_RATE", "0"),
         ("SITIO_WORKERS", "0"),
         ("SITIO_PROTOCOL", "udp"),
         ("TARGET", "unix:app.sock"),
@@ -129,13 +131,14 @@ fn the_rest_is_taken_as_it_was_told() {
         ("SITIO_NOT_FOUND_PAGE", page.path().to_str().unwrap()),
         ("SITIO_PROTECTED", "/up, /ready"),
         ("SITIO_WORKERS", "3"),
+        ("SITIO_ACCESS_LOG", "json"),
         ("SITIO_SERVICE", "storefront"),
         ("POD_NAME", "web-0"),
     ])
     .unwrap();
     assert_eq!((config.listen.to_string(), config.admin.to_string()), ("127.0.0.1:0".into(), "127.0.0.1:0".into()));
     assert_eq!(config.control_plane.unwrap().uri, "http://sitio:8091");
-    assert_eq!(config.stats_log, Some(Duration::from_secs(5)));
+    assert_eq!((config.stats_log, config.access_log), (Some(Duration::from_secs(5)), Some(1000)));
     assert_eq!(config.not_found_page, Some(NotFoundPage::File(page.path().to_owned())));
     assert_eq!((config.protected, config.workers), (vec!["/up".into(), "/ready".into()], Some(3)));
     assert_eq!((config.named.pod, config.named.service), (Some("web-0".into()), Some("storefront".into())));

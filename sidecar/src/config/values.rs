@@ -10,7 +10,7 @@ use mesh::workload::NAME_BYTES_MAX;
 use tonic::transport::Uri;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Expected, NotFoundPage};
+use crate::config::{AccessLogFormat, Expected, NotFoundPage};
 use crate::forwarding::Forwarding;
 use crate::link::dial;
 use crate::protocol::{NoProtocol, Protocol};
@@ -25,6 +25,9 @@ const PROTECTED_MAX: usize = 32;
 
 /// The longest a sidecar may be told to wait for anything.
 const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Lines of the access log a second. More than this the house's one thread could not write without being late elsewhere.
+const LINES_MAX: u32 = 50_000;
 
 /// The shortest interval at which statistics are printed.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -70,6 +73,19 @@ pub(super) fn token_file(value: &str) -> Result<PathBuf, Expected> {
 
 pub(super) fn page(value: &str) -> Result<NotFoundPage, Expected> {
     if value == "built-in" { Ok(NotFoundPage::BuiltIn) } else { readable(value).map(NotFoundPage::File) }
+}
+
+pub(super) fn access_log(value: &str) -> Result<AccessLogFormat, Expected> {
+    match value {
+        "off" => Ok(AccessLogFormat::Off),
+        "json" => Ok(AccessLogFormat::Json),
+        _ => Err(expected("json or off")),
+    }
+}
+
+pub(super) fn lines(value: &str) -> Result<u32, Expected> {
+    let lines = value.parse().ok().filter(|lines| (1..=LINES_MAX).contains(lines));
+    lines.ok_or_else(|| expected(format!("lines a second, from 1 to {LINES_MAX}")))
 }
 
 pub(super) fn name(value: &str) -> Result<String, Expected> {

@@ -1,0 +1,180 @@
+//! Writes a line of JSON for each exchange to standard output, as many a second as was agreed, and counts the others.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context;
+use mesh::endpoint::Endpoint;
+use mesh::exchange::Exchange;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::access_log::line::{Gap, Line};
+use crate::recorder::Finished;
+use crate::recorder::outlet::{Outlet, Pick, Reading};
+
+mod line;
+
+/// How often exchanges are fetched and written, together.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Exchanges that may wait to be written. More than that at a time is a second's worth at any rate that is sensible:
+/// 8,192 are about 4 MiB, which only a log that is on, and an output that does not keep up, ever takes.
+const WAITING_MAX: u32 = 8192;
+
+/// How often at most what was left out is told; it is also in `/metrics`.
+const LEFT_OUT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long whoever reads the output may take to read the last of it.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What the log has counted.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// Exchanges handed to the output.
+    pub written: AtomicU64,
+    /// Exchanges left out, because there were too many or nobody read the output.
+    pub left_out: AtomicU64,
+}
+
+/// The log, before and while it is written.
+pub struct AccessLog {
+    reading: Reading<Record>,
+    pod: String,
+    lines_per_second: u32,
+    lines: Arc<Lines>,
+    budget: f64,
+    at: Instant,
+    left_out: Told,
+}
+
+/// What was left out, as far as a line has told of it.
+struct Told {
+    count: u64,
+    at: Option<Instant>,
+}
+
+/// Everything of every exchange.
+struct Everything;
+
+/// An exchange, and the endpoint that it was counted under.
+pub(crate) struct Record {
+    endpoint: Endpoint,
+    exchange: Exchange,
+}
+
+impl Pick for Everything {
+    type Record = Record;
+
+    fn wants(&self, _: &Endpoint, _: &Finished<'_>) -> bool {
+        true
+    }
+
+    fn record(&self, endpoint: &Endpoint, finished: &Finished<'_>) -> Record {
+        Record { endpoint: endpoint.clone(), exchange: finished.into() }
+    }
+}
+
+impl AccessLog {
+    /// A log of what passes `outlet` from now on, at most so many lines a second for long; a burst may take twice as many.
+    pub fn open(outlet: &Arc<Outlet>, pod: String, lines_per_second: u32, lines: Arc<Lines>) -> anyhow::Result<Self> {
+        let room = lines_per_second.clamp(1, WAITING_MAX) as usize;
+        let reading = outlet.read(room, Everything).context("open the access log")?;
+        let budget = f64::from(lines_per_second);
+        let left_out = Told { count: 0, at: None };
+        Ok(Self { reading, pod, lines_per_second, lines, budget, at: Instant::now(), left_out })
+    }
+
+    /// Writes until drained. Only the thread that writes ever waits for `output`.
+    pub async fn run(mut self, output: impl Write + Send + 'static, drain: CancellationToken) {
+        let (chunks, ended) = match write_to(output) {
+            Ok(writing) => writing,
+            Err(why) => return tracing::error!("there is no access log: {why}"),
+        };
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = drain.cancelled() => break,
+            }
+            if chunks.is_closed() {
+                return tracing::warn!("standard output cannot be written to any more: there is no access log from here on");
+            }
+            self.offer(&chunks);
+        }
+        self.budget = f64::from(WAITING_MAX);
+        if let Ok(Ok(place)) = tokio::time::timeout(LAST_WORDS_TIMEOUT, chunks.reserve()).await {
+            place.send(self.chunk(Instant::now()));
+        }
+        drop(chunks);
+        if tokio::time::timeout(LAST_WORDS_TIMEOUT, ended).await.is_err() {
+            tracing::warn!("nobody reads standard output: the end of the access log is lost");
+        }
+    }
+
+    /// Hands over what there is, unless the writer still waits for the output: then it stays, as long as there is room.
+    fn offer(&mut self, chunks: &mpsc::Sender<Vec<u8>>) {
+        let Ok(place) = chunks.try_reserve() else { return self.count_left_out() };
+        let chunk = self.chunk(Instant::now());
+        if !chunk.is_empty() {
+            place.send(chunk);
+        }
+    }
+
+    /// The lines that are due.
+    fn chunk(&mut self, now: Instant) -> Vec<u8> {
+        let rate = f64::from(self.lines_per_second);
+        let earned = now.saturating_duration_since(self.at).as_secs_f64() * rate;
+        (self.budget, self.at) = ((self.budget + earned).min(self.budget.max(rate)), now);
+        let mut records = Vec::new();
+        let taken = self.reading.take(self.budget as usize, &mut records);
+        self.budget -= taken as f64;
+        self.count_left_out();
+        let mut chunk = Vec::new();
+        for record in &records {
+            line::write(&mut chunk, &Line::new(&record.endpoint, &record.exchange, &self.pod));
+        }
+        self.lines.written.fetch_add(taken as u64, Ordering::Relaxed);
+        self.tell_left_out(&mut chunk, now);
+        chunk
+    }
+
+    fn tell_left_out(&mut self, chunk: &mut Vec<u8>, now: Instant) {
+        let total = self.reading.missed();
+        let is_due = self.left_out.at.is_none_or(|at| now.saturating_duration_since(at) >= LEFT_OUT_INTERVAL);
+        if total > self.left_out.count && is_due {
+            let left_out = total - self.left_out.count;
+            line::write(chunk, &Gap::new(SystemTime::now(), left_out, total, &self.pod));
+            self.left_out = Told { count: total, at: Some(now) };
+        }
+    }
+
+    fn count_left_out(&self) {
+        self.lines.left_out.store(self.reading.missed(), Ordering::Relaxed);
+    }
+}
+
+/// A thread that writes what it is given, piece by piece, and says when it has ended. It owns nothing else, so an output
+/// that nobody reads holds up nobody else.
+fn write_to(mut output: impl Write + Send + 'static) -> io::Result<(mpsc::Sender<Vec<u8>>, oneshot::Receiver<()>)> {
+    let (chunks, mut given) = mpsc::channel::<Vec<u8>>(1);
+    let (ending, ended) = oneshot::channel();
+    thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+        while let Some(chunk) = given.blocking_recv() {
+            if output.write_all(&chunk).and_then(|()| output.flush()).is_err() {
+                break; // Whoever has closed our standard output does not want to know.
+            }
+        }
+        drop(given);
+        let _ = ending.send(());
+    })?;
+    Ok((chunks, ended))
+}
+
+#[cfg(test)]
+mod tests;

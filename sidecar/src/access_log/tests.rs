@@ -1,0 +1,148 @@
+//! Proofs that a line says what happened, that what has no line is counted, and that an output may hang or break.
+
+use std::io::{self, Write};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use mesh::endpoint::Endpoint;
+use mesh::trace::Traceparent;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::access_log::{AccessLog, Lines};
+use crate::recorder::Finished;
+use crate::recorder::outlet::Outlet;
+use crate::recorder::tests::finished;
+
+/// Nothing here takes long; this only ends a test that hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An output that can be looked at.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Paper {
+    fn lines(&self) -> Vec<Value> {
+        let written = self.0.lock().unwrap();
+        written
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
+    }
+}
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An output that nobody reads until the test lets it go; then it is broken.
+struct Stuck(mpsc::Receiver<()>);
+
+impl Write for Stuck {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        let _ = self.0.recv();
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn open(outlet: &Arc<Outlet>, lines_per_second: u32) -> (AccessLog, Arc<Lines>) {
+    let lines = Arc::<Lines>::default();
+    (AccessLog::open(outlet, "web-0".to_owned(), lines_per_second, Arc::clone(&lines)).unwrap(), lines)
+}
+
+fn pass(outlet: &Outlet, times: u16) {
+    let endpoint = Endpoint::named("GET", "/a").unwrap();
+    (0..times).for_each(|_| outlet.pass(&endpoint, &finished("/a", 200, 7)));
+}
+
+#[tokio::test]
+async fn a_line_says_what_happened_and_nothing_in_it_can_end_it() {
+    let (outlet, paper, drain) = (Arc::<Outlet>::default(), Paper::default(), CancellationToken::new());
+    let (log, lines) = open(&outlet, 10);
+    let trace = Traceparent::parse(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    let told = Finished {
+        started_ms: 1_544_042_305_989,
+        first_byte_us: 40,
+        caller: Some([10, 0, 0, 7].into()),
+        rule: Some("r\"1"),
+        trace,
+        ..finished("/users/4\"\n\u{1b}[2J?token=secret", 503, 70)
+    };
+    outlet.pass(&Endpoint::named("GET", "/users/{id}").unwrap(), &told);
+    drain.cancel();
+    log.run(paper.clone(), drain).await;
+
+    let line = json!({
+        "time": "2018-12-05T20:38:25.989Z", "method": "GET", "route": "/users/{id}", "path": "/users/4\"\n\u{1b}[2J",
+        "status": 503, "outcome": told.outcome.word(), "duration_us": 70, "first_byte_us": 40, "bytes_in": 1, "bytes_out": 2,
+        "caller": "10.0.0.7", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "rule": "r\"1", "pod": "web-0",
+    });
+    assert_eq!(paper.lines(), [line]);
+    assert!(paper.0.lock().unwrap().strip_suffix(b"\n").is_some_and(|line| !line.contains(&b'\n')));
+    assert_eq!(lines.written.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn what_is_over_the_rate_is_counted_in_a_line() {
+    let outlet = Arc::<Outlet>::default();
+    let (mut log, lines) = open(&outlet, 50);
+    pass(&outlet, 60);
+    let start = log.at;
+    let mut paper = Paper::default();
+    let mut tick = |log: &mut AccessLog, after_ms| {
+        paper.write_all(&log.chunk(start + Duration::from_millis(after_ms))).unwrap();
+        paper.lines().len()
+    };
+    assert_eq!(tick(&mut log, 0), 51, "a second's worth, and that there was more");
+    pass(&outlet, 20);
+    assert_eq!(tick(&mut log, 100), 56, "a tenth of a second's worth");
+    assert_eq!(tick(&mut log, 400), 71, "the others as soon as they may");
+    let told = &paper.lines()[50];
+    assert_eq!((&told["left_out"], &told["left_out_total"], &told["pod"]), (&json!(10), &json!(10), &json!("web-0")));
+    assert_eq!((lines.written.load(Ordering::Relaxed), lines.left_out.load(Ordering::Relaxed)), (70, 10));
+}
+
+#[tokio::test]
+async fn an_output_that_nobody_reads_holds_up_nobody() {
+    let outlet = Arc::<Outlet>::default();
+    let (log, lines) = open(&outlet, 100);
+    let (let_go, held) = mpsc::channel();
+    let drain = CancellationToken::new();
+    let passing = async {
+        let until = Instant::now() + PATIENCE;
+        while lines.left_out.load(Ordering::Relaxed) < 1_000 && Instant::now() < until {
+            pass(&outlet, 50);
+            tokio::task::yield_now().await;
+        }
+        drain.cancel();
+    };
+    tokio::join!(log.run(Stuck(held), drain.clone()), passing);
+    assert!(lines.left_out.load(Ordering::Relaxed) >= 1_000);
+    drop(let_go);
+}
+
+#[tokio::test]
+async fn an_output_that_is_broken_ends_the_log_and_costs_nothing_more() {
+    let outlet = Arc::<Outlet>::default();
+    let (log, lines) = open(&outlet, 100);
+    let (let_go, held) = mpsc::channel();
+    drop(let_go);
+    pass(&outlet, 5);
+    // Nobody drains it: it ends by itself.
+    tokio::time::timeout(PATIENCE, log.run(Stuck(held), CancellationToken::new())).await.unwrap();
+    let written = lines.written.load(Ordering::Relaxed);
+    pass(&outlet, 500);
+    assert_eq!((lines.written.load(Ordering::Relaxed), lines.left_out.load(Ordering::Relaxed)), (written, 0));
+}
