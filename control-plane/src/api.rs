@@ -47,7 +47,7 @@ pub fn routes(plane: Arc<ControlPlane>) -> Router {
         .nest("/api/v1", v1)
         .route("/api", any(nothing_here))
         .route("/api/{*path}", any(nothing_here))
-        .route("/metrics", get(metrics::text))
+        .route("/metrics", get(metrics::told))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
         .with_state(plane)

@@ -1,23 +1,35 @@
 //! Counts durations in logarithmic buckets, so that merging is addition and every quantile is within 4.4 %.
 
-/// Buckets per doubling, as a power of two: 2³ = 8 buckets between 1 ms and 2 ms.
-/// This is the OpenTelemetry base-2 exponential histogram of scale 3, and converts to it without loss
-/// (OpenTelemetry Metrics Data Model, "Exponential Histogram").
+/// Buckets per doubling, as a power of two: 2³ = 8 buckets between 1 s and 2 s.
+///
+/// The bucket `index` is (2^(index/8), 2^((index+1)/8)] in seconds. These are the buckets of OpenTelemetry's exponential
+/// histogram of scale 3 and of Prometheus's native histogram of schema 3, and since both tell durations in seconds, they
+/// are taken over as they are (OpenTelemetry Metrics Data Model, "Exponential Histogram").
 pub const SCALE: u32 = 3;
 
 /// Buckets per doubling.
 const PER_OCTAVE: i32 = 1 << SCALE;
 
-/// The highest bucket. 2⁴⁰ µs are twelve days: nothing that takes longer needs to be told apart.
-pub const INDEX_MAX: i32 = 40 * PER_OCTAVE - 1;
+/// The highest bucket. It ends at 2²⁰ s, which is twelve days: nothing that takes longer needs to be told apart.
+pub const INDEX_MAX: i32 = 20 * PER_OCTAVE - 1;
 
-/// The lowest bucket: an integer of 1 lies in (2^(-1/8), 1].
-pub const INDEX_MIN: i32 = -1;
+/// The lowest bucket, which holds 1 µs: it ends at 2^(-159/8) s, which is 1.04 µs.
+pub const INDEX_MIN: i32 = -20 * PER_OCTAVE;
 
-/// The upper bounds of the eight buckets of an octave, 2^(k/8), as 32-bit binary fractions.
-/// A value exactly on a bound belongs to the bucket below it.
-const BOUNDS: [u64; PER_OCTAVE as usize - 1] =
-    [4_683_695_047, 5_107_605_667, 5_569_883_475, 6_074_000_999, 6_623_745_058, 7_223_245_207, 7_877_004_751];
+/// 2^(k/8) s in microseconds, for the eight buckets of an octave, with 32 binary places.
+const OCTAVE_US: [u64; PER_OCTAVE as usize] = [
+    4_294_967_296_000_000,
+    4_683_695_047_832_392,
+    5_107_605_667_107_197,
+    5_569_883_475_385_291,
+    6_074_000_999_952_099,
+    6_623_745_058_664_271,
+    7_223_245_205_676_679,
+    7_877_004_751_727_667,
+];
+
+/// Where each bucket ends, lowest first, in whole microseconds: whatever is above that is above the bucket.
+const ENDS_US: [u64; (INDEX_MAX - INDEX_MIN + 1) as usize] = ends_us();
 
 /// A distribution of whole microseconds.
 ///
@@ -163,28 +175,32 @@ impl PartialEq for Histogram {
 
 impl Eq for Histogram {}
 
-/// The bucket (2^(i/8), 2^((i+1)/8)] in which `value_us`, not zero, lies.
+/// The bucket in which `value_us`, not zero, lies.
 #[inline]
 fn index_of(value_us: u64) -> i32 {
-    let octave = value_us.ilog2();
-    // The mantissa, 1 ≤ m < 2, as a 32-bit binary fraction; what shifts out only matters between two
-    // integers of more than 32 bits, and is rounded up so that a value above a bound stays above it.
-    let fraction = if octave <= 32 {
-        value_us << (32 - octave)
-    } else {
-        (value_us >> (octave - 32)) | u64::from(value_us.trailing_zeros() < octave - 32)
-    };
-    let index = octave as i32 * PER_OCTAVE;
-    if fraction == 1 << 32 {
-        return index - 1;
+    // Eight buckets end in each octave of microseconds, the first of them in the first octave.
+    let at = value_us.ilog2() as usize * PER_OCTAVE as usize;
+    let Some(ends_us) = ENDS_US.get(at..at + PER_OCTAVE as usize) else { return INDEX_MAX };
+    let below = ends_us.iter().filter(|end_us| value_us > **end_us).count();
+    (INDEX_MIN + (at + below) as i32).min(INDEX_MAX)
+}
+
+const fn ends_us() -> [u64; (INDEX_MAX - INDEX_MIN + 1) as usize] {
+    let mut ends_us = [0; (INDEX_MAX - INDEX_MIN + 1) as usize];
+    let mut index = INDEX_MIN;
+    while index <= INDEX_MAX {
+        let end = index + 1;
+        // Shifted up first, by the twenty octaves that the lowest end is below a second.
+        let scaled = (OCTAVE_US[end.rem_euclid(PER_OCTAVE) as usize] as u128) << (end.div_euclid(PER_OCTAVE) + 20);
+        ends_us[(index - INDEX_MIN) as usize] = (scaled >> (32 + 20)) as u64;
+        index += 1;
     }
-    let above = BOUNDS.iter().filter(|bound| fraction > **bound).count();
-    (index + above as i32).min(INDEX_MAX)
+    ends_us
 }
 
 /// The geometric middle of a bucket, in microseconds.
 fn middle_of(index: i32) -> f64 {
-    ((f64::from(index) + 0.5) / f64::from(PER_OCTAVE)).exp2()
+    ((f64::from(index) + 0.5) / f64::from(PER_OCTAVE)).exp2() * 1e6
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use exposition::format::Format;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::access_log::Lines;
 use crate::admin::readiness::Readiness;
 use crate::ledger::books::Books;
 use crate::link::meter::LinkMeter;
@@ -50,6 +52,8 @@ pub struct Admin {
     pub link: Arc<LinkMeter>,
     /// Who has counted what never became an exchange.
     pub workers: Arc<Workers>,
+    /// What the access log has counted.
+    pub access_log: Arc<Lines>,
     /// Whether this pod can take traffic.
     pub readiness: Arc<Readiness>,
 }
@@ -91,7 +95,7 @@ impl Admin {
             .route("/livez", get(livez))
             .route("/healthz", get(livez))
             .route("/readyz", get(readyz))
-            .route("/metrics", get(metrics_text))
+            .route("/metrics", get(metrics_page))
             .route("/stats", get(stats_json))
             .with_state(self)
     }
@@ -118,10 +122,18 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
     }
 }
 
-async fn metrics_text(State(admin): State<Admin>) -> impl IntoResponse {
+async fn metrics_page(State(admin): State<Admin>, headers: HeaderMap) -> impl IntoResponse {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Format::preferred(accept);
     admin.books.refresh().await;
-    let text = admin.books.read(|ledger| metrics::text(ledger, &admin.workload, admin.link.numbers(), admin.workers.tally()));
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
+    let told = metrics::Told {
+        workload: &admin.workload,
+        link: admin.link.numbers(),
+        tally: admin.workers.tally(),
+        access_log: &admin.access_log,
+    };
+    let page = admin.books.read(|ledger| metrics::page(ledger, &told));
+    ([(header::CONTENT_TYPE, format.content_type())], page.told(format))
 }
 
 async fn stats_json(State(admin): State<Admin>) -> impl IntoResponse {

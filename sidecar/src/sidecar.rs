@@ -143,12 +143,14 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
     house.keepers.spawn(bookkeeper.run(Arc::clone(&workers), house.keepers_leave.clone()));
     let meter = Arc::<LinkMeter>::default();
     let open = CancellationToken::new();
+    let lines = Arc::<Lines>::default();
     house.admit(
         Admin {
             workload: Arc::new(options.identity.workload.clone()),
             books: books.clone(),
             link: Arc::clone(&meter),
             workers: Arc::clone(&workers),
+            access_log: Arc::clone(&lines),
             readiness: Arc::new(Readiness::new(options.target, open.clone(), drain.clone())),
         },
         listeners.admin,
@@ -157,10 +159,9 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
         let pod = options.identity.workload.pod.clone();
         house.tellers.spawn(stats::print(books.clone(), pod, interval, house.tellers_leave.clone()));
     }
-    let lines = Arc::<Lines>::default();
     if let Some(rate) = options.access_log {
-        let log = AccessLog::open(&outlet, options.identity.workload.pod.clone(), rate, Arc::clone(&lines))?;
-        house.tellers.spawn(log.run(std::io::stdout(), house.tellers_leave.clone()));
+        let log = AccessLog::open(&outlet, options.identity.workload.pod.clone(), rate, lines)?;
+        house.tellers.spawn(log.run(io::stdout(), house.tellers_leave.clone()));
     }
     if let Some(control_plane) = options.control_plane {
         let (first_rules, have_come) = oneshot::channel();

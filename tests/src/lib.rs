@@ -17,6 +17,7 @@ pub mod origin;
 pub mod peer;
 pub mod process;
 pub mod programs;
+pub mod prometheus;
 pub mod python;
 pub mod reserved;
 pub mod scripted;

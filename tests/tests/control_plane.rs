@@ -115,7 +115,8 @@ fn it_describes_and_measures_itself() {
     let metrics = mesh.api().page("/metrics").unwrap();
     for line in [
         "sitio_pods{state=\"reporting\"} 1",
-        "sitio_service_requests_total{namespace=\"default\",service=\"shop\"} 1",
+        "http_server_request_body_size_bytes_count{service_namespace=\"default\",service_name=\"shop\",\
+         http_request_method=\"GET\",http_route=\"/seen\"} 1",
         "sitio_streams_open 1",
     ] {
         assert!(metrics.lines().any(|told| told == line), "{line} is missing in {metrics}");

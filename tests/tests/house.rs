@@ -4,11 +4,12 @@
 use std::path::{Path, PathBuf};
 
 /// The crates, and the ones of ours that each may know.
-const ARROWS: [(&str, &[&str]); 5] = [
+const ARROWS: [(&str, &[&str]); 6] = [
     ("mesh", &[]),
     ("proto", &["sitio-mesh"]),
-    ("sidecar", &["sitio-mesh", "sitio-proto"]),
-    ("control-plane", &["sitio-mesh", "sitio-proto"]),
+    ("exposition", &["sitio-mesh"]),
+    ("sidecar", &["sitio-exposition", "sitio-mesh", "sitio-proto"]),
+    ("control-plane", &["sitio-exposition", "sitio-mesh", "sitio-proto"]),
     ("cli", &["sitio-control-plane", "sitio-mesh", "sitio-sidecar"]),
 ];
 
@@ -17,7 +18,7 @@ const WIRE_ENDS: [&str; 5] =
     ["proto/src/convert", "proto/src/wire.rs", "sidecar/src/link/", "control-plane/src/ingest", "bench/src/swarm/stream.rs"];
 
 /// Traffic never waits for these.
-const HOUSEKEEPING: [&str; 6] = ["admin", "books", "ledger", "link", "stats", "metrics"];
+const HOUSEKEEPING: [&str; 7] = ["access_log", "admin", "books", "ledger", "link", "stats", "metrics"];
 
 /// What carries traffic.
 const TRAFFIC: [&str; 13] = [
@@ -42,7 +43,7 @@ fn root() -> PathBuf {
 
 /// Every Rust file of ours, as its path below the root, with its text.
 fn sources() -> Vec<(String, String)> {
-    let crates = ["bench", "cli", "control-plane", "mesh", "proto", "sidecar", "tests"];
+    let crates = ["bench", "cli", "control-plane", "exposition", "mesh", "proto", "sidecar", "tests"];
     let mut folders: Vec<PathBuf> =
         crates.iter().flat_map(|name| ["src", "tests", "benches"].map(|part| root().join(name).join(part))).collect();
     let mut sources = Vec::new();

@@ -1,28 +1,82 @@
-//! `/metrics`: how the control plane itself is doing, and what it had to discard, for Prometheus.
+//! `/metrics`: the whole mesh by service and endpoint, how the control plane itself is doing, and what it had to discard.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
+use exposition::endpoints::{Endpoints, Statuses};
+use exposition::format::Format;
+use exposition::page::{Kind, Labels, Page, Value};
+use mesh::endpoint::{Endpoint, OTHER};
+use mesh::golden::GoldenMetrics;
 
 use crate::clock::now_ms;
 use crate::plane::ControlPlane;
 use crate::snapshot::PodState;
 
-/// The version of the text format (Prometheus, "Exposition formats").
-const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Endpoints told one by one; those that came later are told as one, and how many they are besides.
+/// Each is about 25 series and 4 kB of text, and Prometheus advises against more than some tens of thousands for a target.
+const ENDPOINTS_MAX: usize = 2000;
 
-/// All of them.
-pub(super) async fn text(State(plane): State<Arc<ControlPlane>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], page(&plane, now_ms()))
+/// All of it, in the format that is preferred.
+pub(super) async fn told(State(plane): State<Arc<ControlPlane>>, headers: HeaderMap) -> impl IntoResponse {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Format::preferred(accept);
+    ([(header::CONTENT_TYPE, format.content_type())], page(&plane, now_ms()).told(format))
 }
 
-fn page(plane: &ControlPlane, now_ms: u64) -> String {
+fn page(plane: &ControlPlane, now_ms: u64) -> Page {
     let mut page = Page::default();
+    let folded = endpoints(&mut page, plane);
+    page.gauge("sitio_endpoints_folded", "Endpoints that this page tells as one, because there are too many.", folded);
+    pods(&mut page, plane, now_ms);
     let (counts, rules) = (&plane.stream_counts, plane.rules.state());
+    page.gauge("sitio_streams_open", "Streams of sidecars that are open.", counts.open.so_far());
+    page.gauge("sitio_endpoints", "Endpoints told apart.", plane.timeline.all().len() as u64);
+    page.gauge("sitio_rules_in_force", "Rules in force.", rules.in_force().count() as u64);
+    page.gauge("sitio_rules_revision", "The newest revision of the rules.", rules.revision);
+    page.counter("sitio_audit_entries", "Audit entries ever written.", rules.audit_entries);
+    page.gauge("sitio_taps_open", "Taps that are open.", plane.taps.count() as u64);
+    page.counter("sitio_frames", "Frames taken in from sidecars.", counts.frames.so_far());
+    discarded(&mut page, plane);
+    page
+}
+
+/// Every endpoint, added up over its pods, by the convention's names; says how many it told as one.
+fn endpoints(page: &mut Page, plane: &ControlPlane) -> u64 {
+    let mut all = plane.timeline.all();
+    // In the order in which they came, so that one which is told by itself stays so, and no counter ever goes back.
+    all.sort_unstable_by_key(|series| series.number);
+    let mut endpoints = Endpoints::new(Statuses::Classes);
+    for series in all.iter().take(ENDPOINTS_MAX) {
+        endpoints.add(
+            &whose(&series.namespace, &series.service),
+            &series.endpoint,
+            &series.totals(),
+            u64::from(series.in_flight()),
+        );
+    }
+    let rest = all.get(ENDPOINTS_MAX..).unwrap_or_default();
+    if !rest.is_empty() {
+        let (mut golden, mut active) = (GoldenMetrics::default(), 0_u64);
+        for series in rest {
+            golden.merge(&series.totals());
+            active = active.saturating_add(u64::from(series.in_flight()));
+        }
+        endpoints.add(&whose(OTHER, OTHER), &Endpoint::other(), &golden, active);
+    }
+    endpoints.put_on(page);
+    rest.len() as u64
+}
+
+/// The service, as OpenTelemetry names it.
+fn whose(namespace: &str, service: &str) -> Labels {
+    vec![("service_namespace", namespace.to_owned()), ("service_name", service.to_owned())]
+}
+
+fn pods(page: &mut Page, plane: &ControlPlane, now_ms: u64) {
     let mut pods = BTreeMap::from([("reporting", 0), ("silent", 0), ("gone", 0)]);
     for pod in plane.fleet.pods().iter() {
         let state = match pod.seen(now_ms).state {
@@ -32,109 +86,32 @@ fn page(plane: &ControlPlane, now_ms: u64) -> String {
         };
         *pods.entry(state).or_default() += 1;
     }
-    page.family("sitio_pods", "gauge", "Pods remembered, by whether they report.");
+    let family = page.family(Kind::Gauge, "sitio_pods", "Pods remembered, by whether they report.");
     for (state, count) in pods {
-        page.value("sitio_pods", &[("state", state)], count);
-    }
-    page.gauge("sitio_streams_open", "Streams of sidecars that are open.", counts.open.so_far());
-    page.gauge("sitio_endpoints", "Endpoints told apart.", plane.timeline.all().len() as u64);
-    page.gauge("sitio_rules_in_force", "Rules in force.", rules.in_force().count() as u64);
-    page.gauge("sitio_rules_revision", "The newest revision of the rules.", rules.revision);
-    page.counter("sitio_audit_entries_total", "Audit entries ever written.", rules.audit_entries);
-    page.gauge("sitio_taps_open", "Taps that are open.", plane.taps.count() as u64);
-    page.counter("sitio_frames_total", "Frames taken in from sidecars.", counts.frames.so_far());
-    page.discarded(plane);
-    service_requests(&mut page, plane);
-    page.text
-}
-
-/// Requests by service. By endpoint and status each sidecar tells them itself, under the names of OpenTelemetry.
-fn service_requests(page: &mut Page, plane: &ControlPlane) {
-    let mut services: BTreeMap<(String, String), [u64; 3]> = BTreeMap::new();
-    for series in plane.timeline.all() {
-        let (totals, sums) = (series.totals(), services.entry((series.namespace.clone(), series.service.clone())).or_default());
-        for (sum, count) in sums.iter_mut().zip([totals.hits, totals.failed, totals.by_rule]) {
-            *sum = sum.saturating_add(count);
-        }
-    }
-    let families = [
-        ("sitio_service_requests_total", "Requests, by service, those answered by a rule included."),
-        ("sitio_service_failures_total", "Requests that the service failed."),
-        ("sitio_service_blocked_total", "Requests that a rule answered."),
-    ];
-    for (at, (name, help)) in families.into_iter().enumerate() {
-        page.family(name, "counter", help);
-        for ((namespace, service), sums) in &services {
-            page.value(name, &[("namespace", namespace), ("service", service)], sums[at]);
-        }
+        family.add(vec![("state", state.to_owned())], Value::Whole(count));
     }
 }
 
-/// A page of metrics.
-#[derive(Debug, Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn discarded(&mut self, plane: &ControlPlane) {
-        const NAME: &str = "sitio_discarded_total";
-        let counts = &plane.stream_counts;
-        self.family(NAME, "counter", "What was turned away or not kept, by kind.");
-        for (what, count) in [
-            ("frame_refused", counts.frames_refused.so_far()),
-            ("frame_unread", counts.frames_unread.so_far()),
-            ("report_repeated", counts.reports_repeated.so_far()),
-            ("stream_without_token", counts.strangers.so_far()),
-            ("stream_over_limit", counts.crowded_out.so_far()),
-            ("stream_over_address_limit", counts.address_crowded.so_far()),
-            ("connection_over_address_limit", counts.connections_crowded.so_far()),
-            ("stream_not_newest", plane.fleet.streams_refused()),
-            ("endpoint_over_limit", plane.timeline.folded()),
-            ("history_reader_over_limit", plane.histories.turned_away.so_far()),
-            ("history_unanswered", plane.histories.unanswered.so_far()),
-            ("tap_over_limit", plane.taps.turned_away.so_far()),
-            ("tap_exchange_unasked", plane.taps.unasked.so_far()),
-            ("pod_forgotten", plane.fleet.pods_forgotten()),
-            ("audit_entry", plane.rules.state().audit_entries.saturating_sub(crate::audit::ENTRIES_MAX)),
-        ] {
-            self.value(NAME, &[("what", what)], count);
-        }
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: u64) {
-        self.family(name, "gauge", help);
-        self.value(name, &[], value);
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: u64) {
-        self.family(name, "counter", help);
-        self.value(name, &[], value);
-    }
-
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn value(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
-        let labels: Vec<_> = labels.iter().map(|(label, text)| format!("{label}=\"{}\"", escaped(text))).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(self.text, "{name}{labels} {value}");
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_label_cannot_break_out_of_its_quotes() {
-        let mut page = Page::default();
-        page.value("a", &[("b", "x\"} 1\n# \\")], 2);
-        assert_eq!(page.text, "a{b=\"x\\\"} 1\\n# \\\\\"} 2\n");
+fn discarded(page: &mut Page, plane: &ControlPlane) {
+    let counts = &plane.stream_counts;
+    let family = page.family(Kind::Counter, "sitio_discarded", "What was turned away or not kept, by kind.");
+    for (what, count) in [
+        ("frame_refused", counts.frames_refused.so_far()),
+        ("frame_unread", counts.frames_unread.so_far()),
+        ("report_repeated", counts.reports_repeated.so_far()),
+        ("stream_without_token", counts.strangers.so_far()),
+        ("stream_over_limit", counts.crowded_out.so_far()),
+        ("stream_over_address_limit", counts.address_crowded.so_far()),
+        ("connection_over_address_limit", counts.connections_crowded.so_far()),
+        ("stream_not_newest", plane.fleet.streams_refused()),
+        ("endpoint_over_limit", plane.timeline.folded()),
+        ("history_reader_over_limit", plane.histories.turned_away.so_far()),
+        ("history_unanswered", plane.histories.unanswered.so_far()),
+        ("tap_over_limit", plane.taps.turned_away.so_far()),
+        ("tap_exchange_unasked", plane.taps.unasked.so_far()),
+        ("pod_forgotten", plane.fleet.pods_forgotten()),
+        ("audit_entry", plane.rules.state().audit_entries.saturating_sub(crate::audit::ENTRIES_MAX)),
+    ] {
+        family.add(vec![("what", what.to_owned())], Value::Count(count));
     }
 }

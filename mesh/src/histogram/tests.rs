@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::histogram::{Histogram, INDEX_MAX, index_of};
+use crate::histogram::{Histogram, INDEX_MAX, INDEX_MIN, index_of};
 
 fn of(values: &[u64]) -> Histogram {
     let mut histogram = Histogram::default();
@@ -18,12 +18,22 @@ fn an_empty_histogram_has_no_quantile() {
 }
 
 #[test]
-fn powers_of_two_lie_on_the_upper_bound_of_a_bucket() {
-    assert_eq!(index_of(1), -1);
-    assert_eq!(index_of(2), 7);
-    assert_eq!(index_of(3), 12);
-    assert_eq!(index_of(1024), 79);
-    assert_eq!(index_of(1025), 80);
+fn a_bound_belongs_to_the_bucket_that_it_ends() {
+    assert_eq!(index_of(1), -160);
+    assert_eq!(index_of(2), -152);
+    assert_eq!((index_of(250_000), index_of(250_001)), (-17, -16));
+    assert_eq!((index_of(1_000_000), index_of(1_000_001)), (-1, 0));
+    assert_eq!((index_of(4_000_000), index_of(4_000_001)), (15, 16));
+    assert_eq!((index_of(1_048_576_000_000), index_of(1_048_576_000_001)), (INDEX_MAX, INDEX_MAX));
+}
+
+#[test]
+fn every_bucket_can_be_told_apart_from_the_next() {
+    for index in INDEX_MIN..INDEX_MAX {
+        let end_us = (f64::from(index + 1) / 8.0).exp2() * 1e6;
+        let (inside, above) = (end_us.floor() as u64, end_us.floor() as u64 + 1);
+        assert!(index_of(inside) <= index && index_of(above) > index, "bucket {index} ends at {end_us}");
+    }
 }
 
 #[test]
@@ -36,9 +46,9 @@ fn a_cleared_histogram_equals_a_new_one() {
 
 proptest! {
     #[test]
-    fn a_value_lies_inside_its_bucket(value in 1_u64..1 << 40) {
+    fn a_value_lies_inside_its_bucket(value in 1_u64..=1_048_576_000_000) {
         let index = f64::from(index_of(value));
-        let (low, high) = ((index / 8.0).exp2(), ((index + 1.0) / 8.0).exp2());
+        let (low, high) = ((index / 8.0).exp2() * 1e6, ((index + 1.0) / 8.0).exp2() * 1e6);
         prop_assert!(value as f64 > low * (1.0 - 1e-9) && value as f64 <= high * (1.0 + 1e-9));
     }
 

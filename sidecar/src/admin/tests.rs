@@ -1,6 +1,7 @@
 //! Proofs that the admin port answers what it should, and nothing else.
 
-use crate::metrics;
+use exposition::format::Format;
+
 use crate::sidecar::tests::world::{World, ask};
 
 #[tokio::test]
@@ -16,7 +17,7 @@ async fn the_admin_port_knows_its_paths_and_methods() {
         assert_eq!(ask(world.admin, method, "/stats").await.status, 405, "{method}");
     }
     let answer = world.admin("/metrics").await;
-    assert!(answer.head.contains(metrics::CONTENT_TYPE), "{}", answer.head);
+    assert!(answer.head.contains(Format::Text.content_type()), "{}", answer.head);
     let line = "\nhttp_server_request_duration_seconds_count{http_request_method=\"GET\",http_route=\"/users/{id}\"} 1\n";
     assert!(answer.body.contains(line), "{}", answer.body);
     world.left().await;

@@ -1,0 +1,132 @@
+//! What is told of endpoints, under the names of OpenTelemetry's conventions for servers of HTTP where they have one.
+
+use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
+
+use crate::page::{Family, Kind, Labels, Page, Value};
+
+/// How the statuses of answers are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statuses {
+    /// Each code by itself.
+    Codes,
+    /// By the first digit: `2xx`. A whole mesh has too many series otherwise.
+    Classes,
+}
+
+/// The families that tell of endpoints.
+#[derive(Debug)]
+pub struct Endpoints {
+    statuses: Statuses,
+    duration: Family,
+    active: Family,
+    request_size: Family,
+    response_size: Family,
+    requests: Family,
+    by_rule: Family,
+    failed: Family,
+}
+
+impl Endpoints {
+    /// The families, still empty.
+    pub fn new(statuses: Statuses) -> Self {
+        let counter = |name, help| Family::new(Kind::Counter, name, help);
+        let histogram = |name, help| Family::new(Kind::Histogram, name, help);
+        Self {
+            statuses,
+            duration: histogram(
+                "http_server_request_duration_seconds",
+                "From the request's head to the response's last byte. Requests that a rule answered, and those whose client left, are not timed.",
+            ),
+            active: Family::new(Kind::Gauge, "http_server_active_requests", "Requests under way."),
+            request_size: histogram(
+                "http_server_request_body_size_bytes",
+                "Bytes of request bodies: how many requests, and the sum.",
+            ),
+            response_size: histogram(
+                "http_server_response_body_size_bytes",
+                "Bytes of response bodies: how many responses, and the sum.",
+            ),
+            requests: counter("sitio_requests", "Requests by status, those answered by a rule included."),
+            by_rule: counter("sitio_requests_answered_by_rule", "Requests that a rule answered in the service's place."),
+            failed: counter("sitio_requests_failed", "Requests that failed: a 5xx, or no answer. A rule's 503 is none."),
+        }
+    }
+
+    /// Adds an endpoint. `whose` comes before its own labels.
+    pub fn add(&mut self, whose: &Labels, endpoint: &Endpoint, golden: &GoldenMetrics, in_flight: u64) {
+        let mut labels = whose.clone();
+        labels.push(("http_request_method", endpoint.method().to_owned()));
+        labels.push(("http_route", endpoint.route().to_owned()));
+        self.duration.add(labels.clone(), Value::Durations(golden.latency.clone(), golden.total_us));
+        self.active.add(labels.clone(), Value::Whole(in_flight));
+        self.request_size.add(labels.clone(), Value::Sizes(golden.hits, golden.bytes_in));
+        self.response_size.add(labels.clone(), Value::Sizes(golden.hits, golden.bytes_out));
+        for (label, status, count) in self.statuses.of(golden) {
+            let mut labels = labels.clone();
+            labels.push((label, status));
+            self.requests.add(labels, Value::Count(count));
+        }
+        self.by_rule.add(labels.clone(), Value::Count(golden.by_rule));
+        self.failed.add(labels, Value::Count(golden.failures()));
+    }
+
+    /// Puts all of them on a page.
+    pub fn put_on(self, page: &mut Page) {
+        let Self { statuses: _, duration, active, request_size, response_size, requests, by_rule, failed } = self;
+        for family in [duration, active, request_size, response_size, requests, by_rule, failed] {
+            page.push(family);
+        }
+    }
+}
+
+impl Statuses {
+    fn of(self, golden: &GoldenMetrics) -> Vec<(&'static str, String, u64)> {
+        let codes = golden.statuses().iter();
+        match self {
+            Self::Codes => codes.map(|(code, count)| ("http_response_status_code", code.to_string(), *count)).collect(),
+            Self::Classes => {
+                // 0 stands for what has no status, and for codes that there is no room for.
+                let of_class = |class: u16| (class, golden.class(class));
+                let classes = (0..10).map(of_class).filter(|(_, count)| *count > 0);
+                let name = |class| if class == 0 { "other".to_owned() } else { format!("{class}xx") };
+                classes.map(|(class, count)| ("http_response_status_class", name(class), count)).collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Format;
+
+    #[test]
+    fn every_request_has_a_status_or_a_class() {
+        let mut golden = GoldenMetrics::default();
+        (golden.hits, golden.by_rule) = (7, 1);
+        for (status, count) in [(0, 1), (200, 3), (204, 1), (503, 2)] {
+            golden.add_status(status, count);
+        }
+        let text = |statuses| {
+            let mut endpoints = Endpoints::new(statuses);
+            let whose = vec![("service_name", "shop".to_owned())];
+            endpoints.add(&whose, &Endpoint::named("GET", "/a").unwrap(), &golden, 2);
+            let mut page = Page::default();
+            endpoints.put_on(&mut page);
+            String::from_utf8(page.told(Format::Text)).unwrap()
+        };
+        let labels = "service_name=\"shop\",http_request_method=\"GET\",http_route=\"/a\"";
+        let codes = text(Statuses::Codes);
+        for (code, count) in [("0", 1), ("200", 3), ("204", 1), ("503", 2)] {
+            let line = format!("sitio_requests_total{{{labels},http_response_status_code=\"{code}\"}} {count}\n");
+            assert!(codes.contains(&line), "{line} is missing in {codes}");
+        }
+        assert!(codes.contains(&format!("http_server_active_requests{{{labels}}} 2\n")), "{codes}");
+        let classes = text(Statuses::Classes);
+        for (class, count) in [("other", 1), ("2xx", 4), ("5xx", 2)] {
+            let line = format!("sitio_requests_total{{{labels},http_response_status_class=\"{class}\"}} {count}\n");
+            assert!(classes.contains(&line), "{line} is missing in {classes}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A real Prometheus that scrapes what a scenario started, and its linter.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use reqwest::blocking::Client;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::reserved::Reserved;
+
+/// A running `prometheus` with a folder and a port of its own.
+pub struct Prometheus {
+    /// The process.
+    pub process: Process,
+    client: Client,
+    port: Reserved,
+    _home: TempDir,
+}
+
+/// Which histograms it takes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Histograms {
+    /// A few buckets with bounds of our choice.
+    Classic,
+    /// Exponential buckets, which it asks for in the binary format.
+    Native,
+}
+
+impl Prometheus {
+    /// Starts one that scrapes these ports of this machine every second, each under the name of a job.
+    #[track_caller]
+    pub fn scraping(jobs: &[(&str, Vec<u16>)], histograms: Histograms) -> Self {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let port = Reserved::port();
+        let config = home.path().join("prometheus.yml");
+        std::fs::write(&config, config_of(jobs)).expect("the folder takes a file");
+        let mut command = Command::new("prometheus");
+        command.env("GOMAXPROCS", "1");
+        command.arg(format!("--config.file={}", config.display()));
+        command.arg(format!("--storage.tsdb.path={}", home.path().join("data").display()));
+        command.arg(format!("--web.listen-address=127.0.0.1:{}", port.port));
+        if histograms == Histograms::Native {
+            command.arg("--enable-feature=native-histograms");
+        }
+        let client = Client::builder().timeout(Duration::from_secs(10)).no_proxy().build().expect("a client needs no network");
+        Self { process: Process::start(command), client, port, _home: home }
+    }
+
+    /// The one number that a query gives.
+    pub fn number(&self, query: &str) -> Result<f64> {
+        let url = format!("http://127.0.0.1:{}/api/v1/query?query={}", self.port.port, encoded(query));
+        let answer: Value = serde_json::from_str(&self.client.get(url).send()?.text()?)?;
+        let result = answer["data"]["result"].as_array().with_context(|| format!("{query}: {answer}"))?;
+        ensure!(result.len() == 1, "{query} gives {} series, not one: {answer}", result.len());
+        let value = result[0]["value"][1].as_str().and_then(|value| value.parse().ok());
+        value.with_context(|| format!("{query}: no number in {answer}"))
+    }
+}
+
+/// Holds a page against the rules of Prometheus's own linter.
+#[track_caller]
+pub fn lint(page: &str) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("metrics.txt");
+    std::fs::write(&path, page).expect("the folder takes a file");
+    let file = File::open(&path).expect("it was just written");
+    let output = Command::new("promtool").args(["check", "metrics"]).stdin(file).output().expect("promtool is installed");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success() && said.is_empty(), "promtool: {}\n{page}", String::from_utf8_lossy(&said));
+}
+
+/// Holds a file of recording rules and alerts against what Prometheus makes of it.
+#[track_caller]
+pub fn check_rules(path: &Path) {
+    let output = Command::new("promtool").args(["check", "rules"]).arg(path).output().expect("promtool is installed");
+    assert!(output.status.success(), "promtool: {}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+}
+
+fn config_of(jobs: &[(&str, Vec<u16>)]) -> String {
+    let of_job = |(job, ports): &(&str, Vec<u16>)| {
+        let targets: Vec<String> = ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+        format!("- job_name: {job}\n  static_configs: [{{targets: [{}]}}]\n", targets.join(", "))
+    };
+    let jobs: String = jobs.iter().map(of_job).collect();
+    format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}")
+}
+
+fn encoded(query: &str) -> String {
+    query
+        .bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
