@@ -24,6 +24,7 @@ use crate::access_log::Lines;
 use crate::admin::readiness::Readiness;
 use crate::ledger::books::Books;
 use crate::link::meter::LinkMeter;
+use crate::otlp::Exported;
 use crate::worker::Workers;
 use crate::{metrics, stats};
 
@@ -54,6 +55,8 @@ pub struct Admin {
     pub workers: Arc<Workers>,
     /// What the access log has counted.
     pub access_log: Arc<Lines>,
+    /// What was exported to a collector.
+    pub exported: Arc<Exported>,
     /// Whether this pod can take traffic.
     pub readiness: Arc<Readiness>,
 }
@@ -131,6 +134,7 @@ async fn metrics_page(State(admin): State<Admin>, headers: HeaderMap) -> impl In
         link: admin.link.numbers(),
         tally: admin.workers.tally(),
         access_log: &admin.access_log,
+        exported: &admin.exported,
     };
     let page = admin.books.read(|ledger| metrics::page(ledger, &told));
     ([(header::CONTENT_TYPE, format.content_type())], page.told(format))

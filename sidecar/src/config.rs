@@ -17,6 +17,7 @@ use crate::target::Target;
 use crate::timeouts::Timeouts;
 use crate::worker::options::Queries;
 
+mod otlp;
 pub mod settings;
 mod values;
 
@@ -53,6 +54,8 @@ pub struct Config {
     pub stats_log: Option<Duration>,
     /// How many exchanges a second are written to standard output, if any are.
     pub access_log: Option<u32>,
+    /// Where spans and metrics are exported to, and which, if there is a collector.
+    pub otlp: Option<crate::otlp::settings::Settings>,
     /// What replaces the service's 404, if anything does.
     pub not_found_page: Option<NotFoundPage>,
     /// How long traffic is still accepted once a drain has begun.
@@ -87,6 +90,7 @@ pub enum AccessLogFormat {
 ///
 /// Each flag has a variable, and the flag has the last word; a variable with an empty value counts as not set.
 /// The pod itself is told of by POD_NAME, POD_NAMESPACE, POD_UID and NODE_NAME, and the log by RUST_LOG (info).
+/// OTEL_EXPORTER_OTLP_ENDPOINT names a collector of OpenTelemetry, and its other variables say what it is sent.
 #[derive(Debug, Default, Parser)]
 #[command(name = "sitio-sidecar", version)]
 pub struct Flags {
@@ -228,6 +232,7 @@ impl Config {
             connections_max: settings.value(flags.connections_max, &["SITIO_CONNECTIONS_MAX"]).parse(values::connections)?,
             queries: settings.value(flags.history_query, &["SITIO_HISTORY_QUERY"]).parse(values::queries)?.unwrap_or_default(),
             stats_log: settings.value(flags.stats_log, &["SITIO_STATS_LOG"]).parse(values::interval)?.flatten(),
+            otlp: otlp::otlp(&mut settings)?,
             access_log: access_log(&mut settings, flags.access_log, flags.access_log_rate)?,
             not_found_page: settings.value(flags.not_found_page, &["SITIO_NOT_FOUND_PAGE"]).parse(values::page)?,
             drain_grace: settings.duration(flags.drain_grace, "SITIO_DRAIN_GRACE", DRAIN_GRACE)?,

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod ledger;
 pub mod link;
 pub mod metrics;
+pub mod otlp;
 pub mod protocol;
 pub mod recorder;
 pub mod resources;

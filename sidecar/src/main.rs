@@ -59,6 +59,7 @@ async fn start(config: Config, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::R
         queries: config.queries,
         stats_log: config.stats_log,
         access_log: config.access_log,
+        otlp: config.otlp,
         drain_grace: config.drain_grace,
         drain_timeout: config.drain_timeout,
     };

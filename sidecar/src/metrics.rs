@@ -9,6 +9,7 @@ use mesh::workload::Workload;
 use crate::access_log::Lines;
 use crate::ledger::Ledger;
 use crate::link::meter::LinkNumbers;
+use crate::otlp::Exported;
 use crate::worker::tally::Tally;
 
 /// What there is to tell besides the ledger.
@@ -21,6 +22,8 @@ pub struct Told<'a> {
     pub tally: &'a Tally,
     /// What the access log has counted.
     pub access_log: &'a Lines,
+    /// What was exported to a collector.
+    pub exported: &'a Exported,
 }
 
 /// Everything.
@@ -53,12 +56,15 @@ fn container(page: &mut Page, ledger: &Ledger) {
 }
 
 fn discarded(page: &mut Page, told: &Told<'_>) {
-    let (tally, log) = (told.tally, told.access_log);
+    let (tally, log, exported) = (told.tally, told.access_log, told.exported);
     for (name, help, count) in [
         ("sitio_requests_refused", "Requests refused before they had an endpoint.", &tally.refused),
         ("sitio_connections_turned_away", "Connections turned away because there were too many.", &tally.overloaded),
         ("sitio_decorator_panics", "Hooks of decorators that failed and were passed over.", &tally.panics),
         ("sitio_access_log_lines", "Exchanges written to the access log.", &log.written),
+        ("sitio_otlp_spans", "Spans that the collector of OpenTelemetry has taken.", &exported.spans),
+        ("sitio_otlp_spans_dropped", "Spans that were to be told and were not.", &exported.spans_dropped),
+        ("sitio_otlp_metrics_failed", "Messages of metrics that the collector did not take.", &exported.metrics_failed),
         ("sitio_access_log_left_out", "Exchanges left out of the access log: too many, or nobody reads it.", &log.left_out),
     ] {
         page.counter(name, help, count.load(Relaxed));

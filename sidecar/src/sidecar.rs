@@ -23,6 +23,7 @@ use crate::ledger::books::Books;
 use crate::link::Link;
 use crate::link::dial::{ControlPlane, Transport};
 use crate::link::meter::LinkMeter;
+use crate::otlp::{self, Exported, Exporter};
 use crate::protocol::Protocol;
 use crate::recorder::outlet::Outlet;
 use crate::resources::Meter;
@@ -70,6 +71,8 @@ pub struct Options {
     pub stats_log: Option<Duration>,
     /// How many exchanges a second are written to standard output, if any are.
     pub access_log: Option<u32>,
+    /// Where spans and metrics are exported to, and which, if there is a collector.
+    pub otlp: Option<otlp::settings::Settings>,
     /// How long traffic is still accepted once a drain has begun.
     pub drain_grace: Duration,
     /// How long exchanges under way may then take to finish.
@@ -103,6 +106,7 @@ impl Options {
             queries: Queries::default(),
             stats_log: None,
             access_log: None,
+            otlp: None,
             drain_grace: config::DRAIN_GRACE,
             drain_timeout: config::DRAIN_TIMEOUT,
         }
@@ -143,7 +147,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
     house.keepers.spawn(bookkeeper.run(Arc::clone(&workers), house.keepers_leave.clone()));
     let meter = Arc::<LinkMeter>::default();
     let open = CancellationToken::new();
-    let lines = Arc::<Lines>::default();
+    let (lines, exported) = (Arc::<Lines>::default(), Arc::<Exported>::default());
     house.admit(
         Admin {
             workload: Arc::new(options.identity.workload.clone()),
@@ -151,18 +155,12 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
             link: Arc::clone(&meter),
             workers: Arc::clone(&workers),
             access_log: Arc::clone(&lines),
-            readiness: Arc::new(Readiness::new(options.target, open.clone(), drain.clone())),
+            exported: Arc::clone(&exported),
+            readiness: Arc::new(Readiness::new(options.target.clone(), open.clone(), drain.clone())),
         },
         listeners.admin,
     );
-    if let Some(interval) = options.stats_log {
-        let pod = options.identity.workload.pod.clone();
-        house.tellers.spawn(stats::print(books.clone(), pod, interval, house.tellers_leave.clone()));
-    }
-    if let Some(rate) = options.access_log {
-        let log = AccessLog::open(&outlet, options.identity.workload.pod.clone(), rate, lines)?;
-        house.tellers.spawn(log.run(io::stdout(), house.tellers_leave.clone()));
-    }
+    house.tell_other_tools(&options, &books, &outlet, lines, exported)?;
     if let Some(control_plane) = options.control_plane {
         let (first_rules, have_come) = oneshot::channel();
         let Identity { workload, epoch } = options.identity;
@@ -205,6 +203,30 @@ impl House {
                 tracing::error!("the admin port is closed: {why:#}");
             }
         });
+    }
+
+    /// Starts whoever tells of the exchanges to somebody else than the control plane, if that is wanted.
+    fn tell_other_tools(
+        &mut self,
+        options: &Options,
+        books: &Books,
+        outlet: &Arc<Outlet>,
+        lines: Arc<Lines>,
+        exported: Arc<Exported>,
+    ) -> anyhow::Result<()> {
+        let (pod, leave) = (options.identity.workload.pod.clone(), self.tellers_leave.clone());
+        if let Some(interval) = options.stats_log {
+            self.tellers.spawn(stats::print(books.clone(), pod.clone(), interval, leave.clone()));
+        }
+        if let Some(rate) = options.access_log {
+            let log = AccessLog::open(outlet, pod, rate, lines)?;
+            self.tellers.spawn(log.run(io::stdout(), leave.clone()));
+        }
+        if let Some(settings) = options.otlp.clone() {
+            let export = Exporter::open(settings, &options.identity, outlet, books.clone(), exported)?;
+            self.tellers.spawn(export.run(leave));
+        }
+        Ok(())
     }
 
     /// Traffic does not depend on any of these tasks, so one that dies is told of and the tunnel goes on.

@@ -18,7 +18,7 @@ const WIRE_ENDS: [&str; 5] =
     ["proto/src/convert", "proto/src/wire.rs", "sidecar/src/link/", "control-plane/src/ingest", "bench/src/swarm/stream.rs"];
 
 /// Traffic never waits for these.
-const HOUSEKEEPING: [&str; 7] = ["access_log", "admin", "books", "ledger", "link", "stats", "metrics"];
+const HOUSEKEEPING: [&str; 8] = ["access_log", "otlp", "admin", "books", "ledger", "link", "stats", "metrics"];
 
 /// What carries traffic.
 const TRAFFIC: [&str; 13] = [

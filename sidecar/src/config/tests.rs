@@ -6,6 +6,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::config::{Config, Flags, NotFoundPage};
 use crate::link::dial::Token;
+use crate::otlp::settings::Signal;
 use crate::protocol::Protocol;
 use crate::worker::options::Queries;
 
@@ -73,6 +74,7 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         ("SITIO_STATS_LOG", "often"),
         ("SITIO_STATS_LOG", "0s"),
         ("SITIO_ACCESS_LOG", "apache"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
         ("SITIO_ACCESS_LOG_RATE", "0"),
         ("SITIO_WORKERS", "0"),
         ("SITIO_PROTOCOL", "udp"),
@@ -142,6 +144,36 @@ fn the_rest_is_taken_as_it_was_told() {
     assert_eq!(config.not_found_page, Some(NotFoundPage::File(page.path().to_owned())));
     assert_eq!((config.protected, config.workers), (vec!["/up".into(), "/ready".into()], Some(3)));
     assert_eq!((config.named.pod, config.named.service), (Some("web-0".into()), Some("storefront".into())));
+}
+
+#[test]
+fn the_variables_of_opentelemetry_are_heeded_once_there_is_a_collector() {
+    let nowhere = config(&[("OTEL_TRACES_SAMPLER", "nonsense"), ("OTEL_SDK_DISABLED", "false")]).unwrap();
+    assert!(nowhere.otlp.is_none(), "whatever else is set is none of ours");
+    let collector = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317");
+    assert!(config(&[collector, ("OTEL_SDK_DISABLED", "TRUE")]).unwrap().otlp.is_none());
+    for (name, value) in [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.5"),
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "a"),
+    ] {
+        assert!(refusal(&[collector, (name, value)]).starts_with(&format!("{name} is {value:?}: expected ")), "{name}");
+    }
+    let key = refusal(&[collector, ("OTEL_EXPORTER_OTLP_HEADERS", "secret")]);
+    assert!(key.starts_with("OTEL_EXPORTER_OTLP_HEADERS is not shown here: expected "), "{key}");
+    let told = [
+        collector,
+        ("OTEL_EXPORTER_OTLP_HEADERS", "key=secret"),
+        ("OTEL_SERVICE_NAME", "shop"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+    ];
+    let otlp = config(&told).unwrap().otlp.unwrap();
+    assert_eq!(otlp.resource, [("service.name".to_owned(), "shop".to_owned())]);
+    assert_eq!((otlp.timeout, otlp.metrics), (Duration::from_secs(10), Signal::Off));
+    assert!(!format!("{otlp:?}").contains("secret"), "{otlp:?}");
 }
 
 #[test]

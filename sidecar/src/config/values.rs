@@ -24,7 +24,7 @@ const WORKERS_MAX: usize = 64;
 const PROTECTED_MAX: usize = 32;
 
 /// The longest a sidecar may be told to wait for anything.
-const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Lines of the access log a second. More than this the house's one thread could not write without being late elsewhere.
 const LINES_MAX: u32 = 50_000;
@@ -184,6 +184,6 @@ fn readable(value: &str) -> Result<PathBuf, Expected> {
     }
 }
 
-fn expected(what: impl Into<String>) -> Expected {
+pub(super) fn expected(what: impl Into<String>) -> Expected {
     Box::new(what.into())
 }

@@ -8,12 +8,19 @@ use crate::ledger::Ledger;
 use crate::ledger::tests::counted;
 use crate::link::meter::LinkNumbers;
 use crate::metrics::{Told, page};
+use crate::otlp::Exported;
 use crate::worker::tally::Tally;
 
 fn text_of(ledger: &Ledger) -> String {
     let workload = Identity::new(Named { pod: Some("web-0".into()), ..Named::default() }).workload;
     let link = LinkNumbers { is_up: true, rules: 2, ..LinkNumbers::default() };
-    let told = Told { workload: &workload, link, tally: &Tally::default(), access_log: &Lines::default() };
+    let told = Told {
+        workload: &workload,
+        link,
+        tally: &Tally::default(),
+        access_log: &Lines::default(),
+        exported: &Exported::default(),
+    };
     String::from_utf8(page(ledger, &told).told(Format::Text)).unwrap()
 }
 
