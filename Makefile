@@ -5,7 +5,7 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 CONTAINER_ENGINE ?= $(shell command -v podman || command -v docker)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test needs lint bench bench-mesh soak fuzz images screenshots
+.PHONY: help demo run test needs lint bench bench-mesh soak fuzz images screenshots held
 
 help: ## List the targets
 	@echo "Sitio $(VERSION)"
@@ -42,6 +42,10 @@ bench-mesh: ## Measure the control plane under ten thousand sidecars, each figur
 soak: ## Hold a sidecar under full load for ten minutes; its memory must stay flat (ARGS="--minutes 2")
 	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
 	target/release/soak $(ARGS)
+
+held: ## Hold 10,000 idle connections: what each costs, and how soon a request on it is answered (ARGS="--connections 1000")
+	cargo build --release --locked -p sitio-bench -p sitio-sidecar
+	target/release/held $(ARGS)
 
 fuzz: ## Feed anything to what reads what strangers send, ten minutes a target (TARGET=http2 MINUTES=1)
 	@command -v cargo-fuzz >/dev/null || { echo "make fuzz: cargo-fuzz is not here; run: cargo install cargo-fuzz" >&2; exit 1; }

@@ -1,0 +1,135 @@
+//! Holds ten thousand idle connections at a sidecar, and measures what each costs and how soon a request on it is answered.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use bench::contenders::{free_port, ours};
+use bench::origin;
+use bench::process::{Proxy, pin};
+use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// The core of the clients and the origin; the sidecar has the other.
+const LOAD_CORE: usize = 0;
+const SIDECAR_CORE: usize = 1;
+
+/// How long the sidecar may take to listen, or to answer at all.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Descriptors that are needed for anything but the connections.
+const OTHER_DESCRIPTORS: usize = 500;
+
+/// What is to be kept.
+const KIB_EACH_MAX: f64 = 16.0;
+const P99_MAX: Duration = Duration::from_millis(2);
+
+/// Bytes of each answer's body.
+const BODY_BYTES: usize = 100;
+
+#[derive(Parser)]
+#[command(about = "Holds idle connections at a sidecar, and measures their memory and the latency of requests on them")]
+struct Config {
+    /// Connections.
+    #[arg(long, default_value_t = 10_000)]
+    connections: usize,
+    /// Requests on each of them, one connection after the other.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let Config { connections, rounds } = Config::parse();
+    ensure!(connections > 0 && rounds > 0, "there is nothing to do");
+    let connections = allowed(connections)?;
+    pin(std::process::id(), LOAD_CORE)?;
+    let (sidecar, address) = start()?;
+    // Everything that is made once is made before memory is looked at.
+    for _ in 0..100 {
+        ask(&mut connect(address)?)?;
+    }
+    let before_kib = sidecar.resident_kib();
+
+    let mut held = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        let mut connection = connect(address)?;
+        ask(&mut connection)?;
+        held.push(connection);
+    }
+    let grown_kib = sidecar.resident_kib().saturating_sub(before_kib);
+    let each_kib = grown_kib as f64 / connections as f64;
+
+    let mut latencies = Vec::with_capacity(connections * rounds);
+    for _ in 0..rounds {
+        for connection in &mut held {
+            latencies.push(ask(connection)?);
+        }
+    }
+    latencies.sort_unstable();
+    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
+    let (p99, max) = (at(0.99), at(1.0));
+    println!("{connections} held connections: {before_kib} KiB before them, {grown_kib} KiB more, {each_kib:.2} KiB each");
+    println!("{} requests on them: p50 {:?}, p99 {p99:?}, max {max:?}", latencies.len(), at(0.5));
+    let is_kept = each_kib <= KIB_EACH_MAX && p99 <= P99_MAX;
+    println!("the goals are {KIB_EACH_MAX} KiB each and a p99 of {P99_MAX:?}: {}", if is_kept { "kept" } else { "missed" });
+    Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Raises the limit of descriptors as far as it may go, which the sidecar inherits, and returns how many connections that
+/// allows: a sidecar keeps half of its descriptors for its service.
+fn allowed(connections: usize) -> anyhow::Result<usize> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).context("raise the limit of descriptors")?;
+    let most = maximum.map_or(usize::MAX, |maximum| (maximum as usize / 2).saturating_sub(OTHER_DESCRIPTORS));
+    if most < connections {
+        println!("only {most} connections, because no more descriptors are allowed (ulimit -Hn)");
+    }
+    Ok(connections.min(most))
+}
+
+/// An origin, and a sidecar in front of it that knows no control plane.
+fn start() -> anyhow::Result<(Proxy, SocketAddr)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen for the origin")?;
+    let target = listener.local_addr()?;
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map(|runtime| runtime.block_on(origin::serve(listener, BODY_BYTES)))
+    });
+    let address = free_port()?;
+    let mut command = Command::new(ours("sitio-sidecar")?);
+    command.env("PORT", address.port().to_string()).env("TARGET_PORT", target.port().to_string());
+    command.env("SITIO_LISTEN", "127.0.0.1").env("SITIO_ADMIN_PORT", "0").env("SITIO_IDLE_TIMEOUT", "1h");
+    let mut sidecar = Proxy::start(&mut command, SIDECAR_CORE)?;
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(address).is_err() {
+        ensure!(sidecar.is_alive(), "the sidecar ended instead of listening at {address}");
+        ensure!(Instant::now() < deadline, "the sidecar does not listen at {address} after {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok((sidecar, address))
+}
+
+fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect(address).context("connect to the sidecar")?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Asks, and returns how long the whole answer took.
+fn ask(stream: &mut TcpStream) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    stream.write_all(b"GET /held HTTP/1.1\r\nHost: shop\r\n\r\n")?;
+    let mut answer = [0; 1024];
+    let mut filled = 0;
+    // The body is the origin's `x`, and no field of the head ends in so many.
+    while !answer[..filled].ends_with(&[b'x'; BODY_BYTES]) {
+        let read = stream.read(&mut answer[filled..]).context("read an answer")?;
+        ensure!(read > 0, "the sidecar has closed a held connection behind {:?}", String::from_utf8_lossy(&answer[..filled]));
+        filled += read;
+    }
+    ensure!(answer.starts_with(b"HTTP/1.1 200 "), "the sidecar answered {}", String::from_utf8_lossy(&answer[..filled]));
+    Ok(began.elapsed())
+}
