@@ -1,5 +1,7 @@
 // Tells times in the reader's own time zone; the server writes them in UTC.
-const format = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+const whole = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' };
+const format = new Intl.DateTimeFormat([], whole);
+const exact = new Intl.DateTimeFormat([], { ...whole, fractionalSecondDigits: 3 });
 const short = new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 
 export const clock = ms => format.format(ms);
@@ -18,6 +20,8 @@ export function show(time, ms) {
 export function startTimes() {
   for (const time of document.querySelectorAll('time[datetime]')) {
     const ms = Date.parse(time.getAttribute('datetime'));
-    if (!Number.isNaN(ms)) show(time, ms);
+    if (Number.isNaN(ms)) continue;
+    // What the server tells to the millisecond is told so.
+    time.textContent = (time.textContent.includes('.') ? exact : format).format(ms);
   }
 }

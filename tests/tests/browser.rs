@@ -65,6 +65,9 @@ fn the_overview_moves_and_nobody_is_locked_out() {
         browser.open(&format!("http://127.0.0.1:{}{page}", demo.http_port));
         assert_no_barriers(&browser, page);
     }
+    browser.open(&format!("http://127.0.0.1:{}{}?history=slowest", demo.http_port, endpoint.as_str().unwrap_or_default()));
+    let started = browser.text("#requests tbody tr:first-child time").unwrap();
+    assert_eq!(started.len(), "14:07:41.126".len(), "{started} is told to the millisecond, in the reader's own time");
 
     assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
