@@ -64,7 +64,7 @@ async fn the_description_describes_what_is_there() {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
 
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 12, "one for each route");
+    assert_eq!(paths.len(), 14, "one for each route");
     for (path, operations) in paths {
         for method in &methods {
             let url = format!("http://{}{}", stage.http, path.replace("{id}", "r1"));
