@@ -94,7 +94,7 @@ mod tests {
     fn the_worst_three_are_named() {
         let expected = [
             ("bad", "POST /api/checkout 7.9 % 5xx, limit 5 %"),
-            ("warn", "GET /api/search p95 1.19 s, 2.5× its usual 480 ms"),
+            ("warn", "GET /api/search p95 1.24 s, 2.6× its usual 480 ms"),
             ("wait", "GET /legacy/export Turning off: waiting for 1 of 2 pods, 12 s"),
         ];
         assert_eq!(sample_items(|_| {}), expected.map(|(kind, text)| (kind.to_owned(), text.to_owned())));

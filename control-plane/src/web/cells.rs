@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn nested_texts_get_a_dot() {
         let row = &cells(14_580).0["e000000000002"];
-        assert_eq!((row["p95.v"].as_str(), row["p95.u"].as_str()), ("1.19", "s"));
+        assert_eq!((row["p95.v"].as_str(), row["p95.u"].as_str()), ("1.24", "s"));
         assert_eq!(row["sw.state"], "on");
     }
 }
