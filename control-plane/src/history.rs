@@ -14,10 +14,12 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::fleet::Fleet;
+use crate::history::told::Told;
 use crate::ingest::counts::Count;
 use crate::snapshot::PodState;
 
 pub mod choice;
+pub mod told;
 
 /// Readers who wait for histories at the same time. Each may hold the answers of all pods that it has asked.
 const READERS_MAX: usize = 16;
@@ -34,6 +36,8 @@ pub struct Histories {
     listeners: Arc<DashMap<u64, Listener>>,
     streams: AtomicU64,
     readers: Semaphore,
+    /// What pods have told without being asked.
+    pub told: Told,
     /// Readers that were turned away because too many were waiting.
     pub turned_away: Count,
     /// Pods that did not answer in time.
@@ -101,6 +105,17 @@ pub struct Remembered {
     pub pod: Arc<str>,
     /// The exchange.
     pub exchange: Exchange,
+    /// How it is known.
+    pub known: Known,
+}
+
+/// How an exchange is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// The pod has answered with it now.
+    Asked,
+    /// The pod has told of it before, and does not answer now.
+    Told,
 }
 
 /// Too many are asking.
@@ -114,6 +129,7 @@ impl Default for Histories {
             listeners: Arc::default(),
             streams: AtomicU64::new(0),
             readers: Semaphore::new(READERS_MAX),
+            told: Told::default(),
             turned_away: Count::default(),
             unanswered: Count::default(),
         }
@@ -149,7 +165,7 @@ impl Histories {
         for (pod, answered) in asked {
             match tokio::time::timeout_at(until, answered).await {
                 Ok(Ok(exchanges)) => {
-                    let of_pod = |exchange| Remembered { pod: Arc::clone(&pod), exchange };
+                    let of_pod = |exchange| Remembered { pod: Arc::clone(&pod), exchange, known: Known::Asked };
                     gathered.exchanges.extend(exchanges.into_iter().map(of_pod));
                     gathered.answered.push(pod);
                 }
@@ -163,6 +179,7 @@ impl Histories {
                 gathered.missing.push(name.clone());
             }
         }
+        gathered.exchanges.extend(self.told.of(wanted, &gathered.answered));
         gathered.missing.iter().for_each(|_| self.unanswered.up());
         gathered.missing.sort_unstable();
         Ok(gathered)

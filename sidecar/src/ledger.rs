@@ -22,9 +22,9 @@ const HISTORY: Limits = Limits { newest: 32, slowest: 4, failures: 16, firsts: 8
 /// With 128 endpoints or fewer each has as much as it may, with 256 half of it.
 const HISTORY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// What goes along with the next report, if the control plane wants any: eight exchanges at most, so that a frame of 256 endpoints stays under
-/// the 2,048 that the control plane takes.
-const UNTOLD: Limits = Limits { newest: 4, slowest: 1, failures: 3, firsts: 0, bytes: 4 * 1024 };
+/// What goes along with the next report, if the control plane wants any: the failures, of which something should be
+/// left to be seen if the pod dies of them. The rest is fetched when somebody looks.
+const UNTOLD: Limits = Limits { newest: 0, slowest: 0, failures: 4, firsts: 0, bytes: 4 * 1024 };
 
 /// Exchanges in one report, all endpoints together, whatever the control plane wants.
 /// More than this is more than anybody can read in a second.

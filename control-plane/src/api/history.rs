@@ -14,7 +14,7 @@ use crate::api::problem::Problem;
 use crate::api::units::{instant, ms};
 use crate::clock::now_ms;
 use crate::history::choice::{Choice, First};
-use crate::history::{Busy, Remembered, Wanted};
+use crate::history::{Busy, Known, Remembered, Wanted};
 use crate::plane::ControlPlane;
 
 /// Exchanges in an answer, unless it is asked for more or fewer.
@@ -64,6 +64,7 @@ pub(crate) struct Row {
     bytes_in: u64,
     bytes_out: u64,
     pod: String,
+    told_before: bool,
     caller: Option<String>,
     trace_id: Option<String>,
     rule: Option<String>,
@@ -94,7 +95,8 @@ pub(super) async fn of_endpoint(
         Ok(gathered) => gathered,
         Err(Busy) => return Ok(busy()),
     };
-    if let Some(pod) = wanted.pod.filter(|_| gathered.answered.is_empty() && gathered.missing.is_empty()) {
+    let knows_nobody = gathered.answered.is_empty() && gathered.missing.is_empty() && gathered.exchanges.is_empty();
+    if let Some(pod) = wanted.pod.filter(|_| knows_nobody) {
         let detail = format!("no pod {pod} of {} is attached; /api/v1/pods lists those there are", series.service);
         return Err(Problem::new(StatusCode::NOT_FOUND, "unknown-pod", "No such pod", detail));
     }
@@ -138,7 +140,7 @@ fn busy() -> Response {
 
 impl From<Remembered> for Row {
     fn from(remembered: Remembered) -> Self {
-        let Remembered { pod, exchange } = remembered;
+        let Remembered { pod, exchange, known } = remembered;
         Self {
             started: instant(exchange.started_ms),
             started_ms: exchange.started_ms,
@@ -151,6 +153,7 @@ impl From<Remembered> for Row {
             bytes_in: exchange.bytes_in,
             bytes_out: exchange.bytes_out,
             pod: pod.to_string(),
+            told_before: known == Known::Told,
             caller: exchange.caller.map(|caller| caller.to_string()),
             trace_id: exchange.trace.map(|trace| trace.to_string()),
             rule: exchange.rule,

@@ -106,6 +106,7 @@ fn discarded(page: &mut Page, plane: &ControlPlane) {
         ("stream_not_newest", plane.fleet.streams_refused()),
         ("endpoint_over_limit", plane.timeline.folded()),
         ("history_reader_over_limit", plane.histories.turned_away.so_far()),
+        ("failure_told_over_limit", plane.histories.told.no_room.so_far()),
         ("history_unanswered", plane.histories.unanswered.so_far()),
         ("tap_over_limit", plane.taps.turned_away.so_far()),
         ("tap_exchange_unasked", plane.taps.unasked.so_far()),

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::history::Row;
 use crate::api::problem::Problem;
-use crate::history::Remembered;
+use crate::history::{Known, Remembered};
 use crate::plane::ControlPlane;
 use crate::tap::open::Lost;
 use crate::tap::{Reader, Scope, open};
@@ -173,7 +173,7 @@ fn told(happened: open::Event) -> Event {
                 service: &workload.service,
                 method: seen.endpoint.method().to_owned(),
                 route: seen.endpoint.route().to_owned(),
-                row: Row::from(Remembered { pod: workload.pod.as_str().into(), exchange: seen.exchange }),
+                row: Row::from(Remembered { pod: workload.pod.as_str().into(), exchange: seen.exchange, known: Known::Asked }),
             },
         ),
     }

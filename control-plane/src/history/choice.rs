@@ -53,11 +53,13 @@ mod tests {
     use mesh::exchange::Exchange;
 
     use super::*;
+    use crate::history::Known;
 
     fn gathered() -> Vec<Remembered> {
         let one = |pod: &str, started_ms, status, took_us| Remembered {
             pod: Arc::from(pod),
             exchange: Exchange { started_ms, status, took_us, ..Exchange::default() },
+            known: Known::Asked,
         };
         vec![one("b", 5, 200, 7), one("a", 5, 503, 7), one("a", 9, 200, 1), one("b", 2, 500, 90)]
     }

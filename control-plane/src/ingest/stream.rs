@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::histogram::SCALE;
+use mesh::report::EndpointReport;
 use mesh::rule::Receipt;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Decoder;
@@ -41,6 +42,10 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// Endpoints that a sidecar keeps apart.
 const ENDPOINTS_PER_POD_MAX: u32 = 256;
+
+/// Failures that go along with a report, so that something is left to be seen of a pod that dies of them.
+/// A pod that does not fail sends none.
+const FAILURES_PER_REPORT: u32 = 8;
 
 /// A stream and the task that serves it.
 pub(super) struct Stream {
@@ -182,9 +187,15 @@ impl Stream {
     }
 
     fn absorb(&mut self, attachment: &Attachment, live: wire::Live) -> Result<Next, Status> {
-        let report = self.decoder.decode(live).map_err(|why| self.refuse(&why))?;
+        let mut report = self.decoder.decode(live).map_err(|why| self.refuse(&why))?;
+        let told = |endpoint: &mut EndpointReport| (endpoint.endpoint.clone(), std::mem::take(&mut endpoint.recent));
+        let told: Vec<_> = report.endpoints.iter_mut().filter(|endpoint| !endpoint.recent.is_empty()).map(told).collect();
         match attachment.absorb(report, now_ms(), &self.plane.timeline).map_err(|why| self.refuse(&why))? {
-            Absorbed::Counted(_) => {}
+            Absorbed::Counted(_) => {
+                for (endpoint, exchanges) in told {
+                    self.plane.histories.told.keep(attachment.workload(), endpoint, exchanges, now_ms());
+                }
+            }
             Absorbed::Repeated => self.plane.stream_counts.reports_repeated.up(),
             Absorbed::Fenced => return Err(Status::aborted("a newer stream of this pod has taken over")),
         }
@@ -250,6 +261,7 @@ fn welcome(rules: &RulesState) -> wire::Welcome {
         window_s: WINDOW.as_secs() as u32,
         hist_scale: SCALE as i32,
         max_endpoints: ENDPOINTS_PER_POD_MAX,
+        samples_per_live: FAILURES_PER_REPORT,
         ..wire::Welcome::default()
     }
 }

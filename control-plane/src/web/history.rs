@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::clock;
 use crate::history::choice::{Choice, First};
-use crate::history::{Busy, Gathered, Remembered, Wanted};
+use crate::history::{Busy, Gathered, Known, Remembered, Wanted};
 use crate::snapshot::EndpointRow;
 use crate::web::Web;
 use crate::web::format::{self, Quantity};
@@ -70,6 +70,8 @@ pub struct Row {
     pub bytes_out: Quantity,
     /// The pod's name.
     pub pod: String,
+    /// Whether that pod does not answer now, and has told of it before.
+    pub known: Known,
     /// Who has asked; a dash if that is unknown.
     pub caller: String,
     /// The trace; empty if there is none.
@@ -145,7 +147,7 @@ fn gaps(gathered: &Gathered) -> String {
 
 impl From<Remembered> for Row {
     fn from(remembered: Remembered) -> Self {
-        let Remembered { pod, exchange } = remembered;
+        let Remembered { pod, exchange, known } = remembered;
         let words = match &exchange.rule {
             Some(rule) => format!("rule {rule}"),
             None if exchange.outcome != mesh::exchange::Outcome::Answered => exchange.outcome.word().to_owned(),
@@ -168,6 +170,7 @@ impl From<Remembered> for Row {
             bytes_in: format::payload(exchange.bytes_in as f64),
             bytes_out: format::payload(exchange.bytes_out as f64),
             pod: pod.to_string(),
+            known,
             caller: exchange.caller.map_or_else(|| format::MISSING.into(), |caller| caller.to_string()),
             trace: exchange.trace.map(|trace| trace.to_string()).unwrap_or_default(),
         }
@@ -181,7 +184,11 @@ mod tests {
     use super::*;
 
     fn remembered(status: u16, took_us: u64, outcome: Outcome) -> Remembered {
-        Remembered { pod: "shop-1".into(), exchange: Exchange { status, took_us, outcome, ..Exchange::default() } }
+        Remembered {
+            pod: "shop-1".into(),
+            exchange: Exchange { status, took_us, outcome, ..Exchange::default() },
+            known: Known::Asked,
+        }
     }
 
     #[test]
