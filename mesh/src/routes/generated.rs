@@ -94,9 +94,11 @@ fn is_token(bytes: &[u8], digits: usize) -> bool {
     let kind = |byte: u8| (byte.is_ascii_uppercase(), byte.is_ascii_lowercase());
     let changes = bytes.windows(2).filter(|pair| kind(pair[0]) != kind(pair[1])).count();
     let mixed = bytes.iter().any(u8::is_ascii_uppercase) && bytes.iter().any(u8::is_ascii_lowercase);
+    // In words run together, such as `GetOrderByCustomerId`, no capital follows another; by chance that is rare.
+    let is_words = digits == 0 && !bytes.windows(2).any(|pair| pair.iter().all(u8::is_ascii_uppercase));
     // Words that hyphens part are a slug, however many numbers are among them.
     let is_slug = bytes.split(|byte| b"-_".contains(byte)).count() > 2 && !mixed;
-    (!is_slug && digits * 4 >= bytes.len()) || (mixed && changes * 5 >= bytes.len() * 2)
+    (!is_slug && digits * 4 >= bytes.len()) || (mixed && !is_words && changes * 5 >= bytes.len() * 2)
 }
 
 /// A JSON web token: three parts in base64, the first of which begins with a brace (RFC 7519).
