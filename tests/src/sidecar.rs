@@ -56,7 +56,8 @@ impl Sidecar {
     pub fn metric(&self, name: &str, label: &str) -> u64 {
         let text = self.admin("/metrics").text();
         let lines = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name) && line.contains(label));
-        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+        // Prometheus writes all numbers as floating point; a count keeps its every unit up to 2^53.
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
     }
 
     /// Waits until nothing is under way any more.

@@ -155,7 +155,7 @@ fn websockets_pass_frame_by_frame_and_are_one_exchange_each() {
     sidecar.expect_idle();
     sidecar.expect_counted(101, 1);
     for direction in ["request", "response"] {
-        let bytes = sidecar.metric(&format!("sitio_{direction}_body_bytes_total"), "/socket");
+        let bytes = sidecar.metric(&format!("http_server_{direction}_body_size_bytes_sum"), "/socket");
         assert!((1_000_000..1_010_000).contains(&bytes), "{bytes} bytes of {direction}");
     }
 }
