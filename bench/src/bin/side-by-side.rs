@@ -1,23 +1,20 @@
 //! Measures Sitio beside a bare copy loop, HAProxy, nginx and Envoy, in interleaved rounds on this machine.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
-use bench::contenders::{self, Contender, Stage};
-use bench::process::{Proxy, pin};
-use bench::rounds::{self, SCENARIOS};
-use bench::{origin, report};
+use bench::contenders::{self, Contender, SERVICE, SITIO, Stage};
+use bench::control_plane::ControlPlane;
+use bench::process::pin;
+use bench::rounds::{self, Results, SCENARIOS, Scenario};
+use bench::{goals, origin, report, system_calls};
 use clap::Parser;
 
 /// The core of the load, the origin and the control plane; the proxies have the other.
 const LOAD_CORE: usize = 0;
 const PROXY_CORE: usize = 1;
-
-/// How long a program may take to listen.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Parser)]
 #[command(about = "Measures Sitio beside what a user would pick instead")]
@@ -44,57 +41,76 @@ fn main() -> anyhow::Result<()> {
     raise_descriptor_limit();
     pin(std::process::id(), LOAD_CORE)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut results = Vec::new();
+    let mut results = Results::default();
+    results.machine_load.extend(machine_load());
     for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.contains(&config.only)) {
-        let samples = runtime.block_on(measure(scenario, &config))?;
-        print!("{}", report::table(scenario, &samples));
-        results.push(report::json(scenario, &samples));
+        runtime.block_on(measure(scenario, &config, &mut results)).context(scenario.name)?;
+        if let Some((scenario, samples)) = results.scenarios.last() {
+            print!("{}", report::table(scenario, samples));
+        }
     }
-    std::fs::write(&config.out, serde_json::to_string_pretty(&results)?)
+    results.machine_load.extend(machine_load());
+    let verdicts = goals::judge(&results);
+    print!("{}{}", report::costs(&results), report::goals(&verdicts));
+    results.absent.iter().for_each(|why| println!("\n{why}"));
+    println!("\nload averages of the machine before and after: {}", results.machine_load.join("; "));
+    std::fs::write(&config.out, serde_json::to_string_pretty(&report::json(&results, &verdicts))?)
         .with_context(|| format!("write {}", config.out.display()))?;
-    println!("\nall samples are in {}", config.out.display());
+    println!("all samples are in {}", config.out.display());
     Ok(())
 }
 
 /// Each scenario has an origin of its own, and proxies that have done nothing else before.
-async fn measure(scenario: &rounds::Scenario, config: &Config) -> anyhow::Result<rounds::Samples> {
+async fn measure(scenario: &Scenario, config: &Config, results: &mut Results) -> anyhow::Result<()> {
+    let origin = serve(scenario.body_bytes)?;
+    let folder = tempfile::tempdir()?;
+    let control_plane = ControlPlane::start(folder.path(), LOAD_CORE)?;
+    let stage = Stage { origin, folder: folder.path(), core: PROXY_CORE, control_plane: control_plane.stream };
+    let (mut all, absent) = contenders::all(&stage)?;
+    results.absent = absent;
+    all.retain(|contender| config.proxies.is_empty() || config.proxies.iter().any(|name| name == contender.name));
+    for contender in &mut all {
+        settle(contender, &control_plane)?;
+        let program = std::fs::metadata(&contender.program).context("look at the program's size")?;
+        results.program_mb.insert(contender.name, program.len() as f64 / 1e6);
+        results.idle_mib.entry(contender.name).or_insert(contender.proxy.resident_kib() as f64 / 1024.0);
+    }
+    let samples = rounds::run(scenario, &all, origin, config.rounds, Duration::from_secs_f64(config.seconds)).await?;
+    if report::counts_system_calls(scenario) {
+        for contender in &all {
+            if let Some(calls) = system_calls::count(contender, scenario.load, folder.path()).await? {
+                results.system_calls.push((scenario.name, contender.name, calls));
+            }
+        }
+    }
+    results.scenarios.push((*scenario, samples));
+    Ok(())
+}
+
+/// Waits until it listens; Sitio has a rule to obey besides, for an endpoint that is not asked for.
+fn settle(contender: &mut Contender, control_plane: &ControlPlane) -> anyhow::Result<()> {
+    contender.proxy.wait_for(contender.address).with_context(|| contender.name.to_owned())?;
+    pin(contender.proxy.id(), PROXY_CORE)?;
+    if contender.name == SITIO {
+        control_plane.turn_off(SERVICE, "GET", "/legacy/export").context("put a rule in force")?;
+    }
+    Ok(())
+}
+
+/// Starts an origin on a thread of its own.
+fn serve(body_bytes: usize) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen for the origin")?;
-    let origin = listener.local_addr()?;
-    let body_bytes = scenario.body_bytes;
+    let address = listener.local_addr()?;
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map(|runtime| runtime.block_on(origin::serve(listener, body_bytes)))
     });
-    let folder = tempfile::tempdir()?;
-    let (http, grpc) = (contenders::free_port()?, contenders::free_port()?);
-    let mut command = Command::new(contenders::ours("sitio-control-plane")?);
-    command
-        .env("SITIO_HTTP_ADDR", http.to_string())
-        .env("SITIO_GRPC_ADDR", grpc.to_string())
-        .env("SITIO_DATA_DIR", folder.path().join("data"));
-    let mut control_plane = Proxy::start(&mut command, LOAD_CORE)?;
-    wait_for(grpc, &mut control_plane).context("the control plane")?;
-    let stage = Stage { origin, folder: folder.path(), core: PROXY_CORE, control_plane: grpc };
-    let (mut all, absent) = contenders::all(&stage)?;
-    for why in absent {
-        eprintln!("{why}");
-    }
-    all.retain(|contender| config.proxies.is_empty() || config.proxies.iter().any(|name| name == contender.name));
-    for Contender { name, address, proxy } in &mut all {
-        wait_for(*address, proxy).with_context(|| (*name).to_owned())?;
-        pin(proxy.id(), PROXY_CORE)?;
-    }
-    rounds::run(scenario, &all, origin, config.rounds, Duration::from_secs_f64(config.seconds)).await
+    Ok(address)
 }
 
-fn wait_for(address: SocketAddr, proxy: &mut Proxy) -> anyhow::Result<()> {
-    let deadline = Instant::now() + START_TIMEOUT;
-    while TcpStream::connect(address).is_err() {
-        anyhow::ensure!(proxy.is_alive(), "it ended instead of listening at {address}");
-        anyhow::ensure!(Instant::now() < deadline, "it does not listen at {address} after {START_TIMEOUT:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
+fn machine_load() -> Option<String> {
+    let told = std::fs::read_to_string("/proc/loadavg").ok()?;
+    Some(told.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
 }
 
 /// A thousand connections on each side need more than the usual 1,024 descriptors; the proxies inherit it.

@@ -1,24 +1,23 @@
 //! Holds a sidecar under full load for minutes, and fails if its memory or its descriptors grow.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use bench::contenders::{free_port, ours};
+use bench::control_plane::ControlPlane;
 use bench::load::{self, Load, Reuse};
 use bench::origin;
 use bench::process::{Proxy, pin};
 use clap::Parser;
-use serde_json::Value;
 
 /// The core of the load, the origin and the control plane; the sidecar has the other.
 const LOAD_CORE: usize = 0;
 const SIDECAR_CORE: usize = 1;
 
-/// How long a program may take to listen, and the control plane to hear the last numbers.
+/// How long the control plane may take to hear the last numbers.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Connections come and go: after so long, all of them are made anew.
@@ -55,8 +54,7 @@ struct Sample {
 struct Mesh {
     sidecar: Proxy,
     address: SocketAddr,
-    control_plane: Proxy,
-    api: SocketAddr,
+    control_plane: ControlPlane,
     _data: tempfile::TempDir,
 }
 
@@ -69,7 +67,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let (samples, requests) = runtime.block_on(soak(&mesh, &config))?;
     mesh.expect_counted(requests)?;
     println!("{requests} requests, and the control plane has counted every one of them");
-    println!("the control plane holds {} KiB", mesh.control_plane.resident_kib());
+    println!("the control plane holds {} KiB", mesh.control_plane.process().resident_kib());
     Ok(judge(&samples))
 }
 
@@ -136,19 +134,15 @@ impl Mesh {
             runtime.map(|runtime| runtime.block_on(origin::serve(listener, body_bytes)))
         });
         let data = tempfile::tempdir()?;
-        let (api, stream, address) = (free_port()?, free_port()?, free_port()?);
-        let mut command = Command::new(ours("sitio-control-plane")?);
-        command.env("SITIO_HTTP_ADDR", api.to_string()).env("SITIO_GRPC_ADDR", stream.to_string());
-        command.env("SITIO_DATA_DIR", data.path());
-        let mut control_plane = Proxy::start(&mut command, LOAD_CORE)?;
-        wait_for(stream, &mut control_plane).context("the control plane")?;
+        let control_plane = ControlPlane::start(data.path(), LOAD_CORE)?;
+        let address = free_port()?;
         let mut command = Command::new(ours("sitio-sidecar")?);
         command.env("PORT", address.port().to_string()).env("TARGET_PORT", target.port().to_string());
         command.env("SITIO_LISTEN", "127.0.0.1").env("SITIO_ADMIN_PORT", "0").env("SITIO_SERVICE", "soak");
-        command.env("SITIO_CONTROL_PLANE", format!("http://{stream}"));
+        command.env("SITIO_CONTROL_PLANE", format!("http://{}", control_plane.stream));
         let mut sidecar = Proxy::start(&mut command, SIDECAR_CORE)?;
-        wait_for(address, &mut sidecar).context("the sidecar")?;
-        Ok(Self { sidecar, address, control_plane, api, _data: data })
+        sidecar.wait_for(address).context("the sidecar")?;
+        Ok(Self { sidecar, address, control_plane, _data: data })
     }
 
     fn sample(&self) -> anyhow::Result<Sample> {
@@ -160,7 +154,7 @@ impl Mesh {
     fn expect_counted(&self, requests: u64) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let hits = self.hits()?;
+            let hits = self.control_plane.hits()?;
             if hits == requests {
                 return Ok(());
             }
@@ -168,25 +162,4 @@ impl Mesh {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
-
-    fn hits(&self) -> anyhow::Result<u64> {
-        let mut stream = TcpStream::connect(self.api).context("connect to the control plane")?;
-        write!(stream, "GET /api/v1/endpoints HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.api)?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let body = answer.find('{').zip(answer.rfind('}')).context("the answer has no JSON")?;
-        let told: Value = serde_json::from_str(&answer[body.0..=body.1])?;
-        let rows = told["endpoints"].as_array().context("the answer has no endpoints")?;
-        Ok(rows.iter().filter_map(|row| row["hits"].as_u64()).sum())
-    }
-}
-
-fn wait_for(address: SocketAddr, program: &mut Proxy) -> anyhow::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while TcpStream::connect(address).is_err() {
-        ensure!(program.is_alive(), "it ended instead of listening at {address}");
-        ensure!(Instant::now() < deadline, "it does not listen at {address} after {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }

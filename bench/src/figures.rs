@@ -1,0 +1,40 @@
+//! What a handful of noisy numbers amount to: their middle, and how far they lie apart.
+
+/// The middle of some numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figure {
+    /// Half are less.
+    pub median: f64,
+    /// A quarter is less.
+    pub low: f64,
+    /// A quarter is more.
+    pub high: f64,
+}
+
+impl Figure {
+    /// Of so many numbers, in any order; `None` if there are none.
+    pub fn of(numbers: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut numbers: Vec<f64> = numbers.collect();
+        numbers.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let place = (numbers.len().checked_sub(1)?) as f64 * share;
+            let (below, above) = (numbers[place.floor() as usize], numbers[place.ceil() as usize]);
+            Some(below + (above - below) * place.fract())
+        };
+        Some(Self { median: at(0.5)?, low: at(0.25)?, high: at(0.75)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_lies_between_its_neighbours() {
+        assert_eq!(Figure::of(std::iter::empty()), None);
+        assert_eq!(Figure::of([7.0].into_iter()), Some(Figure { median: 7.0, low: 7.0, high: 7.0 }));
+        let five = Figure::of([5.0, 1.0, 4.0, 2.0, 3.0].into_iter());
+        assert_eq!(five, Some(Figure { median: 3.0, low: 2.0, high: 4.0 }));
+        assert_eq!(Figure::of([1.0, 2.0].into_iter()).map(|figure| figure.median), Some(1.5));
+    }
+}

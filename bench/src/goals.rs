@@ -1,0 +1,185 @@
+//! What Sitio has set itself, and whether this run shows it.
+
+use serde_json::{Value, json};
+
+use crate::contenders::{COPY_LOOP, ENVOY, HAPROXY, NGINX, SITIO};
+use crate::figures::Figure;
+use crate::rounds::{DIRECT, EACH, LARGE, PACED, Results, SMALL, Sample, Samples, TEN_KB, THOUSAND};
+
+/// What linkerd2-proxy took beside the copy loop when both were measured once, in microseconds for each request.
+/// It cannot be had by itself, so its share is taken for what it was then.
+const LINKERD: &str = "linkerd2-proxy (25.9 ÷ 10.5 of the copy loop, not run)";
+const LINKERD_TO_COPY_LOOP: f64 = 25.9 / 10.5;
+
+/// One line of the table.
+struct Goal {
+    what: What,
+    at_most: f64,
+}
+
+/// What is looked at.
+#[derive(Clone, Copy)]
+enum What {
+    /// Processor time of Sitio, divided by another's.
+    Cpu(&'static str, &'static str),
+    /// How much half of the requests take longer than without a proxy, divided by HAProxy's.
+    AddedP50,
+    /// The same for all but the slowest of a hundred.
+    AddedP99,
+    /// MiB before anything was asked.
+    Idle,
+    /// MiB at the end of a load.
+    Busy(&'static str),
+    /// Megabytes of the program.
+    Program,
+}
+
+const GOALS: [Goal; 18] = [
+    Goal { what: What::Cpu(SMALL, COPY_LOOP), at_most: 1.18 },
+    Goal { what: What::Cpu(SMALL, HAPROXY), at_most: 0.95 },
+    Goal { what: What::Cpu(SMALL, NGINX), at_most: 0.95 },
+    Goal { what: What::Cpu(SMALL, ENVOY), at_most: 0.45 },
+    Goal { what: What::Cpu(SMALL, LINKERD), at_most: 0.50 },
+    Goal { what: What::Cpu(TEN_KB, HAPROXY), at_most: 0.85 },
+    Goal { what: What::Cpu(THOUSAND, COPY_LOOP), at_most: 1.20 },
+    Goal { what: What::Cpu(THOUSAND, HAPROXY), at_most: 0.75 },
+    Goal { what: What::Cpu(THOUSAND, NGINX), at_most: 0.75 },
+    Goal { what: What::Cpu(EACH, NGINX), at_most: 0.95 },
+    Goal { what: What::Cpu(LARGE, HAPROXY), at_most: 0.65 },
+    Goal { what: What::Cpu(PACED, NGINX), at_most: 0.95 },
+    Goal { what: What::AddedP50, at_most: 1.0 },
+    Goal { what: What::AddedP99, at_most: 1.0 },
+    Goal { what: What::Idle, at_most: 7.0 },
+    Goal { what: What::Busy(SMALL), at_most: 8.0 },
+    Goal { what: What::Busy(THOUSAND), at_most: 12.0 },
+    Goal { what: What::Program, at_most: 8.0 },
+];
+
+/// A goal and what came of it.
+pub struct Verdict {
+    /// What was looked at.
+    pub what: String,
+    /// What it must not exceed.
+    pub at_most: f64,
+    /// What it was; `None` if that could not be measured.
+    pub measured: Option<Figure>,
+}
+
+impl Verdict {
+    /// In a word.
+    pub fn word(&self) -> &'static str {
+        match self.measured {
+            None => "not run",
+            Some(measured) if measured.median > self.at_most => "missed",
+            // A quarter of the rounds were over it.
+            Some(measured) if measured.high > self.at_most => "met, narrowly",
+            Some(_) => "met",
+        }
+    }
+
+    /// The same as data.
+    pub fn json(&self) -> Value {
+        let measured = self.measured.map(|figure| json!({"median": figure.median, "low": figure.low, "high": figure.high}));
+        json!({"what": self.what, "at_most": self.at_most, "measured": measured, "verdict": self.word()})
+    }
+}
+
+/// Each goal, judged.
+pub fn judge(results: &Results) -> Vec<Verdict> {
+    let verdict = |goal: &Goal| Verdict { what: goal.what.words(), at_most: goal.at_most, measured: goal.what.measured(results) };
+    GOALS.iter().map(verdict).collect()
+}
+
+impl What {
+    fn words(self) -> String {
+        match self {
+            Self::Cpu(load, other) => format!("{load}: CPU ÷ {other}"),
+            Self::AddedP50 => format!("{PACED}: added p50 ÷ {HAPROXY}"),
+            Self::AddedP99 => format!("{PACED}: added p99 ÷ {HAPROXY}"),
+            Self::Idle => "MiB resident, idle".to_owned(),
+            Self::Busy(load) => format!("MiB resident, {load}"),
+            Self::Program => "MB of the stripped program".to_owned(),
+        }
+    }
+
+    fn measured(self, results: &Results) -> Option<Figure> {
+        match self {
+            Self::Cpu(load, LINKERD) => {
+                let figure = cpu_ratio(results.samples(load)?, COPY_LOOP)?;
+                let scaled = |value| value / LINKERD_TO_COPY_LOOP;
+                Some(Figure { median: scaled(figure.median), low: scaled(figure.low), high: scaled(figure.high) })
+            }
+            Self::Cpu(load, other) => cpu_ratio(results.samples(load)?, other),
+            Self::AddedP50 => added_ratio(results.samples(PACED)?, |sample| sample.latency_p50_us),
+            Self::AddedP99 => added_ratio(results.samples(PACED)?, |sample| sample.latency_p99_us),
+            Self::Idle => exactly(*results.idle_mib.get(SITIO)?),
+            Self::Busy(load) => Figure::of(results.samples(load)?.get(SITIO)?.iter().map(|sample| sample.resident_mib)),
+            Self::Program => exactly(*results.program_mb.get(SITIO)?),
+        }
+    }
+}
+
+/// Sitio's processor time divided by another's, round by round: what slows the machine down for a while slows both.
+pub fn cpu_ratio(samples: &Samples, other: &str) -> Option<Figure> {
+    let (ours, theirs) = (samples.get(SITIO)?, samples.get(other)?);
+    Figure::of(ours.iter().zip(theirs).map(|(ours, theirs)| ours.cpu_us / theirs.cpu_us))
+}
+
+/// What a proxy adds to a latency, round by round, in microseconds.
+pub fn added(samples: &Samples, proxy: &str, latency: fn(&Sample) -> f64) -> Option<Vec<f64>> {
+    let (through, direct) = (samples.get(proxy)?, samples.get(DIRECT)?);
+    Some(through.iter().zip(direct).map(|(through, direct)| latency(through) - latency(direct)).collect())
+}
+
+fn added_ratio(samples: &Samples, latency: fn(&Sample) -> f64) -> Option<Figure> {
+    let (ours, theirs) = (added(samples, SITIO, latency)?, added(samples, HAPROXY, latency)?);
+    Figure::of(ours.into_iter().zip(theirs).map(|(ours, theirs)| ours / theirs))
+}
+
+fn exactly(value: f64) -> Option<Figure> {
+    Figure::of(std::iter::once(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(cpu_us: f64, latency_us: f64) -> Sample {
+        Sample { cpu_us, latency_p50_us: latency_us, latency_p99_us: latency_us, rate: 1.0, resident_mib: 1.0 }
+    }
+
+    #[test]
+    fn a_noisy_round_is_noisy_for_both() {
+        let ours = vec![sample(11.0, 0.0), sample(55.0, 0.0), sample(12.0, 0.0)];
+        let theirs = vec![sample(10.0, 0.0), sample(50.0, 0.0), sample(10.0, 0.0)];
+        let samples = Samples::from([(SITIO, ours), (COPY_LOOP, theirs)]);
+
+        let ratio = cpu_ratio(&samples, COPY_LOOP).unwrap();
+
+        assert!((ratio.median - 1.1).abs() < 1e-9, "{ratio:?}");
+        assert_eq!(cpu_ratio(&samples, NGINX), None, "who was not run is not judged");
+    }
+
+    #[test]
+    fn what_the_way_itself_takes_is_nobodys_fault() {
+        let samples = Samples::from([
+            (SITIO, vec![sample(1.0, 130.0)]),
+            (HAPROXY, vec![sample(1.0, 140.0)]),
+            (DIRECT, vec![sample(0.0, 100.0)]),
+        ]);
+
+        let ratio = added_ratio(&samples, |sample| sample.latency_p50_us).unwrap();
+
+        assert!((ratio.median - 0.75).abs() < 1e-9, "{ratio:?}");
+    }
+
+    #[test]
+    fn a_verdict_follows_the_median_and_says_when_it_was_close() {
+        let verdict = |measured| Verdict { what: String::new(), at_most: 1.0, measured }.word();
+        let figure = |median, high| Some(Figure { median, low: 0.5, high });
+        assert_eq!(verdict(None), "not run");
+        assert_eq!(verdict(figure(0.9, 0.95)), "met");
+        assert_eq!(verdict(figure(0.9, 1.1)), "met, narrowly");
+        assert_eq!(verdict(figure(1.01, 1.1)), "missed");
+    }
+}

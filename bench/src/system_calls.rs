@@ -1,0 +1,103 @@
+//! Counts what a proxy asks of the kernel for each exchange, by `strace` where it is installed.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Serialize;
+
+use crate::contenders::{Contender, find};
+use crate::load::{self, Load};
+
+/// How long is counted. Under `strace` a proxy is slow, but it asks for the same.
+const TIME: Duration = Duration::from_secs(1);
+
+/// System calls for each exchange, by what they are for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct SystemCalls {
+    /// Reads from sockets.
+    pub reads: f64,
+    /// Writes to sockets.
+    pub writes: f64,
+    /// Waits for whatever happens next.
+    pub waits: f64,
+    /// All others.
+    pub others: f64,
+    /// All of them by name, for so many exchanges.
+    pub by_name: BTreeMap<String, u64>,
+    /// Exchanges that were carried meanwhile.
+    pub exchanges: u64,
+}
+
+/// Runs a load through a proxy and counts. `None` if there is no `strace`, or it is not let near the process.
+pub async fn count(contender: &Contender, load: Load, folder: &Path) -> anyhow::Result<Option<SystemCalls>> {
+    let Some(strace) = find("strace") else { return Ok(None) };
+    let file = folder.join("strace.txt");
+    let process = contender.proxy.id().to_string();
+    let mut tracer = Command::new(strace)
+        .args(["-f", "-c", "-U", "name,calls", "-p", &process, "-o"])
+        .arg(&file)
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("start strace")?;
+    if !is_attached(&mut tracer)? {
+        tracer.wait()?;
+        return Ok(None);
+    }
+    let outcome = load::run(contender.address, load, TIME, Arc::default()).await;
+    let id = Pid::from_child(&tracer);
+    kill_process(id, Signal::INT).context("end strace")?;
+    tracer.wait()?;
+    let summary = std::fs::read_to_string(&file).context("read what strace has counted")?;
+    let requests = outcome?.requests;
+    ensure!(requests > 0, "nothing went through the proxy under strace");
+    Ok(Some(sort(&summary, requests)))
+}
+
+/// `strace` says so when it begins; if it may not, it says that instead and ends.
+fn is_attached(tracer: &mut Child) -> anyhow::Result<bool> {
+    let said = tracer.stderr.take().context("strace has no voice")?;
+    let first = BufReader::new(said).lines().next().transpose()?;
+    Ok(first.is_some_and(|line| line.contains("attached")))
+}
+
+fn sort(summary: &str, exchanges: u64) -> SystemCalls {
+    let mut calls = SystemCalls { exchanges, ..SystemCalls::default() };
+    for line in summary.lines() {
+        let mut columns = line.split_whitespace();
+        let (Some(name), Some(Ok(count))) = (columns.next(), columns.next().map(str::parse::<u64>)) else { continue };
+        if name == "total" {
+            continue;
+        }
+        let each = count as f64 / exchanges as f64;
+        match name {
+            "read" | "readv" | "recvfrom" | "recvmsg" => calls.reads += each,
+            "write" | "writev" | "sendto" | "sendmsg" => calls.writes += each,
+            "epoll_wait" | "epoll_pwait" | "epoll_pwait2" | "poll" | "select" => calls.waits += each,
+            _ => calls.others += each,
+        }
+        calls.by_name.insert(name.to_owned(), count);
+    }
+    calls
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_sorted_by_purpose() {
+        let summary = "syscall              calls\n---------------- ---------\nsendto                 200\nrecvfrom               220\n\
+                       epoll_wait              10\naccept4                  1\n---------------- ---------\ntotal                  431\n";
+
+        let calls = sort(summary, 100);
+
+        assert_eq!((calls.reads, calls.writes, calls.waits, calls.others), (2.2, 2.0, 0.1, 0.01));
+        assert_eq!(calls.by_name.values().sum::<u64>(), 431, "each is counted once, and the total is none of them");
+    }
+}
