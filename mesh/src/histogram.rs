@@ -60,7 +60,9 @@ impl Histogram {
         }
         let index = index.clamp(INDEX_MIN, INDEX_MAX);
         if self.counts.is_empty() || index < self.first || index >= self.first + self.counts.len() as i32 {
-            self.cover(index, index);
+            // A whole octave at a time: latencies creep outwards bucket by bucket, and each would ask for room again.
+            let octave = index.div_euclid(PER_OCTAVE) * PER_OCTAVE;
+            self.cover(octave, octave + PER_OCTAVE - 1);
         }
         let at = (index - self.first) as usize;
         self.counts[at] = self.counts[at].saturating_add(count);
