@@ -49,7 +49,10 @@ impl Recent {
         } else if finished.status >= 500 && finished.rule.is_none() {
             self.failed.keep(finished);
         } else if self.slowest.is_empty() || finished.took_us > self.slowest.kept[0].took_us {
-            // The one that was the slowest stays among the newest, if it is still one of them.
+            // The one that was the slowest takes its place among the newest, and leaves its room to the new one.
+            if let Some(slowest) = self.slowest.kept.first_mut().filter(|_| self.slowest.used > 0) {
+                std::mem::swap(self.newest.place(), slowest);
+            }
             self.slowest.keep(finished);
         } else {
             self.newest.keep(finished);
@@ -95,21 +98,22 @@ impl<const N: usize> Ring<N> {
     }
 
     fn keep(&mut self, finished: &Finished<'_>) {
-        if self.next == self.kept.len() {
-            self.kept.push(Exchange::default());
-        }
-        write(&mut self.kept[self.next], finished);
-        self.used = (self.used + 1).min(N);
-        self.next = (self.next + 1) % N;
+        write(self.place(), finished);
     }
 
     fn put(&mut self, exchange: Exchange) {
-        if self.next == self.kept.len() {
+        *self.place() = exchange;
+    }
+
+    /// The place of the oldest, which is the newest's from now on.
+    fn place(&mut self) -> &mut Exchange {
+        let at = self.next;
+        if at == self.kept.len() {
             self.kept.push(Exchange::default());
         }
-        self.kept[self.next] = exchange;
         self.used = (self.used + 1).min(N);
-        self.next = (self.next + 1) % N;
+        self.next = (at + 1) % N;
+        &mut self.kept[at]
     }
 
     fn take(&mut self, into: &mut Vec<Exchange>) {

@@ -48,6 +48,15 @@ fn a_lone_404_among_thousands_is_kept_and_so_is_the_slowest() {
 }
 
 #[test]
+fn whoever_was_the_slowest_stays_among_the_newest() {
+    let mut recent = Recent::default();
+    for collection in 0..3 {
+        (1..=5).for_each(|at| recent.keep(&finished(10 * collection + at, 200, 100 * at)));
+        assert_eq!(kept(&mut recent), [1, 2, 3, 4, 5].map(|at| 10 * collection + at), "each was slower than the one before");
+    }
+}
+
+#[test]
 fn failures_are_kept_besides_the_newest_and_a_rules_own_are_none() {
     let mut recent = Recent::default();
     (1..=20).for_each(|at| recent.keep(&finished(at, 500, 5)));
