@@ -13,6 +13,7 @@ use thirtyfour::{By, ChromeCapabilities, DesiredCapabilities, LoggingPrefsLogLev
 use tokio::runtime::Runtime;
 
 use crate::process::Process;
+use crate::reserved::Reserved;
 
 /// What makes Chromium run as root in a container, and keep to itself.
 const FLAGS: [&str; 10] = [
@@ -36,6 +37,7 @@ pub struct Browser {
     runtime: Runtime,
     driver: Option<WebDriver>,
     _chromedriver: Process,
+    _reserved: Reserved,
     _profile: TempDir,
 }
 
@@ -54,7 +56,9 @@ impl Browser {
     pub fn start() -> Self {
         let profile = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(tool(&["chromedriver"], "chromium-driver"));
-        command.arg("--port=0");
+        // Told to choose by itself, it takes a port that is free by IPv6, and gives up when it is taken by IPv4.
+        let reserved = Reserved::port();
+        command.arg(format!("--port={}", reserved.port));
         let mut chromedriver = Process::start(command);
         let port: u16 =
             chromedriver.line("its port", |line| line.split("successfully on port ").nth(1)?.trim_end_matches('.').parse().ok());
@@ -63,7 +67,7 @@ impl Browser {
         let capabilities = capabilities(&profile).expect("the capabilities are well formed");
         let session = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities).request_timeout(PATIENCE);
         let driver = runtime.block_on(async { session.await }).unwrap_or_else(|error| panic!("start the browser: {error}"));
-        Self { runtime, driver: Some(driver), _chromedriver: chromedriver, _profile: profile }
+        Self { runtime, driver: Some(driver), _chromedriver: chromedriver, _reserved: reserved, _profile: profile }
     }
 
     /// Opens a page.
