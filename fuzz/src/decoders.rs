@@ -197,6 +197,15 @@ fn take_up(up: wire::Up, decoder: &mut Decoder) {
                 Decoder::default().decode(sent_on).expect("what was let in once is let in again");
             }
         }
+        Some(up::Message::Window(window)) => {
+            if let Ok(window) = decoder.decode_window(window) {
+                let mut sum = window.clone();
+                sum.append(window.clone());
+                assert!(sum.last_slot() >= window.id && sum.rows.len() == window.rows.len() && sum.to_ms() > sum.from_ms());
+                let sent_on = Encoder::default().encode_window(&window);
+                assert_eq!(Decoder::default().decode_window(sent_on), Ok(window), "what was let in once is let in again");
+            }
+        }
         Some(up::Message::Page(page)) => {
             if let Ok(page) = Page::try_from(page) {
                 let sent_on = pages(page.id, &page.exchanges).remove(0);

@@ -5,6 +5,10 @@ use crate::histogram::Histogram;
 /// Status codes told apart per endpoint. A service uses a dozen; the rest is counted under 0.
 pub const STATUSES_MAX: usize = 64;
 
+/// The highest number that one message may carry in any field: 16 minutes of a petabit a second in bytes, more than
+/// anything real, and far enough from the end of 64 bits that sums of sums stay right.
+const PLAUSIBLE_MAX: u64 = 1 << 50;
+
 /// The status of an exchange whose downstream left before there was an answer.
 pub const CLIENT_GONE: u16 = 499;
 
@@ -150,6 +154,17 @@ impl GoldenMetrics {
             }
         }
         since
+    }
+
+    /// Whether every number in it can be true.
+    pub fn is_plausible(&self) -> bool {
+        let Self { hits, by_rule, failed, failed_by_sitio, total_us, max_us, bytes_in, bytes_out, .. } = *self;
+        let largest = [self.bytes_in_max, self.bytes_out_max, self.min_us.unwrap_or(0)];
+        let sums = [hits, by_rule, failed, failed_by_sitio, total_us, max_us, bytes_in, bytes_out];
+        let statuses = self.statuses.iter().map(|(_, count)| *count);
+        let buckets = self.latency.buckets().map(|(_, count)| count);
+        let each = sums.into_iter().chain(largest).chain(statuses).chain(buckets).chain([self.latency.zeros()]);
+        each.fold(0_u64, u64::max) <= PLAUSIBLE_MAX
     }
 
     /// Forgets all counts but keeps the room they took.

@@ -10,4 +10,5 @@ pub mod rule;
 pub mod statuses;
 pub mod tap;
 pub mod trace;
+pub mod window;
 pub mod workload;

@@ -5,7 +5,9 @@ pub mod greeting;
 pub mod live;
 pub mod pages;
 pub mod rules;
+mod stats;
 pub mod taps;
+pub mod windows;
 
 /// Why a message was not let in. It names the field and the bound, for whoever wrote the peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
