@@ -37,8 +37,9 @@ impl Api {
 
     /// Requests that the control plane has counted, all endpoints together.
     pub async fn hits(self) -> anyhow::Result<u64> {
-        let metrics = self.get("/metrics").await?;
-        Ok(sum(&metrics, "sitio_service_requests_total"))
+        let answer = self.json("/api/v1/endpoints?window=all").await?;
+        let rows = answer["endpoints"].as_array().context("the answer has no endpoints")?;
+        rows.iter().map(|row| row["hits"].as_u64().context("an endpoint's row has no hits")).sum()
     }
 
     /// Frames that the control plane has taken in.

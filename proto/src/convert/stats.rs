@@ -1,18 +1,20 @@
 //! One endpoint's row on the wire, as reports and windows carry it.
 
 use mesh::golden::{GoldenMetrics, STATUSES_MAX};
-use mesh::histogram::{Histogram, INDEX_MAX, INDEX_MIN};
 use mesh::report::Seen;
 
 use crate::convert::Refused;
 use crate::wire;
+
+mod buckets;
 
 /// Numbers in `extremes`.
 const EXTREMES: usize = 5;
 
 /// Puts one row on the wire.
 pub(super) fn stat(id: u32, golden: &GoldenMetrics, seen: Option<Seen>) -> wire::Stat {
-    let mut stat = wire::Stat {
+    let (hist_lowest, hist) = buckets::pack(&golden.latency);
+    wire::Stat {
         id,
         hits: golden.hits,
         total_us: golden.total_us,
@@ -27,15 +29,10 @@ pub(super) fn stat(id: u32, golden: &GoldenMetrics, seen: Option<Seen>) -> wire:
         first_ms: seen.map_or(0, |seen| seen.first_ms),
         last_ms: seen.map_or(0, |seen| seen.last_ms),
         hist_zeros: golden.latency.zeros(),
+        hist_lowest,
+        hist,
         ..wire::Stat::default()
-    };
-    let mut before = 0;
-    for (index, count) in golden.latency.buckets() {
-        stat.hist_gap.push(index - before);
-        stat.hist_n.push(count);
-        before = index;
     }
-    stat
 }
 
 /// What cannot be added up, and the time to the first byte. Nothing at all for an endpoint that has only something under way.
@@ -93,27 +90,7 @@ pub(super) fn golden(stat: &wire::Stat) -> Result<GoldenMetrics, Refused> {
         let why = || Refused::Senseless { field: "status", why: "a status has three digits".into() };
         golden.add_status(code.ok_or_else(why)?, *count);
     }
-    golden.latency = histogram(&stat.hist_gap, &stat.hist_n)?;
+    golden.latency = buckets::unpack(stat.hist_lowest, &stat.hist)?;
     golden.latency.add_zeros(stat.hist_zeros);
     Ok(golden)
-}
-
-fn histogram(gaps: &[i32], counts: &[u64]) -> Result<Histogram, Refused> {
-    if gaps.len() != counts.len() {
-        return Err(Refused::Senseless { field: "hist_n", why: "it must be as long as hist_gap".into() });
-    }
-    let mut histogram = Histogram::default();
-    let mut index = 0_i32;
-    if let Some(lowest) = gaps.first() {
-        histogram.cover(*lowest, gaps.iter().fold(0, |highest: i32, gap| highest.saturating_add(*gap)));
-    }
-    for (gap, count) in gaps.iter().zip(counts) {
-        index = index.saturating_add(*gap);
-        if !(INDEX_MIN..=INDEX_MAX).contains(&index) {
-            let why = format!("bucket {index} is outside {INDEX_MIN} to {INDEX_MAX}");
-            return Err(Refused::Senseless { field: "hist_gap", why });
-        }
-        histogram.add(index, *count);
-    }
-    Ok(histogram)
 }

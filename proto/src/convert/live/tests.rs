@@ -59,9 +59,9 @@ fn a_million_definitions_are_refused_at_the_limit() {
 
 #[test]
 fn a_bucket_from_nowhere_is_refused() {
-    let stat = wire::Stat { hist_gap: vec![i32::MAX, i32::MAX], hist_n: vec![1, 1], ..Default::default() };
+    let stat = wire::Stat { hist_lowest: i32::MAX, hist: vec![0, 0], ..Default::default() };
     let live = wire::Live { stats: vec![stat], ..Default::default() };
-    assert!(matches!(Decoder::default().decode(live), Err(Refused::Senseless { field: "hist_gap", .. })));
+    assert!(matches!(Decoder::default().decode(live), Err(Refused::Senseless { field: "hist", .. })));
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! A histogram's buckets on the wire: mostly a byte each, because neighbours follow each other and counts of a second are small.
+
+use mesh::histogram::{Histogram, INDEX_MAX, INDEX_MIN};
+use prost::encoding::{decode_varint, encode_varint};
+
+use crate::convert::Refused;
+
+/// Empty buckets before one are told in three bits; this value says that the next number tells how many more there are.
+const SKIP_MORE: u64 = 7;
+
+/// Room for the buckets of most histograms of a second.
+const USUAL_BYTES: usize = 32;
+
+/// The index of the lowest bucket that holds something, and a number or two for each that does.
+pub(super) fn pack(histogram: &Histogram) -> (i32, Vec<u8>) {
+    let mut buckets = histogram.buckets().peekable();
+    let Some((lowest, _)) = buckets.peek().copied() else { return (0, Vec::new()) };
+    let (mut packed, mut next) = (Vec::with_capacity(USUAL_BYTES), lowest);
+    for (index, count) in buckets {
+        let skipped = (index - next) as u64;
+        encode_varint((count - 1).saturating_mul(8).saturating_add(skipped.min(SKIP_MORE)), &mut packed);
+        if skipped >= SKIP_MORE {
+            encode_varint(skipped - SKIP_MORE, &mut packed);
+        }
+        next = index + 1;
+    }
+    (lowest, packed)
+}
+
+/// The histogram that was packed so.
+pub(super) fn unpack(lowest: i32, packed: &[u8]) -> Result<Histogram, Refused> {
+    let mut histogram = Histogram::default();
+    // All of it is read before anything is made of it, and room for it is made at once.
+    if let Some(highest) = read(lowest, packed, |_, _| {})? {
+        histogram.cover(lowest, highest);
+        read(lowest, packed, |index, count| histogram.add(index, count))?;
+    }
+    Ok(histogram)
+}
+
+/// Shows each bucket with its count; returns the highest, if there is any.
+fn read(lowest: i32, mut packed: &[u8], mut see: impl FnMut(i32, u64)) -> Result<Option<i32>, Refused> {
+    let (mut next, mut highest) = (i64::from(lowest), None);
+    while !packed.is_empty() {
+        let bucket = number(&mut packed)?;
+        let mut skipped = bucket % 8;
+        if skipped == SKIP_MORE {
+            skipped = skipped.saturating_add(number(&mut packed)?);
+        }
+        next = next.saturating_add_unsigned(skipped);
+        let index = i32::try_from(next).ok().filter(|index| (INDEX_MIN..=INDEX_MAX).contains(index));
+        let why = || format!("bucket {next} is outside {INDEX_MIN} to {INDEX_MAX}");
+        let index = index.ok_or_else(|| Refused::Senseless { field: "hist", why: why() })?;
+        see(index, bucket / 8 + 1);
+        (next, highest) = (next + 1, Some(index));
+    }
+    Ok(highest)
+}
+
+fn number(packed: &mut &[u8]) -> Result<u64, Refused> {
+    decode_varint(packed).map_err(|_| Refused::Senseless { field: "hist", why: "it ends where a number is due".into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_was_packed_is_unpacked(buckets in prop::collection::vec((INDEX_MIN..=INDEX_MAX, 1..1_u64 << 50), 0..40)) {
+            let mut histogram = Histogram::default();
+            for (index, count) in buckets {
+                histogram.add(index, count);
+            }
+            let (lowest, packed) = pack(&histogram);
+            prop_assert_eq!(unpack(lowest, &packed), Ok(histogram));
+        }
+
+        #[test]
+        fn anything_is_a_histogram_or_refused(lowest in -200..200, packed in prop::collection::vec(any::<u8>(), 0..40)) {
+            if let Ok(histogram) = unpack(lowest, &packed) {
+                let (lowest, packed) = pack(&histogram);
+                prop_assert_eq!(unpack(lowest, &packed), Ok(histogram));
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_with_small_counts_are_a_byte_each() {
+        let mut histogram = Histogram::default();
+        (10..20).for_each(|index| histogram.add(index, 16));
+        let (lowest, packed) = pack(&histogram);
+        assert_eq!((lowest, packed.len()), (10, 10));
+    }
+
+    #[test]
+    fn a_bucket_far_off_and_one_that_is_cut_off_are_refused() {
+        assert!(unpack(i32::MAX, &[0]).is_err());
+        assert!(unpack(0, &[7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]).is_err());
+        assert!(unpack(0, &[7]).unwrap_err().to_string().contains("a number is due"));
+    }
+}
