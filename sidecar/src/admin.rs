@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access_log::Lines;
 use crate::admin::readiness::Readiness;
-use crate::ledger::books::Books;
+use crate::ledger::books::{Books, now_ms};
 use crate::link::meter::LinkMeter;
 use crate::otlp::Exported;
 use crate::worker::Workers;
@@ -135,6 +135,7 @@ async fn metrics_page(State(admin): State<Admin>, headers: HeaderMap) -> impl In
         tally: admin.workers.tally(),
         access_log: &admin.access_log,
         exported: &admin.exported,
+        now_ms: now_ms(),
     };
     let page = admin.books.read(|ledger| metrics::page(ledger, &told));
     ([(header::CONTENT_TYPE, format.content_type())], page.told(format))

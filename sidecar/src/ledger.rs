@@ -10,10 +10,13 @@ use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
 use mesh::routes::pins::Pins;
 
 use crate::ledger::history::{History, Limits, Remembered};
+use crate::ledger::windows::Windows;
 use crate::resources::{Machine, Measured};
 
 pub mod books;
+mod closing;
 pub mod history;
+pub mod windows;
 
 /// What is remembered of each endpoint for people to look at: about 40 exchanges with paths of usual length.
 const HISTORY: Limits = Limits { newest: 32, slowest: 4, failures: 16, firsts: 8, bytes: 16 * 1024 };
@@ -39,6 +42,8 @@ pub struct Ledger {
     machine: Arc<Machine>,
     resources: Option<Resources>,
     samples_per_report: usize,
+    /// The durable record, if anybody may want one.
+    windows: Option<Windows>,
 }
 
 /// What is known of one endpoint.
@@ -55,9 +60,17 @@ pub struct Row {
     /// Exchanges worth a look.
     pub history: History,
     change: GoldenMetrics,
+    open: Share,
     untold: History,
     told_in_flight: u32,
     told_seen: bool,
+}
+
+/// An endpoint's share of the open window.
+#[derive(Debug, Default)]
+struct Share {
+    golden: GoldenMetrics,
+    seen: Option<Seen>,
 }
 
 impl Ledger {
@@ -66,6 +79,7 @@ impl Ledger {
     /// An endpoint that is not in `reports` has had no exchange since, and has as many under way as before.
     pub fn absorb(&mut self, reports: Vec<EndpointReport>) {
         let known = self.rows.len();
+        let keeps_windows = self.windows.is_some();
         for report in reports {
             // It may have been counted just before the workers heard of a pin that is in force by now.
             let renamed = self.pins.rename(&report.endpoint);
@@ -75,6 +89,9 @@ impl Ledger {
                 row.in_flight = report.in_flight;
             }
             row.count(&report.golden, report.seen);
+            if keeps_windows {
+                row.open.count(&report.golden, report.seen);
+            }
             row.remember(report.recent, &self.machine, self.samples_per_report);
         }
         if self.rows.len() > known {
@@ -102,11 +119,14 @@ impl Ledger {
     /// Names endpoints by these pins from now on, and folds together what they name alike.
     pub fn pin(&mut self, pins: Pins) {
         self.pins = pins;
-        let renamed: Vec<_> = self.rows.keys().filter_map(|old| Some((old.clone(), self.pins.rename(old)?))).collect();
-        for (old, new) in renamed {
-            if let Some(old) = self.rows.remove(&old) {
-                self.rows.entry(new).or_insert_with(|| Row::new(old.is_file)).absorb(old);
+        let renamed: BTreeMap<_, _> = self.rows.keys().filter_map(|old| Some((old.clone(), self.pins.rename(old)?))).collect();
+        for (old, new) in &renamed {
+            if let Some(old) = self.rows.remove(old) {
+                self.rows.entry(new.clone()).or_insert_with(|| Row::new(old.is_file)).absorb(old);
             }
+        }
+        if let Some(windows) = &mut self.windows {
+            windows.rename(&renamed);
         }
     }
 
@@ -142,6 +162,9 @@ impl Ledger {
     }
 
     fn report(&mut self, seq: u64, at_ms: u64, coverage: Coverage) -> Report {
+        if let Some(windows) = &mut self.windows {
+            windows.reported();
+        }
         let mut room = self.samples_per_report;
         let mut endpoints = Vec::new();
         for (endpoint, row) in &mut self.rows {
@@ -176,6 +199,7 @@ impl Row {
             seen: None,
             history: History::new(HISTORY),
             change: GoldenMetrics::default(),
+            open: Share::default(),
             untold: History::new(UNTOLD),
             told_in_flight: 0,
             told_seen: false,
@@ -188,6 +212,7 @@ impl Row {
         self.in_flight += other.in_flight;
         self.total.merge(&other.total);
         self.change.merge(&other.change);
+        self.open.count(&other.open.golden, other.open.seen);
         self.seen = self.seen.into_iter().chain(other.seen).reduce(Seen::and);
         self.told_seen = false;
         self.history.keep(other.history.iter().cloned().collect());
@@ -211,6 +236,13 @@ impl Row {
             self.untold.keep(recent.clone());
         }
         self.history.keep(recent);
+    }
+}
+
+impl Share {
+    fn count(&mut self, golden: &GoldenMetrics, seen: Option<Seen>) {
+        self.golden.merge(golden);
+        self.seen = self.seen.into_iter().chain(seen).reduce(Seen::and);
     }
 }
 

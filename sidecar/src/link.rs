@@ -10,19 +10,23 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::ledger::Ledger;
 use crate::ledger::books::Books;
+use crate::link::departure::Departure;
 use crate::link::dial::{ControlPlane, Transport};
 use crate::link::meter::LinkMeter;
 use crate::link::session::{Ended, Session};
 use crate::recorder::outlet::Outlet;
 use crate::worker::Workers;
 
+mod departure;
 pub mod dial;
 pub mod meter;
 mod pages;
 mod session;
 mod taps;
 mod verdict;
+mod windows;
 
 /// The first wait before dialling again; jitter at most doubles it.
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
@@ -57,21 +61,29 @@ pub struct Link {
 }
 
 impl Link {
-    /// Holds the stream until drained, and then says the last numbers and goodbye if there is a stream to say them on.
+    /// Holds the stream until drained, and then says the last numbers and goodbye.
     ///
     /// Rules stay in force while there is no stream; each lapses by its own time.
     pub async fn run(mut self, drain: CancellationToken) {
+        self.books.read(Ledger::keep_windows);
+        let departure = Departure::when(drain);
+        self.hold_on(&departure).await;
+        self.settle(&departure).await;
+    }
+
+    /// Dials again whenever the stream is lost, until drained.
+    async fn hold_on(&mut self, departure: &Departure) {
         let mut backoff = fresh_backoff();
         let mut is_lost = false;
         loop {
-            let Some(attached) = drain.run_until_cancelled(self.attach()).await else { return };
+            let Some(attached) = departure.or(self.attach()).await else { return };
             let why = match attached {
                 Err(why) => format!("{why:#}"),
                 Ok(session) => {
                     tracing::info!("connected to the control plane at {}", self.control_plane.uri);
                     is_lost = false;
                     let since = Instant::now();
-                    let Ended::Lost(why) = self.hold(session, &drain).await else { return };
+                    let Ended::Lost(why) = self.hold(session, departure).await else { return };
                     if since.elapsed() >= GOOD_STREAM_MIN {
                         backoff = fresh_backoff();
                     }
@@ -85,9 +97,26 @@ impl Link {
                 tracing::warn!("no control plane: {why}; dialling again in {wait:.1?} and on, with the rules as they are");
             }
             is_lost = true;
-            if drain.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            if departure.or(tokio::time::sleep(wait)).await.is_none() {
                 return;
             }
+        }
+    }
+
+    /// Dials once more if what was counted is not known to be on disk: a control plane that is being restarted may be back
+    /// in time.
+    async fn settle(&mut self, departure: &Departure) {
+        let by = departure.by();
+        while self.books.read(|ledger| ledger.owes_windows()) && Instant::now() < by {
+            match tokio::time::timeout_at(by, self.attach()).await {
+                Ok(Ok(session)) => drop(self.hold(session, departure).await),
+                Ok(Err(why)) => tracing::debug!("no control plane to take the last windows: {why:#}"),
+                Err(_) => break,
+            }
+            tokio::time::sleep(BACKOFF_MIN).await;
+        }
+        if self.books.read(|ledger| ledger.owes_windows()) {
+            tracing::warn!("leaving with numbers of which no control plane has said that they are on disk");
         }
     }
 
@@ -96,12 +125,12 @@ impl Link {
         self.greeting.session += 1;
         self.meter.dialled();
         let attached = dial::attach(&self.control_plane, &self.transport, self.greeting.clone()).await?;
-        Ok(Session::new(attached))
+        Ok(Session::begin(attached, self))
     }
 
-    async fn hold(&mut self, session: Session, drain: &CancellationToken) -> Ended {
+    async fn hold(&mut self, session: Session, departure: &Departure) -> Ended {
         self.meter.is_up(true);
-        let ended = session.run(self, drain).await;
+        let ended = session.run(self, departure).await;
         self.meter.is_up(false);
         ended
     }

@@ -24,10 +24,12 @@ pub struct Told<'a> {
     pub access_log: &'a Lines,
     /// What was exported to a collector.
     pub exported: &'a Exported,
+    /// The wall clock, milliseconds since the Unix epoch.
+    pub now_ms: u64,
 }
 
 /// Everything.
-pub fn page(ledger: &Ledger, told: &Told<'_>) -> Page {
+pub fn page(ledger: &mut Ledger, told: &Told<'_>) -> Page {
     let mut page = Page::default();
     let mut endpoints = Endpoints::new(Statuses::Codes);
     let mut overflow = 0;
@@ -42,6 +44,7 @@ pub fn page(ledger: &Ledger, told: &Told<'_>) -> Page {
     container(&mut page, ledger);
     discarded(&mut page, told);
     link(&mut page, told);
+    windows(&mut page, ledger, told.now_ms);
     page
 }
 
@@ -83,6 +86,20 @@ fn link(page: &mut Page, told: &Told<'_>) {
     let whose = [("version", version), ("namespace", namespace), ("service", service), ("pod", pod)];
     let labels = whose.map(|(name, value)| (name, value.clone())).to_vec();
     page.family(Kind::Gauge, "sitio_build_info", "Which sidecar this is.").add(labels, Value::Whole(1));
+}
+
+fn windows(page: &mut Page, ledger: &mut Ledger, now_ms: u64) {
+    let Some(windows) = ledger.windows() else { return };
+    let numbers = windows.numbers();
+    let oldest_s = windows.held().next().map_or(0, |oldest| now_ms.saturating_sub(oldest.from_ms()) / 1000);
+    page.gauge(
+        "sitio_windows_held",
+        "Windows of the durable record that the control plane has not acked.",
+        windows.held().len() as u64,
+    );
+    page.gauge("sitio_windows_oldest_age_seconds", "Since the oldest of them began; 0 without any.", oldest_s);
+    page.counter("sitio_windows_acked", "Windows that are on disk at the control plane.", numbers.acked);
+    page.counter("sitio_windows_merged", "Windows put together with an earlier one, because too many were held.", numbers.merged);
 }
 
 #[cfg(test)]

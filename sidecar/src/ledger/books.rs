@@ -9,6 +9,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::Ledger;
+use crate::ledger::windows::Moment;
 use crate::resources::Meter;
 use crate::worker::Workers;
 
@@ -54,6 +55,12 @@ impl Books {
     pub async fn change(&self, seq: u64) -> Report {
         self.refresh().await;
         self.read(|ledger| ledger.change(seq, now_ms()))
+    }
+
+    /// Closes the open window, with what was counted up to this moment.
+    pub async fn close_window(&self) {
+        self.refresh().await;
+        self.read(|ledger| ledger.close_window(moment()));
     }
 
     /// Has what the workers counted brought in now. Once the bookkeeper has left, everything is in.
@@ -105,6 +112,7 @@ impl Bookkeeper {
         let reports = workers.collect().await;
         let mut ledger = self.ledger();
         ledger.absorb(reports);
+        ledger.turn(moment());
         ledger.connected(workers.connections());
     }
 
@@ -113,7 +121,12 @@ impl Bookkeeper {
     }
 }
 
+/// Now, by both clocks.
+fn moment() -> Moment {
+    Moment { unix_ms: now_ms(), at: tokio::time::Instant::now().into_std() }
+}
+
 /// The wall clock, milliseconds since the Unix epoch.
-fn now_ms() -> u64 {
+pub fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }

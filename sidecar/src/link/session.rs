@@ -9,12 +9,13 @@ use proto::convert::live::Encoder;
 use proto::wire;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
+use crate::link::departure::Departure;
 use crate::link::dial::{Attached, UP_FRAMES_MAX, refused};
 use crate::link::pages::Pages;
 use crate::link::taps::Taps;
+use crate::link::windows::Windows;
 use crate::link::{Link, verdict};
 use crate::rulebook::pinned;
 
@@ -24,8 +25,8 @@ const LIVE: Duration = Duration::from_secs(1);
 /// The pace that a control plane may set, in milliseconds: neither a flood, nor so slow that a pod looks dead.
 const LIVE_MS: std::ops::RangeInclusive<u32> = 100..=60_000;
 
-/// For the last numbers and the goodbye. A drain must not hang on a control plane that has stopped reading.
-const FAREWELL_MAX: Duration = Duration::from_secs(1);
+/// For the last numbers, and again for the goodbye. A drain must not hang on a control plane that has stopped reading.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 
 /// One stream.
 pub(super) struct Session {
@@ -39,7 +40,7 @@ pub(super) struct Session {
     receipt: Option<wire::Up>,
     pages: Pages,
     taps: Taps,
-    samples_per_live: u32,
+    windows: Windows,
 }
 
 /// Why a stream ended.
@@ -51,31 +52,42 @@ pub(super) enum Ended {
 }
 
 impl Session {
-    pub(super) fn new(attached: Attached) -> Self {
+    pub(super) fn begin(attached: Attached, link: &Link) -> Self {
         let Attached { up, down, welcome } = attached;
-        let (encoder, pace) = (Encoder::default(), pace(welcome.live_ms));
-        Self {
+        link.books.read(|ledger| ledger.tell_samples(welcome.samples_per_live));
+        let mut session = Self {
             up,
             down,
-            encoder,
+            encoder: Encoder::default(),
             seq: 0,
             coverage: Coverage::Snapshot,
-            pace,
+            pace: pace(welcome.live_ms),
             receipt: None,
             pages: Pages::default(),
             taps: Taps::new(),
-            samples_per_live: welcome.samples_per_live,
+            windows: Windows::begin(&welcome, &link.books),
+        };
+        if welcome.wants_baseline {
+            session.tell_baseline(link);
         }
+        session
     }
 
-    pub(super) async fn run(mut self, link: &mut Link, drain: &CancellationToken) -> Ended {
-        link.books.read(|ledger| ledger.tell_samples(self.samples_per_live));
+    /// Says what is durable of all that was counted: the first word of a stream, for which there is always room.
+    fn tell_baseline(&mut self, link: &Link) {
+        let baseline = link.books.read(|ledger| ledger.baseline());
+        let window = self.encoder.encode_window(&baseline);
+        let _ = self.up.try_send(wire::Up { message: Some(wire::up::Message::Window(window)) });
+    }
+
+    pub(super) async fn run(mut self, link: &mut Link, departure: &Departure) -> Ended {
         loop {
+            let has_more = !self.pages.is_empty() || self.windows.are_due();
             tokio::select! {
                 heard = self.down.message() => if let Some(why) = self.heed(heard, link).await { return Ended::Lost(why) },
                 _ = self.pace.tick() => self.report(link).await,
-                () = words(&self.up, self.receipt.is_some(), &self.pages, &mut self.taps) => self.say(),
-                () = drain.cancelled() => return self.farewell(link).await,
+                () = words(&self.up, self.receipt.is_some(), has_more, &mut self.taps) => self.say(link),
+                () = departure.has_come() => return self.farewell(link, departure).await,
             }
         }
     }
@@ -97,8 +109,9 @@ impl Session {
             wire::down::Message::Drain(drain) => return Some(format!("the control plane sent us away: {}", drain.why)),
             wire::down::Message::Fetch(fetch) => self.pages.look_up(fetch, &link.books).await,
             wire::down::Message::Taps(taps) => self.taps.obey(taps, &link.outlet),
-            // Windows are not spoken of by this version, and a second welcome changes nothing.
-            wire::down::Message::Welcome(_) | wire::down::Message::Acked(_) => {}
+            wire::down::Message::Acked(ack) => self.windows.acked(ack, &link.books),
+            // A second welcome changes nothing.
+            wire::down::Message::Welcome(_) => {}
         }
         None
     }
@@ -132,9 +145,10 @@ impl Session {
         }
     }
 
-    /// Says what is most urgent besides the reports.
-    fn say(&mut self) {
-        let words = self.receipt.take().or_else(|| self.pages.next()).or_else(|| self.taps.next());
+    /// Says what is most urgent besides the reports. A window can wait: it is kept until it is acked.
+    fn say(&mut self, link: &Link) {
+        let words = self.receipt.take().or_else(|| self.pages.next());
+        let words = words.or_else(|| self.windows.next(&link.books, &mut self.encoder)).or_else(|| self.taps.next());
         if let Some(words) = words {
             let _ = self.up.try_send(words);
         }
@@ -151,34 +165,66 @@ impl Session {
         self.coverage = Coverage::Change;
         room.send(wire::Up { message: Some(wire::up::Message::Live(self.encoder.encode(&report))) });
         link.meter.reported();
+        self.windows.look(&link.books);
     }
 
     /// Says the last numbers and goodbye, and waits until the control plane has heard it and closes its side.
-    async fn farewell(mut self, link: &Link) -> Ended {
-        let words = async {
-            let bye = wire::Up { message: Some(wire::up::Message::Bye(wire::Bye { why: "drained".to_owned() })) };
+    async fn farewell(mut self, link: &Link, departure: &Departure) -> Ended {
+        let by = departure.by();
+        let last_numbers = async {
             room(&self.up).await;
+            // The report after it covers the window that is closed here.
+            link.books.close_window().await;
             self.report(link).await;
+        };
+        let is_told = tokio::time::timeout(LAST_WORDS_MAX, last_numbers).await.is_ok();
+        if is_told && let Ok(Err(why)) = tokio::time::timeout_at(by, self.see_off(link)).await {
+            return Ended::Lost(why);
+        }
+        let goodbye = async {
+            let bye = wire::Up { message: Some(wire::up::Message::Bye(wire::Bye { why: "drained".to_owned() })) };
             for last in self.receipt.take().into_iter().chain([bye]) {
                 let _ = self.up.send(last).await;
             }
             drop(self.up);
             while let Ok(Some(_)) = self.down.message().await {}
         };
-        if tokio::time::timeout(FAREWELL_MAX, words).await.is_err() {
-            tracing::debug!("the control plane did not close the stream within {FAREWELL_MAX:?} of our goodbye");
+        if tokio::time::timeout(LAST_WORDS_MAX, goodbye).await.is_err() {
+            tracing::debug!("the control plane did not close the stream within {LAST_WORDS_MAX:?} of our goodbye");
         }
         Ended::Drained
+    }
+
+    /// Sends what windows there are, and waits until they are on disk; or says why that cannot be told on this stream.
+    async fn see_off(&mut self, link: &Link) -> Result<(), String> {
+        while link.books.read(|ledger| ledger.owes_windows()) {
+            tokio::select! {
+                () = room(&self.up), if self.windows.are_due() => self.say_window(link),
+                heard = self.down.message() => match heard {
+                    Ok(Some(wire::Down { message: Some(wire::down::Message::Acked(ack)) })) => self.windows.acked(ack, &link.books),
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Err("the control plane closed the stream before it had acked all windows".to_owned()),
+                    Err(status) => return Err(format!("{:#}", refused(status))),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn say_window(&mut self, link: &Link) {
+        if let Some(window) = self.windows.next(&link.books, &mut self.encoder) {
+            let _ = self.up.try_send(window);
+        }
     }
 }
 
 /// Waits until there is something to say besides the reports, and room for it. A receipt takes any room there is;
-/// what is only for people to look at leaves room for a report, so that no tap can hold up the numbers.
-async fn words(up: &mpsc::Sender<wire::Up>, has_receipt: bool, pages: &Pages, taps: &mut Taps) {
+/// what can wait, and what is only for people to look at, leaves room for a report, so that nothing can hold up the numbers.
+async fn words(up: &mpsc::Sender<wire::Up>, has_receipt: bool, has_more: bool, taps: &mut Taps) {
     if has_receipt {
         return room(up).await;
     }
-    if pages.is_empty() {
+    if !has_more {
         taps.see().await;
     }
     if up.reserve_many(UP_FRAMES_MAX).await.is_err() {

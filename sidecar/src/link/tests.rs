@@ -13,6 +13,7 @@ use crate::link::tests::control_plane::{Mesh, off};
 use crate::sidecar::tests::world::{World, within};
 
 pub(crate) mod control_plane;
+mod windows;
 
 /// Hits by route, as a control plane adds them up.
 #[derive(Default)]

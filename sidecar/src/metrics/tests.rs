@@ -1,17 +1,20 @@
 //! Proofs that the page tells what was counted, whatever strangers have asked for.
 
+use std::time::Instant;
+
 use exposition::format::Format;
 
 use crate::access_log::Lines;
 use crate::identity::{Identity, Named};
 use crate::ledger::Ledger;
 use crate::ledger::tests::counted;
+use crate::ledger::windows::Moment;
 use crate::link::meter::LinkNumbers;
 use crate::metrics::{Told, page};
 use crate::otlp::Exported;
 use crate::worker::tally::Tally;
 
-fn text_of(ledger: &Ledger) -> String {
+fn text_of(ledger: &mut Ledger) -> String {
     let workload = Identity::new(Named { pod: Some("web-0".into()), ..Named::default() }).workload;
     let link = LinkNumbers { is_up: true, rules: 2, ..LinkNumbers::default() };
     let told = Told {
@@ -20,6 +23,7 @@ fn text_of(ledger: &Ledger) -> String {
         tally: &Tally::default(),
         access_log: &Lines::default(),
         exported: &Exported::default(),
+        now_ms: 1_700_000_042_000,
     };
     String::from_utf8(page(ledger, &told).told(Format::Text)).unwrap()
 }
@@ -28,7 +32,7 @@ fn text_of(ledger: &Ledger) -> String {
 fn what_was_counted_is_told() {
     let mut ledger = Ledger::default();
     ledger.absorb(vec![counted("/a/{id}", 1, &[0, 250_000, 250_001, 1_000_000, 100_000_000])]);
-    let text = text_of(&ledger);
+    let text = text_of(&mut ledger);
     let of_a = "http_request_method=\"GET\",http_route=\"/a/{id}\"";
     for (line, value) in [
         (format!("http_server_request_duration_seconds_bucket{{le=\"0.25\",{of_a}}}"), "2"),
@@ -47,10 +51,23 @@ fn what_was_counted_is_told() {
 }
 
 #[test]
+fn windows_that_wait_are_told_with_their_age() {
+    let mut ledger = Ledger::default();
+    assert!(!text_of(&mut ledger).contains("sitio_windows"), "without a link none are kept");
+    ledger.keep_windows();
+    ledger.absorb(vec![counted("/a", 0, &[1])]);
+    ledger.close_window(Moment { unix_ms: 1_700_000_010_000, at: Instant::now() });
+    let text = text_of(&mut ledger);
+    for line in ["sitio_windows_held 1", "sitio_windows_oldest_age_seconds 32", "sitio_windows_acked_total 0"] {
+        assert!(text.lines().any(|told| told == line), "{line} is missing in {text}");
+    }
+}
+
+#[test]
 fn a_route_cannot_end_its_label() {
     let mut ledger = Ledger::default();
     ledger.absorb(vec![counted("/\"} 1\\", 0, &[1])]);
-    let text = text_of(&ledger);
+    let text = text_of(&mut ledger);
     assert!(text.contains(r#"http_route="/\"} 1\\""#), "{text}");
 }
 
@@ -58,7 +75,7 @@ fn a_route_cannot_end_its_label() {
 fn every_family_is_announced_once() {
     let mut ledger = Ledger::default();
     ledger.absorb(vec![counted("/a", 0, &[1]), counted("/b", 0, &[1])]);
-    let text = text_of(&ledger);
+    let text = text_of(&mut ledger);
     let mut families: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
     let announced = families.len();
     families.sort_unstable();

@@ -36,7 +36,7 @@ pub(crate) struct Stream {
     pub(crate) authorization: Option<String>,
     up: Streaming<wire::Up>,
     down: mpsc::Sender<Result<wire::Down, Status>>,
-    decoder: Decoder,
+    pub(crate) decoder: Decoder,
 }
 
 struct Door(mpsc::Sender<Stream>);

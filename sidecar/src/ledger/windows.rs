@@ -1,0 +1,212 @@
+//! Keeps the windows of a pod, in the order of their slots, until the control plane says that they are on disk.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
+use mesh::window::{SLOT_MAX, Window, WindowRow, slot_of};
+
+/// Windows held at a time: half an hour of them, in which a control plane comes back or people have noticed.
+/// What is older is told less finely, and none of it is lost.
+pub const WINDOWS_MAX: usize = 180;
+
+/// Rows of all windows held: 45 busy endpoints for half an hour, in about 8 MB. Over it, windows are put together sooner.
+/// Those that a control plane may have on disk cannot be; they are [`IN_FLIGHT_MAX`] at most.
+pub const ROWS_MAX: usize = 8192;
+
+/// Windows that may be sent on a stream and not acked, whatever the control plane can take. So there is always
+/// something left that can be put together.
+pub const IN_FLIGHT_MAX: usize = 16;
+
+/// The longest that a window stays open by the clock that nobody sets. A second more than a slot has, so that
+/// a clock that goes right is the one that closes it.
+const OPEN_MAX: Duration = Duration::from_secs(11);
+
+/// One moment by both clocks of a machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// By the one that people set, milliseconds since the Unix epoch.
+    pub unix_ms: u64,
+    /// By the one that nobody sets.
+    pub at: Instant,
+}
+
+/// The windows of one process that are not known to be durable.
+#[derive(Debug, Default)]
+pub struct Windows {
+    held: VecDeque<Held>,
+    open: Option<Open>,
+    /// Rows of all windows held.
+    rows: usize,
+    /// The last slot of the last window that was closed.
+    last: u64,
+    /// The last slot that was handed to any stream. A window up to there may be on disk although no ack has come, so it
+    /// stays as it is.
+    handed: u64,
+    /// The last slot that the reports of this stream cover.
+    told: u64,
+    /// Windows that may be sent on this stream and not acked; 0 if the control plane keeps none.
+    in_flight_max: usize,
+    numbers: WindowNumbers,
+}
+
+/// What has become of windows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WindowNumbers {
+    /// The last slot that is known to be on disk; 0 if none is.
+    pub mark: u64,
+    /// Windows that are on disk.
+    pub acked: u64,
+    /// Windows that were put together with the one before them.
+    pub merged: u64,
+}
+
+/// The window that is being filled.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    slot: u64,
+    since: Instant,
+}
+
+/// A closed window.
+#[derive(Debug)]
+struct Held {
+    window: Window,
+    /// Endpoints of it that the ledger calls otherwise since it was handed over.
+    renamed: BTreeMap<Endpoint, Endpoint>,
+}
+
+impl Windows {
+    /// The slot of the open window, if its time is over. The clock that people set only ever closes it by going forward.
+    pub fn over(&mut self, now: Moment) -> Option<u64> {
+        let slot = slot_of(now.unix_ms).min(SLOT_MAX);
+        let open = *self.open.get_or_insert(Open { slot: slot.max(self.last + 1), since: now.at });
+        let is_over = slot > open.slot || now.at.saturating_duration_since(open.since) >= OPEN_MAX;
+        is_over.then_some(open.slot)
+    }
+
+    /// Closes the open window, which has counted this, and opens the next one. One that is empty is not kept.
+    pub fn close(&mut self, rows: Vec<WindowRow>, now: Moment) {
+        let slot = slot_of(now.unix_ms).min(SLOT_MAX);
+        let id = self.open.map_or(slot.max(self.last + 1), |open| open.slot);
+        if !rows.is_empty() {
+            self.last = id;
+            self.rows += rows.len();
+            self.held.push_back(Held { window: Window::of_slot(id, rows), renamed: BTreeMap::new() });
+        }
+        self.open = Some(Open { slot: slot.max(self.last + 1), since: now.at });
+        while (self.held.len() > WINDOWS_MAX || self.rows > ROWS_MAX) && self.put_two_together() {}
+    }
+
+    /// Puts the two neighbours together that span the least, the oldest of those: so all of the past is told equally finely.
+    fn put_two_together(&mut self) -> bool {
+        let from = self.held.partition_point(|held| held.window.last_slot() <= self.handed);
+        let spanned = |at: &usize| self.held[at + 1].window.last_slot().saturating_sub(self.held[*at].window.id);
+        let Some(at) = (from..self.held.len().saturating_sub(1)).min_by_key(spanned) else { return false };
+        let Some(next) = self.held.remove(at + 1) else { return false };
+        self.held[at].window.append(next.window);
+        self.numbers.merged += 1;
+        self.count_rows();
+        true
+    }
+
+    /// A new stream has begun, to a control plane that has everything up to this mark on disk, and takes so many windows
+    /// before it acks any.
+    pub fn begin_stream(&mut self, mark: u64, in_flight_max: usize) {
+        self.told = 0;
+        self.in_flight_max = in_flight_max.min(IN_FLIGHT_MAX);
+        self.ack(mark);
+    }
+
+    /// Whether the control plane that was heard of last keeps windows.
+    pub fn are_wanted(&self) -> bool {
+        self.in_flight_max > 0
+    }
+
+    /// A report of this stream covers everything up to now.
+    pub fn reported(&mut self) {
+        self.told = self.last;
+    }
+
+    /// Drops what is on disk. A control plane that speaks of what it was never sent is not believed.
+    pub fn ack(&mut self, mark: u64) {
+        let mark = mark.min(self.handed);
+        let durable = self.held.partition_point(|held| held.window.last_slot() <= mark);
+        for held in self.held.drain(..durable) {
+            self.numbers.mark = held.window.last_slot();
+            self.numbers.acked += 1;
+        }
+        self.count_rows();
+    }
+
+    /// The oldest window after the slot `sent`, the last that was sent on this stream, if it may be sent now.
+    pub fn due(&self, sent: u64) -> Option<&Window> {
+        let in_flight = self.held.partition_point(|held| held.window.last_slot() <= sent);
+        let next = &self.held.get(in_flight)?.window;
+        (in_flight < self.in_flight_max && next.last_slot() <= self.told).then_some(next)
+    }
+
+    /// The same, about to be sent: from now on it never changes.
+    pub fn hand_over(&mut self, sent: u64) -> Option<Window> {
+        let window = self.due(sent)?.clone();
+        self.handed = self.handed.max(window.last_slot());
+        Some(window)
+    }
+
+    /// Endpoints are called otherwise from now on. What was handed over keeps the names that it was sent with.
+    pub fn rename(&mut self, renamed: &BTreeMap<Endpoint, Endpoint>) {
+        for held in &mut self.held {
+            if held.window.last_slot() > self.handed {
+                held.window.rename(|old| renamed.get(old).cloned());
+            } else {
+                held.rename(renamed);
+            }
+        }
+        self.count_rows();
+    }
+
+    /// The sum of everything held, by the names that the ledger has for it now.
+    pub fn sums(&self) -> BTreeMap<Endpoint, GoldenMetrics> {
+        let mut sums = BTreeMap::<Endpoint, GoldenMetrics>::new();
+        for held in &self.held {
+            for row in &held.window.rows {
+                sums.entry(held.name(&row.endpoint).clone()).or_default().merge(&row.golden);
+            }
+        }
+        sums
+    }
+
+    /// The windows held, oldest first.
+    pub fn held(&self) -> impl ExactSizeIterator<Item = &Window> {
+        self.held.iter().map(|held| &held.window)
+    }
+
+    /// What has become of windows so far.
+    pub fn numbers(&self) -> WindowNumbers {
+        self.numbers
+    }
+
+    fn count_rows(&mut self) {
+        self.rows = self.held().map(|window| window.rows.len()).sum();
+    }
+}
+
+impl Held {
+    /// What the ledger calls an endpoint of this window now.
+    fn name<'a>(&'a self, endpoint: &'a Endpoint) -> &'a Endpoint {
+        self.renamed.get(endpoint).unwrap_or(endpoint)
+    }
+
+    fn rename(&mut self, renamed: &BTreeMap<Endpoint, Endpoint>) {
+        for at in 0..self.window.rows.len() {
+            let endpoint = &self.window.rows[at].endpoint;
+            if let Some(new) = renamed.get(self.name(endpoint)) {
+                self.renamed.insert(endpoint.clone(), new.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
