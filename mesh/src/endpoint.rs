@@ -1,7 +1,10 @@
 //! A method and the route that matched: the unit that Sitio measures and switches.
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock};
+
+use foldhash::quality::RandomState;
 
 /// Bytes of a method. The longest registered one, UPDATEREDIRECTREF, has 17 (IANA HTTP Method Registry).
 pub const METHOD_BYTES_MAX: usize = 24;
@@ -19,10 +22,27 @@ pub const OTHER: &str = "(other)";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint(Arc<Name>);
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
     method: Box<str>,
     route: Box<str>,
+    /// Worked out once: a control plane looks an endpoint up with every row of every frame.
+    hash: u64,
+}
+
+/// Drawn anew in each process, so that nobody can choose routes that fall into one place.
+static HASHING: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+impl Name {
+    fn new(method: &str, route: &str) -> Self {
+        Self { method: method.into(), route: route.into(), hash: HASHING.hash_one((method, route)) }
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
 }
 
 /// Why a method and a route cannot name an endpoint.
@@ -47,12 +67,12 @@ impl Endpoint {
         if !spelled || route.len() > ROUTE_BYTES_MAX || route.chars().any(char::is_control) {
             return Err(BadEndpoint::Route);
         }
-        Ok(Self(Arc::new(Name { method: method.into(), route: route.into() })))
+        Ok(Self(Arc::new(Name::new(method, route))))
     }
 
     /// The one endpoint that everything over the limit shares.
     pub fn other() -> Self {
-        Self(Arc::new(Name { method: OTHER.into(), route: OTHER.into() }))
+        Self(Arc::new(Name::new(OTHER, OTHER)))
     }
 
     /// The method as it was sent; methods are case-sensitive (RFC 9110, section 9.1).
