@@ -10,6 +10,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+/// A frame is some hundred small pieces that are asked for and given back at once, on every thread.
+/// With it a frame costs a quarter less than with the C library's allocator (`make bench-mesh`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Settings that make no sense.
 const MISCONFIGURED: u8 = 2;
 

@@ -1,0 +1,7 @@
+//! The tunnel through its own door: scripted services behind it, raw bytes in front of it.
+#![expect(clippy::unwrap_used, reason = "a test may end by it")]
+
+mod answers;
+mod leaving;
+mod passing;
+mod world;

@@ -1,0 +1,111 @@
+//! What passes: requests and answers, pipelines, cuts at every byte, and what the service is told.
+
+use std::io::{Read, Write};
+
+use sidecar::forwarding::Forwarding;
+use sidecar::worker::options::TunnelOptions;
+
+use crate::world::{ask, counted, read_head, send, service, sidecar, sidecar_with};
+
+#[tokio::test]
+async fn a_request_and_its_answer_pass_without_what_concerns_one_connection() {
+    let (target, service) = service(1, |stream| {
+        let head = read_head(stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: x\r\nConnection: X-Own, close\r\nX-Own: 1\r\nDate: then\r\n\r\nhi").unwrap();
+        head
+    });
+    let (workers, address) = sidecar(target).await;
+
+    let answer = ask(
+        address,
+        "GET /users/7?x=1 HTTP/1.1\r\nHost: a\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nX-End: 2\r\nTE: gzip\r\n\r\n",
+    )
+    .await;
+
+    assert_eq!(answer, "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
+    let heads = service.join().unwrap();
+    assert_eq!(String::from_utf8_lossy(&heads[0]), "GET /users/7?x=1 HTTP/1.1\r\nHost: a\r\nX-End: 2\r\n\r\n");
+    let told = counted(&workers, |all| !all.is_empty()).await;
+    assert_eq!((told[0].endpoint.to_string().as_str(), told[0].golden.hits, told[0].golden.bytes_out), ("GET /users/{id}", 1, 2));
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order_over_one_connection_to_the_service() {
+    let (target, service) = service(1, |stream| {
+        let mut seen = Vec::new();
+        for n in 0..3 {
+            seen.extend(read_head(stream));
+            write!(stream, "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 1\r\n\r\n{n}").unwrap();
+        }
+        seen
+    });
+    let (_workers, address) = sidecar(target).await;
+
+    let answer = ask(address, &"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3)).await;
+
+    let one = |n| format!("HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 1\r\n\r\n{n}");
+    assert_eq!(answer, one(0) + &one(1) + &one(2));
+    assert_eq!(service.join().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_conversation_is_the_same_wherever_it_is_cut() {
+    let conversation = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nX-T: 1\r\n\r\nPUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nwxyzGET /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let cuts: Vec<usize> = (1..conversation.len()).step_by(3).collect();
+    let (target, service) = service(cuts.len(), |stream| {
+        let mut seen = Vec::new();
+        let bodies: [usize; 3] = ["3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n".len(), 4, 0];
+        for bytes in bodies {
+            seen.extend(read_head(stream));
+            let mut body = vec![0; bytes];
+            stream.read_exact(&mut body).unwrap();
+            seen.extend(body);
+            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n").unwrap();
+        }
+        let _ = stream.shutdown(std::net::Shutdown::Both);
+        seen
+    });
+    let (_workers, address) = sidecar(target).await;
+
+    for cut in cuts {
+        let (first, second) = conversation.as_bytes().split_at(cut);
+        let answer = send(address, vec![first.to_vec(), second.to_vec()]).await;
+        assert_eq!(answer.matches("\r\n2\r\nok\r\n0\r\n\r\n").count(), 3, "cut at {cut}: {answer}");
+    }
+
+    let expected = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\nPUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nwxyzGET /c HTTP/1.1\r\nHost: a\r\n\r\n";
+    let cut_within_a_chunk = |seen: &str| seen.replace("1\r\na\r\n2\r\nbc", "3\r\nabc").replace("2\r\nab\r\n1\r\nc", "3\r\nabc");
+    for seen in service.join().unwrap() {
+        assert_eq!(cut_within_a_chunk(&String::from_utf8_lossy(&seen)), expected);
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_the_service_closed_costs_no_request() {
+    let (target, service) = service(2, |stream| {
+        let head = read_head(stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+        head // and the connection is closed without a word
+    });
+    let (_workers, address) = sidecar(target).await;
+    for _ in 0..2 {
+        assert!(ask(address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.ends_with("hi"));
+    }
+    assert_eq!(service.join().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_service_is_told_of_the_downstream_if_that_is_wanted() {
+    let (target, service) = service(1, |stream| {
+        let head = read_head(stream);
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        head
+    });
+    let mut forwarding = Forwarding::default();
+    assert!(Forwarding::NAMES.iter().all(|name| forwarding.choose(name)));
+    let (_workers, address) = sidecar_with(TunnelOptions { forwarding, ..TunnelOptions::new(target) }).await;
+    ask(address, "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\ntraceparent: 00-1-2-01\r\n\r\n").await;
+    let head = String::from_utf8_lossy(&service.join().unwrap()[0]).into_owned();
+    assert!(head.contains("X-Forwarded-For: 192.0.2.1\r\ntraceparent: 00-1-2-01\r\nX-Forwarded-For: 127.0.0.1\r\n"), "{head}");
+    assert!(head.contains("Forwarded: for=127.0.0.1;proto=http\r\n") && head.contains("Via: 1.1 sitio\r\n"), "{head}");
+}
