@@ -9,7 +9,17 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches, Parser};
 
 use crate::control_plane::STREAMS_PER_ADDRESS_MAX;
+use crate::store::rollup::Keep;
 use crate::token::Token;
+
+/// The shortest time that anything is kept for: what the charts in memory need after a restart.
+const KEEP_MIN: Duration = Duration::from_secs(3600);
+
+/// The longest: ten years.
+const KEEP_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
+/// The smallest record that is worth keeping.
+const STORE_BYTES_MIN: u64 = 16 << 20;
 
 /// Adds up what the sidecars of a mesh saw, shows it on a dashboard, and sends rules back.
 #[derive(Debug, Parser)]
@@ -21,7 +31,7 @@ pub struct Config {
     /// Where sidecars attach.
     #[arg(long, env = "SITIO_GRPC_ADDR", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8091")]
     pub grpc_addr: SocketAddr,
-    /// The folder for rules and audit entries.
+    /// The folder for rules, audit entries and what was counted.
     #[arg(long, env = "SITIO_DATA_DIR", value_name = "FOLDER", default_value = "./sitio-data")]
     pub data_dir: PathBuf,
     /// What sidecars and people authenticate with; needed on anything but loopback [default: none].
@@ -33,9 +43,58 @@ pub struct Config {
     /// How long a pod that is gone is remembered, such as 30m or 1h.
     #[arg(long, env = "SITIO_FORGET_PODS_AFTER", value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
     pub forget_pods_after: Duration,
+    /// How long what was counted is kept in steps of ten seconds, such as 6h.
+    #[arg(long, env = "SITIO_KEEP_10S", value_name = "TIME", default_value = "6h", value_parser = humantime::parse_duration)]
+    keep_10s: Duration,
+    /// How long it is kept in steps of a minute, such as 7d.
+    #[arg(long, env = "SITIO_KEEP_1M", value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
+    keep_1m: Duration,
+    /// How long it is kept in steps of an hour, such as 90d; endpoints not asked for as long are forgotten.
+    #[arg(long, env = "SITIO_KEEP_1H", value_name = "TIME", default_value = "90d", value_parser = humantime::parse_duration)]
+    keep_1h: Duration,
+    /// The size that the record of what was counted may grow to; over it, the oldest steps go first.
+    #[arg(long, env = "SITIO_STORE_MAX", value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    store_max: u64,
     /// Streams that one address may hold at a time: more than the sidecars of one node, or behind one proxy.
     #[arg(long, env = "SITIO_STREAMS_PER_ADDRESS_MAX", value_name = "COUNT", default_value_t = STREAMS_PER_ADDRESS_MAX, value_parser = at_least_one)]
     pub streams_per_address_max: usize,
+}
+
+impl Config {
+    /// What is kept, and for how long.
+    pub fn keep(&self) -> Keep {
+        Keep { ten_seconds: self.keep_10s, minutes: self.keep_1m, hours: self.keep_1h, bytes_max: self.store_max }
+    }
+
+    /// Each step may be asked for as long as the one below it has the say.
+    fn check_keep(&self) -> Result<(), NotConfigured> {
+        let Keep { ten_seconds, minutes, hours, .. } = self.keep();
+        if KEEP_MIN <= ten_seconds && ten_seconds <= minutes && minutes <= hours && hours <= KEEP_MAX {
+            return Ok(());
+        }
+        Err(NotConfigured::Senseless(format!(
+            "SITIO_KEEP_10S, SITIO_KEEP_1M and SITIO_KEEP_1H must not be shorter one than the other before it, and within {} to {}",
+            humantime::format_duration(KEEP_MIN),
+            humantime::format_duration(KEEP_MAX)
+        )))
+    }
+}
+
+/// A size in bytes, as in `512MiB`.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim() {
+        "MiB" => Some(20),
+        "GiB" => Some(30),
+        "TiB" => Some(40),
+        _ => None,
+    };
+    let bytes = shift.zip(number.parse::<u64>().ok()).and_then(|(shift, number)| number.checked_mul(1 << shift));
+    match bytes.filter(|bytes| *bytes >= STORE_BYTES_MIN) {
+        Some(bytes) => Ok(bytes),
+        None => Err("it must be a whole number of MiB, GiB or TiB, of at least 16MiB, such as 1GiB".to_owned()),
+    }
 }
 
 fn at_least_one(count: &str) -> Result<usize, String> {
@@ -73,6 +132,7 @@ pub fn read() -> Result<Configured, NotConfigured> {
     let described = command.clone();
     let matches = command.try_get_matches().map_err(|error| one_line(&described, &error))?;
     let config = Config::from_arg_matches(&matches).map_err(|error| one_line(&described, &error))?;
+    config.check_keep()?;
     let token = token(&config)?;
     let beyond = [config.http_addr, config.grpc_addr].into_iter().find(|address| !address.ip().is_loopback());
     match beyond.filter(|_| token.is_none()) {

@@ -1,6 +1,6 @@
 //! Joins the parts: store, fleet, timeline and rules behind the gRPC end, the API and the pages; and ends them together.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +13,11 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Access;
 use crate::clock::now_ms;
 use crate::fleet::Fleet;
-use crate::history::Histories;
 use crate::ingest::Admission;
-use crate::ingest::counts::StreamCounts;
+use crate::keeper::Scribe;
 use crate::plane::ControlPlane;
-use crate::rules::Rules;
 use crate::store::redb::RedbStore;
-use crate::timeline::Timeline;
+use crate::store::rollup::Keep;
 use crate::token::Token;
 use crate::{api, http, ingest, web};
 
@@ -43,8 +41,10 @@ const LEAVE_WITHIN: Duration = Duration::from_millis(1500);
 /// What a control plane is told.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The folder for rules and audit entries.
+    /// The folder for everything that outlives this process.
     pub data_dir: PathBuf,
+    /// What is kept there of the pods' counts, and for how long.
+    pub keep: Keep,
     /// What sidecars and people authenticate with; needed on anything but loopback.
     pub token: Option<Token>,
     /// How long a pod that is gone is remembered.
@@ -58,6 +58,7 @@ impl Options {
     pub fn in_folder(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
+            keep: Keep::DEFAULT,
             token: None,
             forget_pods_after: FORGET_PODS_AFTER,
             streams_per_address_max: STREAMS_PER_ADDRESS_MAX,
@@ -81,19 +82,9 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
     if options.token.is_none() && !(http_address.ip().is_loopback() && grpc_address.ip().is_loopback()) {
         bail!("a control plane that listens beyond loopback needs a token");
     }
-    let fleet = Arc::new(Fleet::new(options.forget_pods_after));
     // What was begun is finished even if the caller leaves first, so the drain inside is our own.
     let leaving = drain.child_token();
-    let plane = Arc::new(ControlPlane {
-        rules: open_rules(options.data_dir, Arc::clone(&fleet)).await?,
-        fleet,
-        timeline: Timeline::starting(now_ms()),
-        histories: Histories::default(),
-        taps: Arc::default(),
-        stream_counts: StreamCounts::default(),
-        stream_address: grpc_address,
-        drain: leaving.clone(),
-    });
+    let (plane, scribe) = open(&options, grpc_address, leaving.clone()).await?;
     tracing::info!("listening http={http_address} grpc={grpc_address}");
 
     let mut parts = JoinSet::new();
@@ -101,6 +92,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
     let admission = Admission { token: options.token, streams_per_address_max: options.streams_per_address_max };
     parts.spawn(ingest::run(Arc::clone(&plane), grpc, admission));
     parts.spawn(end_rules(Arc::clone(&plane)));
+    parts.spawn(write_down(Arc::clone(&plane), scribe));
     parts.spawn(forget_pods(plane));
     // All parts run until drained; one that ends before takes the others with it.
     let first = parts.join_next().await;
@@ -132,9 +124,18 @@ fn listen(listener: TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::from_std(listener).context("take a listener over")
 }
 
-async fn open_rules(data_dir: PathBuf, fleet: Arc<Fleet>) -> anyhow::Result<Rules> {
-    let opening = tokio::task::spawn_blocking(move || Rules::open(Box::new(RedbStore::open(&data_dir)?), fleet, now_ms()));
-    Ok(opening.await.context("open the store")??)
+async fn open(
+    options: &Options,
+    stream_address: SocketAddr,
+    drain: CancellationToken,
+) -> anyhow::Result<(Arc<ControlPlane>, Scribe)> {
+    let (data_dir, keep, fleet) = (options.data_dir.clone(), options.keep, Fleet::new(options.forget_pods_after));
+    let opening = tokio::task::spawn_blocking(move || {
+        let store = Arc::new(RedbStore::keeping(&data_dir, keep)?);
+        ControlPlane::open(store, fleet, stream_address, drain)
+    });
+    let (plane, scribe) = opening.await.context("open the store")??;
+    Ok((Arc::new(plane), scribe))
 }
 
 async fn serve_http(plane: Arc<ControlPlane>, listener: tokio::net::TcpListener, token: Option<Token>) -> anyhow::Result<()> {
@@ -147,6 +148,11 @@ async fn serve_http(plane: Arc<ControlPlane>, listener: tokio::net::TcpListener,
 
 async fn end_rules(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
     plane.rules.run(plane.drain.clone()).await;
+    Ok(())
+}
+
+async fn write_down(plane: Arc<ControlPlane>, scribe: Scribe) -> anyhow::Result<()> {
+    scribe.run(plane.drain.clone()).await;
     Ok(())
 }
 

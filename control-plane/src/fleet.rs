@@ -36,6 +36,7 @@ pub struct Fleet {
     forget_after: Duration,
     streams_refused: AtomicU64,
     pods_forgotten: AtomicU64,
+    hits_not_kept: AtomicU64,
 }
 
 /// Why a pod may not attach.
@@ -69,6 +70,7 @@ impl Fleet {
             forget_after,
             streams_refused: AtomicU64::new(0),
             pods_forgotten: AtomicU64::new(0),
+            hits_not_kept: AtomicU64::new(0),
         }
     }
 
@@ -80,7 +82,9 @@ impl Fleet {
             Ok(_) => self.unsorted(),
             Err(_) => drop(self.streams_refused.fetch_add(1, Ordering::Relaxed)),
         }
-        attached
+        let (attachment, lost_hits) = attached?;
+        self.hits_not_kept.fetch_add(lost_hits, Ordering::Relaxed);
+        Ok(attachment)
     }
 
     fn pod(&self, greeting: &Greeting, now_ms: u64) -> Result<Arc<Pod>, NotAttached> {
@@ -107,7 +111,11 @@ impl Fleet {
         self.pods.retain(|_, pod| {
             let seen = pod.seen(now_ms);
             let is_gone = seen.state == PodState::Gone && seen.connected_ms.is_none();
-            !is_gone || now_ms.saturating_sub(seen.heard_ms) < forget_after_ms
+            let stays = !is_gone || now_ms.saturating_sub(seen.heard_ms) < forget_after_ms;
+            if !stays {
+                self.hits_not_kept.fetch_add(pod.hold().tally.hits_not_kept(), Ordering::Relaxed);
+            }
+            stays
         });
         let forgotten = before.saturating_sub(self.pods.len()) as u64;
         self.pods_forgotten.fetch_add(forgotten, Ordering::Relaxed);
@@ -149,6 +157,11 @@ impl Fleet {
     /// Streams that were refused because a newer one is known, or because there was no room.
     pub fn streams_refused(&self) -> u64 {
         self.streams_refused.load(Ordering::Relaxed)
+    }
+
+    /// Hits that processes have reported which ended, or were forgotten, before they brought them to disk.
+    pub fn hits_not_kept(&self) -> u64 {
+        self.hits_not_kept.load(Ordering::Relaxed)
     }
 
     /// Pods that were gone for so long that they were forgotten.

@@ -26,6 +26,7 @@ pub mod counts;
 mod pages;
 mod stream;
 mod taps;
+mod windows;
 mod wishes;
 
 /// Bytes of one message. A report of 1,024 endpoints with 2,048 samples is about half of that.

@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod history;
 pub mod http;
 pub mod ingest;
+pub mod keeper;
 pub mod plane;
 pub mod rules;
 pub mod snapshot;

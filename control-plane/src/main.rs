@@ -47,6 +47,7 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
     let http = bind(config.http_addr, "SITIO_HTTP_ADDR")?;
     let grpc = bind(config.grpc_addr, "SITIO_GRPC_ADDR")?;
     let options = Options {
+        keep: config.keep(),
         data_dir: config.data_dir,
         token,
         forget_pods_after: config.forget_pods_after,

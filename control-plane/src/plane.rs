@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::now_ms;
 use crate::fleet::Fleet;
 use crate::history::Histories;
 use crate::ingest::counts::StreamCounts;
+use crate::keeper::{Keeper, Scribe};
 use crate::rules::Rules;
 use crate::snapshot::{PodRow, Snapshot, Window, take};
+use crate::store::redb::RedbStore;
+use crate::store::{Store, StoreError};
 use crate::tap::Taps;
 use crate::timeline::Timeline;
 
@@ -22,6 +26,8 @@ pub struct ControlPlane {
     pub timeline: Timeline,
     /// What they should obey, and what was commanded.
     pub rules: Rules,
+    /// Who writes down what they counted.
+    pub keeper: Arc<Keeper>,
     /// The way to what the pods remember.
     pub histories: Histories,
     /// What people watch as it happens.
@@ -35,6 +41,31 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
+    /// Goes on where this store ends, with somebody who writes into it what is new. It reads from disk, so it may block.
+    pub fn open(
+        store: Arc<RedbStore>,
+        fleet: Fleet,
+        stream_address: SocketAddr,
+        drain: CancellationToken,
+    ) -> Result<(Self, Scribe), StoreError> {
+        let (fleet, now_ms) = (Arc::new(fleet), now_ms());
+        let rules = Rules::open(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&fleet), now_ms)?;
+        let timeline = Timeline::restored(store.as_ref(), &rules.state(), now_ms)?;
+        let (keeper, scribe) = Keeper::open(store);
+        let plane = Self {
+            fleet,
+            timeline,
+            rules,
+            keeper,
+            histories: Histories::default(),
+            taps: Arc::default(),
+            stream_counts: StreamCounts::default(),
+            stream_address,
+            drain,
+        };
+        Ok((plane, scribe))
+    }
+
     /// Everything that a page shows, taken at this instant.
     pub fn snapshot(&self, window: Window, now_ms: u64) -> Snapshot {
         Snapshot::take(self, window, now_ms)

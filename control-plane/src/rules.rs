@@ -33,7 +33,7 @@ pub struct Rules(Arc<Inside>);
 
 #[derive(Debug)]
 struct Inside {
-    store: Box<dyn Store>,
+    store: Arc<dyn Store>,
     fleet: Arc<Fleet>,
     /// Held from the decision to the publication, always by a thread that may block, so that revisions follow each other.
     writing: Mutex<()>,
@@ -42,7 +42,7 @@ struct Inside {
 
 impl Rules {
     /// The rules that a store holds. It reads from disk, so it may block.
-    pub fn open(store: Box<dyn Store>, fleet: Arc<Fleet>, now_ms: u64) -> Result<Self, StoreError> {
+    pub fn open(store: Arc<dyn Store>, fleet: Arc<Fleet>, now_ms: u64) -> Result<Self, StoreError> {
         let state = RulesState::load(store.load()?, now_ms);
         let published = watch::Sender::new(Arc::new(state));
         let rules = Self(Arc::new(Inside { store, fleet, writing: Mutex::new(()), published }));

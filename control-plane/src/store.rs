@@ -6,7 +6,10 @@ use mesh::rule::Rule;
 
 use crate::audit;
 
+pub mod chronicle;
+pub mod compact;
 pub mod redb;
+pub mod rollup;
 
 /// Where rules and audit entries are kept. Its calls may block, so they are made where blocking is allowed.
 ///
@@ -99,12 +102,12 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
-    /// Somebody else has changed the rules in between.
-    #[error("the rules are at revision {actual}, not {expected}: somebody else has changed them")]
+    /// Somebody else has changed the rules, or the record, in between.
+    #[error("the store is at {actual}, not at {expected}: somebody else has changed it")]
     Stale {
-        /// The revision that was decided on.
+        /// The revision, or the mark, that was decided on.
         expected: u64,
-        /// The revision that the store is at.
+        /// What the store is at.
         actual: u64,
     },
     /// A change could not be written.

@@ -11,6 +11,7 @@ use crate::timeline::series::Series;
 
 pub mod history;
 pub mod pinned;
+pub mod restored;
 pub mod ring;
 pub mod series;
 pub mod share;

@@ -13,6 +13,7 @@ use mesh::endpoint::{Endpoint, OTHER};
 use mesh::golden::GoldenMetrics;
 
 use crate::clock::now_ms;
+use crate::keeper::Standing;
 use crate::plane::ControlPlane;
 use crate::snapshot::PodState;
 
@@ -40,8 +41,30 @@ fn page(plane: &ControlPlane, now_ms: u64) -> Page {
     page.counter("sitio_audit_entries", "Audit entries ever written.", rules.audit_entries);
     page.gauge("sitio_taps_open", "Taps that are open.", plane.taps.count() as u64);
     page.counter("sitio_frames", "Frames taken in from sidecars.", counts.frames.so_far());
+    kept(&mut page, plane);
     discarded(&mut page, plane);
     page
+}
+
+/// What is on disk of what was counted, and what is not.
+fn kept(page: &mut Page, plane: &ControlPlane) {
+    let (counts, is_durable) = (&plane.keeper.counts, plane.keeper.standing() == Standing::Durable);
+    page.gauge(
+        "sitio_store_durable",
+        "1 if what was counted is on disk a moment later, 0 if it is kept in memory.",
+        u64::from(is_durable),
+    );
+    page.counter(
+        "sitio_store_write_failures",
+        "Times that what was counted could not be written down, and was tried again.",
+        counts.failures.so_far(),
+    );
+    page.counter("sitio_windows_kept", "Windows of sidecars that were written down.", counts.kept.so_far());
+    page.counter(
+        "sitio_hits_not_durable",
+        "Hits that were reported, and whose sidecar ended before it could hand them over for good.",
+        plane.fleet.hits_not_kept(),
+    );
 }
 
 /// Every endpoint, added up over its pods, by the convention's names; says how many it told as one.
@@ -93,12 +116,14 @@ fn pods(page: &mut Page, plane: &ControlPlane, now_ms: u64) {
 }
 
 fn discarded(page: &mut Page, plane: &ControlPlane) {
-    let counts = &plane.stream_counts;
+    let (counts, counts_of_windows) = (&plane.stream_counts, &plane.keeper.counts);
     let family = page.family(Kind::Counter, "sitio_discarded", "What was turned away or not kept, by kind.");
     for (what, count) in [
         ("frame_refused", counts.frames_refused.so_far()),
         ("frame_unread", counts.frames_unread.so_far()),
         ("report_repeated", counts.reports_repeated.so_far()),
+        ("window_repeated", counts_of_windows.repeated.so_far()),
+        ("window_without_room", counts_of_windows.no_room.so_far()),
         ("stream_without_token", counts.strangers.so_far()),
         ("stream_over_limit", counts.crowded_out.so_far()),
         ("stream_over_address_limit", counts.address_crowded.so_far()),

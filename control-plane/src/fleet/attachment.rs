@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mesh::report::Report;
 use mesh::rule::Receipt;
+use mesh::window::Window;
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,10 @@ use crate::fleet::NotAttached;
 use crate::fleet::pod::{Inside, Link, Pod};
 use crate::fleet::receipts::{Heard, NeverSent};
 use crate::fleet::tally::{Absorbed, Arrival, Tally, Uncountable};
+use crate::keeper::account::Account;
+use crate::keeper::submission::Counted;
 use crate::rules::state::ServiceRules;
+use crate::store::chronicle::Process;
 use crate::timeline::Timeline;
 
 /// A pod's stream. Dropping it ends the pod's connection, but not what is known of the pod.
@@ -27,17 +31,20 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    pub(crate) fn begin(pod: Arc<Pod>, greeting: Greeting, now_ms: u64) -> Result<Self, NotAttached> {
+    /// Begins it; says too how many hits the process before it has reported and never brought to disk.
+    pub(crate) fn begin(pod: Arc<Pod>, greeting: Greeting, now_ms: u64) -> Result<(Self, u64), NotAttached> {
         let mut inside = pod.hold();
         if greeting.epoch < inside.epoch {
             return Err(NotAttached::OldEpoch(greeting.workload.pod));
         }
+        let mut lost_hits = 0;
         if greeting.epoch == inside.epoch {
             if let Some(known) = inside.session.filter(|known| greeting.session <= *known) {
                 return Err(NotAttached::OldSession { pod: greeting.workload.pod, session: greeting.session, known });
             }
         } else {
             // The sidecar's process is a new one: it counts from zero and knows no rules. The timeline keeps what was counted.
+            lost_hits = inside.tally.hits_not_kept();
             inside.tally = Tally::default();
             inside.receipts = Arc::default();
         }
@@ -56,7 +63,38 @@ impl Attachment {
         Arc::make_mut(&mut inside.receipts).begin_stream();
         drop(inside);
         let (epoch, session) = (greeting.epoch, greeting.session);
-        Ok(Self { pod, workload, epoch, session, connected_ms: now_ms, fence })
+        Ok((Self { pod, workload, epoch, session, connected_ms: now_ms, fence }, lost_hits))
+    }
+
+    /// The process that speaks.
+    pub fn process(&self) -> Process {
+        Process { pod_uid: self.workload.pod_uid.clone(), epoch: self.epoch }
+    }
+
+    /// Whether this process was heard before, on this stream or another.
+    pub fn is_known(&self) -> bool {
+        self.pod.hold().tally.is_known()
+    }
+
+    /// Takes what is on disk of this process for counted; `None` if a newer stream speaks for the pod.
+    pub fn resume(&self, baseline: Window, timeline: &Timeline) -> Option<()> {
+        let mut inside = self.pod.hold();
+        self.speaks_for(&inside).then(|| inside.tally.resume(baseline, &self.workload, timeline))
+    }
+
+    /// Whether the present stream's snapshot has come.
+    pub fn has_snapshot(&self) -> bool {
+        self.pod.hold().tally.has_snapshot()
+    }
+
+    /// The series in which a window's rows are counted, and what is on disk of this process; `None` if a newer stream
+    /// speaks for the pod.
+    pub fn assign(&self, window: Window, timeline: &Timeline) -> Option<(Vec<Counted>, Arc<Account>)> {
+        let mut inside = self.pod.hold();
+        if !self.speaks_for(&inside) {
+            return None;
+        }
+        Some((inside.tally.assign(window, &self.workload, timeline), Arc::clone(inside.tally.account())))
     }
 
     /// Who is attached.

@@ -8,9 +8,12 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report, Seen};
 use mesh::routes::pins::Pins;
+use mesh::window::{Window, WindowRow};
 use mesh::workload::Workload;
 
 use crate::fleet::folds::Folds;
+use crate::keeper::account::Account;
+use crate::keeper::submission;
 use crate::timeline::history::Span;
 use crate::timeline::series::Series;
 use crate::timeline::{Reporter, Timeline};
@@ -26,6 +29,10 @@ pub struct Tally {
     other: Option<usize>,
     /// When the last report came; `None` if none did in this epoch.
     reported_ms: Option<u64>,
+    /// Where this process's counts begin that are new here, if it was known before we were: the end of what is on disk.
+    resumed_ms: Option<u64>,
+    /// What is on disk of it.
+    account: Arc<Account>,
 }
 
 /// One endpoint of one pod.
@@ -102,6 +109,51 @@ impl Tally {
         self.seq = None;
     }
 
+    /// Whether anything was heard of this process.
+    pub(crate) fn is_known(&self) -> bool {
+        self.reported_ms.is_some() || self.resumed_ms.is_some()
+    }
+
+    /// Whether the snapshot of the present stream has come.
+    pub(crate) fn has_snapshot(&self) -> bool {
+        self.seq.is_some()
+    }
+
+    /// What is on disk of it.
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// Takes what is on disk of this process for counted: the timeline knows it from there.
+    pub(crate) fn resume(&mut self, baseline: Window, workload: &Workload, timeline: &Timeline) {
+        let ends_ms = baseline.to_ms();
+        self.resumed_ms = Some(if baseline.id == 0 { 0 } else { ends_ms });
+        self.account = Arc::new(Account::begin(baseline.id, baseline.sum().hits));
+        self.counted.clear();
+        for told in self.folds.rename(told(baseline)) {
+            let mut counted = Counted::nothing(&told, workload, timeline);
+            counted.totals = told.golden;
+            self.counted.insert(told.endpoint, counted);
+        }
+    }
+
+    /// The series in which each row of a window is counted.
+    pub(crate) fn assign(&mut self, window: Window, workload: &Workload, timeline: &Timeline) -> Vec<submission::Counted> {
+        let rows = self.folds.rename(told(window));
+        let series = |row: EndpointReport| {
+            let known = self.counted.get(&row.endpoint).map(|counted| Arc::clone(&counted.series));
+            let series = known.unwrap_or_else(|| Counted::nothing(&row, workload, timeline).series);
+            submission::Counted { series, seen: row.seen, golden: row.golden }
+        };
+        rows.into_iter().map(series).collect()
+    }
+
+    /// Hits that were reported and are not on disk: what the end of the process makes final.
+    pub(crate) fn hits_not_kept(&self) -> u64 {
+        let reported = self.counted.values().fold(0_u64, |sum, counted| sum.saturating_add(counted.totals.hits));
+        reported.saturating_sub(self.account.hits())
+    }
+
     /// Adds what is new in a report to the timeline.
     pub(crate) fn absorb(
         &mut self,
@@ -130,8 +182,9 @@ impl Tally {
 
     /// Since when the report tells what was not known. The first snapshot of a process tells of all its life.
     fn covered_from(&self, report: &Report, arrival: Arrival) -> u64 {
-        match (self.reported_ms, report.coverage) {
-            (Some(reported_ms), _) => reported_ms.min(arrival.now_ms),
+        let resumed_ms = self.resumed_ms.filter(|resumed_ms| *resumed_ms > 0);
+        match (self.reported_ms.or(resumed_ms), report.coverage) {
+            (Some(known_ms), _) => known_ms.min(arrival.now_ms),
             (None, Coverage::Snapshot) => arrival.now_ms.saturating_sub(arrival.age_ms),
             (None, Coverage::Change) => arrival.now_ms,
         }
@@ -252,6 +305,19 @@ impl Counted {
         let in_flight = InFlight { series: Arc::clone(&series), count: 0 };
         Self { series, in_flight, totals: GoldenMetrics::default() }
     }
+}
+
+/// A window's rows, as a report would tell them.
+fn told(window: Window) -> Vec<EndpointReport> {
+    let row = |WindowRow { endpoint, is_file, golden, seen }: WindowRow| EndpointReport {
+        endpoint,
+        is_file,
+        in_flight: 0,
+        seen,
+        golden,
+        recent: Vec::new(),
+    };
+    window.rows.into_iter().map(row).collect()
 }
 
 /// What a snapshot says that was not known.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use mesh::histogram::SCALE;
 use mesh::report::EndpointReport;
 use mesh::rule::Receipt;
+use mesh::window::WINDOW_S;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Decoder;
 use proto::convert::{Refused, rules};
@@ -21,6 +22,7 @@ use crate::clock::now_ms;
 use crate::fleet::NotAttached;
 use crate::fleet::attachment::Attachment;
 use crate::fleet::tally::Absorbed;
+use crate::ingest::windows::{NotTaken, Windows};
 use crate::ingest::wishes::Wishes;
 use crate::plane::ControlPlane;
 use crate::rules::state::RulesState;
@@ -36,9 +38,6 @@ const AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// How often sidecars report. A person who watches does not need it faster.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
-
-/// How long a window of the durable record will be.
-const WINDOW: Duration = Duration::from_secs(10);
 
 /// Endpoints that a sidecar keeps apart.
 const ENDPOINTS_PER_POD_MAX: u32 = 256;
@@ -123,9 +122,10 @@ impl Stream {
 
     /// Hears and tells until one of the two leaves. Rules come first, so that a sidecar can wait for them.
     async fn converse(&mut self, attachment: &Attachment) -> Result<(), Status> {
+        let mut windows = Windows::of(attachment, self.mark(attachment).await?, &self.plane);
         let watch = self.plane.rules.watch();
         let rules = Arc::clone(&watch.borrow());
-        self.tell(down::Message::Welcome(welcome(&rules))).await?;
+        self.tell(down::Message::Welcome(windows.welcome(welcome(&rules)))).await?;
         self.tell_rules(attachment, &rules).await?;
         let mut wishes = Wishes::of(attachment.workload(), &self.plane);
         // What is waited for all the time is registered once, and not with each of ten thousand frames a second.
@@ -134,15 +134,22 @@ impl Stream {
         let mut changes = WatchStream::from_changes(watch);
         loop {
             tokio::select! {
-                heard = self.up.message() => if let Next::End = self.hear(attachment, &mut wishes, heard)? { return Ok(()) },
+                heard = self.up.message() => {
+                    if let Next::End = self.hear(attachment, (&mut wishes, &mut windows), heard)? { return Ok(()) }
+                }
                 Some(rules) = changes.next() => self.tell_rules(attachment, &rules).await?,
-                wish = wishes.next() => self.tell(wish).await?,
+                words = words(&mut wishes, &mut windows) => self.tell(words?).await?,
                 why = &mut interrupted => return Err(why),
             }
         }
     }
 
-    fn hear(&mut self, attachment: &Attachment, wishes: &mut Wishes, heard: Result<Option<Up>, Status>) -> Result<Next, Status> {
+    fn hear(
+        &mut self,
+        attachment: &Attachment,
+        (wishes, windows): (&mut Wishes, &mut Windows),
+        heard: Result<Option<Up>, Status>,
+    ) -> Result<Next, Status> {
         let heard = match heard {
             Ok(Some(heard)) => heard,
             Ok(None) => return Ok(Next::End),
@@ -156,7 +163,15 @@ impl Stream {
         };
         self.plane.stream_counts.frames.up();
         match heard.message {
-            Some(up::Message::Live(live)) => self.absorb(attachment, live),
+            Some(up::Message::Live(live)) => {
+                windows.before_report().map_err(|why| self.refuse(&why))?;
+                self.absorb(attachment, live)
+            }
+            Some(up::Message::Window(window)) => {
+                let window = self.decoder.decode_window(window).map_err(|why| self.refuse(&why))?;
+                windows.take(window, attachment, &self.plane).map_err(|why| self.not_taken(&why))?;
+                Ok(Next::Listen)
+            }
             Some(up::Message::Applied(applied)) => {
                 self.check_hash(&applied)?;
                 let receipt = Receipt::try_from(applied).map_err(|why| self.refuse(&why))?;
@@ -179,11 +194,24 @@ impl Stream {
                 taken.map_err(|why| self.refuse(&why))?;
                 Ok(Next::Listen)
             }
-            Some(up::Message::Window(_)) | None => {
+            None => {
                 self.plane.stream_counts.frames_unread.up();
                 Ok(Next::Listen)
             }
         }
+    }
+
+    fn not_taken(&self, why: &NotTaken) -> Status {
+        if *why == NotTaken::Fenced { Status::aborted(why.to_string()) } else { self.refuse(why) }
+    }
+
+    /// How much of this process is on disk.
+    async fn mark(&self, attachment: &Attachment) -> Result<u64, Status> {
+        let (chronicle, process) = (Arc::clone(&self.plane.keeper.chronicle), attachment.process());
+        let reading = tokio::task::spawn_blocking(move || chronicle.marks(&[process]));
+        let marks = reading.await.map_err(|panic| Status::unavailable(panic.to_string()))?;
+        let mark = marks.map_err(|why| Status::unavailable(format!("what is on disk of this pod cannot be read: {why}")))?;
+        Ok(mark.first().copied().unwrap_or_default())
     }
 
     fn absorb(&mut self, attachment: &Attachment, live: wire::Live) -> Result<Next, Status> {
@@ -246,6 +274,14 @@ impl Stream {
     }
 }
 
+/// What the sidecar has to be told next, besides its rules.
+async fn words(wishes: &mut Wishes, windows: &mut Windows) -> Result<down::Message, Status> {
+    tokio::select! {
+        wish = wishes.next() => Ok(wish),
+        word = windows.next() => word,
+    }
+}
+
 /// Returns when the stream has to end, with the reason.
 async fn over(attachment: &Attachment, drain: &CancellationToken) -> Status {
     tokio::select! {
@@ -258,7 +294,7 @@ fn welcome(rules: &RulesState) -> wire::Welcome {
     wire::Welcome {
         store: rules.store.as_ref().to_owned(),
         live_ms: REPORT_EVERY.as_millis() as u32,
-        window_s: WINDOW.as_secs() as u32,
+        window_s: WINDOW_S,
         hist_scale: SCALE as i32,
         max_endpoints: ENDPOINTS_PER_POD_MAX,
         samples_per_live: FAILURES_PER_REPORT,

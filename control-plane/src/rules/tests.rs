@@ -61,7 +61,7 @@ fn command(route: &str) -> Command {
 async fn what_cannot_be_written_down_has_not_happened() {
     let disk = Disk::default();
     let is_full = Arc::clone(&disk.is_full);
-    let rules = Rules::open(Box::new(disk), fleet(), NOW_MS).unwrap();
+    let rules = Rules::open(Arc::new(disk), fleet(), NOW_MS).unwrap();
     let made = rules.create(command("/a"), "operator").await.unwrap();
 
     is_full.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -76,7 +76,7 @@ async fn what_cannot_be_written_down_has_not_happened() {
 
 #[tokio::test]
 async fn commands_at_the_same_time_follow_each_other() {
-    let rules = Rules::open(Box::new(Disk::default()), fleet(), NOW_MS).unwrap();
+    let rules = Rules::open(Arc::new(Disk::default()), fleet(), NOW_MS).unwrap();
 
     let commands = (0_u8..20).map(|number| {
         let rules = rules.clone();
@@ -94,7 +94,7 @@ async fn commands_at_the_same_time_follow_each_other() {
 
 #[tokio::test]
 async fn ended_rules_make_room_for_those_that_end_later() {
-    let rules = Rules::open(Box::new(Disk::default()), fleet(), NOW_MS).unwrap();
+    let rules = Rules::open(Arc::new(Disk::default()), fleet(), NOW_MS).unwrap();
     for _ in 0..state::ENDED_MAX + 5 {
         let made = rules.create(command("/a"), "operator").await.unwrap();
         rules.withdraw(&made.rule.id, "operator").await.unwrap();

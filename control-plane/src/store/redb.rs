@@ -1,148 +1,150 @@
 //! The embedded store: one file in the data folder, written in whole transactions, which survives a crash at any instant.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 
-use crate::audit::{self, ENTRIES_MAX};
-use crate::rules::state::AUDIT_AT_HAND_MAX;
-use crate::store::redb::written::Written;
+use crate::clock::now_ms;
+use crate::store::chronicle::{Append, Chronicle, Process, Size, View};
+use crate::store::redb::fault::Fault;
+use crate::store::redb::file::{File, Opener};
+use crate::store::redb::naming::Naming;
+use crate::store::redb::tables::{AUDIT, MARKS, NAMES, NUMBERS, RULES, SERIES, TOTALS, slots};
+use crate::store::redb::trimming::Tally;
+use crate::store::redb::viewing::Reading;
+use crate::store::rollup::{Keep, Resolution};
 use crate::store::{Change, Ledger, Store, StoreError};
 
+mod appending;
+mod fault;
+mod file;
+mod guard;
+mod ledger;
+mod naming;
+mod tables;
+mod trimming;
+mod viewing;
 mod written;
 
-/// The name of the file.
-const FILE: &str = "sitio.redb";
-
-/// The way in which rules and entries are written. A control plane refuses a file that a later one has written.
+/// The way in which the file is written. A control plane refuses a file that a later one has written.
 const FORMAT: u64 = 1;
-
-const NAMES: TableDefinition<'_, &str, &str> = TableDefinition::new("names");
-const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
-const RULES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("rules");
-const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
 
 /// A store in a file. The file is locked as long as it is open.
 #[derive(Debug)]
 pub struct RedbStore {
-    file: PathBuf,
-    database: Database,
+    file: File,
+    keep: Keep,
+    /// The numbers of series; held while the record is appended to.
+    naming: Mutex<Naming>,
 }
 
 impl RedbStore {
-    /// Opens the store in this folder, or makes both.
+    /// Opens the store in this folder, or makes both, and keeps what is usual.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let no_folder = |source| StoreError::Folder { folder: folder.to_owned(), source };
-        std::fs::create_dir_all(folder).map_err(no_folder)?;
-        let file = folder.join(FILE);
-        let database = Database::create(&file).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { file: file.clone() },
-            DatabaseError::Storage(redb::StorageError::Io(source)) if source.kind() != std::io::ErrorKind::InvalidData => {
-                no_folder(source)
-            }
-            error => StoreError::Unreadable { file: file.clone(), why: error.to_string() },
-        })?;
-        let store = Self { file, database };
-        store.prepare().map_err(|error| store.unreadable(&error))?;
-        Ok(store)
+        Self::keeping(folder, Keep::DEFAULT)
     }
 
-    /// Makes the tables and gives the store its name, if that has not been done before.
-    fn prepare(&self) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
-        {
-            transaction.open_table(RULES)?;
-            transaction.open_table(AUDIT)?;
-            let mut names = transaction.open_table(NAMES)?;
-            if names.get("store")?.is_none() {
-                names.insert("store", uuid::Uuid::new_v4().to_string().as_str())?;
-                let mut numbers = transaction.open_table(NUMBERS)?;
-                numbers.insert("format", FORMAT)?;
-                numbers.insert("revision", 0)?;
-                numbers.insert("audit_entries", 0)?;
-            }
-        }
-        Ok(transaction.commit()?)
+    /// Opens the store in this folder, or makes both.
+    pub fn keeping(folder: &Path, keep: Keep) -> Result<Self, StoreError> {
+        Self::through(file::on_disk, folder, keep)
     }
 
-    fn read(&self) -> Result<Result<Ledger, String>, redb::Error> {
-        let transaction = self.database.begin_read()?;
-        let (names, numbers) = (transaction.open_table(NAMES)?, transaction.open_table(NUMBERS)?);
-        let number = |name: &str| Ok::<_, redb::Error>(numbers.get(name)?.map_or(0, |number| number.value()));
-        let format = number("format")?;
-        if format != FORMAT {
-            return Ok(Err(format!("it is of format {format}, and this control plane knows format {FORMAT}")));
-        }
-        let mut ledger = Ledger {
-            store: names.get("store")?.map(|name| name.value().to_owned()).unwrap_or_default(),
-            revision: number("revision")?,
-            audit_entries: number("audit_entries")?,
-            ..Ledger::default()
-        };
-        for row in transaction.open_table(RULES)?.iter()? {
-            let (id, bytes) = row?;
-            match Written::read(bytes.value()) {
-                Ok(record) => ledger.records.push(record),
-                Err(why) => return Ok(Err(format!("rule {}: {why}", id.value()))),
-            }
-        }
-        for row in transaction.open_table(AUDIT)?.iter()?.rev().take(AUDIT_AT_HAND_MAX) {
-            let (number, bytes) = row?;
-            match serde_json::from_slice::<audit::Entry>(bytes.value()) {
-                Ok(entry) => ledger.audit.push(entry),
-                Err(why) => return Ok(Err(format!("audit entry {}: {why}", number.value()))),
-            }
-        }
-        ledger.audit.reverse();
-        Ok(Ok(ledger))
+    fn through(opener: Opener, folder: &Path, keep: Keep) -> Result<Self, StoreError> {
+        let file = File::open(folder, opener)?;
+        let prepared = file.with(|database| {
+            let transaction = database.begin_write()?;
+            prepare(&transaction)?;
+            trimming::tend(&transaction, &keep)?;
+            let naming = Naming::read(&transaction.open_table(SERIES)?)?;
+            let tally = Tally::read(&transaction)?;
+            transaction.commit()?;
+            Ok((naming, tally))
+        });
+        let (naming, tally) = prepared.map_err(|fault| fault.reading(&file.path))?;
+        file.compact(tally.needed_bytes());
+        Ok(Self { file, keep, naming: Mutex::new(naming) })
     }
 
-    /// Writes a change, if the revision is still the one that it was decided on; otherwise returns the one that it is.
-    fn write(&self, change: &Change) -> Result<Result<(), u64>, redb::Error> {
-        let transaction = self.database.begin_write()?;
-        {
-            let mut numbers = transaction.open_table(NUMBERS)?;
-            let revision = numbers.get("revision")?.map_or(0, |revision| revision.value());
-            if revision != change.from {
-                return Ok(Err(revision));
-            }
-            numbers.insert("revision", change.to)?;
-            let mut rules = transaction.open_table(RULES)?;
-            for record in &change.put {
-                rules.insert(record.rule.id.as_str(), Written::bytes(record).as_slice())?;
-            }
-            for id in &change.drop {
-                rules.remove(id.as_str())?;
-            }
-            let mut audit = transaction.open_table(AUDIT)?;
-            for entry in &change.audit {
-                let bytes = serde_json::to_vec(entry).expect("an entry is made of texts and numbers");
-                audit.insert(entry.number, bytes.as_slice())?;
-                numbers.insert("audit_entries", entry.number)?;
-            }
-            while audit.len()? > ENTRIES_MAX {
-                audit.pop_first()?;
-            }
-        }
-        transaction.commit()?;
-        Ok(Ok(()))
+    fn read<T>(&self, work: impl FnOnce(Reading<'_>) -> Result<T, Fault>) -> Result<T, StoreError> {
+        let read = self.file.with(|database| work(Reading { transaction: database.begin_read()?, file: &self.file.path }));
+        read.map_err(|fault| fault.reading(&self.file.path))
     }
 
-    fn unreadable(&self, error: &redb::Error) -> StoreError {
-        StoreError::Unreadable { file: self.file.clone(), why: error.to_string() }
+    /// Does something in one transaction, which is on disk when this returns.
+    fn write<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
+        let written = self.file.with(|database| {
+            let transaction = database.begin_write()?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        });
+        written.map_err(|fault| fault.writing(&self.file.path))
     }
+}
+
+/// Makes the tables and gives the store its name, if that has not been done before.
+fn prepare(transaction: &WriteTransaction) -> Result<(), Fault> {
+    transaction.open_table(RULES)?;
+    transaction.open_table(AUDIT)?;
+    transaction.open_table(SERIES)?;
+    transaction.open_table(TOTALS)?;
+    transaction.open_table(MARKS)?;
+    for resolution in Resolution::ALL {
+        transaction.open_table(slots(resolution))?;
+    }
+    let (mut names, mut numbers) = (transaction.open_table(NAMES)?, transaction.open_table(NUMBERS)?);
+    if names.get("store")?.is_none() {
+        names.insert("store", uuid::Uuid::new_v4().to_string().as_str())?;
+        numbers.insert("format", FORMAT)?;
+        numbers.insert("revision", 0)?;
+        numbers.insert("audit_entries", 0)?;
+    }
+    // A file from before there was a record begins to have one.
+    if numbers.get("since_ms")?.is_none() {
+        numbers.insert("since_ms", now_ms())?;
+    }
+    Ok(())
 }
 
 impl Store for RedbStore {
     fn load(&self) -> Result<Ledger, StoreError> {
-        let read = self.read().map_err(|error| self.unreadable(&error))?;
-        read.map_err(|why| StoreError::Unreadable { file: self.file.clone(), why })
+        self.read(|reading| ledger::read(&reading.transaction))
     }
 
     fn commit(&self, change: &Change) -> Result<(), StoreError> {
-        let written =
-            self.write(change).map_err(|error| StoreError::Write { file: self.file.clone(), why: error.to_string() })?;
-        written.map_err(|actual| StoreError::Stale { expected: change.from, actual })
+        self.write(|transaction| ledger::change(transaction, change))
+    }
+}
+
+impl Chronicle for RedbStore {
+    fn marks(&self, processes: &[Process]) -> Result<Vec<u64>, StoreError> {
+        self.read(|reading| {
+            let marks = reading.transaction.open_table(MARKS)?;
+            let mark =
+                |process: &Process| Ok(marks.get((process.pod_uid.as_str(), process.epoch))?.map_or(0, |mark| mark.value().0));
+            processes.iter().map(mark).collect()
+        })
+    }
+
+    fn append(&self, append: &Append) -> Result<(), StoreError> {
+        let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = self.write(|transaction| appending::append(transaction, append, &naming, &self.keep))?;
+        naming.learn(given);
+        Ok(())
+    }
+
+    fn view(&self, look: &mut dyn FnMut(&dyn View) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.read(|reading| Ok(look(&reading)))?
+    }
+
+    fn size(&self) -> Result<Size, StoreError> {
+        let bytes = self.file.bytes();
+        self.read(|reading| Ok(Tally::of(&reading.transaction.open_table(NUMBERS)?)?.size(bytes)))
+    }
+
+    fn keeps(&self) -> Keep {
+        self.keep
     }
 }
 

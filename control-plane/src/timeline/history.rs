@@ -78,6 +78,17 @@ impl History {
         }
     }
 
+    /// Adds a long slot as it was kept, at `now_ms`.
+    pub(super) fn restore(&mut self, from_ms: u64, golden: &GoldenMetrics, now_ms: u64) {
+        self.long.reach(now_ms);
+        self.short.reach(now_ms);
+        if self.short.reaches(from_ms) {
+            self.add(Span { from_ms, to_ms: from_ms + LONG_MS }, from_ms, golden);
+        } else {
+            self.long.add(from_ms, golden);
+        }
+    }
+
     /// Adds what another history remembers.
     pub(super) fn merge(&mut self, other: &Self) {
         self.short.merge(&other.short);

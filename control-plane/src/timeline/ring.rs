@@ -51,6 +51,11 @@ impl Ring {
         number > self.newest || self.holds(number)
     }
 
+    /// Time has come so far: what has not been added by now did not happen.
+    pub fn reach(&mut self, at_ms: u64) {
+        self.advance_to(at_ms / self.step_ms);
+    }
+
     fn advance_to(&mut self, number: u64) {
         if number <= self.newest {
             return;

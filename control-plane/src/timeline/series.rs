@@ -69,6 +69,18 @@ impl Series {
         counted.history.add(span, self.started_ms, golden);
     }
 
+    /// Adds what is kept of the time before: all of it.
+    pub fn restore_total(&self, seen: Option<Seen>, golden: &GoldenMetrics) {
+        let mut counted = self.hold();
+        counted.totals.merge(golden);
+        counted.seen = counted.seen.into_iter().chain(seen).reduce(Seen::and);
+    }
+
+    /// Adds what is kept of ten seconds of the last hour, which is in the total already.
+    pub fn restore_slot(&self, from_ms: u64, golden: &GoldenMetrics, now_ms: u64) {
+        self.hold().history.restore(from_ms, golden, now_ms);
+    }
+
     /// Everything since the pods started.
     pub fn totals(&self) -> GoldenMetrics {
         self.hold().totals.clone()

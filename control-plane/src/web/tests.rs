@@ -10,27 +10,14 @@ use tower::Service;
 
 use super::*;
 use crate::fleet::Fleet;
-use crate::history::Histories;
-use crate::ingest::counts::StreamCounts;
-use crate::rules::Rules;
 use crate::store::redb::RedbStore;
-use crate::timeline::Timeline;
 
 /// A control plane that nobody has attached to, and the folder of its data.
 fn empty() -> (Router, CancellationToken, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let fleet = Arc::new(Fleet::new(Duration::from_secs(60)));
-    let drain = CancellationToken::new();
-    let plane = ControlPlane {
-        rules: Rules::open(Box::new(RedbStore::open(folder.path()).unwrap()), Arc::clone(&fleet), 0).unwrap(),
-        fleet,
-        timeline: Timeline::starting(0),
-        histories: Histories::default(),
-        taps: Arc::default(),
-        stream_counts: StreamCounts::default(),
-        stream_address: "0.0.0.0:8091".parse().unwrap(),
-        drain: drain.clone(),
-    };
+    let (store, drain) = (Arc::new(RedbStore::open(folder.path()).unwrap()), CancellationToken::new());
+    let fleet = Fleet::new(Duration::from_secs(60));
+    let (plane, _) = ControlPlane::open(store, fleet, "0.0.0.0:8091".parse().unwrap(), drain.clone()).unwrap();
     (pages(Arc::new(plane)), drain, folder)
 }
 

@@ -11,6 +11,7 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report};
 use mesh::rule::{DesiredRules, Receipt, Refusal, Verdict};
+use mesh::window::{Window, WindowKind, WindowRow};
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Encoder;
@@ -177,6 +178,24 @@ impl Sidecar {
         });
         let at_ms = now_ms().max(self.epoch_ms);
         self.encoder.encode(&Report { seq: self.seq, coverage, at_ms, endpoints: endpoints.collect(), resources: None })
+    }
+
+    /// Hands a window of one slot over, or a baseline.
+    pub(crate) async fn window(&mut self, id: u64, is_baseline: bool, endpoints: &[(&str, GoldenMetrics)]) {
+        self.window_of((id, 1), is_baseline, endpoints).await;
+    }
+
+    pub(crate) async fn window_of(&mut self, (id, span): (u64, u32), is_baseline: bool, endpoints: &[(&str, GoldenMetrics)]) {
+        let row = |(route, golden): &(&str, GoldenMetrics)| WindowRow {
+            endpoint: Endpoint::named("GET", route).unwrap(),
+            is_file: false,
+            golden: golden.clone(),
+            seen: None,
+        };
+        let kind = if is_baseline { WindowKind::Baseline } else { WindowKind::Change };
+        let window = Window { id, span, kind, rows: endpoints.iter().map(row).collect() };
+        let window = self.encoder.encode_window(&window);
+        self.say(up::Message::Window(window)).await;
     }
 
     pub(crate) async fn report(&mut self, coverage: Coverage, endpoints: &[(&str, GoldenMetrics)]) {

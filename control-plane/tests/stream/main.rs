@@ -9,3 +9,4 @@ mod history;
 mod hostile;
 mod rules;
 mod tap;
+mod windows;

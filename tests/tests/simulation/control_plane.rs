@@ -6,14 +6,11 @@ use std::time::Duration;
 
 use control_plane::clock::now_ms;
 use control_plane::fleet::Fleet;
-use control_plane::history::Histories;
-use control_plane::ingest::counts::StreamCounts;
 use control_plane::ingest::{self, Admission};
 use control_plane::plane::ControlPlane;
-use control_plane::rules::Rules;
 use control_plane::snapshot::Window;
 use control_plane::store::redb::RedbStore;
-use control_plane::timeline::Timeline;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::network::Listener;
@@ -34,20 +31,14 @@ impl Glass {
 
 /// Runs one until its host crashes.
 pub(crate) async fn run(folder: PathBuf, glass: Glass) -> turmoil::Result {
-    let fleet = Arc::new(Fleet::new(Duration::from_secs(3600)));
-    let rules = Rules::open(Box::new(RedbStore::open(&folder)?), Arc::clone(&fleet), now_ms())?;
-    let plane = Arc::new(ControlPlane {
-        rules,
-        fleet,
-        timeline: Timeline::starting(now_ms()),
-        histories: Histories::default(),
-        taps: Arc::default(),
-        stream_counts: StreamCounts::default(),
-        stream_address: ([0, 0, 0, 0], 0).into(),
-        drain: CancellationToken::new(),
-    });
+    let (store, fleet) = (Arc::new(RedbStore::open(&folder)?), Fleet::new(Duration::from_secs(3600)));
+    let drain = CancellationToken::new();
+    let (plane, scribe) = ControlPlane::open(store, fleet, ([0, 0, 0, 0], 0).into(), drain.clone())?;
+    let plane = Arc::new(plane);
     *glass.0.lock().unwrap() = Arc::downgrade(&plane);
     let admission = Admission { token: None, streams_per_address_max: 100 };
+    let mut writing = JoinSet::new();
+    writing.spawn(scribe.run(drain));
     ingest::run(plane, Listener::bind().await?, admission).await?;
     Ok(())
 }

@@ -1,11 +1,16 @@
 //! Proofs that what was written down is there after a restart, and that a broken file is told of.
 
+mod damage;
+mod kills;
+mod windows;
+
 use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Rule, Selector};
 
 use crate::audit::{About, Entry, Event};
 use crate::store::{Ending, Record};
 
+use super::file::FILE;
 use super::*;
 
 fn record(id: &str, revision: u64) -> Record {

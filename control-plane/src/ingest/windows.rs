@@ -1,0 +1,170 @@
+//! The windows of one stream: taken in their order, handed on to be written, and acknowledged when they are on disk.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use mesh::window::{Window, WindowKind};
+use proto::wire::{self, down};
+use tokio::sync::watch;
+use tonic::Status;
+
+use crate::fleet::attachment::Attachment;
+use crate::keeper::IN_FLIGHT_MAX;
+use crate::keeper::submission::{Counted, Submission};
+use crate::plane::ControlPlane;
+use crate::store::chronicle::Process;
+
+/// How far one stream has come.
+pub(super) struct Windows {
+    process: Arc<Process>,
+    /// The mark that the sidecar was welcomed with, or was told last.
+    mark: u64,
+    /// The last slot that was received.
+    received: u64,
+    /// The last slots of the windows that are not on disk yet.
+    under_way: VecDeque<u64>,
+    baseline: Baseline,
+    acks: Arc<watch::Sender<u64>>,
+    acked: watch::Receiver<u64>,
+    room: watch::Receiver<bool>,
+    /// Whether a window found no room. None after it may be taken, or the mark would pass over it.
+    is_crowded_out: bool,
+}
+
+/// Whether the sidecar has to say what it has counted up to the mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Baseline {
+    Unasked,
+    Awaited,
+    Taken,
+}
+
+/// Why a window is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotTaken {
+    #[error("window {id} ends before slot {received}, which was received already: slots only ever grow")]
+    Backwards { id: u64, received: u64 },
+    #[error("window {id} begins before slot {mark}, which is on disk, and ends after it")]
+    Across { id: u64, mark: u64 },
+    #[error("a window came before the snapshot that covers it")]
+    BeforeSnapshot,
+    #[error("over {IN_FLIGHT_MAX} windows are under way: wait for an ack")]
+    TooMany,
+    #[error("a baseline came that was not asked for")]
+    BaselineUnasked,
+    #[error("a second baseline came")]
+    BaselineTwice,
+    #[error("the baseline is of slot {id}, and that of slot {mark} was asked for")]
+    BaselineElsewhere { id: u64, mark: u64 },
+    #[error("the baseline that was asked for must come before anything else")]
+    BaselineMissing,
+    #[error("a newer stream of this pod has taken over")]
+    Fenced,
+}
+
+impl Windows {
+    /// Those of a stream that has just begun, of a process with this mark.
+    pub(super) fn of(attachment: &Attachment, mark: u64, plane: &ControlPlane) -> Self {
+        let (acks, acked) = watch::channel(mark);
+        let baseline = if attachment.is_known() { Baseline::Unasked } else { Baseline::Awaited };
+        Self {
+            process: Arc::new(attachment.process()),
+            mark,
+            received: mark,
+            under_way: VecDeque::new(),
+            baseline,
+            acks: Arc::new(acks),
+            acked,
+            room: plane.keeper.room(),
+            is_crowded_out: false,
+        }
+    }
+
+    /// What the welcome says about them.
+    pub(super) fn welcome(&self, welcome: wire::Welcome) -> wire::Welcome {
+        wire::Welcome {
+            durable_window: self.mark,
+            wants_baseline: self.baseline == Baseline::Awaited,
+            windows_in_flight_max: IN_FLIGHT_MAX as u32,
+            ..welcome
+        }
+    }
+
+    /// A report is about to be counted. A sidecar that has nothing on disk need not say so.
+    pub(super) fn before_report(&mut self) -> Result<(), NotTaken> {
+        match self.baseline {
+            Baseline::Awaited if self.mark > 0 => Err(NotTaken::BaselineMissing),
+            Baseline::Awaited => {
+                self.baseline = Baseline::Unasked;
+                Ok(())
+            }
+            Baseline::Unasked | Baseline::Taken => Ok(()),
+        }
+    }
+
+    /// Takes one.
+    pub(super) fn take(&mut self, window: Window, attachment: &Attachment, plane: &ControlPlane) -> Result<(), NotTaken> {
+        if window.kind == WindowKind::Baseline {
+            return self.take_baseline(window, attachment, plane);
+        }
+        let (id, last) = (window.id, window.last_slot());
+        if last <= self.mark {
+            plane.keeper.counts.repeated.up();
+            return Ok(());
+        }
+        if !attachment.has_snapshot() {
+            return Err(NotTaken::BeforeSnapshot);
+        }
+        if id <= self.mark {
+            return Err(NotTaken::Across { id, mark: self.mark });
+        }
+        if id <= self.received {
+            return Err(NotTaken::Backwards { id, received: self.received });
+        }
+        if self.under_way.len() >= IN_FLIGHT_MAX {
+            return Err(NotTaken::TooMany);
+        }
+        self.received = last;
+        self.under_way.push_back(last);
+        let span = u64::from(window.span);
+        let (rows, account) = attachment.assign(window, &plane.timeline).ok_or(NotTaken::Fenced)?;
+        if self.is_crowded_out {
+            plane.keeper.counts.no_room.up();
+            return Ok(());
+        }
+        let bytes = size_of::<Submission>() + rows.iter().map(Counted::bytes).sum::<usize>();
+        let (process, acks) = (Arc::clone(&self.process), Arc::clone(&self.acks));
+        self.is_crowded_out = plane.keeper.submit(Submission { process, id, span, rows, bytes, account, acks }).is_err();
+        Ok(())
+    }
+
+    fn take_baseline(&mut self, window: Window, attachment: &Attachment, plane: &ControlPlane) -> Result<(), NotTaken> {
+        match self.baseline {
+            Baseline::Unasked => return Err(NotTaken::BaselineUnasked),
+            Baseline::Taken => return Err(NotTaken::BaselineTwice),
+            Baseline::Awaited => {}
+        }
+        if window.id != self.mark {
+            return Err(NotTaken::BaselineElsewhere { id: window.id, mark: self.mark });
+        }
+        self.baseline = Baseline::Taken;
+        attachment.resume(window, &plane.timeline).ok_or(NotTaken::Fenced)
+    }
+
+    /// What the sidecar has to be told of its windows next, or why its stream has to end. Dropping this before it is done
+    /// loses nothing.
+    pub(super) async fn next(&mut self) -> Result<down::Message, Status> {
+        tokio::select! {
+            Ok(()) = self.acked.changed() => {
+                self.mark = *self.acked.borrow_and_update();
+                while self.under_way.front().is_some_and(|last| *last <= self.mark) {
+                    self.under_way.pop_front();
+                }
+                Ok(down::Message::Acked(wire::WindowAck { durable_window: self.mark }))
+            }
+            Ok(_) = self.room.wait_for(|room| *room), if self.is_crowded_out => {
+                Err(Status::unavailable("windows found no room, and there is room again: attach again and send them"))
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Writes the windows of all sidecars down in groups: one transaction for what came within a moment, then a word to each.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::now_ms;
+use crate::fleet::PODS_MAX;
+use crate::ingest::counts::Count;
+use crate::keeper::batch::{Fate, write};
+use crate::keeper::submission::Submission;
+use crate::store::chronicle::Chronicle;
+
+pub mod account;
+mod batch;
+pub mod submission;
+
+/// Windows that one sidecar may have under way: ten seconds each, so one is usual, and more only after a time without us.
+pub const IN_FLIGHT_MAX: usize = 16;
+
+/// How long windows are gathered for one transaction. Each costs a wait for the disk, so a few a second are enough.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// Endpoints of windows in one transaction: a burst of ten thousand sidecars is a few of them, of some ten milliseconds each.
+const BATCH_ROWS_MAX: usize = 100_000;
+
+/// Bytes of windows that wait to be written. Without a disk that is ten thousand sidecars for about a minute; whoever
+/// comes later keeps its windows, and sends them when there is room.
+const WAITING_BYTES_MAX: usize = 256 << 20;
+
+/// How long to wait before writing again what could not be written: at first, and at most.
+const RETRY_MIN: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(15);
+
+/// Where windows are handed in.
+#[derive(Debug)]
+pub struct Keeper {
+    /// What is written to, and read from.
+    pub chronicle: Arc<dyn Chronicle>,
+    windows: mpsc::Sender<Submission>,
+    waiting_bytes: AtomicUsize,
+    room: watch::Sender<bool>,
+    standing: watch::Sender<Standing>,
+    /// What became of windows.
+    pub counts: KeeperCounts,
+}
+
+/// Whether what is counted is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is, a moment after it was counted.
+    Durable,
+    /// It is in memory only.
+    NotDurable {
+        /// Since when, milliseconds since the Unix epoch.
+        since_ms: u64,
+        /// What the disk says.
+        why: String,
+    },
+}
+
+/// What became of windows, counted.
+#[derive(Debug, Default)]
+pub struct KeeperCounts {
+    /// Windows that are on disk.
+    pub kept: Count,
+    /// Windows that were on disk before.
+    pub repeated: Count,
+    /// Windows that found no room, and will be sent again.
+    pub no_room: Count,
+    /// Transactions that came to nothing, and were tried again.
+    pub failures: Count,
+}
+
+/// There is no room for a window now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRoom;
+
+impl Keeper {
+    /// The place to hand windows in, and the one who writes them down.
+    pub fn open(chronicle: Arc<dyn Chronicle>) -> (Arc<Self>, Scribe) {
+        let (sender, windows) = mpsc::channel(PODS_MAX * IN_FLIGHT_MAX);
+        let keeper = Arc::new(Self {
+            chronicle,
+            windows: sender,
+            waiting_bytes: AtomicUsize::new(0),
+            room: watch::Sender::new(true),
+            standing: watch::Sender::new(Standing::Durable),
+            counts: KeeperCounts::default(),
+        });
+        (Arc::clone(&keeper), Scribe { keeper, windows })
+    }
+
+    /// Hands a window in. It is written within a moment, and its stream is told.
+    pub fn submit(&self, window: Submission) -> Result<(), NoRoom> {
+        let bytes = window.bytes;
+        let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if waiting + bytes <= WAITING_BYTES_MAX && self.windows.try_send(window).is_ok() {
+            return Ok(());
+        }
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.room.send_replace(false);
+        self.counts.no_room.up();
+        Err(NoRoom)
+    }
+
+    /// Whether there is room, and each time that this changes.
+    pub fn room(&self) -> watch::Receiver<bool> {
+        self.room.subscribe()
+    }
+
+    /// Whether what is counted is on disk.
+    pub fn standing(&self) -> Standing {
+        self.standing.borrow().clone()
+    }
+
+    fn is_done_with(&self, bytes: usize) {
+        let waiting = self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed) - bytes;
+        if waiting < WAITING_BYTES_MAX / 2 {
+            self.room.send_if_modified(|room| !std::mem::replace(room, true));
+        }
+    }
+}
+
+/// Writes down what is handed in.
+#[derive(Debug)]
+pub struct Scribe {
+    keeper: Arc<Keeper>,
+    windows: mpsc::Receiver<Submission>,
+}
+
+impl Scribe {
+    /// Writes until drained, and then what has been handed in by then.
+    pub async fn run(mut self, drain: CancellationToken) {
+        loop {
+            let first = tokio::select! {
+                first = self.windows.recv() => first,
+                () = drain.cancelled() => None,
+            };
+            let Some(first) = first else { break };
+            tokio::select! {
+                () = tokio::time::sleep(GATHER) => {}
+                () = drain.cancelled() => {}
+            }
+            let batch = self.gather(vec![first]);
+            self.write(batch, &drain).await;
+        }
+        loop {
+            let batch = self.gather(Vec::new());
+            if batch.is_empty() {
+                return;
+            }
+            self.write(batch, &drain).await;
+        }
+    }
+
+    fn gather(&mut self, mut batch: Vec<Submission>) -> Vec<Submission> {
+        let mut rows: usize = batch.iter().map(|window| window.rows.len()).sum();
+        while rows < BATCH_ROWS_MAX {
+            let Ok(window) = self.windows.try_recv() else { break };
+            rows += window.rows.len();
+            batch.push(window);
+        }
+        batch
+    }
+
+    /// Writes a batch until it is on disk; once drained, it is tried once.
+    async fn write(&self, batch: Vec<Submission>, drain: &CancellationToken) {
+        let batch = Arc::new(batch);
+        let mut wait = RETRY_MIN;
+        loop {
+            let (written, chronicle) = (Arc::clone(&batch), Arc::clone(&self.keeper.chronicle));
+            let writing = tokio::task::spawn_blocking(move || write(chronicle.as_ref(), &written, now_ms()));
+            let why = match writing.await {
+                Ok(Ok(fates)) => return self.tell(&batch, &fates),
+                Ok(Err(error)) => error.to_string(),
+                Err(panic) => format!("the writer panicked: {panic}"),
+            };
+            self.keeper.counts.failures.up();
+            self.keeper.standing.send_modify(|standing| {
+                if *standing == Standing::Durable {
+                    tracing::error!(why, "what is counted cannot be written down, and is kept in memory; trying again");
+                }
+                let since_ms = if let Standing::NotDurable { since_ms, .. } = standing { *since_ms } else { now_ms() };
+                *standing = Standing::NotDurable { since_ms, why };
+            });
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = drain.cancelled() => return,
+            }
+            wait = (wait * 2).min(RETRY_MAX);
+        }
+    }
+
+    fn tell(&self, batch: &[Submission], fates: &[Fate]) {
+        for (window, fate) in batch.iter().zip(fates) {
+            let end = window.end();
+            match fate {
+                Fate::Kept => self.keeper.counts.kept.up(),
+                Fate::Repeated => self.keeper.counts.repeated.up(),
+            }
+            window.account.is_kept(end, window.hits());
+            window.acks.send_if_modified(|mark| {
+                let is_news = end > *mark;
+                *mark = end.max(*mark);
+                is_news
+            });
+        }
+        self.keeper.is_done_with(batch.iter().map(|window| window.bytes).sum());
+        self.keeper.standing.send_if_modified(|standing| {
+            let was_durable = std::mem::replace(standing, Standing::Durable) == Standing::Durable;
+            if !was_durable {
+                tracing::info!("what is counted is written down again");
+            }
+            !was_durable
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

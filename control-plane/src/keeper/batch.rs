@@ -1,0 +1,112 @@
+//! Adds windows up before they are written: many pods count the same endpoint, so the disk sees endpoints and not pods.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use mesh::golden::GoldenMetrics;
+use mesh::report::Seen;
+
+use crate::keeper::submission::{Counted, Submission};
+use crate::store::StoreError;
+use crate::store::chronicle::{Advance, Append, Chronicle, Process, Row, SeriesName};
+use crate::store::rollup::WINDOW_MS;
+use crate::timeline::series::Series;
+use crate::timeline::share::Part;
+
+/// Parts that a window of many slots is divided into. It has grown so long because nobody was there to take it, and
+/// nobody can tell any more what happened in which second of it; an hour's worth of parts is a fine enough guess.
+const PARTS_MAX: u64 = 60;
+
+/// What became of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is on disk now.
+    Kept,
+    /// It was on disk before.
+    Repeated,
+}
+
+/// Writes windows down in one transaction, each that is not there yet, in their order.
+pub(super) fn write(chronicle: &dyn Chronicle, windows: &[Submission], now_ms: u64) -> Result<Vec<Fate>, StoreError> {
+    let mut processes: Vec<Process> = windows.iter().map(|window| Process::clone(&window.process)).collect();
+    processes.sort_unstable();
+    processes.dedup();
+    let known = chronicle.marks(&processes)?;
+    let mut marks: HashMap<&Process, (u64, u64)> =
+        processes.iter().zip(known).map(|(process, mark)| (process, (mark, mark))).collect();
+    let mut sums = Sums::default();
+    let mut fates = Vec::with_capacity(windows.len());
+    for window in windows {
+        let (_, mark) = marks.get_mut(&*window.process).expect("the marks of all processes were read");
+        // Streams let no window in that is only partly new, so the first slot tells for all.
+        if window.id <= *mark {
+            fates.push(Fate::Repeated);
+            continue;
+        }
+        *mark = window.end();
+        sums.add(window, now_ms);
+        fates.push(Fate::Kept);
+    }
+    let moved = marks.into_iter().filter(|(_, (from, to))| from < to);
+    let advances: Vec<_> = moved.map(|(process, (from, to))| Advance { process: process.clone(), from, to }).collect();
+    if !advances.is_empty() {
+        chronicle.append(&Append { rows: sums.rows(), advances, now_ms })?;
+    }
+    Ok(fates)
+}
+
+/// Sums by series and slot.
+#[derive(Default)]
+struct Sums(HashMap<usize, Sum>);
+
+struct Sum {
+    series: Arc<Series>,
+    seen: Option<Seen>,
+    slots: BTreeMap<u64, GoldenMetrics>,
+}
+
+impl Sums {
+    fn add(&mut self, window: &Submission, now_ms: u64) {
+        // A clock that runs ahead is not believed.
+        let newest = now_ms / WINDOW_MS;
+        for row in &window.rows {
+            let series = row.series.settled();
+            let sum = self.0.entry(series.number).or_insert_with(|| Sum { series, seen: None, slots: BTreeMap::new() });
+            let seen = believed(row, window, now_ms);
+            sum.seen = Some(sum.seen.map_or(seen, |known| known.and(seen)));
+            if window.span == 1 {
+                sum.slots.entry(window.id.min(newest)).or_default().merge(&row.golden);
+                continue;
+            }
+            let parts = window.span.min(PARTS_MAX);
+            let bound = |part: u64| part * window.span / parts;
+            for part in 0..parts {
+                let share = Part { from: bound(part), to: bound(part + 1), of: window.span }.metrics(&row.golden);
+                if share != GoldenMetrics::default() {
+                    sum.slots.entry((window.id + bound(part)).min(newest)).or_default().merge(&share);
+                }
+            }
+        }
+    }
+
+    fn rows(self) -> Vec<Row> {
+        let row = |Sum { series, seen, slots }: Sum| Row {
+            name: SeriesName {
+                namespace: series.namespace.clone(),
+                service: series.service.clone(),
+                endpoint: series.endpoint.clone(),
+            },
+            is_file: series.is_file(),
+            seen,
+            slots,
+        };
+        self.0.into_values().map(row).collect()
+    }
+}
+
+/// When a row was asked, by the pod's word or by the window that it is in; not later than now.
+fn believed(row: &Counted, window: &Submission, now_ms: u64) -> Seen {
+    let whole = Seen { first_ms: window.id * WINDOW_MS, last_ms: (window.end() + 1) * WINDOW_MS };
+    let told = row.seen.unwrap_or(whole);
+    Seen { first_ms: told.first_ms.min(now_ms), last_ms: told.last_ms.min(now_ms) }
+}

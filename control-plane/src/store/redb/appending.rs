@@ -1,0 +1,129 @@
+//! Appends to the record: slots of three lengths, totals and marks, all in one transaction.
+
+use std::collections::BTreeMap;
+
+use mesh::golden::GoldenMetrics;
+use mesh::report::Seen;
+use redb::{ReadableTable, WriteTransaction};
+
+use crate::store::chronicle::{Append, Row};
+use crate::store::compact;
+use crate::store::redb::fault::Fault;
+use crate::store::redb::naming::Naming;
+use crate::store::redb::tables::{MARKS, TOTALS, key, slots};
+use crate::store::redb::trimming::{self, Tally};
+use crate::store::rollup::{Keep, Resolution, WINDOW_MS};
+
+/// The names that a transaction has given numbers to.
+pub(super) type Given = Vec<(crate::store::chronicle::SeriesName, u32)>;
+
+/// Does all of it within a transaction, but does not commit.
+pub(super) fn append(transaction: &WriteTransaction, append: &Append, naming: &Naming, keep: &Keep) -> Result<Given, Fault> {
+    advance(transaction, append)?;
+    let mut given = Given::new();
+    let mut numbered = Vec::with_capacity(append.rows.len());
+    for row in &append.rows {
+        numbered.push((naming.number(&row.name, &mut given, transaction)?, row));
+    }
+    // In the order of the keys, so that neighbours in the tree are written one after the other.
+    numbered.sort_unstable_by_key(|(number, _)| *number);
+    add_to_totals(transaction, &numbered)?;
+    let mut tally = Tally::read(transaction)?;
+    for resolution in Resolution::ALL {
+        add_to_slots(transaction, resolution, &numbered, (keep, append.now_ms), &mut tally)?;
+    }
+    trimming::trim(transaction, keep, append.now_ms, &mut tally)?;
+    tally.write(transaction)?;
+    Ok(given)
+}
+
+/// Moves the marks, each from where it was thought to be.
+fn advance(transaction: &WriteTransaction, append: &Append) -> Result<(), Fault> {
+    let mut marks = transaction.open_table(MARKS)?;
+    for advance in &append.advances {
+        let process = (advance.process.pod_uid.as_str(), advance.process.epoch);
+        let actual = marks.get(process)?.map_or(0, |mark| mark.value().0);
+        if actual != advance.from {
+            return Err(Fault::Stale { expected: advance.from, actual });
+        }
+        marks.insert(process, (advance.to, append.now_ms))?;
+    }
+    Ok(())
+}
+
+fn add_to_totals(transaction: &WriteTransaction, rows: &[(u32, &Row)]) -> Result<(), Fault> {
+    let mut totals = transaction.open_table(TOTALS)?;
+    for (number, row) in rows {
+        let known = totals.get(number)?.map(|bytes| Total::read(bytes.value()));
+        let mut total = known.transpose()?.unwrap_or_default();
+        total.is_file |= row.is_file;
+        total.seen = total.seen.into_iter().chain(row.seen).reduce(Seen::and);
+        row.slots.values().for_each(|golden| total.golden.merge(golden));
+        totals.insert(number, total.bytes().as_slice())?;
+    }
+    Ok(())
+}
+
+fn add_to_slots(
+    transaction: &WriteTransaction,
+    resolution: Resolution,
+    rows: &[(u32, &Row)],
+    (keep, now_ms): (&Keep, u64),
+    tally: &mut Tally,
+) -> Result<(), Fault> {
+    let mut sums: BTreeMap<u64, GoldenMetrics> = BTreeMap::new();
+    let oldest = keep.oldest(resolution, now_ms);
+    for (number, row) in rows {
+        for (slot, golden) in &row.slots {
+            let slot = resolution.slot(slot.saturating_mul(WINDOW_MS));
+            // What comes too late for the other slots is in the longest all the same.
+            let slot = if resolution == Resolution::Hour { slot.max(oldest) } else { slot };
+            if slot >= oldest {
+                sums.entry(key(slot, *number)).or_default().merge(golden);
+            }
+        }
+    }
+    let mut table = transaction.open_table(slots(resolution))?;
+    let mut bytes = Vec::with_capacity(256);
+    for (key, mut sum) in sums {
+        let before = match table.get(key)? {
+            None => None,
+            Some(known) => {
+                compact::add(known.value(), &mut sum).and_then(compact::whole)?;
+                Some(known.value().len())
+            }
+        };
+        bytes.clear();
+        compact::write(&sum, &mut bytes);
+        table.insert(key, bytes.as_slice())?;
+        tally.put(resolution, before, bytes.len());
+    }
+    Ok(())
+}
+
+/// What lies in the table of totals.
+#[derive(Debug, Default)]
+pub(super) struct Total {
+    pub(super) is_file: bool,
+    pub(super) seen: Option<Seen>,
+    pub(super) golden: GoldenMetrics,
+}
+
+impl Total {
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![u8::from(self.is_file)];
+        bytes.extend(compact::write_total(self.seen, &self.golden));
+        bytes
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, compact::Torn> {
+        let (flag, rest) = bytes.split_first().ok_or(compact::Torn::Length)?;
+        let is_file = match flag {
+            0 => false,
+            1 => true,
+            _ => return Err(compact::Torn::Number),
+        };
+        let (seen, golden) = compact::read_total(rest)?;
+        Ok(Self { is_file, seen, golden })
+    }
+}

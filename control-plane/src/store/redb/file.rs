@@ -1,0 +1,142 @@
+//! The file itself: opened, checked, closed when it has failed, and opened again.
+
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use redb::{Builder, Database, DatabaseError, StorageError};
+
+use crate::store::StoreError;
+use crate::store::redb::fault::Fault;
+use crate::store::redb::guard::guarded;
+
+/// The name of the file.
+pub(super) const FILE: &str = "sitio.redb";
+
+/// Bytes of pages kept in memory; the system keeps more of them, and gives them up when it needs room.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// A file that is worth compacting has so many bytes, and needs half of them at most: that is a copy of as much as it
+/// needs, and done within seconds.
+const COMPACTED_BYTES_MIN: u64 = 64 << 20;
+
+/// Opens the engine on a path. Tests put a disk in between that fails.
+pub(super) type Opener = fn(&Path) -> Result<Database, DatabaseError>;
+
+/// Opens it on the real disk.
+pub(super) fn on_disk(file: &Path) -> Result<Database, DatabaseError> {
+    Builder::new().set_cache_size(CACHE_BYTES).create(file)
+}
+
+/// One file that is open, or is opened when it is next needed.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) path: PathBuf,
+    opener: Opener,
+    open: RwLock<Option<Database>>,
+}
+
+impl File {
+    /// Opens the file in this folder, or makes both, and looks through all of it.
+    pub(super) fn open(folder: &Path, opener: Opener) -> Result<Self, StoreError> {
+        let no_folder = |source| StoreError::Folder { folder: folder.to_owned(), source };
+        std::fs::create_dir_all(folder).map_err(no_folder)?;
+        let file = Self { path: folder.join(FILE), opener, open: RwLock::new(None) };
+        file.reopen()?;
+        file.check()?;
+        Ok(file)
+    }
+
+    /// A file that was closed well is trusted by the engine; what has happened to it since must not be served as truth.
+    fn check(&self) -> Result<(), StoreError> {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = open.as_mut() else { return Err(self.unreadable("it has failed just now")) };
+        match guarded(|| database.check_integrity()) {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => {
+                tracing::warn!(file = %self.path.display(), "the store was damaged, and was put back to its last whole transaction");
+                Ok(())
+            }
+            Ok(Err(error)) => Err(self.unreadable(error)),
+            Err(panic) => Err(self.unreadable(panic)),
+        }
+    }
+
+    fn database(&self) -> Result<Database, StoreError> {
+        let opened = guarded(|| (self.opener)(&self.path)).map_err(|panic| self.unreadable(panic))?;
+        opened.map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { file: self.path.clone() },
+            DatabaseError::Storage(StorageError::Io(source)) if !is_damage(&source) => {
+                let folder = self.path.parent().unwrap_or(&self.path).to_owned();
+                StoreError::Folder { folder, source }
+            }
+            error => self.unreadable(error),
+        })
+    }
+
+    /// Makes the file smaller, if much of it is free.
+    pub(super) fn compact(&self, needed_bytes: u64) {
+        let file_bytes = self.bytes();
+        if file_bytes < COMPACTED_BYTES_MIN || needed_bytes > file_bytes / 2 {
+            return;
+        }
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = open.as_mut() else { return };
+        match guarded(|| database.compact()) {
+            Ok(Ok(_)) => tracing::info!(before = file_bytes, after = self.bytes(), "the store's file was compacted"),
+            Ok(Err(error)) => tracing::warn!(%error, "the store's file could not be compacted"),
+            Err(panic) => tracing::warn!(panic, "the store's file could not be compacted"),
+        }
+    }
+
+    /// Does something with the file. If the engine fails, the file is closed, and opened again when it is next needed:
+    /// once a write has failed, the engine refuses all others.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.reopen().map_err(Fault::Shut)?;
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = open.as_ref() else { return Err(Fault::Engine("it has failed just now".to_owned())) };
+        let done = guarded(|| work(database)).unwrap_or_else(|panic| Err(Fault::Engine(panic)));
+        drop(open);
+        if let Err(Fault::Engine(_)) = done {
+            self.close();
+        }
+        done
+    }
+
+    fn reopen(&self) -> Result<(), StoreError> {
+        if self.open.read().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return Ok(());
+        }
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if open.is_none() {
+            *open = Some(self.database()?);
+        }
+        Ok(())
+    }
+
+    fn close(&self) {
+        let failed = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        // Closing writes, which may fail or worse; the file is repaired when it is opened again.
+        let _ = guarded(|| drop(failed));
+    }
+
+    /// Bytes of the file.
+    pub(super) fn bytes(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |file| file.len())
+    }
+
+    pub(super) fn unreadable(&self, why: impl ToString) -> StoreError {
+        let why = why.to_string().lines().next().unwrap_or_default().to_owned();
+        StoreError::Unreadable { file: self.path.clone(), why }
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What the engine calls an error of the disk when the file is no file of its own, or ends too early.
+fn is_damage(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof)
+}

@@ -1,0 +1,80 @@
+//! The numbers that stand for series in the tables of slots, so that a key takes eight bytes.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use mesh::endpoint::Endpoint;
+use redb::{ReadableTable, WriteTransaction};
+
+use crate::store::chronicle::SeriesName;
+use crate::store::compact::{Torn, put, take};
+use crate::store::redb::fault::Fault;
+use crate::store::redb::tables::SERIES;
+
+/// The numbers of all series in the file.
+#[derive(Debug, Default)]
+pub(super) struct Naming {
+    numbers: HashMap<SeriesName, u32, RandomState>,
+    next: u32,
+}
+
+impl Naming {
+    /// Reads all of them.
+    pub(super) fn read(table: &impl ReadableTable<u32, &'static [u8]>) -> Result<Self, Fault> {
+        let mut naming = Self::default();
+        for row in table.iter()? {
+            let (number, bytes) = row?;
+            let name = read(bytes.value())?;
+            naming.next = naming.next.max(number.value() + 1);
+            naming.numbers.insert(name, number.value());
+        }
+        Ok(naming)
+    }
+
+    /// Takes over the numbers that a transaction has given, once it is on disk.
+    pub(super) fn learn(&mut self, given: Vec<(SeriesName, u32)>) {
+        for (name, number) in given {
+            self.next = self.next.max(number + 1);
+            self.numbers.insert(name, number);
+        }
+    }
+
+    /// The number of a series; a new one is given within this transaction, and has to be learnt when it is on disk.
+    pub(super) fn number(
+        &self,
+        name: &SeriesName,
+        given: &mut Vec<(SeriesName, u32)>,
+        transaction: &WriteTransaction,
+    ) -> Result<u32, Fault> {
+        if let Some(number) = self.numbers.get(name) {
+            return Ok(*number);
+        }
+        let number = self.next + given.len() as u32;
+        transaction.open_table(SERIES)?.insert(number, write(name).as_slice())?;
+        given.push((name.clone(), number));
+        Ok(number)
+    }
+}
+
+fn write(name: &SeriesName) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(64);
+    for part in [&name.namespace, &name.service, name.endpoint.method(), name.endpoint.route()] {
+        put(part.len() as u64, &mut bytes);
+        bytes.extend(part.as_bytes());
+    }
+    bytes
+}
+
+/// Reads what [`write`] wrote.
+pub(super) fn read(mut bytes: &[u8]) -> Result<SeriesName, Torn> {
+    let mut parts: [&str; 4] = [""; 4];
+    for part in &mut parts {
+        let length = usize::try_from(take(&mut bytes)?).map_err(|_| Torn::Length)?;
+        let (text, rest) = bytes.split_at_checked(length).ok_or(Torn::Length)?;
+        *part = str::from_utf8(text).map_err(|_| Torn::Number)?;
+        bytes = rest;
+    }
+    let [namespace, service, method, route] = parts;
+    let endpoint = Endpoint::named(method, route).map_err(|_| Torn::Number)?;
+    Ok(SeriesName { namespace: namespace.to_owned(), service: service.to_owned(), endpoint })
+}

@@ -1,0 +1,64 @@
+//! Reads the record as it was at one instant: within one transaction, whatever is written meanwhile.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use redb::{ReadTransaction, ReadableTable};
+
+use crate::store::StoreError;
+use crate::store::chronicle::{Kept, Slot, Stretch, View};
+use crate::store::compact::Torn;
+use crate::store::redb::appending::Total;
+use crate::store::redb::fault::Fault;
+use crate::store::redb::naming;
+use crate::store::redb::tables::{NUMBERS, SERIES, TOTALS, key, parts, slots};
+
+/// One transaction that only reads.
+pub(super) struct Reading<'a> {
+    pub(super) transaction: ReadTransaction,
+    pub(super) file: &'a Path,
+}
+
+impl Reading<'_> {
+    fn all_series(&self) -> Result<BTreeMap<u32, Kept>, Fault> {
+        let (names, totals) = (self.transaction.open_table(SERIES)?, self.transaction.open_table(TOTALS)?);
+        let mut all = BTreeMap::new();
+        for row in names.iter()? {
+            let (number, bytes) = row?;
+            let total = totals.get(number.value())?.map(|bytes| Total::read(bytes.value()));
+            let Total { is_file, seen, golden } = total.transpose()?.unwrap_or_default();
+            all.insert(number.value(), Kept { name: naming::read(bytes.value())?, is_file, seen, total: golden });
+        }
+        Ok(all)
+    }
+
+    fn slots(&self, stretch: Stretch, see: &mut dyn FnMut(Slot<'_>) -> Result<(), Torn>) -> Result<(), Fault> {
+        let step_ms = stretch.resolution.step_ms();
+        let (from, to) = (stretch.from_ms.div_ceil(step_ms), stretch.to_ms.div_ceil(step_ms));
+        let table = self.transaction.open_table(slots(stretch.resolution))?;
+        for row in table.range(key(from, 0)..key(to.max(from), 0))? {
+            let (key, bytes) = row?;
+            let (slot, series) = parts(key.value());
+            see(Slot { series, from_ms: slot * step_ms, bytes: bytes.value() })?;
+        }
+        Ok(())
+    }
+
+    fn since(&self) -> Result<u64, Fault> {
+        Ok(self.transaction.open_table(NUMBERS)?.get("since_ms")?.map_or(0, |since_ms| since_ms.value()))
+    }
+}
+
+impl View for Reading<'_> {
+    fn series(&self) -> Result<BTreeMap<u32, Kept>, StoreError> {
+        self.all_series().map_err(|fault| fault.reading(self.file))
+    }
+
+    fn each_slot(&self, stretch: Stretch, see: &mut dyn FnMut(Slot<'_>) -> Result<(), Torn>) -> Result<(), StoreError> {
+        self.slots(stretch, see).map_err(|fault| fault.reading(self.file))
+    }
+
+    fn since_ms(&self) -> Result<u64, StoreError> {
+        self.since().map_err(|fault| fault.reading(self.file))
+    }
+}

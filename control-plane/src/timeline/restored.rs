@@ -1,0 +1,55 @@
+//! Brings back what the store keeps: all totals, and the last hour in slots, so that a restart is not seen in a chart.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mesh::golden::GoldenMetrics;
+
+use crate::rules::state::RulesState;
+use crate::store::StoreError;
+use crate::store::chronicle::{Chronicle, SeriesName, Stretch, View};
+use crate::store::rollup::Resolution;
+use crate::timeline::series::Series;
+use crate::timeline::{Reporter, Timeline};
+
+/// What the slots in memory reach back.
+const HOUR_MS: u64 = 3_600_000;
+
+impl Timeline {
+    /// A timeline that goes on where the record ends, with endpoints named by these rules.
+    pub fn restored(chronicle: &dyn Chronicle, rules: &RulesState, now_ms: u64) -> Result<Self, StoreError> {
+        let mut timeline = Self::starting(now_ms);
+        chronicle.view(&mut |view| {
+            timeline = Self::starting(view.since_ms()?.min(now_ms));
+            timeline.obey(rules);
+            timeline.take_over(view, now_ms)
+        })?;
+        Ok(timeline)
+    }
+
+    fn take_over(&self, view: &dyn View, now_ms: u64) -> Result<(), StoreError> {
+        let mut all: HashMap<u32, Arc<Series>> = HashMap::new();
+        for (number, kept) in view.series()? {
+            let series = self.named(&kept.name);
+            series.restore_total(kept.seen, &kept.total);
+            if kept.is_file {
+                series.is_a_file();
+            }
+            all.insert(number, series);
+        }
+        let stretch = Stretch { resolution: Resolution::TenSeconds, from_ms: now_ms.saturating_sub(HOUR_MS), to_ms: now_ms + 1 };
+        view.each_slot(stretch, &mut |slot| {
+            let mut golden = GoldenMetrics::default();
+            slot.add_to(&mut golden)?;
+            if let Some(series) = all.get(&slot.series) {
+                series.restore_slot(slot.from_ms, &golden, now_ms);
+            }
+            Ok(())
+        })
+    }
+
+    /// The series in which a kept one is counted now.
+    pub fn named(&self, name: &SeriesName) -> Arc<Series> {
+        self.series(Reporter { namespace: &name.namespace, service: &name.service }, &name.endpoint)
+    }
+}
