@@ -38,13 +38,12 @@ pub(crate) struct Options {
 }
 
 /// Runs the demo until it is told to end, or its time is over.
-pub(crate) async fn run(options: Options, mut interrupts: Interrupts) -> anyhow::Result<()> {
+pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrupts) -> anyhow::Result<()> {
     let control_plane = Embedded::bind(&options.place)?;
     let pods = pods::bind_all()?;
     let dashboard = control_plane.dashboard();
     let ask_ready: Vec<SocketAddr> = pods.iter().map(|pod| pod.admin).chain([dashboard]).collect();
     let entrances = Entrances(pods.iter().map(|pod| (pod.service, pod.entrance)).collect());
-    let paint = Paint::on(&stdout());
     let traffic = if options.no_traffic { "none; every pod can be asked by hand" } else { traffic::IN_WORDS };
     let words = welcome::words(paint, dashboard, &pods, traffic);
 

@@ -11,12 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ports::{LOOPBACK, listen};
 
+/// Where dashboard and API are unless somebody says otherwise, and where the commands that ask look for them.
+pub(crate) const HTTP_PORT: u16 = 8090;
+
 /// Where the control plane listens and what it keeps.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct Place {
     /// Port of the dashboard and the API.
-    #[arg(long, value_name = "PORT", default_value_t = 8090)]
+    #[arg(long, value_name = "PORT", default_value_t = HTTP_PORT)]
     pub(crate) http_port: u16,
     /// Port on which sidecars keep their streams.
     #[arg(long, value_name = "PORT", default_value_t = 8091)]

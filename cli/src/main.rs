@@ -1,29 +1,60 @@
-//! The `sitio` command: shows the mesh on a sample shop, or puts a sidecar before any program.
+//! The `sitio` command: shows a mesh, turns its endpoints off and on, and puts a sidecar before any program.
 
+mod advice;
+mod audit;
+mod check;
+mod completions;
+mod connection;
+mod dashboard;
 mod demo;
+mod disable;
 mod embedded;
+mod enable;
+mod find;
+mod history;
 mod interrupt;
 mod local_mesh;
+mod look;
+mod man;
+mod moment;
 mod paint;
 mod parts;
+mod pods;
 mod ports;
+mod receipts;
+mod rules;
 mod run;
+#[cfg(test)]
+mod sample;
+mod say;
 mod sidecars;
+mod stat;
+mod table;
+mod tap;
+mod text;
+mod top;
 mod usage;
 
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use client::failure::Failure;
 use tracing_subscriber::EnvFilter;
 
 use crate::interrupt::{Bell, Interrupts, bell};
-use crate::paint::Paint;
+use crate::paint::{Paint, When};
+use crate::say::NobodyReads;
 
 /// A service mesh small enough to understand in an afternoon.
 #[derive(Debug, Parser)]
 #[command(name = "sitio", version, arg_required_else_help = true)]
+#[command(after_help = "Those that ask a control plane find it by --url or SITIO_URL, and show it SITIO_TOKEN if it wants one.
+Begin with `sitio demo`, then, in another terminal, `sitio stat` and `sitio check`.")]
 struct Sitio {
+    /// When to use colours; auto is on a terminal, unless NO_COLOR is set.
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN", hide_possible_values = true)]
+    color: When,
     #[command(subcommand)]
     command: Command,
 }
@@ -32,6 +63,19 @@ struct Sitio {
 enum Command {
     Demo(demo::Options),
     Run(run::Options),
+    Stat(stat::Options),
+    Top(top::Options),
+    Tap(tap::Options),
+    History(history::Options),
+    Disable(disable::Options),
+    Enable(enable::Options),
+    Rules(rules::Options),
+    Pods(pods::Options),
+    Audit(audit::Options),
+    Check(check::Options),
+    Dashboard(dashboard::Options),
+    Completions(completions::Options),
+    Man(man::Options),
 }
 
 fn main() -> ExitCode {
@@ -41,7 +85,7 @@ fn main() -> ExitCode {
     };
     // What the programs have to say they say themselves; the log is for trouble.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let has_colours = Paint::on(&io::stderr()) == Paint::Colours;
+    let has_colours = Paint::when(sitio.color, &io::stderr()) == Paint::Colours;
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(has_colours).with_writer(io::stderr).init();
     // Two threads: sidecars bring their own, and what is left is small.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -50,32 +94,55 @@ fn main() -> ExitCode {
         Err(error) => return fail(&anyhow::Error::new(error).context("start the runtime")),
     };
     let (bell, interrupts) = bell();
-    let code = runtime.block_on(until_done(sitio.command, bell, interrupts));
+    let code = runtime.block_on(until_done(sitio, bell, interrupts));
     // Nothing of ours runs any more, or it was told to end at once.
     runtime.shutdown_background();
     code
 }
 
 /// Does what was asked, unless a second interrupt comes before it is done.
-async fn until_done(command: Command, bell: Bell, interrupts: Interrupts) -> ExitCode {
+async fn until_done(sitio: Sitio, bell: Bell, interrupts: Interrupts) -> ExitCode {
     tokio::select! {
         second = bell.watch() => match second {
             Ok(interrupt) => ExitCode::from(interrupt.code()),
             Err(error) => fail(&anyhow::Error::new(error).context("listen for Ctrl-C")),
         },
-        code = obey(command, interrupts) => code,
+        code = obey(sitio, interrupts) => code,
     }
 }
 
-async fn obey(command: Command, interrupts: Interrupts) -> ExitCode {
-    let outcome = match command {
-        Command::Demo(options) => demo::run(options, interrupts).await.map(|()| ExitCode::SUCCESS),
+async fn obey(sitio: Sitio, interrupts: Interrupts) -> ExitCode {
+    let paint = Paint::when(sitio.color, &io::stdout());
+    let outcome = match sitio.command {
+        Command::Demo(options) => demo::run(options, paint, interrupts).await.map(|()| ExitCode::SUCCESS),
         Command::Run(options) => run::run(options, interrupts).await,
+        Command::Stat(options) => stat::run(options, paint, interrupts).await,
+        Command::Top(options) => top::run(options, paint, interrupts).await,
+        Command::Tap(options) => tap::run(options, paint, interrupts).await,
+        Command::History(options) => history::run(options, paint, interrupts).await,
+        Command::Disable(options) => disable::run(options, paint, interrupts).await,
+        Command::Enable(options) => enable::run(options, paint, interrupts).await,
+        Command::Rules(options) => rules::run(options, paint, interrupts).await,
+        Command::Pods(options) => pods::run(options, paint, interrupts).await,
+        Command::Audit(options) => audit::run(options, paint, interrupts).await,
+        Command::Check(options) => check::run(options, paint, interrupts).await,
+        Command::Dashboard(options) => dashboard::run(options).await,
+        Command::Completions(options) => completions::run(&options, Sitio::command()).map(|()| ExitCode::SUCCESS),
+        Command::Man(options) => man::run(&options, Sitio::command()).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| fail(&error))
 }
 
+/// Tells what went wrong, and what to do next.
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("sitio: {error:#}");
+    if error.is::<NobodyReads>() {
+        return ExitCode::SUCCESS;
+    }
+    let words = format!("{error:#}");
+    let lines: Vec<_> = words.lines().map(text::plain).collect();
+    match error.downcast_ref::<Failure>().and_then(advice::on) {
+        Some(advice) => eprintln!("sitio: {}; {advice}", lines.join("\n")),
+        None => eprintln!("sitio: {}", lines.join("\n")),
+    }
     ExitCode::FAILURE
 }

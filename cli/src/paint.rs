@@ -4,6 +4,18 @@ use std::env;
 use std::fmt::Display;
 use std::io::IsTerminal;
 
+/// When to use colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Into a pipe, too.
+    Always,
+    /// Not even on a terminal.
+    Never,
+}
+
 /// Writes words in colour, or plainly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Paint {
@@ -19,6 +31,15 @@ impl Paint {
         let minds = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         if output.is_terminal() && !minds && !is_dumb { Self::Colours } else { Self::Plain }
+    }
+
+    /// What an output takes, unless a person has said otherwise.
+    pub(crate) fn when(when: When, output: &impl IsTerminal) -> Self {
+        match when {
+            When::Auto => Self::on(output),
+            When::Always => Self::Colours,
+            When::Never => Self::Plain,
+        }
     }
 
     /// What a page begins with.
@@ -44,6 +65,11 @@ impl Paint {
     /// Bad news.
     pub(crate) fn bad(self, words: impl Display) -> String {
         self.sgr("33", words)
+    }
+
+    /// The worst of news.
+    pub(crate) fn worst(self, words: impl Display) -> String {
+        self.sgr("31", words)
     }
 
     fn sgr(self, code: &str, words: impl Display) -> String {

@@ -10,6 +10,7 @@ use axum::routing::{any, get, post};
 use crate::api::problem::Problem;
 use crate::plane::ControlPlane;
 
+mod about;
 mod audit;
 mod endpoints;
 mod history;
@@ -29,6 +30,7 @@ const BODY_BYTES_MAX: usize = 512 << 10;
 /// Everything that is not a page.
 pub fn routes(plane: Arc<ControlPlane>) -> Router {
     let v1 = Router::new()
+        .route("/about", get(about::told))
         .route("/endpoints", get(endpoints::list))
         .route("/endpoints/{id}/history", get(history::of_endpoint))
         .route("/tap", get(tap::events))

@@ -4,6 +4,7 @@ use crate::api::Api;
 use crate::control_plane::ControlPlane;
 use crate::origin::Origin;
 use crate::sidecar::Sidecar;
+use crate::sitio::{Said, asking, said};
 
 /// A mesh of one service.
 pub struct SmallMesh {
@@ -42,6 +43,12 @@ impl SmallMesh {
     /// The control plane's API.
     pub fn api(&self) -> Api {
         self.control_plane.api()
+    }
+
+    /// What `sitio` says to these words, asking this mesh's control plane.
+    #[track_caller]
+    pub fn sitio(&self, arguments: &[&str]) -> Said {
+        said(asking(self.control_plane.http_port, arguments))
     }
 
     /// The names of its pods.

@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 
 /// The crates, and the ones of ours that each may know.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("mesh", &[]),
+    ("client", &[]),
     ("proto", &["sitio-mesh"]),
     ("exposition", &["sitio-mesh"]),
     ("sidecar", &["sitio-exposition", "sitio-mesh", "sitio-proto"]),
     ("control-plane", &["sitio-exposition", "sitio-mesh", "sitio-proto"]),
-    ("cli", &["sitio-control-plane", "sitio-mesh", "sitio-sidecar"]),
+    ("cli", &["sitio-client", "sitio-control-plane", "sitio-mesh", "sitio-sidecar"]),
 ];
 
 /// Where generated types of the wire may be named: the door, the two ends of the stream, and the benchmark's own end.
@@ -43,7 +44,7 @@ fn root() -> PathBuf {
 
 /// Every Rust file of ours, as its path below the root, with its text.
 fn sources() -> Vec<(String, String)> {
-    let crates = ["bench", "cli", "control-plane", "exposition", "mesh", "proto", "sidecar", "tests"];
+    let crates = ["bench", "cli", "client", "control-plane", "exposition", "mesh", "proto", "sidecar", "tests"];
     let mut folders: Vec<PathBuf> =
         crates.iter().flat_map(|name| ["src", "tests", "benches"].map(|part| root().join(name).join(part))).collect();
     let mut sources = Vec::new();

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use client::client::Client;
+use client::endpoints::Wanted;
 use mesh::endpoint::Endpoint;
-use reqwest::Client;
-use serde::Deserialize;
+use reqwest::Url;
 use tokio::time::Instant;
 
 use crate::demo::traffic::tally::Tally;
@@ -35,11 +36,10 @@ pub(crate) struct Comparison {
 
 /// Asks the control plane until it has counted what was sent, or the last reports must have been in.
 pub(crate) async fn compare(tally: Tally, dashboard: SocketAddr) -> anyhow::Result<Comparison> {
-    let client = Client::builder().no_proxy().timeout(REPORTS_WITHIN).build().context("make an HTTP client")?;
+    let client = Client::new(Url::parse(&format!("http://{dashboard}"))?, None)?;
     let deadline = Instant::now() + REPORTS_WITHIN;
     loop {
-        let comparison =
-            Comparison { sent: tally.requests.clone(), counted: counted(&client, dashboard).await?, not_sent: tally.not_sent };
+        let comparison = Comparison { sent: tally.requests.clone(), counted: counted(&client).await?, not_sent: tally.not_sent };
         if comparison.agrees() || Instant::now() >= deadline {
             return Ok(comparison);
         }
@@ -48,22 +48,9 @@ pub(crate) async fn compare(tally: Tally, dashboard: SocketAddr) -> anyhow::Resu
 }
 
 /// The hits that the API tells.
-async fn counted(client: &Client, dashboard: SocketAddr) -> anyhow::Result<Counts> {
-    #[derive(Deserialize)]
-    struct Answer {
-        endpoints: Vec<Row>,
-    }
-    #[derive(Deserialize)]
-    struct Row {
-        service: String,
-        method: String,
-        route: String,
-        hits: u64,
-    }
-    let answer = client.get(format!("http://{dashboard}/api/v1/endpoints")).send().await.context("ask the control plane")?;
-    let answer: Answer = answer.error_for_status()?.json().await.context("understand the control plane's numbers")?;
+async fn counted(client: &Client) -> anyhow::Result<Counts> {
     let mut counts = Counts::new();
-    for row in answer.endpoints {
+    for row in client.endpoints(&Wanted::default()).await?.endpoints {
         let endpoint = Endpoint::named(&row.method, &row.route).with_context(|| format!("name {} {}", row.method, row.route))?;
         *counts.entry((row.service, endpoint)).or_default() += row.hits;
     }

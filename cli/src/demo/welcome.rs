@@ -1,21 +1,22 @@
 //! What the demo says at its start: where to look, and what to try.
 
+use std::env;
 use std::net::SocketAddr;
 
 use crate::demo::pods::Pod;
 use crate::demo::shop::Service;
+use crate::embedded::HTTP_PORT;
 use crate::paint::Paint;
 
 /// The words, ready to print.
 pub(crate) fn words(paint: Paint, dashboard: SocketAddr, pods: &[Pod], traffic: &str) -> String {
     let title = paint.title("Sitio demo: a small shop, behind a mesh");
     let link = paint.link(format!("http://{dashboard}"));
-    let turn_off = [
-        format!("curl -X POST http://{dashboard}/api/v1/rules -H 'content-type: application/json' \\"),
-        r#"  -d '{"service": "legacy", "method": "GET", "route": "/legacy/export","#.to_owned(),
-        r#"       "action": {"disable": {"status": 503}}, "ttl": "15m", "reason": "trying the switch"}'"#.to_owned(),
-    ];
-    let turn_off = turn_off.map(|line| format!("       {}", paint.typed(line))).join("\n");
+    let sitio = sitio();
+    let url = if dashboard.port() == HTTP_PORT { String::new() } else { format!(" --url http://{dashboard}") };
+    let typed = |words: &str| format!("       {}", paint.typed(format!("{sitio} {words}{url}")));
+    let (top, stat, check) = (typed("top"), typed("stat"), typed("check"));
+    let turn_off = typed("disable legacy GET /legacy/export --ttl 15m --reason 'trying the switch' --wait");
     let ask = ask(pods).map(|line| format!("       {}", paint.typed(line))).collect::<Vec<_>>().join("\n");
     let numbers = paint.typed(format!("curl -s http://{dashboard}/api/v1/endpoints"));
     let pods = pods.len();
@@ -27,17 +28,30 @@ pub(crate) fn words(paint: Paint, dashboard: SocketAddr, pods: &[Pod], traffic: 
   Pods       {pods}, two each of storefront, payments, search and legacy
   Traffic    {traffic}
 
-  Try this:
-    1. Turn GET /legacy/export off on the dashboard, or by hand:
+  Try this, in another terminal:
+    1. Watch it live, ask for the numbers once, or look for what is wrong.
+{top}
+{stat}
+{check}
+    2. Turn GET /legacy/export off on the dashboard, or by hand.
 {turn_off}
-    2. Ask both pods for it, through their sidecars: 200 while it is on, 503 once it is off.
+    3. Ask both pods for it, through their sidecars: 200 while it is on, 503 once it is off.
 {ask}
-    3. See the numbers as JSON.
+    4. See the numbers as JSON.
        {numbers}
 
   Ctrl-C ends everything.
 "
     )
+}
+
+/// How this program is called from another terminal.
+fn sitio() -> String {
+    let program = env::current_exe().ok();
+    let here = env::current_dir().ok();
+    let path =
+        program.as_deref().map(|program| here.as_deref().and_then(|here| program.strip_prefix(here).ok()).unwrap_or(program));
+    path.map_or_else(|| "sitio".to_owned(), |path| path.display().to_string())
 }
 
 /// How to ask each pod of legacy for its export.
@@ -59,5 +73,8 @@ mod tests {
         assert!(!words.contains('\x1b'));
         assert!(words.contains("Dashboard  http://127.0.0.1:8090\n"));
         assert_eq!(words.matches("/legacy/export\n").count(), 2, "{words}");
+        assert!(words.contains(" top\n") && !words.contains("--url"), "{words}");
+        let elsewhere = super::words(Paint::Plain, "127.0.0.1:9".parse().unwrap(), &pods, "none");
+        assert!(elsewhere.contains(" stat --url http://127.0.0.1:9\n"), "{elsewhere}");
     }
 }

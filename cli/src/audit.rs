@@ -1,0 +1,77 @@
+//! `sitio audit`: what was asked for, by whom and why, and what became of it.
+
+use std::process::ExitCode;
+
+use client::audit::Entry;
+use control_plane::web::format;
+use control_plane::web::row::service_label;
+
+use crate::interrupt::Interrupts;
+use crate::look::Look;
+use crate::moment;
+use crate::paint::Paint;
+use crate::table::{Cell, Column, Tone, table, wide};
+
+/// The most that a control plane tells at once.
+const LIMIT_MAX: i64 = 2000;
+
+/// Show who has turned what off and on, the newest first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio audit
+  sitio audit --limit 500 -o json")]
+pub(crate) struct Options {
+    /// How many entries to look at, 2000 at most.
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX))]
+    limit: u32,
+    /// Only about this service.
+    service: Option<String>,
+    /// Only of this namespace.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// Prints them.
+pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    let client = options.look.connection.client()?;
+    let is_wanted = |entry: &Entry| {
+        options.service.as_ref().is_none_or(|service| *service == entry.service)
+            && options.namespace.as_ref().is_none_or(|namespace| *namespace == entry.namespace)
+    };
+    let page = async || {
+        let mut answer = client.audit(options.limit).await?;
+        answer.audit.retain(is_wanted);
+        let none = "nothing of that has been asked for yet";
+        options.look.told(&answer, |detail| table(&COLUMNS, &answer.audit, none, 0, detail, paint))
+    };
+    options.look.show(interrupts, page).await
+}
+
+const COLUMNS: [Column<Entry>; 13] = [
+    wide(Column::numbers("NUMBER", |entry, _| Cell::new(entry.number.to_string()))),
+    Column::words("TIME (UTC)", |entry, _| Cell::new(moment::date_and_time(&entry.at))),
+    Column::words("BY", |entry, _| Cell::new(&entry.by)),
+    Column::words("EVENT", |entry, _| event(entry)),
+    Column::words("SERVICE", |entry, _| Cell::new(service_label(&entry.namespace, &entry.service))),
+    Column::words("METHOD", |entry, _| Cell::new(&entry.method)),
+    Column::words("ROUTE", |entry, _| Cell::new(&entry.route)),
+    wide(Column::words("PODS", |entry, _| {
+        Cell::new(if entry.pods.is_empty() { "all".to_owned() } else { entry.pods.join(",") })
+    })),
+    Column::words("RULE", |entry, _| Cell::new(entry.rule.as_deref().unwrap_or(format::MISSING))),
+    wide(Column::numbers("REVISION", |entry, _| {
+        Cell::new(entry.revision.map_or_else(|| format::MISSING.to_owned(), |revision| revision.to_string()))
+    })),
+    wide(Column::words("UNTIL (UTC)", |entry, _| {
+        Cell::new(entry.expires_at.as_deref().map_or_else(|| format::MISSING.to_owned(), moment::date_and_time))
+    })),
+    Column::words("REASON", |entry, _| Cell::new(&entry.reason)),
+    Column::words("NOTE", |entry, _| Cell::new(&entry.note)),
+];
+
+fn event(entry: &Entry) -> Cell {
+    let tone = if entry.event == "refused" { Tone::Amber } else { Tone::Calm };
+    Cell::new(entry.event.replace('_', " ")).toned(tone)
+}

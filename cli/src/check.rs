@@ -1,0 +1,60 @@
+//! `sitio check`: what is wrong with this set-up, each finding with what to do about it.
+
+mod control_plane;
+mod findings;
+mod losses;
+mod pods;
+mod rules;
+
+use std::process::ExitCode;
+
+use client::client::Client;
+
+use crate::check::findings::{Findings, Level};
+use crate::connection::Connection;
+use crate::interrupt::Interrupts;
+use crate::look::Output;
+use crate::paint::Paint;
+use crate::say::say;
+
+/// Look for what is wrong: control plane, clocks, pods, rules, and what was lost.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio check
+  sitio check -o json | jq '.[] | select(.level == \"error\")'
+
+Exit code: 0 if there is no error (warnings are none), 1 if there is one.")]
+pub(crate) struct Options {
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
+    output: Output,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Looks, and prints what there is.
+pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    let client = options.connection.client()?;
+    let findings = tokio::select! {
+        findings = look(&client) => findings,
+        interrupt = interrupts.first() => return Ok(ExitCode::from(interrupt.code())),
+    };
+    say(&match options.output {
+        Output::Table | Output::Wide => findings.words(paint),
+        Output::Json => format!("{}\n", serde_json::to_string_pretty(&findings)?),
+        Output::Yaml => serde_norway::to_string(&findings)?,
+    })?;
+    Ok(if findings.worst() == Level::Error { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Without a control plane, or without its leave, nothing else can be seen.
+async fn look(client: &Client) -> Findings {
+    let mut findings = Findings::default();
+    if !control_plane::look(client, &mut findings).await {
+        return findings;
+    }
+    pods::look(client, &mut findings).await;
+    rules::look(client, &mut findings).await;
+    losses::look(client, &mut findings).await;
+    findings
+}

@@ -1,0 +1,104 @@
+//! What was found, how bad it is, and what to do.
+
+use client::failure::Failure;
+use serde::Serialize;
+
+use crate::advice;
+use crate::paint::Paint;
+use crate::text::plain;
+
+/// All of them, in the order in which they were looked for.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub(super) struct Findings(Vec<Finding>);
+
+/// One thing that was looked at.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    level: Level,
+    /// What was found.
+    what: String,
+    /// What to do, unless all is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Level {
+    /// As it should be.
+    #[default]
+    Fine,
+    /// Worth a look.
+    Warning,
+    /// Something does not work.
+    Error,
+}
+
+impl Findings {
+    /// All is well there.
+    pub(super) fn fine(&mut self, what: impl Into<String>) {
+        self.0.push(Finding { level: Level::Fine, what: what.into(), next: None });
+    }
+
+    /// Worth a look.
+    pub(super) fn warning(&mut self, what: impl Into<String>, next: impl Into<String>) {
+        self.0.push(Finding { level: Level::Warning, what: what.into(), next: Some(next.into()) });
+    }
+
+    /// Something does not work.
+    pub(super) fn error(&mut self, what: impl Into<String>, next: impl Into<String>) {
+        self.0.push(Finding { level: Level::Error, what: what.into(), next: Some(next.into()) });
+    }
+
+    /// A question that was not answered.
+    pub(super) fn failed(&mut self, failure: &Failure) {
+        let next = advice::on(failure).unwrap_or_else(|| "look at the control plane's log".to_owned());
+        self.error(failure.to_string(), next);
+    }
+
+    /// The worst level.
+    pub(super) fn worst(&self) -> Level {
+        self.0.iter().map(|finding| finding.level).max().unwrap_or_default()
+    }
+
+    /// In words, with a sum at the end.
+    pub(super) fn words(&self, paint: Paint) -> String {
+        let mut lines = Vec::new();
+        for finding in &self.0 {
+            let what = plain(&finding.what);
+            lines.push(match finding.level {
+                Level::Fine => format!("{} {what}", paint.good("ok     ")),
+                Level::Warning => format!("{} {what}", paint.bad("warning")),
+                Level::Error => format!("{} {what}", paint.worst("error  ")),
+            });
+            lines.extend(finding.next.as_ref().map(|next| format!("        → {}", plain(next))));
+        }
+        let count = |level: Level| self.0.iter().filter(|finding| finding.level == level).count();
+        let (errors, warnings) = (count(Level::Error), count(Level::Warning));
+        lines.push(match (errors, warnings) {
+            (0, 0) => "\nnothing is wrong".to_owned(),
+            _ => format!("\nerrors: {errors}, warnings: {warnings}"),
+        });
+        format!("{}\n", lines.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_finding_says_what_to_do_and_the_end_says_how_many() {
+        let mut findings = Findings::default();
+        findings.fine("the control plane answers");
+        assert_eq!(findings.words(Paint::Plain), "ok      the control plane answers\n\nnothing is wrong\n");
+        findings.warning("the clocks differ", "set them");
+        assert_eq!(findings.worst(), Level::Warning);
+        findings.error("a pod is silent", "look at it");
+        let words = "ok      the control plane answers\nwarning the clocks differ\n        → set them\n\
+                     error   a pod is silent\n        → look at it\n\nerrors: 1, warnings: 1\n";
+        assert_eq!((findings.words(Paint::Plain).as_str(), findings.worst()), (words, Level::Error));
+    }
+}

@@ -1,0 +1,88 @@
+//! What was turned away or not kept: endpoints over the limit, and what the control plane had to discard.
+
+use client::client::Client;
+use client::endpoints::{State, Wanted};
+use client::metrics::Sample;
+use control_plane::web::format;
+
+use crate::check::findings::Findings;
+
+/// Counts of the control plane that mean that somebody was refused or something was lost, with what to do.
+const LOSSES: [(&str, &str, &str); 8] = [
+    (
+        "frame_refused",
+        "frames of sidecars were refused, because they made no sense",
+        "update the sidecars: `sitio pods` tells their versions",
+    ),
+    ("stream_without_token", "streams came without the right token", "give the sidecars the control plane's SITIO_TOKEN"),
+    ("stream_over_limit", "streams were refused, because there are too many", "run another control plane for a part of the pods"),
+    (
+        "stream_over_address_limit",
+        "streams were refused, because too many came from one address",
+        "raise SITIO_STREAMS_PER_ADDRESS_MAX if so many sidecars share one address",
+    ),
+    (
+        "connection_over_address_limit",
+        "connections were refused, because too many came from one address",
+        "raise SITIO_STREAMS_PER_ADDRESS_MAX if so many sidecars share one address",
+    ),
+    ("endpoint_over_limit", "endpoints found no row of their own", "pin patterns with SITIO_ROUTES or /api/v1/routes"),
+    ("failure_told_over_limit", "failures of pods found no room", "nothing: the newest are kept"),
+    ("audit_entry", "of the oldest audit entries were discarded", "keep them elsewhere: `sitio audit -o json`"),
+];
+
+pub(super) async fn look(client: &Client, findings: &mut Findings) {
+    match client.endpoints(&Wanted::default()).await {
+        Ok(answer) => {
+            let folded: Vec<_> =
+                answer.endpoints.iter().filter(|endpoint| endpoint.state == State::Unavailable && endpoint.hits > 0).collect();
+            for endpoint in &folded {
+                findings.warning(
+                    format!("{} requests to {} are counted as (other)", format::count(endpoint.hits), endpoint.service),
+                    "there are more endpoints than are told apart: pin patterns with SITIO_ROUTES or /api/v1/routes",
+                );
+            }
+            if folded.is_empty() {
+                let count = format::plural(answer.endpoints.len(), "endpoint is", "endpoints are");
+                findings.fine(format!("{count} told apart, none over the limit"));
+            }
+        }
+        Err(failure) => findings.failed(&failure),
+    }
+    match client.metrics(&["sitio_discarded_total"]).await {
+        Ok(samples) => judge(&samples, findings),
+        Err(failure) => findings.failed(&failure),
+    }
+}
+
+fn judge(samples: &[Sample], findings: &mut Findings) {
+    let mut is_fine = true;
+    for (what, words, next) in LOSSES {
+        let count = samples.iter().find(|sample| sample.label("what") == Some(what)).map_or(0.0, |sample| sample.value);
+        if count > 0.0 {
+            is_fine = false;
+            findings.warning(format!("{} {words}, since the control plane started", format::count(count as u64)), next);
+        }
+    }
+    if is_fine {
+        findings.fine("nothing was turned away or discarded since the control plane started");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::findings::Level;
+    use crate::paint::Paint;
+
+    #[test]
+    fn what_was_turned_away_is_told_of_with_what_to_do() {
+        let sample =
+            |value| Sample { name: "sitio_discarded_total".into(), labels: "what=\"stream_without_token\"".into(), value };
+        for (value, expected) in [(0.0, Level::Fine), (2.0, Level::Warning)] {
+            let mut findings = Findings::default();
+            judge(&[sample(value)], &mut findings);
+            assert_eq!(findings.worst(), expected, "{}", findings.words(Paint::Plain));
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The pods: silent ones, those near their limit of memory, those behind in version or in the rules.
+
+use client::client::Client;
+use client::pods::{Pod, Pods, State};
+use control_plane::web::format;
+
+use crate::check::findings::Findings;
+use crate::moment;
+use crate::pods::is_near_limit;
+
+/// Pods that a finding names.
+const NAMED_MAX: usize = 8;
+
+/// Thousandths of each second that a pod may wait for its processor before it is worth a look.
+const THROTTLED_MILLI: u64 = 100;
+
+pub(super) async fn look(client: &Client, findings: &mut Findings) {
+    match client.pods().await {
+        Ok(pods) => judge(&pods, findings),
+        Err(failure) => findings.failed(&failure),
+    }
+}
+
+fn judge(pods: &Pods, findings: &mut Findings) {
+    let there: Vec<_> = pods.pods.iter().filter(|pod| pod.state != State::Gone).collect();
+    if there.is_empty() {
+        findings.warning(
+            "no pod is attached",
+            "tell a sidecar SITIO_CONTROL_PLANE (the address of the stream, port 8091), or start a program with `sitio run`",
+        );
+        return;
+    }
+    let of = |is: &dyn Fn(&Pod) -> bool| -> Vec<&Pod> { there.iter().copied().filter(|pod| is(pod)).collect() };
+    let silent = of(&|pod| pod.state == State::Silent);
+    if silent.is_empty() {
+        findings.fine(format!("{} reporting", format::plural(there.len(), "pod is", "pods are")));
+    } else {
+        let taken_ms = moment::unix_ms(&pods.taken_at).unwrap_or_else(moment::now_ms);
+        let last = silent.iter().map(|pod| moment::ago(Some(&pod.heard_at), taken_ms)).next().unwrap_or_default();
+        let what = format!("silent, {} last heard {last} ago: {}", format::plural(silent.len(), "pod", "pods"), names(&silent));
+        findings.error(
+            what,
+            "see whether they run (their log, `/readyz` on port 9191) and can reach the control plane; their rules stay in force",
+        );
+    }
+    each(&of(&|pod| is_near_limit(pod)), findings, "near the memory limit", "raise the limit, or look for what fills it");
+    let is_throttled = |pod: &Pod| pod.resources.is_some_and(|used| used.throttled_milli >= THROTTLED_MILLI);
+    each(&of(&is_throttled), findings, "waiting for the processor, their limit is used up", "raise the limit of cpu");
+    let ours = env!("CARGO_PKG_VERSION");
+    let is_other = |pod: &Pod| !pod.version.is_empty() && pod.version != ours;
+    each(&of(&is_other), findings, &format!("of another sidecar version than {ours}"), "update them when it suits");
+    let is_behind = |pod: &Pod| pod.connected && pod.confirmed.map_or(0, |confirmed| confirmed.revision) < pods.revision;
+    let behind = of(&is_behind);
+    if behind.is_empty() {
+        findings.fine(format!("all that are attached have confirmed the rules, revision {}", pods.revision));
+    } else {
+        each(&behind, findings, "behind in the rules", "`sitio rules` shows which they have not confirmed, and why");
+    }
+}
+
+fn each(pods: &[&Pod], findings: &mut Findings, what: &str, next: &str) {
+    if !pods.is_empty() {
+        findings.warning(format!("{what}, {}: {}", format::plural(pods.len(), "pod", "pods"), names(pods)), next);
+    }
+}
+
+fn names(pods: &[&Pod]) -> String {
+    let mut names: Vec<_> = pods.iter().take(NAMED_MAX).map(|pod| pod.pod.clone()).collect();
+    if pods.len() > NAMED_MAX {
+        names.push(format!("{} more", pods.len() - NAMED_MAX));
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use client::pods::{Confirmed, Resources};
+
+    use super::*;
+    use crate::check::findings::Level;
+    use crate::paint::Paint;
+
+    fn pod(name: &str) -> Pod {
+        Pod {
+            pod: name.into(),
+            pod_uid: String::new(),
+            namespace: "default".into(),
+            service: "shop".into(),
+            node: String::new(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            state: State::Reporting,
+            connected: true,
+            connected_at: None,
+            heard_at: "2025-11-20T14:00:00Z".into(),
+            rps: 0.0,
+            resources: None,
+            confirmed: Some(Confirmed { revision: 3, took_ms: 1 }),
+        }
+    }
+
+    fn judged(pods: Vec<Pod>) -> (Level, String) {
+        let mut findings = Findings::default();
+        judge(&Pods { taken_at: "2025-11-20T14:00:40Z".into(), revision: 3, pods }, &mut findings);
+        (findings.worst(), findings.words(Paint::Plain))
+    }
+
+    #[test]
+    fn healthy_pods_are_fine() {
+        assert_eq!(judged(vec![pod("a"), Pod { state: State::Gone, ..pod("b") }]).0, Level::Fine);
+        assert_eq!(judged(vec![]).0, Level::Warning);
+    }
+
+    #[test]
+    fn a_silent_pod_is_an_error_and_is_named() {
+        let (level, words) = judged(vec![pod("a"), Pod { state: State::Silent, ..pod("b-7") }]);
+        assert!(level == Level::Error && words.contains("1 pod last heard 40 s ago: b-7"), "{words}");
+    }
+
+    #[test]
+    fn what_is_behind_or_nearly_full_is_a_warning() {
+        let used = Resources {
+            memory_bytes: 95,
+            memory_limit_bytes: 100,
+            cpu_milli: 0,
+            cpu_limit_milli: 0,
+            throttled_milli: 500,
+            connections: 0,
+        };
+        for (strange, word) in [
+            (Pod { resources: Some(used), ..pod("x") }, "near the memory limit, 1 pod: x"),
+            (Pod { resources: Some(used), ..pod("x") }, "waiting for the processor"),
+            (Pod { version: "0.0.1".into(), ..pod("x") }, "another sidecar version"),
+            (Pod { confirmed: Some(Confirmed { revision: 2, took_ms: 1 }), ..pod("x") }, "behind in the rules"),
+            (Pod { confirmed: None, ..pod("x") }, "behind in the rules"),
+        ] {
+            let (level, words) = judged(vec![strange]);
+            assert!(level == Level::Warning && words.contains(word), "{word}: {words}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The rules: those that pods have refused or not confirmed, and those about to lapse.
+
+use client::client::Client;
+use client::rules::{ReceiptState, Rule, State};
+use control_plane::web::format;
+
+use crate::check::findings::Findings;
+use crate::moment;
+
+/// A rule that lapses within this may surprise whoever relies on it.
+const SOON_MS: u64 = 10 * 60_000;
+
+/// A pod confirms within a second; after this, it is worth a word.
+const UNCONFIRMED_MS: u64 = 10_000;
+
+pub(super) async fn look(client: &Client, findings: &mut Findings) {
+    match client.rules().await {
+        Ok(answer) if answer.rules.is_empty() => findings.fine("no rule is in force"),
+        Ok(answer) => judge(&answer.rules, moment::now_ms(), findings),
+        Err(failure) => findings.failed(&failure),
+    }
+}
+
+fn judge(rules: &[Rule], now_ms: u64, findings: &mut Findings) {
+    let mut is_fine = true;
+    for rule in rules {
+        let name = format!("rule {} ({} {} of {})", rule.id, rule.method, rule.route, rule.service);
+        let (id, age_ms) = (&rule.id, now_ms.saturating_sub(moment::unix_ms(&rule.created_at).unwrap_or(now_ms)));
+        let refused = rule.pods.iter().find(|receipt| receipt.state == ReceiptState::Refused);
+        let left_ms = rule.expires_at.as_deref().and_then(moment::unix_ms).map(|until_ms| until_ms.saturating_sub(now_ms));
+        if let Some(receipt) = refused {
+            let why = receipt.why.as_deref().unwrap_or("without a reason");
+            let next = format!("`sitio enable {id}` takes it back; the last rules that the pod could obey stay in force there");
+            findings.error(format!("{name} is refused by {}: {why}", receipt.pod), next);
+        } else if rule.state == State::Pending && age_ms >= UNCONFIRMED_MS {
+            let waits = rule.pods.iter().filter(|receipt| receipt.state == ReceiptState::Pending).count();
+            let next = format!("`sitio rules {id}` names them; they obey when they are back");
+            findings.warning(format!("{name} is not confirmed by {}", format::plural(waits, "pod", "pods")), next);
+        } else if let Some(left_ms) = left_ms.filter(|left_ms| *left_ms <= SOON_MS) {
+            let next = format!("if it must stay off: `sitio enable {id}`, and `sitio disable` with a longer --ttl");
+            findings.warning(format!("{name} lapses in {}", format::left(left_ms)), next);
+        } else {
+            continue;
+        }
+        is_fine = false;
+    }
+    if is_fine {
+        findings.fine(format!("{} in force, confirmed by every pod", format::plural(rules.len(), "rule is", "rules are")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use client::rules::{Action, Disable, Receipt};
+
+    use super::*;
+    use crate::check::findings::Level;
+    use crate::paint::Paint;
+
+    const MADE: &str = "2025-11-20T14:00:00Z";
+
+    fn rule(state: State, said: ReceiptState) -> Rule {
+        let why = (said == ReceiptState::Refused).then(|| "too many rules".to_owned());
+        Rule {
+            id: "r7".into(),
+            revision: 7,
+            namespace: "default".into(),
+            service: "legacy".into(),
+            method: "GET".into(),
+            route: "/export".into(),
+            action: Action::Disable(Disable { status: 503 }),
+            reason: "because".into(),
+            by: "operator".into(),
+            state,
+            created_at: MADE.into(),
+            expires_at: Some("2025-11-20T15:00:00Z".into()),
+            ended: None,
+            pods: vec![Receipt { pod: "legacy-0".into(), state: said, took_ms: None, why, heard_at: None }],
+        }
+    }
+
+    fn judged(rule: Rule, after_ms: u64) -> (Level, String) {
+        let mut findings = Findings::default();
+        judge(&[rule], moment::unix_ms(MADE).unwrap() + after_ms, &mut findings);
+        (findings.worst(), findings.words(Paint::Plain))
+    }
+
+    #[test]
+    fn a_rule_is_fine_until_it_is_refused_or_late_or_nearly_over() {
+        assert_eq!(judged(rule(State::Applied, ReceiptState::Applied), 0).0, Level::Fine);
+        assert_eq!(judged(rule(State::Pending, ReceiptState::Pending), 500).0, Level::Fine);
+        let (level, words) = judged(rule(State::Pending, ReceiptState::Pending), 20_000);
+        assert!(level == Level::Warning && words.contains("not confirmed by 1 pod"), "{words}");
+        let (level, words) = judged(rule(State::Refused, ReceiptState::Refused), 0);
+        assert!(level == Level::Error && words.contains("refused by legacy-0: too many rules"), "{words}");
+        let (level, words) = judged(rule(State::Applied, ReceiptState::Applied), 55 * 60_000);
+        assert!(level == Level::Warning && words.contains("lapses in 5 min"), "{words}");
+    }
+}

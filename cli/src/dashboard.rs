@@ -1,0 +1,41 @@
+//! `sitio dashboard`: opens the dashboard in a browser.
+
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::bail;
+
+use crate::connection::Connection;
+use crate::say::say;
+
+/// What opens a URL here.
+const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+
+/// Open the dashboard in a browser.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio dashboard
+  sitio dashboard --print       only say where it is")]
+pub(crate) struct Options {
+    /// Print the URL, and open nothing.
+    #[arg(long)]
+    print: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Opens it, if there is one.
+pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let url = options.connection.url().to_string();
+    say(&format!("{url}\n"))?;
+    if options.print {
+        return Ok(ExitCode::SUCCESS);
+    }
+    // A browser would only say that there is nothing.
+    options.connection.client()?.is_there().await?;
+    let opened = Command::new(OPENER).arg(&url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    match opened {
+        Ok(status) if status.success() => Ok(ExitCode::SUCCESS),
+        Ok(status) => bail!("open the dashboard with {OPENER}: it ended with {status}; open {url} yourself"),
+        Err(error) => bail!("open the dashboard with {OPENER}: {error}; open {url} yourself"),
+    }
+}

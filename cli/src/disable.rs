@@ -1,0 +1,140 @@
+//! `sitio disable`: turns an endpoint off on its pods, and waits for their word if asked to.
+
+mod preview;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use client::client::Client;
+use client::endpoints::Wanted;
+use client::rules::{Action, Disable, Order, Rule};
+use control_plane::web::format;
+use control_plane::web::row::service_label;
+
+use crate::connection::Connection;
+use crate::find;
+use crate::interrupt::Interrupts;
+use crate::look::Output;
+use crate::paint::Paint;
+use crate::receipts::{Change, Patience};
+use crate::say::say;
+use crate::text::short;
+
+/// Turn an endpoint off on all its pods: callers get 503 until its time is over.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio disable legacy GET /legacy/export --reason 'export job is filling the disk' --wait
+  sitio disable legacy GET /legacy/export --ttl none --status 410 --reason 'gone for good'
+  sitio disable /legacy/export --pods legacy-0 --reason 'one bad pod' --dry-run
+
+Exit code: 0 once the rule is on disk, and with --wait only when every pod meant has applied it; else 1.
+Without --wait, `sitio rules` shows which pods have.")]
+pub(crate) struct Options {
+    /// The endpoint: SERVICE METHOD ROUTE, or its id, or as few of these words as name no other.
+    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3)]
+    endpoint: Vec<String>,
+    /// Why; whoever finds the endpoint off will look for it.
+    #[arg(long)]
+    reason: String,
+    /// For how long, 1s to 30days; none is until somebody turns it on.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = ttl)]
+    ttl: Ttl,
+    /// Only on these pods, their names with commas between [default: all, those that join later too].
+    #[arg(long, value_name = "POD,…", value_delimiter = ',')]
+    pods: Vec<String>,
+    /// What callers get.
+    #[arg(long, default_value = "503", value_parser = ["503", "429", "404", "410"])]
+    status: String,
+    /// The service's namespace.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// Show which pods and what traffic it would concern, and change nothing.
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
+    #[command(flatten)]
+    patience: Patience,
+    /// How to print the rule in the end.
+    #[arg(short, long, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
+    output: Output,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// For how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ttl {
+    /// Until then.
+    For(Duration),
+    /// Until a person ends it.
+    Open,
+}
+
+fn ttl(value: &str) -> Result<Ttl, String> {
+    match value {
+        "none" => Ok(Ttl::Open),
+        _ => humantime::parse_duration(value).map(Ttl::For).map_err(|why| format!("{why}; write it like 15m, 1h or 7d, or none")),
+    }
+}
+
+/// Turns it off.
+pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    let client = options.connection.client()?;
+    let order = options.order(&client).await?;
+    if options.dry_run {
+        say(&preview::of(&client, &order, paint).await?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rule = client.turn_off(&order).await?;
+    if matches!(options.output, Output::Table | Output::Wide) && !options.patience.wait {
+        say(&on_its_way(&rule))?;
+    }
+    options.patience.see(&client, rule, Change::TurnOff, options.output, paint, interrupts).await
+}
+
+impl Options {
+    async fn order(&self, client: &Client) -> anyhow::Result<Order> {
+        let words = find::words(&self.endpoint);
+        let (namespace, service, method, route) = match words.as_slice() {
+            // An endpoint that nobody has called yet can be turned off, so it need not be among those counted.
+            [service, method, route] => (self.namespace.clone(), service.clone(), method.to_uppercase(), route.clone()),
+            words => {
+                let wanted = Wanted { namespace: self.namespace.clone(), ..Wanted::default() };
+                let endpoints = client.endpoints(&wanted).await?.endpoints;
+                let found = find::one(&endpoints, words)?.clone();
+                (Some(found.namespace), found.service, found.method, found.route)
+            }
+        };
+        let ttl = match self.ttl {
+            Ttl::For(duration) => Some(humantime::format_duration(duration).to_string()),
+            Ttl::Open => None,
+        };
+        let status = self.status.parse()?;
+        let action = Action::Disable(Disable { status });
+        Ok(Order { namespace, service, method, route, action, pods: self.pods.clone(), ttl, reason: self.reason.clone() })
+    }
+}
+
+fn on_its_way(rule: &Rule) -> String {
+    let service = service_label(&rule.namespace, &rule.service);
+    let pods = format::plural(rule.pods.len(), "pod", "pods");
+    format!(
+        "rule {id}: {} {} of {} is being turned off on {pods}\n\
+         `sitio rules {id}` shows which have confirmed it, `sitio enable {id}` takes it back\n",
+        short(&rule.method),
+        short(&rule.route),
+        short(&service),
+        id = rule.id,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_limit_is_a_duration_or_none() {
+        assert_eq!(ttl("90m"), Ok(Ttl::For(Duration::from_secs(5400))));
+        assert_eq!(ttl("none"), Ok(Ttl::Open));
+        assert!(ttl("soon").unwrap_err().contains("15m"));
+    }
+}

@@ -1,0 +1,110 @@
+//! `sitio enable`: ends the rules that have turned an endpoint off, and waits for the pods' word if asked to.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use client::client::Client;
+use client::endpoints::Wanted;
+use client::rules::Rule;
+use control_plane::web::row::service_label;
+
+use crate::connection::Connection;
+use crate::find;
+use crate::interrupt::Interrupts;
+use crate::look::Output;
+use crate::paint::Paint;
+use crate::receipts::{Change, Patience};
+use crate::say::say;
+use crate::text::short;
+
+/// Turn an endpoint on again, by its rule or by its name.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio enable r7 --wait
+  sitio enable legacy GET /legacy/export      ends all rules that have turned it off
+
+Exit code: 0 once the rule's end is on disk, and with --wait only when every pod has let go of it; else 1.")]
+pub(crate) struct Options {
+    /// A rule's id, or the endpoint: SERVICE METHOD ROUTE, its id, or as few of these words as name no other.
+    #[arg(value_name = "RULE|ENDPOINT", required = true, num_args = 1..=3)]
+    named: Vec<String>,
+    /// The service's namespace.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    patience: Patience,
+    /// How to print the rule in the end.
+    #[arg(short, long, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
+    output: Output,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Turns it on.
+pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    let client = options.connection.client()?;
+    let ids = options.rules(&client).await?;
+    let mut code = ExitCode::SUCCESS;
+    for id in ids {
+        let rule = client.withdraw(&id).await?;
+        if matches!(options.output, Output::Table | Output::Wide) && !options.patience.wait {
+            say(&on_its_way(&rule))?;
+        }
+        let seen = options.patience.see(&client, rule, Change::TurnOn, options.output, paint, interrupts.clone()).await?;
+        code = if seen == ExitCode::SUCCESS { code } else { seen };
+    }
+    Ok(code)
+}
+
+impl Options {
+    /// The ids of the rules that are meant.
+    async fn rules(&self, client: &Client) -> anyhow::Result<Vec<String>> {
+        let words = find::words(&self.named);
+        if let [id] = words.as_slice()
+            && is_rule(id)
+        {
+            return Ok(vec![id.clone()]);
+        }
+        let rules = client.rules().await?.rules;
+        let (namespace, service, method, route) = match words.as_slice() {
+            // A rule may be about an endpoint that nobody has called yet.
+            [service, method, route] => (
+                self.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+                service.clone(),
+                method.to_uppercase(),
+                route.clone(),
+            ),
+            words => {
+                let wanted = Wanted { namespace: self.namespace.clone(), ..Wanted::default() };
+                let endpoints = client.endpoints(&wanted).await?.endpoints;
+                let found = find::one(&endpoints, words)?.clone();
+                (found.namespace, found.service, found.method, found.route)
+            }
+        };
+        let is_meant =
+            |rule: &&Rule| rule.namespace == namespace && rule.service == service && rule.method == method && rule.route == route;
+        let ids: Vec<_> = rules.iter().filter(is_meant).map(|rule| rule.id.clone()).collect();
+        if ids.is_empty() {
+            bail!(
+                "turn {method} {route} of {} on: no rule has turned it off; `sitio rules` lists those in force",
+                service_label(&namespace, &service)
+            );
+        }
+        Ok(ids)
+    }
+}
+
+/// Whether a word is a rule's id: `r` and digits.
+fn is_rule(word: &str) -> bool {
+    word.strip_prefix('r').is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn on_its_way(rule: &Rule) -> String {
+    format!(
+        "rule {id} has ended: {} {} of {} is being turned on\n`sitio rules {id}` shows which pods have confirmed it\n",
+        short(&rule.method),
+        short(&rule.route),
+        short(&service_label(&rule.namespace, &rule.service)),
+        id = rule.id,
+    )
+}

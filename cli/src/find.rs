@@ -1,0 +1,140 @@
+//! Finds the one endpoint that a person means, by its id or by as few words as name no other.
+
+use client::endpoints::Endpoint;
+use control_plane::web::row::service_label;
+
+use crate::text::short;
+
+/// Endpoints that are named to whoever meant one of several.
+const NAMED_MAX: usize = 10;
+
+/// Why there is not one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotFound {
+    /// Nothing has been counted yet.
+    #[error("there is no endpoint yet: the first request to a pod makes one")]
+    Nothing,
+    /// None is called so.
+    #[error("no endpoint is called {words:?}; {}", .like.as_deref().map_or("`sitio stat` lists those there are".to_owned(), |like| format!("did you mean one of these?\n{like}")))]
+    None {
+        /// What was asked for.
+        words: String,
+        /// Those that are called alike, a line each.
+        like: Option<String>,
+    },
+    /// Several are.
+    #[error("{words:?} could be any of {count} endpoints; name one by its id, or by service, method and route:\n{names}")]
+    Several {
+        /// What was asked for.
+        words: String,
+        /// How many.
+        count: usize,
+        /// The first of them, a line each.
+        names: String,
+    },
+}
+
+/// The words of a selector: `legacy GET /x`, `legacy:GET:/x` and `'legacy GET /x'` are the same.
+pub(crate) fn words(arguments: &[String]) -> Vec<String> {
+    let [one] = arguments else { return arguments.to_vec() };
+    let split: Vec<_> = if one.contains(char::is_whitespace) {
+        one.split_whitespace().map(str::to_owned).collect()
+    } else if one.starts_with('/') {
+        vec![one.clone()]
+    } else {
+        // A route may hold colons of its own.
+        one.splitn(3, ':').map(str::to_owned).collect()
+    };
+    split.into_iter().filter(|word| !word.is_empty()).collect()
+}
+
+/// The endpoint that is meant.
+pub(crate) fn one<'a>(endpoints: &'a [Endpoint], words: &[String]) -> Result<&'a Endpoint, NotFound> {
+    if endpoints.is_empty() {
+        return Err(NotFound::Nothing);
+    }
+    let found: Vec<_> = endpoints.iter().filter(|endpoint| words.iter().all(|word| is_called(endpoint, word))).collect();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => {
+            let like: Vec<_> = endpoints.iter().filter(|endpoint| words.iter().any(|word| is_like(endpoint, word))).collect();
+            Err(NotFound::None { words: words.join(" "), like: (!like.is_empty()).then(|| names(&like)) })
+        }
+        several => Err(NotFound::Several { words: words.join(" "), count: several.len(), names: names(several) }),
+    }
+}
+
+/// Whether a word is the endpoint's id, service, method or route.
+fn is_called(endpoint: &Endpoint, word: &str) -> bool {
+    endpoint.id == word
+        || endpoint.route == word
+        || endpoint.service == word
+        || service_label(&endpoint.namespace, &endpoint.service) == word
+        || endpoint.method.eq_ignore_ascii_case(word)
+}
+
+/// Whether somebody who mistyped could have meant it.
+fn is_like(endpoint: &Endpoint, word: &str) -> bool {
+    let word = word.to_lowercase();
+    word.len() > 1 && (endpoint.route.to_lowercase().contains(&word) || endpoint.service.to_lowercase().contains(&word))
+}
+
+fn names(endpoints: &[&Endpoint]) -> String {
+    let mut lines: Vec<_> = endpoints
+        .iter()
+        .take(NAMED_MAX)
+        .map(|endpoint| {
+            let service = service_label(&endpoint.namespace, &endpoint.service);
+            format!("  {}  {} {} {}", endpoint.id, short(&service), short(&endpoint.method), short(&endpoint.route))
+        })
+        .collect();
+    if endpoints.len() > NAMED_MAX {
+        lines.push(format!("  and {} more", endpoints.len() - NAMED_MAX));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::endpoint;
+
+    fn found(arguments: &[&str]) -> Result<String, NotFound> {
+        let endpoints = [
+            endpoint("legacy", "GET", "/legacy/export"),
+            endpoint("legacy", "POST", "/legacy/export"),
+            endpoint("search", "GET", "/search"),
+            endpoint("search", "GET", "/a:b"),
+        ];
+        let arguments: Vec<_> = arguments.iter().map(|word| (*word).to_owned()).collect();
+        one(&endpoints, &words(&arguments)).map(|endpoint| format!("{} {}", endpoint.method, endpoint.route))
+    }
+
+    #[test]
+    fn an_endpoint_is_found_by_as_few_words_as_name_no_other() {
+        for words in [
+            &["legacy", "GET", "/legacy/export"][..],
+            &["legacy:GET:/legacy/export"],
+            &["get /legacy/export"],
+            &["legacy", "get"],
+            &["legacy:GET"],
+            &["elegacyGET/legacy/export"],
+        ] {
+            assert_eq!(found(words).unwrap(), "GET /legacy/export", "{words:?}");
+        }
+        assert_eq!(found(&["/search"]).unwrap(), "GET /search");
+        assert_eq!(found(&["search:GET:/a:b"]).unwrap(), "GET /a:b");
+        assert_eq!(found(&["/a:b"]).unwrap(), "GET /a:b");
+    }
+
+    #[test]
+    fn whoever_could_mean_several_is_told_which() {
+        let several = found(&["legacy"]).unwrap_err().to_string();
+        assert!(several.contains("any of 2 endpoints") && several.contains("legacy POST /legacy/export"), "{several}");
+        let none = found(&["/export"]).unwrap_err().to_string();
+        assert!(none.contains("did you mean") && none.contains("legacy GET /legacy/export"), "{none}");
+        let none = found(&["/nowhere"]).unwrap_err().to_string();
+        assert_eq!(none, "no endpoint is called \"/nowhere\"; `sitio stat` lists those there are");
+        assert!(matches!(one(&[], &[]), Err(NotFound::Nothing)));
+    }
+}

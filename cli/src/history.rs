@@ -1,0 +1,122 @@
+//! `sitio history`: single exchanges of one endpoint, as its pods remember them.
+
+use std::process::ExitCode;
+
+use client::endpoints;
+use client::history::{Exchange, First, History, Wanted};
+use control_plane::web::format;
+use control_plane::web::row::service_label;
+
+use crate::interrupt::Interrupts;
+use crate::look::Look;
+use crate::paint::Paint;
+use crate::table::{Cell, Column, Detail, Tone, table, wide};
+use crate::text::short;
+use crate::{find, moment, stat};
+
+/// The most that a control plane tells at once.
+const LIMIT_MAX: i64 = 1000;
+
+/// Show recent requests of one endpoint: the newest, the slowest, the failures.
+///
+/// Its pods are asked now. They keep every failure up to eight a second, the slowest and the newest; the rest is a sample.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio history legacy GET /legacy/export
+  sitio history /legacy/export --status 5xx
+  sitio history legacy:GET:/legacy/export --slowest --limit 10
+  sitio history e5f0c2a9b1d3 --pod legacy-0 -o json")]
+pub(crate) struct Options {
+    /// The endpoint: its id, or SERVICE METHOD ROUTE, or as few of these words as name no other.
+    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3)]
+    endpoint: Vec<String>,
+    /// Only these, such as 5xx or 5xx,404.
+    #[arg(long, value_name = "STATUS")]
+    status: Option<String>,
+    /// Those first that took longest, not the newest.
+    #[arg(long)]
+    slowest: bool,
+    /// Only of this pod.
+    #[arg(long)]
+    pod: Option<String>,
+    /// How many, 1000 at most.
+    #[arg(long, value_name = "COUNT", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX))]
+    limit: u32,
+    /// Look for the endpoint in this namespace only.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// Prints them.
+pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    let client = options.look.connection.client()?;
+    let all = endpoints::Wanted { namespace: options.namespace.clone(), ..endpoints::Wanted::default() };
+    let wanted = Wanted {
+        status: options.status.clone(),
+        first: if options.slowest { First::Slowest } else { First::Newest },
+        pod: options.pod.clone(),
+        limit: Some(options.limit),
+    };
+    let words = find::words(&options.endpoint);
+    let page = async || {
+        let endpoints = client.endpoints(&all).await?.endpoints;
+        let history = client.history(&find::one(&endpoints, &words)?.id, &wanted).await?;
+        options.look.told(&history, |detail| page(&history, detail, paint))
+    };
+    options.look.show(interrupts, page).await
+}
+
+fn page(history: &History, detail: Detail, paint: Paint) -> String {
+    let service = service_label(&history.namespace, &history.service);
+    let title = format!("{} {} of {}", short(&history.method), short(&history.route), short(&service));
+    let taken_ms = moment::unix_ms(&history.taken_at).unwrap_or_else(moment::now_ms);
+    let exchanges = table(&COLUMNS, &history.exchanges, "its pods remember no such request", taken_ms, detail, paint);
+    let missing: Vec<_> = history.missing.iter().map(|pod| short(pod)).collect();
+    let not_answered = (!missing.is_empty()).then(|| format!("{} {}", paint.bad("not answered in time:"), missing.join(", ")));
+    let not_asked =
+        (history.not_asked > 0).then(|| format!("{} pods were not asked, because there are more than can be", history.not_asked));
+    let notes = [not_answered, not_asked].into_iter().flatten().map(|note| format!("\n{note}\n"));
+    format!("{}\n\n{exchanges}{}", paint.title(title), notes.collect::<String>())
+}
+
+/// The columns of a single exchange.
+pub(crate) const COLUMNS: [Column<Exchange>; 12] = [
+    Column::words("TIME (UTC)", |exchange, _| Cell::new(format::clock_ms(exchange.started_ms))),
+    Column::numbers("STATUS", |exchange, _| status(exchange)),
+    Column::numbers("TOOK", |exchange, _| stat::latency(Some(exchange.took_ms))),
+    Column::numbers("FIRST BYTE", |exchange, _| stat::latency(exchange.first_byte_ms)),
+    Column::words("PATH", |exchange, _| Cell::new(&exchange.path)),
+    Column::words("POD", |exchange, _| Cell::new(&exchange.pod)),
+    Column::words("CALLER", |exchange, _| optional(exchange.caller.as_deref())),
+    Column::words("ENDED BY", |exchange, _| outcome(exchange)),
+    wide(Column::numbers("IN", |exchange, _| Cell::new(format::payload(exchange.bytes_in as f64).words()))),
+    wide(Column::numbers("OUT", |exchange, _| Cell::new(format::payload(exchange.bytes_out as f64).words()))),
+    wide(Column::words("REASON", |exchange, _| Cell::new(&exchange.reason))),
+    wide(Column::words("TRACE", |exchange, _| optional(exchange.trace_id.as_deref()))),
+];
+
+/// The status, and how it is meant: a rule's own 503 is no failure.
+pub(crate) fn status(exchange: &Exchange) -> Cell {
+    let tone = match exchange.status {
+        _ if exchange.rule.is_some() => Tone::Amber,
+        500.. => Tone::Red,
+        400..500 => Tone::Amber,
+        _ => Tone::Calm,
+    };
+    Cell::new(if exchange.status == 0 { format::MISSING.to_owned() } else { exchange.status.to_string() }).toned(tone)
+}
+
+/// Who has ended it: the service, unless it says otherwise.
+pub(crate) fn outcome(exchange: &Exchange) -> Cell {
+    match (exchange.outcome.as_str(), &exchange.rule) {
+        (_, Some(rule)) => Cell::new(format!("rule {rule}")).toned(Tone::Amber),
+        ("answered", None) => Cell::new("service"),
+        (outcome, None) => Cell::new(outcome),
+    }
+}
+
+fn optional(text: Option<&str>) -> Cell {
+    Cell::new(text.unwrap_or(format::MISSING))
+}

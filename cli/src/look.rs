@@ -1,0 +1,157 @@
+//! What all commands that show something have in common: whom to ask, how to print, and whether to go on.
+
+use std::io::{IsTerminal, stdout};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use client::failure::Failure;
+use serde::Serialize;
+
+use crate::connection::Connection;
+use crate::interrupt::Interrupts;
+use crate::say::say;
+use crate::table::Detail;
+use crate::{advice, text};
+
+/// The longest window that a control plane remembers second by second.
+const WINDOW_MAX: Duration = Duration::from_secs(3600);
+
+/// How to look.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Look {
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
+    pub(crate) output: Output,
+    /// Print it again every so often, until Ctrl-C [without a time: 2s].
+    #[arg(
+        short,
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2s",
+        value_parser = interval
+    )]
+    watch: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// For people with wide screens.
+    Wide,
+    /// As the API tells it.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+impl Look {
+    /// Prints an answer, by `table` if it is for people.
+    pub(crate) fn told<T: Serialize>(&self, answer: &T, table: impl FnOnce(Detail) -> String) -> anyhow::Result<String> {
+        Ok(match self.output {
+            Output::Table => table(Detail::Usual),
+            Output::Wide => table(Detail::Wide),
+            // One line for each, so that a program can read them one by one.
+            Output::Json if self.watch.is_some() => format!("{}\n", serde_json::to_string(answer)?),
+            Output::Json => format!("{}\n", serde_json::to_string_pretty(answer)?),
+            Output::Yaml if self.watch.is_some() => format!("---\n{}", serde_norway::to_string(answer)?),
+            Output::Yaml => serde_norway::to_string(answer)?,
+        })
+    }
+
+    /// Prints `page` once, or again and again.
+    pub(crate) async fn show(
+        &self,
+        mut interrupts: Interrupts,
+        mut page: impl AsyncFnMut() -> anyhow::Result<String>,
+    ) -> anyhow::Result<ExitCode> {
+        let Some(interval) = self.watch else {
+            tokio::select! {
+                page = page() => say(&page?)?,
+                interrupt = interrupts.first() => return Ok(ExitCode::from(interrupt.code())),
+            }
+            return Ok(ExitCode::SUCCESS);
+        };
+        let screen = Screen::of(self.output);
+        let mut ticks = tokio::time::interval(interval);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                _ = interrupts.first() => return Ok(ExitCode::SUCCESS),
+            }
+            tokio::select! {
+                page = page() => say(&screen.next(&or_trouble(page)?))?,
+                _ = interrupts.first() => return Ok(ExitCode::SUCCESS),
+            }
+        }
+    }
+}
+
+/// Who watches wants to see when the control plane is there again, not to start again.
+fn or_trouble(page: anyhow::Result<String>) -> anyhow::Result<String> {
+    let error = match page {
+        Ok(page) => return Ok(page),
+        Err(error) => error,
+    };
+    match error.downcast_ref::<Failure>() {
+        Some(failure @ (Failure::Unreachable { .. } | Failure::TooSlow { .. } | Failure::BrokenOff { .. })) => {
+            let advice = advice::on(failure).unwrap_or_default();
+            eprintln!("sitio: {}; {advice}", text::plain(&failure.to_string()));
+            Ok(String::new())
+        }
+        _ => Err(error),
+    }
+}
+
+/// Where one page follows another.
+enum Screen {
+    /// In the place of the one before.
+    Same,
+    /// Below it, with a blank line between them.
+    Below,
+    /// Below it, as programs read it.
+    Stream,
+}
+
+impl Screen {
+    fn of(output: Output) -> Self {
+        match output {
+            Output::Json | Output::Yaml => Self::Stream,
+            Output::Table | Output::Wide if stdout().is_terminal() => Self::Same,
+            Output::Table | Output::Wide => Self::Below,
+        }
+    }
+
+    fn next(&self, page: &str) -> String {
+        match self {
+            // Overwritten line by line and not cleared first, because that flickers.
+            Self::Same => format!("\x1b[H{}\x1b[J", page.replace('\n', "\x1b[K\n")),
+            Self::Below => format!("{page}\n"),
+            Self::Stream => page.to_owned(),
+        }
+    }
+}
+
+/// A window as the API takes it; nothing is everything since the pods started.
+pub(crate) fn window(value: &str) -> Result<String, String> {
+    if value == "all" {
+        return Ok(value.to_owned());
+    }
+    let window = humantime::parse_duration(value).map_err(|error| error.to_string())?;
+    if (Duration::from_secs(1)..=WINDOW_MAX).contains(&window) {
+        return Ok(value.to_owned());
+    }
+    Err("it must be 1s to 1h, such as 5m, or all".to_owned())
+}
+
+fn interval(value: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(value).map_err(|error| error.to_string())?;
+    if interval < Duration::from_millis(100) { Err("it must be 100ms at least".to_owned()) } else { Ok(interval) }
+}

@@ -1,0 +1,33 @@
+//! `sitio man`: the manual's pages, made of the same words as the help.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Command;
+use clap_mangen::Man;
+
+use crate::say::say;
+
+/// Print the manual's page, or write all pages into a folder.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio man | man -l -
+  sitio man --dir ~/.local/share/man/man1")]
+pub(crate) struct Options {
+    /// Write a page for each command into this folder, which is made if it is not there.
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+}
+
+/// Prints or writes them.
+pub(crate) fn run(options: &Options, mut sitio: Command) -> anyhow::Result<()> {
+    sitio.build();
+    let Some(folder) = &options.dir else {
+        let mut page = Vec::new();
+        Man::new(sitio).render(&mut page).context("write the manual's page")?;
+        return say(&String::from_utf8_lossy(&page));
+    };
+    std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
+    clap_mangen::generate_to(sitio, folder).with_context(|| format!("write the manual into {}", folder.display()))?;
+    say(&format!("the manual is in {}; `man -l {}` shows it\n", folder.display(), folder.join("sitio.1").display()))
+}

@@ -1,0 +1,121 @@
+//! `sitio pods`: who reports, what it uses, and which revision of the rules it has confirmed.
+
+use std::process::ExitCode;
+
+use client::pods::{Pod, State};
+use control_plane::web::format;
+use control_plane::web::row::service_label;
+
+use crate::interrupt::Interrupts;
+use crate::look::Look;
+use crate::moment;
+use crate::paint::Paint;
+use crate::table::{Cell, Column, Tone, table, wide};
+
+/// The share of its limit from which a pod's memory is worth a look.
+pub(crate) const MEMORY_NEAR_LIMIT: f64 = 0.9;
+
+/// Show every pod: whether it reports, what it uses, which rules it has confirmed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio pods
+  sitio pods legacy --watch
+  sitio pods -o wide")]
+pub(crate) struct Options {
+    /// Only of this service.
+    service: Option<String>,
+    /// Only of this namespace.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// Prints them.
+pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    let client = options.look.connection.client()?;
+    let is_wanted = |pod: &Pod| {
+        options.service.as_ref().is_none_or(|service| *service == pod.service)
+            && options.namespace.as_ref().is_none_or(|namespace| *namespace == pod.namespace)
+    };
+    let none = "no such pod is known; a sidecar that is told SITIO_CONTROL_PLANE, or `sitio run`, attaches one";
+    let page = async || {
+        let mut answer = client.pods().await?;
+        answer.pods.retain(is_wanted);
+        let taken_ms = moment::unix_ms(&answer.taken_at).unwrap_or_else(moment::now_ms);
+        let columns = columns();
+        let rows: Vec<_> = answer.pods.iter().map(|pod| (pod.clone(), answer.revision)).collect();
+        options.look.told(&answer, |detail| table(&columns, &rows, none, taken_ms, detail, paint))
+    };
+    options.look.show(interrupts, page).await
+}
+
+/// A pod, and the revision that it should have confirmed.
+type Row = (Pod, u64);
+
+fn columns() -> [Column<Row>; 14] {
+    [
+        Column::words("POD", |(pod, _), _| Cell::new(&pod.pod)),
+        Column::words("SERVICE", |(pod, _), _| Cell::new(service_label(&pod.namespace, &pod.service))),
+        Column::words("STATE", |(pod, _), _| state(pod)),
+        Column::words("VERSION", |(pod, _), _| Cell::new(&pod.version)),
+        Column::numbers("MEMORY", |(pod, _), _| memory(pod)),
+        wide(Column::numbers("LIMIT", |(pod, _), _| limit(pod))),
+        Column::numbers("CPU", |(pod, _), _| cpu(pod)),
+        wide(Column::numbers("CONNECTIONS", |(pod, _), _| connections(pod))),
+        Column::numbers("RPS", |(pod, _), _| Cell::new(format::rate(pod.rps))),
+        Column::numbers("CONNECTED", |(pod, _), now_ms| Cell::new(moment::lasting(pod.connected_at.as_deref(), now_ms))),
+        Column::numbers("HEARD", |(pod, _), now_ms| Cell::new(moment::ago(Some(&pod.heard_at), now_ms))),
+        Column::numbers("RULES", |(pod, revision), _| confirmed(pod, *revision)),
+        wide(Column::words("NODE", |(pod, _), _| Cell::new(if pod.node.is_empty() { format::MISSING } else { &pod.node }))),
+        wide(Column::words("UID", |(pod, _), _| Cell::new(&pod.pod_uid).toned(Tone::Muted))),
+    ]
+}
+
+fn state(pod: &Pod) -> Cell {
+    match &pod.state {
+        State::Reporting if is_near_limit(pod) => Cell::new("near memory limit").toned(Tone::Amber),
+        State::Reporting => Cell::new("reporting"),
+        State::Silent => Cell::new("silent").toned(Tone::Red),
+        State::Gone => Cell::new("gone").toned(Tone::Muted),
+        State::Other(word) => Cell::new(word),
+    }
+}
+
+/// Whether the pod's memory is nearly used up.
+pub(crate) fn is_near_limit(pod: &Pod) -> bool {
+    pod.resources.is_some_and(|used| {
+        used.memory_limit_bytes > 0 && used.memory_bytes as f64 >= MEMORY_NEAR_LIMIT * used.memory_limit_bytes as f64
+    })
+}
+
+fn memory(pod: &Pod) -> Cell {
+    pod.resources.map_or_else(missing, |used| Cell::new(format::memory(used.memory_bytes).words()))
+}
+
+fn limit(pod: &Pod) -> Cell {
+    let limit = pod.resources.map(|used| used.memory_limit_bytes).filter(|bytes| *bytes > 0);
+    limit.map_or_else(missing, |bytes| Cell::new(format::memory(bytes).words()))
+}
+
+fn cpu(pod: &Pod) -> Cell {
+    pod.resources.map_or_else(missing, |used| Cell::new(format!("{:.2}", used.cpu_milli as f64 / 1000.0)))
+}
+
+fn connections(pod: &Pod) -> Cell {
+    pod.resources.map_or_else(missing, |used| Cell::new(format::count(used.connections)))
+}
+
+/// The revision that it has confirmed, and how many it is behind.
+fn confirmed(pod: &Pod, revision: u64) -> Cell {
+    let confirmed = pod.confirmed.map_or(0, |confirmed| confirmed.revision);
+    match revision.saturating_sub(confirmed) {
+        behind if behind > 0 && pod.connected => Cell::new(format!("{confirmed} of {revision}")).toned(Tone::Amber),
+        _ if pod.confirmed.is_none() => missing(),
+        _ => Cell::new(confirmed.to_string()),
+    }
+}
+
+fn missing() -> Cell {
+    Cell::new(format::MISSING)
+}

@@ -1,0 +1,197 @@
+//! Waits until every pod that a rule is meant for has given its word, and shows each as it comes.
+
+mod progress;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::bail;
+use client::client::Client;
+use client::rules::{Receipt, ReceiptState, Rule};
+use control_plane::web::format;
+use control_plane::web::row::service_label;
+use tokio::time::Instant;
+
+use crate::interrupt::Interrupts;
+use crate::look::Output;
+use crate::moment;
+use crate::paint::Paint;
+use crate::receipts::progress::Progress;
+use crate::say::say;
+use crate::text::short;
+
+/// Between two looks. A pod on the next desk confirms within a few milliseconds.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Pods that a failure names.
+const NAMED_MAX: usize = 8;
+
+/// Whether to wait, and for how long.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Patience {
+    /// Wait until every pod has confirmed it, and fail if one has not.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to wait.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+}
+
+/// What the pods are to confirm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// That the endpoint is off.
+    TurnOff,
+    /// That it is on again.
+    TurnOn,
+}
+
+/// How far the pods are.
+#[derive(Debug, PartialEq, Eq)]
+enum Stand {
+    /// All that are meant have confirmed.
+    Everywhere,
+    /// Some have not answered.
+    Waiting,
+    /// All have answered, some with no; or there is none to answer.
+    Nowhere,
+}
+
+impl Patience {
+    /// Waits if it is asked to, and prints the rule.
+    pub(crate) async fn see(
+        &self,
+        client: &Client,
+        rule: Rule,
+        change: Change,
+        output: Output,
+        paint: Paint,
+        mut interrupts: Interrupts,
+    ) -> anyhow::Result<ExitCode> {
+        if !self.wait {
+            tell(&rule, output)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let id = rule.id.clone();
+        let waited = tokio::select! {
+            waited = self.wait(client, rule) => waited?,
+            interrupt = interrupts.first() => {
+                eprintln!("sitio: not waited for any longer, and nothing is taken back; `sitio rules {id}` shows how it is doing");
+                return Ok(ExitCode::from(interrupt.code()));
+            }
+        };
+        tell(&waited, output)?;
+        if stand(&waited) != Stand::Everywhere {
+            bail!("{}", shortfall(&waited, change, self.timeout));
+        }
+        if matches!(output, Output::Table | Output::Wide) {
+            say(&format!("{}\n", paint.good(done(&waited, change))))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The rule as it is when all have answered, or the time is over.
+    async fn wait(&self, client: &Client, mut rule: Rule) -> anyhow::Result<Rule> {
+        let until = Instant::now() + self.timeout;
+        let mut progress = Progress::start(&rule);
+        loop {
+            progress.show(&rule);
+            if stand(&rule) != Stand::Waiting || Instant::now() >= until {
+                progress.end();
+                return Ok(rule);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            match client.rule(&rule.id).await {
+                Ok(newer) => rule = newer,
+                // It may be restarting, and the rule is on its disk.
+                Err(failure) if Instant::now() < until => tracing::debug!(%failure, "no answer yet"),
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+    }
+}
+
+fn tell(rule: &Rule, output: Output) -> anyhow::Result<()> {
+    match output {
+        Output::Table | Output::Wide => Ok(()),
+        Output::Json => say(&format!("{}\n", serde_json::to_string_pretty(rule)?)),
+        Output::Yaml => say(&serde_norway::to_string(rule)?),
+    }
+}
+
+fn stand(rule: &Rule) -> Stand {
+    let any = |wanted: ReceiptState| rule.pods.iter().any(|receipt| receipt.state == wanted);
+    if any(ReceiptState::Pending) {
+        Stand::Waiting
+    } else if any(ReceiptState::Applied) && !any(ReceiptState::Refused) {
+        Stand::Everywhere
+    } else {
+        Stand::Nowhere
+    }
+}
+
+/// What has been reached.
+fn done(rule: &Rule, change: Change) -> String {
+    let applied = applied(rule);
+    let name = name(rule);
+    match change {
+        Change::TurnOn => format!("{name} is on again on {}", format::plural(applied, "pod", "pods")),
+        Change::TurnOff => {
+            let until = match &rule.expires_at {
+                Some(at) => format!("back on in {}", moment::left(Some(at), moment::now_ms())),
+                None => format!("until `sitio enable {}`", rule.id),
+            };
+            format!("{name} is off on {} (rule {}, {until})", format::plural(applied, "pod", "pods"), rule.id)
+        }
+    }
+}
+
+/// What has not been reached, on which pods, and what to do.
+fn shortfall(rule: &Rule, change: Change, timeout: Duration) -> String {
+    let state = |wanted: ReceiptState| rule.pods.iter().filter(move |receipt| receipt.state == wanted);
+    let all = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone).count();
+    let done = match change {
+        Change::TurnOff => "off",
+        Change::TurnOn => "on again",
+    };
+    let mut words = vec![format!("{} is {done} on {} of {}", name(rule), applied(rule), format::plural(all, "pod", "pods"))];
+    if state(ReceiptState::Pending).next().is_some() {
+        let pods = names(state(ReceiptState::Pending));
+        words.push(format!("no answer within {} from {pods}", humantime::format_duration(timeout)));
+    }
+    for refused in state(ReceiptState::Refused).take(NAMED_MAX) {
+        let why = refused.why.as_deref().unwrap_or("without a reason");
+        words.push(format!("refused by {}: {}", short(&refused.pod), short(why)));
+    }
+    if all == 0 {
+        let gone = names(state(ReceiptState::Gone));
+        words.push(if gone.is_empty() { "no pod of it is there".to_owned() } else { format!("gone is {gone}") });
+    }
+    let id = &rule.id;
+    words.push(match change {
+        Change::TurnOff => {
+            format!("it stays in force for pods that come back, `sitio rules {id}` shows it, `sitio enable {id}` takes it back")
+        }
+        Change::TurnOn => format!("pods that come back hear of it first, `sitio rules {id}` shows it"),
+    });
+    words.join("; ")
+}
+
+fn names<'a>(receipts: impl Iterator<Item = &'a Receipt> + Clone) -> String {
+    let count = receipts.clone().count();
+    let mut names: Vec<_> = receipts.take(NAMED_MAX).map(|receipt| short(&receipt.pod).into_owned()).collect();
+    if count > NAMED_MAX {
+        names.push(format!("{} more", count - NAMED_MAX));
+    }
+    names.join(", ")
+}
+
+fn applied(rule: &Rule) -> usize {
+    rule.pods.iter().filter(|receipt| receipt.state == ReceiptState::Applied).count()
+}
+
+fn name(rule: &Rule) -> String {
+    let service = service_label(&rule.namespace, &rule.service);
+    format!("{} {} of {}", short(&rule.method), short(&rule.route), short(&service))
+}

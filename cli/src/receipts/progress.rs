@@ -1,0 +1,58 @@
+//! The receipts as they come: a bar on a terminal, a line each anywhere else.
+
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, stderr};
+
+use client::rules::{ReceiptState, Rule};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::text::short;
+
+/// Shows which pods have answered. It writes to standard error, so that the output is only the outcome.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    told: BTreeSet<String>,
+}
+
+impl Progress {
+    /// Nothing has been answered yet.
+    pub(super) fn start(rule: &Rule) -> Self {
+        let bar = stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("  {bar:24} {pos} of {len} pods confirmed{msg}");
+            let style = style.expect("the template is right").progress_chars("█▉▊▋▌▍▎▏ ");
+            ProgressBar::with_draw_target(Some(rule.pods.len() as u64), ProgressDrawTarget::stderr()).with_style(style)
+        });
+        Self { bar, told: BTreeSet::new() }
+    }
+
+    /// Shows what is new.
+    pub(super) fn show(&mut self, rule: &Rule) {
+        let there = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone);
+        let (applied, all) =
+            there.fold((0, 0), |(applied, all), receipt| (applied + u64::from(receipt.state == ReceiptState::Applied), all + 1));
+        if let Some(bar) = &self.bar {
+            bar.set_length(all);
+            bar.set_position(applied);
+            let waits = rule.pods.iter().find(|receipt| receipt.state == ReceiptState::Pending);
+            bar.set_message(waits.map_or_else(String::new, |receipt| format!(", waiting for {}", short(&receipt.pod))));
+            return;
+        }
+        for receipt in &rule.pods {
+            let words = match receipt.state {
+                ReceiptState::Applied => format!("confirmed in {} ms", receipt.took_ms.unwrap_or(0)),
+                ReceiptState::Refused => "refused".to_owned(),
+                _ => continue,
+            };
+            if self.told.insert(receipt.pod.clone()) {
+                eprintln!("  {}: {words}", short(&receipt.pod));
+            }
+        }
+    }
+
+    /// Leaves the bar as it stands.
+    pub(super) fn end(self) {
+        if let Some(bar) = self.bar {
+            bar.abandon();
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `sitio rules`: what is turned off, by whom and why, and what each pod has said to it.
+
+use std::process::ExitCode;
+
+use client::rules::{Action, Receipt, ReceiptState, Rule, Rules, State};
+use control_plane::web::format;
+use control_plane::web::row::service_label;
+
+use crate::interrupt::Interrupts;
+use crate::look::Look;
+use crate::moment;
+use crate::paint::Paint;
+use crate::table::{Cell, Column, Detail, Tone, table, wide};
+use crate::text::short;
+
+/// Show the rules in force, or one rule with what each pod has said to it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio rules
+  sitio rules r7          one rule, pod by pod
+  sitio rules -o wide")]
+pub(crate) struct Options {
+    /// Only this rule, by its id; one that has ended not too long ago, too.
+    #[arg(value_name = "RULE")]
+    rule: Option<String>,
+    /// Only of this namespace.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// Prints them.
+pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    let client = options.look.connection.client()?;
+    let page = async || {
+        if let Some(id) = &options.rule {
+            let rule = client.rule(id).await?;
+            return options.look.told(&rule, |detail| one(&rule, detail, paint));
+        }
+        let mut answer: Rules = client.rules().await?;
+        answer.rules.retain(|rule| options.namespace.as_ref().is_none_or(|namespace| *namespace == rule.namespace));
+        let none = "no rule is in force: every endpoint is on";
+        options.look.told(&answer, |detail| table(&RULES, &answer.rules, none, moment::now_ms(), detail, paint))
+    };
+    options.look.show(interrupts, page).await
+}
+
+const RULES: [Column<Rule>; 12] = [
+    Column::words("RULE", |rule, _| Cell::new(&rule.id)),
+    Column::words("SERVICE", |rule, _| Cell::new(service_label(&rule.namespace, &rule.service))),
+    Column::words("METHOD", |rule, _| Cell::new(&rule.method)),
+    Column::words("ROUTE", |rule, _| Cell::new(&rule.route)),
+    Column::numbers("STATUS", |rule, _| status(rule)),
+    Column::words("STATE", |rule, _| state(rule)),
+    Column::numbers("PODS", |rule, _| Cell::new(applied(rule))),
+    Column::numbers("LEFT", |rule, now_ms| Cell::new(moment::left(rule.expires_at.as_deref(), now_ms))),
+    wide(Column::numbers("AGE", |rule, now_ms| Cell::new(moment::lasting(Some(&rule.created_at), now_ms)))),
+    Column::words("BY", |rule, _| Cell::new(&rule.by)),
+    wide(Column::numbers("REVISION", |rule, _| Cell::new(rule.revision.to_string()))),
+    Column::words("REASON", |rule, _| Cell::new(&rule.reason)),
+];
+
+const RECEIPTS: [Column<Receipt>; 5] = [
+    Column::words("POD", |receipt, _| Cell::new(&receipt.pod)),
+    Column::words("STATE", |receipt, _| said(receipt)),
+    Column::numbers("TOOK", |receipt, _| {
+        Cell::new(receipt.took_ms.map_or_else(|| format::MISSING.to_owned(), |ms| format!("{} ms", format::count(ms))))
+    }),
+    Column::numbers("HEARD", |receipt, now_ms| Cell::new(moment::ago(receipt.heard_at.as_deref(), now_ms))),
+    Column::words("WHY", |receipt, _| Cell::new(receipt.why.as_deref().unwrap_or_default())),
+];
+
+fn one(rule: &Rule, detail: Detail, paint: Paint) -> String {
+    let now_ms = moment::now_ms();
+    let head = table(&RULES, std::slice::from_ref(rule), "", now_ms, detail, paint);
+    let ended = rule.ended.as_ref().map(|ended| {
+        let by = ended.by.as_deref().map_or("its time was over".to_owned(), |by| format!("by {}", short(by)));
+        format!("\nended {} UTC, {by}\n", moment::date_and_time(&ended.at))
+    });
+    let receipts = table(&RECEIPTS, &rule.pods, "no pod is there that it is meant for", now_ms, detail, paint);
+    format!("{head}{}\n{receipts}", ended.unwrap_or_default())
+}
+
+fn status(rule: &Rule) -> Cell {
+    Cell::new(match rule.action {
+        Action::Disable(disable) => disable.status.to_string(),
+        Action::Pin {} => "pin".to_owned(),
+    })
+}
+
+fn state(rule: &Rule) -> Cell {
+    match &rule.state {
+        State::Pending => Cell::new("pending").toned(Tone::Amber),
+        State::Applied => Cell::new("applied"),
+        State::Refused => Cell::new("refused").toned(Tone::Red),
+        State::Withdrawn => Cell::new("withdrawn").toned(Tone::Muted),
+        State::Lapsed => Cell::new("lapsed").toned(Tone::Muted),
+        State::Other(word) => Cell::new(word),
+    }
+}
+
+fn said(receipt: &Receipt) -> Cell {
+    match &receipt.state {
+        ReceiptState::Pending => Cell::new("pending").toned(Tone::Amber),
+        ReceiptState::Applied => Cell::new("applied"),
+        ReceiptState::Refused => Cell::new("refused").toned(Tone::Red),
+        ReceiptState::Gone => Cell::new("gone").toned(Tone::Muted),
+        ReceiptState::Other(word) => Cell::new(word),
+    }
+}
+
+/// Pods that have confirmed, of those that are there: `3/4`.
+fn applied(rule: &Rule) -> String {
+    let there = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone);
+    let applied = there.clone().filter(|receipt| receipt.state == ReceiptState::Applied).count();
+    format!("{applied}/{}", there.count())
+}

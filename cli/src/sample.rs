@@ -1,0 +1,23 @@
+//! Things to show, for tests of how they are shown.
+
+use client::endpoints::{Endpoint, Endpoints, State};
+use serde_json::json;
+
+/// An endpoint that was called a hundred times, with one failure.
+pub(crate) fn endpoint(service: &str, method: &str, route: &str) -> Endpoint {
+    let told = json!({
+        "id": format!("e{service}{method}{route}"), "namespace": "default", "service": service, "method": method, "route": route,
+        "file": false, "hits": 100, "by_rule": 0, "failed": 1, "failed_by_sitio": 0, "client_gone": 0, "avg_ms": 12.5,
+        "min_ms": 0.84, "p50_ms": 9.1, "p90_ms": 20.0, "p95_ms": 212.0, "p99_ms": 1240.0, "p999_ms": null, "max_ms": 1300.0,
+        "first_byte_avg_ms": 3.0, "first_byte_max_ms": 4.0, "rps": 1.667, "blocked_rps": 0.0,
+        "status": {"200": 97, "404": 2, "500": 1}, "bytes_in": 0, "bytes_in_max": 0, "bytes_out": 12_000, "bytes_out_max": 900,
+        "in_flight": 1, "first_seen": "2025-11-20T14:00:00.000Z", "last_seen": "2025-11-20T14:07:41.042Z",
+        "state": State::On, "rule": null, "pods": ["a-0", "a-1"],
+    });
+    serde_json::from_value(told).expect("the sample is an endpoint")
+}
+
+/// An answer with these endpoints.
+pub(crate) fn answer(endpoints: Vec<Endpoint>) -> Endpoints {
+    Endpoints { window: "1m".into(), taken_at: "2025-11-20T14:07:41.500Z".into(), covered_s: 60.0, endpoints }
+}

@@ -1,0 +1,19 @@
+//! Writes to standard output, and leaves in peace when nobody reads it any more.
+
+use std::io::{self, ErrorKind, Write, stdout};
+
+use anyhow::Context;
+
+/// Whoever read the output has left, as in `sitio tap | head`: there is nothing more to do, and nothing wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the output")]
+pub(crate) struct NobodyReads;
+
+/// Writes these words as they are.
+pub(crate) fn say(words: &str) -> anyhow::Result<()> {
+    let written = |output: &mut io::StdoutLock<'_>| output.write_all(words.as_bytes()).and_then(|()| output.flush());
+    match written(&mut stdout().lock()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(NobodyReads.into()),
+        written => written.context("write to standard output"),
+    }
+}

@@ -1,0 +1,214 @@
+//! `sitio stat`: the golden metrics of every endpoint.
+
+use std::borrow::Borrow;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use client::endpoints::{Endpoint, State, Wanted};
+use control_plane::web::format;
+use control_plane::web::judge::{self, Level};
+use control_plane::web::row::service_label;
+
+use crate::interrupt::Interrupts;
+use crate::look::{Look, window};
+use crate::moment;
+use crate::paint::Paint;
+use crate::table::{Cell, Column, Tone, table, wide};
+
+/// Show what every endpoint does: requests, success, latency.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio stat                          every endpoint, over the last five minutes
+  sitio stat legacy --window 1m       those of one service, over the last minute
+  sitio stat --sort p95 --watch       the slowest first, again every two seconds
+  sitio stat -o json | jq '.endpoints[] | select(.failed > 0)'")]
+pub(crate) struct Options {
+    /// Only of this service.
+    service: Option<String>,
+    /// Only of this namespace.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// The stretch of time: 1s to 1h, or all since the pods started.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = window)]
+    window: String,
+    /// What comes first.
+    #[arg(long, value_enum, default_value_t = Sort::Name, value_name = "COLUMN")]
+    sort: Sort,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// What comes first. Numbers begin with the largest, success with the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// Service and route, by the alphabet.
+    Name,
+    /// Requests per second.
+    Rps,
+    /// Requests.
+    Hits,
+    /// The least successful.
+    Success,
+    /// The median latency.
+    P50,
+    /// The 95th percentile.
+    P95,
+    /// The 99th percentile.
+    P99,
+}
+
+impl Sort {
+    /// Puts endpoints in this order; those that are alike stay as they were.
+    pub(crate) fn sort<E: Borrow<Endpoint>>(self, endpoints: &mut [E]) {
+        let key: fn(&Endpoint) -> f64 = match self {
+            Self::Name => return,
+            Self::Rps => |endpoint| endpoint.rps,
+            Self::Hits => |endpoint| endpoint.hits as f64,
+            Self::Success => failing_ratio,
+            Self::P50 => |endpoint| endpoint.p50_ms.unwrap_or(-1.0),
+            Self::P95 => |endpoint| endpoint.p95_ms.unwrap_or(-1.0),
+            Self::P99 => |endpoint| endpoint.p99_ms.unwrap_or(-1.0),
+        };
+        endpoints.sort_by(|a, b| key(b.borrow()).total_cmp(&key(a.borrow())));
+    }
+}
+
+/// Prints them.
+pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    let client = options.look.connection.client()?;
+    let wanted = Wanted { window: Some(options.window), namespace: options.namespace, service: options.service.clone() };
+    let none = match &options.service {
+        Some(service) => format!("no endpoint of a service {service} is known; `sitio pods` lists the services there are"),
+        None => "no endpoint is known yet: the first request to a pod makes one".to_owned(),
+    };
+    let page = async || {
+        let mut answer = client.endpoints(&wanted).await?;
+        options.sort.sort(&mut answer.endpoints);
+        let taken_ms = moment::unix_ms(&answer.taken_at).unwrap_or_else(moment::now_ms);
+        options.look.told(&answer, |detail| table(&COLUMNS, &answer.endpoints, &none, taken_ms, detail, paint))
+    };
+    options.look.show(interrupts, page).await
+}
+
+const COLUMNS: [Column<Endpoint>; 23] = [
+    Column::words("SERVICE", |endpoint, _| Cell::new(service_label(&endpoint.namespace, &endpoint.service))),
+    Column::words("METHOD", |endpoint, _| Cell::new(&endpoint.method)),
+    Column::words("ROUTE", |endpoint, _| Cell::new(&endpoint.route)),
+    Column::numbers("RPS", |endpoint, _| Cell::new(format::rate(endpoint.rps))),
+    Column::numbers("HITS", |endpoint, _| Cell::new(format::count(endpoint.hits))),
+    Column::numbers("SUCCESS", |endpoint, _| success(endpoint)),
+    wide(Column::numbers("AVG", |endpoint, _| latency(endpoint.avg_ms))),
+    Column::numbers("P50", |endpoint, _| latency(endpoint.p50_ms)),
+    Column::numbers("P95", |endpoint, _| latency(endpoint.p95_ms)),
+    Column::numbers("P99", |endpoint, _| latency(endpoint.p99_ms)),
+    wide(Column::numbers("P99.9", |endpoint, _| latency(endpoint.p999_ms))),
+    wide(Column::numbers("MAX", |endpoint, _| latency(endpoint.max_ms))),
+    Column::numbers("5XX", |endpoint, _| failures(endpoint)),
+    Column::numbers("4XX", |endpoint, _| Cell::new(format::count(endpoint.class(4)))),
+    wide(Column::numbers("BLOCKED", |endpoint, _| Cell::new(format::count(endpoint.by_rule)))),
+    wide(Column::numbers("UNDER WAY", |endpoint, _| Cell::new(format::count(endpoint.in_flight)))),
+    wide(Column::numbers("IN", |endpoint, _| payload(endpoint.bytes_in))),
+    wide(Column::numbers("OUT", |endpoint, _| payload(endpoint.bytes_out))),
+    wide(Column::numbers("PODS", |endpoint, _| Cell::new(format::count(endpoint.pods.len() as u64)))),
+    wide(Column::numbers("SEEN", |endpoint, now_ms| Cell::new(moment::ago(endpoint.last_seen.as_deref(), now_ms)))),
+    Column::words("STATE", |endpoint, _| state(endpoint)),
+    wide(Column::words("RULE", |endpoint, _| Cell::new(endpoint.rule.as_deref().unwrap_or(format::MISSING)))),
+    wide(Column::words("ID", |endpoint, _| Cell::new(&endpoint.id).toned(Tone::Muted))),
+];
+
+/// The share of the requests that the service was given which it, or Sitio, failed.
+pub(crate) fn failing_ratio(endpoint: &Endpoint) -> f64 {
+    judge::ratio(endpoint.failures(), endpoint.served())
+}
+
+/// How its failures are meant: as on the dashboard, nothing is coloured under 20 requests.
+pub(crate) fn failing_tone(endpoint: &Endpoint) -> Tone {
+    match judge::failing(failing_ratio(endpoint), endpoint.served()) {
+        Level::Calm => Tone::Calm,
+        Level::Amber => Tone::Amber,
+        Level::Red => Tone::Red,
+    }
+}
+
+/// The share that succeeded. A failure in a million is not rounded away: only all is 100.
+pub(crate) fn success(endpoint: &Endpoint) -> Cell {
+    if endpoint.served() == 0 {
+        return Cell::new(format::MISSING);
+    }
+    let percent = 100.0 * (1.0 - failing_ratio(endpoint));
+    let text = if endpoint.failures() == 0 { "100 %".to_owned() } else { format!("{:.2} %", (percent * 100.0).floor() / 100.0) };
+    Cell::new(text).toned(failing_tone(endpoint))
+}
+
+/// A latency, as on the dashboard.
+pub(crate) fn latency(ms: Option<f64>) -> Cell {
+    Cell::new(format::latency(ms.map(|ms| ms * 1000.0)).words())
+}
+
+/// What the switch of an endpoint shows.
+pub(crate) fn state(endpoint: &Endpoint) -> Cell {
+    match &endpoint.state {
+        State::On => Cell::new("on"),
+        State::Off => Cell::new("off").toned(Tone::Amber),
+        State::TurningOff => Cell::new("turning off").toned(Tone::Amber),
+        State::TurningOn => Cell::new("turning on").toned(Tone::Amber),
+        State::Protected => Cell::new("protected").toned(Tone::Muted),
+        State::Unavailable => Cell::new(format::MISSING),
+        State::Other(word) => Cell::new(word),
+    }
+}
+
+/// How many failed.
+pub(crate) fn failures(endpoint: &Endpoint) -> Cell {
+    Cell::new(format::count(endpoint.failures())).toned(failing_tone(endpoint))
+}
+
+fn payload(bytes: u64) -> Cell {
+    Cell::new(format::payload(bytes as f64).words())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::endpoint;
+    use crate::table::Detail;
+
+    #[test]
+    fn the_table_shows_what_the_dashboard_shows() {
+        let shown = table(&COLUMNS, &[endpoint("legacy", "GET", "/export")], "", 0, Detail::Usual, Paint::Plain);
+        assert_eq!(
+            shown,
+            "SERVICE  METHOD  ROUTE     RPS  HITS  SUCCESS     P50     P95     P99  5XX  4XX  STATE\n\
+             legacy   GET     /export  1.67   100  99.00 %  9.1 ms  212 ms  1.24 s    1    2  on\n"
+        );
+    }
+
+    #[test]
+    fn one_failure_in_a_million_is_no_success_of_a_hundred() {
+        let mut rare = endpoint("a", "GET", "/");
+        assert_eq!(success(&rare), Cell::new("99.00 %").toned(Tone::Amber));
+        (rare.hits, rare.failed) = (1_000_000, 1);
+        assert_eq!(success(&rare).text, "99.99 %");
+        rare.failed = 0;
+        assert_eq!(success(&rare).text, "100 %");
+        rare.by_rule = rare.hits;
+        assert_eq!(success(&rare).text, "–");
+    }
+
+    #[test]
+    fn the_order_begins_with_what_one_looks_for() {
+        let mut slow = endpoint("b", "GET", "/slow");
+        (slow.p95_ms, slow.failed) = (Some(900.0), 0);
+        let mut quiet = endpoint("c", "GET", "/quiet");
+        (quiet.p95_ms, quiet.rps) = (None, 0.0);
+        let all = [endpoint("a", "GET", "/"), quiet, slow];
+        let order = |sort: Sort| {
+            let mut sorted = all.clone();
+            sort.sort(&mut sorted);
+            sorted.map(|endpoint| endpoint.service)
+        };
+        assert_eq!(order(Sort::P95), ["b", "a", "c"]);
+        assert_eq!(order(Sort::Success), ["a", "c", "b"]);
+        assert_eq!(order(Sort::Name), ["a", "c", "b"]);
+    }
+}

@@ -1,0 +1,168 @@
+//! `sitio tap`: exchanges while they happen, a line each, until Ctrl-C or until nobody reads any more.
+
+mod line;
+mod reader;
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::ValueEnum;
+use client::tap::{Dropped, Event, Seen, Tap, Wanted};
+use control_plane::web::format;
+
+use crate::connection::Connection;
+use crate::interrupt::Interrupts;
+use crate::paint::Paint;
+use crate::say::say;
+use crate::text::short;
+
+/// The most exchanges a second that a control plane tells.
+const RATE_MAX: i64 = 500;
+
+/// Watch requests while they happen, across pods.
+///
+/// It is a sample: what is over the rate is not shown, and counted.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio tap                                  everything, as far as the rate goes
+  sitio tap legacy --status 5xx              failures of one service
+  sitio tap --route '/api/*' --method POST
+  sitio tap legacy | head -3
+  sitio tap -o json | jq .took_ms")]
+pub(crate) struct Options {
+    /// Only of this service.
+    service: Option<String>,
+    /// Only of this route, such as /users/{id}; /api/* is every route that begins with /api/.
+    #[arg(long)]
+    route: Option<String>,
+    /// Only these, such as 5xx or 5xx,404.
+    #[arg(long)]
+    status: Option<String>,
+    /// Only of this method.
+    #[arg(long)]
+    method: Option<String>,
+    /// Only of this pod.
+    #[arg(long)]
+    pod: Option<String>,
+    /// Only of this namespace.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// No more than so many a second, 500 at most.
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=RATE_MAX))]
+    rate: u32,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t = Output::Line, value_name = "FORMAT")]
+    output: Output,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Line,
+    /// A line of JSON each.
+    Json,
+}
+
+/// What was shown so far, and what was not.
+#[derive(Debug, Default)]
+struct Account {
+    shown: u64,
+    dropped: Dropped,
+}
+
+/// Prints them.
+pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    let client = options.connection.client()?;
+    let wanted = Wanted {
+        namespace: options.namespace.clone(),
+        service: options.service.clone(),
+        pod: options.pod.clone(),
+        method: options.method.as_ref().map(|method| method.to_uppercase()),
+        route: options.route.clone(),
+        status: options.status.clone(),
+        limit_per_s: Some(options.rate),
+    };
+    let mut account = Account::default();
+    let watched = async {
+        let tap = client.tap(&wanted).await?;
+        watch(tap, options.output, paint, &mut account).await
+    };
+    tokio::select! {
+        ended = watched => ended?,
+        left = reader::left() => left?,
+        _ = interrupts.first() => {}
+    }
+    eprintln!("{}", account.words(options.rate));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows what happens until the tap ends, which it does not by itself.
+async fn watch(mut tap: Tap, output: Output, paint: Paint, account: &mut Account) -> anyhow::Result<()> {
+    while let Some(event) = tap.next().await? {
+        match event {
+            Event::Exchange(seen) => {
+                account.shown += 1;
+                say(&told(&seen, output, paint)?)?;
+            }
+            Event::Dropped(dropped) => account.drop(dropped),
+            Event::Ended(ended) => bail!("the tap has ended: {}; try again", short(&ended.why)),
+            Event::Opened | Event::Pod(_) => {}
+        }
+    }
+    bail!("the tap has ended: the control plane has closed it; try again")
+}
+
+fn told(seen: &Seen, output: Output, paint: Paint) -> anyhow::Result<String> {
+    Ok(match output {
+        Output::Line => line::of(seen, paint),
+        Output::Json => format!("{}\n", serde_json::to_string(seen)?),
+    })
+}
+
+impl Account {
+    /// Tells of what was not shown, as soon as there is more of it.
+    fn drop(&mut self, dropped: Dropped) {
+        let more = dropped.exchanges().saturating_sub(self.dropped.exchanges());
+        if more > 0 {
+            eprintln!("  … {} more not shown", format::count(more));
+        }
+        if dropped.pods > self.dropped.pods {
+            eprintln!("  … {} pods are not tapped, because there are too many: name a service", format::count(dropped.pods));
+        }
+        self.dropped = dropped;
+    }
+
+    /// What was shown and what was not, in the end.
+    fn words(&self, rate: u32) -> String {
+        let shown = format!("{} shown", format::plural(self.shown as usize, "request", "requests"));
+        let reasons: Vec<_> = [
+            (self.dropped.rate, format!("over {rate} a second (--rate)")),
+            (self.dropped.queue, "no room on the way from a pod".to_owned()),
+            (self.dropped.reader, "not read in time".to_owned()),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, why)| format!("{} {why}", format::count(count)))
+        .collect();
+        if reasons.is_empty() {
+            return format!("{shown}, none left out");
+        }
+        format!("{shown}, {} not: {}", format::count(self.dropped.exchanges()), reasons.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_tells_what_was_not_shown_and_why() {
+        let mut account = Account { shown: 1, ..Account::default() };
+        assert_eq!(account.words(50), "1 request shown, none left out");
+        account.dropped = Dropped { rate: 1200, reader: 3, ..Dropped::default() };
+        assert_eq!(account.words(50), "1 request shown, 1,203 not: 1,200 over 50 a second (--rate), 3 not read in time");
+    }
+}

@@ -1,0 +1,36 @@
+//! One exchange in one line.
+
+use client::tap::Seen;
+use control_plane::web::format;
+use control_plane::web::row::service_label;
+
+use crate::history;
+use crate::paint::Paint;
+use crate::stat;
+use crate::table::Tone;
+use crate::text::short;
+
+/// `14:07:41.126  503   212 ms  GET /legacy/export  legacy  legacy-0  from 10.0.0.7  rule r1`.
+pub(super) fn of(seen: &Seen, paint: Paint) -> String {
+    let exchange = &seen.exchange;
+    let status = history::status(exchange);
+    let shown = match status.tone {
+        Tone::Red => paint.worst(&status.text),
+        Tone::Amber => paint.bad(&status.text),
+        Tone::Calm | Tone::Muted => status.text,
+    };
+    let caller = exchange.caller.as_deref().map(|caller| format!("  from {}", short(caller)));
+    let outcome = history::outcome(exchange).text;
+    let ended_by = (outcome != "service").then(|| format!("  {}", short(&outcome)));
+    format!(
+        "{}  {shown:>3}  {:>7}  {} {}  {}  {}{}{}\n",
+        format::clock_ms(exchange.started_ms),
+        stat::latency(Some(exchange.took_ms)).text,
+        short(&seen.method),
+        short(&exchange.path),
+        short(&service_label(&seen.namespace, &seen.service)),
+        short(&exchange.pod),
+        caller.unwrap_or_default(),
+        ended_by.unwrap_or_default(),
+    )
+}

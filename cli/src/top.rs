@@ -1,0 +1,111 @@
+//! `sitio top`: the endpoints live on a full screen, to be sorted, searched, looked into and switched by keys.
+
+mod asks;
+mod choice;
+mod draw;
+mod keys;
+mod model;
+
+use std::io::{IsTerminal, stdin, stdout};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use crossterm::event::EventStream;
+use futures_util::StreamExt;
+use ratatui::DefaultTerminal;
+
+use crate::connection::Connection;
+use crate::interrupt::Interrupts;
+use crate::paint::Paint;
+use crate::stat::Sort;
+use crate::top::asks::Asks;
+use crate::top::keys::Wish;
+use crate::top::model::Model;
+use crate::usage;
+
+/// Watch the endpoints live on a full screen; ? shows the keys.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Keys:
+  ↑ ↓ j k      select           Enter   recent requests of the selected endpoint
+  / Esc        find, and clear  x       turn it off, or on again
+  s S r        sort by the next column, by the one before, the other way round
+  1 2 3 4      the last minute, 5, 15 minutes, hour
+  p ? q        pause, help, quit
+
+Examples:
+  sitio top
+  sitio top legacy --sort p95")]
+pub(crate) struct Options {
+    /// Only of this service.
+    service: Option<String>,
+    /// Only of this namespace.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// What comes first.
+    #[arg(long, value_enum, default_value_t = Sort::Rps, value_name = "COLUMN")]
+    sort: Sort,
+    /// How often to ask.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    interval: Duration,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// More often, and a screen only flickers.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+fn interval(value: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(value).map_err(|error| error.to_string())?;
+    if interval < INTERVAL_MIN { Err("it must be 100ms at least".to_owned()) } else { Ok(interval) }
+}
+
+/// Runs until a person quits.
+pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    if !stdin().is_terminal() || !stdout().is_terminal() {
+        return Ok(usage::refuse("top needs a terminal; `sitio stat --watch` does without one"));
+    }
+    let client = options.connection.client()?;
+    let mut model = Model::new(client.url().to_string(), options.sort);
+    let mut asks = Asks::new(client, options.service, options.namespace, options.interval);
+    let mut screen = Screen(ratatui::try_init().context("take over the terminal")?);
+    let outcome = watch(&mut screen.0, &mut model, &mut asks, paint, interrupts).await;
+    drop(screen);
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// The terminal while it is ours. It is given back however this ends; after a panic, too, by the hook that was set with it.
+struct Screen(DefaultTerminal);
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
+}
+
+async fn watch(
+    terminal: &mut DefaultTerminal,
+    model: &mut Model,
+    asks: &mut Asks,
+    paint: Paint,
+    mut interrupts: Interrupts,
+) -> anyhow::Result<()> {
+    let mut events = EventStream::new();
+    asks.list(model.window, Duration::ZERO);
+    loop {
+        terminal.draw(|frame| draw::all(frame, model, paint)).context("draw on the terminal")?;
+        let wish = tokio::select! {
+            event = events.next() => keys::wish(model, &event.context("read the keyboard: it is closed")??),
+            told = asks.told() => asks.take(told, model),
+            _ = interrupts.first() => Wish::Quit,
+        };
+        match wish {
+            Wish::Nothing => {}
+            Wish::Quit => return Ok(()),
+            Wish::List => asks.list(model.window, Duration::ZERO),
+            Wish::History(id) => asks.history(id),
+            Wish::TurnOff(order) => asks.turn_off(*order),
+            Wish::TurnOn(rule) => asks.turn_on(rule),
+        }
+    }
+}

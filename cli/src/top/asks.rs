@@ -1,0 +1,143 @@
+//! What `top` asks the control plane: never more than one question of a kind at a time, and the screen waits for none.
+
+use std::time::Duration;
+
+use client::client::Client;
+use client::endpoints::{Endpoints, Wanted};
+use client::failure::Failure;
+use client::history::{self, History};
+use client::rules::{Order, Rule};
+use control_plane::web::format;
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+
+use crate::advice;
+use crate::table::Tone;
+use crate::text::plain;
+use crate::top::choice::Span;
+use crate::top::keys::Wish;
+use crate::top::model::{Mode, Model};
+
+/// Exchanges of a history, which is more than a screen has lines.
+const EXCHANGES: u32 = 100;
+
+/// The questions that are under way.
+pub(super) struct Asks {
+    client: Client,
+    service: Option<String>,
+    namespace: Option<String>,
+    interval: Duration,
+    under_way: JoinSet<Told>,
+    list: Option<AbortHandle>,
+    history: Option<AbortHandle>,
+}
+
+/// What was answered.
+pub(super) enum Told {
+    List(Result<Endpoints, Failure>),
+    History(String, Box<Result<History, Failure>>),
+    TurnedOff(Box<Result<Rule, Failure>>),
+    TurnedOn(Box<Result<Rule, Failure>>),
+}
+
+impl Asks {
+    pub(super) fn new(client: Client, service: Option<String>, namespace: Option<String>, interval: Duration) -> Self {
+        Self { client, service, namespace, interval, under_way: JoinSet::new(), list: None, history: None }
+    }
+
+    /// Asks for the endpoints, after a while.
+    pub(super) fn list(&mut self, window: Span, after: Duration) {
+        let client = self.client.clone();
+        let wanted =
+            Wanted { window: Some(window.name().to_owned()), namespace: self.namespace.clone(), service: self.service.clone() };
+        let asked = self.under_way.spawn(async move {
+            tokio::time::sleep(after).await;
+            Told::List(client.endpoints(&wanted).await)
+        });
+        replace(&mut self.list, asked);
+    }
+
+    /// Asks for the history of an endpoint.
+    pub(super) fn history(&mut self, id: String) {
+        let client = self.client.clone();
+        let wanted = history::Wanted { limit: Some(EXCHANGES), ..history::Wanted::default() };
+        let asked = self.under_way.spawn(async move {
+            let history = client.history(&id, &wanted).await;
+            Told::History(id, Box::new(history))
+        });
+        replace(&mut self.history, asked);
+    }
+
+    /// Turns an endpoint off.
+    pub(super) fn turn_off(&mut self, order: Order) {
+        let client = self.client.clone();
+        self.under_way.spawn(async move { Told::TurnedOff(Box::new(client.turn_off(&order).await)) });
+    }
+
+    /// Ends a rule.
+    pub(super) fn turn_on(&mut self, rule: String) {
+        let client = self.client.clone();
+        self.under_way.spawn(async move { Told::TurnedOn(Box::new(client.withdraw(&rule).await)) });
+    }
+
+    /// Waits for the next answer. A question that was taken back has none.
+    pub(super) async fn told(&mut self) -> Result<Told, JoinError> {
+        loop {
+            match self.under_way.join_next().await {
+                Some(Err(error)) if error.is_cancelled() => {}
+                Some(told) => return told,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Puts an answer into the model, and asks again.
+    pub(super) fn take(&mut self, told: Result<Told, JoinError>, model: &mut Model) -> Wish {
+        match told {
+            Ok(Told::List(answer)) => {
+                match answer {
+                    Ok(answer) => model.take(answer),
+                    Err(failure) => model.lose(words(&failure)),
+                }
+                self.list(model.window, self.interval);
+                if let (Mode::Detail(detail), None) = (&model.mode, &model.paused) {
+                    return Wish::History(detail.id.clone());
+                }
+            }
+            Ok(Told::History(id, answer)) => match &mut model.mode {
+                Mode::Detail(detail) if detail.id == id => {
+                    detail.history = Some(answer.map_err(|failure| words(&failure)));
+                }
+                _ => {}
+            },
+            Ok(Told::TurnedOff(answer)) => match *answer {
+                Ok(rule) => {
+                    let pods = format::plural(rule.pods.len(), "pod", "pods");
+                    model.say(format!("rule {} is on its way to {pods}", rule.id), Tone::Calm);
+                    return Wish::List;
+                }
+                Err(failure) => model.say(words(&failure), Tone::Red),
+            },
+            Ok(Told::TurnedOn(answer)) => match *answer {
+                Ok(rule) => {
+                    model.say(format!("rule {} has ended", rule.id), Tone::Calm);
+                    return Wish::List;
+                }
+                Err(failure) => model.say(words(&failure), Tone::Red),
+            },
+            Err(panic) => model.say(format!("a question to the control plane was lost: {panic}"), Tone::Red),
+        }
+        Wish::Nothing
+    }
+}
+
+/// Takes the question before back: nobody wants its answer any more.
+fn replace(place: &mut Option<AbortHandle>, asked: AbortHandle) {
+    if let Some(before) = place.replace(asked) {
+        before.abort();
+    }
+}
+
+fn words(failure: &Failure) -> String {
+    let advice = advice::on(failure).map(|advice| format!("; {advice}")).unwrap_or_default();
+    format!("{}{advice}", plain(&failure.to_string()))
+}

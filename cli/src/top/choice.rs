@@ -1,0 +1,111 @@
+//! What there is to choose from in `top`: columns, stretches of time, time limits.
+
+use clap::ValueEnum;
+
+use crate::stat::Sort;
+
+/// A stretch of time, as keys 1 to 4 choose it on the dashboard, too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Span {
+    /// One minute.
+    #[default]
+    OneMinute,
+    /// Five minutes.
+    FiveMinutes,
+    /// A quarter of an hour.
+    FifteenMinutes,
+    /// An hour.
+    OneHour,
+}
+
+impl Span {
+    /// As the API takes it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::OneMinute => "1m",
+            Self::FiveMinutes => "5m",
+            Self::FifteenMinutes => "15m",
+            Self::OneHour => "1h",
+        }
+    }
+
+    /// What a key chooses.
+    pub(super) fn of_key(key: char) -> Option<Self> {
+        match key {
+            '1' => Some(Self::OneMinute),
+            '2' => Some(Self::FiveMinutes),
+            '3' => Some(Self::FifteenMinutes),
+            '4' => Some(Self::OneHour),
+            _ => None,
+        }
+    }
+}
+
+/// How long an endpoint is to be off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum TimeLimit {
+    /// A quarter of an hour.
+    FifteenMinutes,
+    /// An hour.
+    #[default]
+    OneHour,
+    /// Four hours.
+    FourHours,
+    /// Until a person turns it on.
+    None,
+}
+
+impl TimeLimit {
+    /// As the API takes it.
+    pub(super) fn ttl(self) -> Option<String> {
+        let ttl = match self {
+            Self::FifteenMinutes => "15m",
+            Self::OneHour => "1h",
+            Self::FourHours => "4h",
+            Self::None => return None,
+        };
+        Some(ttl.to_owned())
+    }
+
+    /// As a person reads it.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::FifteenMinutes => "for 15 min",
+            Self::OneHour => "for 1 h",
+            Self::FourHours => "for 4 h",
+            Self::None => "until it is turned on by hand",
+        }
+    }
+
+    /// The next longer one.
+    pub(super) fn next(self) -> Self {
+        match self {
+            Self::FifteenMinutes => Self::OneHour,
+            Self::OneHour => Self::FourHours,
+            Self::FourHours => Self::None,
+            Self::None => Self::FifteenMinutes,
+        }
+    }
+}
+
+/// The next column to sort by, so many further.
+pub(super) fn next_column(sort: Sort, further: isize) -> Sort {
+    let columns = Sort::value_variants();
+    let at = columns.iter().position(|column| *column == sort).unwrap_or(0) as isize;
+    columns[(at + further).rem_euclid(columns.len() as isize) as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_go_round() {
+        assert_eq!(next_column(Sort::Name, -1), Sort::P99);
+        assert_eq!(next_column(Sort::P99, 1), Sort::Name);
+        let limits = std::iter::successors(Some(TimeLimit::default()), |limit| Some(limit.next()));
+        let words: Vec<_> = limits.take(5).map(TimeLimit::words).collect();
+        assert_eq!((words[0], words[4]), ("for 1 h", "for 1 h"));
+        assert_eq!(Span::of_key('4').map(Span::name), Some("1h"));
+    }
+}

@@ -1,0 +1,120 @@
+//! Draws what the model knows: a head, the list or one endpoint, and what the keys do.
+
+mod detail;
+mod dialog;
+mod list;
+
+use control_plane::web::{format, judge};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use crate::paint::Paint;
+use crate::table::{Cell, Tone};
+use crate::text::short;
+use crate::top::model::{Mode, Model};
+
+/// Everything.
+pub(super) fn all(frame: &mut Frame<'_>, model: &Model, paint: Paint) {
+    let [head, status, body, keys] =
+        Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)])
+            .areas(frame.area());
+    frame.render_widget(title(model, paint), head);
+    frame.render_widget(news(model, paint), status);
+    match &model.mode {
+        Mode::Detail(detail) => detail::draw(frame, body, model, detail, paint),
+        _ => list::draw(frame, body, model, paint),
+    }
+    match &model.mode {
+        Mode::TurnOff(question) => dialog::turn_off(frame, body, model, question, paint),
+        Mode::TurnOn(rule) => dialog::turn_on(frame, body, rule),
+        Mode::Help => dialog::help(frame, body),
+        Mode::List | Mode::Find | Mode::Detail(_) => {}
+    }
+    frame.render_widget(hints(model), keys);
+}
+
+/// How a tone looks. Without colours, weight has to do.
+fn style(tone: Tone, paint: Paint) -> Style {
+    let plain = Style::default();
+    match (tone, paint) {
+        (Tone::Calm, _) => plain,
+        (Tone::Muted, _) => plain.add_modifier(Modifier::DIM),
+        (Tone::Amber, Paint::Colours) => plain.fg(Color::Yellow),
+        (Tone::Red, Paint::Colours) => plain.fg(Color::Red),
+        (Tone::Amber | Tone::Red, Paint::Plain) => plain.add_modifier(Modifier::BOLD),
+    }
+}
+
+/// A stranger's text, made harmless, as it is meant.
+fn span(cell: &Cell, paint: Paint) -> Span<'static> {
+    Span::styled(short(&cell.text).into_owned(), style(cell.tone, paint))
+}
+
+fn title(model: &Model, paint: Paint) -> Line<'static> {
+    let shown = model.shown();
+    let sum = |number: fn(&client::endpoints::Endpoint) -> u64| shown.iter().map(|endpoint| number(endpoint)).sum::<u64>();
+    let (failures, served) = (sum(client::endpoints::Endpoint::failures), sum(client::endpoints::Endpoint::served));
+    let rps: f64 = shown.iter().map(|endpoint| endpoint.rps).sum();
+    let failing = judge::ratio(failures, served);
+    let tone = match judge::failing(failing, served) {
+        judge::Level::Calm => Tone::Calm,
+        judge::Level::Amber => Tone::Amber,
+        judge::Level::Red => Tone::Red,
+    };
+    let reversed = if model.is_reversed { ", reversed" } else { "" };
+    let all = format::plural(model.all().len(), "endpoint", "endpoints");
+    let count = if model.find.is_empty() { all } else { format!("{} of {all}", format::count(shown.len() as u64)) };
+    let order = format!("{:?}{reversed}", model.sort).to_lowercase();
+    Line::from(vec![
+        Span::styled("Sitio ", Style::default().add_modifier(Modifier::BOLD)),
+        Span::raw(format!("{count} · {} req/s · ", format::rate(rps))),
+        Span::styled(format!("{} failing", format::percent(failing).words()), style(tone, paint)),
+        Span::raw(format!(" · last {} · by {order} · {}", model.window.name(), model.url)),
+    ])
+}
+
+/// What is the matter: no connection, paused, what is looked for, or the last thing said.
+fn news(model: &Model, paint: Paint) -> Line<'static> {
+    if let Some(lost) = &model.lost {
+        let since = format::span(lost.since.elapsed().as_millis() as u64);
+        let taken =
+            if model.has_begun() { format!("numbers of {} UTC", format::clock(model.taken_ms())) } else { "no numbers".into() };
+        let words = format!("CONNECTION LOST for {since}, {taken}: {}", lost.why);
+        return Line::styled(words, style(Tone::Red, paint).add_modifier(Modifier::REVERSED));
+    }
+    if let Mode::Find = model.mode {
+        return Line::raw(format!("find: {}▏", short(&model.find)));
+    }
+    if let Some(held) = &model.paused {
+        let words = format!("PAUSED, {} held; p goes on", format::plural(held.answers as usize, "update", "updates"));
+        return Line::styled(words, style(Tone::Amber, paint).add_modifier(Modifier::REVERSED));
+    }
+    match &model.note {
+        Some((words, tone)) => Line::styled(words.clone(), style(*tone, paint)),
+        None if !model.find.is_empty() => Line::raw(format!("found by {:?}; Esc shows all", short(&model.find))),
+        None => Line::raw(""),
+    }
+}
+
+fn hints(model: &Model) -> Paragraph<'static> {
+    let words = match &model.mode {
+        Mode::List => "↑↓ select  Enter look  x off/on  / find  s sort  r reverse  1-4 window  p pause  ? help  q quit",
+        Mode::Find => "Enter keep  Esc clear",
+        Mode::Detail(_) => "Esc back  x off/on  1-4 window  p pause  q quit",
+        Mode::TurnOff(_) => "Enter turn off  Tab time  Esc cancel",
+        Mode::TurnOn(_) => "Enter turn on  Esc cancel",
+        Mode::Help => "any key goes back",
+    };
+    Paragraph::new(Line::styled(words, Style::default().add_modifier(Modifier::DIM)))
+}
+
+/// A place in the middle, so wide and so high, or as much of it as there is.
+fn middle(area: Rect, width: u16, height: u16) -> Rect {
+    area.centered(Constraint::Length(width.min(area.width)), Constraint::Length(height.min(area.height)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! What each key does, by what a person is doing.
+
+use client::endpoints::{Endpoint, State};
+use client::rules::{Action, Disable, Order};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use crate::table::Tone;
+use crate::top::choice::{Span, TimeLimit, next_column};
+use crate::top::model::{Detail, Mode, Model, TurnOff};
+
+/// Lines of a page, for PgUp and PgDn.
+const PAGE: isize = 10;
+
+/// Bytes of a reason, as many as the API takes.
+const REASON_BYTES_MAX: usize = 1024;
+
+/// Bytes of what is looked for.
+const FIND_BYTES_MAX: usize = 200;
+
+/// What callers of an endpoint get that was turned off here.
+const STATUS: u16 = 503;
+
+/// What is to be done besides drawing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Nothing.
+    Nothing,
+    /// Leave.
+    Quit,
+    /// Ask for the endpoints now.
+    List,
+    /// Ask for the history of the endpoint of this id.
+    History(String),
+    /// Turn an endpoint off.
+    TurnOff(Box<Order>),
+    /// End the rule of this id.
+    TurnOn(String),
+}
+
+/// Does what an event means to the model, and tells the rest.
+pub(super) fn wish(model: &mut Model, event: &Event) -> Wish {
+    // A new size is seen when the screen is drawn next.
+    let Event::Key(key) = event else { return Wish::Nothing };
+    if key.kind == KeyEventKind::Release {
+        return Wish::Nothing;
+    }
+    if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
+        return Wish::Quit;
+    }
+    match &mut model.mode {
+        Mode::List => in_list(model, key.code),
+        Mode::Find => in_find(model, key),
+        Mode::Detail(_) => in_detail(model, key.code),
+        Mode::TurnOff(_) => in_turn_off(model, key),
+        Mode::TurnOn(_) => in_turn_on(model, key.code),
+        Mode::Help => {
+            model.mode = Mode::List;
+            Wish::Nothing
+        }
+    }
+}
+
+fn in_list(model: &mut Model, key: KeyCode) -> Wish {
+    match key {
+        KeyCode::Char('q') => return Wish::Quit,
+        KeyCode::Down | KeyCode::Char('j') => model.move_by(1),
+        KeyCode::Up | KeyCode::Char('k') => model.move_by(-1),
+        KeyCode::PageDown => model.move_by(PAGE),
+        KeyCode::PageUp => model.move_by(-PAGE),
+        KeyCode::Home | KeyCode::Char('g') => model.move_by(isize::MIN),
+        KeyCode::End | KeyCode::Char('G') => model.move_by(isize::MAX),
+        KeyCode::Char('/') => model.mode = Mode::Find,
+        KeyCode::Esc => model.find.clear(),
+        KeyCode::Char('s') => model.sort = next_column(model.sort, 1),
+        KeyCode::Char('S') => model.sort = next_column(model.sort, -1),
+        KeyCode::Char('r') => model.is_reversed = !model.is_reversed,
+        KeyCode::Char('p') => model.pause_or_go_on(),
+        KeyCode::Char('?') => model.mode = Mode::Help,
+        KeyCode::Enter => return look_into(model),
+        KeyCode::Char('x') => switch(model),
+        KeyCode::Char(key) => return span(model, key),
+        _ => {}
+    }
+    Wish::Nothing
+}
+
+fn span(model: &mut Model, key: char) -> Wish {
+    let Some(span) = Span::of_key(key) else { return Wish::Nothing };
+    model.window = span;
+    Wish::List
+}
+
+fn look_into(model: &mut Model) -> Wish {
+    let Some(id) = model.selected().map(|endpoint| endpoint.id.clone()) else { return Wish::Nothing };
+    model.mode = Mode::Detail(Detail { id: id.clone(), history: None });
+    Wish::History(id)
+}
+
+/// Opens the question that fits the endpoint's state.
+fn switch(model: &mut Model) {
+    let id = match &model.mode {
+        Mode::Detail(detail) => Some(detail.id.clone()),
+        _ => model.selected().map(|endpoint| endpoint.id.clone()),
+    };
+    let Some(endpoint) = id.as_ref().and_then(|id| model.endpoint(id)) else { return };
+    match (&endpoint.state, &endpoint.rule) {
+        (_, Some(rule)) => model.mode = Mode::TurnOn(rule.clone()),
+        (State::Protected, None) => model.say("a health path: no rule may turn it off", Tone::Amber),
+        (State::Unavailable, None) => model.say("(other) stands for many endpoints and cannot be turned off", Tone::Amber),
+        _ => {
+            let (id, limit) = (endpoint.id.clone(), TimeLimit::default());
+            model.mode = Mode::TurnOff(TurnOff { id, reason: String::new(), limit });
+        }
+    }
+}
+
+fn in_find(model: &mut Model, key: &KeyEvent) -> Wish {
+    match key.code {
+        KeyCode::Enter => model.mode = Mode::List,
+        KeyCode::Esc => {
+            model.find.clear();
+            model.mode = Mode::List;
+        }
+        _ => typed(&mut model.find, key, FIND_BYTES_MAX),
+    }
+    Wish::Nothing
+}
+
+fn in_detail(model: &mut Model, key: KeyCode) -> Wish {
+    match key {
+        KeyCode::Char('q') => return Wish::Quit,
+        KeyCode::Esc | KeyCode::Backspace | KeyCode::Left => model.mode = Mode::List,
+        KeyCode::Char('x') => switch(model),
+        KeyCode::Char('p') => model.pause_or_go_on(),
+        KeyCode::Char(key) => return span(model, key),
+        _ => {}
+    }
+    Wish::Nothing
+}
+
+fn in_turn_off(model: &mut Model, key: &KeyEvent) -> Wish {
+    let Mode::TurnOff(question) = &mut model.mode else { return Wish::Nothing };
+    match key.code {
+        KeyCode::Esc => model.mode = Mode::List,
+        KeyCode::Tab => question.limit = question.limit.next(),
+        KeyCode::Enter if question.reason.trim().is_empty() => {
+            model.say("a reason is needed: those who find the endpoint off will look for it", Tone::Amber);
+        }
+        KeyCode::Enter => {
+            let (id, reason, ttl) = (question.id.clone(), question.reason.trim().to_owned(), question.limit.ttl());
+            model.mode = Mode::List;
+            if let Some(endpoint) = model.endpoint(&id) {
+                return Wish::TurnOff(Box::new(order(endpoint, reason, ttl)));
+            }
+        }
+        _ => typed(&mut question.reason, key, REASON_BYTES_MAX),
+    }
+    Wish::Nothing
+}
+
+fn order(endpoint: &Endpoint, reason: String, ttl: Option<String>) -> Order {
+    Order {
+        namespace: Some(endpoint.namespace.clone()),
+        service: endpoint.service.clone(),
+        method: endpoint.method.clone(),
+        route: endpoint.route.clone(),
+        action: Action::Disable(Disable { status: STATUS }),
+        pods: Vec::new(),
+        ttl,
+        reason,
+    }
+}
+
+fn in_turn_on(model: &mut Model, key: KeyCode) -> Wish {
+    let is_meant = matches!(key, KeyCode::Enter | KeyCode::Char('y'));
+    match std::mem::replace(&mut model.mode, Mode::List) {
+        Mode::TurnOn(rule) if is_meant => Wish::TurnOn(rule),
+        _ => Wish::Nothing,
+    }
+}
+
+/// Takes a key into a line of text.
+fn typed(text: &mut String, key: &KeyEvent, bytes_max: usize) {
+    match key.code {
+        KeyCode::Backspace => drop(text.pop()),
+        KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => text.clear(),
+        KeyCode::Char(_) if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => {}
+        KeyCode::Char(letter) if text.len() + letter.len_utf8() <= bytes_max => text.push(letter),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{answer, endpoint};
+    use crate::stat::Sort;
+
+    fn model() -> Model {
+        let mut off = endpoint("off", "GET", "/off");
+        (off.state, off.rule) = (State::Off, Some("r3".into()));
+        let mut health = endpoint("zhealth", "GET", "/healthz");
+        health.state = State::Protected;
+        let mut model = Model::new(String::new(), Sort::Name);
+        model.take(answer(vec![endpoint("legacy", "GET", "/export"), off, health]));
+        model
+    }
+
+    fn press(model: &mut Model, keys: &[KeyCode]) -> Wish {
+        keys.iter().map(|key| wish(model, &Event::Key((*key).into()))).last().unwrap()
+    }
+
+    fn letters(text: &str) -> Vec<KeyCode> {
+        text.chars().map(KeyCode::Char).collect()
+    }
+
+    #[test]
+    fn an_endpoint_is_turned_off_only_with_a_reason_and_after_enter() {
+        let mut model = model();
+        assert_eq!(press(&mut model, &[KeyCode::Char('x'), KeyCode::Enter]), Wish::Nothing);
+        assert!(model.note.as_ref().unwrap().0.contains("reason"));
+        press(&mut model, &letters("jaxk q"));
+        let Wish::TurnOff(order) = press(&mut model, &[KeyCode::Tab, KeyCode::Enter]) else { panic!("nothing is turned off") };
+        assert_eq!((order.service.as_str(), order.reason.as_str(), order.ttl.as_deref()), ("legacy", "jaxk q", Some("4h")));
+        assert!(matches!(model.mode, Mode::List));
+        press(&mut model, &[KeyCode::Char('x'), KeyCode::Char('y'), KeyCode::Esc]);
+        assert!(matches!(model.mode, Mode::List));
+    }
+
+    #[test]
+    fn what_is_off_is_turned_on_and_what_is_protected_is_left_alone() {
+        let mut model = model();
+        assert_eq!(press(&mut model, &[KeyCode::Char('j'), KeyCode::Char('x'), KeyCode::Enter]), Wish::TurnOn("r3".into()));
+        assert_eq!(press(&mut model, &[KeyCode::Char('x'), KeyCode::Char('n')]), Wish::Nothing);
+        assert_eq!(press(&mut model, &[KeyCode::End, KeyCode::Char('x')]), Wish::Nothing);
+        assert!(matches!(model.mode, Mode::List) && model.note.as_ref().unwrap().0.contains("health"));
+    }
+
+    #[test]
+    fn typing_what_to_find_is_no_command() {
+        let mut model = model();
+        press(&mut model, &letters("/qx"));
+        assert_eq!((model.find.as_str(), model.shown().len()), ("qx", 0));
+        press(&mut model, &[KeyCode::Backspace, KeyCode::Backspace, KeyCode::Char('e'), KeyCode::Char('x'), KeyCode::Enter]);
+        assert_eq!(model.shown().len(), 1);
+        press(&mut model, &[KeyCode::Esc]);
+        assert_eq!(model.shown().len(), 3);
+    }
+
+    #[test]
+    fn keys_sort_and_choose_and_look_and_leave() {
+        let mut model = model();
+        press(&mut model, &letters("sr"));
+        assert_eq!((model.sort, model.is_reversed), (Sort::Rps, true));
+        assert_eq!(press(&mut model, &letters("3")), Wish::List);
+        assert_eq!(model.window, Span::FifteenMinutes);
+        assert_eq!(press(&mut model, &[KeyCode::Char('g'), KeyCode::Enter]), Wish::History(model.selected().unwrap().id.clone()));
+        press(&mut model, &[KeyCode::Esc, KeyCode::Char('?'), KeyCode::Char('q')]);
+        assert_eq!(press(&mut model, &letters("q")), Wish::Quit);
+        let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        press(&mut model, &letters("/"));
+        assert_eq!(wish(&mut model, &Event::Key(control_c)), Wish::Quit);
+    }
+}

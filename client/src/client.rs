@@ -1,0 +1,202 @@
+//! Asks the control plane over HTTP: one question, one bounded answer, or one failure that says what was tried.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Method, RequestBuilder, Response, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::failure::{Failure, Shown, innermost};
+
+/// How long a connection may take. A control plane that is there accepts at once.
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long an answer may take. The slowest is a history, which waits a second for its pods.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a stream may be silent. The control plane sends a comment every five seconds.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// Bytes of an answer. Ten thousand pods are about 6 MB.
+const BODY_BYTES_MAX: usize = 64 << 20;
+
+/// A control plane, and what to show it. Clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: Url,
+    token: Option<Token>,
+}
+
+/// What lets one in.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl Token {
+    /// A token, without the blanks and the line end that files have; `None` if nothing is left.
+    pub fn new(secret: &str) -> Option<Self> {
+        let secret = secret.trim();
+        (!secret.is_empty()).then(|| Self(secret.to_owned()))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+/// Where in the API: the segments of the path, and the query.
+pub(crate) struct Question<'a> {
+    /// What is tried, for the failure's message: `list the pods`.
+    pub(crate) what: &'a str,
+    /// The segments, which are escaped here.
+    pub(crate) path: &'a [&'a str],
+    /// Names and values of the query, which are escaped here; those without a value are left out.
+    pub(crate) query: &'a [(&'a str, Option<String>)],
+}
+
+impl Client {
+    /// A client of the control plane whose dashboard is at `url`.
+    pub fn new(url: Url, token: Option<Token>) -> Result<Self, Failure> {
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_WITHIN)
+            .read_timeout(SILENCE_MAX)
+            // The token is for this control plane alone.
+            .redirect(Policy::none());
+        if is_this_machine(&url) {
+            builder = builder.no_proxy();
+        }
+        match builder.build() {
+            Ok(http) => Ok(Self { http, url, token }),
+            Err(error) => {
+                Err(Failure::Unreachable { what: "make an HTTP client".into(), why: innermost(&error), url: url.to_string() })
+            }
+        }
+    }
+
+    /// Where the control plane's dashboard is.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Asks for something.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, question: &Question<'_>) -> Result<T, Failure> {
+        let response = self.answer(question, self.request(Method::GET, question).timeout(ANSWER_WITHIN)).await?;
+        self.understood(question, response).await
+    }
+
+    /// Asks for something that is text.
+    pub(crate) async fn text(&self, question: &Question<'_>) -> Result<String, Failure> {
+        let response = self.answer(question, self.request(Method::GET, question).timeout(ANSWER_WITHIN)).await?;
+        let body = self.body(question.what, response).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Commands something.
+    pub(crate) async fn post<T: DeserializeOwned>(&self, question: &Question<'_>, order: &impl Serialize) -> Result<T, Failure> {
+        let request = self.request(Method::POST, question).timeout(ANSWER_WITHIN).json(order);
+        let response = self.answer(question, request).await?;
+        self.understood(question, response).await
+    }
+
+    /// Takes something back.
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, question: &Question<'_>) -> Result<T, Failure> {
+        let response = self.answer(question, self.request(Method::DELETE, question).timeout(ANSWER_WITHIN)).await?;
+        self.understood(question, response).await
+    }
+
+    /// Opens a stream, which lasts until either side leaves.
+    pub(crate) async fn stream(&self, question: &Question<'_>) -> Result<Response, Failure> {
+        self.answer(question, self.request(Method::GET, question)).await
+    }
+
+    fn request(&self, method: Method, question: &Question<'_>) -> RequestBuilder {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(question.path);
+        }
+        let values = question.query.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        for (name, value) in values {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let request = self.http.request(method, url);
+        match &self.token {
+            Some(Token(secret)) => request.bearer_auth(secret),
+            None => request,
+        }
+    }
+
+    /// The answer, if it is one of success.
+    async fn answer(&self, question: &Question<'_>, request: RequestBuilder) -> Result<Response, Failure> {
+        let response =
+            request.send().await.map_err(|error| Failure::unanswered(question.what, &self.url, &error, ANSWER_WITHIN))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let shown = if self.token.is_some() { Shown::Token } else { Shown::Nothing };
+        let body = self.body(question.what, response).await?;
+        Err(Failure::answered(question.what, &self.url, status, &body, shown))
+    }
+
+    async fn understood<T: DeserializeOwned>(&self, question: &Question<'_>, response: Response) -> Result<T, Failure> {
+        let body = self.body(question.what, response).await?;
+        serde_json::from_slice(&body).map_err(|error| self.foreign(question.what, error.to_string()))
+    }
+
+    async fn body(&self, what: &str, mut response: Response) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        let lost = |error| Failure::unanswered(what, &self.url, &error, ANSWER_WITHIN);
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            if body.len() + chunk.len() > BODY_BYTES_MAX {
+                return Err(self.foreign(what, format!("it answers with more than {} MiB", BODY_BYTES_MAX >> 20)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn foreign(&self, what: &str, why: String) -> Failure {
+        Failure::Foreign { what: what.to_owned(), url: self.url.to_string(), why }
+    }
+}
+
+/// Whether no proxy could know the way.
+fn is_this_machine(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_asked_below_the_url_and_escaped() {
+        let client = Client::new(Url::parse("http://127.0.0.1:8090/mesh/").unwrap(), Token::new("s3cret\n")).unwrap();
+        let question = Question {
+            what: "show a rule",
+            path: &["api", "v1", "rules", "r1/../x?"],
+            query: &[("service", Some("a&b".into())), ("pod", None)],
+        };
+        let request = client.request(Method::GET, &question).build().unwrap();
+        assert_eq!(request.url().as_str(), "http://127.0.0.1:8090/mesh/api/v1/rules/r1%2F..%2Fx%3F?service=a%26b");
+        assert_eq!(request.headers()["authorization"], "Bearer s3cret");
+        assert!(!format!("{client:?}").contains("s3cret"), "no log tells the token");
+    }
+
+    #[test]
+    fn no_proxy_knows_this_machine() {
+        for (url, expected) in [
+            ("http://127.0.0.1:1/", true),
+            ("http://[::1]:1/", true),
+            ("http://localhost/", true),
+            ("http://mesh.example/", false),
+        ] {
+            assert_eq!(is_this_machine(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
+}

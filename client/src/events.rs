@@ -1,0 +1,105 @@
+//! Server-sent events as they arrive, cut into pieces anywhere: names and data, each bounded.
+
+/// Bytes of one event. An exchange is under 2 kB.
+const EVENT_BYTES_MAX: usize = 256 << 10;
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Its name, empty if it has none.
+    pub(crate) name: String,
+    /// Its data, the lines of it joined.
+    pub(crate) data: String,
+}
+
+/// The longest event that is taken was exceeded.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooLong;
+
+/// What has arrived and was not read yet.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    arrived: Vec<u8>,
+    /// Where the first unread byte is.
+    read: usize,
+    name: String,
+    data: String,
+}
+
+impl Events {
+    /// Takes what has arrived.
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
+        self.arrived.drain(..std::mem::take(&mut self.read));
+        self.arrived.extend_from_slice(bytes);
+    }
+
+    /// The next event that is whole; `None` until more has arrived.
+    pub(crate) fn next(&mut self) -> Result<Option<Told>, TooLong> {
+        while let Some(end) = self.arrived[self.read..].iter().position(|byte| *byte == b'\n') {
+            let line = String::from_utf8_lossy(&self.arrived[self.read..self.read + end]).into_owned();
+            self.read += end + 1;
+            let line = line.trim_end_matches('\r');
+            if let Some(told) = self.line(line) {
+                return Ok(Some(told));
+            }
+        }
+        let waits = self.arrived.len() - self.read;
+        if self.data.len() + waits > EVENT_BYTES_MAX { Err(TooLong) } else { Ok(None) }
+    }
+
+    /// Takes one line; an empty one ends the event.
+    fn line(&mut self, line: &str) -> Option<Told> {
+        if line.is_empty() {
+            let told = Told { name: std::mem::take(&mut self.name), data: std::mem::take(&mut self.data) };
+            return (!told.data.is_empty()).then_some(told);
+        }
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "event" => value.clone_into(&mut self.name),
+            "data" => {
+                if !self.data.is_empty() {
+                    self.data.push('\n');
+                }
+                self.data.push_str(value);
+            }
+            // A comment, or what only a browser needs.
+            _ => {}
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &str = ": hello\n\nevent: tap\r\ndata: {\"id\":1}\r\n\r\ndata: a\ndata: b\nid: 7\n\n";
+
+    fn told(name: &str, data: &str) -> Told {
+        Told { name: name.into(), data: data.into() }
+    }
+
+    #[test]
+    fn events_are_the_same_wherever_they_are_cut() {
+        for size in 1..=STREAM.len() {
+            let (mut events, mut all) = (Events::default(), Vec::new());
+            for piece in STREAM.as_bytes().chunks(size) {
+                events.take(piece);
+                while let Some(event) = events.next().unwrap() {
+                    all.push(event);
+                }
+            }
+            assert_eq!(all, [told("tap", "{\"id\":1}"), told("", "a\nb")], "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn an_event_without_an_end_is_given_up() {
+        let mut events = Events::default();
+        events.take(b"data: ");
+        assert_eq!(events.next(), Ok(None));
+        events.take(&vec![b'x'; EVENT_BYTES_MAX]);
+        assert_eq!(events.next(), Err(TooLong));
+    }
+}

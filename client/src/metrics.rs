@@ -1,0 +1,55 @@
+//! `/metrics`: single samples of the control plane's own page, for what no other answer tells.
+
+use crate::client::{Client, Question};
+use crate::failure::Failure;
+
+/// One line of the page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The metric's name.
+    pub name: String,
+    /// Its labels, as they are written.
+    pub labels: String,
+    /// Its value.
+    pub value: f64,
+}
+
+impl Sample {
+    /// The value of a label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        let pairs = self.labels.split(',');
+        pairs.filter_map(|pair| pair.split_once('=')).find(|(label, _)| *label == name).map(|(_, value)| value.trim_matches('"'))
+    }
+}
+
+impl Client {
+    /// The samples of these metrics.
+    pub async fn metrics(&self, names: &[&str]) -> Result<Vec<Sample>, Failure> {
+        let page = self.text(&Question { what: "read the control plane's metrics", path: &["metrics"], query: &[] }).await?;
+        Ok(page.lines().filter_map(sample).filter(|sample| names.contains(&sample.name.as_str())).collect())
+    }
+}
+
+/// Reads a line of the classic text, if it is a sample.
+fn sample(line: &str) -> Option<Sample> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let (series, value) = line.rsplit_once(' ')?;
+    let (name, labels) = series.split_once('{').map_or((series, ""), |(name, labels)| (name, labels.trim_end_matches('}')));
+    Some(Sample { name: name.to_owned(), labels: labels.to_owned(), value: value.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_read_and_a_comment_is_none() {
+        let read = sample("sitio_discarded_total{what=\"frame_refused\",x=\"1\"} 12").unwrap();
+        assert_eq!((read.name.as_str(), read.value), ("sitio_discarded_total", 12.0));
+        assert_eq!((read.label("what"), read.label("x"), read.label("y")), (Some("frame_refused"), Some("1"), None));
+        assert_eq!(sample("sitio_endpoints 3").unwrap().labels, "");
+        assert_eq!(sample("# HELP sitio_endpoints Endpoints."), None);
+    }
+}

@@ -1,0 +1,96 @@
+//! `/api/v1/pods`: who reports, and which revision of the rules each has confirmed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::client::{Client, Question};
+use crate::failure::Failure;
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pods {
+    /// The instant of all its numbers, RFC 3339.
+    pub taken_at: String,
+    /// The revision that each should have confirmed.
+    pub revision: u64,
+    /// By name.
+    pub pods: Vec<Pod>,
+}
+
+/// One pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pod {
+    /// Its name.
+    pub pod: String,
+    /// What tells it from every other there ever was.
+    pub pod_uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The service that it is a copy of.
+    pub service: String,
+    /// Where it runs; empty if unknown.
+    pub node: String,
+    /// The sidecar's version.
+    pub version: String,
+    /// Whether it reports.
+    pub state: State,
+    /// Whether its stream is open.
+    pub connected: bool,
+    /// Since when, RFC 3339.
+    pub connected_at: Option<String>,
+    /// When it was last heard, RFC 3339.
+    pub heard_at: String,
+    /// Requests per second over the last 10 s.
+    pub rps: f64,
+    /// What it uses.
+    pub resources: Option<Resources>,
+    /// The newest revision that it has confirmed.
+    pub confirmed: Option<Confirmed>,
+}
+
+/// Whether a pod reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Heard within five seconds.
+    Reporting,
+    /// Not heard for longer.
+    Silent,
+    /// Has said goodbye, or was silent for a minute.
+    Gone,
+    /// A word that this client does not know yet.
+    #[serde(untagged)]
+    Other(String),
+}
+
+/// What a pod uses, as its cgroup says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    /// Memory used.
+    pub memory_bytes: u64,
+    /// Its limit; 0 if there is none.
+    pub memory_limit_bytes: u64,
+    /// Thousandths of a core.
+    pub cpu_milli: u64,
+    /// Their limit; 0 if there is none.
+    pub cpu_limit_milli: u64,
+    /// Thousandths of each second in which it had to wait.
+    pub throttled_milli: u64,
+    /// Connections open.
+    pub connections: u64,
+}
+
+/// A revision that a pod has confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// Its number.
+    pub revision: u64,
+    /// From the command to the confirmation.
+    pub took_ms: u64,
+}
+
+impl Client {
+    /// Lists the pods.
+    pub async fn pods(&self) -> Result<Pods, Failure> {
+        self.get(&Question { what: "list the pods", path: &["api", "v1", "pods"], query: &[] }).await
+    }
+}

@@ -1,0 +1,180 @@
+//! `/api/v1/rules`: turns endpoints off and on, and tells what each pod has said to it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::client::{Client, Question};
+use crate::failure::Failure;
+
+/// The list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// The newest revision.
+    pub revision: u64,
+    /// Those in force, the newest first.
+    pub rules: Vec<Rule>,
+}
+
+/// A rule with its receipts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Its name.
+    pub id: String,
+    /// The revision that brought it.
+    pub revision: u64,
+    /// The service's namespace.
+    pub namespace: String,
+    /// The service.
+    pub service: String,
+    /// The endpoint's method.
+    pub method: String,
+    /// The endpoint's route.
+    pub route: String,
+    /// What it does.
+    pub action: Action,
+    /// Why.
+    pub reason: String,
+    /// Who asked for it.
+    pub by: String,
+    /// How it is doing.
+    pub state: State,
+    /// When it was made, RFC 3339.
+    pub created_at: String,
+    /// When it lapses, RFC 3339; `None` if only a person ends it.
+    pub expires_at: Option<String>,
+    /// How it ended, if it has.
+    pub ended: Option<Ended>,
+    /// What each pod has said.
+    pub pods: Vec<Receipt>,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Answers in the service's place.
+    Disable(Disable),
+    /// Names paths by a pattern.
+    Pin {},
+}
+
+/// What callers get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disable {
+    /// The status.
+    pub status: u16,
+}
+
+/// How a rule is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Some pod has not answered.
+    Pending,
+    /// Every pod that is there has confirmed it.
+    Applied,
+    /// Some pod has refused it.
+    Refused,
+    /// A person has ended it.
+    Withdrawn,
+    /// Its time was over.
+    Lapsed,
+    /// A word that this client does not know yet.
+    #[serde(untagged)]
+    Other(String),
+}
+
+/// How a rule ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who ended it; `None` if its time was over.
+    pub by: Option<String>,
+}
+
+/// What a pod has said to a rule, or to its end once it has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The pod's name.
+    pub pod: String,
+    /// What it has said.
+    pub state: ReceiptState,
+    /// From the command to the confirmation.
+    pub took_ms: Option<u64>,
+    /// Why it has refused.
+    pub why: Option<String>,
+    /// When it was last heard, RFC 3339.
+    pub heard_at: Option<String>,
+}
+
+/// What a pod has said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptState {
+    /// Nothing yet.
+    Pending,
+    /// That it is so.
+    Applied,
+    /// That it cannot.
+    Refused,
+    /// The pod is gone.
+    Gone,
+    /// A word that this client does not know yet.
+    #[serde(untagged)]
+    Other(String),
+}
+
+/// Turn this endpoint off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The namespace, `default` if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The service.
+    pub service: String,
+    /// The method.
+    pub method: String,
+    /// The route, as it is counted.
+    pub route: String,
+    /// What callers get.
+    pub action: Action,
+    /// The pods by name; empty for all of them, those that join later too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<String>,
+    /// For how long, such as `1h`; `None` until a person ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+impl Client {
+    /// The rules in force.
+    pub async fn rules(&self) -> Result<Rules, Failure> {
+        self.get(&Question { what: "list the rules", path: &["api", "v1", "rules"], query: &[] }).await
+    }
+
+    /// One rule, in force or ended not too long ago.
+    pub async fn rule(&self, id: &str) -> Result<Rule, Failure> {
+        let what = format!("show rule {id}");
+        self.get(&Question { what: &what, path: &["api", "v1", "rules", id], query: &[] }).await
+    }
+
+    /// Turns an endpoint off. The rule is on disk when this returns.
+    pub async fn turn_off(&self, order: &Order) -> Result<Rule, Failure> {
+        let what = format!("turn {} {} of {} off", order.method, order.route, order.service);
+        self.post(&Question { what: &what, path: &["api", "v1", "rules"], query: &[] }, order).await
+    }
+
+    /// Ends a rule.
+    pub async fn withdraw(&self, id: &str) -> Result<Rule, Failure> {
+        let what = format!("end rule {id}");
+        self.delete(&Question { what: &what, path: &["api", "v1", "rules", id], query: &[] }).await
+    }
+
+    /// Sends the rules again to the pods that have not confirmed them.
+    pub async fn resend(&self, id: &str) -> Result<Rule, Failure> {
+        let what = format!("send rule {id} again");
+        self.post(&Question { what: &what, path: &["api", "v1", "rules", id, "resend"], query: &[] }, &()).await
+    }
+}

@@ -1,0 +1,193 @@
+//! `sitio stat`, `pods`, `rules`, `audit` and `history` show what there is, in every format, to people and to programs.
+
+use std::fs;
+
+use anyhow::ensure;
+use rustix::process::Signal;
+use scenario::eventually::{SOON, eventually};
+use scenario::process::Process;
+use scenario::sitio::{asking, said};
+use scenario::small_mesh::SmallMesh;
+use serde_json::Value;
+
+/// A shop on two pods that was asked for this and that.
+fn shop() -> SmallMesh {
+    let mesh = SmallMesh::of("shop", 2);
+    for pod in &mesh.pods {
+        (0..3).for_each(|_| assert_eq!(pod.get("/status/200").status(), 200));
+        assert_eq!(pod.get("/bytes/10").status(), 200);
+        assert_eq!(pod.get("/status/500").status(), 500);
+    }
+    mesh.api().expect_hits("shop", 10);
+    mesh
+}
+
+/// The words of a line of a table.
+fn words<'a>(table: &'a str, wanted: &str) -> Vec<&'a str> {
+    let line = table.lines().find(|line| line.contains(wanted)).unwrap_or_else(|| panic!("no {wanted} in:\n{table}"));
+    line.split_whitespace().collect()
+}
+
+#[test]
+fn stat_shows_the_golden_metrics_of_every_endpoint() {
+    let mesh = shop();
+
+    let table = mesh.sitio(&["stat"]).fine();
+    assert_eq!(words(&table, "SERVICE")[..6], ["SERVICE", "METHOD", "ROUTE", "RPS", "HITS", "SUCCESS"]);
+    let row = words(&table, "/status/{id}");
+    assert_eq!((row[0], row[1], row[2], row[4]), ("shop", "GET", "/status/{id}", "8"), "{table}");
+    assert_eq!(row[5], "75.00", "two of eight have failed: {table}");
+    assert_eq!(*row.last().unwrap(), "on");
+    assert!(!table.contains('\x1b'), "no colours in a pipe: {table:?}");
+
+    let wide = mesh.sitio(&["stat", "shop", "-o", "wide"]).fine();
+    assert!(wide.contains("UNDER WAY") && wide.lines().next().unwrap().ends_with("ID"), "{wide}");
+    assert!(mesh.sitio(&["stat", "--color", "always"]).fine().contains('\x1b'));
+
+    let json = mesh.sitio(&["stat", "-o", "json", "--window", "all"]).json();
+    let told = mesh.api().json("/api/v1/endpoints?window=all").unwrap();
+    let hits = |answer: &Value| -> Vec<_> {
+        let rows = answer["endpoints"].as_array().unwrap().iter();
+        rows.map(|row| (row["route"].as_str().unwrap().to_owned(), row["hits"].as_u64(), row["status"].clone())).collect()
+    };
+    assert_eq!(hits(&json), hits(&told), "as the API tells it");
+    let yaml: Value = serde_norway::from_str(&mesh.sitio(&["stat", "-o", "yaml", "--window", "all"]).fine()).unwrap();
+    assert_eq!(hits(&yaml), hits(&told));
+
+    let sorted = mesh.sitio(&["stat", "--sort", "hits"]).fine();
+    assert!(sorted.lines().nth(1).unwrap().contains("/status/{id}"), "{sorted}");
+    assert!(mesh.sitio(&["stat", "nobody"]).fine().contains("no endpoint of a service nobody"));
+    assert!(mesh.sitio(&["stat", "-n", "elsewhere"]).fine().contains("no endpoint"));
+}
+
+#[test]
+fn watching_goes_on_until_ctrl_c() {
+    let mesh = shop();
+    let mut watching = Process::start(asking(mesh.control_plane.http_port, &["stat", "--watch=100ms", "-o", "json"]));
+    eventually(SOON, || {
+        let told = watching.stdout().len();
+        ensure!(told >= 3, "{told} lines so far");
+        Ok(())
+    });
+    watching.signal(Signal::INT);
+    assert_eq!(watching.ended(SOON).code(), Some(0), "{:?}", watching.stderr());
+    for line in watching.stdout() {
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        assert!(answer["endpoints"].is_array(), "{line}");
+    }
+}
+
+#[test]
+fn pods_rules_and_the_audit_trail_are_tables_too() {
+    let mesh = shop();
+    assert_eq!(mesh.sitio(&["rules"]).fine(), "no rule is in force: every endpoint is on\n");
+    let rule = mesh.api().turn_off("shop", "GET /bytes/{id}", "1h");
+    mesh.api().expect_applied(&rule, &mesh.names());
+
+    let pods = mesh.sitio(&["pods"]).fine();
+    for pod in mesh.names() {
+        assert_eq!(words(&pods, pod)[1..3], ["shop", "reporting"], "{pods}");
+    }
+    assert!(mesh.sitio(&["pods", "nobody"]).fine().contains("no such pod"));
+    assert_eq!(mesh.sitio(&["pods", "shop", "-o", "json"]).json()["pods"].as_array().unwrap().len(), 2);
+
+    let rules = mesh.sitio(&["rules"]).fine();
+    let row = words(&rules, &rule);
+    assert_eq!(row[..7], [&rule, "shop", "GET", "/bytes/{id}", "503", "applied", "2/2"], "{rules}");
+    let one = mesh.sitio(&["rules", &rule]).fine();
+    assert!(mesh.names().iter().all(|pod| words(&one, pod)[1] == "applied"), "{one}");
+    assert_eq!(mesh.sitio(&["rules", &rule, "-o", "json"]).json()["id"], rule.as_str());
+
+    mesh.api().withdraw(&rule);
+    let audit = mesh.sitio(&["audit"]).fine();
+    let events: Vec<_> = audit.lines().skip(1).map(|line| line.contains("turned on")).collect();
+    assert_eq!(events, [true, false], "the newest first: {audit}");
+    assert_eq!(mesh.sitio(&["audit", "--limit", "1", "-o", "json"]).json()["audit"].as_array().unwrap().len(), 1);
+    assert!(mesh.sitio(&["rules", &rule]).fine().contains("ended"));
+}
+
+#[test]
+fn the_history_of_an_endpoint_is_found_by_its_words_and_by_its_id() {
+    let mesh = shop();
+    let page = mesh.sitio(&["history", "shop", "GET", "/status/{id}", "--status", "5xx"]).fine();
+    assert!(page.starts_with("GET /status/{id} of shop\n"), "{page}");
+    assert_eq!(page.matches("/status/500").count(), 2, "{page}");
+
+    let endpoints = mesh.api().endpoints().unwrap();
+    let id = endpoints.iter().find(|row| row["route"] == "/bytes/{id}").unwrap()["id"].as_str().unwrap().to_owned();
+    for selector in [&[id.as_str()][..], &["/bytes/{id}"], &["shop:GET:/bytes/{id}"], &["get /bytes/{id}"]] {
+        let history = mesh.sitio(&[&["history", "-o", "json"], selector].concat()).json();
+        assert_eq!((&history["id"], history["exchanges"].as_array().unwrap().len()), (&Value::from(id.as_str()), 2), "{history}");
+    }
+    let several = mesh.sitio(&["history", "shop"]).failed(1);
+    assert!(several.contains("any of 2 endpoints") && several.contains(&id), "{several}");
+    let none = mesh.sitio(&["history", "/byte"]).failed(1);
+    assert!(none.contains("did you mean") && none.contains("/bytes/{id}"), "{none}");
+}
+
+#[test]
+fn every_failure_is_one_line_with_what_to_do_next() {
+    let nothing = scenario::reserved::Reserved::port();
+    let no_control_plane = said(asking(nothing.port, &["stat"])).failed(1);
+    assert_eq!(no_control_plane.lines().count(), 1, "{no_control_plane}");
+    for word in ["list the endpoints", "refused", "sitio demo", "--url", "SITIO_URL"] {
+        assert!(no_control_plane.contains(word), "{word}: {no_control_plane}");
+    }
+
+    let mesh = SmallMesh::of("shop", 1);
+    // The application speaks HTTP, and is no control plane.
+    let foreign = said(asking(mesh.origin.port(), &["stat"])).failed(1);
+    assert!(foreign.contains("does not answer like a control plane"), "{foreign}");
+    let unknown = mesh.sitio(&["tap", "nobody"]).failed(1);
+    assert!(unknown.contains("no pod of a service nobody"), "{unknown}");
+    let empty = mesh.sitio(&["history", "/anything"]).failed(1);
+    assert!(empty.contains("no endpoint yet"), "{empty}");
+
+    for misuse in [
+        &["stat", "--window", "soon"][..],
+        &["stat", "--window", "2h"],
+        &["stat", "--url", "https://mesh.example"],
+        &["stat", "-o", "xml"],
+        &["stat", "--watch=1ms"],
+        &["audit", "--limit", "0"],
+        &["history"],
+        &["disable", "shop", "GET", "/x"],
+        &["disable", "shop", "GET", "/x", "--reason", "x", "--ttl", "later"],
+        &["disable", "shop", "GET", "/x", "--reason", "x", "--status", "200"],
+        &["enable"],
+        &["completions", "cmd.exe"],
+    ] {
+        let told = mesh.sitio(misuse).failed(2);
+        assert_eq!(told.lines().count(), 1, "{misuse:?}: {told}");
+    }
+}
+
+#[test]
+fn a_token_comes_from_the_environment_or_from_a_file() {
+    const TOKEN: &str = "a-token-of-a-decent-length-for-this-test";
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = scenario::control_plane::bare();
+    command.env("SITIO_TOKEN", TOKEN).env("SITIO_DATA_DIR", folder.path());
+    let mut process = Process::start(command);
+    let (port, _) = scenario::control_plane::ports(&mut process);
+    let file = folder.path().join("token");
+    fs::write(&file, format!("{TOKEN}\n")).unwrap();
+
+    let without = said(asking(port, &["pods"])).failed(1);
+    assert!(without.contains("SITIO_TOKEN") && without.contains("--token-file"), "{without}");
+    let mut wrong = asking(port, &["pods"]);
+    wrong.env("SITIO_TOKEN", "another");
+    let wrong = said(wrong).failed(1);
+    assert!(wrong.contains("another token") && !wrong.contains(TOKEN), "{wrong}");
+
+    let mut by_variable = asking(port, &["pods"]);
+    by_variable.env("SITIO_TOKEN", TOKEN);
+    assert!(said(by_variable).fine().contains("no such pod"));
+    let path = file.to_str().unwrap();
+    assert!(said(asking(port, &["pods", "--token-file", path])).fine().contains("no such pod"));
+    let mut by_file = asking(port, &["pods"]);
+    by_file.env("SITIO_TOKEN_FILE", path);
+    assert!(said(by_file).fine().contains("no such pod"));
+    let no_file = said(asking(port, &["pods", "--token-file", "/no/such/file"])).failed(1);
+    assert!(no_file.contains("/no/such/file"), "{no_file}");
+}

@@ -1,0 +1,151 @@
+//! `sitio disable` and `enable` change what callers get, wait for every pod's word, and fail if one is missing.
+
+use anyhow::ensure;
+use rustix::process::Signal;
+use scenario::eventually::{SOON, eventually};
+use scenario::process::Process;
+use scenario::sitio::asking;
+use scenario::small_mesh::SmallMesh;
+
+/// A service on so many pods, one of whose endpoints was called.
+fn legacy(pods: usize) -> SmallMesh {
+    let mesh = SmallMesh::of("legacy", pods);
+    assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
+    mesh.api().expect_hits("legacy", 1);
+    mesh
+}
+
+const WHY: [&str; 2] = ["--reason", "a scenario asks for it"];
+
+fn disable<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["disable", "legacy", "GET", "/bytes/{id}"], more, &WHY].concat()
+}
+
+#[test]
+fn waiting_ends_when_every_pod_answers_503_and_again_when_every_pod_answers_200() {
+    let mesh = legacy(3);
+
+    let off = mesh.sitio(&disable(&["--wait", "--ttl", "10m"]));
+    assert!(mesh.names().iter().all(|pod| off.err.contains(&format!("{pod}: confirmed in "))), "{off:?}");
+    let off = off.fine();
+    assert!(off.contains("GET /bytes/{id} of legacy is off on 3 pods") && off.contains("back on in 10 min"), "{off}");
+    for pod in &mesh.pods {
+        assert_eq!(pod.get("/bytes/10").status(), 503, "nothing is waited for any more");
+    }
+
+    let twice = mesh.sitio(&disable(&[])).failed(1);
+    assert!(twice.contains("turned this endpoint off already") && twice.contains("sitio rules"), "{twice}");
+
+    let on = mesh.sitio(&["enable", "legacy", "GET", "/bytes/{id}", "--wait"]).fine();
+    assert_eq!(on, "GET /bytes/{id} of legacy is on again on 3 pods\n");
+    for pod in &mesh.pods {
+        assert_eq!(pod.get("/bytes/10").status(), 200);
+    }
+    let nothing = mesh.sitio(&["enable", "legacy", "GET", "/bytes/{id}"]).failed(1);
+    assert!(nothing.contains("no rule has turned it off"), "{nothing}");
+}
+
+#[test]
+fn a_pod_that_does_not_answer_is_named_and_the_exit_code_tells() {
+    let mesh = legacy(2);
+    let lost = mesh.names[1].clone();
+    // Stopped, not ended: its stream stands, and it says nothing.
+    mesh.pods[1].process.signal(Signal::STOP);
+
+    let told = mesh.sitio(&disable(&["--wait", "--timeout", "1s"]));
+
+    mesh.pods[1].process.signal(Signal::CONT);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    let words = told.err.lines().last().unwrap();
+    assert!(words.contains("off on 1 of 2 pods") && words.contains(&format!("no answer within 1s from {lost}")), "{told:?}");
+    assert!(words.contains("sitio rules") && words.contains("sitio enable"), "{words}");
+}
+
+#[test]
+fn chosen_pods_a_status_and_json_are_as_asked_for() {
+    let mesh = legacy(2);
+    let rule = mesh.sitio(&disable(&["--wait", "--pods", "legacy-1", "--status", "410", "--ttl", "none", "-o", "json"])).json();
+    assert_eq!((&rule["state"], &rule["expires_at"]), (&"applied".into(), &serde_json::Value::Null), "{rule}");
+    assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
+    assert_eq!(mesh.pods[1].get("/bytes/10").status(), 410);
+
+    let id = rule["id"].as_str().unwrap();
+    assert_eq!(mesh.sitio(&["enable", id, "--wait"]).fine(), "GET /bytes/{id} of legacy is on again on 1 pod\n");
+    assert_eq!(mesh.pods[1].get("/bytes/10").status(), 200);
+    let ended = mesh.sitio(&["enable", id]).failed(1);
+    assert!(ended.contains("has ended already") && ended.contains("sitio audit"), "{ended}");
+    let unknown = mesh.sitio(&disable(&["--pods", "legacy-9"])).failed(1);
+    assert!(unknown.contains("no pod legacy-9"), "{unknown}");
+}
+
+#[test]
+fn without_waiting_it_says_where_to_look_and_a_dry_run_changes_nothing() {
+    let mesh = legacy(2);
+    let dry = mesh.sitio(&disable(&["--dry-run"])).fine();
+    for words in ["Nothing was changed", "2: legacy-0, legacy-1", "1 in the last minute", "get 503 for 1h"] {
+        assert!(dry.contains(words), "{words}: {dry}");
+    }
+    assert_eq!(mesh.api().json("/api/v1/rules").unwrap()["rules"].as_array().unwrap().len(), 0);
+
+    let told = mesh.sitio(&disable(&[])).fine();
+    assert!(told.contains("is being turned off on 2 pods") && told.contains("sitio rules r1"), "{told}");
+    let dry = mesh.sitio(&disable(&["--dry-run"])).fine();
+    assert!(dry.contains("rule r1 is in force for it already"), "{dry}");
+    let told = mesh.sitio(&["enable", "/bytes/{id}"]).fine();
+    assert!(told.contains("rule r1 has ended"), "{told}");
+}
+
+#[test]
+fn a_tap_shows_a_line_for_each_request_and_ends_by_ctrl_c() {
+    let mesh = legacy(1);
+    let mut tap = Process::start(asking(mesh.control_plane.http_port, &["tap", "legacy", "--status", "5xx"]));
+    eventually(SOON, || {
+        assert_eq!(mesh.pods[0].get("/status/502").status(), 502);
+        assert_eq!(mesh.pods[0].get("/status/204").status(), 204);
+        ensure!(!tap.stdout().is_empty(), "nothing is shown yet");
+        Ok(())
+    });
+    tap.signal(Signal::INT);
+    assert_eq!(tap.ended(SOON).code(), Some(0), "{:?}", tap.stderr());
+    for line in tap.stdout() {
+        let words: Vec<_> = line.split_whitespace().collect();
+        assert_eq!((words[1], words[4], words[5], words[6]), ("502", "GET", "/status/502", "legacy"), "{line}");
+    }
+    assert!(tap.stderr().last().unwrap().contains("shown"), "{:?}", tap.stderr());
+}
+
+#[test]
+fn a_tap_ends_when_nobody_reads_it_any_more() {
+    let mesh = legacy(1);
+    let url = format!("http://127.0.0.1:{}", mesh.control_plane.http_port);
+    let mut command = std::process::Command::new("sh");
+    command.env("SITIO_URL", url).env("SITIO", scenario::programs::program("sitio"));
+    command.args(["-c", "{ \"$SITIO\" tap legacy -o json; echo \"it ended with $?\" >&2; } | head -n 1"]);
+    let mut shell = Process::start(command);
+    eventually(SOON, || {
+        mesh.pods[0].get("/bytes/10");
+        ensure!(!shell.stdout().is_empty(), "nothing is shown yet");
+        Ok(())
+    });
+
+    // Nothing more happens, and it ends all the same.
+    assert_eq!(shell.ended(SOON).code(), Some(0));
+    let shown: serde_json::Value = serde_json::from_str(&shell.stdout()[0]).unwrap();
+    assert_eq!((&shown["pod"], &shown["path"]), (&"legacy-0".into(), &"/bytes/10".into()));
+    assert_eq!(shell.stderr().last().unwrap(), "it ended with 0", "{:?}", shell.stderr());
+}
+
+#[test]
+fn what_a_tap_does_not_show_is_told() {
+    let mesh = legacy(1);
+    let mut tap = Process::start(asking(mesh.control_plane.http_port, &["tap", "legacy", "--rate", "1"]));
+    let mut client = mesh.pods[0].connect();
+    eventually(SOON, || {
+        (0..50).for_each(|_| assert_eq!(client.get("/bytes/1").status(), 200));
+        ensure!(tap.stderr().iter().any(|line| line.contains("more not shown")), "nothing is left out yet");
+        Ok(())
+    });
+    tap.signal(Signal::INT);
+    assert_eq!(tap.ended(SOON).code(), Some(0));
+    assert!(tap.stderr().last().unwrap().contains("over 1 a second (--rate)"), "{:?}", tap.stderr());
+}
