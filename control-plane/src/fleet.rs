@@ -109,6 +109,7 @@ impl Fleet {
         let forget_after_ms = self.forget_after.as_millis() as u64;
         let before = self.pods.len();
         self.pods.retain(|_, pod| {
+            pod.hold().tally.let_go(now_ms);
             let seen = pod.seen(now_ms);
             let is_gone = seen.state == PodState::Gone && seen.connected_ms.is_none();
             let stays = !is_gone || now_ms.saturating_sub(seen.heard_ms) < forget_after_ms;

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use dashmap::DashMap;
 use mesh::endpoint::Endpoint;
 
+use crate::timeline::lately::Room;
 use crate::timeline::pinned::Pinned;
 use crate::timeline::series::Series;
 
 pub mod history;
+pub mod lately;
 pub mod pinned;
 pub mod restored;
 pub mod ring;
@@ -33,6 +35,7 @@ pub struct Timeline {
     numbers: AtomicUsize,
     folded: AtomicU64,
     pins: Pinned,
+    room: Arc<Room>,
 }
 
 /// The endpoints of one service.
@@ -57,12 +60,18 @@ impl Timeline {
             numbers: AtomicUsize::new(0),
             folded: AtomicU64::new(0),
             pins: Pinned::default(),
+            room: Arc::default(),
         }
     }
 
     /// When it began, milliseconds since the Unix epoch.
     pub fn started_ms(&self) -> u64 {
         self.started_ms
+    }
+
+    /// The room for what single pods did lately.
+    pub fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     /// The series of an endpoint, or the one that everything over the limit shares.

@@ -25,7 +25,9 @@ pub mod assets;
 pub mod attention;
 pub mod audit;
 pub mod cells;
+pub mod chart;
 pub mod command;
+pub mod curl;
 pub mod endpoint;
 pub mod events;
 pub mod format;
@@ -35,11 +37,14 @@ pub mod moment;
 pub mod order;
 pub mod overview;
 pub mod page;
+pub mod pin;
 pub mod pods;
 pub mod progress;
+pub mod request;
 pub mod row;
 pub mod spark;
 pub mod switch;
+pub mod tap;
 pub mod tiles;
 pub mod view;
 
@@ -57,9 +62,14 @@ pub fn pages(state: Arc<ControlPlane>) -> Router {
     Router::new()
         .route("/", get(overview::overview))
         .route("/endpoints/{id}", get(endpoint::endpoint))
+        .route("/endpoints/{id}/requests", get(endpoint::requests))
         .route("/endpoints/{id}/impact", get(command::impact))
         .route("/endpoints/{id}/off", post(command::off))
         .route("/endpoints/{id}/on", post(command::on))
+        .route("/endpoints/{id}/pin", get(pin::preview).post(pin::pin))
+        .route("/pins/{rule}/unpin", post(pin::unpin))
+        .route("/tap", get(tap::tap))
+        .route("/tap/events", get(tap::events))
         .route("/rules/{id}/progress", get(command::progress))
         .route("/pods", get(pods::pods))
         .route("/audit", get(audit::audit))
@@ -82,6 +92,11 @@ pub struct Web {
 impl Web {
     fn snapshot(&self, span: Span) -> Snapshot {
         self.state.snapshot(span.window(), clock::now_ms())
+    }
+
+    /// The same with one endpoint's row only.
+    fn snapshot_of(&self, span: Span, id: &str) -> Snapshot {
+        Snapshot::take_of(&self.state, span.window(), clock::now_ms(), |series| series.id == id)
     }
 
     fn moment(&self, span: Span) -> Arc<Moment> {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mesh::endpoint::Endpoint;
 use mesh::report::Resources;
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
@@ -12,6 +13,7 @@ use crate::fleet::rate::Rate;
 use crate::fleet::receipts::Receipts;
 use crate::fleet::tally::{Counted, Tally};
 use crate::snapshot::PodState;
+use crate::timeline::lately::Recent;
 
 /// A pod that was not heard for so long is silent. Sidecars report every second.
 pub const SILENT_AFTER: Duration = Duration::from_secs(5);
@@ -126,6 +128,14 @@ impl Pod {
     /// The number of the shared series of its service, if it has counted anything there.
     pub(crate) fn counts_other(&self) -> Option<usize> {
         self.hold().tally.other()
+    }
+
+    /// Its name, and what it did lately on an endpoint, if it is a copy of this service.
+    pub fn lately(&self, namespace: &str, service: &str, endpoint: &Endpoint, now_ms: u64) -> Option<(String, Recent)> {
+        let inside = self.hold();
+        let is_copy = inside.workload.service == service && inside.workload.namespace == namespace;
+        let recent = is_copy.then(|| inside.tally.lately(endpoint, now_ms))??;
+        Some((inside.workload.pod.clone(), recent))
     }
 
     /// Shows each endpoint that it has counted in its present process.

@@ -15,6 +15,7 @@ use crate::fleet::folds::Folds;
 use crate::keeper::account::Account;
 use crate::keeper::submission;
 use crate::timeline::history::Span;
+use crate::timeline::lately::{Lately, Recent};
 use crate::timeline::series::Series;
 use crate::timeline::{Reporter, Timeline};
 
@@ -27,6 +28,8 @@ pub struct Tally {
     seq: Option<u64>,
     /// The number of the series that everything over the limit shares, if it is in use.
     other: Option<usize>,
+    /// Since when the process has run, as far as its first report tells.
+    since_ms: u64,
     /// When the last report came; `None` if none did in this epoch.
     reported_ms: Option<u64>,
     /// Where this process's counts begin that are new here, if it was known before we were: the end of what is on disk.
@@ -42,6 +45,8 @@ pub struct Counted {
     pub series: Arc<Series>,
     in_flight: InFlight,
     totals: GoldenMetrics,
+    /// `None` if nothing happened lately, or there is no room.
+    lately: Option<Box<Lately>>,
 }
 
 /// One pod's share of the requests that are under way; taken back when it is dropped.
@@ -166,6 +171,9 @@ impl Tally {
             return Err(Uncountable::Implausible(implausible.endpoint.clone()));
         }
         let span = Span { from_ms: self.covered_from(&report, arrival), to_ms: arrival.now_ms };
+        if self.reported_ms.is_none() {
+            self.since_ms = span.from_ms;
+        }
         let report = Report { endpoints: self.folds.rename(report.endpoints), ..report };
         let hits = match (report.coverage, self.seq) {
             (Coverage::Snapshot, _) => self.absorb_snapshot(report.seq, report.endpoints, workload, span, timeline),
@@ -205,7 +213,7 @@ impl Tally {
             let mut counted = before.remove(&told.endpoint).unwrap_or_else(|| Counted::nothing(&told, workload, timeline));
             let news = news(&told.golden, &counted.totals);
             hits += news.hits;
-            counted.series.add(span, &news);
+            counted.add(span, &news, timeline);
             let newest = (news.hits > 0).then(|| Seen::at(span.to_ms));
             counted.series.was_seen(told.seen.or(newest), span.to_ms);
             if counted.series.endpoint.is_other() {
@@ -232,7 +240,7 @@ impl Tally {
             let nothing = || Counted::nothing(&told, workload, timeline);
             let counted = self.counted.entry(told.endpoint.clone()).or_insert_with(nothing);
             hits += told.golden.hits;
-            counted.series.add(span, &told.golden);
+            counted.add(span, &told.golden, timeline);
             let newest = (told.golden.hits > 0).then(|| Seen::at(span.to_ms));
             counted.series.was_seen(newest.into_iter().chain(told.seen).reduce(Seen::and), span.to_ms);
             if counted.series.endpoint.is_other() {
@@ -280,9 +288,26 @@ impl Tally {
             let Some(counted) = self.counted.remove(old) else { continue };
             let sum = self.counted.entry(new.clone()).or_insert_with(|| Counted::none(counted.series.settled()));
             sum.totals.merge(&counted.totals);
+            match (&mut sum.lately, counted.lately) {
+                (Some(lately), Some(more)) => lately.merge(&more),
+                (none, more) => *none = none.take().or(more),
+            }
             sum.in_flight.are(sum.in_flight.count.saturating_add(counted.in_flight.count));
         }
         renamed
+    }
+
+    /// What this process did lately on an endpoint; `None` if that was nothing, or is not known.
+    pub fn lately(&self, endpoint: &Endpoint, now_ms: u64) -> Option<Recent> {
+        let lately = self.counted.get(endpoint)?.lately.as_ref()?;
+        Some(lately.recent(self.since_ms, now_ms))
+    }
+
+    /// Gives back the room of what was a while ago.
+    pub(crate) fn let_go(&mut self, now_ms: u64) {
+        for counted in self.counted.values_mut() {
+            counted.lately.take_if(|lately| lately.is_over(now_ms));
+        }
     }
 
     /// Each endpoint that this process has counted.
@@ -303,7 +328,15 @@ impl Counted {
 
     fn none(series: Arc<Series>) -> Self {
         let in_flight = InFlight { series: Arc::clone(&series), count: 0 };
-        Self { series, in_flight, totals: GoldenMetrics::default() }
+        Self { series, in_flight, totals: GoldenMetrics::default(), lately: None }
+    }
+
+    fn add(&mut self, span: Span, news: &GoldenMetrics, timeline: &Timeline) {
+        self.series.add(span, news);
+        if news.hits > 0 {
+            self.lately = self.lately.take().or_else(|| Lately::new(timeline.room()).map(Box::new));
+            self.lately.iter_mut().for_each(|lately| lately.add(span, news));
+        }
     }
 }
 

@@ -56,7 +56,7 @@ impl Told {
     }
 
     /// What was told of an endpoint by pods that have not answered now.
-    pub(super) fn of(&self, wanted: &Wanted<'_>, answered: &[Arc<str>]) -> Vec<Remembered> {
+    pub fn of(&self, wanted: &Wanted<'_>, answered: &[Arc<str>]) -> Vec<Remembered> {
         let key = (wanted.namespace.to_owned(), wanted.service.to_owned(), wanted.endpoint.clone());
         let Some(kept) = self.kept.get(&key) else { return Vec::new() };
         let is_news = |told: &&Remembered| !answered.contains(&told.pod) && wanted.pod.is_none_or(|pod| *pod == *told.pod);

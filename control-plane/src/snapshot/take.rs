@@ -26,6 +26,11 @@ const COMPARED_MAX: Duration = Duration::from_secs(1800);
 impl Snapshot {
     /// The mesh at `now_ms`.
     pub(crate) fn take(mesh: &ControlPlane, window: Window, now_ms: u64) -> Self {
+        Self::take_of(mesh, window, now_ms, |_| true)
+    }
+
+    /// The same with the rows of these series only: whoever looks at one endpoint pays for one.
+    pub(crate) fn take_of(mesh: &ControlPlane, window: Window, now_ms: u64, of: impl Fn(&Series) -> bool) -> Self {
         let rules = mesh.rules.state();
         // A rule may be about an endpoint that nobody has called yet; it needs a row, so that it can be ended there.
         mesh.timeline.obey(&rules);
@@ -45,7 +50,14 @@ impl Snapshot {
             taken_ms: now_ms,
             window,
             covered_s: stretches.covered_s(),
-            endpoints: mesh.timeline.all().iter().map(|series| row(series)).filter(is_shown).collect(),
+            endpoints: mesh
+                .timeline
+                .all()
+                .iter()
+                .filter(|series| of(series))
+                .map(|series| row(series))
+                .filter(is_shown)
+                .collect(),
             pods: pods.rows(),
             revision: rules.revision,
             audit_entries: rules.audit_entries,

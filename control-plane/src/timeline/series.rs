@@ -93,6 +93,20 @@ impl Series {
         sum
     }
 
+    /// What happened in each step of a stretch of time, oldest first. A step is whole slots: of one second within the last
+    /// five minutes, of ten before.
+    pub fn steps(&self, stretch: Stretch, step_ms: u64) -> Vec<GoldenMetrics> {
+        let steps = (stretch.to_ms - stretch.from_ms).div_ceil(step_ms.max(1)) as usize;
+        let mut sums = vec![GoldenMetrics::default(); steps];
+        self.hold().history.each_slot(stretch, Grain::Fine, |from_ms, _, golden| {
+            let step = from_ms.saturating_sub(stretch.from_ms) / step_ms.max(1);
+            if let Some(sum) = sums.get_mut(step as usize) {
+                sum.merge(golden);
+            }
+        });
+        sums
+    }
+
     /// Requests and failures in a stretch of time, in so many steps, oldest first.
     pub fn traffic(&self, stretch: Stretch, points: usize) -> Vec<Traffic> {
         let mut sums = vec![(0.0, 0.0); points];

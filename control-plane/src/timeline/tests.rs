@@ -176,3 +176,22 @@ fn an_id_is_the_same_in_every_process() {
     assert_eq!(series(START_MS).id, series(START_MS + 5).id);
     assert_eq!(series(START_MS).id.len(), 13);
 }
+
+#[test]
+fn the_steps_of_a_chart_are_what_there_was_in_them() {
+    let series = series(START_MS - 3_600_000);
+    let now_ms = START_MS + 400_000;
+    for second in 0..400 {
+        series.add(at(START_MS + second * 1000 + 500), &hits(second));
+    }
+    let stretch = Stretch::steps(5000, 60, now_ms);
+    let steps: Vec<u64> = series.steps(stretch, 5000).iter().map(|step| step.hits).collect();
+    // The window begins at START_MS + 99 s, on a whole five seconds.
+    let expected: Vec<u64> = (0..60).map(|step| (0..5).map(|second| 99 + step * 5 + second).sum()).collect();
+    assert_eq!((stretch.from_ms, steps), (START_MS + 99_000, expected));
+
+    // Further back there are slots of ten seconds, and none of them counts twice.
+    let quarter = Stretch::steps(20_000, 45, now_ms);
+    let sum: u64 = series.steps(quarter, 20_000).iter().map(|step| step.hits).sum();
+    assert_eq!(sum, (0..quarter.to_ms.saturating_sub(START_MS) / 1000).sum::<u64>());
+}

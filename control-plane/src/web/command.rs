@@ -153,7 +153,7 @@ fn back(id: &str) -> Redirect {
     Redirect::to(&format!("/endpoints/{id}#switch"))
 }
 
-fn unknown(why: &str) -> Response {
+pub(super) fn unknown(why: &str) -> Response {
     (StatusCode::NOT_FOUND, Json(json!({ "detail": why }))).into_response()
 }
 

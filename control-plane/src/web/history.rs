@@ -4,10 +4,12 @@ use serde::Deserialize;
 
 use crate::clock;
 use crate::history::choice::{Choice, First};
-use crate::history::{Busy, Gathered, Known, Remembered, Wanted};
+use crate::history::{Gathered, Remembered, Wanted};
 use crate::snapshot::EndpointRow;
 use crate::web::Web;
-use crate::web::format::{self, Quantity};
+use crate::web::cells::{Cells, values};
+use crate::web::format;
+use crate::web::request::{Place, RequestCells};
 
 /// Requests on the page. More than a screen full is found by the API.
 const ROWS_MAX: usize = 50;
@@ -39,43 +41,12 @@ pub enum Show {
 pub struct History {
     /// Which requests.
     pub show: Show,
-    /// The requests.
-    pub rows: Vec<Row>,
+    /// The requests, in as many rows as there can be.
+    pub rows: Vec<RequestCells>,
+    /// How many there are, and of which pods.
+    pub hint: String,
     /// What is not shown, and why; empty if everything is.
     pub gaps: String,
-}
-
-/// One request.
-#[derive(Debug)]
-pub struct Row {
-    /// When it began, for people and for machines.
-    pub clock: String,
-    /// The same (RFC 3339).
-    pub instant: String,
-    /// The status; a dash for what has none.
-    pub status: String,
-    /// `ok`, `warn` or `bad`.
-    pub level: &'static str,
-    /// What the status says, or who has ended the request.
-    pub words: String,
-    /// The path.
-    pub path: String,
-    /// From the head to the last byte.
-    pub took: Quantity,
-    /// From the head to the first byte of the answer.
-    pub first_byte: Quantity,
-    /// Bytes in.
-    pub bytes_in: Quantity,
-    /// Bytes out.
-    pub bytes_out: Quantity,
-    /// The pod's name.
-    pub pod: String,
-    /// Whether that pod does not answer now, and has told of it before.
-    pub known: Known,
-    /// Who has asked; a dash if that is unknown.
-    pub caller: String,
-    /// The trace; empty if there is none.
-    pub trace: String,
 }
 
 impl Show {
@@ -117,17 +88,50 @@ impl History {
     pub async fn of(web: &Web, row: &EndpointRow, show: Show) -> Self {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
         let wanted = Wanted { namespace, service, endpoint, pod: None, limit: usize::MAX };
-        let gathered = web.state.histories.gather(&wanted, &web.state.fleet, clock::now_ms()).await;
-        match gathered {
-            Ok(gathered) => Self::shown(gathered, show),
-            Err(Busy) => Self { show, rows: Vec::new(), gaps: "Too many are asking: load the page again in a second.".into() },
-        }
+        let Ok(gathered) = web.state.histories.gather(&wanted, &web.state.fleet, clock::now_ms()).await else {
+            let gaps = "Too many are asking: load the page again in a second.".into();
+            return Self { show, rows: vec![RequestCells::blank(); ROWS_MAX], hint: String::new(), gaps };
+        };
+        Self::shown(gathered, show, row)
     }
 
-    fn shown(gathered: Gathered, show: Show) -> Self {
-        let gaps = gaps(&gathered);
-        Self { show, rows: show.choice().of(gathered.exchanges).into_iter().map(Row::from).collect(), gaps }
+    /// What the pods have told of an endpoint by themselves.
+    pub fn told(web: &Web, row: &EndpointRow) -> Vec<Remembered> {
+        let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
+        web.state.histories.told.of(&Wanted { namespace, service, endpoint, pod: None, limit: usize::MAX }, &[])
     }
+
+    /// The rows as values by key.
+    pub fn cells(&self) -> Cells {
+        let mut cells = Cells::default();
+        for (at, row) in self.rows.iter().enumerate() {
+            cells.insert(&format!("request-{at}"), values(row));
+        }
+        cells.insert("requests", [("hint".to_owned(), self.hint.clone()), ("gaps".to_owned(), self.gaps.clone())].into());
+        cells
+    }
+
+    fn shown(gathered: Gathered, show: Show, row: &EndpointRow) -> Self {
+        let gaps = gaps(&gathered);
+        let remembered = format::plural(gathered.exchanges.len(), "request", "requests");
+        let pods = format::plural(gathered.answered.len(), "pod", "pods");
+        let shown = show.choice().of(gathered.exchanges).into_iter();
+        let mut rows: Vec<RequestCells> = shown.map(|shown| cells_of(shown, row)).collect();
+        let hint = format!("{} of {remembered}, remembered by {pods}", rows.len());
+        rows.resize_with(ROWS_MAX, RequestCells::blank);
+        Self { show, rows, hint, gaps }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.iter().all(|row| row.kind.is_empty())
+    }
+}
+
+fn cells_of(remembered: Remembered, row: &EndpointRow) -> RequestCells {
+    let Remembered { pod, exchange, known } = remembered;
+    let place = Place { namespace: &row.namespace, service: &row.service, endpoint: &row.endpoint, pod: &pod };
+    RequestCells::of(place, exchange, known)
 }
 
 /// Which pods are not in it.
@@ -145,43 +149,13 @@ fn gaps(gathered: &Gathered) -> String {
     missing.into_iter().chain(not_asked).collect::<Vec<_>>().join(" ")
 }
 
-impl From<Remembered> for Row {
-    fn from(remembered: Remembered) -> Self {
-        let Remembered { pod, exchange, known } = remembered;
-        let words = match &exchange.rule {
-            Some(rule) => format!("rule {rule}"),
-            None if exchange.outcome != mesh::exchange::Outcome::Answered => exchange.outcome.word().to_owned(),
-            None if !exchange.reason.is_empty() => exchange.reason.clone(),
-            None => super::endpoint::meaning(exchange.status).to_owned(),
-        };
-        Self {
-            clock: format::clock_ms(exchange.started_ms),
-            instant: format::instant(exchange.started_ms),
-            status: if exchange.status == 0 { format::MISSING.into() } else { exchange.status.to_string() },
-            level: match exchange.status / 100 {
-                5 => "bad",
-                4 => "warn",
-                _ => "ok",
-            },
-            words,
-            path: exchange.path,
-            took: format::latency(Some(exchange.took_us as f64)),
-            first_byte: format::latency(exchange.first_byte_us.map(|us| us as f64)),
-            bytes_in: format::payload(exchange.bytes_in as f64),
-            bytes_out: format::payload(exchange.bytes_out as f64),
-            pod: pod.to_string(),
-            known,
-            caller: exchange.caller.map_or_else(|| format::MISSING.into(), |caller| caller.to_string()),
-            trace: exchange.trace.map(|trace| trace.to_string()).unwrap_or_default(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use mesh::exchange::{Exchange, Outcome};
 
     use super::*;
+    use crate::history::Known;
+    use crate::web::sample;
 
     fn remembered(status: u16, took_us: u64, outcome: Outcome) -> Remembered {
         Remembered {
@@ -201,18 +175,14 @@ mod tests {
         let shown = |name: &str| {
             let show = Show::of(&HistoryQuery { history: name.into() });
             let gathered = Gathered { exchanges: all.clone(), ..Gathered::default() };
-            History::shown(gathered, show).rows.into_iter().map(|row| row.status).collect::<Vec<_>>()
+            let history = History::shown(gathered, show, &sample::snapshot().endpoints[0]);
+            assert_eq!((history.rows.len(), history.is_empty()), (ROWS_MAX, false));
+            let rows = history.rows.into_iter().filter(|row| !row.kind.is_empty());
+            rows.map(|row| row.status).collect::<Vec<_>>()
         };
         assert_eq!(shown("failures"), ["502"]);
         assert_eq!(shown("slowest"), ["404", "502", "200"]);
         assert_eq!(shown("nonsense"), ["200", "502", "404"]);
-    }
-
-    #[test]
-    fn a_failure_of_ours_is_not_told_in_the_words_of_the_service() {
-        assert_eq!(Row::from(remembered(502, 9, Outcome::UpstreamConnect)).words, "upstream-connect");
-        assert_eq!(Row::from(remembered(404, 9, Outcome::Answered)).words, "Not Found");
-        assert_eq!((Row::from(remembered(0, 9, Outcome::Answered)).status.as_str()), "–");
     }
 
     #[test]

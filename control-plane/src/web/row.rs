@@ -221,7 +221,7 @@ pub fn service_label(namespace: &str, service: &str) -> String {
 }
 
 /// Pods that pass requests on. One that was told to change still does what it did before.
-fn serving(row: &EndpointRow) -> usize {
+pub(super) fn serving(row: &EndpointRow) -> usize {
     let turns_on = matches!(row.switch, Switch::TurningOn { .. });
     let serves = |state: ServingState| state == ServingState::Serving || (state == ServingState::Waiting && !turns_on);
     row.pods.iter().filter(|pod| serves(pod.state)).count()

@@ -1,0 +1,218 @@
+//! What one pod did lately on one endpoint, in few bytes: enough to tell which of the copies is the slow one.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use mesh::golden::GoldenMetrics;
+use mesh::histogram::Histogram;
+
+use crate::timeline::history::Span;
+use crate::timeline::share::Part;
+
+/// Whole minutes that are remembered, besides the running one.
+pub const MINUTES: u64 = 5;
+
+/// How long a slot is.
+const MINUTE_MS: u64 = 60_000;
+
+/// Endpoints of pods that this is remembered of. Each takes 16 bytes for a latency bucket that was hit, in up to six
+/// minutes: with a dozen buckets 1.5 kB, and so 50 MB in all. What finds no room is not told apart by pod.
+const PLACES_MAX: usize = 32_768;
+
+/// The room for it.
+#[derive(Debug, Default)]
+pub struct Room(AtomicUsize);
+
+/// A place in the room, given back when it is dropped.
+#[derive(Debug)]
+struct Place(Arc<Room>);
+
+/// The last minutes.
+#[derive(Debug)]
+pub struct Lately {
+    slots: VecDeque<Slot>,
+    _place: Place,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    minute: u64,
+    hits: u64,
+    by_rule: u64,
+    failures: u64,
+    zeros: u64,
+    /// By bucket, as far as it was hit.
+    latency: Vec<(i32, u64)>,
+}
+
+/// The last minutes added up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recent {
+    /// Requests.
+    pub hits: u64,
+    /// Of those, answered by a rule.
+    pub by_rule: u64,
+    /// Of those, failed.
+    pub failures: u64,
+    /// How long they took.
+    pub latency: Histogram,
+    /// How much time that was, in milliseconds.
+    pub covered_ms: u64,
+}
+
+impl Room {
+    fn place(self: &Arc<Self>) -> Option<Place> {
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| (taken < PLACES_MAX).then_some(taken + 1));
+        taken.is_ok().then(|| Place(Arc::clone(self)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Lately {
+    /// Nothing yet, if there is room for more.
+    pub fn new(room: &Arc<Room>) -> Option<Self> {
+        Some(Self { slots: VecDeque::new(), _place: room.place()? })
+    }
+
+    /// Adds counts, evenly over the time that they tell of.
+    pub fn add(&mut self, span: Span, golden: &GoldenMetrics) {
+        let newest = span.to_ms / MINUTE_MS;
+        let oldest_ms = newest.saturating_sub(MINUTES) * MINUTE_MS;
+        let (mut at_ms, whole_ms) = (span.from_ms.max(oldest_ms), span.to_ms.saturating_sub(span.from_ms));
+        if at_ms / MINUTE_MS == newest && at_ms == span.from_ms {
+            return self.slot(newest).add(golden);
+        }
+        while at_ms < span.to_ms {
+            let end_ms = ((at_ms / MINUTE_MS + 1) * MINUTE_MS).min(span.to_ms);
+            let part = Part { from: at_ms - span.from_ms, to: end_ms - span.from_ms, of: whole_ms };
+            self.slot(at_ms / MINUTE_MS).add(&part.metrics(golden));
+            at_ms = end_ms;
+        }
+    }
+
+    /// Adds what another remembers.
+    pub fn merge(&mut self, other: &Self) {
+        for slot in &other.slots {
+            self.slot(slot.minute).join(slot);
+        }
+    }
+
+    /// The last minutes, of a process that has run since `since_ms`.
+    pub fn recent(&self, since_ms: u64, now_ms: u64) -> Recent {
+        let first = (now_ms / MINUTE_MS).saturating_sub(MINUTES);
+        let mut recent = Recent { covered_ms: now_ms.saturating_sub(since_ms.max(first * MINUTE_MS)), ..Recent::default() };
+        for slot in self.slots.iter().filter(|slot| slot.minute >= first) {
+            recent.hits = recent.hits.saturating_add(slot.hits);
+            recent.by_rule = recent.by_rule.saturating_add(slot.by_rule);
+            recent.failures = recent.failures.saturating_add(slot.failures);
+            recent.latency.add_zeros(slot.zeros);
+            slot.latency.iter().for_each(|(index, count)| recent.latency.add(*index, *count));
+        }
+        recent
+    }
+
+    /// Whether nothing happened lately, so that its place can be given away.
+    pub fn is_over(&self, now_ms: u64) -> bool {
+        self.slots.back().is_none_or(|slot| slot.minute + MINUTES < now_ms / MINUTE_MS)
+    }
+
+    /// The slot of a minute; of one that is too old, the oldest.
+    fn slot(&mut self, minute: u64) -> &mut Slot {
+        let newest = self.slots.back().map_or(minute, |slot| slot.minute.max(minute));
+        while self.slots.front().is_some_and(|slot| slot.minute + MINUTES < newest) {
+            self.slots.pop_front();
+        }
+        let minute = minute.max(newest.saturating_sub(MINUTES));
+        let at = self.slots.partition_point(|slot| slot.minute < minute);
+        if self.slots.get(at).is_none_or(|slot| slot.minute != minute) {
+            self.slots.insert(at, Slot { minute, ..Slot::default() });
+        }
+        &mut self.slots[at]
+    }
+}
+
+impl Slot {
+    fn add(&mut self, golden: &GoldenMetrics) {
+        self.hits = self.hits.saturating_add(golden.hits);
+        self.by_rule = self.by_rule.saturating_add(golden.by_rule);
+        self.failures = self.failures.saturating_add(golden.failures());
+        self.zeros = self.zeros.saturating_add(golden.latency.zeros());
+        golden.latency.buckets().for_each(|(index, count)| self.timed(index, count));
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.hits = self.hits.saturating_add(other.hits);
+        self.by_rule = self.by_rule.saturating_add(other.by_rule);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.zeros = self.zeros.saturating_add(other.zeros);
+        other.latency.iter().for_each(|(index, count)| self.timed(*index, *count));
+    }
+
+    fn timed(&mut self, index: i32, count: u64) {
+        match self.latency.binary_search_by_key(&index, |(index, _)| *index) {
+            Ok(at) => self.latency[at].1 = self.latency[at].1.saturating_add(count),
+            Err(at) => self.latency.insert(at, (index, count)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_MS: u64 = 3_600_000;
+
+    fn golden(hits: u64, us: u64) -> GoldenMetrics {
+        let mut golden = GoldenMetrics::default();
+        (golden.hits, golden.failed) = (hits, hits / 10);
+        (0..hits).for_each(|_| golden.latency.record(us));
+        golden
+    }
+
+    fn lately() -> Lately {
+        Lately::new(&Arc::default()).unwrap()
+    }
+
+    #[test]
+    fn the_last_minutes_are_remembered_and_no_more() {
+        let mut lately = lately();
+        for minute in 0..20 {
+            let at_ms = HOUR_MS + minute * MINUTE_MS + 500;
+            lately.add(Span { from_ms: at_ms, to_ms: at_ms + 1000 }, &golden(10, 5000));
+        }
+        let now_ms = HOUR_MS + 19 * MINUTE_MS + 30_000;
+        let recent = lately.recent(0, now_ms);
+        assert_eq!((recent.hits, recent.failures, recent.latency.count()), (60, 6, 60));
+        assert_eq!((recent.covered_ms, lately.slots.len()), (5 * MINUTE_MS + 30_000, 6));
+        assert_eq!(lately.recent(now_ms - 7000, now_ms).covered_ms, 7000, "a process that has just begun");
+        assert!(!lately.is_over(now_ms) && lately.is_over(now_ms + 6 * MINUTE_MS));
+        assert_eq!(lately.recent(0, now_ms + 6 * MINUTE_MS).hits, 0);
+    }
+
+    #[test]
+    fn what_tells_of_a_long_time_is_divided_over_it() {
+        let mut lately = lately();
+        lately.add(Span { from_ms: HOUR_MS, to_ms: 2 * HOUR_MS }, &golden(6000, 5000));
+        assert_eq!(lately.recent(0, 2 * HOUR_MS).hits, 500, "five minutes of an hour");
+    }
+
+    #[test]
+    fn two_add_up_and_a_place_is_given_back() {
+        let room = Arc::<Room>::default();
+        let (mut one, mut other) = (Lately::new(&room).unwrap(), Lately::new(&room).unwrap());
+        one.add(Span { from_ms: HOUR_MS, to_ms: HOUR_MS }, &golden(10, 5000));
+        other.add(Span { from_ms: HOUR_MS, to_ms: HOUR_MS }, &golden(10, 90_000));
+        one.merge(&other);
+        assert_eq!(one.recent(0, HOUR_MS).latency.count(), 20);
+        drop(other);
+        assert_eq!(room.0.load(Ordering::Relaxed), 1);
+        let held: Vec<_> = (1..PLACES_MAX).map(|_| Lately::new(&room)).collect();
+        assert!(held.iter().all(Option::is_some) && Lately::new(&room).is_none());
+    }
+}

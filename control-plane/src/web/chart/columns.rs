@@ -1,0 +1,93 @@
+//! What the charts over time are drawn from: an endpoint's counts in equal steps of time, oldest first.
+
+use std::time::Duration;
+
+use mesh::golden::GoldenMetrics;
+
+use crate::timeline::series::Series;
+use crate::timeline::stretch::Stretch;
+use crate::web::chart::{LEFT, RIGHT};
+
+/// Columns of a chart, at most: what can be told apart on a screen.
+pub const COLUMNS_MAX: u64 = 60;
+
+/// How long a column may last, in seconds: whole slots of the timeline, which remembers seconds, and further back tens.
+const STEPS_S: [u64; 9] = [1, 5, 10, 20, 60, 300, 600, 1800, 3600];
+
+/// An endpoint's counts by column.
+#[derive(Debug, Clone, Default)]
+pub struct Columns {
+    /// The first millisecond of the first column.
+    pub from_ms: u64,
+    /// How long each lasts.
+    pub step_ms: u64,
+    /// What was counted in each.
+    pub golden: Vec<GoldenMetrics>,
+}
+
+impl Columns {
+    /// The columns of the last `window`, up to the last step that is over.
+    pub fn of(series: &Series, window: Duration, now_ms: u64) -> Self {
+        let (step_ms, columns) = steps(window);
+        let stretch = Stretch::steps(step_ms, columns, now_ms);
+        Self { from_ms: stretch.from_ms, step_ms, golden: series.steps(stretch, step_ms) }
+    }
+
+    /// The first millisecond after the last column.
+    pub fn to_ms(&self) -> u64 {
+        self.from_ms + self.step_ms * self.golden.len() as u64
+    }
+
+    /// How wide a column is.
+    pub fn width(&self) -> f64 {
+        (RIGHT - LEFT) / self.golden.len().max(1) as f64
+    }
+
+    /// Where the middle of a column is.
+    pub fn middle(&self, column: usize) -> f64 {
+        LEFT + (column as f64 + 0.5) * self.width()
+    }
+
+    /// Where an instant is; `None` if it is not on the chart.
+    pub fn x(&self, at_ms: u64) -> Option<f64> {
+        let span_ms = self.to_ms() - self.from_ms;
+        let is_on_it = span_ms > 0 && (self.from_ms..=self.to_ms()).contains(&at_ms);
+        is_on_it.then(|| LEFT + (RIGHT - LEFT) * (at_ms - self.from_ms) as f64 / span_ms as f64)
+    }
+
+    /// Everything that was counted in them.
+    pub fn sum(&self) -> GoldenMetrics {
+        let mut sum = GoldenMetrics::default();
+        self.golden.iter().for_each(|golden| sum.merge(golden));
+        sum
+    }
+}
+
+/// How long a column lasts, in milliseconds, and how many there are.
+pub fn steps(window: Duration) -> (u64, usize) {
+    let window_s = window.as_secs().max(1);
+    let step_s = STEPS_S.into_iter().find(|step_s| step_s * COLUMNS_MAX >= window_s).unwrap_or(STEPS_S[STEPS_S.len() - 1]);
+    (step_s * 1000, (window_s / step_s).clamp(1, COLUMNS_MAX) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_minutes_are_sixty_columns_of_five_seconds() {
+        assert_eq!(steps(Duration::from_secs(60)), (1000, 60));
+        assert_eq!(steps(Duration::from_secs(300)), (5000, 60));
+        assert_eq!(steps(Duration::from_secs(900)), (20_000, 45));
+        assert_eq!(steps(Duration::from_secs(3600)), (60_000, 60));
+        assert_eq!(steps(Duration::ZERO), (1000, 1));
+    }
+
+    #[test]
+    fn instants_lie_between_the_edges() {
+        let columns = Columns { from_ms: 1000, step_ms: 500, golden: vec![GoldenMetrics::default(); 4] };
+        assert_eq!((columns.x(1000), columns.x(2000), columns.x(3000)), (Some(48.0), Some(417.0), Some(786.0)));
+        assert_eq!((columns.x(999), columns.x(3001)), (None, None));
+        assert!((columns.middle(0) - 140.25).abs() < 1e-9);
+    }
+}

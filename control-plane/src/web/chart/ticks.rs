@@ -1,0 +1,68 @@
+//! The times below a chart: round ones, wherever they are by now.
+
+use serde::Serialize;
+
+use crate::web::chart::columns::Columns;
+use crate::web::format;
+
+/// Times on the axis, at most.
+pub const TICKS_MAX: usize = 7;
+
+/// Between two times, in milliseconds: what people count in.
+const EVERY_MS: [u64; 10] =
+    [10_000, 60_000, 180_000, 600_000, 1_800_000, 3_600_000, 10_800_000, 21_600_000, 43_200_000, 86_400_000];
+
+/// A time on the axis.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TickCells {
+    /// Where.
+    pub x: String,
+    /// Which, in milliseconds since the Unix epoch; the script tells it in the reader's zone. Empty if it is not needed.
+    pub ms: String,
+    /// The same in UTC.
+    pub text: String,
+}
+
+/// The round times that lie within the columns.
+pub fn ticks(columns: &Columns) -> [TickCells; TICKS_MAX] {
+    let (from_ms, to_ms) = (columns.from_ms, columns.to_ms());
+    let fits = |every_ms: &u64| (to_ms - from_ms) / every_ms < TICKS_MAX as u64;
+    let every_ms = EVERY_MS.into_iter().find(fits).unwrap_or(EVERY_MS[EVERY_MS.len() - 1]);
+    let mut ticks = std::array::from_fn(|_| TickCells::default());
+    let round = (from_ms.next_multiple_of(every_ms)..=to_ms).step_by(every_ms as usize);
+    for (cells, at_ms) in ticks.iter_mut().zip(round) {
+        let clock = format::clock(at_ms);
+        *cells = TickCells {
+            x: columns.x(at_ms).map_or_else(String::new, |x| format!("{x:.1}")),
+            ms: at_ms.to_string(),
+            text: if every_ms < 60_000 { clock } else { clock[..5].to_owned() },
+        };
+    }
+    ticks
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::golden::GoldenMetrics;
+
+    use super::*;
+
+    fn shown(from_ms: u64, step_ms: u64) -> Vec<(String, String)> {
+        let columns = Columns { from_ms, step_ms, golden: vec![GoldenMetrics::default(); 60] };
+        ticks(&columns).into_iter().filter(|tick| !tick.ms.is_empty()).map(|tick| (tick.text, tick.x)).collect()
+    }
+
+    #[test]
+    fn round_minutes_are_named_where_they_are() {
+        let five_minutes = shown(1_763_647_335_000, 5000);
+        let words: Vec<_> = five_minutes.iter().map(|(text, _)| text.as_str()).collect();
+        assert_eq!(words, ["14:03", "14:04", "14:05", "14:06", "14:07"]);
+        assert_eq!(five_minutes[0].1, "158.7");
+    }
+
+    #[test]
+    fn a_minute_is_told_by_the_second() {
+        assert_eq!(shown(1_763_647_601_000, 1000)[0].0, "14:06:50");
+        assert_eq!(shown(1_763_647_601_000, 1000).len(), 6);
+    }
+}

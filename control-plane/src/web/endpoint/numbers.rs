@@ -1,0 +1,201 @@
+//! The tiles and the pills of an endpoint's page: what it does now, and how that compares with before.
+
+use mesh::golden::GoldenMetrics;
+use serde::Serialize;
+
+use crate::snapshot::{EndpointRow, Snapshot, Window};
+use crate::web::chart::columns::Columns;
+use crate::web::chart::limits::failing_since;
+use crate::web::format::{self, Quantity};
+use crate::web::judge::{FAILING_RED, Level, SLOW_FACTOR, Verdict};
+use crate::web::row::serving;
+use crate::web::spark::{self, Width};
+
+/// A mean that has grown by more than this is worth a colour.
+const SLOWER: f64 = 1.25;
+
+/// The tiles, and the pills beside the title.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Numbers {
+    /// Requests per second.
+    pub rps: String,
+    /// How many in the window.
+    pub hits: String,
+    /// Traffic by column.
+    pub rps_spark: String,
+    /// Mean latency.
+    pub avg: Quantity,
+    /// How it has changed.
+    pub avg_lead: String,
+    /// How bad that is.
+    pub avg_level: &'static str,
+    /// Against what.
+    pub avg_note: String,
+    /// It by column.
+    pub avg_spark: String,
+    /// Median.
+    pub p50: Quantity,
+    /// 95 of a hundred are faster.
+    pub p95: Quantity,
+    /// Its level.
+    pub p95_level: &'static str,
+    /// 99 of a hundred are faster.
+    pub p99: Quantity,
+    /// Failures.
+    pub failing: Quantity,
+    /// Their level.
+    pub failing_level: &'static str,
+    /// How many of how many.
+    pub failing_note: String,
+    /// Bytes of a request's body, on average.
+    pub bytes_in: Quantity,
+    /// Bytes of a response's body, on average.
+    pub bytes_out: Quantity,
+    /// The largest of each.
+    pub largest: String,
+    /// Bytes by column.
+    pub bytes_spark: String,
+    /// Pods that pass requests on.
+    pub serving: String,
+    /// Of how many.
+    pub serving_of: String,
+    /// When it was last called, and what is under way.
+    pub seen: String,
+    /// `pill bad`, and the like.
+    pub failing_class: String,
+    /// `5xx 7.9 % since 14:05`; empty if it does not fail.
+    pub failing_pill: String,
+    /// `pill warn`.
+    pub slow_class: String,
+    /// `p95 2.4× its usual 480 ms`; empty if it is not slow.
+    pub slow_pill: String,
+}
+
+impl Numbers {
+    /// The numbers of an endpoint.
+    pub fn of(row: &EndpointRow, snapshot: &Snapshot, columns: &Columns) -> Self {
+        let (now, verdict) = (&row.now, Verdict::of(row, snapshot.taken_ms));
+        let covered = format::span((snapshot.covered_s * 1000.0).round() as u64);
+        let (avg_lead, avg_level, avg_note) = change(row, snapshot, &covered);
+        let per_hit =
+            |bytes: u64| if now.hits == 0 { Quantity::missing() } else { format::payload(bytes as f64 / now.hits as f64) };
+        let by_column = |part: fn(&GoldenMetrics) -> f64| -> String {
+            spark::area(&columns.golden.iter().map(part).collect::<Vec<_>>(), Width::Tile)
+        };
+        let limit = format::percent(FAILING_RED).words();
+        Self {
+            rps: format::rate(row.rps),
+            hits: format!("{} hits in {covered}", format::count(now.hits)),
+            rps_spark: by_column(|golden| golden.hits as f64),
+            avg: format::latency(now.mean_us()),
+            avg_lead,
+            avg_level,
+            avg_note,
+            avg_spark: by_column(|golden| golden.mean_us().unwrap_or(0.0)),
+            p50: format::latency(now.quantile_us(0.5)),
+            p95: format::latency(now.quantile_us(0.95)),
+            p95_level: verdict.slow.name(),
+            p99: format::latency(now.quantile_us(0.99)),
+            failing: if now.served() == 0 { Quantity::missing() } else { format::percent(verdict.failing_ratio) },
+            failing_level: verdict.failing.name(),
+            failing_note: format!("{} of {}, limit {limit}", format::count(now.failures()), format::count(now.served())),
+            bytes_in: per_hit(now.bytes_in),
+            bytes_out: per_hit(now.bytes_out),
+            largest: format!(
+                "largest {} → {}",
+                format::payload(now.bytes_in_max as f64).words(),
+                format::payload(now.bytes_out_max as f64).words()
+            ),
+            bytes_spark: by_column(|golden| (golden.bytes_in.saturating_add(golden.bytes_out)) as f64),
+            serving: format::count(serving(row) as u64),
+            serving_of: format!("of {}", format::plural(row.pods.len(), "pod", "pods")),
+            seen: seen(row, snapshot.taken_ms),
+            failing_class: class(verdict.failing),
+            failing_pill: failing(&verdict, columns),
+            slow_class: class(verdict.slow),
+            slow_pill: slow(row, &verdict),
+        }
+    }
+}
+
+/// How the mean has changed against the window before, if that is known.
+fn change(row: &EndpointRow, snapshot: &Snapshot, covered: &str) -> (String, &'static str, String) {
+    let is_whole = matches!(snapshot.window, Window::Last(window) if snapshot.covered_s >= window.as_secs_f64());
+    let (Some(now_us), Some(before_us)) = (row.now.mean_us(), row.before.mean_us().filter(|_| is_whole)) else {
+        let longest = (row.now.served() > 0).then_some(row.now.max_us as f64);
+        return (String::new(), "", format!("longest {}", format::latency(longest).words()));
+    };
+    let arrow = if now_us >= before_us { "▲" } else { "▼" };
+    let level = if now_us > before_us * SLOWER { "bad" } else { "" };
+    let lead = format!("{arrow} {}", format::latency(Some((now_us - before_us).abs())).words());
+    (lead, level, format!("vs previous {covered}"))
+}
+
+fn seen(row: &EndpointRow, now_ms: u64) -> String {
+    let last = match row.last_seen_ms.map(|seen_ms| format::age(now_ms.saturating_sub(seen_ms))) {
+        None => "never called".to_owned(),
+        Some(now) if now == "now" => "last seen now".to_owned(),
+        Some(age) => format!("last seen {age} ago"),
+    };
+    if row.in_flight == 0 { last } else { format!("{last}, {} under way", format::count(u64::from(row.in_flight))) }
+}
+
+fn class(level: Level) -> String {
+    format!("pill {}", level.name())
+}
+
+fn failing(verdict: &Verdict, columns: &Columns) -> String {
+    if verdict.failing == Level::Calm {
+        return String::new();
+    }
+    let since = match failing_since(&columns.golden) {
+        None => String::new(),
+        Some(0) => format!(" for over {}", format::span(columns.to_ms() - columns.from_ms)),
+        Some(column) => format!(" for {}", format::span((columns.golden.len() - column) as u64 * columns.step_ms)),
+    };
+    format!("5xx {}{since}", format::percent(verdict.failing_ratio).words())
+}
+
+fn slow(row: &EndpointRow, verdict: &Verdict) -> String {
+    let Some(times) = verdict.slower_by.filter(|_| verdict.slow > Level::Calm) else { return String::new() };
+    let digits = usize::from(times < SLOW_FACTOR * 5.0);
+    format!("p95 {times:.digits$}× its usual {}", format::latency(row.usual_p95_us).words())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::sample::{self, golden};
+
+    fn numbers(at: usize) -> Numbers {
+        let snapshot = sample::snapshot();
+        let each = (0..60).map(|column| golden(208, if column < 36 { 0 } else { 41 }, 96)).collect();
+        let columns = Columns { from_ms: sample::NOW_MS - 300_000, step_ms: 5000, golden: each };
+        Numbers::of(&snapshot.endpoints[at], &snapshot, &columns)
+    }
+
+    #[test]
+    fn a_failing_endpoint_says_since_when() {
+        let numbers = numbers(4);
+        assert_eq!((numbers.failing_class.as_str(), numbers.failing_pill.as_str()), ("pill bad", "5xx 7.9 % for 2 min"));
+        assert_eq!(numbers.failing_note, "986 of 12,480, limit 5.0 %");
+        assert_eq!((numbers.hits.as_str(), numbers.serving_of.as_str()), ("12,480 hits in 5 min", "of 2 pods"));
+        assert_eq!(numbers.slow_pill, "");
+    }
+
+    #[test]
+    fn a_slow_endpoint_says_what_is_usual() {
+        assert_eq!(numbers(2).slow_pill, "p95 2.6× its usual 480 ms");
+        assert_eq!(numbers(0).failing_pill, "");
+    }
+
+    #[test]
+    fn a_mean_is_compared_with_the_window_before() {
+        let mut snapshot = sample::snapshot();
+        snapshot.endpoints[0].before = golden(100, 0, 7);
+        let numbers = Numbers::of(&snapshot.endpoints[0], &snapshot, &Columns::default());
+        assert_eq!((numbers.avg_lead.as_str(), numbers.avg_level), ("▲ 7.0 ms", "bad"));
+        snapshot.covered_s = 40.0;
+        assert_eq!(Numbers::of(&snapshot.endpoints[0], &snapshot, &Columns::default()).avg_note, "longest 14 ms");
+    }
+}

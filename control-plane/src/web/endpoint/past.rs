@@ -1,0 +1,117 @@
+//! What was commanded of an endpoint: the newest entries of the book that are about it.
+
+use serde::Serialize;
+
+use crate::audit::{Entry, Event};
+use crate::snapshot::EndpointRow;
+use crate::web::format;
+
+/// Entries shown; the audit log has them all.
+pub const SHOWN_MAX: usize = 8;
+
+/// What "lately" means where switches are counted: 30 days.
+const LATELY_MS: u64 = 30 * 86_400_000;
+
+/// One entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct EntryCells {
+    /// The day, and the time in UTC.
+    pub at: String,
+    /// For machines.
+    pub instant: String,
+    /// What was done.
+    pub action: &'static str,
+    /// `tag bad`, and the like; `tag` if there is no such row.
+    pub class: &'static str,
+    /// `entry`; empty if there is no such row.
+    pub kind: &'static str,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// What became of it.
+    pub note: String,
+}
+
+/// Whether an entry is about an endpoint, under the name that it has now.
+pub fn is_about(entry: &Entry, row: &EndpointRow) -> bool {
+    let about = &entry.about;
+    about.route == row.endpoint.route()
+        && (about.method == row.endpoint.method() || matches!(entry.event, Event::Pinned | Event::Unpinned))
+        && about.service == row.service
+        && about.namespace == row.namespace
+}
+
+/// The rows, newest first.
+pub fn rows<'a>(entries: impl Iterator<Item = &'a Entry>) -> [EntryCells; SHOWN_MAX] {
+    let mut rows = std::array::from_fn(|_| EntryCells { class: "tag", ..EntryCells::default() });
+    for (cells, entry) in rows.iter_mut().zip(entries) {
+        *cells = cells_of(entry);
+    }
+    rows
+}
+
+/// `switched 2 times in 30 days`.
+pub fn switched<'a>(entries: impl Iterator<Item = &'a Entry>, now_ms: u64) -> String {
+    let is_switch = |entry: &&Entry| matches!(entry.event, Event::TurnedOff) && entry.at_ms + LATELY_MS > now_ms;
+    match entries.filter(is_switch).count() {
+        0 => "not switched off in 30 days".into(),
+        1 => "switched off once in 30 days".into(),
+        times => format!("switched off {} times in 30 days", format::count(times as u64)),
+    }
+}
+
+fn cells_of(entry: &Entry) -> EntryCells {
+    let (action, class) = match entry.event {
+        Event::TurnedOff => ("Turned off", "tag bad"),
+        Event::TurnedOn => ("Turned on", "tag ok"),
+        Event::Lapsed => ("On, time over", "tag ok"),
+        Event::Pinned => ("Pinned", "tag acc"),
+        Event::Unpinned => ("Unpinned", "tag warn"),
+        Event::Refused => ("Refused", "tag warn"),
+    };
+    EntryCells {
+        at: format!("{}, {} UTC", format::day(entry.at_ms), format::clock(entry.at_ms)),
+        instant: format::instant(entry.at_ms),
+        action,
+        class,
+        kind: "entry",
+        by: entry.by.clone(),
+        reason: entry.reason.clone(),
+        note: entry.note.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::About;
+    use crate::web::sample::{self, NOW_MS};
+
+    fn entry(at_ms: u64, event: Event) -> Entry {
+        let status = sample::rule(&sample::snapshot().endpoints[3], &[]);
+        let about = About::rule(&status.rule);
+        let (by, reason) = ("operator".to_owned(), "why".to_owned());
+        Entry { number: 1, at_ms, by, event, rule: None, revision: None, about, reason, note: String::new() }
+    }
+
+    #[test]
+    fn only_what_is_about_it_counts() {
+        let snapshot = sample::snapshot();
+        let mut entry = entry(NOW_MS, Event::TurnedOff);
+        assert!(is_about(&entry, &snapshot.endpoints[3]) && !is_about(&entry, &snapshot.endpoints[0]));
+        entry.about.method = "*".into();
+        assert!(!is_about(&entry, &snapshot.endpoints[3]));
+        entry.event = Event::Pinned;
+        assert!(is_about(&entry, &snapshot.endpoints[3]), "a pin is for every method");
+    }
+
+    #[test]
+    fn switches_of_the_last_month_are_counted() {
+        let entries = [entry(NOW_MS, Event::TurnedOff), entry(NOW_MS, Event::TurnedOn), entry(0, Event::TurnedOff)];
+        assert_eq!(switched(entries.iter(), NOW_MS), "switched off once in 30 days");
+        assert_eq!(switched([].iter(), NOW_MS), "not switched off in 30 days");
+        let rows = rows(entries.iter());
+        assert_eq!((rows[1].action, rows[2].at.as_str(), rows[3].kind), ("Turned on", "1 January 1970, 00:00:00 UTC", ""));
+    }
+}

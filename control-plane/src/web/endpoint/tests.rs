@@ -1,0 +1,73 @@
+//! The page of an endpoint as it is drawn: with numbers, with hostile names, with nothing at all.
+
+use mesh::exchange::Exchange;
+
+use super::*;
+use crate::history::{Known, Remembered};
+use crate::web::request::{Place, RequestCells};
+use crate::web::sample::{self, NOW_MS, golden};
+
+fn page_of(at: usize, lately: &HashMap<String, Recent>) -> String {
+    let snapshot = sample::snapshot();
+    let row = &snapshot.endpoints[at];
+    let each = (0..60).map(|column| golden(40, if column < 36 { 0 } else { 4 }, 96)).collect();
+    let columns = Columns { from_ms: NOW_MS - 300_000, step_ms: 5000, golden: each };
+    let exchange =
+        Exchange { started_ms: NOW_MS, status: 503, path: "/'\"><script>alert(2)</script>".into(), ..Exchange::default() };
+    let told = [Remembered { pod: "shop-1".into(), exchange: exchange.clone(), known: Known::Told }];
+    let look = Look::at(&Sight { row, snapshot: &snapshot, columns: &columns, lately, entries: &[], told: &told });
+    let place = Place { namespace: "default", service: &row.service, endpoint: &row.endpoint, pod: "shop-1" };
+    let mut rows = vec![RequestCells::of(place, exchange, Known::Asked)];
+    rows.resize_with(3, RequestCells::blank);
+    let history = History { show: Show::Newest, rows, hint: "1 of 1 request, remembered by 1 pod".into(), gaps: String::new() };
+    EndpointPage::of(&snapshot, row, Span::default(), look, history).render().unwrap()
+}
+
+fn page(at: usize) -> String {
+    page_of(at, &HashMap::new())
+}
+
+#[test]
+fn the_page_shows_its_charts_in_words_too() {
+    let html = page(4);
+    for words in [
+        "Latency heatmap, 14:02:41 to 14:07:41 UTC. Most requests take about 92 ms. p95 stayed near 92 ms.",
+        "Requests per second by status, 14:02:41 to 14:07:41 UTC.",
+        "Latency distribution: most requests take 88 ms to 125 ms.",
+        "5xx rose over the limit of 5.0 %",
+        "14:07:41 UTC, 503 from shop-1",
+        "5xx 7.9 % for 2 min",
+    ] {
+        assert!(html.contains(words), "{words}");
+    }
+    assert_eq!(html.matches("class=\"chart\"").count(), 3);
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let html = page(5);
+    assert!(!html.contains("<script>alert") && !html.contains("<b>'evil'"));
+    assert!(!html.contains(" style=") && !html.contains(" onclick="));
+    assert!(html.contains("curl -i --globoff --path-as-is"));
+}
+
+#[test]
+fn every_value_that_moves_has_its_place_on_the_page() {
+    let html = page(4);
+    let snapshot = sample::snapshot();
+    let row = &snapshot.endpoints[4];
+    let columns = Columns::default();
+    let look = Look::at(&Sight { row, snapshot: &snapshot, columns: &columns, lately: &HashMap::new(), entries: &[], told: &[] });
+    for id in look.cells().elements().keys() {
+        assert!(html.contains(&format!("data-cells=\"{id}\"")) || id.starts_with("entry-"), "{id} is sent, and shown nowhere");
+    }
+}
+
+#[test]
+fn a_rule_in_force_says_who_and_why() {
+    let html = page(3);
+    assert!(html.contains("data-cells=\"rule\" data-kind=\"rule\""));
+    assert!(html.contains("<span data-k=\"reason\">export job is filling the disk</span>"));
+    assert!(html.contains("Turn on</button>"), "without script there is a form");
+    assert!(page(4).contains("Turn off on all pods"));
+}

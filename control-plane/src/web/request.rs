@@ -1,0 +1,157 @@
+//! One request as a row shows it: on the endpoint's page, and on a tap.
+
+use mesh::endpoint::Endpoint;
+use mesh::exchange::{Exchange, Outcome};
+use serde::Serialize;
+
+use crate::history::Known;
+use crate::web::curl;
+use crate::web::endpoint::responses::meaning;
+use crate::web::format::{self, Quantity};
+use crate::web::row::service_label;
+
+/// How wide a full bar is.
+const BAR: f64 = 64.0;
+
+/// What the bar reaches from, and over how many doublings: 1 ms to 4 s.
+const FROM_US: f64 = 1000.0;
+/// See [`FROM_US`].
+const OCTAVES: f64 = 12.0;
+
+/// One request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RequestCells {
+    /// `request`; empty if there is no such row.
+    pub kind: &'static str,
+    /// When it began, for people, UTC.
+    pub clock: String,
+    /// The same for machines (RFC 3339).
+    pub instant: String,
+    /// The service.
+    pub service: String,
+    /// The endpoint's method.
+    pub method: String,
+    /// The endpoint's route.
+    pub route: String,
+    /// The status; a dash for what has none.
+    pub status: String,
+    /// `st ok`, `st warn` or `st bad`.
+    pub class: &'static str,
+    /// What the status says, or who has ended the request.
+    pub words: String,
+    /// The path.
+    pub path: String,
+    /// From the head to the last byte.
+    pub took: Quantity,
+    /// The same as a bar, of 64.
+    pub bar: String,
+    /// Its colour: `s2`, `s4` or `s5`.
+    pub bar_class: &'static str,
+    /// From the head to the first byte of the answer.
+    pub first_byte: Quantity,
+    /// Bytes in.
+    pub bytes_in: Quantity,
+    /// Bytes out.
+    pub bytes_out: Quantity,
+    /// The pod's name.
+    pub pod: String,
+    /// That the pod does not answer now, and has told of it before; often empty.
+    pub told: &'static str,
+    /// Who has asked; a dash if that is unknown.
+    pub caller: String,
+    /// The trace; empty if there is none.
+    pub trace: String,
+    /// The command that sends it again; empty if there is none.
+    pub curl: String,
+}
+
+/// Where a request was seen.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The namespace.
+    pub namespace: &'a str,
+    /// The service.
+    pub service: &'a str,
+    /// The endpoint.
+    pub endpoint: &'a Endpoint,
+    /// The pod's name.
+    pub pod: &'a str,
+}
+
+impl RequestCells {
+    /// A row that is not needed.
+    pub fn blank() -> Self {
+        Self { bar: "0".into(), class: "st", bar_class: "s2", ..Self::default() }
+    }
+
+    /// A request that was seen there.
+    pub fn of(place: Place<'_>, exchange: Exchange, known: Known) -> Self {
+        let words = words(&exchange);
+        let us = exchange.took_us as f64;
+        let share = ((us.max(FROM_US) / FROM_US).log2() / OCTAVES).clamp(0.05, 1.0);
+        let (class, bar_class) = match exchange.status / 100 {
+            5 => ("st bad", "s5"),
+            4 => ("st warn", "s4"),
+            _ => ("st ok", "s2"),
+        };
+        Self {
+            kind: "request",
+            clock: format::clock_ms(exchange.started_ms),
+            instant: format::instant(exchange.started_ms),
+            service: service_label(place.namespace, place.service),
+            method: place.endpoint.method().to_owned(),
+            route: place.endpoint.route().to_owned(),
+            status: if exchange.status == 0 { format::MISSING.into() } else { exchange.status.to_string() },
+            class,
+            words,
+            curl: curl::command(place.namespace, place.service, place.endpoint, &exchange.path, exchange.bytes_in),
+            path: exchange.path,
+            took: format::latency(Some(us)),
+            bar: format!("{:.1}", BAR * share),
+            bar_class,
+            first_byte: format::latency(exchange.first_byte_us.map(|us| us as f64)),
+            bytes_in: format::payload(exchange.bytes_in as f64),
+            bytes_out: format::payload(exchange.bytes_out as f64),
+            pod: place.pod.to_owned(),
+            told: if known == Known::Told { "told before" } else { "" },
+            caller: exchange.caller.map_or_else(|| format::MISSING.into(), |caller| caller.to_string()),
+            trace: exchange.trace.map(|trace| trace.to_string()).unwrap_or_default(),
+        }
+    }
+}
+
+/// What the status says, or who has ended the request in the service's place.
+fn words(exchange: &Exchange) -> String {
+    match &exchange.rule {
+        Some(rule) => format!("rule {rule}"),
+        None if exchange.outcome != Outcome::Answered => exchange.outcome.word().to_owned(),
+        None if !exchange.reason.is_empty() => exchange.reason.clone(),
+        None => meaning(exchange.status).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(exchange: Exchange) -> RequestCells {
+        let endpoint = Endpoint::named("GET", "/a/{id}").unwrap();
+        let place = Place { namespace: "default", service: "shop", endpoint: &endpoint, pod: "shop-1" };
+        RequestCells::of(place, exchange, Known::Asked)
+    }
+
+    #[test]
+    fn a_failure_of_ours_is_not_told_in_the_words_of_the_service() {
+        let status = |status, outcome| of(Exchange { status, outcome, ..Exchange::default() });
+        assert_eq!(status(502, Outcome::UpstreamConnect).words, "upstream-connect");
+        assert_eq!(status(404, Outcome::Answered).words, "Not Found");
+        assert_eq!(status(0, Outcome::Answered).status, "–");
+    }
+
+    #[test]
+    fn a_bar_is_as_long_as_its_time() {
+        let took = |took_us| of(Exchange { took_us, status: 503, ..Exchange::default() });
+        assert_eq!((took(0).bar.as_str(), took(64_000).bar.as_str(), took(u64::MAX).bar.as_str()), ("3.2", "32.0", "64.0"));
+        assert_eq!(took(1).bar_class, "s5");
+    }
+}

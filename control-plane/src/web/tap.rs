@@ -1,0 +1,147 @@
+//! The page that shows exchanges as they happen, of one endpoint or service, and the finished rows that it shows.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, stream};
+use mesh::tap::Filter;
+use serde::Deserialize;
+
+use crate::tap::Scope;
+use crate::web::Web;
+use crate::web::curl;
+use crate::web::page::{Page, Shell};
+use crate::web::tap::watch::Watch;
+use crate::web::view::Span;
+
+mod watch;
+
+/// Exchanges a second that are shown: more than anybody can read, and few enough to see that they move.
+const PER_SECOND: u32 = 50;
+
+/// How often a comment is sent when nothing else is, so that no proxy takes the stream for dead.
+const COMMENT_EVERY: Duration = Duration::from_secs(10);
+
+/// What to show. What is empty is not asked about.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct TapQuery {
+    namespace: String,
+    service: String,
+    pod: String,
+    method: String,
+    route: String,
+    status: String,
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "tap.html")]
+pub struct TapPage {
+    shell: Shell,
+    query: TapQuery,
+    /// Services to choose from: namespace, name, and whether it is chosen.
+    services: Vec<(String, bool)>,
+    /// Why nothing is shown; empty if it is.
+    problem: String,
+    /// The same in a terminal.
+    command: String,
+}
+
+/// `GET /tap`
+pub async fn tap(Query(query): Query<TapQuery>, headers: HeaderMap, State(web): State<Arc<Web>>) -> Page<TapPage> {
+    let snapshot = web.snapshot(Span::default());
+    let mut services: Vec<String> = web.state.fleet.services().into_iter().map(|(_, service)| service).collect();
+    services.dedup();
+    let services = services.into_iter().map(|service| (service.clone(), service == query.service)).collect();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8090");
+    let problem = query.filter().err().unwrap_or_default();
+    let command = query.command(host);
+    Page(TapPage { shell: Shell::of("tap", query.title(), &snapshot).live(), query, services, problem, command })
+}
+
+/// `GET /tap/events`: rows as values, a few times a second.
+pub async fn events(Query(query): Query<TapQuery>, State(web): State<Arc<Web>>) -> Response {
+    let filter = match query.filter() {
+        Ok(filter) => filter,
+        Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+    };
+    let Some(permit) = web.stream_permit() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, [("Retry-After", "5")], "too many live pages are open\n").into_response();
+    };
+    // That there is no room is told on the stream, because a page cannot read why a stream was refused.
+    let watch = match web.state.taps.open(query.scope(), filter, PER_SECOND) {
+        Ok(reader) => Watch::new(reader, web.drain(), permit),
+        Err(too_many) => Watch::refused(&too_many.to_string(), web.drain(), permit),
+    };
+    let sse = Sse::new(into_stream(watch)).keep_alive(KeepAlive::new().interval(COMMENT_EVERY));
+    ([(HeaderName::from_static("x-accel-buffering"), "no")], sse).into_response()
+}
+
+fn into_stream(watch: Watch) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold(watch, |mut watch| async move {
+        let event = watch.next().await?;
+        Some((Ok(event), watch))
+    })
+}
+
+impl TapQuery {
+    fn scope(&self) -> Scope {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Scope { namespace: given(&self.namespace), service: given(&self.service), pod: given(&self.pod) }
+    }
+
+    fn filter(&self) -> Result<Filter, String> {
+        Filter::read(self.method.trim(), self.route.trim(), self.status.trim()).map_err(|why| why.to_string())
+    }
+
+    fn title(&self) -> String {
+        let what: Vec<&str> = [&self.service, &self.method, &self.route].into_iter().map(String::as_str).collect();
+        let what = what.join(" ").trim().to_owned();
+        if what.is_empty() { "Tap".into() } else { format!("Tap {what}") }
+    }
+
+    /// What shows the same in a terminal: without script there is no other way to see things move.
+    fn command(&self, host: &str) -> String {
+        let fields = [
+            ("namespace", &self.namespace),
+            ("service", &self.service),
+            ("pod", &self.pod),
+            ("method", &self.method),
+            ("route", &self.route),
+            ("status", &self.status),
+        ];
+        let given = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        let address = format!("curl -N -G {}", curl::word(&format!("http://{host}/api/v1/tap")));
+        given.fold(address, |command, (name, value)| command + " --data-urlencode " + &curl::word(&format!("{name}={value}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_becomes_a_filter_or_is_refused_in_words() {
+        let query = TapQuery { method: "GET".into(), status: "5xx".into(), ..TapQuery::default() };
+        assert!(query.filter().is_ok());
+        assert!(TapQuery { status: "bad".into(), ..query }.filter().unwrap_err().starts_with("status=bad"));
+    }
+
+    #[test]
+    fn the_same_can_be_seen_in_a_terminal() {
+        let query = TapQuery { service: "shop".into(), route: "/it's/{id}".into(), ..TapQuery::default() };
+        assert_eq!(
+            query.command("localhost:8090"),
+            r"curl -N -G 'http://localhost:8090/api/v1/tap' --data-urlencode 'service=shop' --data-urlencode 'route=/it'\''s/{id}'"
+        );
+        assert_eq!(query.title(), "Tap shop  /it's/{id}");
+        assert_eq!(TapQuery::default().title(), "Tap");
+    }
+}
