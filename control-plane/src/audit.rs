@@ -3,6 +3,8 @@
 use mesh::rule::{Action, Rule};
 use serde::{Deserialize, Serialize};
 
+use crate::snapshot::{ReceiptState, RuleStatus};
+
 /// Entries kept on disk; the oldest are discarded, and the control plane's metrics tell how many.
 /// A hundred thousand of them are about 40 MB, and years of what people do by hand.
 pub const ENTRIES_MAX: u64 = 100_000;
@@ -83,5 +85,38 @@ impl About {
             status,
             expires_ms: rule.expires_ms,
         }
+    }
+}
+
+/// How far a command has come, or had come when it ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Pods that have applied it.
+    pub applied: u32,
+    /// Pods that it was for and that were there.
+    pub of: u32,
+    /// Pods that have refused it.
+    pub refused: u32,
+    /// The slowest receipt, in milliseconds.
+    pub slowest_ms: u64,
+}
+
+impl Outcome {
+    /// What the receipts say.
+    pub fn of(status: &RuleStatus) -> Self {
+        let mut outcome = Self::default();
+        for pod in &status.pods {
+            match &pod.state {
+                ReceiptState::Applied { took_ms } => {
+                    outcome.applied += 1;
+                    outcome.slowest_ms = outcome.slowest_ms.max(*took_ms);
+                }
+                ReceiptState::Refused(_) => outcome.refused += 1,
+                ReceiptState::Pending => {}
+                ReceiptState::Gone => continue,
+            }
+            outcome.of += 1;
+        }
+        outcome
     }
 }

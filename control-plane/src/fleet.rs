@@ -17,6 +17,7 @@ pub mod folds;
 pub mod pod;
 pub mod rate;
 pub mod receipts;
+pub mod strip;
 pub mod tally;
 
 /// Pods remembered at a time. At about 20 kB for a pod with 20 endpoints, the fullest fleet takes 400 MB.

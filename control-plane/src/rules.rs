@@ -1,16 +1,18 @@
 //! Turns commands into revisions of the rules: checked, written down, made known, and ended when their time is over.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mesh::rule::Action;
+use mesh::rule::{Action, Selector};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{self, About};
+use crate::audit::{self, About, Outcome};
 use crate::clock::now_ms;
 use crate::fleet::Fleet;
 use crate::rules::command::{Command, CommandError};
+use crate::rules::fate::Fate;
 use crate::rules::state::RulesState;
 use crate::snapshot::RuleStatus;
 use crate::store::{Change, Record, Store, StoreError};
@@ -18,6 +20,7 @@ use crate::store::{Change, Record, Store, StoreError};
 pub mod change;
 pub mod check;
 pub mod command;
+pub mod fate;
 pub mod receipts;
 pub mod state;
 
@@ -81,6 +84,18 @@ impl Rules {
     /// What was asked for and what became of it, the newest first.
     pub fn audit(&self, newest_first_limit: usize) -> Vec<audit::Entry> {
         self.state().audit().take(newest_first_limit).map(|entry| audit::Entry::clone(entry)).collect()
+    }
+
+    /// What became of the commands behind these entries of the book, in the same order.
+    pub fn fates(&self, entries: &[Arc<audit::Entry>]) -> Vec<Fate> {
+        let (state, now_ms) = (self.state(), now_ms());
+        let mut copies = HashMap::new();
+        let mut status = |record: &Record| {
+            let Selector { namespace, service, .. } = &record.rule.selector;
+            let copies = copies.entry((namespace.clone(), service.clone()));
+            receipts::status(record, copies.or_insert_with(|| self.0.fleet.pods_of(namespace, service, now_ms)).iter())
+        };
+        entries.iter().map(|entry| Fate::of(entry, &state, &mut status)).collect()
     }
 
     /// The rules as they are now.
@@ -149,7 +164,8 @@ impl Inside {
             self.write_down_refusal(&state, About::rule(&record.rule), (by, ""), &refused, now_ms);
             return Err(refused);
         }
-        let record = self.commit(&state, change::withdrawal(&state, record, by, now_ms), now_ms)?;
+        let outcome = Outcome::of(&self.status(record, now_ms));
+        let record = self.commit(&state, change::withdrawal(&state, record, outcome, by, now_ms), now_ms)?;
         tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "withdrawn");
         Ok(Arc::new(self.status(&record, now_ms)))
     }
@@ -157,11 +173,12 @@ impl Inside {
     fn lapse(&self, now_ms: u64) -> Result<(), StoreError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state();
-        let lapsed: Vec<_> = state.in_force().filter(|record| record.rule.has_lapsed(now_ms)).cloned().collect();
+        let lapsed = state.in_force().filter(|record| record.rule.has_lapsed(now_ms)).cloned();
+        let lapsed: Vec<_> = lapsed.map(|record| (Outcome::of(&self.status(&record, now_ms)), record)).collect();
         if lapsed.is_empty() {
             return Ok(());
         }
-        for record in &lapsed {
+        for (_, record) in &lapsed {
             tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, "its time is over: turned on");
         }
         self.commit(&state, change::lapse(&state, &lapsed, now_ms), now_ms).map(drop)

@@ -7,6 +7,8 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Resources;
 
+use crate::fleet::strip::Strip;
+
 mod pods;
 mod switches;
 pub(crate) mod take;
@@ -40,6 +42,16 @@ pub struct Snapshot {
     pub revision: u64,
     /// Audit entries there are.
     pub audit_entries: u64,
+}
+
+impl Snapshot {
+    /// How long the window is, in milliseconds; what there is, if it is all time.
+    pub fn window_ms(&self) -> u64 {
+        match self.window {
+            Window::All => (self.covered_s * 1000.0) as u64,
+            Window::Last(window) => window.as_millis() as u64,
+        }
+    }
 }
 
 /// One endpoint of one service, added up over its pods.
@@ -200,6 +212,10 @@ pub struct PodRow {
     pub rps: f64,
     /// The last revision it confirmed, with how long the receipt took in milliseconds.
     pub confirmed: Option<(u64, u64)>,
+    /// When it confirmed that, milliseconds since the Unix epoch.
+    pub confirmed_ms: Option<u64>,
+    /// Its last minutes.
+    pub strip: Arc<Strip>,
 }
 
 /// Whether a pod reports.

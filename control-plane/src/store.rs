@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mesh::rule::Rule;
 
-use crate::audit;
+use crate::audit::{self, Outcome};
 
 pub mod chronicle;
 pub mod compact;
@@ -75,6 +75,8 @@ pub struct Ending {
     pub revision: u64,
     /// Who withdrew it; `None` if its time was over.
     pub by: Option<String>,
+    /// What had become of it by then; `None` if an older control plane wrote it down.
+    pub outcome: Option<Outcome>,
 }
 
 /// Why a store could not be opened, read or written.

@@ -4,21 +4,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, header};
 use axum::middleware;
 use axum::routing::{get, post};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::Entry;
 use crate::clock;
 use crate::plane::ControlPlane;
 use crate::rules::command::{Command, CommandError};
 use crate::snapshot::{RuleStatus, Snapshot};
 use crate::web::events::STREAMS_MAX;
-use crate::web::moment::{Moment, Moments};
+use crate::web::moment::{Moment, Newest};
 use crate::web::page::Problem;
+use crate::web::subject::Subject;
 use crate::web::view::Span;
 
 pub mod assets;
@@ -27,12 +25,16 @@ pub mod audit;
 pub mod cells;
 pub mod chart;
 pub mod command;
+pub mod csv;
 pub mod curl;
 pub mod endpoint;
 pub mod events;
+pub mod first;
 pub mod format;
+pub mod frame;
 pub mod history;
 pub mod judge;
+pub mod map;
 pub mod moment;
 pub mod order;
 pub mod overview;
@@ -43,6 +45,7 @@ pub mod progress;
 pub mod request;
 pub mod row;
 pub mod spark;
+pub mod subject;
 pub mod switch;
 pub mod tap;
 pub mod tiles;
@@ -58,7 +61,8 @@ const BY: &str = "operator";
 
 /// The dashboard's pages, events and assets.
 pub fn pages(state: Arc<ControlPlane>) -> Router {
-    let web = Web { state, moments: Moments::default(), streams: Arc::new(Semaphore::new(STREAMS_MAX)) };
+    let web =
+        Web { state, snapshots: Newest::default(), moments: Newest::default(), streams: Arc::new(Semaphore::new(STREAMS_MAX)) };
     Router::new()
         .route("/", get(overview::overview))
         .route("/endpoints/{id}", get(endpoint::endpoint))
@@ -70,9 +74,14 @@ pub fn pages(state: Arc<ControlPlane>) -> Router {
         .route("/pins/{rule}/unpin", post(pin::unpin))
         .route("/tap", get(tap::tap))
         .route("/tap/events", get(tap::events))
+        .route("/endpoints.csv", get(overview::csv))
         .route("/rules/{id}/progress", get(command::progress))
+        .route("/rules/{id}/end", post(audit::end))
         .route("/pods", get(pods::pods))
+        .route("/pods.csv", get(pods::csv))
+        .route("/map", get(map::map))
         .route("/audit", get(audit::audit))
+        .route("/audit.csv", get(audit::csv))
         .route("/events", get(events::events))
         .route("/static/{version}/{file}", get(assets::versioned))
         .route("/static/{file}", get(assets::unversioned))
@@ -85,7 +94,8 @@ pub fn pages(state: Arc<ControlPlane>) -> Router {
 /// What the pages draw from.
 pub struct Web {
     state: Arc<ControlPlane>,
-    moments: Moments,
+    snapshots: Newest<Span, Snapshot>,
+    moments: Newest<Subject, Moment>,
     streams: Arc<Semaphore>,
 }
 
@@ -99,10 +109,6 @@ impl Web {
         Snapshot::take_of(&self.state, span.window(), clock::now_ms(), |series| series.id == id)
     }
 
-    fn moment(&self, span: Span) -> Arc<Moment> {
-        self.moments.at(span, clock::now_ms(), || self.snapshot(span))
-    }
-
     fn rule(&self, id: &str) -> Option<RuleStatus> {
         self.state.rules.status(id)
     }
@@ -113,20 +119,6 @@ impl Web {
 
     async fn turn_on(&self, id: &str) -> Result<Arc<RuleStatus>, CommandError> {
         self.state.rules.withdraw(id, BY).await
-    }
-
-    fn audit(&self, entries: usize) -> Vec<Entry> {
-        self.state.rules.audit(entries)
-    }
-
-    /// Where sidecars report to, for pasting: if we listen on every address, by the name under which the browser found us.
-    fn control_plane(&self, headers: &HeaderMap) -> String {
-        let address = self.state.stream_address;
-        if !address.ip().is_unspecified() {
-            return format!("http://{address}");
-        }
-        let host = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-        format!("http://{}:{}", host.as_ref().map_or("control-plane", Authority::host), address.port())
     }
 
     fn drain(&self) -> CancellationToken {

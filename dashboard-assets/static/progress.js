@@ -1,62 +1,53 @@
 // The progress of a rule: each pod's receipt as it comes in.
-import { ask, post } from './ask.js';
-import { fill, list } from './fill.js';
+import { ask, rulesAddress } from './ask.js';
+import { paint, set } from './cells.js';
+import { $, onClick, repeat, write } from './dom.js';
 import { fail, say, settle } from './say.js';
 
-const $ = id => document.getElementById(id);
 const WAITING_MS = 250;
 const SETTLED_MS = 1000;
-const dialog = $('progress');
-let timer = 0;
-let said = '';
+const progress = $('progress');
+let look = 0;
+let saidTitle = '';
 
-export async function openProgress(rule) {
-  dialog.dataset.rule = rule;
-  said = '';
-  settle($('progress-failed'));
-  await look(rule);
-  if (!dialog.open && dialog.dataset.rule === rule) dialog.showModal();
-}
+export const howFar = rule => ask(`/rules/${rule}/progress`);
 
 // Asks, shows, and asks again for as long as the dialog is open.
-async function look(rule) {
-  clearTimeout(timer);
-  let progress = null;
+export async function openProgress(rule) {
+  const banner = $('progress-failed');
+  let pauseMs = SETTLED_MS;
+  clearTimeout(look);
   try {
-    progress = await ask(`/rules/${encodeURIComponent(rule)}/progress`);
-    show(progress);
+    const far = await howFar(rule);
+    settle(banner);
+    show(far);
+    if (far.is_waiting) pauseMs = WAITING_MS;
   } catch (error) {
-    fail('The progress is not known.', error.message, $('progress-failed'));
+    fail('The progress is not known.', error.message, banner);
   }
-  timer = setTimeout(() => {
-    if (dialog.open && dialog.dataset.rule === rule) look(rule);
-  }, progress?.is_waiting ? WAITING_MS : SETTLED_MS);
+  if (!progress.open) progress.showModal();
+  look = setTimeout(() => { if (progress.open) openProgress(rule); }, pauseMs);
 }
 
-function show(progress) {
-  fill(dialog, progress);
-  list($('acks'), $('ack'), progress.pods, (item, { pod, kind, words }) => {
-    const [name, word] = item.querySelectorAll('span');
+function show(far) {
+  set('progress', far);
+  paint('progress');
+  repeat($('acks'), $('ack'), far.pods, (item, { pod, kind, words }) => {
+    const [first, second] = item.querySelectorAll('span');
     item.dataset.kind = kind;
-    if (name.textContent !== pod) name.textContent = pod;
-    if (word.textContent !== words) word.textContent = words;
+    write(first, pod);
+    write(second, words);
   });
-  $('take-back').hidden = !progress.is_in_force;
-  $('send-again').hidden = !progress.is_waiting && !progress.refused;
-  if (progress.title !== said) {
-    said = progress.title;
-    say(`${progress.endpoint}: ${progress.title}`);
-  }
+  $('take-back').hidden = !far.is_in_force;
+  $('send-again').hidden = !far.is_waiting && !far.refused;
+  if (far.title !== saidTitle) say(`${far.endpoint}: ${saidTitle = far.title}`);
 }
 
-$('send-again').addEventListener('click', async () => {
-  const { rule } = dialog.dataset;
-  settle($('progress-failed'));
+export const startProgress = () => onClick('#send-again', async () => {
   try {
-    await post(`/api/v1/rules/${encodeURIComponent(rule)}/resend`);
+    await ask(`${rulesAddress}/${progress.dataset.rule}/resend`, 'POST');
     say('Sent again.');
   } catch (error) {
     fail('It was not sent again.', error.message, $('progress-failed'));
   }
 });
-dialog.addEventListener('close', () => { clearTimeout(timer); delete dialog.dataset.rule; });

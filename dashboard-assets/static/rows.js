@@ -1,80 +1,51 @@
-// The rows of the overview: new ones, old ones, their order, and which of them the filter shows.
-import { forget, hold, knows, learn, paint, set } from './cells.js';
+// The rows of a table: those that pass the filter, in the order that the server tells, and no more than can be looked at.
+import { $, all, write } from './dom.js';
+import { forget, newest, observe, paint } from './cells.js';
 
-const body = document.getElementById('rows');
-const card = document.getElementById('endpoints');
-const blank = document.getElementById('row');
-let wanted = null;
+// A browser lays out some hundreds of rows within a tick; whoever looks for one among more has the filter.
+const ROWS_MAX = 200;
+const list = $('rows');
+let ordered = null;
 
-export const rows = () => [...body.rows];
-export const shownRows = () => rows().filter(row => !row.hidden);
+export const startRows = () => all('tr[data-row]').forEach(observe);
 
-// Makes sure that every endpoint named has a row.
-export function admit(id, values) {
-  if (knows(id)) return;
-  const row = document.importNode(blank.content, true).querySelector('tr');
-  row.id = id;
-  row.dataset.cells = id;
-  body.append(row);
-  learn(row);
-  set(id, values);
-  paint(id);
-  addService(values.service);
-}
+export const orderAs = ids => { ordered = ids ?? ordered; };
 
-export function remove(id) {
-  forget(id);
-  document.getElementById(id)?.remove();
-}
-
-// Takes a new order, and keeps it until nobody is about to click on a row.
-export function order(ids, now) {
-  wanted = ids ?? wanted;
-  if (!wanted || (!now && isHeld())) return;
+// Draws them; but not on a tick while somebody is about to click on a row.
+export function draw(chosen, isTick) {
+  // A log grows at its top whoever looks at it.
+  const isHeld = list?.matches(':not([data-log]):is(:hover, :focus-within)') || document.querySelector('dialog[open]');
+  if (!list || !ordered || (isHeld && isTick)) return;
+  const passing = ordered.filter(id => passes(newest(id), chosen));
+  const shown = new Set(passing.slice(0, ROWS_MAX));
   const focused = document.activeElement;
-  let place = body.firstElementChild;
-  for (const id of wanted) {
-    const row = document.getElementById(id);
-    if (!row) continue;
-    if (row === place) place = place.nextElementSibling; else body.insertBefore(row, place);
+  for (const row of [...list.rows]) if (!shown.has(row.id)) forget(row);
+  let place = list.firstElementChild;
+  for (const id of shown) {
+    const row = $(id) ?? make(id);
+    if (row === place) place = place.nextElementSibling; else list.insertBefore(row, place);
   }
-  wanted = null;
-  if (body.contains(focused) && focused !== document.activeElement) focused.focus({ preventScroll: true });
+  if (list.contains(focused)) focused.focus({ preventScroll: true });
+  if (!chosen) return;
+  $('table').dataset.filtered = passing.length ? 'some' : 'all';
+  write($('filter-words'), chosen.find.trim() ? `“${chosen.find.trim()}”` : 'this filter');
+  write($('more'), passing.length > ROWS_MAX ? `Showing ${ROWS_MAX} of ${passing.length}: filter to see the others` : '');
 }
 
-// Shows the rows that pass the filter.
-export function filter({ find, show, service }) {
-  const text = find.trim().toLowerCase();
-  let shown = 0;
-  for (const row of body.rows) {
-    const passes = (show === 'all' || row.dataset.shows.split(' ').includes(show))
-      && (!service || row.dataset.service === service)
-      && row.dataset.find.includes(text);
-    if (row.hidden === passes) row.hidden = !passes;
-    shown += passes;
-  }
-  card.dataset.filtered = shown === 0 && body.rows.length > 0 ? 'all' : 'some';
-  document.getElementById('filter-words').textContent = text ? `“${find.trim()}”` : 'this filter';
-}
+const passes = ({ find, shows, service }, chosen) => !chosen || (
+  (chosen.show === 'all' || shows.split(' ').includes(chosen.show))
+  && (!chosen.service || service === chosen.service)
+  && find.includes(chosen.find.trim().toLowerCase()));
 
-// While the connection is lost, no switch can be used.
-export function disable(yes) {
-  for (const button of body.querySelectorAll('.sw')) {
-    const never = button.dataset.switch === 'protected' || button.dataset.switch === 'none';
-    button.setAttribute('aria-disabled', String(yes || never));
-  }
-}
-
-export function pause(yes) {
-  hold(yes);
-}
-
-function isHeld() {
-  return body.matches(':hover') || body.contains(document.activeElement) || document.querySelector('dialog[open]');
-}
-
-function addService(name) {
-  const select = document.getElementById('service');
-  if ([...select.options].some(option => option.value === name)) return;
-  select.append(new Option(name, name));
+// A row, cloned from the template of its kind.
+function make(id) {
+  const { kind, service } = newest(id);
+  const row = document.importNode($(`new-${kind}`).content, true).querySelector('tr');
+  row.id = row.dataset.cells = id;
+  list.append(row);
+  observe(row);
+  paint(id);
+  const services = $('service');
+  if (services && !all('option', services).some(option => option.value === service)) services.append(new Option(service, service));
+  return row;
 }

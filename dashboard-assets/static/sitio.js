@@ -1,7 +1,16 @@
-// What every page has: times in the reader's own zone, and the shortcuts.
-// All our scripts only refresh or shorten what a page can do without them.
-import { startTimes } from './clock.js';
+// Starts every part; each is idle on a page that has nothing for it.
+// All our scripts only refresh or shorten what a page can do without them. They are sent as one, so no two may use
+// the same name at their top.
+import { showTimes } from './clock.js';
+import { startCopies } from './copy.js';
 import { startKeys } from './keys.js';
+import { startPage } from './page.js';
+import { startSaying } from './say.js';
+import { startSwitches } from './switch.js';
 
-startTimes();
+showTimes();
 startKeys();
+startSaying();
+startCopies();
+startSwitches();
+startPage();

@@ -1,55 +1,48 @@
 // The switch: Off asks first, On acts at once; neither shows anything that pods have not confirmed.
-import { openProgress } from './progress.js';
-import { openTurnOff } from './turn-off.js';
-import { ask, post, take } from './ask.js';
+import { ask, rulesAddress } from './ask.js';
+import { $, onClick } from './dom.js';
+import { howFar, openProgress, startProgress } from './progress.js';
 import { fail, settle, toast } from './say.js';
+import { openTurnOff, startTurnOff } from './turn-off.js';
 
-export function startSwitches(window) {
-  document.addEventListener('click', event => {
-    const button = event.target.closest('.sw');
-    if (button) {
-      event.preventDefault();
-      if (button.getAttribute('aria-disabled') !== 'true') turn(button, window());
-    }
-    const item = event.target.closest('.attn li[data-rule]:not([data-rule=""])');
-    if (item && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
-      event.preventDefault();
-      openProgress(item.dataset.rule);
-    }
+// Pods confirm within some tens of milliseconds; whoever does not is told of.
+const CONFIRM_MS = 400;
+
+export function startSwitches() {
+  startProgress();
+  startTurnOff();
+  onClick('.sw, [data-ends]', (button, event) => {
+    event.preventDefault();
+    if (button.ariaDisabled !== 'true') turnOver(button.dataset);
   });
-  for (const dialog of document.querySelectorAll('dialog')) {
-    dialog.addEventListener('click', event => {
-      if (event.target === dialog || event.target.closest('[data-close]')) dialog.close();
-    });
-  }
-  document.getElementById('take-back').addEventListener('click', event => {
-    const { rule } = event.target.closest('dialog').dataset;
-    turnOn(rule, document.getElementById('progress-failed'));
+  onClick('.attn [data-rule]:not([data-rule=""])', (item, event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    openProgress(item.dataset.rule);
   });
+  onClick('#take-back', () => turnOn($('progress').dataset.rule, $('progress-failed')));
 }
 
-function turn(button, window) {
+function turnOver({ switch: now, rule, ends, id }) {
   settle();
-  switch (button.dataset.switch) {
-    case 'off': return turnOn(button.dataset.rule);
-    case 'turning-off': return openProgress(button.dataset.rule);
-    default: return openTurnOff(button.closest('[data-cells]').dataset.cells, window);
-  }
+  if (ends || now === 'off') turnOn(ends ?? rule);
+  else if (now === 'turning-off') openProgress(rule);
+  else openTurnOff(id);
 }
 
 // Withdraws a rule, and offers to make the same again.
 async function turnOn(rule, banner) {
   let before = null;
   try {
-    before = await ask(`/rules/${encodeURIComponent(rule)}/progress`);
-    await take(`/api/v1/rules/${encodeURIComponent(rule)}`);
+    before = await howFar(rule);
+    await ask(`${rulesAddress}/${rule}`, 'DELETE');
   } catch (error) {
     return fail(`${before?.endpoint ?? 'The endpoint'} is still off.`, error.message, banner);
   }
-  toast(`${before.endpoint} is turning on`, async () => {
+  await new Promise(done => { setTimeout(done, CONFIRM_MS); });
+  toast((await howFar(rule).catch(() => before)).ending, async () => {
     try {
-      const { id } = await post('/api/v1/rules', before.again);
-      openProgress(id);
+      openProgress((await ask(rulesAddress, 'POST', before.again)).id);
     } catch (error) {
       fail(`${before.endpoint} stays on.`, error.message);
     }

@@ -1,66 +1,78 @@
 // The dialog that turns an endpoint off: what it costs now, where, for how long, what callers get, and why.
-import { ask, post } from './ask.js';
-import { at } from './clock.js';
-import { fill, list } from './fill.js';
+import { ask, rulesAddress } from './ask.js';
+import { paint, set } from './cells.js';
+import { shortTime } from './clock.js';
+import { $, all, repeat, write } from './dom.js';
+import { query } from './page.js';
 import { openProgress } from './progress.js';
 import { fail, settle } from './say.js';
 
-const $ = id => document.getElementById(id);
-const HOURS = { '15m': 0.25, '1h': 1, '4h': 4 };
-const dialog = $('off');
-const form = dialog.querySelector('form');
-const go = dialog.querySelector('[data-k="go"]');
+const MINUTES = { '15m': 15, '1h': 60, '4h': 240 };
+const turnOff = $('off');
+const order = turnOff?.querySelector('form');
 let impact = null;
 
-export async function openTurnOff(id, window) {
+export async function openTurnOff(id) {
   try {
-    impact = await ask(`/endpoints/${encodeURIComponent(id)}/impact?window=${encodeURIComponent(window)}`);
+    impact = await ask(`/endpoints/${id}/impact${query()}`);
   } catch (error) {
     return fail('The endpoint is still on.', error.message);
   }
-  form.reset();
+  order.reset();
   settle($('off-failed'));
-  fill(dialog, impact);
-  list($('picks'), $('pick'), impact.names, (item, name) => {
-    item.querySelector('input').value = name;
-    item.querySelector('span').textContent = name;
+  set('off', impact);
+  paint('off');
+  repeat($('picks'), $('pick'), impact.names, (item, pod) => {
+    item.querySelector('input').value = pod;
+    write(item.querySelector('span'), pod);
   });
-  words();
-  dialog.showModal();
-  $('reason').focus({ preventScroll: true });
+  repeat($('callers'), $('caller'), impact.callers, ({ firstChild, lastChild }, [who, words]) => {
+    write(firstChild, who);
+    write(lastChild, words);
+  });
+  explain();
+  turnOff.showModal();
+  order.elements.reason.focus();
 }
+
+const picked = () => all('input:checked', $('picks')).map(box => box.value);
 
 // The words that depend on what is chosen.
-function words() {
-  const isChosen = form.elements.where.value === 'chosen';
-  const hours = HOURS[form.elements.ttl.value];
-  const pods = isChosen ? chosen().length : impact.names.length;
-  $('chosen').hidden = !isChosen;
-  $('where-help').textContent = isChosen ? 'Only these. Pods that join later stay on.' : 'Pods that join later get it too.';
-  $('ttl-help').textContent = hours ? at(Date.now() + hours * 3_600_000) : 'Until somebody turns it on again.';
-  go.textContent = `Turn off on ${pods} ${pods === 1 ? 'pod' : 'pods'}`;
-  go.disabled = isChosen && pods === 0;
+function explain() {
+  const { where, ttl } = order.elements;
+  const isPicked = where.value === 'chosen';
+  const minutes = MINUTES[ttl.value];
+  const pods = (isPicked ? picked() : impact.names).length;
+  $('chosen').hidden = !isPicked;
+  write($('where-help'), isPicked ? 'Only these. Pods that join later stay on.' : 'Pods that join later get it too.');
+  write($('ttl-help'), minutes ? `At ${shortTime(Date.now() + minutes * 60_000)}` : 'Until somebody turns it on again.');
+  write($('go'), `Turn off on ${pods} ${pods === 1 ? 'pod' : 'pods'}`);
+  $('go').disabled = isPicked && !pods;
 }
 
-const chosen = () => [...$('picks').querySelectorAll('input:checked')].map(box => box.value);
-
-form.addEventListener('change', words);
-form.addEventListener('submit', async event => {
+async function send(event) {
   event.preventDefault();
-  const { where, ttl, status, reason } = form.elements;
+  const { where, ttl, status, reason } = order.elements;
   reason.value = reason.value.trim();
-  if (!form.reportValidity()) return;
-  const command = { ...impact.command, action: { disable: { status: Number(status.value) } }, reason: reason.value };
-  if (where.value === 'chosen') command.pods = chosen();
-  if (ttl.value) command.ttl = ttl.value;
-  go.disabled = true;
+  if (!order.reportValidity()) return;
+  $('go').disabled = true;
   try {
-    const { id } = await post('/api/v1/rules', command);
-    dialog.close();
+    const { id } = await ask(rulesAddress, 'POST', {
+      ...impact.command,
+      action: { disable: { status: +status.value } },
+      reason: reason.value,
+      pods: where.value === 'chosen' ? picked() : [],
+      ttl: ttl.value || undefined,
+    });
+    turnOff.close();
     openProgress(id);
   } catch (error) {
     fail(`${impact.endpoint} is still on.`, error.message, $('off-failed'));
-  } finally {
-    go.disabled = false;
   }
-});
+  $('go').disabled = false;
+}
+
+export function startTurnOff() {
+  order?.addEventListener('change', explain);
+  order?.addEventListener('submit', send);
+}

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
-use thirtyfour::{By, ChromeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver, WebElement};
+use thirtyfour::{By, ChromeCapabilities, DesiredCapabilities, Key, LoggingPrefsLogLevel, WebDriver, WebElement};
 use tokio::runtime::Runtime;
 
 use crate::process::Process;
@@ -95,6 +95,16 @@ impl Browser {
     /// Types into the element that a CSS selector finds.
     pub fn type_into(&self, selector: &str, text: &str) -> Result<()> {
         self.on(selector, async |element| element.send_keys(text).await)
+    }
+
+    /// Presses the keys of these letters, wherever the focus is.
+    pub fn press(&self, keys: &str) -> Result<()> {
+        Ok(self.runtime.block_on(async { self.driver().active_element().await?.send_keys(keys).await })?)
+    }
+
+    /// Presses Esc.
+    pub fn press_escape(&self) -> Result<()> {
+        self.press(&Key::Escape.value().to_string())
     }
 
     /// What the body of a function in the page returns.

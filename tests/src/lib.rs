@@ -12,6 +12,7 @@ pub mod eventually;
 pub mod http;
 pub mod latency;
 pub mod load;
+pub mod looks;
 pub mod memory;
 pub mod origin;
 pub mod peer;

@@ -113,6 +113,8 @@ impl Attachment {
         if !self.speaks_for(&inside) {
             return Ok(Absorbed::Fenced);
         }
+        let gap_ms = now_ms.saturating_sub(inside.heard_ms);
+        Arc::make_mut(&mut inside.strip).add(now_ms, report.resources, gap_ms);
         inside.heard_ms = now_ms;
         inside.resources = report.resources.or(inside.resources);
         let arrival = Arrival { now_ms, age_ms: report.at_ms.saturating_sub(self.epoch / 1_000_000) };

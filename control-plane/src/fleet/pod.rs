@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fleet::rate::Rate;
 use crate::fleet::receipts::Receipts;
+use crate::fleet::strip::Strip;
 use crate::fleet::tally::{Counted, Tally};
 use crate::snapshot::PodState;
 use crate::timeline::lately::Recent;
@@ -46,6 +47,8 @@ pub struct SeenPod {
     pub rps: f64,
     /// What became of the rules that it was sent.
     pub receipts: Arc<Receipts>,
+    /// Its last minutes.
+    pub strip: Arc<Strip>,
 }
 
 /// What is known of it.
@@ -64,8 +67,9 @@ pub(crate) struct Inside {
     pub(crate) resources: Option<Resources>,
     pub(crate) tally: Tally,
     pub(crate) rate: Rate,
-    /// Shared with whoever looks at the pod; a change makes a copy if somebody does.
+    /// Shared with whoever looks at the pod, as is the strip; a change makes a copy if somebody does.
     pub(crate) receipts: Arc<Receipts>,
+    pub(crate) strip: Arc<Strip>,
 }
 
 /// A stream that is open.
@@ -89,6 +93,7 @@ impl Pod {
             tally: Tally::default(),
             rate: Rate::default(),
             receipts: Arc::default(),
+            strip: Arc::default(),
         }))
     }
 
@@ -110,6 +115,7 @@ impl Pod {
             protected: Arc::clone(&inside.protected),
             rps: inside.rate.per_second(now_ms),
             receipts: Arc::clone(&inside.receipts),
+            strip: Arc::clone(&inside.strip),
         }
     }
 

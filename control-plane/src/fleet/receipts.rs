@@ -45,6 +45,8 @@ pub struct Confirmed {
     pub revision: u64,
     /// From its making to the receipt, in milliseconds.
     pub took_ms: u64,
+    /// When the receipt arrived, milliseconds since the Unix epoch.
+    pub at_ms: u64,
 }
 
 /// A set that a pod has not put in force.
@@ -98,7 +100,8 @@ impl Receipts {
 
     fn apply(&mut self, set: &ServiceRules, heard: Heard) {
         if self.confirmed.is_none_or(|confirmed| confirmed.revision < set.revision) {
-            self.confirmed = Some(Confirmed { revision: set.revision, took_ms: heard.took_ms(set.committed_ms) });
+            self.confirmed =
+                Some(Confirmed { revision: set.revision, took_ms: heard.took_ms(set.committed_ms), at_ms: heard.at_ms });
         }
         self.refused = None;
         let mut before = std::mem::take(&mut self.obeyed);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mesh::rule::{Action, REASON_BYTES_MAX, Rule};
 
-use crate::audit::{About, Entry, Event};
+use crate::audit::{About, Entry, Event, Outcome};
 use crate::rules::command::{Command, CommandError, NAMESPACE};
 use crate::rules::state::RulesState;
 use crate::store::{Change, Ending, Record};
@@ -35,20 +35,20 @@ pub fn creation(state: &RulesState, rule: Rule, now_ms: u64) -> Change {
 }
 
 /// A person ends a rule.
-pub fn withdrawal(state: &RulesState, record: &Record, by: &str, now_ms: u64) -> Change {
+pub fn withdrawal(state: &RulesState, record: &Record, outcome: Outcome, by: &str, now_ms: u64) -> Change {
     let revision = state.revision + 1;
     let event = if record.rule.action == Action::Pin { Event::Unpinned } else { Event::TurnedOn };
     let mut entry = end_of(record, event, revision, now_ms);
     entry.number = state.audit_entries + 1;
     by.clone_into(&mut entry.by);
-    let ended = ended(record, revision, Some(by.to_owned()), now_ms);
+    let ended = ended(record, Ending { at_ms: now_ms, revision, by: Some(by.to_owned()), outcome: Some(outcome) });
     Change { from: state.revision, to: revision, put: vec![ended], drop: state.crowded_out(1), audit: vec![entry] }
 }
 
 /// The time of some rules is over.
-pub fn lapse(state: &RulesState, lapsed: &[Arc<Record>], now_ms: u64) -> Change {
+pub fn lapse(state: &RulesState, lapsed: &[(Outcome, Arc<Record>)], now_ms: u64) -> Change {
     let revision = state.revision + 1;
-    let entry = |(number, record): (u64, &Arc<Record>)| {
+    let entry = |(number, (_, record)): (u64, &(Outcome, Arc<Record>))| {
         let mut entry = end_of(record, Event::Lapsed, revision, now_ms);
         entry.number = number;
         let limit_ms = record.rule.expires_ms.unwrap_or(now_ms).saturating_sub(record.created_ms);
@@ -58,7 +58,10 @@ pub fn lapse(state: &RulesState, lapsed: &[Arc<Record>], now_ms: u64) -> Change 
     Change {
         from: state.revision,
         to: revision,
-        put: lapsed.iter().map(|record| ended(record, revision, None, now_ms)).collect(),
+        put: lapsed
+            .iter()
+            .map(|(outcome, record)| ended(record, Ending { at_ms: now_ms, revision, by: None, outcome: Some(*outcome) }))
+            .collect(),
         drop: state.crowded_out(lapsed.len()),
         audit: (state.audit_entries + 1..).zip(lapsed).map(entry).collect(),
     }
@@ -111,8 +114,8 @@ fn end_of(record: &Record, event: Event, revision: u64, now_ms: u64) -> Entry {
     }
 }
 
-fn ended(record: &Record, revision: u64, by: Option<String>, now_ms: u64) -> Record {
-    Record { ending: Some(Ending { at_ms: now_ms, revision, by }), ..record.clone() }
+fn ended(record: &Record, ending: Ending) -> Record {
+    Record { ending: Some(ending), ..record.clone() }
 }
 
 /// The beginning of a text that nobody has checked.

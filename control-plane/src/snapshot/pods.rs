@@ -128,5 +128,7 @@ fn row(pod: &SeenPod) -> PodRow {
         resources: pod.resources,
         rps: pod.rps,
         confirmed: pod.receipts.confirmed().map(|confirmed| (confirmed.revision, confirmed.took_ms)),
+        confirmed_ms: pod.receipts.confirmed().map(|confirmed| confirmed.at_ms),
+        strip: Arc::clone(&pod.strip),
     }
 }

@@ -195,8 +195,8 @@ impl Series {
     }
 }
 
-/// The same for the same names in every process (64-bit FNV-1a, of which 48 bits are plenty for 65,536 names).
-fn id_of(reporter: Reporter<'_>, endpoint: &Endpoint) -> String {
+/// An endpoint's id: the same for the same names in every process (64-bit FNV-1a, of which 48 bits are plenty for 65,536 names).
+pub fn id_of(reporter: Reporter<'_>, endpoint: &Endpoint) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for part in [reporter.namespace, reporter.service, endpoint.method(), endpoint.route()] {
         for byte in part.bytes().chain([0xff]) {

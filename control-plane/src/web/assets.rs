@@ -1,31 +1,50 @@
-//! The style sheet, the scripts and the icon, embedded into the program.
+//! The style sheet, the script and the icons, embedded into the program.
 
-use std::fmt::Write as _;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use rust_embed::RustEmbed;
+
+mod script;
+mod style;
 
 #[derive(RustEmbed)]
 #[folder = "../dashboard-assets/static"]
 struct Static;
 
+/// What a page loads, by name.
+const SERVED: [&str; 5] = ["sitio.css", "sitio.js", "mark.svg", "mark-warn.svg", "mark-bad.svg"];
+
 /// A file under its own version never changes, so a browser need not ask again.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
-/// Where the files of this build are: `/static/` and a hash over all of them, so that modules that import
-/// each other by relative names always come from the same build.
+/// A file as it is sent.
+#[derive(Debug, Clone)]
+struct File {
+    body: Bytes,
+    etag: String,
+}
+
+/// Where the files of this build are: `/static/` and a hash over all of them.
 pub fn base() -> &'static str {
     static BASE: LazyLock<String> = LazyLock::new(|| format!("/static/{}", version()));
     &BASE
 }
 
+/// A hash over everything that a page is made of on the browser's side.
+pub fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| hex(hash(SERVED.iter().flat_map(|name| made(name).unwrap_or_default()))));
+    &VERSION
+}
+
 /// `GET /static/{version}/{file}`
 pub async fn versioned(Path((asked, file)): Path<(String, String)>, headers: HeaderMap) -> Response {
     // A debug build reads the files from the disk, where they change under an unchanged version.
-    let is_current = !cfg!(debug_assertions) && base().ends_with(&asked);
+    let is_current = !cfg!(debug_assertions) && asked == version();
     serve(&file, &headers, if is_current { FOREVER } else { "no-cache" })
 }
 
@@ -39,42 +58,55 @@ pub async fn favicon(headers: HeaderMap) -> Response {
     serve("mark.svg", &headers, "no-cache")
 }
 
-fn serve(file: &str, headers: &HeaderMap, cache: &'static str) -> Response {
-    let Some(found) = Static::get(file) else {
+fn serve(name: &str, headers: &HeaderMap, cache: &'static str) -> Response {
+    let Some(file) = file(name) else {
         return (StatusCode::NOT_FOUND, "no such file\n").into_response();
     };
-    let etag = format!("\"{}\"", hex(&found.metadata.sha256_hash()));
-    let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
-    let about = [(header::ETAG, etag), (header::CACHE_CONTROL, cache.to_owned())];
+    let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == file.etag.as_bytes());
+    let about = [(header::ETAG, file.etag), (header::CACHE_CONTROL, cache.to_owned())];
     if has_it {
         return (StatusCode::NOT_MODIFIED, about).into_response();
     }
-    let kind = match file.rsplit_once('.').map(|(_, extension)| extension) {
+    let kind = match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        _ => "application/octet-stream",
+        _ => "image/svg+xml",
     };
-    (about, [(header::CONTENT_TYPE, kind)], found.data.into_owned()).into_response()
+    (about, [(header::CONTENT_TYPE, kind)], file.body).into_response()
 }
 
-fn version() -> String {
-    let mut files: Vec<_> = Static::iter().collect();
-    files.sort_unstable();
-    let mut all = 0_u64;
-    for file in files.iter().filter_map(|file| Static::get(file)) {
-        let hash = file.metadata.sha256_hash();
-        let part = u64::from_be_bytes(hash[..8].try_into().expect("the first 8 bytes of 32 are 8 bytes"));
-        all = all.rotate_left(7) ^ part;
+/// The file of this name; made once, but in a debug build, where the sources may change, for each request.
+fn file(name: &str) -> Option<File> {
+    static FILES: LazyLock<HashMap<&str, File>> =
+        LazyLock::new(|| SERVED.iter().filter_map(|name| Some((*name, fresh(name)?))).collect());
+    if cfg!(debug_assertions) { SERVED.contains(&name).then(|| fresh(name))? } else { FILES.get(name).cloned() }
+}
+
+fn fresh(name: &str) -> Option<File> {
+    let body = made(name)?;
+    Some(File { etag: format!("\"{}\"", hex(hash(body.iter().copied()))), body: body.into() })
+}
+
+/// What is sent under a name.
+fn made(name: &str) -> Option<Vec<u8>> {
+    match name {
+        "sitio.js" => Some(script::script(name, text).into_bytes()),
+        "sitio.css" => Some(style::style(&text(name)?).into_bytes()),
+        _ => Some(Static::get(name)?.data.into_owned()),
     }
-    format!("{all:016x}")
 }
 
-fn hex(hash: &[u8]) -> String {
-    hash[..16].iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+fn text(name: &str) -> Option<String> {
+    String::from_utf8(Static::get(name)?.data.into_owned()).ok()
+}
+
+/// 64-bit FNV-1a: enough to tell our own files apart.
+fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn hex(hash: u64) -> String {
+    format!("{hash:016x}")
 }
 
 #[cfg(test)]
@@ -92,9 +124,16 @@ mod tests {
     }
 
     #[test]
-    fn nothing_outside_is_served() {
-        for file in ["../templates/overview.html", "nothing.css", ""] {
+    fn nothing_else_is_served() {
+        for file in ["../templates/overview.html", "nothing.css", "cells.js", ""] {
             assert_eq!(serve(file, &HeaderMap::new(), "no-cache").status(), StatusCode::NOT_FOUND, "{file}");
+        }
+    }
+
+    #[test]
+    fn each_file_that_pages_name_is_there() {
+        for name in SERVED {
+            assert!(!made(name).unwrap().is_empty(), "{name}");
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use crate::snapshot::{EndpointRow, ReceiptState, RuleStatus, Switch};
+use crate::snapshot::{EndpointRow, PodRow, PodState, ReceiptState, RuleStatus, Snapshot, Switch};
 use crate::web::format;
 use crate::web::judge::{FAILING_AMBER, FAILING_RED, Level};
+use crate::web::order::Order;
 use crate::web::row::Row;
 use crate::web::switch::Receipts;
 
@@ -28,21 +29,40 @@ pub struct AttentionCells {
     pub rule: String,
 }
 
-/// The most urgent items, worst first.
-pub fn items(endpoints: &[EndpointRow], rows: &[Row], now_ms: u64) -> [AttentionCells; ITEMS_MAX] {
-    let mut urgent: Vec<(&EndpointRow, &Row)> = endpoints.iter().zip(rows).filter(|(_, row)| row.verdict.urgency() > 0).collect();
-    urgent.sort_by(|(_, a), (_, b)| crate::web::order::Order::Problems.compare(&a.keys, &b.keys));
-    let mut items = urgent.into_iter().map(|(endpoint, row)| item(endpoint, row, now_ms));
+/// The most urgent items, worst first; silent pods come after what fails badly, and before the rest.
+pub fn items(snapshot: &Snapshot, rows: &[Row]) -> [AttentionCells; ITEMS_MAX] {
+    let mut urgent: Vec<(&EndpointRow, &Row)> =
+        snapshot.endpoints.iter().zip(rows).filter(|(_, row)| row.verdict.urgency() > 0).collect();
+    urgent.sort_by(|(_, a), (_, b)| Order::Problems.compare(&a.keys, &b.keys));
+    let red = urgent.iter().take_while(|(_, row)| row.verdict.failing == Level::Red).count();
+    let item = |(endpoint, row): &(&EndpointRow, &Row)| item(endpoint, row, snapshot);
+    let mut items = urgent[..red].iter().map(item).chain(silent(snapshot)).chain(urgent[red..].iter().map(item));
     std::array::from_fn(|_| items.next().unwrap_or_default())
 }
 
-fn item(endpoint: &EndpointRow, row: &Row, now_ms: u64) -> AttentionCells {
+/// The pods that are not heard, if there are any.
+fn silent(snapshot: &Snapshot) -> Option<AttentionCells> {
+    let silent: Vec<&PodRow> = snapshot.pods.iter().filter(|pod| pod.state == PodState::Silent).collect();
+    let longest_ms = silent.iter().map(|pod| snapshot.taken_ms.saturating_sub(pod.heard_ms)).max()?;
+    let title = if silent.len() == 1 { silent[0].workload.pod.clone() } else { format!("{} pods", silent.len()) };
+    Some(AttentionCells {
+        kind: "warn",
+        href: "/pods?show=silent".into(),
+        title,
+        strong: format!("Silent for {}", format::span(longest_ms)),
+        rest: ", its numbers are missing here".replace("its", if silent.len() == 1 { "its" } else { "their" }),
+        rule: String::new(),
+    })
+}
+
+fn item(endpoint: &EndpointRow, row: &Row, snapshot: &Snapshot) -> AttentionCells {
     let item = AttentionCells { href: row.cells.href.clone(), title: endpoint.endpoint.to_string(), ..AttentionCells::default() };
     let verdict = &row.verdict;
     if verdict.failing > Level::Calm {
         let limit = if verdict.failing == Level::Red { FAILING_RED } else { FAILING_AMBER };
         let strong = format!("{} 5xx", row.cells.failing.words());
-        return AttentionCells { kind: verdict.failing.name(), strong, rest: format!(", limit {:.0} %", limit * 100.0), ..item };
+        let rest = format!(", limit {:.0} %, {}", limit * 100.0, since(endpoint, snapshot));
+        return AttentionCells { kind: verdict.failing.name(), strong, rest, ..item };
     }
     if verdict.slow > Level::Calm {
         let times = verdict.slower_by.unwrap_or(1.0);
@@ -51,13 +71,24 @@ fn item(endpoint: &EndpointRow, row: &Row, now_ms: u64) -> AttentionCells {
         return AttentionCells { kind: verdict.slow.name(), strong, rest: format!(", {times:.1}× its usual {usual}"), ..item };
     }
     match &endpoint.switch {
-        Switch::TurningOff(status) => turning_off(item, status, now_ms),
+        Switch::TurningOff(status) => turning_off(item, status, snapshot.taken_ms),
         Switch::TurningOn { applied, of } => {
             let rest =
                 format!("Turning on: waiting for {} of {}", of.saturating_sub(*applied), format::plural(*of, "pod", "pods"));
             AttentionCells { kind: "wait", rest, ..item }
         }
         Switch::On | Switch::Off(_) | Switch::Protected | Switch::Unavailable => item,
+    }
+}
+
+/// For how long an endpoint has failed, as far as its window tells.
+fn since(endpoint: &EndpointRow, snapshot: &Snapshot) -> String {
+    let steps = &endpoint.traffic;
+    let first = steps.iter().position(|step| step.failures as f64 >= step.hits as f64 * FAILING_AMBER && step.failures > 0);
+    let step_ms = snapshot.window_ms() / steps.len().max(1) as u64;
+    match first {
+        None | Some(0) => format!("for more than {}", format::span(snapshot.window_ms())),
+        Some(at) => format!("for {}", format::span((steps.len() - at) as u64 * step_ms)),
     }
 }
 
@@ -82,27 +113,41 @@ mod tests {
     use super::*;
     use crate::web::sample;
 
-    fn sample_items(change: impl FnOnce(&mut Vec<EndpointRow>)) -> Vec<(String, String)> {
-        let mut endpoints = sample::snapshot().endpoints;
-        change(&mut endpoints);
-        let rows: Vec<Row> = endpoints.iter().map(|row| Row::of(row, sample::NOW_MS)).collect();
-        let items = items(&endpoints, &rows, sample::NOW_MS);
+    fn sample_items(change: impl FnOnce(&mut Snapshot)) -> Vec<(String, String)> {
+        let mut snapshot = sample::snapshot();
+        change(&mut snapshot);
+        let rows: Vec<Row> = snapshot.endpoints.iter().map(|row| Row::of(row, sample::NOW_MS)).collect();
+        let items = items(&snapshot, &rows);
         items.iter().map(|item| (item.kind.to_owned(), format!("{} {}{}", item.title, item.strong, item.rest))).collect()
     }
 
     #[test]
     fn the_worst_three_are_named() {
         let expected = [
-            ("bad", "POST /api/checkout 7.9 % 5xx, limit 5 %"),
+            ("bad", "POST /api/checkout 7.9 % 5xx, limit 5 %, for more than 5 min"),
+            ("warn", "legacy-2 Silent for 14 s, its numbers are missing here"),
             ("warn", "GET /api/search p95 1.24 s, 2.6× its usual 480 ms"),
-            ("wait", "GET /legacy/export Turning off: waiting for 1 of 2 pods, 12 s"),
         ];
         assert_eq!(sample_items(|_| {}), expected.map(|(kind, text)| (kind.to_owned(), text.to_owned())));
+
+        let heard = sample_items(|snapshot| snapshot.pods.clear());
+        assert_eq!(heard[2], ("wait".into(), "GET /legacy/export Turning off: waiting for 1 of 2 pods, 12 s".into()));
+    }
+
+    #[test]
+    fn a_failure_says_since_when() {
+        let items = sample_items(|snapshot| {
+            let failing = snapshot.endpoints.iter_mut().find(|row| row.endpoint.route() == "/api/checkout").unwrap();
+            failing.traffic[..40].iter_mut().for_each(|step| step.failures = 0);
+        });
+        assert!(items[0].1.ends_with("for 1 min"), "{items:?}");
     }
 
     #[test]
     fn a_refusal_is_said_with_its_reason() {
-        let items = sample_items(|endpoints| {
+        let items = sample_items(|snapshot| {
+            snapshot.pods.clear();
+            let endpoints = &mut snapshot.endpoints;
             endpoints.retain(|row| matches!(row.switch, Switch::TurningOff(_)));
             endpoints[0].switch =
                 Switch::TurningOff(sample::rule(&endpoints[0], &[ReceiptState::Refused("too many rules".into())]));

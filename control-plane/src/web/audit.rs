@@ -1,162 +1,186 @@
-//! The page of the audit log: every command, who gave it and why, newest first.
+//! The page of the audit log: every command, who gave it, why, and what became of it; newest first.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Redirect, Response};
+use serde::Serialize;
 
-use crate::audit::{Entry, Event};
-use crate::snapshot::Snapshot;
+use crate::rules::fate::Fate;
+use crate::rules::state::AUDIT_AT_HAND_MAX;
+use crate::snapshot::{Snapshot, Switch};
 use crate::web::Web;
+use crate::web::audit::choice::Choice;
+use crate::web::audit::row::{DayCells, EntryCells};
+use crate::web::cells::Cells;
 use crate::web::format;
-use crate::web::page::{Page, Shell};
-use crate::web::row::service_label;
-use crate::web::view::Span;
+use crate::web::frame::FrameCells;
+use crate::web::moment::Moment;
+use crate::web::page::{Page, Problem, Shell};
+use crate::web::view::{Span, ViewQuery};
 
-/// Entries on the page; the API has them all.
+pub mod choice;
+pub mod file;
+pub mod row;
+
+pub use choice::AuditView;
+
+/// Entries on the page; older ones are a click away.
 const ENTRIES_SHOWN: usize = 200;
+
+/// The log of one second, as somebody wants to see it.
+#[derive(Debug)]
+pub struct Audit {
+    taken_ms: u64,
+    frame: FrameCells,
+    page: PageCells,
+    days: Vec<Day>,
+}
+
+/// The counts and sentences around the table.
+#[derive(Debug, Clone, Default, Serialize)]
+struct PageCells {
+    /// `nothing` or `rows`.
+    state: &'static str,
+    /// `all` if the filter leaves nothing.
+    filtered: &'static str,
+    foot: String,
+    /// Where the entries before these are; empty if there are none.
+    older: String,
+    shows: Vec<String>,
+}
+
+/// The entries of one day.
+#[derive(Debug)]
+struct Day {
+    heading: DayCells,
+    entries: Vec<EntryCells>,
+}
+
+impl Audit {
+    /// The entries that somebody wants to see, with what became of each.
+    pub fn of(snapshot: &Snapshot, choice: &Choice, fates: &[Fate]) -> Self {
+        let mut days: Vec<Day> = Vec::new();
+        for (entry, fate) in choice.entries.iter().zip(fates) {
+            let heading = DayCells::of(entry.at_ms, snapshot.taken_ms);
+            if days.last().is_none_or(|day| day.heading.id != heading.id) {
+                days.push(Day { heading, entries: Vec::new() });
+            }
+            let day = days.last_mut().expect("a day was pushed if there was none");
+            day.entries.push(EntryCells::of(entry, fate, snapshot.taken_ms));
+        }
+        Self {
+            taken_ms: snapshot.taken_ms,
+            frame: FrameCells::of("Audit log", snapshot),
+            page: PageCells::of(snapshot, choice),
+            days,
+        }
+    }
+
+    /// What moves on the page, for the stream.
+    pub fn moment(self) -> Moment {
+        let mut cells = Cells::default();
+        cells.show("frame", &self.frame);
+        cells.show("page", &self.page);
+        let mut rows = Vec::new();
+        for day in self.days {
+            cells.show(day.heading.id.clone(), &day.heading);
+            rows.push((day.heading.id, None));
+            for entry in day.entries {
+                cells.show(entry.id.clone(), &entry);
+                rows.push((entry.id, None));
+            }
+        }
+        Moment::of(self.taken_ms, cells, rows)
+    }
+}
+
+impl PageCells {
+    fn of(snapshot: &Snapshot, choice: &Choice) -> Self {
+        let (shown, there) = (choice.entries.len(), snapshot.audit_entries);
+        Self {
+            state: if there == 0 { "nothing" } else { "rows" },
+            filtered: if shown == 0 && there > 0 { "all" } else { "some" },
+            foot: format!("Showing {} of {}", format::count(shown as u64), format::count(there)),
+            older: choice.older.clone(),
+            shows: choice.counts.iter().map(|count| format::count(*count as u64)).collect(),
+        }
+    }
+}
+
+impl Web {
+    /// The audit log as somebody wants to see it.
+    pub fn audit(&self, snapshot: &Snapshot, view: &AuditView) -> Audit {
+        let choice = self.choice(snapshot, view, ENTRIES_SHOWN);
+        let fates = self.state.rules.fates(&choice.entries);
+        Audit::of(snapshot, &choice, &fates)
+    }
+
+    fn choice(&self, snapshot: &Snapshot, view: &AuditView, limit: usize) -> Choice {
+        let rules = self.state.rules.state();
+        let waiting: HashSet<&str> = snapshot.endpoints.iter().filter_map(|row| waiting(&row.switch)).collect();
+        Choice::of(rules.audit().take(AUDIT_AT_HAND_MAX), view, &waiting, snapshot.taken_ms, limit)
+    }
+}
+
+/// The rule that some pod has yet to confirm.
+fn waiting(switch: &Switch) -> Option<&str> {
+    match switch {
+        Switch::TurningOff(status) => Some(&status.rule.id),
+        Switch::On | Switch::Off(_) | Switch::TurningOn { .. } | Switch::Protected | Switch::Unavailable => None,
+    }
+}
 
 /// The page.
 #[derive(Template)]
 #[template(path = "audit.html")]
 pub struct AuditPage {
     shell: Shell,
-    days: Vec<Day>,
-    foot: String,
-}
-
-/// The entries of one day.
-struct Day {
-    title: String,
-    entries: Vec<EntryCells>,
-}
-
-/// One entry's row.
-struct EntryCells {
-    clock: String,
-    instant: String,
-    by: String,
-    /// What stands in the circle beside the name.
-    initials: String,
-    is_sitio: bool,
-    action: &'static str,
-    level: &'static str,
-    method: String,
-    route: String,
-    place: String,
-    reason: String,
-    note: String,
-    until: String,
-    until_instant: String,
-    revision: String,
-}
-
-/// `GET /audit`
-pub async fn audit(State(web): State<Arc<Web>>) -> Page<AuditPage> {
-    let snapshot = web.snapshot(Span::default());
-    let entries = web.audit(ENTRIES_SHOWN);
-    Page(AuditPage::of(&snapshot, &entries))
+    audit: Audit,
+    query: ViewQuery,
+    people: Vec<String>,
+    blank_day: DayCells,
+    blank: EntryCells,
+    csv: String,
 }
 
 impl AuditPage {
-    fn of(snapshot: &Snapshot, entries: &[Entry]) -> Self {
-        let mut days: Vec<Day> = Vec::new();
-        for entry in entries {
-            let title = format::day(entry.at_ms);
-            if days.last().is_none_or(|day| day.title != title) {
-                days.push(Day { title, entries: Vec::new() });
-            }
-            let day = days.last_mut().expect("a day was pushed if there was none");
-            day.entries.push(EntryCells::of(entry));
-        }
-        let foot = format!("Showing {} of {}", format::count(entries.len() as u64), format::count(snapshot.audit_entries));
-        Self { shell: Shell::of("audit", "Audit log", snapshot), days, foot }
+    fn of(snapshot: &Snapshot, audit: Audit, people: Vec<String>, query: ViewQuery) -> Self {
+        let csv = choice::address("/audit.csv", &query, None);
+        let (blank_day, blank) = (DayCells::blank(), EntryCells::blank());
+        Self { shell: Shell::of("audit", "Audit log", snapshot).live(), audit, query, people, blank_day, blank, csv }
     }
 }
 
-impl EntryCells {
-    fn of(entry: &Entry) -> Self {
-        let (action, level) = match entry.event {
-            Event::TurnedOff => ("Turn off", "bad"),
-            Event::TurnedOn | Event::Lapsed => ("Turn on", "ok"),
-            Event::Pinned => ("Pin route", "ok"),
-            Event::Unpinned => ("Unpin route", "warn"),
-            Event::Refused => ("Refused", "warn"),
-        };
-        let about = &entry.about;
-        let pods = match about.pods.len() {
-            0 => "all pods".into(),
-            some => format::plural(some, "pod", "pods"),
-        };
-        Self {
-            clock: format::clock(entry.at_ms),
-            instant: format::instant(entry.at_ms),
-            by: entry.by.clone(),
-            initials: initials(&entry.by),
-            is_sitio: entry.event == Event::Lapsed,
-            action,
-            level,
-            method: about.method.clone(),
-            route: about.route.clone(),
-            place: format!("{}, {pods}", service_label(&about.namespace, &about.service)),
-            reason: entry.reason.clone(),
-            note: entry.note.clone(),
-            until: match (entry.event, about.expires_ms) {
-                (Event::TurnedOff, Some(expires_ms)) => format!("{} UTC", format::clock(expires_ms)),
-                (Event::TurnedOff, None) => "by hand".into(),
-                _ => format::MISSING.into(),
-            },
-            until_instant: about.expires_ms.map_or_else(String::new, format::instant),
-            revision: entry.revision.map_or_else(|| format::MISSING.into(), |revision| format!("#{revision}")),
-        }
-    }
+/// `GET /audit`
+pub async fn audit(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Page<AuditPage> {
+    let snapshot = web.snapshot(Span::default());
+    let audit = web.audit(&snapshot, &AuditView::from(query.clone()));
+    let people = choice::people(web.state.rules.state().audit());
+    Page(AuditPage::of(&snapshot, audit, people, query))
 }
 
-/// Up to two letters to recognise a person by.
-fn initials(name: &str) -> String {
-    name.chars().filter(|letter| letter.is_alphanumeric()).take(2).flat_map(char::to_uppercase).collect()
+/// `GET /audit.csv`
+pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
+    let snapshot = web.snapshot(Span::default());
+    let choice = web.choice(&snapshot, &AuditView::from(query), usize::MAX);
+    let fates = web.state.rules.fates(&choice.entries);
+    file::of(snapshot.taken_ms, choice.entries.iter().map(|entry| &**entry).zip(&fates))
+}
+
+/// `POST /rules/{id}/end`, for those without script
+pub async fn end(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<Redirect, Box<Problem>> {
+    match web.turn_on(&id).await {
+        Ok(_) => Ok(Redirect::to("/audit")),
+        Err(error) => {
+            let snapshot = web.snapshot(Span::default());
+            Err(Problem::refused(StatusCode::CONFLICT, &snapshot, format!("The rule was not ended: {error}.")))
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::audit::About;
-    use crate::web::sample;
-
-    fn entry(number: u64, at_ms: u64, event: Event) -> Entry {
-        let snapshot = sample::snapshot();
-        let status = sample::rule(&snapshot.endpoints[3], &[]);
-        Entry {
-            number,
-            at_ms,
-            by: "operator".into(),
-            event,
-            rule: Some("r-118".into()),
-            revision: Some(118),
-            about: About::rule(&status.rule),
-            reason: "<script>alert(1)</script>".into(),
-            note: String::new(),
-        }
-    }
-
-    #[test]
-    fn entries_stand_under_their_day() {
-        let entries = [
-            entry(3, sample::NOW_MS, Event::TurnedOn),
-            entry(2, sample::NOW_MS - 1000, Event::TurnedOff),
-            entry(1, sample::NOW_MS - 86_400_000, Event::Refused),
-        ];
-        let page = AuditPage::of(&sample::snapshot(), &entries);
-        let days: Vec<_> = page.days.iter().map(|day| (day.title.as_str(), day.entries.len())).collect();
-        assert_eq!(days, [("20 November 2025", 2), ("19 November 2025", 1)]);
-        assert_eq!(page.days[0].entries[1].until, "14:49:41 UTC");
-        assert_eq!(page.foot, "Showing 3 of 38");
-    }
-
-    #[test]
-    fn a_reason_is_text_whatever_it_says() {
-        let html = AuditPage::of(&sample::snapshot(), &[entry(1, sample::NOW_MS, Event::TurnedOff)]).render().unwrap();
-        assert!(!html.contains("<script>alert"));
-        assert!(html.contains("OP"));
-    }
-}
+mod tests;

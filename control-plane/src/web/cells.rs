@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::web::overview::Overview;
-
 /// The values of one element of the page and everything in it, by key: `p95.v` is `1.24`, `p95.u` is `s`.
 pub type Values = BTreeMap<String, String>;
 
@@ -15,18 +13,9 @@ pub type Values = BTreeMap<String, String>;
 pub struct Cells(BTreeMap<String, Values>);
 
 impl Cells {
-    /// Everything that moves on the overview.
-    pub fn of(overview: &Overview) -> Self {
-        let mut cells = BTreeMap::new();
-        cells.insert("frame".to_owned(), values(&overview.frame));
-        cells.insert("tiles".to_owned(), values(&overview.tiles));
-        for (at, item) in overview.attention.iter().enumerate() {
-            cells.insert(format!("attention-{at}"), values(item));
-        }
-        for row in &overview.rows {
-            cells.insert(row.id.clone(), values(&row.cells));
-        }
-        Self(cells)
+    /// Adds what one more element shows, a struct of texts.
+    pub fn show(&mut self, id: impl Into<String>, shown: &impl Serialize) {
+        self.0.insert(id.into(), values(shown));
     }
 
     /// Adds the values of one more element.
@@ -91,13 +80,14 @@ fn flatten(key: &str, value: Value, values: &mut Values) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::overview::Overview;
     use crate::web::sample;
     use crate::web::view::Span;
 
     fn cells(hits: u64) -> Cells {
         let mut snapshot = sample::snapshot();
         snapshot.endpoints[0].now.hits = hits;
-        Cells::of(&Overview::of(&snapshot, Span::FiveMinutes))
+        Overview::of(&snapshot, Span::FiveMinutes).cells()
     }
 
     #[test]

@@ -34,6 +34,10 @@ struct Impact {
     all: String,
     /// The pods by name.
     names: Vec<String>,
+    /// Who has been calling, busiest first: a name and how much.
+    callers: Vec<(String, String)>,
+    /// What there is to say of those that are not named.
+    callers_note: String,
     /// The fixed part of the command; the dialog adds what a person chooses.
     command: serde_json::Value,
 }
@@ -98,6 +102,8 @@ impl Impact {
             pods: format::count(pods as u64),
             all: format!("All {}", format::plural(pods, "pod", "pods")),
             names: row.pods.iter().map(|serving| serving.pod.clone()).collect(),
+            callers: Vec::new(),
+            callers_note: String::new(),
             command: json!({
                 "namespace": row.namespace,
                 "service": row.service,

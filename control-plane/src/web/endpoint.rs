@@ -13,7 +13,9 @@ use crate::timeline::lately::Recent;
 use crate::web::Web;
 use crate::web::chart::columns::Columns;
 use crate::web::endpoint::look::{Look, Sight};
+use crate::web::frame::FrameCells;
 use crate::web::history::{History, HistoryQuery, Show};
+use crate::web::moment::Moment;
 use crate::web::page::{Page, Problem, Shell};
 use crate::web::progress::Progress;
 use crate::web::view::{Span, View, ViewQuery};
@@ -88,6 +90,14 @@ pub fn look(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Look {
     Look::at(&Sight { row, snapshot, columns: &columns, lately: &lately, entries: &entries, told: &told })
 }
 
+/// The same for the stream; of an endpoint that is not known any more, nothing but the frame.
+pub fn moment(web: &Web, snapshot: &Snapshot, id: &str) -> Moment {
+    let row = snapshot.endpoints.iter().find(|row| row.id == id);
+    let mut cells = row.map(|row| look(web, snapshot, row).cells()).unwrap_or_default();
+    cells.show("frame", &FrameCells::of(&row.map_or_else(|| "Endpoint".to_owned(), |row| row.endpoint.to_string()), snapshot));
+    Moment::of(snapshot.taken_ms, cells, Vec::new())
+}
+
 impl EndpointPage {
     fn of(snapshot: &Snapshot, row: &EndpointRow, span: Span, look: Look, history: History) -> Self {
         use crate::snapshot::Switch;
@@ -95,7 +105,7 @@ impl EndpointPage {
             Switch::Off(status) | Switch::TurningOff(status) => Some(Progress::of(status, snapshot.taken_ms)),
             Switch::On | Switch::TurningOn { .. } | Switch::Protected | Switch::Unavailable => None,
         };
-        let shell = Shell::of("overview", row.endpoint.to_string(), snapshot).live();
+        let shell = Shell::of("endpoint", row.endpoint.to_string(), snapshot).live();
         Self { shell, namespace: row.namespace.clone(), service: row.service.clone(), span, look, progress, history }
     }
 }

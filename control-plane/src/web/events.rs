@@ -1,4 +1,4 @@
-//! The overview's live values, once a second, as server-sent events.
+//! A page's live values, once a second, as server-sent events.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,11 +15,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::web::Web;
-use crate::web::cells::{Cells, Values};
+use crate::web::cells::Cells;
 use crate::web::moment::Moment;
-use crate::web::order::{Column, Order};
-use crate::web::view::{View, ViewQuery};
+use crate::web::order::{Order, head_values};
+use crate::web::subject::Subject;
+use crate::web::view::ViewQuery;
+use crate::web::{Web, assets};
 
 /// Streams open at a time. Each is a browser tab that somebody looks at; a hidden tab closes its own.
 pub const STREAMS_MAX: usize = 512;
@@ -38,7 +39,7 @@ pub async fn events(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>)
     let Some(permit) = web.stream_permit() else {
         return (StatusCode::SERVICE_UNAVAILABLE, [("Retry-After", "5")], "too many live pages are open\n").into_response();
     };
-    let live = Live::new(web, View::from(query), permit);
+    let live = Live::new(web, Subject::of(query), permit);
     let sse = Sse::new(live.into_stream()).keep_alive(KeepAlive::new().interval(COMMENT_EVERY));
     ([(HeaderName::from_static("x-accel-buffering"), "no")], sse).into_response()
 }
@@ -50,6 +51,9 @@ struct Message<'a> {
     t: u64,
     /// What to set: by the id of an element, then by key. It was put into JSON once for all who are told the same.
     c: &'a RawValue,
+    /// The build that speaks, in a whole message: a page of another one must be loaded again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    v: Option<&'static str>,
     /// The order of the rows, if it is another one now.
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<Vec<String>>,
@@ -61,21 +65,22 @@ struct Message<'a> {
 /// One browser's stream: what it looks at, and what it was told.
 struct Live {
     web: Arc<Web>,
-    view: View,
+    subject: Subject,
+    order: Order,
     ticks: Interval,
     count: u64,
     shown: Option<Arc<Moment>>,
-    order: Vec<String>,
+    rows: Vec<String>,
     drain: CancellationToken,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Live {
-    fn new(web: Arc<Web>, view: View, permit: OwnedSemaphorePermit) -> Self {
+    fn new(web: Arc<Web>, (subject, order): (Subject, Order), permit: OwnedSemaphorePermit) -> Self {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let drain = web.drain();
-        Self { web, view, ticks, count: 0, shown: None, order: Vec::new(), drain, _permit: permit }
+        Self { web, subject, order, ticks, count: 0, shown: None, rows: Vec::new(), drain, _permit: permit }
     }
 
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -90,7 +95,7 @@ impl Live {
     }
 
     fn next(&mut self) -> Event {
-        let moment = self.web.moment(self.view.window);
+        let moment = self.web.moment(&self.subject);
         let event = match self.shown.take() {
             None => self.whole(&moment),
             Some(shown) => self.changed(&shown, &moment),
@@ -102,24 +107,25 @@ impl Live {
 
     fn whole(&mut self, moment: &Moment) -> Event {
         let mut cells = moment.cells.clone();
-        cells.insert("columns", column_values(self.view.order));
-        self.order = moment.order(self.view.order);
+        cells.insert("columns", head_values(self.subject.columns(), self.order));
+        self.rows = moment.order(self.order);
         let c = &to_raw_value(cells.elements()).expect("cells are texts");
-        Message { t: moment.overview.taken_ms, c, order: Some(self.order.clone()), gone: Vec::new() }.named("snap")
+        let v = Some(assets::version());
+        Message { t: moment.taken_ms, c, v, order: Some(self.rows.clone()), gone: Vec::new() }.named("snap")
     }
 
     fn changed(&mut self, shown: &Arc<Moment>, moment: &Moment) -> Event {
         let (before, after): (&Cells, &Cells) = (&shown.cells, &moment.cells);
         let gone = before.gone(after);
-        let rows_differ = !gone.is_empty() || shown.overview.rows.len() != moment.overview.rows.len();
+        let rows_differ = !gone.is_empty() || shown.rows.len() != moment.rows.len();
         let mut order = None;
         if rows_differ || self.count.is_multiple_of(ORDER_EVERY_TICKS) {
-            order = Some(moment.order(self.view.order)).filter(|order| *order != self.order);
+            order = Some(moment.order(self.order)).filter(|order| *order != self.rows);
         }
         if let Some(order) = &order {
-            self.order.clone_from(order);
+            self.rows.clone_from(order);
         }
-        Message { t: moment.overview.taken_ms, c: &moment.changes_since(shown), order, gone }.named("tick")
+        Message { t: moment.taken_ms, c: &moment.changes_since(shown), v: None, order, gone }.named("tick")
     }
 }
 
@@ -127,16 +133,4 @@ impl Message<'_> {
     fn named(self, name: &str) -> Event {
         Event::default().event(name).json_data(self).expect("a message is texts and numbers")
     }
-}
-
-/// The heads of the columns as values: which one sorts, and what a click would do.
-fn column_values(order: Order) -> Values {
-    let mut values = Values::new();
-    for (column, name, ..) in Column::EACH {
-        if let Some(column) = column {
-            values.insert(format!("{name}.sort"), order.aria(column).to_owned());
-            values.insert(format!("{name}.next"), format!("{name}:{}", order.next(column)));
-        }
-    }
-    values
 }

@@ -1,34 +1,37 @@
-//! The overview of one second, computed once for all who look at the same window.
+//! What a page shows in one second, computed once for all who look at the same page.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::snapshot::Snapshot;
 use crate::web::cells::Cells;
-use crate::web::order::Order;
-use crate::web::overview::Overview;
-use crate::web::view::Span;
+use crate::web::order::{Order, SortKeys};
 
 /// Moments are this long.
 const MOMENT_MS: u64 = 1000;
 
-/// One second of one window.
-#[derive(Debug)]
+/// Pages that are kept. Who finds no room has its own worked out each second.
+const KEPT_MAX: usize = 64;
+
+/// One second of one page.
+#[derive(Debug, Default)]
 pub struct Moment {
-    /// The numbers.
-    pub overview: Overview,
-    /// The same as values by key.
+    /// When it was, milliseconds since the Unix epoch.
+    pub taken_ms: u64,
+    /// What the page shows, as values by key.
     pub cells: Cells,
+    /// The rows of its table: by what they are sorted, if the reader chooses; else they are in order.
+    pub rows: Vec<(String, Option<SortKeys>)>,
     /// The moment before it that somebody looked at, and what has changed since, as finished JSON.
     changes: OnceLock<(Weak<Moment>, Arc<RawValue>)>,
 }
 
 impl Moment {
-    fn of(snapshot: &Snapshot, span: Span) -> Self {
-        let overview = Overview::of(snapshot, span);
-        Self { cells: Cells::of(&overview), overview, changes: OnceLock::new() }
+    /// The values of a page and its rows.
+    pub fn of(taken_ms: u64, cells: Cells, rows: Vec<(String, Option<SortKeys>)>) -> Self {
+        Self { taken_ms, cells, rows, changes: OnceLock::new() }
     }
 
     /// What to set on a page that shows `shown`, as JSON. Nearly everybody was shown the same moment before this one,
@@ -41,49 +44,83 @@ impl Moment {
 
     /// The ids of the rows in an order.
     pub fn order(&self, order: Order) -> Vec<String> {
-        self.overview.ordered(order).into_iter().map(|row| row.id.clone()).collect()
+        let mut rows: Vec<&(String, Option<SortKeys>)> = self.rows.iter().collect();
+        rows.sort_by(|(_, a), (_, b)| match (a, b) {
+            (Some(a), Some(b)) => order.compare(a, b),
+            _ => std::cmp::Ordering::Equal,
+        });
+        rows.into_iter().map(|(id, _)| id.clone()).collect()
     }
 }
 
-/// The newest moment of each window that somebody looks at; there are four windows.
+/// The newest of something for each page that somebody looks at.
 ///
 /// Whoever asks first in a second computes it, and everybody else in that second waits for that or shares it:
 /// a hundred browsers cost what one costs, and when nobody looks nothing is computed.
-#[derive(Debug, Default)]
-pub struct Moments(Mutex<HashMap<Span, Arc<Mutex<Latest>>>>);
+#[derive(Debug)]
+pub struct Newest<K, V>(Mutex<HashMap<K, Arc<Mutex<Latest<V>>>>>);
 
-type Latest = Option<(u64, Arc<Moment>)>;
+type Latest<V> = Option<(u64, Arc<V>)>;
 
-impl Moments {
-    /// The moment of `span` that `now_ms` lies in; `snapshot` is asked if there is none yet.
-    pub fn at(&self, span: Span, now_ms: u64, snapshot: impl FnOnce() -> Snapshot) -> Arc<Moment> {
-        let latest = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(span).or_default());
-        let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+impl<K, V> Default for Newest<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Hash + Eq + Clone, V> Newest<K, V> {
+    /// What there is for the second that `now_ms` lies in; it is made if there is none yet.
+    pub fn at(&self, key: &K, now_ms: u64, make: impl FnOnce() -> V) -> Arc<V> {
         let second = now_ms / MOMENT_MS;
+        let Some(latest) = self.place(key, second) else { return Arc::new(make()) };
+        let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
         match &*latest {
-            Some((of, moment)) if *of == second => Arc::clone(moment),
+            Some((of, known)) if *of == second => Arc::clone(known),
             _ => {
-                let moment = Arc::new(Moment::of(&snapshot(), span));
-                *latest = Some((second, Arc::clone(&moment)));
-                moment
+                let fresh = Arc::new(make());
+                *latest = Some((second, Arc::clone(&fresh)));
+                fresh
             }
         }
+    }
+
+    fn place(&self, key: &K, second: u64) -> Option<Arc<Mutex<Latest<V>>>> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.len() >= KEPT_MAX && !places.contains_key(key) {
+            // Who is being served right now holds the lock, and is looked at.
+            places.retain(|_, latest| {
+                latest.try_lock().map_or(true, |latest| latest.as_ref().is_some_and(|(of, _)| of + 1 >= second))
+            });
+            if places.len() >= KEPT_MAX {
+                return None;
+            }
+        }
+        Some(Arc::clone(places.entry(key.clone()).or_default()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::sample;
 
     #[test]
     fn a_second_is_computed_once_for_everybody() {
-        let moments = Moments::default();
-        let first = moments.at(Span::FiveMinutes, 5000, sample::snapshot);
-        let same = moments.at(Span::FiveMinutes, 5999, || unreachable!("the second has not passed"));
+        let newest = Newest::default();
+        let first = newest.at(&"overview", 5000, || 1);
+        let same = newest.at(&"overview", 5999, || unreachable!("the second has not passed"));
         assert!(Arc::ptr_eq(&first, &same));
 
-        let next = moments.at(Span::FiveMinutes, 6000, sample::snapshot);
-        assert!(!Arc::ptr_eq(&first, &next));
+        assert_eq!(*newest.at(&"overview", 6000, || 2), 2);
+    }
+
+    #[test]
+    fn a_stranger_who_invents_pages_fills_nothing() {
+        let newest = Newest::default();
+        for key in 0..1000 {
+            assert_eq!(*newest.at(&key, 5000, || key), key);
+        }
+        assert_eq!(newest.0.lock().unwrap().len(), KEPT_MAX);
+        newest.at(&1000, 9000, || 1000);
+        assert_eq!(newest.0.lock().unwrap().len(), 1, "what nobody looks at any more makes room");
     }
 }

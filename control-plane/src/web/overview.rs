@@ -5,26 +5,71 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::Serialize;
 
-use crate::snapshot::{PodState, Snapshot};
+use crate::snapshot::{EndpointRow, PodState, Snapshot};
 use crate::web::Web;
 use crate::web::attention::{self, AttentionCells, ITEMS_MAX};
-use crate::web::format;
+use crate::web::cells::Cells;
+use crate::web::first::FirstMinute;
+use crate::web::frame::FrameCells;
 use crate::web::judge::Show;
-use crate::web::order::{Column, Order};
+use crate::web::moment::Moment;
+use crate::web::order::{By, Column, ColumnHead, Direction, NamedOrder, Order, heads};
 use crate::web::page::{Page, Shell};
 use crate::web::row::{EndpointCells, Row};
 use crate::web::tiles::Tiles;
 use crate::web::view::{Span, View, ViewQuery};
+use crate::web::{csv, format};
+
+/// Requests per second.
+pub const RPS: By = By::Number(0);
+/// The 95th percentile.
+pub const P95: By = By::Number(4);
+
+/// The columns of the table. The sparkline cannot be sorted by.
+pub const COLUMNS: [Column; 14] = [
+    column(Some(By::Name), "endpoint", "Endpoint", ""),
+    column(None, "traffic", "Traffic", ""),
+    column(Some(RPS), "rps", "Req/s", "r"),
+    column(Some(By::Number(1)), "hits", "Hits", "r opt"),
+    column(Some(By::Number(2)), "avg", "Avg", "r opt"),
+    column(Some(By::Number(3)), "p50", "p50", "r"),
+    column(Some(P95), "p95", "p95", "r"),
+    column(Some(By::Number(5)), "p99", "p99", "r"),
+    column(Some(By::Number(6)), "5xx", "5xx", "r"),
+    column(Some(By::Number(7)), "4xx", "4xx", "r opt"),
+    column(Some(By::Number(8)), "payload", "Payload in → out", "r opt"),
+    column(Some(By::Number(9)), "seen", "Last seen", "r"),
+    column(Some(By::Number(10)), "serving", "Serving", ""),
+    column(Some(By::Number(11)), "state", "State", ""),
+];
+
+/// The orders of the toolbar.
+pub const ORDERS: [NamedOrder; 4] = [
+    (Order::Problems, "problems", "Problems first"),
+    (Order::By(RPS, Direction::Down), "busiest", "Busiest first"),
+    (Order::By(P95, Direction::Down), "slowest", "Slowest first"),
+    (Order::By(By::Name, Direction::Up), "name", "By name"),
+];
+
+/// Rows on the page: what a browser lays out within a tick. Of more, the order and the filter choose.
+const ROWS_MAX: usize = 200;
+
+const fn column(by: Option<By>, name: &'static str, title: &'static str, class: &'static str) -> Column {
+    Column { by, name, title, class }
+}
 
 /// The numbers and words of the overview, for everybody who looks at the same window.
 #[derive(Debug)]
 pub struct Overview {
     /// When they were true, milliseconds since the Unix epoch.
     pub taken_ms: u64,
-    /// What stands around the table.
+    /// The title and the counts of the navigation.
     pub frame: FrameCells,
+    /// What stands around the table.
+    pub page: PageCells,
     /// The tiles.
     pub tiles: Tiles,
     /// "Needs attention".
@@ -35,7 +80,7 @@ pub struct Overview {
 
 /// The counts and sentences around the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct FrameCells {
+pub struct PageCells {
     /// Below the title.
     pub sub: String,
     /// `no-pods`, `no-requests` or `rows`: what the page shows in the table's place.
@@ -46,12 +91,6 @@ pub struct FrameCells {
     pub foot: String,
     /// How many sidecars are connected, where there are no requests yet.
     pub connected: String,
-    /// Endpoints.
-    pub endpoints: String,
-    /// Pods.
-    pub pods: String,
-    /// Audit entries.
-    pub audit: String,
     /// Members of each filter.
     pub shows: ShowCells,
 }
@@ -75,9 +114,10 @@ impl Overview {
         let verdicts: Vec<_> = rows.iter().map(|row| row.verdict).collect();
         Self {
             taken_ms: now_ms,
-            frame: FrameCells::of(snapshot, &rows, span),
+            frame: FrameCells::of("", snapshot),
+            page: PageCells::of(snapshot, &rows, span),
             tiles: Tiles::of(snapshot, &verdicts),
-            attention: attention::items(&snapshot.endpoints, &rows, now_ms),
+            attention: attention::items(snapshot, &rows),
             rows,
         }
     }
@@ -91,42 +131,59 @@ impl Overview {
 
     /// The services there are, by name.
     pub fn services(&self) -> Vec<&str> {
-        let mut services: Vec<&str> = self.rows.iter().map(|row| &*row.cells.service).collect();
-        services.sort_unstable();
-        services.dedup();
-        services
+        services(&self.rows)
+    }
+
+    /// Everything that moves on it.
+    pub fn cells(&self) -> Cells {
+        let mut cells = Cells::default();
+        cells.show("frame", &self.frame);
+        cells.show("page", &self.page);
+        cells.show("tiles", &self.tiles);
+        for (at, item) in self.attention.iter().enumerate() {
+            cells.show(format!("attention-{at}"), item);
+        }
+        for row in &self.rows {
+            cells.show(row.id.clone(), &row.cells);
+        }
+        cells
+    }
+
+    /// The same for the stream.
+    pub fn moment(self) -> Moment {
+        let cells = self.cells();
+        let rows = self.rows.into_iter().map(|row| (row.id, Some(row.keys))).collect();
+        Moment::of(self.taken_ms, cells, rows)
     }
 }
 
-impl FrameCells {
+fn services(rows: &[Row]) -> Vec<&str> {
+    let mut services: Vec<&str> = rows.iter().map(|row| &*row.cells.service).collect();
+    services.sort_unstable();
+    services.dedup();
+    services
+}
+
+impl PageCells {
     fn of(snapshot: &Snapshot, rows: &[Row], span: Span) -> Self {
-        let mut services: Vec<&str> = rows.iter().map(|row| &*row.cells.service).collect();
-        services.sort_unstable();
-        services.dedup();
         let count = |state: PodState| snapshot.pods.iter().filter(|pod| pod.state == state).count();
         let (reporting, there) = (count(PodState::Reporting), snapshot.pods.len() - count(PodState::Gone));
         let endpoints = format::plural(rows.len(), "endpoint", "endpoints");
+        let services = format::plural(services(rows).len(), "service", "services");
         let pods = format::plural(there, "pod", "pods");
-        let state = match (there, rows.len()) {
-            (0, 0) => "no-pods",
-            (_, 0) => "no-requests",
-            _ => "rows",
-        };
         Self {
-            sub: format!(
-                "{endpoints} in {}, telemetry from {reporting} of {pods}",
-                format::plural(services.len(), "service", "services")
-            ),
-            state,
+            sub: format!("{endpoints} in {services}, telemetry from {reporting} of {pods}"),
+            state: match (there, rows.len()) {
+                (0, 0) => "no-pods",
+                (_, 0) => "no-requests",
+                _ => "rows",
+            },
             window: span.title(),
             foot: endpoints,
             connected: match reporting {
                 1 => "1 sidecar is connected.".into(),
                 _ => format!("{} sidecars are connected.", format::count(reporting as u64)),
             },
-            endpoints: format::count(rows.len() as u64),
-            pods: format::count(there as u64),
-            audit: format::count(snapshot.audit_entries),
             shows: ShowCells::of(rows),
         }
     }
@@ -169,20 +226,12 @@ pub struct OverviewPage {
     overview: Overview,
     view: View,
     columns: Vec<ColumnHead>,
-    /// Where sidecars report to: what a newcomer has to paste.
-    control_plane: String,
+    /// What a newcomer has to paste.
+    first: FirstMinute,
     /// From which a script makes the row of an endpoint that it has not seen before.
     blank: EndpointCells,
-    hidden: usize,
-}
-
-/// The head of a column.
-struct ColumnHead {
-    name: &'static str,
-    title: &'static str,
-    class: &'static str,
-    /// `aria-sort` and the order that a click asks for, if the column can be sorted by.
-    sort: Option<(&'static str, String)>,
+    /// How many rows pass the filter.
+    passing: usize,
 }
 
 /// `GET /`
@@ -190,40 +239,52 @@ pub async fn overview(Query(query): Query<ViewQuery>, headers: HeaderMap, State(
     let view = View::from(query);
     let snapshot = web.snapshot(view.window);
     let overview = Overview::of(&snapshot, view.window);
-    Page(OverviewPage::new(web.control_plane(&headers), &snapshot, overview, view))
+    Page(OverviewPage::new(web.first_minute(&headers), &snapshot, overview, view))
+}
+
+/// `GET /endpoints.csv`
+pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
+    let view = View::from(query);
+    let snapshot = web.snapshot(view.window);
+    let mut rows: Vec<(Row, &EndpointRow)> =
+        snapshot.endpoints.iter().map(|endpoint| (Row::of(endpoint, snapshot.taken_ms), endpoint)).collect();
+    rows.retain(|(row, _)| view.shows(row));
+    rows.sort_by(|(a, _), (b, _)| view.order.compare(&a.keys, &b.keys));
+    csv::endpoints(&snapshot, rows.into_iter().map(|(_, endpoint)| endpoint))
 }
 
 impl OverviewPage {
-    fn new(control_plane: String, snapshot: &Snapshot, overview: Overview, view: View) -> Self {
+    fn new(first: FirstMinute, snapshot: &Snapshot, overview: Overview, view: View) -> Self {
         Self {
-            shell: Shell::of("overview", "Overview", snapshot).live(),
-            columns: heads(view.order),
-            control_plane,
+            shell: Shell::of("overview", "", snapshot).live(),
+            columns: heads(&COLUMNS, view.order),
+            first,
             blank: EndpointCells::blank(),
-            hidden: overview.rows.iter().filter(|row| !view.shows(row)).count(),
+            passing: overview.rows.iter().filter(|row| view.shows(row)).count(),
             overview,
             view,
         }
     }
 
-    /// The rows in the order asked for.
+    /// The first rows of those that pass the filter, in the order asked for.
     fn rows(&self) -> Vec<&Row> {
-        self.overview.ordered(self.view.order)
+        let rows = self.overview.ordered(self.view.order).into_iter();
+        rows.filter(|row| self.view.shows(row)).take(ROWS_MAX).collect()
     }
 
     /// Whether the filter leaves nothing of what there is.
     fn shows_nothing(&self) -> bool {
-        self.hidden > 0 && self.hidden == self.overview.rows.len()
+        self.passing == 0 && !self.overview.rows.is_empty()
     }
-}
 
-/// The heads of the columns under an order.
-fn heads(order: Order) -> Vec<ColumnHead> {
-    let sort = |column: Column, name: &str| (order.aria(column), format!("{name}:{}", order.next(column)));
-    Column::EACH
-        .iter()
-        .map(|(column, name, title, class)| ColumnHead { name, title, class, sort: column.map(|column| sort(column, name)) })
-        .collect()
+    /// What is to be said if more rows pass the filter than are shown.
+    fn more(&self) -> String {
+        if self.passing > ROWS_MAX {
+            format!("Showing {ROWS_MAX} of {}: filter to see the others", self.passing)
+        } else {
+            String::new()
+        }
+    }
 }
 
 #[cfg(test)]

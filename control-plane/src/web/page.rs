@@ -4,8 +4,9 @@ use askama::Template;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use crate::snapshot::{PodState, Snapshot};
-use crate::web::{assets, format};
+use crate::snapshot::Snapshot;
+use crate::web::frame::FrameCells;
+use crate::web::{BY, assets, format};
 
 /// What a page may do: load our own files and talk to us. No inline script, no inline style,
 /// and no sink that turns text into markup, so that even a hole in the escaping would do nothing.
@@ -16,16 +17,10 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 /// The header, the title and the navigation of a page.
 #[derive(Debug)]
 pub struct Shell {
-    /// `overview`, `pods`, `audit` or nothing: which item of the navigation is the current one.
+    /// `overview`, `pods`, `map`, `audit`, `endpoint` or nothing: what the page is about.
     pub page: &'static str,
-    /// The title.
-    pub title: String,
-    /// Endpoints.
-    pub endpoints: String,
-    /// Pods.
-    pub pods: String,
-    /// Audit entries.
-    pub audit: String,
+    /// The title, the icon and the counts.
+    pub frame: FrameCells,
     /// Whether the script keeps the page up to date.
     pub is_live: bool,
     /// When its numbers were true, for people.
@@ -34,22 +29,24 @@ pub struct Shell {
     pub instant: String,
     /// Where the assets are.
     pub assets: &'static str,
+    /// Which build they are of.
+    pub version: &'static str,
+    /// Who is looking, as the audit log will know them.
+    pub by: &'static str,
 }
 
 impl Shell {
     /// The frame of a page that shows `snapshot`.
-    pub fn of(page: &'static str, title: impl Into<String>, snapshot: &Snapshot) -> Self {
-        let there = snapshot.pods.iter().filter(|pod| pod.state != PodState::Gone).count();
+    pub fn of(page: &'static str, title: impl AsRef<str>, snapshot: &Snapshot) -> Self {
         Self {
             page,
-            title: title.into(),
-            endpoints: format::count(snapshot.endpoints.len() as u64),
-            pods: format::count(there as u64),
-            audit: format::count(snapshot.audit_entries),
+            frame: FrameCells::of(title.as_ref(), snapshot),
             is_live: false,
             clock: format::clock(snapshot.taken_ms),
             instant: format::instant(snapshot.taken_ms),
             assets: assets::base(),
+            version: assets::version(),
+            by: BY,
         }
     }
 
@@ -57,6 +54,15 @@ impl Shell {
     #[must_use]
     pub fn live(self) -> Self {
         Self { is_live: true, ..self }
+    }
+
+    /// What the navigation says of a page: that it is this one, that this one belongs to it, or nothing.
+    pub fn current(&self, page: &str) -> &'static str {
+        match (self.page, page) {
+            (here, there) if here == there => "page",
+            ("endpoint" | "tap", "overview") => "true",
+            _ => "false",
+        }
     }
 }
 

@@ -3,159 +3,238 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use serde::Serialize;
 
-use crate::snapshot::{PodRow, PodState, Snapshot};
+use crate::snapshot::{PodRow, Snapshot};
 use crate::web::Web;
-use crate::web::format::{self, Quantity};
+use crate::web::cells::Cells;
+use crate::web::frame::FrameCells;
+use crate::web::moment::Moment;
+use crate::web::order::{By, Column, ColumnHead, Direction, NamedOrder, Order, SortKeys, heads};
 use crate::web::page::{Page, Shell};
-use crate::web::row::service_label;
-use crate::web::view::Span;
+use crate::web::pods::condition::Condition;
+use crate::web::pods::row::PodCells;
+use crate::web::pods::tiles::PodTiles;
+use crate::web::view::{Span, ViewQuery};
+use crate::web::{csv, format};
 
-/// The share of its limit from which a pod's memory is amber.
-const MEMORY_NEAR: f64 = 0.9;
+pub mod condition;
+pub mod row;
+pub mod tiles;
 
-/// The page.
-#[derive(Template)]
-#[template(path = "pods.html")]
-pub struct PodsPage {
-    shell: Shell,
+/// Pods on the page. Of more, the filter and the order choose; the CSV file has all.
+const ROWS_MAX: usize = 500;
+
+/// The columns of the table.
+pub const COLUMNS: [Column; 10] = [
+    column(Some(By::Name), "pod", "Pod", ""),
+    column(Some(By::Number(1)), "status", "Status", ""),
+    column(Some(By::Number(2)), "version", "Sidecar", ""),
+    column(Some(By::Number(3)), "memory", "Memory used", ""),
+    column(Some(By::Number(4)), "cpu", "CPU", "r"),
+    column(None, "history", "CPU, 5 min", "opt"),
+    column(Some(By::Number(0)), "rps", "Req/s", "r"),
+    column(Some(By::Number(5)), "connected", "Connected for", "r opt"),
+    column(Some(By::Number(6)), "age", "Telemetry age", "r"),
+    column(Some(By::Number(7)), "receipt", "Last receipt", "r"),
+];
+
+/// The orders of the toolbar.
+pub const ORDERS: [NamedOrder; 4] = [
+    (Order::Problems, "problems", "Problems first"),
+    (Order::By(By::Name, Direction::Up), "service", "By service"),
+    (Order::By(By::Group, Direction::Up), "node", "By node"),
+    (Order::By(By::Number(3), Direction::Down), "fullest", "Fullest first"),
+];
+
+const fn column(by: Option<By>, name: &'static str, title: &'static str, class: &'static str) -> Column {
+    Column { by, name, title, class }
+}
+
+/// Which pods to show, and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct PodsView {
+    show: Option<Condition>,
+    find: String,
+    /// The order of the rows.
+    pub order: Order,
+}
+
+impl From<ViewQuery> for PodsView {
+    fn from(query: ViewQuery) -> Self {
+        let order = query.order(&ORDERS, &COLUMNS);
+        let show = Condition::EACH.into_iter().find(|condition| condition.name() == query.show);
+        Self { show, find: query.needle(), order }
+    }
+}
+
+/// The pods of one second.
+#[derive(Debug)]
+pub struct Pods {
+    taken_ms: u64,
+    frame: FrameCells,
+    page: PageCells,
+    tiles: PodTiles,
+    rows: Vec<(PodCells, SortKeys)>,
+}
+
+/// The counts and sentences around the table.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PageCells {
     sub: String,
-    pods: Vec<PodCells>,
+    /// `no-pods` or `rows`.
+    state: &'static str,
+    /// `all` if the filter leaves nothing.
+    filtered: &'static str,
+    foot: String,
+    shows: ShowCells,
 }
 
-/// One pod's row.
-struct PodCells {
-    name: String,
-    place: String,
-    status: String,
-    /// `ok`, `warn`, `bad` or nothing.
-    level: &'static str,
-    version: String,
-    memory: Quantity,
-    memory_limit: String,
-    /// Of 116.
-    memory_bar: String,
-    memory_is_near: bool,
-    cpu: Quantity,
-    rps: String,
-    connected: String,
-    heard: String,
-    receipt: String,
-    receipt_note: String,
-    is_behind: bool,
+/// How many pods each filter shows.
+#[derive(Debug, Clone, Default, Serialize)]
+struct ShowCells {
+    all: String,
+    silent: String,
+    behind: String,
+    full: String,
 }
 
-/// `GET /pods`
-pub async fn pods(State(web): State<Arc<Web>>) -> Page<PodsPage> {
-    let snapshot = web.snapshot(Span::default());
-    Page(PodsPage::of(&snapshot))
+impl Pods {
+    /// The pods of a snapshot, as somebody wants to see them.
+    pub fn of(snapshot: &Snapshot, view: &PodsView) -> Self {
+        let fleet = condition::Fleet::of(snapshot);
+        let chosen: Vec<&PodRow> = chosen(snapshot, view, &fleet).collect();
+        let mut rows: Vec<_> = chosen.iter().map(|pod| (*pod, row::keys(pod, &fleet))).collect();
+        rows.sort_by(|(_, a), (_, b)| view.order.compare(a, b));
+        rows.truncate(ROWS_MAX);
+        Self {
+            taken_ms: snapshot.taken_ms,
+            frame: FrameCells::of("Pods", snapshot),
+            page: PageCells::of(snapshot, &fleet, chosen.len()),
+            tiles: PodTiles::of(snapshot, &fleet),
+            rows: rows.into_iter().map(|(pod, keys)| (PodCells::of(pod, &fleet), keys)).collect(),
+        }
+    }
+
+    /// What moves on the page, for the stream.
+    pub fn moment(self) -> Moment {
+        let mut cells = Cells::default();
+        cells.show("frame", &self.frame);
+        cells.show("page", &self.page);
+        cells.show("tiles", &self.tiles);
+        for (row, _) in &self.rows {
+            cells.show(row.id.clone(), row);
+        }
+        let rows = self.rows.into_iter().map(|(row, keys)| (row.id, Some(keys))).collect();
+        Moment::of(self.taken_ms, cells, rows)
+    }
 }
 
-impl PodsPage {
-    fn of(snapshot: &Snapshot) -> Self {
-        let mut pods: Vec<&PodRow> = snapshot.pods.iter().collect();
-        pods.sort_by_key(|pod| (urgency(pod), pod.workload.service.clone(), pod.workload.pod.clone()));
+/// The pods that pass the filter.
+fn chosen<'a>(snapshot: &'a Snapshot, view: &'a PodsView, fleet: &'a condition::Fleet) -> impl Iterator<Item = &'a PodRow> {
+    let passes = |pod: &&PodRow| {
+        let workload = &pod.workload;
+        let names = [&workload.pod, &workload.service, &workload.namespace, &workload.node];
+        (view.show.is_none_or(|condition| fleet.is(pod, condition)))
+            && names.iter().any(|name| name.to_lowercase().contains(&view.find))
+    };
+    snapshot.pods.iter().filter(passes)
+}
+
+impl PageCells {
+    fn of(snapshot: &Snapshot, fleet: &condition::Fleet, chosen: usize) -> Self {
         let distinct = |part: fn(&PodRow) -> &str| {
             let mut parts: Vec<&str> = snapshot.pods.iter().map(part).filter(|part| !part.is_empty()).collect();
             parts.sort_unstable();
             parts.dedup();
             parts.len()
         };
-        let sidecars = format::plural(pods.len(), "sidecar", "sidecars");
+        let sidecars = format::plural(snapshot.pods.len(), "sidecar", "sidecars");
         let services = format::plural(distinct(|pod| &pod.workload.service), "service", "services");
-        let sub = match distinct(|pod| &pod.workload.node) {
-            0 => format!("{sidecars} in {services}"),
-            nodes => format!("{sidecars} in {services} on {}", format::plural(nodes, "node", "nodes")),
+        let nodes = match distinct(|pod| &pod.workload.node) {
+            0 => String::new(),
+            nodes => format!(" on {}", format::plural(nodes, "node", "nodes")),
         };
+        let members = |condition| format::count(snapshot.pods.iter().filter(|pod| fleet.is(pod, condition)).count() as u64);
         Self {
-            shell: Shell::of("pods", "Pods", snapshot),
-            sub,
-            pods: pods.into_iter().map(|pod| PodCells::of(pod, snapshot)).collect(),
+            sub: format!("{sidecars} in {services}{nodes}"),
+            state: if snapshot.pods.is_empty() { "no-pods" } else { "rows" },
+            filtered: if chosen == 0 && !snapshot.pods.is_empty() { "all" } else { "some" },
+            foot: match chosen {
+                _ if chosen > ROWS_MAX => {
+                    format!("Showing {ROWS_MAX} of {}: filter to see the others", format::plural(chosen, "pod", "pods"))
+                }
+                _ => format::plural(chosen, "pod", "pods"),
+            },
+            shows: ShowCells {
+                all: format::count(snapshot.pods.len() as u64),
+                silent: members(Condition::Silent),
+                behind: members(Condition::Behind),
+                full: members(Condition::Full),
+            },
         }
     }
 }
 
-/// Silent pods first, then those near a limit; those that said goodbye last.
-fn urgency(pod: &PodRow) -> u8 {
-    match pod.state {
-        PodState::Silent => 0,
-        PodState::Reporting if is_near_memory_limit(pod) => 1,
-        PodState::Reporting => 2,
-        PodState::Gone => 3,
-    }
+/// The page.
+#[derive(Template)]
+#[template(path = "pods.html")]
+pub struct PodsPage {
+    shell: Shell,
+    pods: Pods,
+    show: &'static str,
+    find: String,
+    order: Order,
+    columns: Vec<ColumnHead>,
+    blank: PodCells,
+    csv: String,
 }
 
-fn is_near_memory_limit(pod: &PodRow) -> bool {
-    let used = |limit: u64, bytes: u64| limit > 0 && bytes as f64 > limit as f64 * MEMORY_NEAR;
-    pod.resources.is_some_and(|resources| used(resources.memory_limit_bytes, resources.memory_bytes))
-}
-
-impl PodCells {
-    fn of(pod: &PodRow, snapshot: &Snapshot) -> Self {
-        let now_ms = snapshot.taken_ms;
-        let workload = &pod.workload;
-        let silent_ms = now_ms.saturating_sub(pod.heard_ms);
-        let near = is_near_memory_limit(pod);
-        let (status, level) = match pod.state {
-            PodState::Silent => (format!("Silent {}", format::span(silent_ms)), "bad"),
-            PodState::Gone => ("Gone".into(), ""),
-            PodState::Reporting if near => ("Near memory limit".into(), "warn"),
-            PodState::Reporting => ("Reporting".into(), "ok"),
-        };
-        let resources = pod.resources.unwrap_or_default();
-        let limit = resources.memory_limit_bytes;
-        let full = if limit == 0 { 0.0 } else { (resources.memory_bytes as f64 / limit as f64).min(1.0) };
-        let service = service_label(&workload.namespace, &workload.service);
+impl PodsPage {
+    fn of(snapshot: &Snapshot, find: String, view: PodsView) -> Self {
+        let show = view.show.map_or("all", Condition::name);
         Self {
-            name: workload.pod.clone(),
-            place: if workload.node.is_empty() { service } else { format!("{service} · {}", workload.node) },
-            status,
-            level,
-            version: workload.version.clone(),
-            memory: if pod.resources.is_none() { Quantity::missing() } else { format::memory(resources.memory_bytes) },
-            memory_limit: if limit == 0 { String::new() } else { format!("of {}", format::memory(limit).words()) },
-            memory_bar: format!("{:.0}", 116.0 * full),
-            memory_is_near: near,
-            cpu: cpu(pod),
-            rps: format::rate(pod.rps),
-            connected: pod
-                .connected_ms
-                .map_or_else(|| format::MISSING.into(), |since_ms| format::span(now_ms.saturating_sub(since_ms))),
-            heard: format::age(silent_ms),
-            receipt: pod.confirmed.map_or_else(|| format::MISSING.into(), |(revision, _)| format!("#{revision}")),
-            receipt_note: pod.confirmed.map_or_else(String::new, |(_, took_ms)| format!("in {} ms", format::count(took_ms))),
-            is_behind: pod.state != PodState::Gone && pod.confirmed.is_none_or(|(revision, _)| revision < snapshot.revision),
+            shell: Shell::of("pods", "Pods", snapshot).live(),
+            pods: Pods::of(snapshot, &view),
+            show,
+            csv: format!("/pods.csv?show={show}"),
+            find,
+            order: view.order,
+            columns: heads(&COLUMNS, view.order),
+            blank: PodCells::blank(),
+        }
+    }
+
+    fn is_shown(&self, show: &str) -> bool {
+        self.show == show
+    }
+
+    /// How many pods a filter shows.
+    fn count(&self, show: &str) -> &str {
+        let shows = &self.pods.page.shows;
+        match show {
+            "silent" => &shows.silent,
+            "behind" => &shows.behind,
+            "full" => &shows.full,
+            _ => &shows.all,
         }
     }
 }
 
-/// Processor time as a share of the limit; without a limit, in cores.
-fn cpu(pod: &PodRow) -> Quantity {
-    match pod.resources {
-        None => Quantity::missing(),
-        Some(used) if used.cpu_limit_milli == 0 => Quantity::new(format!("{:.2}", f64::from(used.cpu_milli) / 1000.0), "cores"),
-        Some(used) => Quantity::new(format!("{:.0}", 100.0 * f64::from(used.cpu_milli) / f64::from(used.cpu_limit_milli)), "%"),
-    }
+/// `GET /pods`
+pub async fn pods(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Page<PodsPage> {
+    let find = query.find.trim().to_owned();
+    Page(PodsPage::of(&web.snapshot(Span::default()), find, PodsView::from(query)))
+}
+
+/// `GET /pods.csv`
+pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
+    let (snapshot, view) = (web.snapshot(Span::default()), PodsView::from(query));
+    let fleet = condition::Fleet::of(&snapshot);
+    csv::pods(&snapshot, chosen(&snapshot, &view, &fleet))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::web::sample;
-
-    #[test]
-    fn silent_pods_come_first_and_say_for_how_long() {
-        let page = PodsPage::of(&sample::snapshot());
-        let rows: Vec<_> = page.pods.iter().map(|pod| (pod.name.as_str(), pod.status.as_str(), pod.level)).collect();
-        assert_eq!(rows, [("legacy-2", "Silent 14 s", "bad"), ("legacy-1", "Near memory limit", "warn")]);
-        assert_eq!(page.sub, "2 sidecars in 1 service on 1 node");
-        assert_eq!((page.pods[0].cpu.words().as_str(), page.pods[0].is_behind), ("30 %", false));
-    }
-
-    #[test]
-    fn the_page_can_be_drawn() {
-        let html = PodsPage::of(&sample::snapshot()).render().unwrap();
-        assert!(html.contains("legacy-2") && html.contains("of 256 MiB"));
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::audit::Outcome;
 use crate::snapshot::{PodReceipt, ReceiptState, RuleStatus};
 use crate::web::command::again;
 use crate::web::format;
@@ -35,6 +36,8 @@ pub struct Progress {
     pub next: String,
     /// What to ask for to have the same rule once more.
     pub again: serde_json::Value,
+    /// How far its end has come, in a sentence; of a rule that is in force, nothing.
+    pub ending: String,
     /// Whether some pod has still to answer.
     pub is_waiting: bool,
     /// Whether the rule is in force.
@@ -78,6 +81,7 @@ impl Progress {
             reason: status.rule.reason.clone(),
             next: next(status, &receipts, now_ms),
             again: again(&status.rule, now_ms),
+            ending: ending(status, &receipts),
             is_waiting,
             is_in_force: status.ended.is_none(),
         }
@@ -114,6 +118,17 @@ fn about(status: &RuleStatus, now_ms: u64) -> String {
         age => format!("{age} ago"),
     };
     format!("have applied command {}, sent {sent} by {}", status.revision, status.rule.by)
+}
+
+/// `GET /export is on again, 4 of 4 pods in 44 ms`
+fn ending(status: &RuleStatus, receipts: &Receipts) -> String {
+    let (endpoint, outcome) = (&status.rule.endpoint, Outcome::of(status));
+    match status.ended {
+        None => String::new(),
+        Some(_) if receipts.all() == 0 => format!("{endpoint} is on again"),
+        Some(_) if receipts.applied < receipts.all() => format!("{endpoint} is turning on, {} so far", receipts.words()),
+        Some(_) => format!("{endpoint} is on again, {} in {} ms", receipts.words(), format::count(outcome.slowest_ms)),
+    }
 }
 
 fn next(status: &RuleStatus, receipts: &Receipts, now_ms: u64) -> String {
@@ -173,5 +188,9 @@ mod tests {
         let progress = Progress::of(&status, NOW_MS);
         assert_eq!(progress.next, "The rule is no longer in force: its time was over at 14:07:41 UTC.");
         assert!(!progress.is_waiting);
+        assert_eq!(progress.ending, "GET /legacy/export is turning on, 0 of 1 pod so far");
+
+        status.pods[0].state = ReceiptState::Applied { took_ms: 44 };
+        assert_eq!(Progress::of(&status, NOW_MS).ending, "GET /legacy/export is on again, 1 of 1 pod in 44 ms");
     }
 }

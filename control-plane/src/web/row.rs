@@ -31,6 +31,10 @@ pub struct Row {
 /// What a row shows, all of it text: a key for each element or attribute that may change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct EndpointCells {
+    /// From which template a script makes it.
+    pub kind: &'static str,
+    /// The endpoint's id.
+    pub id: String,
     /// Where its page is.
     pub href: String,
     /// Where its switch is, for those without script.
@@ -125,15 +129,38 @@ impl Row {
     /// The row of an endpoint.
     pub fn of(row: &EndpointRow, now_ms: u64) -> Self {
         let verdict = Verdict::of(row, now_ms);
-        Self { id: row.id.clone(), cells: EndpointCells::of(row, &verdict, now_ms), keys: SortKeys::of(row, &verdict), verdict }
+        Self { id: row.id.clone(), cells: EndpointCells::of(row, &verdict, now_ms), keys: keys(row, &verdict), verdict }
     }
+}
+
+/// By what an endpoint is sorted: the numbers stand where [`crate::web::overview::COLUMNS`] looks for them.
+/// What is missing sorts below everything.
+fn keys(row: &EndpointRow, verdict: &Verdict) -> SortKeys {
+    let now = &row.now;
+    let quantile = |q: f64| now.quantile_us(q).unwrap_or(-1.0);
+    let numbers = vec![
+        row.rps,
+        now.hits as f64,
+        now.mean_us().unwrap_or(-1.0),
+        quantile(0.5),
+        quantile(0.95),
+        quantile(0.99),
+        verdict.failing_ratio,
+        ratio(now.class(4), now.served()),
+        now.bytes_out as f64 / now.hits.max(1) as f64,
+        row.last_seen_ms.unwrap_or(0) as f64,
+        row.pods.iter().filter(|pod| pod.state == ServingState::Serving).count() as f64,
+        f64::from(u8::from(verdict.off)) + f64::from(u8::from(verdict.waiting)) * 2.0,
+    ];
+    let name = [row.endpoint.route().into(), row.endpoint.method().into(), row.service.clone()];
+    SortKeys { urgency: verdict.urgency(), is_last: verdict.off, name, group: row.service.clone(), numbers }
 }
 
 impl EndpointCells {
     /// A row that says nothing, from which the script makes the row of an endpoint that is new to the page.
     pub fn blank() -> Self {
         let dots = DotCells { width: "0".into(), ..DotCells::default() };
-        Self { failing_bar: "0".into(), failing_track: "0", dots, ..Self::default() }
+        Self { kind: "row", failing_bar: "0".into(), failing_track: "0", dots, ..Self::default() }
     }
 
     fn of(row: &EndpointRow, verdict: &Verdict, now_ms: u64) -> Self {
@@ -145,6 +172,8 @@ impl EndpointCells {
         let shown = verdict.failing > Level::Calm;
         let share = |part: f64| if now.served() == 0 { Quantity::missing() } else { format::percent(part) };
         Self {
+            kind: "row",
+            id: row.id.clone(),
             href: format!("/endpoints/{}", row.id),
             switch_href: format!("/endpoints/{}#switch", row.id),
             find: format!("{method} {route} {service}").to_lowercase(),

@@ -133,5 +133,7 @@ fn pod(name: &str, state: PodState, heard_ms: u64) -> PodRow {
         }),
         rps: 12.9,
         confirmed: Some((118, 44)),
+        confirmed_ms: Some(NOW_MS - 12_000),
+        strip: Arc::default(),
     }
 }

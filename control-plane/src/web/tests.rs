@@ -33,7 +33,8 @@ async fn text(response: Response) -> String {
 #[tokio::test]
 async fn every_page_forbids_scripts_that_are_not_ours() {
     let (mut pages, _drain, _folder) = empty();
-    for (path, status) in [("/", 200), ("/pods", 200), ("/audit", 200), ("/endpoints/e0", 404), ("/nowhere", 404)] {
+    for (path, status) in [("/", 200), ("/pods", 200), ("/map", 200), ("/audit", 200), ("/endpoints/e0", 404), ("/nowhere", 404)]
+    {
         let response = get(&mut pages, path).await;
         assert_eq!(response.status().as_u16(), status, "{path}");
         let headers = response.headers();
@@ -57,7 +58,7 @@ async fn the_files_a_page_names_are_there() {
     let (mut pages, _drain, _folder) = empty();
     let html = text(get(&mut pages, "/").await).await;
     let named: Vec<&str> = html.split('"').filter(|part| part.starts_with("/static/") || *part == "/favicon.svg").collect();
-    assert_eq!(named.len(), 4);
+    assert_eq!(named.len(), 3);
     for file in named {
         assert_eq!(get(&mut pages, file).await.status(), StatusCode::OK, "{file}");
     }
@@ -77,6 +78,36 @@ async fn a_stream_begins_with_everything_and_ends_when_we_leave() {
     drain.cancel();
     while let Some(message) = stream.next().await {
         message.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_page_that_moves_has_a_stream_of_its_own() {
+    let (mut pages, drain, _folder) = empty();
+    for (page, said) in [
+        ("overview", "\"window\":\"5 min\""),
+        ("pods", "\"foot\":\"0 pods\""),
+        ("map", "\"shape\":"),
+        ("audit", "\"state\":\"nothing\""),
+    ] {
+        let response = get(&mut pages, &format!("/events?page={page}")).await;
+        let mut stream = response.into_body().into_data_stream();
+        let first = String::from_utf8(stream.next().await.unwrap().unwrap().into()).unwrap();
+        assert!(first.contains(&format!("\"v\":\"{}\"", assets::version())), "{first}");
+        assert!(first.contains(said), "{page}: {first}");
+    }
+    drain.cancel();
+}
+
+#[tokio::test]
+async fn every_table_is_a_file_too() {
+    let (mut pages, _drain, _folder) = empty();
+    for table in ["endpoints", "pods", "audit"] {
+        let response = get(&mut pages, &format!("/{table}.csv")).await;
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/csv; charset=utf-8");
+        let named = response.headers()[header::CONTENT_DISPOSITION].to_str().unwrap();
+        assert!(named.starts_with(&format!("attachment; filename=\"sitio-{table}-")), "{named}");
+        assert_eq!(text(response).await.lines().count(), 1, "{table} has nothing but its heads");
     }
 }
 

@@ -126,7 +126,8 @@ fn payload(now: &GoldenMetrics, covered_s: f64) -> Tile {
     Tile { now: Quantity::new(out.v, unit), note: format!("in {}/s", per_second(now.bytes_in).words()), ..Tile::default() }
 }
 
-fn pods(pods: &[PodRow], now_ms: u64) -> Tile {
+/// Pods that are heard from, of all that are there.
+pub fn pods(pods: &[PodRow], now_ms: u64) -> Tile {
     let there = pods.iter().filter(|pod| pod.state != PodState::Gone).count();
     let silent_ms: Vec<u64> =
         pods.iter().filter(|pod| pod.state == PodState::Silent).map(|pod| now_ms.saturating_sub(pod.heard_ms)).collect();

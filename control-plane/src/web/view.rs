@@ -6,19 +6,50 @@ use serde::Deserialize;
 
 use crate::snapshot::Window;
 use crate::web::judge::Show;
-use crate::web::order::Order;
+use crate::web::order::{Column, NamedOrder, Order};
+use crate::web::overview::{COLUMNS, ORDERS};
 use crate::web::row::Row;
 
 /// A query string as it came. Whatever is missing or unknown means the default: a bad link still shows the page.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ViewQuery {
-    window: String,
-    show: String,
-    service: String,
-    find: String,
-    order: String,
-    sort: String,
+    /// Which page a stream is for; the overview if it says nothing.
+    pub page: String,
+    /// What the page is of, such as an endpoint.
+    pub id: String,
+    /// The stretch of time.
+    pub window: String,
+    /// The filter.
+    pub show: String,
+    /// Only of this service.
+    pub service: String,
+    /// Only what contains this.
+    pub find: String,
+    /// Who, in the audit log.
+    pub by: String,
+    /// Since when, in the audit log.
+    pub period: String,
+    /// Only entries before this one, in the audit log.
+    pub before: String,
+    /// The toolbar's order.
+    pub order: String,
+    /// A column and a direction; it wins over the toolbar's order.
+    pub sort: String,
+}
+
+impl ViewQuery {
+    /// The order that it asks for.
+    pub fn order(&self, toolbar: &[NamedOrder], columns: &[Column]) -> Order {
+        // A click on a column's head adds `sort` to whatever the toolbar's `order` says.
+        let named = |name: &str| Order::named(name, toolbar, columns);
+        named(&self.sort).or_else(|| named(&self.order)).unwrap_or_default()
+    }
+
+    /// What must be contained, in small letters.
+    pub fn needle(&self) -> String {
+        self.find.trim().to_lowercase()
+    }
 }
 
 /// What to show.
@@ -38,8 +69,7 @@ pub struct View {
 
 impl From<ViewQuery> for View {
     fn from(query: ViewQuery) -> Self {
-        // A click on a column's head adds `sort` to whatever the toolbar's `order` says, and wins.
-        let order = Order::named(&query.sort).or_else(|| Order::named(&query.order)).unwrap_or_default();
+        let order = query.order(&ORDERS, &COLUMNS);
         Self {
             window: Span::EACH.into_iter().find(|span| span.name() == query.window).unwrap_or_default(),
             show: Show::EACH.into_iter().find(|show| show.name() == query.show).unwrap_or_default(),
@@ -112,6 +142,8 @@ impl Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::order::Direction;
+    use crate::web::overview::P95;
     use crate::web::sample;
 
     fn shown(query: ViewQuery) -> Vec<String> {
@@ -140,6 +172,6 @@ mod tests {
     #[test]
     fn a_column_s_order_wins_over_the_toolbar_s() {
         let view = View::from(ViewQuery { order: "name".into(), sort: "p95:down".into(), ..ViewQuery::default() });
-        assert_eq!(Some(view.order), Order::named("slowest"));
+        assert_eq!(view.order, Order::By(P95, Direction::Down));
     }
 }

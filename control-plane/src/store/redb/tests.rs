@@ -7,7 +7,7 @@ mod windows;
 use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Rule, Selector};
 
-use crate::audit::{About, Entry, Event};
+use crate::audit::{About, Entry, Event, Outcome};
 use crate::store::{Ending, Record};
 
 use super::file::FILE;
@@ -52,7 +52,15 @@ fn what_was_committed_is_there_after_reopening() {
     let name = store.load().unwrap().store;
     store.commit(&creation(0)).unwrap();
     store.commit(&creation(1)).unwrap();
-    let ended = Record { ending: Some(Ending { at_ms: 9, revision: 3, by: None }), ..record("r1", 1) };
+    let ended = Record {
+        ending: Some(Ending {
+            at_ms: 9,
+            revision: 3,
+            by: None,
+            outcome: Some(Outcome { applied: 2, of: 3, refused: 0, slowest_ms: 44 }),
+        }),
+        ..record("r1", 1)
+    };
     store.commit(&Change { from: 2, to: 3, put: vec![ended.clone()], drop: vec!["r2".into()], audit: vec![entry(3)] }).unwrap();
     drop(store);
 

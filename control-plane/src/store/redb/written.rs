@@ -4,6 +4,7 @@ use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Rule, Selector};
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Outcome;
 use crate::store::{Ending, Record};
 
 /// One rule on disk.
@@ -36,6 +37,8 @@ struct WrittenEnding {
     at_ms: u64,
     revision: u64,
     by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
 }
 
 impl Written {
@@ -58,7 +61,7 @@ impl Written {
             expires_ms: rule.expires_ms,
             by: rule.by,
             reason: rule.reason,
-            ending: ending.map(|Ending { at_ms, revision, by }| WrittenEnding { at_ms, revision, by }),
+            ending: ending.map(|Ending { at_ms, revision, by, outcome }| WrittenEnding { at_ms, revision, by, outcome }),
         };
         serde_json::to_vec(&written).expect("a rule is made of texts and numbers")
     }
@@ -78,7 +81,8 @@ impl Written {
             by: written.by,
             reason: written.reason,
         };
-        let ending = written.ending.map(|WrittenEnding { at_ms, revision, by }| Ending { at_ms, revision, by });
+        let ending = written.ending;
+        let ending = ending.map(|WrittenEnding { at_ms, revision, by, outcome }| Ending { at_ms, revision, by, outcome });
         Ok(Record { rule, revision: written.revision, created_ms: written.created_ms, ending })
     }
 }

@@ -1,13 +1,14 @@
 //! The overview as it is drawn: for the sample, for hostile names, for nothing at all.
 
 use super::*;
+use crate::web::first::Access;
 use crate::web::sample::{self, NOW_MS};
 
 fn page(snapshot: &Snapshot, query: &str) -> String {
     let query = Query::<ViewQuery>::try_from_uri(&format!("/?{query}").parse().unwrap()).unwrap();
     let view = View::from(query.0);
     let overview = Overview::of(snapshot, view.window);
-    OverviewPage::new("http://127.0.0.1:8091".into(), snapshot, overview, view).render().unwrap()
+    OverviewPage::new(FirstMinute::at("http://127.0.0.1:8091", Access::Open), snapshot, overview, view).render().unwrap()
 }
 
 /// The tag that opens the element with this id.
@@ -33,17 +34,17 @@ fn hostile_names_stay_text() {
     let html = page(&sample::snapshot(), "find=%3Cscript%3E&service=%22%3E%3Cb%3E");
     assert!(!html.contains("<script>alert") && !html.contains("<b>'evil'"));
     assert!(!html.contains("\"><b>") && !html.contains("“<script>"));
-    assert_eq!(html.matches("<script").count(), 2, "the page's own modules are the only scripts");
+    assert_eq!(html.matches("<script").count(), 1, "the page's own script is the only one");
     assert!(!html.contains(" style=") && !html.contains(" onclick="));
 }
 
 #[test]
-fn without_script_the_filter_hides_rows() {
+fn without_script_the_filter_chooses_rows() {
     let html = page(&sample::snapshot(), "show=failing");
-    assert!(!tag(&html, "e000000000001").contains(" hidden"));
-    assert!(tag(&html, "e000000000002").contains(" hidden"));
-    assert!(tag(&html, "endpoints").contains("data-filtered=\"some\""));
-    assert!(tag(&page(&sample::snapshot(), "find=chekout"), "endpoints").contains("data-filtered=\"all\""));
+    assert!(tag(&html, "e000000000001").contains("data-level=\"bad\""));
+    assert!(!html.contains("id=\"e000000000002\""));
+    assert!(tag(&html, "table").contains("data-filtered=\"some\""));
+    assert!(tag(&page(&sample::snapshot(), "find=chekout"), "table").contains("data-filtered=\"all\""));
 }
 
 #[test]
@@ -57,10 +58,10 @@ fn a_sorted_column_says_so() {
 fn an_empty_mesh_tells_a_newcomer_what_to_do() {
     let mut snapshot = sample::snapshot();
     snapshot.endpoints.clear();
-    assert!(tag(&page(&snapshot, ""), "endpoints").contains("data-state=\"no-requests\""));
+    assert!(tag(&page(&snapshot, ""), "table").contains("data-state=\"no-requests\""));
     snapshot.pods.clear();
     let html = page(&snapshot, "");
-    assert!(tag(&html, "endpoints").contains("data-state=\"no-pods\""));
+    assert!(tag(&html, "table").contains("data-state=\"no-pods\""));
     assert!(html.contains("sitio run --control-plane http://127.0.0.1:8091"));
 }
 

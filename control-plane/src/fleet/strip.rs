@@ -1,0 +1,99 @@
+//! The last five minutes of one pod in a few bytes: its processor, its memory, and how long it was not heard.
+
+use mesh::report::Resources;
+
+/// Steps that are remembered: five minutes of them.
+pub const STEPS: usize = 30;
+
+/// How long a step is.
+const STEP_MS: u64 = 10_000;
+
+/// What happened in each step.
+#[derive(Debug, Clone, Default)]
+pub struct Strip {
+    /// The number of the newest step, counted from the Unix epoch.
+    newest: u64,
+    steps: [Step; STEPS],
+}
+
+/// The highest of each within one step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Thousandths of a core.
+    pub cpu_milli: u32,
+    /// Memory in KiB, which is enough for 4 TiB.
+    pub memory_kib: u32,
+    /// The longest time between two reports, in milliseconds.
+    pub gap_ms: u32,
+}
+
+impl Strip {
+    /// Takes in a report.
+    pub fn add(&mut self, now_ms: u64, resources: Option<Resources>, gap_ms: u64) {
+        self.advance(now_ms / STEP_MS);
+        let step = &mut self.steps[(self.newest % STEPS as u64) as usize];
+        step.gap_ms = step.gap_ms.max(gap_ms.try_into().unwrap_or(u32::MAX));
+        if let Some(resources) = resources {
+            step.cpu_milli = step.cpu_milli.max(resources.cpu_milli);
+            step.memory_kib = step.memory_kib.max((resources.memory_bytes >> 10).try_into().unwrap_or(u32::MAX));
+        }
+    }
+
+    /// The steps up to now, oldest first. Where nothing was heard there is nothing.
+    pub fn until(&self, now_ms: u64) -> [Step; STEPS] {
+        let now = now_ms / STEP_MS;
+        std::array::from_fn(|at| {
+            let step = now.saturating_sub((STEPS - 1 - at) as u64);
+            let is_known = step <= self.newest && step + STEPS as u64 > self.newest;
+            if is_known { self.steps[(step % STEPS as u64) as usize] } else { Step::default() }
+        })
+    }
+
+    fn advance(&mut self, to: u64) {
+        for step in (self.newest + 1).max(to.saturating_sub(STEPS as u64 - 1))..=to {
+            self.steps[(step % STEPS as u64) as usize] = Step::default();
+        }
+        self.newest = self.newest.max(to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(cpu_milli: u32) -> Resources {
+        Resources { cpu_milli, memory_bytes: 3 << 20, ..Resources::default() }
+    }
+
+    #[test]
+    fn each_step_keeps_its_highest() {
+        let mut strip = Strip::default();
+        strip.add(1_000_000, Some(used(100)), 900);
+        strip.add(1_009_999, Some(used(300)), 1100);
+        strip.add(1_010_000, Some(used(200)), 1000);
+
+        let steps = strip.until(1_010_000);
+        assert_eq!(steps[STEPS - 2], Step { cpu_milli: 300, memory_kib: 3072, gap_ms: 1100 });
+        assert_eq!(steps[STEPS - 1].cpu_milli, 200);
+        assert_eq!(steps[0], Step::default());
+    }
+
+    #[test]
+    fn what_is_older_than_five_minutes_is_forgotten() {
+        let mut strip = Strip::default();
+        strip.add(1_000_000, Some(used(100)), 0);
+        assert_eq!(strip.until(1_290_000)[0].cpu_milli, 100);
+        assert_eq!(strip.until(1_300_000), [Step::default(); STEPS]);
+
+        strip.add(1_300_000, Some(used(7)), 0);
+        assert_eq!(strip.until(1_300_000).iter().filter(|step| step.cpu_milli > 0).count(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_loses_nothing() {
+        let mut strip = Strip::default();
+        strip.add(1_000_000, Some(used(100)), 0);
+        strip.add(900_000, Some(used(200)), 0);
+        assert_eq!(strip.until(1_000_000)[STEPS - 1].cpu_milli, 200);
+    }
+}

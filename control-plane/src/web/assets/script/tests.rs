@@ -1,0 +1,58 @@
+//! What must survive the shrinking, and what must not.
+
+use std::collections::HashMap;
+
+use super::*;
+
+fn small(text: &str) -> String {
+    shrink(text)
+}
+
+#[test]
+fn modules_come_after_what_they_import_and_once() {
+    let file = |name: &str| {
+        Some(match name {
+            "a.js" => "import { b } from './b.js';\nimport { c } from './c.js';\nb(c);\n".to_owned(),
+            "b.js" => "// Says b.\nimport { c } from './c.js';\nexport const b = c;\n".to_owned(),
+            _ => "export const c = 1;\n".to_owned(),
+        })
+    };
+    assert_eq!(script("a.js", file), "const c=1;const b=c;b(c);");
+}
+
+#[test]
+fn only_names_of_ours_are_shortened() {
+    assert_eq!(small("const counter = told.counter; set(counter);"), "const counter=told.counter;set(counter);");
+    assert_eq!(small("let seconds = 1; seconds += 1;"), "let a=1;a+=1;");
+    assert_eq!(small("const first = ({ first }) => first;"), "const first=({first})=>first;");
+    assert_eq!(small("function step(row, by) { return row - by; }"), "function b(a,by){return a-by;}");
+    assert_eq!(small("list.map(entry => ({ entry: 1, other: entry }));"), "list.map(entry=>({entry:1,other:entry}));");
+}
+
+#[test]
+fn texts_stay_as_they_are_and_templates_are_shortened_within() {
+    assert_eq!(small("const words = 'a  // b'; say(words);"), "const a='a  // b';say(a);");
+    assert_eq!(
+        small("const seconds = 3; say(`it is  ${seconds} s, ${ok ? 'a' : `b`} `);"),
+        "const a=3;say(`it is  ${a} s, ${ok?'a':`b`} `);"
+    );
+    assert_eq!(small("const at = text.replace(/\\.$/, '') / 2;"), "const at=text.replace(/\\.$/,'')/2;");
+    assert_eq!(small("if (typeof thing === 'x') return new Thing();"), "if(typeof thing==='x')return new Thing();");
+}
+
+#[test]
+fn no_two_files_use_the_same_name_at_their_top() {
+    let mut seen = HashMap::new();
+    for module in super::super::Static::iter().filter(|module| module.ends_with(".js")) {
+        let text = super::super::text(&module).unwrap();
+        for line in text.lines() {
+            let line = line.strip_prefix("export ").unwrap_or(line);
+            let line = line.strip_prefix("async ").unwrap_or(line);
+            let declared = ["const ", "let ", "function "].iter().find_map(|word| line.strip_prefix(word));
+            let Some(name) = declared.and_then(|rest| rest.split(['(', ' ', '=', ';']).next()) else { continue };
+            if let Some(other) = seen.insert(name.to_owned(), module.to_string()) {
+                panic!("{name} stands at the top of {other} and {module}");
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Which entries of the audit log somebody wants to see.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use crate::audit::{Entry, Event};
+use crate::web::pods::row::encoded;
+use crate::web::view::ViewQuery;
+
+/// People that are offered to choose from.
+const PEOPLE_MAX: usize = 50;
+
+/// A day in milliseconds.
+const DAY_MS: u64 = 86_400_000;
+
+/// Which entries to show.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct AuditView {
+    show: Show,
+    by: String,
+    find: String,
+    period: Period,
+    /// Only entries with a smaller number.
+    before: Option<u64>,
+}
+
+/// A filter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Show {
+    /// Everything.
+    #[default]
+    All,
+    /// What was turned off.
+    Off,
+    /// What was turned on, or turned itself on.
+    On,
+    /// What some pod has yet to confirm.
+    Waiting,
+    /// What was not done.
+    Refused,
+    /// Pinned and unpinned routes.
+    Pins,
+}
+
+impl Show {
+    /// All of them, with their names in a URL and on the page.
+    pub const EACH: [(Self, &'static str, &'static str); 6] = [
+        (Self::All, "all", "All"),
+        (Self::Off, "off", "Turned off"),
+        (Self::On, "on", "Turned on"),
+        (Self::Waiting, "waiting", "Waiting"),
+        (Self::Refused, "refused", "Refused"),
+        (Self::Pins, "pins", "Pins"),
+    ];
+
+    fn has(self, entry: &Entry, waiting: &HashSet<&str>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Off => entry.event == Event::TurnedOff,
+            Self::On => matches!(entry.event, Event::TurnedOn | Event::Lapsed),
+            Self::Waiting => entry.event == Event::TurnedOff && entry.rule.as_deref().is_some_and(|rule| waiting.contains(rule)),
+            Self::Refused => entry.event == Event::Refused,
+            Self::Pins => matches!(entry.event, Event::Pinned | Event::Unpinned),
+        }
+    }
+}
+
+/// How far back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Period {
+    /// As far as there is something.
+    #[default]
+    All,
+    /// So many days.
+    Days(u64),
+}
+
+impl Period {
+    /// All of them, with their names in a URL and on the page.
+    pub const EACH: [(Self, &'static str, &'static str); 4] = [
+        (Self::All, "", "Any time"),
+        (Self::Days(1), "24h", "Last 24 h"),
+        (Self::Days(7), "7d", "Last 7 days"),
+        (Self::Days(30), "30d", "Last 30 days"),
+    ];
+}
+
+impl From<ViewQuery> for AuditView {
+    fn from(query: ViewQuery) -> Self {
+        let show = Show::EACH.into_iter().find(|(_, name, _)| *name == query.show);
+        let period = Period::EACH.into_iter().find(|(_, name, _)| *name == query.period);
+        Self {
+            show: show.map(|(show, ..)| show).unwrap_or_default(),
+            period: period.map(|(period, ..)| period).unwrap_or_default(),
+            find: query.needle(),
+            by: query.by,
+            before: query.before.parse().ok(),
+        }
+    }
+}
+
+/// The entries chosen.
+#[derive(Debug, Default)]
+pub struct Choice {
+    /// Newest first.
+    pub entries: Vec<Arc<Entry>>,
+    /// How many each filter would show.
+    pub counts: [usize; Show::EACH.len()],
+    /// The number of the last one shown, if there are older ones.
+    pub older: String,
+}
+
+impl Choice {
+    /// Out of the book, newest first.
+    pub fn of<'a>(
+        book: impl Iterator<Item = &'a Arc<Entry>>,
+        view: &AuditView,
+        waiting: &HashSet<&str>,
+        now_ms: u64,
+        limit: usize,
+    ) -> Self {
+        let since_ms = match view.period {
+            Period::All => 0,
+            Period::Days(days) => now_ms.saturating_sub(days * DAY_MS),
+        };
+        let mut choice = Self::default();
+        for entry in book.filter(|entry| entry.at_ms >= since_ms && (view.by.is_empty() || entry.by == view.by)) {
+            if !is_found(entry, &view.find) {
+                continue;
+            }
+            for (count, (show, ..)) in choice.counts.iter_mut().zip(Show::EACH) {
+                *count += usize::from(show.has(entry, waiting));
+            }
+            if !view.show.has(entry, waiting) || view.before.is_some_and(|before| entry.number >= before) {
+                continue;
+            }
+            match choice.entries.last() {
+                Some(last) if choice.entries.len() == limit => choice.older = last.number.to_string(),
+                _ => choice.entries.push(Arc::clone(entry)),
+            }
+        }
+        choice
+    }
+}
+
+fn is_found(entry: &Entry, find: &str) -> bool {
+    let about = &entry.about;
+    let texts = [&about.route, &about.service, &entry.by, &entry.reason, &entry.note, &about.method, &about.namespace];
+    find.is_empty() || texts.iter().any(|text| text.to_lowercase().contains(find))
+}
+
+/// Everybody who is in the book, by name.
+pub fn people<'a>(book: impl Iterator<Item = &'a Arc<Entry>>) -> Vec<String> {
+    let people: BTreeSet<&str> = book.map(|entry| &*entry.by).collect();
+    people.into_iter().take(PEOPLE_MAX).map(str::to_owned).collect()
+}
+
+/// The address of the same choice elsewhere.
+pub fn address(path: &str, query: &ViewQuery, before: Option<&str>) -> String {
+    let parts = [
+        ("show", &*query.show),
+        ("by", &query.by),
+        ("period", &query.period),
+        ("find", &query.find),
+        ("before", before.unwrap_or_default()),
+    ];
+    let said: Vec<String> =
+        parts.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    if said.is_empty() { path.to_owned() } else { format!("{path}?{}", said.join("&")) }
+}

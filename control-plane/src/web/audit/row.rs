@@ -1,0 +1,192 @@
+//! One entry's row: every cell as finished text.
+
+use mesh::endpoint::Endpoint;
+use serde::Serialize;
+
+use crate::audit::{Entry, Event, Outcome};
+use crate::rules::fate::Fate;
+use crate::timeline::Reporter;
+use crate::timeline::series::id_of;
+use crate::web::format;
+use crate::web::row::service_label;
+
+/// The heading of a day.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct DayCells {
+    /// From which template a script makes it.
+    pub kind: &'static str,
+    /// The row's id in the page.
+    pub id: String,
+    /// `Today, 20 November 2026`.
+    pub title: String,
+}
+
+impl DayCells {
+    /// A day that says nothing, to be cloned.
+    pub fn blank() -> Self {
+        Self { kind: "day", ..Self::default() }
+    }
+
+    /// The day of an instant.
+    pub fn of(at_ms: u64, now_ms: u64) -> Self {
+        const DAY_MS: u64 = 86_400_000;
+        let (day, date) = (at_ms / DAY_MS, format::day(at_ms));
+        let title = match (now_ms / DAY_MS).checked_sub(day) {
+            Some(0) => format!("Today, {date}"),
+            Some(1) => format!("Yesterday, {date}"),
+            _ => date,
+        };
+        Self { kind: "day", id: format!("d{day}"), title }
+    }
+}
+
+/// What a row shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct EntryCells {
+    /// From which template a script makes it.
+    pub kind: &'static str,
+    /// The row's id in the page.
+    pub id: String,
+    /// When, for people.
+    pub clock: String,
+    /// The same for machines.
+    pub instant: String,
+    /// Who.
+    pub by: String,
+    /// What stands in the circle beside the name.
+    pub initials: String,
+    /// The class of the circle.
+    pub avatar: &'static str,
+    /// What was done.
+    pub action: &'static str,
+    /// The class of these words.
+    pub action_tag: &'static str,
+    /// The endpoint's method.
+    pub method: String,
+    /// Its route.
+    pub route: String,
+    /// Where its page is.
+    pub href: String,
+    /// Service and pods.
+    pub place: String,
+    /// Why.
+    pub reason: String,
+    /// What there is to add.
+    pub note: String,
+    /// When it turns on again, or how it ended.
+    pub until: String,
+    /// How many pods have applied it.
+    pub applied: String,
+    /// The class of these words.
+    pub applied_tag: String,
+    /// How fast.
+    pub applied_note: String,
+    /// The revision.
+    pub revision: String,
+    /// The rule, if it is in force and can be ended here.
+    pub ends: String,
+    /// Where a form ends it.
+    pub end_href: String,
+}
+
+impl EntryCells {
+    /// A row that says nothing, to be cloned.
+    pub fn blank() -> Self {
+        Self { kind: "row", applied_tag: "tag".into(), action_tag: "tag", avatar: "ava", ..Self::default() }
+    }
+
+    /// An entry's row.
+    pub fn of(entry: &Entry, fate: &Fate, now_ms: u64) -> Self {
+        let about = &entry.about;
+        let (action, action_tag) = action(entry.event);
+        let reporter = Reporter { namespace: &about.namespace, service: &about.service };
+        let endpoint = Endpoint::named(&about.method, &about.route).ok();
+        let pods = match about.pods.len() {
+            0 => "all pods".into(),
+            some => format::plural(some, "pod", "pods"),
+        };
+        let can_end = matches!((entry.event, fate), (Event::TurnedOff, Fate::InForce(_)));
+        let ends = entry.rule.clone().filter(|_| can_end).unwrap_or_default();
+        Self {
+            kind: "row",
+            id: format!("a{}", entry.number),
+            clock: format::clock(entry.at_ms),
+            instant: format::instant(entry.at_ms),
+            by: entry.by.clone(),
+            initials: initials(&entry.by),
+            avatar: if entry.event == Event::Lapsed { "ava sys" } else { "ava" },
+            action,
+            action_tag,
+            method: about.method.clone(),
+            route: about.route.clone(),
+            href: endpoint.map_or_else(String::new, |endpoint| format!("/endpoints/{}", id_of(reporter, &endpoint))),
+            place: format!("{}, {pods}", service_label(&about.namespace, &about.service)),
+            reason: entry.reason.clone(),
+            note: entry.note.clone(),
+            until: until(entry, fate, now_ms),
+            revision: entry.revision.map_or_else(|| format::MISSING.into(), |revision| format!("#{revision}")),
+            end_href: if can_end { format!("/rules/{ends}/end") } else { String::new() },
+            ends,
+            ..Self::applied(entry, fate, now_ms)
+        }
+    }
+
+    fn applied(entry: &Entry, fate: &Fate, now_ms: u64) -> Self {
+        let (applied, level, applied_note) = match fate {
+            Fate::Refused => ("Refused".into(), "bad", String::new()),
+            Fate::Forgotten | Fate::Ended { outcome: None, .. } => (format::MISSING.into(), "none", String::new()),
+            Fate::Ended { outcome: Some(outcome), .. } => finished(*outcome),
+            Fate::InForce(outcome) | Fate::Released(outcome) if outcome.applied == outcome.of => finished(*outcome),
+            Fate::InForce(outcome) | Fate::Released(outcome) => {
+                let (words, level, _) = finished(*outcome);
+                (words, level, format!("{} so far", format::span(now_ms.saturating_sub(entry.at_ms))))
+            }
+        };
+        Self { applied, applied_tag: format!("tag {level}"), applied_note, ..Self::default() }
+    }
+}
+
+/// How far a command has come, how good that is, and how fast it was.
+fn finished(outcome: Outcome) -> (String, &'static str, String) {
+    let words = format!("{} of {}", outcome.applied, format::plural(outcome.of as usize, "pod", "pods"));
+    match outcome {
+        Outcome { of: 0, .. } => ("No pod was there".into(), "none", String::new()),
+        Outcome { refused: 1.., .. } => (words, "bad", format!("refused by {}", outcome.refused)),
+        Outcome { applied, of, .. } if applied < of => (words, "warn", String::new()),
+        _ => (words, "ok", format!("in {} ms", format::count(outcome.slowest_ms))),
+    }
+}
+
+/// What was done, and the class of these words.
+fn action(event: Event) -> (&'static str, &'static str) {
+    match event {
+        Event::TurnedOff => ("Turn off", "tag bad"),
+        Event::TurnedOn => ("Turn on", "tag ok"),
+        Event::Lapsed => ("Time over", "tag ok"),
+        Event::Pinned => ("Pin route", "tag acc"),
+        Event::Unpinned => ("Unpin route", "tag acc"),
+        Event::Refused => ("Refused", "tag warn"),
+    }
+}
+
+fn until(entry: &Entry, fate: &Fate, now_ms: u64) -> String {
+    match (entry.event, fate) {
+        (Event::TurnedOff, Fate::Ended { at_ms, by: None, .. }) => format!("ended {}", minute(*at_ms)),
+        (Event::TurnedOff, Fate::Ended { at_ms, .. }) => format!("taken back {}", minute(*at_ms)),
+        (Event::TurnedOff, Fate::InForce(_)) => match entry.about.expires_ms {
+            Some(expires_ms) => format!("in {}", format::left(expires_ms.saturating_sub(now_ms))),
+            None => "by hand".into(),
+        },
+        _ => format::MISSING.into(),
+    }
+}
+
+/// `14:07`
+fn minute(ms: u64) -> String {
+    format::clock(ms).chars().take(5).collect()
+}
+
+/// Up to two letters to recognise a person by.
+fn initials(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).take(2).flat_map(char::to_uppercase).collect()
+}

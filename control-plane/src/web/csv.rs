@@ -1,0 +1,185 @@
+//! Tables as files: every column of a page as plain values, safe to open in a spreadsheet.
+
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::snapshot::{EndpointRow, PodRow, PodState, Snapshot};
+use crate::web::format;
+use crate::web::judge::ratio;
+
+/// One cell.
+#[derive(Debug)]
+pub enum Cell {
+    /// Words, which anybody may have chosen.
+    Text(String),
+    /// A number of ours.
+    Number(String),
+    /// Nothing is known.
+    Missing,
+}
+
+impl Cell {
+    /// A number, if there is one.
+    pub fn number(number: Option<impl ToString>) -> Self {
+        number.map_or(Self::Missing, |number| Self::Number(number.to_string()))
+    }
+
+    /// Some words.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// As it is written (RFC 4180).
+    fn written(&self) -> String {
+        let text = match self {
+            Self::Missing => return String::new(),
+            Self::Number(number) => return number.clone(),
+            Self::Text(text) => text,
+        };
+        // A spreadsheet would calculate what begins like a formula, and a caller can choose a path.
+        let is_formula =
+            text.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) || text.starts_with(['\t', '\r', '\n']);
+        let safe = if is_formula { format!("'{text}") } else { text.clone() };
+        if safe.contains(['"', ',', '\n', '\r', ';']) || is_formula { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
+    }
+}
+
+/// A table as a file of this name.
+pub fn file(name: &str, taken_ms: u64, heads: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> Response {
+    let mut text = heads.join(",") + "\r\n";
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(Cell::written).collect();
+        text.push_str(&cells.join(","));
+        text.push_str("\r\n");
+    }
+    let instant: String =
+        format::instant(taken_ms).chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
+    let disposition = HeaderValue::try_from(format!("attachment; filename=\"sitio-{name}-{instant}.csv\""));
+    let disposition = disposition.expect("the name is made of letters, digits and dashes");
+    (
+        [(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")), (header::CONTENT_DISPOSITION, disposition)],
+        text,
+    )
+        .into_response()
+}
+
+/// The endpoints of the overview.
+pub fn endpoints<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a EndpointRow>) -> Response {
+    let heads = [
+        "namespace",
+        "service",
+        "method",
+        "route",
+        "rps",
+        "hits",
+        "avg_ms",
+        "p50_ms",
+        "p95_ms",
+        "p99_ms",
+        "failures",
+        "failing_ratio",
+        "4xx_ratio",
+        "bytes_in",
+        "bytes_out",
+        "blocked",
+        "last_seen",
+        "pods",
+        "window_s",
+    ];
+    let row = |row: &EndpointRow| {
+        let now = &row.now;
+        let ms = |us: Option<f64>| Cell::number(us.map(|us| format!("{:.3}", us / 1000.0)));
+        vec![
+            Cell::text(&row.namespace),
+            Cell::text(&row.service),
+            Cell::text(row.endpoint.method()),
+            Cell::text(row.endpoint.route()),
+            Cell::Number(format!("{:.3}", row.rps)),
+            Cell::Number(now.hits.to_string()),
+            ms(now.mean_us()),
+            ms(now.quantile_us(0.5)),
+            ms(now.quantile_us(0.95)),
+            ms(now.quantile_us(0.99)),
+            Cell::Number(now.failures().to_string()),
+            Cell::Number(format!("{:.6}", ratio(now.failures(), now.served()))),
+            Cell::Number(format!("{:.6}", ratio(now.class(4), now.served()))),
+            Cell::Number(now.bytes_in.to_string()),
+            Cell::Number(now.bytes_out.to_string()),
+            Cell::Number(now.by_rule.to_string()),
+            row.last_seen_ms.map_or(Cell::Missing, |ms| Cell::text(format::instant(ms))),
+            Cell::Number(row.pods.len().to_string()),
+            Cell::Number(format!("{:.0}", snapshot.covered_s)),
+        ]
+    };
+    file("endpoints", snapshot.taken_ms, &heads, rows.into_iter().map(row))
+}
+
+/// The pods.
+pub fn pods<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a PodRow>) -> Response {
+    let heads = [
+        "pod",
+        "namespace",
+        "service",
+        "node",
+        "state",
+        "version",
+        "memory_bytes",
+        "memory_limit_bytes",
+        "cpu_milli",
+        "cpu_limit_milli",
+        "rps",
+        "connected_at",
+        "heard_at",
+        "revision",
+        "took_ms",
+        "revision_wanted",
+    ];
+    let row = |row: &PodRow| {
+        let workload = &row.workload;
+        let used = row.resources;
+        let instant = |ms: Option<u64>| ms.map_or(Cell::Missing, |ms| Cell::text(format::instant(ms)));
+        vec![
+            Cell::text(&workload.pod),
+            Cell::text(&workload.namespace),
+            Cell::text(&workload.service),
+            Cell::text(&workload.node),
+            Cell::text(match row.state {
+                PodState::Reporting => "reporting",
+                PodState::Silent => "silent",
+                PodState::Gone => "gone",
+            }),
+            Cell::text(&workload.version),
+            Cell::number(used.map(|used| used.memory_bytes)),
+            Cell::number(used.map(|used| used.memory_limit_bytes).filter(|limit| *limit > 0)),
+            Cell::number(used.map(|used| used.cpu_milli)),
+            Cell::number(used.map(|used| used.cpu_limit_milli).filter(|limit| *limit > 0)),
+            Cell::Number(format!("{:.3}", row.rps)),
+            instant(row.connected_ms),
+            instant(Some(row.heard_ms)),
+            Cell::number(row.confirmed.map(|(revision, _)| revision)),
+            Cell::number(row.confirmed.map(|(_, took_ms)| took_ms)),
+            Cell::Number(snapshot.revision.to_string()),
+        ]
+    };
+    file("pods", snapshot.taken_ms, &heads, rows.into_iter().map(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_stranger_names_is_calculated() {
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1"] {
+            assert_eq!(Cell::text(formula).written(), format!("\"'{formula}\""));
+        }
+        assert_eq!(Cell::Number("-1".into()).written(), "-1");
+    }
+
+    #[test]
+    fn words_may_hold_anything() {
+        assert_eq!(Cell::text("a \"b\", c\nd").written(), "\"a \"\"b\"\", c\nd\"");
+        assert_eq!(Cell::text("/users/{id}").written(), "/users/{id}");
+        assert_eq!(Cell::number(None::<u64>).written(), "");
+    }
+}

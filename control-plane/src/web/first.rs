@@ -1,0 +1,89 @@
+//! The first minute: what a newcomer pastes, with this control plane's address already in it.
+
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, header};
+
+use crate::web::Web;
+
+/// What to paste.
+#[derive(Debug)]
+pub struct FirstMinute {
+    /// For a laptop.
+    pub command: String,
+    /// For a pod.
+    pub container: String,
+}
+
+impl FirstMinute {
+    /// For a control plane that sidecars find at `address`.
+    pub fn at(address: &str, access: Access) -> Self {
+        let (token, secret) = match access {
+            Access::Open => ("", ""),
+            Access::Token => (
+                "SITIO_TOKEN=… \\\n",
+                "\n    - name: SITIO_TOKEN\n      valueFrom: { secretKeyRef: { name: sitio-token, key: token } }",
+            ),
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        Self {
+            command: format!(
+                "{token}sitio run --control-plane {address} \\\n  --port 8080 --target 8087 \\\n  -- python3 -m http.server 8087"
+            ),
+            container: format!(
+                "- name: sitio\n  image: sitio-sidecar:{version}\n  restartPolicy: Always\n  env:\n    \
+                 - {{ name: PORT, value: \"8080\" }}\n    \
+                 - {{ name: TARGET_PORT, value: \"8087\" }}\n    \
+                 - name: SITIO_CONTROL_PLANE\n      value: \"{address}\"{secret}"
+            ),
+        }
+    }
+}
+
+/// Whether a sidecar has to show a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everything is on this machine.
+    Open,
+    /// It has, as whoever looks at the page had to.
+    Token,
+}
+
+impl Web {
+    /// What to paste for whoever has sent these headers.
+    pub fn first_minute(&self, headers: &HeaderMap) -> FirstMinute {
+        // Nobody sees a page of a control plane with a token without a session or the token itself.
+        let has_signed_in = headers.contains_key(header::COOKIE) || headers.contains_key(header::AUTHORIZATION);
+        let is_open = self.state.stream_address.ip().is_loopback() || !has_signed_in;
+        FirstMinute::at(&self.control_plane(headers), if is_open { Access::Open } else { Access::Token })
+    }
+
+    /// Where sidecars report to: if we listen on every address, by the name under which the browser found us.
+    fn control_plane(&self, headers: &HeaderMap) -> String {
+        let address = self.state.stream_address;
+        if !address.ip().is_unspecified() {
+            return format!("http://{address}");
+        }
+        let host = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        format!("http://{}:{}", host.as_ref().map_or("control-plane", Authority::host), address.port())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pasted_has_the_address_in_it() {
+        let open = FirstMinute::at("http://mesh.example:8091", Access::Open);
+        assert!(open.command.starts_with("sitio run --control-plane http://mesh.example:8091 \\\n"));
+        assert!(open.container.ends_with("value: \"http://mesh.example:8091\""));
+        assert!(!open.container.contains("SITIO_TOKEN"));
+    }
+
+    #[test]
+    fn a_token_is_asked_for_where_one_is_needed() {
+        let guarded = FirstMinute::at("http://mesh.example:8091", Access::Token);
+        assert!(guarded.command.starts_with("SITIO_TOKEN=… \\\nsitio run"));
+        assert!(guarded.container.contains("\n    - name: SITIO_TOKEN\n      valueFrom:"));
+    }
+}

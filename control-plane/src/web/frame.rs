@@ -1,0 +1,92 @@
+//! What stands around every page: counts in the navigation, and a title and an icon that tell what is wrong.
+
+use serde::Serialize;
+
+use crate::snapshot::{PodState, Snapshot};
+use crate::web::format;
+use crate::web::judge::{Level, Verdict};
+
+/// The values of the frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FrameCells {
+    /// The page's title, with the number of problems before it, if there are any.
+    pub title: String,
+    /// The icon of the tab.
+    pub icon: String,
+    /// Endpoints.
+    pub endpoints: String,
+    /// Pods.
+    pub pods: String,
+    /// Audit entries.
+    pub audit: String,
+    /// What is wrong in words without numbers, so that it changes only when a problem comes or goes.
+    pub problems: String,
+}
+
+/// Problems named; of more, only the number is told.
+const NAMED_MAX: usize = 3;
+
+impl FrameCells {
+    /// The frame of the page of that title; the overview has none of its own.
+    pub fn of(title: &str, snapshot: &Snapshot) -> Self {
+        let wrong = wrong(snapshot);
+        let worst = wrong.iter().map(|(level, _)| *level).max().unwrap_or_default();
+        let name = if title.is_empty() { "Sitio".to_owned() } else { format!("{title} · Sitio") };
+        let named: Vec<&str> = wrong.iter().take(NAMED_MAX).map(|(_, words)| &**words).collect();
+        let there = snapshot.pods.iter().filter(|pod| pod.state != PodState::Gone).count();
+        Self {
+            title: if wrong.is_empty() { name } else { format!("({}) {name}", wrong.len()) },
+            icon: match worst {
+                Level::Calm => "/favicon.svg".into(),
+                level => format!("/static/mark-{}.svg", level.name()),
+            },
+            endpoints: format::count(snapshot.endpoints.len() as u64),
+            pods: format::count(there as u64),
+            audit: format::count(snapshot.audit_entries),
+            problems: match wrong.len() - named.len() {
+                0 => named.join(". "),
+                more => format!("{}. And {more} more", named.join(". ")),
+            },
+        }
+    }
+}
+
+/// Everything that is wrong with the mesh, worst first.
+fn wrong(snapshot: &Snapshot) -> Vec<(Level, String)> {
+    let mut wrong: Vec<(Level, String)> = Vec::new();
+    for row in &snapshot.endpoints {
+        let verdict = Verdict::of(row, snapshot.taken_ms);
+        match verdict.level() {
+            Level::Calm => {}
+            level if verdict.failing > Level::Calm => wrong.push((level, format!("{} fails", row.endpoint))),
+            level => wrong.push((level, format!("{} is slow", row.endpoint))),
+        }
+    }
+    for pod in snapshot.pods.iter().filter(|pod| pod.state == PodState::Silent) {
+        wrong.push((Level::Amber, format!("Pod {} is silent", pod.workload.pod)));
+    }
+    wrong.sort_by(|(a, words), (b, others)| b.cmp(a).then_with(|| words.cmp(others)));
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::sample;
+
+    #[test]
+    fn the_title_and_the_icon_tell_what_is_wrong() {
+        let frame = FrameCells::of("Pods", &sample::snapshot());
+        assert_eq!((frame.title.as_str(), frame.icon.as_str()), ("(3) Pods · Sitio", "/static/mark-bad.svg"));
+        assert_eq!(frame.problems, "POST /api/checkout fails. GET /api/search is slow. Pod legacy-2 is silent");
+    }
+
+    #[test]
+    fn where_nothing_is_wrong_there_is_nothing_to_tell() {
+        let mut snapshot = sample::snapshot();
+        snapshot.endpoints.clear();
+        snapshot.pods.clear();
+        let frame = FrameCells::of("", &snapshot);
+        assert_eq!((frame.title.as_str(), frame.icon.as_str(), frame.problems.as_str()), ("Sitio", "/favicon.svg", ""));
+    }
+}

@@ -1,0 +1,123 @@
+//! The map: who calls whom, as a graph in layers and as a table.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use serde::Serialize;
+
+use crate::snapshot::Snapshot;
+use crate::web::Web;
+use crate::web::cells::Cells;
+use crate::web::format;
+use crate::web::frame::FrameCells;
+use crate::web::map::draw::{EdgeCells, NodeCells, Picture};
+use crate::web::map::mesh::Mesh;
+use crate::web::moment::Moment;
+use crate::web::page::{Page, Shell};
+use crate::web::view::{Span, View, ViewQuery};
+
+pub mod draw;
+pub mod layout;
+pub mod mesh;
+
+/// The map of one second.
+#[derive(Debug)]
+pub struct Map {
+    taken_ms: u64,
+    frame: FrameCells,
+    page: PageCells,
+    picture: Picture,
+}
+
+/// The sentences around the picture.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PageCells {
+    sub: String,
+    /// `no-pods` or `rows`.
+    state: &'static str,
+    /// Another one if anything stands elsewhere, so that the page is drawn anew.
+    shape: String,
+    /// The picture in words.
+    words: String,
+    foot: String,
+}
+
+impl Map {
+    /// The map of a snapshot.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let mesh = Mesh::of(snapshot);
+        let picture = Picture::of(&mesh);
+        let services = format::plural(mesh.services.len(), "service", "services");
+        let left_out = mesh.services.len().saturating_sub(picture.nodes.iter().filter(|node| !node.is_outside).count());
+        let worst: Vec<String> =
+            picture.edges.iter().filter(|edge| !edge.cells.level.is_empty()).map(|edge| edge.cells.sentence()).collect();
+        let page = PageCells {
+            sub: format!("{services}, {}", format::plural(mesh.edges.len(), "connection", "connections")),
+            state: if mesh.services.is_empty() { "no-pods" } else { "rows" },
+            shape: picture.shape(),
+            words: match worst.len() {
+                0 => format!("{services} and who calls them; none of the calls fails. The table below says the same."),
+                _ => format!("{services} and who calls them. {}. The table below says the same.", worst.join(". ")),
+            },
+            foot: match left_out {
+                0 => format::plural(mesh.edges.len(), "connection", "connections"),
+                some => format!("{} quiet services are only in the table", format::count(some as u64)),
+            },
+        };
+        Self { taken_ms: snapshot.taken_ms, frame: FrameCells::of("Map", snapshot), page, picture }
+    }
+
+    /// What moves on the page, for the stream.
+    pub fn moment(self) -> Moment {
+        let mut cells = Cells::default();
+        cells.show("frame", &self.frame);
+        cells.show("page", &self.page);
+        for node in &self.picture.nodes {
+            cells.show(node.cells.id.clone(), &node.cells);
+        }
+        for edge in &self.picture.edges {
+            // The line itself is there or not as the page was drawn; only its row can be added.
+            cells.show(edge.cells.id.clone(), &EdgeCells { kind: "", ..edge.cells.clone() });
+            cells.show(edge.cells.row_id(), &edge.cells);
+        }
+        let rows = self.picture.edges.iter().map(|edge| (edge.cells.row_id(), Some(edge.keys.clone()))).collect();
+        Moment::of(self.taken_ms, cells, rows)
+    }
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "map.html")]
+pub struct MapPage {
+    shell: Shell,
+    map: Map,
+    window: Span,
+    blank: EdgeCells,
+}
+
+impl MapPage {
+    fn of(snapshot: &Snapshot, window: Span) -> Self {
+        Self { shell: Shell::of("map", "Map", snapshot).live(), map: Map::of(snapshot), window, blank: EdgeCells::blank() }
+    }
+
+    /// A row for each connection, problems first.
+    fn rows(&self) -> Vec<&EdgeCells> {
+        let mut edges: Vec<&draw::Edge> = self.map.picture.edges.iter().collect();
+        edges.sort_by(|a, b| crate::web::order::Order::Problems.compare(&a.keys, &b.keys));
+        edges.into_iter().map(|edge| &edge.cells).collect()
+    }
+
+    fn nodes(&self) -> Vec<&NodeCells> {
+        self.map.picture.nodes.iter().map(|node| &node.cells).collect()
+    }
+}
+
+/// `GET /map`
+pub async fn map(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Page<MapPage> {
+    let window = View::from(query).window;
+    Page(MapPage::of(&web.snapshot(window), window))
+}
+
+#[cfg(test)]
+mod tests;

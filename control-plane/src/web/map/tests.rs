@@ -1,0 +1,89 @@
+//! The map as it is drawn: for a small shop, for hostile names, for nothing at all.
+
+use super::*;
+use crate::web::judge::Level;
+use crate::web::map::mesh::{Caller, Edge, Service};
+use crate::web::sample;
+
+fn name(service: &str) -> mesh::Name {
+    ("default".into(), service.into())
+}
+
+fn edge(from: &str, to: &str, rps: f64, level: Level) -> Edge {
+    let from = if from.is_empty() { Caller::Outside } else { Caller::Service(name(from)) };
+    Edge { from, to: name(to), rps, failures_per_s: rps / 10.0, level, off: 0 }
+}
+
+fn shop() -> Mesh {
+    let edges = vec![
+        edge("", "storefront", 100.0, Level::Calm),
+        edge("storefront", "payments", 10.0, Level::Red),
+        edge("storefront", "search", 20.0, Level::Calm),
+        Edge { off: 1, ..edge("payments", "legacy", 1.0, Level::Calm) },
+    ];
+    let service = |rps| Service { rps, endpoints: 2, off: 1, ..Service::default() };
+    let services = ["storefront", "payments", "search", "legacy"].map(|one| (name(one), service(1.0)));
+    Mesh { services: services.into(), edges }
+}
+
+#[test]
+fn callers_stand_left_of_whom_they_call() {
+    let picture = Picture::of(&shop());
+    let x = |wanted: &str| -> f64 {
+        let node = picture.nodes.iter().find(|node| node.cells.name == wanted).unwrap();
+        node.cells.place["translate(".len()..].split(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(x("Outside") < x("storefront") && x("storefront") < x("payments") && x("payments") < x("legacy"));
+    assert_eq!((picture.width, picture.height), (1194.0, 158.0));
+}
+
+#[test]
+fn a_connection_tells_its_traffic_and_what_is_wrong() {
+    let picture = Picture::of(&shop());
+    let told: Vec<_> =
+        picture.edges.iter().map(|edge| (edge.cells.label.as_str(), edge.cells.level, edge.cells.broken)).collect();
+    assert_eq!(
+        told,
+        [("100/s", "", "no"), ("10.0/s · 1.00 5xx/s", "bad", "no"), ("20.0/s", "", "no"), ("1.00/s · 1 off", "", "yes")]
+    );
+    assert!(picture.edges.iter().all(|edge| edge.cells.path.starts_with('M')));
+}
+
+#[test]
+fn the_shape_changes_only_when_something_stands_elsewhere() {
+    let mut mesh = shop();
+    let before = Picture::of(&mesh).shape();
+    mesh.edges[0].rps = 7.0;
+    assert_eq!(Picture::of(&mesh).shape(), before);
+    mesh.edges.push(edge("search", "legacy", 1.0, Level::Calm));
+    assert_ne!(Picture::of(&mesh).shape(), before);
+}
+
+#[test]
+fn of_too_many_services_the_busiest_are_drawn() {
+    let mut mesh = Mesh::default();
+    for number in 0..100 {
+        let service = Service { rps: f64::from(number), ..Service::default() };
+        mesh.services.insert(name(&format!("s{number}")), service);
+        mesh.edges.push(edge("", &format!("s{number}"), f64::from(number), Level::Calm));
+    }
+    let picture = Picture::of(&mesh);
+    assert_eq!((picture.nodes.len(), picture.edges.len()), (61, 100));
+    assert!(picture.nodes.iter().any(|node| node.cells.name == "s99") && picture.edges[0].cells.path.is_empty());
+}
+
+#[test]
+fn a_hostile_name_stays_text() {
+    let html = MapPage::of(&sample::snapshot(), Span::default()).render().unwrap();
+    assert!(!html.contains("<b>'evil'") && html.contains("&#60;b&#62;") && !html.contains(" style="));
+    assert!(html.contains("href=\"/?service=%3Cb%3E%27evil%27\""));
+    assert!(html.contains("payments") && html.contains("data-level=\"bad\""));
+}
+
+#[test]
+fn an_empty_mesh_has_no_picture() {
+    let mut snapshot = sample::snapshot();
+    snapshot.endpoints.clear();
+    snapshot.pods.clear();
+    assert!(MapPage::of(&snapshot, Span::default()).render().unwrap().contains("data-state=\"no-pods\""));
+}

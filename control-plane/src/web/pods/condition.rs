@@ -1,0 +1,108 @@
+//! What is to be said of a pod: silent, behind in rules or version, or nearly out of memory.
+
+use std::cmp::Ordering;
+
+use crate::snapshot::{PodRow, PodState, Snapshot};
+
+/// The share of its limit from which a pod's memory is amber.
+pub const MEMORY_NEAR: f64 = 0.9;
+
+/// The share of its limit from which a pod's processor is amber.
+pub const CPU_NEAR: f64 = 0.9;
+
+/// What a filter shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Condition {
+    /// Not heard for five seconds.
+    Silent,
+    /// Has not confirmed the newest rules, or runs an older sidecar than others.
+    Behind,
+    /// Near its memory limit.
+    Full,
+}
+
+impl Condition {
+    /// All of them.
+    pub const EACH: [Self; 3] = [Self::Silent, Self::Behind, Self::Full];
+
+    /// Its name in a URL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Behind => "behind",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// What a pod is compared with.
+#[derive(Debug)]
+pub struct Fleet {
+    /// The revision that every pod should be at.
+    pub revision: u64,
+    /// The newest version of the sidecar that there is.
+    pub newest: String,
+    /// When they were looked at, milliseconds since the Unix epoch.
+    pub now_ms: u64,
+}
+
+impl Fleet {
+    /// The pods of a snapshot.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let versions = snapshot.pods.iter().filter(|pod| pod.state != PodState::Gone).map(|pod| &pod.workload.version);
+        let newest = versions.max_by(|a, b| by_version(a, b)).cloned().unwrap_or_default();
+        Self { revision: snapshot.revision, newest, now_ms: snapshot.taken_ms }
+    }
+
+    /// Whether a filter shows a pod.
+    pub fn is(&self, pod: &PodRow, condition: Condition) -> bool {
+        match condition {
+            Condition::Silent => pod.state == PodState::Silent,
+            Condition::Behind => self.is_behind(pod) || self.is_outdated(pod),
+            Condition::Full => is_near_memory_limit(pod),
+        }
+    }
+
+    /// Whether it has not confirmed the newest rules.
+    pub fn is_behind(&self, pod: &PodRow) -> bool {
+        pod.state != PodState::Gone && self.revision > 0 && pod.confirmed.is_none_or(|(revision, _)| revision < self.revision)
+    }
+
+    /// Whether its sidecar is older than the newest one.
+    pub fn is_outdated(&self, pod: &PodRow) -> bool {
+        pod.state != PodState::Gone && by_version(&pod.workload.version, &self.newest) == Ordering::Less
+    }
+}
+
+/// Whether it is near its memory limit.
+pub fn is_near_memory_limit(pod: &PodRow) -> bool {
+    let used = |limit: u64, bytes: u64| limit > 0 && bytes as f64 > limit as f64 * MEMORY_NEAR;
+    pod.state != PodState::Gone
+        && pod.resources.is_some_and(|resources| used(resources.memory_limit_bytes, resources.memory_bytes))
+}
+
+/// The share of its processor limit that it uses, if it has one.
+pub fn cpu_share(pod: &PodRow) -> Option<f64> {
+    let used = pod.resources.filter(|used| used.cpu_limit_milli > 0)?;
+    Some(f64::from(used.cpu_milli) / f64::from(used.cpu_limit_milli))
+}
+
+/// Compares versions number by number: 0.10 is newer than 0.9.
+pub fn by_version(a: &str, b: &str) -> Ordering {
+    let parts = |version: &str| -> Vec<u64> { version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect() };
+    parts(a).cmp(&parts(b)).then_with(|| b.contains('-').cmp(&a.contains('-')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        assert_eq!(by_version("0.10.0", "0.9.9"), Ordering::Greater);
+        assert_eq!(by_version("0.4.1", "0.4.2"), Ordering::Less);
+        assert_eq!(by_version("0.4.2", "0.4.2"), Ordering::Equal);
+        assert_eq!(by_version("0.5.0-rc1", "0.5.0"), Ordering::Less);
+        assert_eq!(by_version("", "0.1.0"), Ordering::Less);
+    }
+}

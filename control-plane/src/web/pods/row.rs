@@ -1,0 +1,212 @@
+//! One pod's row: every cell as finished text.
+
+use serde::Serialize;
+
+use crate::snapshot::{PodRow, PodState};
+use crate::web::format::{self, Quantity};
+use crate::web::order::SortKeys;
+use crate::web::pods::condition::{CPU_NEAR, Fleet, cpu_share, is_near_memory_limit};
+use crate::web::row::service_label;
+use crate::web::spark::{self, Width};
+
+/// The width of the memory bar.
+const BAR: f64 = 116.0;
+
+/// Telemetry that is older is amber: sidecars report every second.
+const AGE_AMBER_MS: u64 = 2000;
+
+/// What a row shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PodCells {
+    /// From which template a script makes it.
+    pub kind: &'static str,
+    /// The row's id in the page.
+    pub id: String,
+    /// The pod.
+    pub name: String,
+    /// The endpoints of its service.
+    pub href: String,
+    /// Service and node.
+    pub place: String,
+    /// `bad`, `warn` or nothing.
+    pub level: &'static str,
+    /// Its state in words.
+    pub status: String,
+    /// The class of the words.
+    pub tag: String,
+    /// The sidecar's version.
+    pub version: String,
+    /// `behind` or nothing.
+    pub outdated: &'static str,
+    /// Memory in use.
+    pub memory: Quantity,
+    /// Its limit.
+    pub memory_limit: String,
+    /// Its level.
+    pub memory_level: &'static str,
+    /// The width of its bar, and of the track, which is nothing without a limit.
+    pub memory_bar: String,
+    /// The track's width.
+    pub memory_track: &'static str,
+    /// Processor in use.
+    pub cpu: Quantity,
+    /// Its level.
+    pub cpu_level: &'static str,
+    /// Its last five minutes.
+    pub spark: String,
+    /// That there were none.
+    pub spark_nothing: String,
+    /// Requests per second.
+    pub rps: String,
+    /// Since when it is connected.
+    pub connected: String,
+    /// When it was last heard.
+    pub age: Quantity,
+    /// Its level.
+    pub age_level: &'static str,
+    /// The newest revision that it has confirmed.
+    pub receipt: String,
+    /// Its level.
+    pub receipt_level: &'static str,
+    /// How fast, and when.
+    pub receipt_note: String,
+}
+
+impl PodCells {
+    /// A row that says nothing, from which the script makes the row of a pod that is new to the page.
+    pub fn blank() -> Self {
+        Self { kind: "row", tag: "tag".into(), memory_bar: "0".into(), memory_track: "0", ..Self::default() }
+    }
+
+    /// A pod's row.
+    pub fn of(pod: &PodRow, fleet: &Fleet) -> Self {
+        let (now_ms, workload) = (fleet.now_ms, &pod.workload);
+        let heard_ms = now_ms.saturating_sub(pod.heard_ms);
+        let (status, level) = status(pod, heard_ms);
+        let service = service_label(&workload.namespace, &workload.service);
+        let steps: Vec<f64> = pod.strip.until(now_ms).iter().map(|step| f64::from(step.cpu_milli)).collect();
+        let is_behind = fleet.is_behind(pod);
+        Self {
+            kind: "row",
+            id: id_of(&workload.pod_uid),
+            name: workload.pod.clone(),
+            href: format!("/?service={}", encoded(&service)),
+            place: if workload.node.is_empty() { service } else { format!("{service} · {}", workload.node) },
+            level: if level == "ok" { "" } else { level },
+            status,
+            tag: format!("tag {level}"),
+            version: workload.version.clone(),
+            outdated: if fleet.is_outdated(pod) { "behind" } else { "" },
+            cpu: cpu(pod),
+            cpu_level: if cpu_share(pod).is_some_and(|share| share > CPU_NEAR) { "warn" } else { "" },
+            spark: spark::area(&steps, Width::Row),
+            spark_nothing: spark::nothing(&steps, Width::Row),
+            rps: format::rate(pod.rps),
+            connected: pod
+                .connected_ms
+                .map_or_else(|| format::MISSING.into(), |since_ms| format::span(now_ms.saturating_sub(since_ms))),
+            age: age(heard_ms),
+            age_level: match pod.state {
+                PodState::Silent => "bad",
+                PodState::Reporting if heard_ms >= AGE_AMBER_MS => "warn",
+                PodState::Reporting | PodState::Gone => "",
+            },
+            receipt: pod.confirmed.map_or_else(|| format::MISSING.into(), |(revision, _)| format!("#{revision}")),
+            receipt_level: if is_behind { "warn" } else { "" },
+            receipt_note: receipt_note(pod, now_ms, is_behind),
+            ..Self::memory(pod)
+        }
+    }
+
+    fn memory(pod: &PodRow) -> Self {
+        let used = pod.resources.unwrap_or_default();
+        let limit = used.memory_limit_bytes;
+        let full = if limit == 0 { 0.0 } else { (used.memory_bytes as f64 / limit as f64).min(1.0) };
+        Self {
+            memory: if pod.resources.is_none() { Quantity::missing() } else { format::memory(used.memory_bytes) },
+            memory_limit: if limit == 0 { String::new() } else { format!("of {}", format::memory(limit).words()) },
+            memory_level: if is_near_memory_limit(pod) { "warn" } else { "" },
+            memory_bar: format!("{:.0}", BAR * full),
+            memory_track: if limit == 0 { "0" } else { "116" },
+            ..Self::default()
+        }
+    }
+}
+
+/// Its state in words, and the level of that.
+fn status(pod: &PodRow, heard_ms: u64) -> (String, &'static str) {
+    match pod.state {
+        PodState::Silent => (format!("Silent {}", format::span(heard_ms)), "bad"),
+        PodState::Gone => (format!("Gone {} ago", format::span(heard_ms)), ""),
+        PodState::Reporting if is_near_memory_limit(pod) => ("Near memory limit".into(), "warn"),
+        PodState::Reporting => ("Reporting".into(), "ok"),
+    }
+}
+
+/// By what a pod is sorted. The numbers stand where [`super::COLUMNS`] looks for them.
+pub fn keys(pod: &PodRow, fleet: &Fleet) -> SortKeys {
+    let (workload, used) = (&pod.workload, pod.resources.unwrap_or_default());
+    let urgency = match pod.state {
+        PodState::Silent => 3,
+        PodState::Reporting if is_near_memory_limit(pod) => 2,
+        PodState::Reporting if fleet.is_behind(pod) || fleet.is_outdated(pod) => 1,
+        PodState::Reporting | PodState::Gone => 0,
+    };
+    let version: f64 = workload.version.split('.').fold(0.0, |sum, part| sum * 1000.0 + part.parse().unwrap_or(0.0));
+    // Without a limit it is not full, but it may still be the largest.
+    let limit = if used.memory_limit_bytes == 0 { u64::MAX } else { used.memory_limit_bytes };
+    let numbers = vec![
+        pod.rps,
+        f64::from(urgency),
+        version,
+        used.memory_bytes as f64 / limit as f64,
+        cpu_share(pod).unwrap_or_else(|| f64::from(used.cpu_milli) / 1000.0),
+        pod.connected_ms.map_or(-1.0, |since_ms| fleet.now_ms.saturating_sub(since_ms) as f64),
+        fleet.now_ms.saturating_sub(pod.heard_ms) as f64,
+        pod.confirmed.map_or(-1.0, |(revision, _)| revision as f64),
+    ];
+    let name = [workload.service.clone(), workload.pod.clone(), workload.pod_uid.clone()];
+    SortKeys { urgency, is_last: pod.state == PodState::Gone, name, group: workload.node.clone(), numbers }
+}
+
+/// Processor time as a share of the limit; without a limit, in cores.
+pub fn cpu(pod: &PodRow) -> Quantity {
+    match (pod.resources, cpu_share(pod)) {
+        (None, _) => Quantity::missing(),
+        (Some(_), Some(share)) => Quantity::new(format!("{:.0}", 100.0 * share), "%"),
+        (Some(used), None) => Quantity::new(format!("{:.2}", f64::from(used.cpu_milli) / 1000.0), "cores"),
+    }
+}
+
+/// How old something is, to a tenth of a second while it is young.
+pub fn age(ms: u64) -> Quantity {
+    match ms {
+        0..60_000 => Quantity::new(format!("{}.{}", ms / 1000, ms % 1000 / 100), "s"),
+        _ => Quantity::new(format::span(ms), ""),
+    }
+}
+
+fn receipt_note(pod: &PodRow, now_ms: u64, is_behind: bool) -> String {
+    let (Some((_, took_ms)), Some(at_ms)) = (pod.confirmed, pod.confirmed_ms) else {
+        return if is_behind { "none yet, behind".into() } else { String::new() };
+    };
+    let ago = match format::age(now_ms.saturating_sub(at_ms)) {
+        now if now == "now" => now,
+        age => format!("{age} ago"),
+    };
+    if is_behind { format!("behind, {ago}") } else { format!("in {} ms, {ago}", format::count(took_ms)) }
+}
+
+/// An id for the page: anybody may choose a pod's uid, so it is not fit for one itself.
+fn id_of(uid: &str) -> String {
+    let hash = uid.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("p{:012x}", hash & 0xffff_ffff_ffff)
+}
+
+/// A text as a part of a query.
+pub fn encoded(text: &str) -> String {
+    let byte = |byte: u8| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(byte).collect()
+}

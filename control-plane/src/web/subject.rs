@@ -1,0 +1,73 @@
+//! What a stream of events is about: a page, and as much of its address as decides what it shows.
+
+use std::sync::Arc;
+
+use crate::clock;
+use crate::web::Web;
+use crate::web::audit::AuditView;
+use crate::web::endpoint;
+use crate::web::map::Map;
+use crate::web::moment::Moment;
+use crate::web::order::{Column, Order};
+use crate::web::overview::{self, Overview};
+use crate::web::pods::{self, Pods, PodsView};
+use crate::web::view::{Span, View, ViewQuery};
+
+/// A page that moves.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// Every endpoint.
+    Overview(Span),
+    /// The pods.
+    Pods(PodsView),
+    /// Who calls whom.
+    Map(Span),
+    /// The audit log.
+    Audit(AuditView),
+    /// One endpoint, by its id.
+    Endpoint(String, Span),
+}
+
+impl Subject {
+    /// What an address asks for, in which order.
+    pub fn of(query: ViewQuery) -> (Self, Order) {
+        match &*query.page {
+            "pods" => {
+                let view = PodsView::from(query);
+                let order = view.order;
+                (Self::Pods(view), order)
+            }
+            "map" => (Self::Map(View::from(query).window), Order::default()),
+            "audit" => (Self::Audit(AuditView::from(query)), Order::default()),
+            "endpoint" => (Self::Endpoint(query.id.clone(), View::from(query).window), Order::default()),
+            _ => {
+                let View { window, order, .. } = View::from(query);
+                (Self::Overview(window), order)
+            }
+        }
+    }
+
+    /// The columns of its table.
+    pub fn columns(&self) -> &'static [Column] {
+        match self {
+            Self::Overview(_) => &overview::COLUMNS,
+            Self::Pods(_) => &pods::COLUMNS,
+            Self::Map(_) | Self::Audit(_) | Self::Endpoint(..) => &[],
+        }
+    }
+}
+
+impl Web {
+    /// What a page shows now, as everybody who looks at it in this second sees it.
+    pub fn moment(&self, subject: &Subject) -> Arc<Moment> {
+        let now_ms = clock::now_ms();
+        let snapshot = |span: Span| self.snapshots.at(&span, now_ms, || self.snapshot(span));
+        self.moments.at(subject, now_ms, || match subject {
+            Subject::Overview(span) => Overview::of(&snapshot(*span), *span).moment(),
+            Subject::Pods(view) => Pods::of(&snapshot(Span::default()), view).moment(),
+            Subject::Map(span) => Map::of(&snapshot(*span)).moment(),
+            Subject::Endpoint(id, span) => endpoint::moment(self, &snapshot(*span), id),
+            Subject::Audit(view) => self.audit(&snapshot(Span::default()), view).moment(),
+        })
+    }
+}

@@ -1,0 +1,15 @@
+// Short names for what all the others do with the page.
+export const $ = id => document.getElementById(id);
+export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+export const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+export const onClick = (selector, act) => document.addEventListener('click', event => {
+  const found = event.target.closest(selector);
+  if (found) act(found, event);
+});
+
+// As many clones of a template's one element in `list` as there are entries; `each` fills one of them.
+export function repeat(list, template, entries, each) {
+  while (list.children.length > entries.length) list.lastElementChild.remove();
+  while (list.children.length < entries.length) list.append(document.importNode(template.content, true));
+  entries.forEach((entry, at) => each(list.children[at], entry));
+}

@@ -1,0 +1,120 @@
+// A page that moves: values from the stream into their places, the toolbar into the URL.
+import { newest, renew, set } from './cells.js';
+import { $, all, onClick, write } from './dom.js';
+import { live } from './live.js';
+import { draw, orderAs, startRows } from './rows.js';
+import { say, sayProblem } from './say.js';
+
+const TYPING_MS = 200;
+const STOPPED = 'Live updates stopped';
+const form = $('view');
+const pulse = $('pulse');
+const page = document.body.dataset;
+const usual = new URLSearchParams(form?.dataset.defaults);
+// On large pages the server chooses the rows; on others they are all here.
+const isChosenThere = 'choosing' in (form?.dataset ?? {});
+let sorted = new URLSearchParams(location.search).get('sort');
+let stream = null;
+let isPaused = false;
+let heldUpdates = 0;
+let typing = 0;
+let knownProblems = '';
+
+export function startPage() {
+  if (!form) return;
+  startRows();
+  startToolbar();
+  $('pause').hidden = false;
+  onClick('#pause', pause);
+  onClick('#try-now', () => stream.open());
+  stream = live({ address: () => `/events${query({ page: page.page, id: form.dataset.id })}`, take, state: tell });
+  setInterval(beat, 1000);
+}
+
+// What is looked at, as a part of the URL; what is as usual is left out.
+export function query(more) {
+  const said = new URLSearchParams(new FormData(form));
+  for (const [part, chosen] of [...said]) if (!chosen || chosen === usual.get(part)) said.delete(part);
+  for (const [part, chosen] of Object.entries({ sort: sorted, ...more })) if (chosen) said.set(part, chosen);
+  return said.size ? `?${said}` : '';
+}
+
+function take({ c: cells, v: version, order }, isWhole) {
+  // The control plane is another one than that which made the page.
+  if (isWhole && version !== page.version) location.reload();
+  if (isPaused) heldUpdates += 1;
+  else {
+    if (isWhole) renew();
+    for (const id in cells) set(id, cells[id]);
+    orderAs(order);
+    draw(chosen(), !isWhole);
+    // A picture whose parts stand elsewhere now has to be drawn anew.
+    const { shape } = newest('page');
+    if (shape && shape !== form.dataset.shape) location.reload();
+    const { problems } = newest('frame');
+    if (problems && problems !== knownProblems) sayProblem(problems);
+    knownProblems = problems;
+  }
+  beat();
+}
+
+function tell(pulseNow) {
+  const isLost = pulseNow === 'lost';
+  page.pulse = pulseNow;
+  $('lost').hidden = !isLost;
+  // While the connection is lost, nothing can be switched.
+  for (const button of all('.sw, [data-ends]')) {
+    button.ariaDisabled = isLost || /protected|none/.test(button.dataset.switch);
+  }
+  if (isLost) say(`${STOPPED}. Trying again.`);
+  else if ($('say').textContent.startsWith(STOPPED)) say('Live again.');
+  beat();
+}
+
+// The pill in the header: what the page is doing, and how old its numbers are.
+function beat() {
+  if (!page.pulse) return;
+  const isHeld = isPaused && page.pulse === 'live';
+  const seconds = `${stream.silentSeconds()} s`;
+  pulse.dataset.state = isHeld ? 'paused' : page.pulse;
+  write(pulse.querySelector('.word'), isHeld ? 'Paused' : page.pulse === 'lost' ? 'Reconnecting' : 'Live');
+  write(pulse.querySelector('time'), isHeld ? `${heldUpdates} held` : seconds);
+  write($('lost').querySelector('b'), `${STOPPED} ${seconds} ago.`);
+  document.title = (page.pulse === 'lost' ? '⚠ ' : '') + newest('frame').title;
+}
+
+function pause(button) {
+  isPaused = !isPaused;
+  heldUpdates = 0;
+  button.ariaPressed = isPaused;
+  say(isPaused ? 'Live updates are paused.' : 'Live updates go on.');
+  if (!isPaused) stream.open();
+  beat();
+}
+
+function startToolbar() {
+  form.addEventListener('submit', event => {
+    event.preventDefault();
+    if (event.submitter?.name === 'sort') sorted = event.submitter.value;
+    turn();
+  });
+  for (const control of form.elements) control.addEventListener('input', () => {
+    if (control.name === 'order') sorted = '';
+    clearTimeout(typing);
+    if (isChosenThere || /window|order/.test(control.name)) typing = setTimeout(turn, control.type === 'search' ? TYPING_MS : 0);
+    else keep();
+  });
+}
+
+function keep() {
+  history.replaceState(null, '', location.pathname + query());
+  draw(chosen());
+}
+
+// The server counts, sorts, and perhaps chooses.
+function turn() {
+  keep();
+  stream.open();
+}
+
+const chosen = () => !isChosenThere && $('filter-words') && Object.fromEntries(new FormData(form));

@@ -1,0 +1,72 @@
+//! The audit log: every command and every attempt has its line at once, with what became of it, and can be taken back there.
+
+use anyhow::ensure;
+use scenario::browser::Browser;
+use scenario::eventually::{SOON, eventually};
+use scenario::looks::assert_no_barriers;
+use scenario::small_mesh::SmallMesh;
+use serde_json::json;
+
+fn first_row_says(browser: &Browser, words: &[&str]) {
+    eventually(SOON, || {
+        let text = browser.text("#rows tr.day:first-child + tr")?;
+        for word in words {
+            ensure!(text.contains(word), "{text:?} lacks {word:?}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn every_command_has_its_line_at_once() {
+    let mesh = SmallMesh::of("orders", 2);
+    let browser = Browser::start();
+    browser.open(&format!("http://127.0.0.1:{}/audit", mesh.control_plane.http_port));
+    eventually(SOON, || {
+        ensure!(browser.text("[data-when=nothing] h3")? == "No command yet", "there is a command already");
+        Ok(())
+    });
+    assert_no_barriers(&browser, "an audit log that is empty");
+
+    // What is turned off is written down with the pods' receipts, and can be turned on from here.
+    mesh.api().turn_off("orders", "GET /export", "1h");
+    first_row_says(
+        &browser,
+        &["operator", "Turn off", "/export", "a scenario asks for it", "in 1 h", "2 of 2 pods", "#1", "Turn on"],
+    );
+    assert!(browser.text("#rows tr.day").unwrap().starts_with("Today, "));
+    assert_no_barriers(&browser, "the audit log");
+    browser.click("#rows tr.day + tr [data-ends]").unwrap();
+    first_row_says(&browser, &["Turn on", "2 of 2 pods", "#2"]);
+    eventually(SOON, || {
+        let text = browser.text("#rows tr:last-child")?;
+        ensure!(text.contains("taken back") && text.contains("2 of 2 pods"), "{text}");
+        Ok(())
+    });
+    eventually(SOON, || {
+        let toast = browser.text("#toast span")?;
+        ensure!(toast.contains("GET /export is on again, 2 of 2 pods in "), "{toast}");
+        Ok(())
+    });
+
+    // An attempt that was refused is a line, too, and what ends by itself says why.
+    let order = json!({"service": "orders", "method": "GET", "route": "/export", "action": {"disable": {"status": 200}}, "reason": "=1+1"});
+    assert_eq!(mesh.api().order(&order).unwrap().0, 422);
+    first_row_says(&browser, &["Refused", "the status must be one of"]);
+    mesh.api().turn_off("orders", "GET /short", "1s");
+    first_row_says(&browser, &["sitio", "Time over", "/short", "Time limit of 1s reached"]);
+
+    // The filter is in the address, and the file holds the same.
+    browser.click(".chips label:has(input[value=refused])").unwrap();
+    eventually(SOON, || {
+        let rows = browser.script("return document.querySelectorAll('#rows tr:not(.day)').length")?;
+        ensure!(rows == 1, "{rows} rows");
+        Ok(())
+    });
+    assert_eq!(browser.script("return location.search").unwrap(), "?show=refused");
+    let table = mesh.api().page("/audit.csv").unwrap();
+    assert_eq!(table.lines().count(), 6, "{table}");
+    assert!(table.contains("\"'=1+1\""), "a reason is no formula: {table}");
+    let complaints = browser.complaints();
+    assert_eq!(complaints, Vec::<String>::new(), "the browser has nothing to complain of");
+}

@@ -1,0 +1,55 @@
+//! The map: every service with its traffic, live, also as a table, and drawn anew when a service joins.
+
+use anyhow::ensure;
+use scenario::browser::Browser;
+use scenario::eventually::{SOON, eventually};
+use scenario::looks::assert_no_barriers;
+use scenario::sidecar::Sidecar;
+use scenario::small_mesh::SmallMesh;
+
+fn says(browser: &Browser, selector: &str, words: &[&str]) {
+    eventually(SOON, || {
+        // The text of a picture is no text to the driver.
+        let text = browser.script(&format!("return document.querySelector('{selector}').textContent"))?.to_string();
+        for word in words {
+            ensure!(text.contains(word), "{selector} says {text:?}, not {word:?}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn it_shows_every_service_and_what_is_off() {
+    let mesh = SmallMesh::of("orders", 1);
+    let browser = Browser::start();
+    browser.open(&format!("http://127.0.0.1:{}/map?window=1m", mesh.control_plane.http_port));
+    says(&browser, ".map", &["orders", "0/s"]);
+
+    // Traffic is on the lines at once, and in the table.
+    mesh.pods[0].get("/export");
+    says(&browser, ".map", &["Outside", "orders", "/s"]);
+    says(&browser, "#rows", &["Outside", "orders"]);
+    assert_no_barriers(&browser, "the map");
+
+    // A service that joins gets its place, and what is turned off is a broken line.
+    let joined = Sidecar::plan(mesh.origin.port()).named("search", "search-0").reports_to(mesh.control_plane.grpc_port).start();
+    joined.get("/search");
+    says(&browser, "#rows", &["orders", "search"]);
+    says(&browser, ".map", &["orders", "search"]);
+    mesh.api().turn_off("orders", "GET /export", "1h");
+    says(&browser, ".map", &["1 of 1 endpoint off"]);
+    eventually(SOON, || {
+        let broken = browser.script("return document.querySelectorAll('.way[data-broken=yes]').length")?;
+        ensure!(broken == 1, "{broken} lines are broken");
+        Ok(())
+    });
+
+    // A box leads to the endpoints of its service.
+    browser.script("document.querySelector(\".map a[href='/?service=search']\").dispatchEvent(new MouseEvent('click', {bubbles: true})); return 1").unwrap();
+    eventually(SOON, || {
+        ensure!(browser.script("return location.search")? == "?service=search", "it leads elsewhere");
+        ensure!(browser.text("#rows")?.contains("/search"), "the overview is not there");
+        Ok(())
+    });
+    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+}

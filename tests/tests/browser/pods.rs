@@ -1,0 +1,61 @@
+//! The page of the pods: it moves, a pod that joins or falls silent shows by itself, and it can be saved as a table.
+
+use anyhow::ensure;
+use rustix::process::Signal;
+use scenario::browser::Browser;
+use scenario::eventually::{SOON, eventually};
+use scenario::looks::assert_no_barriers;
+use scenario::small_mesh::SmallMesh;
+
+fn says(browser: &Browser, selector: &str, words: &str) {
+    eventually(SOON, || {
+        let text = browser.text(selector)?;
+        ensure!(text.contains(words), "{selector} says {text:?}, not {words:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn it_tells_who_reports_and_who_does_not() {
+    let mut mesh = SmallMesh::of("orders", 2);
+    let browser = Browser::start();
+    browser.open(&format!("http://127.0.0.1:{}/pods", mesh.control_plane.http_port));
+    says(&browser, "#pulse .word", "Live");
+    says(&browser, "#rows", "orders-0");
+    says(&browser, "tr:has(a[href='/?service=orders']):first-child .state-s", "Reporting");
+    assert_no_barriers(&browser, "the pods");
+
+    // A pod that joins has a row at once, and confirms the rules there are.
+    mesh.api().turn_off("orders", "GET /export", "1h");
+    mesh.pods.push(mesh.another_pod("orders-2"));
+    says(&browser, "#rows", "orders-2");
+    says(&browser, "#rows tr:has(a):nth-child(3) td:last-child", "#1 in");
+    says(&browser, ".kpis", "all obey the newest rules");
+
+    // One that is frozen falls silent, which the tab says, too.
+    mesh.pods[2].process.signal(Signal::STOP);
+    says(&browser, "#rows tr:first-child .state-s", "Silent");
+    says(&browser, ".kpis", "1 silent for");
+    eventually(SOON, || {
+        let title = browser.script("return document.title")?;
+        ensure!(title == "(1) Pods · Sitio", "{title}");
+        let icon = browser.script("return document.querySelector('link[rel=icon]').getAttribute('href')")?;
+        ensure!(icon == "/static/mark-warn.svg", "{icon}");
+        Ok(())
+    });
+    browser.click(".chips label:has(input[value=silent])").unwrap();
+    eventually(SOON, || {
+        let rows = browser.script("return document.querySelectorAll('#rows tr').length")?;
+        ensure!(rows == 1, "{rows} rows");
+        Ok(())
+    });
+    assert_eq!(browser.script("return location.search").unwrap(), "?show=silent");
+    browser.type_into("#find", "nobody").unwrap();
+    says(&browser, "[data-when=filtered] h3", "No pod matches this filter");
+
+    let table = mesh.api().page("/pods.csv").unwrap();
+    assert_eq!(table.lines().count(), 4, "{table}");
+    assert!(table.contains("orders-2,default,orders,"), "{table}");
+    mesh.pods[2].process.signal(Signal::CONT);
+    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+}

@@ -1,0 +1,67 @@
+//! A control plane that goes and comes back under open pages: they say so, disable what they cannot do, and recover by themselves.
+
+use anyhow::ensure;
+use scenario::browser::Browser;
+use scenario::eventually::{SOON, eventually};
+use scenario::looks::assert_no_barriers;
+use scenario::small_mesh::SmallMesh;
+
+fn is_checked(browser: &Browser, checked: &str) {
+    eventually(SOON * 2, || {
+        let now = browser.attribute("#rows .sw[aria-label*='/export']", "aria-checked")?;
+        ensure!(now == checked, "the switch is {now}");
+        Ok(())
+    });
+}
+
+fn word(browser: &Browser, word: &str) {
+    eventually(SOON * 2, || {
+        let now = browser.text("#pulse .word")?;
+        ensure!(now == word, "the page says {now}");
+        Ok(())
+    });
+}
+
+#[test]
+fn two_browsers_agree_also_after_a_restart() {
+    let mut mesh = SmallMesh::of("orders", 1);
+    mesh.pods[0].get("/export");
+    let browsers = [Browser::start(), Browser::start()];
+    for browser in &browsers {
+        browser.open(&format!("http://127.0.0.1:{}/", mesh.control_plane.http_port));
+        is_checked(browser, "true");
+    }
+
+    // What one of them does, the other one shows.
+    let (one, other) = (&browsers[0], &browsers[1]);
+    one.click("#rows .sw[aria-label*='/export']").unwrap();
+    eventually(SOON, || one.type_into("dialog[open] textarea", "too slow"));
+    one.click("dialog[open] .solid-danger").unwrap();
+    is_checked(other, "false");
+    eventually(SOON, || one.click("dialog[open] .df button:last-child"));
+    is_checked(one, "false");
+
+    // Without a control plane, both say how old their numbers are, and switch nothing.
+    mesh.control_plane.process.kill();
+    for browser in &browsers {
+        word(browser, "Reconnecting");
+        assert!(browser.text("#lost").unwrap().contains("Live updates stopped"));
+        assert_eq!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-disabled").unwrap(), "true");
+        assert!(browser.script("return document.title").unwrap().as_str().unwrap().starts_with('⚠'));
+    }
+    assert_no_barriers(one, "a page without its control plane");
+
+    // It comes back where it was, and the pages with it: the rule is still in force.
+    mesh.control_plane.come_back();
+    for browser in &browsers {
+        word(browser, "Live");
+        is_checked(browser, "false");
+        eventually(SOON, || {
+            ensure!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-disabled")? == "false", "it is still disabled");
+            Ok(())
+        });
+        assert!(!browser.script("return document.title").unwrap().as_str().unwrap().starts_with('⚠'));
+    }
+    other.click("#rows .sw[aria-label*='/export']").unwrap();
+    is_checked(one, "true");
+}
