@@ -2,6 +2,7 @@
 //
 // <tr data-cells="e3"> holds <td data-k="hits"> (its text is the value `hits` of `e3`)
 // and <path data-a="d=spark.area"> (its attribute `d` is the value `spark.area` of `e3`).
+import { showTime } from './clock.js';
 import { $, all } from './dom.js';
 
 let told = {};
@@ -77,7 +78,11 @@ function places(id) {
       }
       for (const pair of a?.split(' ') ?? []) {
         const [name, key] = pair.split('=');
-        add(key, text => { if (place.getAttribute(name) !== text) place.setAttribute(name, text); });
+        const isTime = !k && (name === 'datetime' || name === 'data-ms');
+        add(key, text => {
+          if (place.getAttribute(name) !== text) place.setAttribute(name, text);
+          if (isTime) showTime(place);
+        });
       }
     }
   }

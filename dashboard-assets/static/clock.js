@@ -9,8 +9,10 @@ export const shortTime = ms => timeWith().format(ms);
 
 // A time as exactly as the server tells it.
 export function showTime(time) {
-  const ms = Date.parse(time.dateTime);
-  if (ms) write(time, (time.textContent.includes('.') ? exactTime : wholeTime).format(ms));
+  const ms = Number(time.dataset.ms) || Date.parse(time.dateTime);
+  const isExact = 'exact' in time.dataset || time.textContent.includes('.');
+  if (time.dataset.ms === '') write(time, '');
+  if (ms) write(time, 'ms' in time.dataset && ms % 60_000 === 0 ? shortTime(ms) : (isExact ? exactTime : wholeTime).format(ms));
 }
 
-export const showTimes = () => all('time[datetime]').forEach(showTime);
+export const showTimes = () => all('time[datetime], [data-ms]').forEach(showTime);

@@ -3,6 +3,7 @@
 // the same name at their top.
 import { showTimes } from './clock.js';
 import { startCopies } from './copy.js';
+import { startFollowing } from './follow.js';
 import { startKeys } from './keys.js';
 import { startPage } from './page.js';
 import { startSaying } from './say.js';
@@ -14,3 +15,4 @@ startSaying();
 startCopies();
 startSwitches();
 startPage();
+startFollowing();
