@@ -14,6 +14,7 @@ pub mod latency;
 pub mod load;
 pub mod looks;
 pub mod memory;
+pub mod openapi;
 pub mod origin;
 pub mod peer;
 pub mod process;
