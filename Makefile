@@ -65,6 +65,7 @@ else
 		--target control-plane -t localhost/sitio-control-plane:$(VERSION) .
 endif
 
-screenshots: needs ## Take the README's pictures of the dashboard from the demo
+screenshots: needs ## Take the README's pictures of the dashboard and of `sitio top` from the demo
 	cargo build --workspace --bins --locked
 	cargo run --locked -p sitio-tests --bin screenshots
+	cargo run --locked -p sitio-tests --bin picture-of-top

@@ -20,7 +20,9 @@ pub(crate) struct Options {
 }
 
 /// Prints or writes them.
-pub(crate) fn run(options: &Options, mut sitio: Command) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options, sitio: Command) -> anyhow::Result<()> {
+    // A page for `sitio help stat` would only say again what the one for `sitio stat` does.
+    let mut sitio = sitio.disable_help_subcommand(true);
     sitio.build();
     let Some(folder) = &options.dir else {
         let mut page = Vec::new();

@@ -17,6 +17,7 @@ pub mod memory;
 pub mod openapi;
 pub mod origin;
 pub mod peer;
+pub mod picture;
 pub mod process;
 pub mod programs;
 pub mod prometheus;

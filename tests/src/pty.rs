@@ -65,6 +65,11 @@ impl Pty {
         held(&self.screen).screen().contents()
     }
 
+    /// The screen as somebody draws it.
+    pub fn picture(&self, draw: impl Fn(&vt100::Screen) -> String) -> String {
+        draw(held(&self.screen).screen())
+    }
+
     /// Waits until the screen shows what is wanted.
     #[track_caller]
     pub fn expect(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {

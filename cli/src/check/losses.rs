@@ -8,11 +8,16 @@ use control_plane::web::format;
 use crate::check::findings::Findings;
 
 /// Counts of the control plane that mean that somebody was refused or something was lost, with what to do.
-const LOSSES: [(&str, &str, &str); 8] = [
+const LOSSES: [(&str, &str, &str); 9] = [
     (
         "frame_refused",
         "frames of sidecars were refused, because they made no sense",
         "update the sidecars: `sitio pods` tells their versions",
+    ),
+    (
+        "window_without_room",
+        "windows of numbers were not written down, because there was no room",
+        "give the control plane's data folder more room, and look at its log",
     ),
     ("stream_without_token", "streams came without the right token", "give the sidecars the control plane's SITIO_TOKEN"),
     ("stream_over_limit", "streams were refused, because there are too many", "run another control plane for a part of the pods"),

@@ -28,7 +28,8 @@ pub(super) struct Asks {
     interval: Duration,
     under_way: JoinSet<Told>,
     list: Option<AbortHandle>,
-    history: Option<AbortHandle>,
+    /// Of which endpoint, too.
+    history: Option<(String, AbortHandle)>,
 }
 
 /// What was answered.
@@ -53,18 +54,28 @@ impl Asks {
             tokio::time::sleep(after).await;
             Told::List(client.endpoints(&wanted).await)
         });
-        replace(&mut self.list, asked);
+        // Nobody wants the answer to the question before any more.
+        if let Some(before) = self.list.replace(asked) {
+            before.abort();
+        }
     }
 
-    /// Asks for the history of an endpoint.
+    /// Asks for the history of an endpoint, unless that is under way: a pod that does not answer takes its second.
     pub(super) fn history(&mut self, id: String) {
+        if let Some((asked, before)) = &self.history {
+            if *asked == id && !before.is_finished() {
+                return;
+            }
+            before.abort();
+        }
         let client = self.client.clone();
         let wanted = history::Wanted { limit: Some(EXCHANGES), ..history::Wanted::default() };
+        let of = id.clone();
         let asked = self.under_way.spawn(async move {
-            let history = client.history(&id, &wanted).await;
-            Told::History(id, Box::new(history))
+            let history = client.history(&of, &wanted).await;
+            Told::History(of, Box::new(history))
         });
-        replace(&mut self.history, asked);
+        self.history = Some((id, asked));
     }
 
     /// Turns an endpoint off.
@@ -127,13 +138,6 @@ impl Asks {
             Err(panic) => model.say(format!("a question to the control plane was lost: {panic}"), Tone::Red),
         }
         Wish::Nothing
-    }
-}
-
-/// Takes the question before back: nobody wants its answer any more.
-fn replace(place: &mut Option<AbortHandle>, asked: AbortHandle) {
-    if let Some(before) = place.replace(asked) {
-        before.abort();
     }
 }
 

@@ -47,6 +47,9 @@ pub(super) fn wish(model: &mut Model, event: &Event) -> Wish {
     if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
         return Wish::Quit;
     }
+    if !matches!(model.mode, Mode::TurnOff(_)) {
+        model.note = None;
+    }
     match &mut model.mode {
         Mode::List => in_list(model, key.code),
         Mode::Find => in_find(model, key),

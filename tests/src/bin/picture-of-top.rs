@@ -1,0 +1,42 @@
+//! Takes the picture of `sitio top` that the documentation shows, from a demo of its own: `picture-of-top [FILE]`.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use anyhow::{Context, Result, ensure};
+use scenario::demo::Demo;
+use scenario::eventually::eventually;
+use scenario::picture::svg;
+use scenario::pty::Pty;
+use scenario::sitio::asking;
+
+/// Enough data for a minute of numbers.
+const SECONDS_OF_DATA: u64 = 60;
+
+/// The demo needs some time to have called everything.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// Lines and columns, as a person's terminal has them.
+const SIZE: (u16, u16) = (26, 128);
+
+fn main() -> Result<()> {
+    let file = env::args_os().nth(1).map_or_else(|| scenario::programs::file("../docs/top.svg"), PathBuf::from);
+    let demo = Demo::start(&[]);
+    let started = Instant::now();
+    let mut top = Pty::start(&asking(demo.http_port, &["top"]), SIZE.0, SIZE.1);
+    top.expect_words("/legacy/export");
+    top.keys("jjj");
+    eventually(PATIENCE, || {
+        let seconds = started.elapsed().as_secs();
+        ensure!(seconds >= SECONDS_OF_DATA, "only {seconds} s of data");
+        Ok(())
+    });
+    // Where it listens is of no interest.
+    let picture = top.picture(svg).replace(&format!(":{}", demo.http_port), ":8090");
+    fs::write(&file, picture).with_context(|| format!("write {}", file.display()))?;
+    println!("{}", file.display());
+    top.keys("q");
+    top.ended();
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! `sitio check` says what is wrong, `dashboard` opens it, and shells and the manual know every command.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::ensure;
+use rustix::process::Signal;
+use scenario::control_plane::ControlPlane;
+use scenario::eventually::{SOON, eventually};
+use scenario::reserved::Reserved;
+use scenario::sitio::{asking, bare, said};
+use scenario::small_mesh::SmallMesh;
+use serde_json::Value;
+
+/// How bad each finding is, and what it says.
+fn findings(told: &Value) -> Vec<(String, String)> {
+    let findings = told.as_array().expect("findings are a list").iter();
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+    findings.map(|finding| (text(finding, "level"), text(finding, "what"))).collect()
+}
+
+#[test]
+fn a_healthy_mesh_has_nothing_wrong() {
+    let mesh = SmallMesh::of("shop", 2);
+    let rule = mesh.api().turn_off("shop", "GET /bytes/{id}", "1h");
+    mesh.api().expect_applied(&rule, &mesh.names());
+
+    let told = mesh.sitio(&["check"]).fine();
+
+    for words in
+        ["answers, in", "of our version", "clock agrees", "2 pods are reporting", "1 rule is in force", "nothing is wrong"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let json = mesh.sitio(&["check", "-o", "json"]).json();
+    assert!(findings(&json).iter().all(|(level, _)| level == "fine"), "{json}");
+}
+
+#[test]
+fn what_is_wrong_is_found_with_what_to_do_and_only_an_error_fails() {
+    let mesh = SmallMesh::of("shop", 2);
+    mesh.api().turn_off("shop", "GET /bytes/{id}", "5m");
+    let told = mesh.sitio(&["check"]);
+    assert!(told.out.contains("lapses in 5 min") && told.out.contains("--ttl"), "{told:?}");
+    assert_eq!(told.code, Some(0), "a warning is no error: {told:?}");
+
+    // It runs, and says nothing.
+    mesh.pods[1].process.signal(Signal::STOP);
+    let told = eventually(SOON, || {
+        let told = mesh.sitio(&["check"]);
+        ensure!(told.code == Some(1), "{told:?}");
+        Ok(told)
+    });
+    mesh.pods[1].process.signal(Signal::CONT);
+    assert!(told.out.contains("silent, 1 pod") && told.out.contains("shop-1") && told.out.contains("→ see whether"), "{told:?}");
+
+    let nothing = Reserved::port();
+    let told = said(asking(nothing.port, &["check"]));
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(told.out.contains("nothing answers") && told.out.contains("SITIO_URL"), "{told:?}");
+
+    let alone = ControlPlane::start();
+    let told = said(asking(alone.http_port, &["check"])).fine();
+    assert!(told.contains("no pod is attached") && told.contains("SITIO_CONTROL_PLANE"), "{told}");
+}
+
+/// A folder with a browser that only notes what it is to open.
+fn browser(folder: &Path) {
+    let path = folder.join("xdg-open");
+    let script = format!("#!/bin/sh\necho \"$1\" > {}/opened\n", folder.display());
+    fs::write(&path, script).expect("the folder is ours");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+}
+
+#[test]
+fn the_dashboard_is_opened_if_it_is_there_and_its_url_is_printed() {
+    let control_plane = ControlPlane::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    browser(folder.path());
+    let url = format!("http://127.0.0.1:{}/", control_plane.http_port);
+    let with_browser = |port, more: &[&str]| {
+        let mut command = asking(port, &[&["dashboard"], more].concat());
+        command.env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()));
+        said(command)
+    };
+
+    assert_eq!(with_browser(control_plane.http_port, &["--print"]).fine(), format!("{url}\n"));
+    assert!(!folder.path().join("opened").exists());
+    assert_eq!(with_browser(control_plane.http_port, &[]).fine(), format!("{url}\n"));
+    assert_eq!(fs::read_to_string(folder.path().join("opened")).expect("it was opened"), format!("{url}\n"));
+    let nothing = Reserved::port();
+    let told = with_browser(nothing.port, &[]);
+    assert!(told.code == Some(1) && told.err.contains("nothing answers"), "{told:?}");
+}
+
+fn sitio(arguments: &[&str]) -> String {
+    let mut command = bare();
+    command.args(arguments);
+    said(command).fine()
+}
+
+#[test]
+fn bash_takes_the_completions_and_the_manual_is_shown_without_a_warning() {
+    let script = sitio(&["completions", "bash"]);
+    let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().expect("there is bash");
+    bash.stdin.take().expect("stdin is piped").write_all(script.as_bytes()).expect("bash reads it");
+    assert!(bash.wait().expect("bash ends").success());
+    assert!(["zsh", "fish", "elvish", "powershell"].iter().all(|shell| sitio(&["completions", shell]).contains("disable")));
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("man1");
+    sitio(&["man", "--dir", &path.to_string_lossy()]);
+    let pages: Vec<_> = fs::read_dir(&path).expect("it was made").flatten().map(|entry| entry.path()).collect();
+    assert!(pages.len() > 14 && pages.iter().all(|page| !page.to_string_lossy().contains("sitio-help")), "{pages:?}");
+    for page in &pages {
+        let shown = Command::new("man").args(["--warnings", "-l"]).arg(page).env("MANWIDTH", "100").output();
+        let shown = shown.expect("man is installed by tests/install");
+        assert!(shown.status.success() && shown.stderr.is_empty(), "{page:?}: {}", String::from_utf8_lossy(&shown.stderr));
+        assert!(String::from_utf8_lossy(&shown.stdout).contains("SYNOPSIS"), "{page:?}");
+    }
+    assert!(sitio(&["man"]).contains(".SH SYNOPSIS"));
+}
+
+#[test]
+fn every_command_helps_with_an_example() {
+    let help = sitio(&["--help"]);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let mut count = 0;
+    for command in commands.filter_map(|line| line.split_whitespace().next()).filter(|command| *command != "help") {
+        let help = sitio(&[command, "--help"]);
+        assert!(help.contains("Example") || command == "demo", "{command} has no example:\n{help}");
+        count += 1;
+    }
+    assert!(count >= 15, "{help}");
+}
