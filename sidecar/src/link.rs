@@ -107,6 +107,8 @@ impl Link {
     /// in time.
     async fn settle(&mut self, departure: &Departure) {
         let by = departure.by();
+        // What the workers counted last is known only once they have been asked.
+        self.books.close_window().await;
         while self.books.read(|ledger| ledger.owes_windows()) && Instant::now() < by {
             match tokio::time::timeout_at(by, self.attach()).await {
                 Ok(Ok(session)) => drop(self.hold(session, departure).await),

@@ -5,6 +5,9 @@ use std::net::TcpListener;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 
+use anyhow::ensure;
+
+use crate::eventually::{SOON, eventually};
 use crate::origin::answers::serve;
 
 mod answers;
@@ -69,6 +72,16 @@ impl Origin {
     /// Requests it has read with their whole bodies.
     pub fn completed(&self) -> u64 {
         self.seen.book().completed
+    }
+
+    /// Waits until it has read so many requests more.
+    #[track_caller]
+    pub fn expect_more(&self, requests: u64) {
+        let goal = self.completed() + requests;
+        eventually(SOON, || {
+            ensure!(self.completed() >= goal, "{} of {goal} requests so far", self.completed());
+            Ok(())
+        });
     }
 
     /// Requests it has read for this target.

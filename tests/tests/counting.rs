@@ -2,10 +2,7 @@
 
 use std::thread;
 
-use anyhow::ensure;
-use scenario::eventually::{SOON, eventually};
 use scenario::load::{Load, storm, total};
-use scenario::origin::Origin;
 use scenario::small_mesh::SmallMesh;
 
 #[test]
@@ -51,26 +48,16 @@ fn every_kind_of_exchange_is_counted_once() {
     assert_eq!(sum("bytes_out"), bodies.iter().sum::<usize>() as u64, "{rows:?}");
 }
 
-/// Waits until the service has answered so many requests more.
-#[track_caller]
-fn after_more(requests: u64, origin: &Origin) {
-    let goal = origin.completed() + requests;
-    eventually(SOON, || {
-        ensure!(origin.completed() >= goal, "{} of {goal} requests so far", origin.completed());
-        Ok(())
-    });
-}
-
 #[test]
 fn killing_the_control_plane_under_load_loses_no_request_and_no_count() {
     let mut mesh = SmallMesh::of("shop", 2);
 
     let loads: Vec<_> = mesh.pods.iter().map(|pod| Load::start(pod.port, 4, "/cart")).collect();
-    after_more(500, &mesh.origin);
+    mesh.origin.expect_more(500);
     mesh.control_plane.process.kill();
-    after_more(1000, &mesh.origin);
+    mesh.origin.expect_more(1000);
     mesh.control_plane.come_back();
-    after_more(500, &mesh.origin);
+    mesh.origin.expect_more(500);
     let tallies: Vec<_> = loads.into_iter().map(Load::stop).collect();
 
     for tally in &tallies {

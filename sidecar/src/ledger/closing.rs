@@ -21,6 +21,17 @@ impl Ledger {
         self.windows.as_mut()
     }
 
+    /// A new stream has begun, to a control plane that has everything up to this mark on disk, and takes so many windows
+    /// before it acks any.
+    pub fn begin_stream(&mut self, mark: u64, in_flight_max: usize) {
+        let known = self.baseline();
+        let Some(windows) = &mut self.windows else { return };
+        if mark < known.id {
+            windows.take_back(known, mark);
+        }
+        windows.begin_stream(mark, in_flight_max);
+    }
+
     /// Closes the open window if its time is over. What the workers told just before still belongs to it: it was counted
     /// within the second before, of which nobody knows how much lies on which side.
     pub fn turn(&mut self, now: Moment) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
-use mesh::window::{SLOT_MAX, Window, WindowRow, slot_of};
+use mesh::window::{SLOT_MAX, Window, WindowKind, WindowRow, slot_of};
 
 /// Windows held at a time: half an hour of them, in which a control plane comes back or people have noticed.
 /// What is older is told less finely, and none of it is lost.
@@ -117,6 +117,17 @@ impl Windows {
         self.told = 0;
         self.in_flight_max = in_flight_max.min(IN_FLIGHT_MAX);
         self.ack(mark);
+    }
+
+    /// The control plane has less on disk than it had acked, because its store was lost. If nothing is left of this process,
+    /// all that it knew is held again, as one window. What an older copy of a store lacks cannot be known here, and is lost.
+    pub fn take_back(&mut self, lost: Window, mark: u64) {
+        self.numbers.mark = mark;
+        if mark == 0 && !lost.rows.is_empty() {
+            let window = Window { kind: WindowKind::Change, ..lost };
+            self.held.push_front(Held { window, renamed: BTreeMap::new() });
+            self.count_rows();
+        }
     }
 
     /// Whether the control plane that was heard of last keeps windows.

@@ -17,7 +17,7 @@ impl Windows {
     /// A new stream, to a control plane that has said what it has.
     pub(super) fn begin(welcome: &wire::Welcome, books: &Books) -> Self {
         let (mark, in_flight_max) = (welcome.durable_window, welcome.windows_in_flight_max as usize);
-        books.read(|ledger| ledger.windows().map(|windows| windows.begin_stream(mark, in_flight_max)));
+        books.read(|ledger| ledger.begin_stream(mark, in_flight_max));
         Self { sent: 0, is_due: false }
     }
 

@@ -9,6 +9,7 @@ use control_plane::fleet::Fleet;
 use control_plane::ingest::{self, Admission};
 use control_plane::plane::ControlPlane;
 use control_plane::snapshot::Window;
+use control_plane::store::chronicle::View;
 use control_plane::store::redb::RedbStore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,18 @@ impl Glass {
         let snapshot = plane.snapshot(Window::All, now_ms());
         let rows = snapshot.endpoints.iter().filter(|row| row.endpoint.route() == route);
         Some(rows.map(|row| row.now.hits).sum())
+    }
+
+    /// Requests of a route that are on disk; `None` while there is no control plane.
+    pub(crate) fn kept(&self, route: &str) -> Option<u64> {
+        let plane = self.0.lock().unwrap().upgrade()?;
+        let mut hits = 0;
+        let mut add_up = |view: &dyn View| {
+            hits = view.series()?.values().filter(|kept| kept.name.endpoint.route() == route).map(|kept| kept.total.hits).sum();
+            Ok(())
+        };
+        plane.keeper.chronicle.view(&mut add_up).unwrap();
+        Some(hits)
     }
 }
 

@@ -32,11 +32,13 @@ pub(crate) struct Pod {
     pub(crate) recorded: Arc<AtomicU64>,
     /// Ends its traffic.
     pub(crate) calm: CancellationToken,
+    /// Ends its sidecar, in order.
+    pub(crate) leave: CancellationToken,
 }
 
 impl Pod {
-    pub(crate) fn new(number: u64, seed: u64, calm: CancellationToken) -> Self {
-        Self { number, seed, recorded: Arc::default(), calm }
+    pub(crate) fn new(number: u64, seed: u64, calm: CancellationToken, leave: CancellationToken) -> Self {
+        Self { number, seed, recorded: Arc::default(), calm, leave }
     }
 
     pub(crate) fn name(&self) -> String {
@@ -63,6 +65,7 @@ impl Pod {
         let workers = Arc::new(Workers::none());
         let mut house = JoinSet::new();
         house.spawn(bookkeeper.run(Arc::clone(&workers), CancellationToken::new()));
+        let leave = self.leave.clone();
         house.spawn(traffic(self, books.clone()));
         let uri = format!("http://{CONTROL_PLANE}:{PORT}").parse().unwrap();
         let link = Link {
@@ -76,7 +79,7 @@ impl Pod {
             meter: Arc::<LinkMeter>::default(),
             first_rules: None,
         };
-        link.run(CancellationToken::new()).await;
+        link.run(leave).await;
         Ok(())
     }
 }

@@ -118,7 +118,7 @@ fn a_window_is_sent_after_a_report_that_covers_it_and_few_at_a_time() {
     }
     let mut sent = 0;
     assert!(send(&mut ledger, &mut sent).is_empty(), "there is no stream");
-    windows(&mut ledger).begin_stream(0, 3);
+    ledger.begin_stream(0, 3);
     assert!(send(&mut ledger, &mut sent).is_empty(), "no report has covered them");
     ledger.snapshot(1, 0);
     count_and_pass(&mut ledger, &mut clocks, "/a");
@@ -129,12 +129,12 @@ fn a_window_is_sent_after_a_report_that_covers_it_and_few_at_a_time() {
     assert_eq!(windows(&mut ledger).numbers().acked, 2);
 
     // A new stream begins with the oldest that is not on disk, and what was sent before is sent as it was.
-    windows(&mut ledger).begin_stream(three[1].last_slot(), usize::MAX);
+    ledger.begin_stream(three[1].last_slot(), usize::MAX);
     ledger.change(2, 0);
     let again = send(&mut ledger, &mut 0);
     assert_eq!((again.len(), &again[0]), (IN_FLIGHT_MAX, &three[2]));
 
-    windows(&mut ledger).begin_stream(0, 0);
+    ledger.begin_stream(0, 0);
     ledger.change(3, 0);
     assert!(send(&mut ledger, &mut 0).is_empty() && !ledger.owes_windows(), "a control plane that keeps none gets none");
 }
@@ -144,7 +144,7 @@ fn a_control_plane_that_speaks_of_what_it_was_never_sent_is_not_believed() {
     let (mut ledger, mut clocks) = ledger();
     count_and_pass(&mut ledger, &mut clocks, "/a");
     count_and_pass(&mut ledger, &mut clocks, "/a");
-    windows(&mut ledger).begin_stream(u64::MAX, 1);
+    ledger.begin_stream(u64::MAX, 1);
     assert_eq!(held(&mut ledger).len(), 2);
     ledger.snapshot(1, 0);
     let first = windows(&mut ledger).hand_over(0).unwrap();
@@ -155,7 +155,7 @@ fn a_control_plane_that_speaks_of_what_it_was_never_sent_is_not_believed() {
 #[test]
 fn what_nobody_takes_is_put_together_and_none_of_it_is_lost() {
     let (mut ledger, mut clocks) = ledger();
-    windows(&mut ledger).begin_stream(0, 2);
+    ledger.begin_stream(0, 2);
     count_and_pass(&mut ledger, &mut clocks, "/a");
     count_and_pass(&mut ledger, &mut clocks, "/a");
     ledger.snapshot(1, 0);
@@ -201,7 +201,7 @@ fn what_was_counted_before_anybody_kept_windows_is_in_the_first_one() {
 #[test]
 fn a_pin_renames_what_was_never_sent_and_the_baseline_knows_what_was() {
     let (mut ledger, mut clocks) = ledger();
-    windows(&mut ledger).begin_stream(0, 1);
+    ledger.begin_stream(0, 1);
     for route in ["/users/jane", "/users/bob", "/users/jane"] {
         count_and_pass(&mut ledger, &mut clocks, route);
     }
@@ -223,4 +223,28 @@ fn a_pin_renames_what_was_never_sent_and_the_baseline_knows_what_was() {
     let durable = ledger.baseline();
     assert_eq!((durable.id, durable.rows.len(), durable.sum().hits), (sent[0].id, 1, 1));
     assert_eq!(durable.rows[0].endpoint, Endpoint::named("GET", "/users/{name}").unwrap());
+}
+
+#[test]
+fn what_was_on_a_disk_that_is_lost_is_told_again() {
+    let (mut ledger, mut clocks) = ledger();
+    ledger.begin_stream(0, 16);
+    for _ in 0..3 {
+        count_and_pass(&mut ledger, &mut clocks, "/a");
+    }
+    ledger.snapshot(1, 0);
+    let sent = send(&mut ledger, &mut 0);
+    windows(&mut ledger).ack(sent[1].id);
+    assert_eq!((ledger.baseline().id, ledger.baseline().sum().hits), (sent[1].id, 2));
+
+    ledger.begin_stream(0, 16);
+    assert_eq!((ledger.baseline().id, ledger.baseline().rows), (0, vec![]), "it needs not be told what it does not have");
+    assert_eq!(held(&mut ledger), [(sent[1].id, 1, 2), (sent[2].id, 1, 1)]);
+
+    // A copy of the store that is older: what it lacks is lost, and nothing is told twice.
+    ledger.change(2, 0);
+    windows(&mut ledger).hand_over(0);
+    windows(&mut ledger).ack(sent[1].id);
+    ledger.begin_stream(sent[0].id, 16);
+    assert_eq!((ledger.baseline().id, held(&mut ledger)), (sent[0].id, vec![(sent[2].id, 1, 1)]));
 }

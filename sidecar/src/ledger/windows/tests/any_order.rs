@@ -38,6 +38,8 @@ enum Step {
     },
     Pin,
     Unpin,
+    /// The control plane comes back with an empty disk.
+    LoseStore,
 }
 
 /// What a control plane has on disk.
@@ -69,6 +71,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => prop::bool::weighted(0.8).prop_map(|arrives| Step::Ack { arrives }),
         1 => Just(Step::Pin),
         1 => Just(Step::Unpin),
+        1 => Just(Step::LoseStore),
     ]
 }
 
@@ -91,7 +94,7 @@ impl World {
             }
             Step::Close => self.ledger.close_window(self.clocks.now()),
             Step::Stream { in_flight_max } => {
-                windows(&mut self.ledger).begin_stream(self.disk.mark, *in_flight_max);
+                self.ledger.begin_stream(self.disk.mark, *in_flight_max);
                 (self.sent, self.is_broken) = (0, false);
                 let baseline = self.ledger.baseline();
                 assert_eq!(baseline.id, self.disk.mark);
@@ -107,6 +110,13 @@ impl World {
             }
             Step::Pin => self.ledger.pin(Pins::new(&["/users/{name}".parse().unwrap()])),
             Step::Unpin => self.ledger.pin(Pins::default()),
+            Step::LoseStore => {
+                self.disk = Disk::default();
+                // What was sent to it nobody has, and what was on it comes back as one window.
+                self.ever_sent.clear();
+                self.is_broken = true;
+                self.take(&Step::Stream { in_flight_max: 1 });
+            }
         }
     }
 
