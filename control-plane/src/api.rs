@@ -21,7 +21,9 @@ mod probes;
 pub mod problem;
 mod routes;
 mod rules;
+mod status;
 mod tap;
+mod timeline;
 mod units;
 
 /// Bytes of a command. The longest reason and a thousand pod names fit in many times over.
@@ -33,6 +35,8 @@ pub fn routes(plane: Arc<ControlPlane>) -> Router {
         .route("/about", get(about::told))
         .route("/endpoints", get(endpoints::list))
         .route("/endpoints/{id}/history", get(history::of_endpoint))
+        .route("/timeline", get(timeline::of_endpoints))
+        .route("/status", get(status::told))
         .route("/tap", get(tap::events))
         .route("/pods", get(pods::list))
         .route("/audit", get(audit::list))

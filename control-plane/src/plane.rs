@@ -16,6 +16,7 @@ use crate::store::redb::RedbStore;
 use crate::store::{Store, StoreError};
 use crate::tap::Taps;
 use crate::timeline::Timeline;
+use crate::timeline::past::at_hand::AtHand;
 
 /// The control plane's memory.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct ControlPlane {
     pub rules: Rules,
     /// Who writes down what they counted.
     pub keeper: Arc<Keeper>,
+    /// What was read of it lately.
+    pub at_hand: AtHand,
     /// The way to what the pods remember.
     pub histories: Histories,
     /// What people watch as it happens.
@@ -57,6 +60,7 @@ impl ControlPlane {
             timeline,
             rules,
             keeper,
+            at_hand: AtHand::default(),
             histories: Histories::default(),
             taps: Arc::default(),
             stream_counts: StreamCounts::default(),

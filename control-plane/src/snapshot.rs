@@ -19,9 +19,9 @@ pub const SPARK_POINTS: usize = 60;
 /// The stretch of time that a snapshot covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
-    /// Everything since the pods started.
+    /// Everything that the store keeps, and what the pods have said since.
     All,
-    /// The last so many seconds: 60, 300, 900 or 3600 on the page, any from 1 s to 1 h by the API.
+    /// The last so many seconds: 60, 300, 900 or 3600 on the page, any from 1 s to 90 days by the API.
     Last(Duration),
 }
 

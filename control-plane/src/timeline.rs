@@ -12,6 +12,7 @@ use crate::timeline::series::Series;
 
 pub mod history;
 pub mod lately;
+pub mod past;
 pub mod pinned;
 pub mod restored;
 pub mod ring;

@@ -76,7 +76,9 @@ pub(super) async fn list(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Answer>, Problem> {
     let Query(wanted) = wanted?;
-    let snapshot = plane.snapshot(window(wanted.window.as_deref())?, now_ms());
+    let (window, now_ms) = (window(wanted.window.as_deref())?, now_ms());
+    plane.look_back(window, now_ms).await?;
+    let snapshot = plane.snapshot(window, now_ms);
     let is_wanted = |row: &EndpointRow| {
         wanted.service.as_ref().is_none_or(|service| *service == row.service)
             && wanted.namespace.as_ref().is_none_or(|namespace| *namespace == row.namespace)

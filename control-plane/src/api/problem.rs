@@ -57,6 +57,12 @@ impl From<QueryRejection> for Problem {
     }
 }
 
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", "What was counted cannot be read from disk", error.to_string())
+    }
+}
+
 impl From<CommandError> for Problem {
     fn from(error: CommandError) -> Self {
         use CommandError as Error;

@@ -76,6 +76,16 @@ impl Attachment {
         self.pod.hold().tally.is_known()
     }
 
+    /// How much of this process is on disk, as far as that is known without looking there: what was written while it was
+    /// known, and nothing of one that began when nothing could be written any more.
+    pub fn mark_at_hand(&self, not_durable_since_ms: Option<u64>) -> Option<u64> {
+        let inside = self.pod.hold();
+        if inside.tally.is_known() {
+            return Some(inside.tally.account().mark());
+        }
+        not_durable_since_ms.filter(|since_ms| self.epoch / 1_000_000 >= *since_ms).map(|_| 0)
+    }
+
     /// Takes what is on disk of this process for counted; `None` if a newer stream speaks for the pod.
     pub fn resume(&self, baseline: Window, timeline: &Timeline) -> Option<()> {
         let mut inside = self.pod.hold();

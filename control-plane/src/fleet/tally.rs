@@ -354,7 +354,7 @@ fn told(window: Window) -> Vec<EndpointReport> {
 }
 
 /// What a snapshot says that was not known.
-fn news(snapshot: &GoldenMetrics, known: &GoldenMetrics) -> GoldenMetrics {
+pub(crate) fn news(snapshot: &GoldenMetrics, known: &GoldenMetrics) -> GoldenMetrics {
     let mut news = snapshot.since(known);
     let old = known.latency.count() > 0;
     let at = |q: f64| news.latency.quantile(q).map(|us| us as u64);

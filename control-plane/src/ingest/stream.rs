@@ -24,6 +24,7 @@ use crate::fleet::attachment::Attachment;
 use crate::fleet::tally::Absorbed;
 use crate::ingest::windows::{NotTaken, Windows};
 use crate::ingest::wishes::Wishes;
+use crate::keeper::Standing;
 use crate::plane::ControlPlane;
 use crate::rules::state::RulesState;
 
@@ -210,8 +211,14 @@ impl Stream {
         let (chronicle, process) = (Arc::clone(&self.plane.keeper.chronicle), attachment.process());
         let reading = tokio::task::spawn_blocking(move || chronicle.marks(&[process]));
         let marks = reading.await.map_err(|panic| Status::unavailable(panic.to_string()))?;
-        let mark = marks.map_err(|why| Status::unavailable(format!("what is on disk of this pod cannot be read: {why}")))?;
-        Ok(mark.first().copied().unwrap_or_default())
+        let since_ms = match self.plane.keeper.standing() {
+            Standing::Durable => None,
+            Standing::NotDurable { since_ms, .. } => Some(since_ms),
+        };
+        marks.map(|marks| marks.first().copied().unwrap_or_default()).or_else(|why| {
+            let unknown = || Status::unavailable(format!("what is on disk of this pod cannot be read: {why}"));
+            attachment.mark_at_hand(since_ms).ok_or_else(unknown)
+        })
     }
 
     fn absorb(&mut self, attachment: &Attachment, live: wire::Live) -> Result<Next, Status> {

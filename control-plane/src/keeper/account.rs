@@ -26,6 +26,11 @@ impl Account {
         }
     }
 
+    /// The last slot of which everything is on disk.
+    pub fn mark(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).mark
+    }
+
     /// Hits on disk.
     pub fn hits(&self) -> u64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).hits

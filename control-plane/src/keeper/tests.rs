@@ -60,7 +60,7 @@ fn kept(chronicle: &dyn Chronicle) -> [BTreeMap<String, u64>; 4] {
                 *sums[3].entry(kept.name.endpoint.route().to_owned()).or_default() += kept.total.hits;
             }
             for (at, resolution) in Resolution::ALL.into_iter().enumerate() {
-                view.each_slot(Stretch { resolution, from_ms: 0, to_ms: 1 << 42 }, &mut |slot| {
+                view.each_slot(Stretch { resolution, from_ms: 0, to_ms: 1 << 42 }, None, &mut |slot| {
                     let mut golden = GoldenMetrics::default();
                     slot.add_to(&mut golden)?;
                     let route = series[&slot.series].name.endpoint.route().to_owned();
@@ -160,7 +160,7 @@ fn a_window_from_the_future_is_counted_now_and_a_long_one_over_its_time() {
         slots.push(slot.from_ms / WINDOW_MS);
         Ok(())
     };
-    store.view(&mut |view| view.each_slot(stretch, &mut see)).unwrap();
+    store.view(&mut |view| view.each_slot(stretch, None, &mut see)).unwrap();
     assert_eq!(slots.iter().max(), Some(&newest), "nothing is kept of a time that has not come");
     assert!(slots.len() > 50, "a long window is divided over its time: {slots:?}");
     assert_eq!(kept(&store)[0], kept(&store)[3]);

@@ -11,6 +11,7 @@ use crate::snapshot::pods::Pods;
 use crate::snapshot::switches::Switches;
 use crate::snapshot::{EndpointRow, PodRow, SPARK_POINTS, Snapshot, Switch, Window};
 use crate::timeline::Reporter;
+use crate::timeline::past::Past;
 use crate::timeline::series::Series;
 use crate::timeline::stretch::Stretch;
 
@@ -42,9 +43,10 @@ impl Snapshot {
         let pods = Pods::seen(&mesh.fleet, now_ms);
         let switches = Switches::of(&rules);
         let stretches = Stretches::of(window, mesh.timeline.started_ms(), now_ms);
+        let past = mesh.past(window, now_ms);
         let row = |series: &Series| {
             let (serving, switch) = switches.of_endpoint(series, &pods);
-            EndpointRow { pods: serving, switch, in_flight: series.in_flight(), ..stretches.row(series) }
+            EndpointRow { pods: serving, switch, in_flight: series.in_flight(), ..stretches.row(series, past.as_deref()) }
         };
         Self {
             taken_ms: now_ms,
@@ -98,10 +100,11 @@ impl Stretches {
     }
 
     /// The numbers of one endpoint, without its pods and its switch.
-    fn row(self, series: &Series) -> EndpointRow {
-        let (now, before) = match self.window {
-            Window::All => (series.totals(), GoldenMetrics::default()),
-            Window::Last(window) => (series.between(Stretch::last(window, self.now_ms)), self.before(series, window)),
+    fn row(self, series: &Series, past: Option<&Past>) -> EndpointRow {
+        let (now, before) = match (self.window, past) {
+            (Window::All, _) => (series.totals(), GoldenMetrics::default()),
+            (Window::Last(_), Some(past)) => (past.window(series), past.before(series)),
+            (Window::Last(window), None) => (series.between(Stretch::last(window, self.now_ms)), self.before(series, window)),
         };
         let (rps, blocked_rps) = match self.window {
             Window::All => self.rates(&series.between(Stretch::last(RATE_WINDOW, self.now_ms)), RATE_WINDOW),
@@ -120,7 +123,7 @@ impl Stretches {
             in_flight: 0,
             first_seen_ms: series.seen().map(|seen| seen.first_ms),
             last_seen_ms: series.seen().map(|seen| seen.last_ms),
-            traffic: series.traffic(self.spark(), SPARK_POINTS),
+            traffic: past.map_or_else(|| series.traffic(self.spark(), SPARK_POINTS), |past| past.traffic(series)),
             usual_p95_us: series.usual_p95_us(self.now_ms),
             pods: Arc::default(),
             switch: Switch::On,

@@ -1,6 +1,6 @@
 //! The chronicle of the pods, on disk: what is appended to it, whole or not at all, and what can be read of it at one instant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
@@ -132,8 +132,16 @@ pub trait View {
     /// Every series, by its number.
     fn series(&self) -> Result<BTreeMap<u32, Kept>, StoreError>;
 
-    /// Shows slots, the oldest first; it stops at the first that cannot be read.
-    fn each_slot(&self, stretch: Stretch, see: &mut dyn FnMut(Slot<'_>) -> Result<(), Torn>) -> Result<(), StoreError>;
+    /// Shows slots, the oldest first, of all series or of these only; it stops at the first that cannot be read.
+    fn each_slot(
+        &self,
+        stretch: Stretch,
+        only: Option<&BTreeSet<u32>>,
+        see: &mut dyn FnMut(Slot<'_>) -> Result<(), Torn>,
+    ) -> Result<(), StoreError>;
+
+    /// When the oldest slot of this length begins, milliseconds since the Unix epoch; `None` if there is none.
+    fn oldest_ms(&self, resolution: Resolution) -> Result<Option<u64>, StoreError>;
 
     /// Since when there is one, milliseconds since the Unix epoch.
     fn since_ms(&self) -> Result<u64, StoreError>;

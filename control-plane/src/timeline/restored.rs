@@ -38,7 +38,7 @@ impl Timeline {
             all.insert(number, series);
         }
         let stretch = Stretch { resolution: Resolution::TenSeconds, from_ms: now_ms.saturating_sub(HOUR_MS), to_ms: now_ms + 1 };
-        view.each_slot(stretch, &mut |slot| {
+        view.each_slot(stretch, None, &mut |slot| {
             let mut golden = GoldenMetrics::default();
             slot.add_to(&mut golden)?;
             if let Some(series) = all.get(&slot.series) {

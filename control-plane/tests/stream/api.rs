@@ -30,7 +30,7 @@ async fn every_failure_is_a_problem_document() {
         (client.post(url("/api/v1/rules/r9/resend")), 404),
         (client.put(url("/api/v1/rules")), 405),
         (client.post(url("/api/v1/endpoints")), 405),
-        (client.get(url("/api/v1/endpoints?window=2h")), 400),
+        (client.get(url("/api/v1/endpoints?window=91d")), 400),
         (client.get(url("/api/v1/endpoints?windw=5m")), 400),
         (client.get(url("/api/v1/audit?limit=-1")), 400),
         (client.get(url("/api/v1/endpoints/e0/history")), 404),

@@ -55,6 +55,13 @@ impl Stage {
         Self { http, grpc, drain, running, scripts }
     }
 
+    /// One that runs as a program of its own, at these addresses.
+    pub(crate) fn at(http: SocketAddr, grpc: SocketAddr) -> Self {
+        let scripts = reqwest::Client::builder().no_proxy().timeout(SOON).build().unwrap();
+        let running = TaskTracker::new().spawn(async { Ok(()) });
+        Self { http, grpc, drain: CancellationToken::new(), running, scripts }
+    }
+
     /// Ends it, and tells how long that took.
     pub(crate) async fn stop(self) -> Duration {
         let asked = Instant::now();

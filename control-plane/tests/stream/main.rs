@@ -4,9 +4,11 @@
 mod api;
 mod counting;
 mod excess;
+mod full_disk;
 mod harness;
 mod history;
 mod hostile;
 mod rules;
 mod tap;
+mod timeline;
 mod windows;

@@ -44,6 +44,8 @@ impl Fault {
     pub(super) fn writing(self, file: &Path) -> StoreError {
         match self {
             Self::Engine(why) => StoreError::Write { file: file.to_owned(), why },
+            // It could be used when the program started, so it is not the setting that is wrong.
+            Self::Shut(StoreError::Folder { source, .. }) => StoreError::Write { file: file.to_owned(), why: source.to_string() },
             other => other.reading(file),
         }
     }

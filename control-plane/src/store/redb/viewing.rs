@@ -1,6 +1,6 @@
 //! Reads the record as it was at one instant: within one transaction, whatever is written meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use redb::{ReadTransaction, ReadableTable};
@@ -12,6 +12,10 @@ use crate::store::redb::appending::Total;
 use crate::store::redb::fault::Fault;
 use crate::store::redb::naming;
 use crate::store::redb::tables::{NUMBERS, SERIES, TOTALS, key, parts, slots};
+use crate::store::rollup::Resolution;
+
+/// Series that are looked up slot by slot; of more, whole stretches of the table are read.
+const LOOKED_UP_MAX: usize = 8;
 
 /// One transaction that only reads.
 pub(super) struct Reading<'a> {
@@ -32,16 +36,37 @@ impl Reading<'_> {
         Ok(all)
     }
 
-    fn slots(&self, stretch: Stretch, see: &mut dyn FnMut(Slot<'_>) -> Result<(), Torn>) -> Result<(), Fault> {
+    fn slots(
+        &self,
+        stretch: Stretch,
+        only: Option<&BTreeSet<u32>>,
+        see: &mut dyn FnMut(Slot<'_>) -> Result<(), Torn>,
+    ) -> Result<(), Fault> {
         let step_ms = stretch.resolution.step_ms();
         let (from, to) = (stretch.from_ms.div_ceil(step_ms), stretch.to_ms.div_ceil(step_ms));
         let table = self.transaction.open_table(slots(stretch.resolution))?;
+        if let Some(few) = only.filter(|only| only.len() <= LOOKED_UP_MAX) {
+            for (slot, series) in (from..to).flat_map(|slot| few.iter().map(move |series| (slot, *series))) {
+                if let Some(bytes) = table.get(key(slot, series))? {
+                    see(Slot { series, from_ms: slot * step_ms, bytes: bytes.value() })?;
+                }
+            }
+            return Ok(());
+        }
         for row in table.range(key(from, 0)..key(to.max(from), 0))? {
             let (key, bytes) = row?;
             let (slot, series) = parts(key.value());
-            see(Slot { series, from_ms: slot * step_ms, bytes: bytes.value() })?;
+            if only.is_none_or(|only| only.contains(&series)) {
+                see(Slot { series, from_ms: slot * step_ms, bytes: bytes.value() })?;
+            }
         }
         Ok(())
+    }
+
+    fn oldest(&self, resolution: Resolution) -> Result<Option<u64>, Fault> {
+        let table = self.transaction.open_table(slots(resolution))?;
+        let first = table.first()?;
+        Ok(first.map(|(key, _)| parts(key.value()).0 * resolution.step_ms()))
     }
 
     fn since(&self) -> Result<u64, Fault> {
@@ -54,8 +79,17 @@ impl View for Reading<'_> {
         self.all_series().map_err(|fault| fault.reading(self.file))
     }
 
-    fn each_slot(&self, stretch: Stretch, see: &mut dyn FnMut(Slot<'_>) -> Result<(), Torn>) -> Result<(), StoreError> {
-        self.slots(stretch, see).map_err(|fault| fault.reading(self.file))
+    fn each_slot(
+        &self,
+        stretch: Stretch,
+        only: Option<&BTreeSet<u32>>,
+        see: &mut dyn FnMut(Slot<'_>) -> Result<(), Torn>,
+    ) -> Result<(), StoreError> {
+        self.slots(stretch, only, see).map_err(|fault| fault.reading(self.file))
+    }
+
+    fn oldest_ms(&self, resolution: Resolution) -> Result<Option<u64>, StoreError> {
+        self.oldest(resolution).map_err(|fault| fault.reading(self.file))
     }
 
     fn since_ms(&self) -> Result<u64, StoreError> {

@@ -44,7 +44,7 @@ fn kept(store: &RedbStore, route: &str, resolution: Resolution) -> (u64, Vec<(u6
             let series = view.series()?;
             let (number, kept) = series.iter().find(|(_, kept)| kept.name.endpoint.route() == route).unwrap();
             total = kept.total.hits;
-            view.each_slot(Stretch { resolution, from_ms: 0, to_ms: 1 << 42 }, &mut |slot| {
+            view.each_slot(Stretch { resolution, from_ms: 0, to_ms: 1 << 42 }, None, &mut |slot| {
                 let mut golden = GoldenMetrics::default();
                 slot.add_to(&mut golden)?;
                 if slot.series == *number {

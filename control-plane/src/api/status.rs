@@ -1,0 +1,95 @@
+//! `/api/v1/status`: whether what is counted is on disk, and how much of it is kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::api::units::instant;
+use crate::keeper::Standing;
+use crate::plane::ControlPlane;
+use crate::store::chronicle::Size;
+use crate::store::rollup::{Keep, Resolution};
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    store: Store,
+}
+
+#[derive(Debug, Serialize)]
+struct Store {
+    durable: bool,
+    not_durable_since: Option<String>,
+    why: Option<String>,
+    /// Since when there is a record.
+    since: String,
+    bytes_max: u64,
+    /// `None` if the store cannot be read now.
+    file_bytes: Option<u64>,
+    slots: BTreeMap<&'static str, Slots>,
+    slots_crowded_out: Option<u64>,
+    windows: Windows,
+    hits_not_durable: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Slots {
+    keeps_s: u64,
+    count: Option<u64>,
+    bytes: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Windows {
+    kept: u64,
+    repeated: u64,
+    without_room: u64,
+    write_failures: u64,
+}
+
+/// Tells it.
+pub(super) async fn told(State(plane): State<Arc<ControlPlane>>) -> Json<Answer> {
+    let chronicle = Arc::clone(&plane.keeper.chronicle);
+    let size = tokio::task::spawn_blocking(move || chronicle.size()).await;
+    let size = size.ok().and_then(Result::ok);
+    let (keeper, keeps) = (&plane.keeper, plane.keeper.chronicle.keeps());
+    let (durable, not_durable_since, why) = match keeper.standing() {
+        Standing::Durable => (true, None, None),
+        Standing::NotDurable { since_ms, why } => (false, Some(instant(since_ms)), Some(why)),
+    };
+    Json(Answer {
+        store: Store {
+            durable,
+            not_durable_since,
+            why,
+            since: instant(plane.timeline.started_ms()),
+            bytes_max: keeps.bytes_max,
+            file_bytes: size.map(|size| size.file_bytes),
+            slots: slots(&keeps, size),
+            slots_crowded_out: size.map(|size| size.crowded_out),
+            windows: Windows {
+                kept: keeper.counts.kept.so_far(),
+                repeated: keeper.counts.repeated.so_far(),
+                without_room: keeper.counts.no_room.so_far(),
+                write_failures: keeper.counts.failures.so_far(),
+            },
+            hits_not_durable: plane.fleet.hits_not_kept(),
+        },
+    })
+}
+
+fn slots(keeps: &Keep, size: Option<Size>) -> BTreeMap<&'static str, Slots> {
+    let of = |(name, resolution): (&'static str, Resolution)| {
+        let at = resolution as usize;
+        let slots = Slots {
+            keeps_s: keeps.time(resolution).as_secs(),
+            count: size.map(|size| size.slots[at]),
+            bytes: size.map(|size| size.slot_bytes[at]),
+        };
+        (name, slots)
+    };
+    ["10s", "1m", "1h"].into_iter().zip(Resolution::ALL).map(of).collect()
+}

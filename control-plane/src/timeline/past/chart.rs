@@ -1,0 +1,163 @@
+//! A chart of any window: some series added up, in steps that people read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use mesh::golden::GoldenMetrics;
+
+use crate::store::StoreError;
+use crate::store::chronicle::{Chronicle, Kept, Stretch, View};
+use crate::store::rollup::Resolution;
+use crate::timeline::Timeline;
+use crate::timeline::past::reach::Reach;
+use crate::timeline::past::{add_tail, named};
+use crate::timeline::series::Series;
+use crate::timeline::stretch;
+
+/// What one chart shows: some series added up, in steps.
+#[derive(Debug, Default)]
+pub struct Chart {
+    /// The first millisecond.
+    pub from_ms: u64,
+    /// The first millisecond after it.
+    pub to_ms: u64,
+    /// How long a step is.
+    pub step_ms: u64,
+    /// Since when there is anything to read.
+    pub since_ms: u64,
+    /// Each step, oldest first.
+    pub points: Vec<GoldenMetrics>,
+    /// All of them.
+    pub whole: GoldenMetrics,
+    /// The window before; `None` if not all of it is kept.
+    pub before: Option<GoldenMetrics>,
+}
+
+/// What a chart is to show.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The series, by their numbers in the timeline.
+    pub series: Vec<Arc<Series>>,
+    /// How long.
+    pub window_ms: u64,
+    /// Until when; `None` for now.
+    pub to_ms: Option<u64>,
+    /// Whether the window before is wanted, too.
+    pub compares: bool,
+}
+
+impl Chart {
+    /// Reads it at `now_ms`: from memory as far as that reaches, else from disk.
+    pub fn read(chronicle: &dyn Chronicle, timeline: &Timeline, wanted: &Wanted, now_ms: u64) -> Result<Self, StoreError> {
+        if wanted.to_ms.is_none() && wanted.window_ms <= IN_MEMORY_MS {
+            return Ok(Self::recent(timeline, wanted, now_ms));
+        }
+        let mut chart = Self::default();
+        chronicle.view(&mut |view| {
+            chart = Self::look(view, timeline, wanted, now_ms)?;
+            Ok(())
+        })?;
+        Ok(chart)
+    }
+
+    fn recent(timeline: &Timeline, wanted: &Wanted, now_ms: u64) -> Self {
+        let finest_s = if wanted.window_ms <= SECONDS_IN_MEMORY_MS { 1 } else { 10 };
+        let mut chart = Self::empty(wanted.window_ms, now_ms, step_ms(wanted.window_ms, finest_s));
+        chart.since_ms = timeline.started_ms();
+        let (from_ms, to_ms) = (chart.from_ms, chart.to_ms);
+        let stretch = stretch::Stretch { from_ms, to_ms };
+        let before = stretch::Stretch { from_ms: from_ms.saturating_sub(to_ms - from_ms), to_ms: from_ms };
+        let is_known = before.from_ms >= chart.since_ms.max(now_ms.saturating_sub(IN_MEMORY_MS));
+        chart.before = (wanted.compares && is_known).then(GoldenMetrics::default);
+        for series in &wanted.series {
+            for (point, step) in chart.points.iter_mut().zip(series.steps(stretch, chart.step_ms)) {
+                point.merge(&step);
+            }
+            if let Some(sum) = &mut chart.before {
+                sum.merge(&series.between(before));
+            }
+        }
+        chart.add_up();
+        chart
+    }
+
+    /// Steps that end with the one in which `end_ms` lies.
+    fn empty(window_ms: u64, end_ms: u64, step_ms: u64) -> Self {
+        let steps = window_ms.div_ceil(step_ms).max(1);
+        let to_ms = (end_ms / step_ms + 1) * step_ms;
+        let from_ms = to_ms.saturating_sub(steps * step_ms);
+        Self { from_ms, to_ms, step_ms, points: vec![GoldenMetrics::default(); steps as usize], ..Self::default() }
+    }
+
+    fn add_up(&mut self) {
+        for point in &self.points {
+            self.whole.merge(point);
+        }
+    }
+
+    fn look(view: &dyn View, timeline: &Timeline, wanted: &Wanted, now_ms: u64) -> Result<Self, StoreError> {
+        let (kept, reach) = (view.series()?, Reach::of(view)?);
+        let asked: BTreeSet<usize> = wanted.series.iter().map(|series| series.number).collect();
+        let names = named(&kept, timeline);
+        let only: BTreeSet<u32> =
+            names.iter().filter(|(_, series)| asked.contains(&series.number)).map(|(number, _)| *number).collect();
+        let end_ms = wanted.to_ms.unwrap_or(now_ms);
+        let (resolution, step_ms) = steps(wanted.window_ms, end_ms.saturating_sub(wanted.window_ms), reach);
+        let mut chart = Self::empty(wanted.window_ms, end_ms, step_ms);
+        chart.since_ms = reach.since_ms();
+        let (from_ms, to_ms) = (chart.from_ms, chart.to_ms);
+        view.each_slot(Stretch { resolution, from_ms, to_ms }, Some(&only), &mut |slot| {
+            chart.points.get_mut(((slot.from_ms - from_ms) / step_ms) as usize).map_or(Ok(()), |point| slot.add_to(point))
+        })?;
+        if wanted.to_ms.is_none() {
+            chart.add_tail(&kept, &names, wanted);
+        }
+        chart.add_up();
+        let before_ms = from_ms.saturating_sub(chart.to_ms - from_ms);
+        if wanted.compares && before_ms >= chart.since_ms {
+            let mut before = GoldenMetrics::default();
+            let stretch = Stretch { resolution, from_ms: before_ms, to_ms: from_ms };
+            view.each_slot(stretch, Some(&only), &mut |slot| slot.add_to(&mut before))?;
+            chart.before = Some(before);
+        }
+        Ok(chart)
+    }
+
+    fn add_tail(&mut self, kept: &BTreeMap<u32, Kept>, names: &HashMap<u32, Arc<Series>>, wanted: &Wanted) {
+        let mut on_disk: HashMap<usize, GoldenMetrics> = HashMap::new();
+        for (number, kept) in kept {
+            on_disk.entry(names[number].number).or_default().merge(&kept.total);
+        }
+        let Some(newest) = self.points.last_mut() else { return };
+        for series in &wanted.series {
+            add_tail(newest, &series.totals(), on_disk.get(&series.number).unwrap_or(&GoldenMetrics::default()));
+        }
+    }
+}
+
+/// What memory holds in slots of ten seconds, and in slots of one.
+const IN_MEMORY_MS: u64 = 3_600_000;
+const SECONDS_IN_MEMORY_MS: u64 = 300_000;
+
+/// Steps of a chart, at most: one for every few pixels.
+const STEPS_MAX: u64 = 240;
+
+/// Lengths of steps that people read, in seconds.
+const STEPS_S: [u64; 18] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
+
+/// The shortest step that shows the window, and is not shorter than that.
+fn step_ms(window_ms: u64, finest_s: u64) -> u64 {
+    let fits = |step_s: &u64| *step_s >= finest_s && window_ms.div_ceil(*step_s * 1000) <= STEPS_MAX;
+    STEPS_S.into_iter().find(fits).unwrap_or(86_400) * 1000
+}
+
+/// The slots to read for a window, and the steps to show it in.
+fn steps(window_ms: u64, from_ms: u64, reach: Reach) -> (Resolution, u64) {
+    let step_ms = step_ms(window_ms, 10);
+    // The longest slots of which a step is made whole, or longer ones where those do not reach back so far.
+    let fitting = Resolution::ALL.into_iter().rfind(|resolution| resolution.step_ms() <= step_ms);
+    let at_least = fitting.unwrap_or(Resolution::TenSeconds);
+    let resolution = Resolution::ALL.into_iter().find(|resolution| *resolution >= at_least && reach.covers(*resolution, from_ms));
+    let resolution = resolution.unwrap_or(Resolution::Hour);
+    (resolution, step_ms.max(resolution.step_ms()))
+}

@@ -1,0 +1,120 @@
+//! Any window, from a minute to a season, is what the pods have handed over and what they have said since.
+
+use mesh::report::Coverage::{Change, Snapshot};
+use mesh::window::slot_of;
+use reqwest::{Method, StatusCode};
+
+use control_plane::clock::now_ms;
+
+use crate::harness::{Stage, eventually, hits};
+
+#[tokio::test]
+async fn a_long_window_is_what_is_on_disk_and_what_came_since_after_a_restart_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let now = slot_of(now_ms());
+    let days = |days: u64| now - days * 8640;
+    let mut sidecar = stage.attach("shop", "shop-1").await;
+    sidecar.report(Snapshot, &[("/a", hits(1111)), ("/b", hits(5))]).await;
+    for (slot, count) in [(days(20), 1000), (days(3), 100), (now - 720, 10)] {
+        sidecar.window(slot, false, &[("/a", hits(count))]).await;
+    }
+    // A minute ago, and not yet handed over: one more.
+    let read = async |stage: &Stage, window: &str| {
+        let told = stage.get(&format!("/api/v1/timeline?service=shop&route=/a&window={window}")).await;
+        let sum: u64 = told["points"].as_array().unwrap().iter().map(|point| point["hits"].as_u64().unwrap()).sum();
+        assert_eq!(sum, told["whole"]["hits"], "the points are the whole: {told}");
+        assert!(told["points"].as_array().unwrap().len() <= 241, "{told}");
+        (sum, told)
+    };
+    for (window, expected) in [("30d", 1111), ("7d", 111), ("24h", 11), ("6h", 11), ("90d", 1111)] {
+        eventually(async || match read(&stage, window).await {
+            (sum, _) if sum == expected => Ok(()),
+            other => Err(other),
+        })
+        .await;
+    }
+    let table = stage.get("/api/v1/endpoints?window=7d&service=shop").await;
+    let row = |table: &serde_json::Value, route: &str| {
+        table["endpoints"].as_array().unwrap().iter().find(|row| row["route"] == route).unwrap()["hits"].clone()
+    };
+    assert_eq!((row(&table, "/a"), row(&table, "/b"), &table["window"]), (111.into(), 5.into(), &"7days".into()), "{table}");
+    sidecar.report(Change, &[("/a", hits(4))]).await;
+    stage.row_with("shop", "/a", 1115).await;
+    assert_eq!(row(&stage.get("/api/v1/endpoints?window=7d&service=shop").await, "/a"), 115, "what came since is in it at once");
+    let (_, told) = read(&stage, "5m").await;
+    assert!(told["covered_s"].as_f64().unwrap() < 300.0, "{told}");
+    stage.stop().await;
+
+    let stage = Stage::start(folder.path());
+    let (sum, told) = read(&stage, "7d").await;
+    assert_eq!(sum, 110, "what was never handed over is gone with the process that knew it: {told}");
+    assert_eq!(told["step_s"], 3600);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn the_window_before_is_told_with_the_change_if_all_of_it_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let hour = now_ms() / 3_600_000 * 360;
+    let mut sidecar = stage.attach("shop", "shop-1").await;
+    sidecar.report(Snapshot, &[("/a", hits(360))]).await;
+    for (slot, count) in [(hour - 360 * 40, 1), (hour - 360 * 30, 200), (hour - 360 * 2, 159)] {
+        sidecar.window(slot, false, &[("/a", hits(count))]).await;
+    }
+    let path = "/api/v1/timeline?window=24h&vs=before&service=shop";
+    let told = eventually(async || {
+        let told = stage.get(path).await;
+        if told["whole"]["hits"] == 159 { Ok(told) } else { Err(told) }
+    })
+    .await;
+    assert_eq!(told["before"], serde_json::Value::Null, "the record begins within the window before: {told}");
+
+    let id = stage.row("shop", "/a").await["id"].as_str().unwrap().to_owned();
+    let to = "2020-01-01T00:00:00Z";
+    let old = stage.get(&format!("/api/v1/timeline?endpoint={id}&window=90d&to={to}")).await;
+    assert_eq!((&old["whole"]["hits"], &old["covered_s"]), (&0.into(), &0.0.into()), "{old}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_window_is_refused_with_what_would_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    for (query, status) in [
+        ("window=30s", StatusCode::BAD_REQUEST),
+        ("window=91d", StatusCode::BAD_REQUEST),
+        ("to=yesterday", StatusCode::BAD_REQUEST),
+        ("vs=after", StatusCode::BAD_REQUEST),
+        ("from=now", StatusCode::BAD_REQUEST),
+        ("endpoint=e000000000000", StatusCode::NOT_FOUND),
+    ] {
+        let (answered, problem) = stage.ask(Method::GET, &format!("/api/v1/timeline?{query}"), None).await;
+        assert_eq!(answered, status, "{query}: {problem}");
+    }
+    let nothing = stage.get("/api/v1/timeline?service=nobody&window=90d").await;
+    assert_eq!((&nothing["endpoints"], &nothing["whole"]["hits"]), (&0.into(), &0.into()));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn the_status_says_what_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let mut sidecar = stage.attach("shop", "shop-1").await;
+    sidecar.report(Snapshot, &[("/a", hits(1))]).await;
+    sidecar.window(slot_of(now_ms()) - 1, false, &[("/a", hits(1))]).await;
+    let status = eventually(async || {
+        let status = stage.get("/api/v1/status").await;
+        if status["store"]["windows"]["kept"] == 1 { Ok(status) } else { Err(status) }
+    })
+    .await;
+    let store = &status["store"];
+    assert_eq!(
+        (&store["durable"], &store["slots"]["10s"]["count"], &store["slots"]["1h"]["count"]),
+        (&true.into(), &1.into(), &1.into())
+    );
+    assert_eq!((&store["slots"]["1m"]["keeps_s"], &store["why"]), (&604_800.into(), &serde_json::Value::Null), "{status}");
+    stage.stop().await;
+}
