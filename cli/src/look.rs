@@ -14,8 +14,8 @@ use crate::say::say;
 use crate::table::Detail;
 use crate::{advice, text};
 
-/// The longest window that a control plane remembers second by second.
-const WINDOW_MAX: Duration = Duration::from_secs(3600);
+/// The longest window that a control plane keeps, unless it is told to keep less.
+const WINDOW_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// How to look.
 #[derive(Debug, clap::Args)]
@@ -148,7 +148,7 @@ pub(crate) fn window(value: &str) -> Result<String, String> {
     if (Duration::from_secs(1)..=WINDOW_MAX).contains(&window) {
         return Ok(value.to_owned());
     }
-    Err("it must be 1s to 1h, such as 5m, or all".to_owned())
+    Err("it must be 1s to 90d, such as 5m, or all".to_owned())
 }
 
 fn interval(value: &str) -> Result<Duration, String> {

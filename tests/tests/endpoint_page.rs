@@ -120,3 +120,167 @@ fn three_routes_become_one_after_a_preview() {
     });
     assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
+
+#[test]
+fn the_page_moves_and_marks_what_was_commanded() {
+    let demo = Demo::start(&[]);
+    let browser = Browser::start();
+    let id = endpoint_of(&demo.api(), "GET", "/legacy/export");
+    browser.look_as(1440, 900, Scheme::Light);
+    browser.open(&format!("http://127.0.0.1:{}/endpoints/{id}?window=1m", demo.http_port));
+    let moving =
+        || Ok(format!("{} {}", browser.text(".kpi dd[data-k=hits]")?, browser.attribute("[data-cells=heatmap]", "aria-label")?));
+    let before = eventually(SOON, moving);
+    eventually(SOON, || {
+        let now = moving()?;
+        ensure!(now != before, "the page still says {now}");
+        Ok(())
+    });
+
+    // Turned off through the dialog, the page says so by itself: on the switch, in the card, and on the chart.
+    eventually(SOON, || browser.click("#turn"));
+    eventually(SOON, || browser.type_into("dialog[open] textarea", "the export fills the disk"));
+    eventually(SOON, || browser.click("dialog[open] .solid-danger"));
+    eventually(SOON, || {
+        let told = browser.text("dialog[open] h2")?;
+        ensure!(told == "Off on 2 pods", "{told}");
+        Ok(())
+    });
+    eventually(SOON, || browser.click("dialog[open] .df button:last-child"));
+    eventually(SOON, || {
+        let (switch, card) = (browser.text("main button[role=switch]")?, browser.text("[data-cells=rule]")?);
+        ensure!(switch.starts_with("Off") && card.contains("the export fills the disk"), "{switch}, {card}");
+        let marks = browser.text(".marks")?;
+        ensure!(marks.contains("turned off on all pods by operator: the export fills the disk"), "{marks}");
+        Ok(())
+    });
+    assert_no_barriers(&browser, "the page of an endpoint that is off");
+
+    eventually(SOON, || browser.click("main button[role=switch]"));
+    eventually(SOON, || {
+        let marks = browser.text(".marks")?;
+        ensure!(marks.contains("turned on again by operator"), "{marks}");
+        Ok(())
+    });
+    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+}
+
+#[test]
+fn requests_are_followed_until_the_reader_turns_to_them_and_can_be_copied() {
+    let mesh = SmallMesh::of("people", 1);
+    mesh.pods[0].get("/users/1?q=it's");
+    let id = endpoint_of(&mesh.api(), "GET", "/users/{id}");
+    let browser = Browser::start();
+    browser.look_as(1440, 2400, Scheme::Light);
+    browser.open(&format!("http://127.0.0.1:{}/endpoints/{id}", mesh.control_plane.http_port));
+    let first_path = || browser.text("[data-cells=request-0] [data-k=path]");
+    eventually(SOON, || {
+        ensure!(first_path()? == "/users/1", "{}", first_path()?);
+        Ok(())
+    });
+
+    mesh.pods[0].get("/users/2");
+    eventually(SOON, || {
+        ensure!(first_path()? == "/users/2", "{}", first_path()?);
+        Ok(())
+    });
+
+    // Whoever works in the rows keeps them where they are.
+    eventually(SOON, || browser.click("[data-cells=request-0] summary"));
+    let command = browser.text("[data-cells=request-0] code").unwrap();
+    assert_eq!(command, "curl -i --globoff --path-as-is 'http://people/users/2'");
+    eventually(SOON, || browser.click("[data-cells=request-0] details button"));
+    eventually(SOON, || {
+        let said = browser.script("return document.getElementById('say').textContent")?;
+        ensure!(said == "Copied.", "{said}");
+        Ok(())
+    });
+    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+}
+
+#[test]
+fn hostile_paths_are_shown_as_they_are() {
+    let mesh = SmallMesh::of("people", 1);
+    let hostile = "/%3Cimg%20src=x%20onerror=alert(1)%3E';alert(2);'/%E2%80%AEgpj.exe/%FF%FE";
+    mesh.pods[0].get(hostile);
+    mesh.pods[0].get(&format!("/{}", "long".repeat(2500)));
+    let rows = eventually(SOON, || {
+        let rows = mesh.api().endpoints()?;
+        ensure!(rows.iter().filter(|row| row["hits"] != 0).count() >= 2, "{rows:?}");
+        Ok(rows)
+    });
+    let browser = Browser::start();
+    for row in &rows {
+        let id = row["id"].as_str().unwrap();
+        for page in [format!("/endpoints/{id}"), format!("/endpoints/{id}/pin")] {
+            browser.open(&format!("http://127.0.0.1:{}{page}", mesh.control_plane.http_port));
+            let html = mesh.api().page(&page).unwrap();
+            assert!(!html.contains("<img src=x") && !html.contains('\u{202e}'), "{page}");
+            assert_no_barriers(&browser, &page);
+        }
+    }
+    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+}
+
+#[test]
+fn a_tap_shows_what_happens_while_somebody_looks() {
+    let mesh = SmallMesh::of("people", 2);
+    let browser = Browser::start();
+    browser.look_as(1440, 900, Scheme::Light);
+    browser.open(&format!("http://127.0.0.1:{}/tap?service=people&route=/users/*", mesh.control_plane.http_port));
+    eventually(SOON, || {
+        let pods = browser.text("#tap-pods")?;
+        ensure!(pods == "2 pods are tapped", "{pods}");
+        Ok(())
+    });
+    mesh.pods[0].get("/about");
+    mesh.pods[0].get("/users/1");
+    mesh.pods[1].get("/users/2");
+    let paths = || browser.script("return [...document.querySelectorAll('#tapped [data-k=path]')].map(path => path.textContent)");
+    eventually(SOON, || {
+        let paths = paths()?;
+        let mut shown: Vec<_> = paths.as_array().into_iter().flatten().filter_map(|path| path.as_str()).collect();
+        shown.sort_unstable();
+        ensure!(shown == ["/users/1", "/users/2"], "{shown:?}");
+        Ok(())
+    });
+    assert_no_barriers(&browser, "the tap");
+
+    // While it is paused, what happens is held and counted.
+    eventually(SOON, || browser.click("#pause"));
+    mesh.pods[0].get("/users/3");
+    eventually(SOON, || {
+        let pulse = browser.text("#pulse")?;
+        ensure!(pulse.contains("Paused") && pulse.contains("1 held"), "{pulse}");
+        Ok(())
+    });
+    assert_eq!(paths().unwrap().as_array().map(Vec::len), Some(2));
+    eventually(SOON, || browser.click("#pause"));
+    eventually(SOON, || {
+        let paths = paths()?;
+        ensure!(paths[0] == "/users/3", "{paths}");
+        Ok(())
+    });
+
+    // The table is bounded, however much there is.
+    eventually(SOON, || {
+        // A few at a time: a tap passes on so many a second, and counts the rest.
+        (0..10).for_each(|at| drop(mesh.pods[0].get(&format!("/users/{at}"))));
+        let seen = browser.text("#tap-shown")?;
+        let seen: usize = seen.split(' ').next().unwrap_or_default().replace(',', "").parse()?;
+        ensure!(seen > 220, "{seen} seen");
+        Ok(())
+    });
+    assert_eq!(paths().unwrap().as_array().map(Vec::len), Some(200));
+
+    // A hidden page taps nobody.
+    let hide = "Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'))";
+    browser.script(hide).unwrap();
+    eventually(SOON, || {
+        let metrics = mesh.api().page("/metrics")?;
+        ensure!(metrics.contains("sitio_taps_open 0"), "a tap is open");
+        Ok(())
+    });
+    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+}

@@ -145,7 +145,7 @@ fn every_failure_is_one_line_with_what_to_do_next() {
 
     for misuse in [
         &["stat", "--window", "soon"][..],
-        &["stat", "--window", "2h"],
+        &["stat", "--window", "91d"],
         &["stat", "--url", "https://mesh.example"],
         &["stat", "-o", "xml"],
         &["stat", "--watch=1ms"],

@@ -17,7 +17,7 @@ mod style;
 struct Static;
 
 /// What a page loads, by name.
-const SERVED: [&str; 5] = ["sitio.css", "sitio.js", "mark.svg", "mark-warn.svg", "mark-bad.svg"];
+const SERVED: [&str; 6] = ["tap.js", "sitio.css", "sitio.js", "mark.svg", "mark-warn.svg", "mark-bad.svg"];
 
 /// A file under its own version never changes, so a browser need not ask again.
 const FOREVER: &str = "public, max-age=31536000, immutable";
@@ -90,7 +90,7 @@ fn fresh(name: &str) -> Option<File> {
 /// What is sent under a name.
 fn made(name: &str) -> Option<Vec<u8>> {
     match name {
-        "sitio.js" => Some(script::script(name, text).into_bytes()),
+        "sitio.js" | "tap.js" => Some(script::script(name, text).into_bytes()),
         "sitio.css" => Some(style::style(&text(name)?).into_bytes()),
         _ => Some(Static::get(name)?.data.into_owned()),
     }

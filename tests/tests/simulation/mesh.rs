@@ -59,7 +59,7 @@ pub(crate) fn simulate(seed: u64) {
     let mut sim = builder.build();
     let (folder, glass, calm) = (tempfile::tempdir().unwrap(), Glass::default(), CancellationToken::new());
     // Half of the meshes have to flush their last windows in a hurry.
-    let (leave, leaves_early) = (CancellationToken::new(), seed % 2 == 0);
+    let (leave, leaves_early) = (CancellationToken::new(), seed.is_multiple_of(2));
     {
         let (folder, glass) = (folder.path().to_owned(), glass.clone());
         sim.host(CONTROL_PLANE, move || control_plane::run(folder.clone(), glass.clone()));

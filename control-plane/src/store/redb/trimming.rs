@@ -18,8 +18,8 @@ const SLOT_BYTES: u64 = 16;
 /// Marks that are kept: of ten thousand pods, each made anew once a day, three months.
 const MARKS_MAX: u64 = 1_000_000;
 
-/// How full the pages of a tree are that grows at its end and is cut at its beginning, in percent, with what the engine
-/// needs to write them anew: measured on a file of a million slots.
+/// How full the pages of a tree are taken to be that grows at its end and is cut at its beginning, in percent, with what
+/// the engine needs to write them anew. It is on the safe side of the two thirds that trees of this kind come to.
 const FULL_PERCENT: u64 = 60;
 
 /// The bytes and the slots of each table, counted as they come and go.

@@ -1,0 +1,56 @@
+// Exchanges as they happen: a bounded table, the newest on top, and a count of all that it does not show.
+import { forget, set } from './cells.js';
+import { $, onClick, write } from './dom.js';
+import { live } from './live.js';
+
+const TAPPED_MAX = 200;
+let untold = [];
+let tappedSoFar = 0;
+let heldBack = 0;
+let isTapHeld = false;
+
+function startTap() {
+  if (!$('tap') || 'problem' in $('tap').dataset) return;
+  $('pause').hidden = $('tap-table').hidden = false;
+  $('tap-plain').hidden = true;
+  onClick('#pause', button => {
+    isTapHeld = !isTapHeld;
+    button.setAttribute('aria-pressed', isTapHeld);
+    putTapped();
+  });
+  live({ address: () => `/tap/events${location.search}`, take: tapped, state: tellTap });
+}
+
+function tapped({ rows, shown, said }) {
+  untold = [...untold, ...rows].slice(-TAPPED_MAX);
+  heldBack += rows.length;
+  for (const part in said) write($(`tap-${part}`), said[part]);
+  write($('tap-shown'), `${shown} seen`);
+  putTapped();
+}
+
+function putTapped() {
+  const list = $('tapped');
+  if (!isTapHeld && !list.matches(':focus-within')) {
+    for (const values of untold) {
+      list.prepend(document.importNode($('tapped-row').content, true));
+      const row = list.firstElementChild;
+      row.id = row.dataset.cells = `tapped-${tappedSoFar++}`;
+      set(row.id, values);
+    }
+    while (list.children.length > TAPPED_MAX) forget(list.lastElementChild);
+    untold = [];
+    heldBack = 0;
+  }
+  tellTap(document.body.dataset.pulse);
+}
+
+function tellTap(name = 'still') {
+  $('lost').hidden = name !== 'lost';
+  document.body.dataset.pulse = name;
+  $('pulse').dataset.state = isTapHeld ? 'paused' : name;
+  write($('pulse').querySelector('.word'), isTapHeld ? 'Paused' : 'Live');
+  write($('pulse').querySelector('time'), heldBack ? `${heldBack} held` : '');
+}
+
+startTap();
