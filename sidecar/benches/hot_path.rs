@@ -7,7 +7,8 @@ use mesh::exchange::Outcome;
 use mesh::routes::pins::{Pattern, Pins};
 use sidecar::head::request::{self, RequestHead};
 use sidecar::head::{Parsed, slots, write};
-use sidecar::recorder::{Author, Finished, Placed, Recorder};
+use sidecar::recorder::finished::{Author, Finished};
+use sidecar::recorder::{Placed, Recorder};
 
 /// As a browser sends it.
 const HEAD: &[u8] = b"GET /api/orders/48213?expand=items HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n\

@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::line::{Gap, Line};
-use crate::recorder::Finished;
+use crate::recorder::finished::Finished;
 use crate::recorder::outlet::{Outlet, Pick, Reading};
 
 mod line;

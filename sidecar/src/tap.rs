@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use mesh::endpoint::Endpoint;
 use mesh::tap::{Sighting, Tap};
 
-use crate::recorder::Finished;
+use crate::recorder::finished::Finished;
 use crate::recorder::outlet::Pick;
 
 /// One tap, as the workers ask it about each exchange.
@@ -65,7 +65,7 @@ mod tests {
     use mesh::tap::Filter;
 
     use super::*;
-    use crate::recorder::Author;
+    use crate::recorder::finished::Author;
 
     fn finished(at_ms: u64, status: u16) -> Finished<'static> {
         Finished {

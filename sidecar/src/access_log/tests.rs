@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::{AccessLog, Lines};
-use crate::recorder::Finished;
+use crate::recorder::finished::Finished;
 use crate::recorder::outlet::Outlet;
 use crate::recorder::tests::finished;
 

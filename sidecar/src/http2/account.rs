@@ -13,7 +13,7 @@ use crate::head::request::RequestHead;
 use crate::http2::conduct::Conduct;
 use crate::http2::exchange::Downstream;
 use crate::http2::grpc;
-use crate::recorder::Author;
+use crate::recorder::finished::Author;
 use crate::rulebook::InForce;
 use crate::tunnel::exchange::{Breaker, Exchange};
 use crate::tunnel::refusal;

@@ -7,7 +7,7 @@ use rand::RngExt;
 
 use crate::otlp::messages::{KeyValue, Span, Status};
 use crate::otlp::sampler::Sampler;
-use crate::recorder::Finished;
+use crate::recorder::finished::Finished;
 use crate::recorder::outlet::Pick;
 
 /// `SPAN_KIND_SERVER`.

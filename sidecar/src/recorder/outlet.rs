@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use mesh::endpoint::Endpoint;
 use tokio::sync::mpsc;
 
-use crate::recorder::Finished;
+use crate::recorder::finished::Finished;
 
 /// Readers at a time, all kinds together: the access log, the spans, and the taps of a few people.
 /// Each costs every exchange a look, so a stranger must not be able to open them without end.

@@ -6,7 +6,7 @@
 
 use mesh::exchange::{Exchange, PATH_BYTES_MAX, REASON_BYTES_MAX, cut_path};
 
-use crate::recorder::Finished;
+use crate::recorder::finished::Finished;
 
 /// The newest kept between two collections, which are about a second apart.
 pub const NEWEST_MAX: usize = 8;
@@ -123,7 +123,7 @@ impl<const N: usize> Ring<N> {
 }
 
 /// Writes an exchange over another, whose room is used again.
-pub fn write(exchange: &mut Exchange, finished: &Finished<'_>) {
+fn write(exchange: &mut Exchange, finished: &Finished<'_>) {
     exchange.started_ms = finished.started_ms;
     exchange.took_us = finished.took_us;
     exchange.first_byte_us = finished.service_began_us();
@@ -138,6 +138,14 @@ pub fn write(exchange: &mut Exchange, finished: &Finished<'_>) {
     match (&mut exchange.rule, finished.rule) {
         (Some(kept), Some(rule)) => over(kept, rule),
         (kept, rule) => *kept = rule.map(str::to_owned),
+    }
+}
+
+impl From<&Finished<'_>> for Exchange {
+    fn from(finished: &Finished<'_>) -> Self {
+        let mut exchange = Self::default();
+        write(&mut exchange, finished);
+        exchange
     }
 }
 

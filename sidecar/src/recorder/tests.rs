@@ -9,7 +9,8 @@ use mesh::golden::CLIENT_GONE;
 use mesh::report::Seen;
 use mesh::rule::{Action, Rule, Selector};
 
-use crate::recorder::{Author, Finished, Placed, Recorder};
+use crate::recorder::finished::{Author, Finished};
+use crate::recorder::{Placed, Recorder};
 
 pub(crate) fn finished(path: &str, status: u16, took_us: u64) -> Finished<'_> {
     Finished {

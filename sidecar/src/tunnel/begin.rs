@@ -11,7 +11,7 @@ use crate::head::response::Asked;
 use crate::head::write::{self, Persistence};
 use crate::head::{Fault, Framing, Parsed, slots};
 use crate::protocol::Looks;
-use crate::recorder::Author;
+use crate::recorder::finished::Author;
 use crate::tunnel::exchange::{Keeps, Repeatable};
 use crate::tunnel::opening::{LAST_WORD, Opening};
 use crate::tunnel::refusal::Reader;

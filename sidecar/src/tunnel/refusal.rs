@@ -6,7 +6,7 @@ use mesh::exchange::Outcome;
 
 use crate::decorator::{Answer, reason_of};
 use crate::head::Fault;
-use crate::recorder::Author;
+use crate::recorder::finished::Author;
 use crate::upstream::ConnectError;
 use crate::worker::seats::is_shortage;
 

@@ -5,7 +5,7 @@ use std::thread;
 
 use mesh::endpoint::Endpoint;
 
-use crate::recorder::Finished;
+use crate::recorder::finished::Finished;
 use crate::recorder::outlet::{Outlet, Pick, READERS_MAX, TooManyReaders};
 use crate::recorder::tests::finished;
 

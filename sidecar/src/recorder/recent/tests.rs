@@ -2,8 +2,8 @@
 
 use mesh::exchange::Outcome;
 
+use crate::recorder::finished::{Author, Finished};
 use crate::recorder::recent::{FAILED_MAX, NEWEST_MAX, Recent};
-use crate::recorder::{Author, Finished};
 
 fn finished(started_ms: u64, status: u16, took_us: u64) -> Finished<'static> {
     Finished {

@@ -36,7 +36,7 @@ fn flooded(status: u16) -> (HashMap<String, u64>, usize) {
             exchange(&mut recorder, "GET", "/during", 200, 1);
         }
     }
-    (hits(&recorder.collect()), recorder.rows.len() + recorder.places.len() + recorder.free.len())
+    (hits(&recorder.collect()), recorder.table.size())
 }
 
 #[test]

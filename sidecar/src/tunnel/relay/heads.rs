@@ -9,7 +9,7 @@ use crate::head::request;
 use crate::head::response::{self, Asked, ResponseHead};
 use crate::head::write::{self, Persistence, Plan};
 use crate::head::{Framing, Parsed, Version, slots};
-use crate::recorder::Author;
+use crate::recorder::finished::Author;
 use crate::tunnel::decorators;
 use crate::tunnel::exchange::Keeps;
 use crate::tunnel::peer::Filled;

@@ -1,0 +1,94 @@
+//! What one worker has counted of one endpoint since someone asked.
+
+use std::rc::Rc;
+
+use mesh::endpoint::Endpoint;
+use mesh::golden::{CLIENT_GONE, GoldenMetrics};
+use mesh::report::{EndpointReport, Seen};
+
+use crate::recorder::finished::{Author, Finished};
+use crate::recorder::recent::Recent;
+use crate::recorder::table::Place;
+use crate::rulebook::InForce;
+
+pub(super) struct Row {
+    pub(super) endpoint: Rc<Endpoint>,
+    /// The row that this one was folded into; exchanges that began here are counted there.
+    pub(super) into: Option<Place>,
+    pub(super) is_file: bool,
+    pub(super) in_flight: u32,
+    /// Under way in rows that were folded into this one.
+    pub(super) folded_in_flight: u32,
+    told_in_flight: u32,
+    golden: GoldenMetrics,
+    seen: Option<Seen>,
+    recent: Recent,
+    pub(super) rule: Option<Rc<InForce>>,
+}
+
+impl Row {
+    pub(super) fn new(endpoint: Rc<Endpoint>, is_file: bool) -> Self {
+        Self {
+            endpoint,
+            into: None,
+            is_file,
+            in_flight: 0,
+            folded_in_flight: 0,
+            told_in_flight: 0,
+            golden: GoldenMetrics::default(),
+            seen: None,
+            recent: Recent::default(),
+            rule: None,
+        }
+    }
+
+    /// Counts an exchange that is over.
+    pub(super) fn count(&mut self, finished: &Finished<'_>) {
+        let seen = Seen::at(finished.started_ms);
+        self.seen = Some(self.seen.map_or(seen, |before| before.and(seen)));
+        self.golden.hits += 1;
+        self.golden.carry(finished.bytes_in, finished.bytes_out);
+        self.golden.add_status(finished.status, 1);
+        if finished.rule.is_some() {
+            self.golden.by_rule += 1;
+        } else if finished.status != CLIENT_GONE {
+            match finished.author {
+                Author::Service => self.golden.failed += u64::from(finished.status >= 500),
+                Author::Sitio => self.golden.failed_by_sitio += u64::from(finished.status >= 500),
+            }
+            self.golden.time(finished.took_us, finished.first_byte_us);
+        }
+        self.recent.keep(finished);
+    }
+
+    /// Moves what another row has counted, and not told yet, into this one.
+    pub(super) fn absorb(&mut self, other: &mut Self) {
+        other.told_in_flight = 0;
+        self.golden.merge(&std::mem::take(&mut other.golden));
+        self.seen = self.seen.into_iter().chain(other.seen.take()).reduce(Seen::and);
+        self.recent.absorb(&mut std::mem::take(&mut other.recent));
+    }
+
+    /// What was counted since the last call, unless it is nothing.
+    pub(super) fn collect(&mut self) -> Option<EndpointReport> {
+        // What is under way is told each time, because the house adds up what all workers tell at one time.
+        let in_flight = match self.into {
+            Some(_) => 0,
+            None => self.in_flight + self.folded_in_flight,
+        };
+        if self.golden.is_empty() && in_flight == 0 && self.told_in_flight == 0 {
+            return None;
+        }
+        self.told_in_flight = in_flight;
+        let golden = self.golden.clone();
+        self.golden.clear();
+        Some(EndpointReport {
+            endpoint: Endpoint::clone(&self.endpoint),
+            is_file: self.is_file,
+            in_flight,
+            seen: self.seen.take(),
+            golden,
+            recent: self.recent.take(),
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! One worker's rows, found by method and route without asking the allocator.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use foldhash::fast::RandomState;
+use mesh::endpoint::Endpoint;
+
+use crate::recorder::row::Row;
+
+/// Where an endpoint is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(u16);
+
+/// The place of everything that has no row of its own, or none yet.
+pub(super) const OTHER: Place = Place(0);
+
+pub(super) struct Table {
+    rows: Vec<Row>,
+    /// Rows by method and route; a row that was folded into another is in none.
+    places: HashMap<Box<str>, Place, RandomState>,
+    /// Rows that were folded away, and that nobody counts in any more.
+    free: Vec<Place>,
+    /// Where a key is spelled, again and again.
+    key: String,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        let other = Row::new(Rc::new(Endpoint::other()), false);
+        Self { rows: vec![other], places: HashMap::default(), free: Vec::new(), key: String::new() }
+    }
+}
+
+impl Table {
+    /// The place of an endpoint that has a row.
+    pub(super) fn find(&mut self, method: &str, route: &str) -> Option<Place> {
+        write_key(&mut self.key, method, route);
+        self.places.get(self.key.as_str()).copied()
+    }
+
+    /// The place of a new row, for an endpoint that has none.
+    pub(super) fn insert(&mut self, row: Row) -> Place {
+        write_key(&mut self.key, row.endpoint.method(), row.endpoint.route());
+        let place = if let Some(free) = self.free.pop() {
+            self.rows[free.at()] = row;
+            free
+        } else {
+            self.rows.push(row);
+            Place((self.rows.len() - 1) as u16)
+        };
+        self.places.insert(self.key.as_str().into(), place);
+        place
+    }
+
+    pub(super) fn row(&self, place: Place) -> &Row {
+        &self.rows[place.at()]
+    }
+
+    pub(super) fn row_mut(&mut self, place: Place) -> &mut Row {
+        &mut self.rows[place.at()]
+    }
+
+    /// Every row, that of everything else first.
+    pub(super) fn rows_mut(&mut self) -> &mut [Row] {
+        &mut self.rows
+    }
+
+    /// The places that have a name of their own: all but that of everything else, those folded away, and the free.
+    pub(super) fn named(&self) -> Vec<Place> {
+        let all = (1..self.rows.len() as u16).map(Place);
+        all.filter(|place| self.row(*place).into.is_none() && !self.free.contains(place)).collect()
+    }
+
+    /// Moves what one row has counted into another, and all that will still be counted there.
+    pub(super) fn pour(&mut self, from: Place, into: Place) {
+        let Ok([old, new]) = self.rows.get_disjoint_mut([from.at(), into.at()]) else { return };
+        write_key(&mut self.key, old.endpoint.method(), old.endpoint.route());
+        self.places.remove(self.key.as_str());
+        old.into = Some(into);
+        new.absorb(old);
+        new.is_file |= old.is_file && into != OTHER;
+        for row in &mut self.rows {
+            if row.into == Some(from) {
+                row.into = Some(into);
+            }
+        }
+    }
+
+    /// Adds up what is under way in folded rows, and frees those in which nothing is any more.
+    pub(super) fn gather(&mut self) {
+        for row in &mut self.rows {
+            row.folded_in_flight = 0;
+        }
+        for at in 1..self.rows.len() {
+            let Some(into) = self.rows[at].into else { continue };
+            match self.rows[at].in_flight {
+                0 => {
+                    self.rows[at].into = None;
+                    self.free.push(Place(at as u16));
+                }
+                in_flight => self.rows[into.at()].folded_in_flight += in_flight,
+            }
+        }
+    }
+
+    /// How much it holds, to show that it has a bound.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.rows.len() + self.places.len() + self.free.len()
+    }
+}
+
+fn write_key(key: &mut String, method: &str, route: &str) {
+    key.clear();
+    key.push_str(method);
+    key.push(' ');
+    key.push_str(route);
+}
+
+impl Place {
+    fn at(self) -> usize {
+        usize::from(self.0)
+    }
+}
