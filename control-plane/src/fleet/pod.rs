@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::fleet::rate::Rate;
 use crate::fleet::receipts::Receipts;
 use crate::fleet::strip::Strip;
-use crate::fleet::tally::{Counted, Tally};
+use crate::fleet::tally::Tally;
+use crate::fleet::tally::counted::Counted;
 use crate::snapshot::PodState;
 use crate::timeline::lately::Recent;
 

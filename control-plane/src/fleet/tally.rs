@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use mesh::endpoint::Endpoint;
-use mesh::golden::GoldenMetrics;
-use mesh::report::{Coverage, EndpointReport, Report, Seen};
+use mesh::report::{Coverage, EndpointReport, Report};
 use mesh::routes::pins::Pins;
 use mesh::window::{Window, WindowRow};
 use mesh::workload::Workload;
 
 use crate::fleet::folds::Folds;
+use crate::fleet::tally::counted::Counted;
 use crate::keeper::account::Account;
 use crate::keeper::submission;
+use crate::timeline::Timeline;
 use crate::timeline::history::Span;
-use crate::timeline::lately::{Lately, Recent};
-use crate::timeline::series::Series;
-use crate::timeline::{Reporter, Timeline};
+use crate::timeline::lately::Recent;
+
+pub mod counted;
 
 /// A pod's counts.
 #[derive(Debug, Default)]
@@ -36,37 +37,6 @@ pub struct Tally {
     resumed_ms: Option<u64>,
     /// What is on disk of it.
     account: Arc<Account>,
-}
-
-/// One endpoint of one pod.
-#[derive(Debug)]
-pub struct Counted {
-    /// Where it is added up over the pods.
-    pub series: Arc<Series>,
-    in_flight: InFlight,
-    totals: GoldenMetrics,
-    /// `None` if nothing happened lately, or there is no room.
-    lately: Option<Box<Lately>>,
-}
-
-/// One pod's share of the requests that are under way; taken back when it is dropped.
-#[derive(Debug)]
-struct InFlight {
-    series: Arc<Series>,
-    count: u32,
-}
-
-impl InFlight {
-    fn are(&mut self, count: u32) {
-        self.series.in_flight_changed(self.count, count);
-        self.count = count;
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.are(0);
-    }
 }
 
 /// What became of a report.
@@ -136,8 +106,9 @@ impl Tally {
         self.account = Arc::new(Account::begin(baseline.id, baseline.sum().hits));
         self.counted.clear();
         for told in self.folds.rename(told(baseline)) {
-            let mut counted = Counted::nothing(&told, workload, timeline);
-            counted.totals = told.golden;
+            let mut counted = Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
+            counted.resume(told.golden);
+            self.notice(&counted);
             self.counted.insert(told.endpoint, counted);
         }
     }
@@ -147,7 +118,7 @@ impl Tally {
         let rows = self.folds.rename(told(window));
         let series = |row: EndpointReport| {
             let known = self.counted.get(&row.endpoint).map(|counted| Arc::clone(&counted.series));
-            let series = known.unwrap_or_else(|| Counted::nothing(&row, workload, timeline).series);
+            let series = known.unwrap_or_else(|| Counted::nothing(&row.endpoint, row.is_file, workload, timeline).series);
             submission::Counted { series, seen: row.seen, golden: row.golden }
         };
         rows.into_iter().map(series).collect()
@@ -155,7 +126,7 @@ impl Tally {
 
     /// Hits that were reported and are not on disk: what the end of the process makes final.
     pub(crate) fn hits_not_kept(&self) -> u64 {
-        let reported = self.counted.values().fold(0_u64, |sum, counted| sum.saturating_add(counted.totals.hits));
+        let reported = self.counted.values().fold(0_u64, |sum, counted| sum.saturating_add(counted.hits()));
         reported.saturating_sub(self.account.hits())
     }
 
@@ -176,14 +147,15 @@ impl Tally {
         }
         let report = Report { endpoints: self.folds.rename(report.endpoints), ..report };
         let hits = match (report.coverage, self.seq) {
-            (Coverage::Snapshot, _) => self.absorb_snapshot(report.seq, report.endpoints, workload, span, timeline),
+            (Coverage::Snapshot, _) => self.absorb_snapshot(report.endpoints, workload, span, timeline),
             (Coverage::Change, None) => return Err(Uncountable::NoSnapshot),
             (Coverage::Change, Some(seq)) if report.seq <= seq => return Ok(Absorbed::Repeated),
             (Coverage::Change, Some(seq)) if report.seq > seq + 1 => {
                 return Err(Uncountable::Gap { got: report.seq, expected: seq + 1 });
             }
-            (Coverage::Change, Some(_)) => self.absorb_change(report.seq, report.endpoints, workload, span, timeline),
+            (Coverage::Change, Some(_)) => self.absorb_change(report.endpoints, workload, span, timeline),
         };
+        self.seq = Some(report.seq);
         self.reported_ms = Some(arrival.now_ms);
         Ok(Absorbed::Counted(hits))
     }
@@ -198,64 +170,48 @@ impl Tally {
         }
     }
 
-    fn absorb_snapshot(
-        &mut self,
-        seq: u64,
-        endpoints: Vec<EndpointReport>,
-        workload: &Workload,
-        span: Span,
-        timeline: &Timeline,
-    ) -> u64 {
+    /// Takes totals in; returns the hits that are new.
+    fn absorb_snapshot(&mut self, endpoints: Vec<EndpointReport>, workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
         // What the snapshot leaves out was not counted by this process; so the table never outgrows one report.
         let mut before = std::mem::take(&mut self.counted);
         let mut hits = 0;
         for told in endpoints {
-            let mut counted = before.remove(&told.endpoint).unwrap_or_else(|| Counted::nothing(&told, workload, timeline));
-            let news = news(&told.golden, &counted.totals);
-            hits += news.hits;
-            counted.add(span, &news, timeline);
-            let newest = (news.hits > 0).then(|| Seen::at(span.to_ms));
-            counted.series.was_seen(told.seen.or(newest), span.to_ms);
-            if counted.series.endpoint.is_other() {
-                self.other = Some(counted.series.number);
-            }
-            counted.in_flight.are(told.in_flight);
-            counted.totals = told.golden;
-            self.counted.insert(told.endpoint, counted);
+            let nothing = || Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
+            let mut counted = before.remove(&told.endpoint).unwrap_or_else(nothing);
+            let endpoint = told.endpoint.clone();
+            hits += counted.is_now(told, span, timeline.room());
+            self.notice(&counted);
+            self.counted.insert(endpoint, counted);
         }
-        self.seq = Some(seq);
         hits
     }
 
-    fn absorb_change(
-        &mut self,
-        seq: u64,
-        endpoints: Vec<EndpointReport>,
-        workload: &Workload,
-        span: Span,
-        timeline: &Timeline,
-    ) -> u64 {
+    /// Takes changes in; returns their hits.
+    fn absorb_change(&mut self, endpoints: Vec<EndpointReport>, workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
         let mut hits = 0;
         for told in endpoints {
-            let nothing = || Counted::nothing(&told, workload, timeline);
-            let counted = self.counted.entry(told.endpoint.clone()).or_insert_with(nothing);
-            hits += told.golden.hits;
-            counted.add(span, &told.golden, timeline);
-            let newest = (told.golden.hits > 0).then(|| Seen::at(span.to_ms));
-            counted.series.was_seen(newest.into_iter().chain(told.seen).reduce(Seen::and), span.to_ms);
-            if counted.series.endpoint.is_other() {
-                self.other = Some(counted.series.number);
+            if let Some(counted) = self.counted.get_mut(&told.endpoint) {
+                hits += counted.grows(&told, span, timeline.room());
+                continue;
             }
-            counted.in_flight.are(told.in_flight);
-            counted.totals.merge(&told.golden);
+            let mut counted = Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
+            hits += counted.grows(&told, span, timeline.room());
+            self.notice(&counted);
+            self.counted.insert(told.endpoint, counted);
         }
-        self.seq = Some(seq);
         hits
+    }
+
+    /// An endpoint is there that may be the one that everything over the limit shares.
+    fn notice(&mut self, counted: &Counted) {
+        if counted.series.endpoint.is_other() {
+            self.other = Some(counted.series.number);
+        }
     }
 
     /// Without a stream nobody knows what is under way.
     pub(crate) fn rest(&mut self) {
-        self.counted.values_mut().for_each(|counted| counted.in_flight.are(0));
+        self.counted.values_mut().for_each(Counted::rest);
     }
 
     /// The number of the series that everything over the limit shares, if anything was counted there.
@@ -287,56 +243,24 @@ impl Tally {
         for (old, new) in &renamed {
             let Some(counted) = self.counted.remove(old) else { continue };
             let sum = self.counted.entry(new.clone()).or_insert_with(|| Counted::none(counted.series.settled()));
-            sum.totals.merge(&counted.totals);
-            match (&mut sum.lately, counted.lately) {
-                (Some(lately), Some(more)) => lately.merge(&more),
-                (none, more) => *none = none.take().or(more),
-            }
-            sum.in_flight.are(sum.in_flight.count.saturating_add(counted.in_flight.count));
+            sum.absorb(counted);
         }
         renamed
     }
 
     /// What this process did lately on an endpoint; `None` if that was nothing, or is not known.
     pub fn lately(&self, endpoint: &Endpoint, now_ms: u64) -> Option<Recent> {
-        let lately = self.counted.get(endpoint)?.lately.as_ref()?;
-        Some(lately.recent(self.since_ms, now_ms))
+        self.counted.get(endpoint)?.lately(self.since_ms, now_ms)
     }
 
     /// Gives back the room of what was a while ago.
     pub(crate) fn let_go(&mut self, now_ms: u64) {
-        for counted in self.counted.values_mut() {
-            counted.lately.take_if(|lately| lately.is_over(now_ms));
-        }
+        self.counted.values_mut().for_each(|counted| counted.let_go(now_ms));
     }
 
     /// Each endpoint that this process has counted.
     pub fn endpoints(&self) -> impl Iterator<Item = &Counted> {
         self.counted.values()
-    }
-}
-
-impl Counted {
-    fn nothing(told: &EndpointReport, workload: &Workload, timeline: &Timeline) -> Self {
-        let reporter = Reporter { namespace: &workload.namespace, service: &workload.service };
-        let series = timeline.series(reporter, &told.endpoint);
-        if told.is_file {
-            series.is_a_file();
-        }
-        Self::none(series)
-    }
-
-    fn none(series: Arc<Series>) -> Self {
-        let in_flight = InFlight { series: Arc::clone(&series), count: 0 };
-        Self { series, in_flight, totals: GoldenMetrics::default(), lately: None }
-    }
-
-    fn add(&mut self, span: Span, news: &GoldenMetrics, timeline: &Timeline) {
-        self.series.add(span, news);
-        if news.hits > 0 {
-            self.lately = self.lately.take().or_else(|| Lately::new(timeline.room()).map(Box::new));
-            self.lately.iter_mut().for_each(|lately| lately.add(span, news));
-        }
     }
 }
 
@@ -351,25 +275,6 @@ fn told(window: Window) -> Vec<EndpointReport> {
         recent: Vec::new(),
     };
     window.rows.into_iter().map(row).collect()
-}
-
-/// What a snapshot says that was not known.
-pub(crate) fn news(snapshot: &GoldenMetrics, known: &GoldenMetrics) -> GoldenMetrics {
-    let mut news = snapshot.since(known);
-    let old = known.latency.count() > 0;
-    let at = |q: f64| news.latency.quantile(q).map(|us| us as u64);
-    let (lowest_us, highest_us) = (at(0.0), at(1.0).unwrap_or(0));
-    // An extreme that was known before is none of the new ones, which are in the buckets that they are in.
-    if old && snapshot.max_us == known.max_us {
-        news.max_us = highest_us.min(snapshot.max_us);
-    }
-    if old && snapshot.min_us == known.min_us {
-        news.min_us = snapshot.min_us.and_then(|min_us| lowest_us.map(|us| us.max(min_us)));
-    }
-    if old && snapshot.first_byte_max_us == known.first_byte_max_us {
-        news.first_byte_max_us = news.first_byte_max_us.min(news.max_us);
-    }
-    news
 }
 
 #[cfg(test)]

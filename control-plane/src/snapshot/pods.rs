@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::fleet::Fleet;
 use crate::fleet::pod::SeenPod;
-use crate::fleet::tally::Counted;
+use crate::fleet::tally::counted::Counted;
 use crate::snapshot::{PodRow, PodState, Serving, ServingState};
 use crate::timeline::series::Series;
 

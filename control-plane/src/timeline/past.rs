@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mesh::golden::GoldenMetrics;
 
-use crate::fleet::tally::news;
+use crate::fleet::tally::counted::news;
 use crate::snapshot::{SPARK_POINTS, Traffic};
 use crate::store::StoreError;
 use crate::store::chronicle::{Chronicle, Kept, View};

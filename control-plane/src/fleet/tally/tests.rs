@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mesh::golden::GoldenMetrics;
 use proptest::prelude::*;
 
 use crate::timeline::stretch::Stretch;

@@ -1,0 +1,155 @@
+//! What one process has counted on one endpoint, and what a report says that was not known of it.
+
+use std::sync::Arc;
+
+use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
+use mesh::report::{EndpointReport, Seen};
+use mesh::workload::Workload;
+
+use crate::timeline::history::Span;
+use crate::timeline::lately::{Lately, Recent, Room};
+use crate::timeline::series::Series;
+use crate::timeline::{Reporter, Timeline};
+
+/// One endpoint of one pod.
+#[derive(Debug)]
+pub struct Counted {
+    /// Where it is added up over the pods.
+    pub series: Arc<Series>,
+    in_flight: InFlight,
+    totals: GoldenMetrics,
+    /// `None` if nothing happened lately, or there is no room.
+    lately: Option<Box<Lately>>,
+}
+
+/// One pod's share of the requests that are under way; taken back when it is dropped.
+#[derive(Debug)]
+struct InFlight {
+    series: Arc<Series>,
+    count: u32,
+}
+
+/// What is new of an endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct News<'a> {
+    pub(super) golden: &'a GoldenMetrics,
+    /// The time that it tells of.
+    pub(super) span: Span,
+    pub(super) seen: Option<Seen>,
+    pub(super) in_flight: u32,
+}
+
+impl Counted {
+    /// Nothing yet, in the series of this name.
+    pub(super) fn nothing(endpoint: &Endpoint, is_file: bool, workload: &Workload, timeline: &Timeline) -> Self {
+        let reporter = Reporter { namespace: &workload.namespace, service: &workload.service };
+        let series = timeline.series(reporter, endpoint);
+        if is_file {
+            series.is_a_file();
+        }
+        Self::none(series)
+    }
+
+    /// Nothing yet, in this series.
+    pub(super) fn none(series: Arc<Series>) -> Self {
+        let in_flight = InFlight { series: Arc::clone(&series), count: 0 };
+        Self { series, in_flight, totals: GoldenMetrics::default(), lately: None }
+    }
+
+    /// Takes totals for counted: the timeline knows them from elsewhere.
+    pub(super) fn resume(&mut self, totals: GoldenMetrics) {
+        self.totals = totals;
+    }
+
+    /// A snapshot tells its totals; returns the hits among them that are new.
+    pub(super) fn is_now(&mut self, told: EndpointReport, span: Span, room: &Arc<Room>) -> u64 {
+        let news = news(&told.golden, &self.totals);
+        let newest = (news.hits > 0).then(|| Seen::at(span.to_ms));
+        self.was_told(News { golden: &news, span, seen: told.seen.or(newest), in_flight: told.in_flight }, room);
+        self.totals = told.golden;
+        news.hits
+    }
+
+    /// A change tells what is new; returns the hits.
+    pub(super) fn grows(&mut self, told: &EndpointReport, span: Span, room: &Arc<Room>) -> u64 {
+        let newest = (told.golden.hits > 0).then(|| Seen::at(span.to_ms));
+        let seen = newest.into_iter().chain(told.seen).reduce(Seen::and);
+        self.was_told(News { golden: &told.golden, span, seen, in_flight: told.in_flight }, room);
+        self.totals.merge(&told.golden);
+        told.golden.hits
+    }
+
+    fn was_told(&mut self, news: News<'_>, room: &Arc<Room>) {
+        let News { golden, span, seen, in_flight } = news;
+        self.series.add(span, golden);
+        self.series.was_seen(seen, span.to_ms);
+        self.in_flight.are(in_flight);
+        if golden.hits > 0 {
+            self.lately = self.lately.take().or_else(|| Lately::new(room).map(Box::new));
+            self.lately.iter_mut().for_each(|lately| lately.add(span, golden));
+        }
+    }
+
+    /// Adds what was counted under another name; the series have been added up already.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.totals.merge(&other.totals);
+        match (&mut self.lately, other.lately) {
+            (Some(lately), Some(more)) => lately.merge(&more),
+            (none, more) => *none = none.take().or(more),
+        }
+        self.in_flight.are(self.in_flight.count.saturating_add(other.in_flight.count));
+    }
+
+    /// Without a stream nobody knows what is under way.
+    pub(super) fn rest(&mut self) {
+        self.in_flight.are(0);
+    }
+
+    /// Hits of the process.
+    pub(super) fn hits(&self) -> u64 {
+        self.totals.hits
+    }
+
+    /// What a process that has run since `since_ms` did lately; `None` if that was nothing, or is not known.
+    pub(super) fn lately(&self, since_ms: u64, now_ms: u64) -> Option<Recent> {
+        self.lately.as_ref().map(|lately| lately.recent(since_ms, now_ms))
+    }
+
+    /// Gives back the room of what was a while ago.
+    pub(super) fn let_go(&mut self, now_ms: u64) {
+        self.lately.take_if(|lately| lately.is_over(now_ms));
+    }
+}
+
+impl InFlight {
+    fn are(&mut self, count: u32) {
+        self.series.in_flight_changed(self.count, count);
+        self.count = count;
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.are(0);
+    }
+}
+
+/// What a snapshot says that was not known.
+pub(crate) fn news(snapshot: &GoldenMetrics, known: &GoldenMetrics) -> GoldenMetrics {
+    let mut news = snapshot.since(known);
+    let old = known.latency.count() > 0;
+    let at = |q: f64| news.latency.quantile(q).map(|us| us as u64);
+    let (lowest_us, highest_us) = (at(0.0), at(1.0).unwrap_or(0));
+    // An extreme that was known before is none of the new ones, which are in the buckets that they are in.
+    if old && snapshot.max_us == known.max_us {
+        news.max_us = highest_us.min(snapshot.max_us);
+    }
+    if old && snapshot.min_us == known.min_us {
+        news.min_us = snapshot.min_us.and_then(|min_us| lowest_us.map(|us| us.max(min_us)));
+    }
+    if old && snapshot.first_byte_max_us == known.first_byte_max_us {
+        news.first_byte_max_us = news.first_byte_max_us.min(news.max_us);
+    }
+    news
+}
