@@ -37,9 +37,9 @@ impl Forwarding {
 
     /// The lines for all requests of one connection, each with its CR LF.
     /// A line of its own appends to a list that is there already (RFC 9110, section 5.2).
-    pub fn lines(self, address: Option<IpAddr>) -> Box<str> {
+    pub fn lines(self, address: IpAddr) -> Box<str> {
         let mut lines = String::new();
-        if let Some(address) = address.filter(|_| self.x_forwarded_for) {
+        if self.x_forwarded_for {
             let _ = write!(lines, "X-Forwarded-For: {address}\r\n");
         }
         if self.x_forwarded_proto {
@@ -47,9 +47,8 @@ impl Forwarding {
         }
         if self.forwarded {
             let node = match address {
-                Some(IpAddr::V4(address)) => address.to_string(),
-                Some(IpAddr::V6(address)) => format!("\"[{address}]\""),
-                None => "unknown".to_owned(),
+                IpAddr::V4(address) => address.to_string(),
+                IpAddr::V6(address) => format!("\"[{address}]\""),
             };
             let _ = write!(lines, "Forwarded: for={node};proto=http\r\n");
         }
@@ -78,16 +77,16 @@ mod tests {
 
     #[test]
     fn nothing_is_said_unless_it_is_wanted() {
-        assert_eq!(&*Forwarding::default().lines("10.0.0.1".parse().ok()), "");
+        assert_eq!(&*Forwarding::default().lines("10.0.0.1".parse().unwrap()), "");
         assert_eq!(Forwarding::default().via_line(Version::Http11), "");
         assert!(!Forwarding::default().choose("x-real-ip"));
     }
 
     #[test]
     fn the_downstream_is_named_as_each_field_wants_it() {
-        let lines = all().lines("10.0.0.1".parse().ok());
+        let lines = all().lines("10.0.0.1".parse().unwrap());
         assert_eq!(&*lines, "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: http\r\nForwarded: for=10.0.0.1;proto=http\r\n");
-        let lines = all().lines("2001:db8::1".parse().ok());
+        let lines = all().lines("2001:db8::1".parse().unwrap());
         assert!(lines.contains("X-Forwarded-For: 2001:db8::1\r\n") && lines.contains("for=\"[2001:db8::1]\""), "{lines}");
         assert_eq!(all().via_line(Version::Http10), "Via: 1.0 sitio\r\n");
     }

@@ -61,7 +61,7 @@ enum Ending {
 #[derive(Debug, Clone, Copy)]
 pub struct Caller<'a> {
     /// Its address.
-    pub address: Option<IpAddr>,
+    pub address: IpAddr,
     /// The lines that tell the service of it.
     pub forwarded: &'a str,
 }

@@ -1,6 +1,7 @@
 //! A socket of either family that is spoken here: TCP, or a Unix socket to a service in the same pod.
 
 use std::io::{self, IoSlice};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -35,6 +36,11 @@ macro_rules! either {
 }
 
 impl Stream {
+    /// A socket of a listener that has been told to [`send_at_once`].
+    pub fn accepted(socket: TcpStream) -> Self {
+        Self::Tcp(socket)
+    }
+
     /// Whether there is something to read, an end included.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, socket => socket.poll_read_ready(cx))
@@ -65,6 +71,11 @@ impl Stream {
             let _ = socket.set_zero_linger();
         }
     }
+}
+
+/// Has every socket that will be accepted send small writes at once: it inherits that, which saves a call for each.
+pub fn send_at_once(listener: &TcpListener) -> io::Result<()> {
+    SockRef::from(listener).set_tcp_nodelay(true)
 }
 
 impl From<TcpStream> for Stream {
@@ -112,5 +123,18 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self.get_mut(), socket => Pin::new(socket).poll_shutdown(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_accepted_sends_at_once_without_being_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        send_at_once(&listener).unwrap();
+        let _caller = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(listener.accept().unwrap().0.nodelay().unwrap());
     }
 }

@@ -16,6 +16,7 @@ use crate::head::response::Asked;
 use crate::head::write::Persistence;
 use crate::http2::{self, Caller};
 use crate::protocol::Looks;
+use crate::stream::Stream;
 use crate::tunnel::exchange::{Breaker, Exchange, Keeps, Repeatable};
 use crate::tunnel::opening::Opening;
 use crate::tunnel::passage::Guard;
@@ -46,7 +47,7 @@ struct Tunnel {
     downstream: Peer,
     /// What the service is told of this connection with each request, as lines of a head.
     forwarded: Box<str>,
-    caller: Option<IpAddr>,
+    caller: IpAddr,
     watch: Rc<Watch>,
     exchange: Option<Box<Exchange>>,
     opening: Opening,
@@ -79,7 +80,7 @@ enum Next {
 }
 
 /// Serves a downstream's connection until it is closed.
-pub async fn serve(worker: Rc<Worker>, stream: TcpStream) {
+pub async fn serve(worker: Rc<Worker>, socket: TcpStream, caller: IpAddr) {
     let watch = worker.watches.add();
     poll_fn(|cx| {
         watch.register(cx.waker());
@@ -89,10 +90,9 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream) {
     let (opening, silence) = Opening::of(&worker);
     watch.arm(Instant::now() + silence);
     let forwarding = worker.forwarding();
-    // An IPv4 caller of a socket that listens on IPv6 is still an IPv4 caller.
-    let caller = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
     let forwarded = forwarding.lines(caller);
-    let mut tunnel = Tunnel { worker, downstream: Peer::new(stream), forwarded, caller, watch, exchange: None, opening };
+    let mut tunnel =
+        Tunnel { worker, downstream: Peer::new(Stream::accepted(socket)), forwarded, caller, watch, exchange: None, opening };
     let mut next = tunnel.open().await;
     loop {
         match next {

@@ -103,13 +103,13 @@ impl Conversation {
         let done = Arc::<Notify>::default();
         let told = Arc::clone(&done);
         thread::spawn(move || client(address, &request, answer_bytes, &ordered, &told));
-        let (stream, _) = listener.accept().unwrap();
+        let (stream, caller) = listener.accept().unwrap();
         stream.set_nonblocking(true).unwrap();
         let mut serving = JoinSet::new();
         let carrying = Rc::clone(&worker);
         runtime.block_on(async {
             let stream = tokio::net::TcpStream::from_std(stream).unwrap();
-            serving.spawn_local(tunnel::serve(carrying, stream));
+            serving.spawn_local(tunnel::serve(carrying, stream, caller.ip()));
         });
         Self { worker, runtime, orders, done, _serving: serving }
     }

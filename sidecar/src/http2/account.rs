@@ -45,7 +45,7 @@ impl Account {
         let (worker, conduct) = (Rc::clone(&downstream.worker), Rc::clone(&downstream.conduct));
         conduct.asked();
         let (mut exchange, rule) = worker.begin(head.method, head.target, Instant::now());
-        exchange.caller = downstream.address;
+        exchange.caller = Some(downstream.address);
         exchange.trace = head.traceparent();
         (Self { worker, conduct, exchange: Some(exchange), bytes_in: Rc::default(), grpc }, rule)
     }

@@ -41,7 +41,7 @@ pub(super) struct Downstream {
     pub(super) conduct: Rc<Conduct>,
     /// The fields that tell the service of it.
     pub(super) forwarded: HeaderMap,
-    pub(super) address: Option<IpAddr>,
+    pub(super) address: IpAddr,
 }
 
 /// Carries it. The error is a stream that the service has reset, so that the downstream's is reset alike.

@@ -95,7 +95,7 @@ impl Tunnel {
         let (exchange, rule) = worker.begin(head.method, head.target, now);
         // The tunnel holds it from the beginning, so that it is counted even if what follows panics.
         let exchange = &mut **self.exchange.insert(exchange);
-        exchange.caller = self.caller;
+        exchange.caller = Some(self.caller);
         exchange.trace = head.traceparent();
         exchange.version = head.version;
         exchange.asked = if head.method == "HEAD" { Asked::HeadOnly } else { Asked::Whole };

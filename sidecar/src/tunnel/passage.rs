@@ -38,7 +38,7 @@ impl Tunnel {
         self.watch.disarm();
         let (exchange, rule) = worker.begin(METHOD, PATH, now);
         let exchange = self.exchange.insert(exchange);
-        exchange.caller = self.caller;
+        exchange.caller = Some(self.caller);
         worker.settle(exchange);
         if let Some(rule) = rule {
             exchange.answered_by_rule(&rule.id);

@@ -51,9 +51,9 @@ pub struct Filled {
 
 impl Peer {
     /// An end of a tunnel.
-    pub fn new(stream: impl Into<Stream>) -> Self {
+    pub fn new(stream: Stream) -> Self {
         Self {
-            stream: stream.into(),
+            stream,
             carry: Vec::new(),
             carry_is_new: false,
             unsent: Unsent::default(),

@@ -1,6 +1,7 @@
 //! Accepts connections on one thread, and hands each to the worker that serves the fewest.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::head::write::{self, Body, Persistence};
+use crate::stream;
 use crate::tunnel::refusal;
-use crate::worker::seats::{Seats, Taken, is_shortage};
+use crate::worker::seats::{Arrival, Seats, Taken, is_shortage};
 use crate::worker::state::Worker;
 use crate::worker::tally::Tally;
 
@@ -41,20 +43,21 @@ pub async fn run(
     listener: std::net::TcpListener,
     seats: Arc<Seats>,
     worker: &Worker,
-    mine: impl Fn(TcpStream, Taken),
+    mine: impl Fn(Arrival<TcpStream>, Taken),
     shut: CancellationToken,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
+    stream::send_at_once(&listener)?;
     let listener = TcpListener::from_std(listener)?;
     let mut door = Door { seats, worker, mine, turned_away: JoinSet::new() };
     let mut shortage = None;
     while let Some(accepted) = shut.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((stream, _)) => {
+            Ok((socket, address)) => {
                 if shortage.take().is_some() {
                     tracing::info!("accepting connections again");
                 }
-                door.seat(stream);
+                door.seat(arrival(socket, address));
             }
             Err(error) if is_shortage(&error) => {
                 if shortage.is_none() {
@@ -93,15 +96,15 @@ struct Door<'a, Mine> {
     turned_away: JoinSet<()>,
 }
 
-impl<Mine: Fn(TcpStream, Taken)> Door<'_, Mine> {
-    fn seat(&mut self, stream: TcpStream) {
-        let Some(taken) = self.seats.take() else { return self.turn_away(stream) };
+impl<Mine: Fn(Arrival<TcpStream>, Taken)> Door<'_, Mine> {
+    fn seat(&mut self, arrival: Arrival<TcpStream>) {
+        let Some(taken) = self.seats.take() else { return self.turn_away(arrival.socket) };
         if taken.number() == 0 {
-            return (self.mine)(stream, taken);
+            return (self.mine)(arrival, taken);
         }
         // What cannot be handed over is closed, and its seat is free again.
-        let Ok(arrival) = stream.into_std() else { return };
-        match self.seats.send(taken.number(), arrival) {
+        let Ok(socket) = arrival.socket.into_std() else { return };
+        match self.seats.send(taken.number(), Arrival { socket, caller: arrival.caller }) {
             Ok(()) => taken.hand_over(),
             Err(_) => Tally::count(&self.worker.tally().overloaded),
         }
@@ -122,17 +125,22 @@ impl<Mine: Fn(TcpStream, Taken)> Door<'_, Mine> {
     /// Connections that were made but not accepted would be reset together with the listener, requests and all.
     async fn let_in_the_last(mut self, listener: TcpListener) -> io::Result<()> {
         let until = tokio::time::Instant::now() + HANDSHAKE_TIMEOUT;
-        while let Ok(Ok((stream, _))) = tokio::time::timeout_at(until, listener.accept()).await {
-            self.seat(stream);
+        while let Ok(Ok((socket, address))) = tokio::time::timeout_at(until, listener.accept()).await {
+            self.seat(arrival(socket, address));
         }
         let listener = listener.into_std()?;
         for _ in 0..WAITING_MAX {
-            let Ok((stream, _)) = listener.accept() else { break };
-            stream.set_nonblocking(true)?;
-            self.seat(TcpStream::from_std(stream)?);
+            let Ok((socket, address)) = listener.accept() else { break };
+            socket.set_nonblocking(true)?;
+            self.seat(arrival(TcpStream::from_std(socket)?, address));
         }
         Ok(())
     }
+}
+
+/// An IPv4 caller of a socket that listens on IPv6 is still an IPv4 caller.
+fn arrival(socket: TcpStream, address: SocketAddr) -> Arrival<TcpStream> {
+    Arrival { socket, caller: address.ip().to_canonical() }
 }
 
 /// Waits until a connection that was turned away has read why. Closing with something unread would be a reset.

@@ -1,12 +1,22 @@
 //! Which worker serves how many connections, and which one gets the next.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::mpsc;
 
-/// A connection on its way to the worker that will serve it; not yet known to any runtime.
-pub type Arrival = std::net::TcpStream;
+/// A connection that was accepted.
+#[derive(Debug)]
+pub struct Arrival<Socket> {
+    /// A socket of the runtime's, or one on its way to another worker and not yet known to any runtime.
+    pub socket: Socket,
+    /// Who has connected.
+    pub caller: IpAddr,
+}
+
+/// A connection on its way to the worker that will serve it.
+pub type Sent = Arrival<std::net::TcpStream>;
 
 /// Connections that may wait for a worker to take them. They were accepted already, so few should be under way.
 const ARRIVALS_MAX: usize = 1024;
@@ -26,7 +36,7 @@ pub struct Seats {
 
 struct Seat {
     connections: AtomicU32,
-    arrivals: mpsc::Sender<Arrival>,
+    arrivals: mpsc::Sender<Sent>,
 }
 
 /// One connection's place; given up when it is dropped.
@@ -38,7 +48,7 @@ pub struct Taken {
 impl Seats {
     /// Places for so many workers, and the ends at which they receive their connections.
     /// Whatever the bound is, there are no more than descriptors allow.
-    pub fn new(count: usize, connections_max: Option<u32>) -> (Self, Vec<mpsc::Receiver<Arrival>>) {
+    pub fn new(count: usize, connections_max: Option<u32>) -> (Self, Vec<mpsc::Receiver<Sent>>) {
         let mut ends = Vec::new();
         let mut seat = || {
             let (arrivals, end) = mpsc::channel(ARRIVALS_MAX);
@@ -62,7 +72,7 @@ impl Seats {
     }
 
     /// Sends a connection to a worker that is not this thread's.
-    pub fn send(&self, number: usize, arrival: Arrival) -> Result<(), Arrival> {
+    pub fn send(&self, number: usize, arrival: Sent) -> Result<(), Sent> {
         self.seats[number].arrivals.try_send(arrival).map_err(|error| match error {
             mpsc::error::TrySendError::Full(arrival) | mpsc::error::TrySendError::Closed(arrival) => arrival,
         })

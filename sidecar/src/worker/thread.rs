@@ -1,10 +1,11 @@
 //! The life of one worker's thread: serves the connections it is given, and obeys the house's orders.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -16,8 +17,7 @@ use crate::watch::TICK;
 use crate::worker::acceptor;
 use crate::worker::options::TunnelOptions;
 use crate::worker::order::Order;
-use crate::worker::seats::Arrival;
-use crate::worker::seats::{Seats, Taken};
+use crate::worker::seats::{Arrival, Seats, Sent, Taken};
 use crate::worker::state::{Stage, Worker};
 use crate::worker::tally::Tally;
 
@@ -28,7 +28,7 @@ pub(super) struct Setup {
     /// The first worker accepts for all.
     pub(super) listener: Option<TcpListener>,
     pub(super) seats: Arc<Seats>,
-    pub(super) arrivals: mpsc::Receiver<Arrival>,
+    pub(super) arrivals: mpsc::Receiver<Sent>,
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) tally: Arc<Tally>,
 }
@@ -68,11 +68,11 @@ pub(super) fn run(setup: Setup) {
 }
 
 impl Thread {
-    async fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>, mut orders: mpsc::Receiver<Order>) {
+    async fn run(mut self, mut arrivals: mpsc::Receiver<Sent>, mut orders: mpsc::Receiver<Order>) {
         let mut ticks = tokio::time::interval(TICK);
         loop {
             tokio::select! {
-                Some(stream) = arrivals.recv() => self.serve(stream),
+                Some(arrival) = arrivals.recv() => self.serve(arrival),
                 order = orders.recv() => match order {
                     Some(order) => self.obey(order, &mut arrivals).await,
                     None => return,
@@ -83,11 +83,11 @@ impl Thread {
         }
     }
 
-    fn serve(&self, stream: TcpStream) {
+    fn serve(&self, Arrival { socket, caller }: Sent) {
         let taken = self.seats.taken(self.number);
         // A connection that this runtime cannot take is closed, and its seat is free again.
-        if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
-            serve(&self.worker, &self.connections, stream, taken);
+        if let Ok(socket) = TcpStream::from_std(socket) {
+            serve(&self.worker, &self.connections, Arrival { socket, caller }, taken);
         }
     }
 
@@ -105,7 +105,7 @@ impl Thread {
     }
 
     /// Whoever gave the order may have left meanwhile; then nobody waits for the answer.
-    async fn obey(&mut self, order: Order, arrivals: &mut mpsc::Receiver<Arrival>) {
+    async fn obey(&mut self, order: Order, arrivals: &mut mpsc::Receiver<Sent>) {
         match order {
             Order::Open => self.open(),
             Order::Collect(told) => drop(told.send(self.worker.collect())),
@@ -124,8 +124,8 @@ impl Thread {
                 let _ = done.send(());
             }
             Order::Drain(timeout, done) => {
-                while let Ok(stream) = arrivals.try_recv() {
-                    self.serve(stream);
+                while let Ok(arrival) = arrivals.try_recv() {
+                    self.serve(arrival);
                 }
                 self.worker.enter(Stage::Draining);
                 self.connections.close();
@@ -145,7 +145,7 @@ impl Thread {
         let (worker, connections, seats) = (Rc::clone(&self.worker), self.connections.clone(), Arc::clone(&self.seats));
         let shut = self.shut.clone();
         self.accepting.spawn_local(async move {
-            let mine = |stream, taken| serve(&worker, &connections, stream, taken);
+            let mine = |arrival, taken| serve(&worker, &connections, arrival, taken);
             if let Err(error) = acceptor::run(listener, seats, &worker, mine, shut).await {
                 tracing::error!(%error, "cannot accept connections any more");
             }
@@ -153,10 +153,10 @@ impl Thread {
     }
 }
 
-fn serve(worker: &Rc<Worker>, connections: &TaskTracker, stream: tokio::net::TcpStream, taken: Taken) {
+fn serve(worker: &Rc<Worker>, connections: &TaskTracker, arrival: Arrival<TcpStream>, taken: Taken) {
     let worker = Rc::clone(worker);
     connections.spawn_local(async move {
         let _taken = taken;
-        tunnel::serve(worker, stream).await;
+        tunnel::serve(worker, arrival.socket, arrival.caller).await;
     });
 }
