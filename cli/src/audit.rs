@@ -9,6 +9,7 @@ use control_plane::web::row::service_label;
 use crate::interrupt::Interrupts;
 use crate::look::Look;
 use crate::moment;
+use crate::only::Only;
 use crate::paint::Paint;
 use crate::table::{Cell, Column, Tone, table, wide};
 
@@ -24,11 +25,8 @@ pub(crate) struct Options {
     /// How many entries to look at, 2000 at most.
     #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX))]
     limit: u32,
-    /// Only about this service.
-    service: Option<String>,
-    /// Only of this namespace.
-    #[arg(short, long)]
-    namespace: Option<String>,
+    #[command(flatten)]
+    only: Only,
     #[command(flatten)]
     look: Look,
 }
@@ -36,13 +34,9 @@ pub(crate) struct Options {
 /// Prints them.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.look.connection.client()?;
-    let is_wanted = |entry: &Entry| {
-        options.service.as_ref().is_none_or(|service| *service == entry.service)
-            && options.namespace.as_ref().is_none_or(|namespace| *namespace == entry.namespace)
-    };
     let page = async || {
         let mut answer = client.audit(options.limit).await?;
-        answer.audit.retain(is_wanted);
+        answer.audit.retain(|entry| options.only.holds(&entry.namespace, &entry.service));
         let none = "nothing of that has been asked for yet";
         options.look.told(&answer, |detail| table(&COLUMNS, &answer.audit, none, 0, detail, paint))
     };

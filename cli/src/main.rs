@@ -17,6 +17,7 @@ mod local_mesh;
 mod look;
 mod man;
 mod moment;
+mod only;
 mod paint;
 mod parts;
 mod pods;

@@ -9,6 +9,7 @@ use control_plane::web::row::service_label;
 use crate::interrupt::Interrupts;
 use crate::look::Look;
 use crate::moment;
+use crate::only::Only;
 use crate::paint::Paint;
 use crate::table::{Cell, Column, Tone, table, wide};
 
@@ -22,11 +23,8 @@ pub(crate) const MEMORY_NEAR_LIMIT: f64 = 0.9;
   sitio pods legacy --watch
   sitio pods -o wide")]
 pub(crate) struct Options {
-    /// Only of this service.
-    service: Option<String>,
-    /// Only of this namespace.
-    #[arg(short, long)]
-    namespace: Option<String>,
+    #[command(flatten)]
+    only: Only,
     #[command(flatten)]
     look: Look,
 }
@@ -34,14 +32,10 @@ pub(crate) struct Options {
 /// Prints them.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.look.connection.client()?;
-    let is_wanted = |pod: &Pod| {
-        options.service.as_ref().is_none_or(|service| *service == pod.service)
-            && options.namespace.as_ref().is_none_or(|namespace| *namespace == pod.namespace)
-    };
     let none = "no such pod is known; a sidecar that is told SITIO_CONTROL_PLANE, or `sitio run`, attaches one";
     let page = async || {
         let mut answer = client.pods().await?;
-        answer.pods.retain(is_wanted);
+        answer.pods.retain(|pod| options.only.holds(&pod.namespace, &pod.service));
         let taken_ms = moment::unix_ms(&answer.taken_at).unwrap_or_else(moment::now_ms);
         let columns = columns();
         let rows: Vec<_> = answer.pods.iter().map(|pod| (pod.clone(), answer.revision)).collect();
