@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod audit;
+pub mod callers;
 pub mod client;
 pub mod endpoints;
 pub mod events;

@@ -12,6 +12,7 @@ use crate::plane::ControlPlane;
 
 mod about;
 mod audit;
+mod callers;
 mod endpoints;
 mod history;
 mod metrics;
@@ -34,6 +35,7 @@ pub fn routes(plane: Arc<ControlPlane>) -> Router {
     let v1 = Router::new()
         .route("/about", get(about::told))
         .route("/endpoints", get(endpoints::list))
+        .route("/endpoints/{id}/callers", get(callers::of_endpoint))
         .route("/endpoints/{id}/history", get(history::of_endpoint))
         .route("/timeline", get(timeline::of_endpoints))
         .route("/status", get(status::told))

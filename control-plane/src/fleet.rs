@@ -13,7 +13,9 @@ use crate::fleet::pod::{Pod, SeenPod};
 use crate::snapshot::PodState;
 
 pub mod attachment;
+pub mod called;
 pub mod folds;
+pub mod owners;
 pub mod pod;
 pub mod rate;
 pub mod receipts;

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod api;
 pub mod audit;
+pub mod callers;
 pub mod clock;
 pub mod config;
 pub mod control_plane;

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use dashmap::DashMap;
 use mesh::endpoint::Endpoint;
 
-use crate::timeline::lately::Room;
+use crate::fleet::called;
 use crate::timeline::pinned::Pinned;
+use crate::timeline::room::Room;
 use crate::timeline::series::Series;
 
 pub mod history;
@@ -16,6 +17,7 @@ pub mod past;
 pub mod pinned;
 pub mod restored;
 pub mod ring;
+pub mod room;
 pub mod series;
 pub mod share;
 pub mod stretch;
@@ -37,6 +39,7 @@ pub struct Timeline {
     folded: AtomicU64,
     pins: Pinned,
     room: Arc<Room>,
+    callers_room: Arc<Room>,
 }
 
 /// The endpoints of one service.
@@ -61,7 +64,8 @@ impl Timeline {
             numbers: AtomicUsize::new(0),
             folded: AtomicU64::new(0),
             pins: Pinned::default(),
-            room: Arc::default(),
+            room: Room::with(lately::PLACES_MAX),
+            callers_room: Room::with(called::PLACES_MAX),
         }
     }
 
@@ -73,6 +77,11 @@ impl Timeline {
     /// The room for what single pods did lately.
     pub fn room(&self) -> &Arc<Room> {
         &self.room
+    }
+
+    /// The room for those who have called single pods.
+    pub fn callers_room(&self) -> &Arc<Room> {
+        &self.callers_room
     }
 
     /// The series of an endpoint, or the one that everything over the limit shares.

@@ -1,5 +1,6 @@
 //! The vocabulary of Sitio: plain values and their arithmetic, without I/O and without a clock.
 
+pub mod callers;
 pub mod endpoint;
 pub mod exchange;
 pub mod golden;

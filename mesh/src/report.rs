@@ -1,5 +1,6 @@
 //! What a sidecar tells of its pod: a snapshot since it started, or what changed since the last report.
 
+use crate::callers::Callers;
 use crate::endpoint::Endpoint;
 use crate::exchange::Exchange;
 use crate::golden::GoldenMetrics;
@@ -41,6 +42,8 @@ pub struct EndpointReport {
     pub seen: Option<Seen>,
     /// What was counted.
     pub golden: GoldenMetrics,
+    /// Whose requests they were: all of them together are the hits.
+    pub callers: Callers,
     /// A few recent exchanges.
     pub recent: Vec<Exchange>,
 }

@@ -1,7 +1,12 @@
 //! Who reports: one pod, the service it is a copy of, and where it runs.
 
+use core::net::IpAddr;
+
 /// Bytes of any one name. Kubernetes allows 253 (RFC 1123 subdomain).
 pub const NAME_BYTES_MAX: usize = 253;
+
+/// Addresses of one pod. Kubernetes gives it one of each family.
+pub const ADDRESSES_MAX: usize = 8;
 
 /// One running copy of a service with its sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +21,8 @@ pub struct Workload {
     pub pod_uid: String,
     /// The node it runs on; empty if unknown.
     pub node: String,
+    /// Its addresses in the network of the pods, by which others see it call; none if it was not told.
+    pub addresses: Vec<IpAddr>,
     /// The sidecar's version.
     pub version: String,
 }

@@ -1,5 +1,6 @@
 //! The one door between the wire and the vocabulary, and the place where what a peer says is checked.
 
+mod callers;
 pub mod exchanges;
 pub mod greeting;
 pub mod live;

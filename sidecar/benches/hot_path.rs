@@ -1,5 +1,6 @@
 //! What each step of an exchange costs by itself: reading a head, naming its endpoint, recording, writing it anew.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 use divan::{Bencher, black_box};
@@ -59,13 +60,16 @@ fn naming_a_pinned_endpoint(bencher: Bencher<'_, '_>, patterns: usize) {
     bencher.bench_local(|| mesh::routes::write_pinned_route(black_box(&path), &[&pins, &Pins::default()], &mut route));
 }
 
-#[divan::bench]
-fn recording_an_exchange(bencher: Bencher<'_, '_>) {
+/// Asked for by so many callers in turn; more than 32 are not told apart.
+#[divan::bench(args = [0, 1, 4, 32, 1000])]
+fn recording_an_exchange(bencher: Bencher<'_, '_>, callers: u32) {
     let mut recorder = Recorder::default();
     let now = Instant::now();
-    let mut took_us = 0;
+    let (mut took_us, mut turn) = (0, 0);
     bencher.bench_local(|| {
         took_us = (took_us + 37) % 5000;
+        turn = if turn + 1 >= callers { 0 } else { turn + 1 };
+        let caller = (callers > 0).then(|| IpAddr::from(Ipv4Addr::from(0x0a00_0000 + turn)));
         let Placed { place, endpoint, rule } = recorder.place("GET", black_box("/api/orders/48213"), now);
         recorder.begin(place);
         let finished = Finished {
@@ -74,7 +78,7 @@ fn recording_an_exchange(bencher: Bencher<'_, '_>) {
             took_us,
             first_byte_us: took_us / 2,
             outcome: Outcome::Answered,
-            caller: None,
+            caller,
             trace: None,
             status: 200,
             author: Author::Service,

@@ -89,7 +89,7 @@ pub enum AccessLogFormat {
 /// Tunnels a service's traffic, counts it per endpoint, and obeys the mesh's rules.
 ///
 /// Each flag has a variable, and the flag has the last word; a variable with an empty value counts as not set.
-/// The pod itself is told of by POD_NAME, POD_NAMESPACE, POD_UID and NODE_NAME, and the log by RUST_LOG (info).
+/// The pod itself is told of by POD_NAME, POD_NAMESPACE, POD_UID, POD_IP and NODE_NAME, and the log by RUST_LOG (info).
 /// OTEL_EXPORTER_OTLP_ENDPOINT names a collector of OpenTelemetry, and its other variables say what it is sent.
 #[derive(Debug, Default, Parser)]
 #[command(name = "sitio-sidecar", version)]
@@ -301,6 +301,7 @@ fn named(settings: &mut Settings, service: Option<String>) -> Result<Named, Wron
         namespace: settings.value(None, &["POD_NAMESPACE"]).parse(values::name)?,
         pod_uid: settings.value(None, &["POD_UID"]).parse(values::name)?,
         node: settings.value(None, &["NODE_NAME"]).parse(values::name)?,
+        addresses: settings.value(None, &["POD_IP"]).parse(values::addresses)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Says which pod this sidecar stands in, from what the pod's description tells and otherwise from the machine.
 
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -33,6 +34,8 @@ pub struct Named {
     pub pod_uid: Option<String>,
     /// The node; otherwise empty.
     pub node: Option<String>,
+    /// The pod's addresses; otherwise none, because what the machine says need not be what others see.
+    pub addresses: Option<Vec<IpAddr>>,
 }
 
 impl Identity {
@@ -46,6 +49,7 @@ impl Identity {
             pod,
             pod_uid: named.pod_uid.unwrap_or_else(|| Uuid::new_v4().to_string()),
             node: named.node.unwrap_or_default(),
+            addresses: named.addresses.unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -75,10 +79,12 @@ mod tests {
             namespace: told("shop"),
             pod_uid: told("uid-1"),
             node: told("node-1"),
+            addresses: Some(vec![[10, 0, 0, 7].into()]),
         };
         let workload = Identity::new(named.clone()).workload;
         assert_eq!((workload.service.as_str(), workload.namespace.as_str()), ("web", "shop"));
         assert_eq!((workload.pod_uid.as_str(), workload.node.as_str()), ("uid-1", "node-1"));
+        assert_eq!(workload.addresses, [IpAddr::from([10, 0, 0, 7])]);
         let renamed = Identity::new(Named { service: told("storefront"), ..named });
         assert_eq!(renamed.workload.service, "storefront");
     }

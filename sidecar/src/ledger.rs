@@ -9,11 +9,13 @@ use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
 use mesh::routes::pins::Pins;
 
+use crate::ledger::called::Called;
 use crate::ledger::history::{History, Limits, Remembered};
 use crate::ledger::windows::Windows;
 use crate::resources::{Machine, Measured};
 
 pub mod books;
+pub mod called;
 mod closing;
 pub mod history;
 pub mod windows;
@@ -57,6 +59,8 @@ pub struct Row {
     pub total: GoldenMetrics,
     /// When it was asked first and last; `None` if nothing has ended yet.
     pub seen: Option<Seen>,
+    /// Who has asked.
+    pub called: Called,
     /// Exchanges worth a look.
     pub history: History,
     change: GoldenMetrics,
@@ -89,6 +93,7 @@ impl Ledger {
                 row.in_flight = report.in_flight;
             }
             row.count(&report.golden, report.seen);
+            row.called.count(&report.callers);
             if keeps_windows {
                 row.open.count(&report.golden, report.seen);
             }
@@ -183,6 +188,7 @@ impl Ledger {
                 in_flight: row.in_flight,
                 seen: row.seen.filter(|_| is_news),
                 golden: if coverage == Coverage::Snapshot { row.total.clone() } else { change },
+                callers: row.called.report(coverage),
                 recent,
             });
         }
@@ -197,6 +203,7 @@ impl Row {
             in_flight: 0,
             total: GoldenMetrics::default(),
             seen: None,
+            called: Called::default(),
             history: History::new(HISTORY),
             change: GoldenMetrics::default(),
             open: Share::default(),
@@ -212,6 +219,7 @@ impl Row {
         self.in_flight += other.in_flight;
         self.total.merge(&other.total);
         self.change.merge(&other.change);
+        self.called.absorb(&other.called);
         self.open.count(&other.open.golden, other.open.seen);
         self.seen = self.seen.into_iter().chain(other.seen).reduce(Seen::and);
         self.told_seen = false;

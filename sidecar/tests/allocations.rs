@@ -77,7 +77,9 @@ fn an_exchange_on_kept_connections_allocates_nothing() {
 
         let counted = allocation_counter::measure(|| conversation.go_on(COUNTED));
 
-        let hits: u64 = conversation.worker.collect().iter().map(|report| report.golden.hits).sum();
+        let told = conversation.worker.collect();
+        let hits: u64 = told.iter().map(|report| report.golden.hits).sum();
+        assert_eq!(told.iter().map(|report| report.callers.named().count()).sum::<usize>(), 1, "who asked is told, too");
         assert!(hits >= COUNTED as u64, "{}: only {hits} exchanges were carried", kind.name);
         assert!(counted.count_total <= GROWTHS_MAX, "{}: {counted:?} for {COUNTED} exchanges", kind.name);
     }

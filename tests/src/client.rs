@@ -1,10 +1,11 @@
 //! A client that sends exactly the bytes it is given and reads exactly the answer.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use crate::body::Check;
 use crate::http::{Framing, Head, read_body, read_head};
@@ -71,6 +72,22 @@ impl Client {
     /// Connects, or tells why not.
     pub fn try_connect(port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), PATIENCE)?;
+        Self::over(stream)
+    }
+
+    /// Connects to a port of this machine as somebody who has this address: all of 127.0.0.0/8 is this machine's.
+    #[track_caller]
+    pub fn connect_from(address: Ipv4Addr, port: u16) -> Self {
+        let connected = || -> io::Result<Self> {
+            let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+            bind(&socket, &SocketAddrV4::new(address, 0))?;
+            connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+            Self::over(TcpStream::from(socket))
+        };
+        connected().unwrap_or_else(|error| panic!("connect to port {port} from {address}: {error}"))
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use client::about::About;
 use client::audit::Audit;
+use client::callers::{self, Callers};
 use client::endpoints::{self, Endpoints};
 use client::history::History;
 use client::pods::{self, Pods};
@@ -127,6 +128,7 @@ fn the_client_understands_every_example_and_tells_it_again() {
 
     understands::<About>(&answer("GET", "about"));
     understands::<Endpoints>(&answer("GET", "endpoints"));
+    understands::<Callers>(&answer("GET", "endpoints/{id}/callers"));
     understands::<History>(&answer("GET", "endpoints/{id}/history"));
     understands::<Pods>(&answer("GET", "pods"));
     understands::<Audit>(&answer("GET", "audit"));
@@ -150,6 +152,10 @@ fn the_client_knows_every_word_of_the_description() {
     for word in words(&schemas["Endpoint"]["properties"]["state"]) {
         let state: endpoints::State = serde_json::from_value(word.clone()).unwrap();
         assert!(!matches!(state, endpoints::State::Other(_)), "{word}");
+    }
+    for word in words(&schemas["Caller"]["properties"]["kind"]) {
+        let kind: callers::Kind = serde_json::from_value(word.clone()).unwrap();
+        assert!(!matches!(kind, callers::Kind::Unknown(_)), "{word}");
     }
     for word in words(&schemas["Pod"]["properties"]["state"]) {
         let state: pods::State = serde_json::from_value(word.clone()).unwrap();

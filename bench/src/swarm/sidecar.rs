@@ -45,6 +45,7 @@ impl Sidecar {
             pod_uid: format!("0f8fad5b-d9cb-469f-a165-{number:012}"),
             service,
             node: format!("node-{:03}", number % 100),
+            addresses: vec![],
             version: "0.1.0".to_owned(),
         };
         let greeting = Greeting { workload, epoch: now_ms() * 1_000_000, session: 0, protected: vec!["/healthz".to_owned()] };

@@ -1,5 +1,6 @@
 //! What the pods of a swarm count: the same second over and over, so that every total is known exactly.
 
+use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report, Resources};
@@ -49,6 +50,7 @@ impl Traffic {
             in_flight: 1,
             seen: None,
             golden: times(golden, covered.seconds),
+            callers: Callers::default(),
             recent: Vec::new(),
         };
         let active = if covered.seconds == 0 { [].iter() } else { self.second.iter() };

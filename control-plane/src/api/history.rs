@@ -81,8 +81,7 @@ pub(super) async fn of_endpoint(
     let now_ms = now_ms();
     let all = plane.timeline.all();
     let Some(series) = all.iter().find(|series| series.id == id) else {
-        let detail = format!("no endpoint has the id {id}; /api/v1/endpoints lists those there are");
-        return Err(Problem::new(StatusCode::NOT_FOUND, "unknown-endpoint", "No such endpoint", detail));
+        return Err(unknown_endpoint(&id));
     };
     let wanted = Wanted {
         namespace: &series.namespace,
@@ -113,6 +112,12 @@ pub(super) async fn of_endpoint(
         not_asked: gathered.not_asked,
     };
     Ok(Json(answer).into_response())
+}
+
+/// No endpoint has this id.
+pub(super) fn unknown_endpoint(id: &str) -> Problem {
+    let detail = format!("no endpoint has the id {id}; /api/v1/endpoints lists those there are");
+    Problem::new(StatusCode::NOT_FOUND, "unknown-endpoint", "No such endpoint", detail)
 }
 
 fn choice(asked: &Asked) -> Result<Choice, Problem> {

@@ -78,6 +78,7 @@ fn join(sum: &mut EndpointReport, report: EndpointReport) {
     sum.is_file |= report.is_file;
     sum.in_flight = sum.in_flight.saturating_add(report.in_flight);
     sum.golden.merge(&report.golden);
+    sum.callers.merge(&report.callers);
     sum.seen = sum.seen.into_iter().chain(report.seen).reduce(Seen::and);
     sum.recent.extend(report.recent);
 }

@@ -36,6 +36,8 @@ pub struct SeenPod {
     pub state: PodState,
     /// Whether it has said goodbye.
     pub has_left: bool,
+    /// When its first process began that we know, milliseconds since the Unix epoch, by the pod's clock.
+    pub began_ms: u64,
     /// When its open stream began, milliseconds since the Unix epoch; `None` if there is none.
     pub connected_ms: Option<u64>,
     /// When it was last heard, milliseconds since the Unix epoch.
@@ -57,6 +59,8 @@ pub struct SeenPod {
 pub(crate) struct Inside {
     pub(crate) workload: Arc<Workload>,
     pub(crate) protected: Arc<[String]>,
+    /// When its first process began, milliseconds since the Unix epoch.
+    pub(crate) began_ms: u64,
     /// The process that speaks for the pod; a later one fences an earlier one.
     pub(crate) epoch: u64,
     /// Its newest stream; `None` before the first.
@@ -85,6 +89,7 @@ impl Pod {
         Self(Mutex::new(Inside {
             workload: Arc::new(greeting.workload.clone()),
             protected: greeting.protected.clone().into(),
+            began_ms: greeting.epoch / 1_000_000,
             epoch: greeting.epoch,
             session: None,
             link: None,
@@ -110,6 +115,7 @@ impl Pod {
             workload: Arc::clone(&inside.workload),
             state: inside.state(now_ms),
             has_left: inside.has_left,
+            began_ms: inside.began_ms,
             connected_ms: inside.link.as_ref().map(|link| link.connected_ms),
             heard_ms: inside.heard_ms,
             resources: inside.resources,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::report::{Coverage, EndpointReport, Report};
 use mesh::routes::pins::Pins;
@@ -179,7 +180,7 @@ impl Tally {
             let nothing = || Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
             let mut counted = before.remove(&told.endpoint).unwrap_or_else(nothing);
             let endpoint = told.endpoint.clone();
-            hits += counted.is_now(told, span, timeline.room());
+            hits += counted.is_now(told, span, timeline);
             self.notice(&counted);
             self.counted.insert(endpoint, counted);
         }
@@ -191,11 +192,11 @@ impl Tally {
         let mut hits = 0;
         for told in endpoints {
             if let Some(counted) = self.counted.get_mut(&told.endpoint) {
-                hits += counted.grows(&told, span, timeline.room());
+                hits += counted.grows(&told, span, timeline);
                 continue;
             }
             let mut counted = Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
-            hits += counted.grows(&told, span, timeline.room());
+            hits += counted.grows(&told, span, timeline);
             self.notice(&counted);
             self.counted.insert(told.endpoint, counted);
         }
@@ -272,6 +273,7 @@ fn told(window: Window) -> Vec<EndpointReport> {
         in_flight: 0,
         seen,
         golden,
+        callers: Callers::default(),
         recent: Vec::new(),
     };
     window.rows.into_iter().map(row).collect()

@@ -16,6 +16,7 @@ fn greeting(pod: &str, epoch: u64, session: u32) -> Greeting {
         pod: pod.into(),
         pod_uid: pod.into(),
         node: String::new(),
+        addresses: vec![],
         version: String::new(),
     };
     Greeting { workload, epoch, session, protected: vec!["/healthz".into()] }

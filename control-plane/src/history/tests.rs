@@ -9,6 +9,7 @@ fn workload(pod: &str) -> Workload {
         pod: pod.into(),
         pod_uid: pod.into(),
         node: String::new(),
+        addresses: vec![],
         version: String::new(),
     }
 }

@@ -75,6 +75,7 @@ mod tests {
             pod: name.into(),
             pod_uid: name.into(),
             node: String::new(),
+            addresses: vec![],
             version: String::new(),
         }
     }

@@ -37,6 +37,7 @@ fn fleet() -> Arc<Fleet> {
         pod: "shop-1".into(),
         pod_uid: "shop-1".into(),
         node: String::new(),
+        addresses: vec![],
         version: String::new(),
     };
     let greeting = Greeting { workload, epoch: 1, session: 1, protected: vec![] };

@@ -15,6 +15,7 @@ fn pod(name: &str) -> Arc<Workload> {
         pod: name.into(),
         pod_uid: name.into(),
         node: String::new(),
+        addresses: vec![],
         version: String::new(),
     })
 }

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mesh::golden::GoldenMetrics;
 use mesh::histogram::Histogram;
 
 use crate::timeline::history::Span;
+use crate::timeline::room::{Place, Room};
 use crate::timeline::share::Part;
 
 /// Whole minutes that are remembered, besides the running one.
@@ -18,15 +18,7 @@ const MINUTE_MS: u64 = 60_000;
 
 /// Endpoints of pods that this is remembered of. Each takes 16 bytes for a latency bucket that was hit, in up to six
 /// minutes: with a dozen buckets 1.5 kB, and so 50 MB in all. What finds no room is not told apart by pod.
-const PLACES_MAX: usize = 32_768;
-
-/// The room for it.
-#[derive(Debug, Default)]
-pub struct Room(AtomicUsize);
-
-/// A place in the room, given back when it is dropped.
-#[derive(Debug)]
-struct Place(Arc<Room>);
+pub const PLACES_MAX: usize = 32_768;
 
 /// The last minutes.
 #[derive(Debug)]
@@ -59,19 +51,6 @@ pub struct Recent {
     pub latency: Histogram,
     /// How much time that was, in milliseconds.
     pub covered_ms: u64,
-}
-
-impl Room {
-    fn place(self: &Arc<Self>) -> Option<Place> {
-        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| (taken < PLACES_MAX).then_some(taken + 1));
-        taken.is_ok().then(|| Place(Arc::clone(self)))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Lately {
@@ -176,7 +155,7 @@ mod tests {
     }
 
     fn lately() -> Lately {
-        Lately::new(&Arc::default()).unwrap()
+        Lately::new(&Room::with(1)).unwrap()
     }
 
     #[test]
@@ -204,14 +183,14 @@ mod tests {
 
     #[test]
     fn two_add_up_and_a_place_is_given_back() {
-        let room = Arc::<Room>::default();
+        let room = Room::with(PLACES_MAX);
         let (mut one, mut other) = (Lately::new(&room).unwrap(), Lately::new(&room).unwrap());
         one.add(Span { from_ms: HOUR_MS, to_ms: HOUR_MS }, &golden(10, 5000));
         other.add(Span { from_ms: HOUR_MS, to_ms: HOUR_MS }, &golden(10, 90_000));
         one.merge(&other);
         assert_eq!(one.recent(0, HOUR_MS).latency.count(), 20);
         drop(other);
-        assert_eq!(room.0.load(Ordering::Relaxed), 1);
+        assert_eq!(room.taken(), 1);
         let held: Vec<_> = (1..PLACES_MAX).map(|_| Lately::new(&room)).collect();
         assert!(held.iter().all(Option::is_some) && Lately::new(&room).is_none());
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
@@ -36,6 +37,8 @@ struct Counted {
     totals: GoldenMetrics,
     seen: Option<Seen>,
     history: History,
+    /// Who has called pods that are forgotten, and processes that are over.
+    called_before: Callers,
     /// Where it is counted since its endpoint has another name.
     into: Option<Arc<Series>>,
 }
@@ -51,7 +54,13 @@ impl Series {
             started_ms,
             is_file: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
-            counted: Mutex::new(Counted { totals: GoldenMetrics::default(), seen: None, history: History::new(), into: None }),
+            counted: Mutex::new(Counted {
+                totals: GoldenMetrics::default(),
+                seen: None,
+                history: History::new(),
+                called_before: Callers::default(),
+                into: None,
+            }),
         }
     }
 
@@ -138,6 +147,7 @@ impl Series {
         new.totals.merge(&old.totals);
         new.seen = new.seen.into_iter().chain(old.seen).reduce(Seen::and);
         new.history.merge(&old.history);
+        new.called_before.merge(&std::mem::take(&mut old.called_before));
         if self.is_file() {
             into.is_a_file();
         }
@@ -164,6 +174,24 @@ impl Series {
             return into.was_seen(seen, now_ms);
         }
         counted.seen = counted.seen.into_iter().chain(believed).reduce(Seen::and);
+    }
+
+    /// Who has called pods that are forgotten, and processes that are over.
+    pub fn called_before(&self) -> Callers {
+        self.hold().called_before.clone()
+    }
+
+    /// A pod that was called by these is not heard of any more.
+    pub(crate) fn was_called_by(&self, callers: &Callers) {
+        if callers.is_empty() {
+            return;
+        }
+        let mut counted = self.hold();
+        if let Some(into) = counted.into.clone() {
+            drop(counted);
+            return into.was_called_by(callers);
+        }
+        counted.called_before.merge(callers);
     }
 
     /// Requests under way on all pods that have a stream.

@@ -116,6 +116,7 @@ fn pod(name: &str, state: PodState, heard_ms: u64) -> PodRow {
         pod: name.into(),
         pod_uid: name.into(),
         node: "node-a1".into(),
+        addresses: vec![],
         version: "0.1.0".into(),
     };
     PodRow {

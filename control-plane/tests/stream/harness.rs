@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use control_plane::clock::now_ms;
 use control_plane::control_plane::{Listeners, Options, run};
+use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report};
@@ -91,7 +92,7 @@ impl Stage {
     pub(crate) async fn open(&self) -> Sidecar {
         let (up, rest) = mpsc::channel(64);
         let down = self.dial().await.attach(Request::new(ReceiverStream::new(rest))).await.expect("it is let in").into_inner();
-        Sidecar { up, down, encoder: Encoder::default(), seq: 0, epoch_ms: 0 }
+        Sidecar { up, down, encoder: Encoder::default(), seq: 0, epoch_ms: 0, callers: Callers::default() }
     }
 
     /// Asks the API.
@@ -164,6 +165,8 @@ pub(crate) struct Sidecar {
     encoder: Encoder,
     pub(crate) seq: u64,
     epoch_ms: u64,
+    /// Who has called each endpoint of which it tells.
+    pub(crate) callers: Callers,
 }
 
 impl Sidecar {
@@ -181,6 +184,7 @@ impl Sidecar {
             in_flight: 0,
             seen: None,
             golden: golden.clone(),
+            callers: self.callers.clone(),
             recent: vec![],
         });
         let at_ms = now_ms().max(self.epoch_ms);
@@ -259,6 +263,7 @@ pub(crate) fn greeting(service: &str, pod: &str) -> Greeting {
         pod: pod.into(),
         pod_uid: format!("uid-{pod}"),
         node: String::new(),
+        addresses: vec![],
         version: "0.1.0".into(),
     };
     Greeting { workload, epoch: now_ms() * 1_000_000, session: 1, protected: vec!["/healthz".into()] }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod api;
+mod callers;
 mod counting;
 mod excess;
 mod full_disk;

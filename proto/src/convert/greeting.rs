@@ -1,6 +1,8 @@
 //! Hello: who a stream belongs to, checked before anything else that it says.
 
-use mesh::workload::{NAME_BYTES_MAX, Workload};
+use std::net::IpAddr;
+
+use mesh::workload::{ADDRESSES_MAX, NAME_BYTES_MAX, Workload};
 
 use crate::convert::{Refused, bounded, name, text};
 use crate::wire;
@@ -44,6 +46,7 @@ impl From<Greeting> for wire::Hello {
             epoch: greeting.epoch,
             session: greeting.session,
             protected: greeting.protected,
+            pod_ip: workload.addresses.into_iter().map(bytes).collect(),
             ..Self::default()
         }
     }
@@ -58,6 +61,7 @@ impl TryFrom<wire::Hello> for Greeting {
             return Err(Refused::Senseless { field: "protocol", why });
         }
         let protected = bounded("protected", hello.protected, PROTECTED_MAX)?;
+        let addresses = bounded("pod_ip", hello.pod_ip, ADDRESSES_MAX)?;
         for (label, value) in bounded("labels", hello.labels.into_iter().collect(), LABELS_MAX)? {
             name("labels", label, LABEL_NAME_BYTES_MAX)?;
             text("labels", value, LABEL_VALUE_BYTES_MAX)?;
@@ -69,6 +73,7 @@ impl TryFrom<wire::Hello> for Greeting {
                 pod: name("pod", hello.pod, NAME_BYTES_MAX)?,
                 pod_uid: name("pod_uid", hello.pod_uid, NAME_BYTES_MAX)?,
                 node: text("node", hello.node, NAME_BYTES_MAX)?,
+                addresses: addresses.iter().map(|bytes| address(bytes)).collect::<Result<_, _>>()?,
                 version: text("version", hello.version, NAME_BYTES_MAX)?,
             },
             epoch: hello.epoch,
@@ -77,3 +82,26 @@ impl TryFrom<wire::Hello> for Greeting {
         })
     }
 }
+
+fn bytes(address: IpAddr) -> Vec<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+/// An address that one pod alone can have.
+fn address(bytes: &[u8]) -> Result<IpAddr, Refused> {
+    let four = bytes.try_into().map(|octets: [u8; 4]| IpAddr::from(octets));
+    let address = four.or_else(|_| bytes.try_into().map(|octets: [u8; 16]| IpAddr::from(octets).to_canonical()));
+    let Ok(address) = address else {
+        return Err(Refused::Senseless { field: "pod_ip", why: "an address has 4 or 16 bytes".into() });
+    };
+    if address.is_unspecified() || address.is_multicast() {
+        return Err(Refused::Senseless { field: "pod_ip", why: format!("{address} is no pod's own address") });
+    }
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests;

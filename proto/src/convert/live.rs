@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
+use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::report::{Coverage, EndpointReport, Report, Resources};
 
+use crate::convert::callers::{callers, told};
 use crate::convert::exchanges::{exchange, sample};
 use crate::convert::stats::{golden, seen, stat};
 use crate::convert::{Refused, bounded};
@@ -44,6 +46,7 @@ impl Encoder {
         for endpoint in &report.endpoints {
             let id = self.id_of(&endpoint.endpoint, endpoint.is_file, &mut live.defs);
             live.stats.push(wire::Stat { in_flight: endpoint.in_flight, ..stat(id, &endpoint.golden, endpoint.seen) });
+            live.callers.extend(told(id, &endpoint.callers, report.at_ms));
             live.samples.extend(endpoint.recent.iter().map(|exchange| sample_of(id, report.at_ms, exchange)));
         }
         live
@@ -101,18 +104,27 @@ impl Decoder {
                 in_flight: stat.in_flight,
                 seen: seen(&stat),
                 golden: golden(&stat)?,
+                callers: Callers::default(),
                 recent: Vec::new(),
             });
         }
+        for told in bounded("callers", live.callers, ROWS_MAX)? {
+            let Some(place) = self.place(told.id) else { continue };
+            callers(&told, &mut report.endpoints[place], report.at_ms)?;
+        }
         for sample in bounded("samples", live.samples, SAMPLES_MAX)? {
-            // A sample of an endpoint that tells nothing else has nowhere to go.
-            let told = self.endpoints.get(&sample.id).map(|defined| defined.told);
-            let Some((_, place)) = told.filter(|(message, _)| *message == self.messages) else { continue };
+            let Some(place) = self.place(sample.id) else { continue };
             let started_ms = report.at_ms.saturating_sub(u64::from(sample.ago_ms));
             let exchange = Exchange { started_ms, ..exchange(sample)? };
             report.endpoints[place].recent.push(exchange);
         }
         Ok(report)
+    }
+
+    /// Where the present message tells of an endpoint. What belongs to one of which it tells nothing else has nowhere to go.
+    fn place(&self, id: u32) -> Option<usize> {
+        let (message, place) = self.endpoints.get(&id)?.told;
+        (message == self.messages).then_some(place)
     }
 
     /// A message begins, with its definitions.

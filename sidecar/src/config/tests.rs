@@ -136,6 +136,7 @@ fn the_rest_is_taken_as_it_was_told() {
         ("SITIO_ACCESS_LOG", "json"),
         ("SITIO_SERVICE", "storefront"),
         ("POD_NAME", "web-0"),
+        ("POD_IP", "10.0.0.7, fd00::7"),
     ])
     .unwrap();
     assert_eq!((config.listen.to_string(), config.admin.to_string()), ("127.0.0.1:0".into(), "127.0.0.1:0".into()));
@@ -144,6 +145,10 @@ fn the_rest_is_taken_as_it_was_told() {
     assert_eq!(config.not_found_page, Some(NotFoundPage::File(page.path().to_owned())));
     assert_eq!((config.protected, config.workers), (vec!["/up".into(), "/ready".into()], Some(3)));
     assert_eq!((config.named.pod, config.named.service), (Some("web-0".into()), Some("storefront".into())));
+    assert_eq!(config.named.addresses, Some(vec!["10.0.0.7".parse().unwrap(), "fd00::7".parse().unwrap()]));
+    for wrong in ["10.0.0", "10.0.0.7,", "0.0.0.0", "ff02::1", "web-0"] {
+        assert!(refusal(&[("POD_IP", wrong)]).contains("the pod's IP address"), "{wrong}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use mesh::routes::pins::{PINS_MAX, Pattern};
-use mesh::workload::NAME_BYTES_MAX;
+use mesh::workload::{ADDRESSES_MAX, NAME_BYTES_MAX};
 use tonic::transport::Uri;
 use tracing_subscriber::EnvFilter;
 
@@ -51,6 +51,20 @@ pub(super) fn protocol(value: &str) -> Result<Protocol, Expected> {
 
 pub(super) fn address(value: &str) -> Result<IpAddr, Expected> {
     value.parse().map_err(|_| expected("an IP address such as 0.0.0.0 or 127.0.0.1"))
+}
+
+/// The pod's own addresses, with a comma between, as Kubernetes tells `status.podIPs`.
+pub(super) fn addresses(value: &str) -> Result<Vec<IpAddr>, Expected> {
+    let addresses: Vec<IpAddr> = value
+        .split(',')
+        .map(|address| address.trim().parse::<IpAddr>().ok())
+        .map(|address| address.filter(|address| !address.is_unspecified() && !address.is_multicast()))
+        .collect::<Option<_>>()
+        .ok_or_else(|| expected("the pod's IP address, or several with a comma between: 10.0.0.7,fd00::7"))?;
+    if addresses.len() > ADDRESSES_MAX {
+        return Err(expected(format!("{ADDRESSES_MAX} addresses at most")));
+    }
+    Ok(addresses)
 }
 
 pub(super) fn control_plane(value: &str) -> Result<Uri, Expected> {

@@ -1,5 +1,6 @@
 //! Proofs that totals and changes agree, whatever was told when, and that nothing grows without bound.
 
+use mesh::callers::{CALLERS_MAX, Callers, Calls};
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
@@ -21,7 +22,15 @@ pub(crate) fn counted(route: &str, in_flight: u32, latencies_us: &[u64]) -> Endp
         let started_ms = 1_544_042_305_989 + at as u64;
         recent.push(Exchange { started_ms, took_us: *took_us, status: 200, path: route.to_owned(), ..Exchange::default() });
     }
-    EndpointReport { endpoint: Endpoint::named("GET", route).unwrap(), is_file: false, in_flight, seen: None, golden, recent }
+    EndpointReport {
+        endpoint: Endpoint::named("GET", route).unwrap(),
+        is_file: false,
+        in_flight,
+        seen: None,
+        golden,
+        callers: Callers::default(),
+        recent,
+    }
 }
 
 /// The same, but all of them failed.
@@ -133,4 +142,46 @@ fn all_histories_together_have_a_bound_however_many_endpoints_there_are() {
     let bytes: usize = ledger.rows().map(|(_, row)| row.history.bytes()).sum();
     assert!((HISTORY_BYTES_MAX / 2..=HISTORY_BYTES_MAX).contains(&bytes), "{bytes}");
     assert!(ledger.rows().all(|(_, row)| row.history.iter().count() > 8));
+}
+
+fn called(route: &str, callers: &[(u32, u64)]) -> EndpointReport {
+    let mut report = counted(route, 0, &[]);
+    for (number, hits) in callers {
+        report.golden.hits += hits;
+        let address = std::net::Ipv4Addr::from(0x0a00_0000 + number);
+        report.callers.add(Some(address.into()), Calls { hits: *hits, failures: 0, last_ms: 5 });
+    }
+    report
+}
+
+#[test]
+fn callers_are_a_bound_of_the_pod_and_all_hits_are_somebody_s() {
+    let mut ledger = Ledger::default();
+    let (one, other): (Vec<_>, Vec<_>) =
+        (0..2 * CALLERS_MAX as u32).map(|number| (number, 3)).partition(|(number, _)| number % 2 == 0);
+    ledger.absorb(vec![called("/a", &one), called("/a", &other)]);
+    let first = &ledger.change(1, 0).endpoints[0].callers;
+    assert_eq!((first.named().count(), first.others().hits, first.sum().hits), (CALLERS_MAX, 96, 192));
+
+    ledger.absorb(vec![called("/a", &[(0, 1), (1, 2)])]);
+    let second = &ledger.change(2, 0).endpoints[0].callers;
+    assert_eq!(second.named().map(|(_, calls)| calls.hits).collect::<Vec<_>>(), [1], "only who has called since");
+    assert_eq!(second.others().hits, 2, "who found no room is one of the others");
+    let all = &ledger.snapshot(3, 0).endpoints[0];
+    assert_eq!((all.callers.named().count(), all.callers.sum().hits, all.golden.hits), (CALLERS_MAX, 195, 195));
+}
+
+#[test]
+fn callers_are_folded_with_their_endpoint() {
+    let mut ledger = Ledger::default();
+    ledger.absorb(vec![called("/users/jane", &[(1, 5)]), called("/users/bob", &[(1, 2), (2, 1)])]);
+    ledger.snapshot(1, 0);
+    ledger.absorb(vec![called("/users/bob", &[(2, 4)])]);
+    ledger.pin(Pins::new(&["/users/{name}".parse().unwrap()]));
+    let change = ledger.change(2, 0);
+    assert_eq!((change.endpoints.len(), change.endpoints[0].callers.sum().hits), (1, 4), "what was not told yet");
+    let snapshot = ledger.snapshot(3, 0);
+    let mut hits: Vec<_> = snapshot.endpoints[0].callers.named().map(|(_, calls)| calls.hits).collect();
+    hits.sort_unstable();
+    assert_eq!(hits, [5, 7]);
 }

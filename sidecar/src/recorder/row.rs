@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use mesh::callers::{Callers, Calls};
 use mesh::endpoint::Endpoint;
 use mesh::golden::{CLIENT_GONE, GoldenMetrics};
 use mesh::report::{EndpointReport, Seen};
@@ -22,6 +23,7 @@ pub(super) struct Row {
     told_in_flight: u32,
     golden: GoldenMetrics,
     seen: Option<Seen>,
+    callers: Callers,
     recent: Recent,
     pub(super) rule: Option<Rc<InForce>>,
 }
@@ -37,6 +39,7 @@ impl Row {
             told_in_flight: 0,
             golden: GoldenMetrics::default(),
             seen: None,
+            callers: Callers::default(),
             recent: Recent::default(),
             rule: None,
         }
@@ -49,15 +52,18 @@ impl Row {
         self.golden.hits += 1;
         self.golden.carry(finished.bytes_in, finished.bytes_out);
         self.golden.add_status(finished.status, 1);
+        let mut has_failed = false;
         if finished.rule.is_some() {
             self.golden.by_rule += 1;
         } else if finished.status != CLIENT_GONE {
+            has_failed = finished.status >= 500;
             match finished.author {
-                Author::Service => self.golden.failed += u64::from(finished.status >= 500),
-                Author::Sitio => self.golden.failed_by_sitio += u64::from(finished.status >= 500),
+                Author::Service => self.golden.failed += u64::from(has_failed),
+                Author::Sitio => self.golden.failed_by_sitio += u64::from(has_failed),
             }
             self.golden.time(finished.took_us, finished.first_byte_us);
         }
+        self.callers.add(finished.caller, Calls::one(finished.started_ms, has_failed));
         self.recent.keep(finished);
     }
 
@@ -66,6 +72,7 @@ impl Row {
         other.told_in_flight = 0;
         self.golden.merge(&std::mem::take(&mut other.golden));
         self.seen = self.seen.into_iter().chain(other.seen.take()).reduce(Seen::and);
+        self.callers.merge(&std::mem::take(&mut other.callers));
         self.recent.absorb(&mut std::mem::take(&mut other.recent));
     }
 
@@ -88,6 +95,7 @@ impl Row {
             in_flight,
             seen: self.seen.take(),
             golden,
+            callers: self.callers.take(),
             recent: self.recent.take(),
         })
     }

@@ -127,5 +127,6 @@ fn a_rule_is_found_for_an_old_a_new_and_an_overflowing_endpoint() {
     assert_eq!(id(&mut recorder, "/old"), None);
 }
 
+mod callers;
 mod flood;
 mod pins;

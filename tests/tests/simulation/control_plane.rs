@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use control_plane::callers::CalledBy;
 use control_plane::clock::now_ms;
 use control_plane::fleet::Fleet;
 use control_plane::ingest::{self, Admission};
@@ -27,6 +28,14 @@ impl Glass {
         let snapshot = plane.snapshot(Window::All, now_ms());
         let rows = snapshot.endpoints.iter().filter(|row| row.endpoint.route() == route);
         Some(rows.map(|row| row.now.hits).sum())
+    }
+
+    /// Requests of a route of which it is known whose they were; `None` while there is no control plane.
+    pub(crate) fn called(&self, route: &str) -> Option<u64> {
+        let plane = self.0.lock().unwrap().upgrade()?;
+        let all = CalledBy::of_all(&plane.fleet, &plane.timeline, now_ms());
+        let series = plane.timeline.all().into_iter().filter(|series| series.endpoint.route() == route);
+        Some(series.filter_map(|series| Some(all.get(&series.id)?.sum.calls.hits)).sum())
     }
 
     /// Requests of a route that are on disk; `None` while there is no control plane.

@@ -1,9 +1,11 @@
 //! A sidecar's host: the real ledger and the real link, with made-up traffic instead of workers.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use mesh::callers::{Callers, Calls};
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::EndpointReport;
@@ -58,6 +60,7 @@ impl Pod {
             pod: self.name(),
             pod_uid: format!("uid-{}", self.number),
             node: String::new(),
+            addresses: vec![],
             version: "0.1.0".into(),
         };
         let greeting = Greeting { workload, epoch: 1_700_000_000_000_000_000, session: 0, protected: Vec::new() };
@@ -89,11 +92,14 @@ async fn traffic(pod: Pod, books: Books) {
     let mut random = StdRng::seed_from_u64(pod.seed ^ (pod.number << 32));
     let endpoint = Endpoint::named("GET", &pod.route()).unwrap();
     while !pod.calm.is_cancelled() {
-        let mut golden = GoldenMetrics::default();
+        let (mut golden, mut callers) = (GoldenMetrics::default(), Callers::default());
         for _ in 0..random.random_range(1..20) {
             golden.hits += 1;
             golden.time(100, 50);
             golden.add_status(200, 1);
+            // More of them than are told apart.
+            let caller = Ipv4Addr::from(0x0a00_0000 + random.random_range(0..40_u32));
+            callers.add(Some(caller.into()), Calls::one(1_700_000_000_000, false));
         }
         pod.recorded.fetch_add(golden.hits, Relaxed);
         let endpoint = endpoint.clone();
@@ -104,6 +110,7 @@ async fn traffic(pod: Pod, books: Books) {
                 in_flight: 0,
                 seen: None,
                 golden,
+                callers,
                 recent: Vec::new(),
             }]);
         });

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report};
@@ -99,7 +100,15 @@ fn next_frame(stream: &mut Stream, coverage: Coverage, hits: u64) -> Live {
     golden.hits = hits;
     golden.add_status(200, hits);
     let endpoint = Endpoint::named("GET", ROUTE).unwrap();
-    let endpoints = vec![EndpointReport { endpoint, is_file: false, in_flight: 0, seen: None, golden, recent: Vec::new() }];
+    let endpoints = vec![EndpointReport {
+        endpoint,
+        is_file: false,
+        in_flight: 0,
+        seen: None,
+        golden,
+        callers: Callers::default(),
+        recent: Vec::new(),
+    }];
     let report = Report { seq: stream.seq, coverage, at_ms: 1_700_000_000_000, endpoints, resources: None };
     stream.encoder.encode(&report)
 }
@@ -118,6 +127,7 @@ impl Stream {
             pod: "stammerer".into(),
             pod_uid: "uid-stammerer".into(),
             node: String::new(),
+            addresses: vec![],
             version: "0.1.0".into(),
         };
         let greeting = Greeting { workload, epoch: 1_700_000_000_000_000_000, session, protected: Vec::new() };

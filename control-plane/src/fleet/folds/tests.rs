@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report};
@@ -115,13 +116,28 @@ impl Mesh {
             let mut golden = GoldenMetrics::default();
             golden.hits = hits;
             let endpoint = Endpoint::named("GET", route).unwrap();
-            EndpointReport { endpoint, is_file: false, in_flight: 0, seen: None, golden, recent: vec![] }
+            EndpointReport {
+                endpoint,
+                is_file: false,
+                in_flight: 0,
+                seen: None,
+                golden,
+                callers: Callers::default(),
+                recent: vec![],
+            }
         };
         let endpoints = told.into_iter().map(endpoint).collect();
         let report = Report { seq: self.seq, coverage, at_ms: 0, endpoints, resources: None };
         let name = || "shop".to_owned();
-        let workload =
-            Workload { namespace: name(), service: name(), pod: name(), pod_uid: name(), node: name(), version: name() };
+        let workload = Workload {
+            namespace: name(),
+            service: name(),
+            pod: name(),
+            pod_uid: name(),
+            node: name(),
+            addresses: vec![],
+            version: name(),
+        };
         self.tally.absorb(report, &workload, Arrival { now_ms: NOW_MS, age_ms: 0 }, &self.timeline).unwrap();
     }
 

@@ -1,14 +1,17 @@
 //! What one process has counted on one endpoint, and what a report says that was not known of it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{EndpointReport, Seen};
 use mesh::workload::Workload;
 
+use crate::fleet::called::{Called, Heard};
 use crate::timeline::history::Span;
-use crate::timeline::lately::{Lately, Recent, Room};
+use crate::timeline::lately::{Lately, Recent};
 use crate::timeline::series::Series;
 use crate::timeline::{Reporter, Timeline};
 
@@ -21,6 +24,8 @@ pub struct Counted {
     totals: GoldenMetrics,
     /// `None` if nothing happened lately, or there is no room.
     lately: Option<Box<Lately>>,
+    /// `None` if it was not told who has called, or there is no room.
+    called: Option<Box<Called>>,
 }
 
 /// One pod's share of the requests that are under way; taken back when it is dropped.
@@ -54,7 +59,7 @@ impl Counted {
     /// Nothing yet, in this series.
     pub(super) fn none(series: Arc<Series>) -> Self {
         let in_flight = InFlight { series: Arc::clone(&series), count: 0 };
-        Self { series, in_flight, totals: GoldenMetrics::default(), lately: None }
+        Self { series, in_flight, totals: GoldenMetrics::default(), lately: None, called: None }
     }
 
     /// Takes totals for counted: the timeline knows them from elsewhere.
@@ -63,31 +68,52 @@ impl Counted {
     }
 
     /// A snapshot tells its totals; returns the hits among them that are new.
-    pub(super) fn is_now(&mut self, told: EndpointReport, span: Span, room: &Arc<Room>) -> u64 {
+    pub(super) fn is_now(&mut self, told: EndpointReport, span: Span, timeline: &Timeline) -> u64 {
         let news = news(&told.golden, &self.totals);
         let newest = (news.hits > 0).then(|| Seen::at(span.to_ms));
-        self.was_told(News { golden: &news, span, seen: told.seen.or(newest), in_flight: told.in_flight }, room);
+        self.was_told(News { golden: &news, span, seen: told.seen.or(newest), in_flight: told.in_flight }, timeline);
+        if let Some(called) = self.called_by(&told.callers, timeline) {
+            called.snapshot(told.callers, span.to_ms);
+        }
         self.totals = told.golden;
         news.hits
     }
 
     /// A change tells what is new; returns the hits.
-    pub(super) fn grows(&mut self, told: &EndpointReport, span: Span, room: &Arc<Room>) -> u64 {
+    pub(super) fn grows(&mut self, told: &EndpointReport, span: Span, timeline: &Timeline) -> u64 {
         let newest = (told.golden.hits > 0).then(|| Seen::at(span.to_ms));
         let seen = newest.into_iter().chain(told.seen).reduce(Seen::and);
-        self.was_told(News { golden: &told.golden, span, seen, in_flight: told.in_flight }, room);
+        self.was_told(News { golden: &told.golden, span, seen, in_flight: told.in_flight }, timeline);
+        if let Some(called) = self.called_by(&told.callers, timeline) {
+            called.change(&told.callers, span.to_ms);
+        }
         self.totals.merge(&told.golden);
         told.golden.hits
     }
 
-    fn was_told(&mut self, news: News<'_>, room: &Arc<Room>) {
+    fn was_told(&mut self, news: News<'_>, timeline: &Timeline) {
         let News { golden, span, seen, in_flight } = news;
         self.series.add(span, golden);
         self.series.was_seen(seen, span.to_ms);
         self.in_flight.are(in_flight);
         if golden.hits > 0 {
-            self.lately = self.lately.take().or_else(|| Lately::new(room).map(Box::new));
+            self.lately = self.lately.take().or_else(|| Lately::new(timeline.room()).map(Box::new));
             self.lately.iter_mut().for_each(|lately| lately.add(span, golden));
+        }
+    }
+
+    /// Where callers are remembered, once there are any.
+    fn called_by(&mut self, callers: &Callers, timeline: &Timeline) -> Option<&mut Called> {
+        if self.called.is_none() && !callers.is_empty() {
+            self.called = Called::new(Arc::clone(&self.series), timeline.callers_room()).map(Box::new);
+        }
+        self.called.as_deref_mut()
+    }
+
+    /// Shows who has called it, each perhaps more than once with a part of what is known.
+    pub fn each_caller(&self, now_ms: u64, see: impl FnMut(Option<IpAddr>, Heard)) {
+        if let Some(called) = &self.called {
+            called.each(now_ms, see);
         }
     }
 
@@ -96,6 +122,10 @@ impl Counted {
         self.totals.merge(&other.totals);
         match (&mut self.lately, other.lately) {
             (Some(lately), Some(more)) => lately.merge(&more),
+            (none, more) => *none = none.take().or(more),
+        }
+        match (&mut self.called, other.called) {
+            (Some(called), Some(more)) => called.absorb(*more),
             (none, more) => *none = none.take().or(more),
         }
         self.in_flight.are(self.in_flight.count.saturating_add(other.in_flight.count));

@@ -13,12 +13,21 @@ const NOW_MS: u64 = 1_763_647_661_000;
 
 fn workload() -> Workload {
     let name = || "shop".to_owned();
-    Workload { namespace: name(), service: name(), pod: name(), pod_uid: name(), node: name(), version: name() }
+    Workload {
+        namespace: name(),
+        service: name(),
+        pod: name(),
+        pod_uid: name(),
+        node: name(),
+        addresses: vec![],
+        version: name(),
+    }
 }
 
 fn report(seq: u64, coverage: Coverage, golden: GoldenMetrics) -> Report {
     let endpoint = Endpoint::named("GET", "/a").unwrap();
-    let told = EndpointReport { endpoint, is_file: true, in_flight: 2, seen: None, golden, recent: vec![] };
+    let told =
+        EndpointReport { endpoint, is_file: true, in_flight: 2, seen: None, golden, callers: Callers::default(), recent: vec![] };
     Report { seq, coverage, at_ms: 0, endpoints: vec![told], resources: None }
 }
 

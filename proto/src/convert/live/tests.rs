@@ -1,5 +1,6 @@
 //! Proofs that a report survives the wire, and that a broken one is refused by name.
 
+use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
@@ -26,7 +27,7 @@ fn endpoint_report(route: &str, latencies_us: &[u64]) -> EndpointReport {
     }
     let recent = vec![Exchange { started_ms: 999_000, status: 200, path: route.to_owned(), ..Exchange::default() }];
     let (endpoint, seen) = (Endpoint::named("GET", route).unwrap(), Some(Seen { first_ms: 5, last_ms: 999_000 }));
-    EndpointReport { endpoint, is_file: false, in_flight: 1, seen, golden, recent }
+    EndpointReport { endpoint, is_file: false, in_flight: 1, seen, golden, callers: Callers::default(), recent }
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 //! Proofs that a window survives the wire beside the reports, and that a broken one is refused by name.
 
+use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report, Seen};
@@ -45,7 +46,8 @@ proptest! {
 fn reports_and_windows_of_a_stream_share_its_definitions() {
     let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
     let WindowRow { endpoint, is_file, golden, .. } = row("/a", &[5]);
-    let endpoints = vec![EndpointReport { endpoint, is_file, in_flight: 0, seen: None, golden, recent: vec![] }];
+    let endpoints =
+        vec![EndpointReport { endpoint, is_file, in_flight: 0, seen: None, golden, callers: Callers::default(), recent: vec![] }];
     let report = Report { seq: 1, coverage: Coverage::Snapshot, at_ms: 5, endpoints, resources: None };
     let live = encoder.encode(&report);
     assert_eq!(decoder.decode(live), Ok(report));

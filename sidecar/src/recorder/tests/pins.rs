@@ -9,7 +9,7 @@ use mesh::rule::{ANY_METHOD, Action, Rule, Selector};
 use crate::recorder::tests::{exchange, finished};
 use crate::recorder::{Placed, Recorder};
 
-fn pin(pattern: &str) -> Rule {
+pub(super) fn pin(pattern: &str) -> Rule {
     Rule {
         id: pattern.to_owned(),
         selector: Selector { namespace: "default".into(), service: "web".into(), pods: vec![] },

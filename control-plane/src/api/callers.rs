@@ -1,0 +1,125 @@
+//! `/api/v1/endpoints/{id}/callers`: who has been calling an endpoint.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Serialize;
+
+use crate::api::history::unknown_endpoint;
+use crate::api::problem::Problem;
+use crate::api::units::{instant, rate};
+use crate::callers::{CalledBy, Caller, CallingPod, Who};
+use crate::clock::now_ms;
+use crate::fleet::called::Heard;
+use crate::plane::ControlPlane;
+use crate::timeline::series::Series;
+use crate::timeline::stretch::Stretch;
+
+/// What the rates are taken over.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// The answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    id: String,
+    namespace: String,
+    service: String,
+    method: String,
+    route: String,
+    taken_at: String,
+    hits: u64,
+    unknown_hits: u64,
+    rps: f64,
+    callers: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    kind: &'static str,
+    namespace: Option<String>,
+    service: Option<String>,
+    address: Option<String>,
+    #[serde(flatten)]
+    told: Told,
+    pods: Vec<PodRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct PodRow {
+    pod: Option<String>,
+    address: String,
+    #[serde(flatten)]
+    told: Told,
+}
+
+/// What came from one of them.
+#[derive(Debug, Serialize)]
+struct Told {
+    hits: u64,
+    share: f64,
+    failures: u64,
+    rps: f64,
+    last_seen: String,
+}
+
+/// Tells them, those that have called most first.
+pub(super) async fn of_endpoint(Path(id): Path<String>, State(plane): State<Arc<ControlPlane>>) -> Result<Json<Answer>, Problem> {
+    let now_ms = now_ms();
+    let all = plane.timeline.all();
+    let series = all.iter().find(|series| series.id == id).ok_or_else(|| unknown_endpoint(&id))?;
+    let called_by = CalledBy::of(&plane.fleet, series, now_ms);
+    let rps = rps(series, plane.timeline.started_ms(), now_ms);
+    let whole = Whole { sum: called_by.sum, rps };
+    Ok(Json(Answer {
+        id,
+        namespace: series.namespace.clone(),
+        service: series.service.clone(),
+        method: series.endpoint.method().to_owned(),
+        route: series.endpoint.route().to_owned(),
+        taken_at: instant(now_ms),
+        hits: called_by.sum.calls.hits,
+        unknown_hits: called_by.unknown_hits,
+        rps: rate(rps),
+        callers: called_by.callers.into_iter().map(|caller| whole.row(caller)).collect(),
+    }))
+}
+
+fn rps(series: &Series, started_ms: u64, now_ms: u64) -> f64 {
+    let stretch = Stretch::last(RATE_WINDOW, now_ms);
+    series.between(stretch).hits as f64 / stretch.covered_s(started_ms, now_ms).max(1.0)
+}
+
+/// What each caller has a share of.
+#[derive(Debug, Clone, Copy)]
+struct Whole {
+    sum: Heard,
+    rps: f64,
+}
+
+impl Whole {
+    fn row(self, caller: Caller) -> Row {
+        let (kind, namespace, service, address) = match caller.who {
+            Who::Service { namespace, service } => ("service", Some(namespace), Some(service), None),
+            Who::Address(address) => ("address", None, None, Some(address.to_string())),
+            Who::Others => ("other", None, None, None),
+        };
+        let pods = caller.pods.into_iter().map(|pod| self.pod(pod)).collect();
+        Row { kind, namespace, service, address, told: self.told(caller.heard), pods }
+    }
+
+    fn pod(self, CallingPod { pod, address, heard }: CallingPod) -> PodRow {
+        PodRow { pod, address: address.to_string(), told: self.told(heard) }
+    }
+
+    fn told(self, heard: Heard) -> Told {
+        Told {
+            hits: heard.calls.hits,
+            share: (heard.share_of(self.sum) * 1e4).round() / 1e4,
+            failures: heard.calls.failures,
+            rps: rate(self.rps * heard.share_lately_of(self.sum)),
+            last_seen: instant(heard.calls.last_ms),
+        }
+    }
+}

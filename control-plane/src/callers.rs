@@ -1,0 +1,164 @@
+//! Who has called an endpoint, over all its pods: services where addresses are those of pods, else addresses.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::fleet::Fleet;
+use crate::fleet::called::{Heard, show};
+use crate::fleet::owners::{Owner, Owners};
+use crate::timeline::Timeline;
+use crate::timeline::series::Series;
+
+/// Addresses that are told by themselves, those that have called most; the rest are told with the others.
+/// A person reads a dozen, and an endpoint that is open to the world may have 32 on each of its pods.
+const ADDRESSES_MAX: usize = 256;
+
+/// The callers of one endpoint.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CalledBy {
+    /// Those that have called most first; all who are not told apart come last.
+    pub callers: Vec<Caller>,
+    /// All of them together.
+    pub sum: Heard,
+    /// Requests that were counted and of which nobody knows any more whose they were: those from before the control plane's
+    /// start of pods that are gone, and those of sidecars that do not tell.
+    pub unknown_hits: u64,
+}
+
+/// One who calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Caller {
+    /// Who.
+    pub who: Who,
+    /// What came from there.
+    pub heard: Heard,
+    /// The pods of a service that call, those that have called most first.
+    pub pods: Vec<CallingPod>,
+}
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Who {
+    /// A service.
+    Service {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        service: String,
+    },
+    /// An address that is no pod's.
+    Address(IpAddr),
+    /// All who are not told apart.
+    Others,
+}
+
+/// One pod that calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallingPod {
+    /// Its name; `None` if several pods of the service share the address.
+    pub pod: Option<String>,
+    /// Where it calls from.
+    pub address: IpAddr,
+    /// What came from there.
+    pub heard: Heard,
+}
+
+/// What came from each address; `None` stands for all that are not told apart.
+type ByAddress = HashMap<Option<IpAddr>, Heard, foldhash::fast::RandomState>;
+
+impl CalledBy {
+    /// The callers of one endpoint.
+    pub fn of(fleet: &Fleet, series: &Series, now_ms: u64) -> Self {
+        let mut by_address = ByAddress::default();
+        show(&series.called_before(), |address, calls| {
+            by_address.entry(address).or_default().add(Heard { calls, ..Heard::default() });
+        });
+        for pod in fleet.pods().iter().filter(|pod| pod.is_copy_of(&series.namespace, &series.service)) {
+            pod.each_endpoint(|counted| {
+                if counted.series.number == series.number {
+                    counted.each_caller(now_ms, |address, heard| by_address.entry(address).or_default().add(heard));
+                }
+            });
+        }
+        let called_by = Self::by_name(by_address, &Owners::of(fleet, now_ms));
+        let unknown_hits = series.totals().hits.saturating_sub(called_by.sum.calls.hits);
+        Self { unknown_hits, ..called_by }
+    }
+
+    /// The callers of every endpoint that anybody has called, by its id.
+    pub fn of_all(fleet: &Fleet, timeline: &Timeline, now_ms: u64) -> HashMap<String, Self> {
+        let (mut all, mut ids): (HashMap<usize, ByAddress>, HashMap<usize, String>) = Default::default();
+        for series in timeline.all() {
+            ids.insert(series.number, series.id.clone());
+            show(&series.called_before(), |address, calls| {
+                let heard = Heard { calls, ..Heard::default() };
+                all.entry(series.number).or_default().entry(address).or_default().add(heard);
+            });
+        }
+        for pod in fleet.pods().iter() {
+            pod.each_endpoint(|counted| {
+                let by_address = all.entry(counted.series.number).or_default();
+                counted.each_caller(now_ms, |address, heard| by_address.entry(address).or_default().add(heard));
+            });
+        }
+        let owners = Owners::of(fleet, now_ms);
+        let named = |(number, by_address)| Some((ids.remove(&number)?, Self::by_name(by_address, &owners)));
+        all.into_iter().filter_map(named).collect()
+    }
+
+    fn by_name(by_address: ByAddress, owners: &Owners) -> Self {
+        let mut sum = Heard::default();
+        let mut callers: HashMap<Who, Caller> = HashMap::new();
+        for (address, heard) in by_address {
+            sum.add(heard);
+            let owner = address.map_or(Owner::Nobody, |address| owners.owner(address, heard.calls.last_ms));
+            let (who, pod) = match (owner, address) {
+                (_, None) => (Who::Others, None),
+                (Owner::Nobody, Some(address)) => (Who::Address(address), None),
+                (Owner::Pod(workload), Some(address)) => {
+                    let pod = CallingPod { pod: Some(workload.pod.clone()), address, heard };
+                    (Who::service(&workload.namespace, &workload.service), Some(pod))
+                }
+                (Owner::Service(workload), Some(address)) => {
+                    (Who::service(&workload.namespace, &workload.service), Some(CallingPod { pod: None, address, heard }))
+                }
+            };
+            let nobody = || Caller { who: who.clone(), heard: Heard::default(), pods: Vec::new() };
+            let caller = callers.entry(who.clone()).or_insert_with(nobody);
+            caller.heard.add(heard);
+            caller.pods.extend(pod);
+        }
+        Self { callers: in_order(callers), sum, unknown_hits: 0 }
+    }
+}
+
+/// Those that have called most first, no more than can be told, and the others last.
+fn in_order(callers: HashMap<Who, Caller>) -> Vec<Caller> {
+    let mut callers: Vec<Caller> = callers.into_values().collect();
+    callers.sort_by(|a, b| (Reverse(a.heard.calls.hits), &a.who).cmp(&(Reverse(b.heard.calls.hits), &b.who)));
+    let mut others = Caller { who: Who::Others, heard: Heard::default(), pods: Vec::new() };
+    let mut addresses = 0;
+    callers.retain_mut(|caller| {
+        addresses += usize::from(matches!(caller.who, Who::Address(_)));
+        let is_told = caller.who != Who::Others && (addresses <= ADDRESSES_MAX || !caller.pods.is_empty());
+        if !is_told {
+            others.heard.add(caller.heard);
+        }
+        caller.pods.sort_by(|a, b| {
+            (Reverse(a.heard.calls.hits), &a.pod, a.address).cmp(&(Reverse(b.heard.calls.hits), &b.pod, b.address))
+        });
+        is_told
+    });
+    callers.extend(Some(others).filter(|others| others.heard.calls.hits > 0));
+    callers
+}
+
+impl Who {
+    fn service(namespace: &str, service: &str) -> Self {
+        Self::Service { namespace: namespace.to_owned(), service: service.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

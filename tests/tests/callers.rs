@@ -1,0 +1,106 @@
+//! Who has called an endpoint, end to end: pods by name, strangers by address, and every request somebody's.
+#![expect(clippy::unwrap_used, reason = "a test may end by it")]
+
+use std::net::Ipv4Addr;
+
+use anyhow::ensure;
+use scenario::api::Api;
+use scenario::client::Client;
+use scenario::control_plane::ControlPlane;
+use scenario::eventually::{SOON, eventually};
+use scenario::origin::Origin;
+use scenario::sidecar::Sidecar;
+use serde_json::{Value, json};
+
+const WEB: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 21);
+const CART: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 22);
+const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 99);
+
+/// A control plane, the sidecar of a pod that calls, and that of one that is called.
+struct World {
+    cart: Sidecar,
+    web: Option<Sidecar>,
+    control_plane: ControlPlane,
+    _origin: Origin,
+}
+
+impl World {
+    fn start() -> Self {
+        let (control_plane, origin) = (ControlPlane::start(), Origin::start());
+        let pod = |service: &str, pod: &str, address: Ipv4Addr| {
+            let plan = Sidecar::plan(origin.port()).named(service, pod).reports_to(control_plane.grpc_port);
+            plan.with("POD_IP", &address.to_string()).with("SITIO_WORKERS", "2").start()
+        };
+        let (cart, web) = (pod("cart", "cart-0", CART), Some(pod("web", "web-0", WEB)));
+        control_plane.api().expect_pods(&["cart-0", "web-0"]);
+        Self { cart, web, control_plane, _origin: origin }
+    }
+
+    /// Asks the cart so often, each time over a connection of its own, so that both workers have some.
+    fn call(&self, from: Ipv4Addr, times: usize) {
+        for _ in 0..times {
+            assert_eq!(Client::connect_from(from, self.cart.port).get("/bytes/1").status(), 200);
+        }
+    }
+}
+
+fn callers(api: &Api) -> anyhow::Result<Value> {
+    let rows = api.endpoints()?;
+    let row = rows.iter().find(|row| row["service"] == "cart" && row["hits"] != 0);
+    let Some(row) = row else { anyhow::bail!("nobody has called: {rows:?}") };
+    api.json(&format!("/api/v1/endpoints/{}/callers", row["id"].as_str().unwrap()))
+}
+
+/// Waits until the callers are these: kind, name, hits, and the pods that call.
+#[track_caller]
+fn expect_callers(world: &World, expected: &Value) {
+    eventually(SOON, || {
+        let told = callers(&world.control_plane.api())?;
+        let row = |row: &Value| {
+            let name = row["service"].as_str().or(row["address"].as_str());
+            let pods: Vec<_> = row["pods"].as_array().unwrap().iter().map(|pod| pod["pod"].clone()).collect();
+            json!([row["kind"], name, row["hits"], pods])
+        };
+        let rows: Value = told["callers"].as_array().unwrap().iter().map(row).collect();
+        ensure!(rows == *expected && told["unknown_hits"] == 0, "{told}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_pod_that_calls_is_told_by_its_service_and_a_stranger_by_its_address() {
+    let mut world = World::start();
+    world.call(WEB, 12);
+    world.call(STRANGER, 5);
+    let all = json!([["service", "web", 12, ["web-0"]], ["address", STRANGER.to_string(), 5, []]]);
+    expect_callers(&world, &all);
+
+    // Whoever has left is still told by name, and a control plane that comes back hears all of it again.
+    drop(world.web.take());
+    expect_callers(&world, &all);
+    world.control_plane.process.kill();
+    world.control_plane.come_back();
+    expect_callers(&world, &json!([["address", WEB.to_string(), 12, []], ["address", STRANGER.to_string(), 5, []]]));
+}
+
+#[test]
+fn more_callers_than_are_told_apart_are_the_others_and_no_request_is_lost() {
+    let world = World::start();
+    world.call(WEB, 3);
+    expect_callers(&world, &json!([["service", "web", 3, ["web-0"]]]));
+    for last in 100..160 {
+        world.call(Ipv4Addr::new(127, 0, 7, last), 1);
+    }
+    world.call(WEB, 4);
+    eventually(SOON, || {
+        let told = callers(&world.control_plane.api())?;
+        ensure!(told["hits"] == 67 && told["unknown_hits"] == 0, "{told}");
+        let rows = told["callers"].as_array().unwrap();
+        let addresses = rows.iter().filter(|row| row["kind"] == "address").count();
+        ensure!(addresses + 1 == 32, "{addresses} addresses and a service: {told}");
+        ensure!(rows.last().unwrap()["kind"] == "other", "{told}");
+        let web = rows.iter().find(|row| row["service"] == "web").unwrap();
+        ensure!(web["hits"] == 7, "who came first is told apart to the end, whichever worker is asked: {told}");
+        Ok(())
+    });
+}
