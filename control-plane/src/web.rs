@@ -1,5 +1,6 @@
 //! The dashboard: pages that are complete without script, and the events that keep them up to date.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::routing::{get, post};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::callers::CalledBy;
 use crate::clock;
 use crate::plane::ControlPlane;
 use crate::rules::command::{Command, CommandError};
@@ -107,6 +109,17 @@ impl Web {
     /// The same with one endpoint's row only.
     fn snapshot_of(&self, span: Span, id: &str) -> Snapshot {
         Snapshot::take_of(&self.state, span.window(), clock::now_ms(), |series| series.id == id)
+    }
+
+    /// Who calls each endpoint.
+    fn called_by(&self, now_ms: u64) -> HashMap<String, CalledBy> {
+        CalledBy::of_all(&self.state.fleet, &self.state.timeline, now_ms)
+    }
+
+    /// Who calls one endpoint.
+    fn callers_of(&self, id: &str, now_ms: u64) -> CalledBy {
+        let series = self.state.timeline.all().into_iter().find(|series| series.id == id);
+        series.map(|series| CalledBy::of(&self.state.fleet, &series, now_ms)).unwrap_or_default()
     }
 
     fn rule(&self, id: &str) -> Option<RuleStatus> {

@@ -9,11 +9,12 @@ use mesh::rule::{Action, Rule};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::callers::CalledBy;
 use crate::clock::now_ms;
 use crate::rules::command::Command;
 use crate::snapshot::{EndpointRow, Switch};
 use crate::web::Web;
-use crate::web::endpoint::find;
+use crate::web::endpoint::{callers, find};
 use crate::web::format;
 use crate::web::page::Problem;
 use crate::web::progress::Progress;
@@ -47,7 +48,7 @@ pub async fn impact(Path(id): Path<String>, Query(query): Query<ViewQuery>, Stat
     let span = View::from(query).window;
     let snapshot = web.snapshot(span);
     match find(&snapshot, &id) {
-        Ok(row) => Json(Impact::of(row, snapshot.taken_ms, span)).into_response(),
+        Ok(row) => Json(Impact::of(row, &web.callers_of(&id, snapshot.taken_ms), snapshot.taken_ms, span)).into_response(),
         Err(_) => unknown("this endpoint is not known any more"),
     }
 }
@@ -89,9 +90,10 @@ pub async fn on(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<R
 }
 
 impl Impact {
-    fn of(row: &EndpointRow, now_ms: u64, span: Span) -> Self {
+    fn of(row: &EndpointRow, called_by: &CalledBy, now_ms: u64, span: Span) -> Self {
         let cells = Row::of(row, now_ms).cells;
         let pods = row.pods.len();
+        let (callers, callers_note) = callers::in_short(called_by, row.rps, now_ms);
         Self {
             endpoint: row.endpoint.to_string(),
             rps: cells.rps,
@@ -102,8 +104,8 @@ impl Impact {
             pods: format::count(pods as u64),
             all: format!("All {}", format::plural(pods, "pod", "pods")),
             names: row.pods.iter().map(|serving| serving.pod.clone()).collect(),
-            callers: Vec::new(),
-            callers_note: String::new(),
+            callers,
+            callers_note,
             command: json!({
                 "namespace": row.namespace,
                 "service": row.service,

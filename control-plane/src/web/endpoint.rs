@@ -20,6 +20,7 @@ use crate::web::page::{Page, Problem, Shell};
 use crate::web::progress::Progress;
 use crate::web::view::{Span, View, ViewQuery};
 
+pub mod callers;
 pub mod copies;
 pub mod look;
 pub mod numbers;
@@ -86,8 +87,9 @@ pub fn look(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Look {
         web.state.fleet.pods().iter().filter_map(|pod| pod.lately(&row.namespace, &row.service, &row.endpoint, now_ms)).collect();
     let rules = web.state.rules.state();
     let entries: Vec<_> = rules.audit().map(Arc::as_ref).filter(|entry| past::is_about(entry, row)).collect();
-    let told = History::told(web, row);
-    Look::at(&Sight { row, snapshot, columns: &columns, lately: &lately, entries: &entries, told: &told })
+    let (told, called_by) = (History::told(web, row), web.callers_of(&row.id, now_ms));
+    let entries = &entries;
+    Look::at(&Sight { row, snapshot, columns: &columns, lately: &lately, called_by: &called_by, entries, told: &told })
 }
 
 /// The same for the stream; of an endpoint that is not known any more, nothing but the frame.

@@ -1,11 +1,13 @@
 //! The map: who calls whom, as a graph in layers and as a table.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Query, State};
 use serde::Serialize;
 
+use crate::callers::CalledBy;
 use crate::snapshot::Snapshot;
 use crate::web::Web;
 use crate::web::cells::Cells;
@@ -44,9 +46,9 @@ pub struct PageCells {
 }
 
 impl Map {
-    /// The map of a snapshot.
-    pub fn of(snapshot: &Snapshot) -> Self {
-        let mesh = Mesh::of(snapshot);
+    /// The map of a snapshot, and of who calls its endpoints.
+    pub fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>) -> Self {
+        let mesh = Mesh::of(snapshot, called_by);
         let picture = Picture::of(&mesh);
         let services = format::plural(mesh.services.len(), "service", "services");
         let left_out = mesh.services.len().saturating_sub(picture.nodes.iter().filter(|node| !node.is_outside).count());
@@ -97,8 +99,13 @@ pub struct MapPage {
 }
 
 impl MapPage {
-    fn of(snapshot: &Snapshot, window: Span) -> Self {
-        Self { shell: Shell::of("map", "Map", snapshot).live(), map: Map::of(snapshot), window, blank: EdgeCells::blank() }
+    fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>, window: Span) -> Self {
+        Self {
+            shell: Shell::of("map", "Map", snapshot).live(),
+            map: Map::of(snapshot, called_by),
+            window,
+            blank: EdgeCells::blank(),
+        }
     }
 
     /// A row for each connection, problems first.
@@ -116,7 +123,8 @@ impl MapPage {
 /// `GET /map`
 pub async fn map(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Page<MapPage> {
     let window = View::from(query).window;
-    Page(MapPage::of(&web.snapshot(window), window))
+    let snapshot = web.snapshot(window);
+    Page(MapPage::of(&snapshot, &web.called_by(snapshot.taken_ms), window))
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl Web {
         self.moments.at(subject, now_ms, || match subject {
             Subject::Overview(span) => Overview::of(&snapshot(*span), *span).moment(),
             Subject::Pods(view) => Pods::of(&snapshot(Span::default()), view).moment(),
-            Subject::Map(span) => Map::of(&snapshot(*span)).moment(),
+            Subject::Map(span) => Map::of(&snapshot(*span), &self.called_by(now_ms)).moment(),
             Subject::Endpoint(id, span) => endpoint::moment(self, &snapshot(*span), id),
             Subject::Audit(view) => self.audit(&snapshot(Span::default()), view).moment(),
         })

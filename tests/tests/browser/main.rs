@@ -7,6 +7,7 @@ use scenario::browser::Browser;
 use scenario::control_plane::ControlPlane;
 
 mod audit;
+mod callers;
 mod first_minute;
 mod hostile;
 mod map;

@@ -6,6 +6,7 @@ use mesh::golden::GoldenMetrics;
 use serde::Serialize;
 
 use crate::audit::Entry;
+use crate::callers::CalledBy;
 use crate::history::Remembered;
 use crate::snapshot::{EndpointRow, Snapshot, Switch};
 use crate::timeline::lately::Recent;
@@ -17,6 +18,7 @@ use crate::web::chart::octaves::{NAMES_MAX, NameCells};
 use crate::web::chart::spread::{self, BarCells, SpreadCells};
 use crate::web::chart::stacked::{self, StackedCells};
 use crate::web::chart::ticks::{TICKS_MAX, TickCells, ticks};
+use crate::web::endpoint::callers::Callers;
 use crate::web::endpoint::copies::Copies;
 use crate::web::endpoint::numbers::Numbers;
 use crate::web::endpoint::past::{self, EntryCells};
@@ -36,6 +38,8 @@ pub struct Sight<'a> {
     pub columns: &'a Columns,
     /// What each of its pods did lately.
     pub lately: &'a HashMap<String, Recent>,
+    /// Who has called it.
+    pub called_by: &'a CalledBy,
     /// The entries of the book that are about it, newest first.
     pub entries: &'a [&'a Entry],
     /// The failures that its pods have told of.
@@ -75,6 +79,8 @@ pub struct Look {
     pub facts: Facts,
     /// The pods.
     pub copies: Copies,
+    /// Who has called it.
+    pub callers: Callers,
     /// What was commanded of it.
     pub past: [EntryCells; past::SHOWN_MAX],
 }
@@ -160,6 +166,7 @@ impl Look {
             responses: responses(row),
             facts: Facts::of(row, sight.told),
             copies,
+            callers: Callers::of(sight.called_by, row.rps, snapshot.taken_ms),
             past: past::rows(sight.entries.iter().copied()),
         }
     }
@@ -182,6 +189,8 @@ impl Look {
         numbered(&mut cells, "bar", &self.bars);
         numbered(&mut cells, "response", &self.responses);
         numbered(&mut cells, "pod", &self.copies.each);
+        cells.insert("callers", values(&self.callers.rest));
+        numbered(&mut cells, "caller", &self.callers.each);
         numbered(&mut cells, "entry", &self.past);
         cells
     }

@@ -3,9 +3,18 @@
 use mesh::exchange::Exchange;
 
 use super::*;
+use crate::callers::{CalledBy, Caller, Who};
+use crate::fleet::called::Heard;
 use crate::history::{Known, Remembered};
 use crate::web::request::{Place, RequestCells};
 use crate::web::sample::{self, NOW_MS, golden};
+
+/// One caller with a hostile name.
+fn called_by() -> CalledBy {
+    let heard = Heard { lately: 1.0, ..Heard::default() };
+    let who = Who::Service { namespace: "default".into(), service: "<script>alert(3)</script>".into() };
+    CalledBy { callers: vec![Caller { who, heard, pods: vec![] }], sum: heard, unknown_hits: 7 }
+}
 
 fn page_of(at: usize, lately: &HashMap<String, Recent>) -> String {
     let snapshot = sample::snapshot();
@@ -15,7 +24,15 @@ fn page_of(at: usize, lately: &HashMap<String, Recent>) -> String {
     let exchange =
         Exchange { started_ms: NOW_MS, status: 503, path: "/'\"><script>alert(2)</script>".into(), ..Exchange::default() };
     let told = [Remembered { pod: "shop-1".into(), exchange: exchange.clone(), known: Known::Told }];
-    let look = Look::at(&Sight { row, snapshot: &snapshot, columns: &columns, lately, entries: &[], told: &told });
+    let look = Look::at(&Sight {
+        row,
+        snapshot: &snapshot,
+        columns: &columns,
+        lately,
+        called_by: &called_by(),
+        entries: &[],
+        told: &told,
+    });
     let place = Place { namespace: "default", service: &row.service, endpoint: &row.endpoint, pod: "shop-1" };
     let mut rows = vec![RequestCells::of(place, exchange, Known::Asked)];
     rows.resize_with(3, RequestCells::blank);
@@ -57,7 +74,16 @@ fn every_value_that_moves_has_its_place_on_the_page() {
     let snapshot = sample::snapshot();
     let row = &snapshot.endpoints[4];
     let columns = Columns::default();
-    let look = Look::at(&Sight { row, snapshot: &snapshot, columns: &columns, lately: &HashMap::new(), entries: &[], told: &[] });
+    let (lately, called_by) = (HashMap::new(), called_by());
+    let look = Look::at(&Sight {
+        row,
+        snapshot: &snapshot,
+        columns: &columns,
+        lately: &lately,
+        called_by: &called_by,
+        entries: &[],
+        told: &[],
+    });
     for id in look.cells().elements().keys() {
         assert!(html.contains(&format!("data-cells=\"{id}\"")) || id.starts_with("entry-"), "{id} is sent, and shown nowhere");
     }

@@ -143,7 +143,7 @@ impl Picture {
         let layout = layout(&graph);
         let ways: BTreeMap<(usize, usize), usize> = graph.edges.iter().enumerate().map(|(at, ends)| (*ends, at)).collect();
         let node = |(at, caller): (usize, &Caller)| Node {
-            is_outside: *caller == Caller::Outside,
+            is_outside: !matches!(caller, Caller::Service(_)),
             cells: NodeCells::of(caller, mesh, layout.nodes[at]),
         };
         let edge = |edge: &mesh::Edge| {
@@ -176,9 +176,8 @@ fn drawn(mesh: &Mesh) -> Vec<Caller> {
     services.sort_by(|(_, a), (_, b)| (b.level.cmp(&a.level)).then(b.rps.total_cmp(&a.rps)));
     services.truncate(DRAWN_MAX);
     let mut drawn: Vec<Caller> = services.into_iter().map(|(name, _)| Caller::Service(name.clone())).collect();
-    if mesh.edges.iter().any(|edge| edge.from == Caller::Outside) {
-        drawn.push(Caller::Outside);
-    }
+    let callers = [Caller::Outside, Caller::Others].into_iter();
+    drawn.extend(callers.filter(|caller| mesh.edges.iter().any(|edge| edge.from == *caller)));
     drawn.sort();
     drawn
 }
@@ -186,16 +185,16 @@ fn drawn(mesh: &Mesh) -> Vec<Caller> {
 impl NodeCells {
     fn of(caller: &Caller, mesh: &Mesh, place: Place) -> Self {
         let (x, y) = corner(place);
-        let id = id_of('n', &label(caller));
+        let id = id_of('n', &key(caller));
         let place = format!("translate({x:.0} {y:.0})");
         let Caller::Service(name) = caller else {
-            let words = "no pods that we know";
+            let words = if *caller == Caller::Outside { "no pods that we know" } else { "not told apart" };
             return Self {
                 id,
                 place,
                 href: "/".into(),
-                name: "Outside".into(),
-                title: format!("Outside: {words}"),
+                name: label(caller),
+                title: format!("{}: {words}", label(caller)),
                 words: words.into(),
                 ..Self::default()
             };
@@ -242,7 +241,7 @@ impl EdgeCells {
             format!("{}/s{failing}{}", format::rate(edge.rps), if off.is_empty() { String::new() } else { format!(" · {off}") });
         Self {
             kind: "row",
-            id: id_of('w', &format!("{from}\u{0}{to}")),
+            id: id_of('w', &format!("{}\u{0}{to}", key(&edge.from))),
             path,
             // Ten times the traffic is a stroke and a half more.
             width: format!("{:.1}", 1.2 + 1.5 * (1.0 + edge.rps).log10()),
@@ -269,7 +268,16 @@ fn keys(edge: &mesh::Edge) -> SortKeys {
 fn label(caller: &Caller) -> String {
     match caller {
         Caller::Outside => "Outside".into(),
+        Caller::Others => "Others".into(),
         Caller::Service((namespace, service)) => service_label(namespace, service),
+    }
+}
+
+/// What tells a box from all others, a service that is called `Outside` included.
+fn key(caller: &Caller) -> String {
+    match caller {
+        Caller::Outside | Caller::Others => format!("\u{0}{}", label(caller)),
+        Caller::Service(_) => label(caller),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Services and who calls them, added up from endpoints and their callers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use crate::callers::{self, CalledBy, Who};
 use crate::snapshot::{EndpointRow, Snapshot, Switch};
 use crate::web::judge::{self, Level, ratio};
 
@@ -13,6 +14,8 @@ pub type Name = (String, String);
 pub enum Caller {
     /// Whoever is not a pod that we know.
     Outside,
+    /// Whoever is not told apart, or was not told of.
+    Others,
     /// A service.
     Service(Name),
 }
@@ -58,9 +61,25 @@ pub struct Edge {
     pub off: usize,
 }
 
+/// What one has asked of another.
+#[derive(Debug, Default)]
+struct Asked {
+    rps: f64,
+    failures_per_s: f64,
+    served: f64,
+    failures: f64,
+    off: usize,
+}
+
+/// A clock that is behind ours by this much still has its calls in the window.
+const SKEW_MS: u64 = 10_000;
+
 impl Mesh {
-    /// The services of a snapshot. Who calls them is not told yet, so all calls come from outside.
-    pub fn of(snapshot: &Snapshot) -> Self {
+    /// The services of a snapshot, and who calls them, by the endpoints' ids.
+    ///
+    /// How often an endpoint is asked is counted; how much of that is whose, is told by what each caller has asked in about
+    /// the last minute.
+    pub fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>) -> Self {
         let mut rows: BTreeMap<Name, Vec<&EndpointRow>> = BTreeMap::new();
         for row in &snapshot.endpoints {
             rows.entry((row.namespace.clone(), row.service.clone())).or_default().push(row);
@@ -70,21 +89,60 @@ impl Mesh {
             let workload = &pod.workload;
             mesh.services.entry((workload.namespace.clone(), workload.service.clone())).or_default();
         }
+        let since_ms = snapshot.taken_ms.saturating_sub(snapshot.window_ms()).saturating_sub(SKEW_MS);
         for (name, rows) in rows {
-            let service = Service::of(&rows);
-            if rows.iter().any(|row| row.now.hits > 0) {
-                mesh.edges.push(Edge {
-                    from: Caller::Outside,
-                    to: name.clone(),
-                    rps: service.rps,
-                    failures_per_s: service.rps * service.failing_ratio,
-                    level: service.level,
-                    off: service.off,
-                });
+            let mut asked: BTreeMap<Caller, Asked> = BTreeMap::new();
+            for row in &rows {
+                share_out(row, called_by.get(&row.id), since_ms, &mut asked);
             }
-            mesh.services.insert(name, service);
+            mesh.edges.extend(asked.into_iter().map(|(from, asked)| asked.edge(from, name.clone())));
+            mesh.services.insert(name, Service::of(&rows));
         }
         mesh
+    }
+}
+
+/// Gives each caller of an endpoint its part of what was asked.
+fn share_out(row: &EndpointRow, called_by: Option<&CalledBy>, since_ms: u64, asked: &mut BTreeMap<Caller, Asked>) {
+    let is_off = matches!(row.switch, Switch::Off(_));
+    let per_s = |part: u64| row.rps * ratio(part, row.now.hits);
+    let mut give = |from: Caller, share: f64, share_of_failures: f64| {
+        let to = asked.entry(from).or_default();
+        to.rps += row.rps * share;
+        to.failures_per_s += per_s(row.now.failures()) * share_of_failures;
+        to.served += row.now.served() as f64 * share;
+        to.failures += row.now.failures() as f64 * share_of_failures;
+        to.off += usize::from(is_off);
+    };
+    let Some(called_by) = called_by.filter(|called_by| called_by.sum.calls.hits > 0) else {
+        if row.now.hits > 0 {
+            give(Caller::Others, 1.0, 1.0);
+        }
+        return;
+    };
+    // Whoever calls what is off is shown however long ago it was: this is who is cut off.
+    let is_meant = |caller: &&callers::Caller| caller.heard.calls.last_ms >= since_ms || is_off;
+    for caller in called_by.callers.iter().filter(is_meant) {
+        let shares = (caller.heard.share_lately_of(called_by.sum), caller.heard.share_of_failures_in(called_by.sum));
+        give(Caller::from(&caller.who), shares.0, shares.1);
+    }
+}
+
+impl From<&Who> for Caller {
+    fn from(who: &Who) -> Self {
+        match who {
+            Who::Service { namespace, service } => Self::Service((namespace.clone(), service.clone())),
+            Who::Address(_) => Self::Outside,
+            Who::Others => Self::Others,
+        }
+    }
+}
+
+impl Asked {
+    fn edge(self, from: Caller, to: Name) -> Edge {
+        let failing_ratio = if self.served > 0.0 { self.failures / self.served } else { 0.0 };
+        let level = judge::failing(failing_ratio, self.served.round() as u64);
+        Edge { from, to, rps: self.rps, failures_per_s: self.failures_per_s, level, off: self.off }
     }
 }
 

@@ -1,6 +1,10 @@
 //! The map as it is drawn: for a small shop, for hostile names, for nothing at all.
 
+use ::mesh::callers::Calls;
+
 use super::*;
+use crate::callers::Who;
+use crate::fleet::called::Heard;
 use crate::web::judge::Level;
 use crate::web::map::mesh::{Caller, Edge, Service};
 use crate::web::sample;
@@ -74,7 +78,7 @@ fn of_too_many_services_the_busiest_are_drawn() {
 
 #[test]
 fn a_hostile_name_stays_text() {
-    let html = MapPage::of(&sample::snapshot(), Span::default()).render().unwrap();
+    let html = MapPage::of(&sample::snapshot(), &HashMap::new(), Span::default()).render().unwrap();
     assert!(!html.contains("<b>'evil'") && html.contains("&#60;b&#62;") && !html.contains(" style="));
     assert!(html.contains("href=\"/?service=%3Cb%3E%27evil%27\""));
     assert!(html.contains("payments") && html.contains("data-level=\"bad\""));
@@ -85,5 +89,47 @@ fn an_empty_mesh_has_no_picture() {
     let mut snapshot = sample::snapshot();
     snapshot.endpoints.clear();
     snapshot.pods.clear();
-    assert!(MapPage::of(&snapshot, Span::default()).render().unwrap().contains("data-state=\"no-pods\""));
+    assert!(MapPage::of(&snapshot, &HashMap::new(), Span::default()).render().unwrap().contains("data-state=\"no-pods\""));
+}
+
+fn heard(hits: u64, lately: f64, failed_lately: f64, ago_ms: u64) -> Heard {
+    Heard { calls: Calls { hits, failures: 0, last_ms: sample::NOW_MS - ago_ms }, lately, failed_lately }
+}
+
+/// One endpoint of `payments`, asked 41.6 times a second, of which 3.29 fail.
+fn called_by(callers: Vec<(Who, Heard)>) -> HashMap<String, CalledBy> {
+    let mut sum = Heard::default();
+    for (_, heard) in &callers {
+        sum.add(*heard);
+    }
+    let callers = callers.into_iter().map(|(who, heard)| crate::callers::Caller { who, heard, pods: vec![] }).collect();
+    HashMap::from([("e000000000001".to_owned(), CalledBy { callers, sum, unknown_hits: 0 })])
+}
+
+fn told(called_by: &HashMap<String, CalledBy>) -> Vec<(String, String)> {
+    let mut snapshot = sample::snapshot();
+    snapshot.endpoints.retain(|row| row.service == "payments");
+    let picture = Picture::of(&Mesh::of(&snapshot, called_by));
+    picture.edges.iter().map(|edge| (edge.cells.from.clone(), edge.cells.label.clone())).collect()
+}
+
+#[test]
+fn each_caller_has_the_part_of_the_traffic_that_it_asked_lately_and_the_failures_that_it_got() {
+    let service = |service: &str| Who::Service { namespace: "default".into(), service: service.into() };
+    let all = called_by(vec![
+        (service("storefront"), heard(10, 75.0, 6.0, 500)),
+        (service("search"), heard(90, 15.0, 0.0, 500)),
+        (Who::Address([192, 0, 2, 7].into()), heard(5, 5.0, 0.0, 500)),
+        (Who::Address([192, 0, 2, 8].into()), heard(5, 5.0, 0.0, 500)),
+        (service("gone"), heard(900, 0.0, 0.0, 3_600_000)),
+    ]);
+    let expected = [("Outside", "4.16/s"), ("search", "6.24/s"), ("storefront", "31.2/s · 3.29 5xx/s")];
+    assert_eq!(told(&all), expected.map(|(from, label)| (from.to_owned(), label.to_owned())));
+}
+
+#[test]
+fn traffic_of_which_nobody_tells_whose_it_is_is_not_from_outside() {
+    let label = "41.6/s · 3.29 5xx/s".to_owned();
+    assert_eq!(told(&HashMap::new()), [("Others".to_owned(), label.clone())]);
+    assert_eq!(told(&called_by(vec![(Who::Others, heard(9, 9.0, 1.0, 0))])), [("Others".to_owned(), label)]);
 }

@@ -1,0 +1,196 @@
+//! Who has been calling an endpoint, in words: what a person wants to see before turning it off.
+
+use serde::Serialize;
+
+use crate::callers::{CalledBy, Caller, Who};
+use crate::fleet::called::Heard;
+use crate::web::format::{self, Quantity};
+use crate::web::judge::{failing, ratio};
+use crate::web::row::service_label;
+
+/// Callers shown, those that have called most.
+pub const SHOWN_MAX: usize = 12;
+
+/// Pods of a caller that are named.
+const PODS_NAMED_MAX: usize = 3;
+
+/// One caller.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CallerCells {
+    /// `service`, `address` or `other`; empty if there is no such row.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Its pods, or what it is.
+    pub about: String,
+    /// Requests per second.
+    pub rps: String,
+    /// Requests.
+    pub hits: String,
+    /// Of all requests.
+    pub share: Quantity,
+    /// Of its own, failed.
+    pub failing: Quantity,
+    /// Their level.
+    pub failing_level: &'static str,
+    /// How long ago the newest came.
+    pub seen: String,
+}
+
+/// The callers of an endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Callers {
+    /// Those that have called most first.
+    pub each: Vec<CallerCells>,
+    /// What there is to say of the rest.
+    pub rest: RestCells,
+}
+
+/// The words around them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RestCells {
+    /// Why there is nobody.
+    pub none: &'static str,
+    /// Those that are not shown, and requests that are nobody's.
+    pub note: String,
+}
+
+impl Callers {
+    /// The callers of an endpoint that is asked so often in a second.
+    pub fn of(called_by: &CalledBy, rps: f64, now_ms: u64) -> Self {
+        let cells = |caller: &Caller| CallerCells::of(caller, called_by, rps, now_ms);
+        let mut each: Vec<CallerCells> = called_by.callers.iter().take(SHOWN_MAX).map(cells).collect();
+        each.resize_with(SHOWN_MAX, CallerCells::default);
+        let none = if called_by.callers.is_empty() { "Nobody, as far as its pods have told." } else { "" };
+        Self { each, rest: RestCells { none, note: note(called_by, SHOWN_MAX) } }
+    }
+}
+
+impl CallerCells {
+    fn of(caller: &Caller, called_by: &CalledBy, rps: f64, now_ms: u64) -> Self {
+        let Heard { calls, .. } = caller.heard;
+        let share = ratio(calls.failures, calls.hits);
+        Self {
+            kind: match caller.who {
+                Who::Service { .. } => "service",
+                Who::Address(_) => "address",
+                Who::Others => "other",
+            },
+            name: name(&caller.who),
+            about: about(caller),
+            rps: format::rate(rps * caller.heard.share_lately_of(called_by.sum)),
+            hits: format::count(calls.hits),
+            share: format::percent(caller.heard.share_of(called_by.sum)),
+            failing: format::percent(share),
+            failing_level: failing(share, calls.hits).name(),
+            seen: ago(calls.last_ms, now_ms),
+        }
+    }
+}
+
+/// Who has been calling, and how much, for the dialog; and what there is to say of the rest.
+pub fn in_short(called_by: &CalledBy, rps: f64, now_ms: u64) -> (Vec<(String, String)>, String) {
+    let words = |caller: &Caller| {
+        let share = format::percent(caller.heard.share_of(called_by.sum)).words();
+        let rate = format::rate(rps * caller.heard.share_lately_of(called_by.sum));
+        (name(&caller.who), format!("{share}, {rate}/s, {}", ago(caller.heard.calls.last_ms, now_ms)))
+    };
+    let callers = called_by.callers.iter().take(SHOWN_MAX).map(words).collect();
+    let note = note(called_by, SHOWN_MAX);
+    let nobody = called_by.callers.is_empty() && note.is_empty();
+    (callers, if nobody { "Nobody, as far as its pods have told.".to_owned() } else { note })
+}
+
+/// What a caller is called.
+fn name(who: &Who) -> String {
+    match who {
+        Who::Service { namespace, service } => service_label(namespace, service),
+        Who::Address(address) => address.to_string(),
+        Who::Others => "Others".into(),
+    }
+}
+
+fn about(caller: &Caller) -> String {
+    match caller.who {
+        Who::Address(_) => "no pod that we know".into(),
+        Who::Others => "not told apart".into(),
+        Who::Service { .. } => {
+            let pod = |pod: &crate::callers::CallingPod| pod.pod.clone().unwrap_or_else(|| pod.address.to_string());
+            let mut words: Vec<String> = caller.pods.iter().take(PODS_NAMED_MAX).map(pod).collect();
+            words.dedup();
+            let more = caller.pods.len().saturating_sub(PODS_NAMED_MAX);
+            if more > 0 {
+                words.push(format!("and {more} more"));
+            }
+            words.join(", ")
+        }
+    }
+}
+
+fn ago(last_ms: u64, now_ms: u64) -> String {
+    match &*format::age(now_ms.saturating_sub(last_ms)) {
+        "now" => "just now".into(),
+        age => format!("{age} ago"),
+    }
+}
+
+fn note(called_by: &CalledBy, shown: usize) -> String {
+    let mut notes = Vec::new();
+    let more = called_by.callers.len().saturating_sub(shown);
+    if more > 0 {
+        notes.push(format!("And {} that have called less.", format::plural(more, "caller", "callers")));
+    }
+    if called_by.unknown_hits > 0 {
+        let hits = format::count(called_by.unknown_hits);
+        let requests = if called_by.unknown_hits == 1 { "request" } else { "requests" };
+        notes.push(format!("Of {hits} earlier {requests} nobody knows any more whose they were."));
+    }
+    notes.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::callers::Calls;
+
+    use super::*;
+    use crate::callers::CallingPod;
+    use crate::web::sample::NOW_MS;
+
+    fn heard(hits: u64, failures: u64, ago_ms: u64) -> Heard {
+        Heard { calls: Calls { hits, failures, last_ms: NOW_MS - ago_ms }, lately: hits as f64, failed_lately: failures as f64 }
+    }
+
+    fn called_by() -> CalledBy {
+        let pod = |name: &str| CallingPod { pod: Some(name.into()), address: [10, 0, 0, 1].into(), heard: heard(1, 0, 0) };
+        let storefront = Who::Service { namespace: "default".into(), service: "storefront".into() };
+        let pods = ["storefront-0", "storefront-1", "storefront-2", "storefront-3"].map(pod).to_vec();
+        let callers = vec![
+            Caller { who: storefront, heard: heard(750, 75, 500), pods },
+            Caller { who: Who::Address([192, 0, 2, 7].into()), heard: heard(200, 0, 180_000), pods: vec![] },
+            Caller { who: Who::Others, heard: heard(50, 0, 7_200_000), pods: vec![] },
+        ];
+        CalledBy { callers, sum: heard(1000, 75, 500), unknown_hits: 1240 }
+    }
+
+    #[test]
+    fn callers_are_told_with_their_share_and_when_they_came_last() {
+        let Callers { each, rest } = Callers::of(&called_by(), 20.0, NOW_MS);
+        let (first, second, third) = (&each[0], &each[1], &each[2]);
+        assert_eq!((first.kind, &*first.name, &*first.rps, &*first.hits), ("service", "storefront", "15.0", "750"));
+        assert_eq!(first.about, "storefront-0, storefront-1, storefront-2, and 1 more");
+        assert_eq!((first.share.words().as_str(), first.failing_level, &*first.seen), ("75 %", "bad", "just now"));
+        assert_eq!((&*second.name, &*second.about, &*second.seen), ("192.0.2.7", "no pod that we know", "3 min ago"));
+        assert_eq!((third.kind, &*third.seen), ("other", "2 h ago"));
+        assert_eq!((each.len(), each[3].kind), (SHOWN_MAX, ""));
+        assert_eq!(rest.note, "Of 1,240 earlier requests nobody knows any more whose they were.");
+    }
+
+    #[test]
+    fn the_dialog_says_it_in_short() {
+        let (callers, note) = in_short(&called_by(), 20.0, NOW_MS);
+        assert_eq!(callers[0], ("storefront".to_owned(), "75 %, 15.0/s, just now".to_owned()));
+        assert!(note.starts_with("Of 1,240"));
+        let (nobody, note) = in_short(&CalledBy::default(), 0.0, NOW_MS);
+        assert_eq!((nobody.len(), &*note), (0, "Nobody, as far as its pods have told."));
+    }
+}
