@@ -2,6 +2,7 @@
 
 mod advice;
 mod audit;
+mod callers;
 mod check;
 mod completions;
 mod connection;
@@ -68,6 +69,7 @@ enum Command {
     Top(top::Options),
     Tap(tap::Options),
     History(history::Options),
+    Callers(callers::Options),
     Disable(disable::Options),
     Enable(enable::Options),
     Rules(rules::Options),
@@ -121,6 +123,7 @@ async fn obey(sitio: Sitio, interrupts: Interrupts) -> ExitCode {
         Command::Top(options) => top::run(options, paint, interrupts).await,
         Command::Tap(options) => tap::run(options, paint, interrupts).await,
         Command::History(options) => history::run(options, paint, interrupts).await,
+        Command::Callers(options) => callers::run(options, paint, interrupts).await,
         Command::Disable(options) => disable::run(options, paint, interrupts).await,
         Command::Enable(options) => enable::run(options, paint, interrupts).await,
         Command::Rules(options) => rules::run(options, paint, interrupts).await,

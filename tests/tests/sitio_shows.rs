@@ -126,6 +126,18 @@ fn the_history_of_an_endpoint_is_found_by_its_words_and_by_its_id() {
 }
 
 #[test]
+fn who_has_been_calling_is_a_table_with_every_hit_in_it() {
+    let mesh = shop();
+    let page = mesh.sitio(&["callers", "shop", "GET", "/bytes/{id}"]).fine();
+    assert!(page.starts_with("GET /bytes/{id} of shop\n"), "{page}");
+    let row = words(&page, "127.0.0.1");
+    assert_eq!((row[1], row[3], row[4]), ("–", "2", "100"), "{page}");
+    let told = mesh.sitio(&["callers", "/bytes/{id}", "-o", "json"]).json();
+    assert_eq!((&told["hits"], &told["callers"][0]["kind"]), (&Value::from(2), &Value::from("address")), "{told}");
+    assert!(mesh.sitio(&["callers", "/bytes/{id}", "-o", "wide"]).fine().contains("FROM"));
+}
+
+#[test]
 fn every_failure_is_one_line_with_what_to_do_next() {
     let nothing = scenario::reserved::Reserved::port();
     let no_control_plane = said(asking(nothing.port, &["stat"])).failed(1);
@@ -151,6 +163,7 @@ fn every_failure_is_one_line_with_what_to_do_next() {
         &["stat", "--watch=1ms"],
         &["audit", "--limit", "0"],
         &["history"],
+        &["callers"],
         &["disable", "shop", "GET", "/x"],
         &["disable", "shop", "GET", "/x", "--reason", "x", "--ttl", "later"],
         &["disable", "shop", "GET", "/x", "--reason", "x", "--status", "200"],

@@ -1,0 +1,103 @@
+//! `sitio callers`: who has been calling one endpoint, before somebody turns it off.
+
+use std::process::ExitCode;
+
+use client::callers::{Caller, Callers, Kind};
+use client::endpoints;
+use control_plane::web::format;
+use control_plane::web::judge::{self, Level, ratio};
+use control_plane::web::row::service_label;
+
+use crate::interrupt::Interrupts;
+use crate::look::Look;
+use crate::paint::Paint;
+use crate::table::{Cell, Column, Detail, Tone, table, wide};
+use crate::text::short;
+use crate::{find, moment};
+
+/// Show who has been calling one endpoint: services by name, strangers by address.
+///
+/// Each pod tells 32 callers of an endpoint apart. Rates are those of about the last minute, hits since the pods started.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio callers legacy GET /legacy/export
+  sitio callers /legacy/export -o wide
+  sitio callers e5f0c2a9b1d3 -o json | jq '.callers[].service'")]
+pub(crate) struct Options {
+    /// The endpoint: its id, or SERVICE METHOD ROUTE, or as few of these words as name no other.
+    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3)]
+    endpoint: Vec<String>,
+    /// Look for the endpoint in this namespace only.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// Prints them.
+pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    let client = options.look.connection.client()?;
+    let all = endpoints::Wanted { namespace: options.namespace.clone(), ..endpoints::Wanted::default() };
+    let words = find::words(&options.endpoint);
+    let page = async || {
+        let endpoints = client.endpoints(&all).await?.endpoints;
+        let callers = client.callers(&find::one(&endpoints, &words)?.id).await?;
+        options.look.told(&callers, |detail| page(&callers, detail, paint))
+    };
+    options.look.show(interrupts, page).await
+}
+
+fn page(callers: &Callers, detail: Detail, paint: Paint) -> String {
+    let service = service_label(&callers.namespace, &callers.service);
+    let title = format!("{} {} of {}", short(&callers.method), short(&callers.route), short(&service));
+    let taken_ms = moment::unix_ms(&callers.taken_at).unwrap_or_else(moment::now_ms);
+    let rows = table(&COLUMNS, &callers.callers, "nobody has called it, as far as its pods have told", taken_ms, detail, paint);
+    let unknown = (callers.unknown_hits > 0)
+        .then(|| format!("\n{} earlier requests are nobody's that is known any more\n", format::count(callers.unknown_hits)));
+    format!("{}\n\n{rows}{}", paint.title(title), unknown.unwrap_or_default())
+}
+
+const COLUMNS: [Column<Caller>; 8] = [
+    Column::words("CALLER", |caller, _| name(caller)),
+    Column::numbers("PODS", |caller, _| pods(caller)),
+    Column::numbers("RPS", |caller, _| Cell::new(format::rate(caller.rps))),
+    Column::numbers("HITS", |caller, _| Cell::new(format::count(caller.hits))),
+    Column::numbers("SHARE", |caller, _| Cell::new(format::percent(caller.share).words())),
+    Column::numbers("5XX", |caller, _| failing(caller)),
+    Column::numbers("LAST SEEN", |caller, now_ms| Cell::new(moment::ago(Some(&caller.last_seen), now_ms))),
+    wide(Column::words("FROM", |caller, _| from(caller))),
+];
+
+fn name(caller: &Caller) -> Cell {
+    match (&caller.kind, &caller.service, &caller.address) {
+        (Kind::Service, Some(service), _) => Cell::new(service_label(caller.namespace.as_deref().unwrap_or("default"), service)),
+        (_, _, Some(address)) => Cell::new(address),
+        (Kind::Unknown(word), ..) => Cell::new(word),
+        _ => Cell::new("(other)").toned(Tone::Muted),
+    }
+}
+
+fn pods(caller: &Caller) -> Cell {
+    match caller.kind {
+        Kind::Service => Cell::new(caller.pods.len().to_string()),
+        _ => Cell::new(format::MISSING),
+    }
+}
+
+fn failing(caller: &Caller) -> Cell {
+    let share = ratio(caller.failures, caller.hits);
+    let tone = match judge::failing(share, caller.hits) {
+        Level::Red => Tone::Red,
+        Level::Amber => Tone::Amber,
+        Level::Calm => Tone::Calm,
+    };
+    Cell::new(format::percent(share).words()).toned(tone)
+}
+
+/// Each pod with its address and what came from there.
+fn from(caller: &Caller) -> Cell {
+    let pod = |pod: &client::callers::CallingPod| {
+        format!("{} ({}) {}", pod.pod.as_deref().unwrap_or("one of several"), pod.address, format::count(pod.hits))
+    };
+    Cell::new(caller.pods.iter().map(pod).collect::<Vec<_>>().join(", "))
+}
