@@ -44,6 +44,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
     let dashboard = control_plane.dashboard();
     let ask_ready: Vec<SocketAddr> = pods.iter().map(|pod| pod.admin).chain([dashboard]).collect();
     let entrances = Entrances(pods.iter().map(|pod| (pod.service, pod.entrance)).collect());
+    let addresses = pods.iter().filter_map(|pod| Some((pod.service, pod.address?))).collect();
     let traffic = if options.no_traffic { "none; every pod can be asked by hand" } else { traffic::IN_WORDS };
     let words = welcome::words(paint, dashboard, &pods, traffic);
 
@@ -55,7 +56,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
     }
     say(&words);
 
-    let shoppers = (!options.no_traffic).then(|| Shoppers::start(entrances)).transpose()?;
+    let shoppers = (!options.no_traffic).then(|| Shoppers::start(entrances, addresses)).transpose()?;
     tokio::select! {
         _ = interrupts.first() => {}
         () = time_is_over(options.duration) => {}

@@ -1,6 +1,6 @@
 //! Sidecars inside this process, told what matters here and not in a cluster.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(crate) struct Sidecar {
     pub(crate) service: String,
     /// The pod that it is in.
     pub(crate) pod: String,
+    /// Where the pod calls from, if that tells it from all others.
+    pub(crate) address: Option<IpAddr>,
     /// Where the service listens.
     pub(crate) target: SocketAddr,
     /// What to dial.
@@ -51,7 +53,8 @@ impl Sidecar {
     /// Runs until drained.
     pub(crate) async fn run(self, ports: Ports, drain: CancellationToken) -> anyhow::Result<()> {
         let node = hostname::get().ok().map(|name| name.to_string_lossy().into_owned());
-        let named = Named { pod: Some(self.pod), service: Some(self.service), node, ..Named::default() };
+        let addresses = self.address.map(|address| vec![address]);
+        let named = Named { pod: Some(self.pod), service: Some(self.service), node, addresses, ..Named::default() };
         let mut options = Options::new(Identity::new(named), self.target);
         options.control_plane = Some(ControlPlane { uri: self.control_plane, token: self.token });
         options.workers = Some(WORKERS);

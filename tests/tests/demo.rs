@@ -35,6 +35,31 @@ fn the_demo_shows_a_shop_of_four_services_on_two_pods_each() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_demo_shows_which_service_calls_which() {
+    let demo = Demo::start(&[]);
+    let api = demo.api();
+    for (service, route, caller) in [
+        ("search", "/api/search", "storefront"),
+        ("payments", "/api/orders/{id}", "storefront"),
+        ("legacy", "/legacy/export", "payments"),
+    ] {
+        eventually(SOON * 2, || {
+            let rows = api.endpoints()?;
+            let row = rows.iter().find(|row| row["service"] == service && row["route"] == route && row["hits"] != 0);
+            let Some(id) = row.and_then(|row| row["id"].as_str()) else { anyhow::bail!("nobody has called {route}") };
+            let told = api.json(&format!("/api/v1/endpoints/{id}/callers"))?;
+            let names: Vec<_> =
+                told["callers"].as_array().into_iter().flatten().filter_map(|row| row["service"].as_str()).collect();
+            ensure!(names == [caller] && told["unknown_hits"] == 0, "{told}");
+            Ok(())
+        });
+    }
+    let map = api.page("/map?window=1m").unwrap();
+    assert!(map.contains(">storefront<") && map.contains(">Outside<"), "{map}");
+}
+
 #[test]
 fn turning_the_export_off_by_hand_works_as_the_demo_says() {
     let demo = Demo::start(&["--no-traffic"]);

@@ -1,6 +1,6 @@
 //! Pods as Kubernetes has them: an instance of a service, a sidecar in front of it, and a name.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -34,6 +34,8 @@ pub(crate) struct Pod {
     pub(crate) service: Service,
     /// What it is called.
     pub(crate) name: &'static str,
+    /// Where it calls from, if this machine lets each pod have an address of its own.
+    pub(crate) address: Option<IpAddr>,
     /// Where its sidecar takes requests.
     pub(crate) entrance: SocketAddr,
     /// Where its sidecar tells how it is.
@@ -45,16 +47,23 @@ pub(crate) struct Pod {
 
 /// Takes the ports of all pods: two of each service.
 pub(crate) fn bind_all() -> Result<Vec<Pod>, NoPort> {
-    NAMES.iter().map(|(service, name)| Pod::bind(*service, name)).collect()
+    NAMES.iter().zip(1..).map(|((service, name), number)| Pod::bind(*service, name, address(number))).collect()
+}
+
+/// An address for each pod, as in a cluster. On Linux all of 127.0.0.0/8 is this machine's; where it is not, pods call
+/// from the address that everybody has, and nobody can tell them from the shoppers.
+fn address(number: u8) -> Option<IpAddr> {
+    let address = IpAddr::from([127, 87, 0, number]);
+    TcpListener::bind((address, 0)).is_ok().then_some(address)
 }
 
 impl Pod {
-    fn bind(service: Service, name: &'static str) -> Result<Self, NoPort> {
+    fn bind(service: Service, name: &'static str, address: Option<IpAddr>) -> Result<Self, NoPort> {
         let (inside_listener, inside) = listen_anywhere()?;
         let (traffic, entrance) = listen_anywhere()?;
         let (admin_listener, admin) = listen_anywhere()?;
         let ports = Ports { traffic, admin: admin_listener };
-        Ok(Self { service, name, entrance, admin, inside, inside_listener, ports })
+        Ok(Self { service, name, address, entrance, admin, inside, inside_listener, ports })
     }
 
     /// Runs until drained: the sidecar leaves first, so that what is under way still finds the service there.
@@ -62,6 +71,7 @@ impl Pod {
         let sidecar = Sidecar {
             service: self.service.name().to_owned(),
             pod: self.name.to_owned(),
+            address: self.address,
             target: self.inside,
             control_plane,
             token: Token::None,

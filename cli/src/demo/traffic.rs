@@ -1,10 +1,13 @@
 //! Gentle traffic: a few shoppers, each waiting for an answer before the next request, all through the sidecars.
+//!
+//! What a shopper does sets off calls of one service to another. Those are sent from the address of a pod that would make
+//! them, by the shopper whose doing they are, so that all that is sent is counted in one place.
 
 pub(crate) mod mix;
 pub(crate) mod tally;
 
 use std::f64::consts::TAU;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +50,30 @@ impl Entrances {
     }
 }
 
+/// Who sends: the shoppers' own client, and one for each pod.
+#[derive(Debug)]
+struct Clients {
+    shoppers: Client,
+    pods: Vec<(Service, Client)>,
+}
+
+impl Clients {
+    fn new(addresses: Vec<(Service, IpAddr)>) -> anyhow::Result<Self> {
+        // A proxy named by the environment would stand between the shoppers and the sidecars.
+        let client =
+            |address: Option<IpAddr>| Client::builder().no_proxy().local_address(address).build().context("make an HTTP client");
+        let pod = |(service, address)| Ok((service, client(Some(address))?));
+        Ok(Self { shoppers: client(None)?, pods: addresses.into_iter().map(pod).collect::<anyhow::Result<_>>()? })
+    }
+
+    /// The client of some pod of a service; the shoppers' if pods have no addresses of their own here.
+    fn of(&self, from: Option<Service>, rng: &mut StdRng) -> &Client {
+        let pods: Vec<&Client> =
+            self.pods.iter().filter(|(service, _)| Some(*service) == from).map(|(_, client)| client).collect();
+        pods.choose(rng).copied().unwrap_or(&self.shoppers)
+    }
+}
+
 /// The shoppers at work.
 #[derive(Debug)]
 pub(crate) struct Shoppers {
@@ -56,14 +83,13 @@ pub(crate) struct Shoppers {
 
 impl Shoppers {
     /// Lets them in.
-    pub(crate) fn start(entrances: Entrances) -> anyhow::Result<Self> {
-        // A proxy named by the environment would stand between the shoppers and the sidecars.
-        let client = Client::builder().no_proxy().build().context("make an HTTP client")?;
+    pub(crate) fn start(entrances: Entrances, addresses: Vec<(Service, IpAddr)>) -> anyhow::Result<Self> {
+        let clients = Arc::new(Clients::new(addresses)?);
         let entrances = Arc::new(entrances);
         let mut shoppers = Self { at_work: JoinSet::new(), drain: CancellationToken::new() };
         for seed in 0..SHOPPERS {
             let day = Day { begin: Instant::now(), drain: shoppers.drain.clone() };
-            shoppers.at_work.spawn(shop(seed, client.clone(), Arc::clone(&entrances), day));
+            shoppers.at_work.spawn(shop(seed, Arc::clone(&clients), Arc::clone(&entrances), day));
         }
         Ok(shoppers)
     }
@@ -87,7 +113,7 @@ struct Day {
 }
 
 /// One shopper's life: call, wait for the answer, pause.
-async fn shop(seed: u64, client: Client, entrances: Arc<Entrances>, day: Day) -> Tally {
+async fn shop(seed: u64, clients: Arc<Clients>, entrances: Arc<Entrances>, day: Day) -> Tally {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut shopper = Shopper::default();
     let mut tally = Tally::default();
@@ -95,9 +121,10 @@ async fn shop(seed: u64, client: Client, entrances: Arc<Entrances>, day: Day) ->
     while !day.drain.is_cancelled() {
         let call = shopper.next_call(&mut rng);
         let entrance = *entrances.of(call.service).choose(&mut rng).expect("every service has pods");
+        let client = clients.of(call.from, &mut rng);
         next = next.max(Instant::now()) + gap(&mut rng, day.begin.elapsed());
         let answer = tokio::select! {
-            answer = send(&client, entrance, &call) => Some(answer),
+            answer = send(client, entrance, &call) => Some(answer),
             () = closing_time(&day.drain) => None,
         };
         match answer {

@@ -20,6 +20,8 @@ const ORDERS_MAX: usize = 24;
 /// One request, and the endpoint under which the mesh should count it.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
+    /// The service that asks; none if it is a shopper.
+    pub(crate) from: Option<Service>,
     pub(crate) service: Service,
     pub(crate) endpoint: Endpoint,
     pub(crate) method: Method,
@@ -33,7 +35,7 @@ impl Call {
         let mut route = String::new();
         write_route(&path, &mut route);
         let endpoint = Endpoint::named(method.as_str(), &route).expect("shoppers ask for well-formed paths");
-        Self { service, endpoint, method, path, headers: Vec::new(), body: None }
+        Self { from: asker(service, &path), service, endpoint, method, path, headers: Vec::new(), body: None }
     }
 
     fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
@@ -49,6 +51,18 @@ impl Call {
     fn with_text(mut self, body: String) -> Self {
         self.body = Some(body.into());
         self.with_header("content-type", "text/csv; charset=utf-8")
+    }
+}
+
+/// Who asks for what: shoppers see the storefront alone, and everything else is asked by a service on their behalf.
+fn asker(service: Service, path: &str) -> Option<Service> {
+    match service {
+        // Probes come from outside, as those of a kubelet do.
+        _ if path == "/healthz" => None,
+        Service::Storefront => None,
+        Service::Payments | Service::Search => Some(Service::Storefront),
+        Service::Legacy if path == "/legacy/import" => Some(Service::Search),
+        Service::Legacy => Some(Service::Payments),
     }
 }
 
