@@ -57,7 +57,7 @@ pub struct Append {
     pub rows: Vec<Row>,
     /// The processes that counted it.
     pub advances: Vec<Advance>,
-    /// When it is written, milliseconds since the Unix epoch.
+    /// When it is written by the machine's clock, milliseconds since the Unix epoch.
     pub now_ms: u64,
 }
 
@@ -142,6 +142,9 @@ pub trait View {
 
     /// When the oldest slot of this length begins, milliseconds since the Unix epoch; `None` if there is none.
     fn oldest_ms(&self, resolution: Resolution) -> Result<Option<u64>, StoreError>;
+
+    /// When the slots of this length begin of which none has gone, milliseconds since the Unix epoch.
+    fn whole_since_ms(&self, resolution: Resolution) -> Result<u64, StoreError>;
 
     /// Since when there is one, milliseconds since the Unix epoch.
     fn since_ms(&self) -> Result<u64, StoreError>;

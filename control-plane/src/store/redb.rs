@@ -17,8 +17,10 @@ use crate::store::rollup::{Keep, Resolution};
 use crate::store::{Change, Ledger, Store, StoreError};
 
 mod appending;
+mod clock;
 mod fault;
 mod file;
+mod forgetting;
 mod guard;
 mod ledger;
 mod naming;
@@ -55,8 +57,8 @@ impl RedbStore {
         let prepared = file.with(|database| {
             let transaction = database.begin_write()?;
             prepare(&transaction)?;
-            trimming::tend(&transaction, &keep)?;
-            let naming = Naming::read(&transaction.open_table(SERIES)?)?;
+            forgetting::forget(&transaction, &keep)?;
+            let naming = Naming::read(&transaction)?;
             let tally = Tally::read(&transaction)?;
             transaction.commit()?;
             Ok((naming, tally))

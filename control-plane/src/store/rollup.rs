@@ -44,9 +44,10 @@ pub struct Keep {
     pub ten_seconds: Duration,
     /// Slots of a minute.
     pub minutes: Duration,
-    /// Slots of an hour; and series, and marks, of which nothing was heard for as long.
+    /// Slots of an hour; and series in which nothing was counted for as long.
     pub hours: Duration,
-    /// Bytes of all slots. Over it, the oldest of ten seconds go first, then the oldest of a minute.
+    /// Bytes of all slots. Over it, the oldest of ten seconds go first, then those of a minute, then those of an hour; but
+    /// the first two are sure of a quarter each, and the last of half.
     pub bytes_max: u64,
 }
 

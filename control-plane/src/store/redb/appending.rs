@@ -8,7 +8,9 @@ use redb::{ReadableTable, WriteTransaction};
 
 use crate::store::chronicle::{Append, Row};
 use crate::store::compact;
+use crate::store::redb::clock::Clock;
 use crate::store::redb::fault::Fault;
+use crate::store::redb::forgetting;
 use crate::store::redb::naming::Naming;
 use crate::store::redb::tables::{MARKS, TOTALS, key, slots};
 use crate::store::redb::trimming::{self, Tally};
@@ -19,7 +21,9 @@ pub(super) type Given = Vec<(crate::store::chronicle::SeriesName, u32)>;
 
 /// Does all of it within a transaction, but does not commit.
 pub(super) fn append(transaction: &WriteTransaction, append: &Append, naming: &Naming, keep: &Keep) -> Result<Given, Fault> {
-    advance(transaction, append)?;
+    let clock = Clock::read(transaction)?.hear(append.now_ms);
+    clock.write(transaction)?;
+    advance(transaction, append, clock.now_ms)?;
     let mut given = Given::new();
     let mut numbered = Vec::with_capacity(append.rows.len());
     for row in &append.rows {
@@ -27,18 +31,19 @@ pub(super) fn append(transaction: &WriteTransaction, append: &Append, naming: &N
     }
     // In the order of the keys, so that neighbours in the tree are written one after the other.
     numbered.sort_unstable_by_key(|(number, _)| *number);
-    add_to_totals(transaction, &numbered)?;
+    add_to_totals(transaction, &numbered, clock.now_ms)?;
     let mut tally = Tally::read(transaction)?;
     for resolution in Resolution::ALL {
-        add_to_slots(transaction, resolution, &numbered, (keep, append.now_ms), &mut tally)?;
+        add_to_slots(transaction, resolution, &numbered, (keep, clock.now_ms), &mut tally)?;
     }
-    trimming::trim(transaction, keep, append.now_ms, &mut tally)?;
+    trimming::trim(transaction, keep, clock.now_ms, &mut tally)?;
     tally.write(transaction)?;
+    forgetting::crowd_out_marks(transaction)?;
     Ok(given)
 }
 
 /// Moves the marks, each from where it was thought to be.
-fn advance(transaction: &WriteTransaction, append: &Append) -> Result<(), Fault> {
+fn advance(transaction: &WriteTransaction, append: &Append, now_ms: u64) -> Result<(), Fault> {
     let mut marks = transaction.open_table(MARKS)?;
     for advance in &append.advances {
         let process = (advance.process.pod_uid.as_str(), advance.process.epoch);
@@ -46,17 +51,18 @@ fn advance(transaction: &WriteTransaction, append: &Append) -> Result<(), Fault>
         if actual != advance.from {
             return Err(Fault::Stale { expected: advance.from, actual });
         }
-        marks.insert(process, (advance.to, append.now_ms))?;
+        marks.insert(process, (advance.to, now_ms))?;
     }
     Ok(())
 }
 
-fn add_to_totals(transaction: &WriteTransaction, rows: &[(u32, &Row)]) -> Result<(), Fault> {
+fn add_to_totals(transaction: &WriteTransaction, rows: &[(u32, &Row)], now_ms: u64) -> Result<(), Fault> {
     let mut totals = transaction.open_table(TOTALS)?;
     for (number, row) in rows {
         let known = totals.get(number)?.map(|bytes| Total::read(bytes.value()));
         let mut total = known.transpose()?.unwrap_or_default();
         total.is_file |= row.is_file;
+        total.written_ms = Some(now_ms);
         total.seen = total.seen.into_iter().chain(row.seen).reduce(Seen::and);
         row.slots.values().for_each(|golden| total.golden.merge(golden));
         totals.insert(number, total.bytes().as_slice())?;
@@ -80,6 +86,8 @@ fn add_to_slots(
             let slot = if resolution == Resolution::Hour { slot.max(oldest) } else { slot };
             if slot >= oldest {
                 sums.entry(key(slot, *number)).or_default().merge(golden);
+            } else {
+                tally.is_without(resolution, slot);
             }
         }
     }
@@ -105,25 +113,39 @@ fn add_to_slots(
 #[derive(Debug, Default)]
 pub(super) struct Total {
     pub(super) is_file: bool,
+    /// When it was written; files from before that was written down tell only when it was seen.
+    written_ms: Option<u64>,
     pub(super) seen: Option<Seen>,
     pub(super) golden: GoldenMetrics,
 }
 
+/// Bits of the first byte of a total.
+const IS_FILE: u8 = 1;
+const SAYS_WHEN: u8 = 2;
+
 impl Total {
     fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![u8::from(self.is_file)];
+        let flag = |is: bool, bit: u8| if is { bit } else { 0 };
+        let mut bytes = vec![flag(self.is_file, IS_FILE) | flag(self.written_ms.is_some(), SAYS_WHEN)];
+        if let Some(written_ms) = self.written_ms {
+            compact::put(written_ms, &mut bytes);
+        }
         bytes.extend(compact::write_total(self.seen, &self.golden));
         bytes
     }
 
     pub(super) fn read(bytes: &[u8]) -> Result<Self, compact::Torn> {
-        let (flag, rest) = bytes.split_first().ok_or(compact::Torn::Length)?;
-        let is_file = match flag {
-            0 => false,
-            1 => true,
-            _ => return Err(compact::Torn::Number),
-        };
+        let (flags, mut rest) = bytes.split_first().ok_or(compact::Torn::Length)?;
+        if flags & !(IS_FILE | SAYS_WHEN) != 0 {
+            return Err(compact::Torn::Number);
+        }
+        let written_ms = if flags & SAYS_WHEN == 0 { None } else { Some(compact::take(&mut rest)?) };
         let (seen, golden) = compact::read_total(rest)?;
-        Ok(Self { is_file, seen, golden })
+        Ok(Self { is_file: flags & IS_FILE != 0, written_ms, seen, golden })
+    }
+
+    /// When something was counted in it last: by our own clock, for those of pods may be set wrong.
+    pub(super) fn newest_ms(&self) -> Option<u64> {
+        self.written_ms.or(self.seen.map(|seen| seen.last_ms))
     }
 }

@@ -9,7 +9,10 @@ use redb::{ReadableTable, WriteTransaction};
 use crate::store::chronicle::SeriesName;
 use crate::store::compact::{Torn, put, take};
 use crate::store::redb::fault::Fault;
-use crate::store::redb::tables::SERIES;
+use crate::store::redb::tables::{NUMBERS, SERIES};
+
+/// How many numbers were ever given.
+const GIVEN: &str = "series_given";
 
 /// The numbers of all series in the file.
 #[derive(Debug, Default)]
@@ -20,9 +23,11 @@ pub(super) struct Naming {
 
 impl Naming {
     /// Reads all of them.
-    pub(super) fn read(table: &impl ReadableTable<u32, &'static [u8]>) -> Result<Self, Fault> {
-        let mut naming = Self::default();
-        for row in table.iter()? {
+    pub(super) fn read(transaction: &WriteTransaction) -> Result<Self, Fault> {
+        // Slots may outlive their series, so a number that was given once is never given again.
+        let given = transaction.open_table(NUMBERS)?.get(GIVEN)?.map_or(0, |given| given.value() as u32);
+        let mut naming = Self { next: given, ..Self::default() };
+        for row in transaction.open_table(SERIES)?.iter()? {
             let (number, bytes) = row?;
             let name = read(bytes.value())?;
             naming.next = naming.next.max(number.value() + 1);
@@ -51,6 +56,7 @@ impl Naming {
         }
         let number = self.next + given.len() as u32;
         transaction.open_table(SERIES)?.insert(number, write(name).as_slice())?;
+        transaction.open_table(NUMBERS)?.insert(GIVEN, u64::from(number) + 1)?;
         given.push((name.clone(), number));
         Ok(number)
     }

@@ -1,7 +1,9 @@
 //! Proofs that what was written down is there after a restart, and that a broken file is told of.
 
 mod damage;
+mod forgetting;
 mod kills;
+mod trimming;
 mod windows;
 
 use mesh::endpoint::Endpoint;

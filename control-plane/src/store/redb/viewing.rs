@@ -12,6 +12,7 @@ use crate::store::redb::appending::Total;
 use crate::store::redb::fault::Fault;
 use crate::store::redb::naming;
 use crate::store::redb::tables::{NUMBERS, SERIES, TOTALS, key, parts, slots};
+use crate::store::redb::trimming::Tally;
 use crate::store::rollup::Resolution;
 
 /// Series that are looked up slot by slot; of more, whole stretches of the table are read.
@@ -30,7 +31,7 @@ impl Reading<'_> {
         for row in names.iter()? {
             let (number, bytes) = row?;
             let total = totals.get(number.value())?.map(|bytes| Total::read(bytes.value()));
-            let Total { is_file, seen, golden } = total.transpose()?.unwrap_or_default();
+            let Total { is_file, seen, golden, .. } = total.transpose()?.unwrap_or_default();
             all.insert(number.value(), Kept { name: naming::read(bytes.value())?, is_file, seen, total: golden });
         }
         Ok(all)
@@ -69,6 +70,10 @@ impl Reading<'_> {
         Ok(first.map(|(key, _)| parts(key.value()).0 * resolution.step_ms()))
     }
 
+    fn whole_since(&self, resolution: Resolution) -> Result<u64, Fault> {
+        Ok(Tally::of(&self.transaction.open_table(NUMBERS)?)?.whole_since(resolution) * resolution.step_ms())
+    }
+
     fn since(&self) -> Result<u64, Fault> {
         Ok(self.transaction.open_table(NUMBERS)?.get("since_ms")?.map_or(0, |since_ms| since_ms.value()))
     }
@@ -90,6 +95,10 @@ impl View for Reading<'_> {
 
     fn oldest_ms(&self, resolution: Resolution) -> Result<Option<u64>, StoreError> {
         self.oldest(resolution).map_err(|fault| fault.reading(self.file))
+    }
+
+    fn whole_since_ms(&self, resolution: Resolution) -> Result<u64, StoreError> {
+        self.whole_since(resolution).map_err(|fault| fault.reading(self.file))
     }
 
     fn since_ms(&self) -> Result<u64, StoreError> {

@@ -116,8 +116,9 @@ impl Chart {
         let before_ms = from_ms.saturating_sub(chart.to_ms - from_ms);
         if wanted.compares && before_ms >= chart.since_ms {
             let mut before = GoldenMetrics::default();
-            let stretch = Stretch { resolution, from_ms: before_ms, to_ms: from_ms };
-            view.each_slot(stretch, Some(&only), &mut |slot| slot.add_to(&mut before))?;
+            for piece in reach.pieces(before_ms, from_ms) {
+                view.each_slot(piece, Some(&only), &mut |slot| slot.add_to(&mut before))?;
+            }
             chart.before = Some(before);
         }
         Ok(chart)

@@ -7,64 +7,89 @@ use crate::store::rollup::Resolution;
 const MINUTE_MS: u64 = Resolution::Minute.step_ms();
 const HOUR_MS: u64 = Resolution::Hour.step_ms();
 
-/// How far back slots of each length reach.
+/// Since when slots of each length are whole: every one that was counted is there.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_field_names, reason = "they are all instants, and say so")]
 pub(super) struct Reach {
     ten_seconds_ms: u64,
     minutes_ms: u64,
-    hours_ms: u64,
     since_ms: u64,
 }
 
 impl Reach {
     pub(super) fn of(view: &dyn View) -> Result<Self, StoreError> {
-        let oldest_ms = |resolution| Ok::<_, StoreError>(view.oldest_ms(resolution)?.unwrap_or(u64::MAX));
+        // A pod may have handed over what is older than the record.
+        let oldest_ms = view.oldest_ms(Resolution::Hour)?.unwrap_or(u64::MAX);
+        let begun_ms = view.since_ms()?.min(oldest_ms);
         Ok(Self {
-            ten_seconds_ms: oldest_ms(Resolution::TenSeconds)?,
-            minutes_ms: oldest_ms(Resolution::Minute)?,
-            hours_ms: oldest_ms(Resolution::Hour)?,
-            since_ms: view.since_ms()?,
+            ten_seconds_ms: view.whole_since_ms(Resolution::TenSeconds)?,
+            minutes_ms: view.whole_since_ms(Resolution::Minute)?,
+            since_ms: begun_ms.max(view.whole_since_ms(Resolution::Hour)?),
         })
     }
 
-    /// Since when anything is known.
+    /// Since when everything is known.
     pub(super) fn since_ms(self) -> u64 {
-        // A pod may have handed over what is older than the record.
-        self.since_ms.min(self.hours_ms)
+        self.since_ms
     }
 
-    /// Whether slots of this length are all there from an instant on: as long as any that is longer.
+    /// Whether slots of this length are all there from an instant on, or there are none that reach further.
     pub(super) fn covers(self, resolution: Resolution, from_ms: u64) -> bool {
-        let (oldest_ms, longer_ms) = match resolution {
-            Resolution::TenSeconds => (self.ten_seconds_ms, self.minutes_ms),
-            Resolution::Minute => (self.minutes_ms, self.hours_ms),
-            Resolution::Hour => return true,
-        };
-        // The oldest slot may begin within the oldest longer one, and then nothing has gone.
-        oldest_ms <= from_ms || oldest_ms == u64::MAX || longer_ms / HOUR_MS == oldest_ms / HOUR_MS
+        match resolution {
+            Resolution::TenSeconds => self.ten_seconds_ms <= from_ms,
+            Resolution::Minute => self.minutes_ms <= from_ms,
+            Resolution::Hour => true,
+        }
     }
 
-    /// The slots that make up a stretch of time, each instant once: hours in the middle, minutes at the ends where there
-    /// are any. What cannot be cut at its beginning begins on a whole hour.
+    /// The slots that make up a stretch of time, each instant once: hours in the middle, minutes at the ends where they
+    /// are all there. What cannot be cut at an end is told in whole hours.
     pub(super) fn pieces(self, from_ms: u64, to_ms: u64) -> Vec<Stretch> {
-        let minute = |ms: u64| ms / MINUTE_MS * MINUTE_MS;
+        let whole = |ms: u64, step_ms: u64| ms / step_ms * step_ms;
+        let from_minute = whole(from_ms, MINUTE_MS);
+        let has_minutes = |ms: u64| self.covers(Resolution::Minute, ms);
+        let first_hour = if has_minutes(from_minute) { from_ms.next_multiple_of(HOUR_MS) } else { whole(from_ms, HOUR_MS) };
+        let last_hour = if has_minutes(whole(to_ms, HOUR_MS)) { whole(to_ms, HOUR_MS) } else { to_ms };
         let piece = |resolution, from_ms, to_ms| Stretch { resolution, from_ms, to_ms };
-        let first_hour = if self.covers(Resolution::Minute, minute(from_ms)) {
-            from_ms.div_ceil(HOUR_MS) * HOUR_MS
-        } else {
-            from_ms / HOUR_MS * HOUR_MS
-        };
-        let last_hour = to_ms / HOUR_MS * HOUR_MS;
-        let pieces = if first_hour >= last_hour {
-            vec![piece(Resolution::Minute, minute(from_ms), to_ms)]
-        } else {
-            vec![
-                piece(Resolution::Minute, minute(from_ms).min(first_hour), first_hour),
-                piece(Resolution::Hour, first_hour, last_hour),
-                piece(Resolution::Minute, last_hour, to_ms),
-            ]
-        };
+        let pieces = [
+            piece(Resolution::Minute, from_minute, first_hour.min(to_ms)),
+            piece(Resolution::Hour, first_hour, last_hour),
+            piece(Resolution::Minute, first_hour.max(last_hour), to_ms),
+        ];
         pieces.into_iter().filter(|piece| piece.from_ms < piece.to_ms).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT_MS: u64 = 1_763_647_200_000;
+
+    fn reach(minutes_ms: u64) -> Reach {
+        Reach { ten_seconds_ms: 0, minutes_ms, since_ms: 0 }
+    }
+
+    /// The pieces of a stretch, in minutes from a whole hour on.
+    fn pieces(minutes_since: u64, from: u64, to: u64) -> Vec<(Resolution, u64, u64)> {
+        let ms = |minute: u64| AT_MS + minute * MINUTE_MS;
+        let minute = |ms: u64| (ms - AT_MS) / MINUTE_MS;
+        let pieces = reach(ms(minutes_since)).pieces(ms(from), ms(to));
+        pieces.into_iter().map(|piece| (piece.resolution, minute(piece.from_ms), minute(piece.to_ms))).collect()
+    }
+
+    #[test]
+    fn ends_are_told_in_minutes_as_far_as_those_are_there_and_else_in_hours() {
+        use Resolution::{Hour, Minute};
+
+        assert_eq!(pieces(0, 30, 150), [(Minute, 30, 60), (Hour, 60, 120), (Minute, 120, 150)]);
+        assert_eq!(pieces(31, 30, 150), [(Hour, 0, 120), (Minute, 120, 150)]);
+        assert_eq!(pieces(121, 30, 150), [(Hour, 0, 150)]);
+        assert_eq!(pieces(0, 10, 50), [(Minute, 10, 50)]);
+        assert_eq!(pieces(10, 10, 50), [(Minute, 10, 50)]);
+        assert_eq!(pieces(11, 10, 50), [(Hour, 0, 50)]);
+        assert_eq!(pieces(0, 60, 120), [(Hour, 60, 120)]);
+        assert_eq!(pieces(999, 60, 120), [(Hour, 60, 120)]);
+        assert_eq!(pieces(40, 30, 70), [(Hour, 0, 60), (Minute, 60, 70)]);
     }
 }

@@ -1,7 +1,6 @@
-//! Proofs that the record holds what was appended, in slots of three lengths, for its time and within its size.
+//! Proofs that the record holds what was appended, in slots of three lengths, once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
@@ -12,7 +11,7 @@ use crate::store::rollup::WINDOW_MS;
 use super::*;
 
 /// A whole hour since the Unix epoch.
-const HOUR_MS: u64 = 1_763_647_200_000;
+pub(super) const HOUR_MS: u64 = 1_763_647_200_000;
 
 pub(super) fn hits(hits: u64) -> GoldenMetrics {
     let mut golden = GoldenMetrics::default();
@@ -37,7 +36,7 @@ pub(super) fn advance(pod: &str, from: u64, to: u64) -> Advance {
 }
 
 /// Everything that is kept of a route, and its slots of one length: when, and how many hits.
-fn kept(store: &RedbStore, route: &str, resolution: Resolution) -> (u64, Vec<(u64, u64)>) {
+pub(super) fn kept(store: &RedbStore, route: &str, resolution: Resolution) -> (u64, Vec<(u64, u64)>) {
     let (mut total, mut slots) = (0, Vec::new());
     store
         .view(&mut |view| {
@@ -98,77 +97,4 @@ fn a_mark_that_has_moved_in_between_changes_nothing() {
 
     assert!(matches!(store.append(&stale), Err(StoreError::Stale { .. })));
     assert_eq!(kept(&store, "/a", Resolution::TenSeconds), (1, vec![(HOUR_MS, 1)]));
-}
-
-#[test]
-fn slots_go_when_their_time_is_over_and_what_comes_too_late_is_in_the_oldest_hour() {
-    let folder = tempfile::tempdir().unwrap();
-    let keep = Keep {
-        ten_seconds: Duration::from_secs(3600),
-        minutes: Duration::from_secs(2 * 3600),
-        hours: Duration::from_secs(4 * 3600),
-        ..Keep::DEFAULT
-    };
-    let store = RedbStore::keeping(folder.path(), keep).unwrap();
-    let slot = HOUR_MS / WINDOW_MS;
-    store.append(&Append { rows: vec![row("/a", &[(slot, 1)])], advances: vec![], now_ms: HOUR_MS }).unwrap();
-    store.append(&Append { rows: vec![row("/a", &[(slot + 540, 2)])], advances: vec![], now_ms: HOUR_MS + 5_400_000 }).unwrap();
-    assert_eq!(kept(&store, "/a", Resolution::TenSeconds).1, [(HOUR_MS + 5_400_000, 2)]);
-    assert_eq!(kept(&store, "/a", Resolution::Minute).1, [(HOUR_MS, 1), (HOUR_MS + 5_400_000, 2)]);
-
-    let now_ms = HOUR_MS + 6 * 3_600_000;
-    store.append(&Append { rows: vec![row("/a", &[(slot - 9000, 4)])], advances: vec![], now_ms }).unwrap();
-
-    assert_eq!(kept(&store, "/a", Resolution::TenSeconds), (7, vec![]));
-    assert_eq!(kept(&store, "/a", Resolution::Minute), (7, vec![]));
-    assert_eq!(kept(&store, "/a", Resolution::Hour), (7, vec![(HOUR_MS + 2 * 3_600_000, 4)]));
-    assert_eq!(store.size().unwrap().slots, [0, 0, 1]);
-}
-
-#[test]
-fn over_its_size_the_oldest_and_finest_slots_go_first_and_are_counted() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = RedbStore::keeping(folder.path(), Keep { bytes_max: 40_000, ..Keep::DEFAULT }).unwrap();
-    let slot = HOUR_MS / WINDOW_MS;
-    for at in 0..1000 {
-        let now_ms = HOUR_MS + at * WINDOW_MS;
-        store.append(&Append { rows: vec![row("/a", &[(slot + at, 3)])], advances: vec![], now_ms }).unwrap();
-    }
-
-    let (total, newest) = kept(&store, "/a", Resolution::TenSeconds);
-    let size = store.size().unwrap();
-    assert_eq!((total, newest.last()), (3000, Some(&(HOUR_MS + 9_990_000, 3))));
-    assert!(newest.len() < 600 && size.crowded_out >= 400, "{size:?}");
-    assert!(size.slot_bytes.iter().sum::<u64>() < 40_000, "{size:?}");
-    assert_eq!(kept(&store, "/a", Resolution::Minute).1.len(), 167, "minutes go only when no shorter slots are left");
-    assert_eq!(kept(&store, "/a", Resolution::Hour).1.iter().map(|(_, hits)| hits).sum::<u64>(), 3000);
-}
-
-#[test]
-fn series_that_were_silent_for_as_long_as_anything_is_kept_are_forgotten_at_the_start() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = RedbStore::open(folder.path()).unwrap();
-    let (old, new) = (1_000_000_000_000 / WINDOW_MS, now_ms() / WINDOW_MS);
-    store
-        .append(&Append {
-            rows: vec![row("/old", &[(old, 1)])],
-            advances: vec![advance("old", 0, old)],
-            now_ms: 1_000_000_000_000,
-        })
-        .unwrap();
-    store
-        .append(&Append { rows: vec![row("/new", &[(new, 1)])], advances: vec![advance("new", 0, new)], now_ms: now_ms() })
-        .unwrap();
-    drop(store);
-
-    let store = RedbStore::open(folder.path()).unwrap();
-
-    let mut routes = Vec::new();
-    let mut look = |view: &dyn View| {
-        routes.extend(view.series()?.into_values().map(|kept| kept.name.endpoint.route().to_owned()));
-        Ok(())
-    };
-    store.view(&mut look).unwrap();
-    assert_eq!(routes, ["/new"]);
-    assert_eq!(store.marks(&[Process { pod_uid: "old".into(), epoch: 7 }]).unwrap(), [0]);
 }

@@ -1,0 +1,95 @@
+//! The time by which the record lets go of what is old. A clock that leaps ahead is believed only once it has gone on so.
+
+use redb::{ReadableTable, WriteTransaction};
+
+use crate::store::redb::fault::Fault;
+use crate::store::redb::tables::NUMBERS;
+
+/// How far the machine's clock may go ahead between two words, and how long it must go on after it went further. What is
+/// let go is gone for good, so a clock that was set wrong needs to be wrong for a day to cost anything; and a control
+/// plane that comes back after a week lets go of what is old a day later.
+const LEAP_MAX_MS: u64 = 24 * 3_600_000;
+
+/// What the machine's clock has told so far. Zero is never.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "they are all instants, and say so")]
+pub(super) struct Clock {
+    /// What is believed, milliseconds since the Unix epoch.
+    pub(super) now_ms: u64,
+    /// Where it was when it leapt to where it goes on now, and is not believed yet.
+    leapt_ms: u64,
+    /// What it told last.
+    told_ms: u64,
+}
+
+const NAMES: [&str; 3] = ["clock_ms", "clock_leapt_ms", "clock_told_ms"];
+
+impl Clock {
+    /// As it is written down.
+    pub(super) fn read(transaction: &WriteTransaction) -> Result<Self, Fault> {
+        let numbers = transaction.open_table(NUMBERS)?;
+        let number = |name: &str| Ok::<_, Fault>(numbers.get(name)?.map_or(0, |number| number.value()));
+        Ok(Self { now_ms: number(NAMES[0])?, leapt_ms: number(NAMES[1])?, told_ms: number(NAMES[2])? })
+    }
+
+    /// Writes it down.
+    pub(super) fn write(self, transaction: &WriteTransaction) -> Result<(), Fault> {
+        let mut numbers = transaction.open_table(NUMBERS)?;
+        for (name, number) in NAMES.into_iter().zip([self.now_ms, self.leapt_ms, self.told_ms]) {
+            numbers.insert(name, number)?;
+        }
+        Ok(())
+    }
+
+    /// The machine's clock says this now. Back it is followed at once: that lets go of less.
+    #[must_use]
+    pub(super) fn hear(self, told_ms: u64) -> Self {
+        let believed = Self { now_ms: told_ms, leapt_ms: 0, told_ms };
+        let leaps_from = |from_ms: u64| told_ms > from_ms.saturating_add(LEAP_MAX_MS);
+        if self.told_ms == 0 || !leaps_from(self.now_ms) {
+            return believed;
+        }
+        if self.leapt_ms == 0 || leaps_from(self.told_ms) || told_ms < self.leapt_ms {
+            return Self { leapt_ms: told_ms, told_ms, ..self };
+        }
+        if leaps_from(self.leapt_ms) { believed } else { Self { told_ms, ..self } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: u64 = 1_763_647_200_000;
+    const YEAR_MS: u64 = 365 * LEAP_MAX_MS;
+
+    /// What is believed after each of these was told.
+    fn believed(told: &[u64]) -> Vec<u64> {
+        let mut clock = Clock::default();
+        let hear = |told_ms: &u64| {
+            clock = clock.hear(*told_ms);
+            clock.now_ms
+        };
+        told.iter().map(hear).collect()
+    }
+
+    #[test]
+    fn a_clock_that_goes_is_believed_ahead_and_back() {
+        let told = [NOW_MS, NOW_MS + 10_000, NOW_MS + LEAP_MAX_MS, NOW_MS - YEAR_MS];
+        assert_eq!(believed(&told), told);
+    }
+
+    #[test]
+    fn one_that_was_ahead_for_a_while_was_never_believed() {
+        let ahead = NOW_MS + YEAR_MS;
+        let told = [NOW_MS, ahead, ahead + 60_000, NOW_MS + 70_000, ahead, ahead + YEAR_MS, ahead + YEAR_MS + 1];
+        assert_eq!(believed(&told), [NOW_MS, NOW_MS, NOW_MS, NOW_MS + 70_000, NOW_MS + 70_000, NOW_MS + 70_000, NOW_MS + 70_000]);
+    }
+
+    #[test]
+    fn one_that_has_leapt_and_goes_on_is_believed_after_a_day() {
+        let later = NOW_MS + 7 * LEAP_MAX_MS;
+        let told = [NOW_MS, later, later + LEAP_MAX_MS, later + LEAP_MAX_MS + 1, later + LEAP_MAX_MS + 2];
+        assert_eq!(believed(&told), [NOW_MS, NOW_MS, NOW_MS, later + LEAP_MAX_MS + 1, later + LEAP_MAX_MS + 2]);
+    }
+}

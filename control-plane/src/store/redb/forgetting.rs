@@ -1,0 +1,79 @@
+//! Forgets series in which nothing was counted for as long as anything is kept, and the oldest marks when there are too many.
+
+use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
+
+use crate::store::redb::appending::Total;
+use crate::store::redb::clock::Clock;
+use crate::store::redb::fault::Fault;
+use crate::store::redb::tables::{MARKS, SERIES, TOTALS};
+use crate::store::rollup::Keep;
+
+/// Marks that are kept: of ten thousand pods, each made anew once a day, three months, in about 100 MB.
+///
+/// No mark goes because of its age: a process that lives on in silence has no other proof of what is on disk, and without
+/// it all that it ever counted would be taken for new.
+const MARKS_MAX: u64 = 1_000_000;
+
+/// At the start: lets go of what nobody will ask for any more. How old that is, is seen from the last that was written
+/// and not by the clock: one that is set wrong must cost nothing.
+pub(super) fn forget(transaction: &WriteTransaction, keep: &Keep) -> Result<(), Fault> {
+    forget_marks(transaction, MARKS_MAX)?;
+    let oldest_ms = newest_ms(transaction)?.saturating_sub(keep.hours.as_millis() as u64);
+    let (mut series, mut totals) = (transaction.open_table(SERIES)?, transaction.open_table(TOTALS)?);
+    let mut silent = Vec::new();
+    for row in totals.iter()? {
+        let (number, bytes) = row?;
+        if Total::read(bytes.value())?.newest_ms().is_some_and(|newest_ms| newest_ms < oldest_ms) {
+            silent.push(number.value());
+        }
+    }
+    for number in silent {
+        totals.remove(number)?;
+        series.remove(number)?;
+    }
+    Ok(())
+}
+
+/// When something was written last.
+fn newest_ms(transaction: &WriteTransaction) -> Result<u64, Fault> {
+    let clock = Clock::read(transaction)?;
+    if clock != Clock::default() {
+        return Ok(clock.now_ms);
+    }
+    // A file from before the clock was written down.
+    let mut newest_ms = 0;
+    for mark in transaction.open_table(MARKS)?.iter()? {
+        newest_ms = newest_ms.max(mark?.1.value().1);
+    }
+    Ok(newest_ms)
+}
+
+/// While it runs: lets go of marks as soon as there are a good many too many, since that looks at all of them.
+pub(super) fn crowd_out_marks(transaction: &WriteTransaction) -> Result<(), Fault> {
+    if transaction.open_table(MARKS)?.len()? <= MARKS_MAX + MARKS_MAX / 10 {
+        return Ok(());
+    }
+    forget_marks(transaction, MARKS_MAX)
+}
+
+/// Keeps so many marks: those of which something was heard last.
+pub(super) fn forget_marks(transaction: &WriteTransaction, marks_max: u64) -> Result<(), Fault> {
+    let mut marks = transaction.open_table(MARKS)?;
+    let too_many = marks.len()?.saturating_sub(marks_max) as usize;
+    if too_many == 0 {
+        return Ok(());
+    }
+    let mut heard = Vec::with_capacity(marks.len()? as usize);
+    for mark in marks.iter()? {
+        heard.push(mark?.1.value().1);
+    }
+    let oldest_ms = *heard.select_nth_unstable(too_many).1;
+    // Many are of the same instant; of those only as many go as have to.
+    let mut of_the_oldest = too_many - heard.iter().filter(|heard_ms| **heard_ms < oldest_ms).count();
+    marks.retain(|_, (_, heard_ms)| {
+        let goes = heard_ms < oldest_ms || (heard_ms == oldest_ms && of_the_oldest > 0);
+        of_the_oldest -= usize::from(goes && heard_ms == oldest_ms);
+        !goes
+    })?;
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Proofs that nothing is forgotten too early: neither what was written lately, nor how much of a process is on disk.
+
+use mesh::report::Seen;
+
+use crate::store::chronicle::Row;
+use crate::store::redb::forgetting::forget_marks;
+use crate::store::redb::tests::windows::{HOUR_MS, advance, row};
+use crate::store::rollup::WINDOW_MS;
+
+use super::*;
+
+const DAY_MS: u64 = 24 * 3_600_000;
+
+/// Writes a count of this route down at that time.
+fn write(store: &RedbStore, route: &str, pod: &str, now_ms: u64) {
+    let slot = now_ms / WINDOW_MS;
+    let append = Append { rows: vec![row(route, &[(slot, 1)])], advances: vec![advance(pod, 0, slot)], now_ms };
+    store.append(&append).unwrap();
+}
+
+/// The series there are, by number.
+fn series(store: &RedbStore) -> Vec<(u32, String)> {
+    let mut all = Vec::new();
+    let mut look = |view: &dyn View| {
+        let each = view.series()?.into_iter();
+        all.extend(each.map(|(number, kept)| (number, kept.name.endpoint.route().to_owned())));
+        Ok(())
+    };
+    store.view(&mut look).unwrap();
+    all
+}
+
+fn mark(store: &RedbStore, pod: &str) -> u64 {
+    store.marks(&[Process { pod_uid: pod.into(), epoch: 7 }]).unwrap()[0]
+}
+
+fn reopened(store: RedbStore, folder: &Path) -> RedbStore {
+    drop(store);
+    RedbStore::open(folder).unwrap()
+}
+
+#[test]
+fn series_that_were_silent_for_as_long_as_anything_is_kept_are_forgotten_at_the_start_and_marks_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(folder.path()).unwrap();
+    write(&store, "/old", "old", HOUR_MS);
+    for day in 1..=100 {
+        write(&store, "/new", &format!("new-{day}"), HOUR_MS + day * DAY_MS);
+    }
+
+    let store = reopened(store, folder.path());
+
+    assert_eq!(series(&store), [(1, "/new".to_owned())]);
+    // Its process may live on in silence, and would say everything again.
+    assert_eq!(mark(&store, "old"), HOUR_MS / WINDOW_MS);
+}
+
+#[test]
+fn a_number_is_never_given_again_since_slots_may_outlive_their_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(folder.path()).unwrap();
+    for day in 0..100 {
+        write(&store, "/kept", &format!("kept-{day}"), HOUR_MS + day * DAY_MS);
+        if day == 0 {
+            write(&store, "/gone", "gone", HOUR_MS);
+        }
+    }
+
+    let store = reopened(store, folder.path());
+    write(&store, "/new", "new", HOUR_MS + 100 * DAY_MS);
+
+    assert_eq!(series(&store), [(0, "/kept".to_owned()), (2, "/new".to_owned())]);
+}
+
+#[test]
+fn a_pod_whose_clock_stands_in_1970_does_not_make_its_series_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(folder.path()).unwrap();
+    let seen = Some(Seen::at(3_600_000));
+    let rows = vec![Row { seen, ..row("/a", &[(HOUR_MS / WINDOW_MS, 1)]) }];
+    store.append(&Append { rows, advances: vec![advance("p", 0, 360)], now_ms: HOUR_MS }).unwrap();
+
+    let store = reopened(store, folder.path());
+
+    assert_eq!(series(&store), [(0, "/a".to_owned())]);
+}
+
+#[test]
+fn a_minute_in_the_future_makes_nothing_else_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(folder.path()).unwrap();
+    write(&store, "/a", "p", HOUR_MS);
+    write(&store, "/b", "q", HOUR_MS + 365 * DAY_MS);
+    write(&store, "/c", "r", HOUR_MS + 20_000);
+
+    let store = reopened(store, folder.path());
+
+    assert_eq!(series(&store).len(), 3);
+    assert_eq!(["p", "q", "r"].map(|pod| mark(&store, pod) > 0), [true; 3]);
+}
+
+#[test]
+fn over_their_number_marks_go_that_were_written_first_and_no_more_than_have_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(folder.path()).unwrap();
+    write(&store, "/a", "first", HOUR_MS);
+    for pod in 0..10 {
+        write(&store, "/a", &format!("same-{pod}"), HOUR_MS + WINDOW_MS);
+    }
+    write(&store, "/a", "last", HOUR_MS + 2 * WINDOW_MS);
+
+    store.write(|transaction| forget_marks(transaction, 6)).unwrap();
+
+    assert_eq!((mark(&store, "first"), mark(&store, "last") > 0), (0, true));
+    let left = (0..10).filter(|pod| mark(&store, &format!("same-{pod}")) > 0).count();
+    assert_eq!(left, 5);
+}
