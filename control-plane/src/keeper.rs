@@ -102,9 +102,23 @@ impl Keeper {
             return Ok(());
         }
         self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.room.send_replace(false);
-        self.counts.no_room.up();
+        self.has_turned_away();
         Err(NoRoom)
+    }
+
+    /// Says that there is no room. The scribe may have made some just before, and then has nothing left to do that would
+    /// say so again.
+    fn has_turned_away(&self) {
+        self.counts.no_room.up();
+        self.room.send_replace(false);
+        self.tell_room();
+    }
+
+    fn tell_room(&self) {
+        let has_bytes = self.waiting_bytes.load(Ordering::Relaxed) < WAITING_BYTES_MAX / 2;
+        if has_bytes && self.windows.capacity() > self.windows.max_capacity() / 2 {
+            self.room.send_if_modified(|room| !std::mem::replace(room, true));
+        }
     }
 
     /// Whether there is room, and each time that this changes.
@@ -118,10 +132,8 @@ impl Keeper {
     }
 
     fn is_done_with(&self, bytes: usize) {
-        let waiting = self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed) - bytes;
-        if waiting < WAITING_BYTES_MAX / 2 {
-            self.room.send_if_modified(|room| !std::mem::replace(room, true));
-        }
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.tell_room();
     }
 }
 

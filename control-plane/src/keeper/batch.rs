@@ -104,9 +104,9 @@ impl Sums {
     }
 }
 
-/// When a row was asked, by the pod's word or by the window that it is in; not later than now.
+/// When a row was asked, by the pod's word or by the window that it is in: last not before that, and not later than now.
 fn believed(row: &Counted, window: &Submission, now_ms: u64) -> Seen {
     let whole = Seen { first_ms: window.id * WINDOW_MS, last_ms: (window.end() + 1) * WINDOW_MS };
     let told = row.seen.unwrap_or(whole);
-    Seen { first_ms: told.first_ms.min(now_ms), last_ms: told.last_ms.min(now_ms) }
+    Seen { first_ms: told.first_ms.min(now_ms), last_ms: told.last_ms.max(whole.first_ms).min(now_ms) }
 }

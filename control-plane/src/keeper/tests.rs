@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
+use mesh::report::Seen;
 use proptest::prelude::*;
 
 use crate::keeper::account::Account;
@@ -255,4 +256,36 @@ async fn when_there_is_no_room_windows_are_turned_away_and_room_is_told() {
     assert_eq!(keeper.counts.no_room.so_far(), 1);
     drain.cancel();
     writing.join_all().await;
+}
+
+#[test]
+fn room_that_is_made_while_a_window_is_being_turned_away_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (keeper, _scribe) = Keeper::open(Disk::full(folder.path()));
+    keeper.waiting_bytes.store(WAITING_BYTES_MAX, Ordering::Relaxed);
+
+    // Somebody finds no room; before that is said, the last of what waited is written.
+    keeper.is_done_with(WAITING_BYTES_MAX);
+    keeper.has_turned_away();
+
+    assert!(*keeper.room().borrow());
+}
+
+#[test]
+fn a_pod_whose_clock_stands_in_1970_is_seen_when_it_hands_its_windows_over() {
+    let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::starting(0));
+    let store = RedbStore::open(folder.path()).unwrap();
+    let id = NOW_MS / WINDOW_MS - 6;
+    let mut late = window(&timeline, 0, (id, 1), &[5]);
+    late.rows[0].seen = Some(Seen::at(3_600_000));
+
+    write(&store, &[late], NOW_MS).unwrap();
+
+    let mut seen = None;
+    let mut look = |view: &dyn View| {
+        seen = view.series()?.into_values().next().and_then(|kept| kept.seen);
+        Ok(())
+    };
+    store.view(&mut look).unwrap();
+    assert_eq!(seen, Some(Seen { first_ms: 3_600_000, last_ms: id * WINDOW_MS }));
 }
