@@ -30,7 +30,12 @@ pub struct Step {
 impl Strip {
     /// Takes in a report.
     pub fn add(&mut self, now_ms: u64, resources: Option<Resources>, gap_ms: u64) {
-        self.advance(now_ms / STEP_MS);
+        let now = now_ms / STEP_MS;
+        if self.newest >= now + STEPS as u64 {
+            // The clock was ahead and is set right: none of the steps has come yet.
+            *self = Self { newest: now, ..Self::default() };
+        }
+        self.advance(now);
         let step = &mut self.steps[(self.newest % STEPS as u64) as usize];
         step.gap_ms = step.gap_ms.max(gap_ms.try_into().unwrap_or(u32::MAX));
         if let Some(resources) = resources {
@@ -87,6 +92,15 @@ mod tests {
 
         strip.add(1_300_000, Some(used(7)), 0);
         assert_eq!(strip.until(1_300_000).iter().filter(|step| step.cpu_milli > 0).count(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_far_ahead_and_is_set_right_hides_nothing() {
+        let mut strip = Strip::default();
+        strip.add(9_000_000, Some(used(100)), 0);
+        strip.add(1_000_000, Some(used(200)), 0);
+        assert_eq!(strip.until(1_000_000)[STEPS - 1].cpu_milli, 200);
+        assert_eq!(strip.until(9_000_000)[STEPS - 1].cpu_milli, 0);
     }
 
     #[test]

@@ -61,6 +61,8 @@ impl History {
 
     /// Adds counts, evenly over the time that they tell of, from `since_ms` on.
     pub(super) fn add(&mut self, span: Span, since_ms: u64, golden: &GoldenMetrics) {
+        self.short.turn_back(span.to_ms);
+        self.long.turn_back(span.to_ms);
         let whole_ms = span.to_ms.saturating_sub(span.from_ms);
         if whole_ms <= ONE_SLOT_MS {
             return self.book(span.to_ms, golden);

@@ -62,6 +62,10 @@ impl Lately {
     /// Adds counts, evenly over the time that they tell of.
     pub fn add(&mut self, span: Span, golden: &GoldenMetrics) {
         let newest = span.to_ms / MINUTE_MS;
+        // A clock that was far ahead and is set right has left slots that would be the newest until then.
+        if self.slots.back().is_some_and(|slot| slot.minute > newest + MINUTES) {
+            self.slots.clear();
+        }
         let oldest_ms = newest.saturating_sub(MINUTES) * MINUTE_MS;
         let (mut at_ms, whole_ms) = (span.from_ms.max(oldest_ms), span.to_ms.saturating_sub(span.from_ms));
         if at_ms / MINUTE_MS == newest && at_ms == span.from_ms {
@@ -179,6 +183,15 @@ mod tests {
         let mut lately = lately();
         lately.add(Span { from_ms: HOUR_MS, to_ms: 2 * HOUR_MS }, &golden(6000, 5000));
         assert_eq!(lately.recent(0, 2 * HOUR_MS).hits, 500, "five minutes of an hour");
+    }
+
+    #[test]
+    fn a_clock_that_was_far_ahead_and_is_set_right_hides_nothing() {
+        let mut lately = lately();
+        for hour in [9, 1] {
+            lately.add(Span { from_ms: hour * HOUR_MS, to_ms: hour * HOUR_MS }, &golden(hour, 5000));
+        }
+        assert_eq!(lately.recent(0, HOUR_MS).hits, 1);
     }
 
     #[test]

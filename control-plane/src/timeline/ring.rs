@@ -56,6 +56,16 @@ impl Ring {
         self.advance_to(at_ms / self.step_ms);
     }
 
+    /// The clock says this now. If it was set back so far that nothing which is remembered can have happened, that is let
+    /// go: what comes from now on would else be too old for as long as the clock was ahead.
+    pub fn turn_back(&mut self, now_ms: u64) {
+        let number = now_ms / self.step_ms;
+        if self.newest.saturating_sub(number) >= self.slots.len() as u64 {
+            self.slots.fill_with(|| None);
+            self.newest = number;
+        }
+    }
+
     fn advance_to(&mut self, number: u64) {
         if number <= self.newest {
             return;
@@ -98,6 +108,20 @@ mod tests {
 
         let seen: Vec<_> = (9..=14).map(|second| ring.slot(second * 1000).map_or(0, |slot| slot.hits)).collect();
         assert_eq!(seen, [0, 0, 111, 12, 13, 0]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_far_begins_anew_and_one_that_is_set_back_a_little_does_not() {
+        let mut ring = Ring::new(1000, 3);
+        ring.add(1_000_000, &hits(1));
+        ring.turn_back(998_000);
+        ring.add(998_000, &hits(2));
+        assert_eq!(ring.slot(1_000_000).map(|slot| slot.hits), Some(1));
+        assert_eq!(ring.slot(998_000).map(|slot| slot.hits), Some(2));
+
+        ring.turn_back(5000);
+        ring.add(5000, &hits(3));
+        assert_eq!((ring.slot(1_000_000).is_some(), ring.slot(5000).map(|slot| slot.hits)), (false, Some(3)));
     }
 
     #[test]

@@ -172,6 +172,16 @@ fn endpoints_over_the_limit_share_one_series() {
 }
 
 #[test]
+fn a_clock_that_was_hours_ahead_and_is_set_right_hides_nothing_that_is_counted_from_then_on() {
+    let series = series(0);
+    series.add(at(START_MS + 3 * 3_600_000), &hits(1));
+    series.add(at(START_MS), &hits(2));
+
+    let stretch = Stretch { from_ms: START_MS - 10_000, to_ms: START_MS + 10_000 };
+    assert_eq!((series.between(stretch).hits, series.totals().hits), (2, 3));
+}
+
+#[test]
 fn an_id_is_the_same_in_every_process() {
     assert_eq!(series(START_MS).id, series(START_MS + 5).id);
     assert_eq!(series(START_MS).id.len(), 13);

@@ -29,7 +29,8 @@ pub struct AtHand {
 impl AtHand {
     fn fresh(&self, window: Duration, now_ms: u64) -> Option<Arc<Past>> {
         let past = self.any(window)?;
-        (now_ms < past.read_ms + GOOD_FOR_MS).then_some(past)
+        // After the clock was set back, what was read is from the future.
+        (past.read_ms..past.read_ms + GOOD_FOR_MS).contains(&now_ms).then_some(past)
     }
 
     fn any(&self, window: Duration) -> Option<Arc<Past>> {
