@@ -1,6 +1,6 @@
 //! Remembers every pod that was heard from: who it is, whether it still reports, and what it has confirmed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +10,6 @@ use proto::convert::greeting::Greeting;
 
 use crate::fleet::attachment::Attachment;
 use crate::fleet::pod::{Pod, SeenPod};
-use crate::snapshot::PodState;
 
 pub mod attachment;
 pub mod called;
@@ -32,7 +31,7 @@ pub const SERVICES_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct Fleet {
     pods: DashMap<String, Arc<Pod>>,
-    /// Namespace and service of every pod there ever was.
+    /// Namespace and service of every pod there ever was, as far as there is room.
     services: DashMap<(String, String), ()>,
     /// All pods by name, until one comes or goes: sorting them for every page would cost more than the page.
     sorted: Mutex<Option<Arc<[Arc<Pod>]>>>,
@@ -79,7 +78,7 @@ impl Fleet {
 
     /// Takes a stream in, and ends the pod's older one.
     pub fn attach(&self, greeting: Greeting, now_ms: u64) -> Result<Attachment, NotAttached> {
-        let attached = self.pod(&greeting, now_ms).and_then(|pod| Attachment::begin(pod, greeting, now_ms));
+        let attached = self.begin(greeting, now_ms);
         match &attached {
             // The pod may be new, or have got another name.
             Ok(_) => self.unsorted(),
@@ -90,32 +89,57 @@ impl Fleet {
         Ok(attachment)
     }
 
-    fn pod(&self, greeting: &Greeting, now_ms: u64) -> Result<Arc<Pod>, NotAttached> {
-        let workload = &greeting.workload;
-        let service = (workload.namespace.clone(), workload.service.clone());
-        if !self.services.contains_key(&service) {
-            if self.services.len() >= SERVICES_MAX {
-                return Err(NotAttached::Full);
+    fn begin(&self, greeting: Greeting, now_ms: u64) -> Result<(Attachment, u64), NotAttached> {
+        let service = (greeting.workload.namespace.clone(), greeting.workload.service.clone());
+        if !self.services.contains_key(&service) && !self.has_room_for_services() {
+            return Err(NotAttached::Full);
+        }
+        let has_room = self.has_room_for_pods(now_ms);
+        let pod = match self.pods.entry(greeting.workload.pod_uid.clone()) {
+            Entry::Occupied(known) => known.into_ref(),
+            Entry::Vacant(_) if !has_room => return Err(NotAttached::Full),
+            Entry::Vacant(place) => place.insert(Arc::new(Pod::new(&greeting, now_ms))),
+        };
+        // While its place is held, nobody forgets a pod that is just coming back.
+        let begun = Attachment::begin(Arc::clone(pod.value()), greeting, now_ms)?;
+        drop(pod);
+        self.services.insert(service, ());
+        Ok(begun)
+    }
+
+    /// Services are remembered after their last pod, so that rules can be made for them, as long as others need no room.
+    fn has_room_for_services(&self) -> bool {
+        if self.services.len() >= SERVICES_MAX {
+            let with_pods: HashSet<_> = self.pods.iter().map(|pod| pod.service()).collect();
+            self.services.retain(|service, ()| with_pods.contains(service));
+        }
+        self.services.len() < SERVICES_MAX
+    }
+
+    /// Pods that are gone are remembered for a while, as long as others need no room: then half of them go, those that were
+    /// heard longest ago.
+    fn has_room_for_pods(&self, now_ms: u64) -> bool {
+        if self.pods.len() >= PODS_MAX {
+            let mut gone_ms: Vec<u64> = self.pods.iter().filter_map(|pod| pod.gone_ms(now_ms)).collect();
+            let middle = gone_ms.len() / 2;
+            if middle < gone_ms.len() {
+                let after_ms = *gone_ms.select_nth_unstable(middle).1;
+                self.forget_after(after_ms, now_ms);
             }
-            self.services.insert(service, ());
         }
-        let room = self.pods.len() < PODS_MAX;
-        match self.pods.entry(workload.pod_uid.clone()) {
-            Entry::Occupied(known) => Ok(Arc::clone(known.get())),
-            Entry::Vacant(_) if !room => Err(NotAttached::Full),
-            Entry::Vacant(place) => Ok(Arc::clone(place.insert(Arc::new(Pod::new(greeting, now_ms))).value())),
-        }
+        self.pods.len() < PODS_MAX
     }
 
     /// Forgets the pods that have been gone for too long. What they counted stays in the timeline's totals.
     pub fn forget(&self, now_ms: u64) {
-        let forget_after_ms = self.forget_after.as_millis() as u64;
+        self.forget_after(self.forget_after.as_millis() as u64, now_ms);
+    }
+
+    fn forget_after(&self, after_ms: u64, now_ms: u64) {
         let before = self.pods.len();
         self.pods.retain(|_, pod| {
             pod.hold().tally.let_go(now_ms);
-            let seen = pod.seen(now_ms);
-            let is_gone = seen.state == PodState::Gone && seen.connected_ms.is_none();
-            let stays = !is_gone || now_ms.saturating_sub(seen.heard_ms) < forget_after_ms;
+            let stays = pod.gone_ms(now_ms).is_none_or(|gone_ms| gone_ms < after_ms);
             if !stays {
                 self.hits_not_kept.fetch_add(pod.hold().tally.hits_not_kept(), Ordering::Relaxed);
             }

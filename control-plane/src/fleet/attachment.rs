@@ -34,7 +34,7 @@ impl Attachment {
     /// Begins it; says too how many hits the process before it has reported and never brought to disk.
     pub(crate) fn begin(pod: Arc<Pod>, greeting: Greeting, now_ms: u64) -> Result<(Self, u64), NotAttached> {
         let mut inside = pod.hold();
-        if greeting.epoch < inside.epoch {
+        if !inside.may_speak(greeting.epoch) {
             return Err(NotAttached::OldEpoch(greeting.workload.pod));
         }
         let mut lost_hits = 0;
@@ -43,6 +43,7 @@ impl Attachment {
                 return Err(NotAttached::OldSession { pod: greeting.workload.pod, session: greeting.session, known });
             }
         } else {
+            inside.has_ended();
             // The sidecar's process is a new one: it counts from zero and knows no rules. The timeline keeps what was counted.
             lost_hits = inside.tally.hits_not_kept();
             inside.tally = Tally::default();

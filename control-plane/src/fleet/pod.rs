@@ -1,5 +1,6 @@
 //! One pod: who it is, whether it reports, what it counted, and what it has confirmed.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(5);
 
 /// A silent pod is taken for gone after so long.
 pub const GONE_AFTER: Duration = Duration::from_secs(60);
+
+/// Processes of one pod that are remembered as ended: what is under way of them arrives within seconds.
+const ENDED_MAX: usize = 8;
 
 /// One pod. It is locked for the length of one report or one row at most, and never across an await.
 #[derive(Debug)]
@@ -63,6 +67,8 @@ pub(crate) struct Inside {
     pub(crate) began_ms: u64,
     /// The process that speaks for the pod; a later one fences an earlier one.
     pub(crate) epoch: u64,
+    /// Those that spoke before it, the newest last: they have ended, whatever may still come of them.
+    ended: VecDeque<u64>,
     /// Its newest stream; `None` before the first.
     pub(crate) session: Option<u32>,
     pub(crate) link: Option<Link>,
@@ -84,6 +90,22 @@ pub(crate) struct Link {
     pub(crate) fence: CancellationToken,
 }
 
+impl Inside {
+    /// Whether the process of this epoch may speak for the pod from now on. An earlier one is taken for an old one only as
+    /// long as the later one is there: the clock of its node may have been set back before it started.
+    pub(crate) fn may_speak(&self, epoch: u64) -> bool {
+        epoch == self.epoch || (!self.ended.contains(&epoch) && (epoch > self.epoch || self.link.is_none()))
+    }
+
+    /// The process that has spoken for the pod is replaced by another.
+    pub(crate) fn has_ended(&mut self) {
+        self.ended.push_back(self.epoch);
+        if self.ended.len() > ENDED_MAX {
+            self.ended.pop_front();
+        }
+    }
+}
+
 impl Pod {
     pub(crate) fn new(greeting: &Greeting, now_ms: u64) -> Self {
         Self(Mutex::new(Inside {
@@ -91,6 +113,7 @@ impl Pod {
             protected: greeting.protected.clone().into(),
             began_ms: greeting.epoch / 1_000_000,
             epoch: greeting.epoch,
+            ended: VecDeque::new(),
             session: None,
             link: None,
             heard_ms: now_ms,
@@ -106,6 +129,19 @@ impl Pod {
     /// A panic while it was held concerns one frame; the counts before it are still good.
     pub(crate) fn hold(&self) -> MutexGuard<'_, Inside> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The namespace and the service that it is a copy of.
+    pub(crate) fn service(&self) -> (String, String) {
+        let workload = Arc::clone(&self.hold().workload);
+        (workload.namespace.clone(), workload.service.clone())
+    }
+
+    /// How long ago a pod that is gone was heard, in milliseconds; `None` if it is not gone.
+    pub(crate) fn gone_ms(&self, now_ms: u64) -> Option<u64> {
+        let seen = self.seen(now_ms);
+        let is_gone = seen.state == PodState::Gone && seen.connected_ms.is_none();
+        is_gone.then(|| now_ms.saturating_sub(seen.heard_ms))
     }
 
     /// The pod as it is at this instant.

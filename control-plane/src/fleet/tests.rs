@@ -4,6 +4,7 @@ use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 
 use crate::fleet::pod::GONE_AFTER;
+use crate::snapshot::PodState;
 
 use super::*;
 
@@ -65,4 +66,79 @@ fn who_has_said_goodbye_is_gone_at_once() {
     attachment.left(NOW_MS);
     drop(attachment);
     assert_eq!(fleet.pods()[0].seen(NOW_MS).state, PodState::Gone);
+}
+
+#[test]
+fn a_process_that_started_after_its_clock_was_set_back_speaks_once_the_one_before_it_is_gone() {
+    let fleet = Fleet::new(Duration::from_secs(3600));
+    let ahead = fleet.attach(greeting("a", 7200, 1), NOW_MS).unwrap();
+    assert!(matches!(fleet.attach(greeting("a", 10, 1), NOW_MS), Err(NotAttached::OldEpoch(_))));
+    drop(ahead);
+
+    let right = fleet.attach(greeting("a", 10, 2), NOW_MS).unwrap();
+    // What was still under way of the one before it has come too late, although its number is higher.
+    assert!(matches!(fleet.attach(greeting("a", 7200, 2), NOW_MS), Err(NotAttached::OldEpoch(_))));
+    drop(right);
+    assert!(matches!(fleet.attach(greeting("a", 7200, 3), NOW_MS), Err(NotAttached::OldEpoch(_))));
+    assert!(fleet.attach(greeting("a", 10, 3), NOW_MS).is_ok());
+    assert!(fleet.attach(greeting("a", 11, 1), NOW_MS).is_ok());
+}
+
+#[test]
+fn services_without_pods_make_room_for_others() {
+    let fleet = Fleet::new(Duration::from_secs(1));
+    let of_service = |number: usize| {
+        let mut greeting = greeting(&format!("pod-{number}"), 1, 1);
+        greeting.workload.service = format!("preview-{number}");
+        greeting
+    };
+    let kept = fleet.attach(of_service(0), NOW_MS).unwrap();
+    for number in 1..SERVICES_MAX {
+        drop(fleet.attach(of_service(number), NOW_MS).unwrap());
+    }
+    assert!(matches!(fleet.attach(of_service(SERVICES_MAX), NOW_MS), Err(NotAttached::Full)), "all have pods");
+
+    let later_ms = NOW_MS + 3_600_000;
+    fleet.forget(later_ms);
+    assert!(fleet.knows("default", "preview-5"));
+    fleet.attach(of_service(SERVICES_MAX), later_ms).unwrap();
+    assert!(fleet.knows("default", "preview-0") && !fleet.knows("default", "preview-5"));
+    drop(kept);
+}
+
+#[test]
+fn pods_that_are_gone_make_room_for_others_and_a_service_that_finds_none_is_not_known() {
+    let fleet = Fleet::new(Duration::from_secs(3600));
+    let mut here = Vec::new();
+    for number in 0..PODS_MAX {
+        let attachment = fleet.attach(greeting(&format!("pod-{number}"), 1, 1), NOW_MS + number as u64).unwrap();
+        if number % 2 == 0 {
+            here.push(attachment);
+        }
+    }
+    let mut newcomer = greeting("newcomer", 1, 1);
+    newcomer.workload.service = "other".into();
+    let soon_ms = NOW_MS + PODS_MAX as u64;
+    assert!(matches!(fleet.attach(newcomer.clone(), soon_ms), Err(NotAttached::Full)), "none is gone yet");
+    assert!(!fleet.knows("default", "other"));
+
+    fleet.attach(newcomer, soon_ms + GONE_AFTER.as_millis() as u64).unwrap();
+    assert!(fleet.knows("default", "other"));
+    assert_eq!(fleet.pods_forgotten(), PODS_MAX as u64 / 4);
+    let is_here = |pod: &str| fleet.pods.contains_key(pod);
+    assert!(is_here("pod-0") && !is_here("pod-1") && is_here(&format!("pod-{}", PODS_MAX - 1)));
+}
+
+#[test]
+fn a_pod_that_comes_back_while_it_is_being_forgotten_is_not_lost() {
+    let fleet = Fleet::new(Duration::ZERO);
+    let later_ms = NOW_MS + GONE_AFTER.as_millis() as u64;
+    std::thread::scope(|threads| {
+        threads.spawn(|| (0..20_000).for_each(|_| fleet.forget(later_ms)));
+        for session in 1..20_000 {
+            let attachment = fleet.attach(greeting("a", 1, session), later_ms).unwrap();
+            attachment.left(NOW_MS);
+            assert!(fleet.pods.contains_key("a"), "stream {session} speaks for a pod that nobody sees");
+        }
+    });
 }

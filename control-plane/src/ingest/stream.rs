@@ -215,7 +215,9 @@ impl Stream {
             Standing::Durable => None,
             Standing::NotDurable { since_ms, .. } => Some(since_ms),
         };
-        marks.map(|marks| marks.first().copied().unwrap_or_default()).or_else(|why| {
+        // The disk may have let go of a mark that is still known here.
+        let known = attachment.mark_at_hand(None).unwrap_or_default();
+        marks.map(|marks| marks.first().copied().unwrap_or_default().max(known)).or_else(|why| {
             let unknown = || Status::unavailable(format!("what is on disk of this pod cannot be read: {why}"));
             attachment.mark_at_hand(since_ms).ok_or_else(unknown)
         })
