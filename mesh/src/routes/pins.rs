@@ -11,7 +11,7 @@ use crate::routes::SEGMENTS_MAX;
 use crate::routes::normal::{is_plain, normal_form};
 
 /// Patterns pinned for one service. With the seven usual methods each, and 256 endpoints that were not pinned,
-/// one stream defines fewer than the 1,024 that the control plane takes.
+/// they are fewer than the 1,024 that one stream may name.
 pub const PINS_MAX: usize = 100;
 
 /// One pattern, as it was written.

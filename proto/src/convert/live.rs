@@ -31,9 +31,23 @@ const OTHER_ID: u32 = 0;
 #[derive(Debug, Default)]
 pub struct Encoder {
     ids: HashMap<Endpoint, u32>,
+    is_used_up: bool,
 }
 
 impl Encoder {
+    /// Whether there are numbers for all of these. If not, the stream has named all that it may, and its end has come: the
+    /// next one names only what is still there.
+    pub fn has_numbers_for<'a>(&mut self, endpoints: impl Iterator<Item = &'a Endpoint>) -> bool {
+        let newcomers = endpoints.filter(|endpoint| !endpoint.is_other() && !self.ids.contains_key(*endpoint)).count();
+        self.is_used_up |= self.ids.len() + newcomers > DEFINITIONS_MAX;
+        !self.is_used_up
+    }
+
+    /// Whether there were no numbers for something.
+    pub fn is_used_up(&self) -> bool {
+        self.is_used_up
+    }
+
     /// Puts a report on the wire.
     pub fn encode(&mut self, report: &Report) -> wire::Live {
         let mut live = wire::Live {

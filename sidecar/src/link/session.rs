@@ -28,6 +28,9 @@ const LIVE_MS: std::ops::RangeInclusive<u32> = 100..=60_000;
 /// For the last numbers, and again for the goodbye. A drain must not hang on a control plane that has stopped reading.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 
+/// Why a stream ends on which pins have come and gone so often that it has named all the endpoints that it may.
+const USED_UP: &str = "this stream has named as many endpoints as it may; a new one names only those there are";
+
 /// One stream.
 pub(super) struct Session {
     up: mpsc::Sender<wire::Up>,
@@ -82,6 +85,9 @@ impl Session {
 
     pub(super) async fn run(mut self, link: &mut Link, departure: &Departure) -> Ended {
         loop {
+            if self.encoder.is_used_up() {
+                return Ended::Lost(USED_UP.to_owned());
+            }
             let has_more = !self.pages.is_empty() || self.windows.are_due();
             tokio::select! {
                 heard = self.down.message() => if let Some(why) = self.heed(heard, link).await { return Ended::Lost(why) },
@@ -162,6 +168,9 @@ impl Session {
             Coverage::Snapshot => link.books.snapshot(self.seq).await,
             Coverage::Change => link.books.change(self.seq).await,
         };
+        if !self.encoder.has_numbers_for(report.endpoints.iter().map(|told| &told.endpoint)) {
+            return;
+        }
         self.coverage = Coverage::Change;
         room.send(wire::Up { message: Some(wire::up::Message::Live(self.encoder.encode(&report))) });
         link.meter.reported();
@@ -198,6 +207,9 @@ impl Session {
     /// Sends what windows there are, and waits until they are on disk; or says why that cannot be told on this stream.
     async fn see_off(&mut self, link: &Link) -> Result<(), String> {
         while link.books.read(|ledger| ledger.owes_windows()) {
+            if self.encoder.is_used_up() {
+                return Err(USED_UP.to_owned());
+            }
             tokio::select! {
                 () = room(&self.up), if self.windows.are_due() => self.say_window(link),
                 heard = self.down.message() => match heard {

@@ -40,6 +40,9 @@ impl Windows {
     /// The next one, as it is sent.
     pub(super) fn next(&mut self, books: &Books, encoder: &mut Encoder) -> Option<wire::Up> {
         let window = books.read(|ledger| ledger.windows()?.hand_over(self.sent))?;
+        if !encoder.has_numbers_for(window.rows.iter().map(|row| &row.endpoint)) {
+            return None;
+        }
         self.sent = window.last_slot();
         self.look(books);
         Some(wire::Up { message: Some(wire::up::Message::Window(encoder.encode_window(&window))) })

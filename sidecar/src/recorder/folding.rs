@@ -14,9 +14,9 @@ impl Recorder {
         for place in self.table.named() {
             let old = Rc::clone(&self.table.row(place).endpoint);
             let Some(renamed) = self.commanded.rename(&old) else { continue };
+            self.register.rename(&old, &renamed);
             let into = self.admit(&Rc::new(renamed), old.route(), Reason::Pinned);
             self.table.pour(place, into);
-            self.register.release(&old);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Whoever may ask for any path must not be able to fill the table before those who ask for what is there:
 //!
-//! 1. A route that is pinned always gets a row, with each of the usual methods.
+//! 1. A route that is pinned gets a row with each of the usual methods, as long as there is one ([`PINNED_MAX`]).
 //! 2. Any other gets one once the service has answered as if it knew it.
 //! 3. A 404, 405 or 501, and a client that left before there was an answer, are a reason for few rows only
 //!    ([`UNKNOWN_MAX`]), so that a person who has mistyped a path finds it.
@@ -10,7 +10,8 @@
 //!    are asked for again and again.
 //!
 //! What has no row is counted under `(other)`, and not lost. A row that was given is never taken away, so no flood
-//! changes what it counts.
+//! changes what it counts; one whose pin is withdrawn keeps its counts, too. A pin gives no row to what had none: it
+//! renames, so whatever is pinned and withdrawn, and how often, there are never more rows than the two limits allow.
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
@@ -24,6 +25,10 @@ use mesh::golden::CLIENT_GONE;
 /// A service rarely has a hundred, and 256 rows of about 2 kB are half a megabyte, which a sidecar can afford.
 pub const ENDPOINTS_MAX: usize = 256;
 
+/// Rows for routes that are pinned: a hundred of them with each of the seven usual methods. With [`ENDPOINTS_MAX`] that
+/// leaves some of the 1,024 endpoints that one stream may name, for windows that were named before a pin.
+pub const PINNED_MAX: usize = 700;
+
 /// Rows that are given at the first good answer.
 pub const OPEN_MAX: usize = 192;
 
@@ -36,7 +41,7 @@ pub const ASKED_AGAIN_MIN: u8 = 8;
 /// Routes that are watched whether they are asked for again, in 16 kB.
 const CANDIDATES_MAX: usize = 1024;
 
-/// The methods with which a pinned route always has a row. Others may be made up without end.
+/// The methods with which a pinned route has a row. Others may be made up without end.
 const USUAL_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// The endpoints that have a row. It is only asked about those that the asking worker does not know.
@@ -86,11 +91,9 @@ impl Register {
         self.hold().admit(endpoint, reason)
     }
 
-    /// An endpoint's row was folded into another.
-    pub fn release(&self, endpoint: &Endpoint) {
-        let mut inside = self.hold();
-        inside.admitted.remove(endpoint);
-        inside.pinned.remove(endpoint);
+    /// A pin calls an endpoint otherwise from now on. If it has a row, the new name has one in its place.
+    pub fn rename(&self, old: &Endpoint, new: &Endpoint) {
+        self.hold().rename(old, new);
     }
 
     fn hold(&self) -> MutexGuard<'_, Inside> {
@@ -105,7 +108,7 @@ impl Inside {
         }
         match reason {
             Reason::Pinned => {
-                if !USUAL_METHODS.contains(&endpoint.method()) {
+                if self.pinned.len() >= PINNED_MAX || !USUAL_METHODS.contains(&endpoint.method()) {
                     return Admission::Other;
                 }
                 self.pinned.insert(endpoint.clone());
@@ -121,6 +124,15 @@ impl Inside {
             }
         }
         Admission::Own
+    }
+
+    fn rename(&mut self, old: &Endpoint, new: &Endpoint) {
+        let (was_admitted, was_pinned) = (self.admitted.remove(old), self.pinned.remove(old));
+        let keeps_its_place = (was_admitted || was_pinned) && self.admit(new, Reason::Pinned) == Admission::Other;
+        if keeps_its_place {
+            let place = if was_admitted { &mut self.admitted } else { &mut self.pinned };
+            place.insert(new.clone());
+        }
     }
 
     /// Whether there is room for anybody, or this one was asked for often enough.

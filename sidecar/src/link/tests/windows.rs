@@ -200,3 +200,37 @@ async fn a_control_plane_that_keeps_no_windows_gets_none_and_is_not_waited_for()
     drop(stream);
     house.left().await;
 }
+
+#[tokio::test]
+async fn a_stream_that_has_named_all_it_may_ends_and_the_next_one_names_what_is_there() {
+    let mut mesh = Mesh::start().await;
+    let house = House::start(&mesh);
+    let mut stream = mesh.next().await;
+    stream.welcome_to(0, false, 16).await;
+    assert_eq!(stream.next().await, Came::Report { hits: 0 });
+    let count = |prefix: &str| {
+        let each = (0..600).map(|at| counted(&format!("{prefix}{at}"), 0, &[1])).collect();
+        house.books.read(|ledger| ledger.absorb(each));
+    };
+    count("/users/a");
+    assert_eq!(stream.next().await, Came::Report { hits: 600 });
+    house.books.read(|ledger| ledger.pin(Pins::new(&["/users/{name}".parse().unwrap()])));
+    count("/b");
+    while stream.hear().await.is_some() {}
+    drop(stream);
+
+    let mut stream = mesh.next().await;
+    stream.welcome_to(0, false, 16).await;
+    let snapshot = stream.report().await;
+    assert_eq!(snapshot.endpoints.len(), 601);
+    assert_eq!(snapshot.endpoints.iter().map(|told| told.golden.hits).sum::<u64>(), 1200);
+    house.drain.cancel();
+    // A window with all of it follows, and what it says is acked.
+    while let Some(said) = stream.hear().await {
+        if let up::Message::Window(window) = said {
+            stream.ack(window.id).await;
+        }
+    }
+    drop(stream);
+    house.left().await;
+}

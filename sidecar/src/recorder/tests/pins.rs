@@ -6,6 +6,7 @@ use std::time::Instant;
 use mesh::endpoint::Endpoint;
 use mesh::rule::{ANY_METHOD, Action, Rule, Selector};
 
+use crate::recorder::register::{ENDPOINTS_MAX, PINNED_MAX};
 use crate::recorder::tests::{exchange, finished};
 use crate::recorder::{Placed, Recorder};
 
@@ -96,4 +97,37 @@ fn a_pin_by_command_comes_before_one_by_setting() {
     obey(&mut recorder, vec![pin("/users/{name}")]);
     exchange(&mut recorder, "GET", "/users/me", 200, 10);
     assert_eq!(told(&mut recorder), [("GET /users/{name}".to_owned(), 3, 0)]);
+}
+
+#[test]
+fn whoever_asks_pinned_routes_with_every_method_gets_no_more_rows_than_the_limit() {
+    let fixed: Vec<_> = (0..100).map(|at| format!("/fixed{at}/{{name}}").parse().unwrap()).collect();
+    let mut recorder = Recorder::new(Arc::default(), &fixed);
+    obey(&mut recorder, (0..12).map(|at| pin(&format!("/commanded{at}/{{name}}"))).collect());
+    for at in 0..1000 {
+        exchange(&mut recorder, "GET", &format!("/word{at}"), 200, 1);
+    }
+    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+        (0..100).for_each(|at| exchange(&mut recorder, method, &format!("/fixed{at}/x"), 404, 1));
+        (0..12).for_each(|at| exchange(&mut recorder, method, &format!("/commanded{at}/x"), 404, 1));
+    }
+
+    let told = told(&mut recorder);
+    assert!(told.len() <= ENDPOINTS_MAX + PINNED_MAX + 1, "{}", told.len());
+    assert_eq!(told.iter().map(|(_, hits, _)| hits).sum::<u64>(), 1000 + 7 * 112);
+}
+
+#[test]
+fn pins_that_come_and_go_give_no_rows_to_methods_that_are_made_up() {
+    let mut recorder = Recorder::default();
+    let mut ever = std::collections::HashSet::new();
+    for round in 0..50 {
+        for at in 0..200 {
+            exchange(&mut recorder, &format!("M{round}X{at}"), "/users/jane", 200, 1);
+        }
+        obey(&mut recorder, vec![pin("/users/{name}")]);
+        ever.extend(told(&mut recorder).into_iter().map(|(name, ..)| name));
+        obey(&mut recorder, vec![]);
+    }
+    assert!(ever.len() <= 2 * ENDPOINTS_MAX + 1, "{} names were told", ever.len());
 }
