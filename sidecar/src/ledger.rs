@@ -213,10 +213,10 @@ impl Row {
         }
     }
 
-    /// Takes in everything that is known of another endpoint, which is this one from now on.
+    /// Takes in everything that is known of another endpoint, which is this one from now on. What is under way there is
+    /// left out: the workers have folded their rows already, and tell it under this name when they are asked next.
     fn absorb(&mut self, other: Self) {
         self.is_file |= other.is_file;
-        self.in_flight += other.in_flight;
         self.total.merge(&other.total);
         self.change.merge(&other.change);
         self.called.absorb(&other.called);

@@ -132,6 +132,19 @@ fn what_is_pinned_later_is_folded_together_and_told_once() {
 }
 
 #[test]
+fn what_ended_before_the_ledger_heard_of_a_pin_is_under_way_no_more() {
+    let mut ledger = Ledger::default();
+    ledger.absorb(vec![counted("/users/jane", 1, &[])]);
+    ledger.snapshot(1, 0);
+    // The workers obey first: the exchange has ended in their new row, of which they tell once more.
+    ledger.absorb(vec![counted("/users/{name}", 0, &[10])]);
+    ledger.pin(Pins::new(&["/users/{name}".parse().unwrap()]));
+
+    let told: Vec<_> = ledger.snapshot(2, 0).endpoints.iter().map(|told| (told.golden.hits, told.in_flight)).collect();
+    assert_eq!(told, [(1, 0)]);
+}
+
+#[test]
 fn all_histories_together_have_a_bound_however_many_endpoints_there_are() {
     let mut ledger = Ledger::default();
     for at in 0..ENDPOINTS_MAX {

@@ -73,8 +73,18 @@ struct Open {
 #[derive(Debug)]
 struct Held {
     window: Window,
+    origin: Origin,
     /// Endpoints of it that the ledger calls otherwise since it was handed over.
     renamed: BTreeMap<Endpoint, Endpoint>,
+}
+
+/// How a window came to be held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// It was closed in its time.
+    Closed,
+    /// It is all that a store had which was lost.
+    TakenBack,
 }
 
 impl Windows {
@@ -93,7 +103,7 @@ impl Windows {
         if !rows.is_empty() {
             self.last = id;
             self.rows += rows.len();
-            self.held.push_back(Held { window: Window::of_slot(id, rows), renamed: BTreeMap::new() });
+            self.held.push_back(Held { window: Window::of_slot(id, rows), origin: Origin::Closed, renamed: BTreeMap::new() });
         }
         self.open = Some(Open { slot: slot.max(self.last + 1), since: now.at });
         while (self.held.len() > WINDOWS_MAX || self.rows > ROWS_MAX) && self.put_two_together() {}
@@ -116,7 +126,19 @@ impl Windows {
     pub fn begin_stream(&mut self, mark: u64, in_flight_max: usize) {
         self.told = 0;
         self.in_flight_max = in_flight_max.min(IN_FLIGHT_MAX);
+        self.leave_what_is_back(mark);
         self.ack(mark);
+    }
+
+    /// A store that was lost is back as an older copy, with everything up to this mark. What was taken back meanwhile
+    /// holds that, too, and cannot be divided; so it goes, and what the copy lacks is lost.
+    fn leave_what_is_back(&mut self, mark: u64) {
+        let is_partly_there = |held: &Held| held.origin == Origin::TakenBack && (1..held.window.last_slot()).contains(&mark);
+        if self.held.front().is_some_and(is_partly_there) {
+            self.held.pop_front();
+            self.numbers.mark = mark;
+            self.count_rows();
+        }
     }
 
     /// The control plane has less on disk than it had acked, because its store was lost. If nothing is left of this process,
@@ -125,7 +147,7 @@ impl Windows {
         self.numbers.mark = mark;
         if mark == 0 && !lost.rows.is_empty() {
             let window = Window { kind: WindowKind::Change, ..lost };
-            self.held.push_front(Held { window, renamed: BTreeMap::new() });
+            self.held.push_front(Held { window, origin: Origin::TakenBack, renamed: BTreeMap::new() });
             self.count_rows();
         }
     }

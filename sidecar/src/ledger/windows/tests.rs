@@ -248,3 +248,39 @@ fn what_was_on_a_disk_that_is_lost_is_told_again() {
     ledger.begin_stream(sent[0].id, 16);
     assert_eq!((ledger.baseline().id, held(&mut ledger)), (sent[0].id, vec![(sent[2].id, 1, 1)]));
 }
+
+#[test]
+fn what_was_taken_back_from_a_lost_store_is_not_told_to_an_older_copy_of_it() {
+    let (mut ledger, mut clocks) = ledger();
+    ledger.begin_stream(0, 16);
+    for _ in 0..3 {
+        count_and_pass(&mut ledger, &mut clocks, "/a");
+    }
+    ledger.snapshot(1, 0);
+    let sent = send(&mut ledger, &mut 0);
+    windows(&mut ledger).ack(sent[1].id);
+    // The store is lost, and a backup is put in its place before a new one has acked anything.
+    ledger.begin_stream(0, 16);
+    ledger.begin_stream(sent[0].id, 16);
+
+    assert_eq!(held(&mut ledger), [(sent[2].id, 1, 1)], "the first is in the backup, and the second is lost");
+    assert_eq!((ledger.baseline().id, ledger.baseline().sum().hits), (sent[0].id, 2));
+}
+
+#[test]
+fn what_was_taken_back_is_told_until_all_of_it_is_on_disk() {
+    let (mut ledger, mut clocks) = ledger();
+    ledger.begin_stream(0, 16);
+    count_and_pass(&mut ledger, &mut clocks, "/a");
+    count_and_pass(&mut ledger, &mut clocks, "/a");
+    ledger.snapshot(1, 0);
+    let sent = send(&mut ledger, &mut 0);
+    windows(&mut ledger).ack(sent[1].id);
+    ledger.begin_stream(0, 16);
+    ledger.begin_stream(0, 16);
+    assert_eq!(held(&mut ledger), [(sent[1].id, 1, 2)]);
+
+    // It came to the new store, and only the ack was lost.
+    ledger.begin_stream(sent[1].id, 16);
+    assert_eq!((held(&mut ledger), ledger.baseline().sum().hits), (vec![], 2));
+}
