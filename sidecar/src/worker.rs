@@ -24,6 +24,7 @@ pub mod seats;
 pub mod state;
 pub mod tally;
 mod thread;
+mod wall;
 
 /// Orders that may wait for a worker. The house gives one at a time of each kind, and waits for it.
 const ORDERS_MAX: usize = 16;

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use mesh::report::EndpointReport;
 use mesh::rule::Rule;
@@ -25,6 +25,7 @@ use crate::upstream::Upstreams;
 use crate::watch::Watches;
 use crate::worker::options::TunnelOptions;
 use crate::worker::tally::Tally;
+use crate::worker::wall::Wall;
 
 /// Finished exchanges whose buffers are kept for the next. As many as are busy at once, rarely more.
 const SPARE_EXCHANGES_MAX: usize = 128;
@@ -52,8 +53,8 @@ pub struct Worker {
     options: Arc<TunnelOptions>,
     host: String,
     stage: Cell<Stage>,
-    /// The same instant by both clocks, so that an exchange asks only one of them.
-    started: (Instant, u64),
+    /// What time it is for people.
+    wall: Cell<Wall>,
     tally: Arc<Tally>,
 }
 
@@ -96,7 +97,7 @@ impl Worker {
             host: options.target.host(),
             options,
             stage: Cell::new(Stage::Open),
-            started: (Instant::now(), unix_ms()),
+            wall: Cell::new(Wall::read()),
             tally,
         }
     }
@@ -124,9 +125,7 @@ impl Worker {
 
     /// Counts an exchange that is over.
     pub fn finish(&self, exchange: Box<Exchange>, now: Instant) {
-        let (instant, ms) = self.started;
-        let started_ms = ms + exchange.started.duration_since(instant).as_millis() as u64;
-        let finished = exchange.finished(now, started_ms);
+        let finished = exchange.finished(now, self.wall.get().unix_ms(exchange.started));
         self.recorder.borrow_mut().finish(exchange.place, &exchange.endpoint, &finished);
         self.options.outlet.pass(&exchange.endpoint, &finished);
         let mut spare = self.spare.borrow_mut();
@@ -135,14 +134,16 @@ impl Worker {
         }
     }
 
-    /// What was counted since the last call.
+    /// What was counted since the last call. It comes every second, which is when the wall clock is looked at.
     pub fn collect(&self) -> Vec<EndpointReport> {
+        self.wall.set(Wall::read());
         self.recorder.borrow_mut().collect()
     }
 
     /// Puts other rules in force.
     pub fn obey(&self, rules: &Arc<Vec<Rule>>) {
-        self.recorder.borrow_mut().obey(rules, Instant::now(), unix_ms());
+        let now = Instant::now();
+        self.recorder.borrow_mut().obey(rules, now, Wall::read().unix_ms(now));
     }
 
     /// The decorators in their order.
@@ -228,8 +229,4 @@ impl Worker {
         Tally::count(&self.tally.panics);
         tracing::error!(decorator, "the decorator panicked and was passed over");
     }
-}
-
-fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
