@@ -68,6 +68,25 @@ impl Histogram {
         self.counts[at] = self.counts[at].saturating_add(count);
     }
 
+    /// An empty one with room for so many buckets.
+    pub fn with_room(buckets: usize) -> Self {
+        Self { counts: Vec::with_capacity(buckets), ..Self::default() }
+    }
+
+    /// Counts `count` values in the bucket `index`, which lies above all that have counted any; so they are read in.
+    pub fn push(&mut self, index: i32, count: u64) {
+        let index = index.clamp(INDEX_MIN, INDEX_MAX);
+        if self.counts.is_empty() {
+            self.first = index;
+        }
+        let above = self.first + self.counts.len() as i32;
+        if index < above {
+            return self.add(index, count);
+        }
+        self.counts.extend(std::iter::repeat_n(0, (index - above) as usize));
+        self.counts.push(count);
+    }
+
     /// Counts `count` values of exactly zero.
     pub fn add_zeros(&mut self, count: u64) {
         self.zeros = self.zeros.saturating_add(count);
@@ -79,7 +98,10 @@ impl Histogram {
         if other.counts.is_empty() {
             return;
         }
-        self.cover(other.first, other.first + other.counts.len() as i32 - 1);
+        let (end, other_end) = (self.first + self.counts.len() as i32, other.first + other.counts.len() as i32);
+        if self.counts.is_empty() || other.first < self.first || other_end > end {
+            self.cover(other.first, other_end - 1);
+        }
         let at = (other.first - self.first) as usize;
         for (count, more) in self.counts[at..].iter_mut().zip(&other.counts) {
             *count = count.saturating_add(*more);

@@ -26,7 +26,7 @@ async fn a_bad_frame_ends_its_own_stream_and_no_other() {
     assert_refused(stage.attach_as(huge).await.ended().await, "node");
 
     let mut stranger = stage.attach("shop", "stranger").await;
-    let stat = wire::Stat { id: 7, hits: 1, ..wire::Stat::default() };
+    let stat = wire::Stat { id: 7, untimed: 1, ..wire::Stat::default() };
     stranger.say(up::Message::Live(wire::Live { snapshot: true, stats: vec![stat], ..wire::Live::default() })).await;
     assert_refused(stranger.ended().await, "never defined");
 

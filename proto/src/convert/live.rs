@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use foldhash::fast::RandomState;
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
@@ -14,8 +13,8 @@ use crate::convert::stats::{golden, seen, stat};
 use crate::convert::{Refused, bounded};
 use crate::wire;
 
-/// Endpoints that one stream may define: four times what a sidecar keeps apart, so that limits can be raised
-/// on the sidecars before the control plane.
+/// Endpoints that one stream may define, and the highest number of one: four times what a sidecar keeps apart, so that
+/// limits can be raised on the sidecars before the control plane.
 pub const DEFINITIONS_MAX: usize = 1024;
 
 /// Rows of a report or a window: one for each definition, and one for everything over the limit.
@@ -85,7 +84,9 @@ impl Encoder {
 /// The control plane's end: remembers which number stands for which endpoint.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    endpoints: HashMap<u32, Defined, RandomState>,
+    /// By number. All rows of a frame are looked up here, and lie side by side.
+    endpoints: Vec<Option<Defined>>,
+    definitions: usize,
     /// Reports and windows decoded so far.
     messages: u64,
 }
@@ -94,9 +95,10 @@ pub struct Decoder {
 #[derive(Debug)]
 pub(super) struct Defined {
     pub(super) endpoint: Endpoint,
-    pub(super) is_file: bool,
     /// The message that told of it last, and its place there.
-    told: (u64, usize),
+    told: u64,
+    place: u32,
+    pub(super) is_file: bool,
 }
 
 impl Decoder {
@@ -137,8 +139,8 @@ impl Decoder {
 
     /// Where the present message tells of an endpoint. What belongs to one of which it tells nothing else has nowhere to go.
     fn place(&self, id: u32) -> Option<usize> {
-        let (message, place) = self.endpoints.get(&id)?.told;
-        (message == self.messages).then_some(place)
+        let defined = self.endpoints.get(id as usize)?.as_ref()?;
+        (defined.told == self.messages).then_some(defined.place as usize)
     }
 
     /// A message begins, with its definitions.
@@ -151,31 +153,37 @@ impl Decoder {
     pub(super) fn told_of(&mut self, id: u32, place: usize) -> Result<&Defined, Refused> {
         let message = self.messages;
         let defined = self.defined(id)?;
-        if std::mem::replace(&mut defined.told, (message, place)).0 == message {
+        if std::mem::replace(&mut defined.told, message) == message {
             return Err(Refused::Senseless { field: "stats", why: format!("number {id} is there twice") });
         }
+        defined.place = place as u32;
         Ok(defined)
     }
 
     fn define(&mut self, def: &wire::Def) -> Result<(), Refused> {
-        if self.endpoints.len() >= DEFINITIONS_MAX {
-            return Err(Refused::TooMuch { field: "defs", limit: DEFINITIONS_MAX });
-        }
+        let over = || Refused::TooMuch { field: "defs", limit: DEFINITIONS_MAX };
+        let place = usize::try_from(def.id).ok().filter(|id| *id <= DEFINITIONS_MAX && self.definitions < DEFINITIONS_MAX);
+        let place = place.ok_or_else(over)?;
         let endpoint =
             Endpoint::named(&def.method, &def.route).map_err(|why| Refused::Senseless { field: "defs", why: why.to_string() })?;
-        let defined = Defined { endpoint, is_file: def.file, told: (0, 0) };
-        if def.id == OTHER_ID || self.endpoints.insert(def.id, defined).is_some() {
+        if self.endpoints.len() <= place {
+            self.endpoints.resize_with(place + 1, || None);
+        }
+        let known = &mut self.endpoints[place];
+        if def.id == OTHER_ID || known.is_some() {
             return Err(Refused::Senseless { field: "defs", why: format!("number {} is taken", def.id) });
         }
+        *known = Some(Defined { endpoint, told: 0, place: 0, is_file: def.file });
+        self.definitions += 1;
         Ok(())
     }
 
     fn defined(&mut self, id: u32) -> Result<&mut Defined, Refused> {
-        if id == OTHER_ID {
-            let other = || Defined { endpoint: Endpoint::other(), is_file: false, told: (0, 0) };
-            return Ok(self.endpoints.entry(OTHER_ID).or_insert_with(other));
+        if id == OTHER_ID && self.endpoints.first().is_none_or(Option::is_none) {
+            self.endpoints.resize_with(self.endpoints.len().max(1), || None);
+            self.endpoints[0] = Some(Defined { endpoint: Endpoint::other(), told: 0, place: 0, is_file: false });
         }
-        let known = self.endpoints.get_mut(&id);
+        let known = self.endpoints.get_mut(id as usize).and_then(Option::as_mut);
         known.ok_or_else(|| Refused::Senseless { field: "stats", why: format!("number {id} was never defined") })
     }
 }

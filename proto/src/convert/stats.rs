@@ -2,28 +2,35 @@
 
 use mesh::golden::{GoldenMetrics, STATUSES_MAX};
 use mesh::report::Seen;
+use prost::bytes::Bytes;
 
 use crate::convert::Refused;
+use crate::convert::stats::varints::Varints;
 use crate::wire;
 
 mod buckets;
+mod varints;
 
 /// Numbers in `extremes`.
 const EXTREMES: usize = 5;
+
+/// Status codes have three digits, and are told from the usual one on.
+const CODES: u64 = 1000;
+const USUAL_CODE: u64 = 200;
 
 /// Puts one row on the wire.
 pub(super) fn stat(id: u32, golden: &GoldenMetrics, seen: Option<Seen>) -> wire::Stat {
     let (hist_lowest, hist) = buckets::pack(&golden.latency);
     wire::Stat {
         id,
-        hits: golden.hits,
+        untimed: golden.hits.wrapping_sub(golden.latency.count()).cast_signed(),
         total_us: golden.total_us,
         max_us: golden.max_us,
         bytes_in: golden.bytes_in,
         bytes_out: golden.bytes_out,
-        status: golden.statuses().iter().flat_map(|(code, count)| [u64::from(*code), *count]).collect(),
+        status: varints::pack(golden.statuses().iter().flat_map(|(code, count)| [told_code(*code), *count])),
         by_rule: golden.by_rule,
-        failed: golden.failed,
+        failed_less_5xx: golden.failed.wrapping_sub(golden.class(5)).cast_signed(),
         failed_by_sitio: golden.failed_by_sitio,
         extremes: extremes(golden),
         first_ms: seen.map_or(0, |seen| seen.first_ms),
@@ -35,32 +42,56 @@ pub(super) fn stat(id: u32, golden: &GoldenMetrics, seen: Option<Seen>) -> wire:
     }
 }
 
+fn told_code(code: u16) -> u64 {
+    (u64::from(code) + CODES - USUAL_CODE) % CODES
+}
+
+fn code(told: u64) -> Option<u16> {
+    (told < CODES).then(|| ((told + USUAL_CODE) % CODES) as u16)
+}
+
 /// What cannot be added up, and the time to the first byte. Nothing at all for an endpoint that has only something under way.
-fn extremes(golden: &GoldenMetrics) -> Vec<u64> {
-    let mut extremes = vec![
+fn extremes(golden: &GoldenMetrics) -> Bytes {
+    let extremes: [u64; EXTREMES] = [
         golden.min_us.map_or(0, |min_us| min_us.saturating_add(1)),
         golden.total_us.saturating_sub(golden.first_byte_total_us),
         golden.max_us.saturating_sub(golden.first_byte_max_us),
         golden.bytes_in_max,
         golden.bytes_out_max,
     ];
-    while extremes.last() == Some(&0) {
-        extremes.pop();
-    }
-    extremes
+    let told = extremes.iter().rposition(|extreme| *extreme > 0).map_or(0, |last| last + 1);
+    varints::pack(extremes.into_iter().take(told))
 }
 
-fn set_extremes(golden: &mut GoldenMetrics, extremes: &[u64]) -> Result<(), Refused> {
-    if extremes.len() > EXTREMES {
+fn set_extremes(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), Refused> {
+    let (mut varints, mut extremes) = (Varints::of("extremes", packed), [0; EXTREMES]);
+    for extreme in &mut extremes {
+        *extreme = varints.read()?.unwrap_or(0);
+    }
+    if varints.read()?.is_some() {
         return Err(Refused::TooMuch { field: "extremes", limit: EXTREMES });
     }
     let why = || Refused::Senseless { field: "extremes", why: "the first byte cannot come after the last".into() };
-    let extreme = |at: usize| extremes.get(at).copied().unwrap_or(0);
-    golden.min_us = extreme(0).checked_sub(1);
-    golden.first_byte_total_us = golden.total_us.checked_sub(extreme(1)).ok_or_else(why)?;
-    golden.first_byte_max_us = golden.max_us.checked_sub(extreme(2)).ok_or_else(why)?;
-    golden.bytes_in_max = extreme(3);
-    golden.bytes_out_max = extreme(4);
+    let [min_us, total_us, max_us, bytes_in_max, bytes_out_max] = extremes;
+    golden.min_us = min_us.checked_sub(1);
+    golden.first_byte_total_us = golden.total_us.checked_sub(total_us).ok_or_else(why)?;
+    golden.first_byte_max_us = golden.max_us.checked_sub(max_us).ok_or_else(why)?;
+    (golden.bytes_in_max, golden.bytes_out_max) = (bytes_in_max, bytes_out_max);
+    Ok(())
+}
+
+fn set_statuses(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), Refused> {
+    let mut varints = Varints::of("status", packed);
+    let mut codes = 0;
+    while let Some(told) = varints.read()? {
+        codes += 1;
+        if codes > STATUSES_MAX + 1 {
+            return Err(Refused::TooMuch { field: "status", limit: STATUSES_MAX });
+        }
+        let senseless = |why: &str| Refused::Senseless { field: "status", why: why.into() };
+        let code = code(told).ok_or_else(|| senseless("a status has three digits"))?;
+        golden.add_status(code, varints.read()?.ok_or_else(|| senseless("a code has no count"))?);
+    }
     Ok(())
 }
 
@@ -72,25 +103,17 @@ pub(super) fn seen(stat: &wire::Stat) -> Option<Seen> {
 /// Takes one row off the wire, or says what cannot be.
 pub(super) fn golden(stat: &wire::Stat) -> Result<GoldenMetrics, Refused> {
     let mut golden = GoldenMetrics::default();
-    golden.hits = stat.hits;
     golden.by_rule = stat.by_rule;
-    golden.failed = stat.failed;
     golden.failed_by_sitio = stat.failed_by_sitio;
     golden.total_us = stat.total_us;
     golden.max_us = stat.max_us;
     golden.bytes_in = stat.bytes_in;
     golden.bytes_out = stat.bytes_out;
     set_extremes(&mut golden, &stat.extremes)?;
-    let (codes, odd) = stat.status.as_chunks::<2>();
-    if !odd.is_empty() || codes.len() > STATUSES_MAX + 1 {
-        return Err(Refused::TooMuch { field: "status", limit: STATUSES_MAX });
-    }
-    for [code, count] in codes {
-        let code = u16::try_from(*code).ok().filter(|code| *code < 1000);
-        let why = || Refused::Senseless { field: "status", why: "a status has three digits".into() };
-        golden.add_status(code.ok_or_else(why)?, *count);
-    }
+    set_statuses(&mut golden, &stat.status)?;
     golden.latency = buckets::unpack(stat.hist_lowest, &stat.hist)?;
     golden.latency.add_zeros(stat.hist_zeros);
+    golden.hits = golden.latency.count().wrapping_add_signed(stat.untimed);
+    golden.failed = golden.class(5).wrapping_add_signed(stat.failed_less_5xx);
     Ok(golden)
 }

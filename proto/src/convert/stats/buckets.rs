@@ -1,9 +1,11 @@
 //! A histogram's buckets on the wire: mostly a byte each, because neighbours follow each other and counts of a second are small.
 
 use mesh::histogram::{Histogram, INDEX_MAX, INDEX_MIN};
-use prost::encoding::{decode_varint, encode_varint};
+use prost::bytes::Bytes;
+use prost::encoding::encode_varint;
 
 use crate::convert::Refused;
+use crate::convert::stats::varints::Varints;
 
 /// Empty buckets before one are told in three bits; this value says that the next number tells how many more there are.
 const SKIP_MORE: u64 = 7;
@@ -12,9 +14,9 @@ const SKIP_MORE: u64 = 7;
 const USUAL_BYTES: usize = 32;
 
 /// The index of the lowest bucket that holds something, and a number or two for each that does.
-pub(super) fn pack(histogram: &Histogram) -> (i32, Vec<u8>) {
+pub(super) fn pack(histogram: &Histogram) -> (i32, Bytes) {
     let mut buckets = histogram.buckets().peekable();
-    let Some((lowest, _)) = buckets.peek().copied() else { return (0, Vec::new()) };
+    let Some((lowest, _)) = buckets.peek().copied() else { return (0, Bytes::new()) };
     let (mut packed, mut next) = (Vec::with_capacity(USUAL_BYTES), lowest);
     for (index, count) in buckets {
         let skipped = (index - next) as u64;
@@ -24,41 +26,31 @@ pub(super) fn pack(histogram: &Histogram) -> (i32, Vec<u8>) {
         }
         next = index + 1;
     }
-    (lowest, packed)
+    (lowest, packed.into())
 }
 
 /// The histogram that was packed so.
 pub(super) fn unpack(lowest: i32, packed: &[u8]) -> Result<Histogram, Refused> {
-    let mut histogram = Histogram::default();
-    // All of it is read before anything is made of it, and room for it is made at once.
-    if let Some(highest) = read(lowest, packed, |_, _| {})? {
-        histogram.cover(lowest, highest);
-        read(lowest, packed, |index, count| histogram.add(index, count))?;
+    // Most buckets have a byte, and few are skipped.
+    let (mut histogram, mut next) = (Histogram::with_room(packed.len()), i64::from(lowest));
+    let mut varints = Varints::of("hist", packed);
+    while let Some(bucket) = varints.read()? {
+        let mut skipped = bucket % 8;
+        if skipped == SKIP_MORE {
+            let more = varints.read()?.ok_or_else(|| senseless("it ends where a number is due".into()))?;
+            skipped = skipped.saturating_add(more);
+        }
+        next = next.saturating_add_unsigned(skipped);
+        let index = i32::try_from(next).ok().filter(|index| (INDEX_MIN..=INDEX_MAX).contains(index));
+        let index = index.ok_or_else(|| senseless(format!("bucket {next} is outside {INDEX_MIN} to {INDEX_MAX}")))?;
+        histogram.push(index, bucket / 8 + 1);
+        next += 1;
     }
     Ok(histogram)
 }
 
-/// Shows each bucket with its count; returns the highest, if there is any.
-fn read(lowest: i32, mut packed: &[u8], mut see: impl FnMut(i32, u64)) -> Result<Option<i32>, Refused> {
-    let (mut next, mut highest) = (i64::from(lowest), None);
-    while !packed.is_empty() {
-        let bucket = number(&mut packed)?;
-        let mut skipped = bucket % 8;
-        if skipped == SKIP_MORE {
-            skipped = skipped.saturating_add(number(&mut packed)?);
-        }
-        next = next.saturating_add_unsigned(skipped);
-        let index = i32::try_from(next).ok().filter(|index| (INDEX_MIN..=INDEX_MAX).contains(index));
-        let why = || format!("bucket {next} is outside {INDEX_MIN} to {INDEX_MAX}");
-        let index = index.ok_or_else(|| Refused::Senseless { field: "hist", why: why() })?;
-        see(index, bucket / 8 + 1);
-        (next, highest) = (next + 1, Some(index));
-    }
-    Ok(highest)
-}
-
-fn number(packed: &mut &[u8]) -> Result<u64, Refused> {
-    decode_varint(packed).map_err(|_| Refused::Senseless { field: "hist", why: "it ends where a number is due".into() })
+fn senseless(why: String) -> Refused {
+    Refused::Senseless { field: "hist", why }
 }
 
 #[cfg(test)]

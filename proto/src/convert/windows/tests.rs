@@ -78,10 +78,10 @@ fn a_stretch_outside_the_calendar_is_refused() {
 #[test]
 fn rows_that_cannot_be_true_are_refused() {
     let window = |stats| wire::Window { id: 5, span: 1, stats, ..Default::default() };
-    let stat = |id, hits| wire::Stat { id, hits, ..Default::default() };
+    let stat = |id, untimed| wire::Stat { id, untimed, ..Default::default() };
     assert_eq!(refusal(window(vec![stat(7, 1)])), "stats makes no sense: number 7 was never defined");
     assert_eq!(refusal(window(vec![stat(0, 1), stat(0, 1)])), "stats makes no sense: number 0 is there twice");
-    assert_eq!(refusal(window(vec![stat(0, u64::MAX)])), "stats makes no sense: a count of (other) is over 2^50");
+    assert_eq!(refusal(window(vec![stat(0, -1)])), "stats makes no sense: a count of (other) is over 2^50");
     let many = vec![stat(0, 1); 100_000];
     assert!(matches!(Decoder::default().decode_window(window(many)), Err(Refused::TooMuch { field: "stats", .. })));
 }

@@ -1,0 +1,47 @@
+//! Numbers one after the other in a field of bytes: read where they lie, most of them a byte each.
+
+use prost::bytes::Bytes;
+use prost::encoding::{decode_varint, encode_varint};
+
+use crate::convert::Refused;
+
+/// Room for the numbers of most rows of a second.
+const USUAL_BYTES: usize = 32;
+
+/// Puts them together.
+pub(super) fn pack(numbers: impl Iterator<Item = u64>) -> Bytes {
+    let mut packed = Vec::with_capacity(USUAL_BYTES);
+    numbers.for_each(|number| encode_varint(number, &mut packed));
+    packed.into()
+}
+
+/// The numbers of a field.
+#[derive(Debug)]
+pub(super) struct Varints<'a> {
+    field: &'static str,
+    packed: &'a [u8],
+}
+
+impl<'a> Varints<'a> {
+    pub(super) fn of(field: &'static str, packed: &'a [u8]) -> Self {
+        Self { field, packed }
+    }
+
+    /// The next one; `None` at the end.
+    #[inline]
+    pub(super) fn read(&mut self) -> Result<Option<u64>, Refused> {
+        match self.packed.split_first() {
+            None => Ok(None),
+            Some((byte, rest)) if *byte < 0x80 => {
+                self.packed = rest;
+                Ok(Some(u64::from(*byte)))
+            }
+            Some(_) => self.longer().map(Some),
+        }
+    }
+
+    fn longer(&mut self) -> Result<u64, Refused> {
+        let why = || Refused::Senseless { field: self.field, why: "it ends where a number is due".into() };
+        decode_varint(&mut self.packed).map_err(|_| why())
+    }
+}
