@@ -45,6 +45,13 @@ pub struct Span {
     pub to_ms: u64,
 }
 
+impl Span {
+    /// The short slot in which all of it is counted, if it is short enough for one.
+    pub(super) fn slot(self) -> Option<u64> {
+        (self.to_ms.saturating_sub(self.from_ms) <= ONE_SLOT_MS).then_some(self.to_ms / SHORT_MS)
+    }
+}
+
 /// Which slots to take where there are both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grain {
@@ -63,10 +70,10 @@ impl History {
     pub(super) fn add(&mut self, span: Span, since_ms: u64, golden: &GoldenMetrics) {
         self.short.turn_back(span.to_ms);
         self.long.turn_back(span.to_ms);
-        let whole_ms = span.to_ms.saturating_sub(span.from_ms);
-        if whole_ms <= ONE_SLOT_MS {
+        if span.slot().is_some() {
             return self.book(span.to_ms, golden);
         }
+        let whole_ms = span.to_ms.saturating_sub(span.from_ms);
         // What is older than the longest ring would be let go; it need not be divided first.
         let oldest_ms = span.to_ms.saturating_sub(LONG_SLOTS as u64 * LONG_MS);
         let mut at_ms = span.from_ms.max(since_ms).max(oldest_ms);

@@ -126,7 +126,7 @@ impl Slot {
         self.by_rule = self.by_rule.saturating_add(golden.by_rule);
         self.failures = self.failures.saturating_add(golden.failures());
         self.zeros = self.zeros.saturating_add(golden.latency.zeros());
-        golden.latency.buckets().for_each(|(index, count)| self.timed(index, count));
+        self.timed(golden.latency.buckets());
     }
 
     fn join(&mut self, other: &Self) {
@@ -134,13 +134,18 @@ impl Slot {
         self.by_rule = self.by_rule.saturating_add(other.by_rule);
         self.failures = self.failures.saturating_add(other.failures);
         self.zeros = self.zeros.saturating_add(other.zeros);
-        other.latency.iter().for_each(|(index, count)| self.timed(*index, *count));
+        self.timed(other.latency.iter().copied());
     }
 
-    fn timed(&mut self, index: i32, count: u64) {
-        match self.latency.binary_search_by_key(&index, |(index, _)| *index) {
-            Ok(at) => self.latency[at].1 = self.latency[at].1.saturating_add(count),
-            Err(at) => self.latency.insert(at, (index, count)),
+    /// Adds buckets, which come in their order, as those that are there are.
+    fn timed(&mut self, buckets: impl Iterator<Item = (i32, u64)>) {
+        let mut at = 0;
+        for (index, count) in buckets {
+            at += self.latency[at..].iter().take_while(|(known, _)| *known < index).count();
+            match self.latency.get_mut(at) {
+                Some((known, sum)) if *known == index => *sum = sum.saturating_add(count),
+                _ => self.latency.insert(at, (index, count)),
+            }
         }
     }
 }

@@ -11,7 +11,10 @@ use mesh::report::Seen;
 use crate::snapshot::Traffic;
 use crate::timeline::Reporter;
 use crate::timeline::history::{Grain, History, Span};
+use crate::timeline::series::booking::Counted;
 use crate::timeline::stretch::Stretch;
+
+mod booking;
 
 /// One endpoint of one service, added up over its pods.
 #[derive(Debug)]
@@ -32,17 +35,6 @@ pub struct Series {
     counted: Mutex<Counted>,
 }
 
-#[derive(Debug)]
-struct Counted {
-    totals: GoldenMetrics,
-    seen: Option<Seen>,
-    history: History,
-    /// Who has called pods that are forgotten, and processes that are over.
-    called_before: Callers,
-    /// Where it is counted since its endpoint has another name.
-    into: Option<Arc<Series>>,
-}
-
 impl Series {
     pub(crate) fn new(number: usize, reporter: Reporter<'_>, endpoint: &Endpoint, started_ms: u64) -> Self {
         Self {
@@ -54,13 +46,7 @@ impl Series {
             started_ms,
             is_file: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
-            counted: Mutex::new(Counted {
-                totals: GoldenMetrics::default(),
-                seen: None,
-                history: History::new(),
-                called_before: Callers::default(),
-                into: None,
-            }),
+            counted: Mutex::new(Counted::nothing()),
         }
     }
 
@@ -74,31 +60,30 @@ impl Series {
             drop(counted);
             return into.add(span, golden);
         }
-        counted.totals.merge(golden);
-        counted.history.add(span, self.started_ms, golden);
+        counted.add(span, self.started_ms, golden);
     }
 
     /// Adds what is kept of the time before: all of it.
     pub fn restore_total(&self, seen: Option<Seen>, golden: &GoldenMetrics) {
-        let mut counted = self.hold();
+        let mut counted = self.booked();
         counted.totals.merge(golden);
         counted.seen = counted.seen.into_iter().chain(seen).reduce(Seen::and);
     }
 
     /// Adds what is kept of ten seconds of the last hour, which is in the total already.
     pub fn restore_slot(&self, from_ms: u64, golden: &GoldenMetrics, now_ms: u64) {
-        self.hold().history.restore(from_ms, golden, now_ms);
+        self.booked().history.restore(from_ms, golden, now_ms);
     }
 
     /// Everything since the pods started.
     pub fn totals(&self) -> GoldenMetrics {
-        self.hold().totals.clone()
+        self.booked().totals.clone()
     }
 
     /// What happened in a stretch of time.
     pub fn between(&self, stretch: Stretch) -> GoldenMetrics {
         let mut sum = GoldenMetrics::default();
-        self.hold().history.each_slot(stretch, Grain::Coarse, |_, _, golden| sum.merge(golden));
+        self.booked().history.each_slot(stretch, Grain::Coarse, |_, _, golden| sum.merge(golden));
         sum
     }
 
@@ -107,7 +92,7 @@ impl Series {
     pub fn steps(&self, stretch: Stretch, step_ms: u64) -> Vec<GoldenMetrics> {
         let steps = (stretch.to_ms - stretch.from_ms).div_ceil(step_ms.max(1)) as usize;
         let mut sums = vec![GoldenMetrics::default(); steps];
-        self.hold().history.each_slot(stretch, Grain::Fine, |from_ms, _, golden| {
+        self.booked().history.each_slot(stretch, Grain::Fine, |from_ms, _, golden| {
             let step = from_ms.saturating_sub(stretch.from_ms) / step_ms.max(1);
             if let Some(sum) = sums.get_mut(step as usize) {
                 sum.merge(golden);
@@ -120,7 +105,7 @@ impl Series {
     pub fn traffic(&self, stretch: Stretch, points: usize) -> Vec<Traffic> {
         let mut sums = vec![(0.0, 0.0); points];
         let step_ms = (stretch.to_ms - stretch.from_ms).max(1) as f64 / points as f64;
-        self.hold().history.each_slot(stretch, Grain::Fine, |from_ms, length_ms, golden| {
+        self.booked().history.each_slot(stretch, Grain::Fine, |from_ms, length_ms, golden| {
             let from = from_ms.saturating_sub(stretch.from_ms) as f64 / step_ms;
             let to = from + length_ms as f64 / step_ms;
             for (point, sum) in sums.iter_mut().enumerate().take(to.ceil() as usize).skip(from as usize) {
@@ -136,13 +121,13 @@ impl Series {
 
     /// The median of its p95 by minute over the last hour, in microseconds; `None` until there are a few minutes of it.
     pub fn usual_p95_us(&self, now_ms: u64) -> Option<f64> {
-        self.hold().history.usual_p95_us(now_ms)
+        self.booked().history.usual_p95_us(now_ms)
     }
 
     /// Counts everything in another series, what was counted before included. Whoever still holds this one counts there.
     pub fn fold_into(&self, into: &Arc<Self>) {
-        let mut old = self.hold();
-        let mut new = into.hold();
+        let mut old = self.booked();
+        let mut new = into.booked();
         old.into = Some(Arc::clone(into));
         new.totals.merge(&old.totals);
         new.seen = new.seen.into_iter().chain(old.seen).reduce(Seen::and);
@@ -216,6 +201,13 @@ impl Series {
     /// A pod says that its path names a file.
     pub fn is_a_file(&self) {
         self.is_file.store(true, Ordering::Relaxed);
+    }
+
+    /// With everything booked.
+    fn booked(&self) -> MutexGuard<'_, Counted> {
+        let mut counted = self.hold();
+        counted.book();
+        counted
     }
 
     fn hold(&self) -> MutexGuard<'_, Counted> {
