@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use client::client::Client;
-use client::endpoints::Wanted;
 use client::rules::{Action, Disable, Order, Rule};
 use control_plane::web::format;
 use control_plane::web::row::service_label;
@@ -15,6 +14,7 @@ use crate::connection::Connection;
 use crate::find;
 use crate::interrupt::Interrupts;
 use crate::look::Output;
+use crate::named::Named;
 use crate::paint::Paint;
 use crate::receipts::{Change, Patience};
 use crate::say::say;
@@ -94,16 +94,8 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
 impl Options {
     async fn order(&self, client: &Client) -> anyhow::Result<Order> {
         let words = find::words(&self.endpoint);
-        let (namespace, service, method, route) = match words.as_slice() {
-            // An endpoint that nobody has called yet can be turned off, so it need not be among those counted.
-            [service, method, route] => (self.namespace.clone(), service.clone(), method.to_uppercase(), route.clone()),
-            words => {
-                let wanted = Wanted { namespace: self.namespace.clone(), ..Wanted::default() };
-                let endpoints = client.endpoints(&wanted).await?.endpoints;
-                let found = find::one(&endpoints, words)?.clone();
-                (Some(found.namespace), found.service, found.method, found.route)
-            }
-        };
+        let Named { namespace, service, method, route } = Named::find(client, self.namespace.as_deref(), &words).await?;
+        let namespace = Some(namespace);
         let ttl = match self.ttl {
             Ttl::For(duration) => Some(humantime::format_duration(duration).to_string()),
             Ttl::Open => None,

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use client::client::Client;
-use client::endpoints::Wanted;
 use client::rules::Rule;
 use control_plane::web::row::service_label;
 
@@ -12,6 +11,7 @@ use crate::connection::Connection;
 use crate::find;
 use crate::interrupt::Interrupts;
 use crate::look::Output;
+use crate::named::Named;
 use crate::paint::Paint;
 use crate::receipts::{Change, Patience};
 use crate::say::say;
@@ -44,9 +44,13 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
     let ids = options.rules(&client).await?;
-    let mut code = ExitCode::SUCCESS;
+    // All are ended before any is waited for: a pod that does not answer must not keep another rule in force.
+    let mut ended = Vec::new();
     for id in ids {
-        let rule = client.withdraw(&id).await?;
+        ended.push(client.withdraw(&id).await?);
+    }
+    let mut code = ExitCode::SUCCESS;
+    for rule in ended {
         if matches!(options.output, Output::Table | Output::Wide) && !options.patience.wait {
             say(&on_its_way(&rule))?;
         }
@@ -66,25 +70,16 @@ impl Options {
             return Ok(vec![id.clone()]);
         }
         let rules = client.rules().await?.rules;
-        let (namespace, service, method, route) = match words.as_slice() {
-            // A rule may be about an endpoint that nobody has called yet.
-            [service, method, route] => (
-                self.namespace.clone().unwrap_or_else(|| "default".to_owned()),
-                service.clone(),
-                method.to_uppercase(),
-                route.clone(),
-            ),
-            words => {
-                let wanted = Wanted { namespace: self.namespace.clone(), ..Wanted::default() };
-                let endpoints = client.endpoints(&wanted).await?.endpoints;
-                let found = find::one(&endpoints, words)?.clone();
-                (found.namespace, found.service, found.method, found.route)
-            }
+        let named = Named::find(client, self.namespace.as_deref(), &words).await?;
+        let is_meant = |rule: &&Rule| {
+            rule.namespace == named.namespace
+                && rule.service == named.service
+                && rule.method == named.method
+                && rule.route == named.route
         };
-        let is_meant =
-            |rule: &&Rule| rule.namespace == namespace && rule.service == service && rule.method == method && rule.route == route;
         let ids: Vec<_> = rules.iter().filter(is_meant).map(|rule| rule.id.clone()).collect();
         if ids.is_empty() {
+            let Named { namespace, service, method, route } = named;
             bail!(
                 "turn {method} {route} of {} on: no rule has turned it off; `sitio rules` lists those in force",
                 service_label(&namespace, &service)

@@ -18,6 +18,7 @@ mod local_mesh;
 mod look;
 mod man;
 mod moment;
+mod named;
 mod only;
 mod paint;
 mod parts;

@@ -56,6 +56,8 @@ enum Stand {
     Waiting,
     /// All have answered, some with no; or there is none to answer.
     Nowhere,
+    /// The rule that was to turn it off has ended meanwhile, and what the pods say now is about that.
+    Over,
 }
 
 impl Patience {
@@ -75,15 +77,17 @@ impl Patience {
         }
         let id = rule.id.clone();
         let waited = tokio::select! {
-            waited = self.wait(client, rule) => waited?,
+            waited = self.wait(client, rule, change) => waited?,
             interrupt = interrupts.first() => {
                 eprintln!("sitio: not waited for any longer, and nothing is taken back; `sitio rules {id}` shows how it is doing");
                 return Ok(ExitCode::from(interrupt.code()));
             }
         };
         tell(&waited, output)?;
-        if stand(&waited) != Stand::Everywhere {
-            bail!("{}", shortfall(&waited, change, self.timeout));
+        match stand(&waited, change) {
+            Stand::Everywhere => {}
+            Stand::Over => bail!("{}", over(&waited)),
+            Stand::Waiting | Stand::Nowhere => bail!("{}", shortfall(&waited, change, self.timeout)),
         }
         if matches!(output, Output::Table | Output::Wide) {
             say(&format!("{}\n", paint.good(done(&waited, change))))?;
@@ -92,12 +96,12 @@ impl Patience {
     }
 
     /// The rule as it is when all have answered, or the time is over.
-    async fn wait(&self, client: &Client, mut rule: Rule) -> anyhow::Result<Rule> {
+    async fn wait(&self, client: &Client, mut rule: Rule, change: Change) -> anyhow::Result<Rule> {
         let until = Instant::now() + self.timeout;
         let mut progress = Progress::start(&rule);
         loop {
             progress.show(&rule);
-            if stand(&rule) != Stand::Waiting || Instant::now() >= until {
+            if stand(&rule, change) != Stand::Waiting || Instant::now() >= until {
                 progress.end();
                 return Ok(rule);
             }
@@ -120,7 +124,10 @@ fn tell(rule: &Rule, output: Output) -> anyhow::Result<()> {
     }
 }
 
-fn stand(rule: &Rule) -> Stand {
+fn stand(rule: &Rule, change: Change) -> Stand {
+    if change == Change::TurnOff && rule.ended.is_some() {
+        return Stand::Over;
+    }
     let any = |wanted: ReceiptState| rule.pods.iter().any(|receipt| receipt.state == wanted);
     if any(ReceiptState::Pending) {
         Stand::Waiting
@@ -145,6 +152,18 @@ fn done(rule: &Rule, change: Change) -> String {
             format!("{name} is off on {} (rule {}, {until})", format::plural(applied, "pod", "pods"), rule.id)
         }
     }
+}
+
+/// Why it is not off: the rule has ended while it was waited for.
+fn over(rule: &Rule) -> String {
+    let (name, id) = (name(rule), &rule.id);
+    let why = match rule.ended.as_ref().and_then(|ended| ended.by.as_deref()) {
+        Some(by) => format!("{} has taken rule {id} back", short(by)),
+        None => format!("the time of rule {id} was over"),
+    };
+    format!(
+        "{name} is on: {why} before every pod had confirmed it; `sitio audit` shows what happened, `sitio disable` turns it off again"
+    )
 }
 
 /// What has not been reached, on which pods, and what to do.

@@ -28,7 +28,7 @@ pub(crate) struct Options {
     /// Only of this namespace.
     #[arg(short, long)]
     namespace: Option<String>,
-    /// The stretch of time: 1s to 90d, or all since the pods started.
+    /// The stretch of time: 1s to 90d, or all that is kept.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = window)]
     window: String,
     /// What comes first.

@@ -62,6 +62,23 @@ fn a_pod_that_does_not_answer_is_named_and_the_exit_code_tells() {
 }
 
 #[test]
+fn a_rule_that_somebody_takes_back_is_not_told_as_off() {
+    let mesh = legacy(2);
+    mesh.pods[1].process.signal(Signal::STOP);
+    let waits = disable(&["--wait", "--timeout", "60s"]);
+    let mut waiting = Process::start(asking(mesh.control_plane.http_port, &waits));
+    eventually(SOON, || {
+        ensure!(mesh.api().json("/api/v1/rules")?["rules"].as_array().is_some_and(|rules| rules.len() == 1), "no rule yet");
+        Ok(())
+    });
+    mesh.sitio(&["enable", "r1"]).fine();
+    mesh.pods[1].process.signal(Signal::CONT);
+    assert_eq!(waiting.ended(SOON).code(), Some(1), "{:?}", waiting.stderr());
+    let words = waiting.stderr().pop().unwrap();
+    assert!(words.contains("legacy is on: ") && words.contains("has taken rule r1 back"), "{words}");
+}
+
+#[test]
 fn chosen_pods_a_status_and_json_are_as_asked_for() {
     let mesh = legacy(2);
     let rule = mesh.sitio(&disable(&["--wait", "--pods", "legacy-1", "--status", "410", "--ttl", "none", "-o", "json"])).json();

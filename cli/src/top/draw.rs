@@ -90,7 +90,10 @@ fn news(model: &Model, paint: Paint) -> Line<'static> {
     }
     if let Some(held) = &model.paused {
         let words = format!("PAUSED, {} held; p goes on", format::plural(held.answers as usize, "update", "updates"));
-        return Line::styled(words, style(Tone::Amber, paint).add_modifier(Modifier::REVERSED));
+        let paused = Span::styled(words, style(Tone::Amber, paint).add_modifier(Modifier::REVERSED));
+        // What a command has led to is no update, and is not held.
+        let said = model.note.as_ref().map(|(words, tone)| Span::styled(format!("  {words}"), style(*tone, paint)));
+        return [paused].into_iter().chain(said).collect();
     }
     match &model.note {
         Some((words, tone)) => Line::styled(words.clone(), style(*tone, paint)),

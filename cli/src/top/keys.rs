@@ -90,6 +90,8 @@ fn in_list(model: &mut Model, key: KeyCode) -> Wish {
 fn span(model: &mut Model, key: char) -> Wish {
     let Some(span) = Span::of_key(key) else { return Wish::Nothing };
     model.window = span;
+    // What was held is of the window before, and must not be shown as this one.
+    model.go_on();
     Wish::List
 }
 
@@ -257,6 +259,10 @@ mod tests {
         assert_eq!((model.sort, model.is_reversed), (Sort::Rps, true));
         assert_eq!(press(&mut model, &letters("3")), Wish::List);
         assert_eq!(model.window, Span::FifteenMinutes);
+        press(&mut model, &letters("p"));
+        assert!(model.paused.is_some());
+        press(&mut model, &letters("2"));
+        assert!(model.paused.is_none(), "numbers of another window are held under its name");
         assert_eq!(press(&mut model, &[KeyCode::Char('g'), KeyCode::Enter]), Wish::History(model.selected().unwrap().id.clone()));
         press(&mut model, &[KeyCode::Esc, KeyCode::Char('?'), KeyCode::Char('q')]);
         assert_eq!(press(&mut model, &letters("q")), Wish::Quit);

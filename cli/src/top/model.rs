@@ -128,9 +128,16 @@ impl Model {
 
     /// Holds what comes, or goes on with the last of it.
     pub(super) fn pause_or_go_on(&mut self) {
-        match self.paused.take() {
-            Some(held) => self.answer = held.newest.or(self.answer.take()),
+        match self.paused {
+            Some(_) => self.go_on(),
             None => self.paused = Some(Held::default()),
+        }
+    }
+
+    /// Shows what was held, and what comes.
+    pub(super) fn go_on(&mut self) {
+        if let Some(held) = self.paused.take() {
+            self.answer = held.newest.or(self.answer.take());
         }
     }
 

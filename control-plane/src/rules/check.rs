@@ -93,7 +93,8 @@ fn endpoint(method: &str, route: &str, pins: &Pins) -> Result<Endpoint, CommandE
 fn fits_fleet(rule: &Rule, pins: &Pins, fleet: &Fleet, now_ms: u64) -> Result<(), CommandError> {
     let Selector { namespace, service, pods } = &rule.selector;
     if !fleet.knows(namespace, service) {
-        let known: Vec<_> = fleet.services().into_iter().take(SERVICES_NAMED_MAX).map(|(_, service)| service).collect();
+        let name = |(elsewhere, service)| if elsewhere == *namespace { service } else { format!("{elsewhere}/{service}") };
+        let known: Vec<_> = fleet.services().into_iter().take(SERVICES_NAMED_MAX).map(name).collect();
         let known = if known.is_empty() { "none so far".to_owned() } else { known.join(", ") };
         return Err(CommandError::UnknownService { service: service.clone(), namespace: namespace.clone(), known });
     }
