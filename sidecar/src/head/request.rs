@@ -256,9 +256,9 @@ fn is_authority(value: &[u8]) -> bool {
 fn is_address(inner: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(inner) else { return false };
     let is_future = |(version, rest): (&str, &str)| {
-        let is_version = version.len() > 1 && version[1..].bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_version
-            && version.starts_with(['v', 'V'])
+        let number = version.strip_prefix(['v', 'V']).unwrap_or_default();
+        !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_hexdigit())
             && !rest.is_empty()
             && rest.bytes().all(|byte| byte == b':' || is_plain(byte))
     };

@@ -44,6 +44,8 @@ const HOSTS: &[Case] = &[
     ("a bracket that is not closed", "Host: [::1\r\n", 400, "RFC 3986, 3.2.2"),
     ("a bracket that is not opened", "Host: ::1]\r\n", 400, "RFC 3986, 3.2.2"),
     ("no brackets", "Host: ::1\r\n", 400, "RFC 3986, 3.2.2"),
+    ("letters beyond ASCII in brackets", "Host: [ϙ1.1]\r\n", 400, "RFC 3986, 3.2.2"),
+    ("an address of the future without a version", "Host: [v.1]\r\n", 400, "RFC 3986, 3.2.2"),
     ("empty brackets", "Host: []\r\n", 400, "RFC 3986, 3.2.2"),
     ("a name in brackets", "Host: [abc]\r\n", 400, "RFC 3986, 3.2.2"),
     ("an IPv6 address that is none", "Host: [:::]\r\n", 400, "RFC 3986, 3.2.2"),
