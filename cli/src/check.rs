@@ -5,6 +5,7 @@ mod findings;
 mod losses;
 mod pods;
 mod rules;
+mod store;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,7 @@ async fn look(client: &Client) -> Findings {
     if !control_plane::look(client, &mut findings).await {
         return findings;
     }
+    store::look(client, &mut findings).await;
     pods::look(client, &mut findings).await;
     rules::look(client, &mut findings).await;
     losses::look(client, &mut findings).await;

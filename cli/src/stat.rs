@@ -150,6 +150,7 @@ pub(crate) fn state(endpoint: &Endpoint) -> Cell {
     match &endpoint.state {
         State::On => Cell::new("on"),
         State::Off => Cell::new("off").toned(Tone::Amber),
+        State::PartlyOff => Cell::new("partly off").toned(Tone::Amber),
         State::TurningOff => Cell::new("turning off").toned(Tone::Amber),
         State::TurningOn => Cell::new("turning on").toned(Tone::Amber),
         State::Protected => Cell::new("protected").toned(Tone::Muted),

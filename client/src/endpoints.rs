@@ -110,8 +110,10 @@ pub struct Endpoint {
 pub enum State {
     /// No rule.
     On,
-    /// Off on every pod meant.
+    /// Off on every pod.
     Off,
+    /// Off on the pods that a rule is for, while others serve.
+    PartlyOff,
     /// Some pods have not confirmed.
     TurningOff,
     /// The same on the way back.

@@ -12,4 +12,5 @@ pub mod metrics;
 pub mod pods;
 pub mod routes;
 pub mod rules;
+pub mod status;
 pub mod tap;

@@ -10,8 +10,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use crate::access::sessions::{Sessions, cookie};
+use crate::access::sessions::cookie;
 use crate::api::problem::Problem;
+use crate::clock;
 use crate::token::Token;
 
 mod sessions;
@@ -30,26 +31,18 @@ const OPEN_FOLDER: &str = "/static/";
 #[derive(Debug)]
 pub struct Access {
     token: Option<Token>,
-    sessions: Sessions,
 }
 
 impl Access {
     /// Open to this machine without a token, and to those who know it with one.
     pub fn new(token: Option<Token>) -> Arc<Self> {
-        Arc::new(Self { token, sessions: Sessions::default() })
+        Arc::new(Self { token })
     }
 
     /// Puts itself before all routes, and adds the sign-in page.
     pub fn guard(self: Arc<Self>, routes: Router) -> Router {
         let routes = if self.token.is_some() { routes.merge(sign_in::routes(Arc::clone(&self))) } else { routes };
         routes.layer(middleware::from_fn_with_state(self, check))
-    }
-
-    /// Whether whoever asks has shown the token, now or when signing in.
-    fn admits(&self, token: &Token, headers: &HeaderMap) -> bool {
-        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        authorization.is_some_and(|authorization| token.is_in(authorization))
-            || cookie(headers).is_some_and(|session| self.sessions.is_open(session))
     }
 }
 
@@ -59,13 +52,24 @@ async fn check(State(access): State<Arc<Access>>, request: Request, next: Next) 
     let only_reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     match &access.token {
         None if !is_open && !is_loopback_name(headers) => return not_by_that_name().into_response(),
-        Some(token) if !is_open && !access.admits(token, headers) => return sign_in_first(&request),
+        Some(token) if !is_open && !admits(token, headers) => return sign_in_first(&request),
         _ => {}
     }
     if !only_reads && !is_same_origin(headers) {
         return not_from_there().into_response();
     }
+    // A stranger's page may lead here, but not ask behind its reader's back: each answer has its cost.
+    if !is_open && is_fetched_elsewhere(headers) {
+        return not_from_there().into_response();
+    }
     next.run(request).await
+}
+
+/// Whether whoever asks has shown the token, now or when signing in.
+fn admits(token: &Token, headers: &HeaderMap) -> bool {
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    authorization.is_some_and(|authorization| token.is_in(authorization))
+        || cookie(headers).is_some_and(|session| sessions::is_open(token, session, clock::now_ms() / 1000))
 }
 
 /// Whether the request was meant for this machine by name. A page of a stranger's can make its own name lead here
@@ -76,6 +80,12 @@ fn is_loopback_name(headers: &HeaderMap) -> bool {
     let name = host.host().trim_start_matches('[').trim_end_matches(']');
     let is_local = name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
     is_local || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether a browser says that a page of another site asks, and not somebody who follows a link (Fetch Metadata).
+fn is_fetched_elsewhere(headers: &HeaderMap) -> bool {
+    let is = |name: &str, word: &[u8]| headers.get(name).is_some_and(|value| value.as_bytes() == word);
+    is("sec-fetch-site", b"cross-site") && !is("sec-fetch-mode", b"navigate")
 }
 
 /// Whether a browser, if it is one, says that the request comes from our own pages (Fetch Metadata; RFC 6454, section 7).
@@ -109,7 +119,7 @@ fn not_by_that_name() -> Problem {
 }
 
 fn not_from_there() -> Problem {
-    let detail = "a page of another origin asked for a change: changes are made from the dashboard's own pages, or by scripts";
+    let detail = "a page of another origin has asked: ask from the dashboard's own pages, or by a script outside of browsers";
     Problem::new(StatusCode::FORBIDDEN, "origin", "Not from there", detail)
 }
 

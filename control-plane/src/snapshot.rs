@@ -8,6 +8,7 @@ use mesh::golden::GoldenMetrics;
 use mesh::report::Resources;
 
 use crate::fleet::strip::Strip;
+use crate::keeper::Standing;
 
 mod pods;
 mod switches;
@@ -34,10 +35,16 @@ pub struct Snapshot {
     pub window: Window,
     /// How many seconds of the window there really are: less than the window just after the start.
     pub covered_s: f64,
+    /// Since when anything is known, milliseconds since the Unix epoch.
+    pub since_ms: u64,
+    /// When the window before began; `None` if not all of it is known, so that there is nothing to compare with.
+    pub before_ms: Option<u64>,
     /// One for each endpoint ever heard of, in no particular order.
     pub endpoints: Vec<EndpointRow>,
     /// One for each pod ever heard of (that was not forgotten), by name.
     pub pods: Vec<PodRow>,
+    /// Whether what is counted is on disk.
+    pub standing: Standing,
     /// The revision of the rules that every pod should be at.
     pub revision: u64,
     /// Audit entries there are.
@@ -69,7 +76,7 @@ pub struct EndpointRow {
     pub is_file: bool,
     /// What happened in the window.
     pub now: GoldenMetrics,
-    /// What happened in the window before it; empty for `Window::All`.
+    /// What happened in the window before it, if all of that is known: see [`Snapshot::before_ms`].
     pub before: GoldenMetrics,
     /// Requests per second over the window (over the last 10 s for `Window::All`).
     pub rps: f64,
@@ -127,8 +134,17 @@ pub enum ServingState {
 pub enum Switch {
     /// No rule.
     On,
-    /// Every pod meant has confirmed the rule.
+    /// Every pod has confirmed that it is off.
     Off(Arc<RuleStatus>),
+    /// Every pod that the rule is for has confirmed it, and others go on serving.
+    PartlyOff {
+        /// The rule.
+        status: Arc<RuleStatus>,
+        /// Pods on which it is off.
+        off: usize,
+        /// Pods connected.
+        of: usize,
+    },
     /// A rule is in force, and some pods have not confirmed it.
     TurningOff(Arc<RuleStatus>),
     /// A rule was withdrawn or has lapsed, and this many of `of` pods have confirmed that.
@@ -142,6 +158,16 @@ pub enum Switch {
     Protected,
     /// The shared row for everything over the limit: it names no single endpoint.
     Unavailable,
+}
+
+impl Switch {
+    /// The rule that is in force.
+    pub fn rule(&self) -> Option<&Arc<RuleStatus>> {
+        match self {
+            Self::Off(status) | Self::TurningOff(status) | Self::PartlyOff { status, .. } => Some(status),
+            Self::On | Self::TurningOn { .. } | Self::Protected | Self::Unavailable => None,
+        }
+    }
 }
 
 /// A rule with what became of it, pod by pod.

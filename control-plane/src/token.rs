@@ -4,6 +4,9 @@ use std::fmt;
 use std::hint::black_box;
 use std::sync::Arc;
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
 /// A secret. It is never printed, and compared without telling by the time it takes how much of a guess was right.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Arc<str>);
@@ -22,6 +25,13 @@ impl Token {
         // All of the secret is looked at, whatever the guess; only the length of the guess is compared in the open.
         let difference = pairs.fold(0_u8, |difference, (a, b)| black_box(difference | (a ^ b)));
         difference == 0 && secret.len() == guess.len()
+    }
+
+    /// A signature of a text, which nobody can make who does not know the secret (HMAC-SHA-256, RFC 2104).
+    pub fn sign(&self, text: &str) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).expect("a key of any length will do");
+        mac.update(text.as_bytes());
+        mac.finalize().into_bytes().into()
     }
 
     /// Whether an `Authorization` header brings the secret (RFC 6750, section 2.1).

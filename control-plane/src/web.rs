@@ -15,6 +15,8 @@ use crate::clock;
 use crate::plane::ControlPlane;
 use crate::rules::command::{Command, CommandError};
 use crate::snapshot::{RuleStatus, Snapshot};
+use crate::store::StoreError;
+use crate::web::chart::long::LongCharts;
 use crate::web::events::STREAMS_MAX;
 use crate::web::moment::{Moment, Newest};
 use crate::web::page::Problem;
@@ -25,6 +27,7 @@ pub mod assets;
 pub mod attention;
 pub mod audit;
 pub mod cells;
+pub mod change;
 pub mod chart;
 pub mod command;
 pub mod csv;
@@ -63,12 +66,18 @@ const BY: &str = "operator";
 
 /// The dashboard's pages, events and assets.
 pub fn pages(state: Arc<ControlPlane>) -> Router {
-    let web =
-        Web { state, snapshots: Newest::default(), moments: Newest::default(), streams: Arc::new(Semaphore::new(STREAMS_MAX)) };
+    let web = Web {
+        state,
+        snapshots: Newest::default(),
+        moments: Newest::default(),
+        charts: LongCharts::default(),
+        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+    };
     Router::new()
         .route("/", get(overview::overview))
         .route("/endpoints/{id}", get(endpoint::endpoint))
         .route("/endpoints/{id}/requests", get(endpoint::requests))
+        .route("/endpoints/{id}/csv/{table}", get(endpoint::files::table))
         .route("/endpoints/{id}/impact", get(command::impact))
         .route("/endpoints/{id}/off", post(command::off))
         .route("/endpoints/{id}/on", post(command::on))
@@ -98,17 +107,32 @@ pub struct Web {
     state: Arc<ControlPlane>,
     snapshots: Newest<Span, Snapshot>,
     moments: Newest<Subject, Moment>,
+    charts: LongCharts,
     streams: Arc<Semaphore>,
 }
 
 impl Web {
-    fn snapshot(&self, span: Span) -> Snapshot {
-        self.state.snapshot(span.window(), clock::now_ms())
+    /// The mesh now, over the window that pages show unless somebody asks for another.
+    fn snapshot(&self) -> Snapshot {
+        self.state.snapshot(Span::default().window(), clock::now_ms())
     }
 
-    /// The same with one endpoint's row only.
-    fn snapshot_of(&self, span: Span, id: &str) -> Snapshot {
-        Snapshot::take_of(&self.state, span.window(), clock::now_ms(), |series| series.id == id)
+    /// The mesh now, over a window that may reach further back than memory.
+    async fn look(&self, span: Span) -> Result<Snapshot, Box<Problem>> {
+        let now_ms = clock::now_ms();
+        match self.state.look_back_twice(span.window(), now_ms).await {
+            Ok(()) => Ok(self.state.snapshot(span.window(), now_ms)),
+            Err(error) => Err(self.unreadable(&error, span)),
+        }
+    }
+
+    fn unreadable(&self, error: &StoreError, span: Span) -> Box<Problem> {
+        Problem::unreadable(&self.snapshot(), error, span)
+    }
+
+    /// The mesh now with one endpoint's row only.
+    fn snapshot_of(&self, id: &str) -> Snapshot {
+        Snapshot::take_of(&self.state, Span::default().window(), clock::now_ms(), |series| series.id == id)
     }
 
     /// Who calls each endpoint.
@@ -145,8 +169,5 @@ impl Web {
 }
 
 async fn nothing_here(State(web): State<Arc<Web>>) -> Box<Problem> {
-    Problem::not_found(
-        &web.snapshot(Span::default()),
-        "The address leads nowhere. Perhaps it was mistyped, or the page has moved.",
-    )
+    Problem::not_found(&web.snapshot(), "The address leads nowhere. Perhaps it was mistyped, or the page has moved.")
 }

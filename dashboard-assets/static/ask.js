@@ -13,10 +13,11 @@ export async function ask(address, method = 'GET', command) {
       signal: AbortSignal.timeout(DEADLINE_MS),
     });
   } catch {
-    throw Error(method === 'GET' ? 'The control plane does not answer.'
-      : 'The control plane does not answer, so it is not known whether the command arrived. The switch shows what the pods say.');
+    throw Error(`The control plane does not answer${method === 'GET' ? ''
+      : ', so it is not known whether the command arrived'}.`);
   }
   const json = await answer.json().catch(() => null);
   if (answer.ok) return json;
-  throw Error(`The control plane refused: ${json?.detail ?? answer.status}. Nothing was sent to the pods.`);
+  // A refusal has a kind, and silence none.
+  throw Object.assign(Error(`The control plane refused: ${json?.detail ?? answer.status}.`), { kind: json?.type ?? 'none' });
 }

@@ -48,11 +48,12 @@ export function paint(id) {
   dirty.delete(id);
 }
 
-// Forgets a row that is not shown any more.
-export function forget(row) {
+// Forgets a row that is not shown any more; one that will not be told of again with all its values.
+export function forget(row, isOver) {
+  if (isOver) delete told[row.id];
   watch.unobserve(row);
   row.remove();
-  for (const one of [learned, rows, visible]) one.delete(row.id);
+  for (const one of [learned, rows, visible, dirty]) one.delete(row.id);
 }
 
 const isRow = id => $('rows') && /^(row|day)$/.test(newest(id).kind);

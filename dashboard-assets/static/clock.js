@@ -1,18 +1,21 @@
 // Tells times in the reader's own time zone; the server writes them in UTC.
-import { all, write } from './dom.js';
+import { $, all, write } from './dom.js';
 
 const timeWith = more => new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', ...more });
-const wholeTime = timeWith({ second: '2-digit' });
+// A page that shows many days tells the day with the time.
+const tellsDays = $('view')?.dataset.days;
+const wholeTime = timeWith(tellsDays ? { day: 'numeric', month: 'short' } : { second: '2-digit' });
 const exactTime = timeWith({ second: '2-digit', fractionalSecondDigits: 3 });
 
 export const shortTime = ms => timeWith().format(ms);
+export const timeOf = ms => wholeTime.format(ms);
 
 // A time as exactly as the server tells it.
 export function showTime(time) {
   const ms = Number(time.dataset.ms) || Date.parse(time.dateTime);
   const isExact = 'exact' in time.dataset || time.textContent.includes('.');
   if (time.dataset.ms === '') write(time, '');
-  if (ms) write(time, 'ms' in time.dataset && ms % 60_000 === 0 ? shortTime(ms) : (isExact ? exactTime : wholeTime).format(ms));
+  if (ms) write(time, 'ms' in time.dataset && ms % 60_000 === 0 && !tellsDays ? shortTime(ms) : (isExact ? exactTime : wholeTime).format(ms));
 }
 
 export const showTimes = () => all('time[datetime], [data-ms]').forEach(showTime);

@@ -1,14 +1,13 @@
 // Recent requests that follow what happens, until the reader turns to them: rows must not move under an eye or a pointer.
 import { ask } from './ask.js';
 import { set } from './cells.js';
-import { $, onClick } from './dom.js';
+import { $ } from './dom.js';
 
 const FOLLOW_MS = 2000;
 const requestsCard = $('requests');
 
 export function startFollowing() {
   if (!requestsCard) return;
-  onClick('#turn', (link, event) => { event.preventDefault(); document.querySelector('main .sw').click(); });
   followOnce();
 }
 

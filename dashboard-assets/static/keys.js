@@ -3,7 +3,6 @@ import { $, all, onClick } from './dom.js';
 
 const KEPT = 'sitio-keys';
 const CHORD_MS = 900;
-const pages = { o: '/', p: '/pods', m: '/map', a: '/audit' };
 let chordMs = 0;
 
 export function startKeys() {
@@ -30,7 +29,8 @@ function press(event) {
   const row = document.activeElement.closest('tr[data-row]');
   if (key === 'Enter' && target === row) row.querySelector('a')?.click();
   if (!isOn()) return;
-  if (Date.now() - chordMs < CHORD_MS && pages[key]) return location.assign(pages[key]);
+  const page = Date.now() - chordMs < CHORD_MS && all('[data-chord]').find(link => link.dataset.chord === key);
+  if (page) return page.click();
   chordMs = key === 'g' ? Date.now() : 0;
   if (key === '/') { event.preventDefault(); $('find')?.focus(); }
   else if (key === '?') $('keys').showModal();

@@ -1,44 +1,65 @@
 // Keeps one stream of events open while the page is looked at: a hidden tab holds none.
 const LOST_AFTER_MS = 3000;
-const RETRY_MS = 2000;
+const DEAD_AFTER_MS = 10_000;
+const REDIAL_MS = 3000;
+let source = null;
+let heardMs = Date.now();
+let lastKnown = '';
+let redialing = 0;
+let dueMs = 0;
+let addressOf = null;
+let taking = null;
+let changing = null;
 
-// `address()` tells which stream, `take(message, isWhole)` gets what arrives, `state(name)` hears of `live` and `lost`.
-export function live({ address, take, state }) {
-  let source = null;
-  let heardMs = Date.now();
-  let known = '';
-  let retry = 0;
+// `address()` tells which stream, `take(message, isWhole)` gets what arrives, `change(name)` hears of `live` and `lost`.
+export function startLive(address, take, change) {
+  addressOf = address;
+  taking = take;
+  changing = change;
+  setInterval(() => {
+    const silentMs = Date.now() - heardMs;
+    if (document.hidden || silentMs < LOST_AFTER_MS) return;
+    become('lost');
+    // A path that died without a word looks open to the browser for ever.
+    if (source.readyState === EventSource.OPEN && silentMs > DEAD_AFTER_MS) dial();
+  }, 500);
+  document.addEventListener('visibilitychange', () => (document.hidden ? hangUp : dial)());
+  // A tab that was opened in the background waits: a browser has six connections for all tabs together.
+  if (!document.hidden) dial();
+}
 
-  const change = to => { if (to !== known) state(known = to); };
+export const secondsLeft = () => Math.ceil((dueMs - Date.now()) / 1000);
+export const secondsSilent = () => Math.max(1, Math.round((Date.now() - heardMs) / 1000));
 
-  function arrived({ data, type }) {
-    heardMs = Date.now();
-    take(JSON.parse(data), type === 'snap');
-    change('live');
-  }
+export function dial() {
+  hangUp();
+  if (lastKnown !== 'lost') heardMs = Date.now();
+  source = new EventSource(addressOf());
+  source.addEventListener('snap', arrived);
+  source.addEventListener('tick', arrived);
+  // The browser would dial again by itself, and not say when.
+  source.onerror = ({ target }) => {
+    if (target !== source) return;
+    hangUp();
+    const waitMs = REDIAL_MS * (1 + Math.random());
+    dueMs = Date.now() + waitMs;
+    redialing = setTimeout(dial, waitMs);
+    // A session that is over does not come back by waiting.
+    fetch(addressOf(), { method: 'HEAD' }).then(({ status }) => status === 401 && location.reload(), () => {});
+  };
+}
 
-  function open() {
-    close();
-    if (known !== 'lost') heardMs = Date.now();
-    source = new EventSource(address());
-    source.addEventListener('snap', arrived);
-    source.addEventListener('tick', arrived);
-    // The browser dials again by itself, except after an answer that was no stream.
-    source.onerror = ({ target }) => {
-      if (target.readyState !== EventSource.CLOSED || target !== source) return;
-      retry = setTimeout(open, RETRY_MS * (1 + Math.random()));
-      // A session that the control plane has forgotten does not come back by waiting.
-      fetch(address(), { method: 'HEAD' }).then(({ status }) => status === 401 && location.reload(), () => {});
-    };
-  }
+function hangUp() {
+  clearTimeout(redialing);
+  source?.close();
+}
 
-  function close() {
-    clearTimeout(retry);
-    source?.close();
-  }
+function arrived({ data, type }) {
+  heardMs = Date.now();
+  taking(JSON.parse(data), type === 'snap');
+  become('live');
+}
 
-  setInterval(() => { if (!document.hidden && Date.now() - heardMs > LOST_AFTER_MS) change('lost'); }, 500);
-  document.addEventListener('visibilitychange', () => (document.hidden ? close : open)());
-  open();
-  return { open, silentSeconds: () => Math.max(1, Math.round((Date.now() - heardMs) / 1000)) };
+function become(now) {
+  if (now !== lastKnown) changing(lastKnown = now);
 }

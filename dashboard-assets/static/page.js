@@ -1,7 +1,8 @@
 // A page that moves: values from the stream into their places, the toolbar into the URL.
 import { newest, renew, set } from './cells.js';
+import { timeOf } from './clock.js';
 import { $, all, onClick, write } from './dom.js';
-import { live } from './live.js';
+import { dial, secondsLeft, secondsSilent, startLive } from './live.js';
 import { draw, orderAs, startRows } from './rows.js';
 import { say, sayProblem } from './say.js';
 
@@ -14,9 +15,9 @@ const usual = new URLSearchParams(form?.dataset.defaults);
 // On large pages the server chooses the rows; on others they are all here.
 const isChosenThere = 'choosing' in (form?.dataset ?? {});
 let sorted = new URLSearchParams(location.search).get('sort');
-let stream = null;
 let isPaused = false;
 let heldUpdates = 0;
+let takenMs = 0;
 let typing = 0;
 let knownProblems = '';
 
@@ -26,8 +27,10 @@ export function startPage() {
   startToolbar();
   $('pause').hidden = false;
   onClick('#pause', pause);
-  onClick('#try-now', () => stream.open());
-  stream = live({ address: () => `/events${query({ page: page.page, id: form.dataset.id })}`, take, state: tell });
+  onClick('#try-now', dial);
+  // A file and a next page are of what is on the screen, which may have changed since the page came.
+  onClick('a[data-of-this]', link => { link.search = query({ before: link.dataset.before }); });
+  startLive(() => `/events${query({ page: page.page, id: form.dataset.id })}`, take, tell);
   setInterval(beat, 1000);
 }
 
@@ -39,11 +42,12 @@ export function query(more) {
   return said.size ? `?${said}` : '';
 }
 
-function take({ c: cells, v: version, order }, isWhole) {
+function take({ t: ms, c: cells, v: version, order }, isWhole) {
   // The control plane is another one than that which made the page.
   if (isWhole && version !== page.version) location.reload();
   if (isPaused) heldUpdates += 1;
   else {
+    takenMs = ms;
     if (isWhole) renew();
     for (const id in cells) set(id, cells[id]);
     orderAs(order);
@@ -62,6 +66,7 @@ function tell(pulseNow) {
   const isLost = pulseNow === 'lost';
   page.pulse = pulseNow;
   $('lost').hidden = !isLost;
+  if (takenMs) write($('lost').querySelector('time'), timeOf(takenMs));
   // While the connection is lost, nothing can be switched.
   for (const button of all('.sw, [data-ends]')) {
     button.ariaDisabled = isLost || /protected|none/.test(button.dataset.switch);
@@ -75,11 +80,13 @@ function tell(pulseNow) {
 function beat() {
   if (!page.pulse) return;
   const isHeld = isPaused && page.pulse === 'live';
-  const seconds = `${stream.silentSeconds()} s`;
+  const seconds = `${secondsSilent()} s`;
   pulse.dataset.state = isHeld ? 'paused' : page.pulse;
   write(pulse.querySelector('.word'), isHeld ? 'Paused' : page.pulse === 'lost' ? 'Reconnecting' : 'Live');
   write(pulse.querySelector('time'), isHeld ? `${heldUpdates} held` : seconds);
   write($('lost').querySelector('b'), `${STOPPED} ${seconds} ago.`);
+  const left = secondsLeft();
+  write($('next'), `Trying again ${left > 0 ? `in ${left} s` : 'now'}.`);
   document.title = (page.pulse === 'lost' ? '⚠ ' : '') + newest('frame').title;
 }
 
@@ -88,7 +95,7 @@ function pause(button) {
   heldUpdates = 0;
   button.ariaPressed = isPaused;
   say(isPaused ? 'Live updates are paused.' : 'Live updates go on.');
-  if (!isPaused) stream.open();
+  if (!isPaused) dial();
   beat();
 }
 
@@ -114,7 +121,9 @@ function keep() {
 // The server counts, sorts, and perhaps chooses.
 function turn() {
   keep();
-  stream.open();
+  // What is held is of what was chosen before.
+  if (isPaused) pause($('pause'));
+  else dial();
 }
 
 const chosen = () => !isChosenThere && $('filter-words') && Object.fromEntries(new FormData(form));

@@ -8,25 +8,24 @@ const WAITING_MS = 250;
 const SETTLED_MS = 1000;
 const progress = $('progress');
 let look = 0;
-let saidTitle = '';
+let watched = 0;
 
 export const howFar = rule => ask(`/rules/${rule}/progress`);
 
-// Asks, shows, and asks again for as long as the dialog is open.
-export async function openProgress(rule) {
-  const banner = $('progress-failed');
-  let pauseMs = SETTLED_MS;
+// Asks, shows, and asks again for as long as the dialog is open and shows nothing else.
+export async function openProgress(rule, before) {
   clearTimeout(look);
-  try {
-    const far = await howFar(rule);
+  const opening = before ?? (watched += 1);
+  const banner = $('progress-failed');
+  const far = await howFar(rule).catch(error => ({ error }));
+  if (opening !== watched || (before && !progress.open)) return;
+  if (far.error) fail('The progress is not known.', far.error.message, banner);
+  else {
     settle(banner);
     show(far);
-    if (far.is_waiting) pauseMs = WAITING_MS;
-  } catch (error) {
-    fail('The progress is not known.', error.message, banner);
   }
-  if (!progress.open) progress.showModal();
-  look = setTimeout(() => { if (progress.open) openProgress(rule); }, pauseMs);
+  if (!before) progress.showModal();
+  look = setTimeout(openProgress, far.is_waiting ? WAITING_MS : SETTLED_MS, rule, opening);
 }
 
 function show(far) {
@@ -40,7 +39,6 @@ function show(far) {
   });
   $('take-back').hidden = !far.is_in_force;
   $('send-again').hidden = !far.is_waiting && !far.refused;
-  if (far.title !== saidTitle) say(`${far.endpoint}: ${saidTitle = far.title}`);
 }
 
 export const startProgress = () => onClick('#send-again', async () => {

@@ -11,11 +11,11 @@ const CONFIRM_MS = 400;
 export function startSwitches() {
   startProgress();
   startTurnOff();
-  onClick('.sw, [data-ends]', (button, event) => {
+  onClick('.sw, [data-ends], #turn', (button, event) => {
     event.preventDefault();
     if (button.ariaDisabled !== 'true') turnOver(button.dataset);
   });
-  onClick('.attn [data-rule]:not([data-rule=""])', (item, event) => {
+  onClick('li[data-rule]:not([data-rule=""]), p[data-rule]', (item, event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     openProgress(item.dataset.rule);
@@ -26,7 +26,7 @@ export function startSwitches() {
 function turnOver({ switch: now, rule, ends, id }) {
   settle();
   if (ends || now === 'off') turnOn(ends ?? rule);
-  else if (now === 'turning-off') openProgress(rule);
+  else if (/^(turning-off|partly-on)$/.test(now)) openProgress(rule);
   else openTurnOff(id);
 }
 
@@ -37,7 +37,9 @@ async function turnOn(rule, banner) {
     before = await howFar(rule);
     await ask(`${rulesAddress}/${rule}`, 'DELETE');
   } catch (error) {
-    return fail(`${before?.endpoint ?? 'The endpoint'} is still off.`, error.message, banner);
+    // Somebody else was faster, or a first click, or its time was over.
+    if (/:ended$/.test(error.kind)) return openProgress(rule);
+    return fail(`${before?.endpoint ?? 'The endpoint'} ${error.kind ? 'was not turned on' : 'may be on'}.`, error.message, banner);
   }
   await new Promise(done => { setTimeout(done, CONFIRM_MS); });
   toast((await howFar(rule).catch(() => before)).ending, async () => {

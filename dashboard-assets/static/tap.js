@@ -1,7 +1,10 @@
 // Exchanges as they happen: a bounded table, the newest on top, and a count of all that it does not show.
+// It is all the script of its page, so that one small script is all that any page loads.
 import { forget, set } from './cells.js';
+import { showTimes } from './clock.js';
 import { $, onClick, write } from './dom.js';
-import { live } from './live.js';
+import { startKeys } from './keys.js';
+import { dial, startLive } from './live.js';
 
 const TAPPED_MAX = 200;
 let untold = [];
@@ -18,7 +21,8 @@ function startTap() {
     button.setAttribute('aria-pressed', isTapHeld);
     putTapped();
   });
-  live({ address: () => `/tap/events${location.search}`, take: tapped, state: tellTap });
+  onClick('#try-now', dial);
+  startLive(() => `/tap/events${location.search}`, tapped, tellTap);
 }
 
 function tapped({ rows, shown, said }) {
@@ -38,7 +42,7 @@ function putTapped() {
       row.id = row.dataset.cells = `tapped-${tappedSoFar++}`;
       set(row.id, values);
     }
-    while (list.children.length > TAPPED_MAX) forget(list.lastElementChild);
+    while (list.children.length > TAPPED_MAX) forget(list.lastElementChild, true);
     untold = [];
     heldBack = 0;
   }
@@ -53,4 +57,6 @@ function tellTap(name = 'still') {
   write($('pulse').querySelector('time'), heldBack ? `${heldBack} held` : '');
 }
 
+showTimes();
+startKeys();
 startTap();

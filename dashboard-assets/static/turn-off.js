@@ -43,8 +43,6 @@ function explain() {
   const isPicked = where.value === 'chosen';
   const minutes = MINUTES[ttl.value];
   const pods = (isPicked ? picked() : impact.names).length;
-  $('chosen').hidden = !isPicked;
-  write($('where-help'), isPicked ? 'Only these. Pods that join later stay on.' : 'Pods that join later get it too.');
   write($('ttl-help'), minutes ? `At ${shortTime(Date.now() + minutes * 60_000)}` : 'Until somebody turns it on again.');
   write($('go'), `Turn off on ${pods} ${pods === 1 ? 'pod' : 'pods'}`);
   $('go').disabled = isPicked && !pods;
@@ -67,7 +65,7 @@ async function send(event) {
     turnOff.close();
     openProgress(id);
   } catch (error) {
-    fail(`${impact.endpoint} is still on.`, error.message, $('off-failed'));
+    fail(`${impact.endpoint} ${error.kind ? 'was not turned off' : 'may be off'}.`, error.message, $('off-failed'));
   }
   $('go').disabled = false;
 }

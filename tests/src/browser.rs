@@ -112,6 +112,13 @@ impl Browser {
         Ok(self.runtime.block_on(self.driver().execute(body, Vec::new()))?.json().clone())
     }
 
+    /// Runs a script in every page that is opened from now on, before any of the page's own.
+    #[track_caller]
+    pub fn before_each_page(&self, source: &str) {
+        self.devtools("Page.enable", json!({}));
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source }));
+    }
+
     /// Looks at pages through a window of this size, in this scheme.
     #[track_caller]
     pub fn look_as(&self, width: u32, height: u32, scheme: Scheme) {

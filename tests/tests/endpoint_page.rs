@@ -155,6 +155,17 @@ fn the_page_moves_and_marks_what_was_commanded() {
         Ok(())
     });
     assert_no_barriers(&browser, "the page of an endpoint that is off");
+    // What turns it off is not there while it is off, and if it is pressed nonetheless, it does not turn it on.
+    let shown = "return getComputedStyle(document.querySelector('#turn')).display";
+    assert_eq!(browser.script(shown).unwrap(), "none");
+    browser.script("document.querySelector('#turn').click()").unwrap();
+    eventually(SOON, || {
+        let asks = browser.text("dialog[open] h2")?;
+        ensure!(asks == "Turn off this endpoint?", "{asks}");
+        Ok(())
+    });
+    eventually(SOON, || browser.click("dialog[open] .df [data-close]"));
+    assert_eq!(browser.attribute("main button[role=switch]", "data-switch").unwrap(), "off");
 
     eventually(SOON, || browser.click("main button[role=switch]"));
     eventually(SOON, || {
@@ -283,4 +294,20 @@ fn a_tap_shows_what_happens_while_somebody_looks() {
         Ok(())
     });
     assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+}
+
+#[test]
+fn a_tab_that_is_opened_in_the_background_waits_until_it_is_looked_at() {
+    let mesh = SmallMesh::of("people", 1);
+    let browser = Browser::start();
+    browser.before_each_page("Object.defineProperty(document, 'hidden', { get: () => !window.isLookedAt })");
+    browser.open(&format!("http://127.0.0.1:{}/tap?service=people", mesh.control_plane.http_port));
+    browser.script("return fetch('/livez').then(answer => answer.status)").unwrap();
+    assert!(mesh.api().page("/metrics").unwrap().contains("sitio_taps_open 0"), "a tap is open");
+    browser.script("window.isLookedAt = true; document.dispatchEvent(new Event('visibilitychange'))").unwrap();
+    eventually(SOON, || {
+        let metrics = mesh.api().page("/metrics")?;
+        ensure!(metrics.contains("sitio_taps_open 1"), "no tap is open");
+        Ok(())
+    });
 }

@@ -12,6 +12,7 @@ use client::history::History;
 use client::pods::{self, Pods};
 use client::routes::{Route, Routes};
 use client::rules::{self, Order, Rule, Rules};
+use client::status::Status;
 use reqwest::blocking::{Client, Response};
 use scenario::control_plane::ControlPlane;
 use scenario::openapi::{Description, Operation};
@@ -134,6 +135,7 @@ fn the_client_understands_every_example_and_tells_it_again() {
     understands::<Audit>(&answer("GET", "audit"));
     understands::<Rules>(&answer("GET", "rules"));
     understands::<Routes>(&answer("GET", "routes"));
+    understands::<Status>(&answer("GET", "status"));
     for (method, path) in [("POST", "rules"), ("GET", "rules/{id}"), ("DELETE", "rules/{id}"), ("POST", "rules/{id}/resend")] {
         understands::<Rule>(&answer(method, path));
     }

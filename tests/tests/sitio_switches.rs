@@ -85,6 +85,9 @@ fn chosen_pods_a_status_and_json_are_as_asked_for() {
     assert_eq!((&rule["state"], &rule["expires_at"]), (&"applied".into(), &serde_json::Value::Null), "{rule}");
     assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
     assert_eq!(mesh.pods[1].get("/bytes/10").status(), 410);
+    let endpoint = mesh.api().endpoints().unwrap().remove(0);
+    assert_eq!((&endpoint["state"], &endpoint["rule"]), (&"partly_off".into(), &"r1".into()), "one of two serves");
+    assert!(mesh.sitio(&["stat", "legacy"]).fine().contains("partly off"));
 
     let id = rule["id"].as_str().unwrap();
     assert_eq!(mesh.sitio(&["enable", id, "--wait"]).fine(), "GET /bytes/{id} of legacy is on again on 1 pod\n");

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use crate::stat::Sort;
 
-/// A stretch of time, as keys 1 to 4 choose it on the dashboard, too.
+/// A stretch of time, as keys 1 to 8 choose it on the dashboard, too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Span {
     /// One minute.
@@ -16,6 +16,14 @@ pub(super) enum Span {
     FifteenMinutes,
     /// An hour.
     OneHour,
+    /// Six hours.
+    SixHours,
+    /// A day.
+    OneDay,
+    /// A week.
+    SevenDays,
+    /// A month.
+    ThirtyDays,
 }
 
 impl Span {
@@ -26,6 +34,10 @@ impl Span {
             Self::FiveMinutes => "5m",
             Self::FifteenMinutes => "15m",
             Self::OneHour => "1h",
+            Self::SixHours => "6h",
+            Self::OneDay => "24h",
+            Self::SevenDays => "7d",
+            Self::ThirtyDays => "30d",
         }
     }
 
@@ -36,6 +48,10 @@ impl Span {
             '2' => Some(Self::FiveMinutes),
             '3' => Some(Self::FifteenMinutes),
             '4' => Some(Self::OneHour),
+            '5' => Some(Self::SixHours),
+            '6' => Some(Self::OneDay),
+            '7' => Some(Self::SevenDays),
+            '8' => Some(Self::ThirtyDays),
             _ => None,
         }
     }

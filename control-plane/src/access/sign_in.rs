@@ -10,8 +10,9 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use crate::access::sessions::{COOKIE, SESSION};
+use crate::access::sessions::{self, COOKIE, SESSION};
 use crate::access::{Access, SIGN_IN};
+use crate::clock;
 
 /// No script, no frame, and the form goes nowhere else.
 const POLICY: &str =
@@ -78,18 +79,21 @@ async fn page(Query(wanted): Query<Wanted>) -> Response {
 
 async fn sign_in(State(access): State<Arc<Access>>, Form(attempt): Form<Attempt>) -> Response {
     let next = own(&attempt.next);
-    if !access.token.as_ref().is_some_and(|token| token.is(attempt.token.trim())) {
+    let Some(token) = access.token.as_ref().filter(|token| token.is(attempt.token.trim())) else {
         tracing::warn!("somebody tried to sign in with a wrong token");
         return (StatusCode::FORBIDDEN, SignInPage { next, failed: true }).into_response();
-    }
-    let session = access.sessions.open();
-    let cookie = format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", SESSION.as_secs());
+    };
+    let session = sessions::open(token, clock::now_ms() / 1000);
+    // A link in a chat or a mail leads to the page it names; what changes something is guarded by where it comes from.
+    let cookie = format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}", SESSION.as_secs());
     ([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response()
 }
 
 /// A path of ours, so that a sign-in never ends on a stranger's page.
 fn own(next: &str) -> String {
-    let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
+    // Browsers drop tabs and line ends from an address before they read it.
+    let is_odd = |letter: char| letter == '\\' || letter.is_control();
+    let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(is_odd);
     if is_ours { next.to_owned() } else { "/".to_owned() }
 }
 

@@ -19,6 +19,17 @@ fn only_names_of_this_machine_are_names_of_this_machine() {
 }
 
 #[test]
+fn a_page_of_another_site_may_lead_here_and_no_more() {
+    let cross = ("sec-fetch-site", "cross-site");
+    assert!(!is_fetched_elsewhere(&headers(&[cross, ("sec-fetch-mode", "navigate")])));
+    assert!(!is_fetched_elsewhere(&headers(&[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")])));
+    assert!(!is_fetched_elsewhere(&HeaderMap::new()));
+    for mode in ["no-cors", "cors", "websocket"] {
+        assert!(is_fetched_elsewhere(&headers(&[cross, ("sec-fetch-mode", mode)])), "{mode}");
+    }
+}
+
+#[test]
 fn a_change_must_come_from_our_own_pages_or_from_no_page() {
     let host = ("host", "127.0.0.1:8090");
     for ours in [

@@ -144,6 +144,7 @@ fn state(switch: &Switch) -> (&'static str, Option<String>) {
     match switch {
         Switch::On => ("on", None),
         Switch::Off(rule) => ("off", Some(rule.rule.id.clone())),
+        Switch::PartlyOff { status, .. } => ("partly_off", Some(status.rule.id.clone())),
         Switch::TurningOff(rule) => ("turning_off", Some(rule.rule.id.clone())),
         Switch::TurningOn { .. } => ("turning_on", None),
         Switch::Protected => ("protected", None),

@@ -17,7 +17,7 @@ use crate::api::problem::Problem;
 use crate::api::units::{WINDOW_MAX, instant, ms, rate};
 use crate::clock::now_ms;
 use crate::plane::ControlPlane;
-use crate::timeline::past::chart::{Chart, Wanted};
+use crate::timeline::past::chart::{Chart, STEPS_MAX, Wanted};
 use crate::timeline::series::Series;
 
 /// The shortest window.
@@ -101,7 +101,7 @@ pub(super) async fn of_endpoints(
     }
     let (endpoints, window_ms, now_ms) = (series.len(), window.as_millis() as u64, now_ms());
     let to_ms = to_ms.filter(|to_ms| *to_ms < now_ms);
-    let wanted = Wanted { series, window_ms, to_ms, compares };
+    let wanted = Wanted { series, window_ms, to_ms, compares, steps_max: STEPS_MAX };
     let _turn = READING.acquire().await;
     let reading =
         tokio::task::spawn_blocking(move || Chart::read(plane.keeper.chronicle.as_ref(), &plane.timeline, &wanted, now_ms));

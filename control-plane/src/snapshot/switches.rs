@@ -84,8 +84,14 @@ impl Commands<'_> {
         if let Some(record) = self.in_force.first() {
             let status = Arc::new(receipts::status(record, copies));
             let waits = |state: &ReceiptState| matches!(state, ReceiptState::Pending | ReceiptState::Refused(_));
-            let waiting = status.pods.iter().any(|pod| waits(&pod.state));
-            return if waiting { Switch::TurningOff(status) } else { Switch::Off(status) };
+            if status.pods.iter().any(|pod| waits(&pod.state)) {
+                return Switch::TurningOff(status);
+            }
+            let connected = pods.of_service(&series.namespace, &series.service).filter(|copy| copy.connected_ms.is_some());
+            let (off, of) =
+                connected.fold((0, 0), |(off, of), copy| (off + usize::from(self.obeyed_by(copy) == ServingState::Off), of + 1));
+            // Pods that do not report may well serve, but nobody can tell; those that do are what is told of.
+            return if off < of { Switch::PartlyOff { status, off, of } } else { Switch::Off(status) };
         }
         if pods.protect(series) {
             return Switch::Protected;

@@ -12,6 +12,7 @@ use crate::snapshot::switches::Switches;
 use crate::snapshot::{EndpointRow, PodRow, SPARK_POINTS, Snapshot, Switch, Window};
 use crate::timeline::Reporter;
 use crate::timeline::past::Past;
+use crate::timeline::past::at_hand::{COMPARED_IN_MEMORY, IN_MEMORY};
 use crate::timeline::series::Series;
 use crate::timeline::stretch::Stretch;
 
@@ -20,9 +21,6 @@ const RATE_WINDOW: Duration = Duration::from_secs(10);
 
 /// What the sparkline shows when the window is all time.
 const SPARK_WINDOW: Duration = Duration::from_secs(300);
-
-/// The longest window that has a window before it within the hour that is remembered.
-const COMPARED_MAX: Duration = Duration::from_secs(1800);
 
 impl Snapshot {
     /// The mesh at `now_ms`.
@@ -42,8 +40,10 @@ impl Snapshot {
         }
         let pods = Pods::seen(&mesh.fleet, now_ms);
         let switches = Switches::of(&rules);
-        let stretches = Stretches::of(window, mesh.timeline.started_ms(), now_ms);
         let past = mesh.past(window, now_ms);
+        // What pods have handed over may be older than the timeline.
+        let since_ms = past.as_ref().map_or(u64::MAX, |past| past.since_ms).min(mesh.timeline.started_ms());
+        let stretches = Stretches::of(window, since_ms, now_ms);
         let row = |series: &Series| {
             let (serving, switch) = switches.of_endpoint(series, &pods);
             EndpointRow { pods: serving, switch, in_flight: series.in_flight(), ..stretches.row(series, past.as_deref()) }
@@ -52,6 +52,8 @@ impl Snapshot {
             taken_ms: now_ms,
             window,
             covered_s: stretches.covered_s(),
+            since_ms,
+            before_ms: stretches.before_ms(past.as_deref()),
             endpoints: mesh
                 .timeline
                 .all()
@@ -61,6 +63,7 @@ impl Snapshot {
                 .filter(is_shown)
                 .collect(),
             pods: pods.rows(),
+            standing: mesh.keeper.standing(),
             revision: rules.revision,
             audit_entries: rules.audit_entries,
         }
@@ -81,18 +84,19 @@ pub(crate) fn pods(mesh: &ControlPlane, now_ms: u64) -> Vec<PodRow> {
 #[derive(Debug, Clone, Copy)]
 struct Stretches {
     window: Window,
-    started_ms: u64,
+    /// Since when anything is known.
+    since_ms: u64,
     now_ms: u64,
 }
 
 impl Stretches {
-    fn of(window: Window, started_ms: u64, now_ms: u64) -> Self {
-        Self { window, started_ms, now_ms }
+    fn of(window: Window, since_ms: u64, now_ms: u64) -> Self {
+        Self { window, since_ms, now_ms }
     }
 
     /// How much of the window there really is.
     fn covered_s(self) -> f64 {
-        let running_s = self.now_ms.saturating_sub(self.started_ms) as f64 / 1000.0;
+        let running_s = self.now_ms.saturating_sub(self.since_ms) as f64 / 1000.0;
         match self.window {
             Window::All => running_s,
             Window::Last(window) => running_s.min(window.as_secs_f64()),
@@ -103,8 +107,11 @@ impl Stretches {
     fn row(self, series: &Series, past: Option<&Past>) -> EndpointRow {
         let (now, before) = match (self.window, past) {
             (Window::All, _) => (series.totals(), GoldenMetrics::default()),
-            (Window::Last(_), Some(past)) => (past.window(series), past.before(series)),
-            (Window::Last(window), None) => (series.between(Stretch::last(window, self.now_ms)), self.before(series, window)),
+            (Window::Last(window), Some(past)) if window > IN_MEMORY => (past.window(series), past.before(series)),
+            (Window::Last(window), past) => {
+                let before = past.map_or_else(|| self.before(series, window), |past| past.before(series));
+                (series.between(Stretch::last(window, self.now_ms)), before)
+            }
         };
         let (rps, blocked_rps) = match self.window {
             Window::All => self.rates(&series.between(Stretch::last(RATE_WINDOW, self.now_ms)), RATE_WINDOW),
@@ -123,26 +130,40 @@ impl Stretches {
             in_flight: 0,
             first_seen_ms: series.seen().map(|seen| seen.first_ms),
             last_seen_ms: series.seen().map(|seen| seen.last_ms),
-            traffic: past.map_or_else(|| series.traffic(self.spark(), SPARK_POINTS), |past| past.traffic(series)),
+            traffic: match (self.window, past) {
+                (Window::Last(window), Some(past)) if window > IN_MEMORY => past.traffic(series),
+                _ => series.traffic(self.spark(), SPARK_POINTS),
+            },
             usual_p95_us: series.usual_p95_us(self.now_ms),
             pods: Arc::default(),
             switch: Switch::On,
         }
     }
 
-    /// The window before, if the timeline knows all of it: half of it would only look like a change.
+    /// The window before, if the timeline knows all of it.
     fn before(self, series: &Series, window: Duration) -> GoldenMetrics {
+        self.compared(window).map(|stretch| series.between(stretch)).unwrap_or_default()
+    }
+
+    /// The window before, if all of it is known to memory: half of it would only look like a change.
+    fn compared(self, window: Duration) -> Option<Stretch> {
         let stretch = Stretch::before(window, self.now_ms);
-        if window > COMPARED_MAX || stretch.from_ms < self.started_ms {
-            return GoldenMetrics::default();
+        (window <= COMPARED_IN_MEMORY && stretch.from_ms >= self.since_ms).then_some(stretch)
+    }
+
+    /// When the window before began, if all of it is known.
+    fn before_ms(self, past: Option<&Past>) -> Option<u64> {
+        match (self.window, past) {
+            (Window::All, _) => None,
+            (Window::Last(_), Some(past)) => past.before_ms,
+            (Window::Last(window), None) => self.compared(window).map(|stretch| stretch.from_ms),
         }
-        series.between(stretch)
     }
 
     /// Requests per second, and those answered by a rule.
     fn rates(self, golden: &GoldenMetrics, window: Duration) -> (f64, f64) {
         // The first report of a mesh that has just begun would be a rate of thousands.
-        let covered_s = Stretch::last(window, self.now_ms).covered_s(self.started_ms, self.now_ms).max(1.0);
+        let covered_s = Stretch::last(window, self.now_ms).covered_s(self.since_ms, self.now_ms).max(1.0);
         (golden.hits as f64 / covered_s, golden.by_rule as f64 / covered_s)
     }
 

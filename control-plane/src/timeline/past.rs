@@ -24,6 +24,8 @@ pub struct Past {
     pub read_ms: u64,
     /// Since when there is anything to read.
     pub since_ms: u64,
+    /// When the window before began; `None` if not all of it is kept.
+    pub before_ms: Option<u64>,
     series: HashMap<usize, OnDisk>,
 }
 
@@ -75,6 +77,7 @@ impl Past {
         if before_ms < self.since_ms {
             return Ok(());
         }
+        self.before_ms = Some(before_ms);
         for piece in reach.pieces(before_ms, from_ms) {
             view.each_slot(piece, None, &mut |slot| match names
                 .get(&slot.series)

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::snapshot::{EndpointRow, PodRow, PodState, ReceiptState, RuleStatus, Snapshot, Switch};
+use crate::keeper::Standing;
+use crate::snapshot::{EndpointRow, PodRow, PodState, ReceiptState, RuleStatus, Snapshot, Switch, Traffic};
 use crate::web::format;
 use crate::web::judge::{FAILING_AMBER, FAILING_RED, Level};
 use crate::web::order::Order;
@@ -29,15 +30,30 @@ pub struct AttentionCells {
     pub rule: String,
 }
 
-/// The most urgent items, worst first; silent pods come after what fails badly, and before the rest.
+/// The most urgent items. A disk that takes nothing is the first, for it is about all numbers and every command; then what
+/// fails badly, silent pods, and the rest.
 pub fn items(snapshot: &Snapshot, rows: &[Row]) -> [AttentionCells; ITEMS_MAX] {
     let mut urgent: Vec<(&EndpointRow, &Row)> =
         snapshot.endpoints.iter().zip(rows).filter(|(_, row)| row.verdict.urgency() > 0).collect();
     urgent.sort_by(|(_, a), (_, b)| Order::Problems.compare(&a.keys, &b.keys));
     let red = urgent.iter().take_while(|(_, row)| row.verdict.failing == Level::Red).count();
     let item = |(endpoint, row): &(&EndpointRow, &Row)| item(endpoint, row, snapshot);
-    let mut items = urgent[..red].iter().map(item).chain(silent(snapshot)).chain(urgent[red..].iter().map(item));
+    let worst = not_on_disk(snapshot).into_iter().chain(urgent[..red].iter().map(item));
+    let mut items = worst.chain(silent(snapshot)).chain(urgent[red..].iter().map(item));
     std::array::from_fn(|_| items.next().unwrap_or_default())
+}
+
+/// That nothing can be written, if so, and what to do.
+fn not_on_disk(snapshot: &Snapshot) -> Option<AttentionCells> {
+    let Standing::NotDurable { since_ms, why } = &snapshot.standing else { return None };
+    Some(AttentionCells {
+        kind: "bad",
+        href: "/api/v1/status".into(),
+        title: "The control plane’s disk".into(),
+        strong: format!("Nothing written for {}", format::span(snapshot.taken_ms.saturating_sub(*since_ms))),
+        rest: format!(": make room in its data folder. Numbers are in memory only, rules are refused. {why}"),
+        rule: String::new(),
+    })
 }
 
 /// The pods that are not heard, if there are any.
@@ -77,18 +93,21 @@ fn item(endpoint: &EndpointRow, row: &Row, snapshot: &Snapshot) -> AttentionCell
                 format!("Turning on: waiting for {} of {}", of.saturating_sub(*applied), format::plural(*of, "pod", "pods"));
             AttentionCells { kind: "wait", rest, ..item }
         }
-        Switch::On | Switch::Off(_) | Switch::Protected | Switch::Unavailable => item,
+        Switch::On | Switch::Off(_) | Switch::PartlyOff { .. } | Switch::Protected | Switch::Unavailable => item,
     }
 }
 
 /// For how long an endpoint has failed, as far as its window tells.
 fn since(endpoint: &EndpointRow, snapshot: &Snapshot) -> String {
     let steps = &endpoint.traffic;
-    let first = steps.iter().position(|step| step.failures as f64 >= step.hits as f64 * FAILING_AMBER && step.failures > 0);
+    let is_calm = |step: &Traffic| step.hits > 0 && (step.failures as f64) < step.hits as f64 * FAILING_AMBER;
     let step_ms = snapshot.window_ms() / steps.len().max(1) as u64;
-    match first {
-        None | Some(0) => format!("for more than {}", format::span(snapshot.window_ms())),
-        Some(at) => format!("for {}", format::span((steps.len() - at) as u64 * step_ms)),
+    // Just after the beginning, a step of a long window is longer than all there is.
+    let known_ms = snapshot.taken_ms.saturating_sub(snapshot.since_ms);
+    // A step in which nobody asked says nothing, and the newest may have just begun.
+    match steps.iter().rev().skip(1).position(is_calm) {
+        None => format!("for more than {}", format::span(snapshot.window_ms())),
+        Some(at) => format!("for {}", format::span(((at as u64 + 1) * step_ms).min(known_ms))),
     }
 }
 
@@ -132,6 +151,18 @@ mod tests {
 
         let heard = sample_items(|snapshot| snapshot.pods.clear());
         assert_eq!(heard[2], ("wait".into(), "GET /legacy/export Turning off: waiting for 1 of 2 pods, 12 s".into()));
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_comes_first_with_what_to_do() {
+        let items = sample_items(|snapshot| {
+            let why = "no space left on device".to_owned();
+            snapshot.standing = Standing::NotDurable { since_ms: sample::NOW_MS - 180_000, why };
+        });
+        let expected = "The control plane’s disk Nothing written for 3 min: make room in its data folder. \
+            Numbers are in memory only, rules are refused. no space left on device";
+        assert_eq!(items[0], ("bad".into(), expected.into()));
+        assert!(items[1].1.starts_with("POST /api/checkout"), "{items:?}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::web::format;
 use crate::web::frame::FrameCells;
 use crate::web::moment::Moment;
 use crate::web::page::{Page, Problem, Shell};
-use crate::web::view::{Span, ViewQuery};
+use crate::web::view::ViewQuery;
 
 pub mod choice;
 pub mod file;
@@ -130,7 +130,7 @@ impl Web {
 fn waiting(switch: &Switch) -> Option<&str> {
     match switch {
         Switch::TurningOff(status) => Some(&status.rule.id),
-        Switch::On | Switch::Off(_) | Switch::TurningOn { .. } | Switch::Protected | Switch::Unavailable => None,
+        _ => None,
     }
 }
 
@@ -149,7 +149,7 @@ pub struct AuditPage {
 
 impl AuditPage {
     fn of(snapshot: &Snapshot, audit: Audit, people: Vec<String>, query: ViewQuery) -> Self {
-        let csv = choice::address("/audit.csv", &query, None);
+        let csv = query.address("/audit.csv", "");
         let (blank_day, blank) = (DayCells::blank(), EntryCells::blank());
         Self { shell: Shell::of("audit", "Audit log", snapshot).live(), audit, query, people, blank_day, blank, csv }
     }
@@ -157,7 +157,7 @@ impl AuditPage {
 
 /// `GET /audit`
 pub async fn audit(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Page<AuditPage> {
-    let snapshot = web.snapshot(Span::default());
+    let snapshot = web.snapshot();
     let audit = web.audit(&snapshot, &AuditView::from(query.clone()));
     let people = choice::people(web.state.rules.state().audit());
     Page(AuditPage::of(&snapshot, audit, people, query))
@@ -165,7 +165,7 @@ pub async fn audit(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) 
 
 /// `GET /audit.csv`
 pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
-    let snapshot = web.snapshot(Span::default());
+    let snapshot = web.snapshot();
     let choice = web.choice(&snapshot, &AuditView::from(query), usize::MAX);
     let fates = web.state.rules.fates(&choice.entries);
     file::of(snapshot.taken_ms, choice.entries.iter().map(|entry| &**entry).zip(&fates))
@@ -176,7 +176,7 @@ pub async fn end(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<
     match web.turn_on(&id).await {
         Ok(_) => Ok(Redirect::to("/audit")),
         Err(error) => {
-            let snapshot = web.snapshot(Span::default());
+            let snapshot = web.snapshot();
             Err(Problem::refused(StatusCode::CONFLICT, &snapshot, format!("The rule was not ended: {error}.")))
         }
     }

@@ -7,6 +7,7 @@ pub mod columns;
 pub mod heatmap;
 pub mod limits;
 pub mod line;
+pub mod long;
 pub mod marks;
 pub mod octaves;
 pub mod spread;

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::callers::CalledBy;
 use crate::clock::now_ms;
 use crate::rules::command::Command;
-use crate::snapshot::{EndpointRow, Switch};
+use crate::snapshot::EndpointRow;
 use crate::web::Web;
 use crate::web::endpoint::{callers, find};
 use crate::web::format;
@@ -44,13 +44,17 @@ struct Impact {
 }
 
 /// `GET /endpoints/{id}/impact`
-pub async fn impact(Path(id): Path<String>, Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
+pub async fn impact(
+    Path(id): Path<String>,
+    Query(query): Query<ViewQuery>,
+    State(web): State<Arc<Web>>,
+) -> Result<Response, Box<Problem>> {
     let span = View::from(query).window;
-    let snapshot = web.snapshot(span);
-    match find(&snapshot, &id) {
+    let snapshot = web.look(span).await?;
+    Ok(match find(&snapshot, &id) {
         Ok(row) => Json(Impact::of(row, &web.callers_of(&id, snapshot.taken_ms), snapshot.taken_ms, span)).into_response(),
         Err(_) => unknown("this endpoint is not known any more"),
-    }
+    })
 }
 
 /// `GET /rules/{id}/progress`
@@ -67,7 +71,7 @@ pub async fn off(
     State(web): State<Arc<Web>>,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Result<Redirect, Box<Problem>> {
-    let snapshot = web.snapshot(Span::default());
+    let snapshot = web.snapshot();
     let row = find(&snapshot, &id)?;
     let command = command(row, &fields).map_err(|why| Problem::refused(StatusCode::UNPROCESSABLE_ENTITY, &snapshot, why))?;
     match web.turn_off(command).await {
@@ -78,11 +82,9 @@ pub async fn off(
 
 /// `POST /endpoints/{id}/on`, for those without script
 pub async fn on(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<Redirect, Box<Problem>> {
-    let snapshot = web.snapshot(Span::default());
+    let snapshot = web.snapshot();
     let row = find(&snapshot, &id)?;
-    let (Switch::Off(status) | Switch::TurningOff(status)) = &row.switch else {
-        return Ok(back(&id));
-    };
+    let Some(status) = row.switch.rule() else { return Ok(back(&id)) };
     match web.turn_on(&status.rule.id).await {
         Ok(_) => Ok(back(&id)),
         Err(error) => Err(Problem::refused(StatusCode::CONFLICT, &snapshot, format!("{} is still off: {error}.", row.endpoint))),

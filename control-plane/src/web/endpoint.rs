@@ -8,7 +8,9 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 
+use crate::clock::now_ms;
 use crate::snapshot::{EndpointRow, Snapshot, Window};
+use crate::store::StoreError;
 use crate::timeline::lately::Recent;
 use crate::web::Web;
 use crate::web::chart::columns::Columns;
@@ -22,6 +24,7 @@ use crate::web::view::{Span, View, ViewQuery};
 
 pub mod callers;
 pub mod copies;
+pub mod files;
 pub mod look;
 pub mod numbers;
 pub mod past;
@@ -51,15 +54,16 @@ pub async fn endpoint(
     State(web): State<Arc<Web>>,
 ) -> Result<Page<EndpointPage>, Box<Problem>> {
     let span = View::from(query).window;
-    let snapshot = web.snapshot(span);
+    let snapshot = web.look(span).await?;
     let row = find(&snapshot, &id)?;
+    web.look_at_chart(&id, span).await.map_err(|error| web.unreadable(&error, span))?;
     let history = History::of(&web, row, Show::of(&shown)).await;
     Ok(Page(EndpointPage::of(&snapshot, row, span, look(&web, &snapshot, row), history)))
 }
 
 /// `GET /endpoints/{id}/requests`: the rows of the recent requests as values, for a page that follows them.
 pub async fn requests(Path(id): Path<String>, Query(shown): Query<HistoryQuery>, State(web): State<Arc<Web>>) -> Response {
-    let snapshot = web.snapshot_of(Span::default(), &id);
+    let snapshot = web.snapshot_of(&id);
     let Ok(row) = find(&snapshot, &id) else {
         return super::command::unknown("this endpoint is not known any more");
     };
@@ -74,22 +78,43 @@ pub fn find<'a>(snapshot: &'a Snapshot, id: &str) -> Result<&'a EndpointRow, Box
     snapshot.endpoints.iter().find(|row| row.id == id).ok_or_else(|| Problem::not_found(snapshot, words))
 }
 
+impl Web {
+    /// Reads from disk what the charts of an endpoint need, if they need any.
+    pub async fn look_at_chart(&self, id: &str, span: Span) -> Result<(), StoreError> {
+        match span.window() {
+            Window::Last(window) => self.charts.look_back(&self.state, id, window, now_ms()).await,
+            Window::All => Ok(()),
+        }
+    }
+}
+
 /// Everything that moves on the page of an endpoint.
 pub fn look(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Look {
-    let now_ms = snapshot.taken_ms;
+    let (columns, lately) = (columns(web, snapshot, row), lately(web, row, snapshot.taken_ms));
+    let rules = web.state.rules.state();
+    let entries: Vec<_> = rules.audit().map(Arc::as_ref).filter(|entry| past::is_about(entry, row)).collect();
+    let (told, called_by) = (History::told(web, row), web.callers_of(&row.id, snapshot.taken_ms));
+    let entries = &entries;
+    Look::at(&Sight { row, snapshot, columns: &columns, lately: &lately, called_by: &called_by, entries, told: &told })
+}
+
+/// Its counts over time.
+fn columns(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Columns {
     let window = match snapshot.window {
         Window::Last(window) => window,
         Window::All => std::time::Duration::from_secs(3600),
     };
-    let series = web.state.timeline.all().into_iter().find(|series| series.id == row.id);
-    let columns = series.map(|series| Columns::of(&series, window, now_ms)).unwrap_or_default();
-    let lately: HashMap<String, Recent> =
-        web.state.fleet.pods().iter().filter_map(|pod| pod.lately(&row.namespace, &row.service, &row.endpoint, now_ms)).collect();
-    let rules = web.state.rules.state();
-    let entries: Vec<_> = rules.audit().map(Arc::as_ref).filter(|entry| past::is_about(entry, row)).collect();
-    let (told, called_by) = (History::told(web, row), web.callers_of(&row.id, now_ms));
-    let entries = &entries;
-    Look::at(&Sight { row, snapshot, columns: &columns, lately: &lately, called_by: &called_by, entries, told: &told })
+    let Some(series) = web.state.timeline.all().into_iter().find(|series| series.id == row.id) else {
+        return Columns::default();
+    };
+    let long = web.charts.columns(&series, window, snapshot.taken_ms);
+    long.unwrap_or_else(|| Columns::of(&series, window, snapshot.taken_ms))
+}
+
+/// What each of its pods did lately, by name.
+fn lately(web: &Web, row: &EndpointRow, now_ms: u64) -> HashMap<String, Recent> {
+    let pods = web.state.fleet.pods();
+    pods.iter().filter_map(|pod| pod.lately(&row.namespace, &row.service, &row.endpoint, now_ms)).collect()
 }
 
 /// The same for the stream; of an endpoint that is not known any more, nothing but the frame.
@@ -102,11 +127,7 @@ pub fn moment(web: &Web, snapshot: &Snapshot, id: &str) -> Moment {
 
 impl EndpointPage {
     fn of(snapshot: &Snapshot, row: &EndpointRow, span: Span, look: Look, history: History) -> Self {
-        use crate::snapshot::Switch;
-        let progress = match &row.switch {
-            Switch::Off(status) | Switch::TurningOff(status) => Some(Progress::of(status, snapshot.taken_ms)),
-            Switch::On | Switch::TurningOn { .. } | Switch::Protected | Switch::Unavailable => None,
-        };
+        let progress = row.switch.rule().map(|status| Progress::of(status, snapshot.taken_ms));
         let shell = Shell::of("endpoint", row.endpoint.to_string(), snapshot).live();
         Self { shell, namespace: row.namespace.clone(), service: row.service.clone(), span, look, progress, history }
     }

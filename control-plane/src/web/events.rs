@@ -85,24 +85,28 @@ impl Live {
 
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
         stream::unfold(self, |mut live| async move {
-            tokio::select! {
-                _ = live.ticks.tick() => {}
-                () = live.drain.cancelled() => return None,
+            loop {
+                tokio::select! {
+                    _ = live.ticks.tick() => {}
+                    () = live.drain.cancelled() => return None,
+                }
+                if let Some(event) = live.next().await {
+                    return Some((Ok(event), live));
+                }
             }
-            let event = live.next();
-            Some((Ok(event), live))
         })
     }
 
-    fn next(&mut self) -> Event {
-        let moment = self.web.moment(&self.subject);
+    /// What there is to tell. If the disk cannot be read there is nothing, and the page says that its numbers are old.
+    async fn next(&mut self) -> Option<Event> {
+        let moment = self.web.moment(&self.subject).await.ok()?;
         let event = match self.shown.take() {
             None => self.whole(&moment),
             Some(shown) => self.changed(&shown, &moment),
         };
         self.count += 1;
         self.shown = Some(moment);
-        event
+        Some(event)
     }
 
     fn whole(&mut self, moment: &Moment) -> Event {

@@ -128,14 +128,15 @@ pub fn age(ms: u64) -> String {
     }
 }
 
-/// How long something takes or has taken: `12 s`, `42 min`, `19 h 02 min`, `31 d 7 h`.
+/// How long something takes or has taken: `12 s`, `42 min`, `19 h 02 min`, `24 h`, `7 d`, `31 d 7 h`.
 pub fn span(ms: u64) -> String {
     let s = ms / 1000;
     match s {
         0..60 => format!("{s} s"),
         60..3600 => format!("{} min", s / 60),
-        3600..86_400 if s.is_multiple_of(3600) => format!("{} h", s / 3600),
+        3600..=86_400 if s.is_multiple_of(3600) => format!("{} h", s / 3600),
         3600..86_400 => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
+        _ if s % 86_400 < 3600 => format!("{} d", s / 86_400),
         _ => format!("{} d {} h", s / 86_400, s % 86_400 / 3600),
     }
 }
@@ -163,6 +164,11 @@ pub fn clock_ms(unix_ms: u64) -> String {
 /// The day, UTC: `20 November 2026`.
 pub fn day(unix_ms: u64) -> String {
     timestamp(unix_ms).strftime("%-d %B %Y").to_string()
+}
+
+/// The day and the time of day in short, UTC: `20 Nov 14:07`.
+pub fn day_and_time(unix_ms: u64) -> String {
+    timestamp(unix_ms).strftime("%-d %b %H:%M").to_string()
 }
 
 /// The instant as machines write it (RFC 3339), for `<time datetime>`.

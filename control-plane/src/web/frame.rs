@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::keeper::Standing;
 use crate::snapshot::{PodState, Snapshot};
 use crate::web::format;
 use crate::web::judge::{Level, Verdict};
@@ -64,6 +65,9 @@ fn wrong(snapshot: &Snapshot) -> Vec<(Level, String)> {
     }
     for pod in snapshot.pods.iter().filter(|pod| pod.state == PodState::Silent) {
         wrong.push((Level::Amber, format!("Pod {} is silent", pod.workload.pod)));
+    }
+    if snapshot.standing != Standing::Durable {
+        wrong.push((Level::Red, "What is counted is not on disk".into()));
     }
     wrong.sort_by(|(a, words), (b, others)| b.cmp(a).then_with(|| words.cmp(others)));
     wrong

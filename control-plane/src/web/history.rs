@@ -43,6 +43,8 @@ pub struct History {
     pub show: Show,
     /// The requests, in as many rows as there can be.
     pub rows: Vec<RequestCells>,
+    /// Whether the pods could be asked.
+    pub is_known: bool,
     /// How many there are, and of which pods.
     pub hint: String,
     /// What is not shown, and why; empty if everything is.
@@ -90,9 +92,17 @@ impl History {
         let wanted = Wanted { namespace, service, endpoint, pod: None, limit: usize::MAX };
         let Ok(gathered) = web.state.histories.gather(&wanted, &web.state.fleet, clock::now_ms()).await else {
             let gaps = "Too many are asking: load the page again in a second.".into();
-            return Self { show, rows: vec![RequestCells::blank(); ROWS_MAX], hint: String::new(), gaps };
+            return Self { show, rows: vec![RequestCells::blank(); ROWS_MAX], is_known: false, hint: String::new(), gaps };
         };
         Self::shown(gathered, show, row)
+    }
+
+    /// The same requests as they were told, for a file.
+    pub async fn remembered(web: &Web, row: &EndpointRow, show: Show) -> Vec<Remembered> {
+        let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
+        let wanted = Wanted { namespace, service, endpoint, pod: None, limit: usize::MAX };
+        let gathered = web.state.histories.gather(&wanted, &web.state.fleet, clock::now_ms()).await.unwrap_or_default();
+        Choice { limit: usize::MAX, ..show.choice() }.of(gathered.exchanges)
     }
 
     /// What the pods have told of an endpoint by themselves.
@@ -104,7 +114,8 @@ impl History {
     /// The rows as values by key.
     pub fn cells(&self) -> Cells {
         let mut cells = Cells::default();
-        for (at, row) in self.rows.iter().enumerate() {
+        // What was shown before stays, if nobody could be asked.
+        for (at, row) in self.rows.iter().enumerate().filter(|_| self.is_known) {
             cells.insert(&format!("request-{at}"), values(row));
         }
         cells.insert("requests", [("hint".to_owned(), self.hint.clone()), ("gaps".to_owned(), self.gaps.clone())].into());
@@ -119,7 +130,7 @@ impl History {
         let mut rows: Vec<RequestCells> = shown.map(|shown| cells_of(shown, row)).collect();
         let hint = format!("{} of {remembered}, remembered by {pods}", rows.len());
         rows.resize_with(ROWS_MAX, RequestCells::blank);
-        Self { show, rows, hint, gaps }
+        Self { show, rows, is_known: true, hint, gaps }
     }
 
     /// Whether there are none.

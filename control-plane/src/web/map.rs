@@ -16,7 +16,7 @@ use crate::web::frame::FrameCells;
 use crate::web::map::draw::{EdgeCells, NodeCells, Picture};
 use crate::web::map::mesh::Mesh;
 use crate::web::moment::Moment;
-use crate::web::page::{Page, Shell};
+use crate::web::page::{Page, Problem, Shell};
 use crate::web::view::{Span, View, ViewQuery};
 
 pub mod draw;
@@ -121,10 +121,10 @@ impl MapPage {
 }
 
 /// `GET /map`
-pub async fn map(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Page<MapPage> {
+pub async fn map(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Result<Page<MapPage>, Box<Problem>> {
     let window = View::from(query).window;
-    let snapshot = web.snapshot(window);
-    Page(MapPage::of(&snapshot, &web.called_by(snapshot.taken_ms), window))
+    let snapshot = web.look(window).await?;
+    Ok(Page(MapPage::of(&snapshot, &web.called_by(snapshot.taken_ms), window)))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::web::frame::FrameCells;
 use crate::web::judge::Show;
 use crate::web::moment::Moment;
 use crate::web::order::{By, Column, ColumnHead, Direction, NamedOrder, Order, heads};
-use crate::web::page::{Page, Shell};
+use crate::web::page::{Page, Problem, Shell};
 use crate::web::row::{EndpointCells, Row};
 use crate::web::tiles::Tiles;
 use crate::web::view::{Span, View, ViewQuery};
@@ -232,29 +232,36 @@ pub struct OverviewPage {
     blank: EndpointCells,
     /// How many rows pass the filter.
     passing: usize,
+    /// Where the same table is as a file.
+    csv: String,
 }
 
 /// `GET /`
-pub async fn overview(Query(query): Query<ViewQuery>, headers: HeaderMap, State(web): State<Arc<Web>>) -> Page<OverviewPage> {
+pub async fn overview(
+    Query(query): Query<ViewQuery>,
+    headers: HeaderMap,
+    State(web): State<Arc<Web>>,
+) -> Result<Page<OverviewPage>, Box<Problem>> {
+    let csv = query.address("/endpoints.csv", "");
     let view = View::from(query);
-    let snapshot = web.snapshot(view.window);
+    let snapshot = web.look(view.window).await?;
     let overview = Overview::of(&snapshot, view.window);
-    Page(OverviewPage::new(web.first_minute(&headers), &snapshot, overview, view))
+    Ok(Page(OverviewPage::new(web.first_minute(&headers), &snapshot, overview, view, csv)))
 }
 
 /// `GET /endpoints.csv`
-pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
+pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Result<Response, Box<Problem>> {
     let view = View::from(query);
-    let snapshot = web.snapshot(view.window);
+    let snapshot = web.look(view.window).await?;
     let mut rows: Vec<(Row, &EndpointRow)> =
         snapshot.endpoints.iter().map(|endpoint| (Row::of(endpoint, snapshot.taken_ms), endpoint)).collect();
     rows.retain(|(row, _)| view.shows(row));
     rows.sort_by(|(a, _), (b, _)| view.order.compare(&a.keys, &b.keys));
-    csv::endpoints(&snapshot, rows.into_iter().map(|(_, endpoint)| endpoint))
+    Ok(csv::endpoints(&snapshot, rows.into_iter().map(|(_, endpoint)| endpoint)))
 }
 
 impl OverviewPage {
-    fn new(first: FirstMinute, snapshot: &Snapshot, overview: Overview, view: View) -> Self {
+    fn new(first: FirstMinute, snapshot: &Snapshot, overview: Overview, view: View, csv: String) -> Self {
         Self {
             shell: Shell::of("overview", "", snapshot).live(),
             columns: heads(&COLUMNS, view.order),
@@ -262,6 +269,7 @@ impl OverviewPage {
             blank: EndpointCells::blank(),
             passing: overview.rows.iter().filter(|row| view.shows(row)).count(),
             overview,
+            csv,
             view,
         }
     }

@@ -5,7 +5,9 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::snapshot::Snapshot;
+use crate::store::StoreError;
 use crate::web::frame::FrameCells;
+use crate::web::view::Span;
 use crate::web::{BY, assets, format};
 
 /// What a page may do: load our own files and talk to us. No inline script, no inline style,
@@ -107,6 +109,15 @@ impl Problem {
     /// A command was not carried out.
     pub fn refused(status: StatusCode, snapshot: &Snapshot, words: impl Into<String>) -> Box<Self> {
         Self::new(status, snapshot, "Nothing was changed", words)
+    }
+
+    /// The record of a long window cannot be read.
+    pub fn unreadable(snapshot: &Snapshot, error: &StoreError, span: Span) -> Box<Self> {
+        let words = format!(
+            "The last {} are kept on disk, and reading them failed: {error}. The last hour is in memory and can still be shown.",
+            span.title()
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, snapshot, "The record cannot be read", words)
     }
 
     fn new(status: StatusCode, snapshot: &Snapshot, heading: &str, words: impl Into<String>) -> Box<Self> {

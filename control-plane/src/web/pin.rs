@@ -18,7 +18,6 @@ use crate::web::endpoint::find;
 use crate::web::format;
 use crate::web::page::{Page, Problem, Shell};
 use crate::web::row::service_label;
-use crate::web::view::Span;
 
 mod suggest;
 
@@ -99,7 +98,7 @@ pub async fn preview(
     Query(query): Query<PinQuery>,
     State(web): State<Arc<Web>>,
 ) -> Result<Page<PinPage>, Box<Problem>> {
-    let snapshot = web.snapshot(Span::default());
+    let snapshot = web.snapshot();
     let row = find(&snapshot, &id)?;
     Ok(Page(PinPage::of(&web, &snapshot, row, query.pattern.trim())))
 }
@@ -110,7 +109,7 @@ pub async fn pin(
     State(web): State<Arc<Web>>,
     Form(form): Form<PinForm>,
 ) -> Result<Redirect, Box<Problem>> {
-    let snapshot = web.snapshot(Span::default());
+    let snapshot = web.snapshot();
     let row = find(&snapshot, &id)?;
     let command = Command {
         namespace: Some(row.namespace.clone()),
@@ -129,7 +128,7 @@ pub async fn pin(
         }
     };
     let pattern = status.rule.endpoint.route();
-    let folded = web.snapshot(Span::default());
+    let folded = web.snapshot();
     let is_it =
         |now: &&EndpointRow| now.service == row.service && now.namespace == row.namespace && now.endpoint.route() == pattern;
     let same_method = |now: &&EndpointRow| is_it(now) && now.endpoint.method() == row.endpoint.method();
@@ -144,7 +143,7 @@ pub async fn unpin(
     State(web): State<Arc<Web>>,
     Form(form): Form<UnpinForm>,
 ) -> Result<Redirect, Box<Problem>> {
-    let snapshot = web.snapshot(Span::default());
+    let snapshot = web.snapshot();
     let is_pin = web.rule(&rule).is_some_and(|status| status.rule.action == Action::Pin);
     if !is_pin {
         return Err(Problem::not_found(&snapshot, "No pin has this address. Perhaps it was taken back long ago."));

@@ -17,7 +17,7 @@ use crate::web::page::{Page, Shell};
 use crate::web::pods::condition::Condition;
 use crate::web::pods::row::PodCells;
 use crate::web::pods::tiles::PodTiles;
-use crate::web::view::{Span, ViewQuery};
+use crate::web::view::ViewQuery;
 use crate::web::{csv, format};
 
 pub mod condition;
@@ -193,13 +193,13 @@ pub struct PodsPage {
 }
 
 impl PodsPage {
-    fn of(snapshot: &Snapshot, find: String, view: PodsView) -> Self {
+    fn of(snapshot: &Snapshot, find: String, view: PodsView, csv: String) -> Self {
         let show = view.show.map_or("all", Condition::name);
         Self {
             shell: Shell::of("pods", "Pods", snapshot).live(),
             pods: Pods::of(snapshot, &view),
             show,
-            csv: format!("/pods.csv?show={show}"),
+            csv,
             find,
             order: view.order,
             columns: heads(&COLUMNS, view.order),
@@ -225,13 +225,13 @@ impl PodsPage {
 
 /// `GET /pods`
 pub async fn pods(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Page<PodsPage> {
-    let find = query.find.trim().to_owned();
-    Page(PodsPage::of(&web.snapshot(Span::default()), find, PodsView::from(query)))
+    let (find, csv) = (query.find.trim().to_owned(), query.address("/pods.csv", ""));
+    Page(PodsPage::of(&web.snapshot(), find, PodsView::from(query), csv))
 }
 
 /// `GET /pods.csv`
 pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
-    let (snapshot, view) = (web.snapshot(Span::default()), PodsView::from(query));
+    let (snapshot, view) = (web.snapshot(), PodsView::from(query));
     let fleet = condition::Fleet::of(&snapshot);
     csv::pods(&snapshot, chosen(&snapshot, &view, &fleet))
 }

@@ -139,7 +139,7 @@ fn keys(row: &EndpointRow, verdict: &Verdict) -> SortKeys {
     let now = &row.now;
     let quantile = |q: f64| now.quantile_us(q).unwrap_or(-1.0);
     let numbers = vec![
-        row.rps,
+        row.rps - row.blocked_rps,
         now.hits as f64,
         now.mean_us().unwrap_or(-1.0),
         quantile(0.5),

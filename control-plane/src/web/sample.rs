@@ -9,6 +9,7 @@ use mesh::report::Resources;
 use mesh::rule::{Action, Rule, Selector};
 use mesh::workload::Workload;
 
+use crate::keeper::Standing;
 use crate::snapshot::{
     EndpointRow, PodReceipt, PodRow, PodState, ReceiptState, RuleStatus, SPARK_POINTS, Serving, ServingState, Snapshot, Switch,
     Traffic, Window,
@@ -102,8 +103,11 @@ pub(crate) fn snapshot() -> Snapshot {
         taken_ms: NOW_MS,
         window: Window::Last(Duration::from_secs(300)),
         covered_s: 300.0,
+        since_ms: NOW_MS - 7_200_000,
+        before_ms: Some(NOW_MS - 600_000),
         endpoints: vec![calm, off, slow, turning, failing, hostile],
         pods: vec![pod("legacy-1", PodState::Reporting, NOW_MS - 400), pod("legacy-2", PodState::Silent, NOW_MS - 14_000)],
+        standing: Standing::Durable,
         revision: 118,
         audit_entries: 38,
     }

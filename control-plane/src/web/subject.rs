@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock;
+use crate::store::StoreError;
 use crate::web::Web;
 use crate::web::audit::AuditView;
 use crate::web::endpoint;
@@ -47,6 +48,14 @@ impl Subject {
         }
     }
 
+    /// The window that it shows.
+    fn span(&self) -> Span {
+        match self {
+            Self::Overview(span) | Self::Map(span) | Self::Endpoint(_, span) => *span,
+            Self::Pods(_) | Self::Audit(_) => Span::default(),
+        }
+    }
+
     /// The columns of its table.
     pub fn columns(&self) -> &'static [Column] {
         match self {
@@ -59,15 +68,21 @@ impl Subject {
 
 impl Web {
     /// What a page shows now, as everybody who looks at it in this second sees it.
-    pub fn moment(&self, subject: &Subject) -> Arc<Moment> {
+    ///
+    /// What a long window needs from disk is read before, for all of them, and only now and then.
+    pub async fn moment(&self, subject: &Subject) -> Result<Arc<Moment>, StoreError> {
         let now_ms = clock::now_ms();
-        let snapshot = |span: Span| self.snapshots.at(&span, now_ms, || self.snapshot(span));
-        self.moments.at(subject, now_ms, || match subject {
+        self.state.look_back_twice(subject.span().window(), now_ms).await?;
+        if let Subject::Endpoint(id, span) = subject {
+            self.look_at_chart(id, *span).await?;
+        }
+        let snapshot = |span: Span| self.snapshots.at(&span, now_ms, || self.state.snapshot(span.window(), now_ms));
+        Ok(self.moments.at(subject, now_ms, || match subject {
             Subject::Overview(span) => Overview::of(&snapshot(*span), *span).moment(),
             Subject::Pods(view) => Pods::of(&snapshot(Span::default()), view).moment(),
             Subject::Map(span) => Map::of(&snapshot(*span), &self.called_by(now_ms)).moment(),
             Subject::Endpoint(id, span) => endpoint::moment(self, &snapshot(*span), id),
             Subject::Audit(view) => self.audit(&snapshot(Span::default()), view).moment(),
-        })
+        }))
     }
 }

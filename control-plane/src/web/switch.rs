@@ -8,7 +8,7 @@ use crate::web::format;
 /// What a switch shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SwitchCells {
-    /// `on`, `off`, `turning-off`, `turning-on`, `protected` or `none`: what the script and the style sheet go by.
+    /// `on`, `off`, `partly-on`, `turning-off`, `turning-on`, `protected` or `none`: what the script and the style sheet go by.
     pub state: &'static str,
     /// The visible words.
     pub words: &'static str,
@@ -41,6 +41,11 @@ impl SwitchCells {
                 let note = time_left(status, now_ms);
                 Self { note, rule: status.rule.id.clone(), ..Self::still("off", "Off", "false", name) }
             }
+            Switch::PartlyOff { status, off, of } => {
+                let note = format!("off on {off} of {}", format::plural(*of, "pod", "pods"));
+                let label = format!("{name}, {note}");
+                Self { note, rule: status.rule.id.clone(), ..Self::still("partly-on", "Partly on", "true", label) }
+            }
             Switch::TurningOff(status) => {
                 let note = Receipts::of(status).words();
                 let label = format!("{name}, turning off, {note} confirmed");
@@ -57,7 +62,7 @@ impl SwitchCells {
 
     /// Whether the endpoint can be turned off now.
     pub fn can_turn_off(&self) -> bool {
-        matches!(self.state, "on" | "turning-on")
+        matches!(self.state, "on" | "partly-on" | "turning-on")
     }
 
     fn still(state: &'static str, words: &'static str, checked: &'static str, label: String) -> Self {

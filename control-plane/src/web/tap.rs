@@ -18,7 +18,6 @@ use crate::web::Web;
 use crate::web::curl;
 use crate::web::page::{Page, Shell};
 use crate::web::tap::watch::Watch;
-use crate::web::view::Span;
 
 mod watch;
 
@@ -56,7 +55,7 @@ pub struct TapPage {
 
 /// `GET /tap`
 pub async fn tap(Query(query): Query<TapQuery>, headers: HeaderMap, State(web): State<Arc<Web>>) -> Page<TapPage> {
-    let snapshot = web.snapshot(Span::default());
+    let snapshot = web.snapshot();
     let mut services: Vec<String> = web.state.fleet.services().into_iter().map(|(_, service)| service).collect();
     services.dedup();
     let services = services.into_iter().map(|service| (service.clone(), service == query.service)).collect();

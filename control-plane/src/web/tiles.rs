@@ -3,7 +3,8 @@
 use mesh::golden::GoldenMetrics;
 use serde::Serialize;
 
-use crate::snapshot::{EndpointRow, PodRow, PodState, SPARK_POINTS, Snapshot, Window};
+use crate::snapshot::{EndpointRow, PodRow, PodState, SPARK_POINTS, Snapshot};
+use crate::web::change;
 use crate::web::format::{self, Quantity};
 use crate::web::judge::{self, Level, Verdict};
 use crate::web::spark::{self, Width};
@@ -21,6 +22,8 @@ pub struct Tiles {
     pub p95: Quantity,
     /// 99 of a hundred are faster.
     pub p99: Quantity,
+    /// How the 95th percentile has moved against the window before; empty if that is not known.
+    pub p95_moved: String,
     /// Bytes of bodies, out and in.
     pub payload: Tile,
     /// Pods that report, of all that are there.
@@ -50,11 +53,7 @@ impl Tiles {
     /// The tiles of a snapshot.
     pub fn of(snapshot: &Snapshot, verdicts: &[Verdict]) -> Self {
         let now = sum(snapshot, |row| &row.now);
-        // A period that is compared must have been whole.
-        let before = match snapshot.window {
-            Window::Last(window) if snapshot.covered_s >= window.as_secs_f64() => sum(snapshot, |row| &row.before),
-            _ => GoldenMetrics::default(),
-        };
+        let before = sum(snapshot, |row| &row.before);
         let quantile = |q: f64| format::latency(now.quantile_us(q));
         Self {
             requests: requests(snapshot, &now, &before),
@@ -62,6 +61,10 @@ impl Tiles {
             p50: quantile(0.5),
             p95: quantile(0.95),
             p99: quantile(0.99),
+            p95_moved: match change::moved(now.quantile_us(0.95), before.quantile_us(0.95)) {
+                words if words.is_empty() => words,
+                words => format!("p95 {words}"),
+            },
             payload: payload(&now, snapshot.covered_s),
             pods: pods(&snapshot.pods, snapshot.taken_ms),
             off: off(snapshot, verdicts),
@@ -80,15 +83,12 @@ fn requests(snapshot: &Snapshot, now: &GoldenMetrics, before: &GoldenMetrics) ->
     let hits = steps(snapshot, |traffic| traffic.hits);
     let mut tile =
         Tile { now: Quantity::new(format::rate(per_second), "/s"), spark: spark::area(&hits, Width::Tile), ..Tile::default() };
-    if before.hits == 0 {
-        tile.note = format!("{} in {}", format::count(now.hits), covered(snapshot));
-        return tile;
-    }
-    let change = now.hits as f64 / before.hits as f64 - 1.0;
-    let up = change >= 0.0;
-    tile.lead = format!("{} {}", if up { "▲" } else { "▼" }, format::percent(change.abs()).words());
-    tile.lead_level = if up { "ok" } else { "" };
-    tile.note = format!("vs previous {}", covered(snapshot));
+    tile.lead = change::moved(Some(now.hits as f64), Some(before.hits as f64));
+    tile.note = if tile.lead.is_empty() {
+        format!("{} in {}", format::count(now.hits), covered(snapshot))
+    } else {
+        format!("vs {}", change::before_words(snapshot))
+    };
     tile
 }
 
@@ -104,12 +104,11 @@ fn failing(snapshot: &Snapshot, now: &GoldenMetrics, before: &GoldenMetrics) -> 
         spark: spark::area(&failures, Width::Tile),
         ..Tile::default()
     };
-    if before.served() >= judge::REQUESTS_MIN && now.failures() > 0 {
+    tile.lead = change::failing(now, before);
+    if !tile.lead.is_empty() {
         let share_before = judge::ratio(before.failures(), before.served());
-        let arrow = if share > share_before { "▲" } else { "▼" };
-        tile.lead = format!("{arrow} from {}", format::percent(share_before).words());
         tile.lead_level = if share > share_before * 2.0 && level > Level::Calm { level.name() } else { "" };
-        tile.note.push_str(" · ");
+        tile.note.insert_str(0, "· ");
     }
     tile
 }
@@ -208,9 +207,12 @@ mod tests {
     fn a_window_that_is_not_full_is_compared_with_nothing() {
         let mut snapshot = sample::snapshot();
         snapshot.endpoints[0].before = sample::golden(100, 0, 10);
-        assert_eq!(tiles(&snapshot).requests.note, "vs previous 5 min");
-        snapshot.covered_s = 40.0;
-        assert_eq!(tiles(&snapshot).requests.note, "27,750 in 40 s");
+        let whole = tiles(&snapshot);
+        assert_eq!((whole.requests.lead.as_str(), whole.requests.note.as_str()), ("▲ up 278×", "vs the 5 min before"));
+        assert_eq!((whole.failing.lead.as_str(), whole.p95_moved.as_str()), ("▲ up from 0 %", "p95 ▲ up 851 %"));
+        (snapshot.endpoints[0].before, snapshot.covered_s) = (GoldenMetrics::default(), 40.0);
+        let partly = tiles(&snapshot);
+        assert_eq!((partly.requests.note.as_str(), partly.p95_moved.as_str()), ("27,750 in 40 s", ""));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::snapshot::Window;
 use crate::web::judge::Show;
 use crate::web::order::{Column, NamedOrder, Order};
 use crate::web::overview::{COLUMNS, ORDERS};
+use crate::web::pods::row::encoded;
 use crate::web::row::Row;
 
 /// A query string as it came. Whatever is missing or unknown means the default: a bad link still shows the page.
@@ -44,6 +45,27 @@ impl ViewQuery {
         // A click on a column's head adds `sort` to whatever the toolbar's `order` says.
         let named = |name: &str| Order::named(name, toolbar, columns);
         named(&self.sort).or_else(|| named(&self.order)).unwrap_or_default()
+    }
+
+    /// The address of something else that is looked at in the same way; of a log, from before an entry on.
+    pub fn address(&self, path: &str, before: &str) -> String {
+        let parts = [
+            ("window", &*self.window),
+            ("show", &self.show),
+            ("service", &self.service),
+            ("by", &self.by),
+            ("period", &self.period),
+            ("order", &self.order),
+            ("sort", &self.sort),
+            ("find", &self.find),
+            ("before", before),
+        ];
+        let said: Vec<String> = parts
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", encoded(value)))
+            .collect();
+        if said.is_empty() { path.to_owned() } else { format!("{path}?{}", said.join("&")) }
     }
 
     /// What must be contained, in small letters.
@@ -102,11 +124,28 @@ pub enum Span {
     FifteenMinutes,
     /// One hour.
     OneHour,
+    /// Six hours.
+    SixHours,
+    /// A day.
+    OneDay,
+    /// A week.
+    SevenDays,
+    /// A month.
+    ThirtyDays,
 }
 
 impl Span {
-    /// All of them, as keys 1 to 4 choose them.
-    pub const EACH: [Self; 4] = [Self::OneMinute, Self::FiveMinutes, Self::FifteenMinutes, Self::OneHour];
+    /// All of them, as keys 1 to 8 choose them.
+    pub const EACH: [Self; 8] = [
+        Self::OneMinute,
+        Self::FiveMinutes,
+        Self::FifteenMinutes,
+        Self::OneHour,
+        Self::SixHours,
+        Self::OneDay,
+        Self::SevenDays,
+        Self::ThirtyDays,
+    ];
 
     /// Its name in a URL.
     pub fn name(self) -> &'static str {
@@ -115,6 +154,10 @@ impl Span {
             Self::FiveMinutes => "5m",
             Self::FifteenMinutes => "15m",
             Self::OneHour => "1h",
+            Self::SixHours => "6h",
+            Self::OneDay => "24h",
+            Self::SevenDays => "7d",
+            Self::ThirtyDays => "30d",
         }
     }
 
@@ -125,7 +168,16 @@ impl Span {
             Self::FiveMinutes => "5 min",
             Self::FifteenMinutes => "15 min",
             Self::OneHour => "1 h",
+            Self::SixHours => "6 h",
+            Self::OneDay => "24 h",
+            Self::SevenDays => "7 d",
+            Self::ThirtyDays => "30 d",
         }
+    }
+
+    /// `yes` if it is so long that a time without its day says little.
+    pub fn days(self) -> &'static str {
+        if matches!(self, Self::SevenDays | Self::ThirtyDays) { "yes" } else { "" }
     }
 
     /// The window to take a snapshot of.
@@ -135,6 +187,10 @@ impl Span {
             Self::FiveMinutes => 300,
             Self::FifteenMinutes => 900,
             Self::OneHour => 3600,
+            Self::SixHours => 6 * 3600,
+            Self::OneDay => 86_400,
+            Self::SevenDays => 7 * 86_400,
+            Self::ThirtyDays => 30 * 86_400,
         }))
     }
 }

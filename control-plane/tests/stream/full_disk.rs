@@ -85,6 +85,8 @@ async fn counting_goes_on_in_memory_and_everything_is_written_when_there_is_room
     assert!(status["store"]["why"].is_string() && status["store"]["not_durable_since"].is_string(), "{status}");
     sidecar.report(Change, &[("/a", hits(4))]).await;
     stage.row_with("shop", "/a", 7).await;
+    let page = reqwest::get(format!("http://{}/", stage.http)).await.unwrap().text().await.unwrap();
+    assert!(page.contains("<title>(1) Sitio</title>") && page.contains("Nothing written for"), "the dashboard says so: {page}");
     let (answered, problem) = stage.ask(Method::POST, "/api/v1/rules", Some(&order("shop", "/a"))).await;
     assert_eq!((answered, &problem["type"]), (StatusCode::SERVICE_UNAVAILABLE, &"urn:sitio:problem:store".into()), "{problem}");
     assert_eq!(reqwest::get(format!("http://{}/readyz", stage.http)).await.unwrap().status(), StatusCode::OK);

@@ -1,5 +1,7 @@
 //! Any window, from a minute to a season, is what the pods have handed over and what they have said since.
 
+use std::time::Duration;
+
 use mesh::report::Coverage::{Change, Snapshot};
 use mesh::window::slot_of;
 use reqwest::{Method, StatusCode};
@@ -75,6 +77,67 @@ async fn the_window_before_is_told_with_the_change_if_all_of_it_is_known() {
     let to = "2020-01-01T00:00:00Z";
     let old = stage.get(&format!("/api/v1/timeline?endpoint={id}&window=90d&to={to}")).await;
     assert_eq!((&old["whole"]["hits"], &old["covered_s"]), (&0.into(), &0.0.into()), "{old}");
+    stage.stop().await;
+}
+
+/// The events of a page, as they come.
+struct Events(reqwest::Response, String);
+
+impl Events {
+    /// Waits until one of them says one of these words.
+    async fn say(&mut self, words: &[&str]) {
+        let heard = async {
+            while !words.iter().any(|words| self.1.contains(words)) {
+                let more = self.0.chunk().await.unwrap().expect("the stream goes on");
+                self.1.push_str(&String::from_utf8_lossy(&more));
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap_or_else(|_| panic!("nobody says {words:?}"));
+    }
+}
+
+#[tokio::test]
+async fn pages_show_long_windows_and_the_window_before_and_move() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let now = slot_of(now_ms());
+    let days = |days: u64| now - days * 8640;
+    let mut sidecar = stage.attach("shop", "shop-1").await;
+    sidecar.report(Snapshot, &[("/a", hits(1311))]).await;
+    for (slot, count) in [(days(20), 1000), (days(10), 200), (days(3), 100), (now - 720, 10)] {
+        sidecar.window(slot, false, &[("/a", hits(count))]).await;
+    }
+    let id = stage.row_with("shop", "/a", 1311).await["id"].as_str().unwrap().to_owned();
+    let page = async |path: &str| reqwest::get(format!("http://{}{path}", stage.http)).await.unwrap().text().await.unwrap();
+    let shows = async |window: &str, words: &[&str]| {
+        eventually(async || {
+            let html = page(&format!("/endpoints/{id}?window={window}")).await;
+            words.iter().find(|words| !html.contains(**words)).map_or(Ok(()), |missing| Err((*missing).to_owned()))
+        })
+        .await;
+    };
+
+    let versus = "Against the 7 d before: hits ▼ down 44 %, from 200; 5xx: too few requests, or none failed";
+    eventually(async || if stage.get("/api/v1/status").await["store"]["windows"]["kept"] == 4 { Ok(()) } else { Err(()) }).await;
+    shows("7d", &["111 hits in 7 d", versus, "requests per 3 h, by response time"]).await;
+    shows("30d", &["1,311 hits in 20 d", "Not compared with the 30 d before: counting began 20 d", "requests per 12 h"]).await;
+    shows("24h", &["11 hits in 24 h", "requests per 30 min"]).await;
+    shows("6h", &["11 hits in 6 h", "requests per 10 min"]).await;
+    assert!(page("/?window=7d").await.contains("▼ down 44 %"));
+    assert!(page("/map?window=7d").await.contains("value=\"7d\" checked"));
+    let steps = page(&format!("/endpoints/{id}/csv/steps.csv?window=7d")).await;
+    let drawn: u64 = steps.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse::<u64>().unwrap()).sum();
+    assert_eq!(drawn, 111, "{steps}");
+    assert_eq!(page("/endpoints.csv?window=7d").await.lines().nth(1).unwrap().matches(",111,").count(), 1);
+
+    // It moves with what is counted, although the disk is not read again.
+    let events = reqwest::get(format!("http://{}/events?page=endpoint&id={id}&window=7d", stage.http)).await.unwrap();
+    let mut events = Events(events, String::new());
+    events.say(&["111 hits in 7 d"]).await;
+    sidecar.report(Change, &[("/a", hits(4))]).await;
+    events.say(&["115 hits in 7 d"]).await;
+    // The newest column of the chart moves, too; two hours ago may be in it.
+    events.say(&["\"hits\":\"5\"", "\"hits\":\"15\""]).await;
     stage.stop().await;
 }
 

@@ -44,7 +44,10 @@ fn nothing_that_is_shown_does_anything() {
         "/pods?find=%3Cb%3E",
         "/audit?find=%22%3E%3Cb",
         "/map",
+        "/tap?route=/%3Cscript%3E&service=%22%3E%3Cimg%20src=x%3E",
         &format!("/endpoints/{endpoint}"),
+        &format!("/endpoints/{endpoint}?window=7d&history=slowest"),
+        &format!("/endpoints/{endpoint}/pin"),
     ] {
         browser.open(&format!("http://127.0.0.1:{}{page}", control_plane.http_port));
         eventually(SOON, || {
@@ -62,6 +65,13 @@ fn nothing_that_is_shown_does_anything() {
         browser.open(&format!("http://127.0.0.1:{}{page}", control_plane.http_port));
         let text = browser.script("return document.querySelector('main').textContent").unwrap();
         assert!(text.as_str().is_some_and(|text| text.contains(name)), "{page} shows {name}: {text}");
+    }
+    // The same as files, in which no cell begins a formula.
+    for path in ["/endpoints.csv", "/pods.csv", "/audit.csv", &format!("/endpoints/{endpoint}/csv/requests.csv")] {
+        let file = api.page(path).unwrap();
+        assert!(file.lines().count() >= 2, "{path}: {file}");
+        let cells = file.split([',', '\n']).map(|cell| cell.trim_matches('"'));
+        assert_eq!(cells.filter(|cell| cell.starts_with(['=', '+', '@'])).count(), 0, "{path}: {file}");
     }
     assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

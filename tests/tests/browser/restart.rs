@@ -45,7 +45,13 @@ fn two_browsers_agree_also_after_a_restart() {
     mesh.control_plane.process.kill();
     for browser in &browsers {
         word(browser, "Reconnecting");
-        assert!(browser.text("#lost").unwrap().contains("Live updates stopped"));
+        eventually(SOON, || {
+            let banner = browser.text("#lost")?;
+            let counts = banner.contains("Trying again in ") || banner.contains("Trying again now.");
+            ensure!(banner.contains("Live updates stopped") && counts, "the banner says {banner}");
+            Ok(())
+        });
+        browser.script("document.getElementById('try-now').click()").unwrap();
         assert_eq!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-disabled").unwrap(), "true");
         assert!(browser.script("return document.title").unwrap().as_str().unwrap().starts_with('⚠'));
     }

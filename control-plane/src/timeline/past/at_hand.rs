@@ -10,10 +10,17 @@ use crate::store::StoreError;
 use crate::timeline::past::Past;
 
 /// What memory holds by itself.
-const IN_MEMORY: Duration = Duration::from_secs(3600);
+pub const IN_MEMORY: Duration = Duration::from_secs(3600);
 
-/// For how long what was read is good: what is counted meanwhile comes from memory.
+/// The longest window of which memory holds the window before, too.
+pub const COMPARED_IN_MEMORY: Duration = Duration::from_secs(1800);
+
+/// For how long what was read is good, at least: what is counted meanwhile comes from memory.
 const GOOD_FOR_MS: u64 = 10_000;
+
+/// How many times longer a window is than what was read of it is good: meanwhile its beginning stands still, which
+/// shows less than a twentieth of a sparkline's step, and a month need not be read every ten seconds.
+const GOOD_FOR_PARTS: u64 = 1440;
 
 /// Windows kept at hand. Pages offer four; who asks the API for others reads them anew now and then.
 const WINDOWS_MAX: usize = 8;
@@ -29,8 +36,7 @@ pub struct AtHand {
 impl AtHand {
     fn fresh(&self, window: Duration, now_ms: u64) -> Option<Arc<Past>> {
         let past = self.any(window)?;
-        // After the clock was set back, what was read is from the future.
-        (past.read_ms..past.read_ms + GOOD_FOR_MS).contains(&now_ms).then_some(past)
+        is_fresh(past.read_ms, window, now_ms).then_some(past)
     }
 
     fn any(&self, window: Duration) -> Option<Arc<Past>> {
@@ -47,14 +53,40 @@ impl AtHand {
     }
 }
 
+/// Whether what was read of a window is still good.
+pub fn is_fresh(read_ms: u64, window: Duration, now_ms: u64) -> bool {
+    let good_for_ms = GOOD_FOR_MS.max(window.as_millis() as u64 / GOOD_FOR_PARTS);
+    // After the clock was set back, what was read is from the future.
+    (read_ms..read_ms + good_for_ms).contains(&now_ms)
+}
+
 impl ControlPlane {
     /// Reads what a snapshot of this window needs from disk, if it needs any.
     pub async fn look_back(self: &Arc<Self>, window: Window, now_ms: u64) -> Result<(), StoreError> {
-        let Window::Last(window) = window else { return Ok(()) };
-        if window <= IN_MEMORY || self.at_hand.fresh(window, now_ms).is_some() {
+        match window {
+            Window::Last(window) if window > IN_MEMORY => self.read_unless_fresh(window, now_ms).await,
+            Window::Last(_) | Window::All => Ok(()),
+        }
+    }
+
+    /// The same, and also what it takes to compare the window with the one before it.
+    pub async fn look_back_twice(self: &Arc<Self>, window: Window, now_ms: u64) -> Result<(), StoreError> {
+        match window {
+            Window::Last(window) if window > COMPARED_IN_MEMORY => self.read_unless_fresh(window, now_ms).await,
+            Window::Last(_) | Window::All => Ok(()),
+        }
+    }
+
+    async fn read_unless_fresh(self: &Arc<Self>, window: Duration, now_ms: u64) -> Result<(), StoreError> {
+        if self.at_hand.fresh(window, now_ms).is_some() {
             return Ok(());
         }
-        let _one_at_a_time = self.at_hand.reading.lock().await;
+        let _one_at_a_time = match self.at_hand.reading.try_lock() {
+            Ok(alone) => alone,
+            // Somebody else reads it anew; what was read before serves everybody meanwhile.
+            Err(_) if window > IN_MEMORY && self.at_hand.any(window).is_some() => return Ok(()),
+            Err(_) => self.at_hand.reading.lock().await,
+        };
         if self.at_hand.fresh(window, now_ms).is_some() {
             return Ok(());
         }
@@ -63,11 +95,11 @@ impl ControlPlane {
         reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
-    /// What is on disk of a window, if it reaches back further than memory.
+    /// What is on disk of a window, if it reaches back further than memory, or if somebody has just looked back twice.
     pub(crate) fn past(&self, window: Window, now_ms: u64) -> Option<Arc<Past>> {
         let Window::Last(window) = window else { return None };
         if window <= IN_MEMORY {
-            return None;
+            return self.at_hand.fresh(window, now_ms);
         }
         // Whoever has looked back just now finds it here; nobody else asks.
         self.at_hand.any(window).or_else(|| self.read_past(window, now_ms).ok()).or_else(|| Some(Arc::default()))

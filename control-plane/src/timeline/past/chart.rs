@@ -31,6 +31,8 @@ pub struct Chart {
     pub whole: GoldenMetrics,
     /// The window before; `None` if not all of it is kept.
     pub before: Option<GoldenMetrics>,
+    /// All that memory had counted of these series by then; what it counts later belongs to the newest step.
+    pub counted: GoldenMetrics,
 }
 
 /// What a chart is to show.
@@ -44,6 +46,8 @@ pub struct Wanted {
     pub to_ms: Option<u64>,
     /// Whether the window before is wanted, too.
     pub compares: bool,
+    /// How many steps there may be.
+    pub steps_max: u64,
 }
 
 impl Chart {
@@ -62,7 +66,7 @@ impl Chart {
 
     fn recent(timeline: &Timeline, wanted: &Wanted, now_ms: u64) -> Self {
         let finest_s = if wanted.window_ms <= SECONDS_IN_MEMORY_MS { 1 } else { 10 };
-        let mut chart = Self::empty(wanted.window_ms, now_ms, step_ms(wanted.window_ms, finest_s));
+        let mut chart = Self::empty(wanted.window_ms, now_ms, step_ms(wanted, finest_s));
         chart.since_ms = timeline.started_ms();
         let (from_ms, to_ms) = (chart.from_ms, chart.to_ms);
         let stretch = stretch::Stretch { from_ms, to_ms };
@@ -102,7 +106,7 @@ impl Chart {
         let only: BTreeSet<u32> =
             names.iter().filter(|(_, series)| asked.contains(&series.number)).map(|(number, _)| *number).collect();
         let end_ms = wanted.to_ms.unwrap_or(now_ms);
-        let (resolution, step_ms) = steps(wanted.window_ms, end_ms.saturating_sub(wanted.window_ms), reach);
+        let (resolution, step_ms) = steps(wanted, end_ms.saturating_sub(wanted.window_ms), reach);
         let mut chart = Self::empty(wanted.window_ms, end_ms, step_ms);
         chart.since_ms = reach.since_ms();
         let (from_ms, to_ms) = (chart.from_ms, chart.to_ms);
@@ -131,8 +135,19 @@ impl Chart {
         }
         let Some(newest) = self.points.last_mut() else { return };
         for series in &wanted.series {
-            add_tail(newest, &series.totals(), on_disk.get(&series.number).unwrap_or(&GoldenMetrics::default()));
+            let live = series.totals();
+            add_tail(newest, &live, on_disk.get(&series.number).unwrap_or(&GoldenMetrics::default()));
+            self.counted.merge(&live);
         }
+    }
+
+    /// The steps by now, if memory has counted so much of these series altogether.
+    pub fn points_by_now(&self, live: &GoldenMetrics) -> Vec<GoldenMetrics> {
+        let mut points = self.points.clone();
+        if let Some(newest) = points.last_mut() {
+            add_tail(newest, live, &self.counted);
+        }
+        points
     }
 }
 
@@ -140,21 +155,21 @@ impl Chart {
 const IN_MEMORY_MS: u64 = 3_600_000;
 const SECONDS_IN_MEMORY_MS: u64 = 300_000;
 
-/// Steps of a chart, at most: one for every few pixels.
-const STEPS_MAX: u64 = 240;
+/// Steps of a chart, at most, where nobody wants fewer: one for every few pixels.
+pub const STEPS_MAX: u64 = 240;
 
 /// Lengths of steps that people read, in seconds.
 const STEPS_S: [u64; 18] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
 
 /// The shortest step that shows the window, and is not shorter than that.
-fn step_ms(window_ms: u64, finest_s: u64) -> u64 {
-    let fits = |step_s: &u64| *step_s >= finest_s && window_ms.div_ceil(*step_s * 1000) <= STEPS_MAX;
+fn step_ms(wanted: &Wanted, finest_s: u64) -> u64 {
+    let fits = |step_s: &u64| *step_s >= finest_s && wanted.window_ms.div_ceil(*step_s * 1000) <= wanted.steps_max;
     STEPS_S.into_iter().find(fits).unwrap_or(86_400) * 1000
 }
 
 /// The slots to read for a window, and the steps to show it in.
-fn steps(window_ms: u64, from_ms: u64, reach: Reach) -> (Resolution, u64) {
-    let step_ms = step_ms(window_ms, 10);
+fn steps(wanted: &Wanted, from_ms: u64, reach: Reach) -> (Resolution, u64) {
+    let step_ms = step_ms(wanted, 10);
     // The longest slots of which a step is made whole, or longer ones where those do not reach back so far.
     let fitting = Resolution::ALL.into_iter().rfind(|resolution| resolution.step_ms() <= step_ms);
     let at_least = fitting.unwrap_or(Resolution::TenSeconds);

@@ -49,6 +49,10 @@ fn shrink(script: &str) -> String {
     for token in &tokens {
         let text = short.get(token.text).map_or(token.text, String::as_str);
         let joins = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || "_$".contains(letter));
+        // Before the end of a block it says nothing.
+        if text == "}" && small.ends_with(';') {
+            small.pop();
+        }
         // Between a part of a template and what it takes in, a space would be seen.
         if text != "${" && joins(small.chars().last()) && joins(text.chars().next()) {
             small.push(' ');

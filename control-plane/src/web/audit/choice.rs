@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::audit::{Entry, Event};
-use crate::web::pods::row::encoded;
 use crate::web::view::ViewQuery;
 
 /// People that are offered to choose from.
@@ -153,18 +152,4 @@ fn is_found(entry: &Entry, find: &str) -> bool {
 pub fn people<'a>(book: impl Iterator<Item = &'a Arc<Entry>>) -> Vec<String> {
     let people: BTreeSet<&str> = book.map(|entry| &*entry.by).collect();
     people.into_iter().take(PEOPLE_MAX).map(str::to_owned).collect()
-}
-
-/// The address of the same choice elsewhere.
-pub fn address(path: &str, query: &ViewQuery, before: Option<&str>) -> String {
-    let parts = [
-        ("show", &*query.show),
-        ("by", &query.by),
-        ("period", &query.period),
-        ("find", &query.find),
-        ("before", before.unwrap_or_default()),
-    ];
-    let said: Vec<String> =
-        parts.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-    if said.is_empty() { path.to_owned() } else { format!("{path}?{}", said.join("&")) }
 }

@@ -171,8 +171,13 @@ fn action(event: Event) -> (&'static str, &'static str) {
 
 fn until(entry: &Entry, fate: &Fate, now_ms: u64) -> String {
     match (entry.event, fate) {
-        (Event::TurnedOff, Fate::Ended { at_ms, by: None, .. }) => format!("ended {}", minute(*at_ms)),
-        (Event::TurnedOff, Fate::Ended { at_ms, .. }) => format!("taken back {}", minute(*at_ms)),
+        (Event::TurnedOff, Fate::Ended { at_ms, by, .. }) => {
+            let how = if by.is_none() { "ended" } else { "taken back" };
+            let day = format::day(*at_ms);
+            // Entries stand below the day of the command.
+            let day = if day == format::day(entry.at_ms) { String::new() } else { format!("{day} ") };
+            format!("{how} {day}{}", minute(*at_ms))
+        }
         (Event::TurnedOff, Fate::InForce(_)) => match entry.about.expires_ms {
             Some(expires_ms) => format!("in {}", format::left(expires_ms.saturating_sub(now_ms))),
             None => "by hand".into(),

@@ -7,6 +7,7 @@ use mesh::golden::GoldenMetrics;
 use crate::timeline::series::Series;
 use crate::timeline::stretch::Stretch;
 use crate::web::chart::{LEFT, RIGHT};
+use crate::web::format;
 
 /// Columns of a chart, at most: what can be told apart on a screen.
 pub const COLUMNS_MAX: u64 = 60;
@@ -23,19 +24,36 @@ pub struct Columns {
     pub step_ms: u64,
     /// What was counted in each.
     pub golden: Vec<GoldenMetrics>,
+    /// How much of the last column is still to come, in milliseconds: nothing, but in long windows.
+    pub to_come_ms: u64,
 }
+
+/// From this length on a chart tells the day with the time.
+const DAYS_FROM_MS: u64 = 2 * 86_400_000;
 
 impl Columns {
     /// The columns of the last `window`, up to the last step that is over.
     pub fn of(series: &Series, window: Duration, now_ms: u64) -> Self {
         let (step_ms, columns) = steps(window);
         let stretch = Stretch::steps(step_ms, columns, now_ms);
-        Self { from_ms: stretch.from_ms, step_ms, golden: series.steps(stretch, step_ms) }
+        Self { from_ms: stretch.from_ms, step_ms, golden: series.steps(stretch, step_ms), to_come_ms: 0 }
     }
 
     /// The first millisecond after the last column.
     pub fn to_ms(&self) -> u64 {
         self.from_ms + self.step_ms * self.golden.len() as u64
+    }
+
+    /// How many seconds of a column have passed.
+    pub fn seconds(&self, column: usize) -> f64 {
+        let is_last = column + 1 == self.golden.len();
+        let passed_ms = self.step_ms.saturating_sub(if is_last { self.to_come_ms } else { 0 });
+        passed_ms.max(1000) as f64 / 1000.0
+    }
+
+    /// An instant of this chart in words, UTC.
+    pub fn moment(&self, at_ms: u64) -> String {
+        if self.to_ms() - self.from_ms >= DAYS_FROM_MS { format::day_and_time(at_ms) } else { format::clock(at_ms) }
     }
 
     /// How wide a column is.
@@ -85,7 +103,7 @@ mod tests {
 
     #[test]
     fn instants_lie_between_the_edges() {
-        let columns = Columns { from_ms: 1000, step_ms: 500, golden: vec![GoldenMetrics::default(); 4] };
+        let columns = Columns { from_ms: 1000, step_ms: 500, golden: vec![GoldenMetrics::default(); 4], to_come_ms: 0 };
         assert_eq!((columns.x(1000), columns.x(2000), columns.x(3000)), (Some(48.0), Some(417.0), Some(786.0)));
         assert_eq!((columns.x(999), columns.x(3001)), (None, None));
         assert!((columns.middle(0) - 140.25).abs() < 1e-9);

@@ -161,7 +161,7 @@ fn beside(lines: [(f64, LineCells); 3]) -> [LineCells; 3] {
 
 /// What a person would say who looks at it.
 fn summary(columns: &Columns, sum: &GoldenMetrics) -> String {
-    let (from, to) = (format::clock(columns.from_ms), format::clock(columns.to_ms()));
+    let (from, to) = (columns.moment(columns.from_ms), columns.moment(columns.to_ms()));
     let words = format!("Latency heatmap, {from} to {to} UTC.");
     let (Some(fast), Some(slow)) = (sum.quantile_us(0.1), sum.quantile_us(0.9)) else {
         return words + " No request was timed.";
@@ -192,7 +192,7 @@ mod tests {
     use crate::web::sample::golden;
 
     fn columns(each: Vec<GoldenMetrics>) -> Columns {
-        Columns { from_ms: 1_763_647_335_000, step_ms: 5000, golden: each }
+        Columns { from_ms: 1_763_647_335_000, step_ms: 5000, golden: each, to_come_ms: 0 }
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Marks {
         let places: Vec<f64> = marks.iter().filter_map(|mark| columns.x(mark.at_ms)).collect();
         let mut each = std::array::from_fn(|_| MarkCells::default());
         for (at, (mark, x)) in marks.iter().zip(&places).enumerate() {
-            each[at] = cells(mark, *x, at);
+            each[at] = cells(mark, *x, at, columns);
         }
         Self {
             on_heatmap: uprights(places.iter().copied(), heatmap::TOP, heatmap::BOTTOM),
@@ -78,7 +78,7 @@ impl Marks {
     }
 }
 
-fn cells(mark: &Mark, x: f64, at: usize) -> MarkCells {
+fn cells(mark: &Mark, x: f64, at: usize, columns: &Columns) -> MarkCells {
     // Names stand on the side where there is room, each a line lower, so that no two cover each other.
     let is_late = x > LEFT.midpoint(RIGHT);
     MarkCells {
@@ -89,7 +89,7 @@ fn cells(mark: &Mark, x: f64, at: usize) -> MarkCells {
         words: mark.words.clone(),
         kind: mark.kind,
         instant: format::instant(mark.at_ms),
-        clock: format::clock(mark.at_ms),
+        clock: columns.moment(mark.at_ms),
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
 
     fn columns() -> Columns {
         let each = (0..60).map(|column| golden(100, if column < 36 { 0 } else { 9 }, 10)).collect();
-        Columns { from_ms: NOW_MS - 300_000, step_ms: 5000, golden: each }
+        Columns { from_ms: NOW_MS - 300_000, step_ms: 5000, golden: each, to_come_ms: 0 }
     }
 
     fn entry(at_ms: u64, event: Event) -> Entry {

@@ -66,8 +66,8 @@ pub fn grid() -> [f64; STEPS + 1] {
 
 /// The chart.
 pub fn stacked(columns: &Columns) -> StackedCells {
-    let step_s = columns.step_ms.max(1) as f64 / 1000.0;
-    let stacks: Vec<Stack> = columns.golden.iter().map(|golden| Stack::of(golden, step_s)).collect();
+    let golden = columns.golden.iter().enumerate();
+    let stacks: Vec<Stack> = golden.map(|(column, golden)| Stack::of(golden, columns.seconds(column))).collect();
     let most = stacks.iter().map(|stack| stack.all).fold(0.0, f64::max);
     let step = round_step(most / STEPS as f64);
     let y = |rate: f64| BOTTOM - (BOTTOM - HIGHEST) * rate / (step * STEPS as f64);
@@ -124,7 +124,7 @@ fn round_step(least: f64) -> f64 {
 
 /// What a person would say who looks at it.
 fn summary(columns: &Columns, stacks: &[Stack]) -> String {
-    let (from, to) = (format::clock(columns.from_ms), format::clock(columns.to_ms()));
+    let (from, to) = (columns.moment(columns.from_ms), columns.moment(columns.to_ms()));
     let words = format!("Requests per second by status, {from} to {to} UTC.");
     let Some(last) = stacks.last().filter(|_| stacks.iter().any(|stack| stack.all > 0.0)) else {
         return words + " There were none.";
@@ -156,7 +156,7 @@ mod tests {
     use crate::web::sample::golden;
 
     fn columns(each: Vec<GoldenMetrics>) -> Columns {
-        Columns { from_ms: 1_763_647_335_000, step_ms: 1000, golden: each }
+        Columns { from_ms: 1_763_647_335_000, step_ms: 1000, golden: each, to_come_ms: 0 }
     }
 
     #[test]

@@ -3,14 +3,25 @@
 use serde::Serialize;
 
 use crate::web::chart::columns::Columns;
-use crate::web::format;
 
 /// Times on the axis, at most.
 pub const TICKS_MAX: usize = 7;
 
 /// Between two times, in milliseconds: what people count in.
-const EVERY_MS: [u64; 10] =
-    [10_000, 60_000, 180_000, 600_000, 1_800_000, 3_600_000, 10_800_000, 21_600_000, 43_200_000, 86_400_000];
+const EVERY_MS: [u64; 12] = [
+    10_000,
+    60_000,
+    180_000,
+    600_000,
+    1_800_000,
+    3_600_000,
+    10_800_000,
+    21_600_000,
+    43_200_000,
+    86_400_000,
+    2 * 86_400_000,
+    5 * 86_400_000,
+];
 
 /// A time on the axis.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -31,11 +42,14 @@ pub fn ticks(columns: &Columns) -> [TickCells; TICKS_MAX] {
     let mut ticks = std::array::from_fn(|_| TickCells::default());
     let round = (from_ms.next_multiple_of(every_ms)..=to_ms).step_by(every_ms as usize);
     for (cells, at_ms) in ticks.iter_mut().zip(round) {
-        let clock = format::clock(at_ms);
         *cells = TickCells {
             x: columns.x(at_ms).map_or_else(String::new, |x| format!("{x:.1}")),
             ms: at_ms.to_string(),
-            text: if every_ms < 60_000 { clock } else { clock[..5].to_owned() },
+            text: match columns.moment(at_ms) {
+                clock if every_ms < 60_000 => clock,
+                day if day.contains(' ') => day,
+                clock => clock[..5].to_owned(),
+            },
         };
     }
     ticks
@@ -48,7 +62,7 @@ mod tests {
     use super::*;
 
     fn shown(from_ms: u64, step_ms: u64) -> Vec<(String, String)> {
-        let columns = Columns { from_ms, step_ms, golden: vec![GoldenMetrics::default(); 60] };
+        let columns = Columns { from_ms, step_ms, golden: vec![GoldenMetrics::default(); 60], to_come_ms: 0 };
         ticks(&columns).into_iter().filter(|tick| !tick.ms.is_empty()).map(|tick| (tick.text, tick.x)).collect()
     }
 

@@ -11,6 +11,7 @@ use crate::history::Remembered;
 use crate::snapshot::{EndpointRow, Snapshot, Switch};
 use crate::timeline::lately::Recent;
 use crate::web::cells::{Cells, values};
+use crate::web::change;
 use crate::web::chart::columns::{COLUMNS_MAX, Columns};
 use crate::web::chart::heatmap::{self, HeatmapCells};
 use crate::web::chart::marks::Marks;
@@ -90,6 +91,8 @@ pub struct Look {
 pub struct Words {
     /// Below the title.
     pub sub: String,
+    /// How it differs from the window before.
+    pub versus: String,
     /// How often it was switched.
     pub switched: String,
     /// How long a column of the charts lasts.
@@ -212,6 +215,7 @@ impl Words {
         let is_empty = sight.columns.golden.iter().all(GoldenMetrics::is_empty);
         Self {
             sub: format!("on {}, {first}", format::plural(row.pods.len(), "pod", "pods")),
+            versus: change::sentence(&row.now, &row.before, sight.snapshot),
             switched: past::switched(sight.entries.iter().copied(), sight.snapshot.taken_ms),
             step: format!("requests per {}, by response time", format::span(sight.columns.step_ms)),
             more_pods: copies.more.clone(),
@@ -224,7 +228,7 @@ impl Words {
 
 impl RuleCells {
     fn of(switch: &Switch, now_ms: u64) -> Self {
-        let (Switch::Off(status) | Switch::TurningOff(status)) = switch else { return Self::default() };
+        let Some(status) = switch.rule() else { return Self::default() };
         let progress = Progress::of(status, now_ms);
         Self {
             kind: "rule",
@@ -243,7 +247,7 @@ fn steps(columns: &Columns) -> Vec<StepCells> {
         let quantile = |q: f64| format::latency(golden.quantile_us(q)).words();
         StepCells {
             kind: "step",
-            clock: format::clock(at_ms),
+            clock: columns.moment(at_ms),
             instant: format::instant(at_ms),
             hits: format::count(golden.hits),
             failures: format::count(golden.failures()),

@@ -3,7 +3,8 @@
 use mesh::golden::GoldenMetrics;
 use serde::Serialize;
 
-use crate::snapshot::{EndpointRow, Snapshot, Window};
+use crate::snapshot::{EndpointRow, Snapshot};
+use crate::web::change;
 use crate::web::chart::columns::Columns;
 use crate::web::chart::limits::failing_since;
 use crate::web::format::{self, Quantity};
@@ -76,7 +77,7 @@ impl Numbers {
     pub fn of(row: &EndpointRow, snapshot: &Snapshot, columns: &Columns) -> Self {
         let (now, verdict) = (&row.now, Verdict::of(row, snapshot.taken_ms));
         let covered = format::span((snapshot.covered_s * 1000.0).round() as u64);
-        let (avg_lead, avg_level, avg_note) = change(row, snapshot, &covered);
+        let (avg_lead, avg_level, avg_note) = change(row, snapshot);
         let per_hit =
             |bytes: u64| if now.hits == 0 { Quantity::missing() } else { format::payload(bytes as f64 / now.hits as f64) };
         let by_column = |part: fn(&GoldenMetrics) -> f64| -> String {
@@ -84,7 +85,7 @@ impl Numbers {
         };
         let limit = format::percent(FAILING_RED).words();
         Self {
-            rps: format::rate(row.rps),
+            rps: format::rate(row.rps - row.blocked_rps),
             hits: format!("{} hits in {covered}", format::count(now.hits)),
             rps_spark: by_column(|golden| golden.hits as f64),
             avg: format::latency(now.mean_us()),
@@ -119,16 +120,15 @@ impl Numbers {
 }
 
 /// How the mean has changed against the window before, if that is known.
-fn change(row: &EndpointRow, snapshot: &Snapshot, covered: &str) -> (String, &'static str, String) {
-    let is_whole = matches!(snapshot.window, Window::Last(window) if snapshot.covered_s >= window.as_secs_f64());
-    let (Some(now_us), Some(before_us)) = (row.now.mean_us(), row.before.mean_us().filter(|_| is_whole)) else {
+fn change(row: &EndpointRow, snapshot: &Snapshot) -> (String, &'static str, String) {
+    let (Some(now_us), Some(before_us)) = (row.now.mean_us(), row.before.mean_us()) else {
         let longest = (row.now.served() > 0).then_some(row.now.max_us as f64);
         return (String::new(), "", format!("longest {}", format::latency(longest).words()));
     };
-    let arrow = if now_us >= before_us { "▲" } else { "▼" };
+    let sign = if now_us >= before_us { "▲ up" } else { "▼ down" };
     let level = if now_us > before_us * SLOWER { "bad" } else { "" };
-    let lead = format!("{arrow} {}", format::latency(Some((now_us - before_us).abs())).words());
-    (lead, level, format!("vs previous {covered}"))
+    let lead = format!("{sign} {}", format::latency(Some((now_us - before_us).abs())).words());
+    (lead, level, format!("vs {}", change::before_words(snapshot)))
 }
 
 fn seen(row: &EndpointRow, now_ms: u64) -> String {
@@ -170,7 +170,7 @@ mod tests {
     fn numbers(at: usize) -> Numbers {
         let snapshot = sample::snapshot();
         let each = (0..60).map(|column| golden(208, if column < 36 { 0 } else { 41 }, 96)).collect();
-        let columns = Columns { from_ms: sample::NOW_MS - 300_000, step_ms: 5000, golden: each };
+        let columns = Columns { from_ms: sample::NOW_MS - 300_000, step_ms: 5000, golden: each, to_come_ms: 0 };
         Numbers::of(&snapshot.endpoints[at], &snapshot, &columns)
     }
 
@@ -194,8 +194,8 @@ mod tests {
         let mut snapshot = sample::snapshot();
         snapshot.endpoints[0].before = golden(100, 0, 7);
         let numbers = Numbers::of(&snapshot.endpoints[0], &snapshot, &Columns::default());
-        assert_eq!((numbers.avg_lead.as_str(), numbers.avg_level), ("▲ 7.0 ms", "bad"));
-        snapshot.covered_s = 40.0;
+        assert_eq!((numbers.avg_lead.as_str(), numbers.avg_level), ("▲ up 7.0 ms", "bad"));
+        snapshot.endpoints[0].before = GoldenMetrics::default();
         assert_eq!(Numbers::of(&snapshot.endpoints[0], &snapshot, &Columns::default()).avg_note, "longest 14 ms");
     }
 }

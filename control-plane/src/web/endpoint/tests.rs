@@ -20,7 +20,7 @@ fn page_of(at: usize, lately: &HashMap<String, Recent>) -> String {
     let snapshot = sample::snapshot();
     let row = &snapshot.endpoints[at];
     let each = (0..60).map(|column| golden(40, if column < 36 { 0 } else { 4 }, 96)).collect();
-    let columns = Columns { from_ms: NOW_MS - 300_000, step_ms: 5000, golden: each };
+    let columns = Columns { from_ms: NOW_MS - 300_000, step_ms: 5000, golden: each, to_come_ms: 0 };
     let exchange =
         Exchange { started_ms: NOW_MS, status: 503, path: "/'\"><script>alert(2)</script>".into(), ..Exchange::default() };
     let told = [Remembered { pod: "shop-1".into(), exchange: exchange.clone(), known: Known::Told }];
@@ -36,7 +36,13 @@ fn page_of(at: usize, lately: &HashMap<String, Recent>) -> String {
     let place = Place { namespace: "default", service: &row.service, endpoint: &row.endpoint, pod: "shop-1" };
     let mut rows = vec![RequestCells::of(place, exchange, Known::Asked)];
     rows.resize_with(3, RequestCells::blank);
-    let history = History { show: Show::Newest, rows, hint: "1 of 1 request, remembered by 1 pod".into(), gaps: String::new() };
+    let history = History {
+        show: Show::Newest,
+        rows,
+        is_known: true,
+        hint: "1 of 1 request, remembered by 1 pod".into(),
+        gaps: String::new(),
+    };
     EndpointPage::of(&snapshot, row, Span::default(), look, history).render().unwrap()
 }
 

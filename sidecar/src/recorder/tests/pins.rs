@@ -125,6 +125,8 @@ fn pins_that_come_and_go_give_no_rows_to_methods_that_are_made_up() {
         for at in 0..200 {
             exchange(&mut recorder, &format!("M{round}X{at}"), "/users/jane", 200, 1);
         }
+        // Under their own names, and then under the pin's.
+        ever.extend(told(&mut recorder).into_iter().map(|(name, ..)| name));
         obey(&mut recorder, vec![pin("/users/{name}")]);
         ever.extend(told(&mut recorder).into_iter().map(|(name, ..)| name));
         obey(&mut recorder, vec![]);

@@ -25,7 +25,7 @@ fn only_names_of_ours_are_shortened() {
     assert_eq!(small("const counter = told.counter; set(counter);"), "const counter=told.counter;set(counter);");
     assert_eq!(small("let seconds = 1; seconds += 1;"), "let a=1;a+=1;");
     assert_eq!(small("const first = ({ first }) => first;"), "const first=({first})=>first;");
-    assert_eq!(small("function step(row, by) { return row - by; }"), "function b(a,by){return a-by;}");
+    assert_eq!(small("function step(row, by) { return row - by; }"), "function b(a,by){return a-by}");
     assert_eq!(small("list.map(entry => ({ entry: 1, other: entry }));"), "list.map(entry=>({entry:1,other:entry}));");
 }
 

@@ -1,0 +1,63 @@
+//! The record: whether what is counted is on the control plane's disk.
+
+use client::client::Client;
+use client::failure::Failure;
+use client::status::Store;
+use control_plane::web::format;
+
+use crate::check::findings::Findings;
+use crate::moment;
+
+pub(super) async fn look(client: &Client, findings: &mut Findings) {
+    match client.status().await {
+        Ok(status) => judge(&status.store, moment::now_ms(), findings),
+        // A control plane that is older is told of already.
+        Err(Failure::Refused { problem, .. }) if problem.is("not-found") => {}
+        Err(failure) => findings.failed(&failure),
+    }
+}
+
+fn judge(store: &Store, now_ms: u64, findings: &mut Findings) {
+    if store.durable {
+        let size = store.file_bytes.map_or_else(String::new, |bytes| format!(", {}", format::memory(bytes).words()));
+        let kept = moment::lasting(Some(&store.since), now_ms);
+        return findings.fine(format!("what is counted is on disk, {kept} of it{size}"));
+    }
+    let lasting = moment::lasting(store.not_durable_since.as_deref(), now_ms);
+    let why = store.why.as_deref().unwrap_or("it does not say why");
+    findings.error(
+        format!("for {lasting} nothing could be written to the control plane's disk: {why}"),
+        "make room in its data folder (SITIO_DATA_DIR): until then numbers are in memory only, and rules are refused",
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::findings::Level;
+    use crate::paint::Paint;
+
+    #[test]
+    fn a_full_disk_is_an_error_with_what_to_do() {
+        let mut store = Store {
+            durable: true,
+            not_durable_since: None,
+            why: None,
+            since: "1970-01-01T00:00:00Z".into(),
+            file_bytes: Some(3 << 20),
+        };
+        let found = |store: &Store| {
+            let mut findings = Findings::default();
+            judge(store, 7_200_000, &mut findings);
+            (findings.worst(), findings.words(Paint::Plain))
+        };
+        let (level, words) = found(&store);
+        assert!(level == Level::Fine && words.contains("on disk, 2 h of it, 3 MiB"), "{words}");
+
+        (store.durable, store.why) = (false, Some("no space left on device".into()));
+        store.not_durable_since = Some("1970-01-01T01:58:00Z".into());
+        let (level, words) = found(&store);
+        assert!(level == Level::Error && words.contains("for 2 min nothing could be written"), "{words}");
+        assert!(words.contains("no space left on device") && words.contains("SITIO_DATA_DIR"), "{words}");
+    }
+}

@@ -1,0 +1,80 @@
+//! The columns of windows that reach further back than memory: read from disk now and then, moved by memory meanwhile.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::plane::ControlPlane;
+use crate::store::StoreError;
+use crate::timeline::past::at_hand::{IN_MEMORY, is_fresh};
+use crate::timeline::past::chart::{Chart, Wanted};
+use crate::timeline::series::Series;
+use crate::web::chart::columns::{COLUMNS_MAX, Columns};
+
+/// Charts that are kept, some hundred kilobytes each: what a few dozen people look at.
+const CHARTS_MAX: usize = 64;
+
+/// Charts that were read lately, by endpoint and window.
+#[derive(Debug, Default)]
+pub struct LongCharts {
+    charts: Mutex<HashMap<(String, Duration), Arc<Drawn>>>,
+    /// One at a time reads, however many ask.
+    reading: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Drawn {
+    read_ms: u64,
+    chart: Chart,
+}
+
+impl LongCharts {
+    /// Reads the chart of an endpoint, unless memory reaches so far or it was read a moment ago.
+    pub async fn look_back(&self, plane: &Arc<ControlPlane>, id: &str, window: Duration, now_ms: u64) -> Result<(), StoreError> {
+        let key = (id.to_owned(), window);
+        if window <= IN_MEMORY || self.drawn(&key, now_ms).is_some() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.reading.lock().await;
+        let series: Vec<_> = plane.timeline.all().into_iter().filter(|series| series.id == id).collect();
+        if series.is_empty() || self.drawn(&key, now_ms).is_some() {
+            return Ok(());
+        }
+        let wanted =
+            Wanted { series, window_ms: window.as_millis() as u64, to_ms: None, compares: false, steps_max: COLUMNS_MAX };
+        let plane = Arc::clone(plane);
+        let reading =
+            tokio::task::spawn_blocking(move || Chart::read(plane.keeper.chronicle.as_ref(), &plane.timeline, &wanted, now_ms));
+        let chart = reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        self.keep(key, Drawn { read_ms: now_ms, chart });
+        Ok(())
+    }
+
+    /// The columns of a series up to now; `None` if nobody has looked back.
+    pub fn columns(&self, series: &Series, window: Duration, now_ms: u64) -> Option<Columns> {
+        let drawn = self.drawn(&(series.id.clone(), window), now_ms)?;
+        let chart = &drawn.chart;
+        Some(Columns {
+            from_ms: chart.from_ms,
+            step_ms: chart.step_ms,
+            golden: chart.points_by_now(&series.totals()),
+            to_come_ms: chart.to_ms.saturating_sub(now_ms),
+        })
+    }
+
+    fn drawn(&self, key: &(String, Duration), now_ms: u64) -> Option<Arc<Drawn>> {
+        let charts = self.charts.lock().unwrap_or_else(PoisonError::into_inner);
+        let drawn = charts.get(key)?;
+        // A chart whose last column is over lacks a column.
+        (is_fresh(drawn.read_ms, key.1, now_ms) && now_ms < drawn.chart.to_ms).then(|| Arc::clone(drawn))
+    }
+
+    fn keep(&self, key: (String, Duration), drawn: Drawn) {
+        let mut charts = self.charts.lock().unwrap_or_else(PoisonError::into_inner);
+        charts.insert(key, Arc::new(drawn));
+        if charts.len() > CHARTS_MAX {
+            let oldest = charts.iter().min_by_key(|(_, drawn)| drawn.read_ms).map(|(key, _)| key.clone());
+            oldest.map(|oldest| charts.remove(&oldest));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The tables of an endpoint's page as files.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use mesh::exchange::Exchange;
+use mesh::golden::GoldenMetrics;
+
+use crate::snapshot::{EndpointRow, ServingState, Snapshot};
+use crate::web::Web;
+use crate::web::csv::{self, Cell};
+use crate::web::endpoint::{columns, find, lately};
+use crate::web::format;
+use crate::web::history::{History, HistoryQuery, Show};
+use crate::web::page::Problem;
+use crate::web::view::{View, ViewQuery};
+
+/// `GET /endpoints/{id}/csv/{table}`: one of `steps.csv`, `pods.csv` and `requests.csv`.
+pub async fn table(
+    Path((id, table)): Path<(String, String)>,
+    Query(query): Query<ViewQuery>,
+    Query(shown): Query<HistoryQuery>,
+    State(web): State<Arc<Web>>,
+) -> Result<Response, Box<Problem>> {
+    let span = View::from(query).window;
+    let snapshot = web.look(span).await?;
+    let row = find(&snapshot, &id)?;
+    Ok(match &*table {
+        "steps.csv" => {
+            web.look_at_chart(&id, span).await.map_err(|error| web.unreadable(&error, span))?;
+            steps(&web, &snapshot, row)
+        }
+        "pods.csv" => pods(&web, &snapshot, row),
+        "requests.csv" => requests(&web, &snapshot, row, Show::of(&shown)).await,
+        _ => Problem::not_found(&snapshot, "There is no such file: it is steps.csv, pods.csv or requests.csv.").into_response(),
+    })
+}
+
+fn ms(us: Option<f64>) -> Cell {
+    Cell::number(us.map(|us| format!("{:.3}", us / 1000.0)))
+}
+
+fn steps(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Response {
+    let heads =
+        ["from", "step_s", "hits", "failures", "4xx", "by_rule", "avg_ms", "p50_ms", "p95_ms", "p99_ms", "bytes_in", "bytes_out"];
+    let columns = columns(web, snapshot, row);
+    let step = |(at, golden): (usize, &GoldenMetrics)| {
+        vec![
+            Cell::text(format::instant(columns.from_ms + at as u64 * columns.step_ms)),
+            Cell::Number(format!("{:.0}", columns.seconds(at))),
+            Cell::Number(golden.hits.to_string()),
+            Cell::Number(golden.failures().to_string()),
+            Cell::Number(golden.class(4).to_string()),
+            Cell::Number(golden.by_rule.to_string()),
+            ms(golden.mean_us()),
+            ms(golden.quantile_us(0.5)),
+            ms(golden.quantile_us(0.95)),
+            ms(golden.quantile_us(0.99)),
+            Cell::Number(golden.bytes_in.to_string()),
+            Cell::Number(golden.bytes_out.to_string()),
+        ]
+    };
+    csv::file("steps", snapshot.taken_ms, &heads, columns.golden.iter().enumerate().map(step))
+}
+
+fn pods(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Response {
+    let heads = ["pod", "state", "hits", "failures", "p50_ms", "p95_ms", "p99_ms"];
+    let lately = lately(web, row, snapshot.taken_ms);
+    let rows = row.pods.iter().map(|pod| {
+        let recent = lately.get(&pod.pod);
+        let quantile = |q: f64| ms(recent.and_then(|recent| recent.latency.quantile(q)));
+        vec![
+            Cell::text(&pod.pod),
+            Cell::text(match pod.state {
+                ServingState::Serving => "serving",
+                ServingState::Off => "off",
+                ServingState::Waiting => "waiting",
+                ServingState::Lost => "lost",
+            }),
+            Cell::number(recent.map(|recent| recent.hits)),
+            Cell::number(recent.map(|recent| recent.failures)),
+            quantile(0.5),
+            quantile(0.95),
+            quantile(0.99),
+        ]
+    });
+    csv::file("endpoint-pods", snapshot.taken_ms, &heads, rows)
+}
+
+async fn requests(web: &Web, snapshot: &Snapshot, row: &EndpointRow, show: Show) -> Response {
+    let heads = [
+        "started",
+        "status",
+        "method",
+        "path",
+        "took_ms",
+        "first_byte_ms",
+        "bytes_in",
+        "bytes_out",
+        "caller",
+        "pod",
+        "trace",
+        "rule",
+    ];
+    let request = |pod: &str, exchange: &Exchange| {
+        let text = |text: Option<String>| text.map_or(Cell::Missing, Cell::text);
+        vec![
+            Cell::text(format::instant(exchange.started_ms)),
+            Cell::Number(exchange.status.to_string()),
+            Cell::text(row.endpoint.method()),
+            Cell::text(&exchange.path),
+            ms(Some(exchange.took_us as f64)),
+            ms(exchange.first_byte_us.map(|us| us as f64)),
+            Cell::Number(exchange.bytes_in.to_string()),
+            Cell::Number(exchange.bytes_out.to_string()),
+            text(exchange.caller.map(|caller| caller.to_string())),
+            Cell::text(pod),
+            text(exchange.trace.map(|trace| trace.to_string())),
+            text(exchange.rule.clone()),
+        ]
+    };
+    let remembered = History::remembered(web, row, show).await;
+    csv::file("requests", snapshot.taken_ms, &heads, remembered.iter().map(|one| request(&one.pod, &one.exchange)))
+}
