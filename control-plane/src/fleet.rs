@@ -9,11 +9,18 @@ use dashmap::{DashMap, Entry};
 use proto::convert::greeting::Greeting;
 
 use crate::fleet::attachment::Attachment;
+use crate::fleet::forgotten::Forgotten;
+use crate::fleet::losses::Losses;
 use crate::fleet::pod::{Pod, SeenPod};
+use crate::fleet::tally::Tally;
+use crate::keeper::account::Account;
+use crate::store::chronicle::Process;
 
 pub mod attachment;
 pub mod called;
 pub mod folds;
+mod forgotten;
+mod losses;
 pub mod owners;
 pub mod pod;
 pub mod rate;
@@ -36,9 +43,10 @@ pub struct Fleet {
     /// All pods by name, until one comes or goes: sorting them for every page would cost more than the page.
     sorted: Mutex<Option<Arc<[Arc<Pod>]>>>,
     forget_after: Duration,
+    forgotten: Forgotten,
     streams_refused: AtomicU64,
     pods_forgotten: AtomicU64,
-    hits_not_kept: AtomicU64,
+    losses: Losses,
 }
 
 /// Why a pod may not attach.
@@ -70,9 +78,10 @@ impl Fleet {
             services: DashMap::new(),
             sorted: Mutex::default(),
             forget_after,
+            forgotten: Forgotten::default(),
             streams_refused: AtomicU64::new(0),
             pods_forgotten: AtomicU64::new(0),
-            hits_not_kept: AtomicU64::new(0),
+            losses: Losses::default(),
         }
     }
 
@@ -84,12 +93,16 @@ impl Fleet {
             Ok(_) => self.unsorted(),
             Err(_) => drop(self.streams_refused.fetch_add(1, Ordering::Relaxed)),
         }
-        let (attachment, lost_hits) = attached?;
-        self.hits_not_kept.fetch_add(lost_hits, Ordering::Relaxed);
+        let (attachment, before) = attached?;
+        if let Some(mut tally) = before {
+            let (told, account) = tally.give_up();
+            drop(tally);
+            self.losses.ended(told, account);
+        }
         Ok(attachment)
     }
 
-    fn begin(&self, greeting: Greeting, now_ms: u64) -> Result<(Attachment, u64), NotAttached> {
+    fn begin(&self, greeting: Greeting, now_ms: u64) -> Result<(Attachment, Option<Tally>), NotAttached> {
         let service = (greeting.workload.namespace.clone(), greeting.workload.service.clone());
         if !self.services.contains_key(&service) && !self.has_room_for_services() {
             return Err(NotAttached::Full);
@@ -98,7 +111,11 @@ impl Fleet {
         let pod = match self.pods.entry(greeting.workload.pod_uid.clone()) {
             Entry::Occupied(known) => known.into_ref(),
             Entry::Vacant(_) if !has_room => return Err(NotAttached::Full),
-            Entry::Vacant(place) => place.insert(Arc::new(Pod::new(&greeting, now_ms))),
+            Entry::Vacant(place) => {
+                let process = Process { pod_uid: greeting.workload.pod_uid.clone(), epoch: greeting.epoch };
+                let tally = self.forgotten.recall(&process).unwrap_or_default();
+                place.insert(Arc::new(Pod::new(&greeting, tally, now_ms)))
+            }
         };
         // While its place is held, nobody forgets a pod that is just coming back.
         let begun = Attachment::begin(Arc::clone(pod.value()), greeting, now_ms)?;
@@ -137,11 +154,16 @@ impl Fleet {
 
     fn forget_after(&self, after_ms: u64, now_ms: u64) {
         let before = self.pods.len();
-        self.pods.retain(|_, pod| {
+        self.pods.retain(|pod_uid, pod| {
             pod.hold().tally.let_go(now_ms);
             let stays = pod.gone_ms(now_ms).is_none_or(|gone_ms| gone_ms < after_ms);
             if !stays {
-                self.hits_not_kept.fetch_add(pod.hold().tally.hits_not_kept(), Ordering::Relaxed);
+                let (epoch, mut tally) = pod.retire();
+                // After so long nothing of it is on its way to the disk any more, unless that has been full all the time.
+                let (told, account) = tally.give_up();
+                tally.retire();
+                self.losses.ended(told, Arc::new(Account::begin(account.mark(), account.hits())));
+                self.forgotten.remember(Process { pod_uid: pod_uid.clone(), epoch }, tally);
             }
             stays
         });
@@ -189,7 +211,7 @@ impl Fleet {
 
     /// Hits that processes have reported which ended, or were forgotten, before they brought them to disk.
     pub fn hits_not_kept(&self) -> u64 {
-        self.hits_not_kept.load(Ordering::Relaxed)
+        self.losses.hits()
     }
 
     /// Pods that were gone for so long that they were forgotten.

@@ -12,7 +12,7 @@ use crate::ingest::counts::StreamCounts;
 use crate::keeper::{Keeper, Scribe};
 use crate::rules::Rules;
 use crate::snapshot::{PodRow, Snapshot, Window, take};
-use crate::store::redb::RedbStore;
+use crate::store::chronicle::Chronicle;
 use crate::store::{Store, StoreError};
 use crate::tap::Taps;
 use crate::timeline::Timeline;
@@ -45,8 +45,8 @@ pub struct ControlPlane {
 
 impl ControlPlane {
     /// Goes on where this store ends, with somebody who writes into it what is new. It reads from disk, so it may block.
-    pub fn open(
-        store: Arc<RedbStore>,
+    pub fn open<Disk: Store + Chronicle + 'static>(
+        store: Arc<Disk>,
         fleet: Fleet,
         stream_address: SocketAddr,
         drain: CancellationToken,

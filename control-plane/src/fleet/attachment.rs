@@ -31,13 +31,13 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// Begins it; says too how many hits the process before it has reported and never brought to disk.
-    pub(crate) fn begin(pod: Arc<Pod>, greeting: Greeting, now_ms: u64) -> Result<(Self, u64), NotAttached> {
+    /// Begins it; returns too what the process before it had told, which has ended.
+    pub(crate) fn begin(pod: Arc<Pod>, greeting: Greeting, now_ms: u64) -> Result<(Self, Option<Tally>), NotAttached> {
         let mut inside = pod.hold();
         if !inside.may_speak(greeting.epoch) {
             return Err(NotAttached::OldEpoch(greeting.workload.pod));
         }
-        let mut lost_hits = 0;
+        let mut before = None;
         if greeting.epoch == inside.epoch {
             if let Some(known) = inside.session.filter(|known| greeting.session <= *known) {
                 return Err(NotAttached::OldSession { pod: greeting.workload.pod, session: greeting.session, known });
@@ -45,8 +45,7 @@ impl Attachment {
         } else {
             inside.has_ended();
             // The sidecar's process is a new one: it counts from zero and knows no rules. The timeline keeps what was counted.
-            lost_hits = inside.tally.hits_not_kept();
-            inside.tally = Tally::default();
+            before = Some(std::mem::take(&mut inside.tally));
             inside.receipts = Arc::default();
         }
         if let Some(older) = inside.link.take() {
@@ -64,7 +63,7 @@ impl Attachment {
         Arc::make_mut(&mut inside.receipts).begin_stream();
         drop(inside);
         let (epoch, session) = (greeting.epoch, greeting.session);
-        Ok((Self { pod, workload, epoch, session, connected_ms: now_ms, fence }, lost_hits))
+        Ok((Self { pod, workload, epoch, session, connected_ms: now_ms, fence }, before))
     }
 
     /// The process that speaks.

@@ -75,6 +75,11 @@ impl Called {
         self.before.merge(&other.before);
     }
 
+    /// All who have called since the process started.
+    pub fn total(&self) -> &Callers {
+        &self.total
+    }
+
     /// Shows each caller, perhaps more than once, with a part of what is known; `None` stands for all that are not told apart.
     pub fn each(&self, now_ms: u64, mut see: impl FnMut(Option<IpAddr>, Heard)) {
         show(&self.total, |address, calls| see(address, Heard { calls, ..Heard::default() }));

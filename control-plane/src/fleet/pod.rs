@@ -107,7 +107,8 @@ impl Inside {
 }
 
 impl Pod {
-    pub(crate) fn new(greeting: &Greeting, now_ms: u64) -> Self {
+    /// A pod that has just been heard, of whose process this is known.
+    pub(crate) fn new(greeting: &Greeting, tally: Tally, now_ms: u64) -> Self {
         Self(Mutex::new(Inside {
             workload: Arc::new(greeting.workload.clone()),
             protected: greeting.protected.clone().into(),
@@ -119,7 +120,7 @@ impl Pod {
             heard_ms: now_ms,
             has_left: false,
             resources: None,
-            tally: Tally::default(),
+            tally,
             rate: Rate::default(),
             receipts: Arc::default(),
             strip: Arc::default(),
@@ -142,6 +143,12 @@ impl Pod {
         let seen = self.seen(now_ms);
         let is_gone = seen.state == PodState::Gone && seen.connected_ms.is_none();
         is_gone.then(|| now_ms.saturating_sub(seen.heard_ms))
+    }
+
+    /// Gives up what it has counted, and which process of it has.
+    pub(crate) fn retire(&self) -> (u64, Tally) {
+        let mut inside = self.hold();
+        (inside.epoch, std::mem::take(&mut inside.tally))
     }
 
     /// The pod as it is at this instant.

@@ -38,6 +38,8 @@ pub struct Tally {
     resumed_ms: Option<u64>,
     /// What is on disk of it.
     account: Arc<Account>,
+    /// Hits that were given up for lost.
+    given_up: u64,
 }
 
 /// What became of a report.
@@ -125,10 +127,26 @@ impl Tally {
         rows.into_iter().map(series).collect()
     }
 
-    /// Hits that were reported and are not on disk: what the end of the process makes final.
+    /// Hits that were reported and are not on disk: what the end of the process loses.
     pub(crate) fn hits_not_kept(&self) -> u64 {
-        let reported = self.counted.values().fold(0_u64, |sum, counted| sum.saturating_add(counted.hits()));
-        reported.saturating_sub(self.account.hits())
+        self.hits().saturating_sub(self.account.hits())
+    }
+
+    fn hits(&self) -> u64 {
+        self.counted.values().fold(0, |sum, counted| sum.saturating_add(counted.hits()))
+    }
+
+    /// Gives up what is not on disk. Returns the hits that this process has told since it was given up last, as far as it was,
+    /// and what is on disk of them.
+    pub(crate) fn give_up(&mut self) -> (u64, Arc<Account>) {
+        let told = self.hits().saturating_sub(self.given_up);
+        self.given_up = self.given_up.saturating_add(told.saturating_sub(self.account.hits()));
+        (told, Arc::clone(&self.account))
+    }
+
+    /// The pod is forgotten, and only what keeps it from being counted twice is still of use.
+    pub(crate) fn retire(&mut self) {
+        self.counted.values_mut().for_each(Counted::retire);
     }
 
     /// Adds what is new in a report to the timeline.
@@ -260,7 +278,7 @@ impl Tally {
     }
 
     /// Each endpoint that this process has counted.
-    pub fn endpoints(&self) -> impl Iterator<Item = &Counted> {
+    pub fn endpoints(&self) -> impl ExactSizeIterator<Item = &Counted> {
         self.counted.values()
     }
 }

@@ -1,10 +1,16 @@
 //! Proofs that pods are told apart, fenced, forgotten, and that nobody crowds the others out.
 
+use mesh::callers::{Callers, Calls};
+use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
+use mesh::report::{Coverage, EndpointReport, Report};
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 
+use crate::callers::CalledBy;
 use crate::fleet::pod::GONE_AFTER;
 use crate::snapshot::PodState;
+use crate::timeline::{Reporter, Timeline};
 
 use super::*;
 
@@ -57,6 +63,48 @@ fn a_pod_is_silent_then_gone_then_forgotten() {
     fleet.forget(NOW_MS + 3_600_000);
     assert_eq!((fleet.pods().len(), fleet.pods_forgotten()), (0, 1));
     assert!(fleet.knows("default", "shop"), "the service is still known");
+}
+
+/// What a process says that has had so many requests since it started.
+fn snapshot(hits: u64) -> Report {
+    let mut golden = GoldenMetrics::default();
+    golden.hits = hits;
+    let endpoint = Endpoint::named("GET", "/a").unwrap();
+    let mut callers = Callers::default();
+    for _ in 0..hits {
+        callers.add(Some([10, 0, 0, 1].into()), Calls::one(NOW_MS, false));
+    }
+    let endpoints = vec![EndpointReport { endpoint, is_file: false, in_flight: 0, seen: None, golden, callers, recent: vec![] }];
+    Report { seq: 1, coverage: Coverage::Snapshot, at_ms: NOW_MS, endpoints, resources: None }
+}
+
+#[test]
+fn a_process_that_comes_back_after_it_was_forgotten_counts_nothing_twice() {
+    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::starting(NOW_MS));
+    let hits =
+        || timeline.series(Reporter { namespace: "default", service: "shop" }, &snapshot(0).endpoints[0].endpoint).totals().hits;
+    let first = fleet.attach(greeting("a", 1, 1), NOW_MS).unwrap();
+    first.absorb(snapshot(10), NOW_MS, &timeline).unwrap();
+    drop(first);
+
+    // Given a process of which nothing is on disk, that was cut off for so long that it was forgotten...
+    fleet.forget(NOW_MS + 3_600_000);
+    assert_eq!((fleet.pods().len(), fleet.hits_not_kept(), hits()), (0, 10, 10));
+
+    // ...when it comes back, then it is the process that is known, and needs to say nothing of the past.
+    let back_ms = NOW_MS + 3_700_000;
+    let back = fleet.attach(greeting("a", 1, 2), back_ms).unwrap();
+    assert!(back.is_known());
+    back.absorb(snapshot(12), back_ms, &timeline).unwrap();
+    assert_eq!(hits(), 12);
+
+    // Its end loses what was not told as lost before, and a new process begins from zero.
+    drop(back);
+    let next = fleet.attach(greeting("a", 2, 1), back_ms).unwrap();
+    next.absorb(snapshot(5), back_ms, &timeline).unwrap();
+    assert_eq!((hits(), fleet.hits_not_kept()), (17, 12));
+    let called = CalledBy::of_all(&fleet, &timeline, back_ms);
+    assert_eq!(called.values().map(|by| by.sum.calls.hits).sum::<u64>(), 17, "nor does whoever called it");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The control plane's host: the real ingest, fleet, timeline and rules, with a store on disk that outlives it.
+//! The control plane's host: the real ingest, fleet, timeline, keeper and rules, with a store on disk that outlives it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
@@ -11,10 +11,10 @@ use control_plane::ingest::{self, Admission};
 use control_plane::plane::ControlPlane;
 use control_plane::snapshot::Window;
 use control_plane::store::chronicle::View;
-use control_plane::store::redb::RedbStore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::disk::{Disk, Orders};
 use crate::network::Listener;
 
 /// Looks into the control plane that runs now, if one does. It keeps none alive: a crash must close the store.
@@ -49,11 +49,16 @@ impl Glass {
         plane.keeper.chronicle.view(&mut add_up).unwrap();
         Some(hits)
     }
+
+    /// Requests that it says are lost: told by sidecars that were killed, and never brought to disk.
+    pub(crate) fn not_kept(&self) -> Option<u64> {
+        Some(self.0.lock().unwrap().upgrade()?.fleet.hits_not_kept())
+    }
 }
 
 /// Runs one until its host crashes.
-pub(crate) async fn run(folder: PathBuf, glass: Glass) -> turmoil::Result {
-    let (store, fleet) = (Arc::new(RedbStore::open(&folder)?), Fleet::new(Duration::from_secs(3600)));
+pub(crate) async fn run(folder: PathBuf, orders: Orders, glass: Glass) -> turmoil::Result {
+    let (store, fleet) = (Arc::new(Disk::open(&folder, orders)?), Fleet::new(Duration::from_secs(3600)));
     let drain = CancellationToken::new();
     let (plane, scribe) = ControlPlane::open(store, fleet, ([0, 0, 0, 0], 0).into(), drain.clone())?;
     let plane = Arc::new(plane);

@@ -1,14 +1,17 @@
-//! A mesh in a simulated network, for a thousand seeds: whatever breaks, the totals are those that were recorded.
+//! A mesh in a simulated network: whatever breaks, at any of a thousand seeds and at every step of an ack, totals are right.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod control_plane;
+mod disk;
 mod mesh;
 mod network;
 mod sidecar;
 mod stammerer;
+mod steps;
+mod trouble;
 
 /// Seeds that every run tries. Each is some thirty simulated seconds of trouble and the calm after it.
 const SEEDS: u64 = 1000;
@@ -33,7 +36,7 @@ fn when_things_calm_down_the_totals_are_those_that_were_recorded() {
 
 fn try_seeds(seeds: Range<u64>) {
     for seed in seeds {
-        let tried = catch_unwind(AssertUnwindSafe(|| mesh::simulate(seed)));
+        let tried = catch_unwind(AssertUnwindSafe(|| trouble::simulate(seed)));
         assert!(tried.is_ok(), "seed {seed} failed: run it alone with SITIO_SEED={seed}");
     }
 }

@@ -1,162 +1,174 @@
-//! One simulated mesh: trouble by a seed, then calm, and then every total must be the one that was recorded.
+//! One simulated mesh, and what must be true of its totals when all trouble is over.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use turmoil::Sim;
 
 use crate::control_plane::{self, Glass};
+use crate::disk::Orders;
 use crate::network::CONTROL_PLANE;
 use crate::sidecar::Pod;
-use crate::stammerer::{self, Stammerer};
 
 /// Sidecars of a mesh, the one that stammers apart.
-const PODS: u64 = 3;
-
-/// How long the trouble lasts.
-const TROUBLE: Duration = Duration::from_secs(30);
+pub(crate) const PODS: u64 = 3;
 
 /// How long it may take until everybody has noticed that it is over: a silent peer is noticed within 25 s, and a
 /// sidecar dials again within ten.
-const CALM: Duration = Duration::from_secs(90);
+pub(crate) const CALM: Duration = Duration::from_secs(90);
 
 /// The length of one step of the simulation. Messages take up to a few of them.
 const STEP: Duration = Duration::from_millis(25);
 
-/// Something that goes wrong.
-#[derive(Debug, Clone, Copy)]
-enum Trouble {
-    /// Nothing gets through between a sidecar and the control plane.
-    Partition,
-    /// What the sidecar says gets lost.
-    Mute,
-    /// What the control plane says gets lost: the stream is half open.
-    Deaf,
-    /// Everything is late.
-    Hold,
-    /// The control plane is killed, and comes back with the store that it had.
-    Restart,
+/// The longest that anybody makes trouble.
+const TROUBLE_MAX: Duration = Duration::from_secs(120);
+
+/// A control plane and its sidecars.
+pub(crate) struct Mesh {
+    pub(crate) sim: Sim<'static>,
+    pub(crate) glass: Glass,
+    pub(crate) orders: Orders,
+    pub(crate) pods: Vec<Pod>,
+    /// Ends all traffic.
+    pub(crate) calm: CancellationToken,
+    leave: CancellationToken,
+    dead: Vec<Dead>,
+    _folder: TempDir,
 }
 
-/// A trouble that is not over.
-struct Lasting {
-    what: Trouble,
-    host: String,
-    until: Duration,
+/// A process of a sidecar that was killed.
+struct Dead {
+    route: String,
+    recorded: u64,
+    may_be_kept: Vec<u64>,
 }
 
-/// Runs one.
-pub(crate) fn simulate(seed: u64) {
-    let mut random = StdRng::seed_from_u64(seed);
-    let mut builder = turmoil::Builder::new();
-    builder.rng_seed(seed).tick_duration(STEP).simulation_duration(TROUBLE + CALM + Duration::from_secs(60));
-    builder.min_message_latency(Duration::from_millis(1)).max_message_latency(Duration::from_millis(100));
-    builder.tcp_capacity(4096).enable_random_order();
-    let mut sim = builder.build();
-    let (folder, glass, calm) = (tempfile::tempdir().unwrap(), Glass::default(), CancellationToken::new());
-    // Half of the meshes have to flush their last windows in a hurry.
-    let (leave, leaves_early) = (CancellationToken::new(), seed.is_multiple_of(2));
-    {
-        let (folder, glass) = (folder.path().to_owned(), glass.clone());
-        sim.host(CONTROL_PLANE, move || control_plane::run(folder.clone(), glass.clone()));
-    }
-    let pods: Vec<Pod> = (0..PODS).map(|number| Pod::new(number, seed, calm.clone(), leave.clone())).collect();
-    for pod in &pods {
-        let host = pod.clone();
-        sim.host(pod.name(), move || host.clone().run());
-    }
-    let stammerer = Stammerer { seed, recorded: Arc::<AtomicU64>::default(), calm: calm.clone() };
-    {
-        let stammerer = stammerer.clone();
-        sim.host("stammerer", move || stammerer.clone().run());
-    }
-    make_trouble(&mut sim, &mut random);
-    calm.cancel();
-    let expected =
-        || pods.iter().map(|pod| (pod.route(), &pod.recorded)).chain([(stammerer::ROUTE.to_owned(), &stammerer.recorded)]);
-    // The stammerer keeps no windows, so what it counted is nowhere but in memory.
-    let durable = || pods.iter().all(|pod| glass.kept(&pod.route()) == Some(pod.recorded.load(Relaxed)));
-    let is_exact = || expected().all(|(route, recorded)| glass.hits(&route) == Some(recorded.load(Relaxed)));
-    // The stammerer does not tell who has called it. The others do so again after each restart, as long as they live.
-    let is_called = || pods.iter().all(|pod| glass.called(&pod.route()) == Some(pod.recorded.load(Relaxed)));
-    assert!(expected().all(|(_, recorded)| recorded.load(Relaxed) > 0), "a pod without traffic proves nothing");
-    let until = sim.elapsed() + CALM;
-    while !is_exact() || !is_called() || (!leaves_early && !durable()) {
-        let told: Vec<_> = expected()
-            .map(|(route, recorded)| {
-                (glass.hits(&route), glass.kept(&route), glass.called(&route), recorded.load(Relaxed), route)
-            })
-            .collect();
-        assert!(sim.elapsed() < until, "{CALM:?} after the trouble, the totals told, kept, by caller and recorded are {told:?}");
-        steps(&mut sim, Duration::from_secs(1));
-    }
-    // Who is told to leave waits until all of it is on disk.
-    leave.cancel();
-    steps(&mut sim, Duration::from_secs(8));
-    assert!(durable(), "what was on disk was right, and did not stay so, or the sidecars left too early");
-    // And the totals stay so: nothing that comes late is counted again, and a restart takes nothing away.
-    assert!(is_exact() && is_called(), "the totals were right, and did not stay so");
-    sim.bounce(CONTROL_PLANE);
-    steps(&mut sim, Duration::from_secs(3));
-    let is_kept = || pods.iter().all(|pod| glass.hits(&pod.route()) == Some(pod.recorded.load(Relaxed)));
-    assert!(is_kept(), "the totals were right, and a restart took some of them away");
-}
-
-/// Lets things go wrong for a while, and puts all of them right at its end.
-fn make_trouble(sim: &mut Sim<'_>, random: &mut StdRng) {
-    let mut lasting: Vec<Lasting> = Vec::new();
-    while sim.elapsed() < TROUBLE {
-        steps(sim, Duration::from_millis(random.random_range(100..3000)));
-        let now = sim.elapsed();
-        lasting.retain(|trouble| {
-            let lasts = now < trouble.until;
-            if !lasts {
-                end(sim, trouble);
-            }
-            lasts
-        });
-        let host = match random.random_range(0..=PODS) {
-            PODS => "stammerer".to_owned(),
-            number => format!("shop-{number}"),
-        };
-        if lasting.iter().any(|trouble| trouble.host == host) {
-            continue;
+impl Mesh {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut builder = turmoil::Builder::new();
+        builder.rng_seed(seed).tick_duration(STEP).simulation_duration(TROUBLE_MAX + CALM);
+        builder.min_message_latency(Duration::from_millis(1)).max_message_latency(Duration::from_millis(100));
+        builder.tcp_capacity(4096).enable_random_order();
+        let mut sim = builder.build();
+        let (folder, glass, orders) = (tempfile::tempdir().unwrap(), Glass::default(), Orders::default());
+        {
+            let (folder, glass, orders) = (folder.path().to_owned(), glass.clone(), orders.clone());
+            sim.host(CONTROL_PLANE, move || control_plane::run(folder.clone(), orders.clone(), glass.clone()));
         }
-        let until = now + Duration::from_millis(random.random_range(200..12_000));
-        let what = [Trouble::Partition, Trouble::Mute, Trouble::Deaf, Trouble::Hold, Trouble::Restart][random.random_range(0..5)];
-        begin(sim, what, &host);
-        lasting.push(Lasting { what, host, until });
+        let (calm, leave) = (CancellationToken::new(), CancellationToken::new());
+        let pods: Vec<Pod> = (0..PODS).map(|number| Pod::new(number, seed, calm.clone(), leave.clone())).collect();
+        for pod in &pods {
+            let host = pod.clone();
+            sim.host(pod.name(), move || host.clone().run());
+        }
+        Self { sim, glass, orders, pods, calm, leave, dead: Vec::new(), _folder: folder }
     }
-    for trouble in &lasting {
-        end(sim, trouble);
-    }
-}
 
-fn begin(sim: &mut Sim<'_>, what: Trouble, host: &str) {
-    match what {
-        Trouble::Partition => sim.partition(host, CONTROL_PLANE),
-        Trouble::Mute => sim.partition_oneway(host, CONTROL_PLANE),
-        Trouble::Deaf => sim.partition_oneway(CONTROL_PLANE, host),
-        Trouble::Hold => sim.hold(host, CONTROL_PLANE),
-        Trouble::Restart => sim.bounce(CONTROL_PLANE),
+    /// The control plane is killed, and another one goes on with the store that there is.
+    pub(crate) fn restart_control_plane(&mut self) {
+        self.sim.bounce(CONTROL_PLANE);
     }
-}
 
-fn end(sim: &Sim<'_>, trouble: &Lasting) {
-    match trouble.what {
-        Trouble::Partition | Trouble::Mute | Trouble::Deaf => sim.repair(&*trouble.host, CONTROL_PLANE),
-        Trouble::Hold => sim.release(&*trouble.host, CONTROL_PLANE),
-        Trouble::Restart => {}
+    /// A sidecar is killed, and another process takes its place.
+    pub(crate) fn kill_sidecar(&mut self, number: usize) {
+        if let Some(life) = self.pods[number].life() {
+            let recorded = life.recorded.load(Relaxed);
+            self.dead.push(Dead { may_be_kept: life.may_be_kept(), route: life.route, recorded });
+        }
+        self.sim.bounce(self.pods[number].name());
     }
-}
 
-fn steps(sim: &mut Sim<'_>, time: Duration) {
-    let until = sim.elapsed() + time;
-    while sim.elapsed() < until {
-        sim.step().unwrap();
+    /// Lets time pass.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let until = self.sim.elapsed() + time;
+        while self.sim.elapsed() < until {
+            self.step();
+        }
+    }
+
+    /// Lets time pass until something has happened.
+    pub(crate) fn pass_until(&mut self, has_happened: impl Fn(&Self) -> bool) {
+        let until = self.sim.elapsed() + TROUBLE_MAX;
+        while !has_happened(self) {
+            assert!(self.sim.elapsed() < until, "it has not happened within {TROUBLE_MAX:?}");
+            self.step();
+        }
+    }
+
+    pub(crate) fn step(&mut self) {
+        self.sim.step().unwrap();
+    }
+
+    /// Whether every request that a living sidecar has seen is counted once.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.living().all(|(route, recorded)| self.glass.hits(&route) == Some(recorded))
+    }
+
+    /// Whether it is known of each whose it was. Sidecars tell that again after each restart, as long as they live.
+    fn is_called(&self) -> bool {
+        self.living().all(|(route, recorded)| self.glass.called(&route) == Some(recorded))
+    }
+
+    /// Whether it is on disk once, too.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.living().all(|(route, recorded)| self.glass.kept(&route) == Some(recorded))
+    }
+
+    /// Each living process's route, and what it has recorded.
+    fn living(&self) -> impl Iterator<Item = (String, u64)> {
+        self.pods.iter().filter_map(Pod::life).map(|life| (life.route, life.recorded.load(Relaxed)))
+    }
+
+    /// Of a sidecar that was killed, all that was acked is on disk, in whole windows; and what it had told besides is in the
+    /// totals of the control plane that heard it, which says that it is lost.
+    pub(crate) fn losses_are_told(&self) -> bool {
+        let (mut lost, mut is_whole) = (0, true);
+        for Dead { route, recorded, may_be_kept } in &self.dead {
+            let Some((hits, kept)) = self.glass.hits(route).zip(self.glass.kept(route)) else { return false };
+            is_whole &= may_be_kept.contains(&kept) && (kept..=*recorded).contains(&hits);
+            lost += hits.saturating_sub(kept);
+        }
+        is_whole && self.glass.not_kept() == Some(lost)
+    }
+
+    /// What is told, for whoever has to find out why it is wrong.
+    pub(crate) fn told(&self) -> String {
+        let glass = &self.glass;
+        let living = self
+            .living()
+            .map(|(route, recorded)| (glass.hits(&route), glass.kept(&route), glass.called(&route), recorded, route));
+        let living: Vec<_> = living.collect();
+        let dead = self
+            .dead
+            .iter()
+            .map(|dead| (glass.hits(&dead.route), glass.kept(&dead.route), dead.recorded, &dead.may_be_kept, &dead.route));
+        let dead: Vec<_> = dead.collect();
+        format!(
+            "told, kept, by caller and recorded are {living:?}; of the dead {dead:?}, of which {:?} are told as lost",
+            glass.not_kept()
+        )
+    }
+
+    /// Waits until all is as it should be, and sees that it stays so.
+    pub(crate) fn settle(&mut self, must_be_durable: bool, also: impl Fn(&Self) -> bool) {
+        self.calm.cancel();
+        let until = self.sim.elapsed() + CALM;
+        while !(self.is_exact() && self.is_called() && also(self) && (!must_be_durable || self.is_durable())) {
+            assert!(self.sim.elapsed() < until, "{CALM:?} after the trouble: {}", self.told());
+            self.pass(Duration::from_secs(1));
+        }
+        // Who is told to leave waits until all of it is on disk.
+        self.leave.cancel();
+        self.pass(Duration::from_secs(8));
+        assert!(self.is_durable(), "what was on disk did not stay so, or the sidecars left too early: {}", self.told());
+        assert!(self.is_exact() && self.is_called() && also(self), "the totals were right, and did not stay so: {}", self.told());
+        assert!(self.losses_are_told(), "more was lost than a killed sidecar's last words, or it was not told: {}", self.told());
+        // And the totals stay so: a restart takes nothing away but what is nowhere on disk.
+        self.restart_control_plane();
+        self.pass(Duration::from_secs(3));
+        assert!(self.is_exact() && self.is_durable(), "a restart took some of the totals away: {}", self.told());
+        assert!(self.losses_are_told() && self.glass.not_kept() == Some(0), "nobody is there who could lose: {}", self.told());
     }
 }

@@ -1,8 +1,8 @@
 //! A sidecar's host: the real ledger and the real link, with made-up traffic instead of workers.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mesh::callers::{Callers, Calls};
@@ -25,31 +25,73 @@ use tokio_util::sync::CancellationToken;
 
 use crate::network::{CONTROL_PLANE, PORT, transport};
 
+/// When the first process of each sidecar began, nanoseconds since the Unix epoch.
+const FIRST_EPOCH: u64 = 1_700_000_000_000_000_000;
+
 /// A pod and its sidecar.
 #[derive(Clone)]
 pub(crate) struct Pod {
     pub(crate) number: u64,
     pub(crate) seed: u64,
-    /// Requests that it has seen.
-    pub(crate) recorded: Arc<AtomicU64>,
+    /// Its sidecar's processes, oldest first; all but the last were killed.
+    pub(crate) lives: Arc<Mutex<Vec<Life>>>,
     /// Ends its traffic.
     pub(crate) calm: CancellationToken,
     /// Ends its sidecar, in order.
     pub(crate) leave: CancellationToken,
 }
 
+/// One process of a sidecar. Each counts on a route of its own, so that its numbers can be told from all others.
+#[derive(Clone)]
+pub(crate) struct Life {
+    pub(crate) route: String,
+    /// Requests that it has seen.
+    pub(crate) recorded: Arc<AtomicU64>,
+    books: Books,
+}
+
+impl Life {
+    /// Requests that may be on disk when this process is killed now: those that it was told are there, and those besides
+    /// in the windows that it has, each of which is there whole or not at all.
+    pub(crate) fn may_be_kept(&self) -> Vec<u64> {
+        self.books.read(|ledger| {
+            let mut sum = ledger.baseline().sum().hits;
+            let mut sums = vec![sum];
+            sums.extend(ledger.windows().unwrap().held().map(|window| {
+                sum += window.sum().hits;
+                sum
+            }));
+            sums
+        })
+    }
+
+    /// Windows that it was told are on disk.
+    pub(crate) fn acked(&self) -> u64 {
+        self.books.read(|ledger| ledger.windows().map_or(0, |windows| windows.numbers().acked))
+    }
+}
+
 impl Pod {
     pub(crate) fn new(number: u64, seed: u64, calm: CancellationToken, leave: CancellationToken) -> Self {
-        Self { number, seed, recorded: Arc::default(), calm, leave }
+        Self { number, seed, lives: Arc::default(), calm, leave }
+    }
+
+    /// The process that runs now, if one has begun.
+    pub(crate) fn life(&self) -> Option<Life> {
+        self.lives.lock().unwrap().last().cloned()
     }
 
     pub(crate) fn name(&self) -> String {
         format!("shop-{}", self.number)
     }
 
-    /// Each pod has a route of its own, so that its numbers can be told from all others.
-    pub(crate) fn route(&self) -> String {
-        format!("/route-of-{}", ["ann", "bob", "cid", "dot"][self.number as usize])
+    /// Begins another process.
+    fn begin(&self, books: &Books) -> (Life, u64) {
+        let mut lives = self.lives.lock().unwrap();
+        let route = format!("/route-of-{}-{}", ["ann", "bob", "cid", "dot"][self.number as usize], lives.len());
+        let life = Life { route, recorded: Arc::default(), books: books.clone() };
+        lives.push(life.clone());
+        (life, FIRST_EPOCH + lives.len() as u64)
     }
 
     /// Runs its sidecar.
@@ -63,13 +105,14 @@ impl Pod {
             addresses: vec![],
             version: "0.1.0".into(),
         };
-        let greeting = Greeting { workload, epoch: 1_700_000_000_000_000_000, session: 0, protected: Vec::new() };
         let (books, bookkeeper) = Books::open(Meter::new());
+        let (life, epoch) = self.begin(&books);
+        let greeting = Greeting { workload, epoch, session: 0, protected: Vec::new() };
         let workers = Arc::new(Workers::none());
         let mut house = JoinSet::new();
         house.spawn(bookkeeper.run(Arc::clone(&workers), CancellationToken::new()));
         let leave = self.leave.clone();
-        house.spawn(traffic(self, books.clone()));
+        house.spawn(traffic(self, life));
         let uri = format!("http://{CONTROL_PLANE}:{PORT}").parse().unwrap();
         let link = Link {
             control_plane: ControlPlane { uri, token: Token::None },
@@ -88,9 +131,9 @@ impl Pod {
 }
 
 /// Requests as they come, until the calm.
-async fn traffic(pod: Pod, books: Books) {
+async fn traffic(pod: Pod, life: Life) {
     let mut random = StdRng::seed_from_u64(pod.seed ^ (pod.number << 32));
-    let endpoint = Endpoint::named("GET", &pod.route()).unwrap();
+    let endpoint = Endpoint::named("GET", &life.route).unwrap();
     while !pod.calm.is_cancelled() {
         let (mut golden, mut callers) = (GoldenMetrics::default(), Callers::default());
         for _ in 0..random.random_range(1..20) {
@@ -101,9 +144,9 @@ async fn traffic(pod: Pod, books: Books) {
             let caller = Ipv4Addr::from(0x0a00_0000 + random.random_range(0..40_u32));
             callers.add(Some(caller.into()), Calls::one(1_700_000_000_000, false));
         }
-        pod.recorded.fetch_add(golden.hits, Relaxed);
+        life.recorded.fetch_add(golden.hits, Relaxed);
         let endpoint = endpoint.clone();
-        books.read(|ledger| {
+        life.books.read(|ledger| {
             ledger.absorb(vec![EndpointReport {
                 endpoint,
                 is_file: false,

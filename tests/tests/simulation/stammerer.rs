@@ -27,6 +27,9 @@ use turmoil::net::TcpStream;
 
 use crate::network::{CONTROL_PLANE, PORT};
 
+/// Its name in the simulated network.
+pub(crate) const HOST: &str = "stammerer";
+
 /// Where its requests go.
 pub(crate) const ROUTE: &str = "/route-of-the-stammerer";
 

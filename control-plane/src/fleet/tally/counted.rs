@@ -26,6 +26,8 @@ pub struct Counted {
     lately: Option<Box<Lately>>,
     /// `None` if it was not told who has called, or there is no room.
     called: Option<Box<Called>>,
+    /// Those whom the series remembers since the pod was forgotten; a process that comes back tells of them again.
+    called_before: Option<Box<Callers>>,
 }
 
 /// One pod's share of the requests that are under way; taken back when it is dropped.
@@ -59,7 +61,7 @@ impl Counted {
     /// Nothing yet, in this series.
     pub(super) fn none(series: Arc<Series>) -> Self {
         let in_flight = InFlight { series: Arc::clone(&series), count: 0 };
-        Self { series, in_flight, totals: GoldenMetrics::default(), lately: None, called: None }
+        Self { series, in_flight, totals: GoldenMetrics::default(), lately: None, called: None, called_before: None }
     }
 
     /// Takes totals for counted: the timeline knows them from elsewhere.
@@ -68,12 +70,14 @@ impl Counted {
     }
 
     /// A snapshot tells its totals; returns the hits among them that are new.
-    pub(super) fn is_now(&mut self, told: EndpointReport, span: Span, timeline: &Timeline) -> u64 {
+    pub(super) fn is_now(&mut self, mut told: EndpointReport, span: Span, timeline: &Timeline) -> u64 {
         let news = news(&told.golden, &self.totals);
         let newest = (news.hits > 0).then(|| Seen::at(span.to_ms));
         self.was_told(News { golden: &news, span, seen: told.seen.or(newest), in_flight: told.in_flight }, timeline);
-        if let Some(called) = self.called_by(&told.callers, timeline) {
-            called.snapshot(told.callers, span.to_ms);
+        let callers = std::mem::take(&mut told.callers);
+        let callers = if let Some(before) = &self.called_before { callers.since(before) } else { callers };
+        if let Some(called) = self.called_by(&callers, timeline) {
+            called.snapshot(callers, span.to_ms);
         }
         self.totals = told.golden;
         news.hits
@@ -102,6 +106,15 @@ impl Counted {
         }
     }
 
+    /// The pod is forgotten: what is known for people to look at goes over to the series.
+    pub(super) fn retire(&mut self) {
+        self.lately = None;
+        if let Some(called) = self.called.take() {
+            let before = self.called_before.get_or_insert_default();
+            before.merge(called.total());
+        }
+    }
+
     /// Where callers are remembered, once there are any.
     fn called_by(&mut self, callers: &Callers, timeline: &Timeline) -> Option<&mut Called> {
         if self.called.is_none() && !callers.is_empty() {
@@ -123,6 +136,9 @@ impl Counted {
         match (&mut self.lately, other.lately) {
             (Some(lately), Some(more)) => lately.merge(&more),
             (none, more) => *none = none.take().or(more),
+        }
+        if let Some(before) = &other.called_before {
+            self.called_before.get_or_insert_default().merge(before);
         }
         match (&mut self.called, other.called) {
             (Some(called), Some(more)) => called.absorb(*more),

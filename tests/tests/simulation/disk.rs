@@ -1,0 +1,117 @@
+//! The control plane's disk, which can be told to stop at one step of a commit: just before it, or just after it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use control_plane::store::chronicle::{Append, Chronicle, Process, Size, View};
+use control_plane::store::redb::RedbStore;
+use control_plane::store::rollup::Keep;
+use control_plane::store::{Change, Ledger, Store, StoreError};
+
+/// Where a commit stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Windows were received, and are not on disk.
+    BeforeCommit,
+    /// They are on disk, and nobody was told.
+    BeforeAck,
+}
+
+/// What the disk has been told, and what it has done; it outlives the disk.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Orders(Arc<Mutex<Inside>>);
+
+#[derive(Debug, Default)]
+struct Inside {
+    /// How many commits pass, and where the one after them stops.
+    stop: Option<(u32, Stop)>,
+    has_stopped: bool,
+    commits: u32,
+}
+
+impl Orders {
+    /// Lets so many commits pass, and stops the next one.
+    pub(crate) fn stop_after(&self, commits: u32, at: Stop) {
+        let mut inside = self.0.lock().unwrap();
+        (inside.stop, inside.has_stopped) = (Some((commits, at)), false);
+    }
+
+    /// Whether one was stopped. From the word on, the next ones pass.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.0.lock().unwrap().has_stopped
+    }
+
+    /// Commits of windows that came to pass, by all control planes.
+    pub(crate) fn commits(&self) -> u32 {
+        self.0.lock().unwrap().commits
+    }
+
+    /// Where this commit stops, if it does.
+    fn next(&self) -> Option<Stop> {
+        let mut inside = self.0.lock().unwrap();
+        match inside.stop {
+            Some((0, at)) => {
+                (inside.stop, inside.has_stopped) = (None, true);
+                Some(at)
+            }
+            Some((more, at)) => {
+                inside.stop = Some((more - 1, at));
+                None
+            }
+            None => None,
+        }
+    }
+}
+
+/// The real store, behind the orders.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    store: RedbStore,
+    orders: Orders,
+}
+
+impl Disk {
+    pub(crate) fn open(folder: &Path, orders: Orders) -> Result<Self, StoreError> {
+        Ok(Self { store: RedbStore::open(folder)?, orders })
+    }
+}
+
+impl Store for Disk {
+    fn load(&self) -> Result<Ledger, StoreError> {
+        self.store.load()
+    }
+
+    fn commit(&self, change: &Change) -> Result<(), StoreError> {
+        self.store.commit(change)
+    }
+}
+
+impl Chronicle for Disk {
+    fn marks(&self, processes: &[Process]) -> Result<Vec<u64>, StoreError> {
+        self.store.marks(processes)
+    }
+
+    /// A commit that is stopped fails as far as the control plane knows, which then waits before it tries again; by that
+    /// time it has been killed.
+    fn append(&self, append: &Append) -> Result<(), StoreError> {
+        let stop = self.orders.next();
+        if stop != Some(Stop::BeforeCommit) {
+            self.store.append(append)?;
+            self.orders.0.lock().unwrap().commits += 1;
+        }
+        let stopped = || StoreError::Write { file: "disk".into(), why: "the simulation stops here".into() };
+        stop.map_or(Ok(()), |_| Err(stopped()))
+    }
+
+    fn view(&self, look: &mut dyn FnMut(&dyn View) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.store.view(look)
+    }
+
+    fn size(&self) -> Result<Size, StoreError> {
+        self.store.size()
+    }
+
+    fn keeps(&self) -> Keep {
+        self.store.keeps()
+    }
+}

@@ -1,0 +1,113 @@
+//! Every step of commit and ack, by construction: whoever is killed there, each request is on disk once, or told as lost.
+
+use std::time::Duration;
+
+use crate::disk::Stop;
+use crate::mesh::Mesh;
+use crate::network::CONTROL_PLANE;
+
+/// The commits at which things are stopped: the first, which has no mark before it, and two that have.
+const COMMITS: std::ops::Range<u32> = 0..3;
+
+/// Steps of the simulation, of 25 ms each, within which all sidecars have said hello, told what is on disk and everything
+/// they know, and have handed over what is not.
+const ATTACH_STEPS: u32 = 48;
+
+/// Long enough for an ack to be sent and lost, and shorter than until anybody notices.
+const ACK_TAKES: Duration = Duration::from_millis(300);
+
+/// Who is killed.
+#[derive(Debug, Clone, Copy)]
+enum Victim {
+    ControlPlane,
+    Sidecar,
+    Both,
+}
+
+impl Victim {
+    const ALL: [Self; 3] = [Self::ControlPlane, Self::Sidecar, Self::Both];
+
+    fn is_killed_in(self, mesh: &mut Mesh) {
+        if matches!(self, Self::Sidecar | Self::Both) {
+            mesh.kill_sidecar(0);
+        }
+        if matches!(self, Self::ControlPlane | Self::Both) {
+            mesh.restart_control_plane();
+        }
+    }
+}
+
+/// Runs a mesh for each victim and each commit, with this trouble.
+fn at_each_commit(trouble: impl Fn(&mut Mesh, u32, Victim)) {
+    for victim in Victim::ALL {
+        for commit in COMMITS {
+            let mut mesh = Mesh::new(u64::from(commit));
+            trouble(&mut mesh, commit, victim);
+            // Some traffic after it, so that something is counted wrong if something is wrong.
+            mesh.pass(Duration::from_secs(2));
+            mesh.settle(true, |_| true);
+        }
+    }
+}
+
+#[test]
+fn a_crash_between_a_window_and_its_commit_counts_it_once() {
+    at_each_commit(|mesh, commit, victim| {
+        mesh.orders.stop_after(commit, Stop::BeforeCommit);
+        mesh.pass_until(|mesh| mesh.orders.has_stopped());
+        victim.is_killed_in(mesh);
+    });
+}
+
+#[test]
+fn a_crash_between_a_commit_and_its_ack_counts_it_once() {
+    at_each_commit(|mesh, commit, victim| {
+        mesh.orders.stop_after(commit, Stop::BeforeAck);
+        mesh.pass_until(|mesh| mesh.orders.has_stopped());
+        victim.is_killed_in(mesh);
+    });
+}
+
+#[test]
+fn an_ack_that_is_lost_counts_nothing_twice() {
+    at_each_commit(|mesh, commit, victim| {
+        // Stopped once, so that the network can be cut before what is written at the second try is acked.
+        mesh.orders.stop_after(commit, Stop::BeforeCommit);
+        mesh.pass_until(|mesh| mesh.orders.has_stopped());
+        let written = mesh.orders.commits();
+        let hosts: Vec<String> = mesh.pods.iter().map(crate::sidecar::Pod::name).collect();
+        for host in &hosts {
+            mesh.sim.partition_oneway(CONTROL_PLANE, host.as_str());
+        }
+        mesh.pass_until(|mesh| mesh.orders.commits() > written);
+        mesh.pass(ACK_TAKES);
+        victim.is_killed_in(mesh);
+        for host in &hosts {
+            mesh.sim.repair(CONTROL_PLANE, host.as_str());
+        }
+    });
+}
+
+#[test]
+fn a_crash_right_after_an_ack_loses_nothing_of_what_was_acked() {
+    at_each_commit(|mesh, commit, victim| {
+        mesh.pass_until(|mesh| mesh.pods[0].life().is_some_and(|life| life.acked() > u64::from(commit)));
+        victim.is_killed_in(mesh);
+    });
+}
+
+#[test]
+fn a_second_crash_at_any_step_of_coming_back_changes_no_total() {
+    for steps in 0..ATTACH_STEPS {
+        let mut mesh = Mesh::new(u64::from(steps));
+        mesh.orders.stop_after(1, Stop::BeforeAck);
+        mesh.pass_until(|mesh| mesh.orders.has_stopped());
+        mesh.restart_control_plane();
+        for _ in 0..steps {
+            mesh.step();
+        }
+        Victim::ALL[steps as usize % Victim::ALL.len()].is_killed_in(&mut mesh);
+        mesh.pass(Duration::from_secs(2));
+        mesh.settle(true, |_| true);
+    }
+}

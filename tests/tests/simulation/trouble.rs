@@ -1,0 +1,105 @@
+//! Trouble by a seed: partitions, half-open streams, crashes of either side, and one sidecar that stammers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::mesh::{Mesh, PODS};
+use crate::network::CONTROL_PLANE;
+use crate::stammerer::{self, Stammerer};
+
+/// How long the trouble lasts.
+const TROUBLE: Duration = Duration::from_secs(30);
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy)]
+enum Trouble {
+    /// Nothing gets through between a sidecar and the control plane.
+    Partition,
+    /// What the sidecar says gets lost.
+    Mute,
+    /// What the control plane says gets lost: the stream is half open.
+    Deaf,
+    /// Everything is late.
+    Hold,
+    /// The control plane is killed, and comes back with the store that it had.
+    Restart,
+    /// The sidecar is killed, and another process of it begins.
+    Kill,
+}
+
+/// A trouble that is not over.
+struct Lasting {
+    what: Trouble,
+    host: String,
+    until: Duration,
+}
+
+/// Runs one mesh.
+pub(crate) fn simulate(seed: u64) {
+    let mut mesh = Mesh::new(seed);
+    let stammerer = Stammerer { seed, recorded: Arc::<AtomicU64>::default(), calm: mesh.calm.clone() };
+    {
+        let host = stammerer.clone();
+        mesh.sim.host(stammerer::HOST, move || host.clone().run());
+    }
+    make_trouble(&mut mesh, &mut StdRng::seed_from_u64(seed));
+    assert!(stammerer.recorded.load(Relaxed) > 0, "a pod without traffic proves nothing");
+    // The stammerer keeps no windows, so what it counted is nowhere but in memory, and told again after a restart.
+    let is_heard = |mesh: &Mesh| mesh.glass.hits(stammerer::ROUTE) == Some(stammerer.recorded.load(Relaxed));
+    // Half of the meshes have to flush their last windows in a hurry.
+    mesh.settle(!seed.is_multiple_of(2), is_heard);
+}
+
+/// Lets things go wrong for a while, and puts all of them right at its end.
+fn make_trouble(mesh: &mut Mesh, random: &mut StdRng) {
+    let mut lasting: Vec<Lasting> = Vec::new();
+    while mesh.sim.elapsed() < TROUBLE {
+        mesh.pass(Duration::from_millis(random.random_range(100..3000)));
+        let now = mesh.sim.elapsed();
+        lasting.retain(|trouble| {
+            let lasts = now < trouble.until;
+            if !lasts {
+                end(mesh, trouble);
+            }
+            lasts
+        });
+        let number = random.random_range(0..=PODS);
+        let host = if number == PODS { stammerer::HOST.to_owned() } else { mesh.pods[number as usize].name() };
+        if lasting.iter().any(|trouble| trouble.host == host) {
+            continue;
+        }
+        let until = now + Duration::from_millis(random.random_range(200..12_000));
+        let all = [Trouble::Partition, Trouble::Mute, Trouble::Deaf, Trouble::Hold, Trouble::Restart, Trouble::Kill];
+        let what = all[random.random_range(0..all.len())];
+        begin(mesh, what, number, &host);
+        lasting.push(Lasting { what, host, until });
+    }
+    for trouble in &lasting {
+        end(mesh, trouble);
+    }
+}
+
+fn begin(mesh: &mut Mesh, what: Trouble, number: u64, host: &str) {
+    match what {
+        Trouble::Partition => mesh.sim.partition(host, CONTROL_PLANE),
+        Trouble::Mute => mesh.sim.partition_oneway(host, CONTROL_PLANE),
+        Trouble::Deaf => mesh.sim.partition_oneway(CONTROL_PLANE, host),
+        Trouble::Hold => mesh.sim.hold(host, CONTROL_PLANE),
+        Trouble::Restart => mesh.restart_control_plane(),
+        Trouble::Kill if number < PODS => mesh.kill_sidecar(number as usize),
+        // The stammerer has but one process.
+        Trouble::Kill => {}
+    }
+}
+
+fn end(mesh: &Mesh, trouble: &Lasting) {
+    match trouble.what {
+        Trouble::Partition | Trouble::Mute | Trouble::Deaf => mesh.sim.repair(&*trouble.host, CONTROL_PLANE),
+        Trouble::Hold => mesh.sim.release(&*trouble.host, CONTROL_PLANE),
+        Trouble::Restart | Trouble::Kill => {}
+    }
+}
