@@ -23,6 +23,7 @@ pub mod stages;
 mod stream;
 pub mod tally;
 pub mod traffic;
+mod windows;
 
 /// How long all sidecars together may take to attach.
 const ATTACH_WITHIN: Duration = Duration::from_secs(60);

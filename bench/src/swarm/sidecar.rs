@@ -1,9 +1,10 @@
-//! One sidecar of a swarm: dials, greets, reports once a second and confirms rules, as the real one does.
+//! One sidecar of a swarm: dials, greets, reports once a second, hands windows over and confirms rules, as the real one does.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mesh::report::Coverage;
+use mesh::window::WindowKind;
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use tokio::time::MissedTickBehavior;
@@ -13,6 +14,7 @@ use crate::swarm::dial::Way;
 use crate::swarm::stream::{Heard, Stream};
 use crate::swarm::tally::{Activity, Tally};
 use crate::swarm::traffic::{Covered, Traffic};
+use crate::swarm::windows::Windows;
 
 /// Time between two reports.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -32,6 +34,7 @@ pub struct Sidecar {
     seconds: u64,
     /// Those that it has told on this stream.
     told: u64,
+    windows: Windows,
 }
 
 impl Sidecar {
@@ -50,7 +53,7 @@ impl Sidecar {
         };
         let greeting = Greeting { workload, epoch: now_ms() * 1_000_000, session: 0, protected: vec!["/healthz".to_owned()] };
         let is_first_of_service = number.is_multiple_of(copies);
-        Self { number, greeting, way, traffic, tally, is_first_of_service, seconds: 0, told: 0 }
+        Self { number, greeting, way, traffic, tally, is_first_of_service, seconds: 0, told: 0, windows: Windows::default() }
     }
 
     /// Attaches again whenever the stream ends.
@@ -72,10 +75,16 @@ impl Sidecar {
     /// Opens a stream, and sends the snapshot with which one begins.
     async fn attach(&mut self) -> Result<Stream, String> {
         let channel = self.way.connect().await.map_err(|why| format!("{why:?}"))?;
-        let mut stream = Stream::open(channel, self.greeting.clone()).await.map_err(|why| why.to_string())?;
+        let (mut stream, welcome) = Stream::open(channel, self.greeting.clone()).await.map_err(|why| why.to_string())?;
+        self.windows.begin_stream(welcome.durable_window);
+        if welcome.wants_baseline {
+            let (mark, seconds) = self.windows.baseline();
+            let _ = stream.window(&self.traffic.window(WindowKind::Baseline, mark, seconds));
+        }
         self.told = self.seconds;
         let snapshot = Covered { seq: 1, coverage: Coverage::Snapshot, seconds: self.seconds, at_ms: now_ms() };
         let bytes = stream.report(&self.traffic.report(snapshot)).map_err(|()| "a new stream has no room".to_owned())?;
+        self.windows.reported();
         self.tally.has_framed(self.number, snapshot.at_ms, bytes);
         Ok(stream)
     }
@@ -89,6 +98,7 @@ impl Sidecar {
             tokio::select! {
                 heard = stream.hear() => match heard {
                     Heard::Rules(receipt) => stream.confirm(receipt).await,
+                    Heard::Kept(mark) => self.windows.acked(mark),
                     Heard::Nothing => {}
                     Heard::End(why) => return why,
                 },
@@ -108,6 +118,7 @@ impl Sidecar {
             self.seconds += 1;
             self.tally.has_recorded(self.traffic.hits());
         }
+        self.windows.pass(now_ms(), u64::from(is_active));
         let change = Covered { seq: *seq + 1, coverage: Coverage::Change, seconds: self.seconds - self.told, at_ms: now_ms() };
         if !stream.has_room() {
             return self.tally.has_put_off();
@@ -115,6 +126,20 @@ impl Sidecar {
         if let Ok(bytes) = stream.report(&self.traffic.report(change)) {
             (self.told, *seq) = (self.seconds, change.seq);
             self.tally.has_framed(self.number, change.at_ms, bytes);
+            self.windows.reported();
+        }
+        self.hand_over(stream);
+    }
+
+    /// Sends a window, if one is due and there is room. There is one every ten seconds.
+    fn hand_over(&mut self, stream: &mut Stream) {
+        if !stream.has_room() {
+            return;
+        }
+        if let Some((slot, seconds)) = self.windows.next()
+            && let Ok(bytes) = stream.window(&self.traffic.window(WindowKind::Change, slot, seconds))
+        {
+            self.tally.has_handed_over(bytes);
         }
     }
 }

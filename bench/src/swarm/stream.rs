@@ -2,12 +2,13 @@
 
 use mesh::report::Report;
 use mesh::rule::{Receipt, Verdict};
+use mesh::window::Window;
 use prost::Message;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Encoder;
 use proto::convert::rules::desired_rules;
 use proto::wire::mesh_client::MeshClient;
-use proto::wire::{Down, Up, down, up};
+use proto::wire::{Down, Up, Welcome, down, up};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -27,6 +28,8 @@ pub(super) struct Stream {
 pub(super) enum Heard {
     /// A set of rules, and the receipt for it.
     Rules(Receipt),
+    /// Everything up to this slot is on disk.
+    Kept(u64),
     /// Something that asks for nothing.
     Nothing,
     /// The stream is over.
@@ -35,13 +38,13 @@ pub(super) enum Heard {
 
 impl Stream {
     /// Greets, and waits to be welcomed.
-    pub(super) async fn open(channel: Channel, greeting: Greeting) -> Result<Self, Status> {
+    pub(super) async fn open(channel: Channel, greeting: Greeting) -> Result<(Self, Welcome), Status> {
         let (up, rest) = mpsc::channel(UP_FRAMES_MAX);
         // The channel is new and has room.
         let _ = up.try_send(Up { message: Some(up::Message::Hello(greeting.into())) });
         let mut down = MeshClient::new(channel).attach(Request::new(ReceiverStream::new(rest))).await?.into_inner();
         match down.message().await?.and_then(|down| down.message) {
-            Some(down::Message::Welcome(_)) => Ok(Self { up, down, encoder: Encoder::default() }),
+            Some(down::Message::Welcome(welcome)) => Ok((Self { up, down, encoder: Encoder::default() }, welcome)),
             other => Err(Status::internal(format!("no welcome, but {other:?}"))),
         }
     }
@@ -57,6 +60,13 @@ impl Stream {
         self.up.try_send(up).map(|()| bytes).map_err(|_| ())
     }
 
+    /// Sends a window, and tells how many bytes it is.
+    pub(super) fn window(&mut self, window: &Window) -> Result<usize, ()> {
+        let up = Up { message: Some(up::Message::Window(self.encoder.encode_window(window))) };
+        let bytes = up.encoded_len();
+        self.up.try_send(up).map(|()| bytes).map_err(|_| ())
+    }
+
     pub(super) async fn confirm(&self, receipt: Receipt) {
         // A stream that is gone says so on its other half.
         let _ = self.up.send(Up { message: Some(up::Message::Applied(receipt.into())) }).await;
@@ -68,6 +78,7 @@ impl Stream {
             Err(status) => return Heard::End(status.to_string()),
             Ok(None) => return Heard::End("the control plane closed the stream".to_owned()),
             Ok(Some(Down { message: Some(down::Message::Desired(desired)) })) => desired,
+            Ok(Some(Down { message: Some(down::Message::Acked(ack)) })) => return Heard::Kept(ack.durable_window),
             Ok(Some(_)) => return Heard::Nothing,
         };
         let revision = desired.revision;

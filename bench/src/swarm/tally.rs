@@ -20,6 +20,8 @@ pub struct Tally {
     attached: AtomicUsize,
     frames: AtomicU64,
     frame_bytes: AtomicU64,
+    windows: AtomicU64,
+    window_bytes: AtomicU64,
     put_off: AtomicU64,
     dials_failed: AtomicU64,
     recorded: AtomicU64,
@@ -37,6 +39,8 @@ impl Tally {
             attached: AtomicUsize::new(0),
             frames: AtomicU64::new(0),
             frame_bytes: AtomicU64::new(0),
+            windows: AtomicU64::new(0),
+            window_bytes: AtomicU64::new(0),
             put_off: AtomicU64::new(0),
             dials_failed: AtomicU64::new(0),
             recorded: AtomicU64::new(0),
@@ -75,6 +79,16 @@ impl Tally {
     /// Bytes of the reports sent, as protobuf.
     pub fn frame_bytes(&self) -> u64 {
         self.frame_bytes.load(Relaxed)
+    }
+
+    /// Windows handed over.
+    pub fn windows(&self) -> u64 {
+        self.windows.load(Relaxed)
+    }
+
+    /// Bytes of the windows handed over, as protobuf.
+    pub fn window_bytes(&self) -> u64 {
+        self.window_bytes.load(Relaxed)
     }
 
     /// Reports that were due while the stream was still busy with the ones before.
@@ -124,6 +138,11 @@ impl Tally {
         self.frames.fetch_add(1, Relaxed);
         self.frame_bytes.fetch_add(bytes as u64, Relaxed);
         self.framed_ms[number].store(at_ms, Relaxed);
+    }
+
+    pub(super) fn has_handed_over(&self, bytes: usize) {
+        self.windows.fetch_add(1, Relaxed);
+        self.window_bytes.fetch_add(bytes as u64, Relaxed);
     }
 
     pub(super) fn has_put_off(&self) {

@@ -4,6 +4,7 @@ use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report, Resources};
+use mesh::window::{Window, WindowKind, WindowRow};
 
 /// Requests for each endpoint of each pod in one second. With 20 endpoints a pod has 400 requests a second.
 const HITS: u64 = 20;
@@ -62,6 +63,20 @@ impl Traffic {
             endpoints: active.map(part).collect(),
             resources: Some(resources),
         }
+    }
+}
+
+impl Traffic {
+    /// A window of one slot, or a baseline up to it, of so many seconds.
+    pub fn window(&self, kind: WindowKind, slot: u64, seconds: u64) -> Window {
+        let row = |(endpoint, golden): &(Endpoint, GoldenMetrics)| WindowRow {
+            endpoint: endpoint.clone(),
+            is_file: false,
+            golden: times(golden, seconds),
+            seen: None,
+        };
+        let active = if seconds == 0 { [].iter() } else { self.second.iter() };
+        Window { id: slot, span: 1, kind, rows: active.map(row).collect() }
     }
 }
 

@@ -34,9 +34,14 @@ pub async fn run(setting: &Setting, connections: Connections) -> anyhow::Result<
     let swarm = Swarm::start(server.stream, setting.size, connections);
     let attached = swarm.attached().await?;
     sleep(SETTLE).await;
-    let frame = frame_cost(&server, setting.look).await?;
+    let frame = frame_cost(&server, &swarm, setting.look).await?;
     let sidecars = setting.size.sidecars as f64;
-    let note = format!("{sidecars} sidecars, {:.0} frames/s, {:.0} % of a core", frame.rate, frame.core * 100.0);
+    let note = format!(
+        "{sidecars} sidecars, {:.0} frames/s, {:.0} % of a core; {:.0} windows/s to disk are in it",
+        frame.rate,
+        frame.core * 100.0,
+        frame.windows
+    );
     if connections == Connections::Shared {
         let name = "server CPU per frame, multiplexed (µs)";
         let figures = vec![Figure::at_most(name, 12.0, frame.us, note)];
@@ -46,6 +51,7 @@ pub async fn run(setting: &Setting, connections: Connections) -> anyhow::Result<
     let late = late_frames(&server, &swarm, setting.look).await?;
     let held_kb = server.resident_kib() as f64 * 1.024 / sidecars;
     let bytes = swarm.tally.frame_bytes() as f64 / swarm.tally.frames() as f64;
+    let window_bytes = swarm.tally.window_bytes() as f64 / swarm.tally.windows().max(1) as f64;
     let exact = falls_silent(&server, &swarm).await?;
     swarm.leave().await;
     Ok(vec![
@@ -63,6 +69,11 @@ pub async fn run(setting: &Setting, connections: Connections) -> anyhow::Result<
             bytes / 1000.0,
             "mean of all frames sent, as protobuf; 20 requests for each endpoint in each frame",
         ),
+        Figure::told(
+            format!("window of {} active endpoints (kB)", setting.size.endpoints),
+            window_bytes / 1000.0,
+            "mean of all windows sent, as protobuf; 200 requests for each endpoint in most of them",
+        ),
         Figure::at_most("requests not counted, or counted twice", 0.0, exact.0, exact.1),
         Figure::told(
             "all attach at once to a new control plane (s)",
@@ -72,19 +83,22 @@ pub async fn run(setting: &Setting, connections: Connections) -> anyhow::Result<
     ])
 }
 
+/// What the control plane used, divided by the reports that it took in: windows and acks are in it.
 struct FrameCost {
     us: f64,
     rate: f64,
+    windows: f64,
     core: f64,
 }
 
-async fn frame_cost(server: &Server, look: Duration) -> anyhow::Result<FrameCost> {
+async fn frame_cost(server: &Server, swarm: &Swarm, look: Duration) -> anyhow::Result<FrameCost> {
     // What the two questions cost themselves is in it; it is a few milliseconds.
-    let (before, began): (Cost, _) = (server.cost().await?, Instant::now());
+    let (before, windows, began): (Cost, _, _) = (server.cost().await?, swarm.tally.windows(), Instant::now());
     sleep(look).await;
-    let (after, took) = (server.cost().await?, began.elapsed().as_secs_f64());
-    let (cpu, frames) = (after.cpu.saturating_sub(before.cpu).as_secs_f64(), (after.frames - before.frames) as f64);
-    Ok(FrameCost { us: cpu * 1e6 / frames, rate: frames / took, core: cpu / took })
+    let (after, windows, took) = (server.cost().await?, swarm.tally.windows() - windows, began.elapsed().as_secs_f64());
+    let frames = (after.frames - before.frames).saturating_sub(windows) as f64;
+    let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
+    Ok(FrameCost { us: cpu * 1e6 / frames, rate: frames / took, windows: windows as f64 / took, core: cpu / took })
 }
 
 /// What looking for late frames found.

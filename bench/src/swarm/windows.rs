@@ -1,0 +1,88 @@
+//! The windows of one sidecar of a swarm: seconds of traffic by slot, kept until the control plane has them on disk.
+
+use std::collections::VecDeque;
+
+use mesh::window::slot_of;
+
+/// What one sidecar has not been told to be on disk.
+#[derive(Debug, Default)]
+pub(super) struct Windows {
+    /// The last slot that is on disk.
+    mark: u64,
+    /// Seconds of traffic that are on disk.
+    kept: u64,
+    /// Closed ones, oldest first: the slot, and its seconds of traffic.
+    held: VecDeque<(u64, u64)>,
+    /// The one that is being filled.
+    open: (u64, u64),
+    /// The last slot that was sent on this stream.
+    sent: u64,
+    /// The last slot that the reports of this stream cover.
+    told: u64,
+}
+
+impl Windows {
+    /// Time has come so far, and so many more seconds of traffic were seen.
+    pub(super) fn pass(&mut self, now_ms: u64, seconds: u64) {
+        let slot = slot_of(now_ms);
+        if slot > self.open.0 {
+            self.held.extend(Some(self.open).filter(|(_, seconds)| *seconds > 0));
+            self.open = (slot, 0);
+        }
+        self.open.1 += seconds;
+    }
+
+    /// A new stream, to a control plane that has all up to this mark on disk.
+    pub(super) fn begin_stream(&mut self, mark: u64) {
+        (self.sent, self.told) = (0, 0);
+        self.acked(mark);
+    }
+
+    /// A report of this stream has covered everything up to now.
+    pub(super) fn reported(&mut self) {
+        self.told = self.held.back().map_or(0, |(slot, _)| *slot);
+    }
+
+    /// All up to this slot is on disk.
+    pub(super) fn acked(&mut self, mark: u64) {
+        while let Some((slot, seconds)) = self.held.pop_front_if(|(slot, _)| *slot <= mark) {
+            self.mark = slot;
+            self.kept += seconds;
+        }
+    }
+
+    /// What is on disk: the last slot, and the seconds of traffic.
+    pub(super) fn baseline(&self) -> (u64, u64) {
+        (self.mark, self.kept)
+    }
+
+    /// The next one to be sent, if there is any: its slot, and its seconds.
+    pub(super) fn next(&mut self) -> Option<(u64, u64)> {
+        let next = *self.held.iter().find(|(slot, _)| *slot > self.sent && *slot <= self.told)?;
+        self.sent = next.0;
+        Some(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_second_is_in_one_window_until_it_is_on_disk() {
+        let mut windows = Windows::default();
+        windows.begin_stream(0);
+        for second in 100..125 {
+            windows.pass(second * 1000, 1);
+            windows.reported();
+        }
+        assert_eq!([windows.next(), windows.next(), windows.next()], [Some((10, 10)), Some((11, 10)), None]);
+        windows.acked(10);
+        assert_eq!(windows.baseline(), (10, 10));
+        windows.begin_stream(10);
+        assert_eq!(windows.next(), None, "a report comes first");
+        windows.pass(130_000, 0);
+        windows.reported();
+        assert_eq!([windows.next(), windows.next(), windows.next()], [Some((11, 10)), Some((12, 5)), None]);
+    }
+}
