@@ -1,9 +1,7 @@
 //! Keeps one stream open to the control plane: reports up, rules down; dials again whenever it breaks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use mesh::routes::pins::Pins;
 use proto::convert::greeting::Greeting;
 use tokio::sync::oneshot;
@@ -15,6 +13,7 @@ use crate::ledger::books::Books;
 use crate::link::departure::Departure;
 use crate::link::dial::{ControlPlane, Transport};
 use crate::link::meter::LinkMeter;
+use crate::link::patience::{BACKOFF_MIN, Patience};
 use crate::link::session::{Ended, Session};
 use crate::recorder::outlet::Outlet;
 use crate::worker::Workers;
@@ -23,20 +22,11 @@ mod departure;
 pub mod dial;
 pub mod meter;
 mod pages;
+mod patience;
 mod session;
 mod taps;
 mod verdict;
 mod windows;
-
-/// The first wait before dialling again; jitter at most doubles it.
-const BACKOFF_MIN: Duration = Duration::from_millis(200);
-
-/// The longest wait, which jitter at most doubles to ten seconds: a fleet that comes back all at once is spread over that.
-const BACKOFF_MAX: Duration = Duration::from_secs(5);
-
-/// A stream that lasted as long as the longest wait was a good one, and the waits begin again from the shortest.
-/// One that is closed as soon as it is open must not be opened five times a second.
-const GOOD_STREAM_MIN: Duration = Duration::from_secs(10);
 
 /// The sidecar's connection to the control plane.
 pub struct Link {
@@ -73,7 +63,7 @@ impl Link {
 
     /// Dials again whenever the stream is lost, until drained.
     async fn hold_on(&mut self, departure: &Departure) {
-        let mut backoff = fresh_backoff();
+        let mut patience = Patience::new();
         let mut is_lost = false;
         loop {
             let Some(attached) = departure.or(self.attach()).await else { return };
@@ -84,13 +74,11 @@ impl Link {
                     is_lost = false;
                     let since = Instant::now();
                     let Ended::Lost(why) = self.hold(session, departure).await else { return };
-                    if since.elapsed() >= GOOD_STREAM_MIN {
-                        backoff = fresh_backoff();
-                    }
+                    patience.held_for(since.elapsed());
                     why
                 }
             };
-            let wait = backoff.next().expect("the backoff never gives up: it has no maximum of attempts");
+            let wait = patience.wait();
             if is_lost {
                 tracing::debug!("still no control plane: {why}; dialling again in {wait:.1?}");
             } else {
@@ -136,10 +124,6 @@ impl Link {
         self.meter.is_up(false);
         ended
     }
-}
-
-fn fresh_backoff() -> ExponentialBackoff {
-    ExponentialBuilder::new().with_min_delay(BACKOFF_MIN).with_max_delay(BACKOFF_MAX).with_jitter().without_max_times().build()
 }
 
 #[cfg(test)]

@@ -100,6 +100,11 @@ fn windows(page: &mut Page, ledger: &mut Ledger, now_ms: u64) {
     page.gauge("sitio_windows_oldest_age_seconds", "Since the oldest of them began; 0 without any.", oldest_s);
     page.counter("sitio_windows_acked", "Windows that are on disk at the control plane.", numbers.acked);
     page.counter("sitio_windows_merged", "Windows put together with an earlier one, because too many were held.", numbers.merged);
+    page.counter(
+        "sitio_windows_lost",
+        "Slots of ten seconds that were on disk once, and that an older copy of the control plane's store lacks.",
+        numbers.lost,
+    );
 }
 
 #[cfg(test)]

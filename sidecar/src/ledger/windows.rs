@@ -60,6 +60,8 @@ pub struct WindowNumbers {
     pub acked: u64,
     /// Windows that were put together with the one before them.
     pub merged: u64,
+    /// Slots that were on disk once, and that an older copy of a control plane's store lacks: what was in them is lost.
+    pub lost: u64,
 }
 
 /// The window that is being filled.
@@ -131,21 +133,25 @@ impl Windows {
     }
 
     /// A store that was lost is back as an older copy, with everything up to this mark. What was taken back meanwhile
-    /// holds that, too, and cannot be divided; so it goes, and what the copy lacks is lost.
+    /// holds that, too, and cannot be divided; so it goes, and the slots that the copy lacks are counted as lost.
     fn leave_what_is_back(&mut self, mark: u64) {
         let is_partly_there = |held: &Held| held.origin == Origin::TakenBack && (1..held.window.last_slot()).contains(&mark);
-        if self.held.front().is_some_and(is_partly_there) {
-            self.held.pop_front();
+        if let Some(back) = self.held.front().filter(|held| is_partly_there(held)) {
+            self.numbers.lost += back.window.last_slot().saturating_sub(mark);
             self.numbers.mark = mark;
+            self.held.pop_front();
             self.count_rows();
         }
     }
 
     /// The control plane has less on disk than it had acked, because its store was lost. If nothing is left of this process,
-    /// all that it knew is held again, as one window. What an older copy of a store lacks cannot be known here, and is lost.
+    /// all that it knew is held again, as one window. How much of it an older copy of a store lacks cannot be known here;
+    /// that is lost, and the slots are counted.
     pub fn take_back(&mut self, lost: Window, mark: u64) {
         self.numbers.mark = mark;
-        if mark == 0 && !lost.rows.is_empty() {
+        if mark > 0 {
+            self.numbers.lost += lost.id.saturating_sub(mark);
+        } else if !lost.rows.is_empty() {
             let window = Window { kind: WindowKind::Change, ..lost };
             self.held.push_front(Held { window, origin: Origin::TakenBack, renamed: BTreeMap::new() });
             self.count_rows();

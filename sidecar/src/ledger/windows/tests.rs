@@ -153,6 +153,25 @@ fn a_control_plane_that_speaks_of_what_it_was_never_sent_is_not_believed() {
 }
 
 #[test]
+fn what_an_older_copy_of_a_store_lacks_is_lost_and_the_loss_is_told() {
+    let (mut ledger, mut clocks) = ledger();
+    for _ in 0..4 {
+        count_and_pass(&mut ledger, &mut clocks, "/a");
+    }
+    ledger.begin_stream(0, 16);
+    ledger.snapshot(1, 0);
+    let sent = send(&mut ledger, &mut 0);
+    windows(&mut ledger).ack(sent[2].last_slot());
+    ledger.begin_stream(sent[0].last_slot(), 16);
+    assert_eq!((windows(&mut ledger).numbers().lost, held(&mut ledger).len()), (2, 1), "two slots are nowhere any more");
+
+    // A store that has nothing at all gets everything again.
+    ledger.begin_stream(0, 16);
+    let hits: u64 = windows(&mut ledger).held().map(|window| window.sum().hits).sum();
+    assert_eq!((windows(&mut ledger).numbers().lost, hits), (2, 4));
+}
+
+#[test]
 fn what_nobody_takes_is_put_together_and_none_of_it_is_lost() {
     let (mut ledger, mut clocks) = ledger();
     ledger.begin_stream(0, 2);
@@ -265,6 +284,7 @@ fn what_was_taken_back_from_a_lost_store_is_not_told_to_an_older_copy_of_it() {
 
     assert_eq!(held(&mut ledger), [(sent[2].id, 1, 1)], "the first is in the backup, and the second is lost");
     assert_eq!((ledger.baseline().id, ledger.baseline().sum().hits), (sent[0].id, 2));
+    assert_eq!(windows(&mut ledger).numbers().lost, 1, "which is told");
 }
 
 #[test]
