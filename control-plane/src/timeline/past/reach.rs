@@ -18,9 +18,12 @@ pub(super) struct Reach {
 
 impl Reach {
     pub(super) fn of(view: &dyn View) -> Result<Self, StoreError> {
-        // A pod may have handed over what is older than the record.
-        let oldest_ms = view.oldest_ms(Resolution::Hour)?.unwrap_or(u64::MAX);
-        let begun_ms = view.since_ms()?.min(oldest_ms);
+        let lengths = [Resolution::TenSeconds, Resolution::Minute, Resolution::Hour];
+        let mut oldest = Vec::with_capacity(lengths.len());
+        for length in lengths {
+            oldest.push((length.step_ms(), view.oldest_ms(length)?));
+        }
+        let begun_ms = begun(view.since_ms()?, &oldest);
         Ok(Self {
             ten_seconds_ms: view.whole_since_ms(Resolution::TenSeconds)?,
             minutes_ms: view.whole_since_ms(Resolution::Minute)?,
@@ -60,6 +63,15 @@ impl Reach {
     }
 }
 
+/// When counting began. A pod may have handed over what is older than the record; but that a slot begins before the record
+/// says nothing if the record begins within it.
+fn begun(since_ms: u64, oldest: &[(u64, Option<u64>)]) -> u64 {
+    oldest.iter().fold(since_ms, |begun_ms, (step_ms, oldest_ms)| match oldest_ms {
+        Some(oldest_ms) if *oldest_ms < begun_ms / step_ms * step_ms => *oldest_ms,
+        _ => begun_ms,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +103,18 @@ mod tests {
         assert_eq!(pieces(0, 60, 120), [(Hour, 60, 120)]);
         assert_eq!(pieces(999, 60, 120), [(Hour, 60, 120)]);
         assert_eq!(pieces(40, 30, 70), [(Hour, 0, 60), (Minute, 60, 70)]);
+    }
+
+    #[test]
+    fn counting_began_with_the_record_or_with_what_is_older_in_it() {
+        let slots = |ten_seconds, minute, hour| [(10_000, ten_seconds), (60_000, minute), (3_600_000, hour)];
+        let since_ms = AT_MS + 28 * MINUTE_MS + 21_000;
+        assert_eq!(begun(since_ms, &slots(None, None, None)), since_ms);
+        let same = slots(Some(since_ms - 1000), Some(AT_MS + 28 * MINUTE_MS), Some(AT_MS));
+        assert_eq!(begun(since_ms, &same), since_ms, "the hour in which it began is no hour before");
+        let handed_over = slots(Some(AT_MS + 600_000), Some(AT_MS + 600_000), Some(AT_MS));
+        assert_eq!(begun(since_ms, &handed_over), AT_MS + 600_000);
+        let trimmed = slots(Some(since_ms + 9_999_999), Some(since_ms + 9_999_999), Some(AT_MS - HOUR_MS));
+        assert_eq!(begun(since_ms, &trimmed), AT_MS - HOUR_MS);
     }
 }
