@@ -61,8 +61,6 @@ fn it_shows_what_happens_and_keys_sort_find_pause_and_quit() {
     top.keys("p");
     top.expect_words("/late/{id}");
 
-    top.resize(12, 60);
-    top.expect("a narrow screen", |screen| !screen.contains("HITS") && screen.contains("/bytes/{id}"));
     top.keys("?");
     top.expect_words("any key goes back");
     top.keys("j");
@@ -118,6 +116,11 @@ fn a_control_plane_that_is_gone_is_said_to_be_and_one_that_is_back_is_shown() {
     assert!(screen.contains("/bytes/{id}"), "what was known stays: {screen}");
     mesh.control_plane.come_back();
     top.expect("it is back", |screen| !screen.contains("CONNECTION LOST") && screen.contains("/bytes/{id}"));
+
+    // No key follows the new size: one that comes in the same moment waits for the next, because crossterm reads the one
+    // of two events that it sees first, and is not told of the other again.
+    top.resize(12, 60);
+    top.expect("a narrow screen", |screen| !screen.contains("HITS") && screen.contains("/bytes/{id}"));
     top.signal(Signal::TERM);
     assert_eq!(top.ended().code(), Some(0), "told to leave, it gives the terminal back");
 }
