@@ -117,8 +117,7 @@ fn a_control_plane_that_is_gone_is_said_to_be_and_one_that_is_back_is_shown() {
     mesh.control_plane.come_back();
     top.expect("it is back", |screen| !screen.contains("CONNECTION LOST") && screen.contains("/bytes/{id}"));
 
-    // No key follows the new size: one that comes in the same moment waits for the next, because crossterm reads the one
-    // of two events that it sees first, and is not told of the other again.
+    // No key follows the new size: one that comes in the same moment may not be read before the next.
     top.resize(12, 60);
     top.expect("a narrow screen", |screen| !screen.contains("HITS") && screen.contains("/bytes/{id}"));
     top.signal(Signal::TERM);
