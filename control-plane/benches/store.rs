@@ -16,6 +16,7 @@ use control_plane::timeline::past::Past;
 use control_plane::timeline::{Reporter, Timeline};
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
+use proto::convert::windows::PackedCounts;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -130,15 +131,20 @@ fn window(timeline: &Timeline, pod: usize, now_ms: u64) -> Submission {
     let row = |at: usize| {
         let name = name(service * ENDPOINTS + at);
         let reporter = Reporter { namespace: &name.namespace, service: &name.service };
-        Counted { series: timeline.series(reporter, &name.endpoint), seen: None, golden: golden((pod + at) as u64) }
+        Counted {
+            series: timeline.series(reporter, &name.endpoint),
+            seen: None,
+            counts: PackedCounts::of(&golden((pod + at) as u64)),
+        }
     };
     let rows: Vec<_> = (0..ENDPOINTS).map(row).collect();
     Submission {
         process: Arc::new(Process { pod_uid: format!("0f8fad5b-d9cb-469f-a165-{pod:012}"), epoch: 1 }),
         id: now_ms / WINDOW_MS,
         span: 1,
-        bytes: rows.iter().map(Counted::bytes).sum(),
+        bytes: ENDPOINTS * 100,
         rows,
+        hits: ENDPOINTS as u64 * 40,
         account: Arc::new(Account::default()),
         acks: Arc::new(watch::Sender::new(0)),
     }

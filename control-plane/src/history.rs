@@ -138,10 +138,10 @@ impl Default for Histories {
 
 impl Histories {
     /// From now on the pod can be asked over this stream.
-    pub fn listen(&self, workload: Workload) -> Listening {
+    pub fn listen(&self, workload: Arc<Workload>) -> Listening {
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);
         let (sender, asks) = mpsc::channel(FETCHES_MAX);
-        self.listeners.insert(stream, Listener { workload: Arc::new(workload), asks: sender });
+        self.listeners.insert(stream, Listener { workload, asks: sender });
         Listening { listeners: Arc::clone(&self.listeners), stream, asks }
     }
 

@@ -26,6 +26,7 @@ pub mod counts;
 mod pages;
 mod stream;
 mod taps;
+mod tidings;
 mod windows;
 mod wishes;
 

@@ -214,7 +214,7 @@ impl Scribe {
                 Fate::Kept => self.keeper.counts.kept.up(),
                 Fate::Repeated => self.keeper.counts.repeated.up(),
             }
-            window.account.is_kept(end, window.hits());
+            window.account.is_kept(end, window.hits);
             window.acks.send_if_modified(|mark| {
                 let is_news = end > *mark;
                 *mark = end.max(*mark);

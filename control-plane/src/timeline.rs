@@ -100,6 +100,12 @@ impl Timeline {
         self.make(&endpoints, reporter, endpoint)
     }
 
+    /// The name that is used here for an endpoint of a service, if it is known: the same for all who tell of it.
+    pub fn shared(&self, reporter: Reporter<'_>, endpoint: Endpoint) -> Endpoint {
+        let known = self.endpoints(reporter).get(&endpoint).map(|series| series.endpoint.clone());
+        known.unwrap_or(endpoint)
+    }
+
     /// Every series, in no particular order.
     pub fn all(&self) -> Vec<Arc<Series>> {
         let services: Vec<_> = self.services.iter().map(|endpoints| Arc::clone(endpoints.value())).collect();

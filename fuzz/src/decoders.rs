@@ -6,6 +6,7 @@ use proto::convert::live::{Decoder, Encoder};
 use proto::convert::pages::{Fetch, Page, pages};
 use proto::convert::rules::{desired, desired_rules};
 use proto::convert::taps::{self, Tapped};
+use proto::convert::windows::PackedWindow;
 use proto::wire::{self, down, up};
 use sidecar::body::{Body, To};
 use sidecar::head::response::{self, Asked};
@@ -186,7 +187,7 @@ fn take_up(up: wire::Up, decoder: &mut Decoder) {
             }
         }
         Some(up::Message::Live(live)) => {
-            if let Ok(report) = decoder.decode(live) {
+            if let Ok(report) = decoder.decode(&live) {
                 for endpoint in &report.endpoints {
                     let mut sum = endpoint.golden.clone();
                     sum.merge(&endpoint.golden);
@@ -194,16 +195,17 @@ fn take_up(up: wire::Up, decoder: &mut Decoder) {
                     let _ = (sum.since(&endpoint.golden), endpoint.golden.since(&sum), sum.failures(), sum.served());
                 }
                 let sent_on = Encoder::default().encode(&report);
-                Decoder::default().decode(sent_on).expect("what was let in once is let in again");
+                Decoder::default().decode(&sent_on.encode_to_vec()).expect("what was let in once is let in again");
             }
         }
         Some(up::Message::Window(window)) => {
-            if let Ok(window) = decoder.decode_window(window) {
+            if let Ok(window) = decoder.decode_window(&window).map(PackedWindow::unpack) {
                 let mut sum = window.clone();
                 sum.append(window.clone());
                 assert!(sum.last_slot() >= window.id && sum.rows.len() == window.rows.len() && sum.to_ms() > sum.from_ms());
-                let sent_on = Encoder::default().encode_window(&window);
-                assert_eq!(Decoder::default().decode_window(sent_on), Ok(window), "what was let in once is let in again");
+                let sent_on = Encoder::default().encode_window(&window).encode_to_vec().into();
+                let again = Decoder::default().decode_window(&sent_on).map(PackedWindow::unpack);
+                assert_eq!(again, Ok(window), "what was let in once is let in again");
             }
         }
         Some(up::Message::Page(page)) => {

@@ -177,9 +177,19 @@ impl GoldenMetrics {
         each.fold(0_u64, u64::max) <= PLAUSIBLE_MAX
     }
 
-    /// Forgets all counts but keeps the room they took.
+    /// Forgets all counts but keeps the room they took: what is counted next is likely to be much the same.
     pub fn clear(&mut self) {
         self.latency.clear();
+        self.forget();
+    }
+
+    /// Forgets all counts and keeps only the memory that they took: what is counted next may be something else.
+    pub fn renew(&mut self) {
+        self.latency.renew();
+        self.forget();
+    }
+
+    fn forget(&mut self) {
         self.statuses.clear();
         *self =
             Self { latency: std::mem::take(&mut self.latency), statuses: std::mem::take(&mut self.statuses), ..Self::default() };

@@ -68,11 +68,6 @@ impl Histogram {
         self.counts[at] = self.counts[at].saturating_add(count);
     }
 
-    /// An empty one with room for so many buckets.
-    pub fn with_room(buckets: usize) -> Self {
-        Self { counts: Vec::with_capacity(buckets), ..Self::default() }
-    }
-
     /// Counts `count` values in the bucket `index`, which lies above all that have counted any; so they are read in.
     pub fn push(&mut self, index: i32, count: u64) {
         let index = index.clamp(INDEX_MIN, INDEX_MAX);
@@ -140,6 +135,12 @@ impl Histogram {
     pub fn clear(&mut self) {
         self.zeros = 0;
         self.counts.fill(0);
+    }
+
+    /// Forgets all counts and which buckets they were in, and keeps only the memory that they took.
+    pub fn renew(&mut self) {
+        self.zeros = 0;
+        self.counts.clear();
     }
 
     /// How many values were counted.

@@ -2,9 +2,11 @@
 
 mod callers;
 pub mod exchanges;
+mod fields;
 pub mod greeting;
 pub mod live;
 pub mod pages;
+pub mod reading;
 pub mod rules;
 mod stats;
 pub mod taps;
@@ -52,5 +54,10 @@ fn name(field: &'static str, value: String, limit: usize) -> Result<String, Refu
 
 /// Lets a list in if it is not longer than `limit`.
 fn bounded<T>(field: &'static str, list: Vec<T>, limit: usize) -> Result<Vec<T>, Refused> {
-    if list.len() > limit { Err(Refused::TooMuch { field, limit }) } else { Ok(list) }
+    at_most(field, list.len(), limit).map(|()| list)
+}
+
+/// Lets something in of which there are no more than `limit`.
+fn at_most(field: &'static str, count: usize, limit: usize) -> Result<(), Refused> {
+    if count > limit { Err(Refused::TooMuch { field, limit }) } else { Ok(()) }
 }

@@ -42,12 +42,6 @@ impl Api {
         rows.iter().map(|row| row["hits"].as_u64().context("an endpoint's row has no hits")).sum()
     }
 
-    /// Frames that the control plane has taken in.
-    pub async fn frames(self) -> anyhow::Result<u64> {
-        let metrics = self.get("/metrics").await?;
-        Ok(sum(&metrics, "sitio_frames_total"))
-    }
-
     async fn ask(self, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(self.0).await.context("connect to the control plane's API")?;
         let head = format!(
@@ -97,10 +91,4 @@ impl Browsers {
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
-}
-
-/// The sum of a family of metrics.
-fn sum(metrics: &str, family: &str) -> u64 {
-    let values = metrics.lines().filter(|line| line.starts_with(family)).filter_map(|line| line.rsplit(' ').next());
-    values.filter_map(|value| value.parse::<f64>().ok()).map(|value| value as u64).sum()
 }

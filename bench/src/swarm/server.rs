@@ -38,15 +38,6 @@ pub struct Cores {
     pub server: usize,
 }
 
-/// What it costs at one moment.
-#[derive(Debug, Clone, Copy)]
-pub struct Cost {
-    /// Processor time so far.
-    pub cpu: Duration,
-    /// Frames taken in so far.
-    pub frames: u64,
-}
-
 impl Server {
     /// Starts one with an empty folder.
     pub fn start(cores: Cores) -> anyhow::Result<Self> {
@@ -63,11 +54,6 @@ impl Server {
         self.process.kill();
         self.process = start(self.api.0, self.stream, self.data.path().join("data"), self.cores)?;
         self.wait()
-    }
-
-    /// What it has cost until now.
-    pub async fn cost(&self) -> anyhow::Result<Cost> {
-        Ok(Cost { cpu: self.process.cpu()?, frames: self.api.frames().await? })
     }
 
     /// Processor time so far.

@@ -55,14 +55,14 @@ impl Stream {
 
     /// Sends a report, and tells how many bytes it is.
     pub(super) fn report(&mut self, report: &Report) -> Result<usize, ()> {
-        let up = Up { message: Some(up::Message::Live(self.encoder.encode(report))) };
+        let up = Up { message: Some(self.encoder.encode(report).into()) };
         let bytes = up.encoded_len();
         self.up.try_send(up).map(|()| bytes).map_err(|_| ())
     }
 
     /// Sends a window, and tells how many bytes it is.
     pub(super) fn window(&mut self, window: &Window) -> Result<usize, ()> {
-        let up = Up { message: Some(up::Message::Window(self.encoder.encode_window(window))) };
+        let up = Up { message: Some(self.encoder.encode_window(window).into()) };
         let bytes = up.encoded_len();
         self.up.try_send(up).map(|()| bytes).map_err(|_| ())
     }

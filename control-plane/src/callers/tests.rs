@@ -39,7 +39,7 @@ fn report(pod: &Attachment, timeline: &Timeline, told: &[(Option<IpAddr>, u64)])
     let endpoint = Endpoint::named("GET", "/a").unwrap();
     let endpoints = vec![EndpointReport { endpoint, is_file: false, in_flight: 0, seen: None, golden, callers, recent: vec![] }];
     let report = Report { seq: 1, coverage: Coverage::Snapshot, at_ms: NOW_MS, endpoints, resources: None };
-    pod.absorb(report, NOW_MS, timeline).unwrap();
+    pod.absorb(&report, NOW_MS, timeline).unwrap();
 }
 
 fn series(timeline: &Timeline) -> std::sync::Arc<Series> {

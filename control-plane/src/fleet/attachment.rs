@@ -7,6 +7,7 @@ use mesh::rule::Receipt;
 use mesh::window::Window;
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
+use proto::convert::windows::PackedWindow;
 use tokio_util::sync::CancellationToken;
 
 use crate::fleet::NotAttached;
@@ -99,7 +100,7 @@ impl Attachment {
 
     /// The series in which a window's rows are counted, and what is on disk of this process; `None` if a newer stream
     /// speaks for the pod.
-    pub fn assign(&self, window: Window, timeline: &Timeline) -> Option<(Vec<Counted>, Arc<Account>)> {
+    pub fn assign(&self, window: PackedWindow, timeline: &Timeline) -> Option<(Vec<Counted>, Arc<Account>)> {
         let mut inside = self.pod.hold();
         if !self.speaks_for(&inside) {
             return None;
@@ -108,17 +109,17 @@ impl Attachment {
     }
 
     /// Who is attached.
-    pub fn workload(&self) -> &Workload {
+    pub fn workload(&self) -> &Arc<Workload> {
         &self.workload
     }
 
-    /// Returns when a newer stream has taken over.
-    pub async fn fenced(&self) {
-        self.fence.cancelled().await;
+    /// Cancelled when a newer stream takes over.
+    pub fn fence(&self) -> &CancellationToken {
+        &self.fence
     }
 
     /// Counts a report.
-    pub fn absorb(&self, report: Report, now_ms: u64, timeline: &Timeline) -> Result<Absorbed, Uncountable> {
+    pub fn absorb(&self, report: &Report, now_ms: u64, timeline: &Timeline) -> Result<Absorbed, Uncountable> {
         let mut inside = self.pod.hold();
         if !self.speaks_for(&inside) {
             return Ok(Absorbed::Fenced);

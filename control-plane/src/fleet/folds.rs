@@ -5,6 +5,7 @@
 //! or the stream broke in between, we cannot know whether it has folded; the old names then go on standing for the
 //! new one as long as its process runs, which is exact in both cases.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -44,13 +45,14 @@ impl Folds {
     }
 
     /// What a pod tells, by the names under which it is counted here, each once.
-    pub fn rename(&mut self, told: Vec<EndpointReport>) -> Vec<EndpointReport> {
-        if self.pins.is_empty() && self.old.is_empty() {
-            return told;
+    pub fn rename<'a>(&mut self, told: &'a [EndpointReport]) -> Cow<'a, [EndpointReport]> {
+        if self.are_none() {
+            return Cow::Borrowed(told);
         }
         let mut places: HashMap<Endpoint, usize> = HashMap::with_capacity(told.len());
         let mut renamed: Vec<EndpointReport> = Vec::with_capacity(told.len());
-        for mut report in told {
+        for report in told {
+            let mut report = report.clone();
             if let Some(name) = self.name(&report.endpoint) {
                 report.endpoint = name;
             }
@@ -61,10 +63,19 @@ impl Folds {
                 renamed.push(report);
             }
         }
-        renamed
+        Cow::Owned(renamed)
     }
 
-    fn name(&mut self, told: &Endpoint) -> Option<Endpoint> {
+    /// Whether everything is counted under the name that it is told by.
+    fn are_none(&self) -> bool {
+        self.pins.is_empty() && self.old.is_empty()
+    }
+
+    /// Under which other name something is counted here, if it is.
+    pub fn name(&mut self, told: &Endpoint) -> Option<Endpoint> {
+        if self.are_none() {
+            return None;
+        }
         if let Some(name) = self.old.get(told) {
             return Some(name.clone());
         }

@@ -1,15 +1,16 @@
 //! What one pod has counted in its present process, so that a lost or repeated report changes no total.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::report::{Coverage, EndpointReport, Report};
 use mesh::routes::pins::Pins;
 use mesh::window::{Window, WindowRow};
 use mesh::workload::Workload;
+use proto::convert::windows::{PackedRow, PackedWindow};
 
 use crate::fleet::folds::Folds;
 use crate::fleet::tally::counted::Counted;
@@ -24,7 +25,9 @@ pub mod counted;
 /// A pod's counts.
 #[derive(Debug, Default)]
 pub struct Tally {
-    counted: HashMap<Endpoint, Counted, RandomState>,
+    /// In the order in which they were told first. A pod tells them in the same order again, so that a report is added from
+    /// the first row to the last, through memory as it lies: of ten thousand pods nobody has anything in a cache.
+    counted: IndexMap<Endpoint, Counted, RandomState>,
     folds: Folds,
     /// The number of the last report of this stream; `None` until its snapshot has come.
     seq: Option<u64>,
@@ -108,23 +111,23 @@ impl Tally {
         self.resumed_ms = Some(if baseline.id == 0 { 0 } else { ends_ms });
         self.account = Arc::new(Account::begin(baseline.id, baseline.sum().hits));
         self.counted.clear();
-        for told in self.folds.rename(told(baseline)) {
+        for told in self.folds.rename(&told(baseline)).iter() {
             let mut counted = Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
-            counted.resume(told.golden);
+            counted.resume(told.golden.clone());
             self.notice(&counted);
-            self.counted.insert(told.endpoint, counted);
+            self.counted.insert(told.endpoint.clone(), counted);
         }
     }
 
     /// The series in which each row of a window is counted.
-    pub(crate) fn assign(&mut self, window: Window, workload: &Workload, timeline: &Timeline) -> Vec<submission::Counted> {
-        let rows = self.folds.rename(told(window));
-        let series = |row: EndpointReport| {
-            let known = self.counted.get(&row.endpoint).map(|counted| Arc::clone(&counted.series));
-            let series = known.unwrap_or_else(|| Counted::nothing(&row.endpoint, row.is_file, workload, timeline).series);
-            submission::Counted { series, seen: row.seen, golden: row.golden }
+    pub(crate) fn assign(&mut self, window: PackedWindow, workload: &Workload, timeline: &Timeline) -> Vec<submission::Counted> {
+        let series = |row: PackedRow| {
+            let endpoint = self.folds.name(&row.endpoint).unwrap_or(row.endpoint);
+            let known = self.counted.get(&endpoint).map(|counted| Arc::clone(&counted.series));
+            let series = known.unwrap_or_else(|| Counted::nothing(&endpoint, row.is_file, workload, timeline).series);
+            submission::Counted { series, seen: row.seen, counts: row.counts }
         };
-        rows.into_iter().map(series).collect()
+        window.rows.into_iter().map(series).collect()
     }
 
     /// Hits that were reported and are not on disk: what the end of the process loses.
@@ -152,7 +155,7 @@ impl Tally {
     /// Adds what is new in a report to the timeline.
     pub(crate) fn absorb(
         &mut self,
-        report: Report,
+        report: &Report,
         workload: &Workload,
         arrival: Arrival,
         timeline: &Timeline,
@@ -160,19 +163,19 @@ impl Tally {
         if let Some(implausible) = report.endpoints.iter().find(|endpoint| !endpoint.golden.is_plausible()) {
             return Err(Uncountable::Implausible(implausible.endpoint.clone()));
         }
-        let span = Span { from_ms: self.covered_from(&report, arrival), to_ms: arrival.now_ms };
+        let span = Span { from_ms: self.covered_from(report, arrival), to_ms: arrival.now_ms };
         if self.reported_ms.is_none() {
             self.since_ms = span.from_ms;
         }
-        let report = Report { endpoints: self.folds.rename(report.endpoints), ..report };
+        let endpoints = self.folds.rename(&report.endpoints);
         let hits = match (report.coverage, self.seq) {
-            (Coverage::Snapshot, _) => self.absorb_snapshot(report.endpoints, workload, span, timeline),
+            (Coverage::Snapshot, _) => self.absorb_snapshot(&endpoints, workload, span, timeline),
             (Coverage::Change, None) => return Err(Uncountable::NoSnapshot),
             (Coverage::Change, Some(seq)) if report.seq <= seq => return Ok(Absorbed::Repeated),
             (Coverage::Change, Some(seq)) if report.seq > seq + 1 => {
                 return Err(Uncountable::Gap { got: report.seq, expected: seq + 1 });
             }
-            (Coverage::Change, Some(_)) => self.absorb_change(report.endpoints, workload, span, timeline),
+            (Coverage::Change, Some(_)) => self.absorb_change(&endpoints, workload, span, timeline),
         };
         self.seq = Some(report.seq);
         self.reported_ms = Some(arrival.now_ms);
@@ -190,35 +193,42 @@ impl Tally {
     }
 
     /// Takes totals in; returns the hits that are new.
-    fn absorb_snapshot(&mut self, endpoints: Vec<EndpointReport>, workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
+    fn absorb_snapshot(&mut self, endpoints: &[EndpointReport], workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
         // What the snapshot leaves out was not counted by this process; so the table never outgrows one report.
         let mut before = std::mem::take(&mut self.counted);
         let mut hits = 0;
         for told in endpoints {
             let nothing = || Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
-            let mut counted = before.remove(&told.endpoint).unwrap_or_else(nothing);
-            let endpoint = told.endpoint.clone();
+            let mut counted = before.swap_remove(&told.endpoint).unwrap_or_else(nothing);
             hits += counted.is_now(told, span, timeline);
             self.notice(&counted);
-            self.counted.insert(endpoint, counted);
+            self.counted.insert(told.endpoint.clone(), counted);
         }
         hits
     }
 
     /// Takes changes in; returns their hits.
-    fn absorb_change(&mut self, endpoints: Vec<EndpointReport>, workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
-        let mut hits = 0;
+    fn absorb_change(&mut self, endpoints: &[EndpointReport], workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
+        let (mut hits, mut place) = (0, 0);
         for told in endpoints {
-            if let Some(counted) = self.counted.get_mut(&told.endpoint) {
-                hits += counted.grows(&told, span, timeline);
+            if let Some((at, counted)) = self.find(&told.endpoint, place) {
+                hits += counted.grows(told, span, timeline);
+                place = at + 1;
                 continue;
             }
             let mut counted = Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
-            hits += counted.grows(&told, span, timeline);
+            hits += counted.grows(told, span, timeline);
             self.notice(&counted);
-            self.counted.insert(told.endpoint, counted);
+            self.counted.insert(told.endpoint.clone(), counted);
         }
         hits
+    }
+
+    /// What is counted of an endpoint, and where that is: at the place where it is looked for first, or elsewhere.
+    fn find(&mut self, endpoint: &Endpoint, first: usize) -> Option<(usize, &mut Counted)> {
+        let is_there = self.counted.get_index(first).is_some_and(|(known, _)| known == endpoint);
+        let place = if is_there { first } else { self.counted.get_index_of(endpoint)? };
+        self.counted.get_index_mut(place).map(|(_, counted)| (place, counted))
     }
 
     /// An endpoint is there that may be the one that everything over the limit shares.
@@ -260,7 +270,7 @@ impl Tally {
         }
         let renamed: Vec<_> = self.counted.keys().filter_map(|old| Some((old.clone(), pins.rename(old)?))).collect();
         for (old, new) in &renamed {
-            let Some(counted) = self.counted.remove(old) else { continue };
+            let Some(counted) = self.counted.swap_remove(old) else { continue };
             let sum = self.counted.entry(new.clone()).or_insert_with(|| Counted::none(counted.series.settled()));
             sum.absorb(counted);
         }

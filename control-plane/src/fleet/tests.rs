@@ -84,7 +84,7 @@ fn a_process_that_comes_back_after_it_was_forgotten_counts_nothing_twice() {
     let hits =
         || timeline.series(Reporter { namespace: "default", service: "shop" }, &snapshot(0).endpoints[0].endpoint).totals().hits;
     let first = fleet.attach(greeting("a", 1, 1), NOW_MS).unwrap();
-    first.absorb(snapshot(10), NOW_MS, &timeline).unwrap();
+    first.absorb(&snapshot(10), NOW_MS, &timeline).unwrap();
     drop(first);
 
     // Given a process of which nothing is on disk, that was cut off for so long that it was forgotten...
@@ -95,13 +95,13 @@ fn a_process_that_comes_back_after_it_was_forgotten_counts_nothing_twice() {
     let back_ms = NOW_MS + 3_700_000;
     let back = fleet.attach(greeting("a", 1, 2), back_ms).unwrap();
     assert!(back.is_known());
-    back.absorb(snapshot(12), back_ms, &timeline).unwrap();
+    back.absorb(&snapshot(12), back_ms, &timeline).unwrap();
     assert_eq!(hits(), 12);
 
     // Its end loses what was not told as lost before, and a new process begins from zero.
     drop(back);
     let next = fleet.attach(greeting("a", 2, 1), back_ms).unwrap();
-    next.absorb(snapshot(5), back_ms, &timeline).unwrap();
+    next.absorb(&snapshot(5), back_ms, &timeline).unwrap();
     assert_eq!((hits(), fleet.hits_not_kept()), (17, 12));
     let called = CalledBy::of_all(&fleet, &timeline, back_ms);
     assert_eq!(called.values().map(|by| by.sum.calls.hits).sum::<u64>(), 17, "nor does whoever called it");

@@ -22,10 +22,10 @@ fn wanted(endpoint: &Endpoint) -> Wanted<'_> {
 async fn the_newer_stream_is_asked_and_a_silent_pod_is_named() {
     let (histories, fleet) = (Histories::default(), Fleet::new(Duration::from_secs(60)));
     let endpoint = Endpoint::named("GET", "/a").unwrap();
-    let mut old = histories.listen(workload("shop-1"));
-    let mut new = histories.listen(workload("shop-1"));
-    let _silent = histories.listen(workload("shop-2"));
-    let _other = histories.listen(Workload { service: "other".into(), ..workload("other-1") });
+    let mut old = histories.listen(Arc::new(workload("shop-1")));
+    let mut new = histories.listen(Arc::new(workload("shop-1")));
+    let _silent = histories.listen(Arc::new(workload("shop-2")));
+    let _other = histories.listen(Arc::new(Workload { service: "other".into(), ..workload("other-1") }));
 
     let want = wanted(&endpoint);
     let answering = async {
@@ -49,7 +49,7 @@ async fn readers_beyond_the_limit_are_turned_away_at_once_and_counted() {
     let (histories, fleet) = (Histories::default(), Fleet::new(Duration::from_secs(60)));
     let endpoint = Endpoint::named("GET", "/a").unwrap();
     let names: Vec<_> = (0..READERS_MAX + 4).map(|at| format!("shop-{at}")).collect();
-    let _silent: Vec<_> = names.iter().map(|name| histories.listen(workload(name))).collect();
+    let _silent: Vec<_> = names.iter().map(|name| histories.listen(Arc::new(workload(name)))).collect();
     let wanted: Vec<_> = names.iter().map(|name| Wanted { pod: Some(name), ..wanted(&endpoint) }).collect();
 
     let readers = futures_util::future::join_all(wanted.iter().map(|wanted| histories.gather(wanted, &fleet, 0))).await;

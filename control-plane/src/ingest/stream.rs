@@ -1,32 +1,33 @@
 //! One sidecar's stream from its Hello to its end: reports and receipts up, rules down.
 
-use std::pin::pin;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::histogram::SCALE;
-use mesh::report::EndpointReport;
+use mesh::report::Report;
 use mesh::rule::Receipt;
 use mesh::window::WINDOW_S;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Decoder;
+use proto::convert::reading::Reading;
 use proto::convert::{Refused, rules};
 use proto::wire::{self, Down, Up, down, up};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
-use tokio_stream::wrappers::WatchStream;
-use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use crate::clock::now_ms;
 use crate::fleet::NotAttached;
 use crate::fleet::attachment::Attachment;
 use crate::fleet::tally::Absorbed;
+use crate::ingest::tidings::{Tiding, tidings};
 use crate::ingest::windows::{NotTaken, Windows};
 use crate::ingest::wishes::Wishes;
 use crate::keeper::Standing;
 use crate::plane::ControlPlane;
 use crate::rules::state::RulesState;
+use crate::timeline::Reporter;
 
 /// How long a sidecar may take to say who it is.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -46,6 +47,11 @@ const ENDPOINTS_PER_POD_MAX: u32 = 256;
 /// Failures that go along with a report, so that something is left to be seen of a pod that dies of them.
 /// A pod that does not fail sends none.
 const FAILURES_PER_REPORT: u32 = 8;
+
+thread_local! {
+    /// What is read of all streams that a thread serves, one report after the other.
+    static READING: RefCell<Reading> = RefCell::default();
+}
 
 /// A stream and the task that serves it.
 pub(super) struct Stream {
@@ -89,6 +95,7 @@ impl Stream {
     async fn serve(&mut self) -> Result<(), Status> {
         let greeting = self.greeting().await?;
         let attachment = self.plane.fleet.attach(greeting, now_ms()).map_err(|why| not_attached(&why))?;
+        self.decoder = names(Arc::clone(&self.plane), &attachment);
         let pod = attachment.workload().pod.clone();
         tracing::info!(pod, service = attachment.workload().service, "attached");
         let ended = self.converse(&attachment).await;
@@ -123,25 +130,45 @@ impl Stream {
 
     /// Hears and tells until one of the two leaves. Rules come first, so that a sidecar can wait for them.
     async fn converse(&mut self, attachment: &Attachment) -> Result<(), Status> {
-        let mut windows = Windows::of(attachment, self.mark(attachment).await?, &self.plane);
-        let watch = self.plane.rules.watch();
-        let rules = Arc::clone(&watch.borrow());
+        let mut windows = Windows::of(attachment, self.mark(attachment).await?);
+        let mut wishes = Wishes::of(attachment.workload());
+        // Before the rules are read, so that none can change unheard.
+        let mut tidings = tidings(attachment, &self.plane, windows.acked());
+        let rules = self.plane.rules.state();
         self.tell(down::Message::Welcome(windows.welcome(welcome(&rules)))).await?;
         self.tell_rules(attachment, &rules).await?;
-        let mut wishes = Wishes::of(attachment.workload(), &self.plane);
-        // What is waited for all the time is registered once, and not with each of ten thousand frames a second.
-        let drain = self.plane.drain.clone();
-        let mut interrupted = pin!(over(attachment, &drain));
-        let mut changes = WatchStream::from_changes(watch);
         loop {
+            // What has to be told comes first: a sidecar that never pauses must hear it, too.
             tokio::select! {
+                biased;
+                Some(tiding) = tidings.next() => self.pass_on(attachment, (&mut wishes, &mut windows), tiding).await?,
                 heard = self.up.message() => {
                     if let Next::End = self.hear(attachment, (&mut wishes, &mut windows), heard)? { return Ok(()) }
                 }
-                Some(rules) = changes.next() => self.tell_rules(attachment, &rules).await?,
-                words = words(&mut wishes, &mut windows) => self.tell(words?).await?,
-                why = &mut interrupted => return Err(why),
             }
+        }
+    }
+
+    /// Tells the sidecar what concerns it, or says why its stream has to end.
+    async fn pass_on(
+        &mut self,
+        attachment: &Attachment,
+        (wishes, windows): (&mut Wishes, &mut Windows),
+        tiding: Tiding,
+    ) -> Result<(), Status> {
+        let words = match tiding {
+            Tiding::Rules(rules) => return self.tell_rules(attachment, &rules).await,
+            Tiding::Ask(ask) => wishes.ask(ask),
+            Tiding::Taps(open) => wishes.tap(&open),
+            Tiding::Kept(mark) => Some(windows.kept(mark)),
+            Tiding::Room(true) => return windows.has_room(),
+            Tiding::Room(false) => None,
+            Tiding::Fenced => return Err(Status::aborted("a newer stream of this pod has taken over")),
+            Tiding::Draining => return Err(draining()),
+        };
+        match words {
+            Some(words) => self.tell(words).await,
+            None => Ok(()),
         }
     }
 
@@ -166,10 +193,10 @@ impl Stream {
         match heard.message {
             Some(up::Message::Live(live)) => {
                 windows.before_report().map_err(|why| self.refuse(&why))?;
-                self.absorb(attachment, live)
+                self.absorb(attachment, &live)
             }
             Some(up::Message::Window(window)) => {
-                let window = self.decoder.decode_window(window).map_err(|why| self.refuse(&why))?;
+                let window = self.decoder.decode_window(&window).map_err(|why| self.refuse(&why))?;
                 windows.take(window, attachment, &self.plane).map_err(|why| self.not_taken(&why))?;
                 Ok(Next::Listen)
             }
@@ -223,14 +250,20 @@ impl Stream {
         })
     }
 
-    fn absorb(&mut self, attachment: &Attachment, live: wire::Live) -> Result<Next, Status> {
-        let mut report = self.decoder.decode(live).map_err(|why| self.refuse(&why))?;
-        let told = |endpoint: &mut EndpointReport| (endpoint.endpoint.clone(), std::mem::take(&mut endpoint.recent));
-        let told: Vec<_> = report.endpoints.iter_mut().filter(|endpoint| !endpoint.recent.is_empty()).map(told).collect();
-        match attachment.absorb(report, now_ms(), &self.plane.timeline).map_err(|why| self.refuse(&why))? {
+    fn absorb(&mut self, attachment: &Attachment, live: &[u8]) -> Result<Next, Status> {
+        READING.with_borrow_mut(|reading| {
+            self.decoder.read(live, reading).map_err(|why| self.refuse(&why))?;
+            self.count(attachment, &mut reading.report)
+        })
+    }
+
+    fn count(&self, attachment: &Attachment, report: &mut Report) -> Result<Next, Status> {
+        let now_ms = now_ms();
+        match attachment.absorb(report, now_ms, &self.plane.timeline).map_err(|why| self.refuse(&why))? {
             Absorbed::Counted(_) => {
-                for (endpoint, exchanges) in told {
-                    self.plane.histories.told.keep(attachment.workload(), endpoint, exchanges, now_ms());
+                for told in report.endpoints.iter_mut().filter(|told| !told.recent.is_empty()) {
+                    let (endpoint, exchanges) = (told.endpoint.clone(), std::mem::take(&mut told.recent));
+                    self.plane.histories.told.keep(attachment.workload(), endpoint, exchanges, now_ms);
                 }
             }
             Absorbed::Repeated => self.plane.stream_counts.reports_repeated.up(),
@@ -283,20 +316,13 @@ impl Stream {
     }
 }
 
-/// What the sidecar has to be told next, besides its rules.
-async fn words(wishes: &mut Wishes, windows: &mut Windows) -> Result<down::Message, Status> {
-    tokio::select! {
-        wish = wishes.next() => Ok(wish),
-        word = windows.next() => word,
-    }
-}
-
-/// Returns when the stream has to end, with the reason.
-async fn over(attachment: &Attachment, drain: &CancellationToken) -> Status {
-    tokio::select! {
-        () = attachment.fenced() => Status::aborted("a newer stream of this pod has taken over"),
-        () = drain.cancelled() => draining(),
-    }
+/// Understands a pod's reports, and holds the names in them once for all copies of its service.
+fn names(plane: Arc<ControlPlane>, attachment: &Attachment) -> Decoder {
+    let workload = Arc::clone(attachment.workload());
+    Decoder::sharing(move |endpoint| {
+        let reporter = Reporter { namespace: &workload.namespace, service: &workload.service };
+        plane.timeline.shared(reporter, endpoint)
+    })
 }
 
 fn welcome(rules: &RulesState) -> wire::Welcome {

@@ -21,8 +21,8 @@ pub(super) struct Taps {
 }
 
 impl Taps {
-    pub(super) fn of(pod: &Workload) -> Self {
-        Self { pod: Arc::new(pod.clone()), told: Vec::new(), newest: 0 }
+    pub(super) fn of(pod: Arc<Workload>) -> Self {
+        Self { pod, told: Vec::new(), newest: 0 }
     }
 
     /// What the sidecar has to be told, if these taps are others for it than before.
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_sidecar_is_told_of_what_concerns_it_and_only_when_that_changes() {
         let all = Arc::<tap::Taps>::default();
-        let mut taps = Taps::of(&pod("shop-1"));
+        let mut taps = Taps::of(Arc::new(pod("shop-1")));
         assert_eq!(told(&mut taps, &all), None);
         let first = open(&all, "shop-1");
         let _other = open(&all, "shop-2");
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn what_comes_late_is_no_offence_and_what_was_never_asked_for_is_one() {
         let all = Arc::<tap::Taps>::default();
-        let mut taps = Taps::of(&pod("shop-1"));
+        let mut taps = Taps::of(Arc::new(pod("shop-1")));
         let reader = open(&all, "shop-1");
         let id = reader.tap.id;
         assert!(taps.take(tapped(id), 0, &all).is_err(), "it has not been told of it yet");
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_reader_who_has_read_nothing_for_long_is_taken_for_gone() {
         let all = Arc::<tap::Taps>::default();
-        let mut taps = Taps::of(&pod("shop-1"));
+        let mut taps = Taps::of(Arc::new(pod("shop-1")));
         let mut reader = open(&all, "shop-1");
         told(&mut taps, &all);
         reader.tap.stall();
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn readers_are_told_when_a_stream_ends() {
         let all = Arc::<tap::Taps>::default();
-        let mut taps = Taps::of(&pod("shop-1"));
+        let mut taps = Taps::of(Arc::new(pod("shop-1")));
         let mut reader = open(&all, "shop-1");
         told(&mut taps, &all);
         drop(taps);

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use mesh::window::{Window, WindowKind};
+use mesh::window::WindowKind;
+use proto::convert::windows::PackedWindow;
 use proto::wire::{self, down};
 use tokio::sync::watch;
 use tonic::Status;
@@ -25,8 +26,6 @@ pub(super) struct Windows {
     under_way: VecDeque<u64>,
     baseline: Baseline,
     acks: Arc<watch::Sender<u64>>,
-    acked: watch::Receiver<u64>,
-    room: watch::Receiver<bool>,
     /// Whether a window found no room. None after it may be taken, or the mark would pass over it.
     is_crowded_out: bool,
 }
@@ -64,8 +63,7 @@ pub(super) enum NotTaken {
 
 impl Windows {
     /// Those of a stream that has just begun, of a process with this mark.
-    pub(super) fn of(attachment: &Attachment, mark: u64, plane: &ControlPlane) -> Self {
-        let (acks, acked) = watch::channel(mark);
+    pub(super) fn of(attachment: &Attachment, mark: u64) -> Self {
         let baseline = if attachment.is_known() { Baseline::Unasked } else { Baseline::Awaited };
         Self {
             process: Arc::new(attachment.process()),
@@ -73,11 +71,14 @@ impl Windows {
             received: mark,
             under_way: VecDeque::new(),
             baseline,
-            acks: Arc::new(acks),
-            acked,
-            room: plane.keeper.room(),
+            acks: Arc::new(watch::Sender::new(mark)),
             is_crowded_out: false,
         }
+    }
+
+    /// Where it is told how far they are on disk.
+    pub(super) fn acked(&self) -> watch::Receiver<u64> {
+        self.acks.subscribe()
     }
 
     /// What the welcome says about them.
@@ -103,7 +104,7 @@ impl Windows {
     }
 
     /// Takes one.
-    pub(super) fn take(&mut self, window: Window, attachment: &Attachment, plane: &ControlPlane) -> Result<(), NotTaken> {
+    pub(super) fn take(&mut self, window: PackedWindow, attachment: &Attachment, plane: &ControlPlane) -> Result<(), NotTaken> {
         if window.kind == WindowKind::Baseline {
             return self.take_baseline(window, attachment, plane);
         }
@@ -126,19 +127,19 @@ impl Windows {
         }
         self.received = last;
         self.under_way.push_back(last);
-        let span = u64::from(window.span);
+        let (span, hits, bytes) = (u64::from(window.span), window.hits, window.bytes);
         let (rows, account) = attachment.assign(window, &plane.timeline).ok_or(NotTaken::Fenced)?;
         if self.is_crowded_out {
             plane.keeper.counts.no_room.up();
             return Ok(());
         }
-        let bytes = size_of::<Submission>() + rows.iter().map(Counted::bytes).sum::<usize>();
+        let bytes = size_of::<Submission>() + bytes + rows.len() * size_of::<Counted>();
         let (process, acks) = (Arc::clone(&self.process), Arc::clone(&self.acks));
-        self.is_crowded_out = plane.keeper.submit(Submission { process, id, span, rows, bytes, account, acks }).is_err();
+        self.is_crowded_out = plane.keeper.submit(Submission { process, id, span, rows, hits, bytes, account, acks }).is_err();
         Ok(())
     }
 
-    fn take_baseline(&mut self, window: Window, attachment: &Attachment, plane: &ControlPlane) -> Result<(), NotTaken> {
+    fn take_baseline(&mut self, window: PackedWindow, attachment: &Attachment, plane: &ControlPlane) -> Result<(), NotTaken> {
         match self.baseline {
             Baseline::Unasked => return Err(NotTaken::BaselineUnasked),
             Baseline::Taken => return Err(NotTaken::BaselineTwice),
@@ -148,23 +149,23 @@ impl Windows {
             return Err(NotTaken::BaselineElsewhere { id: window.id, mark: self.mark });
         }
         self.baseline = Baseline::Taken;
-        attachment.resume(window, &plane.timeline).ok_or(NotTaken::Fenced)
+        attachment.resume(window.unpack(), &plane.timeline).ok_or(NotTaken::Fenced)
     }
 
-    /// What the sidecar has to be told of its windows next, or why its stream has to end. Dropping this before it is done
-    /// loses nothing.
-    pub(super) async fn next(&mut self) -> Result<down::Message, Status> {
-        tokio::select! {
-            Ok(()) = self.acked.changed() => {
-                self.mark = *self.acked.borrow_and_update();
-                while self.under_way.front().is_some_and(|last| *last <= self.mark) {
-                    self.under_way.pop_front();
-                }
-                Ok(down::Message::Acked(wire::WindowAck { durable_window: self.mark }))
-            }
-            Ok(_) = self.room.wait_for(|room| *room), if self.is_crowded_out => {
-                Err(Status::unavailable("windows found no room, and there is room again: attach again and send them"))
-            }
+    /// Everything up to this slot is on disk, which the sidecar has to be told.
+    pub(super) fn kept(&mut self, mark: u64) -> down::Message {
+        self.mark = mark;
+        while self.under_way.front().is_some_and(|last| *last <= mark) {
+            self.under_way.pop_front();
         }
+        down::Message::Acked(wire::WindowAck { durable_window: mark })
+    }
+
+    /// There is room again. Windows that found none have to be sent again, and only a new stream begins with them.
+    pub(super) fn has_room(&self) -> Result<(), Status> {
+        if self.is_crowded_out {
+            return Err(Status::unavailable("windows found no room, and there is room again: attach again and send them"));
+        }
+        Ok(())
     }
 }

@@ -69,19 +69,21 @@ impl Sums {
     fn add(&mut self, window: &Submission, now_ms: u64) {
         // A clock that runs ahead is not believed.
         let newest = now_ms / WINDOW_MS;
+        let mut golden = GoldenMetrics::default();
         for row in &window.rows {
+            row.counts.unpack_into(&mut golden);
             let series = row.series.settled();
             let sum = self.0.entry(series.number).or_insert_with(|| Sum { series, seen: None, slots: BTreeMap::new() });
             let seen = believed(row, window, now_ms);
             sum.seen = Some(sum.seen.map_or(seen, |known| known.and(seen)));
             if window.span == 1 {
-                sum.slots.entry(window.id.min(newest)).or_default().merge(&row.golden);
+                sum.slots.entry(window.id.min(newest)).or_default().merge(&golden);
                 continue;
             }
             let parts = window.span.min(PARTS_MAX);
             let bound = |part: u64| part * window.span / parts;
             for part in 0..parts {
-                let share = Part { from: bound(part), to: bound(part + 1), of: window.span }.metrics(&row.golden);
+                let share = Part { from: bound(part), to: bound(part + 1), of: window.span }.metrics(&golden);
                 if share != GoldenMetrics::default() {
                     sum.slots.entry((window.id + bound(part)).min(newest)).or_default().merge(&share);
                 }

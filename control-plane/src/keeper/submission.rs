@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
+use proto::convert::windows::PackedCounts;
 use tokio::sync::watch;
 
 use crate::keeper::account::Account;
@@ -21,6 +21,8 @@ pub struct Submission {
     pub span: u64,
     /// What was counted.
     pub rows: Vec<Counted>,
+    /// Hits of all endpoints.
+    pub hits: u64,
     /// What it takes in memory.
     pub bytes: usize,
     /// What is on disk of its process.
@@ -36,28 +38,13 @@ pub struct Counted {
     pub series: Arc<Series>,
     /// When it was asked, if the pod has told.
     pub seen: Option<Seen>,
-    /// All of it.
-    pub golden: GoldenMetrics,
+    /// All of it, as it came: it is added up once, when it is written.
+    pub counts: PackedCounts,
 }
 
 impl Submission {
     /// The last slot.
     pub fn end(&self) -> u64 {
         self.id + self.span - 1
-    }
-
-    /// Hits of all endpoints.
-    pub fn hits(&self) -> u64 {
-        self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.golden.hits))
-    }
-}
-
-impl Counted {
-    /// Bytes that it takes in memory, about.
-    pub fn bytes(&self) -> usize {
-        let mut buckets = self.golden.latency.buckets();
-        let first = buckets.next().map_or(0, |(index, _)| index);
-        let last = buckets.last().map_or(first, |(index, _)| index);
-        size_of::<Self>() + self.golden.statuses().len() * 16 + (last - first + 1) as usize * 8
     }
 }

@@ -8,6 +8,7 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
 use proptest::prelude::*;
+use proto::convert::windows::PackedCounts;
 
 use crate::keeper::account::Account;
 use crate::keeper::submission::Counted;
@@ -38,12 +39,13 @@ fn window(timeline: &Timeline, pod: usize, (id, span): (u64, u64), counts: &[u64
     let row = |(route, count): (&&str, &u64)| Counted {
         series: timeline.series(reporter, &Endpoint::named("GET", route).unwrap()),
         seen: None,
-        golden: hits(*count),
+        counts: PackedCounts::of(&hits(*count)),
     };
     Submission {
         process: Arc::new(Process { pod_uid: format!("pod-{pod}"), epoch: 1 }),
         id,
         span,
+        hits: counts.iter().sum(),
         rows: ROUTES.iter().zip(counts).filter(|(_, count)| **count > 0).map(row).collect(),
         bytes: 1000,
         account: Arc::new(Account::default()),

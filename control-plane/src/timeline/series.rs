@@ -50,17 +50,21 @@ impl Series {
         }
     }
 
-    /// Adds counts, evenly over the time that they tell of. What happened before the timeline began is in the totals only.
-    pub fn add(&self, span: Span, golden: &GoldenMetrics) {
-        if golden.is_empty() {
-            return;
-        }
+    /// A pod tells what it has counted, and when it was asked. Counts are added evenly over the time that they tell of; what
+    /// happened before the timeline began is in the totals only. A clock that runs ahead of ours is not believed.
+    pub fn was_told(&self, span: Span, golden: &GoldenMetrics, seen: Option<Seen>) {
         let mut counted = self.hold();
         if let Some(into) = counted.into.clone() {
             drop(counted);
-            return into.add(span, golden);
+            return into.was_told(span, golden, seen);
         }
-        counted.add(span, self.started_ms, golden);
+        if let Some(Seen { first_ms, last_ms }) = seen {
+            let believed = Seen { first_ms: first_ms.min(span.to_ms), last_ms: last_ms.min(span.to_ms) };
+            counted.seen = Some(counted.seen.map_or(believed, |known| known.and(believed)));
+        }
+        if !golden.is_empty() {
+            counted.add(span, self.started_ms, golden);
+        }
     }
 
     /// Adds what is kept of the time before: all of it.
@@ -148,17 +152,6 @@ impl Series {
     /// When it was asked first and last, as far as its pods know.
     pub fn seen(&self) -> Option<Seen> {
         self.hold().seen
-    }
-
-    /// A pod tells when it was asked. A clock that runs ahead of ours is not believed.
-    pub fn was_seen(&self, seen: Option<Seen>, now_ms: u64) {
-        let believed = seen.map(|seen| Seen { first_ms: seen.first_ms.min(now_ms), last_ms: seen.last_ms.min(now_ms) });
-        let mut counted = self.hold();
-        if let Some(into) = counted.into.clone() {
-            drop(counted);
-            return into.was_seen(seen, now_ms);
-        }
-        counted.seen = counted.seen.into_iter().chain(believed).reduce(Seen::and);
     }
 
     /// Who has called pods that are forgotten, and processes that are over.

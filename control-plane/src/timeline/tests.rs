@@ -65,7 +65,7 @@ proptest! {
         let (mut sum, now_ms) = (GoldenMetrics::default(), START_MS);
         for (ago_ms, length_ms, golden) in &reports {
             let to_ms = now_ms - ago_ms;
-            series.add(Span { from_ms: to_ms - length_ms, to_ms }, golden);
+            series.was_told(Span { from_ms: to_ms - length_ms, to_ms }, golden, None);
             sum.merge(golden);
         }
         prop_assert_eq!(series.totals(), sum.clone());
@@ -84,7 +84,7 @@ proptest! {
     ) {
         let (series, now_ms) = (series(START_MS - 400_000), START_MS + 999);
         for second in &seconds {
-            series.add(at(START_MS - second * 1000), &hits(1));
+            series.was_told(at(START_MS - second * 1000), &hits(1), None);
         }
         let window = Duration::from_secs(window);
         let (last, before) = (Stretch::last(window, now_ms), Stretch::before(window, now_ms));
@@ -100,7 +100,7 @@ proptest! {
 fn what_happened_before_the_timeline_began_is_in_the_totals_only() {
     let series = series(START_MS);
     let now_ms = START_MS + 10_000;
-    series.add(Span { from_ms: START_MS - 90_000, to_ms: now_ms }, &hits(1000));
+    series.was_told(Span { from_ms: START_MS - 90_000, to_ms: now_ms }, &hits(1000), None);
 
     assert_eq!(series.totals().hits, 1000);
     assert_eq!(series.between(Stretch::last(Duration::from_secs(3600), now_ms)).hits, 100);
@@ -109,9 +109,9 @@ fn what_happened_before_the_timeline_began_is_in_the_totals_only() {
 #[test]
 fn an_old_hour_fades_from_the_slots_and_stays_in_the_totals() {
     let series = series(START_MS);
-    series.add(at(START_MS), &hits(7));
+    series.was_told(at(START_MS), &hits(7), None);
     let later_ms = START_MS + 2 * 3_600_000;
-    series.add(at(later_ms), &hits(1));
+    series.was_told(at(later_ms), &hits(1), None);
 
     assert_eq!(series.totals().hits, 8);
     assert_eq!(series.between(Stretch::last(Duration::from_secs(3600), later_ms)).hits, 1);
@@ -120,10 +120,11 @@ fn an_old_hour_fades_from_the_slots_and_stays_in_the_totals() {
 #[test]
 fn a_clock_that_runs_ahead_is_not_believed() {
     let series = series(START_MS);
-    series.was_seen(None, START_MS);
+    let told = |seen| series.was_told(at(START_MS), &GoldenMetrics::default(), seen);
+    told(None);
     assert_eq!(series.seen(), None);
-    series.was_seen(Some(Seen { first_ms: START_MS - 500, last_ms: START_MS + 99_000 }), START_MS);
-    series.was_seen(Some(Seen::at(START_MS - 100)), START_MS);
+    told(Some(Seen { first_ms: START_MS - 500, last_ms: START_MS + 99_000 }));
+    told(Some(Seen::at(START_MS - 100)));
     assert_eq!(series.seen(), Some(Seen { first_ms: START_MS - 500, last_ms: START_MS }));
 }
 
@@ -135,7 +136,7 @@ fn the_usual_p95_is_the_median_of_the_minutes() {
         let mut golden = GoldenMetrics::default();
         (0..100).for_each(|_| golden.latency.record(ms * 1000));
         (golden.hits, golden.max_us) = (100, ms * 1000);
-        series.add(at(minute_ms(minute as u64)), &golden);
+        series.was_told(at(minute_ms(minute as u64)), &golden, None);
         if minute == 3 {
             assert_eq!(series.usual_p95_us(minute_ms(4)), None, "four minutes are too few");
         }
@@ -148,8 +149,8 @@ fn the_usual_p95_is_the_median_of_the_minutes() {
 fn a_sparkline_has_its_newest_whole_step_at_the_end() {
     let series = series(START_MS - 3_600_000);
     let now_ms = START_MS / 5000 * 5000 + 3000;
-    series.add(at(now_ms - 3001), &hits(4));
-    series.add(at(now_ms), &hits(100));
+    series.was_told(at(now_ms - 3001), &hits(4), None);
+    series.was_told(at(now_ms), &hits(100), None);
 
     let spark = series.traffic(Stretch::steps(5000, 60, now_ms), 60);
 
@@ -162,7 +163,7 @@ fn a_sparkline_has_its_newest_whole_step_at_the_end() {
 fn endpoints_over_the_limit_share_one_series() {
     let timeline = Timeline::starting(START_MS);
     for number in 0..ENDPOINTS_MAX + 10 {
-        timeline.series(SHOP, &Endpoint::named("GET", &format!("/{number}")).unwrap()).add(at(START_MS), &hits(1));
+        timeline.series(SHOP, &Endpoint::named("GET", &format!("/{number}")).unwrap()).was_told(at(START_MS), &hits(1), None);
     }
     let other = timeline.series(SHOP, &Endpoint::other());
     assert_eq!((other.totals().hits, timeline.folded()), (10, 10));
@@ -174,8 +175,8 @@ fn endpoints_over_the_limit_share_one_series() {
 #[test]
 fn a_clock_that_was_hours_ahead_and_is_set_right_hides_nothing_that_is_counted_from_then_on() {
     let series = series(0);
-    series.add(at(START_MS + 3 * 3_600_000), &hits(1));
-    series.add(at(START_MS), &hits(2));
+    series.was_told(at(START_MS + 3 * 3_600_000), &hits(1), None);
+    series.was_told(at(START_MS), &hits(2), None);
 
     let stretch = Stretch { from_ms: START_MS - 10_000, to_ms: START_MS + 10_000 };
     assert_eq!((series.between(stretch).hits, series.totals().hits), (2, 3));
@@ -192,7 +193,7 @@ fn the_steps_of_a_chart_are_what_there_was_in_them() {
     let series = series(START_MS - 3_600_000);
     let now_ms = START_MS + 400_000;
     for second in 0..400 {
-        series.add(at(START_MS + second * 1000 + 500), &hits(second));
+        series.was_told(at(START_MS + second * 1000 + 500), &hits(second), None);
     }
     let stretch = Stretch::steps(5000, 60, now_ms);
     let steps: Vec<u64> = series.steps(stretch, 5000).iter().map(|step| step.hits).collect();

@@ -255,7 +255,7 @@ mod tests {
             let series = timeline.series(reporter, &Endpoint::named(method, route).unwrap());
             let mut golden = GoldenMetrics::default();
             golden.hits = *hits;
-            series.add(Told { from_ms: 0, to_ms: 0 }, &golden);
+            series.was_told(Told { from_ms: 0, to_ms: 0 }, &golden, None);
             series
         };
         names.iter().map(one).collect()

@@ -110,7 +110,7 @@ async fn a_sidecar_that_makes_callers_up_is_refused_and_harms_nobody() {
     ] {
         let mut liar = stage.attach("cart", name).await;
         let live = wire::Live { callers: made_up, ..liar.frame(Snapshot, &[("/a", hits(4))]) };
-        liar.say(up::Message::Live(live)).await;
+        liar.say(live.into()).await;
         let status = liar.ended().await;
         assert!(status.code() == Code::InvalidArgument && status.message().contains(words), "{name}: {status}");
     }
@@ -120,7 +120,7 @@ async fn a_sidecar_that_makes_callers_up_is_refused_and_harms_nobody() {
     let mut live = strange.frame(Snapshot, &[("/a", hits(4))]);
     live.at_ms = u64::MAX;
     live.callers = vec![one([10, 0, 0, 9].repeat(2), vec![1, 3]), wire::Callers { id: 77, ..good_one }];
-    strange.say(up::Message::Live(live)).await;
+    strange.say(live.into()).await;
     let all = told(&stage, "cart", "/a", 5).await;
     assert_eq!(names(&all), json!([["10.0.0.9", 4], ["10.0.0.1", 1]]), "{all}");
     assert!(all["callers"][0]["last_seen"].as_str().unwrap() <= all["taken_at"].as_str().unwrap(), "{all}");

@@ -87,8 +87,8 @@ async fn a_repeated_report_changes_nothing_and_a_missing_one_asks_for_a_snapshot
     sidecar.report(Snapshot, &[("/a", hits(1))]).await;
 
     let change = sidecar.frame(Change, &[("/a", hits(2))]);
-    sidecar.say(up::Message::Live(change.clone())).await;
-    sidecar.say(up::Message::Live(change)).await;
+    sidecar.say(change.clone().into()).await;
+    sidecar.say(change.into()).await;
     stage.row_with("shop", "/a", 3).await;
 
     sidecar.seq += 1;

@@ -82,7 +82,7 @@ async fn a_report_from_the_future_counts_what_it_counts_and_no_more() {
     let mut sidecar = stage.attach("shop", "early").await;
     let mut live = sidecar.frame(Snapshot, &[("/a", hits(3))]);
     live.at_ms = u64::MAX;
-    sidecar.say(up::Message::Live(live)).await;
+    sidecar.say(live.into()).await;
     sidecar.report(Change, &[("/a", hits(4))]).await;
     stage.row_with("shop", "/a", 7).await;
     stage.stop().await;
@@ -97,7 +97,7 @@ async fn a_million_definitions_end_their_own_stream() {
         (from..from + count).map(def).collect()
     };
     let frame =
-        |seq: u64, defs: Vec<wire::Def>| up::Message::Live(wire::Live { seq, snapshot: seq == 1, defs, ..wire::Live::default() });
+        |seq: u64, defs: Vec<wire::Def>| up::Message::from(wire::Live { seq, snapshot: seq == 1, defs, ..wire::Live::default() });
 
     let mut slow = stage.attach("shop", "slow").await;
     for seq in 1..=5 {

@@ -206,12 +206,12 @@ impl Sidecar {
         let kind = if is_baseline { WindowKind::Baseline } else { WindowKind::Change };
         let window = Window { id, span, kind, rows: endpoints.iter().map(row).collect() };
         let window = self.encoder.encode_window(&window);
-        self.say(up::Message::Window(window)).await;
+        self.say(window.into()).await;
     }
 
     pub(crate) async fn report(&mut self, coverage: Coverage, endpoints: &[(&str, GoldenMetrics)]) {
         let live = self.frame(coverage, endpoints);
-        self.say(up::Message::Live(live)).await;
+        self.say(live.into()).await;
     }
 
     /// The next message, or why there is none.

@@ -14,7 +14,7 @@ async fn a_bad_frame_ends_its_own_stream_and_no_other() {
     good.report(Snapshot, &[("/a", hits(1))]).await;
 
     let mut mute = stage.open().await;
-    mute.say(up::Message::Live(wire::Live::default())).await;
+    mute.say(wire::Live::default().into()).await;
     assert_refused(mute.ended().await, "hello");
 
     let mut nameless = stage.open().await;
@@ -27,7 +27,7 @@ async fn a_bad_frame_ends_its_own_stream_and_no_other() {
 
     let mut stranger = stage.attach("shop", "stranger").await;
     let stat = wire::Stat { id: 7, untimed: 1, ..wire::Stat::default() };
-    stranger.say(up::Message::Live(wire::Live { snapshot: true, stats: vec![stat], ..wire::Live::default() })).await;
+    stranger.say(wire::Live { snapshot: true, stats: vec![stat], ..wire::Live::default() }.into()).await;
     assert_refused(stranger.ended().await, "never defined");
 
     let mut hasty = stage.attach("shop", "hasty").await;
@@ -46,7 +46,7 @@ async fn a_bad_frame_ends_its_own_stream_and_no_other() {
 
     let mut shouter = stage.attach("shop", "shouter").await;
     let path = wire::Sample { path: "x".repeat(2 << 20), ..wire::Sample::default() };
-    shouter.say(up::Message::Live(wire::Live { samples: vec![path], ..wire::Live::default() })).await;
+    shouter.say(wire::Live { samples: vec![path], ..wire::Live::default() }.into()).await;
     assert_eq!(shouter.ended().await.code(), Code::OutOfRange);
 
     good.report(Change, &[("/a", hits(1))]).await;

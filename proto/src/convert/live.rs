@@ -1,16 +1,19 @@
 //! Reports on the wire: endpoints are spelled out once a stream, and numbered from then on.
 
 use std::collections::HashMap;
+use std::fmt;
 
-use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
-use mesh::report::{Coverage, EndpointReport, Report, Resources};
+use mesh::report::{Coverage, Report, Resources};
+use prost::Message as _;
 
 use crate::convert::callers::{callers, told};
 use crate::convert::exchanges::{exchange, sample};
-use crate::convert::stats::{golden, seen, stat};
-use crate::convert::{Refused, bounded};
+use crate::convert::fields::{Fields, Value};
+use crate::convert::reading::Reading;
+use crate::convert::stats::{read, stat};
+use crate::convert::{Refused, at_most};
 use crate::wire;
 
 /// Endpoints that one stream may define, and the highest number of one: four times what a sidecar keeps apart, so that
@@ -89,6 +92,16 @@ pub struct Decoder {
     definitions: usize,
     /// Reports and windows decoded so far.
     messages: u64,
+    names: Option<Names>,
+}
+
+/// Gives an endpoint in the place of one that has the same name: the one that everybody else holds.
+struct Names(Box<dyn Fn(Endpoint) -> Endpoint + Send + Sync>);
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Names")
+    }
 }
 
 /// An endpoint that has a number.
@@ -102,39 +115,93 @@ pub(super) struct Defined {
 }
 
 impl Decoder {
+    /// One that shares the names of endpoints with others, where `names` knows a name: ten thousand streams that spell out
+    /// the same twenty endpoints then hold each once, and it is at hand whenever one of them tells of it.
+    pub fn sharing(names: impl Fn(Endpoint) -> Endpoint + Send + Sync + 'static) -> Self {
+        Self { names: Some(Names(Box::new(names))), ..Self::default() }
+    }
+
     /// Takes a report off the wire, or says which field is wrong. Definitions before the fault are kept.
-    pub fn decode(&mut self, live: wire::Live) -> Result<Report, Refused> {
-        self.begin(&live.defs)?;
-        let mut report = Report {
-            seq: live.seq,
-            coverage: if live.snapshot { Coverage::Snapshot } else { Coverage::Change },
-            at_ms: live.at_ms,
-            endpoints: Vec::with_capacity(live.stats.len().min(DEFINITIONS_MAX)),
-            resources: live.resources.map(Resources::from),
-        };
-        for stat in bounded("stats", live.stats, ROWS_MAX)? {
-            let defined = self.told_of(stat.id, report.endpoints.len())?;
-            report.endpoints.push(EndpointReport {
-                endpoint: defined.endpoint.clone(),
-                is_file: defined.is_file,
-                in_flight: stat.in_flight,
-                seen: seen(&stat),
-                golden: golden(&stat)?,
-                callers: Callers::default(),
-                recent: Vec::new(),
-            });
+    pub fn decode(&mut self, live: &[u8]) -> Result<Report, Refused> {
+        let mut reading = Reading::default();
+        self.read(live, &mut reading)?;
+        Ok(reading.report)
+    }
+
+    /// The same, in place of the report that was read before.
+    pub fn read(&mut self, live: &[u8], reading: &mut Reading) -> Result<(), Refused> {
+        reading.begin();
+        let parts = self.read_head(live, &mut reading.report)?;
+        self.read_rows(live, reading)?;
+        if parts == Parts::More {
+            self.read_rest(live, &mut reading.report)?;
         }
-        for told in bounded("callers", live.callers, ROWS_MAX)? {
-            let Some(place) = self.place(told.id) else { continue };
-            callers(&told, &mut report.endpoints[place], report.at_ms)?;
+        Ok(())
+    }
+
+    /// What concerns the whole report, and the definitions, wherever they are in it.
+    fn read_head(&mut self, live: &[u8], report: &mut Report) -> Result<Parts, Refused> {
+        self.begin();
+        let (mut rows, mut samples, mut callers, mut fields) = (0, 0, 0, Fields::of("live", live));
+        // The numbers of the fields are those of `Live` in the wire's description.
+        while let Some((field, value)) = fields.read()? {
+            match field {
+                1 => report.seq = value.number("seq")?,
+                2 if value.number("snapshot")? > 0 => report.coverage = Coverage::Snapshot,
+                3 => report.at_ms = value.number("at_ms")?,
+                4 => self.define(&value.message("defs")?)?,
+                5 => rows += 1,
+                6 => samples += 1,
+                8 => callers += 1,
+                7 => report.resources = Some(value.message::<wire::Resources>("resources")?.into()),
+                _ => {}
+            }
         }
-        for sample in bounded("samples", live.samples, SAMPLES_MAX)? {
-            let Some(place) = self.place(sample.id) else { continue };
-            let started_ms = report.at_ms.saturating_sub(u64::from(sample.ago_ms));
-            let exchange = Exchange { started_ms, ..exchange(sample)? };
-            report.endpoints[place].recent.push(exchange);
+        at_most("stats", rows, ROWS_MAX)?;
+        at_most("samples", samples, SAMPLES_MAX)?;
+        at_most("callers", callers, ROWS_MAX)?;
+        Ok(if samples + callers > 0 { Parts::More } else { Parts::Rows })
+    }
+
+    fn read_rows(&mut self, live: &[u8], reading: &mut Reading) -> Result<(), Refused> {
+        let mut fields = Fields::of("live", live);
+        while let Some((field, value)) = fields.read()? {
+            if field != 5 {
+                continue;
+            }
+            let (place, row) = (reading.rows(), reading.row());
+            let told = read(value.bytes("stats")?, &mut row.golden)?;
+            let defined = self.told_of(told.id, place)?;
+            row.endpoint.clone_from(&defined.endpoint);
+            (row.is_file, row.in_flight, row.seen) = (defined.is_file, told.in_flight, told.seen);
         }
-        Ok(report)
+        reading.end_rows();
+        Ok(())
+    }
+
+    /// What is told of endpoints besides their rows.
+    fn read_rest(&mut self, live: &[u8], report: &mut Report) -> Result<(), Refused> {
+        let mut fields = Fields::of("live", live);
+        while let Some((field, value)) = fields.read()? {
+            match field {
+                6 => self.read_sample(value, report)?,
+                8 => {
+                    let told: wire::Callers = value.message("callers")?;
+                    let Some(place) = self.place(told.id) else { continue };
+                    callers(&told, &mut report.endpoints[place], report.at_ms)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_sample(&self, value: Value<'_>, report: &mut Report) -> Result<(), Refused> {
+        let sample: wire::Sample = value.message("samples")?;
+        let Some(place) = self.place(sample.id) else { return Ok(()) };
+        let started_ms = report.at_ms.saturating_sub(u64::from(sample.ago_ms));
+        report.endpoints[place].recent.push(Exchange { started_ms, ..exchange(sample)? });
+        Ok(())
     }
 
     /// Where the present message tells of an endpoint. What belongs to one of which it tells nothing else has nowhere to go.
@@ -143,10 +210,9 @@ impl Decoder {
         (defined.told == self.messages).then_some(defined.place as usize)
     }
 
-    /// A message begins, with its definitions.
-    pub(super) fn begin(&mut self, defs: &[wire::Def]) -> Result<(), Refused> {
+    /// A message begins.
+    pub(super) fn begin(&mut self) {
         self.messages += 1;
-        defs.iter().try_for_each(|def| self.define(def))
     }
 
     /// The endpoint of which the message tells at this place, and nowhere else.
@@ -160,7 +226,8 @@ impl Decoder {
         Ok(defined)
     }
 
-    fn define(&mut self, def: &wire::Def) -> Result<(), Refused> {
+    /// Gives an endpoint its number.
+    pub(super) fn define(&mut self, def: &wire::Def) -> Result<(), Refused> {
         let over = || Refused::TooMuch { field: "defs", limit: DEFINITIONS_MAX };
         let place = usize::try_from(def.id).ok().filter(|id| *id <= DEFINITIONS_MAX && self.definitions < DEFINITIONS_MAX);
         let place = place.ok_or_else(over)?;
@@ -173,6 +240,7 @@ impl Decoder {
         if def.id == OTHER_ID || known.is_some() {
             return Err(Refused::Senseless { field: "defs", why: format!("number {} is taken", def.id) });
         }
+        let endpoint = if let Some(Names(shared)) = &self.names { shared(endpoint) } else { endpoint };
         *known = Some(Defined { endpoint, told: 0, place: 0, is_file: def.file });
         self.definitions += 1;
         Ok(())
@@ -185,6 +253,20 @@ impl Decoder {
         }
         let known = self.endpoints.get_mut(id as usize).and_then(Option::as_mut);
         known.ok_or_else(|| Refused::Senseless { field: "stats", why: format!("number {id} was never defined") })
+    }
+}
+
+/// What a report has besides its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    Rows,
+    More,
+}
+
+/// As a message of the stream.
+impl From<wire::Live> for wire::up::Message {
+    fn from(live: wire::Live) -> Self {
+        Self::Live(live.encode_to_vec().into())
     }
 }
 

@@ -2,9 +2,9 @@
 
 use mesh::golden::{GoldenMetrics, STATUSES_MAX};
 use mesh::report::Seen;
-use prost::bytes::Bytes;
 
 use crate::convert::Refused;
+use crate::convert::fields::{Fields, signed};
 use crate::convert::stats::varints::Varints;
 use crate::wire;
 
@@ -51,7 +51,7 @@ fn code(told: u64) -> Option<u16> {
 }
 
 /// What cannot be added up, and the time to the first byte. Nothing at all for an endpoint that has only something under way.
-fn extremes(golden: &GoldenMetrics) -> Bytes {
+fn extremes(golden: &GoldenMetrics) -> Vec<u8> {
     let extremes: [u64; EXTREMES] = [
         golden.min_us.map_or(0, |min_us| min_us.saturating_add(1)),
         golden.total_us.saturating_sub(golden.first_byte_total_us),
@@ -95,25 +95,71 @@ fn set_statuses(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), Refused
     Ok(())
 }
 
-/// When the endpoint was asked, if the row tells it.
-pub(super) fn seen(stat: &wire::Stat) -> Option<Seen> {
-    (stat.first_ms > 0).then(|| Seen { first_ms: stat.first_ms, last_ms: stat.last_ms.max(stat.first_ms) })
+/// What a row tells besides its counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The number of its endpoint.
+    pub(super) id: u32,
+    /// Requests under way.
+    pub(super) in_flight: u32,
+    /// When the endpoint was asked, if the row tells it.
+    pub(super) seen: Option<Seen>,
 }
 
-/// Takes one row off the wire, or says what cannot be.
-pub(super) fn golden(stat: &wire::Stat) -> Result<GoldenMetrics, Refused> {
-    let mut golden = GoldenMetrics::default();
-    golden.by_rule = stat.by_rule;
-    golden.failed_by_sitio = stat.failed_by_sitio;
-    golden.total_us = stat.total_us;
-    golden.max_us = stat.max_us;
-    golden.bytes_in = stat.bytes_in;
-    golden.bytes_out = stat.bytes_out;
-    set_extremes(&mut golden, &stat.extremes)?;
-    set_statuses(&mut golden, &stat.status)?;
-    golden.latency = buckets::unpack(stat.hist_lowest, &stat.hist)?;
-    golden.latency.add_zeros(stat.hist_zeros);
-    golden.hits = golden.latency.count().wrapping_add_signed(stat.untimed);
-    golden.failed = golden.class(5).wrapping_add_signed(stat.failed_less_5xx);
-    Ok(golden)
+/// What follows from other fields, or is told as a difference from them.
+#[derive(Default)]
+struct Rest<'a> {
+    untimed: i64,
+    failed_less_5xx: i64,
+    extremes: &'a [u8],
+    status: &'a [u8],
+    hist_lowest: i32,
+    hist: &'a [u8],
+    hist_zeros: u64,
+}
+
+/// Takes one row off the wire in place of what was counted before, or says what cannot be.
+pub(super) fn read(stat: &[u8], golden: &mut GoldenMetrics) -> Result<Told, Refused> {
+    golden.renew();
+    let (mut told, mut rest, mut fields) = (Told::default(), Rest::default(), Fields::of("stats", stat));
+    let (mut first_ms, mut last_ms) = (0, 0);
+    // The numbers of the fields are those of `Stat` in the wire's description.
+    while let Some((field, value)) = fields.read()? {
+        match field {
+            1 => told.id = value.number("id")? as u32,
+            2 => rest.untimed = signed(value.number("untimed")?),
+            3 => golden.total_us = value.number("total_us")?,
+            4 => golden.max_us = value.number("max_us")?,
+            5 => golden.bytes_in = value.number("bytes_in")?,
+            6 => golden.bytes_out = value.number("bytes_out")?,
+            7 => rest.status = value.bytes("status")?,
+            8 => rest.hist_lowest = signed(value.number("hist_lowest")? & 0xffff_ffff) as i32,
+            9 => rest.hist = value.bytes("hist")?,
+            10 => told.in_flight = value.number("in_flight")? as u32,
+            11 => golden.by_rule = value.number("by_rule")?,
+            12 => rest.hist_zeros = value.number("hist_zeros")?,
+            13 => rest.failed_less_5xx = signed(value.number("failed_less_5xx")?),
+            14 => golden.failed_by_sitio = value.number("failed_by_sitio")?,
+            15 => rest.extremes = value.bytes("extremes")?,
+            16 => first_ms = value.number("first_ms")?,
+            17 => last_ms = value.number("last_ms")?,
+            // A newer sidecar may tell more than is known here.
+            _ => {}
+        }
+    }
+    told.seen = (first_ms > 0).then(|| Seen { first_ms, last_ms: last_ms.max(first_ms) });
+    rest.complete(golden)?;
+    Ok(told)
+}
+
+impl Rest<'_> {
+    fn complete(&self, golden: &mut GoldenMetrics) -> Result<(), Refused> {
+        set_extremes(golden, self.extremes)?;
+        set_statuses(golden, self.status)?;
+        buckets::unpack(self.hist_lowest, self.hist, &mut golden.latency)?;
+        golden.latency.add_zeros(self.hist_zeros);
+        golden.hits = golden.latency.count().wrapping_add_signed(self.untimed);
+        golden.failed = golden.class(5).wrapping_add_signed(self.failed_less_5xx);
+        Ok(())
+    }
 }

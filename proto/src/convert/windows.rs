@@ -1,10 +1,16 @@
 //! Windows on the wire: numbered like the reports of their stream, and checked like them.
 
+use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
+use mesh::report::Seen;
 use mesh::window::{SLOT_MAX, SPAN_MAX, Window, WindowKind, WindowRow};
+use prost::Message as _;
+use prost::bytes::Bytes;
 
-use crate::convert::live::{Decoder, Encoder, ROWS_MAX};
-use crate::convert::stats::{golden, seen, stat};
-use crate::convert::{Refused, bounded};
+use crate::convert::fields::Fields;
+use crate::convert::live::{Decoder, Defined, Encoder, ROWS_MAX};
+use crate::convert::stats::{read, stat};
+use crate::convert::{Refused, at_most};
 use crate::wire;
 
 impl Encoder {
@@ -20,30 +26,128 @@ impl Encoder {
     }
 }
 
+/// A window as it came. Its rows were read and are sound, and stay packed until somebody adds them up: a control plane
+/// holds those of ten thousand sidecars for a moment, and packed they take a tenth of the room.
+#[derive(Debug, Clone)]
+pub struct PackedWindow {
+    /// Its first slot.
+    pub id: u64,
+    /// How many slots it spans.
+    pub span: u32,
+    /// What it tells.
+    pub kind: WindowKind,
+    /// Hits of all rows.
+    pub hits: u64,
+    /// Bytes of the message, which is held as long as one of the rows is.
+    pub bytes: usize,
+    /// The endpoints with anything to tell, each once.
+    pub rows: Vec<PackedRow>,
+}
+
+/// One endpoint's part of a packed window.
+#[derive(Debug, Clone)]
+pub struct PackedRow {
+    /// Which one.
+    pub endpoint: Endpoint,
+    /// Whether its path names a file.
+    pub is_file: bool,
+    /// When it was asked first and last.
+    pub seen: Option<Seen>,
+    /// What was counted.
+    pub counts: PackedCounts,
+}
+
+/// Counts that were read once, and are sound.
+#[derive(Debug, Clone)]
+pub struct PackedCounts(Bytes);
+
+impl PackedCounts {
+    /// These counts, packed.
+    pub fn of(golden: &GoldenMetrics) -> Self {
+        Self(stat(0, golden, None).encode_to_vec().into())
+    }
+
+    /// Puts them in place of what was counted before.
+    pub fn unpack_into(&self, golden: &mut GoldenMetrics) {
+        read(&self.0, golden).expect("they were read before");
+    }
+}
+
+impl PackedWindow {
+    /// Its last slot.
+    pub fn last_slot(&self) -> u64 {
+        self.id.saturating_add(u64::from(self.span)).saturating_sub(1)
+    }
+
+    /// The window, its rows in the order of their names.
+    pub fn unpack(self) -> Window {
+        let row = |PackedRow { endpoint, is_file, seen, counts }: PackedRow| {
+            let mut golden = GoldenMetrics::default();
+            counts.unpack_into(&mut golden);
+            WindowRow { endpoint, is_file, golden, seen }
+        };
+        let mut rows: Vec<WindowRow> = self.rows.into_iter().map(row).collect();
+        rows.sort_unstable_by(|one, other| one.endpoint.cmp(&other.endpoint));
+        Window { id: self.id, span: self.span, kind: self.kind, rows }
+    }
+}
+
 impl Decoder {
     /// Takes a window off the wire, or says which field is wrong. Definitions before the fault are kept.
-    pub fn decode_window(&mut self, window: wire::Window) -> Result<Window, Refused> {
-        self.begin(&window.defs)?;
-        let kind = if window.baseline { WindowKind::Baseline } else { WindowKind::Change };
-        check_stretch(&window, kind)?;
-        let stats = bounded("stats", window.stats, ROWS_MAX)?;
-        let mut rows = Vec::with_capacity(stats.len());
-        for stat in stats {
-            let defined = self.told_of(stat.id, rows.len())?;
-            let (endpoint, is_file) = (defined.endpoint.clone(), defined.is_file);
-            let golden = golden(&stat)?;
+    pub fn decode_window(&mut self, window: &Bytes) -> Result<PackedWindow, Refused> {
+        let mut packed = self.window_head(window)?;
+        check_stretch(&packed)?;
+        let (mut golden, mut fields) = (GoldenMetrics::default(), Fields::of("window", window));
+        while let Some((field, value)) = fields.read()? {
+            if field != 4 {
+                continue;
+            }
+            let counts = value.bytes("stats")?;
+            let told = read(counts, &mut golden)?;
+            let Defined { endpoint, is_file, .. } = self.told_of(told.id, packed.rows.len())?;
             if !golden.is_plausible() {
                 return Err(Refused::Senseless { field: "stats", why: format!("a count of {endpoint} is over 2^50") });
             }
-            rows.push(WindowRow { endpoint, is_file, golden, seen: seen(&stat) });
+            packed.hits = packed.hits.saturating_add(golden.hits);
+            let counts = PackedCounts(window.slice_ref(counts));
+            packed.rows.push(PackedRow { endpoint: endpoint.clone(), is_file: *is_file, seen: told.seen, counts });
         }
-        rows.sort_unstable_by(|one, other| one.endpoint.cmp(&other.endpoint));
-        Ok(Window { id: window.id, span: window.span, kind, rows })
+        Ok(packed)
+    }
+
+    /// What concerns the whole window, and the definitions, wherever they are in it.
+    fn window_head(&mut self, window: &[u8]) -> Result<PackedWindow, Refused> {
+        self.begin();
+        let mut packed =
+            PackedWindow { id: 0, span: 0, kind: WindowKind::Change, hits: 0, bytes: window.len(), rows: Vec::new() };
+        let (mut rows, mut fields) = (0, Fields::of("window", window));
+        // The numbers of the fields are those of `Window` in the wire's description.
+        while let Some((field, value)) = fields.read()? {
+            match field {
+                1 => packed.id = value.number("id")?,
+                2 => packed.span = value.number("span")? as u32,
+                3 => self.define(&value.message("defs")?)?,
+                4 => rows += 1,
+                5 if value.number("baseline")? > 0 => packed.kind = WindowKind::Baseline,
+                _ => {}
+            }
+        }
+        at_most("stats", rows, ROWS_MAX)?;
+        packed.rows.reserve_exact(rows);
+        Ok(packed)
+    }
+}
+
+/// As a message of the stream.
+impl From<wire::Window> for wire::up::Message {
+    fn from(window: wire::Window) -> Self {
+        Self::Window(window.encode_to_vec().into())
     }
 }
 
 /// A window lies within the calendar. A baseline's mark may be 0, for nothing; a slot before 1 nobody counts in.
-fn check_stretch(window: &wire::Window, kind: WindowKind) -> Result<(), Refused> {
+fn check_stretch(window: &PackedWindow) -> Result<(), Refused> {
+    let kind = window.kind;
     let spans = if kind == WindowKind::Baseline { 1..=1 } else { 1..=SPAN_MAX };
     if !spans.contains(&window.span) {
         let why = format!("{} is outside {} to {}", window.span, spans.start(), spans.end());

@@ -80,7 +80,7 @@ impl Session {
     fn tell_baseline(&mut self, link: &Link) {
         let baseline = link.books.read(|ledger| ledger.baseline());
         let window = self.encoder.encode_window(&baseline);
-        let _ = self.up.try_send(wire::Up { message: Some(wire::up::Message::Window(window)) });
+        let _ = self.up.try_send(wire::Up { message: Some(window.into()) });
     }
 
     pub(super) async fn run(mut self, link: &mut Link, departure: &Departure) -> Ended {
@@ -172,7 +172,7 @@ impl Session {
             return;
         }
         self.coverage = Coverage::Change;
-        room.send(wire::Up { message: Some(wire::up::Message::Live(self.encoder.encode(&report))) });
+        room.send(wire::Up { message: Some(self.encoder.encode(&report).into()) });
         link.meter.reported();
         self.windows.look(&link.books);
     }

@@ -45,6 +45,6 @@ impl Windows {
         }
         self.sent = window.last_slot();
         self.look(books);
-        Some(wire::Up { message: Some(wire::up::Message::Window(encoder.encode_window(&window))) })
+        Some(wire::Up { message: Some(encoder.encode_window(&window).into()) })
     }
 }

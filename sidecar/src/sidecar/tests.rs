@@ -83,7 +83,7 @@ async fn a_drain_lets_work_finish_and_says_the_last_numbers_and_goodbye() {
         let (mut hits, mut last, mut decoder) = (0, None, Decoder::default());
         while let Some(message) = stream.hear().await {
             if let up::Message::Live(live) = &message {
-                hits += decoder.decode(live.clone()).unwrap().endpoints.iter().map(|endpoint| endpoint.golden.hits).sum::<u64>();
+                hits += decoder.decode(live).unwrap().endpoints.iter().map(|endpoint| endpoint.golden.hits).sum::<u64>();
             }
             last = Some(message);
         }

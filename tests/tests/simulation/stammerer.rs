@@ -142,7 +142,7 @@ impl Stream {
     }
 
     async fn say(&self, live: Live) -> bool {
-        let said = self.up.send(Up { message: Some(up::Message::Live(live)) });
+        let said = self.up.send(Up { message: Some(live.into()) });
         matches!(tokio::time::timeout(Duration::from_secs(2), said).await, Ok(Ok(())))
     }
 }

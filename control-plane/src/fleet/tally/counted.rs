@@ -70,16 +70,15 @@ impl Counted {
     }
 
     /// A snapshot tells its totals; returns the hits among them that are new.
-    pub(super) fn is_now(&mut self, mut told: EndpointReport, span: Span, timeline: &Timeline) -> u64 {
+    pub(super) fn is_now(&mut self, told: &EndpointReport, span: Span, timeline: &Timeline) -> u64 {
         let news = news(&told.golden, &self.totals);
         let newest = (news.hits > 0).then(|| Seen::at(span.to_ms));
         self.was_told(News { golden: &news, span, seen: told.seen.or(newest), in_flight: told.in_flight }, timeline);
-        let callers = std::mem::take(&mut told.callers);
-        let callers = if let Some(before) = &self.called_before { callers.since(before) } else { callers };
+        let callers = self.called_before.as_ref().map_or_else(|| told.callers.clone(), |before| told.callers.since(before));
         if let Some(called) = self.called_by(&callers, timeline) {
             called.snapshot(callers, span.to_ms);
         }
-        self.totals = told.golden;
+        self.totals = told.golden.clone();
         news.hits
     }
 
@@ -97,8 +96,7 @@ impl Counted {
 
     fn was_told(&mut self, news: News<'_>, timeline: &Timeline) {
         let News { golden, span, seen, in_flight } = news;
-        self.series.add(span, golden);
-        self.series.was_seen(seen, span.to_ms);
+        self.series.was_told(span, golden, seen);
         self.in_flight.are(in_flight);
         if golden.hits > 0 {
             self.lately = self.lately.take().or_else(|| Lately::new(timeline.room()).map(Box::new));

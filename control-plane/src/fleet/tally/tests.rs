@@ -64,16 +64,16 @@ proptest! {
                 unsent = None;
                 continue;
             }
-            tally.absorb(sent.clone(), &workload, arrival, &timeline).unwrap();
+            tally.absorb(&sent, &workload, arrival, &timeline).unwrap();
             if !is_snapshot {
-                prop_assert_eq!(tally.absorb(sent, &workload, arrival, &timeline), Ok(Absorbed::Repeated));
+                prop_assert_eq!(tally.absorb(&sent, &workload, arrival, &timeline), Ok(Absorbed::Repeated));
             }
             unsent = Some(());
         }
         tally.begin_stream();
         let now_ms = NOW_MS + 60_000;
         let last = report(1, Coverage::Snapshot, truth.clone());
-        tally.absorb(last, &workload, Arrival { now_ms, age_ms: 0 }, &timeline).unwrap();
+        tally.absorb(&last, &workload, Arrival { now_ms, age_ms: 0 }, &timeline).unwrap();
         let series = tally.endpoints().next().unwrap().series.clone();
         prop_assert_eq!(series.totals(), truth.clone());
         let hour = series.between(Stretch::last(Duration::from_secs(3600), now_ms));
@@ -86,11 +86,11 @@ proptest! {
 fn the_longest_exchange_is_not_told_again_after_a_reconnection() {
     let (timeline, workload, mut tally) = (Timeline::starting(NOW_MS), workload(), Tally::default());
     let arrival = |now_ms| Arrival { now_ms, age_ms: 0 };
-    tally.absorb(report(1, Coverage::Snapshot, exchanges(&[900_000])), &workload, arrival(NOW_MS), &timeline).unwrap();
+    tally.absorb(&report(1, Coverage::Snapshot, exchanges(&[900_000])), &workload, arrival(NOW_MS), &timeline).unwrap();
 
     tally.begin_stream();
     let later_ms = NOW_MS + 100_000;
-    tally.absorb(report(1, Coverage::Snapshot, exchanges(&[900_000, 10])), &workload, arrival(later_ms), &timeline).unwrap();
+    tally.absorb(&report(1, Coverage::Snapshot, exchanges(&[900_000, 10])), &workload, arrival(later_ms), &timeline).unwrap();
 
     let series = &tally.endpoints().next().unwrap().series;
     let minute = series.between(Stretch::last(Duration::from_secs(60), later_ms));

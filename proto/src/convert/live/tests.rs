@@ -10,6 +10,7 @@ use prost::Message as _;
 
 use crate::convert::Refused;
 use crate::convert::live::{DEFINITIONS_MAX, Decoder, Encoder};
+use crate::convert::reading::Reading;
 use crate::wire;
 
 fn report(seq: u64, endpoints: Vec<EndpointReport>) -> Report {
@@ -38,7 +39,7 @@ proptest! {
             let sent = report(seq, vec![endpoint_report("/a", &latencies), endpoint_report("/b/{id}", &[7])]);
             let wire = encoder.encode(&sent);
             prop_assert_eq!(wire.defs.len(), if seq == 1 { 2 } else { 0 });
-            prop_assert_eq!(decoder.decode(wire).unwrap(), sent);
+            prop_assert_eq!(decoder.decode(&wire.encode_to_vec()).unwrap(), sent);
         }
     }
 }
@@ -46,7 +47,7 @@ proptest! {
 #[test]
 fn a_number_that_was_never_defined_is_refused() {
     let live = wire::Live { stats: vec![wire::Stat { id: 7, ..Default::default() }], ..Default::default() };
-    let refused = Decoder::default().decode(live).unwrap_err();
+    let refused = Decoder::default().decode(&live.encode_to_vec()).unwrap_err();
     assert_eq!(refused.to_string(), "stats makes no sense: number 7 was never defined");
 }
 
@@ -54,7 +55,7 @@ fn a_number_that_was_never_defined_is_refused() {
 fn a_million_definitions_are_refused_at_the_limit() {
     let def = |id| wire::Def { id, method: "GET".into(), route: format!("/{id}"), file: false };
     let live = wire::Live { defs: (1..1_000_000).map(def).collect(), ..Default::default() };
-    let refused = Decoder::default().decode(live).unwrap_err();
+    let refused = Decoder::default().decode(&live.encode_to_vec()).unwrap_err();
     assert_eq!(refused, Refused::TooMuch { field: "defs", limit: DEFINITIONS_MAX });
 }
 
@@ -62,14 +63,15 @@ fn a_million_definitions_are_refused_at_the_limit() {
 fn a_bucket_from_nowhere_is_refused() {
     let stat = wire::Stat { hist_lowest: i32::MAX, hist: vec![0, 0].into(), ..Default::default() };
     let live = wire::Live { stats: vec![stat], ..Default::default() };
-    assert!(matches!(Decoder::default().decode(live), Err(Refused::Senseless { field: "hist", .. })));
+    assert!(matches!(Decoder::default().decode(&live.encode_to_vec()), Err(Refused::Senseless { field: "hist", .. })));
 }
 
 #[test]
 fn a_status_without_a_count_or_with_four_digits_is_refused() {
     for (status, why) in [(vec![0], "a code has no count"), (vec![0xe8, 7, 1], "three digits"), (vec![0x80], "a number is due")] {
         let stat = wire::Stat { status: status.into(), ..Default::default() };
-        let refused = Decoder::default().decode(wire::Live { stats: vec![stat], ..Default::default() }).unwrap_err();
+        let refused =
+            Decoder::default().decode(&wire::Live { stats: vec![stat], ..Default::default() }.encode_to_vec()).unwrap_err();
         assert!(refused.to_string().contains(why), "{refused}");
     }
 }
@@ -77,10 +79,10 @@ fn a_status_without_a_count_or_with_four_digits_is_refused() {
 #[test]
 fn a_first_byte_after_the_last_is_refused() {
     let stat = wire::Stat { total_us: 5, extremes: vec![1, 6].into(), ..Default::default() };
-    let refused = Decoder::default().decode(wire::Live { stats: vec![stat], ..Default::default() }).unwrap_err();
+    let refused = Decoder::default().decode(&wire::Live { stats: vec![stat], ..Default::default() }.encode_to_vec()).unwrap_err();
     assert_eq!(refused.to_string(), "extremes makes no sense: the first byte cannot come after the last");
     let stat = wire::Stat { extremes: vec![0; 6].into(), ..Default::default() };
-    let refused = Decoder::default().decode(wire::Live { stats: vec![stat], ..Default::default() }).unwrap_err();
+    let refused = Decoder::default().decode(&wire::Live { stats: vec![stat], ..Default::default() }.encode_to_vec()).unwrap_err();
     assert!(matches!(refused, Refused::TooMuch { field: "extremes", .. }));
 }
 
@@ -116,7 +118,7 @@ proptest! {
             golden.add_status(code, count);
         }
         let sent = report(1, vec![EndpointReport { golden, recent: vec![], ..endpoint_report("/a", &[]) }]);
-        prop_assert_eq!(Decoder::default().decode(Encoder::default().encode(&sent)).unwrap(), sent);
+        prop_assert_eq!(Decoder::default().decode(&Encoder::default().encode(&sent).encode_to_vec()).unwrap(), sent);
     }
 }
 
@@ -125,5 +127,38 @@ fn markup_in_a_route_is_only_text() {
     let mut decoder = Decoder::default();
     let def = wire::Def { id: 1, method: "GET".into(), route: "/<script>".into(), file: false };
     let live = wire::Live { defs: vec![def], stats: vec![wire::Stat { id: 1, ..Default::default() }], ..Default::default() };
-    assert_eq!(decoder.decode(live).unwrap().endpoints[0].endpoint.route(), "/<script>");
+    assert_eq!(decoder.decode(&live.encode_to_vec()).unwrap().endpoints[0].endpoint.route(), "/<script>");
+}
+
+#[test]
+fn definitions_may_come_after_the_rows_that_they_name() {
+    let def = wire::Def { id: 1, method: "GET".into(), route: "/late".into(), file: true };
+    let rows = wire::Live { seq: 3, stats: vec![wire::Stat { id: 1, in_flight: 2, ..Default::default() }], ..Default::default() };
+    let defs = wire::Live { at_ms: 9, defs: vec![def], ..Default::default() };
+    let report = Decoder::default().decode(&[rows.encode_to_vec(), defs.encode_to_vec()].concat()).unwrap();
+    let told = &report.endpoints[0];
+    assert_eq!((report.seq, report.at_ms, told.endpoint.route(), told.in_flight, told.is_file), (3, 9, "/late", 2, true));
+}
+
+#[test]
+fn a_report_that_is_read_in_anothers_place_keeps_nothing_of_it() {
+    let (mut encoder, mut reading) = (Encoder::default(), Reading::default());
+    let mut decoder = Decoder::default();
+    let first = report(1, vec![endpoint_report("/a", &[5, 900_000]), endpoint_report("/b", &[7; 40])]);
+    let second = report(2, vec![EndpointReport { seen: None, recent: vec![], ..endpoint_report("/c", &[1]) }]);
+    for sent in [first.clone(), second, report(3, vec![]), first] {
+        decoder.read(&encoder.encode(&sent).encode_to_vec(), &mut reading).unwrap();
+        assert_eq!(reading.report, sent);
+    }
+}
+
+#[test]
+fn streams_that_share_names_hold_the_same_name() {
+    let known = Endpoint::named("GET", "/a").unwrap();
+    let shared = known.clone();
+    let mut decoder = Decoder::sharing(move |endpoint| if endpoint == shared { shared.clone() } else { endpoint });
+    let sent = report(1, vec![endpoint_report("/a", &[5]), endpoint_report("/b", &[5])]);
+    let read = decoder.decode(&Encoder::default().encode(&sent).encode_to_vec()).unwrap();
+    assert_eq!(read, sent);
+    assert!(std::ptr::eq(read.endpoints[0].endpoint.route(), known.route()));
 }

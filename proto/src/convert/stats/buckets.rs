@@ -1,7 +1,6 @@
 //! A histogram's buckets on the wire: mostly a byte each, because neighbours follow each other and counts of a second are small.
 
 use mesh::histogram::{Histogram, INDEX_MAX, INDEX_MIN};
-use prost::bytes::Bytes;
 use prost::encoding::encode_varint;
 
 use crate::convert::Refused;
@@ -14,9 +13,9 @@ const SKIP_MORE: u64 = 7;
 const USUAL_BYTES: usize = 32;
 
 /// The index of the lowest bucket that holds something, and a number or two for each that does.
-pub(super) fn pack(histogram: &Histogram) -> (i32, Bytes) {
+pub(super) fn pack(histogram: &Histogram) -> (i32, Vec<u8>) {
     let mut buckets = histogram.buckets().peekable();
-    let Some((lowest, _)) = buckets.peek().copied() else { return (0, Bytes::new()) };
+    let Some((lowest, _)) = buckets.peek().copied() else { return (0, Vec::new()) };
     let (mut packed, mut next) = (Vec::with_capacity(USUAL_BYTES), lowest);
     for (index, count) in buckets {
         let skipped = (index - next) as u64;
@@ -26,13 +25,12 @@ pub(super) fn pack(histogram: &Histogram) -> (i32, Bytes) {
         }
         next = index + 1;
     }
-    (lowest, packed.into())
+    (lowest, packed)
 }
 
-/// The histogram that was packed so.
-pub(super) fn unpack(lowest: i32, packed: &[u8]) -> Result<Histogram, Refused> {
-    // Most buckets have a byte, and few are skipped.
-    let (mut histogram, mut next) = (Histogram::with_room(packed.len()), i64::from(lowest));
+/// Puts what was packed so into a histogram that has counted nothing.
+pub(super) fn unpack(lowest: i32, packed: &[u8], histogram: &mut Histogram) -> Result<(), Refused> {
+    let mut next = i64::from(lowest);
     let mut varints = Varints::of("hist", packed);
     while let Some(bucket) = varints.read()? {
         let mut skipped = bucket % 8;
@@ -46,7 +44,7 @@ pub(super) fn unpack(lowest: i32, packed: &[u8]) -> Result<Histogram, Refused> {
         histogram.push(index, bucket / 8 + 1);
         next += 1;
     }
-    Ok(histogram)
+    Ok(())
 }
 
 fn senseless(why: String) -> Refused {
@@ -59,6 +57,11 @@ mod tests {
 
     use super::*;
 
+    fn unpacked(lowest: i32, packed: &[u8]) -> Result<Histogram, Refused> {
+        let mut histogram = Histogram::default();
+        unpack(lowest, packed, &mut histogram).map(|()| histogram)
+    }
+
     proptest! {
         #[test]
         fn what_was_packed_is_unpacked(buckets in prop::collection::vec((INDEX_MIN..=INDEX_MAX, 1..1_u64 << 50), 0..40)) {
@@ -67,14 +70,14 @@ mod tests {
                 histogram.add(index, count);
             }
             let (lowest, packed) = pack(&histogram);
-            prop_assert_eq!(unpack(lowest, &packed), Ok(histogram));
+            prop_assert_eq!(unpacked(lowest, &packed), Ok(histogram));
         }
 
         #[test]
         fn anything_is_a_histogram_or_refused(lowest in -200..200, packed in prop::collection::vec(any::<u8>(), 0..40)) {
-            if let Ok(histogram) = unpack(lowest, &packed) {
+            if let Ok(histogram) = unpacked(lowest, &packed) {
                 let (lowest, packed) = pack(&histogram);
-                prop_assert_eq!(unpack(lowest, &packed), Ok(histogram));
+                prop_assert_eq!(unpacked(lowest, &packed), Ok(histogram));
             }
         }
     }
@@ -89,8 +92,8 @@ mod tests {
 
     #[test]
     fn a_bucket_far_off_and_one_that_is_cut_off_are_refused() {
-        assert!(unpack(i32::MAX, &[0]).is_err());
-        assert!(unpack(0, &[7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]).is_err());
-        assert!(unpack(0, &[7]).unwrap_err().to_string().contains("a number is due"));
+        assert!(unpacked(i32::MAX, &[0]).is_err());
+        assert!(unpacked(0, &[7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]).is_err());
+        assert!(unpacked(0, &[7]).unwrap_err().to_string().contains("a number is due"));
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers one after the other in a field of bytes: read where they lie, most of them a byte each.
+#![expect(clippy::inline_always, reason = "a frame is some five hundred of these numbers, nearly all of them a byte")]
 
-use prost::bytes::Bytes;
 use prost::encoding::{decode_varint, encode_varint};
 
 use crate::convert::Refused;
@@ -9,10 +9,10 @@ use crate::convert::Refused;
 const USUAL_BYTES: usize = 32;
 
 /// Puts them together.
-pub(super) fn pack(numbers: impl Iterator<Item = u64>) -> Bytes {
+pub(super) fn pack(numbers: impl Iterator<Item = u64>) -> Vec<u8> {
     let mut packed = Vec::with_capacity(USUAL_BYTES);
     numbers.for_each(|number| encode_varint(number, &mut packed));
-    packed.into()
+    packed
 }
 
 /// The numbers of a field.
@@ -28,7 +28,7 @@ impl<'a> Varints<'a> {
     }
 
     /// The next one; `None` at the end.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(&mut self) -> Result<Option<u64>, Refused> {
         match self.packed.split_first() {
             None => Ok(None),

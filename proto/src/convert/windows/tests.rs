@@ -6,10 +6,20 @@ use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report, Seen};
 use mesh::window::{SLOT_MAX, SPAN_MAX, Window, WindowKind, WindowRow};
 use proptest::prelude::*;
+use prost::Message as _;
 
 use crate::convert::Refused;
 use crate::convert::live::{Decoder, Encoder};
+use crate::convert::windows::PackedWindow;
 use crate::wire;
+
+fn packed(window: wire::Window) -> prost::bytes::Bytes {
+    window.encode_to_vec().into()
+}
+
+fn decode(decoder: &mut Decoder, window: wire::Window) -> Result<Window, Refused> {
+    decoder.decode_window(&packed(window)).map(PackedWindow::unpack)
+}
 
 fn row(route: &str, latencies_us: &[u64]) -> WindowRow {
     let mut golden = GoldenMetrics::default();
@@ -24,7 +34,7 @@ fn row(route: &str, latencies_us: &[u64]) -> WindowRow {
 }
 
 fn refusal(window: wire::Window) -> String {
-    Decoder::default().decode_window(window).unwrap_err().to_string()
+    decode(&mut Decoder::default(), window).unwrap_err().to_string()
 }
 
 proptest! {
@@ -37,7 +47,7 @@ proptest! {
             let sent = Window { id, span, kind, rows: rows.clone() };
             let wire = encoder.encode_window(&sent);
             prop_assert_eq!(wire.defs.len(), if kind == WindowKind::Change { 2 } else { 0 });
-            prop_assert_eq!(decoder.decode_window(wire).unwrap(), sent);
+            prop_assert_eq!(decode(&mut decoder, wire).unwrap(), sent);
         }
     }
 }
@@ -50,16 +60,16 @@ fn reports_and_windows_of_a_stream_share_its_definitions() {
         vec![EndpointReport { endpoint, is_file, in_flight: 0, seen: None, golden, callers: Callers::default(), recent: vec![] }];
     let report = Report { seq: 1, coverage: Coverage::Snapshot, at_ms: 5, endpoints, resources: None };
     let live = encoder.encode(&report);
-    assert_eq!(decoder.decode(live), Ok(report));
+    assert_eq!(decoder.decode(&live.encode_to_vec()), Ok(report));
     let window = Window::of_slot(7, vec![row("/a", &[5])]);
     let wire = encoder.encode_window(&window);
-    assert_eq!((wire.defs.len(), decoder.decode_window(wire)), (0, Ok(window)));
+    assert_eq!((wire.defs.len(), decode(&mut decoder, wire)), (0, Ok(window)));
 }
 
 #[test]
 fn an_empty_baseline_of_mark_0_says_that_nothing_is_durable() {
     let nothing = Window { id: 0, span: 1, kind: WindowKind::Baseline, rows: vec![] };
-    assert_eq!(Decoder::default().decode_window(Encoder::default().encode_window(&nothing)), Ok(nothing));
+    assert_eq!(decode(&mut Decoder::default(), Encoder::default().encode_window(&nothing)), Ok(nothing));
 }
 
 #[test]
@@ -72,7 +82,7 @@ fn a_stretch_outside_the_calendar_is_refused() {
     for (id, span) in [(u64::MAX, 1), (SLOT_MAX, 2)] {
         assert_eq!(refusal(window(id, span, false)), format!("id makes no sense: {id} is outside 1 to {SLOT_MAX}"));
     }
-    assert!(Decoder::default().decode_window(window(SLOT_MAX, 1, false)).is_ok());
+    assert!(decode(&mut Decoder::default(), window(SLOT_MAX, 1, false)).is_ok());
 }
 
 #[test]
@@ -83,5 +93,5 @@ fn rows_that_cannot_be_true_are_refused() {
     assert_eq!(refusal(window(vec![stat(0, 1), stat(0, 1)])), "stats makes no sense: number 0 is there twice");
     assert_eq!(refusal(window(vec![stat(0, -1)])), "stats makes no sense: a count of (other) is over 2^50");
     let many = vec![stat(0, 1); 100_000];
-    assert!(matches!(Decoder::default().decode_window(window(many)), Err(Refused::TooMuch { field: "stats", .. })));
+    assert!(matches!(decode(&mut Decoder::default(), window(many)), Err(Refused::TooMuch { field: "stats", .. })));
 }

@@ -116,7 +116,7 @@ impl Stream {
     pub(crate) async fn report(&mut self) -> Report {
         loop {
             if let up::Message::Live(live) = self.hear().await.expect("the stream ended before a report") {
-                return self.decoder.decode(live).unwrap();
+                return self.decoder.decode(&live).unwrap();
             }
         }
     }
@@ -129,7 +129,7 @@ impl Stream {
                     assert_eq!(page.id, id);
                     return page.try_into().unwrap();
                 }
-                up::Message::Live(live) => drop(self.decoder.decode(live).unwrap()),
+                up::Message::Live(live) => drop(self.decoder.decode(&live).unwrap()),
                 other => panic!("{other:?} instead of a page"),
             }
         }
@@ -140,7 +140,7 @@ impl Stream {
         loop {
             match self.hear().await.expect("the stream ended before a tap told anything") {
                 up::Message::Tapped(tapped) => return tapped.try_into().unwrap(),
-                up::Message::Live(live) => drop(self.decoder.decode(live).unwrap()),
+                up::Message::Live(live) => drop(self.decoder.decode(&live).unwrap()),
                 other => panic!("{other:?} instead of what a tap tells"),
             }
         }
@@ -151,7 +151,7 @@ impl Stream {
         loop {
             match self.hear().await.expect("the stream ended before a receipt") {
                 up::Message::Applied(applied) => return Receipt::try_from(applied).unwrap(),
-                up::Message::Live(live) => drop(self.decoder.decode(live).unwrap()),
+                up::Message::Live(live) => drop(self.decoder.decode(&live).unwrap()),
                 other => panic!("{other:?} instead of a receipt"),
             }
         }

@@ -90,14 +90,14 @@ impl Stream {
         loop {
             match self.hear().await.expect("the stream ended too early") {
                 up::Message::Live(live) => {
-                    let report = self.decoder.decode(live).unwrap();
+                    let report = self.decoder.decode(&live).unwrap();
                     let hits = report.endpoints.iter().map(|endpoint| endpoint.golden.hits).sum();
                     if hits > 0 || report.seq == 1 {
                         return Came::Report { hits };
                     }
                 }
                 up::Message::Window(window) => {
-                    let window = self.decoder.decode_window(window).unwrap();
+                    let window = self.decoder.decode_window(&window).unwrap().unpack();
                     let (hits, Window { id, kind, .. }) = (window.sum().hits, window);
                     return if kind == WindowKind::Baseline {
                         Came::Baseline { mark: id, hits }
@@ -228,7 +228,8 @@ async fn a_stream_that_has_named_all_it_may_ends_and_the_next_one_names_what_is_
     // A window with all of it follows, and what it says is acked.
     while let Some(said) = stream.hear().await {
         if let up::Message::Window(window) = said {
-            stream.ack(window.id).await;
+            let id = stream.decoder.decode_window(&window).unwrap().id;
+            stream.ack(id).await;
         }
     }
     drop(stream);
