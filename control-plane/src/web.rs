@@ -40,6 +40,7 @@ pub mod frame;
 pub mod history;
 pub mod judge;
 pub mod map;
+pub mod message;
 pub mod moment;
 pub mod order;
 pub mod overview;

@@ -7,7 +7,7 @@ use crate::history::choice::{Choice, First};
 use crate::history::{Gathered, Remembered, Wanted};
 use crate::snapshot::EndpointRow;
 use crate::web::Web;
-use crate::web::cells::{Cells, values};
+use crate::web::cells::{Cells, Key, Values};
 use crate::web::format;
 use crate::web::request::{Place, RequestCells};
 
@@ -116,9 +116,12 @@ impl History {
         let mut cells = Cells::default();
         // What was shown before stays, if nobody could be asked.
         for (at, row) in self.rows.iter().enumerate().filter(|_| self.is_known) {
-            cells.insert(&format!("request-{at}"), values(row));
+            cells.insert(&format!("request-{at}"), Values::of(row));
         }
-        cells.insert("requests", [("hint".to_owned(), self.hint.clone()), ("gaps".to_owned(), self.gaps.clone())].into());
+        let mut words = Values::default();
+        words.push(Key::new("hint", ""), &self.hint);
+        words.push(Key::new("gaps", ""), &self.gaps);
+        cells.insert("requests", words);
         cells
     }
 

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::web::cells::Cells;
+use crate::web::message::Message;
 use crate::web::order::{Order, SortKeys};
 
 /// Moments are this long.
@@ -24,32 +26,60 @@ pub struct Moment {
     pub cells: Cells,
     /// The rows of its table: by what they are sorted, if the reader chooses; else they are in order.
     pub rows: Vec<(String, Option<SortKeys>)>,
-    /// The moment before it that somebody looked at, and what has changed since, as finished JSON.
-    changes: OnceLock<(Weak<Moment>, Arc<RawValue>)>,
+    /// The moment before it that somebody looked at, and what has happened since.
+    news: OnceLock<(Weak<Moment>, Arc<News>)>,
+    /// The ids of the rows in the orders that somebody has asked for.
+    orders: Mutex<HashMap<Order, Arc<[String]>>>,
+}
+
+/// What has happened between two moments.
+#[derive(Debug)]
+pub struct News {
+    /// What to set, as finished JSON.
+    pub changes: Box<RawValue>,
+    /// Elements that are no more.
+    pub gone: Vec<String>,
+    /// The whole message for a reader whose rows stay as they are.
+    pub message: Bytes,
 }
 
 impl Moment {
     /// The values of a page and its rows.
     pub fn of(taken_ms: u64, cells: Cells, rows: Vec<(String, Option<SortKeys>)>) -> Self {
-        Self { taken_ms, cells, rows, changes: OnceLock::new() }
+        Self { taken_ms, cells, rows, news: OnceLock::new(), orders: Mutex::default() }
     }
 
-    /// What to set on a page that shows `shown`, as JSON. Nearly everybody was shown the same moment before this one,
+    /// What has happened since a page was shown `shown`. Nearly everybody was shown the same moment before this one,
     /// and shares the answer: it is worked out once, however many watch.
-    pub fn changes_since(&self, shown: &Arc<Self>) -> Arc<RawValue> {
-        let work_out = || Arc::from(to_raw_value(&shown.cells.changes(&self.cells)).expect("changes are texts"));
-        let (since, changes) = self.changes.get_or_init(|| (Arc::downgrade(shown), work_out()));
-        if Weak::ptr_eq(since, &Arc::downgrade(shown)) { Arc::clone(changes) } else { work_out() }
+    pub fn news_since(&self, shown: &Arc<Self>) -> Arc<News> {
+        let work_out = || Arc::new(News::between(shown, self));
+        let (since, news) = self.news.get_or_init(|| (Arc::downgrade(shown), work_out()));
+        if Weak::ptr_eq(since, &Arc::downgrade(shown)) { Arc::clone(news) } else { work_out() }
     }
 
-    /// The ids of the rows in an order.
-    pub fn order(&self, order: Order) -> Vec<String> {
+    /// The ids of the rows in an order, sorted once for all who want it.
+    pub fn order(&self, order: Order) -> Arc<[String]> {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        // There are two for each column, and those of the toolbar.
+        Arc::clone(orders.entry(order).or_insert_with(|| self.ordered(order)))
+    }
+
+    fn ordered(&self, order: Order) -> Arc<[String]> {
         let mut rows: Vec<&(String, Option<SortKeys>)> = self.rows.iter().collect();
         rows.sort_by(|(_, a), (_, b)| match (a, b) {
             (Some(a), Some(b)) => order.compare(a, b),
             _ => std::cmp::Ordering::Equal,
         });
         rows.into_iter().map(|(id, _)| id.clone()).collect()
+    }
+}
+
+impl News {
+    fn between(shown: &Moment, now: &Moment) -> Self {
+        let changes = to_raw_value(&shown.cells.changes(&now.cells)).expect("changes are texts");
+        let gone = shown.cells.gone(&now.cells);
+        let message = Message::tick(now.taken_ms, &changes).finished("tick");
+        Self { changes, gone, message }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::web::cells::Values;
+use crate::web::cells::{Key, Values};
 
 /// The raw values behind a row, by which it is sorted.
 #[derive(Debug, Clone, Default)]
@@ -143,11 +143,11 @@ pub fn heads(columns: &[Column], order: Order) -> Vec<ColumnHead> {
 
 /// The same as values: which column sorts, and what a click would do.
 pub fn head_values(columns: &[Column], order: Order) -> Values {
-    let mut values = Values::new();
+    let mut values = Values::default();
     for column in columns {
         if let Some(by) = column.by {
-            values.insert(format!("{}.sort", column.name), order.aria(by).to_owned());
-            values.insert(format!("{}.next", column.name), format!("{}:{}", column.name, order.next(by)));
+            values.push(Key::new(column.name, "sort"), order.aria(by));
+            values.push(Key::new(column.name, "next"), &format!("{}:{}", column.name, order.next(by)));
         }
     }
     values

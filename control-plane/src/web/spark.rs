@@ -63,8 +63,20 @@ pub fn area(values: &[f64], width: Width) -> String {
 /// Writes a number that is not negative with one decimal. There are sixty thousand of these on a large page, and the
 /// exact way to format a float takes ten times as long.
 fn tenths(path: &mut String, value: f64) {
-    let tenths = (value * 10.0).round() as u32;
-    let _ = write!(path, "{}.{}", tenths / 10, tenths % 10);
+    let mut left = (value * 10.0).round() as u32;
+    // From the last digit to the first; ten of them are the most that there can be.
+    let (mut digits, mut first) = ([b'0'; 12], 10);
+    (digits[11], digits[10]) = (b'0' + (left % 10) as u8, b'.');
+    left /= 10;
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    path.push_str(str::from_utf8(&digits[first..]).expect("digits and a point are text"));
 }
 
 /// The dashed line that stands where nothing happened: the counterpart of [`area`].
@@ -104,6 +116,15 @@ mod tests {
     #[test]
     fn an_area_runs_from_edge_to_edge_and_ends_outside() {
         assert_eq!(area(&[0.0, 2.0, 1.0], Width::Row), "M-4 30V25.0L0.0 25.0L54.0 4.5L108.0 14.8H112V30");
+    }
+
+    #[test]
+    fn tenths_are_written_as_the_library_writes_them() {
+        for value in [0.0, 0.04, 0.05, 9.96, 10.0, 108.0, 429_496_729.5] {
+            let mut path = String::new();
+            tenths(&mut path, value);
+            assert_eq!(path, format!("{:.1}", (value * 10.0_f64).round() / 10.0));
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::callers::CalledBy;
 use crate::history::Remembered;
 use crate::snapshot::{EndpointRow, Snapshot, Switch};
 use crate::timeline::lately::Recent;
-use crate::web::cells::{Cells, values};
+use crate::web::cells::{Cells, Values};
 use crate::web::change;
 use crate::web::chart::columns::{COLUMNS_MAX, Columns};
 use crate::web::chart::heatmap::{self, HeatmapCells};
@@ -177,14 +177,14 @@ impl Look {
     /// The same as values by key.
     pub fn cells(&self) -> Cells {
         let mut cells = Cells::default();
-        cells.insert(&self.row.id, values(&self.row.cells));
-        cells.insert("numbers", values(&self.numbers));
-        cells.insert("words", values(&self.words));
-        cells.insert("rule", values(&self.rule));
-        cells.insert("heatmap", values(&self.heatmap));
-        cells.insert("stacked", values(&self.stacked));
-        cells.insert("spread", values(&self.spread));
-        cells.insert("facts", values(&self.facts));
+        cells.insert(&self.row.id, Values::of(&self.row.cells));
+        cells.insert("numbers", Values::of(&self.numbers));
+        cells.insert("words", Values::of(&self.words));
+        cells.insert("rule", Values::of(&self.rule));
+        cells.insert("heatmap", Values::of(&self.heatmap));
+        cells.insert("stacked", Values::of(&self.stacked));
+        cells.insert("spread", Values::of(&self.spread));
+        cells.insert("facts", Values::of(&self.facts));
         numbered(&mut cells, "octave", &self.octaves);
         numbered(&mut cells, "tick", &self.ticks);
         numbered(&mut cells, "mark", &self.marks.each);
@@ -192,7 +192,7 @@ impl Look {
         numbered(&mut cells, "bar", &self.bars);
         numbered(&mut cells, "response", &self.responses);
         numbered(&mut cells, "pod", &self.copies.each);
-        cells.insert("callers", values(&self.callers.rest));
+        cells.insert("callers", Values::of(&self.callers.rest));
         numbered(&mut cells, "caller", &self.callers.each);
         numbered(&mut cells, "entry", &self.past);
         cells
@@ -201,7 +201,7 @@ impl Look {
 
 fn numbered(cells: &mut Cells, name: &str, each: &[impl Serialize]) {
     for (at, one) in each.iter().enumerate() {
-        cells.insert(&format!("{name}-{at}"), values(one));
+        cells.insert(&format!("{name}-{at}"), Values::of(one));
     }
 }
 

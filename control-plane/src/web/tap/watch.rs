@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::history::Known;
 use crate::tap::Reader;
 use crate::tap::open::{self, Lost};
-use crate::web::cells::{Values, values};
+use crate::web::cells::Values;
 use crate::web::format;
 use crate::web::request::{Place, RequestCells};
 
@@ -117,7 +117,7 @@ impl Watch {
                 Ok(open::Event::Seen(pod, seen)) => {
                     let place =
                         Place { namespace: &pod.namespace, service: &pod.service, endpoint: &seen.endpoint, pod: &pod.pod };
-                    rows.push(values(&RequestCells::of(place, seen.exchange.clone(), Known::Asked)));
+                    rows.push(Values::of(&RequestCells::of(place, seen.exchange.clone(), Known::Asked)));
                 }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
