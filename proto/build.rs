@@ -3,10 +3,10 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=sitio");
     let described = protox::compile(["sitio/mesh/v1/mesh.proto"], ["."])?;
-    // Whole reports and windows are handed on and not copied.
+    // Whole reports, windows and sets of rules are handed on and not copied.
     let mut made = tonic_prost_build::configure().codec_path("crate::codec::MeshCodec");
-    for whole in ["live", "window"] {
-        made = made.bytes(format!(".sitio.mesh.v1.Up.{whole}"));
+    for whole in ["Up.live", "Up.window", "Down.desired"] {
+        made = made.bytes(format!(".sitio.mesh.v1.{whole}"));
     }
     made.compile_fds(described)?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Turns commands into revisions of the rules: checked, written down, made known, and ended when their time is over.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::audit::{self, About, Outcome};
 use crate::clock::now_ms;
 use crate::fleet::Fleet;
 use crate::rules::command::{Command, CommandError};
+use crate::rules::concerned::Concerned;
 use crate::rules::fate::Fate;
 use crate::rules::state::RulesState;
 use crate::snapshot::RuleStatus;
@@ -20,6 +22,7 @@ use crate::store::{Change, Record, Store, StoreError};
 pub mod change;
 pub mod check;
 pub mod command;
+mod concerned;
 pub mod fate;
 pub mod receipts;
 pub mod state;
@@ -41,14 +44,19 @@ struct Inside {
     /// Held from the decision to the publication, always by a thread that may block, so that revisions follow each other.
     writing: Mutex<()>,
     published: watch::Sender<Arc<RulesState>>,
+    /// The revision that is published, for those who only want to know whether it is theirs.
+    revision: AtomicU64,
+    concerned: Concerned,
 }
 
 impl Rules {
     /// The rules that a store holds. It reads from disk, so it may block.
     pub fn open(store: Arc<dyn Store>, fleet: Arc<Fleet>, now_ms: u64) -> Result<Self, StoreError> {
         let state = RulesState::load(store.load()?, now_ms);
+        let revision = AtomicU64::new(state.revision);
         let published = watch::Sender::new(Arc::new(state));
-        let rules = Self(Arc::new(Inside { store, fleet, writing: Mutex::new(()), published }));
+        let concerned = Concerned::default();
+        let rules = Self(Arc::new(Inside { store, fleet, writing: Mutex::new(()), published, revision, concerned }));
         rules.0.lapse(now_ms)?;
         Ok(rules)
     }
@@ -74,9 +82,9 @@ impl Rules {
     #[expect(clippy::unused_async, reason = "a store that is shared by replicas will have to be asked")]
     pub async fn resend(&self, id: &str) -> Result<(), CommandError> {
         self.state().record(id).ok_or_else(|| CommandError::UnknownRule(id.to_owned()))?;
-        self.0.published.send_modify(|state| {
+        self.0.make_known(|state| {
             let again = state.resends + 1;
-            *state = Arc::new(RulesState::clone(state).resent(again));
+            RulesState::clone(state).resent(again)
         });
         Ok(())
     }
@@ -103,14 +111,19 @@ impl Rules {
         Arc::clone(&self.0.published.borrow())
     }
 
-    /// The rules as they are now, and each time that they change.
-    pub fn watch(&self) -> watch::Receiver<Arc<RulesState>> {
-        self.0.published.subscribe()
+    /// The revision of the rules as they are now.
+    pub fn revision(&self) -> u64 {
+        self.0.revision.load(Ordering::Acquire)
+    }
+
+    /// Changes whenever the rules of a service do, or are to be sent again.
+    pub fn watch(&self, namespace: &str, service: &str) -> watch::Receiver<u64> {
+        self.0.concerned.of(namespace, service)
     }
 
     /// Ends each rule when its time is over.
     pub async fn run(&self, drain: CancellationToken) {
-        let mut changes = self.watch();
+        let mut changes = self.0.published.subscribe();
         loop {
             let next_ms = changes.borrow_and_update().in_force().filter_map(|record| record.rule.expires_ms).min();
             tokio::select! {
@@ -211,7 +224,20 @@ impl Inside {
     fn publish(&self, state: &RulesState, change: Change, now_ms: u64) {
         let next = state.after(change, now_ms);
         // Sending again does not wait for the writer, so it may have been asked for in between.
-        self.published.send_modify(|published| *published = Arc::new(next.resent(published.resends)));
+        self.make_known(|published| next.resent(published.resends));
+    }
+
+    /// Publishes what comes after what is published, and wakes those whom it concerns.
+    fn make_known(&self, next: impl FnOnce(&RulesState) -> RulesState) {
+        let mut change = None;
+        self.published.send_modify(|published| {
+            let next = Arc::new(next(published));
+            change = Some((std::mem::replace(published, Arc::clone(&next)), next));
+        });
+        if let Some((before, after)) = change {
+            self.revision.fetch_max(after.revision, Ordering::AcqRel);
+            self.concerned.tell(&before, &after);
+        }
     }
 
     fn status(&self, record: &Record, now_ms: u64) -> RuleStatus {

@@ -4,7 +4,7 @@ use prost::Message as _;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::{Decoder, Encoder};
 use proto::convert::pages::{Fetch, Page, pages};
-use proto::convert::rules::{desired, desired_rules};
+use proto::convert::rules::{desired, desired_rules, unsealed};
 use proto::convert::taps::{self, Tapped};
 use proto::convert::windows::PackedWindow;
 use proto::wire::{self, down, up};
@@ -161,7 +161,7 @@ pub(crate) fn frames(input: &[u8]) {
 fn take_down(down: wire::Down) {
     match down.message {
         Some(down::Message::Desired(set)) => {
-            if let Ok(rules) = desired_rules(set) {
+            if let Ok(rules) = unsealed(&set).map_err(drop).and_then(|set| desired_rules(set).map_err(drop)) {
                 assert_eq!(desired_rules(desired(&rules)), Ok(rules));
             }
         }

@@ -123,7 +123,8 @@ impl Sidecar {
         if !stream.has_room() {
             return self.tally.has_put_off();
         }
-        if let Ok(bytes) = stream.report(&self.traffic.report(change)) {
+        let second = (change.seconds == 1).then(|| stream.second(change.seq, change.at_ms, &self.traffic)).flatten();
+        if let Ok(bytes) = second.unwrap_or_else(|| stream.report(&self.traffic.report(change))) {
             (self.told, *seq) = (self.seconds, change.seq);
             self.tally.has_framed(self.number, change.at_ms, bytes);
             self.windows.reported();

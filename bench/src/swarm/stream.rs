@@ -6,13 +6,15 @@ use mesh::window::Window;
 use prost::Message;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Encoder;
-use proto::convert::rules::desired_rules;
+use proto::convert::rules::{desired_rules, unsealed};
 use proto::wire::mesh_client::MeshClient;
 use proto::wire::{Down, Up, Welcome, down, up};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
+
+use crate::swarm::traffic::Traffic;
 
 /// Frames that wait to be sent, as in the real sidecar.
 const UP_FRAMES_MAX: usize = 2;
@@ -22,6 +24,8 @@ pub(super) struct Stream {
     up: mpsc::Sender<Up>,
     down: Streaming<Down>,
     encoder: Encoder,
+    /// Whether all endpoints have their numbers.
+    has_named: bool,
 }
 
 /// What the control plane said.
@@ -44,7 +48,9 @@ impl Stream {
         let _ = up.try_send(Up { message: Some(up::Message::Hello(greeting.into())) });
         let mut down = MeshClient::new(channel).attach(Request::new(ReceiverStream::new(rest))).await?.into_inner();
         match down.message().await?.and_then(|down| down.message) {
-            Some(down::Message::Welcome(welcome)) => Ok((Self { up, down, encoder: Encoder::default() }, welcome)),
+            Some(down::Message::Welcome(welcome)) => {
+                Ok((Self { up, down, encoder: Encoder::default(), has_named: false }, welcome))
+            }
             other => Err(Status::internal(format!("no welcome, but {other:?}"))),
         }
     }
@@ -55,14 +61,24 @@ impl Stream {
 
     /// Sends a report, and tells how many bytes it is.
     pub(super) fn report(&mut self, report: &Report) -> Result<usize, ()> {
-        let up = Up { message: Some(self.encoder.encode(report).into()) };
-        let bytes = up.encoded_len();
-        self.up.try_send(up).map(|()| bytes).map_err(|_| ())
+        self.has_named |= !report.endpoints.is_empty();
+        let live = self.encoder.encode(report);
+        self.send(live.into())
+    }
+
+    /// Sends the report of one second, if the endpoints have their numbers already.
+    pub(super) fn second(&mut self, seq: u64, at_ms: u64, traffic: &Traffic) -> Option<Result<usize, ()>> {
+        self.has_named.then(|| self.send(up::Message::Live(traffic.second_on_wire(seq, at_ms).into())))
     }
 
     /// Sends a window, and tells how many bytes it is.
     pub(super) fn window(&mut self, window: &Window) -> Result<usize, ()> {
-        let up = Up { message: Some(self.encoder.encode_window(window).into()) };
+        let window = self.encoder.encode_window(window);
+        self.send(window.into())
+    }
+
+    fn send(&self, message: up::Message) -> Result<usize, ()> {
+        let up = Up { message: Some(message) };
         let bytes = up.encoded_len();
         self.up.try_send(up).map(|()| bytes).map_err(|_| ())
     }
@@ -80,6 +96,10 @@ impl Stream {
             Ok(Some(Down { message: Some(down::Message::Desired(desired)) })) => desired,
             Ok(Some(Down { message: Some(down::Message::Acked(ack)) })) => return Heard::Kept(ack.durable_window),
             Ok(Some(_)) => return Heard::Nothing,
+        };
+        let desired = match unsealed(&desired) {
+            Ok(desired) => desired,
+            Err(why) => return Heard::End(why.to_string()),
         };
         let revision = desired.revision;
         let verdict = match desired_rules(desired) {

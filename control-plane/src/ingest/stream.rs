@@ -8,10 +8,10 @@ use mesh::histogram::SCALE;
 use mesh::report::Report;
 use mesh::rule::Receipt;
 use mesh::window::WINDOW_S;
+use proto::convert::Refused;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Decoder;
 use proto::convert::reading::Reading;
-use proto::convert::{Refused, rules};
 use proto::wire::{self, Down, Up, down, up};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -134,9 +134,8 @@ impl Stream {
         let mut wishes = Wishes::of(attachment.workload());
         // Before the rules are read, so that none can change unheard.
         let mut tidings = tidings(attachment, &self.plane, windows.acked());
-        let rules = self.plane.rules.state();
-        self.tell(down::Message::Welcome(windows.welcome(welcome(&rules)))).await?;
-        self.tell_rules(attachment, &rules).await?;
+        self.tell(down::Message::Welcome(windows.welcome(welcome(&self.plane.rules.state())))).await?;
+        self.tell_rules(attachment).await?;
         loop {
             // What has to be told comes first: a sidecar that never pauses must hear it, too.
             tokio::select! {
@@ -144,6 +143,7 @@ impl Stream {
                 Some(tiding) = tidings.next() => self.pass_on(attachment, (&mut wishes, &mut windows), tiding).await?,
                 heard = self.up.message() => {
                     if let Next::End = self.hear(attachment, (&mut wishes, &mut windows), heard)? { return Ok(()) }
+                    self.tell_revision(attachment).await?;
                 }
             }
         }
@@ -157,7 +157,7 @@ impl Stream {
         tiding: Tiding,
     ) -> Result<(), Status> {
         let words = match tiding {
-            Tiding::Rules(rules) => return self.tell_rules(attachment, &rules).await,
+            Tiding::Rules => return self.tell_rules(attachment).await,
             Tiding::Ask(ask) => wishes.ask(ask),
             Tiding::Taps(open) => wishes.tap(&open),
             Tiding::Kept(mark) => Some(windows.kept(mark)),
@@ -272,22 +272,32 @@ impl Stream {
         Ok(Next::Listen)
     }
 
+    /// Sends rules that change nothing for this pod, and of which it hears with its next report: under which revision it
+    /// obeys them. Those whose rules have changed are woken and come first.
+    async fn tell_revision(&mut self, attachment: &Attachment) -> Result<(), Status> {
+        if self.sent.is_some_and(|sent| sent.revision == self.plane.rules.revision()) {
+            return Ok(());
+        }
+        self.tell_rules(attachment).await
+    }
+
     /// Sends the rules if they are new, or were asked for again and are not confirmed.
-    async fn tell_rules(&mut self, attachment: &Attachment, rules: &RulesState) -> Result<(), Status> {
+    async fn tell_rules(&mut self, attachment: &Attachment) -> Result<(), Status> {
+        let rules = self.plane.rules.state();
         let is_new = self.sent.is_none_or(|sent| sent.revision != rules.revision);
         let is_asked_for = self.sent.is_none_or(|sent| sent.resends != rules.resends);
         if !is_new && (!is_asked_for || attachment.has_confirmed(rules.revision)) {
             return Ok(());
         }
         // Before the pod hears of a pin, its old numbers are folded here.
-        self.plane.timeline.obey(rules);
+        self.plane.timeline.obey(&rules);
         let workload = attachment.workload();
         let set = rules.of_service(&workload.namespace, &workload.service);
-        let desired = rules::desired(&set.desired());
-        self.sent = Some(Sent { revision: rules.revision, resends: rules.resends, hash: desired.rules_hash });
+        let desired = set.sealed().into();
+        self.sent = Some(Sent { revision: rules.revision, resends: rules.resends, hash: set.sealed().hash() });
         // Remembered before it is sent, so that no receipt can come before we know of what.
         attachment.sent(set);
-        self.tell(down::Message::Desired(desired)).await
+        self.tell(desired).await
     }
 
     async fn tell(&self, message: down::Message) -> Result<(), Status> {

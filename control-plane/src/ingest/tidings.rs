@@ -11,13 +11,12 @@ use tokio_util::sync::CancellationToken;
 use crate::fleet::attachment::Attachment;
 use crate::history::{Ask, Listening};
 use crate::plane::ControlPlane;
-use crate::rules::state::RulesState;
 use crate::tap::open::OpenTap;
 
 /// One piece of news.
 pub(super) enum Tiding {
-    /// The rules are others now, or were asked for again.
-    Rules(Arc<RulesState>),
+    /// The rules of its service are others now, or were asked for again.
+    Rules,
     /// Somebody wants to see what the sidecar remembers.
     Ask(Ask),
     /// Other taps are open.
@@ -34,7 +33,7 @@ pub(super) enum Tiding {
 
 /// Where the news comes from.
 struct Sources {
-    rules: watch::Receiver<Arc<RulesState>>,
+    rules: watch::Receiver<u64>,
     asks: Listening,
     open_taps: watch::Receiver<Arc<Vec<Arc<OpenTap>>>>,
     acked: watch::Receiver<u64>,
@@ -51,12 +50,13 @@ pub(super) type Tidings = SelectAll<Pin<Box<dyn Stream<Item = Tiding> + Send>>>;
 
 /// Those of one stream, whose windows are acknowledged by `acked`.
 pub(super) fn tidings(attachment: &Attachment, plane: &ControlPlane, acked: watch::Receiver<u64>) -> Tidings {
+    let workload = attachment.workload();
     let mut open_taps = plane.taps.watch();
     // Those that are open already concern it as well.
     open_taps.mark_changed();
     let sources = Sources {
-        rules: plane.rules.watch(),
-        asks: plane.histories.listen(Arc::clone(attachment.workload())),
+        rules: plane.rules.watch(&workload.namespace, &workload.service),
+        asks: plane.histories.listen(Arc::clone(workload)),
         open_taps,
         acked,
         room: plane.keeper.room(),
@@ -70,7 +70,7 @@ pub(super) fn tidings(attachment: &Attachment, plane: &ControlPlane, acked: watc
 impl Sources {
     async fn next(&mut self) -> Tiding {
         tokio::select! {
-            Ok(()) = self.rules.changed() => Tiding::Rules(Arc::clone(&self.rules.borrow_and_update())),
+            Ok(()) = self.rules.changed() => Tiding::Rules,
             wish = wished(&mut self.asks, &mut self.open_taps) => wish,
             word = kept(&mut self.acked, &mut self.room) => word,
             end = over(&self.fence, &self.drain) => end,

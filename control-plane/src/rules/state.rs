@@ -1,10 +1,11 @@
 //! The rules at one revision, as everybody sees them: immutable, so that whoever reads never waits for whoever writes.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mesh::routes::pins::Pins;
 use mesh::rule::DesiredRules;
+use proto::convert::rules::Sealed;
 
 use crate::audit;
 use crate::store::{Change, Ledger, Record};
@@ -30,12 +31,19 @@ pub struct RulesState {
     pub audit_entries: u64,
     in_force: HashMap<String, Arc<Record>>,
     services: HashMap<(String, String), Gathered>,
+    /// Those of every service that has none.
+    none: Gathered,
     ended: VecDeque<Arc<Record>>,
     audit: VecDeque<Arc<audit::Entry>>,
 }
 
-/// The rules of one service, and the patterns that they pin.
-type Gathered = (Arc<[Arc<Record>]>, Arc<Pins>);
+/// The rules of one service at one revision.
+#[derive(Debug, Clone, Default)]
+struct Gathered {
+    records: Arc<[Arc<Record>]>,
+    pins: Arc<Pins>,
+    sealed: Arc<OnceLock<Sealed>>,
+}
 
 /// What one service's pods should obey at one revision. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -50,11 +58,16 @@ pub struct ServiceRules {
     pub records: Arc<[Arc<Record>]>,
     /// The patterns that they pin.
     pub pins: Arc<Pins>,
+    sealed: Arc<OnceLock<Sealed>>,
 }
 
 impl ServiceRules {
-    /// The set as a sidecar takes it.
-    pub fn desired(&self) -> DesiredRules {
+    /// The set as it goes to each pod of the service. Whoever asks first puts it on the wire for all others.
+    pub fn sealed(&self) -> &Sealed {
+        self.sealed.get_or_init(|| Sealed::of(&self.desired()))
+    }
+
+    fn desired(&self) -> DesiredRules {
         let rules = self.records.iter().map(|record| record.rule.clone()).collect();
         DesiredRules { store: self.store.as_ref().to_owned(), revision: self.revision, rules }
     }
@@ -74,6 +87,7 @@ impl RulesState {
             audit_entries: ledger.audit_entries,
             in_force: in_force.into_iter().map(|record| (record.rule.id.clone(), record)).collect(),
             services: HashMap::new(),
+            none: Gathered::default(),
             ended: ended.into(),
             audit: ledger.audit.into_iter().map(Arc::new).collect(),
         };
@@ -124,15 +138,18 @@ impl RulesState {
             .map(|(service, mut records)| {
                 records.sort_by_key(|record| record.revision);
                 let patterns: Vec<_> = records.iter().filter_map(|record| record.rule.pattern()).collect();
-                (service, (records.into(), Arc::new(Pins::new(&patterns))))
+                (service, Gathered { records: records.into(), pins: Arc::new(Pins::new(&patterns)), sealed: Arc::default() })
             })
             .collect();
+        self.none = Gathered::default();
     }
 
     /// What a service's pods should obey.
     pub fn of_service(&self, namespace: &str, service: &str) -> ServiceRules {
-        let (records, pins) = self.services.get(&(namespace.to_owned(), service.to_owned())).cloned().unwrap_or_default();
-        ServiceRules { store: Arc::clone(&self.store), revision: self.revision, committed_ms: self.committed_ms, records, pins }
+        let gathered = self.services.get(&(namespace.to_owned(), service.to_owned())).unwrap_or(&self.none);
+        let Gathered { records, pins, sealed } = gathered.clone();
+        let (store, revision, committed_ms) = (Arc::clone(&self.store), self.revision, self.committed_ms);
+        ServiceRules { store, revision, committed_ms, records, pins, sealed }
     }
 
     /// A rule, in force or ended not too long ago.

@@ -1,5 +1,6 @@
 //! Proofs that commands become revisions, and revisions end, exactly as they should.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use mesh::rule::Action;
@@ -15,7 +16,7 @@ const NOW_MS: u64 = 1_763_647_661_000;
 /// A disk that is full, or is not.
 #[derive(Debug, Default)]
 struct Disk {
-    is_full: Arc<std::sync::atomic::AtomicBool>,
+    is_full: Arc<AtomicBool>,
 }
 
 impl Store for Disk {
@@ -25,7 +26,7 @@ impl Store for Disk {
 
     fn commit(&self, _change: &Change) -> Result<(), StoreError> {
         let why = || StoreError::Write { file: "disk".into(), why: "no space left".into() };
-        if self.is_full.load(std::sync::atomic::Ordering::Relaxed) { Err(why()) } else { Ok(()) }
+        if self.is_full.load(Ordering::Relaxed) { Err(why()) } else { Ok(()) }
     }
 }
 
@@ -65,7 +66,7 @@ async fn what_cannot_be_written_down_has_not_happened() {
     let rules = Rules::open(Arc::new(disk), fleet(), NOW_MS).unwrap();
     let made = rules.create(command("/a"), "operator").await.unwrap();
 
-    is_full.store(true, std::sync::atomic::Ordering::Relaxed);
+    is_full.store(true, Ordering::Relaxed);
     let refused = rules.create(command("/b"), "operator").await.unwrap_err();
     assert!(matches!(refused, CommandError::Store(_)), "{refused}");
     assert!(rules.withdraw(&made.rule.id, "operator").await.is_err());

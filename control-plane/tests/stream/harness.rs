@@ -16,7 +16,7 @@ use mesh::window::{Window, WindowKind, WindowRow};
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Encoder;
-use proto::convert::rules::desired_rules;
+use proto::convert::rules::{desired_rules, unsealed};
 use proto::wire::mesh_client::MeshClient;
 use proto::wire::{self, Down, Up, down, up};
 use reqwest::{Method, StatusCode};
@@ -224,7 +224,9 @@ impl Sidecar {
     pub(crate) async fn rules(&mut self) -> DesiredRules {
         loop {
             match self.hear().await.expect("the stream is open").expect("the stream is open") {
-                down::Message::Desired(desired) => return desired_rules(desired).expect("the set makes sense"),
+                down::Message::Desired(desired) => {
+                    return desired_rules(unsealed(&desired).unwrap()).expect("the set makes sense");
+                }
                 down::Message::Welcome(_) => {}
                 other => panic!("{other:?}"),
             }

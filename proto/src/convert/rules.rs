@@ -6,6 +6,8 @@ use mesh::rule::{
     ANY_METHOD, Action, DISABLE_STATUSES, DesiredRules, REASON_BYTES_MAX, RULES_MAX, Receipt, Refusal, Rule, Selector, Verdict,
 };
 use mesh::workload::NAME_BYTES_MAX;
+use prost::Message as _;
+use prost::bytes::Bytes;
 
 use crate::convert::{Refused, bounded, name, text};
 use crate::wire;
@@ -15,6 +17,45 @@ const PODS_MAX: usize = 1024;
 
 /// Bytes of an id of ours.
 const ID_BYTES_MAX: usize = 64;
+
+/// A set of rules as it goes to every pod of a service: put on the wire once, however many they are.
+#[derive(Debug, Clone)]
+pub struct Sealed {
+    bytes: Bytes,
+    hash: u64,
+}
+
+impl Sealed {
+    /// The whole set, on the wire.
+    pub fn of(rules: &DesiredRules) -> Self {
+        let desired = desired(rules);
+        Self { bytes: desired.encode_to_vec().into(), hash: desired.rules_hash }
+    }
+
+    /// The hash of what it says.
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+/// As a message of the stream.
+impl From<&Sealed> for wire::down::Message {
+    fn from(sealed: &Sealed) -> Self {
+        Self::Desired(sealed.bytes.clone())
+    }
+}
+
+/// As a message of the stream.
+impl From<wire::Desired> for wire::down::Message {
+    fn from(desired: wire::Desired) -> Self {
+        Self::Desired(desired.encode_to_vec().into())
+    }
+}
+
+/// The set that a message of the stream carries.
+pub fn unsealed(desired: &[u8]) -> Result<wire::Desired, Refused> {
+    wire::Desired::decode(desired).map_err(|why| Refused::Senseless { field: "desired", why: why.to_string() })
+}
 
 /// Puts the whole set on the wire.
 pub fn desired(rules: &DesiredRules) -> wire::Desired {
@@ -208,6 +249,11 @@ mod tests {
     #[test]
     fn a_set_of_rules_survives_the_wire() {
         assert_eq!(desired_rules(desired(&rules())), Ok(rules()));
+        let sealed = Sealed::of(&rules());
+        let wire::down::Message::Desired(bytes) = (&sealed).into() else { panic!("it is no set of rules") };
+        let again = unsealed(&bytes).unwrap();
+        assert_eq!((again.rules_hash, desired_rules(again)), (sealed.hash(), Ok(rules())));
+        assert!(unsealed(&bytes[1..]).unwrap_err().to_string().starts_with("desired makes no sense"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mesh::report::Coverage;
 use mesh::rule::{Receipt, Verdict};
 use proto::convert::live::Encoder;
+use proto::convert::rules::unsealed;
 use proto::wire;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
@@ -106,7 +107,10 @@ impl Session {
             Ok(Some(down)) => down.message?,
         };
         match message {
-            wire::down::Message::Desired(desired) => self.obey(desired, link).await,
+            wire::down::Message::Desired(desired) => match unsealed(&desired) {
+                Ok(desired) => self.obey(desired, link).await,
+                Err(why) => return Some(format!("the control plane sent rules that cannot be read: {why}")),
+            },
             wire::down::Message::Tune(tune) => {
                 self.pace = pace(tune.live_ms);
                 link.books.read(|ledger| ledger.tell_samples(tune.samples_per_live));

@@ -61,7 +61,7 @@ fn a_million_definitions_are_refused_at_the_limit() {
 
 #[test]
 fn a_bucket_from_nowhere_is_refused() {
-    let stat = wire::Stat { hist_lowest: i32::MAX, hist: vec![0, 0].into(), ..Default::default() };
+    let stat = wire::Stat { hist_lowest: i32::MAX, hist: vec![0, 0], ..Default::default() };
     let live = wire::Live { stats: vec![stat], ..Default::default() };
     assert!(matches!(Decoder::default().decode(&live.encode_to_vec()), Err(Refused::Senseless { field: "hist", .. })));
 }
@@ -69,7 +69,7 @@ fn a_bucket_from_nowhere_is_refused() {
 #[test]
 fn a_status_without_a_count_or_with_four_digits_is_refused() {
     for (status, why) in [(vec![0], "a code has no count"), (vec![0xe8, 7, 1], "three digits"), (vec![0x80], "a number is due")] {
-        let stat = wire::Stat { status: status.into(), ..Default::default() };
+        let stat = wire::Stat { status, ..Default::default() };
         let refused =
             Decoder::default().decode(&wire::Live { stats: vec![stat], ..Default::default() }.encode_to_vec()).unwrap_err();
         assert!(refused.to_string().contains(why), "{refused}");
@@ -78,10 +78,10 @@ fn a_status_without_a_count_or_with_four_digits_is_refused() {
 
 #[test]
 fn a_first_byte_after_the_last_is_refused() {
-    let stat = wire::Stat { total_us: 5, extremes: vec![1, 6].into(), ..Default::default() };
+    let stat = wire::Stat { total_us: 5, extremes: vec![1, 6], ..Default::default() };
     let refused = Decoder::default().decode(&wire::Live { stats: vec![stat], ..Default::default() }.encode_to_vec()).unwrap_err();
     assert_eq!(refused.to_string(), "extremes makes no sense: the first byte cannot come after the last");
-    let stat = wire::Stat { extremes: vec![0; 6].into(), ..Default::default() };
+    let stat = wire::Stat { extremes: vec![0; 6], ..Default::default() };
     let refused = Decoder::default().decode(&wire::Live { stats: vec![stat], ..Default::default() }.encode_to_vec()).unwrap_err();
     assert!(matches!(refused, Refused::TooMuch { field: "extremes", .. }));
 }

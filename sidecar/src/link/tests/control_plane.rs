@@ -105,7 +105,7 @@ impl Stream {
 
     pub(crate) async fn desire(&mut self, revision: u64, rules: Vec<Rule>) {
         let set = desired(&DesiredRules { store: "test".into(), revision, rules });
-        self.say(down::Message::Desired(set)).await;
+        self.say(set.into()).await;
     }
 
     /// What the sidecar says next; `None` once it has nothing more to say.

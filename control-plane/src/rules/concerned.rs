@@ -1,0 +1,36 @@
+//! Wakes the streams whose rules have changed, and no others: a rule for two hundred pods does not wait for ten thousand.
+
+use dashmap::DashMap;
+use tokio::sync::watch;
+
+use crate::fleet::SERVICES_MAX;
+use crate::rules::state::RulesState;
+
+/// Those who wait for changes of their service's rules.
+#[derive(Debug, Default)]
+pub(super) struct Concerned(DashMap<(String, String), watch::Sender<u64>>);
+
+impl Concerned {
+    /// Tells, from now on, the revision of each change that concerns a service.
+    pub(super) fn of(&self, namespace: &str, service: &str) -> watch::Receiver<u64> {
+        if self.0.len() >= SERVICES_MAX {
+            self.0.retain(|_, waiting| waiting.receiver_count() > 0);
+        }
+        self.0.entry((namespace.to_owned(), service.to_owned())).or_default().subscribe()
+    }
+
+    /// The rules have become others.
+    pub(super) fn tell(&self, before: &RulesState, after: &RulesState) {
+        if before.resends != after.resends {
+            self.0.iter().for_each(|waiting| waiting.send_modify(|revision| *revision = after.revision));
+            return;
+        }
+        let hash =
+            |state: &RulesState, (namespace, service): &(String, String)| state.of_service(namespace, service).sealed().hash();
+        for (name, _) in before.services().chain(after.services()) {
+            if let Some(waiting) = self.0.get(name).filter(|_| hash(before, name) != hash(after, name)) {
+                waiting.send_modify(|revision| *revision = after.revision);
+            }
+        }
+    }
+}
