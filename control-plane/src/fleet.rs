@@ -12,6 +12,7 @@ use crate::fleet::attachment::Attachment;
 use crate::fleet::forgotten::Forgotten;
 use crate::fleet::losses::Losses;
 use crate::fleet::pod::{Pod, SeenPod};
+use crate::fleet::roster::Roster;
 use crate::fleet::tally::Tally;
 use crate::keeper::account::Account;
 use crate::store::chronicle::Process;
@@ -25,6 +26,7 @@ pub mod owners;
 pub mod pod;
 pub mod rate;
 pub mod receipts;
+pub mod roster;
 pub mod strip;
 pub mod tally;
 
@@ -41,7 +43,7 @@ pub struct Fleet {
     /// Namespace and service of every pod there ever was, as far as there is room.
     services: DashMap<(String, String), ()>,
     /// All pods by name, until one comes or goes: sorting them for every page would cost more than the page.
-    sorted: Mutex<Option<Arc<[Arc<Pod>]>>>,
+    sorted: Mutex<Option<Arc<Roster>>>,
     forget_after: Duration,
     forgotten: Forgotten,
     streams_refused: AtomicU64,
@@ -175,13 +177,10 @@ impl Fleet {
     }
 
     /// Every pod by name; of those that had the same name, the one that was heard last comes last.
-    pub fn pods(&self) -> Arc<[Arc<Pod>]> {
+    pub fn pods(&self) -> Arc<Roster> {
         let mut sorted = self.sorted.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(sorted.get_or_insert_with(|| {
-            let mut pods: Vec<_> = self.pods.iter().map(|pod| (pod.name(), Arc::clone(pod.value()))).collect();
-            pods.sort_by(|(a, _), (b, _)| a.cmp(b));
-            pods.into_iter().map(|(_, pod)| pod).collect()
-        }))
+        let sort = || Arc::new(Roster::of(self.pods.iter().map(|pod| Arc::clone(pod.value()))));
+        Arc::clone(sorted.get_or_insert_with(sort))
     }
 
     fn unsorted(&self) {

@@ -56,6 +56,8 @@ pub struct SeenPod {
     pub receipts: Arc<Receipts>,
     /// Its last minutes.
     pub strip: Arc<Strip>,
+    /// The number of the shared series of its service, if it has counted anything there.
+    pub(crate) other: Option<usize>,
 }
 
 /// What is known of it.
@@ -138,6 +140,11 @@ impl Pod {
         (workload.namespace.clone(), workload.service.clone())
     }
 
+    /// The routes that it lets no rule turn off.
+    pub(crate) fn protected(&self) -> Arc<[String]> {
+        Arc::clone(&self.hold().protected)
+    }
+
     /// How long ago a pod that is gone was heard, in milliseconds; `None` if it is not gone.
     pub(crate) fn gone_ms(&self, now_ms: u64) -> Option<u64> {
         let seen = self.seen(now_ms);
@@ -166,6 +173,7 @@ impl Pod {
             rps: inside.rate.per_second(now_ms),
             receipts: Arc::clone(&inside.receipts),
             strip: Arc::clone(&inside.strip),
+            other: inside.tally.other(),
         }
     }
 
@@ -179,11 +187,6 @@ impl Pod {
     pub fn is_copy_of(&self, namespace: &str, service: &str) -> bool {
         let workload = &self.hold().workload;
         workload.service == service && workload.namespace == namespace
-    }
-
-    /// The number of the shared series of its service, if it has counted anything there.
-    pub(crate) fn counts_other(&self) -> Option<usize> {
-        self.hold().tally.other()
     }
 
     /// Its name, and what it did lately on an endpoint, if it is a copy of this service.

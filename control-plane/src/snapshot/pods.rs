@@ -1,67 +1,47 @@
 //! The pods of a snapshot: each looked at once, and found again by the service that it is a copy of.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::fleet::Fleet;
 use crate::fleet::pod::SeenPod;
+use crate::fleet::roster::Roster;
 use crate::fleet::tally::counted::Counted;
-use crate::snapshot::{PodRow, PodState, Serving, ServingState};
+use crate::snapshot::{PodRow, PodState, Serving};
 use crate::timeline::series::Series;
 
 /// The fleet at one instant.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pods {
-    /// By name.
+    roster: Arc<Roster>,
+    /// In the order of the roster.
     seen: Vec<SeenPod>,
-    /// By namespace and service.
-    copies: HashMap<(String, String), Copies>,
     /// Which pods have counted which series, where not every pod that is there is meant.
     counted: HashSet<(usize, usize)>,
     /// Series that some pod has counted which is gone without a goodbye.
     orphaned: HashSet<usize>,
 }
 
-/// The pods of one service.
-#[derive(Debug, Default)]
-struct Copies {
-    /// Positions in the list of all pods, in the same order.
-    places: Vec<usize>,
-    /// What those that are there do as long as no rule says otherwise.
-    usual: Arc<[Serving]>,
-    /// The different lists of routes that they protect.
-    protected: Vec<Arc<[String]>>,
-}
-
 impl Pods {
     pub(super) fn seen(fleet: &Fleet, now_ms: u64) -> Self {
-        let mut pods = Self::default();
-        for (at, pod) in fleet.pods().iter().enumerate() {
-            let seen = pod.seen(now_ms);
+        let roster = fleet.pods();
+        let seen = roster.iter().map(|pod| pod.seen(now_ms)).collect();
+        let mut pods = Self { roster: Arc::clone(&roster), seen, counted: HashSet::new(), orphaned: HashSet::new() };
+        for (at, pod) in roster.iter().enumerate() {
             // For these two it matters who has counted; for the rest, a request may reach any pod that is there.
-            if seen.state == PodState::Gone {
-                pod.each_endpoint(|counted| pods.count(at, &seen, counted));
-            } else if let Some(number) = pod.counts_other() {
+            if pods.seen[at].state == PodState::Gone {
+                let has_left = pods.seen[at].has_left;
+                pod.each_endpoint(|counted| pods.count(at, has_left, counted));
+            } else if let Some(number) = pods.seen[at].other {
                 pods.counted.insert((at, number));
             }
-            let workload = &seen.workload;
-            let copies = pods.copies.entry((workload.namespace.clone(), workload.service.clone())).or_default();
-            copies.places.push(at);
-            if !copies.protected.contains(&seen.protected) {
-                copies.protected.push(Arc::clone(&seen.protected));
-            }
-            pods.seen.push(seen);
-        }
-        for copies in pods.copies.values_mut() {
-            let there = copies.places.iter().map(|at| &pods.seen[*at]).filter(|pod| pod.state != PodState::Gone);
-            copies.usual = there.map(usual).collect();
         }
         pods
     }
 
-    fn count(&mut self, at: usize, seen: &SeenPod, counted: &Counted) {
+    fn count(&mut self, at: usize, has_left: bool, counted: &Counted) {
         self.counted.insert((at, counted.series.number));
-        if !seen.has_left {
+        if !has_left {
             self.orphaned.insert(counted.series.number);
         }
     }
@@ -70,12 +50,13 @@ impl Pods {
     /// endpoints of a service. `None` where the endpoint has others.
     pub(super) fn usual(&self, series: &Series) -> Option<Arc<[Serving]>> {
         let is_usual = !series.endpoint.is_other() && !self.orphaned.contains(&series.number);
-        is_usual.then(|| self.copies(&series.namespace, &series.service).map(|copies| Arc::clone(&copies.usual)))?
+        let copies = self.roster.copies(&series.namespace, &series.service).filter(|_| is_usual)?;
+        Some(copies.usual(&self.seen))
     }
 
     /// Whether some pod lets no rule turn the endpoint off.
     pub(super) fn protect(&self, series: &Series) -> bool {
-        let copies = self.copies(&series.namespace, &series.service);
+        let copies = self.roster.copies(&series.namespace, &series.service);
         let mut lists = copies.into_iter().flat_map(|copies| &copies.protected);
         lists.any(|list| list.iter().any(|path| path == series.endpoint.route()))
     }
@@ -100,28 +81,18 @@ impl Pods {
     }
 
     /// A row for each pod, by name.
-    pub(super) fn rows(&self) -> Vec<PodRow> {
-        self.seen.iter().map(row).collect()
+    pub(super) fn into_rows(self) -> Vec<PodRow> {
+        self.seen.into_iter().map(row).collect()
     }
 
     fn places(&self, namespace: &str, service: &str) -> &[usize] {
-        self.copies(namespace, service).map_or(&[], |copies| &copies.places)
-    }
-
-    fn copies(&self, namespace: &str, service: &str) -> Option<&Copies> {
-        self.copies.get(&(namespace.to_owned(), service.to_owned()))
+        self.roster.copies(namespace, service).map_or(&[], |copies| &copies.places)
     }
 }
 
-/// What a pod that is there does as long as no rule says otherwise.
-fn usual(pod: &SeenPod) -> Serving {
-    let state = if pod.state == PodState::Reporting { ServingState::Serving } else { ServingState::Lost };
-    Serving { pod: pod.workload.pod.clone(), state }
-}
-
-fn row(pod: &SeenPod) -> PodRow {
+fn row(pod: SeenPod) -> PodRow {
     PodRow {
-        workload: Arc::clone(&pod.workload),
+        workload: pod.workload,
         state: pod.state,
         connected_ms: pod.connected_ms,
         heard_ms: pod.heard_ms,
@@ -129,6 +100,6 @@ fn row(pod: &SeenPod) -> PodRow {
         rps: pod.rps,
         confirmed: pod.receipts.confirmed().map(|confirmed| (confirmed.revision, confirmed.took_ms)),
         confirmed_ms: pod.receipts.confirmed().map(|confirmed| confirmed.at_ms),
-        strip: Arc::clone(&pod.strip),
+        strip: pod.strip,
     }
 }

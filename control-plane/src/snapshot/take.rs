@@ -48,21 +48,16 @@ impl Snapshot {
             let (serving, switch) = switches.of_endpoint(series, &pods);
             EndpointRow { pods: serving, switch, in_flight: series.in_flight(), ..stretches.row(series, past.as_deref()) }
         };
+        let series = mesh.timeline.all();
+        let endpoints = series.iter().filter(|series| of(series)).map(|series| row(series)).filter(is_shown).collect();
         Self {
             taken_ms: now_ms,
             window,
             covered_s: stretches.covered_s(),
             since_ms,
             before_ms: stretches.before_ms(past.as_deref()),
-            endpoints: mesh
-                .timeline
-                .all()
-                .iter()
-                .filter(|series| of(series))
-                .map(|series| row(series))
-                .filter(is_shown)
-                .collect(),
-            pods: pods.rows(),
+            endpoints,
+            pods: pods.into_rows(),
             standing: mesh.keeper.standing(),
             revision: rules.revision,
             audit_entries: rules.audit_entries,
@@ -77,7 +72,7 @@ fn is_shown(row: &EndpointRow) -> bool {
 
 /// The pods alone, for those who want no more.
 pub(crate) fn pods(mesh: &ControlPlane, now_ms: u64) -> Vec<PodRow> {
-    Pods::seen(&mesh.fleet, now_ms).rows()
+    Pods::seen(&mesh.fleet, now_ms).into_rows()
 }
 
 /// The stretches of time that the numbers of one snapshot are taken over.

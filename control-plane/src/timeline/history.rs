@@ -2,9 +2,14 @@
 
 use mesh::golden::GoldenMetrics;
 
+use crate::timeline::history::line::Line;
+use crate::timeline::history::sums::Sums;
 use crate::timeline::ring::Ring;
 use crate::timeline::share::Part;
 use crate::timeline::stretch::Stretch;
+
+mod line;
+mod sums;
 
 /// The short slots: what a five-minute chart is drawn from.
 const SHORT_MS: u64 = 1000;
@@ -34,6 +39,9 @@ pub(super) struct History {
     long: Ring,
     /// The minute for which the usual p95 was worked out, and what it is.
     usual: (u64, Option<f64>),
+    /// What long slots add up to.
+    sums: Sums,
+    line: Option<Line>,
 }
 
 /// The time that counts tell of.
@@ -63,7 +71,13 @@ pub(super) enum Grain {
 
 impl History {
     pub(super) fn new() -> Self {
-        Self { short: Ring::new(SHORT_MS, SHORT_SLOTS), long: Ring::new(LONG_MS, LONG_SLOTS), usual: (0, None) }
+        Self {
+            short: Ring::new(SHORT_MS, SHORT_SLOTS),
+            long: Ring::new(LONG_MS, LONG_SLOTS),
+            usual: (0, None),
+            sums: Sums::default(),
+            line: None,
+        }
     }
 
     /// Adds counts, evenly over the time that they tell of, from `since_ms` on.
@@ -122,6 +136,23 @@ impl History {
                 at_ms += SHORT_MS;
             }
         }
+    }
+
+    /// What the slots of a stretch add up to, each counted once.
+    pub(super) fn sum(&mut self, stretch: Stretch) -> GoldenMetrics {
+        let over = self.long_part(stretch);
+        let mut sum = self.sums.over(over, &self.long);
+        for edge in [Stretch { to_ms: over.from_ms, ..stretch }, Stretch { from_ms: over.to_ms, ..stretch }] {
+            self.each_slot(edge, Grain::Coarse, |_, _, golden| sum.merge(golden));
+        }
+        sum
+    }
+
+    /// The part of a stretch that is made up of whole long slots. Before and behind it are short ones.
+    fn long_part(&self, stretch: Stretch) -> Stretch {
+        let whole_ms = stretch.from_ms.next_multiple_of(LONG_MS).min(stretch.to_ms);
+        let from_ms = if self.short.reaches(stretch.from_ms) { whole_ms } else { stretch.from_ms / LONG_MS * LONG_MS };
+        Stretch { from_ms, to_ms: (stretch.to_ms / LONG_MS * LONG_MS).max(from_ms) }
     }
 
     /// The median of the p95 by minute over the last hour, worked out once a minute; `None` until there is enough of it.

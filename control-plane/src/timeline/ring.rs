@@ -2,6 +2,8 @@
 
 use mesh::golden::GoldenMetrics;
 
+use crate::timeline::stretch::Stretch;
+
 /// Slots in a circle, so that the newest takes the place of the oldest.
 #[derive(Debug)]
 pub struct Ring {
@@ -9,12 +11,14 @@ pub struct Ring {
     slots: Box<[Option<Box<GoldenMetrics>>]>,
     /// The number of the newest slot: its time in steps since the Unix epoch.
     newest: u64,
+    /// Counts up whenever a slot changes that is not the newest.
+    revisions: u64,
 }
 
 impl Ring {
     /// A ring of `slots` slots of `step_ms`.
     pub fn new(step_ms: u64, slots: usize) -> Self {
-        Self { step_ms, slots: (0..slots).map(|_| None).collect(), newest: 0 }
+        Self { step_ms, slots: (0..slots).map(|_| None).collect(), newest: 0, revisions: 0 }
     }
 
     /// Adds to the slot of `at_ms`; what is older than the ring is long is let go.
@@ -22,6 +26,7 @@ impl Ring {
         let number = at_ms / self.step_ms;
         self.advance_to(number);
         if self.holds(number) {
+            self.revisions += u64::from(number < self.newest);
             let place = self.place(number);
             self.slots[place].get_or_insert_default().merge(golden);
         }
@@ -63,7 +68,26 @@ impl Ring {
         if self.newest.saturating_sub(number) >= self.slots.len() as u64 {
             self.slots.fill_with(|| None);
             self.newest = number;
+            self.revisions += 1;
         }
+    }
+
+    /// What happened in the slots from one whole step to another.
+    pub fn sum(&self, stretch: Stretch) -> GoldenMetrics {
+        let mut sum = GoldenMetrics::default();
+        let starts = (stretch.from_ms..stretch.to_ms).step_by(self.step_ms as usize);
+        starts.filter_map(|at_ms| self.slot(at_ms)).for_each(|slot| sum.merge(slot));
+        sum
+    }
+
+    /// Whether all slots of a stretch are remembered, and are older than the newest, which may still grow.
+    pub fn is_settled(&self, stretch: Stretch) -> bool {
+        self.holds(stretch.from_ms / self.step_ms) && stretch.to_ms <= self.newest * self.step_ms
+    }
+
+    /// A number that is another one when slots before the newest have become others.
+    pub fn revisions(&self) -> u64 {
+        self.revisions
     }
 
     fn advance_to(&mut self, number: u64) {

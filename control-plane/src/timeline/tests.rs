@@ -206,3 +206,27 @@ fn the_steps_of_a_chart_are_what_there_was_in_them() {
     let sum: u64 = series.steps(quarter, 20_000).iter().map(|step| step.hits).sum();
     assert_eq!(sum, (0..quarter.to_ms.saturating_sub(START_MS) / 1000).sum::<u64>());
 }
+
+proptest! {
+    /// Whatever is told late, and whoever looked before.
+    #[test]
+    fn a_line_that_was_drawn_before_is_never_out_of_date(told in prop::collection::vec((0_u64..90, 0_u64..8, 1_u64..9), 1..40)) {
+        let (looked_at, mut all, mut now_ms) = (series(START_MS), Vec::new(), START_MS + 300_000);
+        for (later, late_s, count) in told {
+            now_ms += later * 100;
+            all.push((at(now_ms - late_s * 1000), hits(count)));
+            let (span, golden) = all.last().unwrap();
+            looked_at.was_told(*span, golden, None);
+            let fresh = series(START_MS);
+            for (span, golden) in &all {
+                fresh.was_told(*span, golden, None);
+            }
+            for stretch in [Stretch::steps(5000, 60, now_ms), Stretch::steps(1000, 60, now_ms)] {
+                prop_assert_eq!(looked_at.traffic(stretch, 60), fresh.traffic(stretch, 60));
+                let window = Duration::from_millis(stretch.to_ms - stretch.from_ms);
+                let last = Stretch::last(window, now_ms);
+                prop_assert_eq!(looked_at.between(last), fresh.between(last));
+            }
+        }
+    }
+}

@@ -207,7 +207,9 @@ mod tests {
     fn an_element_that_becomes_one_of_another_kind_comes_whole() {
         let values = |pairs: &[(&'static str, &str)]| {
             let mut values = Values::default();
-            pairs.iter().for_each(|(key, text)| values.push(Key::new(key, ""), text));
+            for (key, text) in pairs {
+                values.push(Key::new(key, ""), text);
+            }
             values
         };
         let (mut shown, mut later) = (Cells::default(), Cells::default());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
@@ -17,6 +17,10 @@ const MOMENT_MS: u64 = 1000;
 /// Pages that are kept. Who finds no room has its own worked out each second.
 const KEPT_MAX: usize = 64;
 
+/// Moments that readers may have been shown last before one. Nearly all of them were shown the one before it; a busy
+/// machine lets some miss a second or two.
+const SHOWN_MAX: usize = 4;
+
 /// One second of one page.
 #[derive(Debug, Default)]
 pub struct Moment {
@@ -26,8 +30,8 @@ pub struct Moment {
     pub cells: Cells,
     /// The rows of its table: by what they are sorted, if the reader chooses; else they are in order.
     pub rows: Vec<(String, Option<SortKeys>)>,
-    /// The moment before it that somebody looked at, and what has happened since.
-    news: OnceLock<(Weak<Moment>, Arc<News>)>,
+    /// The moments before it that somebody was shown last, and what has happened since each.
+    news: Mutex<Vec<(Weak<Moment>, Arc<News>)>>,
     /// The ids of the rows in the orders that somebody has asked for.
     orders: Mutex<HashMap<Order, Arc<[String]>>>,
 }
@@ -46,15 +50,22 @@ pub struct News {
 impl Moment {
     /// The values of a page and its rows.
     pub fn of(taken_ms: u64, cells: Cells, rows: Vec<(String, Option<SortKeys>)>) -> Self {
-        Self { taken_ms, cells, rows, news: OnceLock::new(), orders: Mutex::default() }
+        Self { taken_ms, cells, rows, news: Mutex::default(), orders: Mutex::default() }
     }
 
     /// What has happened since a page was shown `shown`. Nearly everybody was shown the same moment before this one,
     /// and shares the answer: it is worked out once, however many watch.
     pub fn news_since(&self, shown: &Arc<Self>) -> Arc<News> {
-        let work_out = || Arc::new(News::between(shown, self));
-        let (since, news) = self.news.get_or_init(|| (Arc::downgrade(shown), work_out()));
-        if Weak::ptr_eq(since, &Arc::downgrade(shown)) { Arc::clone(news) } else { work_out() }
+        let since = Arc::downgrade(shown);
+        let mut known = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, news)) = known.iter().find(|(known, _)| Weak::ptr_eq(known, &since)) {
+            return Arc::clone(news);
+        }
+        let news = Arc::new(News::between(shown, self));
+        if known.len() < SHOWN_MAX {
+            known.push((since, Arc::clone(&news)));
+        }
+        news
     }
 
     /// The ids of the rows in an order, sorted once for all who want it.
@@ -141,6 +152,17 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &same));
 
         assert_eq!(*newest.at(&"overview", 6000, || 2), 2);
+    }
+
+    #[test]
+    fn what_has_happened_is_worked_out_once_for_all_who_were_shown_the_same() {
+        let moment = |second: u64| Arc::new(Moment::of(second * 1000, Cells::default(), vec![]));
+        let (first, second, third) = (moment(1), moment(2), moment(3));
+        let (late, usual) = (third.news_since(&first), third.news_since(&second));
+        for _ in 0..2 {
+            assert!(Arc::ptr_eq(&late, &third.news_since(&first)) && Arc::ptr_eq(&usual, &third.news_since(&second)));
+        }
+        assert!(!Arc::ptr_eq(&late, &usual));
     }
 
     #[test]

@@ -155,7 +155,9 @@ impl Mesh {
     pub(crate) fn settle(&mut self, must_be_durable: bool, also: impl Fn(&Self) -> bool) {
         self.calm.cancel();
         let until = self.sim.elapsed() + CALM;
-        while !(self.is_exact() && self.is_called() && also(self) && (!must_be_durable || self.is_durable())) {
+        // A loss is told when the process after the dead one has attached, which it may yet have to do if it saw no request.
+        let is_settled = |mesh: &Self| mesh.is_exact() && mesh.is_called() && also(mesh) && mesh.losses_are_told();
+        while !(is_settled(self) && (!must_be_durable || self.is_durable())) {
             assert!(self.sim.elapsed() < until, "{CALM:?} after the trouble: {}", self.told());
             self.pass(Duration::from_secs(1));
         }

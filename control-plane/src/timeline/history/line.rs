@@ -1,0 +1,45 @@
+//! A series as a line of steps, remembered as long as nothing in it changes.
+
+use crate::snapshot::Traffic;
+use crate::timeline::history::{Grain, History};
+use crate::timeline::stretch::Stretch;
+
+/// The line that was asked for last. It begins anew with a whole step, which is five seconds of a window of five minutes,
+/// and is made of three hundred slots.
+#[derive(Debug)]
+pub(super) struct Line {
+    stretch: Stretch,
+    revisions: (u64, u64),
+    steps: Vec<Traffic>,
+}
+
+impl History {
+    /// Requests and failures in a stretch of time, in so many steps, oldest first.
+    pub(in crate::timeline) fn traffic(&mut self, stretch: Stretch, points: usize) -> Vec<Traffic> {
+        let revisions = (self.short.revisions(), self.long.revisions());
+        let is_known = |line: &&Line| (line.stretch, line.revisions, line.steps.len()) == (stretch, revisions, points);
+        if let Some(line) = self.line.as_ref().filter(is_known) {
+            return line.steps.clone();
+        }
+        let steps = self.steps(stretch, points);
+        let is_settled = self.short.is_settled(stretch) && steps.iter().any(|step| step.hits > 0);
+        self.line = is_settled.then(|| Line { stretch, revisions, steps: steps.clone() });
+        steps
+    }
+
+    fn steps(&self, stretch: Stretch, points: usize) -> Vec<Traffic> {
+        let mut sums = vec![(0.0, 0.0); points];
+        let step_ms = (stretch.to_ms - stretch.from_ms).max(1) as f64 / points as f64;
+        self.each_slot(stretch, Grain::Fine, |from_ms, length_ms, golden| {
+            let from = from_ms.saturating_sub(stretch.from_ms) as f64 / step_ms;
+            let to = from + length_ms as f64 / step_ms;
+            for (point, sum) in sums.iter_mut().enumerate().take(to.ceil() as usize).skip(from as usize) {
+                let share = ((point as f64 + 1.0).min(to) - (point as f64).max(from)).max(0.0) / (to - from);
+                sum.0 += golden.hits as f64 * share;
+                sum.1 += golden.failures() as f64 * share;
+            }
+        });
+        let rounded = |(hits, failures): (f64, f64)| Traffic { hits: hits.round() as u64, failures: failures.round() as u64 };
+        sums.into_iter().map(rounded).collect()
+    }
+}
