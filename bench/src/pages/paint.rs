@@ -1,0 +1,49 @@
+//! How soon something is seen: the first paint of the overview by the browser's own clock (Paint Timing).
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, ensure};
+use scenario::browser::{Browser, Scheme};
+use scenario::eventually::{SOON, eventually};
+use serde_json::json;
+
+use crate::swarm::figure::Figure;
+use crate::swarm::stages::quantile;
+
+/// Visits, each of somebody who has never been there: nothing is taken from the browser's cache.
+const VISITS: usize = 15;
+
+/// Milliseconds from the start of the navigation until the answer began, until all of it was there, and until the first paint.
+const TIMES: &str = "const [page] = performance.getEntriesByType('navigation');
+    const [paint] = performance.getEntriesByName('first-contentful-paint');
+    return paint ? [page.responseStart, page.responseEnd, paint.startTime] : null";
+
+/// Visits the overview again and again.
+pub fn run(browser: &Browser, dashboard: SocketAddr) -> anyhow::Result<Vec<Figure>> {
+    browser.look_as(1440, 900, Scheme::Light);
+    browser.devtools("Network.enable", json!({}));
+    browser.devtools("Network.setCacheDisabled", json!({"cacheDisabled": true}));
+    let mut visits = Vec::new();
+    for _ in 0..VISITS {
+        browser.open("about:blank");
+        browser.open(&format!("http://{dashboard}/"));
+        visits.push(eventually(SOON, || times(browser)));
+    }
+    browser.devtools("Network.setCacheDisabled", json!({"cacheDisabled": false}));
+    let at = |part: usize, q: f64| quantile(&mut visits.iter().map(|visit| visit[part]).collect::<Vec<_>>(), q);
+    let note = format!(
+        "median of {VISITS} visits, p95 {:.0}; the answer began after {:.0} and was whole after {:.0}",
+        at(2, 0.95),
+        at(0, 0.5),
+        at(1, 0.5)
+    );
+    Ok(vec![Figure::at_most("first paint of the overview (ms)", 100.0, at(2, 0.5), note)])
+}
+
+fn times(browser: &Browser) -> anyhow::Result<Vec<f64>> {
+    let times = browser.script(TIMES)?;
+    let times = times.as_array().context("nothing is painted yet")?;
+    let times: Vec<f64> = times.iter().filter_map(serde_json::Value::as_f64).collect();
+    ensure!(times.len() == 3, "the browser tells {times:?}");
+    Ok(times)
+}
