@@ -96,7 +96,7 @@ pub(crate) fn snapshot() -> Snapshot {
     pods[1].state = ServingState::Waiting;
     let mut off = row(4, "GET", "/legacy/report.pdf", "legacy", GoldenMetrics::default());
     off.switch = Switch::Off(rule(&off, &[ReceiptState::Applied { took_ms: 31 }, ReceiptState::Applied { took_ms: 44 }]));
-    off.blocked_rps = 12.1;
+    (off.rps, off.blocked_rps) = (12.1, 12.1);
     let calm = row(5, "GET", "/products/{id}", "storefront", golden(14_580, 2, 14));
     let hostile = row(6, "GET", "/\"><script>alert(1)</script>", "<b>'evil'", golden(30, 0, 3));
     Snapshot {

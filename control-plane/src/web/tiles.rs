@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn the_tiles_add_the_mesh_up() {
         let tiles = tiles(&sample::snapshot());
-        assert_eq!(tiles.requests.now.words(), "92.5 /s");
+        assert_eq!(tiles.requests.now.words(), "105 /s");
         assert_eq!(tiles.requests.note, "27,750 in 5 min");
         assert_eq!((tiles.failing.now.words().as_str(), tiles.failing.level), ("3.6 %", "warn"));
         assert_eq!(tiles.pods.lead, "1 silent for 14 s");

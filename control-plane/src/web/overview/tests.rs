@@ -50,6 +50,14 @@ fn without_script_the_filter_chooses_rows() {
 }
 
 #[test]
+fn what_a_rule_answers_is_a_part_of_what_came() {
+    let overview = Overview::of(&sample::snapshot(), Span::default());
+    let off = overview.rows.iter().find(|row| row.cells.off == "yes").unwrap();
+    assert_eq!((off.cells.rps.as_str(), off.cells.blocked.as_str()), ("12.1", "12.1 blocked/s"));
+    assert!(off.keys.numbers[0] > 12.0, "it is sorted by what is shown");
+}
+
+#[test]
 fn a_sorted_column_says_so() {
     let html = page(&sample::snapshot(), "sort=p95:down");
     assert_eq!(html.matches("aria-sort=\"descending\"").count(), 1);
