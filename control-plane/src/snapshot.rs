@@ -105,6 +105,8 @@ pub struct Traffic {
     pub hits: u64,
     /// Of those, 5xx of the service.
     pub failures: u64,
+    /// Bytes of responses' bodies.
+    pub bytes_out: u64,
 }
 
 /// One pod behind an endpoint.

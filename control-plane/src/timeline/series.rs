@@ -12,6 +12,7 @@ use crate::snapshot::Traffic;
 use crate::timeline::Reporter;
 use crate::timeline::history::{Grain, History, Span};
 use crate::timeline::series::booking::Counted;
+use crate::timeline::sparks::Sparks;
 use crate::timeline::stretch::Stretch;
 
 mod booking;
@@ -101,22 +102,15 @@ impl Series {
         sums
     }
 
-    /// Requests and failures in a stretch of time, in so many steps, oldest first.
+    /// What happened in a stretch of time, in so many steps, oldest first.
     pub fn traffic(&self, stretch: Stretch, points: usize) -> Vec<Traffic> {
-        let mut sums = vec![(0.0, 0.0); points];
+        let mut sparks = Sparks::new(points);
         let step_ms = (stretch.to_ms - stretch.from_ms).max(1) as f64 / points as f64;
         self.booked().history.each_slot(stretch, Grain::Fine, |from_ms, length_ms, golden| {
             let from = from_ms.saturating_sub(stretch.from_ms) as f64 / step_ms;
-            let to = from + length_ms as f64 / step_ms;
-            for (point, sum) in sums.iter_mut().enumerate().take(to.ceil() as usize).skip(from as usize) {
-                let share = ((point as f64 + 1.0).min(to) - (point as f64).max(from)).max(0.0) / (to - from);
-                sum.0 += golden.hits as f64 * share;
-                sum.1 += golden.failures() as f64 * share;
-            }
+            sparks.add(from, from + length_ms as f64 / step_ms, golden);
         });
-        sums.into_iter()
-            .map(|(hits, failures)| Traffic { hits: hits.round() as u64, failures: failures.round() as u64 })
-            .collect()
+        sparks.traffic()
     }
 
     /// The median of its p95 by minute over the last hour, in microseconds; `None` until there are a few minutes of it.

@@ -38,7 +38,8 @@ pub(crate) fn golden(hits: u64, failures: u64, ms: u64) -> GoldenMetrics {
 /// An endpoint that is on and served by two pods.
 pub(crate) fn row(number: u64, method: &str, route: &str, service: &str, now: GoldenMetrics) -> EndpointRow {
     let rps = now.hits as f64 / 300.0;
-    let traffic = vec![Traffic { hits: now.hits / 60, failures: now.failures() / 60 }; SPARK_POINTS];
+    let traffic =
+        vec![Traffic { hits: now.hits / 60, failures: now.failures() / 60, bytes_out: now.bytes_out / 60 }; SPARK_POINTS];
     EndpointRow {
         id: format!("e{number:012x}"),
         namespace: "default".into(),
