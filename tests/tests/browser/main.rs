@@ -13,6 +13,7 @@ mod map;
 mod overview;
 mod pods;
 mod restart;
+mod waiting;
 
 #[test]
 fn axe_notices_what_is_wrong() {
