@@ -37,6 +37,7 @@ pub mod events;
 pub mod first;
 pub mod format;
 pub mod frame;
+pub mod heading;
 pub mod history;
 pub mod judge;
 pub mod map;
@@ -55,6 +56,7 @@ pub mod switch;
 pub mod tap;
 pub mod tiles;
 pub mod view;
+pub mod zone;
 
 #[cfg(test)]
 mod sample;

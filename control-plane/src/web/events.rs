@@ -20,6 +20,7 @@ use crate::web::moment::Moment;
 use crate::web::order::{Order, head_values};
 use crate::web::subject::Subject;
 use crate::web::view::ViewQuery;
+use crate::web::zone::Zone;
 use crate::web::{Web, assets};
 
 /// Streams open at a time. Each is a browser tab that somebody looks at; a hidden tab closes its own.
@@ -35,11 +36,11 @@ const ORDER_EVERY_TICKS: u64 = 5;
 const COMMENT_EVERY: Duration = Duration::from_secs(10);
 
 /// `GET /events`
-pub async fn events(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
+pub async fn events(Query(query): Query<ViewQuery>, zone: Zone, State(web): State<Arc<Web>>) -> Response {
     let Some(permit) = web.stream_permit() else {
         return (StatusCode::SERVICE_UNAVAILABLE, [("Retry-After", "5")], "too many live pages are open\n").into_response();
     };
-    let live = Live::new(web, Subject::of(query), permit);
+    let live = Live::new(web, Subject::of(query, zone), permit);
     let sse = Sse::new(live.into_stream()).keep_alive(KeepAlive::new().interval(COMMENT_EVERY));
     ([(HeaderName::from_static("x-accel-buffering"), "no")], sse).into_response()
 }

@@ -33,6 +33,7 @@ fn page_of(at: usize, lately: &HashMap<String, Recent>) -> String {
         entries: &[],
         told: &told,
     });
+        zone: &Zone::default(),
     let place = Place { namespace: "default", service: &row.service, endpoint: &row.endpoint, pod: "shop-1" };
     let mut rows = vec![RequestCells::of(place, exchange, Known::Asked)];
     rows.resize_with(3, RequestCells::blank);
@@ -90,6 +91,7 @@ fn every_value_that_moves_has_its_place_on_the_page() {
         entries: &[],
         told: &[],
     });
+        zone: &Zone::default(),
     for id in look.cells().elements().keys() {
         assert!(html.contains(&format!("data-cells=\"{id}\"")) || id.starts_with("entry-"), "{id} is sent, and shown nowhere");
     }
