@@ -59,7 +59,7 @@ pub struct EndpointCells {
     pub spark: SparkCells,
     /// Requests per second, whoever has answered them.
     pub rps: String,
-    /// Of those answered by a rule, if any.
+    /// Of those, answered by a rule, if any.
     pub blocked: String,
     /// Requests in the window.
     pub hits: String,
@@ -153,7 +153,7 @@ fn keys(row: &EndpointRow, verdict: &Verdict) -> SortKeys {
         f64::from(u8::from(verdict.off)) + f64::from(u8::from(verdict.waiting)) * 2.0,
     ];
     let name = [row.endpoint.route().into(), row.endpoint.method().into(), row.service.clone()];
-    SortKeys { urgency: verdict.urgency(), is_last: verdict.off, name, group: row.service.clone(), numbers }
+    SortKeys { urgency: verdict.urgency(), is_last: verdict.off, name, numbers }
 }
 
 impl EndpointCells {
