@@ -93,6 +93,7 @@ pub fn pages(state: Arc<ControlPlane>) -> Router {
         .route("/pods", get(pods::pods))
         .route("/pods.csv", get(pods::csv))
         .route("/map", get(map::map))
+        .route("/map.csv", get(map::file::csv))
         .route("/audit", get(audit::audit))
         .route("/audit.csv", get(audit::csv))
         .route("/events", get(events::events))
