@@ -30,7 +30,9 @@ export function draw(chosen, isTick) {
   if (!chosen) return;
   $('table').dataset.filtered = passing.length ? 'some' : 'all';
   write($('filter-words'), chosen.find.trim() ? `“${chosen.find.trim()}”` : 'this filter');
-  write($('more'), passing.length > ROWS_MAX ? `Showing ${ROWS_MAX} of ${passing.length}: filter to see the others` : '');
+  write($('shown'), shown.size);
+  write($('passing'), passing.length);
+  $('shown').parentNode.hidden = shown.size === passing.length;
 }
 
 const passes = ({ find, shows, service }, chosen) => !chosen || (
