@@ -80,6 +80,11 @@ impl Zone {
         self.at(unix_ms).strftime("%H:%M:%S").to_string()
     }
 
+    /// The time of day with the zone's own short name: `14:07:41 UTC`.
+    pub fn time(&self, unix_ms: u64) -> String {
+        self.at(unix_ms).strftime("%H:%M:%S %Z").to_string()
+    }
+
     /// The day and the time, with the zone's own short name: `20 November 2026, 14:07:41 UTC`.
     pub fn moment(&self, unix_ms: u64) -> String {
         self.at(unix_ms).strftime("%-d %B %Y, %H:%M:%S %Z").to_string()

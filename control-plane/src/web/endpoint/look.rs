@@ -170,7 +170,7 @@ impl Look {
             spread,
             bars,
             responses: responses(row),
-            facts: Facts::of(row, sight.told),
+            facts: Facts::of(row, sight.told, sight.zone),
             copies,
             callers: Callers::of(sight.called_by, row.rps, snapshot.taken_ms),
             past: past::rows(sight.entries.iter().copied(), sight.zone),
