@@ -170,13 +170,16 @@ impl Browser {
         log.into_iter().map(|entry| format!("{entry:?}")).collect()
     }
 
-    /// The addresses for which it has asked since the last call, if it listens.
+    /// The addresses for which pages have asked since the last call, if it listens. The browser's own first page is none.
     #[track_caller]
     pub fn asked_for(&self) -> Vec<String> {
         let log = self.runtime.block_on(self.driver().get_log(REQUESTS_LOG)).expect("the browser listens");
         let address = |entry: &str| {
             let event: Value = serde_json::from_str(entry).ok()?;
             let event = &event["message"];
+            if event["params"]["documentURL"].as_str()?.starts_with("chrome://") {
+                return None;
+            }
             (event["method"] == "Network.requestWillBeSent")
                 .then(|| event["params"]["request"]["url"].as_str().map(str::to_owned))?
         };

@@ -30,8 +30,6 @@ fn strangers(dashboard: SocketAddr, api: &Api) -> anyhow::Result<Figure> {
     let (endpoint, pin) = (format!("/endpoints/{id}"), format!("/endpoints/{id}/pin"));
     let browser = Browser::listening();
     let pages = ["/", "/pods", "/map", "/audit", "/tap", &endpoint, &pin, "/nowhere"];
-    // What the browser does when it starts is not the pages' doing.
-    browser.asked_for();
     let mut asked_for = Vec::new();
     for page in pages {
         browser.open(&format!("http://{dashboard}{page}"));
