@@ -5,7 +5,7 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 CONTAINER_ENGINE ?= $(shell command -v podman || command -v docker)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test needs lint bench bench-mesh bench-store soak fuzz images screenshots held
+.PHONY: help demo run test needs lint bench bench-mesh bench-pages bench-store soak fuzz images screenshots held
 
 help: ## List the targets
 	@echo "Sitio $(VERSION)"
@@ -38,6 +38,11 @@ bench: ## Measure the hot path's steps, and Sitio beside what a user would pick 
 bench-mesh: ## Measure the control plane under ten thousand sidecars, each figure beside its goal (ARGS="--only steady")
 	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
 	target/release/mesh $(ARGS)
+
+bench-pages: ## Measure the dashboard of a thousand endpoints in a real browser: main thread, first paint, sizes (ARGS="--endpoints 5")
+	tests/install
+	cargo build --release --locked -p sitio-bench -p sitio-control-plane
+	target/release/pages $(ARGS)
 
 bench-store: ## Measure the record on disk: rows a second, a week of a thousand endpoints, the start with a full file
 	cargo bench --locked -p sitio-control-plane --bench store

@@ -6,6 +6,7 @@ pub mod figures;
 pub mod goals;
 pub mod load;
 pub mod origin;
+pub mod pages;
 pub mod process;
 pub mod report;
 pub mod rounds;

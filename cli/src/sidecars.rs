@@ -1,6 +1,7 @@
 //! Sidecars inside this process, told what matters here and not in a cluster.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub(crate) struct Sidecar {
     pub(crate) pod: String,
     /// Where the pod calls from, if that tells it from all others.
     pub(crate) address: Option<IpAddr>,
+    /// How many pods are in this process, if it is not the only one.
+    pub(crate) pods_in_process: Option<NonZeroU32>,
     /// Where the service listens.
     pub(crate) target: SocketAddr,
     /// What to dial.
@@ -58,6 +61,7 @@ impl Sidecar {
         let mut options = Options::new(Identity::new(named), self.target);
         options.control_plane = Some(ControlPlane { uri: self.control_plane, token: self.token });
         options.workers = Some(WORKERS);
+        options.pods_in_process = self.pods_in_process;
         options.drain_grace = DRAIN_GRACE;
         options.drain_timeout = self.drain_timeout;
         if let Some(page) = self.not_found_page {

@@ -76,7 +76,7 @@ pub struct Endpoint {
     pub first_byte_avg_ms: Option<f64>,
     /// The longest of those.
     pub first_byte_max_ms: Option<f64>,
-    /// Requests per second.
+    /// Requests per second, whoever has answered them.
     pub rps: f64,
     /// Of those, answered by a rule.
     pub blocked_rps: f64,

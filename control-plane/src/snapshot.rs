@@ -78,7 +78,7 @@ pub struct EndpointRow {
     pub now: GoldenMetrics,
     /// What happened in the window before it, if all of that is known: see [`Snapshot::before_ms`].
     pub before: GoldenMetrics,
-    /// Requests per second over the window (over the last 10 s for `Window::All`).
+    /// Requests per second over the window (over the last 10 s for `Window::All`): all that came, whoever has answered.
     pub rps: f64,
     /// Of those, answered by a rule.
     pub blocked_rps: f64,
@@ -105,6 +105,8 @@ pub struct Traffic {
     pub hits: u64,
     /// Of those, 5xx of the service.
     pub failures: u64,
+    /// Bytes of responses' bodies.
+    pub bytes_out: u64,
 }
 
 /// One pod behind an endpoint.

@@ -20,6 +20,7 @@ pub mod ring;
 pub mod room;
 pub mod series;
 pub mod share;
+pub mod sparks;
 pub mod stretch;
 
 /// Endpoints of one service that are told apart: 16 times what one sidecar tells apart, since pods may see different ones.

@@ -37,6 +37,7 @@ pub mod events;
 pub mod first;
 pub mod format;
 pub mod frame;
+pub mod heading;
 pub mod history;
 pub mod judge;
 pub mod map;
@@ -56,6 +57,7 @@ pub mod switch;
 pub mod tap;
 pub mod tiles;
 pub mod view;
+pub mod zone;
 
 #[cfg(test)]
 mod sample;
@@ -92,6 +94,7 @@ pub fn pages(state: Arc<ControlPlane>) -> Router {
         .route("/pods", get(pods::pods))
         .route("/pods.csv", get(pods::csv))
         .route("/map", get(map::map))
+        .route("/map.csv", get(map::file::csv))
         .route("/audit", get(audit::audit))
         .route("/audit.csv", get(audit::csv))
         .route("/events", get(events::events))

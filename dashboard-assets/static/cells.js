@@ -56,7 +56,7 @@ export function forget(row, isOver) {
   for (const one of [learned, rows, visible, dirty]) one.delete(row.id);
 }
 
-const isRow = id => $('rows') && /^(row|day)$/.test(newest(id).kind);
+const isRow = id => $('rows') && /^(row|heading)$/.test(newest(id).kind);
 
 function schedule() {
   frame ||= requestAnimationFrame(() => {

@@ -18,4 +18,9 @@ export function showTime(time) {
   if (ms) write(time, 'ms' in time.dataset && ms % 60_000 === 0 && !tellsDays ? shortTime(ms) : (isExact ? exactTime : wholeTime).format(ms));
 }
 
+// In a text that the server writes it tells times in this zone.
+export function tellZone() {
+  document.cookie = `sitio_zone=${timeWith().resolvedOptions().timeZone};path=/;samesite=lax`;
+}
+
 export const showTimes = () => all('time[datetime], [data-ms]').forEach(showTime);

@@ -7,6 +7,22 @@ export const onClick = (selector, act) => document.addEventListener('click', eve
   if (found) act(found, event);
 });
 
+// Marks an element as waiting once that takes longer than anybody waits unawares, which shows the shape of what is to come.
+// What it returns ends that, and tells whether it had come so far.
+const UNAWARES_MS = 300;
+export function wait(element, begin) {
+  const timer = setTimeout(() => {
+    element.ariaBusy = true;
+    begin?.();
+  }, UNAWARES_MS);
+  return () => {
+    clearTimeout(timer);
+    const isNoticed = element.ariaBusy;
+    element.ariaBusy = null;
+    return isNoticed;
+  };
+}
+
 // As many clones of a template's one element in `list` as there are entries; `each` fills one of them.
 export function repeat(list, template, entries, each) {
   while (list.children.length > entries.length) list.lastElementChild.remove();

@@ -37,7 +37,7 @@ function press(event) {
   else if (key === 'p') $('pause')?.click();
   else if (key === 'x') row?.querySelector('.sw, [data-ends]')?.click();
   else if (key === 'j' || key === 'k') {
-    const shown = all('tr[data-row]:not([hidden], .day)');
+    const shown = all('tr[data-row]:not([hidden], .heading)');
     const next = row ? shown.indexOf(row) + (key === 'j' ? 1 : -1) : 0;
     shown[Math.max(0, Math.min(shown.length - 1, next))]?.focus();
   } else all('[type=radio][name=window], [data-window]')[key - 1]?.click();

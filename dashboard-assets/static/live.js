@@ -25,7 +25,8 @@ export function startLive(address, take, change) {
   }, 500);
   document.addEventListener('visibilitychange', () => (document.hidden ? hangUp : dial)());
   // A tab that was opened in the background waits: a browser has six connections for all tabs together.
-  if (!document.hidden) dial();
+  // Numbers come with the page: that they move can wait until it is seen.
+  if (!document.hidden) requestAnimationFrame(() => setTimeout(dial));
 }
 
 export const secondsLeft = () => Math.ceil((dueMs - Date.now()) / 1000);

@@ -1,7 +1,7 @@
 // A page that moves: values from the stream into their places, the toolbar into the URL.
 import { newest, renew, set } from './cells.js';
 import { timeOf } from './clock.js';
-import { $, all, onClick, write } from './dom.js';
+import { $, all, onClick, wait, write } from './dom.js';
 import { dial, secondsLeft, secondsSilent, startLive } from './live.js';
 import { draw, orderAs, startRows } from './rows.js';
 import { say, sayProblem } from './say.js';
@@ -20,6 +20,7 @@ let heldUpdates = 0;
 let takenMs = 0;
 let typing = 0;
 let knownProblems = '';
+let arrive = null;
 
 export function startPage() {
   if (!form) return;
@@ -49,6 +50,7 @@ function take({ t: ms, c: cells, v: version, order }, isWhole) {
   else {
     takenMs = ms;
     if (isWhole) renew();
+    arrive?.();
     for (const id in cells) set(id, cells[id]);
     orderAs(order);
     draw(chosen(), !isWhole);
@@ -71,6 +73,8 @@ function tell(pulseNow) {
   for (const button of all('.sw, [data-ends]')) {
     button.ariaDisabled = isLost || /protected|none/.test(button.dataset.switch);
   }
+  // What was known is better than the shape of what may never come.
+  if (isLost) arrive?.();
   if (isLost) say(`${STOPPED}. Trying again.`);
   else if ($('say').textContent.startsWith(STOPPED)) say('Live again.');
   beat();
@@ -94,7 +98,7 @@ function pause(button) {
   isPaused = !isPaused;
   heldUpdates = 0;
   button.ariaPressed = isPaused;
-  say(isPaused ? 'Live updates are paused.' : 'Live updates go on.');
+  say(`Live updates ${isPaused ? 'are paused' : 'go on'}.`);
   if (!isPaused) dial();
   beat();
 }
@@ -124,6 +128,8 @@ function turn() {
   // What is held is of what was chosen before.
   if (isPaused) pause($('pause'));
   else dial();
+  arrive?.();
+  arrive = wait($('main'));
 }
 
 const chosen = () => !isChosenThere && $('filter-words') && Object.fromEntries(new FormData(form));

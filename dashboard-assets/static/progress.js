@@ -1,7 +1,7 @@
 // The progress of a rule: each pod's receipt as it comes in.
 import { ask, rulesAddress } from './ask.js';
 import { paint, set } from './cells.js';
-import { $, onClick, repeat, write } from './dom.js';
+import { $, onClick, repeat, wait, write } from './dom.js';
 import { fail, say, settle } from './say.js';
 
 const WAITING_MS = 250;
@@ -17,14 +17,16 @@ export async function openProgress(rule, before) {
   clearTimeout(look);
   const opening = before ?? (watched += 1);
   const banner = $('progress-failed');
+  const arrived = before ? () => true : wait(progress, () => progress.showModal());
   const far = await howFar(rule).catch(error => ({ error }));
-  if (opening !== watched || (before && !progress.open)) return;
-  if (far.error) fail('The progress is not known.', far.error.message, banner);
+  const isShown = arrived();
+  if (opening !== watched || (isShown && !progress.open)) return;
+  if (far.error) fail('The progress is not known.', far.error, banner);
   else {
     settle(banner);
     show(far);
   }
-  if (!before) progress.showModal();
+  if (!isShown) progress.showModal();
   look = setTimeout(openProgress, far.is_waiting ? WAITING_MS : SETTLED_MS, rule, opening);
 }
 
@@ -41,11 +43,7 @@ function show(far) {
   $('send-again').hidden = !far.is_waiting && !far.refused;
 }
 
-export const startProgress = () => onClick('#send-again', async () => {
-  try {
-    await ask(`${rulesAddress}/${progress.dataset.rule}/resend`, 'POST');
-    say('Sent again.');
-  } catch (error) {
-    fail('It was not sent again.', error.message, $('progress-failed'));
-  }
-});
+export const startProgress = () => onClick('#send-again', () => ask(`${rulesAddress}/${progress.dataset.rule}/resend`, 'POST').then(
+  () => say('Sent again.'),
+  error => fail('It was not sent again.', error, $('progress-failed')),
+));

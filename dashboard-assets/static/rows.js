@@ -17,7 +17,8 @@ export function draw(chosen, isTick) {
   const isHeld = list?.matches(':not([data-log]):is(:hover, :focus-within)') || document.querySelector('dialog[open]');
   if (!list || !ordered || (isHeld && isTick)) return;
   const passing = ordered.filter(id => passes(newest(id), chosen));
-  const shown = new Set(passing.slice(0, ROWS_MAX));
+  // Where the server chooses, it also bounds.
+  const shown = new Set(chosen ? passing.slice(0, ROWS_MAX) : passing);
   const focused = document.activeElement;
   for (const row of [...list.rows]) if (!shown.has(row.id)) forget(row);
   let place = list.firstElementChild;
@@ -29,7 +30,9 @@ export function draw(chosen, isTick) {
   if (!chosen) return;
   $('table').dataset.filtered = passing.length ? 'some' : 'all';
   write($('filter-words'), chosen.find.trim() ? `“${chosen.find.trim()}”` : 'this filter');
-  write($('more'), passing.length > ROWS_MAX ? `Showing ${ROWS_MAX} of ${passing.length}: filter to see the others` : '');
+  write($('shown'), shown.size);
+  write($('passing'), passing.length);
+  $('shown').parentNode.hidden = shown.size === passing.length;
 }
 
 const passes = ({ find, shows, service }, chosen) => !chosen || (

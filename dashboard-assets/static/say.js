@@ -15,11 +15,11 @@ export function sayProblem(words) {
   say(words);
 }
 
-// Something did not happen: what, and why.
-export function fail(what, why, banner = $('failed')) {
-  write($('say-now'), `${what} ${why}`);
+// Something did not happen: what, and the error that says why.
+export function fail(what, { message }, banner = $('failed')) {
+  write($('say-now'), `${what} ${message}`);
   write(banner.querySelector('b'), what);
-  write(banner.querySelector('span'), why);
+  write(banner.querySelector('span'), message);
   banner.hidden = false;
 }
 

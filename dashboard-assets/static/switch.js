@@ -39,14 +39,14 @@ async function turnOn(rule, banner) {
   } catch (error) {
     // Somebody else was faster, or a first click, or its time was over.
     if (/:ended$/.test(error.kind)) return openProgress(rule);
-    return fail(`${before?.endpoint ?? 'The endpoint'} ${error.kind ? 'was not turned on' : 'may be on'}.`, error.message, banner);
+    return fail(`${before?.endpoint ?? 'The endpoint'} ${error.kind ? 'was not turned on' : 'may be on'}.`, error, banner);
   }
   await new Promise(done => { setTimeout(done, CONFIRM_MS); });
   toast((await howFar(rule).catch(() => before)).ending, async () => {
     try {
       openProgress((await ask(rulesAddress, 'POST', before.again)).id);
     } catch (error) {
-      fail(`${before.endpoint} stays on.`, error.message);
+      fail(`${before.endpoint} stays on.`, error);
     }
   });
 }

@@ -2,7 +2,7 @@
 import { ask, rulesAddress } from './ask.js';
 import { paint, set } from './cells.js';
 import { shortTime } from './clock.js';
-import { $, all, repeat, write } from './dom.js';
+import { $, all, repeat, wait, write } from './dom.js';
 import { query } from './page.js';
 import { openProgress } from './progress.js';
 import { fail, settle } from './say.js';
@@ -13,10 +13,17 @@ const order = turnOff?.querySelector('form');
 let impact = null;
 
 export async function openTurnOff(id) {
-  try {
-    impact = await ask(`/endpoints/${id}/impact${query()}`);
-  } catch (error) {
-    return fail('The endpoint is still on.', error.message);
+  const arrived = wait(turnOff, () => {
+    $('go').disabled = true;
+    turnOff.showModal();
+  });
+  impact = await ask(`/endpoints/${id}/impact${query()}`).catch(error => ({ error }));
+  const isShown = arrived();
+  // Whoever has closed it meanwhile does not want it any more.
+  if (isShown && !turnOff.open) return;
+  if (impact.error) {
+    turnOff.close();
+    return fail('The endpoint is still on.', impact.error);
   }
   order.reset();
   settle($('off-failed'));
@@ -31,7 +38,7 @@ export async function openTurnOff(id) {
     write(lastChild, words);
   });
   explain();
-  turnOff.showModal();
+  if (!isShown) turnOff.showModal();
   order.elements.reason.focus();
 }
 
@@ -41,9 +48,9 @@ const picked = () => all('input:checked', $('picks')).map(box => box.value);
 function explain() {
   const { where, ttl } = order.elements;
   const isPicked = where.value === 'chosen';
-  const minutes = MINUTES[ttl.value];
+  const minutes = MINUTES[ttl.value] ?? 0;
   const pods = (isPicked ? picked() : impact.names).length;
-  write($('ttl-help'), minutes ? `At ${shortTime(Date.now() + minutes * 60_000)}` : 'Until somebody turns it on again.');
+  write($('ttl-help'), `At ${shortTime(Date.now() + minutes * 60_000)}`);
   write($('go'), `Turn off on ${pods} ${pods === 1 ? 'pod' : 'pods'}`);
   $('go').disabled = isPicked && !pods;
 }
@@ -65,7 +72,7 @@ async function send(event) {
     turnOff.close();
     openProgress(id);
   } catch (error) {
-    fail(`${impact.endpoint} ${error.kind ? 'was not turned off' : 'may be off'}.`, error.message, $('off-failed'));
+    fail(`${impact.endpoint} ${error.kind ? 'was not turned off' : 'may be off'}.`, error, $('off-failed'));
   }
   $('go').disabled = false;
 }

@@ -45,6 +45,7 @@ async fn start(config: Config, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::R
     let listeners = Listeners::bind(config.listen, config.admin)?;
     announce(&config, &listeners)?;
     let options = Options {
+        pods_in_process: None,
         identity: Identity::new(config.named),
         target: config.target,
         protocol: config.protocol,

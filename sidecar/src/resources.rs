@@ -1,12 +1,13 @@
 //! Measures what the container uses and may use, by the kernel's accounting of its control group.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
 use mesh::report::Resources;
 use serde::Serialize;
 
-use crate::resources::source::{CpuTime, Source};
+use crate::resources::source::{CpuTime, Memory, Source};
 
 mod cores;
 mod parse;
@@ -16,6 +17,8 @@ mod source;
 #[derive(Debug)]
 pub struct Meter {
     source: Source,
+    /// Pods among which what is measured is shared out.
+    pods: NonZeroU32,
     before: Option<(Instant, CpuTime)>,
 }
 
@@ -66,13 +69,19 @@ pub struct CpuTimes {
 impl Meter {
     /// Looks where this machine keeps its accounts: control groups v2, v1, or the process table.
     pub fn new() -> Self {
-        Self { source: Source::found(), before: None }
+        Self { source: Source::found(), pods: NonZeroU32::MIN, before: None }
+    }
+
+    /// For one of so many pods in this process. Nobody accounts for each of them, so each tells an equal part of what the
+    /// process uses: all of them together tell the truth, and none tells of what else is in the container.
+    pub fn of_part(pods: NonZeroU32) -> Self {
+        Self { source: Source::Process, pods, before: None }
     }
 
     /// Measures by these accounts.
     #[cfg(test)]
     fn of(source: Source) -> Self {
-        Self { source, before: None }
+        Self { source, pods: NonZeroU32::MIN, before: None }
     }
 
     /// Thousandths of a core that this container may use; 0 if there is no limit.
@@ -82,8 +91,11 @@ impl Meter {
 
     /// Measures at this instant.
     pub fn measure(&mut self, now: Instant) -> Measured {
+        let pods = u64::from(self.pods.get());
         let memory = self.source.memory();
+        let memory = Memory { used: memory.used / pods, ..memory };
         let cpu = self.source.cpu_time();
+        let cpu = CpuTime { used_us: cpu.used_us / pods, ..cpu };
         let (cpu_milli, throttled_milli) = self.before.map_or((0, 0), |(then, before)| {
             let elapsed_us = now.saturating_duration_since(then).as_micros().max(1) as u64;
             let milli = |us: u64, us_before: u64| (us.saturating_sub(us_before).saturating_mul(1000) / elapsed_us) as u32;

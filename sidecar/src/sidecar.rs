@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,9 @@ pub struct Options {
     pub protocol: Protocol,
     /// The control plane, if there is one.
     pub control_plane: Option<ControlPlane>,
+    /// How many pods are in this process, each of which tells its part of what the process uses; otherwise it is alone, and
+    /// what its container uses is told.
+    pub pods_in_process: Option<NonZeroU32>,
     /// Worker threads; otherwise as many as the processor limit allows.
     pub workers: Option<usize>,
     /// Paths that no rule may turn off.
@@ -96,6 +100,7 @@ impl Options {
             target: target.into(),
             protocol: Protocol::default(),
             control_plane: None,
+            pods_in_process: None,
             workers: None,
             protected: config::protected(),
             decorators: Vec::new(),
@@ -127,7 +132,7 @@ impl Listeners {
 /// obeyed by every worker, and only then traffic is let in. Without a control plane, or with one that says nothing
 /// within [`FIRST_RULES_MAX`], traffic is let in all the same.
 pub async fn run(options: Options, listeners: Listeners, drain: CancellationToken) -> anyhow::Result<()> {
-    let meter = Meter::new();
+    let meter = options.pods_in_process.map_or_else(Meter::new, Meter::of_part);
     let count = options.workers.unwrap_or_else(|| workers_for(meter.cpu_limit_milli()));
     let outlet = Arc::<Outlet>::default();
     let tunnel = TunnelOptions {

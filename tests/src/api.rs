@@ -37,6 +37,11 @@ impl Api {
         Ok(response.text()?)
     }
 
+    /// The page at this path, also if it says that something is wrong.
+    pub fn any_page(&self, path: &str) -> Result<String> {
+        Ok(self.client.get(format!("{}{path}", self.base)).send()?.text()?)
+    }
+
     /// The rows of `/api/v1/endpoints`, over everything since the pods started.
     pub fn endpoints(&self) -> Result<Vec<Value>> {
         rows(&self.json("/api/v1/endpoints")?, "endpoints")

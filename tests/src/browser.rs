@@ -29,6 +29,9 @@ const FLAGS: [&str; 10] = [
     "--hide-scrollbars",
 ];
 
+/// The log in which the driver writes down what goes over the wire.
+const REQUESTS_LOG: &str = "performance";
+
 /// How long the browser may take for one step.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -39,6 +42,13 @@ pub struct Browser {
     _chromedriver: Process,
     _reserved: Reserved,
     _profile: TempDir,
+}
+
+/// Whether a browser writes down for what it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listening {
+    Yes,
+    No,
 }
 
 /// Light or dark.
@@ -54,6 +64,17 @@ impl Browser {
     /// Starts one with an empty profile.
     #[track_caller]
     pub fn start() -> Self {
+        Self::with(Listening::No)
+    }
+
+    /// Starts one that also writes down for what it asks, which [`Browser::asked_for`] tells.
+    #[track_caller]
+    pub fn listening() -> Self {
+        Self::with(Listening::Yes)
+    }
+
+    #[track_caller]
+    fn with(listening: Listening) -> Self {
         let profile = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(tool(&["chromedriver"], "chromium-driver"));
         // Told to choose by itself, it takes a port that is free by IPv6, and gives up when it is taken by IPv4.
@@ -64,7 +85,7 @@ impl Browser {
             chromedriver.line("its port", |line| line.split("successfully on port ").nth(1)?.trim_end_matches('.').parse().ok());
 
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let capabilities = capabilities(&profile).expect("the capabilities are well formed");
+        let capabilities = capabilities(&profile, listening).expect("the capabilities are well formed");
         let session = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities).request_timeout(PATIENCE);
         let driver = runtime.block_on(async { session.await }).unwrap_or_else(|error| panic!("start the browser: {error}"));
         Self { runtime, driver: Some(driver), _chromedriver: chromedriver, _reserved: reserved, _profile: profile }
@@ -119,6 +140,13 @@ impl Browser {
         self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source }));
     }
 
+    /// What the browser answers to a word of its DevTools protocol.
+    #[track_caller]
+    pub fn devtools(&self, method: &str, parameters: Value) -> Value {
+        let answer = self.runtime.block_on(self.driver().cdp().send_raw(method, parameters));
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
     /// Looks at pages through a window of this size, in this scheme.
     #[track_caller]
     pub fn look_as(&self, width: u32, height: u32, scheme: Scheme) {
@@ -142,6 +170,22 @@ impl Browser {
         log.into_iter().map(|entry| format!("{entry:?}")).collect()
     }
 
+    /// The addresses for which pages have asked since the last call, if it listens. The browser's own first page is none.
+    #[track_caller]
+    pub fn asked_for(&self) -> Vec<String> {
+        let log = self.runtime.block_on(self.driver().get_log(REQUESTS_LOG)).expect("the browser listens");
+        let address = |entry: &str| {
+            let event: Value = serde_json::from_str(entry).ok()?;
+            let event = &event["message"];
+            if event["params"]["documentURL"].as_str()?.starts_with("chrome://") {
+                return None;
+            }
+            (event["method"] == "Network.requestWillBeSent")
+                .then(|| event["params"]["request"]["url"].as_str().map(str::to_owned))?
+        };
+        log.iter().filter_map(|entry| address(&entry.message)).collect()
+    }
+
     /// Lets axe look at the page, and returns what it finds, one line per fault.
     #[track_caller]
     pub fn axe(&self) -> Vec<String> {
@@ -157,11 +201,6 @@ impl Browser {
                 error => done(['axe failed: ' + error]));";
         let found = self.runtime.block_on(self.driver().execute_async(run, Vec::new())).expect("axe runs");
         found.convert().expect("axe tells its findings in words")
-    }
-
-    fn devtools(&self, method: &str, parameters: Value) {
-        let answer = self.runtime.block_on(self.driver().cdp().send_raw(method, parameters));
-        answer.unwrap_or_else(|error| panic!("{method}: {error}"));
     }
 
     fn on<T>(&self, selector: &str, act: impl AsyncFnOnce(WebElement) -> thirtyfour::error::WebDriverResult<T>) -> Result<T> {
@@ -186,7 +225,7 @@ impl Drop for Browser {
     }
 }
 
-fn capabilities(profile: &TempDir) -> Result<ChromeCapabilities> {
+fn capabilities(profile: &TempDir, listening: Listening) -> Result<ChromeCapabilities> {
     let mut capabilities = DesiredCapabilities::chrome();
     capabilities.set_binary(&tool(&["chromium", "chromium-browser", "google-chrome"], "chromium").to_string_lossy())?;
     for flag in FLAGS {
@@ -194,6 +233,9 @@ fn capabilities(profile: &TempDir) -> Result<ChromeCapabilities> {
     }
     capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
     capabilities.set_browser_log_level(LoggingPrefsLogLevel::Warning)?;
+    if listening == Listening::Yes {
+        capabilities.set_logging_prefs(REQUESTS_LOG, LoggingPrefsLogLevel::All)?;
+    }
     Ok(capabilities)
 }
 

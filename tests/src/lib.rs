@@ -30,3 +30,4 @@ pub mod sidecar;
 pub mod sitio;
 pub mod small_mesh;
 pub mod unfaithful;
+pub mod weight;

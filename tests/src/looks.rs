@@ -9,8 +9,21 @@ pub const LOOKS: [(u32, u32, Scheme); 4] =
 /// A window of 1280 by 1024 at 400 %: what WCAG 2.2 asks to be readable without scrolling sideways (success criterion 1.4.10).
 pub const ZOOMED: (u32, u32) = (320, 256);
 
-/// Fails if axe finds a barrier on the page in any look, or if the page has to be scrolled sideways when it is enlarged.
-/// Leaves the browser at the first look.
+/// What is cut off: boxes whose text does not fit and cannot be scrolled to, and boxes that stand beside the window.
+/// What is only there for those who listen is not looked at, nor are pictures, whose words are beside them.
+const CUT: &str = "
+    const scrolls = box => /auto|scroll/.test(getComputedStyle(box).overflowX) && box.matches('body *');
+    const isScrolled = box => { for (let on = box.parentElement; on; on = on.parentElement) if (scrolls(on)) return true; };
+    const looked = [...document.body.querySelectorAll('*')].filter(box => box.checkVisibility({visibilityProperty: true})
+        && !box.closest('.vh, .skip, svg, thead, input, dialog:not([open])') && !(document.querySelector('dialog[open]') && !box.closest('dialog')));
+    const isCut = box => /hidden|clip/.test(getComputedStyle(box).overflowX) && box.scrollWidth > box.clientWidth + 1;
+    const isBeside = box => { const {left, right, width} = box.getBoundingClientRect();
+        return width > 0 && (left < -1 || right > innerWidth + 1) && !isScrolled(box); };
+    return looked.filter(box => isCut(box) || isBeside(box)).map(box =>
+        `${box.tagName} ${box.className} ${box.dataset.k ?? ''} in ${box.parentElement.className || box.parentElement.tagName}: ${box.textContent.trim().replaceAll(/\\s+/g, ' ').slice(0, 60)}`);";
+
+/// Fails if axe finds a barrier on the page in any look, or if the page has to be scrolled sideways or cuts something off when
+/// it is enlarged. Leaves the browser at the first look.
 #[track_caller]
 pub fn assert_no_barriers(browser: &Browser, page: &str) {
     let looks = LOOKS.into_iter().chain([(ZOOMED.0, ZOOMED.1, Scheme::Light)]);
@@ -21,5 +34,14 @@ pub fn assert_no_barriers(browser: &Browser, page: &str) {
     }
     let wide = browser.script("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
     assert_eq!(wide.expect("the page has a width"), 0, "{page} has to be scrolled sideways at 400 %");
+    let cut = cut_off(browser);
+    assert!(cut.is_empty(), "{page} cuts off at 400 %:\n{}", cut.join("\n"));
     browser.look_as(LOOKS[0].0, LOOKS[0].1, LOOKS[0].2);
+}
+
+/// What the page that is open cuts off, one line for each box.
+#[track_caller]
+pub fn cut_off(browser: &Browser) -> Vec<String> {
+    let cut = browser.script(CUT).expect("the page has boxes");
+    cut.as_array().into_iter().flatten().filter_map(|line| line.as_str().map(str::to_owned)).collect()
 }

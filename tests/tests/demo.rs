@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use scenario::client::get;
 use scenario::demo::Demo;
 use scenario::eventually::{SOON, eventually};
+use scenario::memory::resident_kib;
 use scenario::process::Process;
 use scenario::programs::program;
 
@@ -31,6 +32,19 @@ fn the_demo_shows_a_shop_of_four_services_on_two_pods_each() {
     eventually(SOON, || {
         let page = api.page("/")?;
         ensure!(page.contains(">/legacy/export<"), "the page does not list the export without script");
+        Ok(())
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_pods_of_the_demo_tell_together_what_it_uses() {
+    let demo = Demo::start(&[]);
+    eventually(SOON, || {
+        let used: Vec<u64> = demo.api().pods()?.iter().filter_map(|pod| pod["resources"]["memory_bytes"].as_u64()).collect();
+        ensure!(used.len() == 8, "{} pods tell what they use", used.len());
+        let (together, resident) = (used.iter().sum::<u64>() / 1024, resident_kib(demo.process.id()));
+        ensure!(together > resident / 2 && together < resident * 2, "{together} KiB together, of {resident}");
         Ok(())
     });
 }

@@ -23,7 +23,7 @@ pub struct Setting {
 }
 
 /// The value below which the share `q` of all values lies.
-fn quantile(values: &mut [f64], q: f64) -> f64 {
+pub fn quantile(values: &mut [f64], q: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let last = values.len().saturating_sub(1);
     values.get((last as f64 * q).ceil() as usize).copied().unwrap_or(f64::NAN)

@@ -1,6 +1,7 @@
 //! Pods as Kubernetes has them: an instance of a service, a sidecar in front of it, and a name.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -72,6 +73,7 @@ impl Pod {
             service: self.service.name().to_owned(),
             pod: self.name.to_owned(),
             address: self.address,
+            pods_in_process: NonZeroU32::new(NAMES.len() as u32),
             target: self.inside,
             control_plane,
             token: Token::None,

@@ -66,8 +66,17 @@ impl Front {
             }
         };
         let Self { service, pod, not_found_page, .. } = self;
-        let sidecar =
-            Sidecar { service, pod, address: None, target, control_plane, token, not_found_page, drain_timeout: FINISH_WITHIN };
+        let sidecar = Sidecar {
+            service,
+            pod,
+            address: None,
+            pods_in_process: None,
+            target,
+            control_plane,
+            token,
+            not_found_page,
+            drain_timeout: FINISH_WITHIN,
+        };
         let drain = mesh.pods.drain();
         mesh.pods.start(sidecar.run(self.ports, drain));
         mesh

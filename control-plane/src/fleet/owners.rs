@@ -51,6 +51,19 @@ impl Owners {
         owners
     }
 
+    /// Of these pods, each with its addresses, all of them there since ever.
+    #[cfg(test)]
+    pub(crate) fn with(workloads: impl IntoIterator<Item = Workload>) -> Self {
+        let mut owners = Self::default();
+        for workload in workloads.into_iter().map(Arc::new) {
+            for address in &workload.addresses {
+                let claim = Claim { workload: Arc::clone(&workload), began_ms: 0, gone_ms: None, has_left: false };
+                owners.claims.entry(*address).or_default().push(claim);
+            }
+        }
+        owners
+    }
+
     fn claim(&mut self, pod: &SeenPod) {
         for address in &pod.workload.addresses {
             let gone_ms = (pod.state == PodState::Gone).then_some(pod.heard_ms);

@@ -12,6 +12,7 @@ use crate::store::chronicle::{Chronicle, Kept, View};
 use crate::timeline::Timeline;
 use crate::timeline::past::reach::Reach;
 use crate::timeline::series::Series;
+use crate::timeline::sparks::Sparks;
 
 pub mod at_hand;
 pub mod chart;
@@ -36,8 +37,8 @@ pub struct OnDisk {
     window: GoldenMetrics,
     /// Within the window before; empty if not all of that is kept.
     before: GoldenMetrics,
-    /// Requests and failures within the window, in steps.
-    traffic: Vec<(f64, f64)>,
+    /// Within the window, in steps; `None` if there was nothing.
+    sparks: Option<Sparks>,
     /// All that is kept.
     total: GoldenMetrics,
 }
@@ -66,7 +67,9 @@ impl Past {
                 let mut golden = GoldenMetrics::default();
                 slot.add_to(&mut golden)?;
                 if let Some(series) = names.get(&slot.series).and_then(|series| self.series.get_mut(&series.number)) {
-                    series.draw(slot.from_ms.saturating_sub(from_ms) as f64 / step_ms, length_ms as f64 / step_ms, &golden);
+                    let from = slot.from_ms.saturating_sub(from_ms) as f64 / step_ms;
+                    let sparks = series.sparks.get_or_insert_with(|| Sparks::new(SPARK_POINTS));
+                    sparks.add(from, from + length_ms as f64 / step_ms, &golden);
                     series.window.merge(&golden);
                 }
                 Ok(())
@@ -104,27 +107,10 @@ impl Past {
         self.series.get(&series.number).map(|on_disk| on_disk.before.clone()).unwrap_or_default()
     }
 
-    /// Requests and failures in steps, oldest first.
+    /// The window in steps, oldest first.
     pub fn traffic(&self, series: &Series) -> Vec<Traffic> {
-        let drawn = self.series.get(&series.number).map(|on_disk| on_disk.traffic.as_slice()).unwrap_or_default();
-        let mut traffic: Vec<Traffic> = drawn
-            .iter()
-            .map(|(hits, failures)| Traffic { hits: hits.round() as u64, failures: failures.round() as u64 })
-            .collect();
-        traffic.resize(SPARK_POINTS, Traffic::default());
-        traffic
-    }
-}
-
-impl OnDisk {
-    fn draw(&mut self, from: f64, length: f64, golden: &GoldenMetrics) {
-        self.traffic.resize(SPARK_POINTS, (0.0, 0.0));
-        let to = from + length;
-        for (point, sum) in self.traffic.iter_mut().enumerate().take(to.ceil() as usize).skip(from as usize) {
-            let share = ((point as f64 + 1.0).min(to) - (point as f64).max(from)).max(0.0) / length;
-            sum.0 += golden.hits as f64 * share;
-            sum.1 += golden.failures() as f64 * share;
-        }
+        let sparks = self.series.get(&series.number).and_then(|on_disk| on_disk.sparks.as_ref());
+        sparks.map_or_else(|| vec![Traffic::default(); SPARK_POINTS], Sparks::traffic)
     }
 }
 

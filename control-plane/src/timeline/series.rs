@@ -103,7 +103,7 @@ impl Series {
         sums
     }
 
-    /// Requests and failures in a stretch of time, in so many steps, oldest first.
+    /// What happened in a stretch of time, in so many steps, oldest first.
     pub fn traffic(&self, stretch: Stretch, points: usize) -> Vec<Traffic> {
         self.booked().history.traffic(stretch, points)
     }

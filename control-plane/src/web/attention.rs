@@ -13,6 +13,12 @@ use crate::web::switch::Receipts;
 /// Items shown. A list of ten would be the table again.
 pub const ITEMS_MAX: usize = 3;
 
+/// A time of day that is longer ago could be taken for today's.
+const CLOCK_TELLS_MS: u64 = 20 * 3_600_000;
+
+/// A minute.
+const MINUTE_MS: u64 = 60_000;
+
 /// One item; an empty one is not shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AttentionCells {
@@ -26,6 +32,10 @@ pub struct AttentionCells {
     pub strong: String,
     /// The rest of the sentence.
     pub rest: String,
+    /// The time that the sentence ends with, milliseconds since the Unix epoch; empty if it ends without.
+    pub since_ms: String,
+    /// The same for people, in UTC; the script tells it in their own zone.
+    pub since: String,
     /// The rule that is under way, if that is what the item is about.
     pub rule: String,
 }
@@ -52,7 +62,7 @@ fn not_on_disk(snapshot: &Snapshot) -> Option<AttentionCells> {
         title: "The control plane’s disk".into(),
         strong: format!("Nothing written for {}", format::span(snapshot.taken_ms.saturating_sub(*since_ms))),
         rest: format!(": make room in its data folder. Numbers are in memory only, rules are refused. {why}"),
-        rule: String::new(),
+        ..AttentionCells::default()
     })
 }
 
@@ -67,7 +77,7 @@ fn silent(snapshot: &Snapshot) -> Option<AttentionCells> {
         title,
         strong: format!("Silent for {}", format::span(longest_ms)),
         rest: ", its numbers are missing here".replace("its", if silent.len() == 1 { "its" } else { "their" }),
-        rule: String::new(),
+        ..AttentionCells::default()
     })
 }
 
@@ -77,8 +87,8 @@ fn item(endpoint: &EndpointRow, row: &Row, snapshot: &Snapshot) -> AttentionCell
     if verdict.failing > Level::Calm {
         let limit = if verdict.failing == Level::Red { FAILING_RED } else { FAILING_AMBER };
         let strong = format!("{} 5xx", row.cells.failing.words());
-        let rest = format!(", limit {:.0} %, {}", limit * 100.0, since(endpoint, snapshot));
-        return AttentionCells { kind: verdict.failing.name(), strong, rest, ..item };
+        let begin = format!(", limit {:.0} %,", limit * 100.0);
+        return AttentionCells { kind: verdict.failing.name(), strong, ..since(item, &begin, endpoint, snapshot) };
     }
     if verdict.slow > Level::Calm {
         let times = verdict.slower_by.unwrap_or(1.0);
@@ -97,18 +107,24 @@ fn item(endpoint: &EndpointRow, row: &Row, snapshot: &Snapshot) -> AttentionCell
     }
 }
 
-/// For how long an endpoint has failed, as far as its window tells.
-fn since(endpoint: &EndpointRow, snapshot: &Snapshot) -> String {
+/// Since when an endpoint has failed, as far as its window tells: the time of day, or the days if it is longer ago.
+fn since(item: AttentionCells, begin: &str, endpoint: &EndpointRow, snapshot: &Snapshot) -> AttentionCells {
     let steps = &endpoint.traffic;
     let is_calm = |step: &Traffic| step.hits > 0 && (step.failures as f64) < step.hits as f64 * FAILING_AMBER;
     let step_ms = snapshot.window_ms() / steps.len().max(1) as u64;
-    // Just after the beginning, a step of a long window is longer than all there is.
-    let known_ms = snapshot.taken_ms.saturating_sub(snapshot.since_ms);
     // A step in which nobody asked says nothing, and the newest may have just begun.
-    match steps.iter().rev().skip(1).position(is_calm) {
-        None => format!("for more than {}", format::span(snapshot.window_ms())),
-        Some(at) => format!("for {}", format::span(((at as u64 + 1) * step_ms).min(known_ms))),
+    let Some(at) = steps.iter().rev().skip(1).position(is_calm) else {
+        return AttentionCells { rest: format!("{begin} for more than {}", format::span(snapshot.window_ms())), ..item };
+    };
+    // Just after the beginning, a step of a long window is longer than all there is.
+    let ago_ms = ((at as u64 + 1) * step_ms).min(snapshot.taken_ms.saturating_sub(snapshot.since_ms));
+    if ago_ms > CLOCK_TELLS_MS {
+        return AttentionCells { rest: format!("{begin} for {}", format::span(ago_ms)), ..item };
     }
+    // A step is no more exact than that.
+    let since_ms = snapshot.taken_ms.saturating_sub(ago_ms) / MINUTE_MS * MINUTE_MS;
+    let since = format!("{} UTC", format::minute(since_ms));
+    AttentionCells { rest: format!("{begin} since "), since_ms: since_ms.to_string(), since, ..item }
 }
 
 fn turning_off(item: AttentionCells, status: &RuleStatus, now_ms: u64) -> AttentionCells {
@@ -129,7 +145,10 @@ fn turning_off(item: AttentionCells, status: &RuleStatus, now_ms: u64) -> Attent
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::snapshot::Window;
     use crate::web::sample;
 
     fn sample_items(change: impl FnOnce(&mut Snapshot)) -> Vec<(String, String)> {
@@ -137,7 +156,10 @@ mod tests {
         change(&mut snapshot);
         let rows: Vec<Row> = snapshot.endpoints.iter().map(|row| Row::of(row, sample::NOW_MS)).collect();
         let items = items(&snapshot, &rows);
-        items.iter().map(|item| (item.kind.to_owned(), format!("{} {}{}", item.title, item.strong, item.rest))).collect()
+        items
+            .iter()
+            .map(|item| (item.kind.to_owned(), format!("{} {}{}{}", item.title, item.strong, item.rest, item.since)))
+            .collect()
     }
 
     #[test]
@@ -171,7 +193,18 @@ mod tests {
             let failing = snapshot.endpoints.iter_mut().find(|row| row.endpoint.route() == "/api/checkout").unwrap();
             failing.traffic[..40].iter_mut().for_each(|step| step.failures = 0);
         });
-        assert!(items[0].1.ends_with("for 1 min"), "{items:?}");
+        assert!(items[0].1.ends_with(", limit 5 %, since 14:06 UTC"), "{items:?}");
+    }
+
+    #[test]
+    fn a_time_of_day_is_not_told_of_another_day() {
+        let items = sample_items(|snapshot| {
+            snapshot.window = Window::Last(Duration::from_secs(7 * 86_400));
+            snapshot.since_ms = sample::NOW_MS - 30 * 86_400_000;
+            let failing = snapshot.endpoints.iter_mut().find(|row| row.endpoint.route() == "/api/checkout").unwrap();
+            failing.traffic[..20].iter_mut().for_each(|step| step.failures = 0);
+        });
+        assert!(items[0].1.ends_with(", limit 5 %, for 4 d 16 h"), "{items:?}");
     }
 
     #[test]

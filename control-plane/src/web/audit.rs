@@ -14,13 +14,15 @@ use crate::rules::state::AUDIT_AT_HAND_MAX;
 use crate::snapshot::{Snapshot, Switch};
 use crate::web::Web;
 use crate::web::audit::choice::Choice;
-use crate::web::audit::row::{DayCells, EntryCells};
+use crate::web::audit::row::EntryCells;
 use crate::web::cells::Cells;
 use crate::web::format;
 use crate::web::frame::FrameCells;
+use crate::web::heading::HeadingCells;
 use crate::web::moment::Moment;
 use crate::web::page::{Page, Problem, Shell};
 use crate::web::view::ViewQuery;
+use crate::web::zone::Zone;
 
 pub mod choice;
 pub mod file;
@@ -51,31 +53,33 @@ struct PageCells {
     /// Where the entries before these are; empty if there are none.
     older: String,
     shows: Vec<String>,
+    /// Of which zone the times are.
+    zone: String,
 }
 
 /// The entries of one day.
 #[derive(Debug)]
 struct Day {
-    heading: DayCells,
+    heading: HeadingCells,
     entries: Vec<EntryCells>,
 }
 
 impl Audit {
     /// The entries that somebody wants to see, with what became of each.
-    pub fn of(snapshot: &Snapshot, choice: &Choice, fates: &[Fate]) -> Self {
+    pub fn of(snapshot: &Snapshot, choice: &Choice, fates: &[Fate], zone: &Zone) -> Self {
         let mut days: Vec<Day> = Vec::new();
         for (entry, fate) in choice.entries.iter().zip(fates) {
-            let heading = DayCells::of(entry.at_ms, snapshot.taken_ms);
+            let heading = row::day(entry.at_ms, snapshot.taken_ms, zone);
             if days.last().is_none_or(|day| day.heading.id != heading.id) {
                 days.push(Day { heading, entries: Vec::new() });
             }
             let day = days.last_mut().expect("a day was pushed if there was none");
-            day.entries.push(EntryCells::of(entry, fate, snapshot.taken_ms));
+            day.entries.push(EntryCells::of(entry, fate, snapshot.taken_ms, zone));
         }
         Self {
             taken_ms: snapshot.taken_ms,
             frame: FrameCells::of("Audit log", snapshot),
-            page: PageCells::of(snapshot, choice),
+            page: PageCells::of(snapshot, choice, zone),
             days,
         }
     }
@@ -99,7 +103,7 @@ impl Audit {
 }
 
 impl PageCells {
-    fn of(snapshot: &Snapshot, choice: &Choice) -> Self {
+    fn of(snapshot: &Snapshot, choice: &Choice, zone: &Zone) -> Self {
         let (shown, there) = (choice.entries.len(), snapshot.audit_entries);
         Self {
             state: if there == 0 { "nothing" } else { "rows" },
@@ -107,6 +111,7 @@ impl PageCells {
             foot: format!("Showing {} of {}", format::count(shown as u64), format::count(there)),
             older: choice.older.clone(),
             shows: choice.counts.iter().map(|count| format::count(*count as u64)).collect(),
+            zone: zone.words(),
         }
     }
 }
@@ -116,7 +121,7 @@ impl Web {
     pub fn audit(&self, snapshot: &Snapshot, view: &AuditView) -> Audit {
         let choice = self.choice(snapshot, view, ENTRIES_SHOWN);
         let fates = self.state.rules.fates(&choice.entries);
-        Audit::of(snapshot, &choice, &fates)
+        Audit::of(snapshot, &choice, &fates, &view.zone)
     }
 
     fn choice(&self, snapshot: &Snapshot, view: &AuditView, limit: usize) -> Choice {
@@ -142,7 +147,7 @@ pub struct AuditPage {
     audit: Audit,
     query: ViewQuery,
     people: Vec<String>,
-    blank_day: DayCells,
+    blank_heading: HeadingCells,
     blank: EntryCells,
     csv: String,
 }
@@ -150,15 +155,15 @@ pub struct AuditPage {
 impl AuditPage {
     fn of(snapshot: &Snapshot, audit: Audit, people: Vec<String>, query: ViewQuery) -> Self {
         let csv = query.address("/audit.csv", "");
-        let (blank_day, blank) = (DayCells::blank(), EntryCells::blank());
-        Self { shell: Shell::of("audit", "Audit log", snapshot).live(), audit, query, people, blank_day, blank, csv }
+        let (blank_heading, blank) = (HeadingCells::blank(), EntryCells::blank());
+        Self { shell: Shell::of("audit", "Audit log", snapshot).live(), audit, query, people, blank_heading, blank, csv }
     }
 }
 
 /// `GET /audit`
-pub async fn audit(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Page<AuditPage> {
+pub async fn audit(Query(query): Query<ViewQuery>, zone: Zone, State(web): State<Arc<Web>>) -> Page<AuditPage> {
     let snapshot = web.snapshot();
-    let audit = web.audit(&snapshot, &AuditView::from(query.clone()));
+    let audit = web.audit(&snapshot, &AuditView::of(query.clone(), zone));
     let people = choice::people(web.state.rules.state().audit());
     Page(AuditPage::of(&snapshot, audit, people, query))
 }
@@ -166,7 +171,7 @@ pub async fn audit(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) 
 /// `GET /audit.csv`
 pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
     let snapshot = web.snapshot();
-    let choice = web.choice(&snapshot, &AuditView::from(query), usize::MAX);
+    let choice = web.choice(&snapshot, &AuditView::of(query, Zone::default()), usize::MAX);
     let fates = web.state.rules.fates(&choice.entries);
     file::of(snapshot.taken_ms, choice.entries.iter().map(|entry| &**entry).zip(&fates))
 }

@@ -21,6 +21,7 @@ use crate::web::moment::Moment;
 use crate::web::page::{Page, Problem, Shell};
 use crate::web::progress::Progress;
 use crate::web::view::{Span, View, ViewQuery};
+use crate::web::zone::Zone;
 
 pub mod callers;
 pub mod copies;
@@ -51,6 +52,7 @@ pub async fn endpoint(
     Path(id): Path<String>,
     Query(query): Query<ViewQuery>,
     Query(shown): Query<HistoryQuery>,
+    zone: Zone,
     State(web): State<Arc<Web>>,
 ) -> Result<Page<EndpointPage>, Box<Problem>> {
     let span = View::from(query).window;
@@ -58,7 +60,7 @@ pub async fn endpoint(
     let row = find(&snapshot, &id)?;
     web.look_at_chart(&id, span).await.map_err(|error| web.unreadable(&error, span))?;
     let history = History::of(&web, row, Show::of(&shown)).await;
-    Ok(Page(EndpointPage::of(&snapshot, row, span, look(&web, &snapshot, row), history)))
+    Ok(Page(EndpointPage::of(&snapshot, row, span, look(&web, &snapshot, row, &zone), history)))
 }
 
 /// `GET /endpoints/{id}/requests`: the rows of the recent requests as values, for a page that follows them.
@@ -89,13 +91,13 @@ impl Web {
 }
 
 /// Everything that moves on the page of an endpoint.
-pub fn look(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Look {
+pub fn look(web: &Web, snapshot: &Snapshot, row: &EndpointRow, zone: &Zone) -> Look {
     let (columns, lately) = (columns(web, snapshot, row), lately(web, row, snapshot.taken_ms));
     let rules = web.state.rules.state();
     let entries: Vec<_> = rules.audit().map(Arc::as_ref).filter(|entry| past::is_about(entry, row)).collect();
     let (told, called_by) = (History::told(web, row), web.callers_of(&row.id, snapshot.taken_ms));
     let entries = &entries;
-    Look::at(&Sight { row, snapshot, columns: &columns, lately: &lately, called_by: &called_by, entries, told: &told })
+    Look::at(&Sight { row, snapshot, columns: &columns, lately: &lately, called_by: &called_by, entries, told: &told, zone })
 }
 
 /// Its counts over time.
@@ -118,9 +120,9 @@ fn lately(web: &Web, row: &EndpointRow, now_ms: u64) -> HashMap<String, Recent> 
 }
 
 /// The same for the stream; of an endpoint that is not known any more, nothing but the frame.
-pub fn moment(web: &Web, snapshot: &Snapshot, id: &str) -> Moment {
+pub fn moment(web: &Web, snapshot: &Snapshot, id: &str, zone: &Zone) -> Moment {
     let row = snapshot.endpoints.iter().find(|row| row.id == id);
-    let mut cells = row.map(|row| look(web, snapshot, row).cells()).unwrap_or_default();
+    let mut cells = row.map(|row| look(web, snapshot, row, zone).cells()).unwrap_or_default();
     cells.show("frame", &FrameCells::of(&row.map_or_else(|| "Endpoint".to_owned(), |row| row.endpoint.to_string()), snapshot));
     Moment::of(snapshot.taken_ms, cells, Vec::new())
 }

@@ -21,6 +21,7 @@ use crate::web::moment::Moment;
 use crate::web::order::{Order, head_values};
 use crate::web::subject::Subject;
 use crate::web::view::ViewQuery;
+use crate::web::zone::Zone;
 use crate::web::{Web, assets};
 
 /// Streams open at a time. Each is a browser tab that somebody looks at; a hidden tab closes its own.
@@ -39,11 +40,11 @@ const COMMENT_AFTER_TICKS: u64 = 10;
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 
 /// `GET /events`
-pub async fn events(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
+pub async fn events(Query(query): Query<ViewQuery>, zone: Zone, State(web): State<Arc<Web>>) -> Response {
     let Some(permit) = web.stream_permit() else {
         return (StatusCode::SERVICE_UNAVAILABLE, [("Retry-After", "5")], "too many live pages are open\n").into_response();
     };
-    let live = Live::new(web, Subject::of(query), permit);
+    let live = Live::new(web, Subject::of(query, zone), permit);
     let headers =
         [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache"), (HeaderName::from_static("x-accel-buffering"), "no")];
     (headers, Body::from_stream(live.into_stream())).into_response()

@@ -51,9 +51,8 @@ pub enum Access {
 impl Web {
     /// What to paste for whoever has sent these headers.
     pub fn first_minute(&self, headers: &HeaderMap) -> FirstMinute {
-        // Nobody sees a page of a control plane with a token without a session or the token itself.
-        let has_signed_in = headers.contains_key(header::COOKIE) || headers.contains_key(header::AUTHORIZATION);
-        let is_open = self.state.stream_address.ip().is_loopback() || !has_signed_in;
+        // Beyond this machine there is no control plane without a token.
+        let is_open = self.state.stream_address.ip().is_loopback();
         FirstMinute::at(&self.control_plane(headers), if is_open { Access::Open } else { Access::Token })
     }
 

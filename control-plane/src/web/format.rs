@@ -156,6 +156,11 @@ pub fn clock(unix_ms: u64) -> String {
     timestamp(unix_ms).strftime("%H:%M:%S").to_string()
 }
 
+/// The time of day to the minute, UTC: `14:07`.
+pub fn minute(unix_ms: u64) -> String {
+    timestamp(unix_ms).strftime("%H:%M").to_string()
+}
+
 /// The time of day to the millisecond, UTC: `14:07:41.126`.
 pub fn clock_ms(unix_ms: u64) -> String {
     timestamp(unix_ms).strftime("%H:%M:%S%.3f").to_string()

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::clock;
+use crate::fleet::owners::Owners;
 use crate::history::choice::{Choice, First};
 use crate::history::{Gathered, Remembered, Wanted};
 use crate::snapshot::EndpointRow;
@@ -94,7 +95,7 @@ impl History {
             let gaps = "Too many are asking: load the page again in a second.".into();
             return Self { show, rows: vec![RequestCells::blank(); ROWS_MAX], is_known: false, hint: String::new(), gaps };
         };
-        Self::shown(gathered, show, row)
+        Self::shown(gathered, show, row, &Owners::of(&web.state.fleet, clock::now_ms()))
     }
 
     /// The same requests as they were told, for a file.
@@ -125,12 +126,12 @@ impl History {
         cells
     }
 
-    fn shown(gathered: Gathered, show: Show, row: &EndpointRow) -> Self {
+    fn shown(gathered: Gathered, show: Show, row: &EndpointRow, owners: &Owners) -> Self {
         let gaps = gaps(&gathered);
         let remembered = format::plural(gathered.exchanges.len(), "request", "requests");
         let pods = format::plural(gathered.answered.len(), "pod", "pods");
         let shown = show.choice().of(gathered.exchanges).into_iter();
-        let mut rows: Vec<RequestCells> = shown.map(|shown| cells_of(shown, row)).collect();
+        let mut rows: Vec<RequestCells> = shown.map(|shown| cells_of(shown, row, owners)).collect();
         let hint = format!("{} of {remembered}, remembered by {pods}", rows.len());
         rows.resize_with(ROWS_MAX, RequestCells::blank);
         Self { show, rows, is_known: true, hint, gaps }
@@ -142,10 +143,10 @@ impl History {
     }
 }
 
-fn cells_of(remembered: Remembered, row: &EndpointRow) -> RequestCells {
+fn cells_of(remembered: Remembered, row: &EndpointRow, owners: &Owners) -> RequestCells {
     let Remembered { pod, exchange, known } = remembered;
     let place = Place { namespace: &row.namespace, service: &row.service, endpoint: &row.endpoint, pod: &pod };
-    RequestCells::of(place, exchange, known)
+    RequestCells::of(place, exchange, known, owners)
 }
 
 /// Which pods are not in it.
@@ -189,7 +190,7 @@ mod tests {
         let shown = |name: &str| {
             let show = Show::of(&HistoryQuery { history: name.into() });
             let gathered = Gathered { exchanges: all.clone(), ..Gathered::default() };
-            let history = History::shown(gathered, show, &sample::snapshot().endpoints[0]);
+            let history = History::shown(gathered, show, &sample::snapshot().endpoints[0], &Owners::default());
             assert_eq!((history.rows.len(), history.is_empty()), (ROWS_MAX, false));
             let rows = history.rows.into_iter().filter(|row| !row.kind.is_empty());
             rows.map(|row| row.status).collect::<Vec<_>>()

@@ -20,6 +20,7 @@ use crate::web::page::{Page, Problem, Shell};
 use crate::web::view::{Span, View, ViewQuery};
 
 pub mod draw;
+pub mod file;
 pub mod layout;
 pub mod mesh;
 
@@ -96,15 +97,18 @@ pub struct MapPage {
     map: Map,
     window: Span,
     blank: EdgeCells,
+    /// Where the same table is as a file.
+    csv: String,
 }
 
 impl MapPage {
-    fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>, window: Span) -> Self {
+    fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>, window: Span, csv: String) -> Self {
         Self {
             shell: Shell::of("map", "Map", snapshot).live(),
             map: Map::of(snapshot, called_by),
             window,
             blank: EdgeCells::blank(),
+            csv,
         }
     }
 
@@ -122,9 +126,10 @@ impl MapPage {
 
 /// `GET /map`
 pub async fn map(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Result<Page<MapPage>, Box<Problem>> {
+    let csv = query.address("/map.csv", "");
     let window = View::from(query).window;
     let snapshot = web.look(window).await?;
-    Ok(Page(MapPage::of(&snapshot, &web.called_by(snapshot.taken_ms), window)))
+    Ok(Page(MapPage::of(&snapshot, &web.called_by(snapshot.taken_ms), window, csv)))
 }
 
 #[cfg(test)]

@@ -13,8 +13,6 @@ pub struct SortKeys {
     pub is_last: bool,
     /// Breaks ties, so that equals do not dance.
     pub name: [String; 3],
-    /// With what it can be put together.
-    pub group: String,
     /// The numbers of the columns; the first one is how busy it is.
     pub numbers: Vec<f64>,
 }
@@ -37,8 +35,6 @@ pub struct Column {
 pub enum By {
     /// The row's name.
     Name,
-    /// What it can be put together with.
-    Group,
     /// A number, by its place in [`SortKeys::numbers`].
     Number(usize),
 }
@@ -94,7 +90,7 @@ impl Order {
     pub fn next(self, by: By) -> &'static str {
         match (self.aria(by), by) {
             ("ascending", _) => "down",
-            ("descending", _) | (_, By::Name | By::Group) => "up",
+            ("descending", _) | (_, By::Name) => "up",
             _ => "down",
         }
     }
@@ -108,8 +104,6 @@ impl Order {
             }
             Self::By(By::Name, Direction::Up) => a.name.cmp(&b.name),
             Self::By(By::Name, Direction::Down) => b.name.cmp(&a.name),
-            Self::By(By::Group, Direction::Up) => a.group.cmp(&b.group),
-            Self::By(By::Group, Direction::Down) => b.group.cmp(&a.group),
             Self::By(By::Number(at), Direction::Up) => number(a, at).total_cmp(&number(b, at)),
             Self::By(By::Number(at), Direction::Down) => number(b, at).total_cmp(&number(a, at)),
         };

@@ -54,8 +54,9 @@ pub const ORDERS: [NamedOrder; 4] = [
     (Order::By(By::Name, Direction::Up), "name", "By name"),
 ];
 
-/// Rows on the page: what a browser lays out within a tick. Of more, the order and the filter choose.
-const ROWS_MAX: usize = 200;
+/// Rows that the page comes with: some screens full, which a browser lays out before anybody waits. The script adds others
+/// as soon as it is live, and of more than it shows, too, the order and the filter choose.
+const ROWS_MAX: usize = 40;
 
 const fn column(by: Option<By>, name: &'static str, title: &'static str, class: &'static str) -> Column {
     Column { by, name, title, class }
@@ -285,13 +286,9 @@ impl OverviewPage {
         self.passing == 0 && !self.overview.rows.is_empty()
     }
 
-    /// What is to be said if more rows pass the filter than are shown.
-    fn more(&self) -> String {
-        if self.passing > ROWS_MAX {
-            format!("Showing {ROWS_MAX} of {}: filter to see the others", self.passing)
-        } else {
-            String::new()
-        }
+    /// How many of the rows that pass the filter are shown.
+    fn shown(&self) -> usize {
+        self.passing.min(ROWS_MAX)
     }
 }
 

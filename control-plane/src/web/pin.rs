@@ -18,6 +18,7 @@ use crate::web::endpoint::find;
 use crate::web::format;
 use crate::web::page::{Page, Problem, Shell};
 use crate::web::row::service_label;
+use crate::web::zone::Zone;
 
 mod suggest;
 
@@ -96,11 +97,12 @@ struct PinCells {
 pub async fn preview(
     Path(id): Path<String>,
     Query(query): Query<PinQuery>,
+    zone: Zone,
     State(web): State<Arc<Web>>,
 ) -> Result<Page<PinPage>, Box<Problem>> {
     let snapshot = web.snapshot();
     let row = find(&snapshot, &id)?;
-    Ok(Page(PinPage::of(&web, &snapshot, row, query.pattern.trim())))
+    Ok(Page(PinPage::of(&web, &snapshot, row, query.pattern.trim(), &zone)))
 }
 
 /// `POST /endpoints/{id}/pin`
@@ -155,7 +157,7 @@ pub async fn unpin(
 }
 
 impl PinPage {
-    fn of(web: &Web, snapshot: &Snapshot, row: &EndpointRow, asked: &str) -> Self {
+    fn of(web: &Web, snapshot: &Snapshot, row: &EndpointRow, asked: &str, zone: &Zone) -> Self {
         let series: Vec<Arc<Series>> = web
             .state
             .timeline
@@ -181,7 +183,7 @@ impl PinPage {
             suggestions,
             problem,
             folds,
-            pins: pins.into_iter().filter_map(|record| PinCells::of(web, &record.rule.id)).collect(),
+            pins: pins.into_iter().filter_map(|record| PinCells::of(web, &record.rule.id, zone)).collect(),
         }
     }
 }
@@ -222,13 +224,13 @@ impl Folds {
 }
 
 impl PinCells {
-    fn of(web: &Web, rule: &str) -> Option<Self> {
+    fn of(web: &Web, rule: &str, zone: &Zone) -> Option<Self> {
         let status = web.rule(rule)?;
         Some(Self {
             rule: rule.to_owned(),
             pattern: status.rule.endpoint.route().to_owned(),
             by: status.rule.by.clone(),
-            at: format!("{}, {} UTC", format::day(status.created_ms), format::clock(status.created_ms)),
+            at: zone.moment(status.created_ms),
             reason: status.rule.reason.clone(),
             applied: crate::web::switch::Receipts::of(&status).words(),
         })

@@ -11,21 +11,24 @@ use crate::snapshot::{PodRow, Snapshot};
 use crate::web::Web;
 use crate::web::cells::Cells;
 use crate::web::frame::FrameCells;
+use crate::web::heading::HeadingCells;
 use crate::web::moment::Moment;
-use crate::web::order::{By, Column, ColumnHead, Direction, NamedOrder, Order, SortKeys, heads};
+use crate::web::order::{By, Column, ColumnHead, Order, SortKeys, heads};
 use crate::web::page::{Page, Shell};
 use crate::web::pods::condition::Condition;
+use crate::web::pods::group::Grouping;
 use crate::web::pods::row::PodCells;
 use crate::web::pods::tiles::PodTiles;
 use crate::web::view::ViewQuery;
 use crate::web::{csv, format};
 
 pub mod condition;
+pub mod group;
 pub mod row;
 pub mod tiles;
 
 /// Pods on the page. Of more, the filter and the order choose; the CSV file has all.
-const ROWS_MAX: usize = 500;
+const ROWS_MAX: usize = 200;
 
 /// The columns of the table.
 pub const COLUMNS: [Column; 10] = [
@@ -41,14 +44,6 @@ pub const COLUMNS: [Column; 10] = [
     column(Some(By::Number(7)), "receipt", "Last receipt", "r"),
 ];
 
-/// The orders of the toolbar.
-pub const ORDERS: [NamedOrder; 4] = [
-    (Order::Problems, "problems", "Problems first"),
-    (Order::By(By::Name, Direction::Up), "service", "By service"),
-    (Order::By(By::Group, Direction::Up), "node", "By node"),
-    (Order::By(By::Number(3), Direction::Down), "fullest", "Fullest first"),
-];
-
 const fn column(by: Option<By>, name: &'static str, title: &'static str, class: &'static str) -> Column {
     Column { by, name, title, class }
 }
@@ -58,15 +53,16 @@ const fn column(by: Option<By>, name: &'static str, title: &'static str, class: 
 pub struct PodsView {
     show: Option<Condition>,
     find: String,
-    /// The order of the rows.
+    grouping: Grouping,
+    /// The order of the rows, within each group.
     pub order: Order,
 }
 
 impl From<ViewQuery> for PodsView {
     fn from(query: ViewQuery) -> Self {
-        let order = query.order(&ORDERS, &COLUMNS);
+        let order = query.order(&[], &COLUMNS);
         let show = Condition::EACH.into_iter().find(|condition| condition.name() == query.show);
-        Self { show, find: query.needle(), order }
+        Self { show, find: query.needle(), grouping: Grouping::named(&query.group), order }
     }
 }
 
@@ -77,7 +73,14 @@ pub struct Pods {
     frame: FrameCells,
     page: PageCells,
     tiles: PodTiles,
-    rows: Vec<(PodCells, SortKeys)>,
+    groups: Vec<Group>,
+}
+
+/// Pods that have something in common.
+#[derive(Debug)]
+struct Group {
+    heading: Option<HeadingCells>,
+    pods: Vec<PodCells>,
 }
 
 /// The counts and sentences around the table.
@@ -106,15 +109,20 @@ impl Pods {
     pub fn of(snapshot: &Snapshot, view: &PodsView) -> Self {
         let fleet = condition::Fleet::of(snapshot);
         let chosen: Vec<&PodRow> = chosen(snapshot, view, &fleet).collect();
-        let mut rows: Vec<_> = chosen.iter().map(|pod| (*pod, row::keys(pod, &fleet))).collect();
-        rows.sort_by(|(_, a), (_, b)| view.order.compare(a, b));
+        let mut rows: Vec<(String, &PodRow, SortKeys)> =
+            chosen.iter().map(|pod| (view.grouping.of(pod), *pod, row::keys(pod, &fleet))).collect();
+        rows.sort_by(|(one, _, a), (other, _, b)| one.cmp(other).then_with(|| view.order.compare(a, b)));
         rows.truncate(ROWS_MAX);
+        let group = |rows: &[(String, &PodRow, SortKeys)]| Group {
+            heading: view.grouping.heading(&rows[0].0, rows.len()),
+            pods: rows.iter().map(|(_, pod, _)| PodCells::of(pod, &fleet)).collect(),
+        };
         Self {
             taken_ms: snapshot.taken_ms,
             frame: FrameCells::of("Pods", snapshot),
             page: PageCells::of(snapshot, &fleet, chosen.len()),
             tiles: PodTiles::of(snapshot, &fleet),
-            rows: rows.into_iter().map(|(pod, keys)| (PodCells::of(pod, &fleet), keys)).collect(),
+            groups: rows.chunk_by(|(one, ..), (other, ..)| one == other).map(group).collect(),
         }
     }
 
@@ -124,10 +132,17 @@ impl Pods {
         cells.show("frame", &self.frame);
         cells.show("page", &self.page);
         cells.show("tiles", &self.tiles);
-        for (row, _) in &self.rows {
-            cells.show(row.id.clone(), row);
+        let mut rows = Vec::new();
+        for Group { heading, pods } in self.groups {
+            if let Some(heading) = heading {
+                cells.show(heading.id.clone(), &heading);
+                rows.push((heading.id, None));
+            }
+            for pod in pods {
+                cells.show(pod.id.clone(), &pod);
+                rows.push((pod.id, None));
+            }
         }
-        let rows = self.rows.into_iter().map(|(row, keys)| (row.id, Some(keys))).collect();
         Moment::of(self.taken_ms, cells, rows)
     }
 }
@@ -186,9 +201,10 @@ pub struct PodsPage {
     pods: Pods,
     show: &'static str,
     find: String,
-    order: Order,
+    grouping: Grouping,
     columns: Vec<ColumnHead>,
     blank: PodCells,
+    blank_heading: HeadingCells,
     csv: String,
 }
 
@@ -201,9 +217,10 @@ impl PodsPage {
             show,
             csv,
             find,
-            order: view.order,
+            grouping: view.grouping,
             columns: heads(&COLUMNS, view.order),
             blank: PodCells::blank(),
+            blank_heading: HeadingCells::blank(),
         }
     }
 

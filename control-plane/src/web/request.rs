@@ -4,6 +4,7 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::{Exchange, Outcome};
 use serde::Serialize;
 
+use crate::fleet::owners::{Owner, Owners};
 use crate::history::Known;
 use crate::web::curl;
 use crate::web::endpoint::responses::meaning;
@@ -57,8 +58,10 @@ pub struct RequestCells {
     pub pod: String,
     /// That the pod does not answer now, and has told of it before; often empty.
     pub told: &'static str,
-    /// Who has asked; a dash if that is unknown.
+    /// Who has asked: a pod, a service if its pods share an address, else an address; a dash if that is unknown.
     pub caller: String,
+    /// From which address.
+    pub caller_address: String,
     /// The trace; empty if there is none.
     pub trace: String,
     /// The command that sends it again; empty if there is none.
@@ -84,8 +87,8 @@ impl RequestCells {
         Self { bar: "0".into(), class: "st", bar_class: "s2", ..Self::default() }
     }
 
-    /// A request that was seen there.
-    pub fn of(place: Place<'_>, exchange: Exchange, known: Known) -> Self {
+    /// A request that was seen there; `owners` tell whose its caller's address was.
+    pub fn of(place: Place<'_>, exchange: Exchange, known: Known, owners: &Owners) -> Self {
         let words = words(&exchange);
         let us = exchange.took_us as f64;
         let share = ((us.max(FROM_US) / FROM_US).log2() / OCTAVES).clamp(0.05, 1.0);
@@ -105,7 +108,6 @@ impl RequestCells {
             class,
             words,
             curl: curl::command(place.namespace, place.service, place.endpoint, &exchange.path, exchange.bytes_in),
-            path: exchange.path,
             took: format::latency(Some(us)),
             bar: format!("{:.1}", BAR * share),
             bar_class,
@@ -114,9 +116,21 @@ impl RequestCells {
             bytes_out: format::payload(exchange.bytes_out as f64),
             pod: place.pod.to_owned(),
             told: if known == Known::Told { "told before" } else { "" },
-            caller: exchange.caller.map_or_else(|| format::MISSING.into(), |caller| caller.to_string()),
+            caller: caller(&exchange, owners),
+            caller_address: exchange.caller.map(|caller| caller.to_string()).unwrap_or_default(),
             trace: exchange.trace.map(|trace| trace.to_string()).unwrap_or_default(),
+            path: exchange.path,
         }
+    }
+}
+
+/// Who has asked, by name if it is a pod that we know.
+fn caller(exchange: &Exchange, owners: &Owners) -> String {
+    let Some(address) = exchange.caller else { return format::MISSING.into() };
+    match owners.owner(address, exchange.started_ms) {
+        Owner::Pod(workload) => workload.pod.clone(),
+        Owner::Service(workload) => service_label(&workload.namespace, &workload.service),
+        Owner::Nobody => address.to_string(),
     }
 }
 
@@ -132,12 +146,14 @@ fn words(exchange: &Exchange) -> String {
 
 #[cfg(test)]
 mod tests {
+    use mesh::workload::Workload;
+
     use super::*;
 
     fn of(exchange: Exchange) -> RequestCells {
         let endpoint = Endpoint::named("GET", "/a/{id}").unwrap();
         let place = Place { namespace: "default", service: "shop", endpoint: &endpoint, pod: "shop-1" };
-        RequestCells::of(place, exchange, Known::Asked)
+        RequestCells::of(place, exchange, Known::Asked, &Owners::default())
     }
 
     #[test]
@@ -146,6 +162,32 @@ mod tests {
         assert_eq!(status(502, Outcome::UpstreamConnect).words, "upstream-connect");
         assert_eq!(status(404, Outcome::Answered).words, "Not Found");
         assert_eq!(status(0, Outcome::Answered).status, "–");
+    }
+
+    #[test]
+    fn a_caller_is_named_if_it_is_a_pod_that_we_know() {
+        let pod = |service: &str, pod: &str, addresses: &[[u8; 4]]| Workload {
+            namespace: "default".into(),
+            service: service.into(),
+            pod: pod.into(),
+            pod_uid: pod.into(),
+            node: String::new(),
+            addresses: addresses.iter().map(|address| (*address).into()).collect(),
+            version: String::new(),
+        };
+        let owners = Owners::with([pod("web", "web-0", &[[10, 0, 0, 1], [10, 0, 0, 9]]), pod("web", "web-1", &[[10, 0, 0, 9]])]);
+        let endpoint = Endpoint::named("GET", "/a").unwrap();
+        let place = Place { namespace: "default", service: "shop", endpoint: &endpoint, pod: "shop-1" };
+        let told = |address: Option<[u8; 4]>| {
+            let exchange = Exchange { caller: address.map(Into::into), ..Exchange::default() };
+            let cells = RequestCells::of(place, exchange, Known::Asked, &owners);
+            (cells.caller, cells.caller_address)
+        };
+        let pair = |caller: &str, address: &str| (caller.to_owned(), address.to_owned());
+        assert_eq!(told(Some([10, 0, 0, 1])), pair("web-0", "10.0.0.1"));
+        assert_eq!(told(Some([10, 0, 0, 9])), pair("web", "10.0.0.9"), "two pods of a service share it");
+        assert_eq!(told(Some([192, 0, 2, 7])), pair("192.0.2.7", "192.0.2.7"));
+        assert_eq!(told(None), pair("–", ""));
     }
 
     #[test]

@@ -57,9 +57,9 @@ pub struct EndpointCells {
     pub find: String,
     /// Traffic.
     pub spark: SparkCells,
-    /// Requests per second.
+    /// Requests per second, whoever has answered them.
     pub rps: String,
-    /// Of those answered by a rule, if any.
+    /// Of those, answered by a rule, if any.
     pub blocked: String,
     /// Requests in the window.
     pub hits: String,
@@ -139,7 +139,7 @@ fn keys(row: &EndpointRow, verdict: &Verdict) -> SortKeys {
     let now = &row.now;
     let quantile = |q: f64| now.quantile_us(q).unwrap_or(-1.0);
     let numbers = vec![
-        row.rps - row.blocked_rps,
+        row.rps,
         now.hits as f64,
         now.mean_us().unwrap_or(-1.0),
         quantile(0.5),
@@ -153,7 +153,7 @@ fn keys(row: &EndpointRow, verdict: &Verdict) -> SortKeys {
         f64::from(u8::from(verdict.off)) + f64::from(u8::from(verdict.waiting)) * 2.0,
     ];
     let name = [row.endpoint.route().into(), row.endpoint.method().into(), row.service.clone()];
-    SortKeys { urgency: verdict.urgency(), is_last: verdict.off, name, group: row.service.clone(), numbers }
+    SortKeys { urgency: verdict.urgency(), is_last: verdict.off, name, numbers }
 }
 
 impl EndpointCells {
@@ -185,7 +185,7 @@ impl EndpointCells {
             off: yes(verdict.off),
             shows: verdict.shows().join(" "),
             spark: SparkCells::of(row),
-            rps: format::rate(row.rps - row.blocked_rps),
+            rps: format::rate(row.rps),
             blocked: if row.blocked_rps > 0.0 { format!("{} blocked/s", format::rate(row.blocked_rps)) } else { String::new() },
             hits: format::count(now.hits),
             avg: format::latency(now.mean_us()),

@@ -38,7 +38,8 @@ pub(crate) fn golden(hits: u64, failures: u64, ms: u64) -> GoldenMetrics {
 /// An endpoint that is on and served by two pods.
 pub(crate) fn row(number: u64, method: &str, route: &str, service: &str, now: GoldenMetrics) -> EndpointRow {
     let rps = now.hits as f64 / 300.0;
-    let traffic = vec![Traffic { hits: now.hits / 60, failures: now.failures() / 60 }; SPARK_POINTS];
+    let traffic =
+        vec![Traffic { hits: now.hits / 60, failures: now.failures() / 60, bytes_out: now.bytes_out / 60 }; SPARK_POINTS];
     EndpointRow {
         id: format!("e{number:012x}"),
         namespace: "default".into(),
@@ -96,7 +97,7 @@ pub(crate) fn snapshot() -> Snapshot {
     pods[1].state = ServingState::Waiting;
     let mut off = row(4, "GET", "/legacy/report.pdf", "legacy", GoldenMetrics::default());
     off.switch = Switch::Off(rule(&off, &[ReceiptState::Applied { took_ms: 31 }, ReceiptState::Applied { took_ms: 44 }]));
-    off.blocked_rps = 12.1;
+    (off.rps, off.blocked_rps) = (12.1, 12.1);
     let calm = row(5, "GET", "/products/{id}", "storefront", golden(14_580, 2, 14));
     let hostile = row(6, "GET", "/\"><script>alert(1)</script>", "<b>'evil'", golden(30, 0, 3));
     Snapshot {

@@ -13,6 +13,7 @@ use crate::web::order::{Column, Order};
 use crate::web::overview::{self, Overview};
 use crate::web::pods::{self, Pods, PodsView};
 use crate::web::view::{Span, View, ViewQuery};
+use crate::web::zone::Zone;
 
 /// A page that moves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,12 +27,12 @@ pub enum Subject {
     /// The audit log.
     Audit(AuditView),
     /// One endpoint, by its id.
-    Endpoint(String, Span),
+    Endpoint(String, Span, Zone),
 }
 
 impl Subject {
-    /// What an address asks for, in which order.
-    pub fn of(query: ViewQuery) -> (Self, Order) {
+    /// What an address asks for, in which order; the reader's zone decides where their times are told.
+    pub fn of(query: ViewQuery, zone: Zone) -> (Self, Order) {
         match &*query.page {
             "pods" => {
                 let view = PodsView::from(query);
@@ -39,8 +40,8 @@ impl Subject {
                 (Self::Pods(view), order)
             }
             "map" => (Self::Map(View::from(query).window), Order::default()),
-            "audit" => (Self::Audit(AuditView::from(query)), Order::default()),
-            "endpoint" => (Self::Endpoint(query.id.clone(), View::from(query).window), Order::default()),
+            "audit" => (Self::Audit(AuditView::of(query, zone)), Order::default()),
+            "endpoint" => (Self::Endpoint(query.id.clone(), View::from(query).window, zone), Order::default()),
             _ => {
                 let View { window, order, .. } = View::from(query);
                 (Self::Overview(window), order)
@@ -51,7 +52,7 @@ impl Subject {
     /// The window that it shows.
     fn span(&self) -> Span {
         match self {
-            Self::Overview(span) | Self::Map(span) | Self::Endpoint(_, span) => *span,
+            Self::Overview(span) | Self::Map(span) | Self::Endpoint(_, span, _) => *span,
             Self::Pods(_) | Self::Audit(_) => Span::default(),
         }
     }
@@ -73,7 +74,7 @@ impl Web {
     pub async fn moment(&self, subject: &Subject) -> Result<Arc<Moment>, StoreError> {
         let now_ms = clock::now_ms();
         self.state.look_back_twice(subject.span().window(), now_ms).await?;
-        if let Subject::Endpoint(id, span) = subject {
+        if let Subject::Endpoint(id, span, _) = subject {
             self.look_at_chart(id, *span).await?;
         }
         let snapshot = |span: Span| self.snapshots.at(&span, now_ms, || self.state.snapshot(span.window(), now_ms));
@@ -81,7 +82,7 @@ impl Web {
             Subject::Overview(span) => Overview::of(&snapshot(*span), *span).moment(),
             Subject::Pods(view) => Pods::of(&snapshot(Span::default()), view).moment(),
             Subject::Map(span) => Map::of(&snapshot(*span), &self.called_by(now_ms)).moment(),
-            Subject::Endpoint(id, span) => endpoint::moment(self, &snapshot(*span), id),
+            Subject::Endpoint(id, span, zone) => endpoint::moment(self, &snapshot(*span), id, zone),
             Subject::Audit(view) => self.audit(&snapshot(Span::default()), view).moment(),
         }))
     }

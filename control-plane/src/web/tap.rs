@@ -76,7 +76,7 @@ pub async fn events(Query(query): Query<TapQuery>, State(web): State<Arc<Web>>) 
     };
     // That there is no room is told on the stream, because a page cannot read why a stream was refused.
     let watch = match web.state.taps.open(query.scope(), filter, PER_SECOND) {
-        Ok(reader) => Watch::new(reader, web.drain(), permit),
+        Ok(reader) => Watch::new(reader, Arc::clone(&web.state.fleet), web.drain(), permit),
         Err(too_many) => Watch::refused(&too_many.to_string(), web.drain(), permit),
     };
     let sse = Sse::new(into_stream(watch)).keep_alive(KeepAlive::new().interval(COMMENT_EVERY));

@@ -65,7 +65,7 @@ impl Tiles {
                 words if words.is_empty() => words,
                 words => format!("p95 {words}"),
             },
-            payload: payload(&now, snapshot.covered_s),
+            payload: payload(snapshot, &now),
             pods: pods(&snapshot.pods, snapshot.taken_ms),
             off: off(snapshot, verdicts),
         }
@@ -113,8 +113,9 @@ fn failing(snapshot: &Snapshot, now: &GoldenMetrics, before: &GoldenMetrics) -> 
     tile
 }
 
-fn payload(now: &GoldenMetrics, covered_s: f64) -> Tile {
-    let per_second = |bytes: u64| format::payload(bytes as f64 / covered_s.max(1.0));
+fn payload(snapshot: &Snapshot, now: &GoldenMetrics) -> Tile {
+    let per_second = |bytes: u64| format::payload(bytes as f64 / snapshot.covered_s.max(1.0));
+    let sent = steps(snapshot, |traffic| traffic.bytes_out);
     let out = per_second(now.bytes_out);
     let unit = match out.u {
         "B" => "B/s",
@@ -122,7 +123,8 @@ fn payload(now: &GoldenMetrics, covered_s: f64) -> Tile {
         "MB" => "MB/s",
         _ => "GB/s",
     };
-    Tile { now: Quantity::new(out.v, unit), note: format!("in {}/s", per_second(now.bytes_in).words()), ..Tile::default() }
+    let note = format!("in {}/s", per_second(now.bytes_in).words());
+    Tile { now: Quantity::new(out.v, unit), note, spark: spark::area(&sent, Width::Tile), ..Tile::default() }
 }
 
 /// Pods that are heard from, of all that are there.
@@ -195,9 +197,11 @@ mod tests {
     #[test]
     fn the_tiles_add_the_mesh_up() {
         let tiles = tiles(&sample::snapshot());
-        assert_eq!(tiles.requests.now.words(), "92.5 /s");
+        assert_eq!(tiles.requests.now.words(), "105 /s");
         assert_eq!(tiles.requests.note, "27,750 in 5 min");
         assert_eq!((tiles.failing.now.words().as_str(), tiles.failing.level), ("3.6 %", "warn"));
+        assert_eq!(tiles.payload.now.words(), "768 kB/s");
+        assert!(tiles.payload.spark.starts_with('M'), "its traffic is drawn: {:?}", tiles.payload.spark);
         assert_eq!(tiles.pods.lead, "1 silent for 14 s");
         assert_eq!((tiles.off.now.v.as_str(), tiles.off.note.as_str()), ("1", "of 6"));
         assert_eq!(tiles.off.lead, "1 waiting · 12.1/s blocked");

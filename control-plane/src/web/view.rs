@@ -33,6 +33,8 @@ pub struct ViewQuery {
     pub period: String,
     /// Only entries before this one, in the audit log.
     pub before: String,
+    /// What pods are put together by.
+    pub group: String,
     /// The toolbar's order.
     pub order: String,
     /// A column and a direction; it wins over the toolbar's order.
@@ -55,6 +57,7 @@ impl ViewQuery {
             ("service", &self.service),
             ("by", &self.by),
             ("period", &self.period),
+            ("group", &self.group),
             ("order", &self.order),
             ("sort", &self.sort),
             ("find", &self.find),

@@ -1,6 +1,7 @@
 //! Proofs by texts that kernels wrote, and one look at the machine that runs the test.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -123,6 +124,15 @@ fn processors_are_told_of_as_the_seeds_do() {
     assert_eq!(cpus.len(), 2);
     assert_eq!((cpus[0].model.as_str(), cpus[0].speed, cpus[1].speed), ("Intel Xeon", 2597, 0));
     assert_eq!(cpus[0].times, CpuTimes { user: 120, nice: 10, sys: 30, idle: 140 });
+}
+
+#[test]
+fn pods_in_one_process_tell_equal_parts_of_it() {
+    let alone = Meter::of(Source::Process).measure(Instant::now()).resources.memory_bytes;
+    let part = Meter::of_part(NonZeroU32::new(8).unwrap()).measure(Instant::now()).resources;
+    let together = part.memory_bytes * 8;
+    assert!(together > alone / 2 && together < alone * 2, "{together} of {alone}");
+    assert_eq!((part.memory_limit_bytes, part.cpu_limit_milli), (0, 0), "a process has no limits of its own");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::json;
 
 fn first_row_says(browser: &Browser, words: &[&str]) {
     eventually(SOON, || {
-        let text = browser.text("#rows tr.day:first-child + tr")?;
+        let text = browser.text("#rows tr.heading:first-child + tr")?;
         for word in words {
             ensure!(text.contains(word), "{text:?} lacks {word:?}");
         }
@@ -21,6 +21,7 @@ fn first_row_says(browser: &Browser, words: &[&str]) {
 fn every_command_has_its_line_at_once() {
     let mesh = SmallMesh::of("orders", 2);
     let browser = Browser::start();
+    browser.devtools("Emulation.setTimezoneOverride", json!({"timezoneId": "Asia/Tokyo"}));
     browser.open(&format!("http://127.0.0.1:{}/audit", mesh.control_plane.http_port));
     eventually(SOON, || {
         ensure!(browser.text("[data-when=nothing] h3")? == "No command yet", "there is a command already");
@@ -34,9 +35,16 @@ fn every_command_has_its_line_at_once() {
         &browser,
         &["operator", "Turn off", "/export", "a scenario asks for it", "in 1 h", "2 of 2 pods", "#1", "Turn on"],
     );
-    assert!(browser.text("#rows tr.day").unwrap().starts_with("Today, "));
+    // Times are the reader's, also in a page that comes without script.
+    let zone = browser.text(".head .sub").unwrap();
+    assert!(zone.ends_with("Times are those of Asia/Tokyo."), "{zone}");
+    let told = browser.text("#rows tr.heading:first-child + tr .a-time").unwrap();
+    let here = "return new Date(document.querySelector('#rows .a-time').title).toLocaleTimeString('en-GB')";
+    assert_eq!(browser.script(here).unwrap(), told);
+    assert!(mesh.api().page("/audit").unwrap().contains("Times are UTC."), "nobody told a zone");
+    assert!(browser.text("#rows tr.heading").unwrap().starts_with("Today, "));
     assert_no_barriers(&browser, "the audit log");
-    browser.click("#rows tr.day + tr [data-ends]").unwrap();
+    browser.click("#rows tr.heading + tr [data-ends]").unwrap();
     first_row_says(&browser, &["Turn on", "2 of 2 pods", "#2"]);
     eventually(SOON, || {
         let text = browser.text("#rows tr:last-child")?;
@@ -59,7 +67,7 @@ fn every_command_has_its_line_at_once() {
     // The filter is in the address, and the file holds the same.
     browser.click(".chips label:has(input[value=refused])").unwrap();
     eventually(SOON, || {
-        let rows = browser.script("return document.querySelectorAll('#rows tr:not(.day)').length")?;
+        let rows = browser.script("return document.querySelectorAll('#rows tr:not(.heading)').length")?;
         ensure!(rows == 1, "{rows} rows");
         Ok(())
     });

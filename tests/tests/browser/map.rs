@@ -44,6 +44,11 @@ fn it_shows_every_service_and_what_is_off() {
         Ok(())
     });
 
+    // The same as a file.
+    let table = mesh.api().page("/map.csv?window=1m").unwrap();
+    assert!(table.starts_with("caller_kind,caller_namespace,caller,namespace,service,rps,"), "{table}");
+    assert!(table.contains("outside,,,default,orders,") && table.contains("outside,,,default,search,"), "{table}");
+
     // A box leads to the endpoints of its service.
     browser.script("document.querySelector(\".map a[href='/?service=search']\").dispatchEvent(new MouseEvent('click', {bubbles: true})); return 1").unwrap();
     eventually(SOON, || {

@@ -7,6 +7,10 @@ use scenario::eventually::{SOON, eventually};
 use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
 
+/// As a person does it with the keyboard: the list opens nothing that a driver could click.
+const CHOOSE_SERVICE: &str = "const list = document.querySelector('select[name=group]'); list.value = 'service'; \
+    list.dispatchEvent(new Event('input', {bubbles: true})); return 1";
+
 fn says(browser: &Browser, selector: &str, words: &str) {
     eventually(SOON, || {
         let text = browser.text(selector)?;
@@ -52,6 +56,14 @@ fn it_tells_who_reports_and_who_does_not() {
     assert_eq!(browser.script("return location.search").unwrap(), "?show=silent");
     browser.type_into("#find", "nobody").unwrap();
     says(&browser, "[data-when=filtered] h3", "No pod matches this filter");
+
+    // Groups are in the address, and each has its heading.
+    browser.open(&format!("http://127.0.0.1:{}/pods", mesh.control_plane.http_port));
+    says(&browser, "#pulse .word", "Live");
+    browser.script(CHOOSE_SERVICE).unwrap();
+    says(&browser, "#rows tr.heading", "orders, 3 pods");
+    assert_eq!(browser.script("return location.search").unwrap(), "?group=service");
+    assert_no_barriers(&browser, "the pods in groups");
 
     let table = mesh.api().page("/pods.csv").unwrap();
     assert_eq!(table.lines().count(), 4, "{table}");

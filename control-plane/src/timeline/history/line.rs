@@ -2,6 +2,7 @@
 
 use crate::snapshot::Traffic;
 use crate::timeline::history::{Grain, History};
+use crate::timeline::sparks::Sparks;
 use crate::timeline::stretch::Stretch;
 
 /// The line that was asked for last. It begins anew with a whole step, which is five seconds of a window of five minutes,
@@ -14,7 +15,7 @@ pub(super) struct Line {
 }
 
 impl History {
-    /// Requests and failures in a stretch of time, in so many steps, oldest first.
+    /// What happened in a stretch of time, in so many steps, oldest first.
     pub(in crate::timeline) fn traffic(&mut self, stretch: Stretch, points: usize) -> Vec<Traffic> {
         let revisions = (self.short.revisions(), self.long.revisions());
         let is_known = |line: &&Line| (line.stretch, line.revisions, line.steps.len()) == (stretch, revisions, points);
@@ -22,24 +23,18 @@ impl History {
             return line.steps.clone();
         }
         let steps = self.steps(stretch, points);
-        let is_settled = self.short.is_settled(stretch) && steps.iter().any(|step| step.hits > 0);
+        let is_settled = self.short.is_settled(stretch) && steps.iter().any(|step| *step != Traffic::default());
         self.line = is_settled.then(|| Line { stretch, revisions, steps: steps.clone() });
         steps
     }
 
     fn steps(&self, stretch: Stretch, points: usize) -> Vec<Traffic> {
-        let mut sums = vec![(0.0, 0.0); points];
+        let mut sparks = Sparks::new(points);
         let step_ms = (stretch.to_ms - stretch.from_ms).max(1) as f64 / points as f64;
         self.each_slot(stretch, Grain::Fine, |from_ms, length_ms, golden| {
             let from = from_ms.saturating_sub(stretch.from_ms) as f64 / step_ms;
-            let to = from + length_ms as f64 / step_ms;
-            for (point, sum) in sums.iter_mut().enumerate().take(to.ceil() as usize).skip(from as usize) {
-                let share = ((point as f64 + 1.0).min(to) - (point as f64).max(from)).max(0.0) / (to - from);
-                sum.0 += golden.hits as f64 * share;
-                sum.1 += golden.failures() as f64 * share;
-            }
+            sparks.add(from, from + length_ms as f64 / step_ms, golden);
         });
-        let rounded = |(hits, failures): (f64, f64)| Traffic { hits: hits.round() as u64, failures: failures.round() as u64 };
-        sums.into_iter().map(rounded).collect()
+        sparks.traffic()
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::audit::{Entry, Event};
 use crate::web::view::ViewQuery;
+use crate::web::zone::Zone;
 
 /// People that are offered to choose from.
 const PEOPLE_MAX: usize = 50;
@@ -21,6 +22,8 @@ pub struct AuditView {
     period: Period,
     /// Only entries with a smaller number.
     before: Option<u64>,
+    /// In which zone its times are told.
+    pub zone: Zone,
 }
 
 /// A filter.
@@ -84,8 +87,9 @@ impl Period {
     ];
 }
 
-impl From<ViewQuery> for AuditView {
-    fn from(query: ViewQuery) -> Self {
+impl AuditView {
+    /// What a query asks for, with times where its reader is.
+    pub fn of(query: ViewQuery, zone: Zone) -> Self {
         let show = Show::EACH.into_iter().find(|(_, name, _)| *name == query.show);
         let period = Period::EACH.into_iter().find(|(_, name, _)| *name == query.period);
         Self {
@@ -94,6 +98,7 @@ impl From<ViewQuery> for AuditView {
             find: query.needle(),
             by: query.by,
             before: query.before.parse().ok(),
+            zone,
         }
     }
 }

@@ -8,36 +8,19 @@ use crate::rules::fate::Fate;
 use crate::timeline::Reporter;
 use crate::timeline::series::id_of;
 use crate::web::format;
+use crate::web::heading::HeadingCells;
 use crate::web::row::service_label;
+use crate::web::zone::Zone;
 
-/// The heading of a day.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct DayCells {
-    /// From which template a script makes it.
-    pub kind: &'static str,
-    /// The row's id in the page.
-    pub id: String,
-    /// `Today, 20 November 2026`.
-    pub title: String,
-}
-
-impl DayCells {
-    /// A day that says nothing, to be cloned.
-    pub fn blank() -> Self {
-        Self { kind: "day", ..Self::default() }
-    }
-
-    /// The day of an instant.
-    pub fn of(at_ms: u64, now_ms: u64) -> Self {
-        const DAY_MS: u64 = 86_400_000;
-        let (day, date) = (at_ms / DAY_MS, format::day(at_ms));
-        let title = match (now_ms / DAY_MS).checked_sub(day) {
-            Some(0) => format!("Today, {date}"),
-            Some(1) => format!("Yesterday, {date}"),
-            _ => date,
-        };
-        Self { kind: "day", id: format!("d{day}"), title }
-    }
+/// The heading of the day of an instant, where the reader is.
+pub fn day(at_ms: u64, now_ms: u64, zone: &Zone) -> HeadingCells {
+    let (day, date) = (zone.day_number(at_ms), zone.day(at_ms));
+    let title = match zone.day_number(now_ms) - day {
+        0 => format!("Today, {date}"),
+        1 => format!("Yesterday, {date}"),
+        _ => date,
+    };
+    HeadingCells::new(format!("d{day}"), title)
 }
 
 /// What a row shows.
@@ -96,7 +79,7 @@ impl EntryCells {
     }
 
     /// An entry's row.
-    pub fn of(entry: &Entry, fate: &Fate, now_ms: u64) -> Self {
+    pub fn of(entry: &Entry, fate: &Fate, now_ms: u64, zone: &Zone) -> Self {
         let about = &entry.about;
         let (action, action_tag) = action(entry.event);
         let reporter = Reporter { namespace: &about.namespace, service: &about.service };
@@ -110,7 +93,7 @@ impl EntryCells {
         Self {
             kind: "row",
             id: format!("a{}", entry.number),
-            clock: format::clock(entry.at_ms),
+            clock: zone.clock(entry.at_ms),
             instant: format::instant(entry.at_ms),
             by: entry.by.clone(),
             initials: initials(&entry.by),
@@ -123,7 +106,7 @@ impl EntryCells {
             place: format!("{}, {pods}", service_label(&about.namespace, &about.service)),
             reason: entry.reason.clone(),
             note: entry.note.clone(),
-            until: until(entry, fate, now_ms),
+            until: until(entry, fate, now_ms, zone),
             revision: entry.revision.map_or_else(|| format::MISSING.into(), |revision| format!("#{revision}")),
             end_href: if can_end { format!("/rules/{ends}/end") } else { String::new() },
             ends,
@@ -169,14 +152,14 @@ fn action(event: Event) -> (&'static str, &'static str) {
     }
 }
 
-fn until(entry: &Entry, fate: &Fate, now_ms: u64) -> String {
+fn until(entry: &Entry, fate: &Fate, now_ms: u64, zone: &Zone) -> String {
     match (entry.event, fate) {
         (Event::TurnedOff, Fate::Ended { at_ms, by, .. }) => {
             let how = if by.is_none() { "ended" } else { "taken back" };
-            let day = format::day(*at_ms);
+            let day = zone.day(*at_ms);
             // Entries stand below the day of the command.
-            let day = if day == format::day(entry.at_ms) { String::new() } else { format!("{day} ") };
-            format!("{how} {day}{}", minute(*at_ms))
+            let day = if day == zone.day(entry.at_ms) { String::new() } else { format!("{day} ") };
+            format!("{how} {day}{}", zone.minute(*at_ms))
         }
         (Event::TurnedOff, Fate::InForce(_)) => match entry.about.expires_ms {
             Some(expires_ms) => format!("in {}", format::left(expires_ms.saturating_sub(now_ms))),
@@ -184,11 +167,6 @@ fn until(entry: &Entry, fate: &Fate, now_ms: u64) -> String {
         },
         _ => format::MISSING.into(),
     }
-}
-
-/// `14:07`
-fn minute(ms: u64) -> String {
-    format::clock(ms).chars().take(5).collect()
 }
 
 /// Up to two letters to recognise a person by.

@@ -33,8 +33,8 @@ fn book() -> [Arc<Entry>; 3] {
 }
 
 fn audit(query: &str, fates: &[Fate]) -> Audit {
-    let choice = Choice::of(book().iter(), &AuditView::from(view(query)), &HashSet::from(["r-118"]), NOW_MS, 200);
-    Audit::of(&sample::snapshot(), &choice, fates)
+    let choice = Choice::of(book().iter(), &AuditView::of(view(query), Zone::default()), &HashSet::from(["r-118"]), NOW_MS, 200);
+    Audit::of(&sample::snapshot(), &choice, fates, &Zone::default())
 }
 
 fn outcome(applied: u32, of: u32) -> Outcome {
@@ -71,9 +71,25 @@ fn a_rule_that_was_taken_back_says_when_and_how_far_it_had_come() {
 }
 
 #[test]
+fn days_and_times_are_those_of_the_reader() {
+    let zone = Zone::named("Pacific/Auckland");
+    let choice = Choice::of(book().iter(), &AuditView::of(view(""), zone.clone()), &HashSet::new(), NOW_MS, 200);
+    let ended = Fate::Ended { outcome: None, at_ms: NOW_MS, by: None };
+    let audit = Audit::of(&sample::snapshot(), &choice, &[ended, Fate::Forgotten, Fate::Refused], &zone);
+    assert_eq!(
+        (audit.page.zone.as_str(), audit.days[0].heading.title.as_str()),
+        ("Times are those of Pacific/Auckland.", "Today, 21 November 2025")
+    );
+    let newest = &audit.days[0].entries[0];
+    assert_eq!((newest.clock.as_str(), newest.until.as_str()), ("03:07:29", "ended 03:07"));
+    assert_eq!(newest.instant, "2025-11-20T14:07:29Z", "machines are told the same everywhere");
+}
+
+#[test]
 fn the_filter_chooses_and_counts() {
     let numbers = |query: &str| -> (Vec<u64>, [usize; 6], String) {
-        let choice = Choice::of(book().iter(), &AuditView::from(view(query)), &HashSet::from(["r-118"]), NOW_MS, 2);
+        let choice =
+            Choice::of(book().iter(), &AuditView::of(view(query), Zone::default()), &HashSet::from(["r-118"]), NOW_MS, 2);
         (choice.entries.iter().map(|entry| entry.number).collect(), choice.counts, choice.older)
     };
     assert_eq!(numbers(""), (vec![3, 2], [3, 1, 1, 1, 1, 0], "2".into()));

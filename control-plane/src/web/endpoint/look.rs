@@ -27,6 +27,7 @@ use crate::web::endpoint::responses::{Facts, ResponseCells, responses};
 use crate::web::format;
 use crate::web::progress::Progress;
 use crate::web::row::Row;
+use crate::web::zone::Zone;
 
 /// What a look is taken at.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct Sight<'a> {
     pub entries: &'a [&'a Entry],
     /// The failures that its pods have told of.
     pub told: &'a [Remembered],
+    /// Where its reader is.
+    pub zone: &'a Zone,
 }
 
 /// What the page shows.
@@ -167,10 +170,10 @@ impl Look {
             spread,
             bars,
             responses: responses(row),
-            facts: Facts::of(row, sight.told),
+            facts: Facts::of(row, sight.told, sight.zone),
             copies,
             callers: Callers::of(sight.called_by, row.rps, snapshot.taken_ms),
-            past: past::rows(sight.entries.iter().copied()),
+            past: past::rows(sight.entries.iter().copied(), sight.zone),
         }
     }
 
@@ -208,10 +211,9 @@ fn numbered(cells: &mut Cells, name: &str, each: &[impl Serialize]) {
 impl Words {
     fn of(sight: &Sight<'_>, marks: &Marks, copies: &Copies) -> Self {
         let row = sight.row;
-        let first = row.first_seen_ms.map_or_else(
-            || "never called".to_owned(),
-            |first_ms| format!("first seen {}, {} UTC", format::day(first_ms), format::clock(first_ms)),
-        );
+        let first = row
+            .first_seen_ms
+            .map_or_else(|| "never called".to_owned(), |first_ms| format!("first seen {}", sight.zone.moment(first_ms)));
         let is_empty = sight.columns.golden.iter().all(GoldenMetrics::is_empty);
         Self {
             sub: format!("on {}, {first}", format::plural(row.pods.len(), "pod", "pods")),

@@ -85,8 +85,8 @@ impl Numbers {
         };
         let limit = format::percent(FAILING_RED).words();
         Self {
-            rps: format::rate(row.rps - row.blocked_rps),
-            hits: format!("{} hits in {covered}", format::count(now.hits)),
+            rps: format::rate(row.rps),
+            hits: format!("{} hits in {covered}{}", format::count(now.hits), blocked(row)),
             rps_spark: by_column(|golden| golden.hits as f64),
             avg: format::latency(now.mean_us()),
             avg_lead,
@@ -117,6 +117,11 @@ impl Numbers {
             slow_pill: slow(row, &verdict),
         }
     }
+}
+
+/// How many of the requests a rule answers; empty if it answers none.
+fn blocked(row: &EndpointRow) -> String {
+    if row.blocked_rps > 0.0 { format!(", {} blocked/s", format::rate(row.blocked_rps)) } else { String::new() }
 }
 
 /// How the mean has changed against the window before, if that is known.
@@ -181,6 +186,12 @@ mod tests {
         assert_eq!(numbers.failing_note, "986 of 12,480, limit 5.0 %");
         assert_eq!((numbers.hits.as_str(), numbers.serving_of.as_str()), ("12,480 hits in 5 min", "of 2 pods"));
         assert_eq!(numbers.slow_pill, "");
+    }
+
+    #[test]
+    fn what_a_rule_answers_is_a_part_of_what_came() {
+        let numbers = numbers(1);
+        assert_eq!((numbers.rps.as_str(), numbers.hits.as_str()), ("12.1", "0 hits in 5 min, 12.1 blocked/s"));
     }
 
     #[test]

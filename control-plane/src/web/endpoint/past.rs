@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::audit::{Entry, Event};
 use crate::snapshot::EndpointRow;
 use crate::web::format;
+use crate::web::zone::Zone;
 
 /// Entries shown; the audit log has them all.
 pub const SHOWN_MAX: usize = 8;
@@ -15,7 +16,7 @@ const LATELY_MS: u64 = 30 * 86_400_000;
 /// One entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct EntryCells {
-    /// The day, and the time in UTC.
+    /// The day, and the time where the reader is.
     pub at: String,
     /// For machines.
     pub instant: String,
@@ -43,10 +44,10 @@ pub fn is_about(entry: &Entry, row: &EndpointRow) -> bool {
 }
 
 /// The rows, newest first.
-pub fn rows<'a>(entries: impl Iterator<Item = &'a Entry>) -> [EntryCells; SHOWN_MAX] {
+pub fn rows<'a>(entries: impl Iterator<Item = &'a Entry>, zone: &Zone) -> [EntryCells; SHOWN_MAX] {
     let mut rows = std::array::from_fn(|_| EntryCells { class: "tag", ..EntryCells::default() });
     for (cells, entry) in rows.iter_mut().zip(entries) {
-        *cells = cells_of(entry);
+        *cells = cells_of(entry, zone);
     }
     rows
 }
@@ -61,7 +62,7 @@ pub fn switched<'a>(entries: impl Iterator<Item = &'a Entry>, now_ms: u64) -> St
     }
 }
 
-fn cells_of(entry: &Entry) -> EntryCells {
+fn cells_of(entry: &Entry, zone: &Zone) -> EntryCells {
     let (action, class) = match entry.event {
         Event::TurnedOff => ("Turned off", "tag bad"),
         Event::TurnedOn => ("Turned on", "tag ok"),
@@ -71,7 +72,7 @@ fn cells_of(entry: &Entry) -> EntryCells {
         Event::Refused => ("Refused", "tag warn"),
     };
     EntryCells {
-        at: format!("{}, {} UTC", format::day(entry.at_ms), format::clock(entry.at_ms)),
+        at: zone.moment(entry.at_ms),
         instant: format::instant(entry.at_ms),
         action,
         class,
@@ -111,7 +112,7 @@ mod tests {
         let entries = [entry(NOW_MS, Event::TurnedOff), entry(NOW_MS, Event::TurnedOn), entry(0, Event::TurnedOff)];
         assert_eq!(switched(entries.iter(), NOW_MS), "switched off once in 30 days");
         assert_eq!(switched([].iter(), NOW_MS), "not switched off in 30 days");
-        let rows = rows(entries.iter());
+        let rows = rows(entries.iter(), &Zone::default());
         assert_eq!((rows[1].action, rows[2].at.as_str(), rows[3].kind), ("Turned on", "1 January 1970, 00:00:00 UTC", ""));
     }
 }

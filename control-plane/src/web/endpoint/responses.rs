@@ -6,6 +6,7 @@ use crate::history::Remembered;
 use crate::snapshot::EndpointRow;
 use crate::web::format;
 use crate::web::judge::{FAILING_RED, ratio};
+use crate::web::zone::Zone;
 
 /// Statuses that have a bar; the rest is counted together.
 pub const SHOWN_MAX: usize = 8;
@@ -103,14 +104,14 @@ pub fn meaning(status: u16) -> &'static str {
 
 impl Facts {
     /// The facts of an endpoint, with the failures that its pods have told of.
-    pub fn of(row: &EndpointRow, told: &[Remembered]) -> Self {
+    pub fn of(row: &EndpointRow, told: &[Remembered], zone: &Zone) -> Self {
         let now = &row.now;
         let us = |us: Option<f64>| format::latency(us).words();
         let longest = (now.latency.count() > 0).then_some(now.max_us as f64);
         Self {
             all: format::count(now.hits),
             none: if now.hits == 0 { "None in this window." } else { "" },
-            last_failure: last_failure(told),
+            last_failure: last_failure(told, zone),
             by_rule: format::count(now.by_rule),
             failed: format!(
                 "{} by the service, {} by the sidecar",
@@ -127,12 +128,12 @@ impl Facts {
     }
 }
 
-fn last_failure(told: &[Remembered]) -> String {
+fn last_failure(told: &[Remembered], zone: &Zone) -> String {
     let Some(newest) = told.iter().max_by_key(|told| told.exchange.started_ms) else { return "none remembered".into() };
     let letters: Vec<char> = newest.pod.chars().collect();
     let end: String = letters[letters.len().saturating_sub(POD_END)..].iter().collect();
     let pod = if letters.len() > POD_END + 1 { format!("…{end}") } else { newest.pod.to_string() };
-    format!("{} UTC, {} from {pod}", format::clock(newest.exchange.started_ms), newest.exchange.status)
+    format!("{}, {} from {pod}", zone.time(newest.exchange.started_ms), newest.exchange.status)
 }
 
 #[cfg(test)]
@@ -167,8 +168,8 @@ mod tests {
             known: Known::Told,
         };
         let all = [told("payments-7d4c9b6f54-c7mtn", sample::NOW_MS), told("payments-7d4c9b6f54-4xk2p", sample::NOW_MS - 9)];
-        assert_eq!(last_failure(&all), "14:07:41 UTC, 503 from …c7mtn");
-        assert_eq!(last_failure(&[told("a", 0)]), "00:00:00 UTC, 503 from a");
-        assert_eq!(last_failure(&[]), "none remembered");
+        assert_eq!(last_failure(&all, &Zone::default()), "14:07:41 UTC, 503 from …c7mtn");
+        assert_eq!(last_failure(&[told("a", 0)], &Zone::default()), "00:00:00 UTC, 503 from a");
+        assert_eq!(last_failure(&[], &Zone::default()), "none remembered");
     }
 }

@@ -5,6 +5,7 @@ use mesh::exchange::Exchange;
 use super::*;
 use crate::callers::{CalledBy, Caller, Who};
 use crate::fleet::called::Heard;
+use crate::fleet::owners::Owners;
 use crate::history::{Known, Remembered};
 use crate::web::request::{Place, RequestCells};
 use crate::web::sample::{self, NOW_MS, golden};
@@ -32,9 +33,10 @@ fn page_of(at: usize, lately: &HashMap<String, Recent>) -> String {
         called_by: &called_by(),
         entries: &[],
         told: &told,
+        zone: &Zone::default(),
     });
     let place = Place { namespace: "default", service: &row.service, endpoint: &row.endpoint, pod: "shop-1" };
-    let mut rows = vec![RequestCells::of(place, exchange, Known::Asked)];
+    let mut rows = vec![RequestCells::of(place, exchange, Known::Asked, &Owners::default())];
     rows.resize_with(3, RequestCells::blank);
     let history = History {
         show: Show::Newest,
@@ -89,6 +91,7 @@ fn every_value_that_moves_has_its_place_on_the_page() {
         called_by: &called_by,
         entries: &[],
         told: &[],
+        zone: &Zone::default(),
     });
     for id in look.cells().elements().keys() {
         assert!(html.contains(&format!("data-cells=\"{id}\"")) || id.starts_with("entry-"), "{id} is sent, and shown nowhere");

@@ -262,7 +262,7 @@ impl EdgeCells {
 
 fn keys(edge: &mesh::Edge) -> SortKeys {
     let name = [label(&edge.from), service_label(&edge.to.0, &edge.to.1), String::new()];
-    SortKeys { urgency: edge.level as u8, is_last: false, name, group: String::new(), numbers: vec![edge.rps] }
+    SortKeys { urgency: edge.level as u8, is_last: false, name, numbers: vec![edge.rps] }
 }
 
 fn label(caller: &Caller) -> String {

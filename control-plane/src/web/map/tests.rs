@@ -78,7 +78,7 @@ fn of_too_many_services_the_busiest_are_drawn() {
 
 #[test]
 fn a_hostile_name_stays_text() {
-    let html = MapPage::of(&sample::snapshot(), &HashMap::new(), Span::default()).render().unwrap();
+    let html = MapPage::of(&sample::snapshot(), &HashMap::new(), Span::default(), String::new()).render().unwrap();
     assert!(!html.contains("<b>'evil'") && html.contains("&#60;b&#62;") && !html.contains(" style="));
     assert!(html.contains("href=\"/?service=%3Cb%3E%27evil%27\""));
     assert!(html.contains("payments") && html.contains("data-level=\"bad\""));
@@ -89,7 +89,12 @@ fn an_empty_mesh_has_no_picture() {
     let mut snapshot = sample::snapshot();
     snapshot.endpoints.clear();
     snapshot.pods.clear();
-    assert!(MapPage::of(&snapshot, &HashMap::new(), Span::default()).render().unwrap().contains("data-state=\"no-pods\""));
+    assert!(
+        MapPage::of(&snapshot, &HashMap::new(), Span::default(), String::new())
+            .render()
+            .unwrap()
+            .contains("data-state=\"no-pods\"")
+    );
 }
 
 fn heard(hits: u64, lately: f64, failed_lately: f64, ago_ms: u64) -> Heard {

@@ -50,6 +50,25 @@ fn without_script_the_filter_chooses_rows() {
 }
 
 #[test]
+fn what_a_rule_answers_is_a_part_of_what_came() {
+    let overview = Overview::of(&sample::snapshot(), Span::default());
+    let off = overview.rows.iter().find(|row| row.cells.off == "yes").unwrap();
+    assert_eq!((off.cells.rps.as_str(), off.cells.blocked.as_str()), ("12.1", "12.1 blocked/s"));
+    assert!(off.keys.numbers[0] > 12.0, "it is sorted by what is shown");
+}
+
+#[test]
+fn of_many_rows_the_first_come_with_the_page() {
+    let mut snapshot = sample::snapshot();
+    snapshot.endpoints =
+        (0..1000).map(|at| sample::row(at, "GET", &format!("/a{at}"), "shop", sample::golden(1, 0, 3))).collect();
+    let html = page(&snapshot, "");
+    assert_eq!(html.matches("<tr role=\"row\" id=\"e").count(), ROWS_MAX);
+    assert!(html.contains("<b>Showing <span id=\"shown\">40</span> of <span id=\"passing\">1000</span>: filter"));
+    assert!(page(&sample::snapshot(), "").contains("<b hidden>Showing"));
+}
+
+#[test]
 fn a_sorted_column_says_so() {
     let html = page(&sample::snapshot(), "sort=p95:down");
     assert_eq!(html.matches("aria-sort=\"descending\"").count(), 1);

@@ -88,7 +88,7 @@ impl PodCells {
         let is_behind = fleet.is_behind(pod);
         Self {
             kind: "row",
-            id: id_of(&workload.pod_uid),
+            id: id_of('p', &workload.pod_uid),
             name: workload.pod.clone(),
             href: format!("/?service={}", encoded(&service)),
             place: if workload.node.is_empty() { service } else { format!("{service} · {}", workload.node) },
@@ -166,7 +166,7 @@ pub fn keys(pod: &PodRow, fleet: &Fleet) -> SortKeys {
         pod.confirmed.map_or(-1.0, |(revision, _)| revision as f64),
     ];
     let name = [workload.service.clone(), workload.pod.clone(), workload.pod_uid.clone()];
-    SortKeys { urgency, is_last: pod.state == PodState::Gone, name, group: workload.node.clone(), numbers }
+    SortKeys { urgency, is_last: pod.state == PodState::Gone, name, numbers }
 }
 
 /// Processor time as a share of the limit; without a limit, in cores.
@@ -197,10 +197,10 @@ fn receipt_note(pod: &PodRow, now_ms: u64, is_behind: bool) -> String {
     if is_behind { format!("behind, {ago}") } else { format!("in {} ms, {ago}", format::count(took_ms)) }
 }
 
-/// An id for the page: anybody may choose a pod's uid, so it is not fit for one itself.
-fn id_of(uid: &str) -> String {
-    let hash = uid.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("p{:012x}", hash & 0xffff_ffff_ffff)
+/// An id for the page: anybody may choose a pod's uid, or the name of its node, so neither is fit for one itself.
+pub fn id_of(kind: char, name: &str) -> String {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{kind}{:012x}", hash & 0xffff_ffff_ffff)
 }
 
 /// A text as a part of a query.

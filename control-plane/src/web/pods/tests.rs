@@ -13,15 +13,20 @@ fn page(snapshot: &Snapshot, asked: &str) -> String {
         .unwrap()
 }
 
+fn rows(pods: &Pods) -> Vec<&PodCells> {
+    pods.groups.iter().flat_map(|group| &group.pods).collect()
+}
+
 #[test]
 fn silent_pods_come_first_and_say_for_how_long() {
     let pods = Pods::of(&sample::snapshot(), &PodsView::default());
-    let rows: Vec<_> = pods.rows.iter().map(|(pod, _)| (pod.name.as_str(), pod.status.as_str(), pod.level)).collect();
-    assert_eq!(rows, [("legacy-2", "Silent 14 s", "bad"), ("legacy-1", "Near memory limit", "warn")]);
+    let rows = rows(&pods);
+    let told: Vec<_> = rows.iter().map(|pod| (pod.name.as_str(), pod.status.as_str(), pod.level)).collect();
+    assert_eq!(told, [("legacy-2", "Silent 14 s", "bad"), ("legacy-1", "Near memory limit", "warn")]);
     assert_eq!(pods.page.sub, "2 sidecars in 1 service on 1 node");
-    let silent = &pods.rows[0].0;
+    let silent = rows[0];
     assert_eq!((silent.cpu.words().as_str(), silent.age.words().as_str(), silent.age_level), ("30 %", "14.0 s", "bad"));
-    assert_eq!(pods.rows[1].0.receipt_note, "in 44 ms, 12 s ago");
+    assert_eq!(rows[1].receipt_note, "in 44 ms, 12 s ago");
 }
 
 #[test]
@@ -30,20 +35,20 @@ fn a_pod_that_is_behind_says_so() {
     snapshot.revision = 119;
     let pods = Pods::of(&snapshot, &PodsView::default());
     assert_eq!(pods.tiles.current.lead, "2 pods behind");
-    assert_eq!((pods.rows[0].0.receipt.as_str(), pods.rows[0].0.receipt_level), ("#118", "warn"));
-    assert_eq!(pods.rows[0].0.receipt_note, "behind, 12 s ago");
+    assert_eq!((rows(&pods)[0].receipt.as_str(), rows(&pods)[0].receipt_level), ("#118", "warn"));
+    assert_eq!(rows(&pods)[0].receipt_note, "behind, 12 s ago");
 
     let workload = Arc::make_mut(&mut snapshot.pods[0].workload);
     workload.version = "0.2.0".into();
     let pods = Pods::of(&snapshot, &PodsView::default());
     assert_eq!((pods.tiles.versions.now.v.as_str(), pods.tiles.versions.note.as_str()), ("2", "1 on 0.2.0, 1 on 0.1.0"));
-    assert_eq!(pods.rows[0].0.outdated, "behind");
+    assert_eq!(rows(&pods)[0].outdated, "behind");
 }
 
 #[test]
 fn the_filter_chooses() {
     let names = |asked: &str| -> Vec<String> {
-        Pods::of(&sample::snapshot(), &PodsView::from(query(asked))).rows.into_iter().map(|(pod, _)| pod.name).collect()
+        rows(&Pods::of(&sample::snapshot(), &PodsView::from(query(asked)))).iter().map(|pod| pod.name.clone()).collect()
     };
     assert_eq!(names("show=silent"), ["legacy-2"]);
     assert_eq!(names("find=NODE-a1&sort=pod:up"), ["legacy-1", "legacy-2"]);
@@ -52,10 +57,39 @@ fn the_filter_chooses() {
 }
 
 #[test]
+fn groups_stand_below_headings_in_the_order_that_was_asked_for() {
+    let mut snapshot = sample::snapshot();
+    let another = |service: &str, node: &str| {
+        let mut pod = sample::snapshot().pods.remove(0);
+        let workload = Arc::make_mut(&mut pod.workload);
+        (workload.pod, workload.pod_uid) = (format!("{service}-1"), format!("{service}-1"));
+        (workload.service, workload.node) = (service.into(), node.into());
+        pod
+    };
+    snapshot.pods.extend([another("api", ""), another("web", "node-a1")]);
+    let told = |asked: &str| -> Vec<String> {
+        let moment = Pods::of(&snapshot, &PodsView::from(query(asked))).moment();
+        let words = |id: &String| {
+            let cells = &moment.cells.elements()[id];
+            cells.get("title").or_else(|| cells.get("name")).unwrap().to_owned()
+        };
+        moment.order(Order::Problems).iter().map(words).collect()
+    };
+    assert_eq!(
+        told("group=service&sort=pod:up"),
+        ["api, 1 pod", "api-1", "legacy, 2 pods", "legacy-1", "legacy-2", "web, 1 pod", "web-1"]
+    );
+    assert_eq!(told("group=node"), ["Node not told, 1 pod", "api-1", "node-a1, 3 pods", "legacy-2", "legacy-1", "web-1"]);
+    assert_eq!(told("group=nonsense").len(), 4);
+    let html = page(&snapshot, "group=node");
+    assert!(html.contains("<option value=\"node\" selected>") && html.contains(">node-a1, 3 pods</td>"));
+}
+
+#[test]
 fn the_page_says_what_each_pod_does() {
     let html = page(&sample::snapshot(), "");
     assert!(html.contains("legacy-2") && html.contains("of 256 MiB") && html.contains("1 silent for 14 s"));
-    assert_eq!(html.matches("<tr role=\"row\" id=").count(), 3, "a row for each pod and one to clone");
+    assert_eq!(html.matches("<tr role=\"row\" id=").count(), 4, "a row for each pod, and one of each kind to clone");
     assert!(!html.contains(" style="));
 
     let mut empty = sample::snapshot();

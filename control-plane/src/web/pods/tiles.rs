@@ -101,8 +101,8 @@ fn cpu(there: &[&PodRow], now_ms: u64) -> Tile {
     let tile = Tile { spark: spark::area(&steps, Width::Tile), ..Tile::default() };
     if shares.is_empty() {
         let cores: f64 = there.iter().filter_map(|pod| pod.resources).map(|used| f64::from(used.cpu_milli) / 1000.0).sum();
-        let note = "in all pods, no limits are set".into();
-        return Tile { now: Quantity::new(format!("{cores:.2}"), "cores"), note, ..tile };
+        let note = "cores, no limits are set".into();
+        return Tile { now: Quantity::new(format!("{cores:.2}"), ""), note, ..tile };
     }
     let percent = |share: f64| format!("{:.0}", share * 100.0);
     let highest = shares.iter().copied().fold(0.0, f64::max);

@@ -1,5 +1,6 @@
 //! One reader of the tap's page: gathers what has happened, and tells it a few times a second as finished rows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::sse::Event;
@@ -9,6 +10,9 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
+use crate::fleet::Fleet;
+use crate::fleet::owners::Owners;
 use crate::history::Known;
 use crate::tap::Reader;
 use crate::tap::open::{self, Lost};
@@ -25,9 +29,14 @@ const QUIET_TICKS: u32 = 4;
 /// Rows told at once. The rest comes with the next tick.
 const ROWS_MAX: usize = 100;
 
+/// How long it is believed whose an address is: a pod that joins calls nobody in its first second.
+const KNOWN_FOR_MS: u64 = 1000;
+
 /// A page that is shown exchanges.
 pub(super) struct Watch {
     reader: Option<Reader>,
+    /// Whose the callers' addresses are; `None` for a stream that shows nobody.
+    callers: Option<Callers>,
     /// What the page is told: who is tapped, and what is not shown.
     said: Said,
     pods: usize,
@@ -37,6 +46,13 @@ pub(super) struct Watch {
     state: State,
     drain: CancellationToken,
     _permit: OwnedSemaphorePermit,
+}
+
+/// Whose addresses are, looked up anew once a second.
+struct Callers {
+    fleet: Arc<Fleet>,
+    owners: Owners,
+    known_ms: u64,
 }
 
 /// How far a stream is.
@@ -70,8 +86,9 @@ struct Message<'a> {
 }
 
 impl Watch {
-    pub(super) fn new(reader: Reader, drain: CancellationToken, permit: OwnedSemaphorePermit) -> Self {
-        Self::with(Some(reader), Said::default(), drain, permit)
+    pub(super) fn new(reader: Reader, fleet: Arc<Fleet>, drain: CancellationToken, permit: OwnedSemaphorePermit) -> Self {
+        let callers = Some(Callers { fleet, owners: Owners::default(), known_ms: 0 });
+        Self { callers, ..Self::with(Some(reader), Said::default(), drain, permit) }
     }
 
     /// A stream that only says why there is none.
@@ -82,7 +99,7 @@ impl Watch {
     fn with(reader: Option<Reader>, said: Said, drain: CancellationToken, permit: OwnedSemaphorePermit) -> Self {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { reader, said, pods: 0, shown: 0, quiet: 0, ticks, state: State::New, drain, _permit: permit }
+        Self { reader, callers: None, said, pods: 0, shown: 0, quiet: 0, ticks, state: State::New, drain, _permit: permit }
     }
 
     /// The next message; `None` when there is none any more.
@@ -110,6 +127,8 @@ impl Watch {
     fn gather(&mut self) -> Vec<Values> {
         self.state = State::Open;
         let mut rows = Vec::new();
+        let nobody = Owners::default();
+        let owners = self.callers.as_mut().map_or(&nobody, |callers| callers.owners(clock::now_ms()));
         while rows.len() < ROWS_MAX {
             match self.reader.as_mut().map_or(Err(TryRecvError::Disconnected), |reader| reader.events.try_recv()) {
                 Ok(open::Event::Joined(_)) => self.pods += 1,
@@ -117,7 +136,7 @@ impl Watch {
                 Ok(open::Event::Seen(pod, seen)) => {
                     let place =
                         Place { namespace: &pod.namespace, service: &pod.service, endpoint: &seen.endpoint, pod: &pod.pod };
-                    rows.push(Values::of(&RequestCells::of(place, seen.exchange.clone(), Known::Asked)));
+                    rows.push(Values::of(&RequestCells::of(place, seen.exchange.clone(), Known::Asked, owners)));
                 }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
@@ -145,6 +164,15 @@ impl Watch {
     }
 }
 
+impl Callers {
+    fn owners(&mut self, now_ms: u64) -> &Owners {
+        if now_ms.abs_diff(self.known_ms) >= KNOWN_FOR_MS {
+            (self.owners, self.known_ms) = (Owners::of(&self.fleet, now_ms), now_ms);
+        }
+        &self.owners
+    }
+}
+
 /// What was not shown, and why.
 fn dropped(lost: &Lost) -> String {
     let all = lost.rate.saturating_add(lost.queue).saturating_add(lost.reader);
@@ -164,8 +192,6 @@ fn dropped(lost: &Lost) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use mesh::tap::Filter;
     use tokio::sync::Semaphore;
 
@@ -175,7 +201,7 @@ mod tests {
     fn watch(taps: &Arc<Taps>) -> Watch {
         let reader = taps.open(Scope::default(), Filter::default(), 50).unwrap();
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        Watch::new(reader, CancellationToken::new(), permit)
+        Watch::new(reader, Arc::new(Fleet::new(Duration::ZERO)), CancellationToken::new(), permit)
     }
 
     #[test]

@@ -1,0 +1,53 @@
+//! Measures the dashboard of a thousand endpoints in a real browser, and holds each figure beside its goal.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use bench::pages::crowd::Crowd;
+use bench::pages::{loads, paint, ticks};
+use bench::swarm::Size;
+use bench::swarm::figure;
+use bench::swarm::server::Cores;
+use clap::Parser;
+use scenario::browser::Browser;
+
+/// The swarm has one core and the control plane the other; the browser takes what it gets of both, as on a laptop.
+const CORES: Cores = Cores { swarm: 0, server: 1 };
+
+#[derive(Parser)]
+#[command(about = "Measures the dashboard in a real browser, all of it on this machine")]
+struct Config {
+    /// Sidecars.
+    #[arg(long, default_value_t = 60)]
+    sidecars: usize,
+    /// Services that they are copies of.
+    #[arg(long, default_value_t = 20)]
+    services: usize,
+    /// Endpoints of each service.
+    #[arg(long, default_value_t = 50)]
+    endpoints: usize,
+    /// Where the figures are written to, as JSON.
+    #[arg(long, default_value = "target/pages.json")]
+    out: PathBuf,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let config = Config::parse();
+    anyhow::ensure!(config.services > 0 && config.sidecars >= config.services, "each service needs a sidecar at least");
+    // Before anything is pinned to a core, which is inherited.
+    let browser = Browser::start();
+    let size = Size { sidecars: config.sidecars, services: config.services, endpoints: config.endpoints };
+    let crowd = Crowd::start(size, CORES)?;
+    let dashboard = crowd.dashboard();
+    let mut figures = ticks::run(&browser, dashboard, size.services * size.endpoints)?;
+    figures.extend(paint::run(&browser, dashboard)?);
+    figures.extend(loads::run(dashboard)?);
+    crowd.end()?;
+    print!("{}", figure::table(&figures));
+    std::fs::write(&config.out, serde_json::to_string_pretty(&figure::json(&figures))?)
+        .with_context(|| format!("write {}", config.out.display()))?;
+    println!("\nall figures are in {}", config.out.display());
+    let is_missed = figures.iter().any(|figure| figure.is_met() == Some(false));
+    Ok(if is_missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

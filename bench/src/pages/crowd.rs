@@ -1,0 +1,63 @@
+//! A control plane with a swarm that keeps every row of its dashboard moving, in a thread of its own.
+
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, anyhow};
+use tokio_util::sync::CancellationToken;
+
+use crate::swarm::dial::Connections;
+use crate::swarm::server::{Cores, Server};
+use crate::swarm::tally::Activity;
+use crate::swarm::{Size, Swarm};
+
+/// Both at work.
+pub struct Crowd {
+    server: Server,
+    leave: CancellationToken,
+    swarm: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Crowd {
+    /// Starts them, and waits until every sidecar is attached.
+    pub fn start(size: Size, cores: Cores) -> anyhow::Result<Self> {
+        let server = Server::start(cores)?;
+        let (stream, leave) = (server.stream, CancellationToken::new());
+        let (tell, told) = mpsc::channel();
+        let leaving = leave.clone();
+        let swarm = thread::spawn(move || run(stream, size, &tell, leaving));
+        let crowd = Self { server, leave, swarm: Some(swarm) };
+        // Whoever fails hangs up, and says why when it is joined.
+        match told.recv() {
+            Ok(()) => Ok(crowd),
+            Err(_) => Err(crowd.end().err().unwrap_or_else(|| anyhow!("the swarm ended by itself"))),
+        }
+    }
+
+    /// Where the dashboard is.
+    pub fn dashboard(&self) -> SocketAddr {
+        self.server.api.0
+    }
+
+    /// Ends the swarm, and tells what has gone wrong with it.
+    pub fn end(mut self) -> anyhow::Result<()> {
+        self.leave.cancel();
+        let swarm = self.swarm.take().context("the swarm was ended before")?;
+        swarm.join().map_err(|_| anyhow!("the swarm panicked"))?
+    }
+}
+
+fn run(stream: SocketAddr, size: Size, attached: &mpsc::Sender<()>, leave: CancellationToken) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let swarm = Swarm::start(stream, size, Connections::Own);
+        swarm.attached().await?;
+        // One pod of each service keeps all rows moving.
+        swarm.tally.act(Activity::OnePodOfEach);
+        attached.send(()).context("nobody waits any more")?;
+        leave.cancelled().await;
+        swarm.leave().await;
+        Ok(())
+    })
+}

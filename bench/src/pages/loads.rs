@@ -1,0 +1,50 @@
+//! What pages make a browser load: bytes of style and script, and requests that leave the origin, of which there may be none.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use scenario::api::Api;
+use scenario::browser::Browser;
+use scenario::eventually::{SOON, eventually};
+use scenario::weight::{self, Weight};
+
+use crate::swarm::figure::Figure;
+
+/// Weighs the overview, and looks at every page with a browser that writes down for what it asks.
+pub fn run(dashboard: SocketAddr) -> anyhow::Result<Vec<Figure>> {
+    let api = Api::at(dashboard.port());
+    let html = api.page("/")?;
+    let weigh = |weight: Weight| {
+        Figure::at_most(format!("{} with gzip (bytes)", weight.kind), weight.bytes_max as f64, weight.bytes as f64, "overview")
+    };
+    let mut figures: Vec<Figure> = weight::of(&html, &api).into_iter().map(weigh).collect();
+    figures.push(Figure::told("HTML of the overview (bytes)", html.len() as f64, "not zipped, as it is sent on loopback"));
+    figures.push(strangers(dashboard, &api)?);
+    Ok(figures)
+}
+
+/// Requests of any page for anything that is not the dashboard's own.
+fn strangers(dashboard: SocketAddr, api: &Api) -> anyhow::Result<Figure> {
+    let rows = api.endpoints()?;
+    let id = rows.first().and_then(|row| row["id"].as_str()).context("there is no endpoint")?;
+    let (endpoint, pin) = (format!("/endpoints/{id}"), format!("/endpoints/{id}/pin"));
+    let browser = Browser::listening();
+    let pages = ["/", "/pods", "/map", "/audit", "/tap", &endpoint, &pin, "/nowhere"];
+    let mut asked_for = Vec::new();
+    for page in pages {
+        browser.open(&format!("http://{dashboard}{page}"));
+        eventually(SOON, || {
+            let is_awake = browser.script("return document.body.dataset.live === 'no' || 'pulse' in document.body.dataset")?;
+            anyhow::ensure!(is_awake == true, "{page} is not live yet");
+            Ok(())
+        });
+        asked_for.extend(browser.asked_for());
+    }
+    let own = format!("http://{dashboard}/");
+    let strange: Vec<&String> = asked_for.iter().filter(|address| !address.starts_with(&own)).collect();
+    let note = match strange.first() {
+        None => format!("of {} by {} pages", asked_for.len(), pages.len()),
+        Some(first) => format!("of {}, the first for {first}", asked_for.len()),
+    };
+    Ok(Figure::at_most("requests that leave the origin", 0.0, strange.len() as f64, note))
+}

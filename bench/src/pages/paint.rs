@@ -1,0 +1,69 @@
+//! How soon something is seen: the first paint of the overview by the browser's own clock (Paint Timing).
+
+use std::net::SocketAddr;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use scenario::browser::{Browser, Scheme};
+use scenario::eventually::{SOON, eventually};
+use serde_json::json;
+
+use crate::swarm::figure::Figure;
+use crate::swarm::stages::quantile;
+
+/// Visits of each kind.
+const VISITS: usize = 15;
+
+/// Between two visits, so that what the one leaves to be done is not in the way of the next.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// What a visitor has at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cache {
+    Kept,
+    Empty,
+}
+
+/// Milliseconds from the start of the navigation until the answer began, until all of it was there, and until the first paint.
+const TIMES: &str = "const [page] = performance.getEntriesByType('navigation');
+    const [paint] = performance.getEntriesByName('first-contentful-paint');
+    return paint ? [page.responseStart, page.responseEnd, paint.startTime] : null";
+
+/// Visits the overview again and again.
+pub fn run(browser: &Browser, dashboard: SocketAddr) -> anyhow::Result<Vec<Figure>> {
+    browser.look_as(1440, 900, Scheme::Light);
+    browser.devtools("Network.enable", json!({}));
+    // Somebody who comes again has style and script at hand; who has never been there, nothing.
+    let again = visits(browser, dashboard, Cache::Kept, "the first paint of the overview (ms)");
+    let first = visits(browser, dashboard, Cache::Empty, "the same with an empty cache (ms)");
+    Ok(vec![again, first])
+}
+
+fn visits(browser: &Browser, dashboard: SocketAddr, cache: Cache, name: &str) -> Figure {
+    browser.devtools("Network.setCacheDisabled", json!({"cacheDisabled": cache == Cache::Empty}));
+    let mut visits = Vec::new();
+    for _ in 0..VISITS {
+        browser.open("about:blank");
+        sleep(PAUSE);
+        browser.open(&format!("http://{dashboard}/"));
+        visits.push(eventually(SOON, || times(browser)));
+    }
+    browser.devtools("Network.setCacheDisabled", json!({"cacheDisabled": false}));
+    let at = |part: usize, q: f64| quantile(&mut visits.iter().map(|visit| visit[part]).collect::<Vec<_>>(), q);
+    let note = format!(
+        "median of {VISITS} visits, p95 {:.0}; the answer began after {:.0} and was whole after {:.0}",
+        at(2, 0.95),
+        at(0, 0.5),
+        at(1, 0.5)
+    );
+    Figure::at_most(name, 100.0, at(2, 0.5), note)
+}
+
+fn times(browser: &Browser) -> anyhow::Result<Vec<f64>> {
+    let times = browser.script(TIMES)?;
+    let times = times.as_array().context("nothing is painted yet")?;
+    let times: Vec<f64> = times.iter().filter_map(serde_json::Value::as_f64).collect();
+    ensure!(times.len() == 3, "the browser tells {times:?}");
+    Ok(times)
+}

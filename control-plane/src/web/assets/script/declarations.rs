@@ -1,0 +1,33 @@
+//! Tells where a declaration follows another of its kind, so that both may be written as one.
+
+use super::tokens::Token;
+
+/// With which word the statement under way began, at each depth of brackets.
+pub(super) struct Begun<'a> {
+    words: Vec<&'a str>,
+    before: &'a str,
+}
+
+impl Default for Begun<'_> {
+    fn default() -> Self {
+        Self { words: vec![""], before: ";" }
+    }
+}
+
+impl<'a> Begun<'a> {
+    /// Whether a declaration follows another of its kind, so that both may be one. To be asked of each token in turn.
+    pub(super) fn goes_on_with(&mut self, token: &Token<'a>) -> bool {
+        let begun = self.words.last_mut().expect("the first is never closed");
+        let goes_on = self.before == ";" && matches!(token.text, "const" | "let") && *begun == token.text;
+        if matches!(self.before, ";" | "{" | "}") && token.text != ";" {
+            *begun = token.text;
+        }
+        match token.text {
+            "{" | "(" | "[" | "${" => self.words.push(""),
+            "}" | ")" | "]" if self.words.len() > 1 => drop(self.words.pop()),
+            _ => {}
+        }
+        self.before = token.text;
+        goes_on
+    }
+}

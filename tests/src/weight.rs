@@ -1,0 +1,38 @@
+//! What a page makes a browser load, in bytes as they are sent with gzip, beside what it may.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::api::Api;
+
+/// The most of each kind.
+const BUDGETS: [(&str, usize); 2] = [(".css", 10_000), (".js", 6144)];
+
+/// All files of one kind together.
+#[derive(Debug)]
+pub struct Weight {
+    /// How their names end.
+    pub kind: &'static str,
+    /// What they are.
+    pub bytes: usize,
+    /// What they may be.
+    pub bytes_max: usize,
+}
+
+/// Weighs the files that a page of this control plane names.
+#[track_caller]
+pub fn of(html: &str, api: &Api) -> Vec<Weight> {
+    let weigh = |(kind, bytes_max): (&'static str, usize)| {
+        let files = html.split('"').filter(|part| part.starts_with("/static/") && part.ends_with(kind));
+        Weight { kind, bytes: files.map(|file| zipped(&api.page(file).expect("the file is there"))).sum(), bytes_max }
+    };
+    BUDGETS.into_iter().map(weigh).collect()
+}
+
+fn zipped(text: &str) -> usize {
+    let mut gzip = Command::new("gzip");
+    gzip.args(["-9", "-c", "-n"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut gzip = gzip.spawn().expect("gzip is installed");
+    gzip.stdin.take().expect("it is piped").write_all(text.as_bytes()).expect("gzip reads");
+    gzip.wait_with_output().expect("gzip ends").stdout.len()
+}

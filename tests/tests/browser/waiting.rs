@@ -1,0 +1,64 @@
+//! What is loaded on demand shows the shape of what is to come, but only when it takes longer than anybody waits unawares.
+
+use anyhow::ensure;
+use scenario::browser::Browser;
+use scenario::eventually::{SOON, eventually};
+use scenario::looks::assert_no_barriers;
+use scenario::small_mesh::SmallMesh;
+
+/// Every answer to a question of the script comes when `letThem` is called, and so does every whole message of a stream.
+const SLOW: &str = "
+    let waiting = [];
+    window.letThem = () => { waiting.forEach(go => go()); waiting = []; };
+    const held = () => new Promise(go => waiting.push(go));
+    const real = window.fetch;
+    window.fetch = async (...asked) => { await held(); return real(...asked); };
+    const listen = EventSource.prototype.addEventListener;
+    EventSource.prototype.addEventListener = function (name, take) {
+        listen.call(this, name, async event => { if (window.isSlow) await held(); take(event); });
+    };";
+
+const SWITCH: &str = "button[role=switch][aria-label^='GET /export']";
+
+fn is(browser: &Browser, what: &str, script: &str) {
+    eventually(SOON, || {
+        ensure!(browser.script(&format!("return {script}"))? == true, "not yet: {what}");
+        Ok(())
+    });
+}
+
+#[test]
+fn the_shape_of_what_is_to_come_is_shown_until_it_comes() {
+    let mesh = SmallMesh::of("orders", 2);
+    mesh.pods[0].get("/export");
+    mesh.api().expect_hits("orders", 1);
+    let browser = Browser::start();
+    browser.before_each_page(SLOW);
+    browser.open(&format!("http://127.0.0.1:{}/", mesh.control_plane.http_port));
+    is(&browser, "live", "document.body.dataset.pulse === 'live'");
+
+    // The dialog opens without its numbers, cannot be sent, and fills when they come.
+    eventually(SOON, || browser.click(SWITCH));
+    is(&browser, "a dialog that waits", "document.querySelector('#off[open]')?.ariaBusy === 'true'");
+    assert_eq!(browser.script("return document.getElementById('go').disabled").unwrap(), true);
+    assert_no_barriers(&browser, "a dialog that waits");
+    browser.script("letThem(); return 1").unwrap();
+    is(&browser, "a dialog that is whole", "document.querySelector('#off[open]').ariaBusy === null");
+    assert!(browser.text("#go").unwrap().starts_with("Turn off on 2 pods"));
+
+    // Whoever closes it meanwhile is left alone.
+    browser.press_escape().unwrap();
+    eventually(SOON, || browser.click(SWITCH));
+    is(&browser, "the dialog again", "document.querySelector('#off[open]')?.ariaBusy === 'true'");
+    browser.press_escape().unwrap();
+    browser.script("letThem(); return 1").unwrap();
+    is(&browser, "a dialog that is closed", "document.getElementById('off').ariaBusy === null");
+    assert_eq!(browser.script("return document.querySelectorAll('dialog[open]').length").unwrap(), 0);
+
+    // Numbers of another window: those of the old one would be taken for them.
+    browser.script("window.isSlow = true; document.querySelector('[name=window][value=\"1m\"]').click(); return 1").unwrap();
+    is(&browser, "a table that waits", "document.getElementById('main').ariaBusy === 'true'");
+    browser.script("window.isSlow = false; letThem(); return 1").unwrap();
+    is(&browser, "a table that is whole", "document.getElementById('main').ariaBusy === null");
+    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+}
