@@ -82,13 +82,15 @@ enum Command {
     Man(man::Options),
 }
 
+/// What the programs have to say they say themselves; the log is for trouble. A certificate that is not believed is told once.
+const LOG: &str = "warn,rustls_platform_verifier=off";
+
 fn main() -> ExitCode {
     let sitio = match Sitio::try_parse() {
         Ok(sitio) => sitio,
         Err(error) => return usage::tell(&error),
     };
-    // What the programs have to say they say themselves; the log is for trouble.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
     let has_colours = Paint::when(sitio.color, &io::stderr()) == Paint::Colours;
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(has_colours).with_writer(io::stderr).init();
     // Two threads: sidecars bring their own, and what is left is small.

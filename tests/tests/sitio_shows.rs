@@ -158,7 +158,8 @@ fn every_failure_is_one_line_with_what_to_do_next() {
     for misuse in [
         &["stat", "--window", "soon"][..],
         &["stat", "--window", "91d"],
-        &["stat", "--url", "https://mesh.example"],
+        &["stat", "--url", "ftp://mesh.example"],
+        &["stat", "--url", "http://me:secret@mesh.example"],
         &["stat", "-o", "xml"],
         &["stat", "--watch=1ms"],
         &["audit", "--limit", "0"],

@@ -36,7 +36,7 @@ fn style_and_script_of_every_page_stay_small() {
     mesh.api().expect_hits("shop", 1);
     let endpoint = mesh.api().endpoints().unwrap()[0]["id"].as_str().unwrap().to_owned();
     let endpoint = format!("/endpoints/{endpoint}");
-    let client = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
+    let client = scenario::plain::client().build().unwrap();
     for page in ["/", "/pods", "/map", "/audit", "/tap", &endpoint, &format!("{endpoint}/pin"), "/nowhere"] {
         let address = format!("http://127.0.0.1:{}{page}", mesh.control_plane.http_port);
         let html = client.get(address).send().unwrap().text().unwrap();
