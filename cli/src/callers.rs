@@ -13,7 +13,7 @@ use crate::look::Look;
 use crate::paint::Paint;
 use crate::table::{Cell, Column, Detail, Tone, table, wide};
 use crate::text::short;
-use crate::{find, moment};
+use crate::{csv, find, moment};
 
 /// Show who has been calling one endpoint: services by name, strangers by address.
 ///
@@ -42,7 +42,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     let page = async || {
         let endpoints = client.endpoints(&all).await?.endpoints;
         let callers = client.callers(&find::one(&endpoints, &words)?.id).await?;
-        options.look.told(&callers, |detail| page(&callers, detail, paint))
+        options.look.told(&callers, |detail| page(&callers, detail, paint), || csv::callers::file(&callers))
     };
     options.look.show(interrupts, page).await
 }

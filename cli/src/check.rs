@@ -14,7 +14,7 @@ use client::client::Client;
 use crate::check::findings::{Findings, Level};
 use crate::connection::Connection;
 use crate::interrupt::Interrupts;
-use crate::look::Output;
+use crate::outcome::Output;
 use crate::paint::Paint;
 use crate::say::say;
 
@@ -40,11 +40,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
         findings = look(&client) => findings,
         interrupt = interrupts.first() => return Ok(ExitCode::from(interrupt.code())),
     };
-    say(&match options.output {
-        Output::Table | Output::Wide => findings.words(paint),
-        Output::Json => format!("{}\n", serde_json::to_string_pretty(&findings)?),
-        Output::Yaml => serde_norway::to_string(&findings)?,
-    })?;
+    say(&options.output.told(&findings, || findings.words(paint))?)?;
     Ok(if findings.worst() == Level::Error { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

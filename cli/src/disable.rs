@@ -13,8 +13,8 @@ use control_plane::web::row::service_label;
 use crate::connection::Connection;
 use crate::find;
 use crate::interrupt::Interrupts;
-use crate::look::Output;
 use crate::named::Named;
+use crate::outcome::Output;
 use crate::paint::Paint;
 use crate::receipts::{Change, Patience};
 use crate::say::say;
@@ -85,7 +85,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         return Ok(ExitCode::SUCCESS);
     }
     let rule = client.turn_off(&order).await?;
-    if matches!(options.output, Output::Table | Output::Wide) && !options.patience.wait {
+    if options.output == Output::Table && !options.patience.wait {
         say(&on_its_way(&rule))?;
     }
     options.patience.see(&client, rule, Change::TurnOff, options.output, paint, interrupts).await

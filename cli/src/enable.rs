@@ -10,8 +10,8 @@ use control_plane::web::row::service_label;
 use crate::connection::Connection;
 use crate::find;
 use crate::interrupt::Interrupts;
-use crate::look::Output;
 use crate::named::Named;
+use crate::outcome::Output;
 use crate::paint::Paint;
 use crate::receipts::{Change, Patience};
 use crate::say::say;
@@ -51,7 +51,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     }
     let mut code = ExitCode::SUCCESS;
     for rule in ended {
-        if matches!(options.output, Output::Table | Output::Wide) && !options.patience.wait {
+        if options.output == Output::Table && !options.patience.wait {
             say(&on_its_way(&rule))?;
         }
         let seen = options.patience.see(&client, rule, Change::TurnOn, options.output, paint, interrupts.clone()).await?;

@@ -6,6 +6,7 @@ mod callers;
 mod check;
 mod completions;
 mod connection;
+mod csv;
 mod dashboard;
 mod demo;
 mod disable;
@@ -20,6 +21,7 @@ mod man;
 mod moment;
 mod named;
 mod only;
+mod outcome;
 mod paint;
 mod parts;
 mod pods;
@@ -92,7 +94,12 @@ fn main() -> ExitCode {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
     let has_colours = Paint::when(sitio.color, &io::stderr()) == Paint::Colours;
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(has_colours).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(has_colours)
+        .with_writer(io::stderr)
+        .log_internal_errors(false)
+        .init();
     // Two threads: sidecars bring their own, and what is left is small.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {

@@ -171,6 +171,13 @@ impl Problem {
     }
 }
 
+impl Failure {
+    /// Whether the same question may be answered in a moment, as when the control plane is restarted.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::TooSlow { .. } | Self::BrokenOff { .. } | Self::NotReached { .. })
+    }
+}
+
 /// Why a certificate is not believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Distrust {
