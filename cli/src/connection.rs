@@ -8,6 +8,8 @@ use client::client::{Client, Token};
 use client::trust::Authorities;
 use reqwest::Url;
 
+use crate::say::beside;
+
 /// Where to ask.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
@@ -37,7 +39,7 @@ impl Connection {
         let client = Client::new(self.url.clone(), self.token()?, authorities)?;
         if client.is_overheard() {
             let host = self.url.host_str().unwrap_or_default();
-            eprintln!("sitio: the token goes to {host} over plain http, where others can read it; use https://");
+            beside(&format!("sitio: the token goes to {host} over plain http, where others can read it; use https://"));
         }
         Ok(client)
     }

@@ -1,5 +1,8 @@
 //! The `sitio` command: shows a mesh, turns its endpoints off and on, and puts a sidecar before any program.
 
+// Both panic when whoever reads has left; `say.rs` does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod advice;
 mod audit;
 mod callers;
@@ -49,7 +52,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::interrupt::{Bell, Interrupts, bell};
 use crate::paint::{Paint, When};
-use crate::say::NobodyReads;
+use crate::say::{NobodyReads, beside};
 
 /// A service mesh small enough to understand in an afternoon.
 #[derive(Debug, Parser)]
@@ -155,8 +158,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     let words = format!("{error:#}");
     let lines: Vec<_> = words.lines().map(text::plain).collect();
     match error.downcast_ref::<Failure>().and_then(advice::on) {
-        Some(advice) => eprintln!("sitio: {}; {advice}", lines.join("\n")),
-        None => eprintln!("sitio: {}", lines.join("\n")),
+        Some(advice) => beside(&format!("sitio: {}; {advice}", lines.join("\n"))),
+        None => beside(&format!("sitio: {}", lines.join("\n"))),
     }
     ExitCode::FAILURE
 }
