@@ -6,6 +6,7 @@ mod losses;
 mod pods;
 mod rules;
 mod store;
+mod traffic;
 
 use std::process::ExitCode;
 
@@ -52,6 +53,7 @@ async fn look(client: &Client) -> Findings {
     }
     store::look(client, &mut findings).await;
     pods::look(client, &mut findings).await;
+    traffic::look(client, &mut findings).await;
     rules::look(client, &mut findings).await;
     losses::look(client, &mut findings).await;
     findings
