@@ -34,6 +34,9 @@ pub(crate) struct Options {
 
 /// Prints them.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    if let Some(refused) = options.look.refuse_time(options.only.service()) {
+        return Ok(refused);
+    }
     let client = options.look.connection.client()?;
     let page = async || {
         let mut answer = client.audit(options.limit).await?;

@@ -28,7 +28,7 @@ const LIMIT_MAX: i64 = 1000;
   sitio history e5f0c2a9b1d3 --pod legacy-0 -o json")]
 pub(crate) struct Options {
     /// The endpoint: its id, or SERVICE METHOD ROUTE, or as few of these words as name no other.
-    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3)]
+    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word)]
     endpoint: Vec<String>,
     /// Only these, such as 5xx or 5xx,404.
     #[arg(long, value_name = "STATUS")]

@@ -13,7 +13,7 @@ use crate::interrupt::Interrupts;
 use crate::outcome::yaml;
 use crate::say::{beside, say};
 use crate::table::Detail;
-use crate::{advice, text};
+use crate::{advice, text, usage};
 
 /// The longest window that a control plane keeps, unless it is told to keep less.
 const WINDOW_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -56,6 +56,12 @@ pub(crate) enum Output {
 }
 
 impl Look {
+    /// Refuses a word that was meant as the time of `--watch 5s`, and is taken for a service: what is optional has its equals sign.
+    pub(crate) fn refuse_time(&self, word: Option<&str>) -> Option<ExitCode> {
+        let time = word.filter(|word| self.watch.is_some() && humantime::parse_duration(word).is_ok())?;
+        Some(usage::refuse(&format!("{time} is no time here; for that, write --watch={time}")))
+    }
+
     /// Prints an answer, by `table` if it is for people, and by `csv` if it is for spreadsheets.
     pub(crate) fn told<T: Serialize>(
         &self,

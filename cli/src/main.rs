@@ -161,5 +161,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         Some(advice) => beside(&format!("sitio: {}; {advice}", lines.join("\n"))),
         None => beside(&format!("sitio: {}", lines.join("\n"))),
     }
-    ExitCode::FAILURE
+    match error.downcast_ref() {
+        Some(Failure::Refused { problem, .. }) if problem.is_misuse() => ExitCode::from(usage::USAGE),
+        _ => ExitCode::FAILURE,
+    }
 }

@@ -32,6 +32,9 @@ pub(crate) struct Options {
 
 /// Prints them.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    if let Some(refused) = options.look.refuse_time(options.only.service()) {
+        return Ok(refused);
+    }
     let client = options.look.connection.client()?;
     let none = "no such pod is known; a sidecar that is told SITIO_CONTROL_PLANE, or `sitio run`, attaches one";
     let page = async || {

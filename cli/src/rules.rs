@@ -33,6 +33,9 @@ pub(crate) struct Options {
 
 /// Prints them.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    if let Some(refused) = options.look.refuse_time(options.rule.as_deref()) {
+        return Ok(refused);
+    }
     let client = options.look.connection.client()?;
     let page = async || {
         if let Some(id) = &options.rule {

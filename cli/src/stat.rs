@@ -76,6 +76,9 @@ impl Sort {
 
 /// Prints them.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    if let Some(refused) = options.look.refuse_time(options.service.as_deref()) {
+        return Ok(refused);
+    }
     let client = options.look.connection.client()?;
     let wanted = Wanted { window: Some(options.window), namespace: options.namespace, service: options.service.clone() };
     let none = match &options.service {

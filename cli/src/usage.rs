@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use crate::say::{beside, say};
 
 /// The code of a program that did not understand what it was asked.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 
 /// Prints what clap has to say, and gives the code to exit with.
 pub(crate) fn tell(error: &clap::Error) -> ExitCode {

@@ -165,6 +165,11 @@ impl Problem {
         self.r#type.strip_prefix("urn:sitio:problem:") == Some(kind)
     }
 
+    /// Whether it was asked for something that makes no sense whenever it is asked.
+    pub fn is_misuse(&self) -> bool {
+        ["parameter", "command", "endpoint", "pattern"].iter().any(|kind| self.is(kind))
+    }
+
     /// What exactly is wrong, or the title where nothing more was said.
     pub fn words(&self) -> &str {
         if self.detail.is_empty() { &self.title } else { &self.detail }
