@@ -1,12 +1,25 @@
 //! What to do next about a failure, for the end of the line that tells of it.
 
-use client::failure::{Failure, Problem};
+use client::failure::{Distrust, Failure, Problem};
 
 /// What to do, if there is something that the failure does not say itself.
 pub(crate) fn on(failure: &Failure) -> Option<String> {
     Some(match failure {
         Failure::Unreachable { .. } => {
             "start a control plane there (`sitio demo` brings one), or say where yours is with --url or SITIO_URL".to_owned()
+        }
+        Failure::Distrustful { .. } => {
+            "install this machine's certificates (`ca-certificates`), or name a file with --ca-file or SITIO_CA_FILE".to_owned()
+        }
+        Failure::Untrusted { distrust, .. } => on_distrust(distrust).to_owned(),
+        Failure::NotTls { .. } => "say http:// in --url or SITIO_URL, or name the port at which TLS is spoken".to_owned(),
+        Failure::TlsWanted { .. } => "say https:// in --url or SITIO_URL".to_owned(),
+        Failure::NotHttp { .. } => {
+            "if TLS is spoken there, say https://; if it is the sidecars' port (8091), name the dashboard's (8090)".to_owned()
+        }
+        Failure::Moved { .. } => "if that is the control plane, name it with --url or SITIO_URL".to_owned(),
+        Failure::NotReached { .. } => {
+            "see whether the control plane runs and is ready, and whether the way to it is right".to_owned()
         }
         Failure::TooSlow { .. } => "try again, and look at its log and its load".to_owned(),
         Failure::TokenWanted { .. } => "set SITIO_TOKEN, or name a file that holds it with --token-file".to_owned(),
@@ -15,9 +28,26 @@ pub(crate) fn on(failure: &Failure) -> Option<String> {
             "see whether --url or SITIO_URL is right; if it is, the control plane is of another version than this sitio, {}",
             env!("CARGO_PKG_VERSION")
         ),
+        Failure::BrokenOff { url, .. } if url.starts_with("http://") => {
+            "if the control plane was restarting, try again; if TLS is spoken there, say https://; \
+             if it is the sidecars' port (8091), name the dashboard's (8090)"
+                .to_owned()
+        }
         Failure::BrokenOff { .. } => "the control plane may be restarting: try again".to_owned(),
         Failure::Refused { problem, .. } => return on_problem(problem).map(str::to_owned),
     })
+}
+
+fn on_distrust(distrust: &Distrust) -> &'static str {
+    match distrust {
+        Distrust::Issuer => {
+            "name the file with its authority's certificate by --ca-file or SITIO_CA_FILE, if you believe that one"
+        }
+        Distrust::Expired => "renew it, or set this machine's clock if that is wrong",
+        Distrust::NotYet => "set this machine's clock, or wait",
+        Distrust::Name(_) => "use the name that it is for, in --url or SITIO_URL",
+        Distrust::Other(_) => "give the control plane's door another, signed by an authority and none of an authority itself",
+    }
 }
 
 fn on_problem(problem: &Problem) -> Option<&'static str> {

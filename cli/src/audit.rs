@@ -6,6 +6,7 @@ use client::audit::Entry;
 use control_plane::web::format;
 use control_plane::web::row::service_label;
 
+use crate::csv;
 use crate::interrupt::Interrupts;
 use crate::look::Look;
 use crate::moment;
@@ -33,12 +34,19 @@ pub(crate) struct Options {
 
 /// Prints them.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    if let Some(refused) = options.look.refuse_time(options.only.service()) {
+        return Ok(refused);
+    }
     let client = options.look.connection.client()?;
     let page = async || {
         let mut answer = client.audit(options.limit).await?;
         answer.audit.retain(|entry| options.only.holds(&entry.namespace, &entry.service));
         let none = "nothing of that has been asked for yet";
-        options.look.told(&answer, |detail| table(&COLUMNS, &answer.audit, none, 0, detail, paint))
+        options.look.told(
+            &answer,
+            |detail| table(&COLUMNS, &answer.audit, none, 0, detail, paint),
+            || csv::audit::file(&answer.audit),
+        )
     };
     options.look.show(interrupts, page).await
 }

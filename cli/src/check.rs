@@ -6,6 +6,7 @@ mod losses;
 mod pods;
 mod rules;
 mod store;
+mod traffic;
 
 use std::process::ExitCode;
 
@@ -14,7 +15,7 @@ use client::client::Client;
 use crate::check::findings::{Findings, Level};
 use crate::connection::Connection;
 use crate::interrupt::Interrupts;
-use crate::look::Output;
+use crate::outcome::Output;
 use crate::paint::Paint;
 use crate::say::say;
 
@@ -40,11 +41,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
         findings = look(&client) => findings,
         interrupt = interrupts.first() => return Ok(ExitCode::from(interrupt.code())),
     };
-    say(&match options.output {
-        Output::Table | Output::Wide => findings.words(paint),
-        Output::Json => format!("{}\n", serde_json::to_string_pretty(&findings)?),
-        Output::Yaml => serde_norway::to_string(&findings)?,
-    })?;
+    say(&options.output.told(&findings, || findings.words(paint))?)?;
     Ok(if findings.worst() == Level::Error { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -56,6 +53,7 @@ async fn look(client: &Client) -> Findings {
     }
     store::look(client, &mut findings).await;
     pods::look(client, &mut findings).await;
+    traffic::look(client, &mut findings).await;
     rules::look(client, &mut findings).await;
     losses::look(client, &mut findings).await;
     findings

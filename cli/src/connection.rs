@@ -1,11 +1,14 @@
 //! Where the control plane is, and how to be let in: what all commands that ask it have in common.
 
-use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use anyhow::{Context, anyhow};
 use client::client::{Client, Token};
+use client::trust::Authorities;
 use reqwest::Url;
+
+use crate::say::beside;
 
 /// Where to ask.
 #[derive(Debug, clap::Args)]
@@ -24,12 +27,21 @@ pub(crate) struct Connection {
     /// File with the control plane's token [default: what the variable SITIO_TOKEN holds].
     #[arg(long, env = "SITIO_TOKEN_FILE", value_name = "FILE", help_heading = "Control plane")]
     token_file: Option<PathBuf>,
+    /// File with the certificates (PEM) of those to believe, for https [default: whom this machine believes].
+    #[arg(long, env = "SITIO_CA_FILE", value_name = "FILE", help_heading = "Control plane")]
+    ca_file: Option<PathBuf>,
 }
 
 impl Connection {
     /// A client of that control plane.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        Ok(Client::new(self.url.clone(), self.token()?)?)
+        let authorities = self.ca_file.as_deref().map(authorities).transpose()?;
+        let client = Client::new(self.url.clone(), self.token()?, authorities)?;
+        if client.is_overheard() {
+            let host = self.url.host_str().unwrap_or_default();
+            beside(&format!("sitio: the token goes to {host} over plain http, where others can read it; use https://"));
+        }
+        Ok(client)
     }
 
     /// Where the dashboard is.
@@ -42,22 +54,29 @@ impl Connection {
             // A flag would show the token to whoever lists processes, so there is only the variable.
             return Ok(env::var("SITIO_TOKEN").ok().as_deref().and_then(Token::new));
         };
-        let read = std::fs::read_to_string(file).with_context(|| format!("read the token in {}", file.display()))?;
+        let read = fs::read_to_string(file).with_context(|| format!("read the token in {}", file.display()))?;
         let token = Token::new(&read).ok_or_else(|| anyhow!("read the token in {}: the file is empty", file.display()))?;
         Ok(Some(token))
     }
+}
+
+fn authorities(file: &Path) -> anyhow::Result<Authorities> {
+    let read = fs::read(file).with_context(|| format!("read the certificates in {}", file.display()))?;
+    let wanted = "no certificate is in it; it must be PEM, with lines such as -----BEGIN CERTIFICATE-----";
+    Authorities::read(&read).ok_or_else(|| anyhow!("read the certificates in {}: {wanted}", file.display()))
 }
 
 /// A URL, or a host and a port.
 fn url(text: &str) -> Result<Url, String> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url = Url::parse(&with_scheme).ok().filter(Url::has_host);
-    match url {
-        Some(url) if url.scheme() == "http" => Ok(url),
-        Some(url) if url.scheme() == "https" => {
-            Err("https is not spoken; in a cluster, use `kubectl port-forward` and the URL that it names".to_owned())
-        }
-        _ => Err("expected a URL such as http://127.0.0.1:8090".to_owned()),
+    let url = url.filter(|url| ["http", "https"].contains(&url.scheme()));
+    let url = url.ok_or_else(|| "expected a URL such as http://127.0.0.1:8090 or https://mesh.example".to_owned())?;
+    if url.username().is_empty() && url.password().is_none() {
+        Ok(url)
+    } else {
+        // It would be in messages, and in the shell's history.
+        Err("expected a URL without a user and a password: a control plane has a token, see --token-file".to_owned())
     }
 }
 
@@ -71,10 +90,11 @@ mod tests {
             ("http://127.0.0.1:8090", "http://127.0.0.1:8090/"),
             ("localhost:8090", "http://localhost:8090/"),
             ("http://mesh.example/sitio/", "http://mesh.example/sitio/"),
+            ("https://mesh.example", "https://mesh.example/"),
         ] {
             assert_eq!(url(text).unwrap().as_str(), read);
         }
-        for text in ["", "http://", "ftp://mesh.example", "https://mesh.example", "::"] {
+        for text in ["", "http://", "ftp://mesh.example", "https://", "::", "http://me:secret@mesh.example"] {
             assert!(url(text).is_err(), "{text}");
         }
     }

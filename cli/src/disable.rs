@@ -13,11 +13,11 @@ use control_plane::web::row::service_label;
 use crate::connection::Connection;
 use crate::find;
 use crate::interrupt::Interrupts;
-use crate::look::Output;
-use crate::named::Named;
+use crate::named::{Heard, Named};
+use crate::outcome::Output;
 use crate::paint::Paint;
 use crate::receipts::{Change, Patience};
-use crate::say::say;
+use crate::say::{beside, say};
 use crate::text::short;
 
 /// Turn an endpoint off on all its pods: callers get 503 until its time is over.
@@ -31,16 +31,16 @@ Exit code: 0 once the rule is on disk, and with --wait only when every pod meant
 Without --wait, `sitio rules` shows which pods have.")]
 pub(crate) struct Options {
     /// The endpoint: SERVICE METHOD ROUTE, or its id, or as few of these words as name no other.
-    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3)]
+    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word)]
     endpoint: Vec<String>,
     /// Why; whoever finds the endpoint off will look for it.
-    #[arg(long)]
+    #[arg(long, value_parser = find::word)]
     reason: String,
     /// For how long, 1s to 30days; none is until somebody turns it on.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = ttl)]
     ttl: Ttl,
     /// Only on these pods, their names with commas between [default: all, those that join later too].
-    #[arg(long, value_name = "POD,…", value_delimiter = ',')]
+    #[arg(long, value_name = "POD,…", value_delimiter = ',', value_parser = find::word)]
     pods: Vec<String>,
     /// What callers get.
     #[arg(long, default_value = "503", value_parser = ["503", "429", "404", "410"])]
@@ -60,6 +60,10 @@ pub(crate) struct Options {
     connection: Connection,
 }
 
+/// The shortest time limit that a control plane takes, and the longest.
+const TTL_MIN: Duration = Duration::from_secs(1);
+const TTL_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// For how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ttl {
@@ -72,7 +76,11 @@ enum Ttl {
 fn ttl(value: &str) -> Result<Ttl, String> {
     match value {
         "none" => Ok(Ttl::Open),
-        _ => humantime::parse_duration(value).map(Ttl::For).map_err(|why| format!("{why}; write it like 15m, 1h or 7d, or none")),
+        _ => match humantime::parse_duration(value) {
+            Ok(time) if (TTL_MIN..=TTL_MAX).contains(&time) => Ok(Ttl::For(time)),
+            Ok(_) => Err("it must be 1s to 30days, or none".to_owned()),
+            Err(why) => Err(format!("{why}; write it like 15m, 1h or 7d, or none")),
+        },
     }
 }
 
@@ -85,7 +93,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         return Ok(ExitCode::SUCCESS);
     }
     let rule = client.turn_off(&order).await?;
-    if matches!(options.output, Output::Table | Output::Wide) && !options.patience.wait {
+    if options.output == Output::Table && !options.patience.wait {
         say(&on_its_way(&rule))?;
     }
     options.patience.see(&client, rule, Change::TurnOff, options.output, paint, interrupts).await
@@ -94,7 +102,12 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
 impl Options {
     async fn order(&self, client: &Client) -> anyhow::Result<Order> {
         let words = find::words(&self.endpoint);
-        let Named { namespace, service, method, route } = Named::find(client, self.namespace.as_deref(), &words).await?;
+        let named = Named::find(client, self.namespace.as_deref(), &words).await?;
+        let Named { heard, namespace, service, method, route } = named;
+        if heard == Heard::Never {
+            let name = format!("{} {} of {}", short(&method), short(&route), short(&service));
+            beside(&format!("sitio: nobody has called {name} yet; `sitio stat` lists what was called, if it is mistyped"));
+        }
         let namespace = Some(namespace);
         let ttl = match self.ttl {
             Ttl::For(duration) => Some(humantime::format_duration(duration).to_string()),
@@ -128,5 +141,6 @@ mod tests {
         assert_eq!(ttl("90m"), Ok(Ttl::For(Duration::from_secs(5400))));
         assert_eq!(ttl("none"), Ok(Ttl::Open));
         assert!(ttl("soon").unwrap_err().contains("15m"));
+        assert!(["0s", "31d"].iter().all(|time| ttl(time).unwrap_err().contains("1s to 30days")));
     }
 }

@@ -10,8 +10,8 @@ use control_plane::web::row::service_label;
 use crate::connection::Connection;
 use crate::find;
 use crate::interrupt::Interrupts;
-use crate::look::Output;
 use crate::named::Named;
+use crate::outcome::Output;
 use crate::paint::Paint;
 use crate::receipts::{Change, Patience};
 use crate::say::say;
@@ -26,7 +26,7 @@ use crate::text::short;
 Exit code: 0 once the rule's end is on disk, and with --wait only when every pod has let go of it; else 1.")]
 pub(crate) struct Options {
     /// A rule's id, or the endpoint: SERVICE METHOD ROUTE, its id, or as few of these words as name no other.
-    #[arg(value_name = "RULE|ENDPOINT", required = true, num_args = 1..=3)]
+    #[arg(value_name = "RULE|ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word)]
     named: Vec<String>,
     /// The service's namespace.
     #[arg(short, long)]
@@ -51,7 +51,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     }
     let mut code = ExitCode::SUCCESS;
     for rule in ended {
-        if matches!(options.output, Output::Table | Output::Wide) && !options.patience.wait {
+        if options.output == Output::Table && !options.patience.wait {
             say(&on_its_way(&rule))?;
         }
         let seen = options.patience.see(&client, rule, Change::TurnOn, options.output, paint, interrupts.clone()).await?;
@@ -79,7 +79,7 @@ impl Options {
         };
         let ids: Vec<_> = rules.iter().filter(is_meant).map(|rule| rule.id.clone()).collect();
         if ids.is_empty() {
-            let Named { namespace, service, method, route } = named;
+            let Named { namespace, service, method, route, .. } = named;
             bail!(
                 "turn {method} {route} of {} on: no rule has turned it off; `sitio rules` lists those in force",
                 service_label(&namespace, &service)

@@ -34,6 +34,11 @@ pub(crate) enum NotFound {
     },
 }
 
+/// A word that names something. An unset variable of a script names nothing, and must not mean any endpoint.
+pub(crate) fn word(argument: &str) -> Result<String, String> {
+    if argument.trim_matches([' ', '\t', '\n', ':']).is_empty() { Err("it is empty".to_owned()) } else { Ok(argument.to_owned()) }
+}
+
 /// The words of a selector: `legacy GET /x`, `legacy:GET:/x` and `'legacy GET /x'` are the same.
 pub(crate) fn words(arguments: &[String]) -> Vec<String> {
     let [one] = arguments else { return arguments.to_vec() };

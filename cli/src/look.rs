@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use crate::connection::Connection;
 use crate::interrupt::Interrupts;
-use crate::say::say;
+use crate::outcome::yaml;
+use crate::say::{beside, say};
 use crate::table::Detail;
-use crate::{advice, text};
+use crate::{advice, text, usage};
 
 /// The longest window that a control plane keeps, unless it is told to keep less.
 const WINDOW_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -39,7 +40,7 @@ pub(crate) struct Look {
     pub(crate) connection: Connection,
 }
 
-/// How to print.
+/// How to print a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// For people.
@@ -50,19 +51,33 @@ pub(crate) enum Output {
     Json,
     /// The same as YAML.
     Yaml,
+    /// For spreadsheets: a line each, with the names of the columns first.
+    Csv,
 }
 
 impl Look {
-    /// Prints an answer, by `table` if it is for people.
-    pub(crate) fn told<T: Serialize>(&self, answer: &T, table: impl FnOnce(Detail) -> String) -> anyhow::Result<String> {
+    /// Refuses a word that was meant as the time of `--watch 5s`, and is taken for a service: what is optional has its equals sign.
+    pub(crate) fn refuse_time(&self, word: Option<&str>) -> Option<ExitCode> {
+        let time = word.filter(|word| self.watch.is_some() && humantime::parse_duration(word).is_ok())?;
+        Some(usage::refuse(&format!("{time} is no time here; for that, write --watch={time}")))
+    }
+
+    /// Prints an answer, by `table` if it is for people, and by `csv` if it is for spreadsheets.
+    pub(crate) fn told<T: Serialize>(
+        &self,
+        answer: &T,
+        table: impl FnOnce(Detail) -> String,
+        csv: impl FnOnce() -> String,
+    ) -> anyhow::Result<String> {
         Ok(match self.output {
+            Output::Csv => csv(),
             Output::Table => table(Detail::Usual),
             Output::Wide => table(Detail::Wide),
             // One line for each, so that a program can read them one by one.
             Output::Json if self.watch.is_some() => format!("{}\n", serde_json::to_string(answer)?),
             Output::Json => format!("{}\n", serde_json::to_string_pretty(answer)?),
-            Output::Yaml if self.watch.is_some() => format!("---\n{}", serde_norway::to_string(answer)?),
-            Output::Yaml => serde_norway::to_string(answer)?,
+            Output::Yaml if self.watch.is_some() => format!("---\n{}", yaml(answer)?),
+            Output::Yaml => yaml(answer)?,
         })
     }
 
@@ -79,7 +94,7 @@ impl Look {
             }
             return Ok(ExitCode::SUCCESS);
         };
-        let screen = Screen::of(self.output);
+        let mut screen = Screen::of(self.output);
         let mut ticks = tokio::time::interval(interval);
         loop {
             tokio::select! {
@@ -87,26 +102,10 @@ impl Look {
                 _ = interrupts.first() => return Ok(ExitCode::SUCCESS),
             }
             tokio::select! {
-                page = page() => say(&screen.next(&or_trouble(page)?))?,
+                page = page() => screen.show(page)?,
                 _ = interrupts.first() => return Ok(ExitCode::SUCCESS),
             }
         }
-    }
-}
-
-/// Who watches wants to see when the control plane is there again, not to start again.
-fn or_trouble(page: anyhow::Result<String>) -> anyhow::Result<String> {
-    let error = match page {
-        Ok(page) => return Ok(page),
-        Err(error) => error,
-    };
-    match error.downcast_ref::<Failure>() {
-        Some(failure @ (Failure::Unreachable { .. } | Failure::TooSlow { .. } | Failure::BrokenOff { .. })) => {
-            let advice = advice::on(failure).unwrap_or_default();
-            eprintln!("sitio: {}; {advice}", text::plain(&failure.to_string()));
-            Ok(String::new())
-        }
-        _ => Err(error),
     }
 }
 
@@ -118,23 +117,50 @@ enum Screen {
     Below,
     /// Below it, as programs read it.
     Stream,
+    /// Below it, as one file: whether the names of the columns were told, which only the first page does.
+    Csv(bool),
 }
 
 impl Screen {
     fn of(output: Output) -> Self {
         match output {
             Output::Json | Output::Yaml => Self::Stream,
+            Output::Csv => Self::Csv(false),
             Output::Table | Output::Wide if stdout().is_terminal() => Self::Same,
             Output::Table | Output::Wide => Self::Below,
         }
     }
 
-    fn next(&self, page: &str) -> String {
+    /// Shows a page, or why there is none: who watches wants to see when the control plane is there again, not to start again.
+    fn show(&mut self, page: anyhow::Result<String>) -> anyhow::Result<()> {
+        let error = match page {
+            Ok(page) => return say(&self.next(&page)),
+            Err(error) => error,
+        };
+        let Some(failure) = error.downcast_ref::<Failure>().filter(|failure| failure.may_pass()) else { return Err(error) };
+        let advice = advice::on(failure).unwrap_or_default();
+        let words = format!("sitio: {}; {advice}", text::plain(&failure.to_string()));
+        match self {
+            // Beside the page, it would be overwritten by the next.
+            Self::Same => say(&self.next(&format!("{words}\n"))),
+            Self::Below | Self::Stream | Self::Csv(_) => {
+                beside(&words);
+                Ok(())
+            }
+        }
+    }
+
+    fn next(&mut self, page: &str) -> String {
         match self {
             // Overwritten line by line and not cleared first, because that flickers.
             Self::Same => format!("\x1b[H{}\x1b[J", page.replace('\n', "\x1b[K\n")),
             Self::Below => format!("{page}\n"),
             Self::Stream => page.to_owned(),
+            Self::Csv(told @ false) => {
+                *told = !page.is_empty();
+                page.to_owned()
+            }
+            Self::Csv(true) => page.split_once('\n').map_or("", |(_, lines)| lines).to_owned(),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! The `sitio` command: shows a mesh, turns its endpoints off and on, and puts a sidecar before any program.
 
+// Both panic when whoever reads has left; `say.rs` does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod advice;
 mod audit;
 mod callers;
 mod check;
 mod completions;
 mod connection;
+mod csv;
 mod dashboard;
 mod demo;
 mod disable;
@@ -20,6 +24,7 @@ mod man;
 mod moment;
 mod named;
 mod only;
+mod outcome;
 mod paint;
 mod parts;
 mod pods;
@@ -47,7 +52,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::interrupt::{Bell, Interrupts, bell};
 use crate::paint::{Paint, When};
-use crate::say::NobodyReads;
+use crate::say::{NobodyReads, beside};
 
 /// A service mesh small enough to understand in an afternoon.
 #[derive(Debug, Parser)]
@@ -82,15 +87,22 @@ enum Command {
     Man(man::Options),
 }
 
+/// What the programs have to say they say themselves; the log is for trouble. A certificate that is not believed is told once.
+const LOG: &str = "warn,rustls_platform_verifier=off";
+
 fn main() -> ExitCode {
     let sitio = match Sitio::try_parse() {
         Ok(sitio) => sitio,
         Err(error) => return usage::tell(&error),
     };
-    // What the programs have to say they say themselves; the log is for trouble.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
     let has_colours = Paint::when(sitio.color, &io::stderr()) == Paint::Colours;
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(has_colours).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(has_colours)
+        .with_writer(io::stderr)
+        .log_internal_errors(false)
+        .init();
     // Two threads: sidecars bring their own, and what is left is small.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {
@@ -146,8 +158,11 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     let words = format!("{error:#}");
     let lines: Vec<_> = words.lines().map(text::plain).collect();
     match error.downcast_ref::<Failure>().and_then(advice::on) {
-        Some(advice) => eprintln!("sitio: {}; {advice}", lines.join("\n")),
-        None => eprintln!("sitio: {}", lines.join("\n")),
+        Some(advice) => beside(&format!("sitio: {}; {advice}", lines.join("\n"))),
+        None => beside(&format!("sitio: {}", lines.join("\n"))),
     }
-    ExitCode::FAILURE
+    match error.downcast_ref() {
+        Some(Failure::Refused { problem, .. }) if problem.is_misuse() => ExitCode::from(usage::USAGE),
+        _ => ExitCode::FAILURE,
+    }
 }

@@ -11,10 +11,20 @@ const NAMESPACE: &str = "default";
 /// An endpoint by its whole name.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Named {
+    pub(crate) heard: Heard,
     pub(crate) namespace: String,
     pub(crate) service: String,
     pub(crate) method: String,
     pub(crate) route: String,
+}
+
+/// Whether anybody has called it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Requests of it were counted.
+    Counted,
+    /// Nobody has, as far as is known; or it is mistyped.
+    Never,
 }
 
 impl Named {
@@ -28,12 +38,13 @@ impl Named {
     fn among(endpoints: &[Endpoint], namespace: Option<&str>, words: &[String]) -> Result<Self, NotFound> {
         match (find::one(endpoints, words), words) {
             (Ok(found), _) => Ok(Self {
+                heard: Heard::Counted,
                 namespace: found.namespace.clone(),
                 service: found.service.clone(),
                 method: found.method.clone(),
                 route: found.route.clone(),
             }),
-            (Err(NotFound::Nothing | NotFound::None { .. }), [service, method, route]) => {
+            (Err(NotFound::Nothing | NotFound::None { .. }), [service, method, route]) if route.starts_with('/') => {
                 Ok(Self::unheard(namespace, service, method, route))
             }
             (Err(other), _) => Err(other),
@@ -45,6 +56,7 @@ impl Named {
         // As lists print it. Neither part may hold a slash.
         let (written, service) = service.split_once('/').map_or((None, service), |(before, after)| (Some(before), after));
         Self {
+            heard: Heard::Never,
             namespace: namespace.or(written).unwrap_or(NAMESPACE).to_owned(),
             service: service.to_owned(),
             method: method.to_uppercase(),
@@ -78,5 +90,6 @@ mod tests {
         assert_eq!(among(None, "team/legacy get /y").unwrap(), "team legacy GET /y");
         assert_eq!(among(Some("team"), "legacy get /y").unwrap(), "team legacy GET /y");
         assert!(matches!(among(None, "/y"), Err(NotFound::None { .. })));
+        assert!(matches!(among(None, "legacy get y"), Err(NotFound::None { .. })), "no route begins so");
     }
 }

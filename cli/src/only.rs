@@ -11,6 +11,11 @@ pub(crate) struct Only {
 }
 
 impl Only {
+    /// The service.
+    pub(crate) fn service(&self) -> Option<&str> {
+        self.service.as_deref()
+    }
+
     /// Whether something of this service stays in the list.
     pub(crate) fn holds(&self, namespace: &str, service: &str) -> bool {
         self.service.as_deref().is_none_or(|only| only == service)

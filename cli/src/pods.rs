@@ -6,6 +6,7 @@ use client::pods::{Pod, State};
 use control_plane::web::format;
 use control_plane::web::row::service_label;
 
+use crate::csv;
 use crate::interrupt::Interrupts;
 use crate::look::Look;
 use crate::moment;
@@ -31,6 +32,9 @@ pub(crate) struct Options {
 
 /// Prints them.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    if let Some(refused) = options.look.refuse_time(options.only.service()) {
+        return Ok(refused);
+    }
     let client = options.look.connection.client()?;
     let none = "no such pod is known; a sidecar that is told SITIO_CONTROL_PLANE, or `sitio run`, attaches one";
     let page = async || {
@@ -39,7 +43,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         let taken_ms = moment::unix_ms(&answer.taken_at).unwrap_or_else(moment::now_ms);
         let columns = columns();
         let rows: Vec<_> = answer.pods.iter().map(|pod| (pod.clone(), answer.revision)).collect();
-        options.look.told(&answer, |detail| table(&columns, &rows, none, taken_ms, detail, paint))
+        options.look.told(&answer, |detail| table(&columns, &rows, none, taken_ms, detail, paint), || csv::pods::file(&answer))
     };
     options.look.show(interrupts, page).await
 }

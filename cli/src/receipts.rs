@@ -13,11 +13,11 @@ use control_plane::web::row::service_label;
 use tokio::time::Instant;
 
 use crate::interrupt::Interrupts;
-use crate::look::Output;
 use crate::moment;
+use crate::outcome::Output;
 use crate::paint::Paint;
 use crate::receipts::progress::Progress;
-use crate::say::say;
+use crate::say::{beside, say};
 use crate::text::short;
 
 /// Between two looks. A pod on the next desk confirms within a few milliseconds.
@@ -79,7 +79,7 @@ impl Patience {
         let waited = tokio::select! {
             waited = self.wait(client, rule, change) => waited?,
             interrupt = interrupts.first() => {
-                eprintln!("sitio: not waited for any longer, and nothing is taken back; `sitio rules {id}` shows how it is doing");
+                beside(&format!("sitio: not waited for any longer, and nothing is taken back; `sitio rules {id}` shows how it is doing"));
                 return Ok(ExitCode::from(interrupt.code()));
             }
         };
@@ -89,7 +89,7 @@ impl Patience {
             Stand::Over => bail!("{}", over(&waited)),
             Stand::Waiting | Stand::Nowhere => bail!("{}", shortfall(&waited, change, self.timeout)),
         }
-        if matches!(output, Output::Table | Output::Wide) {
+        if output == Output::Table {
             say(&format!("{}\n", paint.good(done(&waited, change))))?;
         }
         Ok(ExitCode::SUCCESS)
@@ -117,11 +117,7 @@ impl Patience {
 }
 
 fn tell(rule: &Rule, output: Output) -> anyhow::Result<()> {
-    match output {
-        Output::Table | Output::Wide => Ok(()),
-        Output::Json => say(&format!("{}\n", serde_json::to_string_pretty(rule)?)),
-        Output::Yaml => say(&serde_norway::to_string(rule)?),
-    }
+    say(&output.told(rule, String::new)?)
 }
 
 fn stand(rule: &Rule, change: Change) -> Stand {

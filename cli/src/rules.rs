@@ -6,6 +6,7 @@ use client::rules::{Action, Receipt, ReceiptState, Rule, Rules, State};
 use control_plane::web::format;
 use control_plane::web::row::service_label;
 
+use crate::csv;
 use crate::interrupt::Interrupts;
 use crate::look::Look;
 use crate::moment;
@@ -32,16 +33,23 @@ pub(crate) struct Options {
 
 /// Prints them.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    if let Some(refused) = options.look.refuse_time(options.rule.as_deref()) {
+        return Ok(refused);
+    }
     let client = options.look.connection.client()?;
     let page = async || {
         if let Some(id) = &options.rule {
             let rule = client.rule(id).await?;
-            return options.look.told(&rule, |detail| one(&rule, detail, paint));
+            return options.look.told(&rule, |detail| one(&rule, detail, paint), || csv::rules::receipts(&rule));
         }
         let mut answer: Rules = client.rules().await?;
         answer.rules.retain(|rule| options.namespace.as_ref().is_none_or(|namespace| *namespace == rule.namespace));
         let none = "no rule is in force: every endpoint is on";
-        options.look.told(&answer, |detail| table(&RULES, &answer.rules, none, moment::now_ms(), detail, paint))
+        options.look.told(
+            &answer,
+            |detail| table(&RULES, &answer.rules, none, moment::now_ms(), detail, paint),
+            || csv::rules::file(&answer.rules),
+        )
     };
     options.look.show(interrupts, page).await
 }

@@ -22,6 +22,7 @@ use crate::ports::LOOPBACK;
 use crate::run::child::{Child, GRACE, exit_code};
 use crate::run::front::Front;
 use crate::run::target::Target;
+use crate::say::beside;
 use crate::usage;
 
 /// Without the program nothing can be answered any more: there is only a goodbye to say.
@@ -92,7 +93,7 @@ pub(crate) async fn run(options: Options, interrupts: Interrupts) -> anyhow::Res
     let child = match Child::start(command, arguments) {
         Ok(child) => child,
         Err(not_started) => {
-            eprintln!("sitio: {not_started}");
+            beside(&format!("sitio: {not_started}"));
             return Ok(ExitCode::from(not_started.code()));
         }
     };
@@ -107,7 +108,7 @@ async fn accompany(mut child: Child, target: Target, front: Front, mut interrupt
         interrupt = interrupts.first() => return child.end(interrupt).await.context("wait for the program"),
         status = child.ended() => {
             let status = status.context("wait for the program")?;
-            eprintln!("sitio: the program ended ({status}) before it listened on {target}");
+            beside(&format!("sitio: the program ended ({status}) before it listened on {target}"));
             return Ok(status);
         }
     };
@@ -129,6 +130,6 @@ async fn accompany(mut child: Child, target: Target, front: Front, mut interrupt
 /// The program has ended, and its code is what counts: trouble on the way out is only told.
 async fn leave(mesh: LocalMesh, within: Duration) {
     if let Err(error) = mesh.stop(within).await {
-        eprintln!("sitio: {error:#}");
+        beside(&format!("sitio: {error:#}"));
     }
 }

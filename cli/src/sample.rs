@@ -1,6 +1,8 @@
 //! Things to show, for tests of how they are shown.
 
 use client::endpoints::{Endpoint, Endpoints, State};
+use client::history::Exchange;
+use client::pods::{self, Confirmed, Pod};
 use serde_json::json;
 
 /// An endpoint that was called a hundred times, with one failure.
@@ -20,4 +22,44 @@ pub(crate) fn endpoint(service: &str, method: &str, route: &str) -> Endpoint {
 /// An answer with these endpoints.
 pub(crate) fn answer(endpoints: Vec<Endpoint>) -> Endpoints {
     Endpoints { window: "1m".into(), taken_at: "2025-11-20T14:07:41.500Z".into(), covered_s: 60.0, endpoints }
+}
+
+/// A healthy pod of a shop.
+pub(crate) fn pod(name: &str) -> Pod {
+    Pod {
+        pod: name.into(),
+        pod_uid: String::new(),
+        namespace: "default".into(),
+        service: "shop".into(),
+        node: String::new(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        state: pods::State::Reporting,
+        connected: true,
+        connected_at: None,
+        heard_at: "2025-11-20T14:00:00Z".into(),
+        rps: 0.0,
+        resources: None,
+        confirmed: Some(Confirmed { revision: 3, took_ms: 1 }),
+    }
+}
+
+/// An exchange that ended in 502, with a word for whose doing that was.
+pub(crate) fn exchange(outcome: &str) -> Exchange {
+    Exchange {
+        started: "2025-11-20T14:00:00.000Z".into(),
+        started_ms: 1_763_647_200_000,
+        path: "/export".into(),
+        status: 502,
+        reason: "Bad Gateway".into(),
+        outcome: outcome.into(),
+        took_ms: 0.1,
+        first_byte_ms: None,
+        bytes_in: 0,
+        bytes_out: 179,
+        pod: "legacy-0".into(),
+        told_before: false,
+        caller: None,
+        trace_id: None,
+        rule: None,
+    }
 }

@@ -1,6 +1,6 @@
-//! Writes to standard output, and leaves in peace when nobody reads it any more.
+//! Writes to standard output and beside it, and leaves in peace when nobody reads any more.
 
-use std::io::{self, ErrorKind, Write, stdout};
+use std::io::{self, ErrorKind, Write, stderr, stdout};
 
 use anyhow::Context;
 
@@ -16,4 +16,9 @@ pub(crate) fn say(words: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(NobodyReads.into()),
         written => written.context("write to standard output"),
     }
+}
+
+/// Writes a line to standard error. Nobody can be told that nobody reads that, as in `sitio tap 2>&1 | head`.
+pub(crate) fn beside(line: &str) {
+    let _ = stderr().lock().write_all(format!("{line}\n").as_bytes());
 }

@@ -9,6 +9,7 @@ use control_plane::web::format;
 use control_plane::web::judge::{self, Level};
 use control_plane::web::row::service_label;
 
+use crate::csv;
 use crate::interrupt::Interrupts;
 use crate::look::{Look, window};
 use crate::moment;
@@ -75,6 +76,9 @@ impl Sort {
 
 /// Prints them.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    if let Some(refused) = options.look.refuse_time(options.service.as_deref()) {
+        return Ok(refused);
+    }
     let client = options.look.connection.client()?;
     let wanted = Wanted { window: Some(options.window), namespace: options.namespace, service: options.service.clone() };
     let none = match &options.service {
@@ -85,7 +89,11 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         let mut answer = client.endpoints(&wanted).await?;
         options.sort.sort(&mut answer.endpoints);
         let taken_ms = moment::unix_ms(&answer.taken_at).unwrap_or_else(moment::now_ms);
-        options.look.told(&answer, |detail| table(&COLUMNS, &answer.endpoints, &none, taken_ms, detail, paint))
+        options.look.told(
+            &answer,
+            |detail| table(&COLUMNS, &answer.endpoints, &none, taken_ms, detail, paint),
+            || csv::endpoints::file(&answer),
+        )
     };
     options.look.show(interrupts, page).await
 }

@@ -13,7 +13,7 @@ use control_plane::web::format;
 use crate::connection::Connection;
 use crate::interrupt::Interrupts;
 use crate::paint::Paint;
-use crate::say::say;
+use crate::say::{beside, say};
 use crate::text::short;
 
 /// The most exchanges a second that a control plane tells.
@@ -95,7 +95,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
         left = reader::left() => left?,
         _ = interrupts.first() => {}
     }
-    eprintln!("{}", account.words(options.rate));
+    beside(&account.words(options.rate));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -127,10 +127,13 @@ impl Account {
     fn drop(&mut self, dropped: Dropped) {
         let more = dropped.exchanges().saturating_sub(self.dropped.exchanges());
         if more > 0 {
-            eprintln!("  … {} more not shown", format::count(more));
+            beside(&format!("  … {} more not shown", format::count(more)));
         }
         if dropped.pods > self.dropped.pods {
-            eprintln!("  … {} pods are not tapped, because there are too many: name a service", format::count(dropped.pods));
+            beside(&format!(
+                "  … {} pods are not tapped, because there are too many: name a service",
+                format::count(dropped.pods)
+            ));
         }
         self.dropped = dropped;
     }

@@ -5,6 +5,7 @@ mod choice;
 mod draw;
 mod keys;
 mod model;
+mod screen;
 
 use std::io::{IsTerminal, stdin, stdout};
 use std::process::ExitCode;
@@ -13,7 +14,6 @@ use std::time::Duration;
 use anyhow::Context;
 use crossterm::event::EventStream;
 use futures_util::StreamExt;
-use ratatui::DefaultTerminal;
 
 use crate::connection::Connection;
 use crate::interrupt::Interrupts;
@@ -22,6 +22,7 @@ use crate::stat::Sort;
 use crate::top::asks::Asks;
 use crate::top::keys::Wish;
 use crate::top::model::Model;
+use crate::top::screen::Screen;
 use crate::usage;
 
 /// Watch the endpoints live on a full screen; ? shows the keys.
@@ -31,7 +32,7 @@ use crate::usage;
   / Esc        find, and clear  x       turn it off, or on again
   s S r        sort by the next column, by the one before, the other way round
   1 to 8       the last minute, 5 or 15 minutes, 1, 6 or 24 hours, 7 or 30 days
-  p ? q        pause, help, quit
+  p ? q        pause, help, quit; Ctrl-Z stops it until `fg`
 
 Examples:
   sitio top
@@ -68,23 +69,12 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     let client = options.connection.client()?;
     let mut model = Model::new(client.url().to_string(), options.sort);
     let mut asks = Asks::new(client, options.service, options.namespace, options.interval);
-    let mut screen = Screen(ratatui::try_init().context("take over the terminal")?);
-    let outcome = watch(&mut screen.0, &mut model, &mut asks, paint, interrupts).await;
-    drop(screen);
-    outcome.map(|()| ExitCode::SUCCESS)
-}
-
-/// The terminal while it is ours. It is given back however this ends; after a panic, too, by the hook that was set with it.
-struct Screen(DefaultTerminal);
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        ratatui::restore();
-    }
+    let screen = Screen::take()?;
+    watch(screen, &mut model, &mut asks, paint, interrupts).await.map(|()| ExitCode::SUCCESS)
 }
 
 async fn watch(
-    terminal: &mut DefaultTerminal,
+    mut screen: Screen,
     model: &mut Model,
     asks: &mut Asks,
     paint: Paint,
@@ -93,15 +83,18 @@ async fn watch(
     let mut events = EventStream::new();
     asks.list(model.window, Duration::ZERO);
     loop {
-        terminal.draw(|frame| draw::all(frame, model, paint)).context("draw on the terminal")?;
+        screen.draw(|frame| draw::all(frame, model, paint))?;
         let wish = tokio::select! {
             event = events.next() => keys::wish(model, &event.context("read the keyboard: it is closed")??),
-            told = asks.told() => asks.take(told, model),
+            // A panic has given the terminal back already.
+            told = asks.told() => asks.take(told.context("ask the control plane")?, model),
+            () = screen.asked_to_stop() => Wish::Stop,
             _ = interrupts.first() => Wish::Quit,
         };
         match wish {
             Wish::Nothing => {}
             Wish::Quit => return Ok(()),
+            Wish::Stop => screen.stop()?,
             Wish::List => asks.list(model.window, Duration::ZERO),
             Wish::History(id) => asks.history(id),
             Wish::TurnOff(order) => asks.turn_off(*order),

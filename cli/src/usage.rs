@@ -4,18 +4,21 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
+use crate::say::{beside, say};
+
 /// The code of a program that did not understand what it was asked.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 
 /// Prints what clap has to say, and gives the code to exit with.
 pub(crate) fn tell(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            print!("{}", error.render());
+            // Whoever has read enough has left.
+            let _ = say(&error.render().to_string());
             ExitCode::SUCCESS
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            eprint!("{}", error.render());
+            beside(error.render().to_string().trim_end());
             ExitCode::from(USAGE)
         }
         _ => refuse(&one_line(&error.render().to_string())),
@@ -24,7 +27,7 @@ pub(crate) fn tell(error: &clap::Error) -> ExitCode {
 
 /// Says what is wrong with what was asked.
 pub(crate) fn refuse(why: &str) -> ExitCode {
-    eprintln!("sitio: {why}; see sitio --help");
+    beside(&format!("sitio: {why}; see sitio --help"));
     ExitCode::from(USAGE)
 }
 

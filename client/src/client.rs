@@ -8,7 +8,8 @@ use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::failure::{Failure, Shown, innermost};
+use crate::failure::{Denial, Failure, Shown, innermost};
+use crate::trust::{self, Authorities};
 
 /// How long a connection may take. A control plane that is there accepts at once.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -59,9 +60,10 @@ pub(crate) struct Question<'a> {
 }
 
 impl Client {
-    /// A client of the control plane whose dashboard is at `url`.
-    pub fn new(url: Url, token: Option<Token>) -> Result<Self, Failure> {
-        let mut builder = reqwest::Client::builder()
+    /// A client of the control plane whose dashboard is at `url`, which these have signed if it speaks TLS.
+    pub fn new(url: Url, token: Option<Token>, authorities: Option<Authorities>) -> Result<Self, Failure> {
+        let builder = if url.scheme() == "https" { trust::tls(authorities) } else { trust::plain() };
+        let mut builder = builder
             .connect_timeout(CONNECT_WITHIN)
             .read_timeout(SILENCE_MAX)
             // The token is for this control plane alone.
@@ -71,10 +73,13 @@ impl Client {
         }
         match builder.build() {
             Ok(http) => Ok(Self { http, url, token }),
-            Err(error) => {
-                Err(Failure::Unreachable { what: "make an HTTP client".into(), why: innermost(&error), url: url.to_string() })
-            }
+            Err(error) => Err(Failure::Distrustful { url: url.to_string(), why: innermost(&error) }),
         }
+    }
+
+    /// Whether whoever stands on the way can read the token.
+    pub fn is_overheard(&self) -> bool {
+        self.token.is_some() && self.url.scheme() == "http" && !is_this_machine(&self.url)
     }
 
     /// Where the control plane's dashboard is.
@@ -133,13 +138,13 @@ impl Client {
     async fn answer(&self, question: &Question<'_>, request: RequestBuilder) -> Result<Response, Failure> {
         let response =
             request.send().await.map_err(|error| Failure::unanswered(question.what, &self.url, &error, ANSWER_WITHIN))?;
-        let status = response.status();
-        if status.is_success() {
+        if response.status().is_success() {
             return Ok(response);
         }
+        let denial = Denial::of(&response);
         let shown = if self.token.is_some() { Shown::Token } else { Shown::Nothing };
         let body = self.body(question.what, response).await?;
-        Err(Failure::answered(question.what, &self.url, status, &body, shown))
+        Err(Failure::answered(question.what, &self.url, denial, &body, shown))
     }
 
     async fn understood<T: DeserializeOwned>(&self, question: &Question<'_>, response: Response) -> Result<T, Failure> {
@@ -171,32 +176,4 @@ fn is_this_machine(url: &Url) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_question_is_asked_below_the_url_and_escaped() {
-        let client = Client::new(Url::parse("http://127.0.0.1:8090/mesh/").unwrap(), Token::new("s3cret\n")).unwrap();
-        let question = Question {
-            what: "show a rule",
-            path: &["api", "v1", "rules", "r1/../x?"],
-            query: &[("service", Some("a&b".into())), ("pod", None)],
-        };
-        let request = client.request(Method::GET, &question).build().unwrap();
-        assert_eq!(request.url().as_str(), "http://127.0.0.1:8090/mesh/api/v1/rules/r1%2F..%2Fx%3F?service=a%26b");
-        assert_eq!(request.headers()["authorization"], "Bearer s3cret");
-        assert!(!format!("{client:?}").contains("s3cret"), "no log tells the token");
-    }
-
-    #[test]
-    fn no_proxy_knows_this_machine() {
-        for (url, expected) in [
-            ("http://127.0.0.1:1/", true),
-            ("http://[::1]:1/", true),
-            ("http://localhost/", true),
-            ("http://mesh.example/", false),
-        ] {
-            assert_eq!(is_this_machine(&Url::parse(url).unwrap()), expected, "{url}");
-        }
-    }
-}
+mod tests;

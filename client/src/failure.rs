@@ -1,9 +1,16 @@
 //! What can go wrong with one question, so that whoever asked can say what to do next.
 
+mod answered;
+mod unanswered;
+
+use std::fmt;
 use std::time::Duration;
 
-use reqwest::{StatusCode, Url};
+use reqwest::StatusCode;
 use serde::Deserialize;
+
+pub(crate) use crate::failure::answered::{Denial, Shown};
+pub(crate) use crate::failure::unanswered::innermost;
 
 /// What went wrong. Each message begins with what was tried.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +23,50 @@ pub enum Failure {
         /// Where.
         url: String,
         /// What the system said.
+        why: String,
+    },
+    /// There is nobody on this machine whom a client could believe.
+    #[error("speak TLS to {url}: nobody is there to believe ({why})")]
+    Distrustful {
+        /// Where.
+        url: String,
+        /// What is missing.
+        why: String,
+    },
+    /// The certificate that was shown is not believed.
+    #[error("{what}: the certificate of {url} {distrust}")]
+    Untrusted {
+        /// What was tried.
+        what: String,
+        /// Where.
+        url: String,
+        /// Why not.
+        distrust: Distrust,
+    },
+    /// TLS was spoken, and something else is spoken there.
+    #[error("{what}: {url} does not speak TLS")]
+    NotTls {
+        /// What was tried.
+        what: String,
+        /// Where.
+        url: String,
+    },
+    /// TLS was not spoken, and is spoken there.
+    #[error("{what}: {url} speaks TLS")]
+    TlsWanted {
+        /// What was tried.
+        what: String,
+        /// Where.
+        url: String,
+    },
+    /// What came is no HTTP.
+    #[error("{what}: {url} does not answer in HTTP ({why})")]
+    NotHttp {
+        /// What was tried.
+        what: String,
+        /// Where.
+        url: String,
+        /// What came.
         why: String,
     },
     /// There was no answer in time.
@@ -51,6 +102,26 @@ pub enum Failure {
         what: String,
         /// What it said.
         problem: Problem,
+    },
+    /// The way leads elsewhere.
+    #[error("{what}: {url} sends us to {to}")]
+    Moved {
+        /// What was tried.
+        what: String,
+        /// Where.
+        url: String,
+        /// Where to.
+        to: String,
+    },
+    /// What stands before the control plane answers in its place.
+    #[error("{what}: what stands at {url} does not reach the control plane, it says {status}")]
+    NotReached {
+        /// What was tried.
+        what: String,
+        /// Where.
+        url: String,
+        /// What it says.
+        status: StatusCode,
     },
     /// The answer is none of Sitio's.
     #[error("{what}: {url} does not answer like a control plane of Sitio: {why}")]
@@ -94,89 +165,48 @@ impl Problem {
         self.r#type.strip_prefix("urn:sitio:problem:") == Some(kind)
     }
 
+    /// Whether it was asked for something that makes no sense whenever it is asked.
+    pub fn is_misuse(&self) -> bool {
+        ["parameter", "command", "endpoint", "pattern"].iter().any(|kind| self.is(kind))
+    }
+
     /// What exactly is wrong, or the title where nothing more was said.
     pub fn words(&self) -> &str {
         if self.detail.is_empty() { &self.title } else { &self.detail }
     }
 }
 
-/// Whether a token was shown with a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
-    /// Some token.
-    Token,
-    /// None.
-    Nothing,
-}
-
 impl Failure {
-    /// What an answer with a status of failure means.
-    pub(crate) fn answered(what: &str, url: &Url, status: StatusCode, body: &[u8], shown: Shown) -> Self {
-        let (what, url) = (what.to_owned(), url.to_string());
-        match (status, shown) {
-            (StatusCode::UNAUTHORIZED, Shown::Token) => return Self::TokenWrong { what, url },
-            (StatusCode::UNAUTHORIZED, Shown::Nothing) => return Self::TokenWanted { what, url },
-            _ => {}
-        }
-        match serde_json::from_slice(body) {
-            Ok(problem) => Self::Refused { what, problem },
-            Err(_) => Self::Foreign { what, url, why: format!("it says {status}") },
-        }
-    }
-
-    /// What it means that there was no answer.
-    pub(crate) fn unanswered(what: &str, url: &Url, error: &reqwest::Error, after: Duration) -> Self {
-        let (what, url) = (what.to_owned(), url.to_string());
-        // A connection that takes too long is both, and then there is most likely nothing there.
-        if error.is_connect() {
-            return Self::Unreachable { what, url, why: innermost(error) };
-        }
-        if error.is_timeout() {
-            return Self::TooSlow { what, url, after };
-        }
-        Self::BrokenOff { what, url, why: innermost(error) }
+    /// Whether the same question may be answered in a moment, as when the control plane is restarted.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::TooSlow { .. } | Self::BrokenOff { .. } | Self::NotReached { .. })
     }
 }
 
-/// The cause of all others: `connection refused`, where those above it only say that a request failed.
-pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    // `Connection refused (os error 111)`: the number says nothing more.
-    let words = cause.to_string();
-    let words = words.split(" (os error").next().unwrap_or_default();
-    words.to_lowercase()
+/// Why a certificate is not believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Distrust {
+    /// Nobody whom we believe has signed it.
+    Issuer,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYet,
+    /// It is for these names, and for no other.
+    Name(Vec<String>),
+    /// Something else is wrong with it.
+    Other(String),
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn url() -> Url {
-        Url::parse("http://127.0.0.1:8090/").unwrap()
-    }
-
-    #[test]
-    fn a_problem_is_told_by_its_detail() {
-        let body = br#"{"type":"urn:sitio:problem:duplicate","title":"Off already","status":409,"detail":"rule r1 has done it"}"#;
-        let failure = Failure::answered("turn GET /x off", &url(), StatusCode::CONFLICT, body, Shown::Nothing);
-        assert_eq!(failure.to_string(), "turn GET /x off: rule r1 has done it");
-        assert!(matches!(failure, Failure::Refused { problem, .. } if problem.is("duplicate")));
-    }
-
-    #[test]
-    fn a_missing_token_and_a_wrong_one_are_told_apart() {
-        let answered = |shown| Failure::answered("list the pods", &url(), StatusCode::UNAUTHORIZED, b"", shown);
-        assert!(matches!(answered(Shown::Nothing), Failure::TokenWanted { .. }));
-        assert!(matches!(answered(Shown::Token), Failure::TokenWrong { .. }));
-    }
-
-    #[test]
-    fn somebody_else_s_answer_is_none_of_ours() {
-        let failure = Failure::answered("list the pods", &url(), StatusCode::NOT_FOUND, b"<html>", Shown::Nothing);
-        let words = "list the pods: http://127.0.0.1:8090/ does not answer like a control plane of Sitio: it says 404 Not Found";
-        assert_eq!(failure.to_string(), words);
+impl fmt::Display for Distrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Issuer => f.write_str("is signed by nobody whom this machine believes"),
+            Self::Expired => f.write_str("has expired"),
+            Self::NotYet => f.write_str("is not valid yet"),
+            Self::Name(names) if names.is_empty() => f.write_str("is for no name"),
+            Self::Name(names) => write!(f, "is for {}", names.join(", ")),
+            Self::Other(why) => write!(f, "cannot be believed ({why})"),
+        }
     }
 }

@@ -14,3 +14,4 @@ pub mod routes;
 pub mod rules;
 pub mod status;
 pub mod tap;
+pub mod trust;

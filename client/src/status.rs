@@ -25,6 +25,10 @@ pub struct Store {
     pub since: String,
     /// Bytes of its file; `None` if it cannot be read now.
     pub file_bytes: Option<u64>,
+    /// Steps of time that were deleted before it was their turn, for want of room; `None` if it cannot be read now.
+    pub slots_crowded_out: Option<u64>,
+    /// Requests that pods have told before they died, and whose windows never came: they are in the totals, and not on disk.
+    pub hits_not_durable: u64,
 }
 
 impl Client {

@@ -8,6 +8,7 @@ use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
 use crate::eventually::{SOON, eventually};
+use crate::plain;
 
 /// A caller of the API.
 pub struct Api {
@@ -18,7 +19,7 @@ pub struct Api {
 impl Api {
     /// The API on a port of this machine.
     pub fn at(http_port: u16) -> Self {
-        let client = Client::builder().timeout(Duration::from_secs(10)).no_proxy().build().expect("a client needs no network");
+        let client = plain::client().timeout(Duration::from_secs(10)).build().expect("a client needs no network");
         Self { base: format!("http://127.0.0.1:{http_port}"), client }
     }
 

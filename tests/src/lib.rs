@@ -18,6 +18,7 @@ pub mod openapi;
 pub mod origin;
 pub mod peer;
 pub mod picture;
+pub mod plain;
 pub mod process;
 pub mod programs;
 pub mod prometheus;

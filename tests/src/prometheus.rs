@@ -10,6 +10,7 @@ use reqwest::blocking::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::plain;
 use crate::process::Process;
 use crate::reserved::Reserved;
 
@@ -47,7 +48,7 @@ impl Prometheus {
         if histograms == Histograms::Native {
             command.arg("--enable-feature=native-histograms");
         }
-        let client = Client::builder().timeout(Duration::from_secs(10)).no_proxy().build().expect("a client needs no network");
+        let client = plain::client().timeout(Duration::from_secs(10)).build().expect("a client needs no network");
         Self { process: Process::start(command), client, port, _home: home }
     }
 

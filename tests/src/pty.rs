@@ -102,11 +102,22 @@ impl Pty {
     /// Sends a signal to the program itself.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
+        kill_process(self.program(), signal).expect("it runs");
+    }
+
+    /// Whether the program is stopped, as by Ctrl-Z.
+    pub fn is_stopped(&self) -> bool {
+        let told = std::fs::read_to_string(format!("/proc/{}/stat", self.program().as_raw_pid())).expect("it runs");
+        told.rsplit(") ").next().is_some_and(|state| state.starts_with('T'))
+    }
+
+    #[track_caller]
+    fn program(&self) -> Pid {
         let children = format!("/proc/{0}/task/{0}/children", self.child.id());
         let children = std::fs::read_to_string(children).expect("the kernel lists its children");
         let program = children.split_whitespace().next().and_then(|id| id.parse().ok()).and_then(Pid::from_raw);
         // `setsid` becomes the program itself where it need not fork.
-        kill_process(program.unwrap_or(Pid::from_child(&self.child)), signal).expect("it runs");
+        program.unwrap_or(Pid::from_child(&self.child))
     }
 
     /// Waits for it to end by itself, with its terminal given back.

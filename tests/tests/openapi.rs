@@ -16,6 +16,7 @@ use client::status::Status;
 use reqwest::blocking::{Client, Response};
 use scenario::control_plane::ControlPlane;
 use scenario::openapi::{Description, Operation};
+use scenario::plain;
 use scenario::small_mesh::SmallMesh;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -68,7 +69,7 @@ fn the_examples_are_executed_and_what_is_answered_is_what_is_described() {
     mesh.api().expect_hits("legacy", 2);
     let description = description(&mesh.control_plane);
     let base = format!("http://127.0.0.1:{}", mesh.control_plane.http_port);
-    let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+    let client = plain::client().timeout(Duration::from_secs(20)).build().unwrap();
     let mut operations = description.operations();
     operations.sort_by_key(turn);
 

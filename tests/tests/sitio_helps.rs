@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use scenario::control_plane::ControlPlane;
 use scenario::eventually::{SOON, eventually};
 use scenario::reserved::Reserved;
+use scenario::sidecar::Sidecar;
 use scenario::sitio::{asking, bare, said};
 use scenario::small_mesh::SmallMesh;
 use serde_json::Value;
@@ -58,6 +59,17 @@ fn what_is_wrong_is_found_with_what_to_do_and_only_an_error_fails() {
     assert!(told.out.contains("silent, 1 pod") && told.out.contains("shop-1") && told.out.contains("→ see whether"), "{told:?}");
 
     let nothing = Reserved::port();
+    let broken = Sidecar::plan(nothing.port).named("broken", "broken-0").reports_to(mesh.control_plane.grpc_port).start();
+    assert_eq!(broken.get("/x").status(), 502);
+    let told = eventually(SOON, || {
+        let told = mesh.sitio(&["check"]);
+        ensure!(told.out.contains("1 of the last 1 failure of broken"), "{told:?}");
+        Ok(told)
+    });
+    assert!(told.code == Some(1) && told.out.contains("TARGET_PORT"), "{told:?}");
+    let told = said(asking(mesh.control_plane.grpc_port, &["check"]));
+    assert!(told.code == Some(1) && told.out.contains("8091"), "the sidecars' port: {told:?}");
+
     let told = said(asking(nothing.port, &["check"]));
     assert_eq!(told.code, Some(1), "{told:?}");
     assert!(told.out.contains("nothing answers") && told.out.contains("SITIO_URL"), "{told:?}");

@@ -158,7 +158,8 @@ fn every_failure_is_one_line_with_what_to_do_next() {
     for misuse in [
         &["stat", "--window", "soon"][..],
         &["stat", "--window", "91d"],
-        &["stat", "--url", "https://mesh.example"],
+        &["stat", "--url", "ftp://mesh.example"],
+        &["stat", "--url", "http://me:secret@mesh.example"],
         &["stat", "-o", "xml"],
         &["stat", "--watch=1ms"],
         &["audit", "--limit", "0"],
@@ -168,6 +169,16 @@ fn every_failure_is_one_line_with_what_to_do_next() {
         &["disable", "shop", "GET", "/x", "--reason", "x", "--ttl", "later"],
         &["disable", "shop", "GET", "/x", "--reason", "x", "--status", "200"],
         &["enable"],
+        &["stat", "--watch", "5s"],
+        &["pods", "--watch", "5s"],
+        &["tap", "--status", "9xx"],
+        &["history", ""],
+        &["callers", " "],
+        &["enable", ":"],
+        &["disable", "shop", "GET", "/x", "--reason", ""],
+        &["disable", "shop", "GET", "/x", "--reason", "x", "--ttl", "0s"],
+        &["disable", "shop", "GET", "/x", "--reason", "x", "--ttl", "31d"],
+        &["disable", "shop", "GET", "/x", "--reason", "x", "--pods", ","],
         &["completions", "cmd.exe"],
     ] {
         let told = mesh.sitio(misuse).failed(2);

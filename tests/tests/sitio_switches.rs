@@ -94,6 +94,12 @@ fn chosen_pods_a_status_and_json_are_as_asked_for() {
     assert_eq!(mesh.pods[1].get("/bytes/10").status(), 200);
     let ended = mesh.sitio(&["enable", id]).failed(1);
     assert!(ended.contains("has ended already") && ended.contains("sitio audit"), "{ended}");
+    // It can be turned off before anybody calls it, and may be mistyped as well.
+    let never = mesh.sitio(&["disable", "legacy", "GET", "/byte", "--reason", "a scenario asks for it", "--wait"]);
+    assert!(never.err.starts_with("sitio: nobody has called GET /byte of legacy yet"), "{never:?}");
+    assert!(never.fine().contains("is off on 2 pods"));
+    let no_route = mesh.sitio(&["disable", "legacy", "GET", "bytes", "--reason", "a scenario asks for it"]).failed(1);
+    assert!(no_route.contains("did you mean one of these"), "{no_route}");
     let unknown = mesh.sitio(&disable(&["--pods", "legacy-9"])).failed(1);
     assert!(unknown.contains("no pod legacy-9"), "{unknown}");
 }

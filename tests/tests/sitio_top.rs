@@ -1,6 +1,8 @@
 //! `sitio top` in a terminal: it shows what happens, obeys keys, survives trouble, and gives the terminal back.
 
+use anyhow::ensure;
 use rustix::process::Signal;
+use scenario::eventually::{SOON, eventually};
 use scenario::pty::Pty;
 use scenario::sitio::{asking, said};
 use scenario::small_mesh::SmallMesh;
@@ -122,6 +124,26 @@ fn a_control_plane_that_is_gone_is_said_to_be_and_one_that_is_back_is_shown() {
     top.expect("a narrow screen", |screen| !screen.contains("HITS") && screen.contains("/bytes/{id}"));
     top.signal(Signal::TERM);
     assert_eq!(top.ended().code(), Some(0), "told to leave, it gives the terminal back");
+}
+
+#[test]
+fn who_stops_it_has_the_terminal_until_it_goes_on() {
+    let mesh = shop();
+    let mut top = top(&mesh, &[]);
+    for ask in [|top: &mut Pty| top.signal(Signal::TSTP), |top: &mut Pty| top.keys("\x1a")] {
+        top.expect_words("/bytes/{id}");
+        ask(&mut top);
+        eventually(SOON, || {
+            ensure!(top.is_restored() && top.is_stopped(), "it goes on: {}", top.screen());
+            Ok(())
+        });
+        top.signal(Signal::CONT);
+        top.expect("its screen again", |screen| screen.starts_with("Sitio 2 endpoints"));
+        assert!(!top.is_restored());
+    }
+    // As somebody does who writes a script, and not a person at the keyboard.
+    top.signal(Signal::INT);
+    assert_eq!(top.ended().code(), Some(0));
 }
 
 #[test]

@@ -79,24 +79,7 @@ mod tests {
     use super::*;
     use crate::check::findings::Level;
     use crate::paint::Paint;
-
-    fn pod(name: &str) -> Pod {
-        Pod {
-            pod: name.into(),
-            pod_uid: String::new(),
-            namespace: "default".into(),
-            service: "shop".into(),
-            node: String::new(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            state: State::Reporting,
-            connected: true,
-            connected_at: None,
-            heard_at: "2025-11-20T14:00:00Z".into(),
-            rps: 0.0,
-            resources: None,
-            confirmed: Some(Confirmed { revision: 3, took_ms: 1 }),
-        }
-    }
+    use crate::sample::pod;
 
     fn judged(pods: Vec<Pod>) -> (Level, String) {
         let mut findings = Findings::default();

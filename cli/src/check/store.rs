@@ -21,7 +21,8 @@ fn judge(store: &Store, now_ms: u64, findings: &mut Findings) {
     if store.durable {
         let size = store.file_bytes.map_or_else(String::new, |bytes| format!(", {}", format::memory(bytes).words()));
         let kept = moment::lasting(Some(&store.since), now_ms);
-        return findings.fine(format!("what is counted is on disk, {kept} of it{size}"));
+        findings.fine(format!("what is counted is on disk, {kept} of it{size}"));
+        return losses(store, findings);
     }
     let lasting = moment::lasting(store.not_durable_since.as_deref(), now_ms);
     let why = store.why.as_deref().unwrap_or("it does not say why");
@@ -29,6 +30,22 @@ fn judge(store: &Store, now_ms: u64, findings: &mut Findings) {
         format!("for {lasting} nothing could be written to the control plane's disk: {why}"),
         "make room in its data folder (SITIO_DATA_DIR): until then numbers are in memory only, and rules are refused",
     );
+}
+
+/// What is not in the record although the disk is well.
+fn losses(store: &Store, findings: &mut Findings) {
+    if store.hits_not_durable > 0 {
+        findings.warning(
+            format!("{} requests of pods that died at once are in the totals, and not on disk", format::count(store.hits_not_durable)),
+            "end sidecars by SIGTERM and give them some seconds, so that they hand over what they hold; these cannot be brought back",
+        );
+    }
+    if let Some(slots @ 1..) = store.slots_crowded_out {
+        findings.warning(
+            format!("the record is at its bound: {} steps of time were deleted before their time was over", format::count(slots)),
+            "raise SITIO_STORE_MAX, or keep less (SITIO_KEEP_10S, SITIO_KEEP_1M, SITIO_KEEP_1H)",
+        );
+    }
 }
 
 #[cfg(test)]
@@ -45,6 +62,8 @@ mod tests {
             why: None,
             since: "1970-01-01T00:00:00Z".into(),
             file_bytes: Some(3 << 20),
+            slots_crowded_out: Some(0),
+            hits_not_durable: 0,
         };
         let found = |store: &Store| {
             let mut findings = Findings::default();
@@ -53,6 +72,10 @@ mod tests {
         };
         let (level, words) = found(&store);
         assert!(level == Level::Fine && words.contains("on disk, 2 h of it, 3 MiB"), "{words}");
+
+        (store.hits_not_durable, store.slots_crowded_out) = (12, Some(3));
+        let (level, words) = found(&store);
+        assert!(level == Level::Warning && words.contains("12 requests of pods") && words.contains("SITIO_STORE_MAX"), "{words}");
 
         (store.durable, store.why) = (false, Some("no space left on device".into()));
         store.not_durable_since = Some("1970-01-01T01:58:00Z".into());

@@ -36,7 +36,7 @@ pub(crate) struct Comparison {
 
 /// Asks the control plane until it has counted what was sent, or the last reports must have been in.
 pub(crate) async fn compare(tally: Tally, dashboard: SocketAddr) -> anyhow::Result<Comparison> {
-    let client = Client::new(Url::parse(&format!("http://{dashboard}"))?, None)?;
+    let client = Client::new(Url::parse(&format!("http://{dashboard}"))?, None, None)?;
     let deadline = Instant::now() + REPORTS_WITHIN;
     loop {
         let comparison = Comparison { sent: tally.requests.clone(), counted: counted(&client).await?, not_sent: tally.not_sent };

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use client::trust;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -61,7 +62,7 @@ impl Clients {
     fn new(addresses: Vec<(Service, IpAddr)>) -> anyhow::Result<Self> {
         // A proxy named by the environment would stand between the shoppers and the sidecars.
         let client =
-            |address: Option<IpAddr>| Client::builder().no_proxy().local_address(address).build().context("make an HTTP client");
+            |address: Option<IpAddr>| trust::plain().no_proxy().local_address(address).build().context("make an HTTP client");
         let pod = |(service, address)| Ok((service, client(Some(address))?));
         Ok(Self { shoppers: client(None)?, pods: addresses.into_iter().map(pod).collect::<anyhow::Result<_>>()? })
     }

@@ -6,6 +6,7 @@ use std::io::{IsTerminal, stderr};
 use client::rules::{ReceiptState, Rule};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::say::beside;
 use crate::text::short;
 
 /// Shows which pods have answered. It writes to standard error, so that the output is only the outcome.
@@ -44,7 +45,7 @@ impl Progress {
                 _ => continue,
             };
             if self.told.insert(receipt.pod.clone()) {
-                eprintln!("  {}: {words}", short(&receipt.pod));
+                beside(&format!("  {}: {words}", short(&receipt.pod)));
             }
         }
     }

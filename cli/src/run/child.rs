@@ -11,6 +11,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::interrupt::Interrupt;
+use crate::say::beside;
 
 /// How long a program may take to end once it was told to, as Kubernetes does it but with a person waiting.
 pub(super) const GRACE: Duration = Duration::from_secs(8);
@@ -99,7 +100,7 @@ impl Child {
         if let Ok(status) = timeout(GRACE, self.ended()).await {
             return status;
         }
-        eprintln!("sitio: it did not end within {} s and is killed", GRACE.as_secs());
+        beside(&format!("sitio: it did not end within {} s and is killed", GRACE.as_secs()));
         self.signal(Signal::KILL);
         self.ended().await
     }

@@ -14,6 +14,7 @@ use crate::embedded::Embedded;
 use crate::local_mesh::LocalMesh;
 use crate::ports::{LOOPBACK, listen};
 use crate::run::Options;
+use crate::say::beside;
 use crate::sidecars::{Ports, Sidecar};
 
 /// How long exchanges under way may take to finish after an interrupt: as long as the program may take to end.
@@ -54,12 +55,12 @@ impl Front {
 
     /// Starts to tunnel to `target`.
     pub(super) fn open(self, target: SocketAddr) -> LocalMesh {
-        eprintln!("sitio: {} is on http://{}, in front of {target}", self.service, self.entrance);
+        beside(&format!("sitio: {} is on http://{}, in front of {target}", self.service, self.entrance));
         let mut mesh = LocalMesh::default();
         let (control_plane, token) = match self.control_plane {
             ControlPlane::Elsewhere(url, token) => (url, token),
             ControlPlane::Here(embedded) => {
-                eprintln!("sitio: the dashboard is on http://{}", embedded.dashboard());
+                beside(&format!("sitio: the dashboard is on http://{}", embedded.dashboard()));
                 let url = embedded.stream_url();
                 mesh.start_control_plane(*embedded);
                 (url, Token::None)

@@ -8,6 +8,8 @@ use anyhow::bail;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
+use crate::say::beside;
+
 /// Between two attempts to connect.
 const KNOCK_EVERY: Duration = Duration::from_millis(50);
 
@@ -43,7 +45,7 @@ impl Target {
             }
             if !has_said_so && begin.elapsed() >= SAY_SO_AFTER {
                 has_said_so = true;
-                eprintln!("sitio: nothing listens on {self} yet; still waiting");
+                beside(&format!("sitio: nothing listens on {self} yet; still waiting"));
             }
             sleep(KNOCK_EVERY).await;
         }

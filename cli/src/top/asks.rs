@@ -102,9 +102,9 @@ impl Asks {
     }
 
     /// Puts an answer into the model, and asks again.
-    pub(super) fn take(&mut self, told: Result<Told, JoinError>, model: &mut Model) -> Wish {
+    pub(super) fn take(&mut self, told: Told, model: &mut Model) -> Wish {
         match told {
-            Ok(Told::List(answer)) => {
+            Told::List(answer) => {
                 match answer {
                     Ok(answer) => model.take(answer),
                     Err(failure) => model.lose(words(&failure)),
@@ -114,13 +114,13 @@ impl Asks {
                     return Wish::History(detail.id.clone());
                 }
             }
-            Ok(Told::History(id, answer)) => match &mut model.mode {
+            Told::History(id, answer) => match &mut model.mode {
                 Mode::Detail(detail) if detail.id == id => {
                     detail.history = Some(answer.map_err(|failure| words(&failure)));
                 }
                 _ => {}
             },
-            Ok(Told::TurnedOff(answer)) => match *answer {
+            Told::TurnedOff(answer) => match *answer {
                 Ok(rule) => {
                     let pods = format::plural(rule.pods.len(), "pod", "pods");
                     model.say(format!("rule {} is on its way to {pods}", rule.id), Tone::Calm);
@@ -128,14 +128,13 @@ impl Asks {
                 }
                 Err(failure) => model.say(words(&failure), Tone::Red),
             },
-            Ok(Told::TurnedOn(answer)) => match *answer {
+            Told::TurnedOn(answer) => match *answer {
                 Ok(rule) => {
                     model.say(format!("rule {} has ended", rule.id), Tone::Calm);
                     return Wish::List;
                 }
                 Err(failure) => model.say(words(&failure), Tone::Red),
             },
-            Err(panic) => model.say(format!("a question to the control plane was lost: {panic}"), Tone::Red),
         }
         Wish::Nothing
     }

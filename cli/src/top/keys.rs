@@ -27,6 +27,8 @@ pub(super) enum Wish {
     Nothing,
     /// Leave.
     Quit,
+    /// Stop, until the shell lets us go on.
+    Stop,
     /// Ask for the endpoints now.
     List,
     /// Ask for the history of the endpoint of this id.
@@ -46,6 +48,9 @@ pub(super) fn wish(model: &mut Model, event: &Event) -> Wish {
     }
     if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
         return Wish::Quit;
+    }
+    if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('z') {
+        return Wish::Stop;
     }
     if !matches!(model.mode, Mode::TurnOff(_)) {
         model.note = None;
@@ -269,5 +274,7 @@ mod tests {
         let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         press(&mut model, &letters("/"));
         assert_eq!(wish(&mut model, &Event::Key(control_c)), Wish::Quit);
+        let control_z = KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL);
+        assert_eq!(wish(&mut model, &Event::Key(control_z)), Wish::Stop);
     }
 }

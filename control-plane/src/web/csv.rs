@@ -44,21 +44,26 @@ impl Cell {
     }
 }
 
-/// A table as a file of this name.
-pub fn file(name: &str, taken_ms: u64, heads: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> Response {
+/// A table as a text: its heads, and a line for each row.
+pub fn text(heads: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> String {
     let mut text = heads.join(",") + "\r\n";
     for row in rows {
         let cells: Vec<String> = row.iter().map(Cell::written).collect();
         text.push_str(&cells.join(","));
         text.push_str("\r\n");
     }
+    text
+}
+
+/// A table as a file of this name.
+pub fn file(name: &str, taken_ms: u64, heads: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> Response {
     let instant: String =
         format::instant(taken_ms).chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"sitio-{name}-{instant}.csv\""));
     let disposition = disposition.expect("the name is made of letters, digits and dashes");
     (
         [(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")), (header::CONTENT_DISPOSITION, disposition)],
-        text,
+        text(heads, rows),
     )
         .into_response()
 }

@@ -52,13 +52,13 @@ impl Stage {
         let (http, grpc) = (listeners.http.local_addr().unwrap(), listeners.grpc.local_addr().unwrap());
         let drain = CancellationToken::new();
         let running = TaskTracker::new().spawn(run(options, listeners, drain.clone()));
-        let scripts = reqwest::Client::builder().no_proxy().timeout(SOON).build().unwrap();
+        let scripts = client::trust::plain().no_proxy().timeout(SOON).build().unwrap();
         Self { http, grpc, drain, running, scripts }
     }
 
     /// One that runs as a program of its own, at these addresses.
     pub(crate) fn at(http: SocketAddr, grpc: SocketAddr) -> Self {
-        let scripts = reqwest::Client::builder().no_proxy().timeout(SOON).build().unwrap();
+        let scripts = client::trust::plain().no_proxy().timeout(SOON).build().unwrap();
         let running = TaskTracker::new().spawn(async { Ok(()) });
         Self { http, grpc, drain: CancellationToken::new(), running, scripts }
     }

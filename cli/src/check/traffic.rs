@@ -1,0 +1,165 @@
+//! The traffic: requests that never reached their service, and pods that nobody calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use client::client::Client;
+use client::endpoints::{Endpoint, Wanted};
+use client::history::{self, Exchange};
+use client::pods::{Pod, State};
+use control_plane::web::format;
+use control_plane::web::row::service_label;
+
+use crate::check::findings::Findings;
+use crate::moment;
+
+/// What happened longer ago may be mended already.
+const RECENTLY: &str = "5m";
+
+/// A pod that is younger may not have been called yet. Probes alone come every few seconds.
+const UNCALLED: Duration = Duration::from_secs(5 * 60);
+
+/// Services whose pods are asked why they fail.
+const ASKED_MAX: usize = 8;
+
+pub(super) async fn look(client: &Client, findings: &mut Findings) {
+    let recently = Wanted { window: Some(RECENTLY.to_owned()), ..Wanted::default() };
+    match client.endpoints(&recently).await {
+        Ok(answer) => reached(client, &answer.endpoints, findings).await,
+        Err(failure) => return findings.failed(&failure),
+    }
+    match (client.endpoints(&Wanted::default()).await, client.pods().await) {
+        (Ok(ever), Ok(pods)) => called(&ever.endpoints, &pods.pods, moment::now_ms(), findings),
+        (Err(failure), _) | (_, Err(failure)) => findings.failed(&failure),
+    }
+}
+
+/// Whether requests reach the services. Where they fail as if they did not, the pods know whose word it was.
+async fn reached(client: &Client, endpoints: &[Endpoint], findings: &mut Findings) {
+    let wanted = history::Wanted { status: Some("502,504".to_owned()), ..history::Wanted::default() };
+    let mut all_are = true;
+    for suspect in suspects(endpoints).into_iter().take(ASKED_MAX) {
+        match client.history(&suspect.worst.id, &wanted).await {
+            Ok(history) => all_are &= !unreached(&suspect, &history.exchanges, findings),
+            Err(failure) => return findings.failed(&failure),
+        }
+    }
+    if all_are {
+        findings.fine("requests reach their services");
+    }
+}
+
+/// A service that answers 502 or 504, or whose sidecar does.
+struct Suspect<'a> {
+    /// Its endpoint that does so most often.
+    worst: &'a Endpoint,
+    /// Whether anything else came from it.
+    answers: bool,
+}
+
+fn suspects(endpoints: &[Endpoint]) -> Vec<Suspect<'_>> {
+    let mut suspects = BTreeMap::<_, Suspect<'_>>::new();
+    for endpoint in endpoints {
+        let answers = endpoint.served() > unanswered(endpoint);
+        let key = (&endpoint.namespace, &endpoint.service);
+        let suspect = suspects.entry(key).or_insert(Suspect { worst: endpoint, answers: false });
+        suspect.answers |= answers;
+        if unanswered(endpoint) > unanswered(suspect.worst) {
+            suspect.worst = endpoint;
+        }
+    }
+    suspects.into_values().filter(|suspect| unanswered(suspect.worst) > 0).collect()
+}
+
+fn unanswered(endpoint: &Endpoint) -> u64 {
+    ["502", "504"].iter().filter_map(|status| endpoint.status.get(*status)).sum()
+}
+
+/// Tells of a service that its sidecars could not reach, by what they remember; true if there is something to tell.
+fn unreached(suspect: &Suspect<'_>, exchanges: &[Exchange], findings: &mut Findings) -> bool {
+    let is_sidecars = |exchange: &&Exchange| exchange.outcome.starts_with("upstream-");
+    let Some(newest) = exchanges.iter().find(is_sidecars) else { return false };
+    let count = exchanges.iter().filter(is_sidecars).count() as u64;
+    let service = service_label(&suspect.worst.namespace, &suspect.worst.service);
+    let (all, word, pod) = (format::plural(exchanges.len(), "failure", "failures"), &newest.outcome, &newest.pod);
+    let what = format!(
+        "{} of the last {all} of {service} are its sidecar's word that it was not reached ({word} on {pod})",
+        format::count(count)
+    );
+    let next = format!(
+        "see whether {service} runs and listens where its sidecar looks (TARGET_PORT, 8087; `/readyz` on port 9191), and is quick enough"
+    );
+    // A service that answers now and then is there.
+    if suspect.answers {
+        findings.warning(what, next);
+    } else {
+        findings.error(what, next);
+    }
+    true
+}
+
+/// Whether anybody calls the services that have pods for a while.
+fn called(endpoints: &[Endpoint], pods: &[Pod], now_ms: u64, findings: &mut Findings) {
+    let called: BTreeSet<_> = endpoints.iter().map(|endpoint| (&endpoint.namespace, &endpoint.service)).collect();
+    let is_old = |pod: &&Pod| {
+        let since_ms = pod.connected_at.as_deref().and_then(moment::unix_ms);
+        since_ms.is_some_and(|since_ms| now_ms.saturating_sub(since_ms) >= UNCALLED.as_millis() as u64)
+    };
+    let waiting = pods.iter().filter(|pod| pod.state == State::Reporting).filter(is_old);
+    let waiting = waiting.filter(|pod| !called.contains(&(&pod.namespace, &pod.service)));
+    let services: BTreeSet<_> = waiting.map(|pod| service_label(&pod.namespace, &pod.service)).collect();
+    for service in services {
+        findings.warning(
+            format!("no request to {service} has come through its sidecars"),
+            "if it has callers, send them to the sidecar's PORT (8080), and not to the service's own: in Kubernetes, by targetPort",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::findings::Level;
+    use crate::paint::Paint;
+    use crate::sample::{endpoint, exchange, pod};
+
+    fn found(look: impl FnOnce(&mut Findings)) -> (Level, String) {
+        let mut findings = Findings::default();
+        look(&mut findings);
+        (findings.worst(), findings.words(Paint::Plain))
+    }
+
+    /// An endpoint that was called a hundred times, so many of them without an answer.
+    fn endpoint_with(unanswered: u64) -> Endpoint {
+        let status = [("200".to_owned(), 100 - unanswered), ("502".to_owned(), unanswered)];
+        Endpoint { status: status.into_iter().filter(|(_, count)| *count > 0).collect(), ..endpoint("legacy", "GET", "/export") }
+    }
+
+    #[test]
+    fn a_sidecar_that_cannot_reach_its_service_is_told_from_a_service_that_fails() {
+        assert!(suspects(&[endpoint_with(0)]).is_empty());
+        for (unanswered, outcome, level) in
+            [(7, "answered", Level::Fine), (7, "upstream-connect", Level::Warning), (100, "upstream-connect", Level::Error)]
+        {
+            let endpoints = [endpoint_with(unanswered)];
+            let exchanges = [exchange(outcome)];
+            let (worst, words) = found(|findings| {
+                unreached(&suspects(&endpoints)[0], &exchanges, findings);
+            });
+            assert_eq!(worst, level, "{words}");
+            assert!(level == Level::Fine || words.contains("(upstream-connect on legacy-0)"), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_nobody_calls_for_minutes_may_be_called_past_its_sidecar() {
+        let connected = |at: &str| Pod { connected_at: Some(at.into()), ..pod("shop-0") };
+        let at = |after_ms| moment::unix_ms("2025-11-20T14:00:00Z").unwrap() + after_ms;
+        let pods = [connected("2025-11-20T14:00:00Z")];
+        assert_eq!(found(|findings| called(&[], &pods, at(60_000), findings)).0, Level::Fine);
+        let (level, words) = found(|findings| called(&[], &pods, at(360_000), findings));
+        assert!(level == Level::Warning && words.contains("no request to shop has come"), "{words}");
+        let called_once = [endpoint("shop", "GET", "/")];
+        assert_eq!(found(|findings| called(&called_once, &pods, at(360_000), findings)).0, Level::Fine);
+    }
+}

@@ -1,0 +1,31 @@
+//! The callers of an endpoint as a file.
+
+use client::callers::{Caller, Callers};
+use control_plane::web::csv::{Cell, text};
+
+use crate::csv::{name, number, rate, ratio, some, words};
+
+const HEADS: [&str; 12] =
+    ["endpoint", "kind", "namespace", "service", "address", "pods", "rps", "hits", "share", "failures", "last_seen", "taken_at"];
+
+/// A line for each.
+pub(crate) fn file(answer: &Callers) -> String {
+    text(&HEADS, answer.callers.iter().map(|caller| row(caller, answer)))
+}
+
+fn row(caller: &Caller, answer: &Callers) -> Vec<Cell> {
+    vec![
+        words(&answer.id),
+        name(&caller.kind),
+        some(caller.namespace.as_deref()),
+        some(caller.service.as_deref()),
+        some(caller.address.as_deref()),
+        number(caller.pods.len()),
+        rate(caller.rps),
+        number(caller.hits),
+        ratio(caller.share),
+        number(caller.failures),
+        words(&caller.last_seen),
+        words(&answer.taken_at),
+    ]
+}

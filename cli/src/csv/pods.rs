@@ -1,0 +1,58 @@
+//! The pods as a file.
+
+use client::pods::{Pod, Pods};
+use control_plane::web::csv::{Cell, text};
+
+use crate::csv::{name, number, rate, some, words};
+
+const HEADS: [&str; 19] = [
+    "pod",
+    "namespace",
+    "service",
+    "node",
+    "state",
+    "version",
+    "memory_bytes",
+    "memory_limit_bytes",
+    "cpu_milli",
+    "cpu_limit_milli",
+    "rps",
+    "connected_at",
+    "heard_at",
+    "revision",
+    "took_ms",
+    "revision_wanted",
+    "connections",
+    "uid",
+    "taken_at",
+];
+
+/// A line for each.
+pub(crate) fn file(answer: &Pods) -> String {
+    text(&HEADS, answer.pods.iter().map(|pod| row(pod, answer)))
+}
+
+fn row(pod: &Pod, answer: &Pods) -> Vec<Cell> {
+    let used = pod.resources;
+    vec![
+        words(&pod.pod),
+        words(&pod.namespace),
+        words(&pod.service),
+        words(&pod.node),
+        name(&pod.state),
+        words(&pod.version),
+        Cell::number(used.map(|used| used.memory_bytes)),
+        Cell::number(used.map(|used| used.memory_limit_bytes).filter(|limit| *limit > 0)),
+        Cell::number(used.map(|used| used.cpu_milli)),
+        Cell::number(used.map(|used| used.cpu_limit_milli).filter(|limit| *limit > 0)),
+        rate(pod.rps),
+        some(pod.connected_at.as_deref()),
+        words(&pod.heard_at),
+        Cell::number(pod.confirmed.map(|confirmed| confirmed.revision)),
+        Cell::number(pod.confirmed.map(|confirmed| confirmed.took_ms)),
+        number(answer.revision),
+        Cell::number(used.map(|used| used.connections)),
+        words(&pod.pod_uid),
+        words(&answer.taken_at),
+    ]
+}

@@ -1,0 +1,73 @@
+//! The rules in force as a file, or what each pod has said to one of them.
+
+use client::rules::{Action, Receipt, ReceiptState, Rule};
+use control_plane::web::csv::{Cell, text};
+
+use crate::csv::{name, number, some, words};
+
+const HEADS: [&str; 15] = [
+    "rule",
+    "revision",
+    "namespace",
+    "service",
+    "method",
+    "route",
+    "action",
+    "status",
+    "state",
+    "applied",
+    "of",
+    "created_at",
+    "expires_at",
+    "by",
+    "reason",
+];
+
+const RECEIPT_HEADS: [&str; 6] = ["rule", "pod", "state", "took_ms", "heard_at", "why"];
+
+/// A line for each rule.
+pub(crate) fn file(rules: &[Rule]) -> String {
+    text(&HEADS, rules.iter().map(row))
+}
+
+/// A line for each pod that a rule is meant for.
+pub(crate) fn receipts(rule: &Rule) -> String {
+    text(&RECEIPT_HEADS, rule.pods.iter().map(|receipt| receipt_row(rule, receipt)))
+}
+
+fn row(rule: &Rule) -> Vec<Cell> {
+    let there = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone);
+    let applied = there.clone().filter(|receipt| receipt.state == ReceiptState::Applied).count();
+    let (action, status) = match rule.action {
+        Action::Disable(disable) => ("disable", Some(disable.status)),
+        Action::Pin {} => ("pin", None),
+    };
+    vec![
+        words(&rule.id),
+        number(rule.revision),
+        words(&rule.namespace),
+        words(&rule.service),
+        words(&rule.method),
+        words(&rule.route),
+        words(action),
+        Cell::number(status),
+        name(&rule.state),
+        number(applied),
+        number(there.count()),
+        words(&rule.created_at),
+        some(rule.expires_at.as_deref()),
+        words(&rule.by),
+        words(&rule.reason),
+    ]
+}
+
+fn receipt_row(rule: &Rule, receipt: &Receipt) -> Vec<Cell> {
+    vec![
+        words(&rule.id),
+        words(&receipt.pod),
+        name(&receipt.state),
+        Cell::number(receipt.took_ms),
+        some(receipt.heard_at.as_deref()),
+        some(receipt.why.as_deref()),
+    ]
+}

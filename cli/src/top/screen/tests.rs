@@ -1,0 +1,82 @@
+//! The terminal is given back after a panic and after an error, proved on a real one by a child process of this test.
+
+use std::fs::File;
+use std::io::{Read, Write, stderr};
+use std::process::{Command, ExitStatus, Stdio};
+use std::{env, thread};
+
+use anyhow::bail;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use tokio::runtime::Builder;
+
+use super::Screen;
+
+/// Tells the child how to end.
+const ENDING: &str = "SITIO_TEST_ENDING";
+
+/// What the child says in the end.
+const LAST_WORDS: &str = "its last words";
+
+/// What the child does: it takes the terminal, draws on it, and ends in this way, as `top` does.
+fn end(ending: &str) {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let outcome: anyhow::Result<()> = runtime.block_on(async {
+        let mut screen = Screen::take()?;
+        screen.draw(|frame| frame.render_widget("on the screen", frame.area()))?;
+        match ending {
+            "a panic" => panic!("{LAST_WORDS}"),
+            "a question that panics" => Ok(runtime.spawn(async { panic!("{LAST_WORDS}") }).await?),
+            _ => bail!(LAST_WORDS),
+        }
+    });
+    writeln!(stderr(), "{outcome:?}").unwrap();
+}
+
+/// Runs the child on a terminal: how it ended, what it wrote, and whether the terminal is as it was.
+fn on_a_terminal(ending: &str) -> (ExitStatus, String, bool) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let terminal = open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    let before = tcgetattr(&terminal).unwrap().local_modes;
+
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args(["--exact", "--nocapture", "top::screen::tests::the_terminal_is_given_back_after_a_panic_and_after_an_error"]);
+    let side = || Stdio::from(terminal.try_clone().unwrap());
+    let mut child = child.env(ENDING, ending).stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
+    // Once our side is closed, the terminal is gone, and tells nothing of itself.
+    let mut output = File::from(ours.try_clone().unwrap());
+    let reader = thread::spawn(move || {
+        let (mut written, mut bytes) = (Vec::new(), [0; 4096]);
+        // Its other side is ours, too, until everything is read.
+        while !String::from_utf8_lossy(&written).contains("test result:") {
+            let count = output.read(&mut bytes).unwrap();
+            written.extend_from_slice(&bytes[..count]);
+        }
+        String::from_utf8_lossy(&written).into_owned()
+    });
+    let status = child.wait().unwrap();
+    let after = tcgetattr(&terminal).unwrap().local_modes;
+    assert!(before.contains(LocalModes::ECHO | LocalModes::ICANON));
+    (status, reader.join().unwrap(), after == before)
+}
+
+#[test]
+fn the_terminal_is_given_back_after_a_panic_and_after_an_error() {
+    if let Ok(ending) = env::var(ENDING) {
+        return end(&ending);
+    }
+    for (ending, is_fine) in [("a panic", false), ("a question that panics", true), ("an error", true)] {
+        let (status, written, is_restored) = on_a_terminal(ending);
+        assert_eq!(status.success(), is_fine, "{ending}: {written}");
+        assert!(is_restored, "{ending}: the terminal has no echo: {written}");
+        let taken = written.find("\x1b[?1049h").unwrap_or_else(|| panic!("{ending}: it was never taken: {written}"));
+        let given = written.find("\x1b[?1049l").unwrap_or_else(|| panic!("{ending}: it is not given back: {written}"));
+        let said = written.find(LAST_WORDS).unwrap_or_else(|| panic!("{ending}: nothing is said: {written}"));
+        assert!(taken < given && given < said, "{ending}: who reads the screen sees it: {written}");
+        assert!(written.rfind("\x1b[?25h") > written.rfind("\x1b[?25l"), "{ending}: the cursor is hidden: {written:?}");
+    }
+}

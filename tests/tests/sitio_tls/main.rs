@@ -1,0 +1,150 @@
+//! `sitio` speaks TLS to a control plane behind a terminator, and says what to do where either side speaks something else.
+#![expect(clippy::unwrap_used, reason = "a test may end by it")]
+
+mod terminator;
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::ensure;
+use rustix::process::Signal;
+use scenario::control_plane::{self, ControlPlane};
+use scenario::eventually::{SOON, eventually};
+use scenario::process::Process;
+use scenario::scripted::scripted;
+use scenario::sitio::{asking, bare, said};
+use scenario::small_mesh::SmallMesh;
+
+use crate::terminator::{Authority, Valid};
+
+const TOKEN: &str = "a-token-of-a-decent-length-for-this-test";
+
+/// The command that asks at this URL.
+fn at(url: &str, arguments: &[&str]) -> Command {
+    let mut command = bare();
+    command.env("SITIO_URL", url).args(arguments);
+    command
+}
+
+/// What a command says beside, when it fails in one line.
+#[track_caller]
+fn refusal(command: Command) -> String {
+    let words = said(command).failed(1);
+    assert_eq!(words.lines().count(), 1, "{words}");
+    words
+}
+
+#[test]
+fn a_control_plane_behind_a_terminator_is_asked_commanded_and_tapped() {
+    let mesh = SmallMesh::of("shop", 1);
+    let authority = Authority::new();
+    let port = authority.terminates("localhost", Valid::Now, mesh.control_plane.http_port);
+    let url = format!("https://localhost:{port}");
+    let file = authority.file();
+    let file = file.to_str().unwrap();
+    assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
+    mesh.api().expect_hits("shop", 1);
+
+    let told = said(at(&url, &["stat", "--ca-file", file]));
+    assert_eq!(told.err, "");
+    assert!(told.fine().contains("/bytes/{id}"));
+    let mut by_variable = at(&url, &["disable", "/bytes/{id}", "--reason", "a scenario asks for it", "--wait"]);
+    by_variable.env("SITIO_CA_FILE", file);
+    assert!(said(by_variable).fine().contains("is off on 1 pod"));
+
+    // As somebody does who has told the whole machine.
+    let mut tap = at(&url, &["tap", "shop"]);
+    tap.env("SSL_CERT_FILE", file);
+    let mut tap = Process::start(tap);
+    eventually(SOON, || {
+        assert_eq!(mesh.pods[0].get("/status/204").status(), 204);
+        ensure!(!tap.stdout().is_empty(), "nothing is shown yet: {:?}", tap.stderr());
+        Ok(())
+    });
+    tap.signal(Signal::INT);
+    assert_eq!(tap.ended(SOON).code(), Some(0), "{:?}", tap.stderr());
+}
+
+#[test]
+fn who_shows_a_certificate_that_is_not_believed_is_not_asked() {
+    let control_plane = ControlPlane::start();
+    let authority = Authority::new();
+    let starts = |name, valid| authority.terminates(name, valid, control_plane.http_port);
+    let (good, other, old) =
+        (starts("localhost", Valid::Now), starts("mesh.example", Valid::Now), starts("localhost", Valid::Once));
+    let file = authority.file();
+    let believing = |port: u16| at(&format!("https://localhost:{port}"), &["pods", "--ca-file", file.to_str().unwrap()]);
+
+    assert!(said(believing(good)).fine().contains("no such pod"));
+    let unknown = refusal(at(&format!("https://localhost:{good}"), &["pods"]));
+    assert!(unknown.contains("signed by nobody") && unknown.contains("--ca-file"), "{unknown}");
+    let name = refusal(believing(other));
+    assert!(name.contains("is for mesh.example; use the name"), "{name}");
+    let expired = refusal(believing(old));
+    assert!(expired.contains("has expired; renew it"), "{expired}");
+
+    let stranger = Authority::new();
+    let by_stranger = at(&format!("https://localhost:{good}"), &["pods", "--ca-file", stranger.file().to_str().unwrap()]);
+    let by_stranger = refusal(by_stranger);
+    assert!(by_stranger.contains("signed by nobody"), "{by_stranger}");
+    let key = authority.folder().join("key.pem");
+    fs::write(&key, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();
+    let none = refusal(at(&format!("https://localhost:{good}"), &["pods", "--ca-file", key.to_str().unwrap()]));
+    assert!(none.contains("no certificate is in it"), "{none}");
+}
+
+#[test]
+fn who_speaks_tls_to_the_wrong_port_or_does_not_to_the_right_one_is_told_what_to_say() {
+    let control_plane = ControlPlane::start();
+    let port = Authority::new().terminates("localhost", Valid::Now, control_plane.http_port);
+
+    let plain = refusal(asking(port, &["pods"]));
+    assert!(plain.contains("does not answer in HTTP") && plain.contains("say https://"), "{plain}");
+    let page =
+        "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<center>The plain HTTP request was sent to HTTPS port</center>";
+    let nginx = refusal(asking(scripted(page), &["pods"]));
+    assert!(nginx.contains("speaks TLS; say https://"), "{nginx}");
+    let tls = refusal(at(&format!("https://localhost:{}", control_plane.http_port), &["pods"]));
+    assert!(tls.contains("does not speak TLS; say http://"), "{tls}");
+
+    for scheme in ["http", "https"] {
+        let stream = refusal(at(&format!("{scheme}://localhost:{}", control_plane.grpc_port), &["pods"]));
+        assert!(stream.contains(if scheme == "http" { "8091" } else { "http://" }), "{scheme}: {stream}");
+    }
+}
+
+#[test]
+fn what_stands_before_the_control_plane_is_not_taken_for_it() {
+    let moved = "HTTP/1.1 302 Found\r\nLocation: https://mesh.example/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let moved = refusal(asking(scripted(moved), &["pods"]));
+    assert!(moved.contains("sends us to https://mesh.example/; if that is the control plane"), "{moved}");
+    let away = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n<h1>Application is not available</h1>";
+    let away = refusal(asking(scripted(away), &["pods"]));
+    assert!(away.contains("does not reach the control plane, it says 503"), "{away}");
+}
+
+#[test]
+fn a_token_is_not_told_over_plain_http_without_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = control_plane::bare();
+    command.env("SITIO_TOKEN", TOKEN).env("SITIO_DATA_DIR", folder.path());
+    let mut process = Process::start(command);
+    let (http_port, _) = control_plane::ports(&mut process);
+    let mut here = asking(http_port, &["pods"]);
+    here.env("SITIO_TOKEN", TOKEN);
+    assert_eq!(said(here).err, "");
+
+    // A proxy spares the test a machine called so.
+    let answer = r#"{"taken_at":"2025-11-20T14:07:41.500Z","revision":0,"pods":[]}"#;
+    let proxy = scripted(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()));
+    let there = |token: Option<&str>| {
+        let mut command = at("http://mesh.example", &["pods", "-o", "json"]);
+        command.env("http_proxy", format!("http://127.0.0.1:{proxy}"));
+        command.envs(token.map(|token| ("SITIO_TOKEN", token)));
+        said(command)
+    };
+    let told = there(Some(TOKEN));
+    assert!(told.err.contains("goes to mesh.example over plain http") && !told.err.contains(TOKEN), "{told:?}");
+    assert!(told.json()["pods"].is_array());
+    assert_eq!(there(None).err, "");
+}
