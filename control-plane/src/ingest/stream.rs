@@ -1,17 +1,13 @@
 //! One sidecar's stream from its Hello to its end: reports and receipts up, rules down.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::histogram::SCALE;
-use mesh::report::Report;
-use mesh::rule::Receipt;
 use mesh::window::WINDOW_S;
 use proto::convert::Refused;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Decoder;
-use proto::convert::reading::Reading;
 use proto::wire::{self, Down, Up, down, up};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -20,14 +16,16 @@ use tonic::{Status, Streaming};
 use crate::clock::now_ms;
 use crate::fleet::NotAttached;
 use crate::fleet::attachment::Attachment;
-use crate::fleet::tally::Absorbed;
+use crate::ingest::stream::hearing::Next;
 use crate::ingest::tidings::{Tiding, tidings};
-use crate::ingest::windows::{NotTaken, Windows};
+use crate::ingest::windows::Windows;
 use crate::ingest::wishes::Wishes;
 use crate::keeper::Standing;
 use crate::plane::ControlPlane;
 use crate::rules::state::RulesState;
 use crate::timeline::Reporter;
+
+mod hearing;
 
 /// How long a sidecar may take to say who it is.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -48,11 +46,6 @@ const ENDPOINTS_PER_POD_MAX: u32 = 256;
 /// A pod that does not fail sends none.
 const FAILURES_PER_REPORT: u32 = 8;
 
-thread_local! {
-    /// What is read of all streams that a thread serves, one report after the other.
-    static READING: RefCell<Reading> = RefCell::default();
-}
-
 /// A stream and the task that serves it.
 pub(super) struct Stream {
     plane: Arc<ControlPlane>,
@@ -69,12 +62,6 @@ struct Sent {
     /// How often they had been asked for again.
     resends: u64,
     hash: u64,
-}
-
-/// What a frame means for the stream.
-enum Next {
-    Listen,
-    End,
 }
 
 impl Stream {
@@ -172,67 +159,6 @@ impl Stream {
         }
     }
 
-    fn hear(
-        &mut self,
-        attachment: &Attachment,
-        (wishes, windows): (&mut Wishes, &mut Windows),
-        heard: Result<Option<Up>, Status>,
-    ) -> Result<Next, Status> {
-        let heard = match heard {
-            Ok(Some(heard)) => heard,
-            Ok(None) => return Ok(Next::End),
-            // What cannot be decoded is a bad frame; what breaks off is a sidecar that is gone.
-            Err(status) => {
-                if matches!(status.code(), tonic::Code::Internal | tonic::Code::OutOfRange) {
-                    self.plane.stream_counts.frames_refused.up();
-                }
-                return Err(status);
-            }
-        };
-        self.plane.stream_counts.frames.up();
-        match heard.message {
-            Some(up::Message::Live(live)) => {
-                windows.before_report().map_err(|why| self.refuse(&why))?;
-                self.absorb(attachment, &live)
-            }
-            Some(up::Message::Window(window)) => {
-                let window = self.decoder.decode_window(&window).map_err(|why| self.refuse(&why))?;
-                windows.take(window, attachment, &self.plane).map_err(|why| self.not_taken(&why))?;
-                Ok(Next::Listen)
-            }
-            Some(up::Message::Applied(applied)) => {
-                self.check_hash(&applied)?;
-                let receipt = Receipt::try_from(applied).map_err(|why| self.refuse(&why))?;
-                attachment.file(receipt, now_ms()).map_err(|why| self.refuse(&why))?;
-                Ok(Next::Listen)
-            }
-            Some(up::Message::Bye(_)) => {
-                attachment.left(now_ms());
-                Ok(Next::End)
-            }
-            Some(up::Message::Hello(_)) => {
-                Err(self.refuse(&Refused::Senseless { field: "hello", why: "it was said already on this stream".into() }))
-            }
-            Some(up::Message::Page(page)) => {
-                wishes.take_page(page).map_err(|why| self.refuse(&why))?;
-                Ok(Next::Listen)
-            }
-            Some(up::Message::Tapped(tapped)) => {
-                let taken = wishes.take_tapped(tapped, now_ms() / 1000, &self.plane.taps);
-                taken.map_err(|why| self.refuse(&why))?;
-                Ok(Next::Listen)
-            }
-            None => {
-                self.plane.stream_counts.frames_unread.up();
-                Ok(Next::Listen)
-            }
-        }
-    }
-
-    fn not_taken(&self, why: &NotTaken) -> Status {
-        if *why == NotTaken::Fenced { Status::aborted(why.to_string()) } else { self.refuse(why) }
-    }
-
     /// How much of this process is on disk.
     async fn mark(&self, attachment: &Attachment) -> Result<u64, Status> {
         let (chronicle, process) = (Arc::clone(&self.plane.keeper.chronicle), attachment.process());
@@ -248,28 +174,6 @@ impl Stream {
             let unknown = || Status::unavailable(format!("what is on disk of this pod cannot be read: {why}"));
             attachment.mark_at_hand(since_ms).ok_or_else(unknown)
         })
-    }
-
-    fn absorb(&mut self, attachment: &Attachment, live: &[u8]) -> Result<Next, Status> {
-        READING.with_borrow_mut(|reading| {
-            self.decoder.read(live, reading).map_err(|why| self.refuse(&why))?;
-            self.count(attachment, &mut reading.report)
-        })
-    }
-
-    fn count(&self, attachment: &Attachment, report: &mut Report) -> Result<Next, Status> {
-        let now_ms = now_ms();
-        match attachment.absorb(report, now_ms, &self.plane.timeline).map_err(|why| self.refuse(&why))? {
-            Absorbed::Counted(_) => {
-                for told in report.endpoints.iter_mut().filter(|told| !told.recent.is_empty()) {
-                    let (endpoint, exchanges) = (told.endpoint.clone(), std::mem::take(&mut told.recent));
-                    self.plane.histories.told.keep(attachment.workload(), endpoint, exchanges, now_ms);
-                }
-            }
-            Absorbed::Repeated => self.plane.stream_counts.reports_repeated.up(),
-            Absorbed::Fenced => return Err(Status::aborted("a newer stream of this pod has taken over")),
-        }
-        Ok(Next::Listen)
     }
 
     /// Sends rules that change nothing for this pod, and of which it hears with its next report: under which revision it
@@ -307,16 +211,6 @@ impl Stream {
             Ok(Err(_)) => Err(Status::cancelled("the sidecar has left")),
             Err(_) => Err(Status::deadline_exceeded(format!("nothing was read for {READ_WITHIN:?}"))),
         }
-    }
-
-    /// Whoever says that another set is in force than the one that was sent under this revision obeys something else.
-    fn check_hash(&self, applied: &wire::Applied) -> Result<(), Status> {
-        let sent = self.sent.filter(|sent| sent.revision == applied.revision && applied.ok && applied.rules_hash != 0);
-        if sent.is_none_or(|sent| sent.hash == applied.rules_hash) {
-            return Ok(());
-        }
-        let why = format!("it is not that of the rules which were sent as revision {}", applied.revision);
-        Err(self.refuse(&Refused::Senseless { field: "rules_hash", why }))
     }
 
     /// Ends this stream, and no other, over a frame that makes no sense.

@@ -8,13 +8,13 @@ use mesh::exchange::Exchange;
 use mesh::report::{Coverage, Report, Resources};
 use prost::Message as _;
 
-use crate::convert::callers::{callers, told};
-use crate::convert::exchanges::{exchange, sample};
-use crate::convert::fields::{Fields, Value};
-use crate::convert::reading::Reading;
-use crate::convert::stats::{read, stat};
-use crate::convert::{Refused, at_most};
+use crate::convert::Refused;
+use crate::convert::callers::told;
+use crate::convert::exchanges::sample;
+use crate::convert::stats::stat;
 use crate::wire;
+
+mod frames;
 
 /// Endpoints that one stream may define, and the highest number of one: four times what a sidecar keeps apart, so that
 /// limits can be raised on the sidecars before the control plane.
@@ -121,89 +121,6 @@ impl Decoder {
         Self { names: Some(Names(Box::new(names))), ..Self::default() }
     }
 
-    /// Takes a report off the wire, or says which field is wrong. Definitions before the fault are kept.
-    pub fn decode(&mut self, live: &[u8]) -> Result<Report, Refused> {
-        let mut reading = Reading::default();
-        self.read(live, &mut reading)?;
-        Ok(reading.report)
-    }
-
-    /// The same, in place of the report that was read before.
-    pub fn read(&mut self, live: &[u8], reading: &mut Reading) -> Result<(), Refused> {
-        reading.begin();
-        let parts = self.read_head(live, &mut reading.report)?;
-        self.read_rows(live, reading)?;
-        if parts == Parts::More {
-            self.read_rest(live, &mut reading.report)?;
-        }
-        Ok(())
-    }
-
-    /// What concerns the whole report, and the definitions, wherever they are in it.
-    fn read_head(&mut self, live: &[u8], report: &mut Report) -> Result<Parts, Refused> {
-        self.begin();
-        let (mut rows, mut samples, mut callers, mut fields) = (0, 0, 0, Fields::of("live", live));
-        // The numbers of the fields are those of `Live` in the wire's description.
-        while let Some((field, value)) = fields.read()? {
-            match field {
-                1 => report.seq = value.number("seq")?,
-                2 if value.number("snapshot")? > 0 => report.coverage = Coverage::Snapshot,
-                3 => report.at_ms = value.number("at_ms")?,
-                4 => self.define(&value.message("defs")?)?,
-                5 => rows += 1,
-                6 => samples += 1,
-                8 => callers += 1,
-                7 => report.resources = Some(value.message::<wire::Resources>("resources")?.into()),
-                _ => {}
-            }
-        }
-        at_most("stats", rows, ROWS_MAX)?;
-        at_most("samples", samples, SAMPLES_MAX)?;
-        at_most("callers", callers, ROWS_MAX)?;
-        Ok(if samples + callers > 0 { Parts::More } else { Parts::Rows })
-    }
-
-    fn read_rows(&mut self, live: &[u8], reading: &mut Reading) -> Result<(), Refused> {
-        let mut fields = Fields::of("live", live);
-        while let Some((field, value)) = fields.read()? {
-            if field != 5 {
-                continue;
-            }
-            let (place, row) = (reading.rows(), reading.row());
-            let told = read(value.bytes("stats")?, &mut row.golden)?;
-            let defined = self.told_of(told.id, place)?;
-            row.endpoint.clone_from(&defined.endpoint);
-            (row.is_file, row.in_flight, row.seen) = (defined.is_file, told.in_flight, told.seen);
-        }
-        reading.end_rows();
-        Ok(())
-    }
-
-    /// What is told of endpoints besides their rows.
-    fn read_rest(&mut self, live: &[u8], report: &mut Report) -> Result<(), Refused> {
-        let mut fields = Fields::of("live", live);
-        while let Some((field, value)) = fields.read()? {
-            match field {
-                6 => self.read_sample(value, report)?,
-                8 => {
-                    let told: wire::Callers = value.message("callers")?;
-                    let Some(place) = self.place(told.id) else { continue };
-                    callers(&told, &mut report.endpoints[place], report.at_ms)?;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn read_sample(&self, value: Value<'_>, report: &mut Report) -> Result<(), Refused> {
-        let sample: wire::Sample = value.message("samples")?;
-        let Some(place) = self.place(sample.id) else { return Ok(()) };
-        let started_ms = report.at_ms.saturating_sub(u64::from(sample.ago_ms));
-        report.endpoints[place].recent.push(Exchange { started_ms, ..exchange(sample)? });
-        Ok(())
-    }
-
     /// Where the present message tells of an endpoint. What belongs to one of which it tells nothing else has nowhere to go.
     fn place(&self, id: u32) -> Option<usize> {
         let defined = self.endpoints.get(id as usize)?.as_ref()?;
@@ -254,13 +171,6 @@ impl Decoder {
         let known = self.endpoints.get_mut(id as usize).and_then(Option::as_mut);
         known.ok_or_else(|| Refused::Senseless { field: "stats", why: format!("number {id} was never defined") })
     }
-}
-
-/// What a report has besides its rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Parts {
-    Rows,
-    More,
 }
 
 /// As a message of the stream.

@@ -1,0 +1,124 @@
+//! What a sidecar says on its stream, frame by frame: counted, filed, or refused.
+
+use std::cell::RefCell;
+
+use mesh::report::Report;
+use mesh::rule::Receipt;
+use proto::convert::Refused;
+use proto::convert::reading::Reading;
+use proto::wire::{self, Up, up};
+use tonic::Status;
+
+use crate::clock::now_ms;
+use crate::fleet::attachment::Attachment;
+use crate::fleet::tally::Absorbed;
+use crate::ingest::stream::Stream;
+use crate::ingest::windows::{NotTaken, Windows};
+use crate::ingest::wishes::Wishes;
+
+thread_local! {
+    /// What is read of all streams that a thread serves, one report after the other.
+    static READING: RefCell<Reading> = RefCell::default();
+}
+
+/// What a frame means for the stream.
+pub(super) enum Next {
+    Listen,
+    End,
+}
+
+impl Stream {
+    /// Takes a frame in, or says why it ends the stream.
+    pub(super) fn hear(
+        &mut self,
+        attachment: &Attachment,
+        (wishes, windows): (&mut Wishes, &mut Windows),
+        heard: Result<Option<Up>, Status>,
+    ) -> Result<Next, Status> {
+        let heard = match heard {
+            Ok(Some(heard)) => heard,
+            Ok(None) => return Ok(Next::End),
+            // What cannot be decoded is a bad frame; what breaks off is a sidecar that is gone.
+            Err(status) => {
+                if matches!(status.code(), tonic::Code::Internal | tonic::Code::OutOfRange) {
+                    self.plane.stream_counts.frames_refused.up();
+                }
+                return Err(status);
+            }
+        };
+        self.plane.stream_counts.frames.up();
+        match heard.message {
+            Some(up::Message::Live(live)) => {
+                windows.before_report().map_err(|why| self.refuse(&why))?;
+                self.absorb(attachment, &live)
+            }
+            Some(up::Message::Window(window)) => {
+                let window = self.decoder.decode_window(&window).map_err(|why| self.refuse(&why))?;
+                windows.take(window, attachment, &self.plane).map_err(|why| self.not_taken(&why))?;
+                Ok(Next::Listen)
+            }
+            Some(up::Message::Applied(applied)) => {
+                self.check_hash(&applied)?;
+                let receipt = Receipt::try_from(applied).map_err(|why| self.refuse(&why))?;
+                attachment.file(receipt, now_ms()).map_err(|why| self.refuse(&why))?;
+                Ok(Next::Listen)
+            }
+            Some(up::Message::Bye(_)) => {
+                attachment.left(now_ms());
+                Ok(Next::End)
+            }
+            Some(up::Message::Hello(_)) => {
+                Err(self.refuse(&Refused::Senseless { field: "hello", why: "it was said already on this stream".into() }))
+            }
+            Some(up::Message::Page(page)) => {
+                wishes.take_page(page).map_err(|why| self.refuse(&why))?;
+                Ok(Next::Listen)
+            }
+            Some(up::Message::Tapped(tapped)) => {
+                let taken = wishes.take_tapped(tapped, now_ms() / 1000, &self.plane.taps);
+                taken.map_err(|why| self.refuse(&why))?;
+                Ok(Next::Listen)
+            }
+            None => {
+                self.plane.stream_counts.frames_unread.up();
+                Ok(Next::Listen)
+            }
+        }
+    }
+
+    fn not_taken(&self, why: &NotTaken) -> Status {
+        if *why == NotTaken::Fenced { Status::aborted(why.to_string()) } else { self.refuse(why) }
+    }
+
+    fn absorb(&mut self, attachment: &Attachment, live: &[u8]) -> Result<Next, Status> {
+        READING.with_borrow_mut(|reading| {
+            self.decoder.read(live, reading).map_err(|why| self.refuse(&why))?;
+            self.count(attachment, &mut reading.report)
+        })
+    }
+
+    fn count(&self, attachment: &Attachment, report: &mut Report) -> Result<Next, Status> {
+        let now_ms = now_ms();
+        match attachment.absorb(report, now_ms, &self.plane.timeline).map_err(|why| self.refuse(&why))? {
+            Absorbed::Counted(_) => {
+                for told in report.endpoints.iter_mut().filter(|told| !told.recent.is_empty()) {
+                    let (endpoint, exchanges) = (told.endpoint.clone(), std::mem::take(&mut told.recent));
+                    self.plane.histories.told.keep(attachment.workload(), endpoint, exchanges, now_ms);
+                }
+            }
+            Absorbed::Repeated => self.plane.stream_counts.reports_repeated.up(),
+            Absorbed::Fenced => return Err(Status::aborted("a newer stream of this pod has taken over")),
+        }
+        Ok(Next::Listen)
+    }
+
+    /// Whoever says that another set is in force than the one that was sent under this revision obeys something else.
+    fn check_hash(&self, applied: &wire::Applied) -> Result<(), Status> {
+        let sent = self.sent.filter(|sent| sent.revision == applied.revision && applied.ok && applied.rules_hash != 0);
+        if sent.is_none_or(|sent| sent.hash == applied.rules_hash) {
+            return Ok(());
+        }
+        let why = format!("it is not that of the rules which were sent as revision {}", applied.revision);
+        Err(self.refuse(&Refused::Senseless { field: "rules_hash", why }))
+    }
+}

@@ -1,0 +1,105 @@
+//! Takes reports off the wire: the head and the definitions first, then row by row, as they lie.
+
+use mesh::exchange::Exchange;
+use mesh::report::{Coverage, Report};
+
+use crate::convert::callers::callers;
+use crate::convert::exchanges::exchange;
+use crate::convert::fields::{Fields, Value};
+use crate::convert::live::{Decoder, ROWS_MAX, SAMPLES_MAX};
+use crate::convert::reading::Reading;
+use crate::convert::stats::read;
+use crate::convert::{Refused, at_most};
+use crate::wire;
+
+/// What a report has besides its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    Rows,
+    More,
+}
+
+impl Decoder {
+    /// Takes a report off the wire, or says which field is wrong. Definitions before the fault are kept.
+    pub fn decode(&mut self, live: &[u8]) -> Result<Report, Refused> {
+        let mut reading = Reading::default();
+        self.read(live, &mut reading)?;
+        Ok(reading.report)
+    }
+
+    /// The same, in place of the report that was read before.
+    pub fn read(&mut self, live: &[u8], reading: &mut Reading) -> Result<(), Refused> {
+        reading.begin();
+        let parts = self.read_head(live, &mut reading.report)?;
+        self.read_rows(live, reading)?;
+        if parts == Parts::More {
+            self.read_rest(live, &mut reading.report)?;
+        }
+        Ok(())
+    }
+
+    /// What concerns the whole report, and the definitions, wherever they are in it.
+    fn read_head(&mut self, live: &[u8], report: &mut Report) -> Result<Parts, Refused> {
+        self.begin();
+        let (mut rows, mut samples, mut callers, mut fields) = (0, 0, 0, Fields::of("live", live));
+        // The numbers of the fields are those of `Live` in the wire's description.
+        while let Some((field, value)) = fields.read()? {
+            match field {
+                1 => report.seq = value.number("seq")?,
+                2 if value.number("snapshot")? > 0 => report.coverage = Coverage::Snapshot,
+                3 => report.at_ms = value.number("at_ms")?,
+                4 => self.define(&value.message("defs")?)?,
+                5 => rows += 1,
+                6 => samples += 1,
+                8 => callers += 1,
+                7 => report.resources = Some(value.message::<wire::Resources>("resources")?.into()),
+                _ => {}
+            }
+        }
+        at_most("stats", rows, ROWS_MAX)?;
+        at_most("samples", samples, SAMPLES_MAX)?;
+        at_most("callers", callers, ROWS_MAX)?;
+        Ok(if samples + callers > 0 { Parts::More } else { Parts::Rows })
+    }
+
+    fn read_rows(&mut self, live: &[u8], reading: &mut Reading) -> Result<(), Refused> {
+        let mut fields = Fields::of("live", live);
+        while let Some((field, value)) = fields.read()? {
+            if field != 5 {
+                continue;
+            }
+            let (place, row) = (reading.rows(), reading.row());
+            let told = read(value.bytes("stats")?, &mut row.golden)?;
+            let defined = self.told_of(told.id, place)?;
+            row.endpoint.clone_from(&defined.endpoint);
+            (row.is_file, row.in_flight, row.seen) = (defined.is_file, told.in_flight, told.seen);
+        }
+        reading.end_rows();
+        Ok(())
+    }
+
+    /// What is told of endpoints besides their rows.
+    fn read_rest(&mut self, live: &[u8], report: &mut Report) -> Result<(), Refused> {
+        let mut fields = Fields::of("live", live);
+        while let Some((field, value)) = fields.read()? {
+            match field {
+                6 => self.read_sample(value, report)?,
+                8 => {
+                    let told: wire::Callers = value.message("callers")?;
+                    let Some(place) = self.place(told.id) else { continue };
+                    callers(&told, &mut report.endpoints[place], report.at_ms)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_sample(&self, value: Value<'_>, report: &mut Report) -> Result<(), Refused> {
+        let sample: wire::Sample = value.message("samples")?;
+        let Some(place) = self.place(sample.id) else { return Ok(()) };
+        let started_ms = report.at_ms.saturating_sub(u64::from(sample.ago_ms));
+        report.endpoints[place].recent.push(Exchange { started_ms, ..exchange(sample)? });
+        Ok(())
+    }
+}
