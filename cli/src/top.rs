@@ -31,7 +31,7 @@ use crate::usage;
   ↑ ↓ j k      select           Enter   recent requests of the selected endpoint
   / Esc        find, and clear  x       turn it off, or on again
   s S r        sort by the next column, by the one before, the other way round
-  1 to 8       the last minute, 5 or 15 minutes, 1, 6 or 24 hours, 7 or 30 days
+  1 to 9       the last minute, 5 or 15 minutes, 1, 6 or 24 hours, 7, 30 or 90 days
   p ? q        pause, help, quit; Ctrl-Z stops it until `fg`
 
 Examples:

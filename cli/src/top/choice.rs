@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use crate::stat::Sort;
 
-/// A stretch of time, as keys 1 to 8 choose it on the dashboard, too.
+/// A stretch of time, as keys 1 to 9 choose it on the dashboard, too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Span {
     /// One minute.
@@ -24,6 +24,8 @@ pub(super) enum Span {
     SevenDays,
     /// A month.
     ThirtyDays,
+    /// A quarter of a year.
+    NinetyDays,
 }
 
 impl Span {
@@ -38,6 +40,7 @@ impl Span {
             Self::OneDay => "24h",
             Self::SevenDays => "7d",
             Self::ThirtyDays => "30d",
+            Self::NinetyDays => "90d",
         }
     }
 
@@ -52,6 +55,7 @@ impl Span {
             '6' => Some(Self::OneDay),
             '7' => Some(Self::SevenDays),
             '8' => Some(Self::ThirtyDays),
+            '9' => Some(Self::NinetyDays),
             _ => None,
         }
     }

@@ -104,9 +104,9 @@ fn news(model: &Model, paint: Paint) -> Line<'static> {
 
 fn hints(model: &Model) -> Paragraph<'static> {
     let words = match &model.mode {
-        Mode::List => "↑↓ select  Enter look  x off/on  / find  s sort  r reverse  1-8 window  p pause  ? help  q quit",
+        Mode::List => "↑↓ select  Enter look  x off/on  / find  s sort  r reverse  1-9 window  p pause  ? help  q quit",
         Mode::Find => "Enter keep  Esc clear",
-        Mode::Detail(_) => "Esc back  x off/on  1-8 window  p pause  q quit",
+        Mode::Detail(_) => "Esc back  x off/on  1-9 window  p pause  q quit",
         Mode::TurnOff(_) => "Enter turn off  Tab time  Esc cancel",
         Mode::TurnOn(_) => "Enter turn on  Esc cancel",
         Mode::Help => "any key goes back",

@@ -135,11 +135,13 @@ pub enum Span {
     SevenDays,
     /// A month.
     ThirtyDays,
+    /// As long as anything is kept, unless somebody says otherwise.
+    NinetyDays,
 }
 
 impl Span {
-    /// All of them, as keys 1 to 8 choose them.
-    pub const EACH: [Self; 8] = [
+    /// All of them, as keys 1 to 9 choose them.
+    pub const EACH: [Self; 9] = [
         Self::OneMinute,
         Self::FiveMinutes,
         Self::FifteenMinutes,
@@ -148,6 +150,7 @@ impl Span {
         Self::OneDay,
         Self::SevenDays,
         Self::ThirtyDays,
+        Self::NinetyDays,
     ];
 
     /// Its name in a URL.
@@ -161,6 +164,7 @@ impl Span {
             Self::OneDay => "24h",
             Self::SevenDays => "7d",
             Self::ThirtyDays => "30d",
+            Self::NinetyDays => "90d",
         }
     }
 
@@ -175,12 +179,13 @@ impl Span {
             Self::OneDay => "24 h",
             Self::SevenDays => "7 d",
             Self::ThirtyDays => "30 d",
+            Self::NinetyDays => "90 d",
         }
     }
 
     /// `yes` if it is so long that a time without its day says little.
     pub fn days(self) -> &'static str {
-        if matches!(self, Self::SevenDays | Self::ThirtyDays) { "yes" } else { "" }
+        if matches!(self, Self::SevenDays | Self::ThirtyDays | Self::NinetyDays) { "yes" } else { "" }
     }
 
     /// The window to take a snapshot of.
@@ -194,6 +199,7 @@ impl Span {
             Self::OneDay => 86_400,
             Self::SevenDays => 7 * 86_400,
             Self::ThirtyDays => 30 * 86_400,
+            Self::NinetyDays => 90 * 86_400,
         }))
     }
 }
