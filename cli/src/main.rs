@@ -9,7 +9,6 @@ mod connection;
 mod dashboard;
 mod demo;
 mod disable;
-mod embedded;
 mod enable;
 mod find;
 mod history;
@@ -22,6 +21,7 @@ mod named;
 mod only;
 mod paint;
 mod parts;
+mod place;
 mod pods;
 mod ports;
 mod receipts;
@@ -80,6 +80,19 @@ enum Command {
     Dashboard(dashboard::Options),
     Completions(completions::Options),
     Man(man::Options),
+    #[command(hide = true)]
+    ControlPlane(demo::control_plane::Options),
+}
+
+impl Command {
+    /// What is logged unless somebody says otherwise.
+    fn log(&self) -> &'static str {
+        match self {
+            // It tells itself that its control plane has ended, and eight sidecars would say the same.
+            Self::Demo(_) => "warn,sidecar::link=error",
+            _ => "warn",
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -88,7 +101,7 @@ fn main() -> ExitCode {
         Err(error) => return usage::tell(&error),
     };
     // What the programs have to say they say themselves; the log is for trouble.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(sitio.command.log()));
     let has_colours = Paint::when(sitio.color, &io::stderr()) == Paint::Colours;
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(has_colours).with_writer(io::stderr).init();
     // Two threads: sidecars bring their own, and what is left is small.
@@ -134,6 +147,7 @@ async fn obey(sitio: Sitio, interrupts: Interrupts) -> ExitCode {
         Command::Dashboard(options) => dashboard::run(options).await,
         Command::Completions(options) => completions::run(&options, Sitio::command()).map(|()| ExitCode::SUCCESS),
         Command::Man(options) => man::run(&options, Sitio::command()).map(|()| ExitCode::SUCCESS),
+        Command::ControlPlane(options) => demo::control_plane::run(options, interrupts).await.map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| fail(&error))
 }
