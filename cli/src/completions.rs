@@ -18,10 +18,18 @@ pub(crate) struct Options {
 }
 
 /// Prints it.
-pub(crate) fn run(options: &Options, mut sitio: Command) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options, sitio: Command) -> anyhow::Result<()> {
+    say(&script(options.shell, &sitio))
+}
+
+/// What a shell reads. The library would tell the hidden commands, too, so they are left out before.
+fn script(shell: Shell, sitio: &Command) -> String {
+    let commands = sitio.get_subcommands().filter(|command| !command.is_hide_set());
+    let mut shown = Command::new("sitio").version(env!("CARGO_PKG_VERSION"));
+    shown = shown.args(sitio.get_arguments()).subcommands(commands);
     let mut script = Vec::new();
-    generate(options.shell, &mut sitio, "sitio", &mut script);
-    say(&String::from_utf8_lossy(&script))
+    generate(shell, &mut shown, "sitio", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 #[cfg(test)]
@@ -32,11 +40,10 @@ mod tests {
     use crate::Sitio;
 
     #[test]
-    fn every_shell_is_told_every_command() {
+    fn every_shell_is_told_every_command_but_the_hidden_one() {
         for shell in Shell::value_variants() {
-            let mut script = Vec::new();
-            generate(*shell, &mut Sitio::command(), "sitio", &mut script);
-            let script = String::from_utf8(script).unwrap();
+            let script = script(*shell, &Sitio::command());
+            assert!(!script.contains("Run the control plane of a demo") && !script.contains("man control-plane"), "{shell}");
             for command in ["stat", "disable", "completions"] {
                 assert!(script.contains(command), "{shell} knows nothing of {command}");
             }

@@ -1,9 +1,11 @@
-//! `sitio demo`: a control plane, a sample shop of four services on two pods each, and gentle traffic, in one process.
+//! `sitio demo`: a sample shop of four services on two pods each, gentle traffic, and a control plane that may be killed.
 
+pub(crate) mod control_plane;
 mod pods;
 mod ready;
 mod shop;
 mod summary;
+mod supervisor;
 mod traffic;
 mod welcome;
 
@@ -12,16 +14,19 @@ use std::io::{Write, stdout};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::http::Uri;
+
 use crate::demo::pods::Pod;
 use crate::demo::shop::Shop;
+use crate::demo::supervisor::Supervisor;
 use crate::demo::traffic::{Entrances, Shoppers};
-use crate::embedded::{Embedded, Place};
 use crate::interrupt::Interrupts;
 use crate::local_mesh::LocalMesh;
 use crate::paint::Paint;
+use crate::place::{Home, Place};
 
-/// The demo ends within 5 s of being told to: requests under way take 1 s at most, the last reports 2 s, the pods this,
-/// and the control plane the rest.
+/// The demo ends within 5 s of being told to: requests under way take 1 s at most, the last reports as long, the pods
+/// this, and the control plane the rest. Only a control plane that was killed a moment before is waited for longer.
 const PODS_LEAVE_WITHIN: Duration = Duration::from_millis(1300);
 
 /// Run a small shop behind a mesh, with traffic, and a dashboard to watch it on.
@@ -39,16 +44,18 @@ pub(crate) struct Options {
 
 /// Runs the demo until it is told to end, or its time is over.
 pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrupts) -> anyhow::Result<()> {
-    let control_plane = Embedded::bind(&options.place)?;
+    let place = options.place.take()?;
     let pods = pods::bind_all()?;
-    let dashboard = control_plane.dashboard();
+    let (dashboard, stream_url) = (place.dashboard(), place.stream_url());
     let ask_ready: Vec<SocketAddr> = pods.iter().map(|pod| pod.admin).chain([dashboard]).collect();
     let entrances = Entrances(pods.iter().map(|pod| (pod.service, pod.entrance)).collect());
     let addresses = pods.iter().filter_map(|pod| Some((pod.service, pod.address?))).collect();
     let traffic = if options.no_traffic { "none; every pod can be asked by hand" } else { traffic::IN_WORDS };
-    let words = welcome::words(paint, dashboard, &pods, traffic);
 
-    let mut mesh = start(control_plane, pods);
+    let (listeners, home) = place.into_parts();
+    let supervisor = Supervisor::start(listeners, home.path())?;
+    let words = welcome::words(paint, dashboard, supervisor.process_id(), &pods, traffic);
+    let mut mesh = start(supervisor, home, pods, &stream_url);
     tokio::select! {
         ready = ready::wait(&ask_ready) => ready?,
         ended = mesh.ended_early() => return Err(ended),
@@ -69,10 +76,11 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
     told.and(mesh.stop(PODS_LEAVE_WITHIN).await)
 }
 
-fn start(control_plane: Embedded, pods: Vec<Pod>) -> LocalMesh {
-    let stream_url = control_plane.stream_url();
+fn start(supervisor: Supervisor, home: Home, pods: Vec<Pod>, stream_url: &Uri) -> LocalMesh {
     let mut mesh = LocalMesh::default();
-    mesh.start_control_plane(control_plane);
+    mesh.keep(home);
+    let drain = mesh.control_plane.drain();
+    mesh.control_plane.start(supervisor.run(drain));
     let shop = Shop::default();
     for pod in pods {
         let drain = mesh.pods.drain();

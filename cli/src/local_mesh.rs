@@ -1,9 +1,11 @@
-//! The part of a mesh that runs in this process, and the order in which it leaves.
+//! The part of a mesh that this program runs, and the order in which it leaves.
 
 use std::time::Duration;
 
-use crate::embedded::{Embedded, Home};
+use control_plane::control_plane::{Options, run};
+
 use crate::parts::Parts;
+use crate::place::{Home, Taken};
 
 /// It has only to close its store.
 const CONTROL_PLANE_LEAVES_WITHIN: Duration = Duration::from_millis(600);
@@ -11,7 +13,8 @@ const CONTROL_PLANE_LEAVES_WITHIN: Duration = Duration::from_millis(600);
 /// A control plane, if there is one here, and pods that dial it.
 #[derive(Debug, Default)]
 pub(crate) struct LocalMesh {
-    control_plane: Parts,
+    /// One part, or none.
+    pub(crate) control_plane: Parts,
     /// One part for each pod.
     pub(crate) pods: Parts,
     /// Owned here and not by a task, so that it goes even if the end comes at once; last, so that it goes last.
@@ -19,10 +22,16 @@ pub(crate) struct LocalMesh {
 }
 
 impl LocalMesh {
-    /// Starts the control plane.
-    pub(crate) fn start_control_plane(&mut self, control_plane: Embedded) {
-        let (run, home) = control_plane.into_parts(self.control_plane.drain());
-        self.control_plane.start(run);
+    /// Starts the control plane, inside this process.
+    pub(crate) fn start_control_plane(&mut self, place: Taken) {
+        let (listeners, home) = place.into_parts();
+        let drain = self.control_plane.drain();
+        self.control_plane.start(run(Options::in_folder(home.path()), listeners, drain));
+        self.keep(home);
+    }
+
+    /// Keeps a folder until everything else is gone.
+    pub(crate) fn keep(&mut self, home: Home) {
         self.home = Some(home);
     }
 

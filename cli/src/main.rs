@@ -13,7 +13,6 @@ mod csv;
 mod dashboard;
 mod demo;
 mod disable;
-mod embedded;
 mod enable;
 mod find;
 mod history;
@@ -27,6 +26,7 @@ mod only;
 mod outcome;
 mod paint;
 mod parts;
+mod place;
 mod pods;
 mod ports;
 mod receipts;
@@ -85,17 +85,28 @@ enum Command {
     Dashboard(dashboard::Options),
     Completions(completions::Options),
     Man(man::Options),
+    #[command(hide = true)]
+    ControlPlane(demo::control_plane::Options),
 }
 
-/// What the programs have to say they say themselves; the log is for trouble. A certificate that is not believed is told once.
-const LOG: &str = "warn,rustls_platform_verifier=off";
+impl Command {
+    /// What is logged unless somebody says otherwise. What the programs have to say they say themselves; the log is for
+    /// trouble, and a certificate that is not believed is told once.
+    fn log(&self) -> &'static str {
+        match self {
+            // It tells itself that its control plane has ended, and eight sidecars would say the same.
+            Self::Demo(_) => "warn,sidecar::link=error,rustls_platform_verifier=off",
+            _ => "warn,rustls_platform_verifier=off",
+        }
+    }
+}
 
 fn main() -> ExitCode {
     let sitio = match Sitio::try_parse() {
         Ok(sitio) => sitio,
         Err(error) => return usage::tell(&error),
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(sitio.command.log()));
     let has_colours = Paint::when(sitio.color, &io::stderr()) == Paint::Colours;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -146,6 +157,7 @@ async fn obey(sitio: Sitio, interrupts: Interrupts) -> ExitCode {
         Command::Dashboard(options) => dashboard::run(options).await,
         Command::Completions(options) => completions::run(&options, Sitio::command()).map(|()| ExitCode::SUCCESS),
         Command::Man(options) => man::run(&options, Sitio::command()).map(|()| ExitCode::SUCCESS),
+        Command::ControlPlane(options) => demo::control_plane::run(options, interrupts).await.map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| fail(&error))
 }

@@ -15,9 +15,9 @@ use axum::http::Uri;
 use sidecar::config::NotFoundPage;
 use sidecar::link::dial::Token;
 
-use crate::embedded::Place;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::local_mesh::LocalMesh;
+use crate::place::Place;
 use crate::ports::LOOPBACK;
 use crate::run::child::{Child, GRACE, exit_code};
 use crate::run::front::Front;

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use rustix::process::Pid;
+
 use crate::api::Api;
 use crate::process::Process;
 use crate::programs::program;
@@ -35,6 +37,15 @@ impl Demo {
     /// The API of its control plane.
     pub fn api(&self) -> Api {
         Api::at(self.http_port)
+    }
+
+    /// The process of its control plane, as it was told last.
+    #[track_caller]
+    pub fn control_plane(&self) -> Pid {
+        let number =
+            |line: &String| line.split("process ").nth(1)?.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok();
+        let told = self.process.stdout().iter().rev().find_map(number);
+        told.and_then(Pid::from_raw).expect("the demo tells the process of its control plane")
     }
 }
 

@@ -1,12 +1,14 @@
 //! `sitio demo`: one command to real services behind real sidecars on a live dashboard.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use scenario::client::get;
 use scenario::demo::Demo;
 use scenario::eventually::{SOON, eventually};
@@ -101,6 +103,86 @@ fn the_demo_ends_by_itself_and_its_counts_agree_with_what_it_sent() {
     let said = demo.process.stdout().join("\n");
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(said.contains("agree"), "the demo compares what it sent with what the mesh counted: {said}");
+}
+
+/// Waits until its control plane has counted so many requests, of all that were ever sent.
+fn reach(demo: &Demo, hits: u64) {
+    eventually(SOON, || {
+        let counted: u64 = demo.api().endpoints()?.iter().filter_map(|row| row["hits"].as_u64()).sum();
+        ensure!(counted >= hits, "{counted} hits");
+        Ok(())
+    });
+}
+
+#[test]
+fn killing_the_control_plane_again_and_again_changes_no_number() {
+    let mut demo = Demo::start(&[]);
+    for hits in [100, 200, 300] {
+        reach(&demo, hits);
+        let killed = demo.control_plane();
+        kill_process(killed, Signal::KILL).unwrap();
+        eventually(SOON, || {
+            ensure!(demo.control_plane() != killed, "it was not started again");
+            demo.api().endpoints()
+        });
+    }
+    reach(&demo, 400);
+    // Once more, with nobody there to hear the last reports at first.
+    kill_process(demo.control_plane(), Signal::KILL).unwrap();
+    demo.process.signal(Signal::INT);
+    let status = demo.process.ended(SOON * 2);
+
+    let said = demo.process.stdout();
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+    let ends = said.iter().filter(|line| line.contains("the control plane has ended (signal 9); started again as process"));
+    assert_eq!(ends.count(), 4, "{said:#?}");
+    let number =
+        |word: &str| said.iter().find_map(|line| line.trim().strip_prefix(word)?.split_whitespace().next()?.parse::<u64>().ok());
+    let (sent, counted) = (number("Sent"), number("Counted"));
+    assert!(sent >= Some(400) && sent == counted, "{sent:?} sent, {counted:?} counted: {said:#?}");
+    assert!(said.iter().any(|line| line.contains("they agree, endpoint by endpoint")), "{said:#?}");
+}
+
+#[test]
+fn the_control_plane_does_not_outlive_a_demo_that_was_killed() {
+    let mut demo = Demo::start(&["--no-traffic"]);
+    TcpStream::connect(("127.0.0.1", demo.http_port)).unwrap();
+
+    demo.process.kill();
+
+    // Whoever is left holds the port, and connections would wait there.
+    eventually(SOON, || {
+        ensure!(TcpStream::connect(("127.0.0.1", demo.http_port)).is_err(), "somebody still listens");
+        Ok(())
+    });
+}
+
+/// What a demo says with its data in this folder, where no control plane can start.
+fn complaint(folder: &Path) -> String {
+    let mut command = Command::new(program("sitio"));
+    command.env_clear().args(["demo", "--http-port", "0", "--grpc-port", "0", "--data-dir"]).arg(folder);
+    let mut process = Process::start(command);
+    let status = process.ended(SOON);
+    let said = process.stderr().join("\n");
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(process.stdout().is_empty(), "{:?}", process.stdout());
+    said
+}
+
+#[test]
+fn a_control_plane_that_cannot_start_ends_the_demo_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "no folder").unwrap();
+    let said = complaint(&file);
+    assert!(said.contains(&format!("make the folder {}", file.display())), "{said}");
+
+    // A second demo may not have what is the first one's.
+    let data = folder.path().join("data");
+    let _demo = Demo::start(&["--no-traffic", "--data-dir", data.to_str().unwrap()]);
+    let said = complaint(&data);
+    assert!(said.contains("sitio.redb") && said.contains("the control plane cannot start (exit code 1)"), "{said}");
+    assert_eq!(said.lines().count(), 2, "its reason, and what follows from it: {said}");
 }
 
 #[test]

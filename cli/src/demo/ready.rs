@@ -8,7 +8,7 @@ use client::trust;
 use reqwest::Client;
 use tokio::time::Instant;
 
-/// All parts are in this process and need some tens of milliseconds, a debug build on a busy machine some seconds.
+/// All parts are on this machine and need some tens of milliseconds, a debug build on a busy machine some seconds.
 const READY_WITHIN: Duration = Duration::from_secs(15);
 
 const ASK_EVERY: Duration = Duration::from_millis(20);

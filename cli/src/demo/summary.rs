@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use client::client::Client;
 use client::endpoints::Wanted;
 use mesh::endpoint::Endpoint;
 use reqwest::Url;
-use tokio::time::Instant;
+use tokio::time::timeout;
 
 use crate::demo::traffic::tally::Tally;
 use crate::paint::Paint;
 
-/// Sidecars report every second: after two, the last request must have been told of.
-const REPORTS_WITHIN: Duration = Duration::from_secs(2);
+/// Sidecars report every second, so this is long. It is for a control plane that was killed a moment before: it has to
+/// start first, and sidecars that have lost it several times in a row wait up to five seconds before they dial again.
+const REPORTS_WITHIN: Duration = Duration::from_secs(12);
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -37,14 +38,17 @@ pub(crate) struct Comparison {
 /// Asks the control plane until it has counted what was sent, or the last reports must have been in.
 pub(crate) async fn compare(tally: Tally, dashboard: SocketAddr) -> anyhow::Result<Comparison> {
     let client = Client::new(Url::parse(&format!("http://{dashboard}"))?, None, None)?;
-    let deadline = Instant::now() + REPORTS_WITHIN;
-    loop {
-        let comparison = Comparison { sent: tally.requests.clone(), counted: counted(&client).await?, not_sent: tally.not_sent };
-        if comparison.agrees() || Instant::now() >= deadline {
-            return Ok(comparison);
+    let mut told = Err(anyhow!("the control plane did not say what it has counted within {} s", REPORTS_WITHIN.as_secs()));
+    let asking = async {
+        while !told.as_ref().is_ok_and(Comparison::misses_nothing) {
+            let counted = counted(&client).await;
+            told = counted.map(|counted| Comparison { sent: tally.requests.clone(), counted, not_sent: tally.not_sent });
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    };
+    // Whether in time or not: what was told last is how it is.
+    let _ = timeout(REPORTS_WITHIN, asking).await;
+    told
 }
 
 /// The hits that the API tells.
@@ -61,6 +65,11 @@ impl Comparison {
     /// Whether every endpoint was counted as often as it was called.
     pub(crate) fn agrees(&self) -> bool {
         self.differences().next().is_none()
+    }
+
+    /// Whether every endpoint was counted as often as it was called, or more often: waiting adds nothing then.
+    fn misses_nothing(&self) -> bool {
+        self.differences().all(|(_, sent, counted)| counted > sent)
     }
 
     /// Endpoints with what was sent and what was counted, where the two differ.
@@ -95,12 +104,11 @@ impl Comparison {
     }
 
     fn reading(&self, sent: u64, counted: u64) -> String {
-        let is_missing = self.differences().any(|(_, sent, counted)| counted < sent);
-        if is_missing {
-            "they do not agree".to_owned()
-        } else {
+        if self.misses_nothing() {
             // Anybody may call a pod's sidecar, and the demo invites to it.
             format!("{} more, which somebody else has sent", counted - sent)
+        } else {
+            "they do not agree".to_owned()
         }
     }
 }

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 
 use crate::demo::pods::Pod;
 use crate::demo::shop::Service;
-use crate::embedded::HTTP_PORT;
 use crate::paint::Paint;
+use crate::place::HTTP_PORT;
 
 /// The words, ready to print.
-pub(crate) fn words(paint: Paint, dashboard: SocketAddr, pods: &[Pod], traffic: &str) -> String {
+pub(crate) fn words(paint: Paint, dashboard: SocketAddr, control_plane: u32, pods: &[Pod], traffic: &str) -> String {
     let title = paint.title("Sitio demo: a small shop, behind a mesh");
     let link = paint.link(format!("http://{dashboard}"));
     let sitio = sitio();
@@ -19,6 +19,7 @@ pub(crate) fn words(paint: Paint, dashboard: SocketAddr, pods: &[Pod], traffic: 
     let turn_off = typed("disable legacy GET /legacy/export --ttl 15m --reason 'trying the switch' --wait");
     let ask = ask(pods).map(|line| format!("       {}", paint.typed(line))).collect::<Vec<_>>().join("\n");
     let numbers = paint.typed(format!("curl -s http://{dashboard}/api/v1/endpoints"));
+    let kill = paint.typed(format!("kill -9 {control_plane}"));
     let pods = pods.len();
     format!(
         "
@@ -39,6 +40,8 @@ pub(crate) fn words(paint: Paint, dashboard: SocketAddr, pods: &[Pod], traffic: 
 {ask}
     4. See the numbers as JSON.
        {numbers}
+    5. Kill the control plane, process {control_plane}: it is started again, and no number changes.
+       {kill}
 
   Ctrl-C ends everything.
 "
@@ -69,12 +72,13 @@ mod tests {
     #[test]
     fn plain_words_have_no_colours_and_name_the_dashboard_and_both_legacy_pods() {
         let pods = bind_all().unwrap();
-        let words = words(Paint::Plain, "127.0.0.1:8090".parse().unwrap(), &pods, "none");
+        let words = words(Paint::Plain, "127.0.0.1:8090".parse().unwrap(), 4711, &pods, "none");
         assert!(!words.contains('\x1b'));
         assert!(words.contains("Dashboard  http://127.0.0.1:8090\n"));
         assert_eq!(words.matches("/legacy/export\n").count(), 2, "{words}");
+        assert!(words.contains("process 4711: ") && words.contains("kill -9 4711\n"), "{words}");
         assert!(words.contains(" top\n") && !words.contains("--url"), "{words}");
-        let elsewhere = super::words(Paint::Plain, "127.0.0.1:9".parse().unwrap(), &pods, "none");
+        let elsewhere = super::words(Paint::Plain, "127.0.0.1:9".parse().unwrap(), 4711, &pods, "none");
         assert!(elsewhere.contains(" stat --url http://127.0.0.1:9\n"), "{elsewhere}");
     }
 }

@@ -10,8 +10,8 @@ use axum::http::Uri;
 use sidecar::config::NotFoundPage;
 use sidecar::link::dial::Token;
 
-use crate::embedded::Embedded;
 use crate::local_mesh::LocalMesh;
+use crate::place::Taken;
 use crate::ports::{LOOPBACK, listen};
 use crate::run::Options;
 use crate::say::beside;
@@ -34,7 +34,7 @@ pub(super) struct Front {
 #[derive(Debug)]
 enum ControlPlane {
     Elsewhere(Uri, Token),
-    Here(Box<Embedded>),
+    Here(Box<Taken>),
 }
 
 impl Front {
@@ -45,7 +45,7 @@ impl Front {
         let admin = listen(SocketAddr::new(LOOPBACK, options.admin_port), "--admin-port")?;
         let control_plane = match &options.control_plane {
             Some(url) => ControlPlane::Elsewhere(url.clone(), options.token()),
-            None => ControlPlane::Here(Box::new(Embedded::bind(&options.place)?)),
+            None => ControlPlane::Here(Box::new(options.place.take()?)),
         };
         let service = options.name.clone().unwrap_or_else(|| program_name(command));
         let pod = pod_name(&service, entrance.port());
@@ -59,10 +59,10 @@ impl Front {
         let mut mesh = LocalMesh::default();
         let (control_plane, token) = match self.control_plane {
             ControlPlane::Elsewhere(url, token) => (url, token),
-            ControlPlane::Here(embedded) => {
-                beside(&format!("sitio: the dashboard is on http://{}", embedded.dashboard()));
-                let url = embedded.stream_url();
-                mesh.start_control_plane(*embedded);
+            ControlPlane::Here(place) => {
+                beside(&format!("sitio: the dashboard is on http://{}", place.dashboard()));
+                let url = place.stream_url();
+                mesh.start_control_plane(*place);
                 (url, Token::None)
             }
         };

@@ -1,13 +1,12 @@
-//! A control plane inside this process, on this machine's loopback, with its data in a folder that goes with it.
+//! Where a control plane of this machine is: its ports on loopback, and a folder for its data that may go with it.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use axum::http::Uri;
-use control_plane::control_plane::{Listeners, Options, run};
+use control_plane::control_plane::Listeners;
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 
 use crate::ports::{LOOPBACK, listen};
 
@@ -29,9 +28,9 @@ pub(crate) struct Place {
     pub(crate) data_dir: Option<PathBuf>,
 }
 
-/// A control plane with its ports taken and nothing running yet.
+/// A place that is ours, with nothing running there yet. Who connects already waits in the kernel.
 #[derive(Debug)]
-pub(crate) struct Embedded {
+pub(crate) struct Taken {
     http: TcpListener,
     grpc: TcpListener,
     dashboard: SocketAddr,
@@ -48,16 +47,18 @@ pub(crate) enum Home {
     Temporary(TempDir),
 }
 
-impl Embedded {
+impl Place {
     /// Takes the ports, and makes the folder.
-    pub(crate) fn bind(place: &Place) -> anyhow::Result<Self> {
-        let http = listen(SocketAddr::new(LOOPBACK, place.http_port), "--http-port")?;
-        let grpc = listen(SocketAddr::new(LOOPBACK, place.grpc_port), "--grpc-port")?;
+    pub(crate) fn take(&self) -> anyhow::Result<Taken> {
+        let http = listen(SocketAddr::new(LOOPBACK, self.http_port), "--http-port")?;
+        let grpc = listen(SocketAddr::new(LOOPBACK, self.grpc_port), "--grpc-port")?;
         let (dashboard, stream) = (http.local_addr()?, grpc.local_addr()?);
-        let home = Home::make(place.data_dir.as_deref())?;
-        Ok(Self { http, grpc, dashboard, stream, home })
+        let home = Home::make(self.data_dir.as_deref())?;
+        Ok(Taken { http, grpc, dashboard, stream, home })
     }
+}
 
+impl Taken {
     /// Where the dashboard and the API are.
     pub(crate) fn dashboard(&self) -> SocketAddr {
         self.dashboard
@@ -68,14 +69,9 @@ impl Embedded {
         format!("http://{}", self.stream).parse().expect("an address and a port make a URL")
     }
 
-    /// What is to be run until it is drained, and the folder that must be kept until then.
-    pub(crate) fn into_parts(
-        self,
-        drain: CancellationToken,
-    ) -> (impl Future<Output = anyhow::Result<()>> + Send + 'static, Home) {
-        let options = Options::in_folder(self.home.path());
-        let listeners = Listeners { http: self.http, grpc: self.grpc };
-        (run(options, listeners, drain), self.home)
+    /// What to listen on, and the folder that must be kept as long as somebody does.
+    pub(crate) fn into_parts(self) -> (Listeners, Home) {
+        (Listeners { http: self.http, grpc: self.grpc }, self.home)
     }
 }
 
@@ -88,7 +84,8 @@ impl Home {
         Ok(Self::Given(folder.to_owned()))
     }
 
-    fn path(&self) -> &Path {
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Given(folder) => folder,
             Self::Temporary(folder) => folder.path(),

@@ -1,0 +1,69 @@
+//! `sitio control-plane`: the control plane of a demo, in a process of its own, so that it can be killed.
+
+use std::io::{stdin, stdout};
+use std::net::TcpListener;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::control_plane::control_plane::{self, Listeners};
+use anyhow::Context;
+use rustix::process::getppid;
+use tokio_util::sync::CancellationToken;
+
+use crate::interrupt::Interrupts;
+
+/// Between two looks whether the demo is still there. They cost nothing, and nobody waits for them.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Run the control plane of a demo, which hands the listening sockets over: HTTP as standard input, gRPC as output.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Folder for everything that outlives this process.
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Process id of the demo.
+    #[arg(long, value_name = "PID")]
+    demo: i32,
+}
+
+/// Runs it until the demo tells it to leave, or is gone.
+pub(crate) async fn run(options: Options, mut interrupts: Interrupts) -> anyhow::Result<()> {
+    die_with_the_demo()?;
+    let (http, grpc) = (taken_over(stdin().as_fd())?, taken_over(stdout().as_fd())?);
+    let drain = CancellationToken::new();
+    let here = control_plane::Options::in_folder(options.data_dir);
+    let control_plane = control_plane::run(here, Listeners { http, grpc }, drain.clone());
+    tokio::pin!(control_plane);
+    tokio::select! {
+        ended = &mut control_plane => return ended,
+        _ = interrupts.first() => {}
+        () = orphaned(options.demo) => {}
+    }
+    drain.cancel();
+    control_plane.await
+}
+
+fn taken_over(socket: BorrowedFd<'_>) -> anyhow::Result<TcpListener> {
+    Ok(socket.try_clone_to_owned().context("take a listening socket over")?.into())
+}
+
+/// Where the system can, it ends this process together with the demo, as hard as a crash would: the store bears it.
+#[cfg(target_os = "linux")]
+fn die_with_the_demo() -> anyhow::Result<()> {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    set_parent_process_death_signal(Some(Signal::KILL)).context("ask to be ended with the demo")
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+fn die_with_the_demo() -> anyhow::Result<()> {
+    Ok(())
+}
+
+/// Comes when the demo has ended: before the system was asked to tell, or where it does not.
+async fn orphaned(demo: i32) {
+    while getppid().is_some_and(|parent| parent.as_raw_pid() == demo) {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
