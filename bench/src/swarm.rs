@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::swarm::dial::{Connections, Dialler};
 use crate::swarm::sidecar::Sidecar;
+use crate::swarm::stream::Second;
 use crate::swarm::tally::Tally;
 use crate::swarm::traffic::Traffic;
 
@@ -53,10 +54,11 @@ impl Swarm {
     /// Starts all of them at once.
     pub fn start(control_plane: SocketAddr, size: Size, connections: Connections) -> Self {
         let (tally, traffic) = (Arc::new(Tally::of(size.sidecars)), Arc::new(Traffic::of(size.endpoints)));
+        let told = (Arc::clone(&traffic), Arc::new(Second::of(&traffic)));
         let (mut sidecars, leave) = (JoinSet::new(), CancellationToken::new());
         let mut dialler = Dialler::new(control_plane, connections);
         for number in 0..size.sidecars {
-            let sidecar = Sidecar::new(number, size, dialler.to(number), Arc::clone(&traffic), Arc::clone(&tally));
+            let sidecar = Sidecar::new(number, size, dialler.to(number), told.clone(), Arc::clone(&tally));
             let leave = leave.clone();
             sidecars.spawn(async move {
                 leave.run_until_cancelled(sidecar.run()).await;

@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::swarm::Size;
 use crate::swarm::dial::Way;
-use crate::swarm::stream::{Heard, Stream};
+use crate::swarm::stream::{Heard, Second, Stream};
 use crate::swarm::tally::{Activity, Tally};
 use crate::swarm::traffic::{Covered, Traffic};
 use crate::swarm::windows::Windows;
@@ -22,12 +22,16 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Between two attempts to attach. A real sidecar waits longer each time; here the worst case is wanted.
 const DIAL_AGAIN: Duration = Duration::from_millis(100);
 
+/// What all sidecars tell: any report of their traffic, and that of a second as it is on the wire.
+pub(super) type Told = (Arc<Traffic>, Arc<Second>);
+
 /// A simulated sidecar.
 pub struct Sidecar {
     number: usize,
     greeting: Greeting,
     way: Way,
     traffic: Arc<Traffic>,
+    second: Arc<Second>,
     tally: Arc<Tally>,
     is_first_of_service: bool,
     /// Seconds of traffic that its pod has seen.
@@ -39,7 +43,7 @@ pub struct Sidecar {
 
 impl Sidecar {
     /// The sidecar of this number. Pods of a service have numbers that follow each other.
-    pub fn new(number: usize, size: Size, way: Way, traffic: Arc<Traffic>, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(number: usize, size: Size, way: Way, (traffic, second): Told, tally: Arc<Tally>) -> Self {
         let copies = size.sidecars.div_ceil(size.services).max(1);
         let service = format!("service-{:03}", number / copies);
         let workload = Workload {
@@ -53,7 +57,18 @@ impl Sidecar {
         };
         let greeting = Greeting { workload, epoch: now_ms() * 1_000_000, session: 0, protected: vec!["/healthz".to_owned()] };
         let is_first_of_service = number.is_multiple_of(copies);
-        Self { number, greeting, way, traffic, tally, is_first_of_service, seconds: 0, told: 0, windows: Windows::default() }
+        Self {
+            number,
+            greeting,
+            way,
+            traffic,
+            second,
+            tally,
+            is_first_of_service,
+            seconds: 0,
+            told: 0,
+            windows: Windows::default(),
+        }
     }
 
     /// Attaches again whenever the stream ends.
@@ -123,7 +138,7 @@ impl Sidecar {
         if !stream.has_room() {
             return self.tally.has_put_off();
         }
-        let second = (change.seconds == 1).then(|| stream.second(change.seq, change.at_ms, &self.traffic)).flatten();
+        let second = (change.seconds == 1).then(|| stream.second(change.seq, change.at_ms, &self.second)).flatten();
         if let Ok(bytes) = second.unwrap_or_else(|| stream.report(&self.traffic.report(change))) {
             (self.told, *seq) = (self.seconds, change.seq);
             self.tally.has_framed(self.number, change.at_ms, bytes);

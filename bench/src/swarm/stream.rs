@@ -1,6 +1,6 @@
 //! A sidecar's end of the stream, without a sidecar behind it.
 
-use mesh::report::Report;
+use mesh::report::{Coverage, Report};
 use mesh::rule::{Receipt, Verdict};
 use mesh::window::Window;
 use prost::Message;
@@ -8,13 +8,13 @@ use proto::convert::greeting::Greeting;
 use proto::convert::live::Encoder;
 use proto::convert::rules::{desired_rules, unsealed};
 use proto::wire::mesh_client::MeshClient;
-use proto::wire::{Down, Up, Welcome, down, up};
+use proto::wire::{self, Down, Up, Welcome, down, up};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
-use crate::swarm::traffic::Traffic;
+use crate::swarm::traffic::{Covered, RESOURCES, Traffic};
 
 /// Frames that wait to be sent, as in the real sidecar.
 const UP_FRAMES_MAX: usize = 2;
@@ -26,6 +26,23 @@ pub(super) struct Stream {
     encoder: Encoder,
     /// Whether all endpoints have their numbers.
     has_named: bool,
+}
+
+/// The rows of a second of traffic as they are on the wire once the endpoints have their numbers. A real sidecar makes them
+/// itself, on a core that it shares with its pod and not with ten thousand others.
+pub(super) struct Second(Vec<u8>);
+
+impl Second {
+    pub(super) fn of(traffic: &Traffic) -> Self {
+        let (mut encoder, second) = (Encoder::default(), Covered { seq: 0, coverage: Coverage::Change, seconds: 1, at_ms: 0 });
+        let [_, stats] = [0, 1].map(|_| encoder.encode(&traffic.report(second)).stats);
+        Self(wire::Live { stats, ..wire::Live::default() }.encode_to_vec())
+    }
+
+    fn on_wire(&self, seq: u64, at_ms: u64) -> Vec<u8> {
+        let head = wire::Live { seq, at_ms, resources: Some(RESOURCES.into()), ..wire::Live::default() };
+        [head.encode_to_vec(), self.0.clone()].concat()
+    }
 }
 
 /// What the control plane said.
@@ -67,8 +84,8 @@ impl Stream {
     }
 
     /// Sends the report of one second, if the endpoints have their numbers already.
-    pub(super) fn second(&mut self, seq: u64, at_ms: u64, traffic: &Traffic) -> Option<Result<usize, ()>> {
-        self.has_named.then(|| self.send(up::Message::Live(traffic.second_on_wire(seq, at_ms).into())))
+    pub(super) fn second(&mut self, seq: u64, at_ms: u64, second: &Second) -> Option<Result<usize, ()>> {
+        self.has_named.then(|| self.send(up::Message::Live(second.on_wire(seq, at_ms).into())))
     }
 
     /// Sends a window, and tells how many bytes it is.
@@ -107,5 +124,21 @@ impl Stream {
             Err(refusals) => Verdict::Refused(refusals),
         };
         Heard::Rules(Receipt { revision, verdict, took_us: 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::convert::live::Decoder;
+
+    use super::*;
+
+    #[test]
+    fn a_second_that_was_made_once_is_read_as_one_that_was_made_now() {
+        let traffic = Traffic::of(3);
+        let report = |seq| traffic.report(Covered { seq, coverage: Coverage::Change, seconds: 1, at_ms: 5 });
+        let mut decoder = Decoder::default();
+        decoder.decode(&Encoder::default().encode(&report(1)).encode_to_vec()).unwrap();
+        assert_eq!(decoder.decode(&Second::of(&traffic).on_wire(9, 5)), Ok(report(9)));
     }
 }

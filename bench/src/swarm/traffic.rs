@@ -5,15 +5,12 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report, Resources};
 use mesh::window::{Window, WindowKind, WindowRow};
-use prost::Message as _;
-use proto::convert::live::Encoder;
-use proto::wire;
 
 /// Requests for each endpoint of each pod in one second. With 20 endpoints a pod has 400 requests a second.
 const HITS: u64 = 20;
 
 /// What each pod uses.
-const RESOURCES: Resources = Resources {
+pub(super) const RESOURCES: Resources = Resources {
     memory_bytes: 64 << 20,
     memory_limit_bytes: 0,
     cpu_milli: 250,
@@ -26,9 +23,6 @@ const RESOURCES: Resources = Resources {
 #[derive(Debug)]
 pub struct Traffic {
     second: Vec<(Endpoint, GoldenMetrics)>,
-    /// The rows of a second as they are on the wire once the endpoints have their numbers. A real sidecar makes them itself,
-    /// on a core that it shares with its pod and not with ten thousand others.
-    second_on_wire: Vec<u8>,
 }
 
 /// What a report is to cover.
@@ -51,22 +45,7 @@ impl Traffic {
             let route = format!("/api/v2/resource-{}/{{id}}/detail", letters(number));
             Endpoint::named("GET", &route).expect("the route is one")
         };
-        let second = (0..endpoints).map(|number| (endpoint(number), second(number as u64))).collect();
-        let mut traffic = Self { second, second_on_wire: Vec::new() };
-        let (mut encoder, second) = (Encoder::default(), Covered { seq: 0, coverage: Coverage::Change, seconds: 1, at_ms: 0 });
-        let rows = [0, 1].map(|_| encoder.encode(&traffic.report(second)).stats);
-        traffic.second_on_wire =
-            wire::Live { stats: rows.into_iter().next_back().unwrap_or_default(), ..wire::Live::default() }.encode_to_vec();
-        traffic
-    }
-
-    /// The report of one second on a stream that has named all endpoints, as it is on the wire.
-    pub fn second_on_wire(&self, seq: u64, at_ms: u64) -> Vec<u8> {
-        let head = wire::Live { seq, at_ms, resources: Some(RESOURCES.into()), ..wire::Live::default() };
-        let mut live = Vec::with_capacity(self.second_on_wire.len() + head.encoded_len());
-        head.encode(&mut live).expect("a vector has room");
-        live.extend_from_slice(&self.second_on_wire);
-        live
+        Self { second: (0..endpoints).map(|number| (endpoint(number), second(number as u64))).collect() }
     }
 
     /// Requests in one second, all endpoints together.
@@ -164,10 +143,6 @@ mod tests {
         let mut sum = GoldenMetrics::default();
         (0..7).for_each(|_| sum.merge(&report(1).endpoints[2].golden));
         assert_eq!(report(7).endpoints[2].golden, sum);
-        let mut decoder = proto::convert::live::Decoder::default();
-        decoder.decode(&Encoder::default().encode(&report(1)).encode_to_vec()).unwrap();
-        let second = Report { seq: 9, coverage: Coverage::Change, at_ms: 5, ..report(1) };
-        assert_eq!(decoder.decode(&traffic.second_on_wire(9, 5)), Ok(second));
         assert_eq!(sum.hits * 3, traffic.hits() * 7);
     }
 }

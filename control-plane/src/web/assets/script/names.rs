@@ -1,5 +1,7 @@
-//! Gives names that are ours alone shorter ones: each that stands at the top of a file its own, and others one that is
-//! used again in every statement, because nothing outside of it can see them.
+//! Gives names that are ours alone shorter ones, in the script that goes to browsers.
+//!
+//! Each that stands at the top of a file gets one of its own; the others get one that is used again in every statement,
+//! because nothing outside of it can see them.
 
 use std::collections::{HashMap, HashSet};
 
