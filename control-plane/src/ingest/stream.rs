@@ -196,7 +196,11 @@ impl Stream {
         // Before the pod hears of a pin, its old numbers are folded here.
         self.plane.timeline.obey(&rules);
         let workload = attachment.workload();
-        let set = rules.of_service(&workload.namespace, &workload.service);
+        let mut set = rules.of_service(&workload.namespace, &workload.service);
+        if !is_asked_for && self.sent.is_some_and(|sent| sent.hash == set.sealed().hash()) {
+            // It has waited for a report because nothing changes for the pod: its receipt takes as long as from here.
+            set.committed_ms = now_ms();
+        }
         let desired = set.sealed().into();
         self.sent = Some(Sent { revision: rules.revision, resends: rules.resends, hash: set.sealed().hash() });
         // Remembered before it is sent, so that no receipt can come before we know of what.
