@@ -1,37 +1,42 @@
 //! Turns what a page shows into values by key, and tells what has changed between two looks at it.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use crate::web::cells::draft::Draft;
 use crate::web::cells::flat::flatten;
+use crate::web::cells::keys::{Keys, Kinds};
 
+mod draft;
 mod flat;
+mod keys;
 
-/// Structs within structs that a value may lie in: a tile, its number, the digits of it.
-const DEPTH_MAX: usize = 3;
-
-/// The name of a value: of the struct's fields that lead to it, with a dot between.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Key([&'static str; DEPTH_MAX]);
+pub use keys::Key;
 
 /// The values of one element of the page and everything in it, by key: `p95.v` is `1.24`, `p95.u` is `s`.
 ///
 /// They stand in the order of the struct that shows them, all in one text: a page of a thousand rows has fifty thousand,
 /// once a second.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Values {
-    /// Each with where its text ends.
-    keys: Vec<(Key, usize)>,
+    keys: Arc<Keys>,
+    /// Where the text of each ends.
+    ends: Vec<usize>,
     text: String,
 }
 
 /// A page as values: by the id of an element, then by key.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]
-pub struct Cells(BTreeMap<String, Values>);
+pub struct Cells {
+    elements: BTreeMap<String, Values>,
+    /// Those of the element that was added last: most are followed by one of their kind.
+    #[serde(skip)]
+    keys: Arc<Keys>,
+}
 
 /// What to set so that a page that shows the one shows the other.
 #[derive(Debug, Clone, Copy)]
@@ -40,75 +45,54 @@ pub struct Changes<'a> {
     later: &'a Cells,
 }
 
-impl Key {
-    /// The name of a value in a struct in another, or in none.
-    pub fn new(outer: &'static str, inner: &'static str) -> Self {
-        Self([outer, inner, ""])
-    }
-
-    /// The name of a value in what this names.
-    fn within(self, field: &'static str) -> Self {
-        let mut key = self;
-        let free = key.0.iter_mut().find(|part| part.is_empty());
-        *free.expect("no page shows a struct so deep in others") = field;
-        key
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0[0])?;
-        self.0[1..].iter().filter(|part| !part.is_empty()).try_for_each(|part| write!(f, ".{part}"))
-    }
-}
-
 impl Values {
     /// A struct of texts as values: nested ones get a dot in their key.
     pub fn of(shown: &impl Serialize) -> Self {
-        flatten(shown)
+        flatten(shown, &Arc::default())
     }
 
-    /// Adds one that is not there yet.
-    pub fn push(&mut self, key: Key, text: &str) {
-        self.text.push_str(text);
-        self.keys.push((key, self.text.len()));
+    /// A list of named texts as values.
+    pub fn named<'a>(values: impl IntoIterator<Item = (Key, &'a str)>) -> Self {
+        let mut draft = Draft::like(Arc::default());
+        values.into_iter().for_each(|(key, text)| draft.push(key, text));
+        draft.finished()
     }
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.each().find(|(known, _)| known.to_string() == key).map(|(_, text)| text)
+        self.each().find(|(known, _)| *known == key).map(|(_, text)| text)
     }
 
-    fn each(&self) -> impl Iterator<Item = (Key, &str)> {
+    fn each(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.keys.names().zip(self.texts())
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
         let mut from = 0;
-        self.keys.iter().map(move |(key, end)| {
+        self.ends.iter().map(move |end| {
             let text = &self.text[from..*end];
             from = *end;
-            (*key, text)
+            text
         })
-    }
-
-    /// What is other than in `shown`, which has the same keys as long as the element is of the same kind.
-    fn since<'a>(&'a self, shown: &'a Self) -> impl Iterator<Item = (Key, &'a str)> {
-        let mut before = shown.each();
-        self.each().filter(move |value| before.next().as_ref() != Some(value))
     }
 }
 
 impl Cells {
     /// Adds what one more element shows, a struct of texts.
     pub fn show(&mut self, id: impl Into<String>, shown: &impl Serialize) {
-        self.0.insert(id.into(), Values::of(shown));
+        let values = flatten(shown, &self.keys);
+        self.keys = Arc::clone(&values.keys);
+        self.elements.insert(id.into(), values);
     }
 
     /// Adds the values of one more element.
     pub fn insert(&mut self, id: &str, values: Values) {
-        self.0.insert(id.to_owned(), values);
+        self.elements.insert(id.to_owned(), values);
     }
 
     /// The elements and their values.
     pub fn elements(&self) -> &BTreeMap<String, Values> {
-        &self.0
+        &self.elements
     }
 
     /// What to set so that a page that shows `self` shows `later`; elements that are new come whole.
@@ -118,31 +102,35 @@ impl Cells {
 
     /// Which elements `later` has no more.
     pub fn gone(&self, later: &Self) -> Vec<String> {
-        self.0.keys().filter(|id| !later.0.contains_key(*id)).cloned().collect()
+        self.elements.keys().filter(|id| !later.elements.contains_key(*id)).cloned().collect()
     }
 }
 
 impl Serialize for Values {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.each().map(|(key, text)| (Name(key), text)))
+        to.collect_map(self.each())
     }
 }
 
 impl Serialize for Changes<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut elements = to.serialize_map(None)?;
-        for (id, values) in &self.later.0 {
-            match self.shown.0.get(id) {
-                None => elements.serialize_entry(id, values)?,
-                Some(shown) if shown == values => {}
-                Some(shown) => elements.serialize_entry(id, &News { values, shown })?,
+        let mut kinds = Kinds::default();
+        for (id, values) in &self.later.elements {
+            match self.shown.elements.get(id) {
+                Some(shown) if kinds.are_same(&shown.keys, &values.keys) => {
+                    if shown.ends != values.ends || shown.text != values.text {
+                        elements.serialize_entry(id, &News { values, shown })?;
+                    }
+                }
+                _ => elements.serialize_entry(id, values)?,
             }
         }
         elements.end()
     }
 }
 
-/// What is new of one element.
+/// What is new of one element, of the same kind as before.
 struct News<'a> {
     values: &'a Values,
     shown: &'a Values,
@@ -150,16 +138,8 @@ struct News<'a> {
 
 impl Serialize for News<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.values.since(self.shown).map(|(key, text)| (Name(key), text)))
-    }
-}
-
-/// A key as it travels.
-struct Name(Key);
-
-impl Serialize for Name {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&self.0)
+        let pairs = self.values.each().zip(self.shown.texts());
+        to.collect_map(pairs.filter(|((_, text), shown)| text != shown).map(|(value, _)| value))
     }
 }
 
@@ -197,7 +177,7 @@ mod tests {
     fn a_new_row_comes_whole_and_an_old_one_is_named() {
         let with = cells(14_580);
         let mut without = with.clone();
-        without.0.remove("e000000000005");
+        without.elements.remove("e000000000005");
 
         assert_eq!(changes(&without, &with)["e000000000005"]["route"], "/products/{id}");
         assert_eq!(with.gone(&without), ["e000000000005"]);
@@ -205,13 +185,8 @@ mod tests {
 
     #[test]
     fn an_element_that_becomes_one_of_another_kind_comes_whole() {
-        let values = |pairs: &[(&'static str, &str)]| {
-            let mut values = Values::default();
-            for (key, text) in pairs {
-                values.push(Key::new(key, ""), text);
-            }
-            values
-        };
+        let values =
+            |pairs: &[(&'static str, &'static str)]| Values::named(pairs.iter().map(|(key, text)| (Key::new(key, ""), *text)));
         let (mut shown, mut later) = (Cells::default(), Cells::default());
         shown.insert("x", values(&[("a", "1"), ("b", "2")]));
         later.insert("x", values(&[("b", "2"), ("c", "3")]));
@@ -222,7 +197,7 @@ mod tests {
     #[test]
     fn nested_texts_get_a_dot() {
         let cells = cells(14_580);
-        let row = &cells.0["e000000000002"];
+        let row = &cells.elements["e000000000002"];
         assert_eq!((row.get("p95.v"), row.get("p95.u"), row.get("sw.state")), (Some("1.24"), Some("s"), Some("on")));
         assert_eq!(row.get("p95"), None);
     }

@@ -119,9 +119,7 @@ impl History {
         for (at, row) in self.rows.iter().enumerate().filter(|_| self.is_known) {
             cells.insert(&format!("request-{at}"), Values::of(row));
         }
-        let mut words = Values::default();
-        words.push(Key::new("hint", ""), &self.hint);
-        words.push(Key::new("gaps", ""), &self.gaps);
+        let words = Values::named([(Key::new("hint", ""), &*self.hint), (Key::new("gaps", ""), &*self.gaps)]);
         cells.insert("requests", words);
         cells
     }

@@ -137,14 +137,9 @@ pub fn heads(columns: &[Column], order: Order) -> Vec<ColumnHead> {
 
 /// The same as values: which column sorts, and what a click would do.
 pub fn head_values(columns: &[Column], order: Order) -> Values {
-    let mut values = Values::default();
-    for column in columns {
-        if let Some(by) = column.by {
-            values.push(Key::new(column.name, "sort"), order.aria(by));
-            values.push(Key::new(column.name, "next"), &format!("{}:{}", column.name, order.next(by)));
-        }
-    }
-    values
+    let heads = heads(columns, order);
+    let sorted = heads.iter().filter_map(|head| head.sort.as_ref().map(|(aria, next)| (head.name, *aria, next)));
+    Values::named(sorted.flat_map(|(name, aria, next)| [(Key::new(name, "sort"), aria), (Key::new(name, "next"), next)]))
 }
 
 #[cfg(test)]

@@ -1,19 +1,22 @@
 //! Takes a struct of texts apart into values by key, without making a tree of it first.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::ser::{Error as _, Impossible, SerializeSeq, SerializeStruct, Serializer};
 use serde_json::Error;
 
-use crate::web::cells::{Key, Values};
+use crate::web::cells::Values;
+use crate::web::cells::draft::Draft;
+use crate::web::cells::keys::{Key, Keys};
 
-/// The values of a struct.
-pub(super) fn flatten(shown: &impl Serialize) -> Values {
-    let mut values = Values::default();
-    let flat = Flat { key: Key::default(), into: &mut values };
+/// The values of a struct, which has these keys in all likelihood.
+pub(super) fn flatten(shown: &impl Serialize, like: &Arc<Keys>) -> Values {
+    let mut draft = Draft::like(Arc::clone(like));
+    let flat = Flat { key: Key::default(), into: &mut draft };
     shown.serialize(flat).expect("what a page shows is text all through");
-    values
+    draft.finished()
 }
 
 /// The names of what is told in a list: places from 0 on.
@@ -22,7 +25,7 @@ const PLACES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 /// What is under one key: a text, or a struct of more of them.
 struct Flat<'a> {
     key: Key,
-    into: &'a mut Values,
+    into: &'a mut Draft,
 }
 
 impl Flat<'_> {

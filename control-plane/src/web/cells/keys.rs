@@ -1,0 +1,84 @@
+//! The names of an element's values, which all elements of its kind share.
+
+use std::ptr;
+use std::sync::Arc;
+
+/// Structs within structs that a value may lie in: a tile, its number, the digits of it.
+const DEPTH_MAX: usize = 3;
+
+/// The name of a value: of the struct's fields that lead to it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Key([&'static str; DEPTH_MAX]);
+
+/// The keys of one kind of element, in the order of its values.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    keys: Vec<Key>,
+    /// As they travel, with a dot between the fields.
+    names: Vec<String>,
+}
+
+/// Whether elements are of the same kind, where thousands of them are, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Kinds<'a> {
+    known: Option<(&'a Arc<Keys>, &'a Arc<Keys>)>,
+}
+
+impl Key {
+    /// The name of a value in a struct in another, or in none.
+    pub fn new(outer: &'static str, inner: &'static str) -> Self {
+        Self([outer, inner, ""])
+    }
+
+    /// The name of a value in what this names.
+    pub(super) fn within(self, field: &'static str) -> Self {
+        let mut key = self;
+        let free = key.0.iter_mut().find(|part| part.is_empty());
+        *free.expect("no page shows a struct so deep in others") = field;
+        key
+    }
+
+    fn name(&self) -> String {
+        let parts: Vec<&str> = self.0.iter().copied().filter(|part| !part.is_empty()).collect();
+        parts.join(".")
+    }
+}
+
+impl PartialEq for Key {
+    /// The fields of a struct have their names at the same place nearly always, and those need no look.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0).all(|(one, other)| ptr::eq(*one, other) || *one == other)
+    }
+}
+
+impl Eq for Key {}
+
+impl Keys {
+    pub(super) fn of(keys: Vec<Key>) -> Self {
+        let names = keys.iter().map(Key::name).collect();
+        Self { keys, names }
+    }
+
+    pub(super) fn each(&self) -> &[Key] {
+        &self.keys
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+}
+
+impl<'a> Kinds<'a> {
+    /// Whether two elements have the same keys.
+    pub(super) fn are_same(&mut self, one: &'a Arc<Keys>, other: &'a Arc<Keys>) -> bool {
+        let is_known = |(a, b): (&Arc<Keys>, &Arc<Keys>)| Arc::ptr_eq(a, one) && Arc::ptr_eq(b, other);
+        if Arc::ptr_eq(one, other) || self.known.is_some_and(is_known) {
+            return true;
+        }
+        let are_same = one.keys == other.keys;
+        if are_same {
+            self.known = Some((one, other));
+        }
+        are_same
+    }
+}
