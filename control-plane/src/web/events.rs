@@ -110,13 +110,15 @@ impl Live {
 
     fn changed(&mut self, shown: &Arc<Moment>, moment: &Moment) -> Bytes {
         let news = moment.news_since(shown);
-        let rows_differ = !news.gone.is_empty() || shown.rows.len() != moment.rows.len();
+        let rows_differ = news.is_any_gone() || shown.rows.len() != moment.rows.len();
         let is_due = rows_differ || self.count.is_multiple_of(ORDER_EVERY_TICKS);
-        let order = is_due.then(|| moment.order(self.order)).filter(|order| *order != self.rows);
-        if order.is_none() && news.gone.is_empty() {
-            return news.message.clone();
+        match is_due.then(|| moment.order(self.order)).filter(|order| *order != self.rows) {
+            None => news.message(None),
+            Some(rows) => {
+                let message = news.message(Some((self.order, &rows)));
+                self.rows = rows;
+                message
+            }
         }
-        self.rows = order.clone().unwrap_or_else(|| Arc::clone(&self.rows));
-        Message { order: order.as_deref(), gone: &news.gone, ..Message::tick(moment.taken_ms, &news.changes) }.finished("tick")
     }
 }

@@ -39,12 +39,13 @@ pub struct Moment {
 /// What has happened between two moments.
 #[derive(Debug)]
 pub struct News {
+    taken_ms: u64,
     /// What to set, as finished JSON.
-    pub changes: Box<RawValue>,
+    changes: Box<RawValue>,
     /// Elements that are no more.
-    pub gone: Vec<String>,
-    /// The whole message for a reader whose rows stay as they are.
-    pub message: Bytes,
+    gone: Vec<String>,
+    /// The whole message, for readers whose rows stay as they are and for those whose rows get this order.
+    messages: Mutex<HashMap<Option<Order>, Bytes>>,
 }
 
 impl Moment {
@@ -88,9 +89,23 @@ impl Moment {
 impl News {
     fn between(shown: &Moment, now: &Moment) -> Self {
         let changes = to_raw_value(&shown.cells.changes(&now.cells)).expect("changes are texts");
-        let gone = shown.cells.gone(&now.cells);
-        let message = Message::tick(now.taken_ms, &changes).finished("tick");
-        Self { changes, gone, message }
+        Self { taken_ms: now.taken_ms, changes, gone: shown.cells.gone(&now.cells), messages: Mutex::default() }
+    }
+
+    /// Whether elements are no more.
+    pub fn is_any_gone(&self) -> bool {
+        !self.gone.is_empty()
+    }
+
+    /// The message that tells of it, with the rows in their order if a reader's are in another; one for all who are told
+    /// the same.
+    pub fn message(&self, rows: Option<(Order, &[String])>) -> Bytes {
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let write = || {
+            let order = rows.map(|(_, rows)| rows);
+            Message { order, gone: &self.gone, ..Message::tick(self.taken_ms, &self.changes) }.finished("tick")
+        };
+        messages.entry(rows.map(|(order, _)| order)).or_insert_with(write).clone()
     }
 }
 

@@ -2,35 +2,42 @@
 
 use std::fmt::Write as _;
 
-/// The height of every sparkline's view box.
-const HEIGHT: f64 = 26.0;
+/// The height of every sparkline's view box, in its units: a tenth of what a pixel is on most screens, so that whole numbers
+/// do.
+const HEIGHT: i32 = 260;
 
 /// Where the highest point lies, so that its stroke is not cut.
-const TOP: f64 = 4.5;
+const TOP: f64 = 45.0;
 
 /// Where zero lies.
-const ZERO: f64 = 25.0;
+const ZERO: f64 = 250.0;
+
+/// How far a line leaves the view box where it shall not be seen.
+const OUTSIDE: i32 = 40;
 
 /// The height of the smallest bar: a failure that cannot be seen would be a lie.
-const BAR_MIN: f64 = 1.5;
+const BAR_MIN: f64 = 15.0;
 
-/// Bytes of one point of a path, such as `L108.0 14.8`.
-const POINT_BYTES: usize = 11;
+/// How much of its step a bar fills.
+const BAR_SHARE: f64 = 0.78;
+
+/// Bytes of one point of a path, such as ` 18-102`.
+const POINT_BYTES: usize = 7;
 
 /// The width of a view box.
 #[derive(Debug, Clone, Copy)]
 pub enum Width {
-    /// A row's, 108.
+    /// A row's, 1080.
     Row,
-    /// A tile's, 84.
+    /// A tile's, 840.
     Tile,
 }
 
 impl Width {
-    fn units(self) -> f64 {
+    fn units(self) -> i32 {
         match self {
-            Self::Row => 108.0,
-            Self::Tile => 84.0,
+            Self::Row => 1080,
+            Self::Tile => 840,
         }
     }
 }
@@ -38,36 +45,38 @@ impl Width {
 /// One path that is both the line and the area under it.
 ///
 /// It leaves the view box on the left, below and on the right, and the box cuts it there:
-/// so the stroke shows along the values only, and one value travels where two would.
+/// so the stroke shows along the values only, and one value travels where two would. Each point is told by how far it is
+/// from the one before, which is half as long as where it is.
 /// Empty if nothing happened.
 pub fn area(values: &[f64], width: Width) -> String {
     let max = values.iter().copied().fold(0.0, f64::max);
     if max <= 0.0 || values.len() < 2 {
         return String::new();
     }
-    let step = width.units() / (values.len() - 1) as f64;
-    let y = |value: f64| ZERO - (ZERO - TOP) * value / max;
-    let mut path = String::with_capacity(POINT_BYTES * (values.len() + 2));
-    let _ = write!(path, "M-4 {}V", HEIGHT + 4.0);
-    tenths(&mut path, y(values[0]));
-    for (at, value) in values.iter().enumerate() {
-        path.push('L');
-        tenths(&mut path, at as f64 * step);
-        path.push(' ');
-        tenths(&mut path, y(*value));
+    let step = f64::from(width.units()) / (values.len() - 1) as f64;
+    let point = |(at, value): (usize, &f64)| (whole(at as f64 * step), whole(ZERO - (ZERO - TOP) * value / max));
+    let mut points = values.iter().enumerate().map(point);
+    let (mut x, mut y) = points.next().unwrap_or_default();
+    let mut path = String::with_capacity(POINT_BYTES * (values.len() + 5));
+    let _ = write!(path, "M-{OUTSIDE} {}V{y}H0", HEIGHT + OUTSIDE);
+    let mut word = 'l';
+    for (to_x, to_y) in points {
+        path.push(word);
+        number(&mut path, to_x - x);
+        if to_y >= y {
+            path.push(' ');
+        }
+        number(&mut path, to_y - y);
+        (x, y, word) = (to_x, to_y, ' ');
     }
-    let _ = write!(path, "H{}V{}", width.units() + 4.0, HEIGHT + 4.0);
+    let _ = write!(path, "H{}V{}", width.units() + OUTSIDE, HEIGHT + OUTSIDE);
     path
 }
 
-/// Writes a number that is not negative with one decimal. There are sixty thousand of these on a large page, and the
-/// exact way to format a float takes ten times as long.
-fn tenths(path: &mut String, value: f64) {
-    let mut left = (value * 10.0).round() as u32;
-    // From the last digit to the first; ten of them are the most that there can be.
-    let (mut digits, mut first) = ([b'0'; 12], 10);
-    (digits[11], digits[10]) = (b'0' + (left % 10) as u8, b'.');
-    left /= 10;
+/// Writes a whole number. There are more than a hundred thousand of these on a large page, and the way that serves all
+/// kinds of numbers takes several times as long.
+fn number(path: &mut String, value: i32) {
+    let (mut digits, mut first, mut left) = ([0_u8; 10], 10, value.unsigned_abs());
     loop {
         first -= 1;
         digits[first] = b'0' + (left % 10) as u8;
@@ -76,7 +85,15 @@ fn tenths(path: &mut String, value: f64) {
             break;
         }
     }
-    path.push_str(str::from_utf8(&digits[first..]).expect("digits and a point are text"));
+    if value < 0 {
+        path.push('-');
+    }
+    path.push_str(str::from_utf8(&digits[first..]).expect("digits are text"));
+}
+
+/// The nearest unit; every place in a view box is one that a small number can tell.
+fn whole(place: f64) -> i32 {
+    place.round() as i32
 }
 
 /// The dashed line that stands where nothing happened: the counterpart of [`area`].
@@ -86,15 +103,11 @@ pub fn nothing(values: &[f64], width: Width) -> String {
 
 /// A bar for each step that had failures, on the scale of the traffic's [`area`].
 pub fn bars(failures: &[f64], traffic_max: f64, width: Width) -> String {
-    let step = width.units() / failures.len().max(1) as f64;
-    let (mut path, rise) = (String::new(), format!(" {HEIGHT}h"));
+    let step = f64::from(width.units()) / failures.len().max(1) as f64;
+    let (mut path, wide) = (String::new(), whole(step * BAR_SHARE));
     for (at, count) in failures.iter().enumerate().filter(|(_, count)| **count > 0.0) {
-        let height = ((ZERO - TOP) * count / traffic_max.max(*count)).max(BAR_MIN);
-        for (word, value) in [("M", at as f64 * step), (&*rise, step * 0.78), ("v-", height), ("h-", step * 0.78)] {
-            path.push_str(word);
-            tenths(&mut path, value);
-        }
-        path.push('z');
+        let (x, height) = (whole(at as f64 * step), whole(((ZERO - TOP) * count / traffic_max.max(*count)).max(BAR_MIN)));
+        let _ = write!(path, "M{x} {HEIGHT}h{wide}v-{height}h-{wide}z");
     }
     path
 }
@@ -115,15 +128,27 @@ mod tests {
 
     #[test]
     fn an_area_runs_from_edge_to_edge_and_ends_outside() {
-        assert_eq!(area(&[0.0, 2.0, 1.0], Width::Row), "M-4 30V25.0L0.0 25.0L54.0 4.5L108.0 14.8H112V30");
+        assert_eq!(area(&[0.0, 2.0, 1.0], Width::Row), "M-40 300V250H0l540-205 540 103H1120V300");
     }
 
     #[test]
-    fn tenths_are_written_as_the_library_writes_them() {
-        for value in [0.0, 0.04, 0.05, 9.96, 10.0, 108.0, 429_496_729.5] {
+    fn numbers_are_written_as_the_library_writes_them() {
+        for value in [0, 7, -7, 10, 1080, -250, i32::MAX, i32::MIN] {
             let mut path = String::new();
-            tenths(&mut path, value);
-            assert_eq!(path, format!("{:.1}", (value * 10.0_f64).round() / 10.0));
+            number(&mut path, value);
+            assert_eq!(path, value.to_string());
+        }
+    }
+
+    #[test]
+    fn an_area_ends_where_its_width_does_however_many_points_it_has() {
+        for points in 2..400 {
+            let values: Vec<f64> = (0..points).map(|at| f64::from(at * 7919 % 101)).collect();
+            let path = area(&values, Width::Row);
+            let steps = path.split_once('l').unwrap().1.split_once('H').unwrap().0.replace('-', " -");
+            let numbers: Vec<i32> = steps.split(' ').filter(|part| !part.is_empty()).map(|part| part.parse().unwrap()).collect();
+            assert_eq!(numbers.len(), 2 * (values.len() - 1));
+            assert_eq!(numbers.iter().step_by(2).sum::<i32>(), 1080, "{path}");
         }
     }
 
@@ -131,14 +156,14 @@ mod tests {
     fn nothing_is_a_dashed_line_and_no_area() {
         assert_eq!(area(&[0.0; 60], Width::Tile), "");
         assert_eq!(area(&[], Width::Tile), "");
-        assert_eq!(nothing(&[0.0; 60], Width::Tile), "M0 25H84");
+        assert_eq!(nothing(&[0.0; 60], Width::Tile), "M0 250H840");
         assert_eq!(nothing(&[0.0, 1.0], Width::Row), "");
     }
 
     #[test]
     fn a_single_failure_among_thousands_can_still_be_seen() {
-        assert_eq!(bars(&[0.0, 1.0], 10_000.0, Width::Row), "M54.0 26h42.1v-1.5h-42.1z");
-        assert_eq!(bars(&[5.0], 5.0, Width::Row), "M0.0 26h84.2v-20.5h-84.2z");
+        assert_eq!(bars(&[0.0, 1.0], 10_000.0, Width::Row), "M540 260h421v-15h-421z");
+        assert_eq!(bars(&[5.0], 5.0, Width::Row), "M0 260h842v-205h-842z");
     }
 
     #[test]
