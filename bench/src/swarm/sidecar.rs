@@ -22,6 +22,9 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Between two attempts to attach. A real sidecar waits longer each time; here the worst case is wanted.
 const DIAL_AGAIN: Duration = Duration::from_millis(100);
 
+/// The longest that a window is held back, so that those of all sidecars do not come at once: as the real one does.
+const HELD_BACK_MAX_MS: u64 = 4000;
+
 /// What all sidecars tell: any report of their traffic, and that of a second as it is on the wire.
 pub(super) type Told = (Arc<Traffic>, Arc<Second>);
 
@@ -39,6 +42,8 @@ pub struct Sidecar {
     /// Those that it has told on this stream.
     told: u64,
     windows: Windows,
+    /// How long after its end a window is handed over.
+    held_back_ms: u64,
 }
 
 impl Sidecar {
@@ -68,6 +73,7 @@ impl Sidecar {
             seconds: 0,
             told: 0,
             windows: Windows::default(),
+            held_back_ms: number as u64 * 7919 % HELD_BACK_MAX_MS,
         }
     }
 
@@ -152,7 +158,8 @@ impl Sidecar {
         if !stream.has_room() {
             return;
         }
-        if let Some((slot, seconds)) = self.windows.next()
+        let by_ms = now_ms().saturating_sub(self.held_back_ms);
+        if let Some((slot, seconds)) = self.windows.next(by_ms)
             && let Ok(bytes) = stream.window(&self.traffic.window(WindowKind::Change, slot, seconds))
         {
             self.tally.has_handed_over(bytes);

@@ -56,9 +56,9 @@ impl Windows {
         (self.mark, self.kept)
     }
 
-    /// The next one to be sent, if there is any: its slot, and its seconds.
-    pub(super) fn next(&mut self) -> Option<(u64, u64)> {
-        let next = *self.held.iter().find(|(slot, _)| *slot > self.sent && *slot <= self.told)?;
+    /// The next one to be sent, if there is any that was over by `by_ms`: its slot, and its seconds.
+    pub(super) fn next(&mut self, by_ms: u64) -> Option<(u64, u64)> {
+        let next = *self.held.iter().find(|(slot, _)| *slot > self.sent && *slot <= self.told && *slot < slot_of(by_ms))?;
         self.sent = next.0;
         Some(next)
     }
@@ -68,6 +68,8 @@ impl Windows {
 mod tests {
     use super::*;
 
+    const NOW_MS: u64 = 140_000;
+
     #[test]
     fn each_second_is_in_one_window_until_it_is_on_disk() {
         let mut windows = Windows::default();
@@ -76,13 +78,14 @@ mod tests {
             windows.pass(second * 1000, 1);
             windows.reported();
         }
-        assert_eq!([windows.next(), windows.next(), windows.next()], [Some((10, 10)), Some((11, 10)), None]);
+        assert_eq!(windows.next(109_999), None, "it is not over");
+        assert_eq!([windows.next(NOW_MS), windows.next(NOW_MS), windows.next(NOW_MS)], [Some((10, 10)), Some((11, 10)), None]);
         windows.acked(10);
         assert_eq!(windows.baseline(), (10, 10));
         windows.begin_stream(10);
-        assert_eq!(windows.next(), None, "a report comes first");
+        assert_eq!(windows.next(NOW_MS), None, "a report comes first");
         windows.pass(130_000, 0);
         windows.reported();
-        assert_eq!([windows.next(), windows.next(), windows.next()], [Some((11, 10)), Some((12, 5)), None]);
+        assert_eq!([windows.next(NOW_MS), windows.next(NOW_MS), windows.next(NOW_MS)], [Some((11, 10)), Some((12, 5)), None]);
     }
 }

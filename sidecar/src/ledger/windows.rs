@@ -76,6 +76,8 @@ struct Open {
 struct Held {
     window: Window,
     origin: Origin,
+    /// When it was closed; `None` if it is older than this process can say.
+    closed: Option<Instant>,
     /// Endpoints of it that the ledger calls otherwise since it was handed over.
     renamed: BTreeMap<Endpoint, Endpoint>,
 }
@@ -105,7 +107,8 @@ impl Windows {
         if !rows.is_empty() {
             self.last = id;
             self.rows += rows.len();
-            self.held.push_back(Held { window: Window::of_slot(id, rows), origin: Origin::Closed, renamed: BTreeMap::new() });
+            let window = Window::of_slot(id, rows);
+            self.held.push_back(Held { window, origin: Origin::Closed, closed: Some(now.at), renamed: BTreeMap::new() });
         }
         self.open = Some(Open { slot: slot.max(self.last + 1), since: now.at });
         while (self.held.len() > WINDOWS_MAX || self.rows > ROWS_MAX) && self.put_two_together() {}
@@ -153,7 +156,7 @@ impl Windows {
             self.numbers.lost += lost.id.saturating_sub(mark);
         } else if !lost.rows.is_empty() {
             let window = Window { kind: WindowKind::Change, ..lost };
-            self.held.push_front(Held { window, origin: Origin::TakenBack, renamed: BTreeMap::new() });
+            self.held.push_front(Held { window, origin: Origin::TakenBack, closed: None, renamed: BTreeMap::new() });
             self.count_rows();
         }
     }
@@ -179,18 +182,24 @@ impl Windows {
         self.count_rows();
     }
 
-    /// The oldest window after the slot `sent`, the last that was sent on this stream, if it may be sent now.
-    pub fn due(&self, sent: u64) -> Option<&Window> {
-        let in_flight = self.held.partition_point(|held| held.window.last_slot() <= sent);
-        let next = &self.held.get(in_flight)?.window;
-        (in_flight < self.in_flight_max && next.last_slot() <= self.told).then_some(next)
+    /// Whether a window after the slot `sent`, the last that was sent on this stream, may be sent, and was closed so long
+    /// ago.
+    pub fn are_due(&self, sent: u64, now: Instant, held_back: Duration) -> bool {
+        let is_due = |held: &Held| held.closed.is_none_or(|closed| now.saturating_duration_since(closed) >= held_back);
+        self.next(sent).is_some_and(is_due)
     }
 
-    /// The same, about to be sent: from now on it never changes.
+    /// The oldest window after the slot `sent`, about to be sent, if it may be: from now on it never changes.
     pub fn hand_over(&mut self, sent: u64) -> Option<Window> {
-        let window = self.due(sent)?.clone();
+        let window = self.next(sent)?.window.clone();
         self.handed = self.handed.max(window.last_slot());
         Some(window)
+    }
+
+    fn next(&self, sent: u64) -> Option<&Held> {
+        let in_flight = self.held.partition_point(|held| held.window.last_slot() <= sent);
+        let next = self.held.get(in_flight)?;
+        (in_flight < self.in_flight_max && next.window.last_slot() <= self.told).then_some(next)
     }
 
     /// Endpoints are called otherwise from now on. What was handed over keeps the names that it was sent with.

@@ -69,7 +69,7 @@ impl Session {
             receipt: None,
             pages: Pages::default(),
             taps: Taps::new(),
-            windows: Windows::begin(&welcome, &link.books),
+            windows: Windows::begin(&welcome, link.greeting.epoch, &link.books),
         };
         if welcome.wants_baseline {
             session.tell_baseline(link);
@@ -184,6 +184,7 @@ impl Session {
     /// Says the last numbers and goodbye, and waits until the control plane has heard it and closes its side.
     async fn farewell(mut self, link: &Link, departure: &Departure) -> Ended {
         let by = departure.by();
+        self.windows.hurry();
         let last_numbers = async {
             room(&self.up).await;
             // The report after it covers the window that is closed here.

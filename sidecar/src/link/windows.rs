@@ -1,9 +1,17 @@
 //! The windows of one stream: which of them were sent, and which is next.
 
+use std::time::Duration;
+
 use proto::convert::live::Encoder;
 use proto::wire;
+use tokio::time::Instant;
 
 use crate::ledger::books::Books;
+
+/// The longest that a window is held back. All pods of a mesh close theirs at the same moment, and ten thousand at once
+/// would keep a control plane busy for half a second, in which a rule had to wait; within some seconds they are not felt.
+/// It is short beside the ten seconds of a window, which a pod that is killed loses anyway.
+const HELD_BACK_MAX: Duration = Duration::from_secs(4);
 
 /// How far one stream has come.
 #[derive(Debug)]
@@ -11,14 +19,21 @@ pub(super) struct Windows {
     /// The last slot that was sent.
     sent: u64,
     is_due: bool,
+    /// How long after it was closed a window is sent.
+    held_back: Duration,
 }
 
 impl Windows {
     /// A new stream, to a control plane that has said what it has.
-    pub(super) fn begin(welcome: &wire::Welcome, books: &Books) -> Self {
+    pub(super) fn begin(welcome: &wire::Welcome, epoch: u64, books: &Books) -> Self {
         let (mark, in_flight_max) = (welcome.durable_window, welcome.windows_in_flight_max as usize);
         books.read(|ledger| ledger.begin_stream(mark, in_flight_max));
-        Self { sent: 0, is_due: false }
+        Self { sent: 0, is_due: false, held_back: held_back(epoch) }
+    }
+
+    /// From now on none is held back: the pod is leaving.
+    pub(super) fn hurry(&mut self) {
+        self.held_back = Duration::ZERO;
     }
 
     /// Whether one can be sent.
@@ -34,7 +49,9 @@ impl Windows {
 
     /// Looks whether one can be sent: a report has covered more, or an ack has made room.
     pub(super) fn look(&mut self, books: &Books) {
-        self.is_due = books.read(|ledger| ledger.windows().is_some_and(|windows| windows.due(self.sent).is_some()));
+        let now = Instant::now().into_std();
+        self.is_due =
+            books.read(|ledger| ledger.windows().is_some_and(|windows| windows.are_due(self.sent, now, self.held_back)));
     }
 
     /// The next one, as it is sent.
@@ -47,4 +64,9 @@ impl Windows {
         self.look(books);
         Some(wire::Up { message: Some(encoder.encode_window(&window).into()) })
     }
+}
+
+/// Another time for each process, as long as it lives: it began in some nanosecond.
+fn held_back(epoch: u64) -> Duration {
+    Duration::from_nanos(epoch % HELD_BACK_MAX.as_nanos() as u64)
 }

@@ -1,7 +1,7 @@
 //! Proofs that windows go up after the reports that cover them, and that a drain leaves nothing behind that can be told.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mesh::routes::pins::Pins;
 use mesh::window::{Window, WindowKind};
@@ -30,11 +30,18 @@ struct House {
     link: JoinSet<()>,
 }
 
+/// A process that holds no window back began at this time, nanoseconds since the Unix epoch.
+const EPOCH: u64 = 1_700_000_000_000_000_000;
+
 impl House {
     fn start(mesh: &Mesh) -> Self {
+        Self::begun(mesh, EPOCH)
+    }
+
+    fn begun(mesh: &Mesh, epoch: u64) -> Self {
         // Nobody brings anything in but the test.
         let (books, _) = Books::open(Meter::new());
-        let Identity { workload, epoch } = Identity::new(Named::default());
+        let Identity { workload, .. } = Identity::new(Named::default());
         let link = Link {
             control_plane: mesh.with(Token::None),
             transport: Transport::Tcp,
@@ -164,6 +171,29 @@ async fn a_drain_waits_until_the_last_window_is_acked() {
     assert!(house.link.try_join_next().is_none(), "it has left before it could know");
     stream.ack(last).await;
     assert_eq!(stream.next().await, Came::Bye);
+    drop(stream);
+    house.left().await;
+}
+
+#[tokio::test]
+async fn a_window_is_held_back_by_another_time_for_each_process_unless_it_leaves() {
+    const HELD_BACK: Duration = Duration::from_millis(700);
+    let mut mesh = Mesh::start().await;
+    let mut house = House::begun(&mesh, EPOCH + HELD_BACK.as_nanos() as u64);
+    let mut stream = mesh.next().await;
+    stream.welcome_to(0, false, 16).await;
+    house.count(3);
+    while stream.next().await != (Came::Window { id: 170_000_000, hits: 3 }) {}
+    assert!(house.at.elapsed() >= HELD_BACK, "after {:?}", house.at.elapsed());
+    stream.ack(170_000_000).await;
+
+    // What is closed an hour from now is not due before the test would be given up, but the drain closes and sends it.
+    house.at += Duration::from_secs(3600);
+    house.count(4);
+    house.drain.cancel();
+    while stream.next().await != (Came::Window { id: 170_000_001, hits: 4 }) {}
+    stream.ack(170_000_001).await;
+    while stream.next().await != Came::Bye {}
     drop(stream);
     house.left().await;
 }
