@@ -74,7 +74,7 @@ impl CalledBy {
         show(&series.called_before(), |address, calls| {
             by_address.entry(address).or_default().add(Heard { calls, ..Heard::default() });
         });
-        for pod in fleet.pods().iter().filter(|pod| pod.is_copy_of(&series.namespace, &series.service)) {
+        for pod in fleet.copies_of(&series.namespace, &series.service) {
             pod.each_endpoint(|counted| {
                 if counted.series.number == series.number {
                     counted.each_caller(now_ms, |address, heard| by_address.entry(address).or_default().add(heard));

@@ -189,8 +189,14 @@ impl Fleet {
 
     /// The pods of one service, as they are now.
     pub fn pods_of(&self, namespace: &str, service: &str, now_ms: u64) -> Vec<SeenPod> {
-        let copies = self.pods.iter().filter(|pod| pod.is_copy_of(namespace, service));
-        copies.map(|pod| pod.seen(now_ms)).collect()
+        self.copies_of(namespace, service).iter().map(|pod| pod.seen(now_ms)).collect()
+    }
+
+    /// The pods of one service.
+    pub fn copies_of(&self, namespace: &str, service: &str) -> Vec<Arc<Pod>> {
+        let roster = self.pods();
+        let places = roster.copies(namespace, service).map_or(&[][..], |copies| &copies.places);
+        places.iter().map(|place| Arc::clone(&roster[*place])).collect()
     }
 
     /// Whether a pod of that service was ever heard from.

@@ -183,12 +183,6 @@ impl Pod {
         (inside.workload.pod.clone(), inside.heard_ms)
     }
 
-    /// Whether it is a copy of this service.
-    pub fn is_copy_of(&self, namespace: &str, service: &str) -> bool {
-        let workload = &self.hold().workload;
-        workload.service == service && workload.namespace == namespace
-    }
-
     /// Its name, and what it did lately on an endpoint, if it is a copy of this service.
     pub fn lately(&self, namespace: &str, service: &str, endpoint: &Endpoint, now_ms: u64) -> Option<(String, Recent)> {
         let inside = self.hold();
