@@ -183,11 +183,10 @@ impl Pod {
         (inside.workload.pod.clone(), inside.heard_ms)
     }
 
-    /// Its name, and what it did lately on an endpoint, if it is a copy of this service.
-    pub fn lately(&self, namespace: &str, service: &str, endpoint: &Endpoint, now_ms: u64) -> Option<(String, Recent)> {
+    /// Its name, and what it did lately on an endpoint.
+    pub fn lately(&self, endpoint: &Endpoint, now_ms: u64) -> Option<(String, Recent)> {
         let inside = self.hold();
-        let is_copy = inside.workload.service == service && inside.workload.namespace == namespace;
-        let recent = is_copy.then(|| inside.tally.lately(endpoint, now_ms))??;
+        let recent = inside.tally.lately(endpoint, now_ms)?;
         Some((inside.workload.pod.clone(), recent))
     }
 

@@ -115,8 +115,8 @@ fn columns(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Columns {
 
 /// What each of its pods did lately, by name.
 fn lately(web: &Web, row: &EndpointRow, now_ms: u64) -> HashMap<String, Recent> {
-    let pods = web.state.fleet.pods();
-    pods.iter().filter_map(|pod| pod.lately(&row.namespace, &row.service, &row.endpoint, now_ms)).collect()
+    let copies = web.state.fleet.copies_of(&row.namespace, &row.service);
+    copies.iter().filter_map(|pod| pod.lately(&row.endpoint, now_ms)).collect()
 }
 
 /// The same for the stream; of an endpoint that is not known any more, nothing but the frame.
