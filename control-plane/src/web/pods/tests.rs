@@ -33,6 +33,10 @@ fn silent_pods_come_first_and_say_for_how_long() {
 fn a_pod_that_is_behind_says_so() {
     let mut snapshot = sample::snapshot();
     snapshot.revision = 119;
+    // It was a rule for another service.
+    assert_eq!(Pods::of(&snapshot, &PodsView::default()).tiles.current.lead, "all obey the newest rules");
+
+    snapshot.pods.iter_mut().for_each(|pod| pod.revision_wanted = 119);
     let pods = Pods::of(&snapshot, &PodsView::default());
     assert_eq!(pods.tiles.current.lead, "2 pods behind");
     assert_eq!((rows(&pods)[0].receipt.as_str(), rows(&pods)[0].receipt_level), ("#118", "warn"));
