@@ -149,6 +149,35 @@ async fn pods_of_another_service_hear_of_a_revision_with_their_next_report_and_a
 }
 
 #[tokio::test]
+async fn a_receipt_is_counted_from_when_its_pod_was_told_also_after_something_was_sent_again() {
+    const WAITED_MS: u64 = 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let (_meant, mut other) = (stage.attach("legacy", "legacy-1").await, stage.attach("web", "web-1").await);
+    stage.knows("legacy-1").await;
+    stage.turn_off("legacy", "/export").await;
+    other.report(Snapshot, &[("/", hits(1))]).await;
+    while other.rules().await.revision < 1 {}
+    other.confirm(1).await;
+    confirmed(&stage, "web-1", 1).await;
+
+    // It has nothing to hear again. What is asked for is looked at before the report that follows.
+    stage.ask(Method::POST, "/api/v1/rules/r1/resend", None).await;
+    other.report(Snapshot, &[("/", hits(2))]).await;
+    stage.row_with("web", "/", 2).await;
+    stage.turn_off("legacy", "/other").await;
+    let committed_ms = now_ms();
+    eventually(async || if now_ms() > committed_ms + WAITED_MS { Ok(()) } else { Err("it has not waited") }).await;
+    other.report(Snapshot, &[("/", hits(3))]).await;
+    assert_eq!(other.rules().await.revision, 2);
+    other.confirm(2).await;
+
+    let took_ms = confirmed(&stage, "web-1", 2).await["confirmed"]["took_ms"].as_u64().unwrap();
+    assert!(took_ms < WAITED_MS, "{took_ms} ms");
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn rules_and_the_audit_book_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::start(folder.path());
