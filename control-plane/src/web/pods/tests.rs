@@ -90,6 +90,21 @@ fn groups_stand_below_headings_in_the_order_that_was_asked_for() {
 }
 
 #[test]
+fn a_heading_counts_its_pods_also_where_not_all_of_them_are_shown() {
+    let mut snapshot = sample::snapshot();
+    let copy = |service: &str, number: usize| {
+        let mut pod = sample::snapshot().pods.remove(0);
+        let workload = Arc::make_mut(&mut pod.workload);
+        (workload.service, workload.pod_uid) = (service.into(), format!("{service}-{number}"));
+        pod
+    };
+    snapshot.pods = (0..150).map(|number| copy("api", number)).chain((0..100).map(|number| copy("web", number))).collect();
+    let pods = Pods::of(&snapshot, &PodsView::from(query("group=service")));
+    let told: Vec<_> = pods.groups.iter().map(|group| (&*group.heading.as_ref().unwrap().title, group.pods.len())).collect();
+    assert_eq!(told, [("api, 150 pods", 150), ("web, 100 pods", 50)]);
+}
+
+#[test]
 fn the_page_says_what_each_pod_does() {
     let html = page(&sample::snapshot(), "");
     assert!(html.contains("legacy-2") && html.contains("of 256 MiB") && html.contains("1 silent for 14 s"));
