@@ -78,7 +78,7 @@ fn suspects(endpoints: &[Endpoint]) -> Vec<Suspect<'_>> {
 }
 
 fn unanswered(endpoint: &Endpoint) -> u64 {
-    ["502", "504"].iter().filter_map(|status| endpoint.status.get(*status)).sum()
+    ["502", "504"].iter().filter_map(|status| endpoint.status.get(*status)).copied().fold(0, u64::saturating_add)
 }
 
 /// Tells of a service that its sidecars could not reach, by what they remember; true if there is something to tell.

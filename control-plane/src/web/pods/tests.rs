@@ -105,6 +105,15 @@ fn a_heading_counts_its_pods_also_where_not_all_of_them_are_shown() {
 }
 
 #[test]
+fn pods_that_exaggerate_are_added_up_all_the_same() {
+    let mut snapshot = sample::snapshot();
+    for resources in snapshot.pods.iter_mut().filter_map(|pod| pod.resources.as_mut()) {
+        (resources.memory_bytes, resources.memory_limit_bytes) = (u64::MAX, u64::MAX);
+    }
+    assert_eq!(Pods::of(&snapshot, &PodsView::default()).tiles.memory.now, format::memory(u64::MAX));
+}
+
+#[test]
 fn the_page_says_what_each_pod_does() {
     let html = page(&sample::snapshot(), "");
     assert!(html.contains("legacy-2") && html.contains("of 256 MiB") && html.contains("1 silent for 14 s"));

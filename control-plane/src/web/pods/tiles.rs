@@ -78,7 +78,7 @@ fn current(there: &[&PodRow], fleet: &Fleet) -> Tile {
 }
 
 fn memory(there: &[&PodRow], now_ms: u64) -> Tile {
-    let sum = |part: fn(&PodRow) -> u64| there.iter().map(|pod| part(pod)).sum::<u64>();
+    let sum = |part: fn(&PodRow) -> u64| there.iter().map(|pod| part(pod)).fold(0, u64::saturating_add);
     let used = sum(|pod| pod.resources.map_or(0, |used| used.memory_bytes));
     let limit = sum(|pod| pod.resources.map_or(0, |used| used.memory_limit_bytes));
     let unlimited = there.iter().filter(|pod| pod.resources.is_some_and(|used| used.memory_limit_bytes == 0)).count();
