@@ -18,6 +18,7 @@ use axum::http::Uri;
 
 use crate::demo::pods::Pod;
 use crate::demo::shop::Shop;
+use crate::demo::summary::Counts;
 use crate::demo::supervisor::Supervisor;
 use crate::demo::traffic::{Entrances, Shoppers};
 use crate::interrupt::Interrupts;
@@ -63,6 +64,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
     }
     say(&words);
 
+    let before = summary::counted_before(dashboard).await?;
     let shoppers = (!options.no_traffic).then(|| Shoppers::start(entrances, addresses)).transpose()?;
     tokio::select! {
         _ = interrupts.first() => {}
@@ -70,7 +72,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
         ended = mesh.ended_early() => return Err(ended),
     }
     let told = match shoppers {
-        Some(shoppers) => tell_what_was_counted(shoppers, dashboard, paint).await,
+        Some(shoppers) => tell_what_was_counted(shoppers, &before, dashboard, paint).await,
         None => Ok(()),
     };
     told.and(mesh.stop(PODS_LEAVE_WITHIN).await)
@@ -89,9 +91,9 @@ fn start(supervisor: Supervisor, home: Home, pods: Vec<Pod>, stream_url: &Uri) -
     mesh
 }
 
-async fn tell_what_was_counted(shoppers: Shoppers, dashboard: SocketAddr, paint: Paint) -> anyhow::Result<()> {
+async fn tell_what_was_counted(shoppers: Shoppers, before: &Counts, dashboard: SocketAddr, paint: Paint) -> anyhow::Result<()> {
     let tally = shoppers.stop().await?;
-    let comparison = summary::compare(tally, dashboard).await?;
+    let comparison = summary::compare(tally, before, dashboard).await?;
     say(&format!("\n{}\n", comparison.words(paint)));
     Ok(())
 }

@@ -38,7 +38,8 @@ impl Named {
     fn among(endpoints: &[Endpoint], namespace: Option<&str>, words: &[String]) -> Result<Self, NotFound> {
         match (find::one(endpoints, words), words) {
             (Ok(found), _) => Ok(Self {
-                heard: Heard::Counted,
+                // One that was only turned off or pinned is known as well.
+                heard: if found.hits > 0 { Heard::Counted } else { Heard::Never },
                 namespace: found.namespace.clone(),
                 service: found.service.clone(),
                 method: found.method.clone(),
@@ -82,6 +83,15 @@ mod tests {
         assert_eq!(among(None, "legacy GET /x").unwrap(), "team legacy GET /x");
         assert_eq!(among(None, "team/legacy get /x").unwrap(), "team legacy GET /x");
         assert!(matches!(among(None, "twice GET /x"), Err(NotFound::Several { .. })));
+    }
+
+    #[test]
+    fn an_endpoint_that_was_only_turned_off_was_never_called() {
+        let heard = |hits| {
+            let endpoints = [Endpoint { hits, ..endpoint("legacy", "GET", "/x") }];
+            Named::among(&endpoints, None, &find::words(&["/x".to_owned()])).unwrap().heard
+        };
+        assert_eq!((heard(0), heard(1)), (Heard::Never, Heard::Counted));
     }
 
     #[test]

@@ -42,31 +42,31 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         answer.pods.retain(|pod| options.only.holds(&pod.namespace, &pod.service));
         let taken_ms = moment::unix_ms(&answer.taken_at).unwrap_or_else(moment::now_ms);
         let columns = columns();
-        let rows: Vec<_> = answer.pods.iter().map(|pod| (pod.clone(), answer.revision)).collect();
-        options.look.told(&answer, |detail| table(&columns, &rows, none, taken_ms, detail, paint), || csv::pods::file(&answer))
+        options.look.told(
+            &answer,
+            |detail| table(&columns, &answer.pods, none, taken_ms, detail, paint),
+            || csv::pods::file(&answer),
+        )
     };
     options.look.show(interrupts, page).await
 }
 
-/// A pod, and the revision that it should have confirmed.
-type Row = (Pod, u64);
-
-fn columns() -> [Column<Row>; 14] {
+fn columns() -> [Column<Pod>; 14] {
     [
-        Column::words("POD", |(pod, _), _| Cell::new(&pod.pod)),
-        Column::words("SERVICE", |(pod, _), _| Cell::new(service_label(&pod.namespace, &pod.service))),
-        Column::words("STATE", |(pod, _), _| state(pod)),
-        Column::words("VERSION", |(pod, _), _| Cell::new(&pod.version)),
-        Column::numbers("MEMORY", |(pod, _), _| memory(pod)),
-        wide(Column::numbers("LIMIT", |(pod, _), _| limit(pod))),
-        Column::numbers("CPU", |(pod, _), _| cpu(pod)),
-        wide(Column::numbers("CONNECTIONS", |(pod, _), _| connections(pod))),
-        Column::numbers("RPS", |(pod, _), _| Cell::new(format::rate(pod.rps))),
-        Column::numbers("CONNECTED", |(pod, _), now_ms| Cell::new(moment::lasting(pod.connected_at.as_deref(), now_ms))),
-        Column::numbers("HEARD", |(pod, _), now_ms| Cell::new(moment::ago(Some(&pod.heard_at), now_ms))),
-        Column::numbers("RULES", |(pod, revision), _| confirmed(pod, *revision)),
-        wide(Column::words("NODE", |(pod, _), _| Cell::new(if pod.node.is_empty() { format::MISSING } else { &pod.node }))),
-        wide(Column::words("UID", |(pod, _), _| Cell::new(&pod.pod_uid).toned(Tone::Muted))),
+        Column::words("POD", |pod, _| Cell::new(&pod.pod)),
+        Column::words("SERVICE", |pod, _| Cell::new(service_label(&pod.namespace, &pod.service))),
+        Column::words("STATE", |pod, _| state(pod)),
+        Column::words("VERSION", |pod, _| Cell::new(&pod.version)),
+        Column::numbers("MEMORY", |pod, _| memory(pod)),
+        wide(Column::numbers("LIMIT", |pod, _| limit(pod))),
+        Column::numbers("CPU", |pod, _| cpu(pod)),
+        wide(Column::numbers("CONNECTIONS", |pod, _| connections(pod))),
+        Column::numbers("RPS", |pod, _| Cell::new(format::rate(pod.rps))),
+        Column::numbers("CONNECTED", |pod, now_ms| Cell::new(moment::lasting(pod.connected_at.as_deref(), now_ms))),
+        Column::numbers("HEARD", |pod, now_ms| Cell::new(moment::ago(Some(&pod.heard_at), now_ms))),
+        Column::numbers("RULES", |pod, _| confirmed(pod)),
+        wide(Column::words("NODE", |pod, _| Cell::new(if pod.node.is_empty() { format::MISSING } else { &pod.node }))),
+        wide(Column::words("UID", |pod, _| Cell::new(&pod.pod_uid).toned(Tone::Muted))),
     ]
 }
 
@@ -104,13 +104,14 @@ fn connections(pod: &Pod) -> Cell {
     pod.resources.map_or_else(missing, |used| Cell::new(format::count(used.connections)))
 }
 
-/// The revision that it has confirmed, and how many it is behind.
-fn confirmed(pod: &Pod, revision: u64) -> Cell {
-    let confirmed = pod.confirmed.map_or(0, |confirmed| confirmed.revision);
-    match revision.saturating_sub(confirmed) {
-        behind if behind > 0 && pod.connected => Cell::new(format!("{confirmed} of {revision}")).toned(Tone::Amber),
-        _ if pod.confirmed.is_none() => missing(),
-        _ => Cell::new(confirmed.to_string()),
+/// The revision that it has confirmed, and which it should have.
+fn confirmed(pod: &Pod) -> Cell {
+    match pod.confirmed.map(|confirmed| confirmed.revision) {
+        confirmed if pod.is_behind() => {
+            Cell::new(format!("{} of {}", confirmed.unwrap_or(0), pod.revision_wanted)).toned(Tone::Amber)
+        }
+        None => missing(),
+        Some(confirmed) => Cell::new(confirmed.to_string()),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// Which endpoints, over which stretch of time.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// `5m` and the like, 1 s to 1 h; without it, everything since the pods started.
+    /// `5m` and the like, 1 s to 90 days; without it, everything since the pods started.
     pub window: Option<String>,
     /// Only of this namespace.
     pub namespace: Option<String>,

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 pub struct Pods {
     /// The instant of all its numbers, RFC 3339.
     pub taken_at: String,
-    /// The revision that each should have confirmed.
+    /// The newest revision of the rules.
     pub revision: u64,
     /// By name.
     pub pods: Vec<Pod>,
@@ -43,8 +43,17 @@ pub struct Pod {
     pub rps: f64,
     /// What it uses.
     pub resources: Option<Resources>,
+    /// The revision that last changed the rules of its service, which it should have confirmed; 0 if none has.
+    pub revision_wanted: u64,
     /// The newest revision that it has confirmed.
     pub confirmed: Option<Confirmed>,
+}
+
+impl Pod {
+    /// Whether it is attached and has not confirmed the newest rules of its service.
+    pub fn is_behind(&self) -> bool {
+        self.connected && self.confirmed.map_or(0, |confirmed| confirmed.revision) < self.revision_wanted
+    }
 }
 
 /// Whether a pod reports.

@@ -155,11 +155,13 @@ impl Fleet {
     }
 
     fn forget_after(&self, after_ms: u64, now_ms: u64) {
-        let before = self.pods.len();
+        // Counted one by one: pods come while others are forgotten, so the fleet may be as large as before.
+        let mut forgotten = 0_u64;
         self.pods.retain(|pod_uid, pod| {
             pod.hold().tally.let_go(now_ms);
             let stays = pod.gone_ms(now_ms).is_none_or(|gone_ms| gone_ms < after_ms);
             if !stays {
+                forgotten += 1;
                 let (epoch, mut tally) = pod.retire();
                 // After so long nothing of it is on its way to the disk any more, unless that has been full all the time.
                 let (told, account) = tally.give_up();
@@ -169,14 +171,13 @@ impl Fleet {
             }
             stays
         });
-        let forgotten = before.saturating_sub(self.pods.len()) as u64;
         self.pods_forgotten.fetch_add(forgotten, Ordering::Relaxed);
         if forgotten > 0 {
             self.unsorted();
         }
     }
 
-    /// Every pod by name; of those that had the same name, the one that was heard last comes last.
+    /// Every pod by name; of those that had the same name, the one that was heard last when a pod came or went comes last.
     pub fn pods(&self) -> Arc<Roster> {
         let mut sorted = self.sorted.lock().unwrap_or_else(PoisonError::into_inner);
         let sort = || Arc::new(Roster::of(self.pods.iter().map(|pod| Arc::clone(pod.value()))));

@@ -45,7 +45,7 @@ pub struct Snapshot {
     pub pods: Vec<PodRow>,
     /// Whether what is counted is on disk.
     pub standing: Standing,
-    /// The revision of the rules that every pod should be at.
+    /// The newest revision of the rules.
     pub revision: u64,
     /// Audit entries there are.
     pub audit_entries: u64,
@@ -238,6 +238,8 @@ pub struct PodRow {
     pub resources: Option<Resources>,
     /// Requests per second over the last 10 s.
     pub rps: f64,
+    /// The revision that last changed the rules of its service, which it should have confirmed; 0 if none has.
+    pub revision_wanted: u64,
     /// The last revision it confirmed, with how long the receipt took in milliseconds.
     pub confirmed: Option<(u64, u64)>,
     /// When it confirmed that, milliseconds since the Unix epoch.

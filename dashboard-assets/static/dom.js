@@ -8,16 +8,16 @@ export const onClick = (selector, act) => document.addEventListener('click', eve
 });
 
 // Marks an element as waiting once that takes longer than anybody waits unawares, which shows the shape of what is to come.
-// What it returns ends that, and tells whether it had come so far.
+// What it returns ends that, and tells whether it had come so far. Whoever waits anew ends the older wait first.
 const UNAWARES_MS = 300;
 export function wait(element, begin) {
+  let isNoticed = false;
   const timer = setTimeout(() => {
-    element.ariaBusy = true;
+    isNoticed = element.ariaBusy = true;
     begin?.();
   }, UNAWARES_MS);
   return () => {
     clearTimeout(timer);
-    const isNoticed = element.ariaBusy;
     element.ariaBusy = null;
     return isNoticed;
   };

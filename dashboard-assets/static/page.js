@@ -129,7 +129,8 @@ function turn() {
   if (isPaused) pause($('pause'));
   else dial();
   arrive?.();
-  arrive = wait($('main'));
+  // While the connection is lost, what was known stays.
+  if (page.pulse !== 'lost') arrive = wait($('main'));
 }
 
 const chosen = () => !isChosenThere && $('filter-words') && Object.fromEntries(new FormData(form));

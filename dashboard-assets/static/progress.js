@@ -9,6 +9,7 @@ const SETTLED_MS = 1000;
 const progress = $('progress');
 let look = 0;
 let watched = 0;
+let farArrived = null;
 
 export const howFar = rule => ask(`/rules/${rule}/progress`);
 
@@ -17,10 +18,14 @@ export async function openProgress(rule, before) {
   clearTimeout(look);
   const opening = before ?? (watched += 1);
   const banner = $('progress-failed');
-  const arrived = before ? () => true : wait(progress, () => progress.showModal());
+  if (!before) {
+    farArrived?.();
+    farArrived = wait(progress, () => progress.showModal());
+  }
   const far = await howFar(rule).catch(error => ({ error }));
-  const isShown = arrived();
-  if (opening !== watched || (isShown && !progress.open)) return;
+  if (opening !== watched) return;
+  const isShown = farArrived() || before;
+  if (isShown && !progress.open) return;
   if (far.error) fail('The progress is not known.', far.error, banner);
   else {
     settle(banner);

@@ -11,14 +11,19 @@ const MINUTES = { '15m': 15, '1h': 60, '4h': 240 };
 const turnOff = $('off');
 const order = turnOff?.querySelector('form');
 let impact = null;
+let impactArrived = null;
 
 export async function openTurnOff(id) {
-  const arrived = wait(turnOff, () => {
+  impactArrived?.();
+  const mine = impactArrived = wait(turnOff, () => {
     $('go').disabled = true;
     turnOff.showModal();
   });
-  impact = await ask(`/endpoints/${id}/impact${query()}`).catch(error => ({ error }));
-  const isShown = arrived();
+  const answer = await ask(`/endpoints/${id}/impact${query()}`).catch(error => ({ error }));
+  // Another one has been asked for since.
+  if (mine !== impactArrived) return;
+  impact = answer;
+  const isShown = impactArrived();
   // Whoever has closed it meanwhile does not want it any more.
   if (isShown && !turnOff.open) return;
   if (impact.error) {

@@ -105,6 +105,18 @@ fn the_demo_ends_by_itself_and_its_counts_agree_with_what_it_sent() {
     assert!(said.contains("agree"), "the demo compares what it sent with what the mesh counted: {said}");
 }
 
+#[test]
+fn a_demo_in_the_folder_of_an_earlier_one_counts_its_own_requests_only() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let mut demo = Demo::start(&["--duration", "2s", "--data-dir", folder.path().to_str().unwrap()]);
+        let status = demo.process.ended(SOON * 2);
+        let said = demo.process.stdout().join("\n");
+        assert_eq!(status.code(), Some(0), "{said}");
+        assert!(said.contains("they agree, endpoint by endpoint"), "{said}");
+    }
+}
+
 /// Waits until its control plane has counted so many requests, of all that were ever sent.
 fn reach(demo: &Demo, hits: u64) {
     eventually(SOON, || {

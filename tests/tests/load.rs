@@ -200,8 +200,8 @@ fn ten_thousand_idle_connections_cost_little_and_are_served_at_once() {
 }
 
 /// How often each worker's thread has gone to sleep to wait for something, by name. An idle worker does so at its ticks
-/// alone, and a busy one at least once for each request of a client that waits for the answer. Processor time would say
-/// the same, but on a shared machine it holds what the machine's other guests have taken.
+/// alone, and a busy one about twice for each exchange of a client that waits: for the service's answer, and for the next
+/// request. Processor time would say the same, but on a shared machine it holds what the machine's other guests have taken.
 fn rests(pid: u32) -> Result<Vec<(String, u64)>> {
     let mut workers = Vec::new();
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -220,6 +220,9 @@ fn rests(pid: u32) -> Result<Vec<(String, u64)>> {
 #[test]
 fn four_long_lived_connections_use_both_workers() {
     const ROUNDS: u64 = 500;
+    // With two connections on each worker it is 43 to 50, with three and one 22 to 31: who serves one alone rests more often
+    // for each exchange, and nobody rests who finds the next request there before it can.
+    const LEAST_PERCENT: f64 = 35.0;
     let origin = Origin::start();
     let sidecar = Sidecar::plan(origin.port()).with("SITIO_WORKERS", "2").start();
     let mut four: Vec<Client> = (0..4).map(|_| sidecar.connect()).collect();
@@ -236,10 +239,8 @@ fn four_long_lived_connections_use_both_workers() {
 
     let after = rests(sidecar.process.id()).unwrap();
     assert_eq!(after.len(), 2, "{after:?}");
-    for (after, before) in after.iter().zip(&before) {
-        // Two connections each would be a thousand; half of that leaves room for a worker that found its next request
-        // there before it could sleep.
-        let rests = after.1 - before.1;
-        assert!(rests > ROUNDS, "{} has waited {rests} times in {} exchanges", after.0, 4 * ROUNDS);
-    }
+    let rested: Vec<u64> = after.iter().zip(&before).map(|(after, before)| after.1 - before.1).collect();
+    let least = 100.0 * rested.iter().copied().min().unwrap_or(0) as f64 / rested.iter().sum::<u64>() as f64;
+    println!("{rested:?} rests in {} exchanges, {least:.1} % by one of the two", 4 * ROUNDS);
+    assert!(least > LEAST_PERCENT, "{rested:?} rests: {least:.1} % by one of the two");
 }

@@ -49,10 +49,9 @@ fn judge(pods: &Pods, findings: &mut Findings) {
     let ours = env!("CARGO_PKG_VERSION");
     let is_other = |pod: &Pod| !pod.version.is_empty() && pod.version != ours;
     each(&of(&is_other), findings, &format!("of another sidecar version than {ours}"), "update them when it suits");
-    let is_behind = |pod: &Pod| pod.connected && pod.confirmed.map_or(0, |confirmed| confirmed.revision) < pods.revision;
-    let behind = of(&is_behind);
+    let behind = of(&Pod::is_behind);
     if behind.is_empty() {
-        findings.fine(format!("all that are attached have confirmed the rules, revision {}", pods.revision));
+        findings.fine(format!("all that are attached have confirmed their rules, the newest of revision {}", pods.revision));
     } else {
         each(&behind, findings, "behind in the rules", "`sitio rules` shows which they have not confirmed, and why");
     }
@@ -87,6 +86,10 @@ mod tests {
         (findings.worst(), findings.words(Paint::Plain))
     }
 
+    fn at(revision: u64) -> Confirmed {
+        Confirmed { revision, took_ms: 1 }
+    }
+
     #[test]
     fn healthy_pods_are_fine() {
         assert_eq!(judged(vec![pod("a"), Pod { state: State::Gone, ..pod("b") }]).0, Level::Fine);
@@ -97,6 +100,13 @@ mod tests {
     fn a_silent_pod_is_an_error_and_is_named() {
         let (level, words) = judged(vec![pod("a"), Pod { state: State::Silent, ..pod("b-7") }]);
         assert!(level == Level::Error && words.contains("1 pod last heard 40 s ago: b-7"), "{words}");
+    }
+
+    #[test]
+    fn a_pod_that_has_yet_to_hear_of_the_rules_of_others_is_not_behind() {
+        let (level, words) = judged(vec![Pod { revision_wanted: 2, confirmed: Some(at(2)), ..pod("a") }]);
+        assert!(level == Level::Fine && words.contains("have confirmed their rules"), "{words}");
+        assert_eq!(judged(vec![Pod { revision_wanted: 0, confirmed: None, ..pod("a") }]).0, Level::Fine);
     }
 
     #[test]
@@ -113,7 +123,7 @@ mod tests {
             (Pod { resources: Some(used), ..pod("x") }, "near the memory limit, 1 pod: x"),
             (Pod { resources: Some(used), ..pod("x") }, "waiting for the processor"),
             (Pod { version: "0.0.1".into(), ..pod("x") }, "another sidecar version"),
-            (Pod { confirmed: Some(Confirmed { revision: 2, took_ms: 1 }), ..pod("x") }, "behind in the rules"),
+            (Pod { confirmed: Some(at(2)), ..pod("x") }, "behind in the rules"),
             (Pod { confirmed: None, ..pod("x") }, "behind in the rules"),
         ] {
             let (level, words) = judged(vec![strange]);

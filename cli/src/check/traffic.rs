@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use client::client::Client;
 use client::endpoints::{Endpoint, Wanted};
-use client::history::{self, Exchange};
+use client::history::{self, Exchange, History};
 use client::pods::{Pod, State};
 use control_plane::web::format;
 use control_plane::web::row::service_label;
@@ -14,7 +14,7 @@ use crate::check::findings::Findings;
 use crate::moment;
 
 /// What happened longer ago may be mended already.
-const RECENTLY: &str = "5m";
+const RECENTLY: Duration = Duration::from_secs(5 * 60);
 
 /// A pod that is younger may not have been called yet. Probes alone come every few seconds.
 const UNCALLED: Duration = Duration::from_secs(5 * 60);
@@ -23,7 +23,7 @@ const UNCALLED: Duration = Duration::from_secs(5 * 60);
 const ASKED_MAX: usize = 8;
 
 pub(super) async fn look(client: &Client, findings: &mut Findings) {
-    let recently = Wanted { window: Some(RECENTLY.to_owned()), ..Wanted::default() };
+    let recently = Wanted { window: Some(format!("{}s", RECENTLY.as_secs())), ..Wanted::default() };
     match client.endpoints(&recently).await {
         Ok(answer) => reached(client, &answer.endpoints, findings).await,
         Err(failure) => return findings.failed(&failure),
@@ -40,13 +40,19 @@ async fn reached(client: &Client, endpoints: &[Endpoint], findings: &mut Finding
     let mut all_are = true;
     for suspect in suspects(endpoints).into_iter().take(ASKED_MAX) {
         match client.history(&suspect.worst.id, &wanted).await {
-            Ok(history) => all_are &= !unreached(&suspect, &history.exchanges, findings),
+            Ok(history) => all_are &= !unreached(&suspect, &lately(history), findings),
             Err(failure) => return findings.failed(&failure),
         }
     }
     if all_are {
         findings.fine("requests reach their services");
     }
+}
+
+/// What its pods remember of it that was under way lately. Their memory reaches back as far as there is room.
+fn lately(History { taken_at, exchanges, .. }: History) -> Vec<Exchange> {
+    let since_ms = moment::unix_ms(&taken_at).unwrap_or_else(moment::now_ms).saturating_sub(RECENTLY.as_millis() as u64);
+    exchanges.into_iter().filter(|exchange| exchange.started_ms as f64 + exchange.took_ms >= since_ms as f64).collect()
 }
 
 /// A service that answers 502 or 504, or whose sidecar does.
@@ -72,7 +78,7 @@ fn suspects(endpoints: &[Endpoint]) -> Vec<Suspect<'_>> {
 }
 
 fn unanswered(endpoint: &Endpoint) -> u64 {
-    ["502", "504"].iter().filter_map(|status| endpoint.status.get(*status)).sum()
+    ["502", "504"].iter().filter_map(|status| endpoint.status.get(*status)).copied().fold(0, u64::saturating_add)
 }
 
 /// Tells of a service that its sidecars could not reach, by what they remember; true if there is something to tell.
@@ -100,7 +106,9 @@ fn unreached(suspect: &Suspect<'_>, exchanges: &[Exchange], findings: &mut Findi
 
 /// Whether anybody calls the services that have pods for a while.
 fn called(endpoints: &[Endpoint], pods: &[Pod], now_ms: u64, findings: &mut Findings) {
-    let called: BTreeSet<_> = endpoints.iter().map(|endpoint| (&endpoint.namespace, &endpoint.service)).collect();
+    // An endpoint that was only turned off or pinned is known as well.
+    let called = endpoints.iter().filter(|endpoint| endpoint.hits > 0);
+    let called: BTreeSet<_> = called.map(|endpoint| (&endpoint.namespace, &endpoint.service)).collect();
     let is_old = |pod: &&Pod| {
         let since_ms = pod.connected_at.as_deref().and_then(moment::unix_ms);
         since_ms.is_some_and(|since_ms| now_ms.saturating_sub(since_ms) >= UNCALLED.as_millis() as u64)
@@ -152,6 +160,28 @@ mod tests {
     }
 
     #[test]
+    fn what_happened_long_ago_may_be_mended_already() {
+        let at = |age_ms: u64| Exchange {
+            started_ms: moment::unix_ms("2025-11-20T14:00:00Z").unwrap() - age_ms,
+            ..exchange("upstream-connect")
+        };
+        let slow = Exchange { took_ms: 30_000.0, ..at(320_000) };
+        let history = History {
+            taken_at: "2025-11-20T14:00:00Z".into(),
+            exchanges: vec![at(1000), at(299_000), slow.clone(), at(301_000), at(3_600_000)],
+            id: String::new(),
+            namespace: "default".into(),
+            service: "legacy".into(),
+            method: "GET".into(),
+            route: "/export".into(),
+            pods: vec![],
+            missing: vec![],
+            not_asked: 0,
+        };
+        assert_eq!(lately(history), [at(1000), at(299_000), slow]);
+    }
+
+    #[test]
     fn a_service_that_nobody_calls_for_minutes_may_be_called_past_its_sidecar() {
         let connected = |at: &str| Pod { connected_at: Some(at.into()), ..pod("shop-0") };
         let at = |after_ms| moment::unix_ms("2025-11-20T14:00:00Z").unwrap() + after_ms;
@@ -159,6 +189,8 @@ mod tests {
         assert_eq!(found(|findings| called(&[], &pods, at(60_000), findings)).0, Level::Fine);
         let (level, words) = found(|findings| called(&[], &pods, at(360_000), findings));
         assert!(level == Level::Warning && words.contains("no request to shop has come"), "{words}");
+        let turned_off = [Endpoint { hits: 0, ..endpoint("shop", "GET", "/") }];
+        assert_eq!(found(|findings| called(&turned_off, &pods, at(360_000), findings)).0, Level::Warning);
         let called_once = [endpoint("shop", "GET", "/")];
         assert_eq!(found(|findings| called(&called_once, &pods, at(360_000), findings)).0, Level::Fine);
     }

@@ -50,7 +50,7 @@ fn row(pod: &Pod, answer: &Pods) -> Vec<Cell> {
         words(&pod.heard_at),
         Cell::number(pod.confirmed.map(|confirmed| confirmed.revision)),
         Cell::number(pod.confirmed.map(|confirmed| confirmed.took_ms)),
-        number(answer.revision),
+        number(pod.revision_wanted),
         Cell::number(used.map(|used| used.connections)),
         words(&pod.pod_uid),
         words(&answer.taken_at),

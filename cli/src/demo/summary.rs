@@ -25,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const NAMED_MAX: usize = 5;
 
 /// Hits by service and endpoint.
-type Counts = BTreeMap<(String, Endpoint), u64>;
+pub(crate) type Counts = BTreeMap<(String, Endpoint), u64>;
 
 /// What became of a comparison.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,13 +35,18 @@ pub(crate) struct Comparison {
     not_sent: u64,
 }
 
-/// Asks the control plane until it has counted what was sent, or the last reports must have been in.
-pub(crate) async fn compare(tally: Tally, dashboard: SocketAddr) -> anyhow::Result<Comparison> {
-    let client = Client::new(Url::parse(&format!("http://{dashboard}"))?, None, None)?;
+/// What the control plane knows before anything is sent: its folder may be that of an earlier demo.
+pub(crate) async fn counted_before(dashboard: SocketAddr) -> anyhow::Result<Counts> {
+    counted(&client_of(dashboard)?).await
+}
+
+/// Asks the control plane until it has counted what was sent since `before`, or the last reports must have been in.
+pub(crate) async fn compare(tally: Tally, before: &Counts, dashboard: SocketAddr) -> anyhow::Result<Comparison> {
+    let client = client_of(dashboard)?;
     let mut told = Err(anyhow!("the control plane did not say what it has counted within {} s", REPORTS_WITHIN.as_secs()));
     let asking = async {
         while !told.as_ref().is_ok_and(Comparison::misses_nothing) {
-            let counted = counted(&client).await;
+            let counted = counted(&client).await.map(|counted| since(before, counted));
             told = counted.map(|counted| Comparison { sent: tally.requests.clone(), counted, not_sent: tally.not_sent });
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -49,6 +54,18 @@ pub(crate) async fn compare(tally: Tally, dashboard: SocketAddr) -> anyhow::Resu
     // Whether in time or not: what was told last is how it is.
     let _ = timeout(REPORTS_WITHIN, asking).await;
     told
+}
+
+fn client_of(dashboard: SocketAddr) -> anyhow::Result<Client> {
+    Ok(Client::new(Url::parse(&format!("http://{dashboard}"))?, None, None)?)
+}
+
+/// What was counted beyond what was known before.
+fn since(before: &Counts, mut counted: Counts) -> Counts {
+    for (name, hits) in &mut counted {
+        *hits = hits.saturating_sub(before.get(name).copied().unwrap_or(0));
+    }
+    counted
 }
 
 /// The hits that the API tells.
@@ -133,6 +150,13 @@ mod tests {
             comparison.words(Paint::Plain),
             "  Sent     7 requests to 2 endpoints\n  Counted  7 by the control plane: they agree, endpoint by endpoint"
         );
+    }
+
+    #[test]
+    fn what_an_earlier_demo_has_sent_counts_for_nothing() {
+        let counted = since(&counts(&[("/", 100), ("/old", 7)]), counts(&[("/", 103), ("/a", 4), ("/old", 7)]));
+        let comparison = Comparison { sent: counts(&[("/", 3), ("/a", 4)]), counted, not_sent: 0 };
+        assert!(comparison.words(Paint::Plain).contains("Counted  7 by the control plane: they agree"));
     }
 
     #[test]

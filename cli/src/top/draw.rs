@@ -55,7 +55,9 @@ fn span(cell: &Cell, paint: Paint) -> Span<'static> {
 
 fn title(model: &Model, paint: Paint) -> Line<'static> {
     let shown = model.shown();
-    let sum = |number: fn(&client::endpoints::Endpoint) -> u64| shown.iter().map(|endpoint| number(endpoint)).sum::<u64>();
+    let sum = |number: fn(&client::endpoints::Endpoint) -> u64| {
+        shown.iter().map(|endpoint| number(endpoint)).fold(0, u64::saturating_add)
+    };
     let (failures, served) = (sum(client::endpoints::Endpoint::failures), sum(client::endpoints::Endpoint::served));
     let rps: f64 = shown.iter().map(|endpoint| endpoint.rps).sum();
     let failing = judge::ratio(failures, served);

@@ -16,7 +16,7 @@ use crate::snapshot::{PodRow, PodState};
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     taken_at: String,
-    /// What each of them should have confirmed.
+    /// The newest there is.
     revision: u64,
     pods: Vec<Row>,
 }
@@ -35,6 +35,8 @@ struct Row {
     heard_at: String,
     rps: f64,
     resources: Option<Used>,
+    /// What it should have confirmed.
+    revision_wanted: u64,
     confirmed: Option<Confirmed>,
 }
 
@@ -81,6 +83,7 @@ impl From<PodRow> for Row {
             heard_at: instant(row.heard_ms),
             rps: rate(row.rps),
             resources: row.resources.map(Used::from),
+            revision_wanted: row.revision_wanted,
             confirmed: row.confirmed.map(|(revision, took_ms)| Confirmed { revision, took_ms }),
         }
     }

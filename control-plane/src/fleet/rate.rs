@@ -27,7 +27,7 @@ impl Rate {
     pub fn per_second(&self, now_ms: u64) -> f64 {
         let second = now_ms / 1000;
         let recent = |at: u64| at <= second && at + RATE_SECONDS >= second;
-        let hits: u64 = self.slots.iter().filter(|(at, _)| recent(*at)).map(|(_, hits)| *hits).sum();
+        let hits = self.slots.iter().filter(|(at, _)| recent(*at)).map(|(_, hits)| *hits).fold(0, u64::saturating_add);
         // The running second has begun, so the time is as broken as the hits are.
         let covered_s = RATE_SECONDS as f64 + (now_ms % 1000) as f64 / 1000.0;
         hits as f64 / covered_s
@@ -37,6 +37,13 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pod_that_exaggerates_has_a_high_rate_and_no_more() {
+        let mut rate = Rate::default();
+        (0..5).for_each(|second| rate.add(1_000_000 + second * 1000, u64::MAX));
+        assert!(rate.per_second(1_005_000) > 1e18);
+    }
 
     #[test]
     fn a_steady_pod_has_its_rate_at_every_instant() {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::fleet::pod::{Pod, SeenPod};
 use crate::snapshot::{PodState, Serving, ServingState};
 
-/// The pods by name; of those that had the same name, the one that was heard last comes last.
+/// The pods by name; of those that had the same name, the one that was heard last when this was made comes last.
 #[derive(Debug, Default)]
 pub struct Roster {
     pods: Box<[Arc<Pod>]>,

@@ -191,6 +191,8 @@ impl Stream {
         let is_new = self.sent.is_none_or(|sent| sent.revision != rules.revision);
         let is_asked_for = self.sent.is_none_or(|sent| sent.resends != rules.resends);
         if !is_new && (!is_asked_for || attachment.has_confirmed(rules.revision)) {
+            // A pod that has confirmed has nothing to hear again, and this was it: the next set is none that was asked for.
+            self.sent = self.sent.map(|sent| Sent { resends: rules.resends, ..sent });
             return Ok(());
         }
         // Before the pod hears of a pin, its old numbers are folded here.

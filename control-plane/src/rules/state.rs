@@ -33,6 +33,8 @@ pub struct RulesState {
     services: HashMap<(String, String), Gathered>,
     /// Those of every service that has none.
     none: Gathered,
+    /// By namespace and service, the revision that last changed its rules.
+    changed: HashMap<(String, String), u64>,
     ended: VecDeque<Arc<Record>>,
     audit: VecDeque<Arc<audit::Entry>>,
 }
@@ -88,6 +90,7 @@ impl RulesState {
             in_force: in_force.into_iter().map(|record| (record.rule.id.clone(), record)).collect(),
             services: HashMap::new(),
             none: Gathered::default(),
+            changed: HashMap::new(),
             ended: ended.into(),
             audit: ledger.audit.into_iter().map(Arc::new).collect(),
         };
@@ -142,6 +145,12 @@ impl RulesState {
             })
             .collect();
         self.none = Gathered::default();
+        self.changed.clear();
+        for record in self.in_force.values().chain(&self.ended) {
+            let selector = &record.rule.selector;
+            let changed = self.changed.entry((selector.namespace.clone(), selector.service.clone())).or_default();
+            *changed = record.ending.as_ref().map_or(record.revision, |ending| ending.revision).max(*changed);
+        }
     }
 
     /// What a service's pods should obey.
@@ -160,6 +169,12 @@ impl RulesState {
     /// What each service that has rules should obey.
     pub fn services(&self) -> impl Iterator<Item = (&(String, String), ServiceRules)> {
         self.services.keys().map(|name| (name, self.of_service(&name.0, &name.1)))
+    }
+
+    /// The revision that last changed the rules of each service that has any, or whose rules ended not too long ago. At a
+    /// later revision its pods obey the same, so whoever has confirmed this one is not behind.
+    pub fn changed(&self) -> impl Iterator<Item = (&(String, String), u64)> {
+        self.changed.iter().map(|(name, revision)| (name, *revision))
     }
 
     /// The rules in force, in no particular order.

@@ -7,6 +7,7 @@ use crate::fleet::Fleet;
 use crate::fleet::pod::SeenPod;
 use crate::fleet::roster::Roster;
 use crate::fleet::tally::counted::Counted;
+use crate::rules::state::RulesState;
 use crate::snapshot::{PodRow, PodState, Serving};
 use crate::timeline::series::Series;
 
@@ -81,8 +82,14 @@ impl Pods {
     }
 
     /// A row for each pod, by name.
-    pub(super) fn into_rows(self) -> Vec<PodRow> {
-        self.seen.into_iter().map(row).collect()
+    pub(super) fn into_rows(self, rules: &RulesState) -> Vec<PodRow> {
+        let mut rows: Vec<_> = self.seen.into_iter().map(row).collect();
+        for ((namespace, service), revision) in rules.changed() {
+            for at in self.roster.copies(namespace, service).into_iter().flat_map(|copies| &copies.places) {
+                rows[*at].revision_wanted = revision;
+            }
+        }
+        rows
     }
 
     fn places(&self, namespace: &str, service: &str) -> &[usize] {
@@ -98,6 +105,7 @@ fn row(pod: SeenPod) -> PodRow {
         heard_ms: pod.heard_ms,
         resources: pod.resources,
         rps: pod.rps,
+        revision_wanted: 0,
         confirmed: pod.receipts.confirmed().map(|confirmed| (confirmed.revision, confirmed.took_ms)),
         confirmed_ms: pod.receipts.confirmed().map(|confirmed| confirmed.at_ms),
         strip: pod.strip,

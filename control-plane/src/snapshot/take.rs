@@ -57,7 +57,7 @@ impl Snapshot {
             since_ms,
             before_ms: stretches.before_ms(past.as_deref()),
             endpoints,
-            pods: pods.into_rows(),
+            pods: pods.into_rows(&rules),
             standing: mesh.keeper.standing(),
             revision: rules.revision,
             audit_entries: rules.audit_entries,
@@ -72,7 +72,9 @@ fn is_shown(row: &EndpointRow) -> bool {
 
 /// The pods alone, for those who want no more.
 pub(crate) fn pods(mesh: &ControlPlane, now_ms: u64) -> Vec<PodRow> {
-    Pods::seen(&mesh.fleet, now_ms).into_rows()
+    // The rules first: what a pod has confirmed by then is at least what it is compared with, or it is behind.
+    let rules = mesh.rules.state();
+    Pods::seen(&mesh.fleet, now_ms).into_rows(&rules)
 }
 
 /// The stretches of time that the numbers of one snapshot are taken over.

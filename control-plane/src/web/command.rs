@@ -20,6 +20,7 @@ use crate::web::page::Problem;
 use crate::web::progress::Progress;
 use crate::web::row::Row;
 use crate::web::view::{Span, View, ViewQuery};
+use crate::web::zone::Zone;
 
 /// What the dialog tells before anything is turned off.
 #[derive(Debug, Serialize)]
@@ -58,9 +59,9 @@ pub async fn impact(
 }
 
 /// `GET /rules/{id}/progress`
-pub async fn progress(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Response {
+pub async fn progress(Path(id): Path<String>, zone: Zone, State(web): State<Arc<Web>>) -> Response {
     match web.rule(&id) {
-        Some(status) => Json(Progress::of(&status, now_ms())).into_response(),
+        Some(status) => Json(Progress::of(&status, now_ms(), &zone)).into_response(),
         None => unknown("this rule is not known any more"),
     }
 }

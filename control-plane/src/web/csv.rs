@@ -163,7 +163,7 @@ pub fn pods<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a PodRow>)
             instant(Some(row.heard_ms)),
             Cell::number(row.confirmed.map(|(revision, _)| revision)),
             Cell::number(row.confirmed.map(|(_, took_ms)| took_ms)),
-            Cell::Number(snapshot.revision.to_string()),
+            Cell::Number(row.revision_wanted.to_string()),
         ]
     };
     file("pods", snapshot.taken_ms, &heads, rows.into_iter().map(row))

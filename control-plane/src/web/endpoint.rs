@@ -60,7 +60,7 @@ pub async fn endpoint(
     let row = find(&snapshot, &id)?;
     web.look_at_chart(&id, span).await.map_err(|error| web.unreadable(&error, span))?;
     let history = History::of(&web, row, Show::of(&shown)).await;
-    Ok(Page(EndpointPage::of(&snapshot, row, span, look(&web, &snapshot, row, &zone), history)))
+    Ok(Page(EndpointPage::of(&snapshot, row, span, look(&web, &snapshot, row, &zone), history, &zone)))
 }
 
 /// `GET /endpoints/{id}/requests`: the rows of the recent requests as values, for a page that follows them.
@@ -128,8 +128,8 @@ pub fn moment(web: &Web, snapshot: &Snapshot, id: &str, zone: &Zone) -> Moment {
 }
 
 impl EndpointPage {
-    fn of(snapshot: &Snapshot, row: &EndpointRow, span: Span, look: Look, history: History) -> Self {
-        let progress = row.switch.rule().map(|status| Progress::of(status, snapshot.taken_ms));
+    fn of(snapshot: &Snapshot, row: &EndpointRow, span: Span, look: Look, history: History, zone: &Zone) -> Self {
+        let progress = row.switch.rule().map(|status| Progress::of(status, snapshot.taken_ms, zone));
         let shell = Shell::of("endpoint", row.endpoint.to_string(), snapshot).live();
         Self { shell, namespace: row.namespace.clone(), service: row.service.clone(), span, look, progress, history }
     }

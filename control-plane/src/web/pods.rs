@@ -83,6 +83,9 @@ struct Group {
     pods: Vec<PodCells>,
 }
 
+/// What a pod has in common with the others of its group, the pod, and by what it is sorted there.
+type Grouped<'a> = (String, &'a PodRow, SortKeys);
+
 /// The counts and sentences around the table.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PageCells {
@@ -109,12 +112,14 @@ impl Pods {
     pub fn of(snapshot: &Snapshot, view: &PodsView) -> Self {
         let fleet = condition::Fleet::of(snapshot);
         let chosen: Vec<&PodRow> = chosen(snapshot, view, &fleet).collect();
-        let mut rows: Vec<(String, &PodRow, SortKeys)> =
-            chosen.iter().map(|pod| (view.grouping.of(pod), *pod, row::keys(pod, &fleet))).collect();
+        let mut rows: Vec<Grouped<'_>> = chosen.iter().map(|pod| (view.grouping.of(pod), *pod, row::keys(pod, &fleet))).collect();
         rows.sort_by(|(one, _, a), (other, _, b)| one.cmp(other).then_with(|| view.order.compare(a, b)));
+        let is_alike = |(one, ..): &Grouped<'_>, (other, ..): &Grouped<'_>| one == other;
+        // A heading counts its pods also where not all of them are on the page.
+        let sizes: Vec<usize> = rows.chunk_by(is_alike).map(<[_]>::len).collect();
         rows.truncate(ROWS_MAX);
-        let group = |rows: &[(String, &PodRow, SortKeys)]| Group {
-            heading: view.grouping.heading(&rows[0].0, rows.len()),
+        let group = |(rows, size): (&[Grouped<'_>], usize)| Group {
+            heading: view.grouping.heading(&rows[0].0, size),
             pods: rows.iter().map(|(_, pod, _)| PodCells::of(pod, &fleet)).collect(),
         };
         Self {
@@ -122,7 +127,7 @@ impl Pods {
             frame: FrameCells::of("Pods", snapshot),
             page: PageCells::of(snapshot, &fleet, chosen.len()),
             tiles: PodTiles::of(snapshot, &fleet),
-            groups: rows.chunk_by(|(one, ..), (other, ..)| one == other).map(group).collect(),
+            groups: rows.chunk_by(is_alike).zip(sizes).map(group).collect(),
         }
     }
 

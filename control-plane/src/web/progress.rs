@@ -8,6 +8,7 @@ use crate::web::command::again;
 use crate::web::format;
 use crate::web::row::service_label;
 use crate::web::switch::Receipts;
+use crate::web::zone::Zone;
 
 /// The progress of a rule, as finished words.
 #[derive(Debug, Serialize)]
@@ -56,8 +57,8 @@ pub struct PodWord {
 }
 
 impl Progress {
-    /// The progress of a rule at `now_ms`.
-    pub fn of(status: &RuleStatus, now_ms: u64) -> Self {
+    /// The progress of a rule at `now_ms`, for a reader in this zone.
+    pub fn of(status: &RuleStatus, now_ms: u64, zone: &Zone) -> Self {
         let receipts = Receipts::of(status);
         let pods = format::plural(receipts.all(), "pod", "pods");
         let share = |part: usize| if receipts.all() == 0 { 0 } else { (400 * part / receipts.all()) as u64 };
@@ -79,7 +80,7 @@ impl Progress {
             refused: share(receipts.refused),
             pods: status.pods.iter().map(|pod| PodWord::of(pod, status, now_ms)).collect(),
             reason: status.rule.reason.clone(),
-            next: next(status, &receipts, now_ms),
+            next: next(status, &receipts, now_ms, zone),
             again: again(&status.rule, now_ms),
             ending: ending(status, &receipts),
             is_waiting,
@@ -131,10 +132,10 @@ fn ending(status: &RuleStatus, receipts: &Receipts) -> String {
     }
 }
 
-fn next(status: &RuleStatus, receipts: &Receipts, now_ms: u64) -> String {
+fn next(status: &RuleStatus, receipts: &Receipts, now_ms: u64, zone: &Zone) -> String {
     if let Some(ended) = &status.ended {
         let by = ended.by.as_deref().map_or_else(|| "its time was over".into(), |by| format!("{by} took it back"));
-        return format!("The rule is no longer in force: {by} at {} UTC.", format::clock(ended.at_ms));
+        return format!("The rule is no longer in force: {by} at {}.", zone.time(ended.at_ms));
     }
     let until = match status.rule.remaining(now_ms) {
         Some(left) => format!("It turns on again by itself in {}.", format::left(left.as_millis() as u64)),
@@ -157,7 +158,7 @@ mod tests {
     use crate::web::sample::{self, NOW_MS};
 
     fn progress(receipts: &[ReceiptState]) -> Progress {
-        Progress::of(&sample::rule(&sample::snapshot().endpoints[3], receipts), NOW_MS)
+        Progress::of(&sample::rule(&sample::snapshot().endpoints[3], receipts), NOW_MS, &Zone::default())
     }
 
     #[test]
@@ -185,12 +186,12 @@ mod tests {
     fn a_rule_that_has_ended_says_how() {
         let mut status = (*sample::rule(&sample::snapshot().endpoints[3], &[ReceiptState::Pending])).clone();
         status.ended = Some(Ended { at_ms: NOW_MS, by: None });
-        let progress = Progress::of(&status, NOW_MS);
+        let progress = Progress::of(&status, NOW_MS, &Zone::default());
         assert_eq!(progress.next, "The rule is no longer in force: its time was over at 14:07:41 UTC.");
         assert!(!progress.is_waiting);
         assert_eq!(progress.ending, "GET /legacy/export is turning on, 0 of 1 pod so far");
 
         status.pods[0].state = ReceiptState::Applied { took_ms: 44 };
-        assert_eq!(Progress::of(&status, NOW_MS).ending, "GET /legacy/export is on again, 1 of 1 pod in 44 ms");
+        assert_eq!(Progress::of(&status, NOW_MS, &Zone::default()).ending, "GET /legacy/export is on again, 1 of 1 pod in 44 ms");
     }
 }

@@ -3,7 +3,7 @@
 use control_plane::clock::now_ms;
 use mesh::report::Coverage::Snapshot;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Stage, eventually, greeting, hits, order};
 
@@ -98,6 +98,82 @@ async fn a_refusal_is_told_with_its_reason_and_can_be_asked_for_again() {
     assert_eq!(sidecar.rules().await.revision, 1, "the same set is sent again");
     sidecar.confirm(1).await;
     stage.receipt(&rule, "legacy-1", "applied").await;
+    stage.stop().await;
+}
+
+/// What the API says of a pod, once it has confirmed this revision.
+async fn confirmed(stage: &Stage, pod: &str, revision: u64) -> Value {
+    eventually(async || {
+        let pods = stage.get("/api/v1/pods").await;
+        let row = pods["pods"].as_array().unwrap().iter().find(|row| row["pod"] == pod).cloned().unwrap_or_default();
+        if row["confirmed"]["revision"] == revision { Ok(row) } else { Err(row) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn pods_of_another_service_hear_of_a_revision_with_their_next_report_and_are_not_behind_until_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let (mut meant, mut other) = (stage.attach("legacy", "legacy-1").await, stage.attach("web", "web-1").await);
+    for sidecar in [&mut meant, &mut other] {
+        assert_eq!(sidecar.rules().await.revision, 0);
+        sidecar.confirm(0).await;
+    }
+    confirmed(&stage, "legacy-1", 0).await;
+    confirmed(&stage, "web-1", 0).await;
+
+    stage.turn_off("legacy", "/export").await;
+
+    assert_eq!(meant.rules().await.revision, 1);
+    assert_eq!(confirmed(&stage, "legacy-1", 0).await["revision_wanted"], 1, "it is behind");
+    assert_eq!(confirmed(&stage, "web-1", 0).await["revision_wanted"], 0, "nothing has changed for it");
+    meant.confirm(1).await;
+    assert_eq!(confirmed(&stage, "legacy-1", 1).await["revision_wanted"], 1);
+    other.report(Snapshot, &[("/", hits(1))]).await;
+    let set = other.rules().await;
+    assert_eq!((set.revision, set.rules.len()), (1, 0));
+    other.confirm(1).await;
+    confirmed(&stage, "web-1", 1).await;
+
+    // The end of the rule is a change, and so is what is read from disk.
+    stage.ask(Method::DELETE, "/api/v1/rules/r1", None).await;
+    assert_eq!(confirmed(&stage, "legacy-1", 1).await["revision_wanted"], 2);
+    stage.stop().await;
+    let stage = Stage::start(folder.path());
+    let mut meant = stage.attach("legacy", "legacy-1").await;
+    assert_eq!(meant.rules().await.revision, 2);
+    meant.confirm(2).await;
+    assert_eq!(confirmed(&stage, "legacy-1", 2).await["revision_wanted"], 2);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_receipt_is_counted_from_when_its_pod_was_told_also_after_something_was_sent_again() {
+    const WAITED_MS: u64 = 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let (_meant, mut other) = (stage.attach("legacy", "legacy-1").await, stage.attach("web", "web-1").await);
+    stage.knows("legacy-1").await;
+    stage.turn_off("legacy", "/export").await;
+    other.report(Snapshot, &[("/", hits(1))]).await;
+    while other.rules().await.revision < 1 {}
+    other.confirm(1).await;
+    confirmed(&stage, "web-1", 1).await;
+
+    // It has nothing to hear again. What is asked for is looked at before the report that follows.
+    stage.ask(Method::POST, "/api/v1/rules/r1/resend", None).await;
+    other.report(Snapshot, &[("/", hits(2))]).await;
+    stage.row_with("web", "/", 2).await;
+    stage.turn_off("legacy", "/other").await;
+    let committed_ms = now_ms();
+    eventually(async || if now_ms() > committed_ms + WAITED_MS { Ok(()) } else { Err("it has not waited") }).await;
+    other.report(Snapshot, &[("/", hits(3))]).await;
+    assert_eq!(other.rules().await.revision, 2);
+    other.confirm(2).await;
+
+    let took_ms = confirmed(&stage, "web-1", 2).await["confirmed"]["took_ms"].as_u64().unwrap();
+    assert!(took_ms < WAITED_MS, "{took_ms} ms");
     stage.stop().await;
 }
 

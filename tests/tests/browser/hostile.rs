@@ -29,7 +29,7 @@ const STRANGE: &str =
 struct Stranger {
     sidecar: Sidecar,
     control_plane: ControlPlane,
-    _origin: Origin,
+    origin: Origin,
 }
 
 impl Stranger {
@@ -37,7 +37,7 @@ impl Stranger {
         let (control_plane, origin) = (ControlPlane::start(), Origin::start());
         let plan = Sidecar::plan(origin.port()).named(SERVICE, "pod\u{202e}<b>1</b>");
         let sidecar = plan.with("NODE_NAME", "\"><img src=x>🎉").reports_to(control_plane.grpc_port).start();
-        let stranger = Self { sidecar, control_plane, _origin: origin };
+        let stranger = Self { sidecar, control_plane, origin };
         stranger.ask();
         let api = stranger.control_plane.api();
         eventually(SOON, || {
@@ -168,10 +168,24 @@ fn nothing_that_happens_does_anything() {
 #[test]
 fn no_cell_of_a_file_begins_a_formula() {
     let stranger = Stranger::start();
-    let endpoint = stranger.ids().remove(0);
-    for path in ["/endpoints.csv", "/pods.csv", "/audit.csv", "/map.csv", &format!("/endpoints/{endpoint}/csv/requests.csv")] {
-        let file = stranger.control_plane.api().page(path).unwrap();
-        assert!(file.lines().count() >= 2, "{path}: {file}");
+    let api = stranger.control_plane.api();
+    let plan = Sidecar::plan(stranger.origin.port()).named("@service", "+pod").with("NODE_NAME", "=1+1");
+    let sidecar = plan.reports_to(stranger.control_plane.grpc_port).start();
+    sidecar.get("/x");
+    api.expect_hits("@service", 1);
+    api.turn_off("@service", "GET /x", "1h");
+    let rows = api.endpoints().unwrap();
+    let endpoint = rows.iter().find(|row| row["service"] == "@service").and_then(|row| row["id"].as_str()).unwrap();
+    let requests = format!("/endpoints/{endpoint}/csv/requests.csv");
+    for (path, names) in [
+        ("/endpoints.csv", &["'@service"][..]),
+        ("/pods.csv", &["'@service", "'+pod", "'=1+1"]),
+        ("/audit.csv", &["'@service"]),
+        ("/map.csv", &["'@service"]),
+        (&requests, &["'+pod"]),
+    ] {
+        let file = api.page(path).unwrap();
+        assert!(names.iter().all(|name| file.contains(name)), "{path}: {file}");
         let cells = file.split([',', '\n']).map(|cell| cell.trim_matches('"'));
         assert_eq!(cells.filter(|cell| cell.starts_with(['=', '+', '@'])).count(), 0, "{path}: {file}");
     }

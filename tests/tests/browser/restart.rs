@@ -55,6 +55,15 @@ fn two_browsers_agree_also_after_a_restart() {
         assert_eq!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-disabled").unwrap(), "true");
         assert!(browser.script("return document.title").unwrap().as_str().unwrap().starts_with('⚠'));
     }
+    // What was known stays, whatever else is asked for meanwhile: also after longer than anybody waits unawares.
+    let choose = "document.querySelector('[name=window][value=\"1h\"]').click();
+        setTimeout(() => setTimeout(() => { window.isLater = true; }, 400)); return 1";
+    one.script(choose).unwrap();
+    eventually(SOON, || {
+        ensure!(one.script("return window.isLater === true")? == true, "not yet");
+        Ok(())
+    });
+    assert_eq!(one.script("return document.getElementById('main').ariaBusy").unwrap(), serde_json::Value::Null);
     assert_no_barriers(one, "a page without its control plane");
 
     // It comes back where it was, and the pages with it: the rule is still in force.

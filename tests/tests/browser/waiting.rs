@@ -6,10 +6,13 @@ use scenario::eventually::{SOON, eventually};
 use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
 
-/// Every answer to a question of the script comes when `letThem` is called, and so does every whole message of a stream.
+/// Every answer to a question of the script comes when `letThem` is called, and so does every whole message of a stream;
+/// `letNewest` lets the one come that was asked for last.
 const SLOW: &str = "
     let waiting = [];
     window.letThem = () => { waiting.forEach(go => go()); waiting = []; };
+    window.letNewest = () => waiting.pop()();
+    window.underWay = () => waiting.length;
     const held = () => new Promise(go => waiting.push(go));
     const real = window.fetch;
     window.fetch = async (...asked) => { await held(); return real(...asked); };
@@ -19,6 +22,8 @@ const SLOW: &str = "
     };";
 
 const SWITCH: &str = "button[role=switch][aria-label^='GET /export']";
+
+const OTHER_SWITCH: &str = "button[role=switch][aria-label^='GET /import']";
 
 fn is(browser: &Browser, what: &str, script: &str) {
     eventually(SOON, || {
@@ -60,5 +65,38 @@ fn the_shape_of_what_is_to_come_is_shown_until_it_comes() {
     is(&browser, "a table that waits", "document.getElementById('main').ariaBusy === 'true'");
     browser.script("window.isSlow = false; letThem(); return 1").unwrap();
     is(&browser, "a table that is whole", "document.getElementById('main').ariaBusy === null");
+    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+}
+
+#[test]
+fn whoever_asks_for_another_one_meanwhile_gets_that_and_no_other() {
+    let mesh = SmallMesh::of("orders", 1);
+    mesh.pods[0].get("/export");
+    mesh.pods[0].get("/import");
+    mesh.api().expect_hits("orders", 2);
+    let browser = Browser::start();
+    browser.before_each_page(SLOW);
+    browser.open(&format!("http://127.0.0.1:{}/", mesh.control_plane.http_port));
+    is(&browser, "live", "document.body.dataset.pulse === 'live'");
+
+    // The first one is slow, and is closed before it comes; the second one comes before anybody has noticed.
+    eventually(SOON, || browser.click(SWITCH));
+    is(&browser, "a dialog that waits", "document.querySelector('#off[open]')?.ariaBusy === 'true'");
+    browser.press_escape().unwrap();
+    let quickly = format!("document.querySelector(\"{OTHER_SWITCH}\").click(); letNewest(); return 1");
+    browser.script(&quickly).unwrap();
+    is(
+        &browser,
+        "the dialog of the second",
+        "document.querySelector('#off[open] [data-k=endpoint]')?.textContent.includes('/import')",
+    );
+    assert_eq!(browser.script("return document.getElementById('off').ariaBusy").unwrap(), serde_json::Value::Null);
+
+    // What was asked for first comes last, and nobody wants it any more.
+    browser.script("letThem(); return 1").unwrap();
+    is(&browser, "answered", "underWay() === 0");
+    assert!(browser.text("#off [data-k=endpoint]").unwrap().contains("/import"));
+    browser.press_escape().unwrap();
+    assert_eq!(browser.script("return document.querySelectorAll('dialog[open]').length").unwrap(), 0);
     assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

@@ -22,7 +22,7 @@ const GOOD_FOR_MS: u64 = 10_000;
 /// shows less than a twentieth of a sparkline's step, and a month need not be read every ten seconds.
 const GOOD_FOR_PARTS: u64 = 1440;
 
-/// Windows kept at hand. Pages offer four; who asks the API for others reads them anew now and then.
+/// Windows kept at hand. Pages offer five that memory does not hold; who asks the API for others reads them anew now and then.
 const WINDOWS_MAX: usize = 8;
 
 /// What was read lately.

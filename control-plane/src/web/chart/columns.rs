@@ -8,6 +8,7 @@ use crate::timeline::series::Series;
 use crate::timeline::stretch::Stretch;
 use crate::web::chart::{LEFT, RIGHT};
 use crate::web::format;
+use crate::web::zone::Zone;
 
 /// Columns of a chart, at most: what can be told apart on a screen.
 pub const COLUMNS_MAX: u64 = 60;
@@ -53,7 +54,19 @@ impl Columns {
 
     /// An instant of this chart in words, UTC.
     pub fn moment(&self, at_ms: u64) -> String {
-        if self.to_ms() - self.from_ms >= DAYS_FROM_MS { format::day_and_time(at_ms) } else { format::clock(at_ms) }
+        if self.tells_days() { format::day_and_time(at_ms) } else { format::clock(at_ms) }
+    }
+
+    /// Where this chart begins and ends, as its reader's clock tells it: `14:02:15 to 14:07:15 UTC`.
+    pub fn stretch(&self, zone: &Zone) -> String {
+        let (from_ms, to_ms) = (self.from_ms, self.to_ms());
+        let from = if self.tells_days() { zone.moment(from_ms) } else { zone.clock(from_ms) };
+        let to = if self.tells_days() { zone.moment(to_ms) } else { zone.time(to_ms) };
+        format!("{from} to {to}")
+    }
+
+    fn tells_days(&self) -> bool {
+        self.to_ms() - self.from_ms >= DAYS_FROM_MS
     }
 
     /// How wide a column is.
@@ -91,6 +104,7 @@ pub fn steps(window: Duration) -> (u64, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::sample::NOW_MS;
 
     #[test]
     fn five_minutes_are_sixty_columns_of_five_seconds() {
@@ -99,6 +113,15 @@ mod tests {
         assert_eq!(steps(Duration::from_secs(900)), (20_000, 45));
         assert_eq!(steps(Duration::from_secs(3600)), (60_000, 60));
         assert_eq!(steps(Duration::ZERO), (1000, 1));
+    }
+
+    #[test]
+    fn a_reader_s_clock_tells_where_a_chart_begins_and_ends() {
+        let columns = |step_ms| Columns { from_ms: NOW_MS, step_ms, golden: vec![GoldenMetrics::default(); 60], to_come_ms: 0 };
+        let berlin = Zone::named("Europe/Berlin");
+        assert_eq!(columns(5000).stretch(&berlin), "15:07:41 to 15:12:41 CET");
+        assert_eq!(columns(5000).stretch(&Zone::default()), "14:07:41 to 14:12:41 UTC");
+        assert_eq!(columns(3_600_000).stretch(&berlin), "20 November 2025, 15:07:41 CET to 23 November 2025, 03:07:41 CET");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::web::chart::line::{apart, broken, rectangle};
 use crate::web::chart::octaves::{NAMES_MAX, NameCells, Octaves};
 use crate::web::chart::{LEFT, RIGHT};
 use crate::web::format;
+use crate::web::zone::Zone;
 
 /// Where the plot begins and ends.
 pub const TOP: f64 = 6.0;
@@ -80,13 +81,13 @@ pub struct LineCells {
     pub value: String,
 }
 
-/// The chart and its axis.
-pub fn heatmap(columns: &Columns) -> (HeatmapCells, [NameCells; NAMES_MAX]) {
+/// The chart and its axis, in words for a reader in this zone.
+pub fn heatmap(columns: &Columns, zone: &Zone) -> (HeatmapCells, [NameCells; NAMES_MAX]) {
     let sum = columns.sum();
     let octaves = Octaves::of(&sum.latency);
     let lines = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].map(|(name, q)| line(columns, octaves, name, q));
     let [p50, p95, p99] = beside(lines);
-    let summary = summary(columns, &sum);
+    let summary = summary(columns, &sum, zone);
     let shades = shades(columns, octaves);
     (HeatmapCells { summary, shades, p50, p95, p99 }, octaves.names((TOP, BOTTOM), (LEFT, RIGHT)))
 }
@@ -160,9 +161,8 @@ fn beside(lines: [(f64, LineCells); 3]) -> [LineCells; 3] {
 }
 
 /// What a person would say who looks at it.
-fn summary(columns: &Columns, sum: &GoldenMetrics) -> String {
-    let (from, to) = (columns.moment(columns.from_ms), columns.moment(columns.to_ms()));
-    let words = format!("Latency heatmap, {from} to {to} UTC.");
+fn summary(columns: &Columns, sum: &GoldenMetrics, zone: &Zone) -> String {
+    let words = format!("Latency heatmap, {}.", columns.stretch(zone));
     let (Some(fast), Some(slow)) = (sum.quantile_us(0.1), sum.quantile_us(0.9)) else {
         return words + " No request was timed.";
     };
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_cell_stands_for_its_requests() {
-        let (cells, _) = heatmap(&columns(vec![golden(100, 0, 96), GoldenMetrics::default()]));
+        let (cells, _) = heatmap(&columns(vec![golden(100, 0, 96), GoldenMetrics::default()]), &Zone::default());
         // 96 ms is in the half octave from 88 ms to 125 ms, of an axis from 16 ms to 1 s: the sixth of twelve rows.
         assert_eq!(cells.shades.h7, "M48.5 142.5h368.0v21.7h-368.0z");
         assert_eq!(cells.shades.h1, "");
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn few_requests_are_pale_and_draw_no_line() {
-        let (cells, _) = heatmap(&columns(vec![golden(1, 0, 96), golden(2, 0, 96)]));
+        let (cells, _) = heatmap(&columns(vec![golden(1, 0, 96), golden(2, 0, 96)]), &Zone::default());
         assert!(!cells.shades.h3.is_empty() && cells.shades.h7.is_empty());
         assert_eq!((cells.p95.d.as_str(), cells.p95.name), ("", ""));
     }
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_names_of_lines_that_meet_can_be_read() {
-        let (cells, _) = heatmap(&columns(vec![golden(50, 0, 96), golden(50, 0, 96)]));
+        let (cells, _) = heatmap(&columns(vec![golden(50, 0, 96), golden(50, 0, 96)]), &Zone::default());
         let mut heights = [&cells.p50, &cells.p95, &cells.p99].map(|line| line.y.parse::<f64>().unwrap());
         heights.sort_by(f64::total_cmp);
         assert!(heights[1] - heights[0] >= 12.9 && heights[2] - heights[1] >= 12.9, "{heights:?}");
@@ -228,13 +228,15 @@ mod tests {
 
     #[test]
     fn the_summary_says_what_is_seen() {
-        let (cells, _) = heatmap(&columns(vec![golden(50, 0, 96), golden(50, 0, 960)]));
+        let (cells, _) = heatmap(&columns(vec![golden(50, 0, 96), golden(50, 0, 960)]), &Zone::default());
         assert_eq!(
             cells.summary,
             "Latency heatmap, 14:02:15 to 14:02:25 UTC. Most requests take 92 ms to 958 ms. \
              p95 rose from 92 ms in the first half to 958 ms in the second."
         );
-        assert!(heatmap(&columns(vec![GoldenMetrics::default(); 60])).0.summary.ends_with("No request was timed."));
-        assert!(heatmap(&columns(Vec::new())).0.summary.ends_with("No request was timed."));
+        assert!(
+            heatmap(&columns(vec![GoldenMetrics::default(); 60]), &Zone::default()).0.summary.ends_with("No request was timed.")
+        );
+        assert!(heatmap(&columns(Vec::new()), &Zone::default()).0.summary.ends_with("No request was timed."));
     }
 }

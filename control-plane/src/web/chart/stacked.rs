@@ -7,6 +7,7 @@ use crate::web::chart::columns::Columns;
 use crate::web::chart::line::{apart, area, broken};
 use crate::web::chart::{LEFT, RIGHT};
 use crate::web::format;
+use crate::web::zone::Zone;
 
 /// Where the plot begins and ends.
 pub const TOP: f64 = 4.0;
@@ -64,8 +65,8 @@ pub fn grid() -> [f64; STEPS + 1] {
     std::array::from_fn(|step| BOTTOM - (BOTTOM - HIGHEST) * step as f64 / STEPS as f64)
 }
 
-/// The chart.
-pub fn stacked(columns: &Columns) -> StackedCells {
+/// The chart, in words for a reader in this zone.
+pub fn stacked(columns: &Columns, zone: &Zone) -> StackedCells {
     let golden = columns.golden.iter().enumerate();
     let stacks: Vec<Stack> = golden.map(|(column, golden)| Stack::of(golden, columns.seconds(column))).collect();
     let most = stacks.iter().map(|stack| stack.all).fold(0.0, f64::max);
@@ -80,7 +81,7 @@ pub fn stacked(columns: &Columns) -> StackedCells {
     apart(&mut names, TOP + 4.0, BOTTOM);
     let per_second = |rate: f64| format!("{}/s", format::rate(rate));
     StackedCells {
-        summary: summary(columns, &stacks),
+        summary: summary(columns, &stacks, zone),
         top: if most > 0.0 { broken(all.iter().copied().map(Some)) } else { String::new() },
         all: area(&all, BOTTOM),
         ruled: area(&points(|stack| stack.ruled), BOTTOM),
@@ -123,9 +124,8 @@ fn round_step(least: f64) -> f64 {
 }
 
 /// What a person would say who looks at it.
-fn summary(columns: &Columns, stacks: &[Stack]) -> String {
-    let (from, to) = (columns.moment(columns.from_ms), columns.moment(columns.to_ms()));
-    let words = format!("Requests per second by status, {from} to {to} UTC.");
+fn summary(columns: &Columns, stacks: &[Stack], zone: &Zone) -> String {
+    let words = format!("Requests per second by status, {}.", columns.stretch(zone));
     let Some(last) = stacks.last().filter(|_| stacks.iter().any(|stack| stack.all > 0.0)) else {
         return words + " There were none.";
     };
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn areas_stand_on_the_axis_and_round_rates_beside_it() {
-        let cells = stacked(&columns(vec![golden(60, 0, 5), golden(30, 15, 5)]));
+        let cells = stacked(&columns(vec![golden(60, 0, 5), golden(30, 15, 5)]), &Zone::default());
         assert_eq!(cells.all, "M232.5 154.0L232.5 10.0L601.5 82.0L601.5 154.0z");
         assert_eq!(cells.failed, "M232.5 154.0L232.5 154.0L601.5 118.0L601.5 154.0z");
         assert_eq!((cells.g1.as_str(), cells.g3.as_str()), ("20.0", "60.0"));
@@ -182,10 +182,10 @@ mod tests {
 
     #[test]
     fn nothing_is_drawn_of_nothing() {
-        let cells = stacked(&columns(vec![GoldenMetrics::default(); 60]));
+        let cells = stacked(&columns(vec![GoldenMetrics::default(); 60]), &Zone::default());
         assert_eq!((cells.all.as_str(), cells.top.as_str(), cells.now.as_str()), ("", "", "0/s"));
         assert!(cells.summary.ends_with("There were none."));
-        assert_eq!(stacked(&columns(Vec::new())).all, "");
+        assert_eq!(stacked(&columns(Vec::new()), &Zone::default()).all, "");
     }
 
     #[test]

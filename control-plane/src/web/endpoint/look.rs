@@ -153,17 +153,17 @@ impl Look {
     pub fn at(sight: &Sight<'_>) -> Self {
         let Sight { row, snapshot, columns, .. } = *sight;
         let marks = Marks::of(columns, sight.entries.iter().copied());
-        let (heatmap, octaves) = heatmap::heatmap(columns);
+        let (heatmap, octaves) = heatmap::heatmap(columns, sight.zone);
         let (spread, bars) = spread::spread(&row.now);
         let copies = Copies::of(row, snapshot, sight.lately);
         Self {
             row: Row::of(row, snapshot.taken_ms),
             numbers: Numbers::of(row, snapshot, columns),
             words: Words::of(sight, &marks, &copies),
-            rule: RuleCells::of(&row.switch, snapshot.taken_ms),
+            rule: RuleCells::of(&row.switch, snapshot.taken_ms, sight.zone),
             heatmap,
             octaves,
-            stacked: stacked::stacked(columns),
+            stacked: stacked::stacked(columns, sight.zone),
             ticks: ticks(columns),
             marks,
             steps: steps(columns),
@@ -229,9 +229,9 @@ impl Words {
 }
 
 impl RuleCells {
-    fn of(switch: &Switch, now_ms: u64) -> Self {
+    fn of(switch: &Switch, now_ms: u64, zone: &Zone) -> Self {
         let Some(status) = switch.rule() else { return Self::default() };
-        let progress = Progress::of(status, now_ms);
+        let progress = Progress::of(status, now_ms, zone);
         Self {
             kind: "rule",
             id: progress.rule,

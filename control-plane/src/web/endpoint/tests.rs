@@ -45,7 +45,7 @@ fn page_of(at: usize, lately: &HashMap<String, Recent>) -> String {
         hint: "1 of 1 request, remembered by 1 pod".into(),
         gaps: String::new(),
     };
-    EndpointPage::of(&snapshot, row, Span::default(), look, history).render().unwrap()
+    EndpointPage::of(&snapshot, row, Span::default(), look, history, &Zone::default()).render().unwrap()
 }
 
 fn page(at: usize) -> String {

@@ -148,7 +148,7 @@ impl Asked {
 
 impl Service {
     fn of(rows: &[&EndpointRow]) -> Self {
-        let sum = |part: fn(&EndpointRow) -> u64| rows.iter().map(|row| part(row)).sum::<u64>();
+        let sum = |part: fn(&EndpointRow) -> u64| rows.iter().map(|row| part(row)).fold(0, u64::saturating_add);
         let (failures, served) = (sum(|row| row.now.failures()), sum(|row| row.now.served()));
         let failing_ratio = ratio(failures, served);
         Self {

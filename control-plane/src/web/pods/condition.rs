@@ -15,7 +15,7 @@ pub const CPU_NEAR: f64 = 0.9;
 pub enum Condition {
     /// Not heard for five seconds.
     Silent,
-    /// Has not confirmed the newest rules, or runs an older sidecar than others.
+    /// Has not confirmed the newest rules of its service, or runs an older sidecar than others.
     Behind,
     /// Near its memory limit.
     Full,
@@ -38,7 +38,7 @@ impl Condition {
 /// What a pod is compared with.
 #[derive(Debug)]
 pub struct Fleet {
-    /// The revision that every pod should be at.
+    /// The newest revision of the rules.
     pub revision: u64,
     /// The newest version of the sidecar that there is.
     pub newest: String,
@@ -58,20 +58,21 @@ impl Fleet {
     pub fn is(&self, pod: &PodRow, condition: Condition) -> bool {
         match condition {
             Condition::Silent => pod.state == PodState::Silent,
-            Condition::Behind => self.is_behind(pod) || self.is_outdated(pod),
+            Condition::Behind => is_behind(pod) || self.is_outdated(pod),
             Condition::Full => is_near_memory_limit(pod),
         }
-    }
-
-    /// Whether it has not confirmed the newest rules.
-    pub fn is_behind(&self, pod: &PodRow) -> bool {
-        pod.state != PodState::Gone && self.revision > 0 && pod.confirmed.is_none_or(|(revision, _)| revision < self.revision)
     }
 
     /// Whether its sidecar is older than the newest one.
     pub fn is_outdated(&self, pod: &PodRow) -> bool {
         pod.state != PodState::Gone && by_version(&pod.workload.version, &self.newest) == Ordering::Less
     }
+}
+
+/// Whether it has not confirmed the newest rules of its service. Those of others change nothing for it, and it hears of
+/// them with its next report.
+pub fn is_behind(pod: &PodRow) -> bool {
+    pod.state != PodState::Gone && pod.confirmed.map_or(0, |(revision, _)| revision) < pod.revision_wanted
 }
 
 /// Whether it is near its memory limit.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::snapshot::{PodRow, PodState};
 use crate::web::format::{self, Quantity};
 use crate::web::order::SortKeys;
-use crate::web::pods::condition::{CPU_NEAR, Fleet, cpu_share, is_near_memory_limit};
+use crate::web::pods::condition::{CPU_NEAR, Fleet, cpu_share, is_behind, is_near_memory_limit};
 use crate::web::row::service_label;
 use crate::web::spark::{self, Width};
 
@@ -85,7 +85,7 @@ impl PodCells {
         let (status, level) = status(pod, heard_ms);
         let service = service_label(&workload.namespace, &workload.service);
         let steps: Vec<f64> = pod.strip.until(now_ms).iter().map(|step| f64::from(step.cpu_milli)).collect();
-        let is_behind = fleet.is_behind(pod);
+        let is_behind = is_behind(pod);
         Self {
             kind: "row",
             id: id_of('p', &workload.pod_uid),
@@ -149,7 +149,7 @@ pub fn keys(pod: &PodRow, fleet: &Fleet) -> SortKeys {
     let urgency = match pod.state {
         PodState::Silent => 3,
         PodState::Reporting if is_near_memory_limit(pod) => 2,
-        PodState::Reporting if fleet.is_behind(pod) || fleet.is_outdated(pod) => 1,
+        PodState::Reporting if is_behind(pod) || fleet.is_outdated(pod) => 1,
         PodState::Reporting | PodState::Gone => 0,
     };
     let version: f64 = workload.version.split('.').fold(0.0, |sum, part| sum * 1000.0 + part.parse().unwrap_or(0.0));

@@ -33,6 +33,10 @@ fn silent_pods_come_first_and_say_for_how_long() {
 fn a_pod_that_is_behind_says_so() {
     let mut snapshot = sample::snapshot();
     snapshot.revision = 119;
+    // It was a rule for another service.
+    assert_eq!(Pods::of(&snapshot, &PodsView::default()).tiles.current.lead, "all obey the newest rules");
+
+    snapshot.pods.iter_mut().for_each(|pod| pod.revision_wanted = 119);
     let pods = Pods::of(&snapshot, &PodsView::default());
     assert_eq!(pods.tiles.current.lead, "2 pods behind");
     assert_eq!((rows(&pods)[0].receipt.as_str(), rows(&pods)[0].receipt_level), ("#118", "warn"));
@@ -83,6 +87,30 @@ fn groups_stand_below_headings_in_the_order_that_was_asked_for() {
     assert_eq!(told("group=nonsense").len(), 4);
     let html = page(&snapshot, "group=node");
     assert!(html.contains("<option value=\"node\" selected>") && html.contains(">node-a1, 3 pods</td>"));
+}
+
+#[test]
+fn a_heading_counts_its_pods_also_where_not_all_of_them_are_shown() {
+    let mut snapshot = sample::snapshot();
+    let copy = |service: &str, number: usize| {
+        let mut pod = sample::snapshot().pods.remove(0);
+        let workload = Arc::make_mut(&mut pod.workload);
+        (workload.service, workload.pod_uid) = (service.into(), format!("{service}-{number}"));
+        pod
+    };
+    snapshot.pods = (0..150).map(|number| copy("api", number)).chain((0..100).map(|number| copy("web", number))).collect();
+    let pods = Pods::of(&snapshot, &PodsView::from(query("group=service")));
+    let told: Vec<_> = pods.groups.iter().map(|group| (&*group.heading.as_ref().unwrap().title, group.pods.len())).collect();
+    assert_eq!(told, [("api, 150 pods", 150), ("web, 100 pods", 50)]);
+}
+
+#[test]
+fn pods_that_exaggerate_are_added_up_all_the_same() {
+    let mut snapshot = sample::snapshot();
+    for resources in snapshot.pods.iter_mut().filter_map(|pod| pod.resources.as_mut()) {
+        (resources.memory_bytes, resources.memory_limit_bytes) = (u64::MAX, u64::MAX);
+    }
+    assert_eq!(Pods::of(&snapshot, &PodsView::default()).tiles.memory.now, format::memory(u64::MAX));
 }
 
 #[test]

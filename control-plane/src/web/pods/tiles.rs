@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::fleet::strip::{STEPS, Step};
 use crate::snapshot::{PodRow, PodState, Snapshot};
 use crate::web::format::{self, Quantity};
-use crate::web::pods::condition::{CPU_NEAR, Fleet, by_version, cpu_share};
+use crate::web::pods::condition::{CPU_NEAR, Fleet, by_version, cpu_share, is_behind};
 use crate::web::pods::row::age;
 use crate::web::spark::{self, Width};
 use crate::web::tiles::Tile;
@@ -20,7 +20,7 @@ pub struct PodTiles {
     pub connected: Tile,
     /// How old what is known of them is.
     pub age: Tile,
-    /// Pods that have confirmed the newest rules.
+    /// Pods that have confirmed the newest rules of their service.
     pub current: Tile,
     /// Memory of all together.
     pub memory: Tile,
@@ -62,7 +62,7 @@ fn telemetry(there: &[&PodRow], now_ms: u64) -> Tile {
 }
 
 fn current(there: &[&PodRow], fleet: &Fleet) -> Tile {
-    let behind = there.iter().filter(|pod| fleet.is_behind(pod)).count();
+    let behind = there.iter().filter(|pod| is_behind(pod)).count();
     let mut tile = Tile {
         now: Quantity::new(format::count((there.len() - behind) as u64), ""),
         note: format!("of {} at #{}", format::count(there.len() as u64), fleet.revision),
@@ -78,7 +78,7 @@ fn current(there: &[&PodRow], fleet: &Fleet) -> Tile {
 }
 
 fn memory(there: &[&PodRow], now_ms: u64) -> Tile {
-    let sum = |part: fn(&PodRow) -> u64| there.iter().map(|pod| part(pod)).sum::<u64>();
+    let sum = |part: fn(&PodRow) -> u64| there.iter().map(|pod| part(pod)).fold(0, u64::saturating_add);
     let used = sum(|pod| pod.resources.map_or(0, |used| used.memory_bytes));
     let limit = sum(|pod| pod.resources.map_or(0, |used| used.memory_limit_bytes));
     let unlimited = there.iter().filter(|pod| pod.resources.is_some_and(|used| used.memory_limit_bytes == 0)).count();
