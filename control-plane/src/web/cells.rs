@@ -54,7 +54,9 @@ impl Values {
     /// A list of named texts as values.
     pub fn named<'a>(values: impl IntoIterator<Item = (Key, &'a str)>) -> Self {
         let mut draft = Draft::like(Arc::default());
-        values.into_iter().for_each(|(key, text)| draft.push(key, text));
+        for (key, text) in values {
+            draft.push(key, text);
+        }
         draft.finished()
     }
 

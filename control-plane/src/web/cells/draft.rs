@@ -53,7 +53,9 @@ mod tests {
 
     fn values(like: &Values, keys: &[&'static str]) -> Values {
         let mut draft = Draft::like(Arc::clone(&like.keys));
-        keys.iter().for_each(|key| draft.push(Key::new(key, ""), key));
+        for key in keys {
+            draft.push(Key::new(key, ""), key);
+        }
         draft.finished()
     }
 
