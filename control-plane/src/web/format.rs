@@ -176,9 +176,9 @@ pub fn day_and_time(unix_ms: u64) -> String {
     timestamp(unix_ms).strftime("%-d %b %H:%M").to_string()
 }
 
-/// The instant as machines write it (RFC 3339), for `<time datetime>`.
+/// The instant as machines write it (RFC 3339), for `<time datetime>` and for files; always to the millisecond, as the API does.
 pub fn instant(unix_ms: u64) -> String {
-    timestamp(unix_ms).to_string()
+    format!("{:.3}", timestamp(unix_ms))
 }
 
 fn timestamp(unix_ms: u64) -> Timestamp {

@@ -82,7 +82,7 @@ fn days_and_times_are_those_of_the_reader() {
     );
     let newest = &audit.days[0].entries[0];
     assert_eq!((newest.clock.as_str(), newest.until.as_str()), ("03:07:29", "ended 03:07"));
-    assert_eq!(newest.instant, "2025-11-20T14:07:29Z", "machines are told the same everywhere");
+    assert_eq!(newest.instant, "2025-11-20T14:07:29.000Z", "machines are told the same everywhere");
 }
 
 #[test]
