@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use axum::http::Uri;
 use control_plane::control_plane::Listeners;
-use tempfile::TempDir;
 
+use crate::place::temporary::Temporary;
 use crate::ports::{LOOPBACK, listen};
+
+mod temporary;
 
 /// Where dashboard and API are unless somebody says otherwise, and where the commands that ask look for them.
 pub(crate) const HTTP_PORT: u16 = 8090;
@@ -44,7 +46,7 @@ pub(crate) enum Home {
     /// Named by a person, and kept.
     Given(PathBuf),
     /// Made here.
-    Temporary(TempDir),
+    Temporary(Temporary),
 }
 
 impl Place {
@@ -78,7 +80,7 @@ impl Taken {
 impl Home {
     fn make(given: Option<&Path>) -> anyhow::Result<Self> {
         let Some(folder) = given else {
-            return Ok(Self::Temporary(TempDir::with_prefix("sitio-").context("make a temporary folder for the data")?));
+            return Temporary::make().map(Self::Temporary);
         };
         std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
         Ok(Self::Given(folder.to_owned()))

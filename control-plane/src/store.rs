@@ -83,7 +83,7 @@ pub struct Ending {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder cannot be made or used.
-    #[error("cannot use the data folder {}: {source}; choose another with SITIO_DATA_DIR", folder.display())]
+    #[error("cannot use the data folder {}: {source}; choose another with --data-dir", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
@@ -91,7 +91,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// Another process holds the file.
-    #[error("{} is in use by another control plane: stop that one, or choose another folder with SITIO_DATA_DIR", file.display())]
+    #[error("{} is in use by another control plane: stop that one, or choose another folder with --data-dir", file.display())]
     InUse {
         /// The file.
         file: PathBuf,

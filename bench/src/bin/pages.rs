@@ -9,7 +9,7 @@ use bench::pages::{loads, paint, ticks};
 use bench::swarm::Size;
 use bench::swarm::figure;
 use bench::swarm::server::Cores;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use scenario::browser::Browser;
 
 /// The swarm has one core and the control plane the other; the browser takes what it gets of both, as on a laptop.
@@ -18,6 +18,9 @@ const CORES: Cores = Cores { swarm: 0, server: 1 };
 #[derive(Parser)]
 #[command(about = "Measures the dashboard in a real browser, all of it on this machine")]
 struct Config {
+    /// Only these parts, separated by commas; otherwise all.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Part>,
     /// Sidecars.
     #[arg(long, default_value_t = 60)]
     sidecars: usize,
@@ -32,6 +35,17 @@ struct Config {
     out: PathBuf,
 }
 
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// What a second of a live overview costs the browser.
+    Ticks,
+    /// How soon something is seen.
+    Paint,
+    /// What pages make a browser load.
+    Loads,
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     let config = Config::parse();
     anyhow::ensure!(config.services > 0 && config.sidecars >= config.services, "each service needs a sidecar at least");
@@ -40,9 +54,14 @@ fn main() -> anyhow::Result<ExitCode> {
     let size = Size { sidecars: config.sidecars, services: config.services, endpoints: config.endpoints };
     let crowd = Crowd::start(size, CORES)?;
     let dashboard = crowd.dashboard();
-    let mut figures = ticks::run(&browser, dashboard, size.services * size.endpoints)?;
-    figures.extend(paint::run(&browser, dashboard)?);
-    figures.extend(loads::run(dashboard)?);
+    let mut figures = Vec::new();
+    for part in Part::value_variants().iter().filter(|part| config.only.is_empty() || config.only.contains(part)) {
+        figures.extend(match part {
+            Part::Ticks => ticks::run(&browser, dashboard, size.services * size.endpoints)?,
+            Part::Paint => paint::run(&browser, dashboard)?,
+            Part::Loads => loads::run(dashboard)?,
+        });
+    }
     crowd.end()?;
     print!("{}", figure::table(&figures));
     std::fs::write(&config.out, serde_json::to_string_pretty(&figure::json(&figures))?)

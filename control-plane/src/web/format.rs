@@ -176,7 +176,7 @@ pub fn day_and_time(unix_ms: u64) -> String {
     timestamp(unix_ms).strftime("%-d %b %H:%M").to_string()
 }
 
-/// The instant as machines write it (RFC 3339), to the millisecond as the API does, for `<time datetime>` and files.
+/// The instant as machines write it (RFC 3339), for `<time datetime>` and for files; always to the millisecond, as the API does.
 pub fn instant(unix_ms: u64) -> String {
     format!("{:.3}", timestamp(unix_ms))
 }

@@ -13,16 +13,20 @@ use crate::web::Web;
 use crate::web::cells::Cells;
 use crate::web::format;
 use crate::web::frame::FrameCells;
-use crate::web::map::draw::{EdgeCells, NodeCells, Picture};
+use crate::web::map::cells::{EdgeCells, NodeCells};
+use crate::web::map::draw::Picture;
 use crate::web::map::mesh::Mesh;
 use crate::web::moment::Moment;
 use crate::web::page::{Page, Problem, Shell};
 use crate::web::view::{Span, View, ViewQuery};
 
+pub mod cells;
 pub mod draw;
 pub mod file;
+mod label;
 pub mod layout;
 pub mod mesh;
+mod way;
 
 /// The map of one second.
 #[derive(Debug)]

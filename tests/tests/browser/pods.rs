@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use rustix::process::Signal;
-use scenario::browser::Browser;
+use scenario::browser::{Browser, Scheme};
 use scenario::eventually::{SOON, eventually};
 use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
@@ -64,6 +64,12 @@ fn it_tells_who_reports_and_who_does_not() {
     says(&browser, "#rows tr.heading", "orders, 3 pods");
     assert_eq!(browser.script("return location.search").unwrap(), "?group=service");
     assert_no_barriers(&browser, "the pods in groups");
+    for (width, height) in [(390, 844), (320, 568)] {
+        browser.look_as(width, height, Scheme::Light);
+        let seen = browser.script("return document.querySelector('select[name=group]').checkVisibility()").unwrap();
+        assert_eq!(seen, true, "a phone of {width} pixels groups, too");
+    }
+    browser.look_as(1440, 900, Scheme::Light);
 
     let table = mesh.api().page("/pods.csv").unwrap();
     assert_eq!(table.lines().count(), 4, "{table}");

@@ -13,6 +13,9 @@ use crate::web::judge::FAILING_RED;
 /// Marks on a chart; of more, the newest.
 pub const MARKS_MAX: usize = 6;
 
+/// The width of a letter of a name, rather too much.
+const LETTER: f64 = 6.6;
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
@@ -67,8 +70,9 @@ impl Marks {
         marks.drain(..marks.len().saturating_sub(MARKS_MAX));
         let places: Vec<f64> = marks.iter().filter_map(|mark| columns.x(mark.at_ms)).collect();
         let mut each = std::array::from_fn(|_| MarkCells::default());
+        let mut lines = Lines::default();
         for (at, (mark, x)) in marks.iter().zip(&places).enumerate() {
-            each[at] = cells(mark, *x, at, columns);
+            each[at] = cells(mark, *x, &mut lines, columns);
         }
         Self {
             on_heatmap: uprights(places.iter().copied(), heatmap::TOP, heatmap::BOTTOM),
@@ -78,12 +82,27 @@ impl Marks {
     }
 }
 
-fn cells(mark: &Mark, x: f64, at: usize, columns: &Columns) -> MarkCells {
-    // Names stand on the side where there is room, each a line lower, so that no two cover each other.
+/// How far to the right names reach on each line of them.
+#[derive(Debug, Default)]
+struct Lines([f64; MARKS_MAX]);
+
+impl Lines {
+    /// The highest line on which a name covers no other.
+    fn room(&mut self, from: f64, to: f64) -> usize {
+        let line = self.0.iter().position(|reach| *reach <= from).unwrap_or_default();
+        self.0[line] = to;
+        line
+    }
+}
+
+fn cells(mark: &Mark, x: f64, lines: &mut Lines, columns: &Columns) -> MarkCells {
+    // Names stand on the side of their line where there is room.
     let is_late = x > LEFT.midpoint(RIGHT);
+    let width = LETTER * mark.name.chars().count() as f64;
+    let from = if is_late { x - 7.0 - width } else { x + 7.0 };
     MarkCells {
         x: format!("{:.1}", if is_late { x - 7.0 } else { x + 7.0 }),
-        y: (18 + 14 * at).to_string(),
+        y: (18 + 14 * lines.room(from, from + width + LETTER)).to_string(),
         anchor: if is_late { "end" } else { "start" },
         name: mark.name.clone(),
         words: mark.words.clone(),
@@ -157,7 +176,11 @@ mod tests {
         assert_eq!(marks.on_stacked, "M490.8 4V154M638.4 4V154");
         assert_eq!((marks.each[0].name.as_str(), marks.each[0].kind), ("5xx over limit", "bad"));
         assert_eq!(marks.each[1].words, "turned off on all pods by operator: <b>INC-2291</b>");
-        assert_eq!((marks.each[1].y.as_str(), marks.each[1].anchor, marks.each[2].kind), ("32", "end", ""));
+        assert_eq!(
+            (marks.each[1].y.as_str(), marks.each[1].anchor, marks.each[2].kind),
+            ("18", "end", ""),
+            "there is room beside it"
+        );
     }
 
     #[test]
@@ -165,6 +188,11 @@ mod tests {
         let entries: Vec<_> = (0..20).map(|at| entry(NOW_MS - 1000 * at, Event::Lapsed)).collect();
         let marks = Marks::of(&columns(), entries.iter());
         assert_eq!(marks.each[5].clock, "14:07:41");
+        assert_eq!(
+            marks.each.each_ref().map(|mark| mark.y.as_str()),
+            ["18", "32", "46", "60", "74", "88"],
+            "no name covers another"
+        );
         assert_eq!(marks.on_heatmap.matches('M').count(), MARKS_MAX);
     }
 }

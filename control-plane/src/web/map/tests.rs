@@ -38,7 +38,7 @@ fn callers_stand_left_of_whom_they_call() {
         node.cells.place["translate(".len()..].split(' ').next().unwrap().parse().unwrap()
     };
     assert!(x("Outside") < x("storefront") && x("storefront") < x("payments") && x("payments") < x("legacy"));
-    assert_eq!((picture.width, picture.height), (1194.0, 158.0));
+    assert_eq!((picture.width, picture.height), (1284.0, 158.0));
 }
 
 #[test]
@@ -51,6 +51,26 @@ fn a_connection_tells_its_traffic_and_what_is_wrong() {
         [("100/s", "", "no"), ("10.0/s · 1.00 5xx/s", "bad", "no"), ("20.0/s", "", "no"), ("1.00/s · 1 off", "", "yes")]
     );
     assert!(picture.edges.iter().all(|edge| edge.cells.path.starts_with('M')));
+}
+
+#[test]
+fn the_words_of_curves_that_cross_stand_apart_and_not_on_the_crossing() {
+    // Two callers and two services, and everybody calls each: in the middle between them two curves cross.
+    let mut mesh = Mesh::default();
+    for (from, to) in [("a", "c"), ("a", "d"), ("b", "c"), ("b", "d")] {
+        mesh.edges.push(edge(from, to, 16.0, Level::Calm));
+    }
+    mesh.services = ["a", "b", "c", "d"].map(|one| (name(one), Service::default())).into();
+    let picture = Picture::of(&mesh);
+    let places: Vec<(f64, f64)> =
+        picture.edges.iter().map(|edge| (edge.cells.x.parse().unwrap(), edge.cells.y.parse().unwrap())).collect();
+    let crossing = (picture.width / 2.0, picture.height / 2.0);
+    for (at, place) in places.iter().enumerate() {
+        for other in places[at + 1..].iter().chain([&crossing]) {
+            let (across, down) = ((place.0 - other.0).abs(), (place.1 - other.1).abs());
+            assert!(across > 24.0 || down > 10.0, "{place:?} and {other:?} of {places:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,106 @@
+//! A folder for as long as this program runs; those of programs that were killed go when the next one starts.
+
+use std::fs::{DirEntry, File, Metadata, OpenOptions, read_dir, remove_dir_all};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use anyhow::Context;
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::process::getuid;
+use tempfile::TempDir;
+
+/// How the names of such folders begin.
+const PREFIX: &str = "sitio-";
+
+/// The file in each that its owner holds locked. The system lets go of it with the process, however that ends.
+const LOCK: &str = "owner.lock";
+
+/// How often a folder is made. Another program may take one for left behind before it is locked.
+const TRIES: usize = 8;
+
+/// A folder that is removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Temporary {
+    folder: TempDir,
+    _lock: File,
+}
+
+impl Temporary {
+    /// Makes one among the temporary folders of this machine.
+    pub(crate) fn make() -> anyhow::Result<Self> {
+        Self::make_in(&std::env::temp_dir()).context("make a temporary folder for the data")
+    }
+
+    fn make_in(parent: &Path) -> io::Result<Self> {
+        remove_left_behind(parent);
+        for _ in 0..TRIES {
+            let folder = TempDir::with_prefix_in(PREFIX, parent)?;
+            let path = folder.path().join(LOCK);
+            let lock = File::create(&path)?;
+            if is_locked_now(&lock) && path.exists() {
+                return Ok(Self { folder, _lock: lock });
+            }
+        }
+        Err(io::Error::other("each was taken for one that was left behind"))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Removes what programs have left that were killed. Where that fails, nothing is lost but room.
+fn remove_left_behind(parent: &Path) {
+    for entry in read_dir(parent).into_iter().flatten().flatten() {
+        if let Some(_lock) = left_behind(&entry) {
+            let _ = remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// The lock of a folder of ours that nobody holds any more.
+fn left_behind(entry: &DirEntry) -> Option<File> {
+    let is_named = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+    // Of the folder itself: whoever may write beside it could have made a link to another one.
+    let is_ours = |about: Metadata| about.is_dir() && about.uid() == getuid().as_raw();
+    if !is_named || !entry.metadata().is_ok_and(is_ours) {
+        return None;
+    }
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    let lock = OpenOptions::new().read(true).custom_flags(no_link).open(entry.path().join(LOCK)).ok()?;
+    is_locked_now(&lock).then_some(lock)
+}
+
+fn is_locked_now(file: &File) -> bool {
+    flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_behind_goes_and_what_is_in_use_or_is_not_ours_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let in_use = Temporary::make_in(parent.path()).unwrap();
+        let [left, unlocked, elsewhere] = ["sitio-left", "sitio-else", "other"].map(|name| parent.path().join(name));
+        for folder in [&left, &unlocked, &elsewhere] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        std::fs::write(left.join(LOCK), "").unwrap();
+        std::fs::write(left.join("sitio.redb"), "data").unwrap();
+        std::fs::write(elsewhere.join(LOCK), "").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, parent.path().join("sitio-link")).unwrap();
+
+        let next = Temporary::make_in(parent.path()).unwrap();
+
+        assert!(!left.exists(), "its owner is gone");
+        assert!(in_use.path().exists() && next.path().exists() && in_use.path() != next.path());
+        assert!(unlocked.exists() && elsewhere.join(LOCK).exists(), "nothing says that these were ours");
+        let path = next.path().to_owned();
+        drop(next);
+        assert!(!path.exists());
+    }
+}

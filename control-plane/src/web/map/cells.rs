@@ -1,0 +1,202 @@
+//! What the boxes and the curves of the map show, in words and numbers.
+
+use serde::Serialize;
+
+use crate::web::format;
+use crate::web::judge::Level;
+use crate::web::map::layout::Place;
+use crate::web::map::mesh::{Caller, Edge, Mesh};
+use crate::web::map::way::corner;
+use crate::web::order::SortKeys;
+use crate::web::pods::row::encoded;
+use crate::web::row::service_label;
+
+/// Letters of a name that find room in a box.
+const LETTERS_MAX: usize = 22;
+
+/// What a box shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct NodeCells {
+    /// Its id in the page.
+    pub id: String,
+    /// Where it leads.
+    pub href: String,
+    /// Its place.
+    pub place: String,
+    /// The name, perhaps cut.
+    pub name: String,
+    /// The whole of it, with its numbers.
+    pub title: String,
+    /// Requests per second, and failures.
+    pub words: String,
+    /// `bad`, `warn` or nothing.
+    pub level: &'static str,
+    /// What is off, if anything is.
+    pub off: String,
+}
+
+/// What a curve shows, and its row in the table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct EdgeCells {
+    /// From which template a script makes the row.
+    pub kind: &'static str,
+    /// Its id in the page.
+    pub id: String,
+    /// The curve; nothing if one end is not drawn.
+    pub path: String,
+    /// Its width.
+    pub width: String,
+    /// `bad`, `warn` or nothing.
+    pub level: &'static str,
+    /// `yes` if an endpoint that it leads to is off.
+    pub broken: &'static str,
+    /// Where its words stand.
+    pub x: String,
+    /// Where its words stand.
+    pub y: String,
+    /// The words.
+    pub label: String,
+    /// Who calls.
+    pub from: String,
+    /// Whom.
+    pub to: String,
+    /// The endpoints of that service.
+    pub href: String,
+    /// Requests per second.
+    pub rps: String,
+    /// Failures per second.
+    pub failing: String,
+    /// Endpoints that are off.
+    pub off: String,
+}
+
+impl EdgeCells {
+    /// A row that says nothing, to be cloned.
+    pub fn blank() -> Self {
+        Self { kind: "row", ..Self::default() }
+    }
+
+    /// The id of its row in the table.
+    pub fn row_id(&self) -> String {
+        format!("r{}", self.id)
+    }
+
+    /// What is wrong with it.
+    pub fn sentence(&self) -> String {
+        format!("{} calls {} with {} failures/s", self.from, self.to, self.failing)
+    }
+}
+
+impl NodeCells {
+    /// What the box of a service or of a caller shows.
+    pub(super) fn of(caller: &Caller, mesh: &Mesh, place: Place) -> Self {
+        let (x, y) = corner(place);
+        let id = id_of('n', &key(caller));
+        let place = format!("translate({x:.0} {y:.0})");
+        let Caller::Service(name) = caller else {
+            let words = if *caller == Caller::Outside { "no pods that we know" } else { "not told apart" };
+            return Self {
+                id,
+                place,
+                href: "/".into(),
+                name: label(caller),
+                title: format!("{}: {words}", label(caller)),
+                words: words.into(),
+                ..Self::default()
+            };
+        };
+        let service = mesh.services.get(name).cloned().unwrap_or_default();
+        let whole = label(caller);
+        let failing = if service.level > Level::Calm {
+            format!(" · {} 5xx", format::percent(service.failing_ratio).words())
+        } else {
+            String::new()
+        };
+        let words = format!("{}/s{failing}", format::rate(service.rps));
+        let off = if service.off == 0 {
+            String::new()
+        } else {
+            format!("{} of {} off", service.off, format::plural(service.endpoints, "endpoint", "endpoints"))
+        };
+        Self {
+            id,
+            href: format!("/?service={}", encoded(&whole)),
+            place,
+            name: cut(&whole),
+            title: [whole, words.clone(), off.clone()]
+                .iter()
+                .filter(|part| !part.is_empty())
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", "),
+            words,
+            level: service.level.name(),
+            off,
+        }
+    }
+}
+
+impl EdgeCells {
+    /// What the curve of a connection shows; it has yet to be told where its words stand.
+    pub(super) fn of(edge: &Edge, path: String) -> Self {
+        let (from, to) = (label(&edge.from), service_label(&edge.to.0, &edge.to.1));
+        let failing =
+            if edge.level > Level::Calm { format!(" · {} 5xx/s", format::rate(edge.failures_per_s)) } else { String::new() };
+        let off = if edge.off > 0 { format!("{} off", edge.off) } else { String::new() };
+        let label =
+            format!("{}/s{failing}{}", format::rate(edge.rps), if off.is_empty() { String::new() } else { format!(" · {off}") });
+        Self {
+            kind: "row",
+            id: id_of('w', &format!("{}\u{0}{to}", key(&edge.from))),
+            path,
+            // Ten times the traffic is a stroke and a half more.
+            width: format!("{:.1}", 1.2 + 1.5 * (1.0 + edge.rps).log10()),
+            level: edge.level.name(),
+            broken: if edge.off > 0 { "yes" } else { "no" },
+            label,
+            href: format!("/?service={}", encoded(&to)),
+            from,
+            to,
+            rps: format::rate(edge.rps),
+            failing: format::rate(edge.failures_per_s),
+            off: if off.is_empty() { format::MISSING.into() } else { off },
+            ..Self::default()
+        }
+    }
+}
+
+/// By what a curve's row in the table is sorted.
+pub(super) fn keys(edge: &Edge) -> SortKeys {
+    let name = [label(&edge.from), service_label(&edge.to.0, &edge.to.1), String::new()];
+    SortKeys { urgency: edge.level as u8, is_last: false, name, numbers: vec![edge.rps] }
+}
+
+fn label(caller: &Caller) -> String {
+    match caller {
+        Caller::Outside => "Outside".into(),
+        Caller::Others => "Others".into(),
+        Caller::Service((namespace, service)) => service_label(namespace, service),
+    }
+}
+
+/// What tells a box from all others, a service that is called `Outside` included.
+fn key(caller: &Caller) -> String {
+    match caller {
+        Caller::Outside | Caller::Others => format!("\u{0}{}", label(caller)),
+        Caller::Service(_) => label(caller),
+    }
+}
+
+fn cut(name: &str) -> String {
+    if name.chars().count() <= LETTERS_MAX {
+        name.to_owned()
+    } else {
+        name.chars().take(LETTERS_MAX - 1).chain(['…']).collect()
+    }
+}
+
+/// An id for the page: names are not fit for one themselves.
+pub(super) fn id_of(kind: char, name: &str) -> String {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{kind}{:012x}", hash & 0xffff_ffff_ffff)
+}

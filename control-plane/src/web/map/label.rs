@@ -1,0 +1,114 @@
+//! Where the words of the map's connections stand: on their own curve, and as far as there is room on nothing else.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::web::map::layout::Place;
+use crate::web::map::way::{BOX, Point, Way, corner};
+
+/// Connections whose words are placed one by one. Among more there is no room to be found, and looking for it is work
+/// of every second; then each has the middle of its last stretch.
+const PLACED_MAX: usize = 200;
+
+/// Half the height of words, with a little air.
+const HALF_HEIGHT: f64 = 10.0;
+
+/// Half the width of a letter.
+const HALF_LETTER: f64 = 3.2;
+
+/// The fewest letters that are counted on: a number grows and shrinks, and its words stay where they are.
+const LETTERS_MIN: usize = 8;
+
+/// How often all words are placed, each knowing where the others stand.
+const ROUNDS: usize = 3;
+
+/// The sides of the squares by which points are found.
+const SQUARE: f64 = 32.0;
+
+/// How bad it is to stand on other words, on a box, on the curve of another, and one spot further from the best.
+const ON_WORDS: f64 = 1000.0;
+const ON_BOX: f64 = 500.0;
+const ON_CURVE: f64 = 20.0;
+const FURTHER: f64 = 1.0;
+
+/// What words cover.
+#[derive(Debug, Clone, Copy)]
+struct Patch {
+    middle: Point,
+    half: Point,
+}
+
+/// The points of all curves by the square that they lie in, each with the number of its curve.
+type Squares = HashMap<(i64, i64), Vec<(Point, usize)>>;
+
+/// The middle of each connection's words.
+pub(super) fn places(connections: &[(&Way, &str)], nodes: &[Place]) -> Vec<Point> {
+    let mut patches: Vec<Patch> = connections.iter().map(|(way, words)| Patch::of(way.spots[0], words)).collect();
+    if connections.len() <= PLACED_MAX {
+        let boxes: Vec<Patch> = nodes.iter().map(|node| Patch::of_box(*node)).collect();
+        let squares = squares(connections);
+        // The widest find room the hardest.
+        let mut order: Vec<usize> = (0..patches.len()).collect();
+        order.sort_by(|a, b| patches[*b].half.0.total_cmp(&patches[*a].half.0));
+        for _ in 0..ROUNDS {
+            for at in &order {
+                patches[*at] = best(*at, connections[*at].0, &patches, &boxes, &squares);
+            }
+        }
+    }
+    patches.into_iter().map(|patch| patch.middle).collect()
+}
+
+/// The best spot for the words of one while all others stay where they are.
+fn best(at: usize, way: &Way, patches: &[Patch], boxes: &[Patch], squares: &Squares) -> Patch {
+    let cost = |(rank, patch): (usize, Patch)| {
+        let others = patches.iter().enumerate().filter(|(other, them)| *other != at && patch.meets(**them)).count();
+        let boxes = boxes.iter().filter(|them| patch.meets(**them)).count();
+        let bad = ON_WORDS * others as f64 + ON_BOX * boxes as f64 + ON_CURVE * patch.curves(at, squares) as f64;
+        (bad + FURTHER * rank as f64, patch)
+    };
+    let spots = way.spots.iter().map(|spot| Patch { middle: *spot, ..patches[at] });
+    let best = spots.enumerate().map(cost).min_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.map_or(patches[at], |(_, patch)| patch)
+}
+
+impl Patch {
+    fn of(middle: Point, words: &str) -> Self {
+        let letters = words.chars().count().max(LETTERS_MIN);
+        Self { middle, half: (HALF_LETTER * letters as f64, HALF_HEIGHT) }
+    }
+
+    fn of_box(place: Place) -> Self {
+        let (half, corner) = ((BOX.0 / 2.0, BOX.1 / 2.0), corner(place));
+        Self { middle: (corner.0 + half.0, corner.1 + half.1), half }
+    }
+
+    fn meets(self, other: Self) -> bool {
+        (self.middle.0 - other.middle.0).abs() < self.half.0 + other.half.0
+            && (self.middle.1 - other.middle.1).abs() < self.half.1 + other.half.1
+    }
+
+    /// How many curves besides its own pass below it.
+    fn curves(self, own: usize, squares: &Squares) -> usize {
+        let (low, high) = (
+            square((self.middle.0 - self.half.0, self.middle.1 - self.half.1)),
+            square((self.middle.0 + self.half.0, self.middle.1 + self.half.1)),
+        );
+        let near = (low.0..=high.0).flat_map(|x| (low.1..=high.1).filter_map(move |y| squares.get(&(x, y)))).flatten();
+        let below = near.filter(|(point, way)| *way != own && self.meets(Self { middle: *point, half: (0.0, 0.0) }));
+        below.map(|(_, way)| way).collect::<HashSet<_>>().len()
+    }
+}
+
+fn square(point: Point) -> (i64, i64) {
+    ((point.0 / SQUARE).floor() as i64, (point.1 / SQUARE).floor() as i64)
+}
+
+fn squares(connections: &[(&Way, &str)]) -> Squares {
+    let mut squares = Squares::new();
+    for (at, (way, _)) in connections.iter().enumerate() {
+        for point in &way.points {
+            squares.entry(square(*point)).or_default().push((*point, at));
+        }
+    }
+    squares
+}
