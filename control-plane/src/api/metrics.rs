@@ -77,7 +77,7 @@ fn endpoints(page: &mut Page, plane: &ControlPlane) -> u64 {
         endpoints.add(
             &whose(&series.namespace, &series.service),
             &series.endpoint,
-            &series.totals(),
+            &series.ever_told(),
             u64::from(series.in_flight()),
         );
     }
@@ -85,7 +85,7 @@ fn endpoints(page: &mut Page, plane: &ControlPlane) -> u64 {
     if !rest.is_empty() {
         let (mut golden, mut active) = (GoldenMetrics::default(), 0_u64);
         for series in rest {
-            golden.merge(&series.totals());
+            golden.merge(&series.ever_told());
             active = active.saturating_add(u64::from(series.in_flight()));
         }
         endpoints.add(&whose(OTHER, OTHER), &Endpoint::other(), &golden, active);

@@ -34,6 +34,8 @@ impl Forgotten {
     pub(super) fn recall(&self, process: &Process) -> Option<Tally> {
         let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = tallies.iter().position(|(known, _)| known == process)?;
-        tallies.remove(at).map(|(_, tally)| tally)
+        let (_, tally) = tallies.remove(at)?;
+        tally.return_to_service();
+        Some(tally)
     }
 }

@@ -109,7 +109,7 @@ impl Tally {
     pub(crate) fn resume(&mut self, baseline: Window, workload: &Workload, timeline: &Timeline) {
         let ends_ms = baseline.to_ms();
         self.resumed_ms = Some(if baseline.id == 0 { 0 } else { ends_ms });
-        self.account = Arc::new(Account::begin(baseline.id, baseline.sum().hits));
+        let mark = baseline.id;
         self.counted.clear();
         for told in self.folds.rename(&told(baseline)).iter() {
             let mut counted = Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
@@ -117,6 +117,7 @@ impl Tally {
             self.notice(&counted);
             self.counted.insert(told.endpoint.clone(), counted);
         }
+        self.account = Arc::new(Account::begin(mark, self.counted.values().map(Counted::told)));
     }
 
     /// The series in which each row of a window is counted.
@@ -139,17 +140,26 @@ impl Tally {
         self.counted.values().fold(0, |sum, counted| sum.saturating_add(counted.hits()))
     }
 
-    /// Gives up what is not on disk. Returns the hits that this process has told since it was given up last, as far as it was,
-    /// and what is on disk of them.
-    pub(crate) fn give_up(&mut self) -> (u64, Arc<Account>) {
-        let told = self.hits().saturating_sub(self.given_up);
-        self.given_up = self.given_up.saturating_add(told.saturating_sub(self.account.hits()));
-        (told, Arc::clone(&self.account))
+    /// The process has ended: what it has told is lost, unless it is on disk or on its way there. Returns what is known of
+    /// that, and the hits that were given up before.
+    pub(crate) fn end(self) -> (Arc<Account>, u64) {
+        self.account.has_ended(self.counted.values().map(Counted::told));
+        (self.account, self.given_up)
     }
 
-    /// The pod is forgotten, and only what keeps it from being counted twice is still of use.
-    pub(crate) fn retire(&mut self) {
+    /// The pod is forgotten. What it has told and not brought to disk is given up, and only what keeps it from being counted
+    /// twice is still of use. Returns the hits that were not given up before.
+    pub(crate) fn retire(&mut self) -> u64 {
+        self.account.has_ended(self.counted.values().map(Counted::told));
+        let lost = self.account.is_lost().saturating_sub(self.given_up);
+        self.given_up = self.given_up.saturating_add(lost);
         self.counted.values_mut().for_each(Counted::retire);
+        lost
+    }
+
+    /// The pod that was forgotten is back.
+    pub(crate) fn return_to_service(&self) {
+        self.account.lives();
     }
 
     /// Adds what is new in a report to the timeline.

@@ -45,7 +45,6 @@ fn window(timeline: &Timeline, pod: usize, (id, span): (u64, u64), counts: &[u64
         process: Arc::new(Process { pod_uid: format!("pod-{pod}"), epoch: 1 }),
         id,
         span,
-        hits: counts.iter().sum(),
         rows: ROUTES.iter().zip(counts).filter(|(_, count)| **count > 0).map(row).collect(),
         bytes: 1000,
         account: Arc::new(Account::default()),

@@ -79,9 +79,36 @@ impl Series {
         self.booked().history.restore(from_ms, golden, now_ms);
     }
 
-    /// Everything since the pods started.
+    /// Everything since the pods started that is on disk, or will be: what living processes have told is handed over.
     pub fn totals(&self) -> GoldenMetrics {
+        let counted = self.booked();
+        counted.lost.as_ref().map_or_else(|| counted.totals.clone(), |lost| counted.totals.since(lost))
+    }
+
+    /// Everything that was ever told here, what was lost since then included: a sum that never becomes less.
+    pub fn ever_told(&self) -> GoldenMetrics {
         self.booked().totals.clone()
+    }
+
+    /// Some of what was told here was lost with its process before it came to disk, or belongs elsewhere. The slots of the
+    /// last hour keep it: it happened, and who looks for why a pod was killed needs it most.
+    pub(crate) fn is_without(&self, golden: &GoldenMetrics) {
+        let mut counted = self.hold();
+        if let Some(into) = counted.into.clone() {
+            drop(counted);
+            return into.is_without(golden);
+        }
+        counted.lost.get_or_insert_default().merge(golden);
+    }
+
+    /// Some of what was given up for lost is not.
+    pub(crate) fn has_again(&self, golden: &GoldenMetrics) {
+        let mut counted = self.hold();
+        if let Some(into) = counted.into.clone() {
+            drop(counted);
+            return into.has_again(golden);
+        }
+        counted.lost = counted.lost.take().map(|lost| Box::new(lost.since(golden))).filter(|lost| !lost.is_empty());
     }
 
     /// What happened in a stretch of time.
@@ -121,6 +148,9 @@ impl Series {
         new.totals.merge(&old.totals);
         new.seen = new.seen.into_iter().chain(old.seen).reduce(Seen::and);
         new.history.merge(&old.history);
+        if let Some(lost) = old.lost.take() {
+            new.lost.get_or_insert_default().merge(&lost);
+        }
         new.called_before.merge(&std::mem::take(&mut old.called_before));
         if self.is_file() {
             into.is_a_file();

@@ -150,6 +150,11 @@ impl Counted {
         self.in_flight.are(0);
     }
 
+    /// All that the process has told of it, and where that is counted.
+    pub(super) fn told(&self) -> (&Arc<Series>, &GoldenMetrics) {
+        (&self.series, &self.totals)
+    }
+
     /// Hits of the process.
     pub(super) fn hits(&self) -> u64 {
         self.totals.hits

@@ -13,6 +13,8 @@ use crate::timeline::series::Series;
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) totals: GoldenMetrics,
+    /// What is in the totals and will never be on disk.
+    pub(super) lost: Option<Box<GoldenMetrics>>,
     pub(super) seen: Option<Seen>,
     pub(super) history: History,
     /// Hundreds of pods tell of the same second, and adding to totals and two rings for each would be most of the work.
@@ -35,6 +37,7 @@ impl Counted {
     pub(super) fn nothing() -> Self {
         Self {
             totals: GoldenMetrics::default(),
+            lost: None,
             seen: None,
             history: History::new(),
             running: Running::default(),

@@ -42,6 +42,7 @@ impl LongCharts {
         }
         let wanted =
             Wanted { series, window_ms: window.as_millis() as u64, to_ms: None, compares: false, steps_max: COLUMNS_MAX };
+        plane.fleet.settle_losses();
         let plane = Arc::clone(plane);
         let reading =
             tokio::task::spawn_blocking(move || Chart::read(plane.keeper.chronicle.as_ref(), &plane.timeline, &wanted, now_ms));
