@@ -193,8 +193,6 @@ impl Stream {
         if !is_new && (!is_asked_for || attachment.has_confirmed(rules.revision)) {
             return Ok(());
         }
-        // Before the pod hears of a pin, its old numbers are folded here.
-        self.plane.timeline.obey(&rules);
         let workload = attachment.workload();
         let mut set = rules.of_service(&workload.namespace, &workload.service);
         if !is_asked_for && self.sent.is_some_and(|sent| sent.hash == set.sealed().hash()) {

@@ -33,7 +33,6 @@ impl Snapshot {
         mesh.fleet.settle_losses();
         let rules = mesh.rules.state();
         // A rule may be about an endpoint that nobody has called yet; it needs a row, so that it can be ended there.
-        mesh.timeline.obey(&rules);
         for record in rules.in_force().filter(|record| record.rule.action != Action::Pin) {
             let selector = &record.rule.selector;
             let reporter = Reporter { namespace: &selector.namespace, service: &selector.service };

@@ -74,7 +74,7 @@ impl Mesh {
 
     fn command(&mut self, is_pinned: bool) {
         (self.is_pinned, self.revision) = (is_pinned, self.revision + 1);
-        self.timeline.obey(&rules(self.revision, is_pinned));
+        self.timeline.obey(&rules(self.revision, is_pinned), Vec::new);
     }
 
     /// The rules are sent, but do not arrive.
