@@ -130,6 +130,8 @@ fn discarded(page: &mut Page, plane: &ControlPlane) {
         ("connection_over_address_limit", counts.connections_crowded.so_far()),
         ("stream_not_newest", plane.fleet.streams_refused()),
         ("endpoint_over_limit", plane.timeline.folded()),
+        ("slot_without_room", plane.timeline.slot_room().turned_away.so_far()),
+        ("report_without_room", plane.timeline.tally_room().turned_away.so_far()),
         ("history_reader_over_limit", plane.histories.turned_away.so_far()),
         ("failure_told_over_limit", plane.histories.told.no_room.so_far()),
         ("history_unanswered", plane.histories.unanswered.so_far()),

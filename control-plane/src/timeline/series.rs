@@ -10,6 +10,7 @@ use mesh::report::Seen;
 
 use crate::snapshot::Traffic;
 use crate::timeline::Reporter;
+use crate::timeline::bytes_room::Share;
 use crate::timeline::history::{Grain, History, Span};
 use crate::timeline::series::booking::Counted;
 use crate::timeline::stretch::Stretch;
@@ -36,7 +37,8 @@ pub struct Series {
 }
 
 impl Series {
-    pub(crate) fn new(number: usize, reporter: Reporter<'_>, endpoint: &Endpoint, started_ms: u64) -> Self {
+    pub(super) fn new(number: usize, name: (Reporter<'_>, &Endpoint), started_ms: u64, slots: &Arc<Share>) -> Self {
+        let (reporter, endpoint) = name;
         Self {
             number,
             id: id_of(reporter, endpoint),
@@ -46,7 +48,7 @@ impl Series {
             started_ms,
             is_file: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
-            counted: Mutex::new(Counted::nothing()),
+            counted: Mutex::new(Counted::nothing(slots)),
         }
     }
 
@@ -76,7 +78,9 @@ impl Series {
 
     /// Adds what is kept of ten seconds of the last hour, which is in the total already.
     pub fn restore_slot(&self, from_ms: u64, golden: &GoldenMetrics, now_ms: u64) {
-        self.booked().history.restore(from_ms, golden, now_ms);
+        let mut counted = self.booked();
+        counted.history.restore(from_ms, golden, now_ms);
+        counted.weigh();
     }
 
     /// Everything since the pods started that is on disk, or will be: what living processes have told is handed over.
@@ -156,6 +160,8 @@ impl Series {
             into.is_a_file();
         }
         (old.totals, old.seen, old.history) = (GoldenMetrics::default(), None, History::new());
+        old.weigh();
+        new.weigh();
     }
 
     /// The series in which this one is counted: itself, unless it was folded into another.

@@ -6,6 +6,7 @@ use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
 use proptest::prelude::*;
 
+use crate::timeline::bytes_room::Bounds;
 use crate::timeline::history::Span;
 use crate::timeline::share::Part;
 use crate::timeline::stretch::Stretch;
@@ -229,4 +230,32 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn latencies_that_nobody_has_take_no_more_than_there_is_room_for() {
+    let slot_room = BytesRoom::with(Bounds { of_one: 40 << 20, of_all: 1 << 30, little: 1 << 20 });
+    let timeline = Timeline { slot_room, ..Timeline::starting(START_MS) };
+    let mut wide = hits(2);
+    wide.latency.add(-160, 1);
+    wide.latency.add(159, 1);
+    let mut second = 0;
+    // Each row of such a report is some sixty bytes on the wire, and each slot of it takes thousands.
+    while timeline.slot_room().turned_away.so_far() == 0 {
+        second += 1;
+        assert!(second < 60, "an hour of it would take over two gigabytes");
+        for route in 0..1024 {
+            let series = timeline.series(SHOP, &Endpoint::named("GET", &format!("/{route}")).unwrap());
+            series.was_told(at(START_MS + second * 1000), &wide, None);
+        }
+    }
+    let bytes = timeline.slot_room().taken();
+    let full = timeline.series(SHOP, &Endpoint::named("GET", "/0").unwrap());
+    full.was_told(at(START_MS + (second + 1) * 1000), &wide, None);
+    assert_eq!(full.totals().hits, 2 * (second + 1), "the totals are right");
+    assert!(timeline.slot_room().taken() <= bytes);
+    let web = timeline.series(Reporter { namespace: "default", service: "web" }, &Endpoint::named("GET", "/").unwrap());
+    web.was_told(at(START_MS + second * 1000), &hits(5), None);
+    let stretch = Stretch { from_ms: START_MS, to_ms: START_MS + 3_600_000 };
+    assert_eq!(web.between(stretch).hits, 5, "another service has its own room");
 }

@@ -12,7 +12,8 @@ use mesh::rule::{ANY_METHOD, Action, Rule, Selector};
 use mesh::workload::Workload;
 use proptest::prelude::*;
 
-use crate::fleet::tally::{Arrival, Tally};
+use crate::fleet::tally::Tally;
+use crate::fleet::tally::absorbing::Arrival;
 use crate::rules::state::RulesState;
 use crate::store::{Ledger, Record};
 use crate::timeline::Timeline;
