@@ -77,6 +77,19 @@ impl ControlPlane {
         Snapshot::take(self, window, now_ms)
     }
 
+    /// Lets go of pods and endpoints that nobody has heard of for long. It may write to disk, so it may block.
+    pub fn let_go(&self, now_ms: u64) {
+        self.fleet.forget(now_ms);
+        let names = self.timeline.let_go(now_ms);
+        if names.is_empty() {
+            return;
+        }
+        tracing::warn!(endpoints = names.len(), "too many endpoints: those that were silent longest are forgotten");
+        if let Err(error) = self.keeper.chronicle.forget(&names) {
+            tracing::error!(%error, "endpoints that were forgotten are still on disk, and will be back after a restart");
+        }
+    }
+
     /// Every pod, by name.
     pub fn pods(&self, now_ms: u64) -> Vec<PodRow> {
         take::pods(self, now_ms)

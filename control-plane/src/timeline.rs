@@ -19,6 +19,7 @@ pub mod history;
 pub mod lately;
 pub mod past;
 pub mod pinned;
+pub mod quiet;
 pub mod restored;
 pub mod ring;
 pub mod room;
@@ -33,7 +34,7 @@ pub const ENDPOINTS_MAX: usize = 4096;
 /// Endpoints of all services together. Quiet ones take about 1 kB, so that many take 65 MB.
 pub const SERIES_MAX: usize = 65_536;
 
-/// A series for each endpoint ever heard of.
+/// A series for each endpoint that was heard of.
 #[derive(Debug)]
 pub struct Timeline {
     started_ms: u64,
@@ -42,6 +43,7 @@ pub struct Timeline {
     /// Series ever made.
     numbers: AtomicUsize,
     folded: AtomicU64,
+    given_back: AtomicU64,
     slot_room: Arc<BytesRoom>,
     tally_room: Arc<BytesRoom>,
     pins: Pinned,
@@ -82,6 +84,7 @@ impl Timeline {
             series: AtomicUsize::new(0),
             numbers: AtomicUsize::new(0),
             folded: AtomicU64::new(0),
+            given_back: AtomicU64::new(0),
             slot_room: BytesRoom::with(history::ROOM),
             tally_room: BytesRoom::with(weight::ROOM),
             pins: Pinned::default(),

@@ -130,6 +130,7 @@ fn discarded(page: &mut Page, plane: &ControlPlane) {
         ("connection_over_address_limit", counts.connections_crowded.so_far()),
         ("stream_not_newest", plane.fleet.streams_refused()),
         ("endpoint_over_limit", plane.timeline.folded()),
+        ("endpoint_given_back", plane.timeline.given_back()),
         ("slot_without_room", plane.timeline.slot_room().turned_away.so_far()),
         ("report_without_room", plane.timeline.tally_room().turned_away.so_far()),
         ("history_reader_over_limit", plane.histories.turned_away.so_far()),

@@ -170,6 +170,18 @@ impl Series {
         into.map_or_else(|| Arc::clone(self), |into| into.settled())
     }
 
+    /// Lets go of slots that are over by now.
+    pub(super) fn let_go(&self, now_ms: u64) {
+        let mut counted = self.booked();
+        counted.history.reach(now_ms);
+        counted.weigh();
+    }
+
+    /// When it was asked last, as far as its pods know, in milliseconds since the Unix epoch; 0 if it never was.
+    pub(super) fn last_ms(&self) -> u64 {
+        self.seen().map_or(0, |seen| seen.last_ms)
+    }
+
     /// When it was asked first and last, as far as its pods know.
     pub fn seen(&self) -> Option<Seen> {
         self.hold().seen

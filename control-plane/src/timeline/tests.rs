@@ -232,6 +232,40 @@ proptest! {
     }
 }
 
+/// A service that has another name with each deployment.
+fn deployment(timeline: &Timeline, number: usize, now_ms: u64) -> String {
+    let service = format!("preview-{number}");
+    for route in 0..16 {
+        let reporter = Reporter { namespace: "default", service: &service };
+        let series = timeline.series(reporter, &Endpoint::named("GET", &format!("/{route}")).unwrap());
+        series.was_told(at(now_ms), &hits(1), Some(Seen::at(now_ms)));
+    }
+    service
+}
+
+#[test]
+fn services_that_are_named_anew_with_each_deployment_leave_room_for_others_and_take_little() {
+    let timeline = Timeline::starting(START_MS);
+    let hour_ms = 3_600_000;
+    let held = timeline.series(Reporter { namespace: "default", service: "preview-0" }, &Endpoint::named("GET", "/0").unwrap());
+    let mut gone = Vec::new();
+    for number in 0..3 * SERIES_MAX / 16 {
+        let now_ms = START_MS + number as u64 * hour_ms / 60;
+        deployment(&timeline, number, now_ms);
+        if number % 60 == 0 {
+            gone.extend(timeline.let_go(now_ms));
+        }
+        assert!(timeline.slot_room().taken() < 130 * 16 * 10_000, "two hours of sixteen endpoints a minute, in their slots");
+    }
+    assert_eq!(timeline.folded(), 0, "none was counted under (other) for want of room");
+    assert!(timeline.all().len() <= SERIES_MAX && timeline.services.len() <= SERIES_MAX / 16);
+    assert_eq!(gone.len() as u64, timeline.given_back());
+    assert!(gone.iter().all(|name| name.service != "preview-0" || name.endpoint.route() != "/0"), "somebody tells of it still");
+    assert_eq!(held.totals().hits, 1);
+    let order: Vec<_> = gone.iter().map(|name| name.service[8..].parse::<usize>().unwrap()).collect();
+    assert!(order.is_sorted(), "those that were silent longest went first");
+}
+
 #[test]
 fn latencies_that_nobody_has_take_no_more_than_there_is_room_for() {
     let slot_room = BytesRoom::with(Bounds { of_one: 40 << 20, of_all: 1 << 30, little: 1 << 20 });
@@ -258,4 +292,7 @@ fn latencies_that_nobody_has_take_no_more_than_there_is_room_for() {
     web.was_told(at(START_MS + second * 1000), &hits(5), None);
     let stretch = Stretch { from_ms: START_MS, to_ms: START_MS + 3_600_000 };
     assert_eq!(web.between(stretch).hits, 5, "another service has its own room");
+    // An hour later all of it is over, and there is room again.
+    timeline.let_go(START_MS + 10_000_000);
+    assert_eq!(timeline.slot_room().taken(), 0);
 }
