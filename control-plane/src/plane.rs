@@ -12,7 +12,7 @@ use crate::ingest::counts::StreamCounts;
 use crate::keeper::{Keeper, Scribe};
 use crate::rules::Rules;
 use crate::snapshot::{PodRow, Snapshot, Window, take};
-use crate::store::chronicle::{Chronicle, Kept};
+use crate::store::chronicle::{Chronicle, Kept, Size};
 use crate::store::{Store, StoreError};
 use crate::tap::Taps;
 use crate::timeline::Timeline;
@@ -75,6 +75,12 @@ impl ControlPlane {
     /// Everything that a page shows, taken at this instant.
     pub fn snapshot(&self, window: Window, now_ms: u64) -> Snapshot {
         Snapshot::take(self, window, now_ms)
+    }
+
+    /// How big the store is; `None` if it cannot be read now.
+    pub async fn store_size(&self) -> Option<Size> {
+        let chronicle = Arc::clone(&self.keeper.chronicle);
+        tokio::task::spawn_blocking(move || chronicle.size()).await.ok()?.ok()
     }
 
     /// Lets go of pods and endpoints that nobody has heard of for long. It may write to disk, so it may block.

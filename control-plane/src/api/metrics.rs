@@ -16,6 +16,7 @@ use crate::clock::now_ms;
 use crate::keeper::Standing;
 use crate::plane::ControlPlane;
 use crate::snapshot::PodState;
+use crate::store::chronicle::Size;
 
 /// Endpoints told one by one; those that came later are told as one, and how many they are besides.
 /// Each is about 25 series and 4 kB of text, and Prometheus advises against more than some tens of thousands for a target.
@@ -25,10 +26,11 @@ const ENDPOINTS_MAX: usize = 2000;
 pub(super) async fn told(State(plane): State<Arc<ControlPlane>>, headers: HeaderMap) -> impl IntoResponse {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::preferred(accept);
-    ([(header::CONTENT_TYPE, format.content_type())], page(&plane, now_ms()).told(format))
+    let size = plane.store_size().await;
+    ([(header::CONTENT_TYPE, format.content_type())], page(&plane, size, now_ms()).told(format))
 }
 
-fn page(plane: &ControlPlane, now_ms: u64) -> Page {
+fn page(plane: &ControlPlane, size: Option<Size>, now_ms: u64) -> Page {
     let mut page = Page::default();
     let folded = endpoints(&mut page, plane);
     page.gauge("sitio_endpoints_folded", "Endpoints that this page tells as one, because there are too many.", folded);
@@ -42,6 +44,9 @@ fn page(plane: &ControlPlane, now_ms: u64) -> Page {
     page.gauge("sitio_taps_open", "Taps that are open.", plane.taps.count() as u64);
     page.counter("sitio_frames", "Frames taken in from sidecars.", counts.frames.so_far());
     kept(&mut page, plane);
+    if let Some(size) = size {
+        takes(&mut page, size);
+    }
     discarded(&mut page, plane);
     page
 }
@@ -65,6 +70,16 @@ fn kept(page: &mut Page, plane: &ControlPlane) {
         "Hits that were reported, and whose sidecar ended before it could hand them over for good.",
         plane.fleet.hits_not_kept(),
     );
+}
+
+/// What the record takes on disk. The file is what the disk has to hold: the limit is that of the slots, and pages of the file
+/// that are free are used again.
+fn takes(page: &mut Page, size: Size) {
+    page.gauge("sitio_store_file_bytes", "Bytes of the store's file, with pages in it that are free.", size.file_bytes);
+    let family = page.family(Kind::Gauge, "sitio_store_slot_bytes", "Bytes of the slots in the store, by their length.");
+    for (length, bytes) in ["10s", "1m", "1h"].into_iter().zip(size.slot_bytes) {
+        family.add(vec![("slot", length.to_owned())], Value::Whole(bytes));
+    }
 }
 
 /// Every endpoint, added up over its pods, by the convention's names; says how many it told as one.

@@ -218,5 +218,9 @@ async fn the_status_says_what_is_kept() {
         (&true.into(), &1.into(), &1.into())
     );
     assert_eq!((&store["slots"]["1m"]["keeps_s"], &store["why"]), (&604_800.into(), &serde_json::Value::Null), "{status}");
+    let metrics = reqwest::get(format!("http://{}/metrics", stage.http)).await.unwrap().text().await.unwrap();
+    let value = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+    assert_eq!(value("sitio_store_file_bytes"), store["file_bytes"].as_u64(), "{metrics}");
+    assert_eq!(value("sitio_store_slot_bytes{slot=\"1h\"}"), store["slots"]["1h"]["bytes"].as_u64(), "{metrics}");
     stage.stop().await;
 }
