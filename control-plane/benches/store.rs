@@ -144,7 +144,6 @@ fn window(timeline: &Timeline, pod: usize, now_ms: u64) -> Submission {
         span: 1,
         bytes: ENDPOINTS * 100,
         rows,
-        hits: ENDPOINTS as u64 * 40,
         account: Arc::new(Account::default()),
         acks: Arc::new(watch::Sender::new(0)),
     }

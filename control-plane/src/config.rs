@@ -52,7 +52,7 @@ pub struct Config {
     /// How long it is kept in steps of an hour, such as 90d; endpoints not asked for as long are forgotten.
     #[arg(long, env = "SITIO_KEEP_1H", value_name = "TIME", default_value = "90d", value_parser = humantime::parse_duration)]
     keep_1h: Duration,
-    /// The size that the record of what was counted may grow to; over it, the oldest steps go first.
+    /// The size that the record of what was counted may grow to; over it, the oldest steps go first. The file has free pages besides, and may be twice as large.
     #[arg(long, env = "SITIO_STORE_MAX", value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     store_max: u64,
     /// Streams that one address may hold at a time: more than the sidecars of one node, or behind one proxy.

@@ -32,7 +32,7 @@ pub const STREAMS_PER_ADDRESS_MAX: usize = 1024;
 /// once, and whoever finds no room asks again only after a second.
 const BACKLOG: i32 = 16_384;
 
-/// How often the fleet is looked through for pods to forget.
+/// How often it is looked through what may be forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(10);
 
 /// How long requests and streams may take to end once drained. Whoever still holds one then is cut off.
@@ -93,7 +93,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
     parts.spawn(ingest::run(Arc::clone(&plane), grpc, admission));
     parts.spawn(end_rules(Arc::clone(&plane)));
     parts.spawn(write_down(Arc::clone(&plane), scribe));
-    parts.spawn(forget_pods(plane));
+    parts.spawn(forget_what_is_old(plane));
     // All parts run until drained; one that ends before takes the others with it.
     let first = parts.join_next().await;
     leaving.cancel();
@@ -156,11 +156,16 @@ async fn write_down(plane: Arc<ControlPlane>, scribe: Scribe) -> anyhow::Result<
     Ok(())
 }
 
-async fn forget_pods(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
+async fn let_go(plane: &Arc<ControlPlane>) -> anyhow::Result<()> {
+    let plane = Arc::clone(plane);
+    tokio::task::spawn_blocking(move || plane.let_go(now_ms())).await.context("let go of what is old")
+}
+
+async fn forget_what_is_old(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(FORGET_EVERY);
     loop {
         tokio::select! {
-            _ = ticks.tick() => plane.fleet.forget(now_ms()),
+            _ = ticks.tick() => let_go(&plane).await?,
             () = plane.drain.cancelled() => return Ok(()),
         }
     }

@@ -14,7 +14,6 @@ use crate::fleet::losses::Losses;
 use crate::fleet::pod::{Pod, SeenPod};
 use crate::fleet::roster::Roster;
 use crate::fleet::tally::Tally;
-use crate::keeper::account::Account;
 use crate::store::chronicle::Process;
 
 pub mod attachment;
@@ -96,10 +95,8 @@ impl Fleet {
             Err(_) => drop(self.streams_refused.fetch_add(1, Ordering::Relaxed)),
         }
         let (attachment, before) = attached?;
-        if let Some(mut tally) = before {
-            let (told, account) = tally.give_up();
-            drop(tally);
-            self.losses.ended(told, account);
+        if let Some((account, given_up)) = before.map(Tally::end) {
+            self.losses.ended(account, given_up);
         }
         Ok(attachment)
     }
@@ -164,13 +161,12 @@ impl Fleet {
                 forgotten += 1;
                 let (epoch, mut tally) = pod.retire();
                 // After so long nothing of it is on its way to the disk any more, unless that has been full all the time.
-                let (told, account) = tally.give_up();
-                tally.retire();
-                self.losses.ended(told, Arc::new(Account::begin(account.mark(), account.hits())));
+                self.losses.add(tally.retire());
                 self.forgotten.remember(Process { pod_uid: pod_uid.clone(), epoch }, tally);
             }
             stays
         });
+        self.settle_losses();
         self.pods_forgotten.fetch_add(forgotten, Ordering::Relaxed);
         if forgotten > 0 {
             self.unsorted();
@@ -213,6 +209,12 @@ impl Fleet {
     /// Streams that were refused because a newer one is known, or because there was no room.
     pub fn streams_refused(&self) -> u64 {
         self.streams_refused.load(Ordering::Relaxed)
+    }
+
+    /// Takes what is lost out of the totals, of those processes that have ended since, and of which nothing is on its way to
+    /// disk any more. Whoever is about to read totals does so first.
+    pub fn settle_losses(&self) {
+        self.losses.hits();
     }
 
     /// Hits that processes have reported which ended, or were forgotten, before they brought them to disk.

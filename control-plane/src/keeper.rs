@@ -12,6 +12,7 @@ use crate::fleet::PODS_MAX;
 use crate::ingest::counts::Count;
 use crate::keeper::batch::{Fate, write};
 use crate::keeper::submission::Submission;
+use crate::store::StoreError;
 use crate::store::chronicle::Chronicle;
 
 pub mod account;
@@ -185,7 +186,11 @@ impl Scribe {
         let mut wait = RETRY_MIN;
         loop {
             let (written, chronicle) = (Arc::clone(&batch), Arc::clone(&self.keeper.chronicle));
-            let writing = tokio::task::spawn_blocking(move || write(chronicle.as_ref(), &written, now_ms()));
+            let writing = tokio::task::spawn_blocking(move || {
+                let fates = write(chronicle.as_ref(), &written, now_ms())?;
+                written.iter().for_each(|window| window.account.is_kept(window.end(), &window.rows));
+                Ok::<_, StoreError>(fates)
+            });
             let why = match writing.await {
                 Ok(Ok(fates)) => return self.tell(&batch, &fates),
                 Ok(Err(error)) => error.to_string(),
@@ -214,7 +219,6 @@ impl Scribe {
                 Fate::Kept => self.keeper.counts.kept.up(),
                 Fate::Repeated => self.keeper.counts.repeated.up(),
             }
-            window.account.is_kept(end, window.hits);
             window.acks.send_if_modified(|mark| {
                 let is_news = end > *mark;
                 *mark = end.max(*mark);

@@ -12,7 +12,7 @@ use crate::ingest::counts::StreamCounts;
 use crate::keeper::{Keeper, Scribe};
 use crate::rules::Rules;
 use crate::snapshot::{PodRow, Snapshot, Window, take};
-use crate::store::chronicle::Chronicle;
+use crate::store::chronicle::{Chronicle, Kept, Size};
 use crate::store::{Store, StoreError};
 use crate::tap::Taps;
 use crate::timeline::Timeline;
@@ -24,7 +24,7 @@ pub struct ControlPlane {
     /// Every pod heard from.
     pub fleet: Arc<Fleet>,
     /// What they counted.
-    pub timeline: Timeline,
+    pub timeline: Arc<Timeline>,
     /// What they should obey, and what was commanded.
     pub rules: Rules,
     /// Who writes down what they counted.
@@ -53,7 +53,9 @@ impl ControlPlane {
     ) -> Result<(Self, Scribe), StoreError> {
         let (fleet, now_ms) = (Arc::new(fleet), now_ms());
         let rules = Rules::open(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&fleet), now_ms)?;
-        let timeline = Timeline::restored(store.as_ref(), &rules.state(), now_ms)?;
+        let timeline = Arc::new(Timeline::restored(store.as_ref(), &rules.state(), now_ms)?);
+        let (names, chronicle) = (Arc::clone(&timeline), Arc::clone(&store) as Arc<dyn Chronicle>);
+        rules.tell_first(move |rules| names.obey(rules, || all_kept(chronicle.as_ref())));
         let (keeper, scribe) = Keeper::open(store);
         let plane = Self {
             fleet,
@@ -75,8 +77,40 @@ impl ControlPlane {
         Snapshot::take(self, window, now_ms)
     }
 
+    /// How big the store is; `None` if it cannot be read now.
+    pub async fn store_size(&self) -> Option<Size> {
+        let chronicle = Arc::clone(&self.keeper.chronicle);
+        tokio::task::spawn_blocking(move || chronicle.size()).await.ok()?.ok()
+    }
+
+    /// Lets go of pods and endpoints that nobody has heard of for long. It may write to disk, so it may block.
+    pub fn let_go(&self, now_ms: u64) {
+        self.fleet.forget(now_ms);
+        let names = self.timeline.let_go(now_ms);
+        if names.is_empty() {
+            return;
+        }
+        tracing::warn!(endpoints = names.len(), "too many endpoints: those that were silent longest are forgotten");
+        if let Err(error) = self.keeper.chronicle.forget(&names) {
+            tracing::error!(%error, "endpoints that were forgotten are still on disk, and will be back after a restart");
+        }
+    }
+
     /// Every pod, by name.
     pub fn pods(&self, now_ms: u64) -> Vec<PodRow> {
         take::pods(self, now_ms)
     }
+}
+
+/// Everything that is on disk; nothing, if it cannot be read now.
+fn all_kept(chronicle: &dyn Chronicle) -> Vec<Kept> {
+    let mut all = Vec::new();
+    let reading = chronicle.view(&mut |view| {
+        all = view.series()?.into_values().collect();
+        Ok(())
+    });
+    if let Err(error) = reading {
+        tracing::error!(%error, "what a pin had folded stays so until the next start");
+    }
+    all
 }

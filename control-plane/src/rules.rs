@@ -15,6 +15,7 @@ use crate::fleet::Fleet;
 use crate::rules::command::{Command, CommandError};
 use crate::rules::concerned::Concerned;
 use crate::rules::fate::Fate;
+use crate::rules::first::First;
 use crate::rules::state::RulesState;
 use crate::snapshot::RuleStatus;
 use crate::store::{Change, Record, Store, StoreError};
@@ -24,6 +25,7 @@ pub mod check;
 pub mod command;
 mod concerned;
 pub mod fate;
+mod first;
 pub mod receipts;
 pub mod state;
 
@@ -47,6 +49,7 @@ struct Inside {
     /// The revision that is published, for those who only want to know whether it is theirs.
     revision: AtomicU64,
     concerned: Concerned,
+    first: First,
 }
 
 impl Rules {
@@ -55,10 +58,15 @@ impl Rules {
         let state = RulesState::load(store.load()?, now_ms);
         let revision = AtomicU64::new(state.revision);
         let published = watch::Sender::new(Arc::new(state));
-        let concerned = Concerned::default();
-        let rules = Self(Arc::new(Inside { store, fleet, writing: Mutex::new(()), published, revision, concerned }));
+        let (concerned, first) = (Concerned::default(), First::default());
+        let rules = Self(Arc::new(Inside { store, fleet, writing: Mutex::new(()), published, revision, concerned, first }));
         rules.0.lapse(now_ms)?;
         Ok(rules)
+    }
+
+    /// Who hears of new rules before anybody else does, where blocking is allowed.
+    pub fn tell_first(&self, tell: impl Fn(&RulesState) + Send + Sync + 'static) {
+        self.0.first.is(tell);
     }
 
     /// Puts a rule in force. It is on disk when this returns, and on its way to the pods.
@@ -223,6 +231,7 @@ impl Inside {
 
     fn publish(&self, state: &RulesState, change: Change, now_ms: u64) {
         let next = state.after(change, now_ms);
+        self.first.hears(&next);
         // Sending again does not wait for the writer, so it may have been asked for in between.
         self.make_known(|published| next.resent(published.resends));
     }

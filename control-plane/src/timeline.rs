@@ -1,5 +1,6 @@
 //! Adds up what the pods count, by endpoint, and remembers the last hour of it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -7,14 +8,18 @@ use dashmap::DashMap;
 use mesh::endpoint::Endpoint;
 
 use crate::fleet::called;
+use crate::fleet::tally::weight;
+use crate::timeline::bytes_room::{BytesRoom, Share};
 use crate::timeline::pinned::Pinned;
 use crate::timeline::room::Room;
 use crate::timeline::series::Series;
 
+pub mod bytes_room;
 pub mod history;
 pub mod lately;
 pub mod past;
 pub mod pinned;
+pub mod quiet;
 pub mod restored;
 pub mod ring;
 pub mod room;
@@ -26,10 +31,10 @@ pub mod stretch;
 /// Endpoints of one service that are told apart: 16 times what one sidecar tells apart, since pods may see different ones.
 pub const ENDPOINTS_MAX: usize = 4096;
 
-/// Endpoints of all services together. Quiet ones take 6 kB, so that many take 400 MB.
+/// Endpoints of all services together. Quiet ones take about 1 kB, so that many take 65 MB.
 pub const SERIES_MAX: usize = 65_536;
 
-/// A series for each endpoint ever heard of.
+/// A series for each endpoint that was heard of.
 #[derive(Debug)]
 pub struct Timeline {
     started_ms: u64,
@@ -38,13 +43,28 @@ pub struct Timeline {
     /// Series ever made.
     numbers: AtomicUsize,
     folded: AtomicU64,
+    given_back: AtomicU64,
+    slot_room: Arc<BytesRoom>,
+    tally_room: Arc<BytesRoom>,
     pins: Pinned,
     room: Arc<Room>,
     callers_room: Arc<Room>,
 }
 
-/// The endpoints of one service.
-type Endpoints = DashMap<Endpoint, Arc<Series>>;
+/// The endpoints of one service, and the room for their slots.
+#[derive(Debug)]
+struct Endpoints {
+    series: DashMap<Endpoint, Arc<Series>>,
+    slots: Arc<Share>,
+}
+
+impl Deref for Endpoints {
+    type Target = DashMap<Endpoint, Arc<Series>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.series
+    }
+}
 
 /// The service that an endpoint belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +84,9 @@ impl Timeline {
             series: AtomicUsize::new(0),
             numbers: AtomicUsize::new(0),
             folded: AtomicU64::new(0),
+            given_back: AtomicU64::new(0),
+            slot_room: BytesRoom::with(history::ROOM),
+            tally_room: BytesRoom::with(weight::ROOM),
             pins: Pinned::default(),
             room: Room::with(lately::PLACES_MAX),
             callers_room: Room::with(called::PLACES_MAX),
@@ -73,6 +96,16 @@ impl Timeline {
     /// When it began, milliseconds since the Unix epoch.
     pub fn started_ms(&self) -> u64 {
         self.started_ms
+    }
+
+    /// The room for the slots of the last hour.
+    pub fn slot_room(&self) -> &BytesRoom {
+        &self.slot_room
+    }
+
+    /// The room for what single processes have counted.
+    pub fn tally_room(&self) -> &Arc<BytesRoom> {
+        &self.tally_room
     }
 
     /// The room for what single pods did lately.
@@ -123,14 +156,15 @@ impl Timeline {
 
     fn endpoints(&self, reporter: Reporter<'_>) -> Arc<Endpoints> {
         let name = (reporter.namespace.to_owned(), reporter.service.to_owned());
-        Arc::clone(self.services.entry(name).or_default().value())
+        let none = || Arc::new(Endpoints { series: DashMap::new(), slots: self.slot_room.share() });
+        Arc::clone(self.services.entry(name).or_insert_with(none).value())
     }
 
     fn make(&self, endpoints: &Endpoints, reporter: Reporter<'_>, endpoint: &Endpoint) -> Arc<Series> {
         let make = || {
             self.series.fetch_add(1, Ordering::Relaxed);
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-            Arc::new(Series::new(number, reporter, endpoint, self.started_ms))
+            Arc::new(Series::new(number, (reporter, endpoint), self.started_ms, &endpoints.slots))
         };
         Arc::clone(endpoints.entry(endpoint.clone()).or_insert_with(make).value())
     }

@@ -195,6 +195,11 @@ impl GoldenMetrics {
             Self { latency: std::mem::take(&mut self.latency), statuses: std::mem::take(&mut self.statuses), ..Self::default() };
     }
 
+    /// Bytes that it takes in memory at least.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.statuses) + self.latency.weight()
+    }
+
     /// Whether anything was counted.
     pub fn is_empty(&self) -> bool {
         self.hits == 0 && self.bytes_in == 0 && self.bytes_out == 0

@@ -82,6 +82,11 @@ impl Histogram {
         self.counts.push(count);
     }
 
+    /// Bytes that its counts take in memory at least.
+    pub fn weight(&self) -> usize {
+        size_of_val(&*self.counts)
+    }
+
     /// Counts `count` values of exactly zero.
     pub fn add_zeros(&mut self, count: u64) {
         self.zeros = self.zeros.saturating_add(count);

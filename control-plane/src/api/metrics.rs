@@ -16,6 +16,7 @@ use crate::clock::now_ms;
 use crate::keeper::Standing;
 use crate::plane::ControlPlane;
 use crate::snapshot::PodState;
+use crate::store::chronicle::Size;
 
 /// Endpoints told one by one; those that came later are told as one, and how many they are besides.
 /// Each is about 25 series and 4 kB of text, and Prometheus advises against more than some tens of thousands for a target.
@@ -25,10 +26,11 @@ const ENDPOINTS_MAX: usize = 2000;
 pub(super) async fn told(State(plane): State<Arc<ControlPlane>>, headers: HeaderMap) -> impl IntoResponse {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::preferred(accept);
-    ([(header::CONTENT_TYPE, format.content_type())], page(&plane, now_ms()).told(format))
+    let size = plane.store_size().await;
+    ([(header::CONTENT_TYPE, format.content_type())], page(&plane, size, now_ms()).told(format))
 }
 
-fn page(plane: &ControlPlane, now_ms: u64) -> Page {
+fn page(plane: &ControlPlane, size: Option<Size>, now_ms: u64) -> Page {
     let mut page = Page::default();
     let folded = endpoints(&mut page, plane);
     page.gauge("sitio_endpoints_folded", "Endpoints that this page tells as one, because there are too many.", folded);
@@ -42,6 +44,9 @@ fn page(plane: &ControlPlane, now_ms: u64) -> Page {
     page.gauge("sitio_taps_open", "Taps that are open.", plane.taps.count() as u64);
     page.counter("sitio_frames", "Frames taken in from sidecars.", counts.frames.so_far());
     kept(&mut page, plane);
+    if let Some(size) = size {
+        takes(&mut page, size);
+    }
     discarded(&mut page, plane);
     page
 }
@@ -67,6 +72,16 @@ fn kept(page: &mut Page, plane: &ControlPlane) {
     );
 }
 
+/// What the record takes on disk. The file is what the disk has to hold: the limit is that of the slots, and pages of the file
+/// that are free are used again.
+fn takes(page: &mut Page, size: Size) {
+    page.gauge("sitio_store_file_bytes", "Bytes of the store's file, with pages in it that are free.", size.file_bytes);
+    let family = page.family(Kind::Gauge, "sitio_store_slot_bytes", "Bytes of the slots in the store, by their length.");
+    for (length, bytes) in ["10s", "1m", "1h"].into_iter().zip(size.slot_bytes) {
+        family.add(vec![("slot", length.to_owned())], Value::Whole(bytes));
+    }
+}
+
 /// Every endpoint, added up over its pods, by the convention's names; says how many it told as one.
 fn endpoints(page: &mut Page, plane: &ControlPlane) -> u64 {
     let mut all = plane.timeline.all();
@@ -77,7 +92,7 @@ fn endpoints(page: &mut Page, plane: &ControlPlane) -> u64 {
         endpoints.add(
             &whose(&series.namespace, &series.service),
             &series.endpoint,
-            &series.totals(),
+            &series.ever_told(),
             u64::from(series.in_flight()),
         );
     }
@@ -85,7 +100,7 @@ fn endpoints(page: &mut Page, plane: &ControlPlane) -> u64 {
     if !rest.is_empty() {
         let (mut golden, mut active) = (GoldenMetrics::default(), 0_u64);
         for series in rest {
-            golden.merge(&series.totals());
+            golden.merge(&series.ever_told());
             active = active.saturating_add(u64::from(series.in_flight()));
         }
         endpoints.add(&whose(OTHER, OTHER), &Endpoint::other(), &golden, active);
@@ -130,6 +145,9 @@ fn discarded(page: &mut Page, plane: &ControlPlane) {
         ("connection_over_address_limit", counts.connections_crowded.so_far()),
         ("stream_not_newest", plane.fleet.streams_refused()),
         ("endpoint_over_limit", plane.timeline.folded()),
+        ("endpoint_given_back", plane.timeline.given_back()),
+        ("slot_without_room", plane.timeline.slot_room().turned_away.so_far()),
+        ("report_without_room", plane.timeline.tally_room().turned_away.so_far()),
         ("history_reader_over_limit", plane.histories.turned_away.so_far()),
         ("failure_told_over_limit", plane.histories.told.no_room.so_far()),
         ("history_unanswered", plane.histories.unanswered.so_far()),

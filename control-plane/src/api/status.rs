@@ -52,9 +52,7 @@ struct Windows {
 
 /// Tells it.
 pub(super) async fn told(State(plane): State<Arc<ControlPlane>>) -> Json<Answer> {
-    let chronicle = Arc::clone(&plane.keeper.chronicle);
-    let size = tokio::task::spawn_blocking(move || chronicle.size()).await;
-    let size = size.ok().and_then(Result::ok);
+    let size = plane.store_size().await;
     let (keeper, keeps) = (&plane.keeper, plane.keeper.chronicle.keeps());
     let (durable, not_durable_since, why) = match keeper.standing() {
         Standing::Durable => (true, None, None),

@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::fleet::tally::Tally;
 use crate::store::chronicle::Process;
 
-/// Endpoints of all processes that are remembered together. Each takes about 400 bytes, so that is 25 MB, and room for
-/// three thousand pods with 20 endpoints that were all cut off for longer than pods are remembered.
-const ROWS_MAX: usize = 65_536;
+/// Bytes of all processes that are remembered together: room for three thousand pods with 20 endpoints that were all cut
+/// off for longer than pods are remembered.
+const BYTES_MAX: usize = 42 << 20;
 
 /// Tallies of processes that may still run, oldest first.
 #[derive(Debug, Default)]
@@ -23,10 +23,10 @@ impl Forgotten {
         }
         let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tallies.push_back((process, tally));
-        let mut rows: usize = tallies.iter().map(|(_, tally)| tally.endpoints().len()).sum();
-        while rows > ROWS_MAX {
+        let mut bytes: usize = tallies.iter().map(|(_, tally)| tally.bytes()).sum();
+        while bytes > BYTES_MAX {
             let Some((_, tally)) = tallies.pop_front() else { return };
-            rows -= tally.endpoints().len();
+            bytes -= tally.bytes();
         }
     }
 
@@ -34,6 +34,8 @@ impl Forgotten {
     pub(super) fn recall(&self, process: &Process) -> Option<Tally> {
         let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = tallies.iter().position(|(known, _)| known == process)?;
-        tallies.remove(at).map(|(_, tally)| tally)
+        let (_, tally) = tallies.remove(at)?;
+        tally.return_to_service();
+        Some(tally)
     }
 }

@@ -1,4 +1,4 @@
-//! What one pod has counted in its present process, so that a lost or repeated report changes no total.
+//! What one pod has counted in its present process: where it is added up, what is on disk of it, and under which names.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
-use mesh::report::{Coverage, EndpointReport, Report};
+use mesh::report::EndpointReport;
 use mesh::routes::pins::Pins;
 use mesh::window::{Window, WindowRow};
 use mesh::workload::Workload;
@@ -14,13 +14,15 @@ use proto::convert::windows::{PackedRow, PackedWindow};
 
 use crate::fleet::folds::Folds;
 use crate::fleet::tally::counted::Counted;
+use crate::fleet::tally::weight::Weight;
 use crate::keeper::account::Account;
 use crate::keeper::submission;
 use crate::timeline::Timeline;
-use crate::timeline::history::Span;
 use crate::timeline::lately::Recent;
 
+pub mod absorbing;
 pub mod counted;
+pub mod weight;
 
 /// A pod's counts.
 #[derive(Debug, Default)]
@@ -43,45 +45,7 @@ pub struct Tally {
     account: Arc<Account>,
     /// Hits that were given up for lost.
     given_up: u64,
-}
-
-/// What became of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absorbed {
-    /// It was counted; with so many hits that were not known before.
-    Counted(u64),
-    /// It was counted before.
-    Repeated,
-    /// A newer stream speaks for the pod.
-    Fenced,
-}
-
-/// Why a report cannot be counted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Uncountable {
-    /// A report is missing before it.
-    #[error("report {got} came where {expected} was due: attach again and begin with a snapshot")]
-    Gap {
-        /// Its number.
-        got: u64,
-        /// The number that was due.
-        expected: u64,
-    },
-    /// A stream begins with a snapshot, and this one did not.
-    #[error("a change came before the snapshot that it changes: attach again and begin with a snapshot")]
-    NoSnapshot,
-    /// A number in it cannot be true.
-    #[error("a count of {0} is over 2^50 and cannot be true")]
-    Implausible(Endpoint),
-}
-
-/// When a report came, and how old the process is that it tells of.
-#[derive(Debug, Clone, Copy)]
-pub struct Arrival {
-    /// Milliseconds since the Unix epoch.
-    pub now_ms: u64,
-    /// How long the process had been running when it made the report, by its own clock, in milliseconds.
-    pub age_ms: u64,
+    weight: Weight,
 }
 
 impl Tally {
@@ -109,7 +73,7 @@ impl Tally {
     pub(crate) fn resume(&mut self, baseline: Window, workload: &Workload, timeline: &Timeline) {
         let ends_ms = baseline.to_ms();
         self.resumed_ms = Some(if baseline.id == 0 { 0 } else { ends_ms });
-        self.account = Arc::new(Account::begin(baseline.id, baseline.sum().hits));
+        let mark = baseline.id;
         self.counted.clear();
         for told in self.folds.rename(&told(baseline)).iter() {
             let mut counted = Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
@@ -117,6 +81,7 @@ impl Tally {
             self.notice(&counted);
             self.counted.insert(told.endpoint.clone(), counted);
         }
+        self.account = Arc::new(Account::begin(mark, self.counted.values().map(Counted::told)));
     }
 
     /// The series in which each row of a window is counted.
@@ -139,96 +104,27 @@ impl Tally {
         self.counted.values().fold(0, |sum, counted| sum.saturating_add(counted.hits()))
     }
 
-    /// Gives up what is not on disk. Returns the hits that this process has told since it was given up last, as far as it was,
-    /// and what is on disk of them.
-    pub(crate) fn give_up(&mut self) -> (u64, Arc<Account>) {
-        let told = self.hits().saturating_sub(self.given_up);
-        self.given_up = self.given_up.saturating_add(told.saturating_sub(self.account.hits()));
-        (told, Arc::clone(&self.account))
+    /// The process has ended: what it has told is lost, unless it is on disk or on its way there. Returns what is known of
+    /// that, and the hits that were given up before.
+    pub(crate) fn end(self) -> (Arc<Account>, u64) {
+        self.account.has_ended(self.counted.values().map(Counted::told));
+        (self.account, self.given_up)
     }
 
-    /// The pod is forgotten, and only what keeps it from being counted twice is still of use.
-    pub(crate) fn retire(&mut self) {
+    /// The pod is forgotten. What it has told and not brought to disk is given up, and only what keeps it from being counted
+    /// twice is still of use. Returns the hits that were not given up before.
+    pub(crate) fn retire(&mut self) -> u64 {
+        self.account.has_ended(self.counted.values().map(Counted::told));
+        let lost = self.account.is_lost().saturating_sub(self.given_up);
+        self.given_up = self.given_up.saturating_add(lost);
         self.counted.values_mut().for_each(Counted::retire);
+        self.weight.is_of(self.counted.iter());
+        lost
     }
 
-    /// Adds what is new in a report to the timeline.
-    pub(crate) fn absorb(
-        &mut self,
-        report: &Report,
-        workload: &Workload,
-        arrival: Arrival,
-        timeline: &Timeline,
-    ) -> Result<Absorbed, Uncountable> {
-        if let Some(implausible) = report.endpoints.iter().find(|endpoint| !endpoint.golden.is_plausible()) {
-            return Err(Uncountable::Implausible(implausible.endpoint.clone()));
-        }
-        let span = Span { from_ms: self.covered_from(report, arrival), to_ms: arrival.now_ms };
-        if self.reported_ms.is_none() {
-            self.since_ms = span.from_ms;
-        }
-        let endpoints = self.folds.rename(&report.endpoints);
-        let hits = match (report.coverage, self.seq) {
-            (Coverage::Snapshot, _) => self.absorb_snapshot(&endpoints, workload, span, timeline),
-            (Coverage::Change, None) => return Err(Uncountable::NoSnapshot),
-            (Coverage::Change, Some(seq)) if report.seq <= seq => return Ok(Absorbed::Repeated),
-            (Coverage::Change, Some(seq)) if report.seq > seq + 1 => {
-                return Err(Uncountable::Gap { got: report.seq, expected: seq + 1 });
-            }
-            (Coverage::Change, Some(_)) => self.absorb_change(&endpoints, workload, span, timeline),
-        };
-        self.seq = Some(report.seq);
-        self.reported_ms = Some(arrival.now_ms);
-        Ok(Absorbed::Counted(hits))
-    }
-
-    /// Since when the report tells what was not known. The first snapshot of a process tells of all its life.
-    fn covered_from(&self, report: &Report, arrival: Arrival) -> u64 {
-        let resumed_ms = self.resumed_ms.filter(|resumed_ms| *resumed_ms > 0);
-        match (self.reported_ms.or(resumed_ms), report.coverage) {
-            (Some(known_ms), _) => known_ms.min(arrival.now_ms),
-            (None, Coverage::Snapshot) => arrival.now_ms.saturating_sub(arrival.age_ms),
-            (None, Coverage::Change) => arrival.now_ms,
-        }
-    }
-
-    /// Takes totals in; returns the hits that are new.
-    fn absorb_snapshot(&mut self, endpoints: &[EndpointReport], workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
-        // What the snapshot leaves out was not counted by this process; so the table never outgrows one report.
-        let mut before = std::mem::take(&mut self.counted);
-        let mut hits = 0;
-        for told in endpoints {
-            let nothing = || Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
-            let mut counted = before.swap_remove(&told.endpoint).unwrap_or_else(nothing);
-            hits += counted.is_now(told, span, timeline);
-            self.notice(&counted);
-            self.counted.insert(told.endpoint.clone(), counted);
-        }
-        hits
-    }
-
-    /// Takes changes in; returns their hits.
-    fn absorb_change(&mut self, endpoints: &[EndpointReport], workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
-        let (mut hits, mut place) = (0, 0);
-        for told in endpoints {
-            if let Some((at, counted)) = self.find(&told.endpoint, place) {
-                hits += counted.grows(told, span, timeline);
-                place = at + 1;
-                continue;
-            }
-            let mut counted = Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
-            hits += counted.grows(told, span, timeline);
-            self.notice(&counted);
-            self.counted.insert(told.endpoint.clone(), counted);
-        }
-        hits
-    }
-
-    /// What is counted of an endpoint, and where that is: at the place where it is looked for first, or elsewhere.
-    fn find(&mut self, endpoint: &Endpoint, first: usize) -> Option<(usize, &mut Counted)> {
-        let is_there = self.counted.get_index(first).is_some_and(|(known, _)| known == endpoint);
-        let place = if is_there { first } else { self.counted.get_index_of(endpoint)? };
-        self.counted.get_index_mut(place).map(|(_, counted)| (place, counted))
+    /// The pod that was forgotten is back.
+    pub(crate) fn return_to_service(&self) {
+        self.account.lives();
     }
 
     /// An endpoint is there that may be the one that everything over the limit shares.
@@ -274,7 +170,13 @@ impl Tally {
             let sum = self.counted.entry(new.clone()).or_insert_with(|| Counted::none(counted.series.settled()));
             sum.absorb(counted);
         }
+        self.weight.is_of(self.counted.iter());
         renamed
+    }
+
+    /// Bytes that its counts take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.weight.bytes()
     }
 
     /// What this process did lately on an endpoint; `None` if that was nothing, or is not known.
@@ -285,6 +187,7 @@ impl Tally {
     /// Gives back the room of what was a while ago.
     pub(crate) fn let_go(&mut self, now_ms: u64) {
         self.counted.values_mut().for_each(|counted| counted.let_go(now_ms));
+        self.weight.is_of(self.counted.iter());
     }
 
     /// Each endpoint that this process has counted.

@@ -195,8 +195,6 @@ impl Stream {
             self.sent = self.sent.map(|sent| Sent { resends: rules.resends, ..sent });
             return Ok(());
         }
-        // Before the pod hears of a pin, its old numbers are folded here.
-        self.plane.timeline.obey(&rules);
         let workload = attachment.workload();
         let mut set = rules.of_service(&workload.namespace, &workload.service);
         if !is_asked_for && self.sent.is_some_and(|sent| sent.hash == set.sealed().hash()) {

@@ -127,7 +127,7 @@ impl Windows {
         }
         self.received = last;
         self.under_way.push_back(last);
-        let (span, hits, bytes) = (u64::from(window.span), window.hits, window.bytes);
+        let (span, bytes) = (u64::from(window.span), window.bytes);
         let (rows, account) = attachment.assign(window, &plane.timeline).ok_or(NotTaken::Fenced)?;
         if self.is_crowded_out {
             plane.keeper.counts.no_room.up();
@@ -135,7 +135,7 @@ impl Windows {
         }
         let bytes = size_of::<Submission>() + bytes + rows.len() * size_of::<Counted>();
         let (process, acks) = (Arc::clone(&self.process), Arc::clone(&self.acks));
-        self.is_crowded_out = plane.keeper.submit(Submission { process, id, span, rows, hits, bytes, account, acks }).is_err();
+        self.is_crowded_out = plane.keeper.submit(Submission { process, id, span, rows, bytes, account, acks }).is_err();
         Ok(())
     }
 

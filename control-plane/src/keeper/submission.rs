@@ -21,8 +21,6 @@ pub struct Submission {
     pub span: u64,
     /// What was counted.
     pub rows: Vec<Counted>,
-    /// Hits of all endpoints.
-    pub hits: u64,
     /// What it takes in memory.
     pub bytes: usize,
     /// What is on disk of its process.

@@ -13,7 +13,7 @@ use proto::convert::windows::PackedCounts;
 use crate::keeper::account::Account;
 use crate::keeper::submission::Counted;
 use crate::store::StoreError;
-use crate::store::chronicle::{Append, Process, Size, Slot, Stretch, View};
+use crate::store::chronicle::{Append, Process, SeriesName, Size, Slot, Stretch, View};
 use crate::store::redb::RedbStore;
 use crate::store::rollup::{Keep, Resolution, WINDOW_MS};
 use crate::timeline::{Reporter, Timeline};
@@ -45,7 +45,6 @@ fn window(timeline: &Timeline, pod: usize, (id, span): (u64, u64), counts: &[u64
         process: Arc::new(Process { pod_uid: format!("pod-{pod}"), epoch: 1 }),
         id,
         span,
-        hits: counts.iter().sum(),
         rows: ROUTES.iter().zip(counts).filter(|(_, count)| **count > 0).map(row).collect(),
         bytes: 1000,
         account: Arc::new(Account::default()),
@@ -190,6 +189,10 @@ impl Chronicle for Disk {
     fn append(&self, append: &Append) -> Result<(), StoreError> {
         let why = || StoreError::Write { file: "disk".into(), why: "no space left".into() };
         if *self.is_full.lock().unwrap() { Err(why()) } else { self.store.append(append) }
+    }
+
+    fn forget(&self, names: &[SeriesName]) -> Result<(), StoreError> {
+        self.store.forget(names)
     }
 
     fn view(&self, look: &mut dyn FnMut(&dyn View) -> Result<(), StoreError>) -> Result<(), StoreError> {

@@ -30,9 +30,9 @@ impl Snapshot {
 
     /// The same with the rows of these series only: whoever looks at one endpoint pays for one.
     pub(crate) fn take_of(mesh: &ControlPlane, window: Window, now_ms: u64, of: impl Fn(&Series) -> bool) -> Self {
+        mesh.fleet.settle_losses();
         let rules = mesh.rules.state();
         // A rule may be about an endpoint that nobody has called yet; it needs a row, so that it can be ended there.
-        mesh.timeline.obey(&rules);
         for record in rules.in_force().filter(|record| record.rule.action != Action::Pin) {
             let selector = &record.rule.selector;
             let reporter = Reporter { namespace: &selector.namespace, service: &selector.service };

@@ -20,6 +20,9 @@ pub trait Chronicle: Send + Sync + std::fmt::Debug {
     /// Adds to it and moves the marks, whole and durable, or not at all.
     fn append(&self, append: &Append) -> Result<(), StoreError>;
 
+    /// Forgets these series and what they ever counted. Their slots go when their time is over, and are nobody's until then.
+    fn forget(&self, names: &[SeriesName]) -> Result<(), StoreError>;
+
     /// Shows it as it is at this instant.
     fn view(&self, look: &mut dyn FnMut(&dyn View) -> Result<(), StoreError>) -> Result<(), StoreError>;
 

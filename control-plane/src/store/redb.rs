@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 
 use crate::clock::now_ms;
-use crate::store::chronicle::{Append, Chronicle, Process, Size, View};
+use crate::store::chronicle::{Append, Chronicle, Process, SeriesName, Size, View};
 use crate::store::redb::fault::Fault;
 use crate::store::redb::file::{File, Opener};
 use crate::store::redb::naming::Naming;
@@ -133,6 +133,14 @@ impl Chronicle for RedbStore {
         let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
         let given = self.write(|transaction| appending::append(transaction, append, &naming, &self.keep))?;
         naming.learn(given);
+        Ok(())
+    }
+
+    fn forget(&self, names: &[SeriesName]) -> Result<(), StoreError> {
+        let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        let numbers: Vec<u32> = names.iter().filter_map(|name| naming.known(name)).collect();
+        self.write(|transaction| forgetting::forget_series(transaction, &numbers))?;
+        naming.unlearn(names);
         Ok(())
     }
 

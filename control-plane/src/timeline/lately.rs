@@ -100,6 +100,11 @@ impl Lately {
         recent
     }
 
+    /// Bytes that it takes in memory at least.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.slots.iter().map(|slot| size_of::<Slot>() + size_of_val(&*slot.latency)).sum::<usize>()
+    }
+
     /// Whether nothing happened lately, so that its place can be given away.
     pub fn is_over(&self, now_ms: u64) -> bool {
         self.slots.back().is_none_or(|slot| slot.minute + MINUTES < now_ms / MINUTE_MS)

@@ -27,6 +27,8 @@ pub struct Past {
     pub since_ms: u64,
     /// When the window before began; `None` if not all of it is kept.
     pub before_ms: Option<u64>,
+    /// By which names of endpoints ([`Timeline::naming`]).
+    naming: u64,
     series: HashMap<usize, OnDisk>,
 }
 
@@ -46,7 +48,7 @@ pub struct OnDisk {
 impl Past {
     /// Reads a window that ends at `now_ms`, and the one before it.
     pub fn read(chronicle: &dyn Chronicle, timeline: &Timeline, window_ms: u64, now_ms: u64) -> Result<Self, StoreError> {
-        let mut past = Self { read_ms: now_ms, ..Self::default() };
+        let mut past = Self { read_ms: now_ms, naming: timeline.naming(), ..Self::default() };
         chronicle.view(&mut |view| past.look(view, timeline, window_ms))?;
         Ok(past)
     }

@@ -1,5 +1,6 @@
-//! The patterns that are pinned for each service, and the folding of what was counted before they were.
+//! The patterns that are pinned for each service; the folding of what was counted before they were, and its way back.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,16 +8,30 @@ use dashmap::DashMap;
 use mesh::routes::pins::Pins;
 
 use crate::rules::state::RulesState;
+use crate::store::chronicle::Kept;
+use crate::timeline::series::Series;
 use crate::timeline::{Reporter, Timeline};
+
+/// A service: its namespace and its name.
+type Service = (String, String);
 
 /// The pins that the timeline names endpoints by.
 #[derive(Debug, Default)]
 pub struct Pinned {
     /// The revision of the rules that they are from, plus one; 0 before the first.
     revision: AtomicU64,
+    /// How often endpoints have got other names.
+    namings: AtomicU64,
     /// One at a time folds, so that no two series are folded into each other.
     folding: Mutex<()>,
-    services: DashMap<(String, String), Arc<Pins>>,
+    services: DashMap<Service, Arc<Pins>>,
+}
+
+/// What is on disk under a name that was pinned to another one, and is not any more.
+struct Leaving {
+    kept: Kept,
+    /// Where it is counted now.
+    from: Arc<Series>,
 }
 
 impl Pinned {
@@ -31,9 +46,10 @@ impl Pinned {
 }
 
 impl Timeline {
-    /// Names endpoints by the pins of these rules from now on, and folds together what they name alike.
-    /// It must be called before anybody else hears of the rules.
-    pub fn obey(&self, rules: &RulesState) {
+    /// Names endpoints by the pins of these rules from now on, and folds together what they name alike. What a pin that is
+    /// gone had folded, and was on disk before, goes back to its own name, as it would by a restart; for that, it asks for
+    /// what is on disk. It must be called before anybody else hears of the rules.
+    pub fn obey(&self, rules: &RulesState, on_disk: impl FnOnce() -> Vec<Kept>) {
         if self.pins.revision.load(Ordering::Acquire) > rules.revision {
             return;
         }
@@ -42,17 +58,32 @@ impl Timeline {
             return;
         }
         let pinned = rules.services().map(|(name, set)| (name.clone(), set.pins));
-        let pinned: std::collections::HashMap<_, _> = pinned.filter(|(_, pins)| !pins.is_empty()).collect();
+        let pinned: HashMap<_, _> = pinned.filter(|(_, pins)| !pins.is_empty()).collect();
+        // Read before the names change: nothing has been written since then under names that are given back.
+        let leaving = self.leaving(&pinned, on_disk);
+        let known = self.pins.services.len();
         self.pins.services.retain(|name, _| pinned.contains_key(name));
+        let mut changed = self.pins.services.len() < known;
         for (name, pins) in pinned {
             // A service whose pins are as they were keeps them, so that nobody looks through its pods' counts again.
             if self.pins.services.get(&name).is_some_and(|known| **known == *pins) {
                 continue;
             }
+            changed = true;
             self.pins.services.insert(name.clone(), Arc::clone(&pins));
             self.fold(Reporter { namespace: &name.0, service: &name.1 }, &pins);
         }
+        for leaving in leaving {
+            self.give_back(leaving);
+        }
+        self.pins.namings.fetch_add(u64::from(changed), Ordering::Release);
         self.pins.revision.store(rules.revision + 1, Ordering::Release);
+    }
+
+    /// A number that is another one when endpoints have got other names: what was read from disk by the old ones tells no
+    /// more what is what.
+    pub fn naming(&self) -> u64 {
+        self.pins.namings.load(Ordering::Acquire)
     }
 
     fn fold(&self, reporter: Reporter<'_>, pins: &Pins) {
@@ -62,6 +93,37 @@ impl Timeline {
             let Some((_, series)) = endpoints.remove(old) else { continue };
             self.series.fetch_sub(1, Ordering::Relaxed);
             series.fold_into(&self.series(reporter, old));
+        }
+    }
+
+    /// What is on disk under names that the pins of now change, and those to come do not, or to others.
+    fn leaving(&self, pinned: &HashMap<Service, Arc<Pins>>, on_disk: impl FnOnce() -> Vec<Kept>) -> Vec<Leaving> {
+        let before = self.pins.services.iter().map(|service| (service.key().clone(), Arc::clone(service.value())));
+        let before: HashMap<_, _> =
+            before.filter(|(name, pins)| pinned.get(name).is_none_or(|to_come| *to_come != *pins)).collect();
+        if before.is_empty() {
+            return Vec::new();
+        }
+        let leaving = |kept: Kept| {
+            let service = (kept.name.namespace.clone(), kept.name.service.clone());
+            let now = before.get(&service)?.rename(&kept.name.endpoint)?;
+            let to_come = pinned.get(&service).and_then(|pins| pins.rename(&kept.name.endpoint));
+            let reporter = Reporter { namespace: &service.0, service: &service.1 };
+            let from = self.endpoints(reporter).get(&now).map(|series| Arc::clone(&series))?;
+            (to_come.as_ref() != Some(&now)).then_some(Leaving { kept, from })
+        };
+        on_disk().into_iter().filter_map(leaving).collect()
+    }
+
+    fn give_back(&self, Leaving { kept, from }: Leaving) {
+        let (from, to) = (from.settled(), self.named(&kept.name));
+        if Arc::ptr_eq(&from, &to) {
+            return;
+        }
+        from.is_without(&kept.total);
+        to.restore_total(kept.seen, &kept.total);
+        if kept.is_file {
+            to.is_a_file();
         }
     }
 }

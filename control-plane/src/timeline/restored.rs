@@ -21,7 +21,7 @@ impl Timeline {
         let mut timeline = Self::starting(now_ms);
         chronicle.view(&mut |view| {
             timeline = Self::starting(view.since_ms()?.min(now_ms));
-            timeline.obey(rules);
+            timeline.obey(rules, Vec::new);
             timeline.take_over(view, now_ms)
         })?;
         Ok(timeline)

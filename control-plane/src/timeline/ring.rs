@@ -8,7 +8,11 @@ use crate::timeline::stretch::Stretch;
 #[derive(Debug)]
 pub struct Ring {
     step_ms: u64,
+    length: usize,
+    /// None at all as long as nothing has happened in them.
     slots: Box<[Option<Box<GoldenMetrics>>]>,
+    /// What they take.
+    bytes: usize,
     /// The number of the newest slot: its time in steps since the Unix epoch.
     newest: u64,
     /// Counts up whenever a slot changes that is not the newest.
@@ -18,7 +22,7 @@ pub struct Ring {
 impl Ring {
     /// A ring of `slots` slots of `step_ms`.
     pub fn new(step_ms: u64, slots: usize) -> Self {
-        Self { step_ms, slots: (0..slots).map(|_| None).collect(), newest: 0, revisions: 0 }
+        Self { step_ms, length: slots, slots: Box::default(), bytes: 0, newest: 0, revisions: 0 }
     }
 
     /// Adds to the slot of `at_ms`; what is older than the ring is long is let go.
@@ -27,9 +31,19 @@ impl Ring {
         self.advance_to(number);
         if self.holds(number) {
             self.revisions += u64::from(number < self.newest);
+            if self.slots.is_empty() {
+                self.slots = (0..self.length).map(|_| None).collect();
+            }
             let place = self.place(number);
+            let before = weight(self.slots[place].as_deref());
             self.slots[place].get_or_insert_default().merge(golden);
+            self.bytes = self.bytes - before + weight(self.slots[place].as_deref());
         }
+    }
+
+    /// What it takes in memory: its slots, and what is in them.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.slots.len() * size_of::<Option<Box<GoldenMetrics>>>()
     }
 
     /// Adds what another ring of the same step remembers.
@@ -47,7 +61,7 @@ impl Ring {
         if !self.holds(number) {
             return None;
         }
-        self.slots[self.place(number)].as_deref()
+        self.slots.get(self.place(number))?.as_deref()
     }
 
     /// Whether the slot that begins at `at_ms` is remembered, or is yet to come.
@@ -65,8 +79,8 @@ impl Ring {
     /// go: what comes from now on would else be too old for as long as the clock was ahead.
     pub fn turn_back(&mut self, now_ms: u64) {
         let number = now_ms / self.step_ms;
-        if self.newest.saturating_sub(number) >= self.slots.len() as u64 {
-            self.slots.fill_with(|| None);
+        if self.newest.saturating_sub(number) >= self.length as u64 {
+            self.clear();
             self.newest = number;
             self.revisions += 1;
         }
@@ -94,21 +108,33 @@ impl Ring {
         if number <= self.newest {
             return;
         }
+        // Of none, nothing has to be let go.
         let passed = (number - self.newest).min(self.slots.len() as u64);
         for passed in number + 1 - passed..=number {
             let place = self.place(passed);
-            self.slots[place] = None;
+            self.bytes -= weight(self.slots[place].take().as_deref());
+        }
+        if self.bytes == 0 {
+            self.clear();
         }
         self.newest = number;
     }
 
+    fn clear(&mut self) {
+        (self.slots, self.bytes) = (Box::default(), 0);
+    }
+
     fn holds(&self, number: u64) -> bool {
-        number <= self.newest && self.newest - number < self.slots.len() as u64
+        number <= self.newest && self.newest - number < self.length as u64
     }
 
     fn place(&self, number: u64) -> usize {
-        (number % self.slots.len() as u64) as usize
+        (number % self.length as u64) as usize
     }
+}
+
+fn weight(slot: Option<&GoldenMetrics>) -> usize {
+    slot.map_or(0, GoldenMetrics::weight)
 }
 
 #[cfg(test)]
@@ -154,6 +180,9 @@ mod tests {
         ring.add(5000, &hits(1));
         ring.add(1_000_000, &hits(2));
         assert!(ring.slots.iter().flatten().count() == 1);
+        assert_eq!(ring.bytes(), 3 * 8 + hits(2).weight());
         assert_eq!(ring.slot(1_000_000).map(|slot| slot.hits), Some(2));
+        (1001..=1003).for_each(|second| ring.reach(second * 1000));
+        assert_eq!(ring.bytes(), 0, "it takes nothing when nothing has happened");
     }
 }

@@ -10,6 +10,7 @@ use mesh::report::Seen;
 
 use crate::snapshot::Traffic;
 use crate::timeline::Reporter;
+use crate::timeline::bytes_room::Share;
 use crate::timeline::history::{Grain, History, Span};
 use crate::timeline::series::booking::Counted;
 use crate::timeline::stretch::Stretch;
@@ -36,7 +37,8 @@ pub struct Series {
 }
 
 impl Series {
-    pub(crate) fn new(number: usize, reporter: Reporter<'_>, endpoint: &Endpoint, started_ms: u64) -> Self {
+    pub(super) fn new(number: usize, name: (Reporter<'_>, &Endpoint), started_ms: u64, slots: &Arc<Share>) -> Self {
+        let (reporter, endpoint) = name;
         Self {
             number,
             id: id_of(reporter, endpoint),
@@ -46,7 +48,7 @@ impl Series {
             started_ms,
             is_file: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
-            counted: Mutex::new(Counted::nothing()),
+            counted: Mutex::new(Counted::nothing(slots)),
         }
     }
 
@@ -76,12 +78,41 @@ impl Series {
 
     /// Adds what is kept of ten seconds of the last hour, which is in the total already.
     pub fn restore_slot(&self, from_ms: u64, golden: &GoldenMetrics, now_ms: u64) {
-        self.booked().history.restore(from_ms, golden, now_ms);
+        let mut counted = self.booked();
+        counted.history.restore(from_ms, golden, now_ms);
+        counted.weigh();
     }
 
-    /// Everything since the pods started.
+    /// Everything since the pods started that is on disk, or will be: what living processes have told is handed over.
     pub fn totals(&self) -> GoldenMetrics {
+        let counted = self.booked();
+        counted.lost.as_ref().map_or_else(|| counted.totals.clone(), |lost| counted.totals.since(lost))
+    }
+
+    /// Everything that was ever told here, what was lost since then included: a sum that never becomes less.
+    pub fn ever_told(&self) -> GoldenMetrics {
         self.booked().totals.clone()
+    }
+
+    /// Some of what was told here was lost with its process before it came to disk, or belongs elsewhere. The slots of the
+    /// last hour keep it: it happened, and who looks for why a pod was killed needs it most.
+    pub(crate) fn is_without(&self, golden: &GoldenMetrics) {
+        let mut counted = self.hold();
+        if let Some(into) = counted.into.clone() {
+            drop(counted);
+            return into.is_without(golden);
+        }
+        counted.lost.get_or_insert_default().merge(golden);
+    }
+
+    /// Some of what was given up for lost is not.
+    pub(crate) fn has_again(&self, golden: &GoldenMetrics) {
+        let mut counted = self.hold();
+        if let Some(into) = counted.into.clone() {
+            drop(counted);
+            return into.has_again(golden);
+        }
+        counted.lost = counted.lost.take().map(|lost| Box::new(lost.since(golden))).filter(|lost| !lost.is_empty());
     }
 
     /// What happened in a stretch of time.
@@ -121,17 +152,34 @@ impl Series {
         new.totals.merge(&old.totals);
         new.seen = new.seen.into_iter().chain(old.seen).reduce(Seen::and);
         new.history.merge(&old.history);
+        if let Some(lost) = old.lost.take() {
+            new.lost.get_or_insert_default().merge(&lost);
+        }
         new.called_before.merge(&std::mem::take(&mut old.called_before));
         if self.is_file() {
             into.is_a_file();
         }
         (old.totals, old.seen, old.history) = (GoldenMetrics::default(), None, History::new());
+        old.weigh();
+        new.weigh();
     }
 
     /// The series in which this one is counted: itself, unless it was folded into another.
     pub fn settled(self: &Arc<Self>) -> Arc<Self> {
         let into = self.hold().into.clone();
         into.map_or_else(|| Arc::clone(self), |into| into.settled())
+    }
+
+    /// Lets go of slots that are over by now.
+    pub(super) fn let_go(&self, now_ms: u64) {
+        let mut counted = self.booked();
+        counted.history.reach(now_ms);
+        counted.weigh();
+    }
+
+    /// When it was asked last, as far as its pods know, in milliseconds since the Unix epoch; 0 if it never was.
+    pub(super) fn last_ms(&self) -> u64 {
+        self.seen().map_or(0, |seen| seen.last_ms)
     }
 
     /// When it was asked first and last, as far as its pods know.

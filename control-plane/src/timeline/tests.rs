@@ -6,6 +6,7 @@ use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
 use proptest::prelude::*;
 
+use crate::timeline::bytes_room::Bounds;
 use crate::timeline::history::Span;
 use crate::timeline::share::Part;
 use crate::timeline::stretch::Stretch;
@@ -229,4 +230,69 @@ proptest! {
             }
         }
     }
+}
+
+/// A service that has another name with each deployment.
+fn deployment(timeline: &Timeline, number: usize, now_ms: u64) -> String {
+    let service = format!("preview-{number}");
+    for route in 0..16 {
+        let reporter = Reporter { namespace: "default", service: &service };
+        let series = timeline.series(reporter, &Endpoint::named("GET", &format!("/{route}")).unwrap());
+        series.was_told(at(now_ms), &hits(1), Some(Seen::at(now_ms)));
+    }
+    service
+}
+
+#[test]
+fn services_that_are_named_anew_with_each_deployment_leave_room_for_others_and_take_little() {
+    let timeline = Timeline::starting(START_MS);
+    let hour_ms = 3_600_000;
+    let held = timeline.series(Reporter { namespace: "default", service: "preview-0" }, &Endpoint::named("GET", "/0").unwrap());
+    let mut gone = Vec::new();
+    for number in 0..3 * SERIES_MAX / 16 {
+        let now_ms = START_MS + number as u64 * hour_ms / 60;
+        deployment(&timeline, number, now_ms);
+        if number % 60 == 0 {
+            gone.extend(timeline.let_go(now_ms));
+        }
+        assert!(timeline.slot_room().taken() < 130 * 16 * 10_000, "two hours of sixteen endpoints a minute, in their slots");
+    }
+    assert_eq!(timeline.folded(), 0, "none was counted under (other) for want of room");
+    assert!(timeline.all().len() <= SERIES_MAX && timeline.services.len() <= SERIES_MAX / 16);
+    assert_eq!(gone.len() as u64, timeline.given_back());
+    assert!(gone.iter().all(|name| name.service != "preview-0" || name.endpoint.route() != "/0"), "somebody tells of it still");
+    assert_eq!(held.totals().hits, 1);
+    let order: Vec<_> = gone.iter().map(|name| name.service[8..].parse::<usize>().unwrap()).collect();
+    assert!(order.is_sorted(), "those that were silent longest went first");
+}
+
+#[test]
+fn latencies_that_nobody_has_take_no_more_than_there_is_room_for() {
+    let slot_room = BytesRoom::with(Bounds { of_one: 40 << 20, of_all: 1 << 30, little: 1 << 20 });
+    let timeline = Timeline { slot_room, ..Timeline::starting(START_MS) };
+    let mut wide = hits(2);
+    wide.latency.add(-160, 1);
+    wide.latency.add(159, 1);
+    let mut second = 0;
+    // Each row of such a report is some sixty bytes on the wire, and each slot of it takes thousands.
+    while timeline.slot_room().turned_away.so_far() == 0 {
+        second += 1;
+        assert!(second < 60, "an hour of it would take over two gigabytes");
+        for route in 0..1024 {
+            let series = timeline.series(SHOP, &Endpoint::named("GET", &format!("/{route}")).unwrap());
+            series.was_told(at(START_MS + second * 1000), &wide, None);
+        }
+    }
+    let bytes = timeline.slot_room().taken();
+    let full = timeline.series(SHOP, &Endpoint::named("GET", "/0").unwrap());
+    full.was_told(at(START_MS + (second + 1) * 1000), &wide, None);
+    assert_eq!(full.totals().hits, 2 * (second + 1), "the totals are right");
+    assert!(timeline.slot_room().taken() <= bytes);
+    let web = timeline.series(Reporter { namespace: "default", service: "web" }, &Endpoint::named("GET", "/").unwrap());
+    web.was_told(at(START_MS + second * 1000), &hits(5), None);
+    let stretch = Stretch { from_ms: START_MS, to_ms: START_MS + 3_600_000 };
+    assert_eq!(web.between(stretch).hits, 5, "another service has its own room");
+    // An hour later all of it is over, and there is room again.
+    timeline.let_go(START_MS + 10_000_000);
+    assert_eq!(timeline.slot_room().taken(), 0);
 }

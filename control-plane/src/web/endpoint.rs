@@ -109,7 +109,7 @@ fn columns(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Columns {
     let Some(series) = web.state.timeline.all().into_iter().find(|series| series.id == row.id) else {
         return Columns::default();
     };
-    let long = web.charts.columns(&series, window, snapshot.taken_ms);
+    let long = web.charts.columns(&series, window, web.state.timeline.naming(), snapshot.taken_ms);
     long.unwrap_or_else(|| Columns::of(&series, window, snapshot.taken_ms))
 }
 

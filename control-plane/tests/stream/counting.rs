@@ -2,8 +2,11 @@
 
 use mesh::golden::GoldenMetrics;
 use mesh::report::Coverage::{Change, Snapshot};
+use mesh::window::slot_of;
 use proto::wire::{Bye, up};
 use serde_json::json;
+
+use control_plane::clock::now_ms;
 
 use crate::harness::{Stage, eventually, greeting, hits};
 
@@ -66,6 +69,9 @@ async fn a_new_process_counts_on_top_of_the_one_before() {
     let mut who = greeting("shop", "shop-1");
     let mut first = stage.attach_as(who.clone()).await;
     first.report(Snapshot, &[("/a", hits(10))]).await;
+    first.window(slot_of(now_ms()) - 1, false, &[("/a", hits(10))]).await;
+    let is_kept = async || if stage.get("/api/v1/status").await["store"]["windows"]["kept"] == 1 { Ok(()) } else { Err(()) };
+    eventually(is_kept).await;
     stage.row_with("shop", "/a", 10).await;
     let old = who.clone();
 

@@ -227,7 +227,7 @@ impl Sidecar {
                 down::Message::Desired(desired) => {
                     return desired_rules(unsealed(&desired).unwrap()).expect("the set makes sense");
                 }
-                down::Message::Welcome(_) => {}
+                down::Message::Welcome(_) | down::Message::Acked(_) => {}
                 other => panic!("{other:?}"),
             }
         }

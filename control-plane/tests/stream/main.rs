@@ -9,6 +9,7 @@ mod full_disk;
 mod harness;
 mod history;
 mod hostile;
+mod pins;
 mod rules;
 mod tap;
 mod timeline;

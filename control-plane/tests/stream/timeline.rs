@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 
 use control_plane::clock::now_ms;
 
-use crate::harness::{Stage, eventually, hits};
+use crate::harness::{Stage, eventually, greeting, hits};
 
 #[tokio::test]
 async fn a_long_window_is_what_is_on_disk_and_what_came_since_after_a_restart_too() {
@@ -142,6 +142,45 @@ async fn pages_show_long_windows_and_the_window_before_and_move() {
 }
 
 #[tokio::test]
+async fn what_a_killed_sidecar_never_handed_over_is_in_no_total_once_it_is_told_as_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let mut who = greeting("shop", "shop-1");
+    let mut killed = stage.attach_as(who.clone()).await;
+    killed.report(Snapshot, &[("/a", hits(30)), ("/b", hits(2))]).await;
+    killed.window(slot_of(now_ms()) - 1, false, &[("/a", hits(20))]).await;
+    stage.row_with("shop", "/a", 30).await;
+    let is_kept = async || if stage.get("/api/v1/status").await["store"]["windows"]["kept"] == 1 { Ok(()) } else { Err(()) };
+    eventually(is_kept).await;
+    let sum = async |stage: &Stage, route: &str, window: &str| {
+        let told = stage.get(&format!("/api/v1/timeline?service=shop&route={route}&window={window}")).await;
+        told["whole"]["hits"].as_u64().unwrap()
+    };
+    assert_eq!(sum(&stage, "/a", "6h").await, 30, "it may live");
+
+    // Its pod's next process says that it does not.
+    drop(killed);
+    who.epoch += 1;
+    let mut next = stage.attach_as(who).await;
+    next.report(Snapshot, &[("/a", hits(5))]).await;
+
+    stage.row_with("shop", "/a", 25).await;
+    let table = stage.get("/api/v1/endpoints?window=6h&service=shop").await;
+    let counted: u64 = table["endpoints"].as_array().unwrap().iter().map(|row| row["hits"].as_u64().unwrap()).sum();
+    assert_eq!(counted, 25, "{table}");
+    assert_eq!((sum(&stage, "/a", "6h").await, sum(&stage, "/b", "90d").await), (25, 0));
+    assert_eq!(sum(&stage, "/a", "5m").await, 35, "what was seen happen a moment ago stays in sight");
+    assert_eq!(stage.get("/api/v1/status").await["store"]["hits_not_durable"], 12);
+    let metrics = reqwest::get(format!("http://{}/metrics", stage.http)).await.unwrap().text().await.unwrap();
+    assert!(metrics.lines().any(|line| line.contains("\"/a\"") && line.ends_with(" 35")), "no counter goes back: {metrics}");
+    stage.stop().await;
+
+    let stage = Stage::start(folder.path());
+    assert_eq!((sum(&stage, "/a", "6h").await, sum(&stage, "/b", "90d").await), (20, 0), "as it is after a restart");
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_no_window_is_refused_with_what_would_be_one() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::start(folder.path());
@@ -179,5 +218,9 @@ async fn the_status_says_what_is_kept() {
         (&true.into(), &1.into(), &1.into())
     );
     assert_eq!((&store["slots"]["1m"]["keeps_s"], &store["why"]), (&604_800.into(), &serde_json::Value::Null), "{status}");
+    let metrics = reqwest::get(format!("http://{}/metrics", stage.http)).await.unwrap().text().await.unwrap();
+    let value = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+    assert_eq!(value("sitio_store_file_bytes"), store["file_bytes"].as_u64(), "{metrics}");
+    assert_eq!(value("sitio_store_slot_bytes{slot=\"1h\"}"), store["slots"]["1h"]["bytes"].as_u64(), "{metrics}");
     stage.stop().await;
 }

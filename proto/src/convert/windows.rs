@@ -36,8 +36,6 @@ pub struct PackedWindow {
     pub span: u32,
     /// What it tells.
     pub kind: WindowKind,
-    /// Hits of all rows.
-    pub hits: u64,
     /// Bytes of the message, which is held as long as one of the rows is.
     pub bytes: usize,
     /// The endpoints with anything to tell, each once.
@@ -108,7 +106,6 @@ impl Decoder {
             if !golden.is_plausible() {
                 return Err(Refused::Senseless { field: "stats", why: format!("a count of {endpoint} is over 2^50") });
             }
-            packed.hits = packed.hits.saturating_add(golden.hits);
             let counts = PackedCounts(window.slice_ref(counts));
             packed.rows.push(PackedRow { endpoint: endpoint.clone(), is_file: *is_file, seen: told.seen, counts });
         }
@@ -118,8 +115,7 @@ impl Decoder {
     /// What concerns the whole window, and the definitions, wherever they are in it.
     fn window_head(&mut self, window: &[u8]) -> Result<PackedWindow, Refused> {
         self.begin();
-        let mut packed =
-            PackedWindow { id: 0, span: 0, kind: WindowKind::Change, hits: 0, bytes: window.len(), rows: Vec::new() };
+        let mut packed = PackedWindow { id: 0, span: 0, kind: WindowKind::Change, bytes: window.len(), rows: Vec::new() };
         let (mut rows, mut fields) = (0, Fields::of("window", window));
         // The numbers of the fields are those of `Window` in the wire's description.
         while let Some((field, value)) = fields.read()? {

@@ -30,6 +30,14 @@ impl Glass {
         Some(rows.map(|row| row.now.hits).sum())
     }
 
+    /// Requests that were ever told of a route, those that were lost since then included; `None` while there is no control
+    /// plane.
+    pub(crate) fn heard(&self, route: &str) -> Option<u64> {
+        let plane = self.0.lock().unwrap().upgrade()?;
+        let series = plane.timeline.all().into_iter().filter(|series| series.endpoint.route() == route);
+        Some(series.map(|series| series.ever_told().hits).sum())
+    }
+
     /// Requests of a route of which it is known whose they were; `None` while there is no control plane.
     pub(crate) fn called(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use control_plane::store::chronicle::{Append, Chronicle, Process, Size, View};
+use control_plane::store::chronicle::{Append, Chronicle, Process, SeriesName, Size, View};
 use control_plane::store::redb::RedbStore;
 use control_plane::store::rollup::Keep;
 use control_plane::store::{Change, Ledger, Store, StoreError};
@@ -101,6 +101,10 @@ impl Chronicle for Disk {
         }
         let stopped = || StoreError::Write { file: "disk".into(), why: "the simulation stops here".into() };
         stop.map_or(Ok(()), |_| Err(stopped()))
+    }
+
+    fn forget(&self, names: &[SeriesName]) -> Result<(), StoreError> {
+        self.store.forget(names)
     }
 
     fn view(&self, look: &mut dyn FnMut(&dyn View) -> Result<(), StoreError>) -> Result<(), StoreError> {

@@ -39,6 +39,7 @@ pub(crate) struct Mesh {
 }
 
 /// A process of a sidecar that was killed.
+#[derive(Debug)]
 struct Dead {
     route: String,
     recorded: u64,
@@ -121,14 +122,15 @@ impl Mesh {
         self.pods.iter().filter_map(Pod::life).map(|life| (life.route, life.recorded.load(Relaxed)))
     }
 
-    /// Of a sidecar that was killed, all that was acked is on disk, in whole windows; and what it had told besides is in the
-    /// totals of the control plane that heard it, which says that it is lost.
+    /// Of a sidecar that was killed, all that was acked is on disk, in whole windows; and what it had told besides is told as
+    /// lost by the control plane that heard it, and is in its totals no more.
     pub(crate) fn losses_are_told(&self) -> bool {
         let (mut lost, mut is_whole) = (0, true);
         for Dead { route, recorded, may_be_kept } in &self.dead {
-            let Some((hits, kept)) = self.glass.hits(route).zip(self.glass.kept(route)) else { return false };
-            is_whole &= may_be_kept.contains(&kept) && (kept..=*recorded).contains(&hits);
-            lost += hits.saturating_sub(kept);
+            let Some((heard, kept)) = self.glass.heard(route).zip(self.glass.kept(route)) else { return false };
+            is_whole &= may_be_kept.contains(&kept) && (kept..=*recorded).contains(&heard);
+            is_whole &= self.glass.hits(route) == Some(kept);
+            lost += heard.saturating_sub(kept);
         }
         is_whole && self.glass.not_kept() == Some(lost)
     }
@@ -140,13 +142,11 @@ impl Mesh {
             .living()
             .map(|(route, recorded)| (glass.hits(&route), glass.kept(&route), glass.called(&route), recorded, route));
         let living: Vec<_> = living.collect();
-        let dead = self
-            .dead
-            .iter()
-            .map(|dead| (glass.hits(&dead.route), glass.kept(&dead.route), dead.recorded, &dead.may_be_kept, &dead.route));
+        let dead =
+            self.dead.iter().map(|dead| (glass.heard(&dead.route), glass.hits(&dead.route), glass.kept(&dead.route), dead));
         let dead: Vec<_> = dead.collect();
         format!(
-            "told, kept, by caller and recorded are {living:?}; of the dead {dead:?}, of which {:?} are told as lost",
+            "told, kept, by caller and recorded are {living:?}; heard, told and kept of the dead {dead:?}, of which {:?} are told as lost",
             glass.not_kept()
         )
     }

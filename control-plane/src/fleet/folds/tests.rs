@@ -12,7 +12,8 @@ use mesh::rule::{ANY_METHOD, Action, Rule, Selector};
 use mesh::workload::Workload;
 use proptest::prelude::*;
 
-use crate::fleet::tally::{Arrival, Tally};
+use crate::fleet::tally::Tally;
+use crate::fleet::tally::absorbing::Arrival;
 use crate::rules::state::RulesState;
 use crate::store::{Ledger, Record};
 use crate::timeline::Timeline;
@@ -74,7 +75,7 @@ impl Mesh {
 
     fn command(&mut self, is_pinned: bool) {
         (self.is_pinned, self.revision) = (is_pinned, self.revision + 1);
-        self.timeline.obey(&rules(self.revision, is_pinned));
+        self.timeline.obey(&rules(self.revision, is_pinned), Vec::new);
     }
 
     /// The rules are sent, but do not arrive.

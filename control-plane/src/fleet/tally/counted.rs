@@ -150,6 +150,16 @@ impl Counted {
         self.in_flight.are(0);
     }
 
+    /// Bytes that its counts take, but for those of callers, of whom there are few.
+    pub(super) fn weight(&self) -> usize {
+        self.totals.weight() + self.lately.as_ref().map_or(0, |lately| lately.weight())
+    }
+
+    /// All that the process has told of it, and where that is counted.
+    pub(super) fn told(&self) -> (&Arc<Series>, &GoldenMetrics) {
+        (&self.series, &self.totals)
+    }
+
     /// Hits of the process.
     pub(super) fn hits(&self) -> u64 {
         self.totals.hits

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use mesh::golden::GoldenMetrics;
+use mesh::report::{Coverage, Report};
 use proptest::prelude::*;
 
+use crate::fleet::tally::absorbing::{Absorbed, Arrival, Uncountable};
 use crate::timeline::stretch::Stretch;
 
 use super::*;
@@ -96,4 +98,36 @@ fn the_longest_exchange_is_not_told_again_after_a_reconnection() {
     let minute = series.between(Stretch::last(Duration::from_secs(60), later_ms));
     assert!(minute.max_us <= 11, "{}", minute.max_us);
     assert_eq!(series.totals().max_us, 900_000);
+}
+
+/// A report of so many endpoints, each with latencies from one end to the other.
+fn wide(seq: u64, coverage: Coverage, endpoints: usize) -> Report {
+    let mut all = report(seq, coverage, exchanges(&[1, 1_000_000_000_000]));
+    let row = all.endpoints.remove(0);
+    let named =
+        |number: usize| EndpointReport { endpoint: Endpoint::named("GET", &format!("/{number}")).unwrap(), ..row.clone() };
+    all.endpoints = (0..endpoints).map(named).collect();
+    all
+}
+
+#[test]
+fn a_process_that_invents_endpoints_and_latencies_is_refused_and_keeps_nobody_out() {
+    let (timeline, workload, mut tally) = (Timeline::starting(NOW_MS), workload(), Tally::default());
+    let arrival = Arrival { now_ms: NOW_MS, age_ms: 0 };
+    tally.absorb(&wide(1, Coverage::Snapshot, 256), &workload, arrival, &timeline).unwrap();
+    tally.absorb(&wide(2, Coverage::Change, 256), &workload, arrival, &timeline).unwrap();
+    let bytes = tally.bytes();
+    assert!((256 * 2500..256 * 4000).contains(&bytes), "what is told again takes no more: {bytes}");
+
+    let refused = tally.absorb(&wide(3, Coverage::Change, 1400), &workload, arrival, &timeline).unwrap_err();
+    assert!(matches!(refused, Uncountable::TooHeavy(bytes) if bytes > 4 << 20), "{refused:?}");
+    assert!(refused.to_string().contains("too many endpoints, latencies or statuses"), "{refused}");
+    assert_eq!((tally.bytes(), timeline.tally_room().turned_away.so_far()), (bytes, 1));
+
+    // A stream that begins anew with less is listened to, and gives back what it does not tell any more.
+    tally.begin_stream();
+    tally.absorb(&wide(1, Coverage::Snapshot, 10), &workload, arrival, &timeline).unwrap();
+    assert!(tally.bytes() < 10 * 4000);
+    drop(tally);
+    assert_eq!(timeline.tally_room().taken(), 0);
 }

@@ -11,7 +11,7 @@ use tonic::Status;
 
 use crate::clock::now_ms;
 use crate::fleet::attachment::Attachment;
-use crate::fleet::tally::Absorbed;
+use crate::fleet::tally::absorbing::Absorbed;
 use crate::ingest::stream::Stream;
 use crate::ingest::windows::{NotTaken, Windows};
 use crate::ingest::wishes::Wishes;

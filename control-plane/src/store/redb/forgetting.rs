@@ -1,4 +1,4 @@
-//! Forgets series in which nothing was counted for as long as anything is kept, and the oldest marks when there are too many.
+//! Forgets series that were silent for as long as anything is kept, and the oldest series and marks of too many.
 
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 
@@ -14,24 +14,38 @@ use crate::store::rollup::Keep;
 /// it all that it ever counted would be taken for new.
 const MARKS_MAX: u64 = 1_000_000;
 
+/// Series that are kept: as many as are told apart in memory. Each takes up to a kilobyte there and on disk.
+const SERIES_MAX: usize = 65_536;
+
 /// At the start: lets go of what nobody will ask for any more. How old that is, is seen from the last that was written
 /// and not by the clock: one that is set wrong must cost nothing.
 pub(super) fn forget(transaction: &WriteTransaction, keep: &Keep) -> Result<(), Fault> {
     forget_marks(transaction, MARKS_MAX)?;
     let oldest_ms = newest_ms(transaction)?.saturating_sub(keep.hours.as_millis() as u64);
+    forget_series(transaction, &silent(transaction, oldest_ms, SERIES_MAX)?)
+}
+
+/// Forgets series by their numbers.
+pub(super) fn forget_series(transaction: &WriteTransaction, numbers: &[u32]) -> Result<(), Fault> {
     let (mut series, mut totals) = (transaction.open_table(SERIES)?, transaction.open_table(TOTALS)?);
-    let mut silent = Vec::new();
-    for row in totals.iter()? {
-        let (number, bytes) = row?;
-        if Total::read(bytes.value())?.newest_ms().is_some_and(|newest_ms| newest_ms < oldest_ms) {
-            silent.push(number.value());
-        }
-    }
-    for number in silent {
+    for number in numbers {
         totals.remove(number)?;
         series.remove(number)?;
     }
     Ok(())
+}
+
+/// Series in which nothing was written since then, and those that were silent longest of more than so many.
+pub(super) fn silent(transaction: &WriteTransaction, since_ms: u64, series_max: usize) -> Result<Vec<u32>, Fault> {
+    let mut newest = Vec::new();
+    for row in transaction.open_table(TOTALS)?.iter()? {
+        let (number, bytes) = row?;
+        newest.push((Total::read(bytes.value())?.newest_ms().unwrap_or(u64::MAX), number.value()));
+    }
+    newest.sort_unstable();
+    let too_many = newest.len().saturating_sub(series_max);
+    let goes = |(place, (newest_ms, _)): &(usize, (u64, u32))| *newest_ms < since_ms || *place < too_many;
+    Ok(newest.into_iter().enumerate().filter(goes).map(|(_, (_, number))| number).collect())
 }
 
 /// When something was written last.

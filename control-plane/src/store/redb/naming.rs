@@ -36,6 +36,18 @@ impl Naming {
         Ok(naming)
     }
 
+    /// The number of a series, if it has one.
+    pub(super) fn known(&self, name: &SeriesName) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    /// Forgets numbers, once they are not on disk any more.
+    pub(super) fn unlearn(&mut self, names: &[SeriesName]) {
+        for name in names {
+            self.numbers.remove(name);
+        }
+    }
+
     /// Takes over the numbers that a transaction has given, once it is on disk.
     pub(super) fn learn(&mut self, given: Vec<(SeriesName, u32)>) {
         for (name, number) in given {

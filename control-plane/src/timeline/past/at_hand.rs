@@ -34,13 +34,15 @@ pub struct AtHand {
 }
 
 impl AtHand {
-    fn fresh(&self, window: Duration, now_ms: u64) -> Option<Arc<Past>> {
-        let past = self.any(window)?;
+    fn fresh(&self, window: Duration, naming: u64, now_ms: u64) -> Option<Arc<Past>> {
+        let past = self.any(window, naming)?;
         is_fresh(past.read_ms, window, now_ms).then_some(past)
     }
 
-    fn any(&self, window: Duration) -> Option<Arc<Past>> {
-        self.windows.lock().unwrap_or_else(PoisonError::into_inner).get(&window).cloned()
+    /// What was read of a window by the names that are in use.
+    fn any(&self, window: Duration, naming: u64) -> Option<Arc<Past>> {
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.get(&window).filter(|past| past.naming == naming).cloned()
     }
 
     fn keep(&self, window: Duration, past: Arc<Past>) {
@@ -78,16 +80,16 @@ impl ControlPlane {
     }
 
     async fn read_unless_fresh(self: &Arc<Self>, window: Duration, now_ms: u64) -> Result<(), StoreError> {
-        if self.at_hand.fresh(window, now_ms).is_some() {
+        if self.at_hand.fresh(window, self.timeline.naming(), now_ms).is_some() {
             return Ok(());
         }
         let _one_at_a_time = match self.at_hand.reading.try_lock() {
             Ok(alone) => alone,
             // Somebody else reads it anew; what was read before serves everybody meanwhile.
-            Err(_) if window > IN_MEMORY && self.at_hand.any(window).is_some() => return Ok(()),
+            Err(_) if window > IN_MEMORY && self.at_hand.any(window, self.timeline.naming()).is_some() => return Ok(()),
             Err(_) => self.at_hand.reading.lock().await,
         };
-        if self.at_hand.fresh(window, now_ms).is_some() {
+        if self.at_hand.fresh(window, self.timeline.naming(), now_ms).is_some() {
             return Ok(());
         }
         let plane = Arc::clone(self);
@@ -99,10 +101,13 @@ impl ControlPlane {
     pub(crate) fn past(&self, window: Window, now_ms: u64) -> Option<Arc<Past>> {
         let Window::Last(window) = window else { return None };
         if window <= IN_MEMORY {
-            return self.at_hand.fresh(window, now_ms);
+            return self.at_hand.fresh(window, self.timeline.naming(), now_ms);
         }
         // Whoever has looked back just now finds it here; nobody else asks.
-        self.at_hand.any(window).or_else(|| self.read_past(window, now_ms).ok()).or_else(|| Some(Arc::default()))
+        self.at_hand
+            .any(window, self.timeline.naming())
+            .or_else(|| self.read_past(window, now_ms).ok())
+            .or_else(|| Some(Arc::default()))
     }
 
     fn read_past(&self, window: Duration, now_ms: u64) -> Result<Arc<Past>, StoreError> {

@@ -6,6 +6,7 @@ use mesh::callers::Callers;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
 
+use crate::timeline::bytes_room::{Share, Taken};
 use crate::timeline::history::{History, Span};
 use crate::timeline::series::Series;
 
@@ -13,8 +14,11 @@ use crate::timeline::series::Series;
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) totals: GoldenMetrics,
+    /// What is in the totals and will never be on disk.
+    pub(super) lost: Option<Box<GoldenMetrics>>,
     pub(super) seen: Option<Seen>,
     pub(super) history: History,
+    slots: Taken,
     /// Hundreds of pods tell of the same second, and adding to totals and two rings for each would be most of the work.
     running: Running,
     /// Who has called pods that are forgotten, and processes that are over.
@@ -32,11 +36,13 @@ struct Running {
 }
 
 impl Counted {
-    pub(super) fn nothing() -> Self {
+    pub(super) fn nothing(slots: &Arc<Share>) -> Self {
         Self {
             totals: GoldenMetrics::default(),
+            lost: None,
             seen: None,
             history: History::new(),
+            slots: slots.nothing(),
             running: Running::default(),
             called_before: Callers::default(),
             into: None,
@@ -49,7 +55,7 @@ impl Counted {
             // Each in its turn: the clock may have been set back in between, and what is older than the rings is let go.
             self.book();
             self.totals.merge(golden);
-            return self.history.add(span, since_ms, golden);
+            return self.add_to_slots(span, since_ms, golden);
         };
         if slot != self.running.slot {
             self.book();
@@ -66,6 +72,21 @@ impl Counted {
         let golden = std::mem::take(&mut self.running.golden);
         self.totals.merge(&golden);
         let at_ms = self.running.at_ms;
-        self.history.add(Span { from_ms: at_ms, to_ms: at_ms }, at_ms, &golden);
+        self.add_to_slots(Span { from_ms: at_ms, to_ms: at_ms }, at_ms, &golden);
+    }
+
+    /// What finds no room in the slots is in the totals all the same.
+    fn add_to_slots(&mut self, span: Span, since_ms: u64, golden: &GoldenMetrics) {
+        if self.slots.may_take(golden.weight()) {
+            self.history.add(span, since_ms, golden);
+        } else {
+            self.history.reach(span.to_ms);
+        }
+        self.weigh();
+    }
+
+    /// The slots have become others.
+    pub(super) fn weigh(&mut self) {
+        self.slots.is_now(self.history.bytes());
     }
 }

@@ -25,6 +25,8 @@ pub struct LongCharts {
 #[derive(Debug)]
 struct Drawn {
     read_ms: u64,
+    /// By which names of endpoints it was read.
+    naming: u64,
     chart: Chart,
 }
 
@@ -32,27 +34,28 @@ impl LongCharts {
     /// Reads the chart of an endpoint, unless memory reaches so far or it was read a moment ago.
     pub async fn look_back(&self, plane: &Arc<ControlPlane>, id: &str, window: Duration, now_ms: u64) -> Result<(), StoreError> {
         let key = (id.to_owned(), window);
-        if window <= IN_MEMORY || self.drawn(&key, now_ms).is_some() {
+        if window <= IN_MEMORY || self.drawn(&key, plane.timeline.naming(), now_ms).is_some() {
             return Ok(());
         }
         let _one_at_a_time = self.reading.lock().await;
         let series: Vec<_> = plane.timeline.all().into_iter().filter(|series| series.id == id).collect();
-        if series.is_empty() || self.drawn(&key, now_ms).is_some() {
+        if series.is_empty() || self.drawn(&key, plane.timeline.naming(), now_ms).is_some() {
             return Ok(());
         }
         let wanted =
             Wanted { series, window_ms: window.as_millis() as u64, to_ms: None, compares: false, steps_max: COLUMNS_MAX };
-        let plane = Arc::clone(plane);
+        plane.fleet.settle_losses();
+        let (plane, naming) = (Arc::clone(plane), plane.timeline.naming());
         let reading =
             tokio::task::spawn_blocking(move || Chart::read(plane.keeper.chronicle.as_ref(), &plane.timeline, &wanted, now_ms));
         let chart = reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-        self.keep(key, Drawn { read_ms: now_ms, chart });
+        self.keep(key, Drawn { read_ms: now_ms, naming, chart });
         Ok(())
     }
 
-    /// The columns of a series up to now; `None` if nobody has looked back.
-    pub fn columns(&self, series: &Series, window: Duration, now_ms: u64) -> Option<Columns> {
-        let drawn = self.drawn(&(series.id.clone(), window), now_ms)?;
+    /// The columns of a series up to now, by the names of `naming`; `None` if nobody has looked back.
+    pub fn columns(&self, series: &Series, window: Duration, naming: u64, now_ms: u64) -> Option<Columns> {
+        let drawn = self.drawn(&(series.id.clone(), window), naming, now_ms)?;
         let chart = &drawn.chart;
         Some(Columns {
             from_ms: chart.from_ms,
@@ -62,11 +65,12 @@ impl LongCharts {
         })
     }
 
-    fn drawn(&self, key: &(String, Duration), now_ms: u64) -> Option<Arc<Drawn>> {
+    fn drawn(&self, key: &(String, Duration), naming: u64, now_ms: u64) -> Option<Arc<Drawn>> {
         let charts = self.charts.lock().unwrap_or_else(PoisonError::into_inner);
         let drawn = charts.get(key)?;
         // A chart whose last column is over lacks a column.
-        (is_fresh(drawn.read_ms, key.1, now_ms) && now_ms < drawn.chart.to_ms).then(|| Arc::clone(drawn))
+        (drawn.naming == naming && is_fresh(drawn.read_ms, key.1, now_ms) && now_ms < drawn.chart.to_ms)
+            .then(|| Arc::clone(drawn))
     }
 
     fn keep(&self, key: (String, Duration), drawn: Drawn) {

@@ -3,7 +3,7 @@
 use mesh::report::Seen;
 
 use crate::store::chronicle::Row;
-use crate::store::redb::forgetting::forget_marks;
+use crate::store::redb::forgetting::{forget_marks, forget_series, silent};
 use crate::store::redb::tests::windows::{HOUR_MS, advance, row};
 use crate::store::rollup::WINDOW_MS;
 
@@ -53,6 +53,41 @@ fn series_that_were_silent_for_as_long_as_anything_is_kept_are_forgotten_at_the_
     assert_eq!(series(&store), [(1, "/new".to_owned())]);
     // Its process may live on in silence, and would say everything again.
     assert_eq!(mark(&store, "old"), HOUR_MS / WINDOW_MS);
+}
+
+#[test]
+fn of_too_many_series_those_that_were_silent_longest_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(folder.path()).unwrap();
+    for (number, minute) in [3, 1, 5, 2, 4].into_iter().enumerate() {
+        write(&store, &format!("/{number}"), &format!("pod-{number}"), HOUR_MS + minute * 60_000);
+    }
+    let forget = |transaction: &WriteTransaction| forget_series(transaction, &silent(transaction, 0, 3)?);
+    store.write(forget).unwrap();
+    assert_eq!(series(&store), [(0, "/0".to_owned()), (2, "/2".to_owned()), (4, "/4".to_owned())]);
+}
+
+#[test]
+fn a_series_that_was_given_back_begins_anew_and_its_slots_are_nobodys() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RedbStore::open(folder.path()).unwrap();
+    write(&store, "/a", "pod-1", HOUR_MS);
+    write(&store, "/b", "pod-2", HOUR_MS);
+    let name = row("/a", &[]).name;
+
+    store.forget(&[name.clone(), row("/unknown", &[]).name]).unwrap();
+    assert_eq!(series(&store), [(1, "/b".to_owned())]);
+
+    write(&store, "/a", "pod-3", HOUR_MS + 60_000);
+    let store = reopened(store, folder.path());
+    assert_eq!(series(&store), [(1, "/b".to_owned()), (2, "/a".to_owned())]);
+    let mut total = 0;
+    let mut look = |view: &dyn View| {
+        total = view.series()?[&2].total.hits;
+        Ok(())
+    };
+    store.view(&mut look).unwrap();
+    assert_eq!(total, 1, "what it had counted before is forgotten");
 }
 
 #[test]

@@ -1,0 +1,144 @@
+//! Takes a pod's reports in, so that a lost or repeated one changes no total.
+
+use mesh::endpoint::Endpoint;
+use mesh::report::{Coverage, EndpointReport, Report};
+use mesh::workload::Workload;
+
+use crate::fleet::tally::Tally;
+use crate::fleet::tally::counted::Counted;
+use crate::fleet::tally::weight;
+use crate::timeline::Timeline;
+use crate::timeline::history::Span;
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absorbed {
+    /// It was counted; with so many hits that were not known before.
+    Counted(u64),
+    /// It was counted before.
+    Repeated,
+    /// A newer stream speaks for the pod.
+    Fenced,
+}
+
+/// Why a report cannot be counted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Uncountable {
+    /// A report is missing before it.
+    #[error("report {got} came where {expected} was due: attach again and begin with a snapshot")]
+    Gap {
+        /// Its number.
+        got: u64,
+        /// The number that was due.
+        expected: u64,
+    },
+    /// A stream begins with a snapshot, and this one did not.
+    #[error("a change came before the snapshot that it changes: attach again and begin with a snapshot")]
+    NoSnapshot,
+    /// There is no room for it.
+    #[error(
+        "its process would take {0} bytes here, where {max} are the limit, or less when others take much: \
+         it tells of too many endpoints, latencies or statuses",
+        max = weight::ROOM.of_one
+    )]
+    TooHeavy(usize),
+    /// A number in it cannot be true.
+    #[error("a count of {0} is over 2^50 and cannot be true")]
+    Implausible(Endpoint),
+}
+
+/// When a report came, and how old the process is that it tells of.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// Milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// How long the process had been running when it made the report, by its own clock, in milliseconds.
+    pub age_ms: u64,
+}
+
+impl Tally {
+    /// Adds what is new in a report to the timeline.
+    pub(crate) fn absorb(
+        &mut self,
+        report: &Report,
+        workload: &Workload,
+        arrival: Arrival,
+        timeline: &Timeline,
+    ) -> Result<Absorbed, Uncountable> {
+        if let Some(implausible) = report.endpoints.iter().find(|endpoint| !endpoint.golden.is_plausible()) {
+            return Err(Uncountable::Implausible(implausible.endpoint.clone()));
+        }
+        self.weight.bears(report, timeline).map_err(Uncountable::TooHeavy)?;
+        let span = Span { from_ms: self.covered_from(report, arrival), to_ms: arrival.now_ms };
+        if self.reported_ms.is_none() {
+            self.since_ms = span.from_ms;
+        }
+        let endpoints = self.folds.rename(&report.endpoints);
+        let hits = match (report.coverage, self.seq) {
+            (Coverage::Snapshot, _) => self.absorb_snapshot(&endpoints, workload, span, timeline),
+            (Coverage::Change, None) => return Err(Uncountable::NoSnapshot),
+            (Coverage::Change, Some(seq)) if report.seq <= seq => return Ok(Absorbed::Repeated),
+            (Coverage::Change, Some(seq)) if report.seq > seq + 1 => {
+                return Err(Uncountable::Gap { got: report.seq, expected: seq + 1 });
+            }
+            (Coverage::Change, Some(_)) => self.absorb_change(&endpoints, workload, span, timeline),
+        };
+        self.seq = Some(report.seq);
+        self.reported_ms = Some(arrival.now_ms);
+        Ok(Absorbed::Counted(hits))
+    }
+
+    /// Since when the report tells what was not known. The first snapshot of a process tells of all its life.
+    fn covered_from(&self, report: &Report, arrival: Arrival) -> u64 {
+        let resumed_ms = self.resumed_ms.filter(|resumed_ms| *resumed_ms > 0);
+        match (self.reported_ms.or(resumed_ms), report.coverage) {
+            (Some(known_ms), _) => known_ms.min(arrival.now_ms),
+            (None, Coverage::Snapshot) => arrival.now_ms.saturating_sub(arrival.age_ms),
+            (None, Coverage::Change) => arrival.now_ms,
+        }
+    }
+
+    /// Takes totals in; returns the hits that are new.
+    fn absorb_snapshot(&mut self, endpoints: &[EndpointReport], workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
+        // What the snapshot leaves out was not counted by this process; so the table never outgrows one report.
+        let mut before = std::mem::take(&mut self.counted);
+        let mut hits = 0;
+        for told in endpoints {
+            let nothing = || Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
+            let mut counted = before.swap_remove(&told.endpoint).unwrap_or_else(nothing);
+            hits += counted.is_now(told, span, timeline);
+            self.notice(&counted);
+            self.counted.insert(told.endpoint.clone(), counted);
+        }
+        self.weight.is_of(self.counted.iter());
+        hits
+    }
+
+    /// Takes changes in; returns their hits.
+    fn absorb_change(&mut self, endpoints: &[EndpointReport], workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
+        let (mut hits, mut place) = (0, 0);
+        for told in endpoints {
+            if let Some((at, counted)) = self.find(&told.endpoint, place) {
+                let before = counted.weight();
+                hits += counted.grows(told, span, timeline);
+                let after = counted.weight();
+                self.weight.grew(before, after);
+                place = at + 1;
+                continue;
+            }
+            let mut counted = Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
+            hits += counted.grows(told, span, timeline);
+            self.weight.grew(0, counted.weight());
+            self.notice(&counted);
+            self.counted.insert(told.endpoint.clone(), counted);
+        }
+        hits
+    }
+
+    /// What is counted of an endpoint, and where that is: at the place where it is looked for first, or elsewhere.
+    fn find(&mut self, endpoint: &Endpoint, first: usize) -> Option<(usize, &mut Counted)> {
+        let is_there = self.counted.get_index(first).is_some_and(|(known, _)| known == endpoint);
+        let place = if is_there { first } else { self.counted.get_index_of(endpoint)? };
+        self.counted.get_index_mut(place).map(|(_, counted)| (place, counted))
+    }
+}

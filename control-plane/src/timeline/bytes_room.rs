@@ -1,0 +1,142 @@
+//! Room in bytes that many share: nobody may take most of it, and whoever takes little gets it even when others have much.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::ingest::counts::Count;
+
+/// How much room there is.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// What one party may take.
+    pub of_one: usize,
+    /// What all may take together. Over it, only who takes little gets more.
+    pub of_all: usize,
+    /// What little is.
+    pub little: usize,
+}
+
+/// The room.
+#[derive(Debug)]
+pub struct BytesRoom {
+    bounds: Bounds,
+    taken: AtomicUsize,
+    /// Times that something found no room.
+    pub turned_away: Count,
+}
+
+/// What one party takes of it.
+#[derive(Debug)]
+pub struct Share {
+    all: Arc<BytesRoom>,
+    taken: AtomicUsize,
+}
+
+/// What one thing of a party takes; given back when it is dropped.
+#[derive(Debug)]
+pub struct Taken {
+    share: Arc<Share>,
+    bytes: usize,
+}
+
+impl BytesRoom {
+    /// Room of this size.
+    pub fn with(bounds: Bounds) -> Arc<Self> {
+        Arc::new(Self { bounds, taken: AtomicUsize::new(0), turned_away: Count::default() })
+    }
+
+    /// Bytes that are taken.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// The share of a party, of which nothing is taken.
+    pub fn share(self: &Arc<Self>) -> Arc<Share> {
+        Arc::new(Share { all: Arc::clone(self), taken: AtomicUsize::new(0) })
+    }
+}
+
+impl Share {
+    /// Something that takes nothing yet.
+    pub fn nothing(self: &Arc<Self>) -> Taken {
+        Taken { share: Arc::clone(self), bytes: 0 }
+    }
+}
+
+impl Taken {
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether it may take so many bytes more; it is counted if not.
+    pub fn may_take(&self, more: usize) -> bool {
+        let of_one = self.share.taken.load(Ordering::Relaxed).saturating_add(more);
+        let of_all = self.share.all.taken().saturating_add(more);
+        let may_take = self.share.all.bounds.hold(of_one, of_all);
+        if !may_take {
+            self.share.all.turned_away.up();
+        }
+        may_take
+    }
+
+    /// It takes so many bytes now.
+    pub fn is_now(&mut self, bytes: usize) {
+        for taken in [&self.share.taken, &self.share.all.taken] {
+            if bytes > self.bytes {
+                taken.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+            } else if bytes < self.bytes {
+                taken.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            }
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.is_now(0);
+    }
+}
+
+impl Bounds {
+    fn hold(self, of_one: usize, of_all: usize) -> bool {
+        of_one <= self.of_one && (of_all <= self.of_all || of_one <= self.little)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { of_one: 500, of_all: 1000, little: 50 };
+
+    #[test]
+    fn who_takes_much_gets_no_more_and_who_takes_little_does() {
+        let all = BytesRoom::with(BOUNDS);
+        let parties: Vec<_> = (0..4).map(|_| all.share()).collect();
+        let mut things: Vec<_> = parties.iter().map(Share::nothing).collect();
+        assert!(things[0].may_take(500) && !things[0].may_take(501), "one party's share");
+        things[0].is_now(500);
+        things[1].is_now(460);
+        assert!(!things[1].may_take(41), "all of it");
+        assert!(things[2].may_take(50) && !things[2].may_take(51));
+        things[2].is_now(50);
+        assert!(things[3].may_take(50), "who takes little is not crowded out");
+        assert!(!parties[2].nothing().may_take(1), "of one party each counts");
+        assert_eq!((all.taken(), all.turned_away.so_far()), (1010, 4));
+    }
+
+    #[test]
+    fn what_is_taken_is_given_back() {
+        let all = BytesRoom::with(BOUNDS);
+        let share = all.share();
+        let (mut one, mut two) = (share.nothing(), all.share().nothing());
+        one.is_now(400);
+        one.is_now(300);
+        two.is_now(11);
+        assert_eq!((all.taken(), share.taken.load(Ordering::Relaxed), one.bytes()), (311, 300, 300));
+        drop((one, two));
+        assert_eq!(all.taken(), 0);
+    }
+}

@@ -1,0 +1,86 @@
+//! Gives back what endpoints take that nobody asks for any more: their slots after an hour, and their place when others need it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::store::chronicle::SeriesName;
+use crate::timeline::series::Series;
+use crate::timeline::{ENDPOINTS_MAX, Endpoints, SERIES_MAX, Timeline};
+
+/// A series that was asked within this time stays, in milliseconds: its last hour is in memory.
+const STAYS_MS: u64 = 3_600_000;
+
+/// When there are more than so many sixteenths of the series that there may be, those that were silent longest go...
+const CROWDED: usize = 15;
+
+/// ...until there are so many sixteenths.
+const ROOMY: usize = 14;
+
+/// A series that may go.
+struct Quiet {
+    last_ms: u64,
+    endpoints: Arc<Endpoints>,
+    series: SeriesName,
+}
+
+impl Timeline {
+    /// Lets go of slots that are over, and of endpoints that were silent longest if there are nearly as many as there may be,
+    /// of a service or in all. A service that has another name with each deployment would else leave no room for others. What
+    /// a pod still tells of stays. Returns the names that are not known any more, so that the store forgets them, too.
+    pub fn let_go(&self, now_ms: u64) -> Vec<SeriesName> {
+        let services: Vec<_> = self.services.iter().map(|service| Arc::clone(service.value())).collect();
+        let mut gone = Vec::new();
+        let mut quiet = Vec::new();
+        for endpoints in services {
+            endpoints.iter().for_each(|series| series.let_go(now_ms));
+            let of_service = || quiet_of(&endpoints, now_ms);
+            gone.extend(self.crowd_out(endpoints.len(), ENDPOINTS_MAX, of_service));
+            if is_crowded(self.series.load(Ordering::Relaxed), SERIES_MAX) {
+                quiet.extend(quiet_of(&endpoints, now_ms));
+            }
+        }
+        gone.extend(self.crowd_out(self.series.load(Ordering::Relaxed), SERIES_MAX, || quiet));
+        self.services.retain(|_, endpoints| !endpoints.is_empty() || Arc::strong_count(endpoints) > 1);
+        self.given_back.fetch_add(gone.len() as u64, Ordering::Relaxed);
+        gone
+    }
+
+    /// Endpoints that went because others needed their place.
+    pub fn given_back(&self) -> u64 {
+        self.given_back.load(Ordering::Relaxed)
+    }
+
+    fn crowd_out(&self, count: usize, max: usize, quiet: impl FnOnce() -> Vec<Quiet>) -> Vec<SeriesName> {
+        if !is_crowded(count, max) {
+            return Vec::new();
+        }
+        let mut quiet = quiet();
+        quiet.sort_by_key(|quiet| quiet.last_ms);
+        let leaves = quiet.into_iter().take(count - max / 16 * ROOMY).filter(|quiet| {
+            // Whoever has found it in the meantime keeps it.
+            let gone = quiet.endpoints.remove_if(&quiet.series.endpoint, |_, series| Arc::strong_count(series) == 1);
+            self.series.fetch_sub(usize::from(gone.is_some()), Ordering::Relaxed);
+            gone.is_some()
+        });
+        leaves.map(|quiet| quiet.series).collect()
+    }
+}
+
+fn is_crowded(count: usize, max: usize) -> bool {
+    count > max / 16 * CROWDED
+}
+
+/// Those that nobody holds, and that were not asked for a while.
+fn quiet_of(endpoints: &Arc<Endpoints>, now_ms: u64) -> Vec<Quiet> {
+    let is_quiet = |series: &Arc<Series>| Arc::strong_count(series) == 1 && series.last_ms() + STAYS_MS < now_ms;
+    let quiet = |series: &Arc<Series>| Quiet {
+        last_ms: series.last_ms(),
+        endpoints: Arc::clone(endpoints),
+        series: SeriesName {
+            namespace: series.namespace.clone(),
+            service: series.service.clone(),
+            endpoint: series.endpoint.clone(),
+        },
+    };
+    endpoints.iter().filter(|series| is_quiet(series.value())).map(|series| quiet(series.value())).collect()
+}
