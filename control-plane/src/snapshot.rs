@@ -89,7 +89,7 @@ pub struct EndpointRow {
     /// When the last request was seen, milliseconds since the Unix epoch.
     pub last_seen_ms: Option<u64>,
     /// The window in [`SPARK_POINTS`] steps, oldest first.
-    pub traffic: Vec<Traffic>,
+    pub traffic: Arc<[Traffic]>,
     /// The median of its p95 over the last hour, microseconds; what is usual.
     pub usual_p95_us: Option<f64>,
     /// Every pod that serves it, by name.

@@ -48,8 +48,6 @@ pub struct SeenPod {
     pub heard_ms: u64,
     /// Memory and processor, as last told.
     pub resources: Option<Resources>,
-    /// Routes that no rule may turn off.
-    pub protected: Arc<[String]>,
     /// Requests per second over the last ten seconds.
     pub rps: f64,
     /// What became of the rules that it was sent.
@@ -134,9 +132,14 @@ impl Pod {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Who it is.
+    pub(crate) fn workload(&self) -> Arc<Workload> {
+        Arc::clone(&self.hold().workload)
+    }
+
     /// The namespace and the service that it is a copy of.
     pub(crate) fn service(&self) -> (String, String) {
-        let workload = Arc::clone(&self.hold().workload);
+        let workload = self.workload();
         (workload.namespace.clone(), workload.service.clone())
     }
 
@@ -169,7 +172,6 @@ impl Pod {
             connected_ms: inside.link.as_ref().map(|link| link.connected_ms),
             heard_ms: inside.heard_ms,
             resources: inside.resources,
-            protected: Arc::clone(&inside.protected),
             rps: inside.rate.per_second(now_ms),
             receipts: Arc::clone(&inside.receipts),
             strip: Arc::clone(&inside.strip),
@@ -193,13 +195,6 @@ impl Pod {
     /// Shows each endpoint that it has counted in its present process.
     pub(crate) fn each_endpoint(&self, see: impl FnMut(&Counted)) {
         self.hold().tally.endpoints().for_each(see);
-    }
-}
-
-impl SeenPod {
-    /// Whether no rule may answer requests for this route.
-    pub fn protects(&self, route: &str) -> bool {
-        self.protected.iter().any(|path| path == route)
     }
 }
 

@@ -28,7 +28,7 @@ pub fn rule(
     let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
     let pins = state.of_service(namespace, &command.service).pins;
     let rule = shape(command, id, by, &pins, now_ms)?;
-    fits_fleet(&rule, &pins, fleet, now_ms)?;
+    fits_fleet(&rule, &pins, fleet)?;
     fits_others(&rule, state)?;
     Ok(rule)
 }
@@ -90,7 +90,7 @@ fn endpoint(method: &str, route: &str, pins: &Pins) -> Result<Endpoint, CommandE
 }
 
 /// Whether the pods are there, and allow it.
-fn fits_fleet(rule: &Rule, pins: &Pins, fleet: &Fleet, now_ms: u64) -> Result<(), CommandError> {
+fn fits_fleet(rule: &Rule, pins: &Pins, fleet: &Fleet) -> Result<(), CommandError> {
     let Selector { namespace, service, pods } = &rule.selector;
     if !fleet.knows(namespace, service) {
         let name = |(elsewhere, service)| if elsewhere == *namespace { service } else { format!("{elsewhere}/{service}") };
@@ -98,16 +98,16 @@ fn fits_fleet(rule: &Rule, pins: &Pins, fleet: &Fleet, now_ms: u64) -> Result<()
         let known = if known.is_empty() { "none so far".to_owned() } else { known.join(", ") };
         return Err(CommandError::UnknownService { service: service.clone(), namespace: namespace.clone(), known });
     }
-    let copies = fleet.pods_of(namespace, service, now_ms);
-    if let Some(pod) = pods.iter().find(|pod| !copies.iter().any(|copy| copy.workload.pod == **pod)) {
+    let copies: Vec<_> = fleet.copies_of(namespace, service).iter().map(|pod| (pod.workload(), pod.protected())).collect();
+    if let Some(pod) = pods.iter().find(|pod| !copies.iter().any(|(copy, _)| copy.pod == **pod)) {
         return Err(CommandError::UnknownPod { service: service.clone(), pod: pod.clone() });
     }
     let route = rule.endpoint.route();
     let protects = |path: &String| path == route || pins.find(path) == Some(route);
-    match copies.iter().find(|copy| copy.protected.iter().any(protects)) {
+    match copies.iter().find(|(_, protected)| protected.iter().any(protects)) {
         // A pin turns nothing off, and only what is counted under it can be.
         Some(_) if rule.action == Action::Pin => Ok(()),
-        Some(copy) => Err(CommandError::Protected { route: route.to_owned(), pod: copy.workload.pod.clone() }),
+        Some((copy, _)) => Err(CommandError::Protected { route: route.to_owned(), pod: copy.pod.clone() }),
         None => Ok(()),
     }
 }

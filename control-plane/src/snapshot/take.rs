@@ -128,7 +128,7 @@ impl Stretches {
             first_seen_ms: series.seen().map(|seen| seen.first_ms),
             last_seen_ms: series.seen().map(|seen| seen.last_ms),
             traffic: match (self.window, past) {
-                (Window::Last(window), Some(past)) if window > IN_MEMORY => past.traffic(series),
+                (Window::Last(window), Some(past)) if window > IN_MEMORY => past.traffic(series).into(),
                 _ => series.traffic(self.spark(), SPARK_POINTS),
             },
             usual_p95_us: series.usual_p95_us(self.now_ms),

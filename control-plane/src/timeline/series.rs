@@ -135,7 +135,7 @@ impl Series {
     }
 
     /// What happened in a stretch of time, in so many steps, oldest first.
-    pub fn traffic(&self, stretch: Stretch, points: usize) -> Vec<Traffic> {
+    pub fn traffic(&self, stretch: Stretch, points: usize) -> Arc<[Traffic]> {
         self.booked().history.traffic(stretch, points)
     }
 

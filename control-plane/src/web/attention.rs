@@ -145,6 +145,7 @@ fn turning_off(item: AttentionCells, status: &RuleStatus, now_ms: u64) -> Attent
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
@@ -191,7 +192,7 @@ mod tests {
     fn a_failure_says_since_when() {
         let items = sample_items(|snapshot| {
             let failing = snapshot.endpoints.iter_mut().find(|row| row.endpoint.route() == "/api/checkout").unwrap();
-            failing.traffic[..40].iter_mut().for_each(|step| step.failures = 0);
+            Arc::make_mut(&mut failing.traffic)[..40].iter_mut().for_each(|step| step.failures = 0);
         });
         assert!(items[0].1.ends_with(", limit 5 %, since 14:06 UTC"), "{items:?}");
     }
@@ -202,7 +203,7 @@ mod tests {
             snapshot.window = Window::Last(Duration::from_secs(7 * 86_400));
             snapshot.since_ms = sample::NOW_MS - 30 * 86_400_000;
             let failing = snapshot.endpoints.iter_mut().find(|row| row.endpoint.route() == "/api/checkout").unwrap();
-            failing.traffic[..20].iter_mut().for_each(|step| step.failures = 0);
+            Arc::make_mut(&mut failing.traffic)[..20].iter_mut().for_each(|step| step.failures = 0);
         });
         assert!(items[0].1.ends_with(", limit 5 %, for 4 d 16 h"), "{items:?}");
     }

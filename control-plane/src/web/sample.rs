@@ -52,7 +52,7 @@ pub(crate) fn row(number: u64, method: &str, route: &str, service: &str, now: Go
         in_flight: 0,
         first_seen_ms: (now.hits > 0).then_some(NOW_MS - 3_600_000),
         last_seen_ms: (now.hits > 0).then_some(NOW_MS - 500),
-        traffic,
+        traffic: traffic.into(),
         usual_p95_us: None,
         pods: [1, 2].map(|pod| Serving { pod: format!("{service}-{pod}"), state: ServingState::Serving }).into(),
         switch: Switch::On,

@@ -1,5 +1,7 @@
 //! A series as a line of steps, remembered as long as nothing in it changes.
 
+use std::sync::Arc;
+
 use crate::snapshot::Traffic;
 use crate::timeline::history::{Grain, History};
 use crate::timeline::sparks::Sparks;
@@ -11,20 +13,20 @@ use crate::timeline::stretch::Stretch;
 pub(super) struct Line {
     stretch: Stretch,
     revisions: (u64, u64),
-    steps: Vec<Traffic>,
+    steps: Arc<[Traffic]>,
 }
 
 impl History {
     /// What happened in a stretch of time, in so many steps, oldest first.
-    pub(in crate::timeline) fn traffic(&mut self, stretch: Stretch, points: usize) -> Vec<Traffic> {
+    pub(in crate::timeline) fn traffic(&mut self, stretch: Stretch, points: usize) -> Arc<[Traffic]> {
         let revisions = (self.short.revisions(), self.long.revisions());
         let is_known = |line: &&Line| (line.stretch, line.revisions, line.steps.len()) == (stretch, revisions, points);
         if let Some(line) = self.line.as_ref().filter(is_known) {
-            return line.steps.clone();
+            return Arc::clone(&line.steps);
         }
-        let steps = self.steps(stretch, points);
+        let steps: Arc<[Traffic]> = self.steps(stretch, points).into();
         let is_settled = self.short.is_settled(stretch) && steps.iter().any(|step| *step != Traffic::default());
-        self.line = is_settled.then(|| Line { stretch, revisions, steps: steps.clone() });
+        self.line = is_settled.then(|| Line { stretch, revisions, steps: Arc::clone(&steps) });
         steps
     }
 
