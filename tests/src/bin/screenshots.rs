@@ -17,7 +17,7 @@ const SECONDS_OF_DATA: u64 = 75;
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A picture that is larger would be a burden to whoever clones the repository.
-const BYTES_MAX: usize = 200_000;
+const BYTES_MAX: usize = 250_000;
 
 /// Each page in both schemes and both sizes.
 const LOOKS: [(&str, u32, u32, Scheme); 4] = [
