@@ -8,7 +8,7 @@ use mesh::report::Seen;
 
 use crate::keeper::submission::{Counted, Submission};
 use crate::store::StoreError;
-use crate::store::chronicle::{Advance, Append, Chronicle, Process, Row, SeriesName};
+use crate::store::chronicle::{Advance, Append, Chronicle, Process, Row};
 use crate::store::rollup::WINDOW_MS;
 use crate::timeline::series::Series;
 use crate::timeline::share::Part;
@@ -92,16 +92,7 @@ impl Sums {
     }
 
     fn rows(self) -> Vec<Row> {
-        let row = |Sum { series, seen, slots }: Sum| Row {
-            name: SeriesName {
-                namespace: series.namespace.clone(),
-                service: series.service.clone(),
-                endpoint: series.endpoint.clone(),
-            },
-            is_file: series.is_file(),
-            seen,
-            slots,
-        };
+        let row = |Sum { series, seen, slots }: Sum| Row { name: series.name(), is_file: series.is_file(), seen, slots };
         self.0.into_values().map(row).collect()
     }
 }

@@ -73,14 +73,7 @@ fn is_crowded(count: usize, max: usize) -> bool {
 /// Those that nobody holds, and that were not asked for a while.
 fn quiet_of(endpoints: &Arc<Endpoints>, now_ms: u64) -> Vec<Quiet> {
     let is_quiet = |series: &Arc<Series>| Arc::strong_count(series) == 1 && series.last_ms() + STAYS_MS < now_ms;
-    let quiet = |series: &Arc<Series>| Quiet {
-        last_ms: series.last_ms(),
-        endpoints: Arc::clone(endpoints),
-        series: SeriesName {
-            namespace: series.namespace.clone(),
-            service: series.service.clone(),
-            endpoint: series.endpoint.clone(),
-        },
-    };
+    let quiet =
+        |series: &Arc<Series>| Quiet { last_ms: series.last_ms(), endpoints: Arc::clone(endpoints), series: series.name() };
     endpoints.iter().filter(|series| is_quiet(series.value())).map(|series| quiet(series.value())).collect()
 }

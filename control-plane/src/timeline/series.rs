@@ -9,6 +9,7 @@ use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
 
 use crate::snapshot::Traffic;
+use crate::store::chronicle::SeriesName;
 use crate::timeline::Reporter;
 use crate::timeline::bytes_room::Share;
 use crate::timeline::history::{Grain, History, Span};
@@ -50,6 +51,11 @@ impl Series {
             in_flight: AtomicU64::new(0),
             counted: Mutex::new(Counted::nothing(slots)),
         }
+    }
+
+    /// By what it is known on disk, whatever its number.
+    pub fn name(&self) -> SeriesName {
+        SeriesName { namespace: self.namespace.clone(), service: self.service.clone(), endpoint: self.endpoint.clone() }
     }
 
     /// A pod tells what it has counted, and when it was asked. Counts are added evenly over the time that they tell of; what
