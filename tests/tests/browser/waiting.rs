@@ -25,6 +25,21 @@ const SWITCH: &str = "button[role=switch][aria-label^='GET /export']";
 
 const OTHER_SWITCH: &str = "button[role=switch][aria-label^='GET /import']";
 
+/// A browser that looks at the overview, live, and whose questions are answered slowly.
+fn slow_browser(mesh: &SmallMesh) -> Browser {
+    let browser = Browser::start();
+    browser.before_each_page(SLOW);
+    browser.open(&format!("http://127.0.0.1:{}/", mesh.control_plane.http_port));
+    is(&browser, "live", "document.body.dataset.pulse === 'live'");
+    browser
+}
+
+/// Opens the dialog, whose numbers are not there yet.
+fn open_dialog(browser: &Browser) {
+    eventually(SOON, || browser.click(SWITCH));
+    is(browser, "a dialog that waits", "document.querySelector('#off[open]')?.ariaBusy === 'true'");
+}
+
 fn is(browser: &Browser, what: &str, script: &str) {
     eventually(SOON, || {
         ensure!(browser.script(&format!("return {script}"))? == true, "not yet: {what}");
@@ -37,14 +52,10 @@ fn the_shape_of_what_is_to_come_is_shown_until_it_comes() {
     let mesh = SmallMesh::of("orders", 2);
     mesh.pods[0].get("/export");
     mesh.api().expect_hits("orders", 1);
-    let browser = Browser::start();
-    browser.before_each_page(SLOW);
-    browser.open(&format!("http://127.0.0.1:{}/", mesh.control_plane.http_port));
-    is(&browser, "live", "document.body.dataset.pulse === 'live'");
+    let browser = slow_browser(&mesh);
 
     // The dialog opens without its numbers, cannot be sent, and fills when they come.
-    eventually(SOON, || browser.click(SWITCH));
-    is(&browser, "a dialog that waits", "document.querySelector('#off[open]')?.ariaBusy === 'true'");
+    open_dialog(&browser);
     assert_eq!(browser.script("return document.getElementById('go').disabled").unwrap(), true);
     assert_no_barriers(&browser, "a dialog that waits");
     browser.script("letThem(); return 1").unwrap();
@@ -53,8 +64,7 @@ fn the_shape_of_what_is_to_come_is_shown_until_it_comes() {
 
     // Whoever closes it meanwhile is left alone.
     browser.press_escape().unwrap();
-    eventually(SOON, || browser.click(SWITCH));
-    is(&browser, "the dialog again", "document.querySelector('#off[open]')?.ariaBusy === 'true'");
+    open_dialog(&browser);
     browser.press_escape().unwrap();
     browser.script("letThem(); return 1").unwrap();
     is(&browser, "a dialog that is closed", "document.getElementById('off').ariaBusy === null");
@@ -74,14 +84,10 @@ fn whoever_asks_for_another_one_meanwhile_gets_that_and_no_other() {
     mesh.pods[0].get("/export");
     mesh.pods[0].get("/import");
     mesh.api().expect_hits("orders", 2);
-    let browser = Browser::start();
-    browser.before_each_page(SLOW);
-    browser.open(&format!("http://127.0.0.1:{}/", mesh.control_plane.http_port));
-    is(&browser, "live", "document.body.dataset.pulse === 'live'");
+    let browser = slow_browser(&mesh);
 
     // The first one is slow, and is closed before it comes; the second one comes before anybody has noticed.
-    eventually(SOON, || browser.click(SWITCH));
-    is(&browser, "a dialog that waits", "document.querySelector('#off[open]')?.ariaBusy === 'true'");
+    open_dialog(&browser);
     browser.press_escape().unwrap();
     let quickly = format!("document.querySelector(\"{OTHER_SWITCH}\").click(); letNewest(); return 1");
     browser.script(&quickly).unwrap();
