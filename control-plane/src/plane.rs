@@ -21,6 +21,8 @@ use crate::timeline::past::at_hand::AtHand;
 /// The control plane's memory.
 #[derive(Debug)]
 pub struct ControlPlane {
+    /// When this process began, milliseconds since the Unix epoch; what it remembers may be older.
+    pub started_ms: u64,
     /// Every pod heard from.
     pub fleet: Arc<Fleet>,
     /// What they counted.
@@ -58,6 +60,7 @@ impl ControlPlane {
         rules.tell_first(move |rules| names.obey(rules, || all_kept(chronicle.as_ref())));
         let (keeper, scribe) = Keeper::open(store);
         let plane = Self {
+            started_ms: now_ms,
             fleet,
             timeline,
             rules,

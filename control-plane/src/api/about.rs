@@ -20,6 +20,6 @@ pub(super) struct About {
 
 /// Tells it.
 pub(super) async fn told(State(plane): State<Arc<ControlPlane>>) -> Json<About> {
-    let started_at = instant(plane.timeline.started_ms());
+    let started_at = instant(plane.started_ms);
     Json(About { version: env!("CARGO_PKG_VERSION"), started_at, now_ms: now_ms() })
 }

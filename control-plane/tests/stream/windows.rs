@@ -66,9 +66,12 @@ async fn a_restart_of_the_control_plane_changes_no_total_of_pods_alive_or_gone()
     two.window(first, false, &[("/a", hits(100))]).await;
     acked(&mut two, first).await;
     stage.row_with("shop", "/a", 110).await;
+    let began = stage.get("/api/v1/about").await["started_at"].clone();
     stage.stop().await;
 
     let stage = Stage::start(folder.path());
+    let about = stage.get("/api/v1/about").await;
+    assert!(about["started_at"].as_str() > began.as_str(), "{about}: this process began after {began}");
     // Before any pod is back, all that was kept is there, in windows of time too.
     stage.row_with("shop", "/a", 109).await;
     let minutes = stage.get("/api/v1/endpoints?window=5m&service=shop").await;
