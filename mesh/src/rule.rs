@@ -24,8 +24,12 @@ pub struct Rule {
     pub selector: Selector,
     /// Which endpoint it is about.
     pub endpoint: Endpoint,
+    /// How much of the service it covers.
+    pub scope: Scope,
     /// What to do.
     pub action: Action,
+    /// Whether it may turn off paths that a pod protects.
+    pub protection: Protection,
     /// When it lapses, milliseconds since the Unix epoch; `None` if only a person ends it.
     pub expires_ms: Option<u64>,
     /// Who asked for it.
@@ -57,8 +61,32 @@ pub enum Action {
     Pin,
 }
 
+/// How much of a service a rule covers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// One endpoint: the rule's method and route.
+    #[default]
+    Endpoint,
+    /// Every endpoint whose route begins with the rule's route up to the `*` at its end. `/*` is the whole service.
+    /// The method is [`ANY_METHOD`] for all methods.
+    Prefix,
+}
+
+/// Whether a rule may turn off a path that a pod protects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// It may not: a pod refuses the rule, and a prefix leaves the path out.
+    #[default]
+    Respected,
+    /// It may: an operator said so.
+    Overridden,
+}
+
 /// The method of a rule that concerns all methods.
 pub const ANY_METHOD: &str = "*";
+
+/// The end of a route that names a prefix.
+const PREFIX_END: &str = "/*";
 
 impl Selector {
     /// Whether this pod is one of those meant.
@@ -69,7 +97,33 @@ impl Selector {
     }
 }
 
+/// The prefix that a route with a `*` at its end names: `/legacy/` for `/legacy/*`.
+pub fn prefix_of(route: &str) -> Option<&str> {
+    route.ends_with(PREFIX_END).then(|| &route[..route.len() - 1])
+}
+
 impl Rule {
+    /// Whether requests of this method and route meet the rule. Sidecars and pages go by this alone.
+    pub fn covers(&self, method: &str, route: &str) -> bool {
+        let own = &self.endpoint;
+        match (&self.action, self.prefix()) {
+            (Action::Pin, _) => false,
+            (Action::Disable { .. }, None) => own.method() == method && own.route() == route,
+            (Action::Disable { .. }, Some(prefix)) => {
+                // `OPTIONS *` has no slash, and belongs to the service all the same.
+                (own.method() == ANY_METHOD || own.method() == method) && (prefix == "/" || route.starts_with(prefix))
+            }
+        }
+    }
+
+    /// The prefix that it covers, if it covers more than one endpoint.
+    pub fn prefix(&self) -> Option<&str> {
+        match self.scope {
+            Scope::Endpoint => None,
+            Scope::Prefix => prefix_of(self.endpoint.route()),
+        }
+    }
+
     /// The pattern that it pins, if that is what it does.
     pub fn pattern(&self) -> Option<Pattern> {
         match self.action {
@@ -127,4 +181,39 @@ pub struct Refusal {
     pub rule: String,
     /// What is wrong with it.
     pub why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(name: &str, scope: Scope) -> Rule {
+        let (method, route) = name.split_once(' ').unwrap();
+        Rule {
+            id: "r1".into(),
+            selector: Selector { namespace: "default".into(), service: "legacy".into(), pods: vec![] },
+            endpoint: Endpoint::named(method, route).unwrap(),
+            scope,
+            action: Action::Disable { status: 503 },
+            protection: Protection::default(),
+            expires_ms: None,
+            by: String::new(),
+            reason: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_prefix_covers_what_begins_with_it_and_a_star_in_a_name_is_a_star() {
+        let covers = |name, scope, method, route| rule(name, scope).covers(method, route);
+        assert!(covers("* /legacy/*", Scope::Prefix, "GET", "/legacy/a/{id}"));
+        assert!(covers("* /legacy/*", Scope::Prefix, "GET", "/legacy/"));
+        assert!(!covers("* /legacy/*", Scope::Prefix, "GET", "/legacy"));
+        assert!(!covers("* /legacy/*", Scope::Prefix, "GET", "/legacy2/a"));
+        assert!(covers("GET /legacy/*", Scope::Prefix, "GET", "/legacy/a"));
+        assert!(!covers("GET /legacy/*", Scope::Prefix, "POST", "/legacy/a"));
+        assert!(covers("* /*", Scope::Prefix, "OPTIONS", "*"));
+        assert!(!covers("GET /legacy/*", Scope::Endpoint, "GET", "/legacy/a"));
+        assert!(covers("GET /legacy/*", Scope::Endpoint, "GET", "/legacy/*"));
+        assert!(!Rule { action: Action::Pin, ..rule("* /a", Scope::Endpoint) }.covers("*", "/a"));
+    }
 }

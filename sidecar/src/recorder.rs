@@ -13,7 +13,7 @@ use crate::recorder::finished::Finished;
 use crate::recorder::register::{Admission, Reason, Register};
 use crate::recorder::row::Row;
 use crate::recorder::table::{OTHER, Place, Table};
-use crate::rulebook::{InForce, Rulebook, pinned};
+use crate::rulebook::{Covering, InForce, Rulebook, pinned};
 
 pub mod finished;
 mod folding;
@@ -31,6 +31,8 @@ pub struct Recorder {
     /// What was pinned by command; it comes before what was pinned by setting.
     commanded: Pins,
     fixed: Pins,
+    /// Paths that no rule for a prefix turns off unless it overrides them.
+    protected: Vec<String>,
     /// Where a request's route is written, again and again.
     route: String,
 }
@@ -47,19 +49,20 @@ pub struct Placed {
 
 impl Default for Recorder {
     fn default() -> Self {
-        Self::new(Arc::default(), &[])
+        Self::new(Arc::default(), &[], &[])
     }
 }
 
 impl Recorder {
     /// A worker's recorder, which shares the register with those of the pod's other workers.
-    pub fn new(register: Arc<Register>, fixed: &[Pattern]) -> Self {
+    pub fn new(register: Arc<Register>, fixed: &[Pattern], protected: &[String]) -> Self {
         Self {
             table: Table::default(),
             register,
             rulebook: Rulebook::default(),
             commanded: Pins::default(),
             fixed: Pins::new(fixed),
+            protected: protected.to_vec(),
             route: String::new(),
         }
     }
@@ -69,14 +72,13 @@ impl Recorder {
     /// An endpoint that was seen before costs one hash and no allocation.
     pub fn place(&mut self, method: &str, target: &str, now: Instant) -> Placed {
         routes::write_pinned_route(target, &[&self.commanded, &self.fixed], &mut self.route);
-        let placed = match self.table.find(method, &self.route) {
+        match self.table.find(method, &self.route) {
             Some(place) => {
                 let row = self.table.row(place);
-                Placed { place, endpoint: Rc::clone(&row.endpoint), rule: row.rule.clone() }
+                Placed { place, endpoint: Rc::clone(&row.endpoint), rule: in_force(row.rules.as_ref(), now) }
             }
-            None => self.place_newcomer(method, target),
-        };
-        Placed { rule: placed.rule.filter(|rule| !rule.has_lapsed(now)), ..placed }
+            None => self.place_newcomer(method, target, now),
+        }
     }
 
     /// An exchange has begun.
@@ -112,11 +114,11 @@ impl Recorder {
 
     /// Puts other rules in force. The next exchange obeys them, and rows that are now named otherwise are folded together.
     pub fn obey(&mut self, rules: &Arc<Vec<mesh::rule::Rule>>, now: Instant, now_ms: u64) {
-        self.rulebook = Rulebook::new(rules, now, now_ms);
         self.commanded = pinned(rules);
+        self.rulebook = Rulebook::new(rules, (&self.protected, &[&self.commanded, &self.fixed]), now, now_ms);
         self.fold();
         for row in &mut self.table.rows_mut()[1..] {
-            row.rule = self.rulebook.rule(row.endpoint.method(), row.endpoint.route());
+            row.rules = self.rulebook.covering(row.endpoint.method(), row.endpoint.route());
         }
     }
 
@@ -127,8 +129,8 @@ impl Recorder {
     }
 
     /// The place of a request whose endpoint, spelled in `key` and `route`, has no row here.
-    fn place_newcomer(&mut self, method: &str, target: &str) -> Placed {
-        let rule = self.rulebook.rule(method, &self.route);
+    fn place_newcomer(&mut self, method: &str, target: &str, now: Instant) -> Placed {
+        let rule = in_force(self.rulebook.covering(method, &self.route).as_ref(), now);
         let Ok(endpoint) = Endpoint::named(method, &self.route) else {
             return Placed { place: OTHER, endpoint: Rc::clone(&self.table.row(OTHER).endpoint), rule };
         };
@@ -147,7 +149,7 @@ impl Recorder {
             Admission::Other => OTHER,
             Admission::Own => {
                 let mut row = Row::new(Rc::clone(endpoint), routes::is_file(path));
-                row.rule = self.rulebook.rule(endpoint.method(), endpoint.route());
+                row.rules = self.rulebook.covering(endpoint.method(), endpoint.route());
                 self.table.insert(row)
             }
         }
@@ -157,6 +159,11 @@ impl Recorder {
         let row = self.table.row_mut(place);
         row.in_flight = row.in_flight.saturating_sub(1);
     }
+}
+
+/// The first of these rules whose time is not over.
+fn in_force(rules: Option<&Covering>, now: Instant) -> Option<Rc<InForce>> {
+    rules?.iter().find(|rule| !rule.has_lapsed(now)).cloned()
 }
 
 #[cfg(test)]

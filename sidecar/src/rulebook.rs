@@ -1,11 +1,12 @@
 //! The rules in force on one worker, ready to be looked up by the next exchange.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use mesh::routes;
 use mesh::routes::pins::{Pattern, Pins};
-use mesh::rule::{Action, Rule};
+use mesh::rule::{Action, Protection, Rule};
 
 use crate::decorator::Answer;
 use crate::tunnel::refusal::RULE_FIELD;
@@ -13,11 +14,20 @@ use crate::tunnel::refusal::RULE_FIELD;
 /// Told to callers of an endpoint that is off until further notice, or for longer: try again by then.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
-/// Rules by method and route.
+/// Rules by method and route, and rules for a prefix.
+///
+/// A look costs a comparison with zero where there are none. An endpoint that has a row keeps what was found.
 #[derive(Debug, Default)]
 pub struct Rulebook {
-    rules: HashMap<(Box<str>, Box<str>), Rc<InForce>>,
+    endpoints: HashMap<(Box<str>, Box<str>), Vec<Rc<InForce>>>,
+    /// The longest prefix first.
+    prefixes: Vec<(Rule, Rc<InForce>)>,
+    /// What a prefix leaves out: the paths that the pod protects, and the routes under which they are counted.
+    protected: HashSet<Box<str>>,
 }
+
+/// The rules that cover one endpoint, in the order in which they have the say: the first whose time is not over.
+pub type Covering = Rc<[Rc<InForce>]>;
 
 /// A rule as it is obeyed.
 #[derive(Debug)]
@@ -35,24 +45,49 @@ pub fn pinned(rules: &[Rule]) -> Pins {
     Pins::new(&patterns)
 }
 
+/// The routes that are protected: each path as it is written, and the route under which it is counted with these pins.
+fn protected_routes(paths: &[String], pins: &[&Pins]) -> HashSet<Box<str>> {
+    let mut route = String::new();
+    let mut routes = HashSet::with_capacity(2 * paths.len());
+    for path in paths {
+        routes::write_pinned_route(path, pins, &mut route);
+        routes.extend([Box::from(path.as_str()), Box::from(route.as_str())]);
+    }
+    routes
+}
+
 impl Rulebook {
-    /// Translates a set of rules. `now` and `now_ms` are the same instant.
-    pub fn new(rules: &[Rule], now: Instant, now_ms: u64) -> Self {
-        let in_force = |rule: &Rule| {
-            let Action::Disable { status } = rule.action else { return None };
+    /// Translates a set of rules for a pod that protects these paths and names routes by these pins. `now` and `now_ms` are
+    /// the same instant.
+    pub fn new(rules: &[Rule], (protected, pins): (&[String], &[&Pins]), now: Instant, now_ms: u64) -> Self {
+        let mut book = Self { protected: protected_routes(protected, pins), ..Self::default() };
+        for rule in rules {
+            let Action::Disable { status } = rule.action else { continue };
             let lapses = rule.remaining(now_ms).map(|remaining| now + remaining);
-            let key = (rule.endpoint.method().into(), rule.endpoint.route().into());
-            Some((key, Rc::new(InForce { id: rule.id.as_str().into(), status, lapses })))
-        };
-        Self { rules: rules.iter().filter_map(in_force).collect() }
+            let in_force = Rc::new(InForce { id: rule.id.as_str().into(), status, lapses });
+            if rule.prefix().is_some() {
+                book.prefixes.push((rule.clone(), in_force));
+            } else {
+                let key = (rule.endpoint.method().into(), rule.endpoint.route().into());
+                book.endpoints.entry(key).or_default().push(in_force);
+            }
+        }
+        book.prefixes.sort_by_key(|(rule, _)| std::cmp::Reverse(rule.endpoint.route().len()));
+        book
     }
 
-    /// The rule for an endpoint, lapsed or not.
-    pub fn rule(&self, method: &str, route: &str) -> Option<Rc<InForce>> {
-        if self.rules.is_empty() {
+    /// The rules for an endpoint, lapsed or not: those for it alone first, then those for its longest prefix.
+    pub fn covering(&self, method: &str, route: &str) -> Option<Covering> {
+        if self.endpoints.is_empty() && self.prefixes.is_empty() {
             return None;
         }
-        self.rules.get(&(method.into(), route.into())).cloned()
+        let own = self.endpoints.get(&(method.into(), route.into()));
+        let is_protected = self.protected.contains(route);
+        let leaves_out = |rule: &Rule| is_protected && rule.protection == Protection::Respected;
+        let covers = |(rule, _): &&(Rule, _)| rule.covers(method, route) && !leaves_out(rule);
+        let prefixes = self.prefixes.iter().filter(covers).map(|(_, in_force)| in_force);
+        let covering: Covering = own.into_iter().flatten().chain(prefixes).cloned().collect();
+        (!covering.is_empty()).then_some(covering)
     }
 }
 
@@ -75,3 +110,6 @@ impl InForce {
         answer.with("Retry-After", seconds.max(1).to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

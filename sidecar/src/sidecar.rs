@@ -140,6 +140,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
         protocol: options.protocol,
         decorators: options.decorators.clone(),
         routes: options.routes.clone(),
+        protected: options.protected.clone(),
         timeouts: options.timeouts,
         forwarding: options.forwarding,
         connections_max: options.connections_max,

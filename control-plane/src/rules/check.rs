@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mesh::endpoint::Endpoint;
 use mesh::routes;
 use mesh::routes::pins::{PINS_MAX, Pattern, Pins};
-use mesh::rule::{ANY_METHOD, Action, DISABLE_STATUSES, REASON_BYTES_MAX, RULES_MAX, Rule, Selector};
+use mesh::rule::{ANY_METHOD, Action, DISABLE_STATUSES, Protection, REASON_BYTES_MAX, RULES_MAX, Rule, Scope, Selector};
 use mesh::workload::NAME_BYTES_MAX;
 
 use crate::fleet::Fleet;
@@ -68,7 +68,9 @@ fn shape(command: &Command, id: String, by: &str, pins: &Pins, now_ms: u64) -> R
             Action::Disable { .. } => endpoint(&command.method, &command.route, pins)?,
             Action::Pin => Endpoint::named(ANY_METHOD, command.route.parse::<Pattern>()?.as_str())?,
         },
+        scope: Scope::default(),
         action: command.action.clone(),
+        protection: Protection::default(),
         expires_ms: command.ttl.map(|ttl| now_ms + ttl.as_millis() as u64),
         by: by.to_owned(),
         reason,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Resources;
-use mesh::rule::{Action, Rule, Selector};
+use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 use mesh::workload::Workload;
 
 use crate::keeper::Standing;
@@ -74,6 +74,8 @@ pub(crate) fn rule(row: &EndpointRow, receipts: &[ReceiptState]) -> Arc<RuleStat
             selector,
             endpoint: row.endpoint.clone(),
             action: Action::Disable { status: 503 },
+            scope: Scope::default(),
+            protection: Protection::default(),
             expires_ms: Some(NOW_MS + 42 * 60_000),
             by: "operator".into(),
             reason: "export job is filling the disk".into(),

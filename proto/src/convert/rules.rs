@@ -3,7 +3,8 @@
 use mesh::endpoint::Endpoint;
 use mesh::routes::pins::Pattern;
 use mesh::rule::{
-    ANY_METHOD, Action, DISABLE_STATUSES, DesiredRules, REASON_BYTES_MAX, RULES_MAX, Receipt, Refusal, Rule, Selector, Verdict,
+    ANY_METHOD, Action, DISABLE_STATUSES, DesiredRules, Protection, REASON_BYTES_MAX, RULES_MAX, Receipt, Refusal, Rule, Scope,
+    Selector, Verdict, prefix_of,
 };
 use mesh::workload::NAME_BYTES_MAX;
 use prost::Message as _;
@@ -96,6 +97,9 @@ pub fn desired_rules(desired: wire::Desired) -> Result<DesiredRules, Vec<Refusal
 }
 
 /// A number that differs, for all practical purposes, when two sets of rules say different things (64-bit FNV-1a).
+///
+/// The override of protected paths is left out: a sidecar that does not know it computes the same hash, and refuses the
+/// rule for the protected path and not for the hash.
 pub fn rules_hash(rules: &[Rule]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut add = |part: &[u8]| {
@@ -114,6 +118,9 @@ pub fn rules_hash(rules: &[Rule]) -> u64 {
             Action::Disable { status } => add(&status.to_be_bytes()),
             Action::Pin => add(b"pin"),
         }
+        if rule.scope == Scope::Prefix {
+            add(b"prefix");
+        }
         add(&rule.expires_ms.unwrap_or(0).to_be_bytes());
     }
     hash
@@ -121,11 +128,11 @@ pub fn rules_hash(rules: &[Rule]) -> u64 {
 
 impl From<Rule> for wire::Rule {
     fn from(rule: Rule) -> Self {
-        let action = match rule.action {
-            Action::Disable { status } => {
-                wire::rule::Action::Disable(wire::Disable { status: u32::from(status), ..wire::Disable::default() })
-            }
-            Action::Pin => wire::rule::Action::Pin(wire::Pin {}),
+        let disable = |status: u16| wire::Disable { status: u32::from(status), ..wire::Disable::default() };
+        let action = match (rule.action, rule.scope) {
+            (Action::Disable { status }, Scope::Endpoint) => wire::rule::Action::Disable(disable(status)),
+            (Action::Disable { status }, Scope::Prefix) => wire::rule::Action::DisablePrefix(disable(status)),
+            (Action::Pin, _) => wire::rule::Action::Pin(wire::Pin {}),
         };
         Self {
             id: rule.id,
@@ -141,6 +148,7 @@ impl From<Rule> for wire::Rule {
             expires_ms: rule.expires_ms.unwrap_or(0),
             by: rule.by,
             reason: rule.reason,
+            override_protected: rule.protection == Protection::Overridden,
             ..Self::default()
         }
     }
@@ -154,6 +162,7 @@ impl TryFrom<wire::Rule> for Rule {
         let pods = bounded("selector.pods", selector.pods, PODS_MAX)?;
         let endpoint = Endpoint::named(&rule.method, &rule.route)
             .map_err(|why| Refused::Senseless { field: "endpoint", why: why.to_string() })?;
+        let (action, scope) = action(rule.action, &endpoint)?;
         Ok(Self {
             id: name("id", rule.id, ID_BYTES_MAX)?,
             selector: Selector {
@@ -161,8 +170,10 @@ impl TryFrom<wire::Rule> for Rule {
                 service: name("selector.service", selector.service, NAME_BYTES_MAX)?,
                 pods: pods.into_iter().map(|pod| name("selector.pods", pod, NAME_BYTES_MAX)).collect::<Result<_, _>>()?,
             },
-            action: action(rule.action, &endpoint)?,
             endpoint,
+            scope,
+            action,
+            protection: if rule.override_protected { Protection::Overridden } else { Protection::Respected },
             expires_ms: (rule.expires_ms > 0).then_some(rule.expires_ms),
             by: text("by", rule.by, NAME_BYTES_MAX)?,
             reason: text("reason", rule.reason, REASON_BYTES_MAX)?,
@@ -170,20 +181,29 @@ impl TryFrom<wire::Rule> for Rule {
     }
 }
 
-fn action(action: Option<wire::rule::Action>, endpoint: &Endpoint) -> Result<Action, Refused> {
-    let disable = match action {
-        Some(wire::rule::Action::Disable(disable)) => disable,
+fn action(action: Option<wire::rule::Action>, endpoint: &Endpoint) -> Result<(Action, Scope), Refused> {
+    let (disable, scope) = match action {
+        Some(wire::rule::Action::Disable(disable)) => (disable, Scope::Endpoint),
+        Some(wire::rule::Action::DisablePrefix(disable)) => {
+            if prefix_of(endpoint.route()).is_none() {
+                return Err(Refused::Senseless { field: "disable_prefix", why: "its route must end in /*".into() });
+            }
+            (disable, Scope::Prefix)
+        }
         Some(wire::rule::Action::Pin(wire::Pin {})) => {
             let bad = |why: String| Refused::Senseless { field: "pin", why };
             endpoint.route().parse::<Pattern>().map_err(|why| bad(why.to_string()))?;
             let for_all = endpoint.method() == ANY_METHOD;
-            return if for_all { Ok(Action::Pin) } else { Err(bad("its method must be *".into())) };
+            return if for_all { Ok((Action::Pin, Scope::Endpoint)) } else { Err(bad("its method must be *".into())) };
         }
-        _ => return Err(Refused::Senseless { field: "action", why: "this sidecar knows only `disable` and `pin`".into() }),
+        _ => {
+            let why = "this sidecar knows only `disable`, `disable_prefix` and `pin`: a newer one may know it".into();
+            return Err(Refused::Senseless { field: "action", why });
+        }
     };
     let status = DISABLE_STATUSES.into_iter().find(|status| u32::from(*status) == disable.status);
     let why = || Refused::Senseless { field: "disable.status", why: format!("it must be one of {DISABLE_STATUSES:?}") };
-    Ok(Action::Disable { status: status.ok_or_else(why)? })
+    Ok((Action::Disable { status: status.ok_or_else(why)? }, scope))
 }
 
 impl From<Receipt> for wire::Applied {
@@ -231,7 +251,9 @@ mod tests {
             id: "r1".into(),
             selector: Selector { namespace: "default".into(), service: "legacy".into(), pods: vec![] },
             endpoint: Endpoint::named("GET", "/legacy/export").unwrap(),
+            scope: Scope::Endpoint,
             action: Action::Disable { status: 503 },
+            protection: Protection::Respected,
             expires_ms: Some(5),
             by: "operator".into(),
             reason: "the disk is filling".into(),
@@ -243,7 +265,14 @@ mod tests {
             expires_ms: None,
             ..rule.clone()
         };
-        DesiredRules { store: "s".into(), revision: 3, rules: vec![rule, pin] }
+        let prefix = Rule {
+            id: "r3".into(),
+            endpoint: Endpoint::named(ANY_METHOD, "/legacy/*").unwrap(),
+            scope: Scope::Prefix,
+            protection: Protection::Overridden,
+            ..rule.clone()
+        };
+        DesiredRules { store: "s".into(), revision: 3, rules: vec![rule, pin, prefix] }
     }
 
     #[test]
@@ -263,6 +292,31 @@ mod tests {
         let refusals = desired_rules(wire).unwrap_err();
         assert_eq!(refusals[0].rule, "r1");
         assert!(refusals[0].why.contains("disable"), "{}", refusals[0].why);
+    }
+
+    /// What a sidecar reads that was built before this action: an action that it does not know is none.
+    #[test]
+    fn a_sidecar_that_does_not_know_a_prefix_refuses_it_and_says_so() {
+        let mut wire = desired(&rules());
+        assert!(matches!(wire.put[2].action, Some(wire::rule::Action::DisablePrefix(_))));
+        wire.put[2].action = None;
+        let refusals = desired_rules(wire).unwrap_err();
+        assert_eq!((refusals.len(), refusals[0].rule.as_str()), (1, "r3"));
+        assert!(refusals[0].why.contains("action"), "{}", refusals[0].why);
+    }
+
+    #[test]
+    fn a_prefix_without_a_star_is_refused() {
+        let mut wire = desired(&rules());
+        wire.put[2].route = "/legacy".into();
+        assert!(desired_rules(wire).unwrap_err()[0].why.contains("/*"));
+    }
+
+    #[test]
+    fn an_override_is_left_out_of_the_hash_so_that_an_older_sidecar_says_what_it_refuses() {
+        let mut older = rules();
+        older.rules[2].protection = Protection::Respected;
+        assert_eq!(rules_hash(&older.rules), rules_hash(&rules().rules));
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use mesh::report::{Coverage, Report};
-use mesh::rule::{Refusal, Verdict};
+use mesh::rule::{Protection, Refusal, Rule, Scope, Verdict};
 use proto::wire::{self, down};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::link::dial::{ControlPlane, Token};
-use crate::link::tests::control_plane::{Mesh, off};
+use crate::link::tests::control_plane::{Mesh, off, off_for_all};
 use crate::sidecar::tests::world::{World, within};
 
 pub(crate) mod control_plane;
@@ -115,6 +115,25 @@ async fn a_rule_on_a_protected_path_is_refused_by_name_and_the_last_good_set_sta
     assert_eq!((world.get("/livez").await.status, world.get("/export").await.status), (200, 503));
     let metrics = world.admin("/metrics").await.body;
     assert!(metrics.contains("\nsitio_rules 1\n") && metrics.contains("\nsitio_rules_refused_total 1\n"), "{metrics}");
+    world.left().await;
+}
+
+#[tokio::test]
+async fn a_prefix_leaves_protected_paths_on_until_an_operator_overrides_them() {
+    let mut mesh = Mesh::start().await;
+    let world = world(&mesh).await;
+    let mut stream = mesh.welcomed().await;
+    let whole_service = Rule { scope: Scope::Prefix, ..off_for_all("r1", "/*") };
+    stream.desire(2, vec![whole_service.clone()]).await;
+    assert_eq!(stream.receipt().await.verdict, Verdict::Applied);
+    assert_eq!((world.get("/export").await.status, world.get("/never/seen").await.status), (503, 503));
+    assert_eq!(world.get("/livez").await.status, 200);
+
+    let overriding = Rule { id: "r2".into(), protection: Protection::Overridden, ..whole_service };
+    let only_health = Rule { protection: Protection::Overridden, ..off("r3", "/readyz") };
+    stream.desire(3, vec![overriding, only_health]).await;
+    assert_eq!(stream.receipt().await.verdict, Verdict::Applied);
+    assert_eq!((world.get("/livez").await.status, world.get("/readyz").await.status), (503, 503));
     world.left().await;
 }
 

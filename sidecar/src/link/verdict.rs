@@ -2,7 +2,7 @@
 
 use mesh::routes;
 use mesh::routes::pins::Pins;
-use mesh::rule::{Action, Refusal, Rule};
+use mesh::rule::{Action, Protection, Refusal, Rule, Scope};
 use proto::convert::greeting::Greeting;
 use proto::convert::rules;
 use proto::wire;
@@ -29,9 +29,9 @@ pub(super) fn told(refusals: &[Refusal]) -> String {
 }
 
 /// A path is protected under every spelling of it, so routes are compared; and under a pattern that recognises it.
-/// To name it by one does it no harm.
+/// To name it by one does it no harm, and a rule for a prefix leaves it out.
 fn is_protected(us: &Greeting, pins: &[&Pins], rule: &Rule) -> bool {
-    if rule.action == Action::Pin {
+    if rule.action == Action::Pin || rule.scope == Scope::Prefix || rule.protection == Protection::Overridden {
         return false;
     }
     let mut route = String::new();

@@ -10,7 +10,7 @@ use mesh::report::{EndpointReport, Seen};
 use crate::recorder::finished::{Author, Finished};
 use crate::recorder::recent::Recent;
 use crate::recorder::table::Place;
-use crate::rulebook::InForce;
+use crate::rulebook::Covering;
 
 pub(super) struct Row {
     pub(super) endpoint: Rc<Endpoint>,
@@ -25,7 +25,7 @@ pub(super) struct Row {
     seen: Option<Seen>,
     callers: Callers,
     recent: Recent,
-    pub(super) rule: Option<Rc<InForce>>,
+    pub(super) rules: Option<Covering>,
 }
 
 impl Row {
@@ -41,7 +41,7 @@ impl Row {
             seen: None,
             callers: Callers::default(),
             recent: Recent::default(),
-            rule: None,
+            rules: None,
         }
     }
 

@@ -7,7 +7,7 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::Outcome;
 use mesh::golden::CLIENT_GONE;
 use mesh::report::Seen;
-use mesh::rule::{Action, Rule, Selector};
+use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 
 use crate::recorder::finished::{Author, Finished};
 use crate::recorder::{Placed, Recorder};
@@ -109,6 +109,8 @@ fn a_rule_is_found_for_an_old_a_new_and_an_overflowing_endpoint() {
         selector: Selector { namespace: "default".into(), service: "web".into(), pods: vec![] },
         endpoint: Endpoint::named("GET", route).unwrap(),
         action: Action::Disable { status: 503 },
+        scope: Scope::default(),
+        protection: Protection::default(),
         expires_ms: None,
         by: String::new(),
         reason: String::new(),

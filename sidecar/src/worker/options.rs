@@ -21,6 +21,8 @@ pub struct TunnelOptions {
     pub decorators: Vec<Arc<dyn Decorator>>,
     /// Patterns by which paths are named; others are named by what they look like.
     pub routes: Vec<Pattern>,
+    /// Paths that a rule for a prefix leaves out.
+    pub protected: Vec<String>,
     /// How long things may take.
     pub timeouts: Timeouts,
     /// What the service is told of the downstream.
@@ -51,6 +53,7 @@ impl TunnelOptions {
             protocol: Protocol::default(),
             decorators: Vec::new(),
             routes: Vec::new(),
+            protected: Vec::new(),
             timeouts: Timeouts::default(),
             forwarding: Forwarding::default(),
             connections_max: None,

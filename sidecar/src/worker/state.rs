@@ -92,7 +92,7 @@ impl Worker {
             listeners: Semaphore::new(LISTENERS_MAX),
             dates: DateCache::new(SystemTime::now()),
             watches: Watches::default(),
-            recorder: RefCell::new(Recorder::new(Arc::clone(&tally.register), &options.routes)),
+            recorder: RefCell::new(Recorder::new(Arc::clone(&tally.register), &options.routes, &options.protected)),
             spare: RefCell::default(),
             host: options.target.host(),
             options,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mesh::endpoint::Endpoint;
 use mesh::report::EndpointReport;
-use mesh::rule::{Action, Rule, Selector};
+use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 use sidecar::target::Target;
 use sidecar::worker::Workers;
 use sidecar::worker::options::TunnelOptions;
@@ -48,6 +48,8 @@ pub(crate) async fn turn_off(workers: &Workers, method: &str, route: &str) {
         selector: Selector { namespace: "default".into(), service: "echo".into(), pods: Vec::new() },
         endpoint: Endpoint::named(method, route).unwrap(),
         action: Action::Disable { status: 503 },
+        scope: Scope::default(),
+        protection: Protection::default(),
         expires_ms: None,
         by: "test".into(),
         reason: String::new(),

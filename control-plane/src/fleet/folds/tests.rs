@@ -8,7 +8,7 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report};
 use mesh::routes::pins::Pins;
-use mesh::rule::{ANY_METHOD, Action, Rule, Selector};
+use mesh::rule::{ANY_METHOD, Action, Protection, Rule, Scope, Selector};
 use mesh::workload::Workload;
 use proptest::prelude::*;
 
@@ -28,6 +28,8 @@ fn rules(revision: u64, is_pinned: bool) -> RulesState {
         selector: Selector { namespace: "shop".into(), service: "shop".into(), pods: vec![] },
         endpoint: Endpoint::named(ANY_METHOD, PATTERN).unwrap(),
         action: Action::Pin,
+        scope: Scope::default(),
+        protection: Protection::default(),
         expires_ms: None,
         by: String::new(),
         reason: String::new(),

@@ -7,7 +7,7 @@ mod trimming;
 mod windows;
 
 use mesh::endpoint::Endpoint;
-use mesh::rule::{Action, Rule, Selector};
+use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 
 use crate::audit::{About, Entry, Event, Outcome};
 use crate::store::{Ending, Record};
@@ -21,6 +21,8 @@ fn record(id: &str, revision: u64) -> Record {
         selector: Selector { namespace: "default".into(), service: "legacy".into(), pods: vec!["legacy-1".into()] },
         endpoint: Endpoint::named("GET", "/legacy/{id}").unwrap(),
         action: Action::Disable { status: 410 },
+        scope: Scope::default(),
+        protection: Protection::default(),
         expires_ms: Some(99),
         by: "operator".into(),
         reason: "\"quoted\" – and more".into(),

@@ -1,7 +1,7 @@
 //! A rule as it is written on disk: plain JSON, so that it can be read without us, and checked when it comes back.
 
 use mesh::endpoint::Endpoint;
-use mesh::rule::{Action, Rule, Selector};
+use mesh::rule::{Action, Protection, Rule, Scope, Selector, prefix_of};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Outcome;
@@ -18,7 +18,13 @@ pub(super) struct Written {
     pods: Vec<String>,
     method: String,
     route: String,
+    /// Absent from what was written before rules had it, and where the rule is about one endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<WrittenScope>,
     action: WrittenAction,
+    /// Absent where protected paths are respected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    override_protected: Option<bool>,
     expires_ms: Option<u64>,
     by: String,
     reason: String,
@@ -30,6 +36,12 @@ pub(super) struct Written {
 enum WrittenAction {
     Disable { status: u16 },
     Pin,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WrittenScope {
+    Prefix,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,7 +69,12 @@ impl Written {
             pods: rule.selector.pods,
             method: rule.endpoint.method().to_owned(),
             route: rule.endpoint.route().to_owned(),
+            scope: match rule.scope {
+                Scope::Endpoint => None,
+                Scope::Prefix => Some(WrittenScope::Prefix),
+            },
             action,
+            override_protected: (rule.protection == Protection::Overridden).then_some(true),
             expires_ms: rule.expires_ms,
             by: rule.by,
             reason: rule.reason,
@@ -72,11 +89,19 @@ impl Written {
             WrittenAction::Disable { status } => Action::Disable { status },
             WrittenAction::Pin => Action::Pin,
         };
+        let endpoint = Endpoint::named(&written.method, &written.route).map_err(|why| why.to_string())?;
+        let scope = match written.scope {
+            None => Scope::Endpoint,
+            Some(WrittenScope::Prefix) if prefix_of(endpoint.route()).is_some() => Scope::Prefix,
+            Some(WrittenScope::Prefix) => return Err(format!("the route {} names no prefix", endpoint.route())),
+        };
         let rule = Rule {
             id: written.id,
             selector: Selector { namespace: written.namespace, service: written.service, pods: written.pods },
-            endpoint: Endpoint::named(&written.method, &written.route).map_err(|why| why.to_string())?,
+            endpoint,
+            scope,
             action,
+            protection: if written.override_protected == Some(true) { Protection::Overridden } else { Protection::Respected },
             expires_ms: written.expires_ms,
             by: written.by,
             reason: written.reason,

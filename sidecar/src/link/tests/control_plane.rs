@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use mesh::endpoint::Endpoint;
 use mesh::report::Report;
-use mesh::rule::{Action, DesiredRules, Receipt, Rule, Selector};
+use mesh::rule::{ANY_METHOD, Action, DesiredRules, Protection, Receipt, Rule, Scope, Selector};
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Decoder;
 use proto::convert::pages::Page;
@@ -165,8 +165,15 @@ pub(crate) fn off(id: &str, route: &str) -> Rule {
         selector: Selector { namespace: "default".into(), service: "web".into(), pods: vec![] },
         endpoint: Endpoint::named("GET", route).unwrap(),
         action: Action::Disable { status: 503 },
+        scope: Scope::default(),
+        protection: Protection::default(),
         expires_ms: None,
         by: "test".into(),
         reason: "test".into(),
     }
+}
+
+/// A rule for all methods.
+pub(crate) fn off_for_all(id: &str, route: &str) -> Rule {
+    Rule { endpoint: Endpoint::named(ANY_METHOD, route).unwrap(), ..off(id, route) }
 }

@@ -90,7 +90,7 @@ fn there_are_never_more_rows_than_the_limit() {
 #[test]
 fn workers_of_one_pod_have_the_same_rows() {
     let register = Arc::<Register>::default();
-    let mut workers = [Recorder::new(Arc::clone(&register), &[]), Recorder::new(register, &[])];
+    let mut workers = [Recorder::new(Arc::clone(&register), &[], &[]), Recorder::new(register, &[], &[])];
     for number in 0..2 * OPEN_MAX as u64 {
         exchange(&mut workers[number as usize % 2], "GET", &random_path(number), 200, 1);
     }
@@ -106,7 +106,7 @@ fn workers_of_one_pod_have_the_same_rows() {
 #[test]
 fn methods_made_up_for_a_pinned_route_take_few_rows() {
     let pattern = "/users/{name}".parse().unwrap();
-    let mut recorder = Recorder::new(Arc::default(), &[pattern]);
+    let mut recorder = Recorder::new(Arc::default(), &[pattern], &[]);
     for number in 0..10_000 {
         exchange(&mut recorder, &format!("M{number}"), "/users/a", 405, 1);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mesh::endpoint::Endpoint;
-use mesh::rule::{ANY_METHOD, Action, Rule, Selector};
+use mesh::rule::{ANY_METHOD, Action, Protection, Rule, Scope, Selector};
 
 use crate::recorder::register::{ENDPOINTS_MAX, PINNED_MAX};
 use crate::recorder::tests::{exchange, finished};
@@ -16,6 +16,8 @@ pub(super) fn pin(pattern: &str) -> Rule {
         selector: Selector { namespace: "default".into(), service: "web".into(), pods: vec![] },
         endpoint: Endpoint::named(ANY_METHOD, pattern).unwrap(),
         action: Action::Pin,
+        scope: Scope::default(),
+        protection: Protection::default(),
         expires_ms: None,
         by: String::new(),
         reason: String::new(),
@@ -91,7 +93,7 @@ fn pins_that_come_and_go_take_no_more_room_each_time() {
 
 #[test]
 fn a_pin_by_command_comes_before_one_by_setting() {
-    let mut recorder = Recorder::new(Arc::default(), &["/users/{id}".parse().unwrap(), "/users/me".parse().unwrap()]);
+    let mut recorder = Recorder::new(Arc::default(), &["/users/{id}".parse().unwrap(), "/users/me".parse().unwrap()], &[]);
     exchange(&mut recorder, "GET", "/users/jane", 200, 10);
     exchange(&mut recorder, "GET", "/users/me", 200, 10);
     obey(&mut recorder, vec![pin("/users/{name}")]);
@@ -102,7 +104,7 @@ fn a_pin_by_command_comes_before_one_by_setting() {
 #[test]
 fn whoever_asks_pinned_routes_with_every_method_gets_no_more_rows_than_the_limit() {
     let fixed: Vec<_> = (0..100).map(|at| format!("/fixed{at}/{{name}}").parse().unwrap()).collect();
-    let mut recorder = Recorder::new(Arc::default(), &fixed);
+    let mut recorder = Recorder::new(Arc::default(), &fixed, &[]);
     obey(&mut recorder, (0..12).map(|at| pin(&format!("/commanded{at}/{{name}}"))).collect());
     for at in 0..1000 {
         exchange(&mut recorder, "GET", &format!("/word{at}"), 200, 1);

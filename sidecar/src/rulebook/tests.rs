@@ -1,0 +1,67 @@
+//! Proofs that a prefix is obeyed as pages show it, leaves protected paths out, and outlives a shorter rule below it.
+
+use mesh::endpoint::Endpoint;
+use mesh::rule::{ANY_METHOD, Scope, Selector};
+
+use super::*;
+
+fn prefix(id: &str, route: &str) -> Rule {
+    Rule {
+        id: id.into(),
+        selector: Selector { namespace: "default".into(), service: "web".into(), pods: vec![] },
+        endpoint: Endpoint::named(ANY_METHOD, route).unwrap(),
+        scope: Scope::Prefix,
+        action: Action::Disable { status: 503 },
+        protection: Protection::Respected,
+        expires_ms: None,
+        by: String::new(),
+        reason: String::new(),
+    }
+}
+
+fn book(rules: &[Rule]) -> Rulebook {
+    let pins = Pins::new(&["/{page}".parse().unwrap()]);
+    Rulebook::new(rules, (&["/healthz".to_owned(), "/a/ready".to_owned()], &[&pins]), Instant::now(), 0)
+}
+
+fn ids(book: &Rulebook, method: &str, route: &str) -> Vec<String> {
+    book.covering(method, route)
+        .into_iter()
+        .flat_map(|rules| rules.iter().map(|rule| rule.id.to_string()).collect::<Vec<_>>())
+        .collect()
+}
+
+#[test]
+fn a_prefix_is_obeyed_for_every_route_below_it_and_the_longest_has_the_say() {
+    let book = book(&[prefix("all", "/*"), prefix("a", "/a/*")]);
+    assert_eq!(ids(&book, "GET", "/a/{id}"), ["a", "all"]);
+    assert_eq!(ids(&book, "POST", "/b/c"), ["all"]);
+    assert_eq!(ids(&book, "OPTIONS", "*"), ["all"]);
+}
+
+#[test]
+fn a_prefix_leaves_protected_paths_out_under_every_name_unless_it_is_told_not_to() {
+    let with_respect = book(&[prefix("all", "/*")]);
+    for route in ["/healthz", "/{page}", "/a/ready"] {
+        assert_eq!(ids(&with_respect, "GET", route), [""; 0], "{route}");
+    }
+    let overriding = book(&[Rule { protection: Protection::Overridden, ..prefix("all", "/*") }]);
+    assert_eq!(ids(&overriding, "GET", "/healthz"), ["all"]);
+}
+
+#[test]
+fn a_prefix_outlives_a_shorter_rule_for_one_endpoint_below_it() {
+    let one = Rule {
+        id: "one".into(),
+        endpoint: Endpoint::named("GET", "/a/b").unwrap(),
+        scope: Scope::Endpoint,
+        expires_ms: Some(1000),
+        ..prefix("", "/*")
+    };
+    let now = Instant::now();
+    let book = Rulebook::new(&[prefix("a", "/a/*"), one], (&[], &[]), now, 0);
+    let covering = book.covering("GET", "/a/b").unwrap();
+    let first = |at: Instant| covering.iter().find(|rule| !rule.has_lapsed(at)).map(|rule| rule.id.to_string());
+    assert_eq!(first(now).as_deref(), Some("one"));
+    assert_eq!(first(now + Duration::from_secs(2)).as_deref(), Some("a"));
+}
