@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::http::Uri;
 use axum::middleware;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,6 @@ use crate::clock;
 use crate::plane::ControlPlane;
 use crate::rules::command::{Command, CommandError};
 use crate::snapshot::{RuleStatus, Snapshot};
-use crate::store::StoreError;
 use crate::web::chart::long::LongCharts;
 use crate::web::events::STREAMS_MAX;
 use crate::web::moment::{Moment, Newest};
@@ -50,6 +50,7 @@ pub mod pin;
 pub mod pods;
 pub mod progress;
 pub mod request;
+pub mod root;
 pub mod row;
 pub mod spark;
 pub mod subject;
@@ -102,7 +103,7 @@ pub fn pages(state: Arc<ControlPlane>) -> Router {
         .route("/static/{file}", get(assets::unversioned))
         .route("/favicon.svg", get(assets::favicon))
         .fallback(nothing_here)
-        .layer(middleware::map_response(page::with_headers))
+        .layer(middleware::from_fn(page::finish))
         .with_state(Arc::new(web))
 }
 
@@ -126,12 +127,8 @@ impl Web {
         let now_ms = clock::now_ms();
         match self.state.look_back_twice(span.window(), now_ms).await {
             Ok(()) => Ok(self.state.snapshot(span.window(), now_ms)),
-            Err(error) => Err(self.unreadable(&error, span)),
+            Err(error) => Err(Problem::unreadable(&error, span)),
         }
-    }
-
-    fn unreadable(&self, error: &StoreError, span: Span) -> Box<Problem> {
-        Problem::unreadable(&self.snapshot(), error, span)
     }
 
     /// The mesh now with one endpoint's row only.
@@ -172,6 +169,9 @@ impl Web {
     }
 }
 
-async fn nothing_here(State(web): State<Arc<Web>>) -> Box<Problem> {
-    Problem::not_found(&web.snapshot(), "The address leads nowhere. Perhaps it was mistyped, or the page has moved.")
+async fn nothing_here(uri: Uri) -> Response {
+    if uri.path().starts_with(assets::FOLDER) {
+        return assets::no_such_file();
+    }
+    Problem::not_found("The address leads nowhere. Perhaps it was mistyped, or the page has moved.").into_response()
 }

@@ -1,7 +1,9 @@
 // Asks the control plane. Whatever goes wrong becomes one sentence that a person can act on.
+import { base } from './dom.js';
+
 const DEADLINE_MS = 5000;
 
-export const rulesAddress = '/api/v1/rules';
+export const rulesAddress = `${base}api/v1/rules`;
 
 export async function ask(address, method = 'GET', command) {
   let answer;

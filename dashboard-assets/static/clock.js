@@ -1,5 +1,5 @@
 // Tells times in the reader's own time zone; the server writes them in UTC.
-import { $, all, write } from './dom.js';
+import { $, all, base, write } from './dom.js';
 
 const timeWith = more => new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', ...more });
 // A page that shows many days tells the day with the time.
@@ -20,7 +20,7 @@ export function showTime(time) {
 
 // In a text that the server writes it tells times in this zone.
 export function tellZone() {
-  document.cookie = `sitio_zone=${timeWith().resolvedOptions().timeZone};path=/;samesite=lax`;
+  document.cookie = `sitio_zone=${timeWith().resolvedOptions().timeZone};path=${new URL(base, location).pathname};samesite=lax`;
 }
 
 export const showTimes = () => all('time[datetime], [data-ms]').forEach(showTime);

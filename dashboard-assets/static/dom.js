@@ -1,5 +1,7 @@
 // Short names for what all the others do with the page.
 export const $ = id => document.getElementById(id);
+// Where the dashboard's root is, relative to this page: a proxy may serve it under any path.
+export const base = document.body.dataset.root;
 export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 export const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
 export const onClick = (selector, act) => document.addEventListener('click', event => {

@@ -1,7 +1,7 @@
 // A page that moves: values from the stream into their places, the toolbar into the URL.
 import { newest, renew, set } from './cells.js';
 import { timeOf } from './clock.js';
-import { $, all, onClick, wait, write } from './dom.js';
+import { $, all, base, onClick, wait, write } from './dom.js';
 import { dial, secondsLeft, secondsSilent, startLive } from './live.js';
 import { draw, orderAs, startRows } from './rows.js';
 import { say, sayProblem } from './say.js';
@@ -31,7 +31,7 @@ export function startPage() {
   onClick('#try-now', dial);
   // A file and a next page are of what is on the screen, which may have changed since the page came.
   onClick('a[data-of-this]', link => { link.search = query({ before: link.dataset.before }); });
-  startLive(() => `/events${query({ page: page.page, id: form.dataset.id })}`, take, tell);
+  startLive(() => `${base}events${query({ page: page.page, id: form.dataset.id })}`, take, tell);
   setInterval(beat, 1000);
 }
 

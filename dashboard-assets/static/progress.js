@@ -1,7 +1,7 @@
 // The progress of a rule: each pod's receipt as it comes in.
 import { ask, rulesAddress } from './ask.js';
 import { paint, set } from './cells.js';
-import { $, onClick, repeat, wait, write } from './dom.js';
+import { $, base, onClick, repeat, wait, write } from './dom.js';
 import { fail, say, settle } from './say.js';
 
 const WAITING_MS = 250;
@@ -11,7 +11,7 @@ let look = 0;
 let watched = 0;
 let farArrived = null;
 
-export const howFar = rule => ask(`/rules/${rule}/progress`);
+export const howFar = rule => ask(`${base}rules/${rule}/progress`);
 
 // Asks, shows, and asks again for as long as the dialog is open and shows nothing else.
 export async function openProgress(rule, before) {

@@ -2,7 +2,7 @@
 // It is all the script of its page, so that one small script is all that any page loads.
 import { forget, set } from './cells.js';
 import { showTimes } from './clock.js';
-import { $, onClick, write } from './dom.js';
+import { $, base, onClick, write } from './dom.js';
 import { startKeys } from './keys.js';
 import { dial, startLive } from './live.js';
 
@@ -22,7 +22,7 @@ function startTap() {
     putTapped();
   });
   onClick('#try-now', dial);
-  startLive(() => `/tap/events${location.search}`, tapped, tellTap);
+  startLive(() => `${base}tap/events${location.search}`, tapped, tellTap);
 }
 
 function tapped({ rows, shown, said }) {

@@ -2,7 +2,7 @@
 import { ask, rulesAddress } from './ask.js';
 import { paint, set } from './cells.js';
 import { shortTime } from './clock.js';
-import { $, all, repeat, wait, write } from './dom.js';
+import { $, all, base, repeat, wait, write } from './dom.js';
 import { query } from './page.js';
 import { openProgress } from './progress.js';
 import { fail, settle } from './say.js';
@@ -19,7 +19,7 @@ export async function openTurnOff(id) {
     $('go').disabled = true;
     turnOff.showModal();
   });
-  const answer = await ask(`/endpoints/${id}/impact${query()}`).catch(error => ({ error }));
+  const answer = await ask(`${base}endpoints/${id}/impact${query()}`).catch(error => ({ error }));
   // Another one has been asked for since.
   if (mine !== impactArrived) return;
   impact = answer;

@@ -23,8 +23,9 @@ pub struct Weight {
 #[track_caller]
 pub fn of(html: &str, api: &Api) -> Vec<Weight> {
     let weigh = |(kind, bytes_max): (&'static str, usize)| {
-        let files = html.split('"').filter(|part| part.starts_with("/static/") && part.ends_with(kind));
-        Weight { kind, bytes: files.map(|file| zipped(&api.page(file).expect("the file is there"))).sum(), bytes_max }
+        let named = html.split('"').filter(|part| part.ends_with(kind));
+        let files = named.filter_map(|part| part.split_once("static/")).map(|(_, file)| format!("/static/{file}"));
+        Weight { kind, bytes: files.map(|file| zipped(&api.page(&file).expect("the file is there"))).sum(), bytes_max }
     };
     BUDGETS.into_iter().map(weigh).collect()
 }

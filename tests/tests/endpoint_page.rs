@@ -88,7 +88,7 @@ fn three_routes_become_one_after_a_preview() {
     browser.look_as(1440, 900, Scheme::Light);
     browser.open(&format!("http://127.0.0.1:{}/endpoints/{id}", mesh.control_plane.http_port));
 
-    eventually(SOON, || browser.click(&format!("a[href='/endpoints/{id}/pin']")));
+    eventually(SOON, || browser.click(&format!("a[href='../endpoints/{id}/pin']")));
     let suggested = eventually(SOON, || browser.script("return document.getElementById('pattern').value"));
     assert_eq!(suggested, "/users/{id}");
     eventually(SOON, || browser.click("main form[method=get] button"));

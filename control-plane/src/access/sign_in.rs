@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::access::sessions::{self, COOKIE, SESSION};
 use crate::access::{Access, SIGN_IN};
 use crate::clock;
+use crate::web::root::Root;
 
 /// No script, no frame, and the form goes nowhere else.
 const POLICY: &str =
@@ -22,11 +23,12 @@ pub(super) fn routes(access: Arc<Access>) -> Router {
     Router::new().route(SIGN_IN, get(page).post(sign_in)).with_state(access)
 }
 
-/// Where to sign in, to come back to `uri`.
+/// Where to sign in, seen from `uri`, to come back to it.
 pub(super) fn address(uri: &Uri) -> String {
+    let Some(root) = Root::from_path(uri.path()) else { return SIGN_IN.to_owned() };
     let back = uri.path_and_query().map_or("/", |back| back.as_str());
     let encoded: String = back.bytes().map(encoded).collect();
-    format!("{SIGN_IN}?next={encoded}")
+    format!("{root}{}?next={encoded}", &SIGN_IN[1..])
 }
 
 fn encoded(byte: u8) -> String {
@@ -41,11 +43,11 @@ fn encoded(byte: u8) -> String {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Sign in · Sitio</title>
-<link rel="stylesheet" href="/static/sitio.css">
+<link rel="stylesheet" href="static/sitio.css">
 <main>
   <h1>Sign in to Sitio</h1>
   {% if failed %}<p role="alert">That is not the token.</p>{% endif %}
-  <form method="post" action="/sign-in">
+  <form method="post" action="sign-in">
     <input type="hidden" name="next" value="{{ next }}">
     <p><label for="token">Token of this control plane (its <code>SITIO_TOKEN</code>)</label></p>
     <p><input id="token" name="token" type="password" autocomplete="current-password" required autofocus></p>
@@ -85,8 +87,9 @@ async fn sign_in(State(access): State<Arc<Access>>, Form(attempt): Form<Attempt>
     };
     let session = sessions::open(token, clock::now_ms() / 1000);
     // A link in a chat or a mail leads to the page it names; what changes something is guarded by where it comes from.
-    let cookie = format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}", SESSION.as_secs());
-    ([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response()
+    // Without `Path` it goes to wherever the sign-in page is, which a proxy may serve below a path (RFC 6265, section 5.1.4).
+    let cookie = format!("{COOKIE}={session}; HttpOnly; SameSite=Lax; Max-Age={}", SESSION.as_secs());
+    ([(header::SET_COOKIE, cookie)], Redirect::to(&format!(".{next}"))).into_response()
 }
 
 /// A path of ours, so that a sign-in never ends on a stranger's page.

@@ -83,7 +83,7 @@ pub(super) async fn create(
     };
     let status = plane.rules.create(command, OPERATOR).await?;
     let mut response = (StatusCode::CREATED, Json(Route::from(&*status))).into_response();
-    if let Ok(location) = HeaderValue::try_from(format!("/api/v1/routes/{}", status.rule.id)) {
+    if let Ok(location) = HeaderValue::try_from(format!("routes/{}", status.rule.id)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)

@@ -87,7 +87,8 @@ pub(super) async fn create(
     let Json(order) = order?;
     let status = plane.rules.create(order.command()?, OPERATOR).await?;
     let mut response = (StatusCode::CREATED, Json(Rule::from(&*status))).into_response();
-    if let Ok(location) = HeaderValue::try_from(format!("/api/v1/rules/{}", status.rule.id)) {
+    // Relative to what was asked, so that it holds below a proxy's path.
+    if let Ok(location) = HeaderValue::try_from(format!("rules/{}", status.rule.id)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)

@@ -19,6 +19,9 @@ struct Static;
 /// What a page loads, by name.
 const SERVED: [&str; 6] = ["tap.js", "sitio.css", "sitio.js", "mark.svg", "mark-warn.svg", "mark-bad.svg"];
 
+/// Where files are. Requests below it need no sign-in.
+pub const FOLDER: &str = "/static/";
+
 /// A file under its own version never changes, so a browser need not ask again.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
@@ -29,9 +32,9 @@ struct File {
     etag: String,
 }
 
-/// Where the files of this build are: `/static/` and a hash over all of them.
+/// Where the files of this build are, from the root: `static/` and a hash over all of them.
 pub fn base() -> &'static str {
-    static BASE: LazyLock<String> = LazyLock::new(|| format!("/static/{}", version()));
+    static BASE: LazyLock<String> = LazyLock::new(|| format!("static/{}", version()));
     &BASE
 }
 
@@ -60,7 +63,7 @@ pub async fn favicon(headers: HeaderMap) -> Response {
 
 fn serve(name: &str, headers: &HeaderMap, cache: &'static str) -> Response {
     let Some(file) = file(name) else {
-        return (StatusCode::NOT_FOUND, "no such file\n").into_response();
+        return no_such_file();
     };
     let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == file.etag.as_bytes());
     let about = [(header::ETAG, file.etag), (header::CACHE_CONTROL, cache.to_owned())];
@@ -73,6 +76,11 @@ fn serve(name: &str, headers: &HeaderMap, cache: &'static str) -> Response {
         _ => "image/svg+xml",
     };
     (about, [(header::CONTENT_TYPE, kind)], file.body).into_response()
+}
+
+/// The answer below [`FOLDER`] where no file is. That folder is open to all, so it says nothing of the mesh.
+pub fn no_such_file() -> Response {
+    (StatusCode::NOT_FOUND, "no such file\n").into_response()
 }
 
 /// The file of this name; made once, but in a debug build, where the sources may change, for each request.

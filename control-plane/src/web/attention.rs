@@ -58,7 +58,7 @@ fn not_on_disk(snapshot: &Snapshot) -> Option<AttentionCells> {
     let Standing::NotDurable { since_ms, why } = &snapshot.standing else { return None };
     Some(AttentionCells {
         kind: "bad",
-        href: "/api/v1/status".into(),
+        href: "api/v1/status".into(),
         title: "The control plane’s disk".into(),
         strong: format!("Nothing written for {}", format::span(snapshot.taken_ms.saturating_sub(*since_ms))),
         rest: format!(": make room in its data folder. Numbers are in memory only, rules are refused. {why}"),
@@ -73,7 +73,7 @@ fn silent(snapshot: &Snapshot) -> Option<AttentionCells> {
     let title = if silent.len() == 1 { silent[0].workload.pod.clone() } else { format!("{} pods", silent.len()) };
     Some(AttentionCells {
         kind: "warn",
-        href: "/pods?show=silent".into(),
+        href: "pods?show=silent".into(),
         title,
         strong: format!("Silent for {}", format::span(longest_ms)),
         rest: ", its numbers are missing here".replace("its", if silent.len() == 1 { "its" } else { "their" }),

@@ -21,6 +21,7 @@ use crate::web::frame::FrameCells;
 use crate::web::heading::HeadingCells;
 use crate::web::moment::Moment;
 use crate::web::page::{Page, Problem, Shell};
+use crate::web::root::Root;
 use crate::web::view::ViewQuery;
 use crate::web::zone::Zone;
 
@@ -154,7 +155,7 @@ pub struct AuditPage {
 
 impl AuditPage {
     fn of(snapshot: &Snapshot, audit: Audit, people: Vec<String>, query: ViewQuery) -> Self {
-        let csv = query.address("/audit.csv", "");
+        let csv = query.address("audit.csv", "");
         let (blank_heading, blank) = (HeadingCells::blank(), EntryCells::blank());
         Self { shell: Shell::of("audit", "Audit log", snapshot).live(), audit, query, people, blank_heading, blank, csv }
     }
@@ -179,11 +180,8 @@ pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) ->
 /// `POST /rules/{id}/end`, for those without script
 pub async fn end(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<Redirect, Box<Problem>> {
     match web.turn_on(&id).await {
-        Ok(_) => Ok(Redirect::to("/audit")),
-        Err(error) => {
-            let snapshot = web.snapshot();
-            Err(Problem::refused(StatusCode::CONFLICT, &snapshot, format!("The rule was not ended: {error}.")))
-        }
+        Ok(_) => Ok(Redirect::to(&format!("{}audit", Root::TWO_ABOVE))),
+        Err(error) => Err(Problem::refused(StatusCode::CONFLICT, format!("The rule was not ended: {error}."))),
     }
 }
 

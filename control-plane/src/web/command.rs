@@ -18,6 +18,7 @@ use crate::web::endpoint::{callers, find};
 use crate::web::format;
 use crate::web::page::Problem;
 use crate::web::progress::Progress;
+use crate::web::root::Root;
 use crate::web::row::Row;
 use crate::web::view::{Span, View, ViewQuery};
 use crate::web::zone::Zone;
@@ -74,10 +75,10 @@ pub async fn off(
 ) -> Result<Redirect, Box<Problem>> {
     let snapshot = web.snapshot();
     let row = find(&snapshot, &id)?;
-    let command = command(row, &fields).map_err(|why| Problem::refused(StatusCode::UNPROCESSABLE_ENTITY, &snapshot, why))?;
+    let command = command(row, &fields).map_err(|why| Problem::refused(StatusCode::UNPROCESSABLE_ENTITY, why))?;
     match web.turn_off(command).await {
         Ok(_) => Ok(back(&id)),
-        Err(error) => Err(Problem::refused(StatusCode::CONFLICT, &snapshot, format!("{} is still on: {error}.", row.endpoint))),
+        Err(error) => Err(Problem::refused(StatusCode::CONFLICT, format!("{} is still on: {error}.", row.endpoint))),
     }
 }
 
@@ -88,7 +89,7 @@ pub async fn on(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<R
     let Some(status) = row.switch.rule() else { return Ok(back(&id)) };
     match web.turn_on(&status.rule.id).await {
         Ok(_) => Ok(back(&id)),
-        Err(error) => Err(Problem::refused(StatusCode::CONFLICT, &snapshot, format!("{} is still off: {error}.", row.endpoint))),
+        Err(error) => Err(Problem::refused(StatusCode::CONFLICT, format!("{} is still off: {error}.", row.endpoint))),
     }
 }
 
@@ -161,7 +162,7 @@ fn command(row: &EndpointRow, fields: &[(String, String)]) -> Result<Command, St
 }
 
 fn back(id: &str) -> Redirect {
-    Redirect::to(&format!("/endpoints/{id}#switch"))
+    Redirect::to(&format!("{}endpoints/{id}#switch", Root::TWO_ABOVE))
 }
 
 pub(super) fn unknown(why: &str) -> Response {

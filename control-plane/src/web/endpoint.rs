@@ -20,6 +20,7 @@ use crate::web::history::{History, HistoryQuery, Show};
 use crate::web::moment::Moment;
 use crate::web::page::{Page, Problem, Shell};
 use crate::web::progress::Progress;
+use crate::web::root::Root;
 use crate::web::view::{Span, View, ViewQuery};
 use crate::web::zone::Zone;
 
@@ -58,7 +59,7 @@ pub async fn endpoint(
     let span = View::from(query).window;
     let snapshot = web.look(span).await?;
     let row = find(&snapshot, &id)?;
-    web.look_at_chart(&id, span).await.map_err(|error| web.unreadable(&error, span))?;
+    web.look_at_chart(&id, span).await.map_err(|error| Problem::unreadable(&error, span))?;
     let history = History::of(&web, row, Show::of(&shown)).await;
     Ok(Page(EndpointPage::of(&snapshot, row, span, look(&web, &snapshot, row, &zone), history, &zone)))
 }
@@ -77,7 +78,7 @@ pub async fn requests(Path(id): Path<String>, Query(shown): Query<HistoryQuery>,
 /// The endpoint of that id, or the page that says there is none.
 pub fn find<'a>(snapshot: &'a Snapshot, id: &str) -> Result<&'a EndpointRow, Box<Problem>> {
     let words = "No endpoint has this address. It may have been forgotten because its pods are long gone.";
-    snapshot.endpoints.iter().find(|row| row.id == id).ok_or_else(|| Problem::not_found(snapshot, words))
+    snapshot.endpoints.iter().find(|row| row.id == id).ok_or_else(|| Problem::not_found(words))
 }
 
 impl Web {
@@ -123,14 +124,15 @@ fn lately(web: &Web, row: &EndpointRow, now_ms: u64) -> HashMap<String, Recent> 
 pub fn moment(web: &Web, snapshot: &Snapshot, id: &str, zone: &Zone) -> Moment {
     let row = snapshot.endpoints.iter().find(|row| row.id == id);
     let mut cells = row.map(|row| look(web, snapshot, row, zone).cells()).unwrap_or_default();
-    cells.show("frame", &FrameCells::of(&row.map_or_else(|| "Endpoint".to_owned(), |row| row.endpoint.to_string()), snapshot));
+    let title = row.map_or_else(|| "Endpoint".to_owned(), |row| row.endpoint.to_string());
+    cells.show("frame", &FrameCells::of(&title, snapshot).below(Root::ABOVE));
     Moment::of(snapshot.taken_ms, cells, Vec::new())
 }
 
 impl EndpointPage {
     fn of(snapshot: &Snapshot, row: &EndpointRow, span: Span, look: Look, history: History, zone: &Zone) -> Self {
         let progress = row.switch.rule().map(|status| Progress::of(status, snapshot.taken_ms, zone));
-        let shell = Shell::of("endpoint", row.endpoint.to_string(), snapshot).live();
+        let shell = Shell::of("endpoint", row.endpoint.to_string(), snapshot).live().below(Root::ABOVE);
         Self { shell, namespace: row.namespace.clone(), service: row.service.clone(), span, look, progress, history }
     }
 }

@@ -6,13 +6,14 @@ use crate::keeper::Standing;
 use crate::snapshot::{PodState, Snapshot};
 use crate::web::format;
 use crate::web::judge::{Level, Verdict};
+use crate::web::root::Root;
 
 /// The values of the frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct FrameCells {
     /// The page's title, with the number of problems before it, if there are any.
     pub title: String,
-    /// The icon of the tab.
+    /// The icon of the tab, from the page.
     pub icon: String,
     /// Endpoints.
     pub endpoints: String,
@@ -38,8 +39,8 @@ impl FrameCells {
         Self {
             title: if wrong.is_empty() { name } else { format!("({}) {name}", wrong.len()) },
             icon: match worst {
-                Level::Calm => "/favicon.svg".into(),
-                level => format!("/static/mark-{}.svg", level.name()),
+                Level::Calm => "favicon.svg".into(),
+                level => format!("static/mark-{}.svg", level.name()),
             },
             endpoints: format::count(snapshot.endpoints.len() as u64),
             pods: format::count(there as u64),
@@ -49,6 +50,17 @@ impl FrameCells {
                 more => format!("{}. And {more} more", named.join(". ")),
             },
         }
+    }
+
+    /// The frame of a page that shows nothing of the mesh.
+    pub fn still(title: &str) -> Self {
+        Self { title: format!("{title} · Sitio"), icon: "favicon.svg".into(), ..Self::default() }
+    }
+
+    /// The same on a page from which this is the root.
+    #[must_use]
+    pub fn below(self, root: Root) -> Self {
+        Self { icon: format!("{root}{}", self.icon), ..self }
     }
 }
 
@@ -81,7 +93,7 @@ mod tests {
     #[test]
     fn the_title_and_the_icon_tell_what_is_wrong() {
         let frame = FrameCells::of("Pods", &sample::snapshot());
-        assert_eq!((frame.title.as_str(), frame.icon.as_str()), ("(3) Pods · Sitio", "/static/mark-bad.svg"));
+        assert_eq!((frame.title.as_str(), frame.icon.as_str()), ("(3) Pods · Sitio", "static/mark-bad.svg"));
         assert_eq!(frame.problems, "POST /api/checkout fails. GET /api/search is slow. Pod legacy-2 is silent");
     }
 
@@ -91,6 +103,6 @@ mod tests {
         snapshot.endpoints.clear();
         snapshot.pods.clear();
         let frame = FrameCells::of("", &snapshot);
-        assert_eq!((frame.title.as_str(), frame.icon.as_str(), frame.problems.as_str()), ("Sitio", "/favicon.svg", ""));
+        assert_eq!((frame.title.as_str(), frame.icon.as_str(), frame.problems.as_str()), ("Sitio", "favicon.svg", ""));
     }
 }

@@ -130,7 +130,7 @@ impl MapPage {
 
 /// `GET /map`
 pub async fn map(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Result<Page<MapPage>, Box<Problem>> {
-    let csv = query.address("/map.csv", "");
+    let csv = query.address("map.csv", "");
     let window = View::from(query).window;
     let snapshot = web.look(window).await?;
     Ok(Page(MapPage::of(&snapshot, &web.called_by(snapshot.taken_ms), window, csv)))

@@ -243,7 +243,7 @@ pub async fn overview(
     headers: HeaderMap,
     State(web): State<Arc<Web>>,
 ) -> Result<Page<OverviewPage>, Box<Problem>> {
-    let csv = query.address("/endpoints.csv", "");
+    let csv = query.address("endpoints.csv", "");
     let view = View::from(query);
     let snapshot = web.look(view.window).await?;
     let overview = Overview::of(&snapshot, view.window);

@@ -1,12 +1,16 @@
 //! The frame that every page shares, and how a page becomes an answer.
 
 use askama::Template;
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
+use crate::clock;
 use crate::snapshot::Snapshot;
 use crate::store::StoreError;
 use crate::web::frame::FrameCells;
+use crate::web::root::Root;
 use crate::web::view::Span;
 use crate::web::{BY, assets, format};
 
@@ -29,7 +33,9 @@ pub struct Shell {
     pub clock: String,
     /// The same for machines.
     pub instant: String,
-    /// Where the assets are.
+    /// Where the dashboard's root is, from the page.
+    pub root: Root,
+    /// Where the assets are, from the root.
     pub assets: &'static str,
     /// Which build they are of.
     pub version: &'static str,
@@ -40,12 +46,22 @@ pub struct Shell {
 impl Shell {
     /// The frame of a page that shows `snapshot`.
     pub fn of(page: &'static str, title: impl AsRef<str>, snapshot: &Snapshot) -> Self {
+        Self::framed(page, FrameCells::of(title.as_ref(), snapshot), snapshot.taken_ms)
+    }
+
+    /// The frame of a page that shows nothing of the mesh.
+    pub fn still(title: &str) -> Self {
+        Self::framed("", FrameCells::still(title), clock::now_ms())
+    }
+
+    fn framed(page: &'static str, frame: FrameCells, taken_ms: u64) -> Self {
         Self {
             page,
-            frame: FrameCells::of(title.as_ref(), snapshot),
+            frame,
             is_live: false,
-            clock: format::clock(snapshot.taken_ms),
-            instant: format::instant(snapshot.taken_ms),
+            clock: format::clock(taken_ms),
+            instant: format::instant(taken_ms),
+            root: Root::BESIDE,
             assets: assets::base(),
             version: assets::version(),
             by: BY,
@@ -56,6 +72,12 @@ impl Shell {
     #[must_use]
     pub fn live(self) -> Self {
         Self { is_live: true, ..self }
+    }
+
+    /// The frame of a page from which this is the root.
+    #[must_use]
+    pub fn below(self, root: Root) -> Self {
+        Self { frame: self.frame.below(root), root, ..self }
     }
 
     /// What the navigation says of a page: that it is this one, that this one belongs to it, or nothing.
@@ -87,53 +109,68 @@ impl<T: Template> IntoResponse for Page<T> {
 /// A page that says what went wrong, with a way back.
 #[derive(Debug, Template)]
 #[template(path = "problem.html")]
-pub struct ProblemPage {
+struct ProblemPage<'a> {
     shell: Shell,
-    heading: String,
-    words: String,
+    heading: &'a str,
+    words: &'a str,
 }
 
-/// Why there is no page.
-#[derive(Debug)]
+/// Why there is no page. It shows nothing of the mesh: what fails often must cost little.
+#[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
-    page: ProblemPage,
+    heading: &'static str,
+    words: String,
 }
 
 impl Problem {
     /// Nothing is at this address.
-    pub fn not_found(snapshot: &Snapshot, words: impl Into<String>) -> Box<Self> {
-        Self::new(StatusCode::NOT_FOUND, snapshot, "There is nothing here", words)
+    pub fn not_found(words: impl Into<String>) -> Box<Self> {
+        Self::new(StatusCode::NOT_FOUND, "There is nothing here", words)
     }
 
     /// A command was not carried out.
-    pub fn refused(status: StatusCode, snapshot: &Snapshot, words: impl Into<String>) -> Box<Self> {
-        Self::new(status, snapshot, "Nothing was changed", words)
+    pub fn refused(status: StatusCode, words: impl Into<String>) -> Box<Self> {
+        Self::new(status, "Nothing was changed", words)
     }
 
     /// The record of a long window cannot be read.
-    pub fn unreadable(snapshot: &Snapshot, error: &StoreError, span: Span) -> Box<Self> {
+    pub fn unreadable(error: &StoreError, span: Span) -> Box<Self> {
         let words = format!(
             "The last {} are kept on disk, and reading them failed: {error}. The last hour is in memory and can still be shown.",
             span.title()
         );
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, snapshot, "The record cannot be read", words)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The record cannot be read", words)
     }
 
-    fn new(status: StatusCode, snapshot: &Snapshot, heading: &str, words: impl Into<String>) -> Box<Self> {
-        let shell = Shell::of("", heading, snapshot);
-        Box::new(Self { status, page: ProblemPage { shell, heading: heading.into(), words: words.into() } })
+    fn new(status: StatusCode, heading: &'static str, words: impl Into<String>) -> Box<Self> {
+        Box::new(Self { status, heading, words: words.into() })
+    }
+
+    fn at(&self, path: &str) -> Response {
+        // Below so many levels there is no page, and its links would be longer than the page itself.
+        let Some(root) = Root::from_path(path) else { return (self.status, format!("{}\n", self.words)).into_response() };
+        let shell = Shell::still(self.heading).below(root);
+        (self.status, Page(ProblemPage { shell, heading: self.heading, words: &self.words })).into_response()
     }
 }
 
 impl IntoResponse for Box<Problem> {
+    /// [`finish`] makes the page, because its links depend on the path that was asked for.
     fn into_response(self) -> Response {
-        (self.status, Page(self.page)).into_response()
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(*self);
+        response
     }
 }
 
-/// Adds what every answer of the dashboard says about itself.
-pub async fn with_headers(mut response: Response) -> Response {
+/// Makes the page of a problem, and adds the policy of pages.
+pub async fn finish(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        response = problem.at(&path);
+    }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -17,6 +17,7 @@ use crate::web::Web;
 use crate::web::endpoint::find;
 use crate::web::format;
 use crate::web::page::{Page, Problem, Shell};
+use crate::web::root::Root;
 use crate::web::row::service_label;
 use crate::web::zone::Zone;
 
@@ -126,7 +127,7 @@ pub async fn pin(
     let status = match web.turn_off(command).await {
         Ok(status) => status,
         Err(error) => {
-            return Err(Problem::refused(StatusCode::CONFLICT, &snapshot, format!("{} is not pinned: {error}.", form.pattern)));
+            return Err(Problem::refused(StatusCode::CONFLICT, format!("{} is not pinned: {error}.", form.pattern)));
         }
     };
     let pattern = status.rule.endpoint.route();
@@ -136,7 +137,7 @@ pub async fn pin(
     let same_method = |now: &&EndpointRow| is_it(now) && now.endpoint.method() == row.endpoint.method();
     let found = folded.endpoints.iter().find(same_method).or_else(|| folded.endpoints.iter().find(is_it));
     // Nothing may have been counted under it yet; then the page from which it came still stands.
-    Ok(found.map_or_else(|| back(&id), |now| Redirect::to(&format!("/endpoints/{}", now.id))))
+    Ok(found.map_or_else(|| back(&id), |now| Redirect::to(&format!("{}endpoints/{}", Root::TWO_ABOVE, now.id))))
 }
 
 /// `POST /pins/{rule}/unpin`
@@ -148,11 +149,11 @@ pub async fn unpin(
     let snapshot = web.snapshot();
     let is_pin = web.rule(&rule).is_some_and(|status| status.rule.action == Action::Pin);
     if !is_pin {
-        return Err(Problem::not_found(&snapshot, "No pin has this address. Perhaps it was taken back long ago."));
+        return Err(Problem::not_found("No pin has this address. Perhaps it was taken back long ago."));
     }
     match web.turn_on(&rule).await {
-        Ok(_) => Ok(find(&snapshot, &form.back).map_or_else(|_| Redirect::to("/"), |row| back(&row.id))),
-        Err(error) => Err(Problem::refused(StatusCode::CONFLICT, &snapshot, format!("The pin is still there: {error}."))),
+        Ok(_) => Ok(find(&snapshot, &form.back).map_or_else(|_| Redirect::to(&Root::TWO_ABOVE.to_string()), |row| back(&row.id))),
+        Err(error) => Err(Problem::refused(StatusCode::CONFLICT, format!("The pin is still there: {error}."))),
     }
 }
 
@@ -175,7 +176,7 @@ impl PinPage {
         let mut pins: Vec<_> = records.iter().filter(|record| record.rule.action == Action::Pin).collect();
         pins.sort_by_key(|record| std::cmp::Reverse(record.revision));
         Self {
-            shell: Shell::of("overview", format!("Pin a route of {}", row.service), snapshot),
+            shell: Shell::of("overview", format!("Pin a route of {}", row.service), snapshot).below(Root::TWO_ABOVE),
             id: row.id.clone(),
             endpoint: row.endpoint.to_string(),
             service: service_label(&row.namespace, &row.service),
@@ -196,7 +197,7 @@ impl Folds {
         let fold = |one: &Arc<Series>| {
             let hits = one.totals().hits;
             Fold {
-                href: format!("/endpoints/{}", one.id),
+                href: format!("endpoints/{}", one.id),
                 method: one.endpoint.method().to_owned(),
                 route: one.endpoint.route().to_owned(),
                 hits,
@@ -238,7 +239,7 @@ impl PinCells {
 }
 
 fn back(id: &str) -> Redirect {
-    Redirect::to(&format!("/endpoints/{id}/pin"))
+    Redirect::to(&format!("{}endpoints/{id}/pin", Root::TWO_ABOVE))
 }
 
 #[cfg(test)]

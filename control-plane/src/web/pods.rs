@@ -247,7 +247,7 @@ impl PodsPage {
 
 /// `GET /pods`
 pub async fn pods(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Page<PodsPage> {
-    let (find, csv) = (query.find.trim().to_owned(), query.address("/pods.csv", ""));
+    let (find, csv) = (query.find.trim().to_owned(), query.address("pods.csv", ""));
     Page(PodsPage::of(&web.snapshot(), find, PodsView::from(query), csv))
 }
 

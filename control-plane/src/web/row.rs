@@ -35,7 +35,7 @@ pub struct EndpointCells {
     pub kind: &'static str,
     /// The endpoint's id.
     pub id: String,
-    /// Where its page is.
+    /// Where its page is, from the root.
     pub href: String,
     /// Where its switch is, for those without script.
     pub switch_href: String,
@@ -174,8 +174,8 @@ impl EndpointCells {
         Self {
             kind: "row",
             id: row.id.clone(),
-            href: format!("/endpoints/{}", row.id),
-            switch_href: format!("/endpoints/{}#switch", row.id),
+            href: format!("endpoints/{}", row.id),
+            switch_href: format!("endpoints/{}#switch", row.id),
             find: format!("{method} {route} {service}").to_lowercase(),
             method: if row.endpoint.is_other() { "any".into() } else { method.into() },
             route: route.into(),

@@ -42,7 +42,23 @@ async fn every_page_forbids_scripts_that_are_not_ours() {
         assert!(policy.contains("default-src 'none'") && policy.contains("trusted-types 'none'"), "{path}: {policy}");
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");
-        assert!(text(response).await.contains("href=\"/\""), "{path} has a way back");
+        let back = if path.starts_with("/endpoints/") { "href=\"../\"" } else { "href=\"./\"" };
+        assert!(text(response).await.contains(back), "{path} has a way back");
+    }
+}
+
+#[tokio::test]
+async fn no_page_and_no_script_names_an_address_from_the_root_of_the_host() {
+    let (mut pages, _drain, _folder) = empty();
+    let script = text(get(&mut pages, "/static/sitio.js").await).await + &text(get(&mut pages, "/static/tap.js").await).await;
+    for path in ["/", "/pods", "/map", "/audit", "/tap", "/endpoints/e0", "/endpoints/e0/pin", "/no/where/at/all"] {
+        let html = text(get(&mut pages, path).await).await;
+        for attribute in ["href", "action", "formaction", "src"] {
+            assert!(!html.contains(&format!("{attribute}=\"/")), "{path} has an absolute {attribute}: {html}");
+        }
+    }
+    for rooted in ["`/", "'/a", "'/e", "\"/a", "\"/e", "path=/"] {
+        assert!(!script.contains(rooted), "{rooted}");
     }
 }
 
@@ -57,10 +73,10 @@ async fn a_newcomer_is_told_an_address_that_can_be_reached() {
 async fn the_files_a_page_names_are_there() {
     let (mut pages, _drain, _folder) = empty();
     let html = text(get(&mut pages, "/").await).await;
-    let named: Vec<&str> = html.split('"').filter(|part| part.starts_with("/static/") || *part == "/favicon.svg").collect();
+    let named: Vec<&str> = html.split('"').filter(|part| part.starts_with("./static/") || *part == "favicon.svg").collect();
     assert_eq!(named.len(), 3);
     for file in named {
-        assert_eq!(get(&mut pages, file).await.status(), StatusCode::OK, "{file}");
+        assert_eq!(get(&mut pages, &format!("/{}", file.trim_start_matches("./"))).await.status(), StatusCode::OK, "{file}");
     }
 }
 

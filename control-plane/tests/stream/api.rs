@@ -104,9 +104,9 @@ async fn with_a_token_only_those_who_know_it_are_let_in() {
     let sent = get("/pods?a=1").header("accept", "text/html").send().await.unwrap();
     assert_eq!(
         (sent.status(), &sent.headers()["location"]),
-        (StatusCode::SEE_OTHER, &"/sign-in?next=/pods%3Fa%3D1".parse().unwrap())
+        (StatusCode::SEE_OTHER, &"./sign-in?next=/pods%3Fa%3D1".parse().unwrap())
     );
-    let page = get("/sign-in?next=%22%3E%3Cscript%3E").send().await.unwrap().text().await.unwrap();
+    let page = get("./sign-in?next=%22%3E%3Cscript%3E").send().await.unwrap().text().await.unwrap();
     assert!(page.contains("SITIO_TOKEN") && !page.contains("<script>"), "{page}");
     let sign_in = |token: &str, next: &str| {
         let form = format!("token={token}&next={next}");
@@ -115,7 +115,7 @@ async fn with_a_token_only_those_who_know_it_are_let_in() {
     };
     assert_eq!(sign_in("wrong", "/").await.unwrap().status(), 403);
     let signed_in = sign_in("s3cret", "//evil.example").await.unwrap();
-    assert_eq!(signed_in.headers()["location"], "/", "nobody is sent away");
+    assert_eq!(signed_in.headers()["location"], "./", "nobody is sent away");
     let cookie = signed_in.headers()["set-cookie"].to_str().unwrap().to_owned();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && !cookie.contains("s3cret"), "{cookie}");
     let session = cookie.split(';').next().unwrap();

@@ -50,7 +50,7 @@ fn it_shows_every_service_and_what_is_off() {
     assert!(table.contains("outside,,,default,orders,") && table.contains("outside,,,default,search,"), "{table}");
 
     // A box leads to the endpoints of its service.
-    browser.script("document.querySelector(\".map a[href='/?service=search']\").dispatchEvent(new MouseEvent('click', {bubbles: true})); return 1").unwrap();
+    browser.script("document.querySelector(\".map a[href='./?service=search']\").dispatchEvent(new MouseEvent('click', {bubbles: true})); return 1").unwrap();
     eventually(SOON, || {
         ensure!(browser.script("return location.search")? == "?service=search", "it leads elsewhere");
         ensure!(browser.text("#rows")?.contains("/search"), "the overview is not there");

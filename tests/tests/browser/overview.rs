@@ -56,9 +56,9 @@ fn it_moves_and_nobody_is_locked_out() {
     assert_no_barriers(&browser, "the overview");
     let endpoint = browser.script("return document.querySelector('#rows a').getAttribute('href')").unwrap();
     let endpoint = endpoint.as_str().expect("a row leads to its endpoint");
-    browser.open(&format!("http://127.0.0.1:{}{endpoint}", demo.http_port));
+    browser.open(&format!("http://127.0.0.1:{}/{endpoint}", demo.http_port));
     assert_no_barriers(&browser, endpoint);
-    browser.open(&format!("http://127.0.0.1:{}{endpoint}?history=slowest", demo.http_port));
+    browser.open(&format!("http://127.0.0.1:{}/{endpoint}?history=slowest", demo.http_port));
     let started = browser.text("#requests tbody tr:first-child time").unwrap();
     assert_eq!(started.len(), "14:07:41.126".len(), "{started} is told to the millisecond, in the reader's own time");
 

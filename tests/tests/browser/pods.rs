@@ -26,7 +26,7 @@ fn it_tells_who_reports_and_who_does_not() {
     browser.open(&format!("http://127.0.0.1:{}/pods", mesh.control_plane.http_port));
     says(&browser, "#pulse .word", "Live");
     says(&browser, "#rows", "orders-0");
-    says(&browser, "tr:has(a[href='/?service=orders']):first-child .state-s", "Reporting");
+    says(&browser, "tr:has(a[href='./?service=orders']):first-child .state-s", "Reporting");
     assert_no_barriers(&browser, "the pods");
 
     // A pod that joins has a row at once, and confirms the rules there are.
@@ -44,7 +44,7 @@ fn it_tells_who_reports_and_who_does_not() {
         let title = browser.script("return document.title")?;
         ensure!(title == "(1) Pods · Sitio", "{title}");
         let icon = browser.script("return document.querySelector('link[rel=icon]').getAttribute('href')")?;
-        ensure!(icon == "/static/mark-warn.svg", "{icon}");
+        ensure!(icon == "static/mark-warn.svg", "{icon}");
         Ok(())
     });
     browser.click(".chips label:has(input[value=silent])").unwrap();

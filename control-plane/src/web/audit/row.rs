@@ -102,13 +102,13 @@ impl EntryCells {
             action_tag,
             method: about.method.clone(),
             route: about.route.clone(),
-            href: endpoint.map_or_else(String::new, |endpoint| format!("/endpoints/{}", id_of(reporter, &endpoint))),
+            href: endpoint.map_or_else(String::new, |endpoint| format!("endpoints/{}", id_of(reporter, &endpoint))),
             place: format!("{}, {pods}", service_label(&about.namespace, &about.service)),
             reason: entry.reason.clone(),
             note: entry.note.clone(),
             until: until(entry, fate, now_ms, zone),
             revision: entry.revision.map_or_else(|| format::MISSING.into(), |revision| format!("#{revision}")),
-            end_href: if can_end { format!("/rules/{ends}/end") } else { String::new() },
+            end_href: if can_end { format!("rules/{ends}/end") } else { String::new() },
             ends,
             ..Self::applied(entry, fate, now_ms)
         }

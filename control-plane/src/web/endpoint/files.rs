@@ -28,12 +28,12 @@ pub async fn table(
     let row = find(&snapshot, &id)?;
     Ok(match &*table {
         "steps.csv" => {
-            web.look_at_chart(&id, span).await.map_err(|error| web.unreadable(&error, span))?;
+            web.look_at_chart(&id, span).await.map_err(|error| Problem::unreadable(&error, span))?;
             steps(&web, &snapshot, row)
         }
         "pods.csv" => pods(&web, &snapshot, row),
         "requests.csv" => requests(&web, &snapshot, row, Show::of(&shown)).await,
-        _ => Problem::not_found(&snapshot, "There is no such file: it is steps.csv, pods.csv or requests.csv.").into_response(),
+        _ => Problem::not_found("There is no such file: it is steps.csv, pods.csv or requests.csv.").into_response(),
     })
 }
 

@@ -98,7 +98,7 @@ impl NodeCells {
             return Self {
                 id,
                 place,
-                href: "/".into(),
+                href: "./".into(),
                 name: label(caller),
                 title: format!("{}: {words}", label(caller)),
                 words: words.into(),
@@ -120,7 +120,7 @@ impl NodeCells {
         };
         Self {
             id,
-            href: format!("/?service={}", encoded(&whole)),
+            href: format!("./?service={}", encoded(&whole)),
             place,
             name: cut(&whole),
             title: [whole, words.clone(), off.clone()]
@@ -154,7 +154,7 @@ impl EdgeCells {
             level: edge.level.name(),
             broken: if edge.off > 0 { "yes" } else { "no" },
             label,
-            href: format!("/?service={}", encoded(&to)),
+            href: format!("./?service={}", encoded(&to)),
             from,
             to,
             rps: format::rate(edge.rps),

@@ -100,7 +100,7 @@ fn of_too_many_services_the_busiest_are_drawn() {
 fn a_hostile_name_stays_text() {
     let html = MapPage::of(&sample::snapshot(), &HashMap::new(), Span::default(), String::new()).render().unwrap();
     assert!(!html.contains("<b>'evil'") && html.contains("&#60;b&#62;") && !html.contains(" style="));
-    assert!(html.contains("href=\"/?service=%3Cb%3E%27evil%27\""));
+    assert!(html.contains("href=\"./?service=%3Cb%3E%27evil%27\""));
     assert!(html.contains("payments") && html.contains("data-level=\"bad\""));
 }
 

@@ -90,7 +90,7 @@ impl PodCells {
             kind: "row",
             id: id_of('p', &workload.pod_uid),
             name: workload.pod.clone(),
-            href: format!("/?service={}", encoded(&service)),
+            href: format!("./?service={}", encoded(&service)),
             place: if workload.node.is_empty() { service } else { format!("{service} · {}", workload.node) },
             level: if level == "ok" { "" } else { level },
             status,

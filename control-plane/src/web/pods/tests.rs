@@ -8,7 +8,7 @@ fn query(query: &str) -> ViewQuery {
 }
 
 fn page(snapshot: &Snapshot, asked: &str) -> String {
-    PodsPage::of(snapshot, query(asked).find, PodsView::from(query(asked)), query(asked).address("/pods.csv", ""))
+    PodsPage::of(snapshot, query(asked).find, PodsView::from(query(asked)), query(asked).address("pods.csv", ""))
         .render()
         .unwrap()
 }
