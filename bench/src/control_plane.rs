@@ -45,7 +45,7 @@ impl ControlPlane {
     /// Turns an endpoint of a service off, and returns when its pod obeys.
     pub fn turn_off(&self, service: &str, method: &str, route: &str) -> anyhow::Result<()> {
         let order = json!({"service": service, "method": method, "route": route, "action": {"disable": {"status": 503}},
-                           "ttl": "1h", "reason": "a rule is to be in force"});
+                           "ttl": "1h", "reason": "a rule is to be in force", "allow_unseen": true});
         let deadline = Instant::now() + OBEY_TIMEOUT;
         let id = loop {
             let rule = self.ask("POST", "/api/v1/rules", &order.to_string())?;

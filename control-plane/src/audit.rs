@@ -1,6 +1,6 @@
 //! The book of what was asked of the mesh, by whom, and what became of it.
 
-use mesh::rule::{Action, Rule};
+use mesh::rule::{ANY_METHOD, Action, Rule, prefix_of};
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::{ReceiptState, RuleStatus};
@@ -70,6 +70,11 @@ pub struct About {
 }
 
 impl About {
+    /// Whether it is about more than one endpoint, as far as its name says: a rule for all methods of a prefix.
+    pub fn is_prefix(&self) -> bool {
+        self.method == ANY_METHOD && prefix_of(&self.route).is_some()
+    }
+
     /// What a rule is about.
     pub fn rule(rule: &Rule) -> Self {
         let status = match rule.action {

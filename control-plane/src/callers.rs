@@ -1,8 +1,9 @@
 //! Who has called an endpoint, over all its pods: services where addresses are those of pods, else addresses.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::fleet::Fleet;
 use crate::fleet::called::{Heard, show};
@@ -69,21 +70,30 @@ type ByAddress = HashMap<Option<IpAddr>, Heard, foldhash::fast::RandomState>;
 
 impl CalledBy {
     /// The callers of one endpoint.
-    pub fn of(fleet: &Fleet, series: &Series, now_ms: u64) -> Self {
+    pub fn of(fleet: &Fleet, series: &Arc<Series>, now_ms: u64) -> Self {
+        Self::of_several(fleet, std::slice::from_ref(series), now_ms)
+    }
+
+    /// The callers of several endpoints of one service, added up.
+    pub fn of_several(fleet: &Fleet, all: &[Arc<Series>], now_ms: u64) -> Self {
+        let Some(one) = all.first() else { return Self::default() };
+        let numbers: HashSet<usize> = all.iter().map(|series| series.number).collect();
         let mut by_address = ByAddress::default();
-        show(&series.called_before(), |address, calls| {
-            by_address.entry(address).or_default().add(Heard { calls, ..Heard::default() });
-        });
-        for pod in fleet.copies_of(&series.namespace, &series.service) {
+        for series in all {
+            show(&series.called_before(), |address, calls| {
+                by_address.entry(address).or_default().add(Heard { calls, ..Heard::default() });
+            });
+        }
+        for pod in fleet.copies_of(&one.namespace, &one.service) {
             pod.each_endpoint(|counted| {
-                if counted.series.number == series.number {
+                if numbers.contains(&counted.series.number) {
                     counted.each_caller(now_ms, |address, heard| by_address.entry(address).or_default().add(heard));
                 }
             });
         }
         let called_by = Self::by_name(by_address, &Owners::of(fleet, now_ms));
-        let unknown_hits = series.totals().hits.saturating_sub(called_by.sum.calls.hits);
-        Self { unknown_hits, ..called_by }
+        let hits = all.iter().fold(0_u64, |sum, series| sum.saturating_add(series.totals().hits));
+        Self { unknown_hits: hits.saturating_sub(called_by.sum.calls.hits), ..called_by }
     }
 
     /// The callers of every endpoint that anybody has called, by its id.

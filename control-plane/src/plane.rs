@@ -15,8 +15,8 @@ use crate::snapshot::{PodRow, Snapshot, Window, take};
 use crate::store::chronicle::{Chronicle, Kept, Size};
 use crate::store::{Store, StoreError};
 use crate::tap::Taps;
-use crate::timeline::Timeline;
 use crate::timeline::past::at_hand::AtHand;
+use crate::timeline::{Reporter, Timeline};
 
 /// The control plane's memory.
 #[derive(Debug)]
@@ -58,6 +58,8 @@ impl ControlPlane {
         let timeline = Arc::new(Timeline::restored(store.as_ref(), &rules.state(), now_ms)?);
         let (names, chronicle) = (Arc::clone(&timeline), Arc::clone(&store) as Arc<dyn Chronicle>);
         rules.tell_first(move |rules| names.obey(rules, || all_kept(chronicle.as_ref())));
+        let names = Arc::clone(&timeline);
+        rules.look_up_endpoints_by(move |namespace, service| names.counted(Reporter { namespace, service }));
         let (keeper, scribe) = Keeper::open(store);
         let plane = Self {
             started_ms: now_ms,

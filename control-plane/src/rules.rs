@@ -5,15 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mesh::rule::{Action, Selector};
+use mesh::endpoint::Endpoint;
+use mesh::rule::{Action, Rule, Selector};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, About, Outcome};
 use crate::clock::now_ms;
 use crate::fleet::Fleet;
-use crate::rules::command::{Command, CommandError};
+use crate::rules::command::{Command, CommandError, NAMESPACE};
 use crate::rules::concerned::Concerned;
+use crate::rules::counted::Counted;
 use crate::rules::fate::Fate;
 use crate::rules::first::First;
 use crate::rules::state::RulesState;
@@ -24,10 +26,13 @@ pub mod change;
 pub mod check;
 pub mod command;
 mod concerned;
+mod counted;
 pub mod fate;
 mod first;
+mod naming;
 pub mod receipts;
 pub mod state;
+mod warnings;
 
 /// How long to wait before writing again what could not be written. Sidecars end a rule by themselves meanwhile.
 const RETRY: Duration = Duration::from_secs(5);
@@ -50,6 +55,7 @@ struct Inside {
     revision: AtomicU64,
     concerned: Concerned,
     first: First,
+    counted: Counted,
 }
 
 impl Rules {
@@ -58,8 +64,9 @@ impl Rules {
         let state = RulesState::load(store.load()?, now_ms);
         let revision = AtomicU64::new(state.revision);
         let published = watch::Sender::new(Arc::new(state));
-        let (concerned, first) = (Concerned::default(), First::default());
-        let rules = Self(Arc::new(Inside { store, fleet, writing: Mutex::new(()), published, revision, concerned, first }));
+        let (concerned, first, counted) = (Concerned::default(), First::default(), Counted::default());
+        let writing = Mutex::new(());
+        let rules = Self(Arc::new(Inside { store, fleet, writing, published, revision, concerned, first, counted }));
         rules.0.lapse(now_ms)?;
         Ok(rules)
     }
@@ -67,6 +74,21 @@ impl Rules {
     /// Who hears of new rules before anybody else does, where blocking is allowed.
     pub fn tell_first(&self, tell: impl Fn(&RulesState) + Send + Sync + 'static) {
         self.0.first.is(tell);
+    }
+
+    /// Where to look up the endpoints of a service, by namespace and service, of which a request was counted.
+    pub fn look_up_endpoints_by(&self, look: impl Fn(&str, &str) -> Vec<Endpoint> + Send + Sync + 'static) {
+        self.0.counted.look_up_by(look);
+    }
+
+    /// What a person should know of a rule that is in force, or could be.
+    pub fn warnings(&self, rule: &Rule) -> Vec<String> {
+        self.0.warnings(rule, &self.state())
+    }
+
+    /// What would happen if a rule overrode protected paths; `None` if it is about none.
+    pub fn warning_of_override(&self, rule: &Rule) -> Option<String> {
+        self.0.warning_of_override(rule, &self.state())
     }
 
     /// Puts a rule in force. It is on disk when this returns, and on its way to the pods.
@@ -167,10 +189,15 @@ impl Inside {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, now_ms) = (self.state(), now_ms());
         let id = format!("r{}", state.revision + 1);
-        let rule = check::rule(command, id, by, &state, &self.fleet, now_ms).inspect_err(|refused| {
+        let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
+        let known = &self.known(namespace, &command.service, &state);
+        let held = check::Held { state: &state, fleet: &self.fleet, known, now_ms };
+        let rule = check::rule(command, id, by, &held).inspect_err(|refused| {
             self.write_down_refusal(&state, change::asked(command, now_ms), (by, &command.reason), refused, now_ms);
         })?;
-        let record = self.commit(&state, change::creation(&state, rule, now_ms), now_ms)?;
+        let pods = self.fleet.copies_of(namespace, &command.service);
+        let note = warnings::overridden(&rule, known, &pods).unwrap_or_default();
+        let record = self.commit(&state, change::creation(&state, rule, note, now_ms), now_ms)?;
         let done = if record.rule.action == Action::Pin { "pinned" } else { "turned off" };
         tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "{done}");
         Ok(Arc::new(self.status(&record, now_ms)))

@@ -149,6 +149,16 @@ impl Timeline {
             .collect()
     }
 
+    /// The endpoints of a service of which a request was ever counted, as far as memory and disk reach; not those that only
+    /// a rule has named.
+    pub fn counted(&self, reporter: Reporter<'_>) -> Vec<Endpoint> {
+        let name = (reporter.namespace.to_owned(), reporter.service.to_owned());
+        let Some(endpoints) = self.services.get(&name).map(|endpoints| Arc::clone(endpoints.value())) else { return Vec::new() };
+        let was_called = |series: &Series| series.seen().is_some() || series.in_flight() > 0 || series.ever_told().hits > 0;
+        let called = endpoints.iter().filter(|series| was_called(series) && !series.endpoint.is_other());
+        called.map(|series| series.endpoint.clone()).collect()
+    }
+
     /// How often a pod brought an endpoint that is counted under `(other)`, because there are too many.
     pub fn folded(&self) -> u64 {
         self.folded.load(Ordering::Relaxed)

@@ -1,6 +1,6 @@
 //! The dashboard: pages that are complete without script, and the events that keep them up to date.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::Router;
@@ -39,6 +39,7 @@ pub mod format;
 pub mod frame;
 pub mod heading;
 pub mod history;
+pub mod impact;
 pub mod judge;
 pub mod map;
 pub mod message;
@@ -82,7 +83,7 @@ pub fn pages(state: Arc<ControlPlane>) -> Router {
         .route("/endpoints/{id}", get(endpoint::endpoint))
         .route("/endpoints/{id}/requests", get(endpoint::requests))
         .route("/endpoints/{id}/csv/{table}", get(endpoint::files::table))
-        .route("/endpoints/{id}/impact", get(command::impact))
+        .route("/endpoints/{id}/impact", get(impact::impact))
         .route("/endpoints/{id}/off", post(command::off))
         .route("/endpoints/{id}/on", post(command::on))
         .route("/endpoints/{id}/pin", get(pin::preview).post(pin::pin))
@@ -143,8 +144,15 @@ impl Web {
 
     /// Who calls one endpoint.
     fn callers_of(&self, id: &str, now_ms: u64) -> CalledBy {
-        let series = self.state.timeline.all().into_iter().find(|series| series.id == id);
-        series.map(|series| CalledBy::of(&self.state.fleet, &series, now_ms)).unwrap_or_default()
+        self.callers_of_all(&[id], now_ms)
+    }
+
+    /// Who calls any of these endpoints of one service.
+    fn callers_of_all(&self, ids: &[&str], now_ms: u64) -> CalledBy {
+        let ids: HashSet<&str> = ids.iter().copied().collect();
+        let mut series = self.state.timeline.all();
+        series.retain(|series| ids.contains(series.id.as_str()));
+        CalledBy::of_several(&self.state.fleet, &series, now_ms)
     }
 
     fn rule(&self, id: &str) -> Option<RuleStatus> {

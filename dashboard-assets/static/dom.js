@@ -29,5 +29,5 @@ export function wait(element, begin) {
 export function repeat(list, template, entries, each) {
   while (list.children.length > entries.length) list.lastElementChild.remove();
   while (list.children.length < entries.length) list.append(document.importNode(template.content, true));
-  entries.forEach((entry, at) => each(list.children[at], entry));
+  entries.forEach((entry, at) => each(list.children[at], entry, at));
 }

@@ -71,7 +71,7 @@ function tell(pulseNow) {
   if (takenMs) write($('lost').querySelector('time'), timeOf(takenMs));
   // While the connection is lost, nothing can be switched.
   for (const button of all('.sw, [data-ends]')) {
-    button.ariaDisabled = isLost || /protected|none/.test(button.dataset.switch);
+    button.ariaDisabled = isLost || button.dataset.switch === 'none';
   }
   // What was known is better than the shape of what may never come.
   if (isLost) arrive?.();

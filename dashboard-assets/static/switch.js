@@ -35,6 +35,8 @@ async function turnOn(rule, banner) {
   let before = null;
   try {
     before = await howFar(rule);
+    // It would turn on more than one is looking at, so it is shown first.
+    if (before.is_wide && !banner) return openProgress(rule);
     await ask(`${rulesAddress}/${rule}`, 'DELETE');
   } catch (error) {
     // Somebody else was faster, or a first click, or its time was over.

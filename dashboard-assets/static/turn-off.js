@@ -11,40 +11,75 @@ const MINUTES = { '15m': 15, '1h': 60, '4h': 240 };
 const turnOff = $('off');
 const order = turnOff?.querySelector('form');
 let impact = null;
+let asked = null;
 let impactArrived = null;
 
 export async function openTurnOff(id) {
+  asked = id;
   impactArrived?.();
   const mine = impactArrived = wait(turnOff, () => {
     $('go').disabled = true;
     turnOff.showModal();
   });
-  const answer = await ask(`${base}endpoints/${id}/impact${query()}`).catch(error => ({ error }));
+  const answer = await weigh('').catch(error => ({ error }));
   // Another one has been asked for since.
   if (mine !== impactArrived) return;
-  impact = answer;
   const isShown = impactArrived();
   // Whoever has closed it meanwhile does not want it any more.
   if (isShown && !turnOff.open) return;
-  if (impact.error) {
+  if (answer.error) {
     turnOff.close();
-    return fail('The endpoint is still on.', impact.error);
+    return fail('The endpoint is still on.', answer.error);
   }
   order.reset();
   settle($('off-failed'));
+  repeat($('scopes'), $('scope'), answer.scopes, ({ firstChild, lastChild }, [prefix, words], at) => {
+    firstChild.value = prefix;
+    firstChild.checked = !at;
+    write(lastChild, words);
+  });
+  tellImpact(answer);
+  if (!isShown) turnOff.showModal();
+  order.elements.reason.focus();
+}
+
+// What it would cost to turn off the endpoint, or everything under a prefix.
+function weigh(prefix) {
+  const address = new URL(`${base}endpoints/${asked}/impact${query()}`, location);
+  if (prefix) address.searchParams.set('prefix', prefix);
+  return ask(address);
+}
+
+function fillCalls(id, entries) {
+  repeat($(id), $('caller'), entries, ({ firstChild, lastChild }, [name, words]) => {
+    write(firstChild, name);
+    write(lastChild, words);
+  });
+}
+
+function tellImpact(answer) {
+  impact = answer;
   set('off', impact);
   paint('off');
   repeat($('picks'), $('pick'), impact.names, (item, pod) => {
     item.querySelector('input').value = pod;
     write(item.querySelector('span'), pod);
   });
-  repeat($('callers'), $('caller'), impact.callers, ({ firstChild, lastChild }, [who, words]) => {
-    write(firstChild, who);
-    write(lastChild, words);
-  });
+  fillCalls('reach', impact.endpoints);
+  fillCalls('callers', impact.callers);
+  repeat($('warns'), $('warn'), impact.warnings, write);
+  $('health').hidden = !impact.health;
   explain();
-  if (!isShown) turnOff.showModal();
-  order.elements.reason.focus();
+}
+
+async function choose({ target: { name, value } }) {
+  if (name !== 'prefix') return explain();
+  $('go').disabled = true;
+  const answer = await weigh(value).catch(error => ({ error }));
+  // Another one has been chosen since.
+  if (order.elements.prefix.value !== value) return;
+  if (answer.error) fail('It is not known what that would turn off.', answer.error, $('off-failed'));
+  else tellImpact(answer);
 }
 
 const picked = () => all('input:checked', $('picks')).map(box => box.value);
@@ -62,7 +97,7 @@ function explain() {
 
 async function send(event) {
   event.preventDefault();
-  const { where, ttl, status, reason } = order.elements;
+  const { where, ttl, status, reason, override } = order.elements;
   reason.value = reason.value.trim();
   if (!order.reportValidity()) return;
   $('go').disabled = true;
@@ -71,7 +106,8 @@ async function send(event) {
       ...impact.command,
       action: { disable: { status: +status.value } },
       reason: reason.value,
-      pods: where.value === 'chosen' ? picked() : [],
+      pods: where.value === 'chosen' ? picked() : undefined,
+      override_protected: override.checked,
       ttl: ttl.value || undefined,
     });
     turnOff.close();
@@ -83,6 +119,6 @@ async function send(event) {
 }
 
 export function startTurnOff() {
-  order?.addEventListener('change', explain);
+  order?.addEventListener('change', choose);
   order?.addEventListener('submit', send);
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::endpoint::Endpoint;
-use crate::routes::pins::Pattern;
+use crate::routes::pins::{Pattern, Pins};
+use crate::routes::write_pinned_route;
 use crate::workload::Workload;
 
 /// Rules in force for one pod at a time. A person writes each of them.
@@ -122,6 +123,28 @@ impl Rule {
             Scope::Endpoint => None,
             Scope::Prefix => prefix_of(self.endpoint.route()),
         }
+    }
+
+    /// What it is about, for people: `GET /export`, `every endpoint under /legacy/`.
+    pub fn subject(&self) -> String {
+        let Some(prefix) = self.prefix() else { return self.endpoint.to_string() };
+        let method = match self.endpoint.method() {
+            ANY_METHOD => String::new(),
+            method => format!("{method} "),
+        };
+        if prefix == "/" { format!("every {method}endpoint") } else { format!("every {method}endpoint under {prefix}") }
+    }
+
+    /// Whether it would turn off a path that a pod protects, named as it is with these pins, if it were not left out.
+    pub fn meets_protected(&self, path: &str, pins: &[&Pins]) -> bool {
+        let method = match self.endpoint.method() {
+            // A probe is a GET; a rule for all methods covers that.
+            ANY_METHOD if self.scope == Scope::Prefix => "GET",
+            method => method,
+        };
+        let mut route = String::new();
+        write_pinned_route(path, pins, &mut route);
+        self.covers(method, path) || self.covers(method, &route)
     }
 
     /// The pattern that it pins, if that is what it does.

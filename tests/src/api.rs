@@ -83,13 +83,13 @@ impl Api {
         });
     }
 
-    /// Turns an endpoint off, and returns the rule's id.
+    /// Turns an endpoint off, whether or not it was ever called, and returns the rule's id.
     #[track_caller]
     pub fn turn_off(&self, service: &str, endpoint: &str, ttl: &str) -> String {
         let (method, route) = endpoint.split_once(' ').expect("an endpoint is a method and a route");
         let order = json!({
             "service": service, "method": method, "route": route, "action": {"disable": {"status": 503}},
-            "ttl": ttl, "reason": "a scenario asks for it",
+            "ttl": ttl, "reason": "a scenario asks for it", "allow_unseen": true,
         });
         let (status, answer) = self.order(&order).expect("the API answers");
         assert_eq!(status, StatusCode::CREATED, "{answer}");

@@ -66,7 +66,7 @@ fn a_rule_for_one_pod_leaves_its_siblings_alone() {
 
     let order = json!({
         "service": "legacy", "method": "GET", "route": "/one", "action": {"disable": {"status": 429}},
-        "pods": [mesh.names[1]], "ttl": "15m", "reason": "this pod is the sick one",
+        "pods": [mesh.names[1]], "ttl": "15m", "reason": "this pod is the sick one", "allow_unseen": true,
     });
     let (status, answer) = api.order(&order).unwrap();
     assert_eq!(status.as_u16(), 201, "{answer}");
@@ -131,6 +131,27 @@ fn health_paths_cannot_be_turned_off() {
 }
 
 #[test]
+fn health_paths_are_turned_off_when_an_operator_overrides_the_pods() {
+    let mesh = SmallMesh::of("legacy", 3);
+    let api = mesh.api();
+    let order = json!({
+        "service": "legacy", "method": "get", "route": "/healthz", "action": {"disable": {"status": 503}},
+        "ttl": "1h", "reason": "the pods hide behind it", "allow_unseen": true, "override_protected": true,
+    });
+
+    let (status, answer) = api.order(&order).unwrap();
+
+    assert_eq!(status.as_u16(), 201, "{answer}");
+    let warnings = answer["warnings"].to_string();
+    assert!(warnings.contains("probes of /healthz get 503") && warnings.contains("Kubernetes"), "{answer}");
+    let rule = answer["id"].as_str().unwrap();
+    api.expect_applied(rule, &mesh.names());
+    mesh.pods.iter().for_each(|pod| pod.get("/healthz").expect_blocked_by(rule));
+    let entry = api.json("/api/v1/audit").unwrap()["audit"][0].clone();
+    assert!(entry["note"].as_str().unwrap().contains("probes of /healthz get 503"), "{entry}");
+}
+
+#[test]
 fn a_flood_meets_the_rule_without_a_single_wrong_answer() {
     let mesh = SmallMesh::of("legacy", 3);
     let api = mesh.api();
@@ -161,7 +182,7 @@ fn an_order_that_makes_no_sense_is_refused_with_a_reason() {
     let api = mesh.api();
     let good = json!({
         "service": "legacy", "method": "GET", "route": "/x", "action": {"disable": {"status": 503}},
-        "ttl": "1h", "reason": "a good order",
+        "ttl": "1h", "reason": "a good order", "allow_unseen": true,
     });
 
     for (field, value) in [
@@ -171,6 +192,8 @@ fn an_order_that_makes_no_sense_is_refused_with_a_reason() {
         ("ttl", json!("soon")),
         ("method", json!("GET /")),
         ("service", json!(7)),
+        ("pods", json!([])),
+        ("allow_unseen", json!(false)),
     ] {
         let mut order = good.clone();
         order[field] = value;

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::rules::command::CommandError;
+use crate::rules::command::{Already, CommandError};
 use crate::store::StoreError;
 
 /// What went wrong with one request.
@@ -16,12 +16,25 @@ pub struct Problem {
     title: &'static str,
     status: u16,
     detail: String,
+    /// The rule that has done already what was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<RuleInForce>,
+}
+
+/// By whom, why and until when it is so already.
+#[derive(Debug, Serialize)]
+struct RuleInForce {
+    id: String,
+    by: String,
+    reason: String,
+    created_at: String,
+    expires_at: Option<String>,
 }
 
 impl Problem {
     /// A problem of the kind `name`.
     pub fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { r#type: format!("urn:sitio:problem:{name}"), title, status: status.as_u16(), detail: detail.into() }
+        Self { r#type: format!("urn:sitio:problem:{name}"), title, status: status.as_u16(), detail: detail.into(), rule: None }
     }
 
     /// A parameter that makes no sense.
@@ -77,19 +90,38 @@ impl From<CommandError> for Problem {
             Error::CountedElsewhere { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "counted-elsewhere", "The route is counted under another name")
             }
-            Error::Endpoint(_) | Error::SharedEndpoint => {
+            Error::Unseen { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unseen", "No request for it was ever counted"),
+            Error::Ambiguous { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "ambiguous", "The route could be several"),
+            Error::Endpoint(_) | Error::SharedEndpoint | Error::Prefix(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "endpoint", "That is no endpoint that can be turned off")
             }
             Error::Pattern(_) => (StatusCode::UNPROCESSABLE_ENTITY, "pattern", "That is no pattern"),
             Error::PinnedAlready(_) => (StatusCode::CONFLICT, "pinned", "The pattern is pinned already"),
             Error::TooManyPins => (StatusCode::CONFLICT, "too-many-pins", "Too many patterns are pinned"),
             Error::WouldTurnOn { .. } => (StatusCode::CONFLICT, "would-turn-on", "The pattern would turn an endpoint on"),
-            Error::Reason | Error::Status(_) | Error::Ttl | Error::TooLong(_) => {
+            Error::NoPods | Error::Reason | Error::Status(_) | Error::Ttl | Error::TooLong(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "command", "The command makes no sense")
             }
             Error::Store(StoreError::Stale { .. }) => (StatusCode::CONFLICT, "stale", "Somebody else has changed the rules"),
             Error::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store", "The rules could not be written to disk"),
         };
-        Self::new(status, name, title, error.to_string())
+        let rule = match &error {
+            Error::Duplicate(already) => Some(RuleInForce::from(&**already)),
+            _ => None,
+        };
+        Self { rule, ..Self::new(status, name, title, error.to_string()) }
+    }
+}
+
+impl From<&Already> for RuleInForce {
+    fn from(already: &Already) -> Self {
+        let rule = &already.rule;
+        Self {
+            id: rule.id.clone(),
+            by: rule.by.clone(),
+            reason: rule.reason.clone(),
+            created_at: already.since(),
+            expires_at: already.until(),
+        }
     }
 }

@@ -7,14 +7,14 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use mesh::rule::{ANY_METHOD, Action};
+use mesh::rule::{ANY_METHOD, Action, Protection, Scope};
 use serde::{Deserialize, Serialize};
 
 use crate::api::problem::Problem;
 use crate::api::rules::{OPERATOR, Receipt, state};
 use crate::api::units::instant;
 use crate::plane::ControlPlane;
-use crate::rules::command::{Command, CommandError};
+use crate::rules::command::{Command, CommandError, Unseen};
 use crate::snapshot::RuleStatus;
 
 /// Pin this pattern.
@@ -37,6 +37,7 @@ pub(super) struct Routes {
 
 /// A pinned pattern with its receipts.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Route {
     id: String,
     revision: u64,
@@ -76,6 +77,9 @@ pub(super) async fn create(
         service: order.service,
         method: ANY_METHOD.to_owned(),
         route: order.pattern,
+        scope: Scope::default(),
+        unseen: Unseen::default(),
+        protection: Protection::default(),
         action: Action::Pin,
         pods: Vec::new(),
         ttl: None,

@@ -7,6 +7,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use mesh::rule::Protection;
 use serde::Serialize;
 
 use crate::api::problem::Problem;
@@ -17,6 +18,8 @@ use crate::rules::command::CommandError;
 use crate::snapshot::{PodReceipt, ReceiptState, RuleStatus};
 
 mod order;
+#[cfg(test)]
+mod tests;
 
 /// Who asks. There is one kind of person until people sign in by name.
 pub(super) const OPERATOR: &str = "operator";
@@ -30,6 +33,7 @@ pub(super) struct Rules {
 
 /// A rule with its receipts.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Rule {
     id: String,
     revision: u64,
@@ -37,7 +41,9 @@ pub(super) struct Rule {
     service: String,
     method: String,
     route: String,
+    scope: order::Scope,
     action: order::Action,
+    override_protected: bool,
     reason: String,
     by: String,
     state: &'static str,
@@ -45,9 +51,12 @@ pub(super) struct Rule {
     expires_at: Option<String>,
     ended: Option<Ended>,
     pods: Vec<Receipt>,
+    /// What a person should know of it; empty once it has ended.
+    warnings: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Ended {
     at: String,
     by: Option<String>,
@@ -55,6 +64,7 @@ struct Ended {
 
 /// What a pod has said to it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Receipt {
     pod: String,
     state: &'static str,
@@ -69,14 +79,14 @@ pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Rules> 
     let rules = state.in_force().filter(|record| record.rule.action != mesh::rule::Action::Pin);
     let mut ids: Vec<_> = rules.map(|record| (record.revision, record.rule.id.clone())).collect();
     ids.sort_unstable_by(|a, b| b.cmp(a));
-    let rules = ids.iter().filter_map(|(_, id)| plane.rules.status(id)).map(|status| Rule::from(&status)).collect();
+    let rules = ids.iter().filter_map(|(_, id)| plane.rules.status(id)).map(|status| Rule::of(&plane, &status)).collect();
     Json(Rules { revision: state.revision, rules })
 }
 
 /// One rule, in force or ended not too long ago.
 pub(super) async fn one(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Json<Rule>, Problem> {
     let status = plane.rules.status(&id).ok_or(CommandError::UnknownRule(id))?;
-    Ok(Json(Rule::from(&status)))
+    Ok(Json(Rule::of(&plane, &status)))
 }
 
 /// Turns an endpoint off.
@@ -86,7 +96,7 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let Json(order) = order?;
     let status = plane.rules.create(order.command()?, OPERATOR).await?;
-    let mut response = (StatusCode::CREATED, Json(Rule::from(&*status))).into_response();
+    let mut response = (StatusCode::CREATED, Json(Rule::of(&plane, &status))).into_response();
     // Relative to what was asked, so that it holds below a proxy's path.
     if let Ok(location) = HeaderValue::try_from(format!("rules/{}", status.rule.id)) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -97,19 +107,20 @@ pub(super) async fn create(
 /// Turns an endpoint on again.
 pub(super) async fn withdraw(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Json<Rule>, Problem> {
     let status = plane.rules.withdraw(&id, OPERATOR).await?;
-    Ok(Json(Rule::from(&*status)))
+    Ok(Json(Rule::of(&plane, &status)))
 }
 
 /// Sends the rules again to the pods that have not confirmed them.
 pub(super) async fn resend(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Response, Problem> {
     plane.rules.resend(&id).await?;
     let status = plane.rules.status(&id).ok_or(CommandError::UnknownRule(id))?;
-    Ok((StatusCode::ACCEPTED, Json(Rule::from(&status))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(Rule::of(&plane, &status))).into_response())
 }
 
-impl From<&RuleStatus> for Rule {
-    fn from(status: &RuleStatus) -> Self {
+impl Rule {
+    fn of(plane: &ControlPlane, status: &RuleStatus) -> Self {
         let rule = &status.rule;
+        let warnings = if status.ended.is_none() { plane.rules.warnings(rule) } else { Vec::new() };
         Self {
             id: rule.id.clone(),
             revision: status.revision,
@@ -117,7 +128,9 @@ impl From<&RuleStatus> for Rule {
             service: rule.selector.service.clone(),
             method: rule.endpoint.method().to_owned(),
             route: rule.endpoint.route().to_owned(),
+            scope: rule.scope.into(),
             action: order::Action::from(&rule.action),
+            override_protected: rule.protection == Protection::Overridden,
             reason: rule.reason.clone(),
             by: rule.by.clone(),
             state: state(status),
@@ -125,6 +138,7 @@ impl From<&RuleStatus> for Rule {
             expires_at: rule.expires_ms.map(instant),
             ended: status.ended.as_ref().map(|ended| Ended { at: instant(ended.at_ms), by: ended.by.clone() }),
             pods: status.pods.iter().map(Receipt::from).collect(),
+            warnings,
         }
     }
 }

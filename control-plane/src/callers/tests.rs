@@ -42,7 +42,7 @@ fn report(pod: &Attachment, timeline: &Timeline, told: &[(Option<IpAddr>, u64)])
     pod.absorb(&report, NOW_MS, timeline).unwrap();
 }
 
-fn series(timeline: &Timeline) -> std::sync::Arc<Series> {
+fn series(timeline: &Timeline) -> Arc<Series> {
     timeline.series(Reporter { namespace: "default", service: "cart" }, &Endpoint::named("GET", "/a").unwrap())
 }
 

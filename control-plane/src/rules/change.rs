@@ -16,8 +16,8 @@ const ITSELF: &str = "sitio";
 /// Pod names that a refused attempt leaves in the book.
 const PODS_NOTED_MAX: usize = 32;
 
-/// A rule comes into force.
-pub fn creation(state: &RulesState, rule: Rule, now_ms: u64) -> Change {
+/// A rule comes into force. The note says what it overrides.
+pub fn creation(state: &RulesState, rule: Rule, note: String, now_ms: u64) -> Change {
     let revision = state.revision + 1;
     let entry = Entry {
         number: state.audit_entries + 1,
@@ -28,7 +28,7 @@ pub fn creation(state: &RulesState, rule: Rule, now_ms: u64) -> Change {
         revision: Some(revision),
         about: About::rule(&rule),
         reason: rule.reason.clone(),
-        note: String::new(),
+        note,
     };
     let record = Record { rule, revision, created_ms: now_ms, ending: None };
     Change { from: state.revision, to: revision, put: vec![record], drop: Vec::new(), audit: vec![entry] }

@@ -3,38 +3,45 @@
 use std::sync::Arc;
 
 use mesh::endpoint::Endpoint;
-use mesh::routes;
 use mesh::routes::pins::{PINS_MAX, Pattern, Pins};
 use mesh::rule::{ANY_METHOD, Action, DISABLE_STATUSES, Protection, REASON_BYTES_MAX, RULES_MAX, Rule, Scope, Selector};
 use mesh::workload::NAME_BYTES_MAX;
 
 use crate::fleet::Fleet;
 use crate::rules::command::{Command, CommandError, NAMESPACE, PODS_MAX, TTL_MAX, TTL_MIN};
+use crate::rules::naming::Known;
 use crate::rules::state::RulesState;
+use crate::rules::warnings;
 use crate::store::Record;
 
 /// Services that an answer names to whoever asked for one that is not there.
 const SERVICES_NAMED_MAX: usize = 12;
 
+/// What a command is held against.
+pub struct Held<'a> {
+    /// The rules in force.
+    pub state: &'a RulesState,
+    /// The pods.
+    pub fleet: &'a Fleet,
+    /// The endpoints of the command's service.
+    pub known: &'a Known,
+    /// The time, milliseconds since the Unix epoch.
+    pub now_ms: u64,
+}
+
 /// The rule that a command asks for, or why there can be none.
-pub fn rule(
-    command: &Command,
-    id: String,
-    by: &str,
-    state: &RulesState,
-    fleet: &Fleet,
-    now_ms: u64,
-) -> Result<Rule, CommandError> {
-    let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
-    let pins = state.of_service(namespace, &command.service).pins;
-    let rule = shape(command, id, by, &pins, now_ms)?;
-    fits_fleet(&rule, &pins, fleet)?;
-    fits_others(&rule, state)?;
+pub fn rule(command: &Command, id: String, by: &str, held: &Held<'_>) -> Result<Rule, CommandError> {
+    let rule = shape(command, id, by, held)?;
+    fits_fleet(&rule, held)?;
+    if rule.action != Action::Pin {
+        held.known.expect(&rule, command.unseen)?;
+    }
+    fits_others(&rule, held.state)?;
     Ok(rule)
 }
 
 /// What can be said of a command without knowing anything else.
-fn shape(command: &Command, id: String, by: &str, pins: &Pins, now_ms: u64) -> Result<Rule, CommandError> {
+fn shape(command: &Command, id: String, by: &str, held: &Held<'_>) -> Result<Rule, CommandError> {
     let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
     let too_long = |name: &str| name.len() > NAME_BYTES_MAX;
     if too_long(namespace) || too_long(&command.service) || command.pods.iter().any(|pod| too_long(pod)) {
@@ -65,36 +72,23 @@ fn shape(command: &Command, id: String, by: &str, pins: &Pins, now_ms: u64) -> R
         id,
         selector: Selector { namespace: namespace.to_owned(), service: command.service.clone(), pods },
         endpoint: match command.action {
-            Action::Disable { .. } => endpoint(&command.method, &command.route, pins)?,
+            Action::Disable { .. } => held.known.endpoint(&command.method, &command.route, command.scope)?,
             Action::Pin => Endpoint::named(ANY_METHOD, command.route.parse::<Pattern>()?.as_str())?,
         },
-        scope: Scope::default(),
+        scope: command.scope,
         action: command.action.clone(),
-        protection: Protection::default(),
-        expires_ms: command.ttl.map(|ttl| now_ms + ttl.as_millis() as u64),
+        protection: command.protection,
+        expires_ms: command.ttl.map(|ttl| held.now_ms + ttl.as_millis() as u64),
         by: by.to_owned(),
         reason,
     })
 }
 
-/// The endpoint of that name, if requests are counted under it.
-fn endpoint(method: &str, route: &str, pins: &Pins) -> Result<Endpoint, CommandError> {
-    let endpoint = Endpoint::named(method, route)?;
-    if endpoint.is_other() {
-        return Err(CommandError::SharedEndpoint);
-    }
-    let mut counted = String::new();
-    routes::write_pinned_route(route, &[pins], &mut counted);
-    if counted != route {
-        return Err(CommandError::CountedElsewhere { asked: route.to_owned(), counted });
-    }
-    Ok(endpoint)
-}
-
 /// Whether the pods are there, and allow it.
-fn fits_fleet(rule: &Rule, pins: &Pins, fleet: &Fleet) -> Result<(), CommandError> {
-    let Selector { namespace, service, pods } = &rule.selector;
-    if !fleet.knows(namespace, service) {
+fn fits_fleet(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
+    let (Selector { namespace, service, pods }, fleet) = (&rule.selector, held.fleet);
+    // After a restart, a service may be on disk before its first pod is back.
+    if !fleet.knows(namespace, service) && held.known.counted.is_empty() {
         let name = |(elsewhere, service)| if elsewhere == *namespace { service } else { format!("{elsewhere}/{service}") };
         let known: Vec<_> = fleet.services().into_iter().take(SERVICES_NAMED_MAX).map(name).collect();
         let known = if known.is_empty() { "none so far".to_owned() } else { known.join(", ") };
@@ -104,12 +98,14 @@ fn fits_fleet(rule: &Rule, pins: &Pins, fleet: &Fleet) -> Result<(), CommandErro
     if let Some(pod) = pods.iter().find(|pod| !copies.iter().any(|(copy, _)| copy.pod == **pod)) {
         return Err(CommandError::UnknownPod { service: service.clone(), pod: pod.clone() });
     }
-    let route = rule.endpoint.route();
-    let protects = |path: &String| path == route || pins.find(path) == Some(route);
-    match copies.iter().find(|(_, protected)| protected.iter().any(protects)) {
-        // A pin turns nothing off, and only what is counted under it can be.
-        Some(_) if rule.action == Action::Pin => Ok(()),
-        Some((copy, _)) => Err(CommandError::Protected { route: route.to_owned(), pod: copy.pod.clone() }),
+    // A pin turns nothing off, a prefix leaves out what is protected, and an operator may override it.
+    if rule.action == Action::Pin || rule.scope == Scope::Prefix || rule.protection == Protection::Overridden {
+        return Ok(());
+    }
+    let pins = Pins::new(&held.known.patterns);
+    let protects = |path: &String| rule.meets_protected(path, &[&pins]);
+    match copies.iter().find(|(copy, protected)| rule.selector.selects(copy) && protected.iter().any(protects)) {
+        Some((copy, _)) => Err(CommandError::Protected { route: rule.endpoint.route().to_owned(), pod: copy.pod.clone() }),
         None => Ok(()),
     }
 }
@@ -124,9 +120,12 @@ fn fits_patterns(pattern: &Pattern, others: &[Arc<Record>]) -> Result<(), Comman
         return Err(CommandError::TooManyPins);
     }
     let pins = Pins::new([pattern]);
-    let is_off = |other: &&Arc<Record>| other.rule.action != Action::Pin && pins.rename(&other.rule.endpoint).is_some();
-    match others.iter().find(is_off) {
-        Some(other) => Err(CommandError::WouldTurnOn { rule: other.rule.id.clone(), endpoint: other.rule.endpoint.to_string() }),
+    let loses = |rule: &Rule| match rule.prefix() {
+        Some(prefix) => pattern.takes_out_of(prefix),
+        None => pins.rename(&rule.endpoint).is_some(),
+    };
+    match others.iter().find(|other| other.rule.action != Action::Pin && loses(&other.rule)) {
+        Some(other) => Err(CommandError::WouldTurnOn { rule: other.rule.id.clone(), endpoint: other.rule.subject() }),
         None => Ok(()),
     }
 }
@@ -137,9 +136,10 @@ fn fits_others(rule: &Rule, state: &RulesState) -> Result<(), CommandError> {
     if let Some(pattern) = rule.pattern() {
         fits_patterns(&pattern, &others)?;
     }
-    let same = |other: &Rule| other.endpoint == rule.endpoint && other.selector.pods == rule.selector.pods;
+    let same =
+        |other: &Rule| other.endpoint == rule.endpoint && other.scope == rule.scope && other.selector.pods == rule.selector.pods;
     if let Some(other) = others.iter().find(|other| same(&other.rule)) {
-        return Err(CommandError::Duplicate(other.rule.id.clone()));
+        return Err(CommandError::Duplicate(Box::new(warnings::already(other))));
     }
     if others.len() >= RULES_MAX {
         return Err(CommandError::TooMany(rule.selector.service.clone()));

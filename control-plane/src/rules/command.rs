@@ -1,10 +1,11 @@
 //! What a person asks for, and every way in which it can be refused.
 
-use std::time::Duration;
+use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use mesh::endpoint::BadEndpoint;
 use mesh::routes::pins::{BadPattern, PINS_MAX};
-use mesh::rule::{Action, DISABLE_STATUSES, REASON_BYTES_MAX, RULES_MAX};
+use mesh::rule::{Action, DISABLE_STATUSES, Protection, REASON_BYTES_MAX, RULES_MAX, Rule, Scope};
 
 use crate::store::StoreError;
 
@@ -29,8 +30,14 @@ pub struct Command {
     pub service: String,
     /// The endpoint's method.
     pub method: String,
-    /// The endpoint's route, as it is counted: `/users/{id}`.
+    /// The endpoint's route, as it is counted: `/users/{id}`; of a prefix, `/users/*`.
     pub route: String,
+    /// How much of the service it covers.
+    pub scope: Scope,
+    /// Whether it may be about what was never called.
+    pub unseen: Unseen,
+    /// Whether it may turn off what pods protect.
+    pub protection: Protection,
     /// What callers get.
     pub action: Action,
     /// The pods by name; empty for all of them, those that join later too.
@@ -39,6 +46,49 @@ pub struct Command {
     pub ttl: Option<Duration>,
     /// Why.
     pub reason: String,
+}
+
+/// Whether a rule may be made for an endpoint of which no request was ever counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unseen {
+    /// No: the name may be mistyped, and such a rule would match nothing.
+    #[default]
+    Refused,
+    /// Yes, with a warning.
+    Allowed,
+}
+
+/// A rule that has done already what is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Already {
+    /// The rule.
+    pub rule: Rule,
+    /// When it was made, milliseconds since the Unix epoch.
+    pub created_ms: u64,
+}
+
+impl Already {
+    /// When it was made (RFC 3339).
+    pub fn since(&self) -> String {
+        instant(self.created_ms)
+    }
+
+    /// When its time is over (RFC 3339); `None` if only a person ends it.
+    pub fn until(&self) -> Option<String> {
+        self.rule.expires_ms.map(instant)
+    }
+}
+
+fn instant(unix_ms: u64) -> String {
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + Duration::from_millis(unix_ms)).to_string()
+}
+
+impl fmt::Display for Already {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rule { id, by, reason, .. } = &self.rule;
+        let until = self.until().unwrap_or_else(|| "it is withdrawn".to_owned());
+        write!(f, "rule {id} of {by} has {} off since {}, until {until}: {reason}", self.rule.subject(), self.since())
+    }
 }
 
 /// Why a command was not carried out. Nothing has changed then.
@@ -79,8 +129,37 @@ pub enum CommandError {
         /// The route that such requests have.
         counted: String,
     },
+    /// No request for it was ever counted, so a rule on it would match nothing.
+    #[error(
+        "no request for {asked} of {service} was ever counted{}{}; set allow_unseen to turn it off before the first one",
+        if nearest.is_empty() { String::new() } else { format!(": nearest are {}", nearest.join(", ")) },
+        if *is_star { "; to turn off every endpoint under that path, set scope to prefix" } else { "" },
+    )]
+    Unseen {
+        /// What was asked for, as such requests would be counted.
+        asked: String,
+        /// The service.
+        service: String,
+        /// The names that are most like it.
+        nearest: Vec<String>,
+        /// Whether a prefix may have been meant.
+        is_star: bool,
+    },
+    /// Several endpoints differ from what was asked for only in the names of their placeholders.
+    #[error("{asked} could be {}: name one as it is shown", shown.join(" or "))]
+    Ambiguous {
+        /// The route asked for.
+        asked: String,
+        /// The routes that it could be.
+        shown: Vec<String>,
+    },
+    /// The route of a prefix has no star at its end.
+    #[error("{0} is no prefix: it ends in /*, such as /legacy/*, and /* is the whole service")]
+    Prefix(String),
     /// A pod needs the path for its health.
-    #[error("{route} is a health path of pod {pod}: no rule may turn it off")]
+    #[error(
+        "{route} is a health path of pod {pod}, and its probes would fail: set override_protected to turn it off all the same"
+    )]
     Protected {
         /// The route.
         route: String,
@@ -88,8 +167,11 @@ pub enum CommandError {
         pod: String,
     },
     /// The same is in force already.
-    #[error("rule {0} has turned this endpoint off already")]
-    Duplicate(String),
+    #[error("the same is turned off already: {0}")]
+    Duplicate(Box<Already>),
+    /// An empty list of pods.
+    #[error("pods is empty: name at least one, or leave it out for all pods and those that join later")]
+    NoPods,
     /// It has been withdrawn, or its time was over.
     #[error("rule {0} has ended already")]
     Ended(String),

@@ -3,10 +3,11 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use mesh::rule::Action;
+use mesh::rule::{Action, Protection, Scope};
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 
+use crate::rules::command::Unseen;
 use crate::store::Ledger;
 
 use super::*;
@@ -52,6 +53,9 @@ fn command(route: &str) -> Command {
         service: "shop".into(),
         method: "GET".into(),
         route: route.into(),
+        scope: Scope::Endpoint,
+        unseen: Unseen::Allowed,
+        protection: Protection::Respected,
         action: Action::Disable { status: 503 },
         pods: vec![],
         ttl: None,

@@ -1,10 +1,11 @@
 //! What the switch of each endpoint shows, and what each pod behind it does: only ever what pods have confirmed.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use mesh::endpoint::Endpoint;
-use mesh::rule::Action;
+use mesh::rule::{Action, Protection, Scope};
 
 use crate::fleet::pod::SeenPod;
 use crate::rules::receipts;
@@ -18,12 +19,14 @@ use crate::timeline::series::Series;
 #[derive(Debug)]
 pub(super) struct Switches<'a> {
     endpoints: HashMap<Name<'a>, Commands<'a>>,
+    /// By namespace and service, the rules for a prefix: first those in force, then those that have ended, the newest first.
+    prefixes: HashMap<(&'a str, &'a str), Vec<&'a Record>>,
 }
 
 /// Namespace, service and endpoint.
 type Name<'a> = (&'a str, &'a str, &'a Endpoint);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Commands<'a> {
     /// The newest comes first.
     in_force: Vec<&'a Record>,
@@ -33,25 +36,58 @@ struct Commands<'a> {
 impl<'a> Switches<'a> {
     pub(super) fn of(rules: &'a RulesState) -> Self {
         let mut endpoints: HashMap<Name<'a>, Commands<'a>> = HashMap::new();
-        for record in rules.in_force().filter(|record| record.rule.action != Action::Pin) {
+        let is_of_one = |record: &&Arc<Record>| record.rule.scope == Scope::Endpoint;
+        for record in rules.in_force().filter(|record| record.rule.action != Action::Pin).filter(is_of_one) {
             endpoints.entry(name_of(record)).or_default().in_force.push(record);
         }
-        for record in rules.ended() {
+        for record in rules.ended().filter(is_of_one) {
             endpoints.entry(name_of(record)).or_default().newest_ended.get_or_insert(record);
+        }
+        let mut prefixes: HashMap<(&str, &str), Vec<&Record>> = HashMap::new();
+        let mut in_force: Vec<_> = rules.in_force().filter(|record| !is_of_one(record)).collect();
+        in_force.sort_by_key(|record| std::cmp::Reverse(record.revision));
+        for record in in_force.into_iter().chain(rules.ended().filter(|record| !is_of_one(record))) {
+            let selector = &record.rule.selector;
+            prefixes.entry((&selector.namespace, &selector.service)).or_default().push(record);
         }
         for commands in endpoints.values_mut() {
             commands.in_force.sort_by_key(|record| std::cmp::Reverse(record.revision));
         }
-        Self { endpoints }
+        Self { endpoints, prefixes }
+    }
+
+    /// What was commanded for an endpoint, by itself and with others; `None` if nothing ever was.
+    fn commands<'b>(&'b self, series: &'b Series, pods: &Pods) -> Option<Cow<'b, Commands<'b>>> {
+        let own = self.endpoints.get(&(&*series.namespace, &*series.service, &series.endpoint)).map(Cow::Borrowed);
+        let Some(prefixes) = self.prefixes.get(&(&*series.namespace, &*series.service)) else { return own };
+        if series.endpoint.is_other() {
+            return own;
+        }
+        let is_protected = pods.protect(series);
+        let covers = |record: &&&Record| {
+            let rule = &record.rule;
+            let leaves_out = is_protected && rule.protection == Protection::Respected;
+            !leaves_out && rule.covers(series.endpoint.method(), series.endpoint.route())
+        };
+        let covering: Vec<&Record> = prefixes.iter().filter(covers).copied().collect();
+        if covering.is_empty() {
+            return own;
+        }
+        let mut commands = own.map(Cow::into_owned).unwrap_or_default();
+        let (in_force, ended): (Vec<_>, Vec<_>) = covering.into_iter().partition(|record| record.ending.is_none());
+        commands.in_force.extend(in_force);
+        let ended_at = |record: &&Record| record.ending.as_ref().map(|ending| ending.revision);
+        commands.newest_ended = commands.newest_ended.into_iter().chain(ended).max_by_key(ended_at);
+        Some(Cow::Owned(commands))
     }
 
     /// What the pods of an endpoint do, and what its switch shows.
     pub(super) fn of_endpoint(&self, series: &Series, pods: &Pods) -> (Arc<[Serving]>, Switch) {
-        let commands = self.endpoints.get(&(&*series.namespace, &*series.service, &series.endpoint));
+        let commands = self.commands(series, pods);
         let nothing = Commands::default();
         // Where nothing was ever commanded, and that is nearly everywhere, all endpoints of a service share one list.
         let shared = commands.is_none().then(|| pods.usual(series)).flatten();
-        let commands = commands.unwrap_or(&nothing);
+        let commands = commands.as_deref().unwrap_or(&nothing);
         let serving = |pod: &SeenPod| Serving { pod: pod.workload.pod.clone(), state: commands.obeyed_by(pod) };
         let serving = shared.unwrap_or_else(|| pods.serving(series).map(serving).collect());
         (serving, commands.switch(series, pods))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::golden::GoldenMetrics;
-use mesh::rule::Action;
+use mesh::rule::{Action, Rule, Scope};
 
 use crate::plane::ControlPlane;
 use crate::snapshot::pods::Pods;
@@ -32,8 +32,9 @@ impl Snapshot {
     pub(crate) fn take_of(mesh: &ControlPlane, window: Window, now_ms: u64, of: impl Fn(&Series) -> bool) -> Self {
         mesh.fleet.settle_losses();
         let rules = mesh.rules.state();
-        // A rule may be about an endpoint that nobody has called yet; it needs a row, so that it can be ended there.
-        for record in rules.in_force().filter(|record| record.rule.action != Action::Pin) {
+        // A rule may be about an endpoint that was never called; it needs a row, so that it can be ended there.
+        let is_of_one = |rule: &Rule| rule.action != Action::Pin && rule.scope == Scope::Endpoint;
+        for record in rules.in_force().filter(|record| is_of_one(&record.rule)) {
             let selector = &record.rule.selector;
             let reporter = Reporter { namespace: &selector.namespace, service: &selector.service };
             mesh.timeline.series(reporter, &record.rule.endpoint);

@@ -1,63 +1,22 @@
-//! The switch's ends on the server: what it costs to turn an endpoint off, how far that has come, and the plain forms.
+//! The switch's ends on the server: how far a command has come, how to give it once more, and the plain forms.
 
 use std::sync::Arc;
 
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Redirect, Response};
-use mesh::rule::{Action, Rule};
-use serde::Serialize;
+use mesh::rule::{ANY_METHOD, Action, Protection, Rule, Scope};
 use serde_json::json;
 
-use crate::callers::CalledBy;
 use crate::clock::now_ms;
-use crate::rules::command::Command;
+use crate::rules::command::{Command, Unseen};
 use crate::snapshot::EndpointRow;
 use crate::web::Web;
-use crate::web::endpoint::{callers, find};
-use crate::web::format;
+use crate::web::endpoint::find;
 use crate::web::page::Problem;
 use crate::web::progress::Progress;
 use crate::web::root::Root;
-use crate::web::row::Row;
-use crate::web::view::{Span, View, ViewQuery};
 use crate::web::zone::Zone;
-
-/// What the dialog tells before anything is turned off.
-#[derive(Debug, Serialize)]
-struct Impact {
-    endpoint: String,
-    rps: String,
-    span: String,
-    hits: String,
-    failing: String,
-    failing_level: &'static str,
-    pods: String,
-    /// `All 4 pods`.
-    all: String,
-    /// The pods by name.
-    names: Vec<String>,
-    /// Who has been calling, busiest first: a name and how much.
-    callers: Vec<(String, String)>,
-    /// What there is to say of those that are not named.
-    callers_note: String,
-    /// The fixed part of the command; the dialog adds what a person chooses.
-    command: serde_json::Value,
-}
-
-/// `GET /endpoints/{id}/impact`
-pub async fn impact(
-    Path(id): Path<String>,
-    Query(query): Query<ViewQuery>,
-    State(web): State<Arc<Web>>,
-) -> Result<Response, Box<Problem>> {
-    let span = View::from(query).window;
-    let snapshot = web.look(span).await?;
-    Ok(match find(&snapshot, &id) {
-        Ok(row) => Json(Impact::of(row, &web.callers_of(&id, snapshot.taken_ms), snapshot.taken_ms, span)).into_response(),
-        Err(_) => unknown("this endpoint is not known any more"),
-    })
-}
 
 /// `GET /rules/{id}/progress`
 pub async fn progress(Path(id): Path<String>, zone: Zone, State(web): State<Arc<Web>>) -> Response {
@@ -93,33 +52,6 @@ pub async fn on(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<R
     }
 }
 
-impl Impact {
-    fn of(row: &EndpointRow, called_by: &CalledBy, now_ms: u64, span: Span) -> Self {
-        let cells = Row::of(row, now_ms).cells;
-        let pods = row.pods.len();
-        let (callers, callers_note) = callers::in_short(called_by, row.rps, now_ms);
-        Self {
-            endpoint: row.endpoint.to_string(),
-            rps: cells.rps,
-            span: format!("Last {}", span.title()),
-            hits: cells.hits,
-            failing: cells.failing.words(),
-            failing_level: cells.failing_level,
-            pods: format::count(pods as u64),
-            all: format!("All {}", format::plural(pods, "pod", "pods")),
-            names: row.pods.iter().map(|serving| serving.pod.clone()).collect(),
-            callers,
-            callers_note,
-            command: json!({
-                "namespace": row.namespace,
-                "service": row.service,
-                "method": row.endpoint.method(),
-                "route": row.endpoint.route(),
-            }),
-        }
-    }
-}
-
 /// The body that makes the same rule once more, for as long as it would still have run.
 pub fn again(rule: &Rule, now_ms: u64) -> serde_json::Value {
     // Only what turns an endpoint off is shown with a switch.
@@ -133,9 +65,18 @@ pub fn again(rule: &Rule, now_ms: u64) -> serde_json::Value {
         "method": rule.endpoint.method(),
         "route": rule.endpoint.route(),
         "action": { "disable": { "status": status } },
-        "pods": rule.selector.pods,
         "reason": rule.reason,
+        // It was allowed before.
+        "allow_unseen": true,
+        "override_protected": rule.protection == Protection::Overridden,
     });
+    if rule.scope == Scope::Prefix {
+        body["scope"] = json!("prefix");
+    }
+    // None at all are all of them.
+    if !rule.selector.pods.is_empty() {
+        body["pods"] = json!(rule.selector.pods);
+    }
     if let Some(left) = rule.remaining(now_ms) {
         body["ttl"] = json!(format!("{}s", left.as_secs().max(1)));
     }
@@ -149,11 +90,19 @@ fn command(row: &EndpointRow, fields: &[(String, String)]) -> Result<Command, St
         "" => None,
         ttl => Some(humantime::parse_duration(ttl).map_err(|error| format!("“{ttl}” is no length of time: {error}."))?),
     };
+    let (method, route, scope) = match field("prefix") {
+        "" => (row.endpoint.method(), row.endpoint.route(), Scope::Endpoint),
+        prefix => (ANY_METHOD, prefix, Scope::Prefix),
+    };
     Ok(Command {
         namespace: Some(row.namespace.clone()),
         service: row.service.clone(),
-        method: row.endpoint.method().to_owned(),
-        route: row.endpoint.route().to_owned(),
+        method: method.to_owned(),
+        route: route.to_owned(),
+        scope,
+        // Its page says when it was called last.
+        unseen: if row.last_seen_ms.is_none() { Unseen::Allowed } else { Unseen::Refused },
+        protection: if field("override").is_empty() { Protection::Respected } else { Protection::Overridden },
         action: Action::Disable { status },
         pods: fields.iter().filter(|(name, _)| name == "pod").map(|(_, pod)| pod.clone()).collect(),
         ttl,
@@ -190,6 +139,15 @@ mod tests {
     }
 
     #[test]
+    fn a_form_may_be_about_everything_under_a_path_and_about_health_paths() {
+        let row = &sample::snapshot().endpoints[0];
+        let form = fields(&[("status", "503"), ("prefix", "/products/*"), ("override", "on"), ("reason", "x")]);
+        let command = command(row, &form).unwrap();
+        assert_eq!((command.method.as_str(), command.route.as_str(), command.scope), ("*", "/products/*", Scope::Prefix));
+        assert_eq!((command.protection, command.unseen), (Protection::Overridden, Unseen::Refused));
+    }
+
+    #[test]
     fn a_form_that_makes_no_sense_is_refused_in_words() {
         let row = &sample::snapshot().endpoints[0];
         assert!(command(row, &fields(&[("status", "teapot")])).unwrap_err().contains("teapot"));
@@ -202,5 +160,10 @@ mod tests {
         let body = again(&status.rule, NOW_MS);
         assert_eq!((body["ttl"].as_str(), body["action"]["disable"]["status"].as_u64()), (Some("2520s"), Some(503)));
         assert_eq!(body["reason"], "export job is filling the disk");
+        assert!(body.get("pods").is_none() && body.get("scope").is_none(), "an empty list would be refused");
+
+        let rule = Rule { scope: Scope::Prefix, protection: Protection::Overridden, ..status.rule.clone() };
+        let body = again(&rule, NOW_MS);
+        assert_eq!((body["scope"].as_str(), body["override_protected"].as_bool()), (Some("prefix"), Some(true)));
     }
 }

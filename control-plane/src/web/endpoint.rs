@@ -17,6 +17,7 @@ use crate::web::chart::columns::Columns;
 use crate::web::endpoint::look::{Look, Sight};
 use crate::web::frame::FrameCells;
 use crate::web::history::{History, HistoryQuery, Show};
+use crate::web::impact;
 use crate::web::moment::Moment;
 use crate::web::page::{Page, Problem, Shell};
 use crate::web::progress::Progress;
@@ -45,6 +46,8 @@ pub struct EndpointPage {
     span: Span,
     look: Look,
     progress: Option<Progress>,
+    /// What can be turned off from here: a prefix, empty for the endpoint alone, and what it is called.
+    scopes: Vec<(String, String)>,
     history: History,
 }
 
@@ -133,7 +136,8 @@ impl EndpointPage {
     fn of(snapshot: &Snapshot, row: &EndpointRow, span: Span, look: Look, history: History, zone: &Zone) -> Self {
         let progress = row.switch.rule().map(|status| Progress::of(status, snapshot.taken_ms, zone));
         let shell = Shell::of("endpoint", row.endpoint.to_string(), snapshot).live().below(Root::ABOVE);
-        Self { shell, namespace: row.namespace.clone(), service: row.service.clone(), span, look, progress, history }
+        let (namespace, service, scopes) = (row.namespace.clone(), row.service.clone(), impact::scopes(row));
+        Self { shell, namespace, service, span, look, progress, scopes, history }
     }
 }
 

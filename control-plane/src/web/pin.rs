@@ -7,10 +7,10 @@ use axum::extract::{Form, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Redirect;
 use mesh::routes::pins::{Pattern, Pins};
-use mesh::rule::{ANY_METHOD, Action};
+use mesh::rule::{ANY_METHOD, Action, Protection, Scope};
 use serde::Deserialize;
 
-use crate::rules::command::Command;
+use crate::rules::command::{Command, Unseen};
 use crate::snapshot::{EndpointRow, Snapshot};
 use crate::timeline::series::Series;
 use crate::web::Web;
@@ -119,6 +119,9 @@ pub async fn pin(
         service: row.service.clone(),
         method: ANY_METHOD.to_owned(),
         route: form.pattern.trim().to_owned(),
+        scope: Scope::default(),
+        unseen: Unseen::default(),
+        protection: Protection::default(),
         action: Action::Pin,
         pods: Vec::new(),
         ttl: None,

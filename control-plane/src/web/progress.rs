@@ -1,5 +1,6 @@
 //! How far a rule has come, pod by pod: what the dialog shows while an endpoint turns off.
 
+use mesh::rule::Scope;
 use serde::Serialize;
 
 use crate::audit::Outcome;
@@ -43,6 +44,8 @@ pub struct Progress {
     pub is_waiting: bool,
     /// Whether the rule is in force.
     pub is_in_force: bool,
+    /// Whether it covers more than one endpoint, so that ending it concerns more than one is looking at.
+    pub is_wide: bool,
 }
 
 /// One pod's word on the rule.
@@ -65,7 +68,7 @@ impl Progress {
         let is_waiting = receipts.pending > 0 && status.ended.is_none();
         Self {
             rule: status.rule.id.clone(),
-            endpoint: status.rule.endpoint.to_string(),
+            endpoint: status.rule.subject(),
             service: service_label(&status.rule.selector.namespace, &status.rule.selector.service),
             title: match &status.ended {
                 Some(_) => "On again".into(),
@@ -85,6 +88,7 @@ impl Progress {
             ending: ending(status, &receipts),
             is_waiting,
             is_in_force: status.ended.is_none(),
+            is_wide: status.rule.scope == Scope::Prefix,
         }
     }
 }
@@ -123,7 +127,7 @@ fn about(status: &RuleStatus, now_ms: u64) -> String {
 
 /// `GET /export is on again, 4 of 4 pods in 44 ms`
 fn ending(status: &RuleStatus, receipts: &Receipts) -> String {
-    let (endpoint, outcome) = (&status.rule.endpoint, Outcome::of(status));
+    let (endpoint, outcome) = (status.rule.subject(), Outcome::of(status));
     match status.ended {
         None => String::new(),
         Some(_) if receipts.all() == 0 => format!("{endpoint} is on again"),
@@ -137,6 +141,10 @@ fn next(status: &RuleStatus, receipts: &Receipts, now_ms: u64, zone: &Zone) -> S
         let by = ended.by.as_deref().map_or_else(|| "its time was over".into(), |by| format!("{by} took it back"));
         return format!("The rule is no longer in force: {by} at {}.", zone.time(ended.at_ms));
     }
+    let scope = match status.rule.scope {
+        Scope::Endpoint => String::new(),
+        Scope::Prefix => format!("It covers {}. ", status.rule.subject()),
+    };
     let until = match status.rule.remaining(now_ms) {
         Some(left) => format!("It turns on again by itself in {}.", format::left(left.as_millis() as u64)),
         None => "It stays off until somebody turns it on.".into(),
@@ -144,10 +152,10 @@ fn next(status: &RuleStatus, receipts: &Receipts, now_ms: u64, zone: &Zone) -> S
     if receipts.pending > 0 {
         let (pods, reconnect) = if receipts.pending == 1 { ("pod", "it reconnects") } else { ("pods", "they reconnect") };
         format!(
-            "The rule waits for the missing {pods} and is sent again the moment {reconnect}. You can close this window. {until}"
+            "The rule waits for the missing {pods} and is sent again the moment {reconnect}. You can close this window. {scope}{until}"
         )
     } else {
-        until
+        scope + &until
     }
 }
 

@@ -34,7 +34,8 @@ impl SwitchCells {
             Switch::On => Self::still("on", "On", "true", name),
             Switch::Protected => {
                 let label = format!("{name}, protected: used as a health check");
-                Self { disabled: "true", ..Self::still("protected", "Protected", "true", label) }
+                // The dialog says what it means to turn it off, and asks for more than a click.
+                Self::still("protected", "Protected", "true", label)
             }
             Switch::Unavailable => Self { disabled: "true", ..Self::still("none", "", "true", name) },
             Switch::Off(status) => {
@@ -62,7 +63,7 @@ impl SwitchCells {
 
     /// Whether the endpoint can be turned off now.
     pub fn can_turn_off(&self) -> bool {
-        matches!(self.state, "on" | "partly-on" | "turning-on")
+        matches!(self.state, "on" | "partly-on" | "turning-on" | "protected")
     }
 
     fn still(state: &'static str, words: &'static str, checked: &'static str, label: String) -> Self {

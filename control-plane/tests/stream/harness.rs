@@ -289,11 +289,11 @@ fn mesh_index_of_10_ms() -> i32 {
     one.latency.buckets().next().map_or(0, |(index, _)| index)
 }
 
-/// The command to turn an endpoint off.
+/// The command to turn an endpoint off, whether or not it was ever called.
 pub(crate) fn order(service: &str, route: &str) -> Value {
     json!({
         "service": service, "method": "GET", "route": route, "action": {"disable": {"status": 503}},
-        "ttl": "1h", "reason": "a test asks for it",
+        "ttl": "1h", "reason": "a test asks for it", "allow_unseen": true,
     })
 }
 

@@ -3,6 +3,7 @@
 
 mod api;
 mod callers;
+mod commands;
 mod counting;
 mod excess;
 mod full_disk;

@@ -83,6 +83,23 @@ impl Pattern {
         };
         shape(self) == shape(other)
     }
+
+    /// Whether some path below a prefix, `/legacy/`, would be named by this pattern and its name not begin with the prefix.
+    pub fn takes_out_of(&self, prefix: &str) -> bool {
+        let mut own = self.0.split('/').skip(1);
+        let mut is_outside = false;
+        for word in prefix.trim_matches('/').split('/').filter(|word| !word.is_empty()) {
+            match own.next().map(Segment::of) {
+                None => return false,
+                Some(Segment::Rest) => return true,
+                Some(Segment::Word(own)) if own != word => return false,
+                Some(Segment::Word(_)) => {}
+                // `{id}` in the prefix stands for the same as it does here, if it is spelled the same.
+                Some(Segment::Any) => is_outside = true,
+            }
+        }
+        is_outside && !self.0.starts_with(prefix)
+    }
 }
 
 impl FromStr for Pattern {

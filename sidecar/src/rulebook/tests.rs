@@ -40,7 +40,7 @@ fn a_prefix_is_obeyed_for_every_route_below_it_and_the_longest_has_the_say() {
 }
 
 #[test]
-fn a_prefix_leaves_protected_paths_out_under_every_name_unless_it_is_told_not_to() {
+fn a_prefix_leaves_protected_paths_out_under_every_name_unless_it_overrides_them() {
     let with_respect = book(&[prefix("all", "/*")]);
     for route in ["/healthz", "/{page}", "/a/ready"] {
         assert_eq!(ids(&with_respect, "GET", route), [""; 0], "{route}");

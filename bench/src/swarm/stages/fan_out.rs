@@ -46,7 +46,7 @@ async fn send(server: &Server, pods: usize, name: String, goal_ms: f64) -> anyho
     for _ in 0..RULES {
         let order = json!({
             "service": "service-000", "method": "GET", "route": "/api/v2/resource-aa/{id}/detail",
-            "action": {"disable": {"status": 503}}, "ttl": "1h", "reason": "the benchmark measures it",
+            "action": {"disable": {"status": 503}}, "ttl": "1h", "reason": "the benchmark measures it", "allow_unseen": true,
         });
         let rule = server.api.post("/api/v1/rules", &order).await?;
         let id = rule["id"].as_str().context("the rule has no id")?.to_owned();

@@ -1,41 +1,85 @@
-//! The body of a command, as a script writes it.
+//! The body of a command, as a script writes it, and what a rule does, as both directions say it.
 
 use axum::http::StatusCode;
+use mesh::rule::Protection;
 use serde::{Deserialize, Serialize};
 
 use crate::api::problem::Problem;
-use crate::rules::command::Command;
+use crate::rules::command::{Command, CommandError, Unseen};
 
 /// What callers of a disabled endpoint get if nobody says otherwise.
 const STATUS_DEFAULT: u16 = 503;
 
-/// Turn this endpoint off.
+/// Turn this endpoint off, or everything under this prefix.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Order {
     namespace: Option<String>,
     service: String,
     method: String,
     route: String,
-    action: Action,
     #[serde(default)]
-    pods: Vec<String>,
+    scope: Scope,
+    action: TurnOff,
+    /// Absent for all pods; an empty list is refused, for it is nearly always a mistake.
+    #[serde(default, deserialize_with = "given")]
+    #[cfg_attr(test, schemars(with = "Vec<String>", length(min = 1)))]
+    pods: Option<Vec<String>>,
     ttl: Option<String>,
     reason: String,
+    #[serde(default)]
+    allow_unseen: bool,
+    #[serde(default)]
+    override_protected: bool,
 }
 
-/// What to do: `{"disable": {"status": 503}}`.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(in crate::api) enum Action {
-    Disable(Disable),
-    /// Told of, and asked for at `/api/v1/routes`.
-    #[serde(skip_deserializing)]
-    Pin {},
+/// How much of the service it covers.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub(in crate::api) enum Scope {
+    /// The endpoint of this method and route.
+    #[default]
+    Endpoint,
+    /// Every endpoint whose route begins so.
+    Prefix,
 }
+
+/// What a command asks for: `{"disable": {"status": 503}}`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct TurnOff {
+    disable: Disable,
+}
+
+/// What a rule does: a command's, or `{"pin": {}}`, which is asked for at `/api/v1/routes`.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub(in crate::api) enum Action {
+    TurnOff(TurnOff),
+    Pin(Pin),
+}
+
+/// Name the paths that the route recognises by it.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Pin {
+    pin: Nothing,
+}
+
+/// There is nothing to say of it.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Nothing {}
 
 /// Answer in the service's place.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Disable {
     #[serde(default = "status_default")]
@@ -46,6 +90,11 @@ fn status_default() -> u16 {
     STATUS_DEFAULT
 }
 
+/// A list that is there, even if it is empty.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
+}
+
 impl Order {
     pub(super) fn command(self) -> Result<Command, Problem> {
         let ttl = self.ttl.map(|ttl| {
@@ -54,17 +103,19 @@ impl Order {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "command", "The command makes no sense", detail)
             })
         });
-        let Action::Disable(Disable { status }) = self.action else {
-            let detail = "to pin a pattern, POST {\"service\", \"pattern\"} to /api/v1/routes".to_owned();
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "command", "The command makes no sense", detail));
-        };
+        if self.pods.as_ref().is_some_and(Vec::is_empty) {
+            return Err(CommandError::NoPods.into());
+        }
         Ok(Command {
             namespace: self.namespace,
             service: self.service,
             method: self.method,
             route: self.route,
-            action: mesh::rule::Action::Disable { status },
-            pods: self.pods,
+            scope: self.scope.into(),
+            unseen: if self.allow_unseen { Unseen::Allowed } else { Unseen::Refused },
+            protection: if self.override_protected { Protection::Overridden } else { Protection::Respected },
+            action: mesh::rule::Action::Disable { status: self.action.disable.status },
+            pods: self.pods.unwrap_or_default(),
             ttl: ttl.transpose()?,
             reason: self.reason,
         })
@@ -74,8 +125,26 @@ impl Order {
 impl From<&mesh::rule::Action> for Action {
     fn from(action: &mesh::rule::Action) -> Self {
         match action {
-            mesh::rule::Action::Disable { status } => Self::Disable(Disable { status: *status }),
-            mesh::rule::Action::Pin => Self::Pin {},
+            mesh::rule::Action::Disable { status } => Self::TurnOff(TurnOff { disable: Disable { status: *status } }),
+            mesh::rule::Action::Pin => Self::Pin(Pin { pin: Nothing {} }),
+        }
+    }
+}
+
+impl From<Scope> for mesh::rule::Scope {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Endpoint => Self::Endpoint,
+            Scope::Prefix => Self::Prefix,
+        }
+    }
+}
+
+impl From<mesh::rule::Scope> for Scope {
+    fn from(scope: mesh::rule::Scope) -> Self {
+        match scope {
+            mesh::rule::Scope::Endpoint => Self::Endpoint,
+            mesh::rule::Scope::Prefix => Self::Prefix,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::timeline::Reporter;
 use crate::timeline::series::id_of;
 use crate::web::format;
 use crate::web::heading::HeadingCells;
+use crate::web::pods::row::encoded;
 use crate::web::row::service_label;
 use crate::web::zone::Zone;
 
@@ -102,7 +103,11 @@ impl EntryCells {
             action_tag,
             method: about.method.clone(),
             route: about.route.clone(),
-            href: endpoint.map_or_else(String::new, |endpoint| format!("endpoints/{}", id_of(reporter, &endpoint))),
+            href: match endpoint {
+                _ if about.is_prefix() => format!("./?service={}", encoded(&about.service)),
+                Some(endpoint) => format!("endpoints/{}", id_of(reporter, &endpoint)),
+                None => String::new(),
+            },
             place: format!("{}, {pods}", service_label(&about.namespace, &about.service)),
             reason: entry.reason.clone(),
             note: entry.note.clone(),

@@ -1,5 +1,6 @@
 //! What was commanded of an endpoint: the newest entries of the book that are about it.
 
+use mesh::rule::prefix_of;
 use serde::Serialize;
 
 use crate::audit::{Entry, Event};
@@ -37,10 +38,11 @@ pub struct EntryCells {
 /// Whether an entry is about an endpoint, under the name that it has now.
 pub fn is_about(entry: &Entry, row: &EndpointRow) -> bool {
     let about = &entry.about;
-    about.route == row.endpoint.route()
-        && (about.method == row.endpoint.method() || matches!(entry.event, Event::Pinned | Event::Unpinned))
-        && about.service == row.service
-        && about.namespace == row.namespace
+    let is_pin = matches!(entry.event, Event::Pinned | Event::Unpinned);
+    let is_it = about.route == row.endpoint.route() && (about.method == row.endpoint.method() || is_pin);
+    let is_above =
+        !is_pin && about.is_prefix() && prefix_of(&about.route).is_some_and(|prefix| row.endpoint.route().starts_with(prefix));
+    (is_it || is_above) && about.service == row.service && about.namespace == row.namespace
 }
 
 /// The rows, newest first.

@@ -124,3 +124,12 @@ proptest! {
         prop_assert_eq!(route(&pins, &once), once);
     }
 }
+
+#[test]
+fn a_pattern_takes_paths_out_of_a_prefix_if_it_names_them_otherwise() {
+    let takes = |pattern: &str, prefix: &str| pattern.parse::<Pattern>().unwrap().takes_out_of(prefix);
+    assert!(takes("/{tenant}/export", "/legacy/") && takes("/{rest...}", "/legacy/"));
+    assert!(!takes("/legacy/{name}", "/legacy/") && !takes("/shop/{name}", "/legacy/") && !takes("/legacy", "/legacy/a/"));
+    assert!(!takes("/users/{id}/{name}", "/users/{id}/") && takes("/users/{name}/x", "/users/{id}/"));
+    assert!(!takes("/{tenant}/export", "/"), "everything begins with a slash");
+}

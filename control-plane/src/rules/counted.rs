@@ -1,0 +1,30 @@
+//! The way from the rules to the endpoints that were counted, which others keep.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use mesh::endpoint::Endpoint;
+
+type Look = Box<dyn Fn(&str, &str) -> Vec<Endpoint> + Send + Sync>;
+
+/// Looks up the endpoints of a service of which a request was counted. Without a source, none was.
+#[derive(Default)]
+pub(super) struct Counted(OnceLock<Look>);
+
+impl Counted {
+    /// Sets the source. Later calls are ignored.
+    pub(super) fn look_up_by(&self, look: impl Fn(&str, &str) -> Vec<Endpoint> + Send + Sync + 'static) {
+        drop(self.0.set(Box::new(look)));
+    }
+
+    /// The endpoints of a service of a namespace.
+    pub(super) fn of(&self, namespace: &str, service: &str) -> Vec<Endpoint> {
+        self.0.get().map_or_else(Vec::new, |look| look(namespace, service))
+    }
+}
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Counted")
+    }
+}

@@ -1,0 +1,157 @@
+//! Finds the endpoints that a command means among those that are known of a service, or says why there are none.
+
+use std::collections::BTreeSet;
+
+use mesh::endpoint::Endpoint;
+use mesh::routes;
+use mesh::routes::pins::{Pattern, Pins};
+use mesh::rule::{ANY_METHOD, Rule, Scope, prefix_of};
+
+use crate::rules::command::{CommandError, Unseen};
+
+/// Names that a refusal shows.
+const NEAREST_MAX: usize = 3;
+
+/// Endpoints that are compared with what was asked for. A comparison of two names of 256 bytes takes about 50 µs.
+const COMPARED_MAX: usize = 1024;
+
+/// Of 1, how alike two names must be so that one helps a person who has mistyped the other.
+const LIKENESS_MIN: f64 = 0.7;
+
+/// HTTP's own methods (RFC 9110, section 9.3, and RFC 5789): people write them in small letters, clients never do.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+
+/// What is known of the endpoints of one service.
+#[derive(Debug)]
+pub struct Known {
+    /// Those of which a request was counted.
+    pub counted: Vec<Endpoint>,
+    /// The patterns that are pinned by command.
+    pub patterns: Vec<Pattern>,
+}
+
+impl Known {
+    /// The endpoint, or the prefix, that is meant by a name, spelled as it is counted.
+    pub fn endpoint(&self, method: &str, route: &str, scope: Scope) -> Result<Endpoint, CommandError> {
+        let asked = Endpoint::named(method, route)?;
+        if asked.is_other() {
+            return Err(CommandError::SharedEndpoint);
+        }
+        if scope == Scope::Endpoint && self.counted.contains(&asked) {
+            return Ok(asked);
+        }
+        let route = match scope {
+            Scope::Endpoint => self.route(route)?,
+            Scope::Prefix => self.prefix(route)?,
+        };
+        Ok(Endpoint::named(&http_method(method), &route)?)
+    }
+
+    /// Whether requests that are known of meet a rule, or are sure to be named so once they come.
+    pub fn meet(&self, rule: &Rule) -> bool {
+        let route = rule.endpoint.route();
+        let is_pinned = |pattern: &Pattern| match rule.prefix() {
+            Some(prefix) => pattern.as_str().starts_with(prefix),
+            None => pattern.as_str() == route,
+        };
+        rule.prefix() == Some("/")
+            || self.counted.iter().any(|endpoint| rule.covers(endpoint.method(), endpoint.route()))
+            || self.patterns.iter().any(is_pinned)
+    }
+
+    /// Refuses a rule that nothing is known to meet, unless that is allowed.
+    pub fn expect(&self, rule: &Rule, unseen: Unseen) -> Result<(), CommandError> {
+        if unseen == Unseen::Allowed || self.meet(rule) {
+            return Ok(());
+        }
+        let is_star = rule.scope == Scope::Endpoint && prefix_of(rule.endpoint.route()).is_some();
+        let asked = rule.prefix().map_or_else(|| rule.endpoint.to_string(), |prefix| format!("a route under {prefix}"));
+        let service = rule.selector.service.clone();
+        Err(CommandError::Unseen { asked, service, nearest: self.nearest(&rule.endpoint), is_star })
+    }
+
+    /// The names that are most like one, the likest first.
+    fn nearest(&self, asked: &Endpoint) -> Vec<String> {
+        let asked = asked.to_string();
+        let likeness = |endpoint: &Endpoint| {
+            let name = endpoint.to_string();
+            (strsim::jaro_winkler(&asked, &name), name)
+        };
+        let mut names: Vec<_> = self.counted.iter().take(COMPARED_MAX).map(likeness).collect();
+        names.retain(|(likeness, _)| *likeness >= LIKENESS_MIN);
+        names.sort_by(|(a, a_name), (b, b_name)| b.total_cmp(a).then_with(|| a_name.cmp(b_name)));
+        names.into_iter().take(NEAREST_MAX).map(|(_, name)| name).collect()
+    }
+
+    /// The route under which requests for a path or a pattern of it are counted.
+    fn route(&self, asked: &str) -> Result<String, CommandError> {
+        let pins = Pins::new(&self.patterns);
+        let mut counted = String::new();
+        routes::write_pinned_route(asked, &[&pins], &mut counted);
+        let is_pinned = pins.find(asked) == Some(asked);
+        match has_placeholder(asked) {
+            false if counted == asked => Ok(counted),
+            true if is_pinned => Ok(counted),
+            true if counted == asked => shown_as(asked, self.counted.iter().map(|known| known.route().to_owned())),
+            true if are_alike(&counted, asked) => Ok(counted),
+            _ => Err(CommandError::CountedElsewhere { asked: asked.to_owned(), counted }),
+        }
+    }
+
+    /// The same for a prefix: what is before its star is compared with the beginnings of routes.
+    fn prefix(&self, asked: &str) -> Result<String, CommandError> {
+        let Some(prefix) = prefix_of(asked) else { return Err(CommandError::Prefix(asked.to_owned())) };
+        if self.counted.iter().any(|known| known.route().starts_with(prefix)) {
+            return Ok(asked.to_owned());
+        }
+        if has_placeholder(asked) {
+            let depth = prefix.split('/').count() - 1;
+            let heads = self.counted.iter().map(|known| {
+                let head: Vec<&str> = known.route().split('/').take(depth).collect();
+                format!("{}/*", head.join("/"))
+            });
+            return shown_as(asked, heads);
+        }
+        let mut counted = String::new();
+        routes::write_route(asked, &mut counted);
+        if counted == asked { Ok(counted) } else { Err(CommandError::CountedElsewhere { asked: asked.to_owned(), counted }) }
+    }
+}
+
+/// HTTP's own methods in capitals; another is case-sensitive and stays as it is.
+fn http_method(asked: &str) -> String {
+    let capitals = asked.to_ascii_uppercase();
+    if METHODS.contains(&&*capitals) || asked == ANY_METHOD { capitals } else { asked.to_owned() }
+}
+
+fn has_placeholder(route: &str) -> bool {
+    route.split('/').any(|segment| segment.starts_with('{') && segment.ends_with('}'))
+}
+
+/// The one of the routes shown that differs from `asked` at most in the names of its placeholders. If there is none, the
+/// placeholders are named as paths are without a pin.
+fn shown_as(asked: &str, shown: impl Iterator<Item = String>) -> Result<String, CommandError> {
+    let mut shown: BTreeSet<String> = shown.filter(|route| are_alike(route, asked)).collect();
+    if shown.contains(asked) {
+        return Ok(asked.to_owned());
+    }
+    match shown.len() {
+        0 => Ok(with_ids(asked)),
+        1 => Ok(shown.pop_first().unwrap_or_default()),
+        _ => Err(CommandError::Ambiguous { asked: asked.to_owned(), shown: shown.into_iter().take(NEAREST_MAX).collect() }),
+    }
+}
+
+/// Whether two routes differ at most in the names of their placeholders.
+fn are_alike(a: &str, b: &str) -> bool {
+    a == b || a.parse::<Pattern>().is_ok_and(|a| b.parse().is_ok_and(|b| a.is_like(&b)))
+}
+
+fn with_ids(route: &str) -> String {
+    let named = |segment: &str| segment.starts_with('{') && segment.ends_with('}') && !segment.ends_with("...}");
+    let segments: Vec<&str> = route.split('/').map(|segment| if named(segment) { "{id}" } else { segment }).collect();
+    segments.join("/")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! What a person should know of a rule that is allowed all the same.
+
+use std::sync::Arc;
+
+use mesh::routes::pins::Pins;
+use mesh::rule::{Action, Protection, Rule, Selector};
+
+use crate::fleet::pod::Pod;
+use crate::rules::Inside;
+use crate::rules::command::Already;
+use crate::rules::naming::Known;
+use crate::rules::state::RulesState;
+use crate::store::Record;
+
+/// Protected paths that a warning names. A pod names up to 32, and Kubernetes knows three kinds of probe.
+const PATHS_NAMED_MAX: usize = 6;
+
+impl Inside {
+    /// What a person should know of a rule.
+    pub(super) fn warnings(&self, rule: &Rule, state: &RulesState) -> Vec<String> {
+        let Selector { namespace, service, .. } = &rule.selector;
+        let known = self.known(namespace, service, state);
+        let others = state.of_service(namespace, service).records;
+        of(rule, &known, &self.fleet.copies_of(namespace, service), &others)
+    }
+
+    /// What would happen if a rule overrode protected paths.
+    pub(super) fn warning_of_override(&self, rule: &Rule, state: &RulesState) -> Option<String> {
+        let Selector { namespace, service, .. } = &rule.selector;
+        let rule = Rule { protection: Protection::Overridden, ..rule.clone() };
+        overridden(&rule, &self.known(namespace, service, state), &self.fleet.copies_of(namespace, service))
+    }
+
+    /// What is known of the endpoints of a service.
+    pub(super) fn known(&self, namespace: &str, service: &str, state: &RulesState) -> Known {
+        let records = state.of_service(namespace, service).records;
+        let patterns = records.iter().filter_map(|record| record.rule.pattern()).collect();
+        Known { counted: self.counted.of(namespace, service), patterns }
+    }
+}
+
+/// Each warning as a sentence without its full stop; none of a rule that does what one expects.
+pub(super) fn of(rule: &Rule, known: &Known, pods: &[Arc<Pod>], others: &[Arc<Record>]) -> Vec<String> {
+    if rule.action == Action::Pin {
+        return Vec::new();
+    }
+    let unseen = (!known.meet(rule)).then(|| {
+        let subject = rule.prefix().map_or_else(|| rule.endpoint.to_string(), |prefix| format!("a route under {prefix}"));
+        format!("no request for {subject} was ever counted: the rule matches nothing until one comes")
+    });
+    let health = match rule.protection {
+        Protection::Overridden => overridden(rule, known, pods),
+        Protection::Respected => left_on(rule, known, pods),
+    };
+    let broader = others.iter().filter(|other| is_broader(&other.rule, rule)).map(|other| already(other).to_string());
+    unseen.into_iter().chain(health).chain(broader).collect()
+}
+
+/// That probes fail, if a rule turns protected paths off.
+pub(super) fn overridden(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
+    let Action::Disable { status } = rule.action else { return None };
+    if rule.protection == Protection::Respected {
+        return None;
+    }
+    let paths = protected(rule, known, pods)?;
+    Some(format!(
+        "health paths are turned off: probes of {paths} get {status} while the rule is in force, \
+         so Kubernetes takes the pods out of service or restarts them"
+    ))
+}
+
+/// What a rule for a prefix leaves on.
+fn left_on(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
+    rule.prefix()?;
+    Some(format!("health paths stay on: {}", protected(rule, known, pods)?))
+}
+
+/// The protected paths that a rule would turn off, with commas between.
+fn protected(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
+    let pins = Pins::new(&known.patterns);
+    let meant = pods.iter().filter(|pod| rule.selector.selects(&pod.workload()));
+    let mut paths: Vec<String> = meant.flat_map(|pod| pod.protected().to_vec()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths.retain(|path| rule.meets_protected(path, &[&pins]));
+    let more = paths.len().saturating_sub(PATHS_NAMED_MAX);
+    paths.truncate(PATHS_NAMED_MAX);
+    match more {
+        _ if paths.is_empty() => None,
+        0 => Some(paths.join(", ")),
+        more => Some(format!("{} and {more} more", paths.join(", "))),
+    }
+}
+
+/// Whether the other rule turns off all that this one does, and more.
+fn is_broader(other: &Rule, rule: &Rule) -> bool {
+    let same = other.endpoint == rule.endpoint && other.scope == rule.scope;
+    let covers = same || (rule.prefix().is_none() && other.covers(rule.endpoint.method(), rule.endpoint.route()));
+    let pods = &rule.selector.pods;
+    let has_pods =
+        other.selector.pods.is_empty() || (!pods.is_empty() && pods.iter().all(|pod| other.selector.pods.contains(pod)));
+    other.id != rule.id && covers && has_pods
+}
+
+/// A rule in force as a refusal or a warning shows it.
+pub(super) fn already(record: &Record) -> Already {
+    Already { rule: record.rule.clone(), created_ms: record.created_ms }
+}

@@ -1,0 +1,206 @@
+//! A command is about what is there, names the rule in force, and overrides a pod only on request.
+
+use mesh::endpoint::Endpoint;
+use mesh::report::Coverage::Snapshot;
+use mesh::rule::{Protection, Scope};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::{Stage, eventually, greeting, hits, order};
+
+/// The command to turn an endpoint off that was called before.
+fn seen(route: &str) -> Value {
+    let mut order = order("shop", route);
+    order.as_object_mut().unwrap().remove("allow_unseen");
+    order
+}
+
+async fn ask(stage: &Stage, order: &Value) -> (StatusCode, Value) {
+    stage.ask(Method::POST, "/api/v1/rules", Some(order)).await
+}
+
+#[tokio::test]
+async fn a_rule_that_no_request_can_meet_is_refused_with_the_nearest_names_or_allowed_with_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let mut sidecar = stage.attach("shop", "shop-1").await;
+    sidecar.report(Snapshot, &[("/orders/{id}", hits(1)), ("/orders/{id}/items", hits(1))]).await;
+    stage.row_with("shop", "/orders/{id}", 1).await;
+
+    for (route, words) in [
+        ("/orders/*", "set scope to prefix"),
+        ("/orders/{x...}", "nearest are GET /orders/{id}"),
+        ("/ordrs/{id}", "nearest are GET /orders/{id}"),
+        ("/nothing/like/it", "allow_unseen"),
+    ] {
+        let (status, problem) = ask(&stage, &seen(route)).await;
+        assert_eq!((status.as_u16(), &problem["type"]), (422, &json!("urn:sitio:problem:unseen")), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(words), "{problem}");
+    }
+    assert_eq!(stage.get("/api/v1/rules").await["rules"], json!([]));
+
+    let mut named_otherwise = seen("/orders/{orderId}");
+    named_otherwise["method"] = json!("get");
+    let (status, rule) = ask(&stage, &named_otherwise).await;
+    assert_eq!((status, &rule["method"], &rule["route"]), (StatusCode::CREATED, &json!("GET"), &json!("/orders/{id}")), "{rule}");
+    assert_eq!(rule["warnings"], json!([]));
+
+    let (status, rule) = ask(&stage, &order("shop", "/soon")).await;
+    assert_eq!(status, StatusCode::CREATED, "{rule}");
+    assert!(rule["warnings"][0].as_str().unwrap().contains("no request for GET /soon was ever counted"), "{rule}");
+    sidecar.report(Snapshot, &[("/orders/{id}", hits(1)), ("/orders/{id}/items", hits(1)), ("/soon", hits(1))]).await;
+    stage.row_with("shop", "/soon", 1).await;
+    assert_eq!(stage.get("/api/v1/rules/r2").await["warnings"], json!([]), "it is met by now");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_rule_for_a_pattern_that_is_pinned_needs_no_request_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let _sidecar = stage.attach("shop", "shop-1").await;
+    stage.knows("shop-1").await;
+    let pin = json!({"service": "shop", "pattern": "/reports/{year}"});
+    assert_eq!(stage.ask(Method::POST, "/api/v1/routes", Some(&pin)).await.0, StatusCode::CREATED);
+
+    let (status, rule) = ask(&stage, &seen("/reports/{y}")).await;
+
+    assert_eq!(
+        (status, &rule["route"], &rule["warnings"]),
+        (StatusCode::CREATED, &json!("/reports/{year}"), &json!([])),
+        "{rule}"
+    );
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn an_operator_overrides_what_a_pod_protects_with_a_warning_and_an_audit_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let mut who = greeting("shop", "shop-1");
+    who.protected = vec!["/pay".into()];
+    let mut sidecar = stage.attach_as(who).await;
+    sidecar.report(Snapshot, &[("/pay", hits(1))]).await;
+    stage.row_with("shop", "/pay", 1).await;
+    sidecar.rules().await;
+    let (status, problem) = ask(&stage, &seen("/pay")).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(problem["detail"].as_str().unwrap().contains("override_protected"), "{problem}");
+
+    let mut overriding = seen("/pay");
+    overriding["override_protected"] = json!(true);
+    let (status, rule) = ask(&stage, &overriding).await;
+
+    assert_eq!((status, &rule["override_protected"]), (StatusCode::CREATED, &json!(true)), "{rule}");
+    assert!(rule["warnings"][0].as_str().unwrap().contains("probes of /pay get 503"), "{rule}");
+    assert_eq!(sidecar.rules().await.rules[0].protection, Protection::Overridden);
+    sidecar.confirm(1).await;
+    stage.receipt(&rule, "shop-1", "applied").await;
+    assert_eq!(stage.row("shop", "/pay").await["state"], "off");
+    let entry = stage.get("/api/v1/audit").await["audit"][0].clone();
+    assert_eq!(entry["event"], "turned_off");
+    assert!(entry["note"].as_str().unwrap().contains("probes of /pay get 503"), "{entry}");
+    stage.stop().await;
+    let stage = Stage::start(folder.path());
+    assert_eq!(stage.get("/api/v1/rules/r1").await["override_protected"], true, "it is on disk");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_prefix_turns_off_all_that_is_below_it_but_health_paths() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let mut sidecar = stage.attach("shop", "shop-1").await;
+    sidecar
+        .report(Snapshot, &[("/legacy/a", hits(1)), ("/legacy/{id}/b", hits(1)), ("/new", hits(1)), ("/healthz", hits(1))])
+        .await;
+    stage.row_with("shop", "/new", 1).await;
+    sidecar.rules().await;
+    let mut wide = seen("/legacy/*");
+    (wide["method"], wide["scope"]) = (json!("*"), json!("prefix"));
+
+    let (status, rule) = ask(&stage, &wide).await;
+
+    assert_eq!((status, &rule["scope"], &rule["warnings"]), (StatusCode::CREATED, &json!("prefix"), &json!([])), "{rule}");
+    let sent = sidecar.rules().await.rules;
+    assert_eq!((sent[0].scope, &sent[0].endpoint), (Scope::Prefix, &Endpoint::named("*", "/legacy/*").unwrap()));
+    assert_eq!(stage.row("shop", "/legacy/a").await["state"], "turning_off");
+    sidecar.confirm(1).await;
+    stage.receipt(&rule, "shop-1", "applied").await;
+    for (route, state) in [("/legacy/a", "off"), ("/legacy/{id}/b", "off"), ("/new", "on"), ("/legacy/*", "null")] {
+        let row = stage.row("shop", route).await;
+        assert_eq!(row["state"].as_str().unwrap_or("null"), state, "{route}: {row}");
+    }
+
+    wide["route"] = json!("/*");
+    let (_, all) = ask(&stage, &wide).await;
+    assert_eq!(all["warnings"], json!(["health paths stay on: /healthz"]), "{all}");
+    sidecar.rules().await;
+    sidecar.confirm(2).await;
+    stage.receipt(&all, "shop-1", "applied").await;
+    assert_eq!(
+        (&stage.row("shop", "/new").await["state"], &stage.row("shop", "/healthz").await["state"]),
+        (&json!("off"), &json!("protected"))
+    );
+
+    stage.ask(Method::DELETE, "/api/v1/rules/r1", None).await;
+    stage.ask(Method::DELETE, "/api/v1/rules/r2", None).await;
+    assert_eq!(stage.row("shop", "/new").await["state"], "turning_on");
+    while sidecar.rules().await.revision < 4 {}
+    sidecar.confirm(4).await;
+    eventually(async || match stage.row("shop", "/new").await {
+        row if row["state"] == "on" => Ok(()),
+        row => Err(row),
+    })
+    .await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn the_second_operator_hears_by_whom_why_and_until_when_it_is_off_already() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let mut sidecar = stage.attach("shop", "shop-1").await;
+    sidecar.report(Snapshot, &[("/export", hits(1))]).await;
+    stage.row_with("shop", "/export", 1).await;
+    let (_, first) = ask(&stage, &seen("/export")).await;
+
+    let (status, problem) = ask(&stage, &seen("/export")).await;
+
+    assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("urn:sitio:problem:duplicate")));
+    let already = &problem["rule"];
+    for field in ["id", "by", "reason", "created_at", "expires_at"] {
+        assert_eq!(already[field], first[field], "{field}: {problem}");
+    }
+    let detail = problem["detail"].as_str().unwrap();
+    for words in ["r1", "operator", "a test asks for it", first["expires_at"].as_str().unwrap()] {
+        assert!(detail.contains(words), "{words}: {detail}");
+    }
+
+    // The dialog says the same before anything is sent.
+    let id = stage.row("shop", "/export").await["id"].as_str().unwrap().to_owned();
+    let impact = stage.get(&format!("/endpoints/{id}/impact")).await;
+    assert!(impact["warnings"][0].as_str().unwrap().starts_with("Rule r1 of operator has GET /export off since"), "{impact}");
+    let wide = stage.get(&format!("/endpoints/{id}/impact?prefix=/*")).await;
+    assert_eq!((&wide["endpoint"], &wide["endpoints"][0][0]), (&json!("every endpoint"), &json!("GET /export")), "{wide}");
+    assert!(wide["health"].as_str().unwrap().contains("/healthz"), "{wide}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn an_empty_list_of_pods_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let _sidecar = stage.attach("shop", "shop-1").await;
+    stage.knows("shop-1").await;
+    let mut nowhere = order("shop", "/export");
+
+    for pods in [json!([]), Value::Null] {
+        nowhere["pods"] = pods;
+        let (status, problem) = ask(&stage, &nowhere).await;
+        assert_eq!(status.as_u16(), 422, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("pods"), "{problem}");
+    }
+    assert_eq!(stage.get("/api/v1/rules").await["rules"], json!([]));
+    stage.stop().await;
+}
