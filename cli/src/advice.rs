@@ -55,6 +55,8 @@ fn on_problem(problem: &Problem) -> Option<&'static str> {
         ("unknown-rule", "`sitio rules` lists those in force"),
         ("unknown-pod", "`sitio pods` lists those there are"),
         ("duplicate", "`sitio rules` shows how it is doing"),
+        ("unseen", "`sitio stat` lists what was called; if the name is right, say --allow-unseen"),
+        ("protected", "if it must be, say --override-protected"),
         ("ended", "`sitio audit` tells by whom"),
         ("too-many-taps", "close one, or try again in a few seconds"),
         ("busy", "try again in a second"),

@@ -13,7 +13,7 @@ use crate::look::Look;
 use crate::paint::Paint;
 use crate::table::{Cell, Column, Detail, Tone, table, wide};
 use crate::text::short;
-use crate::{csv, find, moment};
+use crate::{complete, csv, find, moment};
 
 /// Show who has been calling one endpoint: services by name, strangers by address.
 ///
@@ -25,7 +25,7 @@ use crate::{csv, find, moment};
   sitio callers e5f0c2a9b1d3 -o json | jq '.callers[].service'")]
 pub(crate) struct Options {
     /// The endpoint: its id, or SERVICE METHOD ROUTE, or as few of these words as name no other.
-    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word)]
+    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word, add = complete::endpoints())]
     endpoint: Vec<String>,
     /// Look for the endpoint in this namespace only.
     #[arg(short, long)]

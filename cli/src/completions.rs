@@ -1,16 +1,23 @@
-//! `sitio completions`: what a shell needs to complete our words.
+//! `sitio completions`: what a shell needs to complete our words, and the names that a control plane knows.
 
-use clap::Command;
-use clap_complete::{Shell, generate};
+use anyhow::anyhow;
+use clap_complete::Shell;
+use clap_complete::env::Shells;
 
 use crate::say::say;
 
-/// Print what a shell needs to complete sitio's words.
+/// The variable by which a shell asks this program for words.
+pub(crate) const VARIABLE: &str = "SITIO_COMPLETE";
+
+/// Print what a shell needs to complete sitio's words, and names of services, endpoints, rules and pods.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   source <(sitio completions bash)
   sitio completions zsh > ~/.zfunc/_sitio
-  sitio completions fish > ~/.config/fish/completions/sitio.fish")]
+  sitio completions fish > ~/.config/fish/completions/sitio.fish
+
+Names are asked for at the control plane of SITIO_URL, or of --url on the line; without one, none are offered.
+The script belongs to this sitio: print it again after an update.")]
 pub(crate) struct Options {
     /// The shell.
     #[arg(value_enum)]
@@ -18,35 +25,30 @@ pub(crate) struct Options {
 }
 
 /// Prints it.
-pub(crate) fn run(options: &Options, sitio: Command) -> anyhow::Result<()> {
-    say(&script(options.shell, &sitio))
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    say(&script(options.shell)?)
 }
 
-/// What a shell reads. The library would tell the hidden commands, too, so they are left out before.
-fn script(shell: Shell, sitio: &Command) -> String {
-    let commands = sitio.get_subcommands().filter(|command| !command.is_hide_set());
-    let mut shown = Command::new("sitio").version(env!("CARGO_PKG_VERSION"));
-    shown = shown.args(sitio.get_arguments()).subcommands(commands);
+/// What a shell reads: it runs `sitio` for each word.
+fn script(shell: Shell) -> anyhow::Result<String> {
+    let shells = Shells::builtins();
+    let shell = shells.completer(&shell.to_string()).ok_or_else(|| anyhow!("print completions: {shell} is not known"))?;
     let mut script = Vec::new();
-    generate(shell, &mut shown, "sitio", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
+    shell.write_registration(VARIABLE, "sitio", "sitio", "sitio", &mut script)?;
+    Ok(String::from_utf8_lossy(&script).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, ValueEnum};
+    use clap::ValueEnum;
 
     use super::*;
-    use crate::Sitio;
 
     #[test]
-    fn every_shell_is_told_every_command_but_the_hidden_one() {
+    fn every_shell_is_handed_a_script_that_runs_this_program() {
         for shell in Shell::value_variants() {
-            let script = script(*shell, &Sitio::command());
-            assert!(!script.contains("Run the control plane of a demo") && !script.contains("man control-plane"), "{shell}");
-            for command in ["stat", "disable", "completions"] {
-                assert!(script.contains(command), "{shell} knows nothing of {command}");
-            }
+            let script = script(*shell).unwrap();
+            assert!(script.contains(VARIABLE) && script.contains("sitio"), "{shell}: {script}");
         }
     }
 }

@@ -33,10 +33,15 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// A client of that control plane, without a word about it.
+    pub(crate) fn silent_client(&self) -> anyhow::Result<Client> {
+        let authorities = self.ca_file.as_deref().map(authorities).transpose()?;
+        Ok(Client::new(self.url.clone(), self.token()?, authorities)?)
+    }
+
     /// A client of that control plane.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        let authorities = self.ca_file.as_deref().map(authorities).transpose()?;
-        let client = Client::new(self.url.clone(), self.token()?, authorities)?;
+        let client = self.silent_client()?;
         if client.is_overheard() {
             let host = self.url.host_str().unwrap_or_default();
             beside(&format!("sitio: the token goes to {host} over plain http, where others can read it; use https://"));

@@ -10,28 +10,30 @@ use client::rules::{Action, Disable, Order, Rule};
 use control_plane::web::format;
 use control_plane::web::row::service_label;
 
+use crate::complete;
 use crate::connection::Connection;
 use crate::find;
 use crate::interrupt::Interrupts;
-use crate::named::{Heard, Named};
+use crate::named::Named;
 use crate::outcome::Output;
 use crate::paint::Paint;
 use crate::receipts::{Change, Patience};
 use crate::say::{beside, say};
-use crate::text::short;
+use crate::text::{plain, short};
 
-/// Turn an endpoint off on all its pods: callers get 503 until its time is over.
+/// Turn an endpoint, or everything under a path, off on all its pods: callers get 503 until its time is over.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sitio disable legacy GET /legacy/export --reason 'export job is filling the disk' --wait
   sitio disable legacy GET /legacy/export --ttl none --status 410 --reason 'gone for good'
   sitio disable /legacy/export --pods legacy-0 --reason 'one bad pod' --dry-run
+  sitio disable legacy '/legacy/*' --reason 'all of it'      everything under a path; '/*' is the whole service
 
 Exit code: 0 once the rule is on disk, and with --wait only when every pod meant has applied it; else 1.
 Without --wait, `sitio rules` shows which pods have.")]
 pub(crate) struct Options {
-    /// The endpoint: SERVICE METHOD ROUTE, or its id, or as few of these words as name no other.
-    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word)]
+    /// The endpoint: SERVICE METHOD ROUTE, or its id, or as few of these words as name no other; or SERVICE '/path/*'.
+    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word, add = complete::endpoints())]
     endpoint: Vec<String>,
     /// Why; whoever finds the endpoint off will look for it.
     #[arg(long, value_parser = find::word)]
@@ -40,7 +42,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = ttl)]
     ttl: Ttl,
     /// Only on these pods, their names with commas between [default: all, those that join later too].
-    #[arg(long, value_name = "POD,…", value_delimiter = ',', value_parser = find::word)]
+    #[arg(long, value_name = "POD,…", value_delimiter = ',', value_parser = find::word, add = complete::pods())]
     pods: Vec<String>,
     /// What callers get.
     #[arg(long, default_value = "503", value_parser = ["503", "429", "404", "410"])]
@@ -48,6 +50,12 @@ pub(crate) struct Options {
     /// The service's namespace.
     #[arg(short, long)]
     namespace: Option<String>,
+    /// Make the rule although no request for it was ever counted.
+    #[arg(long)]
+    allow_unseen: bool,
+    /// Turn off health paths that pods protect, too: their probes fail.
+    #[arg(long)]
+    override_protected: bool,
     /// Show which pods and what traffic it would concern, and change nothing.
     #[arg(long, conflicts_with = "wait")]
     dry_run: bool,
@@ -93,6 +101,9 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         return Ok(ExitCode::SUCCESS);
     }
     let rule = client.turn_off(&order).await?;
+    for warning in &rule.warnings {
+        beside(&format!("sitio: warning: {}", plain(warning)));
+    }
     if options.output == Output::Table && !options.patience.wait {
         say(&on_its_way(&rule))?;
     }
@@ -103,11 +114,7 @@ impl Options {
     async fn order(&self, client: &Client) -> anyhow::Result<Order> {
         let words = find::words(&self.endpoint);
         let named = Named::find(client, self.namespace.as_deref(), &words).await?;
-        let Named { heard, namespace, service, method, route } = named;
-        if heard == Heard::Never {
-            let name = format!("{} {} of {}", short(&method), short(&route), short(&service));
-            beside(&format!("sitio: nobody has called {name} yet; `sitio stat` lists what was called, if it is mistyped"));
-        }
+        let Named { scope, namespace, service, method, route } = named;
         let namespace = Some(namespace);
         let ttl = match self.ttl {
             Ttl::For(duration) => Some(humantime::format_duration(duration).to_string()),
@@ -115,7 +122,9 @@ impl Options {
         };
         let status = self.status.parse()?;
         let action = Action::Disable(Disable { status });
-        Ok(Order { namespace, service, method, route, action, pods: self.pods.clone(), ttl, reason: self.reason.clone() })
+        let (pods, reason) = (self.pods.clone(), self.reason.clone());
+        let (allow_unseen, override_protected) = (self.allow_unseen, self.override_protected);
+        Ok(Order { namespace, service, method, route, scope, action, pods, ttl, reason, allow_unseen, override_protected })
     }
 }
 
@@ -123,10 +132,9 @@ fn on_its_way(rule: &Rule) -> String {
     let service = service_label(&rule.namespace, &rule.service);
     let pods = format::plural(rule.pods.len(), "pod", "pods");
     format!(
-        "rule {id}: {} {} of {} is being turned off on {pods}\n\
+        "rule {id}: {} of {} is being turned off on {pods}\n\
          `sitio rules {id}` shows which have confirmed it, `sitio enable {id}` takes it back\n",
-        short(&rule.method),
-        short(&rule.route),
+        short(&rule.scope.subject(&rule.method, &rule.route)),
         short(&service),
         id = rule.id,
     )

@@ -7,6 +7,7 @@ use client::client::Client;
 use client::rules::Rule;
 use control_plane::web::row::service_label;
 
+use crate::complete;
 use crate::connection::Connection;
 use crate::find;
 use crate::interrupt::Interrupts;
@@ -22,11 +23,12 @@ use crate::text::short;
 #[command(after_help = "Examples:
   sitio enable r7 --wait
   sitio enable legacy GET /legacy/export      ends all rules that have turned it off
+  sitio enable legacy '/legacy/*'             ends the rule for everything under that path
 
 Exit code: 0 once the rule's end is on disk, and with --wait only when every pod has let go of it; else 1.")]
 pub(crate) struct Options {
     /// A rule's id, or the endpoint: SERVICE METHOD ROUTE, its id, or as few of these words as name no other.
-    #[arg(value_name = "RULE|ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word)]
+    #[arg(value_name = "RULE|ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word, add = complete::rules_and_endpoints())]
     named: Vec<String>,
     /// The service's namespace.
     #[arg(short, long)]
@@ -74,14 +76,16 @@ impl Options {
         let is_meant = |rule: &&Rule| {
             rule.namespace == named.namespace
                 && rule.service == named.service
+                && rule.scope == named.scope
                 && rule.method == named.method
                 && rule.route == named.route
         };
         let ids: Vec<_> = rules.iter().filter(is_meant).map(|rule| rule.id.clone()).collect();
         if ids.is_empty() {
-            let Named { namespace, service, method, route, .. } = named;
+            let Named { scope, namespace, service, method, route } = named;
             bail!(
-                "turn {method} {route} of {} on: no rule has turned it off; `sitio rules` lists those in force",
+                "turn {} of {} on: no rule has turned it off; `sitio rules` lists those in force",
+                scope.subject(&method, &route),
                 service_label(&namespace, &service)
             );
         }
@@ -96,9 +100,8 @@ fn is_rule(word: &str) -> bool {
 
 fn on_its_way(rule: &Rule) -> String {
     format!(
-        "rule {id} has ended: {} {} of {} is being turned on\n`sitio rules {id}` shows which pods have confirmed it\n",
-        short(&rule.method),
-        short(&rule.route),
+        "rule {id} has ended: {} of {} is being turned on\n`sitio rules {id}` shows which pods have confirmed it\n",
+        short(&rule.scope.subject(&rule.method, &rule.route)),
         short(&service_label(&rule.namespace, &rule.service)),
         id = rule.id,
     )

@@ -12,7 +12,7 @@ use crate::look::Look;
 use crate::paint::Paint;
 use crate::table::{Cell, Column, Detail, Tone, table, wide};
 use crate::text::short;
-use crate::{csv, find, moment, stat};
+use crate::{complete, csv, find, moment, stat};
 
 /// The most that a control plane tells at once.
 const LIMIT_MAX: i64 = 1000;
@@ -28,7 +28,7 @@ const LIMIT_MAX: i64 = 1000;
   sitio history e5f0c2a9b1d3 --pod legacy-0 -o json")]
 pub(crate) struct Options {
     /// The endpoint: its id, or SERVICE METHOD ROUTE, or as few of these words as name no other.
-    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word)]
+    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word, add = complete::endpoints())]
     endpoint: Vec<String>,
     /// Only these, such as 5xx or 5xx,404.
     #[arg(long, value_name = "STATUS")]

@@ -7,6 +7,7 @@ mod advice;
 mod audit;
 mod callers;
 mod check;
+mod complete;
 mod completions;
 mod connection;
 mod csv;
@@ -47,6 +48,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 use client::failure::Failure;
 use tracing_subscriber::EnvFilter;
 
@@ -102,6 +104,8 @@ impl Command {
 }
 
 fn main() -> ExitCode {
+    // A shell asks for words: they are printed, and nothing else is done.
+    CompleteEnv::with_factory(Sitio::command).var(completions::VARIABLE).complete();
     let sitio = match Sitio::try_parse() {
         Ok(sitio) => sitio,
         Err(error) => return usage::tell(&error),
@@ -155,7 +159,7 @@ async fn obey(sitio: Sitio, interrupts: Interrupts) -> ExitCode {
         Command::Audit(options) => audit::run(options, paint, interrupts).await,
         Command::Check(options) => check::run(options, paint, interrupts).await,
         Command::Dashboard(options) => dashboard::run(options).await,
-        Command::Completions(options) => completions::run(&options, Sitio::command()).map(|()| ExitCode::SUCCESS),
+        Command::Completions(options) => completions::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Man(options) => man::run(&options, Sitio::command()).map(|()| ExitCode::SUCCESS),
         Command::ControlPlane(options) => demo::control_plane::run(options, interrupts).await.map(|()| ExitCode::SUCCESS),
     };

@@ -1,30 +1,25 @@
-//! The endpoint that a command is about, whether it was counted yet or not.
+//! The endpoint, or the prefix, that a command is about, whether it was counted yet or not.
 
 use client::client::Client;
 use client::endpoints::{Endpoint, Wanted};
+use client::rules::Scope;
 
 use crate::find::{self, NotFound};
 
 /// The namespace of whoever names none, and has no endpoint that could be meant.
 const NAMESPACE: &str = "default";
 
-/// An endpoint by its whole name.
+/// The method of a prefix that means all methods.
+const ANY_METHOD: &str = "*";
+
+/// An endpoint, or everything under a prefix, by its whole name.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Named {
-    pub(crate) heard: Heard,
+    pub(crate) scope: Scope,
     pub(crate) namespace: String,
     pub(crate) service: String,
     pub(crate) method: String,
     pub(crate) route: String,
-}
-
-/// Whether anybody has called it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// Requests of it were counted.
-    Counted,
-    /// Nobody has, as far as is known; or it is mistyped.
-    Never,
 }
 
 impl Named {
@@ -38,32 +33,46 @@ impl Named {
     fn among(endpoints: &[Endpoint], namespace: Option<&str>, words: &[String]) -> Result<Self, NotFound> {
         match (find::one(endpoints, words), words) {
             (Ok(found), _) => Ok(Self {
-                // One that was only turned off or pinned is known as well.
-                heard: if found.hits > 0 { Heard::Counted } else { Heard::Never },
+                scope: Scope::Endpoint,
                 namespace: found.namespace.clone(),
                 service: found.service.clone(),
                 method: found.method.clone(),
                 route: found.route.clone(),
             }),
             (Err(NotFound::Nothing | NotFound::None { .. }), [service, method, route]) if route.starts_with('/') => {
-                Ok(Self::unheard(namespace, service, method, route))
+                let scope = if is_prefix(route) { Scope::Prefix } else { Scope::Endpoint };
+                Ok(Self { scope, ..Self::unheard(endpoints, namespace, service, method, route) })
+            }
+            (Err(NotFound::Nothing | NotFound::None { .. }), [service, route]) if is_prefix(route) => {
+                Ok(Self { scope: Scope::Prefix, ..Self::unheard(endpoints, namespace, service, ANY_METHOD, route) })
             }
             (Err(other), _) => Err(other),
         }
     }
 
-    /// One that nobody has called yet. It can be turned off nonetheless, and on again.
-    fn unheard(namespace: Option<&str>, service: &str, method: &str, route: &str) -> Self {
+    /// One that was not counted under that name.
+    fn unheard(endpoints: &[Endpoint], namespace: Option<&str>, service: &str, method: &str, route: &str) -> Self {
         // As lists print it. Neither part may hold a slash.
         let (written, service) = service.split_once('/').map_or((None, service), |(before, after)| (Some(before), after));
+        // A service that there is in one namespace only is meant there.
+        let mut namespaces: Vec<&str> =
+            endpoints.iter().filter(|known| known.service == service).map(|known| known.namespace.as_str()).collect();
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        let only = namespaces.first().copied().filter(|_| namespaces.len() == 1);
         Self {
-            heard: Heard::Never,
-            namespace: namespace.or(written).unwrap_or(NAMESPACE).to_owned(),
+            scope: Scope::Endpoint,
+            namespace: namespace.or(written).or(only).unwrap_or(NAMESPACE).to_owned(),
             service: service.to_owned(),
             method: method.to_uppercase(),
             route: route.to_owned(),
         }
     }
+}
+
+/// Whether a route names all that is below it, if no endpoint is called so.
+fn is_prefix(route: &str) -> bool {
+    route.starts_with('/') && route.ends_with("/*")
 }
 
 #[cfg(test)]
@@ -86,17 +95,24 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_was_only_turned_off_was_never_called() {
-        let heard = |hits| {
-            let endpoints = [Endpoint { hits, ..endpoint("legacy", "GET", "/x") }];
-            Named::among(&endpoints, None, &find::words(&["/x".to_owned()])).unwrap().heard
+    fn a_star_at_the_end_names_what_is_below_it_unless_an_endpoint_is_called_so() {
+        let scope = |endpoints: &[Endpoint], words: &str| {
+            let named = Named::among(endpoints, None, &find::words(&[words.to_owned()])).unwrap();
+            (named.scope, named.method, named.route)
         };
-        assert_eq!((heard(0), heard(1)), (Heard::Never, Heard::Counted));
+        let endpoints = [endpoint("legacy", "GET", "/x")];
+        let wide = |method: &str, route: &str| (Scope::Prefix, method.to_owned(), route.to_owned());
+        assert_eq!(scope(&endpoints, "legacy /old/*"), wide("*", "/old/*"));
+        assert_eq!(scope(&endpoints, "legacy get /old/*"), wide("GET", "/old/*"));
+        assert_eq!(scope(&endpoints, "legacy /*"), wide("*", "/*"));
+        let literal = [endpoint("legacy", "GET", "/old/*")];
+        assert_eq!(scope(&literal, "legacy /old/*"), (Scope::Endpoint, "GET".into(), "/old/*".into()));
     }
 
     #[test]
     fn an_endpoint_that_nobody_has_called_yet_is_named_whole() {
-        assert_eq!(among(None, "legacy get /y").unwrap(), "default legacy GET /y");
+        assert_eq!(among(None, "other get /y").unwrap(), "default other GET /y");
+        assert_eq!(among(None, "legacy get /y").unwrap(), "team legacy GET /y", "it is there alone");
         assert_eq!(among(None, "team/legacy get /y").unwrap(), "team legacy GET /y");
         assert_eq!(among(Some("team"), "legacy get /y").unwrap(), "team legacy GET /y");
         assert!(matches!(among(None, "/y"), Err(NotFound::None { .. })));

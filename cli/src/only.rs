@@ -1,9 +1,12 @@
 //! What a list is narrowed to: one service, one namespace.
 
+use crate::complete;
+
 /// Flattened into the options of a command whose list is narrowed here, and not by the control plane.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Only {
     /// Only of this service.
+    #[arg(add = complete::services())]
     service: Option<String>,
     /// Only of this namespace.
     #[arg(short, long)]

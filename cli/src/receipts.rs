@@ -208,5 +208,5 @@ fn applied(rule: &Rule) -> usize {
 
 fn name(rule: &Rule) -> String {
     let service = service_label(&rule.namespace, &rule.service);
-    format!("{} {} of {}", short(&rule.method), short(&rule.route), short(&service))
+    format!("{} of {}", short(&rule.scope.subject(&rule.method, &rule.route)), short(&service))
 }

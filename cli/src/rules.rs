@@ -6,13 +6,14 @@ use client::rules::{Action, Receipt, ReceiptState, Rule, Rules, State};
 use control_plane::web::format;
 use control_plane::web::row::service_label;
 
+use crate::complete;
 use crate::csv;
 use crate::interrupt::Interrupts;
 use crate::look::Look;
 use crate::moment;
 use crate::paint::Paint;
 use crate::table::{Cell, Column, Detail, Tone, table, wide};
-use crate::text::short;
+use crate::text::{plain, short};
 
 /// Show the rules in force, or one rule with what each pod has said to it.
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ use crate::text::short;
   sitio rules -o wide")]
 pub(crate) struct Options {
     /// Only this rule, by its id; one that has ended not too long ago, too.
-    #[arg(value_name = "RULE")]
+    #[arg(value_name = "RULE", add = complete::rules())]
     rule: Option<String>,
     /// Only of this namespace.
     #[arg(short, long)]
@@ -86,8 +87,10 @@ fn one(rule: &Rule, detail: Detail, paint: Paint) -> String {
         let by = ended.by.as_deref().map_or("its time was over".to_owned(), |by| format!("by {}", short(by)));
         format!("\nended {} UTC, {by}\n", moment::date_and_time(&ended.at))
     });
+    let warnings: Vec<String> = rule.warnings.iter().map(|warning| format!("\nnote: {}\n", plain(warning))).collect();
+    let warnings = warnings.concat();
     let receipts = table(&RECEIPTS, &rule.pods, "no pod is there that it is meant for", now_ms, detail, paint);
-    format!("{head}{}\n{receipts}", ended.unwrap_or_default())
+    format!("{head}{}{warnings}\n{receipts}", ended.unwrap_or_default())
 }
 
 fn status(rule: &Rule) -> Cell {

@@ -9,6 +9,7 @@ use control_plane::web::format;
 use control_plane::web::judge::{self, Level};
 use control_plane::web::row::service_label;
 
+use crate::complete;
 use crate::csv;
 use crate::interrupt::Interrupts;
 use crate::look::{Look, window};
@@ -25,6 +26,7 @@ use crate::table::{Cell, Column, Tone, table, wide};
   sitio stat -o json | jq '.endpoints[] | select(.failed > 0)'")]
 pub(crate) struct Options {
     /// Only of this service.
+    #[arg(add = complete::services())]
     service: Option<String>,
     /// Only of this namespace.
     #[arg(short, long)]

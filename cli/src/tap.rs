@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use client::tap::{Dropped, Event, Seen, Tap, Wanted};
 use control_plane::web::format;
 
+use crate::complete;
 use crate::connection::Connection;
 use crate::interrupt::Interrupts;
 use crate::paint::Paint;
@@ -31,6 +32,7 @@ const RATE_MAX: i64 = 500;
   sitio tap -o json | jq .took_ms")]
 pub(crate) struct Options {
     /// Only of this service.
+    #[arg(add = complete::services())]
     service: Option<String>,
     /// Only of this route, such as /users/{id}; /api/* is every route that begins with /api/.
     #[arg(long)]

@@ -15,6 +15,7 @@ use anyhow::Context;
 use crossterm::event::EventStream;
 use futures_util::StreamExt;
 
+use crate::complete;
 use crate::connection::Connection;
 use crate::interrupt::Interrupts;
 use crate::paint::Paint;
@@ -39,6 +40,7 @@ Examples:
   sitio top legacy --sort p95")]
 pub(crate) struct Options {
     /// Only of this service.
+    #[arg(add = complete::services())]
     service: Option<String>,
     /// Only of this namespace.
     #[arg(short, long)]

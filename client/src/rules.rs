@@ -29,8 +29,14 @@ pub struct Rule {
     pub method: String,
     /// The endpoint's route.
     pub route: String,
+    /// How much of the service it covers.
+    #[serde(default)]
+    pub scope: Scope,
     /// What it does.
     pub action: Action,
+    /// Whether it turns off paths that pods protect, too.
+    #[serde(default)]
+    pub override_protected: bool,
     /// Why.
     pub reason: String,
     /// Who asked for it.
@@ -45,6 +51,39 @@ pub struct Rule {
     pub ended: Option<Ended>,
     /// What each pod has said.
     pub pods: Vec<Receipt>,
+    /// What a person should know of it, a sentence each.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// How much of a service a rule covers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The endpoint of its method and route.
+    #[default]
+    Endpoint,
+    /// Every endpoint whose route begins with the rule's route up to its final star.
+    Prefix,
+    /// A word that this client does not know yet.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl Scope {
+    fn is_endpoint(&self) -> bool {
+        *self == Self::Endpoint
+    }
+
+    /// What is covered, for people: `GET /export`, `every endpoint under /legacy/`.
+    pub fn subject(&self, method: &str, route: &str) -> String {
+        let Self::Prefix = self else { return format!("{method} {route}") };
+        let of_method = if method == "*" { String::new() } else { format!("{method} ") };
+        match route.trim_end_matches('*') {
+            "/" => format!("every {of_method}endpoint"),
+            prefix => format!("every {of_method}endpoint under {prefix}"),
+        }
+    }
 }
 
 /// What a rule does.
@@ -134,8 +173,11 @@ pub struct Order {
     pub service: String,
     /// The method.
     pub method: String,
-    /// The route, as it is counted.
+    /// The route, as it is counted; of a prefix, `/legacy/*`.
     pub route: String,
+    /// How much of the service it covers.
+    #[serde(default, skip_serializing_if = "Scope::is_endpoint")]
+    pub scope: Scope,
     /// What callers get.
     pub action: Action,
     /// The pods by name; empty for all of them, those that join later too.
@@ -146,6 +188,18 @@ pub struct Order {
     pub ttl: Option<String>,
     /// Why.
     pub reason: String,
+    /// Whether no request for it may have been counted yet.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub allow_unseen: bool,
+    /// Whether it turns off paths that pods protect, too.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub override_protected: bool,
+}
+
+/// What older control planes do not know is left out unless it is meant.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 impl Client {
@@ -162,7 +216,7 @@ impl Client {
 
     /// Turns an endpoint off. The rule is on disk when this returns.
     pub async fn turn_off(&self, order: &Order) -> Result<Rule, Failure> {
-        let what = format!("turn {} {} of {} off", order.method, order.route, order.service);
+        let what = format!("turn {} of {} off", order.scope.subject(&order.method, &order.route), order.service);
         self.post(&Question { what: &what, path: &["api", "v1", "rules"], query: &[] }, order).await
     }
 

@@ -120,7 +120,9 @@ fn bash_takes_the_completions_and_the_manual_is_shown_without_a_warning() {
     let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().expect("there is bash");
     bash.stdin.take().expect("stdin is piped").write_all(script.as_bytes()).expect("bash reads it");
     assert!(bash.wait().expect("bash ends").success());
-    assert!(["zsh", "fish", "elvish", "powershell"].iter().all(|shell| sitio(&["completions", shell]).contains("disable")));
+    assert!(
+        ["zsh", "fish", "elvish", "powershell"].iter().all(|shell| sitio(&["completions", shell]).contains("SITIO_COMPLETE"))
+    );
 
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("man1");
@@ -147,4 +149,52 @@ fn every_command_helps_with_an_example() {
         count += 1;
     }
     assert!(count >= 15, "{help}");
+}
+
+/// What bash offers for the last word of a line, with the control plane on this port.
+fn offered(http_port: u16, line: &str) -> Vec<String> {
+    let program = scenario::programs::program("sitio");
+    let words: Vec<&str> = line.split(' ').collect();
+    // As the shell would do on a Tab, and print what it was offered.
+    let script = format!(
+        "PATH=$SITIO_FOLDER:$PATH; source <(sitio completions bash); COMP_WORDS=({}); COMP_CWORD={}; COMP_TYPE=9; \
+         _clap_complete_sitio sitio \"${{COMP_WORDS[-1]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" "),
+        words.len() - 1,
+    );
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &script]).env("SITIO_FOLDER", program.parent().expect("a program is in a folder"));
+    bash.env("SITIO_URL", format!("http://127.0.0.1:{http_port}"));
+    let output = bash.output().expect("there is bash");
+    assert!(output.stderr.is_empty(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).filter(|word| !word.is_empty()).collect()
+}
+
+#[test]
+fn a_shell_completes_services_endpoints_rules_and_pods_and_is_quiet_without_a_control_plane() {
+    let mesh = SmallMesh::of("shop", 2);
+    assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
+    mesh.api().expect_hits("shop", 1);
+    let rule = mesh.api().turn_off("shop", "GET /bytes/{id}", "1h");
+    let port = mesh.control_plane.http_port;
+
+    for (line, words) in [
+        ("sitio disable sh", vec!["shop"]),
+        ("sitio disable shop GET /b", vec!["/bytes/*", "/bytes/{id}"]),
+        ("sitio disable shop GET /bytes/{id} --pods shop", vec!["shop-0", "shop-1"]),
+        ("sitio enable r", vec![rule.as_str()]),
+        ("sitio rules r", vec![rule.as_str()]),
+        ("sitio stat s", vec!["shop"]),
+    ] {
+        // An answer that takes longer than a person waits for a word is not waited for.
+        eventually(SOON, || {
+            let offered = offered(port, line);
+            ensure!(offered == words, "{line}: {offered:?}");
+            Ok(())
+        });
+    }
+    assert!(offered(port, "sitio dis").contains(&"disable".to_owned()));
+
+    drop(mesh);
+    assert_eq!(offered(port, "sitio disable sh"), Vec::<String>::new());
 }

@@ -34,7 +34,8 @@ fn waiting_ends_when_every_pod_answers_503_and_again_when_every_pod_answers_200(
     }
 
     let twice = mesh.sitio(&disable(&[])).failed(1);
-    assert!(twice.contains("turned this endpoint off already") && twice.contains("sitio rules"), "{twice}");
+    assert!(twice.contains("turned off already: rule r1 of operator") && twice.contains("sitio rules"), "{twice}");
+    assert!(twice.contains("a scenario asks for it") && twice.contains(", until 20"), "why, and until when: {twice}");
 
     let on = mesh.sitio(&["enable", "legacy", "GET", "/bytes/{id}", "--wait"]).fine();
     assert_eq!(on, "GET /bytes/{id} of legacy is on again on 3 pods\n");
@@ -94,10 +95,13 @@ fn chosen_pods_a_status_and_json_are_as_asked_for() {
     assert_eq!(mesh.pods[1].get("/bytes/10").status(), 200);
     let ended = mesh.sitio(&["enable", id]).failed(1);
     assert!(ended.contains("has ended already") && ended.contains("sitio audit"), "{ended}");
-    // It can be turned off before anybody calls it, and may be mistyped as well.
-    let never = mesh.sitio(&["disable", "legacy", "GET", "/byte", "--reason", "a scenario asks for it", "--wait"]);
-    assert!(never.err.starts_with("sitio: nobody has called GET /byte of legacy yet"), "{never:?}");
-    assert!(never.fine().contains("is off on 2 pods"));
+    // What was never called may be mistyped; it can be turned off before the first request all the same.
+    let never = ["disable", "legacy", "get", "/byte/{number}", "--reason", "a scenario asks for it", "--wait"];
+    let mistyped = mesh.sitio(&never).failed(1);
+    assert!(mistyped.contains("nearest are GET /bytes/{id}") && mistyped.contains("--allow-unseen"), "{mistyped}");
+    let allowed = mesh.sitio(&[&never[..], &["--allow-unseen"]].concat());
+    assert!(allowed.err.starts_with("sitio: warning: no request for GET /byte/{id} was ever counted"), "{allowed:?}");
+    assert!(allowed.fine().contains("GET /byte/{id} of legacy is off on 2 pods"));
     let no_route = mesh.sitio(&["disable", "legacy", "GET", "bytes", "--reason", "a scenario asks for it"]).failed(1);
     assert!(no_route.contains("did you mean one of these"), "{no_route}");
     let unknown = mesh.sitio(&disable(&["--pods", "legacy-9"])).failed(1);
@@ -119,6 +123,37 @@ fn without_waiting_it_says_where_to_look_and_a_dry_run_changes_nothing() {
     assert!(dry.contains("rule r1 is in force for it already"), "{dry}");
     let told = mesh.sitio(&["enable", "/bytes/{id}"]).fine();
     assert!(told.contains("rule r1 has ended"), "{told}");
+}
+
+#[test]
+fn a_whole_prefix_is_turned_off_and_on_by_its_name_with_what_it_concerns() {
+    let mesh = legacy(2);
+    assert_eq!((mesh.pods[1].get("/bytes/a/b").status(), mesh.pods[0].get("/other").status()), (200, 200));
+    mesh.api().expect_hits("legacy", 3);
+
+    let dry = mesh.sitio(&["disable", "legacy", "/bytes/*", "--dry-run", "--reason", "a scenario asks for it"]).fine();
+    for words in
+        ["every endpoint under /bytes/ of legacy", "2: legacy-0, legacy-1", "2 endpoints: GET /bytes/", "2 in the last minute"]
+    {
+        assert!(dry.contains(words), "{words}: {dry}");
+    }
+    let off = mesh.sitio(&["disable", "legacy", "/bytes/*", "--wait", "--reason", "a scenario asks for it"]).fine();
+    assert!(off.contains("every endpoint under /bytes/ of legacy is off on 2 pods"), "{off}");
+    for pod in &mesh.pods {
+        let statuses = ["/bytes/10", "/bytes/a/b", "/bytes/never/seen", "/other", "/healthz"].map(|path| pod.get(path).status());
+        assert_eq!(statuses, [503, 503, 503, 200, 200]);
+    }
+    let twice = mesh.sitio(&["disable", "legacy", "/bytes/*", "--reason", "a scenario asks for it"]).failed(1);
+    assert!(twice.contains("rule r1 of operator has every endpoint under /bytes/ off since"), "{twice}");
+    mesh.sitio(&["enable", "legacy", "/bytes/*", "--wait"]).fine();
+    assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
+
+    // The whole service, health paths included.
+    let all = ["disable", "legacy", "/*", "--wait", "--override-protected", "--reason", "a scenario asks for it"];
+    let all = mesh.sitio(&all);
+    assert!(all.err.contains("sitio: warning: health paths are turned off: probes of"), "{all:?}");
+    assert!(all.fine().contains("every endpoint of legacy is off on 2 pods"));
+    assert_eq!(["/other", "/healthz"].map(|path| mesh.pods[1].get(path).status()), [503, 503]);
 }
 
 #[test]

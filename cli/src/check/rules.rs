@@ -51,7 +51,7 @@ fn judge(rules: &[Rule], now_ms: u64, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
-    use client::rules::{Action, Disable, Receipt};
+    use client::rules::{Action, Disable, Receipt, Scope};
 
     use super::*;
     use crate::check::findings::Level;
@@ -68,7 +68,9 @@ mod tests {
             service: "legacy".into(),
             method: "GET".into(),
             route: "/export".into(),
+            scope: Scope::Endpoint,
             action: Action::Disable(Disable { status: 503 }),
+            override_protected: false,
             reason: "because".into(),
             by: "operator".into(),
             state,
@@ -76,6 +78,7 @@ mod tests {
             expires_at: Some("2025-11-20T15:00:00Z".into()),
             ended: None,
             pods: vec![Receipt { pod: "legacy-0".into(), state: said, took_ms: None, why, heard_at: None }],
+            warnings: vec![],
         }
     }
 

@@ -1,9 +1,12 @@
-//! What turning an endpoint off would mean now: on which pods, and for how much traffic.
+//! What turning something off would mean now: on which pods, for which endpoints and callers, and for how much traffic.
 
+use std::collections::BTreeMap;
+
+use client::callers::Caller;
 use client::client::Client;
-use client::endpoints::{Endpoint, Wanted};
+use client::endpoints::{Endpoint, State as EndpointState, Wanted};
 use client::pods::{Pod, State};
-use client::rules::{Action, Order, Rule};
+use client::rules::{Action, Order, Rule, Scope};
 use control_plane::web::format;
 use control_plane::web::row::service_label;
 
@@ -16,12 +19,20 @@ const WINDOW: &str = "1m";
 /// The namespace that is meant if none is named.
 const NAMESPACE: &str = "default";
 
+/// Endpoints that are named, and whose callers are asked for: the busiest.
+const ENDPOINTS_MAX: usize = 8;
+
+/// Callers that are named, the busiest.
+const CALLERS_MAX: usize = 5;
+
 /// In words, a line each.
 pub(super) async fn of(client: &Client, order: &Order, paint: Paint) -> anyhow::Result<String> {
     let namespace = order.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
     let window = Some(WINDOW.to_owned());
     let wanted = Wanted { window, namespace: Some(namespace.clone()), service: Some(order.service.clone()) };
-    let endpoints = client.endpoints(&wanted).await?.endpoints;
+    let mut endpoints = client.endpoints(&wanted).await?.endpoints;
+    endpoints.retain(|endpoint| is_covered(endpoint, order));
+    endpoints.sort_by(|a, b| b.rps.total_cmp(&a.rps).then_with(|| a.route.cmp(&b.route)));
     let rules = client.rules().await?.rules;
     let pods = client.pods().await?.pods;
     let copies: Vec<_> = pods
@@ -29,26 +40,80 @@ pub(super) async fn of(client: &Client, order: &Order, paint: Paint) -> anyhow::
         .filter(|pod| pod.namespace == namespace && pod.service == order.service && pod.state != State::Gone)
         .filter(|pod| order.pods.is_empty() || order.pods.contains(&pod.pod))
         .collect();
-    let endpoint = endpoints.iter().find(|endpoint| endpoint.method == order.method && endpoint.route == order.route);
     let is_it = |rule: &&Rule| {
-        rule.namespace == namespace && rule.service == order.service && rule.method == order.method && rule.route == order.route
+        rule.namespace == namespace
+            && rule.service == order.service
+            && rule.scope == order.scope
+            && rule.method == order.method
+            && rule.route == order.route
     };
     let mut lines = vec![format!(
-        "Nothing was changed. It would turn {} {} of {} off:",
-        short(&order.method),
-        short(&order.route),
+        "Nothing was changed. It would turn {} of {} off:",
+        short(&order.scope.subject(&order.method, &order.route)),
         short(&service_label(&namespace, &order.service))
     )];
     lines.push(format!("  pods     {}", names(&copies, order)));
-    lines.push(format!("  traffic  {}", traffic(endpoint)));
+    if order.scope == Scope::Prefix {
+        lines.push(format!("  covers   {}", covered(&endpoints)));
+    }
+    lines.push(format!("  traffic  {}", traffic(&endpoints)));
+    lines.push(format!("  from     {}", callers(client, &endpoints).await?));
     lines.push(format!(
         "  callers  get {}{}",
         status(order),
-        order.ttl.as_ref().map_or_else(|| " until somebody turns it on".to_owned(), |ttl| format!(" for {ttl}"),)
+        order.ttl.as_ref().map_or_else(|| " until it is turned on".to_owned(), |ttl| format!(" for {ttl}"),)
     ));
-    let trouble = trouble(endpoint, rules.iter().find(is_it), &copies, order);
+    let trouble = trouble(&endpoints, rules.iter().find(is_it), &copies, order);
     lines.extend(trouble.map(|trouble| format!("  {} {trouble}", paint.bad("but"))));
     Ok(format!("{}\n", lines.join("\n")))
+}
+
+/// The same judgement as the control plane's: a prefix is the beginning of a route.
+fn is_covered(endpoint: &Endpoint, order: &Order) -> bool {
+    match order.scope {
+        Scope::Prefix => {
+            let prefix = order.route.strip_suffix('*').unwrap_or(&order.route);
+            let is_method = order.method == "*" || endpoint.method == order.method;
+            is_method && (prefix == "/" || endpoint.route.starts_with(prefix))
+        }
+        _ => endpoint.method == order.method && endpoint.route == order.route,
+    }
+}
+
+fn covered(endpoints: &[Endpoint]) -> String {
+    let name = |endpoint: &Endpoint| format!("{} {}", short(&endpoint.method), short(&endpoint.route));
+    let mut names: Vec<_> = endpoints.iter().take(ENDPOINTS_MAX).map(name).collect();
+    if endpoints.len() > ENDPOINTS_MAX {
+        names.push(format!("{} more", endpoints.len() - ENDPOINTS_MAX));
+    }
+    let names = if names.is_empty() { "none yet".to_owned() } else { names.join(", ") };
+    format!("{}: {names}, and those that are called later", format::plural(endpoints.len(), "endpoint", "endpoints"))
+}
+
+/// Who has been calling the busiest of them, those that have called most first.
+async fn callers(client: &Client, endpoints: &[Endpoint]) -> anyhow::Result<String> {
+    let mut hits: BTreeMap<String, u64> = BTreeMap::new();
+    for endpoint in endpoints.iter().take(ENDPOINTS_MAX) {
+        for caller in client.callers(&endpoint.id).await?.callers {
+            *hits.entry(who(&caller)).or_default() += caller.hits;
+        }
+    }
+    let mut callers: Vec<_> = hits.into_iter().collect();
+    callers.sort_by(|(a_name, a), (b_name, b)| b.cmp(a).then_with(|| a_name.cmp(b_name)));
+    let mut names: Vec<_> =
+        callers.iter().take(CALLERS_MAX).map(|(name, hits)| format!("{name} ({})", format::count(*hits))).collect();
+    if callers.len() > CALLERS_MAX {
+        names.push(format!("{} more", callers.len() - CALLERS_MAX));
+    }
+    Ok(if names.is_empty() { "no caller that is known".to_owned() } else { names.join(", ") })
+}
+
+fn who(caller: &Caller) -> String {
+    let service = caller
+        .service
+        .as_deref()
+        .map(|service| short(&service_label(caller.namespace.as_deref().unwrap_or(NAMESPACE), service)).into_owned());
+    service.or_else(|| caller.address.clone()).unwrap_or_else(|| "others".to_owned())
 }
 
 fn names(copies: &[&Pod], order: &Order) -> String {
@@ -57,13 +122,17 @@ fn names(copies: &[&Pod], order: &Order) -> String {
     format!("{}: {}{later}", copies.len(), if names.is_empty() { "none".to_owned() } else { names.join(", ") })
 }
 
-fn traffic(endpoint: Option<&Endpoint>) -> String {
-    let Some(endpoint) = endpoint else { return "none was ever counted under that name".to_owned() };
+fn traffic(endpoints: &[Endpoint]) -> String {
+    if endpoints.is_empty() {
+        return "none was ever counted under that name".to_owned();
+    }
+    let (rps, hits) = endpoints.iter().fold((0.0, 0), |(rps, hits), endpoint| (rps + endpoint.rps, hits + endpoint.hits));
+    let last_seen = endpoints.iter().filter_map(|endpoint| endpoint.last_seen.as_deref()).max();
     format!(
         "{} requests/s, {} in the last minute, last seen {}",
-        format::rate(endpoint.rps),
-        format::count(endpoint.hits),
-        endpoint.last_seen.as_deref().map_or_else(|| format::MISSING.to_owned(), crate::moment::date_and_time),
+        format::rate(rps),
+        format::count(hits),
+        last_seen.map_or_else(|| format::MISSING.to_owned(), crate::moment::date_and_time),
     )
 }
 
@@ -75,20 +144,42 @@ fn status(order: &Order) -> u16 {
 }
 
 /// Why it would be refused, or not do what one hopes.
-fn trouble(endpoint: Option<&Endpoint>, rule: Option<&Rule>, copies: &[&Pod], order: &Order) -> Option<String> {
+fn trouble(endpoints: &[Endpoint], rule: Option<&Rule>, copies: &[&Pod], order: &Order) -> Option<String> {
     let silent: Vec<_> = copies.iter().filter(|pod| pod.state == State::Silent).map(|pod| short(&pod.pod)).collect();
     let unknown: Vec<_> = order.pods.iter().filter(|name| !copies.iter().any(|pod| pod.pod == **name)).cloned().collect();
-    if endpoint.is_some_and(|endpoint| endpoint.state == client::endpoints::State::Protected) {
-        Some("it would be refused: that is a health path, which no rule may turn off".to_owned())
-    } else if let Some(rule) = rule {
-        Some(format!("rule {} is in force for it already; one for the same pods would be refused", rule.id))
+    let is_protected = endpoints.iter().any(|endpoint| endpoint.state == EndpointState::Protected);
+    let health = match (order.scope == Scope::Prefix, order.override_protected) {
+        _ if !is_protected => None,
+        (true, false) => Some("health paths stay on; --override-protected turns them off, too"),
+        (false, false) => Some("it would be refused: that is a health path; --override-protected turns it off all the same"),
+        (_, true) => Some("probes of health paths would fail, and Kubernetes takes the pods out of service or restarts them"),
+    };
+    let is_unseen = endpoints.iter().all(|endpoint| endpoint.last_seen.is_none()) && order.route != "/*";
+    if let Some(rule) = rule {
+        Some(already(rule))
+    } else if let Some(health) = health {
+        Some(health.to_owned())
     } else if !unknown.is_empty() {
         Some(format!("it would be refused: {} has no pod {}", order.service, unknown.join(", ")))
+    } else if is_unseen && !order.allow_unseen {
+        Some("it would be refused: no request for it was ever counted; --allow-unseen turns it off all the same".to_owned())
     } else if copies.is_empty() {
         Some("there is no such pod now".to_owned())
     } else if !silent.is_empty() {
-        Some(format!("{} is silent, and would hear of it when it is back", silent.join(", ")))
+        Some(format!("{} is silent, and would get the rule when it is back", silent.join(", ")))
     } else {
         None
     }
+}
+
+/// By whom, since when, why and until when it is off already.
+fn already(rule: &Rule) -> String {
+    let until = rule.expires_at.as_deref().map_or_else(|| "it is withdrawn".to_owned(), crate::moment::date_and_time);
+    format!(
+        "rule {} is in force for it already, by {} since {} until {until}: {}; one for the same pods would be refused",
+        rule.id,
+        short(&rule.by),
+        crate::moment::date_and_time(&rule.created_at),
+        short(&rule.reason),
+    )
 }

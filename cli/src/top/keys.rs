@@ -1,7 +1,7 @@
 //! What each key does, by what a person is doing.
 
 use client::endpoints::{Endpoint, State};
-use client::rules::{Action, Disable, Order};
+use client::rules::{Action, Disable, Order, Scope};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::table::Tone;
@@ -174,6 +174,10 @@ fn order(endpoint: &Endpoint, reason: String, ttl: Option<String>) -> Order {
         service: endpoint.service.clone(),
         method: endpoint.method.clone(),
         route: endpoint.route.clone(),
+        scope: Scope::Endpoint,
+        // It is on the screen, whether or not it was called yet.
+        allow_unseen: endpoint.last_seen.is_none(),
+        override_protected: false,
         action: Action::Disable(Disable { status: STATUS }),
         pods: Vec::new(),
         ttl,
