@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use client::pods::{Pod, State};
+use control_plane::fleet::skew::WARNED_MS;
 use control_plane::web::format;
 use control_plane::web::row::service_label;
 
@@ -51,7 +52,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     options.look.show(interrupts, page).await
 }
 
-fn columns() -> [Column<Pod>; 14] {
+fn columns() -> [Column<Pod>; 15] {
     [
         Column::words("POD", |pod, _| Cell::new(&pod.pod)),
         Column::words("SERVICE", |pod, _| Cell::new(service_label(&pod.namespace, &pod.service))),
@@ -65,6 +66,7 @@ fn columns() -> [Column<Pod>; 14] {
         Column::numbers("CONNECTED", |pod, now_ms| Cell::new(moment::lasting(pod.connected_at.as_deref(), now_ms))),
         Column::numbers("HEARD", |pod, now_ms| Cell::new(moment::ago(Some(&pod.heard_at), now_ms))),
         Column::numbers("RULES", |pod, _| confirmed(pod)),
+        wide(Column::numbers("CLOCK", |pod, _| clock(pod))),
         wide(Column::words("NODE", |pod, _| Cell::new(if pod.node.is_empty() { format::MISSING } else { &pod.node }))),
         wide(Column::words("UID", |pod, _| Cell::new(&pod.pod_uid).toned(Tone::Muted))),
     ]
@@ -113,6 +115,19 @@ fn confirmed(pod: &Pod) -> Cell {
         None => missing(),
         Some(confirmed) => Cell::new(confirmed.to_string()),
     }
+}
+
+/// How far its clock is ahead of the control plane's, or behind.
+fn clock(pod: &Pod) -> Cell {
+    let Some(offset_ms) = pod.clock_offset_ms else { return missing() };
+    let sign = if offset_ms < 0 { '-' } else { '+' };
+    let cell = Cell::new(format!("{sign}{}", format::span(offset_ms.unsigned_abs())));
+    if is_clock_wrong(pod) { cell.toned(Tone::Amber) } else { cell }
+}
+
+/// Whether its clock differs so much from the control plane's that a person should see it.
+pub(crate) fn is_clock_wrong(pod: &Pod) -> bool {
+    pod.clock_offset_ms.is_some_and(|offset_ms| offset_ms.unsigned_abs() > WARNED_MS)
 }
 
 fn missing() -> Cell {

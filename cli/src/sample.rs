@@ -39,6 +39,8 @@ pub(crate) fn pod(name: &str) -> Pod {
         heard_at: "2025-11-20T14:00:00Z".into(),
         rps: 0.0,
         resources: None,
+        clock_offset_ms: None,
+        clock_error_ms: None,
         revision_wanted: 3,
         confirmed: Some(Confirmed { revision: 3, took_ms: 1 }),
     }

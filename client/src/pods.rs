@@ -43,6 +43,12 @@ pub struct Pod {
     pub rps: f64,
     /// What it uses.
     pub resources: Option<Resources>,
+    /// How far its clock is ahead of the control plane's, negative if it is behind; `None` if that is not known.
+    #[serde(default)]
+    pub clock_offset_ms: Option<i64>,
+    /// By how much that may be wrong, if it is measured.
+    #[serde(default)]
+    pub clock_error_ms: Option<u64>,
     /// The revision that last changed the rules of its service, which it should have confirmed; 0 if none has.
     pub revision_wanted: u64,
     /// The newest revision that it has confirmed.

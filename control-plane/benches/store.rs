@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use control_plane::clock::now_ms;
 use control_plane::keeper::Keeper;
 use control_plane::keeper::account::Account;
-use control_plane::keeper::submission::{Counted, Submission};
+use control_plane::keeper::submission::{Counted, Slots, Submission};
 use control_plane::store::chronicle::{Append, Chronicle, Process, Row, SeriesName};
 use control_plane::store::redb::RedbStore;
 use control_plane::store::rollup::{Keep, Resolution, WINDOW_MS};
@@ -142,6 +142,7 @@ fn window(timeline: &Timeline, pod: usize, now_ms: u64) -> Submission {
         process: Arc::new(Process { pod_uid: format!("0f8fad5b-d9cb-469f-a165-{pod:012}"), epoch: 1 }),
         id: now_ms / WINDOW_MS,
         span: 1,
+        placed: Slots { first: now_ms / WINDOW_MS, span: 1 },
         bytes: ENDPOINTS * 100,
         rows,
         account: Arc::new(Account::default()),

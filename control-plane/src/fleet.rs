@@ -26,6 +26,7 @@ pub mod pod;
 pub mod rate;
 pub mod receipts;
 pub mod roster;
+pub mod skew;
 pub mod strip;
 pub mod tally;
 

@@ -24,6 +24,7 @@ mod addresses;
 pub mod connections;
 pub mod counts;
 mod pages;
+mod placing;
 mod stream;
 mod taps;
 mod tidings;

@@ -7,6 +7,7 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Resources;
 
+use crate::fleet::skew::Skew;
 use crate::fleet::strip::Strip;
 use crate::keeper::Standing;
 
@@ -238,6 +239,8 @@ pub struct PodRow {
     pub resources: Option<Resources>,
     /// Requests per second over the last 10 s.
     pub rps: f64,
+    /// How far its clock differs from ours; `None` if it has not reported on its present stream.
+    pub skew: Option<Skew>,
     /// The revision that last changed the rules of its service, which it should have confirmed; 0 if none has.
     pub revision_wanted: u64,
     /// The last revision it confirmed, with how long the receipt took in milliseconds.

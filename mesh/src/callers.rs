@@ -123,6 +123,14 @@ impl Callers {
         calls.for_each(|calls| calls.last_ms = calls.last_ms.min(now_ms));
     }
 
+    /// Moves every time, as from one clock to another that differs by so much. A row without calls has no time.
+    pub fn shift(&mut self, by_ms: i64) {
+        let calls = self.named.iter_mut().map(|caller| &mut caller.calls).chain([&mut self.others]);
+        for calls in calls.filter(|calls| calls.hits > 0) {
+            calls.last_ms = calls.last_ms.saturating_add_signed(by_ms);
+        }
+    }
+
     /// Adds what came from an address that is not the newest one's.
     fn add_elsewhere(&mut self, address: Ipv6Addr, calls: Calls) -> Row {
         if let Some(at) = self.named.iter().position(|caller| caller.address == address) {

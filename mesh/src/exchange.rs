@@ -40,6 +40,13 @@ pub struct Exchange {
     pub rule: Option<String>,
 }
 
+impl Exchange {
+    /// Moves its time, as from one clock to another that differs by so much.
+    pub fn shift(&mut self, by_ms: i64) {
+        self.started_ms = self.started_ms.saturating_add_signed(by_ms);
+    }
+}
+
 /// Who has ended an exchange, and how: the one word that tells whose failure it was, if it was one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Outcome {

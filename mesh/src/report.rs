@@ -29,6 +29,30 @@ pub struct Report {
     pub resources: Option<Resources>,
 }
 
+impl Report {
+    /// Moves every time in it, as from one clock to another that differs by so much.
+    pub fn shift(&mut self, by_ms: i64) {
+        self.at_ms = self.at_ms.saturating_add_signed(by_ms);
+        for endpoint in &mut self.endpoints {
+            endpoint.seen = endpoint.seen.map(|seen| seen.shifted(by_ms));
+            endpoint.callers.shift(by_ms);
+            endpoint.recent.iter_mut().for_each(|exchange| exchange.shift(by_ms));
+        }
+    }
+
+    /// Moves every time into this stretch that is outside it.
+    pub fn within(&mut self, from_ms: u64, to_ms: u64) {
+        for endpoint in &mut self.endpoints {
+            endpoint.seen = endpoint.seen.map(|seen| seen.within(from_ms, to_ms));
+            endpoint.callers.not_after(to_ms);
+            endpoint
+                .recent
+                .iter_mut()
+                .for_each(|exchange| exchange.started_ms = exchange.started_ms.clamp(from_ms.min(to_ms), to_ms));
+        }
+    }
+}
+
 /// One endpoint's part of a report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndpointReport {
@@ -61,6 +85,19 @@ impl Seen {
     /// Seen once.
     pub fn at(ms: u64) -> Self {
         Self { first_ms: ms, last_ms: ms }
+    }
+
+    /// The same by a clock that differs by so much.
+    #[must_use]
+    pub fn shifted(self, by_ms: i64) -> Self {
+        Self { first_ms: self.first_ms.saturating_add_signed(by_ms), last_ms: self.last_ms.saturating_add_signed(by_ms) }
+    }
+
+    /// Not before the one instant and not after the other.
+    #[must_use]
+    pub fn within(self, from_ms: u64, to_ms: u64) -> Self {
+        let clamped = |ms: u64| ms.min(to_ms).max(from_ms.min(to_ms));
+        Self { first_ms: clamped(self.first_ms), last_ms: clamped(self.last_ms) }
     }
 
     /// Both together.

@@ -18,6 +18,7 @@ use crate::link::session::{Ended, Session};
 use crate::recorder::outlet::Outlet;
 use crate::worker::Workers;
 
+mod control_clock;
 mod departure;
 pub mod dial;
 pub mod meter;
@@ -113,6 +114,7 @@ impl Link {
     /// Opens a stream, one session higher than the one before, which it fences off.
     async fn attach(&mut self) -> anyhow::Result<Session> {
         self.greeting.session += 1;
+        self.greeting.uptime = Some(self.books.uptime());
         self.meter.dialled();
         let attached = dial::attach(&self.control_plane, &self.transport, self.greeting.clone()).await?;
         Ok(Session::begin(attached, self))

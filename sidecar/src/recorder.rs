@@ -13,7 +13,7 @@ use crate::recorder::finished::Finished;
 use crate::recorder::register::{Admission, Reason, Register};
 use crate::recorder::row::Row;
 use crate::recorder::table::{OTHER, Place, Table};
-use crate::rulebook::{Covering, InForce, Rulebook, pinned};
+use crate::rulebook::{Covering, InForce, Rulebook, TimedRule, pinned};
 
 pub mod finished;
 mod folding;
@@ -113,9 +113,9 @@ impl Recorder {
     }
 
     /// Puts other rules in force. The next exchange obeys them, and rows that are now named otherwise are folded together.
-    pub fn obey(&mut self, rules: &Arc<Vec<mesh::rule::Rule>>, now: Instant, now_ms: u64) {
-        self.commanded = pinned(rules);
-        self.rulebook = Rulebook::new(rules, (&self.protected, &[&self.commanded, &self.fixed]), now, now_ms);
+    pub fn obey(&mut self, rules: &[TimedRule]) {
+        self.commanded = pinned(rules.iter().map(|timed| &timed.rule));
+        self.rulebook = Rulebook::new(rules, (&self.protected, &[&self.commanded, &self.fixed]));
         self.fold();
         for row in &mut self.table.rows_mut()[1..] {
             row.rules = self.rulebook.covering(row.endpoint.method(), row.endpoint.route());

@@ -29,19 +29,35 @@ pub struct Rulebook {
 /// The rules that cover one endpoint, in the order in which they have the say: the first whose time is not over.
 pub type Covering = Rc<[Rc<InForce>]>;
 
+/// A rule, and when its time is over by the monotonic clock. The control plane's clock decides how long that is, so the
+/// pod's wall clock neither prolongs nor ends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimedRule {
+    /// The rule.
+    pub rule: Rule,
+    /// When it lapses; `None` if only the control plane ends it.
+    pub lapses: Option<Instant>,
+}
+
+impl TimedRule {
+    /// A rule that only the control plane ends.
+    pub fn without_limit(rule: Rule) -> Self {
+        Self { rule, lapses: None }
+    }
+}
+
 /// A rule as it is obeyed.
 #[derive(Debug)]
 pub struct InForce {
     /// Its id.
     pub id: Box<str>,
     status: u16,
-    /// A rule lapses by the monotonic clock, so that setting the wall clock neither prolongs nor ends it.
     lapses: Option<Instant>,
 }
 
 /// The patterns that these rules pin.
-pub fn pinned(rules: &[Rule]) -> Pins {
-    let patterns: Vec<Pattern> = rules.iter().filter_map(Rule::pattern).collect();
+pub fn pinned<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Pins {
+    let patterns: Vec<Pattern> = rules.into_iter().filter_map(Rule::pattern).collect();
     Pins::new(&patterns)
 }
 
@@ -57,14 +73,12 @@ fn protected_routes(paths: &[String], pins: &[&Pins]) -> HashSet<Box<str>> {
 }
 
 impl Rulebook {
-    /// Translates a set of rules for a pod that protects these paths and names routes by these pins. `now` and `now_ms` are
-    /// the same instant.
-    pub fn new(rules: &[Rule], (protected, pins): (&[String], &[&Pins]), now: Instant, now_ms: u64) -> Self {
+    /// Translates a set of rules for a pod that protects these paths and names routes by these pins.
+    pub fn new(rules: &[TimedRule], (protected, pins): (&[String], &[&Pins])) -> Self {
         let mut book = Self { protected: protected_routes(protected, pins), ..Self::default() };
-        for rule in rules {
+        for TimedRule { rule, lapses } in rules {
             let Action::Disable { status } = rule.action else { continue };
-            let lapses = rule.remaining(now_ms).map(|remaining| now + remaining);
-            let in_force = Rc::new(InForce { id: rule.id.as_str().into(), status, lapses });
+            let in_force = Rc::new(InForce { id: rule.id.as_str().into(), status, lapses: *lapses });
             if rule.prefix().is_some() {
                 book.prefixes.push((rule.clone(), in_force));
             } else {

@@ -9,9 +9,9 @@ use std::time::Duration;
 use anyhow::Context;
 use mesh::endpoint::Endpoint;
 use mesh::report::{EndpointReport, Seen};
-use mesh::rule::Rule;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::rulebook::TimedRule;
 use crate::worker::options::TunnelOptions;
 use crate::worker::order::Order;
 use crate::worker::seats::Seats;
@@ -99,7 +99,7 @@ impl Workers {
     }
 
     /// Puts these rules in force, and returns when every worker obeys them.
-    pub async fn obey(&self, rules: Arc<Vec<Rule>>) {
+    pub async fn obey(&self, rules: Arc<Vec<TimedRule>>) {
         self.ask(|done| Order::Obey(Arc::clone(&rules), done)).await;
     }
 

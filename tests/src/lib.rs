@@ -9,6 +9,7 @@ pub mod control_plane;
 pub mod demo;
 pub mod descriptors;
 pub mod eventually;
+pub mod faketime;
 pub mod http;
 pub mod latency;
 pub mod load;

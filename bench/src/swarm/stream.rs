@@ -110,8 +110,8 @@ impl Stream {
         let desired = match self.down.message().await {
             Err(status) => return Heard::End(status.to_string()),
             Ok(None) => return Heard::End("the control plane closed the stream".to_owned()),
-            Ok(Some(Down { message: Some(down::Message::Desired(desired)) })) => desired,
-            Ok(Some(Down { message: Some(down::Message::Acked(ack)) })) => return Heard::Kept(ack.durable_window),
+            Ok(Some(Down { message: Some(down::Message::Desired(desired)), .. })) => desired,
+            Ok(Some(Down { message: Some(down::Message::Acked(ack)), .. })) => return Heard::Kept(ack.durable_window),
             Ok(Some(_)) => return Heard::Nothing,
         };
         let desired = match unsealed(&desired) {

@@ -6,7 +6,7 @@ use control_plane::web::format;
 
 use crate::check::findings::Findings;
 use crate::moment;
-use crate::pods::is_near_limit;
+use crate::pods::{is_clock_wrong, is_near_limit};
 
 /// Pods that a finding names.
 const NAMED_MAX: usize = 8;
@@ -46,6 +46,12 @@ fn judge(pods: &Pods, findings: &mut Findings) {
     each(&of(&|pod| is_near_limit(pod)), findings, "near the memory limit", "raise the limit, or look for what fills it");
     let is_throttled = |pod: &Pod| pod.resources.is_some_and(|used| used.throttled_milli >= THROTTLED_MILLI);
     each(&of(&is_throttled), findings, "waiting for the processor, their limit is used up", "raise the limit of cpu");
+    each(
+        &of(&|pod| pod.connected && is_clock_wrong(pod)),
+        findings,
+        "with a clock over 5 s off the control plane's",
+        "set the clock of the node by NTP: rules last as long as they should all the same, but the pod's own logs and traces are off; `sitio pods -o wide` shows by how much",
+    );
     let ours = env!("CARGO_PKG_VERSION");
     let is_other = |pod: &Pod| !pod.version.is_empty() && pod.version != ours;
     each(&of(&is_other), findings, &format!("of another sidecar version than {ours}"), "update them when it suits");
@@ -93,6 +99,7 @@ mod tests {
     #[test]
     fn healthy_pods_are_fine() {
         assert_eq!(judged(vec![pod("a"), Pod { state: State::Gone, ..pod("b") }]).0, Level::Fine);
+        assert_eq!(judged(vec![Pod { clock_offset_ms: Some(4_900), ..pod("a") }]).0, Level::Fine);
         assert_eq!(judged(vec![]).0, Level::Warning);
     }
 
@@ -123,6 +130,7 @@ mod tests {
             (Pod { resources: Some(used), ..pod("x") }, "near the memory limit, 1 pod: x"),
             (Pod { resources: Some(used), ..pod("x") }, "waiting for the processor"),
             (Pod { version: "0.0.1".into(), ..pod("x") }, "another sidecar version"),
+            (Pod { clock_offset_ms: Some(-5_001), ..pod("x") }, "with a clock over 5 s off the control plane's, 1 pod: x"),
             (Pod { confirmed: Some(at(2)), ..pod("x") }, "behind in the rules"),
             (Pod { confirmed: None, ..pod("x") }, "behind in the rules"),
         ] {

@@ -5,7 +5,7 @@ use control_plane::web::csv::{Cell, text};
 
 use crate::csv::{name, number, rate, some, words};
 
-const HEADS: [&str; 19] = [
+const HEADS: [&str; 21] = [
     "pod",
     "namespace",
     "service",
@@ -25,6 +25,8 @@ const HEADS: [&str; 19] = [
     "connections",
     "uid",
     "taken_at",
+    "clock_offset_ms",
+    "clock_error_ms",
 ];
 
 /// A line for each.
@@ -54,5 +56,7 @@ fn row(pod: &Pod, answer: &Pods) -> Vec<Cell> {
         Cell::number(used.map(|used| used.connections)),
         words(&pod.pod_uid),
         words(&answer.taken_at),
+        Cell::number(pod.clock_offset_ms),
+        Cell::number(pod.clock_error_ms),
     ]
 }

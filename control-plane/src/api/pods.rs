@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::api::units::{instant, rate};
 use crate::clock::now_ms;
+use crate::fleet::skew::Skew;
 use crate::plane::ControlPlane;
 use crate::snapshot::{PodRow, PodState};
 
@@ -35,6 +36,9 @@ struct Row {
     heard_at: String,
     rps: f64,
     resources: Option<Used>,
+    /// How far its clock is ahead of the control plane's, or behind; and by how much that may be wrong.
+    clock_offset_ms: Option<i64>,
+    clock_error_ms: Option<u64>,
     /// What it should have confirmed.
     revision_wanted: u64,
     confirmed: Option<Confirmed>,
@@ -83,6 +87,8 @@ impl From<PodRow> for Row {
             heard_at: instant(row.heard_ms),
             rps: rate(row.rps),
             resources: row.resources.map(Used::from),
+            clock_offset_ms: row.skew.map(Skew::offset_ms),
+            clock_error_ms: row.skew.and_then(Skew::error_ms),
             revision_wanted: row.revision_wanted,
             confirmed: row.confirmed.map(|(revision, took_ms)| Confirmed { revision, took_ms }),
         }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fleet::NotAttached;
 use crate::fleet::pod::{Inside, Link, Pod};
 use crate::fleet::receipts::{Heard, NeverSent};
+use crate::fleet::skew::Skew;
 use crate::fleet::tally::Tally;
 use crate::fleet::tally::absorbing::{Absorbed, Arrival, Uncountable};
 use crate::keeper::account::Account;
@@ -57,6 +58,8 @@ impl Attachment {
         inside.workload = Arc::clone(&workload);
         inside.protected = greeting.protected.into();
         inside.epoch = greeting.epoch;
+        inside.process_began_ms = greeting.uptime.map(|uptime| now_ms.saturating_sub(uptime.as_millis() as u64));
+        inside.skew = None;
         inside.session = Some(greeting.session);
         inside.link = Some(Link { connected_ms: now_ms, fence: fence.clone() });
         inside.heard_ms = now_ms;
@@ -85,13 +88,14 @@ impl Attachment {
         if inside.tally.is_known() {
             return Some(inside.tally.account().mark());
         }
-        not_durable_since_ms.filter(|since_ms| self.epoch / 1_000_000 >= *since_ms).map(|_| 0)
+        let began_ms = inside.process_began_ms.unwrap_or(self.epoch / 1_000_000);
+        not_durable_since_ms.filter(|since_ms| began_ms >= *since_ms).map(|_| 0)
     }
 
     /// Takes what is on disk of this process for counted; `None` if a newer stream speaks for the pod.
-    pub fn resume(&self, baseline: Window, timeline: &Timeline) -> Option<()> {
+    pub fn resume(&self, baseline: Window, ended_ms: Option<u64>, timeline: &Timeline) -> Option<()> {
         let mut inside = self.pod.hold();
-        self.speaks_for(&inside).then(|| inside.tally.resume(baseline, &self.workload, timeline))
+        self.speaks_for(&inside).then(|| inside.tally.resume(baseline, ended_ms, &self.workload, timeline))
     }
 
     /// Whether the present stream's snapshot has come.
@@ -119,6 +123,27 @@ impl Attachment {
         &self.fence
     }
 
+    /// What a report that has just arrived says about the pod's clock. The report is moved to our clock, as far as the two
+    /// are known to differ.
+    pub fn measure(&self, report: &mut Report, control_ms: u64, now_ms: u64) {
+        let mut inside = self.pod.hold();
+        if !self.speaks_for(&inside) {
+            return;
+        }
+        let newer = Skew::of_report(report.at_ms, control_ms, now_ms);
+        inside.skew = Some(inside.skew.map_or(newer, |known| known.then(newer)));
+        let correction_ms = inside.correction_ms();
+        if correction_ms != 0 {
+            report.shift(correction_ms);
+            report.within(inside.process_began_ms.unwrap_or(0), now_ms);
+        }
+    }
+
+    /// What has to be added to a time of the pod to get ours, in milliseconds.
+    pub fn correction_ms(&self) -> i64 {
+        self.pod.hold().correction_ms()
+    }
+
     /// Counts a report.
     pub fn absorb(&self, report: &Report, now_ms: u64, timeline: &Timeline) -> Result<Absorbed, Uncountable> {
         let mut inside = self.pod.hold();
@@ -129,7 +154,7 @@ impl Attachment {
         Arc::make_mut(&mut inside.strip).add(now_ms, report.resources, gap_ms);
         inside.heard_ms = now_ms;
         inside.resources = report.resources.or(inside.resources);
-        let arrival = Arrival { now_ms, age_ms: report.at_ms.saturating_sub(self.epoch / 1_000_000) };
+        let arrival = Arrival { now_ms, age_ms: inside.age_ms(report.at_ms, now_ms) };
         let absorbed = inside.tally.absorb(report, &self.workload, arrival, timeline)?;
         if let Absorbed::Counted(hits) = absorbed {
             inside.rate.add(now_ms, hits);

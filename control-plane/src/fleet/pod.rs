@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fleet::rate::Rate;
 use crate::fleet::receipts::Receipts;
+use crate::fleet::skew::Skew;
 use crate::fleet::strip::Strip;
 use crate::fleet::tally::Tally;
 use crate::fleet::tally::counted::Counted;
@@ -40,7 +41,7 @@ pub struct SeenPod {
     pub state: PodState,
     /// Whether it has said goodbye.
     pub has_left: bool,
-    /// When its first process began that we know, milliseconds since the Unix epoch, by the pod's clock.
+    /// When its first process began that we know, milliseconds since the Unix epoch.
     pub began_ms: u64,
     /// When its open stream began, milliseconds since the Unix epoch; `None` if there is none.
     pub connected_ms: Option<u64>,
@@ -50,6 +51,8 @@ pub struct SeenPod {
     pub resources: Option<Resources>,
     /// Requests per second over the last ten seconds.
     pub rps: f64,
+    /// How far its clock differs from ours; `None` until the present stream has brought a report.
+    pub skew: Option<Skew>,
     /// What became of the rules that it was sent.
     pub receipts: Arc<Receipts>,
     /// Its last minutes.
@@ -65,6 +68,10 @@ pub(crate) struct Inside {
     pub(crate) protected: Arc<[String]>,
     /// When its first process began, milliseconds since the Unix epoch.
     pub(crate) began_ms: u64,
+    /// When the process began that speaks for the pod, by our clock; `None` if it does not report how long it has run.
+    pub(crate) process_began_ms: Option<u64>,
+    /// How far the pod's clock differs from ours.
+    pub(crate) skew: Option<Skew>,
     /// The process that speaks for the pod; a later one fences an earlier one.
     pub(crate) epoch: u64,
     /// Those that spoke before it, the newest last: they have ended, whatever may still come of them.
@@ -91,6 +98,18 @@ pub(crate) struct Link {
 }
 
 impl Inside {
+    /// What has to be added to a time of the pod to get ours, in milliseconds.
+    pub(crate) fn correction_ms(&self) -> i64 {
+        self.skew.map_or(0, Skew::correction_ms)
+    }
+
+    /// How long the process had run at an instant of a report, by our clock; by the pod's own, if it does not report how
+    /// long it has run.
+    pub(crate) fn age_ms(&self, at_ms: u64, now_ms: u64) -> u64 {
+        let by_epoch = || at_ms.saturating_sub((self.epoch / 1_000_000).saturating_add_signed(self.correction_ms()));
+        self.process_began_ms.map_or_else(by_epoch, |began_ms| now_ms.saturating_sub(began_ms))
+    }
+
     /// Whether the process of this epoch may speak for the pod from now on. An earlier one is taken for an old one only as
     /// long as the later one is there: the clock of its node may have been set back before it started.
     pub(crate) fn may_speak(&self, epoch: u64) -> bool {
@@ -112,7 +131,9 @@ impl Pod {
         Self(Mutex::new(Inside {
             workload: Arc::new(greeting.workload.clone()),
             protected: greeting.protected.clone().into(),
-            began_ms: greeting.epoch / 1_000_000,
+            began_ms: began_ms(greeting, now_ms),
+            process_began_ms: None,
+            skew: None,
             epoch: greeting.epoch,
             ended: VecDeque::new(),
             session: None,
@@ -172,6 +193,7 @@ impl Pod {
             connected_ms: inside.link.as_ref().map(|link| link.connected_ms),
             heard_ms: inside.heard_ms,
             resources: inside.resources,
+            skew: inside.skew,
             rps: inside.rate.per_second(now_ms),
             receipts: Arc::clone(&inside.receipts),
             strip: Arc::clone(&inside.strip),
@@ -208,4 +230,10 @@ impl Inside {
             _ => PodState::Reporting,
         }
     }
+}
+
+/// When a process began: by how long it has run, or by its own clock, which may be ahead of ours.
+fn began_ms(greeting: &Greeting, now_ms: u64) -> u64 {
+    let by_uptime = greeting.uptime.map(|uptime| now_ms.saturating_sub(uptime.as_millis() as u64));
+    by_uptime.unwrap_or((greeting.epoch / 1_000_000).min(now_ms))
 }

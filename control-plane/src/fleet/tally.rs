@@ -69,9 +69,10 @@ impl Tally {
         &self.account
     }
 
-    /// Takes what is on disk of this process for counted: the timeline knows it from there.
-    pub(crate) fn resume(&mut self, baseline: Window, workload: &Workload, timeline: &Timeline) {
-        let ends_ms = baseline.to_ms();
+    /// Takes what is on disk of this process for counted: the timeline knows it from there. It ended at `ended_ms` by our
+    /// clock, if the sidecar reports that.
+    pub(crate) fn resume(&mut self, baseline: Window, ended_ms: Option<u64>, workload: &Workload, timeline: &Timeline) {
+        let ends_ms = ended_ms.unwrap_or_else(|| baseline.to_ms());
         self.resumed_ms = Some(if baseline.id == 0 { 0 } else { ends_ms });
         let mark = baseline.id;
         self.counted.clear();

@@ -10,6 +10,7 @@ use proto::convert::greeting::Greeting;
 use proto::convert::live::Decoder;
 use proto::wire::{self, Down, Up, down, up};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use tonic::{Status, Streaming};
 
@@ -33,8 +34,8 @@ const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// How long a sidecar may leave unread what it is sent, before it has to attach again.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
-/// How far ahead the clock of a pod may be: further than any that somebody looks after.
-const AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long a sidecar may go without hearing the time: the drift of two clocks in it is some milliseconds.
+const TIME_EVERY: Duration = Duration::from_secs(60);
 
 /// How often sidecars report. A person who watches does not need it faster.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -53,6 +54,8 @@ pub(super) struct Stream {
     down: mpsc::Sender<Result<Down, Status>>,
     decoder: Decoder,
     sent: Option<Sent>,
+    /// When it was sent anything last, and the time with it.
+    timed: Instant,
 }
 
 /// The rules that were sent last.
@@ -66,7 +69,7 @@ struct Sent {
 
 impl Stream {
     pub(super) fn new(plane: Arc<ControlPlane>, up: Streaming<Up>, down: mpsc::Sender<Result<Down, Status>>) -> Self {
-        Self { plane, up, down, decoder: Decoder::default(), sent: None }
+        Self { plane, up, down, decoder: Decoder::default(), sent: None, timed: Instant::now() }
     }
 
     pub(super) async fn run(mut self) {
@@ -101,15 +104,7 @@ impl Stream {
             () = self.plane.drain.cancelled() => return Err(draining()),
         };
         match first.and_then(|first| first.message) {
-            Some(up::Message::Hello(hello)) => {
-                let greeting = Greeting::try_from(hello).map_err(|why| self.refuse(&why))?;
-                // A process from the future would fence off every later one of its pod until that future comes.
-                if greeting.epoch / 1_000_000 > now_ms().saturating_add(AHEAD_MAX.as_millis() as u64) {
-                    let why = "it is over a day in the future: set the clock of this pod, or of the control plane".into();
-                    return Err(self.refuse(&Refused::Senseless { field: "epoch", why }));
-                }
-                Ok(greeting)
-            }
+            Some(up::Message::Hello(hello)) => Greeting::try_from(hello).map_err(|why| self.refuse(&why)),
             Some(_) => Err(self.refuse(&Refused::Missing("hello, the first message,"))),
             None => Err(Status::cancelled("the stream ended before a hello")),
         }
@@ -131,6 +126,7 @@ impl Stream {
                 heard = self.up.message() => {
                     if let Next::End = self.hear(attachment, (&mut wishes, &mut windows), heard)? { return Ok(()) }
                     self.tell_revision(attachment).await?;
+                    self.tell_time().await?;
                 }
             }
         }
@@ -208,10 +204,26 @@ impl Stream {
         self.tell(desired).await
     }
 
-    async fn tell(&self, message: down::Message) -> Result<(), Status> {
-        let sending = self.down.send(Ok(Down { message: Some(message) }));
-        match tokio::time::timeout(READ_WITHIN, sending).await {
-            Ok(Ok(())) => Ok(()),
+    /// Sends the time alone to a sidecar that has been sent nothing for a while.
+    async fn tell_time(&mut self) -> Result<(), Status> {
+        if self.timed.elapsed() < TIME_EVERY {
+            return Ok(());
+        }
+        self.send(None).await
+    }
+
+    async fn tell(&mut self, message: down::Message) -> Result<(), Status> {
+        self.send(Some(message)).await
+    }
+
+    async fn send(&mut self, message: Option<down::Message>) -> Result<(), Status> {
+        match tokio::time::timeout(READ_WITHIN, self.down.reserve()).await {
+            Ok(Ok(room)) => {
+                // Read once there is room: what is left of a rule is counted from here.
+                room.send(Ok(Down { message, sent_ms: now_ms() }));
+                self.timed = Instant::now();
+                Ok(())
+            }
             Ok(Err(_)) => Err(Status::cancelled("the sidecar has left")),
             Err(_) => Err(Status::deadline_exceeded(format!("nothing was read for {READ_WITHIN:?}"))),
         }

@@ -9,7 +9,9 @@ use proto::wire::{self, down};
 use tokio::sync::watch;
 use tonic::Status;
 
+use crate::clock::now_ms;
 use crate::fleet::attachment::Attachment;
+use crate::ingest::placing::place;
 use crate::keeper::IN_FLIGHT_MAX;
 use crate::keeper::submission::{Counted, Submission};
 use crate::plane::ControlPlane;
@@ -128,6 +130,7 @@ impl Windows {
         self.received = last;
         self.under_way.push_back(last);
         let (span, bytes) = (u64::from(window.span), window.bytes);
+        let placed = place(&window, attachment.correction_ms(), now_ms());
         let (rows, account) = attachment.assign(window, &plane.timeline).ok_or(NotTaken::Fenced)?;
         if self.is_crowded_out {
             plane.keeper.counts.no_room.up();
@@ -135,7 +138,7 @@ impl Windows {
         }
         let bytes = size_of::<Submission>() + bytes + rows.len() * size_of::<Counted>();
         let (process, acks) = (Arc::clone(&self.process), Arc::clone(&self.acks));
-        self.is_crowded_out = plane.keeper.submit(Submission { process, id, span, rows, bytes, account, acks }).is_err();
+        self.is_crowded_out = plane.keeper.submit(Submission { process, id, span, placed, rows, bytes, account, acks }).is_err();
         Ok(())
     }
 
@@ -149,7 +152,8 @@ impl Windows {
             return Err(NotTaken::BaselineElsewhere { id: window.id, mark: self.mark });
         }
         self.baseline = Baseline::Taken;
-        attachment.resume(window.unpack(), &plane.timeline).ok_or(NotTaken::Fenced)
+        let ended_ms = window.age.ended_ago_ms.map(|ago_ms| now_ms().saturating_sub(ago_ms));
+        attachment.resume(window.unpack(), ended_ms, &plane.timeline).ok_or(NotTaken::Fenced)
     }
 
     /// Everything up to this slot is on disk, which the sidecar has to be told.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
 
-use crate::keeper::submission::{Counted, Submission};
+use crate::keeper::submission::{Counted, Slots, Submission};
 use crate::store::StoreError;
 use crate::store::chronicle::{Advance, Append, Chronicle, Process, Row};
 use crate::store::rollup::WINDOW_MS;
@@ -69,6 +69,7 @@ impl Sums {
     fn add(&mut self, window: &Submission, now_ms: u64) {
         // A clock that runs ahead is not believed.
         let newest = now_ms / WINDOW_MS;
+        let Slots { first, span } = window.placed;
         let mut golden = GoldenMetrics::default();
         for row in &window.rows {
             row.counts.unpack_into(&mut golden);
@@ -76,16 +77,16 @@ impl Sums {
             let sum = self.0.entry(series.number).or_insert_with(|| Sum { series, seen: None, slots: BTreeMap::new() });
             let seen = believed(row, window, now_ms);
             sum.seen = Some(sum.seen.map_or(seen, |known| known.and(seen)));
-            if window.span == 1 {
-                sum.slots.entry(window.id.min(newest)).or_default().merge(&golden);
+            if span == 1 {
+                sum.slots.entry(first.min(newest)).or_default().merge(&golden);
                 continue;
             }
-            let parts = window.span.min(PARTS_MAX);
-            let bound = |part: u64| part * window.span / parts;
+            let parts = span.min(PARTS_MAX);
+            let bound = |part: u64| part * span / parts;
             for part in 0..parts {
-                let share = Part { from: bound(part), to: bound(part + 1), of: window.span }.metrics(&golden);
+                let share = Part { from: bound(part), to: bound(part + 1), of: span }.metrics(&golden);
                 if share != GoldenMetrics::default() {
-                    sum.slots.entry((window.id + bound(part)).min(newest)).or_default().merge(&share);
+                    sum.slots.entry((first + bound(part)).min(newest)).or_default().merge(&share);
                 }
             }
         }
@@ -99,7 +100,12 @@ impl Sums {
 
 /// When a row was asked, by the pod's word or by the window that it is in: last not before that, and not later than now.
 fn believed(row: &Counted, window: &Submission, now_ms: u64) -> Seen {
-    let whole = Seen { first_ms: window.id * WINDOW_MS, last_ms: (window.end() + 1) * WINDOW_MS };
+    let placed = window.placed;
+    let whole = Seen { first_ms: placed.first * WINDOW_MS, last_ms: (placed.last() + 1) * WINDOW_MS };
     let told = row.seen.unwrap_or(whole);
+    if placed.first != window.id {
+        let moved_ms = placed.first.cast_signed().saturating_sub(window.id.cast_signed()).saturating_mul(WINDOW_MS.cast_signed());
+        return told.shifted(moved_ms).within(whole.first_ms, whole.last_ms.min(now_ms));
+    }
     Seen { first_ms: told.first_ms.min(now_ms), last_ms: told.last_ms.max(whole.first_ms).min(now_ms) }
 }

@@ -10,7 +10,8 @@ use crate::keeper::account::Account;
 use crate::store::chronicle::Process;
 use crate::timeline::series::Series;
 
-/// What one pod counted in `[id, id + span)` times ten seconds.
+/// What one pod counted in a window. Its number and its length name it and make the mark; where they disagree with our
+/// clock, it is counted elsewhere.
 #[derive(Debug)]
 pub struct Submission {
     /// Who counted.
@@ -19,6 +20,8 @@ pub struct Submission {
     pub id: u64,
     /// How many slots.
     pub span: u64,
+    /// The slots in which it is counted.
+    pub placed: Slots,
     /// What was counted.
     pub rows: Vec<Counted>,
     /// What it takes in memory.
@@ -27,6 +30,22 @@ pub struct Submission {
     pub account: Arc<Account>,
     /// Where the new mark is told.
     pub acks: Arc<watch::Sender<u64>>,
+}
+
+/// Slots of ten seconds by our clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    /// The first.
+    pub first: u64,
+    /// How many, at least one.
+    pub span: u64,
+}
+
+impl Slots {
+    /// The last.
+    pub fn last(self) -> u64 {
+        self.first.saturating_add(self.span).saturating_sub(1)
+    }
 }
 
 /// What was counted of one endpoint.

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proto::convert::windows::PackedCounts;
 
 use crate::keeper::account::Account;
-use crate::keeper::submission::Counted;
+use crate::keeper::submission::{Counted, Slots};
 use crate::store::StoreError;
 use crate::store::chronicle::{Append, Process, SeriesName, Size, Slot, Stretch, View};
 use crate::store::redb::RedbStore;
@@ -45,6 +45,7 @@ fn window(timeline: &Timeline, pod: usize, (id, span): (u64, u64), counts: &[u64
         process: Arc::new(Process { pod_uid: format!("pod-{pod}"), epoch: 1 }),
         id,
         span,
+        placed: Slots { first: id, span },
         rows: ROUTES.iter().zip(counts).filter(|(_, count)| **count > 0).map(row).collect(),
         bytes: 1000,
         account: Arc::new(Account::default()),

@@ -42,7 +42,7 @@ fn fleet() -> Arc<Fleet> {
         addresses: vec![],
         version: String::new(),
     };
-    let greeting = Greeting { workload, epoch: 1, session: 1, protected: vec![] };
+    let greeting = Greeting { workload, epoch: 1, session: 1, protected: vec![], uptime: None };
     drop(fleet.attach(greeting, NOW_MS).expect("there is room"));
     Arc::new(fleet)
 }

@@ -105,6 +105,7 @@ fn row(pod: SeenPod) -> PodRow {
         heard_ms: pod.heard_ms,
         resources: pod.resources,
         rps: pod.rps,
+        skew: pod.skew,
         revision_wanted: 0,
         confirmed: pod.receipts.confirmed().map(|confirmed| (confirmed.revision, confirmed.took_ms)),
         confirmed_ms: pod.receipts.confirmed().map(|confirmed| confirmed.at_ms),

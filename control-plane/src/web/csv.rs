@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::fleet::skew::Skew;
 use crate::snapshot::{EndpointRow, PodRow, PodState, Snapshot};
 use crate::web::format;
 use crate::web::judge::ratio;
@@ -138,6 +139,7 @@ pub fn pods<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a PodRow>)
         "revision",
         "took_ms",
         "revision_wanted",
+        "clock_offset_ms",
     ];
     let row = |row: &PodRow| {
         let workload = &row.workload;
@@ -164,6 +166,7 @@ pub fn pods<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a PodRow>)
             Cell::number(row.confirmed.map(|(revision, _)| revision)),
             Cell::number(row.confirmed.map(|(_, took_ms)| took_ms)),
             Cell::Number(row.revision_wanted.to_string()),
+            Cell::number(row.skew.map(Skew::offset_ms)),
         ]
     };
     file("pods", snapshot.taken_ms, &heads, rows.into_iter().map(row))

@@ -140,6 +140,7 @@ fn pod(name: &str, state: PodState, heard_ms: u64) -> PodRow {
             connections: 4,
         }),
         rps: 12.9,
+        skew: None,
         revision_wanted: 118,
         confirmed: Some((118, 44)),
         confirmed_ms: Some(NOW_MS - 12_000),

@@ -1,6 +1,7 @@
 //! Hello: who a stream belongs to, checked before anything else that it says.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use mesh::workload::{ADDRESSES_MAX, NAME_BYTES_MAX, Workload};
 
@@ -30,6 +31,8 @@ pub struct Greeting {
     pub session: u32,
     /// Paths that this pod lets no rule turn off.
     pub protected: Vec<String>,
+    /// How long the process has run by its monotonic clock; `None` if it does not measure that.
+    pub uptime: Option<Duration>,
 }
 
 impl From<Greeting> for wire::Hello {
@@ -47,6 +50,7 @@ impl From<Greeting> for wire::Hello {
             session: greeting.session,
             protected: greeting.protected,
             pod_ip: workload.addresses.into_iter().map(bytes).collect(),
+            uptime_ms: greeting.uptime.map(|uptime| uptime.as_millis() as u64),
             ..Self::default()
         }
     }
@@ -67,6 +71,7 @@ impl TryFrom<wire::Hello> for Greeting {
             text("labels", value, LABEL_VALUE_BYTES_MAX)?;
         }
         Ok(Self {
+            uptime: hello.uptime_ms.map(Duration::from_millis),
             workload: Workload {
                 namespace: name("namespace", hello.namespace, NAME_BYTES_MAX)?,
                 service: name("service", hello.service, NAME_BYTES_MAX)?,

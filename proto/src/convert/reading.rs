@@ -13,6 +13,9 @@ const SPARE_MAX: usize = 256;
 pub struct Reading {
     /// What was read.
     pub report: Report,
+    /// The control plane's clock as the sidecar knew it when it made the report, milliseconds since the Unix epoch; 0 from
+    /// an older sidecar.
+    pub control_ms: u64,
     /// Rows of the report so far; those behind them are of the one before.
     rows: usize,
     spare: Vec<EndpointReport>,
@@ -20,7 +23,7 @@ pub struct Reading {
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { report: nothing(Vec::new()), rows: 0, spare: Vec::new() }
+        Self { report: nothing(Vec::new()), control_ms: 0, rows: 0, spare: Vec::new() }
     }
 }
 
@@ -28,6 +31,7 @@ impl Reading {
     /// Forgets what was read, and keeps the memory that it took.
     pub(super) fn begin(&mut self) {
         self.rows = 0;
+        self.control_ms = 0;
         self.report = nothing(std::mem::take(&mut self.report.endpoints));
     }
 

@@ -36,10 +36,22 @@ pub struct PackedWindow {
     pub span: u32,
     /// What it tells.
     pub kind: WindowKind,
+    /// How old it was when it was sent.
+    pub age: WindowAge,
     /// Bytes of the message, which is held as long as one of the rows is.
     pub bytes: usize,
     /// The endpoints with anything to tell, each once.
     pub rows: Vec<PackedRow>,
+}
+
+/// How long before it was sent a window began and ended, in milliseconds by the sidecar's monotonic clock. `None` is what an
+/// older sidecar leaves out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WindowAge {
+    /// Its beginning; a baseline has none.
+    pub began_ago_ms: Option<u64>,
+    /// Its end; of a baseline, that of the window which is the mark.
+    pub ended_ago_ms: Option<u64>,
 }
 
 /// One endpoint's part of a packed window.
@@ -115,7 +127,8 @@ impl Decoder {
     /// What concerns the whole window, and the definitions, wherever they are in it.
     fn window_head(&mut self, window: &[u8]) -> Result<PackedWindow, Refused> {
         self.begin();
-        let mut packed = PackedWindow { id: 0, span: 0, kind: WindowKind::Change, bytes: window.len(), rows: Vec::new() };
+        let (kind, age, bytes) = (WindowKind::Change, WindowAge::default(), window.len());
+        let mut packed = PackedWindow { id: 0, span: 0, kind, age, bytes, rows: Vec::new() };
         let (mut rows, mut fields) = (0, Fields::of("window", window));
         // The numbers of the fields are those of `Window` in the wire's description.
         while let Some((field, value)) = fields.read()? {
@@ -125,6 +138,8 @@ impl Decoder {
                 3 => self.define(&value.message("defs")?)?,
                 4 => rows += 1,
                 5 if value.number("baseline")? > 0 => packed.kind = WindowKind::Baseline,
+                6 => packed.age.began_ago_ms = Some(value.number("began_ago_ms")?),
+                7 => packed.age.ended_ago_ms = Some(value.number("ended_ago_ms")?),
                 _ => {}
             }
         }

@@ -22,6 +22,8 @@ const ASKERS_MAX: usize = 64;
 /// A handle on the ledger; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Books {
+    /// When counting began, which is when the process did.
+    opened: tokio::time::Instant,
     ledger: Arc<Mutex<Ledger>>,
     ask: mpsc::Sender<oneshot::Sender<()>>,
 }
@@ -42,7 +44,12 @@ impl Books {
     pub fn open(meter: Meter) -> (Self, Bookkeeper) {
         let ledger = Arc::<Mutex<Ledger>>::default();
         let (ask, asked) = mpsc::channel(ASKERS_MAX);
-        (Self { ledger: Arc::clone(&ledger), ask }, Bookkeeper { ledger, asked, meter })
+        (Self { opened: tokio::time::Instant::now(), ledger: Arc::clone(&ledger), ask }, Bookkeeper { ledger, asked, meter })
+    }
+
+    /// How long the process has run, by its monotonic clock.
+    pub fn uptime(&self) -> Duration {
+        self.opened.elapsed()
     }
 
     /// Everything since the start, up to this moment.

@@ -1,5 +1,7 @@
 //! Closes the ledger's windows in their time, and says what has gone into those that are durable.
 
+use std::time::Instant;
+
 use mesh::window::{Window, WindowKind, WindowRow};
 
 use crate::ledger::windows::{Moment, Windows};
@@ -54,6 +56,11 @@ impl Ledger {
     pub fn owes_windows(&self) -> bool {
         let owes = |windows: &Windows| windows.held().len() > 0 || self.rows.values().any(|row| !row.open.golden.is_empty());
         self.windows.as_ref().is_some_and(|windows| windows.are_wanted() && owes(windows))
+    }
+
+    /// When the window ended that is the mark, if that is known.
+    pub fn mark_ended(&self) -> Option<Instant> {
+        self.windows.as_ref().and_then(Windows::mark_ended)
     }
 
     /// Everything that was counted up to the mark: what is neither held nor in the open window.

@@ -46,6 +46,8 @@ pub struct Windows {
     handed: u64,
     /// The last slot that the reports of this stream cover.
     told: u64,
+    /// When the window ended that is the mark.
+    mark_ended: Option<Instant>,
     /// Windows that may be sent on this stream and not acked; 0 if the control plane keeps none.
     in_flight_max: usize,
     numbers: WindowNumbers,
@@ -78,8 +80,18 @@ struct Held {
     origin: Origin,
     /// When it was closed; `None` if it is older than this process can say.
     closed: Option<Instant>,
+    lived: Lived,
     /// Endpoints of it that the ledger calls otherwise since it was handed over.
     renamed: BTreeMap<Endpoint, Endpoint>,
+}
+
+/// When a window began and ended by the monotonic clock, as far as that is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lived {
+    /// When it was opened; of several that were put together, the first.
+    pub began: Option<Instant>,
+    /// When it was closed; of several, the last.
+    pub ended: Option<Instant>,
 }
 
 /// How a window came to be held.
@@ -108,7 +120,8 @@ impl Windows {
             self.last = id;
             self.rows += rows.len();
             let window = Window::of_slot(id, rows);
-            self.held.push_back(Held { window, origin: Origin::Closed, closed: Some(now.at), renamed: BTreeMap::new() });
+            let lived = Lived { began: self.open.map(|open| open.since), ended: Some(now.at) };
+            self.held.push_back(Held { window, origin: Origin::Closed, closed: Some(now.at), lived, renamed: BTreeMap::new() });
         }
         self.open = Some(Open { slot: slot.max(self.last + 1), since: now.at });
         while (self.held.len() > WINDOWS_MAX || self.rows > ROWS_MAX) && self.put_two_together() {}
@@ -121,6 +134,7 @@ impl Windows {
         let Some(at) = (from..self.held.len().saturating_sub(1)).min_by_key(spanned) else { return false };
         let Some(next) = self.held.remove(at + 1) else { return false };
         self.held[at].window.append(next.window);
+        self.held[at].lived.ended = next.lived.ended;
         self.numbers.merged += 1;
         self.count_rows();
         true
@@ -141,7 +155,7 @@ impl Windows {
         let is_partly_there = |held: &Held| held.origin == Origin::TakenBack && (1..held.window.last_slot()).contains(&mark);
         if let Some(back) = self.held.front().filter(|held| is_partly_there(held)) {
             self.numbers.lost += back.window.last_slot().saturating_sub(mark);
-            self.numbers.mark = mark;
+            (self.numbers.mark, self.mark_ended) = (mark, None);
             self.held.pop_front();
             self.count_rows();
         }
@@ -151,12 +165,14 @@ impl Windows {
     /// all that it knew is held again, as one window. How much of it an older copy of a store lacks cannot be known here;
     /// that is lost, and the slots are counted.
     pub fn take_back(&mut self, lost: Window, mark: u64) {
+        let ended = self.mark_ended.take();
         self.numbers.mark = mark;
         if mark > 0 {
             self.numbers.lost += lost.id.saturating_sub(mark);
         } else if !lost.rows.is_empty() {
             let window = Window { kind: WindowKind::Change, ..lost };
-            self.held.push_front(Held { window, origin: Origin::TakenBack, closed: None, renamed: BTreeMap::new() });
+            let lived = Lived { began: None, ended };
+            self.held.push_front(Held { window, origin: Origin::TakenBack, closed: None, lived, renamed: BTreeMap::new() });
             self.count_rows();
         }
     }
@@ -176,7 +192,7 @@ impl Windows {
         let mark = mark.min(self.handed);
         let durable = self.held.partition_point(|held| held.window.last_slot() <= mark);
         for held in self.held.drain(..durable) {
-            self.numbers.mark = held.window.last_slot();
+            (self.numbers.mark, self.mark_ended) = (held.window.last_slot(), held.lived.ended);
             self.numbers.acked += 1;
         }
         self.count_rows();
@@ -190,10 +206,16 @@ impl Windows {
     }
 
     /// The oldest window after the slot `sent`, about to be sent, if it may be: from now on it never changes.
-    pub fn hand_over(&mut self, sent: u64) -> Option<Window> {
-        let window = self.next(sent)?.window.clone();
+    pub fn hand_over(&mut self, sent: u64) -> Option<(Window, Lived)> {
+        let next = self.next(sent)?;
+        let (window, lived) = (next.window.clone(), next.lived);
         self.handed = self.handed.max(window.last_slot());
-        Some(window)
+        Some((window, lived))
+    }
+
+    /// When the window ended that is the mark, if that is known.
+    pub fn mark_ended(&self) -> Option<Instant> {
+        self.mark_ended
     }
 
     fn next(&self, sent: u64) -> Option<&Held> {

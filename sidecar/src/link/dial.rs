@@ -14,11 +14,14 @@ use proto::convert::greeting::Greeting;
 use proto::wire;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Streaming};
 use tower::service_fn;
+
+use crate::link::control_clock::ControlClock;
 
 /// A control plane is near; one that does not accept within this is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -78,6 +81,8 @@ pub(super) struct Attached {
     pub(super) up: mpsc::Sender<wire::Up>,
     pub(super) down: Streaming<wire::Down>,
     pub(super) welcome: wire::Welcome,
+    /// The control plane's clock, if it sends its time or its response has a date.
+    pub(super) clock: Option<ControlClock>,
 }
 
 /// Opens a stream and gets welcomed, or says why not.
@@ -92,9 +97,14 @@ pub(super) async fn attach(control_plane: &ControlPlane, transport: &Transport, 
     up.try_send(hello).expect("the channel is new, and has room for more than one frame");
 
     let welcomed = async move {
-        let mut down = wire::mesh_client::MeshClient::new(channel).attach(request).await.map_err(refused)?.into_inner();
-        match down.message().await.map_err(refused)?.and_then(|down| down.message) {
-            Some(wire::down::Message::Welcome(welcome)) => Ok(Attached { up, down, welcome }),
+        let response = wire::mesh_client::MeshClient::new(channel).attach(request).await.map_err(refused)?;
+        let date = response.metadata().get("date").and_then(|date| date.to_str().ok());
+        let by_date = ControlClock::from_date(date, Instant::now().into_std());
+        let mut down = response.into_inner();
+        let first = down.message().await.map_err(refused)?;
+        let by_word = first.as_ref().and_then(|first| ControlClock::heard(first.sent_ms, Instant::now().into_std()));
+        match first.and_then(|first| first.message) {
+            Some(wire::down::Message::Welcome(welcome)) => Ok(Attached { up, down, welcome, clock: by_word.or(by_date) }),
             Some(other) => bail!("the control plane began with something else than a welcome: {other:?}"),
             None => bail!("the control plane closed the stream before it said anything"),
         }

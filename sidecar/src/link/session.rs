@@ -12,11 +12,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tonic::{Status, Streaming};
 
+use crate::link::control_clock::{ControlClock, Limits};
 use crate::link::departure::Departure;
 use crate::link::dial::{Attached, UP_FRAMES_MAX, refused};
 use crate::link::pages::Pages;
 use crate::link::taps::Taps;
-use crate::link::windows::Windows;
+use crate::link::windows::{Windows, ago_ms};
 use crate::link::{Link, verdict};
 use crate::rulebook::pinned;
 
@@ -45,6 +46,7 @@ pub(super) struct Session {
     pages: Pages,
     taps: Taps,
     windows: Windows,
+    clock: Option<ControlClock>,
 }
 
 /// Why a stream ended.
@@ -57,7 +59,7 @@ pub(super) enum Ended {
 
 impl Session {
     pub(super) fn begin(attached: Attached, link: &Link) -> Self {
-        let Attached { up, down, welcome } = attached;
+        let Attached { up, down, welcome, clock } = attached;
         link.books.read(|ledger| ledger.tell_samples(welcome.samples_per_live));
         let mut session = Self {
             up,
@@ -70,6 +72,7 @@ impl Session {
             pages: Pages::default(),
             taps: Taps::new(),
             windows: Windows::begin(&welcome, link.greeting.epoch, &link.books),
+            clock,
         };
         if welcome.wants_baseline {
             session.tell_baseline(link);
@@ -79,8 +82,9 @@ impl Session {
 
     /// Says what is durable of all that was counted: the first word of a stream, for which there is always room.
     fn tell_baseline(&mut self, link: &Link) {
-        let baseline = link.books.read(|ledger| ledger.baseline());
-        let window = self.encoder.encode_window(&baseline);
+        let now = Instant::now().into_std();
+        let (baseline, ended) = link.books.read(|ledger| (ledger.baseline(), ledger.mark_ended()));
+        let window = wire::Window { ended_ago_ms: ago_ms(ended, now), ..self.encoder.encode_window(&baseline) };
         let _ = self.up.try_send(wire::Up { message: Some(window.into()) });
     }
 
@@ -104,7 +108,10 @@ impl Session {
         let message = match heard {
             Err(status) => return Some(format!("{:#}", refused(status))),
             Ok(None) => return Some("the control plane closed the stream".to_owned()),
-            Ok(Some(down)) => down.message?,
+            Ok(Some(down)) => {
+                self.clock = ControlClock::heard(down.sent_ms, Instant::now().into_std()).or(self.clock);
+                down.message?
+            }
         };
         match message {
             wire::down::Message::Desired(desired) => match unsealed(&desired) {
@@ -130,10 +137,11 @@ impl Session {
     async fn obey(&mut self, desired: wire::Desired, link: &mut Link) {
         let arrived = Instant::now();
         let (revision, rules_hash) = (desired.revision, desired.rules_hash);
+        let limits = Limits::new(&desired, self.clock, arrived.into_std());
         let verdict = match verdict::rules_for(&link.greeting, &link.routes, desired) {
             Ok(rules) => {
                 let (count, pins) = (rules.len(), pinned(&rules));
-                link.workers.obey(Arc::new(rules)).await;
+                link.workers.obey(Arc::new(limits.put_on(rules))).await;
                 // Before the receipt, after which the control plane expects no old name of us.
                 link.books.read(|ledger| ledger.pin(pins));
                 link.meter.obeyed(count);
@@ -168,6 +176,8 @@ impl Session {
     async fn report(&mut self, link: &Link) {
         let Ok(room) = self.up.try_reserve() else { return link.meter.put_off() };
         self.seq += 1;
+        // Read before the report's own time: what is late here only widens the bound on the pod's clock.
+        let control_ms = self.clock.map_or(0, |clock| clock.at(Instant::now().into_std()));
         let report = match self.coverage {
             Coverage::Snapshot => link.books.snapshot(self.seq).await,
             Coverage::Change => link.books.change(self.seq).await,
@@ -176,7 +186,8 @@ impl Session {
             return;
         }
         self.coverage = Coverage::Change;
-        room.send(wire::Up { message: Some(self.encoder.encode(&report).into()) });
+        let live = wire::Live { control_ms, ..self.encoder.encode(&report) };
+        room.send(wire::Up { message: Some(live.into()) });
         link.meter.reported();
         self.windows.look(&link.books);
     }
@@ -218,7 +229,7 @@ impl Session {
             tokio::select! {
                 () = room(&self.up), if self.windows.are_due() => self.say_window(link),
                 heard = self.down.message() => match heard {
-                    Ok(Some(wire::Down { message: Some(wire::down::Message::Acked(ack)) })) => self.windows.acked(ack, &link.books),
+                    Ok(Some(wire::Down { message: Some(wire::down::Message::Acked(ack)), .. })) => self.windows.acked(ack, &link.books),
                     Ok(Some(_)) => {}
                     Ok(None) => return Err("the control plane closed the stream before it had acked all windows".to_owned()),
                     Err(status) => return Err(format!("{:#}", refused(status))),

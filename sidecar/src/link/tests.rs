@@ -13,6 +13,7 @@ use crate::link::tests::control_plane::{Mesh, off, off_for_all};
 use crate::sidecar::tests::world::{World, within};
 
 pub(crate) mod control_plane;
+mod time_limits;
 mod windows;
 
 /// Hits by route, as a control plane adds them up.

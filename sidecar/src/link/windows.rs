@@ -56,14 +56,22 @@ impl Windows {
 
     /// The next one, as it is sent.
     pub(super) fn next(&mut self, books: &Books, encoder: &mut Encoder) -> Option<wire::Up> {
-        let window = books.read(|ledger| ledger.windows()?.hand_over(self.sent))?;
+        let (window, lived) = books.read(|ledger| ledger.windows()?.hand_over(self.sent))?;
         if !encoder.has_numbers_for(window.rows.iter().map(|row| &row.endpoint)) {
             return None;
         }
         self.sent = window.last_slot();
         self.look(books);
-        Some(wire::Up { message: Some(encoder.encode_window(&window).into()) })
+        let now = Instant::now().into_std();
+        let (began_ago_ms, ended_ago_ms) = (ago_ms(lived.began, now), ago_ms(lived.ended, now));
+        let window = wire::Window { began_ago_ms, ended_ago_ms, ..encoder.encode_window(&window) };
+        Some(wire::Up { message: Some(window.into()) })
     }
+}
+
+/// How long ago something was, if it is known when.
+pub(super) fn ago_ms(then: Option<std::time::Instant>, now: std::time::Instant) -> Option<u64> {
+    then.map(|then| now.saturating_duration_since(then).as_millis() as u64)
 }
 
 /// Another time for each process, as long as it lives: it began in some nanosecond.

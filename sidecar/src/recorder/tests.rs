@@ -1,6 +1,5 @@
 //! Proofs that nothing is lost, doubled, or without a bound.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use mesh::endpoint::Endpoint;
@@ -11,6 +10,7 @@ use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 
 use crate::recorder::finished::{Author, Finished};
 use crate::recorder::{Placed, Recorder};
+use crate::rulebook::TimedRule;
 
 pub(crate) fn finished(path: &str, status: u16, took_us: u64) -> Finished<'_> {
     Finished {
@@ -117,7 +117,7 @@ fn a_rule_is_found_for_an_old_a_new_and_an_overflowing_endpoint() {
     };
     let mut recorder = Recorder::default();
     exchange(&mut recorder, "GET", "/old", 200, 1);
-    recorder.obey(&Arc::new(vec![rule("/old"), rule("/new"), rule("/late")]), Instant::now(), 0);
+    recorder.obey(&["/old", "/new", "/late"].map(|route| TimedRule::without_limit(rule(route))));
     let id =
         |recorder: &mut Recorder, path: &str| recorder.place("GET", path, Instant::now()).rule.map(|rule| rule.id.to_string());
     assert_eq!(id(&mut recorder, "/old").as_deref(), Some("/old"));
@@ -125,7 +125,7 @@ fn a_rule_is_found_for_an_old_a_new_and_an_overflowing_endpoint() {
     (0..300).for_each(|n| exchange(&mut recorder, "GET", &format!("/p/x{n}y"), 200, 1));
     assert_eq!(id(&mut recorder, "/late").as_deref(), Some("/late"));
     assert_eq!(recorder.place("POST", "/old", Instant::now()).rule.map(|rule| rule.id.to_string()), None);
-    recorder.obey(&Arc::new(vec![]), Instant::now(), 0);
+    recorder.obey(&[]);
     assert_eq!(id(&mut recorder, "/old"), None);
 }
 

@@ -21,7 +21,8 @@ fn prefix(id: &str, route: &str) -> Rule {
 
 fn book(rules: &[Rule]) -> Rulebook {
     let pins = Pins::new(&["/{page}".parse().unwrap()]);
-    Rulebook::new(rules, (&["/healthz".to_owned(), "/a/ready".to_owned()], &[&pins]), Instant::now(), 0)
+    let rules: Vec<_> = rules.iter().cloned().map(TimedRule::without_limit).collect();
+    Rulebook::new(&rules, (&["/healthz".to_owned(), "/a/ready".to_owned()], &[&pins]))
 }
 
 fn ids(book: &Rulebook, method: &str, route: &str) -> Vec<String> {
@@ -51,15 +52,11 @@ fn a_prefix_leaves_protected_paths_out_under_every_name_unless_it_overrides_them
 
 #[test]
 fn a_prefix_outlives_a_shorter_rule_for_one_endpoint_below_it() {
-    let one = Rule {
-        id: "one".into(),
-        endpoint: Endpoint::named("GET", "/a/b").unwrap(),
-        scope: Scope::Endpoint,
-        expires_ms: Some(1000),
-        ..prefix("", "/*")
-    };
+    let one =
+        Rule { id: "one".into(), endpoint: Endpoint::named("GET", "/a/b").unwrap(), scope: Scope::Endpoint, ..prefix("", "/*") };
     let now = Instant::now();
-    let book = Rulebook::new(&[prefix("a", "/a/*"), one], (&[], &[]), now, 0);
+    let one = TimedRule { rule: one, lapses: Some(now + Duration::from_secs(1)) };
+    let book = Rulebook::new(&[TimedRule::without_limit(prefix("a", "/a/*")), one], (&[], &[]));
     let covering = book.covering("GET", "/a/b").unwrap();
     let first = |at: Instant| covering.iter().find(|rule| !rule.has_lapsed(at)).map(|rule| rule.id.to_string());
     assert_eq!(first(now).as_deref(), Some("one"));

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::report::EndpointReport;
-use mesh::rule::Rule;
 use tokio::sync::oneshot;
+
+use crate::rulebook::TimedRule;
 
 /// An order. The worker answers when it is done.
 pub(crate) enum Order {
@@ -14,7 +15,7 @@ pub(crate) enum Order {
     /// Tell what was counted since the last time.
     Collect(oneshot::Sender<Vec<EndpointReport>>),
     /// Put these rules in force.
-    Obey(Arc<Vec<Rule>>, oneshot::Sender<()>),
+    Obey(Arc<Vec<TimedRule>>, oneshot::Sender<()>),
     /// Go on, but let each exchange be the last of its connection.
     Leave(oneshot::Sender<()>),
     /// Let no more traffic in than has already arrived.

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use mesh::report::EndpointReport;
-use mesh::rule::Rule;
 use tokio::sync::Semaphore;
 
 use crate::decorator::Decorator;
@@ -16,7 +15,7 @@ use crate::head::date::DateCache;
 use crate::http2::upstream::Shared;
 use crate::protocol::Protocol;
 use crate::recorder::{Placed, Recorder};
-use crate::rulebook::InForce;
+use crate::rulebook::{InForce, TimedRule};
 use crate::timeouts::Timeouts;
 use crate::tunnel::exchange::Exchange;
 use crate::tunnel::opening::LISTENERS_MAX;
@@ -141,9 +140,8 @@ impl Worker {
     }
 
     /// Puts other rules in force.
-    pub fn obey(&self, rules: &Arc<Vec<Rule>>) {
-        let now = Instant::now();
-        self.recorder.borrow_mut().obey(rules, now, Wall::read().unix_ms(now));
+    pub fn obey(&self, rules: &[TimedRule]) {
+        self.recorder.borrow_mut().obey(rules);
     }
 
     /// The decorators in their order.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mesh::endpoint::Endpoint;
 use mesh::report::EndpointReport;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector};
+use sidecar::rulebook::TimedRule;
 use sidecar::target::Target;
 use sidecar::worker::Workers;
 use sidecar::worker::options::TunnelOptions;
@@ -54,7 +55,7 @@ pub(crate) async fn turn_off(workers: &Workers, method: &str, route: &str) {
         by: "test".into(),
         reason: String::new(),
     };
-    workers.obey(Arc::new(vec![rule])).await;
+    workers.obey(Arc::new(vec![TimedRule::without_limit(rule)])).await;
 }
 
 /// What was counted under a route, once it is `enough`. What is under way is the last that was told.

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 
-use mesh::report::Report;
 use mesh::rule::Receipt;
 use proto::convert::Refused;
 use proto::convert::reading::Reading;
@@ -70,11 +69,13 @@ impl Stream {
             Some(up::Message::Hello(_)) => {
                 Err(self.refuse(&Refused::Senseless { field: "hello", why: "it was said already on this stream".into() }))
             }
-            Some(up::Message::Page(page)) => {
+            Some(up::Message::Page(mut page)) => {
+                page.samples.iter_mut().for_each(|sample| redate(sample, attachment));
                 wishes.take_page(page).map_err(|why| self.refuse(&why))?;
                 Ok(Next::Listen)
             }
-            Some(up::Message::Tapped(tapped)) => {
+            Some(up::Message::Tapped(mut tapped)) => {
+                tapped.seen.iter_mut().filter_map(|seen| seen.sample.as_mut()).for_each(|sample| redate(sample, attachment));
                 let taken = wishes.take_tapped(tapped, now_ms() / 1000, &self.plane.taps);
                 taken.map_err(|why| self.refuse(&why))?;
                 Ok(Next::Listen)
@@ -93,12 +94,13 @@ impl Stream {
     fn absorb(&mut self, attachment: &Attachment, live: &[u8]) -> Result<Next, Status> {
         READING.with_borrow_mut(|reading| {
             self.decoder.read(live, reading).map_err(|why| self.refuse(&why))?;
-            self.count(attachment, &mut reading.report)
+            self.count(attachment, reading)
         })
     }
 
-    fn count(&self, attachment: &Attachment, report: &mut Report) -> Result<Next, Status> {
-        let now_ms = now_ms();
+    fn count(&self, attachment: &Attachment, reading: &mut Reading) -> Result<Next, Status> {
+        let (now_ms, report) = (now_ms(), &mut reading.report);
+        attachment.measure(report, reading.control_ms, now_ms);
         match attachment.absorb(report, now_ms, &self.plane.timeline).map_err(|why| self.refuse(&why))? {
             Absorbed::Counted(_) => {
                 for told in report.endpoints.iter_mut().filter(|told| !told.recent.is_empty()) {
@@ -120,5 +122,13 @@ impl Stream {
         }
         let why = format!("it is not that of the rules which were sent as revision {}", applied.revision);
         Err(self.refuse(&Refused::Senseless { field: "rules_hash", why }))
+    }
+}
+
+/// Dates an exchange by our clock, if the pod's is known to differ.
+fn redate(sample: &mut wire::Sample, attachment: &Attachment) {
+    let correction_ms = attachment.correction_ms();
+    if correction_ms != 0 {
+        sample.started_ms = sample.started_ms.saturating_add_signed(correction_ms).min(now_ms());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::fleet::skew::WARNED_MS;
 use crate::snapshot::{PodRow, PodState, Snapshot};
 
 /// The share of its limit from which a pod's memory is amber.
@@ -73,6 +74,11 @@ impl Fleet {
 /// them with its next report.
 pub fn is_behind(pod: &PodRow) -> bool {
     pod.state != PodState::Gone && pod.confirmed.map_or(0, |(revision, _)| revision) < pod.revision_wanted
+}
+
+/// Whether its clock differs so much from ours that a person should see it.
+pub fn is_clock_wrong(pod: &PodRow) -> bool {
+    pod.skew.is_some_and(|skew| skew.offset_ms().unsigned_abs() > WARNED_MS)
 }
 
 /// Whether it is near its memory limit.

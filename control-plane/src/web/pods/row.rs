@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use crate::fleet::skew::Skew;
 use crate::snapshot::{PodRow, PodState};
 use crate::web::format::{self, Quantity};
 use crate::web::order::SortKeys;
-use crate::web::pods::condition::{CPU_NEAR, Fleet, cpu_share, is_behind, is_near_memory_limit};
+use crate::web::pods::condition::{CPU_NEAR, Fleet, cpu_share, is_behind, is_clock_wrong, is_near_memory_limit};
 use crate::web::row::service_label;
 use crate::web::spark::{self, Width};
 
@@ -139,8 +140,16 @@ fn status(pod: &PodRow, heard_ms: u64) -> (String, &'static str) {
         PodState::Silent => (format!("Silent {}", format::span(heard_ms)), "bad"),
         PodState::Gone => (format!("Gone {} ago", format::span(heard_ms)), ""),
         PodState::Reporting if is_near_memory_limit(pod) => ("Near memory limit".into(), "warn"),
+        PodState::Reporting if is_clock_wrong(pod) => (clock(pod), "warn"),
         PodState::Reporting => ("Reporting".into(), "ok"),
     }
+}
+
+/// How far its clock differs from the control plane's.
+fn clock(pod: &PodRow) -> String {
+    let offset_ms = pod.skew.map_or(0, Skew::offset_ms);
+    let direction = if offset_ms < 0 { "behind" } else { "ahead" };
+    format!("Clock {} {direction}", format::span(offset_ms.unsigned_abs()))
 }
 
 /// By what a pod is sorted. The numbers stand where [`super::COLUMNS`] looks for them.
@@ -149,7 +158,7 @@ pub fn keys(pod: &PodRow, fleet: &Fleet) -> SortKeys {
     let urgency = match pod.state {
         PodState::Silent => 3,
         PodState::Reporting if is_near_memory_limit(pod) => 2,
-        PodState::Reporting if is_behind(pod) || fleet.is_outdated(pod) => 1,
+        PodState::Reporting if is_behind(pod) || fleet.is_outdated(pod) || is_clock_wrong(pod) => 1,
         PodState::Reporting | PodState::Gone => 0,
     };
     let version: f64 = workload.version.split('.').fold(0.0, |sum, part| sum * 1000.0 + part.parse().unwrap_or(0.0));

@@ -30,7 +30,7 @@ impl Decoder {
     /// The same, in place of the report that was read before.
     pub fn read(&mut self, live: &[u8], reading: &mut Reading) -> Result<(), Refused> {
         reading.begin();
-        let parts = self.read_head(live, &mut reading.report)?;
+        let parts = self.read_head(live, reading)?;
         self.read_rows(live, reading)?;
         if parts == Parts::More {
             self.read_rest(live, &mut reading.report)?;
@@ -39,8 +39,9 @@ impl Decoder {
     }
 
     /// What concerns the whole report, and the definitions, wherever they are in it.
-    fn read_head(&mut self, live: &[u8], report: &mut Report) -> Result<Parts, Refused> {
+    fn read_head(&mut self, live: &[u8], reading: &mut Reading) -> Result<Parts, Refused> {
         self.begin();
+        let (report, control_ms) = (&mut reading.report, &mut reading.control_ms);
         let (mut rows, mut samples, mut callers, mut fields) = (0, 0, 0, Fields::of("live", live));
         // The numbers of the fields are those of `Live` in the wire's description.
         while let Some((field, value)) = fields.read()? {
@@ -52,6 +53,7 @@ impl Decoder {
                 5 => rows += 1,
                 6 => samples += 1,
                 8 => callers += 1,
+                9 => *control_ms = value.number("control_ms")?,
                 7 => report.resources = Some(value.message::<wire::Resources>("resources")?.into()),
                 _ => {}
             }

@@ -60,7 +60,7 @@ fn held(ledger: &mut Ledger) -> Vec<(u64, u32, u64)> {
 /// Sends all that may be sent on a stream that has sent up to there.
 fn send(ledger: &mut Ledger, sent: &mut u64) -> Vec<Window> {
     let mut next = |sent: &mut u64| {
-        let window = windows(ledger).hand_over(*sent)?;
+        let (window, _) = windows(ledger).hand_over(*sent)?;
         *sent = window.last_slot();
         Some(window)
     };
@@ -147,7 +147,7 @@ fn a_control_plane_that_speaks_of_what_it_was_never_sent_is_not_believed() {
     ledger.begin_stream(u64::MAX, 1);
     assert_eq!(held(&mut ledger).len(), 2);
     ledger.snapshot(1, 0);
-    let first = windows(&mut ledger).hand_over(0).unwrap();
+    let (first, _) = windows(&mut ledger).hand_over(0).unwrap();
     windows(&mut ledger).ack(u64::MAX);
     assert_eq!((held(&mut ledger).len(), windows(&mut ledger).numbers().mark), (1, first.id));
 }

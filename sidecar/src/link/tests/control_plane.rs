@@ -37,6 +37,8 @@ pub(crate) struct Stream {
     up: Streaming<wire::Up>,
     down: mpsc::Sender<Result<wire::Down, Status>>,
     pub(crate) decoder: Decoder,
+    /// The time that it sends with each message; 0 as an older control plane.
+    pub(crate) sent_ms: u64,
 }
 
 struct Door(mpsc::Sender<Stream>);
@@ -51,7 +53,7 @@ impl mesh_server::Mesh for Door {
         let Some(up::Message::Hello(hello)) = up.message().await?.unwrap().message else { panic!("no hello") };
         let (down, frames) = mpsc::channel(8);
         let greeting = Greeting::try_from(hello).unwrap();
-        let stream = Stream { greeting, authorization, up, down, decoder: Decoder::default() };
+        let stream = Stream { greeting, authorization, up, down, decoder: Decoder::default(), sent_ms: 0 };
         self.0.send(stream).await.map_err(|_| Status::unavailable("the test is over"))?;
         Ok(Response::new(ReceiverStream::new(frames)))
     }
@@ -96,7 +98,7 @@ impl Mesh {
 
 impl Stream {
     pub(crate) async fn say(&mut self, message: down::Message) {
-        within(self.down.send(Ok(wire::Down { message: Some(message) }))).await.unwrap();
+        within(self.down.send(Ok(wire::Down { message: Some(message), sent_ms: self.sent_ms }))).await.unwrap();
     }
 
     pub(crate) async fn welcome(&mut self) {

@@ -45,7 +45,7 @@ impl House {
         let link = Link {
             control_plane: mesh.with(Token::None),
             transport: Transport::Tcp,
-            greeting: Greeting { workload, epoch, session: 0, protected: vec![] },
+            greeting: Greeting { workload, epoch, session: 0, protected: vec![], uptime: None },
             routes: Pins::default(),
             books: books.clone(),
             workers: Arc::new(Workers::none()),

@@ -1,7 +1,6 @@
 //! Proofs that all hits of an endpoint are somebody's, and that no stranger grows the table of who has called.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::time::Instant;
 
 use mesh::callers::{CALLERS_MAX, Calls};
@@ -10,6 +9,7 @@ use mesh::report::EndpointReport;
 use crate::recorder::tests::finished;
 use crate::recorder::tests::pins::pin;
 use crate::recorder::{Finished, Placed, Recorder};
+use crate::rulebook::TimedRule;
 
 fn call(recorder: &mut Recorder, path: &str, status: u16, caller: Option<IpAddr>) {
     let Placed { place, endpoint, .. } = recorder.place("GET", path, Instant::now());
@@ -65,7 +65,7 @@ fn a_pin_folds_the_callers_as_it_folds_the_hits() {
     for (path, caller, times) in [("/users/ann", 1, 3), ("/users/bob", 1, 4), ("/users/bob", 2, 5)] {
         (0..times).for_each(|_| call(&mut recorder, path, 200, address(caller)));
     }
-    recorder.obey(&Arc::new(vec![pin("/users/{name}")]), Instant::now(), 0);
+    recorder.obey(&[TimedRule::without_limit(pin("/users/{name}"))]);
     call(&mut recorder, "/users/eve", 200, address(2));
     let told = recorder.collect();
     assert_eq!(told.len(), 1, "{told:?}");

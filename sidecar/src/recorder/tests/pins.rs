@@ -9,6 +9,7 @@ use mesh::rule::{ANY_METHOD, Action, Protection, Rule, Scope, Selector};
 use crate::recorder::register::{ENDPOINTS_MAX, PINNED_MAX};
 use crate::recorder::tests::{exchange, finished};
 use crate::recorder::{Placed, Recorder};
+use crate::rulebook::TimedRule;
 
 pub(super) fn pin(pattern: &str) -> Rule {
     Rule {
@@ -25,7 +26,7 @@ pub(super) fn pin(pattern: &str) -> Rule {
 }
 
 fn obey(recorder: &mut Recorder, rules: Vec<Rule>) {
-    recorder.obey(&Arc::new(rules), Instant::now(), 0);
+    recorder.obey(&rules.into_iter().map(TimedRule::without_limit).collect::<Vec<_>>());
 }
 
 /// Endpoints that were told of, with hits and exchanges under way.

@@ -121,7 +121,7 @@ impl World {
     }
 
     fn send(&mut self, arrives: bool) {
-        let Some(window) = windows(&mut self.ledger).hand_over(self.sent) else { return };
+        let Some((window, _)) = windows(&mut self.ledger).hand_over(self.sent) else { return };
         self.sent = window.last_slot();
         let before = self.ever_sent.entry(window.id).or_insert_with(|| window.clone());
         assert_eq!(*before, window, "it was sent before, and has changed");

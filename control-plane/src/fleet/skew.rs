@@ -1,0 +1,112 @@
+//! How far a pod's clock differs from ours, measured on its stream.
+
+/// The longest way of a message that a measurement is believed for. A longer one means that our own clock was set between
+/// the message and its answer.
+const ROUND_TRIP_MAX_MS: i64 = 60_000;
+
+/// Clocks that differ by less are taken for equal: what a report is late by looks the same.
+const TOLERATED_MS: i64 = 1_000;
+
+/// A clock difference that a person should see.
+pub const WARNED_MS: u64 = 5_000;
+
+/// The latest time that is believed of any clock: the end of the year 9999, as in [`mesh::window::SLOT_MAX`].
+const LATEST_MS: u64 = 253_402_300_800_000;
+
+/// The pod's clock less ours: between these two, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Skew {
+    at_least_ms: i64,
+    /// `None` from a sidecar that does not report when it heard of our clock last.
+    at_most_ms: Option<i64>,
+}
+
+impl Skew {
+    /// What a report says that was made at `at_ms` by the pod's clock and has arrived at `now_ms` by ours: a report is never
+    /// made after it has arrived, and `control_ms`, our clock as the pod knew it, is never ahead of ours.
+    pub fn of_report(at_ms: u64, control_ms: u64, now_ms: u64) -> Self {
+        let at_ms = at_ms.min(LATEST_MS).cast_signed();
+        let (now_ms, control_ms) = (now_ms.min(LATEST_MS).cast_signed(), control_ms.min(LATEST_MS).cast_signed());
+        let is_believed = control_ms > 0 && (0..=ROUND_TRIP_MAX_MS).contains(&(now_ms - control_ms));
+        Self { at_least_ms: at_ms - now_ms, at_most_ms: is_believed.then_some(at_ms - control_ms) }
+    }
+
+    /// What both measurements allow; or the newer one, if they exclude each other, because a clock was set between them.
+    #[must_use]
+    pub fn then(self, newer: Self) -> Self {
+        let Some(at_most_ms) = self.at_most_ms else { return newer };
+        let both = Self {
+            at_least_ms: self.at_least_ms.max(newer.at_least_ms),
+            at_most_ms: Some(newer.at_most_ms.map_or(at_most_ms, |newer_ms| newer_ms.min(at_most_ms))),
+        };
+        // One that has no upper bound of its own may be late by a little, and not by minutes.
+        let is_late = newer.at_most_ms.is_some() || newer.at_least_ms + ROUND_TRIP_MAX_MS >= self.at_least_ms;
+        if is_late && both.at_most_ms.is_some_and(|at_most_ms| both.at_least_ms <= at_most_ms) { both } else { newer }
+    }
+
+    /// How far the pod's clock is ahead of ours, in milliseconds; less than zero if it is behind.
+    pub fn offset_ms(self) -> i64 {
+        self.at_most_ms.map_or(self.at_least_ms, |at_most_ms| self.at_least_ms.midpoint(at_most_ms))
+    }
+
+    /// By how much that may be wrong: half the round trip; `None` if it is not known.
+    pub fn error_ms(self) -> Option<u64> {
+        self.at_most_ms.map(|at_most_ms| (at_most_ms - self.at_least_ms).unsigned_abs().div_ceil(2))
+    }
+
+    /// What has to be added to a time of the pod to get ours.
+    pub fn correction_ms(self) -> i64 {
+        let offset_ms = self.offset_ms();
+        let is_equal = offset_ms.abs() <= TOLERATED_MS.max(self.error_ms().map_or(0, u64::cast_signed));
+        if is_equal { 0 } else { -offset_ms }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: u64 = 1_763_647_200_000;
+    const DAY_MS: u64 = 86_400_000;
+
+    #[test]
+    fn the_difference_is_known_to_half_a_round_trip() {
+        // 40 ms down, 60 ms up, and the pod is 10 s ahead.
+        let skew = Skew::of_report(NOW_MS + 10_000 - 60, NOW_MS - 60 - 40, NOW_MS);
+        assert_eq!((skew.offset_ms(), skew.error_ms()), (9_990, Some(50)));
+        assert_eq!(skew.correction_ms(), -9_990);
+        let alike = Skew::of_report(NOW_MS - 60, NOW_MS - 100, NOW_MS);
+        assert_eq!(alike.correction_ms(), 0);
+    }
+
+    #[test]
+    fn measurements_narrow_it_until_a_clock_is_set() {
+        let slow = Skew::of_report(NOW_MS - 3_000, NOW_MS - 5_000, NOW_MS);
+        let fast = Skew::of_report(NOW_MS - 4, NOW_MS - 10, NOW_MS);
+        assert_eq!(slow.error_ms(), Some(2_500));
+        assert_eq!(slow.then(fast).then(slow).error_ms(), Some(5));
+        let set = Skew::of_report(NOW_MS + 2 * DAY_MS - 4, NOW_MS - 10, NOW_MS);
+        assert_eq!(fast.then(set), set);
+        assert_eq!(set.then(fast), fast);
+    }
+
+    #[test]
+    fn an_older_sidecar_is_measured_by_the_arrival_of_its_reports() {
+        let behind = Skew::of_report(NOW_MS - 30 * DAY_MS, 0, NOW_MS);
+        assert_eq!((behind.offset_ms(), behind.error_ms()), (-30 * DAY_MS.cast_signed(), None));
+        let right = Skew::of_report(NOW_MS - 200, 0, NOW_MS);
+        assert_eq!(behind.then(right), right);
+    }
+
+    #[test]
+    fn our_own_clock_may_be_set_and_no_time_is_too_strange() {
+        let back = Skew::of_report(NOW_MS, NOW_MS + DAY_MS, NOW_MS);
+        assert_eq!((back.offset_ms(), back.error_ms()), (0, None));
+        let bounded = Skew::of_report(NOW_MS - 4, NOW_MS - 10, NOW_MS);
+        assert!(bounded.then(back).error_ms().is_some(), "a late report without a bound takes nothing away");
+        for at_ms in [0, u64::MAX] {
+            let skew = Skew::of_report(at_ms, u64::MAX, NOW_MS);
+            assert!(NOW_MS.saturating_add_signed(skew.offset_ms()).abs_diff(at_ms.min(LATEST_MS)) < 2);
+        }
+    }
+}
