@@ -40,7 +40,7 @@ pub const SERVICES_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct Fleet {
     pods: DashMap<String, Arc<Pod>>,
-    /// Namespace and service of every pod there ever was, as far as there is room.
+    /// Namespace and service of every pod there ever was, those in the record too, as far as there is room.
     services: DashMap<(String, String), ()>,
     /// All pods by name, until one comes or goes: sorting them for every page would cost more than the page.
     sorted: Mutex<Option<Arc<Roster>>>,
@@ -197,9 +197,19 @@ impl Fleet {
         places.iter().map(|place| Arc::clone(&roster[*place])).collect()
     }
 
-    /// Whether a pod of that service was ever heard from.
+    /// Whether a pod of that service was ever heard from, by this process or as far as the record reaches.
     pub fn knows(&self, namespace: &str, service: &str) -> bool {
         self.services.contains_key(&(namespace.to_owned(), service.to_owned()))
+    }
+
+    /// These services are known from the record: rules can be made for them before any of their pods is back.
+    pub fn recall(&self, services: impl IntoIterator<Item = (String, String)>) {
+        for service in services {
+            if self.services.len() >= SERVICES_MAX {
+                return;
+            }
+            self.services.insert(service, ());
+        }
     }
 
     /// The services there are, by name, with their namespaces.

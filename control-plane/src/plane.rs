@@ -57,6 +57,8 @@ impl ControlPlane {
         let rules = Rules::open(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&fleet), now_ms)?;
         let timeline = Arc::new(Timeline::restored(store.as_ref(), &rules.state(), now_ms)?);
         let (names, chronicle) = (Arc::clone(&timeline), Arc::clone(&store) as Arc<dyn Chronicle>);
+        fleet.recall(timeline.services());
+        fleet.recall(rules.state().services().map(|(service, _)| service.clone()));
         rules.tell_first(move |rules| names.obey(rules, || all_kept(chronicle.as_ref())));
         let names = Arc::clone(&timeline);
         rules.look_up_endpoints_by(move |namespace, service| names.counted(Reporter { namespace, service }));

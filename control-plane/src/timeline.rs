@@ -159,6 +159,11 @@ impl Timeline {
         called.map(|series| series.endpoint.clone()).collect()
     }
 
+    /// Namespace and service of every series.
+    pub fn services(&self) -> Vec<(String, String)> {
+        self.services.iter().map(|service| service.key().clone()).collect()
+    }
+
     /// How often a pod brought an endpoint that is counted under `(other)`, because there are too many.
     pub fn folded(&self) -> u64 {
         self.folded.load(Ordering::Relaxed)
