@@ -1,6 +1,6 @@
 //! The pods: silent ones, those near their limit of memory, those behind in version or in the rules.
 
-use client::client::Client;
+use client::failure::Failure;
 use client::pods::{Pod, Pods, State};
 use control_plane::web::format;
 
@@ -14,10 +14,10 @@ const NAMED_MAX: usize = 8;
 /// Thousandths of each second that a pod may wait for its processor before it is worth a look.
 const THROTTLED_MILLI: u64 = 100;
 
-pub(super) async fn look(client: &Client, findings: &mut Findings) {
-    match client.pods().await {
-        Ok(pods) => judge(&pods, findings),
-        Err(failure) => findings.failed(&failure),
+pub(super) fn look(pods: &Result<Pods, Failure>, findings: &mut Findings) {
+    match pods {
+        Ok(pods) => judge(pods, findings),
+        Err(failure) => findings.failed(failure),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The rules: those that pods have refused or not confirmed, and those about to lapse.
 
-use client::client::Client;
-use client::rules::{ReceiptState, Rule, State};
+use client::failure::Failure;
+use client::pods::{self, Pods};
+use client::rules::{ReceiptState, Rule, Rules, State};
 use control_plane::web::format;
 
 use crate::check::findings::Findings;
@@ -13,15 +14,29 @@ const SOON_MS: u64 = 10 * 60_000;
 /// A pod confirms within a second; after this, it is worth a word.
 const UNCONFIRMED_MS: u64 = 10_000;
 
-pub(super) async fn look(client: &Client, findings: &mut Findings) {
-    match client.rules().await {
+pub(super) fn look(rules: Result<Rules, Failure>, pods: Option<&Pods>, findings: &mut Findings) {
+    match rules {
         Ok(answer) if answer.rules.is_empty() => findings.fine("no rule is in force"),
-        Ok(answer) => judge(&answer.rules, moment::now_ms(), findings),
+        Ok(answer) => judge(&answer.rules, behind(pods), moment::now_ms(), findings),
         Err(failure) => findings.failed(&failure),
     }
 }
 
-fn judge(rules: &[Rule], now_ms: u64, findings: &mut Findings) {
+/// Whether some pod has yet to confirm the rules, those that have ended too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Confirmed {
+    /// None is behind.
+    ByAll,
+    /// Some are, or it is not known.
+    NotByAll,
+}
+
+fn behind(pods: Option<&Pods>) -> Confirmed {
+    let is_none = pods.is_some_and(|pods| !pods.pods.iter().any(|pod| pod.state != pods::State::Gone && pod.is_behind()));
+    if is_none { Confirmed::ByAll } else { Confirmed::NotByAll }
+}
+
+fn judge(rules: &[Rule], confirmed: Confirmed, now_ms: u64, findings: &mut Findings) {
     let mut is_fine = true;
     for rule in rules {
         let name = format!("rule {} ({} {} of {})", rule.id, rule.method, rule.route, rule.service);
@@ -32,6 +47,10 @@ fn judge(rules: &[Rule], now_ms: u64, findings: &mut Findings) {
             let why = receipt.why.as_deref().unwrap_or("without a reason");
             let next = format!("`sitio enable {id}` takes it back; the last rules that the pod could obey stay in force there");
             findings.error(format!("{name} is refused by {}: {why}", receipt.pod), next);
+        } else if !is_anywhere(rule) {
+            let next =
+                format!("`sitio enable {id}` takes it back; `sitio disable` without --pods is for pods that join later, too");
+            findings.warning(format!("{name} turns nothing off: no pod of it is there"), next);
         } else if rule.state == State::Pending && age_ms >= UNCONFIRMED_MS {
             let waits = rule.pods.iter().filter(|receipt| receipt.state == ReceiptState::Pending).count();
             let next = format!("`sitio rules {id}` names them; they obey when they are back");
@@ -45,8 +64,18 @@ fn judge(rules: &[Rule], now_ms: u64, findings: &mut Findings) {
         is_fine = false;
     }
     if is_fine {
-        findings.fine(format!("{} in force, confirmed by every pod", format::plural(rules.len(), "rule is", "rules are")));
+        let all = format::plural(rules.len(), "rule is", "rules are");
+        let is_applied = rules.iter().all(|rule| rule.state == State::Applied);
+        findings.fine(match confirmed {
+            Confirmed::ByAll if is_applied => format!("{all} in force, confirmed by every pod"),
+            Confirmed::ByAll | Confirmed::NotByAll => format!("{all} in force, none of them refused, and not all confirmed yet"),
+        });
     }
+}
+
+/// Whether a pod is there that the rule is meant for.
+fn is_anywhere(rule: &Rule) -> bool {
+    rule.pods.iter().any(|receipt| receipt.state != ReceiptState::Gone)
 }
 
 #[cfg(test)]
@@ -84,8 +113,37 @@ mod tests {
 
     fn judged(rule: Rule, after_ms: u64) -> (Level, String) {
         let mut findings = Findings::default();
-        judge(&[rule], moment::unix_ms(MADE).unwrap() + after_ms, &mut findings);
+        judge(&[rule], Confirmed::ByAll, moment::unix_ms(MADE).unwrap() + after_ms, &mut findings);
         (findings.worst(), findings.words(Paint::Plain))
+    }
+
+    fn words(rules: &[Rule], confirmed: Confirmed) -> String {
+        let mut findings = Findings::default();
+        judge(rules, confirmed, moment::unix_ms(MADE).unwrap(), &mut findings);
+        findings.words(Paint::Plain)
+    }
+
+    #[test]
+    fn what_is_confirmed_by_every_pod_is_behind_on_none() {
+        let applied = [rule(State::Applied, ReceiptState::Applied)];
+        assert!(words(&applied, Confirmed::ByAll).contains("1 rule is in force, confirmed by every pod"));
+        assert!(!words(&applied, Confirmed::NotByAll).contains("confirmed by every pod"));
+        let young = [rule(State::Pending, ReceiptState::Pending)];
+        assert!(words(&young, Confirmed::ByAll).contains("not all confirmed yet"));
+        let of = |confirmed| pods::Pod { confirmed, ..crate::sample::pod("a") };
+        let answer = |pod| Pods { taken_at: String::new(), revision: 3, pods: vec![pod] };
+        assert_eq!(behind(Some(&answer(of(None)))), Confirmed::NotByAll);
+        assert_eq!(behind(Some(&answer(crate::sample::pod("a")))), Confirmed::ByAll);
+        assert_eq!(behind(None), Confirmed::NotByAll);
+    }
+
+    #[test]
+    fn a_rule_whose_pods_are_gone_is_confirmed_by_none() {
+        let gone = rule(State::Pending, ReceiptState::Gone);
+        for rule in [Rule { pods: vec![], ..gone.clone() }, gone] {
+            let words = words(&[rule], Confirmed::ByAll);
+            assert!(words.contains("turns nothing off: no pod of it is there") && !words.contains("every pod"), "{words}");
+        }
     }
 
     #[test]
