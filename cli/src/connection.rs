@@ -1,7 +1,7 @@
 //! Where the control plane is, and how to be let in: what all commands that ask it have in common.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use anyhow::{Context, anyhow};
 use client::client::{Client, Token};
@@ -9,6 +9,7 @@ use client::trust::Authorities;
 use reqwest::Url;
 
 use crate::say::beside;
+use crate::token;
 
 /// Where to ask.
 #[derive(Debug, clap::Args)]
@@ -55,13 +56,7 @@ impl Connection {
     }
 
     fn token(&self) -> anyhow::Result<Option<Token>> {
-        let Some(file) = &self.token_file else {
-            // A flag would show the token to whoever lists processes, so there is only the variable.
-            return Ok(env::var("SITIO_TOKEN").ok().as_deref().and_then(Token::new));
-        };
-        let read = fs::read_to_string(file).with_context(|| format!("read the token in {}", file.display()))?;
-        let token = Token::new(&read).ok_or_else(|| anyhow!("read the token in {}: the file is empty", file.display()))?;
-        Ok(Some(token))
+        Ok(token::find(self.token_file.as_deref())?.as_deref().and_then(Token::new))
     }
 }
 

@@ -6,6 +6,7 @@ use anyhow::bail;
 
 use crate::connection::Connection;
 use crate::say::say;
+use crate::token;
 
 /// What opens a URL here.
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
@@ -32,7 +33,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     // A browser would only say that there is nothing.
     options.connection.client()?.is_there().await?;
-    let opened = Command::new(OPENER).arg(&url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let mut opener = Command::new(OPENER);
+    opener.arg(&url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    for variable in token::VARIABLES {
+        opener.env_remove(variable);
+    }
+    let opened = opener.status();
     match opened {
         Ok(status) if status.success() => Ok(ExitCode::SUCCESS),
         Ok(status) => bail!("open the dashboard with {OPENER}: it ended with {status}; open {url} yourself"),

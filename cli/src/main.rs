@@ -41,6 +41,7 @@ mod stat;
 mod table;
 mod tap;
 mod text;
+mod token;
 mod top;
 mod usage;
 

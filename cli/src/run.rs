@@ -7,6 +7,7 @@ mod target;
 use std::ffi::OsString;
 use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::run::child::{Child, GRACE, exit_code};
 use crate::run::front::Front;
 use crate::run::target::Target;
 use crate::say::beside;
+use crate::token;
 use crate::usage;
 
 /// Without the program nothing can be answered any more: there is only a goodbye to say.
@@ -47,9 +49,12 @@ pub(crate) struct Options {
     /// Control plane to report to, such as http://127.0.0.1:8091 [default: one of our own].
     #[arg(long, value_name = "URL", value_parser = control_plane, conflicts_with_all = ["http_port", "grpc_port", "data_dir"])]
     control_plane: Option<Uri>,
-    /// Token for that control plane [default: none]
-    #[arg(long, env = "SITIO_TOKEN", hide_env_values = true)]
+    /// It would show the token to all who list processes: only here to say so.
+    #[arg(long, hide = true)]
     token: Option<String>,
+    /// File with the token for that control plane, read again at each dial [default: what the variable SITIO_TOKEN holds].
+    #[arg(long, env = "SITIO_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
     /// Port to tell health and numbers on; 0 for any that is free.
@@ -64,8 +69,14 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    fn token(&self) -> Token {
-        self.token.clone().map_or(Token::None, Token::Text)
+    fn token(&self) -> anyhow::Result<Token> {
+        // It is read here to find what is wrong with it at once.
+        let found = token::find(self.token_file.as_deref())?;
+        Ok(match (&self.token_file, found) {
+            (_, None) => Token::None,
+            (Some(file), _) => Token::File(file.clone()),
+            (None, Some(text)) => Token::Text(text),
+        })
     }
 }
 
@@ -85,6 +96,11 @@ fn not_found_page(value: &str) -> io::Result<NotFoundPage> {
 pub(crate) async fn run(options: Options, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if options.port == options.target {
         return Ok(usage::refuse("--port and --target are the same port, so requests would go round in circles"));
+    }
+    if options.token.is_some() {
+        let why =
+            "--token shows the token to all who list processes: set the variable SITIO_TOKEN, or name a file by --token-file";
+        return Ok(usage::refuse(why));
     }
     let (command, arguments) = options.command.split_first().expect("clap requires a command");
     let target = Target::on(options.target);

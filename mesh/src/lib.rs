@@ -10,6 +10,7 @@ pub mod routes;
 pub mod rule;
 pub mod statuses;
 pub mod tap;
+pub mod token;
 pub mod trace;
 pub mod window;
 pub mod workload;

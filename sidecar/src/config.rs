@@ -115,10 +115,10 @@ pub struct Flags {
     /// The control plane, http://host:port [env: SITIO_CONTROL_PLANE, DASHBOARD or MOTHERSHIP] [default: none]
     #[arg(long, value_name = "URL")]
     control_plane: Option<String>,
-    /// Token for the control plane [env: SITIO_TOKEN] [default: none]
-    #[arg(long)]
+    /// It would show the token to all who list processes: only here to say so.
+    #[arg(long, hide = true)]
     token: Option<String>,
-    /// File with that token, read again at each dial [env: SITIO_TOKEN_FILE] [default: none]
+    /// File with the token for the control plane, read again at each dial [env: SITIO_TOKEN_FILE] [default: the token in SITIO_TOKEN]
     #[arg(long, value_name = "PATH")]
     token_file: Option<String>,
     /// Service that this pod is a copy of [env: SITIO_SERVICE] [default: the pod's name less its generated suffix]
@@ -276,8 +276,13 @@ fn target(settings: &mut Settings, whole: Option<String>, port: Option<String>, 
     }
 }
 
-fn token(settings: &mut Settings, token: Option<String>, file: Option<String>) -> Result<Token, Wrong> {
-    let token = settings.value(token, &["SITIO_TOKEN"]).secret();
+fn token(settings: &mut Settings, flag: Option<String>, file: Option<String>) -> Result<Token, Wrong> {
+    let token = settings.value(None, &["SITIO_TOKEN"]).secret();
+    if flag.is_some() {
+        return Err(Wrong::new(
+            "--token shows the token to all who list processes: set the variable SITIO_TOKEN, or name a file by --token-file",
+        ));
+    }
     let file = settings.value(file, &["SITIO_TOKEN_FILE"]);
     match (token.parse(values::token)?, file.parse(values::token_file)?) {
         (Some(_), Some(_)) => Err(file.wrong("only one of the two: there is a SITIO_TOKEN as well")),

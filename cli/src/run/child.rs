@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::interrupt::Interrupt;
 use crate::say::beside;
+use crate::token;
 
 /// How long a program may take to end once it was told to, as Kubernetes does it but with a person waiting.
 pub(super) const GRACE: Duration = Duration::from_secs(8);
@@ -61,8 +62,7 @@ impl Child {
     /// Ctrl-Z and ends on Ctrl-C as without us. Anywhere else nobody but us can tell it to end.
     pub(super) fn start(command: &OsStr, arguments: &[OsString]) -> Result<Self, NotStarted> {
         let reach = if is_in_foreground() { Reach::Program } else { Reach::Group };
-        let mut prepared = Command::new(command);
-        prepared.args(arguments).kill_on_drop(true);
+        let mut prepared = prepare(command, arguments);
         if reach == Reach::Group {
             prepared.process_group(0);
         }
@@ -123,6 +123,16 @@ impl Drop for Child {
     }
 }
 
+/// The command without the token: the program has no use for it, and it opens the whole mesh.
+fn prepare(command: &OsStr, arguments: &[OsString]) -> Command {
+    let mut prepared = Command::new(command);
+    prepared.args(arguments).kill_on_drop(true);
+    for variable in token::VARIABLES {
+        prepared.env_remove(variable);
+    }
+    prepared
+}
+
 /// Whether our process group is the one that the terminal sends Ctrl-C to.
 fn is_in_foreground() -> bool {
     rustix::termios::tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground == getpgrp())
@@ -141,6 +151,13 @@ mod tests {
 
     fn shell(script: &str) -> Child {
         Child::start(OsStr::new("sh"), &["-c".into(), script.into()]).unwrap()
+    }
+
+    #[test]
+    fn a_program_does_not_inherit_the_token() {
+        let prepared = prepare(OsStr::new("sh"), &[]);
+        let removed: Vec<_> = prepared.as_std().get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        assert_eq!(removed, token::VARIABLES);
     }
 
     #[tokio::test]

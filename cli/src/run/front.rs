@@ -44,7 +44,7 @@ impl Front {
         let entrance = traffic.local_addr().context("read the port that was taken")?;
         let admin = listen(SocketAddr::new(LOOPBACK, options.admin_port), "--admin-port")?;
         let control_plane = match &options.control_plane {
-            Some(url) => ControlPlane::Elsewhere(url.clone(), options.token()),
+            Some(url) => ControlPlane::Elsewhere(url.clone(), options.token()?),
             None => ControlPlane::Here(Box::new(options.place.take()?)),
         };
         let service = options.name.clone().unwrap_or_else(|| program_name(command));

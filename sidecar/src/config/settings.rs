@@ -28,6 +28,13 @@ pub struct Setting {
 #[error("{0}")]
 pub struct Wrong(String);
 
+impl Wrong {
+    /// What is wrong, in one line.
+    pub fn new(why: &str) -> Self {
+        Self(why.to_owned())
+    }
+}
+
 impl Settings {
     /// The variables of a process.
     pub fn new(environment: impl IntoIterator<Item = (String, String)>) -> Self {

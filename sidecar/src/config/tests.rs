@@ -95,14 +95,41 @@ fn what_makes_no_sense_is_refused_in_one_line() {
 
 #[test]
 fn a_token_is_never_shown() {
-    assert_eq!(refusal(&[("SITIO_TOKEN", "se\u{1}cret")]), "SITIO_TOKEN is not shown here: expected printable ASCII");
+    assert_eq!(
+        refusal(&[("SITIO_TOKEN", "se\u{1}cret")]),
+        "SITIO_TOKEN is not shown here: expected a token, but it holds something else than printable ASCII"
+    );
     let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "secret\n").unwrap();
     let path = file.path().to_str().unwrap();
     let why = refusal(&[("SITIO_TOKEN", "secret"), ("SITIO_TOKEN_FILE", path)]);
     assert!(why.contains("only one of the two") && !why.contains("secret"), "{why}");
     let told = config(&[("SITIO_TOKEN", "secret"), ("SITIO_CONTROL_PLANE", "http://127.0.0.1:1")]).unwrap();
     assert!(!format!("{told:?}").contains("secret"), "{told:?}");
     assert_eq!(told.control_plane.unwrap().token, Token::Text("secret".into()));
+}
+
+#[test]
+fn a_file_that_holds_no_token_is_refused_with_the_reason_and_its_text_is_not_shown() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    for (text, why) in [
+        ("\u{feff}secret", "byte order mark"),
+        ("secret\nanother\n", "more than one line"),
+        ("secret ", "a space"),
+        ("\n", "empty"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let refused = refusal(&[("SITIO_TOKEN_FILE", path)]);
+        assert!(refused.contains(why) && !refused.contains("secret"), "{refused}");
+    }
+}
+
+#[test]
+fn a_flag_must_not_show_the_token() {
+    let flags = Flags { token: Some("s3cret".into()), ..Flags::default() };
+    let why = Config::check(flags, []).unwrap_err().to_string();
+    assert!(why.contains("SITIO_TOKEN") && why.contains("--token-file") && !why.contains("s3cret"), "{why}");
 }
 
 #[test]

@@ -12,7 +12,6 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{AccessLogFormat, Expected, NotFoundPage};
 use crate::forwarding::Forwarding;
-use crate::link::dial;
 use crate::protocol::{NoProtocol, Protocol};
 use crate::target::{NoTarget, Target};
 use crate::worker::options::Queries;
@@ -77,12 +76,14 @@ pub(super) fn control_plane(value: &str) -> Result<Uri, Expected> {
 }
 
 pub(super) fn token(value: &str) -> Result<String, Expected> {
-    dial::bearer(value).map(|_| value.to_owned()).map_err(|_| expected("printable ASCII"))
+    mesh::token::token(value).map(str::to_owned).map_err(|why| expected(format!("a token, but {why}")))
 }
 
-/// A file that can be read now. What is in it is read again at each dial.
+/// A file with a token in it now. It is read again at each dial.
 pub(super) fn token_file(value: &str) -> Result<PathBuf, Expected> {
-    readable(value)
+    let path = readable(value)?;
+    let text = std::fs::read_to_string(&path).map_err(|error| expected(format!("a file with a token, but {error}")))?;
+    mesh::token::token(&text).map(|_| path).map_err(|why| expected(format!("a file with a token, but {why}")))
 }
 
 pub(super) fn page(value: &str) -> Result<NotFoundPage, Expected> {

@@ -157,7 +157,8 @@ impl Token {
         let reading = || format!("read the token in {}", path.display());
         let bytes = std::fs::metadata(path).with_context(reading)?.len();
         ensure!(bytes <= TOKEN_BYTES_MAX, "the token in {} is over {TOKEN_BYTES_MAX} bytes", path.display());
-        Ok(Some(std::fs::read_to_string(path).with_context(reading)?.trim().to_owned()))
+        let text = std::fs::read_to_string(path).with_context(reading)?;
+        Ok(Some(mesh::token::token(&text).with_context(reading)?.to_owned()))
     }
 }
 
