@@ -29,6 +29,10 @@ pub struct Store {
     pub slots_crowded_out: Option<u64>,
     /// Requests that pods have told before they died, and whose windows never came: they are in the totals, and not on disk.
     pub hits_not_durable: u64,
+    /// Why the store is not the one that was there before, in words for people; `None` if it is, or if the control
+    /// plane is older than this field.
+    #[serde(default)]
+    pub replaced: Option<String>,
 }
 
 impl Client {

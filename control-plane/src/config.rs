@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{Command, CommandFactory, FromArgMatches, Parser};
 
+use mesh::token::{TOKEN_BYTES_MIN, token as one_line_token};
+
+use crate::access::caller::TrustedProxies;
 use crate::control_plane::STREAMS_PER_ADDRESS_MAX;
+use crate::public_url::PublicUrl;
 use crate::store::rollup::Keep;
 use crate::token::Token;
 
@@ -34,10 +39,10 @@ pub struct Config {
     /// The folder for rules, audit entries and what was counted.
     #[arg(long, env = "SITIO_DATA_DIR", value_name = "FOLDER", default_value = "./sitio-data")]
     pub data_dir: PathBuf,
-    /// What sidecars and people authenticate with; needed on anything but loopback [default: none].
-    #[arg(long, env = "SITIO_TOKEN", value_name = "SECRET", hide_env_values = true, conflicts_with = "token_file")]
+    /// What sidecars and people authenticate with. By its variable alone: a flag would show it to all who list processes.
+    #[arg(long, env = "SITIO_TOKEN", value_name = "SECRET", hide = true, hide_env_values = true, conflicts_with = "token_file")]
     token: Option<String>,
-    /// A file that holds the token [default: none].
+    /// A file that holds the token, which sidecars and people authenticate with; needed on anything but loopback, and then of 16 letters at least [default: what the variable SITIO_TOKEN holds].
     #[arg(long, env = "SITIO_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// How long a pod that is gone is remembered, such as 30m or 1h.
@@ -58,12 +63,35 @@ pub struct Config {
     /// Streams that one address may hold at a time: more than the sidecars of one node, or behind one proxy.
     #[arg(long, env = "SITIO_STREAMS_PER_ADDRESS_MAX", value_name = "COUNT", default_value_t = STREAMS_PER_ADDRESS_MAX, value_parser = at_least_one)]
     pub streams_per_address_max: usize,
+    /// The address of the dashboard in browsers, if a proxy stands before it, such as https://tools.example/sitio [default: none].
+    #[arg(long, env = "SITIO_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<PublicUrl>,
+    /// Addresses of proxies whose X-Forwarded-For says who tries a wrong token, such as 10.0.0.7,10.1.0.0/16 [default: none].
+    #[arg(long, env = "SITIO_TRUSTED_PROXIES", value_name = "ADDRESSES", default_value = "", hide_default_value = true)]
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Config {
     /// What is kept, and for how long.
     pub fn keep(&self) -> Keep {
         Keep { ten_seconds: self.keep_10s, minutes: self.keep_1m, hours: self.keep_1h, bytes_max: self.store_max }
+    }
+
+    /// A port beyond this machine needs a token that cannot be guessed.
+    fn check_token(&self, token: Option<&Token>) -> Result<(), NotConfigured> {
+        let beyond = [self.http_addr, self.grpc_addr].into_iter().find(|address| !address.ip().is_loopback());
+        let Some(address) = beyond else { return Ok(()) };
+        let reached = format!("{address} can be reached from beyond this machine");
+        match token.map(Token::bytes) {
+            None => {
+                Err(NotConfigured::Senseless(format!("{reached}, so a token is needed: set SITIO_TOKEN or SITIO_TOKEN_FILE")))
+            }
+            Some(bytes) if bytes < TOKEN_BYTES_MIN => Err(NotConfigured::Senseless(format!(
+                "{reached}, so the token must have at least {TOKEN_BYTES_MIN} letters, and SITIO_TOKEN has {bytes}: \
+                 make one by openssl rand -hex 32"
+            ))),
+            Some(_) => Ok(()),
+        }
     }
 
     /// Each step may be asked for as long as the one below it has the say.
@@ -133,14 +161,18 @@ pub fn read() -> Result<Configured, NotConfigured> {
     let matches = command.try_get_matches().map_err(|error| one_line(&described, &error))?;
     let config = Config::from_arg_matches(&matches).map_err(|error| one_line(&described, &error))?;
     config.check_keep()?;
-    let token = token(&config)?;
-    let beyond = [config.http_addr, config.grpc_addr].into_iter().find(|address| !address.ip().is_loopback());
-    match beyond.filter(|_| token.is_none()) {
-        Some(address) => Err(NotConfigured::Senseless(format!(
-            "{address} can be reached from beyond this machine, so a token is needed: set SITIO_TOKEN or SITIO_TOKEN_FILE"
-        ))),
-        None => Ok(Configured { config, token, warnings }),
+    if matches.value_source("token") == Some(ValueSource::CommandLine) {
+        let why =
+            "--token shows the token to all who list processes: set the variable SITIO_TOKEN, or name a file by --token-file";
+        return Err(NotConfigured::Senseless(why.to_owned()));
     }
+    let token = token(&config)?;
+    config.check_token(token.as_ref())?;
+    let mut warnings = warnings;
+    if token.is_none() && config.public_url.as_ref().is_some_and(|url| !url.is_local()) {
+        warnings.push("there is a SITIO_PUBLIC_URL and no token: whoever passes the proxy may do everything".to_owned());
+    }
+    Ok(Configured { config, token, warnings })
 }
 
 /// Leaves out the variables that nobody can have meant, and says so.
@@ -189,11 +221,15 @@ fn one_line(command: &Command, error: &clap::Error) -> NotConfigured {
 }
 
 fn token(config: &Config) -> Result<Option<Token>, NotConfigured> {
-    if let Some(file) = &config.token_file {
-        let why =
-            |why: String| NotConfigured::Senseless(format!("read the token in {} (SITIO_TOKEN_FILE): {why}", file.display()));
-        let secret = std::fs::read_to_string(file).map_err(|error| why(error.to_string()))?;
-        return Ok(Some(Token::new(&secret).ok_or_else(|| why("the file is empty".into()))?));
-    }
-    Ok(config.token.as_deref().and_then(Token::new))
+    let (text, whence) = match (&config.token_file, &config.token) {
+        (Some(file), _) => {
+            let whence = format!("read the token in {} (SITIO_TOKEN_FILE)", file.display());
+            let text = std::fs::read_to_string(file).map_err(|error| NotConfigured::Senseless(format!("{whence}: {error}")))?;
+            (text, whence)
+        }
+        (None, Some(text)) => (text.clone(), "read the token in SITIO_TOKEN".to_owned()),
+        (None, None) => return Ok(None),
+    };
+    let token = one_line_token(&text).map_err(|why| NotConfigured::Senseless(format!("{whence}: {why}")))?;
+    Ok(Token::new(token))
 }

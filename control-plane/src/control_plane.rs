@@ -11,15 +11,20 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
+use crate::access::caller::TrustedProxies;
+use crate::access::sessions::{KEY_FILE, SessionKey};
 use crate::clock::now_ms;
 use crate::fleet::Fleet;
 use crate::ingest::Admission;
 use crate::keeper::Scribe;
 use crate::plane::ControlPlane;
-use crate::store::redb::RedbStore;
+use crate::public_url::PublicUrl;
+use crate::store::StoreError;
+use crate::store::redb::{FILE, RedbStore};
 use crate::store::rollup::Keep;
+use crate::store_id::ID_FILE;
 use crate::token::Token;
-use crate::{api, http, ingest, web};
+use crate::{api, data_folder, front, http, ingest, store_id, web};
 
 /// Pods that are gone are remembered for so long, unless somebody says otherwise.
 pub const FORGET_PODS_AFTER: Duration = Duration::from_secs(3600);
@@ -51,6 +56,10 @@ pub struct Options {
     pub forget_pods_after: Duration,
     /// Streams that one address may hold at a time.
     pub streams_per_address_max: usize,
+    /// Under which address people reach the dashboard, if a proxy stands before it.
+    pub public_url: Option<PublicUrl>,
+    /// Proxies that say where requests come from.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Options {
@@ -62,6 +71,8 @@ impl Options {
             token: None,
             forget_pods_after: FORGET_PODS_AFTER,
             streams_per_address_max: STREAMS_PER_ADDRESS_MAX,
+            public_url: None,
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }
@@ -84,11 +95,12 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
     }
     // What was begun is finished even if the caller leaves first, so the drain inside is our own.
     let leaving = drain.child_token();
-    let (plane, scribe) = open(&options, grpc_address, leaving.clone()).await?;
+    let (plane, scribe, sessions) = open(&options, grpc_address, leaving.clone()).await?;
+    let access = Access::new(options.token.clone(), sessions, options.public_url.clone(), options.trusted_proxies);
     tracing::info!("listening http={http_address} grpc={grpc_address}");
 
     let mut parts = JoinSet::new();
-    parts.spawn(serve_http(Arc::clone(&plane), http, options.token.clone()));
+    parts.spawn(serve_http(Arc::clone(&plane), http, access, options.public_url));
     let admission = Admission { token: options.token, streams_per_address_max: options.streams_per_address_max };
     parts.spawn(ingest::run(Arc::clone(&plane), grpc, admission));
     parts.spawn(end_rules(Arc::clone(&plane)));
@@ -128,21 +140,33 @@ async fn open(
     options: &Options,
     stream_address: SocketAddr,
     drain: CancellationToken,
-) -> anyhow::Result<(Arc<ControlPlane>, Scribe)> {
+) -> anyhow::Result<(Arc<ControlPlane>, Scribe, SessionKey)> {
     let (data_dir, keep, fleet) = (options.data_dir.clone(), options.keep, Fleet::new(options.forget_pods_after));
     let opening = tokio::task::spawn_blocking(move || {
+        data_folder::prepare(&data_dir, FILE).map_err(|source| StoreError::Folder { folder: data_dir.clone(), source })?;
         let store = Arc::new(RedbStore::keeping(&data_dir, keep)?);
-        ControlPlane::open(store, fleet, stream_address, drain)
+        let sessions = SessionKey::in_folder(&data_dir);
+        let (mut plane, scribe) = ControlPlane::open(store, fleet, stream_address, drain)?;
+        plane.store_replaced = store_id::check(&data_dir, &plane.rules.state().store);
+        data_folder::close_files(&data_dir, &[FILE, KEY_FILE, ID_FILE]);
+        Ok::<_, StoreError>((plane, scribe, sessions))
     });
-    let (plane, scribe) = opening.await.context("open the store")??;
-    Ok((Arc::new(plane), scribe))
+    let (plane, scribe, sessions) = opening.await.context("open the store")??;
+    if let Some(why) = &plane.store_replaced {
+        tracing::error!("{why}");
+    }
+    Ok((Arc::new(plane), scribe, sessions))
 }
 
-async fn serve_http(plane: Arc<ControlPlane>, listener: tokio::net::TcpListener, token: Option<Token>) -> anyhow::Result<()> {
+async fn serve_http(
+    plane: Arc<ControlPlane>,
+    listener: tokio::net::TcpListener,
+    access: Arc<Access>,
+    public_url: Option<PublicUrl>,
+) -> anyhow::Result<()> {
     let drain = plane.drain.clone();
     let routes = web::pages(Arc::clone(&plane)).merge(api::routes(plane));
-    let routes = Access::new(token).guard(routes);
-    http::serve(listener, routes, drain).await;
+    http::serve(listener, front::around(routes, access, public_url), drain).await;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The gRPC end: lets sidecars attach, and gives each stream to a task of its own.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use proto::wire::mesh_server::{Mesh, MeshServer};
@@ -14,6 +14,7 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::fleet::PODS_MAX;
+use crate::guesses::{Guess, Guesses};
 use crate::ingest::addresses::Addresses;
 use crate::ingest::connections::{Door, Peer, connections};
 use crate::ingest::stream::Stream;
@@ -74,7 +75,8 @@ pub async fn run(plane: Arc<ControlPlane>, door: impl Door, admission: Admission
     let drain = plane.drain.clone();
     let streams = TaskTracker::new();
     let strangers = Arc::clone(&plane);
-    let may_attach = move |request: Request<()>| admit(request, token.as_ref(), &strangers);
+    let guesses = Arc::new(Guesses::default());
+    let may_attach = move |request: Request<()>| admit(request, token.as_ref(), &guesses, &strangers);
     // A stream may take over from one that hangs, so connections have twice the room that streams have.
     let callers = connections(door, CONNECTIONS_MAX, Addresses::with_room_for(2 * streams_per_address_max), Arc::clone(&plane));
     let addresses = Addresses::with_room_for(streams_per_address_max);
@@ -94,14 +96,21 @@ pub async fn run(plane: Arc<ControlPlane>, door: impl Door, admission: Admission
     Ok(())
 }
 
-fn admit(request: Request<()>, token: Option<&Token>, plane: &ControlPlane) -> Result<Request<()>, Status> {
+fn admit(request: Request<()>, token: Option<&Token>, guesses: &Guesses, plane: &ControlPlane) -> Result<Request<()>, Status> {
     let Some(token) = token else { return Ok(request) };
     let authorization = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
-    if authorization.is_some_and(|authorization| token.is_in(authorization)) {
+    let Peer(peer) = *request.extensions().get::<Peer>().expect("every connection says who is at its other end");
+    let guess = authorization.and_then(Token::shown_in).map(|shown| guesses.check(token, shown, peer, Instant::now()));
+    if guess == Some(Guess::Right) {
         return Ok(request);
     }
     plane.stream_counts.strangers.up();
-    Err(Status::unauthenticated("this control plane wants its token: set SITIO_TOKEN to the same value on both sides"))
+    Err(match guess {
+        Some(Guess::TooMany { retry_after }) => Status::resource_exhausted(format!(
+            "too many wrong tokens came from {peer}, the next one is looked at in {retry_after:?}: set SITIO_TOKEN to the same value on both sides"
+        )),
+        _ => Status::unauthenticated("this control plane wants its token: set SITIO_TOKEN to the same value on both sides"),
+    })
 }
 
 #[tonic::async_trait]

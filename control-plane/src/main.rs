@@ -52,6 +52,8 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
         token,
         forget_pods_after: config.forget_pods_after,
         streams_per_address_max: config.streams_per_address_max,
+        public_url: config.public_url,
+        trusted_proxies: config.trusted_proxies,
     };
     tracing::info!(data = %options.data_dir.display(), token = options.token.is_some(), "starting");
 

@@ -41,6 +41,8 @@ pub struct ControlPlane {
     pub stream_counts: StreamCounts,
     /// Where sidecars attach.
     pub stream_address: SocketAddr,
+    /// Why the store is not the one that was expected, in words for people; `None` if it is.
+    pub store_replaced: Option<String>,
     /// Cancelled when the control plane is leaving: whatever is open for long, such as an event stream, ends then.
     pub drain: CancellationToken,
 }
@@ -74,6 +76,7 @@ impl ControlPlane {
             taps: Arc::default(),
             stream_counts: StreamCounts::default(),
             stream_address,
+            store_replaced: None,
             drain,
         };
         Ok((plane, scribe))

@@ -46,6 +46,8 @@ pub struct Snapshot {
     pub pods: Vec<PodRow>,
     /// Whether what is counted is on disk.
     pub standing: Standing,
+    /// Why the store is not the one that was expected, in words for people; `None` if it is.
+    pub store_replaced: Option<String>,
     /// The newest revision of the rules.
     pub revision: u64,
     /// Audit entries there are.

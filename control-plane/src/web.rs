@@ -102,10 +102,16 @@ pub fn pages(state: Arc<ControlPlane>) -> Router {
         .route("/events", get(events::events))
         .route("/static/{version}/{file}", get(assets::versioned))
         .route("/static/{file}", get(assets::unversioned))
-        .route("/favicon.svg", get(assets::favicon))
+        .route(assets::ICON, get(assets::favicon))
         .fallback(nothing_here)
         .layer(middleware::from_fn(page::finish))
         .with_state(Arc::new(web))
+}
+
+/// Whether a page for people is at this path.
+pub fn is_page(path: &str) -> bool {
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    matches!(*segments, ["" | "pods" | "map" | "audit" | "tap"] | ["endpoints", _] | ["endpoints", _, "pin"])
 }
 
 /// What the pages draw from.

@@ -56,6 +56,45 @@ fn settings_that_make_no_sense_are_one_line_and_exit_code_2() {
 }
 
 #[test]
+fn a_token_that_is_short_hidden_badly_or_not_whole_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let ended = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = program(folder.path(), variables);
+        command.args(arguments);
+        ends(command)
+    };
+    for (text, why) in
+        [("\u{feff}a-token-of-a-decent-length", "byte order mark"), ("one\ntwo\n", "more than one line"), ("\n", "empty")]
+    {
+        std::fs::write(&file, text).unwrap();
+        let (code, said) = ended(&[("SITIO_TOKEN_FILE", file.to_str().unwrap())], &[]);
+        assert!(code == Some(2) && said.contains("SITIO_TOKEN_FILE") && said.contains(why), "{said}");
+    }
+    let (code, said) = ended(&[("SITIO_HTTP_ADDR", "0.0.0.0:0"), ("SITIO_TOKEN", "x")], &[]);
+    assert!(code == Some(2) && said.contains("at least 16") && said.contains("openssl"), "{said}");
+    let (code, said) = ended(&[], &["--token", "a-token-of-a-decent-length"]);
+    assert!(code == Some(2) && said.contains("--token-file") && !said.contains("decent"), "{said}");
+    let (code, said) = ended(&[("SITIO_PUBLIC_URL", "mesh.example")], &[]);
+    assert!(code == Some(2) && said.contains("SITIO_PUBLIC_URL") && said.contains("https://"), "{said}");
+}
+
+#[test]
+fn a_store_that_is_empty_where_there_was_one_is_said_loudly() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut child, written) = started(program(folder.path(), &[]));
+    assert!(!written.contains("ERROR"), "{written}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::write(folder.path().join("sitio.redb"), "").unwrap();
+
+    let (mut child, written) = started(program(folder.path(), &[]));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(written.contains("ERROR") && written.contains("not the one that was there before"), "{written}");
+}
+
+#[test]
 fn a_taken_port_and_a_store_that_cannot_be_used_are_named_and_exit_code_1() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();

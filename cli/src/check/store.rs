@@ -18,6 +18,12 @@ pub(super) async fn look(client: &Client, findings: &mut Findings) {
 }
 
 fn judge(store: &Store, now_ms: u64, findings: &mut Findings) {
+    if let Some(why) = &store.replaced {
+        findings.error(
+            format!("the control plane's store was lost or replaced: {why}"),
+            "do what it says: rules that were in force before are missing, and new pods do not get them",
+        );
+    }
     if store.durable {
         let size = store.file_bytes.map_or_else(String::new, |bytes| format!(", {}", format::memory(bytes).words()));
         let kept = moment::lasting(Some(&store.since), now_ms);
@@ -64,6 +70,7 @@ mod tests {
             file_bytes: Some(3 << 20),
             slots_crowded_out: Some(0),
             hits_not_durable: 0,
+            replaced: None,
         };
         let found = |store: &Store| {
             let mut findings = Findings::default();
@@ -82,5 +89,9 @@ mod tests {
         let (level, words) = found(&store);
         assert!(level == Level::Error && words.contains("for 2 min nothing could be written"), "{words}");
         assert!(words.contains("no space left on device") && words.contains("SITIO_DATA_DIR"), "{words}");
+
+        (store.durable, store.replaced) = (true, Some("put a copy from a backup in its place".into()));
+        let (level, words) = found(&store);
+        assert!(level == Level::Error && words.contains("lost or replaced: put a copy"), "{words}");
     }
 }

@@ -1,10 +1,14 @@
-//! Who has signed in: a cookie that tells until when, signed with the token, so that a restart signs nobody out.
+//! Sessions of people who have signed in: a cookie with its end, signed with a random key and bound to the token.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
+use crate::data_folder;
 use crate::token::Token;
 
 /// How long one sign-in lasts: a working day.
@@ -13,27 +17,71 @@ pub(super) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 /// The cookie's name.
 pub(super) const COOKIE: &str = "sitio_session";
 
-/// A session that begins now, in seconds since the Unix epoch: its end, and that signed.
-pub(super) fn open(token: &Token, now_s: u64) -> String {
-    let ends_s = now_s + SESSION.as_secs();
-    format!("{ends_s}.{}", signed(token, ends_s))
-}
+/// The file with the key, in the data folder.
+pub const KEY_FILE: &str = "session.key";
 
-/// Whether a session was opened with this token, and has not ended.
-pub(super) fn is_open(token: &Token, session: &str, now_s: u64) -> bool {
-    let Some((ends, signature)) = session.split_once('.') else { return false };
-    let Ok(ends_s) = ends.parse::<u64>() else { return false };
-    // None lasts longer than one that begins now, whatever a clock has said.
-    let is_lasting = ends_s > now_s && ends_s <= now_s + SESSION.as_secs();
-    is_lasting && Token::new(&signed(token, ends_s)).is_some_and(|expected| expected.is(signature))
-}
+/// Bytes of the key: as many as the hash has.
+const KEY_BYTES: usize = 32;
 
-fn signed(token: &Token, ends_s: u64) -> String {
-    let mut text = String::new();
-    for byte in token.sign(&format!("session until {ends_s}")) {
-        let _ = write!(text, "{byte:02x}");
+/// Signs sessions. The key is random, so that a session reveals nothing about the token, and lies in the data folder,
+/// so that sessions survive a restart. Each signature covers the token: another token ends all sessions.
+#[derive(Clone)]
+pub struct SessionKey([u8; KEY_BYTES]);
+
+impl SessionKey {
+    /// A key that lasts as long as this process.
+    pub fn random() -> Self {
+        Self(rand::random())
     }
-    text
+
+    /// The key in this folder; a new one, if there is none. It reads and writes, so it may block.
+    pub fn in_folder(folder: &Path) -> Self {
+        let file = folder.join(KEY_FILE);
+        match std::fs::read(&file).map(<[u8; KEY_BYTES]>::try_from) {
+            Ok(Ok(key)) => return Self(key),
+            Ok(Err(_)) => {
+                tracing::warn!(file = %file.display(), "the session key is damaged: a new one is made, and people sign in again")
+            }
+            Err(_) => {}
+        }
+        let key = Self::random();
+        if let Err(error) = data_folder::write_private(&file, &key.0) {
+            tracing::warn!(%error, file = %file.display(), "the session key is not on disk: people sign in again after a restart");
+        }
+        key
+    }
+
+    /// A session that begins now, in seconds since the Unix epoch: its end, and that signed.
+    pub(super) fn open(&self, token: &Token, now_s: u64) -> String {
+        let ends_s = now_s + SESSION.as_secs();
+        format!("{ends_s}.{}", self.signed(token, ends_s))
+    }
+
+    /// Whether a session was opened with this key and this token, and has not ended.
+    pub(super) fn is_open(&self, token: &Token, session: &str, now_s: u64) -> bool {
+        let Some((ends, signature)) = session.split_once('.') else { return false };
+        let Ok(ends_s) = ends.parse::<u64>() else { return false };
+        // None lasts longer than one that begins now, whatever a clock has said.
+        let is_lasting = ends_s > now_s && ends_s <= now_s + SESSION.as_secs();
+        is_lasting && Token::new(&self.signed(token, ends_s)).is_some_and(|expected| expected.is(signature))
+    }
+
+    fn signed(&self, token: &Token, ends_s: u64) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length will do");
+        mac.update(format!("session until {ends_s}\0").as_bytes());
+        mac.update(token.secret().as_bytes());
+        let mut text = String::new();
+        for byte in mac.finalize().into_bytes() {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+}
+
+impl std::fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionKey(…)")
+    }
 }
 
 /// The session that a request names (RFC 6265, section 4.2).
@@ -49,17 +97,32 @@ mod tests {
 
     #[test]
     fn a_session_holds_for_its_time_and_its_token_and_cannot_be_made_longer() {
+        let key = SessionKey::random();
         let (token, other) = (Token::new("s3cret").unwrap(), Token::new("another").unwrap());
-        let session = open(&token, 1000);
+        let session = key.open(&token, 1000);
         let last_s = 1000 + SESSION.as_secs() - 1;
-        assert!(is_open(&token, &session, 1000) && is_open(&token, &session, last_s));
-        assert!(!is_open(&token, &session, last_s + 1), "it is over");
-        assert!(!is_open(&other, &session, 1000), "the token is another one now");
+        assert!(key.is_open(&token, &session, 1000) && key.is_open(&token, &session, last_s));
+        assert!(!key.is_open(&token, &session, last_s + 1), "it is over");
+        assert!(!key.is_open(&other, &session, 1000), "the token is another one now");
+        assert!(!SessionKey::random().is_open(&token, &session, 1000), "the token alone opens no session");
         let (ends, signature) = session.split_once('.').unwrap();
         let longer = format!("{}.{signature}", ends.parse::<u64>().unwrap() + 1);
         for forged in [&longer, ends, "", ".", &format!("{ends}."), &session[..session.len() - 1], &format!("{session}0")] {
-            assert!(!is_open(&token, forged, 1001), "{forged:?}");
+            assert!(!key.is_open(&token, forged, 1001), "{forged:?}");
         }
-        assert!(!is_open(&token, &open(&token, 5000), 1000), "it was opened by a clock that was ahead");
+        assert!(!key.is_open(&token, &key.open(&token, 5000), 1000), "it was opened by a clock that was ahead");
+    }
+
+    #[test]
+    fn a_session_survives_a_restart_and_its_key_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let token = Token::new("s3cret").unwrap();
+        let session = SessionKey::in_folder(folder.path()).open(&token, 1000);
+        assert!(SessionKey::in_folder(folder.path()).is_open(&token, &session, 1000));
+        let file = folder.path().join(KEY_FILE);
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&file, "short").unwrap();
+        assert!(!SessionKey::in_folder(folder.path()).is_open(&token, &session, 1000), "a damaged key is replaced");
     }
 }

@@ -1,23 +1,25 @@
 //! The sign-in page: one field for the token, which becomes a session that no script can read.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Form, Query, State};
-use axum::http::{StatusCode, Uri, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Extension, Form, Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use crate::access::sessions::{self, COOKIE, SESSION};
+use crate::access::refusal::{Refusal, Wants, html};
+use crate::access::sessions::{COOKIE, SESSION};
 use crate::access::{Access, SIGN_IN};
 use crate::clock;
+use crate::guesses::Guess;
+use crate::http::Peer;
+use crate::public_url::PublicUrl;
 use crate::web::root::Root;
-
-/// No script, no frame, and the form goes nowhere else.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 pub(super) fn routes(access: Arc<Access>) -> Router {
     Router::new().route(SIGN_IN, get(page).post(sign_in)).with_state(access)
@@ -36,30 +38,13 @@ fn encoded(byte: u8) -> String {
 }
 
 #[derive(Template)]
-#[template(
-    ext = "html",
-    source = r#"<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Sign in · Sitio</title>
-<link rel="stylesheet" href="static/sitio.css">
-<main>
-  <h1>Sign in to Sitio</h1>
-  {% if failed %}<p role="alert">That is not the token.</p>{% endif %}
-  <form method="post" action="sign-in">
-    <input type="hidden" name="next" value="{{ next }}">
-    <p><label for="token">Token of this control plane (its <code>SITIO_TOKEN</code>)</label></p>
-    <p><input id="token" name="token" type="password" autocomplete="current-password" required autofocus></p>
-    <p><button type="submit">Sign in</button></p>
-  </form>
-</main>
-</html>
-"#
-)]
+#[template(path = "sign-in.html")]
 struct SignInPage {
+    root: Root,
+    title: &'static str,
     next: String,
-    failed: bool,
+    /// What was wrong with the last attempt; empty before the first.
+    problem: &'static str,
 }
 
 #[derive(Debug, Deserialize)]
@@ -76,41 +61,49 @@ struct Attempt {
 }
 
 async fn page(Query(wanted): Query<Wanted>) -> Response {
-    (StatusCode::OK, SignInPage { next: own(&wanted.next), failed: false }).into_response()
+    form(StatusCode::OK, &wanted.next, "")
 }
 
-async fn sign_in(State(access): State<Arc<Access>>, Form(attempt): Form<Attempt>) -> Response {
-    let next = own(&attempt.next);
-    let Some(token) = access.token.as_ref().filter(|token| token.is(attempt.token.trim())) else {
-        tracing::warn!("somebody tried to sign in with a wrong token");
-        return (StatusCode::FORBIDDEN, SignInPage { next, failed: true }).into_response();
+async fn sign_in(
+    State(access): State<Arc<Access>>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    attempt: Result<Form<Attempt>, FormRejection>,
+) -> Response {
+    let Ok(Form(Attempt { token: shown, next })) = attempt else {
+        return form(StatusCode::BAD_REQUEST, "/", "The form did not arrive whole. Try again.");
     };
-    let session = sessions::open(token, clock::now_ms() / 1000);
-    // A link in a chat or a mail leads to the page it names; what changes something is guarded by where it comes from.
-    // Without `Path` it goes to wherever the sign-in page is, which a proxy may serve below a path (RFC 6265, section 5.1.4).
-    let cookie = format!("{COOKIE}={session}; HttpOnly; SameSite=Lax; Max-Age={}", SESSION.as_secs());
-    ([(header::SET_COOKIE, cookie)], Redirect::to(&format!(".{next}"))).into_response()
+    // The page is only there with a token.
+    let Some(token) = access.token.as_ref() else { return Redirect::to("./").into_response() };
+    let peer: Option<IpAddr> = peer.map(|Extension(Peer(peer))| peer);
+    match access.guess_from(token, shown.trim(), peer, &headers) {
+        Guess::Right => {}
+        Guess::Wrong => return form(StatusCode::FORBIDDEN, &next, "That is not the token."),
+        Guess::TooMany { retry_after } => {
+            return Refusal::too_many_guesses(retry_after).answer(Wants::from_headers(&headers), SIGN_IN);
+        }
+    }
+    let session = access.sessions.open(token, clock::now_ms() / 1000);
+    let cookie = set_cookie(&session, access.public_url.as_ref());
+    ([(header::SET_COOKIE, cookie)], Redirect::to(&format!(".{}", own(&next)))).into_response()
 }
 
-/// A path of ours, so that a sign-in never ends on a stranger's page.
+/// Without `Path` the cookie goes to wherever the sign-in page is, which a proxy may serve below a path (RFC 6265,
+/// section 5.1.4). A link in a chat leads to the page that it names; what changes something is guarded by its origin.
+fn set_cookie(session: &str, public_url: Option<&PublicUrl>) -> String {
+    // No header says that there is TLS in front: any client can send any header.
+    let secure = if public_url.is_some_and(PublicUrl::is_https) { "; Secure" } else { "" };
+    format!("{COOKIE}={session}; HttpOnly; SameSite=Lax; Max-Age={}{secure}", SESSION.as_secs())
+}
+
+fn form(status: StatusCode, next: &str, problem: &'static str) -> Response {
+    html(status, &SignInPage { root: Root::BESIDE, title: "Sign in", next: own(next), problem })
+}
+
+/// A path of ours, so that a sign-in never ends on a page of another site.
 fn own(next: &str) -> String {
     // Browsers drop tabs and line ends from an address before they read it.
     let is_odd = |letter: char| letter == '\\' || letter.is_control();
     let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(is_odd);
     if is_ours { next.to_owned() } else { "/".to_owned() }
-}
-
-impl IntoResponse for SignInPage {
-    fn into_response(self) -> Response {
-        let headers = [
-            (header::CONTENT_SECURITY_POLICY, POLICY),
-            (header::CACHE_CONTROL, "no-store"),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (header::REFERRER_POLICY, "same-origin"),
-        ];
-        match self.render() {
-            Ok(page) => (headers, Html(page)).into_response(),
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-        }
-    }
 }

@@ -2,43 +2,92 @@
 
 use super::*;
 
+const OURS: &str = "127.0.0.1:8090";
+
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-    pairs.iter().map(|(name, value)| (name.parse::<header::HeaderName>().unwrap(), HeaderValue::from_static(value))).collect()
+    let name = |name: &'static str| name.parse::<header::HeaderName>().unwrap();
+    pairs.iter().map(|(key, value)| (name(key), header::HeaderValue::from_static(value))).collect()
+}
+
+fn public(url: &str) -> Option<PublicUrl> {
+    Some(url.parse().unwrap())
+}
+
+fn access(token: Option<&str>, public_url: Option<PublicUrl>) -> Arc<Access> {
+    Access::new(token.and_then(Token::new), SessionKey::random(), public_url, TrustedProxies::default())
+}
+
+fn request(method: Method, path: &str, pairs: &[(&'static str, &'static str)]) -> Request {
+    let mut request = Request::builder().method(method).uri(path).body(axum::body::Body::empty()).unwrap();
+    *request.headers_mut() = headers(pairs);
+    request
+}
+
+fn status(access: &Access, method: Method, path: &str, pairs: &[(&'static str, &'static str)]) -> u16 {
+    access.judge(&request(method, path, pairs)).map_or_else(|refusal| refusal.status.as_u16(), |()| 200)
 }
 
 #[test]
 fn only_names_of_this_machine_are_names_of_this_machine() {
     for host in ["localhost", "LocalHost:8090", "127.0.0.1:1", "127.9.9.9", "[::1]:8090", "sitio.localhost:8090"] {
-        assert!(is_loopback_name(&headers(&[("host", host)])), "{host}");
+        assert!(names_us(&headers(&[("host", host)]), None), "{host}");
     }
     for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "evillocalhost", "[::2]", "a b"]
     {
-        assert!(!is_loopback_name(&headers(&[("host", host)])), "{host}");
+        assert!(!names_us(&headers(&[("host", host)]), None), "{host}");
+        assert!(!names_us(&headers(&[("host", host)]), public("https://mesh.example").as_ref()), "{host}");
     }
-    assert!(!is_loopback_name(&HeaderMap::new()));
+    assert!(!names_us(&HeaderMap::new(), None));
+    assert!(names_us(&headers(&[("host", "mesh.example")]), public("https://mesh.example:8443/sitio").as_ref()));
 }
 
 #[test]
-fn a_page_of_another_site_may_lead_here_and_no_more() {
-    let cross = ("sec-fetch-site", "cross-site");
-    assert!(!is_fetched_elsewhere(&headers(&[cross, ("sec-fetch-mode", "navigate")])));
-    assert!(!is_fetched_elsewhere(&headers(&[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")])));
-    assert!(!is_fetched_elsewhere(&HeaderMap::new()));
-    for mode in ["no-cors", "cors", "websocket"] {
-        assert!(is_fetched_elsewhere(&headers(&[cross, ("sec-fetch-mode", mode)])), "{mode}");
+fn another_site_may_lead_to_a_page_and_gets_nothing_else() {
+    let access = access(None, None);
+    for site in ["cross-site", "same-site"] {
+        let asks = |path: &str, mode, dest| {
+            let pairs = [("host", OURS), ("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
+            status(&access, Method::GET, path, &pairs)
+        };
+        for path in ["/", "/pods", "/map?window=1h", "/audit", "/tap", "/endpoints/e1", "/endpoints/e1/pin"] {
+            assert_eq!(asks(path, "navigate", "document"), 200, "{path}");
+            for (mode, dest) in
+                [("navigate", "iframe"), ("navigate", "object"), ("navigate", "embed"), ("no-cors", "image"), ("cors", "empty")]
+            {
+                assert_eq!(asks(path, mode, dest), 403, "{path} as {dest}");
+            }
+        }
+        for path in [
+            "/api/v1/tap",
+            "/api/v1/endpoints",
+            "/events",
+            "/tap/events",
+            "/metrics",
+            "/pods.csv",
+            "/endpoints/e1/csv/steps.csv",
+            "/endpoints/e1/impact",
+            "/endpoints/e1/requests",
+            "/rules/r1/progress",
+        ] {
+            assert_eq!(asks(path, "navigate", "document"), 403, "{path}");
+            assert_eq!(asks(path, "cors", "empty"), 403, "{path}");
+        }
     }
+    let own = [("host", OURS), ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")];
+    assert_eq!(status(&access, Method::GET, "/events", &own), 200);
+    assert_eq!(status(&access, Method::GET, "/events", &[("host", OURS)]), 200, "a client that is no browser says nothing");
 }
 
 #[test]
 fn a_change_must_come_from_our_own_pages_or_from_no_page() {
-    let host = ("host", "127.0.0.1:8090");
+    let host = ("host", OURS);
     for ours in [
         vec![host],
         vec![host, ("origin", "http://127.0.0.1:8090")],
         vec![host, ("origin", "https://127.0.0.1:8090"), ("sec-fetch-site", "same-origin")],
         vec![host, ("sec-fetch-site", "none")],
     ] {
-        assert!(is_same_origin(&headers(&ours)), "{ours:?}");
+        assert!(is_ours(&headers(&ours), None), "{ours:?}");
     }
     for foreign in [
         vec![host, ("origin", "http://127.0.0.1:8091")],
@@ -48,6 +97,54 @@ fn a_change_must_come_from_our_own_pages_or_from_no_page() {
         vec![host, ("sec-fetch-site", "cross-site"), ("origin", "http://127.0.0.1:8090")],
         vec![("origin", "http://127.0.0.1:8090")],
     ] {
-        assert!(!is_same_origin(&headers(&foreign)), "{foreign:?}");
+        assert!(!is_ours(&headers(&foreign), None), "{foreign:?}");
+        assert!(!is_ours(&headers(&foreign), public("https://mesh.example").as_ref()), "{foreign:?}");
     }
+}
+
+#[test]
+fn behind_a_proxy_that_drops_the_port_our_own_pages_may_change_something() {
+    // What nginx sends on with `proxy_set_header Host $host`, and with its default, while it listens on port 8443.
+    for host in ["mesh.example", "127.0.0.1:8090"] {
+        let by_metadata = [("host", host), ("origin", "https://mesh.example:8443"), ("sec-fetch-site", "same-origin")];
+        assert!(is_ours(&headers(&by_metadata), None), "browsers say it where they speak TLS");
+        let by_origin = [("host", host), ("origin", "http://mesh.example:8443")];
+        assert!(!is_ours(&headers(&by_origin), None), "nothing says that this is our port");
+        assert!(is_ours(&headers(&by_origin), public("http://mesh.example:8443/sitio").as_ref()));
+        assert!(!is_ours(&headers(&by_origin), public("https://mesh.example:8443").as_ref()), "another scheme is another origin");
+    }
+}
+
+#[test]
+fn before_sign_in_nothing_is_open_but_probes_files_and_the_sign_in_page() {
+    let access = access(Some("a-token-of-a-decent-length"), None);
+    for path in ["/livez", "/readyz", "/favicon.svg", "/static/sitio.css", "/sign-in"] {
+        assert_eq!(status(&access, Method::GET, path, &[("host", "any.example")]), 200, "{path}");
+    }
+    for path in ["/", "/nowhere", "/static", "/livez/x", "/api/v1/about", "/metrics", "/events", "/sign-in/x"] {
+        assert_eq!(status(&access, Method::GET, path, &[("host", "any.example")]), 401, "{path}");
+        let right = [("host", "any.example"), ("authorization", "Bearer a-token-of-a-decent-length")];
+        assert_eq!(status(&access, Method::GET, path, &right), 200, "{path}");
+    }
+}
+
+#[test]
+fn guesses_are_limited_and_a_session_is_not() {
+    let access = access(Some("a-token-of-a-decent-length"), None);
+    let token = access.token.clone().unwrap();
+    let guesses = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"].map(|guess| format!("Bearer {guess}"));
+    let statuses: Vec<u16> = guesses
+        .iter()
+        .map(|guess| {
+            let mut request = request(Method::GET, "/api/v1/pods", &[("host", OURS)]);
+            request.headers_mut().insert(header::AUTHORIZATION, guess.parse().unwrap());
+            access.judge(&request).map_or_else(|refusal| refusal.status.as_u16(), |()| 200)
+        })
+        .collect();
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 429, 429]);
+
+    let session = access.sessions.open(&token, clock::now_ms() / 1000);
+    let mut signed_in = request(Method::GET, "/api/v1/pods", &[("host", OURS)]);
+    signed_in.headers_mut().insert(header::COOKIE, format!("sitio_session={session}").parse().unwrap());
+    assert!(access.judge(&signed_in).is_ok());
 }

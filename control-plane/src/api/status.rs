@@ -33,6 +33,8 @@ struct Store {
     slots_crowded_out: Option<u64>,
     windows: Windows,
     hits_not_durable: u64,
+    /// Why the store is not the one that was expected; `None` if it is.
+    replaced: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,6 +77,7 @@ pub(super) async fn told(State(plane): State<Arc<ControlPlane>>) -> Json<Answer>
                 write_failures: keeper.counts.failures.so_far(),
             },
             hits_not_durable: plane.fleet.hits_not_kept(),
+            replaced: plane.store_replaced.clone(),
         },
     })
 }

@@ -60,6 +60,7 @@ impl Snapshot {
             endpoints,
             pods: pods.into_rows(&rules),
             standing: mesh.keeper.standing(),
+            store_replaced: mesh.store_replaced.clone(),
             revision: rules.revision,
             audit_entries: rules.audit_entries,
         }

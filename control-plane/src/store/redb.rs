@@ -32,6 +32,9 @@ mod written;
 /// The way in which the file is written. A control plane refuses a file that a later one has written.
 const FORMAT: u64 = 1;
 
+/// The name of the file in the data folder.
+pub const FILE: &str = file::FILE;
+
 /// A store in a file. The file is locked as long as it is open.
 #[derive(Debug)]
 pub struct RedbStore {

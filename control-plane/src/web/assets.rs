@@ -22,6 +22,9 @@ const SERVED: [&str; 6] = ["tap.js", "sitio.css", "sitio.js", "mark.svg", "mark-
 /// Where files are. Requests below it need no sign-in.
 pub const FOLDER: &str = "/static/";
 
+/// The icon, where browsers look for it without a page. It needs no sign-in either.
+pub const ICON: &str = "/favicon.svg";
+
 /// A file under its own version never changes, so a browser need not ask again.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 

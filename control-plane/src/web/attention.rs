@@ -48,7 +48,7 @@ pub fn items(snapshot: &Snapshot, rows: &[Row]) -> [AttentionCells; ITEMS_MAX] {
     urgent.sort_by(|(_, a), (_, b)| Order::Problems.compare(&a.keys, &b.keys));
     let red = urgent.iter().take_while(|(_, row)| row.verdict.failing == Level::Red).count();
     let item = |(endpoint, row): &(&EndpointRow, &Row)| item(endpoint, row, snapshot);
-    let worst = not_on_disk(snapshot).into_iter().chain(urgent[..red].iter().map(item));
+    let worst = not_on_disk(snapshot).into_iter().chain(store_replaced(snapshot)).chain(urgent[..red].iter().map(item));
     let mut items = worst.chain(silent(snapshot)).chain(urgent[red..].iter().map(item));
     std::array::from_fn(|_| items.next().unwrap_or_default())
 }
@@ -62,6 +62,18 @@ fn not_on_disk(snapshot: &Snapshot) -> Option<AttentionCells> {
         title: "The control plane’s disk".into(),
         strong: format!("Nothing written for {}", format::span(snapshot.taken_ms.saturating_sub(*since_ms))),
         rest: format!(": make room in its data folder. Numbers are in memory only, rules are refused. {why}"),
+        ..AttentionCells::default()
+    })
+}
+
+/// That the store is not the one that was there before, and what to do.
+fn store_replaced(snapshot: &Snapshot) -> Option<AttentionCells> {
+    Some(AttentionCells {
+        kind: "bad",
+        href: "api/v1/status".into(),
+        title: "The control plane’s store".into(),
+        strong: "It was lost or replaced".into(),
+        rest: format!(": {}", snapshot.store_replaced.as_ref()?),
         ..AttentionCells::default()
     })
 }

@@ -81,6 +81,9 @@ fn wrong(snapshot: &Snapshot) -> Vec<(Level, String)> {
     if snapshot.standing != Standing::Durable {
         wrong.push((Level::Red, "What is counted is not on disk".into()));
     }
+    if snapshot.store_replaced.is_some() {
+        wrong.push((Level::Red, "The store was lost or replaced".into()));
+    }
     wrong.sort_by(|(a, words), (b, others)| b.cmp(a).then_with(|| words.cmp(others)));
     wrong
 }

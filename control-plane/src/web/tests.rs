@@ -40,8 +40,6 @@ async fn every_page_forbids_scripts_that_are_not_ours() {
         let headers = response.headers();
         let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && policy.contains("trusted-types 'none'"), "{path}: {policy}");
-        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
-        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
         let back = if path.starts_with("/endpoints/") { "href=\"../\"" } else { "href=\"./\"" };
         assert!(text(response).await.contains(back), "{path} has a way back");
     }

@@ -1,0 +1,119 @@
+//! Why a request is turned away: as a page for people, and as `application/problem+json` for programs.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use crate::api::problem::Problem;
+use crate::web::root::Root;
+
+/// A page without script that nobody may frame, whose forms go nowhere else.
+pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// A request that is turned away.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    name: &'static str,
+    title: &'static str,
+    detail: String,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Template)]
+#[template(path = "refusal.html")]
+struct RefusalPage<'a> {
+    root: Root,
+    title: &'a str,
+    detail: &'a str,
+}
+
+impl Refusal {
+    /// No token was shown, or a wrong one.
+    pub(super) fn sign_in() -> Self {
+        let detail = "send the control plane's token as Authorization: Bearer, or sign in on the dashboard";
+        Self::new(StatusCode::UNAUTHORIZED, "sign-in", "Sign in first", detail)
+    }
+
+    /// Too many wrong tokens came from there.
+    pub(super) fn too_many_guesses(retry_after: Duration) -> Self {
+        let detail = format!(
+            "too many wrong tokens came from this address: wait {} s and send the right one, which is the SITIO_TOKEN of the control plane",
+            seconds(retry_after)
+        );
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "guesses", "Too many wrong tokens", detail);
+        Self { retry_after: Some(retry_after), ..refusal }
+    }
+
+    /// The request names another host than those that are ours.
+    pub(super) fn host() -> Self {
+        let detail = "without a token, the control plane answers only to localhost, 127.0.0.1 and the host in SITIO_PUBLIC_URL";
+        Self::new(StatusCode::FORBIDDEN, "host", "Not under that name", detail)
+    }
+
+    /// A page of another origin asks.
+    pub(super) fn origin() -> Self {
+        let detail = "a page of another origin has asked: ask from the dashboard's own pages, or by a script outside of browsers; \
+            if a proxy changes the host or the port, set SITIO_PUBLIC_URL to the address in the browser";
+        Self::new(StatusCode::FORBIDDEN, "origin", "Not from there", detail)
+    }
+
+    fn new(status: StatusCode, name: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, name, title, detail: detail.into(), retry_after: None }
+    }
+
+    /// As what the client wants: `wants` are the request's headers, `path` is what it asked for.
+    pub(super) fn answer(self, wants: Wants, path: &str) -> Response {
+        let mut response = match Root::from_path(path).filter(|_| wants == Wants::Page) {
+            Some(root) => self.page(root),
+            None => Problem::new(self.status, self.name, self.title, self.detail).into_response(),
+        };
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sitio\""));
+        }
+        if let Some(retry_after) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(retry_after)));
+        }
+        response
+    }
+
+    fn page(&self, root: Root) -> Response {
+        html(self.status, &RefusalPage { root, title: self.title, detail: &self.detail })
+    }
+}
+
+/// A page that needs no sign-in.
+pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => (status, [(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "render a page");
+            (StatusCode::INTERNAL_SERVER_ERROR, "this page could not be drawn; the log says why\n").into_response()
+        }
+    }
+}
+
+/// What a client can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// A page.
+    Page,
+    /// JSON.
+    Json,
+}
+
+impl Wants {
+    /// What these headers ask for: only browsers accept HTML.
+    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
+        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+        if accept.is_some_and(|accept| accept.contains("text/html")) { Self::Page } else { Self::Json }
+    }
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000) as u64
+}

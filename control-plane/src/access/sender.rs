@@ -1,0 +1,52 @@
+//! Whose page sends a request, as far as a browser says it: Fetch Metadata, `Origin` and `Host`.
+
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+
+use crate::public_url::{PublicUrl, is_loopback_name};
+
+/// Whether the request names this machine, or the public address. A hostile page can make its own name lead here (DNS
+/// rebinding), but it cannot make a browser send another name than that.
+pub(super) fn names_us(headers: &HeaderMap, public_url: Option<&PublicUrl>) -> bool {
+    let Some(host) = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok()) else {
+        return false;
+    };
+    is_loopback_name(host.host()) || public_url.is_some_and(|url| url.is_named_by(&host))
+}
+
+/// Whether a page of another origin asks for something that is no page.
+///
+/// A link or an address of another site may lead to a page. A frame, an image, a script or a stream of another site, or
+/// of another port of this host (`same-site`), gets nothing: each answer costs something, and a tap has few places.
+pub(super) fn is_foreign(method: &Method, headers: &HeaderMap, target: Target) -> bool {
+    let is = |name: &str, word: &[u8]| headers.get(name).is_some_and(|value| value.as_bytes() == word);
+    let is_elsewhere = is("sec-fetch-site", b"cross-site") || is("sec-fetch-site", b"same-site");
+    let is_visit = *method == Method::GET && is("sec-fetch-mode", b"navigate") && is("sec-fetch-dest", b"document");
+    is_elsewhere && !(is_visit && target == Target::Page)
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A page for people.
+    Page,
+    /// An answer for a script, a file or a stream.
+    Other,
+}
+
+/// Whether a change comes from a page of ours, or from no page.
+///
+/// `Sec-Fetch-Site` compares addresses as the browser sees them, so it holds whatever a proxy makes of `Host`. Browsers
+/// send it over TLS and to this machine. Elsewhere `Origin` is compared with `Host` and with the public address.
+pub(super) fn is_ours(headers: &HeaderMap, public_url: Option<&PublicUrl>) -> bool {
+    let text = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    match (text("sec-fetch-site"), text("origin"), text("host")) {
+        (Some(site), _, _) => matches!(site, b"same-origin" | b"none"),
+        (None, None, _) => true,
+        (None, Some(origin), host) => {
+            let authority = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+            let is_host = authority.zip(host).is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host));
+            is_host || public_url.is_some_and(|url| url.origin().as_bytes() == origin)
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A file beside the store that names it, so that a store which was lost or replaced is noticed.
+
+use std::path::Path;
+
+use crate::data_folder;
+
+/// The name of the file.
+pub const ID_FILE: &str = "sitio.store-id";
+
+/// Compares the store's id with the one that was seen here last, and writes it down if none was.
+///
+/// Returns what is wrong, in words for people; `None` if nothing is. The file stays as it is then: the warning must
+/// last until a person has seen it. It reads and writes, so it may block.
+pub fn check(folder: &Path, id: &str) -> Option<String> {
+    let file = folder.join(ID_FILE);
+    let known = std::fs::read_to_string(&file).unwrap_or_default();
+    match known.trim() {
+        "" => {
+            if let Err(error) = data_folder::write_private(&file, id.as_bytes()) {
+                tracing::warn!(%error, file = %file.display(), "the store's id could not be written beside it");
+            }
+            None
+        }
+        known if known == id => None,
+        _ => Some(format!(
+            "the store in {} is not the one that was there before, so its rules, audit log and counts are missing; \
+             put a copy from a backup in its place, or delete {} to go on with this one",
+            folder.display(),
+            file.display()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_takes_the_place_of_another_is_noticed_until_a_person_accepts_it() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(check(folder.path(), "first"), None);
+        assert_eq!(check(folder.path(), "first"), None);
+        for _ in 0..2 {
+            let wrong = check(folder.path(), "second").unwrap();
+            assert!(wrong.contains("backup") && wrong.contains(ID_FILE), "{wrong}");
+        }
+        std::fs::remove_file(folder.path().join(ID_FILE)).unwrap();
+        assert_eq!(check(folder.path(), "second"), None);
+    }
+}
