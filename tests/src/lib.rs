@@ -15,6 +15,7 @@ pub mod latency;
 pub mod load;
 pub mod looks;
 pub mod memory;
+pub mod nginx;
 pub mod openapi;
 pub mod origin;
 pub mod peer;
