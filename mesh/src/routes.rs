@@ -2,7 +2,7 @@
 
 use crate::endpoint::ROUTE_BYTES_MAX;
 use crate::routes::generated::is_generated;
-use crate::routes::normal::{is_plain, normal_form};
+use crate::routes::normal::{escaped, is_plain_path, normal_form};
 use crate::routes::pins::Pins;
 
 mod generated;
@@ -15,7 +15,7 @@ const SEGMENTS_MAX: usize = 24;
 /// Writes the route of `path` into `route`, which is cleared first and keeps its room.
 ///
 /// The query is dropped, unreserved characters are decoded and dot segments removed (RFC 3986, section 6.2.2),
-/// repeated slashes become one, and segments that look generated become `{id}`.
+/// bytes that a URI cannot hold are escaped, repeated slashes become one, and segments that look generated become `{id}`.
 pub fn write_route(path: &str, route: &mut String) {
     write_pinned_route(path, &[], route);
 }
@@ -29,10 +29,10 @@ pub fn write_pinned_route(path: &str, pins: &[&Pins], route: &mut String) {
         route.push_str(if path == "*" { "*" } else { "/" });
         return;
     }
-    if is_plain(path) {
+    if is_plain_path(path) {
         write_normal(path, pins, route);
     } else {
-        write_normal(&normal_form(path), pins, route);
+        write_normal(&normal_form(&escaped(path)), pins, route);
     }
     cut(route);
 }

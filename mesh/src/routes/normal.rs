@@ -1,9 +1,55 @@
 //! Brings the many spellings of a path to one.
 
-/// Whether nothing in the path needs decoding or removing; true of nearly every request.
-pub(super) fn is_plain(path: &str) -> bool {
+/// Bytes that clients send as they are although a URI cannot hold them (RFC 3986, section 2). Servers read them and their
+/// escapes alike. `|` is one too, but endpoints have had it in their names as it is.
+const ESCAPED: &[u8] = b"\"<>\\^`{}";
+
+/// For each byte, whether it stands for itself in a route.
+static STANDS: [bool; 256] = {
+    let mut stands = [true; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut at = 0;
+        while at < ESCAPED.len() {
+            stands[byte] &= byte != ESCAPED[at] as usize;
+            at += 1;
+        }
+        stands[byte] &= byte != b'%' as usize && byte < 0x80;
+        byte += 1;
+    }
+    stands
+};
+
+/// Whether nothing in a pattern needs decoding or removing.
+pub(super) fn is_plain(pattern: &str) -> bool {
+    let bytes = pattern.as_bytes();
+    !bytes.contains(&b'%') && !has_empty_or_dot(bytes)
+}
+
+/// Whether nothing in a path needs decoding, escaping or removing; true of nearly every request.
+pub(super) fn is_plain_path(path: &str) -> bool {
     let bytes = path.as_bytes();
-    !bytes.contains(&b'%') && !bytes.windows(2).any(|pair| pair == b"//" || pair == b"/.")
+    bytes.iter().all(|byte| STANDS[usize::from(*byte)]) && !has_empty_or_dot(bytes)
+}
+
+fn has_empty_or_dot(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|pair| pair == b"//" || pair == b"/.")
+}
+
+/// The text with percent signs in place of bytes that a URI cannot hold, so that `/a^b` and `/a%5Eb` have one name,
+/// and no path can be named like a placeholder by sending its braces.
+pub(super) fn escaped(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for byte in text.bytes() {
+        if byte == b'%' || STANDS[usize::from(byte)] {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push('%');
+            escaped.extend([byte >> 4, byte & 0xf].map(|digit| char::from(DIGITS[usize::from(digit)])));
+        }
+    }
+    escaped
 }
 
 /// The one spelling of a path that stands for all of them (RFC 3986, section 6.2.2), with repeated slashes made one.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use crate::endpoint::{Endpoint, ROUTE_BYTES_MAX};
 use crate::routes::SEGMENTS_MAX;
-use crate::routes::normal::{is_plain, normal_form};
+use crate::routes::normal::{escaped, is_plain, normal_form};
 
 /// Patterns pinned for one service. With the seven usual methods each, and 256 endpoints that were not pinned,
 /// they are fewer than the 1,024 that one stream may name.
@@ -176,8 +176,10 @@ impl Node {
                 return;
             }
             Segment::Any => self.any.get_or_insert_default(),
+            // Paths come here with what a URI cannot hold escaped, however they and the pattern were written.
             Segment::Word(word) => {
-                let at = self.words.binary_search_by_key(&word, |(word, _)| word).unwrap_or_else(|at| {
+                let word = escaped(word);
+                let at = self.words.binary_search_by_key(&word.as_str(), |(word, _)| word).unwrap_or_else(|at| {
                     self.words.insert(at, (word.into(), Self::default()));
                     at
                 });
@@ -192,8 +194,9 @@ impl Node {
         let Some(path) = path else { return self.end.as_deref() };
         let (segment, next) = path.split_once('/').map_or((path, None), |(segment, next)| (segment, Some(next)));
         let word = self.words.binary_search_by_key(&segment, |(word, _)| word).ok().map(|at| &self.words[at].1);
-        // A row that `{name...}` has named stands for more than one segment.
-        let any = self.any.as_deref().filter(|_| !segment.is_empty() && !segment.ends_with("...}"));
+        // A row that `{name...}` has named stands for more than one segment; so does its name where it was escaped.
+        let is_rest = segment.ends_with("...}") || segment.ends_with("...%7D");
+        let any = self.any.as_deref().filter(|_| !segment.is_empty() && !is_rest);
         let longer = word.and_then(|node| node.find(next)).or_else(|| any.and_then(|node| node.find(next)));
         longer.or(self.rest.as_deref())
     }

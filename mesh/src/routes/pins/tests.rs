@@ -105,6 +105,20 @@ fn patterns() -> impl Strategy<Value = Vec<Pattern>> {
     prop::collection::vec(pattern, 0..8)
 }
 
+#[test]
+fn a_pattern_recognises_a_path_however_its_bytes_are_escaped() {
+    let pins = Pins::new(&["/files/{id}/a^b".parse().unwrap(), "/caf\u{e9}/{name}".parse().unwrap()]);
+    for (path, expected) in [
+        ("/files/7/a^b", "/files/{id}/a^b"),
+        ("/files/7/a%5Eb", "/files/{id}/a^b"),
+        ("/files/7/a%5eb", "/files/{id}/a^b"),
+        ("/caf\u{e9}/x", "/caf\u{e9}/{name}"),
+        ("/caf%C3%A9/x", "/caf\u{e9}/{name}"),
+    ] {
+        assert_eq!(route(&pins, path), expected, "{path}");
+    }
+}
+
 proptest! {
     /// Whatever is named by guessing and renamed later, as a whole row is, has the name that it would have had at once.
     #[test]

@@ -71,6 +71,14 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("/caf%C3%A9/menu", "/caf%C3%A9/menu"),
     ("/%E6%97%A5%E6%9C%AC", "/%E6%97%A5%E6%9C%AC"),
     ("/docs/my%20file.pdf", "/docs/my%20file.pdf"),
+    // What a URI cannot hold is named like its escape.
+    ("/a^b/c", "/{id}/c"),
+    ("/a%5Eb/c", "/{id}/c"),
+    ("/q/<script>\"\\`", "/q/{id}"),
+    ("/users/{id}", "/users/{id}"),
+    ("/users/{name}/x", "/users/{id}/x"),
+    ("/caf\u{e9}/menu", "/caf%C3%A9/menu"),
+    ("/a|b", "/a|b"),
     // Versions.
     ("/v2/pods", "/v2/pods"),
     ("/v1.2.3", "/v1.2.3"),
