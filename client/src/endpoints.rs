@@ -138,9 +138,9 @@ impl Endpoint {
         self.failed.saturating_add(self.failed_by_sitio)
     }
 
-    /// Answers of a class, 4 for 4xx.
+    /// Answers of a class, 4 for 4xx. From 600 on they belong to 5xx (RFC 9110, section 15).
     pub fn class(&self, hundreds: u16) -> u64 {
-        let of_class = |code: &str| code.parse::<u16>().is_ok_and(|code| code / 100 == hundreds);
+        let of_class = |code: &str| code.parse::<u16>().is_ok_and(|code| (code / 100).min(5) == hundreds);
         self.status.iter().filter(|(code, _)| of_class(code)).map(|(_, count)| count).sum()
     }
 }

@@ -86,7 +86,7 @@ impl GoldenMetrics {
 
     /// How many answers had a status of this class, 5 for 5xx.
     pub fn class(&self, hundreds: u16) -> u64 {
-        self.statuses.iter().filter(|(code, _)| code / 100 == hundreds).fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        self.statuses.iter().filter(|(code, _)| class_of(*code) == hundreds).fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// Exchanges that the service itself answered, or failed to, or was not given the time to.
@@ -221,6 +221,11 @@ impl GoldenMetrics {
         let timed = self.latency.count();
         (timed > 0).then(|| self.first_byte_total_us as f64 / timed as f64)
     }
+}
+
+/// The class of a status, 5 for 5xx. A status from 600 on is taken for a 5xx (RFC 9110, section 15).
+pub const fn class_of(status: u16) -> u16 {
+    if status < 600 { status / 100 } else { 5 }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::golden::class_of;
+
 /// Members of a choice. There are only five classes, and whoever wants more than a few single codes wants their class.
 const MEMBERS_MAX: usize = 8;
 
@@ -27,7 +29,7 @@ impl Statuses {
     /// Whether this one is among them.
     pub fn hold(&self, status: u16) -> bool {
         self.0.iter().any(|member| match member {
-            Member::Class(class) => status / 100 == *class,
+            Member::Class(class) => class_of(status) == *class,
             Member::Code(code) => status == *code,
         })
     }
@@ -78,8 +80,8 @@ mod tests {
     fn classes_and_codes_are_told_apart() {
         let statuses: Statuses = "5xx, 404".parse().unwrap();
         assert_eq!(
-            [500, 599, 404, 403, 200, 0, 600].map(|status| statuses.hold(status)),
-            [true, true, true, false, false, false, false]
+            [500, 599, 404, 403, 200, 0, 600, 999].map(|status| statuses.hold(status)),
+            [true, true, true, false, false, false, true, true]
         );
         assert_eq!(statuses.to_string(), "5xx,404");
         assert_eq!(statuses.to_string().parse(), Ok(statuses));

@@ -149,3 +149,12 @@ fn odd_statuses_share_a_place_once_there_are_too_many() {
     assert_eq!(golden.statuses().len(), STATUSES_MAX + 1);
     assert_eq!(golden.statuses()[0], (0, 500 - STATUSES_MAX as u64));
 }
+
+#[test]
+fn a_status_from_600_on_is_counted_as_a_5xx() {
+    let mut golden = GoldenMetrics::default();
+    for status in [0, 101, 200, 499, 500, 599, 600, 999] {
+        golden.add_status(status, 1);
+    }
+    assert_eq!([0, 1, 2, 3, 4, 5, 6, 9].map(|class| golden.class(class)), [1, 1, 1, 0, 1, 4, 0, 0]);
+}

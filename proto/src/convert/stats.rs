@@ -30,7 +30,7 @@ pub(super) fn stat(id: u32, golden: &GoldenMetrics, seen: Option<Seen>) -> wire:
         bytes_out: golden.bytes_out,
         status: varints::pack(golden.statuses().iter().flat_map(|(code, count)| [told_code(*code), *count])),
         by_rule: golden.by_rule,
-        failed_less_5xx: golden.failed.wrapping_sub(golden.class(5)).cast_signed(),
+        failed_less_5xx: golden.failed.wrapping_sub(fives(golden)).cast_signed(),
         failed_by_sitio: golden.failed_by_sitio,
         extremes: extremes(golden),
         first_ms: seen.map_or(0, |seen| seen.first_ms),
@@ -48,6 +48,12 @@ fn told_code(code: u16) -> u64 {
 
 fn code(told: u64) -> Option<u16> {
     (told < CODES).then(|| ((told + USUAL_CODE) % CODES) as u16)
+}
+
+/// Answers with 500 to 599, which the wire counts failures from. Those from 600 on are none there, whatever they count as.
+fn fives(golden: &GoldenMetrics) -> u64 {
+    let fives = golden.statuses().iter().filter(|(code, _)| (500..600).contains(code));
+    fives.fold(0, |sum, (_, count)| sum.saturating_add(*count))
 }
 
 /// What cannot be added up, and the time to the first byte. Nothing at all for an endpoint that has only something under way.
@@ -159,7 +165,7 @@ impl Rest<'_> {
         buckets::unpack(self.hist_lowest, self.hist, &mut golden.latency)?;
         golden.latency.add_zeros(self.hist_zeros);
         golden.hits = golden.latency.count().wrapping_add_signed(self.untimed);
-        golden.failed = golden.class(5).wrapping_add_signed(self.failed_less_5xx);
+        golden.failed = fives(golden).wrapping_add_signed(self.failed_less_5xx);
         Ok(())
     }
 }
