@@ -32,11 +32,11 @@ pub(crate) fn request_head(input: &[u8]) {
         assert_eq!(request::parse(&input[..end], &mut slots()).is_whole(), None, "a part is no whole");
     }
     let mut wire = Vec::new();
-    write::request(&mut wire, &head, "service", ["", ""]);
+    write::request(&mut wire, &head, "service", write::Added::default());
     let mut again = slots();
     let Parsed::Complete(rewritten, written) = request::parse(&wire, &mut again) else { panic!("{wire:?} is not carried on") };
     assert_eq!((rewritten.framing, rewritten.method, written), (head.framing, head.method, wire.len()));
-    let mut fields = [httparse::EMPTY_HEADER; 160];
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX + FIELDS_ADDED];
     let mut lenient = httparse::Request::new(&mut fields);
     assert_eq!(lenient.parse(&wire), Ok(httparse::Status::Complete(wire.len())));
     let count = lenient.headers.len();

@@ -5,6 +5,7 @@ pub mod endpoint;
 pub mod exchange;
 pub mod golden;
 pub mod histogram;
+pub mod refusal;
 pub mod report;
 pub mod routes;
 pub mod rule;

@@ -4,6 +4,7 @@ use crate::callers::Callers;
 use crate::endpoint::Endpoint;
 use crate::exchange::Exchange;
 use crate::golden::GoldenMetrics;
+use crate::refusal::Refusals;
 
 /// What one report covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,4 +123,6 @@ pub struct Resources {
     pub throttled_milli: u32,
     /// Downstream connections open.
     pub connections: u32,
+    /// Requests that the sidecar has refused since its start.
+    pub refused: Refusals,
 }

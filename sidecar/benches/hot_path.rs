@@ -38,7 +38,7 @@ fn writing_a_head(bencher: Bencher<'_, '_>) {
     with_head(|head| {
         bencher.bench_local(|| {
             out.clear();
-            write::request(&mut out, black_box(head), "127.0.0.1:8087", ["", ""]);
+            write::request(&mut out, black_box(head), "127.0.0.1:8087", write::Added::default());
             out.len()
         });
     });

@@ -74,6 +74,10 @@ impl Pick for Everything {
         true
     }
 
+    fn wants_refusals(&self) -> bool {
+        true
+    }
+
     fn record(&self, endpoint: &Endpoint, finished: &Finished<'_>) -> Record {
         Record { endpoint: endpoint.clone(), exchange: finished.into() }
     }

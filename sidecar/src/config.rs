@@ -8,8 +8,11 @@ use std::time::Duration;
 use clap::Parser;
 use mesh::routes::pins::Pattern;
 
+use crate::config::limits::LimitFlags;
 use crate::config::settings::{Settings, Wrong};
+use crate::config::timeouts::TimeoutFlags;
 use crate::forwarding::Forwarding;
+use crate::head::Limits;
 use crate::identity::Named;
 use crate::link::dial::{ControlPlane, Token};
 use crate::protocol::Protocol;
@@ -17,8 +20,10 @@ use crate::target::Target;
 use crate::timeouts::Timeouts;
 use crate::worker::options::Queries;
 
+mod limits;
 mod otlp;
 pub mod settings;
+mod timeouts;
 mod values;
 
 /// Everything that the sidecar was told, with the defaults where it was told nothing.
@@ -44,6 +49,8 @@ pub struct Config {
     pub routes: Vec<Pattern>,
     /// How long each part of an exchange may take.
     pub timeouts: Timeouts,
+    /// What a head may have.
+    pub limits: Limits,
     /// What the service is told of the downstream.
     pub forwarding: Forwarding,
     /// Downstream connections held at once; otherwise as many as descriptors allow.
@@ -97,7 +104,7 @@ pub struct Flags {
     /// Port to listen on; 0 takes a free one [env: PORT or port] [default: 8080]
     #[arg(long)]
     port: Option<String>,
-    /// Port of the service, on 127.0.0.1 [env: TARGET_PORT or target_port] [default: 8087]
+    /// Port of the service, on 127.0.0.1 or [::1] [env: TARGET_PORT or target_port] [default: 8087]
     #[arg(long)]
     target_port: Option<String>,
     /// The service itself where it is not on 127.0.0.1: [::1]:8087 or unix:/run/app.sock [env: TARGET] [default: none]
@@ -145,27 +152,10 @@ pub struct Flags {
     /// HTML file in place of the service's 404 pages, or built-in [env: SITIO_NOT_FOUND_PAGE] [default: none]
     #[arg(long, value_name = "PATH")]
     not_found_page: Option<String>,
-    /// How long the service may take to accept a connection [env: SITIO_CONNECT_TIMEOUT] [default: 1s]
-    #[arg(long, value_name = "DURATION")]
-    connect_timeout: Option<String>,
-    /// How long a request's head may take to arrive [env: SITIO_HEAD_TIMEOUT] [default: 10s]
-    #[arg(long, value_name = "DURATION")]
-    head_timeout: Option<String>,
-    /// How long a connection may be idle between requests [env: SITIO_IDLE_TIMEOUT] [default: 60s]
-    #[arg(long, value_name = "DURATION")]
-    idle_timeout: Option<String>,
-    /// How long the service may take to begin an answer, or off [env: SITIO_ANSWER_TIMEOUT] [default: off]
-    #[arg(long, value_name = "DURATION")]
-    answer_timeout: Option<String>,
-    /// How long a whole exchange may take, or off [env: SITIO_EXCHANGE_TIMEOUT] [default: off]
-    #[arg(long, value_name = "DURATION")]
-    exchange_timeout: Option<String>,
-    /// How long an upgraded connection, or one that is no HTTP, may be silent, or off [env: SITIO_TUNNEL_TIMEOUT] [default: off]
-    #[arg(long, value_name = "DURATION")]
-    tunnel_timeout: Option<String>,
-    /// The same once one of its sides has finished [env: SITIO_HALF_CLOSED_TIMEOUT] [default: 5m]
-    #[arg(long, value_name = "DURATION")]
-    half_closed_timeout: Option<String>,
+    #[command(flatten)]
+    timeouts: TimeoutFlags,
+    #[command(flatten)]
+    limits: LimitFlags,
     /// Downstream connections held at once [env: SITIO_CONNECTIONS_MAX] [default: 16384, or what descriptors allow]
     #[arg(long, value_name = "COUNT")]
     connections_max: Option<String>,
@@ -205,7 +195,6 @@ impl Config {
             return Err(admin.wrong("a port that is taken by the traffic or by the service"));
         }
 
-        let usual = Timeouts::default();
         let token = token(&mut settings, flags.token, flags.token_file)?;
         let names = ["SITIO_CONTROL_PLANE", "DASHBOARD", "MOTHERSHIP"];
         let uri = settings.value(flags.control_plane, &names).parse(values::control_plane)?;
@@ -219,15 +208,8 @@ impl Config {
             workers: settings.value(flags.workers, &["SITIO_WORKERS"]).parse(values::workers)?,
             protected: settings.value(flags.protected, &["SITIO_PROTECTED"]).parse(values::paths)?.unwrap_or_else(protected),
             routes: settings.value(flags.routes, &["SITIO_ROUTES"]).parse(values::patterns)?.unwrap_or_default(),
-            timeouts: Timeouts {
-                connect: settings.duration(flags.connect_timeout, "SITIO_CONNECT_TIMEOUT", usual.connect)?,
-                head: settings.duration(flags.head_timeout, "SITIO_HEAD_TIMEOUT", usual.head)?,
-                idle: settings.duration(flags.idle_timeout, "SITIO_IDLE_TIMEOUT", usual.idle)?,
-                answer: settings.value(flags.answer_timeout, &["SITIO_ANSWER_TIMEOUT"]).parse(values::limit)?.flatten(),
-                exchange: settings.value(flags.exchange_timeout, &["SITIO_EXCHANGE_TIMEOUT"]).parse(values::limit)?.flatten(),
-                tunnel: settings.value(flags.tunnel_timeout, &["SITIO_TUNNEL_TIMEOUT"]).parse(values::limit)?.flatten(),
-                half_closed: settings.duration(flags.half_closed_timeout, "SITIO_HALF_CLOSED_TIMEOUT", usual.half_closed)?,
-            },
+            timeouts: flags.timeouts.check(&mut settings)?,
+            limits: flags.limits.check(&mut settings)?,
             forwarding: settings.value(flags.forwarded, &["SITIO_FORWARDED"]).parse(values::forwarding)?.unwrap_or_default(),
             connections_max: settings.value(flags.connections_max, &["SITIO_CONNECTIONS_MAX"]).parse(values::connections)?,
             queries: settings.value(flags.history_query, &["SITIO_HISTORY_QUERY"]).parse(values::queries)?.unwrap_or_default(),
@@ -264,17 +246,20 @@ fn target(settings: &mut Settings, whole: Option<String>, port: Option<String>, 
     let (target, told) = match (whole.parse(values::target)?, port.parse(values::port_to_dial)?) {
         (Some(_), Some(_)) => return Err(whole.wrong("only one of the two: there is a TARGET_PORT as well")),
         (Some(target), None) => (target, whole),
-        (None, number) => (SocketAddr::from(([127, 0, 0, 1], number.unwrap_or(8087))).into(), port),
+        (None, number) => (Target::Loopback(number.unwrap_or(8087)), port),
     };
     match target {
+        Target::Loopback(number) if number == listen.port() => Err(told.wrong(CIRCLE)),
         Target::Tcp(address)
             if address.port() == listen.port() && (address.ip().is_loopback() || address.ip() == listen.ip()) =>
         {
-            Err(told.wrong("the port that the sidecar itself listens on, which would be a circle"))
+            Err(told.wrong(CIRCLE))
         }
         _ => Ok(target),
     }
 }
+
+const CIRCLE: &str = "the port that the sidecar itself listens on, which would be a circle";
 
 fn token(settings: &mut Settings, flag: Option<String>, file: Option<String>) -> Result<Token, Wrong> {
     let token = settings.value(None, &["SITIO_TOKEN"]).secret();

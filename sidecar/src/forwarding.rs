@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::head::Version;
+use crate::head::write::ForwardedProto;
 
 /// Which fields are appended to a request. None of them decides anything here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,6 +54,11 @@ impl Forwarding {
             let _ = write!(lines, "Forwarded: for={node};proto=http\r\n");
         }
         lines.into_boxed_str()
+    }
+
+    /// What becomes of the `X-Forwarded-Proto` that a client has sent.
+    pub fn forwarded_proto(self) -> ForwardedProto {
+        if self.x_forwarded_proto { ForwardedProto::Replaced } else { ForwardedProto::Passed }
     }
 
     /// The line that names the version of the request that was received, if it is wanted.

@@ -1,5 +1,6 @@
 //! Serves a downstream's connection that speaks HTTP/2, as gRPC does: each of its streams is an exchange.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
@@ -11,10 +12,12 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use mesh::refusal::Reason;
 use tokio_util::task::TaskTracker;
 
-use crate::head::HEAD_BYTES_MAX;
+use crate::head::{Fault, Limits};
 use crate::http2::conduct::Conduct;
+use crate::http2::resets::Watched;
 use crate::tunnel::peer::Peer;
 use crate::watch::Watch;
 use crate::worker::state::Worker;
@@ -25,6 +28,8 @@ mod conduct;
 mod exchange;
 mod fields;
 mod grpc;
+mod request_body;
+mod resets;
 pub mod upstream;
 
 /// Exchanges under way on one connection. Fewer are not recommended (RFC 9113, section 6.5.2);
@@ -48,6 +53,13 @@ const RESETS_PENDING_MAX: usize = 20;
 
 /// Streams that a downstream may make us reset by its own mistakes, for as long as its connection lasts.
 const MISTAKES_MAX: usize = 256;
+
+/// What the library counts for each field besides its name and value (RFC 9113, section 6.5.2). Its limit is higher than ours
+/// by that, so that a head over our limits is mostly refused and counted here.
+const FIELD_BYTES: usize = 32;
+
+/// A stream that the library has reset because its head is malformed. It says no more.
+const MALFORMED: Fault = Fault { status: 400, reason: Reason::Http2, why: "the head is malformed" };
 
 /// How far the end of a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,9 +91,9 @@ pub async fn serve(worker: &Rc<Worker>, downstream: &mut Peer, watch: &Watch, ca
     });
     let service = service_fn(|request| exchange::carry(Rc::clone(&side), request));
     {
-        let mut connection = pin!(builder(&streams).serve_connection(TokioIo::new(downstream), service));
-        let idle = worker.timeouts().idle;
-        watch.arm(Instant::now() + idle);
+        let watched = Watched::new(downstream, Rc::clone(&conduct));
+        let mut connection = pin!(builder(&streams, worker.limits()).serve_connection(TokioIo::new(watched), service));
+        watch.arm(Instant::now() + worker.idle_timeout());
         let mut ending = Ending::Not;
         poll_fn(|cx| {
             loop {
@@ -90,10 +102,12 @@ pub async fn serve(worker: &Rc<Worker>, downstream: &mut Peer, watch: &Watch, ca
                     return Poll::Ready(());
                 }
                 if watch.has_expired() {
-                    watch.arm(Instant::now() + idle);
+                    watch.arm(Instant::now() + worker.idle_timeout());
                 }
                 // Whatever the error is, the downstream was told of it by GOAWAY, and its exchanges count themselves.
-                if connection.as_mut().poll(cx).is_ready() {
+                let polled = connection.as_mut().poll(cx);
+                (0..conduct.take_malformed()).for_each(|_| worker.count_refused(MALFORMED, caller.address, Cow::Borrowed("")));
+                if polled.is_ready() {
                     return Poll::Ready(());
                 }
                 // Who connects while the sidecar is about to leave has not heard of it yet, and is served once.
@@ -114,17 +128,28 @@ pub async fn serve(worker: &Rc<Worker>, downstream: &mut Peer, watch: &Watch, ca
 
 /// The limits of one connection. A flood of CONTINUATION frames is ended by `h2` itself,
 /// which counts those that a head within the limit can need.
-fn builder(streams: &TaskTracker) -> Builder<Streams> {
+fn builder(streams: &TaskTracker, limits: Limits) -> Builder<Streams> {
     let mut builder = Builder::new(Streams(streams.clone()));
     builder
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
-        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_header_list_size(u32::try_from(limits.head_bytes + limits.fields * FIELD_BYTES).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
         .max_local_error_reset_streams(MISTAKES_MAX);
     builder
+}
+
+/// The code with which the service has ended this stream, if only this stream was ended, and by the service.
+fn reset_code(error: &hyper::Error) -> Option<h2::Reason> {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.filter(|cause| cause.is_reset() && cause.is_remote()).and_then(h2::Error::reason)
+}
+
+/// Whether only this stream was ended, and by the service.
+fn is_reset(error: &hyper::Error) -> bool {
+    reset_code(error).is_some()
 }
 
 /// Where the library's tasks run: on the worker's own thread, and known to whoever waits for their end.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
+use mesh::refusal::Refusals;
 use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
 use mesh::routes::pins::Pins;
 
@@ -141,9 +142,10 @@ impl Ledger {
         self.resources = Some(measured.resources);
     }
 
-    /// Takes note of the downstream connections open now.
-    pub fn connected(&mut self, connections: u32) {
-        self.resources.get_or_insert_default().connections = connections;
+    /// Takes note of the downstream connections open now, and of the requests refused so far.
+    pub fn connected(&mut self, connections: u32, refused: Refusals) {
+        let resources = self.resources.get_or_insert_default();
+        (resources.connections, resources.refused) = (connections, refused);
     }
 
     /// Everything since the start. The next change counts from here.

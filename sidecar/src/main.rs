@@ -55,6 +55,7 @@ async fn start(config: Config, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::R
         routes: config.routes,
         decorators,
         timeouts: config.timeouts,
+        limits: config.limits,
         forwarding: config.forwarding,
         connections_max: config.connections_max,
         queries: config.queries,

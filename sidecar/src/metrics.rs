@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use exposition::endpoints::{Endpoints, Statuses};
 use exposition::page::{Kind, Page, Value};
+use mesh::refusal::Reason;
 use mesh::workload::Workload;
 
 use crate::access_log::Lines;
@@ -59,9 +60,14 @@ fn container(page: &mut Page, ledger: &Ledger) {
 }
 
 fn discarded(page: &mut Page, told: &Told<'_>) {
+    let refusals = told.tally.refusals();
+    let refused =
+        page.family(Kind::Counter, "sitio_requests_refused", "Requests refused before they had an endpoint, by reason.");
+    for reason in Reason::EACH {
+        refused.add(vec![("reason", reason.word().to_owned())], Value::Count(refusals[reason]));
+    }
     let (tally, log, exported) = (told.tally, told.access_log, told.exported);
     for (name, help, count) in [
-        ("sitio_requests_refused", "Requests refused before they had an endpoint.", &tally.refused),
         ("sitio_connections_turned_away", "Connections turned away because there were too many.", &tally.overloaded),
         ("sitio_decorator_panics", "Hooks of decorators that failed and were passed over.", &tally.panics),
         ("sitio_access_log_lines", "Exchanges written to the access log.", &log.written),

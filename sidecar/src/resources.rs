@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
+use mesh::refusal::Refusals;
 use mesh::report::Resources;
 use serde::Serialize;
 
@@ -110,6 +111,7 @@ impl Meter {
             cpu_limit_milli: self.cpu_limit_milli(),
             throttled_milli,
             connections: 0,
+            refused: Refusals::default(),
         };
         let total_memory = if memory.limit > 0 { memory.limit } else { memory.machine };
         let free_memory = total_memory.saturating_sub(memory.used);

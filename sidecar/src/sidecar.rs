@@ -19,6 +19,7 @@ use crate::admin::readiness::Readiness;
 use crate::config;
 use crate::decorator::Decorator;
 use crate::forwarding::Forwarding;
+use crate::head::Limits;
 use crate::identity::{Identity, workers_for};
 use crate::ledger::books::Books;
 use crate::link::Link;
@@ -65,6 +66,8 @@ pub struct Options {
     pub routes: Vec<Pattern>,
     /// How long each part of an exchange may take.
     pub timeouts: Timeouts,
+    /// What a head may have.
+    pub limits: Limits,
     /// What the service is told of the downstream.
     pub forwarding: Forwarding,
     /// Downstream connections held at once; otherwise as many as descriptors allow.
@@ -106,6 +109,7 @@ impl Options {
             decorators: Vec::new(),
             routes: Vec::new(),
             timeouts: Timeouts::default(),
+            limits: Limits::default(),
             forwarding: Forwarding::default(),
             connections_max: None,
             queries: Queries::default(),
@@ -142,6 +146,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
         routes: options.routes.clone(),
         protected: options.protected.clone(),
         timeouts: options.timeouts,
+        limits: options.limits,
         forwarding: options.forwarding,
         connections_max: options.connections_max,
         outlet: Arc::clone(&outlet),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use tokio::net::{TcpStream, UnixStream};
@@ -15,6 +15,8 @@ const PATH_BYTES_MAX: usize = 108;
 /// The service's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
+    /// A port of this machine's loopback, on 127.0.0.1 or on [::1]: whichever answers.
+    Loopback(u16),
     /// An address and a port.
     Tcp(SocketAddr),
     /// A socket in the file system.
@@ -30,6 +32,7 @@ impl Target {
     /// Makes a connection.
     pub async fn connect(&self) -> io::Result<Stream> {
         let stream = match self {
+            Self::Loopback(port) => connect_loopback(*port).await,
             Self::Tcp(address) => TcpStream::connect(address).await.map(Stream::from),
             Self::Unix(path) => UnixStream::connect(path).await.map(Stream::from),
         }?;
@@ -40,6 +43,7 @@ impl Target {
     /// What stands in for the Host that an HTTP/1.0 downstream has not named.
     pub fn host(&self) -> String {
         match self {
+            Self::Loopback(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, *port)).to_string(),
             Self::Tcp(address) => address.to_string(),
             Self::Unix(_) => "localhost".to_owned(),
         }
@@ -48,9 +52,19 @@ impl Target {
     /// The port, if it is one.
     pub fn port(&self) -> Option<u16> {
         match self {
+            Self::Loopback(port) => Some(*port),
             Self::Tcp(address) => Some(address.port()),
             Self::Unix(_) => None,
         }
+    }
+}
+
+/// A service that listens on one loopback refuses on the other at once, so asking both costs nothing. If neither takes the
+/// connection, what the first has said counts, because a machine may have no IPv6.
+async fn connect_loopback(port: u16) -> io::Result<Stream> {
+    match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+        Ok(socket) => Ok(socket.into()),
+        Err(refused) => TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.map(Stream::from).map_err(|_| refused),
     }
 }
 
@@ -68,11 +82,11 @@ impl std::str::FromStr for Target {
             let is_path = path.starts_with('/') && path.len() < PATH_BYTES_MAX;
             return if is_path { Ok(Self::Unix(path.into())) } else { Err(NoTarget) };
         }
-        // The one name whose address is the same on every machine.
-        let address = match text.strip_prefix("localhost:") {
-            Some(port) => SocketAddr::from(([127, 0, 0, 1], port.parse().map_err(|_| NoTarget)?)),
-            None => text.parse().map_err(|_| NoTarget)?,
-        };
+        // The one name whose addresses are the same on every machine.
+        if let Some(port) = text.strip_prefix("localhost:") {
+            return port.parse().ok().filter(|port| *port != 0).map(Self::Loopback).ok_or(NoTarget);
+        }
+        let address: SocketAddr = text.parse().map_err(|_| NoTarget)?;
         if address.port() == 0 || address.ip().is_unspecified() { Err(NoTarget) } else { Ok(Self::Tcp(address)) }
     }
 }
@@ -80,6 +94,7 @@ impl std::str::FromStr for Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Loopback(port) => write!(f, "127.0.0.1:{port} or [::1]:{port}"),
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
@@ -95,7 +110,7 @@ mod tests {
         for (text, said) in [
             ("127.0.0.1:8087", "127.0.0.1:8087"),
             ("[::1]:8087", "[::1]:8087"),
-            ("localhost:80", "127.0.0.1:80"),
+            ("localhost:80", "127.0.0.1:80 or [::1]:80"),
             ("unix:/run/app.sock", "unix:/run/app.sock"),
         ] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), said);

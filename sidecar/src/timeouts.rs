@@ -9,8 +9,10 @@ pub struct Timeouts {
     pub connect: Duration,
     /// Until a request's head is whole, from its first byte.
     pub head: Duration,
-    /// Between two requests of one connection.
+    /// Between two requests of one connection; longer if the service keeps its connections for longer.
     pub idle: Duration,
+    /// For which nothing may come of a request's body.
+    pub body: Option<Duration>,
     /// Until the answer's first byte, from the request's head.
     pub answer: Option<Duration>,
     /// Until the answer's last byte, from the request's head.
@@ -28,7 +30,10 @@ impl Default for Timeouts {
             connect: Duration::from_secs(1),
             // Longer is a very slow network, or somebody who holds connections.
             head: Duration::from_secs(10),
-            idle: Duration::from_secs(60),
+            // Balancers reuse a connection for 60 s, and services are set to keep theirs for a little longer.
+            idle: Duration::from_secs(75),
+            // A client that is alive sends something; each that does not holds a connection of the service.
+            body: Some(Duration::from_secs(60)),
             // How long an answer is worth waiting for only the service and its callers know.
             answer: None,
             exchange: None,

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use mesh::exchange::Outcome;
+use mesh::refusal::Reason;
 use tokio::net::TcpStream;
 
 use crate::decorator::Answer;
@@ -111,7 +112,6 @@ impl Tunnel {
             Begun::Forward => self.forward().await,
             Begun::Answer(answer, persistence) => self.answer(&answer, persistence).await,
             Begun::Refuse(fault, asked) => {
-                self.worker.count_refused();
                 let mut answer = refusal::of_request(fault, self.reader());
                 if asked == Asked::HeadOnly {
                     answer.body = Bytes::new();
@@ -185,7 +185,12 @@ impl Tunnel {
             Relayed::Stale | Relayed::Reset => self.fail(&refusal::reset(self.reader())).await,
             Relayed::TimedOut => self.fail(&refusal::timed_out(self.reader())).await,
             Relayed::Unintelligible(why) => self.fail(&refusal::unintelligible(why, self.reader())).await,
-            Relayed::Malformed(why) => self.answer_or_reset(&refusal::of_request(Fault::bad(why), self.reader())).await,
+            Relayed::Malformed(why) => {
+                self.answer_or_reset(&refusal::of_request(Fault::bad(Reason::Framing, why), self.reader())).await
+            }
+            Relayed::Stalled if self.exchange.as_ref().is_some_and(|exchange| exchange.status == 0) => {
+                self.answer(&refusal::of_request(refusal::STALLED, self.reader()), Persistence::Close).await
+            }
             Relayed::BrokenOff => {
                 // The downstream has seen another status, but no whole answer: the service has failed.
                 if let Some(exchange) = &mut self.exchange {
@@ -195,7 +200,7 @@ impl Tunnel {
                 self.finish(Persistence::Close, Instant::now());
                 Next::Reset
             }
-            Relayed::Gone => {
+            Relayed::Gone | Relayed::Stalled => {
                 self.gone();
                 Next::Reset
             }
@@ -229,7 +234,7 @@ impl Tunnel {
             let is_silent = is_the_last && !self.downstream.has_carry() && is_quiet(self.downstream.stream());
             return if is_silent { Next::Close } else { Next::Linger };
         }
-        self.watch.arm(now + self.worker.timeouts().idle);
+        self.watch.arm(now + self.worker.idle_timeout());
         Next::Request
     }
 

@@ -3,6 +3,7 @@
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
+use mesh::refusal::Refusals;
 use mesh::report::{Coverage, EndpointReport, Report, Resources};
 use mesh::window::{Window, WindowKind, WindowRow};
 
@@ -17,6 +18,7 @@ pub(super) const RESOURCES: Resources = Resources {
     cpu_limit_milli: 0,
     throttled_milli: 0,
     connections: 64,
+    refused: Refusals::NONE,
 };
 
 /// The traffic of one pod, endpoint by endpoint.

@@ -97,7 +97,8 @@ impl From<PodRow> for Row {
 
 impl From<Resources> for Used {
     fn from(resources: Resources) -> Self {
-        let Resources { memory_bytes, memory_limit_bytes, cpu_milli, cpu_limit_milli, throttled_milli, connections } = resources;
+        let Resources { memory_bytes, memory_limit_bytes, cpu_milli, cpu_limit_milli, throttled_milli, connections, .. } =
+            resources;
         Self { memory_bytes, memory_limit_bytes, cpu_milli, cpu_limit_milli, throttled_milli, connections }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
+use mesh::refusal::Refusals;
 use mesh::report::Resources;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 use mesh::workload::Workload;
@@ -139,6 +140,7 @@ fn pod(name: &str, state: PodState, heard_ms: u64) -> PodRow {
             cpu_limit_milli: 1000,
             throttled_milli: 0,
             connections: 4,
+            refused: Refusals::default(),
         }),
         rps: 12.9,
         skew: None,

@@ -5,6 +5,7 @@ use std::fmt;
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
+use mesh::refusal::{Reason, Refusals};
 use mesh::report::{Coverage, Report, Resources};
 use prost::Message as _;
 
@@ -195,8 +196,15 @@ impl From<Resources> for wire::Resources {
             cpu_limit_milli: resources.cpu_limit_milli,
             open_conns: resources.connections,
             throttled_milli: resources.throttled_milli,
+            refused: refused(&resources.refused),
         }
     }
+}
+
+/// The counts of all reasons, as far as the last one that has occurred.
+fn refused(refusals: &Refusals) -> Vec<u64> {
+    let known = Reason::EACH.iter().rposition(|reason| refusals[*reason] > 0).map_or(0, |last| last + 1);
+    Reason::EACH[..known].iter().map(|reason| refusals[*reason]).collect()
 }
 
 impl From<wire::Resources> for Resources {
@@ -208,6 +216,14 @@ impl From<wire::Resources> for Resources {
             cpu_limit_milli: resources.cpu_limit_milli,
             throttled_milli: resources.throttled_milli,
             connections: resources.open_conns,
+            // A later version may know more reasons than this one.
+            refused: Reason::EACH.into_iter().zip(&resources.refused).fold(
+                Refusals::default(),
+                |mut refusals, (reason, count)| {
+                    refusals[reason] = *count;
+                    refusals
+                },
+            ),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mesh::endpoint::Endpoint;
-use mesh::exchange::Exchange;
+use mesh::exchange::{Exchange, Outcome};
 use serde::{Serialize, Serializer};
 
 /// The latest instant that a line can spell: the end of the year 9999.
@@ -22,7 +22,10 @@ pub(super) struct Line<'a> {
     path: &'a str,
     status: u16,
     #[serde(serialize_with = "as_text")]
-    outcome: mesh::exchange::Outcome,
+    outcome: Outcome,
+    /// Why a request was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
     duration_us: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_byte_us: Option<u64>,
@@ -57,6 +60,7 @@ impl<'a> Line<'a> {
             path: exchange.path.split(['?', '#']).next().unwrap_or_default(),
             status: exchange.status,
             outcome: exchange.outcome,
+            reason: (exchange.outcome == Outcome::BadRequest).then_some(exchange.reason.as_str()),
             duration_us: exchange.took_us,
             first_byte_us: exchange.first_byte_us,
             bytes_in: exchange.bytes_in,

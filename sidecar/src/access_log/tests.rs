@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use mesh::endpoint::Endpoint;
+use mesh::exchange::Outcome;
 use mesh::trace::Traceparent;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -92,6 +93,21 @@ async fn a_line_says_what_happened_and_nothing_in_it_can_end_it() {
     assert_eq!(paper.lines(), [line]);
     assert!(paper.0.lock().unwrap().strip_suffix(b"\n").is_some_and(|line| !line.contains(&b'\n')));
     assert_eq!(lines.written.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_refused_request_is_a_line_with_its_reason() {
+    let outlet = Arc::<Outlet>::default();
+    let (mut log, _) = open(&outlet, 10);
+    let refused = Finished { outcome: Outcome::BadRequest, reason: "target", ..finished("/a#b", 400, 0) };
+    outlet.pass_refusal(&refused);
+    outlet.pass(&Endpoint::named("GET", "/a").unwrap(), &Finished { reason: "Fine", ..finished("/a", 200, 7) });
+    let mut paper = Paper::default();
+    paper.write_all(&log.chunk(log.at)).unwrap();
+    let lines = paper.lines();
+    assert_eq!((&lines[0]["route"], &lines[0]["path"]), (&json!("(other)"), &json!("/a")));
+    assert_eq!((&lines[0]["outcome"], &lines[0]["reason"]), (&json!("bad-request"), &json!("target")));
+    assert_eq!(lines[1].get("reason"), None, "a service's reason phrase is not logged");
 }
 
 #[test]

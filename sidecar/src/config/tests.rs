@@ -5,9 +5,12 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser};
 
 use crate::config::{Config, Flags, NotFoundPage};
+use crate::head::Limits;
 use crate::link::dial::Token;
 use crate::otlp::settings::Signal;
 use crate::protocol::Protocol;
+use crate::target::Target;
+use crate::timeouts::Timeouts;
 use crate::worker::options::Queries;
 
 fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
@@ -25,7 +28,8 @@ fn refusal(variables: &[(&str, &str)]) -> String {
 fn the_seeds_defaults_hold_where_nothing_was_told() {
     let config = config(&[]).unwrap();
     assert_eq!(config.listen, "0.0.0.0:8080".parse().unwrap());
-    assert_eq!(config.target, "127.0.0.1:8087".parse().unwrap());
+    assert_eq!(config.target, Target::Loopback(8087));
+    assert_eq!((config.limits, config.timeouts), (Limits::default(), Timeouts::default()));
     assert_eq!(config.admin, "0.0.0.0:9191".parse().unwrap());
     assert_eq!(config.protected, ["/healthz", "/livez", "/readyz", "/health"]);
     assert_eq!((config.drain_grace, config.drain_timeout), (Duration::from_secs(5), Duration::from_secs(30)));
@@ -52,6 +56,24 @@ fn patterns_are_read_and_checked() {
     assert!(refusal(&[("SITIO_ROUTES", "/users/{name},/a/{b")]).ends_with("a name has letters, digits and _"));
     assert!(refusal(&[("SITIO_ROUTES", "/a/{b},/a/{c}")]).ends_with("/a/{b} and /a/{c} recognise the same paths"));
     assert!(refusal(&[("SITIO_ROUTES", "users")]).contains("must begin with /"));
+}
+
+#[test]
+fn limits_and_times_are_settings_with_bounds() {
+    let set = [
+        ("SITIO_HEAD_BYTES_MAX", "20000"),
+        ("SITIO_TARGET_BYTES_MAX", "8000"),
+        ("SITIO_FIELDS_MAX", "512"),
+        ("SITIO_BODY_TIMEOUT", "off"),
+    ];
+    let config = config(&set).unwrap();
+    assert_eq!(config.limits, Limits { head_bytes: 20_000, target_bytes: 8000, fields: 512 });
+    assert_eq!(config.timeouts.body, None);
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    assert_eq!(refusal(&[("SITIO_FIELDS_MAX", "513")]), r#"SITIO_FIELDS_MAX is "513": expected a number from 16 to 512"#);
+    assert!(refusal(&[("SITIO_TARGET_BYTES_MAX", "65535")]).ends_with("a number from 1024 to 65534"));
+    assert!(refusal(&[("SITIO_HEAD_BYTES_MAX", "1M")]).ends_with("a number from 4096 to 196608"));
+    assert!(refusal(&[("SITIO_BODY_TIMEOUT", "0s")]).ends_with("such as 30s, or off"));
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! The header fields that concern the connection rather than the message, and what they say.
 
+use std::time::Duration;
+
+use mesh::refusal::Reason;
+
 use crate::head::{Fault, Framing, Version};
 
 /// The largest Content-Length taken; more bytes than that never came through one connection.
@@ -10,7 +14,9 @@ const CONTENT_LENGTH_MAX: u64 = i64::MAX as u64;
 pub enum Known {
     /// Concerns this connection only, and says which others do (RFC 9110, section 7.6.1).
     Connection,
-    /// `Keep-Alive` and `Proxy-Connection`: concern this connection only.
+    /// `Keep-Alive`: concerns this connection only, and may say for how long it is kept idle.
+    KeepAlive,
+    /// `Proxy-Connection`: concerns this connection only.
     HopByHop,
     /// `TE`: which transfer codings the sender takes; concerns this connection only.
     Te,
@@ -30,6 +36,10 @@ pub enum Known {
     Expect,
     /// `Max-Forwards`, which each stop on the way counts down.
     MaxForwards,
+    /// `X-Forwarded-Proto`: one value, which the sidecar replaces if it is set to write it.
+    ForwardedProto,
+    /// `X-Sitio-Error` and `X-Sitio-Rule`, by which an answer of the sidecar's own is recognised. A service has none.
+    Ours,
     /// Any other.
     Other,
 }
@@ -45,11 +55,14 @@ pub fn known(name: &str) -> Known {
         6 if is("expect") => Known::Expect,
         7 if is("upgrade") => Known::Upgrade,
         10 if is("connection") => Known::Connection,
-        10 if is("keep-alive") => Known::HopByHop,
+        10 if is("keep-alive") => Known::KeepAlive,
         12 if is("max-forwards") => Known::MaxForwards,
+        12 if is("x-sitio-rule") => Known::Ours,
+        13 if is("x-sitio-error") => Known::Ours,
         14 if is("content-length") => Known::ContentLength,
         16 if is("proxy-connection") => Known::HopByHop,
         17 if is("transfer-encoding") => Known::TransferEncoding,
+        17 if is("x-forwarded-proto") => Known::ForwardedProto,
         _ => Known::Other,
     }
 }
@@ -57,8 +70,18 @@ pub fn known(name: &str) -> Known {
 impl Known {
     /// Whether the tunnel passes such a field on as it came, unless it is named by `Connection`.
     pub fn is_end_to_end(self) -> bool {
-        matches!(self, Self::Accept | Self::Date | Self::Expect | Self::MaxForwards | Self::Other)
+        matches!(self, Self::Accept | Self::Date | Self::Expect | Self::MaxForwards | Self::ForwardedProto | Self::Other)
     }
+}
+
+/// Who has sent a head. A client's must be unmistakable for the service behind; of a service's answer the sidecar is the only
+/// reader, and what it passes on is written anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// A client: the head is a request's.
+    Client,
+    /// The service: the head is an answer's.
+    Service,
 }
 
 /// What the fields of one head say about the connection and the body.
@@ -77,6 +100,12 @@ pub struct Connectivity<'b> {
     pub accepts_html: bool,
     /// `TE: trailers`: the sender keeps trailer fields.
     pub takes_trailers: bool,
+    /// `Expect`: the sender may wait before it sends the body.
+    pub expects: bool,
+    /// `Transfer-Encoding: identity` in an answer: no coding at all.
+    pub names_identity: bool,
+    /// `Keep-Alive: timeout=75`: how long the sender keeps an idle connection.
+    pub kept_for: Option<Duration>,
     length: Option<u64>,
     chunked: bool,
     hosts: usize,
@@ -84,24 +113,26 @@ pub struct Connectivity<'b> {
 
 impl<'b> Connectivity<'b> {
     /// Reads all fields once, and refuses the ones that contradict each other.
-    pub fn read(fields: &[httparse::Header<'b>], version: Version) -> Result<Self, Fault> {
+    pub fn read(fields: &[httparse::Header<'b>], version: Version, sender: Sender) -> Result<Self, Fault> {
         let mut this = Self::default();
         let mut upgrades = Upgrades::None;
         let mut asks_upgrade = false;
         for field in fields {
             match known(field.name) {
-                Known::Other | Known::Date | Known::HopByHop | Known::Expect | Known::MaxForwards => {}
+                Known::Other | Known::Date | Known::HopByHop | Known::MaxForwards | Known::ForwardedProto | Known::Ours => {}
+                Known::Expect => this.expects = true,
+                Known::KeepAlive => this.kept_for = kept_for(field.value).or(this.kept_for),
                 Known::Host => this.hosts += 1,
                 Known::Accept => this.accepts_html |= options(field.value).any(|option| option.starts_with(b"text/html")),
                 Known::Connection => asks_upgrade |= this.read_connection(field.value)?,
                 Known::Te => this.takes_trailers |= options(field.value).any(|option| option.eq_ignore_ascii_case(b"trailers")),
                 Known::Upgrade => upgrades = upgrades.and(field.value),
-                Known::ContentLength => this.read_length(field.value)?,
-                Known::TransferEncoding => this.read_coding(field.value, version)?,
+                Known::ContentLength => this.read_length(field.value, sender)?,
+                Known::TransferEncoding => this.read_coding(field.value, version, sender)?,
             }
         }
         if this.chunked && this.length.is_some() {
-            return Err(Fault::bad("both Content-Length and Transfer-Encoding"));
+            return Err(Fault::bad(Reason::Framing, "both Content-Length and Transfer-Encoding"));
         }
         this.upgrade = upgrades.only().filter(|_| asks_upgrade && version == Version::Http11);
         Ok(this)
@@ -140,33 +171,64 @@ impl<'b> Connectivity<'b> {
             } else if option.iter().all(|byte| is_token(*byte)) {
                 self.names_others = true;
             } else {
-                return Err(Fault::bad("Connection holds something that is no token"));
+                return Err(Fault::bad(Reason::Field, "Connection holds something that is no token"));
             }
         }
         Ok(asks_upgrade)
     }
 
-    fn read_length(&mut self, value: &[u8]) -> Result<(), Fault> {
-        if self.length.is_some() {
-            return Err(Fault::bad("more than one Content-Length"));
+    fn read_length(&mut self, value: &[u8], sender: Sender) -> Result<(), Fault> {
+        let length = match sender {
+            Sender::Client if self.length.is_some() => return Err(MORE_LENGTHS),
+            Sender::Client => length(value),
+            Sender::Service => same_length(value),
+        };
+        let length = length.ok_or(Fault::bad(Reason::Framing, "Content-Length is no number"))?;
+        if self.length.is_some_and(|before| before != length) {
+            return Err(MORE_LENGTHS);
         }
-        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-        let length = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
-        self.length =
-            Some(length.filter(|length| *length <= CONTENT_LENGTH_MAX).ok_or(Fault::bad("Content-Length is no number"))?);
+        self.length = Some(length);
         Ok(())
     }
 
-    fn read_coding(&mut self, value: &[u8], version: Version) -> Result<(), Fault> {
-        if version == Version::Http10 {
-            return Err(Fault::bad("Transfer-Encoding in an HTTP/1.0 message"));
+    fn read_coding(&mut self, value: &[u8], version: Version, sender: Sender) -> Result<(), Fault> {
+        if sender == Sender::Service && !self.chunked && value.eq_ignore_ascii_case(b"identity") {
+            self.names_identity = true;
+            return Ok(());
         }
-        if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
-            return Err(Fault::bad("Transfer-Encoding is not one single `chunked`"));
+        if version == Version::Http10 {
+            return Err(Fault::bad(Reason::Framing, "Transfer-Encoding in an HTTP/1.0 message"));
+        }
+        if self.chunked || self.names_identity || !value.eq_ignore_ascii_case(b"chunked") {
+            return Err(Fault::bad(Reason::Framing, "Transfer-Encoding is not one single `chunked`"));
         }
         self.chunked = true;
         Ok(())
     }
+}
+
+const MORE_LENGTHS: Fault = Fault::bad(Reason::Framing, "more than one Content-Length");
+
+fn length(value: &[u8]) -> Option<u64> {
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let length = std::str::from_utf8(value).ok().filter(|_| digits)?.parse().ok();
+    length.filter(|length| *length <= CONTENT_LENGTH_MAX)
+}
+
+/// A length, or a list of the same length again and again: the message has that one (RFC 9112, section 6.3).
+fn same_length(value: &[u8]) -> Option<u64> {
+    let mut lengths = value.split(|byte| *byte == b',').map(|member| length(member.trim_ascii()));
+    let first = lengths.next()??;
+    lengths.all(|other| other == Some(first)).then_some(first)
+}
+
+/// The `timeout` of a Keep-Alive field, in seconds (RFC 2068, section 19.7.1.1).
+fn kept_for(value: &[u8]) -> Option<Duration> {
+    let seconds = options(value).find_map(|option| {
+        let (name, value) = option.split_at_checked(b"timeout=".len())?;
+        name.eq_ignore_ascii_case(b"timeout=").then_some(value)
+    })?;
+    length(seconds).map(Duration::from_secs)
 }
 
 /// The Upgrade fields of a head. Asking is never an obligation (RFC 9110, section 7.8), so what is odd is not asked on.

@@ -1,10 +1,16 @@
 //! Reads the head of a request and judges it by RFC 9112.
 
+use std::borrow::Cow;
+
+use mesh::exchange::PATH_BYTES_MAX;
+use mesh::refusal::Reason;
 use mesh::trace::Traceparent;
 
-use crate::head::fields::{Connectivity, Known, is_token, known, options};
+use crate::head::fields::{Connectivity, Known, Sender, is_token, known, options};
 use crate::head::response::Asked;
-use crate::head::{FIELDS_MAX, Fault, Framing, HEAD_BYTES_MAX, Parsed, Slots, TARGET_BYTES_MAX, Version, lines_end_properly};
+use crate::head::{Fault, Framing, Limits, Parsed, Slots, Version, lines_end_properly};
+
+pub(crate) mod target;
 
 /// Bytes of a method; the vocabulary's own bound, so that whatever is carried can be named.
 const METHOD_BYTES_MAX: usize = mesh::endpoint::METHOD_BYTES_MAX;
@@ -74,17 +80,18 @@ pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut Slots<'b>) -> Parsed<Reques
         Err(fault) => return Parsed::Faulty(fault),
     };
     let head = &input[skipped..];
+    let (room, _, limits) = slots.all();
     let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(head, slots) {
-        Ok(httparse::Status::Complete(length)) if length > HEAD_BYTES_MAX => Parsed::Faulty(TOO_LARGE),
-        Ok(httparse::Status::Complete(length)) => match judge(request, &head[..length]) {
+    match request.parse_with_uninit_headers(head, room) {
+        Ok(httparse::Status::Complete(length)) if length > limits.head_bytes => Parsed::Faulty(TOO_LARGE),
+        Ok(httparse::Status::Complete(length)) => match judge(request, &head[..length], limits) {
             Ok(head) => Parsed::Complete(head, skipped + length),
             Err(fault) => Parsed::Faulty(fault),
         },
-        Ok(httparse::Status::Partial) => partial(head),
+        Ok(httparse::Status::Partial) => partial(head, limits),
         Err(httparse::Error::TooManyHeaders) => Parsed::Faulty(TOO_LARGE),
         // The parser gives a version up at its first wrong byte; which fault it is shows when the line is whole.
-        Err(httparse::Error::Version) if memchr::memchr2(b'\r', b'\n', head).is_none() => partial(head),
+        Err(httparse::Error::Version) if memchr::memchr2(b'\r', b'\n', head).is_none() => partial(head, limits),
         Err(error) => Parsed::Faulty(why(error, head)),
     }
 }
@@ -94,8 +101,24 @@ pub fn asked(input: &[u8]) -> Asked {
     if input.trim_ascii_start().starts_with(b"HEAD ") { Asked::HeadOnly } else { Asked::Whole }
 }
 
-const TOO_LARGE: Fault = Fault { status: 431, why: "the head is over 64 KiB or 128 fields" };
-const TOO_LONG: Fault = Fault { status: 414, why: "the target is over 16 KiB" };
+/// The path that a head which cannot be read seems to ask for, for the log.
+pub fn seeming_path(input: &[u8]) -> Cow<'_, str> {
+    let line = input.trim_ascii_start().split(|byte| b"\r\n".contains(byte)).next().unwrap_or_default();
+    let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    String::from_utf8_lossy(&path[..path.len().min(PATH_BYTES_MAX)])
+}
+
+pub(crate) const TOO_LARGE: Fault = Fault {
+    status: 431,
+    reason: Reason::TooLarge,
+    why: "the head has more bytes than SITIO_HEAD_BYTES_MAX or more fields than SITIO_FIELDS_MAX",
+};
+pub(crate) const TOO_LONG: Fault =
+    Fault { status: 414, reason: Reason::TargetTooLong, why: "the target has more bytes than SITIO_TARGET_BYTES_MAX" };
+pub(crate) const UNKNOWN_METHOD: Fault = Fault { status: 501, reason: Reason::Method, why: "the method is not known here" };
+pub(crate) const NO_CONNECT: Fault = Fault { status: 501, reason: Reason::Method, why: "CONNECT is not served here" };
+const BARE_LF: Fault = Fault::bad(Reason::Field, "a line ends in LF alone");
 
 /// Empty lines that are skipped before a request; some old clients send one after a body.
 const EMPTY_LINES_MAX: usize = 4;
@@ -103,34 +126,44 @@ const EMPTY_LINES_MAX: usize = 4;
 fn empty_lines(input: &[u8]) -> Result<usize, Fault> {
     let skipped = input.chunks_exact(2).take_while(|pair| pair == b"\r\n").count();
     match input.get(skipped * 2) {
-        _ if skipped > EMPTY_LINES_MAX => Err(Fault::bad("only empty lines")),
-        Some(b'\n') => Err(Fault::bad("a line ends in LF alone")),
-        Some(b'\r') if input.len() > skipped * 2 + 1 => Err(Fault::bad("CR without LF")),
+        _ if skipped > EMPTY_LINES_MAX => Err(Fault::bad(Reason::RequestLine, "only empty lines")),
+        Some(b'\n') => Err(BARE_LF),
+        Some(b'\r') if input.len() > skipped * 2 + 1 => Err(Fault::bad(Reason::RequestLine, "CR without LF")),
         _ => Ok(skipped * 2),
     }
 }
 
 /// Whether the beginning of a head is worth waiting for.
-fn partial<T>(head: &[u8]) -> Parsed<T> {
+fn partial<T>(head: &[u8], limits: Limits) -> Parsed<T> {
     let line = memchr::memchr(b'\n', head);
     match line {
-        None if head.len() > TARGET_BYTES_MAX + METHOD_BYTES_MAX + 16 => Parsed::Faulty(TOO_LONG),
-        _ if head.len() >= HEAD_BYTES_MAX => Parsed::Faulty(TOO_LARGE),
-        _ if !lines_end_properly(head) => Parsed::Faulty(Fault::bad("a line ends in LF alone")),
+        None if head.len() > limits.target_bytes + METHOD_BYTES_MAX + 16 => Parsed::Faulty(TOO_LONG),
+        _ if head.len() >= limits.head_bytes => Parsed::Faulty(TOO_LARGE),
+        _ if !lines_end_properly(head) => Parsed::Faulty(BARE_LF),
         _ => Parsed::Partial,
     }
 }
 
 fn why(error: httparse::Error, head: &[u8]) -> Fault {
+    use Reason::{Field, RequestLine, Target, Version};
     match error {
-        httparse::Error::Version if has_version(head) => Fault { status: 505, why: "only HTTP/1.0 and HTTP/1.1 are spoken here" },
-        httparse::Error::Version => Fault::bad("the request line does not end in a version"),
-        httparse::Error::HeaderName => Fault::bad("a field name is malformed, folded or followed by a space"),
-        httparse::Error::HeaderValue => Fault::bad("a field value holds a control character"),
-        httparse::Error::NewLine => Fault::bad("a line does not end in CR LF"),
-        httparse::Error::Token => Fault::bad("the request line is malformed"),
-        _ => Fault::bad("the head is malformed"),
+        httparse::Error::Version if has_version(head) => {
+            Fault { status: 505, reason: Version, why: "only HTTP/1.0 and HTTP/1.1 are spoken here" }
+        }
+        httparse::Error::Version => Fault::bad(Version, "the request line does not end in a version"),
+        httparse::Error::HeaderName => Fault::bad(Field, "a field name is malformed, folded or followed by a space"),
+        httparse::Error::HeaderValue => Fault::bad(Field, "a field value holds a control character"),
+        httparse::Error::NewLine => Fault::bad(Field, "a line does not end in CR LF"),
+        httparse::Error::Token if has_other_target(head) => Fault::bad(Target, "the target is no UTF-8"),
+        httparse::Error::Token => Fault::bad(RequestLine, "the request line is malformed"),
+        _ => Fault::bad(Field, "the head is malformed"),
     }
+}
+
+/// Whether the parser could not go on because of a target that is no UTF-8.
+fn has_other_target(head: &[u8]) -> bool {
+    let target = head.split(|byte| b" \r\n".contains(byte)).nth(1).unwrap_or_default();
+    std::str::from_utf8(target).is_err()
 }
 
 /// Whether the first line is well-formed, but for a version that is not spoken.
@@ -141,27 +174,26 @@ fn has_version(head: &[u8]) -> bool {
     major.is_ascii_digit() && minor.is_ascii_digit()
 }
 
-fn judge<'h, 'b>(request: httparse::Request<'h, 'b>, head: &'b [u8]) -> Result<RequestHead<'h, 'b>, Fault> {
+fn judge<'h, 'b>(request: httparse::Request<'h, 'b>, head: &'b [u8], limits: Limits) -> Result<RequestHead<'h, 'b>, Fault> {
     if !lines_end_properly(head) {
-        return Err(Fault::bad("a line ends in LF alone"));
+        return Err(BARE_LF);
     }
-    let missing = Fault::bad("the request line is malformed");
+    let missing = Fault::bad(Reason::RequestLine, "the request line is malformed");
     let (method, path) = (request.method.ok_or(missing)?, request.path.ok_or(missing)?);
     let version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
     if method.len() > METHOD_BYTES_MAX || !method.bytes().all(is_token) {
-        return Err(Fault { status: 501, why: "the method is not known here" });
+        return Err(UNKNOWN_METHOD);
     }
     if method == "CONNECT" {
-        return Err(Fault { status: 501, why: "CONNECT is not served here" });
+        return Err(NO_CONNECT);
     }
-    if path.len() > TARGET_BYTES_MAX {
+    if path.len() > limits.target_bytes {
         return Err(TOO_LONG);
     }
     let fields: &'h [httparse::Header<'b>] = request.headers;
-    debug_assert!(fields.len() <= FIELDS_MAX);
-    let mut connectivity = Connectivity::read(fields, version)?;
+    let mut connectivity = Connectivity::read(fields, version, Sender::Client)?;
     connectivity.upgrade = connectivity.upgrade.filter(|protocols| !options(protocols).any(is_http));
-    let (authority, target) = target(method, path)?;
+    let (authority, target) = target::split(method, path)?;
     let head =
         RequestHead { method, target, authority, version, fields, framing: connectivity.framing(Framing::Empty), connectivity };
     check_host(&head)?;
@@ -176,51 +208,10 @@ fn is_http(protocol: &[u8]) -> bool {
     [&b"h2c"[..], b"h2", b"HTTP"].iter().any(|http| name.eq_ignore_ascii_case(http))
 }
 
-/// Splits a target into the authority it names, if any, and its origin-form (RFC 9112, section 3.2).
-fn target<'b>(method: &str, path: &'b str) -> Result<(Option<&'b str>, &'b str), Fault> {
-    const BAD: Fault = Fault::bad("the target is neither a path, nor http://…, nor *");
-    check_target(path)?;
-    if path.starts_with('/') {
-        return Ok((None, path));
-    }
-    if path == "*" {
-        return if method == "OPTIONS" { Ok((None, path)) } else { Err(BAD) };
-    }
-    let (scheme, rest) = path.split_once("://").ok_or(BAD)?;
-    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-        return Err(BAD);
-    }
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, target) = rest.split_at(end);
-    // An http URI without a host must be refused (RFC 9110, section 4.2.1).
-    if authority.is_empty() || !is_authority(authority.as_bytes()) {
-        return Err(BAD);
-    }
-    match target.as_bytes().first() {
-        Some(b'/' | b'?') => Ok((Some(authority), target)),
-        // An absolute target with an empty path means the root, or the server as a whole (RFC 9112, section 3.2.4).
-        _ => Ok((Some(authority), if method == "OPTIONS" { "*" } else { "/" })),
-    }
-}
-
-/// No URI holds control characters, white space, letters over ASCII, or `"<>\^{|}` and the backtick (RFC 3986, section 2),
-/// and correcting it in passing could lead past somebody's filter (RFC 9112, section 3.2). But browsers leave some of these
-/// as they are, `|` everywhere and most in queries (URL Standard, section 1.3), and so do we.
-pub(crate) fn check_target(target: &str) -> Result<(), Fault> {
-    const IN_QUERY: &[u8] = b"\"#<>";
-    const IN_PATH: &[u8] = b"\"#<>\\^`{}";
-    let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
-    let is_sound = |part: &str, never: &[u8]| part.bytes().all(|byte| byte.is_ascii_graphic() && !never.contains(&byte));
-    if is_sound(path, IN_PATH) && is_sound(query, IN_QUERY) {
-        return Ok(());
-    }
-    Err(Fault::bad("the target holds a character that must be percent-encoded"))
-}
-
 /// TRACE has no content, and what it and OPTIONS count down is one number (RFC 9110, sections 9.3.8 and 7.6.2).
 pub(crate) fn check_trace(head: &RequestHead<'_, '_>) -> Result<(), Fault> {
     if head.method == "TRACE" && head.framing != Framing::Empty {
-        return Err(Fault::bad("TRACE with content"));
+        return Err(Fault::bad(Reason::Framing, "TRACE with content"));
     }
     let mut counts = head.fields.iter().filter(|field| known(field.name) == Known::MaxForwards);
     if !matches!(head.method, "TRACE" | "OPTIONS") {
@@ -228,7 +219,7 @@ pub(crate) fn check_trace(head: &RequestHead<'_, '_>) -> Result<(), Fault> {
     }
     let is_number = |value: &[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let is_sound = counts.next().is_none_or(|field| is_number(field.value)) && counts.next().is_none();
-    if is_sound { Ok(()) } else { Err(Fault::bad("Max-Forwards is no single number")) }
+    if is_sound { Ok(()) } else { Err(Fault::bad(Reason::Field, "Max-Forwards is no single number")) }
 }
 
 /// Exactly one Host in HTTP/1.1, at most one in HTTP/1.0, and a sensible one (RFC 9112, section 3.2).
@@ -236,50 +227,14 @@ fn check_host(head: &RequestHead<'_, '_>) -> Result<(), Fault> {
     match (head.connectivity.hosts(), head.version) {
         (1, _) => {}
         (0, Version::Http10) => return Ok(()),
-        (0, Version::Http11) => return Err(Fault::bad("Host is missing")),
-        _ => return Err(Fault::bad("more than one Host")),
+        (0, Version::Http11) => return Err(Fault::bad(Reason::Host, "Host is missing")),
+        _ => return Err(Fault::bad(Reason::Host, "more than one Host")),
     }
-    if is_authority(head.field("host").unwrap_or_default()) { Ok(()) } else { Err(Fault::bad("Host is malformed")) }
-}
-
-/// `host[:port]`, without user and password (RFC 3986, section 3.2.2). Empty is allowed, but not a port alone.
-fn is_authority(value: &[u8]) -> bool {
-    let (host, port) = match value.iter().rposition(|byte| *byte == b':') {
-        Some(colon) if !value[colon..].contains(&b']') => (&value[..colon], Some(&value[colon + 1..])),
-        _ => (value, None),
-    };
-    let is_port = port.is_none_or(|port| !host.is_empty() && port.len() <= 5 && port.iter().all(u8::is_ascii_digit));
-    is_port && if let [b'[', inner @ .., b']'] = host { is_address(inner) } else { is_name(host) }
-}
-
-/// What stands between brackets: an IPv6 address, or one of a kind that is yet to be invented.
-fn is_address(inner: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(inner) else { return false };
-    let is_future = |(version, rest): (&str, &str)| {
-        let number = version.strip_prefix(['v', 'V']).unwrap_or_default();
-        !number.is_empty()
-            && number.bytes().all(|byte| byte.is_ascii_hexdigit())
-            && !rest.is_empty()
-            && rest.bytes().all(|byte| byte == b':' || is_plain(byte))
-    };
-    text.parse::<std::net::Ipv6Addr>().is_ok() || text.split_once('.').is_some_and(is_future)
-}
-
-/// A registered name or an IPv4 address. A comma is legal in it, but two fields that some other parser has joined look the same.
-fn is_name(name: &[u8]) -> bool {
-    let mut rest = name;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = match (byte, after) {
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => after,
-            (byte, after) if is_plain(*byte) => after,
-            _ => return false,
-        };
+    if target::is_authority(head.field("host").unwrap_or_default()) {
+        Ok(())
+    } else {
+        Err(Fault::bad(Reason::Host, "Host is malformed"))
     }
-    true
-}
-
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte)
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
-//! Reads the head of the service's answer, as strictly as a request's.
+//! Reads the head of the service's answer: what means one thing is taken, and repaired where RFC 9112 says how.
 
-use crate::head::fields::Connectivity;
-use crate::head::{Fault, Framing, HEAD_BYTES_MAX, Parsed, Slots, Version, lines_end_properly};
+use mesh::refusal::Reason;
+
+use crate::head::fields::{Connectivity, Sender};
+use crate::head::{Fault, Framing, Limits, Parsed, Slots, Version};
+
+mod controls;
 
 /// The head of an answer.
 #[derive(Debug)]
 pub struct ResponseHead<'h, 'b> {
-    /// The status, 100 to 599.
+    /// The status, 100 to 999. From 600 on it counts as a 5xx (RFC 9110, section 15).
     pub status: u16,
     /// The reason phrase, often empty.
     pub reason: &'b str,
@@ -16,6 +20,19 @@ pub struct ResponseHead<'h, 'b> {
     pub fields: &'h [httparse::Header<'b>],
     /// What they say about the connection.
     pub connectivity: Connectivity<'b>,
+    /// Whether values hold line folds.
+    pub folds: Folds,
+}
+
+/// Whether values of a head are folded over several lines. A fold is replaced by spaces when the head is passed on
+/// (RFC 9112, section 5.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Folds {
+    /// None is.
+    #[default]
+    None,
+    /// Some are.
+    Some,
 }
 
 /// Whether the answer is to a HEAD request, which never has a body.
@@ -54,6 +71,8 @@ impl ResponseHead<'_, '_> {
     /// Whether the service keeps the connection.
     pub fn is_persistent(&self) -> bool {
         match self.version {
+            // A coding that is none stands beside the length, and not every service agrees which of the two counts.
+            _ if self.connectivity.names_identity => false,
             Version::Http11 => !self.connectivity.close,
             Version::Http10 => self.connectivity.keep_alive && !self.connectivity.close,
         }
@@ -61,37 +80,85 @@ impl ResponseHead<'_, '_> {
 }
 
 /// Reads a head from the beginning of `input`.
+///
+/// Lines may end in LF (RFC 9112, section 2.2), white space before a colon is removed (section 5.1), folds are replaced
+/// (section 5.2), and values may hold control characters but CR, LF and NUL (RFC 9110, section 5.5).
 pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut Slots<'b>) -> Parsed<ResponseHead<'h, 'b>> {
     // `httparse` skips empty lines here too, but nothing may stand before a status line.
     if matches!(input.first(), Some(b'\r' | b'\n')) {
-        return Parsed::Faulty(Fault::bad("an empty line before the status line"));
+        return Parsed::Faulty(wrong("an empty line before the status line"));
     }
+    let (room, restored, limits) = slots.all();
     let mut response = httparse::Response::new(&mut []);
-    match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, input, slots) {
-        Ok(httparse::Status::Complete(length)) if length > HEAD_BYTES_MAX => {
-            Parsed::Faulty(Fault::bad("the head is over 64 KiB"))
+    match lenient().parse_response_with_uninit_headers(&mut response, input, room) {
+        Ok(httparse::Status::Complete(length)) => {
+            let (code, version, reason) = (response.code, response.version, response.reason.unwrap_or_default());
+            judge(Line { code, version, reason }, response.headers, &input[..length], limits)
         }
-        Ok(httparse::Status::Complete(length)) => match judge(response, &input[..length]) {
-            Ok(head) => Parsed::Complete(head, length),
-            Err(fault) => Parsed::Faulty(fault),
-        },
-        Ok(httparse::Status::Partial) if input.len() >= HEAD_BYTES_MAX => Parsed::Faulty(Fault::bad("the head is over 64 KiB")),
-        Ok(httparse::Status::Partial) if lines_end_properly(input) => Parsed::Partial,
-        Ok(httparse::Status::Partial) => Parsed::Faulty(Fault::bad("a line ends in LF alone")),
-        Err(httparse::Error::TooManyHeaders) => Parsed::Faulty(Fault::bad("the head has over 128 fields")),
-        Err(_) => Parsed::Faulty(Fault::bad("the head is malformed")),
+        Ok(httparse::Status::Partial) => partial(input, limits),
+        Err(httparse::Error::HeaderValue | httparse::Error::Status) => controls::parse(input, restored, limits),
+        Err(error) => Parsed::Faulty(why(error)),
     }
 }
 
-fn judge<'h, 'b>(response: httparse::Response<'h, 'b>, head: &'b [u8]) -> Result<ResponseHead<'h, 'b>, Fault> {
-    if !lines_end_properly(head) {
-        return Err(Fault::bad("a line ends in LF alone"));
+fn lenient() -> httparse::ParserConfig {
+    let mut config = httparse::ParserConfig::default();
+    config.allow_spaces_after_header_name_in_responses(true).allow_obsolete_multiline_headers_in_responses(true);
+    config
+}
+
+fn partial<T>(input: &[u8], limits: Limits) -> Parsed<T> {
+    if input.len() >= limits.head_bytes { Parsed::Faulty(TOO_LARGE) } else { Parsed::Partial }
+}
+
+fn why(error: httparse::Error) -> Fault {
+    match error {
+        httparse::Error::TooManyHeaders => wrong("the head has more fields than SITIO_FIELDS_MAX"),
+        _ => wrong("the head is malformed"),
     }
-    let version = if response.version == Some(0) { Version::Http10 } else { Version::Http11 };
-    let status = response.code.filter(|status| (100..600).contains(status)).ok_or(Fault::bad("the status is not 100 to 599"))?;
-    let fields: &'h [httparse::Header<'b>] = response.headers;
-    let connectivity = Connectivity::read(fields, version)?;
-    Ok(ResponseHead { status, reason: response.reason.unwrap_or_default(), version, fields, connectivity })
+}
+
+const TOO_LARGE: Fault = wrong("the head has more bytes than SITIO_HEAD_BYTES_MAX");
+
+/// A fault of the service: what it is counted as is the exchange's status.
+const fn wrong(why: &'static str) -> Fault {
+    Fault::bad(Reason::Field, why)
+}
+
+/// What the parser has read of a status line.
+struct Line<'b> {
+    code: Option<u16>,
+    version: Option<u8>,
+    reason: &'b str,
+}
+
+fn judge<'h, 'b>(
+    line: Line<'b>,
+    fields: &'h [httparse::Header<'b>],
+    head: &[u8],
+    limits: Limits,
+) -> Parsed<ResponseHead<'h, 'b>> {
+    let length = head.len();
+    if length > limits.head_bytes {
+        return Parsed::Faulty(TOO_LARGE);
+    }
+    let version = if line.version == Some(0) { Version::Http10 } else { Version::Http11 };
+    let Some(status) = line.code.filter(|status| *status >= 100) else {
+        return Parsed::Faulty(wrong("the status is not 100 to 999"));
+    };
+    match Connectivity::read(fields, version, Sender::Service) {
+        Ok(connectivity) => {
+            let head = ResponseHead { status, reason: line.reason, version, fields, connectivity, folds: folds(head) };
+            Parsed::Complete(head, length)
+        }
+        Err(fault) => Parsed::Faulty(fault),
+    }
+}
+
+/// Whether a line begins with white space, which makes it a part of the one before.
+fn folds(head: &[u8]) -> Folds {
+    let mut ends = memchr::memchr_iter(b'\n', head);
+    if ends.any(|at| matches!(head.get(at + 1), Some(b' ' | b'\t'))) { Folds::Some } else { Folds::None }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::decorator::{Answer, Edit, reason_of};
 use crate::head::date::DateCache;
 use crate::head::fields::{Known, is_named, is_token, known};
 use crate::head::request::RequestHead;
-use crate::head::response::ResponseHead;
+use crate::head::response::{Folds, ResponseHead};
 use crate::head::{Framing, Version};
 
 /// What the downstream is told about its connection.
@@ -20,9 +20,28 @@ pub enum Persistence {
     Close,
 }
 
-/// Appends a request as the upstream shall read it. `host` stands in where an HTTP/1.0 downstream named none;
-/// `more` are whole lines of ours.
-pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, more: [&str; 2]) {
+/// Lines that the sidecar adds to a request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Added<'a> {
+    /// Whole lines, each with its CR LF.
+    pub lines: [&'a str; 2],
+    /// What becomes of the client's `X-Forwarded-Proto`.
+    pub forwarded_proto: ForwardedProto,
+}
+
+/// What becomes of a client's `X-Forwarded-Proto`. It has one value and readers take the first, so a line of ours behind it
+/// would say nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ForwardedProto {
+    /// It passes.
+    #[default]
+    Passed,
+    /// The added lines hold one in its place.
+    Replaced,
+}
+
+/// Appends a request as the upstream shall read it. `host` stands in where an HTTP/1.0 downstream named none.
+pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, added: Added<'_>) {
     let root: &[u8] = if head.target.starts_with('?') { b"/" } else { b"" };
     line(out, &[head.method.as_bytes(), b" ", root, head.target.as_bytes(), b" HTTP/1.1"]);
     if let Some(authority) = head.authority {
@@ -36,13 +55,17 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, more: 
             // HTTP/1.0 knows no expectations, and a server must ignore one (RFC 9110, section 10.1.1).
             Known::Expect if head.version == Version::Http10 => {}
             Known::MaxForwards if head.forwards_left().is_some() => {}
-            known if known.is_end_to_end() && !(head.connectivity.names_others && is_named(head.fields, header.name)) => {
+            Known::ForwardedProto if added.forwarded_proto == ForwardedProto::Replaced => {}
+            known
+                if (known.is_end_to_end() || known == Known::Ours)
+                    && !(head.connectivity.names_others && is_named(head.fields, header.name)) =>
+            {
                 field(out, header.name, header.value);
             }
             _ => {}
         }
     }
-    for lines in more {
+    for lines in added.lines {
         out.extend_from_slice(lines.as_bytes());
     }
     if let Some(left) = head.forwards_left() {
@@ -76,7 +99,10 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, plan: Plan<'_>) 
     for header in head.fields {
         if passes(head, header) && !plan.edits.iter().any(|edit| edit.name().eq_ignore_ascii_case(header.name)) {
             is_dated |= known(header.name) == Known::Date;
-            field(out, header.name, header.value);
+            match head.folds {
+                Folds::None => field(out, header.name, header.value),
+                Folds::Some => unfolded_field(out, header.name, header.value),
+            }
         }
     }
     for edit in plan.edits {
@@ -208,10 +234,18 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     line(out, &[name.as_bytes(), b": ", value]);
 }
 
+/// A field whose line folds become spaces (RFC 9112, section 5.2).
+fn unfolded_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend(value.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }));
+    out.extend_from_slice(b"\r\n");
+}
+
 /// A field that some code of ours made: one that would break the message is left out.
 fn own_field(out: &mut Vec<u8>, name: &str, value: &str) {
     let sound = !name.is_empty() && name.bytes().all(is_token) && !value.bytes().any(|byte| byte < b' ' || byte == 0x7f);
-    if sound && known(name).is_end_to_end() {
+    if sound && (known(name).is_end_to_end() || known(name) == Known::Ours) {
         field(out, name, value.as_bytes());
     }
 }

@@ -1,6 +1,5 @@
 //! Counts one exchange of HTTP/2, however it ends.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -12,7 +11,8 @@ use crate::decorator::{Answer, reason_of};
 use crate::head::request::RequestHead;
 use crate::http2::conduct::Conduct;
 use crate::http2::exchange::Downstream;
-use crate::http2::grpc;
+use crate::http2::request_body::Progress;
+use crate::http2::{grpc, reset_code};
 use crate::recorder::finished::Author;
 use crate::rulebook::InForce;
 use crate::tunnel::exchange::{Breaker, Exchange};
@@ -24,7 +24,7 @@ pub(super) struct Account {
     worker: Rc<Worker>,
     conduct: Rc<Conduct>,
     exchange: Option<Box<Exchange>>,
-    bytes_in: Rc<Cell<u64>>,
+    progress: Rc<Progress>,
     grpc: Grpc,
 }
 
@@ -47,12 +47,17 @@ impl Account {
         let (mut exchange, rule) = worker.begin(head.method, head.target, Instant::now());
         exchange.caller = Some(downstream.address);
         exchange.trace = head.traceparent();
-        (Self { worker, conduct, exchange: Some(exchange), bytes_in: Rc::default(), grpc }, rule)
+        (Self { worker, conduct, exchange: Some(exchange), progress: Rc::default(), grpc }, rule)
     }
 
-    /// Where the bytes of the request's body are counted.
-    pub(super) fn bytes_in(&self) -> Rc<Cell<u64>> {
-        Rc::clone(&self.bytes_in)
+    /// How far the request's body is.
+    pub(super) fn progress(&self) -> Rc<Progress> {
+        Rc::clone(&self.progress)
+    }
+
+    /// Whether the request is a call of gRPC.
+    pub(super) fn is_grpc(&self) -> bool {
+        self.grpc != Grpc::No
     }
 
     /// The endpoint that was asked.
@@ -76,6 +81,7 @@ impl Account {
 
     /// The service's response has begun.
     pub(super) fn has_begun(&mut self) {
+        self.progress.is_answered.set(true);
         if let Some(exchange) = &mut self.exchange {
             exchange.has_begun();
         }
@@ -143,10 +149,32 @@ impl Account {
         self.close();
     }
 
+    /// The service has reset the stream, or its connection is gone.
+    pub(super) fn reset_by_service(&mut self, error: &hyper::Error) {
+        if reset_code(error) == Some(h2::Reason::PROTOCOL_ERROR) {
+            self.conduct.will_reset_as_malformed();
+        }
+        self.broken_off();
+    }
+
+    /// The service has broken off a call of gRPC, whose client is told that it is unavailable.
+    pub(super) fn unavailable(&mut self) {
+        self.answered(grpc::counted_as(grpc::UNAVAILABLE), grpc::name(grpc::UNAVAILABLE));
+        self.ended(Outcome::BrokenOff);
+        self.close();
+    }
+
+    /// The service's trailers are too large to be passed on.
+    pub(super) fn trailers_too_large(&mut self) {
+        self.answered(502, "trailers too large");
+        self.ended(Outcome::UpstreamProtocol);
+        self.close();
+    }
+
     /// It is over, and is counted with what was told of it.
     pub(super) fn close(&mut self) {
         if let Some(mut exchange) = self.exchange.take() {
-            exchange.body.bytes = self.bytes_in.get();
+            exchange.body.bytes = self.progress.bytes.get();
             self.worker.finish(exchange, Instant::now());
         }
     }

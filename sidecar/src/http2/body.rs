@@ -1,21 +1,19 @@
-//! Bodies of HTTP/2 on their way: counted as they pass, never held.
+//! Bodies of responses over HTTP/2 on their way: counted as they pass, never held.
 
-use std::cell::Cell;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use hyper::HeaderMap;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 
 use crate::http2::account::Account;
+use crate::http2::{fields, grpc};
 
-/// The body of a request.
-pub(crate) struct Sent {
-    body: Incoming,
-    bytes: Rc<Cell<u64>>,
-}
+/// Bytes of trailers, or of a head, that are passed on. gRPC puts the details of errors there, 100 kB of them now and then. The library would
+/// cut more than its own limit off without a word, so ours is lower than that and says what is wrong.
+pub(super) const TRAILER_BYTES_MAX: usize = 512 * 1024;
 
 /// The body of a response.
 pub(super) enum Carried {
@@ -30,23 +28,20 @@ pub(super) struct Response {
     body: Incoming,
     account: Account,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Bytes to come, where the head has declared them and no trailers matter.
+    left: Option<u64>,
+    is_over: bool,
 }
 
 /// Why a response breaks off; a `hyper::Error` says with which code the service has reset the stream, and so do we.
 pub(super) type BrokenOff = Box<dyn std::error::Error + Send + Sync>;
 
-impl Sent {
-    /// A body whose bytes are counted there.
-    pub(super) fn new(body: Incoming, bytes: Rc<Cell<u64>>) -> Self {
-        Self { body, bytes }
-    }
-}
-
 impl Carried {
     /// The service's; it is counted when it is through, and broken off at the deadline, if there is one.
-    pub(super) fn service(body: Incoming, account: Account, deadline: Option<Pin<Box<Sleep>>>) -> Self {
-        let mut response = Response { body, account, deadline };
-        response.note_end();
+    /// With its declared length it is through, although an empty frame may follow that a client need not wait for.
+    pub(super) fn service(body: Incoming, account: Account, deadline: Option<Pin<Box<Sleep>>>, length: Option<u64>) -> Self {
+        let mut response = Response { body, account, deadline, left: length, is_over: false };
+        response.note_end(0);
         Self::Service(response)
     }
 
@@ -56,33 +51,40 @@ impl Carried {
     }
 }
 
+/// Bytes of names and values.
+pub(super) fn field_bytes(fields: &HeaderMap) -> usize {
+    fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
 impl Response {
-    /// The library does not ask again once the last piece has said that it is the last.
-    fn note_end(&mut self) {
-        if self.body.is_end_stream() {
+    /// So many bytes have passed. The library does not ask again once the last piece has said that it is the last.
+    fn note_end(&mut self, bytes: usize) {
+        self.left = self.left.map(|left| left.saturating_sub(bytes as u64));
+        if self.left == Some(0) || self.body.is_end_stream() {
             self.account.through();
         }
     }
-}
 
-impl Body for Sent {
-    type Data = Bytes;
-    type Error = hyper::Error;
+    /// The response ends here, although the service has not ended it. A client of gRPC reads that in trailers; without them
+    /// it would take the fault for the protocol's, and not try again.
+    fn broken_off(&mut self, error: BrokenOff, message: &'static str) -> Frame<Bytes> {
+        tracing::debug!(%error, "an answer of gRPC has broken off");
+        self.is_over = true;
+        self.account.unavailable();
+        Frame::trailers(grpc::unavailable_trailers(message))
+    }
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref) {
-            self.bytes.set(self.bytes.get() + data.len() as u64);
+    fn take_trailers(&mut self, mut trailers: HeaderMap) -> Result<Frame<Bytes>, BrokenOff> {
+        if field_bytes(&trailers) > TRAILER_BYTES_MAX {
+            self.is_over = true;
+            self.account.trailers_too_large();
+            let is_grpc = self.account.is_grpc();
+            return is_grpc.then(|| Frame::trailers(grpc::trailers_too_large())).ok_or("the trailers are over 512 KiB".into());
         }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        fields::drop_ours(&mut trailers);
+        self.account.look_at(&trailers);
+        self.account.through();
+        Ok(Frame::trailers(trailers))
     }
 }
 
@@ -90,34 +92,51 @@ impl Body for Response {
     type Data = Bytes;
     type Error = BrokenOff;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        if self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
-            self.account.broken_off();
-            return Poll::Ready(Some(Err("the exchange takes too long".into())));
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let this = self.get_mut();
+        if this.is_over {
+            return Poll::Ready(None);
         }
-        let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+        if this.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
+            let error = BrokenOff::from("the exchange takes too long");
+            if this.account.is_grpc() {
+                let trailers = this.broken_off(error, "The exchange took longer than SITIO_EXCHANGE_TIMEOUT.");
+                return Poll::Ready(Some(Ok(trailers)));
+            }
+            this.account.broken_off();
+            return Poll::Ready(Some(Err(error)));
+        }
+        let frame = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
             None => {
-                self.account.through();
+                this.account.through();
                 return Poll::Ready(None);
             }
-            Some(Err(error)) => {
-                self.account.broken_off();
+            // The service has reset this stream alone, and its code says why.
+            Some(Err(error)) if !this.account.is_grpc() || super::is_reset(&error) => {
+                this.account.reset_by_service(&error);
                 return Poll::Ready(Some(Err(error.into())));
+            }
+            Some(Err(error)) => {
+                return Poll::Ready(Some(Ok(
+                    this.broken_off(error.into(), "The service behind this sidecar closed the connection.")
+                )));
             }
             Some(Ok(frame)) => frame,
         };
-        if let Some(data) = frame.data_ref() {
-            self.account.received(data.len());
-            self.note_end();
-        } else if let Some(trailers) = frame.trailers_ref() {
-            self.account.look_at(trailers);
-            self.account.through();
-        }
-        Poll::Ready(Some(Ok(frame)))
+        Poll::Ready(Some(match frame.into_trailers() {
+            Ok(trailers) => this.take_trailers(trailers),
+            Err(frame) => {
+                if let Some(data) = frame.data_ref() {
+                    this.account.received(data.len());
+                    this.note_end(data.len());
+                }
+                Ok(frame)
+            }
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.is_over || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -14,6 +14,8 @@ const CANCELLED_MAX: u32 = 200;
 pub(super) struct Conduct {
     asked: Cell<u32>,
     cancelled: Cell<u32>,
+    malformed: Cell<u32>,
+    reset_by_service: Cell<u32>,
 }
 
 impl Conduct {
@@ -30,6 +32,24 @@ impl Conduct {
     /// A request was taken back before it was answered.
     pub(super) fn cancelled(&self) {
         self.cancelled.set(self.cancelled.get().saturating_add(1));
+    }
+
+    /// A stream was reset as malformed: by the library, or by the service and passed on.
+    pub(super) fn reset_as_malformed(&self) {
+        match self.reset_by_service.get().checked_sub(1) {
+            Some(left) => self.reset_by_service.set(left),
+            None => self.malformed.set(self.malformed.get().saturating_add(1)),
+        }
+    }
+
+    /// The service has reset a stream as malformed, and the downstream's will be reset alike.
+    pub(super) fn will_reset_as_malformed(&self) {
+        self.reset_by_service.set(self.reset_by_service.get().saturating_add(1));
+    }
+
+    /// How many streams the library has reset as malformed since the last call.
+    pub(super) fn take_malformed(&self) -> u32 {
+        self.malformed.take()
     }
 
     /// Whether there is no good reason any more to go on.

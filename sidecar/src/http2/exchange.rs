@@ -1,11 +1,12 @@
 //! Carries one exchange of HTTP/2: names its endpoint, decides, asks the service, and passes the response on.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::time::{Instant, Sleep};
@@ -13,10 +14,11 @@ use tokio::time::{Instant, Sleep};
 use crate::decorator::{Answer, Step, Verdict, reason_of};
 use crate::head::Version;
 use crate::head::fields::Connectivity;
-use crate::head::response::ResponseHead;
+use crate::head::response::{Folds, ResponseHead};
 use crate::http2::account::{Account, Grpc};
-use crate::http2::body::{BrokenOff, Carried, Sent};
+use crate::http2::body::{BrokenOff, Carried, TRAILER_BYTES_MAX, field_bytes};
 use crate::http2::conduct::Conduct;
+use crate::http2::request_body::Sent;
 use crate::http2::upstream::SendError;
 use crate::http2::{fields, grpc};
 use crate::tunnel::refusal::{self, Reader};
@@ -54,8 +56,11 @@ pub(super) async fn carry(downstream: Rc<Downstream>, request: Request<Incoming>
     };
     let asked = Asked { grpc: grpc::is_grpc(&parts.headers), head_only: parts.method == Method::HEAD };
     fields::for_service(&mut parts, &downstream.forwarded, forwards_left);
-    let request = Request::from_parts(parts, Sent::new(body, account.bytes_in()));
     let timeouts = worker.timeouts();
+    // A call of gRPC may say nothing for as long as it likes: its client has a deadline of its own.
+    let body_timeout = timeouts.body.filter(|_| !asked.grpc);
+    let progress = account.progress();
+    let request = Request::from_parts(parts, Sent::new(body, Rc::clone(&progress), body_timeout));
     let began = Instant::now();
     let deadline = timeouts.exchange.map(|within| Box::pin(tokio::time::sleep_until(began + within)));
     let answering = worker.http2.send(&worker.upstreams, timeouts.connect, request);
@@ -68,8 +73,13 @@ pub(super) async fn carry(downstream: Rc<Downstream>, request: Request<Incoming>
             worker.note_http();
             Ok(pass_on(worker, account, asked, response, deadline))
         }
+        Ok(Err(_)) if progress.has_stalled.get() => {
+            let answer = refusal::of_request(refusal::STALLED, reader);
+            account.answered_by_sitio(&answer);
+            Ok(counted(account, own(&answer, asked)))
+        }
         Ok(Err(SendError::Reset(error))) => {
-            account.broken_off();
+            account.reset_by_service(&error);
             Err(error.into())
         }
         Ok(Err(error)) => {
@@ -94,10 +104,10 @@ fn decide(downstream: &Downstream, parts: &Parts) -> Decided {
     let worker = &downstream.worker;
     let view = fields::view(&parts.headers);
     let asked = Asked { grpc: grpc::is_grpc(&parts.headers), head_only: parts.method == Method::HEAD };
-    let head = match fields::judge(parts, &view) {
+    let head = match fields::judge(parts, &view, worker.limits()) {
         Ok(head) => head,
         Err(fault) => {
-            worker.count_refused();
+            worker.count_refused(fault, downstream.address, Cow::Borrowed(parts.uri.path()));
             return Decided::Answer(own(&refusal::of_request(fault, Reader::Program), asked));
         }
     };
@@ -134,10 +144,17 @@ fn pass_on(
 ) -> Response<Carried> {
     let (mut parts, body) = response.into_parts();
     account.has_begun();
+    if field_bytes(&parts.headers) > TRAILER_BYTES_MAX {
+        account.trailers_too_large();
+        let answer = refusal::unintelligible(SendError::TOO_LARGE, Reader::Program);
+        return if asked.grpc { grpc::too_large(&answer) } else { own(&answer, asked) };
+    }
     account.answered(parts.status.as_u16(), "");
     account.look_at(&parts.headers);
     account.settle();
     fields::drop_hop_by_hop(&mut parts.headers);
+    fields::drop_ours(&mut parts.headers);
+    let length = declared_length(&parts.headers).filter(|_| !asked.head_only && !asked.grpc);
     // A caller of gRPC would not understand a page in place of its trailers.
     if !asked.grpc && !worker.decorators().is_empty() {
         let view = fields::view(&parts.headers);
@@ -147,6 +164,7 @@ fn pass_on(
             version: Version::Http11,
             fields: &view,
             connectivity: Connectivity::default(),
+            folds: Folds::None,
         };
         let verdict = account.endpoint().map_or(Verdict::Keep, |endpoint| decorators::after(worker, &endpoint, &head));
         match verdict {
@@ -158,7 +176,11 @@ fn pass_on(
             }
         }
     }
-    Response::from_parts(parts, Carried::service(body, account, deadline))
+    Response::from_parts(parts, Carried::service(body, account, deadline, length))
+}
+
+fn declared_length(fields: &HeaderMap) -> Option<u64> {
+    fields.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The service has not answered: says so.
@@ -173,6 +195,7 @@ fn refusal_of(error: &SendError, reader: Reader) -> Answer {
     match error {
         SendError::Connect(error) => refusal::of_connect(error, reader),
         SendError::Foreign => refusal::unintelligible("it does not speak HTTP/2", reader),
+        SendError::Malformed => refusal::unintelligible("the head is malformed, or over 1 MiB", reader),
         SendError::Closed | SendError::Reset(_) => refusal::reset(reader),
     }
 }

@@ -5,12 +5,13 @@ use hyper::header::{HOST, HeaderName, HeaderValue, MAX_FORWARDS, TE, VIA};
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, Scheme};
 use hyper::{HeaderMap, Method, Uri};
+use mesh::refusal::Reason;
 
 use crate::decorator::Edit;
 use crate::forwarding::Forwarding;
-use crate::head::fields::{Connectivity, Known, known};
-use crate::head::request::{RequestHead, check_target, check_trace};
-use crate::head::{FIELDS_MAX, Fault, Framing, TARGET_BYTES_MAX, Version};
+use crate::head::fields::{Connectivity, Known, Sender, known};
+use crate::head::request::{NO_CONNECT, RequestHead, TOO_LARGE, TOO_LONG, UNKNOWN_METHOD, check_trace, target};
+use crate::head::{Fault, Framing, Limits, Version};
 
 /// The fields, as decorators see them.
 pub(super) fn view(fields: &HeaderMap) -> Vec<Header<'_>> {
@@ -18,36 +19,38 @@ pub(super) fn view(fields: &HeaderMap) -> Vec<Header<'_>> {
 }
 
 /// The head of a request, as decorators see it.
-pub(super) fn judge<'h, 'b>(parts: &'b Parts, fields: &'h [Header<'b>]) -> Result<RequestHead<'h, 'b>, Fault> {
+pub(super) fn judge<'h, 'b>(parts: &'b Parts, fields: &'h [Header<'b>], limits: Limits) -> Result<RequestHead<'h, 'b>, Fault> {
     let method = parts.method.as_str();
     if parts.method == Method::CONNECT {
-        return Err(Fault { status: 501, why: "CONNECT is not served here" });
+        return Err(NO_CONNECT);
     }
     if method.len() > mesh::endpoint::METHOD_BYTES_MAX {
-        return Err(Fault { status: 501, why: "the method is not known here" });
+        return Err(UNKNOWN_METHOD);
     }
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    if target.len() > TARGET_BYTES_MAX {
-        return Err(Fault { status: 414, why: "the target is over 16 KiB" });
+    let path = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    if path.len() > limits.target_bytes {
+        return Err(TOO_LONG);
     }
-    if fields.len() > FIELDS_MAX {
-        return Err(Fault { status: 431, why: "the head is over 64 KiB or 128 fields" });
+    // As many bytes as the fields would take in HTTP/1.
+    let bytes: usize = fields.iter().map(|field| field.name.len() + field.value.len() + ": \r\n".len()).sum();
+    if fields.len() > limits.fields || path.len() + bytes > limits.head_bytes {
+        return Err(TOO_LARGE);
     }
-    let connectivity = Connectivity::read(fields, Version::Http11)?;
+    let connectivity = Connectivity::read(fields, Version::Http11, Sender::Client)?;
     let authority = parts.uri.authority().map(Authority::as_str);
     let host = parts.headers.get(HOST).map(HeaderValue::as_bytes);
     match (authority, host, connectivity.hosts()) {
-        (None, None, _) => return Err(Fault::bad("Host is missing")),
-        (_, _, 2..) => return Err(Fault::bad("more than one Host")),
+        (None, None, _) => return Err(Fault::bad(Reason::Host, "Host is missing")),
+        (_, _, 2..) => return Err(Fault::bad(Reason::Host, "more than one Host")),
         // RFC 9113, section 8.3.1.
         (Some(authority), Some(host), _) if !authority.as_bytes().eq_ignore_ascii_case(host) => {
-            return Err(Fault::bad("Host is not the authority"));
+            return Err(Fault::bad(Reason::Host, "Host is not the authority"));
         }
         _ => {}
     }
-    check_target(target)?;
+    target::check(path)?;
     let framing = connectivity.framing(Framing::Empty);
-    let head = RequestHead { method, target, authority, version: Version::Http11, fields, connectivity, framing };
+    let head = RequestHead { method, target: path, authority, version: Version::Http11, fields, connectivity, framing };
     check_trace(&head)?;
     Ok(head)
 }
@@ -72,7 +75,12 @@ pub(super) fn for_service(parts: &mut Parts, forwarded: &HeaderMap, forwards_lef
         parts.headers.insert(MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
     }
     for (name, value) in forwarded {
-        parts.headers.append(name, value.clone());
+        // It has one value, and readers take the first; the others are lists.
+        if known(name.as_str()) == Known::ForwardedProto {
+            parts.headers.insert(name, value.clone());
+        } else {
+            parts.headers.append(name, value.clone());
+        }
     }
     let host = parts.headers.remove(HOST);
     let mut uri = std::mem::take(&mut parts.uri).into_parts();
@@ -93,6 +101,12 @@ pub(super) fn drop_hop_by_hop(fields: &mut HeaderMap) {
     if takes_trailers {
         fields.insert(TE, HeaderValue::from_static("trailers"));
     }
+}
+
+/// Only an answer of the sidecar's own has the fields by which one is recognised.
+pub(super) fn drop_ours(fields: &mut HeaderMap) {
+    fields.remove("x-sitio-error");
+    fields.remove("x-sitio-rule");
 }
 
 /// Changes a response's fields as decorators want it. One that would break the message is left out.

@@ -3,17 +3,23 @@
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 
+use mesh::exchange::Outcome;
+
 use crate::decorator::Answer;
 use crate::http2::body::Carried;
 
 /// `UNKNOWN`: what a client makes of a call that ends without a status, too.
 pub(super) const UNKNOWN: u8 = 2;
 
+/// `RESOURCE_EXHAUSTED`: a limit was passed.
+pub(super) const RESOURCE_EXHAUSTED: u8 = 8;
+
 /// `UNAVAILABLE`: try again later.
-const UNAVAILABLE: u8 = 14;
+pub(super) const UNAVAILABLE: u8 = 14;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const ERROR: HeaderName = HeaderName::from_static("x-sitio-error");
 
 /// The codes by their number: the name, and the HTTP status under which a call that ended so is counted.
 ///
@@ -80,6 +86,31 @@ pub(super) fn unavailable(answer: &Answer, message: &'static str) -> Response<Ca
     fields.insert(STATUS, HeaderValue::from(u16::from(UNAVAILABLE)));
     fields.insert(MESSAGE, HeaderValue::from_static(message));
     response
+}
+
+/// Trailers that end a call in a service's place: try again later.
+pub(super) fn unavailable_trailers(message: &'static str) -> HeaderMap {
+    trailers(UNAVAILABLE, message, Outcome::UpstreamReset)
+}
+
+/// Trailers in place of those of the service, which are too large to be passed on.
+pub(super) fn trailers_too_large() -> HeaderMap {
+    trailers(RESOURCE_EXHAUSTED, "The trailers of the service behind this sidecar are over 512 KiB.", Outcome::UpstreamProtocol)
+}
+
+/// The same in place of an answer that is nothing but trailers.
+pub(super) fn too_large(answer: &Answer) -> Response<Carried> {
+    let mut response = unavailable(answer, "");
+    response.headers_mut().extend(trailers_too_large());
+    response
+}
+
+fn trailers(code: u8, message: &'static str, outcome: Outcome) -> HeaderMap {
+    HeaderMap::from_iter([
+        (STATUS, HeaderValue::from(u16::from(code))),
+        (MESSAGE, HeaderValue::from_static(message)),
+        (ERROR, HeaderValue::from_static(outcome.word())),
+    ])
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 
-use crate::head::HEAD_BYTES_MAX;
-use crate::http2::body::Sent;
-use crate::http2::{SEND_BUFFER_BYTES_MAX, STREAM_WINDOW_BYTES, Streams};
+use crate::http2::body::TRAILER_BYTES_MAX;
+use crate::http2::request_body::Sent;
+use crate::http2::{SEND_BUFFER_BYTES_MAX, STREAM_WINDOW_BYTES, Streams, is_reset};
 use crate::upstream::{ConnectError, Upstreams};
 
 /// As large as it can be (RFC 9113, section 6.9.1): each stream has a bound of its own,
@@ -52,12 +52,20 @@ pub(super) enum SendError {
     /// The service has reset this stream.
     #[error("the service has reset the stream")]
     Reset(#[source] hyper::Error),
+    /// The head of its answer is malformed, or larger than the library's limit.
+    #[error("the head of the service's answer is malformed or too large")]
+    Malformed,
     /// The service does not speak HTTP/2.
     #[error("the service does not speak HTTP/2")]
     Foreign,
     /// The connection has ended.
     #[error("the service has closed the connection")]
     Closed,
+}
+
+impl SendError {
+    /// Of an answer whose head is over our limit.
+    pub(super) const TOO_LARGE: &'static str = "the head is over 512 KiB";
 }
 
 impl Shared {
@@ -83,6 +91,9 @@ impl Shared {
             let error = error.into_error();
             if is_reset(&error) {
                 return Err(SendError::Reset(error));
+            }
+            if is_refused_here(&error) {
+                return Err(SendError::Malformed);
             }
             match unsent {
                 Some(unsent) if is_proven => request = unsent,
@@ -111,7 +122,7 @@ impl Shared {
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
-            .max_header_list_size(HEAD_BYTES_MAX as u32)
+            .max_header_list_size(2 * TRAILER_BYTES_MAX as u32)
             .max_concurrent_reset_streams(RESET_STREAMS_MAX)
             .reset_stream_duration(RESET_STREAMS_FOR)
             // They count what downstreams have taken back, and would end the connection for all.
@@ -126,8 +137,8 @@ impl Shared {
     }
 }
 
-/// Whether only this stream was ended, and by the service.
-fn is_reset(error: &hyper::Error) -> bool {
+/// Whether the library has reset this stream alone, because it could not take the answer's head.
+fn is_refused_here(error: &hyper::Error) -> bool {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
-    cause.is_some_and(|cause| cause.is_reset() && cause.is_remote())
+    cause.is_some_and(|cause| cause.is_reset() && cause.is_library())
 }

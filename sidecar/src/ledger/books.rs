@@ -120,7 +120,7 @@ impl Bookkeeper {
         let mut ledger = self.ledger();
         ledger.absorb(reports);
         ledger.turn(moment());
-        ledger.connected(workers.connections());
+        ledger.connected(workers.connections(), workers.tally().refusals());
     }
 
     fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {

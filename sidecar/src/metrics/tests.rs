@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use exposition::format::Format;
+use mesh::refusal::Reason;
 
 use crate::access_log::Lines;
 use crate::identity::{Identity, Named};
@@ -17,10 +18,12 @@ use crate::worker::tally::Tally;
 fn text_of(ledger: &mut Ledger) -> String {
     let workload = Identity::new(Named { pod: Some("web-0".into()), ..Named::default() }).workload;
     let link = LinkNumbers { is_up: true, rules: 2, ..LinkNumbers::default() };
+    let tally = Tally::default();
+    (0..2).for_each(|_| tally.count_refused(Reason::Target));
     let told = Told {
         workload: &workload,
         link,
-        tally: &Tally::default(),
+        tally: &tally,
         access_log: &Lines::default(),
         exported: &Exported::default(),
         now_ms: 1_700_000_042_000,
@@ -42,6 +45,8 @@ fn what_was_counted_is_told() {
         (format!("http_server_active_requests{{{of_a}}}"), "1"),
         (format!("sitio_requests_total{{{of_a},http_response_status_code=\"200\"}}"), "5"),
         ("sitio_requests_overflow_total".to_owned(), "0"),
+        ("sitio_requests_refused_total{reason=\"target\"}".to_owned(), "2"),
+        ("sitio_requests_refused_total{reason=\"http2\"}".to_owned(), "0"),
         ("sitio_link_up".to_owned(), "1"),
         ("sitio_rules".to_owned(), "2"),
     ] {

@@ -32,6 +32,11 @@ pub trait Pick: Send + Sync + 'static {
     /// Whether this exchange is wanted. It is asked before anything is made.
     fn wants(&self, endpoint: &Endpoint, finished: &Finished<'_>) -> bool;
 
+    /// Whether requests are wanted that were refused before they had an endpoint.
+    fn wants_refusals(&self) -> bool {
+        false
+    }
+
     /// What is kept of it.
     fn record(&self, endpoint: &Endpoint, finished: &Finished<'_>) -> Self::Record;
 }
@@ -55,6 +60,18 @@ impl Outlet {
     pub fn pass(&self, endpoint: &Endpoint, finished: &Finished<'_>) {
         if self.is_read.load(Ordering::Relaxed) {
             self.offer(endpoint, finished);
+        }
+    }
+
+    /// Lets a request out that was refused before it had an endpoint, to readers that want those.
+    pub fn pass_refusal(&self, finished: &Finished<'_>) {
+        if self.is_read.load(Ordering::Relaxed) {
+            let endpoint = Endpoint::other();
+            self.readers
+                .load()
+                .iter()
+                .filter(|reader| reader.wants_refusals())
+                .for_each(|reader| reader.offer(&endpoint, finished));
         }
     }
 
@@ -126,6 +143,8 @@ impl<T> Drop for Reading<T> {
 
 /// A reader as a worker sees it.
 trait Offer: Send + Sync {
+    fn wants_refusals(&self) -> bool;
+
     fn offer(&self, endpoint: &Endpoint, finished: &Finished<'_>);
 }
 
@@ -136,6 +155,10 @@ struct Mouth<P: Pick> {
 }
 
 impl<P: Pick> Offer for Mouth<P> {
+    fn wants_refusals(&self) -> bool {
+        self.pick.wants_refusals()
+    }
+
     fn offer(&self, endpoint: &Endpoint, finished: &Finished<'_>) {
         if !self.pick.wants(endpoint, finished) {
             return;

@@ -4,12 +4,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use mesh::refusal::Reason;
+
 use crate::body::{Body, To};
 use crate::decorator::Step;
 use crate::head::request::{self, RequestHead};
 use crate::head::response::Asked;
-use crate::head::write::{self, Persistence};
-use crate::head::{Fault, Framing, Parsed, slots};
+use crate::head::write::{self, Added, Persistence};
+use crate::head::{Fault, Framing, Parsed, Version};
 use crate::protocol::Looks;
 use crate::recorder::finished::Author;
 use crate::tunnel::exchange::{Keeps, Repeatable};
@@ -17,6 +19,9 @@ use crate::tunnel::opening::{LAST_WORD, Opening};
 use crate::tunnel::refusal::Reader;
 use crate::tunnel::{Begun, Tunnel, decorators, last_stop};
 use crate::upstream::is_quiet;
+
+const TOO_SLOW: Fault = Fault { status: 408, reason: Reason::Timeout, why: "the head did not arrive in time" };
+const BROKEN_OFF: Fault = Fault::bad(Reason::Incomplete, "the head broke off");
 
 impl Tunnel {
     /// Reads until a head is there, and decides.
@@ -29,12 +34,11 @@ impl Tunnel {
                 if is_idle && self.opening == Opening::Silent {
                     return Poll::Ready(Begun::Silence);
                 }
-                let fault = Fault { status: 408, why: "the head did not arrive in time" };
                 match is_idle {
                     true if is_quiet(self.downstream.stream()) => return Poll::Ready(Begun::Close),
                     // The kernel has something that the runtime has yet to hear of.
                     true => {}
-                    false => return Poll::Ready(Begun::Refuse(fault, Asked::Whole)),
+                    false => return Poll::Ready(self.refuse(TOO_SLOW, &[])),
                 }
             }
             let filled = match self.downstream.poll_fill(cx, &mut scratch.input) {
@@ -45,7 +49,7 @@ impl Tunnel {
                 Poll::Ready(Ok(filled)) => filled,
             };
             let input = &scratch.input[..filled.length];
-            let mut slots = slots();
+            let mut slots = worker.limits().slots();
             let parsed = request::parse(input, &mut slots);
             let looks = if matches!(parsed, Parsed::Faulty(_)) { self.look(input) } else { Looks::Http1 };
             match (parsed, looks) {
@@ -60,12 +64,16 @@ impl Tunnel {
                     }
                     self.downstream.keep_partial(input);
                 }
-                (Parsed::Faulty(fault), _) => return Poll::Ready(Begun::Refuse(fault, request::asked(input))),
-                (Parsed::Partial, _) => {
-                    return Poll::Ready(Begun::Refuse(Fault::bad("the head broke off"), request::asked(input)));
-                }
+                (Parsed::Faulty(fault), _) => return Poll::Ready(self.refuse(fault, input)),
+                (Parsed::Partial, _) => return Poll::Ready(self.refuse(BROKEN_OFF, input)),
             }
         }
+    }
+
+    /// The head in `input` is not carried.
+    fn refuse(&self, fault: Fault, input: &[u8]) -> Begun {
+        self.worker.count_refused(fault, self.caller, request::seeming_path(input));
+        Begun::Refuse(fault, request::asked(input))
     }
 
     /// Nothing has come, and the worker takes no more than what is under way. Whoever has been answered here was told so,
@@ -119,7 +127,8 @@ impl Tunnel {
         let forward = matches!(decided, Step::Forward);
         if forward {
             let via = worker.forwarding().via_line(head.version);
-            write::request(&mut exchange.wire, head, worker.host(), [&self.forwarded, via]);
+            let added = Added { lines: [&self.forwarded, via], forwarded_proto: worker.forwarding().forwarded_proto() };
+            write::request(&mut exchange.wire, head, worker.host(), added);
         }
         let to = match head.framing {
             _ if !forward => To::Nothing,
@@ -132,11 +141,12 @@ impl Tunnel {
         }
         let carried = exchange.body.carry(rest, &mut exchange.wire).map(|carried| (carried.consumed, carried.plain));
         let Ok((consumed, plain)) = carried else {
-            return Begun::Refuse(Fault::bad("the body's chunks are malformed"), exchange.asked);
+            return Begun::Refuse(Fault::bad(Reason::Framing, "the body's chunks are malformed"), exchange.asked);
         };
         exchange.wire.extend_from_slice(plain);
         self.downstream.keep_next(&rest[consumed..]);
         exchange.wants_upgrade = head.connectivity.upgrade.is_some();
+        exchange.expects = head.connectivity.expects && head.version == Version::Http11;
         if head.is_idempotent() && exchange.body.is_done() {
             exchange.repeatable = Repeatable::Yes;
         }

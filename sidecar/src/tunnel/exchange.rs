@@ -42,6 +42,8 @@ pub struct Exchange {
     pub keeps: Keeps,
     /// Whether the request may be sent a second time, as long as all of it is in `wire`.
     pub repeatable: Repeatable,
+    /// Whether the downstream may wait for an interim response before it sends the body.
+    pub expects: bool,
     /// Whether the downstream has asked to change the protocol.
     pub wants_upgrade: bool,
     /// The request as the upstream reads it, up to what arrived with its head.
@@ -120,6 +122,7 @@ impl Exchange {
             reader: Reader::Program,
             keeps: Keeps::Yes,
             repeatable: Repeatable::No,
+            expects: false,
             wants_upgrade: false,
             wire: Vec::new(),
             body: Body::new(crate::head::Framing::Empty, crate::body::To::Plain),

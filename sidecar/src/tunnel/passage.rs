@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use mesh::exchange::Outcome;
+use mesh::refusal::Reason;
 
 use crate::head::Fault;
 use crate::head::write::Persistence;
@@ -79,7 +80,7 @@ impl Tunnel {
             Ended::ByService => (502, Outcome::BrokenOff),
             Ended::IsHttp => {
                 self.worker.note_http();
-                let fault = Fault::bad("it is no HTTP, and the service speaks nothing else");
+                let fault = Fault::bad(Reason::RequestLine, "it is no HTTP, and the service speaks nothing else");
                 return self.answer(&refusal::of_request(fault, Reader::Program), Persistence::Close).await;
             }
         };

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use mesh::exchange::Outcome;
+use mesh::refusal::Reason;
 
 use crate::decorator::{Answer, reason_of};
 use crate::head::Fault;
@@ -15,6 +16,9 @@ const FIELD: &str = "X-Sitio-Error";
 
 /// The field that tells the answer of a rule.
 pub const RULE_FIELD: &str = "X-Sitio-Rule";
+
+/// The body of a request has stopped (RFC 9110, section 15.5.9).
+pub const STALLED: Fault = Fault { status: 408, reason: Reason::Timeout, why: "nothing came of its body for SITIO_BODY_TIMEOUT" };
 
 /// Who reads an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,11 +7,14 @@ use crate::body::{Body, Carried, Malformed};
 use crate::head::write::Persistence;
 use crate::tunnel::exchange::{Exchange, Repeatable};
 use crate::tunnel::peer::{Filled, Peer};
+use crate::tunnel::relay::deadlines::Deadlines;
 use crate::upstream::{Origin, Upstream};
 use crate::watch::Watch;
 use crate::worker::state::{Scratch, Worker};
 
+mod deadlines;
 mod heads;
+mod request;
 
 /// Bytes of a body that are copied behind its head, to go out in one piece; more goes out beside it.
 const COPIED_BYTES_MAX: usize = 4 * 1024;
@@ -35,6 +38,8 @@ pub enum Relayed {
     BrokenOff,
     /// The request broke its own framing.
     Malformed(&'static str),
+    /// The request's body has stopped.
+    Stalled,
     /// The downstream has left, or is made to.
     Gone,
 }
@@ -46,6 +51,7 @@ pub struct Relay<'a> {
     downstream: &'a mut Peer,
     upstream: &'a mut Upstream,
     watch: &'a Watch,
+    deadlines: Deadlines<'a>,
     request: Request,
     response: Response,
     interims: usize,
@@ -86,15 +92,15 @@ impl<'a> Relay<'a> {
         watch: &'a Watch,
     ) -> Self {
         let timeouts = worker.timeouts();
-        if let Some(soonest) = timeouts.answer.into_iter().chain(timeouts.exchange).min() {
-            watch.arm(exchange.started + soonest);
-        }
+        let soonest = timeouts.answer.into_iter().chain(timeouts.exchange).min();
+        let answer = soonest.map(|within| exchange.started + within);
         Self {
             worker,
             exchange,
             downstream,
             upstream,
             watch,
+            deadlines: Deadlines::new(watch, answer, timeouts.body),
             request: Request::Unsent,
             response: Response::Silent,
             interims: 0,
@@ -109,8 +115,8 @@ impl<'a> Relay<'a> {
             if worker.is_ending() {
                 return Poll::Ready(Relayed::Gone);
             }
-            if self.watch.has_expired() {
-                return Poll::Ready(self.timed_out());
+            if let Some(relayed) = self.watch.has_expired().then(|| self.expired()).flatten() {
+                return Poll::Ready(relayed);
             }
             let scratch = &mut *worker.scratch.borrow_mut();
             loop {
@@ -153,53 +159,6 @@ impl<'a> Relay<'a> {
         matches!(self.response, Response::Through { .. }) && self.downstream.is_flushed()
     }
 
-    fn move_request(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Moved, Relayed> {
-        match self.request {
-            Request::Unsent => {
-                self.request = Request::Sending;
-                if self.upstream.peer.send(cx, &self.exchange.wire, &[]).is_err() {
-                    self.request = Request::Unwanted;
-                    return Ok(Moved::Yes);
-                }
-                return Ok(Moved::Yes);
-            }
-            Request::Sending => match self.upstream.peer.poll_flush(cx) {
-                Poll::Pending => return Ok(Moved::No),
-                Poll::Ready(Err(_)) => {
-                    self.request = Request::Unwanted;
-                    return Ok(Moved::Yes);
-                }
-                Poll::Ready(Ok(())) if !self.exchange.body.is_done() => {}
-                Poll::Ready(Ok(())) => return self.look_ahead(cx, scratch),
-            },
-            Request::Unwanted => return self.look_ahead(cx, scratch),
-        }
-        let filled = match self.downstream.poll_fill(cx, &mut scratch.input) {
-            Poll::Pending => return Ok(Moved::No),
-            Poll::Ready(Err(_) | Ok(Filled { length: 0, ended: true })) => return Err(Relayed::Gone),
-            Poll::Ready(Ok(filled)) => filled,
-        };
-        let input = &scratch.input[..filled.length];
-        scratch.output.clear();
-        let carried =
-            self.exchange.body.carry(input, &mut scratch.output).map_err(|malformed| Relayed::Malformed(malformed.0))?;
-        self.downstream.keep_next(&input[carried.consumed..]);
-        if self.upstream.peer.send(cx, &scratch.output, carried.plain).is_err() {
-            self.request = Request::Unwanted;
-        }
-        self.downstream.pace_by(&self.upstream.peer, filled);
-        Ok(Moved::Yes)
-    }
-
-    /// Nothing is left to send: notices when the downstream leaves, and takes in a little of what it sends next.
-    fn look_ahead(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Moved, Relayed> {
-        match self.downstream.poll_ahead(cx, &mut scratch.input) {
-            Poll::Pending => Ok(Moved::No),
-            Poll::Ready(Ok(())) => Ok(Moved::Yes),
-            Poll::Ready(Err(_)) => Err(Relayed::Gone),
-        }
-    }
-
     fn move_response(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Moved, Relayed> {
         match self.downstream.poll_flush(cx) {
             Poll::Pending => return Ok(Moved::No),
@@ -214,6 +173,7 @@ impl<'a> Relay<'a> {
             Poll::Ready(Ok(Filled { length: 0, ended: true })) => return self.closed(cx, scratch),
             Poll::Ready(Ok(filled)) => filled,
         };
+        self.answer_moved();
         let had_head = matches!(self.response, Response::Body { .. });
         if matches!(self.response, Response::Silent) {
             self.response = Response::Begun;
@@ -245,13 +205,9 @@ impl<'a> Relay<'a> {
     }
 
     /// The answer's first byte is here: from now on only the time for the whole counts.
-    fn has_begun(&self) {
-        let timeouts = self.worker.timeouts();
-        match timeouts.exchange {
-            Some(exchange) => self.watch.arm(self.exchange.started + exchange),
-            None if timeouts.answer.is_some() => self.watch.disarm(),
-            None => {}
-        }
+    fn has_begun(&mut self) {
+        let whole = self.worker.timeouts().exchange;
+        self.deadlines.expect_answer(whole.map(|within| self.exchange.started + within));
     }
 
     fn timed_out(&self) -> Relayed {

@@ -6,6 +6,7 @@ use mesh::routes::pins::Pattern;
 
 use crate::decorator::Decorator;
 use crate::forwarding::Forwarding;
+use crate::head::Limits;
 use crate::protocol::Protocol;
 use crate::recorder::outlet::Outlet;
 use crate::target::Target;
@@ -25,6 +26,8 @@ pub struct TunnelOptions {
     pub protected: Vec<String>,
     /// How long things may take.
     pub timeouts: Timeouts,
+    /// What a head may have.
+    pub limits: Limits,
     /// What the service is told of the downstream.
     pub forwarding: Forwarding,
     /// Downstream connections held at once; otherwise as many as descriptors allow.
@@ -55,6 +58,7 @@ impl TunnelOptions {
             routes: Vec::new(),
             protected: Vec::new(),
             timeouts: Timeouts::default(),
+            limits: Limits::default(),
             forwarding: Forwarding::default(),
             connections_max: None,
             outlet: Arc::default(),

@@ -1,19 +1,24 @@
 //! What all connections of one worker share; only its own thread ever touches it.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use mesh::exchange::{Outcome, PATH_BYTES_MAX, cut_path};
 use mesh::report::EndpointReport;
 use tokio::sync::Semaphore;
 
 use crate::decorator::Decorator;
 use crate::forwarding::Forwarding;
 use crate::head::date::DateCache;
+use crate::head::{Fault, Limits};
 use crate::http2::upstream::Shared;
 use crate::protocol::Protocol;
+use crate::recorder::finished::{Author, Finished};
 use crate::recorder::{Placed, Recorder};
 use crate::rulebook::{InForce, TimedRule};
 use crate::timeouts::Timeouts;
@@ -31,6 +36,9 @@ const SPARE_EXCHANGES_MAX: usize = 128;
 
 /// Room that the output scratch keeps; a larger body is rare enough to ask the allocator.
 const OUTPUT_BYTES: usize = 16 * 1024;
+
+/// The longest that a service's word keeps idle connections for. Balancers are set to minutes; each holds a descriptor.
+const KEPT_FOR_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// A worker.
 pub struct Worker {
@@ -55,6 +63,8 @@ pub struct Worker {
     /// What time it is for people.
     wall: Cell<Wall>,
     tally: Arc<Tally>,
+    /// For how long the service says that it keeps an idle connection.
+    kept_for: Cell<Duration>,
 }
 
 /// How far a worker's life is.
@@ -98,6 +108,7 @@ impl Worker {
             stage: Cell::new(Stage::Open),
             wall: Cell::new(Wall::read()),
             tally,
+            kept_for: Cell::default(),
         }
     }
 
@@ -152,6 +163,21 @@ impl Worker {
     /// How long things may take.
     pub fn timeouts(&self) -> &Timeouts {
         &self.options.timeouts
+    }
+
+    /// How long a downstream's connection may be idle: no shorter than the service keeps its own.
+    pub fn idle_timeout(&self) -> Duration {
+        self.options.timeouts.idle.max(self.kept_for.get())
+    }
+
+    /// The service has announced for how long it keeps an idle connection.
+    pub fn note_kept_for(&self, announced: Duration) {
+        self.kept_for.set(announced.min(KEPT_FOR_MAX));
+    }
+
+    /// What a head may have.
+    pub fn limits(&self) -> Limits {
+        self.options.limits
     }
 
     /// What the service is told of the downstream.
@@ -218,8 +244,24 @@ impl Worker {
     }
 
     /// A request was refused before it had an endpoint.
-    pub fn count_refused(&self) {
-        Tally::count(&self.tally.refused);
+    pub fn count_refused(&self, fault: Fault, caller: IpAddr, path: Cow<'_, str>) {
+        self.tally.count_refused(fault.reason);
+        let finished = Finished {
+            path: cut_path(&path, PATH_BYTES_MAX),
+            started_ms: self.wall.get().unix_ms(Instant::now()),
+            took_us: 0,
+            first_byte_us: 0,
+            status: fault.status,
+            author: Author::Sitio,
+            reason: fault.reason.word(),
+            outcome: Outcome::BadRequest,
+            bytes_in: 0,
+            bytes_out: 0,
+            rule: None,
+            caller: Some(caller),
+            trace: None,
+        };
+        self.options.outlet.pass_refusal(&finished);
     }
 
     /// A decorator was passed over because it panicked.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use mesh::refusal::{Reason, Refusals};
+
 use crate::recorder::register::Register;
 
 /// The counts of all workers together.
@@ -10,8 +12,8 @@ use crate::recorder::register::Register;
 pub struct Tally {
     /// Which endpoints have a row of their own.
     pub register: Arc<Register>,
-    /// Requests that were refused before they had an endpoint.
-    pub refused: AtomicU64,
+    /// Requests that were refused before they had an endpoint, by reason.
+    refused: [AtomicU64; Reason::EACH.len()],
     /// Connections turned away because there were too many.
     pub overloaded: AtomicU64,
     /// Hooks of decorators that panicked.
@@ -23,6 +25,20 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// A request was refused.
+    pub fn count_refused(&self, reason: Reason) {
+        Self::count(&self.refused[reason as usize]);
+    }
+
+    /// Requests that were refused so far.
+    pub fn refusals(&self) -> Refusals {
+        let mut refusals = Refusals::default();
+        for reason in Reason::EACH {
+            refusals[reason] = self.refused[reason as usize].load(Ordering::Relaxed);
+        }
+        refusals
+    }
+
     /// Adds one.
     pub fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);

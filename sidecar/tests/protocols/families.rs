@@ -62,6 +62,23 @@ async fn a_unix_socket_that_is_not_there_is_told_by_name() {
 }
 
 #[tokio::test]
+async fn a_port_alone_is_found_on_either_loopback_and_both_are_named_where_neither_answers() {
+    let listener = tokio::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (workers, address) = sidecar(Target::Loopback(port)).await;
+    let mut service = JoinSet::new();
+    service.spawn(async move { answer_once(listener.accept().await.unwrap().0).await });
+    let answer = within(ask(address, "GET /six HTTP/1.0\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    counted(&workers, "/six", |report| report.golden.hits == 1).await;
+
+    service.shutdown().await;
+    let answer = within(ask(address, "GET / HTTP/1.0\r\n\r\n")).await;
+    let both = format!("does not listen at 127.0.0.1:{port} or [::1]:{port}.");
+    assert!(answer.starts_with("HTTP/1.1 502 ") && answer.contains(&both), "{answer}");
+}
+
+#[tokio::test]
 async fn both_ends_speak_ipv6_and_the_address_that_means_all_means_ipv4_too() {
     let listener = tokio::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
     let target: Target = format!("[::1]:{}", listener.local_addr().unwrap().port()).parse().unwrap();

@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use mesh::exchange::Outcome;
+use sidecar::timeouts::Timeouts;
 use sidecar::worker::Workers;
+use sidecar::worker::options::TunnelOptions;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 
 use crate::grpc_service::{Client, Note, serve};
-use crate::world::{PATIENCE, counted, listener, sidecar, turn_off, within};
+use crate::world::{PATIENCE, async_listener, counted, listener, sidecar, sidecar_told, turn_off, within};
 
 fn note(number: u32, text: impl Into<Vec<u8>>) -> Note {
     Note { number, text: text.into() }
@@ -123,6 +128,86 @@ async fn a_service_that_is_not_there_is_unavailable_and_found_again_when_it_is()
     assert_eq!(status.metadata().get("x-sitio-error").unwrap(), "upstream-connect");
     let report = counted(&workers, "/test.Echo/Repeat", |report| report.golden.hits == 1).await;
     assert_eq!((report.golden.failed, report.golden.statuses()), (1, &[(502, 1)][..]));
+}
+
+#[tokio::test]
+async fn a_stream_whose_service_dies_ends_as_unavailable() {
+    let (listener, target) = async_listener();
+    let mut service = JoinSet::new();
+    service.spawn(async move {
+        let mut connection = h2::server::handshake(listener.accept().await.unwrap().0).await.unwrap();
+        let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
+        let response = hyper::Response::builder().header("content-type", "application/grpc").body(()).unwrap();
+        let mut body = respond.send_response(response, false).unwrap();
+        // A message of two bytes, the first field of which is 1; the call never ends.
+        body.send_data(Bytes::from_static(&[0, 0, 0, 0, 2, 0x08, 1]), false).unwrap();
+        let _ = connection.accept().await;
+        drop(body);
+    });
+    let (workers, address) = sidecar(target).await;
+    let mut client = Client::connect(address).await;
+    let (_say, said) = mpsc::channel(1);
+    let mut heard = client.chat(ReceiverStream::new(said)).await.unwrap();
+    assert_eq!(within(heard.message()).await.unwrap(), Some(note(1, "")));
+
+    service.shutdown().await;
+
+    let status = within(heard.message()).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert_eq!(status.metadata().get("x-sitio-error").unwrap(), "upstream-reset");
+    let report = counted(&workers, "/test.Echo/Chat", |report| report.golden.hits == 1 && report.in_flight == 0).await;
+    assert_eq!((report.golden.failed, report.golden.statuses()), (1, &[(503, 1)][..]));
+    assert_eq!((report.recent[0].outcome, report.recent[0].reason.as_str()), (Outcome::BrokenOff, "UNAVAILABLE"));
+}
+
+#[tokio::test]
+async fn trailing_metadata_of_100_kb_passes_whole_and_more_than_the_limit_is_an_error_by_name() {
+    let (target, _service) = serve();
+    let (workers, address) = sidecar(target).await;
+    let mut client = Client::connect(address).await;
+
+    // Behind a message, and alone in the head of an answer that is nothing but trailers.
+    for text in ["metadata", "metadata alone"] {
+        for bytes in [100_000, 600_000] {
+            let mut heard = match within(client.count(note(bytes, text))).await {
+                Ok(heard) => heard,
+                Err(status) => {
+                    metadata_passed_or_refused(&status, bytes);
+                    continue;
+                }
+            };
+            assert_eq!(within(heard.message()).await.unwrap(), Some(note(bytes, "")));
+            metadata_passed_or_refused(&within(heard.message()).await.unwrap_err(), bytes);
+        }
+    }
+    let report = counted(&workers, "/test.Echo/Count", |report| report.golden.hits == 4).await;
+    assert_eq!((report.golden.failed, report.golden.statuses()), (2, &[(404, 2), (502, 2)][..]));
+}
+
+fn metadata_passed_or_refused(status: &tonic::Status, bytes: u32) {
+    if bytes == 100_000 {
+        assert_eq!((status.code(), status.message()), (Code::NotFound, "as was asked"));
+        assert_eq!(status.metadata().get("details").unwrap().len(), 100_000);
+    } else {
+        assert_eq!(status.code(), Code::ResourceExhausted, "{}", status.message());
+        assert!(status.message().contains("over 512 KiB"), "{}", status.message());
+        assert_eq!(status.metadata().get("x-sitio-error").unwrap(), "upstream-protocol");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_says_nothing_is_not_taken_for_a_stalled_body() {
+    let (target, _service) = serve();
+    let timeouts = Timeouts { body: Some(Duration::from_millis(100)), ..Timeouts::default() };
+    let (_workers, address) = sidecar_told(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let mut client = Client::connect(address).await;
+    let (say, said) = mpsc::channel(1);
+    let mut summing = Box::pin(client.sum(ReceiverStream::new(said)));
+    let silent = Duration::from_millis(600);
+    assert!(tokio::time::timeout(silent, &mut summing).await.is_err(), "it waits for the caller");
+    say.send(note(5, "x")).await.unwrap();
+    drop(say);
+    assert_eq!(within(summing).await.unwrap().number, 5);
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub(crate) struct Note {
 type Notes = Pin<Box<dyn Stream<Item = Result<Note, Status>> + Send>>;
 
 /// `Repeat` answers with the note, or with the code that its number names if its text is `fail`; `Count` streams as many
-/// notes as the number says; `Sum` takes a stream and tells its notes' sum; `Chat` echoes each note when it comes.
+/// notes as the number says, or ends with NOT_FOUND and so many bytes of metadata if its text is `metadata`; `Sum` takes a stream and tells its notes' sum; `Chat` echoes each note when it comes.
 #[derive(Clone)]
 struct Echo;
 
@@ -74,6 +74,15 @@ async fn repeat(request: Request<Note>) -> Result<Response<Note>, Status> {
 
 async fn count(request: Request<Note>) -> Result<Response<Notes>, Status> {
     let note = request.into_inner();
+    if note.text.starts_with(b"metadata") {
+        let mut status = Status::new(Code::NotFound, "as was asked");
+        status.metadata_mut().insert("details", "d".repeat(note.number as usize).parse().unwrap());
+        if note.text == b"metadata alone" {
+            return Err(status);
+        }
+        let one = Note { number: note.number, ..Note::default() };
+        return Ok(Response::new(Box::pin(tokio_stream::iter([Ok(one), Err(status)]))));
+    }
     let each = move |number| Ok(Note { number, text: note.text.clone() });
     Ok(Response::new(Box::pin(tokio_stream::iter(0..note.number).map(each))))
 }
@@ -106,7 +115,8 @@ pub(crate) struct Client(tonic::client::Grpc<Channel>);
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap().http2_max_header_list_size(1 << 20);
+        let channel = channel.connect().await.unwrap();
         Self(tonic::client::Grpc::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX))
     }
 

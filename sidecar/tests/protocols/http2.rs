@@ -3,12 +3,15 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use h2::RecvStream;
 use h2::client::SendRequest;
-use h2::{Reason, RecvStream};
 use hyper::{HeaderMap, Request, Response};
+use mesh::refusal::Reason;
 use sidecar::decorator::not_found_page::NotFoundPage;
+use sidecar::timeouts::Timeouts;
 use sidecar::worker::options::TunnelOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -66,8 +69,13 @@ fn service_on(listener: tokio::net::TcpListener) -> JoinSet<()> {
 fn answer(request: &Request<RecvStream>, respond: &mut h2::server::SendResponse<Bytes>) {
     let response = Response::builder().header("keep-me", "yes");
     match request.uri().path() {
-        "/reset" => respond.send_reset(Reason::ENHANCE_YOUR_CALM),
+        "/reset" => respond.send_reset(h2::Reason::ENHANCE_YOUR_CALM),
         "/silent" => std::mem::forget(respond.send_response(response.body(()).unwrap(), false)),
+        "/ours" => {
+            let response = response.header("x-sitio-error", "bad-request").header("X-Sitio-Rule", "7");
+            let mut body = respond.send_response(response.body(()).unwrap(), false).unwrap();
+            let _ = body.send_data(format!("{:?}", request.headers()).into(), true);
+        }
         "/none" => drop(respond.send_response(response.status(404).body(()).unwrap(), true)),
         "/trailers" => {
             let mut body = respond.send_response(response.body(()).unwrap(), false).unwrap();
@@ -126,7 +134,7 @@ async fn a_reset_of_the_service_s_reaches_the_downstream_with_its_reason() {
     let (workers, address) = sidecar(target).await;
     let mut client = Client::connect(address).await;
     let error = client.get("/reset").await.unwrap_err();
-    assert_eq!(error.reason(), Some(Reason::ENHANCE_YOUR_CALM));
+    assert_eq!(error.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM));
     let report = counted(&workers, "/reset", |report| report.golden.hits == 1).await;
     assert_eq!((report.golden.failed, report.golden.statuses()), (1, &[(502, 1)][..]));
     assert_eq!(client.get("/next").await.unwrap().status(), 200, "other streams go on");
@@ -152,9 +160,9 @@ async fn what_is_given_up_is_given_up_at_the_service_too() {
     let _response = within(response).await.unwrap();
     counted(&workers, "/long", |report| report.in_flight == 1).await;
 
-    body.send_reset(Reason::CANCEL);
+    body.send_reset(h2::Reason::CANCEL);
 
-    assert_eq!(within(service.join_next()).await.unwrap().unwrap(), Reason::CANCEL);
+    assert_eq!(within(service.join_next()).await.unwrap().unwrap(), h2::Reason::CANCEL);
     let report = counted(&workers, "/long", |report| report.golden.hits == 1).await;
     assert_eq!((report.golden.statuses(), report.golden.failed), (&[(499, 1)][..], 0));
 }
@@ -246,7 +254,7 @@ async fn a_host_that_is_not_the_authority_is_refused() {
 #[tokio::test]
 async fn stops_on_the_way_are_counted_and_targets_judged_as_in_http_1() {
     let (target, _service) = service();
-    let (_workers, address) = sidecar(target).await;
+    let (workers, address) = sidecar(target).await;
     let mut client = Client::connect(address).await;
     for (method, forwards, status, said) in [
         ("OPTIONS", "3", 200, r#""max-forwards": "2""#),
@@ -262,6 +270,118 @@ async fn stops_on_the_way_are_counted_and_targets_judged_as_in_http_1() {
         assert_eq!(response.status(), status, "{method} {forwards}: {text}");
         assert!(text.contains(said) && (forwards != "0" || !text.contains("keep-me")), "{method} {forwards}: {text}");
     }
-    assert_eq!(client.get("/a{b}").await.unwrap().status(), 400);
-    assert_eq!(client.get("/a?{b}").await.unwrap().status(), 200);
+    // What the library for URIs takes; the rest it refuses by itself, see `a_stream_that_the_library_refuses_is_counted`.
+    for target in ["/a{b}^c\\d\"e|f", "/a?{b}^c\\d`e|f", "/caf\u{e9}?q=\u{e9}"] {
+        let mut response = client.get(target).await.unwrap();
+        let said = text(response.body_mut()).await;
+        assert!(said.starts_with(&format!("GET http://shop{target} ")), "{target}: {said}");
+    }
+    let refused = client.get("/a\u{a0}b").await.unwrap();
+    assert_eq!((refused.status().as_u16(), refused.headers()["x-sitio-error"].as_bytes()), (400, &b"bad-request"[..]));
+    assert_eq!(workers.tally().refusals()[Reason::Target], 1);
+    assert_eq!(workers.tally().refusals()[Reason::Field], 1, "Max-Forwards");
+}
+
+/// A frame of that type on a stream.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream][..], payload].concat()
+}
+
+#[tokio::test]
+async fn a_stream_that_the_library_refuses_is_counted() {
+    let (target, _service) = service();
+    let (workers, address) = sidecar(target).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    // A GET whose :path, a literal without indexing, is `/<b`; no HTTP/2 library of Rust's can say it.
+    stream.write_all(&frame(1, 5, 1, b"\x82\x86\x41\x04shop\x04\x03/<b")).await.unwrap();
+    let mut heard = Vec::new();
+    while !heard.windows(9).any(|bytes| bytes == [0, 0, 4, 3, 0, 0, 0, 0, 1]) {
+        assert_ne!(within(stream.read_buf(&mut heard)).await.unwrap(), 0, "the stream is reset alone");
+    }
+    let deadline = std::time::Instant::now() + crate::world::PATIENCE;
+    while workers.tally().refusals()[Reason::Http2] != 1 {
+        assert!(std::time::Instant::now() < deadline, "{:?}", workers.tally().refusals());
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_whole_answer_is_counted_although_the_client_leaves_before_its_empty_end() {
+    let (listener, target) = async_listener();
+    let mut service = JoinSet::new();
+    service.spawn(async move {
+        let mut connection = h2::server::handshake(listener.accept().await.unwrap().0).await.unwrap();
+        let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
+        let response = Response::builder().header("content-length", "5").body(()).unwrap();
+        let mut body = respond.send_response(response, false).unwrap();
+        body.send_data(Bytes::from_static(b"hello"), false).unwrap();
+        // The frame that ends the stream never comes.
+        let _ = connection.accept().await;
+        drop(body);
+    });
+    let (workers, address) = sidecar(target).await;
+    let mut client = Client::connect(address).await;
+    let mut response = client.get("/whole").await.unwrap();
+    assert_eq!(within(response.body_mut().data()).await.unwrap().unwrap(), "hello");
+    drop((response, client));
+    let report = counted(&workers, "/whole", |report| report.golden.hits == 1).await;
+    assert_eq!((report.golden.statuses(), report.golden.bytes_out), (&[(200, 1)][..], 5));
+}
+
+#[tokio::test]
+async fn a_body_of_http_2_that_stops_is_answered_408_and_one_that_goes_on_is_not() {
+    let (target, _service) = echo_after_body();
+    let timeouts = Timeouts { body: Some(Duration::from_millis(500)), ..Timeouts::default() };
+    let (workers, address) = sidecar_told(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let mut client = Client::connect(address).await;
+    let request = |path: &str| Request::post(format!("http://shop{path}")).body(()).unwrap();
+
+    let (stalled, mut body) = client.requests.send_request(request("/stalled"), false).unwrap();
+    body.send_data(Bytes::from_static(b"some"), false).unwrap();
+    let stalled = within(stalled).await.unwrap();
+    assert_eq!((stalled.status().as_u16(), stalled.headers()["x-sitio-error"].as_bytes()), (408, &b"bad-request"[..]));
+    let report = counted(&workers, "/stalled", |report| report.golden.hits == 1 && report.in_flight == 0).await;
+    assert_eq!((report.golden.statuses(), report.golden.failures()), (&[(408, 1)][..], 0));
+
+    let (whole, mut body) = client.requests.send_request(request("/whole"), false).unwrap();
+    body.send_data(Bytes::from_static(b"all"), true).unwrap();
+    assert_eq!(within(whole).await.unwrap().status(), 200, "the connection to the service goes on");
+}
+
+/// A service that answers once it has the whole body.
+fn echo_after_body() -> (SocketAddr, JoinSet<()>) {
+    let (listener, address) = async_listener();
+    let mut service = JoinSet::new();
+    service.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            connections.spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                let mut requests = JoinSet::new();
+                while let Some(Ok((mut request, mut respond))) = connection.accept().await {
+                    requests.spawn(async move {
+                        while let Some(Ok(_)) = request.body_mut().data().await {}
+                        let _ = respond.send_response(Response::new(()), true);
+                    });
+                }
+            });
+        }
+    });
+    (address, service)
+}
+
+#[tokio::test]
+async fn the_fields_of_our_own_answers_are_ours_alone() {
+    let (target, _service) = service();
+    let mut options = TunnelOptions::new(target);
+    assert!(options.forwarding.choose("x-forwarded-proto"));
+    let (_workers, address) = sidecar_told(options).await;
+    let mut client = Client::connect(address).await;
+    let request = Request::get("http://shop/ours").header("x-forwarded-proto", "https").body(()).unwrap();
+    let (response, _) = client.requests.send_request(request, true).unwrap();
+    let mut response = within(response).await.unwrap();
+    assert!(!response.headers().keys().any(|name| name.as_str().starts_with("x-sitio-")), "{response:?}");
+    let said = text(response.body_mut()).await;
+    assert!(said.contains(r#""x-forwarded-proto": "http""#) && !said.contains(r#""https""#), "{said}");
 }

@@ -12,8 +12,13 @@ use cases::Verdict::{self, Broken, Gets, Nothing, Unintelligible};
 const POISON: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
 
 fn written(answer: &str) -> String {
-    let (interims, fields) = ("HTTP/1.1 100 Continue\r\n\r\n".repeat(100), "A: b\r\n".repeat(200));
-    answer.replace('~', POISON).replace('@', &interims).replace('#', &"b".repeat(70_000)).replace('$', &fields)
+    let (interims, fields) = ("HTTP/1.1 100 Continue\r\n\r\n".repeat(100), "A: b\r\n".repeat(300));
+    answer
+        .replace('~', POISON)
+        .replace('@', &interims)
+        .replace('#', &"b".repeat(100_000))
+        .replace('$', &fields)
+        .replace('%', &fields[..140 * "A: b\r\n".len()])
 }
 
 fn judge(name: &str, method: &str, got: &Got, verdict: Verdict) {

@@ -100,7 +100,7 @@ fn carried_request(bytes: &[u8]) -> Option<(Vec<u8>, Heard)> {
     let mut slots = slots();
     let Parsed::Complete(head, length) = request::parse(bytes, &mut slots) else { return None };
     let mut wire = Vec::new();
-    write::request(&mut wire, &head, "service", ["", ""]);
+    write::request(&mut wire, &head, "service", write::Added::default());
     let body =
         carry(head.framing, if head.framing == Framing::Chunked { To::Chunks } else { To::Plain }, &bytes[length..], &mut wire)?;
     let root = if head.target.starts_with('?') { "/" } else { "" };
@@ -157,6 +157,8 @@ const PIECES: &[&str] = &[
     "Transfer-Encoding: gzip\r\n",
     "Content-Length: 5, 5\r\n",
     "X : y\r\n",
+    "X: y\n",
+    "Transfer-Encoding: identity\r\n",
     " fold\r\n",
     "Content_Length: 9\r\n",
     "X: \u{b}\r\n",
@@ -172,7 +174,8 @@ const LINES: &[&str] = &[
     "DELETE / HTTP/1.0\r\n",
     "get / HTTP/1.1\r\n",
     "TRACE / HTTP/1.1\r\n",
-    "GET /a{b}|c HTTP/1.1\r\n",
+    "GET /a{b}|c^d\\\" HTTP/1.1\r\n",
+    "GET /caf\u{e9}?`{} HTTP/1.1\r\n",
 ];
 const STATUS_LINES: &[&str] = &[
     "HTTP/1.1 200 OK\r\n",
@@ -182,6 +185,8 @@ const STATUS_LINES: &[&str] = &[
     "HTTP/1.1 304 x\r\n",
     "HTTP/1.1 404 \u{e9}\r\n",
     "HTTP/1.1 599 x\r\n",
+    "HTTP/1.1 600 x\r\n",
+    "HTTP/1.1 200 OK\n",
     "HTTP/1.1 206 a: b\r\n",
 ];
 const BODIES: &[&str] = &[
@@ -228,6 +233,8 @@ proptest! {
     fn answers(said in message(STATUS_LINES), is_head in any::<bool>()) {
         let method = if is_head { "HEAD" } else { "GET" };
         let Some((wire, expected)) = carried_answer(said.as_bytes(), method) else { return Ok(()) };
+        // A control character passes as it came, and hyper's client takes none (RFC 9110, section 5.5, leaves both).
+        prop_assume!(!wire.contains(&b'\x0b'));
         let heard = run(asked(method, &wire));
         prop_assert_eq!(heard.ok(), Some(expected), "{:?}", String::from_utf8_lossy(&wire));
     }

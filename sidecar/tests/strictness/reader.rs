@@ -51,10 +51,10 @@ impl Message {
 
 /// Reads a request as a service behind the tunnel would.
 pub(crate) fn request(bytes: &[u8]) -> Result<Read, Broken> {
-    let Some((line, fields, at)) = head(bytes)? else { return Ok(Read::Partial) };
+    let Some((line, fields, at)) = head(bytes, Controls::Refused)? else { return Ok(Read::Partial) };
     let parts: Vec<&str> = line.split(' ').collect();
     let [method, target, "HTTP/1.1"] = parts[..] else { return Err(format!("request line {line:?}")) };
-    if !is_token(method) || target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !is_token(method) || target.is_empty() || target.contains([' ', '\t', '#']) {
         return Err(format!("request line {line:?}"));
     }
     let message = Message { line, fields, body: Vec::new(), trailers: Vec::new() };
@@ -70,7 +70,7 @@ pub(crate) fn request(bytes: &[u8]) -> Result<Read, Broken> {
 
 /// Reads an answer to a request of that method, as a client before the tunnel would.
 pub(crate) fn answer(bytes: &[u8], method: &str, end: End) -> Result<Read, Broken> {
-    let Some((line, fields, at)) = head(bytes)? else { return Ok(Read::Partial) };
+    let Some((line, fields, at)) = head(bytes, Controls::Retained)? else { return Ok(Read::Partial) };
     let mut parts = line.splitn(3, ' ');
     let (version, status, reason) = (parts.next(), parts.next().unwrap_or_default(), parts.next());
     if version != Some("HTTP/1.1") || status.len() != 3 || !status.bytes().all(|byte| byte.is_ascii_digit()) || reason.is_none() {
@@ -99,12 +99,25 @@ pub(crate) fn answer(bytes: &[u8], method: &str, end: End) -> Result<Read, Broke
 
 type Fields = Vec<(String, String)>;
 
+/// What a reader makes of control characters that end no line (RFC 9110, section 5.5).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Controls {
+    Refused,
+    Retained,
+}
+
+impl Controls {
+    fn refuse(self, byte: u8) -> bool {
+        byte != b'\t' && (self == Self::Refused || b"\0\r\n".contains(&byte))
+    }
+}
+
 /// The first line and the fields, and where they end.
-fn head(bytes: &[u8]) -> Result<Option<(String, Fields, usize)>, Broken> {
-    let Some((first, mut at)) = line(bytes, 0)? else { return Ok(None) };
+fn head(bytes: &[u8], controls: Controls) -> Result<Option<(String, Fields, usize)>, Broken> {
+    let Some((first, mut at)) = line(bytes, 0, controls)? else { return Ok(None) };
     let mut fields = Vec::new();
     loop {
-        let Some((text, next)) = line(bytes, at)? else { return Ok(None) };
+        let Some((text, next)) = line(bytes, at, controls)? else { return Ok(None) };
         at = next;
         if text.is_empty() {
             return Ok(Some((first, fields, at)));
@@ -122,13 +135,13 @@ fn field(text: &str) -> Result<(String, String), Broken> {
 }
 
 /// The line at `at`, each byte as one character, and where the next begins.
-fn line(bytes: &[u8], at: usize) -> Result<Option<(String, usize)>, Broken> {
+fn line(bytes: &[u8], at: usize, controls: Controls) -> Result<Option<(String, usize)>, Broken> {
     let mut text = String::new();
     for (offset, byte) in bytes[at..].iter().enumerate() {
         match (*byte, bytes.get(at + offset + 1)) {
             (b'\r', Some(b'\n')) => return Ok(Some((text, at + offset + 2))),
             (b'\r', None) => return Ok(None),
-            (byte, _) if (byte < b' ' && byte != b'\t') || byte == 0x7f => {
+            (byte, _) if byte.is_ascii_control() && controls.refuse(byte) => {
                 return Err(format!("byte {byte} in a line behind {text:?}"));
             }
             (byte, _) => text.push(char::from(byte)),
@@ -166,7 +179,7 @@ fn counted(mut message: Message, bytes: &[u8], at: usize, length: usize) -> Read
 
 fn chunks(mut message: Message, bytes: &[u8], mut at: usize) -> Result<Read, Broken> {
     loop {
-        let Some((size, next)) = line(bytes, at)? else { return Ok(Read::Partial) };
+        let Some((size, next)) = line(bytes, at, Controls::Refused)? else { return Ok(Read::Partial) };
         // The tunnel passes no extensions on, so a size is nothing but digits.
         if size.is_empty() || size.len() > 15 || !size.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(format!("chunk size {size:?}"));
@@ -186,7 +199,7 @@ fn chunks(mut message: Message, bytes: &[u8], mut at: usize) -> Result<Read, Bro
         }
     }
     loop {
-        let Some((text, next)) = line(bytes, at)? else { return Ok(Read::Partial) };
+        let Some((text, next)) = line(bytes, at, Controls::Refused)? else { return Ok(Read::Partial) };
         at = next;
         if text.is_empty() {
             return Ok(Read::Whole(Box::new(message), at));

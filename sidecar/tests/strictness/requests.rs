@@ -176,6 +176,25 @@ async fn what_can_be_read_in_one_way_only_is_carried_as_that() {
     }
 }
 
+/// Targets, what the service reads of them (each byte as a character), and the status.
+const TARGETS: &[(&str, Option<&str>, u16)] = &[
+    ("/files/7/a^b\"c\\d`e{f}|<g>~@?q=\"<h>^\\`~@", Some("/files/7/a^b\"c\\d`e{f}|<g>~@?q=\"<h>^\\`~@"), 200),
+    ("/\\evil/..\\x", Some("/\\evil/..\\x"), 200),
+    ("/caf\u{e9}", Some("/caf\u{c3}\u{a9}"), 200),
+    ("/a#b", None, 400),
+    ("/a\u{a0}", None, 400),
+    ("/a\u{85}HTTP/1.1", None, 400),
+];
+
+#[tokio::test]
+async fn a_target_is_read_alike_by_all_or_not_carried() {
+    let house = House::open().await;
+    for (target, read, status) in TARGETS {
+        let bytes = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n{}", if read.is_none() { SMUGGLED } else { "" });
+        run(&house, target, bytes.as_bytes(), &[*status], &read.iter().copied().collect::<Vec<_>>());
+    }
+}
+
 #[tokio::test]
 async fn a_head_that_is_asked_for_badly_is_refused_without_a_body() {
     let house = House::open().await;

@@ -4,4 +4,5 @@
 mod answers;
 mod leaving;
 mod passing;
+mod stalling;
 mod world;

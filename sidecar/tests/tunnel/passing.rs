@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 
+use mesh::refusal::Reason;
 use sidecar::forwarding::Forwarding;
 use sidecar::worker::options::TunnelOptions;
 
@@ -81,6 +82,29 @@ async fn a_conversation_is_the_same_wherever_it_is_cut() {
 }
 
 #[tokio::test]
+async fn refusals_are_counted_by_their_reason() {
+    let (target, _service) = service(0, |_| Vec::new());
+    let (workers, address) = sidecar(target).await;
+    for (head, reason) in [
+        ("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", Reason::Target),
+        ("GET / HTTP/1.1\r\n\r\n", Reason::Host),
+        ("GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n", Reason::Field),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", Reason::Framing),
+        ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", Reason::Version),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", Reason::Method),
+        ("GET / HTTP/1.1\r\nHost:", Reason::Incomplete),
+        (&format!("GET /{} HTTP/1.1\r\n", "a".repeat(70_000)), Reason::TargetTooLong),
+        (&format!("GET / HTTP/1.1\r\n{}", "A: b\r\n".repeat(300)), Reason::TooLarge),
+    ] {
+        let before = workers.tally().refusals();
+        let answer = ask(address, head).await;
+        assert!(answer.contains("X-Sitio-Error: bad-request\r\n"), "{reason}: {answer}");
+        let after = workers.tally().refusals();
+        assert_eq!((after[reason], after.total()), (before[reason] + 1, before.total() + 1), "{reason}: {after:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_idle_connection_that_the_service_closed_costs_no_request() {
     let (target, service) = service(2, |stream| {
         let head = read_head(stream);
@@ -104,8 +128,14 @@ async fn the_service_is_told_of_the_downstream_if_that_is_wanted() {
     let mut forwarding = Forwarding::default();
     assert!(Forwarding::NAMES.iter().all(|name| forwarding.choose(name)));
     let (_workers, address) = sidecar_with(TunnelOptions { forwarding, ..TunnelOptions::new(target) }).await;
-    ask(address, "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\ntraceparent: 00-1-2-01\r\n\r\n").await;
+    ask(
+        address,
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\ntraceparent: 00-1-2-01\r\n\r\n",
+    )
+    .await;
     let head = String::from_utf8_lossy(&service.join().unwrap()[0]).into_owned();
     assert!(head.contains("X-Forwarded-For: 192.0.2.1\r\ntraceparent: 00-1-2-01\r\nX-Forwarded-For: 127.0.0.1\r\n"), "{head}");
+    assert_eq!(head.matches("X-Forwarded-Proto: ").count(), 1, "readers take the first: {head}");
+    assert!(head.contains("X-Forwarded-Proto: http\r\n"), "{head}");
     assert!(head.contains("Forwarded: for=127.0.0.1;proto=http\r\n") && head.contains("Via: 1.1 sitio\r\n"), "{head}");
 }

@@ -39,6 +39,8 @@ pub struct PodCells {
     pub version: String,
     /// `behind` or nothing.
     pub outdated: &'static str,
+    /// How many requests its sidecar has refused, and why; empty if none.
+    pub refused: String,
     /// Memory in use.
     pub memory: Quantity,
     /// Its limit.
@@ -98,6 +100,7 @@ impl PodCells {
             tag: format!("tag {level}"),
             version: workload.version.clone(),
             outdated: if fleet.is_outdated(pod) { "behind" } else { "" },
+            refused: refused(pod),
             cpu: cpu(pod),
             cpu_level: if cpu_share(pod).is_some_and(|share| share > CPU_NEAR) { "warn" } else { "" },
             spark: spark::area(&steps, Width::Row),
@@ -132,6 +135,16 @@ impl PodCells {
             ..Self::default()
         }
     }
+}
+
+/// The requests that its sidecar has refused since its start, by reason.
+fn refused(pod: &PodRow) -> String {
+    let refused = pod.resources.unwrap_or_default().refused;
+    if refused.total() == 0 {
+        return String::new();
+    }
+    let reasons: Vec<String> = refused.counts().map(|(reason, count)| format!("{reason} {}", format::count(count))).collect();
+    format!("{} refused: {}", format::plural(refused.total() as usize, "request", "requests"), reasons.join(", "))
 }
 
 /// Its state in words, and the level of that.

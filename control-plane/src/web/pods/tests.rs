@@ -1,5 +1,8 @@
 //! The pods as they are drawn: for the sample, for a filter, for hostile names, for nothing at all.
 
+use mesh::refusal::{Reason, Refusals};
+use mesh::report::Resources;
+
 use super::*;
 use crate::web::sample;
 
@@ -47,6 +50,18 @@ fn a_pod_that_is_behind_says_so() {
     let pods = Pods::of(&snapshot, &PodsView::default());
     assert_eq!((pods.tiles.versions.now.v.as_str(), pods.tiles.versions.note.as_str()), ("2", "1 on 0.2.0, 1 on 0.1.0"));
     assert_eq!(rows(&pods)[0].outdated, "behind");
+}
+
+#[test]
+fn what_a_sidecar_has_refused_is_shown_with_its_reasons() {
+    let mut snapshot = sample::snapshot();
+    assert_eq!(rows(&Pods::of(&snapshot, &PodsView::default()))[0].refused, "");
+    let mut refused = Refusals::default();
+    (refused[Reason::Target], refused[Reason::Http2]) = (1200, 1);
+    snapshot.pods[0].resources = Some(Resources { refused, ..snapshot.pods[0].resources.unwrap_or_default() });
+    let told = Pods::of(&snapshot, &PodsView::default());
+    assert!(rows(&told).iter().any(|pod| pod.refused == "1,201 requests refused: target 1,200, http2 1"));
+    assert!(page(&snapshot, "").contains("1,201 requests refused: target 1,200, http2 1"));
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The table of hostile and odd heads of answers, each with its verdict and the rule that it follows from.
 #![expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general enough in its lifetimes")]
 
+use std::time::Duration;
+
 use crate::head::response::{Asked, ResponseHead, parse};
+use crate::head::write::{self, Persistence, Plan};
 use crate::head::{FIELDS_MAX, Framing, HEAD_BYTES_MAX, Parsed, slots};
 
 /// How a head is taken.
@@ -56,12 +59,12 @@ const LINES: &[Case] = &[
     ("a reason over ASCII", "HTTP/1.1 200 \u{e9}", Yes(UntilClose), "4"),
     ("a reason that looks like an answer", "HTTP/1.1 200 HTTP/1.1 204 No", Yes(UntilClose), "4"),
     ("the smallest status", "HTTP/1.1 100 Continue", Yes(Empty), "RFC 9110, 15"),
-    ("the largest status", "HTTP/1.1 599 x", Yes(UntilClose), "RFC 9110, 15"),
+    ("the largest status of a class", "HTTP/1.1 599 x", Yes(UntilClose), "RFC 9110, 15"),
     ("a status that nobody knows", "HTTP/1.1 299 x", Yes(UntilClose), "RFC 9110, 15"),
     ("status 0", "HTTP/1.1 000 x", No, "RFC 9110, 15"),
     ("status 99", "HTTP/1.1 099 x", No, "RFC 9110, 15"),
-    ("status 600", "HTTP/1.1 600 x", No, "RFC 9110, 15; ours"),
-    ("status 999", "HTTP/1.1 999 x", No, "RFC 9110, 15; ours"),
+    ("status 600", "HTTP/1.1 600 x", Yes(UntilClose), "RFC 9110, 15: taken for a 5xx"),
+    ("status 999", "HTTP/1.1 999 x", Yes(UntilClose), "RFC 9110, 15: taken for a 5xx"),
     ("a status of one digit", "HTTP/1.1 2 OK", No, "4"),
     ("a status of two digits", "HTTP/1.1 20 OK", No, "4"),
     ("a status of four digits", "HTTP/1.1 2000 OK", No, "4"),
@@ -80,8 +83,8 @@ const LINES: &[Case] = &[
     ("an empty line before the line", "\r\nHTTP/1.1 200 OK", No, "2.2 skips it in requests only"),
     ("a bare LF before the line", "\nHTTP/1.1 200 OK", No, "2.2"),
     ("a NUL in the reason", "HTTP/1.1 200 O\0K", No, "4"),
-    ("a control character in the reason", "HTTP/1.1 200 O\u{1}K", No, "4"),
-    ("DEL in the reason", "HTTP/1.1 200 O\u{7f}K", No, "4"),
+    ("a control character in the reason", "HTTP/1.1 200 O\u{1}K", Yes(UntilClose), "4: the reason is dropped"),
+    ("DEL in the reason", "HTTP/1.1 200 O\u{7f}K", Yes(UntilClose), "4: the reason is dropped"),
     ("a bare CR in the reason", "HTTP/1.1 200 O\rK", No, "2.2"),
     ("a bare CR at the end", "HTTP/1.1 200 OK\r", No, "2.2"),
     ("a bare LF in the reason", "HTTP/1.1 200 O\nK", No, "2.2"),
@@ -100,21 +103,28 @@ const FIELDS: &[Case] = &[
     ("a field", "A: b\r\n", Yes(UntilClose), "5"),
     ("an empty value", "A:\r\n", Yes(UntilClose), "5"),
     ("a value over ASCII", "A: \u{e9}\r\n", Yes(UntilClose), "RFC 9110, 5.5"),
-    ("a folded value", "A: b\r\n c\r\n", No, "5.2"),
-    ("a value folded by a tab", "A: b\r\n\tc\r\n", No, "5.2"),
+    ("a folded value", "A: b\r\n c\r\n", Yes(UntilClose), "5.2: spaces stand for the fold"),
+    ("a value folded by a tab", "A: b\r\n\tc\r\n", Yes(UntilClose), "5.2"),
+    ("a folded length", "Content-Length:\r\n 5\r\n", Yes(Length(5)), "5.2"),
+    ("a length folded in two", "Content-Length: 5\r\n 5\r\n", No, "RFC 9110, 8.6"),
     ("a fold behind the status line", " A: b\r\n", No, "5.2"),
-    ("a space before the colon", "A : b\r\n", No, "5.1; ours"),
-    ("a tab before the colon", "A\t: b\r\n", No, "5.1; ours"),
+    ("a space before the colon", "A : b\r\n", Yes(UntilClose), "5.1: it is removed"),
+    ("a tab before the colon", "A\t: b\r\n", Yes(UntilClose), "5.1: it is removed"),
+    ("white space before a length's colon", "Content-Length \t: 5\r\n", Yes(Length(5)), "5.1"),
     ("a space inside a name", "A B: c\r\n", No, "5.1"),
     ("no colon", "A\r\n", No, "5"),
     ("no name", ": b\r\n", No, "5.1"),
     ("a name over ASCII", "\u{e9}: b\r\n", No, "RFC 9110, 5.6.2"),
     ("a NUL in a value", "A: b\0c\r\n", No, "RFC 9110, 5.5"),
     ("a NUL in a name", "A\0: b\r\n", No, "RFC 9110, 5.6.2"),
-    ("a control character in a value", "A: b\u{1}\r\n", No, "RFC 9110, 5.5; ours"),
+    ("a control character in a value", "A: b\u{1}\r\n", Yes(UntilClose), "RFC 9110, 5.5: it may be retained"),
+    ("DEL in a value", "A: b\u{7f}c\r\n", Yes(UntilClose), "RFC 9110, 5.5: it may be retained"),
+    ("a control character in a name", "A\u{1}: b\r\n", No, "RFC 9110, 5.6.2"),
+    ("a control character in a length", "Content-Length: 5\u{b}\r\n", No, "RFC 9110, 8.6"),
     ("a bare CR in a value", "A: b\rC: d\r\n", No, "2.2"),
-    ("a bare LF behind a value", "A: b\nC: d\r\n", No, "2.2"),
-    ("a bare LF behind the last value", "A: b\n", No, "2.2"),
+    ("a bare LF behind a value", "A: b\nC: d\r\n", Yes(UntilClose), "2.2: it may end a line"),
+    ("a bare LF behind the last value", "A: b\n", Yes(UntilClose), "2.2: it may end a line"),
+    ("a length behind a bare LF", "A: b\nContent-Length: 5\n", Yes(Length(5)), "2.2: it may end a line"),
     ("a second status line", "HTTP/1.1 204 No\r\n", No, "5"),
     ("Connection that holds no token", "Connection: a b\r\n", No, "RFC 9110, 7.6.1"),
 ];
@@ -127,16 +137,18 @@ const FRAMINGS: &[Case] = &[
     ("the largest length", "Content-Length: 9223372036854775807\r\n", Yes(Length(i64::MAX as u64)), "6.3; ours"),
     ("one more", "Content-Length: 9223372036854775808\r\n", No, "6.3; ours"),
     ("a length that wraps to nothing", "Content-Length: 18446744073709551616\r\n", No, "6.3"),
-    ("a length twice", "Content-Length: 5\r\nContent-Length: 5\r\n", No, "6.3; ours"),
+    ("a length twice", "Content-Length: 5\r\nContent-Length: 05\r\n", Yes(Length(5)), "6.3"),
     ("two lengths", "Content-Length: 5\r\nContent-Length: 6\r\n", No, "6.3"),
-    ("a list of lengths", "Content-Length: 5, 5\r\n", No, "6.3; ours"),
+    ("a list of one length", "Content-Length: 5, 5\r\n", Yes(Length(5)), "6.3"),
+    ("a list of two lengths", "Content-Length: 5, 6\r\n", No, "6.3"),
+    ("a list with an empty member", "Content-Length: 5,\r\n", No, "6.3"),
     ("a signed length", "Content-Length: +5\r\n", No, "RFC 9110, 8.6"),
     ("a negative length", "Content-Length: -5\r\n", No, "RFC 9110, 8.6"),
     ("a hexadecimal length", "Content-Length: 0x5\r\n", No, "RFC 9110, 8.6"),
     ("an empty length", "Content-Length:\r\n", No, "6.3"),
     ("a length with a space inside", "Content-Length: 5 5\r\n", No, "RFC 9110, 8.6"),
-    ("a length with a space before the colon", "Content-Length : 5\r\n", No, "5.1; ours"),
-    ("a folded length", "Content-Length:\r\n 5\r\n", No, "5.2"),
+    ("a length with a space before the colon", "Content-Length : 5\r\n", Yes(Length(5)), "5.1: it is removed"),
+    ("a folded length", "Content-Length:\r\n 5\r\n", Yes(Length(5)), "5.2"),
     ("chunked", "Transfer-Encoding: chunked\r\n", Yes(Chunked), "6.3"),
     ("chunked in capitals", "TRANSFER-ENCODING: CHUNKED\r\n", Yes(Chunked), "7"),
     ("chunked with white space around it", "Transfer-Encoding:\t chunked \t\r\n", Yes(Chunked), "5.1"),
@@ -147,12 +159,16 @@ const FRAMINGS: &[Case] = &[
     ("another coding", "Transfer-Encoding: gzip\r\n", No, "6.1: nobody has asked for it"),
     ("another and chunked", "Transfer-Encoding: gzip, chunked\r\n", No, "6.1: nobody has asked for it"),
     ("chunked and another", "Transfer-Encoding: chunked, gzip\r\n", No, "6.1"),
-    ("identity", "Transfer-Encoding: identity\r\n", No, "6.1"),
+    ("identity", "Transfer-Encoding: identity\r\n", Yes(UntilClose), "7: it is no coding; RFC 2616, 3.6"),
+    ("identity and a length", "Transfer-Encoding: identity\r\nContent-Length: 5\r\n", Yes(Length(5)), "RFC 2616, 4.4; ours"),
+    ("a length and identity", "Content-Length: 5\r\nTransfer-Encoding: IDENTITY\r\n", Yes(Length(5)), "RFC 2616, 4.4; ours"),
+    ("identity and chunked", "Transfer-Encoding: identity, chunked\r\n", No, "6.1; ours"),
+    ("identity and chunked in two fields", "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", No, "6.1; ours"),
     ("an empty coding", "Transfer-Encoding:\r\n", No, "6.1"),
     ("chunked with a parameter", "Transfer-Encoding: chunked;a=b\r\n", No, "7.1"),
     ("chunked behind a vertical tab", "Transfer-Encoding: \u{b}chunked\r\n", No, "RFC 9110, 5.5"),
-    ("chunked with a space before the colon", "Transfer-Encoding : chunked\r\n", No, "5.1; ours"),
-    ("folded chunked", "Transfer-Encoding:\r\n chunked\r\n", No, "5.2"),
+    ("chunked with a space before the colon", "Transfer-Encoding : chunked\r\n", Yes(Chunked), "5.1: it is removed"),
+    ("folded chunked", "Transfer-Encoding:\r\n chunked\r\n", Yes(Chunked), "5.2"),
 ];
 
 #[test]
@@ -163,7 +179,12 @@ fn status_lines_are_judged() {
 #[test]
 fn fields_are_judged() {
     judge(FIELDS, |fields| format!("HTTP/1.1 200 OK\r\n{fields}\r\n"));
-    judge(&FIELDS[3..], |fields| format!("HTTP/1.1 100 Continue\r\n{fields}\r\n"));
+    let interim: Vec<_> =
+        FIELDS.iter().map(|case| if case.2 == No { *case } else { (case.0, case.1, Yes(Empty), case.3) }).collect();
+    judge(&interim, |fields| format!("HTTP/1.1 100 Continue\r\n{fields}\r\n"));
+    // Lines that all end in LF say the same as those that end in CR LF.
+    let bare: Vec<_> = FIELDS.iter().filter(|case| !case.1.contains("b\rC")).copied().collect();
+    judge(&bare, |fields| format!("HTTP/1.1 200 OK\n{}\n", fields.replace("\r\n", "\n")));
 }
 
 #[test]
@@ -218,6 +239,8 @@ fn a_service_keeps_its_connection_as_its_options_say() {
         ("1.0", "Connection: keep-alive\r\n", true),
         ("1.0", "Connection: keep-alive, close\r\n", false),
         ("1.0", "Keep-Alive: timeout=5\r\n", false),
+        // Beside it a length may be meant or not.
+        ("1.1", "Transfer-Encoding: identity\r\n", false),
     ] {
         let head = format!("HTTP/{line} 200 OK\r\nContent-Length: 0\r\n{fields}\r\n");
         assert_eq!(look(&head, |head| head.is_persistent()), kept, "{head:?}");
@@ -231,4 +254,32 @@ fn heads_have_bounds() {
     assert!(refused(&format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(FIELDS_MAX + 1))));
     assert!(refused(&format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "b".repeat(HEAD_BYTES_MAX))));
     assert!(refused(&format!("HTTP/1.1 200 {}", "b".repeat(HEAD_BYTES_MAX))));
+}
+
+#[test]
+fn what_an_answer_holds_is_passed_on_in_one_well_formed_way() {
+    for (said, passed) in [
+        ("A : b\r\n", "A: b\r\n"),
+        ("A \t : b\n", "A: b\r\n"),
+        ("A: b\r\n c\r\n", "A: b   c\r\n"),
+        ("A: b\n\tc\nB: d\n", "A: b \tc\r\nB: d\r\n"),
+        ("A: b\u{1}c\u{7f}\r\nB: \u{1b}[m\r\n", "A: b\u{1}c\u{7f}\r\nB: \u{1b}[m\r\n"),
+        ("X-Sitio-Error: bad-request\r\nx-sitio-rule: 7\r\nA: b\r\n", "A: b\r\n"),
+        ("Keep-Alive: timeout=5\r\nTransfer-Encoding: identity\r\n", ""),
+    ] {
+        let head = format!("HTTP/1.1 200 OK\r\n{said}\r\n");
+        let mut out = Vec::new();
+        look(&head, |head| write::response(&mut out, head, Plan::bare(Persistence::Keep)));
+        assert_eq!(String::from_utf8_lossy(&out), format!("HTTP/1.1 200 OK\r\n{passed}\r\n"), "{said:?}");
+    }
+}
+
+#[test]
+fn an_answer_says_for_how_long_its_service_keeps_a_connection() {
+    for (value, seconds) in
+        [("timeout=75", Some(75)), ("max=5, Timeout=5", Some(5)), ("timeout=", None), ("timeout=-1", None), ("300", None)]
+    {
+        let head = format!("HTTP/1.1 200 OK\r\nKeep-Alive: {value}\r\n\r\n");
+        assert_eq!(look(&head, |head| head.connectivity.kept_for), seconds.map(Duration::from_secs), "{value}");
+    }
 }

@@ -8,7 +8,7 @@ use crate::head::fields::options;
 use crate::head::request;
 use crate::head::response::{self, Asked, ResponseHead};
 use crate::head::write::{self, Persistence, Plan};
-use crate::head::{Framing, Parsed, Version, slots};
+use crate::head::{Framing, Parsed, Version};
 use crate::recorder::finished::Author;
 use crate::tunnel::decorators;
 use crate::tunnel::exchange::Keeps;
@@ -26,7 +26,7 @@ impl Relay<'_> {
     pub(super) fn take_heads(&mut self, input: &[u8], filled: Filled, output: &mut Vec<u8>) -> Result<Option<usize>, Relayed> {
         let mut used = 0;
         loop {
-            let mut slots = slots();
+            let mut slots = self.worker.limits().slots();
             let (head, length) = match response::parse(&input[used..], &mut slots) {
                 Parsed::Complete(head, length) => (head, length),
                 Parsed::Partial if filled.ended => return Err(self.broke_off()),
@@ -81,7 +81,7 @@ impl Relay<'_> {
     /// Whether the downstream has offered to change to each of these protocols (RFC 9110, section 7.8).
     /// What it asked for stands in the head as the service was sent it.
     fn was_asked_for(&self, protocols: &[u8]) -> bool {
-        let mut slots = slots();
+        let mut slots = self.worker.limits().slots();
         let Parsed::Complete(asked, _) = request::parse(&self.exchange.wire, &mut slots) else { return false };
         let offered = asked.connectivity.upgrade.unwrap_or_default();
         let is_offered = |protocol: &[u8]| options(offered).any(|offer| offer.eq_ignore_ascii_case(protocol));
@@ -90,6 +90,9 @@ impl Relay<'_> {
 
     /// Decides what becomes of the final response, and writes its head.
     fn take_final(&mut self, head: &ResponseHead<'_, '_>, output: &mut Vec<u8>) {
+        if let Some(announced) = head.connectivity.kept_for {
+            self.worker.note_kept_for(announced);
+        }
         let from = head.framing(self.exchange.asked);
         let asked = self.exchange.asked;
         let reusable = head.is_persistent() && from != Framing::UntilClose && !head.announces_in_vain(asked);

@@ -24,13 +24,9 @@ fn value(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-/// RFC 3986, sections 3.3 and 3.4, and what browsers leave as it is.
-fn path(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%[]|".contains(&byte)
-}
-
-fn query(byte: u8) -> bool {
-    path(byte) || b"{}\\^`".contains(&byte)
+/// All visible ASCII but `#` (ours): readers agree on where such a target ends. Single bytes over ASCII are no UTF-8.
+fn target(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'#'
 }
 
 /// RFC 3986, section 3.2; the colon begins an empty port here. A comma could be two hosts that somebody has joined.
@@ -45,8 +41,8 @@ fn host_or_white_space(byte: u8) -> bool {
 const PLACES: &[Place] = &[
     ("before the method", "", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", token),
     ("in the method", "G", "T / HTTP/1.1\r\nHost: a\r\n\r\n", token),
-    ("in the path", "GET /a", "b HTTP/1.1\r\nHost: a\r\n\r\n", path),
-    ("in the query", "GET /a?b", "c HTTP/1.1\r\nHost: a\r\n\r\n", query),
+    ("in the path", "GET /a", "b HTTP/1.1\r\nHost: a\r\n\r\n", target),
+    ("in the query", "GET /a?b", "c HTTP/1.1\r\nHost: a\r\n\r\n", target),
     ("behind the version", "GET / HTTP/1.1", "\r\nHost: a\r\n\r\n", nothing),
     ("before the first name", "GET / HTTP/1.1\r\n", "A: b\r\nHost: a\r\n\r\n", token),
     ("in a name", "GET / HTTP/1.1\r\nHost: a\r\nA", "B: c\r\n\r\n", token_or_colon),

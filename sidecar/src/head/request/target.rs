@@ -1,0 +1,92 @@
+//! Judges the target of a request, which is the same function for HTTP/1 and HTTP/2, and the authority in it.
+
+use mesh::refusal::Reason;
+
+use crate::head::Fault;
+
+/// Splits a target into the authority it names, if any, and its origin-form (RFC 9112, section 3.2).
+pub(super) fn split<'b>(method: &str, path: &'b str) -> Result<(Option<&'b str>, &'b str), Fault> {
+    const BAD: Fault = Fault::bad(Reason::Target, "the target is neither a path, nor http://…, nor *");
+    check(path)?;
+    if path.starts_with('/') {
+        return Ok((None, path));
+    }
+    if path == "*" {
+        return if method == "OPTIONS" { Ok((None, path)) } else { Err(BAD) };
+    }
+    let (scheme, rest) = path.split_once("://").ok_or(BAD)?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return Err(BAD);
+    }
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at(end);
+    // An http URI without a host must be refused (RFC 9110, section 4.2.1).
+    if authority.is_empty() || !is_authority(authority.as_bytes()) {
+        return Err(BAD);
+    }
+    match target.as_bytes().first() {
+        Some(b'/' | b'?') => Ok((Some(authority), target)),
+        // An absolute target with an empty path means the root, or the server as a whole (RFC 9112, section 3.2.4).
+        _ => Ok((Some(authority), if method == "OPTIONS" { "*" } else { "/" })),
+    }
+}
+
+/// What every reader takes for a part of the target passes as it is: all visible ASCII but `#`, behind which some readers
+/// see a fragment, and letters beyond ASCII. A URI holds less (RFC 3986, section 2), but clients send more and services
+/// take it, and correcting it in passing could lead past a filter (RFC 9112, section 3.2).
+/// White space and control characters beyond ASCII are refused: some readers split a request line at U+0085 and U+00A0.
+pub(crate) fn check(target: &str) -> Result<(), Fault> {
+    let mut is_ascii = true;
+    for byte in target.bytes() {
+        match byte {
+            b'#' => return Err(Fault::bad(Reason::Target, "the target holds #, behind which readers do not agree")),
+            0x21..=0x7e => {}
+            0x80.. => is_ascii = false,
+            _ => return Err(UNPRINTABLE),
+        }
+    }
+    let is_sound = is_ascii || !target.chars().any(|char| char.is_control() || char.is_whitespace());
+    if is_sound { Ok(()) } else { Err(UNPRINTABLE) }
+}
+
+const UNPRINTABLE: Fault = Fault::bad(Reason::Target, "the target holds white space or a control character");
+
+/// `host[:port]`, without user and password (RFC 3986, section 3.2.2). Empty is allowed, but not a port alone.
+pub(super) fn is_authority(value: &[u8]) -> bool {
+    let (host, port) = match value.iter().rposition(|byte| *byte == b':') {
+        Some(colon) if !value[colon..].contains(&b']') => (&value[..colon], Some(&value[colon + 1..])),
+        _ => (value, None),
+    };
+    let is_port = port.is_none_or(|port| !host.is_empty() && port.len() <= 5 && port.iter().all(u8::is_ascii_digit));
+    is_port && if let [b'[', inner @ .., b']'] = host { is_address(inner) } else { is_name(host) }
+}
+
+/// What stands between brackets: an IPv6 address, or one of a kind that is yet to be invented.
+fn is_address(inner: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(inner) else { return false };
+    let is_future = |(version, rest): (&str, &str)| {
+        let number = version.strip_prefix(['v', 'V']).unwrap_or_default();
+        !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && !rest.is_empty()
+            && rest.bytes().all(|byte| byte == b':' || is_plain(byte))
+    };
+    text.parse::<std::net::Ipv6Addr>().is_ok() || text.split_once('.').is_some_and(is_future)
+}
+
+/// A registered name or an IPv4 address. A comma is legal in it, but two fields that some other parser has joined look the same.
+fn is_name(name: &[u8]) -> bool {
+    let mut rest = name;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = match (byte, after) {
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => after,
+            (byte, after) if is_plain(*byte) => after,
+            _ => return false,
+        };
+    }
+    true
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte)
+}

@@ -1,0 +1,45 @@
+//! Reads an answer's head whose values hold control characters, which the parser refuses.
+
+use httparse::Header;
+
+use crate::head::response::{Line, ResponseHead, judge, lenient, partial, why, wrong};
+use crate::head::{Limits, Parsed};
+
+/// What stands in for a control character while the parser looks: a byte over ASCII, which it takes in a value, never in a
+/// name, and in a reason phrase only to drop the phrase.
+const STAND_IN: u8 = 0x80;
+
+/// Reads a copy in which other bytes stand for the control characters, and takes the values from where they were.
+///
+/// A recipient may retain control characters but CR, LF and NUL (RFC 9110, section 5.5): none of them ends a line.
+pub(super) fn parse<'h, 'b>(input: &'b [u8], restored: &'h mut Vec<Header<'b>>, limits: Limits) -> Parsed<ResponseHead<'h, 'b>> {
+    let looked_at = &input[..input.len().min(limits.head_bytes)];
+    let copy: Vec<u8> = looked_at.iter().map(|byte| if is_retained(*byte) { STAND_IN } else { *byte }).collect();
+    let mut slots = limits.slots();
+    let (room, _, _) = slots.all();
+    let mut response = httparse::Response::new(&mut []);
+    let length = match lenient().parse_response_with_uninit_headers(&mut response, &copy, room) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return partial(input, limits),
+        Err(error) => return Parsed::Faulty(why(error)),
+    };
+    let original = |part: &[u8]| {
+        let from = (part.as_ptr() as usize).checked_sub(copy.as_ptr() as usize)?;
+        input.get(from..from + part.len())
+    };
+    restored.clear();
+    for header in &*response.headers {
+        let name = original(header.name.as_bytes()).and_then(|name| std::str::from_utf8(name).ok());
+        let (Some(name), Some(value)) = (name, original(header.value)) else {
+            return Parsed::Faulty(wrong("the head is malformed"));
+        };
+        restored.push(Header { name, value });
+    }
+    let reason = response.reason.filter(|reason| !reason.is_empty()).and_then(|reason| original(reason.as_bytes()));
+    let reason = reason.and_then(|reason| std::str::from_utf8(reason).ok()).unwrap_or_default();
+    judge(Line { code: response.code, version: response.version, reason }, restored, &input[..length], limits)
+}
+
+fn is_retained(byte: u8) -> bool {
+    byte.is_ascii_control() && !b"\0\t\r\n".contains(&byte)
+}
