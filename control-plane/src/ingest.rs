@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use platform::places::{Bounds, Places};
 use proto::wire::mesh_server::{Mesh, MeshServer};
 use proto::wire::{Down, Up};
 use tokio::sync::{Semaphore, mpsc};
@@ -78,7 +79,8 @@ pub async fn run(plane: Arc<ControlPlane>, door: impl Door, admission: Admission
     let guesses = Arc::new(Guesses::default());
     let may_attach = move |request: Request<()>| admit(request, token.as_ref(), &guesses, &strangers);
     // A stream may take over from one that hangs, so connections have twice the room that streams have.
-    let callers = connections(door, CONNECTIONS_MAX, Addresses::with_room_for(2 * streams_per_address_max), Arc::clone(&plane));
+    let bounds = Bounds { all: CONNECTIONS_MAX, of_address: 2 * streams_per_address_max, reserve: 0 };
+    let callers = connections(door, Places::new(bounds), Arc::clone(&plane));
     let addresses = Addresses::with_room_for(streams_per_address_max);
     let ingest = Ingest { plane, room: Arc::new(Semaphore::new(PODS_MAX)), addresses, streams: streams.clone() };
     let mesh = MeshServer::new(ingest).max_decoding_message_size(MESSAGE_BYTES_MAX);
@@ -122,18 +124,20 @@ impl Mesh for Ingest {
             self.plane.stream_counts.crowded_out.up();
             return Err(Status::resource_exhausted(format!("{PODS_MAX} sidecars are attached, which is the limit")));
         };
-        let Peer(peer) = *up.extensions().get::<Peer>().expect("every connection says who is at its other end");
+        let Peer { address: peer, activity } =
+            up.extensions().get::<Peer>().cloned().expect("every connection says who is at its other end");
         let Some(of_address) = self.addresses.place(peer) else {
             self.plane.stream_counts.address_crowded.up();
             return Err(Status::resource_exhausted(format!(
                 "{peer} holds as many streams as one address may: raise SITIO_STREAMS_PER_ADDRESS_MAX if many sidecars share it"
             )));
         };
+        let under_way = activity.begin();
         let (down, rest) = mpsc::channel(DOWN_MAX);
         let stream = Stream::new(Arc::clone(&self.plane), up.into_inner(), down);
         self.streams.spawn(async move {
             stream.run().await;
-            drop((room, of_address));
+            drop((room, of_address, under_way));
         });
         Ok(Response::new(ReceiverStream::new(rest)))
     }

@@ -1,4 +1,4 @@
-//! The admin port: health for the kubelet, metrics for Prometheus, the seeds' statistics for people.
+//! The admin port: health for the kubelet, metrics for Prometheus, the statistics of the original articles for people.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -11,13 +11,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use exposition::format::Format;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use mesh::workload::Workload;
-use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use platform::http::{Limits, serve};
+use platform::places::Bounds;
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::Lines;
@@ -30,17 +26,21 @@ use crate::{metrics, stats};
 
 pub mod readiness;
 
-/// Connections at a time: the kubelet's three probes, two scrapers, and a few people.
-const CONNECTIONS_MAX: usize = 32;
-
-/// For a request's head, and between two requests. Whoever is slower may connect again.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The longest that one connection may last, so that readers who never finish cannot hold all places for ever.
-const CONNECTION_MAX: Duration = Duration::from_secs(120);
-
-/// What to do when the kernel does not let us accept, which it does when there are no descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What the port grants. Whoever is slower may connect again.
+const LIMITS: Limits = Limits {
+    // The kubelet's three probes, two scrapers, and a few people. The kubelet and the scrapers of a node share an address.
+    connections: Bounds { all: 32, of_address: 16, reserve: 16 },
+    // A probe has a second.
+    head_within: Duration::from_secs(2),
+    // No request has a body.
+    body_within: Duration::from_secs(2),
+    // A page of metrics is read at once, over whatever network.
+    write_within: Duration::from_secs(10),
+    head_bytes_max: 64 << 10,
+    // Readers who take a little now and then do not hold a place for ever.
+    lasts: Some(Duration::from_secs(120)),
+    probes: &["/livez", "/healthz", "/readyz"],
+};
 
 /// What the admin port tells of.
 #[derive(Clone)]
@@ -66,30 +66,10 @@ impl Admin {
     pub async fn run(self, listener: TcpListener, drain: CancellationToken) -> anyhow::Result<()> {
         listener.set_nonblocking(true).context("make the admin port non-blocking")?;
         let listener = tokio::net::TcpListener::from_std(listener).context("listen on the admin port")?;
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let router = self.router();
-        let mut connections = JoinSet::new();
-        loop {
-            let next = async {
-                let place = Arc::clone(&places).acquire_owned().await.expect("nobody closes the semaphore");
-                (place, listener.accept().await)
-            };
-            let Some((place, accepted)) = drain.run_until_cancelled(next).await else { return Ok(()) };
-            while connections.try_join_next().is_some() {}
-            match accepted {
-                Ok((stream, _)) => {
-                    let served = serve(stream, router.clone());
-                    connections.spawn(async move {
-                        served.await;
-                        drop(place);
-                    });
-                }
-                Err(why) => {
-                    tracing::debug!("accept on the admin port: {why}");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
+        let never = CancellationToken::new();
+        // A drained sidecar has nothing more to report: who still reads is cut off.
+        let _ = drain.run_until_cancelled(serve(listener, self.router(), LIMITS, never)).await;
+        Ok(())
     }
 
     /// GET and HEAD of these; anything else is 404 or 405.
@@ -102,15 +82,6 @@ impl Admin {
             .route("/stats", get(stats_json))
             .with_state(self)
     }
-}
-
-async fn serve(stream: TcpStream, router: Router) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    // Whatever ended it concerns whoever asked, and they know.
-    let _ = tokio::time::timeout(CONNECTION_MAX, connection).await;
 }
 
 /// That this answers is the proof: the thread that keeps house is not stuck.

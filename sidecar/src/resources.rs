@@ -6,13 +6,11 @@ use std::time::Instant;
 
 use mesh::refusal::Refusals;
 use mesh::report::Resources;
+use platform::cgroup::{CpuTime, Memory, Source};
 use serde::Serialize;
-
-use crate::resources::source::{CpuTime, Memory, Source};
 
 mod cores;
 mod parse;
-mod source;
 
 /// Measures again and again; processor use is what was used since the time before.
 #[derive(Debug)]

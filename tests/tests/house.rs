@@ -4,19 +4,26 @@
 use std::path::{Path, PathBuf};
 
 /// The crates, and the ones of ours that each may know.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("mesh", &[]),
     ("client", &[]),
+    ("platform", &[]),
     ("proto", &["sitio-mesh"]),
     ("exposition", &["sitio-mesh"]),
-    ("sidecar", &["sitio-exposition", "sitio-mesh", "sitio-proto"]),
-    ("control-plane", &["sitio-exposition", "sitio-mesh", "sitio-proto"]),
+    ("sidecar", &["sitio-exposition", "sitio-mesh", "sitio-platform", "sitio-proto"]),
+    ("control-plane", &["sitio-exposition", "sitio-mesh", "sitio-platform", "sitio-proto"]),
     ("cli", &["sitio-client", "sitio-control-plane", "sitio-mesh", "sitio-sidecar"]),
 ];
 
 /// Where generated types of the wire may be named: the door, the two ends of the stream, and the benchmark's own end.
-const WIRE_ENDS: [&str; 5] =
-    ["proto/src/convert", "proto/src/wire.rs", "sidecar/src/link/", "control-plane/src/ingest", "bench/src/swarm/stream.rs"];
+const WIRE_ENDS: [&str; 6] = [
+    "proto/src/convert",
+    "proto/src/wire.rs",
+    "sidecar/src/link/",
+    "control-plane/src/ingest",
+    "bench/src/swarm/stream.rs",
+    "bench/src/amplification.rs",
+];
 
 /// Traffic never waits for these.
 const HOUSEKEEPING: [&str; 8] = ["access_log", "otlp", "admin", "books", "ledger", "link", "stats", "metrics"];
@@ -44,7 +51,7 @@ fn root() -> PathBuf {
 
 /// Every Rust file of ours, as its path below the root, with its text.
 fn sources() -> Vec<(String, String)> {
-    let crates = ["bench", "cli", "client", "control-plane", "exposition", "mesh", "proto", "sidecar", "tests"];
+    let crates = ["bench", "cli", "client", "control-plane", "exposition", "mesh", "platform", "proto", "sidecar", "tests"];
     let mut folders: Vec<PathBuf> =
         crates.iter().flat_map(|name| ["src", "tests", "benches"].map(|part| root().join(name).join(part))).collect();
     let mut sources = Vec::new();

@@ -8,16 +8,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::stream::{Stream, unfold};
+use platform::places::{Activity, Place, Places};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
 
-use crate::ingest::addresses::{Addresses, Place};
 use crate::plane::ControlPlane;
 
 /// How long to wait when the system has no connection for us, for want of descriptors for example.
 const BREATHER: Duration = Duration::from_millis(100);
+
+/// How long a connection may be without a stream: for its preface and the headers of its first call, and between two calls.
+/// A sidecar calls as soon as it is connected.
+const STREAM_WITHIN: Duration = Duration::from_secs(10);
 
 /// Where connections come from: a socket of the system, or one of a simulated network.
 pub trait Door: Send + 'static {
@@ -38,28 +43,28 @@ impl Door for TcpListener {
     }
 }
 
-/// A connection that holds its places until it ends.
+/// A connection that holds its place until it ends, or has to give way. One without a stream for too long fails to be read.
 pub(super) struct Connection<Io> {
     stream: Io,
-    peer: IpAddr,
-    _places: (OwnedSemaphorePermit, Place),
+    address: IpAddr,
+    place: Place,
+    gives_way: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Set while no stream is open.
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
-/// Connections as they come, `max` at a time; more wait in the system's queue. From one address, as many as there is
-/// room for; more are closed.
+/// Connections as they come. When there is no place left, the oldest one without a stream is closed; if there is none, the
+/// new one is.
 pub(super) fn connections<D: Door>(
     door: D,
-    max: usize,
-    addresses: Addresses,
+    places: Places,
     plane: Arc<ControlPlane>,
 ) -> impl Stream<Item = io::Result<Connection<D::Io>>> {
-    let room = Arc::new(Semaphore::new(max));
-    unfold((door, room, addresses, plane), async |(mut door, room, addresses, plane)| {
-        let of_all = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
-        let (stream, peer, of_address) = loop {
+    unfold((door, places, plane), async |(mut door, places, plane)| {
+        let (stream, address, place) = loop {
             match door.accept().await {
-                Ok((stream, peer)) => match addresses.place(peer) {
-                    Some(of_address) => break (stream, peer, of_address),
+                Ok((stream, address)) => match places.place(address) {
+                    Some(place) => break (stream, address, place),
                     None => plane.stream_counts.connections_crowded.up(),
                 },
                 Err(error) => {
@@ -68,25 +73,48 @@ pub(super) fn connections<D: Door>(
                 }
             }
         };
-        let connection = Connection { stream, peer, _places: (of_all, of_address) };
-        Some((Ok(connection), (door, room, addresses, plane)))
+        let gives_way = Box::pin(place.closed().clone().cancelled_owned());
+        let connection = Connection { stream, address, place, gives_way, deadline: None };
+        Some((Ok(connection), (door, places, plane)))
     })
 }
 
+impl<Io> Connection<Io> {
+    /// Whether it may go on: it has a stream, or has not been without one for too long, and its place was not given away.
+    fn poll_may_stay(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.gives_way.as_mut().poll(cx).is_ready() {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "another connection needed the place"));
+        }
+        if self.place.activity().is_under_way() {
+            self.deadline = None;
+            return Ok(());
+        }
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(STREAM_WITHIN)));
+        match deadline.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::Error::new(io::ErrorKind::TimedOut, "no stream was opened in time")),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
 /// Who is at the other end of a connection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) IpAddr);
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    pub(super) activity: Arc<Activity>,
+}
 
 impl<Io> Connected for Connection<Io> {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        Peer(self.peer)
+        Peer { address: self.address, activity: Arc::clone(self.place.activity()) }
     }
 }
 
 impl<Io: AsyncRead + Unpin> AsyncRead for Connection<Io> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.poll_may_stay(cx)?;
         Pin::new(&mut self.stream).poll_read(cx, into)
     }
 }

@@ -6,6 +6,7 @@ mod callers;
 mod commands;
 mod counting;
 mod excess;
+mod flood;
 mod full_disk;
 mod harness;
 mod history;

@@ -1,8 +1,10 @@
 //! Proofs that the admin port answers what it should, and nothing else.
 
 use exposition::format::Format;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::sidecar::tests::world::{World, ask};
+use crate::sidecar::tests::world::{World, ask, within};
 
 #[tokio::test]
 async fn the_admin_port_knows_its_paths_and_methods() {
@@ -31,5 +33,42 @@ async fn a_service_that_is_not_there_makes_the_pod_unready_but_not_dead() {
     assert_eq!(unready.status, 503);
     assert!(unready.body.starts_with(&format!("the service on {gone} does not accept connections")), "{}", unready.body);
     assert_eq!(world.admin("/livez").await.status, 200);
+    world.left().await;
+}
+
+/// Silent connections: ten times as many as the port has places.
+const SILENT: usize = 300;
+
+#[tokio::test]
+async fn silent_connections_never_fail_a_probe() {
+    let world = World::start(|_| {}).await;
+    let mut silent = Vec::new();
+    for _ in 0..SILENT {
+        silent.push(within(TcpStream::connect(world.admin)).await.unwrap());
+    }
+    for round in 0..12 {
+        assert_eq!(world.admin("/livez").await.status, 200, "probe {round}");
+        silent.push(within(TcpStream::connect(world.admin)).await.unwrap());
+    }
+    // All are closed: some because others needed the place, the rest because they never asked.
+    for mut stream in silent {
+        let _ = within(stream.read_to_end(&mut Vec::new())).await;
+    }
+    world.left().await;
+}
+
+#[tokio::test]
+async fn responses_that_are_not_read_never_fail_a_probe() {
+    let world = World::start(|_| {}).await;
+    let mut unread = Vec::new();
+    for _ in 0..SILENT {
+        let mut stream = within(TcpStream::connect(world.admin)).await.unwrap();
+        // The port may close it at any time.
+        let _ = within(stream.write_all("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100).as_bytes())).await;
+        unread.push(stream);
+    }
+    for round in 0..12 {
+        assert_eq!(world.admin("/livez").await.status, 200, "probe {round}");
+    }
     world.left().await;
 }

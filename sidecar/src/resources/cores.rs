@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use platform::cgroup::text;
+
 use crate::resources::Cpu;
 use crate::resources::parse;
-use crate::resources::source::text;
 
 /// Processors told of. Every exchange in the history shows them, and machines with hundreds exist.
 const CPUS_MAX: usize = 4;

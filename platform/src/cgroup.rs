@@ -3,47 +3,57 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::resources::parse;
+pub mod parse;
 
 /// Where control groups are mounted, on every distribution there is.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// One way to read the accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
+pub enum Source {
     /// One folder for everything.
     V2(PathBuf),
     /// A folder for each controller.
-    V1 { memory: PathBuf, cpu: PathBuf, cpuacct: PathBuf },
+    V1 {
+        /// Of memory.
+        memory: PathBuf,
+        /// Of quotas.
+        cpu: PathBuf,
+        /// Of processor time.
+        cpuacct: PathBuf,
+    },
     /// No control group of our own: this process alone, without limits.
     Process,
 }
 
 /// Bytes of memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Memory {
-    pub(super) used: u64,
-    /// 0 if there is none.
-    pub(super) limit: u64,
+pub struct Memory {
+    /// In use.
+    pub used: u64,
+    /// What may be used; 0 if there is no limit.
+    pub limit: u64,
     /// What the machine has.
-    pub(super) machine: u64,
+    pub machine: u64,
 }
 
 /// Processor time so far, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct CpuTime {
-    pub(super) used_us: u64,
+pub struct CpuTime {
+    /// Used.
+    pub used_us: u64,
     /// Spent waiting because the quota was used up.
-    pub(super) throttled_us: u64,
+    pub throttled_us: u64,
 }
 
 impl Source {
-    pub(super) fn found() -> Self {
+    /// Finds the accounts of this process.
+    pub fn found() -> Self {
         Self::found_below(Path::new(CGROUPS), &text(Path::new("/proc/self/cgroup")))
     }
 
     /// Inside a container its own group is usually mounted as the root; where it is not, the path leads to it.
-    pub(super) fn found_below(root: &Path, membership: &str) -> Self {
+    pub fn found_below(root: &Path, membership: &str) -> Self {
         let folder = |root: PathBuf, controller: &str, file: &str| {
             let path = parse::cgroup_path(membership, controller).unwrap_or_default();
             [root.join(path), root].into_iter().find(|folder| folder.join(file).exists())
@@ -62,7 +72,7 @@ impl Source {
 
     /// Memory that the kernel could not take back at once: caches of files that nobody reads are left out,
     /// as the kubelet leaves them out when it decides whom to evict.
-    pub(super) fn memory(&self) -> Memory {
+    pub fn memory(&self) -> Memory {
         let machine = parse::kilobytes(&text(Path::new("/proc/meminfo")), "MemTotal:");
         let (used, cached, limit) = match self {
             Self::V2(folder) => (
@@ -83,7 +93,7 @@ impl Source {
     }
 
     /// Processor time so far. Version 1 counts it in nanoseconds; a process alone is never throttled.
-    pub(super) fn cpu_time(&self) -> CpuTime {
+    pub fn cpu_time(&self) -> CpuTime {
         let (used_us, throttled_us) = match self {
             Self::V2(folder) => {
                 let stat = text(&folder.join("cpu.stat"));
@@ -99,7 +109,7 @@ impl Source {
     }
 
     /// Thousandths of a core; 0 if there is no limit.
-    pub(super) fn cpu_limit_milli(&self) -> u32 {
+    pub fn cpu_limit_milli(&self) -> u32 {
         match self {
             Self::V2(folder) => parse::quota_milli(&text(&folder.join("cpu.max"))),
             Self::V1 { cpu, .. } => {
@@ -112,6 +122,9 @@ impl Source {
 }
 
 /// The text of a file of the kernel's; empty if it is not there, and then every number in it is 0.
-pub(super) fn text(path: &Path) -> String {
+pub fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

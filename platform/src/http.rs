@@ -1,0 +1,138 @@
+//! Serves HTTP/1 on a port that strangers can reach: every part of an exchange has a time limit, and probes are always answered.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::http::guarded::Guarded;
+use crate::http::writing::Writing;
+use crate::places::{Bounds, Kind, Place, Places};
+
+mod guarded;
+mod writing;
+
+/// How long to wait when the system has no connection for us, for want of descriptors for example.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// When a client that found all places taken may try again, in seconds: slow requests have ended by then.
+const RETRY_AFTER_S: u16 = 10;
+
+/// What one port grants.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: Bounds,
+    /// From the end of one exchange, or the start of the connection, to the end of the next request's head.
+    pub head_within: Duration,
+    /// For the whole body of a request.
+    pub body_within: Duration,
+    /// Between two pieces of a response that the client takes.
+    pub write_within: Duration,
+    /// Bytes of one request's head.
+    pub head_bytes_max: usize,
+    /// How long a connection may last, if there is a limit.
+    pub lasts: Option<Duration>,
+    /// The paths that the reserve answers.
+    pub probes: &'static [&'static str],
+}
+
+/// Serves until drained, and returns when the last connection has ended. Dropping it ends them at once.
+pub async fn serve(listener: TcpListener, routes: Router, limits: Limits, drain: CancellationToken) {
+    let places = Places::new(limits.connections);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            (stream, peer) = accept(&listener) => {
+                if let Some(place) = places.place(peer.ip()) {
+                    connections.spawn(carry(stream, (peer, place), routes.clone(), limits, drain.clone()));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+            () = drain.cancelled() => break,
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn carry(stream: TcpStream, (peer, place): (SocketAddr, Place), routes: Router, limits: Limits, drain: CancellationToken) {
+    // Events are small and should be sent at once; without the option they are sent all the same.
+    let _ = stream.set_nodelay(true);
+    let stream = Writing::new(stream, limits.write_within, place.activity());
+    let (routes, kind, activity) = (TowerToHyperService::new(routes), place.kind(), place.activity().clone());
+    let service = service_fn(move |request: Request<Incoming>| {
+        let under_way = activity.begin();
+        let (routes, is_refused) = (routes.clone(), kind == Kind::Reserve && !limits.probes.contains(&request.uri().path()));
+        async move {
+            if is_refused {
+                return Ok::<_, Infallible>(overloaded());
+            }
+            let mut request = request.map(|body| Body::new(Guarded::new(body).within(limits.body_within)));
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let Ok(response) = routes.call(request).await;
+            Ok(response.map(|body| Body::new(Guarded::new(body).holding(under_way))))
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_within)
+        .max_buf_size(limits.head_bytes_max)
+        .keep_alive(kind == Kind::Ordinary)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = place.closed().cancelled() => return,
+        () = over(limits.lasts) => return,
+        () = drain.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended with an error");
+    }
+}
+
+async fn over(lasts: Option<Duration>) {
+    match lasts {
+        Some(lasts) => tokio::time::sleep(lasts).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the reserve answers to anything but a probe.
+fn overloaded() -> Response<Body> {
+    let mut response = Response::new(Body::from("all connections are in use: try again later\n"));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+    response
+}
+
+#[cfg(test)]
+mod tests;
