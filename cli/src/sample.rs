@@ -29,6 +29,7 @@ pub(crate) fn pod(name: &str) -> Pod {
     Pod {
         pod: name.into(),
         pod_uid: String::new(),
+        claimants: 1,
         namespace: "default".into(),
         service: "shop".into(),
         node: String::new(),

@@ -23,6 +23,9 @@ pub struct Pod {
     pub pod: String,
     /// What tells it from every other there ever was.
     pub pod_uid: String,
+    /// Processes that report under this uid; 0 if the control plane does not say. More than one is a mistake or an attack.
+    #[serde(default)]
+    pub claimants: u32,
     /// Its namespace.
     pub namespace: String,
     /// The service that it is a copy of.

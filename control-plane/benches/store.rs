@@ -9,6 +9,7 @@ use control_plane::clock::now_ms;
 use control_plane::keeper::Keeper;
 use control_plane::keeper::account::Account;
 use control_plane::keeper::submission::{Counted, Slots, Submission};
+use control_plane::memory::Budget;
 use control_plane::store::chronicle::{Append, Chronicle, Process, Row, SeriesName};
 use control_plane::store::redb::RedbStore;
 use control_plane::store::rollup::{Keep, Resolution, WINDOW_MS};
@@ -182,7 +183,7 @@ fn tell_start(folder: &Path) -> anyhow::Result<()> {
     let opened = began.elapsed();
     tell_size(&store)?;
     let rules = control_plane::rules::state::RulesState::load(control_plane::store::Store::load(&store)?, now_ms());
-    Timeline::restored(&store, &rules, now_ms())?;
+    Timeline::restored(&store, &rules, Budget::default(), now_ms())?;
     println!("start: {opened:.1?} to look through the file, {:.1?} with the last hour in memory", began.elapsed());
     Ok(())
 }

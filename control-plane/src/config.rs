@@ -69,6 +69,9 @@ pub struct Config {
     /// Addresses of proxies whose X-Forwarded-For says who tries a wrong token, such as 10.0.0.7,10.1.0.0/16 [default: none].
     #[arg(long, env = "SITIO_TRUSTED_PROXIES", value_name = "ADDRESSES", default_value = "", hide_default_value = true)]
     pub trusted_proxies: TrustedProxies,
+    /// The memory for what sidecars report, such as 512MiB [default: three quarters of the container's limit; 8GiB if it has none].
+    #[arg(long, env = "SITIO_MEMORY_MAX", value_name = "SIZE", value_parser = size)]
+    pub memory_max: Option<u64>,
 }
 
 impl Config {

@@ -17,6 +17,7 @@ use crate::clock::now_ms;
 use crate::fleet::Fleet;
 use crate::ingest::Admission;
 use crate::keeper::Scribe;
+use crate::memory::Budget;
 use crate::plane::ControlPlane;
 use crate::public_url::PublicUrl;
 use crate::store::StoreError;
@@ -60,6 +61,8 @@ pub struct Options {
     pub public_url: Option<PublicUrl>,
     /// Proxies that say where requests come from.
     pub trusted_proxies: TrustedProxies,
+    /// The memory for what sidecars report.
+    pub budget: Budget,
 }
 
 impl Options {
@@ -73,6 +76,7 @@ impl Options {
             streams_per_address_max: STREAMS_PER_ADDRESS_MAX,
             public_url: None,
             trusted_proxies: TrustedProxies::default(),
+            budget: Budget::default(),
         }
     }
 }
@@ -97,6 +101,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
     let leaving = drain.child_token();
     let (plane, scribe, sessions) = open(&options, grpc_address, leaving.clone()).await?;
     let access = Access::new(options.token.clone(), sessions, options.public_url.clone(), options.trusted_proxies);
+    tracing::info!("memory for what sidecars report: {}", options.budget);
     tracing::info!("listening http={http_address} grpc={grpc_address}");
 
     let mut parts = JoinSet::new();
@@ -141,7 +146,8 @@ async fn open(
     stream_address: SocketAddr,
     drain: CancellationToken,
 ) -> anyhow::Result<(Arc<ControlPlane>, Scribe, SessionKey)> {
-    let (data_dir, keep, fleet) = (options.data_dir.clone(), options.keep, Fleet::new(options.forget_pods_after));
+    let (data_dir, keep, fleet) =
+        (options.data_dir.clone(), options.keep, Fleet::within(options.budget, options.forget_pods_after));
     let opening = tokio::task::spawn_blocking(move || {
         data_folder::prepare(&data_dir, FILE).map_err(|source| StoreError::Folder { folder: data_dir.clone(), source })?;
         let store = Arc::new(RedbStore::keeping(&data_dir, keep)?);

@@ -5,19 +5,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dashmap::{DashMap, Entry};
+use dashmap::DashMap;
 use proto::convert::greeting::Greeting;
 
 use crate::fleet::attachment::Attachment;
+use crate::fleet::claims::Claim;
 use crate::fleet::forgotten::Forgotten;
 use crate::fleet::losses::Losses;
 use crate::fleet::pod::{Pod, SeenPod};
 use crate::fleet::roster::Roster;
-use crate::fleet::tally::Tally;
+use crate::memory::Budget;
 use crate::store::chronicle::Process;
 
 pub mod attachment;
 pub mod called;
+mod claims;
 pub mod folds;
 mod forgotten;
 mod losses;
@@ -30,22 +32,23 @@ pub mod skew;
 pub mod strip;
 pub mod tally;
 
-/// Pods remembered at a time. At about 20 kB for a pod with 20 endpoints, the fullest fleet takes 400 MB.
+/// Pods remembered at a time, however much memory there is. At about 20 kB for a pod with 20 endpoints, they take 400 MB.
 pub const PODS_MAX: usize = 20_000;
 
 /// Services remembered at a time, so that a stranger who invents names does not fill the memory.
 pub const SERVICES_MAX: usize = 4096;
 
-/// Every pod, by its uid.
+/// Every pod, by who claims to be it.
 #[derive(Debug)]
 pub struct Fleet {
-    pods: DashMap<String, Arc<Pod>>,
+    pods: DashMap<Claim, Arc<Pod>>,
     /// Namespace and service of every pod there ever was, those in the record too, as far as there is room.
     services: DashMap<(String, String), ()>,
     /// All pods by name, until one comes or goes: sorting them for every page would cost more than the page.
     sorted: Mutex<Option<Arc<Roster>>>,
     forget_after: Duration,
     forgotten: Forgotten,
+    budget: Budget,
     streams_refused: AtomicU64,
     pods_forgotten: AtomicU64,
     losses: Losses,
@@ -54,9 +57,9 @@ pub struct Fleet {
 /// Why a pod may not attach.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAttached {
-    /// A newer process of the same pod has attached before.
-    #[error("a newer process of pod {0} is known: this one is not listened to")]
-    OldEpoch(String),
+    /// Another process reports under the same uid, so this one gets an entry of its own.
+    #[error("another process reports as pod {0}")]
+    Claimed(String),
     /// A newer stream of the same process has attached before.
     #[error("stream {session} of pod {pod} is not newer than the stream {known} that is known")]
     OldSession {
@@ -68,23 +71,34 @@ pub enum NotAttached {
         known: u32,
     },
     /// There is no room.
-    #[error("{PODS_MAX} pods or {SERVICES_MAX} services are remembered already, which is the limit")]
+    #[error("as many pods as there is memory for, or {SERVICES_MAX} services, are remembered already")]
     Full,
 }
 
 impl Fleet {
     /// A fleet without pods, which forgets a pod so long after it was last heard.
     pub fn new(forget_after: Duration) -> Self {
+        Self::within(Budget::default(), forget_after)
+    }
+
+    /// The same within a budget of memory.
+    pub fn within(budget: Budget, forget_after: Duration) -> Self {
         Self {
+            budget,
             pods: DashMap::new(),
             services: DashMap::new(),
             sorted: Mutex::default(),
             forget_after,
-            forgotten: Forgotten::default(),
+            forgotten: Forgotten::with(budget.forgotten_bytes()),
             streams_refused: AtomicU64::new(0),
             pods_forgotten: AtomicU64::new(0),
             losses: Losses::default(),
         }
+    }
+
+    /// The memory that this control plane may use.
+    pub fn budget(&self) -> Budget {
+        self.budget
     }
 
     /// Takes a stream in, and ends the pod's older one.
@@ -96,32 +110,10 @@ impl Fleet {
             Err(_) => drop(self.streams_refused.fetch_add(1, Ordering::Relaxed)),
         }
         let (attachment, before) = attached?;
-        if let Some((account, given_up)) = before.map(Tally::end) {
-            self.losses.ended(account, given_up);
+        if let Some((process, tally)) = before {
+            self.end(process, tally);
         }
         Ok(attachment)
-    }
-
-    fn begin(&self, greeting: Greeting, now_ms: u64) -> Result<(Attachment, Option<Tally>), NotAttached> {
-        let service = (greeting.workload.namespace.clone(), greeting.workload.service.clone());
-        if !self.services.contains_key(&service) && !self.has_room_for_services() {
-            return Err(NotAttached::Full);
-        }
-        let has_room = self.has_room_for_pods(now_ms);
-        let pod = match self.pods.entry(greeting.workload.pod_uid.clone()) {
-            Entry::Occupied(known) => known.into_ref(),
-            Entry::Vacant(_) if !has_room => return Err(NotAttached::Full),
-            Entry::Vacant(place) => {
-                let process = Process { pod_uid: greeting.workload.pod_uid.clone(), epoch: greeting.epoch };
-                let tally = self.forgotten.recall(&process).unwrap_or_default();
-                place.insert(Arc::new(Pod::new(&greeting, tally, now_ms)))
-            }
-        };
-        // While its place is held, nobody forgets a pod that is just coming back.
-        let begun = Attachment::begin(Arc::clone(pod.value()), greeting, now_ms)?;
-        drop(pod);
-        self.services.insert(service, ());
-        Ok(begun)
     }
 
     /// Services are remembered after their last pod, so that rules can be made for them, as long as others need no room.
@@ -136,7 +128,7 @@ impl Fleet {
     /// Pods that are gone are remembered for a while, as long as others need no room: then half of them go, those that were
     /// heard longest ago.
     fn has_room_for_pods(&self, now_ms: u64) -> bool {
-        if self.pods.len() >= PODS_MAX {
+        if self.pods.len() >= self.budget.pods() {
             let mut gone_ms: Vec<u64> = self.pods.iter().filter_map(|pod| pod.gone_ms(now_ms)).collect();
             let middle = gone_ms.len() / 2;
             if middle < gone_ms.len() {
@@ -144,7 +136,7 @@ impl Fleet {
                 self.forget_after(after_ms, now_ms);
             }
         }
-        self.pods.len() < PODS_MAX
+        self.pods.len() < self.budget.pods()
     }
 
     /// Forgets the pods that have been gone for too long. What they counted stays in the timeline's totals.
@@ -155,15 +147,18 @@ impl Fleet {
     fn forget_after(&self, after_ms: u64, now_ms: u64) {
         // Counted one by one: pods come while others are forgotten, so the fleet may be as large as before.
         let mut forgotten = 0_u64;
-        self.pods.retain(|pod_uid, pod| {
+        let contested = self.contested(now_ms);
+        self.pods.retain(|claim, pod| {
             pod.hold().tally.let_go(now_ms);
+            // Of two claims to a uid, the one that is gone needs no memory besides the other.
+            let after_ms = if contested.contains(&claim.pod_uid) { 0 } else { after_ms };
             let stays = pod.gone_ms(now_ms).is_none_or(|gone_ms| gone_ms < after_ms);
             if !stays {
                 forgotten += 1;
                 let (epoch, mut tally) = pod.retire();
                 // After so long nothing of it is on its way to the disk any more, unless that has been full all the time.
                 self.losses.add(tally.retire());
-                self.forgotten.remember(Process { pod_uid: pod_uid.clone(), epoch }, tally);
+                self.forgotten.remember(Process { pod_uid: claim.pod_uid.clone(), epoch }, tally);
             }
             stays
         });

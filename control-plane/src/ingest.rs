@@ -101,7 +101,7 @@ pub async fn run(plane: Arc<ControlPlane>, door: impl Door, admission: Admission
 fn admit(request: Request<()>, token: Option<&Token>, guesses: &Guesses, plane: &ControlPlane) -> Result<Request<()>, Status> {
     let Some(token) = token else { return Ok(request) };
     let authorization = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
-    let Peer(peer) = *request.extensions().get::<Peer>().expect("every connection says who is at its other end");
+    let peer = request.extensions().get::<Peer>().expect("every connection says who is at its other end").address;
     let guess = authorization.and_then(Token::shown_in).map(|shown| guesses.check(token, shown, peer, Instant::now()));
     if guess == Some(Guess::Right) {
         return Ok(request);
@@ -134,7 +134,7 @@ impl Mesh for Ingest {
         };
         let under_way = activity.begin();
         let (down, rest) = mpsc::channel(DOWN_MAX);
-        let stream = Stream::new(Arc::clone(&self.plane), up.into_inner(), down);
+        let stream = Stream::new(Arc::clone(&self.plane), peer, up.into_inner(), down);
         self.streams.spawn(async move {
             stream.run().await;
             drop((room, of_address, under_way));

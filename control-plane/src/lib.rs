@@ -15,6 +15,7 @@ pub mod history;
 pub mod http;
 pub mod ingest;
 pub mod keeper;
+pub mod memory;
 pub mod plane;
 pub mod public_url;
 pub mod rules;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use control_plane::config::{self, Configured, NotConfigured};
 use control_plane::control_plane::{Listeners, Options, run};
+use control_plane::memory::Budget;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -54,6 +55,7 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
         streams_per_address_max: config.streams_per_address_max,
         public_url: config.public_url,
         trusted_proxies: config.trusted_proxies,
+        budget: Budget::new(config.memory_max),
     };
     tracing::info!(data = %options.data_dir.display(), token = options.token.is_some(), "starting");
 

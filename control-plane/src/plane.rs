@@ -57,7 +57,7 @@ impl ControlPlane {
     ) -> Result<(Self, Scribe), StoreError> {
         let (fleet, now_ms) = (Arc::new(fleet), now_ms());
         let rules = Rules::open(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&fleet), now_ms)?;
-        let timeline = Arc::new(Timeline::restored(store.as_ref(), &rules.state(), now_ms)?);
+        let timeline = Arc::new(Timeline::restored(store.as_ref(), &rules.state(), fleet.budget(), now_ms)?);
         let (names, chronicle) = (Arc::clone(&timeline), Arc::clone(&store) as Arc<dyn Chronicle>);
         fleet.recall(timeline.services());
         fleet.recall(rules.state().services().map(|(service, _)| service.clone()));

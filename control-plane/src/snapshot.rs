@@ -231,6 +231,10 @@ pub enum ReceiptState {
 pub struct PodRow {
     /// Who it is.
     pub workload: Arc<mesh::workload::Workload>,
+    /// The process that reports for it.
+    pub epoch: u64,
+    /// Processes that report under its uid, this one included if it does.
+    pub claimants: u32,
     /// Whether it reports.
     pub state: PodState,
     /// When its stream began, milliseconds since the Unix epoch; `None` if it has none now.

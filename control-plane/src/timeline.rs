@@ -1,5 +1,6 @@
 //! Adds up what the pods count, by endpoint, and remembers the last hour of it.
 
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -7,9 +8,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use dashmap::DashMap;
 use mesh::endpoint::Endpoint;
 
-use crate::fleet::called;
-use crate::fleet::tally::weight;
+use crate::memory::Budget;
 use crate::timeline::bytes_room::{BytesRoom, Share};
+use crate::timeline::origins::{Origin, Origins};
 use crate::timeline::pinned::Pinned;
 use crate::timeline::room::Room;
 use crate::timeline::series::Series;
@@ -17,6 +18,7 @@ use crate::timeline::series::Series;
 pub mod bytes_room;
 pub mod history;
 pub mod lately;
+pub mod origins;
 pub mod past;
 pub mod pinned;
 pub mod quiet;
@@ -31,13 +33,11 @@ pub mod stretch;
 /// Endpoints of one service that are told apart: 16 times what one sidecar tells apart, since pods may see different ones.
 pub const ENDPOINTS_MAX: usize = 4096;
 
-/// Endpoints of all services together. Quiet ones take about 1 kB, so that many take 65 MB.
-pub const SERIES_MAX: usize = 65_536;
-
 /// A series for each endpoint that was heard of.
 #[derive(Debug)]
 pub struct Timeline {
     started_ms: u64,
+    budget: Budget,
     services: DashMap<(String, String), Arc<Endpoints>>,
     series: AtomicUsize,
     /// Series ever made.
@@ -47,6 +47,7 @@ pub struct Timeline {
     slot_room: Arc<BytesRoom>,
     tally_room: Arc<BytesRoom>,
     pins: Pinned,
+    origins: Origins,
     room: Arc<Room>,
     callers_room: Arc<Room>,
 }
@@ -76,20 +77,27 @@ pub struct Reporter<'a> {
 }
 
 impl Timeline {
-    /// An empty timeline that begins at `now_ms`.
+    /// An empty timeline that begins at `now_ms`, with as much room as the largest fleet needs.
     pub fn starting(now_ms: u64) -> Self {
+        Self::within(Budget::default(), now_ms)
+    }
+
+    /// An empty timeline that begins at `now_ms`, within a budget of memory.
+    pub fn within(budget: Budget, now_ms: u64) -> Self {
         Self {
             started_ms: now_ms,
+            budget,
             services: DashMap::new(),
             series: AtomicUsize::new(0),
             numbers: AtomicUsize::new(0),
             folded: AtomicU64::new(0),
             given_back: AtomicU64::new(0),
-            slot_room: BytesRoom::with(history::ROOM),
-            tally_room: BytesRoom::with(weight::ROOM),
+            slot_room: BytesRoom::with(budget.slots()),
+            tally_room: BytesRoom::with(budget.counts()),
             pins: Pinned::default(),
+            origins: Origins::default(),
             room: Room::with(lately::PLACES_MAX),
-            callers_room: Room::with(called::PLACES_MAX),
+            callers_room: Room::with(budget.called()),
         }
     }
 
@@ -120,18 +128,31 @@ impl Timeline {
 
     /// The series of an endpoint, or the one that everything over the limit shares.
     pub fn series(&self, reporter: Reporter<'_>, endpoint: &Endpoint) -> Arc<Series> {
+        self.series_from(None, reporter, endpoint)
+    }
+
+    /// The same, where a sidecar at this address reports the endpoint. An address that has brought its share of series gets
+    /// no new ones: the rest of its endpoints are counted under the shared one.
+    pub fn series_from(&self, origin: Option<IpAddr>, reporter: Reporter<'_>, endpoint: &Endpoint) -> Arc<Series> {
         let endpoints = self.endpoints(reporter);
         let renamed = self.pins.of(reporter).rename(endpoint);
         let endpoint = renamed.as_ref().unwrap_or(endpoint);
         if let Some(known) = endpoints.get(endpoint) {
             return Arc::clone(&known);
         }
-        let is_full = endpoints.len() >= ENDPOINTS_MAX || self.series.load(Ordering::Relaxed) >= SERIES_MAX;
+        let is_full = endpoints.len() >= ENDPOINTS_MAX || self.series.load(Ordering::Relaxed) >= self.budget.series();
         if is_full && !endpoint.is_other() {
             self.folded.fetch_add(1, Ordering::Relaxed);
-            return self.make(&endpoints, reporter, &Endpoint::other());
+            return self.make(&endpoints, reporter, &Endpoint::other(), None);
         }
-        self.make(&endpoints, reporter, endpoint)
+        let share = self.budget.series_of_address();
+        match origin.filter(|_| !endpoint.is_other()).map(|address| self.origins.admit(address, share)) {
+            Some(None) => {
+                self.folded.fetch_add(1, Ordering::Relaxed);
+                self.make(&endpoints, reporter, &Endpoint::other(), None)
+            }
+            admitted => self.make(&endpoints, reporter, endpoint, admitted.flatten()),
+        }
     }
 
     /// The name that is used here for an endpoint of a service, if it is known: the same for all who tell of it.
@@ -164,6 +185,16 @@ impl Timeline {
         self.services.iter().map(|service| service.key().clone()).collect()
     }
 
+    /// Series that there are.
+    pub fn len(&self) -> usize {
+        self.series.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing was ever counted.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// How often a pod brought an endpoint that is counted under `(other)`, because there are too many.
     pub fn folded(&self) -> u64 {
         self.folded.load(Ordering::Relaxed)
@@ -175,11 +206,11 @@ impl Timeline {
         Arc::clone(self.services.entry(name).or_insert_with(none).value())
     }
 
-    fn make(&self, endpoints: &Endpoints, reporter: Reporter<'_>, endpoint: &Endpoint) -> Arc<Series> {
+    fn make(&self, endpoints: &Endpoints, reporter: Reporter<'_>, endpoint: &Endpoint, origin: Option<Origin>) -> Arc<Series> {
         let make = || {
             self.series.fetch_add(1, Ordering::Relaxed);
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-            Arc::new(Series::new(number, (reporter, endpoint), self.started_ms, &endpoints.slots))
+            Arc::new(Series::new(number, (reporter, endpoint), self.started_ms, &endpoints.slots).brought_by(origin))
         };
         Arc::clone(endpoints.entry(endpoint.clone()).or_insert_with(make).value())
     }

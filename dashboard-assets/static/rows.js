@@ -27,6 +27,11 @@ export function draw(chosen, isTick) {
     if (row === place) place = place.nextElementSibling; else list.insertBefore(row, place);
   }
   if (list.contains(focused)) focused.focus({ preventScroll: true });
+  if (!chosen && $('shown')) {
+    // The line below the table says how many there are.
+    $('table').dataset.filtered = shown.size ? 'some' : 'all';
+    $('shown').parentNode.hidden = true;
+  }
   if (!chosen) return;
   $('table').dataset.filtered = passing.length ? 'some' : 'all';
   write($('filter-words'), chosen.find.trim() ? `“${chosen.find.trim()}”` : 'this filter');

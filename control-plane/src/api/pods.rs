@@ -26,6 +26,7 @@ pub(super) struct Answer {
 struct Row {
     pod: String,
     pod_uid: String,
+    claimants: u32,
     namespace: String,
     service: String,
     node: String,
@@ -73,6 +74,7 @@ impl From<PodRow> for Row {
         Self {
             pod: workload.pod.clone(),
             pod_uid: workload.pod_uid.clone(),
+            claimants: row.claimants,
             namespace: workload.namespace.clone(),
             service: workload.service.clone(),
             node: workload.node.clone(),

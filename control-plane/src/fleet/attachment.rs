@@ -1,5 +1,6 @@
 //! One sidecar's stream, as long as it is the newest of its pod: the only way to change what is known of a pod.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use mesh::report::Report;
@@ -22,6 +23,13 @@ use crate::rules::state::ServiceRules;
 use crate::store::chronicle::Process;
 use crate::timeline::Timeline;
 
+/// What a process had reported that was replaced by another one.
+pub(crate) type Replaced = (Process, Tally);
+
+/// Streams with growing numbers that are refused as old ones before the next one is let in. Late frames of a stream that has
+/// ended come once; a sidecar that dials again and again lives, and somebody else has used its name with a higher number.
+const REFUSED_MAX: u32 = 8;
+
 /// A pod's stream. Dropping it ends the pod's connection, but not what is known of the pod.
 #[derive(Debug)]
 pub struct Attachment {
@@ -34,23 +42,21 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// Begins it; returns too what the process before it had told, which has ended.
-    pub(crate) fn begin(pod: Arc<Pod>, greeting: Greeting, now_ms: u64) -> Result<(Self, Option<Tally>), NotAttached> {
+    /// Begins it; returns too what the process before it has reported, if that has ended.
+    pub(crate) fn begin(pod: Arc<Pod>, greeting: Greeting, now_ms: u64) -> Result<(Self, Option<Replaced>), NotAttached> {
         let mut inside = pod.hold();
-        if !inside.may_speak(greeting.epoch) {
-            return Err(NotAttached::OldEpoch(greeting.workload.pod));
-        }
         let mut before = None;
         if greeting.epoch == inside.epoch {
-            if let Some(known) = inside.session.filter(|known| greeting.session <= *known) {
-                return Err(NotAttached::OldSession { pod: greeting.workload.pod, session: greeting.session, known });
-            }
+            inside.may_begin(&greeting)?;
+        } else if inside.is_living(now_ms) {
+            return Err(NotAttached::Claimed(greeting.workload.pod));
         } else {
-            inside.has_ended();
-            // The sidecar's process is a new one: it counts from zero and knows no rules. The timeline keeps what was counted.
-            before = Some(std::mem::take(&mut inside.tally));
+            // The process is another one: it counts from zero and has no rules. The timeline keeps what was counted.
+            let process = Process { pod_uid: greeting.workload.pod_uid.clone(), epoch: inside.epoch };
+            before = Some((process, std::mem::take(&mut inside.tally)));
             inside.receipts = Arc::default();
         }
+        inside.refused = (0, 0);
         if let Some(older) = inside.link.take() {
             older.fence.cancel();
         }
@@ -74,6 +80,20 @@ impl Attachment {
     /// The process that speaks.
     pub fn process(&self) -> Process {
         Process { pod_uid: self.workload.pod_uid.clone(), epoch: self.epoch }
+    }
+
+    /// The stream comes from this address.
+    pub fn comes_from(&self, address: IpAddr) {
+        let mut inside = self.pod.hold();
+        if self.speaks_for(&inside) {
+            inside.tally.comes_from(address);
+        }
+    }
+
+    /// Continues with what this process had reported before it was taken for ended.
+    pub(crate) fn recall(&self, mut tally: Tally) {
+        tally.begin_stream();
+        self.pod.hold().tally = tally;
     }
 
     /// Whether this process was heard before, on this stream or another.
@@ -201,6 +221,21 @@ impl Attachment {
 
     fn speaks_for(&self, inside: &Inside) -> bool {
         inside.epoch == self.epoch && inside.session == Some(self.session)
+    }
+}
+
+impl Inside {
+    /// Whether a stream of the present process may take over: it is newer, or the older one persists.
+    fn may_begin(&mut self, greeting: &Greeting) -> Result<(), NotAttached> {
+        let Some(known) = self.session.filter(|known| greeting.session <= *known) else { return Ok(()) };
+        let (refused, newest) = self.refused;
+        if refused >= REFUSED_MAX && greeting.session > newest {
+            return Ok(());
+        }
+        if refused == 0 || greeting.session > newest {
+            self.refused = (refused + 1, greeting.session);
+        }
+        Err(NotAttached::OldSession { pod: greeting.workload.pod.clone(), session: greeting.session, known })
     }
 }
 

@@ -8,11 +8,6 @@ use mesh::callers::{Callers, Calls};
 use crate::timeline::room::{Place, Room};
 use crate::timeline::series::Series;
 
-/// Endpoints of pods whose callers are remembered: those of ten thousand pods with 26 endpoints each. One with three
-/// callers takes half a kilobyte, and so all of them 130 MB; one that is full takes 4 kB. Callers of an endpoint that
-/// finds no room are not told apart.
-pub const PLACES_MAX: usize = 262_144;
-
 /// The length of a slot of what was lately.
 const MINUTE_MS: u64 = 60_000;
 

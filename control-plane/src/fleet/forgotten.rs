@@ -1,4 +1,4 @@
-//! What processes had told and not brought to disk when their pods were forgotten: should one come back, it is not counted twice.
+//! What processes had reported and not brought to disk when they were replaced or forgotten: if one comes back, it is not counted twice.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -6,33 +6,38 @@ use std::sync::{Mutex, PoisonError};
 use crate::fleet::tally::Tally;
 use crate::store::chronicle::Process;
 
-/// Bytes of all processes that are remembered together: room for three thousand pods with 20 endpoints that were all cut
-/// off for longer than pods are remembered.
-const BYTES_MAX: usize = 42 << 20;
-
 /// Tallies of processes that may still run, oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Forgotten(Mutex<VecDeque<(Process, Tally)>>);
+#[derive(Debug)]
+pub(super) struct Forgotten {
+    /// What all of them may take together.
+    bytes_max: usize,
+    tallies: Mutex<VecDeque<(Process, Tally)>>,
+}
 
 impl Forgotten {
-    /// Remembers what a process has told, if not all of it is on disk: only then does it matter.
-    /// Who finds no room is the one that was forgotten first.
-    pub(super) fn remember(&self, process: Process, tally: Tally) {
+    pub(super) fn with(bytes_max: usize) -> Self {
+        Self { bytes_max, tallies: Mutex::default() }
+    }
+
+    /// Remembers what a process has reported, if not all of it is on disk: only then does it matter. If there is no room,
+    /// the one that was forgotten first is dropped. Returns whether it is remembered.
+    pub(super) fn remember(&self, process: Process, tally: Tally) -> bool {
         if tally.hits_not_kept() == 0 {
-            return;
+            return false;
         }
-        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         tallies.push_back((process, tally));
         let mut bytes: usize = tallies.iter().map(|(_, tally)| tally.bytes()).sum();
-        while bytes > BYTES_MAX {
-            let Some((_, tally)) = tallies.pop_front() else { return };
+        while bytes > self.bytes_max {
+            let Some((_, tally)) = tallies.pop_front() else { break };
             bytes -= tally.bytes();
         }
+        !tallies.is_empty()
     }
 
     /// What this process had told, if it is remembered.
     pub(super) fn recall(&self, process: &Process) -> Option<Tally> {
-        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         let at = tallies.iter().position(|(known, _)| known == process)?;
         let (_, tally) = tallies.remove(at)?;
         tally.return_to_service();

@@ -19,15 +19,15 @@ struct Counted {
 #[derive(Debug)]
 struct Ended {
     account: Arc<Account>,
-    /// Hits of it that were told as lost before.
-    given_up: u64,
+    /// Who holds the account besides the windows that are under way.
+    holders: usize,
 }
 
 impl Losses {
-    /// A process has ended, of which so many hits were told as lost before.
-    pub(super) fn ended(&self, account: Arc<Account>, given_up: u64) {
+    /// A process has ended. `holders` of its account are not windows on their way to disk, this one included.
+    pub(super) fn ended(&self, account: Arc<Account>, holders: usize) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.uncertain.push(Ended { account, given_up });
+        counted.uncertain.push(Ended { account, holders });
         counted.settle();
     }
 
@@ -47,9 +47,9 @@ impl Losses {
 
 impl Counted {
     fn settle(&mut self) {
-        // Each window that is under way holds the account, and is the only one that does besides the tally, which is gone.
-        for Ended { account, given_up } in self.uncertain.extract_if(.., |ended| Arc::strong_count(&ended.account) == 1) {
-            self.hits = self.hits.saturating_add(account.is_lost().saturating_sub(given_up));
+        let is_certain = |ended: &mut Ended| Arc::strong_count(&ended.account) <= ended.holders;
+        for Ended { account, .. } in self.uncertain.extract_if(.., is_certain) {
+            self.hits = self.hits.saturating_add(account.give_up());
         }
     }
 }
@@ -77,15 +77,18 @@ mod tests {
         let (losses, account) = (Losses::default(), Arc::new(Account::default()));
         let under_way = Arc::clone(&account);
         account.has_ended([(&series, &hits(100))]);
-        losses.ended(account, 0);
+        losses.ended(account, 1);
         assert_eq!(losses.hits(), 0, "nobody knows yet");
         let row = submission::Counted { series: Arc::clone(&series), seen: None, counts: PackedCounts::of(&hits(60)) };
         under_way.is_kept(5, &[row]);
         drop(under_way);
         assert_eq!(losses.hits(), 40);
         let account = Arc::new(Account::default());
+        account.has_ended([(&series, &hits(2))]);
+        losses.add(account.give_up());
+        account.lives();
         account.has_ended([(&series, &hits(9))]);
-        losses.ended(account, 2);
-        assert_eq!(losses.hits(), 47, "two of them were told before");
+        losses.ended(account, 1);
+        assert_eq!(losses.hits(), 49, "two of them were given up before");
     }
 }

@@ -1,6 +1,5 @@
 //! One pod: who it is, whether it reports, what it counted, and what it has confirmed.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,9 +24,6 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// A silent pod is taken for gone after so long.
 pub const GONE_AFTER: Duration = Duration::from_secs(60);
 
-/// Processes of one pod that are remembered as ended: what is under way of them arrives within seconds.
-const ENDED_MAX: usize = 8;
-
 /// One pod. It is locked for the length of one report or one row at most, and never across an await.
 #[derive(Debug)]
 pub struct Pod(Mutex<Inside>);
@@ -41,6 +37,8 @@ pub struct SeenPod {
     pub state: PodState,
     /// Whether it has said goodbye.
     pub has_left: bool,
+    /// The process that reports for it.
+    pub epoch: u64,
     /// When its first process began that we know, milliseconds since the Unix epoch.
     pub began_ms: u64,
     /// When its open stream began, milliseconds since the Unix epoch; `None` if there is none.
@@ -72,10 +70,10 @@ pub(crate) struct Inside {
     pub(crate) process_began_ms: Option<u64>,
     /// How far the pod's clock differs from ours.
     pub(crate) skew: Option<Skew>,
-    /// The process that speaks for the pod; a later one fences an earlier one.
+    /// The process that this is.
     pub(crate) epoch: u64,
-    /// Those that spoke before it, the newest last: they have ended, whatever may still come of them.
-    ended: VecDeque<u64>,
+    /// Streams of this process that were refused as old ones, and the newest of them.
+    pub(crate) refused: (u32, u32),
     /// Its newest stream; `None` before the first.
     pub(crate) session: Option<u32>,
     pub(crate) link: Option<Link>,
@@ -110,18 +108,9 @@ impl Inside {
         self.process_began_ms.map_or_else(by_epoch, |began_ms| now_ms.saturating_sub(began_ms))
     }
 
-    /// Whether the process of this epoch may speak for the pod from now on. An earlier one is taken for an old one only as
-    /// long as the later one is there: the clock of its node may have been set back before it started.
-    pub(crate) fn may_speak(&self, epoch: u64) -> bool {
-        epoch == self.epoch || (!self.ended.contains(&epoch) && (epoch > self.epoch || self.link.is_none()))
-    }
-
-    /// The process that has spoken for the pod is replaced by another.
-    pub(crate) fn has_ended(&mut self) {
-        self.ended.push_back(self.epoch);
-        if self.ended.len() > ENDED_MAX {
-            self.ended.pop_front();
-        }
+    /// Whether a process is attached and reports.
+    pub(crate) fn is_living(&self, now_ms: u64) -> bool {
+        self.link.is_some() && self.state(now_ms) == PodState::Reporting
     }
 }
 
@@ -135,7 +124,7 @@ impl Pod {
             process_began_ms: None,
             skew: None,
             epoch: greeting.epoch,
-            ended: VecDeque::new(),
+            refused: (0, 0),
             session: None,
             link: None,
             heard_ms: now_ms,
@@ -189,6 +178,7 @@ impl Pod {
             workload: Arc::clone(&inside.workload),
             state: inside.state(now_ms),
             has_left: inside.has_left,
+            epoch: inside.epoch,
             began_ms: inside.began_ms,
             connected_ms: inside.link.as_ref().map(|link| link.connected_ms),
             heard_ms: inside.heard_ms,

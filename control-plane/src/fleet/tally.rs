@@ -1,5 +1,6 @@
 //! What one pod has counted in its present process: where it is added up, what is on disk of it, and under which names.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -43,15 +44,20 @@ pub struct Tally {
     resumed_ms: Option<u64>,
     /// What is on disk of it.
     account: Arc<Account>,
-    /// Hits that were given up for lost.
-    given_up: u64,
     weight: Weight,
+    /// The address that its stream comes from, if it is known.
+    origin: Option<IpAddr>,
 }
 
 impl Tally {
     /// A new stream has begun, and will begin with a snapshot.
     pub(crate) fn begin_stream(&mut self) {
         self.seq = None;
+    }
+
+    /// Its stream comes from this address.
+    pub(crate) fn comes_from(&mut self, address: IpAddr) {
+        self.origin = Some(address);
     }
 
     /// Whether anything was heard of this process.
@@ -74,10 +80,10 @@ impl Tally {
     pub(crate) fn resume(&mut self, baseline: Window, ended_ms: Option<u64>, workload: &Workload, timeline: &Timeline) {
         let ends_ms = ended_ms.unwrap_or_else(|| baseline.to_ms());
         self.resumed_ms = Some(if baseline.id == 0 { 0 } else { ends_ms });
-        let mark = baseline.id;
+        let (mark, origin) = (baseline.id, self.origin);
         self.counted.clear();
         for told in self.folds.rename(&told(baseline)).iter() {
-            let mut counted = Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
+            let mut counted = Counted::nothing(&told.endpoint, told.is_file, (workload, origin), timeline);
             counted.resume(told.golden.clone());
             self.notice(&counted);
             self.counted.insert(told.endpoint.clone(), counted);
@@ -87,10 +93,11 @@ impl Tally {
 
     /// The series in which each row of a window is counted.
     pub(crate) fn assign(&mut self, window: PackedWindow, workload: &Workload, timeline: &Timeline) -> Vec<submission::Counted> {
+        let origin = self.origin;
         let series = |row: PackedRow| {
             let endpoint = self.folds.name(&row.endpoint).unwrap_or(row.endpoint);
             let known = self.counted.get(&endpoint).map(|counted| Arc::clone(&counted.series));
-            let series = known.unwrap_or_else(|| Counted::nothing(&endpoint, row.is_file, workload, timeline).series);
+            let series = known.unwrap_or_else(|| Counted::nothing(&endpoint, row.is_file, (workload, origin), timeline).series);
             submission::Counted { series, seen: row.seen, counts: row.counts }
         };
         window.rows.into_iter().map(series).collect()
@@ -105,22 +112,19 @@ impl Tally {
         self.counted.values().fold(0, |sum, counted| sum.saturating_add(counted.hits()))
     }
 
-    /// The process has ended: what it has told is lost, unless it is on disk or on its way there. Returns what is known of
-    /// that, and the hits that were given up before.
-    pub(crate) fn end(self) -> (Arc<Account>, u64) {
+    /// The process has ended, or is taken for ended: what it has reported is lost, unless it is on disk or on its way there.
+    /// Only what keeps it from being counted twice is still of use.
+    pub(crate) fn end(&mut self) {
         self.account.has_ended(self.counted.values().map(Counted::told));
-        (self.account, self.given_up)
-    }
-
-    /// The pod is forgotten. What it has told and not brought to disk is given up, and only what keeps it from being counted
-    /// twice is still of use. Returns the hits that were not given up before.
-    pub(crate) fn retire(&mut self) -> u64 {
-        self.account.has_ended(self.counted.values().map(Counted::told));
-        let lost = self.account.is_lost().saturating_sub(self.given_up);
-        self.given_up = self.given_up.saturating_add(lost);
         self.counted.values_mut().for_each(Counted::retire);
         self.weight.is_of(self.counted.iter());
-        lost
+    }
+
+    /// The pod is forgotten: it has ended, and none of it is on its way to disk. Returns the hits that are lost and were not
+    /// given up before.
+    pub(crate) fn retire(&mut self) -> u64 {
+        self.end();
+        self.account.give_up()
     }
 
     /// The pod that was forgotten is back.

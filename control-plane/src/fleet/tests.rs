@@ -29,6 +29,10 @@ fn greeting(pod: &str, epoch: u64, session: u32) -> Greeting {
     Greeting { workload, epoch, session, protected: vec!["/healthz".into()], uptime: None }
 }
 
+fn claim(pod_uid: &str) -> Claim {
+    Claim { pod_uid: pod_uid.into(), rival: None }
+}
+
 #[test]
 fn only_the_newest_stream_speaks_for_a_pod() {
     let fleet = Fleet::new(Duration::from_secs(1));
@@ -36,18 +40,17 @@ fn only_the_newest_stream_speaks_for_a_pod() {
     let second = fleet.attach(greeting("a", 5, 2), NOW_MS).unwrap();
 
     assert!(matches!(fleet.attach(greeting("a", 5, 2), NOW_MS), Err(NotAttached::OldSession { known: 2, .. })));
-    assert!(matches!(fleet.attach(greeting("a", 4, 9), NOW_MS), Err(NotAttached::OldEpoch(_))));
     first.left(NOW_MS);
     drop(first);
     let seen = fleet.pods()[0].seen(NOW_MS);
     assert!(seen.connected_ms.is_some() && !seen.has_left, "what an older stream says of its end concerns nobody");
 
-    let third = fleet.attach(greeting("a", 6, 1), NOW_MS).unwrap();
     drop(second);
+    let third = fleet.attach(greeting("a", 6, 1), NOW_MS).unwrap();
     assert!(fleet.pods()[0].seen(NOW_MS).connected_ms.is_some());
     drop(third);
     assert_eq!(fleet.pods()[0].seen(NOW_MS).connected_ms, None);
-    assert_eq!((fleet.pods().len(), fleet.streams_refused()), (1, 2));
+    assert_eq!((fleet.pods().len(), fleet.streams_refused()), (1, 1));
 }
 
 #[test]
@@ -116,20 +119,73 @@ fn who_has_said_goodbye_is_gone_at_once() {
     assert_eq!(fleet.pods()[0].seen(NOW_MS).state, PodState::Gone);
 }
 
-#[test]
-fn a_process_that_started_after_its_clock_was_set_back_speaks_once_the_one_before_it_is_gone() {
-    let fleet = Fleet::new(Duration::from_secs(3600));
-    let ahead = fleet.attach(greeting("a", 7200, 1), NOW_MS).unwrap();
-    assert!(matches!(fleet.attach(greeting("a", 10, 1), NOW_MS), Err(NotAttached::OldEpoch(_))));
-    drop(ahead);
+/// Hits of the one endpoint of the tests.
+fn hits(timeline: &Timeline) -> u64 {
+    timeline.series(Reporter { namespace: "default", service: "shop" }, &snapshot(0).endpoints[0].endpoint).totals().hits
+}
 
-    let right = fleet.attach(greeting("a", 10, 2), NOW_MS).unwrap();
-    // What was still under way of the one before it has come too late, although its number is higher.
-    assert!(matches!(fleet.attach(greeting("a", 7200, 2), NOW_MS), Err(NotAttached::OldEpoch(_))));
-    drop(right);
-    assert!(matches!(fleet.attach(greeting("a", 7200, 3), NOW_MS), Err(NotAttached::OldEpoch(_))));
-    assert!(fleet.attach(greeting("a", 10, 3), NOW_MS).is_ok());
-    assert!(fleet.attach(greeting("a", 11, 1), NOW_MS).is_ok());
+/// A day ahead of the living pod's epoch.
+const AHEAD: u64 = 23 * 3_600_000_000_000;
+
+#[test]
+fn two_living_processes_with_the_same_uid_are_both_counted_and_shown() {
+    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::starting(NOW_MS));
+    let living = fleet.attach(greeting("a", 5, 1), NOW_MS).unwrap();
+    living.absorb(&snapshot(10), NOW_MS, &timeline).unwrap();
+    let impostor = fleet.attach(greeting("a", 5 + AHEAD, 1), NOW_MS).unwrap();
+    impostor.absorb(&snapshot(3), NOW_MS, &timeline).unwrap();
+    assert!(!living.fence().is_cancelled(), "a living pod is not cut off");
+    living.absorb(&Report { seq: 2, coverage: Coverage::Change, ..snapshot(1) }, NOW_MS, &timeline).unwrap();
+    assert_eq!((hits(&timeline), fleet.pods().len()), (14, 2));
+    let connected = |fleet: &Fleet| fleet.pods().iter().filter(|pod| pod.seen(NOW_MS).connected_ms.is_some()).count();
+    assert_eq!(connected(&fleet), 2);
+
+    // Each may dial again, and is the process that it was.
+    for (epoch, session) in [(5, 2), (5 + AHEAD, 2)] {
+        assert!(fleet.attach(greeting("a", epoch, session), NOW_MS).unwrap().is_known());
+    }
+    assert_eq!(fleet.pods().len(), 2);
+
+    // The one that has left is not shown for long beside the other.
+    drop(impostor);
+    let later_ms = NOW_MS + GONE_AFTER.as_millis() as u64;
+    let living = fleet.attach(greeting("a", 5, 3), later_ms).unwrap();
+    fleet.forget(later_ms);
+    assert_eq!((fleet.pods().len(), connected(&fleet), hits(&timeline)), (1, 1, 11));
+    drop(living);
+}
+
+#[test]
+fn a_process_that_another_one_has_replaced_is_let_in_again_and_counted_once() {
+    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::starting(NOW_MS));
+    let first = fleet.attach(greeting("a", 7200, 1), NOW_MS).unwrap();
+    first.absorb(&snapshot(10), NOW_MS, &timeline).unwrap();
+    drop(first);
+    let other = fleet.attach(greeting("a", 10, 1), NOW_MS).unwrap();
+    other.absorb(&snapshot(2), NOW_MS, &timeline).unwrap();
+    assert_eq!((fleet.hits_not_kept(), hits(&timeline)), (10, 2), "the first one is taken for ended");
+
+    let back = fleet.attach(greeting("a", 7200, 2), NOW_MS).unwrap();
+    assert!(back.is_known());
+    back.absorb(&snapshot(11), NOW_MS, &timeline).unwrap();
+    assert_eq!((hits(&timeline), fleet.pods().len()), (13, 2));
+
+    // And once more when the other one is gone.
+    drop((back, other));
+    fleet.attach(greeting("a", 7200, 3), NOW_MS).unwrap().absorb(&snapshot(12), NOW_MS, &timeline).unwrap();
+    fleet.attach(greeting("a", 10, 2), NOW_MS).unwrap().absorb(&snapshot(4), NOW_MS, &timeline).unwrap();
+    assert_eq!(hits(&timeline), 16);
+}
+
+#[test]
+fn a_stream_number_that_nobody_can_exceed_mutes_a_process_for_a_few_dials_only() {
+    let fleet = Fleet::new(Duration::from_secs(3600));
+    let _impostor = fleet.attach(greeting("a", 5, u32::MAX), NOW_MS).unwrap();
+    let refused = (1..100).take_while(|session| fleet.attach(greeting("a", 5, *session), NOW_MS).is_err()).count();
+    assert_eq!(refused, 8);
+    // What comes late of one stream that has ended is no reason to let it in.
+    let _newer = fleet.attach(greeting("a", 5, 100), NOW_MS).unwrap();
+    assert!((0..100).all(|_| fleet.attach(greeting("a", 5, 50), NOW_MS).is_err()));
 }
 
 #[test]
@@ -173,7 +229,7 @@ fn pods_that_are_gone_make_room_for_others_and_a_service_that_finds_none_is_not_
     fleet.attach(newcomer, soon_ms + GONE_AFTER.as_millis() as u64).unwrap();
     assert!(fleet.knows("default", "other"));
     assert_eq!(fleet.pods_forgotten(), PODS_MAX as u64 / 4);
-    let is_here = |pod: &str| fleet.pods.contains_key(pod);
+    let is_here = |pod: &str| fleet.pods.contains_key(&claim(pod));
     assert!(is_here("pod-0") && !is_here("pod-1") && is_here(&format!("pod-{}", PODS_MAX - 1)));
 }
 
@@ -186,7 +242,7 @@ fn a_pod_that_comes_back_while_it_is_being_forgotten_is_not_lost() {
         for session in 1..20_000 {
             let attachment = fleet.attach(greeting("a", 1, session), later_ms).unwrap();
             attachment.left(NOW_MS);
-            assert!(fleet.pods.contains_key("a"), "stream {session} speaks for a pod that nobody sees");
+            assert!(fleet.pods.contains_key(&claim("a")), "stream {session} speaks for a pod that nobody sees");
         }
     });
 }

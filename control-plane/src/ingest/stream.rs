@@ -1,5 +1,6 @@
 //! One sidecar's stream from its Hello to its end: reports and receipts up, rules down.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ pub(super) struct Stream {
     sent: Option<Sent>,
     /// When it was sent anything last, and the time with it.
     timed: Instant,
+    peer: IpAddr,
 }
 
 /// The rules that were sent last.
@@ -68,8 +70,13 @@ struct Sent {
 }
 
 impl Stream {
-    pub(super) fn new(plane: Arc<ControlPlane>, up: Streaming<Up>, down: mpsc::Sender<Result<Down, Status>>) -> Self {
-        Self { plane, up, down, decoder: Decoder::default(), sent: None, timed: Instant::now() }
+    pub(super) fn new(
+        plane: Arc<ControlPlane>,
+        peer: IpAddr,
+        up: Streaming<Up>,
+        down: mpsc::Sender<Result<Down, Status>>,
+    ) -> Self {
+        Self { plane, up, down, decoder: Decoder::default(), sent: None, timed: Instant::now(), peer }
     }
 
     pub(super) async fn run(mut self) {
@@ -85,6 +92,7 @@ impl Stream {
     async fn serve(&mut self) -> Result<(), Status> {
         let greeting = self.greeting().await?;
         let attachment = self.plane.fleet.attach(greeting, now_ms()).map_err(|why| not_attached(&why))?;
+        attachment.comes_from(self.peer);
         self.decoder = names(Arc::clone(&self.plane), &attachment);
         let pod = attachment.workload().pod.clone();
         tracing::info!(pod, service = attachment.workload().service, "attached");
@@ -260,7 +268,7 @@ fn welcome(rules: &RulesState) -> wire::Welcome {
 fn not_attached(why: &NotAttached) -> Status {
     match why {
         NotAttached::Full => Status::resource_exhausted(why.to_string()),
-        NotAttached::OldEpoch(_) | NotAttached::OldSession { .. } => Status::failed_precondition(why.to_string()),
+        NotAttached::Claimed(_) | NotAttached::OldSession { .. } => Status::failed_precondition(why.to_string()),
     }
 }
 

@@ -21,6 +21,8 @@ struct Entry {
     /// By the number of the series in which it was counted when it was handed over.
     kept: HashMap<usize, Kept, RandomState>,
     end: End,
+    /// Hits that were given up so far.
+    given_up: u64,
 }
 
 /// What is on disk of one endpoint, as the disk has it: it is looked at when the process ends, and takes a hundred bytes.
@@ -103,9 +105,18 @@ impl Account {
         entry.end = End::Uncertain(missing.into_values().filter(|missing| !missing.golden.is_empty()).collect());
     }
 
-    /// Nothing of it is on its way any more, so what is missing is lost: its series are without it from now on. Returns its
-    /// hits.
-    pub fn is_lost(&self) -> u64 {
+    /// Gives up what is missing, once none of it is on its way any more: its series are without it from now on. Returns the
+    /// hits that were not given up before.
+    pub fn give_up(&self) -> u64 {
+        let lost = self.is_lost();
+        let mut entry = self.hold();
+        let news = lost.saturating_sub(entry.given_up);
+        entry.given_up = entry.given_up.max(lost);
+        news
+    }
+
+    /// What is missing is lost: its series are without it from now on. Returns its hits.
+    fn is_lost(&self) -> u64 {
         let mut entry = self.hold();
         if let End::Uncertain(missing) = &mut entry.end {
             let missing = std::mem::take(missing);

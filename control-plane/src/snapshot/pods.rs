@@ -1,6 +1,6 @@
 //! The pods of a snapshot: each looked at once, and found again by the service that it is a copy of.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::fleet::Fleet;
@@ -83,7 +83,12 @@ impl Pods {
 
     /// A row for each pod, by name.
     pub(super) fn into_rows(self, rules: &RulesState) -> Vec<PodRow> {
-        let mut rows: Vec<_> = self.seen.into_iter().map(row).collect();
+        let mut claimants: HashMap<String, u32> = HashMap::new();
+        for pod in self.seen.iter().filter(|pod| pod.connected_ms.is_some() && pod.state == PodState::Reporting) {
+            *claimants.entry(pod.workload.pod_uid.clone()).or_default() += 1;
+        }
+        let count = |pod: &SeenPod| claimants.get(&pod.workload.pod_uid).copied().unwrap_or_default();
+        let mut rows: Vec<_> = self.seen.into_iter().map(|pod| PodRow { claimants: count(&pod), ..row(pod) }).collect();
         for ((namespace, service), revision) in rules.changed() {
             for at in self.roster.copies(namespace, service).into_iter().flat_map(|copies| &copies.places) {
                 rows[*at].revision_wanted = revision;
@@ -100,6 +105,8 @@ impl Pods {
 fn row(pod: SeenPod) -> PodRow {
     PodRow {
         workload: pod.workload,
+        epoch: pod.epoch,
+        claimants: 0,
         state: pod.state,
         connected_ms: pod.connected_ms,
         heard_ms: pod.heard_ms,

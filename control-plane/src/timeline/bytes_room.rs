@@ -10,7 +10,7 @@ use crate::ingest::counts::Count;
 pub struct Bounds {
     /// What one party may take.
     pub of_one: usize,
-    /// What all may take together. Over it, only who takes little gets more.
+    /// What all may take together. Over it, only who takes little gets more, and no more than an eighth of it.
     pub of_all: usize,
     /// What little is.
     pub little: usize,
@@ -40,6 +40,11 @@ pub struct Taken {
 }
 
 impl BytesRoom {
+    /// What one party may take.
+    pub fn of_one(&self) -> usize {
+        self.bounds.of_one
+    }
+
     /// Room of this size.
     pub fn with(bounds: Bounds) -> Arc<Self> {
         Arc::new(Self { bounds, taken: AtomicUsize::new(0), turned_away: Count::default() })
@@ -100,8 +105,13 @@ impl Drop for Taken {
 }
 
 impl Bounds {
+    /// What all may take together in any case: those that take little get an eighth more.
+    pub fn most(self) -> usize {
+        self.of_all + self.of_all / 8
+    }
+
     fn hold(self, of_one: usize, of_all: usize) -> bool {
-        of_one <= self.of_one && (of_all <= self.of_all || of_one <= self.little)
+        of_one <= self.of_one && (of_all <= self.of_all || (of_one <= self.little && of_all <= self.most()))
     }
 }
 
@@ -124,7 +134,15 @@ mod tests {
         things[2].is_now(50);
         assert!(things[3].may_take(50), "who takes little is not crowded out");
         assert!(!parties[2].nothing().may_take(1), "of one party each counts");
-        assert_eq!((all.taken(), all.turned_away.so_far()), (1010, 4));
+        let many: Vec<_> = (0..3).map(|_| all.share().nothing()).collect();
+        let mut many = many.into_iter().map(|mut thing| {
+            let may = thing.may_take(50);
+            thing.is_now(if may { 50 } else { 0 });
+            (may, thing)
+        });
+        let many: Vec<_> = many.by_ref().collect();
+        assert_eq!(many.iter().map(|(may, _)| *may).collect::<Vec<_>>(), [true, true, false], "but not without an end");
+        assert_eq!((all.taken(), all.turned_away.so_far()), (1110, 5));
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use mesh::golden::GoldenMetrics;
 
-use crate::timeline::bytes_room::Bounds;
+use crate::timeline::history::coarse::Coarse;
 use crate::timeline::history::line::Line;
 use crate::timeline::history::sums::Sums;
 use crate::timeline::ring::Ring;
 use crate::timeline::share::Part;
 use crate::timeline::stretch::Stretch;
 
+mod coarse;
 mod line;
 mod sums;
 
@@ -24,13 +25,11 @@ const LONG_MS: u64 = 10_000;
 /// An hour of them, the running one, and one that the window has begun in.
 const LONG_SLOTS: usize = 362;
 
-/// Reports are a second or two apart; what covers more is divided over the time that it covers.
-const ONE_SLOT_MS: u64 = 2500;
+/// What is older is dropped.
+const REACH_MS: u64 = LONG_SLOTS as u64 * LONG_MS;
 
-/// Room for the slots of all services. An endpoint that is asked every second takes about 350 kB for an hour, so a service
-/// may have 1,500 of them, and two hundred are little; but one that invents its latencies takes eight times as much, for a
-/// few bytes on the wire.
-pub(super) const ROOM: Bounds = Bounds { of_one: 512 << 20, of_all: 2 << 30, little: 64 << 20 };
+/// Reports are a second or two apart; what covers more is one coarse entry, which takes no more for covering an hour.
+const ONE_SLOT_MS: u64 = 2500;
 
 /// Minutes with traffic that it takes to say what is usual.
 const USUAL_MINUTES_MIN: usize = 5;
@@ -38,11 +37,12 @@ const USUAL_MINUTES_MIN: usize = 5;
 /// Timed requests that a minute needs for its p95 to say something.
 const USUAL_REQUESTS_MIN: u64 = 20;
 
-/// What one endpoint did lately. Every count is in one short slot and in one long slot.
+/// What one endpoint did lately. Every count is in one short slot and in one long slot, or in a coarse entry.
 #[derive(Debug)]
 pub(super) struct History {
     short: Ring,
     long: Ring,
+    coarse: Coarse,
     /// The minute for which the usual p95 was worked out, and what it is.
     usual: (u64, Option<f64>),
     /// What long slots add up to.
@@ -80,6 +80,7 @@ impl History {
         Self {
             short: Ring::new(SHORT_MS, SHORT_SLOTS),
             long: Ring::new(LONG_MS, LONG_SLOTS),
+            coarse: Coarse::default(),
             usual: (0, None),
             sums: Sums::default(),
             line: None,
@@ -93,25 +94,20 @@ impl History {
         if span.slot().is_some() {
             return self.book(span.to_ms, golden);
         }
-        let whole_ms = span.to_ms.saturating_sub(span.from_ms);
-        // What is older than the longest ring would be let go; it need not be divided first.
-        let oldest_ms = span.to_ms.saturating_sub(LONG_SLOTS as u64 * LONG_MS);
-        let mut at_ms = span.from_ms.max(since_ms).max(oldest_ms);
-        while at_ms < span.to_ms {
-            // Nobody sees single seconds of what is older than the short slots.
-            let step_ms = if span.to_ms - at_ms > SHORT_SLOTS as u64 * SHORT_MS { LONG_MS } else { SHORT_MS };
-            let end_ms = ((at_ms / step_ms + 1) * step_ms).min(span.to_ms);
-            let part = Part { from: at_ms - span.from_ms, to: end_ms - span.from_ms, of: whole_ms };
-            self.book(at_ms, &part.metrics(golden));
-            at_ms = end_ms;
-        }
+        // What is older than the longest ring is dropped; nothing is remembered of it.
+        let oldest_ms = span.to_ms.saturating_sub(REACH_MS);
+        self.coarse.keep(oldest_ms, span.to_ms + REACH_MS);
+        self.coarse.add(span, since_ms.max(oldest_ms), golden);
     }
 
     /// Adds a long slot as it was kept, at `now_ms`.
     pub(super) fn restore(&mut self, from_ms: u64, golden: &GoldenMetrics, now_ms: u64) {
         self.reach(now_ms);
         if self.short.reaches(from_ms) {
-            self.add(Span { from_ms, to_ms: from_ms + LONG_MS }, from_ms, golden);
+            for second in 0..LONG_MS / SHORT_MS {
+                let part = Part { from: second, to: second + 1, of: LONG_MS / SHORT_MS };
+                self.book(from_ms + second * SHORT_MS, &part.metrics(golden));
+            }
         } else {
             self.long.add(from_ms, golden);
         }
@@ -119,13 +115,14 @@ impl History {
 
     /// What it takes in memory, but for a few sums.
     pub(super) fn bytes(&self) -> usize {
-        self.short.bytes() + self.long.bytes()
+        self.short.bytes() + self.long.bytes() + self.coarse.bytes()
     }
 
     /// Lets go of what is over by now.
     pub(super) fn reach(&mut self, now_ms: u64) {
         self.short.reach(now_ms);
         self.long.reach(now_ms);
+        self.coarse.keep(now_ms.saturating_sub(REACH_MS), now_ms + REACH_MS);
         if self.bytes() == 0 {
             (self.sums, self.line) = (Sums::default(), None);
         }
@@ -135,32 +132,41 @@ impl History {
     pub(super) fn merge(&mut self, other: &Self) {
         self.short.merge(&other.short);
         self.long.merge(&other.long);
+        self.coarse.merge(&other.coarse);
     }
 
     /// Shows the slots that make up a stretch, each once, with its beginning and its length.
     pub(super) fn each_slot(&self, stretch: Stretch, grain: Grain, mut see: impl FnMut(u64, u64, &GoldenMetrics)) {
         let mut at_ms = stretch.from_ms;
+        let mut golden = GoldenMetrics::default();
         while at_ms < stretch.to_ms {
+            golden.renew();
             let fits_long = at_ms.is_multiple_of(LONG_MS) && at_ms + LONG_MS <= stretch.to_ms;
             if (fits_long && grain == Grain::Coarse) || !self.short.reaches(at_ms) {
                 let from_ms = at_ms / LONG_MS * LONG_MS;
-                if let Some(golden) = self.long.slot(from_ms) {
-                    see(from_ms, LONG_MS, golden);
+                if self.long.add_slot(from_ms, &mut golden) {
+                    see(from_ms, LONG_MS, &golden);
                 }
                 at_ms = from_ms + LONG_MS;
             } else {
-                if let Some(golden) = self.short.slot(at_ms) {
-                    see(at_ms, SHORT_MS, golden);
+                if self.short.add_slot(at_ms, &mut golden) {
+                    see(at_ms, SHORT_MS, &golden);
                 }
                 at_ms += SHORT_MS;
             }
         }
     }
 
+    /// Adds what is known of a stretch from reports of long times only.
+    pub(super) fn add_coarse(&self, stretch: Stretch, sum: &mut GoldenMetrics) {
+        self.coarse.add_to(stretch, sum);
+    }
+
     /// What the slots of a stretch add up to, each counted once.
     pub(super) fn sum(&mut self, stretch: Stretch) -> GoldenMetrics {
         let over = self.long_part(stretch);
         let mut sum = self.sums.over(over, &self.long);
+        self.coarse.add_to(stretch, &mut sum);
         for edge in [Stretch { to_ms: over.from_ms, ..stretch }, Stretch { from_ms: over.to_ms, ..stretch }] {
             self.each_slot(edge, Grain::Coarse, |_, _, golden| sum.merge(golden));
         }
@@ -187,8 +193,10 @@ impl History {
 
     fn p95_us(&self, minute: u64) -> Option<f64> {
         let mut sum = GoldenMetrics::default();
-        let slots = (0..60_000 / LONG_MS).filter_map(|slot| self.long.slot(minute * 60_000 + slot * LONG_MS));
-        slots.for_each(|golden| sum.merge(golden));
+        (0..60_000 / LONG_MS).for_each(|slot| {
+            self.long.add_slot(minute * 60_000 + slot * LONG_MS, &mut sum);
+        });
+        self.coarse.add_to(Stretch { from_ms: minute * 60_000, to_ms: (minute + 1) * 60_000 }, &mut sum);
         if sum.latency.count() < USUAL_REQUESTS_MIN { None } else { sum.quantile_us(0.95) }
     }
 

@@ -16,6 +16,9 @@ pub const MINUTES: u64 = 5;
 /// How long a slot is.
 const MINUTE_MS: u64 = 60_000;
 
+/// A report of more time than this is not divided over slots.
+const LONG_MS: u64 = 2 * MINUTE_MS;
+
 /// Endpoints of pods that this is remembered of. Each takes 16 bytes for a latency bucket that was hit, in up to six
 /// minutes: with a dozen buckets 1.5 kB, and so 50 MB in all. What finds no room is not told apart by pod.
 pub const PLACES_MAX: usize = 32_768;
@@ -56,7 +59,8 @@ pub struct Recent {
 impl Lately {
     /// Nothing yet, if there is room for more.
     pub fn new(room: &Arc<Room>) -> Option<Self> {
-        Some(Self { slots: VecDeque::new(), _place: room.place()? })
+        // Most endpoints of most pods are quiet, and have one slot.
+        Some(Self { slots: VecDeque::with_capacity(1), _place: room.place()? })
     }
 
     /// Adds counts, evenly over the time that they tell of.
@@ -70,6 +74,11 @@ impl Lately {
         let (mut at_ms, whole_ms) = (span.from_ms.max(oldest_ms), span.to_ms.saturating_sub(span.from_ms));
         if at_ms / MINUTE_MS == newest && at_ms == span.from_ms {
             return self.slot(newest).add(golden);
+        }
+        if whole_ms > LONG_MS {
+            // One slot, so that a report of a long time takes no more than one of a second.
+            let part = Part { from: at_ms - span.from_ms, to: whole_ms, of: whole_ms };
+            return self.slot(newest).add(&part.metrics(golden));
         }
         while at_ms < span.to_ms {
             let end_ms = ((at_ms / MINUTE_MS + 1) * MINUTE_MS).min(span.to_ms);
@@ -144,6 +153,10 @@ impl Slot {
 
     /// Adds buckets, which come in their order, as those that are there are.
     fn timed(&mut self, buckets: impl Iterator<Item = (i32, u64)>) {
+        if self.latency.is_empty() {
+            self.latency.extend(buckets);
+            return self.latency.shrink_to_fit();
+        }
         let mut at = 0;
         for (index, count) in buckets {
             at += self.latency[at..].iter().take_while(|(known, _)| *known < index).count();

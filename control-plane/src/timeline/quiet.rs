@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::store::chronicle::SeriesName;
 use crate::timeline::series::Series;
-use crate::timeline::{ENDPOINTS_MAX, Endpoints, SERIES_MAX, Timeline};
+use crate::timeline::{ENDPOINTS_MAX, Endpoints, Timeline};
 
 /// A series that was asked within this time stays, in milliseconds: its last hour is in memory.
 const STAYS_MS: u64 = 3_600_000;
@@ -29,20 +29,32 @@ impl Timeline {
     /// a pod still tells of stays. Returns the names that are not known any more, so that the store forgets them, too.
     pub fn let_go(&self, now_ms: u64) -> Vec<SeriesName> {
         let services: Vec<_> = self.services.iter().map(|service| Arc::clone(service.value())).collect();
+        let series_max = self.budget.series();
         let mut gone = Vec::new();
         let mut quiet = Vec::new();
         for endpoints in services {
             endpoints.iter().for_each(|series| series.let_go(now_ms));
+            self.give_back_unused(&endpoints);
             let of_service = || quiet_of(&endpoints, now_ms);
             gone.extend(self.crowd_out(endpoints.len(), ENDPOINTS_MAX, of_service));
-            if is_crowded(self.series.load(Ordering::Relaxed), SERIES_MAX) {
+            if is_crowded(self.series.load(Ordering::Relaxed), series_max) {
                 quiet.extend(quiet_of(&endpoints, now_ms));
             }
         }
-        gone.extend(self.crowd_out(self.series.load(Ordering::Relaxed), SERIES_MAX, || quiet));
+        gone.extend(self.crowd_out(self.series.load(Ordering::Relaxed), series_max, || quiet));
         self.services.retain(|_, endpoints| !endpoints.is_empty() || Arc::strong_count(endpoints) > 1);
         self.given_back.fetch_add(gone.len() as u64, Ordering::Relaxed);
         gone
+    }
+
+    /// Lets go of series in which nothing was ever counted and that no pod tells of: a sidecar has
+    /// defined them and not used them.
+    fn give_back_unused(&self, endpoints: &Endpoints) {
+        endpoints.series.retain(|_, series| {
+            let stays = Arc::strong_count(series) > 1 || !series.is_brought() || series.was_ever_asked();
+            self.series.fetch_sub(usize::from(!stays), Ordering::Relaxed);
+            stays
+        });
     }
 
     /// Endpoints that went because others needed their place.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mesh::golden::GoldenMetrics;
 
+use crate::memory::Budget;
 use crate::rules::state::RulesState;
 use crate::store::StoreError;
 use crate::store::chronicle::{Chronicle, SeriesName, Stretch, View};
@@ -17,10 +18,10 @@ const HOUR_MS: u64 = 3_600_000;
 
 impl Timeline {
     /// A timeline that goes on where the record ends, with endpoints named by these rules.
-    pub fn restored(chronicle: &dyn Chronicle, rules: &RulesState, now_ms: u64) -> Result<Self, StoreError> {
-        let mut timeline = Self::starting(now_ms);
+    pub fn restored(chronicle: &dyn Chronicle, rules: &RulesState, budget: Budget, now_ms: u64) -> Result<Self, StoreError> {
+        let mut timeline = Self::within(budget, now_ms);
         chronicle.view(&mut |view| {
-            timeline = Self::starting(view.since_ms()?.min(now_ms));
+            timeline = Self::within(budget, view.since_ms()?.min(now_ms));
             timeline.obey(rules, Vec::new);
             timeline.take_over(view, now_ms)
         })?;

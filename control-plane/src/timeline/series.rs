@@ -13,6 +13,7 @@ use crate::store::chronicle::SeriesName;
 use crate::timeline::Reporter;
 use crate::timeline::bytes_room::Share;
 use crate::timeline::history::{Grain, History, Span};
+use crate::timeline::origins::Origin;
 use crate::timeline::series::booking::Counted;
 use crate::timeline::stretch::Stretch;
 
@@ -34,6 +35,8 @@ pub struct Series {
     started_ms: u64,
     is_file: AtomicBool,
     in_flight: AtomicU64,
+    /// The address that brought it, if it counts for one.
+    origin: Option<Origin>,
     counted: Mutex<Counted>,
 }
 
@@ -49,8 +52,14 @@ impl Series {
             started_ms,
             is_file: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
+            origin: None,
             counted: Mutex::new(Counted::nothing(slots)),
         }
+    }
+
+    /// It counts for this address.
+    pub(super) fn brought_by(self, origin: Option<Origin>) -> Self {
+        Self { origin: origin, ..self }
     }
 
     /// By what it is known on disk, whatever its number.
@@ -131,12 +140,17 @@ impl Series {
     pub fn steps(&self, stretch: Stretch, step_ms: u64) -> Vec<GoldenMetrics> {
         let steps = (stretch.to_ms - stretch.from_ms).div_ceil(step_ms.max(1)) as usize;
         let mut sums = vec![GoldenMetrics::default(); steps];
-        self.booked().history.each_slot(stretch, Grain::Fine, |from_ms, _, golden| {
+        let counted = self.booked();
+        counted.history.each_slot(stretch, Grain::Fine, |from_ms, _, golden| {
             let step = from_ms.saturating_sub(stretch.from_ms) / step_ms.max(1);
             if let Some(sum) = sums.get_mut(step as usize) {
                 sum.merge(golden);
             }
         });
+        for (step, sum) in sums.iter_mut().enumerate() {
+            let from_ms = stretch.from_ms + step as u64 * step_ms;
+            counted.history.add_coarse(Stretch { from_ms, to_ms: (from_ms + step_ms).min(stretch.to_ms) }, sum);
+        }
         sums
     }
 
@@ -186,6 +200,17 @@ impl Series {
     /// When it was asked last, as far as its pods know, in milliseconds since the Unix epoch; 0 if it never was.
     pub(super) fn last_ms(&self) -> u64 {
         self.seen().map_or(0, |seen| seen.last_ms)
+    }
+
+    /// Whether it counts for an address that brought it.
+    pub(super) fn is_brought(&self) -> bool {
+        self.origin.is_some()
+    }
+
+    /// Whether anything was ever counted in it.
+    pub(super) fn was_ever_asked(&self) -> bool {
+        let counted = self.booked();
+        counted.seen.is_some() || !counted.totals.is_empty()
     }
 
     /// When it was asked first and last, as far as its pods know.

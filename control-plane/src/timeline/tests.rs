@@ -249,7 +249,7 @@ fn services_that_are_named_anew_with_each_deployment_leave_room_for_others_and_t
     let hour_ms = 3_600_000;
     let held = timeline.series(Reporter { namespace: "default", service: "preview-0" }, &Endpoint::named("GET", "/0").unwrap());
     let mut gone = Vec::new();
-    for number in 0..3 * SERIES_MAX / 16 {
+    for number in 0..3 * Budget::default().series() / 16 {
         let now_ms = START_MS + number as u64 * hour_ms / 60;
         deployment(&timeline, number, now_ms);
         if number % 60 == 0 {
@@ -258,7 +258,7 @@ fn services_that_are_named_anew_with_each_deployment_leave_room_for_others_and_t
         assert!(timeline.slot_room().taken() < 130 * 16 * 10_000, "two hours of sixteen endpoints a minute, in their slots");
     }
     assert_eq!(timeline.folded(), 0, "none was counted under (other) for want of room");
-    assert!(timeline.all().len() <= SERIES_MAX && timeline.services.len() <= SERIES_MAX / 16);
+    assert!(timeline.all().len() <= Budget::default().series() && timeline.services.len() <= Budget::default().series() / 16);
     assert_eq!(gone.len() as u64, timeline.given_back());
     assert!(gone.iter().all(|name| name.service != "preview-0" || name.endpoint.route() != "/0"), "somebody tells of it still");
     assert_eq!(held.totals().hits, 1);
@@ -266,18 +266,75 @@ fn services_that_are_named_anew_with_each_deployment_leave_room_for_others_and_t
     assert!(order.is_sorted(), "those that were silent longest went first");
 }
 
-#[test]
-fn latencies_that_nobody_has_take_no_more_than_there_is_room_for() {
-    let slot_room = BytesRoom::with(Bounds { of_one: 40 << 20, of_all: 1 << 30, little: 1 << 20 });
-    let timeline = Timeline { slot_room, ..Timeline::starting(START_MS) };
+/// What a row of a report takes on the wire at least: its number, a count, a latency and a status.
+const ROW_BYTES: usize = 18;
+
+/// What may be kept for a byte.
+const FACTOR_MAX: usize = 10;
+
+/// One request with two latencies that lie as far apart as can be, so that unpacked they would take four kilobytes.
+fn wide() -> GoldenMetrics {
     let mut wide = hits(2);
     wide.latency.add(-160, 1);
     wide.latency.add(159, 1);
+    wide
+}
+
+#[test]
+fn a_report_of_an_hour_is_kept_as_one_entry() {
+    let timeline = Timeline::starting(START_MS);
+    let hour = Span { from_ms: START_MS, to_ms: START_MS + 3_600_000 };
+    for route in 0..100 {
+        let series = timeline.series(SHOP, &Endpoint::named("GET", &format!("/{route}")).unwrap());
+        series.was_told(hour, &wide(), None);
+        assert_eq!(series.between(Stretch { from_ms: hour.from_ms, to_ms: hour.to_ms }).hits, 2);
+    }
+    let bytes = timeline.slot_room().taken();
+    assert!(bytes <= 100 * ROW_BYTES * FACTOR_MAX, "{bytes}");
+}
+
+#[test]
+fn rows_of_every_second_are_kept_in_few_times_their_bytes() {
+    let timeline = Timeline::starting(START_MS);
+    let series = timeline.series(SHOP, &Endpoint::named("GET", "/").unwrap());
+    for second in 0..300 {
+        series.was_told(at(START_MS + second * 1000), &wide(), None);
+    }
+    assert_eq!(series.between(Stretch { from_ms: START_MS, to_ms: START_MS + 300_000 }).hits, 600);
+    let bytes = timeline.slot_room().taken();
+    assert!(bytes <= 300 * ROW_BYTES * FACTOR_MAX, "{bytes}");
+}
+
+#[test]
+fn one_address_cannot_take_the_series_of_the_others() {
+    let budget = Budget::new(Some(64 << 20));
+    let timeline = Timeline::within(budget, START_MS);
+    let (greedy, other) = (Some([10, 0, 0, 1].into()), Some([10, 0, 0, 2].into()));
+    let route = |number: usize| Endpoint::named("GET", &format!("/{number}")).unwrap();
+    let services: Vec<String> = (0..8).map(|service| format!("s{service}")).collect();
+    let of = |number: usize| Reporter { namespace: "default", service: &services[number % services.len()] };
+    let all: Vec<_> = (0..budget.series()).map(|number| timeline.series_from(greedy, of(number), &route(number))).collect();
+    let named = all.iter().filter(|series| !series.endpoint.is_other()).count();
+    assert_eq!((named, timeline.folded() as usize), (budget.series_of_address(), budget.series() - budget.series_of_address()));
+    assert_eq!(timeline.series_from(other, SHOP, &route(0)).endpoint, route(0));
+
+    // Nothing was counted in them: once no pod tells of them any more, they are given back.
+    drop(all);
+    timeline.let_go(START_MS);
+    assert_eq!(timeline.len(), services.len(), "the shared ones stay");
+    assert_eq!(timeline.series_from(greedy, SHOP, &route(0)).endpoint, route(0));
+}
+
+#[test]
+fn latencies_that_nobody_has_take_no_more_than_there_is_room_for() {
+    let slot_room = BytesRoom::with(Bounds { of_one: 1 << 20, of_all: 1 << 30, little: 64 << 10 });
+    let timeline = Timeline { slot_room, ..Timeline::starting(START_MS) };
+    let wide = wide();
     let mut second = 0;
-    // Each row of such a report is some sixty bytes on the wire, and each slot of it takes thousands.
+    // Each row of such a report is some sixty bytes on the wire, and each slot of it takes hardly more.
     while timeline.slot_room().turned_away.so_far() == 0 {
         second += 1;
-        assert!(second < 60, "an hour of it would take over two gigabytes");
+        assert!(second < 60, "an hour of it would take three hundred megabytes");
         for route in 0..1024 {
             let series = timeline.series(SHOP, &Endpoint::named("GET", &format!("/{route}")).unwrap());
             series.was_told(at(START_MS + second * 1000), &wide, None);

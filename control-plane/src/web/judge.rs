@@ -130,7 +130,7 @@ pub fn ratio(part: u64, whole: u64) -> f64 {
 }
 
 /// A filter of the overview.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Show {
     /// Everything.
     #[default]

@@ -15,13 +15,15 @@ use crate::web::cells::Cells;
 use crate::web::first::FirstMinute;
 use crate::web::frame::FrameCells;
 use crate::web::judge::Show;
-use crate::web::moment::Moment;
 use crate::web::order::{By, Column, ColumnHead, Direction, NamedOrder, Order, heads};
+use crate::web::overview::chosen::{ALL_ROWS_MAX, CHOSEN};
 use crate::web::page::{Page, Problem, Shell};
 use crate::web::row::{EndpointCells, Row};
 use crate::web::tiles::Tiles;
 use crate::web::view::{Span, View, ViewQuery};
 use crate::web::{csv, format};
+
+pub mod chosen;
 
 /// Requests per second.
 pub const RPS: By = By::Number(0);
@@ -92,6 +94,8 @@ pub struct PageCells {
     pub foot: String,
     /// How many sidecars are connected, where there are no requests yet.
     pub connected: String,
+    /// `all` or `chosen`: which rows are sent. When it changes, the page is drawn anew.
+    pub shape: &'static str,
     /// Members of each filter.
     pub shows: ShowCells,
 }
@@ -149,13 +153,6 @@ impl Overview {
         }
         cells
     }
-
-    /// The same for the stream.
-    pub fn moment(self) -> Moment {
-        let cells = self.cells();
-        let rows = self.rows.into_iter().map(|row| (row.id, Some(row.keys))).collect();
-        Moment::of(self.taken_ms, cells, rows)
-    }
 }
 
 fn services(rows: &[Row]) -> Vec<&str> {
@@ -180,6 +177,7 @@ impl PageCells {
                 _ => "rows",
             },
             window: span.title(),
+            shape: if rows.len() > ALL_ROWS_MAX { CHOSEN } else { "all" },
             foot: endpoints,
             connected: match reporting {
                 1 => "1 sidecar is connected.".into(),
@@ -279,6 +277,11 @@ impl OverviewPage {
     fn rows(&self) -> Vec<&Row> {
         let rows = self.overview.ordered(self.view.order).into_iter();
         rows.filter(|row| self.view.shows(row)).take(ROWS_MAX).collect()
+    }
+
+    /// Whether the server chooses the rows.
+    fn is_chosen(&self) -> bool {
+        self.overview.page.shape == CHOSEN
     }
 
     /// Whether the filter leaves nothing of what there is.

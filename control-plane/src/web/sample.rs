@@ -130,6 +130,8 @@ fn pod(name: &str, state: PodState, heard_ms: u64) -> PodRow {
     };
     PodRow {
         workload: Arc::new(workload),
+        epoch: 1,
+        claimants: 1,
         state,
         connected_ms: Some(NOW_MS - 3_600_000),
         heard_ms,

@@ -10,6 +10,7 @@ use crate::web::endpoint;
 use crate::web::map::Map;
 use crate::web::moment::Moment;
 use crate::web::order::{Column, Order};
+use crate::web::overview::chosen::ALL_ROWS_MAX;
 use crate::web::overview::{self, Overview};
 use crate::web::pods::{self, Pods, PodsView};
 use crate::web::view::{Span, View, ViewQuery};
@@ -18,8 +19,8 @@ use crate::web::zone::Zone;
 /// A page that moves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// Every endpoint.
-    Overview(Span),
+    /// Every endpoint; on a large mesh, those that pass the filter.
+    Overview(View),
     /// The pods.
     Pods(PodsView),
     /// Who calls whom.
@@ -43,16 +44,26 @@ impl Subject {
             "audit" => (Self::Audit(AuditView::of(query, zone)), Order::default()),
             "endpoint" => (Self::Endpoint(query.id.clone(), View::from(query).window, zone), Order::default()),
             _ => {
-                let View { window, order, .. } = View::from(query);
-                (Self::Overview(window), order)
+                let view = View::from(query);
+                let order = view.order;
+                (Self::Overview(view), order)
             }
+        }
+    }
+
+    /// What is worked out for it: where there are few endpoints, the same for every filter.
+    fn shared(&self, endpoints: usize) -> Self {
+        match self {
+            Self::Overview(view) if endpoints <= ALL_ROWS_MAX => Self::Overview(View { window: view.window, ..View::default() }),
+            other => other.clone(),
         }
     }
 
     /// The window that it shows.
     fn span(&self) -> Span {
         match self {
-            Self::Overview(span) | Self::Map(span) | Self::Endpoint(_, span, _) => *span,
+            Self::Overview(view) => view.window,
+            Self::Map(span) | Self::Endpoint(_, span, _) => *span,
             Self::Pods(_) | Self::Audit(_) => Span::default(),
         }
     }
@@ -78,8 +89,9 @@ impl Web {
             self.look_at_chart(id, *span).await?;
         }
         let snapshot = |span: Span| self.snapshots.at(&span, now_ms, || self.state.snapshot(span.window(), now_ms));
+        let subject = &subject.shared(self.state.timeline.len());
         Ok(self.moments.at(subject, now_ms, || match subject {
-            Subject::Overview(span) => Overview::of(&snapshot(*span), *span).moment(),
+            Subject::Overview(view) => Overview::of(&snapshot(view.window), view.window).moment(view),
             Subject::Pods(view) => Pods::of(&snapshot(Span::default()), view).moment(),
             Subject::Map(span) => Map::of(&snapshot(*span), &self.called_by(now_ms)).moment(),
             Subject::Endpoint(id, span, zone) => endpoint::moment(self, &snapshot(*span), id, zone),

@@ -78,7 +78,7 @@ impl ViewQuery {
 }
 
 /// What to show.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct View {
     /// The stretch of time.
     pub window: Span,

@@ -3,6 +3,7 @@
 
 mod api;
 mod callers;
+mod claimants;
 mod commands;
 mod counting;
 mod excess;

@@ -6,7 +6,6 @@ use mesh::workload::Workload;
 
 use crate::fleet::tally::Tally;
 use crate::fleet::tally::counted::Counted;
-use crate::fleet::tally::weight;
 use crate::timeline::Timeline;
 use crate::timeline::history::Span;
 
@@ -37,11 +36,15 @@ pub enum Uncountable {
     NoSnapshot,
     /// There is no room for it.
     #[error(
-        "its process would take {0} bytes here, where {max} are the limit, or less when others take much: \
-         it tells of too many endpoints, latencies or statuses",
-        max = weight::ROOM.of_one
+        "its process would take {bytes} bytes here, where {max} are the limit, or less when others take much: \
+         it tells of too many endpoints, latencies or statuses"
     )]
-    TooHeavy(usize),
+    TooHeavy {
+        /// What it would take.
+        bytes: usize,
+        /// What one process may take.
+        max: usize,
+    },
     /// A number in it cannot be true.
     #[error("a count of {0} is over 2^50 and cannot be true")]
     Implausible(Endpoint),
@@ -68,7 +71,8 @@ impl Tally {
         if let Some(implausible) = report.endpoints.iter().find(|endpoint| !endpoint.golden.is_plausible()) {
             return Err(Uncountable::Implausible(implausible.endpoint.clone()));
         }
-        self.weight.bears(report, timeline).map_err(Uncountable::TooHeavy)?;
+        let too_heavy = |bytes| Uncountable::TooHeavy { bytes, max: timeline.tally_room().of_one() };
+        self.weight.bears(report, timeline).map_err(too_heavy)?;
         let span = Span { from_ms: self.covered_from(report, arrival), to_ms: arrival.now_ms };
         if self.reported_ms.is_none() {
             self.since_ms = span.from_ms;
@@ -102,9 +106,10 @@ impl Tally {
     fn absorb_snapshot(&mut self, endpoints: &[EndpointReport], workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
         // What the snapshot leaves out was not counted by this process; so the table never outgrows one report.
         let mut before = std::mem::take(&mut self.counted);
+        let origin = self.origin;
         let mut hits = 0;
         for told in endpoints {
-            let nothing = || Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
+            let nothing = || Counted::nothing(&told.endpoint, told.is_file, (workload, origin), timeline);
             let mut counted = before.swap_remove(&told.endpoint).unwrap_or_else(nothing);
             hits += counted.is_now(told, span, timeline);
             self.notice(&counted);
@@ -116,7 +121,7 @@ impl Tally {
 
     /// Takes changes in; returns their hits.
     fn absorb_change(&mut self, endpoints: &[EndpointReport], workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
-        let (mut hits, mut place) = (0, 0);
+        let (mut hits, mut place, origin) = (0, 0, self.origin);
         for told in endpoints {
             if let Some((at, counted)) = self.find(&told.endpoint, place) {
                 let before = counted.weight();
@@ -126,7 +131,7 @@ impl Tally {
                 place = at + 1;
                 continue;
             }
-            let mut counted = Counted::nothing(&told.endpoint, told.is_file, workload, timeline);
+            let mut counted = Counted::nothing(&told.endpoint, told.is_file, (workload, origin), timeline);
             hits += counted.grows(told, span, timeline);
             self.weight.grew(0, counted.weight());
             self.notice(&counted);

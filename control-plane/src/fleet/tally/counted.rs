@@ -49,9 +49,14 @@ pub(super) struct News<'a> {
 
 impl Counted {
     /// Nothing yet, in the series of this name.
-    pub(super) fn nothing(endpoint: &Endpoint, is_file: bool, workload: &Workload, timeline: &Timeline) -> Self {
+    pub(super) fn nothing(
+        endpoint: &Endpoint,
+        is_file: bool,
+        (workload, origin): (&Workload, Option<IpAddr>),
+        timeline: &Timeline,
+    ) -> Self {
         let reporter = Reporter { namespace: &workload.namespace, service: &workload.service };
-        let series = timeline.series(reporter, endpoint);
+        let series = timeline.series_from(origin, reporter, endpoint);
         if is_file {
             series.is_a_file();
         }

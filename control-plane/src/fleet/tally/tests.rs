@@ -120,7 +120,7 @@ fn a_process_that_invents_endpoints_and_latencies_is_refused_and_keeps_nobody_ou
     assert!((256 * 2500..256 * 4000).contains(&bytes), "what is told again takes no more: {bytes}");
 
     let refused = tally.absorb(&wide(3, Coverage::Change, 1400), &workload, arrival, &timeline).unwrap_err();
-    assert!(matches!(refused, Uncountable::TooHeavy(bytes) if bytes > 4 << 20), "{refused:?}");
+    assert!(matches!(refused, Uncountable::TooHeavy { bytes, .. } if bytes > 4 << 20), "{refused:?}");
     assert!(refused.to_string().contains("too many endpoints, latencies or statuses"), "{refused}");
     assert_eq!((tally.bytes(), timeline.tally_room().turned_away.so_far()), (bytes, 1));
 

@@ -5,12 +5,7 @@ use mesh::report::{Coverage, Report};
 
 use crate::fleet::tally::counted::Counted;
 use crate::timeline::Timeline;
-use crate::timeline::bytes_room::{Bounds, Taken};
-
-/// Room for what all processes have counted, in all and in the last minutes. One with 20 endpoints takes 44 kB, one with a
-/// thousand 2 MB; but endpoints that invent latencies and statuses take thirty kilobytes each, for sixty bytes on the wire.
-/// Ten thousand of the first kind take 440 MB, and each of them is little.
-pub const ROOM: Bounds = Bounds { of_one: 4 << 20, of_all: 2 << 30, little: 128 << 10 };
+use crate::timeline::bytes_room::Taken;
 
 /// What one process takes of it.
 #[derive(Debug, Default)]

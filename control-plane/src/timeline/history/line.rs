@@ -12,14 +12,14 @@ use crate::timeline::stretch::Stretch;
 #[derive(Debug)]
 pub(super) struct Line {
     stretch: Stretch,
-    revisions: (u64, u64),
+    revisions: (u64, u64, u64),
     steps: Arc<[Traffic]>,
 }
 
 impl History {
     /// What happened in a stretch of time, in so many steps, oldest first.
     pub(in crate::timeline) fn traffic(&mut self, stretch: Stretch, points: usize) -> Arc<[Traffic]> {
-        let revisions = (self.short.revisions(), self.long.revisions());
+        let revisions = (self.short.revisions(), self.long.revisions(), self.coarse.revisions());
         let is_known = |line: &&Line| (line.stretch, line.revisions, line.steps.len()) == (stretch, revisions, points);
         if let Some(line) = self.line.as_ref().filter(is_known) {
             return Arc::clone(&line.steps);
@@ -37,6 +37,8 @@ impl History {
             let from = from_ms.saturating_sub(stretch.from_ms) as f64 / step_ms;
             sparks.add(from, from + length_ms as f64 / step_ms, golden);
         });
+        let place = |at_ms: u64| (at_ms - stretch.from_ms) as f64 / step_ms;
+        self.coarse.each_part(stretch, |part, golden| sparks.add(place(part.from_ms), place(part.to_ms), golden));
         sparks.traffic()
     }
 }

@@ -1,5 +1,6 @@
 //! The overview as it is drawn: for the sample, for hostile names, for nothing at all.
 
+use super::chosen::CHOSEN_MAX;
 use super::*;
 use crate::web::first::Access;
 use crate::web::sample::{self, NOW_MS};
@@ -29,6 +30,27 @@ fn the_page_has_a_row_for_each_endpoint_and_one_to_clone() {
     assert!(html.contains("6 endpoints in 5 services, telemetry from 1 of 2 pods"));
     assert!(tag(&html, "e000000000001").contains("data-level=\"bad\""));
     assert!(tag(&html, "e000000000004").contains("data-off=\"yes\""));
+}
+
+#[test]
+fn on_a_large_mesh_only_the_rows_on_the_screen_are_sent() {
+    let mut snapshot = sample::snapshot();
+    let moment = |snapshot: &Snapshot, find: &str| {
+        let view = View { find: find.into(), ..View::default() };
+        Overview::of(snapshot, view.window).moment(&view)
+    };
+    assert_eq!(moment(&snapshot, "/nothing").rows.len(), 6, "of a few endpoints, the script has all");
+    for number in 100..100 + ALL_ROWS_MAX as u64 {
+        snapshot.endpoints.push(sample::row(number, "GET", &format!("/many/{number}"), "web", sample::golden(1, 0, 1)));
+    }
+    let first = moment(&snapshot, "");
+    assert_eq!(first.rows.len(), CHOSEN_MAX);
+    assert!(first.cells.elements().len() < CHOSEN_MAX + 20);
+    assert_eq!(first.cells.elements()["page"].get("foot"), Some("Showing 200 of 1,006 endpoints: filter to see the others"));
+    assert_eq!(moment(&snapshot, "/many/777").rows.len(), 1);
+    let html = page(&snapshot, "");
+    assert!(tag(&html, "view").contains("data-choosing") && tag(&html, "view").contains("data-shape=\"chosen\""));
+    assert!(!tag(&page(&sample::snapshot(), ""), "view").contains("data-choosing"));
 }
 
 #[test]

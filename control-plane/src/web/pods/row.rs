@@ -91,7 +91,7 @@ impl PodCells {
         let is_behind = is_behind(pod);
         Self {
             kind: "row",
-            id: id_of('p', &workload.pod_uid),
+            id: id_of('p', &identity(pod)),
             name: workload.pod.clone(),
             href: format!("./?service={}", encoded(&service)),
             place: if workload.node.is_empty() { service } else { format!("{service} · {}", workload.node) },
@@ -147,11 +147,18 @@ fn refused(pod: &PodRow) -> String {
     format!("{} refused: {}", format::plural(refused.total() as usize, "request", "requests"), reasons.join(", "))
 }
 
+/// What distinguishes its row from all others: the uid, and the process while several claim it.
+fn identity(pod: &PodRow) -> String {
+    let uid = &pod.workload.pod_uid;
+    if pod.claimants > 1 { format!("{uid} {}", pod.epoch) } else { uid.clone() }
+}
+
 /// Its state in words, and the level of that.
 fn status(pod: &PodRow, heard_ms: u64) -> (String, &'static str) {
     match pod.state {
         PodState::Silent => (format!("Silent {}", format::span(heard_ms)), "bad"),
         PodState::Gone => (format!("Gone {} ago", format::span(heard_ms)), ""),
+        PodState::Reporting if pod.claimants > 1 => (format!("{} report as this pod", pod.claimants), "bad"),
         PodState::Reporting if is_near_memory_limit(pod) => ("Near memory limit".into(), "warn"),
         PodState::Reporting if is_clock_wrong(pod) => (clock(pod), "warn"),
         PodState::Reporting => ("Reporting".into(), "ok"),
@@ -170,6 +177,7 @@ pub fn keys(pod: &PodRow, fleet: &Fleet) -> SortKeys {
     let (workload, used) = (&pod.workload, pod.resources.unwrap_or_default());
     let urgency = match pod.state {
         PodState::Silent => 3,
+        PodState::Reporting if pod.claimants > 1 => 3,
         PodState::Reporting if is_near_memory_limit(pod) => 2,
         PodState::Reporting if is_behind(pod) || fleet.is_outdated(pod) || is_clock_wrong(pod) => 1,
         PodState::Reporting | PodState::Gone => 0,

@@ -1,0 +1,93 @@
+//! Who claims to be a pod: usually one process after the other, and now and then two at once.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use dashmap::Entry;
+use proto::convert::greeting::Greeting;
+
+use crate::fleet::attachment::{Attachment, Replaced};
+use crate::fleet::pod::Pod;
+use crate::fleet::tally::Tally;
+use crate::fleet::{Fleet, NotAttached};
+use crate::store::chronicle::Process;
+
+/// A claim to a pod's uid. Usually there is one at a time, and the processes of a pod follow each other under it. A process
+/// that attaches while another one reports under the same uid is a pod of its own: both are counted and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Claim {
+    pub(super) pod_uid: String,
+    /// The process, if it came while another one was reporting.
+    pub(super) rival: Option<u64>,
+}
+
+impl Fleet {
+    pub(super) fn begin(&self, greeting: Greeting, now_ms: u64) -> Result<(Attachment, Option<Replaced>), NotAttached> {
+        let service = (greeting.workload.namespace.clone(), greeting.workload.service.clone());
+        if !self.services.contains_key(&service) && !self.has_room_for_services() {
+            return Err(NotAttached::Full);
+        }
+        let has_room = self.has_room_for_pods(now_ms);
+        let pod_uid = greeting.workload.pod_uid.clone();
+        let rival = Claim { pod_uid: pod_uid.clone(), rival: Some(greeting.epoch) };
+        let begun = if self.pods.contains_key(&rival) {
+            self.begin_as(rival, greeting, has_room, now_ms)?
+        } else {
+            match self.begin_as(Claim { pod_uid, rival: None }, greeting.clone(), has_room, now_ms) {
+                Err(NotAttached::Claimed(pod)) => {
+                    tracing::warn!(pod, "another process reports under this pod's uid: both are counted");
+                    self.begin_as(rival, greeting, has_room, now_ms)?
+                }
+                begun => begun?,
+            }
+        };
+        self.services.insert(service, ());
+        Ok(begun)
+    }
+
+    fn begin_as(
+        &self,
+        claim: Claim,
+        greeting: Greeting,
+        has_room: bool,
+        now_ms: u64,
+    ) -> Result<(Attachment, Option<Replaced>), NotAttached> {
+        let process = Process { pod_uid: greeting.workload.pod_uid.clone(), epoch: greeting.epoch };
+        let pod = match self.pods.entry(claim) {
+            Entry::Occupied(known) => known.into_ref(),
+            Entry::Vacant(_) if !has_room => return Err(NotAttached::Full),
+            Entry::Vacant(place) => {
+                let tally = self.forgotten.recall(&process).unwrap_or_default();
+                place.insert(Arc::new(Pod::new(&greeting, tally, now_ms)))
+            }
+        };
+        // While its entry is held, a pod that is just coming back is not forgotten.
+        let (attachment, before) = Attachment::begin(Arc::clone(pod.value()), greeting, now_ms)?;
+        if before.is_some()
+            && let Some(tally) = self.forgotten.recall(&process)
+        {
+            attachment.recall(tally);
+        }
+        Ok((attachment, before))
+    }
+
+    /// A process was replaced. Should it come back, it is not counted twice.
+    pub(super) fn end(&self, process: Process, mut tally: Tally) {
+        tally.end();
+        let account = Arc::clone(tally.account());
+        let is_remembered = self.forgotten.remember(process, tally);
+        // The tally holds the account, too, as long as it is remembered.
+        self.losses.ended(account, if is_remembered { 2 } else { 1 });
+    }
+
+    /// The uids under which a process reports and that more than one claims.
+    pub(super) fn contested(&self, now_ms: u64) -> HashSet<String> {
+        let rivals: HashSet<String> =
+            self.pods.iter().filter(|pod| pod.key().rival.is_some()).map(|pod| pod.key().pod_uid.clone()).collect();
+        if rivals.is_empty() {
+            return rivals;
+        }
+        let claims = self.pods.iter().filter(|pod| rivals.contains(&pod.key().pod_uid));
+        claims.filter(|pod| pod.hold().is_living(now_ms)).map(|pod| pod.key().pod_uid.clone()).collect()
+    }
+}

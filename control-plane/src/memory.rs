@@ -1,0 +1,137 @@
+//! Divides the memory that this process may use among all that sidecars can make grow.
+
+use std::fmt;
+
+use platform::cgroup::Source;
+
+use crate::fleet::PODS_MAX;
+use crate::timeline::bytes_room::Bounds;
+
+/// What there is to divide if neither a setting nor the container limits it.
+const UNLIMITED_BYTES: u64 = 8 << 30;
+
+/// The part of the container's limit that is divided, in quarters. The rest is for requests, pages and the program itself.
+const QUARTERS_OF_LIMIT: u64 = 3;
+
+/// Pods at a time in the smallest budget, and in the largest.
+const PODS: (usize, usize) = (64, PODS_MAX);
+
+/// What a pod takes, beside what it has counted.
+const POD_BYTES: usize = 16 << 10;
+
+/// Series of all services in the smallest budget, and in the largest.
+const SERIES: (usize, usize) = (1024, 65_536);
+
+/// What a series takes, beside its slots.
+const SERIES_BYTES: usize = 2 << 10;
+
+/// What the callers of one endpoint of one pod take if there are as many as are told apart.
+const CALLED_BYTES: usize = 4 << 10;
+
+/// What one process may take of the counts, if the budget is large.
+const PROCESS_BYTES_MAX: usize = 4 << 20;
+
+/// What a process may take when others take much: one with 20 endpoints takes 44 kB.
+const PROCESS_BYTES_LITTLE: usize = 128 << 10;
+
+/// What may be used for what sidecars report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    bytes: usize,
+}
+
+impl Budget {
+    /// So many bytes if a setting says so; else three quarters of the container's limit, if there is one.
+    pub fn new(setting: Option<u64>) -> Self {
+        let limit = || Some(Source::found().memory().limit).filter(|limit| *limit > 0);
+        let bytes = setting.or_else(|| limit().map(|limit| limit / 4 * QUARTERS_OF_LIMIT)).unwrap_or(UNLIMITED_BYTES);
+        // More than that is not needed by the largest fleet that is admitted.
+        Self { bytes: usize::try_from(bytes.min(UNLIMITED_BYTES)).unwrap_or(usize::MAX) }
+    }
+
+    /// A quarter for the slots of the last hour; a quarter of that for one service.
+    pub fn slots(self) -> Bounds {
+        let of_all = self.bytes / 4;
+        Bounds { of_one: of_all / 4, of_all, little: of_all / 32 }
+    }
+
+    /// A quarter for what single processes have counted.
+    pub fn counts(self) -> Bounds {
+        let of_all = self.bytes / 4;
+        let (of_one, little) = ((of_all / 16).min(PROCESS_BYTES_MAX), (of_all / 1024).min(PROCESS_BYTES_LITTLE));
+        Bounds { of_one, of_all, little }
+    }
+
+    /// A hundred-and-ninety-second part for counts of processes that were forgotten and are not on disk.
+    pub fn forgotten_bytes(self) -> usize {
+        self.bytes / 192
+    }
+
+    /// An eighth for callers: endpoints of pods whose callers are told apart.
+    pub fn called(self) -> usize {
+        self.bytes / 8 / CALLED_BYTES
+    }
+
+    /// An eighth for series.
+    pub fn series(self) -> usize {
+        (self.bytes / 8 / SERIES_BYTES).clamp(SERIES.0, SERIES.1)
+    }
+
+    /// A quarter of them for one address. A proxy in front is one address for all sidecars behind it.
+    pub fn series_of_address(self) -> usize {
+        self.series() / 4
+    }
+
+    /// An eighth for pods.
+    pub fn pods(self) -> usize {
+        (self.bytes / 8 / POD_BYTES).clamp(PODS.0, PODS.1)
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::new(Some(UNLIMITED_BYTES))
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: usize| bytes >> 20;
+        write!(
+            f,
+            "{} MiB: slots {} MiB, counts of processes {} MiB, {} pods, {} series, callers of {} endpoints",
+            mib(self.bytes),
+            mib(self.slots().of_all),
+            mib(self.counts().of_all),
+            self.pods(),
+            self.series(),
+            self.called()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the parts may take together.
+    fn sum(budget: Budget) -> usize {
+        let rooms = budget.slots().most() + budget.counts().most() + budget.forgotten_bytes();
+        rooms + budget.called() * CALLED_BYTES + budget.series() * SERIES_BYTES + budget.pods() * POD_BYTES
+    }
+
+    #[test]
+    fn all_parts_together_fit_into_the_budget_of_any_container() {
+        for mib in [32, 64, 192, 1024, 8192] {
+            let bytes = mib << 20;
+            assert!(sum(Budget::new(Some(bytes))) as u64 <= bytes, "{mib} MiB: {}", sum(Budget::new(Some(bytes))));
+        }
+    }
+
+    #[test]
+    fn what_was_enough_for_the_largest_fleet_still_is() {
+        let large = Budget::default();
+        assert_eq!((large.pods(), large.series(), large.called()), (20_000, 65_536, 262_144));
+        assert_eq!((large.slots().of_all, large.slots().of_one, large.counts().of_one), (2 << 30, 512 << 20, 4 << 20));
+    }
+}

@@ -1,0 +1,36 @@
+//! On a large mesh, the server applies the filter and sends the rows on the screen only.
+
+use crate::web::format;
+use crate::web::moment::Moment;
+use crate::web::overview::Overview;
+use crate::web::view::View;
+
+/// Endpoints up to which every row is sent to every reader, so that a filter needs no answer of the server. Over it, the
+/// server applies the filter and sends the rows on the screen only: each row is some kilobytes, and some bytes every second.
+pub const ALL_ROWS_MAX: usize = 1000;
+
+/// Rows that are sent where the server applies the filter: as many as the script shows at a time.
+pub(super) const CHOSEN_MAX: usize = 200;
+
+/// The shape of a page whose rows the server chooses.
+pub(super) const CHOSEN: &str = "chosen";
+
+impl Overview {
+    /// The same for the stream. On a large mesh, it has the first rows that pass the filter, in the order asked for.
+    pub fn moment(mut self, view: &View) -> Moment {
+        if self.page.shape == CHOSEN {
+            self.rows.retain(|row| view.shows(row));
+            self.rows.sort_by(|a, b| view.order.compare(&a.keys, &b.keys));
+            let passing = self.rows.len();
+            self.rows.truncate(CHOSEN_MAX);
+            let shown = self.rows.len();
+            if shown < passing {
+                let all = format::plural(passing, "endpoint", "endpoints");
+                self.page.foot = format!("Showing {shown} of {all}: filter to see the others");
+            }
+        }
+        let cells = self.cells();
+        let rows = self.rows.into_iter().map(|row| (row.id, Some(row.keys))).collect();
+        Moment::of(self.taken_ms, cells, rows)
+    }
+}
