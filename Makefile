@@ -39,6 +39,10 @@ bench-mesh: ## Measure the control plane under ten thousand sidecars, each figur
 	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
 	target/release/mesh $(ARGS)
 
+bench-amplification: ## Measure the memory that a control plane keeps for each byte that a hostile sidecar sends
+	cargo build --release --locked -p sitio-bench -p sitio-control-plane
+	target/release/amplification $(ARGS)
+
 bench-pages: ## Measure the dashboard of a thousand endpoints in a real browser: main thread, first paint, sizes (ARGS="--endpoints 5")
 	tests/install
 	cargo build --release --locked -p sitio-bench -p sitio-control-plane

@@ -1,5 +1,6 @@
 //! The side-by-side benchmark: the same load through each proxy in turn, and the kernel's word on what it cost.
 
+pub mod amplification;
 pub mod contenders;
 pub mod control_plane;
 pub mod figures;

@@ -1,0 +1,198 @@
+//! A hostile sidecar that wants the control plane to keep as much as possible for each byte sent; counts those bytes.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use mesh::callers::{Callers, Calls};
+use mesh::endpoint::Endpoint;
+use mesh::exchange::Exchange;
+use mesh::golden::GoldenMetrics;
+use mesh::report::{Coverage, EndpointReport, Report};
+use mesh::workload::Workload;
+use prost::Message;
+use proto::convert::greeting::Greeting;
+use proto::convert::live::{DEFINITIONS_MAX, Encoder};
+use proto::wire::mesh_client::MeshClient;
+use proto::wire::{self, Up, up};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Request;
+
+/// Bytes around a message: the header of an HTTP/2 frame and that of a gRPC message.
+const FRAME_BYTES: usize = 9 + 5;
+
+/// Bytes before the first message of a connection: the preface, settings and headers.
+const CONNECTION_BYTES: usize = 24 + 40 + 200;
+
+/// Messages on their way.
+const UP_MAX: usize = 4;
+
+/// How long the control plane may take to read all of it.
+const READ_WITHIN: Duration = Duration::from_secs(60);
+
+/// Endpoints of one stream: as many as it may define.
+const ENDPOINTS: usize = DEFINITIONS_MAX;
+
+/// Callers of one endpoint: as many as are told apart.
+const CALLERS: u8 = 32;
+
+/// An hour, in milliseconds.
+const HOUR_MS: u64 = 3_600_000;
+
+/// What is sent to have memory kept for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attack {
+    /// A first report of a process that claims to be an hour old.
+    ReportOfAnHour,
+    /// Endpoints that were never heard of.
+    NewEndpoint,
+    /// The same rows in report after report.
+    RowASecond,
+    /// A Hello, and nothing else.
+    RememberedPod,
+    /// Callers of endpoints.
+    Callers,
+    /// Failed exchanges of endpoints.
+    Samples,
+    /// Names of endpoints of which nothing is reported.
+    Definitions,
+}
+
+impl Attack {
+    /// All of them.
+    pub const EACH: [Self; 7] = [
+        Self::ReportOfAnHour,
+        Self::NewEndpoint,
+        Self::RowASecond,
+        Self::RememberedPod,
+        Self::Callers,
+        Self::Samples,
+        Self::Definitions,
+    ];
+
+    /// What it is called in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReportOfAnHour => "report covering an hour",
+            Self::NewEndpoint => "new endpoint",
+            Self::RowASecond => "one row a second",
+            Self::RememberedPod => "remembered pod",
+            Self::Callers => "callers",
+            Self::Samples => "samples",
+            Self::Definitions => "definitions",
+        }
+    }
+
+    /// Streams that it takes.
+    fn streams(self) -> usize {
+        match self {
+            Self::RememberedPod => 2000,
+            Self::RowASecond => 2,
+            _ => 8,
+        }
+    }
+
+    /// One stream of it, for whatever a control plane makes once.
+    pub async fn stream_once(self, control_plane: SocketAddr) -> anyhow::Result<usize> {
+        self.stream(control_plane, usize::MAX).await
+    }
+
+    /// Carries it out, and returns the bytes sent.
+    pub async fn run(self, control_plane: SocketAddr) -> anyhow::Result<usize> {
+        let mut bytes = 0;
+        for stream in 0..self.streams() {
+            let sending = self.stream(control_plane, stream);
+            bytes += tokio::time::timeout(READ_WITHIN, sending).await.context("the control plane reads too slowly")??;
+        }
+        Ok(bytes)
+    }
+
+    async fn stream(self, control_plane: SocketAddr, number: usize) -> anyhow::Result<usize> {
+        let (up, rest) = mpsc::channel(UP_MAX);
+        let mut bytes = CONNECTION_BYTES;
+        let age_ms = if self == Self::ReportOfAnHour { HOUR_MS } else { 0 };
+        let hello = Greeting {
+            workload: self.pod(number),
+            epoch: (now_ms() - age_ms) * 1_000_000,
+            session: 1,
+            protected: vec![],
+            uptime: None,
+        };
+        let mut client = MeshClient::connect(format!("http://{control_plane}")).await.context("connect")?;
+        bytes += send(&up, up::Message::Hello(hello.into())).await?;
+        let mut down = client.attach(Request::new(ReceiverStream::new(rest))).await.context("attach")?.into_inner();
+        let mut encoder = Encoder::default();
+        for report in self.reports(number) {
+            let live = match self {
+                Self::Definitions => wire::Live { stats: vec![], ..encoder.encode(&report) },
+                _ => encoder.encode(&report),
+            };
+            bytes += send(&up, live.into()).await?;
+            if self == Self::RowASecond {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+        bytes += send(&up, up::Message::Bye(wire::Bye::default())).await?;
+        // The control plane ends the stream once it has read everything.
+        while down.message().await.context("the control plane refused it")?.is_some() {}
+        Ok(bytes)
+    }
+
+    fn pod(self, number: usize) -> Workload {
+        Workload {
+            namespace: "n".into(),
+            service: format!("{self:?}-{}", number % 8),
+            pod: format!("p{number}"),
+            pod_uid: format!("{self:?}{number}"),
+            node: String::new(),
+            addresses: vec![],
+            version: String::new(),
+        }
+    }
+
+    fn reports(self, stream: usize) -> Vec<Report> {
+        let reports = match self {
+            Self::RememberedPod => 0,
+            Self::RowASecond => 20,
+            _ => 1,
+        };
+        let report = |seq: u64| Report {
+            seq,
+            coverage: if seq == 1 { Coverage::Snapshot } else { Coverage::Change },
+            at_ms: now_ms(),
+            endpoints: (0..ENDPOINTS).map(|number| self.row(stream, number)).collect(),
+            resources: None,
+        };
+        (1..=reports).map(report).collect()
+    }
+
+    fn row(self, stream: usize, number: usize) -> EndpointReport {
+        let mut golden = GoldenMetrics::default();
+        golden.hits = 1;
+        golden.time(1000, 500);
+        golden.add_status(if self == Self::Samples { 500 } else { 200 }, 1);
+        let mut callers = Callers::default();
+        if self == Self::Callers {
+            for last in 0..CALLERS {
+                callers.add(Some([10, stream as u8, number as u8, last].into()), Calls::one(now_ms(), false));
+            }
+            golden.hits = u64::from(CALLERS);
+        }
+        let endpoint = Endpoint::named("GET", &format!("/{stream}/{number}")).expect("it is a name");
+        let failure = || Exchange { status: 500, started_ms: now_ms(), ..Exchange::default() };
+        let recent = if self == Self::Samples { vec![failure(), failure()] } else { vec![] };
+        EndpointReport { endpoint, is_file: false, in_flight: 0, seen: None, golden, callers, recent }
+    }
+}
+
+async fn send(up: &mpsc::Sender<Up>, message: up::Message) -> anyhow::Result<usize> {
+    let up_message = Up { message: Some(message) };
+    let bytes = up_message.encoded_len() + FRAME_BYTES;
+    up.send(up_message).await.ok().context("the stream has ended")?;
+    Ok(bytes)
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

@@ -1,0 +1,68 @@
+//! Measures the memory that a control plane keeps for each byte that a hostile sidecar sends, attack by attack.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use bench::amplification::Attack;
+use bench::control_plane::ControlPlane;
+use clap::Parser;
+
+/// The core of the control plane.
+const CORE: usize = 1;
+
+/// What may be kept for a byte.
+const FACTOR_MAX: f64 = 10.0;
+
+/// How long memory is watched until it stands still, and for how long it must.
+const SETTLES_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+#[derive(Parser)]
+#[command(about = "Measures the memory that a control plane keeps for each byte that a hostile sidecar sends")]
+struct Config {
+    /// Only attacks whose name contains this.
+    #[arg(long, default_value = "")]
+    only: String,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let config = Config::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut is_met = true;
+    println!("{:<26} {:>12} {:>12} {:>8}", "attack", "bytes sent", "bytes kept", "factor");
+    for attack in Attack::EACH.into_iter().filter(|attack| attack.name().contains(&config.only)) {
+        let (sent, kept) = runtime.block_on(measure(attack)).with_context(|| attack.name())?;
+        let factor = kept as f64 / sent as f64;
+        is_met &= factor <= FACTOR_MAX;
+        println!("{:<26} {sent:>12} {kept:>12} {factor:>8.1}", attack.name());
+    }
+    Ok(if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Bytes sent, and bytes that the control plane has resident after it and had not before.
+async fn measure(attack: Attack) -> anyhow::Result<(usize, u64)> {
+    let folder = tempfile::tempdir().context("a folder for the control plane")?;
+    let control_plane = ControlPlane::start(folder.path(), CORE)?;
+    // Whatever is made once, for the first stream, is made before memory is looked at.
+    Attack::RememberedPod.stream_once(control_plane.stream).await?;
+    let before_kib = settled(&control_plane).await;
+    let sent = attack.run(control_plane.stream).await?;
+    let after_kib = settled(&control_plane).await;
+    Ok((sent, after_kib.saturating_sub(before_kib) * 1024))
+}
+
+/// Resident memory once it stands still.
+async fn settled(control_plane: &ControlPlane) -> u64 {
+    let mut known = control_plane.process().resident_kib();
+    let looks = SETTLES_WITHIN.as_millis() / LOOK_EVERY.as_millis();
+    for _ in 0..looks {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = control_plane.process().resident_kib();
+        if now == known {
+            break;
+        }
+        known = now;
+    }
+    known
+}
