@@ -57,7 +57,7 @@ fn on_problem(problem: &Problem) -> Option<&'static str> {
         ("duplicate", "`sitio rules` shows how it is doing"),
         ("unseen", "`sitio stat` lists what was called; if the name is right, say --allow-unseen"),
         ("protected", "if it must be, say --override-protected"),
-        ("ended", "`sitio audit` tells by whom"),
+        ("ended", "`sitio audit` shows who ended it"),
         ("too-many-taps", "close one, or try again in a few seconds"),
         ("busy", "try again in a second"),
         ("stale", "try again"),

@@ -51,9 +51,10 @@ fn page(callers: &Callers, detail: Detail, paint: Paint) -> String {
     let service = service_label(&callers.namespace, &callers.service);
     let title = format!("{} {} of {}", short(&callers.method), short(&callers.route), short(&service));
     let taken_ms = moment::unix_ms(&callers.taken_at).unwrap_or_else(moment::now_ms);
-    let rows = table(&COLUMNS, &callers.callers, "nobody has called it, as far as its pods have told", taken_ms, detail, paint);
-    let unknown = (callers.unknown_hits > 0)
-        .then(|| format!("\n{} earlier requests are nobody's that is known any more\n", format::count(callers.unknown_hits)));
+    let rows = table(&COLUMNS, &callers.callers, "no caller reported", taken_ms, detail, paint);
+    let unknown = (callers.unknown_hits > 0).then(|| {
+        format!("\n{} earlier requests cannot be attributed to a caller any more\n", format::count(callers.unknown_hits))
+    });
     format!("{}\n\n{rows}{}", paint.title(title), unknown.unwrap_or_default())
 }
 

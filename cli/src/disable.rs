@@ -38,7 +38,7 @@ pub(crate) struct Options {
     /// Why; whoever finds the endpoint off will look for it.
     #[arg(long, value_parser = find::word)]
     reason: String,
-    /// For how long, 1s to 30days; none is until somebody turns it on.
+    /// For how long, 1s to 30days; none is until it is turned on by hand.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = ttl)]
     ttl: Ttl,
     /// Only on these pods, their names with commas between [default: all, those that join later too].

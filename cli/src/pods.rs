@@ -37,7 +37,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         return Ok(refused);
     }
     let client = options.look.connection.client()?;
-    let none = "no such pod is known; a sidecar that is told SITIO_CONTROL_PLANE, or `sitio run`, attaches one";
+    let none = "no pods found; set SITIO_CONTROL_PLANE on a sidecar, or start a program with `sitio run`";
     let page = async || {
         let mut answer = client.pods().await?;
         answer.pods.retain(|pod| options.only.holds(&pod.namespace, &pod.service));

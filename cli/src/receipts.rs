@@ -188,7 +188,7 @@ fn shortfall(rule: &Rule, change: Change, timeout: Duration) -> String {
         Change::TurnOff => {
             format!("it stays in force for pods that come back, `sitio rules {id}` shows it, `sitio enable {id}` takes it back")
         }
-        Change::TurnOn => format!("pods that come back hear of it first, `sitio rules {id}` shows it"),
+        Change::TurnOn => format!("pods get it first when they report again, `sitio rules {id}` shows it"),
     });
     words.join("; ")
 }

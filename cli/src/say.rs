@@ -6,7 +6,7 @@ use anyhow::Context;
 
 /// Whoever read the output has left, as in `sitio tap | head`: there is nothing more to do, and nothing wrong.
 #[derive(Debug, thiserror::Error)]
-#[error("nobody reads the output")]
+#[error("the reader of the output is gone")]
 pub(crate) struct NobodyReads;
 
 /// Writes these words as they are.

@@ -93,6 +93,6 @@ impl Client {
     /// Who has been calling an endpoint.
     pub async fn callers(&self, id: &str) -> Result<Callers, Failure> {
         let path = ["api", "v1", "endpoints", id, "callers"];
-        self.get(&Question { what: "ask who has been calling", path: &path, query: &[] }).await
+        self.get(&Question { what: "get the callers", path: &path, query: &[] }).await
     }
 }

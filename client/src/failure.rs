@@ -26,7 +26,7 @@ pub enum Failure {
         why: String,
     },
     /// There is nobody on this machine whom a client could believe.
-    #[error("speak TLS to {url}: nobody is there to believe ({why})")]
+    #[error("speak TLS to {url}: no certificate authority is trusted ({why})")]
     Distrustful {
         /// Where.
         url: String,
@@ -201,7 +201,7 @@ pub enum Distrust {
 impl fmt::Display for Distrust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Issuer => f.write_str("is signed by nobody whom this machine believes"),
+            Self::Issuer => f.write_str("is signed by an authority that this machine does not trust"),
             Self::Expired => f.write_str("has expired"),
             Self::NotYet => f.write_str("is not valid yet"),
             Self::Name(names) if names.is_empty() => f.write_str("is for no name"),

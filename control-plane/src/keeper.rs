@@ -199,7 +199,7 @@ impl Scribe {
             self.keeper.counts.failures.up();
             self.keeper.standing.send_modify(|standing| {
                 if *standing == Standing::Durable {
-                    tracing::error!(why, "what is counted cannot be written down, and is kept in memory; trying again");
+                    tracing::error!(why, "counts cannot be stored, and are kept in memory; trying again");
                 }
                 let since_ms = if let Standing::NotDurable { since_ms, .. } = standing { *since_ms } else { now_ms() };
                 *standing = Standing::NotDurable { since_ms, why };
@@ -229,7 +229,7 @@ impl Scribe {
         self.keeper.standing.send_if_modified(|standing| {
             let was_durable = std::mem::replace(standing, Standing::Durable) == Standing::Durable;
             if !was_durable {
-                tracing::info!("what is counted is written down again");
+                tracing::info!("counts are stored again");
             }
             !was_durable
         });

@@ -252,7 +252,7 @@ impl Inside {
         let change = change::refusal(state, about, (by, reason), refused, now_ms);
         match self.store.commit(&change) {
             Ok(()) => self.publish(state, change, now_ms),
-            Err(error) => tracing::error!(%error, %refused, "a refused command could not be written down"),
+            Err(error) => tracing::error!(%error, %refused, "a refused command could not be recorded"),
         }
     }
 

@@ -104,8 +104,8 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
-    /// Somebody else has changed the rules, or the record, in between.
-    #[error("the store is at {actual}, not at {expected}: somebody else has changed it")]
+    /// The rules have changed in the meantime, or the record, in between.
+    #[error("the store is at {actual}, not at {expected}: another command has changed it")]
     Stale {
         /// The revision, or the mark, that was decided on.
         expected: u64,

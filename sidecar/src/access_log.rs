@@ -117,7 +117,7 @@ impl AccessLog {
         }
         drop(chunks);
         if tokio::time::timeout(LAST_WORDS_TIMEOUT, ended).await.is_err() {
-            tracing::warn!("nobody reads standard output: the end of the access log is lost");
+            tracing::warn!("standard output has no reader: the end of the access log is lost");
         }
     }
 

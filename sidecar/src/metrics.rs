@@ -72,9 +72,9 @@ fn discarded(page: &mut Page, told: &Told<'_>) {
         ("sitio_decorator_panics", "Hooks of decorators that failed and were passed over.", &tally.panics),
         ("sitio_access_log_lines", "Exchanges written to the access log.", &log.written),
         ("sitio_otlp_spans", "Spans that the collector of OpenTelemetry has taken.", &exported.spans),
-        ("sitio_otlp_spans_dropped", "Spans that were to be told and were not.", &exported.spans_dropped),
+        ("sitio_otlp_spans_dropped", "Spans that were not exported.", &exported.spans_dropped),
         ("sitio_otlp_metrics_failed", "Messages of metrics that the collector did not take.", &exported.metrics_failed),
-        ("sitio_access_log_left_out", "Exchanges left out of the access log: too many, or nobody reads it.", &log.left_out),
+        ("sitio_access_log_left_out", "Exchanges left out of the access log: too many, or it has no reader.", &log.left_out),
     ] {
         page.counter(name, help, count.load(Relaxed));
     }

@@ -88,7 +88,7 @@ fn pods_rules_and_the_audit_trail_are_tables_too() {
     for pod in mesh.names() {
         assert_eq!(words(&pods, pod)[1..3], ["shop", "reporting"], "{pods}");
     }
-    assert!(mesh.sitio(&["pods", "nobody"]).fine().contains("no such pod"));
+    assert!(mesh.sitio(&["pods", "nobody"]).fine().contains("no pods found"));
     assert_eq!(mesh.sitio(&["pods", "shop", "-o", "json"]).json()["pods"].as_array().unwrap().len(), 2);
 
     let rules = mesh.sitio(&["rules"]).fine();
@@ -206,12 +206,12 @@ fn a_token_comes_from_the_environment_or_from_a_file() {
 
     let mut by_variable = asking(port, &["pods"]);
     by_variable.env("SITIO_TOKEN", TOKEN);
-    assert!(said(by_variable).fine().contains("no such pod"));
+    assert!(said(by_variable).fine().contains("no pods found"));
     let path = file.to_str().unwrap();
-    assert!(said(asking(port, &["pods", "--token-file", path])).fine().contains("no such pod"));
+    assert!(said(asking(port, &["pods", "--token-file", path])).fine().contains("no pods found"));
     let mut by_file = asking(port, &["pods"]);
     by_file.env("SITIO_TOKEN_FILE", path);
-    assert!(said(by_file).fine().contains("no such pod"));
+    assert!(said(by_file).fine().contains("no pods found"));
     let no_file = said(asking(port, &["pods", "--token-file", "/no/such/file"])).failed(1);
     assert!(no_file.contains("/no/such/file"), "{no_file}");
 }

@@ -34,7 +34,7 @@ pub(super) async fn look(client: &Client, findings: &mut Findings) -> bool {
         }
         Err(Failure::Refused { problem, .. }) if problem.is("not-found") => {
             let ours = env!("CARGO_PKG_VERSION");
-            let what = format!("the control plane at {url} is older than this sitio, {ours}: it does not tell its version");
+            let what = format!("the control plane at {url} is older than this sitio, {ours}: it does not report its version");
             findings.warning(what, "update the control plane, or use the sitio that came with it");
             true
         }
@@ -62,7 +62,7 @@ fn clock(about: &About, now_ms: u64, findings: &mut Findings) {
     let apart_ms = about.now_ms.abs_diff(now_ms);
     let direction = if about.now_ms > now_ms { "ahead of" } else { "behind" };
     let what = format!("its clock is {} {direction} ours", format::span(apart_ms));
-    let next = "set both clocks by NTP: ages, times left and the audit trail are told by them";
+    let next = "set both clocks by NTP: ages, times left and the audit trail depend on them";
     match apart_ms {
         SKEW_ERROR_MS.. => findings.error(what, next),
         SKEW_WARNING_MS.. => findings.warning(what, next),

@@ -12,11 +12,11 @@ const LOSSES: [(&str, &str, &str); 9] = [
     (
         "frame_refused",
         "frames of sidecars were refused, because they made no sense",
-        "update the sidecars: `sitio pods` tells their versions",
+        "update the sidecars: `sitio pods` shows their versions",
     ),
     (
         "window_without_room",
-        "windows of numbers were not written down, because there was no room",
+        "windows of counts were not stored, because there was no room",
         "give the control plane's data folder more room, and look at its log",
     ),
     ("stream_without_token", "streams came without the right token", "give the sidecars the control plane's SITIO_TOKEN"),
@@ -44,12 +44,12 @@ pub(super) async fn look(client: &Client, findings: &mut Findings) {
             for endpoint in &folded {
                 findings.warning(
                     format!("{} requests to {} are counted as (other)", format::count(endpoint.hits), endpoint.service),
-                    "there are more endpoints than are told apart: pin patterns with SITIO_ROUTES or /api/v1/routes",
+                    "there are more endpoints than are counted separately: pin patterns with SITIO_ROUTES or /api/v1/routes",
                 );
             }
             if folded.is_empty() {
                 let count = format::plural(answer.endpoints.len(), "endpoint is", "endpoints are");
-                findings.fine(format!("{count} told apart, none over the limit"));
+                findings.fine(format!("{count} counted separately, none over the limit"));
             }
         }
         Err(failure) => findings.failed(&failure),

@@ -26,7 +26,7 @@ fn judge(pods: &Pods, findings: &mut Findings) {
     if there.is_empty() {
         findings.warning(
             "no pod is attached",
-            "tell a sidecar SITIO_CONTROL_PLANE (the address of the stream, port 8091), or start a program with `sitio run`",
+            "set SITIO_CONTROL_PLANE on a sidecar (the address of the stream, port 8091), or start a program with `sitio run`",
         );
         return;
     }
@@ -37,7 +37,7 @@ fn judge(pods: &Pods, findings: &mut Findings) {
     } else {
         let taken_ms = moment::unix_ms(&pods.taken_at).unwrap_or_else(moment::now_ms);
         let last = silent.iter().map(|pod| moment::ago(Some(&pod.heard_at), taken_ms)).next().unwrap_or_default();
-        let what = format!("silent, {} last heard {last} ago: {}", format::plural(silent.len(), "pod", "pods"), names(&silent));
+        let what = format!("silent, {} last report {last} ago: {}", format::plural(silent.len(), "pod", "pods"), names(&silent));
         findings.error(
             what,
             "see whether they run (their log, `/readyz` on port 9191) and can reach the control plane; their rules stay in force",
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_silent_pod_is_an_error_and_is_named() {
         let (level, words) = judged(vec![pod("a"), Pod { state: State::Silent, ..pod("b-7") }]);
-        assert!(level == Level::Error && words.contains("1 pod last heard 40 s ago: b-7"), "{words}");
+        assert!(level == Level::Error && words.contains("1 pod last report 40 s ago: b-7"), "{words}");
     }
 
     #[test]

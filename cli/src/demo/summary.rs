@@ -123,7 +123,7 @@ impl Comparison {
     fn reading(&self, sent: u64, counted: u64) -> String {
         if self.misses_nothing() {
             // Anybody may call a pod's sidecar, and the demo invites to it.
-            format!("{} more, which somebody else has sent", counted - sent)
+            format!("{} more from other clients", counted - sent)
         } else {
             "they do not agree".to_owned()
         }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn the_calls_of_a_visitor_are_told_from_lost_ones() {
         let visited = comparison(&[("/", 3)], &[("/", 4), ("/a", 1)]);
-        assert!(visited.words(Paint::Plain).contains("2 more, which somebody else has sent"));
+        assert!(visited.words(Paint::Plain).contains("2 more from other clients"));
         let lost = comparison(&[("/", 3)], &[("/", 2), ("/a", 9)]);
         assert!(lost.words(Paint::Plain).contains("they do not agree"));
     }

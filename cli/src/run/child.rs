@@ -112,7 +112,7 @@ impl Child {
             Reach::Group => kill_process_group(pid, signal),
         };
         if let Err(error) = sent {
-            tracing::debug!(%error, "the program is gone before it could be told");
+            tracing::debug!(%error, "the program ended before it could be signalled");
         }
     }
 }

@@ -33,11 +33,11 @@ pub(super) async fn told(State(plane): State<Arc<ControlPlane>>, headers: Header
 fn page(plane: &ControlPlane, size: Option<Size>, now_ms: u64) -> Page {
     let mut page = Page::default();
     let folded = endpoints(&mut page, plane);
-    page.gauge("sitio_endpoints_folded", "Endpoints that this page tells as one, because there are too many.", folded);
+    page.gauge("sitio_endpoints_folded", "Endpoints that this page merges into one, because there are too many.", folded);
     pods(&mut page, plane, now_ms);
     let (counts, rules) = (&plane.stream_counts, plane.rules.state());
     page.gauge("sitio_streams_open", "Streams of sidecars that are open.", counts.open.so_far());
-    page.gauge("sitio_endpoints", "Endpoints told apart.", plane.timeline.all().len() as u64);
+    page.gauge("sitio_endpoints", "Endpoints counted separately.", plane.timeline.all().len() as u64);
     page.gauge("sitio_rules_in_force", "Rules in force.", rules.in_force().count() as u64);
     page.gauge("sitio_rules_revision", "The newest revision of the rules.", rules.revision);
     page.counter("sitio_audit_entries", "Audit entries ever written.", rules.audit_entries);
@@ -59,12 +59,8 @@ fn kept(page: &mut Page, plane: &ControlPlane) {
         "1 if what was counted is on disk a moment later, 0 if it is kept in memory.",
         u64::from(is_durable),
     );
-    page.counter(
-        "sitio_store_write_failures",
-        "Times that what was counted could not be written down, and was tried again.",
-        counts.failures.so_far(),
-    );
-    page.counter("sitio_windows_kept", "Windows of sidecars that were written down.", counts.kept.so_far());
+    page.counter("sitio_store_write_failures", "Failed attempts to store counts, which were repeated.", counts.failures.so_far());
+    page.counter("sitio_windows_kept", "Windows of sidecars that were stored.", counts.kept.so_far());
     page.counter(
         "sitio_hits_not_durable",
         "Hits that were reported, and whose sidecar ended before it could hand them over for good.",

@@ -102,7 +102,7 @@ impl From<CommandError> for Problem {
             Error::NoPods | Error::Reason | Error::Status(_) | Error::Ttl | Error::TooLong(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "command", "The command makes no sense")
             }
-            Error::Store(StoreError::Stale { .. }) => (StatusCode::CONFLICT, "stale", "Somebody else has changed the rules"),
+            Error::Store(StoreError::Stale { .. }) => (StatusCode::CONFLICT, "stale", "The rules have changed in the meantime"),
             Error::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store", "The rules could not be written to disk"),
         };
         let rule = match &error {

@@ -96,7 +96,7 @@ pub(super) async fn of_endpoints(
     };
     let series: Vec<_> = plane.timeline.all().into_iter().filter(|series| asked.means(series)).collect();
     if let Some(id) = asked.endpoint.as_ref().filter(|_| series.is_empty()) {
-        let detail = format!("no endpoint has the id {id}; /api/v1/endpoints tells which there are");
+        let detail = format!("no endpoint has the id {id}; /api/v1/endpoints lists all endpoints");
         return Err(Problem::new(StatusCode::NOT_FOUND, "unknown-endpoint", "No such endpoint", detail));
     }
     let (endpoints, window_ms, now_ms) = (series.len(), window.as_millis() as u64, now_ms());

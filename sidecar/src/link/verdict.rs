@@ -42,6 +42,6 @@ fn is_protected(us: &Greeting, pins: &[&Pins], rule: &Rule) -> bool {
 }
 
 fn refusal(rule: &Rule) -> Refusal {
-    let why = format!("{} is protected: the pod's health is told there", rule.endpoint.route());
+    let why = format!("{} is protected: it reports the pod's health", rule.endpoint.route());
     Refusal { rule: rule.id.clone(), why }
 }

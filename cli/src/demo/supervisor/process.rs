@@ -84,7 +84,7 @@ impl Process {
         // Only a process that was not waited for is sure to have this number still.
         let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) else { return };
         if let Err(error) = kill_process(pid, Signal::TERM) {
-            tracing::debug!(%error, "the control plane is gone before it could be told");
+            tracing::debug!(%error, "the control plane ended before it could be signalled");
         }
     }
 }
