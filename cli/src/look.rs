@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use client::failure::Failure;
+use mesh::visible::json;
 use serde::Serialize;
 
 use crate::connection::Connection;
@@ -74,8 +75,8 @@ impl Look {
             Output::Table => table(Detail::Usual),
             Output::Wide => table(Detail::Wide),
             // One line for each, so that a program can read them one by one.
-            Output::Json if self.watch.is_some() => format!("{}\n", serde_json::to_string(answer)?),
-            Output::Json => format!("{}\n", serde_json::to_string_pretty(answer)?),
+            Output::Json if self.watch.is_some() => format!("{}\n", json(&serde_json::to_string(answer)?)),
+            Output::Json => format!("{}\n", json(&serde_json::to_string_pretty(answer)?)),
             Output::Yaml if self.watch.is_some() => format!("---\n{}", yaml(answer)?),
             Output::Yaml => yaml(answer)?,
         })

@@ -51,6 +51,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 use client::failure::Failure;
+use mesh::visible::Log;
 use tracing_subscriber::EnvFilter;
 
 use crate::interrupt::{Bell, Interrupts, bell};
@@ -116,7 +117,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(has_colours)
-        .with_writer(io::stderr)
+        .with_writer(|| Log(io::stderr()))
         .log_internal_errors(false)
         .init();
     // Two threads: sidecars bring their own, and what is left is small.

@@ -2,23 +2,14 @@
 
 use std::borrow::Cow;
 
+use mesh::visible::one_line;
+
 /// Letters of a name that a table shows. Whoever needs all of it asks for JSON.
 const LETTERS_MAX: usize = 200;
 
-/// The text with everything escaped that moves a cursor, changes a colour, or turns the direction of reading around.
+/// The text with everything escaped that moves a cursor, changes a colour, or cannot be seen.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_order) {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if is_order(letter) {
-            plain.extend(letter.escape_unicode());
-        } else {
-            plain.push(letter);
-        }
-    }
-    Cow::Owned(plain)
+    one_line(text)
 }
 
 /// The same, and no longer than a line of a table.
@@ -27,13 +18,6 @@ pub(crate) fn short(text: &str) -> Cow<'_, str> {
         Some((end, _)) => Cow::Owned(format!("{}…", plain(&text[..end]))),
         None => plain(text),
     }
-}
-
-/// Whether a terminal would do something else with it than show it.
-fn is_order(letter: char) -> bool {
-    let turns_or_hides = matches!(letter,
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    letter.is_control() || turns_or_hides
 }
 
 #[cfg(test)]

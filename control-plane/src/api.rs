@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware;
 use axum::routing::{any, get, post};
 
 use crate::api::problem::Problem;
@@ -26,6 +27,7 @@ mod status;
 mod tap;
 mod timeline;
 mod units;
+mod visible;
 
 /// Bytes of a command. The longest reason and a thousand pod names fit in many times over.
 const BODY_BYTES_MAX: usize = 512 << 10;
@@ -50,7 +52,8 @@ pub fn routes(plane: Arc<ControlPlane>) -> Router {
         .route("/openapi.json", get(openapi::document))
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_that_way)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::map_response(visible::escape));
     Router::new()
         .nest("/api/v1", v1)
         .route("/api", any(nothing_here))
@@ -62,11 +65,11 @@ pub fn routes(plane: Arc<ControlPlane>) -> Router {
 }
 
 async fn nothing_here(uri: Uri) -> Problem {
-    let detail = format!("there is nothing at {}; /api/v1/openapi.json tells what there is", uri.path());
+    let detail = format!("there is nothing at {}; /api/v1/openapi.json lists what there is", uri.path());
     Problem::new(StatusCode::NOT_FOUND, "not-found", "No such resource", detail)
 }
 
 async fn not_that_way(method: Method, uri: Uri) -> Problem {
-    let detail = format!("{} does not take {method}; /api/v1/openapi.json tells what it takes", uri.path());
+    let detail = format!("{} does not take {method}; /api/v1/openapi.json lists what it takes", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed", detail)
 }

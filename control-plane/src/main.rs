@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use control_plane::config::{self, Configured, NotConfigured};
 use control_plane::control_plane::{Listeners, Options, run};
 use control_plane::memory::Budget;
+use mesh::visible::Log;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -95,5 +96,5 @@ fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Log(std::io::stderr())).with_ansi(colour).init();
 }

@@ -33,6 +33,7 @@ pub mod command;
 pub mod csv;
 pub mod curl;
 pub mod endpoint;
+pub mod escape;
 pub mod events;
 pub mod first;
 pub mod format;

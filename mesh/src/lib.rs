@@ -13,5 +13,6 @@ pub mod statuses;
 pub mod tap;
 pub mod token;
 pub mod trace;
+pub mod visible;
 pub mod window;
 pub mod workload;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use mesh::visible::Log;
 use sidecar::config::{Config, NotFoundPage};
 use sidecar::decorator::Decorator;
 use sidecar::decorator::not_found_page;
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
 async fn start(config: Config, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log).context("set up the log")?;
     let is_terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(|| Log(std::io::stderr())).init();
     // As process 1 of a container no signal has a default action, so both are asked for, and before anything else.
     let signals = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
 

@@ -99,7 +99,7 @@ fn check(scope: &Scope, plane: &ControlPlane) -> Result<(), Problem> {
     if services.iter().any(|(namespace, known)| known == service && is_in_scope(namespace)) {
         return Ok(());
     }
-    let detail = format!("no pod of a service {service} was ever heard from; /api/v1/pods lists those there are");
+    let detail = format!("no pod of a service {service} has ever reported; /api/v1/pods lists those there are");
     Err(Problem::new(StatusCode::NOT_FOUND, "unknown-service", "No such service", detail))
 }
 
@@ -180,5 +180,6 @@ fn told(happened: open::Event) -> Event {
 }
 
 fn event(name: &str, data: &impl Serialize) -> Event {
-    Event::default().event(name).json_data(data).expect("texts and numbers are always JSON")
+    let data = serde_json::to_string(data).expect("texts and numbers are always JSON");
+    Event::default().event(name).data(mesh::visible::json(&data))
 }

@@ -3,6 +3,8 @@
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use mesh::visible::visible;
+
 use crate::fleet::skew::Skew;
 use crate::snapshot::{EndpointRow, PodRow, PodState, Snapshot};
 use crate::web::format;
@@ -35,12 +37,12 @@ impl Cell {
         let text = match self {
             Self::Missing => return String::new(),
             Self::Number(number) => return number.clone(),
-            Self::Text(text) => text,
+            Self::Text(text) => visible(text),
         };
         // A spreadsheet would calculate what begins like a formula, and a caller can choose a path.
         let is_formula =
             text.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) || text.starts_with(['\t', '\r', '\n']);
-        let safe = if is_formula { format!("'{text}") } else { text.clone() };
+        let safe = if is_formula { format!("'{text}") } else { text.clone().into_owned() };
         if safe.contains(['"', ',', '\n', '\r', ';']) || is_formula { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
     }
 }

@@ -96,7 +96,7 @@ fn nothing_that_is_shown_does_anything() {
     }
     for (page, name) in [
         ("/", SERVICE),
-        ("/pods", "\u{202e}<b>1</b>"),
+        ("/pods", "pod\\u{202e}<b>1</b>"),
         ("/pods?group=node", "\"><img src=x>🎉, 1 pod"),
         ("/audit", SERVICE),
         ("/map", "<script>"),

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use mesh::visible::visible;
 use serde::Serialize;
 use serde::ser::{Error as _, Impossible, SerializeSeq, SerializeStruct, Serializer};
 use serde_json::Error;
@@ -30,7 +31,8 @@ struct Flat<'a> {
 
 impl Flat<'_> {
     fn text(self, text: &str) {
-        self.into.push(self.key, text);
+        // Scripts set these texts as they are, so nothing may be hidden in them.
+        self.into.push(self.key, &visible(text));
     }
 }
 
