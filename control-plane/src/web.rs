@@ -35,6 +35,7 @@ pub mod curl;
 pub mod endpoint;
 pub mod escape;
 pub mod events;
+pub mod fault;
 pub mod first;
 pub mod format;
 pub mod frame;
@@ -54,7 +55,9 @@ pub mod progress;
 pub mod request;
 pub mod root;
 pub mod row;
+pub mod shared;
 pub mod spark;
+pub mod stream;
 pub mod subject;
 pub mod switch;
 pub mod tap;
@@ -101,10 +104,12 @@ pub fn pages(state: Arc<ControlPlane>) -> Router {
         .route("/audit", get(audit::audit))
         .route("/audit.csv", get(audit::csv))
         .route("/events", get(events::events))
+        .route("/events/shared", get(shared::events))
         .route("/static/{version}/{file}", get(assets::versioned))
         .route("/static/{file}", get(assets::unversioned))
         .route(assets::ICON, get(assets::favicon))
         .fallback(nothing_here)
+        .layer(middleware::from_fn(fault::explain))
         .layer(middleware::from_fn(page::finish))
         .with_state(Arc::new(web))
 }

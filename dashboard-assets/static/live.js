@@ -1,63 +1,136 @@
-// Keeps one stream of events open while the page is looked at: a hidden tab holds none.
+// Keeps the values of a page coming while it is looked at: a hidden page holds no stream.
+//
+// A shared worker holds one stream for all windows of the browser. Where there is none, each window has a stream of its own
+// as long as the browser has connections left for everything else.
+import { base } from './dom.js';
+import { makeLine } from './line.js';
+
 const LOST_AFTER_MS = 3000;
 const DEAD_AFTER_MS = 10_000;
-const REDIAL_MS = 3000;
-let source = null;
+const CHECK_MS = 500;
+// Windows with a stream of their own: a browser opens six connections to one address for all of them together.
+const OWN_MAX = 4;
+const CENSUS_MS = 150;
+const CROWDED_RETRY_MS = 3000;
+let stream = null;
+let workerPolicy = null;
+let looksAt = '';
 let heardMs = Date.now();
-let lastKnown = '';
-let redialing = 0;
+let dialedMs = 0;
 let dueMs = 0;
+let lastKnown = '';
+let isAsked = false;
 let addressOf = null;
 let taking = null;
 let changing = null;
+let liveElsewhere = 0;
 
-// `address()` tells which stream, `take(message, isWhole)` gets what arrives, `change(name)` hears of `live` and `lost`.
+// `address()` returns which stream, from the dashboard's root; `take(message, isWhole, isAsked)` gets what arrives;
+// `change(name)` is called with `live` and `lost`.
 export function startLive(address, take, change) {
   addressOf = address;
   taking = take;
   changing = change;
-  setInterval(() => {
-    const silentMs = Date.now() - heardMs;
-    if (document.hidden || silentMs < LOST_AFTER_MS) return;
-    become('lost');
-    // A path that died without a word looks open to the browser for ever.
-    if (source.readyState === EventSource.OPEN && silentMs > DEAD_AFTER_MS) dial();
-  }, 500);
+  stream = sharedStream() ?? ownStream();
+  setInterval(check, CHECK_MS);
   document.addEventListener('visibilitychange', () => (document.hidden ? hangUp : dial)());
-  // A tab that was opened in the background waits: a browser has six connections for all tabs together.
-  // Numbers come with the page: that they move can wait until it is seen.
+  addEventListener('pagehide', hangUp);
+  // A window that was opened in the background waits until it is seen: its numbers came with the page.
   if (!document.hidden) requestAnimationFrame(() => setTimeout(dial));
 }
 
 export const secondsLeft = () => Math.ceil((dueMs - Date.now()) / 1000);
 export const secondsSilent = () => Math.max(1, Math.round((Date.now() - heardMs) / 1000));
+// What a reader can do about a window that must stand still; empty if there is nothing.
+export const advice = () => (liveElsewhere < OWN_MAX ? '' : `${liveElsewhere} other windows of this browser are live, and it `
+  + 'opens at most six connections to one address. Close one of them, or serve the dashboard through a proxy with HTTP/2.');
 
 export function dial() {
-  hangUp();
-  if (lastKnown !== 'lost') heardMs = Date.now();
-  source = new EventSource(addressOf());
-  source.addEventListener('snap', arrived);
-  source.addEventListener('tick', arrived);
-  // The browser would dial again by itself, and not say when.
-  source.onerror = ({ target }) => {
-    if (target !== source) return;
-    hangUp();
-    const waitMs = REDIAL_MS * (1 + Math.random());
-    dueMs = Date.now() + waitMs;
-    redialing = setTimeout(dial, waitMs);
-    // A session that is over does not come back by waiting.
-    fetch(addressOf(), { method: 'HEAD' }).then(({ status }) => status === 401 && location.reload(), () => {});
-  };
+  dialedMs = Date.now();
+  if (lastKnown !== 'lost') heardMs = dialedMs;
+  isAsked = true;
+  looksAt = addressOf();
+  stream.dial(looksAt);
 }
 
-function hangUp() {
-  clearTimeout(redialing);
-  source?.close();
+const hangUp = () => stream.hangUp();
+
+function check() {
+  if (document.hidden) return;
+  stream.remind?.();
+  if (Date.now() - heardMs < LOST_AFTER_MS) return;
+  become('lost');
+  // A path that died without a word looks open to the browser for ever, and so does a worker that is gone.
+  if (Date.now() - Math.max(heardMs, dialedMs, dueMs) < DEAD_AFTER_MS) return;
+  hangUp();
+  stream = sharedStream() ?? stream;
+  dial();
+}
+
+// The stream that all windows of this browser share; nothing if it cannot share one.
+function sharedStream() {
+  if (!window.SharedWorker) return null;
+  const url = new URL('stream.js', import.meta.url).href;
+  const rules = { createScriptURL: () => url };
+  workerPolicy ??= window.trustedTypes?.createPolicy('sitio-stream', rules) ?? rules;
+  const worker = new SharedWorker(workerPolicy.createScriptURL(''));
+  const { port } = worker;
+  const root = new URL(base, location).href;
+  const ask = (view, isAnew) => port.postMessage({ view, root, isAnew });
+  worker.onerror = () => {
+    stream = ownStream();
+    dial();
+  };
+  port.addEventListener('message', ({ data }) => {
+    if (data.type === 'fail') failed(data.waitMs);
+    // What was asked for before may still be under way.
+    else if (data.view === looksAt) arrived(data);
+  });
+  port.start();
+  return { dial: view => ask(view, true), hangUp: () => ask(''), remind: () => ask(looksAt) };
+}
+
+// A stream of this window's own, unless enough other windows have one.
+function ownStream() {
+  const line = makeLine(arrived, failed);
+  const others = new BroadcastChannel('sitio-live');
+  let isLive = false;
+  let counting = 0;
+  others.onmessage = ({ data }) => {
+    if (data === 'here') liveElsewhere += 1;
+    else if (isLive) others.postMessage('here');
+  };
+  const stop = () => {
+    clearTimeout(counting);
+    isLive = false;
+    line.hangUp();
+  };
+  const start = view => {
+    stop();
+    liveElsewhere = 0;
+    others.postMessage('who');
+    counting = setTimeout(() => {
+      isLive = !advice();
+      if (isLive) return line.dial(base + view);
+      become('lost');
+      dueMs = Date.now() + CROWDED_RETRY_MS;
+      counting = setTimeout(start, CROWDED_RETRY_MS, view);
+    }, CENSUS_MS);
+  };
+  return { dial: start, hangUp: stop };
+}
+
+function failed(waitMs) {
+  dueMs = Date.now() + waitMs;
+  // A session that is over does not come back by waiting.
+  fetch(base + looksAt, { method: 'HEAD' }).then(({ status }) => status === 401 && location.reload(), () => {});
 }
 
 function arrived({ data, type }) {
+  const isWhole = type === 'snap';
   heardMs = Date.now();
-  taking(JSON.parse(data), type === 'snap');
+  taking(JSON.parse(data), isWhole, isAsked);
+  if (isWhole) isAsked = false;
   become('live');
 }
 

@@ -1,8 +1,8 @@
 // A page that moves: values from the stream into their places, the toolbar into the URL.
 import { newest, renew, set } from './cells.js';
 import { timeOf } from './clock.js';
-import { $, all, base, onClick, wait, write } from './dom.js';
-import { dial, secondsLeft, secondsSilent, startLive } from './live.js';
+import { $, all, onClick, wait, write } from './dom.js';
+import { advice, dial, secondsLeft, secondsSilent, startLive } from './live.js';
 import { draw, orderAs, startRows } from './rows.js';
 import { say, sayProblem } from './say.js';
 
@@ -31,7 +31,7 @@ export function startPage() {
   onClick('#try-now', dial);
   // A file and a next page are of what is on the screen, which may have changed since the page came.
   onClick('a[data-of-this]', link => { link.search = query({ before: link.dataset.before }); });
-  startLive(() => `${base}events${query({ page: page.page, id: form.dataset.id })}`, take, tell);
+  startLive(() => `events${query({ page: page.page, id: form.dataset.id })}`, take, tell);
   setInterval(beat, 1000);
 }
 
@@ -43,7 +43,7 @@ export function query(more) {
   return said.size ? `?${said}` : '';
 }
 
-function take({ t: ms, c: cells, v: version, order }, isWhole) {
+function take({ t: ms, c: cells, v: version, order }, isWhole, isAsked) {
   // The control plane is another one than that which made the page.
   if (isWhole && version !== page.version) location.reload();
   if (isPaused) heldUpdates += 1;
@@ -53,7 +53,8 @@ function take({ t: ms, c: cells, v: version, order }, isWhole) {
     arrive?.();
     for (const id in cells) set(id, cells[id]);
     orderAs(order);
-    draw(chosen(), !isWhole);
+    // Another window of this browser may have asked for whole values.
+    draw(chosen(), !isAsked);
     // A picture whose parts stand elsewhere now has to be drawn anew.
     const { shape } = newest('page');
     if (shape && shape !== form.dataset.shape) location.reload();
@@ -90,7 +91,7 @@ function beat() {
   write(pulse.querySelector('time'), isHeld ? `${heldUpdates} held` : seconds);
   write($('lost').querySelector('b'), `${STOPPED} ${seconds} ago.`);
   const left = secondsLeft();
-  write($('next'), `Trying again ${left > 0 ? `in ${left} s` : 'now'}.`);
+  write($('next'), advice() || `Trying again ${left > 0 ? `in ${left} s` : 'now'}.`);
   document.title = (page.pulse === 'lost' ? '⚠ ' : '') + newest('frame').title;
 }
 
@@ -109,7 +110,7 @@ function startToolbar() {
     if (event.submitter?.name === 'sort') sorted = event.submitter.value;
     turn();
   });
-  for (const control of form.elements) control.addEventListener('input', () => {
+  for (const control of form.elements) control.addEventListener(control.dataset.on ?? 'input', () => {
     if (control.name === 'order') sorted = '';
     clearTimeout(typing);
     if (isChosenThere || /window|order/.test(control.name)) typing = setTimeout(turn, control.type === 'search' ? TYPING_MS : 0);
@@ -119,6 +120,9 @@ function startToolbar() {
 
 function keep() {
   history.replaceState(null, '', location.pathname + query());
+  // Links to other pages lead to the same window.
+  const span = new FormData(form).get('window') ?? '';
+  for (const link of all('[data-carry]')) link.search = span === usual.get('window') ? '' : `window=${span}`;
   draw(chosen());
 }
 

@@ -2,9 +2,9 @@
 // It is all the script of its page, so that one small script is all that any page loads.
 import { forget, set } from './cells.js';
 import { showTimes } from './clock.js';
-import { $, base, onClick, write } from './dom.js';
+import { $, onClick, write } from './dom.js';
 import { startKeys } from './keys.js';
-import { dial, startLive } from './live.js';
+import { advice, dial, startLive } from './live.js';
 
 const TAPPED_MAX = 200;
 let untold = [];
@@ -22,7 +22,7 @@ function startTap() {
     putTapped();
   });
   onClick('#try-now', dial);
-  startLive(() => `${base}tap/events${location.search}`, tapped, tellTap);
+  startLive(() => `tap/events${location.search}`, tapped, tellTap);
 }
 
 function tapped({ rows, shown, said }) {
@@ -51,6 +51,7 @@ function putTapped() {
 
 function tellTap(name = 'still') {
   $('lost').hidden = name !== 'lost';
+  write($('next'), advice() || 'Trying again.');
   document.body.dataset.pulse = name;
   $('pulse').dataset.state = isTapHeld ? 'paused' : name;
   write($('pulse').querySelector('.word'), isTapHeld ? 'Paused' : 'Live');

@@ -65,6 +65,8 @@ function tellImpact(answer) {
     item.querySelector('input').value = pod;
     write(item.querySelector('span'), pod);
   });
+  $('pick-find').value = '';
+  showPicks();
   fillCalls('reach', impact.endpoints);
   fillCalls('callers', impact.callers);
   repeat($('warns'), $('warn'), impact.warnings, write);
@@ -82,6 +84,12 @@ async function choose({ target: { name, value } }) {
   else tellImpact(answer);
 }
 
+// Of many pods, those whose name contains what was typed; the chosen ones stay chosen.
+function showPicks() {
+  const typed = $('pick-find').value.trim().toLowerCase();
+  for (const item of $('picks').children) item.hidden = !item.textContent.toLowerCase().includes(typed);
+}
+
 const picked = () => all('input:checked', $('picks')).map(box => box.value);
 
 // The words that depend on what is chosen.
@@ -91,6 +99,7 @@ function explain() {
   const minutes = MINUTES[ttl.value] ?? 0;
   const pods = (isPicked ? picked() : impact.names).length;
   write($('ttl-help'), `At ${shortTime(Date.now() + minutes * 60_000)}`);
+  write($('picked'), `${picked().length} of ${impact.names.length} chosen`);
   write($('go'), `Turn off on ${pods} ${pods === 1 ? 'pod' : 'pods'}`);
   $('go').disabled = isPicked && !pods;
 }
@@ -120,5 +129,8 @@ async function send(event) {
 
 export function startTurnOff() {
   order?.addEventListener('change', choose);
+  $('pick-find')?.addEventListener('input', showPicks);
+  // Enter finds; it does not send the form.
+  $('pick-find')?.addEventListener('keydown', event => { if (event.key === 'Enter') event.preventDefault(); });
   order?.addEventListener('submit', send);
 }

@@ -8,6 +8,7 @@ use std::{env, fs};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+pub use thirtyfour::WindowHandle;
 use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
 use thirtyfour::{By, ChromeCapabilities, DesiredCapabilities, Key, LoggingPrefsLogLevel, WebDriver, WebElement};
 use tokio::runtime::Runtime;
@@ -96,6 +97,34 @@ impl Browser {
     #[track_caller]
     pub fn open(&self, url: &str) {
         self.runtime.block_on(self.driver().goto(url)).unwrap_or_else(|error| panic!("open {url}: {error}"));
+    }
+
+    /// Opens one more window, which is in the foreground of its own, and goes on with that. Returns its handle.
+    #[track_caller]
+    pub fn new_window(&self) -> WindowHandle {
+        self.runtime.block_on(async {
+            let window = self.driver().new_window().await.expect("the browser opens windows");
+            self.driver().switch_to_window(window.clone()).await.expect("the window is there");
+            window
+        })
+    }
+
+    /// Goes on with another window.
+    #[track_caller]
+    pub fn turn_to(&self, window: &WindowHandle) {
+        self.runtime.block_on(self.driver().switch_to_window(window.clone())).expect("the window is there");
+    }
+
+    /// The window that it is at.
+    #[track_caller]
+    pub fn window(&self) -> WindowHandle {
+        self.runtime.block_on(self.driver().window()).expect("there is a window")
+    }
+
+    /// Closes the window that it is at; another one has to be chosen next.
+    #[track_caller]
+    pub fn close_window(&self) {
+        self.runtime.block_on(self.driver().close_window()).expect("the window can be closed");
     }
 
     /// The text of the element that a CSS selector finds, as a person sees it.

@@ -114,7 +114,8 @@ fn pages_carry_a_policy_that_allows_no_inline_script() {
     let page = get(control_plane.http_port, "/", "");
 
     let policy = page.header("content-security-policy").expect("a policy");
-    for part in ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "trusted-types 'none'"]
+    for part in
+        ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "trusted-types sitio-stream"]
     {
         assert!(policy.contains(part), "{part} is missing in {policy}");
     }

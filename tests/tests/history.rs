@@ -122,7 +122,7 @@ fn what_a_pod_has_failed_is_still_to_be_seen_when_it_is_dead() {
     assert_eq!(column(&failures, "told_before"), [false, true]);
     assert_eq!((&failures["pods"], &failures["missing"]), (&Value::from(vec!["shop-0"]), &Value::from(vec!["shop-1"])));
     let page = mesh.api().page(&format!("/endpoints/{id}?history=failures")).unwrap();
-    assert!(page.contains("/status/503") && page.contains("told before"), "{page}");
+    assert!(page.contains("/status/503") && page.contains("cached"), "{page}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ mod style;
 struct Static;
 
 /// What a page loads, by name.
-const SERVED: [&str; 6] = ["tap.js", "sitio.css", "sitio.js", "mark.svg", "mark-warn.svg", "mark-bad.svg"];
+const SERVED: [&str; 7] = ["tap.js", "sitio.css", "sitio.js", "stream.js", "mark.svg", "mark-warn.svg", "mark-bad.svg"];
 
 /// Where files are. Requests below it need no sign-in.
 pub const FOLDER: &str = "/static/";
@@ -101,7 +101,7 @@ fn fresh(name: &str) -> Option<File> {
 /// What is sent under a name.
 fn made(name: &str) -> Option<Vec<u8>> {
     match name {
-        "sitio.js" | "tap.js" => Some(script::script(name, text).into_bytes()),
+        "sitio.js" | "tap.js" | "stream.js" => Some(script::script(name, text).into_bytes()),
         "sitio.css" => Some(style::style(&text(name)?).into_bytes()),
         _ => Some(Static::get(name)?.data.into_owned()),
     }

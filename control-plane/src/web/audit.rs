@@ -157,7 +157,15 @@ impl AuditPage {
     fn of(snapshot: &Snapshot, audit: Audit, people: Vec<String>, query: ViewQuery) -> Self {
         let csv = query.address("audit.csv", "");
         let (blank_heading, blank) = (HeadingCells::blank(), EntryCells::blank());
-        Self { shell: Shell::of("audit", "Audit log", snapshot).live(), audit, query, people, blank_heading, blank, csv }
+        Self {
+            shell: Shell::of("audit", "Audit log", snapshot).carrying(query.span()).live(),
+            audit,
+            query,
+            people,
+            blank_heading,
+            blank,
+            csv,
+        }
     }
 }
 

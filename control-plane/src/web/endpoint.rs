@@ -135,7 +135,7 @@ pub fn moment(web: &Web, snapshot: &Snapshot, id: &str, zone: &Zone) -> Moment {
 impl EndpointPage {
     fn of(snapshot: &Snapshot, row: &EndpointRow, span: Span, look: Look, history: History, zone: &Zone) -> Self {
         let progress = row.switch.rule().map(|status| Progress::of(status, snapshot.taken_ms, zone));
-        let shell = Shell::of("endpoint", row.endpoint.to_string(), snapshot).live().below(Root::ABOVE);
+        let shell = Shell::of("endpoint", row.endpoint.to_string(), snapshot).carrying(span).live().below(Root::ABOVE);
         let (namespace, service, scopes) = (row.namespace.clone(), row.service.clone(), impact::scopes(row));
         Self { shell, namespace, service, span, look, progress, scopes, history }
     }

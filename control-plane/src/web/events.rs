@@ -1,16 +1,12 @@
 //! A page's live values, once a second, as server-sent events.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::{StreamExt as _, stream};
 use serde_json::value::to_raw_value;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -19,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::web::message::Message;
 use crate::web::moment::Moment;
 use crate::web::order::{Order, head_values};
+use crate::web::stream::{Events, Refusal, answer};
 use crate::web::subject::Subject;
 use crate::web::view::ViewQuery;
 use crate::web::zone::Zone;
@@ -40,13 +37,14 @@ const COMMENT_AFTER_TICKS: u64 = 10;
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 
 /// `GET /events`
-pub async fn events(Query(query): Query<ViewQuery>, zone: Zone, State(web): State<Arc<Web>>) -> Response {
-    let Some(permit) = web.stream_permit() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, [("Retry-After", "5")], "too many live pages are open\n").into_response();
-    };
-    let live = Live::new(web, Subject::of(query, zone), permit);
-    let headers = [(CONTENT_TYPE, "text/event-stream"), (HeaderName::from_static("x-accel-buffering"), "no")];
-    (headers, Body::from_stream(live.into_stream())).into_response()
+pub async fn events(Query(query): Query<ViewQuery>, zone: Zone, State(web): State<Arc<Web>>) -> Result<Response, Refusal> {
+    open(&web, query, zone).map(answer)
+}
+
+/// The events of a page.
+pub(super) fn open(web: &Arc<Web>, query: ViewQuery, zone: Zone) -> Result<Events, Refusal> {
+    let permit = web.stream_permit().ok_or(Refusal::Full)?;
+    Ok(Live::new(Arc::clone(web), Subject::of(query, zone), permit).into_events())
 }
 
 /// One browser's stream: what it looks at, and what it was told.
@@ -71,18 +69,19 @@ impl Live {
         Self { web, subject, order, ticks, count: 0, silent: 0, shown: None, rows: Arc::default(), drain, _permit: permit }
     }
 
-    fn into_stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        stream::unfold(self, |mut live| async move {
+    fn into_events(self) -> Events {
+        let events = stream::unfold(self, |mut live| async move {
             loop {
                 tokio::select! {
                     _ = live.ticks.tick() => {}
                     () = live.drain.cancelled() => return None,
                 }
                 if let Some(event) = live.next().await {
-                    return Some((Ok(event), live));
+                    return Some((event, live));
                 }
             }
-        })
+        });
+        events.boxed()
     }
 
     /// What there is to tell. If the disk cannot be read there is nothing, and the page says that its numbers are old.

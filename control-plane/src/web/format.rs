@@ -32,14 +32,22 @@ impl Quantity {
     }
 }
 
-/// A latency given in microseconds: `0.84 ms`, `9.1 ms`, `212 ms`, `1.24 s`.
+/// A latency given in microseconds: `0.84 ms`, `9.1 ms`, `212 ms`, `1.24 s`, `31.0 s`, `1,024 s`.
 pub fn latency(us: Option<f64>) -> Quantity {
     let Some(us) = us else { return Quantity::missing() };
     let ms = us / 1000.0;
     if rounds_below(ms, 1000.0, 0) {
         Quantity::new(three_digits(ms), "ms")
     } else {
-        Quantity::new(format!("{:.2}", ms / 1000.0), "s")
+        let seconds = ms / 1000.0;
+        let digits = if rounds_below(seconds, 10.0, 2) {
+            format!("{seconds:.2}")
+        } else if rounds_below(seconds, 100.0, 1) {
+            format!("{seconds:.1}")
+        } else {
+            count(seconds.round() as u64)
+        };
+        Quantity::new(digits, "s")
     }
 }
 

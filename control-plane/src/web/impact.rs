@@ -43,6 +43,8 @@ struct Impact {
     failing: String,
     failing_level: &'static str,
     pods: String,
+    /// When these numbers were true, milliseconds since the Unix epoch.
+    taken_ms: String,
     /// `All 4 pods`.
     all: String,
     /// The pods by name.
@@ -135,6 +137,7 @@ impl Impact {
             failing: cells.failing.words(),
             failing_level: cells.failing_level,
             pods: format::count(row.pods.len() as u64),
+            taken_ms: snapshot.taken_ms.to_string(),
             all: format!("All {}", format::plural(row.pods.len(), "pod", "pods")),
             names: row.pods.iter().map(|serving| serving.pod.clone()).collect(),
             scopes: scopes(row),

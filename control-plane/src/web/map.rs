@@ -14,13 +14,15 @@ use crate::web::cells::Cells;
 use crate::web::format;
 use crate::web::frame::FrameCells;
 use crate::web::map::cells::{EdgeCells, NodeCells};
+use crate::web::map::choice::MapView;
 use crate::web::map::draw::Picture;
 use crate::web::map::mesh::Mesh;
 use crate::web::moment::Moment;
 use crate::web::page::{Page, Problem, Shell};
-use crate::web::view::{Span, View, ViewQuery};
+use crate::web::view::ViewQuery;
 
 pub mod cells;
+pub mod choice;
 pub mod draw;
 pub mod file;
 mod label;
@@ -35,6 +37,23 @@ pub struct Map {
     frame: FrameCells,
     page: PageCells,
     picture: Picture,
+    names: Names,
+}
+
+/// What there is to choose from.
+#[derive(Debug)]
+struct Names {
+    services: Vec<String>,
+    namespaces: Vec<String>,
+}
+
+impl Names {
+    fn of(mesh: &Mesh) -> Self {
+        let mut namespaces: Vec<String> = mesh.services.keys().map(|(namespace, _)| namespace.clone()).collect();
+        // Names are in order, first by namespace.
+        namespaces.dedup();
+        Self { services: mesh.services.keys().map(choice::label).collect(), namespaces }
+    }
 }
 
 /// The sentences around the picture.
@@ -43,6 +62,8 @@ pub struct PageCells {
     sub: String,
     /// `no-pods` or `rows`.
     state: &'static str,
+    /// `all` if the filter leaves nothing.
+    filtered: &'static str,
     /// Another one if anything stands elsewhere, so that the page is drawn anew.
     shape: String,
     /// The picture in words.
@@ -52,16 +73,19 @@ pub struct PageCells {
 
 impl Map {
     /// The map of a snapshot, and of who calls its endpoints.
-    pub fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>) -> Self {
-        let mesh = Mesh::of(snapshot, called_by);
-        let picture = Picture::of(&mesh);
+    pub fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>, view: &MapView) -> Self {
+        let whole = Mesh::of(snapshot, called_by);
+        let (is_empty, names) = (whole.services.is_empty(), Names::of(&whole));
+        let mesh = view.choose(whole);
+        let picture = Picture::of(&mesh, view);
         let services = format::plural(mesh.services.len(), "service", "services");
         let left_out = mesh.services.len().saturating_sub(picture.nodes.iter().filter(|node| !node.is_outside).count());
         let worst: Vec<String> =
             picture.edges.iter().filter(|edge| !edge.cells.level.is_empty()).map(|edge| edge.cells.sentence()).collect();
         let page = PageCells {
             sub: format!("{services}, {}", format::plural(mesh.edges.len(), "connection", "connections")),
-            state: if mesh.services.is_empty() { "no-pods" } else { "rows" },
+            state: if is_empty { "no-pods" } else { "rows" },
+            filtered: if mesh.services.is_empty() && !is_empty { "all" } else { "some" },
             shape: picture.shape(),
             words: match worst.len() {
                 0 => format!("{services} and who calls them; none of the calls fails. The table below says the same."),
@@ -69,10 +93,14 @@ impl Map {
             },
             foot: match left_out {
                 0 => format::plural(mesh.edges.len(), "connection", "connections"),
-                some => format!("{} quiet services are only in the table", format::count(some as u64)),
+                some => format!(
+                    "{} quieter {} only in the table: find one, or fold by namespace",
+                    format::count(some as u64),
+                    if some == 1 { "service is" } else { "services are" }
+                ),
             },
         };
-        Self { taken_ms: snapshot.taken_ms, frame: FrameCells::of("Map", snapshot), page, picture }
+        Self { taken_ms: snapshot.taken_ms, frame: FrameCells::of("Map", snapshot), page, picture, names }
     }
 
     /// What moves on the page, for the stream.
@@ -99,18 +127,23 @@ impl Map {
 pub struct MapPage {
     shell: Shell,
     map: Map,
-    window: Span,
+    view: MapView,
+    /// The filter as it was typed.
+    find: String,
     blank: EdgeCells,
     /// Where the same table is as a file.
     csv: String,
 }
 
 impl MapPage {
-    fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>, window: Span, csv: String) -> Self {
+    fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>, query: ViewQuery) -> Self {
+        let (csv, find) = (query.address("map.csv", ""), query.find.trim().to_owned());
+        let view = MapView::from(query);
         Self {
-            shell: Shell::of("map", "Map", snapshot).live(),
-            map: Map::of(snapshot, called_by),
-            window,
+            shell: Shell::of("map", "Map", snapshot).carrying(view.span).live(),
+            map: Map::of(snapshot, called_by, &view),
+            view,
+            find,
             blank: EdgeCells::blank(),
             csv,
         }
@@ -130,10 +163,8 @@ impl MapPage {
 
 /// `GET /map`
 pub async fn map(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Result<Page<MapPage>, Box<Problem>> {
-    let csv = query.address("map.csv", "");
-    let window = View::from(query).window;
-    let snapshot = web.look(window).await?;
-    Ok(Page(MapPage::of(&snapshot, &web.called_by(snapshot.taken_ms), window, csv)))
+    let snapshot = web.look(query.span()).await?;
+    Ok(Page(MapPage::of(&snapshot, &web.called_by(snapshot.taken_ms), query)))
 }
 
 #[cfg(test)]

@@ -28,13 +28,18 @@ impl<'a> Message<'a> {
         Self { t: taken_ms, c: changes, v: None, order: None, gone: &[] }
     }
 
-    /// As an event of this name on the wire (HTML Living Standard, "Server-sent events"). JSON has no line ends.
+    /// As an event of this name on the wire.
     pub fn finished(&self, name: &str) -> Bytes {
-        let mut event = format!("event: {name}\ndata: ").into_bytes();
-        serde_json::to_writer(&mut event, self).expect("a message is texts and numbers");
-        event.extend_from_slice(b"\n\n");
-        event.into()
+        event(name, self)
     }
+}
+
+/// An event of this name on the wire (HTML Living Standard, "Server-sent events"). JSON has no line ends.
+pub fn event(name: &str, message: &impl Serialize) -> Bytes {
+    let mut event = format!("event: {name}\ndata: ").into_bytes();
+    serde_json::to_writer(&mut event, message).expect("a message is texts and numbers");
+    event.extend_from_slice(b"\n\n");
+    event.into()
 }
 
 #[cfg(test)]

@@ -115,7 +115,10 @@ impl Overview {
     /// The overview of a snapshot.
     pub fn of(snapshot: &Snapshot, span: Span) -> Self {
         let now_ms = snapshot.taken_ms;
-        let rows: Vec<Row> = snapshot.endpoints.iter().map(|row| Row::of(row, now_ms)).collect();
+        let mut rows: Vec<Row> = snapshot.endpoints.iter().map(|row| Row::of(row, now_ms)).collect();
+        for row in &mut rows {
+            row.cells.href += &span.carried();
+        }
         let verdicts: Vec<_> = rows.iter().map(|row| row.verdict).collect();
         Self {
             taken_ms: now_ms,
@@ -262,7 +265,7 @@ pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) ->
 impl OverviewPage {
     fn new(first: FirstMinute, snapshot: &Snapshot, overview: Overview, view: View, csv: String) -> Self {
         Self {
-            shell: Shell::of("overview", "", snapshot).live(),
+            shell: Shell::of("overview", "", snapshot).carrying(view.window).live(),
             columns: heads(&COLUMNS, view.order),
             first,
             blank: EndpointCells::blank(),

@@ -16,9 +16,10 @@ use crate::web::{BY, assets, format};
 
 /// What a page may do: load our own files and talk to us. No inline script, no inline style,
 /// and no sink that turns text into markup, so that even a hole in the escaping would do nothing.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
-    require-trusted-types-for 'script'; trusted-types 'none'";
+/// The one trusted type is the address of the worker that holds the stream; its policy returns nothing else.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; \
+    img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types sitio-stream";
 
 /// The header, the title and the navigation of a page.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Shell {
     pub clock: String,
     /// The same for machines.
     pub instant: String,
+    /// What links to other pages carry of the window: `?window=1h`, or nothing.
+    pub carried: String,
     /// Where the dashboard's root is, from the page.
     pub root: Root,
     /// Where the assets are, from the root.
@@ -59,6 +62,7 @@ impl Shell {
             page,
             frame,
             is_live: false,
+            carried: String::new(),
             clock: format::clock(taken_ms),
             instant: format::instant(taken_ms),
             root: Root::BESIDE,
@@ -74,6 +78,17 @@ impl Shell {
         Self { is_live: true, ..self }
     }
 
+    /// The frame of a page that was asked for with this window, whose links lead to others with the same.
+    #[must_use]
+    pub fn carrying(self, span: Span) -> Self {
+        Self { carried: span.carried(), ..self }
+    }
+
+    /// The same for links that have a query of their own.
+    pub fn also_carried(&self) -> String {
+        self.carried.replace('?', "&")
+    }
+
     /// The frame of a page from which this is the root.
     #[must_use]
     pub fn below(self, root: Root) -> Self {
@@ -84,7 +99,7 @@ impl Shell {
     pub fn current(&self, page: &str) -> &'static str {
         match (self.page, page) {
             (here, there) if here == there => "page",
-            ("endpoint" | "tap", "overview") => "true",
+            ("endpoint", "overview") => "true",
             _ => "false",
         }
     }
@@ -129,6 +144,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "There is nothing here", words)
     }
 
+    /// A request that could not be read.
+    pub fn unreadable_request(status: StatusCode, words: impl Into<String>) -> Box<Self> {
+        Self::new(status, "This address makes no sense", words)
+    }
+
     /// A command was not carried out.
     pub fn refused(status: StatusCode, words: impl Into<String>) -> Box<Self> {
         Self::new(status, "Nothing was changed", words)
@@ -169,7 +189,9 @@ pub async fn finish(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let allowed = response.headers_mut().remove(header::ALLOW);
         response = problem.at(&path);
+        response.headers_mut().extend(allowed.map(|allowed| (header::ALLOW, allowed)));
     }
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     response

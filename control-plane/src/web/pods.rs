@@ -211,13 +211,18 @@ pub struct PodsPage {
     blank: PodCells,
     blank_heading: HeadingCells,
     csv: String,
+    /// What pages with a window show when a link leads there.
+    window: &'static str,
 }
 
 impl PodsPage {
-    fn of(snapshot: &Snapshot, find: String, view: PodsView, csv: String) -> Self {
+    fn of(snapshot: &Snapshot, query: ViewQuery) -> Self {
+        let (find, csv, span) = (query.find.trim().to_owned(), query.address("pods.csv", ""), query.span());
+        let view = PodsView::from(query);
         let show = view.show.map_or("all", Condition::name);
         Self {
-            shell: Shell::of("pods", "Pods", snapshot).live(),
+            shell: Shell::of("pods", "Pods", snapshot).carrying(span).live(),
+            window: span.name(),
             pods: Pods::of(snapshot, &view),
             show,
             csv,
@@ -247,8 +252,7 @@ impl PodsPage {
 
 /// `GET /pods`
 pub async fn pods(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Page<PodsPage> {
-    let (find, csv) = (query.find.trim().to_owned(), query.address("pods.csv", ""));
-    Page(PodsPage::of(&web.snapshot(), find, PodsView::from(query), csv))
+    Page(PodsPage::of(&web.snapshot(), query))
 }
 
 /// `GET /pods.csv`

@@ -147,7 +147,7 @@ fn next(status: &RuleStatus, receipts: &Receipts, now_ms: u64, zone: &Zone) -> S
     };
     let until = match status.rule.remaining(now_ms) {
         Some(left) => format!("It turns on again by itself in {}.", format::left(left.as_millis() as u64)),
-        None => "It stays off until somebody turns it on.".into(),
+        None => "It stays off until it is turned on by hand.".into(),
     };
     if receipts.pending > 0 {
         let (pods, reconnect) = if receipts.pending == 1 { ("pod", "it reconnects") } else { ("pods", "they reconnect") };

@@ -115,7 +115,7 @@ impl RequestCells {
             bytes_in: format::payload(exchange.bytes_in as f64),
             bytes_out: format::payload(exchange.bytes_out as f64),
             pod: place.pod.to_owned(),
-            told: if known == Known::Told { "told before" } else { "" },
+            told: if known == Known::Told { "cached" } else { "" },
             caller: caller(&exchange, owners),
             caller_address: exchange.caller.map(|caller| caller.to_string()).unwrap_or_default(),
             trace: exchange.trace.map(|trace| trace.to_string()).unwrap_or_default(),

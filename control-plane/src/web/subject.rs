@@ -8,6 +8,7 @@ use crate::web::Web;
 use crate::web::audit::AuditView;
 use crate::web::endpoint;
 use crate::web::map::Map;
+use crate::web::map::choice::MapView;
 use crate::web::moment::Moment;
 use crate::web::order::{Column, Order};
 use crate::web::overview::chosen::ALL_ROWS_MAX;
@@ -24,7 +25,7 @@ pub enum Subject {
     /// The pods.
     Pods(PodsView),
     /// Who calls whom.
-    Map(Span),
+    Map(MapView),
     /// The audit log.
     Audit(AuditView),
     /// One endpoint, by its id.
@@ -40,7 +41,7 @@ impl Subject {
                 let order = view.order;
                 (Self::Pods(view), order)
             }
-            "map" => (Self::Map(View::from(query).window), Order::default()),
+            "map" => (Self::Map(MapView::from(query)), Order::default()),
             "audit" => (Self::Audit(AuditView::of(query, zone)), Order::default()),
             "endpoint" => (Self::Endpoint(query.id.clone(), View::from(query).window, zone), Order::default()),
             _ => {
@@ -63,7 +64,8 @@ impl Subject {
     fn span(&self) -> Span {
         match self {
             Self::Overview(view) => view.window,
-            Self::Map(span) | Self::Endpoint(_, span, _) => *span,
+            Self::Map(view) => view.span,
+            Self::Endpoint(_, span, _) => *span,
             Self::Pods(_) | Self::Audit(_) => Span::default(),
         }
     }
@@ -93,7 +95,7 @@ impl Web {
         Ok(self.moments.at(subject, now_ms, || match subject {
             Subject::Overview(view) => Overview::of(&snapshot(view.window), view.window).moment(view),
             Subject::Pods(view) => Pods::of(&snapshot(Span::default()), view).moment(),
-            Subject::Map(span) => Map::of(&snapshot(*span), &self.called_by(now_ms)).moment(),
+            Subject::Map(view) => Map::of(&snapshot(view.span), &self.called_by(now_ms), view).moment(),
             Subject::Endpoint(id, span, zone) => endpoint::moment(self, &snapshot(*span), id, zone),
             Subject::Audit(view) => self.audit(&snapshot(Span::default()), view).moment(),
         }))

@@ -1,15 +1,12 @@
 //! The page that shows exchanges as they happen, of one endpoint or service, and the finished rows that it shows.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, stream};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use futures_util::{StreamExt as _, stream};
 use mesh::tap::Filter;
 use serde::Deserialize;
 
@@ -17,15 +14,13 @@ use crate::tap::Scope;
 use crate::web::Web;
 use crate::web::curl;
 use crate::web::page::{Page, Shell};
+use crate::web::stream::{Events, Refusal, answer};
 use crate::web::tap::watch::Watch;
 
 mod watch;
 
 /// Exchanges a second that are shown: more than anybody can read, and few enough to see that they move.
 const PER_SECOND: u32 = 50;
-
-/// How often a comment is sent when nothing else is, so that no proxy takes the stream for dead.
-const COMMENT_EVERY: Duration = Duration::from_secs(10);
 
 /// What to show. What is empty is not asked about.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -66,28 +61,26 @@ pub async fn tap(Query(query): Query<TapQuery>, headers: HeaderMap, State(web): 
 }
 
 /// `GET /tap/events`: rows as values, a few times a second.
-pub async fn events(Query(query): Query<TapQuery>, State(web): State<Arc<Web>>) -> Response {
-    let filter = match query.filter() {
-        Ok(filter) => filter,
-        Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
-    };
-    let Some(permit) = web.stream_permit() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, [("Retry-After", "5")], "too many live pages are open\n").into_response();
-    };
-    // That there is no room is told on the stream, because a page cannot read why a stream was refused.
-    let watch = match web.state.taps.open(query.scope(), filter, PER_SECOND) {
-        Ok(reader) => Watch::new(reader, Arc::clone(&web.state.fleet), web.drain(), permit),
-        Err(too_many) => Watch::refused(&too_many.to_string(), web.drain(), permit),
-    };
-    let sse = Sse::new(into_stream(watch)).keep_alive(KeepAlive::new().interval(COMMENT_EVERY));
-    ([(HeaderName::from_static("x-accel-buffering"), "no")], sse).into_response()
+pub async fn events(Query(query): Query<TapQuery>, State(web): State<Arc<Web>>) -> Result<Response, Refusal> {
+    open(&web, &query).map(answer)
 }
 
-fn into_stream(watch: Watch) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold(watch, |mut watch| async move {
+/// The events of the page. Why there are none is said on the stream, because a page cannot read why a stream was refused.
+pub(super) fn open(web: &Arc<Web>, query: &TapQuery) -> Result<Events, Refusal> {
+    let permit = web.stream_permit().ok_or(Refusal::Full)?;
+    let reader = query.filter().and_then(|filter| {
+        let reader = web.state.taps.open(query.scope(), filter, PER_SECOND);
+        reader.map_err(|too_many| too_many.to_string())
+    });
+    let watch = match reader {
+        Ok(reader) => Watch::new(reader, Arc::clone(&web.state.fleet), web.drain(), permit),
+        Err(why) => Watch::refused(&why, web.drain(), permit),
+    };
+    let events = stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
-        Some((Ok(event), watch))
-    })
+        Some((event, watch))
+    });
+    Ok(events.boxed())
 }
 
 impl TapQuery {

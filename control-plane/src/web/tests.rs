@@ -39,7 +39,7 @@ async fn every_page_forbids_scripts_that_are_not_ours() {
         assert_eq!(response.status().as_u16(), status, "{path}");
         let headers = response.headers();
         let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
-        assert!(policy.contains("default-src 'none'") && policy.contains("trusted-types 'none'"), "{path}: {policy}");
+        assert!(policy.contains("default-src 'none'") && policy.contains("trusted-types sitio-stream"), "{path}: {policy}");
         let back = if path.starts_with("/endpoints/") { "href=\"../\"" } else { "href=\"./\"" };
         assert!(text(response).await.contains(back), "{path} has a way back");
     }
@@ -111,6 +111,87 @@ async fn every_page_that_moves_has_a_stream_of_its_own() {
         assert!(first.contains(said), "{page}: {first}");
     }
     drain.cancel();
+}
+
+/// The first event of each of so many views, by the number of the view.
+async fn first_events(response: Response, views: usize) -> std::collections::BTreeMap<String, String> {
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut stream = response.into_body().into_data_stream();
+    let mut events = std::collections::BTreeMap::new();
+    while events.len() < views {
+        let event = String::from_utf8(stream.next().await.unwrap().unwrap().into()).unwrap();
+        let (number, event) = event.strip_prefix("id: ").and_then(|event| event.split_once('\n')).expect("it names its view");
+        events.entry(number.to_owned()).or_insert_with(|| event.to_owned());
+    }
+    events
+}
+
+#[tokio::test]
+async fn an_address_with_a_slash_too_many_leads_to_the_page() {
+    let (mut pages, _drain, _folder) = empty();
+    for (asked, place) in [("/pods/", "../pods"), ("/map/?window=1h", "../map?window=1h"), ("/endpoints/e0/pin/", "../pin")] {
+        let response = get(&mut pages, asked).await;
+        assert_eq!(response.status(), StatusCode::PERMANENT_REDIRECT, "{asked}");
+        assert_eq!(response.headers()[header::LOCATION], place, "{asked}");
+    }
+    assert_eq!(get(&mut pages, "/pods//").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_read_gets_a_page_with_a_way_back() {
+    let (mut pages, _drain, _folder) = empty();
+    for (asked, words) in [
+        ("/?window=5m&window=1h", "duplicate field `window`"),
+        ("/pods?find=a&find=b", "duplicate field `find`"),
+        ("/map?window=5m&window=1h", "duplicate field `window`"),
+        ("/audit?by=a&by=b", "duplicate field `by`"),
+        ("/tap?status=1&status=2", "duplicate field `status`"),
+        ("/endpoints/e0?window=1m&window=5m", "duplicate field `window`"),
+        ("/endpoints.csv?find=a&find=b", "duplicate field `find`"),
+        ("/endpoints/%FF", "UTF-8"),
+    ] {
+        let response = get(&mut pages, asked).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{asked}");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8", "{asked}");
+        let html = text(response).await;
+        assert!(html.contains("Back to the overview") && html.contains(&words.replace('`', "`")), "{asked}: {html}");
+    }
+    // A script reads text.
+    let response = get(&mut pages, "/events?window=5m&window=1h").await;
+    assert!(text(response).await.contains("duplicate field `window`"));
+    let post = Request::post("/pods").body(Body::empty()).unwrap();
+    let response = pages.call(post).await.unwrap();
+    assert_eq!(
+        (response.status(), response.headers()[header::ALLOW].to_str().unwrap()),
+        (StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD")
+    );
+    assert!(text(response).await.contains("Back to the overview"));
+}
+
+#[tokio::test]
+async fn one_stream_carries_what_many_windows_look_at() {
+    let (mut pages, drain, _folder) = empty();
+    let views = "view=events%3Fpage%3Dpods&view=events%3Fwindow%3D1m&view=tap/events%3Fstatus%3Dbad";
+    let events = first_events(get(&mut pages, &format!("/events/shared?{views}")).await, 3).await;
+    assert!(events["0"].contains("\"foot\":\"0 pods\""), "{events:?}");
+    assert!(events["1"].contains("\"window\":\"1 min\""), "{events:?}");
+    assert!(events["2"].contains("status=bad"), "{events:?}");
+    drain.cancel();
+}
+
+#[tokio::test]
+async fn a_shared_stream_is_bounded_and_carries_nothing_but_streams() {
+    let (mut pages, _drain, _folder) = empty();
+    let too_many = vec!["view=events"; shared::VIEWS_MAX + 1].join("&");
+    for views in ["", "view=endpoints.csv", "view=events%3Fwindow%3D1m%26window%3D5m", "view=%20", &too_many] {
+        let response = get(&mut pages, &format!("/events/shared?{views}")).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{views}");
+    }
+    // Refused streams and ended ones give their places back.
+    for _ in 0..STREAMS_MAX {
+        drop(get(&mut pages, "/events/shared?view=events&view=nothing").await);
+    }
+    assert_eq!(get(&mut pages, "/events").await.status(), StatusCode::OK);
 }
 
 #[tokio::test]

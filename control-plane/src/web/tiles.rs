@@ -139,7 +139,7 @@ pub fn pods(pods: &[PodRow], now_ms: u64) -> Tile {
         ..Tile::default()
     };
     if silent_ms.is_empty() {
-        tile.lead = if there == 0 { "none has connected yet".into() } else { "all are heard from".into() };
+        tile.lead = if there == 0 { "none has connected yet".into() } else { "all reporting".into() };
     } else {
         tile.lead = format!("{} silent for {}", silent_ms.len(), format::span(longest_ms));
         tile.lead_level = Level::Red.name();

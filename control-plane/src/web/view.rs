@@ -33,8 +33,12 @@ pub struct ViewQuery {
     pub period: String,
     /// Only entries before this one, in the audit log.
     pub before: String,
-    /// What pods are put together by.
+    /// What pods or services are put together by.
     pub group: String,
+    /// Only this namespace, on the map.
+    pub namespace: String,
+    /// Only this service and its neighbours, on the map.
+    pub focus: String,
     /// The toolbar's order.
     pub order: String,
     /// A column and a direction; it wins over the toolbar's order.
@@ -58,6 +62,8 @@ impl ViewQuery {
             ("by", &self.by),
             ("period", &self.period),
             ("group", &self.group),
+            ("namespace", &self.namespace),
+            ("focus", &self.focus),
             ("order", &self.order),
             ("sort", &self.sort),
             ("find", &self.find),
@@ -69,6 +75,11 @@ impl ViewQuery {
             .map(|(name, value)| format!("{name}={}", encoded(value)))
             .collect();
         if said.is_empty() { path.to_owned() } else { format!("{path}?{}", said.join("&")) }
+    }
+
+    /// The window, or the default one if the address names none that there is.
+    pub fn span(&self) -> Span {
+        Span::EACH.into_iter().find(|span| span.name() == self.window).unwrap_or_default()
     }
 
     /// What must be contained, in small letters.
@@ -96,7 +107,7 @@ impl From<ViewQuery> for View {
     fn from(query: ViewQuery) -> Self {
         let order = query.order(&ORDERS, &COLUMNS);
         Self {
-            window: Span::EACH.into_iter().find(|span| span.name() == query.window).unwrap_or_default(),
+            window: query.span(),
             show: Show::EACH.into_iter().find(|show| show.name() == query.show).unwrap_or_default(),
             service: query.service,
             find: query.find.trim().to_owned(),
@@ -181,6 +192,11 @@ impl Span {
             Self::ThirtyDays => "30 d",
             Self::NinetyDays => "90 d",
         }
+    }
+
+    /// What links to other pages carry, so that these show the same window: nothing for the default one.
+    pub fn carried(self) -> String {
+        if self == Self::default() { String::new() } else { format!("?window={}", self.name()) }
     }
 
     /// `yes` if it is so long that a time without its day says little.

@@ -41,7 +41,7 @@ fn a_person_sees_who_calls_before_turning_it_off() {
     // It moves: a stranger joins without the page being loaded again.
     (0..2).for_each(|_| drop(call(Ipv4Addr::new(127, 0, 0, 99))));
     says(&browser, "[data-cells=caller-0]", &["storefront", "60"]);
-    says(&browser, "[data-cells=caller-1]", &["127.0.0.99", "no pod that we know", "40"]);
+    says(&browser, "[data-cells=caller-1]", &["127.0.0.99", "unknown caller", "40"]);
     assert_no_barriers(&browser, "the callers of an endpoint");
 
     browser.click("#turn").expect("there is a way to turn it off");

@@ -6,14 +6,18 @@ use scenario::weight::{self, Weight};
 
 mod audit;
 mod callers;
+mod carried;
 mod first_minute;
 mod hostile;
 mod keys;
+mod layout;
 mod map;
 mod overview;
+mod picks;
 mod pods;
 mod restart;
 mod waiting;
+mod windows;
 
 #[test]
 fn axe_notices_what_is_wrong() {

@@ -16,8 +16,8 @@ const SLOW: &str = "
     const held = () => new Promise(go => waiting.push(go));
     const real = window.fetch;
     window.fetch = async (...asked) => { await held(); return real(...asked); };
-    const listen = EventSource.prototype.addEventListener;
-    EventSource.prototype.addEventListener = function (name, take) {
+    const listen = MessagePort.prototype.addEventListener;
+    MessagePort.prototype.addEventListener = function (name, take) {
         listen.call(this, name, async event => { if (window.isSlow) await held(); take(event); });
     };";
 

@@ -61,7 +61,7 @@ impl Callers {
         let cells = |caller: &Caller| CallerCells::of(caller, called_by, rps, now_ms);
         let mut each: Vec<CallerCells> = called_by.callers.iter().take(SHOWN_MAX).map(cells).collect();
         each.resize_with(SHOWN_MAX, CallerCells::default);
-        let none = if called_by.callers.is_empty() { "Nobody, as far as its pods have told." } else { "" };
+        let none = if called_by.callers.is_empty() { "No caller reported." } else { "" };
         Self { each, rest: RestCells { none, note: note(called_by, SHOWN_MAX) } }
     }
 }
@@ -98,7 +98,7 @@ pub fn in_short(called_by: &CalledBy, rps: f64, now_ms: u64) -> (Vec<(String, St
     let callers = called_by.callers.iter().take(SHOWN_MAX).map(words).collect();
     let note = note(called_by, SHOWN_MAX);
     let nobody = called_by.callers.is_empty() && note.is_empty();
-    (callers, if nobody { "Nobody, as far as its pods have told.".to_owned() } else { note })
+    (callers, if nobody { "No caller reported.".to_owned() } else { note })
 }
 
 /// What a caller is called.
@@ -112,8 +112,8 @@ fn name(who: &Who) -> String {
 
 fn about(caller: &Caller) -> String {
     match caller.who {
-        Who::Address(_) => "no pod that we know".into(),
-        Who::Others => "not told apart".into(),
+        Who::Address(_) => "unknown caller".into(),
+        Who::Others => "unattributed".into(),
         Who::Service { .. } => {
             let pod = |pod: &crate::callers::CallingPod| pod.pod.clone().unwrap_or_else(|| pod.address.to_string());
             let mut words: Vec<String> = caller.pods.iter().take(PODS_NAMED_MAX).map(pod).collect();
@@ -143,7 +143,7 @@ fn note(called_by: &CalledBy, shown: usize) -> String {
     if called_by.unknown_hits > 0 {
         let hits = format::count(called_by.unknown_hits);
         let requests = if called_by.unknown_hits == 1 { "request" } else { "requests" };
-        notes.push(format!("Of {hits} earlier {requests} nobody knows any more whose they were."));
+        notes.push(format!("{hits} earlier {requests} cannot be attributed to a caller any more."));
     }
     notes.join(" ")
 }
@@ -179,10 +179,10 @@ mod tests {
         assert_eq!((first.kind, &*first.name, &*first.rps, &*first.hits), ("service", "storefront", "15.0", "750"));
         assert_eq!(first.about, "storefront-0, storefront-1, storefront-2, and 1 more");
         assert_eq!((first.share.words().as_str(), first.failing_level, &*first.seen), ("75 %", "bad", "just now"));
-        assert_eq!((&*second.name, &*second.about, &*second.seen), ("192.0.2.7", "no pod that we know", "3 min ago"));
+        assert_eq!((&*second.name, &*second.about, &*second.seen), ("192.0.2.7", "unknown caller", "3 min ago"));
         assert_eq!((third.kind, &*third.seen), ("other", "2 h ago"));
         assert_eq!((each.len(), each[3].kind), (SHOWN_MAX, ""));
-        assert_eq!(rest.note, "Of 1,240 earlier requests nobody knows any more whose they were.");
+        assert_eq!(rest.note, "1,240 earlier requests cannot be attributed to a caller any more.");
     }
 
     #[test]
@@ -191,6 +191,6 @@ mod tests {
         assert_eq!(callers[0], ("storefront".to_owned(), "75 %, 15.0/s, just now".to_owned()));
         assert!(note.starts_with("Of 1,240"));
         let (nobody, note) = in_short(&CalledBy::default(), 0.0, NOW_MS);
-        assert_eq!((nobody.len(), &*note), (0, "Nobody, as far as its pods have told."));
+        assert_eq!((nobody.len(), &*note), (0, "No caller reported."));
     }
 }

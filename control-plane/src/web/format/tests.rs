@@ -15,7 +15,8 @@ fn latency_has_three_digits_and_turns_into_seconds() {
         (999_400.0, "999 ms"),
         (999_600.0, "1.00 s"),
         (1_240_000.0, "1.24 s"),
-        (75_000_000.0, "75.00 s"),
+        (75_000_000.0, "75.0 s"),
+        (1_024_000_000.0, "1,024 s"),
     ] {
         assert_eq!(latency(Some(us)).words(), text, "{us}");
     }

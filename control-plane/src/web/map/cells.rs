@@ -4,15 +4,16 @@ use serde::Serialize;
 
 use crate::web::format;
 use crate::web::judge::Level;
+use crate::web::map::choice;
 use crate::web::map::layout::Place;
-use crate::web::map::mesh::{Caller, Edge, Mesh};
+use crate::web::map::mesh::{Caller, Edge, Mesh, Name};
 use crate::web::map::way::corner;
 use crate::web::order::SortKeys;
 use crate::web::pods::row::encoded;
-use crate::web::row::service_label;
+use crate::web::view::Span;
 
-/// Letters of a name that find room in a box.
-const LETTERS_MAX: usize = 22;
+/// Letters of a name that find room in a box beside the link to its neighbours.
+const LETTERS_MAX: usize = 17;
 
 /// What a box shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -21,6 +22,8 @@ pub struct NodeCells {
     pub id: String,
     /// Where it leads.
     pub href: String,
+    /// Where the map of it and its neighbours is; empty if there is none.
+    pub focus: String,
     /// Its place.
     pub place: String,
     /// The name, perhaps cut.
@@ -62,6 +65,8 @@ pub struct EdgeCells {
     pub to: String,
     /// The endpoints of that service.
     pub href: String,
+    /// The map of that service and its neighbours.
+    pub focus: String,
     /// Requests per second.
     pub rps: String,
     /// Failures per second.
@@ -89,12 +94,12 @@ impl EdgeCells {
 
 impl NodeCells {
     /// What the box of a service or of a caller shows.
-    pub(super) fn of(caller: &Caller, mesh: &Mesh, place: Place) -> Self {
+    pub(super) fn of(caller: &Caller, mesh: &Mesh, place: Place, span: Span) -> Self {
         let (x, y) = corner(place);
         let id = id_of('n', &key(caller));
         let place = format!("translate({x:.0} {y:.0})");
         let Caller::Service(name) = caller else {
-            let words = if *caller == Caller::Outside { "no pods that we know" } else { "not told apart" };
+            let words = if *caller == Caller::Outside { "unknown callers" } else { "unattributed" };
             return Self {
                 id,
                 place,
@@ -120,7 +125,8 @@ impl NodeCells {
         };
         Self {
             id,
-            href: format!("./?service={}", encoded(&whole)),
+            href: href_of(name, span),
+            focus: focus_of(name, span),
             place,
             name: cut(&whole),
             title: [whole, words.clone(), off.clone()]
@@ -138,8 +144,8 @@ impl NodeCells {
 
 impl EdgeCells {
     /// What the curve of a connection shows; it has yet to be told where its words stand.
-    pub(super) fn of(edge: &Edge, path: String) -> Self {
-        let (from, to) = (label(&edge.from), service_label(&edge.to.0, &edge.to.1));
+    pub(super) fn of(edge: &Edge, path: String, span: Span) -> Self {
+        let (from, to) = (label(&edge.from), choice::label(&edge.to));
         let failing =
             if edge.level > Level::Calm { format!(" · {} 5xx/s", format::rate(edge.failures_per_s)) } else { String::new() };
         let off = if edge.off > 0 { format!("{} off", edge.off) } else { String::new() };
@@ -154,7 +160,8 @@ impl EdgeCells {
             level: edge.level.name(),
             broken: if edge.off > 0 { "yes" } else { "no" },
             label,
-            href: format!("./?service={}", encoded(&to)),
+            href: href_of(&edge.to, span),
+            focus: focus_of(&edge.to, span),
             from,
             to,
             rps: format::rate(edge.rps),
@@ -167,7 +174,7 @@ impl EdgeCells {
 
 /// By what a curve's row in the table is sorted.
 pub(super) fn keys(edge: &Edge) -> SortKeys {
-    let name = [label(&edge.from), service_label(&edge.to.0, &edge.to.1), String::new()];
+    let name = [label(&edge.from), choice::label(&edge.to), String::new()];
     SortKeys { urgency: edge.level as u8, is_last: false, name, numbers: vec![edge.rps] }
 }
 
@@ -175,8 +182,23 @@ fn label(caller: &Caller) -> String {
     match caller {
         Caller::Outside => "Outside".into(),
         Caller::Others => "Others".into(),
-        Caller::Service((namespace, service)) => service_label(namespace, service),
+        Caller::Service(name) => choice::label(name),
     }
+}
+
+/// Where a box leads: to the endpoints of a service, or into a namespace.
+fn href_of(name: &Name, span: Span) -> String {
+    if name.1.is_empty() { focus_of(name, span) } else { at("./", "service", &choice::label(name), span) }
+}
+
+/// The map of a service and its neighbours, or of a namespace.
+fn focus_of(name: &Name, span: Span) -> String {
+    if name.1.is_empty() { at("map", "namespace", &name.0, span) } else { at("map", "focus", &choice::label(name), span) }
+}
+
+fn at(path: &str, part: &str, value: &str, span: Span) -> String {
+    let carried = span.carried().replace('?', "&");
+    format!("{path}?{part}={}{carried}", encoded(value))
 }
 
 /// What tells a box from all others, a service that is called `Outside` included.
@@ -191,7 +213,9 @@ fn cut(name: &str) -> String {
     if name.chars().count() <= LETTERS_MAX {
         name.to_owned()
     } else {
-        name.chars().take(LETTERS_MAX - 1).chain(['…']).collect()
+        // The end of a name tells more apart than its middle does.
+        let (half, letters) = (LETTERS_MAX / 2, name.chars().count());
+        name.chars().take(half).chain(['…']).chain(name.chars().skip(letters - half)).collect()
     }
 }
 

@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::web::map::cells::{EdgeCells, NodeCells, id_of, keys};
+use crate::web::map::choice::MapView;
 use crate::web::map::label;
 use crate::web::map::layout::{Graph, layout};
 use crate::web::map::mesh::{self, Caller, Mesh, Name, Service};
 use crate::web::map::way::{self, Way};
 use crate::web::order::SortKeys;
 
-/// Services that are drawn, the busiest; more could not be told apart.
+/// Services that are drawn of a part of the mesh, the busiest; more could not be told apart.
 const DRAWN_MAX: usize = 60;
+
+/// Services that are drawn of the whole mesh: what two screens hold where one caller calls all of them.
+const DRAWN_OF_ALL_MAX: usize = 24;
 
 /// The map, drawn.
 #[derive(Debug)]
@@ -45,8 +49,8 @@ pub struct Edge {
 
 impl Picture {
     /// The picture of a mesh.
-    pub fn of(mesh: &Mesh) -> Self {
-        let drawn = drawn(mesh);
+    pub fn of(mesh: &Mesh, view: &MapView) -> Self {
+        let drawn = drawn(mesh, if view.is_part() { DRAWN_MAX } else { DRAWN_OF_ALL_MAX });
         let number: BTreeMap<&Caller, usize> = drawn.iter().enumerate().map(|(at, caller)| (caller, at)).collect();
         let ends = |edge: &mesh::Edge| Some((*number.get(&edge.from)?, *number.get(&Caller::Service(edge.to.clone()))?));
         let edges = mesh.edges.iter().filter_map(ends).collect::<BTreeSet<_>>().into_iter().collect();
@@ -55,7 +59,7 @@ impl Picture {
         let ways: BTreeMap<(usize, usize), usize> = graph.edges.iter().enumerate().map(|(at, ends)| (*ends, at)).collect();
         let node = |(at, caller): (usize, &Caller)| Node {
             is_outside: !matches!(caller, Caller::Service(_)),
-            cells: NodeCells::of(caller, mesh, layout.nodes[at]),
+            cells: NodeCells::of(caller, mesh, layout.nodes[at], view.span),
         };
         let way = |ends: (usize, usize)| Way::of(&layout, ends, &layout.ways[ways[&ends]]);
         let (mut edges, mut drawn_ways) = (Vec::new(), Vec::new());
@@ -63,7 +67,7 @@ impl Picture {
             let way = ends(edge).map(way);
             let path = way.as_ref().map(|way| way.path.clone()).unwrap_or_default();
             drawn_ways.extend(way.map(|way| (edges.len(), way)));
-            edges.push(Edge { cells: EdgeCells::of(edge, path), keys: keys(edge) });
+            edges.push(Edge { cells: EdgeCells::of(edge, path, view.span), keys: keys(edge) });
         }
         let words = drawn_ways.iter().map(|(at, way)| (way, edges[*at].cells.label.as_str())).collect::<Vec<_>>();
         for ((at, _), (x, y)) in drawn_ways.iter().zip(label::places(&words, &layout.nodes)) {
@@ -86,10 +90,10 @@ impl Picture {
 }
 
 /// Who gets a box: the busiest services and whoever calls one of them.
-fn drawn(mesh: &Mesh) -> Vec<Caller> {
+fn drawn(mesh: &Mesh, most: usize) -> Vec<Caller> {
     let mut services: Vec<(&Name, &Service)> = mesh.services.iter().collect();
     services.sort_by(|(_, a), (_, b)| (b.level.cmp(&a.level)).then(b.rps.total_cmp(&a.rps)));
-    services.truncate(DRAWN_MAX);
+    services.truncate(most);
     let mut drawn: Vec<Caller> = services.into_iter().map(|(name, _)| Caller::Service(name.clone())).collect();
     let callers = [Caller::Outside, Caller::Others].into_iter();
     drawn.extend(callers.filter(|caller| mesh.edges.iter().any(|edge| edge.from == *caller)));

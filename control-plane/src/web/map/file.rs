@@ -7,17 +7,19 @@ use axum::response::Response;
 
 use crate::web::Web;
 use crate::web::csv::{self, Cell};
+use crate::web::map::choice::MapView;
 use crate::web::map::mesh::{Caller, Edge, Mesh};
 use crate::web::page::Problem;
-use crate::web::view::{View, ViewQuery};
+use crate::web::view::ViewQuery;
 
 const HEADS: [&str; 9] =
     ["caller_kind", "caller_namespace", "caller", "namespace", "service", "rps", "failures_per_s", "endpoints_off", "window_s"];
 
 /// `GET /map.csv`
 pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Result<Response, Box<Problem>> {
-    let snapshot = web.look(View::from(query).window).await?;
-    let mut edges = Mesh::of(&snapshot, &web.called_by(snapshot.taken_ms)).edges;
+    let view = MapView::from(query);
+    let snapshot = web.look(view.span).await?;
+    let mut edges = view.choose(Mesh::of(&snapshot, &web.called_by(snapshot.taken_ms))).edges;
     edges.sort_by(|a, b| b.rps.total_cmp(&a.rps).then_with(|| (&a.from, &a.to).cmp(&(&b.from, &b.to))));
     Ok(csv::file("map", snapshot.taken_ms, &HEADS, edges.iter().map(|edge| row(edge, snapshot.covered_s))))
 }

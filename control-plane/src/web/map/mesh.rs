@@ -146,7 +146,29 @@ impl Asked {
     }
 }
 
+impl Edge {
+    /// Adds another one's calls; it is as bad as the worse of the two.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.rps += other.rps;
+        self.failures_per_s += other.failures_per_s;
+        self.level = self.level.max(other.level);
+        self.off += other.off;
+    }
+}
+
 impl Service {
+    /// Adds another one's numbers; it is as bad as the worse of the two.
+    pub(super) fn add(&mut self, other: &Self) {
+        let rps = self.rps + other.rps;
+        if rps > 0.0 {
+            self.failing_ratio = (self.failing_ratio * self.rps + other.failing_ratio * other.rps) / rps;
+        }
+        self.rps = rps;
+        self.level = self.level.max(other.level);
+        self.endpoints += other.endpoints;
+        self.off += other.off;
+    }
+
     fn of(rows: &[&EndpointRow]) -> Self {
         let sum = |part: fn(&EndpointRow) -> u64| rows.iter().map(|row| part(row)).fold(0, u64::saturating_add);
         let (failures, served) = (sum(|row| row.now.failures()), sum(|row| row.now.served()));

@@ -18,6 +18,10 @@ fn edge(from: &str, to: &str, rps: f64, level: Level) -> Edge {
     Edge { from, to: name(to), rps, failures_per_s: rps / 10.0, level, off: 0 }
 }
 
+fn picture(mesh: &Mesh) -> Picture {
+    Picture::of(mesh, &MapView::default())
+}
+
 fn shop() -> Mesh {
     let edges = vec![
         edge("", "storefront", 100.0, Level::Calm),
@@ -32,7 +36,7 @@ fn shop() -> Mesh {
 
 #[test]
 fn callers_stand_left_of_whom_they_call() {
-    let picture = Picture::of(&shop());
+    let picture = picture(&shop());
     let x = |wanted: &str| -> f64 {
         let node = picture.nodes.iter().find(|node| node.cells.name == wanted).unwrap();
         node.cells.place["translate(".len()..].split(' ').next().unwrap().parse().unwrap()
@@ -43,7 +47,7 @@ fn callers_stand_left_of_whom_they_call() {
 
 #[test]
 fn a_connection_tells_its_traffic_and_what_is_wrong() {
-    let picture = Picture::of(&shop());
+    let picture = picture(&shop());
     let told: Vec<_> =
         picture.edges.iter().map(|edge| (edge.cells.label.as_str(), edge.cells.level, edge.cells.broken)).collect();
     assert_eq!(
@@ -61,7 +65,7 @@ fn the_words_of_curves_that_cross_stand_apart_and_not_on_the_crossing() {
         mesh.edges.push(edge(from, to, 16.0, Level::Calm));
     }
     mesh.services = ["a", "b", "c", "d"].map(|one| (name(one), Service::default())).into();
-    let picture = Picture::of(&mesh);
+    let picture = picture(&mesh);
     let places: Vec<(f64, f64)> =
         picture.edges.iter().map(|edge| (edge.cells.x.parse().unwrap(), edge.cells.y.parse().unwrap())).collect();
     let crossing = (picture.width / 2.0, picture.height / 2.0);
@@ -76,11 +80,11 @@ fn the_words_of_curves_that_cross_stand_apart_and_not_on_the_crossing() {
 #[test]
 fn the_shape_changes_only_when_something_stands_elsewhere() {
     let mut mesh = shop();
-    let before = Picture::of(&mesh).shape();
+    let before = picture(&mesh).shape();
     mesh.edges[0].rps = 7.0;
-    assert_eq!(Picture::of(&mesh).shape(), before);
+    assert_eq!(picture(&mesh).shape(), before);
     mesh.edges.push(edge("search", "legacy", 1.0, Level::Calm));
-    assert_ne!(Picture::of(&mesh).shape(), before);
+    assert_ne!(picture(&mesh).shape(), before);
 }
 
 #[test]
@@ -91,14 +95,68 @@ fn of_too_many_services_the_busiest_are_drawn() {
         mesh.services.insert(name(&format!("s{number}")), service);
         mesh.edges.push(edge("", &format!("s{number}"), f64::from(number), Level::Calm));
     }
-    let picture = Picture::of(&mesh);
-    assert_eq!((picture.nodes.len(), picture.edges.len()), (61, 100));
+    let picture = picture(&mesh);
+    assert_eq!((picture.nodes.len(), picture.edges.len()), (25, 100));
     assert!(picture.nodes.iter().any(|node| node.cells.name == "s99") && picture.edges[0].cells.path.is_empty());
+}
+
+/// Sixty services in three namespaces, all called from outside.
+fn sixty() -> Snapshot {
+    let mut snapshot = sample::snapshot();
+    let like = snapshot.endpoints[0].clone();
+    let row = |number: usize| {
+        let mut row = like.clone();
+        (row.namespace, row.service) = (["shop", "bank", "lab"][number % 3].into(), format!("service-{number:02}"));
+        row
+    };
+    snapshot.endpoints = (0..60).map(row).collect();
+    snapshot.pods.clear();
+    snapshot
+}
+
+fn sixty_as(query: &str) -> String {
+    let query: ViewQuery = asked(query);
+    MapPage::of(&sixty(), &HashMap::new(), query).render().unwrap()
+}
+
+fn asked(query: &str) -> ViewQuery {
+    let address = format!("/map?{query}").parse().unwrap();
+    axum::extract::Query::try_from_uri(&address).map(|axum::extract::Query(query)| query).unwrap()
+}
+
+#[test]
+fn among_sixty_services_one_can_be_found_zoomed_to_and_folded_away() {
+    let boxes = |html: &str| html.matches("class=\"node\"").count();
+    let whole = sixty_as("");
+    assert_eq!(boxes(&whole), 25, "the busiest, and who calls them");
+    assert!(whole.contains("36 quieter services are only in the table"));
+    assert_eq!(whole.matches("<option value=\"shop/").count(), 20, "each may be zoomed to");
+
+    let found = sixty_as("find=SERVICE-07");
+    assert!(boxes(&found) == 2 && found.contains(">bank/service-07<") && found.contains("value=\"SERVICE-07\""));
+    let near = sixty_as("focus=lab/service-02&window=1h");
+    assert!(boxes(&near) == 2 && near.contains("href=\"map?focus=lab%2Fservice-02&#38;window=1h\""), "{near}");
+    let folded = sixty_as("group=namespace");
+    assert!(boxes(&folded) == 4 && folded.contains("href=\"map?namespace=shop\""), "{folded}");
+    assert_eq!(boxes(&sixty_as("namespace=shop")), 21);
+
+    let none = sixty_as("find=nothing");
+    assert!(none.contains("data-filtered=\"all\"") && none.contains("No service matches this filter"));
+}
+
+#[test]
+fn a_long_name_is_cut_in_its_middle_and_whole_on_hover() {
+    let mut mesh = Mesh::default();
+    let long = format!("{}-primary", "service".repeat(8));
+    mesh.services.insert(name(&long), Service::default());
+    let picture = picture(&mesh);
+    let cells = &picture.nodes[0].cells;
+    assert_eq!((&*cells.name, cells.title.starts_with(&long)), ("services…-primary", true));
 }
 
 #[test]
 fn a_hostile_name_stays_text() {
-    let html = MapPage::of(&sample::snapshot(), &HashMap::new(), Span::default(), String::new()).render().unwrap();
+    let html = MapPage::of(&sample::snapshot(), &HashMap::new(), ViewQuery::default()).render().unwrap();
     assert!(!html.contains("<b>'evil'") && html.contains("&#60;b&#62;") && !html.contains(" style="));
     assert!(html.contains("href=\"./?service=%3Cb%3E%27evil%27\""));
     assert!(html.contains("payments") && html.contains("data-level=\"bad\""));
@@ -109,12 +167,7 @@ fn an_empty_mesh_has_no_picture() {
     let mut snapshot = sample::snapshot();
     snapshot.endpoints.clear();
     snapshot.pods.clear();
-    assert!(
-        MapPage::of(&snapshot, &HashMap::new(), Span::default(), String::new())
-            .render()
-            .unwrap()
-            .contains("data-state=\"no-pods\"")
-    );
+    assert!(MapPage::of(&snapshot, &HashMap::new(), ViewQuery::default()).render().unwrap().contains("data-state=\"no-pods\""));
 }
 
 fn heard(hits: u64, lately: f64, failed_lately: f64, ago_ms: u64) -> Heard {
@@ -134,7 +187,7 @@ fn called_by(callers: Vec<(Who, Heard)>) -> HashMap<String, CalledBy> {
 fn told(called_by: &HashMap<String, CalledBy>) -> Vec<(String, String)> {
     let mut snapshot = sample::snapshot();
     snapshot.endpoints.retain(|row| row.service == "payments");
-    let picture = Picture::of(&Mesh::of(&snapshot, called_by));
+    let picture = picture(&Mesh::of(&snapshot, called_by));
     picture.edges.iter().map(|edge| (edge.cells.from.clone(), edge.cells.label.clone())).collect()
 }
 

@@ -91,6 +91,13 @@ fn of_many_rows_the_first_come_with_the_page() {
 }
 
 #[test]
+fn an_endpoint_is_shown_in_the_same_window() {
+    let html = page(&sample::snapshot(), "window=1h");
+    assert!(html.contains("href=\"endpoints/e000000000003?window=1h\"") && html.contains("href=\"./map?window=1h\""), "{html}");
+    assert!(page(&sample::snapshot(), "").contains("href=\"endpoints/e000000000003\""), "the usual window needs no word");
+}
+
+#[test]
 fn a_sorted_column_says_so() {
     let html = page(&sample::snapshot(), "sort=p95:down");
     assert_eq!(html.matches("aria-sort=\"descending\"").count(), 1);

@@ -42,7 +42,7 @@ impl Grouping {
     pub fn heading(self, common: &str, pods: usize) -> Option<HeadingCells> {
         let name = match self {
             Self::None => return None,
-            Self::Node if common.is_empty() => "Node not told",
+            Self::Node if common.is_empty() => "No node reported",
             Self::Service | Self::Node => common,
         };
         let title = format!("{name}, {}", format::plural(pods, "pod", "pods"));

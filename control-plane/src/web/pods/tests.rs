@@ -11,9 +11,7 @@ fn query(query: &str) -> ViewQuery {
 }
 
 fn page(snapshot: &Snapshot, asked: &str) -> String {
-    PodsPage::of(snapshot, query(asked).find, PodsView::from(query(asked)), query(asked).address("pods.csv", ""))
-        .render()
-        .unwrap()
+    PodsPage::of(snapshot, query(asked)).render().unwrap()
 }
 
 fn rows(pods: &Pods) -> Vec<&PodCells> {
@@ -98,7 +96,7 @@ fn groups_stand_below_headings_in_the_order_that_was_asked_for() {
         told("group=service&sort=pod:up"),
         ["api, 1 pod", "api-1", "legacy, 2 pods", "legacy-1", "legacy-2", "web, 1 pod", "web-1"]
     );
-    assert_eq!(told("group=node"), ["Node not told, 1 pod", "api-1", "node-a1, 3 pods", "legacy-2", "legacy-1", "web-1"]);
+    assert_eq!(told("group=node"), ["No node reported, 1 pod", "api-1", "node-a1, 3 pods", "legacy-2", "legacy-1", "web-1"]);
     assert_eq!(told("group=nonsense").len(), 4);
     let html = page(&snapshot, "group=node");
     assert!(html.contains("<option value=\"node\" selected>") && html.contains(">node-a1, 3 pods</td>"));

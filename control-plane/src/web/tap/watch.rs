@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::sse::Event;
+use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::error::TryRecvError;
@@ -18,6 +18,7 @@ use crate::tap::Reader;
 use crate::tap::open::{self, Lost};
 use crate::web::cells::Values;
 use crate::web::format;
+use crate::web::message::event;
 use crate::web::request::{Place, RequestCells};
 
 /// How often rows are told: the eye takes it for at once.
@@ -103,7 +104,7 @@ impl Watch {
     }
 
     /// The next message; `None` when there is none any more.
-    pub(super) async fn next(&mut self) -> Option<Event> {
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
         while self.state != State::Ended {
             tokio::select! {
                 _ = self.ticks.tick() => {}
@@ -116,8 +117,7 @@ impl Watch {
             if is_new || !rows.is_empty() || said != self.said || self.quiet >= QUIET_TICKS {
                 (self.said, self.quiet) = (said, 0);
                 let message = Message { rows, shown: self.shown, said: &self.said };
-                let event = Event::default().event(if is_new { "snap" } else { "tick" });
-                return Some(event.json_data(message).expect("a message is texts and numbers"));
+                return Some(event(if is_new { "snap" } else { "tick" }, &message));
             }
         }
         None

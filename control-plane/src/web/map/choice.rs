@@ -1,0 +1,163 @@
+//! Which part of the map is shown: all of it, what matches a name, one service with its neighbours, or whole namespaces.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::web::map::mesh::{Caller, Edge, Mesh, Name, Service};
+use crate::web::row::service_label;
+use crate::web::view::{Span, ViewQuery};
+
+/// What the address of the map asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct MapView {
+    /// The window.
+    pub span: Span,
+    /// Only services whose name contains this, in small letters, and their neighbours.
+    pub find: String,
+    /// Only this namespace and its neighbours; empty for all.
+    pub namespace: String,
+    /// Only this service and its neighbours; empty for all.
+    pub focus: String,
+    /// What gets a box.
+    pub folding: Folding,
+}
+
+/// What gets a box.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Folding {
+    /// Each service.
+    #[default]
+    Services,
+    /// Each namespace, with all of its services.
+    Namespaces,
+}
+
+impl Folding {
+    /// Both, with their names in an address and on the page.
+    pub const EACH: [(Self, &'static str, &'static str); 2] =
+        [(Self::Services, "", "A box per service"), (Self::Namespaces, "namespace", "A box per namespace")];
+}
+
+impl From<ViewQuery> for MapView {
+    fn from(query: ViewQuery) -> Self {
+        let folding = Folding::EACH.into_iter().find(|(_, name, _)| *name == query.group).map(|(folding, ..)| folding);
+        Self {
+            span: query.span(),
+            find: query.needle(),
+            namespace: query.namespace,
+            focus: query.focus,
+            folding: folding.unwrap_or_default(),
+        }
+    }
+}
+
+impl MapView {
+    /// Whether only a part of the mesh is asked for.
+    pub fn is_part(&self) -> bool {
+        !(self.find.is_empty() && self.namespace.is_empty() && self.focus.is_empty())
+    }
+
+    /// The part of a mesh that is asked for.
+    pub fn choose(&self, mesh: Mesh) -> Mesh {
+        let mesh = if self.folding == Folding::Namespaces { folded(mesh) } else { mesh };
+        if self.is_part() { self.part(mesh) } else { mesh }
+    }
+
+    /// What matches, and whoever calls it or is called by it.
+    fn part(&self, mut mesh: Mesh) -> Mesh {
+        let chosen: BTreeSet<Name> = mesh.services.keys().filter(|name| self.matches(name)).cloned().collect();
+        mesh.edges
+            .retain(|edge| chosen.contains(&edge.to) || matches!(&edge.from, Caller::Service(from) if chosen.contains(from)));
+        let mut shown = chosen;
+        for edge in &mesh.edges {
+            shown.insert(edge.to.clone());
+            if let Caller::Service(from) = &edge.from {
+                shown.insert(from.clone());
+            }
+        }
+        mesh.services.retain(|name, _| shown.contains(name));
+        mesh
+    }
+
+    fn matches(&self, name: &Name) -> bool {
+        let label = label(name);
+        label.to_lowercase().contains(&self.find)
+            && (self.namespace.is_empty() || name.0 == self.namespace)
+            && (self.focus.is_empty() || label == self.focus)
+    }
+}
+
+/// The name of a box: a service, with its namespace if that is not the default one, or all services of a namespace.
+pub fn label(name: &Name) -> String {
+    let (namespace, service) = name;
+    if service.is_empty() { format!("{namespace}/*") } else { service_label(namespace, service) }
+}
+
+/// The same mesh with each namespace's services as one.
+fn folded(mesh: Mesh) -> Mesh {
+    let fold = |(namespace, _): Name| (namespace, String::new());
+    let mut services: BTreeMap<Name, Service> = BTreeMap::new();
+    for (name, service) in mesh.services {
+        services.entry(fold(name)).or_default().add(&service);
+    }
+    let mut edges: BTreeMap<(Caller, Name), Edge> = BTreeMap::new();
+    for edge in mesh.edges {
+        let from = match edge.from {
+            Caller::Service(name) => Caller::Service(fold(name)),
+            other => other,
+        };
+        let edge = Edge { from, to: fold(edge.to), ..edge };
+        edges.entry((edge.from.clone(), edge.to.clone())).and_modify(|sum| sum.add(&edge)).or_insert(edge);
+    }
+    Mesh { services, edges: edges.into_values().collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::judge::Level;
+
+    fn name(namespace: &str, service: &str) -> Name {
+        (namespace.into(), service.into())
+    }
+
+    fn mesh() -> Mesh {
+        let edge = |from: Caller, to: Name, level| Edge { from, to, rps: 2.0, failures_per_s: 1.0, level, off: 1 };
+        let web = name("default", "web");
+        let edges = vec![
+            edge(Caller::Outside, web.clone(), Level::Calm),
+            edge(Caller::Service(web.clone()), name("shop", "cart"), Level::Red),
+            edge(Caller::Service(web.clone()), name("shop", "orders"), Level::Calm),
+            edge(Caller::Service(name("shop", "orders")), name("shop", "stock"), Level::Calm),
+        ];
+        let names = [web, name("shop", "cart"), name("shop", "orders"), name("shop", "stock"), name("lab", "alone")];
+        let service = Service { rps: 2.0, failing_ratio: 0.5, endpoints: 3, off: 1, ..Service::default() };
+        Mesh { services: names.map(|name| (name, service.clone())).into(), edges }
+    }
+
+    fn shown(view: &MapView) -> Vec<String> {
+        view.choose(mesh()).services.keys().map(label).collect()
+    }
+
+    #[test]
+    fn a_service_is_shown_with_its_neighbours_and_nothing_else() {
+        let view = MapView { focus: "shop/orders".into(), ..MapView::default() };
+        assert_eq!(shown(&view), ["web", "shop/orders", "shop/stock"]);
+        assert_eq!(view.choose(mesh()).edges.len(), 2);
+        assert_eq!(shown(&MapView { find: "stoc".into(), ..MapView::default() }), ["shop/orders", "shop/stock"]);
+        assert_eq!(shown(&MapView { namespace: "lab".into(), ..MapView::default() }), ["lab/alone"]);
+        assert_eq!(shown(&MapView { find: "nothing".into(), ..MapView::default() }), Vec::<String>::new());
+        assert_eq!(shown(&MapView::default()).len(), 5);
+    }
+
+    #[test]
+    fn a_folded_namespace_adds_up_its_services_and_is_as_bad_as_its_worst() {
+        let folded = MapView { folding: Folding::Namespaces, ..MapView::default() }.choose(mesh());
+        assert_eq!(folded.services.keys().map(label).collect::<Vec<_>>(), ["default/*", "lab/*", "shop/*"]);
+        let shop = &folded.services[&name("shop", "")];
+        assert_eq!((shop.rps, shop.endpoints, shop.off), (6.0, 9, 3));
+        assert!((shop.failing_ratio - 0.5).abs() < 1e-9);
+        let into_shop = folded.edges.iter().find(|edge| edge.from == Caller::Service(name("default", ""))).unwrap();
+        assert_eq!((into_shop.rps, into_shop.failures_per_s, into_shop.level, into_shop.off), (4.0, 2.0, Level::Red, 2));
+        assert_eq!(folded.edges.len(), 3, "calls within a namespace are an edge of their own");
+    }
+}

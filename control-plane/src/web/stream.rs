@@ -1,0 +1,40 @@
+//! What streams of events have in common: their bytes, why there may be none, and how they become an answer.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+
+/// Events as they go over the wire.
+pub type Events = BoxStream<'static, Bytes>;
+
+/// Why there is no stream.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// What was asked for is no stream; the words say why.
+    Unknown(String),
+    /// Too many streams are open.
+    Full,
+}
+
+/// A stream as an answer. Nothing between here and the browser may hold events back.
+pub fn answer(events: Events) -> Response {
+    let headers = [(CONTENT_TYPE, "text/event-stream"), (HeaderName::from_static("x-accel-buffering"), "no")];
+    (headers, Body::from_stream(events.map(Ok::<_, Infallible>))).into_response()
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unknown(why) => (StatusCode::BAD_REQUEST, why + "\n").into_response(),
+            Self::Full => {
+                (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")], "too many live pages are open\n").into_response()
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Many windows of one browser, which opens six connections to one address: all are live, and all can turn off.
+
+use anyhow::ensure;
+use scenario::browser::{Browser, WindowHandle};
+use scenario::eventually::{SOON, eventually};
+use scenario::small_mesh::SmallMesh;
+
+/// More windows than a browser has connections to one address.
+const WINDOWS: usize = 7;
+
+const SWITCH: &str = "button[role=switch][aria-label^='GET /export']";
+
+/// A service that has been asked for `/export`.
+fn mesh() -> SmallMesh {
+    let mesh = SmallMesh::of("orders", 1);
+    mesh.pods[0].get("/export");
+    mesh.api().expect_hits("orders", 1);
+    mesh
+}
+
+/// Opens a page in so many windows, each with an address of its own; `prepare` is called for each before.
+fn open_all(browser: &Browser, mesh: &SmallMesh, pages: &[&str], prepare: impl Fn(&Browser)) -> Vec<WindowHandle> {
+    let open = |at: usize| {
+        let window = if at == 0 { browser.window() } else { browser.new_window() };
+        prepare(browser);
+        browser.open(&format!("http://127.0.0.1:{}{}", mesh.control_plane.http_port, pages[at % pages.len()]));
+        assert_eq!(browser.script("return document.hidden").unwrap(), false, "window {at} is in the foreground");
+        window
+    };
+    (0..WINDOWS).map(open).collect()
+}
+
+/// Waits until values arrive on the page now.
+fn expect_live(browser: &Browser, window: &str) {
+    eventually(SOON, || {
+        let pulse = browser.script("return document.body.dataset.pulse ?? 'none'")?;
+        let silent = browser.script("return document.querySelector('#pulse time').textContent")?;
+        // On the tap that is the number of held rows, of which there are none.
+        ensure!(pulse == "live" && (silent == "1 s" || silent == ""), "{window}: {pulse}, nothing has arrived for {silent}");
+        Ok(())
+    });
+}
+
+fn says(browser: &Browser, selector: &str, words: &str) {
+    eventually(SOON, || {
+        let text = browser.text(selector)?;
+        ensure!(text.contains(words), "{selector} says {text:?}, not {words:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn seven_windows_of_one_browser_are_all_live_and_all_can_turn_off() {
+    let (mesh, browser) = (mesh(), Browser::start());
+    let windows = open_all(&browser, &mesh, &["/", "/?window=1m", "/?find=export", "/?show=all&sort=rps:down"], |_| ());
+
+    // All of them at the same time, on one connection.
+    for (at, window) in windows.iter().enumerate() {
+        browser.turn_to(window);
+        expect_live(&browser, &format!("window {at}"));
+    }
+    let turn_off = |at: usize| {
+        browser.turn_to(&windows[at]);
+        eventually(SOON, || browser.click(SWITCH));
+        says(&browser, "dialog[open] h2", "Turn off this endpoint?");
+        eventually(SOON, || browser.type_into("dialog[open] textarea", "the export fills the disk"));
+        eventually(SOON, || browser.click("dialog[open] .solid-danger"));
+        says(&browser, "dialog[open] h2", "Off on 1 pod");
+    };
+    turn_off(WINDOWS - 1);
+
+    // Every other window hears of it, and turns it on again.
+    for (at, window) in windows.iter().enumerate().take(WINDOWS - 1).rev() {
+        browser.turn_to(window);
+        says(&browser, SWITCH, "Off");
+        eventually(SOON, || browser.click(SWITCH));
+        says(&browser, SWITCH, "On");
+        if at > 0 {
+            turn_off(at);
+        }
+    }
+    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+}
+
+#[test]
+fn a_window_that_is_closed_takes_no_other_with_it() {
+    let (mesh, browser) = (mesh(), Browser::start());
+    let windows = open_all(&browser, &mesh, &["/", "/pods", "/map", "/audit", "/tap"], |_| ());
+    for window in &windows {
+        browser.turn_to(window);
+        expect_live(&browser, "a window");
+    }
+
+    // The first one began the stream.
+    browser.turn_to(&windows[0]);
+    browser.close_window();
+
+    browser.turn_to(&windows[1]);
+    let lost = "window.lost = 0; new MutationObserver(() => { window.lost += document.body.dataset.pulse === 'lost'; })
+        .observe(document.body, {attributes: true, attributeFilter: ['data-pulse']}); return 1";
+    browser.script(lost).unwrap();
+    for window in &windows[1..] {
+        browser.turn_to(window);
+        expect_live(&browser, "a window that was left");
+    }
+    browser.turn_to(&windows[1]);
+    assert_eq!(browser.script("return window.lost").unwrap(), 0, "it never lost its stream");
+}
+
+#[test]
+fn a_hidden_window_has_no_stream() {
+    let (mesh, browser) = (mesh(), Browser::start());
+    browser.open(&format!("http://127.0.0.1:{}/", mesh.control_plane.http_port));
+    expect_live(&browser, "the window");
+    let hide = "Object.defineProperty(document, 'hidden', {value: true, configurable: true});
+        document.dispatchEvent(new Event('visibilitychange')); return 1";
+    browser.script(hide).unwrap();
+
+    // What is not asked for any more does not arrive: the page is as old as it is hidden.
+    eventually(SOON, || {
+        let silent = browser.text("#pulse time")?;
+        ensure!(silent.trim_end_matches(" s").parse::<u32>()? >= 3, "something arrived {silent} ago");
+        Ok(())
+    });
+    let show = "delete document.hidden; document.dispatchEvent(new Event('visibilitychange')); return 1";
+    browser.script(show).unwrap();
+    expect_live(&browser, "the window that is shown again");
+}
+
+#[test]
+fn a_browser_that_cannot_share_a_stream_is_advised_and_can_still_turn_off() {
+    let (mesh, browser) = (mesh(), Browser::start());
+    let windows = open_all(&browser, &mesh, &["/"], |browser| browser.before_each_page("delete window.SharedWorker;"));
+
+    let last = windows.last().unwrap();
+    browser.turn_to(last);
+    says(&browser, "#next", "Close one of them, or serve the dashboard through a proxy with HTTP/2.");
+    // As soon as there is room again it is live.
+    for window in &windows[..WINDOWS - 2] {
+        browser.turn_to(window);
+        browser.close_window();
+    }
+    browser.turn_to(last);
+    expect_live(&browser, "the last window");
+}
