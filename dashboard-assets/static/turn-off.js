@@ -17,6 +17,9 @@ let impactArrived = null;
 export async function openTurnOff(id) {
   asked = id;
   impactArrived?.();
+  // Before the dialog can be seen: what is typed while its numbers are on their way stays.
+  order.reset();
+  impact = null;
   const mine = impactArrived = wait(turnOff, () => {
     $('go').disabled = true;
     turnOff.showModal();
@@ -31,7 +34,6 @@ export async function openTurnOff(id) {
     turnOff.close();
     return fail('The endpoint is still on.', answer.error);
   }
-  order.reset();
   settle($('off-failed'));
   repeat($('scopes'), $('scope'), answer.scopes, ({ firstChild, lastChild }, [prefix, words], at) => {
     firstChild.value = prefix;
@@ -92,8 +94,9 @@ function showPicks() {
 
 const picked = () => all('input:checked', $('picks')).map(box => box.value);
 
-// The words that depend on what is chosen.
+// The words that depend on what is chosen, once it is known of what.
 function explain() {
+  if (!impact) return;
   const { where, ttl } = order.elements;
   const isPicked = where.value === 'chosen';
   const minutes = MINUTES[ttl.value] ?? 0;

@@ -8,6 +8,7 @@ pub mod client;
 pub mod control_plane;
 pub mod demo;
 pub mod descriptors;
+pub mod dialog;
 pub mod eventually;
 pub mod faketime;
 pub mod http;

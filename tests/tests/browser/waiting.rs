@@ -7,8 +7,12 @@ use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
 
 /// Every answer to a question of the script comes when `letThem` is called, and so does every whole message of a stream;
-/// `letNewest` lets the one come that was asked for last.
+/// `letNewest` lets the one come that was asked for last. The page's own deadlines stand still meanwhile: however long a test
+/// looks at what waits, no question is given up and no connection is taken for lost.
 const SLOW: &str = "
+    const now = Date.now();
+    Date.now = () => now;
+    AbortSignal.timeout = () => new AbortController().signal;
     let waiting = [];
     window.letThem = () => { waiting.forEach(go => go()); waiting = []; };
     window.letNewest = () => waiting.pop()();
@@ -58,9 +62,15 @@ fn the_shape_of_what_is_to_come_is_shown_until_it_comes() {
     open_dialog(&browser);
     assert_eq!(browser.script("return document.getElementById('go').disabled").unwrap(), true);
     assert_no_barriers(&browser, "a dialog that waits");
+    browser.type_into("#reason", "the disk is full").unwrap();
+    browser.script("document.querySelector('#off [name=ttl][value=\"4h\"]').click(); return 1").unwrap();
+    assert_eq!(browser.script("return document.getElementById('go').disabled").unwrap(), true, "it cannot be sent yet");
     browser.script("letThem(); return 1").unwrap();
-    is(&browser, "a dialog that is whole", "document.querySelector('#off[open]').ariaBusy === null");
+    is(&browser, "a dialog that is whole", "document.querySelector('#off[open]')?.ariaBusy === null");
     assert!(browser.text("#go").unwrap().starts_with("Turn off on 2 pods"));
+    let reason = browser.script("return document.getElementById('reason').value").unwrap();
+    assert_eq!(reason, "the disk is full", "what is typed meanwhile stays");
+    assert_eq!(browser.script("return document.querySelector('#off [name=ttl]:checked').value").unwrap(), "4h");
 
     // Whoever closes it meanwhile is left alone.
     browser.press_escape().unwrap();
