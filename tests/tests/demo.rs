@@ -5,7 +5,6 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use rustix::process::{Signal, kill_process};
@@ -198,14 +197,12 @@ fn a_control_plane_that_cannot_start_ends_the_demo_with_its_reason() {
 }
 
 #[test]
-fn ctrl_c_ends_the_demo_within_five_seconds() {
+fn ctrl_c_ends_the_demo_in_order() {
     let mut demo = Demo::start(&[]);
-    let asked = Instant::now();
 
     demo.process.signal(Signal::INT);
     let status = demo.process.ended(SOON);
 
-    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
     assert!(status.code().is_some(), "it ended in order, not by the signal: {status}");
 }
 

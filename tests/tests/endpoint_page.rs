@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use scenario::browser::{Browser, Scheme};
 use scenario::demo::Demo;
+use scenario::dialog;
 use scenario::eventually::{SOON, eventually};
 use scenario::small_mesh::SmallMesh;
 
@@ -139,8 +140,8 @@ fn the_page_moves_and_marks_what_was_commanded() {
 
     // Turned off through the dialog, the page says so by itself: on the switch, in the card, and on the chart.
     eventually(SOON, || browser.click("#turn"));
-    eventually(SOON, || browser.type_into("dialog[open] textarea", "the export fills the disk"));
-    eventually(SOON, || browser.click("dialog[open] .solid-danger"));
+    dialog::give_reason(&browser, "the export fills the disk");
+    dialog::confirm(&browser);
     eventually(SOON, || {
         let told = browser.text("dialog[open] h2")?;
         ensure!(told == "Off on 2 pods", "{told}");

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 use scenario::client::Client;
 use scenario::descriptors;
 use scenario::eventually::{SOON, eventually};
@@ -85,8 +86,11 @@ fn slow_heads_slow_bodies_and_slowloris_leave_an_honest_client_alone() {
 fn a_head_that_takes_too_long_is_told_so() {
     let origin = Origin::start();
     let sidecar = Sidecar::plan(origin.port()).with("SITIO_HEAD_TIMEOUT", "300ms").start();
+    // It stands still until each client has said what it says: the time runs from when it accepts.
+    sidecar.process.signal(Signal::STOP);
     let mut slow = clients(&sidecar, 100, &format!("GET /slow {HEAD}X-Slow: "));
     let mut silent = clients(&sidecar, 100, "");
+    sidecar.process.signal(Signal::CONT);
 
     for client in &mut slow {
         assert_eq!(client.response("GET").status(), 408);

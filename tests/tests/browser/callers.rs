@@ -48,7 +48,7 @@ fn a_person_sees_who_calls_before_turning_it_off() {
     says(&browser, "#callers", &["storefront", "60", "127.0.0.99", "40"]);
     assert_no_barriers(&browser, "the dialog with its callers");
 
-    browser.open(&format!("{base}/map?window=1m"));
+    browser.open(&format!("{base}/map?window=1h"));
     says(&browser, "#rows", &["storefront", "orders", "Outside"]);
     says(&browser, ".map", &["storefront", "orders", "Outside"]);
     let lines = browser.script("return document.querySelectorAll('.way').length").expect("the page answers");

@@ -22,7 +22,7 @@ fn says(browser: &Browser, selector: &str, words: &[&str]) {
 fn it_shows_every_service_and_what_is_off() {
     let mesh = SmallMesh::of("orders", 1);
     let browser = Browser::start();
-    browser.open(&format!("http://127.0.0.1:{}/map?window=1m", mesh.control_plane.http_port));
+    browser.open(&format!("http://127.0.0.1:{}/map?window=1h", mesh.control_plane.http_port));
     says(&browser, ".map", &["orders", "0/s"]);
 
     // Traffic is on the lines at once, and in the table.
@@ -45,7 +45,7 @@ fn it_shows_every_service_and_what_is_off() {
     });
 
     // The same as a file.
-    let table = mesh.api().page("/map.csv?window=1m").unwrap();
+    let table = mesh.api().page("/map.csv?window=1h").unwrap();
     assert!(table.starts_with("caller_kind,caller_namespace,caller,namespace,service,rps,"), "{table}");
     assert!(table.contains("outside,,,default,orders,") && table.contains("outside,,,default,search,"), "{table}");
 

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use scenario::browser::{Browser, Scheme};
 use scenario::client::get;
 use scenario::demo::Demo;
+use scenario::dialog;
 use scenario::eventually::{SOON, eventually};
 use scenario::looks::assert_no_barriers;
 
@@ -116,8 +117,15 @@ fn it_can_be_paused_and_driven_by_keys_alone() {
     // Nothing moves while it is paused, and what was held is counted.
     browser.press("p").unwrap();
     says(&browser, "#pulse .word", "Paused");
+    // What arrived before the pause is painted with the next frame.
+    browser.script("return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))").unwrap();
     let paused = numbers(&browser).unwrap();
-    says(&browser, "#pulse time", "2 held");
+    eventually(SOON, || {
+        let held = browser.text("#pulse time")?;
+        let count = held.strip_suffix(" held").and_then(|count| count.parse::<u64>().ok());
+        ensure!(count >= Some(2), "{held}");
+        Ok(())
+    });
     assert_eq!(numbers(&browser).unwrap(), paused);
     browser.press("p").unwrap();
     says(&browser, "#pulse .word", "Live");
@@ -126,7 +134,9 @@ fn it_can_be_paused_and_driven_by_keys_alone() {
         Ok(())
     });
 
-    // Rows, the search field, the list of keys, windows and pages.
+    // Rows, the search field, the list of keys, windows and pages; paused, so that the rows keep their order.
+    browser.press("p").unwrap();
+    says(&browser, "#pulse .word", "Paused");
     browser.press("j").unwrap();
     browser.press("j").unwrap();
     let second =
@@ -175,11 +185,11 @@ fn an_endpoint_is_turned_off_through_the_dialog_and_on_again() {
 
     // The switch opens the dialog; the reason is all that is to be typed; the button says what it does.
     eventually(SOON, || browser.click(SWITCH));
-    eventually(SOON, || browser.type_into("dialog[open] textarea", "the export fills the disk"));
+    dialog::give_reason(&browser, "the export fills the disk");
     assert_no_barriers(&browser, "the dialog");
-    let button = "dialog[open] .solid-danger";
-    assert!(browser.text(button).unwrap().starts_with("Turn off on 2 pods"), "{:?}", browser.text(button));
-    eventually(SOON, || browser.click(button));
+    let button = dialog::confirmation(&browser).unwrap();
+    assert!(button.starts_with("Turn off on 2 pods"), "{button}");
+    dialog::confirm(&browser);
 
     // Each pod's receipt appears, in milliseconds.
     eventually(SOON, || {

@@ -2,6 +2,7 @@
 
 use anyhow::ensure;
 use scenario::browser::Browser;
+use scenario::dialog;
 use scenario::eventually::{SOON, eventually};
 use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
@@ -35,8 +36,8 @@ fn two_browsers_agree_also_after_a_restart() {
     // What one of them does, the other one shows.
     let (one, other) = (&browsers[0], &browsers[1]);
     one.click("#rows .sw[aria-label*='/export']").unwrap();
-    eventually(SOON, || one.type_into("dialog[open] textarea", "too slow"));
-    one.click("dialog[open] .solid-danger").unwrap();
+    dialog::give_reason(one, "too slow");
+    dialog::confirm(one);
     is_checked(other, "false");
     eventually(SOON, || one.click("dialog[open] .df button:last-child"));
     is_checked(one, "false");
