@@ -12,7 +12,7 @@ use crate::look::Look;
 use crate::moment;
 use crate::only::Only;
 use crate::paint::Paint;
-use crate::table::{Cell, Column, Tone, table, wide};
+use crate::table::{Cell, Column, Tone, kept, light, table, wide};
 
 /// The most that a control plane tells at once.
 const LIMIT_MAX: i64 = 2000;
@@ -44,7 +44,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         let none = "nothing of that has been asked for yet";
         options.look.told(
             &answer,
-            |detail| table(&COLUMNS, &answer.audit, none, 0, detail, paint),
+            |room| table(&COLUMNS, &answer.audit, none, 0, room, paint),
             || csv::audit::file(&answer.audit),
         )
     };
@@ -53,24 +53,24 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
 
 const COLUMNS: [Column<Entry>; 13] = [
     wide(Column::numbers("NUMBER", |entry, _| Cell::new(entry.number.to_string()))),
-    Column::words("TIME (UTC)", |entry, _| Cell::new(moment::date_and_time(&entry.at))),
-    Column::words("BY", |entry, _| Cell::new(&entry.by)),
-    Column::words("EVENT", |entry, _| event(entry)),
-    Column::words("SERVICE", |entry, _| Cell::new(service_label(&entry.namespace, &entry.service))),
-    Column::words("METHOD", |entry, _| Cell::new(&entry.method)),
-    Column::words("ROUTE", |entry, _| Cell::new(&entry.route)),
+    Column::whole("TIME (UTC)", |entry, _| Cell::new(moment::date_and_time(&entry.at))),
+    light(Column::words("BY", |entry, _| Cell::new(&entry.by))),
+    kept(Column::words("EVENT", |entry, _| event(entry))),
+    kept(Column::words("SERVICE", |entry, _| Cell::new(service_label(&entry.namespace, &entry.service)))),
+    light(Column::words("METHOD", |entry, _| Cell::new(&entry.method))),
+    kept(Column::words("ROUTE", |entry, _| Cell::new(&entry.route))),
     wide(Column::words("PODS", |entry, _| {
         Cell::new(if entry.pods.is_empty() { "all".to_owned() } else { entry.pods.join(",") })
     })),
-    Column::words("RULE", |entry, _| Cell::new(entry.rule.as_deref().unwrap_or(format::MISSING))),
+    light(Column::words("RULE", |entry, _| Cell::new(entry.rule.as_deref().unwrap_or(format::MISSING)))),
     wide(Column::numbers("REVISION", |entry, _| {
         Cell::new(entry.revision.map_or_else(|| format::MISSING.to_owned(), |revision| revision.to_string()))
     })),
-    wide(Column::words("UNTIL (UTC)", |entry, _| {
+    wide(Column::whole("UNTIL (UTC)", |entry, _| {
         Cell::new(entry.expires_at.as_deref().map_or_else(|| format::MISSING.to_owned(), moment::date_and_time))
     })),
     Column::words("REASON", |entry, _| Cell::new(&entry.reason)),
-    Column::words("NOTE", |entry, _| Cell::new(&entry.note)),
+    light(Column::words("NOTE", |entry, _| Cell::new(&entry.note))),
 ];
 
 fn event(entry: &Entry) -> Cell {

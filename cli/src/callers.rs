@@ -11,7 +11,7 @@ use control_plane::web::row::service_label;
 use crate::interrupt::Interrupts;
 use crate::look::Look;
 use crate::paint::Paint;
-use crate::table::{Cell, Column, Detail, Tone, table, wide};
+use crate::table::{Cell, Column, Room, Tone, kept, light, table, wide};
 use crate::text::short;
 use crate::{complete, csv, find, moment};
 
@@ -42,16 +42,16 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     let page = async || {
         let endpoints = client.endpoints(&all).await?.endpoints;
         let callers = client.callers(&find::one(&endpoints, &words)?.id).await?;
-        options.look.told(&callers, |detail| page(&callers, detail, paint), || csv::callers::file(&callers))
+        options.look.told(&callers, |room| page(&callers, room, paint), || csv::callers::file(&callers))
     };
     options.look.show(interrupts, page).await
 }
 
-fn page(callers: &Callers, detail: Detail, paint: Paint) -> String {
+fn page(callers: &Callers, room: Room, paint: Paint) -> String {
     let service = service_label(&callers.namespace, &callers.service);
     let title = format!("{} {} of {}", short(&callers.method), short(&callers.route), short(&service));
     let taken_ms = moment::unix_ms(&callers.taken_at).unwrap_or_else(moment::now_ms);
-    let rows = table(&COLUMNS, &callers.callers, "no caller reported", taken_ms, detail, paint);
+    let rows = table(&COLUMNS, &callers.callers, "no caller reported", taken_ms, room, paint);
     let unknown = (callers.unknown_hits > 0).then(|| {
         format!("\n{} earlier requests cannot be attributed to a caller any more\n", format::count(callers.unknown_hits))
     });
@@ -59,10 +59,10 @@ fn page(callers: &Callers, detail: Detail, paint: Paint) -> String {
 }
 
 const COLUMNS: [Column<Caller>; 8] = [
-    Column::words("CALLER", |caller, _| name(caller)),
-    Column::numbers("PODS", |caller, _| pods(caller)),
+    kept(Column::words("CALLER", |caller, _| name(caller))),
+    light(Column::numbers("PODS", |caller, _| pods(caller))),
     Column::numbers("RPS", |caller, _| Cell::new(format::rate(caller.rps))),
-    Column::numbers("HITS", |caller, _| Cell::new(format::count(caller.hits))),
+    kept(Column::numbers("HITS", |caller, _| Cell::new(format::count(caller.hits)))),
     Column::numbers("SHARE", |caller, _| Cell::new(format::percent(caller.share).words())),
     Column::numbers("5XX", |caller, _| failing(caller)),
     Column::numbers("LAST SEEN", |caller, now_ms| Cell::new(moment::ago(Some(&caller.last_seen), now_ms))),

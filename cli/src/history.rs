@@ -10,7 +10,7 @@ use control_plane::web::row::service_label;
 use crate::interrupt::Interrupts;
 use crate::look::Look;
 use crate::paint::Paint;
-use crate::table::{Cell, Column, Detail, Tone, table, wide};
+use crate::table::{Cell, Column, Room, Tone, kept, light, table, wide};
 use crate::text::short;
 use crate::{complete, csv, find, moment, stat};
 
@@ -63,16 +63,16 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     let page = async || {
         let endpoints = client.endpoints(&all).await?.endpoints;
         let history = client.history(&find::one(&endpoints, &words)?.id, &wanted).await?;
-        options.look.told(&history, |detail| page(&history, detail, paint), || csv::history::file(&history))
+        options.look.told(&history, |room| page(&history, room, paint), || csv::history::file(&history))
     };
     options.look.show(interrupts, page).await
 }
 
-fn page(history: &History, detail: Detail, paint: Paint) -> String {
+fn page(history: &History, room: Room, paint: Paint) -> String {
     let service = service_label(&history.namespace, &history.service);
     let title = format!("{} {} of {}", short(&history.method), short(&history.route), short(&service));
     let taken_ms = moment::unix_ms(&history.taken_at).unwrap_or_else(moment::now_ms);
-    let exchanges = table(&COLUMNS, &history.exchanges, "its pods remember no such request", taken_ms, detail, paint);
+    let exchanges = table(&COLUMNS, &history.exchanges, "its pods remember no such request", taken_ms, room, paint);
     let missing: Vec<_> = history.missing.iter().map(|pod| short(pod)).collect();
     let not_answered = (!missing.is_empty()).then(|| format!("{} {}", paint.bad("not answered in time:"), missing.join(", ")));
     let not_asked =
@@ -83,11 +83,11 @@ fn page(history: &History, detail: Detail, paint: Paint) -> String {
 
 /// The columns of a single exchange.
 pub(crate) const COLUMNS: [Column<Exchange>; 12] = [
-    Column::words("TIME (UTC)", |exchange, _| Cell::new(format::clock_ms(exchange.started_ms))),
-    Column::numbers("STATUS", |exchange, _| status(exchange)),
-    Column::numbers("TOOK", |exchange, _| stat::latency(Some(exchange.took_ms))),
-    Column::numbers("FIRST BYTE", |exchange, _| stat::latency(exchange.first_byte_ms)),
-    Column::words("PATH", |exchange, _| Cell::new(&exchange.path)),
+    Column::whole("TIME (UTC)", |exchange, _| Cell::new(format::clock_ms(exchange.started_ms))),
+    kept(Column::numbers("STATUS", |exchange, _| status(exchange))),
+    kept(Column::numbers("TOOK", |exchange, _| stat::latency(Some(exchange.took_ms)))),
+    light(Column::numbers("FIRST BYTE", |exchange, _| stat::latency(exchange.first_byte_ms))),
+    kept(Column::words("PATH", |exchange, _| Cell::new(&exchange.path))),
     Column::words("POD", |exchange, _| Cell::new(&exchange.pod)),
     Column::words("CALLER", |exchange, _| optional(exchange.caller.as_deref())),
     Column::words("ENDED BY", |exchange, _| outcome(exchange)),

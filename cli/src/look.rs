@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::interrupt::Interrupts;
 use crate::outcome::yaml;
 use crate::say::{beside, say};
-use crate::table::Detail;
+use crate::table::Room;
 use crate::{advice, text, usage};
 
 /// The longest window that a control plane keeps, unless it is told to keep less.
@@ -44,9 +44,9 @@ pub(crate) struct Look {
 /// How to print a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// For people.
+    /// For people, cut to the terminal; whole in a pipe.
     Table,
-    /// For people with wide screens.
+    /// For people, with all columns, never cut.
     Wide,
     /// As the API tells it.
     Json,
@@ -67,13 +67,13 @@ impl Look {
     pub(crate) fn told<T: Serialize>(
         &self,
         answer: &T,
-        table: impl FnOnce(Detail) -> String,
+        table: impl FnOnce(Room) -> String,
         csv: impl FnOnce() -> String,
     ) -> anyhow::Result<String> {
         Ok(match self.output {
             Output::Csv => csv(),
-            Output::Table => table(Detail::Usual),
-            Output::Wide => table(Detail::Wide),
+            Output::Table => table(Room::usual()),
+            Output::Wide => table(Room::wide()),
             // One line for each, so that a program can read them one by one.
             Output::Json if self.watch.is_some() => format!("{}\n", json(&serde_json::to_string(answer)?)),
             Output::Json => format!("{}\n", json(&serde_json::to_string_pretty(answer)?)),

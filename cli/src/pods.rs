@@ -13,7 +13,7 @@ use crate::look::Look;
 use crate::moment;
 use crate::only::Only;
 use crate::paint::Paint;
-use crate::table::{Cell, Column, Tone, table, wide};
+use crate::table::{Cell, Column, Tone, kept, light, table, wide};
 
 /// The share of its limit from which a pod's memory is worth a look.
 pub(crate) const MEMORY_NEAR_LIMIT: f64 = 0.9;
@@ -43,27 +43,23 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         answer.pods.retain(|pod| options.only.holds(&pod.namespace, &pod.service));
         let taken_ms = moment::unix_ms(&answer.taken_at).unwrap_or_else(moment::now_ms);
         let columns = columns();
-        options.look.told(
-            &answer,
-            |detail| table(&columns, &answer.pods, none, taken_ms, detail, paint),
-            || csv::pods::file(&answer),
-        )
+        options.look.told(&answer, |room| table(&columns, &answer.pods, none, taken_ms, room, paint), || csv::pods::file(&answer))
     };
     options.look.show(interrupts, page).await
 }
 
 fn columns() -> [Column<Pod>; 15] {
     [
-        Column::words("POD", |pod, _| Cell::new(&pod.pod)),
-        Column::words("SERVICE", |pod, _| Cell::new(service_label(&pod.namespace, &pod.service))),
-        Column::words("STATE", |pod, _| state(pod)),
-        Column::words("VERSION", |pod, _| Cell::new(&pod.version)),
+        kept(Column::words("POD", |pod, _| Cell::new(&pod.pod))),
+        kept(Column::words("SERVICE", |pod, _| Cell::new(service_label(&pod.namespace, &pod.service)))),
+        kept(Column::words("STATE", |pod, _| state(pod))),
+        light(Column::words("VERSION", |pod, _| Cell::new(&pod.version))),
         Column::numbers("MEMORY", |pod, _| memory(pod)),
         wide(Column::numbers("LIMIT", |pod, _| limit(pod))),
         Column::numbers("CPU", |pod, _| cpu(pod)),
         wide(Column::numbers("CONNECTIONS", |pod, _| connections(pod))),
         Column::numbers("RPS", |pod, _| Cell::new(format::rate(pod.rps))),
-        Column::numbers("CONNECTED", |pod, now_ms| Cell::new(moment::lasting(pod.connected_at.as_deref(), now_ms))),
+        light(Column::numbers("CONNECTED", |pod, now_ms| Cell::new(moment::lasting(pod.connected_at.as_deref(), now_ms)))),
         Column::numbers("HEARD", |pod, now_ms| Cell::new(moment::ago(Some(&pod.heard_at), now_ms))),
         Column::numbers("RULES", |pod, _| confirmed(pod)),
         wide(Column::numbers("CLOCK", |pod, _| clock(pod))),

@@ -12,7 +12,7 @@ use crate::interrupt::Interrupts;
 use crate::look::Look;
 use crate::moment;
 use crate::paint::Paint;
-use crate::table::{Cell, Column, Detail, Tone, table, wide};
+use crate::table::{Cell, Column, Room, Tone, kept, light, table, wide};
 use crate::text::{plain, short};
 
 /// Show the rules in force, or one rule with what each pod has said to it.
@@ -41,14 +41,14 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     let page = async || {
         if let Some(id) = &options.rule {
             let rule = client.rule(id).await?;
-            return options.look.told(&rule, |detail| one(&rule, detail, paint), || csv::rules::receipts(&rule));
+            return options.look.told(&rule, |room| one(&rule, room, paint), || csv::rules::receipts(&rule));
         }
         let mut answer: Rules = client.rules().await?;
         answer.rules.retain(|rule| options.namespace.as_ref().is_none_or(|namespace| *namespace == rule.namespace));
         let none = "no rule is in force: every endpoint is on";
         options.look.told(
             &answer,
-            |detail| table(&RULES, &answer.rules, none, moment::now_ms(), detail, paint),
+            |room| table(&RULES, &answer.rules, none, moment::now_ms(), room, paint),
             || csv::rules::file(&answer.rules),
         )
     };
@@ -56,16 +56,16 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
 }
 
 const RULES: [Column<Rule>; 12] = [
-    Column::words("RULE", |rule, _| Cell::new(&rule.id)),
-    Column::words("SERVICE", |rule, _| Cell::new(service_label(&rule.namespace, &rule.service))),
-    Column::words("METHOD", |rule, _| Cell::new(&rule.method)),
-    Column::words("ROUTE", |rule, _| Cell::new(&rule.route)),
+    kept(Column::words("RULE", |rule, _| Cell::new(&rule.id))),
+    kept(Column::words("SERVICE", |rule, _| Cell::new(service_label(&rule.namespace, &rule.service)))),
+    light(Column::words("METHOD", |rule, _| Cell::new(&rule.method))),
+    kept(Column::words("ROUTE", |rule, _| Cell::new(&rule.route))),
     Column::numbers("STATUS", |rule, _| status(rule)),
-    Column::words("STATE", |rule, _| state(rule)),
+    kept(Column::words("STATE", |rule, _| state(rule))),
     Column::numbers("PODS", |rule, _| Cell::new(applied(rule))),
     Column::numbers("LEFT", |rule, now_ms| Cell::new(moment::left(rule.expires_at.as_deref(), now_ms))),
     wide(Column::numbers("AGE", |rule, now_ms| Cell::new(moment::lasting(Some(&rule.created_at), now_ms)))),
-    Column::words("BY", |rule, _| Cell::new(&rule.by)),
+    light(Column::words("BY", |rule, _| Cell::new(&rule.by))),
     wide(Column::numbers("REVISION", |rule, _| Cell::new(rule.revision.to_string()))),
     Column::words("REASON", |rule, _| Cell::new(&rule.reason)),
 ];
@@ -80,16 +80,16 @@ const RECEIPTS: [Column<Receipt>; 5] = [
     Column::words("WHY", |receipt, _| Cell::new(receipt.why.as_deref().unwrap_or_default())),
 ];
 
-fn one(rule: &Rule, detail: Detail, paint: Paint) -> String {
+fn one(rule: &Rule, room: Room, paint: Paint) -> String {
     let now_ms = moment::now_ms();
-    let head = table(&RULES, std::slice::from_ref(rule), "", now_ms, detail, paint);
+    let head = table(&RULES, std::slice::from_ref(rule), "", now_ms, room, paint);
     let ended = rule.ended.as_ref().map(|ended| {
         let by = ended.by.as_deref().map_or("its time was over".to_owned(), |by| format!("by {}", short(by)));
         format!("\nended {} UTC, {by}\n", moment::date_and_time(&ended.at))
     });
     let warnings: Vec<String> = rule.warnings.iter().map(|warning| format!("\nnote: {}\n", plain(warning))).collect();
     let warnings = warnings.concat();
-    let receipts = table(&RECEIPTS, &rule.pods, "no pod is there that it is meant for", now_ms, detail, paint);
+    let receipts = table(&RECEIPTS, &rule.pods, "no pod is there that it is meant for", now_ms, room, paint);
     format!("{head}{}{warnings}\n{receipts}", ended.unwrap_or_default())
 }
 

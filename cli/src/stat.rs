@@ -15,7 +15,7 @@ use crate::interrupt::Interrupts;
 use crate::look::{Look, window};
 use crate::moment;
 use crate::paint::Paint;
-use crate::table::{Cell, Column, Tone, table, wide};
+use crate::table::{Cell, Column, Tone, kept, light, table, wide};
 
 /// Show what every endpoint does: requests, success, latency.
 #[derive(Debug, clap::Args)]
@@ -93,7 +93,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         let taken_ms = moment::unix_ms(&answer.taken_at).unwrap_or_else(moment::now_ms);
         options.look.told(
             &answer,
-            |detail| table(&COLUMNS, &answer.endpoints, &none, taken_ms, detail, paint),
+            |room| table(&COLUMNS, &answer.endpoints, &none, taken_ms, room, paint),
             || csv::endpoints::file(&answer),
         )
     };
@@ -101,27 +101,27 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
 }
 
 const COLUMNS: [Column<Endpoint>; 23] = [
-    Column::words("SERVICE", |endpoint, _| Cell::new(service_label(&endpoint.namespace, &endpoint.service))),
-    Column::words("METHOD", |endpoint, _| Cell::new(&endpoint.method)),
-    Column::words("ROUTE", |endpoint, _| Cell::new(&endpoint.route)),
+    kept(Column::words("SERVICE", |endpoint, _| Cell::new(service_label(&endpoint.namespace, &endpoint.service)))),
+    kept(Column::words("METHOD", |endpoint, _| Cell::new(&endpoint.method))),
+    kept(Column::words("ROUTE", |endpoint, _| Cell::new(&endpoint.route))),
     Column::numbers("RPS", |endpoint, _| Cell::new(format::rate(endpoint.rps))),
-    Column::numbers("HITS", |endpoint, _| Cell::new(format::count(endpoint.hits))),
-    Column::numbers("SUCCESS", |endpoint, _| success(endpoint)),
+    light(Column::numbers("HITS", |endpoint, _| Cell::new(format::count(endpoint.hits)))),
+    kept(Column::numbers("SUCCESS", |endpoint, _| success(endpoint))),
     wide(Column::numbers("AVG", |endpoint, _| latency(endpoint.avg_ms))),
-    Column::numbers("P50", |endpoint, _| latency(endpoint.p50_ms)),
+    light(Column::numbers("P50", |endpoint, _| latency(endpoint.p50_ms))),
     Column::numbers("P95", |endpoint, _| latency(endpoint.p95_ms)),
     Column::numbers("P99", |endpoint, _| latency(endpoint.p99_ms)),
     wide(Column::numbers("P99.9", |endpoint, _| latency(endpoint.p999_ms))),
     wide(Column::numbers("MAX", |endpoint, _| latency(endpoint.max_ms))),
     Column::numbers("5XX", |endpoint, _| failures(endpoint)),
-    Column::numbers("4XX", |endpoint, _| Cell::new(format::count(endpoint.class(4)))),
+    light(Column::numbers("4XX", |endpoint, _| Cell::new(format::count(endpoint.class(4))))),
     wide(Column::numbers("BLOCKED", |endpoint, _| Cell::new(format::count(endpoint.by_rule)))),
     wide(Column::numbers("UNDER WAY", |endpoint, _| Cell::new(format::count(endpoint.in_flight)))),
     wide(Column::numbers("IN", |endpoint, _| payload(endpoint.bytes_in))),
     wide(Column::numbers("OUT", |endpoint, _| payload(endpoint.bytes_out))),
     wide(Column::numbers("PODS", |endpoint, _| Cell::new(format::count(endpoint.pods.len() as u64)))),
     wide(Column::numbers("SEEN", |endpoint, now_ms| Cell::new(moment::ago(endpoint.last_seen.as_deref(), now_ms)))),
-    Column::words("STATE", |endpoint, _| state(endpoint)),
+    kept(Column::words("STATE", |endpoint, _| state(endpoint))),
     wide(Column::words("RULE", |endpoint, _| Cell::new(endpoint.rule.as_deref().unwrap_or(format::MISSING)))),
     wide(Column::words("ID", |endpoint, _| Cell::new(&endpoint.id).toned(Tone::Muted))),
 ];
@@ -182,11 +182,11 @@ fn payload(bytes: u64) -> Cell {
 mod tests {
     use super::*;
     use crate::sample::endpoint;
-    use crate::table::Detail;
+    use crate::table::Room;
 
     #[test]
     fn the_table_shows_what_the_dashboard_shows() {
-        let shown = table(&COLUMNS, &[endpoint("legacy", "GET", "/export")], "", 0, Detail::Usual, Paint::Plain);
+        let shown = table(&COLUMNS, &[endpoint("legacy", "GET", "/export")], "", 0, Room::usual(), Paint::Plain);
         assert_eq!(
             shown,
             "SERVICE  METHOD  ROUTE     RPS  HITS  SUCCESS     P50     P95     P99  5XX  4XX  STATE\n\

@@ -126,6 +126,34 @@ fn who_watches_on_a_terminal_sees_that_the_control_plane_is_gone_and_back() {
 }
 
 #[test]
+fn a_table_is_cut_to_its_terminal_and_whole_in_a_pipe() {
+    let mesh = SmallMesh::of("shop", 1);
+    let route = "/api/v2/customers/invoices/archive/documents/attachments/previews/thumbnails";
+    assert_eq!(mesh.pods[0].get(route).status(), 200);
+    mesh.api().expect_hits("shop", 1);
+    mesh.api().turn_off("shop", &format!("GET {route}"), "1h");
+    for command in [&["stat"][..], &["pods"], &["rules"], &["rules", "r1"], &["audit"], &["callers", route], &["history", route]]
+    {
+        let whole = said(asking(mesh.control_plane.http_port, command)).fine();
+        let is_about_it = !matches!(command, ["pods"]);
+        assert_eq!(whole.contains(route), is_about_it, "a pipe is never cut: {whole}");
+        for columns in [80_u16, 40] {
+            let mut terminal = Pty::start(&asking(mesh.control_plane.http_port, command), 40, columns);
+            assert_eq!(terminal.ended().code(), Some(0));
+            // A line that is too long is wrapped, as the endpoint's whole name above a table may be: that makes more lines.
+            let name = whole.lines().next().filter(|_| ["callers", "history"].contains(&command[0])).unwrap_or_default();
+            let wrapped = name.chars().count().saturating_sub(1) / usize::from(columns);
+            let lines = whole.trim_end().lines().count() + wrapped;
+            terminal.expect(&format!("{lines} lines"), |screen| screen.lines().count() == lines);
+            if command == ["stat"] {
+                let screen = terminal.screen();
+                assert!(screen.contains("/api/v2/cust") && screen.contains('…') && screen.contains("off"), "{screen}");
+            }
+        }
+    }
+}
+
+#[test]
 fn top_fits_any_terminal_and_any_change_of_it() {
     let mesh = SmallMesh::of("shop", 1);
     assert_eq!(mesh.pods[0].get("/x").status(), 200);
