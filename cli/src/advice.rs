@@ -8,6 +8,9 @@ pub(crate) fn on(failure: &Failure) -> Option<String> {
         Failure::Unreachable { .. } => {
             "start a control plane there (`sitio demo` brings one), or say where yours is with --url or SITIO_URL".to_owned()
         }
+        Failure::NoWayThroughProxy { .. } => {
+            "see whether HTTP_PROXY and HTTPS_PROXY name the right proxy, or name this host in NO_PROXY".to_owned()
+        }
         Failure::Distrustful { .. } => {
             "install this machine's certificates (`ca-certificates`), or name a file with --ca-file or SITIO_CA_FILE".to_owned()
         }
@@ -46,7 +49,11 @@ fn on_distrust(distrust: &Distrust) -> &'static str {
         Distrust::Expired => "renew it, or set this machine's clock if that is wrong",
         Distrust::NotYet => "set this machine's clock, or wait",
         Distrust::Name(_) => "use the name that it is for, in --url or SITIO_URL",
-        Distrust::Other(_) => "give the control plane's door another, signed by an authority and none of an authority itself",
+        Distrust::Authority => {
+            "name the file with exactly this certificate by --ca-file or SITIO_CA_FILE, or make one with CA:FALSE \
+             (`openssl req -x509 -addext basicConstraints=critical,CA:FALSE …`)"
+        }
+        Distrust::Other(_) => "give the control plane's door another one, signed by an authority",
     }
 }
 

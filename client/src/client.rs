@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::{Denial, Failure, Shown, innermost};
+use crate::proxy::{is_this_machine, on_the_way_to};
 use crate::trust::{self, Authorities};
 
 /// How long a connection may take. A control plane that is there accepts at once.
@@ -29,6 +30,8 @@ pub struct Client {
     http: reqwest::Client,
     url: Url,
     token: Option<Token>,
+    /// The proxy on the way, for the failures' messages.
+    proxy: Option<String>,
 }
 
 /// What lets one in.
@@ -62,7 +65,8 @@ pub(crate) struct Question<'a> {
 impl Client {
     /// A client of the control plane whose dashboard is at `url`, which these have signed if it speaks TLS.
     pub fn new(url: Url, token: Option<Token>, authorities: Option<Authorities>) -> Result<Self, Failure> {
-        let builder = if url.scheme() == "https" { trust::tls(authorities) } else { trust::plain() };
+        let distrustful = |why| Failure::Distrustful { url: url.to_string(), why };
+        let builder = if url.scheme() == "https" { trust::tls(authorities).map_err(distrustful)? } else { trust::plain() };
         let mut builder = builder
             .connect_timeout(CONNECT_WITHIN)
             .read_timeout(SILENCE_MAX)
@@ -71,10 +75,9 @@ impl Client {
         if is_this_machine(&url) {
             builder = builder.no_proxy();
         }
-        match builder.build() {
-            Ok(http) => Ok(Self { http, url, token }),
-            Err(error) => Err(Failure::Distrustful { url: url.to_string(), why: innermost(&error) }),
-        }
+        let http = builder.build().map_err(|error| distrustful(innermost(&error)))?;
+        let proxy = on_the_way_to(&url);
+        Ok(Self { http, url, token, proxy })
     }
 
     /// Whether whoever stands on the way can read the token.
@@ -136,8 +139,7 @@ impl Client {
 
     /// The answer, if it is one of success.
     async fn answer(&self, question: &Question<'_>, request: RequestBuilder) -> Result<Response, Failure> {
-        let response =
-            request.send().await.map_err(|error| Failure::unanswered(question.what, &self.url, &error, ANSWER_WITHIN))?;
+        let response = request.send().await.map_err(|error| self.unanswered(question.what, &error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -154,7 +156,7 @@ impl Client {
 
     async fn body(&self, what: &str, mut response: Response) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
-        let lost = |error| Failure::unanswered(what, &self.url, &error, ANSWER_WITHIN);
+        let lost = |error| self.unanswered(what, &error);
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
             if body.len() + chunk.len() > BODY_BYTES_MAX {
                 return Err(self.foreign(what, format!("it answers with more than {} MiB", BODY_BYTES_MAX >> 20)));
@@ -164,15 +166,19 @@ impl Client {
         Ok(body)
     }
 
+    fn unanswered(&self, what: &str, error: &reqwest::Error) -> Failure {
+        let failure = Failure::unanswered(what, &self.url, error, ANSWER_WITHIN);
+        match (failure, &self.proxy) {
+            (Failure::Unreachable { what, url, why }, Some(proxy)) => {
+                Failure::NoWayThroughProxy { what, url, proxy: proxy.clone(), why }
+            }
+            (failure, _) => failure,
+        }
+    }
+
     fn foreign(&self, what: &str, why: String) -> Failure {
         Failure::Foreign { what: what.to_owned(), url: self.url.to_string(), why }
     }
-}
-
-/// Whether no proxy could know the way.
-fn is_this_machine(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

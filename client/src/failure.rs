@@ -25,6 +25,18 @@ pub enum Failure {
         /// What the system said.
         why: String,
     },
+    /// The proxy did not answer, or did not reach the control plane.
+    #[error("{what}: no connection to {url} through the proxy {proxy} ({why})")]
+    NoWayThroughProxy {
+        /// What was tried.
+        what: String,
+        /// Where.
+        url: String,
+        /// The proxy, without a user and a password.
+        proxy: String,
+        /// What the system or the proxy said.
+        why: String,
+    },
     /// There is nobody on this machine whom a client could believe.
     #[error("speak TLS to {url}: no certificate authority is trusted ({why})")]
     Distrustful {
@@ -179,7 +191,14 @@ impl Problem {
 impl Failure {
     /// Whether the same question may be answered in a moment, as when the control plane is restarted.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::TooSlow { .. } | Self::BrokenOff { .. } | Self::NotReached { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::NoWayThroughProxy { .. }
+                | Self::TooSlow { .. }
+                | Self::BrokenOff { .. }
+                | Self::NotReached { .. }
+        )
     }
 }
 
@@ -194,6 +213,8 @@ pub enum Distrust {
     NotYet,
     /// It is for these names, and for no other.
     Name(Vec<String>),
+    /// It is an authority's own, which may sign others and is no server's.
+    Authority,
     /// Something else is wrong with it.
     Other(String),
 }
@@ -206,6 +227,7 @@ impl fmt::Display for Distrust {
             Self::NotYet => f.write_str("is not valid yet"),
             Self::Name(names) if names.is_empty() => f.write_str("is for no name"),
             Self::Name(names) => write!(f, "is for {}", names.join(", ")),
+            Self::Authority => f.write_str("is an authority's own (CA:TRUE), not a server's"),
             Self::Other(why) => write!(f, "cannot be believed ({why})"),
         }
     }

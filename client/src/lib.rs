@@ -10,6 +10,7 @@ pub mod failure;
 pub mod history;
 pub mod metrics;
 pub mod pods;
+mod proxy;
 pub mod routes;
 pub mod rules;
 pub mod status;

@@ -1,25 +1,31 @@
 //! Whom a client believes over TLS: the authorities that this machine knows, or those in a file of one's own.
 
-use reqwest::{Certificate, Client, ClientBuilder};
+mod pinned;
+
+use reqwest::{Client, ClientBuilder};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+pub(crate) use crate::trust::pinned::is_authority;
 
 /// Authorities of one's own. Who names some is served by nobody whom others have signed.
 #[derive(Debug, Clone)]
-pub struct Authorities(Vec<Certificate>);
+pub struct Authorities(Vec<CertificateDer<'static>>);
 
 impl Authorities {
     /// The certificates in a text (PEM); `None` if there is none in it.
     pub fn read(pem: &[u8]) -> Option<Self> {
-        let certificates = Certificate::from_pem_bundle(pem).ok()?;
+        let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().ok()?;
         (!certificates.is_empty()).then_some(Self(certificates))
     }
 }
 
-/// The beginnings of a client that believes these, or else those that this machine knows.
-pub(crate) fn tls(authorities: Option<Authorities>) -> ClientBuilder {
+/// The beginnings of a client that believes these, or else those that this machine knows; or why there is none.
+pub(crate) fn tls(authorities: Option<Authorities>) -> Result<ClientBuilder, String> {
     choose_ring();
     match authorities {
-        Some(Authorities(certificates)) => Client::builder().tls_certs_only(certificates),
-        None => Client::builder(),
+        Some(Authorities(certificates)) => Ok(Client::builder().tls_backend_preconfigured(pinned::believing(certificates)?)),
+        None => Ok(Client::builder()),
     }
 }
 

@@ -17,15 +17,6 @@ fn a_question_is_asked_below_the_url_and_escaped() {
 }
 
 #[test]
-fn no_proxy_knows_this_machine() {
-    for (url, expected) in
-        [("http://127.0.0.1:1/", true), ("http://[::1]:1/", true), ("http://localhost/", true), ("http://mesh.example/", false)]
-    {
-        assert_eq!(is_this_machine(&Url::parse(url).unwrap()), expected, "{url}");
-    }
-}
-
-#[test]
 fn a_token_is_overheard_on_plain_http_to_another_machine() {
     for (url, token, expected) in [
         ("http://127.0.0.1:1/", Some("s3cret"), false),

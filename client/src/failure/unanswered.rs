@@ -5,9 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use reqwest::Url;
-use rustls::CertificateError;
+use rustls::{CertificateError, OtherError};
 
 use crate::failure::{Distrust, Failure};
+use crate::trust::is_authority;
 
 /// Names of a certificate that are told. Some are for a hundred.
 const NAMES_MAX: usize = 4;
@@ -43,8 +44,26 @@ fn distrust(why: &CertificateError) -> Distrust {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Distrust::NotYet,
         CertificateError::NotValidForName => Distrust::Name(Vec::new()),
         CertificateError::NotValidForNameContext { presented, .. } => Distrust::Name(names(presented)),
-        other => Distrust::Other(other.to_string()),
+        other if is_authority(other) => Distrust::Authority,
+        CertificateError::Other(OtherError(cause)) => Distrust::Other(words(&cause.to_string())),
+        other => Distrust::Other(words(&other.to_string())),
     }
+}
+
+/// What the libraries say of a certificate, in words: most of it is a name such as `UnsupportedCertVersion`.
+fn words(name: &str) -> String {
+    if name.contains(|letter: char| !letter.is_ascii_alphanumeric()) {
+        // A sentence, or a name with values of which nobody can make anything.
+        return if name.contains(['{', '(']) { "it is not valid for a server".to_owned() } else { name.to_owned() };
+    }
+    let mut words = String::with_capacity(name.len() + 8);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
 }
 
 /// The first names of a certificate, which come as `DnsName("mesh.example")`.
@@ -84,4 +103,26 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
         let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
         wrapped.map_or_else(|| error.source(), |inner| Some(inner as &(dyn Error + 'static)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_said_in_words() {
+        let other = |why: webpki::Error| distrust(&CertificateError::Other(OtherError(Arc::new(why)))).to_string();
+        assert_eq!(other(webpki::Error::CaUsedAsEndEntity), "is an authority's own (CA:TRUE), not a server's");
+        assert_eq!(other(webpki::Error::UnsupportedCertVersion), "cannot be believed (unsupported cert version)");
+        let purpose = CertificateError::InvalidPurposeContext {
+            required: rustls::ExtendedKeyPurpose::ServerAuth,
+            presented: vec![rustls::ExtendedKeyPurpose::ClientAuth],
+        };
+        for why in [purpose, CertificateError::Revoked, CertificateError::BadEncoding] {
+            let told = distrust(&why).to_string();
+            assert!(!told.contains(['{', ':', '"']), "{told}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use scenario::scripted::scripted;
 use scenario::sitio::{asking, bare, said};
 use scenario::small_mesh::SmallMesh;
 
-use crate::terminator::{Authority, Valid};
+use crate::terminator::{Authority, SelfSigned, Valid};
 
 const TOKEN: &str = "a-token-of-a-decent-length-for-this-test";
 
@@ -91,6 +91,34 @@ fn who_shows_a_certificate_that_is_not_believed_is_not_asked() {
     fs::write(&key, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();
     let none = refusal(at(&format!("https://localhost:{good}"), &["pods", "--ca-file", key.to_str().unwrap()]));
     assert!(none.contains("no certificate is in it"), "{none}");
+}
+
+#[test]
+fn a_self_signed_certificate_that_is_named_is_believed_also_as_an_authority_s() {
+    let control_plane = ControlPlane::start();
+    let authority = SelfSigned::new("localhost", &[]);
+    let server = SelfSigned::new("localhost", &["-addext", "basicConstraints=critical,CA:FALSE"]);
+    let elsewhere = SelfSigned::new("mesh.example", &[]);
+    let asking = |shown: &SelfSigned, believed: Option<&SelfSigned>| {
+        let mut command = at(&format!("https://localhost:{}", shown.terminates(control_plane.http_port)), &["pods"]);
+        if let Some(believed) = believed {
+            command.arg("--ca-file").arg(believed.file());
+        }
+        command
+    };
+
+    for certificate in [&authority, &server] {
+        assert!(said(asking(certificate, Some(certificate))).fine().contains("no such pod"));
+    }
+    let name = refusal(asking(&elsewhere, Some(&elsewhere)));
+    assert!(name.contains("is for mesh.example; use the name"), "{name}");
+    let another = refusal(asking(&authority, Some(&elsewhere)));
+    assert!(another.contains("CA:TRUE") && another.contains("--ca-file") && another.contains("CA:FALSE"), "{another}");
+    let unnamed = refusal(asking(&authority, None));
+    assert!(unnamed.contains("--ca-file"), "{unnamed}");
+    for words in [another, unnamed] {
+        assert!(!words.contains("Other(") && !words.contains("CaUsedAsEndEntity"), "no name of a program's part: {words}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::{fs, thread};
 
@@ -14,7 +15,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// An authority that was made a moment ago, whom nobody knows.
 pub(crate) struct Authority {
@@ -53,14 +55,7 @@ impl Authority {
 
     /// Starts a terminator of this name before a port of loopback, and returns its own port.
     pub(crate) fn terminates(&self, name: &str, valid: Valid, behind: u16) -> u16 {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let acceptor = TlsAcceptor::from(Arc::new(self.config(name, valid)));
-        thread::spawn(move || {
-            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(accept(listener, acceptor, behind));
-        });
-        port
+        terminate(self.config(name, valid), behind)
     }
 
     fn config(&self, name: &str, valid: Valid) -> ServerConfig {
@@ -71,10 +66,56 @@ impl Authority {
         }
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config =
-            ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
-        config.unwrap().with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap()
+        showing(certificate.der().clone(), key)
     }
+}
+
+/// A certificate as `openssl req -x509` makes it: signed by itself, and marked as an authority's unless asked otherwise.
+pub(crate) struct SelfSigned {
+    folder: TempDir,
+}
+
+impl SelfSigned {
+    /// Makes one for this name, with these further arguments.
+    pub(crate) fn new(name: &str, more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=a scenario"]);
+        openssl.args(["-addext", &format!("subjectAltName=DNS:{name}")]).args(more);
+        openssl.arg("-keyout").arg(folder.path().join("key.pem")).arg("-out").arg(folder.path().join("cert.pem"));
+        let made = openssl.output().expect("openssl is missing: on Debian, `apt-get install openssl`, or run `make test`");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Self { folder }
+    }
+
+    /// The file with the certificate.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("cert.pem")
+    }
+
+    /// Starts a terminator that shows it before a port of loopback, and returns its own port.
+    pub(crate) fn terminates(&self, behind: u16) -> u16 {
+        let certificate = CertificateDer::from_pem_file(self.file()).unwrap();
+        let key = PrivateKeyDer::from_pem_file(self.folder.path().join("key.pem")).unwrap();
+        terminate(showing(certificate, key), behind)
+    }
+}
+
+/// Starts a terminator before a port of loopback, and returns its own port.
+fn terminate(config: ServerConfig, behind: u16) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(accept(listener, acceptor, behind));
+    });
+    port
+}
+
+fn showing(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> ServerConfig {
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
+    config.unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap()
 }
 
 /// Passes connections on until the test ends.

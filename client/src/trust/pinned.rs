@@ -1,0 +1,132 @@
+//! Believes a server certificate that is itself in the file of certificates, although it is marked as an authority's.
+//!
+//! `openssl req -x509` makes such certificates: self-signed, and `CA:TRUE`. A path of certificates must not end in one of
+//! these (RFC 5280, section 4.2.1.9), and webpki refuses it; but a person who names exactly this certificate means it.
+
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
+
+/// What goes for every other certificate, and the certificates that are believed in person.
+#[derive(Debug)]
+struct Pinned {
+    webpki: Arc<WebPkiServerVerifier>,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+/// How to speak TLS if these certificates are believed, and those that they have signed.
+pub(super) fn believing(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, String> {
+    let provider = Arc::new(default_provider());
+    let mut roots = RootCertStore::empty();
+    for certificate in &certificates {
+        roots.add(certificate.clone()).map_err(|_| "a certificate in the file cannot be read".to_owned())?;
+    }
+    let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+    let webpki = webpki.map_err(|why| why.to_string())?;
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let verifier = Arc::new(Pinned { webpki, certificates });
+    // Every check of webpki is made; only its last word on an authority's own certificate is not.
+    Ok(versions.map_err(|why| why.to_string())?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verdict = self.webpki.verify_server_cert(end_entity, intermediates, name, ocsp, now);
+        match verdict {
+            // It looks at the time first, and at the name last.
+            Err(Error::InvalidCertificate(why))
+                if is_authority(&why) && self.certificates.iter().any(|own| own == end_entity) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.webpki.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.webpki.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.webpki.supported_verify_schemes()
+    }
+}
+
+/// Whether a certificate was refused because it is an authority's.
+pub(crate) fn is_authority(why: &CertificateError) -> bool {
+    let CertificateError::Other(OtherError(cause)) = why else { return false };
+    cause.downcast_ref::<webpki::Error>() == Some(&webpki::Error::CaUsedAsEndEntity)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    /// Noon of 1 June 2025, when the certificates below are valid.
+    const NOW_S: u64 = 1_748_779_200;
+
+    /// Self-signed and an authority, as `openssl req -x509` makes them.
+    fn self_signed() -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(["mesh.example".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        (params.not_before, params.not_after) = (date_time_ymd(2025, 1, 1), date_time_ymd(2026, 1, 1));
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    /// The verdict on a certificate that is shown, at a time and under a name.
+    fn verdict(
+        shown: &CertificateDer<'_>,
+        believed: &CertificateDer<'static>,
+        now_s: u64,
+        name: &'static str,
+    ) -> Result<(), Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(believed.clone()).unwrap();
+        let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider())).build().unwrap();
+        let pinned = Pinned { webpki, certificates: vec![believed.clone()] };
+        let (name, now) = (name.try_into().unwrap(), UnixTime::since_unix_epoch(Duration::from_secs(now_s)));
+        pinned.verify_server_cert(shown, &[], &name, &[], now).map(drop)
+    }
+
+    #[test]
+    fn a_self_signed_authority_is_believed_in_person_under_its_name_and_in_its_time() {
+        let (own, other) = (self_signed(), self_signed());
+        assert_eq!(verdict(&own, &own, NOW_S, "mesh.example"), Ok(()));
+        assert!(verdict(&own, &own, NOW_S, "other.example").is_err(), "its name is checked");
+        assert!(verdict(&own, &own, NOW_S + 365 * 86_400, "mesh.example").is_err(), "its end is checked");
+        assert!(verdict(&own, &own, NOW_S - 365 * 86_400, "mesh.example").is_err(), "its beginning is checked");
+        assert!(verdict(&other, &own, NOW_S, "mesh.example").is_err(), "another one is not believed");
+    }
+}
