@@ -12,6 +12,7 @@ use control_plane::web::row::service_label;
 
 use crate::complete;
 use crate::connection::Connection;
+use crate::disable::preview::Answer;
 use crate::find;
 use crate::interrupt::Interrupts;
 use crate::named::Named;
@@ -30,6 +31,7 @@ use crate::text::{plain, short};
   sitio disable legacy '/legacy/*' --reason 'all of it'      everything under a path; '/*' is the whole service
 
 Exit code: 0 once the rule is on disk, and with --wait only when every pod meant has applied it; else 1.
+With --dry-run: 0 if the control plane would accept it, 1 if it would refuse it.
 Without --wait, `sitio rules` shows which pods have.")]
 pub(crate) struct Options {
     /// The endpoint: SERVICE METHOD ROUTE, or its id, or as few of these words as name no other; or SERVICE '/path/*'.
@@ -97,8 +99,12 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     let client = options.connection.client()?;
     let order = options.order(&client).await?;
     if options.dry_run {
-        say(&preview::of(&client, &order, paint).await?)?;
-        return Ok(ExitCode::SUCCESS);
+        let preview = preview::of(&client, &order, paint).await?;
+        say(&preview.words)?;
+        return Ok(match preview.answer {
+            Answer::Accepted => ExitCode::SUCCESS,
+            Answer::Refused => ExitCode::FAILURE,
+        });
     }
     let rule = client.turn_off(&order).await?;
     for warning in &rule.warnings {

@@ -51,9 +51,15 @@ pub enum BadEndpoint {
     /// The method is empty, too long or not a token (RFC 9110, section 5.6.2).
     #[error("the method must be 1 to {METHOD_BYTES_MAX} letters or digits, such as GET")]
     Method,
-    /// The route is empty, too long, or does not begin with a slash.
-    #[error("the route must begin with / and be at most {ROUTE_BYTES_MAX} bytes, such as /users/{{id}}")]
+    /// The route does not begin with a slash.
+    #[error("the route must begin with /, such as /users/{{id}}")]
     Route,
+    /// The route is too long.
+    #[error("the route has {0} bytes, and {ROUTE_BYTES_MAX} are the most")]
+    RouteTooLong(usize),
+    /// The route holds what no request line can hold.
+    #[error("the route holds a control character, which must be written as %XX")]
+    RouteControl,
 }
 
 impl Endpoint {
@@ -64,8 +70,14 @@ impl Endpoint {
             return Err(BadEndpoint::Method);
         }
         let spelled = route.starts_with('/') || route == "*" || route == OTHER;
-        if !spelled || route.len() > ROUTE_BYTES_MAX || route.chars().any(char::is_control) {
+        if !spelled {
             return Err(BadEndpoint::Route);
+        }
+        if route.len() > ROUTE_BYTES_MAX {
+            return Err(BadEndpoint::RouteTooLong(route.len()));
+        }
+        if route.chars().any(char::is_control) {
+            return Err(BadEndpoint::RouteControl);
         }
         Ok(Self(Arc::new(Name::new(method, route))))
     }
@@ -107,8 +119,11 @@ mod tests {
         assert_eq!(Endpoint::named("", "/a"), Err(BadEndpoint::Method));
         assert_eq!(Endpoint::named("G T", "/a"), Err(BadEndpoint::Method));
         assert_eq!(Endpoint::named("GET", "a"), Err(BadEndpoint::Route));
-        assert_eq!(Endpoint::named("GET", "/a\n"), Err(BadEndpoint::Route));
-        assert_eq!(Endpoint::named("GET", &format!("/{}", "a".repeat(ROUTE_BYTES_MAX))), Err(BadEndpoint::Route));
+        assert_eq!(Endpoint::named("GET", "/a\n"), Err(BadEndpoint::RouteControl));
+        assert_eq!(
+            Endpoint::named("GET", &format!("/{}", "a".repeat(ROUTE_BYTES_MAX))),
+            Err(BadEndpoint::RouteTooLong(ROUTE_BYTES_MAX + 1))
+        );
     }
 
     #[test]

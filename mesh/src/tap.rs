@@ -57,6 +57,9 @@ pub enum NoFilter {
         "route={0}: it begins with / and has at most {ROUTE_BYTES_MAX} bytes, such as /users/{{id}}; * at its end is anything"
     )]
     Route(String),
+    /// The route holds what no request line can hold.
+    #[error("route={0}: it holds a control character, which must be written as %XX")]
+    RouteControl(String),
     /// The statuses cannot be any.
     #[error("status={0}: {1}")]
     Status(String, NoStatuses),
@@ -71,8 +74,11 @@ impl Filter {
             return Err(NoFilter::Method(shown(method)));
         }
         let begins = route.is_empty() || route.starts_with(['/', '*', '(']);
-        if !begins || route.len() > ROUTE_BYTES_MAX || route.chars().any(char::is_control) {
+        if !begins || route.len() > ROUTE_BYTES_MAX {
             return Err(NoFilter::Route(shown(route)));
+        }
+        if route.chars().any(char::is_control) {
+            return Err(NoFilter::RouteControl(shown(route)));
         }
         let statuses = given(statuses).map(|text| text.parse().map_err(|why| NoFilter::Status(shown(&text), why)));
         Ok(Self { method: given(method), route: given(route), statuses: statuses.transpose()? })

@@ -47,6 +47,30 @@ fn waiting_ends_when_every_pod_answers_503_and_again_when_every_pod_answers_200(
 }
 
 #[test]
+fn a_dry_run_ends_with_the_code_that_the_command_would_end_with() {
+    let mesh = legacy(2);
+    let orders: [&[&str]; 5] = [
+        &["legacy", "GET", "/bytes/{id}"],
+        &["legacy", "GET", "/bytes/{id}", "--pods", "nosuch"],
+        &["legacy", "GET", "/bytes/{id}", "--pods", "legacy-0,nosuch"],
+        &["nosuch", "GET", "/bytes/{id}"],
+        // Again, when the first one is in force.
+        &["legacy", "GET", "/bytes/{id}"],
+    ];
+    let mut codes = Vec::new();
+    for order in orders {
+        let command = [&["disable"], order, &WHY].concat();
+        let dry = mesh.sitio(&[&command[..], &["--dry-run"]].concat());
+        let wet = mesh.sitio(&command);
+        assert_eq!(dry.code, wet.code, "{order:?}: {dry:?}, {wet:?}");
+        assert!(dry.out.starts_with("Nothing was changed."), "{dry:?}");
+        assert_eq!(dry.out.contains("it would be refused: "), wet.code != Some(0), "{dry:?}");
+        codes.push(wet.code);
+    }
+    assert_eq!(codes, [0, 1, 1, 1, 1].map(Some));
+}
+
+#[test]
 fn a_pod_that_does_not_answer_is_named_and_the_exit_code_tells() {
     let mesh = legacy(2);
     let lost = mesh.names[1].clone();
@@ -119,7 +143,7 @@ fn without_waiting_it_says_where_to_look_and_a_dry_run_changes_nothing() {
 
     let told = mesh.sitio(&disable(&[])).fine();
     assert!(told.contains("is being turned off on 2 pods") && told.contains("sitio rules r1"), "{told}");
-    let dry = mesh.sitio(&disable(&["--dry-run"])).fine();
+    let dry = mesh.sitio(&disable(&["--dry-run"])).out;
     assert!(dry.contains("rule r1 is in force for it already"), "{dry}");
     let told = mesh.sitio(&["enable", "/bytes/{id}"]).fine();
     assert!(told.contains("rule r1 has ended"), "{told}");

@@ -1,6 +1,6 @@
 //! What turning something off would mean now: on which pods, for which endpoints and callers, and for how much traffic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use client::callers::Caller;
 use client::client::Client;
@@ -25,8 +25,25 @@ const ENDPOINTS_MAX: usize = 8;
 /// Callers that are named, the busiest.
 const CALLERS_MAX: usize = 5;
 
-/// In words, a line each.
-pub(super) async fn of(client: &Client, order: &Order, paint: Paint) -> anyhow::Result<String> {
+/// What an order would do.
+pub(super) struct Preview {
+    /// In words, a line each.
+    pub(super) words: String,
+    /// What the control plane would say.
+    pub(super) answer: Answer,
+}
+
+/// What a control plane would say to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It would carry it out.
+    Accepted,
+    /// It would refuse it, and nothing would change.
+    Refused,
+}
+
+/// Looks what the order would do now.
+pub(super) async fn of(client: &Client, order: &Order, paint: Paint) -> anyhow::Result<Preview> {
     let namespace = order.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
     let window = Some(WINDOW.to_owned());
     let wanted = Wanted { window, namespace: Some(namespace.clone()), service: Some(order.service.clone()) };
@@ -63,9 +80,25 @@ pub(super) async fn of(client: &Client, order: &Order, paint: Paint) -> anyhow::
         status(order),
         order.ttl.as_ref().map_or_else(|| " until it is turned on".to_owned(), |ttl| format!(" for {ttl}"),)
     ));
-    let trouble = trouble(&endpoints, rules.iter().find(is_it), &copies, order);
+    let known: Vec<_> = pods.iter().filter(|pod| pod.namespace == namespace && pod.service == order.service).collect();
+    // One for exactly these pods counts before one for others.
+    let same = rules.iter().filter(is_it).find(|rule| concerns_the_same(rule, &copies, order));
+    let refusal = refusal(&endpoints, same, &known, order);
+    let answer = if refusal.is_some() { Answer::Refused } else { Answer::Accepted };
+    let trouble = refusal.map(|why| format!("it would be refused: {why}"));
+    let trouble = trouble.or_else(|| warning(&endpoints, rules.iter().find(is_it), &copies, order));
     lines.extend(trouble.map(|trouble| format!("  {} {trouble}", paint.bad("but"))));
-    Ok(format!("{}\n", lines.join("\n")))
+    Ok(Preview { words: format!("{}\n", lines.join("\n")), answer })
+}
+
+/// Whether a rule is for exactly the pods that an order is for.
+fn concerns_the_same(rule: &Rule, copies: &[&Pod], order: &Order) -> bool {
+    let of_rule: BTreeSet<_> = rule.pods.iter().map(|receipt| &*receipt.pod).collect();
+    let of_order: BTreeSet<_> = match order.pods.is_empty() {
+        true => copies.iter().map(|pod| &*pod.pod).collect(),
+        false => order.pods.iter().map(|pod| &**pod).collect(),
+    };
+    of_order.is_subset(&of_rule) && (order.pods.is_empty() || of_rule == of_order)
 }
 
 /// The same judgement as the control plane's: a prefix is the beginning of a route.
@@ -143,26 +176,39 @@ fn status(order: &Order) -> u16 {
     }
 }
 
-/// Why it would be refused, or not do what one hopes.
-fn trouble(endpoints: &[Endpoint], rule: Option<&Rule>, copies: &[&Pod], order: &Order) -> Option<String> {
-    let silent: Vec<_> = copies.iter().filter(|pod| pod.state == State::Silent).map(|pod| short(&pod.pod)).collect();
-    let unknown: Vec<_> = order.pods.iter().filter(|name| !copies.iter().any(|pod| pod.pod == **name)).cloned().collect();
-    let is_protected = endpoints.iter().any(|endpoint| endpoint.state == EndpointState::Protected);
-    let health = match (order.scope == Scope::Prefix, order.override_protected) {
-        _ if !is_protected => None,
-        (true, false) => Some("health paths stay on; --override-protected turns them off, too"),
-        (false, false) => Some("it would be refused: that is a health path; --override-protected turns it off all the same"),
-        (_, true) => Some("probes of health paths would fail, and Kubernetes takes the pods out of service or restarts them"),
-    };
+/// Why it would be refused.
+fn refusal(endpoints: &[Endpoint], same: Option<&Rule>, known: &[&Pod], order: &Order) -> Option<String> {
+    let unknown: Vec<_> =
+        order.pods.iter().filter(|name| !known.iter().any(|pod| pod.pod == **name)).map(|name| short(name)).collect();
     let is_unseen = endpoints.iter().all(|endpoint| endpoint.last_seen.is_none()) && order.route != "/*";
+    if known.is_empty() {
+        Some(format!("no pod of {} has reported; `sitio pods` lists those there are", short(&order.service)))
+    } else if !unknown.is_empty() {
+        Some(format!("{} has no pod {}; `sitio pods` lists those there are", short(&order.service), unknown.join(", ")))
+    } else if is_protected(endpoints) && order.scope != Scope::Prefix && !order.override_protected {
+        Some("that is a health path; --override-protected turns it off all the same".to_owned())
+    } else if let Some(rule) = same {
+        Some(already(rule))
+    } else if is_unseen && !order.allow_unseen {
+        Some("no request for it was ever counted; --allow-unseen turns it off all the same".to_owned())
+    } else {
+        None
+    }
+}
+
+fn is_protected(endpoints: &[Endpoint]) -> bool {
+    endpoints.iter().any(|endpoint| endpoint.state == EndpointState::Protected)
+}
+
+/// Why it would not do what one hopes.
+fn warning(endpoints: &[Endpoint], rule: Option<&Rule>, copies: &[&Pod], order: &Order) -> Option<String> {
+    let silent: Vec<_> = copies.iter().filter(|pod| pod.state == State::Silent).map(|pod| short(&pod.pod)).collect();
     if let Some(rule) = rule {
         Some(already(rule))
-    } else if let Some(health) = health {
-        Some(health.to_owned())
-    } else if !unknown.is_empty() {
-        Some(format!("it would be refused: {} has no pod {}", order.service, unknown.join(", ")))
-    } else if is_unseen && !order.allow_unseen {
-        Some("it would be refused: no request for it was ever counted; --allow-unseen turns it off all the same".to_owned())
+    } else if is_protected(endpoints) && order.override_protected {
+        Some("probes of health paths would fail, and Kubernetes takes the pods out of service or restarts them".to_owned())
+    } else if is_protected(endpoints) {
+        Some("health paths stay on; --override-protected turns them off, too".to_owned())
     } else if copies.is_empty() {
         Some("there is no such pod now".to_owned())
     } else if !silent.is_empty() {
@@ -176,7 +222,7 @@ fn trouble(endpoints: &[Endpoint], rule: Option<&Rule>, copies: &[&Pod], order: 
 fn already(rule: &Rule) -> String {
     let until = rule.expires_at.as_deref().map_or_else(|| "it is withdrawn".to_owned(), crate::moment::date_and_time);
     format!(
-        "rule {} is in force for it already, by {} since {} until {until}: {}; one for the same pods would be refused",
+        "rule {} is in force for it already, by {} since {} until {until}: {}",
         rule.id,
         short(&rule.by),
         crate::moment::date_and_time(&rule.created_at),

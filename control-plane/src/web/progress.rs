@@ -78,7 +78,7 @@ impl Progress {
                 None => format!("Off on {pods}"),
             },
             count: receipts.words(),
-            about: about(status, now_ms),
+            about: about(status, receipts.all(), now_ms),
             done: share(receipts.applied),
             refused: share(receipts.refused),
             pods: status.pods.iter().map(|pod| PodWord::of(pod, status, now_ms)).collect(),
@@ -117,12 +117,13 @@ fn last_heard(pod: &PodReceipt, now_ms: u64) -> String {
     }
 }
 
-fn about(status: &RuleStatus, now_ms: u64) -> String {
+fn about(status: &RuleStatus, of: usize, now_ms: u64) -> String {
     let sent = match format::age(now_ms.saturating_sub(status.created_ms)) {
         now if now == "now" => "now".into(),
         age => format!("{age} ago"),
     };
-    format!("have applied command {}, sent {sent} by {}", status.revision, status.rule.by)
+    let have = if of == 1 { "has" } else { "have" };
+    format!("{have} applied command {}, sent {sent} by {}", status.revision, status.rule.by)
 }
 
 /// `GET /export is on again, 4 of 4 pods in 44 ms`
@@ -188,6 +189,10 @@ mod tests {
         let progress = progress(&[ReceiptState::Applied { took_ms: 31 }, ReceiptState::Gone]);
         assert_eq!((progress.title.as_str(), progress.done, progress.is_waiting), ("Off on 1 pod", 400, false));
         assert_eq!(progress.next, "It turns on again by itself in 42 min.");
+        assert_eq!(
+            format!("{} {}", progress.count, progress.about),
+            "1 of 1 pod has applied command 118, sent 12 s ago by operator"
+        );
     }
 
     #[test]

@@ -116,6 +116,18 @@ fn what_makes_no_sense_is_refused_in_one_line() {
 }
 
 #[test]
+fn a_value_with_a_control_character_is_not_said_to_be_too_long() {
+    let name = refusal(&[("SITIO_SERVICE", "sh\u{1}op")]);
+    assert!(name.ends_with("expected a name without control characters, such as line ends"), "{name}");
+    let long = refusal(&[("SITIO_SERVICE", &"s".repeat(254))]);
+    assert!(long.ends_with("expected a name of at most 253 bytes, and this one has 254"), "{long}");
+    let path = refusal(&[("SITIO_PROTECTED", "/health\u{1}z")]);
+    assert!(path.contains("without control characters"), "{path}");
+    let relative = refusal(&[("SITIO_PROTECTED", "healthz")]);
+    assert!(relative.ends_with("expected paths that begin with /, separated by commas"), "{relative}");
+}
+
+#[test]
 fn a_token_is_never_shown() {
     assert_eq!(
         refusal(&[("SITIO_TOKEN", "se\u{1}cret")]),

@@ -104,8 +104,13 @@ pub(super) fn lines(value: &str) -> Result<u32, Expected> {
 }
 
 pub(super) fn name(value: &str) -> Result<String, Expected> {
-    let is_name = value.len() <= NAME_BYTES_MAX && !value.chars().any(char::is_control);
-    is_name.then(|| value.to_owned()).ok_or_else(|| expected(format!("a name of at most {NAME_BYTES_MAX} bytes")))
+    if value.len() > NAME_BYTES_MAX {
+        return Err(expected(format!("a name of at most {NAME_BYTES_MAX} bytes, and this one has {}", value.len())));
+    }
+    if value.chars().any(char::is_control) {
+        return Err(expected("a name without control characters, such as line ends"));
+    }
+    Ok(value.to_owned())
 }
 
 pub(super) fn workers(value: &str) -> Result<usize, Expected> {
@@ -115,9 +120,16 @@ pub(super) fn workers(value: &str) -> Result<usize, Expected> {
 
 pub(super) fn paths(value: &str) -> Result<Vec<String>, Expected> {
     let paths: Vec<String> = value.split(',').map(|path| path.trim().to_owned()).filter(|path| !path.is_empty()).collect();
-    let are_paths = paths.iter().all(|path| path.starts_with('/') && path.len() <= NAME_BYTES_MAX);
-    let why = || expected(format!("at most {PROTECTED_MAX} paths that begin with /, separated by commas"));
-    (are_paths && paths.len() <= PROTECTED_MAX).then_some(paths).ok_or_else(why)
+    if paths.len() > PROTECTED_MAX {
+        return Err(expected(format!("at most {PROTECTED_MAX} paths, and these are {}", paths.len())));
+    }
+    if !paths.iter().all(|path| path.starts_with('/')) {
+        return Err(expected("paths that begin with /, separated by commas"));
+    }
+    for path in &paths {
+        name(path).map_err(|_| expected(format!("paths of at most {NAME_BYTES_MAX} bytes without control characters")))?;
+    }
+    Ok(paths)
 }
 
 /// Patterns, separated by commas, no two of them alike.

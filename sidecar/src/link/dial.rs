@@ -105,7 +105,9 @@ pub(super) async fn attach(control_plane: &ControlPlane, transport: &Transport, 
         let by_word = first.as_ref().and_then(|first| ControlClock::heard(first.sent_ms, Instant::now().into_std()));
         match first.and_then(|first| first.message) {
             Some(wire::down::Message::Welcome(welcome)) => Ok(Attached { up, down, welcome, clock: by_word.or(by_date) }),
-            Some(other) => bail!("the control plane began with something else than a welcome: {other:?}"),
+            Some(_) => {
+                bail!("the control plane did not begin with a welcome: it is of another version, or no control plane of Sitio")
+            }
             None => bail!("the control plane closed the stream before it said anything"),
         }
     };

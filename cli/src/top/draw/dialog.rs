@@ -23,7 +23,7 @@ const KEYS: [(&str, &str); 11] = [
     ("/", "find by method, route or service; Esc shows all"),
     ("s S", "sort by the next column, or the one before"),
     ("r", "sort the other way round"),
-    ("1 2 3 4", "the last minute, 5 minutes, 15 minutes, hour"),
+    ("1 to 9", "the last 1, 5 or 15 min, 1, 6 or 24 h, 7, 30 or 90 days"),
     ("p", "pause, and go on"),
     ("?", "this list"),
     ("q", "quit"),
