@@ -10,6 +10,7 @@ use control_plane::web::row::service_label;
 use crate::interrupt::Interrupts;
 use crate::look::Look;
 use crate::paint::Paint;
+use crate::range::Range;
 use crate::table::{Cell, Column, Room, Tone, kept, light, table, wide};
 use crate::text::short;
 use crate::{complete, csv, find, moment, stat};
@@ -23,7 +24,7 @@ const LIMIT_MAX: i64 = 1000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sitio history legacy GET /legacy/export
-  sitio history /legacy/export --status 5xx
+  sitio history /legacy/export --status 5xx --from -15m
   sitio history legacy:GET:/legacy/export --slowest --limit 10
   sitio history e5f0c2a9b1d3 --pod legacy-0 -o json")]
 pub(crate) struct Options {
@@ -42,6 +43,8 @@ pub(crate) struct Options {
     /// How many, 1000 at most.
     #[arg(long, value_name = "COUNT", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX))]
     limit: u32,
+    #[command(flatten)]
+    range: Range,
     /// Look for the endpoint in this namespace only.
     #[arg(short, long)]
     namespace: Option<String>,
@@ -57,12 +60,15 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         status: options.status.clone(),
         first: if options.slowest { First::Slowest } else { First::Newest },
         pod: options.pod.clone(),
-        limit: Some(options.limit),
+        // Those of a range are chosen here, of all that the pods remember.
+        limit: Some(if options.range.is_given() { LIMIT_MAX as u32 } else { options.limit }),
     };
     let words = find::words(&options.endpoint);
     let page = async || {
         let endpoints = client.endpoints(&all).await?.endpoints;
-        let history = client.history(&find::one(&endpoints, &words)?.id, &wanted).await?;
+        let mut history = client.history(&find::one(&endpoints, &words)?.id, &wanted).await?;
+        history.exchanges.retain(|exchange| options.range.holds(exchange.started_ms));
+        history.exchanges.truncate(options.limit as usize);
         options.look.told(&history, |room| page(&history, room, paint), || csv::history::file(&history))
     };
     options.look.show(interrupts, page).await

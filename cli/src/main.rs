@@ -30,6 +30,7 @@ mod parts;
 mod place;
 mod pods;
 mod ports;
+mod range;
 mod receipts;
 mod rules;
 mod run;

@@ -21,7 +21,14 @@ pub(crate) fn endpoint(service: &str, method: &str, route: &str) -> Endpoint {
 
 /// An answer with these endpoints.
 pub(crate) fn answer(endpoints: Vec<Endpoint>) -> Endpoints {
-    Endpoints { window: "1m".into(), taken_at: "2025-11-20T14:07:41.500Z".into(), covered_s: 60.0, endpoints }
+    Endpoints {
+        window: "1m".into(),
+        from: None,
+        to: None,
+        taken_at: "2025-11-20T14:07:41.500Z".into(),
+        covered_s: 60.0,
+        endpoints,
+    }
 }
 
 /// A healthy pod of a shop.

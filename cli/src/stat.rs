@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use client::endpoints::{Endpoint, State, Wanted};
+use client::endpoints::{Endpoint, Endpoints, State, Wanted};
 use control_plane::web::format;
 use control_plane::web::judge::{self, Level};
 use control_plane::web::row::service_label;
@@ -15,6 +15,7 @@ use crate::interrupt::Interrupts;
 use crate::look::{Look, window};
 use crate::moment;
 use crate::paint::Paint;
+use crate::range::Range;
 use crate::table::{Cell, Column, Tone, kept, light, table, wide};
 
 /// Show what every endpoint does: requests, success, latency.
@@ -22,6 +23,7 @@ use crate::table::{Cell, Column, Tone, kept, light, table, wide};
 #[command(after_help = "Examples:
   sitio stat                          every endpoint, over the last five minutes
   sitio stat legacy --window 1m       those of one service, over the last minute
+  sitio stat --from -2h --to -1h      the hour before the last one
   sitio stat --sort p95 --watch       the slowest first, again every two seconds
   sitio stat -o json | jq '.endpoints[] | select(.failed > 0)'")]
 pub(crate) struct Options {
@@ -32,8 +34,10 @@ pub(crate) struct Options {
     #[arg(short, long)]
     namespace: Option<String>,
     /// The stretch of time: 1s to 90d, or all that is kept.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = window)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = window, conflicts_with = "from")]
     window: String,
+    #[command(flatten)]
+    range: Range,
     /// What comes first.
     #[arg(long, value_enum, default_value_t = Sort::Name, value_name = "COLUMN")]
     sort: Sort,
@@ -82,27 +86,40 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         return Ok(refused);
     }
     let client = options.look.connection.client()?;
-    let wanted = Wanted { window: Some(options.window), namespace: options.namespace, service: options.service.clone() };
+    let Options { range, namespace, .. } = &options;
+    let wanted = || Wanted {
+        window: (!range.is_given()).then(|| options.window.clone()),
+        from: range.from(),
+        to: range.to(),
+        namespace: namespace.clone(),
+        service: options.service.clone(),
+    };
     let none = match &options.service {
         Some(service) => format!("no endpoint of a service {service} is known; `sitio pods` lists the services there are"),
         None => "no endpoint is known yet: the first request to a pod makes one".to_owned(),
     };
     let page = async || {
-        let mut answer = client.endpoints(&wanted).await?;
+        let mut answer = client.endpoints(&wanted()).await?;
         options.sort.sort(&mut answer.endpoints);
         let taken_ms = moment::unix_ms(&answer.taken_at).unwrap_or_else(moment::now_ms);
         options.look.told(
             &answer,
-            |room| table(&COLUMNS, &answer.endpoints, &none, taken_ms, room, paint),
+            |room| format!("{}{}", slots(&answer), table(&COLUMNS, &answer.endpoints, &none, taken_ms, room, paint)),
             || csv::endpoints::file(&answer),
         )
     };
     options.look.show(interrupts, page).await
 }
 
+/// Which whole slots the numbers of a range are the sum of.
+fn slots(answer: &Endpoints) -> String {
+    let Some((from, to)) = answer.from.as_deref().zip(answer.to.as_deref()) else { return String::new() };
+    format!("{} to {} UTC, in whole slots\n\n", moment::date_and_time(from), moment::date_and_time(to))
+}
+
 const COLUMNS: [Column<Endpoint>; 23] = [
     kept(Column::words("SERVICE", |endpoint, _| Cell::new(service_label(&endpoint.namespace, &endpoint.service)))),
-    kept(Column::words("METHOD", |endpoint, _| Cell::new(&endpoint.method))),
+    Column::words("METHOD", |endpoint, _| Cell::new(&endpoint.method)),
     kept(Column::words("ROUTE", |endpoint, _| Cell::new(&endpoint.route))),
     Column::numbers("RPS", |endpoint, _| Cell::new(format::rate(endpoint.rps))),
     light(Column::numbers("HITS", |endpoint, _| Cell::new(format::count(endpoint.hits)))),

@@ -12,6 +12,10 @@ use crate::failure::Failure;
 pub struct Wanted {
     /// `5m` and the like, 1 s to 90 days; without it, everything since the pods started.
     pub window: Option<String>,
+    /// The beginning of a range, RFC 3339 or Unix milliseconds; in the place of a window.
+    pub from: Option<String>,
+    /// Its end; without it, now.
+    pub to: Option<String>,
     /// Only of this namespace.
     pub namespace: Option<String>,
     /// Only of this service.
@@ -23,6 +27,12 @@ pub struct Wanted {
 pub struct Endpoints {
     /// As it was asked for.
     pub window: String,
+    /// Of a range: the beginning of the first of the whole slots that its numbers are the sum of, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Of a range: the end of the last slot, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// The instant of all its numbers, RFC 3339.
     pub taken_at: String,
     /// How many seconds of the window there are so far.
@@ -153,6 +163,8 @@ impl Client {
             path: &["api", "v1", "endpoints"],
             query: &[
                 ("window", wanted.window.clone()),
+                ("from", wanted.from.clone()),
+                ("to", wanted.to.clone()),
                 ("namespace", wanted.namespace.clone()),
                 ("service", wanted.service.clone()),
             ],

@@ -19,12 +19,30 @@ pub(crate) mod take;
 pub const SPARK_POINTS: usize = 60;
 
 /// The stretch of time that a snapshot covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Window {
     /// Everything that the store keeps, and what the pods have said since.
     All,
     /// The last so many seconds: 60, 300, 900 or 3600 on the page, any from 1 s to 90 days by the API.
     Last(Duration),
+    /// From one instant to another.
+    Between(Range),
+}
+
+/// A stretch of time between two instants, milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Range {
+    /// Its first millisecond.
+    pub from_ms: u64,
+    /// The first millisecond after it.
+    pub to_ms: u64,
+}
+
+impl Range {
+    /// How long it is.
+    pub fn length_ms(self) -> u64 {
+        self.to_ms.saturating_sub(self.from_ms)
+    }
 }
 
 /// The mesh as it was at one instant.
@@ -32,7 +50,8 @@ pub enum Window {
 pub struct Snapshot {
     /// The instant, milliseconds since the Unix epoch.
     pub taken_ms: u64,
-    /// What the numbers cover.
+    /// What the numbers cover. A range between two instants is one of whole slots, and so may begin earlier and end later
+    /// than what was asked for.
     pub window: Window,
     /// How many seconds of the window there really are: less than the window just after the start.
     pub covered_s: f64,
@@ -60,6 +79,7 @@ impl Snapshot {
         match self.window {
             Window::All => (self.covered_s * 1000.0) as u64,
             Window::Last(window) => window.as_millis() as u64,
+            Window::Between(range) => range.length_ms(),
         }
     }
 }

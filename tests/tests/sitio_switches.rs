@@ -59,7 +59,7 @@ fn a_dry_run_ends_with_the_code_that_the_command_would_end_with() {
     ];
     let mut codes = Vec::new();
     for order in orders {
-        let command = [&["disable"], order, &WHY].concat();
+        let command = [&["disable"][..], order, &WHY].concat();
         let dry = mesh.sitio(&[&command[..], &["--dry-run"]].concat());
         let wet = mesh.sitio(&command);
         assert_eq!(dry.code, wet.code, "{order:?}: {dry:?}, {wet:?}");

@@ -46,7 +46,7 @@ pub(super) enum Answer {
 pub(super) async fn of(client: &Client, order: &Order, paint: Paint) -> anyhow::Result<Preview> {
     let namespace = order.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
     let window = Some(WINDOW.to_owned());
-    let wanted = Wanted { window, namespace: Some(namespace.clone()), service: Some(order.service.clone()) };
+    let wanted = Wanted { window, namespace: Some(namespace.clone()), service: Some(order.service.clone()), ..Wanted::default() };
     let mut endpoints = client.endpoints(&wanted).await?.endpoints;
     endpoints.retain(|endpoint| is_covered(endpoint, order));
     endpoints.sort_by(|a, b| b.rps.total_cmp(&a.rps).then_with(|| a.route.cmp(&b.route)));

@@ -48,8 +48,12 @@ impl Asks {
     /// Asks for the endpoints, after a while.
     pub(super) fn list(&mut self, window: Span, after: Duration) {
         let client = self.client.clone();
-        let wanted =
-            Wanted { window: Some(window.name().to_owned()), namespace: self.namespace.clone(), service: self.service.clone() };
+        let wanted = Wanted {
+            window: Some(window.name().to_owned()),
+            namespace: self.namespace.clone(),
+            service: self.service.clone(),
+            ..Wanted::default()
+        };
         let asked = self.under_way.spawn(async move {
             tokio::time::sleep(after).await;
             Told::List(client.endpoints(&wanted).await)

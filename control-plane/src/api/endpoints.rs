@@ -9,16 +9,18 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
 use crate::api::problem::Problem;
-use crate::api::units::{instant, ms, rate, window, window_name};
+use crate::api::units::{instant, ms, rate, window_name, window_or_range};
 use crate::clock::now_ms;
 use crate::plane::ControlPlane;
-use crate::snapshot::{EndpointRow, Switch};
+use crate::snapshot::{EndpointRow, Switch, Window};
 
 /// What to show.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     window: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
     namespace: Option<String>,
     service: Option<String>,
 }
@@ -27,6 +29,9 @@ pub(super) struct Wanted {
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     window: String,
+    /// Of a range: the whole slots that its numbers are the sum of.
+    from: Option<String>,
+    to: Option<String>,
     taken_at: String,
     covered_s: f64,
     endpoints: Vec<Row>,
@@ -76,7 +81,9 @@ pub(super) async fn list(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Answer>, Problem> {
     let Query(wanted) = wanted?;
-    let (window, now_ms) = (window(wanted.window.as_deref())?, now_ms());
+    let now_ms = now_ms();
+    let (from, to) = (wanted.from.as_deref(), wanted.to.as_deref());
+    let window = window_or_range(wanted.window.as_deref(), from, to, now_ms)?;
     plane.look_back(window, now_ms).await?;
     let snapshot = plane.snapshot(window, now_ms);
     let is_wanted = |row: &EndpointRow| {
@@ -87,8 +94,11 @@ pub(super) async fn list(
     let name =
         |endpoint: &Row| (endpoint.namespace.clone(), endpoint.service.clone(), endpoint.route.clone(), endpoint.method.clone());
     endpoints.sort_by_cached_key(name);
+    let range = if let Window::Between(range) = snapshot.window { Some(range) } else { None };
     Ok(Json(Answer {
-        window: window_name(snapshot.window),
+        window: window_name(window),
+        from: range.map(|range| instant(range.from_ms)),
+        to: range.map(|range| instant(range.to_ms)),
         taken_at: instant(snapshot.taken_ms),
         covered_s: rate(snapshot.covered_s),
         endpoints,

@@ -44,6 +44,8 @@ impl Snapshot {
         let past = mesh.past(window, now_ms);
         // What pods have handed over may be older than the timeline.
         let since_ms = past.as_ref().map_or(u64::MAX, |past| past.since_ms).min(mesh.timeline.started_ms());
+        let range = past.as_ref().and_then(|past| past.range);
+        let window = range.map_or(window, Window::Between);
         let stretches = Stretches::of(window, since_ms, now_ms);
         let row = |series: &Series| {
             let (serving, switch) = switches.of_endpoint(series, &pods);
@@ -99,6 +101,9 @@ impl Stretches {
         match self.window {
             Window::All => running_s,
             Window::Last(window) => running_s.min(window.as_secs_f64()),
+            Window::Between(range) => {
+                range.to_ms.min(self.now_ms).saturating_sub(range.from_ms.max(self.since_ms)) as f64 / 1000.0
+            }
         }
     }
 
@@ -106,6 +111,8 @@ impl Stretches {
     fn row(self, series: &Series, past: Option<&Past>) -> EndpointRow {
         let (now, before) = match (self.window, past) {
             (Window::All, _) => (series.totals(), GoldenMetrics::default()),
+            (Window::Between(_), None) => (GoldenMetrics::default(), GoldenMetrics::default()),
+            (Window::Between(_), Some(past)) => (past.window(series), past.before(series)),
             (Window::Last(window), Some(past)) if window > IN_MEMORY => (past.window(series), past.before(series)),
             (Window::Last(window), past) => {
                 let before = past.map_or_else(|| self.before(series, window), |past| past.before(series));
@@ -115,6 +122,7 @@ impl Stretches {
         let (rps, blocked_rps) = match self.window {
             Window::All => self.rates(&series.between(Stretch::last(RATE_WINDOW, self.now_ms)), RATE_WINDOW),
             Window::Last(window) => self.rates(&now, window),
+            Window::Between(_) => per_second(&now, self.covered_s()),
         };
         EndpointRow {
             id: series.id.clone(),
@@ -131,6 +139,8 @@ impl Stretches {
             last_seen_ms: series.seen().map(|seen| seen.last_ms),
             traffic: match (self.window, past) {
                 (Window::Last(window), Some(past)) if window > IN_MEMORY => past.traffic(series).into(),
+                (Window::Between(_), Some(past)) => past.traffic(series).into(),
+                (Window::Between(_), None) => Arc::new([]),
                 _ => series.traffic(self.spark(), SPARK_POINTS),
             },
             usual_p95_us: series.usual_p95_us(self.now_ms),
@@ -154,7 +164,8 @@ impl Stretches {
     fn before_ms(self, past: Option<&Past>) -> Option<u64> {
         match (self.window, past) {
             (Window::All, _) => None,
-            (Window::Last(_), Some(past)) => past.before_ms,
+            (Window::Last(_) | Window::Between(_), Some(past)) => past.before_ms,
+            (Window::Between(_), None) => None,
             (Window::Last(window), None) => self.compared(window).map(|stretch| stretch.from_ms),
         }
     }
@@ -162,16 +173,21 @@ impl Stretches {
     /// Requests per second, and those answered by a rule.
     fn rates(self, golden: &GoldenMetrics, window: Duration) -> (f64, f64) {
         // The first report of a mesh that has just begun would be a rate of thousands.
-        let covered_s = Stretch::last(window, self.now_ms).covered_s(self.since_ms, self.now_ms).max(1.0);
-        (golden.hits as f64 / covered_s, golden.by_rule as f64 / covered_s)
+        per_second(golden, Stretch::last(window, self.now_ms).covered_s(self.since_ms, self.now_ms))
     }
 
     fn spark(self) -> Stretch {
         let window = match self.window {
-            Window::All => SPARK_WINDOW,
+            Window::All | Window::Between(_) => SPARK_WINDOW,
             Window::Last(window) => window,
         };
         let step_ms = (window.as_millis() as u64 / SPARK_POINTS as u64).max(1000);
         Stretch::steps(step_ms, SPARK_POINTS, self.now_ms)
     }
+}
+
+/// Requests per second, and those answered by a rule.
+fn per_second(golden: &GoldenMetrics, covered_s: f64) -> (f64, f64) {
+    let covered_s = covered_s.max(1.0);
+    (golden.hits as f64 / covered_s, golden.by_rule as f64 / covered_s)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mesh::golden::GoldenMetrics;
 
 use crate::fleet::tally::counted::news;
-use crate::snapshot::{SPARK_POINTS, Traffic};
+use crate::snapshot::{Range, SPARK_POINTS, Traffic};
 use crate::store::StoreError;
 use crate::store::chronicle::{Chronicle, Kept, View};
 use crate::timeline::Timeline;
@@ -27,9 +27,23 @@ pub struct Past {
     pub since_ms: u64,
     /// When the window before began; `None` if not all of it is kept.
     pub before_ms: Option<u64>,
+    /// The whole slots that were read, if a range was asked for.
+    pub range: Option<Range>,
+    /// Whether what memory has counted since is a part of it.
+    end: End,
     /// By which names of endpoints ([`Timeline::naming`]).
     naming: u64,
     series: HashMap<usize, OnDisk>,
+}
+
+/// Where a window ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum End {
+    /// Now: what is not on disk yet belongs to it.
+    #[default]
+    Now,
+    /// Before: all of it is on disk.
+    Past,
 }
 
 /// What is on disk of one series.
@@ -49,19 +63,38 @@ impl Past {
     /// Reads a window that ends at `now_ms`, and the one before it.
     pub fn read(chronicle: &dyn Chronicle, timeline: &Timeline, window_ms: u64, now_ms: u64) -> Result<Self, StoreError> {
         let mut past = Self { read_ms: now_ms, naming: timeline.naming(), ..Self::default() };
-        chronicle.view(&mut |view| past.look(view, timeline, window_ms))?;
+        let (from_ms, to_ms) = (now_ms.saturating_sub(window_ms), now_ms + 1);
+        chronicle.view(&mut |view| past.look(view, timeline, (from_ms, to_ms), window_ms, Reach::of(view)?))?;
         Ok(past)
     }
 
-    fn look(&mut self, view: &dyn View, timeline: &Timeline, window_ms: u64) -> Result<(), StoreError> {
+    /// Reads the whole slots that hold a range, and as many before them.
+    pub fn read_range(chronicle: &dyn Chronicle, timeline: &Timeline, range: Range, now_ms: u64) -> Result<Self, StoreError> {
+        let mut past = Self { read_ms: now_ms, naming: timeline.naming(), ..Self::default() };
+        chronicle.view(&mut |view| {
+            let reach = Reach::of(view)?;
+            let whole = reach.whole(range);
+            past.range = Some(whole);
+            past.end = if whole.to_ms > now_ms { End::Now } else { End::Past };
+            past.look(view, timeline, (whole.from_ms, whole.to_ms), whole.length_ms(), reach)
+        })?;
+        Ok(past)
+    }
+
+    fn look(
+        &mut self,
+        view: &dyn View,
+        timeline: &Timeline,
+        (from_ms, to_ms): (u64, u64),
+        window_ms: u64,
+        reach: Reach,
+    ) -> Result<(), StoreError> {
         let kept = view.series()?;
         let names = named(&kept, timeline);
         for (number, kept) in &kept {
             self.series.entry(names[number].number).or_default().total.merge(&kept.total);
         }
-        let reach = Reach::of(view)?;
         self.since_ms = reach.since_ms();
-        let (from_ms, to_ms) = (self.read_ms.saturating_sub(window_ms), self.read_ms + 1);
         let step_ms = window_ms as f64 / SPARK_POINTS as f64;
         for piece in reach.pieces(from_ms, to_ms) {
             let length_ms = piece.resolution.step_ms();
@@ -97,8 +130,12 @@ impl Past {
 
     /// What a series did in the window: what is on disk of it, and what has been counted since.
     pub fn window(&self, series: &Series) -> GoldenMetrics {
+        let on_disk = self.series.get(&series.number);
+        if self.end == End::Past {
+            return on_disk.map(|on_disk| on_disk.window.clone()).unwrap_or_default();
+        }
         let live = series.totals();
-        let Some(on_disk) = self.series.get(&series.number) else { return live };
+        let Some(on_disk) = on_disk else { return live };
         let mut sum = on_disk.window.clone();
         add_tail(&mut sum, &live, &on_disk.total);
         sum

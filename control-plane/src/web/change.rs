@@ -48,7 +48,9 @@ pub fn sentence(now: &GoldenMetrics, before: &GoldenMetrics, snapshot: &Snapshot
         let since = format::span(snapshot.taken_ms.saturating_sub(snapshot.since_ms));
         return match snapshot.window {
             Window::All => String::new(),
-            Window::Last(_) => format!("Not compared with {}: counting began {since} ago.", before_words(snapshot)),
+            Window::Last(_) | Window::Between(_) => {
+                format!("Not compared with {}: counting began {since} ago.", before_words(snapshot))
+            }
         };
     }
     let hits = match (now.hits, before.hits) {

@@ -89,7 +89,7 @@ impl Web {
     pub async fn look_at_chart(&self, id: &str, span: Span) -> Result<(), StoreError> {
         match span.window() {
             Window::Last(window) => self.charts.look_back(&self.state, id, window, now_ms()).await,
-            Window::All => Ok(()),
+            Window::All | Window::Between(_) => Ok(()),
         }
     }
 }
@@ -109,6 +109,7 @@ fn columns(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Columns {
     let window = match snapshot.window {
         Window::Last(window) => window,
         Window::All => std::time::Duration::from_secs(3600),
+        Window::Between(range) => std::time::Duration::from_millis(range.length_ms()),
     };
     let Some(series) = web.state.timeline.all().into_iter().find(|series| series.id == row.id) else {
         return Columns::default();

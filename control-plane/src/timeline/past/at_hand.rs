@@ -28,30 +28,48 @@ const WINDOWS_MAX: usize = 8;
 /// What was read lately.
 #[derive(Debug, Default)]
 pub struct AtHand {
-    windows: Mutex<HashMap<Duration, Arc<Past>>>,
+    windows: Mutex<HashMap<Window, Arc<Past>>>,
     /// One at a time reads, however many ask.
     reading: tokio::sync::Mutex<()>,
 }
 
 impl AtHand {
-    fn fresh(&self, window: Duration, naming: u64, now_ms: u64) -> Option<Arc<Past>> {
+    fn fresh(&self, window: Window, naming: u64, now_ms: u64) -> Option<Arc<Past>> {
         let past = self.any(window, naming)?;
-        is_fresh(past.read_ms, window, now_ms).then_some(past)
+        is_fresh(past.read_ms, length(window), now_ms).then_some(past)
     }
 
     /// What was read of a window by the names that are in use.
-    fn any(&self, window: Duration, naming: u64) -> Option<Arc<Past>> {
+    fn any(&self, window: Window, naming: u64) -> Option<Arc<Past>> {
         let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         windows.get(&window).filter(|past| past.naming == naming).cloned()
     }
 
-    fn keep(&self, window: Duration, past: Arc<Past>) {
+    fn keep(&self, window: Window, past: Arc<Past>) {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         windows.insert(window, past);
         if windows.len() > WINDOWS_MAX {
             let oldest = windows.iter().min_by_key(|(_, past)| past.read_ms).map(|(window, _)| *window);
             oldest.map(|oldest| windows.remove(&oldest));
         }
+    }
+}
+
+/// How long a window is; all time has no length, and is never read from disk.
+fn length(window: Window) -> Duration {
+    match window {
+        Window::All => Duration::ZERO,
+        Window::Last(length) => length,
+        Window::Between(range) => Duration::from_millis(range.length_ms()),
+    }
+}
+
+/// Whether memory holds all of a window, and of the one before if that is asked for.
+fn is_in_memory(window: Window, longest: Duration) -> bool {
+    match window {
+        Window::All => true,
+        Window::Last(length) => length <= longest,
+        Window::Between(_) => false,
     }
 }
 
@@ -65,28 +83,24 @@ pub fn is_fresh(read_ms: u64, window: Duration, now_ms: u64) -> bool {
 impl ControlPlane {
     /// Reads what a snapshot of this window needs from disk, if it needs any.
     pub async fn look_back(self: &Arc<Self>, window: Window, now_ms: u64) -> Result<(), StoreError> {
-        match window {
-            Window::Last(window) if window > IN_MEMORY => self.read_unless_fresh(window, now_ms).await,
-            Window::Last(_) | Window::All => Ok(()),
-        }
+        if is_in_memory(window, IN_MEMORY) { Ok(()) } else { self.read_unless_fresh(window, now_ms).await }
     }
 
     /// The same, and also what it takes to compare the window with the one before it.
     pub async fn look_back_twice(self: &Arc<Self>, window: Window, now_ms: u64) -> Result<(), StoreError> {
-        match window {
-            Window::Last(window) if window > COMPARED_IN_MEMORY => self.read_unless_fresh(window, now_ms).await,
-            Window::Last(_) | Window::All => Ok(()),
-        }
+        if is_in_memory(window, COMPARED_IN_MEMORY) { Ok(()) } else { self.read_unless_fresh(window, now_ms).await }
     }
 
-    async fn read_unless_fresh(self: &Arc<Self>, window: Duration, now_ms: u64) -> Result<(), StoreError> {
+    async fn read_unless_fresh(self: &Arc<Self>, window: Window, now_ms: u64) -> Result<(), StoreError> {
         if self.at_hand.fresh(window, self.timeline.naming(), now_ms).is_some() {
             return Ok(());
         }
         let _one_at_a_time = match self.at_hand.reading.try_lock() {
             Ok(alone) => alone,
             // Somebody else reads it anew; what was read before serves everybody meanwhile.
-            Err(_) if window > IN_MEMORY && self.at_hand.any(window, self.timeline.naming()).is_some() => return Ok(()),
+            Err(_) if !is_in_memory(window, IN_MEMORY) && self.at_hand.any(window, self.timeline.naming()).is_some() => {
+                return Ok(());
+            }
             Err(_) => self.at_hand.reading.lock().await,
         };
         if self.at_hand.fresh(window, self.timeline.naming(), now_ms).is_some() {
@@ -99,8 +113,10 @@ impl ControlPlane {
 
     /// What is on disk of a window, if it reaches back further than memory, or if somebody has just looked back twice.
     pub(crate) fn past(&self, window: Window, now_ms: u64) -> Option<Arc<Past>> {
-        let Window::Last(window) = window else { return None };
-        if window <= IN_MEMORY {
+        if window == Window::All {
+            return None;
+        }
+        if is_in_memory(window, IN_MEMORY) {
             return self.at_hand.fresh(window, self.timeline.naming(), now_ms);
         }
         // Whoever has looked back just now finds it here; nobody else asks.
@@ -110,9 +126,13 @@ impl ControlPlane {
             .or_else(|| Some(Arc::default()))
     }
 
-    fn read_past(&self, window: Duration, now_ms: u64) -> Result<Arc<Past>, StoreError> {
-        let window_ms = window.as_millis() as u64;
-        let past = Arc::new(Past::read(self.keeper.chronicle.as_ref(), &self.timeline, window_ms, now_ms)?);
+    fn read_past(&self, window: Window, now_ms: u64) -> Result<Arc<Past>, StoreError> {
+        let chronicle = self.keeper.chronicle.as_ref();
+        let past = match window {
+            Window::Between(range) => Past::read_range(chronicle, &self.timeline, range, now_ms)?,
+            _ => Past::read(chronicle, &self.timeline, length(window).as_millis() as u64, now_ms)?,
+        };
+        let past = Arc::new(past);
         self.at_hand.keep(window, Arc::clone(&past));
         Ok(past)
     }

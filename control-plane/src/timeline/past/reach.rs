@@ -1,5 +1,6 @@
 //! How far back the slots of each length reach, and which of them make up a stretch of time.
 
+use crate::snapshot::Range;
 use crate::store::StoreError;
 use crate::store::chronicle::{Stretch, View};
 use crate::store::rollup::Resolution;
@@ -43,6 +44,15 @@ impl Reach {
             Resolution::Minute => self.minutes_ms <= from_ms,
             Resolution::Hour => true,
         }
+    }
+
+    /// The whole slots that hold a range: minutes as far as they are there at its ends, else hours.
+    pub(super) fn whole(self, range: Range) -> Range {
+        let from_minute = range.from_ms / MINUTE_MS * MINUTE_MS;
+        let from_step = if self.covers(Resolution::Minute, from_minute) { MINUTE_MS } else { HOUR_MS };
+        let last_hour = range.to_ms / HOUR_MS * HOUR_MS;
+        let to_step = if self.covers(Resolution::Minute, last_hour) { MINUTE_MS } else { HOUR_MS };
+        Range { from_ms: range.from_ms / from_step * from_step, to_ms: range.to_ms.next_multiple_of(to_step) }
     }
 
     /// The slots that make up a stretch of time, each instant once: hours in the middle, minutes at the ends where they
@@ -103,6 +113,25 @@ mod tests {
         assert_eq!(pieces(0, 60, 120), [(Hour, 60, 120)]);
         assert_eq!(pieces(999, 60, 120), [(Hour, 60, 120)]);
         assert_eq!(pieces(40, 30, 70), [(Hour, 0, 60), (Minute, 60, 70)]);
+    }
+
+    #[test]
+    fn a_range_is_made_of_whole_slots_that_meet_the_range_before() {
+        let ms = |minute: u64| AT_MS + minute * MINUTE_MS;
+        let whole = |minutes_since: u64, from_ms: u64, to_ms: u64| {
+            let Range { from_ms, to_ms } = reach(ms(minutes_since)).whole(Range { from_ms, to_ms });
+            (from_ms.wrapping_sub(AT_MS) / MINUTE_MS, (to_ms - AT_MS) / MINUTE_MS)
+        };
+        assert_eq!(whole(0, ms(30), ms(150)), (30, 150), "whole minutes stay");
+        assert_eq!(whole(0, ms(30) + 1, ms(150) + 1), (30, 151));
+        assert_eq!(whole(999, ms(30), ms(150)), (0, 180), "where there are hours only, hours");
+        assert_eq!(whole(100, ms(30), ms(150) + 1), (0, 151), "each end has its own");
+        // A stretch and the one before it share no slot.
+        let reach = reach(ms(0));
+        let Range { from_ms, to_ms } = reach.whole(Range { from_ms: ms(61) + 7, to_ms: ms(119) + 7 });
+        let slots = |from_ms, to_ms| reach.pieces(from_ms, to_ms);
+        let (now, before) = (slots(from_ms, to_ms), slots(from_ms - (to_ms - from_ms), from_ms));
+        assert_eq!(before.last().map(|piece| piece.to_ms), now.first().map(|piece| piece.from_ms));
     }
 
     #[test]
