@@ -106,7 +106,7 @@ async fn with_a_token_only_those_who_know_it_are_let_in() {
         (sent.status(), &sent.headers()["location"]),
         (StatusCode::SEE_OTHER, &"./sign-in?next=/pods%3Fa%3D1".parse().unwrap())
     );
-    let page = get("./sign-in?next=%22%3E%3Cscript%3E").send().await.unwrap().text().await.unwrap();
+    let page = get("/sign-in?next=%22%3E%3Cscript%3E").send().await.unwrap().text().await.unwrap();
     assert!(page.contains("SITIO_TOKEN") && !page.contains("<script>"), "{page}");
     let sign_in = |token: &str, next: &str| {
         let form = format!("token={token}&next={next}");
