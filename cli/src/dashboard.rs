@@ -33,12 +33,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     // A browser would only say that there is nothing.
     options.connection.client()?.is_there().await?;
-    let mut opener = Command::new(OPENER);
-    opener.arg(&url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut browser = Command::new(OPENER);
+    browser.arg(&url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     for variable in token::VARIABLES {
-        opener.env_remove(variable);
+        browser.env_remove(variable);
     }
-    let opened = opener.status();
+    let opened = browser.status();
     match opened {
         Ok(status) if status.success() => Ok(ExitCode::SUCCESS),
         Ok(status) => bail!("open the dashboard with {OPENER}: it ended with {status}; open {url} yourself"),

@@ -40,7 +40,7 @@ impl SessionKey {
         match std::fs::read(&file).map(<[u8; KEY_BYTES]>::try_from) {
             Ok(Ok(key)) => return Self(key),
             Ok(Err(_)) => {
-                tracing::warn!(file = %file.display(), "the session key is damaged: a new one is made, and people sign in again")
+                tracing::warn!(file = %file.display(), "the session key is damaged: a new one is made, and people sign in again");
             }
             Err(_) => {}
         }

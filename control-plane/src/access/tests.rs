@@ -9,8 +9,8 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
     pairs.iter().map(|(key, value)| (name(key), header::HeaderValue::from_static(value))).collect()
 }
 
-fn public(url: &str) -> Option<PublicUrl> {
-    Some(url.parse().unwrap())
+fn public(url: &str) -> PublicUrl {
+    url.parse().unwrap()
 }
 
 fn access(token: Option<&str>, public_url: Option<PublicUrl>) -> Arc<Access> {
@@ -35,10 +35,10 @@ fn only_names_of_this_machine_are_names_of_this_machine() {
     for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "evillocalhost", "[::2]", "a b"]
     {
         assert!(!names_us(&headers(&[("host", host)]), None), "{host}");
-        assert!(!names_us(&headers(&[("host", host)]), public("https://mesh.example").as_ref()), "{host}");
+        assert!(!names_us(&headers(&[("host", host)]), Some(&public("https://mesh.example"))), "{host}");
     }
     assert!(!names_us(&HeaderMap::new(), None));
-    assert!(names_us(&headers(&[("host", "mesh.example")]), public("https://mesh.example:8443/sitio").as_ref()));
+    assert!(names_us(&headers(&[("host", "mesh.example")]), Some(&public("https://mesh.example:8443/sitio"))));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_change_must_come_from_our_own_pages_or_from_no_page() {
         vec![("origin", "http://127.0.0.1:8090")],
     ] {
         assert!(!is_ours(&headers(&foreign), None), "{foreign:?}");
-        assert!(!is_ours(&headers(&foreign), public("https://mesh.example").as_ref()), "{foreign:?}");
+        assert!(!is_ours(&headers(&foreign), Some(&public("https://mesh.example"))), "{foreign:?}");
     }
 }
 
@@ -110,8 +110,8 @@ fn behind_a_proxy_that_drops_the_port_our_own_pages_may_change_something() {
         assert!(is_ours(&headers(&by_metadata), None), "browsers say it where they speak TLS");
         let by_origin = [("host", host), ("origin", "http://mesh.example:8443")];
         assert!(!is_ours(&headers(&by_origin), None), "nothing says that this is our port");
-        assert!(is_ours(&headers(&by_origin), public("http://mesh.example:8443/sitio").as_ref()));
-        assert!(!is_ours(&headers(&by_origin), public("https://mesh.example:8443").as_ref()), "another scheme is another origin");
+        assert!(is_ours(&headers(&by_origin), Some(&public("http://mesh.example:8443/sitio"))));
+        assert!(!is_ours(&headers(&by_origin), Some(&public("https://mesh.example:8443"))), "another scheme is another origin");
     }
 }
 

@@ -141,17 +141,17 @@ pub struct Problem {
 impl Problem {
     /// Nothing is at this address.
     pub fn not_found(words: impl Into<String>) -> Box<Self> {
-        Self::new(StatusCode::NOT_FOUND, "There is nothing here", words)
+        Box::new(Self::new(StatusCode::NOT_FOUND, "There is nothing here", words))
     }
 
     /// A request that could not be read.
     pub fn unreadable_request(status: StatusCode, words: impl Into<String>) -> Box<Self> {
-        Self::new(status, "This address makes no sense", words)
+        Box::new(Self::new(status, "This address makes no sense", words))
     }
 
     /// A command was not carried out.
     pub fn refused(status: StatusCode, words: impl Into<String>) -> Box<Self> {
-        Self::new(status, "Nothing was changed", words)
+        Box::new(Self::new(status, "Nothing was changed", words))
     }
 
     /// The record of a long window cannot be read.
@@ -160,11 +160,11 @@ impl Problem {
             "The last {} are kept on disk, and reading them failed: {error}. The last hour is in memory and can still be shown.",
             span.title()
         );
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The record cannot be read", words)
+        Box::new(Self::new(StatusCode::SERVICE_UNAVAILABLE, "The record cannot be read", words))
     }
 
-    fn new(status: StatusCode, heading: &'static str, words: impl Into<String>) -> Box<Self> {
-        Box::new(Self { status, heading, words: words.into() })
+    fn new(status: StatusCode, heading: &'static str, words: impl Into<String>) -> Self {
+        Self { status, heading, words: words.into() }
     }
 
     fn at(&self, path: &str) -> Response {
