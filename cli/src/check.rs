@@ -51,13 +51,13 @@ async fn look(client: &Client) -> Findings {
     if !control_plane::look(client, &mut findings).await {
         return findings;
     }
-    store::look(client, &mut findings).await;
+    let recovery = store::look(client, &mut findings).await;
     // Read once for both, after the rules, so that no pod is behind in one finding and up to date in the next.
     let rules = client.rules().await;
     let pods = client.pods().await;
     pods::look(&pods, &mut findings);
     traffic::look(client, &mut findings).await;
     rules::look(rules, pods.as_ref().ok(), &mut findings);
-    losses::look(client, &mut findings).await;
+    losses::look(client, recovery.as_ref(), &mut findings).await;
     findings
 }

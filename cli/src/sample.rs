@@ -27,6 +27,7 @@ pub(crate) fn answer(endpoints: Vec<Endpoint>) -> Endpoints {
         to: None,
         taken_at: "2025-11-20T14:07:41.500Z".into(),
         covered_s: 60.0,
+        recovery: None,
         endpoints,
     }
 }

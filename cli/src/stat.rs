@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use client::endpoints::{Endpoint, Endpoints, State, Wanted};
+use client::recovery::Recovery;
 use control_plane::web::format;
 use control_plane::web::judge::{self, Level};
 use control_plane::web::row::service_label;
@@ -104,7 +105,10 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         let taken_ms = moment::unix_ms(&answer.taken_at).unwrap_or_else(moment::now_ms);
         options.look.told(
             &answer,
-            |room| format!("{}{}", slots(&answer), table(&COLUMNS, &answer.endpoints, &none, taken_ms, room, paint)),
+            |room| {
+                let table = table(&COLUMNS, &answer.endpoints, &none, taken_ms, room, paint);
+                format!("{}{}{table}", incomplete(&answer, paint), slots(&answer))
+            },
             || csv::endpoints::file(&answer),
         )
     };
@@ -115,6 +119,12 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
 fn slots(answer: &Endpoints) -> String {
     let Some((from, to)) = answer.from.as_deref().zip(answer.to.as_deref()) else { return String::new() };
     format!("{} to {} UTC, in whole slots\n\n", moment::date_and_time(from), moment::date_and_time(to))
+}
+
+/// A line above the table while the numbers are too low after a restart.
+fn incomplete(answer: &Endpoints, paint: Paint) -> String {
+    let line = |recovery: Recovery| format!("{recovery}: totals and rates are too low until all have");
+    answer.recovery.map_or_else(String::new, |recovery| format!("{}\n", paint.bad(&line(recovery))))
 }
 
 const COLUMNS: [Column<Endpoint>; 23] = [
@@ -198,7 +208,7 @@ fn payload(bytes: u64) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::endpoint;
+    use crate::sample::{answer, endpoint};
     use crate::table::Room;
 
     #[test]
@@ -209,6 +219,15 @@ mod tests {
             "SERVICE  METHOD  ROUTE     RPS  HITS  SUCCESS     P50     P95     P99  5XX  4XX  STATE\n\
              legacy   GET     /export  1.67   100  99.00 %  9.1 ms  212 ms  1.24 s    1    2  on\n"
         );
+    }
+
+    #[test]
+    fn numbers_that_are_too_low_after_a_restart_are_said_to_be() {
+        let mut answer = answer(Vec::new());
+        assert_eq!(incomplete(&answer, Paint::Plain), "");
+        answer.recovery = Some(Recovery { pods_reported: 5, pods: 7, restarted_s: 3.2 });
+        let line = "5 of 7 pods have reported since the restart 3 s ago: totals and rates are too low until all have\n";
+        assert_eq!(incomplete(&answer, Paint::Plain), line);
     }
 
     #[test]

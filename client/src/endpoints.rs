@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, Question};
 use crate::failure::Failure;
+use crate::recovery::Recovery;
 
 /// Which endpoints, over which stretch of time.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +38,8 @@ pub struct Endpoints {
     pub taken_at: String,
     /// How many seconds of the window there are so far.
     pub covered_s: f64,
+    /// Pods that have not reported since the restart; an older control plane does not say so.
+    pub recovery: Option<Recovery>,
     /// By namespace, service and route.
     pub endpoints: Vec<Endpoint>,
 }

@@ -11,6 +11,7 @@ pub mod history;
 pub mod metrics;
 pub mod pods;
 mod proxy;
+pub mod recovery;
 pub mod routes;
 pub mod rules;
 pub mod status;

@@ -4,12 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, Question};
 use crate::failure::Failure;
+use crate::recovery::Recovery;
 
 /// How the control plane is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// What it keeps.
     pub store: Store,
+    /// Pods that have not reported since its restart; an older control plane does not say so.
+    pub recovery: Option<Recovery>,
 }
 
 /// What the control plane keeps, and whether it can.

@@ -21,6 +21,7 @@ mod openapi;
 mod pods;
 mod probes;
 pub mod problem;
+mod recovery;
 mod routes;
 mod rules;
 mod status;

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use socket2::SockRef;
@@ -40,6 +40,9 @@ const BACKLOG: i32 = 16_384;
 
 /// How often it is looked through what may be forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(10);
+
+/// How often it is recorded which sidecars are attached: one that attached just before a crash is not waited for after it.
+const RECORD_EVERY: Duration = Duration::from_secs(1);
 
 /// How long requests and streams may take to end once drained. Whoever still holds one then is cut off.
 const LEAVE_WITHIN: Duration = Duration::from_millis(1500);
@@ -110,6 +113,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
     parts.spawn(ingest::run(Arc::clone(&plane), grpc, admission));
     parts.spawn(end_rules(Arc::clone(&plane)));
     parts.spawn(write_down(Arc::clone(&plane), scribe));
+    parts.spawn(record_attached(Arc::clone(&plane)));
     parts.spawn(forget_what_is_old(plane));
     // All parts run until drained; one that ends before takes the others with it.
     let first = parts.join_next().await;
@@ -198,5 +202,29 @@ async fn forget_what_is_old(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
             _ = ticks.tick() => let_go(&plane).await?,
             () = plane.drain.cancelled() => return Ok(()),
         }
+    }
+}
+
+/// Failures are logged when they begin: a full disk would be a line a second.
+async fn record_attached(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
+    let mut ticks = tokio::time::interval(RECORD_EVERY);
+    let mut is_recorded = true;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = plane.drain.cancelled() => return Ok(()),
+        }
+        let recording = Arc::clone(&plane);
+        let recorded = tokio::task::spawn_blocking(move || recording.record_attached(now_ms(), Instant::now())).await;
+        let recorded = recorded.context("record which sidecars are attached")?;
+        if let Err(error) = recorded.as_ref().map_err(|error| error.to_string())
+            && is_recorded
+        {
+            tracing::error!(
+                error,
+                "it cannot be recorded which sidecars are attached: after a restart none of them is waited for"
+            );
+        }
+        is_recorded = recorded.is_ok();
     }
 }

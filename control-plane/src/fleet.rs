@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use dashmap::mapref::multiple::RefMulti;
 use proto::convert::greeting::Greeting;
 
 use crate::fleet::attachment::Attachment;
@@ -190,6 +191,20 @@ impl Fleet {
         let roster = self.pods();
         let places = roster.copies(namespace, service).map_or(&[][..], |copies| &copies.places);
         places.iter().map(|place| Arc::clone(&roster[*place])).collect()
+    }
+
+    /// The processes that are attached, and those whose stream has broken lately without a goodbye.
+    pub fn attached(&self, now_ms: u64) -> Vec<Process> {
+        let process = |pod: RefMulti<'_, Claim, Arc<Pod>>| {
+            pod.attached_epoch(now_ms).map(|epoch| Process { pod_uid: pod.key().pod_uid.clone(), epoch })
+        };
+        self.pods.iter().filter_map(process).collect()
+    }
+
+    /// How many those are, and the sum of their epochs: other processes have another sum, for epochs are nanoseconds.
+    pub fn attached_digest(&self, now_ms: u64) -> (usize, u64) {
+        let epochs = self.pods.iter().filter_map(|pod| pod.attached_epoch(now_ms));
+        epochs.fold((0, 0), |(count, sum), epoch| (count + 1, sum.wrapping_add(epoch)))
     }
 
     /// Whether a pod of that service was ever heard from, by this process or as far as the record reaches.

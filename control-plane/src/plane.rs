@@ -2,14 +2,18 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
+use crate::exposed::Exposed;
 use crate::fleet::Fleet;
 use crate::history::Histories;
 use crate::ingest::counts::StreamCounts;
 use crate::keeper::{Keeper, Scribe};
+use crate::recovery::Recovery;
+use crate::recovery::attached::Attached;
 use crate::rules::Rules;
 use crate::snapshot::{PodRow, Snapshot, Window, take};
 use crate::store::chronicle::{Chronicle, Kept, Size};
@@ -43,6 +47,12 @@ pub struct ControlPlane {
     pub stream_address: SocketAddr,
     /// Why the store is not the one that was expected, in words for people; `None` if it is.
     pub store_replaced: Option<String>,
+    /// Which sidecars have to report again since the restart.
+    pub recovery: Recovery,
+    /// Who the next control plane has to wait for.
+    pub attached: Attached,
+    /// What `/metrics` has exposed.
+    pub exposed: Exposed,
     /// Cancelled when the control plane is leaving: whatever is open for long, such as an event stream, ends then.
     pub drain: CancellationToken,
 }
@@ -64,6 +74,7 @@ impl ControlPlane {
         rules.tell_first(move |rules| names.obey(rules, || all_kept(chronicle.as_ref())));
         let names = Arc::clone(&timeline);
         rules.look_up_endpoints_by(move |namespace, service| names.counted(Reporter { namespace, service }));
+        let (attached, exposed) = (store.attached()?, store.exposed()?);
         let (keeper, scribe) = Keeper::open(store);
         let plane = Self {
             started_ms: now_ms,
@@ -77,6 +88,9 @@ impl ControlPlane {
             stream_counts: StreamCounts::default(),
             stream_address,
             store_replaced: None,
+            recovery: Recovery::begin(attached.clone(), Instant::now()),
+            attached: Attached::begin(attached),
+            exposed: Exposed::begin(exposed),
             drain,
         };
         Ok((plane, scribe))
@@ -104,6 +118,11 @@ impl ControlPlane {
         if let Err(error) = self.keeper.chronicle.forget(&names) {
             tracing::error!(%error, "endpoints that were forgotten are still on disk, and will be back after a restart");
         }
+    }
+
+    /// Records who is attached, for the next control plane. It may write to disk, so it may block.
+    pub fn record_attached(&self, now_ms: u64, now: Instant) -> Result<(), StoreError> {
+        self.attached.record((&self.fleet, &self.recovery), self.keeper.chronicle.as_ref(), (now_ms, now))
     }
 
     /// Every pod, by name.

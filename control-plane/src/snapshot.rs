@@ -10,6 +10,7 @@ use mesh::report::Resources;
 use crate::fleet::skew::Skew;
 use crate::fleet::strip::Strip;
 use crate::keeper::Standing;
+use crate::recovery::Waiting;
 
 mod pods;
 mod switches;
@@ -67,6 +68,8 @@ pub struct Snapshot {
     pub standing: Standing,
     /// Why the store is not the one that was expected, in words for people; `None` if it is.
     pub store_replaced: Option<String>,
+    /// The pods that have not reported since the restart, if any are waited for: totals and rates are too low.
+    pub recovery: Option<Waiting>,
     /// The newest revision of the rules.
     pub revision: u64,
     /// Audit entries there are.

@@ -116,6 +116,16 @@ fn whatever_a_manifest_names_is_there() {
 }
 
 #[test]
+fn sidecars_reach_a_control_plane_that_waits_for_them_before_it_is_ready() {
+    let documents = documents();
+    let stream = documents.iter().find(|document| document.kind() == "Service" && document.name() == "sitio-grpc");
+
+    let spec = &stream.expect("the stream has a Service").value["spec"];
+
+    assert_eq!(spec["publishNotReadyAddresses"], true, "{spec}");
+}
+
+#[test]
 fn the_images_are_built_from_every_member_of_the_workspace() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));

@@ -3,6 +3,7 @@
 use client::client::Client;
 use client::endpoints::{State, Wanted};
 use client::metrics::Sample;
+use client::recovery::Recovery;
 use control_plane::web::format;
 
 use crate::check::findings::Findings;
@@ -36,7 +37,8 @@ const LOSSES: [(&str, &str, &str); 9] = [
     ("audit_entry", "of the oldest audit entries were discarded", "keep them elsewhere: `sitio audit -o json`"),
 ];
 
-pub(super) async fn look(client: &Client, findings: &mut Findings) {
+/// Looks; metrics are only asked for when no recovery is under way, because there are none until it is over.
+pub(super) async fn look(client: &Client, recovery: Option<&Recovery>, findings: &mut Findings) {
     match client.endpoints(&Wanted::default()).await {
         Ok(answer) => {
             let folded: Vec<_> =
@@ -53,6 +55,9 @@ pub(super) async fn look(client: &Client, findings: &mut Findings) {
             }
         }
         Err(failure) => findings.failed(&failure),
+    }
+    if recovery.is_some() {
+        return;
     }
     match client.metrics(&["sitio_discarded_total"]).await {
         Ok(samples) => judge(&samples, findings),

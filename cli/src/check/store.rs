@@ -2,19 +2,38 @@
 
 use client::client::Client;
 use client::failure::Failure;
+use client::recovery::Recovery;
 use client::status::Store;
+use control_plane::recovery::GIVE_UP_AFTER;
 use control_plane::web::format;
 
 use crate::check::findings::Findings;
 use crate::moment;
 
-pub(super) async fn look(client: &Client, findings: &mut Findings) {
+/// Looks, and returns the recovery that is under way, if one is.
+pub(super) async fn look(client: &Client, findings: &mut Findings) -> Option<Recovery> {
     match client.status().await {
-        Ok(status) => judge(&status.store, moment::now_ms(), findings),
-        // A control plane that is older is told of already.
-        Err(Failure::Refused { problem, .. }) if problem.is("not-found") => {}
-        Err(failure) => findings.failed(&failure),
+        Ok(status) => {
+            judge(&status.store, moment::now_ms(), findings);
+            status.recovery.inspect(|recovery| incomplete(recovery, findings))
+        }
+        // The version of an older control plane is a finding already.
+        Err(Failure::Refused { problem, .. }) if problem.is("not-found") => None,
+        Err(failure) => {
+            findings.failed(&failure);
+            None
+        }
     }
+}
+
+fn incomplete(recovery: &Recovery, findings: &mut Findings) {
+    findings.warning(
+        format!("{recovery}: totals and rates are too low"),
+        format!(
+            "check again when all have, or {} s after the restart: pods that have not by then are gone",
+            GIVE_UP_AFTER.as_secs()
+        ),
+    );
 }
 
 fn judge(store: &Store, now_ms: u64, findings: &mut Findings) {

@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
 use crate::api::problem::Problem;
+use crate::api::recovery::Recovery;
 use crate::api::units::{instant, ms, rate, window_name, window_or_range};
 use crate::clock::now_ms;
 use crate::plane::ControlPlane;
@@ -34,6 +35,8 @@ pub(super) struct Answer {
     to: Option<String>,
     taken_at: String,
     covered_s: f64,
+    /// `None` once every pod that was attached before the restart has reported, or was given up.
+    recovery: Option<Recovery>,
     endpoints: Vec<Row>,
 }
 
@@ -101,6 +104,7 @@ pub(super) async fn list(
         to: range.map(|range| instant(range.to_ms)),
         taken_at: instant(snapshot.taken_ms),
         covered_s: rate(snapshot.covered_s),
+        recovery: snapshot.recovery.map(Recovery::from),
         endpoints,
     }))
 }

@@ -2,37 +2,66 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use exposition::endpoints::{Endpoints, Statuses};
 use exposition::format::Format;
 use exposition::page::{Kind, Labels, Page, Value};
-use mesh::endpoint::{Endpoint, OTHER};
-use mesh::golden::GoldenMetrics;
 
 use crate::clock::now_ms;
+use crate::exposed;
 use crate::keeper::Standing;
 use crate::plane::ControlPlane;
+use crate::recovery::{GIVE_UP_AFTER, Waiting};
 use crate::snapshot::PodState;
 use crate::store::chronicle::Size;
 
-/// Endpoints told one by one; those that came later are told as one, and how many they are besides.
-/// Each is about 25 series and 4 kB of text, and Prometheus advises against more than some tens of thousands for a target.
-const ENDPOINTS_MAX: usize = 2000;
+/// How long a page waits until its counters are on disk. Prometheus waits ten seconds for a page unless it is configured
+/// otherwise, and a disk that hangs must not hide the numbers that would show it.
+const WRITE_WITHIN: Duration = Duration::from_secs(2);
 
-/// All of it, in the format that is preferred.
-pub(super) async fn told(State(plane): State<Arc<ControlPlane>>, headers: HeaderMap) -> impl IntoResponse {
+/// All of it, in the format that is preferred; or why there is nothing yet.
+pub(super) async fn told(State(plane): State<Arc<ControlPlane>>, headers: HeaderMap) -> Response {
+    if let Some(waiting) = plane.recovery.waiting(Instant::now()) {
+        return incomplete(waiting).into_response();
+    }
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::preferred(accept);
     let size = plane.store_size().await;
-    ([(header::CONTENT_TYPE, format.content_type())], page(&plane, size, now_ms()).told(format))
+    let exposed = plane.exposed.page(plane.timeline.all(), plane.recovery.progress(Instant::now()));
+    write(&plane).await;
+    ([(header::CONTENT_TYPE, format.content_type())], page(&plane, exposed, size, now_ms()).told(format)).into_response()
 }
 
-fn page(plane: &ControlPlane, size: Option<Size>, now_ms: u64) -> Page {
+/// Counters would be less than before the restart, and Prometheus would take them for new ones and add all of them again.
+fn incomplete(waiting: Waiting) -> impl IntoResponse {
+    let why = format!("{waiting}; metrics follow when all have, at the latest {} s after it\n", GIVE_UP_AFTER.as_secs());
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why)
+}
+
+/// Brings the counters to disk before they are exposed, or after a crash they might be less than they were.
+/// What cannot be written is exposed all the same: the next page tries again.
+async fn write(plane: &Arc<ControlPlane>) {
+    let writing = Arc::clone(plane);
+    let written = tokio::task::spawn_blocking(move || {
+        writing.record_attached(now_ms(), Instant::now())?;
+        writing.exposed.write(writing.keeper.chronicle.as_ref())
+    });
+    match tokio::time::timeout(WRITE_WITHIN, written).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::warn!(%error, "counters of /metrics are not on disk"),
+        Ok(Err(panic)) => tracing::error!(%panic, "counters of /metrics are not on disk"),
+        Err(_) => tracing::warn!("counters of /metrics are not on disk: the disk takes longer than {WRITE_WITHIN:?}"),
+    }
+}
+
+fn page(plane: &ControlPlane, exposed: exposed::Page, size: Option<Size>, now_ms: u64) -> Page {
     let mut page = Page::default();
-    let folded = endpoints(&mut page, plane);
+    let folded = exposed.folded;
+    endpoints(&mut page, exposed);
     page.gauge("sitio_endpoints_folded", "Endpoints that this page merges into one, because there are too many.", folded);
     pods(&mut page, plane, now_ms);
     let (counts, rules) = (&plane.stream_counts, plane.rules.state());
@@ -78,31 +107,13 @@ fn takes(page: &mut Page, size: Size) {
     }
 }
 
-/// Every endpoint, added up over its pods, by the convention's names; says how many it told as one.
-fn endpoints(page: &mut Page, plane: &ControlPlane) -> u64 {
-    let mut all = plane.timeline.all();
-    // In the order in which they came, so that one which is told by itself stays so, and no counter ever goes back.
-    all.sort_unstable_by_key(|series| series.number);
+/// Every endpoint, added up over its pods, by the convention's names.
+fn endpoints(page: &mut Page, exposed: exposed::Page) {
     let mut endpoints = Endpoints::new(Statuses::Classes);
-    for series in all.iter().take(ENDPOINTS_MAX) {
-        endpoints.add(
-            &whose(&series.namespace, &series.service),
-            &series.endpoint,
-            &series.ever_told(),
-            u64::from(series.in_flight()),
-        );
-    }
-    let rest = all.get(ENDPOINTS_MAX..).unwrap_or_default();
-    if !rest.is_empty() {
-        let (mut golden, mut active) = (GoldenMetrics::default(), 0_u64);
-        for series in rest {
-            golden.merge(&series.ever_told());
-            active = active.saturating_add(u64::from(series.in_flight()));
-        }
-        endpoints.add(&whose(OTHER, OTHER), &Endpoint::other(), &golden, active);
+    for row in &exposed.rows {
+        endpoints.add(&whose(&row.name.namespace, &row.name.service), &row.name.endpoint, &row.golden, row.in_flight);
     }
     endpoints.put_on(page);
-    rest.len() as u64
 }
 
 /// The service, as OpenTelemetry names it.

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
+use crate::api::recovery::Recovery;
 use crate::api::units::instant;
 use crate::keeper::Standing;
 use crate::plane::ControlPlane;
@@ -17,6 +19,8 @@ use crate::store::rollup::{Keep, Resolution};
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     store: Store,
+    /// `None` once every pod that was attached before the restart has reported, or was given up.
+    recovery: Option<Recovery>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,6 +83,7 @@ pub(super) async fn told(State(plane): State<Arc<ControlPlane>>) -> Json<Answer>
             hits_not_durable: plane.fleet.hits_not_kept(),
             replaced: plane.store_replaced.clone(),
         },
+        recovery: plane.recovery.waiting(Instant::now()).map(Recovery::from),
     })
 }
 

@@ -165,6 +165,13 @@ impl Pod {
         is_gone.then(|| now_ms.saturating_sub(seen.heard_ms))
     }
 
+    /// The process that is attached, or was lately and has not said goodbye.
+    pub(crate) fn attached_epoch(&self, now_ms: u64) -> Option<u64> {
+        let inside = self.hold();
+        let is_attached = inside.link.is_some() || inside.state(now_ms) != PodState::Gone;
+        is_attached.then_some(inside.epoch)
+    }
+
     /// Gives up what it has counted, and which process of it has.
     pub(crate) fn retire(&self) -> (u64, Tally) {
         let mut inside = self.hold();

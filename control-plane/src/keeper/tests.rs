@@ -13,7 +13,7 @@ use proto::convert::windows::PackedCounts;
 use crate::keeper::account::Account;
 use crate::keeper::submission::{Counted, Slots};
 use crate::store::StoreError;
-use crate::store::chronicle::{Append, Process, SeriesName, Size, Slot, Stretch, View};
+use crate::store::chronicle::{Append, Handover, Process, SeriesName, Size, Slot, Stretch, View};
 use crate::store::redb::RedbStore;
 use crate::store::rollup::{Keep, Resolution, WINDOW_MS};
 use crate::timeline::{Reporter, Timeline};
@@ -198,6 +198,18 @@ impl Chronicle for Disk {
 
     fn view(&self, look: &mut dyn FnMut(&dyn View) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.store.view(look)
+    }
+
+    fn attached(&self) -> Result<Vec<Process>, StoreError> {
+        self.store.attached()
+    }
+
+    fn exposed(&self) -> Result<Vec<(SeriesName, GoldenMetrics)>, StoreError> {
+        self.store.exposed()
+    }
+
+    fn record(&self, handover: &Handover) -> Result<(), StoreError> {
+        self.store.record(handover)
     }
 
     fn size(&self) -> Result<Size, StoreError> {

@@ -1,7 +1,7 @@
 //! Takes the snapshot: every pod is looked at once, then every endpoint, and all rows speak of the same instant.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mesh::golden::GoldenMetrics;
 use mesh::rule::{Action, Rule, Scope};
@@ -63,6 +63,7 @@ impl Snapshot {
             pods: pods.into_rows(&rules),
             standing: mesh.keeper.standing(),
             store_replaced: mesh.store_replaced.clone(),
+            recovery: mesh.recovery.waiting(Instant::now()),
             revision: rules.revision,
             audit_entries: rules.audit_entries,
         }

@@ -26,6 +26,15 @@ pub trait Chronicle: Send + Sync + std::fmt::Debug {
     /// Shows it as it is at this instant.
     fn view(&self, look: &mut dyn FnMut(&dyn View) -> Result<(), StoreError>) -> Result<(), StoreError>;
 
+    /// The processes that were attached when the store was written last.
+    fn attached(&self) -> Result<Vec<Process>, StoreError>;
+
+    /// The counters that `/metrics` exposed last.
+    fn exposed(&self) -> Result<Vec<(SeriesName, GoldenMetrics)>, StoreError>;
+
+    /// Records who is attached and what is exposed, whole and durable, or not at all.
+    fn record(&self, handover: &Handover) -> Result<(), StoreError>;
+
     /// How big it is.
     fn size(&self) -> Result<Size, StoreError>;
 
@@ -40,6 +49,19 @@ pub struct Process {
     pub pod_uid: String,
     /// When it started, nanoseconds since the Unix epoch.
     pub epoch: u64,
+}
+
+/// What the next control plane has to know of this one beside the counts: one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Handover {
+    /// Processes that have attached.
+    pub attached: Vec<Process>,
+    /// Processes that are attached no more.
+    pub detached: Vec<Process>,
+    /// Counters that `/metrics` is about to expose.
+    pub exposed: Vec<(SeriesName, GoldenMetrics)>,
+    /// Counters that it does not expose any more.
+    pub withdrawn: Vec<SeriesName>,
 }
 
 /// An endpoint of a service, by its full name.

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use mesh::golden::GoldenMetrics;
 use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 
 use crate::clock::now_ms;
-use crate::store::chronicle::{Append, Chronicle, Process, SeriesName, Size, View};
+use crate::store::chronicle::{Append, Chronicle, Handover, Process, SeriesName, Size, View};
 use crate::store::redb::fault::Fault;
 use crate::store::redb::file::{File, Opener};
 use crate::store::redb::naming::Naming;
-use crate::store::redb::tables::{AUDIT, MARKS, NAMES, NUMBERS, RULES, SERIES, TOTALS, slots};
+use crate::store::redb::tables::{ATTACHED, AUDIT, EXPOSED, MARKS, NAMES, NUMBERS, RULES, SERIES, TOTALS, slots};
 use crate::store::redb::trimming::Tally;
 use crate::store::redb::viewing::Reading;
 use crate::store::rollup::{Keep, Resolution};
@@ -22,6 +23,7 @@ mod fault;
 mod file;
 mod forgetting;
 mod guard;
+mod handover;
 mod ledger;
 mod naming;
 mod tables;
@@ -95,6 +97,8 @@ fn prepare(transaction: &WriteTransaction) -> Result<(), Fault> {
     transaction.open_table(SERIES)?;
     transaction.open_table(TOTALS)?;
     transaction.open_table(MARKS)?;
+    transaction.open_table(ATTACHED)?;
+    transaction.open_table(EXPOSED)?;
     for resolution in Resolution::ALL {
         transaction.open_table(slots(resolution))?;
     }
@@ -149,6 +153,18 @@ impl Chronicle for RedbStore {
 
     fn view(&self, look: &mut dyn FnMut(&dyn View) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.read(|reading| Ok(look(&reading)))?
+    }
+
+    fn attached(&self) -> Result<Vec<Process>, StoreError> {
+        self.read(|reading| handover::attached(&reading.transaction))
+    }
+
+    fn exposed(&self) -> Result<Vec<(SeriesName, GoldenMetrics)>, StoreError> {
+        self.read(|reading| handover::exposed(&reading.transaction))
+    }
+
+    fn record(&self, handover: &Handover) -> Result<(), StoreError> {
+        self.write(|transaction| handover::record(transaction, handover))
     }
 
     fn size(&self) -> Result<Size, StoreError> {

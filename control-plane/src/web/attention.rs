@@ -40,17 +40,32 @@ pub struct AttentionCells {
     pub rule: String,
 }
 
-/// The most urgent items. A disk that takes nothing is the first, for it is about all numbers and every command; then what
-/// fails badly, silent pods, and the rest.
+/// The most urgent items. Numbers that are too low after a restart are the first, for nothing below can be read without
+/// knowing it. A disk that takes nothing is the next, for it is about all numbers and every command; then what fails badly, silent
+/// pods, and the rest.
 pub fn items(snapshot: &Snapshot, rows: &[Row]) -> [AttentionCells; ITEMS_MAX] {
     let mut urgent: Vec<(&EndpointRow, &Row)> =
         snapshot.endpoints.iter().zip(rows).filter(|(_, row)| row.verdict.urgency() > 0).collect();
     urgent.sort_by(|(_, a), (_, b)| Order::Problems.compare(&a.keys, &b.keys));
     let red = urgent.iter().take_while(|(_, row)| row.verdict.failing == Level::Red).count();
     let item = |(endpoint, row): &(&EndpointRow, &Row)| item(endpoint, row, snapshot);
-    let worst = not_on_disk(snapshot).into_iter().chain(store_replaced(snapshot)).chain(urgent[..red].iter().map(item));
+    let first = incomplete(snapshot).into_iter().chain(not_on_disk(snapshot)).chain(store_replaced(snapshot));
+    let worst = first.chain(urgent[..red].iter().map(item));
     let mut items = worst.chain(silent(snapshot)).chain(urgent[red..].iter().map(item));
     std::array::from_fn(|_| items.next().unwrap_or_default())
+}
+
+/// That not every pod has reported since the restart, if so.
+fn incomplete(snapshot: &Snapshot) -> Option<AttentionCells> {
+    let waiting = snapshot.recovery?;
+    Some(AttentionCells {
+        kind: "wait",
+        href: "/pods".into(),
+        title: "The control plane".into(),
+        strong: waiting.to_string(),
+        rest: ": totals and rates are too low until all have".into(),
+        ..AttentionCells::default()
+    })
 }
 
 /// That nothing can be written, if so, and what to do.
@@ -173,6 +188,15 @@ mod tests {
             .iter()
             .map(|item| (item.kind.to_owned(), format!("{} {}{}{}", item.title, item.strong, item.rest, item.since)))
             .collect()
+    }
+
+    #[test]
+    fn numbers_that_are_too_low_after_a_restart_are_the_first_item() {
+        let waiting = Waiting { reported: 5, of: 7, elapsed: Duration::from_millis(3400) };
+        let items = sample_items(|snapshot| snapshot.recovery = Some(waiting));
+        let words =
+            "The control plane 5 of 7 pods have reported since the restart 3 s ago: totals and rates are too low until all have";
+        assert_eq!(items[0], ("wait".into(), words.into()));
     }
 
     #[test]

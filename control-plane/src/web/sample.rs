@@ -113,6 +113,7 @@ pub(crate) fn snapshot() -> Snapshot {
         pods: vec![pod("legacy-1", PodState::Reporting, NOW_MS - 400), pod("legacy-2", PodState::Silent, NOW_MS - 14_000)],
         standing: Standing::Durable,
         store_replaced: None,
+        recovery: None,
         revision: 118,
         audit_entries: 38,
     }

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use control_plane::store::chronicle::{Append, Chronicle, Process, SeriesName, Size, View};
+use control_plane::store::chronicle::{Append, Chronicle, Handover, Process, SeriesName, Size, View};
 use control_plane::store::redb::RedbStore;
 use control_plane::store::rollup::Keep;
 use control_plane::store::{Change, Ledger, Store, StoreError};
+use mesh::golden::GoldenMetrics;
 
 /// Where a commit stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +110,18 @@ impl Chronicle for Disk {
 
     fn view(&self, look: &mut dyn FnMut(&dyn View) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.store.view(look)
+    }
+
+    fn attached(&self) -> Result<Vec<Process>, StoreError> {
+        self.store.attached()
+    }
+
+    fn exposed(&self) -> Result<Vec<(SeriesName, GoldenMetrics)>, StoreError> {
+        self.store.exposed()
+    }
+
+    fn record(&self, handover: &Handover) -> Result<(), StoreError> {
+        self.store.record(handover)
     }
 
     fn size(&self) -> Result<Size, StoreError> {

@@ -103,6 +103,7 @@ impl Stream {
         attachment.measure(report, reading.control_ms, now_ms);
         match attachment.absorb(report, now_ms, &self.plane.timeline).map_err(|why| self.refuse(&why))? {
             Absorbed::Counted(_) => {
+                self.plane.recovery.reported(&attachment.workload().pod_uid);
                 for told in report.endpoints.iter_mut().filter(|told| !told.recent.is_empty()) {
                     let (endpoint, exchanges) = (told.endpoint.clone(), std::mem::take(&mut told.recent));
                     self.plane.histories.told.keep(attachment.workload(), endpoint, exchanges, now_ms);

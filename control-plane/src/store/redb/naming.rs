@@ -74,7 +74,8 @@ impl Naming {
     }
 }
 
-fn write(name: &SeriesName) -> Vec<u8> {
+/// A name as it is written.
+pub(super) fn write(name: &SeriesName) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
     for part in [&name.namespace, &name.service, name.endpoint.method(), name.endpoint.route()] {
         put(part.len() as u64, &mut bytes);

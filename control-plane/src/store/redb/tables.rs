@@ -25,6 +25,12 @@ pub(super) const TOTALS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new(
 /// By pod and epoch: the last slot of which everything is on disk, and when that was written.
 pub(super) const MARKS: TableDefinition<'_, (&str, u64), (u64, u64)> = TableDefinition::new("marks");
 
+/// By pod and epoch: the processes that are attached.
+pub(super) const ATTACHED: TableDefinition<'_, (&str, u64), ()> = TableDefinition::new("attached");
+
+/// By the name of a series: the counters that `/metrics` exposed last.
+pub(super) const EXPOSED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("exposed");
+
 /// By slot and series ([`key`]): what was counted.
 pub(super) type Slots = TableDefinition<'static, u64, &'static [u8]>;
 

@@ -63,7 +63,7 @@ fn state(store: &RedbStore) -> Result<(u64, (u64, u64)), StoreError> {
     store.view(&mut |view| {
         totals = view.series()?.values().map(|kept| kept.total.hits).sum();
         view.each_slot(Stretch { resolution: Resolution::Minute, from_ms: 0, to_ms: 1 << 42 }, None, &mut |slot| {
-            let mut golden = mesh::golden::GoldenMetrics::default();
+            let mut golden = GoldenMetrics::default();
             slot.add_to(&mut golden)?;
             slots += golden.hits;
             Ok(())

@@ -1,0 +1,192 @@
+//! Keeps the counters of `/metrics` from falling, whatever ends or restarts: each is on disk before it is exposed.
+//!
+//! Prometheus takes a counter that falls for one that began again from zero, and adds all of it once more.
+//! What is counted here may fall all the same: a restart loses what a sidecar had reported and never brought to disk, a pin
+//! that is withdrawn returns what it had folded, and the row that many endpoints share loses those that are evicted.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mesh::endpoint::{Endpoint, OTHER};
+use mesh::golden::GoldenMetrics;
+
+use crate::recovery::Progress;
+use crate::store::StoreError;
+use crate::store::chronicle::{Chronicle, Handover, SeriesName};
+use crate::store::compact;
+use crate::timeline::series::Series;
+
+/// Endpoints exposed one by one; those that came later are exposed as one, and how many they are besides.
+/// Each is about 25 series and 4 kB of text, and Prometheus advises against more than some tens of thousands for a target.
+pub const ENDPOINTS_MAX: usize = 2000;
+
+/// Counters remembered: those that are exposed, and as many that were and may be again. Each takes about 300 bytes.
+const REMEMBERED_MAX: usize = 2 * ENDPOINTS_MAX;
+
+/// The counters that were exposed last.
+#[derive(Debug, Default)]
+pub struct Exposed {
+    counters: Mutex<Counters>,
+    /// One at a time writes, so that an older value never comes after a newer one.
+    writing: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    rows: HashMap<SeriesName, Counter>,
+    /// What is not on disk yet.
+    unwritten: HashMap<SeriesName, GoldenMetrics>,
+    withdrawn: Vec<SeriesName>,
+}
+
+#[derive(Debug, Default)]
+struct Counter {
+    /// As it was exposed last.
+    packed: Box<[u8]>,
+    /// What it is exposed with beyond what is counted, because that has fallen.
+    raised: Option<Box<GoldenMetrics>>,
+}
+
+/// One endpoint, or all those that are exposed as one.
+#[derive(Debug)]
+pub struct Row {
+    /// Which.
+    pub name: SeriesName,
+    /// Never less than it was before.
+    pub golden: GoldenMetrics,
+    /// Requests under way.
+    pub in_flight: u64,
+}
+
+/// What is exposed.
+#[derive(Debug)]
+pub struct Page {
+    /// The endpoints.
+    pub rows: Vec<Row>,
+    /// How many of them are exposed as one.
+    pub folded: u64,
+}
+
+impl Exposed {
+    /// Goes on where the control plane before this one has ended.
+    pub fn begin(exposed: Vec<(SeriesName, GoldenMetrics)>) -> Self {
+        let counter = |(name, golden): (SeriesName, GoldenMetrics)| (name, Counter { packed: packed(&golden), raised: None });
+        let rows = exposed.into_iter().map(counter).collect();
+        Self { counters: Mutex::new(Counters { rows, ..Counters::default() }), writing: Mutex::default() }
+    }
+
+    /// The counters to expose. They have to be written first.
+    pub fn page(&self, mut all: Vec<Arc<Series>>, progress: Progress) -> Page {
+        let mut counters = self.hold();
+        // In the order in which they came, and first those that have a row already, so that each keeps its own.
+        all.sort_by_cached_key(|series| (!counters.rows.contains_key(&series.name()), series.number));
+        let rest = all.split_off(all.len().min(ENDPOINTS_MAX));
+        let mut rows: Vec<Row> = all.iter().map(|series| Row::of(series)).collect();
+        if !rest.is_empty() {
+            rows.push(Row::of_many(&rest));
+        }
+        for row in &mut rows {
+            counters.expose(row, progress);
+        }
+        if counters.rows.len() > REMEMBERED_MAX {
+            counters.withdraw_all_but(&rows);
+        }
+        Page { rows, folded: rest.len() as u64 }
+    }
+
+    /// Writes down what has changed since the last time. It may block.
+    pub fn write(&self, chronicle: &dyn Chronicle) -> Result<(), StoreError> {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (unwritten, withdrawn) = {
+            let mut counters = self.hold();
+            (std::mem::take(&mut counters.unwritten), std::mem::take(&mut counters.withdrawn))
+        };
+        if unwritten.is_empty() && withdrawn.is_empty() {
+            return Ok(());
+        }
+        let handover = Handover { exposed: unwritten.into_iter().collect(), withdrawn, ..Handover::default() };
+        let written = chronicle.record(&handover);
+        if written.is_err() {
+            let mut counters = self.hold();
+            for (name, golden) in handover.exposed {
+                // What was exposed in the meantime is newer.
+                counters.unwritten.entry(name).or_insert(golden);
+            }
+            counters.withdrawn.extend(handover.withdrawn);
+        }
+        written
+    }
+
+    fn hold(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counters {
+    /// Raises a row to what was exposed before, and remembers it.
+    fn expose(&mut self, row: &mut Row, progress: Progress) {
+        let counter = self.rows.entry(row.name.clone()).or_default();
+        if let Some(raised) = &counter.raised {
+            row.golden.merge(raised);
+        }
+        let missing = unpacked(&counter.packed).since(&row.golden);
+        if !is_nothing(&missing) {
+            row.golden.merge(&missing);
+            // While a pod may still return, what is missing may return with it, and must not be counted twice.
+            if progress == Progress::Complete {
+                counter.raised.get_or_insert_default().merge(&missing);
+            }
+        }
+        let packed = packed(&row.golden);
+        if packed != counter.packed {
+            counter.packed = packed;
+            self.unwritten.insert(row.name.clone(), row.golden.clone());
+        }
+    }
+
+    fn withdraw_all_but(&mut self, rows: &[Row]) {
+        let stays: HashSet<&SeriesName> = rows.iter().map(|row| &row.name).collect();
+        let gone = self.rows.extract_if(|name, _| !stays.contains(name));
+        self.withdrawn.extend(gone.map(|(name, _)| name));
+    }
+}
+
+impl Row {
+    fn of(series: &Series) -> Self {
+        Self { name: series.name(), golden: series.ever_told(), in_flight: u64::from(series.in_flight()) }
+    }
+
+    fn of_many(many: &[Arc<Series>]) -> Self {
+        let (mut golden, mut in_flight) = (GoldenMetrics::default(), 0_u64);
+        for series in many {
+            golden.merge(&series.ever_told());
+            in_flight = in_flight.saturating_add(u64::from(series.in_flight()));
+        }
+        let name = SeriesName { namespace: OTHER.into(), service: OTHER.into(), endpoint: Endpoint::other() };
+        Self { name, golden, in_flight }
+    }
+}
+
+/// Whether no counter in it is over zero; what is longest or largest is none.
+fn is_nothing(golden: &GoldenMetrics) -> bool {
+    let GoldenMetrics { hits, by_rule, failed, failed_by_sitio, total_us, bytes_in, bytes_out, .. } = *golden;
+    let sums = [hits, by_rule, failed, failed_by_sitio, total_us, golden.first_byte_total_us, bytes_in, bytes_out];
+    sums.into_iter().all(|sum| sum == 0) && golden.latency.count() == 0 && golden.statuses().is_empty()
+}
+
+fn packed(golden: &GoldenMetrics) -> Box<[u8]> {
+    let mut bytes = Vec::with_capacity(256);
+    compact::write(golden, &mut bytes);
+    bytes.into_boxed_slice()
+}
+
+fn unpacked(bytes: &[u8]) -> GoldenMetrics {
+    let mut golden = GoldenMetrics::default();
+    if !bytes.is_empty() {
+        compact::add(bytes, &mut golden).expect("it was packed here");
+    }
+    golden
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! Knows which sidecars were attached before a restart, and which of them have not reported since.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::store::chronicle::Process;
+
+pub mod attached;
+
+/// After so long a sidecar that has not reported is taken for gone.
+/// A sidecar waits ten seconds at most before it dials again, and a dial fails after eight seconds at most.
+/// So one dial may fail and the next one is still in time.
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
+
+/// The sidecars that have to report before the counts are complete.
+#[derive(Debug)]
+pub struct Recovery {
+    began: Instant,
+    of: usize,
+    is_complete: AtomicBool,
+    /// Epochs by pod.
+    awaited: Mutex<HashMap<String, u64>>,
+}
+
+/// How far the recovery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Every sidecar that was attached before the restart has reported since, or a newer process of its pod has.
+    Complete,
+    /// Some have not, and are waited for: totals and rates are too low.
+    Waiting(Waiting),
+    /// Some have not within [`GIVE_UP_AFTER`], and are not waited for any more.
+    GaveUp {
+        /// How many.
+        missing: usize,
+    },
+}
+
+/// A recovery that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Pods that have reported.
+    pub reported: usize,
+    /// Pods that were attached before the restart.
+    pub of: usize,
+    /// How long ago the control plane started.
+    pub elapsed: Duration,
+}
+
+impl Recovery {
+    /// Waits for these processes from now on.
+    pub fn begin(attached: impl IntoIterator<Item = Process>, now: Instant) -> Self {
+        let mut awaited = HashMap::new();
+        for Process { pod_uid, epoch } in attached {
+            let newest = awaited.entry(pod_uid).or_insert(epoch);
+            *newest = epoch.max(*newest);
+        }
+        Self { began: now, of: awaited.len(), is_complete: AtomicBool::new(awaited.is_empty()), awaited: Mutex::new(awaited) }
+    }
+
+    /// A process of this pod has reported all that it counted. If it is another process than the one that is awaited, that
+    /// one has ended.
+    pub fn reported(&self, pod_uid: &str) {
+        if self.is_complete.load(Ordering::Acquire) {
+            return;
+        }
+        let mut awaited = self.hold();
+        awaited.remove(pod_uid);
+        self.is_complete.store(awaited.is_empty(), Ordering::Release);
+    }
+
+    /// How far it is.
+    pub fn progress(&self, now: Instant) -> Progress {
+        if self.is_complete.load(Ordering::Acquire) {
+            return Progress::Complete;
+        }
+        let (missing, elapsed) = (self.hold().len(), now.saturating_duration_since(self.began));
+        match missing {
+            0 => Progress::Complete,
+            missing if elapsed >= GIVE_UP_AFTER => Progress::GaveUp { missing },
+            missing => Progress::Waiting(Waiting { reported: self.of - missing, of: self.of, elapsed }),
+        }
+    }
+
+    /// The recovery, if it is under way.
+    pub fn waiting(&self, now: Instant) -> Option<Waiting> {
+        match self.progress(now) {
+            Progress::Waiting(waiting) => Some(waiting),
+            Progress::Complete | Progress::GaveUp { .. } => None,
+        }
+    }
+
+    /// The processes that are still waited for.
+    fn awaited(&self, now: Instant) -> Vec<Process> {
+        if self.waiting(now).is_none() {
+            return Vec::new();
+        }
+        self.hold().iter().map(|(pod_uid, epoch)| Process { pod_uid: pod_uid.clone(), epoch: *epoch }).collect()
+    }
+
+    fn hold(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { reported, of, elapsed } = self;
+        let (pods, have) = if *of == 1 { ("pod", "has") } else { ("pods", "have") };
+        write!(f, "{reported} of {of} {pods} {have} reported since the restart {} s ago", elapsed.as_secs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pod: &str, epoch: u64) -> Process {
+        Process { pod_uid: pod.into(), epoch }
+    }
+
+    #[test]
+    fn counts_are_complete_when_every_pod_has_reported() {
+        let began = Instant::now();
+        let recovery = Recovery::begin([process("a", 1), process("b", 1), process("b", 2)], began);
+        let after = began + Duration::from_millis(3200);
+        let waiting = |reported| Some(Waiting { reported, of: 2, elapsed: Duration::from_millis(3200) });
+
+        assert_eq!(recovery.waiting(after), waiting(0));
+        recovery.reported("a");
+        recovery.reported("stranger");
+        assert_eq!(recovery.waiting(after), waiting(1));
+        assert_eq!(recovery.waiting(after).unwrap().to_string(), "1 of 2 pods have reported since the restart 3 s ago");
+        recovery.reported("b");
+        assert_eq!(recovery.progress(after), Progress::Complete);
+    }
+
+    #[test]
+    fn a_pod_that_never_returns_is_given_up_in_time_and_counted_when_it_returns_late() {
+        let began = Instant::now();
+        let recovery = Recovery::begin([process("a", 1), process("b", 1)], began);
+        recovery.reported("a");
+        assert_eq!(recovery.awaited(began).len(), 1);
+        assert_eq!(recovery.progress(began + GIVE_UP_AFTER), Progress::GaveUp { missing: 1 });
+        assert_eq!(recovery.awaited(began + GIVE_UP_AFTER), []);
+        recovery.reported("b");
+        assert_eq!(recovery.progress(began + GIVE_UP_AFTER), Progress::Complete);
+    }
+
+    #[test]
+    fn a_first_start_and_a_mesh_without_pods_wait_for_nothing() {
+        assert_eq!(Recovery::begin([], Instant::now()).progress(Instant::now()), Progress::Complete);
+    }
+}

@@ -1,0 +1,128 @@
+//! Records which processes are attached, so that the next control plane knows which ones to wait for.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::fleet::Fleet;
+use crate::recovery::Recovery;
+use crate::store::StoreError;
+use crate::store::chronicle::{Chronicle, Handover, Process};
+
+/// What the store has recorded.
+#[derive(Debug)]
+pub struct Attached(Mutex<Recorded>);
+
+#[derive(Debug)]
+struct Recorded {
+    processes: HashSet<Process>,
+    /// What the fleet looked like then; `None` while processes of before the restart are recorded, too.
+    fleet: Option<(usize, u64)>,
+}
+
+impl Attached {
+    /// The store has recorded these.
+    pub fn begin(processes: impl IntoIterator<Item = Process>) -> Self {
+        Self(Mutex::new(Recorded { processes: processes.into_iter().collect(), fleet: None }))
+    }
+
+    /// Records who has attached and who is gone since the last time. It writes to disk, so it may block.
+    ///
+    /// Processes that are still waited for stay recorded: a second crash during a recovery must not forget them.
+    pub fn record(
+        &self,
+        (fleet, recovery): (&Fleet, &Recovery),
+        chronicle: &dyn Chronicle,
+        (now_ms, now): (u64, Instant),
+    ) -> Result<(), StoreError> {
+        let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (waiting, looks) = (recovery.waiting(now), fleet.attached_digest(now_ms));
+        if waiting.is_none() && recorded.fleet == Some(looks) {
+            return Ok(());
+        }
+        let mut processes: HashSet<Process> = fleet.attached(now_ms).into_iter().collect();
+        processes.extend(recovery.awaited(now));
+        let handover = Handover {
+            attached: processes.difference(&recorded.processes).cloned().collect(),
+            detached: recorded.processes.difference(&processes).cloned().collect(),
+            ..Handover::default()
+        };
+        if !handover.attached.is_empty() || !handover.detached.is_empty() {
+            chronicle.record(&handover)?;
+        }
+        *recorded = Recorded { processes, fleet: waiting.is_none().then_some(looks) };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mesh::workload::Workload;
+    use proto::convert::greeting::Greeting;
+
+    use super::*;
+    use crate::recovery::GIVE_UP_AFTER;
+    use crate::store::redb::RedbStore;
+
+    const NOW_MS: u64 = 1_763_647_200_000;
+
+    fn greeting(pod: &str) -> Greeting {
+        let workload = Workload {
+            namespace: "n".into(),
+            service: "s".into(),
+            pod: pod.into(),
+            pod_uid: pod.into(),
+            node: String::new(),
+            addresses: Vec::new(),
+            version: "1".into(),
+        };
+        Greeting { workload, epoch: 7, session: 1, protected: Vec::new() }
+    }
+
+    #[test]
+    fn a_second_crash_during_a_recovery_forgets_no_pod() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = RedbStore::open(folder.path()).unwrap();
+        let fleet = Fleet::new(Duration::from_secs(60));
+        let began = Instant::now();
+        let recorded = || {
+            let mut pods: Vec<String> = store.attached().unwrap().into_iter().map(|process| process.pod_uid).collect();
+            pods.sort();
+            pods
+        };
+
+        let first = (Attached::begin([]), Recovery::begin([], began));
+        let (a, b) = (fleet.attach(greeting("a"), NOW_MS).unwrap(), fleet.attach(greeting("b"), NOW_MS).unwrap());
+        first.0.record((&fleet, &first.1), &store, (NOW_MS, began)).unwrap();
+        assert_eq!(recorded(), ["a", "b"]);
+        drop(b);
+        drop(a);
+
+        // The next control plane has heard only one of them when it records.
+        let fleet = Fleet::new(Duration::from_secs(60));
+        let second = (Attached::begin(store.attached().unwrap()), Recovery::begin(store.attached().unwrap(), began));
+        let _a = fleet.attach(greeting("a"), NOW_MS).unwrap();
+        second.1.reported("a");
+        second.0.record((&fleet, &second.1), &store, (NOW_MS, began)).unwrap();
+        assert_eq!(recorded(), ["a", "b"]);
+
+        second.0.record((&fleet, &second.1), &store, (NOW_MS, began + GIVE_UP_AFTER)).unwrap();
+        assert_eq!(recorded(), ["a"]);
+    }
+
+    #[test]
+    fn a_pod_that_has_said_goodbye_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = RedbStore::open(folder.path()).unwrap();
+        let fleet = Fleet::new(Duration::from_secs(60));
+        let (attached, recovery, now) = (Attached::begin([]), Recovery::begin([], Instant::now()), Instant::now());
+        let stream = fleet.attach(greeting("a"), NOW_MS).unwrap();
+        attached.record((&fleet, &recovery), &store, (NOW_MS, now)).unwrap();
+        stream.left(NOW_MS);
+        drop(stream);
+        attached.record((&fleet, &recovery), &store, (NOW_MS, now)).unwrap();
+        assert_eq!(store.attached().unwrap(), []);
+    }
+}

@@ -1,0 +1,55 @@
+//! What one control plane records for the next one: which processes are attached, and which counters are exposed.
+
+use mesh::golden::GoldenMetrics;
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
+
+use crate::store::chronicle::{Handover, Process, SeriesName};
+use crate::store::compact;
+use crate::store::redb::fault::Fault;
+use crate::store::redb::naming;
+use crate::store::redb::tables::{ATTACHED, EXPOSED};
+
+/// The processes that were attached.
+pub(super) fn attached(transaction: &ReadTransaction) -> Result<Vec<Process>, Fault> {
+    let mut attached = Vec::new();
+    for row in transaction.open_table(ATTACHED)?.iter()? {
+        let (key, _) = row?;
+        let (pod_uid, epoch) = key.value();
+        attached.push(Process { pod_uid: pod_uid.to_owned(), epoch });
+    }
+    Ok(attached)
+}
+
+/// The counters that were exposed.
+pub(super) fn exposed(transaction: &ReadTransaction) -> Result<Vec<(SeriesName, GoldenMetrics)>, Fault> {
+    let mut exposed = Vec::new();
+    for row in transaction.open_table(EXPOSED)?.iter()? {
+        let (name, bytes) = row?;
+        let mut golden = GoldenMetrics::default();
+        compact::add(bytes.value(), &mut golden).and_then(compact::whole)?;
+        exposed.push((naming::read(name.value())?, golden));
+    }
+    Ok(exposed)
+}
+
+/// Records changes within a transaction, but does not commit.
+pub(super) fn record(transaction: &WriteTransaction, handover: &Handover) -> Result<(), Fault> {
+    let mut attached = transaction.open_table(ATTACHED)?;
+    for process in &handover.detached {
+        attached.remove((process.pod_uid.as_str(), process.epoch))?;
+    }
+    for process in &handover.attached {
+        attached.insert((process.pod_uid.as_str(), process.epoch), ())?;
+    }
+    let mut exposed = transaction.open_table(EXPOSED)?;
+    for name in &handover.withdrawn {
+        exposed.remove(naming::write(name).as_slice())?;
+    }
+    let mut bytes = Vec::with_capacity(256);
+    for (name, golden) in &handover.exposed {
+        bytes.clear();
+        compact::write(golden, &mut bytes);
+        exposed.insert(naming::write(name).as_slice(), bytes.as_slice())?;
+    }
+    Ok(())
+}
