@@ -52,6 +52,7 @@ pub(crate) fn pod(name: &str) -> Pod {
         clock_error_ms: None,
         revision_wanted: 3,
         confirmed: Some(Confirmed { revision: 3, took_ms: 1 }),
+        refused: None,
     }
 }
 

@@ -56,6 +56,19 @@ pub struct Pod {
     pub revision_wanted: u64,
     /// The newest revision that it has confirmed.
     pub confirmed: Option<Confirmed>,
+    /// The last thing that it sent and that was refused; an older control plane does not say so.
+    pub refused: Option<Refused>,
+}
+
+/// Something that a pod sent was refused, and not counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// How often that was.
+    pub times: u64,
+    /// When it was last, RFC 3339.
+    pub at: String,
+    /// Why.
+    pub why: String,
 }
 
 impl Pod {

@@ -8,6 +8,7 @@ use mesh::golden::GoldenMetrics;
 use mesh::report::Resources;
 
 use crate::fleet::skew::Skew;
+use crate::fleet::pod::Refusal;
 use crate::fleet::strip::Strip;
 use crate::keeper::Standing;
 use crate::recovery::Waiting;
@@ -278,6 +279,8 @@ pub struct PodRow {
     pub confirmed_ms: Option<u64>,
     /// Its last minutes.
     pub strip: Arc<Strip>,
+    /// The last thing that it sent and that was refused, if anything was.
+    pub refusal: Option<Arc<Refusal>>,
 }
 
 /// Whether a pod reports.

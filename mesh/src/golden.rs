@@ -166,8 +166,46 @@ impl GoldenMetrics {
         since
     }
 
-    /// Whether every number in it can be true.
-    pub fn is_plausible(&self) -> bool {
+    /// Why it cannot be true, if it cannot: a number is too large, or two contradict each other.
+    ///
+    /// What a maximum is compared with may be a difference ([`Self::since`]), which keeps the maximum of all.
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let (timed, statuses) =
+            (self.latency.count(), self.statuses.iter().fold(0, |sum: u64, (_, count)| sum.saturating_add(*count)));
+        // Statuses over the limit share the code 0, and a difference of two such sums says little.
+        let are_statuses_known = self.statuses.first().is_none_or(|(code, _)| *code != 0);
+        let exceeds = |sum: u64, max: u64, count: u64| u128::from(sum) > u128::from(max) * u128::from(count);
+        let contradictions = [
+            (!self.is_small_enough(), "a number is over 2^50"),
+            (self.by_rule > self.hits, "more requests are answered by a rule than there are"),
+            (self.failures() > self.served(), "more requests fail than the service and the sidecar were given"),
+            (timed > self.served(), "more requests are timed than the service and the sidecar were given"),
+            (are_statuses_known && statuses > self.hits, "there are more statuses than requests"),
+            (exceeds(self.total_us, self.max_us, timed), "the sum of latencies is over the longest for each"),
+            (timed > 0 && self.min_us.is_some_and(|min_us| min_us > self.max_us), "the shortest latency is over the longest"),
+            (
+                timed > 0 && self.min_us.is_some_and(|min_us| exceeds(min_us, self.total_us, 1)),
+                "the shortest latency is over their sum",
+            ),
+            (self.first_byte_total_us > self.total_us, "first bytes come after the last"),
+            (
+                self.bytes_in_max > 0 && exceeds(self.bytes_in, self.bytes_in_max, self.hits),
+                "more bytes are received than the largest body for each",
+            ),
+            (
+                self.bytes_out_max > 0 && exceeds(self.bytes_out, self.bytes_out_max, self.hits),
+                "more bytes are sent than the largest body for each",
+            ),
+        ];
+        contradictions.into_iter().find(|(is_contradiction, _)| *is_contradiction).map(|(_, why)| why)
+    }
+
+    /// Whether a maximum is over its sum. Only what was counted, and is no difference, can be asked.
+    pub fn has_maximum_over_sum(&self) -> bool {
+        self.bytes_in_max > self.bytes_in || self.bytes_out_max > self.bytes_out || self.max_us > self.total_us
+    }
+
+    fn is_small_enough(&self) -> bool {
         let Self { hits, by_rule, failed, failed_by_sitio, total_us, max_us, bytes_in, bytes_out, .. } = *self;
         let largest = [self.bytes_in_max, self.bytes_out_max, self.min_us.unwrap_or(0)];
         let sums = [hits, by_rule, failed, failed_by_sitio, total_us, max_us, bytes_in, bytes_out];

@@ -52,6 +52,16 @@ fn judge(pods: &Pods, findings: &mut Findings) {
         "with a clock over 5 s off the control plane's",
         "set the clock of the node by NTP: rules last as long as they should all the same, but the pod's own logs and traces are off; `sitio pods -o wide` shows by how much",
     );
+    for pod in of(&|pod| pod.refused.is_some()) {
+        let Some(refused) = &pod.refused else { continue };
+        let what = format!(
+            "{} of {} refused and not counted, the last one because {}",
+            format::plural(refused.times as usize, "message", "messages"),
+            pod.pod,
+            refused.why
+        );
+        findings.warning(what, "update the sidecar, and look whether something else holds its token: a sidecar of this version sends nothing of the kind");
+    }
     let ours = env!("CARGO_PKG_VERSION");
     let is_other = |pod: &Pod| !pod.version.is_empty() && pod.version != ours;
     each(&of(&is_other), findings, &format!("of another sidecar version than {ours}"), "update them when it suits");
@@ -79,7 +89,7 @@ fn names(pods: &[&Pod]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use client::pods::{Confirmed, Resources};
+    use client::pods::{Confirmed, Refused, Resources};
 
     use super::*;
     use crate::check::findings::Level;
@@ -114,6 +124,15 @@ mod tests {
         let (level, words) = judged(vec![Pod { revision_wanted: 2, confirmed: Some(at(2)), ..pod("a") }]);
         assert!(level == Level::Fine && words.contains("have confirmed their rules"), "{words}");
         assert_eq!(judged(vec![Pod { revision_wanted: 0, confirmed: None, ..pod("a") }]).0, Level::Fine);
+    }
+
+    #[test]
+    fn what_was_refused_is_a_warning_with_the_reason() {
+        let why = "the counts of GET /a cannot be true: a number is over 2^50".to_owned();
+        let refused = Some(Refused { times: 3, at: "2025-11-20T14:00:00Z".into(), why });
+        let (level, words) = judged(vec![Pod { refused, ..pod("x") }]);
+        assert_eq!(level, Level::Warning);
+        assert!(words.contains("3 messages of x refused") && words.contains("over 2^50"), "{words}");
     }
 
     #[test]

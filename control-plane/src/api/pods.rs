@@ -43,6 +43,15 @@ struct Row {
     /// What it should have confirmed.
     revision_wanted: u64,
     confirmed: Option<Confirmed>,
+    /// The last thing that it sent and that was refused.
+    refused: Option<Refused>,
+}
+
+#[derive(Debug, Serialize)]
+struct Refused {
+    times: u64,
+    at: String,
+    why: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,6 +102,11 @@ impl From<PodRow> for Row {
             clock_error_ms: row.skew.and_then(Skew::error_ms),
             revision_wanted: row.revision_wanted,
             confirmed: row.confirmed.map(|(revision, took_ms)| Confirmed { revision, took_ms }),
+            refused: row.refusal.map(|refusal| Refused {
+                times: refusal.times,
+                at: instant(refusal.at_ms),
+                why: refusal.why.clone(),
+            }),
         }
     }
 }

@@ -12,7 +12,7 @@ use proto::convert::windows::PackedWindow;
 use tokio_util::sync::CancellationToken;
 
 use crate::fleet::NotAttached;
-use crate::fleet::pod::{Inside, Link, Pod};
+use crate::fleet::pod::{Inside, Link, Pod, Refusal};
 use crate::fleet::receipts::{Heard, NeverSent};
 use crate::fleet::skew::Skew;
 use crate::fleet::tally::Tally;
@@ -29,6 +29,8 @@ pub(crate) type Replaced = (Process, Tally);
 /// Streams with growing numbers that are refused as old ones before the next one is let in. Late frames of a stream that has
 /// ended come once; a sidecar that dials again and again lives, and somebody else has used its name with a higher number.
 const REFUSED_MAX: u32 = 8;
+/// Letters of a refusal's reason that are kept: a reason names one endpoint, whose path may be long.
+const REFUSAL_CHARS_MAX: usize = 240;
 
 /// A pod's stream. Dropping it ends the pod's connection, but not what is known of the pod.
 #[derive(Debug)]
@@ -174,7 +176,9 @@ impl Attachment {
         Arc::make_mut(&mut inside.strip).add(now_ms, report.resources, gap_ms);
         inside.heard_ms = now_ms;
         inside.resources = report.resources.or(inside.resources);
-        let arrival = Arrival { now_ms, age_ms: inside.age_ms(report.at_ms, now_ms) };
+        let age_ms = inside.age_ms(report.at_ms, now_ms);
+        let life_ms = age_ms.max(now_ms.saturating_sub(self.epoch / 1_000_000));
+        let arrival = Arrival { now_ms, age_ms, life_ms };
         let absorbed = inside.tally.absorb(report, &self.workload, arrival, timeline)?;
         if let Absorbed::Counted(hits) = absorbed {
             inside.rate.add(now_ms, hits);
@@ -208,6 +212,16 @@ impl Attachment {
     /// Whether the pod has confirmed this revision.
     pub fn has_confirmed(&self, revision: u64) -> bool {
         self.pod.hold().receipts.has_confirmed(revision)
+    }
+
+    /// Something that the pod sent was refused, and not counted.
+    pub fn refused(&self, why: &str, now_ms: u64) {
+        let mut inside = self.pod.hold();
+        if self.speaks_for(&inside) {
+            let times = inside.refusal.as_ref().map_or(0, |refusal| refusal.times).saturating_add(1);
+            let why = why.chars().take(REFUSAL_CHARS_MAX).collect();
+            inside.refusal = Some(Arc::new(Refusal { times, at_ms: now_ms, why }));
+        }
     }
 
     /// The pod has said goodbye.

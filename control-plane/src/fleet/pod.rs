@@ -51,6 +51,8 @@ pub struct SeenPod {
     pub rps: f64,
     /// How far its clock differs from ours; `None` until the present stream has brought a report.
     pub skew: Option<Skew>,
+    /// The last thing that it sent and that was refused, if anything was.
+    pub refusal: Option<Arc<Refusal>>,
     /// What became of the rules that it was sent.
     pub receipts: Arc<Receipts>,
     /// Its last minutes.
@@ -80,12 +82,24 @@ pub(crate) struct Inside {
     pub(crate) heard_ms: u64,
     /// Whether it has said goodbye.
     pub(crate) has_left: bool,
+    pub(crate) refusal: Option<Arc<Refusal>>,
     pub(crate) resources: Option<Resources>,
     pub(crate) tally: Tally,
     pub(crate) rate: Rate,
     /// Shared with whoever looks at the pod, as is the strip; a change makes a copy if somebody does.
     pub(crate) receipts: Arc<Receipts>,
     pub(crate) strip: Arc<Strip>,
+}
+
+/// Something that a pod sent was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// How often that was.
+    pub times: u64,
+    /// When it was last, milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// Why.
+    pub why: String,
 }
 
 /// A stream that is open.
@@ -129,6 +143,7 @@ impl Pod {
             link: None,
             heard_ms: now_ms,
             has_left: false,
+            refusal: None,
             resources: None,
             tally,
             rate: Rate::default(),
@@ -192,6 +207,7 @@ impl Pod {
             resources: inside.resources,
             skew: inside.skew,
             rps: inside.rate.per_second(now_ms),
+            refusal: inside.refusal.clone(),
             receipts: Arc::clone(&inside.receipts),
             strip: Arc::clone(&inside.strip),
             other: inside.tally.other(),

@@ -15,6 +15,7 @@ use proto::convert::windows::{PackedRow, PackedWindow};
 
 use crate::fleet::folds::Folds;
 use crate::fleet::tally::counted::Counted;
+use crate::fleet::tally::pace::Pace;
 use crate::fleet::tally::weight::Weight;
 use crate::keeper::account::Account;
 use crate::keeper::submission;
@@ -23,6 +24,7 @@ use crate::timeline::lately::Recent;
 
 pub mod absorbing;
 pub mod counted;
+pub mod pace;
 pub mod weight;
 
 /// A pod's counts.
@@ -47,6 +49,7 @@ pub struct Tally {
     weight: Weight,
     /// The address that its stream comes from, if it is known.
     origin: Option<IpAddr>,
+    pace: Pace,
 }
 
 impl Tally {

@@ -13,7 +13,7 @@ use proto::wire::{self, Down, Up, down, up};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::StreamExt;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use crate::clock::now_ms;
 use crate::fleet::NotAttached;
@@ -97,6 +97,9 @@ impl Stream {
         let pod = attachment.workload().pod.clone();
         tracing::info!(pod, service = attachment.workload().service, "attached");
         let ended = self.converse(&attachment).await;
+        if let Some(why) = ended.as_ref().err().filter(|why| why.code() == Code::InvalidArgument) {
+            attachment.refused(why.message(), now_ms());
+        }
         match &ended {
             Ok(()) => tracing::info!(pod, "detached"),
             Err(why) => tracing::info!(pod, why = why.message(), "detached"),

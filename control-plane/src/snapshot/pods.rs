@@ -117,5 +117,6 @@ fn row(pod: SeenPod) -> PodRow {
         confirmed: pod.receipts.confirmed().map(|confirmed| (confirmed.revision, confirmed.took_ms)),
         confirmed_ms: pod.receipts.confirmed().map(|confirmed| confirmed.at_ms),
         strip: pod.strip,
+        refusal: pod.refusal,
     }
 }

@@ -151,5 +151,6 @@ fn pod(name: &str, state: PodState, heard_ms: u64) -> PodRow {
         confirmed: Some((118, 44)),
         confirmed_ms: Some(NOW_MS - 12_000),
         strip: Arc::default(),
+        refusal: None,
     }
 }

@@ -1,5 +1,6 @@
 //! A sidecar that lies, stammers or stares harms nobody but itself.
 
+use mesh::golden::GoldenMetrics;
 use mesh::report::Coverage::{Change, Snapshot};
 use proto::wire::{self, up};
 use tonic::Code;
@@ -53,6 +54,48 @@ async fn a_bad_frame_ends_its_own_stream_and_no_other() {
     stage.row_with("shop", "/a", 2).await;
     let metrics = reqwest::get(format!("http://{}/metrics", stage.http)).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("sitio_discarded_total{what=\"frame_refused\"} 8"), "{metrics}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn numbers_that_cannot_be_true_are_refused_with_a_reason_and_counted_and_harm_no_other_pod() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let mut good = stage.attach("shop", "good").await;
+    good.report(Snapshot, &[("/a", hits(1))]).await;
+    let lies: [(&str, fn(&mut GoldenMetrics)); 7] = [
+        ("more requests fail", |golden| golden.failed = 40_000),
+        ("answered by a rule", |golden| golden.by_rule = 11),
+        ("more statuses", |golden| golden.add_status(404, 1)),
+        ("more requests are timed", |golden| golden.latency.add_zeros(1)),
+        ("sum of latencies", |golden| golden.total_us = 100_001),
+        ("a maximum is over its sum", |golden| golden.bytes_out_max = 1001),
+        ("562949953421312 requests", |golden| *golden = hits(1 << 49)),
+    ];
+
+    for (at, (words, lie)) in lies.into_iter().enumerate() {
+        let mut golden = hits(10);
+        lie(&mut golden);
+        if golden.hits > 10 {
+            (golden.total_us, golden.max_us, golden.bytes_out) = (0, 0, 0);
+        }
+        let name = format!("liar-{at}");
+        let mut liar = stage.attach("shop", &name).await;
+        liar.report(Snapshot, &[("/a", hits(10))]).await;
+        liar.report(Change, &[("/a", golden)]).await;
+        assert_refused(liar.ended().await, words);
+        let pods = stage.get("/api/v1/pods").await;
+        let pod = pods["pods"].as_array().unwrap().iter().find(|pod| pod["pod"] == name.as_str()).unwrap();
+        assert!(pod["refused"]["why"].as_str().unwrap().contains(words) && pod["refused"]["times"] == 1, "{pod}");
+    }
+
+    let page = reqwest::get(format!("http://{}/pods", stage.http)).await.unwrap().text().await.unwrap();
+    assert!(page.contains("Refused: the counts of GET /a cannot be true: more requests fail"), "{page}");
+    good.report(Change, &[("/a", hits(1))]).await;
+    let row = stage.row_with("shop", "/a", 2 + 7 * 10).await;
+    assert_eq!(row["failed"], 0, "{row}");
+    let metrics = reqwest::get(format!("http://{}/metrics", stage.http)).await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("sitio_discarded_total{what=\"frame_refused\"} 7"), "{metrics}");
     stage.stop().await;
 }
 

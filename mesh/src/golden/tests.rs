@@ -44,6 +44,13 @@ fn sum(a: &GoldenMetrics, b: &GoldenMetrics) -> GoldenMetrics {
 
 proptest! {
     #[test]
+    fn what_was_counted_never_contradicts_itself_nor_does_a_sum_or_a_difference(a in metrics(), b in metrics()) {
+        let all = sum(&a, &b);
+        prop_assert_eq!((a.contradiction(), all.contradiction(), all.since(&b).contradiction()), (None, None, None));
+        prop_assert!(!a.has_maximum_over_sum() && !all.has_maximum_over_sum());
+    }
+
+    #[test]
     fn merging_is_commutative(a in metrics(), b in metrics()) {
         prop_assert_eq!(sum(&a, &b), sum(&b, &a));
     }

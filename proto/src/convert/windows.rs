@@ -115,8 +115,8 @@ impl Decoder {
             let counts = value.bytes("stats")?;
             let told = read(counts, &mut golden)?;
             let Defined { endpoint, is_file, .. } = self.told_of(told.id, packed.rows.len())?;
-            if !golden.is_plausible() {
-                return Err(Refused::Senseless { field: "stats", why: format!("a count of {endpoint} is over 2^50") });
+            if let Some(why) = golden.contradiction() {
+                return Err(Refused::Senseless { field: "stats", why: format!("of {endpoint}, {why}") });
             }
             let counts = PackedCounts(window.slice_ref(counts));
             packed.rows.push(PackedRow { endpoint: endpoint.clone(), is_file: *is_file, seen: told.seen, counts });

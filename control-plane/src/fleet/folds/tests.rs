@@ -141,7 +141,7 @@ impl Mesh {
             addresses: vec![],
             version: name(),
         };
-        self.tally.absorb(&report, &workload, Arrival { now_ms: NOW_MS, age_ms: 0 }, &self.timeline).unwrap();
+        self.tally.absorb(&report, &workload, Arrival { now_ms: NOW_MS, age_ms: 0, life_ms: 0 }, &self.timeline).unwrap();
     }
 
     /// Hits by route.

@@ -6,6 +6,7 @@ use mesh::workload::Workload;
 
 use crate::fleet::tally::Tally;
 use crate::fleet::tally::counted::Counted;
+use crate::fleet::tally::pace::TooFast;
 use crate::timeline::Timeline;
 use crate::timeline::history::Span;
 
@@ -45,9 +46,12 @@ pub enum Uncountable {
         /// What one process may take.
         max: usize,
     },
-    /// A number in it cannot be true.
-    #[error("a count of {0} is over 2^50 and cannot be true")]
-    Implausible(Endpoint),
+    /// Its numbers contradict each other.
+    #[error("the counts of {0} cannot be true: {1}")]
+    Contradiction(Endpoint, &'static str),
+    /// It counts more than there was time for.
+    #[error("{0}")]
+    TooFast(#[from] TooFast),
 }
 
 /// When a report came, and how old the process is that it tells of.
@@ -57,6 +61,14 @@ pub struct Arrival {
     pub now_ms: u64,
     /// How long the process had been running when it made the report, by its own clock, in milliseconds.
     pub age_ms: u64,
+    /// The same by its own clock or by ours, whichever is more: a clock that was set back makes no process younger.
+    pub life_ms: u64,
+}
+
+/// The endpoint, and why its part of a report cannot be true.
+fn contradiction(told: &EndpointReport) -> Option<(&Endpoint, &'static str)> {
+    let maximum = || told.golden.has_maximum_over_sum().then_some("a maximum is over its sum");
+    told.golden.contradiction().or_else(maximum).map(|why| (&told.endpoint, why))
 }
 
 impl Tally {
@@ -68,9 +80,10 @@ impl Tally {
         arrival: Arrival,
         timeline: &Timeline,
     ) -> Result<Absorbed, Uncountable> {
-        if let Some(implausible) = report.endpoints.iter().find(|endpoint| !endpoint.golden.is_plausible()) {
-            return Err(Uncountable::Implausible(implausible.endpoint.clone()));
+        if let Some((endpoint, why)) = report.endpoints.iter().find_map(contradiction) {
+            return Err(Uncountable::Contradiction(endpoint.clone(), why));
         }
+        self.pace.check(report, arrival, self.reported_ms)?;
         let too_heavy = |bytes| Uncountable::TooHeavy { bytes, max: timeline.tally_room().of_one() };
         self.weight.bears(report, timeline).map_err(too_heavy)?;
         let span = Span { from_ms: self.covered_from(report, arrival), to_ms: arrival.now_ms };

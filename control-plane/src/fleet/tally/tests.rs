@@ -58,7 +58,7 @@ proptest! {
                 tally.begin_stream();
                 seq = 0;
             }
-            let arrival = Arrival { now_ms: NOW_MS + at as u64 * 1000, age_ms: 0 };
+            let arrival = Arrival { now_ms: NOW_MS + at as u64 * 1000, age_ms: 0, life_ms: 0 };
             let is_snapshot = seq == 0;
             seq += 1;
             let sent = if is_snapshot { report(seq, Coverage::Snapshot, truth.clone()) } else { report(seq, Coverage::Change, change) };
@@ -75,7 +75,7 @@ proptest! {
         tally.begin_stream();
         let now_ms = NOW_MS + 60_000;
         let last = report(1, Coverage::Snapshot, truth.clone());
-        tally.absorb(&last, &workload, Arrival { now_ms, age_ms: 0 }, &timeline).unwrap();
+        tally.absorb(&last, &workload, Arrival { now_ms, age_ms: 0, life_ms: 0 }, &timeline).unwrap();
         let series = tally.endpoints().next().unwrap().series.clone();
         prop_assert_eq!(series.totals(), truth.clone());
         let hour = series.between(Stretch::last(Duration::from_secs(3600), now_ms));
@@ -87,7 +87,7 @@ proptest! {
 #[test]
 fn the_longest_exchange_is_not_told_again_after_a_reconnection() {
     let (timeline, workload, mut tally) = (Timeline::starting(NOW_MS), workload(), Tally::default());
-    let arrival = |now_ms| Arrival { now_ms, age_ms: 0 };
+    let arrival = |now_ms| Arrival { now_ms, age_ms: 0, life_ms: 0 };
     tally.absorb(&report(1, Coverage::Snapshot, exchanges(&[900_000])), &workload, arrival(NOW_MS), &timeline).unwrap();
 
     tally.begin_stream();
@@ -113,7 +113,7 @@ fn wide(seq: u64, coverage: Coverage, endpoints: usize) -> Report {
 #[test]
 fn a_process_that_invents_endpoints_and_latencies_is_refused_and_keeps_nobody_out() {
     let (timeline, workload, mut tally) = (Timeline::starting(NOW_MS), workload(), Tally::default());
-    let arrival = Arrival { now_ms: NOW_MS, age_ms: 0 };
+    let arrival = Arrival { now_ms: NOW_MS, age_ms: 0, life_ms: 0 };
     tally.absorb(&wide(1, Coverage::Snapshot, 256), &workload, arrival, &timeline).unwrap();
     tally.absorb(&wide(2, Coverage::Change, 256), &workload, arrival, &timeline).unwrap();
     let bytes = tally.bytes();

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::fleet::skew::Skew;
+use crate::fleet::pod::Refusal;
 use crate::snapshot::{PodRow, PodState};
 use crate::web::format::{self, Quantity};
 use crate::web::order::SortKeys;
@@ -15,6 +16,9 @@ const BAR: f64 = 116.0;
 
 /// Telemetry that is older is amber: sidecars report every second.
 const AGE_AMBER_MS: u64 = 2000;
+
+/// How long a refusal is a pod's state after the last one: a sidecar tries again every ten seconds.
+const REFUSED_FOR_MS: u64 = 60_000;
 
 /// What a row shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -85,7 +89,7 @@ impl PodCells {
     pub fn of(pod: &PodRow, fleet: &Fleet) -> Self {
         let (now_ms, workload) = (fleet.now_ms, &pod.workload);
         let heard_ms = now_ms.saturating_sub(pod.heard_ms);
-        let (status, level) = status(pod, heard_ms);
+        let (status, level) = status(pod, (heard_ms, now_ms));
         let service = service_label(&workload.namespace, &workload.service);
         let steps: Vec<f64> = pod.strip.until(now_ms).iter().map(|step| f64::from(step.cpu_milli)).collect();
         let is_behind = is_behind(pod);
@@ -153,8 +157,16 @@ fn identity(pod: &PodRow) -> String {
     if pod.claimants > 1 { format!("{uid} {}", pod.epoch) } else { uid.clone() }
 }
 
+/// The refusal that a pod's state is, if it was lately.
+fn refused_lately(pod: &PodRow, now_ms: u64) -> Option<&Refusal> {
+    pod.refusal.as_deref().filter(|refusal| now_ms.saturating_sub(refusal.at_ms) < REFUSED_FOR_MS)
+}
+
 /// Its state in words, and the level of that.
-fn status(pod: &PodRow, heard_ms: u64) -> (String, &'static str) {
+fn status(pod: &PodRow, (heard_ms, now_ms): (u64, u64)) -> (String, &'static str) {
+    if let Some(refusal) = refused_lately(pod, now_ms) {
+        return (format!("Refused: {}", refusal.why), "bad");
+    }
     match pod.state {
         PodState::Silent => (format!("Silent {}", format::span(heard_ms)), "bad"),
         PodState::Gone => (format!("Gone {} ago", format::span(heard_ms)), ""),
@@ -176,6 +188,7 @@ fn clock(pod: &PodRow) -> String {
 pub fn keys(pod: &PodRow, fleet: &Fleet) -> SortKeys {
     let (workload, used) = (&pod.workload, pod.resources.unwrap_or_default());
     let urgency = match pod.state {
+        _ if refused_lately(pod, fleet.now_ms).is_some() => 3,
         PodState::Silent => 3,
         PodState::Reporting if pod.claimants > 1 => 3,
         PodState::Reporting if is_near_memory_limit(pod) => 2,

@@ -91,7 +91,7 @@ fn rows_that_cannot_be_true_are_refused() {
     let stat = |id, untimed| wire::Stat { id, untimed, ..Default::default() };
     assert_eq!(refusal(window(vec![stat(7, 1)])), "stats makes no sense: number 7 was never defined");
     assert_eq!(refusal(window(vec![stat(0, 1), stat(0, 1)])), "stats makes no sense: number 0 is there twice");
-    assert_eq!(refusal(window(vec![stat(0, -1)])), "stats makes no sense: a count of (other) is over 2^50");
+    assert_eq!(refusal(window(vec![stat(0, -1)])), "stats makes no sense: of (other), a number is over 2^50");
     let many = vec![stat(0, 1); 100_000];
     assert!(matches!(decode(&mut Decoder::default(), window(many)), Err(Refused::TooMuch { field: "stats", .. })));
 }
