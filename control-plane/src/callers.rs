@@ -84,7 +84,7 @@ impl CalledBy {
                 by_address.entry(address).or_default().add(Heard { calls, ..Heard::default() });
             });
         }
-        for pod in fleet.copies_of(&one.namespace, &one.service) {
+        for pod in fleet.pods().processes(&one.namespace, &one.service) {
             pod.each_endpoint(|counted| {
                 if numbers.contains(&counted.series.number) {
                     counted.each_caller(now_ms, |address, heard| by_address.entry(address).or_default().add(heard));
@@ -106,7 +106,7 @@ impl CalledBy {
                 all.entry(series.number).or_default().entry(address).or_default().add(heard);
             });
         }
-        for pod in fleet.pods().iter() {
+        for pod in fleet.pods().all_processes() {
             pod.each_endpoint(|counted| {
                 let by_address = all.entry(counted.series.number).or_default();
                 counted.each_caller(now_ms, |address, heard| by_address.entry(address).or_default().add(heard));

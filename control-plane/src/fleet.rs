@@ -1,12 +1,13 @@
 //! Remembers every pod that was heard from: who it is, whether it still reports, and what it has confirmed.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::multiple::RefMulti;
+use mesh::endpoint::Endpoint;
 use proto::convert::greeting::Greeting;
 
 use crate::fleet::attachment::Attachment;
@@ -17,8 +18,10 @@ use crate::fleet::pod::{Pod, SeenPod};
 use crate::fleet::roster::Roster;
 use crate::memory::Budget;
 use crate::store::chronicle::Process;
+use crate::timeline::lately::Recent;
 
 pub mod attachment;
+mod before;
 pub mod called;
 mod claims;
 pub mod folds;
@@ -150,7 +153,7 @@ impl Fleet {
         let mut forgotten = 0_u64;
         let contested = self.contested(now_ms);
         self.pods.retain(|claim, pod| {
-            pod.hold().tally.let_go(now_ms);
+            pod.let_go(now_ms);
             // Of two claims to a uid, the one that is gone needs no memory besides the other.
             let after_ms = if contested.contains(&claim.pod_uid) { 0 } else { after_ms };
             let stays = pod.gone_ms(now_ms).is_none_or(|gone_ms| gone_ms < after_ms);
@@ -175,6 +178,20 @@ impl Fleet {
         let mut sorted = self.sorted.lock().unwrap_or_else(PoisonError::into_inner);
         let sort = || Arc::new(Roster::of(self.pods.iter().map(|pod| Arc::clone(pod.value()))));
         Arc::clone(sorted.get_or_insert_with(sort))
+    }
+
+    /// What each pod of a service did lately on an endpoint, by name, over all its processes.
+    pub fn lately(&self, (namespace, service): (&str, &str), endpoint: &Endpoint, now_ms: u64) -> HashMap<String, Recent> {
+        let mut lately: HashMap<String, Recent> = HashMap::new();
+        for (pod, recent) in self.pods().processes(namespace, service).filter_map(|pod| pod.lately(endpoint, now_ms)) {
+            lately.entry(pod).or_default().merge(&recent);
+        }
+        lately
+    }
+
+    /// A stream has ended: its pod may be replaced by one that is there.
+    pub fn detached(&self) {
+        self.unsorted();
     }
 
     fn unsorted(&self) {

@@ -55,7 +55,9 @@ impl Attachment {
         } else {
             // The process is another one: it counts from zero and has no rules. The timeline keeps what was counted.
             let process = Process { pod_uid: greeting.workload.pod_uid.clone(), epoch: inside.epoch };
-            before = Some((process, std::mem::take(&mut inside.tally)));
+            let mut ended = std::mem::take(&mut inside.tally);
+            inside.before.add(ended.take_lately());
+            before = Some((process, ended));
             inside.receipts = Arc::default();
         }
         inside.refused = (0, 0);

@@ -45,7 +45,7 @@ impl Owners {
     /// Those of the fleet as it is now. Pods that are gone still have what they did.
     pub fn of(fleet: &Fleet, now_ms: u64) -> Self {
         let mut owners = Self::default();
-        for pod in fleet.pods().iter() {
+        for pod in fleet.pods().all_processes() {
             owners.claim(&pod.seen(now_ms));
         }
         owners

@@ -9,6 +9,7 @@ use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use tokio_util::sync::CancellationToken;
 
+use crate::fleet::before::Before;
 use crate::fleet::rate::Rate;
 use crate::fleet::receipts::Receipts;
 use crate::fleet::skew::Skew;
@@ -85,6 +86,8 @@ pub(crate) struct Inside {
     pub(crate) refusal: Option<Arc<Refusal>>,
     pub(crate) resources: Option<Resources>,
     pub(crate) tally: Tally,
+    /// What the processes before this one did lately.
+    pub(crate) before: Before,
     pub(crate) rate: Rate,
     /// Shared with whoever looks at the pod, as is the strip; a change makes a copy if somebody does.
     pub(crate) receipts: Arc<Receipts>,
@@ -146,6 +149,7 @@ impl Pod {
             refusal: None,
             resources: None,
             tally,
+            before: Before::default(),
             rate: Rate::default(),
             receipts: Arc::default(),
             strip: Arc::default(),
@@ -187,6 +191,13 @@ impl Pod {
         is_attached.then_some(inside.epoch)
     }
 
+    /// Gives back the room of what was a while ago.
+    pub(crate) fn let_go(&self, now_ms: u64) {
+        let mut inside = self.hold();
+        inside.tally.let_go(now_ms);
+        inside.before.let_go(now_ms);
+    }
+
     /// Gives up what it has counted, and which process of it has.
     pub(crate) fn retire(&self) -> (u64, Tally) {
         let mut inside = self.hold();
@@ -220,11 +231,20 @@ impl Pod {
         (inside.workload.pod.clone(), inside.heard_ms)
     }
 
-    /// Its name, and what it did lately on an endpoint.
+    /// Its name, and what all its processes did lately on an endpoint.
     pub fn lately(&self, endpoint: &Endpoint, now_ms: u64) -> Option<(String, Recent)> {
         let inside = self.hold();
-        let recent = inside.tally.lately(endpoint, now_ms)?;
+        let of_both = [inside.tally.lately(endpoint, now_ms), inside.before.lately(endpoint, now_ms)];
+        let recent = of_both.into_iter().flatten().reduce(|mut recent, before| {
+            recent.merge(&before);
+            recent
+        })?;
         Some((inside.workload.pod.clone(), recent))
+    }
+
+    /// Whether its stream is open.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.hold().link.is_some()
     }
 
     /// Shows each endpoint that it has counted in its present process.

@@ -8,9 +8,14 @@ use crate::fleet::pod::{Pod, SeenPod};
 use crate::snapshot::{PodState, Serving, ServingState};
 
 /// The pods by name; of those that had the same name, the one that was heard last when this was made comes last.
+///
+/// A sidecar without `POD_UID` makes one up, so a restart looks like another pod of the same name. Of those with the same
+/// name in the same service, the ones without a stream stand for earlier processes of the one that is there now.
 #[derive(Debug, Default)]
 pub struct Roster {
     pods: Box<[Arc<Pod>]>,
+    /// Earlier processes: no pods of their own any more.
+    replaced: Vec<((String, String), Arc<Pod>)>,
     /// By namespace, then by service.
     services: HashMap<String, HashMap<String, Copies>>,
 }
@@ -36,6 +41,7 @@ impl Roster {
     pub(super) fn of(pods: impl Iterator<Item = Arc<Pod>>) -> Self {
         let mut pods: Vec<_> = pods.map(|pod| (pod.name(), pod)).collect();
         pods.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let (pods, replaced) = without_replaced(pods);
         let mut services: HashMap<String, HashMap<String, Copies>> = HashMap::new();
         for (place, (_, pod)) in pods.iter().enumerate() {
             let ((namespace, service), protected) = (pod.service(), pod.protected());
@@ -45,13 +51,50 @@ impl Roster {
                 copies.protected.push(protected);
             }
         }
-        Self { pods: pods.into_iter().map(|(_, pod)| pod).collect(), services }
+        let replaced = replaced.into_iter().map(|pod| (pod.service(), pod)).collect();
+        Self { pods: pods.into_iter().map(|(_, pod)| pod).collect(), replaced, services }
+    }
+
+    /// Every process of a service, those that were replaced included.
+    pub fn processes<'a>(&'a self, namespace: &'a str, service: &'a str) -> impl Iterator<Item = &'a Arc<Pod>> {
+        let places = self.copies(namespace, service).map_or(&[][..], |copies| &copies.places);
+        let is_of_service = move |of: &(String, String)| of.0 == namespace && of.1 == service;
+        let replaced = self.replaced.iter().filter(move |(of, _)| is_of_service(of)).map(|(_, pod)| pod);
+        places.iter().map(|place| &self.pods[*place]).chain(replaced)
+    }
+
+    /// Every process of all services, those that were replaced included.
+    pub fn all_processes(&self) -> impl Iterator<Item = &Arc<Pod>> {
+        self.pods.iter().chain(self.replaced.iter().map(|(_, pod)| pod))
     }
 
     /// The pods of a service, if there are any.
     pub fn copies(&self, namespace: &str, service: &str) -> Option<&Copies> {
         self.services.get(namespace)?.get(service)
     }
+}
+
+/// A pod's name and when it was heard last.
+type Named = ((String, u64), Arc<Pod>);
+
+/// Tells the pods that are there from the earlier processes of them. Of pods that all have no stream, the one that was heard
+/// last is there.
+fn without_replaced(pods: Vec<Named>) -> (Vec<Named>, Vec<Arc<Pod>>) {
+    let (mut there, mut replaced) = (Vec::with_capacity(pods.len()), Vec::new());
+    for alike in pods.chunk_by(|(a, _), (b, _)| a.0 == b.0) {
+        if let [only] = alike {
+            there.push(only.clone());
+            continue;
+        }
+        for (at, (name, pod)) in alike.iter().enumerate() {
+            let service = pod.service();
+            let mut later = alike[at + 1..].iter().filter(|(_, later)| later.service() == service);
+            let mut others = alike.iter().filter(|(_, other)| !Arc::ptr_eq(other, pod) && other.service() == service);
+            let is_replaced = !pod.is_linked() && (later.next().is_some() || others.any(|(_, other)| other.is_linked()));
+            if is_replaced { replaced.push(Arc::clone(pod)) } else { there.push((name.clone(), Arc::clone(pod))) }
+        }
+    }
+    (there, replaced)
 }
 
 impl Deref for Roster {

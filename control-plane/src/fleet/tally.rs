@@ -20,7 +20,7 @@ use crate::fleet::tally::weight::Weight;
 use crate::keeper::account::Account;
 use crate::keeper::submission;
 use crate::timeline::Timeline;
-use crate::timeline::lately::Recent;
+use crate::timeline::lately::{Lately, Recent};
 
 pub mod absorbing;
 pub mod counted;
@@ -190,6 +190,11 @@ impl Tally {
     /// What this process did lately on an endpoint; `None` if that was nothing, or is not known.
     pub fn lately(&self, endpoint: &Endpoint, now_ms: u64) -> Option<Recent> {
         self.counted.get(endpoint)?.lately(self.since_ms, now_ms)
+    }
+
+    /// The process has ended: gives up what it did lately, and since when it ran.
+    pub(crate) fn take_lately(&mut self) -> (u64, Vec<(Endpoint, Box<Lately>)>) {
+        (self.since_ms, self.counted.values_mut().filter_map(Counted::take_lately).collect())
     }
 
     /// Gives back the room of what was a while ago.

@@ -246,3 +246,60 @@ fn a_pod_that_comes_back_while_it_is_being_forgotten_is_not_lost() {
         }
     });
 }
+
+/// A stream has reported so many hits.
+fn told(stream: &Attachment, hits: u64, timeline: &Timeline) {
+    let mut golden = GoldenMetrics::default();
+    golden.hits = hits;
+    let endpoint = EndpointReport {
+        endpoint: Endpoint::named("GET", "/a").unwrap(),
+        is_file: false,
+        in_flight: 0,
+        seen: None,
+        golden,
+        callers: Callers::default(),
+        recent: Vec::new(),
+    };
+    let report = Report { seq: 1, coverage: Coverage::Snapshot, at_ms: NOW_MS, endpoints: vec![endpoint], resources: None };
+    stream.absorb(&report, NOW_MS, timeline).unwrap();
+}
+
+#[test]
+fn a_pods_row_adds_up_its_processes_whether_it_keeps_its_uid_or_not() {
+    let began = (NOW_MS - 30_000) * 1_000_000;
+    for keeps_its_uid in [true, false] {
+        let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::starting(0));
+        for life in 0..6 {
+            let mut greeting = greeting("a", began + life, 1);
+            if !keeps_its_uid {
+                greeting.workload.pod_uid = format!("made-up-{life}");
+            }
+            let stream = fleet.attach(greeting, NOW_MS).unwrap();
+            told(&stream, 10, &timeline);
+            drop(stream);
+            fleet.detached();
+        }
+        let lately = fleet.lately(("default", "shop"), &Endpoint::named("GET", "/a").unwrap(), NOW_MS);
+
+        assert_eq!(lately.len(), 1, "{lately:?}");
+        assert_eq!((lately["a"].hits, lately["a"].covered_ms), (60, 30_000), "its uid is kept: {keeps_its_uid}");
+        assert_eq!(fleet.pods().len(), 1, "a restart is the same pod");
+    }
+}
+
+#[test]
+fn two_pods_of_one_name_that_are_both_there_are_two() {
+    let fleet = Fleet::new(Duration::from_secs(3600));
+    let of_uid = |uid: &str| {
+        let mut greeting = greeting("host", 1, 1);
+        greeting.workload.pod_uid = uid.into();
+        fleet.attach(greeting, NOW_MS).unwrap()
+    };
+    let (_one, other) = (of_uid("one"), of_uid("other"));
+    assert_eq!(fleet.pods().len(), 2);
+
+    drop(other);
+    fleet.detached();
+    assert_eq!(fleet.pods().len(), 1);
+    assert_eq!(fleet.pods().all_processes().count(), 2, "what it counted is not forgotten");
+}

@@ -100,6 +100,8 @@ impl Stream {
         if let Some(why) = ended.as_ref().err().filter(|why| why.code() == Code::InvalidArgument) {
             attachment.refused(why.message(), now_ms());
         }
+        drop(attachment);
+        self.plane.fleet.detached();
         match &ended {
             Ok(()) => tracing::info!(pod, "detached"),
             Err(why) => tracing::info!(pod, why = why.message(), "detached"),

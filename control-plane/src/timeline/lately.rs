@@ -56,6 +56,17 @@ pub struct Recent {
     pub covered_ms: u64,
 }
 
+impl Recent {
+    /// Adds what another process of the same pod did: the time that they cover is that of the one that covers more.
+    pub fn merge(&mut self, other: &Self) {
+        self.hits = self.hits.saturating_add(other.hits);
+        self.by_rule = self.by_rule.saturating_add(other.by_rule);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.latency.merge(&other.latency);
+        self.covered_ms = self.covered_ms.max(other.covered_ms);
+    }
+}
+
 impl Lately {
     /// Nothing yet, if there is room for more.
     pub fn new(room: &Arc<Room>) -> Option<Self> {

@@ -120,8 +120,7 @@ fn columns(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Columns {
 
 /// What each of its pods did lately, by name.
 fn lately(web: &Web, row: &EndpointRow, now_ms: u64) -> HashMap<String, Recent> {
-    let copies = web.state.fleet.copies_of(&row.namespace, &row.service);
-    copies.iter().filter_map(|pod| pod.lately(&row.endpoint, now_ms)).collect()
+    web.state.fleet.lately((&row.namespace, &row.service), &row.endpoint, now_ms)
 }
 
 /// The same for the stream; of an endpoint that is not known any more, nothing but the frame.

@@ -109,6 +109,11 @@ impl Counted {
         }
     }
 
+    /// The process has ended: gives up what it did lately, under its endpoint.
+    pub(super) fn take_lately(&mut self) -> Option<(Endpoint, Box<Lately>)> {
+        self.lately.take().map(|lately| (self.series.settled().endpoint.clone(), lately))
+    }
+
     /// The pod is forgotten: what is known for people to look at goes over to the series.
     pub(super) fn retire(&mut self) {
         self.lately = None;
