@@ -117,12 +117,45 @@ pub struct EndpointRow {
     pub last_seen_ms: Option<u64>,
     /// The window in [`SPARK_POINTS`] steps, oldest first.
     pub traffic: Arc<[Traffic]>,
+    /// What became of the last hour's requests, whatever the window; empty if none failed in it or in the one before.
+    pub outcomes: Outcomes,
     /// The median of its p95 over the last hour, microseconds; what is usual.
     pub usual_p95_us: Option<f64>,
     /// Every pod that serves it, by name.
     pub pods: Arc<[Serving]>,
     /// What the switch shows.
     pub switch: Switch,
+}
+
+/// How many requests were served and failed in each slot of the last hour. The slots begin at whole tens of seconds, so that
+/// what is found in them has the same time in every window and at every instant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// When the first slot begins, milliseconds since the Unix epoch.
+    pub from_ms: u64,
+    /// When counting began, milliseconds since the Unix epoch; it may be before the first slot.
+    pub began_ms: u64,
+    /// By slot, oldest first.
+    pub slots: Arc<[Outcome]>,
+}
+
+/// How long a slot of [`Outcomes`] is, in milliseconds.
+pub const OUTCOME_MS: u64 = 10_000;
+
+/// What became of requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Requests that the service was given.
+    pub served: u64,
+    /// Of those, failed.
+    pub failures: u64,
+}
+
+impl Outcome {
+    /// What became of these.
+    pub fn of(golden: &GoldenMetrics) -> Self {
+        Self { served: golden.served(), failures: golden.failures() }
+    }
 }
 
 /// One step of a sparkline.

@@ -9,7 +9,7 @@ use mesh::rule::{Action, Rule, Scope};
 use crate::plane::ControlPlane;
 use crate::snapshot::pods::Pods;
 use crate::snapshot::switches::Switches;
-use crate::snapshot::{EndpointRow, PodRow, SPARK_POINTS, Snapshot, Switch, Window};
+use crate::snapshot::{EndpointRow, Outcomes, PodRow, SPARK_POINTS, Snapshot, Switch, Window};
 use crate::timeline::Reporter;
 use crate::timeline::past::Past;
 use crate::timeline::past::at_hand::{COMPARED_IN_MEMORY, IN_MEMORY};
@@ -125,6 +125,7 @@ impl Stretches {
             Window::Last(window) => self.rates(&now, window),
             Window::Between(_) => per_second(&now, self.covered_s()),
         };
+        let has_failed = now.failures() > 0 || before.failures() > 0;
         EndpointRow {
             id: series.id.clone(),
             namespace: series.namespace.clone(),
@@ -144,6 +145,7 @@ impl Stretches {
                 (Window::Between(_), None) => Arc::new([]),
                 _ => series.traffic(self.spark(), SPARK_POINTS),
             },
+            outcomes: if has_failed { series.outcomes(self.now_ms) } else { Outcomes::default() },
             usual_p95_us: series.usual_p95_us(self.now_ms),
             pods: Arc::default(),
             switch: Switch::On,

@@ -8,7 +8,7 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
 
-use crate::snapshot::Traffic;
+use crate::snapshot::{OUTCOME_MS, Outcome, Outcomes, Traffic};
 use crate::store::chronicle::SeriesName;
 use crate::timeline::Reporter;
 use crate::timeline::bytes_room::Share;
@@ -18,6 +18,9 @@ use crate::timeline::series::booking::Counted;
 use crate::timeline::stretch::Stretch;
 
 mod booking;
+
+/// Slots of [`Outcomes`]: an hour of them.
+const OUTCOMES: usize = 360;
 
 /// One endpoint of one service, added up over its pods.
 #[derive(Debug)]
@@ -157,6 +160,23 @@ impl Series {
     /// What happened in a stretch of time, in so many steps, oldest first.
     pub fn traffic(&self, stretch: Stretch, points: usize) -> Arc<[Traffic]> {
         self.booked().history.traffic(stretch, points)
+    }
+
+    /// What became of the requests of the last hour.
+    pub fn outcomes(&self, now_ms: u64) -> Outcomes {
+        let stretch = Stretch::steps(OUTCOME_MS, OUTCOMES, now_ms);
+        let mut slots = vec![Outcome::default(); OUTCOMES];
+        let counted = self.booked();
+        counted.history.each_slot(stretch, Grain::Coarse, |from_ms, _, golden| {
+            let at = from_ms.saturating_sub(stretch.from_ms) / OUTCOME_MS;
+            if let Some(slot) = slots.get_mut(at as usize) {
+                let outcome = Outcome::of(golden);
+                slot.served = slot.served.saturating_add(outcome.served);
+                slot.failures = slot.failures.saturating_add(outcome.failures);
+            }
+        });
+        let began_ms = counted.seen.map_or(self.started_ms, |seen| seen.first_ms.max(self.started_ms));
+        Outcomes { from_ms: stretch.from_ms, began_ms, slots: slots.into() }
     }
 
     /// The median of its p95 by minute over the last hour, in microseconds; `None` until there are a few minutes of it.

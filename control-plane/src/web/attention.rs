@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::keeper::Standing;
-use crate::snapshot::{EndpointRow, PodRow, PodState, ReceiptState, RuleStatus, Snapshot, Switch, Traffic};
+use crate::snapshot::{EndpointRow, PodRow, PodState, ReceiptState, RuleStatus, Snapshot, Switch};
+use crate::web::chart::limits::{Since, over_since};
 use crate::web::format;
 use crate::web::judge::{FAILING_AMBER, FAILING_RED, Level};
 use crate::web::order::Order;
@@ -12,9 +13,6 @@ use crate::web::switch::Receipts;
 
 /// Items shown. A list of ten would be the table again.
 pub const ITEMS_MAX: usize = 3;
-
-/// A time of day that is longer ago could be taken for today's.
-const CLOCK_TELLS_MS: u64 = 20 * 3_600_000;
 
 /// A minute.
 const MINUTE_MS: u64 = 60_000;
@@ -60,7 +58,7 @@ fn incomplete(snapshot: &Snapshot) -> Option<AttentionCells> {
     let waiting = snapshot.recovery?;
     Some(AttentionCells {
         kind: "wait",
-        href: "/pods".into(),
+        href: "pods".into(),
         title: "The control plane".into(),
         strong: waiting.to_string(),
         rest: ": totals and rates are too low until all have".into(),
@@ -115,7 +113,7 @@ fn item(endpoint: &EndpointRow, row: &Row, snapshot: &Snapshot) -> AttentionCell
         let limit = if verdict.failing == Level::Red { FAILING_RED } else { FAILING_AMBER };
         let strong = format!("{} 5xx", row.cells.failing.words());
         let begin = format!(", limit {:.0} %,", limit * 100.0);
-        return AttentionCells { kind: verdict.failing.name(), strong, ..since(item, &begin, endpoint, snapshot) };
+        return AttentionCells { kind: verdict.failing.name(), strong, ..since(item, (&begin, limit), endpoint) };
     }
     if verdict.slow > Level::Calm {
         let times = verdict.slower_by.unwrap_or(1.0);
@@ -134,24 +132,19 @@ fn item(endpoint: &EndpointRow, row: &Row, snapshot: &Snapshot) -> AttentionCell
     }
 }
 
-/// Since when an endpoint has failed, as far as its window tells: the time of day, or the days if it is longer ago.
-fn since(item: AttentionCells, begin: &str, endpoint: &EndpointRow, snapshot: &Snapshot) -> AttentionCells {
-    let steps = &endpoint.traffic;
-    let is_calm = |step: &Traffic| step.hits > 0 && (step.failures as f64) < step.hits as f64 * FAILING_AMBER;
-    let step_ms = snapshot.window_ms() / steps.len().max(1) as u64;
-    // A step in which nobody asked says nothing, and the newest may have just begun.
-    let Some(at) = steps.iter().rev().skip(1).position(is_calm) else {
-        return AttentionCells { rest: format!("{begin} for more than {}", format::span(snapshot.window_ms())), ..item };
+/// The same with since when the endpoint is over this limit: by the last hour, so that it is the same in all windows.
+fn since(item: AttentionCells, (begin, limit): (&str, f64), endpoint: &EndpointRow) -> AttentionCells {
+    let (words, at_ms) = match over_since(&endpoint.outcomes, limit) {
+        None => return AttentionCells { rest: begin.trim_end_matches(',').to_owned(), ..item },
+        Some(Since::At(at_ms)) => ("since", at_ms),
+        Some(Since::Before(at_ms)) => ("since before", at_ms),
+        Some(Since::First(at_ms)) => ("since its first request,", at_ms),
+        Some(Since::Until(at_ms)) => ("until", at_ms),
     };
-    // Just after the beginning, a step of a long window is longer than all there is.
-    let ago_ms = ((at as u64 + 1) * step_ms).min(snapshot.taken_ms.saturating_sub(snapshot.since_ms));
-    if ago_ms > CLOCK_TELLS_MS {
-        return AttentionCells { rest: format!("{begin} for {}", format::span(ago_ms)), ..item };
-    }
-    // A step is no more exact than that.
-    let since_ms = snapshot.taken_ms.saturating_sub(ago_ms) / MINUTE_MS * MINUTE_MS;
+    // A slot is no more exact than that.
+    let since_ms = at_ms / MINUTE_MS * MINUTE_MS;
     let since = format!("{} UTC", format::minute(since_ms));
-    AttentionCells { rest: format!("{begin} since "), since_ms: since_ms.to_string(), since, ..item }
+    AttentionCells { rest: format!("{begin} {words} "), since_ms: since_ms.to_string(), since, ..item }
 }
 
 fn turning_off(item: AttentionCells, status: &RuleStatus, now_ms: u64) -> AttentionCells {
@@ -176,6 +169,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::recovery::Waiting;
     use crate::snapshot::Window;
     use crate::web::sample;
 
@@ -202,7 +196,7 @@ mod tests {
     #[test]
     fn the_worst_three_are_named() {
         let expected = [
-            ("bad", "POST /api/checkout 7.9 % 5xx, limit 5 %, for more than 5 min"),
+            ("bad", "POST /api/checkout 7.9 % 5xx, limit 5 %, since before 13:07 UTC"),
             ("warn", "legacy-2 Silent for 14 s, its numbers are missing here"),
             ("warn", "GET /api/search p95 1.24 s, 2.6× its usual 480 ms"),
         ];
@@ -225,23 +219,18 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_says_since_when() {
-        let items = sample_items(|snapshot| {
-            let failing = snapshot.endpoints.iter_mut().find(|row| row.endpoint.route() == "/api/checkout").unwrap();
-            Arc::make_mut(&mut failing.traffic)[..40].iter_mut().for_each(|step| step.failures = 0);
-        });
-        assert!(items[0].1.ends_with(", limit 5 %, since 14:06 UTC"), "{items:?}");
-    }
-
-    #[test]
-    fn a_time_of_day_is_not_told_of_another_day() {
-        let items = sample_items(|snapshot| {
-            snapshot.window = Window::Last(Duration::from_secs(7 * 86_400));
-            snapshot.since_ms = sample::NOW_MS - 30 * 86_400_000;
-            let failing = snapshot.endpoints.iter_mut().find(|row| row.endpoint.route() == "/api/checkout").unwrap();
-            Arc::make_mut(&mut failing.traffic)[..20].iter_mut().for_each(|step| step.failures = 0);
-        });
-        assert!(items[0].1.ends_with(", limit 5 %, for 4 d 16 h"), "{items:?}");
+    fn a_failure_has_one_time_in_all_windows() {
+        for window_s in [60, 300, 900, 3600, 7 * 86_400, 90 * 86_400] {
+            let items = sample_items(|snapshot| {
+                snapshot.window = Window::Last(Duration::from_secs(window_s));
+                snapshot.since_ms = sample::NOW_MS - 49_000;
+                let failing = snapshot.endpoints.iter_mut().find(|row| row.endpoint.route() == "/api/checkout").unwrap();
+                let mut slots = failing.outcomes.slots.to_vec();
+                slots[..344].iter_mut().for_each(|slot| slot.failures = 0);
+                failing.outcomes.slots = slots.into();
+            });
+            assert!(items[0].1.ends_with(", limit 5 %, since 14:05 UTC"), "{window_s}: {items:?}");
+        }
     }
 
     #[test]

@@ -12,8 +12,8 @@ use mesh::workload::Workload;
 
 use crate::keeper::Standing;
 use crate::snapshot::{
-    EndpointRow, PodReceipt, PodRow, PodState, ReceiptState, RuleStatus, SPARK_POINTS, Serving, ServingState, Snapshot, Switch,
-    Traffic, Window,
+    EndpointRow, OUTCOME_MS, Outcome, Outcomes, PodReceipt, PodRow, PodState, ReceiptState, RuleStatus, SPARK_POINTS, Serving,
+    ServingState, Snapshot, Switch, Traffic, Window,
 };
 
 /// The instant of the sample, 2025-11-20T14:07:41Z.
@@ -54,11 +54,19 @@ pub(crate) fn row(number: u64, method: &str, route: &str, service: &str, now: Go
         first_seen_ms: (now.hits > 0).then_some(NOW_MS - 3_600_000),
         last_seen_ms: (now.hits > 0).then_some(NOW_MS - 500),
         traffic: traffic.into(),
+        outcomes: outcomes(&now),
         usual_p95_us: None,
         pods: [1, 2].map(|pod| Serving { pod: format!("{service}-{pod}"), state: ServingState::Serving }).into(),
         switch: Switch::On,
         now,
     }
+}
+
+/// The last hour of an endpoint that has done the same all the time as in these five minutes.
+fn outcomes(now: &GoldenMetrics) -> Outcomes {
+    let slot = Outcome { served: now.served() / 30, failures: now.failures() / 30 };
+    let from_ms = NOW_MS / OUTCOME_MS * OUTCOME_MS - 3_600_000;
+    Outcomes { from_ms, began_ms: from_ms - 3_600_000, slots: vec![slot; 360].into() }
 }
 
 /// A rule on an endpoint, with these receipts.

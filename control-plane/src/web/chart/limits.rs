@@ -1,38 +1,76 @@
-//! Finds when an endpoint went over the limit of failures, and when it came back under it.
+//! Finds when an endpoint went over a limit of failures, and when it came back under it.
 
-use mesh::golden::GoldenMetrics;
+use crate::snapshot::{OUTCOME_MS, Outcome, Outcomes};
+use crate::web::judge::{REQUESTS_MIN, ratio};
 
-use crate::web::judge::{FAILING_RED, REQUESTS_MIN, ratio};
+/// Slots in a row under the limit that it takes to be back under it: failures come in gusts.
+const CALM_SLOTS: usize = 3;
 
-/// Columns in a row under the limit that it takes to be back under it: failures come in gusts.
-const CALM_COLUMNS: usize = 3;
-
-/// Columns that are taken together, at most, to have enough requests to tell.
+/// Slots that are taken together, at most, to have enough requests to tell.
 const TOGETHER_MAX: usize = 12;
 
-/// A limit was crossed in a column.
+/// A limit was crossed in a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Crossing {
-    /// From this column on it is over the limit.
+    /// From this slot on it is over the limit.
     Over(usize),
-    /// From this column on it is not any more.
+    /// From this slot on it is not any more.
     Under(usize),
 }
 
+/// Since when an endpoint is over a limit, as far as is known. The instants are milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// Since then.
+    At(u64),
+    /// Since before then, where what is known begins.
+    Before(u64),
+    /// Since its first requests.
+    First(u64),
+    /// It was until then, and is not any more.
+    Until(u64),
+}
+
+/// Since when an endpoint is over a limit; `None` if it has not been in the last hour, slot by slot.
+pub fn over_since(outcomes: &Outcomes, limit: f64) -> Option<Since> {
+    let at_ms = |slot: usize| outcomes.from_ms + slot as u64 * OUTCOME_MS;
+    match *crossings(&outcomes.slots, limit).last()? {
+        Crossing::Under(slot) => Some(Since::Until(at_ms(slot))),
+        Crossing::Over(slot) if !is_beginning(&outcomes.slots, slot) => Some(Since::At(at_ms(slot))),
+        Crossing::Over(_) if outcomes.began_ms >= outcomes.from_ms => Some(Since::First(outcomes.began_ms)),
+        Crossing::Over(_) => Some(Since::Before(outcomes.from_ms)),
+    }
+}
+
+/// Every crossing of which the instant is known, in the order of time, with that instant.
+pub fn dated(outcomes: &Outcomes, limit: f64) -> Vec<(u64, Crossing)> {
+    let dated = |crossing: Crossing| match crossing {
+        Crossing::Over(slot) if is_beginning(&outcomes.slots, slot) => None,
+        Crossing::Over(slot) | Crossing::Under(slot) => Some((outcomes.from_ms + slot as u64 * OUTCOME_MS, crossing)),
+    };
+    crossings(&outcomes.slots, limit).into_iter().filter_map(dated).collect()
+}
+
+/// Whether too little came before a slot to say that it was under the limit then.
+pub fn is_beginning(slots: &[Outcome], slot: usize) -> bool {
+    let served = slots[..slot].iter().fold(0_u64, |sum, outcome| sum.saturating_add(outcome.served));
+    slot < TOGETHER_MAX || served < REQUESTS_MIN
+}
+
 /// Every crossing, in the order of time.
-pub fn crossings(golden: &[GoldenMetrics]) -> Vec<Crossing> {
+pub fn crossings(slots: &[Outcome], limit: f64) -> Vec<Crossing> {
     let mut crossings = Vec::new();
     let (mut is_over, mut calm_since) = (false, None);
-    for column in 0..golden.len() {
-        match (is_over, is_failing(golden, column)) {
+    for slot in 0..slots.len() {
+        match (is_over, is_failing(slots, slot, limit)) {
             (false, Some(true)) => {
                 is_over = true;
-                crossings.push(Crossing::Over(first_failure(golden, column)));
+                crossings.push(Crossing::Over(first_failure(slots, slot)));
             }
             (true, Some(true)) => calm_since = None,
             (true, _) => {
-                let since = *calm_since.get_or_insert(column);
-                if column + 1 - since >= CALM_COLUMNS {
+                let since = *calm_since.get_or_insert(slot);
+                if slot + 1 - since >= CALM_SLOTS {
                     (is_over, calm_since) = (false, None);
                     crossings.push(Crossing::Under(since));
                 }
@@ -43,54 +81,81 @@ pub fn crossings(golden: &[GoldenMetrics]) -> Vec<Crossing> {
     crossings
 }
 
-/// Whether an endpoint fails now, and if it does, since which column; column 0 may mean longer.
-pub fn failing_since(golden: &[GoldenMetrics]) -> Option<usize> {
-    match crossings(golden).last() {
-        Some(Crossing::Over(column)) => Some(*column),
-        _ => None,
-    }
-}
-
-/// Whether a column is over the limit, judged with as many before it as it takes; `None` if that is too little to tell.
-fn is_failing(golden: &[GoldenMetrics], column: usize) -> Option<bool> {
-    let (mut failures, mut served) = (0, 0);
-    for earlier in (0..=column).rev().take(TOGETHER_MAX) {
-        failures += golden[earlier].failures();
-        served += golden[earlier].served();
+/// Whether a slot is over the limit, judged with as many before it as it takes; `None` if that is too little to tell.
+fn is_failing(slots: &[Outcome], slot: usize, limit: f64) -> Option<bool> {
+    let (mut failures, mut served) = (0_u64, 0_u64);
+    for earlier in slots[..=slot].iter().rev().take(TOGETHER_MAX) {
+        failures = failures.saturating_add(earlier.failures);
+        served = served.saturating_add(earlier.served);
         if served >= REQUESTS_MIN {
-            return Some(golden[column].failures() > 0 && ratio(failures, served) >= FAILING_RED);
+            return Some(slots[slot].failures > 0 && ratio(failures, served) >= limit);
         }
     }
     None
 }
 
-/// The first of the columns with failures that lead up to this one.
-fn first_failure(golden: &[GoldenMetrics], column: usize) -> usize {
-    (0..=column).rev().take_while(|earlier| golden[*earlier].failures() > 0).last().unwrap_or(column)
+/// The first of the slots with failures that lead up to this one.
+fn first_failure(slots: &[Outcome], slot: usize) -> usize {
+    (0..=slot).rev().take_while(|earlier| slots[*earlier].failures > 0).last().unwrap_or(slot)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::sample::golden;
+    use crate::web::judge::FAILING_RED;
 
-    fn columns(failures_of_a_hundred: &[u64]) -> Vec<GoldenMetrics> {
-        failures_of_a_hundred.iter().map(|failures| golden(100, *failures, 10)).collect()
+    const FROM_MS: u64 = 1_763_643_600_000;
+
+    fn slots(failures_of_a_hundred: &[u64]) -> Vec<Outcome> {
+        failures_of_a_hundred.iter().map(|failures| Outcome { served: 100, failures: *failures }).collect()
     }
 
     #[test]
     fn a_limit_is_crossed_once_each_way() {
-        let golden = columns(&[0, 0, 9, 9, 0, 9, 0, 0, 0, 0]);
-        assert_eq!(crossings(&golden), [Crossing::Over(2), Crossing::Under(6)], "one calm column is no end");
-        assert_eq!(failing_since(&golden), None);
-        assert_eq!(failing_since(&golden[..6]), Some(2));
+        let slots = slots(&[0, 0, 9, 9, 0, 9, 0, 0, 0, 0]);
+        assert_eq!(crossings(&slots, FAILING_RED), [Crossing::Over(2), Crossing::Under(6)], "one calm slot is no end");
     }
 
     #[test]
     fn few_requests_are_judged_together() {
-        let few: Vec<_> = [0, 0, 1, 1, 1, 1].iter().map(|failures| golden(4, *failures, 10)).collect();
-        assert_eq!(crossings(&few), [Crossing::Over(2)]);
-        assert_eq!(crossings(&few[..4]), [], "sixteen requests say little");
-        assert_eq!(crossings(&columns(&[4, 4, 4])), [], "under the limit");
+        let few: Vec<_> = [0, 0, 1, 1, 1, 1].iter().map(|failures| Outcome { served: 4, failures: *failures }).collect();
+        assert_eq!(crossings(&few, FAILING_RED), [Crossing::Over(2)]);
+        assert_eq!(crossings(&few[..4], FAILING_RED), [], "sixteen requests say little");
+        assert_eq!(crossings(&slots(&[4, 4, 4]), FAILING_RED), [], "under the limit");
+    }
+
+    #[test]
+    fn an_event_has_one_time_until_its_beginning_is_out_of_sight() {
+        let mut hour = slots(&[0; 360]);
+        hour[200..].iter_mut().for_each(|slot| slot.failures = 9);
+        // Later, the same slots are further to the left.
+        let seen_at = |later: usize| {
+            let mut slots = hour[later..].to_vec();
+            slots.resize(360, Outcome { served: 100, failures: 9 });
+            Outcomes { from_ms: FROM_MS + later as u64 * OUTCOME_MS, began_ms: 0, slots: slots.into() }
+        };
+        let at = Since::At(FROM_MS + 200 * OUTCOME_MS);
+        for later in [0, 1, 7, 100, 188] {
+            assert_eq!(over_since(&seen_at(later), FAILING_RED), Some(at), "{later} slots later");
+        }
+        for later in [189, 200, 300] {
+            let edge_ms = FROM_MS + later as u64 * OUTCOME_MS;
+            assert_eq!(over_since(&seen_at(later), FAILING_RED), Some(Since::Before(edge_ms)), "{later} slots later");
+            assert_eq!(dated(&seen_at(later), FAILING_RED), [], "no mark moves with the edge");
+        }
+    }
+
+    #[test]
+    fn what_fails_from_its_first_request_on_says_so_and_what_is_over_says_until_when() {
+        let mut slots = slots(&[9; 360]);
+        slots[..300].fill(Outcome::default());
+        let began_ms = FROM_MS + 300 * OUTCOME_MS + 3_000;
+        let outcomes = Outcomes { from_ms: FROM_MS, began_ms, slots: slots.clone().into() };
+        assert_eq!(over_since(&outcomes, FAILING_RED), Some(Since::First(began_ms)));
+
+        slots[350..].iter_mut().for_each(|slot| slot.failures = 0);
+        let outcomes = Outcomes { slots: slots.into(), ..outcomes };
+        assert_eq!(over_since(&outcomes, FAILING_RED), Some(Since::Until(FROM_MS + 350 * OUTCOME_MS)));
+        assert_eq!(over_since(&Outcomes::default(), FAILING_RED), None);
     }
 }

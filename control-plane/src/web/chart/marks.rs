@@ -1,10 +1,12 @@
 //! What happened while a chart was drawn: where a rule or a limit began and ended, and by whom and why.
 
+use mesh::golden::GoldenMetrics;
 use serde::Serialize;
 
 use crate::audit::{Entry, Event};
+use crate::snapshot::{Outcome, Outcomes};
 use crate::web::chart::columns::Columns;
-use crate::web::chart::limits::{Crossing, crossings};
+use crate::web::chart::limits::{Crossing, crossings, dated, is_beginning};
 use crate::web::chart::line::uprights;
 use crate::web::chart::{LEFT, RIGHT, heatmap, stacked};
 use crate::web::format;
@@ -12,6 +14,9 @@ use crate::web::judge::FAILING_RED;
 
 /// Marks on a chart; of more, the newest.
 pub const MARKS_MAX: usize = 6;
+
+/// The longest step of a chart of an hour.
+const SHORT_STEP_MS: u64 = 60_000;
 
 /// The width of a letter of a name, rather too much.
 const LETTER: f64 = 6.6;
@@ -62,9 +67,9 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// What the columns and the book tell.
-    pub fn of<'a>(columns: &Columns, entries: impl Iterator<Item = &'a Entry>) -> Self {
-        let mut marks: Vec<Mark> = entries.filter_map(ruled).chain(crossed(columns)).collect();
+    /// What the last hour, the columns before it and the book tell.
+    pub fn of<'a>(columns: &Columns, outcomes: &Outcomes, entries: impl Iterator<Item = &'a Entry>) -> Self {
+        let mut marks: Vec<Mark> = entries.filter_map(ruled).chain(crossed(columns, outcomes)).collect();
         marks.retain(|mark| columns.x(mark.at_ms).is_some());
         marks.sort_by_key(|mark| mark.at_ms);
         marks.drain(..marks.len().saturating_sub(MARKS_MAX));
@@ -128,17 +133,30 @@ fn ruled(entry: &Entry) -> Option<Mark> {
     Some(Mark { at_ms: entry.at_ms, name, words, kind })
 }
 
-fn crossed(columns: &Columns) -> impl Iterator<Item = Mark> + '_ {
+/// Crossings of the limit: by the slots of the last hour, which are the same in every window, and by columns before that.
+fn crossed(columns: &Columns, outcomes: &Outcomes) -> impl Iterator<Item = Mark> {
+    let start_ms = |column: usize| columns.from_ms + column as u64 * columns.step_ms;
+    let is_before = |(at, _): &(usize, &GoldenMetrics)| outcomes.slots.is_empty() || start_ms(at + 1) <= outcomes.from_ms;
+    let before: Vec<Outcome> =
+        columns.golden.iter().enumerate().take_while(is_before).map(|(_, golden)| Outcome::of(golden)).collect();
+    let known = |crossing: &Crossing| !matches!(crossing, Crossing::Over(column) if is_beginning(&before, *column));
+    let of_columns = |crossing: Crossing| match crossing {
+        Crossing::Over(column) | Crossing::Under(column) => (start_ms(column), crossing),
+    };
+    // In windows of an hour and less, all columns are in the last hour, and have one clock with it.
+    let is_long = columns.step_ms > SHORT_STEP_MS;
+    let before = crossings(&before, FAILING_RED).into_iter().filter(known).filter(|_| is_long).map(of_columns);
+    let crossings: Vec<(u64, Crossing)> = before.chain(dated(outcomes, FAILING_RED)).collect();
+    crossings.into_iter().map(|(at_ms, crossing)| mark_of(at_ms, crossing))
+}
+
+fn mark_of(at_ms: u64, crossing: Crossing) -> Mark {
     let limit = format::percent(FAILING_RED).words();
-    crossings(&columns.golden).into_iter().map(move |crossing| {
-        let (column, name, kind) = match crossing {
-            Crossing::Over(column) => (column, "5xx over limit", "bad"),
-            Crossing::Under(column) => (column, "5xx under limit", "ok"),
-        };
-        let way = if kind == "bad" { "rose over" } else { "fell under" };
-        let at_ms = columns.from_ms + column as u64 * columns.step_ms;
-        Mark { at_ms, name: name.into(), words: format!("5xx {way} the limit of {limit}"), kind }
-    })
+    let (name, way, kind) = match crossing {
+        Crossing::Over(_) => ("5xx over limit", "rose over", "bad"),
+        Crossing::Under(_) => ("5xx under limit", "fell under", "ok"),
+    };
+    Mark { at_ms, name: name.into(), words: format!("5xx {way} the limit of {limit}"), kind }
 }
 
 #[cfg(test)]
@@ -150,6 +168,13 @@ mod tests {
     fn columns() -> Columns {
         let each = (0..60).map(|column| golden(100, if column < 36 { 0 } else { 9 }, 10)).collect();
         Columns { from_ms: NOW_MS - 300_000, step_ms: 5000, golden: each, to_come_ms: 0 }
+    }
+
+    /// Over the limit since the 36th column.
+    fn outcomes() -> Outcomes {
+        let from_ms = NOW_MS / 10_000 * 10_000 - 3_600_000;
+        let slots = (0..360).map(|slot| Outcome { served: 100, failures: if slot < 348 { 0 } else { 9 } }).collect();
+        Outcomes { from_ms, began_ms: 0, slots }
     }
 
     fn entry(at_ms: u64, event: Event) -> Entry {
@@ -171,9 +196,9 @@ mod tests {
     #[test]
     fn rules_and_limits_are_marked_in_the_order_of_time() {
         let entries = [entry(NOW_MS - 60_000, Event::TurnedOff), entry(NOW_MS - 400_000, Event::TurnedOff)];
-        let marks = Marks::of(&columns(), entries.iter());
-        assert_eq!(marks.on_heatmap, "M490.8 6V278M638.4 6V278", "what happened before is not on the chart");
-        assert_eq!(marks.on_stacked, "M490.8 4V154M638.4 4V154");
+        let marks = Marks::of(&columns(), &outcomes(), entries.iter());
+        assert_eq!(marks.on_heatmap, "M488.3 6V278M638.4 6V278", "what happened before is not on the chart");
+        assert_eq!(marks.on_stacked, "M488.3 4V154M638.4 4V154");
         assert_eq!((marks.each[0].name.as_str(), marks.each[0].kind), ("5xx over limit", "bad"));
         assert_eq!(marks.each[1].words, "turned off on all pods by operator: <b>INC-2291</b>");
         assert_eq!(
@@ -186,7 +211,7 @@ mod tests {
     #[test]
     fn of_too_many_the_newest_are_marked() {
         let entries: Vec<_> = (0..20).map(|at| entry(NOW_MS - 1000 * at, Event::Lapsed)).collect();
-        let marks = Marks::of(&columns(), entries.iter());
+        let marks = Marks::of(&columns(), &outcomes(), entries.iter());
         assert_eq!(marks.each[5].clock, "14:07:41");
         assert_eq!(
             marks.each.each_ref().map(|mark| mark.y.as_str()),

@@ -152,13 +152,13 @@ impl Look {
     /// What is to be seen of an endpoint.
     pub fn at(sight: &Sight<'_>) -> Self {
         let Sight { row, snapshot, columns, .. } = *sight;
-        let marks = Marks::of(columns, sight.entries.iter().copied());
+        let marks = Marks::of(columns, &row.outcomes, sight.entries.iter().copied());
         let (heatmap, octaves) = heatmap::heatmap(columns, sight.zone);
         let (spread, bars) = spread::spread(&row.now);
         let copies = Copies::of(row, snapshot, sight.lately);
         Self {
             row: Row::of(row, snapshot.taken_ms),
-            numbers: Numbers::of(row, snapshot, columns),
+            numbers: Numbers::of(row, snapshot, columns, sight.zone),
             words: Words::of(sight, &marks, &copies),
             rule: RuleCells::of(&row.switch, snapshot.taken_ms, sight.zone),
             heatmap,

@@ -3,14 +3,15 @@
 use mesh::golden::GoldenMetrics;
 use serde::Serialize;
 
-use crate::snapshot::{EndpointRow, Snapshot};
+use crate::snapshot::{EndpointRow, Outcomes, Snapshot};
 use crate::web::change;
 use crate::web::chart::columns::Columns;
-use crate::web::chart::limits::failing_since;
+use crate::web::chart::limits::{Since, over_since};
 use crate::web::format::{self, Quantity};
-use crate::web::judge::{FAILING_RED, Level, SLOW_FACTOR, Verdict};
+use crate::web::judge::{FAILING_AMBER, FAILING_RED, Level, SLOW_FACTOR, Verdict};
 use crate::web::row::serving;
 use crate::web::spark::{self, Width};
+use crate::web::zone::Zone;
 
 /// A mean that has grown by more than this is worth a colour.
 const SLOWER: f64 = 1.25;
@@ -74,7 +75,7 @@ pub struct Numbers {
 
 impl Numbers {
     /// The numbers of an endpoint.
-    pub fn of(row: &EndpointRow, snapshot: &Snapshot, columns: &Columns) -> Self {
+    pub fn of(row: &EndpointRow, snapshot: &Snapshot, columns: &Columns, zone: &Zone) -> Self {
         let (now, verdict) = (&row.now, Verdict::of(row, snapshot.taken_ms));
         let covered = format::span((snapshot.covered_s * 1000.0).round() as u64);
         let (avg_lead, avg_level, avg_note) = change(row, snapshot);
@@ -112,7 +113,7 @@ impl Numbers {
             serving_of: format!("of {}", format::plural(row.pods.len(), "pod", "pods")),
             seen: seen(row, snapshot.taken_ms),
             failing_class: class(verdict.failing),
-            failing_pill: failing(&verdict, columns),
+            failing_pill: failing(&verdict, &row.outcomes, zone),
             slow_class: class(verdict.slow),
             slow_pill: slow(row, &verdict),
         }
@@ -149,14 +150,17 @@ fn class(level: Level) -> String {
     format!("pill {}", level.name())
 }
 
-fn failing(verdict: &Verdict, columns: &Columns) -> String {
+fn failing(verdict: &Verdict, outcomes: &Outcomes, zone: &Zone) -> String {
     if verdict.failing == Level::Calm {
         return String::new();
     }
-    let since = match failing_since(&columns.golden) {
+    let limit = if verdict.failing == Level::Red { FAILING_RED } else { FAILING_AMBER };
+    let since = match over_since(outcomes, limit) {
         None => String::new(),
-        Some(0) => format!(" for over {}", format::span(columns.to_ms() - columns.from_ms)),
-        Some(column) => format!(" for {}", format::span((columns.golden.len() - column) as u64 * columns.step_ms)),
+        Some(Since::At(at_ms)) => format!(" since {}", zone.time(at_ms)),
+        Some(Since::Before(at_ms)) => format!(" since before {}", zone.time(at_ms)),
+        Some(Since::First(at_ms)) => format!(" since its first request, {}", zone.time(at_ms)),
+        Some(Since::Until(at_ms)) => format!(" until {}", zone.time(at_ms)),
     };
     format!("5xx {}{since}", format::percent(verdict.failing_ratio).words())
 }
@@ -176,13 +180,16 @@ mod tests {
         let snapshot = sample::snapshot();
         let each = (0..60).map(|column| golden(208, if column < 36 { 0 } else { 41 }, 96)).collect();
         let columns = Columns { from_ms: sample::NOW_MS - 300_000, step_ms: 5000, golden: each, to_come_ms: 0 };
-        Numbers::of(&snapshot.endpoints[at], &snapshot, &columns)
+        Numbers::of(&snapshot.endpoints[at], &snapshot, &columns, &Zone::default())
     }
 
     #[test]
     fn a_failing_endpoint_says_since_when() {
         let numbers = numbers(4);
-        assert_eq!((numbers.failing_class.as_str(), numbers.failing_pill.as_str()), ("pill bad", "5xx 7.9 % for 2 min"));
+        assert_eq!(
+            (numbers.failing_class.as_str(), numbers.failing_pill.as_str()),
+            ("pill bad", "5xx 7.9 % since before 13:07:40 UTC")
+        );
         assert_eq!(numbers.failing_note, "986 of 12,480, limit 5.0 %");
         assert_eq!((numbers.hits.as_str(), numbers.serving_of.as_str()), ("12,480 hits in 5 min", "of 2 pods"));
         assert_eq!(numbers.slow_pill, "");
@@ -204,9 +211,12 @@ mod tests {
     fn a_mean_is_compared_with_the_window_before() {
         let mut snapshot = sample::snapshot();
         snapshot.endpoints[0].before = golden(100, 0, 7);
-        let numbers = Numbers::of(&snapshot.endpoints[0], &snapshot, &Columns::default());
+        let numbers = Numbers::of(&snapshot.endpoints[0], &snapshot, &Columns::default(), &Zone::default());
         assert_eq!((numbers.avg_lead.as_str(), numbers.avg_level), ("▲ up 7.0 ms", "bad"));
         snapshot.endpoints[0].before = GoldenMetrics::default();
-        assert_eq!(Numbers::of(&snapshot.endpoints[0], &snapshot, &Columns::default()).avg_note, "longest 14 ms");
+        assert_eq!(
+            Numbers::of(&snapshot.endpoints[0], &snapshot, &Columns::default(), &Zone::default()).avg_note,
+            "longest 14 ms"
+        );
     }
 }

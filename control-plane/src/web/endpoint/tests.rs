@@ -18,7 +18,10 @@ fn called_by() -> CalledBy {
 }
 
 fn page_of(at: usize, lately: &HashMap<String, Recent>) -> String {
-    let snapshot = sample::snapshot();
+    let mut snapshot = sample::snapshot();
+    let mut slots = snapshot.endpoints[at].outcomes.slots.to_vec();
+    slots[..344].iter_mut().for_each(|slot| slot.failures = 0);
+    snapshot.endpoints[at].outcomes.slots = slots.into();
     let row = &snapshot.endpoints[at];
     let each = (0..60).map(|column| golden(40, if column < 36 { 0 } else { 4 }, 96)).collect();
     let columns = Columns { from_ms: NOW_MS - 300_000, step_ms: 5000, golden: each, to_come_ms: 0 };
@@ -61,7 +64,7 @@ fn the_page_shows_its_charts_in_words_too() {
         "Latency distribution: most requests take 88 ms to 125 ms.",
         "5xx rose over the limit of 5.0 %",
         "14:07:41 UTC, 503 from shop-1",
-        "5xx 7.9 % for 2 min",
+        "5xx 7.9 % since 14:05:00 UTC",
     ] {
         assert!(html.contains(words), "{words}");
     }
