@@ -7,8 +7,8 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Resources;
 
-use crate::fleet::skew::Skew;
 use crate::fleet::pod::Refusal;
+use crate::fleet::skew::Skew;
 use crate::fleet::strip::Strip;
 use crate::keeper::Standing;
 use crate::recovery::Waiting;

@@ -78,7 +78,7 @@ mod tests {
             addresses: Vec::new(),
             version: "1".into(),
         };
-        Greeting { workload, epoch: 7, session: 1, protected: Vec::new() }
+        Greeting { workload, epoch: 7, session: 1, protected: Vec::new(), uptime: None }
     }
 
     #[test]

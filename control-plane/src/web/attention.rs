@@ -165,7 +165,6 @@ fn turning_off(item: AttentionCells, status: &RuleStatus, now_ms: u64) -> Attent
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;

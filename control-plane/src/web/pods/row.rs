@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::fleet::skew::Skew;
 use crate::fleet::pod::Refusal;
+use crate::fleet::skew::Skew;
 use crate::snapshot::{PodRow, PodState};
 use crate::web::format::{self, Quantity};
 use crate::web::order::SortKeys;
