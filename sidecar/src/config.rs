@@ -23,6 +23,7 @@ use crate::worker::options::Queries;
 mod limits;
 mod otlp;
 pub mod settings;
+mod target;
 mod timeouts;
 mod values;
 
@@ -188,7 +189,7 @@ impl Config {
         let address = settings.value(flags.listen, &["SITIO_LISTEN"]).parse(values::address)?.unwrap_or([0, 0, 0, 0].into());
         let port = settings.value(flags.port, &["PORT", "port"]);
         let listen = SocketAddr::new(address, port.parse(values::port)?.unwrap_or(8080));
-        let target = target(&mut settings, flags.target, flags.target_port, listen)?;
+        let target = target::target(&mut settings, flags.target, flags.target_port, listen)?;
         let admin = settings.value(flags.admin_port, &["SITIO_ADMIN_PORT"]);
         let admin_port = admin.parse(values::port)?.unwrap_or(9191);
         if admin_port != 0 && (admin_port == listen.port() || target.port() == Some(admin_port)) {
@@ -239,27 +240,6 @@ pub const ACCESS_LOG_RATE: u32 = 1000;
 pub fn protected() -> Vec<String> {
     ["/healthz", "/livez", "/readyz", "/health"].map(str::to_owned).to_vec()
 }
-
-/// Where the service is: named in full, or by its port alone.
-fn target(settings: &mut Settings, whole: Option<String>, port: Option<String>, listen: SocketAddr) -> Result<Target, Wrong> {
-    let (whole, port) = (settings.value(whole, &["TARGET"]), settings.value(port, &["TARGET_PORT", "target_port"]));
-    let (target, told) = match (whole.parse(values::target)?, port.parse(values::port_to_dial)?) {
-        (Some(_), Some(_)) => return Err(whole.wrong("only one of the two: there is a TARGET_PORT as well")),
-        (Some(target), None) => (target, whole),
-        (None, number) => (Target::Loopback(number.unwrap_or(8087)), port),
-    };
-    match target {
-        Target::Loopback(number) if number == listen.port() => Err(told.wrong(CIRCLE)),
-        Target::Tcp(address)
-            if address.port() == listen.port() && (address.ip().is_loopback() || address.ip() == listen.ip()) =>
-        {
-            Err(told.wrong(CIRCLE))
-        }
-        _ => Ok(target),
-    }
-}
-
-const CIRCLE: &str = "the port that the sidecar itself listens on, which would be a circle";
 
 fn token(settings: &mut Settings, flag: Option<String>, file: Option<String>) -> Result<Token, Wrong> {
     let token = settings.value(None, &["SITIO_TOKEN"]).secret();

@@ -58,7 +58,7 @@ const MISTAKES_MAX: usize = 256;
 /// by that, so that a head over our limits is mostly refused and counted here.
 const FIELD_BYTES: usize = 32;
 
-/// A stream that the library has reset because its head is malformed. It says no more.
+/// A stream that the library has reset because its head is malformed; it reports no reason.
 const MALFORMED: Fault = Fault { status: 400, reason: Reason::Http2, why: "the head is malformed" };
 
 /// How far the end of a connection is.

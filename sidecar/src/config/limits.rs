@@ -8,7 +8,7 @@ use crate::config::settings::{Settings, Wrong};
 use crate::config::{Expected, values};
 use crate::head::{FIELDS_LIMIT, HEAD_BYTES_LIMIT, Limits, TARGET_BYTES_LIMIT};
 
-/// Fewer than these no ordinary client gets along with.
+/// The smallest limits: ordinary clients exceed lower ones.
 const HEAD_BYTES_MIN: usize = 4096;
 const TARGET_BYTES_MIN: usize = 1024;
 const FIELDS_MIN: usize = 16;

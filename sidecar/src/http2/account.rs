@@ -157,7 +157,7 @@ impl Account {
         self.broken_off();
     }
 
-    /// The service has broken off a call of gRPC, whose client is told that it is unavailable.
+    /// The service has broken off a call of gRPC; its client reads `UNAVAILABLE`.
     pub(super) fn unavailable(&mut self) {
         self.answered(grpc::counted_as(grpc::UNAVAILABLE), grpc::name(grpc::UNAVAILABLE));
         self.ended(Outcome::BrokenOff);

@@ -11,8 +11,8 @@ use tokio::time::Sleep;
 use crate::http2::account::Account;
 use crate::http2::{fields, grpc};
 
-/// Bytes of trailers, or of a head, that are passed on. gRPC puts the details of errors there, 100 kB of them now and then. The library would
-/// cut more than its own limit off without a word, so ours is lower than that and says what is wrong.
+/// Bytes of trailers, or of a head, that are passed on. gRPC puts the details of errors there, 100 kB of them now and then. The library cuts
+/// off what is over its own limit and reports no error, so ours is lower and the error names it.
 pub(super) const TRAILER_BYTES_MAX: usize = 512 * 1024;
 
 /// The body of a response.

@@ -1,5 +1,5 @@
 //! Watches what the library writes to a downstream, and counts the streams that it resets because their heads are malformed:
-//! it tells nobody else of them.
+//! no call of the library reports them.
 
 use std::io;
 use std::pin::Pin;
