@@ -19,6 +19,7 @@ use crate::rules::counted::Counted;
 use crate::rules::fate::Fate;
 use crate::rules::first::First;
 use crate::rules::state::RulesState;
+use crate::rules::warnings::Sight;
 use crate::snapshot::RuleStatus;
 use crate::store::{Change, Record, Store, StoreError};
 
@@ -83,12 +84,12 @@ impl Rules {
 
     /// What a person should know of a rule that is in force, or could be.
     pub fn warnings(&self, rule: &Rule) -> Vec<String> {
-        self.0.warnings(rule, &self.state())
+        self.0.sight(&self.state()).warnings(rule)
     }
 
     /// What would happen if a rule overrode protected paths; `None` if it is about none.
     pub fn warning_of_override(&self, rule: &Rule) -> Option<String> {
-        self.0.warning_of_override(rule, &self.state())
+        self.0.sight(&self.state()).of_override(rule)
     }
 
     /// Puts a rule in force. It is on disk when this returns, and on its way to the pods.
@@ -190,13 +191,13 @@ impl Inside {
         let (state, now_ms) = (self.state(), now_ms());
         let id = format!("r{}", state.revision + 1);
         let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
-        let known = &self.known(namespace, &command.service, &state);
+        let sight = self.sight(&state);
+        let known = &sight.known(namespace, &command.service);
         let held = check::Held { state: &state, fleet: &self.fleet, known, now_ms };
         let rule = check::rule(command, id, by, &held).inspect_err(|refused| {
             self.write_down_refusal(&state, change::asked(command, now_ms), (by, &command.reason), refused, now_ms);
         })?;
-        let pods = self.fleet.copies_of(namespace, &command.service);
-        let note = warnings::overridden(&rule, known, &pods).unwrap_or_default();
+        let note = sight.note(&rule);
         let record = self.commit(&state, change::creation(&state, rule, note, now_ms), now_ms)?;
         let done = if record.rule.action == Action::Pin { "pinned" } else { "turned off" };
         tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "{done}");
@@ -274,6 +275,10 @@ impl Inside {
             self.revision.fetch_max(after.revision, Ordering::AcqRel);
             self.concerned.tell(&before, &after);
         }
+    }
+
+    fn sight<'a>(&'a self, state: &'a RulesState) -> Sight<'a> {
+        Sight { fleet: &self.fleet, counted: &self.counted, state }
     }
 
     fn status(&self, record: &Record, now_ms: u64) -> RuleStatus {

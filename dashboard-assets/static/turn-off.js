@@ -76,7 +76,8 @@ function tellImpact(answer) {
   explain();
 }
 
-async function choose({ target: { name, value } }) {
+async function choose(event) {
+  const { name, value } = event.target;
   if (name !== 'prefix') return explain();
   $('go').disabled = true;
   const answer = await weigh(value).catch(error => ({ error }));

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use mesh::routes::pins::Pins;
 use mesh::rule::{Action, Protection, Rule, Selector};
 
+use crate::fleet::Fleet;
 use crate::fleet::pod::Pod;
-use crate::rules::Inside;
 use crate::rules::command::Already;
+use crate::rules::counted::Counted;
 use crate::rules::naming::Known;
 use crate::rules::state::RulesState;
 use crate::store::Record;
@@ -15,32 +16,49 @@ use crate::store::Record;
 /// Protected paths that a warning names. A pod names up to 32, and Kubernetes knows three kinds of probe.
 const PATHS_NAMED_MAX: usize = 6;
 
-impl Inside {
+/// What a rule is looked at with.
+pub(super) struct Sight<'a> {
+    /// The pods.
+    pub(super) fleet: &'a Fleet,
+    /// The endpoints that were counted.
+    pub(super) counted: &'a Counted,
+    /// The rules in force.
+    pub(super) state: &'a RulesState,
+}
+
+impl Sight<'_> {
     /// What a person should know of a rule.
-    pub(super) fn warnings(&self, rule: &Rule, state: &RulesState) -> Vec<String> {
+    pub(super) fn warnings(&self, rule: &Rule) -> Vec<String> {
         let Selector { namespace, service, .. } = &rule.selector;
-        let known = self.known(namespace, service, state);
-        let others = state.of_service(namespace, service).records;
-        of(rule, &known, &self.fleet.copies_of(namespace, service), &others)
+        let others = self.state.of_service(namespace, service).records;
+        of(rule, &self.known(namespace, service), &self.fleet.copies_of(namespace, service), &others)
     }
 
-    /// What would happen if a rule overrode protected paths.
-    pub(super) fn warning_of_override(&self, rule: &Rule, state: &RulesState) -> Option<String> {
+    /// What would happen if a rule overrode protected paths; `None` if it is about none.
+    pub(super) fn of_override(&self, rule: &Rule) -> Option<String> {
         let Selector { namespace, service, .. } = &rule.selector;
         let rule = Rule { protection: Protection::Overridden, ..rule.clone() };
-        overridden(&rule, &self.known(namespace, service, state), &self.fleet.copies_of(namespace, service))
+        overridden(&rule, &self.known(namespace, service), &self.fleet.copies_of(namespace, service))
+    }
+
+    /// What the audit log keeps of a rule: what it overrides, if it does.
+    pub(super) fn note(&self, rule: &Rule) -> String {
+        match rule.protection {
+            Protection::Overridden => self.of_override(rule).unwrap_or_default(),
+            Protection::Respected => String::new(),
+        }
     }
 
     /// What is known of the endpoints of a service.
-    pub(super) fn known(&self, namespace: &str, service: &str, state: &RulesState) -> Known {
-        let records = state.of_service(namespace, service).records;
+    pub(super) fn known(&self, namespace: &str, service: &str) -> Known {
+        let records = self.state.of_service(namespace, service).records;
         let patterns = records.iter().filter_map(|record| record.rule.pattern()).collect();
         Known { counted: self.counted.of(namespace, service), patterns }
     }
 }
 
 /// Each warning as a sentence without its full stop; none of a rule that does what one expects.
-pub(super) fn of(rule: &Rule, known: &Known, pods: &[Arc<Pod>], others: &[Arc<Record>]) -> Vec<String> {
+fn of(rule: &Rule, known: &Known, pods: &[Arc<Pod>], others: &[Arc<Record>]) -> Vec<String> {
     if rule.action == Action::Pin {
         return Vec::new();
     }
@@ -56,12 +74,9 @@ pub(super) fn of(rule: &Rule, known: &Known, pods: &[Arc<Pod>], others: &[Arc<Re
     unseen.into_iter().chain(health).chain(broader).collect()
 }
 
-/// That probes fail, if a rule turns protected paths off.
-pub(super) fn overridden(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
+/// That probes fail when a rule turns protected paths off.
+fn overridden(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
     let Action::Disable { status } = rule.action else { return None };
-    if rule.protection == Protection::Respected {
-        return None;
-    }
     let paths = protected(rule, known, pods)?;
     Some(format!(
         "health paths are turned off: probes of {paths} get {status} while the rule is in force, \

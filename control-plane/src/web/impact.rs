@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Json, Response};
 use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
 use mesh::rule::{ANY_METHOD, Action, DISABLE_STATUSES, Protection, Rule, Scope, Selector};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -162,7 +163,7 @@ impl Impact {
 
 /// One row that stands for all that are covered.
 fn sum(row: &EndpointRow, rows: &[&EndpointRow]) -> EndpointRow {
-    let mut sum = EndpointRow { now: Default::default(), rps: 0.0, blocked_rps: 0.0, ..row.clone() };
+    let mut sum = EndpointRow { now: GoldenMetrics::default(), rps: 0.0, blocked_rps: 0.0, ..row.clone() };
     for row in rows {
         sum.now.merge(&row.now);
         sum.rps += row.rps;
