@@ -61,6 +61,7 @@ fn on_problem(problem: &Problem) -> Option<&'static str> {
     let kinds = [
         ("unknown-rule", "`sitio rules` lists those in force"),
         ("unknown-pod", "`sitio pods` lists those there are"),
+        ("gone-pod", "`sitio pods` lists those there are"),
         ("duplicate", "`sitio rules` shows how it is doing"),
         ("unseen", "`sitio stat` lists what was called; if the name is right, say --allow-unseen"),
         ("protected", "if it must be, say --override-protected"),

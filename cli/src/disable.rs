@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use client::client::Client;
-use client::rules::{Action, Disable, Order, Rule};
+use client::rules::{Action, Disable, Order, ReceiptState, Rule};
 use control_plane::web::format;
 use control_plane::web::row::service_label;
 
@@ -30,7 +30,7 @@ use crate::text::{plain, short};
   sitio disable /legacy/export --pods legacy-0 --reason 'one bad pod' --dry-run
   sitio disable legacy '/legacy/*' --reason 'all of it'      everything under a path; '/*' is the whole service
 
-Exit code: 0 once the rule is on disk, and with --wait only when every pod meant has applied it; else 1.
+Exit code: 0 once the rule is on disk, and with --wait only when every pod meant has applied it, at least one; else 1.
 With --dry-run: 0 if the control plane would accept it, 1 if it would refuse it.
 Without --wait, `sitio rules` shows which pods have.")]
 pub(crate) struct Options {
@@ -136,9 +136,13 @@ impl Options {
 
 fn on_its_way(rule: &Rule) -> String {
     let service = service_label(&rule.namespace, &rule.service);
-    let pods = format::plural(rule.pods.len(), "pod", "pods");
+    let there = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone).count();
+    let how = match there {
+        0 => "waits: no pod of it is there, and it is turned off on the first that connects".to_owned(),
+        _ => format!("is being turned off on {}", format::plural(there, "pod", "pods")),
+    };
     format!(
-        "rule {id}: {} of {} is being turned off on {pods}\n\
+        "rule {id}: {} of {} {how}\n\
          `sitio rules {id}` shows which have confirmed it, `sitio enable {id}` takes it back\n",
         short(&rule.scope.subject(&rule.method, &rule.route)),
         short(&service),

@@ -117,7 +117,7 @@ fn confirmed(pod: &Pod) -> Cell {
 fn clock(pod: &Pod) -> Cell {
     let Some(offset_ms) = pod.clock_offset_ms else { return missing() };
     let sign = if offset_ms < 0 { '-' } else { '+' };
-    let cell = Cell::new(format!("{sign}{}", format::span(offset_ms.unsigned_abs())));
+    let cell = Cell::new(format!("{sign}{}", format::apart(offset_ms.unsigned_abs())));
     if is_clock_wrong(pod) { cell.toned(Tone::Amber) } else { cell }
 }
 

@@ -107,9 +107,9 @@ pub struct Disable {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Some pod has not answered.
+    /// Some pod has not answered, or none is there that could.
     Pending,
-    /// Every pod that is there has confirmed it.
+    /// Every pod that is there has confirmed it; there is at least one.
     Applied,
     /// Some pod has refused it.
     Refused,
@@ -218,6 +218,20 @@ impl Client {
     pub async fn turn_off(&self, order: &Order) -> Result<Rule, Failure> {
         let what = format!("turn {} of {} off", order.scope.subject(&order.method, &order.route), order.service);
         self.post(&Question { what: &what, path: &["api", "v1", "rules"], query: &[] }, order).await
+    }
+
+    /// What turning an endpoint off would do, or why it would be refused. Nothing is changed; a control plane that is too
+    /// old to know the difference refuses it.
+    pub async fn preview(&self, order: &Order) -> Result<Rule, Failure> {
+        #[derive(Serialize)]
+        struct DryRun<'a> {
+            #[serde(flatten)]
+            order: &'a Order,
+            dry_run: bool,
+        }
+        let what = format!("turn {} {} of {} off", order.method, order.route, order.service);
+        let question = Question { what: &what, path: &["api", "v1", "rules"], query: &[] };
+        self.post(&question, &DryRun { order, dry_run: true }).await
     }
 
     /// Ends a rule.

@@ -28,6 +28,7 @@ pub mod check;
 pub mod command;
 mod concerned;
 mod counted;
+pub mod effect;
 pub mod fate;
 mod first;
 mod naming;
@@ -96,6 +97,17 @@ impl Rules {
     pub async fn create(&self, command: Command, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
         let by = by.to_owned();
         self.blocking(move |inside| inside.create(&command, &by)).await
+    }
+
+    /// The rule that a command would make, or why it would be refused. Nothing is changed or written down.
+    pub fn preview(&self, command: &Command, by: &str) -> Result<RuleStatus, CommandError> {
+        let (state, now_ms) = (self.state(), now_ms());
+        let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
+        let sight = self.0.sight(&state);
+        let known = &sight.known(namespace, &command.service);
+        let held = check::Held { state: &state, fleet: &self.0.fleet, known, now_ms };
+        let rule = check::rule(command, String::new(), by, &held)?;
+        Ok(self.0.status(&Record { rule, revision: state.revision, created_ms: now_ms, ending: None }, now_ms))
     }
 
     /// Ends a rule. The end is on disk when this returns, and on its way to the pods.

@@ -207,7 +207,7 @@ pub enum Switch {
         /// Pods connected.
         of: usize,
     },
-    /// A rule is in force, and some pods have not confirmed it.
+    /// A rule is there, and some pods have not confirmed it, or none is there that could.
     TurningOff(Arc<RuleStatus>),
     /// A rule was withdrawn or has lapsed, and this many of `of` pods have confirmed that.
     TurningOn {

@@ -181,6 +181,31 @@ fn a_whole_prefix_is_turned_off_and_on_by_its_name_with_what_it_concerns() {
 }
 
 #[test]
+fn a_rule_whose_pods_are_gone_turns_nothing_off_and_says_so() {
+    let mut mesh = legacy(2);
+    mesh.sitio(&disable(&["--pods", "legacy-0", "--wait"])).fine();
+    // Its stream says goodbye, as in a rollout.
+    drop(mesh.pods.remove(0));
+    eventually(SOON, || {
+        let pods = mesh.api().pods()?;
+        ensure!(pods.iter().any(|pod| pod["pod"] == "legacy-0" && pod["state"] == "gone"), "{pods:?}");
+        Ok(())
+    });
+
+    let rule = mesh.api().json("/api/v1/rules/r1").unwrap();
+    assert_eq!(rule["state"], "pending", "no pod obeys it: {rule}");
+    assert_eq!(mesh.api().endpoints().unwrap()[0]["state"], "turning_off");
+    let check = mesh.sitio(&["check"]).out;
+    assert!(check.contains("turns nothing off: no pod of it is there") && !check.contains("confirmed by every pod"), "{check}");
+
+    let other = ["disable", "legacy", "GET", "/status/{id}", "--pods", "legacy-0", "--allow-unseen", WHY[0], WHY[1]];
+    let wet = mesh.sitio(&other).failed(1);
+    let dry = mesh.sitio(&[&other[..], &["--dry-run"]].concat());
+    let why = "pod legacy-0 of service legacy is gone";
+    assert!(wet.contains(why) && dry.code == Some(1) && dry.out.contains(why), "{wet} / {dry:?}");
+}
+
+#[test]
 fn a_tap_shows_a_line_for_each_request_and_ends_by_ctrl_c() {
     let mesh = legacy(1);
     let mut tap = Process::start(asking(mesh.control_plane.http_port, &["tap", "legacy", "--status", "5xx"]));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use client::callers::Caller;
 use client::client::Client;
 use client::endpoints::{Endpoint, State as EndpointState, Wanted};
+use client::failure::Failure;
 use client::pods::{Pod, State};
 use client::rules::{Action, Order, Rule, Scope};
 use control_plane::web::format;
@@ -83,12 +84,22 @@ pub(super) async fn of(client: &Client, order: &Order, paint: Paint) -> anyhow::
     let known: Vec<_> = pods.iter().filter(|pod| pod.namespace == namespace && pod.service == order.service).collect();
     // One for exactly these pods counts before one for others.
     let same = rules.iter().filter(is_it).find(|rule| concerns_the_same(rule, &copies, order));
-    let refusal = refusal(&endpoints, same, &known, order);
+    let refusal = refused(client, order, refusal(&endpoints, same, &known, order)).await?;
     let answer = if refusal.is_some() { Answer::Refused } else { Answer::Accepted };
     let trouble = refusal.map(|why| format!("it would be refused: {why}"));
     let trouble = trouble.or_else(|| warning(&endpoints, rules.iter().find(is_it), &copies, order));
     lines.extend(trouble.map(|trouble| format!("  {} {trouble}", paint.bad("but"))));
     Ok(Preview { words: format!("{}\n", lines.join("\n")), answer })
+}
+
+/// Why the control plane would refuse it, if it would. An older one cannot say, and what is expected of it counts.
+async fn refused(client: &Client, order: &Order, expected: Option<String>) -> anyhow::Result<Option<String>> {
+    match client.preview(order).await {
+        Ok(_) => Ok(None),
+        Err(Failure::Refused { problem, .. }) if problem.detail.contains("dry_run") => Ok(expected),
+        Err(Failure::Refused { problem, .. }) => Ok(expected.or(Some(problem.detail))),
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 /// Whether a rule is for exactly the pods that an order is for.

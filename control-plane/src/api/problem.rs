@@ -83,6 +83,7 @@ impl From<CommandError> for Problem {
             Error::UnknownService { .. } => (StatusCode::NOT_FOUND, "unknown-service", "No such service"),
             Error::UnknownRule(_) => (StatusCode::NOT_FOUND, "unknown-rule", "No such rule"),
             Error::UnknownPod { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-pod", "No such pod"),
+            Error::GonePod { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "gone-pod", "The pod is gone"),
             Error::Protected { .. } => (StatusCode::CONFLICT, "protected", "The endpoint is protected"),
             Error::Duplicate(_) => (StatusCode::CONFLICT, "duplicate", "The endpoint is off already"),
             Error::Ended(_) => (StatusCode::CONFLICT, "ended", "The rule has ended already"),

@@ -15,6 +15,7 @@ use crate::api::rules::order::Order;
 use crate::api::units::instant;
 use crate::plane::ControlPlane;
 use crate::rules::command::CommandError;
+use crate::rules::effect::Effect;
 use crate::snapshot::{PodReceipt, ReceiptState, RuleStatus};
 
 mod order;
@@ -89,12 +90,16 @@ pub(super) async fn one(State(plane): State<Arc<ControlPlane>>, Path(id): Path<S
     Ok(Json(Rule::of(&plane, &status)))
 }
 
-/// Turns an endpoint off.
+/// Turns an endpoint off, or says what that would do.
 pub(super) async fn create(
     State(plane): State<Arc<ControlPlane>>,
     order: Result<Json<Order>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(order) = order?;
+    if order.dry_run {
+        let status = plane.rules.preview(&order.command()?, OPERATOR)?;
+        return Ok(Json(Rule::of(&plane, &status)).into_response());
+    }
     let status = plane.rules.create(order.command()?, OPERATOR).await?;
     let mut response = (StatusCode::CREATED, Json(Rule::of(&plane, &status))).into_response();
     // Relative to what was asked, so that it holds below a proxy's path.
@@ -156,17 +161,13 @@ impl From<&PodReceipt> for Receipt {
     }
 }
 
-/// How the whole rule is doing: as its worst pod that is there, until it ends.
+/// How the whole rule is doing: as its worst pod that is there, until it ends; without any, it waits.
 pub(super) fn state(status: &RuleStatus) -> &'static str {
-    if let Some(ended) = &status.ended {
-        return if ended.by.is_some() { "withdrawn" } else { "lapsed" };
-    }
-    let any = |wanted: fn(&ReceiptState) -> bool| status.pods.iter().any(|pod| wanted(&pod.state));
-    if any(|state| matches!(state, ReceiptState::Refused(_))) {
-        "refused"
-    } else if any(|state| *state == ReceiptState::Pending) {
-        "pending"
-    } else {
-        "applied"
+    match Effect::of(status) {
+        Effect::Ended if status.ended.as_ref().is_some_and(|ended| ended.by.is_some()) => "withdrawn",
+        Effect::Ended => "lapsed",
+        Effect::Refused => "refused",
+        Effect::Pending | Effect::Waiting => "pending",
+        Effect::InForce => "applied",
     }
 }

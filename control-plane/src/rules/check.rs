@@ -98,6 +98,7 @@ fn fits_fleet(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
     if let Some(pod) = pods.iter().find(|pod| !copies.iter().any(|(copy, _)| copy.pod == **pod)) {
         return Err(CommandError::UnknownPod { service: service.clone(), pod: pod.clone() });
     }
+    are_there(rule, held)?;
     // A pin turns nothing off, a prefix leaves out what is protected, and an operator may override it.
     if rule.action == Action::Pin || rule.scope == Scope::Prefix || rule.protection == Protection::Overridden {
         return Ok(());
@@ -106,6 +107,18 @@ fn fits_fleet(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
     let protects = |path: &String| rule.meets_protected(path, &[&pins]);
     match copies.iter().find(|(copy, protected)| rule.selector.selects(copy) && protected.iter().any(protects)) {
         Some((copy, _)) => Err(CommandError::Protected { route: rule.endpoint.route().to_owned(), pod: copy.pod.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Whether each chosen pod is there. The pods that a rollout replaced do not come back, and a rule for them alone would turn
+/// nothing off.
+fn are_there(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
+    let Selector { namespace, service, pods } = &rule.selector;
+    let copies = if pods.is_empty() { Vec::new() } else { held.fleet.copies_of(namespace, service) };
+    let is_there = |pod: &&String| copies.iter().any(|copy| copy.gone_ms(held.now_ms).is_none() && copy.workload().pod == **pod);
+    match pods.iter().find(|pod| !is_there(pod)) {
+        Some(pod) => Err(CommandError::GonePod { service: service.clone(), pod: pod.clone() }),
         None => Ok(()),
     }
 }

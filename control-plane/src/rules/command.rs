@@ -112,6 +112,14 @@ pub enum CommandError {
         /// The pod asked for.
         pod: String,
     },
+    /// The pod was there once.
+    #[error("pod {pod} of service {service} is gone: name pods that are there, or none to turn it off on all of them")]
+    GonePod {
+        /// The service.
+        service: String,
+        /// The pod asked for.
+        pod: String,
+    },
     /// There is no such rule.
     #[error("there is no rule {0}")]
     UnknownRule(String),

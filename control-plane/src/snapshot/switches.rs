@@ -8,6 +8,7 @@ use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Protection, Scope};
 
 use crate::fleet::pod::SeenPod;
+use crate::rules::effect::Effect;
 use crate::rules::receipts;
 use crate::rules::state::RulesState;
 use crate::snapshot::pods::Pods;
@@ -119,8 +120,7 @@ impl Commands<'_> {
         }
         if let Some(record) = self.in_force.first() {
             let status = Arc::new(receipts::status(record, copies));
-            let waits = |state: &ReceiptState| matches!(state, ReceiptState::Pending | ReceiptState::Refused(_));
-            if status.pods.iter().any(|pod| waits(&pod.state)) {
+            if Effect::of(&status) != Effect::InForce {
                 return Switch::TurningOff(status);
             }
             let connected = pods.of_service(&series.namespace, &series.service).filter(|copy| copy.connected_ms.is_some());

@@ -149,6 +149,11 @@ pub fn span(ms: u64) -> String {
     }
 }
 
+/// How far two clocks are apart, to the nearest second.
+pub fn apart(ms: u64) -> String {
+    span(ms.saturating_add(500) / 1000 * 1000)
+}
+
 /// How long something still takes, in whole minutes begun, so that an hour is not 59 minutes from its first second on.
 pub fn left(ms: u64) -> String {
     span(if ms < 60_000 { ms } else { ms.next_multiple_of(60_000) })

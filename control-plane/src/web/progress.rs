@@ -4,6 +4,7 @@ use mesh::rule::Scope;
 use serde::Serialize;
 
 use crate::audit::Outcome;
+use crate::rules::effect::Effect;
 use crate::snapshot::{PodReceipt, ReceiptState, RuleStatus};
 use crate::web::command::again;
 use crate::web::format;
@@ -72,10 +73,12 @@ impl Progress {
             service: service_label(&status.rule.selector.namespace, &status.rule.selector.service),
             title: match &status.ended {
                 Some(_) => "On again".into(),
-                None if receipts.refused > 0 => format!("Refused by {}", format::plural(receipts.refused, "pod", "pods")),
-                None if receipts.all() == 0 => "Off, for pods that join".into(),
-                None if is_waiting => format!("Turning off on {pods}"),
-                None => format!("Off on {pods}"),
+                None => match Effect::of(status) {
+                    Effect::Refused => format!("Refused by {}", format::plural(receipts.refused, "pod", "pods")),
+                    Effect::Waiting => "Not off: no pod of it is there".into(),
+                    Effect::Pending => format!("Turning off on {pods}"),
+                    Effect::InForce | Effect::Ended => format!("Off on {pods}"),
+                },
             },
             count: receipts.words(),
             about: about(status, receipts.all(), now_ms),
@@ -150,6 +153,10 @@ fn next(status: &RuleStatus, receipts: &Receipts, now_ms: u64, zone: &Zone) -> S
         Some(left) => format!("It turns on again by itself in {}.", format::left(left.as_millis() as u64)),
         None => "It stays off until it is turned on by hand.".into(),
     };
+    if Effect::of(status) == Effect::Waiting {
+        let joins = if status.rule.selector.pods.is_empty() { "of the service" } else { "of one of these names" };
+        return format!("The rule waits for a pod {joins} and is sent to it the moment it connects. {until}");
+    }
     if receipts.pending > 0 {
         let (pods, reconnect) = if receipts.pending == 1 { ("pod", "it reconnects") } else { ("pods", "they reconnect") };
         format!(
@@ -193,6 +200,13 @@ mod tests {
             format!("{} {}", progress.count, progress.about),
             "1 of 1 pod has applied command 118, sent 12 s ago by operator"
         );
+    }
+
+    #[test]
+    fn a_rule_without_any_pod_turns_nothing_off_and_waits() {
+        let progress = progress(&[ReceiptState::Gone]);
+        assert_eq!((progress.title.as_str(), progress.done), ("Not off: no pod of it is there", 0));
+        assert!(progress.next.starts_with("The rule waits for a pod of the service"), "{}", progress.next);
     }
 
     #[test]

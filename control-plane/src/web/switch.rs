@@ -2,8 +2,12 @@
 
 use serde::Serialize;
 
+use crate::rules::effect::Effect;
 use crate::snapshot::{EndpointRow, ReceiptState, RuleStatus, Switch};
 use crate::web::format;
+
+/// A rule that is meant for no pod that is there.
+const WAITS: &str = "waits: no pod of it is there";
 
 /// What a switch shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -48,8 +52,12 @@ impl SwitchCells {
                 Self { note, rule: status.rule.id.clone(), ..Self::still("partly-on", "Partly on", "true", label) }
             }
             Switch::TurningOff(status) => {
-                let note = Receipts::of(status).words();
-                let label = format!("{name}, turning off, {note} confirmed");
+                let (note, label) = if Effect::of(status) == Effect::Waiting {
+                    (WAITS.to_owned(), format!("{name}, turning off, {WAITS}"))
+                } else {
+                    let note = Receipts::of(status).words();
+                    (note.clone(), format!("{name}, turning off, {note} confirmed"))
+                };
                 let rule = status.rule.id.clone();
                 Self { note, rule, busy: "true", ..Self::still("turning-off", "Turning off", "true", label) }
             }

@@ -16,4 +16,5 @@ mod pins;
 mod rules;
 mod tap;
 mod timeline;
+mod waiting;
 mod windows;

@@ -32,6 +32,9 @@ pub(in crate::api) struct Order {
     allow_unseen: bool,
     #[serde(default)]
     override_protected: bool,
+    /// Answer as if it were carried out, and change nothing.
+    #[serde(default)]
+    pub(super) dry_run: bool,
 }
 
 /// How much of the service it covers.

@@ -181,7 +181,7 @@ fn status(pod: &PodRow, (heard_ms, now_ms): (u64, u64)) -> (String, &'static str
 fn clock(pod: &PodRow) -> String {
     let offset_ms = pod.skew.map_or(0, Skew::offset_ms);
     let direction = if offset_ms < 0 { "behind" } else { "ahead" };
-    format!("Clock {} {direction}", format::span(offset_ms.unsigned_abs()))
+    format!("Clock {} {direction}", format::apart(offset_ms.unsigned_abs()))
 }
 
 /// By what a pod is sorted. The numbers stand where [`super::COLUMNS`] looks for them.

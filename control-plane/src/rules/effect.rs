@@ -1,0 +1,75 @@
+//! Whether a rule is in force, and where: the one answer for the API, the pages, the command line and the checks.
+
+use crate::snapshot::{ReceiptState, RuleStatus};
+
+/// How far a rule has come, by what the pods that are there have confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It was withdrawn, or its time is over.
+    Ended,
+    /// Some pod has refused it.
+    Refused,
+    /// Some pod has not answered yet.
+    Pending,
+    /// No pod that it is meant for is there. It waits for one, and until then it turns nothing off.
+    Waiting,
+    /// Every pod that it is meant for and that is there obeys it; there is at least one.
+    InForce,
+}
+
+impl Effect {
+    /// What the receipts say.
+    pub fn of(status: &RuleStatus) -> Self {
+        let any = |wanted: fn(&ReceiptState) -> bool| status.pods.iter().any(|pod| wanted(&pod.state));
+        if status.ended.is_some() {
+            Self::Ended
+        } else if any(|state| matches!(state, ReceiptState::Refused(_))) {
+            Self::Refused
+        } else if any(|state| *state == ReceiptState::Pending) {
+            Self::Pending
+        } else if any(|state| matches!(state, ReceiptState::Applied { .. })) {
+            Self::InForce
+        } else {
+            Self::Waiting
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::endpoint::Endpoint;
+    use mesh::rule::{Action, Protection, Rule, Scope, Selector};
+
+    use super::*;
+    use crate::snapshot::{Ended, PodReceipt};
+
+    fn status(receipts: &[ReceiptState]) -> RuleStatus {
+        let rule = Rule {
+            id: "r1".into(),
+            selector: Selector { namespace: "default".into(), service: "legacy".into(), pods: vec![] },
+            endpoint: Endpoint::named("GET", "/export").unwrap(),
+            action: Action::Disable { status: 503 },
+            scope: Scope::default(),
+            protection: Protection::default(),
+            expires_ms: None,
+            by: String::new(),
+            reason: String::new(),
+        };
+        let receipt = |state: &ReceiptState| PodReceipt { pod: "legacy-1".into(), state: state.clone(), heard_ms: 0 };
+        RuleStatus { rule, revision: 1, created_ms: 1, ended: None, pods: receipts.iter().map(receipt).collect() }
+    }
+
+    #[test]
+    fn a_rule_is_in_force_only_where_a_pod_obeys_it() {
+        let (applied, pending) = (ReceiptState::Applied { took_ms: 31 }, ReceiptState::Pending);
+        let refused = ReceiptState::Refused("full".into());
+        let effect = |receipts: &[ReceiptState]| Effect::of(&status(receipts));
+        assert_eq!(effect(&[]), Effect::Waiting);
+        assert_eq!(effect(&[ReceiptState::Gone]), Effect::Waiting);
+        assert_eq!(effect(&[ReceiptState::Gone, applied.clone()]), Effect::InForce);
+        assert_eq!(effect(&[pending.clone(), applied.clone()]), Effect::Pending);
+        assert_eq!(effect(&[pending, refused, applied]), Effect::Refused);
+        let ended = RuleStatus { ended: Some(Ended { at_ms: 1, by: None }), ..status(&[]) };
+        assert_eq!(Effect::of(&ended), Effect::Ended);
+    }
+}
