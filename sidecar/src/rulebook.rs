@@ -19,12 +19,15 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// A look costs a comparison with zero where there are none. An endpoint that has a row keeps what was found.
 #[derive(Debug, Default)]
 pub struct Rulebook {
-    endpoints: HashMap<(Box<str>, Box<str>), Vec<Rc<InForce>>>,
+    endpoints: HashMap<Name, Vec<Rc<InForce>>>,
     /// The longest prefix first.
     prefixes: Vec<(Rule, Rc<InForce>)>,
     /// What a prefix leaves out: the paths that the pod protects, and the routes under which they are counted.
     protected: HashSet<Box<str>>,
 }
+
+/// A method and a route.
+type Name = (Box<str>, Box<str>);
 
 /// The rules that cover one endpoint, in the order in which they have the say: the first whose time is not over.
 pub type Covering = Rc<[Rc<InForce>]>;
