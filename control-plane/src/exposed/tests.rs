@@ -56,7 +56,7 @@ fn what_a_pod_brings_that_was_given_up_is_not_counted_twice() {
     let (timeline, series) = restored(90);
     let after = Exposed::begin(vec![(series.name(), timed(100))]);
     assert_eq!(hits(&after.page(timeline.all(), GAVE_UP)), 100);
-    series.restore_total(None, &timed(10));
+    series.restore_total(None, &timed(100).since(&timed(90)));
     assert_eq!(hits(&after.page(timeline.all(), Progress::Complete)), 100);
     series.restore_total(None, &timed(4));
     assert_eq!(hits(&after.page(timeline.all(), Progress::Complete)), 104);
