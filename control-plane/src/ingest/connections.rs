@@ -57,13 +57,13 @@ pub(super) struct Connection<Io> {
 /// new one is.
 pub(super) fn connections<D: Door>(
     door: D,
-    places: Places,
+    room: Places,
     plane: Arc<ControlPlane>,
 ) -> impl Stream<Item = io::Result<Connection<D::Io>>> {
-    unfold((door, places, plane), async |(mut door, places, plane)| {
+    unfold((door, room, plane), async |(mut door, room, plane)| {
         let (stream, address, place) = loop {
             match door.accept().await {
-                Ok((stream, address)) => match places.place(address) {
+                Ok((stream, address)) => match room.place(address) {
                     Some(place) => break (stream, address, place),
                     None => plane.stream_counts.connections_crowded.up(),
                 },
@@ -75,7 +75,7 @@ pub(super) fn connections<D: Door>(
         };
         let gives_way = Box::pin(place.closed().clone().cancelled_owned());
         let connection = Connection { stream, address, place, gives_way, deadline: None };
-        Some((Ok(connection), (door, places, plane)))
+        Some((Ok(connection), (door, room, plane)))
     })
 }
 

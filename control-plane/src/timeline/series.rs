@@ -62,7 +62,7 @@ impl Series {
 
     /// It counts for this address.
     pub(super) fn brought_by(self, origin: Option<Origin>) -> Self {
-        Self { origin: origin, ..self }
+        Self { origin, ..self }
     }
 
     /// By what it is known on disk, whatever its number.
