@@ -105,9 +105,10 @@ async fn refused(client: &Client, order: &Order, expected: Option<String>) -> an
 /// Whether a rule is for exactly the pods that an order is for.
 fn concerns_the_same(rule: &Rule, copies: &[&Pod], order: &Order) -> bool {
     let of_rule: BTreeSet<_> = rule.pods.iter().map(|receipt| &*receipt.pod).collect();
-    let of_order: BTreeSet<_> = match order.pods.is_empty() {
-        true => copies.iter().map(|pod| &*pod.pod).collect(),
-        false => order.pods.iter().map(|pod| &**pod).collect(),
+    let of_order: BTreeSet<_> = if order.pods.is_empty() {
+        copies.iter().map(|pod| &*pod.pod).collect()
+    } else {
+        order.pods.iter().map(|pod| &**pod).collect()
     };
     of_order.is_subset(&of_rule) && (order.pods.is_empty() || of_rule == of_order)
 }

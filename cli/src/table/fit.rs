@@ -17,10 +17,8 @@ pub(super) fn fit<T>(table: &mut comfy_table::Table, columns: &[&Column<T>], wid
     let shown = shown(columns, &least, width);
     let widths = widths(natural, &least, &shown, width);
     for (at, width) in widths.into_iter().enumerate() {
-        let constraint = match shown.contains(&at) {
-            true => ColumnConstraint::Absolute(Width::Fixed(width + GAP)),
-            false => ColumnConstraint::Hidden,
-        };
+        let is_shown = shown.contains(&at);
+        let constraint = if is_shown { ColumnConstraint::Absolute(Width::Fixed(width + GAP)) } else { ColumnConstraint::Hidden };
         if let Some(column) = table.column_mut(at) {
             column.set_constraint(constraint);
         }
