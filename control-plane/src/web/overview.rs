@@ -114,11 +114,8 @@ pub struct ShowCells {
 impl Overview {
     /// The overview of a snapshot.
     pub fn of(snapshot: &Snapshot, span: Span) -> Self {
-        let now_ms = snapshot.taken_ms;
-        let mut rows: Vec<Row> = snapshot.endpoints.iter().map(|row| Row::of(row, now_ms)).collect();
-        for row in &mut rows {
-            row.cells.href += &span.carried();
-        }
+        let (now_ms, carried) = (snapshot.taken_ms, span.carried());
+        let rows: Vec<Row> = snapshot.endpoints.iter().map(|row| Row::of(row, now_ms).carrying(&carried)).collect();
         let verdicts: Vec<_> = rows.iter().map(|row| row.verdict).collect();
         Self {
             taken_ms: now_ms,

@@ -131,6 +131,13 @@ impl Row {
         let verdict = Verdict::of(row, now_ms);
         Self { id: row.id.clone(), cells: EndpointCells::of(row, &verdict, now_ms), keys: keys(row, &verdict), verdict }
     }
+
+    /// The same row, whose link carries this query, such as `?window=1h`.
+    #[must_use]
+    pub fn carrying(mut self, query: &str) -> Self {
+        self.cells.href += query;
+        self
+    }
 }
 
 /// By what an endpoint is sorted: the numbers stand where [`crate::web::overview::COLUMNS`] looks for them.
