@@ -121,7 +121,7 @@ fn sixty_as(query: &str) -> String {
 
 fn asked(query: &str) -> ViewQuery {
     let address = format!("/map?{query}").parse().unwrap();
-    axum::extract::Query::try_from_uri(&address).map(|axum::extract::Query(query)| query).unwrap()
+    Query::try_from_uri(&address).map(|Query(query)| query).unwrap()
 }
 
 #[test]
