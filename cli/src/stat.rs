@@ -124,7 +124,7 @@ fn slots(answer: &Endpoints) -> String {
 /// A line above the table while the numbers are too low after a restart.
 fn incomplete(answer: &Endpoints, paint: Paint) -> String {
     let line = |recovery: Recovery| format!("{recovery}: totals and rates are too low until all have");
-    answer.recovery.map_or_else(String::new, |recovery| format!("{}\n", paint.bad(&line(recovery))))
+    answer.recovery.map_or_else(String::new, |recovery| format!("{}\n", paint.bad(line(recovery))))
 }
 
 const COLUMNS: [Column<Endpoint>; 23] = [

@@ -217,7 +217,7 @@ async fn record_attached(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
         let recording = Arc::clone(&plane);
         let recorded = tokio::task::spawn_blocking(move || recording.record_attached(now_ms(), Instant::now())).await;
         let recorded = recorded.context("record which sidecars are attached")?;
-        if let Err(error) = recorded.as_ref().map_err(|error| error.to_string())
+        if let Err(error) = recorded.as_ref().map_err(ToString::to_string)
             && is_recorded
         {
             tracing::error!(

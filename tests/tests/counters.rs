@@ -1,4 +1,5 @@
 //! A real Prometheus scrapes a control plane that is killed again and again, and sees no counter fall.
+#![expect(clippy::float_cmp, reason = "whole numbers of Prometheus are exact in its floats")]
 
 use anyhow::{Result, ensure};
 use control_plane::recovery::GIVE_UP_AFTER;

@@ -125,10 +125,14 @@ fn a_drain_ends_in_time_and_the_last_numbers_arrive() {
     // While it stands still, the kernel takes ten more, which it finds together with the signal.
     sidecar.process.signal(Signal::STOP);
     let mut late: Vec<Client> = (0..10).map(|_| sidecar.connect()).collect();
-    late.iter_mut().for_each(|client| client.send("GET /counted HTTP/1.1\r\nHost: shop\r\n\r\n"));
+    for client in &mut late {
+        client.send("GET /counted HTTP/1.1\r\nHost: shop\r\n\r\n");
+    }
     sidecar.process.signal(Signal::TERM);
     sidecar.process.signal(Signal::CONT);
-    late.iter_mut().for_each(|client| assert_eq!(client.response("GET").status(), 200));
+    for client in &mut late {
+        assert_eq!(client.response("GET").status(), 200);
+    }
 
     // The gate never opens: only the timeout ends this drain.
     assert_eq!(sidecar.process.ended(SOON).code(), Some(0));

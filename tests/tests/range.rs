@@ -1,5 +1,4 @@
 //! What happened between two instants: sums of whole slots, by the API and the command line.
-#![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use anyhow::ensure;
 use scenario::eventually::{SOON, eventually};

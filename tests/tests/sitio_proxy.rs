@@ -78,17 +78,17 @@ fn a_proxy_leads_to_the_control_plane() {
     let folder = tempfile::tempdir().unwrap();
     let ((_control_plane, http_port), proxy) = (control_plane(&folder), Proxy::start());
 
-    let mut plain = pods(&format!("http://{THIS_MACHINE}:{}", http_port));
+    let mut plain = pods(&format!("http://{THIS_MACHINE}:{http_port}"));
     plain.env("HTTP_PROXY", proxy.url());
     assert!(said(plain).fine().contains("no such pod"));
-    proxy.expect_asked(&format!("GET http://{THIS_MACHINE}:{}/api/v1/pods", http_port));
+    proxy.expect_asked(&format!("GET http://{THIS_MACHINE}:{http_port}/api/v1/pods"));
 
     // TLS is spoken through the proxy; that this port does not speak it shows that it was reached.
-    let mut secret = pods(&format!("https://{THIS_MACHINE}:{}", http_port));
+    let mut secret = pods(&format!("https://{THIS_MACHINE}:{http_port}"));
     secret.env("HTTPS_PROXY", proxy.url());
     let secret = said(secret).failed(1);
     assert!(secret.contains("does not speak TLS"), "{secret}");
-    proxy.expect_asked(&format!("CONNECT {THIS_MACHINE}:{}", http_port));
+    proxy.expect_asked(&format!("CONNECT {THIS_MACHINE}:{http_port}"));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn what_needs_no_proxy_goes_without_and_what_needs_one_says_so() {
     let ((_control_plane, http_port), nobody) = (control_plane(&folder), Reserved::port());
     let proxy = format!("http://me:password@127.0.0.1:{}", nobody.port);
     let asking = |host: &str, none: &str| {
-        let mut command = pods(&format!("http://{host}:{}", http_port));
+        let mut command = pods(&format!("http://{host}:{http_port}"));
         command.env("HTTP_PROXY", &proxy).env("ALL_PROXY", &proxy).env("NO_PROXY", none);
         said(command)
     };

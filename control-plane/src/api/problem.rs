@@ -18,7 +18,7 @@ pub struct Problem {
     detail: String,
     /// The rule that has done already what was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<RuleInForce>,
+    rule: Option<Box<RuleInForce>>,
 }
 
 /// By whom, why and until when it is so already.
@@ -107,7 +107,7 @@ impl From<CommandError> for Problem {
             Error::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store", "The rules could not be written to disk"),
         };
         let rule = match &error {
-            Error::Duplicate(already) => Some(RuleInForce::from(&**already)),
+            Error::Duplicate(already) => Some(Box::new(RuleInForce::from(&**already))),
             _ => None,
         };
         Self { rule, ..Self::new(status, name, title, error.to_string()) }

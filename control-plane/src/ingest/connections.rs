@@ -61,10 +61,10 @@ pub(super) fn connections<D: Door>(
     plane: Arc<ControlPlane>,
 ) -> impl Stream<Item = io::Result<Connection<D::Io>>> {
     unfold((door, room, plane), async |(mut door, room, plane)| {
-        let (stream, address, place) = loop {
+        let (stream, address, admitted) = loop {
             match door.accept().await {
                 Ok((stream, address)) => match room.place(address) {
-                    Some(place) => break (stream, address, place),
+                    Some(admitted) => break (stream, address, admitted),
                     None => plane.stream_counts.connections_crowded.up(),
                 },
                 Err(error) => {
@@ -73,8 +73,8 @@ pub(super) fn connections<D: Door>(
                 }
             }
         };
-        let gives_way = Box::pin(place.closed().clone().cancelled_owned());
-        let connection = Connection { stream, address, place, gives_way, deadline: None };
+        let gives_way = Box::pin(admitted.closed().clone().cancelled_owned());
+        let connection = Connection { stream, address, place: admitted, gives_way, deadline: None };
         Some((Ok(connection), (door, room, plane)))
     })
 }

@@ -166,9 +166,8 @@ impl Stretches {
     /// When the window before began, if all of it is known.
     fn before_ms(self, past: Option<&Past>) -> Option<u64> {
         match (self.window, past) {
-            (Window::All, _) => None,
+            (Window::All, _) | (Window::Between(_), None) => None,
             (Window::Last(_) | Window::Between(_), Some(past)) => past.before_ms,
-            (Window::Between(_), None) => None,
             (Window::Last(window), None) => self.compared(window).map(|stretch| stretch.from_ms),
         }
     }

@@ -136,12 +136,12 @@ mod tests {
         assert!(!parties[2].nothing().may_take(1), "of one party each counts");
         let many: Vec<_> = (0..3).map(|_| all.share().nothing()).collect();
         let mut many = many.into_iter().map(|mut thing| {
-            let may = thing.may_take(50);
-            thing.is_now(if may { 50 } else { 0 });
-            (may, thing)
+            let fits = thing.may_take(50);
+            thing.is_now(if fits { 50 } else { 0 });
+            (fits, thing)
         });
         let many: Vec<_> = many.by_ref().collect();
-        assert_eq!(many.iter().map(|(may, _)| *may).collect::<Vec<_>>(), [true, true, false], "but not without an end");
+        assert_eq!(many.iter().map(|(fits, _)| *fits).collect::<Vec<_>>(), [true, true, false], "but not without an end");
         assert_eq!((all.taken(), all.turned_away.so_far()), (1110, 5));
     }
 

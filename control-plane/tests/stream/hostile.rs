@@ -57,13 +57,16 @@ async fn a_bad_frame_ends_its_own_stream_and_no_other() {
     stage.stop().await;
 }
 
+/// Makes counts impossible.
+type Lie = fn(&mut GoldenMetrics);
+
 #[tokio::test]
 async fn numbers_that_cannot_be_true_are_refused_with_a_reason_and_counted_and_harm_no_other_pod() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::start(folder.path());
     let mut good = stage.attach("shop", "good").await;
     good.report(Snapshot, &[("/a", hits(1))]).await;
-    let lies: [(&str, fn(&mut GoldenMetrics)); 7] = [
+    let lies: [(&str, Lie); 7] = [
         ("more requests fail", |golden| golden.failed = 40_000),
         ("answered by a rule", |golden| golden.by_rule = 11),
         ("more statuses", |golden| golden.add_status(404, 1)),

@@ -15,9 +15,9 @@ async fn ask(stage: &Stage, order: &Value) -> (StatusCode, Value) {
 }
 
 /// Waits until a rule is in this state.
-async fn state(stage: &Stage, rule: &str, state: &str) {
+async fn state(stage: &Stage, rule: &str, wanted: &str) {
     eventually(async || match stage.get(&format!("/api/v1/rules/{rule}")).await {
-        rule if rule["state"] == state => Ok(()),
+        rule if rule["state"] == wanted => Ok(()),
         rule => Err(rule),
     })
     .await;

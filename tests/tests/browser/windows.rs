@@ -1,4 +1,5 @@
 //! Many windows of one browser, which opens six connections to one address: all are live, and all can turn off.
+#![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use anyhow::ensure;
 use scenario::browser::{Browser, WindowHandle};
