@@ -86,16 +86,22 @@ impl Known {
     /// The route under which requests for a path or a pattern of it are counted.
     fn route(&self, asked: &str) -> Result<String, CommandError> {
         let pins = Pins::new(&self.patterns);
-        let mut counted = String::new();
-        routes::write_pinned_route(asked, &[&pins], &mut counted);
-        let is_pinned = pins.find(asked) == Some(asked);
-        match has_placeholder(asked) {
-            false if counted == asked => Ok(counted),
-            true if is_pinned => Ok(counted),
-            true if counted == asked => shown_as(asked, self.counted.iter().map(|known| known.route().to_owned())),
-            true if are_alike(&counted, asked) => Ok(counted),
-            _ => Err(CommandError::CountedElsewhere { asked: asked.to_owned(), counted }),
+        if pins.find(asked) == Some(asked) {
+            return Ok(asked.to_owned());
         }
+        // A value such as an id stands for each placeholder: only the words decide under which route a request is counted.
+        let path: Vec<&str> = asked.split('/').map(|segment| if is_placeholder(segment) { "0" } else { segment }).collect();
+        let mut counted = String::new();
+        routes::write_pinned_route(&path.join("/"), &[&pins], &mut counted);
+        if !has_placeholder(asked) {
+            return if counted == asked { Ok(counted) } else { Err(counted_elsewhere(asked, counted)) };
+        }
+        let has_words = |(asked, counted): (&str, &str)| is_placeholder(asked) || asked == counted;
+        if asked.split('/').count() != counted.split('/').count() || !asked.split('/').zip(counted.split('/')).all(has_words) {
+            return Err(counted_elsewhere(asked, counted));
+        }
+        let patterns = self.patterns.iter().map(|pattern| pattern.as_str().to_owned());
+        shown_as(asked, self.counted.iter().map(|known| known.route().to_owned()).chain(patterns))
     }
 
     /// The same for a prefix: what is before its star is compared with the beginnings of routes.
@@ -114,8 +120,12 @@ impl Known {
         }
         let mut counted = String::new();
         routes::write_route(asked, &mut counted);
-        if counted == asked { Ok(counted) } else { Err(CommandError::CountedElsewhere { asked: asked.to_owned(), counted }) }
+        if counted == asked { Ok(counted) } else { Err(counted_elsewhere(asked, counted)) }
     }
+}
+
+fn counted_elsewhere(asked: &str, counted: String) -> CommandError {
+    CommandError::CountedElsewhere { asked: asked.to_owned(), counted }
 }
 
 /// HTTP's own methods in capitals; another is case-sensitive and stays as it is.
@@ -125,7 +135,11 @@ fn http_method(asked: &str) -> String {
 }
 
 fn has_placeholder(route: &str) -> bool {
-    route.split('/').any(|segment| segment.starts_with('{') && segment.ends_with('}'))
+    route.split('/').any(is_placeholder)
+}
+
+fn is_placeholder(segment: &str) -> bool {
+    segment.starts_with('{') && segment.ends_with('}')
 }
 
 /// The one of the routes shown that differs from `asked` at most in the names of its placeholders. If there is none, the
@@ -148,7 +162,7 @@ fn are_alike(a: &str, b: &str) -> bool {
 }
 
 fn with_ids(route: &str) -> String {
-    let named = |segment: &str| segment.starts_with('{') && segment.ends_with('}') && !segment.ends_with("...}");
+    let named = |segment: &str| is_placeholder(segment) && !segment.ends_with("...}");
     let segments: Vec<&str> = route.split('/').map(|segment| if named(segment) { "{id}" } else { segment }).collect();
     segments.join("/")
 }

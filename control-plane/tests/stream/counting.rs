@@ -73,14 +73,19 @@ async fn a_new_process_counts_on_top_of_the_one_before() {
     let is_kept = async || if stage.get("/api/v1/status").await["store"]["windows"]["kept"] == 1 { Ok(()) } else { Err(()) };
     eventually(is_kept).await;
     stage.row_with("shop", "/a", 10).await;
-    let old = who.clone();
+    let mut old = who.clone();
+    old.session += 1;
 
     who.epoch += 1_000_000;
     let mut again = stage.attach_as(who).await;
     again.report(Snapshot, &[("/a", hits(3))]).await;
 
     stage.row_with("shop", "/a", 13).await;
-    assert!(stage.attach_as(old).await.ended().await.message().contains("newer process"));
+
+    // The one before is still there: it goes on where it was.
+    let mut back = stage.attach_as(old).await;
+    back.report(Snapshot, &[("/a", hits(11))]).await;
+    stage.row_with("shop", "/a", 14).await;
     stage.stop().await;
 }
 

@@ -105,6 +105,6 @@ mod tests {
         let mut pace = Pace::default();
         let mut change = |bytes| pace.check(&report(Coverage::Change, 1, bytes), arrival, Some(NOW_MS - 1000));
         assert_eq!(change(10_000_000_000_000), Ok(()), "ten terabytes in a week");
-        assert!(change(60_000_000_000_000_000).is_err());
+        assert!(change(70_000_000_000_000_000).is_err());
     }
 }

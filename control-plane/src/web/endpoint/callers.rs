@@ -189,7 +189,7 @@ mod tests {
     fn the_dialog_says_it_in_short() {
         let (callers, note) = in_short(&called_by(), 20.0, NOW_MS);
         assert_eq!(callers[0], ("storefront".to_owned(), "75 %, 15.0/s, just now".to_owned()));
-        assert!(note.starts_with("Of 1,240"));
+        assert!(note.starts_with("1,240 earlier requests"));
         let (nobody, note) = in_short(&CalledBy::default(), 0.0, NOW_MS);
         assert_eq!((nobody.len(), &*note), (0, "No caller reported."));
     }
