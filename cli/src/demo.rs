@@ -48,7 +48,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
     let place = options.place.take()?;
     let pods = pods::bind_all()?;
     let (dashboard, stream_url) = (place.dashboard(), place.stream_url());
-    let ask_ready: Vec<SocketAddr> = pods.iter().map(|pod| pod.admin).chain([dashboard]).collect();
+    let ask_ready: Vec<SocketAddr> = pods.iter().map(|pod| pod.admin).collect();
     let entrances = Entrances(pods.iter().map(|pod| (pod.service, pod.entrance)).collect());
     let addresses = pods.iter().filter_map(|pod| Some((pod.service, pod.address?))).collect();
     let traffic = if options.no_traffic { "none; every pod can be asked by hand" } else { traffic::IN_WORDS };
@@ -58,7 +58,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
     let words = welcome::words(paint, dashboard, supervisor.process_id(), &pods, traffic);
     let mut mesh = start(supervisor, home, pods, &stream_url);
     tokio::select! {
-        ready = ready::wait(&ask_ready) => ready?,
+        ready = ready::wait(&ask_ready, dashboard) => ready?,
         ended = mesh.ended_early() => return Err(ended),
         _ = interrupts.first() => return mesh.stop(PODS_LEAVE_WITHIN).await,
     }

@@ -205,6 +205,8 @@ async fn forget_what_is_old(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
     }
 }
 
+/// Records once more when drained: sidecars that have said goodbye by then are not waited for after the next start.
+///
 /// Failures are logged when they begin: a full disk would be a line a second.
 async fn record_attached(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(RECORD_EVERY);
@@ -212,8 +214,9 @@ async fn record_attached(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = plane.drain.cancelled() => return Ok(()),
+            () = plane.drain.cancelled() => {}
         }
+        let is_last = plane.drain.is_cancelled();
         let recording = Arc::clone(&plane);
         let recorded = tokio::task::spawn_blocking(move || recording.record_attached(now_ms(), Instant::now())).await;
         let recorded = recorded.context("record which sidecars are attached")?;
@@ -226,5 +229,8 @@ async fn record_attached(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
             );
         }
         is_recorded = recorded.is_ok();
+        if is_last {
+            return Ok(());
+        }
     }
 }

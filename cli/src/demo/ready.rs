@@ -1,4 +1,4 @@
-//! Waits until the control plane and every pod say that they are ready, by the ports that Kubernetes would ask.
+//! Waits until the control plane answers and every pod says that it is ready, by the ports that Kubernetes would ask.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,14 +13,16 @@ const READY_WITHIN: Duration = Duration::from_secs(15);
 
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
-/// Asks each address for `/readyz` until it says yes.
-pub(crate) async fn wait(addresses: &[SocketAddr]) -> anyhow::Result<()> {
+/// Asks each pod for `/readyz`, and the dashboard for `/livez`, until they say yes. The dashboard is of use before it is
+/// ready: after a `kill -9` in the same folder it waits for pods of the earlier demo, and says so.
+pub(crate) async fn wait(pods: &[SocketAddr], dashboard: SocketAddr) -> anyhow::Result<()> {
     let client = trust::plain().no_proxy().timeout(READY_WITHIN).build().context("make an HTTP client")?;
     let deadline = Instant::now() + READY_WITHIN;
-    for address in addresses {
-        while !is_ready(&client, *address).await {
+    let probes = pods.iter().map(|pod| format!("http://{pod}/readyz")).chain([format!("http://{dashboard}/livez")]);
+    for probe in probes {
+        while !says_yes(&client, &probe).await {
             if Instant::now() >= deadline {
-                bail!("http://{address}/readyz did not say yes within {} s", READY_WITHIN.as_secs());
+                bail!("{probe} did not say yes within {} s", READY_WITHIN.as_secs());
             }
             tokio::time::sleep(ASK_EVERY).await;
         }
@@ -28,7 +30,6 @@ pub(crate) async fn wait(addresses: &[SocketAddr]) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn is_ready(client: &Client, address: SocketAddr) -> bool {
-    let answer = client.get(format!("http://{address}/readyz")).send().await;
-    answer.is_ok_and(|answer| answer.status().is_success())
+async fn says_yes(client: &Client, probe: &str) -> bool {
+    client.get(probe).send().await.is_ok_and(|answer| answer.status().is_success())
 }
