@@ -52,7 +52,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 use client::failure::Failure;
-use mesh::visible::Log;
+use platform::log::Log;
 use tracing_subscriber::EnvFilter;
 
 use crate::interrupt::{Bell, Interrupts, bell};

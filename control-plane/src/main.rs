@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use control_plane::config::{self, Configured, NotConfigured};
 use control_plane::control_plane::{Listeners, Options, run};
 use control_plane::memory::Budget;
-use mesh::visible::Log;
+use platform::log::Log;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;

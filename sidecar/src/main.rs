@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use mesh::visible::Log;
+use platform::log::Log;
 use sidecar::config::{Config, NotFoundPage};
 use sidecar::decorator::Decorator;
 use sidecar::decorator::not_found_page;

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 const ARROWS: [(&str, &[&str]); 8] = [
     ("mesh", &[]),
     ("client", &[]),
-    ("platform", &[]),
+    ("platform", &["sitio-mesh"]),
     ("proto", &["sitio-mesh"]),
     ("exposition", &["sitio-mesh"]),
     ("sidecar", &["sitio-exposition", "sitio-mesh", "sitio-platform", "sitio-proto"]),
     ("control-plane", &["sitio-exposition", "sitio-mesh", "sitio-platform", "sitio-proto"]),
-    ("cli", &["sitio-client", "sitio-control-plane", "sitio-mesh", "sitio-sidecar"]),
+    ("cli", &["sitio-client", "sitio-control-plane", "sitio-mesh", "sitio-platform", "sitio-sidecar"]),
 ];
 
 /// Where generated types of the wire may be named: the door, the two ends of the stream, and the benchmark's own end.

@@ -1,5 +1,6 @@
-//! Watches what the library writes to a downstream, and counts the streams that it resets because their heads are malformed:
-//! no call of the library reports them.
+//! Counts the streams that the library resets because their heads are malformed.
+//!
+//! No call of the library reports them, so what it writes to a downstream is watched.
 
 use std::io;
 use std::pin::Pin;

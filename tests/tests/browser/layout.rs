@@ -1,5 +1,6 @@
-//! Every page in every width, with the longest names there can be: nothing is wider than the window, nothing is cut off, and
-//! every switch is in sight.
+//! Every page in every width, with the longest names there can be.
+//!
+//! Nothing is wider than the window, nothing is cut off, and every switch is in sight.
 
 use anyhow::ensure;
 use scenario::browser::{Browser, Scheme};

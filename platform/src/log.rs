@@ -1,0 +1,23 @@
+//! Where logs are written: letters that a reader cannot see are escaped on the way.
+
+use std::io;
+
+use mesh::visible::log;
+
+/// A log in which nothing is hidden.
+#[derive(Debug)]
+pub struct Log<W>(pub W);
+
+impl<W: io::Write> io::Write for Log<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(line) {
+            Ok(text) => self.0.write_all(log(text).as_bytes())?,
+            Err(_) => self.0.write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
