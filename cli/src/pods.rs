@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use client::pods::{Pod, State};
+use client::pods::{Pod, Resources, State};
 use control_plane::fleet::skew::WARNED_MS;
 use control_plane::web::format;
 use control_plane::web::row::service_label;
@@ -85,8 +85,13 @@ pub(crate) fn is_near_limit(pod: &Pod) -> bool {
     })
 }
 
+/// What it uses, if that is known: every process uses memory.
+pub(crate) fn measured(pod: &Pod) -> Option<Resources> {
+    pod.resources.filter(|used| used.memory_bytes > 0)
+}
+
 fn memory(pod: &Pod) -> Cell {
-    pod.resources.map_or_else(missing, |used| Cell::new(format::memory(used.memory_bytes).words()))
+    measured(pod).map_or_else(missing, |used| Cell::new(format::memory(used.memory_bytes).words()))
 }
 
 fn limit(pod: &Pod) -> Cell {
@@ -95,7 +100,7 @@ fn limit(pod: &Pod) -> Cell {
 }
 
 fn cpu(pod: &Pod) -> Cell {
-    pod.resources.map_or_else(missing, |used| Cell::new(format!("{:.2}", used.cpu_milli as f64 / 1000.0)))
+    measured(pod).map_or_else(missing, |used| Cell::new(format!("{:.2}", used.cpu_milli as f64 / 1000.0)))
 }
 
 fn connections(pod: &Pod) -> Cell {

@@ -93,10 +93,10 @@ pub enum State {
     Other(String),
 }
 
-/// What a pod uses, as its cgroup says.
+/// What a pod uses, by its control group or its service's processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resources {
-    /// Memory used.
+    /// Memory used; 0 if it is not known, and then nor is the processor time.
     pub memory_bytes: u64,
     /// Its limit; 0 if there is none.
     pub memory_limit_bytes: u64,

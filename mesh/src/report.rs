@@ -108,10 +108,10 @@ impl Seen {
     }
 }
 
-/// What the pod's containers use, and may use, by the kernel's accounting of the control group.
+/// What the pod uses, and may use, by the kernel's accounts of its control group or of its service's processes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resources {
-    /// Memory in use, bytes.
+    /// Memory in use, bytes; 0 if it is not known.
     pub memory_bytes: u64,
     /// Memory allowed, bytes; 0 if there is no limit.
     pub memory_limit_bytes: u64,
@@ -125,4 +125,11 @@ pub struct Resources {
     pub connections: u32,
     /// Requests that the sidecar has refused since its start.
     pub refused: Refusals,
+}
+
+impl Resources {
+    /// Whether memory and processor time are known. Every process uses memory: a sidecar that reports none could not measure.
+    pub const fn are_measured(&self) -> bool {
+        self.memory_bytes > 0
+    }
 }

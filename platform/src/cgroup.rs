@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub mod parse;
 
 /// Where control groups are mounted, on every distribution there is.
-const CGROUPS: &str = "/sys/fs/cgroup";
+pub const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// One way to read the accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Source {
     /// Memory that the kernel could not take back at once: caches of files that nobody reads are left out,
     /// as the kubelet leaves them out when it decides whom to evict.
     pub fn memory(&self) -> Memory {
-        let machine = parse::kilobytes(&text(Path::new("/proc/meminfo")), "MemTotal:");
+        let machine = machine_bytes();
         let (used, cached, limit) = match self {
             Self::V2(folder) => (
                 parse::number(&text(&folder.join("memory.current"))),
@@ -119,6 +119,11 @@ impl Source {
             Self::Process => 0,
         }
     }
+}
+
+/// The memory of the machine, in bytes.
+pub fn machine_bytes() -> u64 {
+    parse::kilobytes(&text(Path::new("/proc/meminfo")), "MemTotal:")
 }
 
 /// The text of a file of the kernel's; empty if it is not there, and then every number in it is 0.

@@ -52,7 +52,7 @@ pub fn page(ledger: &mut Ledger, told: &Told<'_>) -> Page {
 fn container(page: &mut Page, ledger: &Ledger) {
     let resources = ledger.resources().unwrap_or_default();
     page.gauge("sitio_connections", "Downstream connections open.", u64::from(resources.connections));
-    page.gauge("sitio_memory_bytes", "Memory in use by the container.", resources.memory_bytes);
+    page.gauge("sitio_memory_bytes", "Memory in use by the pod; 0 if it cannot be measured.", resources.memory_bytes);
     page.gauge("sitio_memory_limit_bytes", "Memory allowed to it; 0 without a limit.", resources.memory_limit_bytes);
     page.real("sitio_cpu_cores", "Processor time used per second.", f64::from(resources.cpu_milli) / 1e3);
     let limit = f64::from(resources.cpu_limit_milli) / 1e3;

@@ -136,7 +136,7 @@ impl Listeners {
 /// obeyed by every worker, and only then traffic is let in. Without a control plane, or with one that says nothing
 /// within [`FIRST_RULES_MAX`], traffic is let in all the same.
 pub async fn run(options: Options, listeners: Listeners, drain: CancellationToken) -> anyhow::Result<()> {
-    let meter = options.pods_in_process.map_or_else(Meter::new, Meter::of_part);
+    let meter = options.pods_in_process.map_or_else(|| Meter::beside(options.target.local_port()), Meter::of_part);
     let count = options.workers.unwrap_or_else(|| workers_for(meter.cpu_limit_milli()));
     let outlet = Arc::<Outlet>::default();
     let tunnel = TunnelOptions {

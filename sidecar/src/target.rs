@@ -49,6 +49,15 @@ impl Target {
         }
     }
 
+    /// The port, if it is on this machine's own loopback, where a service beside a sidecar listens.
+    pub fn local_port(&self) -> Option<u16> {
+        match self {
+            Self::Loopback(port) => Some(*port),
+            Self::Tcp(address) if address.ip().is_loopback() => Some(address.port()),
+            Self::Tcp(_) | Self::Unix(_) => None,
+        }
+    }
+
     /// The port, if it is one.
     pub fn port(&self) -> Option<u16> {
         match self {

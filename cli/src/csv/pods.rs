@@ -4,6 +4,7 @@ use client::pods::{Pod, Pods};
 use control_plane::web::csv::{Cell, text};
 
 use crate::csv::{name, number, rate, some, words};
+use crate::pods::measured;
 
 const HEADS: [&str; 21] = [
     "pod",
@@ -35,7 +36,7 @@ pub(crate) fn file(answer: &Pods) -> String {
 }
 
 fn row(pod: &Pod, answer: &Pods) -> Vec<Cell> {
-    let used = pod.resources;
+    let (used, measured) = (pod.resources, measured(pod));
     vec![
         words(&pod.pod),
         words(&pod.namespace),
@@ -43,9 +44,9 @@ fn row(pod: &Pod, answer: &Pods) -> Vec<Cell> {
         words(&pod.node),
         name(&pod.state),
         words(&pod.version),
-        Cell::number(used.map(|used| used.memory_bytes)),
+        Cell::number(measured.map(|used| used.memory_bytes)),
         Cell::number(used.map(|used| used.memory_limit_bytes).filter(|limit| *limit > 0)),
-        Cell::number(used.map(|used| used.cpu_milli)),
+        Cell::number(measured.map(|used| used.cpu_milli)),
         Cell::number(used.map(|used| used.cpu_limit_milli).filter(|limit| *limit > 0)),
         rate(pod.rps),
         some(pod.connected_at.as_deref()),

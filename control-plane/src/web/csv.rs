@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use mesh::report::Resources;
 use mesh::visible::visible;
 
 use crate::fleet::skew::Skew;
@@ -146,6 +147,7 @@ pub fn pods<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a PodRow>)
     let row = |row: &PodRow| {
         let workload = &row.workload;
         let used = row.resources;
+        let measured = used.filter(Resources::are_measured);
         let instant = |ms: Option<u64>| ms.map_or(Cell::Missing, |ms| Cell::text(format::instant(ms)));
         vec![
             Cell::text(&workload.pod),
@@ -158,9 +160,9 @@ pub fn pods<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a PodRow>)
                 PodState::Gone => "gone",
             }),
             Cell::text(&workload.version),
-            Cell::number(used.map(|used| used.memory_bytes)),
+            Cell::number(measured.map(|used| used.memory_bytes)),
             Cell::number(used.map(|used| used.memory_limit_bytes).filter(|limit| *limit > 0)),
-            Cell::number(used.map(|used| used.cpu_milli)),
+            Cell::number(measured.map(|used| used.cpu_milli)),
             Cell::number(used.map(|used| used.cpu_limit_milli).filter(|limit| *limit > 0)),
             Cell::Number(format!("{:.3}", row.rps)),
             instant(row.connected_ms),

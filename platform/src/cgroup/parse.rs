@@ -15,7 +15,7 @@ pub(super) fn field(text: &str, name: &str) -> u64 {
 }
 
 /// The bytes in a line such as `MemTotal:       24684092 kB`.
-pub(super) fn kilobytes(text: &str, name: &str) -> u64 {
+pub fn kilobytes(text: &str, name: &str) -> u64 {
     let value = |line: &str| line.strip_prefix(name).map(|rest| number(rest.trim().trim_end_matches("kB")));
     text.lines().find_map(value).unwrap_or(0) * 1024
 }
@@ -30,7 +30,7 @@ pub(super) fn quota_milli(text: &str) -> u32 {
 }
 
 /// The path of our group below the mount of a controller (v1), or of all of them (v2, spelled as the empty name).
-pub(super) fn cgroup_path<'a>(membership: &'a str, controller: &str) -> Option<&'a str> {
+pub fn cgroup_path<'a>(membership: &'a str, controller: &str) -> Option<&'a str> {
     membership.lines().find_map(|line| {
         let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
         controllers.split(',').any(|name| name == controller).then(|| path.trim_start_matches('/'))
@@ -38,7 +38,7 @@ pub(super) fn cgroup_path<'a>(membership: &'a str, controller: &str) -> Option<&
 }
 
 /// Processor time of a process from its `/proc/…/stat`, in microseconds.
-pub(super) fn process_cpu_us(stat: &str) -> u64 {
+pub fn process_cpu_us(stat: &str) -> u64 {
     // The name of the program may hold spaces and brackets; everything after the last bracket is plain.
     let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     rest.split_whitespace().skip(11).take(2).map(number).sum::<u64>() * TICK_MS * 1000

@@ -1,4 +1,4 @@
-//! Reads what the kernel writes about processors.
+//! Reads what the kernel writes about processors, processes and sockets.
 
 use platform::cgroup::parse::number;
 
@@ -6,6 +6,9 @@ use crate::resources::CpuTimes;
 
 /// Milliseconds per tick of `/proc`: Linux counts 100 ticks a second there, whatever it uses itself (proc(5)).
 const TICK_MS: u64 = 10;
+
+/// The state of a socket that listens, in `/proc/net/tcp` (include/net/tcp_states.h).
+const LISTENING: &str = "0A";
 
 /// The times of each processor in `/proc/stat`, in its order.
 pub(super) fn cpu_times(stat: &str) -> impl Iterator<Item = CpuTimes> + '_ {
@@ -16,6 +19,24 @@ pub(super) fn cpu_times(stat: &str) -> impl Iterator<Item = CpuTimes> + '_ {
         Some(CpuTimes { user: ms.next()?, nice: ms.next()?, sys: ms.next()?, idle: ms.next()? })
     };
     stat.lines().filter_map(one)
+}
+
+/// The parent of a process, from its `/proc/…/stat`; 0 if it has none.
+pub(super) fn parent(stat: &str) -> u32 {
+    // The name of the program may hold spaces and brackets; everything after the last bracket is plain.
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    rest.split_whitespace().nth(1).and_then(|parent| parent.parse().ok()).unwrap_or(0)
+}
+
+/// The sockets that listen on a port, by their inodes, in `/proc/net/tcp` or `tcp6` (proc(5)).
+pub(super) fn listening(table: &str, port: u16) -> impl Iterator<Item = u64> + '_ {
+    let inode = move |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (_, local) = fields.get(1)?.rsplit_once(':')?;
+        let is_it = u16::from_str_radix(local, 16) == Ok(port) && fields.get(3) == Some(&LISTENING);
+        fields.get(9).filter(|_| is_it)?.parse().ok()
+    };
+    table.lines().filter_map(inode)
 }
 
 /// The values of every line `name : value` in `/proc/cpuinfo`, one for each processor.

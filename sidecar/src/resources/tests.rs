@@ -5,15 +5,88 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use platform::cgroup::Source;
+use platform::cgroup::{CpuTime, Source};
 
+use crate::resources::accounts::Accounts;
+use crate::resources::service::Service;
 use crate::resources::{CpuTimes, Meter, cores};
+
+const MIB: u64 = 1024 * 1024;
 
 fn written(folder: &Path, files: &[(&str, &str)]) {
     fs::create_dir_all(folder).unwrap();
     for (name, text) in files {
         fs::write(folder.join(name), text).unwrap();
     }
+}
+
+#[test]
+fn pods_that_share_a_control_group_report_their_services_and_not_all_of_it() {
+    let (root, proc) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    written(root.path(), &[("memory.current", "21474836480\n"), ("memory.max", "max\n"), ("cgroup.procs", "7\n20\n21\n30\n")]);
+    written(&proc.path().join("self"), &[("cgroup", "0::/\n"), ("comm", "sitio-sidecar\n")]);
+    let tcp = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:1F97 00000000:0000 0A 0:0 0:0 0 0 0 4711 1\n   1: 0100007F:1F97 0100007F:9C40 01 0:0 0:0 0 0 0 4712 1\n";
+    written(&proc.path().join("net"), &[("tcp", tcp)]);
+    for (pid, comm, parent, times) in [
+        (7, "sitio-sidecar", 1, "10 10"),
+        (8, "sitio-sidecar", 1, "10 10"),
+        (20, "python3", 1, "150 50"),
+        (21, "worker", 20, "50 50"),
+        (30, "other", 1, "900 900"),
+    ] {
+        let folder = proc.path().join(pid.to_string());
+        let stat = format!("{pid} ({comm}) S {parent} 1 1 0 -1 0 0 0 0 0 {times} 0 0 20 0 1 0 1 1 1");
+        written(
+            &folder,
+            &[
+                ("comm", &format!("{comm}\n")),
+                ("stat", &stat),
+                ("status", "RssAnon:\t4096 kB\nRssFile:\t1024 kB\nRssShmem:\t0 kB\n"),
+            ],
+        );
+        fs::create_dir(folder.join("fd")).unwrap();
+    }
+    std::os::unix::fs::symlink("socket:[4711]", proc.path().join("20/fd/3")).unwrap();
+    let found = || Accounts::found_in(root.path(), proc.path(), Some(8087));
+    assert_eq!(found(), Accounts::Kernel(Source::V2(root.path().to_owned())), "one sidecar alone, as in a container");
+
+    written(root.path(), &[("cgroup.procs", "7\n8\n20\n21\n30\n")]);
+    let source = found();
+    assert_eq!((source.memory().used, source.memory().limit), (9 * MIB, 0), "the service and its child, and nothing else");
+    assert_eq!(source.cpu_time(), CpuTime { used_us: 3_000_000, throttled_us: 0 });
+
+    fs::remove_file(proc.path().join("20/fd/3")).unwrap();
+    assert_eq!((found().memory().used, found().cpu_time()), (0, CpuTime::default()), "no program is seen to listen");
+    assert_eq!(Accounts::found_in(root.path(), proc.path(), None), Accounts::Nothing);
+}
+
+#[test]
+fn the_groups_of_the_machine_and_of_a_session_are_not_a_pods() {
+    let (root, proc) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let session = root.path().join("user.slice/user-0.slice/session-1.scope");
+    written(&session, &[("memory.current", "4096\n")]);
+    written(root.path(), &[("memory.current", "8192\n")]);
+    let of = |membership: &str| {
+        written(&proc.path().join("self"), &[("cgroup", membership), ("comm", "sitio-sidecar\n")]);
+        Accounts::found_in(root.path(), proc.path(), None)
+    };
+    assert_eq!(of("0::/user.slice/user-0.slice/session-1.scope\n"), Accounts::Nothing);
+    assert_eq!(of("0::/\n"), Accounts::Kernel(Source::V2(root.path().to_owned())), "the root of a container's own groups");
+    written(&proc.path().join("2"), &[("comm", "kthreadd\n")]);
+    assert_eq!(of("0::/\n"), Accounts::Nothing, "the root of the machine's");
+}
+
+#[test]
+fn a_real_service_is_found_by_its_port_and_measured() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    assert_eq!(Service::behind(Path::new("/proc"), port).memory_bytes(), 0, "the sidecar itself is no service");
+    // The child holds the socket as its standard input.
+    let mut child = std::process::Command::new("sleep").arg("600").stdin(std::os::fd::OwnedFd::from(listener)).spawn().unwrap();
+    let used = Service::behind(Path::new("/proc"), port).memory_bytes();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(used > 0, "a living process has memory");
 }
 
 #[test]
@@ -56,7 +129,7 @@ fn this_machine_can_be_measured() {
     let mut meter = Meter::new();
     let start = Instant::now();
     let first = meter.measure(start);
-    assert!(first.resources.memory_bytes > 0 && first.machine.total_memory > first.machine.free_memory);
+    assert!(first.machine.total_memory > 0 && first.machine.total_memory >= first.machine.free_memory);
     assert_eq!(first.resources.cpu_milli, 0, "nothing to compare the first measurement with");
     assert!(!first.machine.cpus.is_empty());
     meter.measure(start + Duration::from_secs(1));

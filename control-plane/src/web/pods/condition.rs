@@ -81,6 +81,11 @@ pub fn is_clock_wrong(pod: &PodRow) -> bool {
     pod.skew.is_some_and(|skew| skew.offset_ms().unsigned_abs() > WARNED_MS)
 }
 
+/// Whether it is known what it uses.
+pub fn is_measured(pod: &PodRow) -> bool {
+    pod.resources.is_some_and(|used| used.are_measured())
+}
+
 /// Whether it is near its memory limit.
 pub fn is_near_memory_limit(pod: &PodRow) -> bool {
     let used = |limit: u64, bytes: u64| limit > 0 && bytes as f64 > limit as f64 * MEMORY_NEAR;

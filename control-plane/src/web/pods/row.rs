@@ -1,5 +1,6 @@
 //! One pod's row: every cell as finished text.
 
+use mesh::report::Resources;
 use serde::Serialize;
 
 use crate::fleet::pod::Refusal;
@@ -7,7 +8,7 @@ use crate::fleet::skew::Skew;
 use crate::snapshot::{PodRow, PodState};
 use crate::web::format::{self, Quantity};
 use crate::web::order::SortKeys;
-use crate::web::pods::condition::{CPU_NEAR, Fleet, cpu_share, is_behind, is_clock_wrong, is_near_memory_limit};
+use crate::web::pods::condition::{CPU_NEAR, Fleet, cpu_share, is_behind, is_clock_wrong, is_measured, is_near_memory_limit};
 use crate::web::row::service_label;
 use crate::web::spark::{self, Width};
 
@@ -131,7 +132,7 @@ impl PodCells {
         let limit = used.memory_limit_bytes;
         let full = if limit == 0 { 0.0 } else { (used.memory_bytes as f64 / limit as f64).min(1.0) };
         Self {
-            memory: if pod.resources.is_none() { Quantity::missing() } else { format::memory(used.memory_bytes) },
+            memory: if is_measured(pod) { format::memory(used.memory_bytes) } else { Quantity::missing() },
             memory_limit: if limit == 0 { String::new() } else { format!("of {}", format::memory(limit).words()) },
             memory_level: if is_near_memory_limit(pod) { "warn" } else { "" },
             memory_bar: format!("{:.0}", BAR * full),
@@ -214,7 +215,7 @@ pub fn keys(pod: &PodRow, fleet: &Fleet) -> SortKeys {
 
 /// Processor time as a share of the limit; without a limit, in cores.
 pub fn cpu(pod: &PodRow) -> Quantity {
-    match (pod.resources, cpu_share(pod)) {
+    match (pod.resources.filter(Resources::are_measured), cpu_share(pod)) {
         (None, _) => Quantity::missing(),
         (Some(_), Some(share)) => Quantity::new(format!("{:.0}", 100.0 * share), "%"),
         (Some(used), None) => Quantity::new(format!("{:.2}", f64::from(used.cpu_milli) / 1000.0), "cores"),

@@ -4,6 +4,7 @@ use mesh::refusal::{Reason, Refusals};
 use mesh::report::Resources;
 
 use super::*;
+use crate::web::format::Quantity;
 use crate::web::sample;
 
 fn query(query: &str) -> ViewQuery {
@@ -124,6 +125,20 @@ fn pods_that_exaggerate_are_added_up_all_the_same() {
         (resources.memory_bytes, resources.memory_limit_bytes) = (u64::MAX, u64::MAX);
     }
     assert_eq!(Pods::of(&snapshot, &PodsView::default()).tiles.memory.now, format::memory(u64::MAX));
+}
+
+#[test]
+fn a_pod_that_cannot_be_measured_is_shown_as_unknown_and_not_as_0() {
+    let mut snapshot = sample::snapshot();
+    for pod in &mut snapshot.pods {
+        pod.resources = Some(Resources::default());
+    }
+    let pods = Pods::of(&snapshot, &PodsView::default());
+    let missing = Quantity::missing();
+    assert_eq!([&pods.tiles.memory.now, &pods.tiles.cpu.now], [&missing, &missing]);
+    for row in rows(&pods) {
+        assert_eq!([&row.memory, &row.cpu], [&missing, &missing]);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::fleet::strip::{STEPS, Step};
 use crate::snapshot::{PodRow, PodState, Snapshot};
 use crate::web::format::{self, Quantity};
-use crate::web::pods::condition::{CPU_NEAR, Fleet, by_version, cpu_share, is_behind};
+use crate::web::pods::condition::{CPU_NEAR, Fleet, by_version, cpu_share, is_behind, is_measured};
 use crate::web::pods::row::age;
 use crate::web::spark::{self, Width};
 use crate::web::tiles::Tile;
@@ -84,7 +84,7 @@ fn memory(there: &[&PodRow], now_ms: u64) -> Tile {
     let unlimited = there.iter().filter(|pod| pod.resources.is_some_and(|used| used.memory_limit_bytes == 0)).count();
     let steps = steps(there, now_ms, |step| f64::from(step.memory_kib), |sum, step| sum + step);
     Tile {
-        now: if there.iter().any(|pod| pod.resources.is_some()) { format::memory(used) } else { Quantity::missing() },
+        now: if there.iter().any(|pod| is_measured(pod)) { format::memory(used) } else { Quantity::missing() },
         note: match unlimited {
             _ if limit == 0 => "no limits are set".into(),
             0 => format!("of {} in all pods", format::memory(limit).words()),
@@ -99,6 +99,9 @@ fn cpu(there: &[&PodRow], now_ms: u64) -> Tile {
     let shares: Vec<f64> = there.iter().filter_map(|pod| cpu_share(pod)).collect();
     let steps = steps(there, now_ms, |step| f64::from(step.cpu_milli), |sum, step| sum + step);
     let tile = Tile { spark: spark::area(&steps, Width::Tile), ..Tile::default() };
+    if !there.iter().any(|pod| is_measured(pod)) {
+        return Tile { now: Quantity::missing(), ..tile };
+    }
     if shares.is_empty() {
         let cores: f64 = there.iter().filter_map(|pod| pod.resources).map(|used| f64::from(used.cpu_milli) / 1000.0).sum();
         let note = "cores, no limits are set".into();

@@ -1,6 +1,7 @@
 //! A small world for tests: a service, a sidecar before it, and how to ask either.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::Router;
@@ -45,7 +46,12 @@ impl World {
         service.spawn(axum::serve(listener, router).into_future());
 
         let named = Named { pod: Some("web-6c9f7d5b8-2kqxz".into()), ..Named::default() };
-        let mut options = Options { drain_grace: Duration::ZERO, ..Options::new(Identity::new(named), target) };
+        let mut options = Options {
+            drain_grace: Duration::ZERO,
+            // The service is in this process, so that its memory is known on every machine.
+            pods_in_process: Some(NonZeroU32::MIN),
+            ..Options::new(Identity::new(named), target)
+        };
         told(&mut options);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = Listeners::bind(any, any).unwrap();
