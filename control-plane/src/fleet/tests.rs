@@ -142,7 +142,7 @@ fn two_living_processes_with_the_same_uid_are_both_counted_and_shown() {
 
     // Each may dial again, and is the process that it was.
     let again = [5, 5 + AHEAD].map(|epoch| fleet.attach(greeting("a", epoch, 2), NOW_MS).unwrap());
-    assert!(again.iter().all(|attachment| attachment.is_known()));
+    assert!(again.iter().all(Attachment::is_known));
     assert_eq!(fleet.pods().len(), 2);
     drop(again);
 
