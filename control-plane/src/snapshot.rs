@@ -14,6 +14,7 @@ use crate::keeper::Standing;
 use crate::recovery::Waiting;
 
 mod pods;
+pub mod range;
 mod switches;
 pub(crate) mod take;
 

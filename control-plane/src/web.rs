@@ -52,6 +52,7 @@ pub mod page;
 pub mod pin;
 pub mod pods;
 pub mod progress;
+pub mod range;
 pub mod request;
 pub mod root;
 pub mod row;
@@ -94,7 +95,7 @@ pub fn pages(state: Arc<ControlPlane>) -> Router {
         .route("/pins/{rule}/unpin", post(pin::unpin))
         .route("/tap", get(tap::tap))
         .route("/tap/events", get(tap::events))
-        .route("/endpoints.csv", get(overview::csv))
+        .route("/endpoints.csv", get(overview::file::csv))
         .route("/rules/{id}/progress", get(command::progress))
         .route("/rules/{id}/end", post(audit::end))
         .route("/pods", get(pods::pods))

@@ -7,7 +7,7 @@ const FOLLOW_MS = 2000;
 const requestsCard = $('requests');
 
 export function startFollowing() {
-  if (!requestsCard) return;
+  if (!requestsCard || document.body.dataset.live === 'no') return;
   followOnce();
 }
 

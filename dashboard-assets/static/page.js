@@ -24,6 +24,8 @@ let arrive = null;
 
 export function startPage() {
   if (!form) return;
+  // A page of the past stands still: what is chosen makes another page.
+  if (page.live === 'no') return standStill();
   startRows();
   startToolbar();
   $('pause').hidden = false;
@@ -33,6 +35,10 @@ export function startPage() {
   onClick('a[data-of-this]', link => { link.search = query({ before: link.dataset.before }); });
   startLive(() => `events${query({ page: page.page, id: form.dataset.id })}`, take, tell);
   setInterval(beat, 1000);
+}
+
+function standStill() {
+  for (const control of form.elements) control.addEventListener('change', () => form.requestSubmit());
 }
 
 // What is looked at, as a part of the URL; what is as usual is left out.

@@ -9,6 +9,8 @@ import { openTurnOff, startTurnOff } from './turn-off.js';
 const CONFIRM_MS = 400;
 
 export function startSwitches() {
+  // A page that stands still cannot show what pods confirm: its forms lead to one that can.
+  if (document.body.dataset.live === 'no') return;
   startProgress();
   startTurnOff();
   onClick('.sw, [data-ends], #turn', (button, event) => {

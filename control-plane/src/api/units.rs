@@ -5,13 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::problem::Problem;
-use crate::snapshot::{Range, Window};
+use crate::snapshot::Window;
+use crate::snapshot::range::{self, RANGE_MAX};
 
-/// The longest window that can be asked for, which is as long as anything is kept unless somebody says otherwise.
-pub(super) const WINDOW_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
-
-/// The last millisecond of the year 9999, which is as far as RFC 3339 goes.
-const UNIX_MS_MAX: u64 = 253_402_300_799_999;
+/// The longest window that can be asked for.
+pub(super) const WINDOW_MAX: Duration = RANGE_MAX;
 
 /// Milliseconds, to three decimals.
 pub(super) fn ms(us: f64) -> f64 {
@@ -41,34 +39,10 @@ pub(super) fn window(text: Option<&str>) -> Result<Window, Problem> {
 
 /// What to look at: a window, or the time between two instants, of which the second is now unless it is given.
 pub(super) fn window_or_range(asked: Option<&str>, from: Option<&str>, to: Option<&str>, now_ms: u64) -> Result<Window, Problem> {
-    let Some(from) = from else {
-        return match to {
-            None => window(asked),
-            Some(to) => Err(Problem::parameter(format!("to={to}: it needs from, the beginning of the range"))),
-        };
-    };
-    if let Some(asked) = asked {
-        return Err(Problem::parameter(format!("window={asked}: give a window, or from and to, but not both")));
+    match range::asked(asked, from, to, now_ms, range::unix_ms).map_err(Problem::parameter)? {
+        Some(range) => Ok(Window::Between(range)),
+        None => window(asked),
     }
-    let from_ms = unix_ms("from", from)?;
-    let to_ms = to.map(|to| unix_ms("to", to)).transpose()?.unwrap_or(now_ms).min(now_ms);
-    let range = Range { from_ms, to_ms };
-    if range.length_ms() == 0 {
-        return Err(Problem::parameter(format!("from={from}: it must be before to, and before now")));
-    }
-    if range.length_ms() > WINDOW_MAX.as_millis() as u64 {
-        return Err(Problem::parameter(format!("from={from}: the range is longer than 90d, the most that is kept")));
-    }
-    Ok(Window::Between(range))
-}
-
-/// An instant in RFC 3339, or milliseconds since the Unix epoch.
-pub(super) fn unix_ms(name: &str, text: &str) -> Result<u64, Problem> {
-    let instant = || text.parse::<Timestamp>().ok().and_then(|instant| u64::try_from(instant.as_millisecond()).ok());
-    let ms = text.parse().ok().filter(|ms| *ms <= UNIX_MS_MAX).or_else(instant);
-    ms.ok_or_else(|| {
-        Problem::parameter(format!("{name}={text}: it must be an instant such as 2026-01-31T12:00:00Z, or Unix milliseconds"))
-    })
 }
 
 /// A window as it was asked for.
@@ -83,6 +57,7 @@ pub(super) fn window_name(window: Window) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::Range;
 
     #[test]
     fn instants_are_spelled_like_everybody_does() {

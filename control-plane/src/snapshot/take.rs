@@ -145,11 +145,16 @@ impl Stretches {
                 (Window::Between(_), None) => Arc::new([]),
                 _ => series.traffic(self.spark(), SPARK_POINTS),
             },
-            outcomes: if has_failed { series.outcomes(self.now_ms) } else { Outcomes::default() },
+            outcomes: if has_failed && !self.is_range() { series.outcomes(self.now_ms) } else { Outcomes::default() },
             usual_p95_us: series.usual_p95_us(self.now_ms),
             pods: Arc::default(),
             switch: Switch::On,
         }
+    }
+
+    /// Whether it lies between two instants: the outcomes of the last hour say nothing of such a time.
+    fn is_range(self) -> bool {
+        matches!(self.window, Window::Between(_))
     }
 
     /// The window before, if the timeline knows all of it.

@@ -21,8 +21,9 @@ use crate::web::impact;
 use crate::web::moment::Moment;
 use crate::web::page::{Page, Problem, Shell};
 use crate::web::progress::Progress;
+use crate::web::range::RangeForm;
 use crate::web::root::Root;
-use crate::web::view::{Span, View, ViewQuery};
+use crate::web::view::{Span, ViewQuery};
 use crate::web::zone::Zone;
 
 pub mod callers;
@@ -49,6 +50,8 @@ pub struct EndpointPage {
     /// What can be turned off from here: a prefix, empty for the endpoint alone, and what it is called.
     scopes: Vec<(String, String)>,
     history: History,
+    /// The range between two instants.
+    range: RangeForm,
 }
 
 /// `GET /endpoints/{id}`
@@ -59,12 +62,12 @@ pub async fn endpoint(
     zone: Zone,
     State(web): State<Arc<Web>>,
 ) -> Result<Page<EndpointPage>, Box<Problem>> {
-    let span = View::from(query).window;
+    let span = query.chosen(&zone, now_ms())?;
     let snapshot = web.look(span).await?;
     let row = find(&snapshot, &id)?;
-    web.look_at_chart(&id, span).await.map_err(|error| Problem::unreadable(&error, span))?;
+    let columns = web.columns(&snapshot, row, span).await?;
     let history = History::of(&web, row, Show::of(&shown)).await;
-    Ok(Page(EndpointPage::of(&snapshot, row, span, look(&web, &snapshot, row, &zone), history, &zone)))
+    Ok(Page(EndpointPage::of(&snapshot, row, span, look(&web, &snapshot, row, columns, &zone), history, &zone)))
 }
 
 /// `GET /endpoints/{id}/requests`: the rows of the recent requests as values, for a page that follows them.
@@ -92,11 +95,21 @@ impl Web {
             Window::All | Window::Between(_) => Ok(()),
         }
     }
+
+    /// The counts of an endpoint over time, in memory or on disk.
+    pub async fn columns(&self, snapshot: &Snapshot, row: &EndpointRow, span: Span) -> Result<Columns, Box<Problem>> {
+        let unreadable = |error: StoreError| Problem::unreadable(&error, span);
+        if let Window::Between(range) = snapshot.window {
+            return self.charts.between(&self.state, &row.id, range, snapshot.taken_ms).await.map_err(unreadable);
+        }
+        self.look_at_chart(&row.id, span).await.map_err(unreadable)?;
+        Ok(columns(self, snapshot, row))
+    }
 }
 
 /// Everything that moves on the page of an endpoint.
-pub fn look(web: &Web, snapshot: &Snapshot, row: &EndpointRow, zone: &Zone) -> Look {
-    let (columns, lately) = (columns(web, snapshot, row), lately(web, row, snapshot.taken_ms));
+pub fn look(web: &Web, snapshot: &Snapshot, row: &EndpointRow, columns: Columns, zone: &Zone) -> Look {
+    let lately = lately(web, row, snapshot.taken_ms);
     let rules = web.state.rules.state();
     let entries: Vec<_> = rules.audit().map(Arc::as_ref).filter(|entry| past::is_about(entry, row)).collect();
     let (told, called_by) = (History::told(web, row), web.callers_of(&row.id, snapshot.taken_ms));
@@ -126,7 +139,7 @@ fn lately(web: &Web, row: &EndpointRow, now_ms: u64) -> HashMap<String, Recent> 
 /// The same for the stream; of an endpoint that is not known any more, nothing but the frame.
 pub fn moment(web: &Web, snapshot: &Snapshot, id: &str, zone: &Zone) -> Moment {
     let row = snapshot.endpoints.iter().find(|row| row.id == id);
-    let mut cells = row.map(|row| look(web, snapshot, row, zone).cells()).unwrap_or_default();
+    let mut cells = row.map(|row| look(web, snapshot, row, columns(web, snapshot, row), zone).cells()).unwrap_or_default();
     let title = row.map_or_else(|| "Endpoint".to_owned(), |row| row.endpoint.to_string());
     cells.show("frame", &FrameCells::of(&title, snapshot).below(Root::ABOVE));
     Moment::of(snapshot.taken_ms, cells, Vec::new())
@@ -135,9 +148,11 @@ pub fn moment(web: &Web, snapshot: &Snapshot, id: &str, zone: &Zone) -> Moment {
 impl EndpointPage {
     fn of(snapshot: &Snapshot, row: &EndpointRow, span: Span, look: Look, history: History, zone: &Zone) -> Self {
         let progress = row.switch.rule().map(|status| Progress::of(status, snapshot.taken_ms, zone));
-        let shell = Shell::of("endpoint", row.endpoint.to_string(), snapshot).carrying(span).live().below(Root::ABOVE);
+        let shell =
+            Shell::of("endpoint", row.endpoint.to_string(), snapshot).carrying(span).live_unless_range(span).below(Root::ABOVE);
         let (namespace, service, scopes) = (row.namespace.clone(), row.service.clone(), impact::scopes(row));
-        Self { shell, namespace, service, span, look, progress, scopes, history }
+        let range = RangeForm::of(span, snapshot, zone);
+        Self { shell, namespace, service, span, look, progress, scopes, history, range }
     }
 }
 

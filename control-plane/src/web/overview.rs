@@ -5,25 +5,28 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use axum::response::Response;
 use serde::Serialize;
 
-use crate::snapshot::{EndpointRow, PodState, Snapshot};
+use crate::clock::now_ms;
+use crate::snapshot::{PodState, Snapshot};
 use crate::web::Web;
 use crate::web::attention::{self, AttentionCells, ITEMS_MAX};
 use crate::web::cells::Cells;
 use crate::web::first::FirstMinute;
+use crate::web::format;
 use crate::web::frame::FrameCells;
 use crate::web::judge::Show;
 use crate::web::order::{By, Column, ColumnHead, Direction, NamedOrder, Order, heads};
 use crate::web::overview::chosen::{ALL_ROWS_MAX, CHOSEN};
 use crate::web::page::{Page, Problem, Shell};
+use crate::web::range::RangeForm;
 use crate::web::row::{EndpointCells, Row};
 use crate::web::tiles::Tiles;
 use crate::web::view::{Span, View, ViewQuery};
-use crate::web::{csv, format};
+use crate::web::zone::Zone;
 
 pub mod chosen;
+pub mod file;
 
 /// Requests per second.
 pub const RPS: By = By::Number(0);
@@ -233,42 +236,36 @@ pub struct OverviewPage {
     passing: usize,
     /// Where the same table is as a file.
     csv: String,
+    /// The range between two instants.
+    range: RangeForm,
 }
 
 /// `GET /`
 pub async fn overview(
     Query(query): Query<ViewQuery>,
     headers: HeaderMap,
+    zone: Zone,
     State(web): State<Arc<Web>>,
 ) -> Result<Page<OverviewPage>, Box<Problem>> {
     let csv = query.address("endpoints.csv", "");
-    let view = View::from(query);
+    let view = View { window: query.chosen(&zone, now_ms())?, ..View::from(query) };
     let snapshot = web.look(view.window).await?;
     let overview = Overview::of(&snapshot, view.window);
-    Ok(Page(OverviewPage::new(web.first_minute(&headers), &snapshot, overview, view, csv)))
-}
-
-/// `GET /endpoints.csv`
-pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Result<Response, Box<Problem>> {
-    let view = View::from(query);
-    let snapshot = web.look(view.window).await?;
-    let mut rows: Vec<(Row, &EndpointRow)> =
-        snapshot.endpoints.iter().map(|endpoint| (Row::of(endpoint, snapshot.taken_ms), endpoint)).collect();
-    rows.retain(|(row, _)| view.shows(row));
-    rows.sort_by(|(a, _), (b, _)| view.order.compare(&a.keys, &b.keys));
-    Ok(csv::endpoints(&snapshot, rows.into_iter().map(|(_, endpoint)| endpoint)))
+    let range = RangeForm::of(view.window, &snapshot, &zone);
+    Ok(Page(OverviewPage::new(web.first_minute(&headers), &snapshot, overview, view, csv, range)))
 }
 
 impl OverviewPage {
-    fn new(first: FirstMinute, snapshot: &Snapshot, overview: Overview, view: View, csv: String) -> Self {
+    fn new(first: FirstMinute, snapshot: &Snapshot, overview: Overview, view: View, csv: String, range: RangeForm) -> Self {
         Self {
-            shell: Shell::of("overview", "", snapshot).carrying(view.window).live(),
+            shell: Shell::of("overview", "", snapshot).carrying(view.window).live_unless_range(view.window),
             columns: heads(&COLUMNS, view.order),
             first,
             blank: EndpointCells::blank(),
             passing: overview.rows.iter().filter(|row| view.shows(row)).count(),
             overview,
             csv,
+            range,
             view,
         }
     }

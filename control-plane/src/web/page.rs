@@ -78,6 +78,12 @@ impl Shell {
         Self { is_live: true, ..self }
     }
 
+    /// The same for a page that stands still if it shows a range between two instants.
+    #[must_use]
+    pub fn live_unless_range(self, span: Span) -> Self {
+        Self { is_live: !matches!(span, Span::Between(_)), ..self }
+    }
+
     /// The frame of a page that was asked for with this window, whose links lead to others with the same.
     #[must_use]
     pub fn carrying(self, span: Span) -> Self {
@@ -157,8 +163,8 @@ impl Problem {
     /// The record of a long window cannot be read.
     pub fn unreadable(error: &StoreError, span: Span) -> Box<Self> {
         let words = format!(
-            "The last {} are kept on disk, and reading them failed: {error}. The last hour is in memory and can still be shown.",
-            span.title()
+            "What happened in the {} is kept on disk, and reading it failed: {error}. The last hour is in memory and can still be shown.",
+            span.words()
         );
         Box::new(Self::new(StatusCode::SERVICE_UNAVAILABLE, "The record cannot be read", words))
     }

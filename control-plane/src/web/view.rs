@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::snapshot::Window;
+use crate::snapshot::{Range, Window};
+use crate::web::format;
 use crate::web::judge::Show;
 use crate::web::order::{Column, NamedOrder, Order};
 use crate::web::overview::{COLUMNS, ORDERS};
 use crate::web::pods::row::encoded;
 use crate::web::row::Row;
+
+/// From this length on, a time of a range is shown with its day.
+const DAYS_FROM_MS: u64 = 2 * 86_400_000;
 
 /// A query string as it came. Whatever is missing or unknown means the default: a bad link still shows the page.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -21,6 +25,10 @@ pub struct ViewQuery {
     pub id: String,
     /// The stretch of time.
     pub window: String,
+    /// The beginning of a range: RFC 3339, Unix milliseconds, or a time in the reader's zone.
+    pub from: String,
+    /// Its end, in the same forms; now if it is empty.
+    pub to: String,
     /// The filter.
     pub show: String,
     /// Only of this service.
@@ -57,6 +65,8 @@ impl ViewQuery {
     pub fn address(&self, path: &str, before: &str) -> String {
         let parts = [
             ("window", &*self.window),
+            ("from", &self.from),
+            ("to", &self.to),
             ("show", &self.show),
             ("service", &self.service),
             ("by", &self.by),
@@ -126,7 +136,7 @@ impl View {
     }
 }
 
-/// A stretch of time that the page offers.
+/// A stretch of time that a page shows: one that it offers, or one of the reader's own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Span {
     /// One minute.
@@ -148,10 +158,12 @@ pub enum Span {
     ThirtyDays,
     /// As long as anything is kept, unless somebody says otherwise.
     NinetyDays,
+    /// From one instant to another: the page stands still.
+    Between(Range),
 }
 
 impl Span {
-    /// All of them, as keys 1 to 9 choose them.
+    /// Those that pages offer, as keys 1 to 9 choose them.
     pub const EACH: [Self; 9] = [
         Self::OneMinute,
         Self::FiveMinutes,
@@ -164,7 +176,7 @@ impl Span {
         Self::NinetyDays,
     ];
 
-    /// Its name in a URL.
+    /// Its name in a URL; a range has none, but two instants.
     pub fn name(self) -> &'static str {
         match self {
             Self::OneMinute => "1m",
@@ -176,6 +188,7 @@ impl Span {
             Self::SevenDays => "7d",
             Self::ThirtyDays => "30d",
             Self::NinetyDays => "90d",
+            Self::Between(_) => "",
         }
     }
 
@@ -191,21 +204,38 @@ impl Span {
             Self::SevenDays => "7 d",
             Self::ThirtyDays => "30 d",
             Self::NinetyDays => "90 d",
+            Self::Between(_) => "this range",
         }
     }
 
     /// What links to other pages carry, so that these show the same window: nothing for the default one.
     pub fn carried(self) -> String {
-        if self == Self::default() { String::new() } else { format!("?window={}", self.name()) }
+        match self {
+            Self::Between(range) => format!("?from={}&to={}", format::instant(range.from_ms), format::instant(range.to_ms)),
+            window if window == Self::default() => String::new(),
+            window => format!("?window={}", window.name()),
+        }
     }
 
     /// `yes` if it is so long that a time without its day says little.
     pub fn days(self) -> &'static str {
-        if matches!(self, Self::SevenDays | Self::ThirtyDays | Self::NinetyDays) { "yes" } else { "" }
+        match self {
+            Self::SevenDays | Self::ThirtyDays | Self::NinetyDays => "yes",
+            Self::Between(range) if range.length_ms() > DAYS_FROM_MS => "yes",
+            _ => "",
+        }
+    }
+
+    /// `last 5 min`, or `this range`.
+    pub fn words(self) -> String {
+        if matches!(self, Self::Between(_)) { self.title().to_owned() } else { format!("last {}", self.title()) }
     }
 
     /// The window to take a snapshot of.
     pub fn window(self) -> Window {
+        if let Self::Between(range) = self {
+            return Window::Between(range);
+        }
         Window::Last(Duration::from_secs(match self {
             Self::OneMinute => 60,
             Self::FiveMinutes => 300,
@@ -215,7 +245,7 @@ impl Span {
             Self::OneDay => 86_400,
             Self::SevenDays => 7 * 86_400,
             Self::ThirtyDays => 30 * 86_400,
-            Self::NinetyDays => 90 * 86_400,
+            Self::NinetyDays | Self::Between(_) => 90 * 86_400,
         }))
     }
 }

@@ -6,8 +6,11 @@ use std::hash::{Hash, Hasher};
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+
+use crate::snapshot::Range;
 
 /// The cookie's name.
 const COOKIE: &str = "sitio_zone";
@@ -90,6 +93,26 @@ impl Zone {
         self.at(unix_ms).strftime("%-d %B %Y, %H:%M:%S %Z").to_string()
     }
 
+    /// A minute as a `datetime-local` field takes and sends it: `2025-11-20T14:07`.
+    pub fn input(&self, unix_ms: u64) -> String {
+        self.at(unix_ms).strftime("%Y-%m-%dT%H:%M").to_string()
+    }
+
+    /// The instant that such a field names, milliseconds since the Unix epoch.
+    pub fn unix_ms(&self, text: &str) -> Option<u64> {
+        let zoned = text.parse::<DateTime>().ok()?.to_zoned(self.0.clone()).ok()?;
+        u64::try_from(zoned.timestamp().as_millisecond()).ok()
+    }
+
+    /// `20 November 2025, 09:00 to 10:00 UTC`; both days and zones where they differ.
+    pub fn range(&self, range: Range) -> String {
+        let part = |unix_ms: u64, format: &str| self.at(unix_ms).strftime(format).to_string();
+        let (from_ms, to_ms) = (range.from_ms, range.to_ms);
+        let is_one_day = ["%F", "%Z"].into_iter().all(|format| part(from_ms, format) == part(to_ms, format));
+        let to = part(to_ms, if is_one_day { "%H:%M %Z" } else { "%-d %B %Y, %H:%M %Z" });
+        format!("{} to {to}", part(from_ms, if is_one_day { "%-d %B %Y, %H:%M" } else { "%-d %B %Y, %H:%M %Z" }))
+    }
+
     fn at(&self, unix_ms: u64) -> Zoned {
         let timestamp = Timestamp::from_millisecond(i64::try_from(unix_ms).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
         timestamp.to_zoned(self.0.clone())
@@ -125,6 +148,9 @@ mod tests {
         assert_eq!(auckland.day_number(NOW_MS), utc.day_number(NOW_MS) + 1);
         assert_eq!(utc.day_number(NOW_MS), (NOW_MS / 86_400_000) as i64);
         assert_eq!(auckland.moment(NOW_MS), "21 November 2025, 03:07:41 NZDT");
+        let entered = auckland.input(NOW_MS);
+        assert_eq!((entered.as_str(), auckland.unix_ms(&entered)), ("2025-11-21T03:07", Some(NOW_MS / 60_000 * 60_000)));
+        assert_eq!((utc.unix_ms("yesterday"), utc.unix_ms("")), (None, None));
         assert_eq!((auckland.minute(NOW_MS).as_str(), utc.minute(NOW_MS).as_str()), ("03:07", "14:07"));
     }
 }

@@ -13,6 +13,7 @@ mod harness;
 mod history;
 mod hostile;
 mod pins;
+mod ranges;
 mod rules;
 mod tap;
 mod timeline;

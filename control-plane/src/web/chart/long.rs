@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::plane::ControlPlane;
+use crate::snapshot::Range;
 use crate::store::StoreError;
 use crate::timeline::past::at_hand::{IN_MEMORY, is_fresh};
 use crate::timeline::past::chart::{Chart, Wanted};
@@ -45,12 +46,23 @@ impl LongCharts {
         let wanted =
             Wanted { series, window_ms: window.as_millis() as u64, to_ms: None, compares: false, steps_max: COLUMNS_MAX };
         plane.fleet.settle_losses();
-        let (plane, naming) = (Arc::clone(plane), plane.timeline.naming());
-        let reading =
-            tokio::task::spawn_blocking(move || Chart::read(plane.keeper.chronicle.as_ref(), &plane.timeline, &wanted, now_ms));
-        let chart = reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let naming = plane.timeline.naming();
+        let chart = read(plane, wanted, now_ms).await?;
         self.keep(key, Drawn { read_ms: now_ms, naming, chart });
         Ok(())
+    }
+
+    /// The columns of an endpoint between two instants, read anew each time: a page that shows them stands still.
+    pub async fn between(&self, plane: &Arc<ControlPlane>, id: &str, range: Range, now_ms: u64) -> Result<Columns, StoreError> {
+        let _one_at_a_time = self.reading.lock().await;
+        let series: Vec<_> = plane.timeline.all().into_iter().filter(|series| series.id == id).collect();
+        // A range that is not over yet ends now, with what memory has counted.
+        let to_ms = (range.to_ms <= now_ms).then(|| range.to_ms.saturating_sub(1));
+        let window_ms = range.to_ms.min(now_ms).saturating_sub(range.from_ms);
+        let wanted = Wanted { series, window_ms, to_ms, compares: false, steps_max: COLUMNS_MAX };
+        let chart = read(plane, wanted, now_ms).await?;
+        let to_come_ms = chart.to_ms.saturating_sub(now_ms);
+        Ok(Columns { from_ms: chart.from_ms, step_ms: chart.step_ms, golden: chart.points, to_come_ms })
     }
 
     /// The columns of a series up to now, by the names of `naming`; `None` if nobody has looked back.
@@ -81,4 +93,11 @@ impl LongCharts {
             oldest.map(|oldest| charts.remove(&oldest));
         }
     }
+}
+
+async fn read(plane: &Arc<ControlPlane>, wanted: Wanted, now_ms: u64) -> Result<Chart, StoreError> {
+    let plane = Arc::clone(plane);
+    let reading =
+        tokio::task::spawn_blocking(move || Chart::read(plane.keeper.chronicle.as_ref(), &plane.timeline, &wanted, now_ms));
+    reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

@@ -7,30 +7,31 @@ use axum::response::{IntoResponse, Response};
 use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
 
+use crate::clock::now_ms;
 use crate::snapshot::{EndpointRow, ServingState, Snapshot};
 use crate::web::Web;
+use crate::web::chart::columns::Columns;
 use crate::web::csv::{self, Cell};
-use crate::web::endpoint::{columns, find, lately};
+use crate::web::endpoint::{find, lately};
 use crate::web::format;
 use crate::web::history::{History, HistoryQuery, Show};
 use crate::web::page::Problem;
-use crate::web::view::{View, ViewQuery};
+use crate::web::view::ViewQuery;
+use crate::web::zone::Zone;
 
 /// `GET /endpoints/{id}/csv/{table}`: one of `steps.csv`, `pods.csv` and `requests.csv`.
 pub async fn table(
     Path((id, table)): Path<(String, String)>,
     Query(query): Query<ViewQuery>,
     Query(shown): Query<HistoryQuery>,
+    zone: Zone,
     State(web): State<Arc<Web>>,
 ) -> Result<Response, Box<Problem>> {
-    let span = View::from(query).window;
+    let span = query.chosen(&zone, now_ms())?;
     let snapshot = web.look(span).await?;
     let row = find(&snapshot, &id)?;
     Ok(match &*table {
-        "steps.csv" => {
-            web.look_at_chart(&id, span).await.map_err(|error| Problem::unreadable(&error, span))?;
-            steps(&web, &snapshot, row)
-        }
+        "steps.csv" => steps(&web.columns(&snapshot, row, span).await?, snapshot.taken_ms),
         "pods.csv" => pods(&web, &snapshot, row),
         "requests.csv" => requests(&web, &snapshot, row, Show::of(&shown)).await,
         _ => Problem::not_found("There is no such file: it is steps.csv, pods.csv or requests.csv.").into_response(),
@@ -41,10 +42,9 @@ fn ms(us: Option<f64>) -> Cell {
     Cell::number(us.map(|us| format!("{:.3}", us / 1000.0)))
 }
 
-fn steps(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Response {
+fn steps(columns: &Columns, taken_ms: u64) -> Response {
     let heads =
         ["from", "step_s", "hits", "failures", "4xx", "by_rule", "avg_ms", "p50_ms", "p95_ms", "p99_ms", "bytes_in", "bytes_out"];
-    let columns = columns(web, snapshot, row);
     let step = |(at, golden): (usize, &GoldenMetrics)| {
         vec![
             Cell::text(format::instant(columns.from_ms + at as u64 * columns.step_ms)),
@@ -61,7 +61,7 @@ fn steps(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Response {
             Cell::Number(golden.bytes_out.to_string()),
         ]
     };
-    csv::file("steps", snapshot.taken_ms, &heads, columns.golden.iter().enumerate().map(step))
+    csv::file("steps", taken_ms, &heads, columns.golden.iter().enumerate().map(step))
 }
 
 fn pods(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Response {

@@ -9,7 +9,8 @@ fn page(snapshot: &Snapshot, query: &str) -> String {
     let query = Query::<ViewQuery>::try_from_uri(&format!("/?{query}").parse().unwrap()).unwrap();
     let view = View::from(query.0);
     let overview = Overview::of(snapshot, view.window);
-    OverviewPage::new(FirstMinute::at("http://127.0.0.1:8091", Access::Open), snapshot, overview, view, String::new())
+    let range = RangeForm::of(view.window, snapshot, &Zone::default());
+    OverviewPage::new(FirstMinute::at("http://127.0.0.1:8091", Access::Open), snapshot, overview, view, String::new(), range)
         .render()
         .unwrap()
 }

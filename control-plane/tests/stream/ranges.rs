@@ -1,0 +1,98 @@
+//! Pages of a time between two instants: they show the sums of that time, stand still, and explain wrong input.
+
+use control_plane::clock::now_ms;
+use jiff::Timestamp;
+use mesh::report::Coverage::Snapshot;
+use reqwest::StatusCode;
+use reqwest::header::COOKIE;
+
+use crate::harness::{Stage, eventually, hits};
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// A slot has ten seconds.
+const SLOT_MS: u64 = 10_000;
+
+/// A zone two hours before UTC all year.
+const ZONE: &str = "sitio_zone=Etc/GMT-2";
+
+async fn page(stage: &Stage, path: &str) -> (StatusCode, String) {
+    let client = reqwest::Client::new();
+    let response = client.get(format!("http://{}{path}", stage.http)).header(COOKIE, ZONE).send().await.unwrap();
+    (response.status(), response.text().await.unwrap())
+}
+
+fn instant(unix_ms: u64) -> Timestamp {
+    Timestamp::from_millisecond(unix_ms as i64).unwrap()
+}
+
+#[tokio::test]
+async fn pages_show_the_sums_between_two_instants_and_stand_still() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    let from_ms = now_ms() / HOUR_MS * HOUR_MS - 24 * HOUR_MS;
+    let (slot, half) = (from_ms / SLOT_MS, HOUR_MS / 2 / SLOT_MS);
+    let mut sidecar = stage.attach("shop", "shop-1").await;
+    sidecar.report(Snapshot, &[("/a", hits(1250))]).await;
+    let hour = HOUR_MS / SLOT_MS;
+    for (id, count) in [(slot - 3 * hour, 1000), (slot - half, 40), (slot + half, 200), (slot + hour + half, 10)] {
+        sidecar.window(id, false, &[("/a", hits(count))]).await;
+    }
+    let query = format!("from={}&to={}", instant(from_ms), instant(from_ms + HOUR_MS));
+    stage.row_with("shop", "/a", 1250).await;
+    // Nothing of the last hours is left in memory alone: all is on disk.
+    eventually(async || {
+        let recent = stage.get("/api/v1/timeline?service=shop&route=/a&window=6h").await;
+        if recent["whole"]["hits"] == 0 { Ok(()) } else { Err(recent) }
+    })
+    .await;
+    let all = stage.get(&format!("/api/v1/endpoints?{query}")).await;
+    let row = &all["endpoints"][0];
+    assert_eq!(row["hits"], 200, "{all}");
+    let id = row["id"].as_str().unwrap();
+
+    // What the form sends is in the zone of the reader.
+    let field = |unix_ms: u64| instant(unix_ms + 2 * HOUR_MS).strftime("%Y-%m-%dT%H:%M").to_string();
+    let sent = format!("from={}&to={}", field(from_ms), field(from_ms + HOUR_MS));
+    for query in [&query, &sent] {
+        for path in ["/".to_owned(), format!("/endpoints/{id}")] {
+            let (status, html) = page(&stage, &format!("{path}?{query}")).await;
+            assert_eq!(status, StatusCode::OK, "{html}");
+            for words in ["data-live=\"no\"", ", whole minutes.", "Live updates stand still", "Back to live", "up 400 %"] {
+                assert!(html.contains(words), "{path}?{query} lacks {words}: {html}");
+            }
+            assert!(html.contains(&format!("value=\"{}\"", field(from_ms))) && !html.contains("id=\"pause\""), "{html}");
+            let carried = format!("?from={:.3}&#38;to={:.3}", instant(from_ms), instant(from_ms + HOUR_MS));
+            assert!(html.contains(&carried), "links lead to the same range: {html}");
+        }
+    }
+    let (_, html) = page(&stage, &format!("/?{query}")).await;
+    assert!(html.contains("data-k=\"hits\">200<"), "{html}");
+    let (_, csv) = page(&stage, &format!("/endpoints/{id}/csv/steps.csv?{query}")).await;
+    let lines: Vec<&str> = csv.lines().skip(1).collect();
+    let counted: u64 = lines.iter().map(|line| line.split(',').nth(2).unwrap().parse::<u64>().unwrap()).sum();
+    assert_eq!((lines.len(), counted), (60, 200), "{csv}");
+    assert!(lines[0].starts_with(&format!("{:.3},60,", instant(from_ms))), "{csv}");
+    assert!(page(&stage, "/").await.1.contains("data-live=\"yes\""), "without a range the page is live");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_range_that_makes_no_sense_gets_a_page_that_says_what_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path());
+    for (query, words) in [
+        ("from=yesterday", "an instant such as 2026-01-31T12:00:00Z"),
+        ("to=2025-01-31T12:00", "it needs from"),
+        ("from=2099-01-31T12:00", "before now"),
+        ("from=2020-01-31T12:00", "longer than 90d"),
+        ("window=5m&from=2025-01-31T12:00", "but not both"),
+    ] {
+        for path in ["/", "/endpoints/e000000000000", "/endpoints.csv"] {
+            let (status, html) = page(&stage, &format!("{path}?{query}")).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{path}?{query}: {html}");
+            assert!(html.contains(words) && html.contains("Back to the overview"), "{path}?{query}: {html}");
+        }
+    }
+    stage.stop().await;
+}
