@@ -173,7 +173,8 @@ pub fn read() -> Result<Configured, NotConfigured> {
     config.check_token(token.as_ref())?;
     let mut warnings = warnings;
     if token.is_none() && config.public_url.as_ref().is_some_and(|url| !url.is_local()) {
-        warnings.push("there is a SITIO_PUBLIC_URL and no token: whoever passes the proxy may do everything".to_owned());
+        warnings
+            .push("there is a SITIO_PUBLIC_URL and no token: every client that passes the proxy may do everything".to_owned());
     }
     Ok(Configured { config, token, warnings })
 }

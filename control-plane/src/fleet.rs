@@ -1,7 +1,7 @@
 //! Remembers every pod that was heard from: who it is, whether it still reports, and what it has confirmed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ pub struct Fleet {
     streams_refused: AtomicU64,
     pods_forgotten: AtomicU64,
     losses: Losses,
+    /// Whether several processes may claim one uid now, so that it is worth a look when a stream ends.
+    has_rivals: AtomicBool,
 }
 
 /// Why a pod may not attach.
@@ -97,6 +99,7 @@ impl Fleet {
             streams_refused: AtomicU64::new(0),
             pods_forgotten: AtomicU64::new(0),
             losses: Losses::default(),
+            has_rivals: AtomicBool::new(false),
         }
     }
 
@@ -191,6 +194,7 @@ impl Fleet {
 
     /// A stream has ended: its pod may be replaced by one that is there.
     pub fn detached(&self) {
+        self.end_rivals();
         self.unsorted();
     }
 

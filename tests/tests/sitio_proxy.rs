@@ -38,7 +38,7 @@ impl Proxy {
     fn start() -> Self {
         let (reserved, folder) = (Reserved::port(), tempfile::tempdir().unwrap());
         let file = folder.path().join("tinyproxy.conf");
-        let settings = format!("Port {}\nListen 127.0.0.1\nAllow 127.0.0.1\nTimeout 60\nLogLevel Connect\n", reserved.port);
+        let settings = format!("Port {}\nListen 127.0.0.1\nAllow 127.0.0.1\nTimeout 60\nLogLevel Info\n", reserved.port);
         fs::write(&file, settings).unwrap();
         assert!(
             Command::new("tinyproxy").arg("-v").output().is_ok(),
@@ -80,7 +80,7 @@ fn a_proxy_leads_to_the_control_plane() {
 
     let mut plain = pods(&format!("http://{THIS_MACHINE}:{http_port}"));
     plain.env("HTTP_PROXY", proxy.url());
-    assert!(said(plain).fine().contains("no such pod"));
+    assert!(said(plain).fine().contains("no pods found"));
     proxy.expect_asked(&format!("GET http://{THIS_MACHINE}:{http_port}/api/v1/pods"));
 
     // TLS is spoken through the proxy; that this port does not speak it shows that it was reached.
@@ -103,7 +103,7 @@ fn what_needs_no_proxy_goes_without_and_what_needs_one_says_so() {
     };
 
     for (host, none) in [("127.0.0.1", ""), ("localhost", ""), (THIS_MACHINE, THIS_MACHINE), (THIS_MACHINE, "0.0.0.0/8")] {
-        assert!(asking(host, none).fine().contains("no such pod"), "{host}, {none}");
+        assert!(asking(host, none).fine().contains("no pods found"), "{host}, {none}");
     }
     let told = asking(THIS_MACHINE, "mesh.example").failed(1);
     let way = format!("through the proxy http://127.0.0.1:{} (", nobody.port);

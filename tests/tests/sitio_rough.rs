@@ -147,7 +147,7 @@ fn a_table_is_cut_to_its_terminal_and_whole_in_a_pipe() {
             terminal.expect(&format!("{lines} lines"), |screen| screen.lines().count() == lines);
             if command == ["stat"] {
                 let screen = terminal.screen();
-                assert!(screen.contains("/api/v2/cust") && screen.contains('…') && screen.contains("off"), "{screen}");
+                assert!(screen.contains("/api") && screen.contains('…') && screen.contains("off"), "{screen}");
             }
         }
     }
@@ -178,6 +178,8 @@ fn top_fits_any_terminal_and_any_change_of_it() {
 #[test]
 fn ctrl_c_ends_the_waiting_and_takes_nothing_back() {
     let mesh = SmallMesh::of("shop", 1);
+    assert_eq!(mesh.pods[0].get("/x").status(), 200);
+    mesh.api().expect_hits("shop", 1);
     mesh.pods[0].process.signal(Signal::STOP);
     let words = ["disable", "shop", "GET", "/x", "--reason", "a scenario asks for it", "--wait", "--timeout", "60s"];
     let mut waiting = Process::start(asking(mesh.control_plane.http_port, &words));

@@ -41,7 +41,7 @@ fn every_answer_for_programs_is_read_by_programs() {
 }
 
 /// What is another number at each look.
-const MOVES: [&str; 5] = ["rps", "memory_bytes", "cpu_milli", "heard_at", "window_s"];
+const MOVES: [&str; 7] = ["clock_error_ms", "clock_offset_ms", "rps", "memory_bytes", "cpu_milli", "heard_at", "window_s"];
 
 /// The columns of a file with their values.
 #[track_caller]

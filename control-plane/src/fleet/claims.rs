@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use dashmap::Entry;
 use proto::convert::greeting::Greeting;
@@ -36,6 +37,7 @@ impl Fleet {
             match self.begin_as(Claim { pod_uid, rival: None }, greeting.clone(), has_room, now_ms) {
                 Err(NotAttached::Claimed(pod)) => {
                     tracing::warn!(pod, "another process reports under this pod's uid: both are counted");
+                    self.has_rivals.store(true, Ordering::Relaxed);
                     self.begin_as(rival, greeting, has_room, now_ms)?
                 }
                 begun => begun?,
@@ -69,6 +71,31 @@ impl Fleet {
             attachment.recall(tally);
         }
         Ok((attachment, before))
+    }
+
+    /// A stream has ended. Of several processes under one uid, those without a stream are taken for ended as long as another
+    /// one has a stream, as the earlier processes of a pod are. They continue with their counts should they come back.
+    pub(super) fn end_rivals(&self) {
+        if !self.has_rivals.load(Ordering::Relaxed) {
+            return;
+        }
+        let rivals: HashSet<String> =
+            self.pods.iter().filter(|pod| pod.key().rival.is_some()).map(|pod| pod.key().pod_uid.clone()).collect();
+        self.has_rivals.store(!rivals.is_empty(), Ordering::Relaxed);
+        let claims = self.pods.iter().filter(|pod| rivals.contains(&pod.key().pod_uid));
+        let linked: HashSet<String> = claims.filter(|pod| pod.is_linked()).map(|pod| pod.key().pod_uid.clone()).collect();
+        let mut ended = Vec::new();
+        self.pods.retain(|claim, pod| {
+            let stays = !linked.contains(&claim.pod_uid) || pod.is_linked();
+            if !stays {
+                let (epoch, tally) = pod.retire();
+                ended.push((Process { pod_uid: claim.pod_uid.clone(), epoch }, tally));
+            }
+            stays
+        });
+        for (process, tally) in ended {
+            self.end(process, tally);
+        }
     }
 
     /// A process was replaced. Should it come back, it is not counted twice.

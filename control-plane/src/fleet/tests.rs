@@ -156,6 +156,25 @@ fn two_living_processes_with_the_same_uid_are_both_counted_and_shown() {
 }
 
 #[test]
+fn of_two_processes_with_the_same_uid_the_one_without_a_stream_has_ended() {
+    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::starting(NOW_MS));
+    let half_open = fleet.attach(greeting("a", 5, 1), NOW_MS).unwrap();
+    half_open.absorb(&snapshot(10), NOW_MS, &timeline).unwrap();
+    let next = fleet.attach(greeting("a", 6, 1), NOW_MS).unwrap();
+    next.absorb(&snapshot(3), NOW_MS, &timeline).unwrap();
+    assert_eq!((hits(&timeline), fleet.hits_not_kept()), (13, 0));
+
+    drop(half_open);
+    fleet.detached();
+    assert_eq!((fleet.hits_not_kept(), hits(&timeline)), (10, 3), "what it has not brought to disk is lost");
+
+    let back = fleet.attach(greeting("a", 5, 2), NOW_MS).unwrap();
+    assert!(back.is_known());
+    back.absorb(&snapshot(11), NOW_MS, &timeline).unwrap();
+    assert_eq!(hits(&timeline), 14, "and counted again when it is back");
+}
+
+#[test]
 fn a_process_that_another_one_has_replaced_is_let_in_again_and_counted_once() {
     let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::starting(NOW_MS));
     let first = fleet.attach(greeting("a", 7200, 1), NOW_MS).unwrap();

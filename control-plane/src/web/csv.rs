@@ -143,6 +143,7 @@ pub fn pods<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a PodRow>)
         "took_ms",
         "revision_wanted",
         "clock_offset_ms",
+        "clock_error_ms",
     ];
     let row = |row: &PodRow| {
         let workload = &row.workload;
@@ -171,6 +172,7 @@ pub fn pods<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a PodRow>)
             Cell::number(row.confirmed.map(|(_, took_ms)| took_ms)),
             Cell::Number(row.revision_wanted.to_string()),
             Cell::number(row.skew.map(Skew::offset_ms)),
+            Cell::number(row.skew.and_then(Skew::error_ms)),
         ]
     };
     file("pods", snapshot.taken_ms, &heads, rows.into_iter().map(row))

@@ -75,7 +75,7 @@ fn who_shows_a_certificate_that_is_not_believed_is_not_asked() {
     let file = authority.file();
     let believing = |port: u16| at(&format!("https://localhost:{port}"), &["pods", "--ca-file", file.to_str().unwrap()]);
 
-    assert!(said(believing(good)).fine().contains("no such pod"));
+    assert!(said(believing(good)).fine().contains("no pods found"));
     let unknown = refusal(at(&format!("https://localhost:{good}"), &["pods"]));
     assert!(unknown.contains("signed by an authority") && unknown.contains("--ca-file"), "{unknown}");
     let name = refusal(believing(other));
@@ -108,7 +108,7 @@ fn a_self_signed_certificate_that_is_named_is_believed_also_as_an_authority_s() 
     };
 
     for certificate in [&authority, &server] {
-        assert!(said(asking(certificate, Some(certificate))).fine().contains("no such pod"));
+        assert!(said(asking(certificate, Some(certificate))).fine().contains("no pods found"));
     }
     let name = refusal(asking(&elsewhere, Some(&elsewhere)));
     assert!(name.contains("is for mesh.example; use the name"), "{name}");
