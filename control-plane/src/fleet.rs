@@ -120,6 +120,7 @@ impl Fleet {
         if let Some((process, tally)) = before {
             self.end(process, tally);
         }
+        self.end_rivals();
         Ok(attachment)
     }
 

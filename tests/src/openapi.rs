@@ -107,7 +107,8 @@ impl Operation {
     #[track_caller]
     pub fn target(&self) -> String {
         let (mut path, mut query) = (self.path.clone(), Vec::new());
-        for parameter in &self.parameters {
+        // Of parameters that exclude each other the first is used.
+        for parameter in self.parameters.iter().filter(|parameter| parameter.get("x-in-place-of").is_none()) {
             let name = parameter["name"].as_str().expect("a parameter has a name");
             let example = match parameter.get("example") {
                 Some(Value::String(text)) => text.clone(),

@@ -162,6 +162,7 @@ fn without_descriptors_it_waits_and_recovers() {
     let origin = Origin::start();
     let sidecar = Sidecar::plan(origin.port()).with("SITIO_WORKERS", "1").start();
     let pid = sidecar.process.id();
+    assert_eq!(sidecar.get("/before").status(), 200);
 
     // As if something else in its container took all that are left.
     let before = descriptors::limit(pid, Some(0));

@@ -1,6 +1,6 @@
 //! Who claims to be a pod: usually one process after the other, and now and then two at once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -73,8 +73,8 @@ impl Fleet {
         Ok((attachment, before))
     }
 
-    /// A stream has ended. Of several processes under one uid, those without a stream are taken for ended as long as another
-    /// one has a stream, as the earlier processes of a pod are. They continue with their counts should they come back.
+    /// A stream has begun or ended. Of several processes under one uid, one without a stream is taken for ended when a later
+    /// one has a stream, as the earlier processes of a pod are. It continues with its counts should it come back.
     pub(super) fn end_rivals(&self) {
         if !self.has_rivals.load(Ordering::Relaxed) {
             return;
@@ -82,11 +82,17 @@ impl Fleet {
         let rivals: HashSet<String> =
             self.pods.iter().filter(|pod| pod.key().rival.is_some()).map(|pod| pod.key().pod_uid.clone()).collect();
         self.has_rivals.store(!rivals.is_empty(), Ordering::Relaxed);
-        let claims = self.pods.iter().filter(|pod| rivals.contains(&pod.key().pod_uid));
-        let linked: HashSet<String> = claims.filter(|pod| pod.is_linked()).map(|pod| pod.key().pod_uid.clone()).collect();
+        let mut latest: HashMap<String, u64> = HashMap::new();
+        for pod in self.pods.iter().filter(|pod| rivals.contains(&pod.key().pod_uid)) {
+            if let Some(epoch) = pod.linked_epoch() {
+                let latest = latest.entry(pod.key().pod_uid.clone()).or_default();
+                *latest = epoch.max(*latest);
+            }
+        }
         let mut ended = Vec::new();
         self.pods.retain(|claim, pod| {
-            let stays = !linked.contains(&claim.pod_uid) || pod.is_linked();
+            let later = latest.get(&claim.pod_uid);
+            let stays = later.is_none_or(|later| pod.linked_epoch().is_some() || pod.epoch() >= *later);
             if !stays {
                 let (epoch, tally) = pod.retire();
                 ended.push((Process { pod_uid: claim.pod_uid.clone(), epoch }, tally));

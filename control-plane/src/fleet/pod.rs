@@ -242,6 +242,17 @@ impl Pod {
         Some((inside.workload.pod.clone(), recent))
     }
 
+    /// The process that speaks for it now.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.hold().epoch
+    }
+
+    /// The same, if its stream is open.
+    pub(crate) fn linked_epoch(&self) -> Option<u64> {
+        let inside = self.hold();
+        inside.link.is_some().then_some(inside.epoch)
+    }
+
     /// Whether its stream is open.
     pub(crate) fn is_linked(&self) -> bool {
         self.hold().link.is_some()
