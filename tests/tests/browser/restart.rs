@@ -74,6 +74,8 @@ fn two_browsers_agree_also_after_a_restart() {
         is_checked(browser, "false");
         eventually(SOON, || {
             ensure!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-disabled")? == "false", "it is still disabled");
+            // Until the pod is back, the switch leads to what it waits for and does not act.
+            ensure!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-busy")? == "false", "the rule waits for its pod");
             Ok(())
         });
         assert!(!browser.script("return document.title").unwrap().as_str().unwrap().starts_with('⚠'));
