@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use client::pods::{Pod, Resources, State};
+use client::pods::{Pod, State};
 use control_plane::fleet::skew::WARNED_MS;
 use control_plane::web::format;
 use control_plane::web::row::service_label;
@@ -85,13 +85,8 @@ pub(crate) fn is_near_limit(pod: &Pod) -> bool {
     })
 }
 
-/// What it uses, if that is known: every process uses memory.
-pub(crate) fn measured(pod: &Pod) -> Option<Resources> {
-    pod.resources.filter(|used| used.memory_bytes > 0)
-}
-
 fn memory(pod: &Pod) -> Cell {
-    measured(pod).map_or_else(missing, |used| Cell::new(format::memory(used.memory_bytes).words()))
+    pod.measured().map_or_else(missing, |used| Cell::new(format::memory(used.memory_bytes).words()))
 }
 
 fn limit(pod: &Pod) -> Cell {
@@ -100,7 +95,7 @@ fn limit(pod: &Pod) -> Cell {
 }
 
 fn cpu(pod: &Pod) -> Cell {
-    measured(pod).map_or_else(missing, |used| Cell::new(format!("{:.2}", used.cpu_milli as f64 / 1000.0)))
+    pod.measured().map_or_else(missing, |used| Cell::new(format!("{:.2}", used.cpu_milli as f64 / 1000.0)))
 }
 
 fn connections(pod: &Pod) -> Cell {

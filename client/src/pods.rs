@@ -72,6 +72,11 @@ pub struct Refused {
 }
 
 impl Pod {
+    /// What it uses, if that is known: every process uses memory.
+    pub fn measured(&self) -> Option<Resources> {
+        self.resources.filter(|used| used.memory_bytes > 0)
+    }
+
     /// Whether it is attached and has not confirmed the newest rules of its service.
     pub fn is_behind(&self) -> bool {
         self.connected && self.confirmed.map_or(0, |confirmed| confirmed.revision) < self.revision_wanted

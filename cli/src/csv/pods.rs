@@ -4,7 +4,6 @@ use client::pods::{Pod, Pods};
 use control_plane::web::csv::{Cell, text};
 
 use crate::csv::{name, number, rate, some, words};
-use crate::pods::measured;
 
 const HEADS: [&str; 21] = [
     "pod",
@@ -36,7 +35,7 @@ pub(crate) fn file(answer: &Pods) -> String {
 }
 
 fn row(pod: &Pod, answer: &Pods) -> Vec<Cell> {
-    let (used, measured) = (pod.resources, measured(pod));
+    let (used, measured) = (pod.resources, pod.measured());
     vec![
         words(&pod.pod),
         words(&pod.namespace),
