@@ -1,4 +1,5 @@
-//! What the record of the pods costs on disk: rows a second, a week of a thousand endpoints, and the start with a full file.
+//! Benchmark of the metrics store on disk: rows per second, a week of a thousand endpoints, and
+//! startup with a full file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,14 +23,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Services, and endpoints of each: a thousand in all.
+/// Services, and endpoints per service: a thousand in all.
 const SERVICES: usize = 50;
 const ENDPOINTS: usize = 20;
 
 /// A week, which is how long minutes are kept.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Pods, each of which hands a window over every ten seconds: with 20 endpoints that is the goal for rows, 20,000 a second.
+/// Pods that each send a window every ten seconds. With 20 endpoints each this is the goal of
+/// 20,000 rows a second.
 const PODS: usize = 10_000;
 
 /// The goals.
@@ -37,7 +39,7 @@ const ROWS_PER_SECOND_MIN: f64 = 20_000.0;
 const QUERY_MAX: Duration = Duration::from_secs(1);
 
 fn main() -> anyhow::Result<()> {
-    // `cargo test` builds benchmarks and runs them, too, and has no minutes for one.
+    // `cargo test` also builds and runs benchmarks, and must not take minutes.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
@@ -58,7 +60,8 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ten seconds of one endpoint: 40 requests over an octave or two, each time a little different.
+/// Ten seconds of one endpoint: 40 requests over an octave or two, slightly different for each
+/// seed.
 fn golden(seed: u64) -> GoldenMetrics {
     let mut golden = GoldenMetrics::default();
     for request in 0..40 {
@@ -80,7 +83,8 @@ fn name(number: usize) -> SeriesName {
     }
 }
 
-/// Appends a week, an hour at a time; a window a minute, since what is older than six hours is not told apart any finer.
+/// Appends a week, one hour at a time. Before the last six hours one window a minute is enough,
+/// because ten-second slots are not kept longer.
 fn fill(store: &RedbStore, until_ms: u64) -> anyhow::Result<u64> {
     let hours = WEEK.as_secs() / 3600;
     let mut rows = 0;
@@ -102,7 +106,8 @@ fn fill(store: &RedbStore, until_ms: u64) -> anyhow::Result<u64> {
     Ok(rows)
 }
 
-/// Hands the windows of all pods over at once, and waits until all are on disk; returns rows a second.
+/// Submits the windows of all pods at once, and waits until all are on disk; returns rows per
+/// second.
 fn write(store: &Arc<RedbStore>, now_ms: u64) -> anyhow::Result<f64> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -151,7 +156,7 @@ fn window(timeline: &Timeline, pod: usize, now_ms: u64) -> Submission {
     }
 }
 
-/// Asks for the last week of every endpoint, as a page and the API do.
+/// Reads the last week of every endpoint, as a page and the API do.
 fn query(store: &Arc<RedbStore>) -> anyhow::Result<Duration> {
     let timeline = Timeline::starting(now_ms());
     let began = Instant::now();
@@ -162,7 +167,8 @@ fn query(store: &Arc<RedbStore>) -> anyhow::Result<Duration> {
     Ok(took)
 }
 
-/// How full the file's pages are decides how much of it may be used (`FULL_PERCENT` in the store).
+/// Prints the size. The fill level of the pages decides how much of the file may be used
+/// (`FULL_PERCENT` in the store).
 fn tell_size(store: &RedbStore) -> anyhow::Result<()> {
     let size = store.size()?;
     let bytes: u64 = size.slot_bytes.iter().sum();
@@ -176,7 +182,8 @@ fn tell_size(store: &RedbStore) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a control plane waits for before it listens: the file looked through, and memory restored from it.
+/// Measures what a control plane does before it listens: the check of the file, and the restore of
+/// the timeline.
 fn tell_start(folder: &Path) -> anyhow::Result<()> {
     let began = Instant::now();
     let store = RedbStore::keeping(folder, Keep::DEFAULT)?;

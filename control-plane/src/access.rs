@@ -1,4 +1,4 @@
-//! Who may do what: on loopback everyone on this machine, elsewhere everyone with the token; and no page of another site.
+//! Access control of the HTTP port: without a token this machine only, with one its holders; no page of another site.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,13 +27,13 @@ mod sender;
 pub mod sessions;
 mod sign_in;
 
-/// Where a browser is sent that has not signed in.
+/// The path of the sign-in page, to which a browser without a session is redirected.
 const SIGN_IN: &str = "/sign-in";
 
-/// What needs no sign-in: Kubernetes cannot sign in, and the sign-in page needs its style.
+/// Paths that need no sign-in: Kubernetes cannot sign in, and the sign-in page needs its style.
 const OPEN_TO_ALL: [&str; 4] = ["/livez", "/readyz", SIGN_IN, web::assets::ICON];
 
-/// Guards every route.
+/// The access check before every route.
 #[derive(Debug)]
 pub struct Access {
     token: Option<Token>,
@@ -44,18 +44,18 @@ pub struct Access {
 }
 
 impl Access {
-    /// Open to this machine without a token, and to those who show it with one.
+    /// Without a token, this machine has access; with one, the clients that present it.
     pub fn new(token: Option<Token>, sessions: SessionKey, public_url: Option<PublicUrl>, proxies: TrustedProxies) -> Arc<Self> {
         Arc::new(Self { token, sessions, public_url, proxies, guesses: Guesses::default() })
     }
 
-    /// Puts itself before all routes, and adds the sign-in page.
+    /// Wraps all routes in the access check, and adds the sign-in page.
     pub fn guard(self: Arc<Self>, routes: Router) -> Router {
         let routes = if self.token.is_some() { routes.merge(sign_in::routes(Arc::clone(&self))) } else { routes };
         routes.layer(middleware::from_fn_with_state(self, check))
     }
 
-    /// Lets a request through, or says why not.
+    /// Allows a request, or returns why it is refused.
     fn judge(&self, request: &Request) -> Result<(), Refusal> {
         let (headers, path) = (request.headers(), request.uri().path());
         let is_open = OPEN_TO_ALL.contains(&path) || path.starts_with(web::assets::FOLDER);
@@ -77,7 +77,7 @@ impl Access {
         }
     }
 
-    /// Whether the client shows the token, or has shown it when it signed in.
+    /// Allows a request with a valid session or with the token.
     fn admit(&self, token: &Token, request: &Request) -> Result<(), Refusal> {
         let headers = request.headers();
         if cookie(headers).is_some_and(|session| self.sessions.is_open(token, session, clock::now_ms() / 1000)) {
@@ -97,7 +97,7 @@ impl Access {
         self.guess_from(token, shown, peer, request.headers())
     }
 
-    /// A connection whose other end is not known counts as one address.
+    /// Checks a presented token. All connections with an unknown peer count as one address.
     fn guess_from(&self, token: &Token, shown: &str, peer: Option<IpAddr>, headers: &HeaderMap) -> Guess {
         let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
         self.guesses.check(token, shown, self.proxies.caller(peer, headers), Instant::now())

@@ -1,4 +1,4 @@
-//! The JSON API, the metrics and the probes: the same numbers as the pages, for scripts.
+//! The routes of the JSON API, the metrics and the probes: the same numbers as the pages, for programs.
 
 use std::sync::Arc;
 
@@ -30,10 +30,10 @@ mod timeline;
 mod units;
 mod visible;
 
-/// Bytes of a command. The longest reason and a thousand pod names fit in many times over.
+/// Bytes of a command's body. The longest reason and a thousand pod names fit in many times over.
 const BODY_BYTES_MAX: usize = 512 << 10;
 
-/// Everything that is not a page.
+/// All routes that are not dashboard pages.
 pub fn routes(plane: Arc<ControlPlane>) -> Router {
     let v1 = Router::new()
         .route("/about", get(about::told))

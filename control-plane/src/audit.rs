@@ -1,34 +1,34 @@
-//! The book of what was asked of the mesh, by whom, and what became of it.
+//! The audit log: which commands were given, by which user, and what the outcome was.
 
 use mesh::rule::{ANY_METHOD, Action, Rule, prefix_of};
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::{ReceiptState, RuleStatus};
 
-/// Entries kept on disk; the oldest are discarded, and the control plane's metrics tell how many.
-/// A hundred thousand of them are about 40 MB, and years of what people do by hand.
+/// Entries kept on disk. The oldest are discarded, and a metric counts how many. A hundred thousand are about 40 MB,
+/// and years of manual commands.
 pub const ENTRIES_MAX: u64 = 100_000;
 
-/// One line of the book.
+/// One entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Counts up by one, from 1.
+    /// The number of the entry, counting up from 1.
     pub number: u64,
     /// When, milliseconds since the Unix epoch.
     pub at_ms: u64,
-    /// Who: a person's name, or `sitio` for what happened by itself.
+    /// The author: a user's name, or `sitio` for what happened by itself.
     pub by: String,
     /// What was done.
     pub event: Event,
-    /// The rule that it made or ended; `None` if it was refused before there was one.
+    /// The rule that it created or ended; `None` if the command was refused before there was one.
     pub rule: Option<String>,
-    /// The revision that it brought; `None` if it changed nothing.
+    /// The revision that it created; `None` if it changed nothing.
     pub revision: Option<u64>,
-    /// The endpoint and the pods that it was about.
+    /// The endpoint and the pods that it is about.
     pub about: About,
-    /// Why, in the words of whoever asked for it.
+    /// The reason that the author gave.
     pub reason: String,
-    /// What there is to add, such as why it was refused or that its time was over; often empty.
+    /// A note, such as why it was refused or that the rule expired; often empty.
     pub note: String,
 }
 
@@ -38,19 +38,19 @@ pub struct Entry {
 pub enum Event {
     /// An endpoint was turned off.
     TurnedOff,
-    /// A person turned it on again.
+    /// A user turned it on again.
     TurnedOn,
-    /// Its time was over, and it was turned on again.
+    /// The rule expired, and the endpoint was turned on again.
     Lapsed,
     /// A pattern was pinned.
     Pinned,
-    /// A person took a pin away.
+    /// A user withdrew a pin.
     Unpinned,
-    /// Somebody asked for something that was not done.
+    /// A command was refused.
     Refused,
 }
 
-/// What an entry is about, as it was asked for.
+/// What an entry is about, as it was requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// The namespace.
@@ -65,12 +65,12 @@ pub struct About {
     pub pods: Vec<String>,
     /// The status that callers get while it is off; 0 for a pin.
     pub status: u16,
-    /// When it is turned on again by itself, milliseconds since the Unix epoch.
+    /// When it expires by itself, milliseconds since the Unix epoch.
     pub expires_ms: Option<u64>,
 }
 
 impl About {
-    /// Whether it is about more than one endpoint, as far as its name says: a rule for all methods of a prefix.
+    /// Whether its name covers several endpoints: a rule for all methods of a prefix.
     pub fn is_prefix(&self) -> bool {
         self.method == ANY_METHOD && prefix_of(&self.route).is_some()
     }
@@ -93,12 +93,12 @@ impl About {
     }
 }
 
-/// How far a command has come, or had come when it ended.
+/// How many pods have applied a command, or had applied it when it ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Pods that have applied it.
     pub applied: u32,
-    /// Pods that it was for and that were there.
+    /// Present pods that it selects.
     pub of: u32,
     /// Pods that have refused it.
     pub refused: u32,
@@ -107,7 +107,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What the receipts say.
+    /// Counts the receipts of a rule.
     pub fn of(status: &RuleStatus) -> Self {
         let mut outcome = Self::default();
         for pod in &status.pods {

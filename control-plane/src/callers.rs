@@ -1,4 +1,4 @@
-//! Who has called an endpoint, over all its pods: services where addresses are those of pods, else addresses.
+//! The callers of an endpoint over all its pods: services where addresses belong to pods, else addresses.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -11,34 +11,34 @@ use crate::fleet::owners::{Owner, Owners};
 use crate::timeline::Timeline;
 use crate::timeline::series::Series;
 
-/// Addresses that are told by themselves, those that have called most; the rest are told with the others.
-/// A person reads a dozen, and an endpoint that is open to the world may have 32 on each of its pods.
+/// Addresses that are listed individually, the busiest first; the rest are added to the others. A person reads a dozen,
+/// and a public endpoint may have 32 on each of its pods.
 const ADDRESSES_MAX: usize = 256;
 
 /// The callers of one endpoint.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CalledBy {
-    /// Those that have called most first; all who are not told apart come last.
+    /// The callers, busiest first; those that are not listed individually come last, as one.
     pub callers: Vec<Caller>,
-    /// All of them together.
+    /// The sum of all callers.
     pub sum: Heard,
-    /// Requests that were counted and of which nobody knows any more whose they were: those from before the control plane's
-    /// start of pods that are gone, and those of sidecars that do not tell.
+    /// Counted requests whose callers are unknown: those of pods that are gone from before the control plane's start,
+    /// and those of sidecars that do not report callers.
     pub unknown_hits: u64,
 }
 
-/// One who calls.
+/// One caller.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Caller {
-    /// Who.
+    /// Its identity.
     pub who: Who,
-    /// What came from there.
+    /// Its requests.
     pub heard: Heard,
-    /// The pods of a service that call, those that have called most first.
+    /// The calling pods of a service, busiest first.
     pub pods: Vec<CallingPod>,
 }
 
-/// Who calls.
+/// The identity of a caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Who {
     /// A service.
@@ -48,24 +48,24 @@ pub enum Who {
         /// Its name.
         service: String,
     },
-    /// An address that is no pod's.
+    /// An address that belongs to no pod.
     Address(IpAddr),
-    /// All who are not told apart.
+    /// All callers that are not listed individually.
     Others,
 }
 
-/// One pod that calls.
+/// One calling pod.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallingPod {
     /// Its name; `None` if several pods of the service share the address.
     pub pod: Option<String>,
-    /// Where it calls from.
+    /// The address that it calls from.
     pub address: IpAddr,
-    /// What came from there.
+    /// Its requests.
     pub heard: Heard,
 }
 
-/// What came from each address; `None` stands for all that are not told apart.
+/// The requests of each address; the key `None` is for callers that are not listed individually.
 type ByAddress = HashMap<Option<IpAddr>, Heard, foldhash::fast::RandomState>;
 
 impl CalledBy {
@@ -96,7 +96,7 @@ impl CalledBy {
         Self { unknown_hits: hits.saturating_sub(called_by.sum.calls.hits), ..called_by }
     }
 
-    /// The callers of every endpoint that anybody has called, by its id.
+    /// The callers of every endpoint that was called, by endpoint id.
     pub fn of_all(fleet: &Fleet, timeline: &Timeline, now_ms: u64) -> HashMap<String, Self> {
         let (mut all, mut ids): (HashMap<usize, ByAddress>, HashMap<usize, String>) = Default::default();
         for series in timeline.all() {
@@ -143,7 +143,7 @@ impl CalledBy {
     }
 }
 
-/// Those that have called most first, no more than can be told, and the others last.
+/// The busiest callers first, with at most [`ADDRESSES_MAX`] addresses, and the others last.
 fn in_order(callers: HashMap<Who, Caller>) -> Vec<Caller> {
     let mut callers: Vec<Caller> = callers.into_values().collect();
     callers.sort_by(|a, b| (Reverse(a.heard.calls.hits), &a.who).cmp(&(Reverse(b.heard.calls.hits), &b.who)));

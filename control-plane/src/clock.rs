@@ -1,4 +1,4 @@
-//! The one place where the time of day is read; everything else is told.
+//! The only place that reads the wall clock; all other code gets the time from here.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! The program's settings: flags first, each with a `SITIO_…` variable; read once and checked whole.
+//! The control plane's settings: flags first, each with a `SITIO_…` variable; read once and validated as a whole.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,13 +17,13 @@ use crate::public_url::PublicUrl;
 use crate::store::rollup::Keep;
 use crate::token::Token;
 
-/// The shortest time that anything is kept for: what the charts in memory need after a restart.
+/// The shortest retention: what the charts in memory need after a restart.
 const KEEP_MIN: Duration = Duration::from_secs(3600);
 
-/// The longest: ten years.
+/// The longest retention: ten years.
 const KEEP_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
-/// The smallest record that is worth keeping.
+/// The smallest size that a setting accepts.
 const STORE_BYTES_MIN: u64 = 16 << 20;
 
 /// Adds up what the sidecars of a mesh saw, shows it on a dashboard, and sends rules back.
@@ -75,12 +75,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// What is kept, and for how long.
+    /// The retention of what was counted.
     pub fn keep(&self) -> Keep {
         Keep { ten_seconds: self.keep_10s, minutes: self.keep_1m, hours: self.keep_1h, bytes_max: self.store_max }
     }
 
-    /// A port beyond this machine needs a token that cannot be guessed.
+    /// Requires a token that cannot be guessed if a port is reachable from other machines.
     fn check_token(&self, token: Option<&Token>) -> Result<(), NotConfigured> {
         let beyond = [self.http_addr, self.grpc_addr].into_iter().find(|address| !address.ip().is_loopback());
         let Some(address) = beyond else { return Ok(()) };
@@ -97,7 +97,7 @@ impl Config {
         }
     }
 
-    /// Each step may be asked for as long as the one below it has the say.
+    /// Checks that coarser steps are kept at least as long as finer ones.
     fn check_keep(&self) -> Result<(), NotConfigured> {
         let Keep { ten_seconds, minutes, hours, .. } = self.keep();
         if KEEP_MIN <= ten_seconds && ten_seconds <= minutes && minutes <= hours && hours <= KEEP_MAX {
@@ -111,7 +111,7 @@ impl Config {
     }
 }
 
-/// A size in bytes, as in `512MiB`.
+/// Parses a size in bytes, as in `512MiB`.
 fn size(text: &str) -> Result<u64, String> {
     let digits = text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
@@ -135,12 +135,12 @@ fn at_least_one(count: &str) -> Result<usize, String> {
     }
 }
 
-/// A configuration that makes sense, and what was strange about it.
+/// A valid configuration, and its warnings.
 #[derive(Debug)]
 pub struct Configured {
     /// The settings.
     pub config: Config,
-    /// The token, wherever it came from.
+    /// The token, from its variable or its file.
     pub token: Option<Token>,
     /// Lines to log once logging works.
     pub warnings: Vec<String>,
@@ -149,10 +149,10 @@ pub struct Configured {
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum NotConfigured {
-    /// Help or the version was asked for, and this is it.
+    /// The text of the help or the version, if that was requested.
     #[error("{0}")]
     Asked(String),
-    /// A setting makes no sense.
+    /// A setting is invalid.
     #[error("{0}")]
     Senseless(String),
 }
@@ -179,7 +179,7 @@ pub fn read() -> Result<Configured, NotConfigured> {
     Ok(Configured { config, token, warnings })
 }
 
-/// Leaves out the variables that nobody can have meant, and says so.
+/// Removes the variables that cannot be meant as settings, and returns warnings about them.
 fn without_strange_variables(mut command: Command) -> (Command, Vec<String>) {
     let mut warnings = Vec::new();
     for (name, value) in std::env::vars_os() {
@@ -187,7 +187,7 @@ fn without_strange_variables(mut command: Command) -> (Command, Vec<String>) {
             continue;
         };
         let known = flag_of(&command, name);
-        // Kubernetes makes such variables of the names of Services.
+        // Kubernetes derives such variables from the names of Services.
         let is_made = value.starts_with("tcp://");
         match known {
             Some(flag) if is_made || value.is_empty() => {
@@ -208,7 +208,7 @@ fn flag_of(command: &Command, variable: &str) -> Option<String> {
     Some(arg.get_id().to_string())
 }
 
-/// What clap has to say of a wrong setting, in one line that names the variable too.
+/// Converts an error of clap into one line that names the variable too.
 fn one_line(command: &Command, error: &clap::Error) -> NotConfigured {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return NotConfigured::Asked(error.to_string());

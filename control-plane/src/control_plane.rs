@@ -1,4 +1,4 @@
-//! Joins the parts: store, fleet, timeline and rules behind the gRPC end, the API and the pages; and ends them together.
+//! Runs the control plane: store, fleet, timeline and rules behind the gRPC and HTTP servers, until all are drained.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -27,32 +27,32 @@ use crate::store_id::ID_FILE;
 use crate::token::Token;
 use crate::{api, data_folder, front, http, ingest, store_id, web};
 
-/// Pods that are gone are remembered for so long, unless somebody says otherwise.
+/// The default time for which a pod that is gone is remembered.
 pub const FORGET_PODS_AFTER: Duration = Duration::from_secs(3600);
 
-/// Streams that one address may hold, unless somebody says otherwise. Sidecars share an address on a node's own network,
-/// which has 110 pods or a few more, and behind a proxy; one address must not fill the room of all others.
+/// The default number of streams that one address may hold. Sidecars share an address on a node's own network, which
+/// has 110 pods or a few more, and behind a proxy; one address must not use up the room of all others.
 pub const STREAMS_PER_ADDRESS_MAX: usize = 1024;
 
-/// Connections that may wait in the kernel until they are accepted, as many as it grants: a whole fleet comes back at
-/// once, and whoever finds no room asks again only after a second.
+/// The length of the kernel's accept queue, as far as the kernel grants it: a whole fleet reconnects at once, and a
+/// client that finds no room retries only after a second.
 const BACKLOG: i32 = 16_384;
 
-/// How often it is looked through what may be forgotten.
+/// How often expired data is evicted.
 const FORGET_EVERY: Duration = Duration::from_secs(10);
 
-/// How often it is recorded which sidecars are attached: one that attached just before a crash is not waited for after it.
+/// How often the attached sidecars are recorded. After a crash, one that attached just before is not waited for.
 const RECORD_EVERY: Duration = Duration::from_secs(1);
 
-/// How long requests and streams may take to end once drained. Whoever still holds one then is cut off.
+/// How long requests and streams may take to end once drained. Those that take longer are cut off.
 const LEAVE_WITHIN: Duration = Duration::from_millis(1500);
 
-/// What a control plane is told.
+/// The options of a control plane.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The folder for everything that outlives this process.
+    /// The folder for all persistent data.
     pub data_dir: PathBuf,
-    /// What is kept there of the pods' counts, and for how long.
+    /// The retention of the pods' counts in it.
     pub keep: Keep,
     /// What sidecars and people authenticate with; needed on anything but loopback.
     pub token: Option<Token>,
@@ -60,16 +60,16 @@ pub struct Options {
     pub forget_pods_after: Duration,
     /// Streams that one address may hold at a time.
     pub streams_per_address_max: usize,
-    /// Under which address people reach the dashboard, if a proxy stands before it.
+    /// The URL of the dashboard in browsers, if there is a proxy in front of it.
     pub public_url: Option<PublicUrl>,
-    /// Proxies that say where requests come from.
+    /// Proxies whose reports of client addresses are trusted.
     pub trusted_proxies: TrustedProxies,
     /// The memory for what sidecars report.
     pub budget: Budget,
 }
 
 impl Options {
-    /// Open to this machine, with its data in this folder.
+    /// Without a token, for this machine only, with its data in this folder.
     pub fn in_folder(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
@@ -84,7 +84,7 @@ impl Options {
     }
 }
 
-/// The ports, bound.
+/// The bound ports.
 #[derive(Debug)]
 pub struct Listeners {
     /// For the dashboard and the API.
@@ -93,14 +93,14 @@ pub struct Listeners {
     pub grpc: TcpListener,
 }
 
-/// Runs until drained.
+/// Runs the control plane until drained.
 pub async fn run(options: Options, listeners: Listeners, drain: CancellationToken) -> anyhow::Result<()> {
     let (http, grpc) = (listen(listeners.http)?, listen(listeners.grpc)?);
     let (http_address, grpc_address) = (http.local_addr()?, grpc.local_addr()?);
     if options.token.is_none() && !(http_address.ip().is_loopback() && grpc_address.ip().is_loopback()) {
         bail!("a control plane that listens beyond loopback needs a token");
     }
-    // What was begun is finished even if the caller leaves first, so the drain inside is our own.
+    // A child token: if one part ends first, the others are drained without cancelling the caller's token.
     let leaving = drain.child_token();
     let (plane, scribe, sessions) = open(&options, grpc_address, leaving.clone()).await?;
     let access = Access::new(options.token.clone(), sessions, options.public_url.clone(), options.trusted_proxies);
@@ -115,7 +115,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
     parts.spawn(write_down(Arc::clone(&plane), scribe));
     parts.spawn(record_attached(Arc::clone(&plane)));
     parts.spawn(forget_what_is_old(plane));
-    // All parts run until drained; one that ends before takes the others with it.
+    // All parts run until drained; one that ends earlier stops the others.
     let first = parts.join_next().await;
     leaving.cancel();
     let outcome = first.map_or(Ok(()), flatten);
@@ -139,7 +139,7 @@ fn flatten(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow:
 }
 
 fn listen(listener: TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
-    // Whoever bound it left it a queue of 128.
+    // The standard library binds with a queue of 128.
     SockRef::from(&listener).listen(BACKLOG).context("lengthen a listener's queue")?;
     listener.set_nonblocking(true).context("take a listener over")?;
     tokio::net::TcpListener::from_std(listener).context("take a listener over")
@@ -205,9 +205,9 @@ async fn forget_what_is_old(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
     }
 }
 
-/// Records once more when drained: sidecars that have said goodbye by then are not waited for after the next start.
+/// Records attached sidecars until drained, and once more then: those that said goodbye are not waited for.
 ///
-/// Failures are logged when they begin: a full disk would be a line a second.
+/// Only the first failure in a row is logged: a full disk would cause a line a second.
 async fn record_attached(plane: Arc<ControlPlane>) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(RECORD_EVERY);
     let mut is_recorded = true;

@@ -1,21 +1,21 @@
-//! The data folder: made for its owner alone, and closed to others where it is open.
+//! The data folder: created for its owner alone, and closed to other users if it is open.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// What the owner may do with the folder, and others may not.
+/// The mode of the folder: access for the owner only.
 const FOLDER_MODE: u32 = 0o700;
 
-/// The same for a file.
+/// The mode of a file: access for the owner only.
 const FILE_MODE: u32 = 0o600;
 
-/// The bits of a mode that concern others than the owner, and the one of folders that all share (`/tmp`).
+/// The permission bits of other users, and the sticky bit of folders that all users share (`/tmp`).
 const OF_OTHERS: u32 = 0o077;
 const SHARED: u32 = 0o1000;
 
-/// Makes the folder if there is none, and closes it to others if it is ours: empty, or with the file `ours` in it.
+/// Creates the folder if it is missing; closes an existing one to others if it is empty or has the file `ours` in it.
 pub fn prepare(folder: &Path, ours: &str) -> io::Result<()> {
     let was_there = folder.is_dir();
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)?;
@@ -32,14 +32,14 @@ pub fn prepare(folder: &Path, ours: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Closes files in the folder to others.
+/// Closes files in the folder to other users.
 pub fn close_files(folder: &Path, names: &[&str]) {
     for file in names.iter().map(|name| folder.join(name)).filter(|file| file.is_file()) {
         close(&file, FILE_MODE);
     }
 }
 
-/// Another user may own what a volume holds; then the volume's own permissions must do.
+/// Closes a path to other users. If another user owns it, as in a volume, the volume's own permissions apply.
 fn close(path: &Path, mode: u32) {
     let now = std::fs::metadata(path).map(|there| there.permissions().mode());
     if now.as_ref().is_ok_and(|now| now & OF_OTHERS == 0) {
@@ -50,16 +50,16 @@ fn close(path: &Path, mode: u32) {
     }
 }
 
-/// Writes a file that only its owner can read, whole or not at all.
+/// Writes a file atomically, readable by its owner only.
 pub fn write_private(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = file.with_extension("new");
-    // One that a crash has left has the permissions of that time.
+    // A draft that a crash has left keeps the permissions of that time.
     let _ = std::fs::remove_file(&draft);
     let mut written = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&draft)?;
     written.write_all(bytes)?;
     written.sync_all()?;
     std::fs::rename(&draft, file)?;
-    // The name is on disk only once the folder is.
+    // The new name is durable only once the folder is synced.
     File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 

@@ -1,8 +1,8 @@
-//! Keeps the counters of `/metrics` from falling, whatever ends or restarts: each is on disk before it is exposed.
+//! Keeps the counters of `/metrics` monotonic over restarts: each is on disk before it is exposed.
 //!
-//! Prometheus takes a counter that falls for one that began again from zero, and adds all of it once more.
-//! What is counted here may fall all the same: a restart loses what a sidecar had reported and never brought to disk, a pin
-//! that is withdrawn returns what it had folded, and the row that many endpoints share loses those that are evicted.
+//! Prometheus takes a counter that falls for one that was reset to zero, and adds all of it once more. The underlying
+//! counts may fall. A restart loses what a sidecar had reported and never brought to disk. A withdrawn pin returns what
+//! it had merged. The row that many endpoints share loses those that are evicted.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,69 +16,69 @@ use crate::store::chronicle::{Chronicle, Handover, SeriesName};
 use crate::store::compact;
 use crate::timeline::series::Series;
 
-/// Endpoints exposed one by one; those that came later are exposed as one, and how many they are besides.
-/// Each is about 25 series and 4 kB of text, and Prometheus advises against more than some tens of thousands for a target.
+/// Endpoints that are exposed individually; later ones are exposed as one, with their number. Each is about 25 series
+/// and 4 kB of text, and Prometheus advises against more than some tens of thousands for a target.
 pub const ENDPOINTS_MAX: usize = 2000;
 
-/// Counters remembered: those that are exposed, and as many that were and may be again. Each takes about 300 bytes.
+/// Counters that are remembered: those exposed, and as many that may be exposed again. Each takes about 300 bytes.
 const REMEMBERED_MAX: usize = 2 * ENDPOINTS_MAX;
 
 /// The counters that were exposed last.
 #[derive(Debug, Default)]
 pub struct Exposed {
     counters: Mutex<Counters>,
-    /// One at a time writes, so that an older value never comes after a newer one.
+    /// Allows one writer at a time, so that an older value never replaces a newer one.
     writing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct Counters {
     rows: HashMap<SeriesName, Counter>,
-    /// What is not on disk yet.
+    /// Values that are not on disk yet.
     unwritten: HashMap<SeriesName, GoldenMetrics>,
     withdrawn: Vec<SeriesName>,
 }
 
 #[derive(Debug, Default)]
 struct Counter {
-    /// As it was exposed last.
+    /// The value that was exposed last, encoded.
     packed: Box<[u8]>,
-    /// What it is exposed with beyond what is counted, because that has fallen.
+    /// What is added to the count before it is exposed, because the count has fallen.
     raised: Option<Box<GoldenMetrics>>,
 }
 
 /// One endpoint, or all those that are exposed as one.
 #[derive(Debug)]
 pub struct Row {
-    /// Which.
+    /// Its name.
     pub name: SeriesName,
-    /// Never less than it was before.
+    /// Its counters, never lower than before.
     pub golden: GoldenMetrics,
     /// Requests under way.
     pub in_flight: u64,
 }
 
-/// What is exposed.
+/// The counters of one scrape.
 #[derive(Debug)]
 pub struct Page {
     /// The endpoints.
     pub rows: Vec<Row>,
-    /// How many of them are exposed as one.
+    /// How many endpoints are exposed as one.
     pub folded: u64,
 }
 
 impl Exposed {
-    /// Goes on where the control plane before this one has ended.
+    /// Restores the counters that the previous process exposed.
     pub fn begin(exposed: Vec<(SeriesName, GoldenMetrics)>) -> Self {
         let counter = |(name, golden): (SeriesName, GoldenMetrics)| (name, Counter { packed: packed(&golden), raised: None });
         let rows = exposed.into_iter().map(counter).collect();
         Self { counters: Mutex::new(Counters { rows, ..Counters::default() }), writing: Mutex::default() }
     }
 
-    /// The counters to expose. They have to be written first.
+    /// The counters to expose. They must be written to disk first.
     pub fn page(&self, mut all: Vec<Arc<Series>>, progress: Progress) -> Page {
         let mut counters = self.hold();
-        // In the order in which they came, and first those that have a row already, so that each keeps its own.
+        // Endpoints that have a row already come first, so that each keeps its own; then the oldest.
         all.sort_by_cached_key(|series| (!counters.rows.contains_key(&series.name()), series.number));
         let rest = all.split_off(all.len().min(ENDPOINTS_MAX));
         let mut rows: Vec<Row> = all.iter().map(|series| Row::of(series)).collect();
@@ -94,7 +94,7 @@ impl Exposed {
         Page { rows, folded: rest.len() as u64 }
     }
 
-    /// Writes down what has changed since the last time. It may block.
+    /// Writes to disk what has changed since the last call. It may block.
     pub fn write(&self, chronicle: &dyn Chronicle) -> Result<(), StoreError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (unwritten, withdrawn) = {
@@ -109,7 +109,7 @@ impl Exposed {
         if written.is_err() {
             let mut counters = self.hold();
             for (name, golden) in handover.exposed {
-                // What was exposed in the meantime is newer.
+                // Values that were exposed in the meantime are newer.
                 counters.unwritten.entry(name).or_insert(golden);
             }
             counters.withdrawn.extend(handover.withdrawn);
@@ -123,7 +123,7 @@ impl Exposed {
 }
 
 impl Counters {
-    /// Raises a row to what was exposed before, and remembers it.
+    /// Raises a row to the values that were exposed before, and remembers it.
     fn expose(&mut self, row: &mut Row, progress: Progress) {
         let counter = self.rows.entry(row.name.clone()).or_default();
         if let Some(raised) = &counter.raised {
@@ -132,7 +132,7 @@ impl Counters {
         let missing = unpacked(&counter.packed).since(&row.golden);
         if !is_nothing(&missing) {
             row.golden.merge(&missing);
-            // While a pod may still return, what is missing may return with it, and must not be counted twice.
+            // While a pod may still return, the missing counts may return with it, and must not be counted twice.
             if progress == Progress::Complete {
                 counter.raised.get_or_insert_default().merge(&missing);
             }
@@ -167,7 +167,7 @@ impl Row {
     }
 }
 
-/// Whether no counter in it is over zero; what is longest or largest is none.
+/// Whether all counters are zero; maxima are no counters.
 fn is_nothing(golden: &GoldenMetrics) -> bool {
     let GoldenMetrics { hits, by_rule, failed, failed_by_sitio, total_us, bytes_in, bytes_out, .. } = *golden;
     let sums = [hits, by_rule, failed, failed_by_sitio, total_us, golden.first_byte_total_us, bytes_in, bytes_out];

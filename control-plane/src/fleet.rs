@@ -1,4 +1,4 @@
-//! Remembers every pod that was heard from: who it is, whether it still reports, and what it has confirmed.
+//! Tracks every pod that has attached: its identity, whether it still reports, and the rules that it has confirmed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,19 +36,22 @@ pub mod skew;
 pub mod strip;
 pub mod tally;
 
-/// Pods remembered at a time, however much memory there is. At about 20 kB for a pod with 20 endpoints, they take 400 MB.
+/// Limit of pods in memory, whatever the memory budget. At about 20 kB for a pod with 20 endpoints,
+/// they take 400 MB.
 pub const PODS_MAX: usize = 20_000;
 
-/// Services remembered at a time, so that a stranger who invents names does not fill the memory.
+/// Limit of services in memory, so that a client that invents names cannot fill the memory.
 pub const SERVICES_MAX: usize = 4096;
 
-/// Every pod, by who claims to be it.
+/// All known pods, keyed by the claim to their uid.
 #[derive(Debug)]
 pub struct Fleet {
     pods: DashMap<Claim, Arc<Pod>>,
-    /// Namespace and service of every pod there ever was, those in the record too, as far as there is room.
+    /// Namespace and service of every pod seen so far, and of those in the store, up to
+    /// [`SERVICES_MAX`].
     services: DashMap<(String, String), ()>,
-    /// All pods by name, until one comes or goes: sorting them for every page would cost more than the page.
+    /// All pods sorted by name, cached until one comes or goes: sorting them for every page would
+    /// cost more than the page.
     sorted: Mutex<Option<Arc<Roster>>>,
     forget_after: Duration,
     forgotten: Forgotten,
@@ -56,7 +59,8 @@ pub struct Fleet {
     streams_refused: AtomicU64,
     pods_forgotten: AtomicU64,
     losses: Losses,
-    /// Whether several processes may claim one uid now, so that it is worth a look when a stream ends.
+    /// Whether several processes may claim one uid now. Only then does the end of a stream need a
+    /// check.
     has_rivals: AtomicBool,
 }
 
@@ -71,23 +75,23 @@ pub enum NotAttached {
     OldSession {
         /// The pod.
         pod: String,
-        /// The stream that was refused.
+        /// The session of the refused stream.
         session: u32,
-        /// The newest one.
+        /// The newest known session.
         known: u32,
     },
-    /// There is no room.
+    /// The limit of pods or services is reached.
     #[error("as many pods as there is memory for, or {SERVICES_MAX} services, are remembered already")]
     Full,
 }
 
 impl Fleet {
-    /// A fleet without pods, which forgets a pod so long after it was last heard.
+    /// A fleet without pods that forgets a pod `forget_after` its last message.
     pub fn new(forget_after: Duration) -> Self {
         Self::within(Budget::default(), forget_after)
     }
 
-    /// The same within a budget of memory.
+    /// The same, within a memory budget.
     pub fn within(budget: Budget, forget_after: Duration) -> Self {
         Self {
             budget,
@@ -103,16 +107,16 @@ impl Fleet {
         }
     }
 
-    /// The memory that this control plane may use.
+    /// The memory budget of this control plane.
     pub fn budget(&self) -> Budget {
         self.budget
     }
 
-    /// Takes a stream in, and ends the pod's older one.
+    /// Attaches a stream and cancels the pod's older one.
     pub fn attach(&self, greeting: Greeting, now_ms: u64) -> Result<Attachment, NotAttached> {
         let attached = self.begin(greeting, now_ms);
         match &attached {
-            // The pod may be new, or have got another name.
+            // The pod may be new, or may have a new name.
             Ok(_) => self.unsorted(),
             Err(_) => drop(self.streams_refused.fetch_add(1, Ordering::Relaxed)),
         }
@@ -124,7 +128,8 @@ impl Fleet {
         Ok(attachment)
     }
 
-    /// Services are remembered after their last pod, so that rules can be made for them, as long as others need no room.
+    /// Services outlive their last pod, so that rules can be made for them. When the table is full,
+    /// those without pods are removed.
     fn has_room_for_services(&self) -> bool {
         if self.services.len() >= SERVICES_MAX {
             let with_pods: HashSet<_> = self.pods.iter().map(|pod| pod.service()).collect();
@@ -133,7 +138,7 @@ impl Fleet {
         self.services.len() < SERVICES_MAX
     }
 
-    /// Pods that are gone are remembered for a while, as long as others need no room: then half of them go, those that were
+    /// Gone pods are kept for a while. When the table is full, half of them are removed: those
     /// heard longest ago.
     fn has_room_for_pods(&self, now_ms: u64) -> bool {
         if self.pods.len() >= self.budget.pods() {
@@ -147,24 +152,27 @@ impl Fleet {
         self.pods.len() < self.budget.pods()
     }
 
-    /// Forgets the pods that have been gone for too long. What they counted stays in the timeline's totals.
+    /// Removes the pods that have been gone for too long. Their counts stay in the timeline's
+    /// totals.
     pub fn forget(&self, now_ms: u64) {
         self.forget_after(self.forget_after.as_millis() as u64, now_ms);
     }
 
     fn forget_after(&self, after_ms: u64, now_ms: u64) {
-        // Counted one by one: pods come while others are forgotten, so the fleet may be as large as before.
+        // Counted one by one: pods attach at the same time, so the size of the table proves
+        // nothing.
         let mut forgotten = 0_u64;
         let contested = self.contested(now_ms);
         self.pods.retain(|claim, pod| {
             pod.let_go(now_ms);
-            // Of two claims to a uid, the one that is gone needs no memory besides the other.
+            // If several processes claim a uid, a gone one is removed at once.
             let after_ms = if contested.contains(&claim.pod_uid) { 0 } else { after_ms };
             let stays = pod.gone_ms(now_ms).is_none_or(|gone_ms| gone_ms < after_ms);
             if !stays {
                 forgotten += 1;
                 let (epoch, mut tally) = pod.retire();
-                // After so long nothing of it is on its way to the disk any more, unless that has been full all the time.
+                // After that long, none of its windows is on its way to disk, unless the disk was
+                // full all the time.
                 self.losses.add(tally.retire());
                 self.forgotten.remember(Process { pod_uid: claim.pod_uid.clone(), epoch }, tally);
             }
@@ -177,14 +185,16 @@ impl Fleet {
         }
     }
 
-    /// Every pod by name; of those that had the same name, the one that was heard last when a pod came or went comes last.
+    /// All pods by name. Among pods of one name, the one heard last when a pod came or went comes
+    /// last.
     pub fn pods(&self) -> Arc<Roster> {
         let mut sorted = self.sorted.lock().unwrap_or_else(PoisonError::into_inner);
         let sort = || Arc::new(Roster::of(self.pods.iter().map(|pod| Arc::clone(pod.value()))));
         Arc::clone(sorted.get_or_insert_with(sort))
     }
 
-    /// What each pod of a service did lately on an endpoint, by name, over all its processes.
+    /// Recent counts of each pod of a service on one endpoint, by pod name, summed over its
+    /// processes.
     pub fn lately(&self, (namespace, service): (&str, &str), endpoint: &Endpoint, now_ms: u64) -> HashMap<String, Recent> {
         let mut lately: HashMap<String, Recent> = HashMap::new();
         for (pod, recent) in self.pods().processes(namespace, service).filter_map(|pod| pod.lately(endpoint, now_ms)) {
@@ -193,7 +203,7 @@ impl Fleet {
         lately
     }
 
-    /// A stream has ended: its pod may be replaced by one that is there.
+    /// Call this when a stream has ended: another process may replace its pod.
     pub fn detached(&self) {
         self.end_rivals();
         self.unsorted();
@@ -203,7 +213,7 @@ impl Fleet {
         *self.sorted.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The pods of one service, as they are now.
+    /// The pods of one service in their current state.
     pub fn pods_of(&self, namespace: &str, service: &str, now_ms: u64) -> Vec<SeenPod> {
         self.copies_of(namespace, service).iter().map(|pod| pod.seen(now_ms)).collect()
     }
@@ -215,7 +225,7 @@ impl Fleet {
         places.iter().map(|place| Arc::clone(&roster[*place])).collect()
     }
 
-    /// The processes that are attached, and those whose stream has broken lately without a goodbye.
+    /// The attached processes, and those whose stream broke recently without a Bye.
     pub fn attached(&self, now_ms: u64) -> Vec<Process> {
         let process = |pod: RefMulti<'_, Claim, Arc<Pod>>| {
             pod.attached_epoch(now_ms).map(|epoch| Process { pod_uid: pod.key().pod_uid.clone(), epoch })
@@ -223,18 +233,20 @@ impl Fleet {
         self.pods.iter().filter_map(process).collect()
     }
 
-    /// How many those are, and the sum of their epochs: other processes have another sum, for epochs are nanoseconds.
+    /// The number of [`Self::attached`] processes and the sum of their epochs. Other processes have
+    /// another sum, because epochs are nanoseconds.
     pub fn attached_digest(&self, now_ms: u64) -> (usize, u64) {
         let epochs = self.pods.iter().filter_map(|pod| pod.attached_epoch(now_ms));
         epochs.fold((0, 0), |(count, sum), epoch| (count + 1, sum.wrapping_add(epoch)))
     }
 
-    /// Whether a pod of that service was ever heard from, by this process or as far as the record reaches.
+    /// Whether a pod of that service has ever attached, as far as this process and the store know.
     pub fn knows(&self, namespace: &str, service: &str) -> bool {
         self.services.contains_key(&(namespace.to_owned(), service.to_owned()))
     }
 
-    /// These services are known from the record: rules can be made for them before any of their pods is back.
+    /// Adds services that the store knows, so that rules can be made before any of their pods is
+    /// back.
     pub fn recall(&self, services: impl IntoIterator<Item = (String, String)>) {
         for service in services {
             if self.services.len() >= SERVICES_MAX {
@@ -244,28 +256,29 @@ impl Fleet {
         }
     }
 
-    /// The services there are, by name, with their namespaces.
+    /// The known services as (namespace, service), sorted.
     pub fn services(&self) -> BTreeSet<(String, String)> {
         self.services.iter().map(|service| service.key().clone()).collect()
     }
 
-    /// Streams that were refused because a newer one is known, or because there was no room.
+    /// Streams refused because a newer one is known, or for lack of room.
     pub fn streams_refused(&self) -> u64 {
         self.streams_refused.load(Ordering::Relaxed)
     }
 
-    /// Takes what is lost out of the totals, of those processes that have ended since, and of which nothing is on its way to
-    /// disk any more. Whoever is about to read totals does so first.
+    /// Subtracts from the totals what ended processes have lost, once none of it is on its way to
+    /// disk. Call it before you read totals.
     pub fn settle_losses(&self) {
         self.losses.hits();
     }
 
-    /// Hits that processes have reported which ended, or were forgotten, before they brought them to disk.
+    /// Hits that processes reported, but that did not reach disk before they ended or were
+    /// forgotten.
     pub fn hits_not_kept(&self) -> u64 {
         self.losses.hits()
     }
 
-    /// Pods that were gone for so long that they were forgotten.
+    /// Pods that were forgotten because they were gone for too long.
     pub fn pods_forgotten(&self) -> u64 {
         self.pods_forgotten.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What every request and every answer of the HTTP port passes, whatever it is about: one place, so that no answer lacks it.
+//! The middleware of the HTTP port, in one place: every request and every response passes it.
 
 use std::sync::Arc;
 
@@ -18,24 +18,24 @@ use crate::api::problem::Problem;
 use crate::public_url::PublicUrl;
 use crate::web::assets;
 
-/// What an answer allows that says nothing else: no script, no frame, nothing loaded.
+/// The default content security policy: no script, no frame, nothing loaded.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// All routes behind their guard, with what each answer carries.
+/// Wraps all routes in the access check and in the common middleware.
 pub fn around(routes: Router, access: Arc<Access>, public_url: Option<PublicUrl>) -> Router {
     let routes = access
         .guard(routes)
-        // Text shrinks to a tenth. Streams of events are left alone by their type: each event must leave at once.
+        // Text shrinks to a tenth. Event streams are excluded by their type: each event must be sent at once.
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(middleware::from_fn(with_one_host))
         .layer(middleware::from_fn(with_headers));
     let Some(public_url) = public_url else { return routes };
-    // A path is looked up only after this, so it stands outside of the router.
+    // The router matches the path before its own layers run, so this layer wraps the router.
     let shorten = move |request: Request| below(&public_url, request);
     Router::new().fallback_service(ServiceBuilder::new().layer(MapRequestLayer::new(shorten)).service(routes))
 }
 
-/// Takes the public path off, where the proxy has left it on.
+/// Removes the path of the public URL, if the proxy has kept it.
 fn below(public_url: &PublicUrl, mut request: Request) -> Request {
     let Some(rest) = public_url.below(request.uri().path()) else { return request };
     let target = match request.uri().query() {
@@ -52,7 +52,7 @@ fn below(public_url: &PublicUrl, mut request: Request) -> Request {
     request
 }
 
-/// Refuses a request that names no host, or two: proxies and guards might go by different ones (RFC 9112, section 3.2).
+/// Refuses a request with no host, or two: a proxy and the guard might use different ones (RFC 9112, section 3.2).
 async fn with_one_host(request: Request, next: Next) -> Response {
     if names_one_host(request.version(), request.uri(), request.headers()) {
         return next.run(request).await;
@@ -72,7 +72,7 @@ fn names_one_host(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
     }
 }
 
-/// Adds what every answer says about itself; what a route has said already stays.
+/// Adds the security headers of every response; a policy that a route has set stays.
 async fn with_headers(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let is_file = path.starts_with(assets::FOLDER) || path == assets::ICON;
@@ -81,8 +81,8 @@ async fn with_headers(request: Request, next: Next) -> Response {
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(POLICY);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    // Under `no-referrer` a browser would hide the origin of our own forms too, and they would be refused as another
-    // site's (Fetch, "append a request `Origin` header"). Other sites get no referrer this way either.
+    // With `no-referrer` a browser would hide the origin of the dashboard's own forms too, and they would be refused as
+    // another site's (Fetch, "append a request `Origin` header"). Other sites get no referrer this way either.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
     headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));

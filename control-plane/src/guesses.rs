@@ -1,4 +1,4 @@
-//! Limits how many wrong tokens one address may try, and writes each address that tries one into the log.
+//! Limits how many wrong tokens one address may try, and logs each address that tries one.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
@@ -19,32 +19,32 @@ const REFILL: Duration = Duration::from_secs(6);
 /// Addresses that are remembered. Each takes about 200 bytes; an address is forgotten once it may try [`BURST`] again.
 const ADDRESSES_MAX: usize = 4096;
 
-/// Wrong tokens of an address that cost it nothing when it sends them again: a pod with an old token sends that one for
-/// hours, and must not use up what other pods behind the same address may try.
+/// Wrong tokens that an address may repeat at no cost: a pod with an old token sends that one for hours, and must not
+/// use up the attempts of other pods behind the same address.
 const REPEATED_MAX: usize = 8;
 
-/// Who has tried wrong tokens.
+/// The attempts of each address with wrong tokens.
 #[derive(Debug, Default)]
 pub struct Guesses {
     budgets: Mutex<HashMap<IpAddr, Budget>>,
     hasher: RandomState,
 }
 
-/// What became of a token that was shown.
+/// The result of checking a presented token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guess {
     /// It is the token.
     Right,
-    /// It is another one.
+    /// It is not the token.
     Wrong,
-    /// It was not looked at: the address has tried too many.
+    /// It was not compared: the address has tried too many.
     TooMany {
-        /// When the address may try again.
+        /// How long the address must wait.
         retry_after: Duration,
     },
 }
 
-/// What an address may still try.
+/// The remaining attempts of an address.
 #[derive(Debug)]
 struct Budget {
     /// The instant at which the address may try [`BURST`] again. Each wrong token moves it by [`REFILL`].
@@ -54,7 +54,7 @@ struct Budget {
 }
 
 impl Guesses {
-    /// Compares what `from` has shown with the token, if it may try.
+    /// Compares the token that `from` presents with the right one, if the address may try.
     pub fn check(&self, token: &Token, shown: &str, from: IpAddr, now: Instant) -> Guess {
         let from = network(from);
         let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +63,7 @@ impl Guesses {
                 return Guess::Right;
             }
             make_room(&mut budgets, now);
-            // Where even that is not enough, the others share what one address may try.
+            // If there is still no room, all further addresses share one budget.
             let key = if budgets.len() < ADDRESSES_MAX { from } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
             let budget = budgets.entry(key).or_insert_with(|| Budget { full_at: now, tried: VecDeque::new() });
             return budget.spend(self.hasher.hash_one(shown), from, now);
@@ -107,7 +107,7 @@ fn make_room(budgets: &mut HashMap<IpAddr, Budget>, now: Instant) {
     }
 }
 
-/// The address, or of IPv6 its network of 64 bits, all of which one host may use.
+/// The address; for IPv6 its network of 64 bits, because one host may use all of it.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

@@ -1,4 +1,5 @@
-//! Asks the sidecars of a service for the exchanges that they remember of an endpoint, and puts their answers together.
+//! Fetches the recent exchanges of an endpoint from the sidecars of a service, and merges their
+//! answers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,24 +22,25 @@ use crate::snapshot::PodState;
 pub mod choice;
 pub mod told;
 
-/// Readers who wait for histories at the same time. Each may hold the answers of all pods that it has asked.
+/// Readers that may wait for a history at the same time. Each may hold the answers of all pods that
+/// it asks.
 const READERS_MAX: usize = 16;
 
-/// Pods asked for one reader. Each may send about 30 kB, so an answer is at most 8 MB while it is put together.
+/// Pods asked for one reader. Each may send about 30 kB, so one reader holds at most 8 MB.
 const PODS_ASKED_MAX: usize = 256;
 
-/// How long a pod may take to answer. It has the exchanges in its memory, and a person is waiting.
+/// How long a pod may take to answer. The exchanges are in its memory, and a person is waiting.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// The way to every stream that is open, and who is asking over it.
+/// The open streams, and the readers that wait for answers over them.
 #[derive(Debug)]
 pub struct Histories {
     listeners: Arc<DashMap<u64, Listener>>,
     streams: AtomicU64,
     readers: Semaphore,
-    /// What pods have told without being asked.
+    /// Failures that pods have pushed without a request.
     pub told: Told,
-    /// Readers that were turned away because too many were waiting.
+    /// Readers that were refused because too many were waiting.
     pub turned_away: Count,
     /// Pods that did not answer in time.
     pub unanswered: Count,
@@ -51,18 +53,18 @@ struct Listener {
     asks: mpsc::Sender<Ask>,
 }
 
-/// One question to one stream. Whoever has asked may have stopped waiting for the answer.
+/// One request to one stream. The requester may have stopped waiting for the answer.
 #[derive(Debug)]
 pub struct Ask {
-    /// Of which endpoint.
+    /// The endpoint.
     pub endpoint: Endpoint,
-    /// How many exchanges, the newest.
+    /// The limit on exchanges; the newest are returned.
     pub limit: usize,
-    /// Where the answer goes.
+    /// The channel for the answer.
     pub answer: oneshot::Sender<Vec<Exchange>>,
 }
 
-/// A stream's end: the questions to it. Once dropped, the stream is not asked any more.
+/// The stream's end of the channel. Dropping it unregisters the stream.
 #[derive(Debug)]
 pub struct Listening {
     listeners: Arc<DashMap<u64, Listener>>,
@@ -70,55 +72,55 @@ pub struct Listening {
     asks: mpsc::Receiver<Ask>,
 }
 
-/// What is wanted.
+/// What a reader requests.
 #[derive(Debug, Clone)]
 pub struct Wanted<'a> {
-    /// The service's namespace.
+    /// The namespace of the service.
     pub namespace: &'a str,
     /// The service.
     pub service: &'a str,
     /// The endpoint.
     pub endpoint: &'a Endpoint,
-    /// Only of this pod, by its name.
+    /// Limits the request to the pod of this name.
     pub pod: Option<&'a str>,
-    /// How many exchanges of each pod, the newest.
+    /// The limit on exchanges per pod; the newest are returned.
     pub limit: usize,
 }
 
-/// What was gathered.
+/// The merged answers.
 #[derive(Debug, Default)]
 pub struct Gathered {
     /// The exchanges with the names of their pods, in no particular order.
     pub exchanges: Vec<Remembered>,
-    /// The pods that have answered, by name.
+    /// The names of the pods that answered.
     pub answered: Vec<Arc<str>>,
-    /// The pods that have not, by name.
+    /// The names of the pods that did not answer.
     pub missing: Vec<String>,
     /// Pods that were not asked because there are too many.
     pub not_asked: usize,
 }
 
-/// An exchange and who remembers it.
+/// An exchange and the pod that recorded it.
 #[derive(Debug, Clone)]
 pub struct Remembered {
     /// The pod's name.
     pub pod: Arc<str>,
     /// The exchange.
     pub exchange: Exchange,
-    /// How it is known.
+    /// Where it comes from.
     pub known: Known,
 }
 
-/// How an exchange is known.
+/// Where an exchange comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     /// The pod has answered with it now.
     Asked,
-    /// The pod has told of it before, and does not answer now.
+    /// The pod has pushed it earlier, and does not answer now.
     Told,
 }
 
-/// Too many are asking.
+/// Too many readers are waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{READERS_MAX} readers are waiting for histories already: ask again in a second")]
 pub struct Busy;
@@ -137,7 +139,7 @@ impl Default for Histories {
 }
 
 impl Histories {
-    /// From now on the pod can be asked over this stream.
+    /// Registers a stream over which the pod can be asked.
     pub fn listen(&self, workload: Arc<Workload>) -> Listening {
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);
         let (sender, asks) = mpsc::channel(FETCHES_MAX);
@@ -145,7 +147,7 @@ impl Histories {
         Listening { listeners: Arc::clone(&self.listeners), stream, asks }
     }
 
-    /// Asks every pod of the service, and waits no longer than [`ANSWER_WITHIN`] for all of them together.
+    /// Asks every pod of the service, and waits at most [`ANSWER_WITHIN`] for all of them together.
     pub async fn gather(&self, wanted: &Wanted<'_>, fleet: &Fleet, now_ms: u64) -> Result<Gathered, Busy> {
         let Ok(_reader) = self.readers.try_acquire() else {
             self.turned_away.up();
@@ -158,7 +160,7 @@ impl Histories {
         let until = Instant::now() + ANSWER_WITHIN;
         for (pod, (_, asks)) in open.iter().take(PODS_ASKED_MAX) {
             let (answer, answered) = oneshot::channel();
-            // A stream that is asked so much that it does not get to it does not answer in time either.
+            // A stream with a full queue does not answer in time either.
             let _ = asks.try_send(Ask { endpoint: wanted.endpoint.clone(), limit: wanted.limit, answer });
             asked.push((Arc::<str>::from(pod.as_str()), answered));
         }
@@ -185,7 +187,8 @@ impl Histories {
         Ok(gathered)
     }
 
-    /// The streams of the pods that are wanted, by the pods' names. Of two streams of one pod the newer one counts.
+    /// Returns the streams of the requested pods by pod name. If a pod has two streams, the newer
+    /// one is used.
     fn open_streams(&self, wanted: &Wanted<'_>) -> BTreeMap<String, (u64, mpsc::Sender<Ask>)> {
         let mut open = BTreeMap::<String, (u64, mpsc::Sender<Ask>)>::new();
         for listener in self.listeners.iter() {
@@ -204,7 +207,7 @@ impl Histories {
 }
 
 impl Listening {
-    /// The next question. Dropping this before it is done loses none.
+    /// Returns the next request. Cancel-safe: dropping the future loses no request.
     pub async fn next(&mut self) -> Option<Ask> {
         self.asks.recv().await
     }

@@ -1,4 +1,4 @@
-//! The gRPC end: lets sidecars attach, and gives each stream to a task of its own.
+//! The gRPC server: accepts sidecars, and runs each stream in a task of its own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,27 +33,29 @@ mod tidings;
 mod windows;
 mod wishes;
 
-/// Bytes of one message. A report of 1,024 endpoints with 2,048 samples is about half of that.
+/// Limit of one message in bytes. A report of 1,024 endpoints with 2,048 samples is about half of
+/// that.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
-/// Bytes of all headers of a stream: a token and what gRPC needs.
+/// Limit of all headers of a stream in bytes: a token and what gRPC needs.
 const HEADER_BYTES_MAX: u32 = 16 << 10;
 
-/// Connections at a time: one for each pod, and as many again that take over from one that hangs.
+/// Limit of connections: one for each pod, and as many again that replace hanging ones.
 const CONNECTIONS_MAX: usize = 2 * PODS_MAX;
 
-/// Streams of one connection. A sidecar has one; a proxy in front may put many on one, and RFC 9113 (section 6.5.2)
-/// asks for a hundred at least.
+/// Limit of streams on one connection. A sidecar has one; a proxy in front may put many on one, and
+/// RFC 9113 (section 6.5.2) asks for a hundred at least.
 const STREAMS_PER_CONNECTION_MAX: u32 = 128;
 
-/// Messages on their way to one sidecar. It reads them as they come; one that does not is not waited for.
+/// Limit of queued messages to one sidecar. A sidecar reads them as they arrive; one that does not
+/// is disconnected.
 const DOWN_MAX: usize = 8;
 
-/// How often a connection that says nothing is asked whether it is still there, and how long it may take to answer.
+/// How often a silent connection is pinged, and how long it may take to answer.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The service that sidecars call.
+/// The gRPC service that sidecars call.
 struct Ingest {
     plane: Arc<ControlPlane>,
     room: Arc<Semaphore>,
@@ -61,10 +63,10 @@ struct Ingest {
     streams: TaskTracker,
 }
 
-/// Whom to let in.
+/// The conditions for a stream to be accepted.
 #[derive(Debug, Clone)]
 pub struct Admission {
-    /// What sidecars authenticate with, if they must.
+    /// The token that sidecars must send, if one is set.
     pub token: Option<Token>,
     /// Streams that one address may hold at a time.
     pub streams_per_address_max: usize,
@@ -78,7 +80,7 @@ pub async fn run(plane: Arc<ControlPlane>, door: impl Door, admission: Admission
     let strangers = Arc::clone(&plane);
     let guesses = Arc::new(Guesses::default());
     let may_attach = move |request: Request<()>| admit(request, token.as_ref(), &guesses, &strangers);
-    // A stream may take over from one that hangs, so connections have twice the room that streams have.
+    // A stream may replace one that hangs, so there may be twice as many connections as streams.
     let bounds = Bounds { all: CONNECTIONS_MAX, of_address: 2 * streams_per_address_max, reserve: 0 };
     let callers = connections(door, Places::new(bounds), Arc::clone(&plane));
     let addresses = Addresses::with_room_for(streams_per_address_max);

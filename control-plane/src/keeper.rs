@@ -1,4 +1,4 @@
-//! Writes the windows of all sidecars down in groups: one transaction for what came within a moment, then a word to each.
+//! Queues the windows of all sidecars and writes them in groups: one transaction for all within a moment, then an ack to each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,69 +19,72 @@ pub mod account;
 mod batch;
 pub mod submission;
 
-/// Windows that one sidecar may have under way: ten seconds each, so one is usual, and more only after a time without us.
+/// Limit of unacknowledged windows of one sidecar: ten seconds each, so one is usual, and more only
+/// after a time without us.
 pub const IN_FLIGHT_MAX: usize = 16;
 
-/// How long windows are gathered for one transaction. Each costs a wait for the disk, so a few a second are enough.
+/// How long windows are gathered for one transaction. Each costs a wait for the disk, so a few a
+/// second are enough.
 const GATHER: Duration = Duration::from_millis(200);
 
-/// Endpoints of windows in one transaction: a burst of ten thousand sidecars is a few of them, of some ten milliseconds each.
+/// Limit of endpoint rows in one transaction: a burst of ten thousand sidecars takes a few
+/// transactions, of some ten milliseconds each.
 const BATCH_ROWS_MAX: usize = 100_000;
 
-/// Bytes of windows that wait to be written. Without a disk that is ten thousand sidecars for about a minute; whoever
-/// comes later keeps its windows, and sends them when there is room.
+/// Limit of bytes in the window queue. Without a disk, ten thousand sidecars fill it in about a
+/// minute. Later sidecars keep their windows, and send them when there is room.
 const WAITING_BYTES_MAX: usize = 256 << 20;
 
-/// How long to wait before writing again what could not be written: at first, and at most.
+/// First and longest pause before a failed write is repeated.
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(15);
 
-/// Where windows are handed in.
+/// The queue of windows that wait to be written.
 #[derive(Debug)]
 pub struct Keeper {
-    /// What is written to, and read from.
+    /// The metrics store that is written to and read from.
     pub chronicle: Arc<dyn Chronicle>,
     windows: mpsc::Sender<Submission>,
     waiting_bytes: AtomicUsize,
     room: watch::Sender<bool>,
     standing: watch::Sender<Standing>,
-    /// What became of windows.
+    /// Counters of windows.
     pub counts: KeeperCounts,
 }
 
-/// Whether what is counted is on disk.
+/// Whether counts reach the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// It is, a moment after it was counted.
+    /// They are on disk a moment after they are counted.
     Durable,
-    /// It is in memory only.
+    /// They are in memory only.
     NotDurable {
         /// Since when, milliseconds since the Unix epoch.
         since_ms: u64,
-        /// What the disk says.
+        /// The error of the store.
         why: String,
     },
 }
 
-/// What became of windows, counted.
+/// Counters of windows and of transactions.
 #[derive(Debug, Default)]
 pub struct KeeperCounts {
-    /// Windows that are on disk.
+    /// Windows written to disk.
     pub kept: Count,
     /// Windows that were on disk before.
     pub repeated: Count,
     /// Windows that found no room, and will be sent again.
     pub no_room: Count,
-    /// Transactions that came to nothing, and were tried again.
+    /// Transactions that failed, and were tried again.
     pub failures: Count,
 }
 
-/// There is no room for a window now.
+/// The window queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom;
 
 impl Keeper {
-    /// The place to hand windows in, and the one who writes them down.
+    /// Returns the queue, and the task that writes its windows.
     pub fn open(chronicle: Arc<dyn Chronicle>) -> (Arc<Self>, Scribe) {
         let (sender, windows) = mpsc::channel(PODS_MAX * IN_FLIGHT_MAX);
         let keeper = Arc::new(Self {
@@ -95,7 +98,7 @@ impl Keeper {
         (Arc::clone(&keeper), Scribe { keeper, windows })
     }
 
-    /// Hands a window in. It is written within a moment, and its stream is told.
+    /// Queues a window. It is written within a moment, and its stream receives an ack.
     pub fn submit(&self, window: Submission) -> Result<(), NoRoom> {
         let bytes = window.bytes;
         let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -107,8 +110,8 @@ impl Keeper {
         Err(NoRoom)
     }
 
-    /// Says that there is no room. The scribe may have made some just before, and then has nothing left to do that would
-    /// say so again.
+    /// Publishes that there is no room. The writer may have made room just before, and then has
+    /// nothing left to write that would publish it again.
     fn has_turned_away(&self) {
         self.counts.no_room.up();
         self.room.send_replace(false);
@@ -122,12 +125,12 @@ impl Keeper {
         }
     }
 
-    /// Whether there is room, and each time that this changes.
+    /// Whether there is room, and each change of that.
     pub fn room(&self) -> watch::Receiver<bool> {
         self.room.subscribe()
     }
 
-    /// Whether what is counted is on disk.
+    /// Whether counts reach the disk.
     pub fn standing(&self) -> Standing {
         self.standing.borrow().clone()
     }
@@ -138,7 +141,7 @@ impl Keeper {
     }
 }
 
-/// Writes down what is handed in.
+/// The window writer: the task that writes queued windows.
 #[derive(Debug)]
 pub struct Scribe {
     keeper: Arc<Keeper>,
@@ -146,7 +149,7 @@ pub struct Scribe {
 }
 
 impl Scribe {
-    /// Writes until drained, and then what has been handed in by then.
+    /// Writes until drained, and then what has been queued by then.
     pub async fn run(mut self, drain: CancellationToken) {
         loop {
             let first = tokio::select! {
@@ -180,7 +183,7 @@ impl Scribe {
         batch
     }
 
-    /// Writes a batch until it is on disk; once drained, it is tried once.
+    /// Writes a batch, and repeats that until it is on disk. Once drained, it tries only once.
     async fn write(&self, batch: Vec<Submission>, drain: &CancellationToken) {
         let batch = Arc::new(batch);
         let mut wait = RETRY_MIN;

@@ -1,4 +1,4 @@
-//! The control plane: adds up what the sidecars saw, shows it, and sends rules back.
+//! The control plane: adds up what the sidecars report, shows it, and sends rules to them.
 
 pub mod access;
 pub mod api;

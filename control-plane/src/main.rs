@@ -1,4 +1,4 @@
-//! The program `sitio-control-plane`: settings, ports, logging, and an end when it is asked to end.
+//! The program `sitio-control-plane`: settings, ports, logging, and a clean shutdown on a signal.
 
 use std::io::{ErrorKind, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
@@ -12,12 +12,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-/// A frame is some hundred small pieces that are asked for and given back at once, on every thread.
-/// With it a frame costs a quarter less than with the C library's allocator (`make bench-mesh`).
+/// A frame allocates and frees some hundred small pieces at once, on every thread. With this
+/// allocator a frame costs a quarter less than with the C library's (`make bench-mesh`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Settings that make no sense.
+/// The exit code for invalid settings.
 const MISCONFIGURED: u8 = 2;
 
 fn main() -> ExitCode {
@@ -74,7 +74,8 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
     })
 }
 
-/// As process 1 of a container we get no default handling of signals, so both are waited for.
+/// As PID 1 of a container, the process has no default signal handling, so it waits for both
+/// signals.
 async fn asked_to_leave() -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {

@@ -1,4 +1,4 @@
-//! Divides the memory that this process may use among all that sidecars can make grow.
+//! Divides the memory budget of this process among everything that sidecars can make grow.
 
 use std::fmt;
 
@@ -7,82 +7,85 @@ use platform::cgroup::Source;
 use crate::fleet::PODS_MAX;
 use crate::timeline::bytes_room::Bounds;
 
-/// What there is to divide if neither a setting nor the container limits it.
+/// The budget if neither a setting nor the container limits it.
 const UNLIMITED_BYTES: u64 = 8 << 30;
 
-/// The part of the container's limit that is divided, in quarters. The rest is for requests, pages and the program itself.
+/// The part of the container's limit that is the budget, in quarters. The rest is for requests,
+/// pages and the program itself.
 const QUARTERS_OF_LIMIT: u64 = 3;
 
-/// Pods at a time in the smallest budget, and in the largest.
+/// Limits of pods in the smallest and in the largest budget.
 const PODS: (usize, usize) = (64, PODS_MAX);
 
-/// What a pod takes, beside what it has counted.
+/// Bytes of a pod, without its counts.
 const POD_BYTES: usize = 16 << 10;
 
-/// Series of all services in the smallest budget, and in the largest.
+/// Limits of series of all services in the smallest and in the largest budget.
 const SERIES: (usize, usize) = (1024, 65_536);
 
-/// What a series takes, beside its slots.
+/// Bytes of a series, without its slots.
 const SERIES_BYTES: usize = 2 << 10;
 
-/// What the callers of one endpoint of one pod take if there are as many as are told apart.
+/// Bytes of the callers of one endpoint of one pod, if its caller table is full.
 const CALLED_BYTES: usize = 4 << 10;
 
-/// What one process may take of the counts, if the budget is large.
+/// Limit of one process's counts in a large budget.
 const PROCESS_BYTES_MAX: usize = 4 << 20;
 
-/// What a process may take when others take much: one with 20 endpoints takes 44 kB.
+/// What a process may take even when others take much: one with 20 endpoints takes 44 kB.
 const PROCESS_BYTES_LITTLE: usize = 128 << 10;
 
-/// What may be used for what sidecars report.
+/// The memory budget for what sidecars report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     bytes: usize,
 }
 
 impl Budget {
-    /// So many bytes if a setting says so; else three quarters of the container's limit, if there is one.
+    /// The bytes of the setting; without it, three quarters of the container's limit, if there is
+    /// one.
     pub fn new(setting: Option<u64>) -> Self {
         let limit = || Some(Source::found().memory().limit).filter(|limit| *limit > 0);
         let bytes = setting.or_else(|| limit().map(|limit| limit / 4 * QUARTERS_OF_LIMIT)).unwrap_or(UNLIMITED_BYTES);
-        // More than that is not needed by the largest fleet that is admitted.
+        // The largest fleet that is accepted does not need more.
         Self { bytes: usize::try_from(bytes.min(UNLIMITED_BYTES)).unwrap_or(usize::MAX) }
     }
 
-    /// A quarter for the slots of the last hour; a quarter of that for one service.
+    /// Quota for the slots of the last hour: a quarter, and a quarter of that for one service.
     pub fn slots(self) -> Bounds {
         let of_all = self.bytes / 4;
         Bounds { of_one: of_all / 4, of_all, little: of_all / 32 }
     }
 
-    /// A quarter for what single processes have counted.
+    /// Quota for the counts of processes: a quarter.
     pub fn counts(self) -> Bounds {
         let of_all = self.bytes / 4;
         let (of_one, little) = ((of_all / 16).min(PROCESS_BYTES_MAX), (of_all / 1024).min(PROCESS_BYTES_LITTLE));
         Bounds { of_one, of_all, little }
     }
 
-    /// A hundred-and-ninety-second part for counts of processes that were forgotten and are not on disk.
+    /// Bytes for counts of forgotten processes that are not on disk: one 192nd part.
     pub fn forgotten_bytes(self) -> usize {
         self.bytes / 192
     }
 
-    /// An eighth for callers: endpoints of pods whose callers are told apart.
+    /// Limit of pod endpoints with caller statistics, from an eighth of the bytes.
     pub fn called(self) -> usize {
         self.bytes / 8 / CALLED_BYTES
     }
 
-    /// An eighth for series.
+    /// Limit of series, from an eighth of the bytes.
     pub fn series(self) -> usize {
         (self.bytes / 8 / SERIES_BYTES).clamp(SERIES.0, SERIES.1)
     }
 
-    /// A quarter of them for one address. A proxy in front is one address for all sidecars behind it.
+    /// Limit of series for one address: a quarter of all. A proxy in front is one address for all
+    /// sidecars behind it.
     pub fn series_of_address(self) -> usize {
         self.series() / 4
     }
 
-    /// An eighth for pods.
+    /// Limit of pods, from an eighth of the bytes.
     pub fn pods(self) -> usize {
         (self.bytes / 8 / POD_BYTES).clamp(PODS.0, PODS.1)
     }
@@ -114,7 +117,7 @@ impl fmt::Display for Budget {
 mod tests {
     use super::*;
 
-    /// What the parts may take together.
+    /// Bytes that all parts may take together.
     fn sum(budget: Budget) -> usize {
         let rooms = budget.slots().most() + budget.counts().most() + budget.forgotten_bytes();
         rooms + budget.called() * CALLED_BYTES + budget.series() * SERIES_BYTES + budget.pods() * POD_BYTES

@@ -1,4 +1,4 @@
-//! What the control plane knows, in one place, shared by the stream, the API and the pages.
+//! The state of the control plane in one place, shared by the gRPC streams, the API and the dashboard.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,43 +22,45 @@ use crate::tap::Taps;
 use crate::timeline::past::at_hand::AtHand;
 use crate::timeline::{Reporter, Timeline};
 
-/// The control plane's memory.
+/// The state of the control plane.
 #[derive(Debug)]
 pub struct ControlPlane {
-    /// When this process began, milliseconds since the Unix epoch; what it remembers may be older.
+    /// When this process started, milliseconds since the Unix epoch; the restored state may be
+    /// older.
     pub started_ms: u64,
-    /// Every pod heard from.
+    /// Every known pod.
     pub fleet: Arc<Fleet>,
-    /// What they counted.
+    /// What they counted, by endpoint and time.
     pub timeline: Arc<Timeline>,
-    /// What they should obey, and what was commanded.
+    /// The rules that they should obey, and the audit log.
     pub rules: Rules,
-    /// Who writes down what they counted.
+    /// The window queue, which brings their counts to disk.
     pub keeper: Arc<Keeper>,
-    /// What was read of it lately.
+    /// A cache of what was read from the store recently.
     pub at_hand: AtHand,
-    /// The way to what the pods remember.
+    /// Queries for the exchanges that pods remember.
     pub histories: Histories,
-    /// What people watch as it happens.
+    /// The taps through which users watch exchanges as they happen.
     pub taps: Arc<Taps>,
-    /// What happened on the streams.
+    /// Counters of the gRPC streams.
     pub stream_counts: StreamCounts,
-    /// Where sidecars attach.
+    /// The address at which sidecars attach.
     pub stream_address: SocketAddr,
-    /// Why the store is not the one that was expected, in words for people; `None` if it is.
+    /// Why the store is not the expected one, as a message for users; `None` if it is.
     pub store_replaced: Option<String>,
-    /// Which sidecars have to report again since the restart.
+    /// The sidecars that have to report again since the restart.
     pub recovery: Recovery,
-    /// Who the next control plane has to wait for.
+    /// The sidecars that the next control plane has to wait for.
     pub attached: Attached,
-    /// What `/metrics` has exposed.
+    /// The counters that `/metrics` has exposed.
     pub exposed: Exposed,
-    /// Cancelled when the control plane is leaving: whatever is open for long, such as an event stream, ends then.
+    /// Cancelled at shutdown: everything that is open for long, such as an event stream, ends then.
     pub drain: CancellationToken,
 }
 
 impl ControlPlane {
-    /// Goes on where this store ends, with somebody who writes into it what is new. It reads from disk, so it may block.
+    /// Restores state from `store` and returns the task that writes to it. It reads from disk, so
+    /// it may block.
     pub fn open<Disk: Store + Chronicle + 'static>(
         store: Arc<Disk>,
         fleet: Fleet,
@@ -101,13 +103,14 @@ impl ControlPlane {
         Snapshot::take(self, window, now_ms)
     }
 
-    /// How big the store is; `None` if it cannot be read now.
+    /// The size of the store; `None` if it cannot be read now.
     pub async fn store_size(&self) -> Option<Size> {
         let chronicle = Arc::clone(&self.keeper.chronicle);
         tokio::task::spawn_blocking(move || chronicle.size()).await.ok()?.ok()
     }
 
-    /// Lets go of pods and endpoints that nobody has heard of for long. It may write to disk, so it may block.
+    /// Forgets pods and endpoints that have been silent for long. It may write to disk, so it may
+    /// block.
     pub fn let_go(&self, now_ms: u64) {
         self.fleet.forget(now_ms);
         let names = self.timeline.let_go(now_ms);
@@ -120,7 +123,8 @@ impl ControlPlane {
         }
     }
 
-    /// Records who is attached, for the next control plane. It may write to disk, so it may block.
+    /// Records the attached sidecars for the next control plane. It may write to disk, so it may
+    /// block.
     pub fn record_attached(&self, now_ms: u64, now: Instant) -> Result<(), StoreError> {
         self.attached.record((&self.fleet, &self.recovery), self.keeper.chronicle.as_ref(), (now_ms, now))
     }
@@ -131,7 +135,7 @@ impl ControlPlane {
     }
 }
 
-/// Everything that is on disk; nothing, if it cannot be read now.
+/// Everything on disk; empty if it cannot be read now.
 fn all_kept(chronicle: &dyn Chronicle) -> Vec<Kept> {
     let mut all = Vec::new();
     let reading = chronicle.view(&mut |view| {

@@ -1,16 +1,16 @@
-//! The address under which people reach the dashboard where a proxy stands before it.
+//! The URL at which users reach the dashboard behind a proxy.
 
 use std::str::FromStr;
 
 use axum::http::uri::{Authority, Uri};
 
-/// A public address: scheme, host, perhaps a port, and a path.
+/// A public URL: scheme, host, perhaps a port, and a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     scheme: Scheme,
     /// Host and port as browsers write them: without the port that the scheme implies.
     authority: Authority,
-    /// Empty, or a slash and segments without a slash at the end.
+    /// Empty, or segments that each begin with a slash, without a slash at the end.
     path: String,
 }
 
@@ -21,17 +21,17 @@ enum Scheme {
 }
 
 impl PublicUrl {
-    /// Whether browsers speak TLS to the proxy.
+    /// Whether browsers use TLS to the proxy.
     pub fn is_https(&self) -> bool {
         self.scheme == Scheme::Https
     }
 
-    /// Whether only this machine can use it.
+    /// Whether only this machine can reach it.
     pub fn is_local(&self) -> bool {
         is_loopback_name(self.authority.host())
     }
 
-    /// Whether a `Host` header names it, with or without a port: proxies often drop the port.
+    /// Whether a `Host` header matches it, with or without a port: proxies often drop the port.
     pub fn is_named_by(&self, host: &Authority) -> bool {
         self.authority.host().eq_ignore_ascii_case(host.host())
     }
@@ -47,7 +47,7 @@ impl PublicUrl {
         format!("{}{}", self.origin(), self.path)
     }
 
-    /// What is left of a path below that of the address; `None` if it is not below it.
+    /// The part of a path below this URL's path; `None` if it is not below it.
     pub fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
         let rest = path.strip_prefix(&self.path).filter(|_| !self.path.is_empty())?;
         match rest {
@@ -57,7 +57,7 @@ impl PublicUrl {
     }
 }
 
-/// Whether a host can only mean this machine.
+/// Whether a host name can only mean this machine.
 pub fn is_loopback_name(host: &str) -> bool {
     let name = host.trim_start_matches('[').trim_end_matches(']');
     let is_local = name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");

@@ -1,4 +1,4 @@
-//! Knows which sidecars were attached before a restart, and which of them have not reported since.
+//! Tracks which sidecars were attached before a restart, and which of them have not reported since.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,9 +10,9 @@ use crate::store::chronicle::Process;
 
 pub mod attached;
 
-/// After so long a sidecar that has not reported is taken for gone.
-/// A sidecar waits ten seconds at most before it dials again, and a dial fails after eight seconds at most.
-/// So one dial may fail and the next one is still in time.
+/// A sidecar that has not reported for this long after the restart counts as gone. A sidecar waits
+/// ten seconds at most before it dials again, and a dial fails after eight seconds at most. So one
+/// dial may fail and the next one is still in time.
 pub const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 
 /// The sidecars that have to report before the counts are complete.
@@ -21,20 +21,20 @@ pub struct Recovery {
     began: Instant,
     of: usize,
     is_complete: AtomicBool,
-    /// Epochs by pod.
+    /// Epochs by pod uid.
     awaited: Mutex<HashMap<String, u64>>,
 }
 
-/// How far the recovery is.
+/// The progress of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// Every sidecar that was attached before the restart has reported since, or a newer process of its pod has.
     Complete,
-    /// Some have not, and are waited for: totals and rates are too low.
+    /// Some have not, and are awaited: totals and rates are too low.
     Waiting(Waiting),
-    /// Some have not within [`GIVE_UP_AFTER`], and are not waited for any more.
+    /// Some have not within [`GIVE_UP_AFTER`], and are no longer awaited.
     GaveUp {
-        /// How many.
+        /// How many have not.
         missing: usize,
     },
 }
@@ -51,7 +51,7 @@ pub struct Waiting {
 }
 
 impl Recovery {
-    /// Waits for these processes from now on.
+    /// Awaits these processes from now on.
     pub fn begin(attached: impl IntoIterator<Item = Process>, now: Instant) -> Self {
         let mut awaited = HashMap::new();
         for Process { pod_uid, epoch } in attached {
@@ -61,8 +61,8 @@ impl Recovery {
         Self { began: now, of: awaited.len(), is_complete: AtomicBool::new(awaited.is_empty()), awaited: Mutex::new(awaited) }
     }
 
-    /// A process of this pod has reported all that it counted. If it is another process than the one that is awaited, that
-    /// one has ended.
+    /// Records that a process of this pod has reported all that it counted. If it is not the
+    /// awaited process, that one has ended.
     pub fn reported(&self, pod_uid: &str) {
         if self.is_complete.load(Ordering::Acquire) {
             return;
@@ -72,7 +72,7 @@ impl Recovery {
         self.is_complete.store(awaited.is_empty(), Ordering::Release);
     }
 
-    /// How far it is.
+    /// The progress at this time.
     pub fn progress(&self, now: Instant) -> Progress {
         if self.is_complete.load(Ordering::Acquire) {
             return Progress::Complete;
@@ -93,7 +93,7 @@ impl Recovery {
         }
     }
 
-    /// The processes that are still waited for.
+    /// The processes that are still awaited.
     fn awaited(&self, now: Instant) -> Vec<Process> {
         if self.waiting(now).is_none() {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! Turns commands into revisions of the rules: checked, written down, made known, and ended when their time is over.
+//! Turns commands into revisions of the rules: checks them, writes them to disk, publishes them, and ends them at expiry.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,13 +36,13 @@ pub mod receipts;
 pub mod state;
 mod warnings;
 
-/// How long to wait before writing again what could not be written. Sidecars end a rule by themselves meanwhile.
+/// Pause before a failed write is repeated. Sidecars end a rule by themselves meanwhile.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// The longest sleep: a clock that is set while we sleep must not make a rule outlive its time by more.
+/// The longest sleep: if the clock is set while we sleep, a rule must not outlive its time by more.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// The rules of the mesh. Cheap to clone: every clone is the same.
+/// The rules of the mesh. Cheap to clone: clones share their state.
 #[derive(Debug, Clone)]
 pub struct Rules(Arc<Inside>);
 
@@ -50,10 +50,11 @@ pub struct Rules(Arc<Inside>);
 struct Inside {
     store: Arc<dyn Store>,
     fleet: Arc<Fleet>,
-    /// Held from the decision to the publication, always by a thread that may block, so that revisions follow each other.
+    /// Held from the decision to the publication, always by a thread that may block, so that
+    /// revisions follow each other.
     writing: Mutex<()>,
     published: watch::Sender<Arc<RulesState>>,
-    /// The revision that is published, for those who only want to know whether it is theirs.
+    /// The published revision, for readers that only compare it with theirs.
     revision: AtomicU64,
     concerned: Concerned,
     first: First,
@@ -61,7 +62,7 @@ struct Inside {
 }
 
 impl Rules {
-    /// The rules that a store holds. It reads from disk, so it may block.
+    /// Loads the rules of a store. It reads from disk, so it may block.
     pub fn open(store: Arc<dyn Store>, fleet: Arc<Fleet>, now_ms: u64) -> Result<Self, StoreError> {
         let state = RulesState::load(store.load()?, now_ms);
         let revision = AtomicU64::new(state.revision);
@@ -73,33 +74,34 @@ impl Rules {
         Ok(rules)
     }
 
-    /// Who hears of new rules before anybody else does, where blocking is allowed.
+    /// Sets a hook that runs before a new rule set is published, where blocking is allowed.
     pub fn tell_first(&self, tell: impl Fn(&RulesState) + Send + Sync + 'static) {
         self.0.first.is(tell);
     }
 
-    /// Where to look up the endpoints of a service, by namespace and service, of which a request was counted.
+    /// Sets the lookup of a service's counted endpoints, by namespace and service.
     pub fn look_up_endpoints_by(&self, look: impl Fn(&str, &str) -> Vec<Endpoint> + Send + Sync + 'static) {
         self.0.counted.look_up_by(look);
     }
 
-    /// What a person should know of a rule that is in force, or could be.
+    /// Warnings for users about a rule that is in force, or could be.
     pub fn warnings(&self, rule: &Rule) -> Vec<String> {
         self.0.sight(&self.state()).warnings(rule)
     }
 
-    /// What would happen if a rule overrode protected paths; `None` if it is about none.
+    /// What would happen if a rule overrode protected paths; `None` if it concerns none.
     pub fn warning_of_override(&self, rule: &Rule) -> Option<String> {
         self.0.sight(&self.state()).of_override(rule)
     }
 
-    /// Puts a rule in force. It is on disk when this returns, and on its way to the pods.
+    /// Creates a rule. It is on disk when this returns, and on its way to the pods.
     pub async fn create(&self, command: Command, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
         let by = by.to_owned();
         self.blocking(move |inside| inside.create(&command, &by)).await
     }
 
-    /// The rule that a command would make, or why it would be refused. Nothing is changed or written down.
+    /// The rule that a command would create, or why it would be refused. Nothing is changed or
+    /// written.
     pub fn preview(&self, command: &Command, by: &str) -> Result<RuleStatus, CommandError> {
         let (state, now_ms) = (self.state(), now_ms());
         let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
@@ -116,7 +118,7 @@ impl Rules {
         self.blocking(move |inside| inside.withdraw(&id, &by)).await
     }
 
-    /// A rule, in force or ended not too long ago, with what each pod has said about it.
+    /// A rule, in force or ended recently, with the receipt of each pod.
     pub fn status(&self, id: &str) -> Option<RuleStatus> {
         Some(self.0.status(self.state().record(id)?, now_ms()))
     }
@@ -132,12 +134,12 @@ impl Rules {
         Ok(())
     }
 
-    /// What was asked for and what became of it, the newest first.
+    /// The newest audit entries, newest first.
     pub fn audit(&self, newest_first_limit: usize) -> Vec<audit::Entry> {
         self.state().audit().take(newest_first_limit).map(|entry| audit::Entry::clone(entry)).collect()
     }
 
-    /// What became of the commands behind these entries of the book, in the same order.
+    /// The outcomes of the commands behind these audit entries, in the same order.
     pub fn fates(&self, entries: &[Arc<audit::Entry>]) -> Vec<Fate> {
         let (state, now_ms) = (self.state(), now_ms());
         let mut copies = HashMap::new();
@@ -149,22 +151,22 @@ impl Rules {
         entries.iter().map(|entry| Fate::of(entry, &state, &mut status)).collect()
     }
 
-    /// The rules as they are now.
+    /// The current rules.
     pub fn state(&self) -> Arc<RulesState> {
         Arc::clone(&self.0.published.borrow())
     }
 
-    /// The revision of the rules as they are now.
+    /// The current revision.
     pub fn revision(&self) -> u64 {
         self.0.revision.load(Ordering::Acquire)
     }
 
-    /// Changes whenever the rules of a service do, or are to be sent again.
+    /// Changes whenever the rules of a service change, or have to be sent again.
     pub fn watch(&self, namespace: &str, service: &str) -> watch::Receiver<u64> {
         self.0.concerned.of(namespace, service)
     }
 
-    /// Ends each rule when its time is over.
+    /// Ends each rule when it expires.
     pub async fn run(&self, drain: CancellationToken) {
         let mut changes = self.0.published.subscribe();
         loop {
@@ -184,7 +186,7 @@ impl Rules {
         }
     }
 
-    /// Does something where blocking is allowed. It is carried through even if the caller does not wait for it.
+    /// Runs work where blocking is allowed. It completes even if the caller stops waiting.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inside) -> Result<T, CommandError> + Send + 'static,
@@ -245,7 +247,8 @@ impl Inside {
         self.commit(&state, change::lapse(&state, &lapsed, now_ms), now_ms).map(drop)
     }
 
-    /// Writes a change down, then makes it known; in this order, so that nobody obeys what a crash would forget.
+    /// Writes a change to disk, then publishes it; in this order, so that no pod obeys what a crash
+    /// would forget.
     fn commit(&self, state: &RulesState, change: Change, now_ms: u64) -> Result<Record, StoreError> {
         self.store.commit(&change)?;
         let first = change.put.first().cloned().expect("every change of the rules is about a rule");
@@ -253,7 +256,8 @@ impl Inside {
         Ok(first)
     }
 
-    /// An attempt that came to nothing is worth a line; if even that cannot be written, the attempt's own error is the one to tell.
+    /// Records a refused command in the audit log. If even that fails, the caller still gets the
+    /// command's own error.
     fn write_down_refusal(
         &self,
         state: &RulesState,
@@ -272,11 +276,11 @@ impl Inside {
     fn publish(&self, state: &RulesState, change: Change, now_ms: u64) {
         let next = state.after(change, now_ms);
         self.first.hears(&next);
-        // Sending again does not wait for the writer, so it may have been asked for in between.
+        // A resend does not wait for the writer, so one may have been requested in between.
         self.make_known(|published| next.resent(published.resends));
     }
 
-    /// Publishes what comes after what is published, and wakes those whom it concerns.
+    /// Publishes the successor of the published state, and wakes the streams that it concerns.
     fn make_known(&self, next: impl FnOnce(&RulesState) -> RulesState) {
         let mut change = None;
         self.published.send_modify(|published| {
@@ -303,7 +307,7 @@ impl Inside {
     }
 }
 
-/// Sleeps until then, or for a while; without an instant, for ever.
+/// Sleeps until then, or for the longest sleep; without an instant, forever.
 async fn until(at_ms: Option<u64>) {
     match at_ms {
         Some(at_ms) => tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(now_ms())).min(LOOK_AGAIN)).await,

@@ -1,4 +1,4 @@
-//! The seam to whatever keeps the rules and the audit book: state to start from, and changes that are durable or did not happen.
+//! The store of the rules and the audit log: initial state, and atomic, durable changes.
 
 use std::path::PathBuf;
 
@@ -11,22 +11,23 @@ pub mod compact;
 pub mod redb;
 pub mod rollup;
 
-/// Where rules and audit entries are kept. Its calls may block, so they are made where blocking is allowed.
+/// Storage of the rules and audit entries. Calls may block, so call it only where blocking is
+/// allowed.
 ///
-/// A revision is the name of a state of the rules, and [`Store::commit`] is a compare-and-set on it:
-/// two replicas that decide on the same state cannot both be right, and the second one is told so.
+/// A revision identifies a state of the rules, and [`Store::commit`] is a compare-and-set on it. If
+/// two replicas decide on the same state, the second one gets an error.
 pub trait Store: Send + Sync + std::fmt::Debug {
-    /// Everything needed to go on where the last process stopped.
+    /// Reads everything that is needed to continue where the last process stopped.
     fn load(&self) -> Result<Ledger, StoreError>;
 
-    /// Makes a change, whole and durable, or not at all.
+    /// Makes a change atomically and durably, or not at all.
     fn commit(&self, change: &Change) -> Result<(), StoreError>;
 }
 
-/// What a store holds.
+/// The contents of a store.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    /// The name of this store. Its revisions mean nothing in another.
+    /// The id of this store. Its revisions mean nothing in another.
     pub store: String,
     /// The newest revision; 0 if there was no command yet.
     pub revision: u64,
@@ -34,33 +35,33 @@ pub struct Ledger {
     pub records: Vec<Record>,
     /// The newest audit entries, oldest first.
     pub audit: Vec<audit::Entry>,
-    /// How many audit entries there have ever been.
+    /// Number of audit entries ever written.
     pub audit_entries: u64,
 }
 
-/// A step from one revision to the next, or an audit entry alone.
+/// A step from one revision to the next, or audit entries alone.
 #[derive(Debug, Clone, Default)]
 pub struct Change {
-    /// The revision that was decided on.
+    /// The revision that the decision was based on.
     pub from: u64,
-    /// The revision that this change makes; the same if the rules stay as they are.
+    /// The revision after this change; the same if the rules stay as they are.
     pub to: u64,
     /// Rules that are new, or have ended.
     pub put: Vec<Record>,
-    /// Rules that ended long ago, and are not kept any longer.
+    /// Ids of rules to delete: they ended long ago.
     pub drop: Vec<String>,
-    /// What is to be said of it in the book.
+    /// Entries for the audit log.
     pub audit: Vec<audit::Entry>,
 }
 
-/// A rule, and the revisions that it was made and ended by.
+/// A rule, and the revisions that created and ended it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The rule.
     pub rule: Rule,
-    /// The revision that brought it.
+    /// The revision that created it.
     pub revision: u64,
-    /// When it was made, milliseconds since the Unix epoch.
+    /// When it was created, milliseconds since the Unix epoch.
     pub created_ms: u64,
     /// How it ended; `None` while it is in force.
     pub ending: Option<Ending>,
@@ -69,25 +70,25 @@ pub struct Record {
 /// How a rule ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
-    /// When, milliseconds since the Unix epoch.
+    /// When it ended, milliseconds since the Unix epoch.
     pub at_ms: u64,
-    /// The revision without it.
+    /// The revision that ended it.
     pub revision: u64,
-    /// Who withdrew it; `None` if its time was over.
+    /// The operator who withdrew it; `None` if it expired.
     pub by: Option<String>,
-    /// What had become of it by then; `None` if an older control plane wrote it down.
+    /// What the pods had applied by then; `None` if an older control plane wrote the record.
     pub outcome: Option<Outcome>,
 }
 
 /// Why a store could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The folder cannot be made or used.
+    /// The folder cannot be created or used.
     #[error("cannot use the data folder {}: {source}; choose another with --data-dir", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// Another process holds the file.
@@ -104,12 +105,12 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
-    /// The rules have changed in the meantime, or the record, in between.
+    /// The rules, or the mark of a process, have changed in the meantime.
     #[error("the store is at {actual}, not at {expected}: another command has changed it")]
     Stale {
-        /// The revision, or the mark, that was decided on.
+        /// The revision or mark that the decision was based on.
         expected: u64,
-        /// What the store is at.
+        /// The actual value in the store.
         actual: u64,
     },
     /// A change could not be written.

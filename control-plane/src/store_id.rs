@@ -1,4 +1,4 @@
-//! A file beside the store that names it, so that a store which was lost or replaced is noticed.
+//! A file beside the store with the store's id, so that a lost or replaced store is noticed.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use crate::data_folder;
 /// The name of the file.
 pub const ID_FILE: &str = "sitio.store-id";
 
-/// Compares the store's id with the one that was seen here last, and writes it down if none was.
+/// Compares the store's id with the last one seen here, and writes it down if there was none.
 ///
-/// Returns what is wrong, in words for people; `None` if nothing is. The file stays as it is then: the warning must
-/// last until a person has seen it. It reads and writes, so it may block.
+/// Returns a message for users if they differ. The file then stays as it is: the warning must last
+/// until a person has seen it. It reads and writes files, so it may block.
 pub fn check(folder: &Path, id: &str) -> Option<String> {
     let file = folder.join(ID_FILE);
     let known = std::fs::read_to_string(&file).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The taps that are open: what each wants to see, which sidecars see it, and the way to its reader.
+//! The open taps: what each one shows, which sidecars it covers, and the channel to its reader.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,42 +12,42 @@ use crate::tap::open::{Event, OpenTap};
 
 pub mod open;
 
-/// Events on their way to one reader: what a terminal scrolls through in a few seconds.
+/// Events queued for one reader: what a terminal scrolls through in a few seconds.
 const EVENTS_MAX: usize = 512;
 
-/// All taps.
+/// All open taps.
 #[derive(Debug)]
 pub struct Taps {
     open: watch::Sender<Arc<Vec<Arc<OpenTap>>>>,
     ids: AtomicU64,
-    /// Readers that were turned away because there were too many.
+    /// Readers that were refused because there were too many.
     pub turned_away: Count,
-    /// Exchanges that no tap had asked the sidecar for.
+    /// Exchanges that a sidecar sent although no tap had requested them.
     pub unasked: Count,
 }
 
-/// Which sidecars are to see a tap. What is not named is not asked about.
+/// Which sidecars a tap covers. A field that is `None` matches all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// Only of this namespace.
+    /// Only this namespace.
     pub namespace: Option<String>,
-    /// Only of this service.
+    /// Only this service.
     pub service: Option<String>,
-    /// Only this pod, by its name.
+    /// Only the pod of this name.
     pub pod: Option<String>,
 }
 
-/// A reader's end. Dropping it ends the tap, on all sidecars.
+/// The reader's end of a tap. Dropping it ends the tap on all sidecars.
 #[derive(Debug)]
 pub struct Reader {
     taps: Arc<Taps>,
     /// The tap.
     pub tap: Arc<OpenTap>,
-    /// What happens on it; ends if the reader was taken for gone.
+    /// The events of the tap; ends if the reader stalled for too long.
     pub events: mpsc::Receiver<Event>,
 }
 
-/// There are too many.
+/// Too many taps are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{TAPS_MAX} taps are open, which is the limit: end one, or try again in a moment")]
 pub struct TooMany;
@@ -64,7 +64,7 @@ impl Default for Taps {
 }
 
 impl Taps {
-    /// Opens a tap, if there is room.
+    /// Opens a tap, unless the limit is reached.
     pub fn open(self: &Arc<Self>, scope: Scope, filter: Filter, per_second_max: u32) -> Result<Reader, TooMany> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let tap = OpenTap::new(scope, filter, per_second_max, sender);
@@ -72,7 +72,8 @@ impl Taps {
         let mut opened = None;
         self.open.send_if_modified(|open| {
             let Some(tap) = wanted.take().filter(|_| open.len() < TAPS_MAX) else { return false };
-            // Numbered within the lock, so that whoever sees a tap has seen all that have a lower number.
+            // Numbered under the lock: an observer that sees a tap has seen all taps with a lower
+            // number.
             let tap = Arc::new(tap.numbered(self.ids.fetch_add(1, Relaxed)));
             *open = Arc::new(open.iter().chain([&tap]).cloned().collect());
             opened = Some(tap);
@@ -85,17 +86,17 @@ impl Taps {
         Ok(Reader { taps: Arc::clone(self), tap, events })
     }
 
-    /// The taps that are open now, and a way to hear of changes.
+    /// Returns the open taps, and a receiver for changes.
     pub fn watch(&self) -> watch::Receiver<Arc<Vec<Arc<OpenTap>>>> {
         self.open.subscribe()
     }
 
-    /// How many are open.
+    /// Number of open taps.
     pub fn count(&self) -> usize {
         self.open.borrow().len()
     }
 
-    /// Ends a tap; the sidecars are told.
+    /// Ends a tap; the sidecars are notified.
     pub fn end(&self, id: u64) {
         self.open.send_if_modified(|open| {
             let rest: Vec<_> = open.iter().filter(|tap| tap.id != id).cloned().collect();

@@ -1,4 +1,4 @@
-//! Adds up what the pods count, by endpoint, and remembers the last hour of it.
+//! Sums what the pods count by endpoint, and keeps the last hour of it in memory.
 
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -30,17 +30,18 @@ pub mod share;
 pub mod sparks;
 pub mod stretch;
 
-/// Endpoints of one service that are told apart: 16 times what one sidecar tells apart, since pods may see different ones.
+/// Endpoints that one service may have: 16 times the limit of one sidecar, because pods may see
+/// different endpoints.
 pub const ENDPOINTS_MAX: usize = 4096;
 
-/// A series for each endpoint that was heard of.
+/// One series for each endpoint that a pod has reported.
 #[derive(Debug)]
 pub struct Timeline {
     started_ms: u64,
     budget: Budget,
     services: DashMap<(String, String), Arc<Endpoints>>,
     series: AtomicUsize,
-    /// Series ever made.
+    /// Series ever created.
     numbers: AtomicUsize,
     folded: AtomicU64,
     given_back: AtomicU64,
@@ -52,7 +53,7 @@ pub struct Timeline {
     callers_room: Arc<Room>,
 }
 
-/// The endpoints of one service, and the room for their slots.
+/// The endpoints of one service, and the memory quota for their slots.
 #[derive(Debug)]
 struct Endpoints {
     series: DashMap<Endpoint, Arc<Series>>,
@@ -77,12 +78,13 @@ pub struct Reporter<'a> {
 }
 
 impl Timeline {
-    /// An empty timeline that begins at `now_ms`, with as much room as the largest fleet needs.
+    /// Creates an empty timeline that begins at `now_ms`, with the memory budget of the largest
+    /// fleet.
     pub fn starting(now_ms: u64) -> Self {
         Self::within(Budget::default(), now_ms)
     }
 
-    /// An empty timeline that begins at `now_ms`, within a budget of memory.
+    /// Creates an empty timeline that begins at `now_ms`, within a memory budget.
     pub fn within(budget: Budget, now_ms: u64) -> Self {
         Self {
             started_ms: now_ms,
@@ -101,38 +103,39 @@ impl Timeline {
         }
     }
 
-    /// When it began, milliseconds since the Unix epoch.
+    /// When the timeline began, milliseconds since the Unix epoch.
     pub fn started_ms(&self) -> u64 {
         self.started_ms
     }
 
-    /// The room for the slots of the last hour.
+    /// The memory quota for the slots of the last hour.
     pub fn slot_room(&self) -> &BytesRoom {
         &self.slot_room
     }
 
-    /// The room for what single processes have counted.
+    /// The memory quota for the counts of single processes.
     pub fn tally_room(&self) -> &Arc<BytesRoom> {
         &self.tally_room
     }
 
-    /// The room for what single pods did lately.
+    /// The quota for the recent minutes of single pods.
     pub fn room(&self) -> &Arc<Room> {
         &self.room
     }
 
-    /// The room for those who have called single pods.
+    /// The quota for callers of single pods.
     pub fn callers_room(&self) -> &Arc<Room> {
         &self.callers_room
     }
 
-    /// The series of an endpoint, or the one that everything over the limit shares.
+    /// Returns the series of an endpoint, or the shared `(other)` series over the limit.
     pub fn series(&self, reporter: Reporter<'_>, endpoint: &Endpoint) -> Arc<Series> {
         self.series_from(None, reporter, endpoint)
     }
 
-    /// The same, where a sidecar at this address reports the endpoint. An address that has brought its share of series gets
-    /// no new ones: the rest of its endpoints are counted under the shared one.
+    /// Like [`Timeline::series`], for an endpoint that a sidecar at this address reports. An
+    /// address that has created its share of series gets no new ones: its other endpoints are
+    /// counted under `(other)`.
     pub fn series_from(&self, origin: Option<IpAddr>, reporter: Reporter<'_>, endpoint: &Endpoint) -> Arc<Series> {
         let endpoints = self.endpoints(reporter);
         let renamed = self.pins.of(reporter).rename(endpoint);
@@ -155,13 +158,14 @@ impl Timeline {
         }
     }
 
-    /// The name that is used here for an endpoint of a service, if it is known: the same for all who tell of it.
+    /// Returns the stored copy of an endpoint's name if the endpoint is known, so that all
+    /// reporters share one allocation.
     pub fn shared(&self, reporter: Reporter<'_>, endpoint: Endpoint) -> Endpoint {
         let known = self.endpoints(reporter).get(&endpoint).map(|series| series.endpoint.clone());
         known.unwrap_or(endpoint)
     }
 
-    /// Every series, in no particular order.
+    /// Returns every series, in no particular order.
     pub fn all(&self) -> Vec<Arc<Series>> {
         let services: Vec<_> = self.services.iter().map(|endpoints| Arc::clone(endpoints.value())).collect();
         services
@@ -170,8 +174,8 @@ impl Timeline {
             .collect()
     }
 
-    /// The endpoints of a service of which a request was ever counted, as far as memory and disk reach; not those that only
-    /// a rule has named.
+    /// The endpoints of a service that have counted at least one request, in memory or on disk.
+    /// Endpoints that only a rule has named are left out.
     pub fn counted(&self, reporter: Reporter<'_>) -> Vec<Endpoint> {
         let name = (reporter.namespace.to_owned(), reporter.service.to_owned());
         let Some(endpoints) = self.services.get(&name).map(|endpoints| Arc::clone(endpoints.value())) else { return Vec::new() };
@@ -180,22 +184,23 @@ impl Timeline {
         called.map(|series| series.endpoint.clone()).collect()
     }
 
-    /// Namespace and service of every series.
+    /// Returns the namespace and service of every series.
     pub fn services(&self) -> Vec<(String, String)> {
         self.services.iter().map(|service| service.key().clone()).collect()
     }
 
-    /// Series that there are.
+    /// Number of series.
     pub fn len(&self) -> usize {
         self.series.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing was ever counted.
+    /// Returns whether there are no series.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How often a pod brought an endpoint that is counted under `(other)`, because there are too many.
+    /// How often a pod reported an endpoint that is counted under `(other)` because there are too
+    /// many.
     pub fn folded(&self) -> u64 {
         self.folded.load(Ordering::Relaxed)
     }

@@ -1,15 +1,16 @@
-//! The secret that clients from beyond this machine must show.
+//! The secret that clients from beyond this machine must send.
 
 use std::fmt;
 use std::hint::black_box;
 use std::sync::Arc;
 
-/// A secret. It is never printed, and compared without telling by the time it takes how much of a guess was right.
+/// A secret. It is never printed. The time of a comparison does not show how much of a guess was
+/// right.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Arc<str>);
 
 impl Token {
-    /// A token, if there is anything to it.
+    /// A token, unless the text is empty.
     pub fn new(secret: &str) -> Option<Self> {
         let secret = secret.trim();
         (!secret.is_empty()).then(|| Self(secret.into()))
@@ -19,12 +20,13 @@ impl Token {
     pub fn is(&self, guess: &str) -> bool {
         let (secret, guess) = (self.0.as_bytes(), guess.as_bytes());
         let pairs = secret.iter().zip(guess.iter().chain(std::iter::repeat(&0)));
-        // All of the secret is looked at, whatever the guess; only the length of the guess is compared in the open.
+        // All of the secret is compared, whatever the guess; only the comparison of the lengths is
+        // not constant-time.
         let difference = pairs.fold(0_u8, |difference, (a, b)| black_box(difference | (a ^ b)));
         difference == 0 && secret.len() == guess.len()
     }
 
-    /// How long it is.
+    /// Its length in bytes.
     pub fn bytes(&self) -> usize {
         self.0.len()
     }
@@ -34,7 +36,7 @@ impl Token {
         &self.0
     }
 
-    /// What an `Authorization` header shows as a token (RFC 6750, section 2.1).
+    /// The bearer token in an `Authorization` header (RFC 6750, section 2.1).
     pub fn shown_in(authorization: &str) -> Option<&str> {
         let (scheme, shown) = authorization.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| shown.trim())

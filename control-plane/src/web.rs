@@ -1,4 +1,4 @@
-//! The dashboard: pages that are complete without script, and the events that keep them up to date.
+//! The dashboard's HTTP routes: server-rendered pages that need no JavaScript, and the event streams that update them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -71,10 +71,10 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-/// Who gives the commands that come from a form.
+/// The author that is recorded for commands from a form.
 const BY: &str = "operator";
 
-/// The dashboard's pages, events and assets.
+/// The routes of the dashboard's pages, event streams and assets.
 pub fn pages(state: Arc<ControlPlane>) -> Router {
     let web = Web {
         state,
@@ -115,13 +115,13 @@ pub fn pages(state: Arc<ControlPlane>) -> Router {
         .with_state(Arc::new(web))
 }
 
-/// Whether a page for people is at this path.
+/// Whether this path is an HTML page, not data, a file or a stream.
 pub fn is_page(path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     matches!(*segments, ["" | "pods" | "map" | "audit" | "tap"] | ["endpoints", _] | ["endpoints", _, "pin"])
 }
 
-/// What the pages draw from.
+/// The state that all dashboard handlers share.
 pub struct Web {
     state: Arc<ControlPlane>,
     snapshots: Newest<Span, Snapshot>,
@@ -131,12 +131,12 @@ pub struct Web {
 }
 
 impl Web {
-    /// The mesh now, over the window that pages show unless somebody asks for another.
+    /// A snapshot of the mesh over the default window.
     fn snapshot(&self) -> Snapshot {
         self.state.snapshot(Span::default().window(), clock::now_ms())
     }
 
-    /// The mesh now, over a window that may reach further back than memory.
+    /// A snapshot of the mesh over a window that may reach further back than memory.
     async fn look(&self, span: Span) -> Result<Snapshot, Box<Problem>> {
         let now_ms = clock::now_ms();
         match self.state.look_back_twice(span.window(), now_ms).await {
@@ -145,22 +145,22 @@ impl Web {
         }
     }
 
-    /// The mesh now with one endpoint's row only.
+    /// A snapshot with the row of one endpoint only.
     fn snapshot_of(&self, id: &str) -> Snapshot {
         Snapshot::take_of(&self.state, Span::default().window(), clock::now_ms(), |series| series.id == id)
     }
 
-    /// Who calls each endpoint.
+    /// The callers of each endpoint, by endpoint id.
     fn called_by(&self, now_ms: u64) -> HashMap<String, CalledBy> {
         CalledBy::of_all(&self.state.fleet, &self.state.timeline, now_ms)
     }
 
-    /// Who calls one endpoint.
+    /// The callers of one endpoint.
     fn callers_of(&self, id: &str, now_ms: u64) -> CalledBy {
         self.callers_of_all(&[id], now_ms)
     }
 
-    /// Who calls any of these endpoints of one service.
+    /// The callers of several endpoints of one service, added up.
     fn callers_of_all(&self, ids: &[&str], now_ms: u64) -> CalledBy {
         let ids: HashSet<&str> = ids.iter().copied().collect();
         let mut series = self.state.timeline.all();
@@ -184,7 +184,7 @@ impl Web {
         self.state.drain.clone()
     }
 
-    /// Leave to keep one more stream open, if there is room.
+    /// A permit for one more event stream; `None` if too many are open.
     fn stream_permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.streams).try_acquire_owned().ok()
     }

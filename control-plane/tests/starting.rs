@@ -1,4 +1,4 @@
-//! The program itself: what stops it, in one line each, and what does not.
+//! Tests of the startup of the program: which errors stop it, with one line each, and which do not.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::io::{BufRead, BufReader};
@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// The program with nothing in its environment but these, on free ports and with its data in this folder.
+/// The program with only these environment variables, on free ports and with its data in this
+/// folder.
 fn program(folder: &Path, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sitio-control-plane"));
     command.env_clear().env("SITIO_HTTP_ADDR", "127.0.0.1:0").env("SITIO_GRPC_ADDR", "127.0.0.1:0");
@@ -15,14 +16,14 @@ fn program(folder: &Path, variables: &[(&str, &str)]) -> Command {
     command
 }
 
-/// Runs it to its end, and returns its exit code and the last line that it wrote.
+/// Runs it until it exits, and returns the exit code and the last line of output.
 fn ends(mut command: Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     (output.status.code(), stderr.lines().last().unwrap_or_default().to_owned())
 }
 
-/// Starts it, waits until it listens, and returns all that it wrote so far.
+/// Starts it, waits until it listens, and returns its output so far.
 fn started(mut command: Command) -> (Child, String) {
     let mut child = command.spawn().unwrap();
     let mut written = String::new();

@@ -1,4 +1,4 @@
-//! The address a request comes from: its connection's, or what a proxy that is trusted says.
+//! The client address of a request: the peer of its connection, or the address that a trusted proxy reports.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// Proxies whose `X-Forwarded-For` is believed: none, unless they are configured, because any client can send it.
+/// Proxies whose `X-Forwarded-For` is trusted: none unless they are configured, because any client can send it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// The address that a connection from `peer` speaks for: the last one that no trusted proxy has.
+    /// The client address of a connection from `peer`: the last hop that is no trusted proxy.
     pub fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();
         if !self.has(peer) {
@@ -21,7 +21,7 @@ impl TrustedProxies {
         let hops = lines.flat_map(|line| line.split(',').rev());
         let mut last = peer;
         for hop in hops {
-            // An entry that is no address was not written by a trusted proxy, and nothing before it was.
+            // A trusted proxy writes only addresses, so this entry and all before it are untrusted.
             let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
             last = hop.to_canonical();
             if !self.has(last) {

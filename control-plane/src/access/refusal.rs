@@ -1,4 +1,4 @@
-//! Why a request is turned away: as a page for people, and as `application/problem+json` for programs.
+//! Refusals of the access check: an HTML page for browsers, and `application/problem+json` for programs.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use axum::response::{Html, IntoResponse, Response};
 use crate::api::problem::Problem;
 use crate::web::root::Root;
 
-/// A page without script that nobody may frame, whose forms go nowhere else.
+/// The policy of a page without script that cannot be framed and whose forms go to this server only.
 pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// A request that is turned away.
+/// A refused request.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -33,13 +33,13 @@ struct RefusalPage<'a> {
 }
 
 impl Refusal {
-    /// No token was shown, or a wrong one.
+    /// The token is missing or wrong.
     pub(super) fn sign_in() -> Self {
         let detail = "send the control plane's token as Authorization: Bearer, or sign in on the dashboard";
         Self::new(StatusCode::UNAUTHORIZED, "sign-in", "Sign in first", detail)
     }
 
-    /// Too many wrong tokens came from there.
+    /// The address has sent too many wrong tokens.
     pub(super) fn too_many_guesses(retry_after: Duration) -> Self {
         let detail = format!(
             "too many wrong tokens came from this address: wait {} s and send the right one, which is the SITIO_TOKEN of the control plane",
@@ -49,13 +49,13 @@ impl Refusal {
         Self { retry_after: Some(retry_after), ..refusal }
     }
 
-    /// The request names another host than those that are ours.
+    /// The request names a host that is not the control plane's.
     pub(super) fn host() -> Self {
         let detail = "without a token, the control plane answers only to localhost, 127.0.0.1 and the host in SITIO_PUBLIC_URL";
         Self::new(StatusCode::FORBIDDEN, "host", "Not under that name", detail)
     }
 
-    /// A page of another origin asks.
+    /// The request comes from a page of another origin.
     pub(super) fn origin() -> Self {
         let detail = "a page of another origin has asked: ask from the dashboard's own pages, or by a script outside of browsers; \
             if a proxy changes the host or the port, set SITIO_PUBLIC_URL to the address in the browser";
@@ -66,7 +66,7 @@ impl Refusal {
         Self { status, name, title, detail: detail.into(), retry_after: None }
     }
 
-    /// As what the client wants: `wants` are the request's headers, `path` is what it asked for.
+    /// The response in the format that the client wants; `path` is the path of the request.
     pub(super) fn answer(self, wants: Wants, path: &str) -> Response {
         let mut response = match Root::from_path(path).filter(|_| wants == Wants::Page) {
             Some(root) => self.page(root),
@@ -86,7 +86,7 @@ impl Refusal {
     }
 }
 
-/// A page that needs no sign-in.
+/// Renders a page that needs no sign-in.
 pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => (status, [(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response(),
@@ -97,17 +97,17 @@ pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
     }
 }
 
-/// What a client can read.
+/// The format that a client can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wants {
-    /// A page.
+    /// An HTML page.
     Page,
     /// JSON.
     Json,
 }
 
 impl Wants {
-    /// What these headers ask for: only browsers accept HTML.
+    /// The format that these headers accept: only browsers accept HTML.
     pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
         if accept.is_some_and(|accept| accept.contains("text/html")) { Self::Page } else { Self::Json }

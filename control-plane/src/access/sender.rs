@@ -1,12 +1,12 @@
-//! Whose page sends a request, as far as a browser says it: Fetch Metadata, `Origin` and `Host`.
+//! Checks which origin a request comes from, as browsers report it: Fetch Metadata, `Origin` and `Host`.
 
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::public_url::{PublicUrl, is_loopback_name};
 
-/// Whether the request names this machine, or the public address. A hostile page can make its own name lead here (DNS
-/// rebinding), but it cannot make a browser send another name than that.
+/// Whether the request names this machine, or the public URL. A hostile page can make its own name resolve to this
+/// machine (DNS rebinding), but the browser then sends that name.
 pub(super) fn names_us(headers: &HeaderMap, public_url: Option<&PublicUrl>) -> bool {
     let Some(host) = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok()) else {
         return false;
@@ -14,10 +14,10 @@ pub(super) fn names_us(headers: &HeaderMap, public_url: Option<&PublicUrl>) -> b
     is_loopback_name(host.host()) || public_url.is_some_and(|url| url.is_named_by(&host))
 }
 
-/// Whether a page of another origin asks for something that is no page.
+/// Whether a page of another origin requests anything but a page.
 ///
-/// A link or an address of another site may lead to a page. A frame, an image, a script or a stream of another site, or
-/// of another port of this host (`same-site`), gets nothing: each answer costs something, and a tap has few places.
+/// Another site may link to a page. A frame, an image, a script or a stream of another site, or of another port of this
+/// host (`same-site`), is refused: each response has a cost, and the number of taps is limited.
 pub(super) fn is_foreign(method: &Method, headers: &HeaderMap, target: Target) -> bool {
     let is = |name: &str, word: &[u8]| headers.get(name).is_some_and(|value| value.as_bytes() == word);
     let is_elsewhere = is("sec-fetch-site", b"cross-site") || is("sec-fetch-site", b"same-site");
@@ -25,19 +25,19 @@ pub(super) fn is_foreign(method: &Method, headers: &HeaderMap, target: Target) -
     is_elsewhere && !(is_visit && target == Target::Page)
 }
 
-/// What a request asks for.
+/// The kind of resource that a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
-    /// A page for people.
+    /// An HTML page.
     Page,
-    /// An answer for a script, a file or a stream.
+    /// Data for a script, a file or a stream.
     Other,
 }
 
-/// Whether a change comes from a page of ours, or from no page.
+/// Whether a change comes from a page of the dashboard, or from no page.
 ///
-/// `Sec-Fetch-Site` compares addresses as the browser sees them, so it holds whatever a proxy makes of `Host`. Browsers
-/// send it over TLS and to this machine. Elsewhere `Origin` is compared with `Host` and with the public address.
+/// `Sec-Fetch-Site` compares addresses as the browser sees them, so it is right even if a proxy rewrites `Host`.
+/// Browsers send it over TLS and to this machine. Otherwise `Origin` is compared with `Host` and with the public URL.
 pub(super) fn is_ours(headers: &HeaderMap, public_url: Option<&PublicUrl>) -> bool {
     let text = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     match (text("sec-fetch-site"), text("origin"), text("host")) {

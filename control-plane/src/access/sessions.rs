@@ -1,4 +1,4 @@
-//! Sessions of people who have signed in: a cookie with its end, signed with a random key and bound to the token.
+//! Sign-in sessions: a cookie with its expiry, signed with a random key and bound to the token.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -20,21 +20,21 @@ pub(super) const COOKIE: &str = "sitio_session";
 /// The file with the key, in the data folder.
 pub const KEY_FILE: &str = "session.key";
 
-/// Bytes of the key: as many as the hash has.
+/// Bytes of the key: as many as the hash output has.
 const KEY_BYTES: usize = 32;
 
-/// Signs sessions. The key is random, so that a session reveals nothing about the token, and lies in the data folder,
-/// so that sessions survive a restart. Each signature covers the token: another token ends all sessions.
+/// The key that signs sessions. It is random, so that a session reveals nothing about the token. It is stored in the
+/// data folder, so that sessions survive a restart. Each signature covers the token: another token ends all sessions.
 #[derive(Clone)]
 pub struct SessionKey([u8; KEY_BYTES]);
 
 impl SessionKey {
-    /// A key that lasts as long as this process.
+    /// A key that is valid as long as this process.
     pub fn random() -> Self {
         Self(rand::random())
     }
 
-    /// The key in this folder; a new one, if there is none. It reads and writes, so it may block.
+    /// The key in this folder; a new one, if there is none. It does file I/O, so it may block.
     pub fn in_folder(folder: &Path) -> Self {
         let file = folder.join(KEY_FILE);
         match std::fs::read(&file).map(<[u8; KEY_BYTES]>::try_from) {
@@ -51,17 +51,17 @@ impl SessionKey {
         key
     }
 
-    /// A session that begins now, in seconds since the Unix epoch: its end, and that signed.
+    /// A session that begins at `now_s`, seconds since the Unix epoch: its expiry and the signature over it.
     pub(super) fn open(&self, token: &Token, now_s: u64) -> String {
         let ends_s = now_s + SESSION.as_secs();
         format!("{ends_s}.{}", self.signed(token, ends_s))
     }
 
-    /// Whether a session was opened with this key and this token, and has not ended.
+    /// Whether a session was opened with this key and this token, and has not expired.
     pub(super) fn is_open(&self, token: &Token, session: &str, now_s: u64) -> bool {
         let Some((ends, signature)) = session.split_once('.') else { return false };
         let Ok(ends_s) = ends.parse::<u64>() else { return false };
-        // None lasts longer than one that begins now, whatever a clock has said.
+        // No session lasts longer than one that begins now, even if a clock was wrong before.
         let is_lasting = ends_s > now_s && ends_s <= now_s + SESSION.as_secs();
         is_lasting && Token::new(&self.signed(token, ends_s)).is_some_and(|expected| expected.is(signature))
     }
@@ -84,7 +84,7 @@ impl std::fmt::Debug for SessionKey {
     }
 }
 
-/// The session that a request names (RFC 6265, section 4.2).
+/// The session cookie of a request (RFC 6265, section 4.2).
 pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));

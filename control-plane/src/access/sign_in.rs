@@ -1,4 +1,4 @@
-//! The sign-in page: one field for the token, which becomes a session that no script can read.
+//! The sign-in page: one field for the token, which becomes a session cookie that no script can read.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) fn routes(access: Arc<Access>) -> Router {
     Router::new().route(SIGN_IN, get(page).post(sign_in)).with_state(access)
 }
 
-/// Where to sign in, seen from `uri`, to come back to it.
+/// The relative address of the sign-in page from `uri`, with `uri` as the page to return to.
 pub(super) fn address(uri: &Uri) -> String {
     let Some(root) = Root::from_path(uri.path()) else { return SIGN_IN.to_owned() };
     let back = uri.path_and_query().map_or("/", |back| back.as_str());
@@ -73,7 +73,7 @@ async fn sign_in(
     let Ok(Form(Attempt { token: shown, next })) = attempt else {
         return form(StatusCode::BAD_REQUEST, "/", "The form did not arrive whole. Try again.");
     };
-    // The page is only there with a token.
+    // This route exists only with a token.
     let Some(token) = access.token.as_ref() else { return Redirect::to("./").into_response() };
     let peer: Option<IpAddr> = peer.map(|Extension(Peer(peer))| peer);
     match access.guess_from(token, shown.trim(), peer, &headers) {
@@ -88,10 +88,10 @@ async fn sign_in(
     ([(header::SET_COOKIE, cookie)], Redirect::to(&format!(".{}", own(&next)))).into_response()
 }
 
-/// Without `Path` the cookie goes to wherever the sign-in page is, which a proxy may serve below a path (RFC 6265,
-/// section 5.1.4). A link in a chat leads to the page that it names; what changes something is guarded by its origin.
+/// Without `Path` the cookie applies below the directory of the sign-in page, which a proxy may serve below a path (RFC
+/// 6265, section 5.1.4). With `Lax` a link in a chat opens the page that it names; changes are guarded by their origin.
 fn set_cookie(session: &str, public_url: Option<&PublicUrl>) -> String {
-    // No header says that there is TLS in front: any client can send any header.
+    // No header proves that there is TLS in front: any client can send any header.
     let secure = if public_url.is_some_and(PublicUrl::is_https) { "; Secure" } else { "" };
     format!("{COOKIE}={session}; HttpOnly; SameSite=Lax; Max-Age={}{secure}", SESSION.as_secs())
 }
@@ -100,9 +100,9 @@ fn form(status: StatusCode, next: &str, problem: &'static str) -> Response {
     html(status, &SignInPage { root: Root::BESIDE, title: "Sign in", next: own(next), problem })
 }
 
-/// A path of ours, so that a sign-in never ends on a page of another site.
+/// A local path, so that a sign-in never ends on a page of another site.
 fn own(next: &str) -> String {
-    // Browsers drop tabs and line ends from an address before they read it.
+    // Browsers remove tabs and line breaks from an address before they parse it.
     let is_odd = |letter: char| letter == '\\' || letter.is_control();
     let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(is_odd);
     if is_ours { next.to_owned() } else { "/".to_owned() }

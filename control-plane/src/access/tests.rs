@@ -1,4 +1,4 @@
-//! Proofs of who is let in, and who is turned away.
+//! Tests of which requests the access check allows, and which it refuses.
 
 use super::*;
 
@@ -104,7 +104,7 @@ fn a_change_must_come_from_our_own_pages_or_from_no_page() {
 
 #[test]
 fn behind_a_proxy_that_drops_the_port_our_own_pages_may_change_something() {
-    // What nginx sends on with `proxy_set_header Host $host`, and with its default, while it listens on port 8443.
+    // What nginx forwards with `proxy_set_header Host $host`, and with its default, while it listens on port 8443.
     for host in ["mesh.example", "127.0.0.1:8090"] {
         let by_metadata = [("host", host), ("origin", "https://mesh.example:8443"), ("sec-fetch-site", "same-origin")];
         assert!(is_ours(&headers(&by_metadata), None), "browsers say it where they speak TLS");

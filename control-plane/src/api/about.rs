@@ -1,4 +1,4 @@
-//! `/api/v1/about`: which version this is, since when it runs, and what its clock says.
+//! `/api/v1/about`: the control plane's version, start time and current time.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::api::units::instant;
 use crate::clock::now_ms;
 use crate::plane::ControlPlane;
 
-/// The answer.
+/// The response body.
 #[derive(Debug, Serialize)]
 pub(super) struct About {
     version: &'static str,
@@ -18,7 +18,7 @@ pub(super) struct About {
     now_ms: u64,
 }
 
-/// Tells it.
+/// `GET /api/v1/about`
 pub(super) async fn told(State(plane): State<Arc<ControlPlane>>) -> Json<About> {
     let started_at = instant(plane.started_ms);
     Json(About { version: env!("CARGO_PKG_VERSION"), started_at, now_ms: now_ms() })

@@ -1,4 +1,4 @@
-//! `/api/v1/audit`: what was asked for and what became of it, the newest first.
+//! `/api/v1/audit`: the audit log, newest entries first.
 
 use std::sync::Arc;
 
@@ -13,20 +13,20 @@ use crate::audit::{Entry, Event};
 use crate::plane::ControlPlane;
 use crate::rules::state::AUDIT_AT_HAND_MAX;
 
-/// Entries that are shown if nobody says how many.
+/// Entries in a response without `limit`.
 const LIMIT_DEFAULT: usize = 200;
 
-/// How many to show.
+/// The query parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     limit: Option<usize>,
 }
 
-/// The answer.
+/// The response body.
 #[derive(Debug, Serialize)]
 pub(super) struct Audit {
-    /// How many there have ever been.
+    /// The number of entries ever written.
     entries: u64,
     audit: Vec<Line>,
 }
@@ -50,7 +50,7 @@ struct Line {
     revision: Option<u64>,
 }
 
-/// Lists them.
+/// `GET /api/v1/audit`
 pub(super) async fn list(
     State(plane): State<Arc<ControlPlane>>,
     wanted: Result<Query<Wanted>, QueryRejection>,

@@ -1,4 +1,4 @@
-//! `/api/v1/endpoints/{id}/callers`: who has been calling an endpoint.
+//! `/api/v1/endpoints/{id}/callers`: the callers of an endpoint.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::plane::ControlPlane;
 use crate::timeline::series::Series;
 use crate::timeline::stretch::Stretch;
 
-/// What the rates are taken over.
+/// The window of the rates.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
-/// The answer.
+/// The response body.
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     id: String,
@@ -54,7 +54,7 @@ struct PodRow {
     told: Told,
 }
 
-/// What came from one of them.
+/// The requests of one caller.
 #[derive(Debug, Serialize)]
 struct Told {
     hits: u64,
@@ -64,7 +64,7 @@ struct Told {
     last_seen: String,
 }
 
-/// Tells them, those that have called most first.
+/// `GET /api/v1/endpoints/{id}/callers`, busiest callers first.
 pub(super) async fn of_endpoint(Path(id): Path<String>, State(plane): State<Arc<ControlPlane>>) -> Result<Json<Answer>, Problem> {
     let now_ms = now_ms();
     let all = plane.timeline.all();
@@ -91,7 +91,7 @@ fn rps(series: &Series, started_ms: u64, now_ms: u64) -> f64 {
     series.between(stretch).hits as f64 / stretch.covered_s(started_ms, now_ms).max(1.0)
 }
 
-/// What each caller has a share of.
+/// The totals that the shares of callers refer to.
 #[derive(Debug, Clone, Copy)]
 struct Whole {
     sum: Heard,

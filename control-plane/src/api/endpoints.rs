@@ -1,4 +1,4 @@
-//! `/api/v1/endpoints`: what every endpoint did, added up over its pods.
+//! `/api/v1/endpoints`: the metrics of every endpoint, added up over its pods.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::clock::now_ms;
 use crate::plane::ControlPlane;
 use crate::snapshot::{EndpointRow, Switch, Window};
 
-/// What to show.
+/// The query parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
@@ -26,16 +26,16 @@ pub(super) struct Wanted {
     service: Option<String>,
 }
 
-/// The answer.
+/// The response body.
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     window: String,
-    /// Of a range: the whole slots that its numbers are the sum of.
+    /// Of a range: the start of the whole slots that its numbers are the sum of.
     from: Option<String>,
     to: Option<String>,
     taken_at: String,
     covered_s: f64,
-    /// `None` once every pod that was attached before the restart has reported, or was given up.
+    /// `None` once every pod that was attached before the restart has reported, or the wait for it was given up.
     recovery: Option<Recovery>,
     endpoints: Vec<Row>,
 }
@@ -78,7 +78,7 @@ struct Row {
     pods: Vec<String>,
 }
 
-/// Lists them, by service and route.
+/// `GET /api/v1/endpoints`, sorted by service and route.
 pub(super) async fn list(
     State(plane): State<Arc<ControlPlane>>,
     wanted: Result<Query<Wanted>, QueryRejection>,
@@ -153,7 +153,7 @@ impl From<EndpointRow> for Row {
     }
 }
 
-/// What the switch shows, and the rule behind it.
+/// The state of the switch, and the id of its rule.
 fn state(switch: &Switch) -> (&'static str, Option<String>) {
     match switch {
         Switch::On => ("on", None),

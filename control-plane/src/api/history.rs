@@ -1,4 +1,4 @@
-//! `/api/v1/endpoints/{id}/history`: the exchanges that the pods of an endpoint remember.
+//! `/api/v1/endpoints/{id}/history`: the recent exchanges that the pods of an endpoint remember.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use crate::history::choice::{Choice, First};
 use crate::history::{Busy, Known, Remembered, Wanted};
 use crate::plane::ControlPlane;
 
-/// Exchanges in an answer, unless it is asked for more or fewer.
+/// Exchanges in a response without `limit`.
 const LIMIT: usize = 50;
 
-/// The most that can be asked for.
+/// The highest `limit`.
 const LIMIT_MAX: usize = 1000;
 
-/// What to show.
+/// The query parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
@@ -33,7 +33,7 @@ pub(super) struct Asked {
     limit: Option<String>,
 }
 
-/// The answer.
+/// The response body.
 #[derive(Debug, Serialize)]
 struct Answer<'a> {
     id: &'a str,
@@ -45,12 +45,12 @@ struct Answer<'a> {
     exchanges: Vec<Row>,
     /// The pods that have answered.
     pods: Vec<String>,
-    /// The pods that have not.
+    /// The pods that have not answered.
     missing: Vec<String>,
     not_asked: usize,
 }
 
-/// One exchange, as the API tells it.
+/// One exchange, in the format of the API.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     started: String,
@@ -70,7 +70,7 @@ pub(crate) struct Row {
     rule: Option<String>,
 }
 
-/// Asks the pods, and tells what they remember.
+/// `GET /api/v1/endpoints/{id}/history`: queries the pods.
 pub(super) async fn of_endpoint(
     Path(id): Path<String>,
     State(plane): State<Arc<ControlPlane>>,
@@ -114,7 +114,7 @@ pub(super) async fn of_endpoint(
     Ok(Json(answer).into_response())
 }
 
-/// No endpoint has this id.
+/// The problem of an unknown endpoint id.
 pub(super) fn unknown_endpoint(id: &str) -> Problem {
     let detail = format!("no endpoint has the id {id}; /api/v1/endpoints lists those there are");
     Problem::new(StatusCode::NOT_FOUND, "unknown-endpoint", "No such endpoint", detail)

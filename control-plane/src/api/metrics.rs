@@ -1,4 +1,4 @@
-//! `/metrics`: the whole mesh by service and endpoint, how the control plane itself is doing, and what it had to discard.
+//! `/metrics`: the whole mesh by service and endpoint, the control plane itself, and what it had to discard.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::recovery::{GIVE_UP_AFTER, Waiting};
 use crate::snapshot::PodState;
 use crate::store::chronicle::Size;
 
-/// How long a page waits until its counters are on disk. Prometheus waits ten seconds for a page unless it is configured
-/// otherwise, and a disk that hangs must not hide the numbers that would show it.
+/// How long a scrape waits until its counters are on disk. Prometheus waits ten seconds by default, and a disk that
+/// hangs must not hide the numbers that would show it.
 const WRITE_WITHIN: Duration = Duration::from_secs(2);
 
-/// All of it, in the format that is preferred; or why there is nothing yet.
+/// `GET /metrics` in the preferred format; 503 as long as sidecars have not reported after a restart.
 pub(super) async fn told(State(plane): State<Arc<ControlPlane>>, headers: HeaderMap) -> Response {
     if let Some(waiting) = plane.recovery.waiting(Instant::now()) {
         return incomplete(waiting).into_response();
@@ -36,14 +36,14 @@ pub(super) async fn told(State(plane): State<Arc<ControlPlane>>, headers: Header
     ([(header::CONTENT_TYPE, format.content_type())], page(&plane, exposed, size, now_ms()).told(format)).into_response()
 }
 
-/// Counters would be less than before the restart, and Prometheus would take them for new ones and add all of them again.
+/// Counters would be lower than before the restart. Prometheus would take that for a reset and add all of them again.
 fn incomplete(waiting: Waiting) -> impl IntoResponse {
     let why = format!("{waiting}; metrics follow when all have, at the latest {} s after it\n", GIVE_UP_AFTER.as_secs());
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why)
 }
 
-/// Brings the counters to disk before they are exposed, or after a crash they might be less than they were.
-/// What cannot be written is exposed all the same: the next page tries again.
+/// Writes the counters to disk before they are exposed; otherwise a crash could make them fall. If the write fails,
+/// they are exposed anyway: the next scrape tries again.
 async fn write(plane: &Arc<ControlPlane>) {
     let writing = Arc::clone(plane);
     let written = tokio::task::spawn_blocking(move || {
@@ -80,7 +80,7 @@ fn page(plane: &ControlPlane, exposed: exposed::Page, size: Option<Size>, now_ms
     page
 }
 
-/// What is on disk of what was counted, and what is not.
+/// How much of the counts is on disk.
 fn kept(page: &mut Page, plane: &ControlPlane) {
     let (counts, is_durable) = (&plane.keeper.counts, plane.keeper.standing() == Standing::Durable);
     page.gauge(
@@ -97,8 +97,8 @@ fn kept(page: &mut Page, plane: &ControlPlane) {
     );
 }
 
-/// What the record takes on disk. The file is what the disk has to hold: the limit is that of the slots, and pages of the file
-/// that are free are used again.
+/// The size of the store on disk. The disk has to hold the file; the limit applies to the slots, and free pages of the
+/// file are reused.
 fn takes(page: &mut Page, size: Size) {
     page.gauge("sitio_store_file_bytes", "Bytes of the store's file, with pages in it that are free.", size.file_bytes);
     let family = page.family(Kind::Gauge, "sitio_store_slot_bytes", "Bytes of the slots in the store, by their length.");
@@ -107,7 +107,7 @@ fn takes(page: &mut Page, size: Size) {
     }
 }
 
-/// Every endpoint, added up over its pods, by the convention's names.
+/// Every endpoint, added up over its pods, with the names of OpenTelemetry's conventions.
 fn endpoints(page: &mut Page, exposed: exposed::Page) {
     let mut endpoints = Endpoints::new(Statuses::Classes);
     for row in &exposed.rows {
@@ -116,7 +116,7 @@ fn endpoints(page: &mut Page, exposed: exposed::Page) {
     endpoints.put_on(page);
 }
 
-/// The service, as OpenTelemetry names it.
+/// The labels of the service, with OpenTelemetry's names.
 fn whose(namespace: &str, service: &str) -> Labels {
     vec![("service_namespace", namespace.to_owned()), ("service_name", service.to_owned())]
 }

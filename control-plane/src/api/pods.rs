@@ -1,4 +1,4 @@
-//! `/api/v1/pods`: who reports, and which revision of the rules each has confirmed.
+//! `/api/v1/pods`: the pods, their state, and which revision of the rules each has confirmed.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::fleet::skew::Skew;
 use crate::plane::ControlPlane;
 use crate::snapshot::{PodRow, PodState};
 
-/// The answer.
+/// The response body.
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     taken_at: String,
-    /// The newest there is.
+    /// The newest revision of the rules.
     revision: u64,
     pods: Vec<Row>,
 }
@@ -37,13 +37,13 @@ struct Row {
     heard_at: String,
     rps: f64,
     resources: Option<Used>,
-    /// How far its clock is ahead of the control plane's, or behind; and by how much that may be wrong.
+    /// How far its clock is ahead of the control plane's, negative if behind; and the error of that estimate.
     clock_offset_ms: Option<i64>,
     clock_error_ms: Option<u64>,
-    /// What it should have confirmed.
+    /// The revision that it should have confirmed.
     revision_wanted: u64,
     confirmed: Option<Confirmed>,
-    /// The last thing that it sent and that was refused.
+    /// The last message from it that was refused.
     refused: Option<Refused>,
 }
 
@@ -70,7 +70,7 @@ struct Confirmed {
     took_ms: u64,
 }
 
-/// Lists them, by name.
+/// `GET /api/v1/pods`, sorted by name.
 pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Answer> {
     let now_ms = now_ms();
     let pods = plane.pods(now_ms).into_iter().map(Row::from).collect();

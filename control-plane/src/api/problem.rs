@@ -1,4 +1,4 @@
-//! Failures as the API tells them: `application/problem+json` (RFC 9457).
+//! Errors of the API: `application/problem+json` (RFC 9457).
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,17 +11,17 @@ use crate::store::StoreError;
 /// What went wrong with one request.
 #[derive(Debug, Serialize)]
 pub struct Problem {
-    /// A name for this kind of problem, which programs may go by.
+    /// The URN of this kind of problem, which programs may rely on.
     r#type: String,
     title: &'static str,
     status: u16,
     detail: String,
-    /// The rule that has done already what was asked for.
+    /// The existing rule that already does what was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<Box<RuleInForce>>,
 }
 
-/// By whom, why and until when it is so already.
+/// The author, reason and expiry of the existing rule.
 #[derive(Debug, Serialize)]
 struct RuleInForce {
     id: String,
@@ -37,7 +37,7 @@ impl Problem {
         Self { r#type: format!("urn:sitio:problem:{name}"), title, status: status.as_u16(), detail: detail.into(), rule: None }
     }
 
-    /// A parameter that makes no sense.
+    /// An invalid parameter.
     pub fn parameter(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "parameter", "A parameter makes no sense", detail)
     }

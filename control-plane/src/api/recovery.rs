@@ -1,4 +1,4 @@
-//! What the API says while sidecars have not reported since a restart.
+//! The `recovery` part of responses while sidecars have not reported since a restart.
 
 use serde::Serialize;
 

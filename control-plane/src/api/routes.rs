@@ -1,4 +1,4 @@
-//! `/api/v1/routes`: pins patterns by which the paths of a service are named, and tells what each pod has said to it.
+//! `/api/v1/routes`: pins route patterns of a service, and returns the receipt of each pod.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::plane::ControlPlane;
 use crate::rules::command::{Command, CommandError, Unseen};
 use crate::snapshot::RuleStatus;
 
-/// Pin this pattern.
+/// The request body: the pattern to pin.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Order {
@@ -28,7 +28,7 @@ pub(super) struct Order {
     reason: String,
 }
 
-/// The list.
+/// The response body of the list.
 #[derive(Debug, Serialize)]
 pub(super) struct Routes {
     revision: u64,
@@ -51,7 +51,7 @@ pub(super) struct Route {
     pods: Vec<Receipt>,
 }
 
-/// The patterns pinned, the newest first.
+/// `GET /api/v1/routes`: the pinned patterns, newest first.
 pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Routes> {
     let rules = plane.rules.state();
     let pins = rules.in_force().filter(|record| record.rule.action == Action::Pin);
@@ -61,12 +61,12 @@ pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Routes>
     Json(Routes { revision: rules.revision, routes })
 }
 
-/// One of them, in force or withdrawn not too long ago.
+/// `GET /api/v1/routes/{id}`: one pin, in force or recently withdrawn.
 pub(super) async fn one(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Json<Route>, Problem> {
     Ok(Json(Route::from(&pin(&plane, id)?)))
 }
 
-/// Pins a pattern.
+/// `POST /api/v1/routes`: pins a pattern.
 pub(super) async fn create(
     State(plane): State<Arc<ControlPlane>>,
     order: Result<Json<Order>, JsonRejection>,
@@ -93,7 +93,7 @@ pub(super) async fn create(
     Ok(response)
 }
 
-/// Takes a pin away. What was counted under the pattern stays there.
+/// `DELETE /api/v1/routes/{id}`: withdraws a pin. What was counted since stays under the pattern.
 pub(super) async fn withdraw(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Json<Route>, Problem> {
     pin(&plane, id.clone())?;
     let status = plane.rules.withdraw(&id, OPERATOR).await?;

@@ -1,4 +1,4 @@
-//! `/api/v1/rules`: turns endpoints off and on, and tells what each pod has said to it.
+//! `/api/v1/rules`: turns endpoints off and on, and returns the receipt of each pod.
 
 use std::sync::Arc;
 
@@ -22,10 +22,10 @@ mod order;
 #[cfg(test)]
 mod tests;
 
-/// Who asks. There is one kind of person until people sign in by name.
+/// The author of commands. There is only one until users sign in by name.
 pub(super) const OPERATOR: &str = "operator";
 
-/// The list.
+/// The response body of the list.
 #[derive(Debug, Serialize)]
 pub(super) struct Rules {
     revision: u64,
@@ -63,7 +63,7 @@ struct Ended {
     by: Option<String>,
 }
 
-/// What a pod has said to it.
+/// A pod's receipt for the rule.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Receipt {
@@ -74,7 +74,7 @@ pub(super) struct Receipt {
     heard_at: Option<String>,
 }
 
-/// The rules in force, the newest first.
+/// `GET /api/v1/rules`: the rules in force, newest first.
 pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Rules> {
     let state = plane.rules.state();
     let rules = state.in_force().filter(|record| record.rule.action != mesh::rule::Action::Pin);
@@ -84,13 +84,13 @@ pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Rules> 
     Json(Rules { revision: state.revision, rules })
 }
 
-/// One rule, in force or ended not too long ago.
+/// `GET /api/v1/rules/{id}`: one rule, in force or recently ended.
 pub(super) async fn one(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Json<Rule>, Problem> {
     let status = plane.rules.status(&id).ok_or(CommandError::UnknownRule(id))?;
     Ok(Json(Rule::of(&plane, &status)))
 }
 
-/// Turns an endpoint off, or says what that would do.
+/// `POST /api/v1/rules`: turns an endpoint off, or returns what that would do.
 pub(super) async fn create(
     State(plane): State<Arc<ControlPlane>>,
     order: Result<Json<Order>, JsonRejection>,
@@ -102,20 +102,20 @@ pub(super) async fn create(
     }
     let status = plane.rules.create(order.command()?, OPERATOR).await?;
     let mut response = (StatusCode::CREATED, Json(Rule::of(&plane, &status))).into_response();
-    // Relative to what was asked, so that it holds below a proxy's path.
+    // Relative to the address of the request, so that it is valid below a proxy's path.
     if let Ok(location) = HeaderValue::try_from(format!("rules/{}", status.rule.id)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
 }
 
-/// Turns an endpoint on again.
+/// `DELETE /api/v1/rules/{id}`: turns an endpoint on again.
 pub(super) async fn withdraw(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Json<Rule>, Problem> {
     let status = plane.rules.withdraw(&id, OPERATOR).await?;
     Ok(Json(Rule::of(&plane, &status)))
 }
 
-/// Sends the rules again to the pods that have not confirmed them.
+/// `POST /api/v1/rules/{id}/resend`: sends the rules again to the pods that have not confirmed them.
 pub(super) async fn resend(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Response, Problem> {
     plane.rules.resend(&id).await?;
     let status = plane.rules.status(&id).ok_or(CommandError::UnknownRule(id))?;
@@ -161,7 +161,7 @@ impl From<&PodReceipt> for Receipt {
     }
 }
 
-/// How the whole rule is doing: as its worst pod that is there, until it ends; without any, it waits.
+/// The state of the whole rule: that of its worst present pod until it ends; `pending` without any pod.
 pub(super) fn state(status: &RuleStatus) -> &'static str {
     match Effect::of(status) {
         Effect::Ended if status.ended.as_ref().is_some_and(|ended| ended.by.is_some()) => "withdrawn",

@@ -1,4 +1,4 @@
-//! `/api/v1/status`: whether what is counted is on disk, and how much of it is kept.
+//! `/api/v1/status`: whether the counts are on disk, and how much of them is kept.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::plane::ControlPlane;
 use crate::store::chronicle::Size;
 use crate::store::rollup::{Keep, Resolution};
 
-/// The answer.
+/// The response body.
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     store: Store,
-    /// `None` once every pod that was attached before the restart has reported, or was given up.
+    /// `None` once every pod that was attached before the restart has reported, or the wait for it was given up.
     recovery: Option<Recovery>,
 }
 
@@ -28,7 +28,7 @@ struct Store {
     durable: bool,
     not_durable_since: Option<String>,
     why: Option<String>,
-    /// Since when there is a record.
+    /// When the record begins.
     since: String,
     bytes_max: u64,
     /// `None` if the store cannot be read now.
@@ -56,7 +56,7 @@ struct Windows {
     write_failures: u64,
 }
 
-/// Tells it.
+/// `GET /api/v1/status`
 pub(super) async fn told(State(plane): State<Arc<ControlPlane>>) -> Json<Answer> {
     let size = plane.store_size().await;
     let (keeper, keeps) = (&plane.keeper, plane.keeper.chronicle.keeps());

@@ -1,4 +1,4 @@
-//! `/api/v1/tap`: exchanges while they happen, across pods, as server-sent events.
+//! `/api/v1/tap`: live exchanges of many pods, as server-sent events.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,19 +25,19 @@ use crate::plane::ControlPlane;
 use crate::tap::open::Lost;
 use crate::tap::{Reader, Scope, open};
 
-/// Exchanges a second, unless it is asked for more or fewer. More than this nobody reads.
+/// Exchanges per second without `limit_per_s`. A person cannot read more than this.
 const PER_SECOND: u32 = 50;
 
-/// The most that can be asked for.
+/// The highest `limit_per_s`.
 const PER_SECOND_MAX: u32 = 500;
 
-/// How often it is told what was dropped.
+/// How often the count of dropped exchanges is sent.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How often a comment is sent when nothing else is: it finds out whether the reader is still there.
+/// How often a comment is sent on an idle stream: it detects that the client has left.
 const COMMENT_EVERY: Duration = Duration::from_secs(5);
 
-/// What to show.
+/// The query parameters.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Wanted {
@@ -61,7 +61,7 @@ struct Exchange<'a> {
     row: Row,
 }
 
-/// Opens a tap, which ends when its reader leaves.
+/// `GET /api/v1/tap`: opens a tap, which ends when its client leaves.
 pub(super) async fn events(
     State(plane): State<Arc<ControlPlane>>,
     wanted: Result<Query<Wanted>, QueryRejection>,
@@ -91,7 +91,7 @@ fn rate(text: Option<&str>) -> Result<u32, Problem> {
     rate.ok_or_else(|| Problem::parameter(format!("limit_per_s={text}: it must be a number from 1 to {PER_SECOND_MAX}")))
 }
 
-/// A service that nobody knows is more likely mistyped than awaited.
+/// Refuses an unknown service: it is more likely mistyped than expected later.
 fn check(scope: &Scope, plane: &ControlPlane) -> Result<(), Problem> {
     let Some(service) = &scope.service else { return Ok(()) };
     let is_in_scope = |namespace: &str| scope.namespace.as_ref().is_none_or(|wanted| wanted == namespace);
@@ -103,7 +103,7 @@ fn check(scope: &Scope, plane: &ControlPlane) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::NOT_FOUND, "unknown-service", "No such service", detail))
 }
 
-/// One reader's stream.
+/// The stream of one client.
 struct Live {
     reader: Reader,
     begun: bool,
@@ -147,7 +147,7 @@ impl Live {
         }
     }
 
-    /// What was not shown since the tap was opened, if that is more than was told last.
+    /// What was not shown since the tap was opened, if the counts have changed since they were last sent.
     fn dropped(&mut self) -> Option<Event> {
         let lost = self.reader.tap.losses();
         let is_more = lost != self.told;

@@ -1,4 +1,4 @@
-//! `/api/v1/timeline`: what one endpoint, or many together, did over any window, in steps, and in the window before.
+//! `/api/v1/timeline`: the metrics of one or many endpoints over any window, in steps, and in the window before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use crate::timeline::series::Series;
 /// The shortest window.
 const WINDOW_MIN: Duration = Duration::from_secs(60);
 
-/// Charts that are read at a time. Each may read some hundred megabytes of slots; more wait for their turn.
+/// Charts that are read at the same time. Each may read some hundred megabytes of slots; further ones wait.
 static READING: Semaphore = Semaphore::const_new(2);
 
-/// What to show.
+/// The query parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
@@ -40,14 +40,14 @@ pub(super) struct Asked {
     vs: Option<String>,
 }
 
-/// The answer.
+/// The response body.
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     window: String,
     from: String,
     to: String,
     step_s: u64,
-    /// How much of the window lies within what is kept.
+    /// How much of the window the stored data covers.
     covered_s: f64,
     endpoints: usize,
     whole: Numbers,
@@ -81,7 +81,7 @@ struct Numbers {
     bytes_out: u64,
 }
 
-/// Draws it.
+/// `GET /api/v1/timeline`
 pub(super) async fn of_endpoints(
     State(plane): State<Arc<ControlPlane>>,
     asked: Result<Query<Asked>, QueryRejection>,
@@ -164,7 +164,7 @@ impl Numbers {
     }
 }
 
-/// By how many percent each number has grown; nothing where it grew from nothing.
+/// The growth of each number in percent; `None` if it grew from zero.
 fn changes(now: &GoldenMetrics, before: &GoldenMetrics) -> BTreeMap<&'static str, Option<f64>> {
     let percent = |now: Option<f64>, before: Option<f64>| {
         let (now, before) = now.zip(before)?;

@@ -1,4 +1,4 @@
-//! Numbers and instants as the API spells them: milliseconds to the microsecond, and RFC 3339.
+//! The format of numbers and instants in the API: milliseconds to the microsecond, and RFC 3339.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::api::problem::Problem;
 use crate::snapshot::Window;
 use crate::snapshot::range::{self, RANGE_MAX};
 
-/// The longest window that can be asked for.
+/// The longest window that can be requested.
 pub(super) const WINDOW_MAX: Duration = RANGE_MAX;
 
 /// Milliseconds, to three decimals.
@@ -27,7 +27,7 @@ pub(super) fn instant(unix_ms: u64) -> String {
     format!("{timestamp:.3}")
 }
 
-/// `5m` and the like; nothing, or `all`, is everything that is known.
+/// Parses a window such as `5m`; none, or `all`, means everything that is known.
 pub(super) fn window(text: Option<&str>) -> Result<Window, Problem> {
     let Some(text) = text.filter(|text| *text != "all") else { return Ok(Window::All) };
     let window = humantime::parse_duration(text).ok();
@@ -37,7 +37,7 @@ pub(super) fn window(text: Option<&str>) -> Result<Window, Problem> {
     }
 }
 
-/// What to look at: a window, or the time between two instants, of which the second is now unless it is given.
+/// Parses a window, or the time between two instants; the second defaults to now.
 pub(super) fn window_or_range(asked: Option<&str>, from: Option<&str>, to: Option<&str>, now_ms: u64) -> Result<Window, Problem> {
     match range::asked(asked, from, to, now_ms, range::unix_ms).map_err(Problem::parameter)? {
         Some(range) => Ok(Window::Between(range)),
@@ -45,7 +45,7 @@ pub(super) fn window_or_range(asked: Option<&str>, from: Option<&str>, to: Optio
     }
 }
 
-/// A window as it was asked for.
+/// The name of a window, as it was requested.
 pub(super) fn window_name(window: Window) -> String {
     match window {
         Window::All => "all".to_owned(),

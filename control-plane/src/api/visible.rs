@@ -1,14 +1,14 @@
-//! JSON answers in which nothing is hidden: letters that cannot be seen are sent as `\u202e`, which keeps their values.
+//! Escapes invisible characters in JSON responses, as `\u202e`: their values stay the same.
 
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::Response;
 use mesh::visible::json;
 
-/// Bytes of an answer that are read again. Answers are built in memory, so this bounds nothing that is not bounded before.
+/// Bytes of a response that are read again. Responses are built in memory, so this limit adds no bound of its own.
 const ANSWER_BYTES_MAX: usize = 1 << 30;
 
-/// Escapes the hidden letters of a JSON answer.
+/// Escapes the invisible characters of a JSON response.
 pub(super) async fn escape(response: Response) -> Response {
     let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"json"));
     if !is_json {

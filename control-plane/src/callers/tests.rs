@@ -1,4 +1,4 @@
-//! Callers are told by name, all hits among them, and no more rows than can be read.
+//! Tests that callers are listed by name, that their hits add up, and that the number of rows is limited.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -50,7 +50,7 @@ fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok()
 }
 
-/// `web 30 [web-0 20, web-1 10]`, and so on.
+/// The callers as text: `web 30 [web-0 20, web-1 10]`, and so on.
 fn told(called_by: &CalledBy) -> Vec<String> {
     let row = |caller: &Caller| {
         let pod = |pod: &CallingPod| format!("{} {}", pod.pod.as_deref().unwrap_or("?"), pod.heard.calls.hits);

@@ -1,4 +1,4 @@
-//! Counters that would fall, one way after the other, and stay where they were.
+//! Tests of counters that would fall for several reasons, and stay where they were.
 
 use mesh::golden::GoldenMetrics;
 
@@ -18,7 +18,7 @@ fn timed(count: u64) -> GoldenMetrics {
     golden
 }
 
-/// A timeline that was restored with so many hits on `/a`.
+/// A timeline that was restored with these hits on `/a`.
 fn restored(hits: u64) -> (Timeline, Arc<Series>) {
     let timeline = Timeline::starting(0);
     let reporter = Reporter { namespace: "n", service: "s" };
@@ -41,7 +41,7 @@ fn what_a_killed_sidecar_never_brought_to_disk_stays_in_the_counter_and_what_com
     assert_eq!(hits(&before.page(restored(100).0.all(), Progress::Complete)), 100);
     before.write(&store).unwrap();
 
-    // Ten of them were never on disk.
+    // Ten of them never reached the disk.
     let after = Exposed::begin(store.exposed().unwrap());
     let (timeline, series) = restored(90);
     assert_eq!(hits(&after.page(timeline.all(), Progress::Complete)), 100);

@@ -1,4 +1,4 @@
-//! One sidecar's stream, as long as it is the newest of its pod: the only way to change what is known of a pod.
+//! The session of one sidecar stream: while it is the newest of its pod, it is the only way to change the pod's state.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,16 +23,19 @@ use crate::rules::state::ServiceRules;
 use crate::store::chronicle::Process;
 use crate::timeline::Timeline;
 
-/// What a process had reported that was replaced by another one.
+/// A replaced process, and what it had reported.
 pub(crate) type Replaced = (Process, Tally);
 
-/// Streams with growing numbers that are refused as old ones before the next one is let in. Late frames of a stream that has
-/// ended come once; a sidecar that dials again and again lives, and somebody else has used its name with a higher number.
+/// Refused streams with growing numbers before the next one is accepted. Late frames of an ended
+/// stream arrive once. A sidecar that dials again and again is alive, and another client has used
+/// its name with a higher number.
 const REFUSED_MAX: u32 = 8;
-/// Letters of a refusal's reason that are kept: a reason names one endpoint, whose path may be long.
+/// Characters of a refusal's reason that are kept: a reason names one endpoint, whose path may be
+/// long.
 const REFUSAL_CHARS_MAX: usize = 240;
 
-/// A pod's stream. Dropping it ends the pod's connection, but not what is known of the pod.
+/// A pod's stream session. Dropping it ends the pod's connection, but keeps what is known of the
+/// pod.
 #[derive(Debug)]
 pub struct Attachment {
     pod: Arc<Pod>,
@@ -44,7 +47,8 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// Begins it; returns too what the process before it has reported, if that has ended.
+    /// Begins the session. Also returns the counts of the previous process, if this one replaces
+    /// it.
     pub(crate) fn begin(pod: Arc<Pod>, greeting: Greeting, now_ms: u64) -> Result<(Self, Option<Replaced>), NotAttached> {
         let mut inside = pod.hold();
         let mut before = None;
@@ -53,7 +57,7 @@ impl Attachment {
         } else if inside.is_living(now_ms) {
             return Err(NotAttached::Claimed(greeting.workload.pod));
         } else {
-            // The process is another one: it counts from zero and has no rules. The timeline keeps what was counted.
+            // Another process counts from zero and has no rules. The timeline keeps the old counts.
             let process = Process { pod_uid: greeting.workload.pod_uid.clone(), epoch: inside.epoch };
             let mut ended = std::mem::take(&mut inside.tally);
             inside.before.add(ended.take_lately());
@@ -81,12 +85,12 @@ impl Attachment {
         Ok((Self { pod, workload, epoch, session, connected_ms: now_ms, fence }, before))
     }
 
-    /// The process that speaks.
+    /// The process behind this stream.
     pub fn process(&self) -> Process {
         Process { pod_uid: self.workload.pod_uid.clone(), epoch: self.epoch }
     }
 
-    /// The stream comes from this address.
+    /// Records the peer address of the stream.
     pub fn comes_from(&self, address: IpAddr) {
         let mut inside = self.pod.hold();
         if self.speaks_for(&inside) {
@@ -94,19 +98,19 @@ impl Attachment {
         }
     }
 
-    /// Continues with what this process had reported before it was taken for ended.
+    /// Restores the counts that this process had reported before it was taken for ended.
     pub(crate) fn recall(&self, mut tally: Tally) {
         tally.begin_stream();
         self.pod.hold().tally = tally;
     }
 
-    /// Whether this process was heard before, on this stream or another.
+    /// Whether this process has reported before, on this stream or another.
     pub fn is_known(&self) -> bool {
         self.pod.hold().tally.is_known()
     }
 
-    /// How much of this process is on disk, as far as that is known without looking there: what was written while it was
-    /// known, and nothing of one that began when nothing could be written any more.
+    /// How much of this process is on disk, if known without reading the store: the mark in memory,
+    /// or zero for a process that began after the store became unwritable.
     pub fn mark_at_hand(&self, not_durable_since_ms: Option<u64>) -> Option<u64> {
         let inside = self.pod.hold();
         if inside.tally.is_known() {
@@ -116,19 +120,20 @@ impl Attachment {
         not_durable_since_ms.filter(|since_ms| began_ms >= *since_ms).map(|_| 0)
     }
 
-    /// Takes what is on disk of this process for counted; `None` if a newer stream speaks for the pod.
+    /// Takes what is on disk of this process as counted; `None` if a newer stream has superseded
+    /// this one.
     pub fn resume(&self, baseline: Window, ended_ms: Option<u64>, timeline: &Timeline) -> Option<()> {
         let mut inside = self.pod.hold();
         self.speaks_for(&inside).then(|| inside.tally.resume(baseline, ended_ms, &self.workload, timeline))
     }
 
-    /// Whether the present stream's snapshot has come.
+    /// Whether the snapshot of the present stream has arrived.
     pub fn has_snapshot(&self) -> bool {
         self.pod.hold().tally.has_snapshot()
     }
 
-    /// The series in which a window's rows are counted, and what is on disk of this process; `None` if a newer stream
-    /// speaks for the pod.
+    /// Assigns each row of a window to its series, and returns the process's durable counts; `None`
+    /// if a newer stream has superseded this one.
     pub fn assign(&self, window: PackedWindow, timeline: &Timeline) -> Option<(Vec<Counted>, Arc<Account>)> {
         let mut inside = self.pod.hold();
         if !self.speaks_for(&inside) {
@@ -137,18 +142,18 @@ impl Attachment {
         Some((inside.tally.assign(window, &self.workload, timeline), Arc::clone(inside.tally.account())))
     }
 
-    /// Who is attached.
+    /// The attached workload.
     pub fn workload(&self) -> &Arc<Workload> {
         &self.workload
     }
 
-    /// Cancelled when a newer stream takes over.
+    /// Cancelled when a newer stream supersedes this one.
     pub fn fence(&self) -> &CancellationToken {
         &self.fence
     }
 
-    /// What a report that has just arrived says about the pod's clock. The report is moved to our clock, as far as the two
-    /// are known to differ.
+    /// Measures the pod's clock skew from a report that has just arrived, and shifts the report to
+    /// our clock, as far as the skew is known.
     pub fn measure(&self, report: &mut Report, control_ms: u64, now_ms: u64) {
         let mut inside = self.pod.hold();
         if !self.speaks_for(&inside) {
@@ -163,12 +168,12 @@ impl Attachment {
         }
     }
 
-    /// What has to be added to a time of the pod to get ours, in milliseconds.
+    /// Milliseconds to add to a time of the pod to get ours.
     pub fn correction_ms(&self) -> i64 {
         self.pod.hold().correction_ms()
     }
 
-    /// Counts a report.
+    /// Adds a report to the pod's counts and to the timeline.
     pub fn absorb(&self, report: &Report, now_ms: u64, timeline: &Timeline) -> Result<Absorbed, Uncountable> {
         let mut inside = self.pod.hold();
         if !self.speaks_for(&inside) {
@@ -188,7 +193,7 @@ impl Attachment {
         Ok(absorbed)
     }
 
-    /// Remembers which rules are on their way to the pod.
+    /// Records a rule set that is on its way to the pod.
     pub fn sent(&self, rules: ServiceRules) {
         let mut inside = self.pod.hold();
         if self.speaks_for(&inside) {
@@ -197,7 +202,7 @@ impl Attachment {
         }
     }
 
-    /// Files the pod's word on the rules that it was sent.
+    /// Records the pod's receipt for a rule set that it was sent.
     pub fn file(&self, receipt: Receipt, now_ms: u64) -> Result<(), NeverSent> {
         let mut inside = self.pod.hold();
         if !self.speaks_for(&inside) {
@@ -216,7 +221,7 @@ impl Attachment {
         self.pod.hold().receipts.has_confirmed(revision)
     }
 
-    /// Something that the pod sent was refused, and not counted.
+    /// Records that a message of the pod was refused and not counted.
     pub fn refused(&self, why: &str, now_ms: u64) {
         let mut inside = self.pod.hold();
         if self.speaks_for(&inside) {
@@ -226,7 +231,7 @@ impl Attachment {
         }
     }
 
-    /// The pod has said goodbye.
+    /// Records the pod's Bye.
     pub fn left(&self, now_ms: u64) {
         let mut inside = self.pod.hold();
         if self.speaks_for(&inside) {
@@ -241,7 +246,8 @@ impl Attachment {
 }
 
 impl Inside {
-    /// Whether a stream of the present process may take over: it is newer, or the older one persists.
+    /// Whether a stream of the present process may take over: it is newer, or it was refused often
+    /// enough.
     fn may_begin(&mut self, greeting: &Greeting) -> Result<(), NotAttached> {
         let Some(known) = self.session.filter(|known| greeting.session <= *known) else { return Ok(()) };
         let (refused, newest) = self.refused;

@@ -1,4 +1,4 @@
-//! What the processes of a pod did lately that ran before its present one: a pod's row adds up all of them.
+//! Recent counts of the earlier processes of a pod: a pod's row adds up all of its processes.
 
 use std::collections::HashMap;
 
@@ -6,16 +6,16 @@ use mesh::endpoint::Endpoint;
 
 use crate::timeline::lately::{Lately, Recent};
 
-/// The processes before the present one.
+/// Recent counts of the processes before the present one.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
-    /// Since when the first of them ran that is remembered, milliseconds since the Unix epoch.
+    /// When the first remembered process started, milliseconds since the Unix epoch.
     since_ms: u64,
     endpoints: HashMap<Endpoint, Box<Lately>>,
 }
 
 impl Before {
-    /// A process that ran since then has ended.
+    /// Adds the recent counts of an ended process, with its start.
     pub(crate) fn add(&mut self, (since_ms, endpoints): (u64, Vec<(Endpoint, Box<Lately>)>)) {
         if endpoints.is_empty() {
             return;
@@ -29,13 +29,13 @@ impl Before {
         }
     }
 
-    /// What they did lately on an endpoint; `None` if that was nothing, or is not known.
+    /// Recent counts on an endpoint; `None` if there are none or they are unknown.
     pub(crate) fn lately(&self, endpoint: &Endpoint, now_ms: u64) -> Option<Recent> {
         let recent = self.endpoints.get(endpoint)?.recent(self.since_ms, now_ms);
         (recent.hits > 0).then_some(recent)
     }
 
-    /// Gives back the room of what was a while ago.
+    /// Frees the memory of counts that are no longer recent.
     pub(crate) fn let_go(&mut self, now_ms: u64) {
         self.endpoints.retain(|_, lately| !lately.is_over(now_ms));
     }

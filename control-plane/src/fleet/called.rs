@@ -1,4 +1,4 @@
-//! Who has called one endpoint of one pod: since its process started, and in about the last minute.
+//! Caller statistics of one endpoint of one pod: since its process started, and over about the last minute.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,43 +8,43 @@ use mesh::callers::{Callers, Calls};
 use crate::timeline::room::{Place, Room};
 use crate::timeline::series::Series;
 
-/// The length of a slot of what was lately.
+/// Length of a slot of recent calls.
 const MINUTE_MS: u64 = 60_000;
 
-/// The callers of one endpoint of one pod. When it is dropped, because the pod is forgotten or has a new process, its
-/// series remembers them, as it does their hits.
+/// The callers of one endpoint of one pod. When it is dropped (pod forgotten, or new process), the
+/// series keeps the callers, as it keeps their hits.
 #[derive(Debug)]
 pub struct Called {
     series: Arc<Series>,
     total: Callers,
-    /// The minute that is running, by its number since the Unix epoch.
+    /// The running minute, counted from the Unix epoch.
     minute: u64,
     running: Callers,
     before: Callers,
     _place: Place,
 }
 
-/// What came from somebody.
+/// Calls from one caller.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Heard {
-    /// All of it.
+    /// Calls since the process started.
     pub calls: Calls,
-    /// Requests of about the last minute: those of the running one, and of the one before as much as is less than a minute
-    /// ago.
+    /// Requests of about the last minute: those of the running minute, and the share of the minute
+    /// before that is less than a minute ago.
     pub lately: f64,
     /// Of those, failures.
     pub failed_lately: f64,
 }
 
 impl Called {
-    /// Nobody yet, if there is room.
+    /// An empty table, if the quota has room.
     pub fn new(series: Arc<Series>, room: &Arc<Room>) -> Option<Self> {
         let place = room.place()?;
         let (total, running, before) = (Callers::default(), Callers::default(), Callers::default());
         Some(Self { series, total, minute: 0, running, before, _place: place })
     }
 
-    /// Adds those who have called since the report before.
+    /// Adds the calls since the previous report.
     pub fn change(&mut self, callers: &Callers, now_ms: u64) {
         self.turn(now_ms);
         self.total.merge(callers);
@@ -52,7 +52,7 @@ impl Called {
         self.running.merge(callers);
     }
 
-    /// Puts all who have called this process in place of those known before.
+    /// Replaces the totals with those of a snapshot. The difference counts as recent.
     pub fn snapshot(&mut self, mut callers: Callers, now_ms: u64) {
         callers.not_after(now_ms);
         self.turn(now_ms);
@@ -60,7 +60,7 @@ impl Called {
         self.total = callers;
     }
 
-    /// Adds those of another endpoint of the same pod, which is this one from now on.
+    /// Merges another endpoint of the same pod, which has become this one.
     pub fn absorb(&mut self, mut other: Self) {
         let minute = self.minute.max(other.minute);
         self.turn(minute * MINUTE_MS);
@@ -70,12 +70,13 @@ impl Called {
         self.before.merge(&other.before);
     }
 
-    /// All who have called since the process started.
+    /// All callers since the process started.
     pub fn total(&self) -> &Callers {
         &self.total
     }
 
-    /// Shows each caller, perhaps more than once, with a part of what is known; `None` stands for all that are not told apart.
+    /// Visits each caller, perhaps more than once, each time with a part of its numbers. `None` is
+    /// the sum of the callers without a row of their own.
     pub fn each(&self, now_ms: u64, mut see: impl FnMut(Option<IpAddr>, Heard)) {
         show(&self.total, |address, calls| see(address, Heard { calls, ..Heard::default() }));
         let (running, before) = self.weights(now_ms);
@@ -87,7 +88,7 @@ impl Called {
         }
     }
 
-    /// How much of each slot is less than a minute ago.
+    /// The share of each slot that is less than a minute ago.
     fn weights(&self, now_ms: u64) -> (f64, f64) {
         let left = 1.0 - (now_ms % MINUTE_MS) as f64 / MINUTE_MS as f64;
         match (now_ms / MINUTE_MS).saturating_sub(self.minute) {
@@ -115,24 +116,24 @@ impl Drop for Called {
 }
 
 impl Heard {
-    /// Adds more of it.
+    /// Adds more calls.
     pub fn add(&mut self, more: Self) {
         self.calls.add(more.calls);
         self.lately += more.lately;
         self.failed_lately += more.failed_lately;
     }
 
-    /// Its share of all requests.
+    /// Share of all requests.
     pub fn share_of(self, sum: Self) -> f64 {
         share(self.calls.hits as f64, sum.calls.hits as f64)
     }
 
-    /// Its share of what was lately; of what was ever, if nothing was.
+    /// Share of recent requests; of all requests, if none are recent.
     pub fn share_lately_of(self, sum: Self) -> f64 {
         if sum.lately > 0.0 { share(self.lately, sum.lately) } else { self.share_of(sum) }
     }
 
-    /// Its share of the failures there were lately; of all there ever were, if there were none.
+    /// Share of recent failures; of all failures, if none are recent.
     pub fn share_of_failures_in(self, sum: Self) -> f64 {
         if sum.failed_lately > 0.0 {
             share(self.failed_lately, sum.failed_lately)
@@ -146,7 +147,7 @@ fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
-/// Shows each row of a table.
+/// Visits each row of a caller table.
 pub fn show(callers: &Callers, mut see: impl FnMut(Option<IpAddr>, Calls)) {
     callers.named().for_each(|(address, calls)| see(Some(address), calls));
     if callers.others() != Calls::default() {

@@ -1,4 +1,4 @@
-//! Who claims to be a pod: usually one process after the other, and now and then two at once.
+//! Decides which process speaks for a pod: usually one after the other, sometimes two at once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use crate::fleet::tally::Tally;
 use crate::fleet::{Fleet, NotAttached};
 use crate::store::chronicle::Process;
 
-/// A claim to a pod's uid. Usually there is one at a time, and the processes of a pod follow each other under it. A process
-/// that attaches while another one reports under the same uid is a pod of its own: both are counted and shown.
+/// A claim to a pod's uid. Usually there is one at a time, and the processes of a pod follow each
+/// other under it. A process that attaches while another one reports under the same uid is a pod of
+/// its own: both are counted and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Claim {
     pub(super) pod_uid: String,
-    /// The process, if it came while another one was reporting.
+    /// The epoch of the process, if it attached while another one was reporting.
     pub(super) rival: Option<u64>,
 }
 
@@ -63,7 +64,7 @@ impl Fleet {
                 place.insert(Arc::new(Pod::new(&greeting, tally, now_ms)))
             }
         };
-        // While its entry is held, a pod that is just coming back is not forgotten.
+        // The entry is still locked here, so a pod that is just coming back is not forgotten.
         let (attachment, before) = Attachment::begin(Arc::clone(pod.value()), greeting, now_ms)?;
         if before.is_some()
             && let Some(tally) = self.forgotten.recall(&process)
@@ -73,8 +74,9 @@ impl Fleet {
         Ok((attachment, before))
     }
 
-    /// A stream has begun or ended. Of several processes under one uid, one without a stream is taken for ended when a later
-    /// one has a stream, as the earlier processes of a pod are. It continues with its counts should it come back.
+    /// Call this when a stream begins or ends. Among several processes under one uid, one without a
+    /// stream counts as ended once a later one has a stream, like the earlier processes of any pod.
+    /// If it comes back, it continues with its counts.
     pub(super) fn end_rivals(&self) {
         if !self.has_rivals.load(Ordering::Relaxed) {
             return;
@@ -104,16 +106,17 @@ impl Fleet {
         }
     }
 
-    /// A process was replaced. Should it come back, it is not counted twice.
+    /// Retires the counts of a replaced process. They are kept, so that it is not counted twice if
+    /// it comes back.
     pub(super) fn end(&self, process: Process, mut tally: Tally) {
         tally.end();
         let account = Arc::clone(tally.account());
         let is_remembered = self.forgotten.remember(process, tally);
-        // The tally holds the account, too, as long as it is remembered.
+        // Remembered process counts hold the durable counts, too.
         self.losses.ended(account, if is_remembered { 2 } else { 1 });
     }
 
-    /// The uids under which a process reports and that more than one claims.
+    /// The uids that several processes claim and under which one reports.
     pub(super) fn contested(&self, now_ms: u64) -> HashSet<String> {
         let rivals: HashSet<String> =
             self.pods.iter().filter(|pod| pod.key().rival.is_some()).map(|pod| pod.key().pod_uid.clone()).collect();

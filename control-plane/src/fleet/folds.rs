@@ -1,9 +1,10 @@
-//! Remembers under which names a pod still tells what is counted under a pinned one, so that no total changes by a pin.
+//! Maps the old endpoint names of a pod to pinned ones, so that a pin changes no total.
 //!
-//! A pod folds its own rows when it obeys the pin, a moment after us. Until its receipt says so, its totals may come under
-//! the old names, and belong to what was folded here. Should the receipt never come, because the pin was withdrawn
-//! or the stream broke in between, we cannot know whether it has folded; the old names then go on standing for the
-//! new one as long as its process runs, which is exact in both cases.
+//! A pod folds its own rows when it applies the pin, a moment after us. Until its receipt arrives,
+//! its totals may use the old names, and they belong to what was folded here. If the receipt never
+//! comes (the pin was withdrawn, or the stream broke in between), we cannot know whether the pod
+//! has folded. The old names then map to the new one as long as the process runs, which is exact in
+//! both cases.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,10 +14,11 @@ use mesh::endpoint::Endpoint;
 use mesh::report::{EndpointReport, Seen};
 use mesh::routes::pins::Pins;
 
-/// Old names remembered of one process: as many as one stream may define. A pod that has more is not believed.
+/// Limit of old names of one process: as many as one stream may define. A pod that has more is not
+/// trusted.
 const OLD_NAMES_MAX: usize = proto::convert::live::DEFINITIONS_MAX;
 
-/// One process's names.
+/// Pin aliases of one process.
 #[derive(Debug, Default)]
 pub struct Folds {
     pins: Arc<Pins>,
@@ -24,12 +26,12 @@ pub struct Folds {
 }
 
 impl Folds {
-    /// The pod is being told of these pins.
+    /// Records the pins that are on their way to the pod.
     pub fn pod_is_told(&mut self, pins: Arc<Pins>) {
         self.pins = pins;
     }
 
-    /// What was counted under an old name is counted under a new one.
+    /// Maps an old name to a new one, also for the names that map to the old one.
     pub fn remember(&mut self, old: Endpoint, new: Endpoint) {
         for known in self.old.values_mut().filter(|known| **known == old) {
             *known = new.clone();
@@ -39,12 +41,12 @@ impl Folds {
         }
     }
 
-    /// The pod has folded what these pins rename.
+    /// Drops the aliases that these pins explain: the pod has folded those rows.
     pub fn pod_obeys(&mut self, pins: &Pins) {
         self.old.retain(|old, _| pins.rename(old).is_none());
     }
 
-    /// What a pod tells, by the names under which it is counted here, each once.
+    /// Renames a pod's rows to the names counted here, and merges rows of one name.
     pub fn rename<'a>(&mut self, told: &'a [EndpointReport]) -> Cow<'a, [EndpointReport]> {
         if self.are_none() {
             return Cow::Borrowed(told);
@@ -66,12 +68,12 @@ impl Folds {
         Cow::Owned(renamed)
     }
 
-    /// Whether everything is counted under the name that it is told by.
+    /// Whether every endpoint is counted under the name that the pod reports.
     fn are_none(&self) -> bool {
         self.pins.is_empty() && self.old.is_empty()
     }
 
-    /// Under which other name something is counted here, if it is.
+    /// The other name under which an endpoint is counted here, if it has one.
     pub fn name(&mut self, told: &Endpoint) -> Option<Endpoint> {
         if self.are_none() {
             return None;

@@ -1,4 +1,4 @@
-//! What processes had reported and not brought to disk when they were replaced or forgotten: if one comes back, it is not counted twice.
+//! Keeps counts of replaced or forgotten processes that are not on disk: a process that comes back is not counted twice.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use crate::fleet::tally::Tally;
 use crate::store::chronicle::Process;
 
-/// Tallies of processes that may still run, oldest first.
+/// Counts of processes that may still run, oldest first.
 #[derive(Debug)]
 pub(super) struct Forgotten {
-    /// What all of them may take together.
+    /// Memory limit of all of them together.
     bytes_max: usize,
     tallies: Mutex<VecDeque<(Process, Tally)>>,
 }
@@ -19,8 +19,8 @@ impl Forgotten {
         Self { bytes_max, tallies: Mutex::default() }
     }
 
-    /// Remembers what a process has reported, if not all of it is on disk: only then does it matter. If there is no room,
-    /// the one that was forgotten first is dropped. Returns whether it is remembered.
+    /// Keeps the counts of a process, unless all of them are on disk: then they are not needed. If
+    /// there is no room, the oldest ones are dropped. Returns whether they are kept.
     pub(super) fn remember(&self, process: Process, tally: Tally) -> bool {
         if tally.hits_not_kept() == 0 {
             return false;
@@ -35,7 +35,7 @@ impl Forgotten {
         !tallies.is_empty()
     }
 
-    /// What this process had told, if it is remembered.
+    /// Removes and returns the counts of this process, if they are kept.
     pub(super) fn recall(&self, process: &Process) -> Option<Tally> {
         let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         let at = tallies.iter().position(|(known, _)| known == process)?;

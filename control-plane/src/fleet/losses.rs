@@ -1,17 +1,18 @@
-//! Hits that processes had told when they ended, and never brought to disk.
+//! Counts the hits that ended processes had reported and never brought to disk.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::keeper::account::Account;
 
-/// What was lost, told once it is certain.
+/// The lost hits, counted once the loss is certain.
 #[derive(Debug, Default)]
 pub(super) struct Losses(Mutex<Counted>);
 
 #[derive(Debug, Default)]
 struct Counted {
     hits: u64,
-    /// Processes of which a window may still be on its way to the disk: no more than there are such windows.
+    /// Processes of which a window may still be on its way to disk: no more than there are such
+    /// windows.
     uncertain: Vec<Ended>,
 }
 
@@ -19,25 +20,26 @@ struct Counted {
 #[derive(Debug)]
 struct Ended {
     account: Arc<Account>,
-    /// Who holds the account besides the windows that are under way.
+    /// References to the durable counts besides those of windows on their way to disk.
     holders: usize,
 }
 
 impl Losses {
-    /// A process has ended. `holders` of its account are not windows on their way to disk, this one included.
+    /// Records the end of a process. `holders` is the number of references to `account`, this one
+    /// included, that are not windows on their way to disk.
     pub(super) fn ended(&self, account: Arc<Account>, holders: usize) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counted.uncertain.push(Ended { account, holders });
         counted.settle();
     }
 
-    /// So many hits more are lost.
+    /// Adds lost hits.
     pub(super) fn add(&self, hits: u64) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counted.hits = counted.hits.saturating_add(hits);
     }
 
-    /// Hits that are lost for certain.
+    /// Hits that are certainly lost.
     pub(super) fn hits(&self) -> u64 {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counted.settle();

@@ -1,4 +1,4 @@
-//! Whose an address is: the pod's that has said so, if no other has a claim to it.
+//! Maps an address to the pod that reports it as its own, if no other pod claims it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,11 +11,11 @@ use crate::fleet::Fleet;
 use crate::fleet::pod::SeenPod;
 use crate::snapshot::PodState;
 
-/// How far the clocks of two nodes may be apart before a call seems to come from a pod that was not there yet, or not any
-/// more.
+/// Tolerated difference between the clocks of two nodes. Beyond it, a call seems to come from a pod
+/// that had not started yet, or had ended.
 const SKEW_MS: u64 = 60_000;
 
-/// Which pods call which address theirs.
+/// The pods that claim each address.
 #[derive(Debug, Default)]
 pub struct Owners {
     claims: HashMap<IpAddr, Vec<Claim>, RandomState>,
@@ -25,24 +25,24 @@ pub struct Owners {
 struct Claim {
     workload: Arc<Workload>,
     began_ms: u64,
-    /// When it was last heard, if it is gone.
+    /// When its last message arrived, if it is gone.
     gone_ms: Option<u64>,
     has_left: bool,
 }
 
-/// Who has an address.
+/// The owner of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     /// This pod.
     Pod(Arc<Workload>),
-    /// One of several pods of this one's service, which share it.
+    /// One of several pods that share the address, all of the service of this one.
     Service(Arc<Workload>),
-    /// No pod that we know, or pods of different services.
+    /// No known pod, or pods of different services.
     Nobody,
 }
 
 impl Owners {
-    /// Those of the fleet as it is now. Pods that are gone still have what they did.
+    /// The owners in the current fleet. Gone pods still own the calls that they made.
     pub fn of(fleet: &Fleet, now_ms: u64) -> Self {
         let mut owners = Self::default();
         for pod in fleet.pods().all_processes() {
@@ -51,7 +51,7 @@ impl Owners {
         owners
     }
 
-    /// Of these pods, each with its addresses, all of them there since ever.
+    /// An index of these pods with their addresses, all of them present from the start.
     #[cfg(test)]
     pub(crate) fn with(workloads: impl IntoIterator<Item = Workload>) -> Self {
         let mut owners = Self::default();
@@ -73,8 +73,8 @@ impl Owners {
         }
     }
 
-    /// Who had an address when the newest call came from there. Addresses are given to other pods once a pod is gone, so
-    /// one that began later, or had left before, is not meant.
+    /// The owner of an address at its newest call. An address passes to another pod once its pod is
+    /// gone. So a pod that started after the call, or had left before it, is ignored.
     pub fn owner(&self, address: IpAddr, last_ms: u64) -> Owner {
         let claims = self.claims.get(&address.to_canonical()).map_or(&[][..], Vec::as_slice);
         let could_be = |claim: &&Claim| {

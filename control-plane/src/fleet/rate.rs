@@ -1,6 +1,6 @@
 //! Requests per second of one pod over the last ten seconds, in a few bytes.
 
-/// Seconds that a rate is taken over.
+/// Length of the period that a rate covers, in seconds.
 pub const RATE_SECONDS: u64 = 10;
 
 /// Ten whole seconds and the running one.
@@ -28,7 +28,7 @@ impl Rate {
         let second = now_ms / 1000;
         let recent = |at: u64| at <= second && at + RATE_SECONDS >= second;
         let hits = self.slots.iter().filter(|(at, _)| recent(*at)).map(|(_, hits)| *hits).fold(0, u64::saturating_add);
-        // The running second has begun, so the time is as broken as the hits are.
+        // The running second is partial in the hits, so it is partial in the time, too.
         let covered_s = RATE_SECONDS as f64 + (now_ms % 1000) as f64 / 1000.0;
         hits as f64 / covered_s
     }

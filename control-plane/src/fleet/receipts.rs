@@ -1,4 +1,4 @@
-//! What one pod has said about the rules that it was sent.
+//! The receipts of one pod for the rule sets that it was sent.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,10 +6,11 @@ use mesh::rule::{Receipt, Refusal, Verdict};
 
 use crate::rules::state::ServiceRules;
 
-/// Sets that may wait for their receipts. A sidecar answers within milliseconds, and the newest set is the one that counts.
+/// Limit of rule sets that wait for a receipt. A sidecar answers within milliseconds, and only the
+/// newest set counts.
 const OUTSTANDING_MAX: usize = 64;
 
-/// Rules remembered after the pod has let go of them, for those who watch an endpoint come back.
+/// Limit of released rules that are remembered, for users who watch an endpoint come back.
 const RELEASED_MAX: usize = 64;
 
 /// A pod's receipts, by rule.
@@ -27,12 +28,13 @@ pub struct Receipts {
 pub struct Heard {
     /// When the receipt arrived, milliseconds since the Unix epoch.
     pub at_ms: u64,
-    /// When the stream that brought it began: before that, nobody could have told the pod.
+    /// When the stream that brought it began: before that, the pod could not receive the rules.
     pub since_ms: u64,
 }
 
 impl Heard {
-    /// Milliseconds from the command to the receipt, or from the stream's beginning if the pod came later.
+    /// Milliseconds from the command to the receipt, or from the start of the stream if the pod
+    /// attached later.
     pub fn took_ms(self, commanded_ms: u64) -> u64 {
         self.at_ms.saturating_sub(commanded_ms.max(self.since_ms))
     }
@@ -43,33 +45,33 @@ impl Heard {
 pub struct Confirmed {
     /// The revision.
     pub revision: u64,
-    /// From its making to the receipt, in milliseconds.
+    /// Milliseconds from its commit to the receipt.
     pub took_ms: u64,
     /// When the receipt arrived, milliseconds since the Unix epoch.
     pub at_ms: u64,
 }
 
-/// A set that a pod has not put in force.
+/// A rule set that a pod has refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedSet {
     /// Its revision.
     pub revision: u64,
-    /// Why.
+    /// Why, by rule.
     pub refusals: Vec<Refusal>,
 }
 
-/// A receipt for something that was never sent.
+/// A receipt for a revision that was never sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a receipt for revision {0}, which was not sent on this stream")]
 pub struct NeverSent(pub u64);
 
 impl Receipts {
-    /// A new stream has begun: what was sent on the old one is not waited for any more.
+    /// A new stream has begun: sets sent on the old one no longer wait for a receipt.
     pub(crate) fn begin_stream(&mut self) {
         self.outstanding.clear();
     }
 
-    /// Remembers what is on its way to the pod.
+    /// Records a rule set that is on its way to the pod.
     pub(crate) fn sent(&mut self, rules: ServiceRules) {
         self.outstanding.retain(|set| set.revision != rules.revision);
         if self.outstanding.len() == OUTSTANDING_MAX {
@@ -78,12 +80,13 @@ impl Receipts {
         self.outstanding.push_back(rules);
     }
 
-    /// Files the pod's word on a revision that it was sent; returns the set, if the pod obeys it.
+    /// Records a receipt. Returns the rule set, if the pod has applied it.
     pub(crate) fn file(&mut self, receipt: Receipt, heard: Heard) -> Result<Option<ServiceRules>, NeverSent> {
         let Some(at) = self.outstanding.iter().position(|set| set.revision == receipt.revision) else {
             return Err(NeverSent(receipt.revision));
         };
-        // What was sent before is settled by this one. The set itself stays, in case that it is sent, and confirmed, again.
+        // This receipt settles all earlier sets. The set itself stays, in case it is sent and
+        // confirmed again.
         self.outstanding.drain(..at);
         let set = self.outstanding[0].clone();
         match receipt.verdict {
@@ -117,12 +120,12 @@ impl Receipts {
         }
     }
 
-    /// When the pod confirmed that it obeys this rule.
+    /// When the pod confirmed that it has applied this rule.
     pub fn obeyed(&self, rule: &str) -> Option<Heard> {
         self.obeyed.get(rule).copied()
     }
 
-    /// When the pod confirmed that it obeys this rule no more.
+    /// When the pod confirmed that it has released this rule.
     pub fn released(&self, rule: &str) -> Option<Heard> {
         self.released.iter().rev().find(|(id, _)| id == rule).map(|(_, heard)| *heard)
     }
@@ -144,7 +147,8 @@ impl Receipts {
 }
 
 impl RefusedSet {
-    /// Why this rule is not in force: what was said about it, or about the rule that spoiled the set.
+    /// Why this rule is not in force: the pod's reason for it, or for the rule that made the set
+    /// invalid.
     pub fn why(&self, rule: &str) -> String {
         match self.refusals.iter().find(|refusal| refusal.rule == rule) {
             Some(refusal) => refusal.why.clone(),

@@ -1,4 +1,4 @@
-//! All pods by name, and which of them are copies of the same service: worked out anew when one comes or goes.
+//! An index of all pods, sorted by name and grouped by service; it is rebuilt when a pod comes or goes.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::fleet::pod::{Pod, SeenPod};
 use crate::snapshot::{PodState, Serving, ServingState};
 
-/// The pods by name; of those that had the same name, the one that was heard last when this was made comes last.
+/// The pods by name. Among pods of one name, the one heard last when the index was built comes
+/// last.
 ///
-/// A sidecar without `POD_UID` makes one up, so a restart looks like another pod of the same name. Of those with the same
-/// name in the same service, the ones without a stream stand for earlier processes of the one that is there now.
+/// A sidecar without `POD_UID` makes one up, so a restart looks like another pod of the same name.
+/// Among pods of one name in one service, those without a stream are earlier processes of the
+/// present one.
 #[derive(Debug, Default)]
 pub struct Roster {
     pods: Box<[Arc<Pod>]>,
-    /// Earlier processes: no pods of their own any more.
+    /// Earlier processes of present pods, by service: no pods of their own any more.
     replaced: Vec<((String, String), Arc<Pod>)>,
     /// By namespace, then by service.
     services: HashMap<String, HashMap<String, Copies>>,
@@ -23,14 +25,14 @@ pub struct Roster {
 /// The pods of one service.
 #[derive(Debug, Default)]
 pub struct Copies {
-    /// Their places among all pods, in the same order.
+    /// Their positions in the list of all pods, in the same order.
     pub places: Vec<usize>,
-    /// The different lists of routes that they protect.
+    /// The distinct lists of routes that they protect.
     pub protected: Vec<Arc<[String]>>,
     usual: Mutex<Usual>,
 }
 
-/// What the pods of a service did when somebody looked last, as long as no rule said otherwise.
+/// The cached serving states of a service's pods where no rule applies.
 #[derive(Debug, Default)]
 struct Usual {
     states: Vec<PodState>,
@@ -55,7 +57,7 @@ impl Roster {
         Self { pods: pods.into_iter().map(|(_, pod)| pod).collect(), replaced, services }
     }
 
-    /// Every process of a service, those that were replaced included.
+    /// Every process of a service, replaced ones included.
     pub fn processes<'a>(&'a self, namespace: &'a str, service: &'a str) -> impl Iterator<Item = &'a Arc<Pod>> {
         let places = self.copies(namespace, service).map_or(&[][..], |copies| &copies.places);
         let is_of_service = move |of: &(String, String)| of.0 == namespace && of.1 == service;
@@ -63,7 +65,7 @@ impl Roster {
         places.iter().map(|place| &self.pods[*place]).chain(replaced)
     }
 
-    /// Every process of all services, those that were replaced included.
+    /// Every process of all services, replaced ones included.
     pub fn all_processes(&self) -> impl Iterator<Item = &Arc<Pod>> {
         self.pods.iter().chain(self.replaced.iter().map(|(_, pod)| pod))
     }
@@ -74,11 +76,11 @@ impl Roster {
     }
 }
 
-/// A pod's name and when it was heard last.
+/// A pod's name, and when its last message arrived.
 type Named = ((String, u64), Arc<Pod>);
 
-/// Tells the pods that are there from the earlier processes of them. Of pods that all have no stream, the one that was heard
-/// last is there.
+/// Separates the present pods from their earlier processes. If none of them has a stream, the one
+/// heard last is present.
 fn without_replaced(pods: Vec<Named>) -> (Vec<Named>, Vec<Arc<Pod>>) {
     let (mut there, mut replaced) = (Vec::with_capacity(pods.len()), Vec::new());
     for alike in pods.chunk_by(|(a, _), (b, _)| a.0 == b.0) {
@@ -106,8 +108,8 @@ impl Deref for Roster {
 }
 
 impl Copies {
-    /// What those that are there do as long as no rule says otherwise: one list for all endpoints of the service, and the
-    /// same as the last time unless one of them has come, gone or fallen silent.
+    /// The serving states of the present pods where no rule applies: one list for all endpoints of
+    /// the service. It stays the same list until a pod comes, goes or falls silent.
     pub fn usual(&self, seen: &[SeenPod]) -> Arc<[Serving]> {
         let states = self.places.iter().map(|place| seen[*place].state);
         let mut known = self.usual.lock().unwrap_or_else(PoisonError::into_inner);

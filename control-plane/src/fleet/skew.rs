@@ -1,29 +1,31 @@
-//! How far a pod's clock differs from ours, measured on its stream.
+//! Measures on a pod's stream how far the pod's clock differs from ours.
 
-/// The longest way of a message that a measurement is believed for. A longer one means that our own clock was set between
-/// the message and its answer.
+/// The longest round trip of a measurement that is trusted. A longer one means that our own clock
+/// was set between the message and its answer.
 const ROUND_TRIP_MAX_MS: i64 = 60_000;
 
-/// Clocks that differ by less are taken for equal: what a report is late by looks the same.
+/// Clocks that differ by less count as equal: a late report looks the same.
 const TOLERATED_MS: i64 = 1_000;
 
-/// A clock difference that a person should see.
+/// A clock difference that users are warned of.
 pub const WARNED_MS: u64 = 5_000;
 
-/// The latest time that is believed of any clock: the end of the year 9999, as in [`mesh::window::SLOT_MAX`].
+/// The latest time that is accepted from any clock: the end of the year 9999, as in
+/// [`mesh::window::SLOT_MAX`].
 const LATEST_MS: u64 = 253_402_300_800_000;
 
-/// The pod's clock less ours: between these two, in milliseconds.
+/// The pod's clock minus ours, as a range in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skew {
     at_least_ms: i64,
-    /// `None` from a sidecar that does not report when it heard of our clock last.
+    /// `None` if the sidecar does not report when it last received our time.
     at_most_ms: Option<i64>,
 }
 
 impl Skew {
-    /// What a report says that was made at `at_ms` by the pod's clock and has arrived at `now_ms` by ours: a report is never
-    /// made after it has arrived, and `control_ms`, our clock as the pod knew it, is never ahead of ours.
+    /// Measures from a report made at `at_ms` by the pod's clock that has arrived at `now_ms` by
+    /// ours. A report is never made after it has arrived, and `control_ms`, our clock as the pod
+    /// knew it, is never ahead of ours.
     pub fn of_report(at_ms: u64, control_ms: u64, now_ms: u64) -> Self {
         let at_ms = at_ms.min(LATEST_MS).cast_signed();
         let (now_ms, control_ms) = (now_ms.min(LATEST_MS).cast_signed(), control_ms.min(LATEST_MS).cast_signed());
@@ -31,7 +33,8 @@ impl Skew {
         Self { at_least_ms: at_ms - now_ms, at_most_ms: is_believed.then_some(at_ms - control_ms) }
     }
 
-    /// What both measurements allow; or the newer one, if they exclude each other, because a clock was set between them.
+    /// The intersection of both measurements. If they exclude each other, a clock was set between
+    /// them, and the newer one is returned.
     #[must_use]
     pub fn then(self, newer: Self) -> Self {
         let Some(at_most_ms) = self.at_most_ms else { return newer };
@@ -39,22 +42,22 @@ impl Skew {
             at_least_ms: self.at_least_ms.max(newer.at_least_ms),
             at_most_ms: Some(newer.at_most_ms.map_or(at_most_ms, |newer_ms| newer_ms.min(at_most_ms))),
         };
-        // One that has no upper bound of its own may be late by a little, and not by minutes.
+        // A measurement without an upper bound may be late by a little, but not by minutes.
         let is_late = newer.at_most_ms.is_some() || newer.at_least_ms + ROUND_TRIP_MAX_MS >= self.at_least_ms;
         if is_late && both.at_most_ms.is_some_and(|at_most_ms| both.at_least_ms <= at_most_ms) { both } else { newer }
     }
 
-    /// How far the pod's clock is ahead of ours, in milliseconds; less than zero if it is behind.
+    /// How far the pod's clock is ahead of ours, in milliseconds; negative if it is behind.
     pub fn offset_ms(self) -> i64 {
         self.at_most_ms.map_or(self.at_least_ms, |at_most_ms| self.at_least_ms.midpoint(at_most_ms))
     }
 
-    /// By how much that may be wrong: half the round trip; `None` if it is not known.
+    /// The possible error of the offset: half the round trip; `None` if unknown.
     pub fn error_ms(self) -> Option<u64> {
         self.at_most_ms.map(|at_most_ms| (at_most_ms - self.at_least_ms).unsigned_abs().div_ceil(2))
     }
 
-    /// What has to be added to a time of the pod to get ours.
+    /// Milliseconds to add to a time of the pod to get ours.
     pub fn correction_ms(self) -> i64 {
         let offset_ms = self.offset_ms();
         let is_equal = offset_ms.abs() <= TOLERATED_MS.max(self.error_ms().map_or(0, u64::cast_signed));

@@ -1,14 +1,14 @@
-//! The last five minutes of one pod in a few bytes: its processor, its memory, and how long it was not heard.
+//! The CPU, memory and report gaps of one pod over the last five minutes, in a few bytes.
 
 use mesh::report::Resources;
 
-/// Steps that are remembered: five minutes of them.
+/// Number of steps: five minutes of them.
 pub const STEPS: usize = 30;
 
-/// How long a step is.
+/// Length of a step.
 const STEP_MS: u64 = 10_000;
 
-/// What happened in each step.
+/// The resource history of a pod, by step.
 #[derive(Debug, Clone, Default)]
 pub struct Strip {
     /// The number of the newest step, counted from the Unix epoch.
@@ -16,10 +16,10 @@ pub struct Strip {
     steps: [Step; STEPS],
 }
 
-/// The highest of each within one step.
+/// The highest value of each within one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Step {
-    /// Thousandths of a core.
+    /// CPU, in thousandths of a core.
     pub cpu_milli: u32,
     /// Memory in KiB, which is enough for 4 TiB.
     pub memory_kib: u32,
@@ -28,11 +28,11 @@ pub struct Step {
 }
 
 impl Strip {
-    /// Takes in a report.
+    /// Adds a report.
     pub fn add(&mut self, now_ms: u64, resources: Option<Resources>, gap_ms: u64) {
         let now = now_ms / STEP_MS;
         if self.newest >= now + STEPS as u64 {
-            // The clock was ahead and is set right: none of the steps has come yet.
+            // The clock was ahead and has been set back: none of the steps has happened yet.
             *self = Self { newest: now, ..Self::default() };
         }
         self.advance(now);
@@ -44,7 +44,7 @@ impl Strip {
         }
     }
 
-    /// The steps up to now, oldest first. Where nothing was heard there is nothing.
+    /// The steps up to now, oldest first. A step without reports is empty.
     pub fn until(&self, now_ms: u64) -> [Step; STEPS] {
         let now = now_ms / STEP_MS;
         std::array::from_fn(|at| {

@@ -1,4 +1,4 @@
-//! What one pod has counted in its present process: where it is added up, what is on disk of it, and under which names.
+//! Process counts: what one pod has counted in its present process, in which series, how much is on disk, and pinned names.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,59 +27,61 @@ pub mod counted;
 pub mod pace;
 pub mod weight;
 
-/// A pod's counts.
+/// The counts of one process.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// In the order in which they were told first. A pod tells them in the same order again, so that a report is added from
-    /// the first row to the last, through memory as it lies: of ten thousand pods nobody has anything in a cache.
+    /// In the order of the first report. A pod sends its rows in the same order again, so a report
+    /// is added front to back, in the order of memory. With ten thousand pods, none of this is in a
+    /// CPU cache.
     counted: IndexMap<Endpoint, Counted, RandomState>,
     folds: Folds,
-    /// The number of the last report of this stream; `None` until its snapshot has come.
+    /// The number of the last report of this stream; `None` until its snapshot has arrived.
     seq: Option<u64>,
-    /// The number of the series that everything over the limit shares, if it is in use.
+    /// The number of the shared series for endpoints over the limit, if it is in use.
     other: Option<usize>,
-    /// Since when the process has run, as far as its first report tells.
+    /// When the process started, as far as its first report shows.
     since_ms: u64,
-    /// When the last report came; `None` if none did in this epoch.
+    /// When the last report arrived; `None` if none did in this epoch.
     reported_ms: Option<u64>,
-    /// Where this process's counts begin that are new here, if it was known before we were: the end of what is on disk.
+    /// For a process that is older than this control plane: the end of what is on disk, where its
+    /// new counts begin.
     resumed_ms: Option<u64>,
-    /// What is on disk of it.
+    /// What is on disk of this process.
     account: Arc<Account>,
     weight: Weight,
-    /// The address that its stream comes from, if it is known.
+    /// The peer address of its stream, if it is known.
     origin: Option<IpAddr>,
     pace: Pace,
 }
 
 impl Tally {
-    /// A new stream has begun, and will begin with a snapshot.
+    /// Prepares for a new stream, which begins with a snapshot.
     pub(crate) fn begin_stream(&mut self) {
         self.seq = None;
     }
 
-    /// Its stream comes from this address.
+    /// Records the peer address of its stream.
     pub(crate) fn comes_from(&mut self, address: IpAddr) {
         self.origin = Some(address);
     }
 
-    /// Whether anything was heard of this process.
+    /// Whether this process has reported, or was resumed from disk.
     pub(crate) fn is_known(&self) -> bool {
         self.reported_ms.is_some() || self.resumed_ms.is_some()
     }
 
-    /// Whether the snapshot of the present stream has come.
+    /// Whether the snapshot of the present stream has arrived.
     pub(crate) fn has_snapshot(&self) -> bool {
         self.seq.is_some()
     }
 
-    /// What is on disk of it.
+    /// What is on disk of this process.
     pub(crate) fn account(&self) -> &Arc<Account> {
         &self.account
     }
 
-    /// Takes what is on disk of this process for counted: the timeline knows it from there. It ended at `ended_ms` by our
-    /// clock, if the sidecar reports that.
+    /// Takes what is on disk of this process as counted: the timeline has it from there. The
+    /// baseline ended at `ended_ms` by our clock, if the sidecar reports that.
     pub(crate) fn resume(&mut self, baseline: Window, ended_ms: Option<u64>, workload: &Workload, timeline: &Timeline) {
         let ends_ms = ended_ms.unwrap_or_else(|| baseline.to_ms());
         self.resumed_ms = Some(if baseline.id == 0 { 0 } else { ends_ms });
@@ -94,7 +96,7 @@ impl Tally {
         self.account = Arc::new(Account::begin(mark, self.counted.values().map(Counted::told)));
     }
 
-    /// The series in which each row of a window is counted.
+    /// Assigns each row of a window to the series that counts it.
     pub(crate) fn assign(&mut self, window: PackedWindow, workload: &Workload, timeline: &Timeline) -> Vec<submission::Counted> {
         let origin = self.origin;
         let series = |row: PackedRow| {
@@ -106,7 +108,7 @@ impl Tally {
         window.rows.into_iter().map(series).collect()
     }
 
-    /// Hits that were reported and are not on disk: what the end of the process loses.
+    /// Hits that were reported and are not on disk: they are lost when the process ends.
     pub(crate) fn hits_not_kept(&self) -> u64 {
         self.hits().saturating_sub(self.account.hits())
     }
@@ -115,51 +117,52 @@ impl Tally {
         self.counted.values().fold(0, |sum, counted| sum.saturating_add(counted.hits()))
     }
 
-    /// The process has ended, or is taken for ended: what it has reported is lost, unless it is on disk or on its way there.
-    /// Only what keeps it from being counted twice is still of use.
+    /// The process has ended, or counts as ended: what it has reported is lost, unless it is on
+    /// disk or on its way there. Only what prevents counting it twice is kept.
     pub(crate) fn end(&mut self) {
         self.account.has_ended(self.counted.values().map(Counted::told));
         self.counted.values_mut().for_each(Counted::retire);
         self.weight.is_of(self.counted.iter());
     }
 
-    /// The pod is forgotten: it has ended, and none of it is on its way to disk. Returns the hits that are lost and were not
-    /// given up before.
+    /// The pod is forgotten: it has ended, and none of its windows is on its way to disk. Returns
+    /// the lost hits that were not given up before.
     pub(crate) fn retire(&mut self) -> u64 {
         self.end();
         self.account.give_up()
     }
 
-    /// The pod that was forgotten is back.
+    /// The forgotten pod is back.
     pub(crate) fn return_to_service(&self) {
         self.account.lives();
     }
 
-    /// An endpoint is there that may be the one that everything over the limit shares.
+    /// Remembers the number of the shared series when an endpoint is that one.
     fn notice(&mut self, counted: &Counted) {
         if counted.series.endpoint.is_other() {
             self.other = Some(counted.series.number);
         }
     }
 
-    /// Without a stream nobody knows what is under way.
+    /// Without a stream, the requests in flight are unknown: they are set to zero.
     pub(crate) fn rest(&mut self) {
         self.counted.values_mut().for_each(Counted::rest);
     }
 
-    /// The number of the series that everything over the limit shares, if anything was counted there.
+    /// The number of the shared series for endpoints over the limit, if anything was counted there.
     pub(crate) fn other(&self) -> Option<usize> {
         self.other
     }
 
-    /// The pod obeys these pins: it has folded its rows, and what it tells from now on it tells under the new names.
+    /// The pod has applied these pins: it has folded its rows, and reports under the new names from
+    /// now on.
     pub(crate) fn pod_obeys(&mut self, pins: &Pins) {
         self.fold(pins);
         self.folds.pod_obeys(pins);
     }
 
-    /// The pod is being told of these pins. What they name alike is folded together here before it is there, and what the
-    /// pod may still call otherwise is remembered.
+    /// These pins are on their way to the pod. Endpoints that they give one name are folded here
+    /// first. The names that the pod may still use are remembered.
     pub(crate) fn pod_is_told(&mut self, pins: Arc<Pins>) {
         for (old, new) in self.fold(&pins) {
             self.folds.remember(old, new);
@@ -167,7 +170,7 @@ impl Tally {
         self.folds.pod_is_told(pins);
     }
 
-    /// Folds together what these pins name alike; returns which names were given up for which.
+    /// Folds the endpoints that these pins give one name. Returns each old name with its new one.
     fn fold(&mut self, pins: &Pins) -> Vec<(Endpoint, Endpoint)> {
         if pins.is_empty() {
             return Vec::new();
@@ -182,22 +185,22 @@ impl Tally {
         renamed
     }
 
-    /// Bytes that its counts take.
+    /// Bytes of memory that its counts take.
     pub(crate) fn bytes(&self) -> usize {
         self.weight.bytes()
     }
 
-    /// What this process did lately on an endpoint; `None` if that was nothing, or is not known.
+    /// Recent counts of this process on an endpoint; `None` if there are none or they are unknown.
     pub fn lately(&self, endpoint: &Endpoint, now_ms: u64) -> Option<Recent> {
         self.counted.get(endpoint)?.lately(self.since_ms, now_ms)
     }
 
-    /// The process has ended: gives up what it did lately, and since when it ran.
+    /// Takes out the recent counts of an ended process, with its start.
     pub(crate) fn take_lately(&mut self) -> (u64, Vec<(Endpoint, Box<Lately>)>) {
         (self.since_ms, self.counted.values_mut().filter_map(Counted::take_lately).collect())
     }
 
-    /// Gives back the room of what was a while ago.
+    /// Frees the memory of counts that are no longer recent.
     pub(crate) fn let_go(&mut self, now_ms: u64) {
         self.counted.values_mut().for_each(|counted| counted.let_go(now_ms));
         self.weight.is_of(self.counted.iter());
@@ -209,7 +212,7 @@ impl Tally {
     }
 }
 
-/// A window's rows, as a report would tell them.
+/// The rows of a window, in the form of a report.
 fn told(window: Window) -> Vec<EndpointReport> {
     let row = |WindowRow { endpoint, is_file, golden, seen }: WindowRow| EndpointReport {
         endpoint,

@@ -1,4 +1,4 @@
-//! Proofs that pods are told apart, fenced, forgotten, and that nobody crowds the others out.
+//! Tests that pods are distinguished, superseded and forgotten, and that none crowds out the others.
 
 use mesh::callers::{Callers, Calls};
 use mesh::endpoint::Endpoint;
@@ -68,7 +68,7 @@ fn a_pod_is_silent_then_gone_then_forgotten() {
     assert!(fleet.knows("default", "shop"), "the service is still known");
 }
 
-/// What a process says that has had so many requests since it started.
+/// The snapshot of a process that has had this many requests since it started.
 fn snapshot(hits: u64) -> Report {
     let mut golden = GoldenMetrics::default();
     golden.hits = hits;
@@ -90,18 +90,18 @@ fn a_process_that_comes_back_after_it_was_forgotten_counts_nothing_twice() {
     first.absorb(&snapshot(10), NOW_MS, &timeline).unwrap();
     drop(first);
 
-    // Given a process of which nothing is on disk, that was cut off for so long that it was forgotten...
+    // Given a process with nothing on disk, cut off for so long that it was forgotten...
     fleet.forget(NOW_MS + 3_600_000);
     assert_eq!((fleet.pods().len(), fleet.hits_not_kept(), hits()), (0, 10, 0));
 
-    // ...when it comes back, then it is the process that is known, and needs to say nothing of the past.
+    // ...when it comes back, then its counts are known, and it need not repeat the past.
     let back_ms = NOW_MS + 3_700_000;
     let back = fleet.attach(greeting("a", 1, 2), back_ms).unwrap();
     assert!(back.is_known());
     back.absorb(&snapshot(12), back_ms, &timeline).unwrap();
     assert_eq!(hits(), 12);
 
-    // Its end loses what was not told as lost before, and a new process begins from zero.
+    // Its end loses what was not counted as lost before, and a new process begins from zero.
     drop(back);
     let next = fleet.attach(greeting("a", 2, 1), back_ms).unwrap();
     next.absorb(&snapshot(5), back_ms, &timeline).unwrap();
@@ -119,12 +119,12 @@ fn who_has_said_goodbye_is_gone_at_once() {
     assert_eq!(fleet.pods()[0].seen(NOW_MS).state, PodState::Gone);
 }
 
-/// Hits of the one endpoint of the tests.
+/// Hits of the one endpoint that the tests use.
 fn hits(timeline: &Timeline) -> u64 {
     timeline.series(Reporter { namespace: "default", service: "shop" }, &snapshot(0).endpoints[0].endpoint).totals().hits
 }
 
-/// A day ahead of the living pod's epoch.
+/// Nearly a day, in nanoseconds, ahead of the living pod's epoch.
 const AHEAD: u64 = 23 * 3_600_000_000_000;
 
 #[test]
@@ -140,13 +140,13 @@ fn two_living_processes_with_the_same_uid_are_both_counted_and_shown() {
     let connected = |fleet: &Fleet| fleet.pods().iter().filter(|pod| pod.seen(NOW_MS).connected_ms.is_some()).count();
     assert_eq!(connected(&fleet), 2);
 
-    // Each may dial again, and is the process that it was.
+    // Each may dial again, and continues as the same process.
     let again = [5, 5 + AHEAD].map(|epoch| fleet.attach(greeting("a", epoch, 2), NOW_MS).unwrap());
     assert!(again.iter().all(Attachment::is_known));
     assert_eq!(fleet.pods().len(), 2);
     drop(again);
 
-    // The one that has left is not shown for long beside the other.
+    // The one that has left is not shown beside the other for long.
     drop(impostor);
     let later_ms = NOW_MS + GONE_AFTER.as_millis() as u64;
     let living = fleet.attach(greeting("a", 5, 3), later_ms).unwrap();
@@ -189,7 +189,7 @@ fn a_process_that_another_one_has_replaced_is_let_in_again_and_counted_once() {
     back.absorb(&snapshot(11), NOW_MS, &timeline).unwrap();
     assert_eq!((hits(&timeline), fleet.pods().len()), (13, 2));
 
-    // And once more when the other one is gone.
+    // The same once more, after the other one is gone.
     drop((back, other));
     fleet.attach(greeting("a", 7200, 3), NOW_MS).unwrap().absorb(&snapshot(12), NOW_MS, &timeline).unwrap();
     fleet.attach(greeting("a", 10, 2), NOW_MS).unwrap().absorb(&snapshot(4), NOW_MS, &timeline).unwrap();
@@ -202,7 +202,7 @@ fn a_stream_number_that_nobody_can_exceed_mutes_a_process_for_a_few_dials_only()
     let _impostor = fleet.attach(greeting("a", 5, u32::MAX), NOW_MS).unwrap();
     let refused = (1..100).take_while(|session| fleet.attach(greeting("a", 5, *session), NOW_MS).is_err()).count();
     assert_eq!(refused, 8);
-    // What comes late of one stream that has ended is no reason to let it in.
+    // Late frames of one ended stream are no reason to accept it.
     let _newer = fleet.attach(greeting("a", 5, 100), NOW_MS).unwrap();
     assert!((0..100).all(|_| fleet.attach(greeting("a", 5, 50), NOW_MS).is_err()));
 }
@@ -266,7 +266,7 @@ fn a_pod_that_comes_back_while_it_is_being_forgotten_is_not_lost() {
     });
 }
 
-/// A stream has reported so many hits.
+/// Reports a snapshot of this many hits on a stream.
 fn told(stream: &Attachment, hits: u64, timeline: &Timeline) {
     let mut golden = GoldenMetrics::default();
     golden.hits = hits;

@@ -1,4 +1,4 @@
-//! Proofs of what every request and every answer passes.
+//! Tests of the middleware that every request and every response passes.
 
 use std::io::Read;
 
@@ -119,7 +119,7 @@ async fn behind_tls_the_cookie_never_travels_in_the_open() {
     for (public_url, is_secure) in [(None, false), (Some("http://mesh.example"), false), (Some("https://mesh.example"), true)] {
         let mut port = port(Some(TOKEN), public_url);
         let mut request = Request::post("/sign-in").body(Body::from(format!("token={TOKEN}&next=/pods"))).unwrap();
-        // Any client can send the last one.
+        // Any client can send the last header.
         let form = "application/x-www-form-urlencoded";
         for (name, value) in [HERE, ("content-type", form), ("x-forwarded-proto", "https")] {
             request.headers_mut().insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());

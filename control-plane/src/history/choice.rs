@@ -1,4 +1,4 @@
-//! Which of the exchanges that were gathered are shown, and in which order.
+//! Filters, sorts and limits the exchanges of a history.
 
 use std::cmp::Reverse;
 
@@ -6,29 +6,30 @@ use mesh::statuses::Statuses;
 
 use crate::history::Remembered;
 
-/// Which exchanges, and how many.
+/// Which exchanges are returned, in which order and how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// Only with these statuses.
+    /// Limits the result to these statuses.
     pub statuses: Option<Statuses>,
-    /// Which come first.
+    /// The order.
     pub first: First,
-    /// No more than so many.
+    /// The maximum number.
     pub limit: usize,
 }
 
-/// Which come first.
+/// The order of the exchanges.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum First {
-    /// Those that began last.
+    /// The latest start first.
     #[default]
     Newest,
-    /// Those that took longest.
+    /// The longest duration first.
     Slowest,
 }
 
 impl Choice {
-    /// What is shown of these. Names break ties, so that two readers see the same.
+    /// Returns the selected exchanges. Ties are ordered by pod name, so that two readers see the
+    /// same.
     pub fn of(&self, mut exchanges: Vec<Remembered>) -> Vec<Remembered> {
         if let Some(statuses) = &self.statuses {
             exchanges.retain(|remembered| statuses.hold(remembered.exchange.status));

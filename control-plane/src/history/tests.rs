@@ -1,4 +1,5 @@
-//! Proofs that readers are bounded, and that of two streams of one pod the newer one is asked.
+//! Tests that the number of readers is limited, and that the newer of two streams of one pod is
+//! asked.
 
 use super::*;
 

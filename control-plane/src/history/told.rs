@@ -1,4 +1,4 @@
-//! The failures that pods tell of by themselves: what is left to be seen of a pod that cannot be asked any more.
+//! Failures that pods push by themselves: they remain visible when a pod cannot be asked any more.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,20 +11,20 @@ use mesh::workload::Workload;
 use crate::history::{Known, Remembered, Wanted};
 use crate::ingest::counts::Count;
 
-/// Exchanges kept of one endpoint, over all pods. A pod that is about to die has rarely more to say.
+/// Exchanges kept per endpoint, over all pods. A pod that is about to die rarely sends more.
 const KEPT_MAX: usize = 16;
 
-/// Endpoints of which any are kept. With the longest paths these are 40 MB.
+/// Endpoints with kept exchanges. With the longest paths these are 40 MB.
 const ENDPOINTS_MAX: usize = 4096;
 
-/// What was told so long ago makes room when there is none: in milliseconds, an hour.
+/// At the endpoint limit, entries this old are removed: an hour, in milliseconds.
 const OLD_AFTER_MS: u64 = 3_600_000;
 
-/// What was told, by namespace, service and endpoint.
+/// Pushed failures by namespace, service and endpoint.
 #[derive(Debug, Default)]
 pub struct Told {
     kept: DashMap<(String, String, Endpoint), Kept>,
-    /// Exchanges that found no room.
+    /// Exchanges that were dropped at the endpoint limit.
     pub no_room: Count,
 }
 
@@ -35,7 +35,7 @@ struct Kept {
 }
 
 impl Told {
-    /// Keeps what a pod has told, in place of what is older.
+    /// Stores what a pod has pushed; the oldest exchanges make room.
     pub fn keep(&self, pod: &Workload, endpoint: Endpoint, exchanges: Vec<Exchange>, now_ms: u64) {
         let key = (pod.namespace.clone(), pod.service.clone(), endpoint);
         if self.kept.len() >= ENDPOINTS_MAX && !self.kept.contains_key(&key) {
@@ -55,7 +55,7 @@ impl Told {
         }
     }
 
-    /// What was told of an endpoint by pods that have not answered now.
+    /// Returns the pushed failures of an endpoint, except from pods that have answered now.
     pub fn of(&self, wanted: &Wanted<'_>, answered: &[Arc<str>]) -> Vec<Remembered> {
         let key = (wanted.namespace.to_owned(), wanted.service.to_owned(), wanted.endpoint.clone());
         let Some(kept) = self.kept.get(&key) else { return Vec::new() };

@@ -1,10 +1,10 @@
-//! Counts what each address holds, so that one of them cannot take the room of all others.
+//! Limits the streams of each address, so that one address cannot take the room of all others.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Places by address, at most so many for each. Cheap to clone: every clone is the same.
+/// Places by address, at most `max` for each. Cheap to clone: clones share their state.
 #[derive(Debug, Clone)]
 pub(super) struct Addresses {
     max: usize,
@@ -19,12 +19,12 @@ pub(super) struct Place {
 }
 
 impl Addresses {
-    /// So many places for each address.
+    /// Allows `max` places for each address.
     pub(super) fn with_room_for(max: usize) -> Self {
         Self { max, taken: Arc::default() }
     }
 
-    /// A place for this address, if it has not taken all of its own.
+    /// Takes a place for this address, unless it has taken all of its own.
     pub(super) fn place(&self, address: IpAddr) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(address).or_default();
@@ -39,7 +39,7 @@ impl Addresses {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.addresses.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        // An address that holds nothing is forgotten, or strangers would fill the table.
+        // An address without a place is removed, so that clients cannot fill the table.
         if let Some(count) = taken.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {

@@ -1,4 +1,4 @@
-//! Accepts the connections of sidecars, as many as can be afforded in all and from one address.
+//! Accepts the connections of sidecars, within limits in total and per address.
 
 use std::io;
 use std::net::IpAddr;
@@ -17,19 +17,19 @@ use tonic::transport::server::Connected;
 
 use crate::plane::ControlPlane;
 
-/// How long to wait when the system has no connection for us, for want of descriptors for example.
+/// Pause after a failed accept, for example for lack of file descriptors.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// How long a connection may be without a stream: for its preface and the headers of its first call, and between two calls.
-/// A sidecar calls as soon as it is connected.
+/// How long a connection may have no stream: before its first call (preface and headers), and
+/// between two calls. A sidecar calls as soon as it is connected.
 const STREAM_WITHIN: Duration = Duration::from_secs(10);
 
-/// Where connections come from: a socket of the system, or one of a simulated network.
+/// A source of connections: a TCP listener, or a simulated network.
 pub trait Door: Send + 'static {
     /// A connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// The next connection, and who is at its other end.
+    /// Accepts the next connection, and returns the address of its peer.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, IpAddr)>> + Send;
 }
 
@@ -43,7 +43,8 @@ impl Door for TcpListener {
     }
 }
 
-/// A connection that holds its place until it ends, or has to give way. One without a stream for too long fails to be read.
+/// A connection that holds its place until it ends or is evicted. Reads fail once it has had no
+/// stream for too long.
 pub(super) struct Connection<Io> {
     stream: Io,
     address: IpAddr,
@@ -53,8 +54,8 @@ pub(super) struct Connection<Io> {
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-/// Connections as they come. When there is no place left, the oldest one without a stream is closed; if there is none, the
-/// new one is.
+/// Accepts connections as they come. When no place is left, the oldest connection without a stream
+/// is closed; if there is none, the new one is.
 pub(super) fn connections<D: Door>(
     door: D,
     room: Places,
@@ -80,7 +81,7 @@ pub(super) fn connections<D: Door>(
 }
 
 impl<Io> Connection<Io> {
-    /// Whether it may go on: it has a stream, or has not been without one for too long, and its place was not given away.
+    /// Fails if the place was given away, or if the connection has had no stream for too long.
     fn poll_may_stay(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.gives_way.as_mut().poll(cx).is_ready() {
             return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "another connection needed the place"));
@@ -97,7 +98,7 @@ impl<Io> Connection<Io> {
     }
 }
 
-/// Who is at the other end of a connection.
+/// The peer of a connection.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) address: IpAddr,

@@ -1,47 +1,47 @@
-//! What the stream has taken in and what it has turned away, counted.
+//! Counters of what the gRPC server has accepted and refused.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that many streams count up.
+/// A counter that many streams share.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
 
 impl Count {
-    /// One more.
+    /// Adds one.
     pub fn up(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One less, for what can end.
+    /// Subtracts one, for things that end.
     pub fn down(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// How many so far.
+    /// The current value.
     pub fn so_far(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// All that is counted at the gRPC end.
+/// All counters of the gRPC server.
 #[derive(Debug, Default)]
 pub struct StreamCounts {
     /// Streams that are open.
     pub open: Count,
-    /// Frames taken in.
+    /// Frames received.
     pub frames: Count,
-    /// Frames that ended their stream because they made no sense.
+    /// Frames that ended their stream because they were invalid.
     pub frames_refused: Count,
     /// Reports that had been counted before.
     pub reports_repeated: Count,
-    /// Frames of a kind that this control plane does not read.
+    /// Frames of a kind that this control plane does not know.
     pub frames_unread: Count,
-    /// Streams turned away for want of the token.
+    /// Streams refused for lack of the token.
     pub strangers: Count,
-    /// Streams turned away because there were too many.
+    /// Streams refused because too many were open.
     pub crowded_out: Count,
-    /// Streams turned away because there were too many of their address.
+    /// Streams refused because their address had too many.
     pub address_crowded: Count,
-    /// Connections closed because there were too many of their address.
+    /// Connections closed because there was no place for them.
     pub connections_crowded: Count,
 }

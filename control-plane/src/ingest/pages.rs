@@ -1,4 +1,4 @@
-//! What one stream was asked for of its history, and the pages that have come of it so far.
+//! Tracks the history fetches of one stream, and joins their pages.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub(super) struct Pages {
     asked: u64,
 }
 
-/// One that is not answered whole.
+/// A fetch whose last page has not arrived.
 #[derive(Debug)]
 struct Waiting {
     exchanges: Vec<Exchange>,
@@ -25,8 +25,8 @@ struct Waiting {
 }
 
 impl Pages {
-    /// What is to be sent for a question; nothing if the sidecar owes too many answers already.
-    /// Whoever asked then hears at once that there is none.
+    /// The fetch to send for a query; `None` if the sidecar owes too many answers already. The
+    /// caller then learns at once that there is no answer, because `ask` is dropped.
     pub(super) fn ask(&mut self, ask: Ask) -> Option<wire::Fetch> {
         if self.waiting.len() >= FETCHES_MAX {
             return None;
@@ -36,10 +36,10 @@ impl Pages {
         Some(Fetch { id: self.asked, endpoint: ask.endpoint, limit: ask.limit }.into())
     }
 
-    /// Takes a page in. One that was not asked for, or an answer without an end, is refused.
+    /// Adds a page. A page that was not requested, or an answer without an end, is refused.
     ///
-    /// A fetch is remembered until its last page, even if nobody waits for it any more: an answer that comes late is
-    /// no offence.
+    /// A fetch is kept until its last page, even if its caller no longer waits: a late answer is no
+    /// error.
     pub(super) fn take(&mut self, page: wire::Page) -> Result<(), Refused> {
         let page = Page::try_from(page)?;
         let unasked = || Refused::Senseless { field: "page.id", why: format!("{} is not waited for", page.id) };
@@ -56,7 +56,7 @@ impl Pages {
             More::Follows => Ok(()),
             More::Nothing => {
                 if let Some(whole) = self.waiting.remove(&page.id) {
-                    // Whoever asked may have stopped waiting.
+                    // The caller may have stopped waiting.
                     let _ = whole.answer.send(whole.exchanges);
                 }
                 Ok(())

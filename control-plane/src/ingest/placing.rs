@@ -1,19 +1,20 @@
-//! Places a window in time by our clock: its number only names it where the pod's clock is wrong.
+//! Assigns a window to slots of our clock: its number is only a name where the pod's clock is wrong.
 
 use mesh::window::{WINDOW_S, slot_of};
 use proto::convert::windows::{PackedWindow, WindowAge};
 
 use crate::keeper::submission::Slots;
 
-/// Milliseconds of a slot.
+/// Length of a slot in milliseconds.
 const SLOT_MS: u64 = WINDOW_S as u64 * 1000;
 
-/// Slots by which a window may differ from its number before the number is not believed: clocks that differ by a few seconds
-/// put its bounds on either side of a slot's.
+/// Slots by which a window may differ from its number before the number is ignored: clocks that
+/// differ by a few seconds put its bounds on either side of a slot's.
 const TOLERATED: u64 = 1;
 
-/// The slots in which a window is counted that has arrived at `now_ms`. Where the sidecar reports how old it is, that
-/// decides; an older sidecar's window moves by the difference of the clocks, and never into the future.
+/// The slots that count a window which arrived at `now_ms`. If the sidecar reports its age, that
+/// decides. A window of an older sidecar is shifted by the difference of the clocks, and never into
+/// the future.
 pub(super) fn place(window: &PackedWindow, correction_ms: i64, now_ms: u64) -> Slots {
     let told = Slots { first: window.id, span: u64::from(window.span) };
     let ago = |ago_ms: u64| now_ms.saturating_sub(ago_ms);
@@ -24,7 +25,8 @@ pub(super) fn place(window: &PackedWindow, correction_ms: i64, now_ms: u64) -> S
     }
 }
 
-/// From its beginning to its end. A window is closed up to a second after its slot, so the slot of the end is the next.
+/// From its beginning to its end. A window is closed up to a second after its slot, so its end is
+/// in the next slot.
 fn by_age(told: Slots, from_ms: u64, to_ms: u64) -> Slots {
     let first = slot_of(from_ms);
     let aged = Slots { first, span: slot_of(to_ms).saturating_sub(first).max(1) };
@@ -32,7 +34,7 @@ fn by_age(told: Slots, from_ms: u64, to_ms: u64) -> Slots {
     if agrees { told } else { aged }
 }
 
-/// What a lost store had, as of its end: when it began is not known.
+/// Counts of a lost store, placed at their end: their beginning is unknown.
 fn by_end(told: Slots, to_ms: u64) -> Slots {
     let last = slot_of(to_ms);
     if last.abs_diff(told.last()) <= TOLERATED { told } else { Slots { first: last, span: 1 } }
@@ -42,7 +44,8 @@ fn by_offset(told: Slots, correction_ms: i64, now_ms: u64) -> Slots {
     let slots = (correction_ms.unsigned_abs() + SLOT_MS / 2) / SLOT_MS;
     let moved = if correction_ms < 0 { told.first.saturating_sub(slots) } else { told.first.saturating_add(slots) };
     let newest_first = slot_of(now_ms).saturating_sub(told.span - 1);
-    // A window that began before its pod's clock was set lies elsewhere; now is when it is known to have been there.
+    // A window that began before its pod's clock was set belongs elsewhere; now is the only time at
+    // which it is known to exist.
     if slots == 0 { told } else { Slots { first: moved.min(newest_first), ..told } }
 }
 
@@ -81,7 +84,7 @@ mod tests {
             assert_eq!(placed(&window(id, 1, Some(13), Some(3)), 0), (-1, 1), "{id}");
             assert_eq!(placed(&window(id, 1, None, Some(3)), 0), (0, 1), "{id}");
         }
-        // Two that were put together over a step of two days are twenty seconds long.
+        // Two windows that were merged across a step of two days are twenty seconds long.
         assert_eq!(placed(&window(NOW - 2, 2 * DAY as u32, Some(23), Some(3)), 2), (-2, 2));
     }
 

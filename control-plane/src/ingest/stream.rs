@@ -1,4 +1,4 @@
-//! One sidecar's stream from its Hello to its end: reports and receipts up, rules down.
+//! Serves one sidecar's stream from its Hello to its end: reports and receipts up, rules down.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,23 +29,24 @@ use crate::timeline::Reporter;
 
 mod hearing;
 
-/// How long a sidecar may take to say who it is.
+/// How long a sidecar may take to send its Hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a sidecar may leave unread what it is sent, before it has to attach again.
+/// How long a sidecar may leave a message unread before it has to attach again.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a sidecar may go without hearing the time: the drift of two clocks in it is some milliseconds.
+/// How long a sidecar may go without our time: in a minute, two clocks drift apart by some
+/// milliseconds.
 const TIME_EVERY: Duration = Duration::from_secs(60);
 
-/// How often sidecars report. A person who watches does not need it faster.
+/// How often sidecars report. Users do not need it faster.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// Endpoints that a sidecar keeps apart.
+/// Endpoints that a sidecar counts separately.
 const ENDPOINTS_PER_POD_MAX: u32 = 256;
 
-/// Failures that go along with a report, so that something is left to be seen of a pod that dies of them.
-/// A pod that does not fail sends none.
+/// Failures that go along with a report, so that a pod that dies of them leaves a trace. A pod that
+/// does not fail sends none.
 const FAILURES_PER_REPORT: u32 = 8;
 
 /// A stream and the task that serves it.
@@ -55,7 +56,7 @@ pub(super) struct Stream {
     down: mpsc::Sender<Result<Down, Status>>,
     decoder: Decoder,
     sent: Option<Sent>,
-    /// When it was sent anything last, and the time with it.
+    /// When the last message was sent, and our time with it.
     timed: Instant,
     peer: IpAddr,
 }
@@ -64,7 +65,7 @@ pub(super) struct Stream {
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     revision: u64,
-    /// How often they had been asked for again.
+    /// The number of resends requested by then.
     resends: u64,
     hash: u64,
 }
@@ -109,7 +110,7 @@ impl Stream {
         ended
     }
 
-    /// The first message, which says who speaks.
+    /// Reads the first message, which identifies the sidecar.
     async fn greeting(&mut self) -> Result<Greeting, Status> {
         let late = || Status::deadline_exceeded(format!("no hello within {HELLO_WITHIN:?}"));
         let first = tokio::select! {
@@ -123,16 +124,17 @@ impl Stream {
         }
     }
 
-    /// Hears and tells until one of the two leaves. Rules come first, so that a sidecar can wait for them.
+    /// Exchanges messages until one side leaves. Rules are sent first, so that a sidecar can wait
+    /// for them.
     async fn converse(&mut self, attachment: &Attachment) -> Result<(), Status> {
         let mut windows = Windows::of(attachment, self.mark(attachment).await?);
         let mut wishes = Wishes::of(attachment.workload());
-        // Before the rules are read, so that none can change unheard.
+        // Subscribed before the rules are read, so that no change is missed.
         let mut tidings = tidings(attachment, &self.plane, windows.acked());
         self.tell(down::Message::Welcome(windows.welcome(welcome(&self.plane.rules.state())))).await?;
         self.tell_rules(attachment).await?;
         loop {
-            // What has to be told comes first: a sidecar that never pauses must hear it, too.
+            // Events are sent first: a sidecar that never pauses must receive them, too.
             tokio::select! {
                 biased;
                 Some(tiding) = tidings.next() => self.pass_on(attachment, (&mut wishes, &mut windows), tiding).await?,
@@ -145,7 +147,7 @@ impl Stream {
         }
     }
 
-    /// Tells the sidecar what concerns it, or says why its stream has to end.
+    /// Sends the message for an event, or returns why the stream has to end.
     async fn pass_on(
         &mut self,
         attachment: &Attachment,
@@ -168,7 +170,7 @@ impl Stream {
         }
     }
 
-    /// How much of this process is on disk.
+    /// The mark of this process: the last slot up to which everything is on disk.
     async fn mark(&self, attachment: &Attachment) -> Result<u64, Status> {
         let (chronicle, process) = (Arc::clone(&self.plane.keeper.chronicle), attachment.process());
         let reading = tokio::task::spawn_blocking(move || chronicle.marks(&[process]));
@@ -177,7 +179,7 @@ impl Stream {
             Standing::Durable => None,
             Standing::NotDurable { since_ms, .. } => Some(since_ms),
         };
-        // The disk may have let go of a mark that is still known here.
+        // The store may have dropped a mark that is still known here.
         let known = attachment.mark_at_hand(None).unwrap_or_default();
         marks.map(|marks| marks.first().copied().unwrap_or_default().max(known)).or_else(|why| {
             let unknown = || Status::unavailable(format!("what is on disk of this pod cannot be read: {why}"));
@@ -185,8 +187,8 @@ impl Stream {
         })
     }
 
-    /// Sends rules that change nothing for this pod, and of which it hears with its next report: under which revision it
-    /// obeys them. Those whose rules have changed are woken and come first.
+    /// Sends rules that change nothing for this pod after its next report: the revision under which
+    /// it obeys them is new. Streams whose rules have changed are woken, and come first.
     async fn tell_revision(&mut self, attachment: &Attachment) -> Result<(), Status> {
         if self.sent.is_some_and(|sent| sent.revision == self.plane.rules.revision()) {
             return Ok(());
@@ -194,30 +196,32 @@ impl Stream {
         self.tell_rules(attachment).await
     }
 
-    /// Sends the rules if they are new, or were asked for again and are not confirmed.
+    /// Sends the rules if they are new, or if a resend was requested and they are not confirmed.
     async fn tell_rules(&mut self, attachment: &Attachment) -> Result<(), Status> {
         let rules = self.plane.rules.state();
         let is_new = self.sent.is_none_or(|sent| sent.revision != rules.revision);
         let is_asked_for = self.sent.is_none_or(|sent| sent.resends != rules.resends);
         if !is_new && (!is_asked_for || attachment.has_confirmed(rules.revision)) {
-            // A pod that has confirmed has nothing to hear again, and this was it: the next set is none that was asked for.
+            // A pod that has confirmed needs no resend. The request is settled, so the next set
+            // does not count as requested.
             self.sent = self.sent.map(|sent| Sent { resends: rules.resends, ..sent });
             return Ok(());
         }
         let workload = attachment.workload();
         let mut set = rules.of_service(&workload.namespace, &workload.service);
         if !is_asked_for && self.sent.is_some_and(|sent| sent.hash == set.sealed().hash()) {
-            // It has waited for a report because nothing changes for the pod: its receipt takes as long as from here.
+            // The set has waited for a report because nothing changes for the pod: the time to its
+            // receipt starts here.
             set.committed_ms = now_ms();
         }
         let desired = set.sealed().into();
         self.sent = Some(Sent { revision: rules.revision, resends: rules.resends, hash: set.sealed().hash() });
-        // Remembered before it is sent, so that no receipt can come before we know of what.
+        // Recorded before it is sent, so that no receipt can arrive for an unknown set.
         attachment.sent(set);
         self.tell(desired).await
     }
 
-    /// Sends the time alone to a sidecar that has been sent nothing for a while.
+    /// Sends our time alone to a sidecar that has received nothing for a while.
     async fn tell_time(&mut self) -> Result<(), Status> {
         if self.timed.elapsed() < TIME_EVERY {
             return Ok(());
@@ -232,7 +236,7 @@ impl Stream {
     async fn send(&mut self, message: Option<down::Message>) -> Result<(), Status> {
         match tokio::time::timeout(READ_WITHIN, self.down.reserve()).await {
             Ok(Ok(room)) => {
-                // Read once there is room: what is left of a rule is counted from here.
+                // Read once there is room: the remaining time of a rule is counted from here.
                 room.send(Ok(Down { message, sent_ms: now_ms() }));
                 self.timed = Instant::now();
                 Ok(())
@@ -242,14 +246,14 @@ impl Stream {
         }
     }
 
-    /// Ends this stream, and no other, over a frame that makes no sense.
+    /// Ends this stream, and no other, because of an invalid frame.
     fn refuse(&self, why: &dyn std::error::Error) -> Status {
         self.plane.stream_counts.frames_refused.up();
         Status::invalid_argument(why.to_string())
     }
 }
 
-/// Understands a pod's reports, and holds the names in them once for all copies of its service.
+/// A decoder for a pod's reports that shares endpoint names among all pods of its service.
 fn names(plane: Arc<ControlPlane>, attachment: &Attachment) -> Decoder {
     let workload = Arc::clone(attachment.workload());
     Decoder::sharing(move |endpoint| {

@@ -1,4 +1,4 @@
-//! The taps of one stream: which of them its sidecar was told of, and what becomes of what it sees.
+//! The taps of one stream: which of them its sidecar knows, and where its tapped exchanges go.
 
 use std::sync::Arc;
 
@@ -11,12 +11,13 @@ use proto::wire;
 use crate::tap;
 use crate::tap::open::OpenTap;
 
-/// The taps that one sidecar was told of.
+/// The taps that were sent to one sidecar.
 pub(super) struct Taps {
     pod: Arc<Workload>,
-    /// The taps and, word for word, what it was told of each: an order that changes begins to count anew.
+    /// The taps, with the exact order that was sent for each: a changed order restarts its counts.
     told: Vec<(Arc<OpenTap>, Tap)>,
-    /// The newest of all taps that were looked at. Numbers up to it may still come after their tap has ended.
+    /// The newest of all taps that were considered. Exchanges for taps up to it may still arrive
+    /// after their tap has ended.
     newest: u64,
 }
 
@@ -25,7 +26,7 @@ impl Taps {
         Self { pod, told: Vec::new(), newest: 0 }
     }
 
-    /// What the sidecar has to be told, if these taps are others for it than before.
+    /// The set to send to the sidecar, if these open taps change it.
     pub(super) fn change(&mut self, open: &[Arc<OpenTap>]) -> Option<wire::Taps> {
         let before = self.told.len();
         self.told.retain(|(told, _)| {
@@ -46,7 +47,7 @@ impl Taps {
         Some(set(self.told.iter().map(|(_, order)| order)))
     }
 
-    /// Passes on what the sidecar has seen. What comes for a tap that has just ended is late, which is no offence.
+    /// Passes on tapped exchanges. Those of a tap that has just ended are late, which is no error.
     pub(super) fn take(&self, tapped: wire::Tapped, now_s: u64, all: &tap::Taps) -> Result<(), Refused> {
         let tapped = Tapped::try_from(tapped)?;
         for seen in tapped.seen {

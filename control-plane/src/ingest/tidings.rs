@@ -1,4 +1,4 @@
-//! What a stream hears from within the control plane: new rules, questions, acks, and that it has to end.
+//! Events that a sidecar's stream reacts to: new rules, queries, acks, and reasons to end.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,25 +13,25 @@ use crate::history::{Ask, Listening};
 use crate::plane::ControlPlane;
 use crate::tap::open::OpenTap;
 
-/// One piece of news.
+/// One event.
 pub(super) enum Tiding {
-    /// The rules of its service are others now, or were asked for again.
+    /// The rules of its service have changed, or a resend was requested.
     Rules,
-    /// Somebody wants to see what the sidecar remembers.
+    /// A user asks for the exchanges that the sidecar remembers.
     Ask(Ask),
-    /// Other taps are open.
+    /// The set of open taps has changed.
     Taps(Arc<Vec<Arc<OpenTap>>>),
     /// All windows up to this slot are on disk.
     Kept(u64),
-    /// Whether there is room for windows.
+    /// Whether the window queue has room.
     Room(bool),
-    /// A newer stream of the pod has taken over.
+    /// A newer stream of the pod has superseded this one.
     Fenced,
-    /// The control plane is leaving.
+    /// The control plane is shutting down.
     Draining,
 }
 
-/// Where the news comes from.
+/// The sources of events.
 struct Sources {
     rules: watch::Receiver<u64>,
     asks: Listening,
@@ -42,17 +42,17 @@ struct Sources {
     drain: CancellationToken,
 }
 
-/// All news that concerns one stream, from now on.
+/// All events of one stream, from now on.
 ///
-/// Ten thousand reports a second wake their streams, and for nearly none of them there is news. So this looks at where news
-/// comes from only when it was itself woken, as everything in a `SelectAll` is.
+/// Ten thousand reports a second wake their streams, and almost none of them finds an event. So the
+/// sources are polled only when one of them was woken, as everything in a `SelectAll` is.
 pub(super) type Tidings = SelectAll<Pin<Box<dyn Stream<Item = Tiding> + Send>>>;
 
-/// Those of one stream, whose windows are acknowledged by `acked`.
+/// The events of one stream, whose windows are acknowledged through `acked`.
 pub(super) fn tidings(attachment: &Attachment, plane: &ControlPlane, acked: watch::Receiver<u64>) -> Tidings {
     let workload = attachment.workload();
     let mut open_taps = plane.taps.watch();
-    // Those that are open already concern it as well.
+    // Taps that are open already concern it as well.
     open_taps.mark_changed();
     let sources = Sources {
         rules: plane.rules.watch(&workload.namespace, &workload.service),
@@ -78,7 +78,7 @@ impl Sources {
     }
 }
 
-/// What people want to see.
+/// Waits for what users request.
 async fn wished(asks: &mut Listening, open_taps: &mut watch::Receiver<Arc<Vec<Arc<OpenTap>>>>) -> Tiding {
     tokio::select! {
         Some(ask) = asks.next() => Tiding::Ask(ask),
@@ -87,7 +87,7 @@ async fn wished(asks: &mut Listening, open_taps: &mut watch::Receiver<Arc<Vec<Ar
     }
 }
 
-/// What became of windows.
+/// Waits for news of windows.
 async fn kept(acked: &mut watch::Receiver<u64>, room: &mut watch::Receiver<bool>) -> Tiding {
     tokio::select! {
         Ok(()) = acked.changed() => Tiding::Kept(*acked.borrow_and_update()),
@@ -96,7 +96,7 @@ async fn kept(acked: &mut watch::Receiver<u64>, room: &mut watch::Receiver<bool>
     }
 }
 
-/// Why the stream has to end.
+/// Waits for a reason to end the stream.
 async fn over(fence: &CancellationToken, drain: &CancellationToken) -> Tiding {
     tokio::select! {
         () = fence.cancelled() => Tiding::Fenced,

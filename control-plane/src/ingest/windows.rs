@@ -1,4 +1,4 @@
-//! The windows of one stream: taken in their order, handed on to be written, and acknowledged when they are on disk.
+//! Receives the windows of one stream in order, queues them to be written, and acknowledges them once they are on disk.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::keeper::submission::{Counted, Submission};
 use crate::plane::ControlPlane;
 use crate::store::chronicle::Process;
 
-/// How far one stream has come.
+/// The progress of one stream's windows.
 pub(super) struct Windows {
     process: Arc<Process>,
-    /// The mark that the sidecar was welcomed with, or was told last.
+    /// The mark in the Welcome, or in the last ack.
     mark: u64,
     /// The last slot that was received.
     received: u64,
@@ -28,11 +28,12 @@ pub(super) struct Windows {
     under_way: VecDeque<u64>,
     baseline: Baseline,
     acks: Arc<watch::Sender<u64>>,
-    /// Whether a window found no room. None after it may be taken, or the mark would pass over it.
+    /// Whether a window found no room. No later one may be accepted then, or the mark would skip
+    /// it.
     is_crowded_out: bool,
 }
 
-/// Whether the sidecar has to say what it has counted up to the mark.
+/// Whether the sidecar has to send what it has counted up to the mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Baseline {
     Unasked,
@@ -40,7 +41,7 @@ enum Baseline {
     Taken,
 }
 
-/// Why a window is not taken.
+/// Why a window is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotTaken {
     #[error("window {id} ends before slot {received}, which was received already: slots only ever grow")]
@@ -64,7 +65,7 @@ pub(super) enum NotTaken {
 }
 
 impl Windows {
-    /// Those of a stream that has just begun, of a process with this mark.
+    /// The windows of a new stream, from a process with this mark.
     pub(super) fn of(attachment: &Attachment, mark: u64) -> Self {
         let baseline = if attachment.is_known() { Baseline::Unasked } else { Baseline::Awaited };
         Self {
@@ -78,12 +79,12 @@ impl Windows {
         }
     }
 
-    /// Where it is told how far they are on disk.
+    /// Receives the mark up to which they are on disk.
     pub(super) fn acked(&self) -> watch::Receiver<u64> {
         self.acks.subscribe()
     }
 
-    /// What the welcome says about them.
+    /// Completes the Welcome with what concerns windows.
     pub(super) fn welcome(&self, welcome: wire::Welcome) -> wire::Welcome {
         wire::Welcome {
             durable_window: self.mark,
@@ -93,7 +94,8 @@ impl Windows {
         }
     }
 
-    /// A report is about to be counted. A sidecar that has nothing on disk need not say so.
+    /// Checks the baseline before a report is counted. A sidecar with nothing on disk need not send
+    /// one.
     pub(super) fn before_report(&mut self) -> Result<(), NotTaken> {
         match self.baseline {
             Baseline::Awaited if self.mark > 0 => Err(NotTaken::BaselineMissing),
@@ -105,7 +107,7 @@ impl Windows {
         }
     }
 
-    /// Takes one.
+    /// Accepts a window.
     pub(super) fn take(&mut self, window: PackedWindow, attachment: &Attachment, plane: &ControlPlane) -> Result<(), NotTaken> {
         if window.kind == WindowKind::Baseline {
             return self.take_baseline(window, attachment, plane);
@@ -156,7 +158,7 @@ impl Windows {
         attachment.resume(window.unpack(), ended_ms, &plane.timeline).ok_or(NotTaken::Fenced)
     }
 
-    /// Everything up to this slot is on disk, which the sidecar has to be told.
+    /// Records that everything up to this slot is on disk, and returns the ack to send.
     pub(super) fn kept(&mut self, mark: u64) -> down::Message {
         self.mark = mark;
         while self.under_way.front().is_some_and(|last| *last <= mark) {
@@ -165,7 +167,8 @@ impl Windows {
         down::Message::Acked(wire::WindowAck { durable_window: mark })
     }
 
-    /// There is room again. Windows that found none have to be sent again, and only a new stream begins with them.
+    /// Ends the stream if windows found no room: they have to be sent again, and only a new stream
+    /// begins with them.
     pub(super) fn has_room(&self) -> Result<(), Status> {
         if self.is_crowded_out {
             return Err(Status::unavailable("windows found no room, and there is room again: attach again and send them"));

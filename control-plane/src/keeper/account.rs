@@ -1,4 +1,4 @@
-//! What is on disk of one process, beside what it has reported: the difference is what its end loses.
+//! Durable counts: what is on disk of one process. What it has reported beyond that is lost when it ends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use crate::keeper::submission::Counted;
 use crate::store::compact;
 use crate::timeline::series::Series;
 
-/// One process's counts on disk. Shared by its tally and its windows under way.
+/// One process's counts on disk. Shared by its process counts and its windows under way.
 #[derive(Debug, Default)]
 pub struct Account(Mutex<Entry>);
 
@@ -18,32 +18,33 @@ pub struct Account(Mutex<Entry>);
 struct Entry {
     mark: u64,
     hits: u64,
-    /// By the number of the series in which it was counted when it was handed over.
+    /// By the number of the series that counted it when the window was queued.
     kept: HashMap<usize, Kept, RandomState>,
     end: End,
-    /// Hits that were given up so far.
+    /// Hits given up so far.
     given_up: u64,
 }
 
-/// What is on disk of one endpoint, as the disk has it: it is looked at when the process ends, and takes a hundred bytes.
+/// What is on disk of one endpoint, in the store's encoding: it is needed when the process ends,
+/// and takes a hundred bytes.
 #[derive(Debug)]
 struct Kept {
     series: Arc<Series>,
     packed: Box<[u8]>,
 }
 
-/// Whether the process has ended, and what it had told by then that is not on disk.
+/// Whether the process has ended, and which of its reported counts were not on disk by then.
 #[derive(Debug, Default)]
 enum End {
     #[default]
     Living,
-    /// Some of it may still be on its way to the disk.
+    /// Some of it may still be on its way to disk.
     Uncertain(Vec<Missing>),
-    /// Its series are without it.
+    /// It is subtracted from its series.
     Lost(Vec<Missing>),
 }
 
-/// What was told in a series, and is not on disk.
+/// What was reported to a series, and is not on disk.
 #[derive(Debug)]
 struct Missing {
     series: Arc<Series>,
@@ -61,7 +62,7 @@ impl Account {
         Self(Mutex::new(entry))
     }
 
-    /// A window that ends with this slot is on disk; each counts once.
+    /// Records that a window ending with this slot is on disk; each counts once.
     pub fn is_kept(&self, end: u64, rows: &[Counted]) {
         let mut entry = self.hold();
         if end <= entry.mark {
@@ -87,8 +88,8 @@ impl Account {
         self.hold().hits
     }
 
-    /// The process has ended, or is taken for ended, and had told this. What is not on disk of it is lost, unless it is on
-    /// its way there.
+    /// Records that the process has ended, or counts as ended, and what it had reported. What is
+    /// not on disk is lost, unless it is on its way there.
     pub fn has_ended<'a>(&self, told: impl IntoIterator<Item = (&'a Arc<Series>, &'a GoldenMetrics)>) {
         let mut entry = self.hold();
         let mut missing: HashMap<usize, Missing, RandomState> = HashMap::default();
@@ -105,8 +106,8 @@ impl Account {
         entry.end = End::Uncertain(missing.into_values().filter(|missing| !missing.golden.is_empty()).collect());
     }
 
-    /// Gives up what is missing, once none of it is on its way any more: its series are without it from now on. Returns the
-    /// hits that were not given up before.
+    /// Gives up what is missing, once none of it is on its way to disk: it is subtracted from its
+    /// series. Returns the hits that were not given up before.
     pub fn give_up(&self) -> u64 {
         let lost = self.is_lost();
         let mut entry = self.hold();
@@ -115,7 +116,7 @@ impl Account {
         news
     }
 
-    /// What is missing is lost: its series are without it from now on. Returns its hits.
+    /// Subtracts what is missing from its series. Returns its hits.
     fn is_lost(&self) -> u64 {
         let mut entry = self.hold();
         if let End::Uncertain(missing) = &mut entry.end {
@@ -129,7 +130,7 @@ impl Account {
         missing.iter().fold(0, |hits, missing| hits.saturating_add(missing.golden.hits))
     }
 
-    /// The process was taken for ended and lives: it will bring to disk what was given up.
+    /// The process counted as ended and is alive: it will bring to disk what was given up.
     pub fn lives(&self) {
         if let End::Lost(missing) = std::mem::take(&mut self.hold().end) {
             for Missing { series, golden } in &missing {
@@ -166,7 +167,7 @@ impl Kept {
 }
 
 impl End {
-    /// Something has come to disk after all.
+    /// Takes counts that reached the disk after all out of the missing ones.
     fn reaches_disk(&mut self, series: &Arc<Series>, kept: &GoldenMetrics) {
         let (missing, is_lost) = match self {
             Self::Living => return,

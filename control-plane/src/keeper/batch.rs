@@ -1,4 +1,4 @@
-//! Adds windows up before they are written: many pods count the same endpoint, so the disk sees endpoints and not pods.
+//! Sums windows before they are written: many pods count the same endpoint, so the disk stores endpoints, not pods.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,11 +13,12 @@ use crate::store::rollup::WINDOW_MS;
 use crate::timeline::series::Series;
 use crate::timeline::share::Part;
 
-/// Parts that a window of many slots is divided into. It has grown so long because nobody was there to take it, and
-/// nobody can tell any more what happened in which second of it; an hour's worth of parts is a fine enough guess.
+/// Parts into which a window of many slots is divided. It has grown so long because no control
+/// plane received it, and its counts by second are unknown. Sixty parts, as an hour has minutes,
+/// are a fine enough guess.
 const PARTS_MAX: u64 = 60;
 
-/// What became of a window.
+/// The result of writing a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It is on disk now.
@@ -26,7 +27,7 @@ pub(super) enum Fate {
     Repeated,
 }
 
-/// Writes windows down in one transaction, each that is not there yet, in their order.
+/// Writes all windows that are not on disk yet in one transaction, in their order.
 pub(super) fn write(chronicle: &dyn Chronicle, windows: &[Submission], now_ms: u64) -> Result<Vec<Fate>, StoreError> {
     let mut processes: Vec<Process> = windows.iter().map(|window| Process::clone(&window.process)).collect();
     processes.sort_unstable();
@@ -38,7 +39,7 @@ pub(super) fn write(chronicle: &dyn Chronicle, windows: &[Submission], now_ms: u
     let mut fates = Vec::with_capacity(windows.len());
     for window in windows {
         let (_, mark) = marks.get_mut(&*window.process).expect("the marks of all processes were read");
-        // Streams let no window in that is only partly new, so the first slot tells for all.
+        // Streams refuse a window that is only partly new, so the first slot decides for all.
         if window.id <= *mark {
             fates.push(Fate::Repeated);
             continue;
@@ -67,7 +68,7 @@ struct Sum {
 
 impl Sums {
     fn add(&mut self, window: &Submission, now_ms: u64) {
-        // A clock that runs ahead is not believed.
+        // A clock that runs ahead is not trusted.
         let newest = now_ms / WINDOW_MS;
         let Slots { first, span } = window.placed;
         let mut golden = GoldenMetrics::default();
@@ -98,7 +99,8 @@ impl Sums {
     }
 }
 
-/// When a row was asked, by the pod's word or by the window that it is in: last not before that, and not later than now.
+/// When a row was called, by the pod's times or by the window that it is in: last not before that
+/// window, and not later than now.
 fn believed(row: &Counted, window: &Submission, now_ms: u64) -> Seen {
     let placed = window.placed;
     let whole = Seen { first_ms: placed.first * WINDOW_MS, last_ms: (placed.last() + 1) * WINDOW_MS };

@@ -1,4 +1,4 @@
-//! A window on its way to the disk.
+//! A pending window: a window on its way to the disk.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::keeper::account::Account;
 use crate::store::chronicle::Process;
 use crate::timeline::series::Series;
 
-/// What one pod counted in a window. Its number and its length name it and make the mark; where they disagree with our
-/// clock, it is counted elsewhere.
+/// What one pod counted in a window. Its number and its length identify it and define the mark.
+/// Where they disagree with our clock, it is counted elsewhere.
 #[derive(Debug)]
 pub struct Submission {
-    /// Who counted.
+    /// The process that counted.
     pub process: Arc<Process>,
     /// The first slot.
     pub id: u64,
@@ -24,11 +24,11 @@ pub struct Submission {
     pub placed: Slots,
     /// What was counted.
     pub rows: Vec<Counted>,
-    /// What it takes in memory.
+    /// Bytes of memory that it takes.
     pub bytes: usize,
     /// What is on disk of its process.
     pub account: Arc<Account>,
-    /// Where the new mark is told.
+    /// Receives the new mark.
     pub acks: Arc<watch::Sender<u64>>,
 }
 
@@ -42,7 +42,7 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// The last.
+    /// The last slot.
     pub fn last(self) -> u64 {
         self.first.saturating_add(self.span).saturating_sub(1)
     }
@@ -51,11 +51,11 @@ impl Slots {
 /// What was counted of one endpoint.
 #[derive(Debug)]
 pub struct Counted {
-    /// Which.
+    /// The series that counts it.
     pub series: Arc<Series>,
-    /// When it was asked, if the pod has told.
+    /// When it was called first and last, if the pod reports that.
     pub seen: Option<Seen>,
-    /// All of it, as it came: it is added up once, when it is written.
+    /// All counts, still packed: they are summed once, when they are written.
     pub counts: PackedCounts,
 }
 

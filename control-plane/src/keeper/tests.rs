@@ -1,4 +1,4 @@
-//! Proofs that whatever is handed in is written once, and told, through replays, restarts and a disk that is full.
+//! Tests that queued windows are written once and acknowledged, through replays, restarts and a full disk.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -77,7 +77,8 @@ fn kept(chronicle: &dyn Chronicle) -> [BTreeMap<String, u64>; 4] {
     sums
 }
 
-/// What happens to a mesh: a pod counts, says again what is not acked, or the control plane is started anew.
+/// What happens in a mesh: a pod counts, resends what is not acknowledged, the windows are written,
+/// or the control plane restarts.
 #[derive(Debug, Clone)]
 enum Step {
     Count { pod: usize, span: u64, counts: [u64; 3] },
@@ -119,7 +120,8 @@ proptest! {
                         *truth.entry((*route).to_owned()).or_default() += count;
                     }
                 }
-                // A sidecar says everything again from some window on, in the order in which it counted.
+                // A sidecar resends everything from some window on, in the order in which it
+                // counted.
                 Step::Replay { pod, from } => {
                     let again = told[pod].iter().skip(told[pod].len().saturating_sub(from));
                     batch.extend(again.map(|(stretch, counts)| window(&timeline, pod, *stretch, counts)));
@@ -128,7 +130,8 @@ proptest! {
                     write(&store, &batch, NOW_MS).unwrap();
                     batch.clear();
                 }
-                // What was not written is lost with the process; sidecars say again what is after their mark.
+                // What was not written is lost with the process; sidecars resend what is after
+                // their mark.
                 Step::Restart => {
                     drop(store);
                     store = RedbStore::open(folder.path()).unwrap();
@@ -169,7 +172,7 @@ fn a_window_from_the_future_is_counted_now_and_a_long_one_over_its_time() {
     assert_eq!(kept(&store)[0], kept(&store)[3]);
 }
 
-/// A disk that is full, or is not, before a real one.
+/// A store on a disk that may be full.
 #[derive(Debug)]
 struct Disk {
     store: RedbStore,
@@ -282,7 +285,7 @@ fn room_that_is_made_while_a_window_is_being_turned_away_is_told() {
     let (keeper, _scribe) = Keeper::open(Disk::full(folder.path()));
     keeper.waiting_bytes.store(WAITING_BYTES_MAX, Ordering::Relaxed);
 
-    // Somebody finds no room; before that is said, the last of what waited is written.
+    // A window finds no room; before that is published, the last of the queued windows is written.
     keeper.is_done_with(WAITING_BYTES_MAX);
     keeper.has_turned_away();
 

@@ -9,26 +9,28 @@ use crate::recovery::Recovery;
 use crate::store::StoreError;
 use crate::store::chronicle::{Chronicle, Handover, Process};
 
-/// What the store has recorded.
+/// The attached processes, as the store has them.
 #[derive(Debug)]
 pub struct Attached(Mutex<Recorded>);
 
 #[derive(Debug)]
 struct Recorded {
     processes: HashSet<Process>,
-    /// What the fleet looked like then; `None` while processes of before the restart are recorded, too.
+    /// The digest of the fleet then; `None` while processes from before the restart are recorded,
+    /// too.
     fleet: Option<(usize, u64)>,
 }
 
 impl Attached {
-    /// The store has recorded these.
+    /// Begins with what the store has recorded.
     pub fn begin(processes: impl IntoIterator<Item = Process>) -> Self {
         Self(Mutex::new(Recorded { processes: processes.into_iter().collect(), fleet: None }))
     }
 
-    /// Records who has attached and who is gone since the last time. It writes to disk, so it may block.
+    /// Records which processes have attached and ended since the last call. It writes to disk, so
+    /// it may block.
     ///
-    /// Processes that are still waited for stay recorded: a second crash during a recovery must not forget them.
+    /// Awaited processes stay recorded: a second crash during a recovery must not forget them.
     pub fn record(
         &self,
         (fleet, recovery): (&Fleet, &Recovery),
@@ -100,7 +102,7 @@ mod tests {
         drop(b);
         drop(a);
 
-        // The next control plane has heard only one of them when it records.
+        // Only one of them has reported to the next control plane when it records.
         let fleet = Fleet::new(Duration::from_secs(60));
         let second = (Attached::begin(store.attached().unwrap()), Recovery::begin(store.attached().unwrap(), began));
         let _a = fleet.attach(greeting("a"), NOW_MS).unwrap();

@@ -1,4 +1,4 @@
-//! The steps from one revision to the next, each with its line in the audit book.
+//! Builds the change from one revision to the next, with its audit entries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::rules::command::{Command, CommandError, NAMESPACE};
 use crate::rules::state::RulesState;
 use crate::store::{Change, Ending, Record};
 
-/// Who does what happens by itself.
+/// The author of changes that happen by themselves.
 const ITSELF: &str = "sitio";
 
-/// Pod names that a refused attempt leaves in the book.
+/// Limit of pod names that a refused command leaves in the audit log.
 const PODS_NOTED_MAX: usize = 32;
 
-/// A rule comes into force. The note says what it overrides.
+/// Creates a rule. The note says what it overrides.
 pub fn creation(state: &RulesState, rule: Rule, note: String, now_ms: u64) -> Change {
     let revision = state.revision + 1;
     let entry = Entry {
@@ -34,7 +34,7 @@ pub fn creation(state: &RulesState, rule: Rule, note: String, now_ms: u64) -> Ch
     Change { from: state.revision, to: revision, put: vec![record], drop: Vec::new(), audit: vec![entry] }
 }
 
-/// A person ends a rule.
+/// Ends a rule on a user's command.
 pub fn withdrawal(state: &RulesState, record: &Record, outcome: Outcome, by: &str, now_ms: u64) -> Change {
     let revision = state.revision + 1;
     let event = if record.rule.action == Action::Pin { Event::Unpinned } else { Event::TurnedOn };
@@ -45,7 +45,7 @@ pub fn withdrawal(state: &RulesState, record: &Record, outcome: Outcome, by: &st
     Change { from: state.revision, to: revision, put: vec![ended], drop: state.crowded_out(1), audit: vec![entry] }
 }
 
-/// The time of some rules is over.
+/// Ends the rules that have expired.
 pub fn lapse(state: &RulesState, lapsed: &[(Outcome, Arc<Record>)], now_ms: u64) -> Change {
     let revision = state.revision + 1;
     let entry = |(number, (_, record)): (u64, &(Outcome, Arc<Record>))| {
@@ -67,7 +67,7 @@ pub fn lapse(state: &RulesState, lapsed: &[(Outcome, Arc<Record>)], now_ms: u64)
     }
 }
 
-/// A command was refused: the rules stay as they are.
+/// Records a refused command: the rules stay as they are.
 pub fn refusal(state: &RulesState, about: About, (by, reason): (&str, &str), refused: &CommandError, now_ms: u64) -> Change {
     let entry = Entry {
         number: state.audit_entries + 1,
@@ -83,7 +83,7 @@ pub fn refusal(state: &RulesState, about: About, (by, reason): (&str, &str), ref
     Change { from: state.revision, to: state.revision, audit: vec![entry], ..Change::default() }
 }
 
-/// What a command asked for, whether or not it makes sense.
+/// What a command asked for, whether or not it is valid.
 pub fn asked(command: &Command, now_ms: u64) -> About {
     let status = match command.action {
         Action::Disable { status } => status,
@@ -118,7 +118,7 @@ fn ended(record: &Record, ending: Ending) -> Record {
     Record { ending: Some(ending), ..record.clone() }
 }
 
-/// The beginning of a text that nobody has checked.
+/// The beginning of a text that was not validated.
 fn cut(text: &str, bytes_max: usize) -> String {
     text.char_indices().take_while(|(at, letter)| at + letter.len_utf8() <= bytes_max).map(|(_, letter)| letter).collect()
 }

@@ -1,4 +1,4 @@
-//! Decides whether a command makes sense, before anything is changed.
+//! Validates a command before anything is changed.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::rules::state::RulesState;
 use crate::rules::warnings;
 use crate::store::Record;
 
-/// Services that an answer names to whoever asked for one that is not there.
+/// Limit of services that the error for an unknown service lists.
 const SERVICES_NAMED_MAX: usize = 12;
 
-/// What a command is held against.
+/// What a command is checked against.
 pub struct Held<'a> {
     /// The rules in force.
     pub state: &'a RulesState,
@@ -25,11 +25,11 @@ pub struct Held<'a> {
     pub fleet: &'a Fleet,
     /// The endpoints of the command's service.
     pub known: &'a Known,
-    /// The time, milliseconds since the Unix epoch.
+    /// The current time, milliseconds since the Unix epoch.
     pub now_ms: u64,
 }
 
-/// The rule that a command asks for, or why there can be none.
+/// The rule that a command asks for, or why it is refused.
 pub fn rule(command: &Command, id: String, by: &str, held: &Held<'_>) -> Result<Rule, CommandError> {
     let rule = shape(command, id, by, held)?;
     fits_fleet(&rule, held)?;
@@ -40,7 +40,7 @@ pub fn rule(command: &Command, id: String, by: &str, held: &Held<'_>) -> Result<
     Ok(rule)
 }
 
-/// What can be said of a command without knowing anything else.
+/// Checks the form of a command, and builds its rule.
 fn shape(command: &Command, id: String, by: &str, held: &Held<'_>) -> Result<Rule, CommandError> {
     let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
     let too_long = |name: &str| name.len() > NAME_BYTES_MAX;
@@ -51,7 +51,8 @@ fn shape(command: &Command, id: String, by: &str, held: &Held<'_>) -> Result<Rul
         return Err(CommandError::TooLong("the list of pods"));
     }
     let reason = command.reason.trim();
-    // The wire takes no control characters, so that no reason can forge a line of a log; a form may send line ends.
+    // The wire format refuses control characters, so that no reason can forge a line of a log; a
+    // form may send line ends.
     let reason: String = reason.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let needs_reason = command.action != Action::Pin;
     if (needs_reason && reason.is_empty()) || reason.len() > REASON_BYTES_MAX {
@@ -84,7 +85,7 @@ fn shape(command: &Command, id: String, by: &str, held: &Held<'_>) -> Result<Rul
     })
 }
 
-/// Whether the pods are there, and allow it.
+/// Checks that the pods exist, and that they allow the rule.
 fn fits_fleet(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
     let (Selector { namespace, service, pods }, fleet) = (&rule.selector, held.fleet);
     // After a restart, a service may be on disk before its first pod is back.
@@ -99,7 +100,8 @@ fn fits_fleet(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
         return Err(CommandError::UnknownPod { service: service.clone(), pod: pod.clone() });
     }
     are_there(rule, held)?;
-    // A pin turns nothing off, a prefix leaves out what is protected, and an operator may override it.
+    // A pin turns nothing off, a prefix leaves out what is protected, and an operator may override
+    // the protection.
     if rule.action == Action::Pin || rule.scope == Scope::Prefix || rule.protection == Protection::Overridden {
         return Ok(());
     }
@@ -111,8 +113,8 @@ fn fits_fleet(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
     }
 }
 
-/// Whether each chosen pod is there. The pods that a rollout replaced do not come back, and a rule for them alone would turn
-/// nothing off.
+/// Checks that each chosen pod is present. Pods that a rollout has replaced do not come back, and a
+/// rule for them alone would turn nothing off.
 fn are_there(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
     let Selector { namespace, service, pods } = &rule.selector;
     let copies = if pods.is_empty() { Vec::new() } else { held.fleet.copies_of(namespace, service) };
@@ -123,7 +125,8 @@ fn are_there(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
     }
 }
 
-/// Whether a pattern says something new, and takes no endpoint that is off out of its rule's reach.
+/// Checks that a pattern is new, and that it takes no endpoint away from the rule that has turned
+/// it off.
 fn fits_patterns(pattern: &Pattern, others: &[Arc<Record>]) -> Result<(), CommandError> {
     let pinned = others.iter().filter_map(|other| Some((other, other.rule.pattern()?)));
     if let Some((other, _)) = pinned.clone().find(|(_, pinned)| pinned.is_like(pattern)) {
@@ -143,7 +146,7 @@ fn fits_patterns(pattern: &Pattern, others: &[Arc<Record>]) -> Result<(), Comman
     }
 }
 
-/// Whether it says something new, and there is room for it.
+/// Checks that the rule is new, and that there is room for it.
 fn fits_others(rule: &Rule, state: &RulesState) -> Result<(), CommandError> {
     let others = state.of_service(&rule.selector.namespace, &rule.selector.service).records;
     if let Some(pattern) = rule.pattern() {

@@ -1,4 +1,4 @@
-//! What a person asks for, and every way in which it can be refused.
+//! The commands of users, and every reason to refuse one.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -12,16 +12,16 @@ use crate::store::StoreError;
 /// The namespace of a command that names none.
 pub const NAMESPACE: &str = "default";
 
-/// The longest time limit; what is to be off for longer is off until a person says otherwise.
+/// The longest time limit; what has to be off for longer is off until a user ends it.
 pub const TTL_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// The shortest time limit: under it, the rule would lapse before the last pod had it.
+/// The shortest time limit: below it, the rule would expire before the last pod had it.
 pub const TTL_MIN: Duration = Duration::from_secs(1);
 
-/// Pods that one command may name, as many as the wire carries.
+/// Limit of pods that one command may name, as many as the wire format carries.
 pub const PODS_MAX: usize = 1024;
 
-/// Turn this endpoint off, on these pods, for so long; or pin this pattern.
+/// Turns an endpoint off on some pods for some time, or pins a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The namespace, [`NAMESPACE`] if none is named.
@@ -32,23 +32,23 @@ pub struct Command {
     pub method: String,
     /// The endpoint's route, as it is counted: `/users/{id}`; of a prefix, `/users/*`.
     pub route: String,
-    /// How much of the service it covers.
+    /// Whether it covers one endpoint or a prefix.
     pub scope: Scope,
-    /// Whether it may be about what was never called.
+    /// Whether it may name an endpoint that was never called.
     pub unseen: Unseen,
-    /// Whether it may turn off what pods protect.
+    /// Whether it may turn off paths that pods protect.
     pub protection: Protection,
-    /// What callers get.
+    /// Whether it turns the endpoint off, and with which status, or pins it.
     pub action: Action,
-    /// The pods by name; empty for all of them, those that join later too.
+    /// The pods by name; empty for all of them, also those that join later.
     pub pods: Vec<String>,
-    /// For how long; `None` until a person ends it.
+    /// The time limit; `None` until a user ends it.
     pub ttl: Option<Duration>,
-    /// Why.
+    /// The reason, for the audit log and for users who find the endpoint off.
     pub reason: String,
 }
 
-/// Whether a rule may be made for an endpoint of which no request was ever counted.
+/// Whether a rule may be made for an endpoint without any counted request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Unseen {
     /// No: the name may be mistyped, and such a rule would match nothing.
@@ -58,22 +58,22 @@ pub enum Unseen {
     Allowed,
 }
 
-/// A rule that has done already what is asked for.
+/// A rule in force that does already what a command asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Already {
     /// The rule.
     pub rule: Rule,
-    /// When it was made, milliseconds since the Unix epoch.
+    /// When it was created, milliseconds since the Unix epoch.
     pub created_ms: u64,
 }
 
 impl Already {
-    /// When it was made (RFC 3339).
+    /// When it was created (RFC 3339).
     pub fn since(&self) -> String {
         instant(self.created_ms)
     }
 
-    /// When its time is over (RFC 3339); `None` if only a person ends it.
+    /// When it expires (RFC 3339); `None` if only a user ends it.
     pub fn until(&self) -> Option<String> {
         self.rule.expires_ms.map(instant)
     }
@@ -91,7 +91,7 @@ impl fmt::Display for Already {
     }
 }
 
-/// Why a command was not carried out. Nothing has changed then.
+/// Why a command failed. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// No pod of such a service has ever reported.
@@ -101,7 +101,7 @@ pub enum CommandError {
         service: String,
         /// The namespace asked for.
         namespace: String,
-        /// The services that there are, for whoever mistyped one.
+        /// Known services, for users who have mistyped one.
         known: String,
     },
     /// The service has no such pod.
@@ -112,7 +112,7 @@ pub enum CommandError {
         /// The pod asked for.
         pod: String,
     },
-    /// The pod was there once.
+    /// The pod is gone.
     #[error("pod {pod} of service {service} is gone: name pods that are there, or none to turn it off on all of them")]
     GonePod {
         /// The service.
@@ -123,10 +123,10 @@ pub enum CommandError {
     /// There is no such rule.
     #[error("there is no rule {0}")]
     UnknownRule(String),
-    /// The method or the route is none.
+    /// The method or the route is invalid.
     #[error("{0}")]
     Endpoint(#[from] BadEndpoint),
-    /// The shared endpoint was asked for.
+    /// The command names the shared endpoint.
     #[error("(other) stands for many endpoints and cannot be turned off")]
     SharedEndpoint,
     /// Requests for that path are counted under another name, so a rule on it would never match.
@@ -134,7 +134,7 @@ pub enum CommandError {
     CountedElsewhere {
         /// The route asked for.
         asked: String,
-        /// The route that such requests have.
+        /// The route under which such requests are counted.
         counted: String,
     },
     /// No request for it was ever counted, so a rule on it would match nothing.
@@ -144,13 +144,13 @@ pub enum CommandError {
         if *is_star { "; to turn off every endpoint under that path, set scope to prefix" } else { "" },
     )]
     Unseen {
-        /// What was asked for, as such requests would be counted.
+        /// What was asked for, as its requests would be counted.
         asked: String,
         /// The service.
         service: String,
-        /// The names that are most like it.
+        /// The most similar names.
         nearest: Vec<String>,
-        /// Whether a prefix may have been meant.
+        /// Whether the user may have meant a prefix.
         is_star: bool,
     },
     /// Several endpoints differ from what was asked for only in the names of their placeholders.
@@ -158,13 +158,13 @@ pub enum CommandError {
     Ambiguous {
         /// The route asked for.
         asked: String,
-        /// The routes that it could be.
+        /// The routes that it could mean.
         shown: Vec<String>,
     },
-    /// The route of a prefix has no star at its end.
+    /// The route of a prefix does not end in `/*`.
     #[error("{0} is no prefix: it ends in /*, such as /legacy/*, and /* is the whole service")]
     Prefix(String),
-    /// A pod needs the path for its health.
+    /// A pod protects the path for its health probes.
     #[error(
         "{route} is a health path of pod {pod}, and its probes would fail: set override_protected to turn it off all the same"
     )]
@@ -174,48 +174,48 @@ pub enum CommandError {
         /// A pod that protects it.
         pod: String,
     },
-    /// The same is in force already.
+    /// The same rule is in force already.
     #[error("the same is turned off already: {0}")]
     Duplicate(Box<Already>),
-    /// An empty list of pods.
+    /// The list of pods is empty.
     #[error("pods is empty: name at least one, or leave it out for all pods and those that join later")]
     NoPods,
-    /// It has been withdrawn, or its time was over.
+    /// The rule was withdrawn, or has expired.
     #[error("rule {0} has ended already")]
     Ended(String),
     /// Too many rules are in force.
     #[error("service {0} has {RULES_MAX} rules in force, which is the limit: withdraw one first")]
     TooMany(String),
-    /// There is no reason, or a book of it.
+    /// The reason is missing or too long.
     #[error("a reason of 1 to {REASON_BYTES_MAX} bytes is needed: those who find the endpoint off will look for it")]
     Reason,
-    /// The route of a pin is no pattern.
+    /// The route of a pin is not a valid pattern.
     #[error("{0}")]
     Pattern(#[from] BadPattern),
-    /// The same paths are pinned already.
+    /// A pattern for the same paths is pinned already.
     #[error("rule {0} has pinned a pattern that recognises the same paths: withdraw it first")]
     PinnedAlready(String),
-    /// There is no room.
+    /// Too many patterns are pinned.
     #[error("{PINS_MAX} patterns are pinned for this service, which is the limit: withdraw one first")]
     TooManyPins,
-    /// An endpoint that is off would have another name, and its rule would not find it.
+    /// The pin would rename an endpoint that is off, and its rule would no longer match.
     #[error("{endpoint} is turned off by rule {rule}, and the pattern would give it another name: withdraw the rule first")]
     WouldTurnOn {
         /// The rule.
         rule: String,
-        /// What it has turned off.
+        /// The endpoint that it has turned off.
         endpoint: String,
     },
-    /// The status is none of those allowed.
+    /// The status is not one of those allowed.
     #[error("the status must be one of {DISABLE_STATUSES:?}, not {0}")]
     Status(u16),
     /// The time limit is too short or too long.
     #[error("the time limit must be 1 s to 30 days; leave it out to turn the endpoint on by hand")]
     Ttl,
-    /// A name is longer than names are.
+    /// A name is too long.
     #[error("{0} is too long")]
     TooLong(&'static str),
-    /// It could not be put on disk.
+    /// The change could not be written to disk.
     #[error("the rules could not be written to disk: {0}")]
     Store(#[from] StoreError),
 }

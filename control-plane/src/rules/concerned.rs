@@ -1,4 +1,4 @@
-//! Wakes the streams whose rules have changed, and no others: a rule for two hundred pods does not wait for ten thousand.
+//! Wakes only the streams whose rules have changed: a rule for two hundred pods does not wait for ten thousand.
 
 use dashmap::DashMap;
 use tokio::sync::watch;
@@ -6,12 +6,12 @@ use tokio::sync::watch;
 use crate::fleet::SERVICES_MAX;
 use crate::rules::state::RulesState;
 
-/// Those who wait for changes of their service's rules.
+/// Watchers of each service's rules.
 #[derive(Debug, Default)]
 pub(super) struct Concerned(DashMap<(String, String), watch::Sender<u64>>);
 
 impl Concerned {
-    /// Tells, from now on, the revision of each change that concerns a service.
+    /// Receives, from now on, the revision of each change that concerns a service.
     pub(super) fn of(&self, namespace: &str, service: &str) -> watch::Receiver<u64> {
         if self.0.len() >= SERVICES_MAX {
             self.0.retain(|_, waiting| waiting.receiver_count() > 0);
@@ -19,7 +19,7 @@ impl Concerned {
         self.0.entry((namespace.to_owned(), service.to_owned())).or_default().subscribe()
     }
 
-    /// The rules have become others.
+    /// Notifies the watchers of the services whose rules differ between two states.
     pub(super) fn tell(&self, before: &RulesState, after: &RulesState) {
         if before.resends != after.resends {
             self.0.iter().for_each(|waiting| waiting.send_modify(|revision| *revision = after.revision));

@@ -1,4 +1,4 @@
-//! The way from the rules to the endpoints that were counted, which others keep.
+//! A hook through which the rules look up counted endpoints, which the timeline keeps.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -7,7 +7,7 @@ use mesh::endpoint::Endpoint;
 
 type Look = Box<dyn Fn(&str, &str) -> Vec<Endpoint> + Send + Sync>;
 
-/// Looks up the endpoints of a service of which a request was counted. Without a source, none was.
+/// Looks up the counted endpoints of a service. Without a source, there are none.
 #[derive(Default)]
 pub(super) struct Counted(OnceLock<Look>);
 
@@ -17,7 +17,7 @@ impl Counted {
         drop(self.0.set(Box::new(look)));
     }
 
-    /// The endpoints of a service of a namespace.
+    /// The counted endpoints of a service in a namespace.
     pub(super) fn of(&self, namespace: &str, service: &str) -> Vec<Endpoint> {
         self.0.get().map_or_else(Vec::new, |look| look(namespace, service))
     }

@@ -1,24 +1,25 @@
-//! Whether a rule is in force, and where: the one answer for the API, the pages, the command line and the checks.
+//! Decides whether and where a rule is in force: one answer for the API, the dashboard, the command line and the checks.
 
 use crate::snapshot::{ReceiptState, RuleStatus};
 
-/// How far a rule has come, by what the pods that are there have confirmed.
+/// How far a rule has taken effect, by the receipts of the pods that are present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It was withdrawn, or its time is over.
+    /// It was withdrawn, or has expired.
     Ended,
     /// Some pod has refused it.
     Refused,
     /// Some pod has not answered yet.
     Pending,
-    /// No pod that it is meant for is there. It waits for one, and until then it turns nothing off.
+    /// None of the pods that it selects is present. It waits for one, and until then it turns
+    /// nothing off.
     Waiting,
-    /// Every pod that it is meant for and that is there obeys it; there is at least one.
+    /// Every present pod that it selects has applied it; there is at least one.
     InForce,
 }
 
 impl Effect {
-    /// What the receipts say.
+    /// The effect that the receipts show.
     pub fn of(status: &RuleStatus) -> Self {
         let any = |wanted: fn(&ReceiptState) -> bool| status.pods.iter().any(|pod| wanted(&pod.state));
         if status.ended.is_some() {

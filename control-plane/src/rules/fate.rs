@@ -1,34 +1,34 @@
-//! What became of the command behind an entry of the audit book.
+//! Determines the outcome of the command behind an audit entry.
 
 use crate::audit::{Entry, Event, Outcome};
 use crate::rules::state::RulesState;
 use crate::snapshot::RuleStatus;
 use crate::store::Record;
 
-/// What became of the command behind an entry of the audit book.
+/// The outcome of the command behind an audit entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// Nothing: it was refused.
+    /// It was refused and changed nothing.
     Refused,
-    /// That is not known any more.
+    /// It is no longer known.
     Forgotten,
-    /// Its rule is in force, and this is how far it has come.
+    /// Its rule is in force: how far it has come.
     InForce(Outcome),
-    /// Its rule has ended since; this is how far it had come, if that was written down.
+    /// Its rule has ended since: how far it had come, if that was recorded.
     Ended {
         /// How far it had come.
         outcome: Option<Outcome>,
         /// When it ended, milliseconds since the Unix epoch.
         at_ms: u64,
-        /// Who ended it; `None` if its time was over.
+        /// Who ended it; `None` if it expired.
         by: Option<String>,
     },
-    /// It ended a rule, and this is how many pods have let go of it.
+    /// It ended a rule: how many pods have released that rule.
     Released(Outcome),
 }
 
 impl Fate {
-    /// The fate of the command behind an entry; `status` joins a rule with its receipts.
+    /// The outcome of the command behind an entry; `status` joins a rule with its receipts.
     pub fn of(entry: &Entry, state: &RulesState, status: &mut impl FnMut(&Record) -> RuleStatus) -> Self {
         let record = entry.rule.as_ref().and_then(|id| state.record(id));
         match (entry.event, record) {

@@ -1,4 +1,4 @@
-//! Who hears of new rules before anybody else does.
+//! A hook that runs before a new rule set is published.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -7,18 +7,18 @@ use crate::rules::state::RulesState;
 
 type Tell = Box<dyn Fn(&RulesState) + Send + Sync>;
 
-/// Where the names of endpoints are kept, which pins change: no pod may tell by new ones before they are known there.
+/// The hook. The timeline sets it, because pins rename endpoints: no pod may report under a new
+/// name before the timeline knows it.
 #[derive(Default)]
 pub(super) struct First(OnceLock<Tell>);
 
 impl First {
-    /// From now on this one hears of new rules first. There can be one.
+    /// Sets the hook. Later calls are ignored.
     pub(super) fn is(&self, tell: impl Fn(&RulesState) + Send + Sync + 'static) {
-        // Of two the first one stays; nobody is there who could be the second.
         drop(self.0.set(Box::new(tell)));
     }
 
-    /// These are about to become known.
+    /// Runs the hook with the rules that are about to be published.
     pub(super) fn hears(&self, rules: &RulesState) {
         if let Some(tell) = self.0.get() {
             tell(rules);

@@ -1,4 +1,4 @@
-//! Finds the endpoints that a command means among those that are known of a service, or says why there are none.
+//! Resolves the endpoint that a command names among the known ones of a service, or explains why there is none.
 
 use std::collections::BTreeSet;
 
@@ -9,29 +9,31 @@ use mesh::rule::{ANY_METHOD, Rule, Scope, prefix_of};
 
 use crate::rules::command::{CommandError, Unseen};
 
-/// Names that a refusal shows.
+/// Limit of similar names in an error.
 const NEAREST_MAX: usize = 3;
 
-/// Endpoints that are compared with what was asked for. A comparison of two names of 256 bytes takes about 50 µs.
+/// Limit of endpoints that are compared with a name. To compare two names of 256 bytes takes about
+/// 50 µs.
 const COMPARED_MAX: usize = 1024;
 
-/// Of 1, how alike two names must be so that one helps a person who has mistyped the other.
+/// How similar two names must be, from 0 to 1, so that one helps a user who has mistyped the other.
 const LIKENESS_MIN: f64 = 0.7;
 
-/// HTTP's own methods (RFC 9110, section 9.3, and RFC 5789): people write them in small letters, clients never do.
+/// HTTP's own methods (RFC 9110, section 9.3, and RFC 5789): users write them in lower case,
+/// clients never do.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
 
 /// What is known of the endpoints of one service.
 #[derive(Debug)]
 pub struct Known {
-    /// Those of which a request was counted.
+    /// Endpoints with a counted request.
     pub counted: Vec<Endpoint>,
-    /// The patterns that are pinned by command.
+    /// Patterns that a command has pinned.
     pub patterns: Vec<Pattern>,
 }
 
 impl Known {
-    /// The endpoint, or the prefix, that is meant by a name, spelled as it is counted.
+    /// The endpoint, or the prefix, that a name means, spelled as it is counted.
     pub fn endpoint(&self, method: &str, route: &str, scope: Scope) -> Result<Endpoint, CommandError> {
         let asked = Endpoint::named(method, route)?;
         if asked.is_other() {
@@ -47,7 +49,7 @@ impl Known {
         Ok(Endpoint::named(&http_method(method), &route)?)
     }
 
-    /// Whether requests that are known of meet a rule, or are sure to be named so once they come.
+    /// Whether known requests match a rule, or future ones certainly will.
     pub fn meet(&self, rule: &Rule) -> bool {
         let route = rule.endpoint.route();
         let is_pinned = |pattern: &Pattern| match rule.prefix() {
@@ -59,7 +61,7 @@ impl Known {
             || self.patterns.iter().any(is_pinned)
     }
 
-    /// Refuses a rule that nothing is known to meet, unless that is allowed.
+    /// Refuses a rule that nothing known matches, unless that is allowed.
     pub fn expect(&self, rule: &Rule, unseen: Unseen) -> Result<(), CommandError> {
         if unseen == Unseen::Allowed || self.meet(rule) {
             return Ok(());
@@ -70,7 +72,7 @@ impl Known {
         Err(CommandError::Unseen { asked, service, nearest: self.nearest(&rule.endpoint), is_star })
     }
 
-    /// The names that are most like one, the likest first.
+    /// The most similar names, the most similar one first.
     fn nearest(&self, asked: &Endpoint) -> Vec<String> {
         let asked = asked.to_string();
         let likeness = |endpoint: &Endpoint| {
@@ -83,13 +85,14 @@ impl Known {
         names.into_iter().take(NEAREST_MAX).map(|(_, name)| name).collect()
     }
 
-    /// The route under which requests for a path or a pattern of it are counted.
+    /// The route under which requests for a path, or for a pattern of paths, are counted.
     fn route(&self, asked: &str) -> Result<String, CommandError> {
         let pins = Pins::new(&self.patterns);
         if pins.find(asked) == Some(asked) {
             return Ok(asked.to_owned());
         }
-        // A value such as an id stands for each placeholder: only the words decide under which route a request is counted.
+        // An id replaces each placeholder: only the words decide under which route a request is
+        // counted.
         let path: Vec<&str> = asked.split('/').map(|segment| if is_placeholder(segment) { "0" } else { segment }).collect();
         let mut counted = String::new();
         routes::write_pinned_route(&path.join("/"), &[&pins], &mut counted);
@@ -104,7 +107,8 @@ impl Known {
         shown_as(asked, self.counted.iter().map(|known| known.route().to_owned()).chain(patterns))
     }
 
-    /// The same for a prefix: what is before its star is compared with the beginnings of routes.
+    /// Like `route`, for a prefix: what is before its star is compared with the beginnings of
+    /// routes.
     fn prefix(&self, asked: &str) -> Result<String, CommandError> {
         let Some(prefix) = prefix_of(asked) else { return Err(CommandError::Prefix(asked.to_owned())) };
         if self.counted.iter().any(|known| known.route().starts_with(prefix)) {
@@ -128,7 +132,7 @@ fn counted_elsewhere(asked: &str, counted: String) -> CommandError {
     CommandError::CountedElsewhere { asked: asked.to_owned(), counted }
 }
 
-/// HTTP's own methods in capitals; another is case-sensitive and stays as it is.
+/// Writes HTTP's own methods in upper case. Other methods are case-sensitive and stay as they are.
 fn http_method(asked: &str) -> String {
     let capitals = asked.to_ascii_uppercase();
     if METHODS.contains(&&*capitals) || asked == ANY_METHOD { capitals } else { asked.to_owned() }
@@ -142,8 +146,8 @@ fn is_placeholder(segment: &str) -> bool {
     segment.starts_with('{') && segment.ends_with('}')
 }
 
-/// The one of the routes shown that differs from `asked` at most in the names of its placeholders. If there is none, the
-/// placeholders are named as paths are without a pin.
+/// The shown route that differs from `asked` at most in the names of its placeholders. If there is
+/// none, the placeholders get the names that they have without a pin.
 fn shown_as(asked: &str, shown: impl Iterator<Item = String>) -> Result<String, CommandError> {
     let mut shown: BTreeSet<String> = shown.filter(|route| are_alike(route, asked)).collect();
     if shown.contains(asked) {

@@ -1,4 +1,4 @@
-//! Joins a rule with what each pod has said about it.
+//! Joins a rule with the receipts of its pods.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::fleet::receipts::Receipts;
 use crate::snapshot::{Ended, PodReceipt, PodState, ReceiptState, RuleStatus};
 use crate::store::Record;
 
-/// A rule with the receipts of the pods that it is for, out of the pods of its service.
+/// A rule with the receipts of the pods that it selects, from the pods of its service.
 pub fn status<'a>(record: &Record, copies: impl IntoIterator<Item = &'a SeenPod>) -> RuleStatus {
     let selector = &record.rule.selector;
     let mut pods: BTreeMap<String, PodReceipt> = BTreeMap::new();
@@ -17,7 +17,7 @@ pub fn status<'a>(record: &Record, copies: impl IntoIterator<Item = &'a SeenPod>
     for copy in copies.into_iter().filter(|copy| selector.selects(&copy.workload)) {
         let is_gone = copy.state == PodState::Gone;
         let name = &copy.workload.pod;
-        // A pod that came back under its old name has a new uid, and is the one that is meant.
+        // A pod that came back under its old name has a new uid, and replaces the old one.
         let is_replaced = is_gone && pods.get(name).is_some_and(|known| known.state != ReceiptState::Gone);
         let was_never_told = is_gone && copy.heard_ms < record.created_ms;
         if is_replaced || was_never_told {
@@ -35,7 +35,7 @@ pub fn status<'a>(record: &Record, copies: impl IntoIterator<Item = &'a SeenPod>
     }
 }
 
-/// What a pod has said about a rule, or, once the rule has ended, about its end.
+/// A pod's receipt for a rule or, once the rule has ended, for its end.
 pub fn state(record: &Record, receipts: &Receipts) -> ReceiptState {
     let rule = record.rule.id.as_str();
     let (heard, revision, commanded_ms) = match &record.ending {
@@ -46,7 +46,7 @@ pub fn state(record: &Record, receipts: &Receipts) -> ReceiptState {
         return ReceiptState::Applied { took_ms: heard.took_ms(commanded_ms) };
     }
     match (receipts.confirmed(), receipts.refused()) {
-        // The pod never knew the rule, or let go of it long ago.
+        // The pod never knew the rule, or released it long ago.
         (Some(confirmed), _) if record.ending.is_some() && confirmed.revision >= revision => {
             ReceiptState::Applied { took_ms: confirmed.took_ms }
         }

@@ -1,4 +1,4 @@
-//! The rules at one revision, as everybody sees them: immutable, so that whoever reads never waits for whoever writes.
+//! The rules at one revision: immutable, so that readers never wait for writers.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -10,10 +10,10 @@ use proto::convert::rules::Sealed;
 use crate::audit;
 use crate::store::{Change, Ledger, Record};
 
-/// Audit entries kept at hand; all of them are in the store.
+/// Limit of audit entries in memory; all of them are in the store.
 pub const AUDIT_AT_HAND_MAX: usize = 2000;
 
-/// Rules that have ended and can still be asked for.
+/// Limit of ended rules that can still be queried.
 pub const ENDED_MAX: usize = 1000;
 
 /// The rules at one revision.
@@ -23,15 +23,15 @@ pub struct RulesState {
     pub store: Arc<str>,
     /// The revision.
     pub revision: u64,
-    /// When it was made, or loaded, milliseconds since the Unix epoch.
+    /// When it was committed or loaded, milliseconds since the Unix epoch.
     pub committed_ms: u64,
-    /// Counts up when the rules are to be sent again to pods that have not confirmed them.
+    /// Incremented to send the rules again to pods that have not confirmed them.
     pub resends: u64,
-    /// How many audit entries there have ever been.
+    /// Number of audit entries there have ever been.
     pub audit_entries: u64,
     in_force: HashMap<String, Arc<Record>>,
     services: HashMap<(String, String), Gathered>,
-    /// Those of every service that has none.
+    /// The rules of every service that has none.
     none: Gathered,
     /// By namespace and service, the revision that last changed its rules.
     changed: HashMap<(String, String), u64>,
@@ -47,16 +47,16 @@ struct Gathered {
     sealed: Arc<OnceLock<Sealed>>,
 }
 
-/// What one service's pods should obey at one revision. Cheap to clone.
+/// What the pods of one service should obey at one revision. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ServiceRules {
     /// The store whose revision it is.
     pub store: Arc<str>,
     /// The revision.
     pub revision: u64,
-    /// When it was made, milliseconds since the Unix epoch.
+    /// When it was committed, milliseconds since the Unix epoch.
     pub committed_ms: u64,
-    /// The rules, by id.
+    /// The rules, oldest first.
     pub records: Arc<[Arc<Record>]>,
     /// The patterns that they pin.
     pub pins: Arc<Pins>,
@@ -64,7 +64,8 @@ pub struct ServiceRules {
 }
 
 impl ServiceRules {
-    /// The set as it goes to each pod of the service. Whoever asks first puts it on the wire for all others.
+    /// The encoded set, the same for each pod of the service. The first caller encodes it for all
+    /// others.
     pub fn sealed(&self) -> &Sealed {
         self.sealed.get_or_init(|| Sealed::of(&self.desired()))
     }
@@ -76,7 +77,7 @@ impl ServiceRules {
 }
 
 impl RulesState {
-    /// What the store holds, loaded at `now_ms`.
+    /// Builds the state from the content of the store, loaded at `now_ms`.
     pub fn load(ledger: Ledger, now_ms: u64) -> Self {
         let records = ledger.records.into_iter().map(Arc::new);
         let (in_force, mut ended): (Vec<_>, Vec<_>) = records.partition(|record| record.ending.is_none());
@@ -98,7 +99,7 @@ impl RulesState {
         state
     }
 
-    /// The state after a change that the store has taken.
+    /// The state after a change that the store has committed.
     #[must_use]
     pub fn after(&self, change: Change, now_ms: u64) -> Self {
         let mut next = self.clone();
@@ -123,13 +124,13 @@ impl RulesState {
         next
     }
 
-    /// The same state, to be sent for so many times.
+    /// The same state, with this count of resends.
     #[must_use]
     pub fn resent(self, resends: u64) -> Self {
         Self { resends, ..self }
     }
 
-    /// Sorts the rules in force by the service that they are for.
+    /// Groups the rules in force by their service.
     fn gather(&mut self) {
         let mut services: HashMap<_, Vec<Arc<Record>>> = HashMap::new();
         for record in self.in_force.values() {
@@ -153,7 +154,7 @@ impl RulesState {
         }
     }
 
-    /// What a service's pods should obey.
+    /// What the pods of a service should obey.
     pub fn of_service(&self, namespace: &str, service: &str) -> ServiceRules {
         let gathered = self.services.get(&(namespace.to_owned(), service.to_owned())).unwrap_or(&self.none);
         let Gathered { records, pins, sealed } = gathered.clone();
@@ -161,7 +162,7 @@ impl RulesState {
         ServiceRules { store, revision, committed_ms, records, pins, sealed }
     }
 
-    /// A rule, in force or ended not too long ago.
+    /// A rule, in force or ended recently.
     pub fn record(&self, id: &str) -> Option<&Arc<Record>> {
         self.in_force.get(id).or_else(|| self.ended.iter().rev().find(|record| record.rule.id == id))
     }
@@ -171,8 +172,9 @@ impl RulesState {
         self.services.keys().map(|name| (name, self.of_service(&name.0, &name.1)))
     }
 
-    /// The revision that last changed the rules of each service that has any, or whose rules ended not too long ago. At a
-    /// later revision its pods obey the same, so whoever has confirmed this one is not behind.
+    /// The revision that last changed the rules of each service that has any, or had any recently.
+    /// Later revisions change nothing for its pods, so a pod that has confirmed this one is not
+    /// behind.
     pub fn changed(&self) -> impl Iterator<Item = (&(String, String), u64)> {
         self.changed.iter().map(|(name, revision)| (name, *revision))
     }
@@ -182,18 +184,18 @@ impl RulesState {
         self.in_force.values()
     }
 
-    /// Rules that have ended, the newest ending first.
+    /// Ended rules, the last ended first.
     pub fn ended(&self) -> impl Iterator<Item = &Arc<Record>> {
         self.ended.iter().rev()
     }
 
-    /// The rules that have ended and must make room if `more` end.
+    /// The ended rules that must make room if `more` end.
     pub fn crowded_out(&self, more: usize) -> Vec<String> {
         let too_many = (self.ended.len() + more).saturating_sub(ENDED_MAX);
         self.ended.iter().take(too_many).map(|record| record.rule.id.clone()).collect()
     }
 
-    /// Audit entries, the newest first.
+    /// Audit entries, newest first.
     pub fn audit(&self) -> impl Iterator<Item = &Arc<audit::Entry>> {
         self.audit.iter().rev()
     }

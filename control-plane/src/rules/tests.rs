@@ -1,4 +1,4 @@
-//! Proofs that commands become revisions, and revisions end, exactly as they should.
+//! Tests that commands become revisions, and that revisions end, exactly as they should.
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::*;
 
 const NOW_MS: u64 = 1_763_647_661_000;
 
-/// A disk that is full, or is not.
+/// A store on a disk that may be full.
 #[derive(Debug, Default)]
 struct Disk {
     is_full: Arc<AtomicBool>,

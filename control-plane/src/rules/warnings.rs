@@ -1,4 +1,4 @@
-//! What a person should know of a rule that is allowed all the same.
+//! Warnings for users about rules that are allowed.
 
 use std::sync::Arc;
 
@@ -13,10 +13,11 @@ use crate::rules::naming::Known;
 use crate::rules::state::RulesState;
 use crate::store::Record;
 
-/// Protected paths that a warning names. A pod names up to 32, and Kubernetes knows three kinds of probe.
+/// Limit of protected paths in a warning. A pod names up to 32, and Kubernetes has three kinds of
+/// probe.
 const PATHS_NAMED_MAX: usize = 6;
 
-/// What a rule is looked at with.
+/// What a rule is examined against.
 pub(super) struct Sight<'a> {
     /// The pods.
     pub(super) fleet: &'a Fleet,
@@ -27,21 +28,21 @@ pub(super) struct Sight<'a> {
 }
 
 impl Sight<'_> {
-    /// What a person should know of a rule.
+    /// Warnings for users about a rule.
     pub(super) fn warnings(&self, rule: &Rule) -> Vec<String> {
         let Selector { namespace, service, .. } = &rule.selector;
         let others = self.state.of_service(namespace, service).records;
         of(rule, &self.known(namespace, service), &self.fleet.copies_of(namespace, service), &others)
     }
 
-    /// What would happen if a rule overrode protected paths; `None` if it is about none.
+    /// What would happen if a rule overrode protected paths; `None` if it concerns none.
     pub(super) fn of_override(&self, rule: &Rule) -> Option<String> {
         let Selector { namespace, service, .. } = &rule.selector;
         let rule = Rule { protection: Protection::Overridden, ..rule.clone() };
         overridden(&rule, &self.known(namespace, service), &self.fleet.copies_of(namespace, service))
     }
 
-    /// What the audit log keeps of a rule: what it overrides, if it does.
+    /// The note of a rule in the audit log: what it overrides, if anything.
     pub(super) fn note(&self, rule: &Rule) -> String {
         match rule.protection {
             Protection::Overridden => self.of_override(rule).unwrap_or_default(),
@@ -49,7 +50,7 @@ impl Sight<'_> {
         }
     }
 
-    /// What is known of the endpoints of a service.
+    /// The counted endpoints and the pinned patterns of a service.
     pub(super) fn known(&self, namespace: &str, service: &str) -> Known {
         let records = self.state.of_service(namespace, service).records;
         let patterns = records.iter().filter_map(|record| record.rule.pattern()).collect();
@@ -57,7 +58,7 @@ impl Sight<'_> {
     }
 }
 
-/// Each warning as a sentence without its full stop; none of a rule that does what one expects.
+/// Each warning is a sentence without its full stop. A rule that does what users expect has none.
 fn of(rule: &Rule, known: &Known, pods: &[Arc<Pod>], others: &[Arc<Record>]) -> Vec<String> {
     if rule.action == Action::Pin {
         return Vec::new();
@@ -74,7 +75,7 @@ fn of(rule: &Rule, known: &Known, pods: &[Arc<Pod>], others: &[Arc<Record>]) -> 
     unseen.into_iter().chain(health).chain(broader).collect()
 }
 
-/// That probes fail when a rule turns protected paths off.
+/// Warns that probes fail if a rule turns protected paths off.
 fn overridden(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
     let Action::Disable { status } = rule.action else { return None };
     let paths = protected(rule, known, pods)?;
@@ -84,13 +85,13 @@ fn overridden(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
     ))
 }
 
-/// What a rule for a prefix leaves on.
+/// Lists what a rule for a prefix leaves on.
 fn left_on(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
     rule.prefix()?;
     Some(format!("health paths stay on: {}", protected(rule, known, pods)?))
 }
 
-/// The protected paths that a rule would turn off, with commas between.
+/// The protected paths that a rule would turn off, separated by commas.
 fn protected(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
     let pins = Pins::new(&known.patterns);
     let meant = pods.iter().filter(|pod| rule.selector.selects(&pod.workload()));
@@ -107,7 +108,7 @@ fn protected(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
     }
 }
 
-/// Whether the other rule turns off all that this one does, and more.
+/// Whether the other rule turns off everything that this one does.
 fn is_broader(other: &Rule, rule: &Rule) -> bool {
     let same = other.endpoint == rule.endpoint && other.scope == rule.scope;
     let covers = same || (rule.prefix().is_none() && other.covers(rule.endpoint.method(), rule.endpoint.route()));
@@ -117,7 +118,7 @@ fn is_broader(other: &Rule, rule: &Rule) -> bool {
     other.id != rule.id && covers && has_pods
 }
 
-/// A rule in force as a refusal or a warning shows it.
+/// A rule in force, as errors and warnings show it.
 pub(super) fn already(record: &Record) -> Already {
     Already { rule: record.rule.clone(), created_ms: record.created_ms }
 }

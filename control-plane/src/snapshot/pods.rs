@@ -1,4 +1,4 @@
-//! The pods of a snapshot: each looked at once, and found again by the service that it is a copy of.
+//! The pods of a snapshot: each is read once, and found by the service that it belongs to.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::timeline::series::Series;
 #[derive(Debug)]
 pub(super) struct Pods {
     roster: Arc<Roster>,
-    /// In the order of the roster.
+    /// In the order of the pod index.
     seen: Vec<SeenPod>,
-    /// Which pods have counted which series, where not every pod that is there is meant.
+    /// Pairs of pod and series that was counted: for gone pods, and for the shared series.
     counted: HashSet<(usize, usize)>,
-    /// Series that some pod has counted which is gone without a goodbye.
+    /// Series that were counted by a pod that is gone without a Bye.
     orphaned: HashSet<usize>,
 }
 
@@ -29,7 +29,8 @@ impl Pods {
         let seen = roster.iter().map(|pod| pod.seen(now_ms)).collect();
         let mut pods = Self { roster: Arc::clone(&roster), seen, counted: HashSet::new(), orphaned: HashSet::new() };
         for (at, pod) in roster.iter().enumerate() {
-            // For these two it matters who has counted; for the rest, a request may reach any pod that is there.
+            // Only these two depend on which pod has counted; any other request may reach any
+            // present pod.
             if pods.seen[at].state == PodState::Gone {
                 let has_left = pods.seen[at].has_left;
                 pod.each_endpoint(|counted| pods.count(at, has_left, counted));
@@ -47,15 +48,15 @@ impl Pods {
         }
     }
 
-    /// The pods that serve an endpoint, by name, and what they do as long as no rule says otherwise: one list for all
-    /// endpoints of a service. `None` where the endpoint has others.
+    /// The pods that serve an endpoint, by name, with their states where no rule applies: one list
+    /// for all endpoints of a service. `None` if the endpoint needs a list of its own.
     pub(super) fn usual(&self, series: &Series) -> Option<Arc<[Serving]>> {
         let is_usual = !series.endpoint.is_other() && !self.orphaned.contains(&series.number);
         let copies = self.roster.copies(&series.namespace, &series.service).filter(|_| is_usual)?;
         Some(copies.usual(&self.seen))
     }
 
-    /// Whether some pod lets no rule turn the endpoint off.
+    /// Whether a pod protects the endpoint, so that no rule may turn it off.
     pub(super) fn protect(&self, series: &Series) -> bool {
         let copies = self.roster.copies(&series.namespace, &series.service);
         let mut lists = copies.into_iter().flat_map(|copies| &copies.protected);
@@ -67,8 +68,9 @@ impl Pods {
         self.places(namespace, service).iter().map(|at| &self.seen[*at])
     }
 
-    /// The pods that serve an endpoint, by name: every copy of the service that is there, since a request may reach any of
-    /// them, and those that counted it and fell silent. Who has said goodbye serves nothing.
+    /// The pods that serve an endpoint, by name: every present pod of the service, since a request
+    /// may reach any of them, and those that counted it and fell silent. A pod that has sent a Bye
+    /// serves nothing.
     pub(super) fn serving<'a>(&'a self, series: &'a Series) -> impl Iterator<Item = &'a SeenPod> {
         self.places(&series.namespace, &series.service).iter().filter_map(move |at| {
             let pod = &self.seen[*at];

@@ -1,4 +1,4 @@
-//! A range between two instants as addresses write it: parsed in one place for the API and the pages.
+//! Parses a time range from URL parameters, in one place for the API and the dashboard.
 
 use std::time::Duration;
 
@@ -6,13 +6,15 @@ use jiff::Timestamp;
 
 use crate::snapshot::Range;
 
-/// The longest range that can be asked for: the store keeps 90 days unless it is configured otherwise.
+/// The longest range that can be requested: the store keeps 90 days unless it is configured
+/// otherwise.
 pub const RANGE_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// The last millisecond of the year 9999, which is as far as RFC 3339 goes.
+/// The last millisecond of the year 9999, the limit of RFC 3339.
 const UNIX_MS_MAX: u64 = 253_402_300_799_999;
 
-/// The range of `from` and `to`, which is now unless it is given; `None` without both. The error says what to write.
+/// The range of `from` and `to`; `to` is now by default. `None` without both. The error says what
+/// to write.
 pub fn asked(
     window: Option<&str>,
     from: Option<&str>,

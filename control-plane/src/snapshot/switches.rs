@@ -1,4 +1,4 @@
-//! What the switch of each endpoint shows, and what each pod behind it does: only ever what pods have confirmed.
+//! Computes the switch of each endpoint, and the state of each pod behind it, only from what pods have confirmed.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,11 +16,12 @@ use crate::snapshot::{PodState, ReceiptState, Serving, ServingState, Switch};
 use crate::store::Record;
 use crate::timeline::series::Series;
 
-/// The rules of a snapshot, by the endpoint that they are about.
+/// The rules of a snapshot, by endpoint.
 #[derive(Debug)]
 pub(super) struct Switches<'a> {
     endpoints: HashMap<Name<'a>, Commands<'a>>,
-    /// By namespace and service, the rules for a prefix: first those in force, then those that have ended, the newest first.
+    /// By namespace and service, the rules for a prefix: first those in force, then the ended ones,
+    /// each newest first.
     prefixes: HashMap<(&'a str, &'a str), Vec<&'a Record>>,
 }
 
@@ -29,7 +30,7 @@ type Name<'a> = (&'a str, &'a str, &'a Endpoint);
 
 #[derive(Debug, Clone, Default)]
 struct Commands<'a> {
-    /// The newest comes first.
+    /// Newest first.
     in_force: Vec<&'a Record>,
     newest_ended: Option<&'a Record>,
 }
@@ -57,7 +58,7 @@ impl<'a> Switches<'a> {
         Self { endpoints, prefixes }
     }
 
-    /// What was commanded for an endpoint, by itself and with others; `None` if nothing ever was.
+    /// The rules for an endpoint, alone or under a prefix; `None` if there never was one.
     fn commands<'b>(&'b self, series: &'b Series, pods: &Pods) -> Option<Cow<'b, Commands<'b>>> {
         let own = self.endpoints.get(&(&*series.namespace, &*series.service, &series.endpoint)).map(Cow::Borrowed);
         let Some(prefixes) = self.prefixes.get(&(&*series.namespace, &*series.service)) else { return own };
@@ -82,11 +83,11 @@ impl<'a> Switches<'a> {
         Some(Cow::Owned(commands))
     }
 
-    /// What the pods of an endpoint do, and what its switch shows.
+    /// The states of an endpoint's pods, and the state of its switch.
     pub(super) fn of_endpoint(&self, series: &Series, pods: &Pods) -> (Arc<[Serving]>, Switch) {
         let commands = self.commands(series, pods);
         let nothing = Commands::default();
-        // Where nothing was ever commanded, and that is nearly everywhere, all endpoints of a service share one list.
+        // Nearly all endpoints never had a rule: they share one list per service.
         let shared = commands.is_none().then(|| pods.usual(series)).flatten();
         let commands = commands.as_deref().unwrap_or(&nothing);
         let serving = |pod: &SeenPod| Serving { pod: pod.workload.pod.clone(), state: commands.obeyed_by(pod) };
@@ -126,7 +127,8 @@ impl Commands<'_> {
             let connected = pods.of_service(&series.namespace, &series.service).filter(|copy| copy.connected_ms.is_some());
             let (off, of) =
                 connected.fold((0, 0), |(off, of), copy| (off + usize::from(self.obeyed_by(copy) == ServingState::Off), of + 1));
-            // Pods that do not report may well serve, but nobody can tell; those that do are what is told of.
+            // Pods that are not connected may still serve, but that is unknown: only connected pods
+            // count.
             return if off < of { Switch::PartlyOff { status, off, of } } else { Switch::Off(status) };
         }
         if pods.protect(series) {

@@ -1,4 +1,4 @@
-//! Takes the snapshot: every pod is looked at once, then every endpoint, and all rows speak of the same instant.
+//! Takes a snapshot: reads every pod once, then every endpoint, so that all rows describe the same instant.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,10 +16,10 @@ use crate::timeline::past::at_hand::{COMPARED_IN_MEMORY, IN_MEMORY};
 use crate::timeline::series::Series;
 use crate::timeline::stretch::Stretch;
 
-/// What a rate is taken over when the window is all time.
+/// The period of rates when the window is all time.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
-/// What the sparkline shows when the window is all time.
+/// The period of the sparkline when the window is all time.
 const SPARK_WINDOW: Duration = Duration::from_secs(300);
 
 impl Snapshot {
@@ -28,11 +28,12 @@ impl Snapshot {
         Self::take_of(mesh, window, now_ms, |_| true)
     }
 
-    /// The same with the rows of these series only: whoever looks at one endpoint pays for one.
+    /// The same, with the rows of these series only: a page of one endpoint pays for one.
     pub(crate) fn take_of(mesh: &ControlPlane, window: Window, now_ms: u64, of: impl Fn(&Series) -> bool) -> Self {
         mesh.fleet.settle_losses();
         let rules = mesh.rules.state();
-        // A rule may be about an endpoint that was never called; it needs a row, so that it can be ended there.
+        // A rule may name an endpoint that was never called; it needs a row, so that the rule can
+        // be ended there.
         let is_of_one = |rule: &Rule| rule.action != Action::Pin && rule.scope == Scope::Endpoint;
         for record in rules.in_force().filter(|record| is_of_one(&record.rule)) {
             let selector = &record.rule.selector;
@@ -70,19 +71,20 @@ impl Snapshot {
     }
 }
 
-/// The shared row is worth a line once something was counted there, or is under way.
+/// The shared row is shown once something was counted in it, or is in flight.
 fn is_shown(row: &EndpointRow) -> bool {
     !row.endpoint.is_other() || row.last_seen_ms.is_some() || row.in_flight > 0
 }
 
-/// The pods alone, for those who want no more.
+/// Only the pods, for callers that need nothing else.
 pub(crate) fn pods(mesh: &ControlPlane, now_ms: u64) -> Vec<PodRow> {
-    // The rules first: what a pod has confirmed by then is at least what it is compared with, or it is behind.
+    // The rules are read first: a pod that has not confirmed at least their revision is then
+    // behind.
     let rules = mesh.rules.state();
     Pods::seen(&mesh.fleet, now_ms).into_rows(&rules)
 }
 
-/// The stretches of time that the numbers of one snapshot are taken over.
+/// The time ranges that the numbers of one snapshot cover.
 #[derive(Debug, Clone, Copy)]
 struct Stretches {
     window: Window,
@@ -96,7 +98,7 @@ impl Stretches {
         Self { window, since_ms, now_ms }
     }
 
-    /// How much of the window there really is.
+    /// How many seconds of the window are known.
     fn covered_s(self) -> f64 {
         let running_s = self.now_ms.saturating_sub(self.since_ms) as f64 / 1000.0;
         match self.window {
@@ -152,23 +154,23 @@ impl Stretches {
         }
     }
 
-    /// Whether it lies between two instants: the outcomes of the last hour say nothing of such a time.
+    /// Whether the window is between two instants: the results of the last hour do not apply to it.
     fn is_range(self) -> bool {
         matches!(self.window, Window::Between(_))
     }
 
-    /// The window before, if the timeline knows all of it.
+    /// The counts of the previous window, if the timeline knows all of it.
     fn before(self, series: &Series, window: Duration) -> GoldenMetrics {
         self.compared(window).map(|stretch| series.between(stretch)).unwrap_or_default()
     }
 
-    /// The window before, if all of it is known to memory: half of it would only look like a change.
+    /// The previous window, if all of it is in memory: half of it would only look like a change.
     fn compared(self, window: Duration) -> Option<Stretch> {
         let stretch = Stretch::before(window, self.now_ms);
         (window <= COMPARED_IN_MEMORY && stretch.from_ms >= self.since_ms).then_some(stretch)
     }
 
-    /// When the window before began, if all of it is known.
+    /// When the previous window began, if all of it is known.
     fn before_ms(self, past: Option<&Past>) -> Option<u64> {
         match (self.window, past) {
             (Window::All, _) | (Window::Between(_), None) => None,
@@ -179,7 +181,7 @@ impl Stretches {
 
     /// Requests per second, and those answered by a rule.
     fn rates(self, golden: &GoldenMetrics, window: Duration) -> (f64, f64) {
-        // The first report of a mesh that has just begun would be a rate of thousands.
+        // The first report of a new mesh would otherwise be a rate of thousands.
         per_second(golden, Stretch::last(window, self.now_ms).covered_s(self.since_ms, self.now_ms))
     }
 

@@ -1,30 +1,30 @@
-//! Golden metrics as they are kept on disk: small numbers in few bytes, zeros in none, and whatever is torn told apart.
+//! The codec for stored golden metrics: varints, zeros omitted, corrupt bytes detected.
 
 use mesh::golden::GoldenMetrics;
 use mesh::histogram::{INDEX_MAX, INDEX_MIN};
 use mesh::report::Seen;
 
-/// The way in which they are written. It is the first byte of each, so that another way can stand beside this one.
+/// The format version, which is the first byte, so that a later format can coexist with this one.
 const VERSION: u8 = 1;
 
-/// Numbers that are written only if they are not zero; each has a bit that says whether it is there.
+/// Number of fields that are written only if they are not zero; a bit mask says which are present.
 const SCALARS: usize = 13;
 
-/// Why bytes are no metrics.
+/// Why bytes cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Torn {
-    /// They end too early, or go on for too long.
+    /// The bytes end too early or too late.
     #[error("it is not as long as it says")]
     Length,
-    /// A number in them is none that was ever written.
+    /// A number is out of range.
     #[error("a number in it makes no sense")]
     Number,
-    /// A later program has written them.
+    /// A later version has written the bytes.
     #[error("it is of version {0}, and this control plane knows version {VERSION}")]
     Version(u8),
 }
 
-/// Writes them down.
+/// Encodes the metrics.
 pub fn write(golden: &GoldenMetrics, into: &mut Vec<u8>) {
     into.push(VERSION);
     let scalars = [
@@ -60,7 +60,7 @@ pub fn write(golden: &GoldenMetrics, into: &mut Vec<u8>) {
     }
 }
 
-/// Adds what is written to a sum, and tells what is left of the bytes.
+/// Decodes metrics, adds them to a sum, and returns the remaining bytes.
 pub fn add<'a>(bytes: &'a [u8], sum: &mut GoldenMetrics) -> Result<&'a [u8], Torn> {
     let (version, mut bytes) = bytes.split_first().ok_or(Torn::Length)?;
     if *version != VERSION {
@@ -105,7 +105,7 @@ pub fn add<'a>(bytes: &'a [u8], sum: &mut GoldenMetrics) -> Result<&'a [u8], Tor
     Ok(bytes)
 }
 
-/// Everything that a series ever counted, and when it was asked.
+/// Encodes the total of a series and the times of its first and last request.
 pub fn write_total(seen: Option<Seen>, golden: &GoldenMetrics) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(128);
     put(seen.map_or(0, |seen| seen.first_ms), &mut bytes);
@@ -114,7 +114,7 @@ pub fn write_total(seen: Option<Seen>, golden: &GoldenMetrics) -> Vec<u8> {
     bytes
 }
 
-/// Reads what [`write_total`] wrote.
+/// Decodes the output of [`write_total`].
 pub fn read_total(mut bytes: &[u8]) -> Result<(Option<Seen>, GoldenMetrics), Torn> {
     let (first_ms, last_ms) = (take(&mut bytes)?, take(&mut bytes)?);
     let mut golden = GoldenMetrics::default();
@@ -122,12 +122,12 @@ pub fn read_total(mut bytes: &[u8]) -> Result<(Option<Seen>, GoldenMetrics), Tor
     Ok(((last_ms > 0).then_some(Seen { first_ms, last_ms }), golden))
 }
 
-/// Nothing may be left.
+/// Fails if bytes remain.
 pub fn whole(rest: &[u8]) -> Result<(), Torn> {
     if rest.is_empty() { Ok(()) } else { Err(Torn::Length) }
 }
 
-/// Seven bits a byte, the lowest first; the eighth says that more follow.
+/// Writes a varint: seven bits a byte, lowest first; the eighth bit is set if more bytes follow.
 pub fn put(mut number: u64, into: &mut Vec<u8>) {
     while number >= 0x80 {
         into.push(number as u8 | 0x80);
@@ -136,7 +136,7 @@ pub fn put(mut number: u64, into: &mut Vec<u8>) {
     into.push(number as u8);
 }
 
-/// Reads what [`put`] wrote.
+/// Reads the output of [`put`].
 pub fn take(bytes: &mut &[u8]) -> Result<u64, Torn> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {

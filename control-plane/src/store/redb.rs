@@ -1,4 +1,5 @@
-//! The embedded store: one file in the data folder, written in whole transactions, which survives a crash at any instant.
+//! The embedded store: one file in the data folder with atomic transactions, which survives a crash
+//! at any time.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -31,28 +32,28 @@ mod trimming;
 mod viewing;
 mod written;
 
-/// The way in which the file is written. A control plane refuses a file that a later one has written.
+/// The format version of the file. A control plane refuses a file of a later format.
 const FORMAT: u64 = 1;
 
 /// The name of the file in the data folder.
 pub const FILE: &str = file::FILE;
 
-/// A store in a file. The file is locked as long as it is open.
+/// A store in a file. The file is locked while it is open.
 #[derive(Debug)]
 pub struct RedbStore {
     file: File,
     keep: Keep,
-    /// The numbers of series; held while the record is appended to.
+    /// The numbers of series. The lock is held during an append.
     naming: Mutex<Naming>,
 }
 
 impl RedbStore {
-    /// Opens the store in this folder, or makes both, and keeps what is usual.
+    /// Opens the store in this folder with the default retention; creates both if needed.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         Self::keeping(folder, Keep::DEFAULT)
     }
 
-    /// Opens the store in this folder, or makes both.
+    /// Opens the store in this folder; creates both if needed.
     pub fn keeping(folder: &Path, keep: Keep) -> Result<Self, StoreError> {
         Self::through(file::on_disk, folder, keep)
     }
@@ -78,7 +79,7 @@ impl RedbStore {
         read.map_err(|fault| fault.reading(&self.file.path))
     }
 
-    /// Does something in one transaction, which is on disk when this returns.
+    /// Runs `work` in one transaction, which is on disk when this returns.
     fn write<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
         let written = self.file.with(|database| {
             let transaction = database.begin_write()?;
@@ -90,7 +91,7 @@ impl RedbStore {
     }
 }
 
-/// Makes the tables and gives the store its name, if that has not been done before.
+/// Creates the tables and the store's id, if they do not exist yet.
 fn prepare(transaction: &WriteTransaction) -> Result<(), Fault> {
     transaction.open_table(RULES)?;
     transaction.open_table(AUDIT)?;
@@ -109,7 +110,7 @@ fn prepare(transaction: &WriteTransaction) -> Result<(), Fault> {
         numbers.insert("revision", 0)?;
         numbers.insert("audit_entries", 0)?;
     }
-    // A file from before there was a record begins to have one.
+    // A file from before the metrics store existed gets one now.
     if numbers.get("since_ms")?.is_none() {
         numbers.insert("since_ms", now_ms())?;
     }

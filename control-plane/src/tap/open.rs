@@ -1,4 +1,4 @@
-//! One open tap: what it wants to see, and the bounded way to its reader.
+//! One open tap: its filter, its limits, and the bounded channel to its reader.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,14 +11,16 @@ use tokio::sync::mpsc;
 
 use crate::tap::Scope;
 
-/// Pods that one tap sees. An unfiltered tap of a large mesh must not bring all of its traffic here.
+/// Pods that one tap covers. An unfiltered tap of a large mesh must not bring all of its traffic
+/// here.
 const PODS_MAX: usize = 256;
 
-/// A reader who has taken nothing for so long, while there was something to take, does not read any more.
+/// A reader that has taken nothing for this long while events were waiting is considered gone.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 
-/// Up to so many pods, each may send as many a second as are wanted, so that one busy pod among idle ones is seen whole.
-/// The more there are beyond, the less each that joins is told to send; and here the rate holds for all together.
+/// Up to this many pods, each may send the whole requested rate, so that one busy pod among idle
+/// ones is shown completely. With more pods, each that joins gets a smaller rate. The control plane
+/// also applies the rate to all pods together.
 const FULL_RATE_PODS: u32 = 8;
 
 /// One tap.
@@ -34,7 +36,7 @@ pub struct OpenTap {
     lost: Mutex<Lost>,
 }
 
-/// The way to a reader.
+/// The channel to a reader, and the state of its rate limit.
 #[derive(Debug)]
 struct Way {
     events: Option<mpsc::Sender<Event>>,
@@ -43,45 +45,45 @@ struct Way {
     passed: u32,
 }
 
-/// What happens on a tap.
+/// An event of a tap.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A pod is tapped from now on.
+    /// The tap now covers this pod.
     Joined(Arc<Workload>),
-    /// A pod is not any more.
+    /// The tap does not cover this pod any more.
     Left(Arc<Workload>),
-    /// It has seen an exchange.
+    /// The pod has seen an exchange.
     Seen(Arc<Workload>, Box<Sighting>),
 }
 
-/// What a tap has seen and not shown, since it was opened.
+/// Counts of what a tap did not show, since it was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Lost {
-    /// Over the rate that was asked for.
+    /// Exchanges over the requested rate.
     pub rate: u64,
-    /// The way from a sidecar's workers to here was full.
+    /// Exchanges lost in a full queue between a sidecar's worker and here.
     pub queue: u64,
-    /// The reader did not take it in time.
+    /// Exchanges that the reader did not take in time.
     pub reader: u64,
-    /// It was not what was asked for.
+    /// Exchanges that do not match the filter.
     pub unasked: u64,
     /// Pods that are not tapped because there are too many.
     pub pods: u64,
 }
 
 impl OpenTap {
-    /// A tap that no sidecar has heard of; what happens on it goes to `events`.
+    /// Creates a tap that no sidecar knows yet; its events go to `events`.
     pub(super) fn new(scope: Scope, filter: Filter, per_second_max: u32, events: mpsc::Sender<Event>) -> Self {
         let way = Way { events: Some(events), full_since: None, second: 0, passed: 0 };
         Self { id: 0, scope, filter, per_second_max, pods: AtomicUsize::new(0), way: Mutex::new(way), lost: Mutex::default() }
     }
 
-    /// The same under its number.
+    /// Sets the number.
     pub(super) fn numbered(self, id: u64) -> Self {
         Self { id, ..self }
     }
 
-    /// Whether a sidecar of this workload is to see it.
+    /// Returns whether the tap covers a sidecar of this workload.
     pub fn concerns(&self, workload: &Workload) -> bool {
         let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
         is(&self.scope.namespace, &workload.namespace)
@@ -89,7 +91,7 @@ impl OpenTap {
             && is(&self.scope.pod, &workload.pod)
     }
 
-    /// A pod is about to be tapped; whether there is room for it.
+    /// Adds a pod to the tap; returns whether there is room for it.
     pub fn join(&self, pod: &Arc<Workload>) -> bool {
         let is_in = self.pods.fetch_update(Relaxed, Relaxed, |pods| (pods < PODS_MAX).then_some(pods + 1)).is_ok();
         if is_in {
@@ -100,20 +102,21 @@ impl OpenTap {
         is_in
     }
 
-    /// A pod that had joined is not tapped any more.
+    /// Removes a pod that had joined.
     pub fn leave(&self, pod: &Arc<Workload>) {
         self.pods.fetch_sub(1, Relaxed);
         self.tell(Event::Left(Arc::clone(pod)));
     }
 
-    /// What a sidecar is told.
+    /// Returns the tap as it is sent to a sidecar.
     pub fn order(&self) -> Tap {
         let pods = u32::try_from(self.pods.load(Relaxed)).unwrap_or(u32::MAX);
         let share = u64::from(self.per_second_max) * u64::from(FULL_RATE_PODS) / u64::from(pods.max(FULL_RATE_PODS));
         Tap { id: self.id, filter: self.filter.clone(), per_second_max: (share as u32).max(1) }
     }
 
-    /// A sidecar has seen an exchange. It is shown if the reader wants it, and keeps up. Whether it was asked for.
+    /// Handles an exchange from a sidecar: shows it if it matches the filter, is within the rate,
+    /// and the reader keeps up. Returns whether it matches the filter.
     pub fn seen(&self, pod: &Arc<Workload>, seen: Sighting, now_s: u64) -> bool {
         if !self.filter.holds(&seen.endpoint, seen.exchange.status) {
             self.lost(|lost| lost.unasked += 1);
@@ -127,7 +130,7 @@ impl OpenTap {
         true
     }
 
-    /// A sidecar has dropped some by itself.
+    /// Counts what a sidecar has dropped by itself.
     pub fn dropped(&self, dropped: Dropped) {
         self.lost(|lost| {
             lost.rate = lost.rate.saturating_add(dropped.over_rate);
@@ -135,22 +138,22 @@ impl OpenTap {
         });
     }
 
-    /// What was not shown so far.
+    /// Returns the counts of what was not shown so far.
     pub fn losses(&self) -> Lost {
         *self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether its reader has not read for so long that it has to end.
+    /// Returns whether the reader has taken nothing for so long that the tap must end.
     pub fn is_stalled(&self) -> bool {
         self.way().full_since.is_some_and(|since| since.elapsed() >= STALLED_AFTER)
     }
 
-    /// Nothing more will come; a reader who comes back finds the end.
+    /// Closes the channel; the reader then finds the end of the stream.
     pub fn close(&self) {
         self.way().events = None;
     }
 
-    /// As if its reader had not read for long.
+    /// Simulates a reader that has stalled for long.
     #[cfg(test)]
     pub(crate) fn stall(&self) {
         self.way().full_since = Instant::now().checked_sub(STALLED_AFTER);

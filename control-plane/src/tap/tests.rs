@@ -1,4 +1,5 @@
-//! Proofs that taps are few, that a reader who does not read slows nobody, and that whatever is not shown is counted.
+//! Tests that taps are limited, that a stalled reader slows no other, and that everything that is
+//! not shown is counted.
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;

@@ -1,38 +1,40 @@
-//! Room in bytes that many share: nobody may take most of it, and whoever takes little gets it even when others have much.
+//! A shared memory quota with a cap per share, which keeps room for small shares when others are
+//! large.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::ingest::counts::Count;
 
-/// How much room there is.
+/// The limits of a memory quota.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// What one party may take.
+    /// Bytes that one share may use.
     pub of_one: usize,
-    /// What all may take together. Over it, only who takes little gets more, and no more than an eighth of it.
+    /// Bytes that all shares may use together. Over it, only small shares grow, by at most an
+    /// eighth of this limit.
     pub of_all: usize,
-    /// What little is.
+    /// A share with at most so many bytes is small.
     pub little: usize,
 }
 
-/// The room.
+/// A memory quota that many shares draw from.
 #[derive(Debug)]
 pub struct BytesRoom {
     bounds: Bounds,
     taken: AtomicUsize,
-    /// Times that something found no room.
+    /// How often a request for bytes was refused.
     pub turned_away: Count,
 }
 
-/// What one party takes of it.
+/// One share of the quota: of a service, or of a process.
 #[derive(Debug)]
 pub struct Share {
     all: Arc<BytesRoom>,
     taken: AtomicUsize,
 }
 
-/// What one thing of a party takes; given back when it is dropped.
+/// The bytes that one object of a share uses; released on drop.
 #[derive(Debug)]
 pub struct Taken {
     share: Arc<Share>,
@@ -40,41 +42,41 @@ pub struct Taken {
 }
 
 impl BytesRoom {
-    /// What one party may take.
+    /// Bytes that one share may use.
     pub fn of_one(&self) -> usize {
         self.bounds.of_one
     }
 
-    /// Room of this size.
+    /// Creates a quota with these limits.
     pub fn with(bounds: Bounds) -> Arc<Self> {
         Arc::new(Self { bounds, taken: AtomicUsize::new(0), turned_away: Count::default() })
     }
 
-    /// Bytes that are taken.
+    /// Bytes in use.
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// The share of a party, of which nothing is taken.
+    /// Creates an empty share.
     pub fn share(self: &Arc<Self>) -> Arc<Share> {
         Arc::new(Share { all: Arc::clone(self), taken: AtomicUsize::new(0) })
     }
 }
 
 impl Share {
-    /// Something that takes nothing yet.
+    /// Creates an object that uses no bytes yet.
     pub fn nothing(self: &Arc<Self>) -> Taken {
         Taken { share: Arc::clone(self), bytes: 0 }
     }
 }
 
 impl Taken {
-    /// Bytes that it takes.
+    /// Bytes that the object uses.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Whether it may take so many bytes more; it is counted if not.
+    /// Returns whether the object may use `more` bytes in addition; a refusal is counted.
     pub fn may_take(&self, more: usize) -> bool {
         let of_one = self.share.taken.load(Ordering::Relaxed).saturating_add(more);
         let of_all = self.share.all.taken().saturating_add(more);
@@ -85,7 +87,7 @@ impl Taken {
         may_take
     }
 
-    /// It takes so many bytes now.
+    /// Sets the bytes that the object uses now.
     pub fn is_now(&mut self, bytes: usize) {
         for taken in [&self.share.taken, &self.share.all.taken] {
             if bytes > self.bytes {
@@ -105,7 +107,7 @@ impl Drop for Taken {
 }
 
 impl Bounds {
-    /// What all may take together in any case: those that take little get an eighth more.
+    /// The limit for all shares together, including the extra eighth for small shares.
     pub fn most(self) -> usize {
         self.of_all + self.of_all / 8
     }

@@ -1,4 +1,5 @@
-//! The last hour in slots: short ones for the last five minutes, long ones for all of it.
+//! The last hour of one endpoint in slots: one-second slots for five minutes, ten-second slots for
+//! the hour.
 
 use mesh::golden::GoldenMetrics;
 
@@ -13,65 +14,69 @@ mod coarse;
 mod line;
 mod sums;
 
-/// The short slots: what a five-minute chart is drawn from.
+/// Length of a short slot; a five-minute chart is drawn from them.
 const SHORT_MS: u64 = 1000;
 
-/// Five minutes of them, the running one, and a few more for a window that does not begin on a whole ten seconds.
+/// Five minutes of short slots, the running one, and a few more for a window that does not begin on
+/// a whole ten seconds.
 const SHORT_SLOTS: usize = 312;
 
-/// The long slots.
+/// Length of a long slot.
 const LONG_MS: u64 = 10_000;
 
-/// An hour of them, the running one, and one that the window has begun in.
+/// An hour of long slots, the running one, and the one in which the window began.
 const LONG_SLOTS: usize = 362;
 
-/// What is older is dropped.
+/// Older counts are dropped.
 const REACH_MS: u64 = LONG_SLOTS as u64 * LONG_MS;
 
-/// Reports are a second or two apart; what covers more is one coarse entry, which takes no more for covering an hour.
+/// The longest report that goes into one slot. Reports are one or two seconds apart. A longer one
+/// is stored as one coarse entry, whose size does not depend on its length.
 const ONE_SLOT_MS: u64 = 2500;
 
-/// Minutes with traffic that it takes to say what is usual.
+/// Minutes with traffic that the usual p95 needs.
 const USUAL_MINUTES_MIN: usize = 5;
 
-/// Timed requests that a minute needs for its p95 to say something.
+/// Timed requests that a minute needs for a meaningful p95.
 const USUAL_REQUESTS_MIN: u64 = 20;
 
-/// What one endpoint did lately. Every count is in one short slot and in one long slot, or in a coarse entry.
+/// The last hour of one endpoint. Every count is in one short slot and one long slot, or in a
+/// coarse entry.
 #[derive(Debug)]
 pub(super) struct History {
     short: Ring,
     long: Ring,
     coarse: Coarse,
-    /// The minute for which the usual p95 was worked out, and what it is.
+    /// The minute for which the usual p95 was computed, and its value.
     usual: (u64, Option<f64>),
-    /// What long slots add up to.
+    /// Cached sums of long slots.
     sums: Sums,
     line: Option<Line>,
 }
 
-/// The time that counts tell of.
+/// The time that counts cover.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
-    /// Since when.
+    /// Start, milliseconds since the Unix epoch.
     pub from_ms: u64,
-    /// Until when.
+    /// End, milliseconds since the Unix epoch.
     pub to_ms: u64,
 }
 
 impl Span {
-    /// The short slot in which all of it is counted, if it is short enough for one.
+    /// Returns the short slot that all of it is counted in, if the span is short enough for one
+    /// slot.
     pub(super) fn slot(self) -> Option<u64> {
         (self.to_ms.saturating_sub(self.from_ms) <= ONE_SLOT_MS).then_some(self.to_ms / SHORT_MS)
     }
 }
 
-/// Which slots to take where there are both.
+/// Which slots to use where there are both kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grain {
-    /// Long ones wherever they fit: fewer to add up.
+    /// Long slots wherever they fit: fewer to add up.
     Coarse,
-    /// Short ones as far as they reach back: for a chart.
+    /// Short slots as far back as they exist: for a chart.
     Fine,
 }
 
@@ -87,20 +92,20 @@ impl History {
         }
     }
 
-    /// Adds counts, evenly over the time that they tell of, from `since_ms` on.
+    /// Adds counts, spread evenly over the time that they cover, from `since_ms` on.
     pub(super) fn add(&mut self, span: Span, since_ms: u64, golden: &GoldenMetrics) {
         self.short.turn_back(span.to_ms);
         self.long.turn_back(span.to_ms);
         if span.slot().is_some() {
             return self.book(span.to_ms, golden);
         }
-        // What is older than the longest ring is dropped; nothing is remembered of it.
+        // Counts older than the longest ring are dropped.
         let oldest_ms = span.to_ms.saturating_sub(REACH_MS);
         self.coarse.keep(oldest_ms, span.to_ms + REACH_MS);
         self.coarse.add(span, since_ms.max(oldest_ms), golden);
     }
 
-    /// Adds a long slot as it was kept, at `now_ms`.
+    /// Adds a long slot from the store, at `now_ms`.
     pub(super) fn restore(&mut self, from_ms: u64, golden: &GoldenMetrics, now_ms: u64) {
         self.reach(now_ms);
         if self.short.reaches(from_ms) {
@@ -113,12 +118,12 @@ impl History {
         }
     }
 
-    /// What it takes in memory, but for a few sums.
+    /// Bytes in memory, without the few cached sums.
     pub(super) fn bytes(&self) -> usize {
         self.short.bytes() + self.long.bytes() + self.coarse.bytes()
     }
 
-    /// Lets go of what is over by now.
+    /// Drops slots that are too old at `now_ms`.
     pub(super) fn reach(&mut self, now_ms: u64) {
         self.short.reach(now_ms);
         self.long.reach(now_ms);
@@ -128,14 +133,14 @@ impl History {
         }
     }
 
-    /// Adds what another history remembers.
+    /// Adds the counts of another history.
     pub(super) fn merge(&mut self, other: &Self) {
         self.short.merge(&other.short);
         self.long.merge(&other.long);
         self.coarse.merge(&other.coarse);
     }
 
-    /// Shows the slots that make up a stretch, each once, with its beginning and its length.
+    /// Calls `see` with the start, length and counts of each slot in the range, once per slot.
     pub(super) fn each_slot(&self, stretch: Stretch, grain: Grain, mut see: impl FnMut(u64, u64, &GoldenMetrics)) {
         let mut at_ms = stretch.from_ms;
         let mut golden = GoldenMetrics::default();
@@ -157,12 +162,12 @@ impl History {
         }
     }
 
-    /// Adds what is known of a stretch from reports of long times only.
+    /// Adds what the coarse entries hold of the range.
     pub(super) fn add_coarse(&self, stretch: Stretch, sum: &mut GoldenMetrics) {
         self.coarse.add_to(stretch, sum);
     }
 
-    /// What the slots of a stretch add up to, each counted once.
+    /// Returns the sum over the range; each slot counts once.
     pub(super) fn sum(&mut self, stretch: Stretch) -> GoldenMetrics {
         let over = self.long_part(stretch);
         let mut sum = self.sums.over(over, &self.long);
@@ -173,14 +178,16 @@ impl History {
         sum
     }
 
-    /// The part of a stretch that is made up of whole long slots. Before and behind it are short ones.
+    /// The part of the range that consists of whole long slots. Short slots cover the rest at both
+    /// ends.
     fn long_part(&self, stretch: Stretch) -> Stretch {
         let whole_ms = stretch.from_ms.next_multiple_of(LONG_MS).min(stretch.to_ms);
         let from_ms = if self.short.reaches(stretch.from_ms) { whole_ms } else { stretch.from_ms / LONG_MS * LONG_MS };
         Stretch { from_ms, to_ms: (stretch.to_ms / LONG_MS * LONG_MS).max(from_ms) }
     }
 
-    /// The median of the p95 by minute over the last hour, worked out once a minute; `None` until there is enough of it.
+    /// The median of the per-minute p95 over the last hour, computed once a minute; `None` until
+    /// there are enough minutes.
     pub(super) fn usual_p95_us(&mut self, now_ms: u64) -> Option<f64> {
         let minute = now_ms / 60_000;
         if self.usual.0 != minute {
@@ -201,7 +208,8 @@ impl History {
     }
 
     fn book(&mut self, at_ms: u64, golden: &GoldenMetrics) {
-        // A share may hold time or bytes without a whole exchange; only a share of nothing needs no slot.
+        // A share may hold time or bytes without a whole exchange; only an empty share needs no
+        // slot.
         if *golden == GoldenMetrics::default() {
             return;
         }

@@ -1,4 +1,4 @@
-//! What one pod did lately on one endpoint, in few bytes: enough to tell which of the copies is the slow one.
+//! The recent minutes of one pod on one endpoint, in few bytes: enough to find which pod is slow.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,20 +10,21 @@ use crate::timeline::history::Span;
 use crate::timeline::room::{Place, Room};
 use crate::timeline::share::Part;
 
-/// Whole minutes that are remembered, besides the running one.
+/// Whole minutes kept, besides the running one.
 pub const MINUTES: u64 = 5;
 
-/// How long a slot is.
+/// Length of a slot.
 const MINUTE_MS: u64 = 60_000;
 
-/// A report of more time than this is not divided over slots.
+/// A longer report is not divided over slots.
 const LONG_MS: u64 = 2 * MINUTE_MS;
 
-/// Endpoints of pods that this is remembered of. Each takes 16 bytes for a latency bucket that was hit, in up to six
-/// minutes: with a dozen buckets 1.5 kB, and so 50 MB in all. What finds no room is not told apart by pod.
+/// Pod and endpoint pairs that have recent minutes. Each takes 16 bytes per used latency bucket in
+/// up to six minutes: 1.5 kB with a dozen buckets, so 50 MB in all. Over the limit, an endpoint has
+/// no values per pod.
 pub const PLACES_MAX: usize = 32_768;
 
-/// The last minutes.
+/// The recent minutes of one pod on one endpoint.
 #[derive(Debug)]
 pub struct Lately {
     slots: VecDeque<Slot>,
@@ -37,27 +38,27 @@ struct Slot {
     by_rule: u64,
     failures: u64,
     zeros: u64,
-    /// By bucket, as far as it was hit.
+    /// Counts by bucket, only buckets that were used.
     latency: Vec<(i32, u64)>,
 }
 
-/// The last minutes added up.
+/// The sum of the recent minutes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recent {
-    /// Requests.
+    /// Number of requests.
     pub hits: u64,
-    /// Of those, answered by a rule.
+    /// Requests that a rule answered.
     pub by_rule: u64,
-    /// Of those, failed.
+    /// Requests that failed.
     pub failures: u64,
-    /// How long they took.
+    /// Latencies.
     pub latency: Histogram,
-    /// How much time that was, in milliseconds.
+    /// How much time the sum covers, in milliseconds.
     pub covered_ms: u64,
 }
 
 impl Recent {
-    /// Adds what another process of the same pod did: the time that they cover is that of the one that covers more.
+    /// Adds another process of the same pod; the covered time is the longer of the two.
     pub fn merge(&mut self, other: &Self) {
         self.hits = self.hits.saturating_add(other.hits);
         self.by_rule = self.by_rule.saturating_add(other.by_rule);
@@ -68,16 +69,17 @@ impl Recent {
 }
 
 impl Lately {
-    /// Nothing yet, if there is room for more.
+    /// Creates an empty one, if the quota has room.
     pub fn new(room: &Arc<Room>) -> Option<Self> {
         // Most endpoints of most pods are quiet, and have one slot.
         Some(Self { slots: VecDeque::with_capacity(1), _place: room.place()? })
     }
 
-    /// Adds counts, evenly over the time that they tell of.
+    /// Adds counts, spread evenly over the time that they cover.
     pub fn add(&mut self, span: Span, golden: &GoldenMetrics) {
         let newest = span.to_ms / MINUTE_MS;
-        // A clock that was far ahead and is set right has left slots that would be the newest until then.
+        // A clock that was far ahead and was corrected left slots that would stay the newest until
+        // then.
         if self.slots.back().is_some_and(|slot| slot.minute > newest + MINUTES) {
             self.slots.clear();
         }
@@ -87,7 +89,7 @@ impl Lately {
             return self.slot(newest).add(golden);
         }
         if whole_ms > LONG_MS {
-            // One slot, so that a report of a long time takes no more than one of a second.
+            // One slot, so that a long report takes no more memory than a report of one second.
             let part = Part { from: at_ms - span.from_ms, to: whole_ms, of: whole_ms };
             return self.slot(newest).add(&part.metrics(golden));
         }
@@ -99,14 +101,14 @@ impl Lately {
         }
     }
 
-    /// Adds what another remembers.
+    /// Adds the slots of another one.
     pub fn merge(&mut self, other: &Self) {
         for slot in &other.slots {
             self.slot(slot.minute).join(slot);
         }
     }
 
-    /// The last minutes, of a process that has run since `since_ms`.
+    /// Returns the sum of the recent minutes, for a process that runs since `since_ms`.
     pub fn recent(&self, since_ms: u64, now_ms: u64) -> Recent {
         let first = (now_ms / MINUTE_MS).saturating_sub(MINUTES);
         let mut recent = Recent { covered_ms: now_ms.saturating_sub(since_ms.max(first * MINUTE_MS)), ..Recent::default() };
@@ -120,17 +122,17 @@ impl Lately {
         recent
     }
 
-    /// Bytes that it takes in memory at least.
+    /// Bytes in memory, at least.
     pub fn weight(&self) -> usize {
         size_of::<Self>() + self.slots.iter().map(|slot| size_of::<Slot>() + size_of_val(&*slot.latency)).sum::<usize>()
     }
 
-    /// Whether nothing happened lately, so that its place can be given away.
+    /// Returns whether nothing was counted recently, so that its place can be released.
     pub fn is_over(&self, now_ms: u64) -> bool {
         self.slots.back().is_none_or(|slot| slot.minute + MINUTES < now_ms / MINUTE_MS)
     }
 
-    /// The slot of a minute; of one that is too old, the oldest.
+    /// Returns the slot of a minute; for a minute that is too old, the oldest slot.
     fn slot(&mut self, minute: u64) -> &mut Slot {
         let newest = self.slots.back().map_or(minute, |slot| slot.minute.max(minute));
         while self.slots.front().is_some_and(|slot| slot.minute + MINUTES < newest) {
@@ -162,7 +164,7 @@ impl Slot {
         self.timed(other.latency.iter().copied());
     }
 
-    /// Adds buckets, which come in their order, as those that are there are.
+    /// Adds buckets; both lists are sorted by index.
     fn timed(&mut self, buckets: impl Iterator<Item = (i32, u64)>) {
         if self.latency.is_empty() {
             self.latency.extend(buckets);

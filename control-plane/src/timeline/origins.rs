@@ -1,10 +1,11 @@
-//! How many series each address has brought, so that one address cannot take the room of all others.
+//! Counts the series that each address has created, so that one address cannot use up the series of
+//! all others.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Series by the address that brought them. Cheap to clone: every clone is the same.
+/// Number of series by the address that created them. Cheap to clone: clones share state.
 #[derive(Debug, Clone, Default)]
 pub struct Origins(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
@@ -16,7 +17,7 @@ pub struct Origin {
 }
 
 impl Origins {
-    /// Counts a series for this address, if it has brought fewer than `max`.
+    /// Counts a series for this address, if it has created fewer than `max`.
     pub fn admit(&self, address: IpAddr, max: usize) -> Option<Origin> {
         let mut brought = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = brought.entry(address).or_default();
@@ -31,7 +32,8 @@ impl Origins {
 impl Drop for Origin {
     fn drop(&mut self) {
         let mut brought = self.origins.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // An address without series is removed, so that the table stays as small as the number of series.
+        // An address without series is removed, so that the table never has more entries than there
+        // are series.
         if let Some(count) = brought.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {

@@ -1,4 +1,5 @@
-//! Windows that reach further back than memory: slots from the store, and from memory what has not come there yet.
+//! Windows longer than what memory holds: slots from the store, plus counts in memory that are not
+//! on disk yet.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,20 +19,20 @@ pub mod at_hand;
 pub mod chart;
 mod reach;
 
-/// What every endpoint did in one long window, as far as it was on disk at one instant.
+/// What every endpoint did in one long window, as far as it was on disk when it was read.
 #[derive(Debug, Default)]
 pub struct Past {
     /// When it was read, milliseconds since the Unix epoch.
     pub read_ms: u64,
-    /// Since when there is anything to read.
+    /// When the stored data begins, milliseconds since the Unix epoch.
     pub since_ms: u64,
-    /// When the window before began; `None` if not all of it is kept.
+    /// When the window before began; `None` if that window is not completely stored.
     pub before_ms: Option<u64>,
-    /// The whole slots that were read, if a range was asked for.
+    /// The whole slots that were read, if a range was requested.
     pub range: Option<Range>,
-    /// Whether what memory has counted since is a part of it.
+    /// Whether counts in memory that came later belong to it.
     end: End,
-    /// By which names of endpoints ([`Timeline::naming`]).
+    /// The naming of endpoints that it was read with ([`Timeline::naming`]).
     naming: u64,
     series: HashMap<usize, OnDisk>,
 }
@@ -39,23 +40,23 @@ pub struct Past {
 /// Where a window ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum End {
-    /// Now: what is not on disk yet belongs to it.
+    /// Now: counts that are not on disk yet belong to it.
     #[default]
     Now,
-    /// Before: all of it is on disk.
+    /// In the past: all of it is on disk.
     Past,
 }
 
-/// What is on disk of one series.
+/// What the store holds of one series.
 #[derive(Debug, Default)]
 pub struct OnDisk {
-    /// Within the window.
+    /// Counts within the window.
     window: GoldenMetrics,
-    /// Within the window before; empty if not all of that is kept.
+    /// Counts within the window before; empty if that window is not completely stored.
     before: GoldenMetrics,
-    /// Within the window, in steps; `None` if there was nothing.
+    /// The window in steps; `None` if it is empty.
     sparks: Option<Sparks>,
-    /// All that is kept.
+    /// All stored counts.
     total: GoldenMetrics,
 }
 
@@ -68,7 +69,7 @@ impl Past {
         Ok(past)
     }
 
-    /// Reads the whole slots that hold a range, and as many before them.
+    /// Reads the whole slots that cover a range, and the same length before them.
     pub fn read_range(chronicle: &dyn Chronicle, timeline: &Timeline, range: Range, now_ms: u64) -> Result<Self, StoreError> {
         let mut past = Self { read_ms: now_ms, naming: timeline.naming(), ..Self::default() };
         chronicle.view(&mut |view| {
@@ -111,7 +112,7 @@ impl Past {
             })?;
         }
         let before_ms = from_ms.saturating_sub(window_ms);
-        // Half of it would only look like a change.
+        // A partly stored window would look like a change in traffic.
         if before_ms < self.since_ms {
             return Ok(());
         }
@@ -128,7 +129,7 @@ impl Past {
         Ok(())
     }
 
-    /// What a series did in the window: what is on disk of it, and what has been counted since.
+    /// Returns the counts of a series in the window: from disk, plus what was counted since.
     pub fn window(&self, series: &Series) -> GoldenMetrics {
         let on_disk = self.series.get(&series.number);
         if self.end == End::Past {
@@ -141,26 +142,27 @@ impl Past {
         sum
     }
 
-    /// What a series did in the window before.
+    /// Returns the counts of a series in the window before.
     pub fn before(&self, series: &Series) -> GoldenMetrics {
         self.series.get(&series.number).map(|on_disk| on_disk.before.clone()).unwrap_or_default()
     }
 
-    /// The window in steps, oldest first.
+    /// Returns the window in steps, oldest first.
     pub fn traffic(&self, series: &Series) -> Vec<Traffic> {
         let sparks = self.series.get(&series.number).and_then(|on_disk| on_disk.sparks.as_ref());
         sparks.map_or_else(|| vec![Traffic::default(); SPARK_POINTS], Sparks::traffic)
     }
 }
 
-/// Adds what was counted in memory and is not on disk yet: at most some ten seconds, which belong to the newest slot.
+/// Adds counts that are in memory and not on disk yet: about ten seconds at most, which belong to
+/// the newest slot.
 pub(super) fn add_tail(sum: &mut GoldenMetrics, live: &GoldenMetrics, on_disk: &GoldenMetrics) {
     if live.hits > on_disk.hits {
         sum.merge(&news(live, on_disk));
     }
 }
 
-/// The series in memory in which each kept one is counted.
+/// Maps each stored series to the series in memory that it is counted in.
 pub(super) fn named(kept: &BTreeMap<u32, Kept>, timeline: &Timeline) -> HashMap<u32, Arc<Series>> {
     kept.iter().map(|(number, kept)| (*number, timeline.named(&kept.name).settled())).collect()
 }

@@ -1,4 +1,5 @@
-//! The patterns that are pinned for each service; the folding of what was counted before they were, and its way back.
+//! Pinned route patterns per service: merges the series that a pin aliases, and restores them when
+//! the pin is removed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,30 +13,30 @@ use crate::store::chronicle::Kept;
 use crate::timeline::series::Series;
 use crate::timeline::{Reporter, Timeline};
 
-/// A service: its namespace and its name.
+/// Namespace and name of a service.
 type Service = (String, String);
 
-/// The pins that the timeline names endpoints by.
+/// The pins that the timeline uses to name endpoints.
 #[derive(Debug, Default)]
 pub struct Pinned {
-    /// The revision of the rules that they are from, plus one; 0 before the first.
+    /// The revision of the rules with these pins, plus one; 0 before the first.
     revision: AtomicU64,
-    /// How often endpoints have got other names.
+    /// How often the names of endpoints have changed.
     namings: AtomicU64,
-    /// One at a time folds, so that no two series are folded into each other.
+    /// Only one caller merges at a time, so that no two series are merged into each other.
     folding: Mutex<()>,
     services: DashMap<Service, Arc<Pins>>,
 }
 
-/// What is on disk under a name that was pinned to another one, and is not any more.
+/// Stored counts under a name that a pin changed, and does not change any more.
 struct Leaving {
     kept: Kept,
-    /// Where it is counted now.
+    /// The series that counts it now.
     from: Arc<Series>,
 }
 
 impl Pinned {
-    /// The pins of a service.
+    /// Returns the pins of a service.
     pub fn of(&self, reporter: Reporter<'_>) -> Arc<Pins> {
         if self.services.is_empty() {
             return Arc::default();
@@ -46,9 +47,9 @@ impl Pinned {
 }
 
 impl Timeline {
-    /// Names endpoints by the pins of these rules from now on, and folds together what they name alike. What a pin that is
-    /// gone had folded, and was on disk before, goes back to its own name, as it would by a restart; for that, it asks for
-    /// what is on disk. It must be called before anybody else hears of the rules.
+    /// Names endpoints by the pins of these rules from now on, and merges series that get the same
+    /// name. Counts that a removed pin had merged, and that were on disk before, return to their
+    /// own name, as after a restart. `on_disk` reads them. Call it before the rules are published.
     pub fn obey(&self, rules: &RulesState, on_disk: impl FnOnce() -> Vec<Kept>) {
         if self.pins.revision.load(Ordering::Acquire) > rules.revision {
             return;
@@ -59,13 +60,15 @@ impl Timeline {
         }
         let pinned = rules.services().map(|(name, set)| (name.clone(), set.pins));
         let pinned: HashMap<_, _> = pinned.filter(|(_, pins)| !pins.is_empty()).collect();
-        // Read before the names change: nothing has been written since then under names that are given back.
+        // Read before the names change: since the merge, nothing was written under the names that
+        // come back.
         let leaving = self.leaving(&pinned, on_disk);
         let known = self.pins.services.len();
         self.pins.services.retain(|name, _| pinned.contains_key(name));
         let mut changed = self.pins.services.len() < known;
         for (name, pins) in pinned {
-            // A service whose pins are as they were keeps them, so that nobody looks through its pods' counts again.
+            // A service with the same pins keeps them, so that its process counts are not searched
+            // again.
             if self.pins.services.get(&name).is_some_and(|known| **known == *pins) {
                 continue;
             }
@@ -80,8 +83,8 @@ impl Timeline {
         self.pins.revision.store(rules.revision + 1, Ordering::Release);
     }
 
-    /// A number that is another one when endpoints have got other names: what was read from disk by the old ones tells no
-    /// more what is what.
+    /// Changes whenever endpoints get other names. Data that was read from disk under an older
+    /// value is then invalid.
     pub fn naming(&self) -> u64 {
         self.pins.namings.load(Ordering::Acquire)
     }
@@ -96,7 +99,8 @@ impl Timeline {
         }
     }
 
-    /// What is on disk under names that the pins of now change, and those to come do not, or to others.
+    /// Stored counts under names that the current pins change, and the new pins do not change, or
+    /// change differently.
     fn leaving(&self, pinned: &HashMap<Service, Arc<Pins>>, on_disk: impl FnOnce() -> Vec<Kept>) -> Vec<Leaving> {
         let before = self.pins.services.iter().map(|service| (service.key().clone(), Arc::clone(service.value())));
         let before: HashMap<_, _> =

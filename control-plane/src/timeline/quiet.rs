@@ -1,4 +1,5 @@
-//! Gives back what endpoints take that nobody asks for any more: their slots after an hour, and their place when others need it.
+//! Evicts endpoints without traffic: frees their slots after an hour, and removes them when others
+//! need the place.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,16 +8,17 @@ use crate::store::chronicle::SeriesName;
 use crate::timeline::series::Series;
 use crate::timeline::{ENDPOINTS_MAX, Endpoints, Timeline};
 
-/// A series that was asked within this time stays, in milliseconds: its last hour is in memory.
+/// A series with a request within this time stays, in milliseconds: its last hour is in memory.
 const STAYS_MS: u64 = 3_600_000;
 
-/// When there are more than so many sixteenths of the series that there may be, those that were silent longest go...
+/// Eviction starts above this many sixteenths of the limit; the series that were quiet longest go
+/// first...
 const CROWDED: usize = 15;
 
-/// ...until there are so many sixteenths.
+/// ...and stops at this many sixteenths.
 const ROOMY: usize = 14;
 
-/// A series that may go.
+/// A series that may be evicted.
 struct Quiet {
     last_ms: u64,
     endpoints: Arc<Endpoints>,
@@ -24,9 +26,10 @@ struct Quiet {
 }
 
 impl Timeline {
-    /// Lets go of slots that are over, and of endpoints that were silent longest if there are nearly as many as there may be,
-    /// of a service or in all. A service that has another name with each deployment would else leave no room for others. What
-    /// a pod still tells of stays. Returns the names that are not known any more, so that the store forgets them, too.
+    /// Frees outdated slots. If a service, or the whole timeline, is close to its limit, evicts the
+    /// endpoints that were quiet longest. Without eviction, a service whose name changes with each
+    /// deployment would leave no room for others. Endpoints that a pod still reports stay. Returns
+    /// the evicted names, so that the store removes them, too.
     pub fn let_go(&self, now_ms: u64) -> Vec<SeriesName> {
         let services: Vec<_> = self.services.iter().map(|service| Arc::clone(service.value())).collect();
         let series_max = self.budget.series();
@@ -47,8 +50,8 @@ impl Timeline {
         gone
     }
 
-    /// Lets go of series in which nothing was ever counted and that no pod tells of: a sidecar has
-    /// defined them and not used them.
+    /// Removes series that never counted anything and that no pod reports: a sidecar has defined
+    /// them and not used them.
     fn give_back_unused(&self, endpoints: &Endpoints) {
         endpoints.series.retain(|_, series| {
             let stays = Arc::strong_count(series) > 1 || !series.is_brought() || series.was_ever_asked();
@@ -57,7 +60,7 @@ impl Timeline {
         });
     }
 
-    /// Endpoints that went because others needed their place.
+    /// Endpoints that were evicted because others needed their place.
     pub fn given_back(&self) -> u64 {
         self.given_back.load(Ordering::Relaxed)
     }
@@ -69,7 +72,7 @@ impl Timeline {
         let mut quiet = quiet();
         quiet.sort_by_key(|quiet| quiet.last_ms);
         let leaves = quiet.into_iter().take(count - max / 16 * ROOMY).filter(|quiet| {
-            // Whoever has found it in the meantime keeps it.
+            // A series that was looked up in the meantime stays.
             let gone = quiet.endpoints.remove_if(&quiet.series.endpoint, |_, series| Arc::strong_count(series) == 1);
             self.series.fetch_sub(usize::from(gone.is_some()), Ordering::Relaxed);
             gone.is_some()
@@ -82,7 +85,7 @@ fn is_crowded(count: usize, max: usize) -> bool {
     count > max / 16 * CROWDED
 }
 
-/// Those that nobody holds, and that were not asked for a while.
+/// The series that have no other holder, and had no request for a while.
 fn quiet_of(endpoints: &Arc<Endpoints>, now_ms: u64) -> Vec<Quiet> {
     let is_quiet = |series: &Arc<Series>| Arc::strong_count(series) == 1 && series.last_ms() + STAYS_MS < now_ms;
     let quiet =

@@ -1,4 +1,5 @@
-//! Brings back what the store keeps: all totals, and the last hour in slots, so that a restart is not seen in a chart.
+//! Restores all totals and the slots of the last hour from the store, so that charts have no gap
+//! after a restart.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,11 +14,11 @@ use crate::store::rollup::Resolution;
 use crate::timeline::series::Series;
 use crate::timeline::{Reporter, Timeline};
 
-/// What the slots in memory reach back.
+/// How far back the slots in memory go.
 const HOUR_MS: u64 = 3_600_000;
 
 impl Timeline {
-    /// A timeline that goes on where the record ends, with endpoints named by these rules.
+    /// Creates a timeline from the store, with endpoints named by these rules.
     pub fn restored(chronicle: &dyn Chronicle, rules: &RulesState, budget: Budget, now_ms: u64) -> Result<Self, StoreError> {
         let mut timeline = Self::within(budget, now_ms);
         chronicle.view(&mut |view| {
@@ -49,7 +50,7 @@ impl Timeline {
         })
     }
 
-    /// The series in which a kept one is counted now.
+    /// Returns the series that counts a stored name now.
     pub fn named(&self, name: &SeriesName) -> Arc<Series> {
         self.series(Reporter { namespace: &name.namespace, service: &name.service }, &name.endpoint)
     }

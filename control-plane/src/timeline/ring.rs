@@ -1,4 +1,5 @@
-//! The newest slots of time, each of one length, as few bytes as they were reported in; a slot without requests takes none.
+//! A ring of the newest time slots of one length, packed as on disk; a slot without requests takes
+//! no memory.
 
 use std::collections::VecDeque;
 
@@ -7,39 +8,40 @@ use mesh::golden::GoldenMetrics;
 use crate::store::compact;
 use crate::timeline::stretch::Stretch;
 
-/// Bytes that the allocator keeps for a slot besides its contents.
+/// Bytes that the allocator needs per slot besides its contents.
 const ALLOCATION_BYTES: usize = 16;
 
-/// Slots of which the newest follow each other; what is older than the ring is long is dropped.
+/// Consecutive slots up to the newest; older slots than the ring's length are dropped.
 #[derive(Debug)]
 pub struct Ring {
     step_ms: u64,
     length: usize,
-    /// Those in which anything happened, oldest first.
+    /// Slots with counts, oldest first.
     slots: VecDeque<Slot>,
-    /// What is in them.
+    /// Bytes of the packed slots.
     bytes: usize,
     /// The number of the newest slot: its time in steps since the Unix epoch.
     newest: u64,
-    /// Counts up whenever a slot changes that is not the newest.
+    /// Incremented whenever a slot other than the newest changes.
     revisions: u64,
 }
 
-/// What happened in one step.
+/// The counts of one step.
 #[derive(Debug)]
 struct Slot {
     number: u64,
-    /// As it would be on disk: a report of two latencies far apart takes sixty bytes there, and four kilobytes unpacked.
+    /// In the format of the store: a report of two latencies far apart takes sixty bytes packed,
+    /// and four kilobytes unpacked.
     packed: Box<[u8]>,
 }
 
 impl Ring {
-    /// A ring of `slots` slots of `step_ms`.
+    /// Creates a ring of `slots` slots of `step_ms`.
     pub fn new(step_ms: u64, slots: usize) -> Self {
         Self { step_ms, length: slots, slots: VecDeque::new(), bytes: 0, newest: 0, revisions: 0 }
     }
 
-    /// Adds to the slot of `at_ms`; what is older than the ring is long is dropped.
+    /// Adds to the slot of `at_ms`; counts that are too old for the ring are dropped.
     pub fn add(&mut self, at_ms: u64, golden: &GoldenMetrics) {
         let number = at_ms / self.step_ms;
         self.advance_to(number);
@@ -68,12 +70,12 @@ impl Ring {
         }
     }
 
-    /// What it takes in memory: its slots, and what is in them.
+    /// Bytes in memory: the slots and their contents.
     pub fn bytes(&self) -> usize {
         self.bytes + self.slots.len() * ALLOCATION_BYTES + self.slots.capacity() * size_of::<Slot>()
     }
 
-    /// Adds what another ring of the same step remembers.
+    /// Adds the slots of another ring with the same step.
     pub fn merge(&mut self, other: &Self) {
         let mut golden = GoldenMetrics::default();
         for slot in &other.slots {
@@ -83,13 +85,13 @@ impl Ring {
         }
     }
 
-    /// What happened in the slot that begins at `at_ms`.
+    /// Returns the counts of the slot that contains `at_ms`.
     pub fn slot(&self, at_ms: u64) -> Option<GoldenMetrics> {
         let mut golden = GoldenMetrics::default();
         self.add_slot(at_ms, &mut golden).then_some(golden)
     }
 
-    /// Adds what happened in the slot that begins at `at_ms` to a sum; returns whether anything did.
+    /// Adds the slot that contains `at_ms` to a sum; returns whether that slot has counts.
     pub fn add_slot(&self, at_ms: u64, sum: &mut GoldenMetrics) -> bool {
         let number = at_ms / self.step_ms;
         match self.find(number) {
@@ -101,19 +103,19 @@ impl Ring {
         }
     }
 
-    /// Whether the slot that begins at `at_ms` is remembered, or is yet to come.
+    /// Returns whether the slot that contains `at_ms` is kept, or is in the future.
     pub fn reaches(&self, at_ms: u64) -> bool {
         let number = at_ms / self.step_ms;
         number > self.newest || self.holds(number)
     }
 
-    /// Time has come so far: what has not been added by now did not happen.
+    /// Advances to `at_ms`, and drops slots that are then too old.
     pub fn reach(&mut self, at_ms: u64) {
         self.advance_to(at_ms / self.step_ms);
     }
 
-    /// The clock says this now. If it was set back so far that nothing which is remembered can have happened, that is let
-    /// go: what comes from now on would else be too old for as long as the clock was ahead.
+    /// Handles a clock that was set back. If all slots of the ring are in the future at `now_ms`,
+    /// they are dropped. Otherwise new counts would be too old for as long as the clock was ahead.
     pub fn turn_back(&mut self, now_ms: u64) {
         let number = now_ms / self.step_ms;
         if self.newest.saturating_sub(number) >= self.length as u64 {
@@ -123,7 +125,7 @@ impl Ring {
         }
     }
 
-    /// What happened in the slots from one whole step to another.
+    /// Returns the sum of the slots over a range of whole steps.
     pub fn sum(&self, stretch: Stretch) -> GoldenMetrics {
         let mut sum = GoldenMetrics::default();
         if stretch.from_ms >= stretch.to_ms {
@@ -136,12 +138,13 @@ impl Ring {
         sum
     }
 
-    /// Whether all slots of a stretch are remembered, and are older than the newest, which may still grow.
+    /// Returns whether all slots of a range are kept, and are older than the newest, which may
+    /// still grow.
     pub fn is_settled(&self, stretch: Stretch) -> bool {
         self.holds(stretch.from_ms / self.step_ms) && stretch.to_ms <= self.newest * self.step_ms
     }
 
-    /// A number that is another one when slots before the newest have become others.
+    /// Changes whenever a slot other than the newest changes.
     pub fn revisions(&self) -> u64 {
         self.revisions
     }
@@ -178,14 +181,14 @@ impl Ring {
     }
 }
 
-/// In as few bytes as on disk.
+/// Packs counts in the format of the store.
 pub(super) fn packed(golden: &GoldenMetrics) -> Box<[u8]> {
     let mut bytes = Vec::with_capacity(128);
     compact::write(golden, &mut bytes);
     bytes.into_boxed_slice()
 }
 
-/// Adds what [`packed`] wrote.
+/// Adds the output of [`packed`] to a sum.
 pub(super) fn unpack(packed: &[u8], sum: &mut GoldenMetrics) {
     compact::add(packed, sum).expect("it was written here");
 }

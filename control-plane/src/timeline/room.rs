@@ -1,32 +1,32 @@
-//! Room for things of which there may be so many and no more, however many pods bring them.
+//! A quota of places: limits how many objects of one kind exist, however many pods report.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The room, with so many places.
+/// A quota with a fixed number of places.
 #[derive(Debug)]
 pub struct Room {
     places: usize,
     taken: AtomicUsize,
 }
 
-/// A place in the room, given back when it is dropped.
+/// A place in the quota, released on drop.
 #[derive(Debug)]
 pub struct Place(Arc<Room>);
 
 impl Room {
-    /// An empty room.
+    /// Creates a quota with all places free.
     pub fn with(places: usize) -> Arc<Self> {
         Arc::new(Self { places, taken: AtomicUsize::new(0) })
     }
 
-    /// A place, if one is left.
+    /// Takes a place, if one is left.
     pub fn place(self: &Arc<Self>) -> Option<Place> {
         let more = |taken: usize| (taken < self.places).then_some(taken + 1);
         self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok().then(|| Place(Arc::clone(self)))
     }
 
-    /// Places that are taken.
+    /// Places in use.
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }

@@ -1,4 +1,5 @@
-//! One endpoint of one service over time: everything since the pods started, and the last hour in slots.
+//! One endpoint of one service over time: totals since the pods started, and the last hour in
+//! slots.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,13 +20,13 @@ use crate::timeline::stretch::Stretch;
 
 mod booking;
 
-/// Slots of [`Outcomes`]: an hour of them.
+/// Slots of [`Outcomes`]: one hour.
 const OUTCOMES: usize = 360;
 
-/// One endpoint of one service, added up over its pods.
+/// One endpoint of one service, summed over its pods.
 #[derive(Debug)]
 pub struct Series {
-    /// Counts up from 0 within a timeline.
+    /// Unique within a timeline, counts up from 0.
     pub number: usize,
     /// A stable name for URLs and element ids: `e` and 12 hex digits.
     pub id: String,
@@ -38,7 +39,7 @@ pub struct Series {
     started_ms: u64,
     is_file: AtomicBool,
     in_flight: AtomicU64,
-    /// The address that brought it, if it counts for one.
+    /// The address that created it, if it counts towards the limit of one.
     origin: Option<Origin>,
     counted: Mutex<Counted>,
 }
@@ -60,18 +61,19 @@ impl Series {
         }
     }
 
-    /// It counts for this address.
+    /// Sets the address whose limit it counts towards.
     pub(super) fn brought_by(self, origin: Option<Origin>) -> Self {
         Self { origin, ..self }
     }
 
-    /// By what it is known on disk, whatever its number.
+    /// Its name in the store, independent of its number.
     pub fn name(&self) -> SeriesName {
         SeriesName { namespace: self.namespace.clone(), service: self.service.clone(), endpoint: self.endpoint.clone() }
     }
 
-    /// A pod tells what it has counted, and when it was asked. Counts are added evenly over the time that they tell of; what
-    /// happened before the timeline began is in the totals only. A clock that runs ahead of ours is not believed.
+    /// Adds counts that a pod reports, and the times of its first and last request. Counts are
+    /// spread evenly over the time that they cover. The part before the timeline began is in the
+    /// totals only. Request times after the end of `span` are cut: the pod's clock is ahead.
     pub fn was_told(&self, span: Span, golden: &GoldenMetrics, seen: Option<Seen>) {
         let mut counted = self.hold();
         if let Some(into) = counted.into.clone() {
@@ -87,33 +89,35 @@ impl Series {
         }
     }
 
-    /// Adds what is kept of the time before: all of it.
+    /// Adds a total from the store.
     pub fn restore_total(&self, seen: Option<Seen>, golden: &GoldenMetrics) {
         let mut counted = self.booked();
         counted.totals.merge(golden);
         counted.seen = counted.seen.into_iter().chain(seen).reduce(Seen::and);
     }
 
-    /// Adds what is kept of ten seconds of the last hour, which is in the total already.
+    /// Adds a ten-second slot of the last hour from the store; the total contains it already.
     pub fn restore_slot(&self, from_ms: u64, golden: &GoldenMetrics, now_ms: u64) {
         let mut counted = self.booked();
         counted.history.restore(from_ms, golden, now_ms);
         counted.weigh();
     }
 
-    /// Everything since the pods started that is on disk, or will be: what living processes have told is handed over.
+    /// The total since the pods started that is on disk, or will be: living processes still hand
+    /// over their counts.
     pub fn totals(&self) -> GoldenMetrics {
         let counted = self.booked();
         counted.lost.as_ref().map_or_else(|| counted.totals.clone(), |lost| counted.totals.since(lost))
     }
 
-    /// Everything that was ever told here, what was lost since then included: a sum that never becomes less.
+    /// The total ever reported here, including counts that were lost later: it never decreases.
     pub fn ever_told(&self) -> GoldenMetrics {
         self.booked().totals.clone()
     }
 
-    /// Some of what was told here was lost with its process before it came to disk, or belongs elsewhere. The slots of the
-    /// last hour keep it: it happened, and who looks for why a pod was killed needs it most.
+    /// Subtracts counts that were lost with their process before they reached disk, or that belong
+    /// to another series. The slots of the last hour keep them: they happened, and they help to
+    /// find why a pod was killed.
     pub(crate) fn is_without(&self, golden: &GoldenMetrics) {
         let mut counted = self.hold();
         if let Some(into) = counted.into.clone() {
@@ -123,7 +127,7 @@ impl Series {
         counted.lost.get_or_insert_default().merge(golden);
     }
 
-    /// Some of what was given up for lost is not.
+    /// Adds counts back that were subtracted as lost.
     pub(crate) fn has_again(&self, golden: &GoldenMetrics) {
         let mut counted = self.hold();
         if let Some(into) = counted.into.clone() {
@@ -133,13 +137,13 @@ impl Series {
         counted.lost = counted.lost.take().map(|lost| Box::new(lost.since(golden))).filter(|lost| !lost.is_empty());
     }
 
-    /// What happened in a stretch of time.
+    /// Returns the counts within a time range.
     pub fn between(&self, stretch: Stretch) -> GoldenMetrics {
         self.booked().history.sum(stretch)
     }
 
-    /// What happened in each step of a stretch of time, oldest first. A step is whole slots: of one second within the last
-    /// five minutes, of ten before.
+    /// Returns the counts in each step of a time range, oldest first. A step consists of whole
+    /// slots: one second long within the last five minutes, ten seconds long before.
     pub fn steps(&self, stretch: Stretch, step_ms: u64) -> Vec<GoldenMetrics> {
         let steps = (stretch.to_ms - stretch.from_ms).div_ceil(step_ms.max(1)) as usize;
         let mut sums = vec![GoldenMetrics::default(); steps];
@@ -157,12 +161,12 @@ impl Series {
         sums
     }
 
-    /// What happened in a stretch of time, in so many steps, oldest first.
+    /// Returns the traffic of a time range in `points` steps, oldest first.
     pub fn traffic(&self, stretch: Stretch, points: usize) -> Arc<[Traffic]> {
         self.booked().history.traffic(stretch, points)
     }
 
-    /// What became of the requests of the last hour.
+    /// Returns the outcomes of the requests of the last hour.
     pub fn outcomes(&self, now_ms: u64) -> Outcomes {
         let stretch = Stretch::steps(OUTCOME_MS, OUTCOMES, now_ms);
         let mut slots = vec![Outcome::default(); OUTCOMES];
@@ -179,12 +183,14 @@ impl Series {
         Outcomes { from_ms: stretch.from_ms, began_ms, slots: slots.into() }
     }
 
-    /// The median of its p95 by minute over the last hour, in microseconds; `None` until there are a few minutes of it.
+    /// The median of its per-minute p95 over the last hour, in microseconds; `None` until there are
+    /// a few minutes.
     pub fn usual_p95_us(&self, now_ms: u64) -> Option<f64> {
         self.booked().history.usual_p95_us(now_ms)
     }
 
-    /// Counts everything in another series, what was counted before included. Whoever still holds this one counts there.
+    /// Merges this series into another, including its past counts. Holders of this one then count
+    /// in the other.
     pub fn fold_into(&self, into: &Arc<Self>) {
         let mut old = self.booked();
         let mut new = into.booked();
@@ -204,46 +210,47 @@ impl Series {
         new.weigh();
     }
 
-    /// The series in which this one is counted: itself, unless it was folded into another.
+    /// Returns the series that counts for this one: itself, unless it was merged into another.
     pub fn settled(self: &Arc<Self>) -> Arc<Self> {
         let into = self.hold().into.clone();
         into.map_or_else(|| Arc::clone(self), |into| into.settled())
     }
 
-    /// Lets go of slots that are over by now.
+    /// Drops slots that are too old at `now_ms`.
     pub(super) fn let_go(&self, now_ms: u64) {
         let mut counted = self.booked();
         counted.history.reach(now_ms);
         counted.weigh();
     }
 
-    /// When it was asked last, as far as its pods know, in milliseconds since the Unix epoch; 0 if it never was.
+    /// Time of the last request that its pods report, milliseconds since the Unix epoch; 0 if there
+    /// was none.
     pub(super) fn last_ms(&self) -> u64 {
         self.seen().map_or(0, |seen| seen.last_ms)
     }
 
-    /// Whether it counts for an address that brought it.
+    /// Returns whether it counts towards the limit of an address.
     pub(super) fn is_brought(&self) -> bool {
         self.origin.is_some()
     }
 
-    /// Whether anything was ever counted in it.
+    /// Returns whether it has ever counted anything.
     pub(super) fn was_ever_asked(&self) -> bool {
         let counted = self.booked();
         counted.seen.is_some() || !counted.totals.is_empty()
     }
 
-    /// When it was asked first and last, as far as its pods know.
+    /// Times of the first and last request that its pods report.
     pub fn seen(&self) -> Option<Seen> {
         self.hold().seen
     }
 
-    /// Who has called pods that are forgotten, and processes that are over.
+    /// Caller statistics of evicted pods and ended processes.
     pub fn called_before(&self) -> Callers {
         self.hold().called_before.clone()
     }
 
-    /// A pod that was called by these is not heard of any more.
+    /// Adds the caller statistics of a pod that does not report any more.
     pub(crate) fn was_called_by(&self, callers: &Callers) {
         if callers.is_empty() {
             return;
@@ -256,12 +263,12 @@ impl Series {
         counted.called_before.merge(callers);
     }
 
-    /// Requests under way on all pods that have a stream.
+    /// Requests in flight on all connected pods.
     pub fn in_flight(&self) -> u32 {
         u32::try_from(self.in_flight.load(Ordering::Relaxed)).unwrap_or(u32::MAX)
     }
 
-    /// One pod, which had `before` requests under way, has `now`.
+    /// Updates the requests in flight of one pod from `before` to `now`.
     pub(crate) fn in_flight_changed(&self, before: u32, now: u32) {
         if now > before {
             self.in_flight.fetch_add(u64::from(now - before), Ordering::Relaxed);
@@ -270,17 +277,17 @@ impl Series {
         }
     }
 
-    /// Whether its path names a file.
+    /// Returns whether its path names a file.
     pub fn is_file(&self) -> bool {
         self.is_file.load(Ordering::Relaxed)
     }
 
-    /// A pod says that its path names a file.
+    /// Marks its path as the name of a file.
     pub fn is_a_file(&self) {
         self.is_file.store(true, Ordering::Relaxed);
     }
 
-    /// With everything booked.
+    /// Locks the counts, with all pending counts added.
     fn booked(&self) -> MutexGuard<'_, Counted> {
         let mut counted = self.hold();
         counted.book();
@@ -292,7 +299,8 @@ impl Series {
     }
 }
 
-/// An endpoint's id: the same for the same names in every process (64-bit FNV-1a, of which 48 bits are plenty for 65,536 names).
+/// Computes an endpoint's id, equal for the same names in every process: 64-bit FNV-1a, cut to 48
+/// bits, which is plenty for 65,536 names.
 pub fn id_of(reporter: Reporter<'_>, endpoint: &Endpoint) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for part in [reporter.namespace, reporter.service, endpoint.method(), endpoint.route()] {

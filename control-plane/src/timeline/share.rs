@@ -1,26 +1,27 @@
-//! Divides counts evenly over time without losing or inventing any: the shares of a whole add up to it.
+//! Divides counts evenly over time: the parts of a whole add up to it exactly.
 
 use mesh::golden::GoldenMetrics;
 
-/// A part of a whole, from one fraction of it to another.
+/// A part of a whole, given by its two ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Part {
     /// Where the part begins.
     pub from: u64,
-    /// Where it ends.
+    /// Where the part ends.
     pub to: u64,
-    /// How long the whole is.
+    /// Length of the whole.
     pub of: u64,
 }
 
 impl Part {
-    /// This part of a number.
+    /// Returns this part of a number.
     pub fn share(self, number: u64) -> u64 {
         let up_to = |end: u64| u128::from(number) * u128::from(end) / u128::from(self.of);
         (up_to(self.to) - up_to(self.from)) as u64
     }
 
-    /// This part of what was counted. When an extreme was is not known, so every part with exchanges may hold it.
+    /// Returns this part of the counts. The time of an extreme value is unknown, so every part with
+    /// exchanges gets it.
     pub fn metrics(self, golden: &GoldenMetrics) -> GoldenMetrics {
         let mut part = GoldenMetrics::default();
         part.hits = self.share(golden.hits);

@@ -1,4 +1,4 @@
-//! Spreads what was counted in a slot over the steps of a sparkline: a slot may be longer than a step, or lie across two.
+//! Resamples slots to the steps of a sparkline; a slot may be longer than a step, or overlap two.
 
 use mesh::golden::GoldenMetrics;
 
@@ -8,7 +8,7 @@ use crate::snapshot::Traffic;
 #[derive(Debug, Default)]
 pub struct Sparks(Vec<Spark>);
 
-/// What falls into one step.
+/// The counts of one step.
 #[derive(Debug, Clone, Copy, Default)]
 struct Spark {
     hits: f64,
@@ -17,12 +17,12 @@ struct Spark {
 }
 
 impl Sparks {
-    /// So many steps in which nothing has happened.
+    /// Creates `points` empty steps.
     pub fn new(points: usize) -> Self {
         Self(vec![Spark::default(); points])
     }
 
-    /// Adds a slot that lasts from one place to another, both in steps.
+    /// Adds a slot from one position to another, both in steps.
     pub fn add(&mut self, from: f64, to: f64, golden: &GoldenMetrics) {
         for (point, spark) in self.0.iter_mut().enumerate().take(to.ceil() as usize).skip(from as usize) {
             let share = ((point as f64 + 1.0).min(to) - (point as f64).max(from)).max(0.0) / (to - from);
@@ -32,7 +32,7 @@ impl Sparks {
         }
     }
 
-    /// The steps in whole numbers, oldest first.
+    /// Returns the steps in whole numbers, oldest first.
     pub fn traffic(&self) -> Vec<Traffic> {
         let whole = |spark: &Spark| Traffic {
             hits: spark.hits.round() as u64,

@@ -1,20 +1,21 @@
-//! Which slots a window covers, and the window before it.
+//! Time ranges of whole seconds: the range of a window, and of the window before it.
 
 use std::time::Duration;
 
-/// A stretch of time in whole seconds.
+/// A time range of whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
-    /// Its first millisecond.
+    /// The first millisecond.
     pub from_ms: u64,
-    /// The first millisecond after it.
+    /// The first millisecond after the end.
     pub to_ms: u64,
 }
 
 impl Stretch {
-    /// The last so many whole seconds and the one that is running.
+    /// The last whole seconds and the running one.
     ///
-    /// Counts of the running second count as well as the part of it that is over, so that a rate does not lag.
+    /// The running second is included, with the part of it that has passed, so that a rate does not
+    /// lag.
     pub fn last(window: Duration, now_ms: u64) -> Self {
         let second = now_ms / 1000;
         Self { from_ms: second.saturating_sub(window.as_secs()) * 1000, to_ms: (second + 1) * 1000 }
@@ -26,13 +27,13 @@ impl Stretch {
         Self { from_ms: to_ms.saturating_sub(window.as_secs() * 1000), to_ms }
     }
 
-    /// The last so many steps that are over, so that a chart's last step is as long as its others.
+    /// The last `steps` complete steps, so that a chart's last step is as long as the others.
     pub fn steps(step_ms: u64, steps: usize, now_ms: u64) -> Self {
         let to_ms = now_ms / step_ms * step_ms;
         Self { from_ms: to_ms.saturating_sub(step_ms * steps as u64), to_ms }
     }
 
-    /// How many seconds of it have passed at `now_ms`, for something that began at `started_ms`.
+    /// Seconds of the range that have passed at `now_ms`, for an object that began at `started_ms`.
     pub fn covered_s(self, started_ms: u64, now_ms: u64) -> f64 {
         self.to_ms.min(now_ms).saturating_sub(self.from_ms.max(started_ms)) as f64 / 1000.0
     }

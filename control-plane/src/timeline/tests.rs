@@ -1,4 +1,4 @@
-//! Proofs that a sum over slots is what was added, for any window.
+//! Tests that the sum over slots equals what was added, for any window.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ proptest! {
         prop_assert_eq!(sum, whole);
     }
 
-    /// Reports of any length at any time within the last five minutes, in any order of length.
+    /// Reports of any length at any time within the last five minutes, in any order.
     #[test]
     fn what_was_added_is_what_the_slots_hold(
         reports in prop::collection::vec((0_u64..300_000, 0_u64..60_000, golden()), 1..20),
@@ -209,7 +209,7 @@ fn the_steps_of_a_chart_are_what_there_was_in_them() {
 }
 
 proptest! {
-    /// Whatever is told late, and whoever looked before.
+    /// With late reports and earlier reads in any order.
     #[test]
     fn a_line_that_was_drawn_before_is_never_out_of_date(told in prop::collection::vec((0_u64..90, 0_u64..8, 1_u64..9), 1..40)) {
         let (looked_at, mut all, mut now_ms) = (series(START_MS), Vec::new(), START_MS + 300_000);
@@ -232,7 +232,7 @@ proptest! {
     }
 }
 
-/// A service that has another name with each deployment.
+/// Creates a service whose name changes with each deployment.
 fn deployment(timeline: &Timeline, number: usize, now_ms: u64) -> String {
     let service = format!("preview-{number}");
     for route in 0..16 {
@@ -266,13 +266,14 @@ fn services_that_are_named_anew_with_each_deployment_leave_room_for_others_and_t
     assert!(order.is_sorted(), "those that were silent longest went first");
 }
 
-/// What a row of a report takes on the wire at least: its number, a count, a latency and a status.
+/// Bytes of a row in a report on the wire, at least: its number, a count, a latency and a status.
 const ROW_BYTES: usize = 18;
 
-/// What may be kept for a byte.
+/// Bytes that memory may use per byte on the wire.
 const FACTOR_MAX: usize = 10;
 
-/// One request with two latencies that lie as far apart as can be, so that unpacked they would take four kilobytes.
+/// Two requests whose latencies are as far apart as possible; unpacked they would take four
+/// kilobytes.
 fn wide() -> GoldenMetrics {
     let mut wide = hits(2);
     wide.latency.add(-160, 1);
@@ -318,7 +319,7 @@ fn one_address_cannot_take_the_series_of_the_others() {
     assert_eq!((named, timeline.folded() as usize), (budget.series_of_address(), budget.series() - budget.series_of_address()));
     assert_eq!(timeline.series_from(other, SHOP, &route(0)).endpoint, route(0));
 
-    // Nothing was counted in them: once no pod tells of them any more, they are given back.
+    // They have no counts: once no pod reports them any more, they are released.
     drop(all);
     timeline.let_go(START_MS);
     assert_eq!(timeline.len(), services.len(), "the shared ones stay");
@@ -331,7 +332,7 @@ fn latencies_that_nobody_has_take_no_more_than_there_is_room_for() {
     let timeline = Timeline { slot_room, ..Timeline::starting(START_MS) };
     let wide = wide();
     let mut second = 0;
-    // Each row of such a report is some sixty bytes on the wire, and each slot of it takes hardly more.
+    // Each row of such a report is about sixty bytes on the wire, and its slot takes hardly more.
     while timeline.slot_room().turned_away.so_far() == 0 {
         second += 1;
         assert!(second < 60, "an hour of it would take three hundred megabytes");
@@ -349,7 +350,7 @@ fn latencies_that_nobody_has_take_no_more_than_there_is_room_for() {
     web.was_told(at(START_MS + second * 1000), &hits(5), None);
     let stretch = Stretch { from_ms: START_MS, to_ms: START_MS + 3_600_000 };
     assert_eq!(web.between(stretch).hits, 5, "another service has its own room");
-    // An hour later all of it is over, and there is room again.
+    // An hour later all slots have expired, and there is room again.
     timeline.let_go(START_MS + 10_000_000);
     assert_eq!(timeline.slot_room().taken(), 0);
 }

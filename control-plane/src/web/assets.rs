@@ -1,4 +1,4 @@
-//! The style sheet, the script and the icons, embedded into the program.
+//! Serves the style sheet, the scripts and the icons, embedded into the binary.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -16,32 +16,32 @@ mod style;
 #[folder = "../dashboard-assets/static"]
 struct Static;
 
-/// What a page loads, by name.
+/// Names of the files that pages load.
 const SERVED: [&str; 7] = ["tap.js", "sitio.css", "sitio.js", "stream.js", "mark.svg", "mark-warn.svg", "mark-bad.svg"];
 
-/// Where files are. Requests below it need no sign-in.
+/// Path prefix of the files. Requests below it need no sign-in.
 pub const FOLDER: &str = "/static/";
 
-/// The icon, where browsers look for it without a page. It needs no sign-in either.
+/// Path of the icon that browsers request by themselves. It needs no sign-in either.
 pub const ICON: &str = "/favicon.svg";
 
-/// A file under its own version never changes, so a browser need not ask again.
+/// A file under its version never changes, so a browser need not ask again.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
-/// A file as it is sent.
+/// A file ready to send.
 #[derive(Debug, Clone)]
 struct File {
     body: Bytes,
     etag: String,
 }
 
-/// Where the files of this build are, from the root: `static/` and a hash over all of them.
+/// Base path of this build's files, relative to the root: `static/` and a hash over all files.
 pub fn base() -> &'static str {
     static BASE: LazyLock<String> = LazyLock::new(|| format!("static/{}", version()));
     &BASE
 }
 
-/// A hash over everything that a page is made of on the browser's side.
+/// A hash over all files that pages load.
 pub fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| hex(hash(SERVED.iter().flat_map(|name| made(name).unwrap_or_default()))));
     &VERSION
@@ -49,7 +49,7 @@ pub fn version() -> &'static str {
 
 /// `GET /static/{version}/{file}`
 pub async fn versioned(Path((asked, file)): Path<(String, String)>, headers: HeaderMap) -> Response {
-    // A debug build reads the files from the disk, where they change under an unchanged version.
+    // A debug build reads the files from disk, where they change under an unchanged version.
     let is_current = !cfg!(debug_assertions) && asked == version();
     serve(&file, &headers, if is_current { FOREVER } else { "no-cache" })
 }
@@ -81,12 +81,12 @@ fn serve(name: &str, headers: &HeaderMap, cache: &'static str) -> Response {
     (about, [(header::CONTENT_TYPE, kind)], file.body).into_response()
 }
 
-/// The answer below [`FOLDER`] where no file is. That folder is open to all, so it says nothing of the mesh.
+/// The 404 response below [`FOLDER`]. It reveals nothing, because the folder needs no sign-in.
 pub fn no_such_file() -> Response {
     (StatusCode::NOT_FOUND, "no such file\n").into_response()
 }
 
-/// The file of this name; made once, but in a debug build, where the sources may change, for each request.
+/// The file with this name. Built once; in a debug build for each request, because sources change.
 fn file(name: &str) -> Option<File> {
     static FILES: LazyLock<HashMap<&str, File>> =
         LazyLock::new(|| SERVED.iter().filter_map(|name| Some((*name, fresh(name)?))).collect());
@@ -98,7 +98,7 @@ fn fresh(name: &str) -> Option<File> {
     Some(File { etag: format!("\"{}\"", hex(hash(body.iter().copied()))), body: body.into() })
 }
 
-/// What is sent under a name.
+/// The bytes to send for a file.
 fn made(name: &str) -> Option<Vec<u8>> {
     match name {
         "sitio.js" | "tap.js" | "stream.js" => Some(script::script(name, text).into_bytes()),
@@ -111,7 +111,7 @@ fn text(name: &str) -> Option<String> {
     String::from_utf8(Static::get(name)?.data.into_owned()).ok()
 }
 
-/// 64-bit FNV-1a: enough to tell our own files apart.
+/// 64-bit FNV-1a: enough to distinguish our own files.
 fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
     bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

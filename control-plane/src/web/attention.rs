@@ -1,4 +1,4 @@
-//! "Needs attention": the few things that a person should look at first.
+//! The "Needs attention" list: the few problems to look at first.
 
 use serde::Serialize;
 
@@ -11,36 +11,36 @@ use crate::web::order::Order;
 use crate::web::row::Row;
 use crate::web::switch::Receipts;
 
-/// Items shown. A list of ten would be the table again.
+/// Maximum number of items. Ten would repeat the table.
 pub const ITEMS_MAX: usize = 3;
 
-/// A minute.
+/// A minute in milliseconds.
 const MINUTE_MS: u64 = 60_000;
 
-/// One item; an empty one is not shown.
+/// The live values of one item; an empty item is not shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AttentionCells {
-    /// `bad`, `warn`, `wait` or nothing: the picture, and whether the item is shown.
+    /// `bad`, `warn`, `wait` or empty: selects the icon; an empty item is hidden.
     pub kind: &'static str,
-    /// Where it leads.
+    /// Address that the item links to.
     pub href: String,
-    /// The endpoint.
+    /// The endpoint or other subject.
     pub title: String,
-    /// What is wrong, in words that may be coloured.
+    /// The problem, in words that may be coloured.
     pub strong: String,
     /// The rest of the sentence.
     pub rest: String,
-    /// The time that the sentence ends with, milliseconds since the Unix epoch; empty if it ends without.
+    /// The time at the end of the sentence, in milliseconds since the Unix epoch; empty if there is none.
     pub since_ms: String,
-    /// The same for people, in UTC; the script tells it in their own zone.
+    /// The same time for people, in UTC; the script formats it in the reader's zone.
     pub since: String,
-    /// The rule that is under way, if that is what the item is about.
+    /// The rule in progress that the item is about; empty if none.
     pub rule: String,
 }
 
-/// The most urgent items. Numbers that are too low after a restart are the first, for nothing below can be read without
-/// knowing it. A disk that takes nothing is the next, for it is about all numbers and every command; then what fails badly, silent
-/// pods, and the rest.
+/// The most urgent items. Incomplete numbers after a restart come first, because they affect all
+/// others. A disk that cannot be written comes next: it affects all numbers and every command. Then
+/// a replaced store, red failures, silent pods, and the rest.
 pub fn items(snapshot: &Snapshot, rows: &[Row]) -> [AttentionCells; ITEMS_MAX] {
     let mut urgent: Vec<(&EndpointRow, &Row)> =
         snapshot.endpoints.iter().zip(rows).filter(|(_, row)| row.verdict.urgency() > 0).collect();
@@ -53,7 +53,7 @@ pub fn items(snapshot: &Snapshot, rows: &[Row]) -> [AttentionCells; ITEMS_MAX] {
     std::array::from_fn(|_| items.next().unwrap_or_default())
 }
 
-/// That not every pod has reported since the restart, if so.
+/// The item for pods that have not reported since the restart.
 fn incomplete(snapshot: &Snapshot) -> Option<AttentionCells> {
     let waiting = snapshot.recovery?;
     Some(AttentionCells {
@@ -66,7 +66,7 @@ fn incomplete(snapshot: &Snapshot) -> Option<AttentionCells> {
     })
 }
 
-/// That nothing can be written, if so, and what to do.
+/// The item for a disk that cannot be written, with what to do.
 fn not_on_disk(snapshot: &Snapshot) -> Option<AttentionCells> {
     let Standing::NotDurable { since_ms, why } = &snapshot.standing else { return None };
     Some(AttentionCells {
@@ -79,7 +79,7 @@ fn not_on_disk(snapshot: &Snapshot) -> Option<AttentionCells> {
     })
 }
 
-/// That the store is not the one that was there before, and what to do.
+/// The item for a store that was lost or replaced.
 fn store_replaced(snapshot: &Snapshot) -> Option<AttentionCells> {
     Some(AttentionCells {
         kind: "bad",
@@ -91,7 +91,7 @@ fn store_replaced(snapshot: &Snapshot) -> Option<AttentionCells> {
     })
 }
 
-/// The pods that are not heard, if there are any.
+/// The item for pods that do not report.
 fn silent(snapshot: &Snapshot) -> Option<AttentionCells> {
     let silent: Vec<&PodRow> = snapshot.pods.iter().filter(|pod| pod.state == PodState::Silent).collect();
     let longest_ms = silent.iter().map(|pod| snapshot.taken_ms.saturating_sub(pod.heard_ms)).max()?;
@@ -132,7 +132,7 @@ fn item(endpoint: &EndpointRow, row: &Row, snapshot: &Snapshot) -> AttentionCell
     }
 }
 
-/// The same with since when the endpoint is over this limit: by the last hour, so that it is the same in all windows.
+/// Adds since when the endpoint is over this limit. It uses the last hour, so that all windows show the same time.
 fn since(item: AttentionCells, (begin, limit): (&str, f64), endpoint: &EndpointRow) -> AttentionCells {
     let (words, at_ms) = match over_since(&endpoint.outcomes, limit) {
         None => return AttentionCells { rest: begin.trim_end_matches(',').to_owned(), ..item },
@@ -141,7 +141,7 @@ fn since(item: AttentionCells, (begin, limit): (&str, f64), endpoint: &EndpointR
         Some(Since::First(at_ms)) => ("since its first request,", at_ms),
         Some(Since::Until(at_ms)) => ("until", at_ms),
     };
-    // A slot is no more exact than that.
+    // Slots are too coarse to show seconds.
     let since_ms = at_ms / MINUTE_MS * MINUTE_MS;
     let since = format!("{} UTC", format::minute(since_ms));
     AttentionCells { rest: format!("{begin} {words} "), since_ms: since_ms.to_string(), since, ..item }

@@ -1,4 +1,4 @@
-//! The page of the audit log: every command, who gave it, why, and what became of it; newest first.
+//! The page of the audit log: every command with author, reason and outcome; newest first.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -31,10 +31,10 @@ pub mod row;
 
 pub use choice::AuditView;
 
-/// Entries on the page; older ones are a click away.
+/// Maximum number of entries on the page; a link leads to older ones.
 const ENTRIES_SHOWN: usize = 200;
 
-/// The log of one second, as somebody wants to see it.
+/// The audit log at one second, filtered by a view.
 #[derive(Debug)]
 pub struct Audit {
     taken_ms: u64,
@@ -43,18 +43,18 @@ pub struct Audit {
     days: Vec<Day>,
 }
 
-/// The counts and sentences around the table.
+/// The counts and texts around the table.
 #[derive(Debug, Clone, Default, Serialize)]
 struct PageCells {
     /// `nothing` or `rows`.
     state: &'static str,
-    /// `all` if the filter leaves nothing.
+    /// `all` if the filter excludes everything.
     filtered: &'static str,
     foot: String,
-    /// Where the entries before these are; empty if there are none.
+    /// The number that the next, older page ends before; empty if there is none.
     older: String,
     shows: Vec<String>,
-    /// Of which zone the times are.
+    /// The zone of the times.
     zone: String,
 }
 
@@ -66,7 +66,7 @@ struct Day {
 }
 
 impl Audit {
-    /// The entries that somebody wants to see, with what became of each.
+    /// The chosen entries with the outcome of each.
     pub fn of(snapshot: &Snapshot, choice: &Choice, fates: &[Fate], zone: &Zone) -> Self {
         let mut days: Vec<Day> = Vec::new();
         for (entry, fate) in choice.entries.iter().zip(fates) {
@@ -85,7 +85,7 @@ impl Audit {
         }
     }
 
-    /// What moves on the page, for the stream.
+    /// The live frame of the page, for the stream.
     pub fn moment(self) -> Moment {
         let mut cells = Cells::default();
         cells.show("frame", &self.frame);
@@ -118,7 +118,7 @@ impl PageCells {
 }
 
 impl Web {
-    /// The audit log as somebody wants to see it.
+    /// The audit log filtered by a view.
     pub fn audit(&self, snapshot: &Snapshot, view: &AuditView) -> Audit {
         let choice = self.choice(snapshot, view, ENTRIES_SHOWN);
         let fates = self.state.rules.fates(&choice.entries);
@@ -132,7 +132,7 @@ impl Web {
     }
 }
 
-/// The rule that some pod has yet to confirm.
+/// The rule that some pods have not confirmed yet.
 fn waiting(switch: &Switch) -> Option<&str> {
     match switch {
         Switch::TurningOff(status) => Some(&status.rule.id),
@@ -140,7 +140,7 @@ fn waiting(switch: &Switch) -> Option<&str> {
     }
 }
 
-/// The page.
+/// The template of the page.
 #[derive(Template)]
 #[template(path = "audit.html")]
 pub struct AuditPage {
@@ -185,7 +185,7 @@ pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) ->
     file::of(snapshot.taken_ms, choice.entries.iter().map(|entry| &**entry).zip(&fates))
 }
 
-/// `POST /rules/{id}/end`, for those without script
+/// `POST /rules/{id}/end`: the form for browsers without script.
 pub async fn end(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<Redirect, Box<Problem>> {
     match web.turn_on(&id).await {
         Ok(_) => Ok(Redirect::to(&format!("{}audit", Root::TWO_ABOVE))),

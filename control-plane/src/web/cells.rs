@@ -1,4 +1,4 @@
-//! Turns what a page shows into values by key, and tells what has changed between two looks at it.
+//! Live values: flattens what a page shows into values by key, and computes changes between two states.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,29 +16,30 @@ mod keys;
 
 pub use keys::Key;
 
-/// The values of one element of the page and everything in it, by key: `p95.v` is `1.24`, `p95.u` is `s`.
+/// The values of one element of the page and everything in it, by key: `p95.v` is `1.24`, `p95.u`
+/// is `s`.
 ///
-/// They stand in the order of the struct that shows them, all in one text: a page of a thousand rows has fifty thousand,
-/// once a second.
+/// They are in field order, in one string: a page of a thousand rows has fifty thousand, once a
+/// second.
 #[derive(Debug, Clone, Default)]
 pub struct Values {
     keys: Arc<Keys>,
-    /// Where the text of each ends.
+    /// The end of each value's text.
     ends: Vec<usize>,
     text: String,
 }
 
-/// A page as values: by the id of an element, then by key.
+/// The live values of a page: by element id, then by key.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]
 pub struct Cells {
     elements: BTreeMap<String, Values>,
-    /// Those of the element that was added last: most are followed by one of their kind.
+    /// The keys of the element added last; the next one usually has the same.
     #[serde(skip)]
     keys: Arc<Keys>,
 }
 
-/// What to set so that a page that shows the one shows the other.
+/// A diff between two states of a page.
 #[derive(Debug, Clone, Copy)]
 pub struct Changes<'a> {
     shown: &'a Cells,
@@ -46,12 +47,12 @@ pub struct Changes<'a> {
 }
 
 impl Values {
-    /// A struct of texts as values: nested ones get a dot in their key.
+    /// Flattens a struct of texts; nested structs get a dot in their key.
     pub fn of(shown: &impl Serialize) -> Self {
         flatten(shown, &Arc::default())
     }
 
-    /// A list of named texts as values.
+    /// Values from a list of named texts.
     pub fn named<'a>(values: impl IntoIterator<Item = (Key, &'a str)>) -> Self {
         let mut draft = Draft::like(Arc::default());
         for (key, text) in values {
@@ -80,7 +81,7 @@ impl Values {
 }
 
 impl Cells {
-    /// Adds what one more element shows, a struct of texts.
+    /// Adds the values of one more element, from a struct of texts.
     pub fn show(&mut self, id: impl Into<String>, shown: &impl Serialize) {
         let values = flatten(shown, &self.keys);
         self.keys = Arc::clone(&values.keys);
@@ -97,12 +98,12 @@ impl Cells {
         &self.elements
     }
 
-    /// What to set so that a page that shows `self` shows `later`; elements that are new come whole.
+    /// The diff from `self` to `later`. New elements are included whole.
     pub fn changes<'a>(&'a self, later: &'a Self) -> Changes<'a> {
         Changes { shown: self, later }
     }
 
-    /// Which elements `later` has no more.
+    /// Ids of the elements that `later` no longer has.
     pub fn gone(&self, later: &Self) -> Vec<String> {
         self.elements.keys().filter(|id| !later.elements.contains_key(*id)).cloned().collect()
     }
@@ -132,7 +133,7 @@ impl Serialize for Changes<'_> {
     }
 }
 
-/// What is new of one element, of the same kind as before.
+/// The diff of one element that still has the same keys.
 struct News<'a> {
     values: &'a Values,
     shown: &'a Values,

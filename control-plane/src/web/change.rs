@@ -1,4 +1,4 @@
-//! How the mesh, or an endpoint, differs from the window before: a sign and a word, never a colour alone.
+//! Comparison with the window before, as a sign and a word: the meaning never depends on colour alone.
 
 use mesh::golden::GoldenMetrics;
 
@@ -6,13 +6,13 @@ use crate::snapshot::{Snapshot, Window};
 use crate::web::format;
 use crate::web::judge::{REQUESTS_MIN, ratio};
 
-/// A change that is smaller than half a percent is none that a person would see.
+/// A change below half a percent is shown as none.
 const SAME_BELOW: f64 = 0.005;
 
-/// From here on a number has not grown by so many percent, but so many times.
+/// From this growth on, the change is written as a factor instead of a percentage.
 const TIMES_FROM: f64 = 10.0;
 
-/// `▲ up 12 %`, `▼ down 3.1 %`, `▲ up 14×` or `= same`; empty if one of the two is not known, or nothing to compare with.
+/// `▲ up 12 %`, `▼ down 3.1 %`, `▲ up 14×` or `= same`; empty if a value is unknown or `before` is zero.
 pub fn moved(now: Option<f64>, before: Option<f64>) -> String {
     let Some((now, before)) = now.zip(before).filter(|(_, before)| *before > 0.0) else { return String::new() };
     let change = now / before - 1.0;
@@ -24,7 +24,7 @@ pub fn moved(now: Option<f64>, before: Option<f64>) -> String {
     }
 }
 
-/// `▲ up from 0.40 %`; empty if there is too little to tell.
+/// The change of the failure ratio: `▲ up from 0.40 %`. Empty if there are too few requests.
 pub fn failing(now: &GoldenMetrics, before: &GoldenMetrics) -> String {
     if before.served() < REQUESTS_MIN || now.served() < REQUESTS_MIN {
         return String::new();
@@ -42,7 +42,7 @@ pub fn before_words(snapshot: &Snapshot) -> String {
     format!("the {} before", format::span(snapshot.window_ms()))
 }
 
-/// All of it in one sentence, for the page of one endpoint.
+/// The whole comparison as one sentence, for the page of an endpoint.
 pub fn sentence(now: &GoldenMetrics, before: &GoldenMetrics, snapshot: &Snapshot) -> String {
     if snapshot.before_ms.is_none() {
         let since = format::span(snapshot.taken_ms.saturating_sub(snapshot.since_ms));

@@ -1,7 +1,7 @@
-//! The charts of an endpoint's page: pure functions from counts to the attributes of SVG elements.
+//! The charts of an endpoint's page: pure functions from counts to attributes of SVG elements.
 //!
-//! What is drawn is text all through, so that a page prints it and a stream of events sends what has changed of it.
-//! The elements are there from the start, as many as there can be; those that are not needed are empty.
+//! All values are text: the page prints them, and an event stream sends the ones that changed.
+//! The page holds the maximum number of elements from the start; unused ones are empty.
 
 pub mod columns;
 pub mod heatmap;
@@ -14,8 +14,8 @@ pub mod spread;
 pub mod stacked;
 pub mod ticks;
 
-/// Where the plots begin on the left: the numbers of their axes stand before it.
+/// Left edge of the plots; axis labels are left of it.
 pub const LEFT: f64 = 48.0;
 
-/// Where they end on the right: the names of their lines stand behind it.
+/// Right edge of the plots; line labels are right of it.
 pub const RIGHT: f64 = 786.0;

@@ -1,4 +1,4 @@
-//! The switch's ends on the server: how far a command has come, how to give it once more, and the plain forms.
+//! Server side of the switch: progress of a command, the body that repeats it, and the forms without script.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub async fn progress(Path(id): Path<String>, zone: Zone, State(web): State<Arc<
     }
 }
 
-/// `POST /endpoints/{id}/off`, for those without script
+/// `POST /endpoints/{id}/off`: the form for browsers without script.
 pub async fn off(
     Path(id): Path<String>,
     State(web): State<Arc<Web>>,
@@ -41,7 +41,7 @@ pub async fn off(
     }
 }
 
-/// `POST /endpoints/{id}/on`, for those without script
+/// `POST /endpoints/{id}/on`: the form for browsers without script.
 pub async fn on(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<Redirect, Box<Problem>> {
     let snapshot = web.snapshot();
     let row = find(&snapshot, &id)?;
@@ -52,9 +52,9 @@ pub async fn on(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<R
     }
 }
 
-/// The body that makes the same rule once more, for as long as it would still have run.
+/// The request body that creates the same rule again, for its remaining time.
 pub fn again(rule: &Rule, now_ms: u64) -> serde_json::Value {
-    // Only what turns an endpoint off is shown with a switch.
+    // Only rules that turn an endpoint off have a switch.
     let status = match rule.action {
         Action::Disable { status } => status,
         Action::Pin => 0,
@@ -66,14 +66,14 @@ pub fn again(rule: &Rule, now_ms: u64) -> serde_json::Value {
         "route": rule.endpoint.route(),
         "action": { "disable": { "status": status } },
         "reason": rule.reason,
-        // It was allowed before.
+        // The original command was accepted.
         "allow_unseen": true,
         "override_protected": rule.protection == Protection::Overridden,
     });
     if rule.scope == Scope::Prefix {
         body["scope"] = json!("prefix");
     }
-    // None at all are all of them.
+    // No pods means all pods.
     if !rule.selector.pods.is_empty() {
         body["pods"] = json!(rule.selector.pods);
     }
@@ -100,7 +100,7 @@ fn command(row: &EndpointRow, fields: &[(String, String)]) -> Result<Command, St
         method: method.to_owned(),
         route: route.to_owned(),
         scope,
-        // Its page says when it was called last.
+        // The page already shows that the endpoint was never called.
         unseen: if row.last_seen_ms.is_none() { Unseen::Allowed } else { Unseen::Refused },
         protection: if field("override").is_empty() { Protection::Respected } else { Protection::Overridden },
         action: Action::Disable { status },

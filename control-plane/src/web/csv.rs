@@ -1,4 +1,4 @@
-//! Tables as files: every column of a page as plain values, safe to open in a spreadsheet.
+//! Tables as CSV files: every column of a page as plain values, safe to open in a spreadsheet.
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -11,14 +11,14 @@ use crate::snapshot::{EndpointRow, PodRow, PodState, Snapshot};
 use crate::web::format;
 use crate::web::judge::ratio;
 
-/// One cell.
+/// A cell of a table.
 #[derive(Debug)]
 pub enum Cell {
-    /// Words, which anybody may have chosen.
+    /// Text, possibly chosen by an untrusted party.
     Text(String),
     /// A number of ours.
     Number(String),
-    /// Nothing is known.
+    /// No known value.
     Missing,
 }
 
@@ -28,19 +28,19 @@ impl Cell {
         number.map_or(Self::Missing, |number| Self::Number(number.to_string()))
     }
 
-    /// Some words.
+    /// A text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
 
-    /// As it is written (RFC 4180).
+    /// The cell as written in the file (RFC 4180).
     fn written(&self) -> String {
         let text = match self {
             Self::Missing => return String::new(),
             Self::Number(number) => return number.clone(),
             Self::Text(text) => visible(text),
         };
-        // A spreadsheet would calculate what begins like a formula, and a caller can choose a path.
+        // A spreadsheet evaluates text that begins like a formula, and a caller can choose a path.
         let is_formula =
             text.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) || text.starts_with(['\t', '\r', '\n']);
         let safe = if is_formula { format!("'{text}") } else { text.clone().into_owned() };
@@ -48,7 +48,7 @@ impl Cell {
     }
 }
 
-/// A table as a text: its heads, and a line for each row.
+/// A table as CSV text: the column names, and a line per row.
 pub fn text(heads: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> String {
     let mut text = heads.join(",") + "\r\n";
     for row in rows {
@@ -59,7 +59,7 @@ pub fn text(heads: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> String
     text
 }
 
-/// A table as a file of this name.
+/// A table as a CSV download; `name` becomes part of the file name.
 pub fn file(name: &str, taken_ms: u64, heads: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> Response {
     let instant: String =
         format::instant(taken_ms).chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
@@ -72,7 +72,7 @@ pub fn file(name: &str, taken_ms: u64, heads: &[&str], rows: impl IntoIterator<I
         .into_response()
 }
 
-/// The endpoints of the overview.
+/// The endpoints of the overview as CSV.
 pub fn endpoints<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a EndpointRow>) -> Response {
     let heads = [
         "namespace",
@@ -123,7 +123,7 @@ pub fn endpoints<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a End
     file("endpoints", snapshot.taken_ms, &heads, rows.into_iter().map(row))
 }
 
-/// The pods.
+/// The pods as CSV.
 pub fn pods<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a PodRow>) -> Response {
     let heads = [
         "pod",

@@ -1,4 +1,4 @@
-//! A request as a command to paste into a shell: whatever its path says, the shell sees one word.
+//! Formats a request as a curl command that is safe to paste into a shell.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,13 @@ use mesh::endpoint::Endpoint;
 
 use crate::rules::command::NAMESPACE;
 
-/// The method under which bytes that are no HTTP are counted.
+/// The method under which non-HTTP traffic is counted.
 const NOT_HTTP: &str = "TCP";
 
-/// The command that sends the same request again; empty for what was no request of HTTP.
+/// The command that sends the same request again; empty if it was not HTTP.
 ///
-/// The service is called by its name, as other pods call it. What was in the body is not remembered, so a body is asked for
-/// by a file's name. curl must neither expand braces nor take dots out of the path.
+/// The host is the service's name, as in other pods. Bodies are not recorded: the command reads a
+/// file. curl must neither expand braces nor remove dot segments from the path.
 pub fn command(namespace: &str, service: &str, endpoint: &Endpoint, path: &str, bytes_in: u64) -> String {
     let method = endpoint.method();
     if endpoint.is_other() || method == NOT_HTTP {
@@ -39,18 +39,18 @@ pub fn command(namespace: &str, service: &str, endpoint: &Endpoint, path: &str, 
     command
 }
 
-/// A word for the shell, in quotes if it needs them.
+/// A shell word, quoted if necessary.
 pub fn word(text: &str) -> String {
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if is_plain { text.to_owned() } else { quoted(text) }
 }
 
-/// Within single quotes nothing means anything to a shell but the quote itself (POSIX.1-2024, Shell, 2.2.2).
+/// Within single quotes only the quote itself is special to a shell (POSIX.1-2024, Shell, 2.2.2).
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Only what can be seen, and is what it looks like: everything else is escaped, byte by byte, as in a URL.
+/// Percent-encodes every byte that is not visible ASCII, as in a URL.
 fn visible(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut visible, byte| {
         if byte.is_ascii_graphic() {

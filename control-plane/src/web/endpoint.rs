@@ -1,4 +1,4 @@
-//! The page of one endpoint: what it does over time, by status and by pod, its requests, and its switch.
+//! The page of one endpoint: charts, statuses, pods, callers, recent requests, and its switch.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,10 +34,10 @@ pub mod numbers;
 pub mod past;
 pub mod responses;
 
-/// Pods of a service up to which a page that follows its requests asks them every two seconds.
+/// Up to this many pods, a page that follows the requests polls them every two seconds.
 const FOLLOWED_CLOSELY_MAX: usize = 16;
 
-/// The page.
+/// The template of the page.
 #[derive(Template)]
 #[template(path = "endpoint.html")]
 pub struct EndpointPage {
@@ -47,10 +47,10 @@ pub struct EndpointPage {
     span: Span,
     look: Look,
     progress: Option<Progress>,
-    /// What can be turned off from here: a prefix, empty for the endpoint alone, and what it is called.
+    /// The scopes that can be turned off: a prefix (empty for the endpoint alone) and its label.
     scopes: Vec<(String, String)>,
     history: History,
-    /// The range between two instants.
+    /// The form for a range between two instants.
     range: RangeForm,
 }
 
@@ -70,7 +70,7 @@ pub async fn endpoint(
     Ok(Page(EndpointPage::of(&snapshot, row, span, look(&web, &snapshot, row, columns, &zone), history, &zone)))
 }
 
-/// `GET /endpoints/{id}/requests`: the rows of the recent requests as values, for a page that follows them.
+/// `GET /endpoints/{id}/requests`: the rows of the recent requests as live values, for polling.
 pub async fn requests(Path(id): Path<String>, Query(shown): Query<HistoryQuery>, State(web): State<Arc<Web>>) -> Response {
     let snapshot = web.snapshot_of(&id);
     let Ok(row) = find(&snapshot, &id) else {
@@ -81,14 +81,14 @@ pub async fn requests(Path(id): Path<String>, Query(shown): Query<HistoryQuery>,
     Json(json!({ "c": history.cells().elements(), "again_ms": again_ms })).into_response()
 }
 
-/// The endpoint of that id, or the page that says there is none.
+/// The endpoint with this id, or a 404 page.
 pub fn find<'a>(snapshot: &'a Snapshot, id: &str) -> Result<&'a EndpointRow, Box<Problem>> {
     let words = "No endpoint has this address. It may have been forgotten because its pods are long gone.";
     snapshot.endpoints.iter().find(|row| row.id == id).ok_or_else(|| Problem::not_found(words))
 }
 
 impl Web {
-    /// Reads from disk what the charts of an endpoint need, if they need any.
+    /// Reads the data of an endpoint's charts from disk, if memory does not cover the window.
     pub async fn look_at_chart(&self, id: &str, span: Span) -> Result<(), StoreError> {
         match span.window() {
             Window::Last(window) => self.charts.look_back(&self.state, id, window, now_ms()).await,
@@ -96,7 +96,7 @@ impl Web {
         }
     }
 
-    /// The counts of an endpoint over time, in memory or on disk.
+    /// The counts of an endpoint over time, from memory or disk.
     pub async fn columns(&self, snapshot: &Snapshot, row: &EndpointRow, span: Span) -> Result<Columns, Box<Problem>> {
         let unreadable = |error: StoreError| Problem::unreadable(&error, span);
         if let Window::Between(range) = snapshot.window {
@@ -107,7 +107,7 @@ impl Web {
     }
 }
 
-/// Everything that moves on the page of an endpoint.
+/// Everything that changes on the page of an endpoint.
 pub fn look(web: &Web, snapshot: &Snapshot, row: &EndpointRow, columns: Columns, zone: &Zone) -> Look {
     let lately = lately(web, row, snapshot.taken_ms);
     let rules = web.state.rules.state();
@@ -117,7 +117,7 @@ pub fn look(web: &Web, snapshot: &Snapshot, row: &EndpointRow, columns: Columns,
     Look::at(&Sight { row, snapshot, columns: &columns, lately: &lately, called_by: &called_by, entries, told: &told, zone })
 }
 
-/// Its counts over time.
+/// The endpoint's counts over time, from memory or from the cached chart.
 fn columns(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Columns {
     let window = match snapshot.window {
         Window::Last(window) => window,
@@ -131,12 +131,12 @@ fn columns(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Columns {
     long.unwrap_or_else(|| Columns::of(&series, window, snapshot.taken_ms))
 }
 
-/// What each of its pods did lately, by name.
+/// The recent counts of each of its pods, by pod name.
 fn lately(web: &Web, row: &EndpointRow, now_ms: u64) -> HashMap<String, Recent> {
     web.state.fleet.lately((&row.namespace, &row.service), &row.endpoint, now_ms)
 }
 
-/// The same for the stream; of an endpoint that is not known any more, nothing but the frame.
+/// The live frame of the page. If the endpoint is unknown, only the page frame.
 pub fn moment(web: &Web, snapshot: &Snapshot, id: &str, zone: &Zone) -> Moment {
     let row = snapshot.endpoints.iter().find(|row| row.id == id);
     let mut cells = row.map(|row| look(web, snapshot, row, columns(web, snapshot, row), zone).cells()).unwrap_or_default();

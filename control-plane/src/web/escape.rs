@@ -1,4 +1,4 @@
-//! How pages write text: markup is escaped as HTML requires, and hidden letters as `\u{202e}`.
+//! The template escaper: escapes HTML markup, and writes hidden characters as `\u{202e}`.
 
 use std::fmt;
 

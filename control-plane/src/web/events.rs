@@ -1,4 +1,4 @@
-//! A page's live values, once a second, as server-sent events.
+//! The event stream of a page: its live values once a second, as server-sent events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,19 +21,19 @@ use crate::web::view::ViewQuery;
 use crate::web::zone::Zone;
 use crate::web::{Web, assets};
 
-/// Streams open at a time. Each is a browser tab that somebody looks at; a hidden tab closes its own.
+/// Maximum number of open streams. Each is a visible browser tab; a hidden tab closes its own.
 pub const STREAMS_MAX: usize = 512;
 
-/// How often values are sent.
+/// The interval between two events.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Ticks between two changes of the order, so that rows do not dance under the eye.
+/// Ticks between two sorts of the rows, so that they do not move constantly.
 const ORDER_EVERY_TICKS: u64 = 5;
 
-/// Ticks without a message after which there is a comment, so that no proxy takes the stream for dead.
+/// Ticks without a message after which a comment is sent, so that proxies keep the stream open.
 const COMMENT_AFTER_TICKS: u64 = 10;
 
-/// A comment, which browsers pass over.
+/// An SSE comment, which browsers ignore.
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 
 /// `GET /events`
@@ -47,7 +47,7 @@ pub(super) fn open(web: &Arc<Web>, query: ViewQuery, zone: Zone) -> Result<Event
     Ok(Live::new(Arc::clone(web), Subject::of(query, zone), permit).into_events())
 }
 
-/// One browser's stream: what it looks at, and what it was told.
+/// One browser's stream: its topic, and the state it was last sent.
 struct Live {
     web: Arc<Web>,
     subject: Subject,
@@ -84,7 +84,7 @@ impl Live {
         events.boxed()
     }
 
-    /// What there is to tell. If the disk cannot be read there is nothing, and the page says that its numbers are old.
+    /// The next event. If the disk cannot be read there is none, and the page reports that its numbers are old.
     async fn next(&mut self) -> Option<Bytes> {
         let Ok(moment) = self.web.moment(&self.subject).await else {
             self.silent += 1;

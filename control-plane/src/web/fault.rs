@@ -1,4 +1,4 @@
-//! What a request that no handler could read gets: a page for people, where the framework would send bare text.
+//! Middleware that replaces the framework's plain error texts by an error page.
 
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -9,13 +9,13 @@ use axum::response::{IntoResponse, Response};
 
 use crate::web::page::Problem;
 
-/// What is read of the framework's words; they are one sentence.
+/// Maximum bytes read of the framework's text; it is one sentence.
 const WORDS_BYTES_MAX: usize = 1024;
 
-/// Addresses whose answers only scripts and browsers read.
+/// Paths whose responses only scripts and browsers read.
 const FOR_PROGRAMS: [&str; 3] = ["/events", "/tap/events", "/static/"];
 
-/// Replaces bare text by a page, and redirects from an address with a slash too many to the one without it.
+/// Replaces plain error texts by a page, and redirects to addresses without trailing slash.
 pub async fn explain(request: Request, next: Next) -> Response {
     let address = request.uri().clone();
     let response = next.run(request).await;
@@ -31,13 +31,13 @@ pub async fn explain(request: Request, next: Next) -> Response {
     }
 }
 
-/// Whether an answer has no form of its own.
+/// Whether a response has no format of its own.
 fn is_bare(response: &Response) -> bool {
     let is_page = response.extensions().get::<Problem>().is_some();
     !is_page && response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
 }
 
-/// The page that says the same.
+/// An error page with the same text.
 async fn page(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let words = to_bytes(body, WORDS_BYTES_MAX).await.unwrap_or_default();
@@ -52,7 +52,7 @@ async fn page(response: Response) -> Response {
     page
 }
 
-/// The same address without its last slash, relative to it, so that it holds under any path of a proxy.
+/// The address without its trailing slash, relative, so that it works under any proxy path.
 fn without_slash(address: &Uri) -> Option<HeaderValue> {
     let last = address.path().strip_suffix('/')?.rsplit('/').next().filter(|last| !last.is_empty())?;
     let query = address.query().map(|query| format!("?{query}")).unwrap_or_default();

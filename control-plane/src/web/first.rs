@@ -1,21 +1,21 @@
-//! The first minute: what a newcomer pastes, with this control plane's address already in it.
+//! Onboarding: commands for the first sidecar, with this control plane's address filled in.
 
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 
 use crate::web::Web;
 
-/// What to paste.
+/// The texts to paste.
 #[derive(Debug)]
 pub struct FirstMinute {
-    /// For a laptop.
+    /// A command for a laptop.
     pub command: String,
-    /// For a pod.
+    /// A container for a pod.
     pub container: String,
 }
 
 impl FirstMinute {
-    /// For a control plane that sidecars find at `address`.
+    /// The texts for a control plane that sidecars reach at `address`.
     pub fn at(address: &str, access: Access) -> Self {
         let (token, secret) = match access {
             Access::Open => ("", ""),
@@ -39,24 +39,24 @@ impl FirstMinute {
     }
 }
 
-/// Whether a sidecar has to show a token.
+/// Whether a sidecar needs a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Everything is on this machine.
+    /// No token: everything is on this machine.
     Open,
-    /// It has, as whoever looks at the page had to.
+    /// A token is needed, as for the dashboard itself.
     Token,
 }
 
 impl Web {
-    /// What to paste for whoever has sent these headers.
+    /// The onboarding texts for a browser that sent these headers.
     pub fn first_minute(&self, headers: &HeaderMap) -> FirstMinute {
-        // Beyond this machine there is no control plane without a token.
+        // A control plane that listens beyond this machine always needs a token.
         let is_open = self.state.stream_address.ip().is_loopback();
         FirstMinute::at(&self.control_plane(headers), if is_open { Access::Open } else { Access::Token })
     }
 
-    /// Where sidecars report to: if we listen on every address, by the name under which the browser found us.
+    /// The address for sidecars; if we listen on all addresses, with the host of the `Host` header.
     fn control_plane(&self, headers: &HeaderMap) -> String {
         let address = self.state.stream_address;
         if !address.ip().is_unspecified() {

@@ -1,12 +1,12 @@
-//! How numbers are written on the dashboard: one function for each kind of quantity.
+//! Number formats of the dashboard: one function for each kind of quantity.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// What stands where there is no number.
+/// The text for a missing number.
 pub const MISSING: &str = "–";
 
-/// A number as text, and its unit, which the page sets smaller.
+/// A formatted number and its unit, which the page sets smaller.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Quantity {
     /// The digits.
@@ -16,17 +16,17 @@ pub struct Quantity {
 }
 
 impl Quantity {
-    /// A quantity of that many of that unit.
+    /// A quantity of formatted digits and a unit.
     pub fn new(v: impl Into<String>, u: &'static str) -> Self {
         Self { v: v.into(), u }
     }
 
-    /// No number.
+    /// A missing number.
     pub fn missing() -> Self {
         Self::new(MISSING, "")
     }
 
-    /// Digits and unit in one run of text, for sentences.
+    /// Digits and unit as one text, for sentences.
     pub fn words(&self) -> String {
         if self.u.is_empty() { self.v.clone() } else { format!("{} {}", self.v, self.u) }
     }
@@ -70,7 +70,7 @@ pub fn rate(per_second: f64) -> String {
     }
 }
 
-/// A whole number with its thousands apart: `145,800`.
+/// A whole number with thousands separators: `145,800`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -149,12 +149,12 @@ pub fn span(ms: u64) -> String {
     }
 }
 
-/// How far two clocks are apart, to the nearest second.
+/// The offset between two clocks, rounded to the nearest second.
 pub fn apart(ms: u64) -> String {
     span(ms.saturating_add(500) / 1000 * 1000)
 }
 
-/// How long something still takes, in whole minutes begun, so that an hour is not 59 minutes from its first second on.
+/// A remaining time, rounded up to minutes, so that an hour does not become 59 minutes after its first second.
 pub fn left(ms: u64) -> String {
     span(if ms < 60_000 { ms } else { ms.next_multiple_of(60_000) })
 }
@@ -189,7 +189,7 @@ pub fn day_and_time(unix_ms: u64) -> String {
     timestamp(unix_ms).strftime("%-d %b %H:%M").to_string()
 }
 
-/// The instant as machines write it (RFC 3339), for `<time datetime>` and for files; always to the millisecond, as the API does.
+/// The instant in RFC 3339, for `<time datetime>` and files; always with milliseconds, as in the API.
 pub fn instant(unix_ms: u64) -> String {
     format!("{:.3}", timestamp(unix_ms))
 }
@@ -198,7 +198,7 @@ fn timestamp(unix_ms: u64) -> Timestamp {
     Timestamp::from_millisecond(i64::try_from(unix_ms).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX)
 }
 
-/// Two decimals under one, one under ten, then none.
+/// Two decimals below 1, one below 10, then none.
 fn three_digits(number: f64) -> String {
     if rounds_below(number, 1.0, 2) {
         format!("{number:.2}")
@@ -209,8 +209,8 @@ fn three_digits(number: f64) -> String {
     }
 }
 
-/// Whether `number` is still below `limit` when it is written with so many decimals:
-/// 9.96 with one decimal would be written 10.0, and so belongs to the next step.
+/// Whether `number` is still below `limit` after rounding to `decimals`. For example, 9.96 with one
+/// decimal is written 10.0, which belongs to the next step.
 fn rounds_below(number: f64, limit: f64, decimals: i32) -> bool {
     number < limit - 0.5 * 10_f64.powi(-decimals)
 }

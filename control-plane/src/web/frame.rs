@@ -1,4 +1,4 @@
-//! What stands around every page: counts in the navigation, and a title and an icon that tell what is wrong.
+//! The frame of every page: counts in the navigation, and a title and an icon that show problems.
 
 use serde::Serialize;
 
@@ -8,28 +8,28 @@ use crate::web::format;
 use crate::web::judge::{Level, Verdict};
 use crate::web::root::Root;
 
-/// The values of the frame.
+/// The live values of the frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct FrameCells {
-    /// The page's title, with the number of problems before it, if there are any.
+    /// The page's title, preceded by the number of problems, if any.
     pub title: String,
-    /// The icon of the tab, from the page.
+    /// Address of the tab's icon, relative to the page.
     pub icon: String,
-    /// Endpoints.
+    /// Number of endpoints.
     pub endpoints: String,
-    /// Pods.
+    /// Number of pods that are not gone.
     pub pods: String,
-    /// Audit entries.
+    /// Number of audit entries.
     pub audit: String,
-    /// What is wrong in words without numbers, so that it changes only when a problem comes or goes.
+    /// The problems as text without numbers: it changes only when a problem comes or goes.
     pub problems: String,
 }
 
-/// Problems named; of more, only the number is told.
+/// Maximum number of problems named; the rest are counted.
 const NAMED_MAX: usize = 3;
 
 impl FrameCells {
-    /// The frame of the page of that title; the overview has none of its own.
+    /// The frame of a page with this title; an empty title is the overview.
     pub fn of(title: &str, snapshot: &Snapshot) -> Self {
         let wrong = wrong(snapshot);
         let worst = wrong.iter().map(|(level, _)| *level).max().unwrap_or_default();
@@ -52,19 +52,19 @@ impl FrameCells {
         }
     }
 
-    /// The frame of a page that shows nothing of the mesh.
+    /// The frame of a page that shows no data of the mesh.
     pub fn still(title: &str) -> Self {
         Self { title: format!("{title} · Sitio"), icon: "favicon.svg".into(), ..Self::default() }
     }
 
-    /// The same on a page from which this is the root.
+    /// The same frame, for a page that reaches the dashboard's root by `root`.
     #[must_use]
     pub fn below(self, root: Root) -> Self {
         Self { icon: format!("{root}{}", self.icon), ..self }
     }
 }
 
-/// Everything that is wrong with the mesh, worst first.
+/// All problems of the mesh, worst first.
 fn wrong(snapshot: &Snapshot) -> Vec<(Level, String)> {
     let mut wrong: Vec<(Level, String)> = Vec::new();
     for row in &snapshot.endpoints {

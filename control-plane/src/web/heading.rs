@@ -1,25 +1,25 @@
-//! A row that stands above others and says what they have in common: a day, a service, a node.
+//! A heading row above table rows that share a day, a service or a node.
 
 use serde::Serialize;
 
-/// What such a row shows.
+/// The live values of a heading row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct HeadingCells {
-    /// From which template a script makes it.
+    /// The template that the script makes the row from.
     pub kind: &'static str,
-    /// The row's id in the page.
+    /// Element id.
     pub id: String,
-    /// What the rows below it have in common.
+    /// What the rows below have in common.
     pub title: String,
 }
 
 impl HeadingCells {
-    /// A heading with an id that nothing else on the page has.
+    /// A heading; its id must be unique on the page.
     pub fn new(id: String, title: String) -> Self {
         Self { kind: "heading", id, title }
     }
 
-    /// A heading that says nothing, to be cloned.
+    /// An empty heading that the script clones.
     pub fn blank() -> Self {
         Self::new(String::new(), String::new())
     }

@@ -1,4 +1,4 @@
-//! The recent requests of an endpoint as its page shows them: what its pods remember, newest, slowest or failed.
+//! The recent requests on an endpoint's page: the newest, slowest or failed ones that its pods remember.
 
 use serde::Deserialize;
 
@@ -12,13 +12,13 @@ use crate::web::cells::{Cells, Key, Values};
 use crate::web::format;
 use crate::web::request::{Place, RequestCells};
 
-/// Requests on the page. More than a screen full is found by the API.
+/// Requests on the page. The API returns more.
 const ROWS_MAX: usize = 50;
 
-/// Pods named that have not answered; more are only counted.
+/// Pods without an answer that are named; the rest are only counted.
 const NAMED_MAX: usize = 3;
 
-/// Which requests are shown; what is missing or unknown means the newest.
+/// The query parameter that selects the requests; a missing or unknown value means the newest.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct HistoryQuery {
@@ -28,35 +28,35 @@ pub struct HistoryQuery {
 /// Which requests are shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Show {
-    /// Those that began last.
+    /// Those that started last.
     #[default]
     Newest,
     /// Those that took longest.
     Slowest,
-    /// Those answered by 5xx.
+    /// Those with a 5xx status.
     Failures,
 }
 
-/// What is shown.
+/// The table of recent requests.
 #[derive(Debug)]
 pub struct History {
-    /// Which requests.
+    /// Which requests are shown.
     pub show: Show,
-    /// The requests, in as many rows as there can be.
+    /// The requests, padded with blank rows to a fixed number.
     pub rows: Vec<RequestCells>,
-    /// Whether the pods could be asked.
+    /// Whether the pods could be queried.
     pub is_known: bool,
-    /// How many there are, and of which pods.
+    /// How many requests there are, and from how many pods.
     pub hint: String,
-    /// What is not shown, and why; empty if everything is.
+    /// What is missing, and why; empty if nothing is.
     pub gaps: String,
 }
 
 impl Show {
-    /// All of them.
+    /// All variants.
     pub const EACH: [Self; 3] = [Self::Newest, Self::Slowest, Self::Failures];
 
-    /// The one that a query names.
+    /// The variant that a query names; the newest if it names none.
     pub fn of(query: &HistoryQuery) -> Self {
         Self::EACH.into_iter().find(|show| show.name() == query.history).unwrap_or_default()
     }
@@ -87,7 +87,7 @@ impl Show {
 }
 
 impl History {
-    /// Asks the pods of an endpoint.
+    /// Queries the pods of an endpoint.
     pub async fn of(web: &Web, row: &EndpointRow, show: Show) -> Self {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
         let wanted = Wanted { namespace, service, endpoint, pod: None, limit: usize::MAX };
@@ -98,7 +98,7 @@ impl History {
         Self::shown(gathered, show, row, &Owners::of(&web.state.fleet, clock::now_ms()))
     }
 
-    /// The same requests as they were told, for a file.
+    /// The same requests unformatted and without a limit, for a file.
     pub async fn remembered(web: &Web, row: &EndpointRow, show: Show) -> Vec<Remembered> {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
         let wanted = Wanted { namespace, service, endpoint, pod: None, limit: usize::MAX };
@@ -106,16 +106,16 @@ impl History {
         Choice { limit: usize::MAX, ..show.choice() }.of(gathered.exchanges)
     }
 
-    /// What the pods have told of an endpoint by themselves.
+    /// The exchanges of an endpoint that its pods have pushed without a query.
     pub fn told(web: &Web, row: &EndpointRow) -> Vec<Remembered> {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
         web.state.histories.told.of(&Wanted { namespace, service, endpoint, pod: None, limit: usize::MAX }, &[])
     }
 
-    /// The rows as values by key.
+    /// The rows as live values.
     pub fn cells(&self) -> Cells {
         let mut cells = Cells::default();
-        // What was shown before stays, if nobody could be asked.
+        // If the pods could not be queried, the rows already on the page stay.
         for (at, row) in self.rows.iter().enumerate().filter(|_| self.is_known) {
             cells.insert(&format!("request-{at}"), Values::of(row));
         }
@@ -135,7 +135,7 @@ impl History {
         Self { show, rows, is_known: true, hint, gaps }
     }
 
-    /// Whether there are none.
+    /// Whether there are no requests.
     pub fn is_empty(&self) -> bool {
         self.rows.iter().all(|row| row.kind.is_empty())
     }
@@ -147,7 +147,7 @@ fn cells_of(remembered: Remembered, row: &EndpointRow, owners: &Owners) -> Reque
     RequestCells::of(place, exchange, known, owners)
 }
 
-/// Which pods are not in it.
+/// A note on the pods without an answer; empty if there are none.
 fn gaps(gathered: &Gathered) -> String {
     let named = gathered.missing.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
     let missing = match gathered.missing.len().saturating_sub(NAMED_MAX) {

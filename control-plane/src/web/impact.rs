@@ -1,4 +1,4 @@
-//! What a command would concern, before it is given: traffic, endpoints, callers, pods, and what to know of it.
+//! A preview of a toggle command: the traffic, endpoints, callers and pods that it affects, and its warnings.
 
 use std::sync::Arc;
 
@@ -23,10 +23,10 @@ use crate::web::view::{Span, View, ViewQuery};
 /// Endpoints that the dialog lists; the rest are only counted.
 const LISTED_MAX: usize = 8;
 
-/// Prefixes that are offered besides the whole service, the longest first.
+/// Path prefixes that are offered besides the whole service, the longest first.
 const PREFIXES_MAX: usize = 3;
 
-/// How much of the service is asked about.
+/// The scope of the planned command.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ImpactQuery {
@@ -34,7 +34,7 @@ pub struct ImpactQuery {
     prefix: String,
 }
 
-/// What the dialog shows before anything is turned off.
+/// What the confirmation dialog shows before anything is turned off.
 #[derive(Debug, Serialize)]
 struct Impact {
     endpoint: String,
@@ -44,27 +44,27 @@ struct Impact {
     failing: String,
     failing_level: &'static str,
     pods: String,
-    /// When these numbers were true, milliseconds since the Unix epoch.
+    /// When the snapshot was taken, milliseconds since the Unix epoch.
     taken_ms: String,
-    /// `All 4 pods`.
+    /// The label for all pods: `All 4 pods`.
     all: String,
-    /// The pods by name.
+    /// The names of the pods.
     names: Vec<String>,
-    /// What could be turned off instead: a prefix, empty for the endpoint alone, and what it is called.
+    /// The scopes to choose from: a prefix, empty for the endpoint alone, and its label.
     scopes: Vec<(String, String)>,
-    /// The endpoints that a prefix covers, busiest first: a name and how much.
+    /// The endpoints that a prefix covers, busiest first: a name and a request rate.
     endpoints: Vec<(String, String)>,
-    /// Those that are not listed.
+    /// A note on the endpoints that are not listed.
     endpoints_note: String,
-    /// Who has been calling, busiest first: a name and how much.
+    /// The callers, busiest first: a name, and its share and rate.
     callers: Vec<(String, String)>,
-    /// What there is to say of those that are not named.
+    /// A note on the callers that are not listed.
     callers_note: String,
-    /// What to know of it, a sentence each: that it is off already, by whom, why and until when; that nothing matches.
+    /// Warnings, one sentence each: who turned it off already, why and until when; or that nothing matches.
     warnings: Vec<String>,
-    /// What happens if health paths are turned off, too; empty if none is concerned.
+    /// What happens if health paths are turned off as well; empty if none is affected.
     health: String,
-    /// The fixed part of the command; the dialog adds what a person chooses.
+    /// The fixed part of the command; the dialog adds the user's choices.
     command: serde_json::Value,
 }
 
@@ -82,7 +82,7 @@ pub async fn impact(
     Ok(Json(Impact::of(&web, &snapshot, row, &rule, span)).into_response())
 }
 
-/// What could be turned off from an endpoint's page: a prefix, empty for the endpoint alone, and what it is called.
+/// The scopes that an endpoint's page offers: a prefix, empty for the endpoint alone, and its label.
 pub fn scopes(row: &EndpointRow) -> Vec<(String, String)> {
     let route = row.endpoint.route();
     let mut scopes = vec![(String::new(), "This endpoint".to_owned())];
@@ -94,7 +94,7 @@ pub fn scopes(row: &EndpointRow) -> Vec<(String, String)> {
     scopes
 }
 
-/// The rule that would be made.
+/// The rule that the command would create; `None` if the prefix is invalid.
 fn planned(row: &EndpointRow, prefix: &str) -> Option<Rule> {
     let (endpoint, scope) = match prefix {
         "" => (row.endpoint.clone(), Scope::Endpoint),
@@ -154,14 +154,14 @@ impl Impact {
                 "method": rule.endpoint.method(),
                 "route": rule.endpoint.route(),
                 "scope": if rule.scope == Scope::Prefix { "prefix" } else { "endpoint" },
-                // The dialog says so.
+                // The dialog shows that no request was seen.
                 "allow_unseen": row.last_seen_ms.is_none(),
             }),
         }
     }
 }
 
-/// One row that stands for all that are covered.
+/// One row with the sums of all covered endpoints.
 fn sum(row: &EndpointRow, rows: &[&EndpointRow]) -> EndpointRow {
     let mut sum = EndpointRow { now: GoldenMetrics::default(), rps: 0.0, blocked_rps: 0.0, ..row.clone() };
     for row in rows {
@@ -172,7 +172,7 @@ fn sum(row: &EndpointRow, rows: &[&EndpointRow]) -> EndpointRow {
     sum
 }
 
-/// The endpoints that a prefix covers, and how many more there are.
+/// The endpoints that a prefix covers, and a note on those that are not listed.
 fn listed(rows: &[&EndpointRow], rule: &Rule) -> (Vec<(String, String)>, String) {
     if rule.scope == Scope::Endpoint {
         return (Vec::new(), String::new());
@@ -184,7 +184,7 @@ fn listed(rows: &[&EndpointRow], rule: &Rule) -> (Vec<(String, String)>, String)
     (rows.iter().take(LISTED_MAX).map(words).collect(), note)
 }
 
-/// With a capital letter, as a sentence begins; a path or an id stays as it is.
+/// Makes the first letter of a sentence upper case.
 fn capital(words: &str) -> String {
     let mut letters = words.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()

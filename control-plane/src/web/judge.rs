@@ -1,17 +1,17 @@
-//! Decides what deserves a colour: the limits, and which of the filters an endpoint belongs to.
+//! The health of an endpoint: the limits that decide its colour, and the overview filters that include it.
 
 use crate::snapshot::{EndpointRow, Switch};
 
-/// Requests in the window under which nothing is coloured: one failure of three says little.
+/// The fewest requests in the window for a colour: one failure in three proves little.
 pub const REQUESTS_MIN: u64 = 20;
 
 /// The share of 5xx from which an endpoint is amber.
 pub const FAILING_AMBER: f64 = 0.01;
 
-/// The share of 5xx from which it is red.
+/// The share of 5xx from which an endpoint is red.
 pub const FAILING_RED: f64 = 0.05;
 
-/// How many times its usual p95 an endpoint may take before it is amber.
+/// An endpoint is amber if its p95 exceeds its usual p95 by this factor.
 pub const SLOW_FACTOR: f64 = 2.0;
 
 /// An endpoint without a request for this long is quiet.
@@ -20,7 +20,7 @@ pub const QUIET_AFTER_MS: u64 = 60_000;
 /// How bad something is. A 4xx is never bad by itself: it is the caller's mistake.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// As it should be, or too little to tell.
+    /// Healthy, or too few requests to judge.
     #[default]
     Calm,
     /// Worth a look.
@@ -30,7 +30,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// The name by which the style sheet knows it.
+    /// Its name in the style sheet.
     pub fn name(self) -> &'static str {
         match self {
             Self::Calm => "",
@@ -40,27 +40,27 @@ impl Level {
     }
 }
 
-/// What is to be said of one endpoint.
+/// The health of one endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Verdict {
-    /// 5xx of the requests that the service answered.
+    /// The share of 5xx among the requests that the service answered.
     pub failing_ratio: f64,
-    /// How bad that is.
+    /// The level of `failing_ratio`.
     pub failing: Level,
     /// The p95 as a multiple of its usual value, if both are known.
     pub slower_by: Option<f64>,
-    /// How bad that is.
+    /// The level of `slower_by`.
     pub slow: Level,
-    /// Whether a command is under way.
+    /// Whether a command waits for pods to confirm it.
     pub waiting: bool,
-    /// Whether it is off on every pod meant.
+    /// Whether it is off on every selected pod.
     pub off: bool,
-    /// Whether nobody has called it for a while.
+    /// Whether it had no request for [`QUIET_AFTER_MS`].
     pub quiet: bool,
 }
 
 impl Verdict {
-    /// Judges an endpoint by its window.
+    /// The health of an endpoint in its window.
     pub fn of(row: &EndpointRow, now_ms: u64) -> Self {
         let served = row.now.served();
         let failing_ratio = ratio(row.now.failures(), served);
@@ -87,7 +87,7 @@ impl Verdict {
         self.failing.max(self.slow)
     }
 
-    /// How urgent it is: what "problems first" sorts by.
+    /// How urgent it is: the key of "problems first".
     pub fn urgency(&self) -> u8 {
         match (self.failing, self.slow) {
             (Level::Red, _) => 4,
@@ -98,7 +98,7 @@ impl Verdict {
         }
     }
 
-    /// The names of the filters that show it, besides All.
+    /// The names of the filters that include it, besides All.
     pub fn shows(&self) -> Vec<&'static str> {
         let member = |is: bool, show: Show| is.then_some(show.name());
         [
@@ -114,7 +114,7 @@ impl Verdict {
     }
 }
 
-/// How bad a share of failures is among so many requests.
+/// The level of a failure ratio over so many requests.
 pub fn failing(failing_ratio: f64, served: u64) -> Level {
     match failing_ratio {
         _ if served < REQUESTS_MIN => Level::Calm,
@@ -124,7 +124,7 @@ pub fn failing(failing_ratio: f64, served: u64) -> Level {
     }
 }
 
-/// Which share `part` is of `whole`; of nothing, none.
+/// `part` divided by `whole`; 0 if `whole` is 0.
 pub fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
@@ -139,16 +139,16 @@ pub enum Show {
     Failing,
     /// p95 over its limit.
     Slow,
-    /// A command is under way.
+    /// A command waits for pods to confirm it.
     Waiting,
     /// Turned off.
     Off,
-    /// Not called for a minute.
+    /// No request for a minute.
     Quiet,
 }
 
 impl Show {
-    /// All of them, as they stand in the toolbar.
+    /// All filters, in the order of the toolbar.
     pub const EACH: [Self; 6] = [Self::All, Self::Failing, Self::Slow, Self::Waiting, Self::Off, Self::Quiet];
 
     /// Its name in a URL.

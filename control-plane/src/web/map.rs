@@ -1,4 +1,4 @@
-//! The map: who calls whom, as a graph in layers and as a table.
+//! The map page: who calls which service, as a layered graph and as a table.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub mod layout;
 pub mod mesh;
 mod way;
 
-/// The map of one second.
+/// The map at one second.
 #[derive(Debug)]
 pub struct Map {
     taken_ms: u64,
@@ -40,7 +40,7 @@ pub struct Map {
     names: Names,
 }
 
-/// What there is to choose from.
+/// The services and namespaces that the filter offers.
 #[derive(Debug)]
 struct Names {
     services: Vec<String>,
@@ -50,29 +50,29 @@ struct Names {
 impl Names {
     fn of(mesh: &Mesh) -> Self {
         let mut namespaces: Vec<String> = mesh.services.keys().map(|(namespace, _)| namespace.clone()).collect();
-        // Names are in order, first by namespace.
+        // The keys are sorted by namespace first, so equal namespaces are adjacent.
         namespaces.dedup();
         Self { services: mesh.services.keys().map(choice::label).collect(), namespaces }
     }
 }
 
-/// The sentences around the picture.
+/// The texts around the graph.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PageCells {
     sub: String,
     /// `no-pods` or `rows`.
     state: &'static str,
-    /// `all` if the filter leaves nothing.
+    /// `all` if the filter excludes everything.
     filtered: &'static str,
-    /// Another one if anything stands elsewhere, so that the page is drawn anew.
+    /// A hash of the layout; the page reloads when it changes.
     shape: String,
-    /// The picture in words.
+    /// Text alternative of the graph.
     words: String,
     foot: String,
 }
 
 impl Map {
-    /// The map of a snapshot, and of who calls its endpoints.
+    /// Builds the map from a snapshot and the callers of its endpoints.
     pub fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>, view: &MapView) -> Self {
         let whole = Mesh::of(snapshot, called_by);
         let (is_empty, names) = (whole.services.is_empty(), Names::of(&whole));
@@ -103,7 +103,7 @@ impl Map {
         Self { taken_ms: snapshot.taken_ms, frame: FrameCells::of("Map", snapshot), page, picture, names }
     }
 
-    /// What moves on the page, for the stream.
+    /// The live frame of the page, for the stream.
     pub fn moment(self) -> Moment {
         let mut cells = Cells::default();
         cells.show("frame", &self.frame);
@@ -112,7 +112,7 @@ impl Map {
             cells.show(node.cells.id.clone(), &node.cells);
         }
         for edge in &self.picture.edges {
-            // The line itself is there or not as the page was drawn; only its row can be added.
+            // A curve exists only if the page drew it; the script can add only the table row.
             cells.show(edge.cells.id.clone(), &EdgeCells { kind: "", ..edge.cells.clone() });
             cells.show(edge.cells.row_id(), &edge.cells);
         }
@@ -121,17 +121,17 @@ impl Map {
     }
 }
 
-/// The page.
+/// The template of the map page.
 #[derive(Template)]
 #[template(path = "map.html")]
 pub struct MapPage {
     shell: Shell,
     map: Map,
     view: MapView,
-    /// The filter as it was typed.
+    /// The filter text as typed.
     find: String,
     blank: EdgeCells,
-    /// Where the same table is as a file.
+    /// Address of the same table as CSV.
     csv: String,
 }
 
@@ -149,7 +149,7 @@ impl MapPage {
         }
     }
 
-    /// A row for each connection, problems first.
+    /// A table row per connection, problems first.
     fn rows(&self) -> Vec<&EdgeCells> {
         let mut edges: Vec<&draw::Edge> = self.map.picture.edges.iter().collect();
         edges.sort_by(|a, b| crate::web::order::Order::Problems.compare(&a.keys, &b.keys));

@@ -1,40 +1,40 @@
-//! What is said to a page that is looked at: values to set, and rows that come, go or change their places.
+//! The patch that a live page receives as a server-sent event: values to set, and rows to add, remove or reorder.
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// What one message says. Values are finished text; no markup ever travels.
+/// One patch. Its values are plain text, never markup.
 #[derive(Debug, Serialize)]
 pub struct Message<'a> {
-    /// When the numbers were true, milliseconds since the Unix epoch.
+    /// When the snapshot was taken, milliseconds since the Unix epoch.
     pub t: u64,
-    /// What to set: by the id of an element, then by key. It was put into JSON once for all who are told the same.
+    /// The values to set, by element id, then by key. Serialized once for all clients that receive the same.
     pub c: &'a RawValue,
-    /// The build that speaks, in a whole message: a page of another one must be loaded again.
+    /// The server's build, in a full patch only: a page of another build must reload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub v: Option<&'static str>,
-    /// The order of the rows, if it is another one now.
+    /// The order of the rows, if it has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<&'a [String]>,
-    /// Rows that are no more.
+    /// Rows to remove.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub gone: &'a [String],
 }
 
 impl<'a> Message<'a> {
-    /// What has changed within a second.
+    /// The patch with the changes of one second.
     pub fn tick(taken_ms: u64, changes: &'a RawValue) -> Self {
         Self { t: taken_ms, c: changes, v: None, order: None, gone: &[] }
     }
 
-    /// As an event of this name on the wire.
+    /// Serializes it as a server-sent event of this name.
     pub fn finished(&self, name: &str) -> Bytes {
         event(name, self)
     }
 }
 
-/// An event of this name on the wire (HTML Living Standard, "Server-sent events"). JSON has no line ends.
+/// Serializes a server-sent event (HTML Living Standard, "Server-sent events"). JSON has no raw line breaks.
 pub fn event(name: &str, message: &impl Serialize) -> Bytes {
     let mut event = format!("event: {name}\ndata: ").into_bytes();
     serde_json::to_writer(&mut event, message).expect("a message is texts and numbers");

@@ -1,4 +1,4 @@
-//! What a page shows in one second, computed once for all who look at the same page.
+//! Live frames: what a page shows in one second, computed once for all its viewers.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,51 +11,51 @@ use crate::web::cells::Cells;
 use crate::web::message::Message;
 use crate::web::order::{Order, SortKeys};
 
-/// Moments are this long.
+/// The length of a frame.
 const MOMENT_MS: u64 = 1000;
 
-/// Pages that are kept. Who finds no room has its own worked out each second.
+/// Pages that the cache holds. A page without room is computed anew for each request.
 const KEPT_MAX: usize = 64;
 
-/// Moments that readers may have been shown last before one. Nearly all of them were shown the one before it; a busy
-/// machine lets some miss a second or two.
+/// Earlier frames for which a frame keeps a diff. Nearly all clients have the previous frame; on a busy machine some
+/// lag a second or two.
 const SHOWN_MAX: usize = 4;
 
-/// One second of one page.
+/// The frame of one page for one second.
 #[derive(Debug, Default)]
 pub struct Moment {
-    /// When it was, milliseconds since the Unix epoch.
+    /// When it was taken, milliseconds since the Unix epoch.
     pub taken_ms: u64,
-    /// What the page shows, as values by key.
+    /// The live values of the page.
     pub cells: Cells,
-    /// The rows of its table: by what they are sorted, if the reader chooses; else they are in order.
+    /// The rows of its table, with sort keys if the reader chooses the order; otherwise they are in order.
     pub rows: Vec<(String, Option<SortKeys>)>,
-    /// The moments before it that somebody was shown last, and what has happened since each.
+    /// The earlier frames that clients have, and the diff from each of them.
     news: Mutex<Vec<(Weak<Moment>, Arc<News>)>>,
-    /// The ids of the rows in the orders that somebody has asked for.
+    /// The ids of the rows in each requested order.
     orders: Mutex<HashMap<Order, Arc<[String]>>>,
 }
 
-/// What has happened between two moments.
+/// The diff between two frames.
 #[derive(Debug)]
 pub struct News {
     taken_ms: u64,
-    /// What to set, as finished JSON.
+    /// The values to set, as JSON.
     changes: Box<RawValue>,
-    /// Elements that are no more.
+    /// Elements to remove.
     gone: Vec<String>,
-    /// The whole message, for readers whose rows stay as they are and for those whose rows get this order.
+    /// The serialized patches: `None` for clients whose rows keep their order, else by the new order.
     messages: Mutex<HashMap<Option<Order>, Bytes>>,
 }
 
 impl Moment {
-    /// The values of a page and its rows.
+    /// The frame with a page's live values and rows.
     pub fn of(taken_ms: u64, cells: Cells, rows: Vec<(String, Option<SortKeys>)>) -> Self {
         Self { taken_ms, cells, rows, news: Mutex::default(), orders: Mutex::default() }
     }
 
-    /// What has happened since a page was shown `shown`. Nearly everybody was shown the same moment before this one,
-    /// and shares the answer: it is worked out once, however many watch.
+    /// The diff from the frame `shown`. Nearly all clients have the same previous frame, so the diff is computed once
+    /// for all of them.
     pub fn news_since(&self, shown: &Arc<Self>) -> Arc<News> {
         let since = Arc::downgrade(shown);
         let mut known = self.news.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,10 +69,10 @@ impl Moment {
         news
     }
 
-    /// The ids of the rows in an order, sorted once for all who want it.
+    /// The ids of the rows in an order, sorted once for all clients.
     pub fn order(&self, order: Order) -> Arc<[String]> {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        // There are two for each column, and those of the toolbar.
+        // The map is bounded: two orders for each column, and those of the toolbar.
         Arc::clone(orders.entry(order).or_insert_with(|| self.ordered(order)))
     }
 
@@ -92,13 +92,13 @@ impl News {
         Self { taken_ms: now.taken_ms, changes, gone: shown.cells.gone(&now.cells), messages: Mutex::default() }
     }
 
-    /// Whether elements are no more.
+    /// Whether elements were removed.
     pub fn is_any_gone(&self) -> bool {
         !self.gone.is_empty()
     }
 
-    /// The message that tells of it, with the rows in their order if a reader's are in another; one for all who are told
-    /// the same.
+    /// The serialized patch, with the row order for a client whose order has changed. Clients that receive the same
+    /// share it.
     pub fn message(&self, rows: Option<(Order, &[String])>) -> Bytes {
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         let write = || {
@@ -109,10 +109,10 @@ impl News {
     }
 }
 
-/// The newest of something for each page that somebody looks at.
+/// A per-second cache of one value for each page in use.
 ///
-/// Whoever asks first in a second computes it, and everybody else in that second waits for that or shares it:
-/// a hundred browsers cost what one costs, and when nobody looks nothing is computed.
+/// The first request in a second computes the value; all others in that second wait for it or share it. A hundred
+/// browsers cost what one costs, and without browsers nothing is computed.
 #[derive(Debug)]
 pub struct Newest<K, V>(Mutex<HashMap<K, Arc<Mutex<Latest<V>>>>>);
 
@@ -125,7 +125,7 @@ impl<K, V> Default for Newest<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V> Newest<K, V> {
-    /// What there is for the second that `now_ms` lies in; it is made if there is none yet.
+    /// The value for the second of `now_ms`; calls `make` if there is none yet.
     pub fn at(&self, key: &K, now_ms: u64, make: impl FnOnce() -> V) -> Arc<V> {
         let second = now_ms / MOMENT_MS;
         let Some(latest) = self.place(key, second) else { return Arc::new(make()) };
@@ -143,7 +143,7 @@ impl<K: Hash + Eq + Clone, V> Newest<K, V> {
     fn place(&self, key: &K, second: u64) -> Option<Arc<Mutex<Latest<V>>>> {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if places.len() >= KEPT_MAX && !places.contains_key(key) {
-            // Who is being served right now holds the lock, and is looked at.
+            // A locked entry is being computed now, so it is in use.
             places.retain(|_, latest| {
                 latest.try_lock().map_or(true, |latest| latest.as_ref().is_some_and(|(of, _)| of + 1 >= second))
             });

@@ -1,32 +1,32 @@
-//! In which order a table lists its rows, and the heads of its columns that say so.
+//! Sort orders of tables: the sort keys of rows, and the column headers that show and change the order.
 
 use std::cmp::Ordering;
 
 use crate::web::cells::{Key, Values};
 
-/// The raw values behind a row, by which it is sorted.
+/// The raw values by which a row is sorted.
 #[derive(Debug, Clone, Default)]
 pub struct SortKeys {
-    /// What "problems first" goes by.
+    /// The key of "problems first".
     pub urgency: u8,
-    /// Whether it comes last among equals.
+    /// Whether it comes last among rows of the same urgency.
     pub is_last: bool,
-    /// Breaks ties, so that equals do not dance.
+    /// Breaks ties, so that equal rows keep their order.
     pub name: [String; 3],
-    /// The numbers of the columns; the first one is how busy it is.
+    /// The numbers of the columns; the first one is the request rate.
     pub numbers: Vec<f64>,
 }
 
 /// A column of a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
-    /// What it is sorted by, if it can be.
+    /// What it is sorted by; `None` if it cannot be sorted by.
     pub by: Option<By>,
     /// Its name in a URL.
     pub name: &'static str,
     /// Its name on the page.
     pub title: &'static str,
-    /// Its classes.
+    /// Its CSS classes.
     pub class: &'static str,
 }
 
@@ -35,11 +35,11 @@ pub struct Column {
 pub enum By {
     /// The row's name.
     Name,
-    /// A number, by its place in [`SortKeys::numbers`].
+    /// A number, by its index in [`SortKeys::numbers`].
     Number(usize),
 }
 
-/// Which way.
+/// A sort direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Smallest first.
@@ -51,7 +51,7 @@ pub enum Direction {
 /// An order of the rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// What is worst, then what is busiest; what is off comes last.
+    /// By urgency, with [`SortKeys::is_last`] after the others, then by request rate.
     #[default]
     Problems,
     /// By one column.
@@ -62,7 +62,7 @@ pub enum Order {
 pub type NamedOrder = (Order, &'static str, &'static str);
 
 impl Order {
-    /// The order of that name: one of the toolbar's, or a column and a direction, `p99:down`.
+    /// Parses an order: a name of the toolbar, or a column and a direction, `p99:down`.
     pub fn named(name: &str, toolbar: &[NamedOrder], columns: &[Column]) -> Option<Self> {
         if let Some((order, ..)) = toolbar.iter().find(|(_, known, _)| *known == name) {
             return Some(*order);
@@ -77,7 +77,7 @@ impl Order {
         Some(Self::By(column.by?, direction))
     }
 
-    /// What `aria-sort` says of a column.
+    /// The value of `aria-sort` for a column.
     pub fn aria(self, by: By) -> &'static str {
         match self {
             Self::By(sorted, Direction::Up) if sorted == by => "ascending",
@@ -86,7 +86,7 @@ impl Order {
         }
     }
 
-    /// The direction in which a click on a column sorts: names from A, numbers from the largest, and the second click the other way.
+    /// The direction that a click on a column selects: names from A, numbers from the largest, then the reverse.
     pub fn next(self, by: By) -> &'static str {
         match (self.aria(by), by) {
             ("ascending", _) => "down",
@@ -95,7 +95,7 @@ impl Order {
         }
     }
 
-    /// Which of two rows comes first.
+    /// Compares two rows.
     pub fn compare(self, a: &SortKeys, b: &SortKeys) -> Ordering {
         let number = |keys: &SortKeys, at: usize| keys.numbers.get(at).copied().unwrap_or_default();
         let by = match self {
@@ -111,20 +111,20 @@ impl Order {
     }
 }
 
-/// The head of a column under an order.
+/// The header of a column under an order.
 #[derive(Debug)]
 pub struct ColumnHead {
     /// Its name in a URL.
     pub name: &'static str,
     /// Its name on the page.
     pub title: &'static str,
-    /// Its classes.
+    /// Its CSS classes.
     pub class: &'static str,
-    /// `aria-sort` and the order that a click asks for, if the column can be sorted by.
+    /// `aria-sort` and the order that a click selects; `None` if the column cannot be sorted by.
     pub sort: Option<(&'static str, String)>,
 }
 
-/// The heads of the columns under an order.
+/// The headers of the columns under an order.
 pub fn heads(columns: &[Column], order: Order) -> Vec<ColumnHead> {
     let head = |column: &Column| ColumnHead {
         name: column.name,
@@ -135,7 +135,7 @@ pub fn heads(columns: &[Column], order: Order) -> Vec<ColumnHead> {
     columns.iter().map(head).collect()
 }
 
-/// The same as values: which column sorts, and what a click would do.
+/// The same as live values: which column is sorted, and what a click selects.
 pub fn head_values(columns: &[Column], order: Order) -> Values {
     let heads = heads(columns, order);
     let sorted = heads.iter().filter_map(|head| head.sort.as_ref().map(|(aria, next)| (head.name, *aria, next)));

@@ -1,4 +1,4 @@
-//! The overview: every endpoint of the mesh, with its switch.
+//! The overview page: every endpoint of the mesh with its metrics and its switch.
 
 use std::sync::Arc;
 
@@ -28,9 +28,9 @@ use crate::web::zone::Zone;
 pub mod chosen;
 pub mod file;
 
-/// Requests per second.
+/// The sort key of the request rate.
 pub const RPS: By = By::Number(0);
-/// The 95th percentile.
+/// The sort key of the 95th percentile.
 pub const P95: By = By::Number(4);
 
 /// The columns of the table. The sparkline cannot be sorted by.
@@ -59,47 +59,47 @@ pub const ORDERS: [NamedOrder; 4] = [
     (Order::By(By::Name, Direction::Up), "name", "By name"),
 ];
 
-/// Rows that the page comes with: some screens full, which a browser lays out before anybody waits. The script adds others
-/// as soon as it is live, and of more than it shows, too, the order and the filter choose.
+/// Rows in the initial HTML: a few screens, which a browser lays out without delay. The script adds others once it is
+/// live; if there are more than it shows, the order and the filter choose.
 const ROWS_MAX: usize = 40;
 
 const fn column(by: Option<By>, name: &'static str, title: &'static str, class: &'static str) -> Column {
     Column { by, name, title, class }
 }
 
-/// The numbers and words of the overview, for everybody who looks at the same window.
+/// The contents of the overview, the same for all viewers of one window.
 #[derive(Debug)]
 pub struct Overview {
-    /// When they were true, milliseconds since the Unix epoch.
+    /// When the snapshot was taken, milliseconds since the Unix epoch.
     pub taken_ms: u64,
     /// The title and the counts of the navigation.
     pub frame: FrameCells,
-    /// What stands around the table.
+    /// The texts around the table.
     pub page: PageCells,
     /// The tiles.
     pub tiles: Tiles,
-    /// "Needs attention".
+    /// The items of "Needs attention".
     pub attention: [AttentionCells; ITEMS_MAX],
-    /// A row for each endpoint, in no order.
+    /// A row for each endpoint, unsorted.
     pub rows: Vec<Row>,
 }
 
 /// The counts and sentences around the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PageCells {
-    /// Below the title.
+    /// The line below the title.
     pub sub: String,
-    /// `no-pods`, `no-requests` or `rows`: what the page shows in the table's place.
+    /// `no-pods`, `no-requests` or `rows`: what the page shows in place of the table.
     pub state: &'static str,
     /// The window's name.
     pub window: &'static str,
-    /// How many endpoints there are, below the table.
+    /// The number of endpoints, below the table.
     pub foot: String,
-    /// How many sidecars are connected, where there are no requests yet.
+    /// The number of connected sidecars, shown while there are no requests.
     pub connected: String,
-    /// `all` or `chosen`: which rows are sent. When it changes, the page is drawn anew.
+    /// `all` or `chosen`: which rows are sent. When it changes, the page reloads.
     pub shape: &'static str,
-    /// Members of each filter.
+    /// The number of endpoints in each filter.
     pub shows: ShowCells,
 }
 
@@ -130,19 +130,19 @@ impl Overview {
         }
     }
 
-    /// The rows' places in an order.
+    /// The rows in an order.
     pub fn ordered(&self, order: Order) -> Vec<&Row> {
         let mut rows: Vec<&Row> = self.rows.iter().collect();
         rows.sort_by(|a, b| order.compare(&a.keys, &b.keys));
         rows
     }
 
-    /// The services there are, by name.
+    /// The names of all services, sorted.
     pub fn services(&self) -> Vec<&str> {
         services(&self.rows)
     }
 
-    /// Everything that moves on it.
+    /// All live values of the page.
     pub fn cells(&self) -> Cells {
         let mut cells = Cells::default();
         cells.show("frame", &self.frame);
@@ -220,7 +220,7 @@ impl ShowCells {
     }
 }
 
-/// The page.
+/// The template of the overview page.
 #[derive(Template)]
 #[template(path = "overview.html")]
 pub struct OverviewPage {
@@ -228,15 +228,15 @@ pub struct OverviewPage {
     overview: Overview,
     view: View,
     columns: Vec<ColumnHead>,
-    /// What a newcomer has to paste.
+    /// The commands that a new user pastes.
     first: FirstMinute,
-    /// From which a script makes the row of an endpoint that it has not seen before.
+    /// A blank row, from which the script makes the row of a new endpoint.
     blank: EndpointCells,
     /// How many rows pass the filter.
     passing: usize,
-    /// Where the same table is as a file.
+    /// The address of the same table as a CSV file.
     csv: String,
-    /// The range between two instants.
+    /// The form for a range between two instants.
     range: RangeForm,
 }
 
@@ -270,18 +270,18 @@ impl OverviewPage {
         }
     }
 
-    /// The first rows of those that pass the filter, in the order asked for.
+    /// The first rows that pass the filter, in the requested order.
     fn rows(&self) -> Vec<&Row> {
         let rows = self.overview.ordered(self.view.order).into_iter();
         rows.filter(|row| self.view.shows(row)).take(ROWS_MAX).collect()
     }
 
-    /// Whether the server chooses the rows.
+    /// Whether the server applies the filter.
     fn is_chosen(&self) -> bool {
         self.overview.page.shape == CHOSEN
     }
 
-    /// Whether the filter leaves nothing of what there is.
+    /// Whether the filter excludes every row that exists.
     fn shows_nothing(&self) -> bool {
         self.passing == 0 && !self.overview.rows.is_empty()
     }

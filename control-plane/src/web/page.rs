@@ -1,4 +1,4 @@
-//! The frame that every page shares, and how a page becomes an answer.
+//! The shell of every page (header, title, navigation), and how pages and problems become HTTP responses.
 
 use askama::Template;
 use axum::extract::Request;
@@ -14,9 +14,9 @@ use crate::web::root::Root;
 use crate::web::view::Span;
 use crate::web::{BY, assets, format};
 
-/// What a page may do: load our own files and talk to us. No inline script, no inline style,
-/// and no sink that turns text into markup, so that even a hole in the escaping would do nothing.
-/// The one trusted type is the address of the worker that holds the stream; its policy returns nothing else.
+/// What a page may do: load the dashboard's own files and connect to this server. Inline scripts, inline styles and
+/// sinks that turn text into markup are forbidden, so that even an escaping bug is harmless. The one trusted type is
+/// the address of the worker that holds the stream; its policy returns nothing else.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; \
     img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types sitio-stream";
@@ -24,35 +24,35 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; wo
 /// The header, the title and the navigation of a page.
 #[derive(Debug)]
 pub struct Shell {
-    /// `overview`, `pods`, `map`, `audit`, `endpoint` or nothing: what the page is about.
+    /// Which page it is: `overview`, `pods`, `map`, `audit`, `endpoint`, or empty for others.
     pub page: &'static str,
     /// The title, the icon and the counts.
     pub frame: FrameCells,
     /// Whether the script keeps the page up to date.
     pub is_live: bool,
-    /// When its numbers were true, for people.
+    /// When the snapshot was taken, for people.
     pub clock: String,
     /// The same for machines.
     pub instant: String,
-    /// What links to other pages carry of the window: `?window=1h`, or nothing.
+    /// The query with the window, for links to other pages: `?window=1h`, or empty.
     pub carried: String,
-    /// Where the dashboard's root is, from the page.
+    /// The path from the page to the dashboard's root.
     pub root: Root,
-    /// Where the assets are, from the root.
+    /// The path from the root to the assets.
     pub assets: &'static str,
-    /// Which build they are of.
+    /// The build of the assets.
     pub version: &'static str,
-    /// Who is looking, as the audit log will know them.
+    /// The user, as the audit log records them.
     pub by: &'static str,
 }
 
 impl Shell {
-    /// The frame of a page that shows `snapshot`.
+    /// The shell of a page that shows `snapshot`.
     pub fn of(page: &'static str, title: impl AsRef<str>, snapshot: &Snapshot) -> Self {
         Self::framed(page, FrameCells::of(title.as_ref(), snapshot), snapshot.taken_ms)
     }
 
-    /// The frame of a page that shows nothing of the mesh.
+    /// The shell of a page that shows nothing of the mesh.
     pub fn still(title: &str) -> Self {
         Self::framed("", FrameCells::still(title), clock::now_ms())
     }
@@ -72,36 +72,36 @@ impl Shell {
         }
     }
 
-    /// The frame of a page whose numbers move.
+    /// Marks the page as live: the script updates it.
     #[must_use]
     pub fn live(self) -> Self {
         Self { is_live: true, ..self }
     }
 
-    /// The same for a page that stands still if it shows a range between two instants.
+    /// Marks the page as live unless it shows a fixed range between two instants.
     #[must_use]
     pub fn live_unless_range(self, span: Span) -> Self {
         Self { is_live: !matches!(span, Span::Between(_)), ..self }
     }
 
-    /// The frame of a page that was asked for with this window, whose links lead to others with the same.
+    /// Makes the links to other pages carry this window.
     #[must_use]
     pub fn carrying(self, span: Span) -> Self {
         Self { carried: span.carried(), ..self }
     }
 
-    /// The same for links that have a query of their own.
+    /// `carried` with `&`, for links that already have a query.
     pub fn also_carried(&self) -> String {
         self.carried.replace('?', "&")
     }
 
-    /// The frame of a page from which this is the root.
+    /// Sets the path from the page to the root.
     #[must_use]
     pub fn below(self, root: Root) -> Self {
         Self { frame: self.frame.below(root), root, ..self }
     }
 
-    /// What the navigation says of a page: that it is this one, that this one belongs to it, or nothing.
+    /// The `aria-current` of a navigation link: `page` for this page, `true` for its section, else `false`.
     pub fn current(&self, page: &str) -> &'static str {
         match (self.page, page) {
             (here, there) if here == there => "page",
@@ -111,7 +111,7 @@ impl Shell {
     }
 }
 
-/// A page as an answer.
+/// A template as an HTTP response.
 #[derive(Debug)]
 pub struct Page<T>(pub T);
 
@@ -127,7 +127,7 @@ impl<T: Template> IntoResponse for Page<T> {
     }
 }
 
-/// A page that says what went wrong, with a way back.
+/// The template of an error page, with a link back.
 #[derive(Debug, Template)]
 #[template(path = "problem.html")]
 struct ProblemPage<'a> {
@@ -136,7 +136,7 @@ struct ProblemPage<'a> {
     words: &'a str,
 }
 
-/// Why there is no page. It shows nothing of the mesh: what fails often must cost little.
+/// An error page. It shows nothing of the mesh, because frequent failures must be cheap.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
@@ -145,22 +145,22 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Nothing is at this address.
+    /// The address does not exist.
     pub fn not_found(words: impl Into<String>) -> Box<Self> {
         Box::new(Self::new(StatusCode::NOT_FOUND, "There is nothing here", words))
     }
 
-    /// A request that could not be read.
+    /// A request that could not be parsed.
     pub fn unreadable_request(status: StatusCode, words: impl Into<String>) -> Box<Self> {
         Box::new(Self::new(status, "This address makes no sense", words))
     }
 
-    /// A command was not carried out.
+    /// A command that was refused.
     pub fn refused(status: StatusCode, words: impl Into<String>) -> Box<Self> {
         Box::new(Self::new(status, "Nothing was changed", words))
     }
 
-    /// The record of a long window cannot be read.
+    /// The stored data of a long window cannot be read.
     pub fn unreadable(error: &StoreError, span: Span) -> Box<Self> {
         let words = format!(
             "What happened in the {} is kept on disk, and reading it failed: {error}. The last hour is in memory and can still be shown.",
@@ -174,7 +174,7 @@ impl Problem {
     }
 
     fn at(&self, path: &str) -> Response {
-        // Below so many levels there is no page, and its links would be longer than the page itself.
+        // No page is this deep, and its relative links would be longer than the page itself.
         let Some(root) = Root::from_path(path) else { return (self.status, format!("{}\n", self.words)).into_response() };
         let shell = Shell::still(self.heading).below(root);
         (self.status, Page(ProblemPage { shell, heading: self.heading, words: &self.words })).into_response()
@@ -182,7 +182,7 @@ impl Problem {
 }
 
 impl IntoResponse for Box<Problem> {
-    /// [`finish`] makes the page, because its links depend on the path that was asked for.
+    /// [`finish`] renders the page, because its links depend on the path of the request.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(*self);
@@ -190,7 +190,7 @@ impl IntoResponse for Box<Problem> {
     }
 }
 
-/// Makes the page of a problem, and adds the policy of pages.
+/// Middleware that renders the page of a [`Problem`] and adds the content security policy.
 pub async fn finish(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;

@@ -1,4 +1,4 @@
-//! Pins a route from an endpoint's page: which pattern, what it takes in, and only then the command.
+//! The page that pins a route pattern: it previews which endpoints the pattern merges, then sends the command.
 
 use std::sync::Arc;
 
@@ -23,17 +23,17 @@ use crate::web::zone::Zone;
 
 mod suggest;
 
-/// Rows that are listed; more are only counted. A service has up to 4,096.
+/// Rows in the preview; the rest are only counted. A service has up to 4,096.
 const LISTED_MAX: usize = 200;
 
-/// Which pattern.
+/// The pattern to preview.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct PinQuery {
     pattern: String,
 }
 
-/// What a form sends to pin it.
+/// The form that pins a pattern.
 #[derive(Debug, Deserialize)]
 pub struct PinForm {
     pattern: String,
@@ -41,13 +41,13 @@ pub struct PinForm {
     reason: String,
 }
 
-/// What a form sends to take a pin back: from which endpoint's page it comes.
+/// The form that withdraws a pin, with the endpoint whose page sent it.
 #[derive(Debug, Deserialize)]
 pub struct UnpinForm {
     back: String,
 }
 
-/// The page.
+/// The template of the pin page.
 #[derive(Template)]
 #[template(path = "pin.html")]
 pub struct PinPage {
@@ -57,23 +57,23 @@ pub struct PinPage {
     service: String,
     pattern: String,
     suggestions: Vec<String>,
-    /// Why there is no preview; empty if there is one, or if no pattern was asked for.
+    /// Why there is no preview; empty if there is one, or if no pattern was given.
     problem: String,
     folds: Option<Folds>,
     pins: Vec<PinCells>,
 }
 
-/// What a pattern takes in.
+/// The endpoints that a pattern merges.
 #[derive(Debug, PartialEq, Eq)]
 struct Folds {
     rows: Vec<Fold>,
-    /// `3 rows with 1,204 hits become 1 row`.
+    /// A summary: `3 rows with 1,204 hits become 1 row`.
     words: String,
-    /// Those that are not listed, in words; empty if all are.
+    /// How many rows are not listed, in words; empty if all are.
     more: String,
 }
 
-/// One row that becomes a part of another.
+/// One row that is merged into another.
 #[derive(Debug, PartialEq, Eq)]
 struct Fold {
     href: String,
@@ -83,7 +83,7 @@ struct Fold {
     count: String,
 }
 
-/// A pattern that is pinned.
+/// A pinned pattern.
 #[derive(Debug)]
 struct PinCells {
     rule: String,
@@ -139,7 +139,7 @@ pub async fn pin(
         |now: &&EndpointRow| now.service == row.service && now.namespace == row.namespace && now.endpoint.route() == pattern;
     let same_method = |now: &&EndpointRow| is_it(now) && now.endpoint.method() == row.endpoint.method();
     let found = folded.endpoints.iter().find(same_method).or_else(|| folded.endpoints.iter().find(is_it));
-    // Nothing may have been counted under it yet; then the page from which it came still stands.
+    // If nothing was counted under the pattern yet, return to the page that sent the form.
     Ok(found.map_or_else(|| back(&id), |now| Redirect::to(&format!("{}endpoints/{}", Root::TWO_ABOVE, now.id))))
 }
 

@@ -1,4 +1,4 @@
-//! The page of the pods: who reports, how far behind, and how full.
+//! The pods page: which pods report, how old their data is, and how close they are to their limits.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub mod group;
 pub mod row;
 pub mod tiles;
 
-/// Pods on the page. Of more, the filter and the order choose; the CSV file has all.
+/// Pods on the page. If there are more, the filter and the order choose; the CSV file has all.
 const ROWS_MAX: usize = 200;
 
 /// The columns of the table.
@@ -66,7 +66,7 @@ impl From<ViewQuery> for PodsView {
     }
 }
 
-/// The pods of one second.
+/// The contents of the pods page.
 #[derive(Debug)]
 pub struct Pods {
     taken_ms: u64,
@@ -76,23 +76,23 @@ pub struct Pods {
     groups: Vec<Group>,
 }
 
-/// Pods that have something in common.
+/// Pods under one heading.
 #[derive(Debug)]
 struct Group {
     heading: Option<HeadingCells>,
     pods: Vec<PodCells>,
 }
 
-/// What a pod has in common with the others of its group, the pod, and by what it is sorted there.
+/// The key of a pod's group, the pod, and its sort keys.
 type Grouped<'a> = (String, &'a PodRow, SortKeys);
 
 /// The counts and sentences around the table.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PageCells {
     sub: String,
-    /// `no-pods` or `rows`.
+    /// `no-pods` or `rows`: what the page shows.
     state: &'static str,
-    /// `all` if the filter leaves nothing.
+    /// `all` if the filter excludes every pod, else `some`.
     filtered: &'static str,
     foot: String,
     shows: ShowCells,
@@ -108,14 +108,14 @@ struct ShowCells {
 }
 
 impl Pods {
-    /// The pods of a snapshot, as somebody wants to see them.
+    /// The pods of a snapshot, filtered, grouped and sorted.
     pub fn of(snapshot: &Snapshot, view: &PodsView) -> Self {
         let fleet = condition::Fleet::of(snapshot);
         let chosen: Vec<&PodRow> = chosen(snapshot, view, &fleet).collect();
         let mut rows: Vec<Grouped<'_>> = chosen.iter().map(|pod| (view.grouping.of(pod), *pod, row::keys(pod, &fleet))).collect();
         rows.sort_by(|(one, _, a), (other, _, b)| one.cmp(other).then_with(|| view.order.compare(a, b)));
         let is_alike = |(one, ..): &Grouped<'_>, (other, ..): &Grouped<'_>| one == other;
-        // A heading counts its pods also where not all of them are on the page.
+        // A heading counts all pods of its group, even if not all of them are on the page.
         let sizes: Vec<usize> = rows.chunk_by(is_alike).map(<[_]>::len).collect();
         rows.truncate(ROWS_MAX);
         let group = |(rows, size): (&[Grouped<'_>], usize)| Group {
@@ -131,7 +131,7 @@ impl Pods {
         }
     }
 
-    /// What moves on the page, for the stream.
+    /// The live frame of the page.
     pub fn moment(self) -> Moment {
         let mut cells = Cells::default();
         cells.show("frame", &self.frame);
@@ -198,7 +198,7 @@ impl PageCells {
     }
 }
 
-/// The page.
+/// The template of the pods page.
 #[derive(Template)]
 #[template(path = "pods.html")]
 pub struct PodsPage {
@@ -211,7 +211,7 @@ pub struct PodsPage {
     blank: PodCells,
     blank_heading: HeadingCells,
     csv: String,
-    /// What pages with a window show when a link leads there.
+    /// The window that links to other pages carry.
     window: &'static str,
 }
 

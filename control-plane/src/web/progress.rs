@@ -1,4 +1,4 @@
-//! How far a rule has come, pod by pod: what the dialog shows while an endpoint turns off.
+//! The progress of a rule, pod by pod: what the dialog shows while an endpoint turns off.
 
 use mesh::rule::Scope;
 use serde::Serialize;
@@ -12,10 +12,10 @@ use crate::web::row::service_label;
 use crate::web::switch::Receipts;
 use crate::web::zone::Zone;
 
-/// The progress of a rule, as finished words.
+/// The progress of a rule, as formatted text.
 #[derive(Debug, Serialize)]
 pub struct Progress {
-    /// The rule.
+    /// The id of the rule.
     pub rule: String,
     /// The endpoint.
     pub endpoint: String,
@@ -23,45 +23,45 @@ pub struct Progress {
     pub service: String,
     /// The heading.
     pub title: String,
-    /// `3 of 4 pods`.
+    /// How many pods have applied it: `3 of 4 pods`.
     pub count: String,
-    /// The rest of the sentence.
+    /// The rest of the sentence after `count`.
     pub about: String,
-    /// Of 400, how much of the bar is done.
+    /// The applied part of the bar, out of 400.
     pub done: u64,
-    /// Of 400, how much of it was refused.
+    /// The refused part of the bar, out of 400.
     pub refused: u64,
-    /// Each pod's word.
+    /// Each pod's receipt.
     pub pods: Vec<PodWord>,
     /// Why it was made.
     pub reason: String,
     /// What happens next.
     pub next: String,
-    /// What to ask for to have the same rule once more.
+    /// The body of a command that creates the same rule again.
     pub again: serde_json::Value,
-    /// How far its end has come, in a sentence; of a rule that is in force, nothing.
+    /// The progress of its end, in a sentence; empty while the rule is in force.
     pub ending: String,
-    /// Whether some pod has still to answer.
+    /// Whether a pod has not answered yet.
     pub is_waiting: bool,
     /// Whether the rule is in force.
     pub is_in_force: bool,
-    /// Whether it covers more than one endpoint, so that ending it concerns more than one is looking at.
+    /// Whether it covers several endpoints, so that its end affects more than the endpoint on the page.
     pub is_wide: bool,
 }
 
-/// One pod's word on the rule.
+/// One pod's receipt for the rule.
 #[derive(Debug, Serialize)]
 pub struct PodWord {
-    /// The pod.
+    /// The pod's name.
     pub pod: String,
-    /// `ok`, `wait`, `no` or `gone`: the picture.
+    /// The icon: `ok`, `wait`, `no` or `gone`.
     pub kind: &'static str,
-    /// What it said.
+    /// The receipt in words.
     pub words: String,
 }
 
 impl Progress {
-    /// The progress of a rule at `now_ms`, for a reader in this zone.
+    /// The progress of a rule at `now_ms`, with times in the reader's zone.
     pub fn of(status: &RuleStatus, now_ms: u64, zone: &Zone) -> Self {
         let receipts = Receipts::of(status);
         let pods = format::plural(receipts.all(), "pod", "pods");
@@ -129,7 +129,7 @@ fn about(status: &RuleStatus, of: usize, now_ms: u64) -> String {
     format!("{have} applied command {}, sent {sent} by {}", status.revision, status.rule.by)
 }
 
-/// `GET /export is on again, 4 of 4 pods in 44 ms`
+/// A sentence such as `GET /export is on again, 4 of 4 pods in 44 ms`.
 fn ending(status: &RuleStatus, receipts: &Receipts) -> String {
     let (endpoint, outcome) = (status.rule.subject(), Outcome::of(status));
     match status.ended {

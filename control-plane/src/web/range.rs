@@ -1,4 +1,4 @@
-//! A range between two instants on a page: the form that asks for one, and which whole slots the page shows.
+//! The time range of a page: the form that selects it, and the whole slots that the page shows.
 
 use axum::http::StatusCode;
 
@@ -10,28 +10,28 @@ use crate::web::zone::Zone;
 
 const MINUTE_MS: u64 = 60_000;
 
-/// The range that the form offers on a page that shows none.
+/// The length of the range that the form offers on a page without one.
 const OFFERED_MS: u64 = 3_600_000;
 
-/// The form, and the words of the range that is shown.
+/// The form, and the shown range in words.
 #[derive(Debug)]
 pub struct RangeForm {
     /// The first minute, in the reader's zone.
     pub from: String,
     /// The minute after the last, in the reader's zone.
     pub to: String,
-    /// The same as instants, which no change of the zone's offset makes ambiguous.
+    /// The start as an instant, which stays unambiguous when the zone's offset changes.
     pub from_instant: String,
     /// The end as an instant.
     pub to_instant: String,
-    /// Which zone that is.
+    /// A sentence that names the zone.
     pub zone: String,
-    /// `20 November 2025, 09:00 to 10:00 UTC, whole minutes`; empty on a page that shows a window.
+    /// The range in words: `20 November 2025, 09:00 to 10:00 UTC, whole minutes`; empty on a page that shows a window.
     pub shown: String,
 }
 
 impl RangeForm {
-    /// The form on a page that shows `snapshot`, asked for with this window.
+    /// The form on a page that shows `snapshot`, requested with this window.
     pub fn of(span: Span, snapshot: &Snapshot, zone: &Zone) -> Self {
         let (range, shown) = if let (Span::Between(asked), Window::Between(whole)) = (span, snapshot.window) {
             (whole, words(asked, whole, zone))
@@ -56,7 +56,7 @@ impl RangeForm {
 }
 
 impl ViewQuery {
-    /// The range between two instants that the address names, or else the window.
+    /// The range between two instants that the query names, or else the window.
     pub fn chosen(&self, zone: &Zone, now_ms: u64) -> Result<Span, Box<Problem>> {
         let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
         let instant = |text: &str| range::unix_ms(text).or_else(|| zone.unix_ms(text));
@@ -67,7 +67,7 @@ impl ViewQuery {
     }
 }
 
-/// The least whole minutes that hold a range: a page asked for twice within a minute reads the disk once.
+/// Extends a range to whole minutes: a page requested twice within a minute reads the disk once.
 pub fn whole_minutes(range: Range) -> Range {
     Range { from_ms: range.from_ms / MINUTE_MS * MINUTE_MS, to_ms: range.to_ms.next_multiple_of(MINUTE_MS) }
 }

@@ -1,4 +1,4 @@
-//! One request as a row shows it: on the endpoint's page, and on a tap.
+//! One request as a table row, on the endpoint's page and on the tap page.
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::{Exchange, Outcome};
@@ -11,18 +11,18 @@ use crate::web::endpoint::responses::meaning;
 use crate::web::format::{self, Quantity};
 use crate::web::row::service_label;
 
-/// How wide a full bar is.
+/// The width of a full bar.
 const BAR: f64 = 64.0;
 
-/// What the bar reaches from, and over how many doublings: 1 ms to 4 s.
+/// The latency at the start of the bar's logarithmic scale, which spans 12 doublings: 1 ms to 4 s.
 const FROM_US: f64 = 1000.0;
-/// See [`FROM_US`].
+/// The doublings that the scale spans; see [`FROM_US`].
 const OCTAVES: f64 = 12.0;
 
-/// One request.
+/// The cells of one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RequestCells {
-    /// `request`; empty if there is no such row.
+    /// `request`; empty for a blank row.
     pub kind: &'static str,
     /// When it began, for people, UTC.
     pub clock: String,
@@ -34,21 +34,21 @@ pub struct RequestCells {
     pub method: String,
     /// The endpoint's route.
     pub route: String,
-    /// The status; a dash for what has none.
+    /// The status; a dash if there is none.
     pub status: String,
-    /// `st ok`, `st warn` or `st bad`.
+    /// The CSS classes of the status: `st ok`, `st warn` or `st bad`.
     pub class: &'static str,
-    /// What the status says, or who has ended the request.
+    /// The meaning of the status, or what ended the request.
     pub words: String,
     /// The path.
     pub path: String,
-    /// From the head to the last byte.
+    /// The time from the head to the last byte.
     pub took: Quantity,
-    /// The same as a bar, of 64.
+    /// The width of its bar, out of 64.
     pub bar: String,
-    /// Its colour: `s2`, `s4` or `s5`.
+    /// The colour of the bar: `s2`, `s4` or `s5`.
     pub bar_class: &'static str,
-    /// From the head to the first byte of the answer.
+    /// The time from the head to the first byte of the response.
     pub first_byte: Quantity,
     /// Bytes in.
     pub bytes_in: Quantity,
@@ -56,11 +56,11 @@ pub struct RequestCells {
     pub bytes_out: Quantity,
     /// The pod's name.
     pub pod: String,
-    /// That the pod does not answer now, and has told of it before; often empty.
+    /// `cached` if the pod does not answer now and has pushed the request before; else empty.
     pub told: &'static str,
-    /// Who has asked: a pod, a service if its pods share an address, else an address; a dash if that is unknown.
+    /// The caller: a pod, a service if its pods share an address, else an address; a dash if it is unknown.
     pub caller: String,
-    /// From which address.
+    /// The caller's address.
     pub caller_address: String,
     /// The trace; empty if there is none.
     pub trace: String,
@@ -82,12 +82,12 @@ pub struct Place<'a> {
 }
 
 impl RequestCells {
-    /// A row that is not needed.
+    /// A blank row.
     pub fn blank() -> Self {
         Self { bar: "0".into(), class: "st", bar_class: "s2", ..Self::default() }
     }
 
-    /// A request that was seen there; `owners` tell whose its caller's address was.
+    /// A request that was seen at `place`; `owners` resolves its caller's address.
     pub fn of(place: Place<'_>, exchange: Exchange, known: Known, owners: &Owners) -> Self {
         let words = words(&exchange);
         let us = exchange.took_us as f64;
@@ -124,7 +124,7 @@ impl RequestCells {
     }
 }
 
-/// Who has asked, by name if it is a pod that we know.
+/// The caller, by name if its address belongs to a known pod.
 fn caller(exchange: &Exchange, owners: &Owners) -> String {
     let Some(address) = exchange.caller else { return format::MISSING.into() };
     match owners.owner(address, exchange.started_ms) {
@@ -134,7 +134,7 @@ fn caller(exchange: &Exchange, owners: &Owners) -> String {
     }
 }
 
-/// What the status says, or who has ended the request in the service's place.
+/// The meaning of the status, or what ended the request in the service's place.
 fn words(exchange: &Exchange) -> String {
     match &exchange.rule {
         Some(rule) => format!("rule {rule}"),

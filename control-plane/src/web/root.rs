@@ -1,27 +1,27 @@
-//! How a page's links lead to the dashboard's root: by relative addresses, so that a proxy may serve it under any path.
+//! Relative links from a page to the dashboard's root, so that a proxy may serve it under any path.
 
 use std::fmt;
 
-/// Levels that a page may lie below the root. Real pages need two; each link of a page repeats them.
+/// The greatest depth of a page below the root. Real pages need two; each link of a page repeats the levels.
 const LEVELS_MAX: usize = 16;
 
-/// The root of the dashboard, seen from a page. It is written before a path: `../` and `pods` make `../pods`.
+/// The relative path from a page to the dashboard's root, as a prefix: `../` and `pods` make `../pods`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Root {
     levels: usize,
 }
 
 impl Root {
-    /// Seen from a page of the root, such as `/pods`.
+    /// From a page at the root, such as `/pods`.
     pub const BESIDE: Self = Self { levels: 0 };
 
-    /// Seen from `/endpoints/{id}`.
+    /// From `/endpoints/{id}`.
     pub const ABOVE: Self = Self { levels: 1 };
 
-    /// Seen from `/endpoints/{id}/pin`, and from wherever a form is sent to.
+    /// From `/endpoints/{id}/pin`, and from the target of every form.
     pub const TWO_ABOVE: Self = Self { levels: 2 };
 
-    /// Seen from the path of a request; `None` if it has more levels than any page.
+    /// From the path of a request; `None` if it is deeper than any page.
     pub fn from_path(path: &str) -> Option<Self> {
         let levels = path.bytes().skip(1).filter(|byte| *byte == b'/').count();
         (levels <= LEVELS_MAX).then_some(Self { levels })

@@ -1,4 +1,4 @@
-//! One endpoint's row on the overview: every cell as finished text.
+//! One endpoint's row on the overview: every cell as formatted text.
 
 use serde::Serialize;
 
@@ -9,35 +9,35 @@ use crate::web::order::SortKeys;
 use crate::web::spark::{self, Width};
 use crate::web::switch::SwitchCells;
 
-/// Pods that get a dot of their own; beyond it the numbers have to do.
+/// Pods that get a dot each; with more pods, only the numbers are shown.
 const DOTS_MAX: usize = 6;
 
-/// The share of 5xx that fills the bar below it.
+/// The share of 5xx that fills the failure bar.
 const FAILING_FULL: f64 = 0.1;
 
-/// A row: what it shows, and the raw values to sort it by.
+/// A row: its cells, and the raw values to sort it by.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// The endpoint's id, and the row's in the page.
+    /// The endpoint's id, which is also the row's element id.
     pub id: String,
-    /// What it shows. The page prints it, and the stream of events sends what changes of it.
+    /// Its cells. The page renders them, and the event stream sends their changes.
     pub cells: EndpointCells,
-    /// What it is sorted by.
+    /// Its sort keys.
     pub keys: SortKeys,
-    /// What is to be said of it.
+    /// The endpoint's health.
     pub verdict: Verdict,
 }
 
-/// What a row shows, all of it text: a key for each element or attribute that may change.
+/// The cells of a row, all of them text: one key for each element or attribute that may change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct EndpointCells {
-    /// From which template a script makes it.
+    /// The template from which a script makes the row.
     pub kind: &'static str,
     /// The endpoint's id.
     pub id: String,
-    /// Where its page is, from the root.
+    /// The link to its page, from the root.
     pub href: String,
-    /// Where its switch is, for those without script.
+    /// The link to its switch, for browsers without script.
     pub switch_href: String,
     /// The method.
     pub method: String,
@@ -47,41 +47,41 @@ pub struct EndpointCells {
     pub service: String,
     /// `yes` if its path names a file.
     pub file: &'static str,
-    /// `bad`, `warn` or nothing.
+    /// The level of the row: `bad`, `warn` or empty.
     pub level: &'static str,
     /// `yes` if it is turned off.
     pub off: &'static str,
-    /// The filters that show it.
+    /// The names of the filters that include it.
     pub shows: String,
-    /// What the search field looks into.
+    /// The text that the search field matches.
     pub find: String,
-    /// Traffic.
+    /// The traffic chart.
     pub spark: SparkCells,
-    /// Requests per second, whoever has answered them.
+    /// Requests per second, including those that a rule answered.
     pub rps: String,
-    /// Of those, answered by a rule, if any.
+    /// The rate of those that a rule answered; empty if none.
     pub blocked: String,
     /// Requests in the window.
     pub hits: String,
     /// Mean latency.
     pub avg: Quantity,
-    /// Median.
+    /// Median latency.
     pub p50: Quantity,
-    /// 95 of a hundred are faster.
+    /// The 95th percentile of latency.
     pub p95: Quantity,
-    /// Its level.
+    /// The level of the 95th percentile.
     pub p95_level: &'static str,
-    /// 99 of a hundred are faster.
+    /// The 99th percentile of latency.
     pub p99: Quantity,
-    /// Failures.
+    /// The share of failures.
     pub failing: Quantity,
-    /// Their level.
+    /// The level of the failures.
     pub failing_level: &'static str,
-    /// The width of the bar below them, and of its track, of 48.
+    /// The width of the failure bar, out of 48.
     pub failing_bar: String,
-    /// The width of the track: nothing unless there is something to show.
+    /// The width of the bar's track; 0 if there is no bar.
     pub failing_track: &'static str,
-    /// Callers' mistakes.
+    /// The share of 4xx, the callers' mistakes.
     pub refused: Quantity,
     /// Bytes of a request's body, on average.
     pub bytes_in: Quantity,
@@ -91,7 +91,7 @@ pub struct EndpointCells {
     pub seen: String,
     /// Pods that serve it, of all: `4/4`.
     pub serving: String,
-    /// The same in words, for those who cannot see the dots.
+    /// The same in words, for readers who cannot see the dots.
     pub serving_words: String,
     /// A dot for each pod.
     pub dots: DotCells,
@@ -102,15 +102,15 @@ pub struct EndpointCells {
 /// The paths of a sparkline.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SparkCells {
-    /// The traffic.
+    /// The area of the traffic.
     pub area: String,
-    /// Its failures.
+    /// The bars of its failures.
     pub bars: String,
-    /// That there was none.
+    /// The line that replaces an empty chart.
     pub nothing: String,
 }
 
-/// The paths of the dots, one for each state, so that colour is not all that tells them apart.
+/// The paths of the dots, one for each state, so that colour is not the only difference.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DotCells {
     /// The width of the picture.
@@ -132,7 +132,7 @@ impl Row {
         Self { id: row.id.clone(), cells: EndpointCells::of(row, &verdict, now_ms), keys: keys(row, &verdict), verdict }
     }
 
-    /// The same row, whose link carries this query, such as `?window=1h`.
+    /// The same row, with this query on its link, such as `?window=1h`.
     #[must_use]
     pub fn carrying(mut self, query: &str) -> Self {
         self.cells.href += query;
@@ -140,8 +140,8 @@ impl Row {
     }
 }
 
-/// By what an endpoint is sorted: the numbers stand where [`crate::web::overview::COLUMNS`] looks for them.
-/// What is missing sorts below everything.
+/// The sort keys of an endpoint. The numbers are in the order of the indexes in [`crate::web::overview::COLUMNS`]. A
+/// missing value sorts below all others.
 fn keys(row: &EndpointRow, verdict: &Verdict) -> SortKeys {
     let now = &row.now;
     let quantile = |q: f64| now.quantile_us(q).unwrap_or(-1.0);
@@ -164,7 +164,7 @@ fn keys(row: &EndpointRow, verdict: &Verdict) -> SortKeys {
 }
 
 impl EndpointCells {
-    /// A row that says nothing, from which the script makes the row of an endpoint that is new to the page.
+    /// A blank row, from which the script makes the row of a new endpoint.
     pub fn blank() -> Self {
         let dots = DotCells { width: "0".into(), ..DotCells::default() };
         Self { kind: "row", failing_bar: "0".into(), failing_track: "0", dots, ..Self::default() }
@@ -256,7 +256,7 @@ pub fn service_label(namespace: &str, service: &str) -> String {
     if namespace == "default" { service.into() } else { format!("{namespace}/{service}") }
 }
 
-/// Pods that pass requests on. One that was told to change still does what it did before.
+/// Pods that forward requests. A pod that has not confirmed a change still does what it did before.
 pub(super) fn serving(row: &EndpointRow) -> usize {
     let turns_on = matches!(row.switch, Switch::TurningOn { .. });
     let serves = |state: ServingState| state == ServingState::Serving || (state == ServingState::Waiting && !turns_on);

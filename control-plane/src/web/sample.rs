@@ -1,4 +1,4 @@
-//! A small mesh to draw in tests.
+//! A small sample mesh for tests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::snapshot::{
 /// The instant of the sample, 2025-11-20T14:07:41Z.
 pub(crate) const NOW_MS: u64 = 1_763_647_661_000;
 
-/// `hits` requests of `ms` milliseconds each, of which `failures` ended in 500.
+/// `hits` requests of `ms` milliseconds each; `failures` of them ended in 500.
 pub(crate) fn golden(hits: u64, failures: u64, ms: u64) -> GoldenMetrics {
     let mut golden = GoldenMetrics::default();
     (golden.hits, golden.failed) = (hits, failures);
@@ -62,7 +62,7 @@ pub(crate) fn row(number: u64, method: &str, route: &str, service: &str, now: Go
     }
 }
 
-/// The last hour of an endpoint that has done the same all the time as in these five minutes.
+/// The outcomes of an hour with the constant traffic of these five minutes.
 fn outcomes(now: &GoldenMetrics) -> Outcomes {
     let slot = Outcome { served: now.served() / 30, failures: now.failures() / 30 };
     let from_ms = NOW_MS / OUTCOME_MS * OUTCOME_MS - 3_600_000;
@@ -96,7 +96,7 @@ pub(crate) fn rule(row: &EndpointRow, receipts: &[ReceiptState]) -> Arc<RuleStat
     })
 }
 
-/// One failing, one slow, one turning off, one off, one calm and one with a hostile name; two pods, one of them silent.
+/// Six endpoints (failing, slow, turning off, off, calm, with a hostile name), and two pods, one of them silent.
 pub(crate) fn snapshot() -> Snapshot {
     let failing = row(1, "POST", "/api/checkout", "payments", golden(12_480, 986, 96));
     let mut slow = row(2, "GET", "/api/search", "search", golden(600, 0, 1240));

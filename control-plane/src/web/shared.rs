@@ -1,6 +1,6 @@
-//! One stream of events for all windows of a browser: the events of several views, each marked with its view's number.
+//! One event stream for all windows of a browser: the events of several views, each with its view's number.
 //!
-//! Browsers open six connections to one address by HTTP/1.1, for all windows together. So all windows share one stream.
+//! Browsers open six HTTP/1.1 connections to one address, for all windows together. So all windows share one stream.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::web::stream::{Events, Refusal, answer};
 use crate::web::zone::Zone;
 use crate::web::{Web, events, tap};
 
-/// Views in one stream. One person has fewer visible windows; each view costs as much as a stream of its own.
+/// Views in one stream. A person has fewer visible windows; each view costs as much as a separate stream.
 pub const VIEWS_MAX: usize = 32;
 
-/// `GET /events/shared?view=…&view=…`, each view being the address of a stream, such as `events?page=pods`.
+/// `GET /events/shared?view=…&view=…`. Each view is the address of a stream, such as `events?page=pods`.
 pub async fn events(
     Query(parts): Query<Vec<(String, String)>>,
     zone: Zone,
@@ -30,7 +30,7 @@ pub async fn events(
     }
     let mut all = SelectAll::new();
     for (number, view) in views.into_iter().enumerate() {
-        // An event's id is the number of its view. Who dials again begins anew, so no id has to be remembered.
+        // An event's id is the number of its view. A client that reconnects starts anew, so no id must be remembered.
         all.push(one(&web, view, zone.clone())?.map(move |event| marked(number, &event)).boxed());
     }
     Ok(answer(all.boxed()))

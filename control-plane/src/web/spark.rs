@@ -1,24 +1,24 @@
-//! Draws the small charts in a row and in a tile: text for the `d` of an SVG path.
+//! Sparklines in rows and tiles: text for the `d` attribute of an SVG path.
 
 use std::fmt::Write as _;
 
-/// The height of every sparkline's view box, in its units: a tenth of what a pixel is on most screens, so that whole numbers
-/// do.
+/// The height of every sparkline's view box. A unit is a tenth of a pixel on most screens, so that whole numbers
+/// suffice.
 const HEIGHT: i32 = 260;
 
-/// Where the highest point lies, so that its stroke is not cut.
+/// The y coordinate of the highest point, low enough that its stroke is not clipped.
 const TOP: f64 = 45.0;
 
-/// Where zero lies.
+/// The y coordinate of zero.
 const ZERO: f64 = 250.0;
 
-/// How far a line leaves the view box where it shall not be seen.
+/// How far a line runs outside the view box where it must be invisible.
 const OUTSIDE: i32 = 40;
 
-/// The height of the smallest bar: a failure that cannot be seen would be a lie.
+/// The height of the smallest bar, so that every failure is visible.
 const BAR_MIN: f64 = 15.0;
 
-/// How much of its step a bar fills.
+/// The share of its step that a bar fills.
 const BAR_SHARE: f64 = 0.78;
 
 /// Bytes of one point of a path, such as ` 18-102`.
@@ -42,12 +42,11 @@ impl Width {
     }
 }
 
-/// One path that is both the line and the area under it.
+/// One path that is both the line and the area under it; empty if nothing happened.
 ///
-/// It leaves the view box on the left, below and on the right, and the box cuts it there:
-/// so the stroke shows along the values only, and one value travels where two would. Each point is told by how far it is
-/// from the one before, which is half as long as where it is.
-/// Empty if nothing happened.
+/// It leaves the view box on the left, below and on the right, where the box clips it. So the stroke shows along the
+/// values only, and one path is sent instead of two. Each point is relative to the one before, which is half as long as
+/// absolute coordinates.
 pub fn area(values: &[f64], width: Width) -> String {
     let max = values.iter().copied().fold(0.0, f64::max);
     if max <= 0.0 || values.len() < 2 {
@@ -73,18 +72,17 @@ pub fn area(values: &[f64], width: Width) -> String {
     path
 }
 
-/// Writes a whole number. There are more than a hundred thousand of these on a large page, and the way that serves all
-/// kinds of things takes several times as long.
+/// Writes an integer. A large page has more than a hundred thousand of them, and `fmt` takes several times as long.
 fn number(path: &mut String, value: i32) {
     path.push_str(itoa::Buffer::new().format(value));
 }
 
-/// The nearest unit; every place in a view box is one that a small number can tell.
+/// Rounds to the nearest unit. Every coordinate in a view box is a small number.
 fn whole(place: f64) -> i32 {
     place.round() as i32
 }
 
-/// The dashed line that stands where nothing happened: the counterpart of [`area`].
+/// The dashed line where nothing happened: the counterpart of [`area`].
 pub fn nothing(values: &[f64], width: Width) -> String {
     if values.iter().any(|value| *value > 0.0) { String::new() } else { format!("M0 {ZERO}H{}", width.units()) }
 }
@@ -100,7 +98,7 @@ pub fn bars(failures: &[f64], traffic_max: f64, width: Width) -> String {
     path
 }
 
-/// A dot of the given radius for each place in a line of dots 12 apart.
+/// A dot of the given radius for each position in a line of dots 12 apart.
 pub fn dots(places: impl Iterator<Item = usize>, radius: f64) -> String {
     let mut path = String::new();
     for place in places {

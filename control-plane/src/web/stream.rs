@@ -1,4 +1,4 @@
-//! What streams of events have in common: their bytes, why there may be none, and how they become an answer.
+//! The common parts of event streams: their bytes, why one is refused, and how one becomes an HTTP response.
 
 use std::convert::Infallible;
 
@@ -10,19 +10,19 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
-/// Events as they go over the wire.
+/// Serialized events.
 pub type Events = BoxStream<'static, Bytes>;
 
-/// Why there is no stream.
+/// Why a stream is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// What was asked for is no stream; the words say why.
+    /// The request names no stream; the text says why.
     Unknown(String),
     /// Too many streams are open.
     Full,
 }
 
-/// A stream as an answer. Nothing between here and the browser may hold events back.
+/// A stream as an HTTP response. The headers forbid proxies to buffer events.
 pub fn answer(events: Events) -> Response {
     let headers = [(CONTENT_TYPE, "text/event-stream"), (HeaderName::from_static("x-accel-buffering"), "no")];
     (headers, Body::from_stream(events.map(Ok::<_, Infallible>))).into_response()

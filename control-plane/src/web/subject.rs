@@ -1,4 +1,4 @@
-//! What a stream of events is about: a page, and as much of its address as decides what it shows.
+//! The topic of an event stream: a page, and the query parameters that decide what it shows.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::web::pods::{self, Pods, PodsView};
 use crate::web::view::{Span, View, ViewQuery};
 use crate::web::zone::Zone;
 
-/// A page that moves.
+/// A live page.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// Every endpoint; on a large mesh, those that pass the filter.
     Overview(View),
     /// The pods.
     Pods(PodsView),
-    /// Who calls whom.
+    /// The map of which service calls which.
     Map(MapView),
     /// The audit log.
     Audit(AuditView),
@@ -33,7 +33,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// What an address asks for, in which order; the reader's zone decides where their times are told.
+    /// The topic that a query names, and the order of its rows; times are shown in the reader's zone.
     pub fn of(query: ViewQuery, zone: Zone) -> (Self, Order) {
         match &*query.page {
             "pods" => {
@@ -52,7 +52,7 @@ impl Subject {
         }
     }
 
-    /// What is worked out for it: where there are few endpoints, the same for every filter.
+    /// The topic that is computed: with few endpoints, it is the same for every filter.
     fn shared(&self, endpoints: usize) -> Self {
         match self {
             Self::Overview(view) if endpoints <= ALL_ROWS_MAX => Self::Overview(View { window: view.window, ..View::default() }),
@@ -81,9 +81,9 @@ impl Subject {
 }
 
 impl Web {
-    /// What a page shows now, as everybody who looks at it in this second sees it.
+    /// The live frame of a page, the same for all its viewers in this second.
     ///
-    /// What a long window needs from disk is read before, for all of them, and only now and then.
+    /// What a long window needs from disk is read before, for all viewers, and not on every call.
     pub async fn moment(&self, subject: &Subject) -> Result<Arc<Moment>, StoreError> {
         let now_ms = clock::now_ms();
         self.state.look_back_twice(subject.span().window(), now_ms).await?;

@@ -1,4 +1,4 @@
-//! The words and the state of an endpoint's switch: only ever what pods have confirmed.
+//! The text and the state of an endpoint's switch, which show only what pods have confirmed.
 
 use serde::Serialize;
 
@@ -6,19 +6,19 @@ use crate::rules::effect::Effect;
 use crate::snapshot::{EndpointRow, ReceiptState, RuleStatus, Switch};
 use crate::web::format;
 
-/// A rule that is meant for no pod that is there.
+/// The note on a rule that selects no present pod.
 const WAITS: &str = "waits: no pod of it is there";
 
-/// What a switch shows.
+/// The cells of a switch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SwitchCells {
-    /// `on`, `off`, `partly-on`, `turning-off`, `turning-on`, `protected` or `none`: what the script and the style sheet go by.
+    /// `on`, `off`, `partly-on`, `turning-off`, `turning-on`, `protected` or `none`, for script and style sheet.
     pub state: &'static str,
-    /// The visible words.
+    /// The visible text.
     pub words: &'static str,
-    /// The smaller words below them.
+    /// The smaller text below it.
     pub note: String,
-    /// `aria-checked`. A switch that turns keeps its old state until every pod has confirmed.
+    /// `aria-checked`. A switch in transition keeps its old state until every pod has confirmed.
     pub checked: &'static str,
     /// `aria-busy`.
     pub busy: &'static str,
@@ -26,7 +26,7 @@ pub struct SwitchCells {
     pub disabled: &'static str,
     /// `aria-label`.
     pub label: String,
-    /// The rule that the switch stands for; empty if there is none.
+    /// The id of the rule behind the switch; empty if there is none.
     pub rule: String,
 }
 
@@ -38,7 +38,7 @@ impl SwitchCells {
             Switch::On => Self::still("on", "On", "true", name),
             Switch::Protected => {
                 let label = format!("{name}, protected: used as a health check");
-                // The dialog says what it means to turn it off, and asks for more than a click.
+                // The dialog explains the consequences of turning it off, and requires more than a click.
                 Self::still("protected", "Protected", "true", label)
             }
             Switch::Unavailable => Self { disabled: "true", ..Self::still("none", "", "true", name) },
@@ -79,7 +79,7 @@ impl SwitchCells {
     }
 }
 
-/// A rule's receipts, counted. Pods that are gone have nothing to confirm.
+/// The counts of a rule's receipts. Pods that are gone have nothing to confirm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Receipts {
     /// Pods on which the rule is in force.
@@ -91,7 +91,7 @@ pub struct Receipts {
 }
 
 impl Receipts {
-    /// Counts them.
+    /// Counts the receipts of a rule.
     pub fn of(status: &RuleStatus) -> Self {
         let mut receipts = Self::default();
         for pod in &status.pods {
@@ -105,18 +105,18 @@ impl Receipts {
         receipts
     }
 
-    /// Pods that the rule is for and that are there.
+    /// Present pods that the rule selects.
     pub fn all(self) -> usize {
         self.applied + self.refused + self.pending
     }
 
-    /// `3 of 4 pods`.
+    /// How many pods have applied it: `3 of 4 pods`.
     pub fn words(self) -> String {
         format!("{} of {}", self.applied, format::plural(self.all(), "pod", "pods"))
     }
 }
 
-/// `42 min left`, or who has to end it.
+/// The time that is left, `42 min left`, or how the rule ends without one.
 pub fn time_left(status: &RuleStatus, now_ms: u64) -> String {
     match status.rule.remaining(now_ms) {
         Some(left) => format!("{} left", format::left(left.as_millis() as u64)),

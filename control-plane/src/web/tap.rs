@@ -1,4 +1,4 @@
-//! The page that shows exchanges as they happen, of one endpoint or service, and the finished rows that it shows.
+//! The tap page: exchanges of one endpoint or service as they happen, and their event stream.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ use crate::web::tap::watch::Watch;
 
 mod watch;
 
-/// Exchanges a second that are shown: more than anybody can read, and few enough to see that they move.
+/// Exchanges that are shown per second: more than a person can read, and few enough to see them move.
 const PER_SECOND: u32 = 50;
 
-/// What to show. What is empty is not asked about.
+/// The parameters of the tap page. An empty field matches everything.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct TapQuery {
@@ -34,17 +34,17 @@ pub struct TapQuery {
     status: String,
 }
 
-/// The page.
+/// The template of the tap page.
 #[derive(Template)]
 #[template(path = "tap.html")]
 pub struct TapPage {
     shell: Shell,
     query: TapQuery,
-    /// Services to choose from: namespace, name, and whether it is chosen.
+    /// Services to choose from: the name, and whether it is selected.
     services: Vec<(String, bool)>,
     /// Why nothing is shown; empty if it is.
     problem: String,
-    /// The same in a terminal.
+    /// The command that shows the same in a terminal.
     command: String,
 }
 
@@ -65,7 +65,7 @@ pub async fn events(Query(query): Query<TapQuery>, State(web): State<Arc<Web>>) 
     open(&web, &query).map(answer)
 }
 
-/// The events of the page. Why there are none is said on the stream, because a page cannot read why a stream was refused.
+/// The events of the page. A bad filter or too many taps are sent as an event: a page cannot read a refused stream.
 pub(super) fn open(web: &Arc<Web>, query: &TapQuery) -> Result<Events, Refusal> {
     let permit = web.stream_permit().ok_or(Refusal::Full)?;
     let reader = query.filter().and_then(|filter| {
@@ -99,7 +99,7 @@ impl TapQuery {
         if what.is_empty() { "Tap".into() } else { format!("Tap {what}") }
     }
 
-    /// What shows the same in a terminal: without script there is no other way to see things move.
+    /// The command that shows the same in a terminal: without script, it is the only live view.
     fn command(&self, host: &str) -> String {
         let fields = [
             ("namespace", &self.namespace),

@@ -1,4 +1,4 @@
-//! The pages as a browser asks for them: addresses, headers, and the first words of a stream.
+//! Tests of the dashboard's routes: addresses, headers, and the first events of streams.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::*;
 use crate::fleet::Fleet;
 use crate::store::redb::RedbStore;
 
-/// A control plane that nobody has attached to, and the folder of its data.
+/// The pages of a control plane without sidecars, its drain, and its data folder.
 fn empty() -> (Router, CancellationToken, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let (store, drain) = (Arc::new(RedbStore::open(folder.path()).unwrap()), CancellationToken::new());
@@ -113,7 +113,7 @@ async fn every_page_that_moves_has_a_stream_of_its_own() {
     drain.cancel();
 }
 
-/// The first event of each of so many views, by the number of the view.
+/// The first event of each view, by the number of the view.
 async fn first_events(response: Response, views: usize) -> std::collections::BTreeMap<String, String> {
     assert_eq!(response.status(), StatusCode::OK);
     let mut stream = response.into_body().into_data_stream();
@@ -156,7 +156,7 @@ async fn an_address_that_cannot_be_read_gets_a_page_with_a_way_back() {
         let html = text(response).await;
         assert!(html.contains("Back to the overview") && html.contains(words), "{asked}: {html}");
     }
-    // A script reads text.
+    // A script receives plain text.
     let response = get(&mut pages, "/events?window=5m&window=1h").await;
     assert!(text(response).await.contains("duplicate field `window`"));
     let post = Request::post("/pods").body(Body::empty()).unwrap();
@@ -187,7 +187,7 @@ async fn a_shared_stream_is_bounded_and_carries_nothing_but_streams() {
         let response = get(&mut pages, &format!("/events/shared?{views}")).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{views}");
     }
-    // Refused streams and ended ones give their places back.
+    // Refused and ended streams release their permits.
     for _ in 0..STREAMS_MAX {
         drop(get(&mut pages, "/events/shared?view=events&view=nothing").await);
     }

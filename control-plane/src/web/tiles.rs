@@ -9,24 +9,24 @@ use crate::web::format::{self, Quantity};
 use crate::web::judge::{self, Level, Verdict};
 use crate::web::spark::{self, Width};
 
-/// The tiles.
+/// The tiles of the overview.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Tiles {
-    /// Requests per second, and how that has changed.
+    /// Requests per second, and their change.
     pub requests: Tile,
     /// The share of 5xx.
     pub failing: Tile,
     /// Median latency.
     pub p50: Quantity,
-    /// 95 of a hundred are faster.
+    /// The 95th percentile of latency.
     pub p95: Quantity,
-    /// 99 of a hundred are faster.
+    /// The 99th percentile of latency.
     pub p99: Quantity,
-    /// How the 95th percentile has moved against the window before; empty if that is not known.
+    /// The change of the 95th percentile since the window before; empty if it is unknown.
     pub p95_moved: String,
-    /// Bytes of bodies, out and in.
+    /// Bytes of bodies per second, out and in.
     pub payload: Tile,
-    /// Pods that report, of all that are there.
+    /// Pods that report, out of all that are not gone.
     pub pods: Tile,
     /// Endpoints that are off.
     pub off: Tile,
@@ -37,13 +37,13 @@ pub struct Tiles {
 pub struct Tile {
     /// The number.
     pub now: Quantity,
-    /// How bad it is.
+    /// Its level.
     pub level: &'static str,
-    /// The words of the line below that may be coloured.
+    /// The part of the line below that may be coloured.
     pub lead: String,
-    /// Their level.
+    /// The level of `lead`.
     pub lead_level: &'static str,
-    /// The other words.
+    /// The rest of the line.
     pub note: String,
     /// The chart's path; empty for none.
     pub spark: String,
@@ -127,7 +127,7 @@ fn payload(snapshot: &Snapshot, now: &GoldenMetrics) -> Tile {
     Tile { now: Quantity::new(out.v, unit), note, spark: spark::area(&sent, Width::Tile), ..Tile::default() }
 }
 
-/// Pods that are heard from, of all that are there.
+/// The tile of pods that report, out of all that are not gone.
 pub fn pods(pods: &[PodRow], now_ms: u64) -> Tile {
     let there = pods.iter().filter(|pod| pod.state != PodState::Gone).count();
     let silent_ms: Vec<u64> =
@@ -171,7 +171,7 @@ fn off(snapshot: &Snapshot, verdicts: &[Verdict]) -> Tile {
 fn steps(snapshot: &Snapshot, part: impl Fn(&crate::snapshot::Traffic) -> u64) -> Vec<f64> {
     let mut steps = vec![0.0; SPARK_POINTS];
     for row in &snapshot.endpoints {
-        // Newest steps line up at the end, whatever a row has of them.
+        // The newest steps line up at the end, however many a row has.
         for (sum, traffic) in steps.iter_mut().rev().zip(row.traffic.iter().rev()) {
             *sum += part(traffic) as f64;
         }
@@ -179,7 +179,7 @@ fn steps(snapshot: &Snapshot, part: impl Fn(&crate::snapshot::Traffic) -> u64) -
     steps
 }
 
-/// The time that the numbers cover: less than was asked for just after the start.
+/// The time that the numbers cover: less than the window just after the start.
 fn covered(snapshot: &Snapshot) -> String {
     format::span((snapshot.covered_s * 1000.0).round() as u64)
 }

@@ -1,4 +1,4 @@
-//! What a person has chosen to look at: window, filter and order, as the URL says it.
+//! The query parameters of dashboard pages: window, filter and order.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use crate::web::overview::{COLUMNS, ORDERS};
 use crate::web::pods::row::encoded;
 use crate::web::row::Row;
 
-/// From this length on, a time of a range is shown with its day.
+/// A range longer than this shows its times with their day.
 const DAYS_FROM_MS: u64 = 2 * 86_400_000;
 
-/// A query string as it came. Whatever is missing or unknown means the default: a bad link still shows the page.
+/// A query string as received. A missing or unknown value means the default: a bad link still shows the page.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ViewQuery {
-    /// Which page a stream is for; the overview if it says nothing.
+    /// Which page a stream is for; empty for the overview.
     pub page: String,
-    /// What the page is of, such as an endpoint.
+    /// The id of what the page shows, such as an endpoint.
     pub id: String,
-    /// The stretch of time.
+    /// The window.
     pub window: String,
     /// The beginning of a range: RFC 3339, Unix milliseconds, or a time in the reader's zone.
     pub from: String,
@@ -31,17 +31,17 @@ pub struct ViewQuery {
     pub to: String,
     /// The filter.
     pub show: String,
-    /// Only of this service.
+    /// Only this service.
     pub service: String,
-    /// Only what contains this.
+    /// Only rows that contain this text.
     pub find: String,
-    /// Who, in the audit log.
+    /// The author, in the audit log.
     pub by: String,
-    /// Since when, in the audit log.
+    /// The period, in the audit log.
     pub period: String,
     /// Only entries before this one, in the audit log.
     pub before: String,
-    /// What pods or services are put together by.
+    /// The grouping of pods or services.
     pub group: String,
     /// Only this namespace, on the map.
     pub namespace: String,
@@ -49,19 +49,19 @@ pub struct ViewQuery {
     pub focus: String,
     /// The toolbar's order.
     pub order: String,
-    /// A column and a direction; it wins over the toolbar's order.
+    /// A column and a direction; it takes precedence over the toolbar's order.
     pub sort: String,
 }
 
 impl ViewQuery {
-    /// The order that it asks for.
+    /// The requested order.
     pub fn order(&self, toolbar: &[NamedOrder], columns: &[Column]) -> Order {
-        // A click on a column's head adds `sort` to whatever the toolbar's `order` says.
+        // A click on a column header adds `sort` and keeps the toolbar's `order`.
         let named = |name: &str| Order::named(name, toolbar, columns);
         named(&self.sort).or_else(|| named(&self.order)).unwrap_or_default()
     }
 
-    /// The address of something else that is looked at in the same way; of a log, from before an entry on.
+    /// The address of `path` with the same parameters; `before` limits a log to the entries before one.
     pub fn address(&self, path: &str, before: &str) -> String {
         let parts = [
             ("window", &*self.window),
@@ -87,27 +87,27 @@ impl ViewQuery {
         if said.is_empty() { path.to_owned() } else { format!("{path}?{}", said.join("&")) }
     }
 
-    /// The window, or the default one if the address names none that there is.
+    /// The window; the default one if the name is missing or unknown.
     pub fn span(&self) -> Span {
         Span::EACH.into_iter().find(|span| span.name() == self.window).unwrap_or_default()
     }
 
-    /// What must be contained, in small letters.
+    /// The search text in lower case.
     pub fn needle(&self) -> String {
         self.find.trim().to_lowercase()
     }
 }
 
-/// What to show.
+/// The parsed parameters of the overview.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct View {
-    /// The stretch of time.
+    /// The window.
     pub window: Span,
     /// The filter.
     pub show: Show,
     /// Only this service; empty for all.
     pub service: String,
-    /// Only what contains this; empty for everything.
+    /// Only rows that contain this text; empty for all.
     pub find: String,
     /// The order.
     pub order: Order,
@@ -136,7 +136,7 @@ impl View {
     }
 }
 
-/// A stretch of time that a page shows: one that it offers, or one of the reader's own.
+/// The time span that a page shows: one of the offered windows, or a custom range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Span {
     /// One minute.
@@ -156,14 +156,14 @@ pub enum Span {
     SevenDays,
     /// A month.
     ThirtyDays,
-    /// As long as anything is kept, unless somebody says otherwise.
+    /// 90 days: the default retention.
     NinetyDays,
-    /// From one instant to another: the page stands still.
+    /// From one instant to another: the page is not live.
     Between(Range),
 }
 
 impl Span {
-    /// Those that pages offer, as keys 1 to 9 choose them.
+    /// The windows that pages offer, in the order of the keys 1 to 9.
     pub const EACH: [Self; 9] = [
         Self::OneMinute,
         Self::FiveMinutes,
@@ -176,7 +176,7 @@ impl Span {
         Self::NinetyDays,
     ];
 
-    /// Its name in a URL; a range has none, but two instants.
+    /// Its name in a URL; empty for a range, which has two instants instead.
     pub fn name(self) -> &'static str {
         match self {
             Self::OneMinute => "1m",
@@ -208,7 +208,7 @@ impl Span {
         }
     }
 
-    /// What links to other pages carry, so that these show the same window: nothing for the default one.
+    /// The query for links to other pages, so that they show the same window; empty for the default one.
     pub fn carried(self) -> String {
         match self {
             Self::Between(range) => format!("?from={}&to={}", format::instant(range.from_ms), format::instant(range.to_ms)),
@@ -217,7 +217,7 @@ impl Span {
         }
     }
 
-    /// `yes` if it is so long that a time without its day says little.
+    /// `yes` if it is so long that times need their day, else empty.
     pub fn days(self) -> &'static str {
         match self {
             Self::SevenDays | Self::ThirtyDays | Self::NinetyDays => "yes",
@@ -226,7 +226,7 @@ impl Span {
         }
     }
 
-    /// `last 5 min`, or `this range`.
+    /// The window in words: `last 5 min`, or `this range`.
     pub fn words(self) -> String {
         if matches!(self, Self::Between(_)) { self.title().to_owned() } else { format!("last {}", self.title()) }
     }

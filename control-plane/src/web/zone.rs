@@ -1,4 +1,4 @@
-//! The time zone of whoever looks: their browser tells it in a cookie, and without one it is UTC, which is said.
+//! The reader's time zone: the browser sends it in a cookie; without one it is UTC, and the page says so.
 
 use std::convert::Infallible;
 use std::hash::{Hash, Hasher};
@@ -15,7 +15,7 @@ use crate::snapshot::Range;
 /// The cookie's name.
 const COOKIE: &str = "sitio_zone";
 
-/// The longest name that a zone has is 30 letters long.
+/// The longest accepted name. The longest name of a zone has 30 letters.
 const NAME_BYTES_MAX: usize = 48;
 
 /// A time zone.
@@ -28,7 +28,7 @@ impl Default for Zone {
     }
 }
 
-/// Zones of one name are one.
+/// Zones of the same name have the same hash.
 impl Hash for Zone {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.iana_name().hash(state);
@@ -46,7 +46,7 @@ impl<S: Sync> FromRequestParts<S> for Zone {
 }
 
 impl Zone {
-    /// The zone of that name; UTC if there is none.
+    /// The zone of that name; UTC if it is unknown.
     pub fn named(name: &str) -> Self {
         if name.len() > NAME_BYTES_MAX {
             return Self::default();
@@ -54,7 +54,7 @@ impl Zone {
         TimeZone::get(name).map(Self).unwrap_or_default()
     }
 
-    /// Which zone a page's times are of: `Times are UTC.`
+    /// A sentence that names the zone of a page's times: `Times are UTC.`
     pub fn words(&self) -> String {
         match self.0.iana_name() {
             None | Some("UTC") => "Times are UTC.".into(),
@@ -62,7 +62,7 @@ impl Zone {
         }
     }
 
-    /// The day, as a number that grows by one from a day to the next.
+    /// The day, as a number that grows by one each day.
     pub fn day_number(&self, unix_ms: u64) -> i64 {
         let date = self.at(unix_ms).date();
         date.to_zoned(TimeZone::UTC).map_or(0, |midnight| midnight.timestamp().as_second() / 86_400)
@@ -83,28 +83,28 @@ impl Zone {
         self.at(unix_ms).strftime("%H:%M:%S").to_string()
     }
 
-    /// The time of day with the zone's own short name: `14:07:41 UTC`.
+    /// The time of day with the zone's abbreviation: `14:07:41 UTC`.
     pub fn time(&self, unix_ms: u64) -> String {
         self.at(unix_ms).strftime("%H:%M:%S %Z").to_string()
     }
 
-    /// The day and the time, with the zone's own short name: `20 November 2026, 14:07:41 UTC`.
+    /// The day and the time, with the zone's abbreviation: `20 November 2026, 14:07:41 UTC`.
     pub fn moment(&self, unix_ms: u64) -> String {
         self.at(unix_ms).strftime("%-d %B %Y, %H:%M:%S %Z").to_string()
     }
 
-    /// A minute as a `datetime-local` field takes and sends it: `2025-11-20T14:07`.
+    /// A minute in the format of a `datetime-local` field: `2025-11-20T14:07`.
     pub fn input(&self, unix_ms: u64) -> String {
         self.at(unix_ms).strftime("%Y-%m-%dT%H:%M").to_string()
     }
 
-    /// The instant that such a field names, milliseconds since the Unix epoch.
+    /// Parses the value of such a field, into milliseconds since the Unix epoch.
     pub fn unix_ms(&self, text: &str) -> Option<u64> {
         let zoned = text.parse::<DateTime>().ok()?.to_zoned(self.0.clone()).ok()?;
         u64::try_from(zoned.timestamp().as_millisecond()).ok()
     }
 
-    /// `20 November 2025, 09:00 to 10:00 UTC`; both days and zones where they differ.
+    /// The range in words: `20 November 2025, 09:00 to 10:00 UTC`; with both days and zones where they differ.
     pub fn range(&self, range: Range) -> String {
         let part = |unix_ms: u64, format: &str| self.at(unix_ms).strftime(format).to_string();
         let (from_ms, to_ms) = (range.from_ms, range.to_ms);

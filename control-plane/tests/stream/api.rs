@@ -1,4 +1,5 @@
-//! The doors of the API: errors that say what is wrong, who is let in, and an end that waits for nobody.
+//! Tests of the API's entry: problem documents, authentication, and a shutdown that does not wait
+//! for open streams.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -78,7 +79,7 @@ async fn the_description_describes_what_is_there() {
     stage.stop().await;
 }
 
-/// The paths of the routes, read off the source: a router cannot be asked for them.
+/// The paths of the routes, parsed from the source, because a router does not list them.
 fn served() -> BTreeSet<String> {
     let source = include_str!("../../src/api.rs");
     let (v1, rest) = source.split_once(".fallback(").unwrap();

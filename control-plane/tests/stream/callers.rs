@@ -1,4 +1,5 @@
-//! Who has called is told by the names of those whose addresses they are; whoever makes callers up is refused, and harms nobody.
+//! Tests that callers are listed by the service that owns their address, and that invented callers
+//! are refused without harm to others.
 
 use mesh::callers::{CALLERS_MAX, Callers, Calls};
 use mesh::report::Coverage::{Change, Snapshot};
@@ -24,7 +25,7 @@ fn callers(told: &[(&str, u64)]) -> Callers {
     callers
 }
 
-/// Asks who has called until this many requests are told of.
+/// Reads the callers of an endpoint after it has counted this many requests.
 async fn told(stage: &Stage, service: &str, route: &str, hits: u64) -> Value {
     let id = stage.row_with(service, route, hits).await["id"].as_str().unwrap().to_owned();
     stage.get(&format!("/api/v1/endpoints/{id}/callers")).await
@@ -54,7 +55,7 @@ async fn pods_are_told_by_service_and_all_hits_are_somebody_s() {
     let pod = &all["callers"][0]["pods"][0];
     assert_eq!((&pod["pod"], &pod["address"], &pod["share"]), (&json!("web-0"), &json!("10.0.0.1"), &json!(0.75)), "{all}");
 
-    // A pod that has left is still who has called.
+    // A pod that has left is still listed as a caller.
     web.say(up::Message::Bye(wire::Bye { why: String::new() })).await;
     eventually(async || {
         let pods = stage.get("/api/v1/pods").await;
@@ -115,7 +116,8 @@ async fn a_sidecar_that_makes_callers_up_is_refused_and_harms_nobody() {
         assert!(status.code() == Code::InvalidArgument && status.message().contains(words), "{name}: {status}");
     }
 
-    // What is merely strange is taken for what it can be: the future is now, and an endpoint that was not told of is none.
+    // Values that are only unusual are corrected: a future time becomes now, and callers of an
+    // undefined endpoint are ignored.
     let mut strange = stage.attach("cart", "strange").await;
     let mut live = strange.frame(Snapshot, &[("/a", hits(4))]);
     live.at_ms = u64::MAX;

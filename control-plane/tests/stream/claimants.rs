@@ -1,10 +1,10 @@
-//! Two processes that claim the same pod's uid: a mistake of somebody who copied a manifest, or an attack.
+//! Tests of two processes that claim the same pod uid, because of a copied manifest or an attack.
 
 use mesh::report::Coverage::{Change, Snapshot};
 
 use crate::harness::{Stage, eventually, greeting, hits};
 
-/// Further ahead than any clock is, and less than what is refused.
+/// Further ahead than any real clock, and below the limit at which an epoch is refused.
 const AHEAD_NS: u64 = 23 * 3600 * 1_000_000_000;
 
 #[tokio::test]

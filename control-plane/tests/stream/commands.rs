@@ -1,4 +1,5 @@
-//! A command is about what is there, names the rule in force, and overrides a pod only on request.
+//! Tests that a command must match known endpoints, reports the rule in force, and overrides a
+//! protected path only on request.
 
 use mesh::endpoint::Endpoint;
 use mesh::report::Coverage::Snapshot;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Stage, eventually, greeting, hits, order};
 
-/// The command to turn an endpoint off that was called before.
+/// The command to turn off an endpoint that has already been called.
 fn seen(route: &str) -> Value {
     let mut order = order("shop", route);
     order.as_object_mut().unwrap().remove("allow_unseen");
@@ -177,7 +178,7 @@ async fn the_second_operator_hears_by_whom_why_and_until_when_it_is_off_already(
         assert!(detail.contains(words), "{words}: {detail}");
     }
 
-    // The dialog says the same before anything is sent.
+    // The dialog shows the same before anything is sent.
     let id = stage.row("shop", "/export").await["id"].as_str().unwrap().to_owned();
     let impact = stage.get(&format!("/endpoints/{id}/impact")).await;
     assert!(impact["warnings"][0].as_str().unwrap().starts_with("Rule r1 of operator has GET /export off since"), "{impact}");

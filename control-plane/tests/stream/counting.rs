@@ -1,4 +1,4 @@
-//! What sidecars counted is what the API tells, exactly, however their streams come and go.
+//! Tests that the API returns exactly what the sidecars counted, however their streams come and go.
 
 use mesh::golden::GoldenMetrics;
 use mesh::report::Coverage::{Change, Snapshot};
@@ -43,7 +43,8 @@ async fn reconnecting_neither_loses_nor_doubles_anything() {
     first.report(Change, &[("/a", hits(1))]).await;
     stage.row_with("shop", "/a", 11).await;
 
-    // What the first stream had not brought over, and what happened since, is in the second one's snapshot.
+    // The second stream's snapshot contains what the first stream did not deliver, and what
+    // happened since.
     who.session = 2;
     let mut second = stage.attach_as(who.clone()).await;
     second.report(Snapshot, &[("/a", hits(20))]).await;
@@ -82,7 +83,7 @@ async fn a_new_process_counts_on_top_of_the_one_before() {
 
     stage.row_with("shop", "/a", 13).await;
 
-    // The one before is still there: it goes on where it was.
+    // The earlier process is still alive, and continues from its own counts.
     let mut back = stage.attach_as(old).await;
     back.report(Snapshot, &[("/a", hits(11))]).await;
     stage.row_with("shop", "/a", 14).await;

@@ -1,4 +1,5 @@
-//! A sidecar that wants too much, or tells tales, is refused with a reason, is counted, and harms nobody else.
+//! Tests that a sidecar that sends too much or false data is refused with a reason, is counted, and
+//! harms no other.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -13,7 +14,7 @@ use tonic::{Code, Request, Status};
 
 use crate::harness::{Stage, greeting, hits};
 
-/// Streams that one address may hold in these tests.
+/// The limit of streams per address in these tests.
 const STREAMS: usize = 8;
 
 #[tokio::test]
@@ -42,11 +43,11 @@ async fn one_address_cannot_take_the_room_of_the_others() {
     let metrics = metrics(&stage).await;
     assert!(metrics.contains("sitio_discarded_total{what=\"stream_over_address_limit\"} 17"), "{metrics}");
 
-    // The next address is let in, and the sidecar that was there before goes on.
+    // Another address is admitted, and the sidecar that was there before still works.
     attach_from(&stage, Ipv4Addr::new(127, 0, 0, 2)).await.unwrap();
     good.report(Change, &[("/a", hits(1))]).await;
     stage.row_with("shop", "/a", 2).await;
-    // What was held is given back.
+    // Closed streams are released.
     drop(held);
     crate::harness::eventually(async || attach_from(&stage, Ipv4Addr::LOCALHOST).await.map_err(|status| status.to_string()))
         .await;

@@ -1,4 +1,5 @@
-//! Slow, silent and greedy clients of both ports: probes are answered while they hold all the connections they can get.
+//! Tests of slow, silent and greedy clients on both ports: probes are answered while they hold all
+//! connections they can get.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,13 +9,13 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::harness::Stage;
 
-/// Connections of an attack: more than the port has places.
+/// Connections of an attack: more than the port admits.
 const CONNECTIONS: usize = 1100;
 
-/// What two busy cores manage at any time.
+/// A limit that two busy cores always meet.
 const SOON: Duration = Duration::from_secs(60);
 
-/// Longer than a connection may be silent, and than two busy cores need to see to it.
+/// Longer than a connection may be silent, plus the time that two busy cores need to close it.
 const CLOSED_WITHIN: Duration = Duration::from_secs(90);
 
 #[tokio::test]
@@ -62,7 +63,8 @@ async fn a_connection_for_sidecars_on_which_nothing_is_said_is_closed() {
     stage.stop().await;
 }
 
-/// Opens so many connections that say this and no more, half of them from another address, and probes all the while.
+/// Opens this many connections that send only these bytes, half of them from another address, and
+/// probes meanwhile.
 async fn assert_probes_are_answered(words: &[u8], connections: usize) {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::start(folder.path());

@@ -1,4 +1,5 @@
-//! A disk that takes nothing any more: counting goes on in memory and says so, rules are refused, and it recovers by itself.
+//! Tests of a full disk: counts continue in memory, the status reports it, rules are refused, and
+//! the store recovers by itself.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -14,7 +15,8 @@ use control_plane::clock::now_ms;
 
 use crate::harness::{Sidecar, Stage, eventually, greeting, hits, order};
 
-/// The program, whose writes can be forbidden: the system then says that the file is too large, and not by a signal.
+/// The program as a process whose writes can be limited. It ignores SIGXFSZ, so that a write over
+/// the limit fails with an error.
 struct Program(Child);
 
 impl Program {
@@ -30,12 +32,12 @@ impl Program {
             text.split_whitespace().next().unwrap().parse().unwrap()
         };
         let stage = Stage::at(address("http="), address("grpc="));
-        // Whoever does not read what it says would stop it.
+        // The program would block if its output were not read.
         std::thread::spawn(move || lines.for_each(drop));
         (Self(child), stage)
     }
 
-    /// Lets it write files only up to this size.
+    /// Limits the size of the files that it may write.
     fn may_write(&self, bytes: &str) {
         let limit = format!("--fsize={bytes}:unlimited");
         let set = Command::new("prlimit").args(["--pid", &self.0.id().to_string(), &limit]).status().unwrap();
@@ -90,7 +92,7 @@ async fn counting_goes_on_in_memory_and_everything_is_written_when_there_is_room
     let (answered, problem) = stage.ask(Method::POST, "/api/v1/rules", Some(&order("shop", "/a"))).await;
     assert_eq!((answered, &problem["type"]), (StatusCode::SERVICE_UNAVAILABLE, &"urn:sitio:problem:store".into()), "{problem}");
     assert_eq!(reqwest::get(format!("http://{}/readyz", stage.http)).await.unwrap().status(), StatusCode::OK);
-    // Streams that break, and pods that are new, are taken in all the same.
+    // Reconnecting and new sidecars are admitted nevertheless.
     who.session += 1;
     let mut again = stage.attach_as(who).await;
     again.report(Snapshot, &[("/a", hits(8))]).await;

@@ -1,4 +1,5 @@
-//! Starts a control plane on free ports, and speaks to it as a sidecar and as a script would.
+//! The test harness: starts a control plane on free ports, and acts as a sidecar and as an API
+//! client.
 
 use std::fmt::Debug;
 use std::net::{SocketAddr, TcpListener};
@@ -29,7 +30,7 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
-/// What two busy cores manage at any time.
+/// A limit that two busy cores always meet.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// A running control plane.
@@ -56,14 +57,14 @@ impl Stage {
         Self { http, grpc, drain, running, scripts }
     }
 
-    /// One that runs as a program of its own, at these addresses.
+    /// One that runs as a separate process, at these addresses.
     pub(crate) fn at(http: SocketAddr, grpc: SocketAddr) -> Self {
         let scripts = client::trust::plain().no_proxy().timeout(SOON).build().unwrap();
         let running = TaskTracker::new().spawn(async { Ok(()) });
         Self { http, grpc, drain: CancellationToken::new(), running, scripts }
     }
 
-    /// Ends it, and tells how long that took.
+    /// Stops it, and returns how long that took.
     pub(crate) async fn stop(self) -> Duration {
         let asked = Instant::now();
         self.drain.cancel();
@@ -71,12 +72,12 @@ impl Stage {
         asked.elapsed()
     }
 
-    /// A client of the stream.
+    /// Connects a client of the stream.
     pub(crate) async fn dial(&self) -> MeshClient<Channel> {
         MeshClient::connect(format!("http://{}", self.grpc)).await.expect("it listens")
     }
 
-    /// Attaches a pod: its first process, its first stream.
+    /// Attaches a pod: the first stream of its first process.
     pub(crate) async fn attach(&self, service: &str, pod: &str) -> Sidecar {
         self.attach_as(greeting(service, pod)).await
     }
@@ -88,14 +89,14 @@ impl Stage {
         sidecar
     }
 
-    /// A stream on which nothing was said.
+    /// Opens a stream without sending anything.
     pub(crate) async fn open(&self) -> Sidecar {
         let (up, rest) = mpsc::channel(64);
         let down = self.dial().await.attach(Request::new(ReceiverStream::new(rest))).await.expect("it is let in").into_inner();
         Sidecar { up, down, encoder: Encoder::default(), seq: 0, epoch_ms: 0, callers: Callers::default() }
     }
 
-    /// Asks the API.
+    /// Sends a request to the API.
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
         let mut request = self.scripts.request(method.clone(), format!("http://{}{path}", self.http));
         if let Some(body) = body {
@@ -120,7 +121,7 @@ impl Stage {
         rows.iter().find(|row| row["service"] == service && row["route"] == route).cloned().unwrap_or_default()
     }
 
-    /// Waits until a row has so many hits, and returns it.
+    /// Waits until a row has this many hits, and returns it.
     pub(crate) async fn row_with(&self, service: &str, route: &str, hits: u64) -> Value {
         eventually(async || {
             let row = self.row(service, route).await;
@@ -135,7 +136,7 @@ impl Stage {
         rule
     }
 
-    /// Waits until a pod's receipt for a rule says this.
+    /// Waits until the receipt of a pod for a rule is in this state.
     pub(crate) async fn receipt(&self, rule: &Value, pod: &str, state: &str) -> Value {
         let path = format!("/api/v1/rules/{}", rule["id"].as_str().unwrap());
         eventually(async || {
@@ -147,7 +148,7 @@ impl Stage {
         .await
     }
 
-    /// Waits until a service is known.
+    /// Waits until a pod is listed as connected.
     pub(crate) async fn knows(&self, pod: &str) {
         eventually(async || {
             let pods = self.get("/api/v1/pods").await;
@@ -158,24 +159,24 @@ impl Stage {
     }
 }
 
-/// A sidecar as far as the control plane can tell.
+/// A fake sidecar that speaks the protocol.
 pub(crate) struct Sidecar {
     up: mpsc::Sender<Up>,
     pub(crate) down: Streaming<Down>,
     encoder: Encoder,
     pub(crate) seq: u64,
     epoch_ms: u64,
-    /// Who has called each endpoint of which it tells.
+    /// The callers of each endpoint that it reports.
     pub(crate) callers: Callers,
 }
 
 impl Sidecar {
     pub(crate) async fn say(&self, message: up::Message) {
-        // Whoever was cut off hears it on the other half.
+        // If the stream was cut off, the receiving half reports it.
         let _ = self.up.send(Up { message: Some(message) }).await;
     }
 
-    /// Says what a frame would say, without saying it.
+    /// Returns the next frame without sending it.
     pub(crate) fn frame(&mut self, coverage: Coverage, endpoints: &[(&str, GoldenMetrics)]) -> wire::Live {
         self.seq += 1;
         let endpoints = endpoints.iter().map(|(route, golden)| EndpointReport {
@@ -191,7 +192,7 @@ impl Sidecar {
         self.encoder.encode(&Report { seq: self.seq, coverage, at_ms, endpoints: endpoints.collect(), resources: None })
     }
 
-    /// Hands a window of one slot over, or a baseline.
+    /// Sends a window of one slot, or a baseline.
     pub(crate) async fn window(&mut self, id: u64, is_baseline: bool, endpoints: &[(&str, GoldenMetrics)]) {
         self.window_of((id, 1), is_baseline, endpoints).await;
     }
@@ -257,7 +258,7 @@ impl Sidecar {
     }
 }
 
-/// The first stream of a pod's first process, which has just started.
+/// The greeting of the first stream of a pod's first process, which has just started.
 pub(crate) fn greeting(service: &str, pod: &str) -> Greeting {
     let workload = Workload {
         namespace: "default".into(),
@@ -271,7 +272,7 @@ pub(crate) fn greeting(service: &str, pod: &str) -> Greeting {
     Greeting { workload, epoch: now_ms() * 1_000_000, session: 1, protected: vec!["/healthz".into()], uptime: None }
 }
 
-/// So many answers of 200, each of 10 ms and 100 bytes.
+/// This many responses with status 200, each of 10 ms and 100 bytes.
 pub(crate) fn hits(hits: u64) -> GoldenMetrics {
     let mut golden = GoldenMetrics::default();
     golden.hits = hits;
@@ -289,7 +290,7 @@ fn mesh_index_of_10_ms() -> i32 {
     one.latency.buckets().next().map_or(0, |(index, _)| index)
 }
 
-/// The command to turn an endpoint off, whether or not it was ever called.
+/// The command to turn off an endpoint, whether or not it was ever called.
 pub(crate) fn order(service: &str, route: &str) -> Value {
     json!({
         "service": service, "method": "GET", "route": route, "action": {"disable": {"status": 503}},
@@ -297,7 +298,7 @@ pub(crate) fn order(service: &str, route: &str) -> Value {
     })
 }
 
-/// Asks until the answer is good, or fails with the last one that was not.
+/// Repeats `ask` until it succeeds; panics with the last error after [`SOON`].
 pub(crate) async fn eventually<T, E: Debug>(mut ask: impl AsyncFnMut() -> Result<T, E>) -> T {
     let until = Instant::now() + SOON;
     loop {

@@ -1,4 +1,5 @@
-//! What pods remember is fetched when it is asked for; a pod that is silent or lies is named, and harms nobody else.
+//! Tests that recent exchanges are fetched from the pods on request, and that silent or lying pods
+//! are listed and harm no other.
 
 use mesh::exchange::{Exchange, Outcome};
 use mesh::report::Coverage::{Change, Snapshot};
@@ -10,7 +11,7 @@ use tonic::Code;
 
 use crate::harness::{Sidecar, Stage, hits};
 
-/// What a sidecar says instead of an answer to this fetch.
+/// What a sidecar sends instead of an answer to this fetch.
 type Lie = Box<dyn Fn(u64) -> Vec<wire::Page>>;
 
 async fn fetched(sidecar: &mut Sidecar) -> wire::Fetch {

@@ -1,4 +1,4 @@
-//! A sidecar that lies, stammers or stares harms nobody but itself.
+//! Tests that a sidecar with invalid frames or impossible counts is refused, and harms no other.
 
 use mesh::golden::GoldenMetrics;
 use mesh::report::Coverage::{Change, Snapshot};

@@ -1,4 +1,4 @@
-//! A whole control plane in this process, with sidecars that are made of nothing but the protocol.
+//! Tests of a whole control plane in this process, with fake sidecars that only speak the protocol.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod api;

@@ -1,4 +1,5 @@
-//! A pin that comes and goes changes no total, and leaves none behind under a name that is not in use any more.
+//! Tests that adding and removing a pin changes no total, and leaves no counts under an unused
+//! name.
 
 use mesh::report::Coverage::{Change, Snapshot};
 use mesh::window::slot_of;
@@ -11,7 +12,7 @@ use crate::harness::{Stage, eventually, hits};
 
 const PINNED: &str = "/users/{name}";
 
-/// Hits of a route in a window, by its chart and by the table.
+/// Returns the hits of a route in a window, from its chart and from the table.
 async fn in_window(stage: &Stage, route: &str, window: &str) -> (u64, u64) {
     let chart = stage.get(&format!("/api/v1/timeline?service=shop&route={route}&window={window}")).await;
     let table = stage.get(&format!("/api/v1/endpoints?window={window}&service=shop")).await;
@@ -19,7 +20,7 @@ async fn in_window(stage: &Stage, route: &str, window: &str) -> (u64, u64) {
     (chart["whole"]["hits"].as_u64().unwrap(), row.map_or(0, |row| row["hits"].as_u64().unwrap()))
 }
 
-/// Waits until so many windows are on disk.
+/// Waits until this many windows are on disk.
 async fn kept(stage: &Stage, windows: u64) {
     eventually(async || {
         let status = stage.get("/api/v1/status").await;
@@ -39,7 +40,7 @@ async fn a_pin_that_is_withdrawn_gives_back_what_was_on_disk_before_it() {
     kept(&stage, 1).await;
     assert_eq!(in_window(&stage, "/users/bob", "7d").await, (5, 5));
 
-    // Given a pin that has folded both...
+    // Given a pin that has merged both...
     let order = json!({"service": "shop", "pattern": PINNED});
     let (status, rule) = stage.ask(Method::POST, "/api/v1/routes", Some(&order)).await;
     assert_eq!(status, StatusCode::CREATED, "{rule}");
@@ -57,7 +58,8 @@ async fn a_pin_that_is_withdrawn_gives_back_what_was_on_disk_before_it() {
         assert_eq!(in_window(&stage, PINNED, window).await, (18, 18), "{window}");
     }
 
-    // ...when it is withdrawn, then each name has what is on disk of it, and the last one what is not.
+    // ...when it is withdrawn, then each name has its counts from disk, and the last one has the
+    // counts that are not on disk.
     let (status, ended) = stage.ask(Method::DELETE, &rule, None).await;
     assert_eq!(status, StatusCode::OK, "{ended}");
     for window in ["6h", "7d", "90d"] {

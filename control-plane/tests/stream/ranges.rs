@@ -1,4 +1,5 @@
-//! Pages of a time between two instants: they show the sums of that time, stand still, and explain wrong input.
+//! Tests of pages for a range between two instants: they show its sums, do not update, and explain
+//! invalid input.
 
 use control_plane::clock::now_ms;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ const HOUR_MS: u64 = 3_600_000;
 /// A slot has ten seconds.
 const SLOT_MS: u64 = 10_000;
 
-/// A zone two hours before UTC all year.
+/// A zone two hours ahead of UTC all year.
 const ZONE: &str = "sitio_zone=Etc/GMT-2";
 
 async fn page(stage: &Stage, path: &str) -> (StatusCode, String) {
@@ -40,7 +41,7 @@ async fn pages_show_the_sums_between_two_instants_and_stand_still() {
     }
     let query = format!("from={}&to={}", instant(from_ms), instant(from_ms + HOUR_MS));
     stage.row_with("shop", "/a", 1250).await;
-    // Nothing of the last hours is left in memory alone: all is on disk.
+    // All counts are on disk, and the last hours have none in memory only.
     eventually(async || {
         let recent = stage.get("/api/v1/timeline?service=shop&route=/a&window=6h").await;
         if recent["whole"]["hits"] == 0 { Ok(()) } else { Err(recent) }
@@ -51,7 +52,7 @@ async fn pages_show_the_sums_between_two_instants_and_stand_still() {
     assert_eq!(row["hits"], 200, "{all}");
     let id = row["id"].as_str().unwrap();
 
-    // What the form sends is in the zone of the reader.
+    // The form sends times in the zone of the reader.
     let field = |unix_ms: u64| instant(unix_ms + 2 * HOUR_MS).strftime("%Y-%m-%dT%H:%M").to_string();
     let sent = format!("from={}&to={}", field(from_ms), field(from_ms + HOUR_MS));
     for query in [&query, &sent] {

@@ -1,4 +1,5 @@
-//! A command becomes a revision, reaches every pod, and is believed only once the pods have confirmed it.
+//! Tests that a command makes a revision that reaches every pod, and counts as applied only after
+//! the pods confirm it.
 
 use control_plane::clock::now_ms;
 use mesh::report::Coverage::Snapshot;
@@ -101,7 +102,7 @@ async fn a_refusal_is_told_with_its_reason_and_can_be_asked_for_again() {
     stage.stop().await;
 }
 
-/// What the API says of a pod, once it has confirmed this revision.
+/// Returns a pod's row in the API, once the pod has confirmed this revision.
 async fn confirmed(stage: &Stage, pod: &str, revision: u64) -> Value {
     eventually(async || {
         let pods = stage.get("/api/v1/pods").await;
@@ -136,7 +137,7 @@ async fn pods_of_another_service_hear_of_a_revision_with_their_next_report_and_a
     other.confirm(1).await;
     confirmed(&stage, "web-1", 1).await;
 
-    // The end of the rule is a change, and so is what is read from disk.
+    // The end of a rule is a change too, also after a restart.
     stage.ask(Method::DELETE, "/api/v1/rules/r1", None).await;
     assert_eq!(confirmed(&stage, "legacy-1", 1).await["revision_wanted"], 2);
     stage.stop().await;
@@ -161,7 +162,7 @@ async fn a_receipt_is_counted_from_when_its_pod_was_told_also_after_something_wa
     other.confirm(1).await;
     confirmed(&stage, "web-1", 1).await;
 
-    // It has nothing to hear again. What is asked for is looked at before the report that follows.
+    // It has nothing to receive again. The resend is handled before the report that follows.
     stage.ask(Method::POST, "/api/v1/rules/r1/resend", None).await;
     other.report(Snapshot, &[("/", hits(2))]).await;
     stage.row_with("web", "/", 2).await;

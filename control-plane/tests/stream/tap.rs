@@ -1,4 +1,5 @@
-//! A tap shows what sidecars see, tells what it does not show, and ends with its reader; a sidecar that lies harms nobody.
+//! Tests that a tap shows matching exchanges, counts what it drops, and ends with its reader; lying
+//! sidecars harm no other.
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
@@ -47,7 +48,7 @@ impl Reader {
     }
 }
 
-/// The next set of taps that a sidecar is told of.
+/// The next set of taps that a sidecar receives.
 async fn told(sidecar: &mut Sidecar) -> Vec<Tap> {
     loop {
         if let down::Message::Taps(set) = sidecar.hear().await.expect("the stream is open").expect("the stream is open") {
@@ -97,7 +98,7 @@ async fn each_tap_shows_what_it_asked_for_and_tells_what_it_does_not_show() {
 
     drop(failures);
     assert_eq!(told(&mut shop).await.iter().map(|tap| tap.id).collect::<Vec<_>>(), [second]);
-    // What was under way when the tap ended is late, and no offence.
+    // An exchange that was under way when the tap ended is late, and is no violation.
     say(&shop, vec![seen(first, 503)], vec![]).await;
     drop(cart);
     while all.next("pod").await["state"] != "gone" {}

@@ -1,4 +1,4 @@
-//! Any window, from a minute to a season, is what the pods have handed over and what they have said since.
+//! Tests that any window, from a minute to 90 days, is the sum of stored windows and later reports.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn a_long_window_is_what_is_on_disk_and_what_came_since_after_a_restart_to
     for (slot, count) in [(days(20), 1000), (days(3), 100), (now - 720, 10)] {
         sidecar.window(slot, false, &[("/a", hits(count))]).await;
     }
-    // A minute ago, and not yet handed over: one more.
+    // The remaining request is not stored yet: it happened just now.
     let read = async |stage: &Stage, window: &str| {
         let told = stage.get(&format!("/api/v1/timeline?service=shop&route=/a&window={window}")).await;
         let sum: u64 = told["points"].as_array().unwrap().iter().map(|point| point["hits"].as_u64().unwrap()).sum();
@@ -80,11 +80,11 @@ async fn the_window_before_is_told_with_the_change_if_all_of_it_is_known() {
     stage.stop().await;
 }
 
-/// The events of a page, as they come.
+/// The events of a page, as they arrive.
 struct Events(reqwest::Response, String);
 
 impl Events {
-    /// Waits until one of them says one of these words.
+    /// Waits until an event contains one of these texts.
     async fn say(&mut self, words: &[&str]) {
         let heard = async {
             while !words.iter().any(|words| self.1.contains(words)) {
@@ -130,13 +130,13 @@ async fn pages_show_long_windows_and_the_window_before_and_move() {
     assert_eq!(drawn, 111, "{steps}");
     assert_eq!(page("/endpoints.csv?window=7d").await.lines().nth(1).unwrap().matches(",111,").count(), 1);
 
-    // It moves with what is counted, although the disk is not read again.
+    // The page updates with new counts, although the disk is not read again.
     let events = reqwest::get(format!("http://{}/events?page=endpoint&id={id}&window=7d", stage.http)).await.unwrap();
     let mut events = Events(events, String::new());
     events.say(&["111 hits in 7 d"]).await;
     sidecar.report(Change, &[("/a", hits(4))]).await;
     events.say(&["115 hits in 7 d"]).await;
-    // The newest column of the chart moves, too; two hours ago may be in it.
+    // The newest column of the chart updates, too; the requests of two hours ago may be in it.
     events.say(&["\"hits\":\"5\"", "\"hits\":\"15\""]).await;
     stage.stop().await;
 }
@@ -158,7 +158,7 @@ async fn what_a_killed_sidecar_never_handed_over_is_in_no_total_once_it_is_told_
     };
     assert_eq!(sum(&stage, "/a", "6h").await, 30, "it may live");
 
-    // Its pod's next process says that it does not.
+    // The next process of the same pod implies that the first one is dead.
     drop(killed);
     who.epoch += 1;
     let mut next = stage.attach_as(who).await;

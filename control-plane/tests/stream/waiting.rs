@@ -1,4 +1,4 @@
-//! A rule without a pod to obey it waits, says so, and is never called applied.
+//! Tests that a rule without a matching pod is pending, and is never reported as applied.
 
 use control_plane::clock::now_ms;
 use mesh::report::Coverage::Snapshot;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Stage, eventually, greeting, hits, order};
 
-/// Asks for a rule.
+/// Sends a command for a rule.
 async fn ask(stage: &Stage, order: &Value) -> (StatusCode, Value) {
     stage.ask(Method::POST, "/api/v1/rules", Some(order)).await
 }

@@ -1,4 +1,5 @@
-//! What sidecars hand over for good is on disk when it is acknowledged, and a restart of the control plane changes no total.
+//! Tests that acknowledged windows are on disk, and that a restart of the control plane changes no
+//! total.
 
 use mesh::golden::GoldenMetrics;
 use mesh::report::Coverage::{Change, Snapshot};
@@ -31,10 +32,10 @@ async fn acked(sidecar: &mut Sidecar, slot: u64) {
     }
 }
 
-/// A window's id, its span, and whether it is said to be a baseline.
+/// The id of a window, its span, and whether it is a baseline.
 type Said = (u64, u32, bool);
 
-/// The slot that was over a minute ago.
+/// The slot that ended a minute ago.
 fn slot() -> u64 {
     slot_of(now_ms()) - 6
 }
@@ -72,7 +73,7 @@ async fn a_restart_of_the_control_plane_changes_no_total_of_pods_alive_or_gone()
     let stage = Stage::start(folder.path());
     let about = stage.get("/api/v1/about").await;
     assert!(about["started_at"].as_str() > began.as_str(), "{about}: this process began after {began}");
-    // Before any pod is back, all that was kept is there, in windows of time too.
+    // Before any pod is back, all stored counts are there, also in recent windows.
     stage.row_with("shop", "/a", 109).await;
     let minutes = stage.get("/api/v1/endpoints?window=5m&service=shop").await;
     let row = minutes["endpoints"].as_array().unwrap().iter().find(|row| row["route"] == "/a").unwrap();
@@ -84,7 +85,7 @@ async fn a_restart_of_the_control_plane_changes_no_total_of_pods_alive_or_gone()
     one.window(first + 1, true, &[("/a", hits(9)), ("/b", hits(1))]).await;
     one.report(Snapshot, &[("/a", hits(30)), ("/b", hits(1))]).await;
     stage.row_with("shop", "/a", 130).await;
-    // What is on disk is said again, and counts nothing.
+    // A window that is on disk already counts nothing.
     one.window(first, false, &[("/a", hits(7)), ("/b", hits(1))]).await;
     one.window(first + 2, false, &[("/a", hits(21))]).await;
     acked(&mut one, first + 2).await;
@@ -92,7 +93,7 @@ async fn a_restart_of_the_control_plane_changes_no_total_of_pods_alive_or_gone()
     stage.row_with("shop", "/b", 2).await;
     stage.row_with("shop", "/a", 130).await;
 
-    // The stream breaks, the control plane does not: it knows the process, and needs no baseline.
+    // Only the stream breaks: the control plane knows the process, and needs no baseline.
     let (mut one, said) = again(&stage, &mut alive).await;
     assert_eq!((said.durable_window, said.wants_baseline), (first + 2, false));
     one.report(Snapshot, &[("/a", hits(31)), ("/b", hits(2))]).await;

@@ -1,4 +1,4 @@
-//! The body of a command, as a script writes it, and what a rule does, as both directions say it.
+//! The JSON body of a command, and the JSON form of a rule's scope and action.
 
 use axum::http::StatusCode;
 use mesh::rule::Protection;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::problem::Problem;
 use crate::rules::command::{Command, CommandError, Unseen};
 
-/// What callers of a disabled endpoint get if nobody says otherwise.
+/// The status that callers of a disabled endpoint get by default.
 const STATUS_DEFAULT: u16 = 503;
 
 /// Turn this endpoint off, or everything under this prefix.
@@ -45,7 +45,7 @@ pub(in crate::api) enum Scope {
     /// The endpoint of this method and route.
     #[default]
     Endpoint,
-    /// Every endpoint whose route begins so.
+    /// Every endpoint whose route begins with the prefix.
     Prefix,
 }
 
@@ -57,7 +57,7 @@ pub(in crate::api) struct TurnOff {
     disable: Disable,
 }
 
-/// What a rule does: a command's, or `{"pin": {}}`, which is asked for at `/api/v1/routes`.
+/// A rule's action: a command's, or `{"pin": {}}`, which `/api/v1/routes` creates.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
@@ -66,7 +66,7 @@ pub(in crate::api) enum Action {
     Pin(Pin),
 }
 
-/// Name the paths that the route recognises by it.
+/// Count the paths that match the route under it.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -74,7 +74,7 @@ pub(in crate::api) struct Pin {
     pin: Nothing,
 }
 
-/// There is nothing to say of it.
+/// An empty object.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -93,7 +93,7 @@ fn status_default() -> u16 {
     STATUS_DEFAULT
 }
 
-/// A list that is there, even if it is empty.
+/// Deserializes a list that is present, even if it is empty.
 fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     Vec::deserialize(deserializer).map(Some)
 }

@@ -1,4 +1,4 @@
-//! Proofs that the API's description says of commands and answers what their types say.
+//! Tests that the OpenAPI description matches the types of commands and responses.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::api::routes::Route;
 use crate::api::rules::Rule;
 use crate::api::rules::order::Order;
 
-/// A schema with the document that its references lead into.
+/// A schema, and the document that its references point into.
 #[derive(Clone, Copy)]
 struct Schema<'a> {
     root: &'a Value,
@@ -37,7 +37,7 @@ impl<'a> Schema<'a> {
         }
     }
 
-    /// The texts that it allows, if those are all it says.
+    /// The strings that it allows, if it consists of constants only.
     fn words(self) -> Option<BTreeSet<&'a str>> {
         if let Some(words) = self.at.get("enum").and_then(Value::as_array) {
             return Some(words.iter().filter_map(Value::as_str).collect());
@@ -53,8 +53,8 @@ impl<'a> Schema<'a> {
     }
 }
 
-/// Fails where the two differ in fields, in which of them must be there, or in what they hold. A description may say more:
-/// words, formats, and which of all strings there are.
+/// Fails if the two differ in properties, in required properties or in their types. The description may have more:
+/// text, formats, and which strings are allowed.
 fn compare(derived: Schema<'_>, described: Schema<'_>, place: &str) {
     if let Some(words) = derived.words() {
         return assert_eq!(Some(words), described.words(), "{place}: texts");

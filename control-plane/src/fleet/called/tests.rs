@@ -1,4 +1,4 @@
-//! What a pod's callers come to, through snapshots, pins and the end of the pod.
+//! Tests of caller statistics through snapshots, pins and the end of a pod.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Proofs that no pin, however it comes and goes, changes a total.
+//! Tests that no pin changes a total, however it comes and goes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,13 +42,14 @@ fn pins(is_pinned: bool) -> Pins {
     if is_pinned { Pins::new(&[PATTERN.parse().unwrap()]) } else { Pins::default() }
 }
 
-/// A pod and the control plane, and the stream between them.
+/// A pod, the control plane, and the stream between them.
 struct Mesh {
     timeline: Timeline,
     tally: Tally,
     is_pinned: bool,
     revision: u64,
-    /// What the pod was told of; it obeys at once, but its word may come later or never.
+    /// Whether the pod has applied the pin. It does so at once, but its receipt may come later or
+    /// never.
     pod_is_pinned: bool,
     totals: BTreeMap<&'static str, u64>,
     changes: BTreeMap<&'static str, u64>,
@@ -86,7 +87,7 @@ impl Mesh {
         self.break_off();
     }
 
-    /// The pod hears of the rules, folds its rows, and says so, though its word may get lost.
+    /// The pod receives the rules, folds its rows and sends a receipt, which may get lost.
     fn pod_obeys(&mut self, is_told: bool) {
         self.tally.pod_is_told(Arc::new(pins(self.is_pinned)));
         self.pod_is_pinned = self.is_pinned;

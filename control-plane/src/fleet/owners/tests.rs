@@ -1,4 +1,4 @@
-//! An address is a pod's only if that pod says so, was there, and is the only one.
+//! Tests that an address belongs to a pod only if that pod claims it, was there, and is the only one.
 
 use super::*;
 

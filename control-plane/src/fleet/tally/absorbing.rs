@@ -1,4 +1,4 @@
-//! Takes a pod's reports in, so that a lost or repeated one changes no total.
+//! Adds the reports of a pod to its counts: a lost or repeated report changes no total.
 
 use mesh::endpoint::Endpoint;
 use mesh::report::{Coverage, EndpointReport, Report};
@@ -10,62 +10,63 @@ use crate::fleet::tally::pace::TooFast;
 use crate::timeline::Timeline;
 use crate::timeline::history::Span;
 
-/// What became of a report.
+/// The result of adding a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absorbed {
-    /// It was counted; with so many hits that were not known before.
+    /// It was counted. The number is that of its new hits.
     Counted(u64),
     /// It was counted before.
     Repeated,
-    /// A newer stream speaks for the pod.
+    /// A newer stream has superseded this one.
     Fenced,
 }
 
 /// Why a report cannot be counted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Uncountable {
-    /// A report is missing before it.
+    /// The report before it is missing.
     #[error("report {got} came where {expected} was due: attach again and begin with a snapshot")]
     Gap {
         /// Its number.
         got: u64,
-        /// The number that was due.
+        /// The number that was expected.
         expected: u64,
     },
-    /// A stream begins with a snapshot, and this one did not.
+    /// A stream must begin with a snapshot, and this one did not.
     #[error("a change came before the snapshot that it changes: attach again and begin with a snapshot")]
     NoSnapshot,
-    /// There is no room for it.
+    /// The memory quota has no room for it.
     #[error(
         "its process would take {bytes} bytes here, where {max} are the limit, or less when others take much: \
          it tells of too many endpoints, latencies or statuses"
     )]
     TooHeavy {
-        /// What it would take.
+        /// Bytes that the process would take.
         bytes: usize,
-        /// What one process may take.
+        /// Bytes that one process may take.
         max: usize,
     },
     /// Its numbers contradict each other.
     #[error("the counts of {0} cannot be true: {1}")]
     Contradiction(Endpoint, &'static str),
-    /// It counts more than there was time for.
+    /// It counts more than is possible in its time.
     #[error("{0}")]
     TooFast(#[from] TooFast),
 }
 
-/// When a report came, and how old the process is that it tells of.
+/// When a report arrived, and how old its process was.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
     /// Milliseconds since the Unix epoch.
     pub now_ms: u64,
-    /// How long the process had been running when it made the report, by its own clock, in milliseconds.
+    /// How long the process had run when it made the report, in milliseconds.
     pub age_ms: u64,
-    /// The same by its own clock or by ours, whichever is more: a clock that was set back makes no process younger.
+    /// The same by its own clock or by ours, whichever is more: a clock that was set back makes no
+    /// process younger.
     pub life_ms: u64,
 }
 
-/// The endpoint, and why its part of a report cannot be true.
+/// The endpoint whose part of a report cannot be true, and why.
 fn contradiction(told: &EndpointReport) -> Option<(&Endpoint, &'static str)> {
     let maximum = || told.golden.has_maximum_over_sum().then_some("a maximum is over its sum");
     told.golden.contradiction().or_else(maximum).map(|why| (&told.endpoint, why))
@@ -105,7 +106,8 @@ impl Tally {
         Ok(Absorbed::Counted(hits))
     }
 
-    /// Since when the report tells what was not known. The first snapshot of a process tells of all its life.
+    /// Start of the time that the report's new counts cover. The first snapshot of a process covers
+    /// its whole life.
     fn covered_from(&self, report: &Report, arrival: Arrival) -> u64 {
         let resumed_ms = self.resumed_ms.filter(|resumed_ms| *resumed_ms > 0);
         match (self.reported_ms.or(resumed_ms), report.coverage) {
@@ -115,9 +117,10 @@ impl Tally {
         }
     }
 
-    /// Takes totals in; returns the hits that are new.
+    /// Adds totals. Returns the hits that are new.
     fn absorb_snapshot(&mut self, endpoints: &[EndpointReport], workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
-        // What the snapshot leaves out was not counted by this process; so the table never outgrows one report.
+        // This process has not counted what the snapshot leaves out, so the table never outgrows
+        // one report.
         let mut before = std::mem::take(&mut self.counted);
         let origin = self.origin;
         let mut hits = 0;
@@ -132,7 +135,7 @@ impl Tally {
         hits
     }
 
-    /// Takes changes in; returns their hits.
+    /// Adds changes. Returns their hits.
     fn absorb_change(&mut self, endpoints: &[EndpointReport], workload: &Workload, span: Span, timeline: &Timeline) -> u64 {
         let (mut hits, mut place, origin) = (0, 0, self.origin);
         for told in endpoints {
@@ -153,7 +156,7 @@ impl Tally {
         hits
     }
 
-    /// What is counted of an endpoint, and where that is: at the place where it is looked for first, or elsewhere.
+    /// The counts of an endpoint, and their index. The index `first` is tried before a lookup.
     fn find(&mut self, endpoint: &Endpoint, first: usize) -> Option<(usize, &mut Counted)> {
         let is_there = self.counted.get_index(first).is_some_and(|(known, _)| known == endpoint);
         let place = if is_there { first } else { self.counted.get_index_of(endpoint)? };

@@ -1,4 +1,4 @@
-//! What one process has counted on one endpoint, and what a report says that was not known of it.
+//! Endpoint counts: what one process has counted on one endpoint, and what is new in a report of it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,40 +15,41 @@ use crate::timeline::lately::{Lately, Recent};
 use crate::timeline::series::Series;
 use crate::timeline::{Reporter, Timeline};
 
-/// One endpoint of one pod.
+/// The counts of one endpoint of one pod.
 #[derive(Debug)]
 pub struct Counted {
-    /// Where it is added up over the pods.
+    /// The series that sums it over the pods.
     pub series: Arc<Series>,
     in_flight: InFlight,
     totals: GoldenMetrics,
-    /// `None` if nothing happened lately, or there is no room.
+    /// `None` if there are no recent requests, or no room.
     lately: Option<Box<Lately>>,
-    /// `None` if it was not told who has called, or there is no room.
+    /// `None` if no callers were reported, or there is no room.
     called: Option<Box<Called>>,
-    /// Those whom the series remembers since the pod was forgotten; a process that comes back tells of them again.
+    /// Callers that the series has kept since the process ended; a process that comes back reports
+    /// them again.
     called_before: Option<Box<Callers>>,
 }
 
-/// One pod's share of the requests that are under way; taken back when it is dropped.
+/// One pod's share of the requests in flight; subtracted when it is dropped.
 #[derive(Debug)]
 struct InFlight {
     series: Arc<Series>,
     count: u32,
 }
 
-/// What is new of an endpoint.
+/// New counts of an endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct News<'a> {
     pub(super) golden: &'a GoldenMetrics,
-    /// The time that it tells of.
+    /// The time that they cover.
     pub(super) span: Span,
     pub(super) seen: Option<Seen>,
     pub(super) in_flight: u32,
 }
 
 impl Counted {
-    /// Nothing yet, in the series of this name.
+    /// Zero counts, in the series of this endpoint.
     pub(super) fn nothing(
         endpoint: &Endpoint,
         is_file: bool,
@@ -63,18 +64,18 @@ impl Counted {
         Self::none(series)
     }
 
-    /// Nothing yet, in this series.
+    /// Zero counts, in this series.
     pub(super) fn none(series: Arc<Series>) -> Self {
         let in_flight = InFlight { series: Arc::clone(&series), count: 0 };
         Self { series, in_flight, totals: GoldenMetrics::default(), lately: None, called: None, called_before: None }
     }
 
-    /// Takes totals for counted: the timeline knows them from elsewhere.
+    /// Sets the totals without counting them: the timeline has them from elsewhere.
     pub(super) fn resume(&mut self, totals: GoldenMetrics) {
         self.totals = totals;
     }
 
-    /// A snapshot tells its totals; returns the hits among them that are new.
+    /// Applies the totals of a snapshot. Returns the hits that are new.
     pub(super) fn is_now(&mut self, told: &EndpointReport, span: Span, timeline: &Timeline) -> u64 {
         let news = news(&told.golden, &self.totals);
         let newest = (news.hits > 0).then(|| Seen::at(span.to_ms));
@@ -87,7 +88,7 @@ impl Counted {
         news.hits
     }
 
-    /// A change tells what is new; returns the hits.
+    /// Applies a change. Returns its hits.
     pub(super) fn grows(&mut self, told: &EndpointReport, span: Span, timeline: &Timeline) -> u64 {
         let newest = (told.golden.hits > 0).then(|| Seen::at(span.to_ms));
         let seen = newest.into_iter().chain(told.seen).reduce(Seen::and);
@@ -109,12 +110,12 @@ impl Counted {
         }
     }
 
-    /// The process has ended: gives up what it did lately, under its endpoint.
+    /// Takes out the recent counts of an ended process, with their endpoint.
     pub(super) fn take_lately(&mut self) -> Option<(Endpoint, Box<Lately>)> {
         self.lately.take().map(|lately| (self.series.settled().endpoint.clone(), lately))
     }
 
-    /// The pod is forgotten: what is known for people to look at goes over to the series.
+    /// The process has ended: its callers pass to the series, where users still see them.
     pub(super) fn retire(&mut self) {
         self.lately = None;
         if let Some(called) = self.called.take() {
@@ -123,7 +124,7 @@ impl Counted {
         }
     }
 
-    /// Where callers are remembered, once there are any.
+    /// The caller statistics, created with the first caller.
     fn called_by(&mut self, callers: &Callers, timeline: &Timeline) -> Option<&mut Called> {
         if self.called.is_none() && !callers.is_empty() {
             self.called = Called::new(Arc::clone(&self.series), timeline.callers_room()).map(Box::new);
@@ -131,14 +132,14 @@ impl Counted {
         self.called.as_deref_mut()
     }
 
-    /// Shows who has called it, each perhaps more than once with a part of what is known.
+    /// Visits each caller, perhaps more than once, each time with a part of its numbers.
     pub fn each_caller(&self, now_ms: u64, see: impl FnMut(Option<IpAddr>, Heard)) {
         if let Some(called) = &self.called {
             called.each(now_ms, see);
         }
     }
 
-    /// Adds what was counted under another name; the series have been added up already.
+    /// Merges the counts of another name; the series are merged already.
     pub(super) fn absorb(&mut self, other: Self) {
         self.totals.merge(&other.totals);
         match (&mut self.lately, other.lately) {
@@ -155,17 +156,17 @@ impl Counted {
         self.in_flight.are(self.in_flight.count.saturating_add(other.in_flight.count));
     }
 
-    /// Without a stream nobody knows what is under way.
+    /// Without a stream, the requests in flight are unknown: they are set to zero.
     pub(super) fn rest(&mut self) {
         self.in_flight.are(0);
     }
 
-    /// Bytes that its counts take, but for those of callers, of whom there are few.
+    /// Bytes that its counts take, without the callers, of which there are few.
     pub(super) fn weight(&self) -> usize {
         self.totals.weight() + self.lately.as_ref().map_or(0, |lately| lately.weight())
     }
 
-    /// All that the process has told of it, and where that is counted.
+    /// Its series, and all that the process has reported of it.
     pub(super) fn told(&self) -> (&Arc<Series>, &GoldenMetrics) {
         (&self.series, &self.totals)
     }
@@ -175,12 +176,13 @@ impl Counted {
         self.totals.hits
     }
 
-    /// What a process that has run since `since_ms` did lately; `None` if that was nothing, or is not known.
+    /// Recent counts of a process that has run since `since_ms`; `None` if there are none or they
+    /// are unknown.
     pub(super) fn lately(&self, since_ms: u64, now_ms: u64) -> Option<Recent> {
         self.lately.as_ref().map(|lately| lately.recent(since_ms, now_ms))
     }
 
-    /// Gives back the room of what was a while ago.
+    /// Frees the memory of counts that are no longer recent.
     pub(super) fn let_go(&mut self, now_ms: u64) {
         self.lately.take_if(|lately| lately.is_over(now_ms));
     }
@@ -199,13 +201,14 @@ impl Drop for InFlight {
     }
 }
 
-/// What a snapshot says that was not known.
+/// The part of a snapshot that was not known.
 pub(crate) fn news(snapshot: &GoldenMetrics, known: &GoldenMetrics) -> GoldenMetrics {
     let mut news = snapshot.since(known);
     let old = known.latency.count() > 0;
     let at = |q: f64| news.latency.quantile(q).map(|us| us as u64);
     let (lowest_us, highest_us) = (at(0.0), at(1.0).unwrap_or(0));
-    // An extreme that was known before is none of the new ones, which are in the buckets that they are in.
+    // An extreme that was known before is not one of the new values. The extremes of the new values
+    // are within the buckets that count them.
     if old && snapshot.max_us == known.max_us {
         news.max_us = highest_us.min(snapshot.max_us);
     }

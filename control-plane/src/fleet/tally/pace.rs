@@ -1,27 +1,27 @@
-//! Refuses reports that count more than a processor and a network card can do in the time that they tell of.
+//! Refuses reports that count more than a CPU and a network card can do in the time that they cover.
 
 use mesh::report::{Coverage, Report};
 
 use crate::fleet::tally::absorbing::Arrival;
 
-/// Requests in a millisecond, at most. To parse one head takes about 230 ns, so this is what 23 processors parse all the
-/// time; a sidecar has two workers unless it is configured otherwise, and 64 at most.
+/// Limit of requests in a millisecond. To parse one head takes about 230 ns, so 23 cores at full
+/// load parse as many. A sidecar has two workers unless it is configured otherwise, and 64 at most.
 const HITS_PER_MS_MAX: u64 = 100_000;
 
-/// Bytes of bodies in a millisecond, at most: a network card of 400 Gbit/s receives and sends as many.
+/// Limit of body bytes in a millisecond: a network card of 400 Gbit/s receives and sends as many.
 const BYTES_PER_MS_MAX: u64 = 2 * 50_000_000;
 
-/// How much more time than has passed here a report may tell of: reports are late when a stream was busy, and the next one
-/// comes at once.
+/// How much longer than the real time the time of a report may be: a busy stream delays reports,
+/// and the next one then comes at once.
 const LATE_MS_MAX: u64 = 10_000;
 
-/// What a process has counted in all its life.
+/// What a process has counted in its whole life.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     bytes: u64,
 }
 
-/// A report counts more than there was time for.
+/// A report counts more than is possible in its time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{count} {what} in {time_ms} ms cannot be true: {max} is the most")]
 pub struct TooFast {
@@ -32,8 +32,9 @@ pub struct TooFast {
 }
 
 impl Pace {
-    /// Checks a report before it is counted. Requests are compared with the time since the report before; bytes with all the
-    /// life of the process, because those of a connection that lasted for days are counted when it ends.
+    /// Checks a report before it is counted. Requests are compared with the time since the previous
+    /// report. Bytes are compared with the whole life of the process, because those of a connection
+    /// that lasted for days are counted when it ends.
     pub(super) fn check(&mut self, report: &Report, arrival: Arrival, reported_ms: Option<u64>) -> Result<(), TooFast> {
         let (mut hits, mut bytes) = (0_u64, 0_u64);
         for told in &report.endpoints {
@@ -45,7 +46,7 @@ impl Pace {
             (Coverage::Change, Some(reported_ms)) => {
                 (arrival.now_ms.saturating_sub(reported_ms), self.bytes.saturating_add(bytes))
             }
-            // A change that nothing came before is refused for that.
+            // A change without a report before it is refused for that reason later.
             (Coverage::Change, None) => (life_ms, self.bytes),
             (Coverage::Snapshot, _) => (life_ms, bytes),
         };

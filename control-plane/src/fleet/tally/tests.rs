@@ -1,4 +1,4 @@
-//! Proofs that what a pod has counted is added up exactly, through repeats, gaps and restarts.
+//! Tests that the counts of a pod are summed exactly, through repeats, gaps and restarts.
 
 use std::time::Duration;
 
@@ -44,7 +44,8 @@ fn exchanges(took_us: &[u64]) -> GoldenMetrics {
 }
 
 proptest! {
-    /// A sidecar that counts, and whose streams break at any time: changes get lost with them, snapshots never lie.
+    /// A sidecar that counts, and whose streams break at any time: changes get lost, snapshots are
+    /// always true.
     #[test]
     fn whatever_breaks_the_totals_are_those_of_the_sidecar(
         steps in prop::collection::vec((prop::collection::vec(1_u64..1_000_000, 0..5), prop::bool::ANY, prop::bool::ANY), 1..40),
@@ -100,7 +101,7 @@ fn the_longest_exchange_is_not_told_again_after_a_reconnection() {
     assert_eq!(series.totals().max_us, 900_000);
 }
 
-/// A report of so many endpoints, each with latencies from one end to the other.
+/// A report of this many endpoints, each with latencies at both extremes.
 fn wide(seq: u64, coverage: Coverage, endpoints: usize) -> Report {
     let mut all = report(seq, coverage, exchanges(&[1, 1_000_000_000_000]));
     let row = all.endpoints.remove(0);
@@ -124,7 +125,7 @@ fn a_process_that_invents_endpoints_and_latencies_is_refused_and_keeps_nobody_ou
     assert!(refused.to_string().contains("too many endpoints, latencies or statuses"), "{refused}");
     assert_eq!((tally.bytes(), timeline.tally_room().turned_away.so_far()), (bytes, 1));
 
-    // A stream that begins anew with less is listened to, and gives back what it does not tell any more.
+    // A new stream with less is accepted, and frees the rows that it no longer reports.
     tally.begin_stream();
     tally.absorb(&wide(1, Coverage::Snapshot, 10), &workload, arrival, &timeline).unwrap();
     assert!(tally.bytes() < 10 * 4000);

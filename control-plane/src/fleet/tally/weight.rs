@@ -1,4 +1,4 @@
-//! What one process's counts may take in memory, whatever shape they have.
+//! Limits the memory that one process's counts take, whatever their shape.
 
 use mesh::endpoint::Endpoint;
 use mesh::report::{Coverage, Report};
@@ -7,13 +7,13 @@ use crate::fleet::tally::counted::Counted;
 use crate::timeline::Timeline;
 use crate::timeline::bytes_room::Taken;
 
-/// What one process takes of it.
+/// The share of one process in the quota.
 #[derive(Debug, Default)]
 pub(super) struct Weight(Option<Taken>);
 
 impl Weight {
-    /// Whether there is room for what a report brings; what is known already is weighed twice, but for a snapshot, which
-    /// takes its place. If not, returns what it would take.
+    /// Whether the quota has room for a report. What is known already is weighed twice, except in a
+    /// snapshot, which replaces it. The error is the number of bytes that the process would take.
     pub(super) fn bears(&mut self, report: &Report, timeline: &Timeline) -> Result<(), usize> {
         let taken = self.0.get_or_insert_with(|| timeline.tally_room().share().nothing());
         let told: usize = report.endpoints.iter().map(|told| told.golden.weight()).sum();
@@ -21,19 +21,19 @@ impl Weight {
         if taken.may_take(more) { Ok(()) } else { Err(taken.bytes().saturating_add(more)) }
     }
 
-    /// Bytes that are taken.
+    /// Bytes in use.
     pub(super) fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, Taken::bytes)
     }
 
-    /// What grew from so many bytes to so many.
+    /// Records that a part has grown from `before` to `after` bytes.
     pub(super) fn grew(&mut self, before: usize, after: usize) {
         if let Some(taken) = self.0.as_mut().filter(|_| before != after) {
             taken.is_now((taken.bytes() + after).saturating_sub(before));
         }
     }
 
-    /// These are all that there is.
+    /// Recomputes the bytes from all endpoints.
     pub(super) fn is_of<'a>(&mut self, all: impl Iterator<Item = (&'a Endpoint, &'a Counted)>) {
         if let Some(taken) = &mut self.0 {
             taken.is_now(all.map(|(_, counted)| counted.weight()).sum());

@@ -1,4 +1,4 @@
-//! What a sidecar says on its stream, frame by frame: counted, filed, or refused.
+//! Handles what a sidecar sends on its stream, frame by frame: counts, records or refuses it.
 
 use std::cell::RefCell;
 
@@ -16,18 +16,18 @@ use crate::ingest::windows::{NotTaken, Windows};
 use crate::ingest::wishes::Wishes;
 
 thread_local! {
-    /// What is read of all streams that a thread serves, one report after the other.
+    /// The report buffer of all streams that a thread serves, one report after the other.
     static READING: RefCell<Reading> = RefCell::default();
 }
 
-/// What a frame means for the stream.
+/// Whether the stream continues after a frame.
 pub(super) enum Next {
     Listen,
     End,
 }
 
 impl Stream {
-    /// Takes a frame in, or says why it ends the stream.
+    /// Handles a frame, or returns why it ends the stream.
     pub(super) fn hear(
         &mut self,
         attachment: &Attachment,
@@ -115,7 +115,8 @@ impl Stream {
         Ok(Next::Listen)
     }
 
-    /// Whoever says that another set is in force than the one that was sent under this revision obeys something else.
+    /// A pod that confirms another hash than that of the set sent under this revision obeys other
+    /// rules.
     fn check_hash(&self, applied: &wire::Applied) -> Result<(), Status> {
         let sent = self.sent.filter(|sent| sent.revision == applied.revision && applied.ok && applied.rules_hash != 0);
         if sent.is_none_or(|sent| sent.hash == applied.rules_hash) {
@@ -126,7 +127,7 @@ impl Stream {
     }
 }
 
-/// Dates an exchange by our clock, if the pod's is known to differ.
+/// Shifts an exchange to our clock, if the pod's clock is known to differ.
 fn redate(sample: &mut wire::Sample, attachment: &Attachment) {
     let correction_ms = attachment.correction_ms();
     if correction_ms != 0 {

@@ -1,4 +1,4 @@
-//! Proofs that what is shown of a process that has ended is what is on disk, whatever comes there late.
+//! Tests that the totals of an ended process are what is on disk, however late it arrives there.
 
 use mesh::endpoint::Endpoint;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use super::*;
 
 const NOW_MS: u64 = 1_763_647_661_000;
 
-/// Exchanges of so many microseconds each, every third failed.
+/// Exchanges that took these microseconds, every third failed.
 fn exchanges(took_us: &[u64]) -> GoldenMetrics {
     let mut golden = GoldenMetrics::default();
     for (number, took_us) in took_us.iter().enumerate() {
@@ -35,7 +35,7 @@ fn row(series: &Arc<Series>, golden: &GoldenMetrics) -> Counted {
     Counted { series: Arc::clone(series), seen: None, counts: PackedCounts::of(golden) }
 }
 
-/// Everything but the extremes, which cannot be taken back.
+/// Everything but the extremes, which cannot be subtracted.
 fn sums(golden: &GoldenMetrics) -> GoldenMetrics {
     let mut sums = golden.clone();
     (sums.min_us, sums.max_us, sums.first_byte_max_us) = (None, 0, 0);
@@ -44,7 +44,8 @@ fn sums(golden: &GoldenMetrics) -> GoldenMetrics {
 }
 
 proptest! {
-    /// A process hands over some windows before its end and some after it was given up, and tells of more.
+    /// A process hands over some windows before its end and some after it was given up, and reports
+    /// more.
     #[test]
     fn a_total_is_what_is_on_disk_and_what_living_processes_have_told(
         windows in prop::collection::vec((prop::collection::vec(1_u64..1_000_000, 0..5), 0..3_u8), 1..12),

@@ -1,4 +1,4 @@
-//! Proofs that a name is brought to the one that is shown, or refused with the nearest.
+//! Tests that a name resolves to the one that is shown, or is refused with the nearest ones.
 
 use mesh::rule::{Action, Protection, Selector};
 
@@ -12,7 +12,7 @@ fn known(counted: &[&str], patterns: &[&str]) -> Known {
     }
 }
 
-/// The endpoint of the rule that is made, or why there is none.
+/// The endpoint of the resulting rule, or why there is none.
 fn asked(known: &Known, name: &str, scope: Scope, unseen: Unseen) -> Result<String, String> {
     let (method, route) = name.split_once(' ').unwrap();
     let endpoint = known.endpoint(method, route, scope).map_err(|why| why.to_string())?;

@@ -1,4 +1,4 @@
-//! Proofs that what is written comes back as it was, and that torn bytes are never taken for numbers in silence.
+//! Tests that encoded metrics decode unchanged, and that corrupt bytes are always detected.
 
 use proptest::prelude::*;
 

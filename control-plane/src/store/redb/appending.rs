@@ -1,4 +1,4 @@
-//! Appends to the record: slots of three lengths, totals and marks, all in one transaction.
+//! Appends to the metrics store: slots of three lengths, totals and marks, in one transaction.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,10 @@ use crate::store::redb::tables::{MARKS, TOTALS, key, slots};
 use crate::store::redb::trimming::{self, Tally};
 use crate::store::rollup::{Keep, Resolution, WINDOW_MS};
 
-/// The names that a transaction has given numbers to.
+/// The series that a transaction has assigned numbers to.
 pub(super) type Given = Vec<(crate::store::chronicle::SeriesName, u32)>;
 
-/// Does all of it within a transaction, but does not commit.
+/// Appends within a transaction, without a commit.
 pub(super) fn append(transaction: &WriteTransaction, append: &Append, naming: &Naming, keep: &Keep) -> Result<Given, Fault> {
     let clock = Clock::read(transaction)?.hear(append.now_ms);
     clock.write(transaction)?;
@@ -29,7 +29,7 @@ pub(super) fn append(transaction: &WriteTransaction, append: &Append, naming: &N
     for row in &append.rows {
         numbered.push((naming.number(&row.name, &mut given, transaction)?, row));
     }
-    // In the order of the keys, so that neighbours in the tree are written one after the other.
+    // Sorted by key, so that neighbours in the tree are written one after the other.
     numbered.sort_unstable_by_key(|(number, _)| *number);
     add_to_totals(transaction, &numbered, clock.now_ms)?;
     let mut tally = Tally::read(transaction)?;
@@ -42,7 +42,7 @@ pub(super) fn append(transaction: &WriteTransaction, append: &Append, naming: &N
     Ok(given)
 }
 
-/// Moves the marks, each from where it was thought to be.
+/// Moves each mark, if it still has the expected value.
 fn advance(transaction: &WriteTransaction, append: &Append, now_ms: u64) -> Result<(), Fault> {
     let mut marks = transaction.open_table(MARKS)?;
     for advance in &append.advances {
@@ -82,7 +82,7 @@ fn add_to_slots(
     for (number, row) in rows {
         for (slot, golden) in &row.slots {
             let slot = resolution.slot(slot.saturating_mul(WINDOW_MS));
-            // What comes too late for the other slots is in the longest all the same.
+            // Counts that are too late for the shorter slots go into the oldest hour.
             let slot = if resolution == Resolution::Hour { slot.max(oldest) } else { slot };
             if slot >= oldest {
                 sums.entry(key(slot, *number)).or_default().merge(golden);
@@ -109,11 +109,11 @@ fn add_to_slots(
     Ok(())
 }
 
-/// What lies in the table of totals.
+/// A value in the table of totals.
 #[derive(Debug, Default)]
 pub(super) struct Total {
     pub(super) is_file: bool,
-    /// When it was written; files from before that was written down tell only when it was seen.
+    /// When it was last written; older files do not have this.
     written_ms: Option<u64>,
     pub(super) seen: Option<Seen>,
     pub(super) golden: GoldenMetrics,
@@ -144,7 +144,8 @@ impl Total {
         Ok(Self { is_file: flags & IS_FILE != 0, written_ms, seen, golden })
     }
 
-    /// When something was counted in it last: by our own clock, for those of pods may be set wrong.
+    /// Time of the last write by our own clock, because pod clocks may be wrong. Older files only
+    /// have the last request.
     pub(super) fn newest_ms(&self) -> Option<u64> {
         self.written_ms.or(self.seen.map(|seen| seen.last_ms))
     }

@@ -1,38 +1,39 @@
-//! The time by which the record lets go of what is old. A clock that leaps ahead is believed only once it has gone on so.
+//! The clock that decides when stored slots expire; it trusts a jump ahead only after it has lasted
+//! for a day.
 
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::store::redb::fault::Fault;
 use crate::store::redb::tables::NUMBERS;
 
-/// How far the machine's clock may go ahead between two words, and how long it must go on after it went further. What is
-/// let go is gone for good, so a clock that was set wrong needs to be wrong for a day to cost anything; and a control
-/// plane that comes back after a week lets go of what is old a day later.
+/// How far the machine's clock may advance between two readings, and how long it must keep a larger
+/// jump before it is trusted. Expired data is gone for good, so a wrong clock must be wrong for a
+/// day before it costs anything. After a week of downtime, old data expires a day late.
 const LEAP_MAX_MS: u64 = 24 * 3_600_000;
 
-/// What the machine's clock has told so far. Zero is never.
+/// The readings of the machine's clock so far. Zero means never.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_field_names, reason = "they are all instants, and say so")]
 pub(super) struct Clock {
-    /// What is believed, milliseconds since the Unix epoch.
+    /// The trusted time, milliseconds since the Unix epoch.
     pub(super) now_ms: u64,
-    /// Where it was when it leapt to where it goes on now, and is not believed yet.
+    /// The reading right after a jump that is not trusted yet; 0 if there is none.
     leapt_ms: u64,
-    /// What it told last.
+    /// The last reading.
     told_ms: u64,
 }
 
 const NAMES: [&str; 3] = ["clock_ms", "clock_leapt_ms", "clock_told_ms"];
 
 impl Clock {
-    /// As it is written down.
+    /// Reads the clock from the store.
     pub(super) fn read(transaction: &WriteTransaction) -> Result<Self, Fault> {
         let numbers = transaction.open_table(NUMBERS)?;
         let number = |name: &str| Ok::<_, Fault>(numbers.get(name)?.map_or(0, |number| number.value()));
         Ok(Self { now_ms: number(NAMES[0])?, leapt_ms: number(NAMES[1])?, told_ms: number(NAMES[2])? })
     }
 
-    /// Writes it down.
+    /// Writes the clock to the store.
     pub(super) fn write(self, transaction: &WriteTransaction) -> Result<(), Fault> {
         let mut numbers = transaction.open_table(NUMBERS)?;
         for (name, number) in NAMES.into_iter().zip([self.now_ms, self.leapt_ms, self.told_ms]) {
@@ -41,7 +42,7 @@ impl Clock {
         Ok(())
     }
 
-    /// The machine's clock says this now. Back it is followed at once: that lets go of less.
+    /// Takes a reading of the machine's clock. A step back is followed at once: then less expires.
     #[must_use]
     pub(super) fn hear(self, told_ms: u64) -> Self {
         let believed = Self { now_ms: told_ms, leapt_ms: 0, told_ms };
@@ -63,7 +64,7 @@ mod tests {
     const NOW_MS: u64 = 1_763_647_200_000;
     const YEAR_MS: u64 = 365 * LEAP_MAX_MS;
 
-    /// What is believed after each of these was told.
+    /// Returns the trusted time after each reading.
     fn believed(told: &[u64]) -> Vec<u64> {
         let mut clock = Clock::default();
         let hear = |told_ms: &u64| {

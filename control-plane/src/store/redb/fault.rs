@@ -1,4 +1,4 @@
-//! What can go wrong within one transaction, and what it means for whoever asked for it.
+//! Errors within one transaction, and how they map to [`StoreError`].
 
 use std::path::Path;
 
@@ -7,18 +7,18 @@ use redb::{CommitError, StorageError, TableError, TransactionError};
 use crate::store::StoreError;
 use crate::store::compact::Torn;
 
-/// Why a transaction came to nothing.
+/// Why a transaction failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// The engine failed, and the file has to be opened anew.
+    /// The engine failed, and the file must be reopened.
     Engine(String),
-    /// What lies in the file makes no sense.
+    /// The file contains invalid data.
     Torn(String),
-    /// Something is not as it was when this was decided.
+    /// A value has changed since the decision was made.
     Stale {
-        /// What it was.
+        /// The expected value.
         expected: u64,
-        /// What it is.
+        /// The actual value.
         actual: u64,
     },
     /// The file cannot be opened.
@@ -26,12 +26,12 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// What was read from that place makes no sense.
+    /// Invalid data was read at `what`.
     pub(super) fn torn(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
         Self::Torn(format!("{what}: {why}"))
     }
 
-    /// For whoever wanted to read.
+    /// Converts to the error of a read.
     pub(super) fn reading(self, file: &Path) -> StoreError {
         match self {
             Self::Engine(why) | Self::Torn(why) => StoreError::Unreadable { file: file.to_owned(), why },
@@ -40,11 +40,11 @@ impl Fault {
         }
     }
 
-    /// For whoever wanted to write.
+    /// Converts to the error of a write.
     pub(super) fn writing(self, file: &Path) -> StoreError {
         match self {
             Self::Engine(why) => StoreError::Write { file: file.to_owned(), why },
-            // It could be used when the program started, so it is not the setting that is wrong.
+            // The folder was usable when the program started, so the setting is not wrong.
             Self::Shut(StoreError::Folder { source, .. }) => StoreError::Write { file: file.to_owned(), why: source.to_string() },
             other => other.reading(file),
         }
@@ -57,7 +57,7 @@ impl From<Torn> for Fault {
     }
 }
 
-/// Every error of the engine is one.
+/// Every error of the engine becomes [`Fault::Engine`].
 macro_rules! engine {
     ($($error:ty),*) => {
         $(impl From<$error> for Fault {

@@ -1,4 +1,4 @@
-//! The file itself: opened, checked, closed when it has failed, and opened again.
+//! The store's file: opens and checks it, closes it after a failure, and reopens it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
@@ -12,17 +12,17 @@ use crate::store::redb::guard::guarded;
 /// The name of the file.
 pub(super) const FILE: &str = "sitio.redb";
 
-/// Bytes of pages kept in memory; the system keeps more of them, and gives them up when it needs room.
+/// Bytes of pages cached in memory. The system caches more, and frees that memory when it needs it.
 const CACHE_BYTES: usize = 64 << 20;
 
-/// A file that is worth compacting has so many bytes, and needs half of them at most: that is a copy of as much as it
-/// needs, and done within seconds.
+/// A file is compacted if it has at least this size and needs at most half of it: the copy is then
+/// small, and takes seconds.
 const COMPACTED_BYTES_MIN: u64 = 64 << 20;
 
-/// Opens the engine on a path. Tests put a disk in between that fails.
+/// Opens the engine on a path. Tests replace it with a disk that fails.
 pub(super) type Opener = fn(&Path) -> Result<Database, DatabaseError>;
 
-/// Opens it on the real disk.
+/// Opens the engine on the real disk.
 pub(super) fn on_disk(file: &Path) -> Result<Database, DatabaseError> {
     Builder::new().set_cache_size(CACHE_BYTES).create(file)
 }
@@ -36,7 +36,7 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Opens the file in this folder, or makes both, and looks through all of it.
+    /// Opens the file in this folder and checks it completely; creates both if needed.
     pub(super) fn open(folder: &Path, opener: Opener) -> Result<Self, StoreError> {
         let no_folder = |source| StoreError::Folder { folder: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(no_folder)?;
@@ -46,7 +46,8 @@ impl File {
         Ok(file)
     }
 
-    /// A file that was closed well is trusted by the engine; what has happened to it since must not be served as truth.
+    /// The engine trusts a file that was closed cleanly. Later damage must be detected before the
+    /// file is used.
     fn check(&self) -> Result<(), StoreError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         let Some(database) = open.as_mut() else { return Err(self.unreadable("it has failed just now")) };
@@ -73,7 +74,7 @@ impl File {
         })
     }
 
-    /// Makes the file smaller, if much of it is free.
+    /// Compacts the file if much of it is free.
     pub(super) fn compact(&self, needed_bytes: u64) {
         let file_bytes = self.bytes();
         if file_bytes < COMPACTED_BYTES_MIN || needed_bytes > file_bytes / 2 {
@@ -88,8 +89,8 @@ impl File {
         }
     }
 
-    /// Does something with the file. If the engine fails, the file is closed, and opened again when it is next needed:
-    /// once a write has failed, the engine refuses all others.
+    /// Runs `work` with the file. After a failure of the engine the file is closed, and reopened
+    /// when it is next needed: after a failed write the engine refuses all others.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Fault> {
         self.reopen().map_err(Fault::Shut)?;
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +116,7 @@ impl File {
 
     fn close(&self) {
         let failed = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
-        // Closing writes, which may fail or worse; the file is repaired when it is opened again.
+        // Closing writes, which may fail or panic; the file is repaired when it is reopened.
         let _ = guarded(|| drop(failed));
     }
 
@@ -136,7 +137,8 @@ impl Drop for File {
     }
 }
 
-/// What the engine calls an error of the disk when the file is no file of its own, or ends too early.
+/// Returns whether an I/O error of the engine means damage: the file is not a store file, or ends
+/// too early.
 fn is_damage(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof)
 }

@@ -1,4 +1,5 @@
-//! Forgets series that were silent for as long as anything is kept, and the oldest series and marks of too many.
+//! Evicts series that were quiet for the whole retention time, and the oldest series and marks over
+//! their limits.
 
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 
@@ -8,24 +9,25 @@ use crate::store::redb::fault::Fault;
 use crate::store::redb::tables::{MARKS, SERIES, TOTALS};
 use crate::store::rollup::Keep;
 
-/// Marks that are kept: of ten thousand pods, each made anew once a day, three months, in about 100 MB.
+/// Marks that are kept: ten thousand pods, each recreated daily, for three months, in about 100 MB.
 ///
-/// No mark goes because of its age: a process that lives on in silence has no other proof of what is on disk, and without
-/// it all that it ever counted would be taken for new.
+/// No mark expires by age. It is the only proof of what is on disk of a process that lives on
+/// without traffic; without it, all of its counts would be taken for new.
 const MARKS_MAX: u64 = 1_000_000;
 
-/// Series that are kept: as many as are told apart in memory. Each takes up to a kilobyte there and on disk.
+/// Series that are kept: as many as memory holds. Each takes up to a kilobyte in memory and on
+/// disk.
 const SERIES_MAX: usize = 65_536;
 
-/// At the start: lets go of what nobody will ask for any more. How old that is, is seen from the last that was written
-/// and not by the clock: one that is set wrong must cost nothing.
+/// At startup: evicts what is no longer needed. Age is measured from the last write and not by the
+/// clock, so that a wrong clock has no effect.
 pub(super) fn forget(transaction: &WriteTransaction, keep: &Keep) -> Result<(), Fault> {
     forget_marks(transaction, MARKS_MAX)?;
     let oldest_ms = newest_ms(transaction)?.saturating_sub(keep.hours.as_millis() as u64);
     forget_series(transaction, &silent(transaction, oldest_ms, SERIES_MAX)?)
 }
 
-/// Forgets series by their numbers.
+/// Deletes series by their numbers.
 pub(super) fn forget_series(transaction: &WriteTransaction, numbers: &[u32]) -> Result<(), Fault> {
     let (mut series, mut totals) = (transaction.open_table(SERIES)?, transaction.open_table(TOTALS)?);
     for number in numbers {
@@ -35,7 +37,7 @@ pub(super) fn forget_series(transaction: &WriteTransaction, numbers: &[u32]) -> 
     Ok(())
 }
 
-/// Series in which nothing was written since then, and those that were silent longest of more than so many.
+/// Returns the series without a write since `since_ms`, and those quiet longest over `series_max`.
 pub(super) fn silent(transaction: &WriteTransaction, since_ms: u64, series_max: usize) -> Result<Vec<u32>, Fault> {
     let mut newest = Vec::new();
     for row in transaction.open_table(TOTALS)?.iter()? {
@@ -48,13 +50,13 @@ pub(super) fn silent(transaction: &WriteTransaction, since_ms: u64, series_max: 
     Ok(newest.into_iter().enumerate().filter(goes).map(|(_, (_, number))| number).collect())
 }
 
-/// When something was written last.
+/// Returns the time of the last write.
 fn newest_ms(transaction: &WriteTransaction) -> Result<u64, Fault> {
     let clock = Clock::read(transaction)?;
     if clock != Clock::default() {
         return Ok(clock.now_ms);
     }
-    // A file from before the clock was written down.
+    // A file from before the clock was stored.
     let mut newest_ms = 0;
     for mark in transaction.open_table(MARKS)?.iter()? {
         newest_ms = newest_ms.max(mark?.1.value().1);
@@ -62,7 +64,8 @@ fn newest_ms(transaction: &WriteTransaction) -> Result<u64, Fault> {
     Ok(newest_ms)
 }
 
-/// While it runs: lets go of marks as soon as there are a good many too many, since that looks at all of them.
+/// At runtime: evicts marks once they are a tenth over the limit, because an eviction scans all of
+/// them.
 pub(super) fn crowd_out_marks(transaction: &WriteTransaction) -> Result<(), Fault> {
     if transaction.open_table(MARKS)?.len()? <= MARKS_MAX + MARKS_MAX / 10 {
         return Ok(());
@@ -70,7 +73,7 @@ pub(super) fn crowd_out_marks(transaction: &WriteTransaction) -> Result<(), Faul
     forget_marks(transaction, MARKS_MAX)
 }
 
-/// Keeps so many marks: those of which something was heard last.
+/// Keeps at most `marks_max` marks: the most recently written.
 pub(super) fn forget_marks(transaction: &WriteTransaction, marks_max: u64) -> Result<(), Fault> {
     let mut marks = transaction.open_table(MARKS)?;
     let too_many = marks.len()?.saturating_sub(marks_max) as usize;
@@ -82,7 +85,7 @@ pub(super) fn forget_marks(transaction: &WriteTransaction, marks_max: u64) -> Re
         heard.push(mark?.1.value().1);
     }
     let oldest_ms = *heard.select_nth_unstable(too_many).1;
-    // Many are of the same instant; of those only as many go as have to.
+    // Many have the same time; of those, only as many are deleted as necessary.
     let mut of_the_oldest = too_many - heard.iter().filter(|heard_ms| **heard_ms < oldest_ms).count();
     marks.retain(|_, (_, heard_ms)| {
         let goes = heard_ms < oldest_ms || (heard_ms == oldest_ms && of_the_oldest > 0);

@@ -1,15 +1,15 @@
-//! Keeps a panic of the engine, which a damaged file may cause, from being more than an error in one line.
+//! Turns a panic of the engine, which a damaged file may cause, into an error message of one line.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// Whether this thread is about to tell of its panics in its own words.
+    /// Whether the panic hook prints nothing for this thread.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does something; a panic of it is what it said, and is printed nowhere else.
+/// Runs `work`; a panic becomes the first line of its message, and is not printed.
 pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

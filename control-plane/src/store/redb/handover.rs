@@ -1,4 +1,5 @@
-//! What one control plane records for the next one: which processes are attached, and which counters are exposed.
+//! What one control plane stores for the next: which processes are attached, and which counters are
+//! exposed.
 
 use mesh::golden::GoldenMetrics;
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
@@ -9,7 +10,7 @@ use crate::store::redb::fault::Fault;
 use crate::store::redb::naming;
 use crate::store::redb::tables::{ATTACHED, EXPOSED};
 
-/// The processes that were attached.
+/// Reads the processes that were attached.
 pub(super) fn attached(transaction: &ReadTransaction) -> Result<Vec<Process>, Fault> {
     let mut attached = Vec::new();
     for row in transaction.open_table(ATTACHED)?.iter()? {
@@ -20,7 +21,7 @@ pub(super) fn attached(transaction: &ReadTransaction) -> Result<Vec<Process>, Fa
     Ok(attached)
 }
 
-/// The counters that were exposed.
+/// Reads the counters that were exposed.
 pub(super) fn exposed(transaction: &ReadTransaction) -> Result<Vec<(SeriesName, GoldenMetrics)>, Fault> {
     let mut exposed = Vec::new();
     for row in transaction.open_table(EXPOSED)?.iter()? {
@@ -32,7 +33,7 @@ pub(super) fn exposed(transaction: &ReadTransaction) -> Result<Vec<(SeriesName, 
     Ok(exposed)
 }
 
-/// Records changes within a transaction, but does not commit.
+/// Writes changes within a transaction, without a commit.
 pub(super) fn record(transaction: &WriteTransaction, handover: &Handover) -> Result<(), Fault> {
     let mut attached = transaction.open_table(ATTACHED)?;
     for process in &handover.detached {

@@ -1,4 +1,5 @@
-//! Rules and audit entries: read whole at the start, changed by a compare-and-set on the revision.
+//! Rules and audit entries: read completely at startup, changed by a compare-and-set on the
+//! revision.
 
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
 
@@ -10,7 +11,7 @@ use crate::store::redb::tables::{AUDIT, NAMES, NUMBERS, RULES};
 use crate::store::redb::written::Written;
 use crate::store::{Change, Ledger};
 
-/// Everything that the file holds of the rules.
+/// Reads the rules and the newest audit entries from the file.
 pub(super) fn read(transaction: &ReadTransaction) -> Result<Ledger, Fault> {
     let (names, numbers) = (transaction.open_table(NAMES)?, transaction.open_table(NUMBERS)?);
     let number = |name: &str| Ok::<_, Fault>(numbers.get(name)?.map_or(0, |number| number.value()));
@@ -42,7 +43,7 @@ pub(super) fn read(transaction: &ReadTransaction) -> Result<Ledger, Fault> {
     Ok(ledger)
 }
 
-/// Makes a change within a transaction, if the revision is still the one that it was decided on; but does not commit.
+/// Makes a change within a transaction if the revision is still the expected one, without a commit.
 pub(super) fn change(transaction: &WriteTransaction, change: &Change) -> Result<(), Fault> {
     let mut numbers = transaction.open_table(NUMBERS)?;
     let revision = numbers.get("revision")?.map_or(0, |revision| revision.value());

@@ -1,4 +1,4 @@
-//! The numbers that stand for series in the tables of slots, so that a key takes eight bytes.
+//! The numbers that replace series names in the slot tables, so that a key takes eight bytes.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::store::compact::{Torn, put, take};
 use crate::store::redb::fault::Fault;
 use crate::store::redb::tables::{NUMBERS, SERIES};
 
-/// How many numbers were ever given.
+/// The key of the count of numbers ever assigned.
 const GIVEN: &str = "series_given";
 
 /// The numbers of all series in the file.
@@ -22,9 +22,9 @@ pub(super) struct Naming {
 }
 
 impl Naming {
-    /// Reads all of them.
+    /// Reads all numbers.
     pub(super) fn read(transaction: &WriteTransaction) -> Result<Self, Fault> {
-        // Slots may outlive their series, so a number that was given once is never given again.
+        // Slots may outlive their series, so a number is never assigned twice.
         let given = transaction.open_table(NUMBERS)?.get(GIVEN)?.map_or(0, |given| given.value() as u32);
         let mut naming = Self { next: given, ..Self::default() };
         for row in transaction.open_table(SERIES)?.iter()? {
@@ -36,19 +36,19 @@ impl Naming {
         Ok(naming)
     }
 
-    /// The number of a series, if it has one.
+    /// Returns the number of a series, if it has one.
     pub(super) fn known(&self, name: &SeriesName) -> Option<u32> {
         self.numbers.get(name).copied()
     }
 
-    /// Forgets numbers, once they are not on disk any more.
+    /// Removes numbers after they were deleted on disk.
     pub(super) fn unlearn(&mut self, names: &[SeriesName]) {
         for name in names {
             self.numbers.remove(name);
         }
     }
 
-    /// Takes over the numbers that a transaction has given, once it is on disk.
+    /// Adds the numbers that a transaction has assigned, after its commit.
     pub(super) fn learn(&mut self, given: Vec<(SeriesName, u32)>) {
         for (name, number) in given {
             self.next = self.next.max(number + 1);
@@ -56,7 +56,8 @@ impl Naming {
         }
     }
 
-    /// The number of a series; a new one is given within this transaction, and has to be learnt when it is on disk.
+    /// Returns the number of a series. Assigns a new one within this transaction if needed; call
+    /// [`Naming::learn`] after the commit.
     pub(super) fn number(
         &self,
         name: &SeriesName,
@@ -74,7 +75,7 @@ impl Naming {
     }
 }
 
-/// A name as it is written.
+/// Encodes a name.
 pub(super) fn write(name: &SeriesName) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
     for part in [&name.namespace, &name.service, name.endpoint.method(), name.endpoint.route()] {
@@ -84,7 +85,7 @@ pub(super) fn write(name: &SeriesName) -> Vec<u8> {
     bytes
 }
 
-/// Reads what [`write`] wrote.
+/// Decodes the output of [`write`].
 pub(super) fn read(mut bytes: &[u8]) -> Result<SeriesName, Torn> {
     let mut parts: [&str; 4] = [""; 4];
     for part in &mut parts {

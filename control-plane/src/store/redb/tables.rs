@@ -1,13 +1,13 @@
-//! The tables in the file, and what their keys and values are.
+//! The tables in the file, with their keys and values.
 
 use redb::TableDefinition;
 
 use crate::store::rollup::Resolution;
 
-/// Words by name: the store's own.
+/// Texts by name: the store's own id.
 pub(super) const NAMES: TableDefinition<'_, &str, &str> = TableDefinition::new("names");
 
-/// Numbers by name: format, revision, and what is counted.
+/// Numbers by name: format, revision and counters.
 pub(super) const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 
 /// Rules by id.
@@ -16,29 +16,29 @@ pub(super) const RULES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new(
 /// Audit entries by number.
 pub(super) const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
 
-/// The names of series by their numbers, which stand for them in the other tables.
+/// The names of series by number; the other tables refer to series by number.
 pub(super) const SERIES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("series");
 
-/// Everything that a series ever counted.
+/// The total of each series.
 pub(super) const TOTALS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("totals");
 
-/// By pod and epoch: the last slot of which everything is on disk, and when that was written.
+/// By pod and epoch: the last slot up to which everything is on disk, and when that was written.
 pub(super) const MARKS: TableDefinition<'_, (&str, u64), (u64, u64)> = TableDefinition::new("marks");
 
 /// By pod and epoch: the processes that are attached.
 pub(super) const ATTACHED: TableDefinition<'_, (&str, u64), ()> = TableDefinition::new("attached");
 
-/// By the name of a series: the counters that `/metrics` exposed last.
+/// By series name: the counters that `/metrics` exposed last.
 pub(super) const EXPOSED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("exposed");
 
-/// By slot and series ([`key`]): what was counted.
+/// By slot and series ([`key`]): the counts.
 pub(super) type Slots = TableDefinition<'static, u64, &'static [u8]>;
 
 const TEN_SECONDS: Slots = TableDefinition::new("slots_10s");
 const MINUTES: Slots = TableDefinition::new("slots_1m");
 const HOURS: Slots = TableDefinition::new("slots_1h");
 
-/// The table of the slots of one length.
+/// Returns the table of the slots of one length.
 pub(super) const fn slots(resolution: Resolution) -> Slots {
     match resolution {
         Resolution::TenSeconds => TEN_SECONDS,
@@ -47,12 +47,13 @@ pub(super) const fn slots(resolution: Resolution) -> Slots {
     }
 }
 
-/// Slots come before series, so that a stretch of time is one stretch of the table, and the oldest is its beginning.
+/// The slot comes before the series, so that a time range is one range of the table, and the oldest
+/// slots come first.
 pub(super) const fn key(slot: u64, series: u32) -> u64 {
     slot << 32 | series as u64
 }
 
-/// The slot and the series of a key.
+/// Returns the slot and the series of a key.
 pub(super) const fn parts(key: u64) -> (u64, u32) {
     (key >> 32, key as u32)
 }

@@ -1,4 +1,4 @@
-//! Proofs that what was written down is there after a restart, and that a broken file is told of.
+//! Tests that committed data survives a restart, and that a broken file is reported.
 
 mod damage;
 mod forgetting;

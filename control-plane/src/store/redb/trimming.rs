@@ -1,4 +1,4 @@
-//! Keeps the record within its time and its size: the oldest slots go first, a few with each transaction.
+//! Retention of the slots by age and size: each transaction deletes some of the oldest.
 
 use redb::{ReadableTable, WriteTransaction};
 
@@ -7,26 +7,29 @@ use crate::store::redb::fault::Fault;
 use crate::store::redb::tables::{NUMBERS, parts, slots};
 use crate::store::rollup::{Keep, Resolution};
 
-/// Slots that one transaction lets go of one length: several times what it can bring, and done in milliseconds.
+/// Slots of one length that one transaction deletes at most: several times what it can add, and
+/// done in milliseconds.
 const TRIMMED_MAX: usize = 20_000;
 
 /// Bytes that a slot takes besides its metrics: its key, and its place in the page.
 const SLOT_BYTES: u64 = 16;
 
-/// What the slots of each length are sure of, in percent of all bytes: whatever many endpoints and many days take, the
-/// last hours stay fine enough for a chart. They add up to 100, so if all together are too many, one takes more than that.
+/// The guaranteed share of each slot length, in percent of all bytes. However many endpoints and
+/// days there are, the last hours stay fine enough for a chart. The shares add up to 100, so if all
+/// together are over the limit, at least one is over its share.
 const SURE_PERCENT: [u64; 3] = [25, 25, 50];
 
-/// How full the pages of a tree are taken to be that grows at its end and is cut at its beginning, in percent, with what
-/// the engine needs to write them anew. It is on the safe side of the two thirds that trees of this kind come to.
+/// The assumed fill level of the pages, in percent, for a tree that grows at its end and is cut at
+/// its beginning. It includes what the engine needs to rewrite pages. Trees of this kind reach two
+/// thirds, so this is on the safe side.
 const FULL_PERCENT: u64 = 60;
 
-/// The bytes and the slots of each table, counted as they come and go.
+/// The bytes and slots of each table, updated with every insert and delete.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     bytes: [u64; 3],
     slots: [u64; 3],
-    /// The slot from which on every one that was counted is there.
+    /// The first slot from which on all slots are complete.
     whole_since: [u64; 3],
     crowded_out: u64,
 }
@@ -62,7 +65,7 @@ impl Tally {
         Ok(())
     }
 
-    /// A slot has come, or in place of one of so many bytes.
+    /// Counts an inserted slot, which replaces one of `before` bytes if there was one.
     pub(super) fn put(&mut self, resolution: Resolution, before: Option<usize>, bytes: usize) {
         if let Some(before) = before {
             self.gone(resolution, before);
@@ -77,13 +80,13 @@ impl Tally {
         self.slots[at] = self.slots[at].saturating_sub(1);
     }
 
-    /// A slot has gone, or has come too late.
+    /// Records that a slot was deleted, or came too late.
     pub(super) fn is_without(&mut self, resolution: Resolution, slot: u64) {
         let whole_since = &mut self.whole_since[resolution as usize];
         *whole_since = (*whole_since).max(slot + 1);
     }
 
-    /// The slot of this length from which on every one that was counted is there.
+    /// Returns the first slot of this length from which on all are complete.
     pub(super) fn whole_since(&self, resolution: Resolution) -> u64 {
         self.whole_since[resolution as usize]
     }
@@ -93,7 +96,8 @@ impl Tally {
         self.bytes.iter().sum::<u64>().saturating_mul(100) / FULL_PERCENT
     }
 
-    /// Whether there are too many bytes, and slots of this length take more of them than they are sure of.
+    /// Returns whether all slots together are over the limit, and slots of this length are over
+    /// their guaranteed share.
     fn is_crowded(&self, resolution: Resolution, bytes_max: u64) -> bool {
         let (bytes, sure) = (self.bytes[resolution as usize], SURE_PERCENT[resolution as usize]);
         self.needed_bytes() > bytes_max && bytes.saturating_mul(100) / FULL_PERCENT > bytes_max / 100 * sure
@@ -104,7 +108,8 @@ impl Tally {
     }
 }
 
-/// Lets go of slots whose time is over, and then, if there is too much, of the oldest, the finest first.
+/// Deletes expired slots, and then, over the size limit, the oldest slots, starting with the finest
+/// length.
 pub(super) fn trim(transaction: &WriteTransaction, keep: &Keep, now_ms: u64, tally: &mut Tally) -> Result<(), Fault> {
     for resolution in Resolution::ALL {
         let oldest = keep.oldest(resolution, now_ms);

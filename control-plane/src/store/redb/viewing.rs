@@ -1,4 +1,4 @@
-//! Reads the record as it was at one instant: within one transaction, whatever is written meanwhile.
+//! Reads the metrics store within one transaction: concurrent writes do not change what it sees.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -15,10 +15,11 @@ use crate::store::redb::tables::{NUMBERS, SERIES, TOTALS, key, parts, slots};
 use crate::store::redb::trimming::Tally;
 use crate::store::rollup::Resolution;
 
-/// Series that are looked up slot by slot; of more, whole stretches of the table are read.
+/// Up to this many series, slots are looked up one by one; for more, the whole range of the table
+/// is read.
 const LOOKED_UP_MAX: usize = 8;
 
-/// One transaction that only reads.
+/// One read transaction.
 pub(super) struct Reading<'a> {
     pub(super) transaction: ReadTransaction,
     pub(super) file: &'a Path,

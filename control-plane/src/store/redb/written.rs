@@ -1,4 +1,4 @@
-//! A rule as it is written on disk: plain JSON, so that it can be read without us, and checked when it comes back.
+//! The on-disk form of a rule: plain JSON, readable without Sitio, and validated when it is read.
 
 use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector, prefix_of};
@@ -18,7 +18,7 @@ pub(super) struct Written {
     pods: Vec<String>,
     method: String,
     route: String,
-    /// Absent from what was written before rules had it, and where the rule is about one endpoint.
+    /// Absent in older records, and where the rule is about one endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<WrittenScope>,
     action: WrittenAction,

@@ -1,4 +1,4 @@
-//! What reports have told of long times: each kept as one entry, and divided evenly only when somebody looks at a part of it.
+//! Counts of long reports: each is one entry, and is divided evenly only when a part of it is read.
 
 use mesh::golden::GoldenMetrics;
 
@@ -7,17 +7,17 @@ use crate::timeline::ring::{packed, unpack};
 use crate::timeline::share::Part;
 use crate::timeline::stretch::Stretch;
 
-/// Entries that are told apart. A fleet that was cut off for a minute brings one for each pod; over the bound, those two
-/// become one that lie closest together.
+/// Entries kept. After a disconnect of a minute, a fleet sends one long report per pod. Over this
+/// limit, the two neighbours that together span the shortest time are merged.
 const ENTRIES_MAX: usize = 128;
 
-/// The entries, by their beginning.
+/// The entries, ordered by start.
 #[derive(Debug, Default)]
 pub(super) struct Coarse {
     entries: Vec<Entry>,
-    /// What is in them.
+    /// Bytes of the packed entries.
     bytes: usize,
-    /// Counts up whenever an entry comes or goes.
+    /// Incremented whenever an entry is added or removed.
     revisions: u64,
 }
 
@@ -29,7 +29,7 @@ struct Entry {
 }
 
 impl Coarse {
-    /// Adds counts of a long time. What was before `since_ms` is dropped.
+    /// Adds counts of a long report. The part before `since_ms` is dropped.
     pub(super) fn add(&mut self, span: Span, since_ms: u64, golden: &GoldenMetrics) {
         let Span { from_ms, to_ms } = span;
         let at_ms = from_ms.max(since_ms);
@@ -47,12 +47,12 @@ impl Coarse {
         }
     }
 
-    /// Adds its part of a stretch of time to a sum.
+    /// Adds the part within the range to a sum.
     pub(super) fn add_to(&self, stretch: Stretch, sum: &mut GoldenMetrics) {
         self.each_part(stretch, |_, golden| sum.merge(golden));
     }
 
-    /// Shows what each entry has within a stretch, and where that is.
+    /// Calls `see` with the part of each entry within the range, and where that part is.
     pub(super) fn each_part(&self, stretch: Stretch, mut see: impl FnMut(Stretch, &GoldenMetrics)) {
         let overlapping = self.entries.iter().take_while(|entry| entry.from_ms < stretch.to_ms);
         for entry in overlapping.filter(|entry| entry.to_ms > stretch.from_ms) {
@@ -63,14 +63,15 @@ impl Coarse {
         }
     }
 
-    /// Adds what another remembers.
+    /// Adds the entries of another collection.
     pub(super) fn merge(&mut self, other: &Self) {
         for entry in &other.entries {
             self.add(Span { from_ms: entry.from_ms, to_ms: entry.to_ms }, 0, &entry.golden());
         }
     }
 
-    /// Drops what ended before, and what ends so much later that the clock must have been set back.
+    /// Drops entries that ended before `from_ms`, and entries that end after `until_ms`: then the
+    /// clock was set back.
     pub(super) fn keep(&mut self, from_ms: u64, until_ms: u64) {
         let (before, mut bytes) = (self.entries.len(), 0);
         self.entries.retain(|entry| {
@@ -85,12 +86,12 @@ impl Coarse {
         }
     }
 
-    /// What it takes in memory.
+    /// Bytes in memory.
     pub(super) fn bytes(&self) -> usize {
         self.bytes + self.entries.capacity() * size_of::<Entry>()
     }
 
-    /// A number that is another one when an entry has come or gone.
+    /// Changes whenever an entry is added or removed.
     pub(super) fn revisions(&self) -> u64 {
         self.revisions
     }
@@ -103,7 +104,7 @@ impl Coarse {
         self.entries.insert(place, entry);
     }
 
-    /// Makes one of those two neighbours that together span the least.
+    /// Merges the two neighbours that together span the shortest time.
     fn join_closest(&mut self) {
         let spans = |pair: &[Entry]| pair[0].to_ms.max(pair[1].to_ms) - pair[0].from_ms;
         let Some(place) = (1..self.entries.len()).min_by_key(|place| spans(&self.entries[place - 1..=*place])) else { return };

@@ -1,4 +1,4 @@
-//! A series as a line of steps, remembered as long as nothing in it changes.
+//! A sparkline of one series, cached until a slot in it changes.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use crate::timeline::history::{Grain, History};
 use crate::timeline::sparks::Sparks;
 use crate::timeline::stretch::Stretch;
 
-/// The line that was asked for last. It begins anew with a whole step, which is five seconds of a window of five minutes,
-/// and is made of three hundred slots.
+/// The sparkline that was computed last. A new one starts with each whole step, which is five
+/// seconds for a window of five minutes, and is made of three hundred slots.
 #[derive(Debug)]
 pub(super) struct Line {
     stretch: Stretch,
@@ -17,7 +17,7 @@ pub(super) struct Line {
 }
 
 impl History {
-    /// What happened in a stretch of time, in so many steps, oldest first.
+    /// Returns the traffic of the range in `points` steps, oldest first.
     pub(in crate::timeline) fn traffic(&mut self, stretch: Stretch, points: usize) -> Arc<[Traffic]> {
         let revisions = (self.short.revisions(), self.long.revisions(), self.coarse.revisions());
         let is_known = |line: &&Line| (line.stretch, line.revisions, line.steps.len()) == (stretch, revisions, points);

@@ -1,15 +1,16 @@
-//! What slots that are over add up to, remembered as long as none of them changes.
+//! Cached sums over completed slots, valid until one of them changes.
 
 use mesh::golden::GoldenMetrics;
 
 use crate::timeline::ring::Ring;
 use crate::timeline::stretch::Stretch;
 
-/// Sums that are kept: of a window and the one before it, for two windows that people look at. Each takes as much as a slot.
+/// Sums kept: a window and the one before it, for two windows that people look at. Each is as big
+/// as a slot.
 const SUMS_MAX: usize = 4;
 
-/// The sums that were asked for last. A page asks for the same again for ten seconds, and adding thirty slots up for each of
-/// a thousand endpoints is most of what it costs.
+/// The sums that were computed last. A page asks for the same sums for ten seconds. Without the
+/// cache, adding up thirty slots for each of a thousand endpoints is most of its cost.
 #[derive(Debug, Default)]
 pub(super) struct Sums(Vec<Sum>);
 
@@ -21,7 +22,7 @@ struct Sum {
 }
 
 impl Sums {
-    /// The sum of the slots of a ring from one whole step to another.
+    /// Returns the sum of a ring's slots over a range of whole steps.
     pub(super) fn over(&mut self, over: Stretch, ring: &Ring) -> GoldenMetrics {
         let revisions = ring.revisions();
         self.0.retain(|sum| sum.revisions == revisions);
@@ -30,7 +31,7 @@ impl Sums {
             return known.golden.clone();
         }
         let golden = ring.sum(over);
-        // An endpoint that is quiet needs no memory for that.
+        // A quiet endpoint needs no memory for this.
         if is_settled && !golden.is_empty() {
             self.0.retain(|sum| sum.over != over);
             if self.0.len() >= SUMS_MAX {
@@ -55,7 +56,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is added, and in whatever order, a remembered sum is the one that would be worked out anew.
+        /// In any order of additions, a cached sum equals a newly computed one.
         #[test]
         fn no_sum_is_out_of_date(steps in prop::collection::vec((0_u64..60, 1_u64..9, 0_u64..60, 0_u64..12), 1..80)) {
             let (mut ring, mut sums) = (Ring::new(1000, 20), Sums::default());

@@ -1,4 +1,4 @@
-//! Long windows that were read a moment ago, so that not every look at a page reads the disk.
+//! A cache of long windows that were read from disk, so that not every page view reads the disk.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,27 +9,29 @@ use crate::snapshot::Window;
 use crate::store::StoreError;
 use crate::timeline::past::Past;
 
-/// What memory holds by itself.
+/// The longest window that is in memory.
 pub const IN_MEMORY: Duration = Duration::from_secs(3600);
 
-/// The longest window of which memory holds the window before, too.
+/// The longest window that is in memory together with the window before it.
 pub const COMPARED_IN_MEMORY: Duration = Duration::from_secs(1800);
 
-/// For how long what was read is good, at least: what is counted meanwhile comes from memory.
+/// How long a cached window is valid, at least; later counts come from memory.
 const GOOD_FOR_MS: u64 = 10_000;
 
-/// How many times longer a window is than what was read of it is good: meanwhile its beginning stands still, which
-/// shows less than a twentieth of a sparkline's step, and a month need not be read every ten seconds.
+/// A cached window is valid for its length divided by this. Its start does not move meanwhile,
+/// which is an error below a twentieth of a sparkline's step. A month need not be read every ten
+/// seconds.
 const GOOD_FOR_PARTS: u64 = 1440;
 
-/// Windows kept at hand. Pages offer five that memory does not hold; who asks the API for others reads them anew now and then.
+/// Windows in the cache. The pages offer five that are not in memory. API clients that ask for
+/// other windows cause a read from time to time.
 const WINDOWS_MAX: usize = 8;
 
-/// What was read lately.
+/// The cache of windows that were read from disk.
 #[derive(Debug, Default)]
 pub struct AtHand {
     windows: Mutex<HashMap<Window, Arc<Past>>>,
-    /// One at a time reads, however many ask.
+    /// Held by the one caller that reads from disk.
     reading: tokio::sync::Mutex<()>,
 }
 
@@ -39,7 +41,7 @@ impl AtHand {
         is_fresh(past.read_ms, length(window), now_ms).then_some(past)
     }
 
-    /// What was read of a window by the names that are in use.
+    /// Returns a cached window of any age, if endpoints still have the same names.
     fn any(&self, window: Window, naming: u64) -> Option<Arc<Past>> {
         let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         windows.get(&window).filter(|past| past.naming == naming).cloned()
@@ -55,7 +57,7 @@ impl AtHand {
     }
 }
 
-/// How long a window is; all time has no length, and is never read from disk.
+/// Length of a window. All time has no length, and is never read from disk.
 fn length(window: Window) -> Duration {
     match window {
         Window::All => Duration::ZERO,
@@ -64,7 +66,8 @@ fn length(window: Window) -> Duration {
     }
 }
 
-/// Whether memory holds all of a window, and of the one before if that is asked for.
+/// Returns whether memory holds the whole window; `longest` also accounts for the window before, if
+/// that is needed.
 fn is_in_memory(window: Window, longest: Duration) -> bool {
     match window {
         Window::All => true,
@@ -73,20 +76,21 @@ fn is_in_memory(window: Window, longest: Duration) -> bool {
     }
 }
 
-/// Whether what was read of a window is still good.
+/// Returns whether a cached window is still valid.
 pub fn is_fresh(read_ms: u64, window: Duration, now_ms: u64) -> bool {
     let good_for_ms = GOOD_FOR_MS.max(window.as_millis() as u64 / GOOD_FOR_PARTS);
-    // After the clock was set back, what was read is from the future.
+    // After the clock was set back, the read time is in the future.
     (read_ms..read_ms + good_for_ms).contains(&now_ms)
 }
 
 impl ControlPlane {
-    /// Reads what a snapshot of this window needs from disk, if it needs any.
+    /// Reads from disk what a snapshot of this window needs, if it needs anything.
     pub async fn look_back(self: &Arc<Self>, window: Window, now_ms: u64) -> Result<(), StoreError> {
         if is_in_memory(window, IN_MEMORY) { Ok(()) } else { self.read_unless_fresh(window, now_ms).await }
     }
 
-    /// The same, and also what it takes to compare the window with the one before it.
+    /// Like [`ControlPlane::look_back`], and also reads what a comparison with the window before
+    /// needs.
     pub async fn look_back_twice(self: &Arc<Self>, window: Window, now_ms: u64) -> Result<(), StoreError> {
         if is_in_memory(window, COMPARED_IN_MEMORY) { Ok(()) } else { self.read_unless_fresh(window, now_ms).await }
     }
@@ -97,7 +101,7 @@ impl ControlPlane {
         }
         let _one_at_a_time = match self.at_hand.reading.try_lock() {
             Ok(alone) => alone,
-            // Somebody else reads it anew; what was read before serves everybody meanwhile.
+            // Another task reads it now; until then the previous read is used.
             Err(_) if !is_in_memory(window, IN_MEMORY) && self.at_hand.any(window, self.timeline.naming()).is_some() => {
                 return Ok(());
             }
@@ -111,7 +115,8 @@ impl ControlPlane {
         reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
-    /// What is on disk of a window, if it reaches back further than memory, or if somebody has just looked back twice.
+    /// Returns what is on disk of a window, if the window is longer than memory, or if
+    /// [`ControlPlane::look_back_twice`] has just read it.
     pub(crate) fn past(&self, window: Window, now_ms: u64) -> Option<Arc<Past>> {
         if window == Window::All {
             return None;
@@ -119,7 +124,7 @@ impl ControlPlane {
         if is_in_memory(window, IN_MEMORY) {
             return self.at_hand.fresh(window, self.timeline.naming(), now_ms);
         }
-        // Whoever has looked back just now finds it here; nobody else asks.
+        // A caller that has just read the window finds it in the cache; there are no other callers.
         self.at_hand
             .any(window, self.timeline.naming())
             .or_else(|| self.read_past(window, now_ms).ok())

@@ -1,4 +1,4 @@
-//! A chart of any window: some series added up, in steps that people read.
+//! A chart of any window: the sum of some series, in steps of a round length.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,44 +14,45 @@ use crate::timeline::past::{add_tail, named};
 use crate::timeline::series::Series;
 use crate::timeline::stretch;
 
-/// What one chart shows: some series added up, in steps.
+/// The data of one chart: the sum of some series, in steps.
 #[derive(Debug, Default)]
 pub struct Chart {
     /// The first millisecond.
     pub from_ms: u64,
-    /// The first millisecond after it.
+    /// The first millisecond after the end.
     pub to_ms: u64,
-    /// How long a step is.
+    /// Length of a step.
     pub step_ms: u64,
-    /// Since when there is anything to read.
+    /// When the data begins, milliseconds since the Unix epoch.
     pub since_ms: u64,
-    /// Each step, oldest first.
+    /// The steps, oldest first.
     pub points: Vec<GoldenMetrics>,
-    /// All of them.
+    /// The sum of all steps.
     pub whole: GoldenMetrics,
-    /// The window before; `None` if not all of it is kept.
+    /// The window before; `None` if that window is not completely stored.
     pub before: Option<GoldenMetrics>,
-    /// All that memory had counted of these series by then; what it counts later belongs to the newest step.
+    /// The total of these series in memory when the chart was read; later counts belong to the
+    /// newest step.
     pub counted: GoldenMetrics,
 }
 
-/// What a chart is to show.
+/// A request for a chart.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// The series, by their numbers in the timeline.
+    /// The series to add up.
     pub series: Vec<Arc<Series>>,
-    /// How long.
+    /// Length of the window.
     pub window_ms: u64,
-    /// Until when; `None` for now.
+    /// End of the window; `None` for now.
     pub to_ms: Option<u64>,
-    /// Whether the window before is wanted, too.
+    /// Whether to read the window before, too.
     pub compares: bool,
-    /// How many steps there may be.
+    /// Limit on the number of steps.
     pub steps_max: u64,
 }
 
 impl Chart {
-    /// Reads it at `now_ms`: from memory as far as that reaches, else from disk.
+    /// Reads the chart at `now_ms`: from memory if the window is short enough, otherwise from disk.
     pub fn read(chronicle: &dyn Chronicle, timeline: &Timeline, wanted: &Wanted, now_ms: u64) -> Result<Self, StoreError> {
         if wanted.to_ms.is_none() && wanted.window_ms <= IN_MEMORY_MS {
             return Ok(Self::recent(timeline, wanted, now_ms));
@@ -85,7 +86,7 @@ impl Chart {
         chart
     }
 
-    /// Steps that end with the one in which `end_ms` lies.
+    /// An empty chart whose last step contains `end_ms`.
     fn empty(window_ms: u64, end_ms: u64, step_ms: u64) -> Self {
         let steps = window_ms.div_ceil(step_ms).max(1);
         let to_ms = (end_ms / step_ms + 1) * step_ms;
@@ -141,7 +142,7 @@ impl Chart {
         }
     }
 
-    /// The steps by now, if memory has counted so much of these series altogether.
+    /// Returns the steps at a later instant, given the current total of these series in memory.
     pub fn points_by_now(&self, live: &GoldenMetrics) -> Vec<GoldenMetrics> {
         let mut points = self.points.clone();
         if let Some(newest) = points.last_mut() {
@@ -151,26 +152,27 @@ impl Chart {
     }
 }
 
-/// What memory holds in slots of ten seconds, and in slots of one.
+/// How far back memory holds slots of ten seconds, and slots of one second.
 const IN_MEMORY_MS: u64 = 3_600_000;
 const SECONDS_IN_MEMORY_MS: u64 = 300_000;
 
-/// Steps of a chart, at most, where nobody wants fewer: one for every few pixels.
+/// Default limit on the steps of a chart: one for every few pixels.
 pub const STEPS_MAX: u64 = 240;
 
-/// Lengths of steps that people read, in seconds.
+/// Round step lengths, in seconds.
 const STEPS_S: [u64; 18] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
 
-/// The shortest step that shows the window, and is not shorter than that.
+/// Returns the shortest step that shows the window within the limit, and is at least `finest_s`.
 fn step_ms(wanted: &Wanted, finest_s: u64) -> u64 {
     let fits = |step_s: &u64| *step_s >= finest_s && wanted.window_ms.div_ceil(*step_s * 1000) <= wanted.steps_max;
     STEPS_S.into_iter().find(fits).unwrap_or(86_400) * 1000
 }
 
-/// The slots to read for a window, and the steps to show it in.
+/// Returns the slots to read for a window, and the steps to show it in.
 fn steps(wanted: &Wanted, from_ms: u64, reach: Reach) -> (Resolution, u64) {
     let step_ms = step_ms(wanted, 10);
-    // The longest slots of which a step is made whole, or longer ones where those do not reach back so far.
+    // The longest slots that fit into a step, or longer ones where the shorter do not go back far
+    // enough.
     let fitting = Resolution::ALL.into_iter().rfind(|resolution| resolution.step_ms() <= step_ms);
     let at_least = fitting.unwrap_or(Resolution::TenSeconds);
     let resolution = Resolution::ALL.into_iter().find(|resolution| *resolution >= at_least && reach.covers(*resolution, from_ms));

@@ -1,4 +1,4 @@
-//! How far back the slots of each length reach, and which of them make up a stretch of time.
+//! How far back the slots of each length are stored, and which of them make up a time range.
 
 use crate::snapshot::Range;
 use crate::store::StoreError;
@@ -8,7 +8,7 @@ use crate::store::rollup::Resolution;
 const MINUTE_MS: u64 = Resolution::Minute.step_ms();
 const HOUR_MS: u64 = Resolution::Hour.step_ms();
 
-/// Since when slots of each length are whole: every one that was counted is there.
+/// The instant from which the slots of each length are complete.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_field_names, reason = "they are all instants, and say so")]
 pub(super) struct Reach {
@@ -32,12 +32,13 @@ impl Reach {
         })
     }
 
-    /// Since when everything is known.
+    /// The instant from which everything is stored.
     pub(super) fn since_ms(self) -> u64 {
         self.since_ms
     }
 
-    /// Whether slots of this length are all there from an instant on, or there are none that reach further.
+    /// Returns whether slots of this length are complete from an instant on. Hours always count as
+    /// complete: no slots go back further.
     pub(super) fn covers(self, resolution: Resolution, from_ms: u64) -> bool {
         match resolution {
             Resolution::TenSeconds => self.ten_seconds_ms <= from_ms,
@@ -46,7 +47,7 @@ impl Reach {
         }
     }
 
-    /// The whole slots that hold a range: minutes as far as they are there at its ends, else hours.
+    /// Extends a range to whole slots: minutes where they are complete at an end, otherwise hours.
     pub(super) fn whole(self, range: Range) -> Range {
         let from_minute = range.from_ms / MINUTE_MS * MINUTE_MS;
         let from_step = if self.covers(Resolution::Minute, from_minute) { MINUTE_MS } else { HOUR_MS };
@@ -55,8 +56,8 @@ impl Reach {
         Range { from_ms: range.from_ms / from_step * from_step, to_ms: range.to_ms.next_multiple_of(to_step) }
     }
 
-    /// The slots that make up a stretch of time, each instant once: hours in the middle, minutes at the ends where they
-    /// are all there. What cannot be cut at an end is told in whole hours.
+    /// Returns the slots that make up a time range, each instant once: hours in the middle, minutes
+    /// at the ends where they are complete. An end without minutes is extended to a whole hour.
     pub(super) fn pieces(self, from_ms: u64, to_ms: u64) -> Vec<Stretch> {
         let whole = |ms: u64, step_ms: u64| ms / step_ms * step_ms;
         let from_minute = whole(from_ms, MINUTE_MS);
@@ -73,8 +74,8 @@ impl Reach {
     }
 }
 
-/// When counting began. A pod may have handed over what is older than the record; but that a slot begins before the record
-/// says nothing if the record begins within it.
+/// When counting began. A pod may have sent windows older than the store. A slot that merely
+/// contains the start of the store does not count as older.
 fn begun(since_ms: u64, oldest: &[(u64, Option<u64>)]) -> u64 {
     oldest.iter().fold(since_ms, |begun_ms, (step_ms, oldest_ms)| match oldest_ms {
         Some(oldest_ms) if *oldest_ms < begun_ms / step_ms * step_ms => *oldest_ms,
@@ -92,7 +93,7 @@ mod tests {
         Reach { ten_seconds_ms: 0, minutes_ms, since_ms: 0 }
     }
 
-    /// The pieces of a stretch, in minutes from a whole hour on.
+    /// The pieces of a time range, in minutes after a whole hour.
     fn pieces(minutes_since: u64, from: u64, to: u64) -> Vec<(Resolution, u64, u64)> {
         let ms = |minute: u64| AT_MS + minute * MINUTE_MS;
         let minute = |ms: u64| (ms - AT_MS) / MINUTE_MS;
@@ -126,7 +127,7 @@ mod tests {
         assert_eq!(whole(0, ms(30) + 1, ms(150) + 1), (30, 151));
         assert_eq!(whole(999, ms(30), ms(150)), (0, 180), "where there are hours only, hours");
         assert_eq!(whole(100, ms(30), ms(150) + 1), (0, 151), "each end has its own");
-        // A stretch and the one before it share no slot.
+        // A range and the one before it share no slot.
         let reach = reach(ms(0));
         let Range { from_ms, to_ms } = reach.whole(Range { from_ms: ms(61) + 7, to_ms: ms(119) + 7 });
         let slots = |from_ms, to_ms| reach.pieces(from_ms, to_ms);

@@ -1,4 +1,5 @@
-//! What one series has counted: the running second is gathered apart, and booked once when it is over or somebody looks.
+//! The counts of one series: the running second is pending, and is added once when it ends or when
+//! a reader needs it.
 
 use std::sync::Arc;
 
@@ -14,20 +15,21 @@ use crate::timeline::series::Series;
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) totals: GoldenMetrics,
-    /// What is in the totals and will never be on disk.
+    /// Counts that are in the totals and will never be on disk.
     pub(super) lost: Option<Box<GoldenMetrics>>,
     pub(super) seen: Option<Seen>,
     pub(super) history: History,
     slots: Taken,
-    /// Hundreds of pods tell of the same second, and adding to totals and two rings for each would be most of the work.
+    /// Hundreds of pods report the same second. Adding each report to the totals and two rings
+    /// would be most of the work.
     running: Running,
-    /// Who has called pods that are forgotten, and processes that are over.
+    /// Caller statistics of evicted pods and ended processes.
     pub(super) called_before: Callers,
-    /// Where it is counted since its endpoint has another name.
+    /// The series that counts for this one since its endpoint was renamed.
     pub(super) into: Option<Arc<Series>>,
 }
 
-/// Counts of one short slot that are neither in the totals nor in the history yet.
+/// Pending counts of one short slot, not yet in the totals or the history.
 #[derive(Debug, Default)]
 struct Running {
     slot: u64,
@@ -49,10 +51,11 @@ impl Counted {
         }
     }
 
-    /// Adds counts, evenly over the time that they tell of, from `since_ms` on.
+    /// Adds counts, spread evenly over the time that they cover, from `since_ms` on.
     pub(super) fn add(&mut self, span: Span, since_ms: u64, golden: &GoldenMetrics) {
         let Some(slot) = span.slot() else {
-            // Each in its turn: the clock may have been set back in between, and what is older than the rings is let go.
+            // In order: the clock may have been set back in between, and counts older than the
+            // rings are dropped.
             self.book();
             self.totals.merge(golden);
             return self.add_to_slots(span, since_ms, golden);
@@ -64,7 +67,7 @@ impl Counted {
         self.running.golden.merge(golden);
     }
 
-    /// Books what the running second has brought. Whoever looks at the rest has to do so first.
+    /// Adds the pending counts. Readers of the other fields must call this first.
     pub(super) fn book(&mut self) {
         if self.running.golden.is_empty() {
             return;
@@ -75,7 +78,7 @@ impl Counted {
         self.add_to_slots(Span { from_ms: at_ms, to_ms: at_ms }, at_ms, &golden);
     }
 
-    /// What finds no room in the slots is in the totals all the same.
+    /// Counts that exceed the quota of the slots are in the totals only.
     fn add_to_slots(&mut self, span: Span, since_ms: u64, golden: &GoldenMetrics) {
         if self.slots.may_take(golden.weight()) {
             self.history.add(span, since_ms, golden);
@@ -85,7 +88,7 @@ impl Counted {
         self.weigh();
     }
 
-    /// The slots have become others.
+    /// Updates the memory quota after the slots have changed.
     pub(super) fn weigh(&mut self) {
         self.slots.is_now(self.history.bytes());
     }

@@ -1,7 +1,8 @@
-//! Makes one small script of our modules: imports followed, comments and white space dropped, private names shortened.
+//! Bundles our JavaScript modules: follows imports, drops comments and white space, shortens private names.
 //!
-//! It knows as much of the language as our own files use, and no more: every statement ends with a semicolon or a brace,
-//! an import is one line, no name stands at the top of two files, and a template holds no template.
+//! It supports only what our files use: every statement ends with a semicolon or a brace, and an
+//! import is one line. Top-level names are unique over all files, and template literals are not
+//! nested.
 
 use std::collections::BTreeSet;
 
@@ -15,14 +16,14 @@ use declarations::Begun;
 use names::Names;
 use tokens::tokens;
 
-/// The script that starts with the module `root`; `file` gives a module's text.
+/// Bundles the script that starts with the module `root`; `file` returns a module's text.
 pub(super) fn script(root: &str, file: impl Fn(&str) -> Option<String>) -> String {
     let mut joined = String::new();
     join(root, &file, &mut BTreeSet::new(), &mut joined);
     shrink(&joined)
 }
 
-/// Adds a module after those that it imports, each once.
+/// Appends a module after its imports, each module once.
 fn join(module: &str, file: &impl Fn(&str) -> Option<String>, seen: &mut BTreeSet<String>, joined: &mut String) {
     if !seen.insert(module.to_owned()) {
         return;
@@ -40,7 +41,7 @@ fn join(module: &str, file: &impl Fn(&str) -> Option<String>, seen: &mut BTreeSe
     }
 }
 
-/// The same script in fewer bytes.
+/// Minifies a script.
 fn shrink(script: &str) -> String {
     let tokens = without_constants(tokens(script));
     let names = Names::of(&tokens);
@@ -57,11 +58,11 @@ fn shrink(script: &str) -> String {
             continue;
         }
         let joins = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || "_$".contains(letter));
-        // Before the end of a block it says nothing.
+        // A semicolon before a closing brace is redundant.
         if text == "}" && small.ends_with(';') {
             small.pop();
         }
-        // Between a part of a template and what it takes in, a space would be seen.
+        // A space between a template's text and `${` would be visible.
         if text != "${" && joins(small.chars().last()) && joins(text.chars().next()) {
             small.push(' ');
         }

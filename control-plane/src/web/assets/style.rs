@@ -1,10 +1,10 @@
-//! Makes the style sheet smaller: comments and white space that mean nothing are dropped.
+//! Minifies the style sheet: drops comments and insignificant white space.
 
-/// The same style sheet in fewer bytes.
+/// Minifies a style sheet.
 pub(super) fn style(sheet: &str) -> String {
     let mut small = String::with_capacity(sheet.len());
     for part in without_comments(sheet).split_whitespace() {
-        // A space before a colon is a descendant's, one before a bracket a function's or a query's; all others mean nothing.
+        // Keep the space before a colon (descendant selector) and before a bracket (function or query).
         let is_needed =
             !small.is_empty() && !small.ends_with(['{', '}', ';', ',', ':', '>']) && !part.starts_with(['{', '}', ';', ',', '>']);
         if is_needed {

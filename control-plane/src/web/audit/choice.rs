@@ -1,4 +1,4 @@
-//! Which entries of the audit log somebody wants to see.
+//! Filters the entries of the audit log.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::audit::{Entry, Event};
 use crate::web::view::ViewQuery;
 use crate::web::zone::Zone;
 
-/// People that are offered to choose from.
+/// Maximum number of people offered in the filter.
 const PEOPLE_MAX: usize = 50;
 
 /// A day in milliseconds.
@@ -22,30 +22,30 @@ pub struct AuditView {
     period: Period,
     /// Only entries with a smaller number.
     before: Option<u64>,
-    /// In which zone its times are told.
+    /// The zone of the times shown.
     pub zone: Zone,
 }
 
-/// A filter.
+/// A filter by kind of entry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Show {
-    /// Everything.
+    /// All entries.
     #[default]
     All,
-    /// What was turned off.
+    /// Turned off.
     Off,
-    /// What was turned on, or turned itself on.
+    /// Turned on, or turned on by expiry.
     On,
-    /// What some pod has yet to confirm.
+    /// Not yet confirmed by some pod.
     Waiting,
-    /// What was not done.
+    /// Refused commands.
     Refused,
     /// Pinned and unpinned routes.
     Pins,
 }
 
 impl Show {
-    /// All of them, with their names in a URL and on the page.
+    /// All filters with their URL value and their label.
     pub const EACH: [(Self, &'static str, &'static str); 6] = [
         (Self::All, "all", "All"),
         (Self::Off, "off", "Turned off"),
@@ -67,18 +67,18 @@ impl Show {
     }
 }
 
-/// How far back.
+/// The period to show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Period {
-    /// As far as there is something.
+    /// No limit.
     #[default]
     All,
-    /// So many days.
+    /// The last so many days.
     Days(u64),
 }
 
 impl Period {
-    /// All of them, with their names in a URL and on the page.
+    /// All periods with their URL value and their label.
     pub const EACH: [(Self, &'static str, &'static str); 4] = [
         (Self::All, "", "Any time"),
         (Self::Days(1), "24h", "Last 24 h"),
@@ -88,7 +88,7 @@ impl Period {
 }
 
 impl AuditView {
-    /// What a query asks for, with times where its reader is.
+    /// The view that a query selects, with times in `zone`.
     pub fn of(query: ViewQuery, zone: Zone) -> Self {
         let show = Show::EACH.into_iter().find(|(_, name, _)| *name == query.show);
         let period = Period::EACH.into_iter().find(|(_, name, _)| *name == query.period);
@@ -103,19 +103,19 @@ impl AuditView {
     }
 }
 
-/// The entries chosen.
+/// The selected entries.
 #[derive(Debug, Default)]
 pub struct Choice {
-    /// Newest first.
+    /// The entries, newest first.
     pub entries: Vec<Arc<Entry>>,
-    /// How many each filter would show.
+    /// The number of entries that each filter would show.
     pub counts: [usize; Show::EACH.len()],
-    /// The number of the last one shown, if there are older ones.
+    /// The number of the last entry shown, if there are older ones; else empty.
     pub older: String,
 }
 
 impl Choice {
-    /// Out of the book, newest first.
+    /// Selects from the audit log, which is ordered newest first.
     pub fn of<'a>(
         book: impl Iterator<Item = &'a Arc<Entry>>,
         view: &AuditView,
@@ -153,7 +153,7 @@ fn is_found(entry: &Entry, find: &str) -> bool {
     find.is_empty() || texts.iter().any(|text| text.to_lowercase().contains(find))
 }
 
-/// Everybody who is in the book, by name.
+/// The names of all authors in the audit log, sorted.
 pub fn people<'a>(book: impl Iterator<Item = &'a Arc<Entry>>) -> Vec<String> {
     let people: BTreeSet<&str> = book.map(|entry| &*entry.by).collect();
     people.into_iter().take(PEOPLE_MAX).map(str::to_owned).collect()

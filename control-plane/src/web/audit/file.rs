@@ -1,4 +1,4 @@
-//! The audit log as a file.
+//! The audit log as a CSV file.
 
 use axum::response::Response;
 
@@ -7,7 +7,7 @@ use crate::rules::fate::Fate;
 use crate::web::csv::{self, Cell};
 use crate::web::format;
 
-/// The entries with what became of them.
+/// The entries with their outcomes.
 pub fn of<'a>(taken_ms: u64, entries: impl Iterator<Item = (&'a Entry, &'a Fate)>) -> Response {
     let heads = [
         "number",

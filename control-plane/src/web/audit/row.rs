@@ -1,4 +1,4 @@
-//! One entry's row: every cell as finished text.
+//! A row of the audit log: every cell as finished text.
 
 use mesh::endpoint::Endpoint;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::web::pods::row::encoded;
 use crate::web::row::service_label;
 use crate::web::zone::Zone;
 
-/// The heading of the day of an instant, where the reader is.
+/// The heading of the day of an instant, in the reader's zone.
 pub fn day(at_ms: u64, now_ms: u64, zone: &Zone) -> HeadingCells {
     let (day, date) = (zone.day_number(at_ms), zone.day(at_ms));
     let title = match zone.day_number(now_ms) - day {
@@ -24,62 +24,62 @@ pub fn day(at_ms: u64, now_ms: u64, zone: &Zone) -> HeadingCells {
     HeadingCells::new(format!("d{day}"), title)
 }
 
-/// What a row shows.
+/// The live values of a row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct EntryCells {
-    /// From which template a script makes it.
+    /// The template that the script makes the row from.
     pub kind: &'static str,
-    /// The row's id in the page.
+    /// Element id.
     pub id: String,
-    /// When, for people.
+    /// The time, for people.
     pub clock: String,
-    /// The same for machines.
+    /// The instant in RFC 3339.
     pub instant: String,
-    /// Who.
+    /// Who gave the command.
     pub by: String,
-    /// What stands in the circle beside the name.
+    /// Letters in the circle beside the name.
     pub initials: String,
-    /// The class of the circle.
+    /// CSS class of the circle.
     pub avatar: &'static str,
-    /// What was done.
+    /// The action.
     pub action: &'static str,
-    /// The class of these words.
+    /// CSS class of the action.
     pub action_tag: &'static str,
     /// The endpoint's method.
     pub method: String,
-    /// Its route.
+    /// The endpoint's route.
     pub route: String,
-    /// Where its page is.
+    /// Address of the endpoint's page.
     pub href: String,
     /// Service and pods.
     pub place: String,
-    /// Why.
+    /// The reason given.
     pub reason: String,
-    /// What there is to add.
+    /// A note on the outcome.
     pub note: String,
     /// When it turns on again, or how it ended.
     pub until: String,
     /// How many pods have applied it.
     pub applied: String,
-    /// The class of these words.
+    /// CSS class of that count.
     pub applied_tag: String,
-    /// How fast.
+    /// How long it took, or has taken so far.
     pub applied_note: String,
-    /// The revision.
+    /// The rules revision.
     pub revision: String,
-    /// The rule, if it is in force and can be ended here.
+    /// The id of the rule, if it is in force and can be ended here.
     pub ends: String,
-    /// Where a form ends it.
+    /// Address of the form that ends it.
     pub end_href: String,
 }
 
 impl EntryCells {
-    /// A row that says nothing, to be cloned.
+    /// An empty row that the script clones.
     pub fn blank() -> Self {
         Self { kind: "row", applied_tag: "tag".into(), action_tag: "tag", avatar: "ava", ..Self::default() }
     }
 
-    /// An entry's row.
+    /// The row of an entry.
     pub fn of(entry: &Entry, fate: &Fate, now_ms: u64, zone: &Zone) -> Self {
         let about = &entry.about;
         let (action, action_tag) = action(entry.event);
@@ -134,7 +134,7 @@ impl EntryCells {
     }
 }
 
-/// How far a command has come, how good that is, and how fast it was.
+/// How many pods applied a command, the level of that, and a note.
 fn finished(outcome: Outcome) -> (String, &'static str, String) {
     let words = format!("{} of {}", outcome.applied, format::plural(outcome.of as usize, "pod", "pods"));
     match outcome {
@@ -145,7 +145,7 @@ fn finished(outcome: Outcome) -> (String, &'static str, String) {
     }
 }
 
-/// What was done, and the class of these words.
+/// The text of an action, and its CSS class.
 fn action(event: Event) -> (&'static str, &'static str) {
     match event {
         Event::TurnedOff => ("Turn off", "tag bad"),
@@ -162,7 +162,7 @@ fn until(entry: &Entry, fate: &Fate, now_ms: u64, zone: &Zone) -> String {
         (Event::TurnedOff, Fate::Ended { at_ms, by, .. }) => {
             let how = if by.is_none() { "ended" } else { "taken back" };
             let day = zone.day(*at_ms);
-            // Entries stand below the day of the command.
+            // Below the heading of the command's day, only a different day needs its date.
             let day = if day == zone.day(entry.at_ms) { String::new() } else { format!("{day} ") };
             format!("{how} {day}{}", zone.minute(*at_ms))
         }
@@ -174,7 +174,7 @@ fn until(entry: &Entry, fate: &Fate, now_ms: u64, zone: &Zone) -> String {
     }
 }
 
-/// Up to two letters to recognise a person by.
+/// Up to two letters that identify a person.
 fn initials(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphanumeric()).take(2).flat_map(char::to_uppercase).collect()
 }

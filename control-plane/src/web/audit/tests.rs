@@ -1,4 +1,4 @@
-//! The audit log as it is drawn: by day, filtered, and whatever anybody has written.
+//! Rendering of the audit log: by day, filtered, and with hostile text.
 
 use super::*;
 use crate::audit::{About, Entry, Event, Outcome};

@@ -1,29 +1,29 @@
-//! The values of an element while they are written down; it is likely to have the keys of the one before it.
+//! Builder for the values of an element, which usually has the keys of the previous element.
 
 use std::sync::Arc;
 
 use crate::web::cells::Values;
 use crate::web::cells::keys::{Key, Keys};
 
-/// Values so far.
+/// The values collected so far.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// The keys of the element before.
+    /// The keys of the previous element.
     like: Arc<Keys>,
-    /// Its own, from the first on that is another one.
+    /// Its own keys, once they differ from `like`.
     own: Option<Vec<Key>>,
     ends: Vec<usize>,
     text: String,
 }
 
 impl Draft {
-    /// Nothing yet of an element that is probably of this kind.
+    /// An empty builder for an element that probably has these keys.
     pub(super) fn like(like: Arc<Keys>) -> Self {
         let ends = Vec::with_capacity(like.each().len());
         Self { like, own: None, ends, text: String::new() }
     }
 
-    /// Adds one that is not there yet.
+    /// Adds a value; its key must be new.
     pub(super) fn push(&mut self, key: Key, text: &str) {
         let at = self.ends.len();
         match &mut self.own {
@@ -35,7 +35,7 @@ impl Draft {
         self.ends.push(self.text.len());
     }
 
-    /// All of them.
+    /// Builds the values; shares the keys if they are the same.
     pub(super) fn finished(self) -> Values {
         let Self { like, own, ends, text } = self;
         let keys = match own {

@@ -1,4 +1,4 @@
-//! Takes a struct of texts apart into values by key, without making a tree of it first.
+//! A serializer that flattens a struct of texts into values by key, without building a tree.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::web::cells::Values;
 use crate::web::cells::draft::Draft;
 use crate::web::cells::keys::{Key, Keys};
 
-/// The values of a struct, which has these keys in all likelihood.
+/// Flattens a struct, which probably has the keys `like`.
 pub(super) fn flatten(shown: &impl Serialize, like: &Arc<Keys>) -> Values {
     let mut draft = Draft::like(Arc::clone(like));
     let flat = Flat { key: Key::default(), into: &mut draft };
@@ -20,10 +20,10 @@ pub(super) fn flatten(shown: &impl Serialize, like: &Arc<Keys>) -> Values {
     draft.finished()
 }
 
-/// The names of what is told in a list: places from 0 on.
+/// Keys of list items: their index.
 const PLACES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/// What is under one key: a text, or a struct of more of them.
+/// The serializer of one key: a text, or a struct of more of them.
 struct Flat<'a> {
     key: Key,
     into: &'a mut Draft,
@@ -31,7 +31,7 @@ struct Flat<'a> {
 
 impl Flat<'_> {
     fn text(self, text: &str) {
-        // Scripts set these texts as they are, so nothing may be hidden in them.
+        // Scripts insert these texts unchanged, so hidden characters are escaped here.
         self.into.push(self.key, &visible(text));
     }
 }
@@ -49,7 +49,7 @@ impl SerializeStruct for Flat<'_> {
     }
 }
 
-/// A list, each of it under its place.
+/// The serializer of a list: each item under its index.
 struct List<'a> {
     of: Flat<'a>,
     place: usize,
@@ -70,7 +70,7 @@ impl SerializeSeq for List<'_> {
     }
 }
 
-/// Numbers and words that are told as they are written.
+/// Primitive types, written with `to_string`.
 macro_rules! written {
     ($($name:ident: $type:ty),*) => {
         $(fn $name(self, value: $type) -> Result<(), Error> {
@@ -80,7 +80,7 @@ macro_rules! written {
     };
 }
 
-/// What no page shows.
+/// Types that no page shows.
 macro_rules! unknown {
     ($($name:ident($($type:ty),*) -> $ok:ty),*) => {
         $(fn $name(self, $(_: $type),*) -> Result<$ok, Error> {

@@ -1,12 +1,12 @@
-//! The names of an element's values, which all elements of its kind share.
+//! The keys of an element's values, shared by all elements of its kind.
 
 use std::ptr;
 use std::sync::Arc;
 
-/// Structs within structs that a value may lie in: a tile, its number, the digits of it.
+/// Maximum nesting of structs: a tile, its number, the number's digits.
 const DEPTH_MAX: usize = 3;
 
-/// The name of a value: of the struct's fields that lead to it.
+/// The key of a value: the path of struct fields to it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Key([&'static str; DEPTH_MAX]);
 
@@ -14,23 +14,23 @@ pub struct Key([&'static str; DEPTH_MAX]);
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     keys: Vec<Key>,
-    /// As they travel, with a dot between the fields.
+    /// The keys as sent, with a dot between the fields.
     names: Vec<String>,
 }
 
-/// Whether elements are of the same kind, where thousands of them are, one after the other.
+/// Compares keys of elements and caches the last equal pair: a page has thousands of one kind.
 #[derive(Debug, Default)]
 pub(super) struct Kinds<'a> {
     known: Option<(&'a Arc<Keys>, &'a Arc<Keys>)>,
 }
 
 impl Key {
-    /// The name of a value in a struct in another, or in none.
+    /// The key of a value: the outer field and, if not empty, the inner one.
     pub fn new(outer: &'static str, inner: &'static str) -> Self {
         Self([outer, inner, ""])
     }
 
-    /// The name of a value in what this names.
+    /// The key of a field of the struct at this key.
     pub(super) fn within(self, field: &'static str) -> Self {
         let mut key = self;
         let free = key.0.iter_mut().find(|part| part.is_empty());
@@ -45,7 +45,7 @@ impl Key {
 }
 
 impl PartialEq for Key {
-    /// The fields of a struct have their names at the same place nearly always, and those need no look.
+    /// Field names nearly always have the same address, which avoids a string comparison.
     fn eq(&self, other: &Self) -> bool {
         self.0.iter().zip(other.0).all(|(one, other)| ptr::eq(*one, other) || *one == other)
     }

@@ -1,4 +1,4 @@
-//! What the charts over time are drawn from: an endpoint's counts in equal steps of time, oldest first.
+//! Chart data over time: an endpoint's counts in equal time steps, oldest first.
 
 use std::time::Duration;
 
@@ -10,30 +10,30 @@ use crate::web::chart::{LEFT, RIGHT};
 use crate::web::format;
 use crate::web::zone::Zone;
 
-/// Columns of a chart, at most: what can be told apart on a screen.
+/// Maximum number of columns in a chart: what a screen can resolve.
 pub const COLUMNS_MAX: u64 = 60;
 
-/// How long a column may last, in seconds: whole slots of the timeline, which remembers seconds, and further back tens.
+/// Allowed column lengths in seconds: multiples of the timeline's slots (1 s, further back 10 s).
 const STEPS_S: [u64; 9] = [1, 5, 10, 20, 60, 300, 600, 1800, 3600];
 
 /// An endpoint's counts by column.
 #[derive(Debug, Clone, Default)]
 pub struct Columns {
-    /// The first millisecond of the first column.
+    /// Start of the first column, in milliseconds since the Unix epoch.
     pub from_ms: u64,
-    /// How long each lasts.
+    /// Length of a column in milliseconds.
     pub step_ms: u64,
-    /// What was counted in each.
+    /// The counts of each column.
     pub golden: Vec<GoldenMetrics>,
-    /// How much of the last column is still to come, in milliseconds: nothing, but in long windows.
+    /// Part of the last column that is in the future, in milliseconds; zero except in long windows.
     pub to_come_ms: u64,
 }
 
-/// From this length on a chart tells the day with the time.
+/// From this chart length on, times include the day.
 const DAYS_FROM_MS: u64 = 2 * 86_400_000;
 
 impl Columns {
-    /// The columns of the last `window`, up to the last step that is over.
+    /// The columns of the last `window`, up to the last completed step.
     pub fn of(series: &Series, window: Duration, now_ms: u64) -> Self {
         let (step_ms, columns) = steps(window);
         let stretch = Stretch::steps(step_ms, columns, now_ms);
@@ -45,19 +45,19 @@ impl Columns {
         self.from_ms + self.step_ms * self.golden.len() as u64
     }
 
-    /// How many seconds of a column have passed.
+    /// How many seconds of a column have passed; at least one.
     pub fn seconds(&self, column: usize) -> f64 {
         let is_last = column + 1 == self.golden.len();
         let passed_ms = self.step_ms.saturating_sub(if is_last { self.to_come_ms } else { 0 });
         passed_ms.max(1000) as f64 / 1000.0
     }
 
-    /// An instant of this chart in words, UTC.
+    /// Formats an instant of this chart in UTC.
     pub fn moment(&self, at_ms: u64) -> String {
         if self.tells_days() { format::day_and_time(at_ms) } else { format::clock(at_ms) }
     }
 
-    /// Where this chart begins and ends, as its reader's clock tells it: `14:02:15 to 14:07:15 UTC`.
+    /// Formats start and end of the chart in the reader's zone: `14:02:15 to 14:07:15 UTC`.
     pub fn stretch(&self, zone: &Zone) -> String {
         let (from_ms, to_ms) = (self.from_ms, self.to_ms());
         let from = if self.tells_days() { zone.moment(from_ms) } else { zone.clock(from_ms) };
@@ -69,24 +69,24 @@ impl Columns {
         self.to_ms() - self.from_ms >= DAYS_FROM_MS
     }
 
-    /// How wide a column is.
+    /// Width of a column in SVG units.
     pub fn width(&self) -> f64 {
         (RIGHT - LEFT) / self.golden.len().max(1) as f64
     }
 
-    /// Where the middle of a column is.
+    /// X coordinate of the middle of a column.
     pub fn middle(&self, column: usize) -> f64 {
         LEFT + (column as f64 + 0.5) * self.width()
     }
 
-    /// Where an instant is; `None` if it is not on the chart.
+    /// X coordinate of an instant; `None` if it is outside the chart.
     pub fn x(&self, at_ms: u64) -> Option<f64> {
         let span_ms = self.to_ms() - self.from_ms;
         let is_on_it = span_ms > 0 && (self.from_ms..=self.to_ms()).contains(&at_ms);
         is_on_it.then(|| LEFT + (RIGHT - LEFT) * (at_ms - self.from_ms) as f64 / span_ms as f64)
     }
 
-    /// Everything that was counted in them.
+    /// The sum of all columns.
     pub fn sum(&self) -> GoldenMetrics {
         let mut sum = GoldenMetrics::default();
         self.golden.iter().for_each(|golden| sum.merge(golden));
@@ -94,7 +94,7 @@ impl Columns {
     }
 }
 
-/// How long a column lasts, in milliseconds, and how many there are.
+/// Length of a column in milliseconds, and the number of columns.
 pub fn steps(window: Duration) -> (u64, usize) {
     let window_s = window.as_secs().max(1);
     let step_s = STEPS_S.into_iter().find(|step_s| step_s * COLUMNS_MAX >= window_s).unwrap_or(STEPS_S[STEPS_S.len() - 1]);

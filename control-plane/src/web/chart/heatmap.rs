@@ -1,4 +1,4 @@
-//! The latency heatmap: how many requests took how long, column by column, with p50, p95 and p99 as lines on it.
+//! The latency heatmap: requests by latency and column, with p50, p95 and p99 as lines on top.
 
 use mesh::golden::GoldenMetrics;
 use serde::Serialize;
@@ -10,78 +10,78 @@ use crate::web::chart::{LEFT, RIGHT};
 use crate::web::format;
 use crate::web::zone::Zone;
 
-/// Where the plot begins and ends.
+/// Y coordinate of the plot's top edge.
 pub const TOP: f64 = 6.0;
-/// See [`TOP`].
+/// Y coordinate of the plot's bottom edge.
 pub const BOTTOM: f64 = 278.0;
 
-/// Shades from few to many.
+/// Number of shades, from few requests to many.
 pub const SHADES: usize = 7;
 
-/// A cell as dark as can be has at least so many requests, so that a single one does not look like a crowd.
+/// Minimum count for the darkest shade, so that one request does not look like a crowd.
 const MANY_MIN: f64 = 9.0;
 
-/// Between two cells.
+/// Space between two cells.
 const GAP: f64 = 1.0;
 
-/// Requests that quantiles are taken of, at least: the 95th of three is only the slowest. Where a column has fewer,
-/// those before it count as well.
+/// Minimum number of requests for a quantile: the p95 of three is only the slowest. A column with
+/// fewer also takes the columns before it.
 const TIMED_MIN: u64 = 10;
 
-/// Columns that are taken together for that, at most.
+/// Maximum number of columns combined for a quantile.
 const TOGETHER_MAX: usize = 12;
 
-/// After so many columns without a request the line breaks.
+/// The line breaks after this many columns without a request.
 const BREAK_AFTER: usize = 3;
 
-/// The chart as attributes.
+/// The chart as SVG attributes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct HeatmapCells {
-    /// What it shows, in words.
+    /// Text alternative of the chart.
     pub summary: String,
-    /// Each shade's cells.
+    /// The cells of each shade.
     pub shades: ShadeCells,
-    /// The median.
+    /// The line of the median.
     pub p50: LineCells,
-    /// 95 of a hundred are faster.
+    /// The line of the 95th percentile.
     pub p95: LineCells,
-    /// 99 of a hundred are faster.
+    /// The line of the 99th percentile.
     pub p99: LineCells,
 }
 
-/// The paths of the cells, by shade, palest first.
+/// SVG paths of the cells by shade, palest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ShadeCells {
-    /// Few.
+    /// Cells with the fewest requests.
     pub h1: String,
-    /// More.
+    /// Second shade.
     pub h2: String,
-    /// More.
+    /// Third shade.
     pub h3: String,
-    /// More.
+    /// Fourth shade.
     pub h4: String,
-    /// More.
+    /// Fifth shade.
     pub h5: String,
-    /// More.
+    /// Sixth shade.
     pub h6: String,
-    /// Many.
+    /// Cells with the most requests.
     pub h7: String,
 }
 
-/// A line and the name at its end.
+/// A line and the label at its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LineCells {
-    /// Its path.
+    /// SVG path of the line.
     pub d: String,
-    /// The height of its name.
+    /// Y coordinate of the label.
     pub y: String,
-    /// Its name: `p95`; empty without a line.
+    /// The label, such as `p95`; empty without a line.
     pub name: &'static str,
-    /// Its newest value.
+    /// The newest value of the line, formatted.
     pub value: String,
 }
 
-/// The chart and its axis, in words for a reader in this zone.
+/// Builds the chart and its axis. Times in the text are in `zone`.
 pub fn heatmap(columns: &Columns, zone: &Zone) -> (HeatmapCells, [NameCells; NAMES_MAX]) {
     let sum = columns.sum();
     let octaves = Octaves::of(&sum.latency);
@@ -100,7 +100,7 @@ fn shades(columns: &Columns, octaves: Octaves) -> ShadeCells {
     let mut paths: [String; SHADES] = std::array::from_fn(|_| String::new());
     for (column, rows) in counts.iter().enumerate() {
         for (row, count) in rows.iter().enumerate().filter(|(_, count)| **count > 0) {
-            // The eye compares areas, and most cells hold little beside the fullest.
+            // Square root: the eye compares areas, and most cells hold few requests.
             let shade = (*count as f64 / most.max(MANY_MIN)).sqrt() * SHADES as f64;
             let path = &mut paths[(shade.ceil() as usize).clamp(1, SHADES) - 1];
             let corner = (LEFT + column as f64 * width + GAP / 2.0, BOTTOM - (row + 1) as f64 * height + GAP / 2.0);
@@ -121,7 +121,7 @@ fn rows(golden: &GoldenMetrics, octaves: Octaves) -> Vec<u64> {
     rows
 }
 
-/// A line, the height at which it ends, and its name.
+/// A line with its label, and the Y coordinate of its newest point.
 fn line(columns: &Columns, octaves: Octaves, name: &'static str, q: f64) -> (f64, LineCells) {
     let y = |us: f64| BOTTOM - (BOTTOM - TOP) * octaves.share(us);
     let values: Vec<Option<f64>> =
@@ -134,7 +134,7 @@ fn line(columns: &Columns, octaves: Octaves, name: &'static str, q: f64) -> (f64
     (y(newest_us), cells)
 }
 
-/// What quantiles at a column are taken of; `None` if there is too little, or nothing was asked for a while.
+/// The requests that a column's quantiles are computed from; `None` if there are too few.
 fn around(golden: &[GoldenMetrics], column: usize) -> Option<GoldenMetrics> {
     let mut sum = GoldenMetrics::default();
     for (back, earlier) in golden[..=column].iter().rev().take(TOGETHER_MAX).enumerate() {
@@ -148,7 +148,7 @@ fn around(golden: &[GoldenMetrics], column: usize) -> Option<GoldenMetrics> {
     None
 }
 
-/// The names of the lines, moved apart.
+/// Moves the labels of the lines apart so that they do not overlap.
 fn beside(lines: [(f64, LineCells); 3]) -> [LineCells; 3] {
     let mut heights = [0, 1, 2].map(|at: usize| lines[at].0);
     apart(&mut heights, TOP + 4.0, BOTTOM);
@@ -160,7 +160,7 @@ fn beside(lines: [(f64, LineCells); 3]) -> [LineCells; 3] {
     })
 }
 
-/// What a person would say who looks at it.
+/// The text alternative: the usual latency range, and how p95 changed.
 fn summary(columns: &Columns, sum: &GoldenMetrics, zone: &Zone) -> String {
     let words = format!("Latency heatmap, {}.", columns.stretch(zone));
     let (Some(fast), Some(slow)) = (sum.quantile_us(0.1), sum.quantile_us(0.9)) else {

@@ -1,37 +1,37 @@
-//! Finds when an endpoint went over a limit of failures, and when it came back under it.
+//! Finds when an endpoint's failure ratio crossed a limit, upwards or downwards.
 
 use crate::snapshot::{OUTCOME_MS, Outcome, Outcomes};
 use crate::web::judge::{REQUESTS_MIN, ratio};
 
-/// Slots in a row under the limit that it takes to be back under it: failures come in gusts.
+/// Consecutive slots under the limit that end a crossing. Failures come in bursts.
 const CALM_SLOTS: usize = 3;
 
-/// Slots that are taken together, at most, to have enough requests to tell.
+/// Maximum number of slots combined to get enough requests for a decision.
 const TOGETHER_MAX: usize = 12;
 
-/// A limit was crossed in a slot.
+/// A slot in which the failure ratio crossed the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Crossing {
-    /// From this slot on it is over the limit.
+    /// The endpoint is over the limit from this slot on.
     Over(usize),
-    /// From this slot on it is not any more.
+    /// The endpoint is back under the limit from this slot on.
     Under(usize),
 }
 
-/// Since when an endpoint is over a limit, as far as is known. The instants are milliseconds since the Unix epoch.
+/// Since when an endpoint is over a limit, as far as known. Instants are milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// Since then.
+    /// Since this instant.
     At(u64),
-    /// Since before then, where what is known begins.
+    /// Since before this instant, where the known history begins.
     Before(u64),
-    /// Since its first requests.
+    /// Since its first requests, at this instant.
     First(u64),
-    /// It was until then, and is not any more.
+    /// It was over the limit until this instant.
     Until(u64),
 }
 
-/// Since when an endpoint is over a limit; `None` if it has not been in the last hour, slot by slot.
+/// Since when an endpoint is over a limit; `None` if it never was in the last hour of slots.
 pub fn over_since(outcomes: &Outcomes, limit: f64) -> Option<Since> {
     let at_ms = |slot: usize| outcomes.from_ms + slot as u64 * OUTCOME_MS;
     match *crossings(&outcomes.slots, limit).last()? {
@@ -42,7 +42,7 @@ pub fn over_since(outcomes: &Outcomes, limit: f64) -> Option<Since> {
     }
 }
 
-/// Every crossing of which the instant is known, in the order of time, with that instant.
+/// All crossings whose instant is known, in order of time.
 pub fn dated(outcomes: &Outcomes, limit: f64) -> Vec<(u64, Crossing)> {
     let dated = |crossing: Crossing| match crossing {
         Crossing::Over(slot) if is_beginning(&outcomes.slots, slot) => None,
@@ -51,13 +51,13 @@ pub fn dated(outcomes: &Outcomes, limit: f64) -> Vec<(u64, Crossing)> {
     crossings(&outcomes.slots, limit).into_iter().filter_map(dated).collect()
 }
 
-/// Whether too little came before a slot to say that it was under the limit then.
+/// Whether the history before a slot is too short to know that the endpoint was under the limit.
 pub fn is_beginning(slots: &[Outcome], slot: usize) -> bool {
     let served = slots[..slot].iter().fold(0_u64, |sum, outcome| sum.saturating_add(outcome.served));
     slot < TOGETHER_MAX || served < REQUESTS_MIN
 }
 
-/// Every crossing, in the order of time.
+/// All crossings, in order of time.
 pub fn crossings(slots: &[Outcome], limit: f64) -> Vec<Crossing> {
     let mut crossings = Vec::new();
     let (mut is_over, mut calm_since) = (false, None);
@@ -81,7 +81,7 @@ pub fn crossings(slots: &[Outcome], limit: f64) -> Vec<Crossing> {
     crossings
 }
 
-/// Whether a slot is over the limit, judged with as many before it as it takes; `None` if that is too little to tell.
+/// Whether a slot is over the limit, combined with enough slots before it. `None` if there are too few requests.
 fn is_failing(slots: &[Outcome], slot: usize, limit: f64) -> Option<bool> {
     let (mut failures, mut served) = (0_u64, 0_u64);
     for earlier in slots[..=slot].iter().rev().take(TOGETHER_MAX) {
@@ -94,7 +94,7 @@ fn is_failing(slots: &[Outcome], slot: usize, limit: f64) -> Option<bool> {
     None
 }
 
-/// The first of the slots with failures that lead up to this one.
+/// The first slot of the run of slots with failures that ends at `slot`.
 fn first_failure(slots: &[Outcome], slot: usize) -> usize {
     (0..=slot).rev().take_while(|earlier| slots[*earlier].failures > 0).last().unwrap_or(slot)
 }
@@ -128,7 +128,7 @@ mod tests {
     fn an_event_has_one_time_until_its_beginning_is_out_of_sight() {
         let mut hour = slots(&[0; 360]);
         hour[200..].iter_mut().for_each(|slot| slot.failures = 9);
-        // Later, the same slots are further to the left.
+        // The window moves on: the same slots move to the left.
         let seen_at = |later: usize| {
             let mut slots = hour[later..].to_vec();
             slots.resize(360, Outcome { served: 100, failures: 9 });

@@ -1,11 +1,11 @@
-//! Lines and rectangles as the text of an SVG path, and names that stand beside lines without covering each other.
+//! Builds SVG path text for lines, areas and rectangles, and keeps labels beside lines from overlapping.
 
 use std::fmt::Write as _;
 
-/// The least distance between two names, as high as their letters.
+/// Minimum distance between two labels: the height of their text.
 const APART: f64 = 13.0;
 
-/// A line through these points; where one is missing, it is broken, and a point that stands alone is a short dash.
+/// A line through these points. A missing point breaks it; a single point becomes a short dash.
 pub fn broken(points: impl IntoIterator<Item = Option<(f64, f64)>>) -> String {
     let (mut path, mut run) = (String::new(), 0);
     let end = |path: &mut String, run: usize| {
@@ -26,7 +26,7 @@ pub fn broken(points: impl IntoIterator<Item = Option<(f64, f64)>>) -> String {
     path
 }
 
-/// The area between a line and the height `base`; empty if the line lies on it all along.
+/// The area between a line and the height `base`; empty if no point is above `base`.
 pub fn area(points: &[(f64, f64)], base: f64) -> String {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
     if points.iter().all(|(_, y)| *y >= base) {
@@ -40,12 +40,12 @@ pub fn area(points: &[(f64, f64)], base: f64) -> String {
     path
 }
 
-/// Adds a rectangle to a path.
+/// Appends a rectangle to a path.
 pub fn rectangle(path: &mut String, (x, y): (f64, f64), (width, height): (f64, f64)) {
     let _ = write!(path, "M{x:.1} {y:.1}h{width:.1}v{height:.1}h-{width:.1}z");
 }
 
-/// Upright lines at these places.
+/// Vertical lines at these X coordinates.
 pub fn uprights(places: impl IntoIterator<Item = f64>, top: f64, bottom: f64) -> String {
     let mut path = String::new();
     for x in places {
@@ -54,7 +54,7 @@ pub fn uprights(places: impl IntoIterator<Item = f64>, top: f64, bottom: f64) ->
     path
 }
 
-/// Moves heights apart as little as needed, so that names at them can be read; their order stays.
+/// Moves label heights apart as little as needed, in their current order.
 pub fn apart(heights: &mut [f64], top: f64, bottom: f64) {
     let mut order: Vec<usize> = (0..heights.len()).collect();
     order.sort_by(|a, b| heights[*a].total_cmp(&heights[*b]));

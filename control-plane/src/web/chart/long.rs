@@ -1,4 +1,4 @@
-//! The columns of windows that reach further back than memory: read from disk now and then, moved by memory meanwhile.
+//! Charts of windows longer than memory: read from disk and cached, with newer counts added from memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,27 +12,27 @@ use crate::timeline::past::chart::{Chart, Wanted};
 use crate::timeline::series::Series;
 use crate::web::chart::columns::{COLUMNS_MAX, Columns};
 
-/// Charts that are kept, some hundred kilobytes each: what a few dozen people look at.
+/// Maximum number of cached charts, some hundred kilobytes each: enough for a few dozen viewers.
 const CHARTS_MAX: usize = 64;
 
-/// Charts that were read lately, by endpoint and window.
+/// Cache of charts read from disk, by endpoint and window.
 #[derive(Debug, Default)]
 pub struct LongCharts {
     charts: Mutex<HashMap<(String, Duration), Arc<Drawn>>>,
-    /// One at a time reads, however many ask.
+    /// Serialises the disk reads: one at a time, however many requests wait.
     reading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
 struct Drawn {
     read_ms: u64,
-    /// By which names of endpoints it was read.
+    /// The version of the endpoint names at the time of the read.
     naming: u64,
     chart: Chart,
 }
 
 impl LongCharts {
-    /// Reads the chart of an endpoint, unless memory reaches so far or it was read a moment ago.
+    /// Reads an endpoint's chart into the cache, unless memory covers the window or it is cached.
     pub async fn look_back(&self, plane: &Arc<ControlPlane>, id: &str, window: Duration, now_ms: u64) -> Result<(), StoreError> {
         let key = (id.to_owned(), window);
         if window <= IN_MEMORY || self.drawn(&key, plane.timeline.naming(), now_ms).is_some() {
@@ -52,11 +52,11 @@ impl LongCharts {
         Ok(())
     }
 
-    /// The columns of an endpoint between two instants, read anew each time: a page that shows them stands still.
+    /// The columns of an endpoint between two instants. Not cached: a page of a fixed range does not update.
     pub async fn between(&self, plane: &Arc<ControlPlane>, id: &str, range: Range, now_ms: u64) -> Result<Columns, StoreError> {
         let _one_at_a_time = self.reading.lock().await;
         let series: Vec<_> = plane.timeline.all().into_iter().filter(|series| series.id == id).collect();
-        // A range that is not over yet ends now, with what memory has counted.
+        // A range that is not over yet ends now, and includes the counts in memory.
         let to_ms = (range.to_ms <= now_ms).then(|| range.to_ms.saturating_sub(1));
         let window_ms = range.to_ms.min(now_ms).saturating_sub(range.from_ms);
         let wanted = Wanted { series, window_ms, to_ms, compares: false, steps_max: COLUMNS_MAX };
@@ -65,7 +65,7 @@ impl LongCharts {
         Ok(Columns { from_ms: chart.from_ms, step_ms: chart.step_ms, golden: chart.points, to_come_ms })
     }
 
-    /// The columns of a series up to now, by the names of `naming`; `None` if nobody has looked back.
+    /// The cached columns of a series, updated to now; `None` without a fresh chart of these names.
     pub fn columns(&self, series: &Series, window: Duration, naming: u64, now_ms: u64) -> Option<Columns> {
         let drawn = self.drawn(&(series.id.clone(), window), naming, now_ms)?;
         let chart = &drawn.chart;
@@ -80,7 +80,7 @@ impl LongCharts {
     fn drawn(&self, key: &(String, Duration), naming: u64, now_ms: u64) -> Option<Arc<Drawn>> {
         let charts = self.charts.lock().unwrap_or_else(PoisonError::into_inner);
         let drawn = charts.get(key)?;
-        // A chart whose last column is over lacks a column.
+        // A chart whose last column is over lacks the next column.
         (drawn.naming == naming && is_fresh(drawn.read_ms, key.1, now_ms) && now_ms < drawn.chart.to_ms)
             .then(|| Arc::clone(drawn))
     }

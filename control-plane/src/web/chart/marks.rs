@@ -1,4 +1,4 @@
-//! What happened while a chart was drawn: where a rule or a limit began and ended, and by whom and why.
+//! Annotations on charts: when a rule or a limit crossing began and ended, with author and reason.
 
 use mesh::golden::GoldenMetrics;
 use serde::Serialize;
@@ -12,62 +12,62 @@ use crate::web::chart::{LEFT, RIGHT, heatmap, stacked};
 use crate::web::format;
 use crate::web::judge::FAILING_RED;
 
-/// Marks on a chart; of more, the newest.
+/// Maximum number of annotations on a chart; the newest are kept.
 pub const MARKS_MAX: usize = 6;
 
-/// The longest step of a chart of an hour.
+/// The longest step of a chart of one hour.
 const SHORT_STEP_MS: u64 = 60_000;
 
-/// The width of a letter of a name, rather too much.
+/// Estimated width of a letter of a label; rather too wide.
 const LETTER: f64 = 6.6;
 
-/// Something that happened.
+/// An event to annotate on a chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// When, milliseconds since the Unix epoch.
+    /// The instant, in milliseconds since the Unix epoch.
     pub at_ms: u64,
-    /// In few words, for the chart.
+    /// Short text for the chart.
     pub name: String,
-    /// All of it: what, who and why.
+    /// Full text: what, who and why.
     pub words: String,
-    /// `off`, `on`, `bad` or `ok`.
+    /// The CSS kind: `off`, `on`, `bad` or `ok`.
     pub kind: &'static str,
 }
 
-/// A mark's name on the chart, and its line in the list below.
+/// An annotation's label on the chart and its line in the list below, as live values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct MarkCells {
-    /// Where its name stands.
+    /// X coordinate of the label.
     pub x: String,
-    /// How high.
+    /// Y coordinate of the label.
     pub y: String,
-    /// `start` or `end`: on which side of its line.
+    /// `start` or `end`: the side of the line that the label is on.
     pub anchor: &'static str,
-    /// Its name.
+    /// The label.
     pub name: String,
-    /// All of it.
+    /// The full text.
     pub words: String,
-    /// Its kind; empty if there is no such mark.
+    /// The CSS kind; empty if this annotation is unused.
     pub kind: &'static str,
-    /// When, for machines and for the script.
+    /// The instant in RFC 3339, for `<time datetime>` and the script.
     pub instant: String,
-    /// When, in UTC.
+    /// The instant in UTC, for people.
     pub clock: String,
 }
 
-/// The lines on both charts over time, and the marks, oldest first.
+/// The annotation lines of both time charts, and the annotations, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
-    /// The path of the lines on the heatmap.
+    /// SVG path of the lines on the heatmap.
     pub on_heatmap: String,
-    /// The path of the lines on the chart below it.
+    /// SVG path of the lines on the chart of requests by status.
     pub on_stacked: String,
-    /// Each of them.
+    /// The annotations.
     pub each: [MarkCells; MARKS_MAX],
 }
 
 impl Marks {
-    /// What the last hour, the columns before it and the book tell.
+    /// Collects annotations from the audit log, the last hour's outcomes and the columns before.
     pub fn of<'a>(columns: &Columns, outcomes: &Outcomes, entries: impl Iterator<Item = &'a Entry>) -> Self {
         let mut marks: Vec<Mark> = entries.filter_map(ruled).chain(crossed(columns, outcomes)).collect();
         marks.retain(|mark| columns.x(mark.at_ms).is_some());
@@ -87,12 +87,12 @@ impl Marks {
     }
 }
 
-/// How far to the right names reach on each line of them.
+/// The X coordinate up to which each row of labels is occupied.
 #[derive(Debug, Default)]
 struct Lines([f64; MARKS_MAX]);
 
 impl Lines {
-    /// The highest line on which a name covers no other.
+    /// The highest row in which a label covers no other.
     fn room(&mut self, from: f64, to: f64) -> usize {
         let line = self.0.iter().position(|reach| *reach <= from).unwrap_or_default();
         self.0[line] = to;
@@ -101,7 +101,7 @@ impl Lines {
 }
 
 fn cells(mark: &Mark, x: f64, lines: &mut Lines, columns: &Columns) -> MarkCells {
-    // Names stand on the side of their line where there is room.
+    // A label goes to the side of its line that has more room.
     let is_late = x > LEFT.midpoint(RIGHT);
     let width = LETTER * mark.name.chars().count() as f64;
     let from = if is_late { x - 7.0 - width } else { x + 7.0 };
@@ -117,7 +117,7 @@ fn cells(mark: &Mark, x: f64, lines: &mut Lines, columns: &Columns) -> MarkCells
     }
 }
 
-/// What an entry of the book did to the endpoint, if anything.
+/// The annotation of an audit entry; `None` if the entry did not turn the endpoint off or on.
 fn ruled(entry: &Entry) -> Option<Mark> {
     let pods = match entry.about.pods.len() {
         0 => "all pods".into(),
@@ -133,7 +133,7 @@ fn ruled(entry: &Entry) -> Option<Mark> {
     Some(Mark { at_ms: entry.at_ms, name, words, kind })
 }
 
-/// Crossings of the limit: by the slots of the last hour, which are the same in every window, and by columns before that.
+/// Limit crossings. The last hour is judged by slots, which are the same in every window; the time before by columns.
 fn crossed(columns: &Columns, outcomes: &Outcomes) -> impl Iterator<Item = Mark> {
     let start_ms = |column: usize| columns.from_ms + column as u64 * columns.step_ms;
     let is_before = |(at, _): &(usize, &GoldenMetrics)| outcomes.slots.is_empty() || start_ms(at + 1) <= outcomes.from_ms;
@@ -143,7 +143,7 @@ fn crossed(columns: &Columns, outcomes: &Outcomes) -> impl Iterator<Item = Mark>
     let of_columns = |crossing: Crossing| match crossing {
         Crossing::Over(column) | Crossing::Under(column) => (start_ms(column), crossing),
     };
-    // In windows of an hour and less, all columns are in the last hour, and have one clock with it.
+    // In windows up to an hour all columns are within the last hour, and `dated` covers them.
     let is_long = columns.step_ms > SHORT_STEP_MS;
     let before = crossings(&before, FAILING_RED).into_iter().filter(known).filter(|_| is_long).map(of_columns);
     let crossings: Vec<(u64, Crossing)> = before.chain(dated(outcomes, FAILING_RED)).collect();
@@ -170,7 +170,7 @@ mod tests {
         Columns { from_ms: NOW_MS - 300_000, step_ms: 5000, golden: each, to_come_ms: 0 }
     }
 
-    /// Over the limit since the 36th column.
+    /// Over the limit since column 36.
     fn outcomes() -> Outcomes {
         let from_ms = NOW_MS / 10_000 * 10_000 - 3_600_000;
         let slots = (0..360).map(|slot| Outcome { served: 100, failures: if slot < 348 { 0 } else { 9 } }).collect();

@@ -1,54 +1,54 @@
-//! The logarithmic axis of latencies: which doublings it shows, and where a latency is on it.
+//! The logarithmic latency axis: which doublings it shows, and where a latency is on it.
 
 use mesh::histogram::{Histogram, INDEX_MIN, SCALE};
 use serde::Serialize;
 
 use crate::web::format;
 
-/// Buckets of a histogram in one doubling.
+/// Histogram buckets per doubling.
 const PER_OCTAVE: i32 = 1 << SCALE;
 
-/// The fewest doublings, so that a service as steady as a clock does not fill the chart with one band.
+/// Minimum number of doublings, so that very steady latencies do not fill the chart with one band.
 const OCTAVES_MIN: i32 = 6;
 
-/// From so many doublings on, a row is a whole one: half ones could not be told apart any more.
+/// Above this number of doublings a row is a whole doubling; half ones would be too thin.
 const HALVES_MAX: i32 = 12;
 
-/// Names on the axis, at most.
+/// Maximum number of labels on the axis.
 pub const NAMES_MAX: usize = 8;
 
-/// What the axis shows where nothing was timed: 4 ms to 4 s.
+/// The range of an axis without data: 4 ms to 4 s.
 const USUAL: (i32, i32) = (-8, 2);
 
-/// Doublings of a second, from 2^`low` to 2^`high`.
+/// A range of latencies, from 2^`low` to 2^`high` seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Octaves {
     low: i32,
     high: i32,
 }
 
-/// A name on the axis.
+/// A label of the axis with its grid line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NameCells {
-    /// Where its line is.
+    /// Y coordinate of the grid line.
     pub y: String,
-    /// Where its letters stand.
+    /// Y coordinate of the text.
     pub text_y: String,
-    /// `250 ms`; empty if it is not needed.
+    /// The label, such as `250 ms`; empty if unused.
     pub text: String,
-    /// The line's path.
+    /// SVG path of the grid line.
     pub line: String,
 }
 
 impl Octaves {
-    /// An axis that shows all of these latencies.
+    /// The axis that covers all of these latencies.
     pub fn of(latency: &Histogram) -> Self {
         let zeros = (latency.zeros() > 0).then_some(INDEX_MIN);
         let lowest = zeros.or_else(|| latency.buckets().next().map(|(index, _)| index));
         let highest = latency.buckets().last().map(|(index, _)| index).or(zeros);
         let (Some(lowest), Some(highest)) = (lowest, highest) else { return Self { low: USUAL.0, high: USUAL.1 } };
         let (mut low, mut high) = (lowest.div_euclid(PER_OCTAVE), highest.div_euclid(PER_OCTAVE) + 1);
-        // Room is made above and below in turn.
+        // Extends the range above and below in turn.
         for turn in 0.. {
             match turn % 2 {
                 _ if high - low >= OCTAVES_MIN => break,
@@ -59,39 +59,39 @@ impl Octaves {
         Self { low, high }
     }
 
-    /// How many rows there are.
+    /// Number of rows.
     pub fn rows(self) -> usize {
         ((self.high - self.low) * self.rows_per_octave()) as usize
     }
 
-    /// The row of a bucket, counted from the fastest.
+    /// The row of a histogram bucket; row 0 is the fastest.
     pub fn row(self, index: i32) -> usize {
         let row = (index - self.low * PER_OCTAVE).max(0) / (PER_OCTAVE / self.rows_per_octave());
         (row as usize).min(self.rows() - 1)
     }
 
-    /// From which latency to which a row reaches, in microseconds.
+    /// The lower and upper latency of a row, in microseconds.
     pub fn bounds_us(self, row: usize) -> (f64, f64) {
         let bound = |row: usize| (f64::from(self.low) + row as f64 / f64::from(self.rows_per_octave())).exp2() * 1e6;
         (bound(row), bound(row + 1))
     }
 
-    /// How far up the axis a latency in microseconds is: 0 at its lower end, 1 at its upper.
+    /// Position of a latency (in microseconds) on the axis: 0 at the lower end, 1 at the upper end.
     pub fn share(self, us: f64) -> f64 {
         let octave = (us.max(1.0) / 1e6).log2();
         ((octave - f64::from(self.low)) / f64::from(self.high - self.low)).clamp(0.0, 1.0)
     }
 
-    /// The doublings that are named, as microseconds.
+    /// The latencies that get a label, in microseconds.
     pub fn named_us(self) -> impl Iterator<Item = f64> {
         let octaves = self.high - self.low;
         let every = (1..=octaves).find(|every| octaves / every < NAMES_MAX as i32).unwrap_or(octaves);
-        // Whole seconds are what people look for first.
+        // Align the labels with whole seconds, which people look for first.
         let first = self.low + (-self.low).rem_euclid(every);
         (first..=self.high).step_by(every as usize).map(|octave| f64::from(octave).exp2() * 1e6)
     }
 
-    /// The same as lines and names between two heights, for a plot from `left` to `right`.
+    /// The labels and grid lines between two heights, for a plot from `left` to `right`.
     pub fn names(self, (top, bottom): (f64, f64), (left, right): (f64, f64)) -> [NameCells; NAMES_MAX] {
         let mut names = std::array::from_fn(|_| NameCells::default());
         for (cells, us) in names.iter_mut().zip(self.named_us()) {

@@ -1,4 +1,4 @@
-//! How the latencies of a window are spread, on a logarithmic axis, with the quantiles marked.
+//! The latency distribution of a window: a histogram on a logarithmic axis with the quantiles marked.
 
 use mesh::golden::GoldenMetrics;
 use serde::Serialize;
@@ -7,76 +7,76 @@ use crate::web::chart::line::{rectangle, uprights};
 use crate::web::chart::octaves::Octaves;
 use crate::web::format;
 
-/// The width of the chart.
+/// Width of the chart.
 const WIDTH: f64 = 420.0;
 
-/// Where the bars stand.
+/// Y coordinate of the base of the bars.
 const BASE: f64 = 128.0;
 
-/// The height of the highest.
+/// Height of the highest bar.
 const HEIGHT: f64 = 110.0;
 
-/// The height of the lowest: one request that cannot be seen would be a lie.
+/// Minimum height of a bar, so that a single request stays visible.
 const BAR_MIN: f64 = 1.5;
 
-/// The least distance between the names of two quantiles, as wide as `p99 439 ms`.
+/// Minimum distance between the labels of two quantiles: the width of `p99 439 ms`.
 const APART: f64 = 78.0;
 
-/// Names below the axis.
+/// Number of labels below the axis.
 pub const AXIS_NAMES: usize = 4;
 
-/// Rows of the table, at most: half doublings from 4 ms to 64 ms are eight, and 24 are more than most endpoints have.
+/// Maximum number of table rows. From 4 ms to 64 ms are eight half doublings; few endpoints need 24.
 pub const ROWS_MAX: usize = 24;
 
-/// The chart as attributes.
+/// The chart as SVG attributes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SpreadCells {
-    /// What it shows, in words.
+    /// Text alternative of the chart.
     pub summary: String,
-    /// The bars below the 95th of a hundred.
+    /// SVG path of the bars below p95.
     pub most: String,
-    /// The bars from there on.
+    /// SVG path of the bars from p95 on.
     pub slow: String,
-    /// The lines at the quantiles.
+    /// SVG path of the lines at the quantiles.
     pub lines: String,
-    /// The median.
+    /// Label of the median.
     pub p50: NameCells,
-    /// 95 of a hundred are faster.
+    /// Label of the 95th percentile.
     pub p95: NameCells,
-    /// 99 of a hundred are faster.
+    /// Label of the 99th percentile.
     pub p99: NameCells,
-    /// Below the axis.
+    /// First label below the axis.
     pub a0: NameCells,
-    /// Below the axis.
+    /// Second label below the axis.
     pub a1: NameCells,
-    /// Below the axis.
+    /// Third label below the axis.
     pub a2: NameCells,
-    /// Below the axis.
+    /// Fourth label below the axis.
     pub a3: NameCells,
 }
 
-/// A name on the chart.
+/// A label on the chart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NameCells {
-    /// Where.
+    /// X coordinate.
     pub x: String,
-    /// The name; empty if there is none.
+    /// The text; empty if unused.
     pub text: String,
 }
 
-/// One bar in words.
+/// One bar as a table row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct BarCells {
-    /// `88 ms to 125 ms`; empty if there is no such bar.
+    /// The latency range, such as `88 ms to 125 ms`; empty if the row is unused.
     pub range: String,
-    /// Requests.
+    /// Number of requests.
     pub count: String,
-    /// Of all.
+    /// Share of all requests.
     pub share: String,
 }
 
 impl SpreadCells {
-    /// Each name with its key, its class and its height.
+    /// Each label with its key, its CSS class and its Y coordinate.
     pub fn names(&self) -> [(&'static str, &NameCells, &'static str, u32); 7] {
         [
             ("p50", &self.p50, "notet", 10),
@@ -90,7 +90,7 @@ impl SpreadCells {
     }
 }
 
-/// The chart, and its bars in words, fastest first.
+/// Builds the chart and its table rows, fastest first.
 pub fn spread(golden: &GoldenMetrics) -> (SpreadCells, [BarCells; ROWS_MAX]) {
     let octaves = Octaves::of(&golden.latency);
     let mut counts = vec![0_u64; octaves.rows()];
@@ -125,7 +125,7 @@ fn bars(counts: &[u64], octaves: Octaves, p95_us: f64) -> (String, String) {
     paths
 }
 
-/// The names of the quantiles at the height of the lines' tops, moved apart sideways.
+/// The labels of the quantiles above the lines, moved apart horizontally.
 fn quantile_names(octaves: Octaves, quantiles: [Option<f64>; 3]) -> [NameCells; 3] {
     let half = APART / 2.0;
     let mut places = quantiles.map(|us| us.map_or(WIDTH, |us| x(octaves, us)).clamp(half, WIDTH - half));
@@ -169,14 +169,14 @@ fn table(counts: &[u64], octaves: Octaves) -> [BarCells; ROWS_MAX] {
     table
 }
 
-/// What a person would say who looks at it: how many groups there are, and where.
+/// The text alternative: how many groups of latencies there are, and where.
 fn summary(counts: &[u64], octaves: Octaves) -> String {
     let most = counts.iter().copied().max().unwrap_or(0);
     if most == 0 {
         return "Latency distribution: no request was timed.".into();
     }
     let at = |row: usize| counts.get(row).copied().unwrap_or(0);
-    // A peak is higher than its neighbours, and worth a word from a twentieth of the highest on.
+    // A peak is higher than its neighbours, and at least a twentieth of the highest bar.
     let is_peak = |row: &usize| {
         let before = row.checked_sub(1).map_or(0, at);
         at(*row) > before && at(*row) >= at(row + 1) && at(*row) * 20 >= most

@@ -1,4 +1,4 @@
-//! Requests by status over time: failures at the bottom, callers' mistakes on them, then rules' answers, then all others.
+//! Requests by status over time, stacked: 5xx at the bottom, then 4xx, answers by rules, all others.
 
 use mesh::golden::GoldenMetrics;
 use serde::Serialize;
@@ -9,49 +9,49 @@ use crate::web::chart::{LEFT, RIGHT};
 use crate::web::format;
 use crate::web::zone::Zone;
 
-/// Where the plot begins and ends.
+/// Y coordinate of the plot's top edge.
 pub const TOP: f64 = 4.0;
-/// See [`TOP`].
+/// Y coordinate of the plot's bottom edge.
 pub const BOTTOM: f64 = 154.0;
 
-/// The height of the highest line of the grid.
+/// Y coordinate of the highest grid line.
 const HIGHEST: f64 = 10.0;
 
-/// Steps from zero to it.
+/// Number of grid steps from zero to the highest line.
 const STEPS: usize = 3;
 
-/// The chart as attributes.
+/// The chart as SVG attributes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StackedCells {
-    /// What it shows, in words.
+    /// Text alternative of the chart.
     pub summary: String,
-    /// Everything that was answered.
+    /// Area of all requests.
     pub all: String,
-    /// The line along its top.
+    /// The line along the top of that area.
     pub top: String,
-    /// What rules answered, and all below it.
+    /// Area of the requests that rules answered, and everything below.
     pub ruled: String,
-    /// 4xx, and all below it.
+    /// Area of 4xx responses, and everything below.
     pub refused: String,
-    /// 5xx.
+    /// Area of 5xx responses.
     pub failed: String,
-    /// The newest rate of all.
+    /// The newest rate of all requests.
     pub now: String,
-    /// Its height.
+    /// Y coordinate of that label.
     pub now_y: String,
     /// The newest rate of failures; empty if there are none.
     pub now_failed: String,
-    /// Its height.
+    /// Y coordinate of that label.
     pub now_failed_y: String,
-    /// The rates at the lines of the grid, from the second on; the first is zero.
+    /// Rate at the second grid line; the first is zero.
     pub g1: String,
-    /// The next.
+    /// Rate at the third grid line.
     pub g2: String,
-    /// The highest.
+    /// Rate at the highest grid line.
     pub g3: String,
 }
 
-/// Requests of one column, each kind with all kinds below it.
+/// Rates of one column; each kind includes all kinds below it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Stack {
     failed: f64,
@@ -60,12 +60,12 @@ struct Stack {
     all: f64,
 }
 
-/// The heights of the lines of the grid, from zero up.
+/// Y coordinates of the grid lines, from zero up.
 pub fn grid() -> [f64; STEPS + 1] {
     std::array::from_fn(|step| BOTTOM - (BOTTOM - HIGHEST) * step as f64 / STEPS as f64)
 }
 
-/// The chart, in words for a reader in this zone.
+/// Builds the chart. Times in the text are in `zone`.
 pub fn stacked(columns: &Columns, zone: &Zone) -> StackedCells {
     let golden = columns.golden.iter().enumerate();
     let stacks: Vec<Stack> = golden.map(|(column, golden)| Stack::of(golden, columns.seconds(column))).collect();
@@ -100,7 +100,7 @@ pub fn stacked(columns: &Columns, zone: &Zone) -> StackedCells {
 impl Stack {
     fn of(golden: &GoldenMetrics, step_s: f64) -> Self {
         let failed = golden.failures().min(golden.served());
-        // A rule answers with 4xx or 5xx only, so what has none of these is the service's; the rest of its answers are 4xx.
+        // Rules answer only with 4xx or 5xx: lower classes come from the service, and its other successes are 4xx.
         let fine: u64 = [0, 1, 2, 3].map(|hundreds| golden.class(hundreds)).iter().fold(0, |sum, part| sum.saturating_add(*part));
         let refused = golden.served().saturating_sub(failed).saturating_sub(fine);
         let rate = |count: u64| count as f64 / step_s;
@@ -113,7 +113,7 @@ impl Stack {
     }
 }
 
-/// The least of 1, 2, 5, 10, 20, … that is at least so much.
+/// The smallest of 1, 2, 5, 10, 20, … that is at least `least`.
 fn round_step(least: f64) -> f64 {
     if least <= 0.0 {
         return 1.0;
@@ -123,7 +123,7 @@ fn round_step(least: f64) -> f64 {
     step.unwrap_or(10.0 * power)
 }
 
-/// What a person would say who looks at it.
+/// The text alternative: lowest, highest and newest rate, and the failures.
 fn summary(columns: &Columns, stacks: &[Stack], zone: &Zone) -> String {
     let words = format!("Requests per second by status, {}.", columns.stretch(zone));
     let Some(last) = stacks.last().filter(|_| stacks.iter().any(|stack| stack.all > 0.0)) else {
@@ -145,7 +145,7 @@ fn summary(columns: &Columns, stacks: &[Stack], zone: &Zone) -> String {
     )
 }
 
-/// The lines of the grid as one path.
+/// The grid lines as one SVG path.
 pub fn grid_path() -> String {
     grid().iter().fold(String::new(), |path, y| path + &format!("M{} {y:.1}H{RIGHT}", LEFT - 4.0))
 }

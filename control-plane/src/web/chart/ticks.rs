@@ -1,13 +1,13 @@
-//! The times below a chart: round ones, wherever they are by now.
+//! The time labels below a chart, at round times.
 
 use serde::Serialize;
 
 use crate::web::chart::columns::Columns;
 
-/// Times on the axis, at most.
+/// Maximum number of labels on the axis.
 pub const TICKS_MAX: usize = 7;
 
-/// Between two times, in milliseconds: what people count in.
+/// Possible distances between two labels, in milliseconds: round numbers for people.
 const EVERY_MS: [u64; 12] = [
     10_000,
     60_000,
@@ -23,18 +23,18 @@ const EVERY_MS: [u64; 12] = [
     5 * 86_400_000,
 ];
 
-/// A time on the axis.
+/// A time label.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TickCells {
-    /// Where.
+    /// X coordinate.
     pub x: String,
-    /// Which, in milliseconds since the Unix epoch; the script tells it in the reader's zone. Empty if it is not needed.
+    /// Milliseconds since the Unix epoch, for the script to format in the reader's zone. Empty if unused.
     pub ms: String,
-    /// The same in UTC.
+    /// The time in UTC.
     pub text: String,
 }
 
-/// The round times that lie within the columns.
+/// The labels at round times within the columns.
 pub fn ticks(columns: &Columns) -> [TickCells; TICKS_MAX] {
     let (from_ms, to_ms) = (columns.from_ms, columns.to_ms());
     let fits = |every_ms: &u64| (to_ms - from_ms) / every_ms < TICKS_MAX as u64;

@@ -1,4 +1,4 @@
-//! Who has been calling an endpoint, in words: what a person wants to see before turning it off.
+//! The callers of an endpoint as text: what a person checks before turning it off.
 
 use serde::Serialize;
 
@@ -8,55 +8,55 @@ use crate::web::format::{self, Quantity};
 use crate::web::judge::{failing, ratio};
 use crate::web::row::service_label;
 
-/// Callers shown, those that have called most.
+/// Maximum number of callers shown, busiest first.
 pub const SHOWN_MAX: usize = 12;
 
-/// Pods of a caller that are named.
+/// Maximum number of a caller's pods that are named.
 const PODS_NAMED_MAX: usize = 3;
 
-/// One caller.
+/// The live values of one caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CallerCells {
-    /// `service`, `address` or `other`; empty if there is no such row.
+    /// `service`, `address` or `other`; empty if the row is unused.
     pub kind: &'static str,
-    /// Its name.
+    /// The name of the caller.
     pub name: String,
-    /// Its pods, or what it is.
+    /// Its pods, or the kind of caller.
     pub about: String,
     /// Requests per second.
     pub rps: String,
-    /// Requests.
+    /// Number of requests.
     pub hits: String,
-    /// Of all requests.
+    /// Share of all requests to the endpoint.
     pub share: Quantity,
-    /// Of its own, failed.
+    /// Ratio of its requests that failed.
     pub failing: Quantity,
-    /// Their level.
+    /// Health level of that ratio.
     pub failing_level: &'static str,
-    /// How long ago the newest came.
+    /// Age of its newest request.
     pub seen: String,
 }
 
 /// The callers of an endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Callers {
-    /// Those that have called most first.
+    /// The callers, busiest first.
     pub each: Vec<CallerCells>,
-    /// What there is to say of the rest.
+    /// Notes on the callers that have no row.
     pub rest: RestCells,
 }
 
-/// The words around them.
+/// The notes below the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RestCells {
-    /// Why there is nobody.
+    /// Message if there are no callers.
     pub none: &'static str,
-    /// Those that are not shown, and requests that are nobody's.
+    /// Callers that are not shown, and requests that cannot be attributed.
     pub note: String,
 }
 
 impl Callers {
-    /// The callers of an endpoint that is asked so often in a second.
+    /// The callers of an endpoint with this request rate.
     pub fn of(called_by: &CalledBy, rps: f64, now_ms: u64) -> Self {
         let cells = |caller: &Caller| CallerCells::of(caller, called_by, rps, now_ms);
         let mut each: Vec<CallerCells> = called_by.callers.iter().take(SHOWN_MAX).map(cells).collect();
@@ -88,7 +88,7 @@ impl CallerCells {
     }
 }
 
-/// Who has been calling, and how much, for the dialog; and what there is to say of the rest.
+/// For the dialog: each caller with its share and rate, and a note on the rest.
 pub fn in_short(called_by: &CalledBy, rps: f64, now_ms: u64) -> (Vec<(String, String)>, String) {
     let words = |caller: &Caller| {
         let share = format::percent(caller.heard.share_of(called_by.sum)).words();
@@ -101,7 +101,7 @@ pub fn in_short(called_by: &CalledBy, rps: f64, now_ms: u64) -> (Vec<(String, St
     (callers, if nobody { "No caller reported.".to_owned() } else { note })
 }
 
-/// What a caller is called.
+/// The display name of a caller.
 fn name(who: &Who) -> String {
     match who {
         Who::Service { namespace, service } => service_label(namespace, service),

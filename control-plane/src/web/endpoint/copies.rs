@@ -1,4 +1,4 @@
-//! The pods behind an endpoint, the slowest first, to see which of the copies it is.
+//! The pods behind an endpoint, slowest first, to find the one that differs.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -10,70 +10,70 @@ use crate::timeline::lately::Recent;
 use crate::web::format::{self, Quantity};
 use crate::web::judge::{REQUESTS_MIN, failing, ratio};
 
-/// Pods shown; of more, the slowest.
+/// Maximum number of pods shown; the slowest are kept.
 pub const SHOWN_MAX: usize = 20;
 
-/// How many times the p95 of the others makes a pod the odd one.
+/// A pod is an outlier if its p95 is this many times that of the others.
 const ODD_FACTOR: f64 = 1.5;
 
-/// How wide the picture of a spread is.
+/// Width of the range bar.
 const WIDTH: f64 = 120.0;
 
-/// What it reaches from, and over how many doublings: 1 ms to 4 s.
+/// Lower end of the range bar, in microseconds: 1 ms.
 const FROM_US: f64 = 1000.0;
-/// See [`FROM_US`].
+/// Length of the range bar in doublings: up to 4 s.
 const OCTAVES: f64 = 12.0;
 
-/// One pod.
+/// The live values of one pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PodCells {
-    /// Its name.
+    /// The pod's name.
     pub name: String,
-    /// `pod`; empty if there is no such row.
+    /// `pod`; empty if the row is unused.
     pub kind: &'static str,
-    /// `2.0× the others' p95`; empty if it is like them.
+    /// `2.0× the others’ p95` if the pod is an outlier; else empty.
     pub odd: String,
-    /// Its node.
+    /// The pod's node.
     pub node: String,
     /// Requests per second.
     pub rps: String,
-    /// Requests.
+    /// Number of requests.
     pub hits: String,
-    /// The picture of its spread: `rng` or `rng hot`.
+    /// CSS class of the range bar: `rng` or `rng hot`.
     pub range: &'static str,
-    /// Where the bar begins, and how long it is: p50 to p99.
+    /// Left end of the bar, which spans p50 to p99.
     pub bar_x: String,
-    /// See `bar_x`.
+    /// Width of the bar.
     pub bar_width: String,
-    /// Where p95 is.
+    /// X coordinate of the p95 mark.
     pub tick_x: String,
-    /// 95 of a hundred are faster.
+    /// The 95th percentile.
     pub p95: Quantity,
-    /// Its level.
+    /// Health level of p95.
     pub p95_level: &'static str,
-    /// Failures.
+    /// Ratio of failures.
     pub failing: Quantity,
-    /// Their level.
+    /// Health level of the failures.
     pub failing_level: &'static str,
-    /// What it does with requests.
+    /// Whether the pod serves the endpoint.
     pub state: &'static str,
-    /// `tag ok`, and the like.
+    /// CSS class of the state, such as `tag ok`.
     pub state_class: &'static str,
-    /// The newest revision that it has confirmed, and how fast.
+    /// The newest revision that the pod confirmed, and how fast.
     pub receipt: String,
 }
 
 /// The pods of an endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Copies {
-    /// The slowest first.
+    /// The pods, slowest first.
     pub each: Vec<PodCells>,
-    /// How many more there are, in words; empty if none.
+    /// How many pods are not shown, as text; empty if none.
     pub more: String,
 }
 
 impl Copies {
-    /// The pods of an endpoint, by what each did lately.
+    /// The pods of an endpoint with their recent counts.
     pub fn of(row: &EndpointRow, snapshot: &Snapshot, lately: &HashMap<String, Recent>) -> Self {
         let p95 = |name: &str| lately.get(name).filter(|recent| recent.latency.count() >= REQUESTS_MIN)?.latency.quantile(0.95);
         let mut each: Vec<(Option<f64>, PodCells)> = row
@@ -86,7 +86,7 @@ impl Copies {
                 (p95(&pod.pod), cells.beside(p95(&pod.pod), others))
             })
             .collect();
-        // The p95 of a hundred requests jumps; rows that are nearly alike keep the order of their names.
+        // The p95 of a hundred requests is noisy: rows with nearly the same value keep their name order.
         let step = |us: &Option<f64>| us.map_or(i64::MIN, |us| (us.max(1.0).log2() * 4.0).round() as i64);
         each.sort_by_key(|(p95_us, _)| Reverse(step(p95_us)));
         let more = each.len().saturating_sub(SHOWN_MAX);
@@ -112,7 +112,7 @@ impl PodCells {
             ServingState::Lost => ("Silent or gone", "tag bad"),
         };
         let known = snapshot.pods.iter().rev().find(|pod| pod.workload.pod == name);
-        // Revision 0 is what everybody begins with, before there was any command.
+        // Revision 0 is the initial state, before any command.
         let confirmed = known.and_then(|pod| pod.confirmed).filter(|(revision, _)| *revision > 0);
         let cells = Self {
             name: name.to_owned(),
@@ -146,7 +146,7 @@ impl PodCells {
         }
     }
 
-    /// The same, told apart from the others if it is the odd one.
+    /// Marks the pod as an outlier if its p95 is far above the median of the others.
     fn beside(self, p95_us: Option<f64>, mut others: Vec<f64>) -> Self {
         others.sort_by(f64::total_cmp);
         let usual = others.get(others.len() / 2).copied().filter(|us| *us > 0.0);

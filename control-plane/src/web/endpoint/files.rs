@@ -1,4 +1,4 @@
-//! The tables of an endpoint's page as files.
+//! The tables of an endpoint's page as CSV files.
 
 use std::sync::Arc;
 

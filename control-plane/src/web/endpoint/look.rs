@@ -1,4 +1,4 @@
-//! Everything that moves on an endpoint's page, taken at one instant, in words and as values by key.
+//! The view model of an endpoint's page: everything that changes, at one instant, as text and as live values.
 
 use std::collections::HashMap;
 
@@ -29,84 +29,84 @@ use crate::web::progress::Progress;
 use crate::web::row::Row;
 use crate::web::zone::Zone;
 
-/// What a look is taken at.
+/// The inputs of the view model.
 #[derive(Debug)]
 pub struct Sight<'a> {
     /// The endpoint.
     pub row: &'a EndpointRow,
-    /// The mesh around it.
+    /// The snapshot of the mesh.
     pub snapshot: &'a Snapshot,
     /// Its counts over time.
     pub columns: &'a Columns,
-    /// What each of its pods did lately.
+    /// The recent counts of each of its pods.
     pub lately: &'a HashMap<String, Recent>,
-    /// Who has called it.
+    /// Its callers.
     pub called_by: &'a CalledBy,
-    /// The entries of the book that are about it, newest first.
+    /// The audit entries about it, newest first.
     pub entries: &'a [&'a Entry],
-    /// The failures that its pods have told of.
+    /// The failures that its pods pushed.
     pub told: &'a [Remembered],
-    /// Where its reader is.
+    /// The reader's time zone.
     pub zone: &'a Zone,
 }
 
-/// What the page shows.
+/// The contents of the page.
 #[derive(Debug)]
 pub struct Look {
-    /// Its row on the overview, with its switch.
+    /// Its overview row, with the switch.
     pub row: Row,
     /// The tiles and pills.
     pub numbers: Numbers,
-    /// The words around them.
+    /// The texts around them.
     pub words: Words,
     /// The rule in force.
     pub rule: RuleCells,
     /// The latency heatmap.
     pub heatmap: HeatmapCells,
-    /// Its axis.
+    /// The axis of the heatmap.
     pub octaves: [NameCells; NAMES_MAX],
-    /// Requests by status.
+    /// The chart of requests by status.
     pub stacked: StackedCells,
-    /// The time below both.
+    /// The time axis of both charts.
     pub ticks: [TickCells; TICKS_MAX],
-    /// What happened meanwhile.
+    /// The annotations of both charts.
     pub marks: Marks,
-    /// Both as a table, newest first.
+    /// Both charts as a table, newest first.
     pub steps: Vec<StepCells>,
-    /// The distribution.
+    /// The latency distribution.
     pub spread: SpreadCells,
-    /// It as a table.
+    /// The distribution as a table.
     pub bars: [BarCells; spread::ROWS_MAX],
-    /// The statuses.
+    /// The responses by status.
     pub responses: [ResponseCells; super::responses::SHOWN_MAX],
-    /// What else is known.
+    /// Further facts about the window.
     pub facts: Facts,
     /// The pods.
     pub copies: Copies,
-    /// Who has called it.
+    /// The callers.
     pub callers: Callers,
-    /// What was commanded of it.
+    /// The newest audit entries.
     pub past: [EntryCells; past::SHOWN_MAX],
 }
 
-/// Words that change.
+/// Texts that change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Words {
-    /// Below the title.
+    /// The line below the title.
     pub sub: String,
-    /// How it differs from the window before.
+    /// The comparison with the window before.
     pub versus: String,
-    /// How often it was switched.
+    /// How often the endpoint was switched off.
     pub switched: String,
-    /// How long a column of the charts lasts.
+    /// The length of a column of the charts.
     pub step: String,
-    /// Pods that are not shown.
+    /// The note on pods that are not shown.
     pub more_pods: String,
-    /// The lines of the marks on the heatmap.
+    /// SVG path of the annotation lines on the heatmap.
     pub marks_heatmap: String,
-    /// The same on the chart below it.
+    /// SVG path of the annotation lines on the chart of requests by status.
     pub marks_stacked: String,
-    /// Where the heatmap and the chart below it are still empty, why.
+    /// Message if the charts are empty.
     pub empty: &'static str,
 }
 
@@ -115,41 +115,41 @@ pub struct Words {
 pub struct RuleCells {
     /// `rule`; empty if there is none.
     pub kind: &'static str,
-    /// Its id.
+    /// The rule's id.
     pub id: String,
-    /// How far it is.
+    /// Its progress.
     pub title: String,
-    /// Who has made it, when.
+    /// Who created it, and when.
     pub about: String,
-    /// Why.
+    /// The reason given.
     pub reason: String,
     /// What happens next.
     pub next: String,
 }
 
-/// One column of the charts in words.
+/// One column of the charts as a table row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StepCells {
-    /// `step`; empty if there is no such row.
+    /// `step`; empty if the row is unused.
     pub kind: &'static str,
-    /// When it began, UTC.
+    /// Start of the column, UTC.
     pub clock: String,
-    /// For machines.
+    /// Start of the column in RFC 3339.
     pub instant: String,
-    /// Requests.
+    /// Number of requests.
     pub hits: String,
-    /// Failures.
+    /// Number of failures.
     pub failures: String,
-    /// Median.
+    /// The median.
     pub p50: String,
-    /// 95 of a hundred are faster.
+    /// The 95th percentile.
     pub p95: String,
-    /// 99 of a hundred are faster.
+    /// The 99th percentile.
     pub p99: String,
 }
 
 impl Look {
-    /// What is to be seen of an endpoint.
+    /// Builds the view model.
     pub fn at(sight: &Sight<'_>) -> Self {
         let Sight { row, snapshot, columns, .. } = *sight;
         let marks = Marks::of(columns, &row.outcomes, sight.entries.iter().copied());
@@ -177,7 +177,7 @@ impl Look {
         }
     }
 
-    /// The same as values by key.
+    /// The view model as live values by key.
     pub fn cells(&self) -> Cells {
         let mut cells = Cells::default();
         cells.insert(&self.row.id, Values::of(&self.row.cells));

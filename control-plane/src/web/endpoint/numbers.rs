@@ -1,4 +1,4 @@
-//! The tiles and the pills of an endpoint's page: what it does now, and how that compares with before.
+//! The tiles and pills of an endpoint's page: current numbers, and how they compare with before.
 
 use mesh::golden::GoldenMetrics;
 use serde::Serialize;
@@ -13,61 +13,61 @@ use crate::web::row::serving;
 use crate::web::spark::{self, Width};
 use crate::web::zone::Zone;
 
-/// A mean that has grown by more than this is worth a colour.
+/// A mean that grew by more than this factor is coloured.
 const SLOWER: f64 = 1.25;
 
-/// The tiles, and the pills beside the title.
+/// The live values of the tiles, and of the pills beside the title.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Numbers {
     /// Requests per second.
     pub rps: String,
-    /// How many in the window.
+    /// Number of requests in the window, or how many are blocked.
     pub hits: String,
-    /// Traffic by column.
+    /// Sparkline of the requests.
     pub rps_spark: String,
     /// Mean latency.
     pub avg: Quantity,
-    /// How it has changed.
+    /// Change of the mean latency.
     pub avg_lead: String,
-    /// How bad that is.
+    /// Health level of that change.
     pub avg_level: &'static str,
-    /// Against what.
+    /// What the mean is compared with.
     pub avg_note: String,
-    /// It by column.
+    /// Sparkline of the mean latency.
     pub avg_spark: String,
-    /// Median.
+    /// The median latency.
     pub p50: Quantity,
-    /// 95 of a hundred are faster.
+    /// The 95th percentile.
     pub p95: Quantity,
-    /// Its level.
+    /// Health level of p95.
     pub p95_level: &'static str,
-    /// 99 of a hundred are faster.
+    /// The 99th percentile.
     pub p99: Quantity,
-    /// Failures.
+    /// Ratio of failures.
     pub failing: Quantity,
-    /// Their level.
+    /// Health level of the failures.
     pub failing_level: &'static str,
-    /// How many of how many.
+    /// Number of failures, number of requests, and the limit.
     pub failing_note: String,
-    /// Bytes of a request's body, on average.
+    /// Mean size of a request body.
     pub bytes_in: Quantity,
-    /// Bytes of a response's body, on average.
+    /// Mean size of a response body.
     pub bytes_out: Quantity,
-    /// The largest of each.
+    /// The largest body of each direction.
     pub largest: String,
-    /// Bytes by column.
+    /// Sparkline of the bytes in both directions.
     pub bytes_spark: String,
-    /// Pods that pass requests on.
+    /// Number of pods that forward requests.
     pub serving: String,
-    /// Of how many.
+    /// Total number of pods.
     pub serving_of: String,
-    /// When it was last called, and what is under way.
+    /// When it was last called, and the requests in flight.
     pub seen: String,
-    /// `pill bad`, and the like.
+    /// CSS class of the failure pill, such as `pill bad`.
     pub failing_class: String,
-    /// `5xx 7.9 % since 14:05`; empty if it does not fail.
+    /// `5xx 7.9 % since 14:05`; empty if failures are below the limits.
     pub failing_pill: String,
-    /// `pill warn`.
+    /// CSS class of the latency pill, such as `pill warn`.
     pub slow_class: String,
     /// `p95 2.4× its usual 480 ms`; empty if it is not slow.
     pub slow_pill: String,
@@ -120,12 +120,12 @@ impl Numbers {
     }
 }
 
-/// How many of the requests a rule answers, if it answers any. It stands in the window's place, as a tile has no room for both.
+/// The rate of requests that a rule answers; `None` if zero. It replaces the window, because a tile has no room for both.
 fn blocked(row: &EndpointRow) -> Option<String> {
     (row.blocked_rps > 0.0).then(|| format!(", {} blocked/s", format::rate(row.blocked_rps)))
 }
 
-/// How the mean has changed against the window before, if that is known.
+/// Change of the mean latency against the window before, if known: text, level, note.
 fn change(row: &EndpointRow, snapshot: &Snapshot) -> (String, &'static str, String) {
     let (Some(now_us), Some(before_us)) = (row.now.mean_us(), row.before.mean_us()) else {
         let longest = (row.now.served() > 0).then_some(row.now.max_us as f64);

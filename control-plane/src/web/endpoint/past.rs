@@ -1,4 +1,4 @@
-//! What was commanded of an endpoint: the newest entries of the book that are about it.
+//! The newest audit entries about an endpoint.
 
 use mesh::rule::prefix_of;
 use serde::Serialize;
@@ -8,34 +8,34 @@ use crate::snapshot::EndpointRow;
 use crate::web::format;
 use crate::web::zone::Zone;
 
-/// Entries shown; the audit log has them all.
+/// Maximum number of entries shown; the audit log has them all.
 pub const SHOWN_MAX: usize = 8;
 
-/// What "lately" means where switches are counted: 30 days.
+/// The period in which switches are counted: 30 days.
 const LATELY_MS: u64 = 30 * 86_400_000;
 
-/// One entry.
+/// The live values of one entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct EntryCells {
-    /// The day, and the time where the reader is.
+    /// Day and time in the reader's zone.
     pub at: String,
-    /// For machines.
+    /// The instant in RFC 3339.
     pub instant: String,
-    /// What was done.
+    /// The action.
     pub action: &'static str,
-    /// `tag bad`, and the like; `tag` if there is no such row.
+    /// CSS class such as `tag bad`; `tag` if the row is unused.
     pub class: &'static str,
-    /// `entry`; empty if there is no such row.
+    /// `entry`; empty if the row is unused.
     pub kind: &'static str,
-    /// Who.
+    /// Who gave the command.
     pub by: String,
-    /// Why.
+    /// The reason given.
     pub reason: String,
-    /// What became of it.
+    /// The outcome.
     pub note: String,
 }
 
-/// Whether an entry is about an endpoint, under the name that it has now.
+/// Whether an entry is about an endpoint, by its current name.
 pub fn is_about(entry: &Entry, row: &EndpointRow) -> bool {
     let about = &entry.about;
     let is_pin = matches!(entry.event, Event::Pinned | Event::Unpinned);
@@ -54,7 +54,7 @@ pub fn rows<'a>(entries: impl Iterator<Item = &'a Entry>, zone: &Zone) -> [Entry
     rows
 }
 
-/// `switched 2 times in 30 days`.
+/// A sentence such as `switched off 2 times in 30 days`.
 pub fn switched<'a>(entries: impl Iterator<Item = &'a Entry>, now_ms: u64) -> String {
     let is_switch = |entry: &&Entry| matches!(entry.event, Event::TurnedOff) && entry.at_ms + LATELY_MS > now_ms;
     match entries.filter(is_switch).count() {

@@ -1,4 +1,4 @@
-//! How often each status was answered, and the facts beside it.
+//! The responses of an endpoint by status, and further facts about the window.
 
 use serde::Serialize;
 
@@ -8,60 +8,60 @@ use crate::web::format;
 use crate::web::judge::{FAILING_RED, ratio};
 use crate::web::zone::Zone;
 
-/// Statuses that have a bar; the rest is counted together.
+/// Maximum number of bars; the remaining statuses are summed in one bar.
 pub const SHOWN_MAX: usize = 8;
 
-/// How wide a full bar is.
+/// Width of a full bar.
 const BAR: f64 = 300.0;
 
-/// Letters of a pod's name where there is little room: its end tells copies apart.
+/// Letters kept of a pod's name where space is short: its end identifies the pod.
 const POD_END: usize = 5;
 
-/// One status.
+/// The live values of one status.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ResponseCells {
-    /// The status.
+    /// The status code.
     pub status: String,
-    /// What it says.
+    /// The reason phrase.
     pub meaning: &'static str,
-    /// How often.
+    /// Number of responses.
     pub count: String,
-    /// Of all.
+    /// Share of all responses.
     pub share: String,
-    /// Of 300.
+    /// Width of the bar, out of 300.
     pub bar: String,
-    /// `s2`, `s4` or `s5`; empty if there is no such bar.
+    /// `s2`, `s4` or `s5`; empty if the bar is unused.
     pub kind: &'static str,
 }
 
-/// What else is known of the window.
+/// Further facts about the window.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Facts {
-    /// How many responses.
+    /// Number of responses.
     pub all: String,
-    /// Above the bars, if there are none.
+    /// Message if there are none.
     pub none: &'static str,
-    /// The newest failure that a pod has told of.
+    /// The newest failure that a pod reported.
     pub last_failure: String,
-    /// Answered by a rule.
+    /// Number of responses by a rule.
     pub by_rule: String,
-    /// Failed by the service, and by the sidecar.
+    /// Failures of the service, and of the sidecar.
     pub failed: String,
-    /// Left before the end.
+    /// Number of requests that the client aborted.
     pub client_gone: String,
-    /// The fastest and the slowest.
+    /// The fastest and the slowest response.
     pub extremes: String,
     /// Mean time to the first byte.
     pub first_byte: String,
     /// p90 and p99.9.
     pub quantiles: String,
-    /// What is usual.
+    /// The usual p95.
     pub usual: String,
-    /// From where on it is coloured.
+    /// The limits from which values are coloured.
     pub limits: String,
 }
 
-/// The bars, the most frequent statuses in their order; more than there is room for are added up in the last.
+/// The bars in order of status: the most frequent ones; the last bar sums those without room.
 pub fn responses(row: &EndpointRow) -> [ResponseCells; SHOWN_MAX] {
     let statuses = row.now.statuses();
     let all = statuses.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
@@ -94,7 +94,7 @@ fn response(status: u16, count: u64, all: u64) -> ResponseCells {
     }
 }
 
-/// What a status says, as IANA registers it.
+/// The reason phrase of a status, as registered with IANA.
 pub fn meaning(status: u16) -> &'static str {
     match status {
         mesh::golden::CLIENT_GONE => "Client Gone",
@@ -103,7 +103,7 @@ pub fn meaning(status: u16) -> &'static str {
 }
 
 impl Facts {
-    /// The facts of an endpoint, with the failures that its pods have told of.
+    /// The facts of an endpoint, with the failures that its pods pushed.
     pub fn of(row: &EndpointRow, told: &[Remembered], zone: &Zone) -> Self {
         let now = &row.now;
         let us = |us: Option<f64>| format::latency(us).words();

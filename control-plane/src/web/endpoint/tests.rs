@@ -1,4 +1,4 @@
-//! The page of an endpoint as it is drawn: with numbers, with hostile names, with nothing at all.
+//! Rendering of the endpoint page: with numbers, with hostile names, and without data.
 
 use mesh::exchange::Exchange;
 

@@ -1,4 +1,4 @@
-//! The dashboard's units, case by case.
+//! Tests of the dashboard's number formats.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The limits, case by case.
+//! Tests of the limits, case by case.
 
 use super::*;
 use crate::web::sample::{NOW_MS, golden, row};

@@ -1,4 +1,4 @@
-//! What the boxes and the curves of the map show, in words and numbers.
+//! The texts and numbers of the map's boxes and curves.
 
 use serde::Serialize;
 
@@ -12,88 +12,88 @@ use crate::web::order::SortKeys;
 use crate::web::pods::row::encoded;
 use crate::web::view::Span;
 
-/// Letters of a name that find room in a box beside the link to its neighbours.
+/// Letters of a name that fit into a box beside the focus link.
 const LETTERS_MAX: usize = 17;
 
-/// What a box shows.
+/// The live values of a box.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct NodeCells {
-    /// Its id in the page.
+    /// Element id.
     pub id: String,
-    /// Where it leads.
+    /// Address that the box links to.
     pub href: String,
-    /// Where the map of it and its neighbours is; empty if there is none.
+    /// Address of the map of this service and its neighbours; empty if there is none.
     pub focus: String,
-    /// Its place.
+    /// SVG transform that positions the box.
     pub place: String,
-    /// The name, perhaps cut.
+    /// The name, shortened if it is long.
     pub name: String,
-    /// The whole of it, with its numbers.
+    /// The full name with its numbers, for the tooltip.
     pub title: String,
     /// Requests per second, and failures.
     pub words: String,
-    /// `bad`, `warn` or nothing.
+    /// `bad`, `warn` or empty.
     pub level: &'static str,
-    /// What is off, if anything is.
+    /// How many endpoints are off; empty if none.
     pub off: String,
 }
 
-/// What a curve shows, and its row in the table.
+/// The live values of a curve and of its row in the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct EdgeCells {
-    /// From which template a script makes the row.
+    /// The template that the script makes the row from.
     pub kind: &'static str,
-    /// Its id in the page.
+    /// Element id.
     pub id: String,
-    /// The curve; nothing if one end is not drawn.
+    /// SVG path of the curve; empty if one end is not drawn.
     pub path: String,
-    /// Its width.
+    /// Stroke width.
     pub width: String,
-    /// `bad`, `warn` or nothing.
+    /// `bad`, `warn` or empty.
     pub level: &'static str,
-    /// `yes` if an endpoint that it leads to is off.
+    /// `yes` if an endpoint that it calls is off, else `no`.
     pub broken: &'static str,
-    /// Where its words stand.
+    /// X coordinate of the label.
     pub x: String,
-    /// Where its words stand.
+    /// Y coordinate of the label.
     pub y: String,
-    /// The words.
+    /// The label.
     pub label: String,
-    /// Who calls.
+    /// The caller.
     pub from: String,
-    /// Whom.
+    /// The called service.
     pub to: String,
-    /// The endpoints of that service.
+    /// Address of the called service's endpoints.
     pub href: String,
-    /// The map of that service and its neighbours.
+    /// Address of the map of the called service and its neighbours.
     pub focus: String,
     /// Requests per second.
     pub rps: String,
     /// Failures per second.
     pub failing: String,
-    /// Endpoints that are off.
+    /// How many called endpoints are off.
     pub off: String,
 }
 
 impl EdgeCells {
-    /// A row that says nothing, to be cloned.
+    /// An empty row that the script clones.
     pub fn blank() -> Self {
         Self { kind: "row", ..Self::default() }
     }
 
-    /// The id of its row in the table.
+    /// Element id of the table row.
     pub fn row_id(&self) -> String {
         format!("r{}", self.id)
     }
 
-    /// What is wrong with it.
+    /// A sentence about its failures, for the text alternative.
     pub fn sentence(&self) -> String {
         format!("{} calls {} with {} failures/s", self.from, self.to, self.failing)
     }
 }
 
 impl NodeCells {
-    /// What the box of a service or of a caller shows.
+    /// The live values of the box of a service or a caller.
     pub(super) fn of(caller: &Caller, mesh: &Mesh, place: Place, span: Span) -> Self {
         let (x, y) = corner(place);
         let id = id_of('n', &key(caller));
@@ -143,7 +143,7 @@ impl NodeCells {
 }
 
 impl EdgeCells {
-    /// What the curve of a connection shows; it has yet to be told where its words stand.
+    /// The live values of the curve of a connection, without the position of its label.
     pub(super) fn of(edge: &Edge, path: String, span: Span) -> Self {
         let (from, to) = (label(&edge.from), choice::label(&edge.to));
         let failing =
@@ -155,7 +155,7 @@ impl EdgeCells {
             kind: "row",
             id: id_of('w', &format!("{}\u{0}{to}", key(&edge.from))),
             path,
-            // Ten times the traffic is a stroke and a half more.
+            // Ten times the traffic adds 1.5 to the stroke width.
             width: format!("{:.1}", 1.2 + 1.5 * (1.0 + edge.rps).log10()),
             level: edge.level.name(),
             broken: if edge.off > 0 { "yes" } else { "no" },
@@ -172,7 +172,7 @@ impl EdgeCells {
     }
 }
 
-/// By what a curve's row in the table is sorted.
+/// The sort keys of a curve's table row.
 pub(super) fn keys(edge: &Edge) -> SortKeys {
     let name = [label(&edge.from), choice::label(&edge.to), String::new()];
     SortKeys { urgency: edge.level as u8, is_last: false, name, numbers: vec![edge.rps] }
@@ -186,12 +186,12 @@ fn label(caller: &Caller) -> String {
     }
 }
 
-/// Where a box leads: to the endpoints of a service, or into a namespace.
+/// Where a box links to: the endpoints of a service, or a namespace.
 fn href_of(name: &Name, span: Span) -> String {
     if name.1.is_empty() { focus_of(name, span) } else { at("./", "service", &choice::label(name), span) }
 }
 
-/// The map of a service and its neighbours, or of a namespace.
+/// The address of the map of a service and its neighbours, or of a namespace.
 fn focus_of(name: &Name, span: Span) -> String {
     if name.1.is_empty() { at("map", "namespace", &name.0, span) } else { at("map", "focus", &choice::label(name), span) }
 }
@@ -201,7 +201,7 @@ fn at(path: &str, part: &str, value: &str, span: Span) -> String {
     format!("{path}?{part}={}{carried}", encoded(value))
 }
 
-/// What tells a box from all others, a service that is called `Outside` included.
+/// A unique key of a box; the NUL prefix keeps it unique if a service is called `Outside`.
 fn key(caller: &Caller) -> String {
     match caller {
         Caller::Outside | Caller::Others => format!("\u{0}{}", label(caller)),
@@ -213,13 +213,13 @@ fn cut(name: &str) -> String {
     if name.chars().count() <= LETTERS_MAX {
         name.to_owned()
     } else {
-        // The end of a name tells more apart than its middle does.
+        // Keep the start and the end: the end of a name distinguishes more than its middle.
         let (half, letters) = (LETTERS_MAX / 2, name.chars().count());
         name.chars().take(half).chain(['…']).chain(name.chars().skip(letters - half)).collect()
     }
 }
 
-/// An id for the page: names are not fit for one themselves.
+/// An element id: a hash, because names are not valid ids.
 pub(super) fn id_of(kind: char, name: &str) -> String {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{kind}{:012x}", hash & 0xffff_ffff_ffff)

@@ -1,4 +1,4 @@
-//! Which part of the map is shown: all of it, what matches a name, one service with its neighbours, or whole namespaces.
+//! Selects the part of the mesh to show: all, a name search, one service with its neighbours, or folded namespaces.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,33 +6,33 @@ use crate::web::map::mesh::{Caller, Edge, Mesh, Name, Service};
 use crate::web::row::service_label;
 use crate::web::view::{Span, ViewQuery};
 
-/// What the address of the map asks for.
+/// The selection that the map's URL asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct MapView {
-    /// The window.
+    /// The time window.
     pub span: Span,
-    /// Only services whose name contains this, in small letters, and their neighbours.
+    /// Only services whose lower-case name contains this, and their neighbours.
     pub find: String,
     /// Only this namespace and its neighbours; empty for all.
     pub namespace: String,
     /// Only this service and its neighbours; empty for all.
     pub focus: String,
-    /// What gets a box.
+    /// Whether a box is a service or a namespace.
     pub folding: Folding,
 }
 
-/// What gets a box.
+/// What a box of the map represents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Folding {
-    /// Each service.
+    /// A box per service.
     #[default]
     Services,
-    /// Each namespace, with all of its services.
+    /// A box per namespace, with all of its services.
     Namespaces,
 }
 
 impl Folding {
-    /// Both, with their names in an address and on the page.
+    /// All variants with their URL value and their label.
     pub const EACH: [(Self, &'static str, &'static str); 2] =
         [(Self::Services, "", "A box per service"), (Self::Namespaces, "namespace", "A box per namespace")];
 }
@@ -51,18 +51,18 @@ impl From<ViewQuery> for MapView {
 }
 
 impl MapView {
-    /// Whether only a part of the mesh is asked for.
+    /// Whether the selection excludes parts of the mesh.
     pub fn is_part(&self) -> bool {
         !(self.find.is_empty() && self.namespace.is_empty() && self.focus.is_empty())
     }
 
-    /// The part of a mesh that is asked for.
+    /// Applies the selection to a mesh.
     pub fn choose(&self, mesh: Mesh) -> Mesh {
         let mesh = if self.folding == Folding::Namespaces { folded(mesh) } else { mesh };
         if self.is_part() { self.part(mesh) } else { mesh }
     }
 
-    /// What matches, and whoever calls it or is called by it.
+    /// The matching services with their direct callers and callees.
     fn part(&self, mut mesh: Mesh) -> Mesh {
         let chosen: BTreeSet<Name> = mesh.services.keys().filter(|name| self.matches(name)).cloned().collect();
         mesh.edges
@@ -86,13 +86,13 @@ impl MapView {
     }
 }
 
-/// The name of a box: a service, with its namespace if that is not the default one, or all services of a namespace.
+/// The label of a box: `service` or `namespace/service`, or `namespace/*` for a folded namespace.
 pub fn label(name: &Name) -> String {
     let (namespace, service) = name;
     if service.is_empty() { format!("{namespace}/*") } else { service_label(namespace, service) }
 }
 
-/// The same mesh with each namespace's services as one.
+/// The same mesh with the services of each namespace merged into one.
 fn folded(mesh: Mesh) -> Mesh {
     let fold = |(namespace, _): Name| (namespace, String::new());
     let mut services: BTreeMap<Name, Service> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Draws the map: who gets a box, the curves between the boxes, and the words on them.
+//! Draws the map: selects the boxes, and draws the curves between them and their labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,45 +10,45 @@ use crate::web::map::mesh::{self, Caller, Mesh, Name, Service};
 use crate::web::map::way::{self, Way};
 use crate::web::order::SortKeys;
 
-/// Services that are drawn of a part of the mesh, the busiest; more could not be told apart.
+/// Maximum services drawn for a part of the mesh, busiest first; more would be unreadable.
 const DRAWN_MAX: usize = 60;
 
-/// Services that are drawn of the whole mesh: what two screens hold where one caller calls all of them.
+/// Maximum number of services drawn for the whole mesh: two screens if one caller calls all of them.
 const DRAWN_OF_ALL_MAX: usize = 24;
 
-/// The map, drawn.
+/// The drawn map.
 #[derive(Debug)]
 pub struct Picture {
-    /// The size of the view box.
+    /// Width of the SVG view box.
     pub width: f64,
-    /// The size of the view box.
+    /// Height of the SVG view box.
     pub height: f64,
     /// The boxes.
     pub nodes: Vec<Node>,
-    /// The curves between them, also those to services that are not drawn.
+    /// The curves between them, including those to services that are not drawn.
     pub edges: Vec<Edge>,
 }
 
 /// A box.
 #[derive(Debug)]
 pub struct Node {
-    /// Whether it stands for all who are not known.
+    /// Whether the box represents callers that are no known service.
     pub is_outside: bool,
-    /// What it shows.
+    /// Its live values.
     pub cells: NodeCells,
 }
 
 /// A curve.
 #[derive(Debug)]
 pub struct Edge {
-    /// What it shows.
+    /// Its live values.
     pub cells: EdgeCells,
-    /// By what its row in the table is sorted.
+    /// The sort keys of its table row.
     pub keys: SortKeys,
 }
 
 impl Picture {
-    /// The picture of a mesh.
+    /// Draws a mesh.
     pub fn of(mesh: &Mesh, view: &MapView) -> Self {
         let drawn = drawn(mesh, if view.is_part() { DRAWN_MAX } else { DRAWN_OF_ALL_MAX });
         let number: BTreeMap<&Caller, usize> = drawn.iter().enumerate().map(|(at, caller)| (caller, at)).collect();
@@ -77,7 +77,7 @@ impl Picture {
         Self { width, height, nodes: drawn.iter().enumerate().map(node).collect(), edges }
     }
 
-    /// What stands where, as a short text: another one as soon as anything stands elsewhere.
+    /// A hash of all positions: it changes as soon as anything moves.
     pub fn shape(&self) -> String {
         let places = self.nodes.iter().map(|node| format!("{}{}", node.cells.id, node.cells.place));
         let paths = self
@@ -89,7 +89,7 @@ impl Picture {
     }
 }
 
-/// Who gets a box: the busiest services and whoever calls one of them.
+/// The boxes to draw: the most urgent and busiest services, and the unknown callers of any service.
 fn drawn(mesh: &Mesh, most: usize) -> Vec<Caller> {
     let mut services: Vec<(&Name, &Service)> = mesh.services.iter().collect();
     services.sort_by(|(_, a), (_, b)| (b.level.cmp(&a.level)).then(b.rps.total_cmp(&a.rps)));

@@ -1,4 +1,4 @@
-//! The map as a file: a line for each who calls another.
+//! The map as a CSV file: one line per caller and called service.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) ->
 }
 
 fn row(edge: &Edge, covered_s: f64) -> Vec<Cell> {
-    // A service may be called as everybody else is: only the kind tells them apart.
+    // A service may be named like an unknown caller; the kind distinguishes them.
     let (kind, namespace, caller) = match &edge.from {
         Caller::Outside => ("outside", Cell::Missing, Cell::Missing),
         Caller::Others => ("others", Cell::Missing, Cell::Missing),

@@ -1,52 +1,52 @@
-//! Where the words of the map's connections stand: on their own curve, and as far as there is room on nothing else.
+//! Places the labels of the map's connections: on their own curve, without covering other things if possible.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::web::map::layout::Place;
 use crate::web::map::way::{BOX, Point, Way, corner};
 
-/// Connections whose words are placed one by one. Among more there is no room to be found, and looking for it is work
-/// of every second; then each has the middle of its last stretch.
+/// Up to this many labels are placed one by one. With more there is no room, and the search would
+/// cost time every second; then each label takes the middle of its last segment.
 const PLACED_MAX: usize = 200;
 
-/// Half the height of words, with a little air.
+/// Half the height of a label, with a little padding.
 const HALF_HEIGHT: f64 = 10.0;
 
 /// Half the width of a letter.
 const HALF_LETTER: f64 = 3.2;
 
-/// The fewest letters that are counted on: a number grows and shrinks, and its words stay where they are.
+/// Minimum number of letters to reserve: a number grows and shrinks while its label stays in place.
 const LETTERS_MIN: usize = 8;
 
-/// How often all words are placed, each knowing where the others stand.
+/// How often all labels are placed; each round uses the positions of the others.
 const ROUNDS: usize = 3;
 
-/// The sides of the squares by which points are found.
+/// Side of the grid squares that index the points of curves.
 const SQUARE: f64 = 32.0;
 
-/// How bad it is to stand on other words, on a box, on the curve of another, and one spot further from the best.
+/// The cost of covering another label, a box or another curve, and of each step away from the best spot.
 const ON_WORDS: f64 = 1000.0;
 const ON_BOX: f64 = 500.0;
 const ON_CURVE: f64 = 20.0;
 const FURTHER: f64 = 1.0;
 
-/// What words cover.
+/// The rectangle that a label or a box covers.
 #[derive(Debug, Clone, Copy)]
 struct Patch {
     middle: Point,
     half: Point,
 }
 
-/// The points of all curves by the square that they lie in, each with the number of its curve.
+/// The points of all curves by grid square, each with the index of its curve.
 type Squares = HashMap<(i64, i64), Vec<(Point, usize)>>;
 
-/// The middle of each connection's words.
+/// The centre of each connection's label.
 pub(super) fn places(connections: &[(&Way, &str)], nodes: &[Place]) -> Vec<Point> {
     let mut patches: Vec<Patch> = connections.iter().map(|(way, words)| Patch::of(way.spots[0], words)).collect();
     if connections.len() <= PLACED_MAX {
         let boxes: Vec<Patch> = nodes.iter().map(|node| Patch::of_box(*node)).collect();
         let squares = squares(connections);
-        // The widest find room the hardest.
+        // Place the widest labels first: they have the fewest free spots.
         let mut order: Vec<usize> = (0..patches.len()).collect();
         order.sort_by(|a, b| patches[*b].half.0.total_cmp(&patches[*a].half.0));
         for _ in 0..ROUNDS {
@@ -58,7 +58,7 @@ pub(super) fn places(connections: &[(&Way, &str)], nodes: &[Place]) -> Vec<Point
     patches.into_iter().map(|patch| patch.middle).collect()
 }
 
-/// The best spot for the words of one while all others stay where they are.
+/// The best spot for one label while all others stay in place.
 fn best(at: usize, way: &Way, patches: &[Patch], boxes: &[Patch], squares: &Squares) -> Patch {
     let cost = |(rank, patch): (usize, Patch)| {
         let others = patches.iter().enumerate().filter(|(other, them)| *other != at && patch.meets(**them)).count();
@@ -87,7 +87,7 @@ impl Patch {
             && (self.middle.1 - other.middle.1).abs() < self.half.1 + other.half.1
     }
 
-    /// How many curves besides its own pass below it.
+    /// How many other curves pass below it.
     fn curves(self, own: usize, squares: &Squares) -> usize {
         let (low, high) = (
             square((self.middle.0 - self.half.0, self.middle.1 - self.half.1)),

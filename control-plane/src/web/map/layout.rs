@@ -1,42 +1,42 @@
-//! Where things stand on the map: layers from left to right by who calls whom, few crossings, no two in one place.
+//! Lays the map out in columns: callers left of the services they call, with few crossings and no overlap.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How often the layers are put in order; it settles after a few.
+/// Number of ordering sweeps; the order settles after a few.
 const SWEEPS: usize = 8;
 
-/// A graph by numbers: nodes from 0, edges from one to another.
+/// A graph of numbered nodes and directed edges.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
-    /// How many nodes there are.
+    /// Number of nodes.
     pub nodes: usize,
-    /// From, to. No two are the same; one from a node to itself is drawn, but says nothing of where that stands.
+    /// Edges as (from, to), without duplicates. A self-loop is drawn but does not affect positions.
     pub edges: Vec<(usize, usize)>,
 }
 
-/// The places of a graph's nodes and the ways of its edges, in columns and rows.
+/// The positions of a graph's nodes and the paths of its edges, in columns and rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
-    /// The column and the row of each node.
+    /// The position of each node.
     pub nodes: Vec<Place>,
-    /// The places that each edge passes between its ends, one in each column.
+    /// The positions that each edge passes between its ends, one per column.
     pub ways: Vec<Vec<Place>>,
-    /// Columns.
+    /// Number of columns.
     pub columns: usize,
-    /// Rows of the fullest column.
+    /// Number of rows of the fullest column.
     pub rows: usize,
 }
 
-/// A column from the left, and a row from the top; rows of a column that is not full are centred, so they may be halves.
+/// A position. Rows of a column that is not full are centred, so a row may be a half.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Place {
-    /// From the left.
+    /// Column from the left.
     pub column: usize,
-    /// From the top.
+    /// Row from the top.
     pub row: f64,
 }
 
-/// Lays a graph out. The same graph always looks the same.
+/// Lays a graph out. The result is deterministic.
 pub fn layout(graph: &Graph) -> Layout {
     let forward = without_cycles(graph);
     let columns = columns(graph.nodes, &forward);
@@ -57,34 +57,34 @@ pub fn layout(graph: &Graph) -> Layout {
     }
 }
 
-/// Something that stands in a column: a node, or an edge that passes by.
+/// An item of a column: a node, or an edge that passes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stop {
     Node(usize),
-    /// The edge of that number, in that column.
+    /// The edge of that index, in that column.
     Passing(usize, usize),
 }
 
-/// The edges, each turned around that would close a circle.
+/// The edges without self-loops, with every edge reversed that would close a cycle.
 fn without_cycles(graph: &Graph) -> Vec<(usize, usize)> {
     let mut targets: Vec<Vec<usize>> = vec![Vec::new(); graph.nodes];
     for (from, to) in &graph.edges {
         targets[*from].push(*to);
     }
     let has_callers: BTreeSet<usize> = graph.edges.iter().filter(|(from, to)| from != to).map(|(_, to)| *to).collect();
-    // Whoever nobody calls stands on the left, so the search begins there.
+    // Nodes without callers are leftmost, so the search begins with them.
     let (first, then): (Vec<usize>, Vec<usize>) = (0..graph.nodes).partition(|node| !has_callers.contains(node));
     let mut finished = vec![usize::MAX; graph.nodes];
     let mut clock = 0;
     for start in first.into_iter().chain(then) {
         search(start, &targets, &mut finished, &mut clock);
     }
-    // An edge leads forward if its start was finished after its end.
+    // An edge leads forward if its start finished after its end.
     let turn = |(from, to): &(usize, usize)| if finished[*from] > finished[*to] { (*from, *to) } else { (*to, *from) };
     graph.edges.iter().filter(|(from, to)| from != to).map(turn).collect()
 }
 
-/// Numbers the nodes that can be reached by when the search is done with them; without recursion, since a chain may be long.
+/// Numbers the reachable nodes in the order a depth-first search finishes them. Iterative: chains may be long.
 fn search(start: usize, targets: &[Vec<usize>], finished: &mut [usize], clock: &mut usize) {
     const BEGUN: usize = usize::MAX - 1;
     let mut open = vec![(start, 0)];
@@ -106,10 +106,10 @@ fn search(start: usize, targets: &[Vec<usize>], finished: &mut [usize], clock: &
     }
 }
 
-/// The column of each node: the length of the longest way to it.
+/// The column of each node: the length of the longest path to it.
 fn columns(nodes: usize, forward: &[(usize, usize)]) -> Vec<usize> {
     let mut columns = vec![0; nodes];
-    // Each round settles at least one more node of every chain, and no chain is longer than there are nodes.
+    // Each round settles at least one more node of every chain; no chain is longer than `nodes`.
     for _ in 0..nodes {
         let mut is_settled = true;
         for (from, to) in forward {
@@ -125,7 +125,7 @@ fn columns(nodes: usize, forward: &[(usize, usize)]) -> Vec<usize> {
     columns
 }
 
-/// For each edge the stops from its left end to its right end, and all stops by column.
+/// For each edge its stops from left to right, and all stops by column.
 fn layered(graph: &Graph, columns: &[usize]) -> (Vec<Vec<Stop>>, Vec<Vec<Stop>>) {
     let mut layers: Vec<Vec<Stop>> = vec![Vec::new(); columns.iter().max().map_or(0, |most| most + 1)];
     for (node, column) in columns.iter().enumerate() {
@@ -145,7 +145,7 @@ fn layered(graph: &Graph, columns: &[usize]) -> (Vec<Vec<Stop>>, Vec<Vec<Stop>>)
     (chains, layers)
 }
 
-/// Moves each stop to the middle of its neighbours in the next column, to and fro, so that few edges cross.
+/// Sorts columns, in both directions, by the mean position of each stop's neighbours: fewer edges cross.
 fn put_in_order(chains: &[Vec<Stop>], layers: &mut [Vec<Stop>]) {
     let mut neighbours: BTreeMap<Stop, Vec<Stop>> = BTreeMap::new();
     for pair in chains.iter().flat_map(|chain| chain.windows(2)) {

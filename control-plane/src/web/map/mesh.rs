@@ -1,4 +1,4 @@
-//! Services and who calls them, added up from endpoints and their callers.
+//! Services and their callers, aggregated from endpoints.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,62 +6,62 @@ use crate::callers::{self, CalledBy, Who};
 use crate::snapshot::{EndpointRow, Snapshot, Switch};
 use crate::web::judge::{self, Level, ratio};
 
-/// A service by its namespace and name.
+/// A service by namespace and name.
 pub type Name = (String, String);
 
-/// Who calls.
+/// The calling side of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Caller {
-    /// Whoever is not a pod that we know.
+    /// Callers that are not a known pod.
     Outside,
-    /// Whoever is not told apart, or was not told of.
+    /// Callers that are not distinguished, or not reported.
     Others,
     /// A service.
     Service(Name),
 }
 
-/// The mesh as it is drawn.
+/// The mesh as the map shows it.
 #[derive(Debug, Clone, Default)]
 pub struct Mesh {
     /// Every service, by name.
     pub services: BTreeMap<Name, Service>,
-    /// Who calls whom.
+    /// The connections between callers and services.
     pub edges: Vec<Edge>,
 }
 
-/// A service, over all of its endpoints.
+/// A service, summed over all of its endpoints.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Service {
     /// Requests per second.
     pub rps: f64,
-    /// The share of 5xx.
+    /// The ratio of 5xx responses.
     pub failing_ratio: f64,
-    /// How bad that is.
+    /// The health level of that ratio.
     pub level: Level,
-    /// Endpoints.
+    /// Number of endpoints.
     pub endpoints: usize,
-    /// Of those, turned off.
+    /// Number of endpoints that are turned off.
     pub off: usize,
 }
 
-/// One calls another.
+/// A connection: one caller and the service that it calls.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edge {
-    /// Who calls.
+    /// The caller.
     pub from: Caller,
-    /// Whom.
+    /// The called service.
     pub to: Name,
     /// Requests per second.
     pub rps: f64,
-    /// Of those, failures per second.
+    /// Failures per second.
     pub failures_per_s: f64,
-    /// How bad that is.
+    /// The health level of the failures.
     pub level: Level,
-    /// Endpoints that it calls and that are turned off.
+    /// Number of called endpoints that are turned off.
     pub off: usize,
 }
 
-/// What one has asked of another.
+/// The traffic from one caller to one service.
 #[derive(Debug, Default)]
 struct Asked {
     rps: f64,
@@ -71,14 +71,14 @@ struct Asked {
     off: usize,
 }
 
-/// A clock that is behind ours by this much still has its calls in the window.
+/// Calls count as in the window if the caller's clock is behind ours by at most this much.
 const SKEW_MS: u64 = 10_000;
 
 impl Mesh {
-    /// The services of a snapshot, and who calls them, by the endpoints' ids.
+    /// Aggregates a snapshot; `called_by` has the callers by endpoint id.
     ///
-    /// How often an endpoint is asked is counted; how much of that is whose, is told by what each caller has asked in about
-    /// the last minute.
+    /// The rate of an endpoint is measured. It is split by each caller's share of the requests in
+    /// about the last minute.
     pub fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>) -> Self {
         let mut rows: BTreeMap<Name, Vec<&EndpointRow>> = BTreeMap::new();
         for row in &snapshot.endpoints {
@@ -102,7 +102,7 @@ impl Mesh {
     }
 }
 
-/// Gives each caller of an endpoint its part of what was asked.
+/// Splits the traffic of an endpoint among its callers.
 fn share_out(row: &EndpointRow, called_by: Option<&CalledBy>, since_ms: u64, asked: &mut BTreeMap<Caller, Asked>) {
     let is_off = matches!(row.switch, Switch::Off(_));
     let per_s = |part: u64| row.rps * ratio(part, row.now.hits);
@@ -120,7 +120,7 @@ fn share_out(row: &EndpointRow, called_by: Option<&CalledBy>, since_ms: u64, ask
         }
         return;
     };
-    // Whoever calls what is off is shown however long ago it was: this is who is cut off.
+    // Callers of an endpoint that is off are always shown, however old: they are the ones cut off.
     let is_meant = |caller: &&callers::Caller| caller.heard.calls.last_ms >= since_ms || is_off;
     for caller in called_by.callers.iter().filter(is_meant) {
         let shares = (caller.heard.share_lately_of(called_by.sum), caller.heard.share_of_failures_in(called_by.sum));
@@ -147,7 +147,7 @@ impl Asked {
 }
 
 impl Edge {
-    /// Adds another one's calls; it is as bad as the worse of the two.
+    /// Adds another connection's numbers; the worse level of the two wins.
     pub(super) fn add(&mut self, other: &Self) {
         self.rps += other.rps;
         self.failures_per_s += other.failures_per_s;
@@ -157,7 +157,7 @@ impl Edge {
 }
 
 impl Service {
-    /// Adds another one's numbers; it is as bad as the worse of the two.
+    /// Adds another service's numbers; the worse level of the two wins.
     pub(super) fn add(&mut self, other: &Self) {
         let rps = self.rps + other.rps;
         if rps > 0.0 {

@@ -1,4 +1,4 @@
-//! The map as it is drawn: for a small shop, for hostile names, for nothing at all.
+//! Rendering of the map: a small shop, hostile names, and an empty mesh.
 
 use ::mesh::callers::Calls;
 
@@ -59,7 +59,7 @@ fn a_connection_tells_its_traffic_and_what_is_wrong() {
 
 #[test]
 fn the_words_of_curves_that_cross_stand_apart_and_not_on_the_crossing() {
-    // Two callers and two services, and everybody calls each: in the middle between them two curves cross.
+    // Two callers each call both services: two curves cross in the middle.
     let mut mesh = Mesh::default();
     for (from, to) in [("a", "c"), ("a", "d"), ("b", "c"), ("b", "d")] {
         mesh.edges.push(edge(from, to, 16.0, Level::Calm));
@@ -174,7 +174,7 @@ fn heard(hits: u64, lately: f64, failed_lately: f64, ago_ms: u64) -> Heard {
     Heard { calls: Calls { hits, failures: 0, last_ms: sample::NOW_MS - ago_ms }, lately, failed_lately }
 }
 
-/// One endpoint of `payments`, asked 41.6 times a second, of which 3.29 fail.
+/// The callers of one endpoint of `payments` with 41.6 requests per second, of which 3.29 fail.
 fn called_by(callers: Vec<(Who, Heard)>) -> HashMap<String, CalledBy> {
     let mut sum = Heard::default();
     for (_, heard) in &callers {

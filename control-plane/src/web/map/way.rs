@@ -1,40 +1,40 @@
-//! The ways of the map's connections: curves from one box to another as text for SVG, and points along them.
+//! The paths of the map's connections: curves between boxes as SVG path text, and points along them.
 
 use std::fmt::Write as _;
 
 use crate::web::map::layout::{Layout, Place};
 
-/// A box.
+/// Size of a box.
 pub(super) const BOX: (f64, f64) = (188.0, 58.0);
 
-/// From one box to the next.
+/// Distance from one box to the next, horizontally and vertically.
 const STEP: (f64, f64) = (360.0, 84.0);
 
-/// Around everything, so that no stroke is cut.
+/// Margin around the picture, so that no stroke is cut.
 const MARGIN: f64 = 8.0;
 
-/// From one point along a curve to the next at most, so that no words fit between two.
+/// Maximum distance of two points along a curve, so that no label fits between them.
 const POINTS_APART: f64 = 6.0;
 
 /// A point of the picture.
 pub(super) type Point = (f64, f64);
 
-/// The way of one connection.
+/// The path of one connection.
 #[derive(Debug)]
 pub(super) struct Way {
-    /// The curve.
+    /// SVG path of the curve.
     pub path: String,
     /// Points along it, close to each other.
     pub points: Vec<Point>,
-    /// Where its words may stand, best first.
+    /// Candidate positions of its label, best first.
     pub spots: Vec<Point>,
 }
 
-/// How far along each stretch between two stops words may stand, best first: close to its ends all ways of a box meet.
+/// Label positions along each segment between two stops, best first. Near the ends all paths of a box meet.
 const SPOTS: [f64; 9] = [0.5, 0.44, 0.56, 0.38, 0.62, 0.32, 0.68, 0.26, 0.74];
 
 impl Way {
-    /// From one box to another through the places between.
+    /// The path from one box to another through the places between.
     pub(super) fn of(layout: &Layout, (from, to): (usize, usize), between: &[Place]) -> Self {
         let (start, end) = (layout.nodes[from], layout.nodes[to]);
         if from == to {
@@ -43,7 +43,7 @@ impl Way {
         let is_forward = start.column < end.column;
         let side =
             |place: Place, is_right: bool| (corner(place).0 + if is_right { BOX.0 } else { 0.0 }, corner(place).1 + BOX.1 / 2.0);
-        // A way is told from left to right, whichever way the calls go.
+        // `between` is ordered from left to right, whatever the direction of the calls.
         let pass = |place: &Place| [side(*place, !is_forward), side(*place, is_forward)];
         let mut stops = vec![side(start, is_forward)];
         if is_forward {
@@ -55,7 +55,7 @@ impl Way {
         Self::through(&stops)
     }
 
-    /// From a box to itself.
+    /// The path from a box to itself.
     fn around((x, y): Point) -> Self {
         let path = format!("M{:.0} {y:.0}c-20 -26 60 -26 40 0", x + BOX.0 / 2.0 - 20.0);
         let spot = (x + BOX.0 / 2.0, y - 22.0);
@@ -73,13 +73,13 @@ impl Way {
             points.extend((0..=parts).map(|part| along(a, b, part as f64 / parts as f64)));
             stretches.push((a, b));
         }
-        // The stretch that ends at whom is called is the first to be looked at.
+        // Prefer the segment that ends at the called service.
         let spots = stretches.iter().rev().flat_map(|(a, b)| SPOTS.map(|part| along(*a, *b, part))).collect();
         Self { path, points, spots }
     }
 }
 
-/// A point of the curve between two stops, which leaves and arrives level.
+/// A point of the curve between two stops, which is horizontal at both ends.
 fn along(a: Point, b: Point, part: f64) -> Point {
     let rest = 1.0 - part;
     let middle = f64::midpoint(a.0, b.0);
@@ -88,7 +88,7 @@ fn along(a: Point, b: Point, part: f64) -> Point {
     (rest.powi(3) * a.0 + bends * middle + part.powi(3) * b.0, begins * a.1 + ends * b.1)
 }
 
-/// The upper left corner of what stands at a place.
+/// The upper left corner of the box at a place.
 pub(super) fn corner(place: Place) -> Point {
     (MARGIN + place.column as f64 * STEP.0, MARGIN + place.row * STEP.1)
 }

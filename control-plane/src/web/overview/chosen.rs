@@ -1,22 +1,22 @@
-//! On a large mesh, the server applies the filter and sends the rows on the screen only.
+//! The overview of a large mesh: the server applies the filter and sends only the rows on the screen.
 
 use crate::web::format;
 use crate::web::moment::Moment;
 use crate::web::overview::Overview;
 use crate::web::view::View;
 
-/// Endpoints up to which every row is sent to every reader, so that a filter needs no answer of the server. Over it, the
-/// server applies the filter and sends the rows on the screen only: each row is some kilobytes, and some bytes every second.
+/// Endpoints up to which every row is sent to every client, so that a filter needs no request. Above it, the server
+/// filters and sends only the rows on the screen: each row is some kilobytes, and some bytes every second.
 pub const ALL_ROWS_MAX: usize = 1000;
 
-/// Rows that are sent where the server applies the filter: as many as the script shows at a time.
+/// Rows that are sent if the server applies the filter: as many as the script shows at a time.
 pub(super) const CHOSEN_MAX: usize = 200;
 
 /// The shape of a page whose rows the server chooses.
 pub(super) const CHOSEN: &str = "chosen";
 
 impl Overview {
-    /// The same for the stream. On a large mesh, it has the first rows that pass the filter, in the order asked for.
+    /// The live frame. On a large mesh, it has the first rows that pass the filter, in the requested order.
     pub fn moment(mut self, view: &View) -> Moment {
         if self.page.shape == CHOSEN {
             self.rows.retain(|row| view.shows(row));

@@ -1,4 +1,4 @@
-//! The table of the overview as a file.
+//! The table of the overview as a CSV file.
 
 use std::sync::Arc;
 

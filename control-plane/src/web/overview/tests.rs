@@ -1,4 +1,4 @@
-//! The overview as it is drawn: for the sample, for hostile names, for nothing at all.
+//! Tests of the rendered overview: the sample mesh, hostile names, and an empty mesh.
 
 use super::chosen::CHOSEN_MAX;
 use super::*;
@@ -15,7 +15,7 @@ fn page(snapshot: &Snapshot, query: &str) -> String {
         .unwrap()
 }
 
-/// The tag that opens the element with this id.
+/// The opening tag of the element with this id.
 #[track_caller]
 fn tag<'a>(html: &'a str, id: &str) -> &'a str {
     let at = html.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("there is no {id}"));

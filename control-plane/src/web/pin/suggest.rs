@@ -1,8 +1,8 @@
-//! Guesses which pattern somebody has in mind who wants to pin a route: the segment in which its siblings differ.
+//! Suggests patterns to pin for a route: it replaces the segment in which sibling routes differ.
 
 use std::cmp::Reverse;
 
-/// Patterns that are offered.
+/// Patterns that are suggested.
 const OFFERED_MAX: usize = 3;
 
 /// Patterns for a route, the likeliest first. `siblings` are the other routes of the service.
@@ -11,12 +11,12 @@ pub(super) fn patterns(route: &str, siblings: &[&str]) -> Vec<String> {
     let is_word = |at: &usize| !segments[*at].is_empty() && !segments[*at].starts_with('{');
     let mut places: Vec<(usize, usize)> =
         (1..segments.len()).filter(is_word).map(|at| (alike_but_for(&segments, at, siblings), at)).collect();
-    // The more siblings differ there, the likelier; of places that are as likely, the last one.
+    // A segment is likelier the more siblings differ in it; on a tie, the last segment comes first.
     places.sort_by_key(|place| Reverse(*place));
     places.into_iter().take(OFFERED_MAX).map(|(_, at)| with_name(&segments, at)).collect()
 }
 
-/// How many siblings are the same but for this segment.
+/// How many siblings differ in this segment only.
 fn alike_but_for(segments: &[&str], at: usize, siblings: &[&str]) -> usize {
     let is_alike = |sibling: &&&str| {
         let mut others = sibling.split('/');
@@ -28,7 +28,7 @@ fn alike_but_for(segments: &[&str], at: usize, siblings: &[&str]) -> usize {
     siblings.iter().filter(is_alike).count()
 }
 
-/// The pattern with a name in that place that no other has.
+/// The pattern with a unique parameter name in place of this segment.
 fn with_name(segments: &[&str], at: usize) -> String {
     let is_taken = |name: &String| segments.iter().any(|segment| *segment == format!("{{{name}}}"));
     let names = std::iter::once("id".to_owned()).chain((2..).map(|number| format!("id{number}")));

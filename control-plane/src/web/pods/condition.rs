@@ -1,4 +1,4 @@
-//! What is to be said of a pod: silent, behind in rules or version, or nearly out of memory.
+//! The condition of a pod: silent, behind in rules or version, or near its memory limit.
 
 use std::cmp::Ordering;
 
@@ -8,13 +8,13 @@ use crate::snapshot::{PodRow, PodState, Snapshot};
 /// The share of its limit from which a pod's memory is amber.
 pub const MEMORY_NEAR: f64 = 0.9;
 
-/// The share of its limit from which a pod's processor is amber.
+/// The share of its limit from which a pod's CPU is amber.
 pub const CPU_NEAR: f64 = 0.9;
 
-/// What a filter shows.
+/// A filter of the pods page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Condition {
-    /// Not heard for five seconds.
+    /// No report for five seconds.
     Silent,
     /// Has not confirmed the newest rules of its service, or runs an older sidecar than others.
     Behind,
@@ -23,7 +23,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// All of them.
+    /// All conditions.
     pub const EACH: [Self; 3] = [Self::Silent, Self::Behind, Self::Full];
 
     /// Its name in a URL.
@@ -36,26 +36,26 @@ impl Condition {
     }
 }
 
-/// What a pod is compared with.
+/// The values of the fleet that a pod is compared with.
 #[derive(Debug)]
 pub struct Fleet {
     /// The newest revision of the rules.
     pub revision: u64,
-    /// The newest version of the sidecar that there is.
+    /// The newest sidecar version in the fleet.
     pub newest: String,
-    /// When they were looked at, milliseconds since the Unix epoch.
+    /// When the snapshot was taken, milliseconds since the Unix epoch.
     pub now_ms: u64,
 }
 
 impl Fleet {
-    /// The pods of a snapshot.
+    /// The values of a snapshot.
     pub fn of(snapshot: &Snapshot) -> Self {
         let versions = snapshot.pods.iter().filter(|pod| pod.state != PodState::Gone).map(|pod| &pod.workload.version);
         let newest = versions.max_by(|a, b| by_version(a, b)).cloned().unwrap_or_default();
         Self { revision: snapshot.revision, newest, now_ms: snapshot.taken_ms }
     }
 
-    /// Whether a filter shows a pod.
+    /// Whether a pod is in this condition.
     pub fn is(&self, pod: &PodRow, condition: Condition) -> bool {
         match condition {
             Condition::Silent => pod.state == PodState::Silent,
@@ -64,24 +64,24 @@ impl Fleet {
         }
     }
 
-    /// Whether its sidecar is older than the newest one.
+    /// Whether its sidecar is older than the newest version.
     pub fn is_outdated(&self, pod: &PodRow) -> bool {
         pod.state != PodState::Gone && by_version(&pod.workload.version, &self.newest) == Ordering::Less
     }
 }
 
-/// Whether it has not confirmed the newest rules of its service. Those of others change nothing for it, and it hears of
-/// them with its next report.
+/// Whether it has not confirmed the newest rules of its service. Rules of other services do not affect it; it receives
+/// them at its next report.
 pub fn is_behind(pod: &PodRow) -> bool {
     pod.state != PodState::Gone && pod.confirmed.map_or(0, |(revision, _)| revision) < pod.revision_wanted
 }
 
-/// Whether its clock differs so much from ours that a person should see it.
+/// Whether its clock differs from the control plane's by enough for a warning.
 pub fn is_clock_wrong(pod: &PodRow) -> bool {
     pod.skew.is_some_and(|skew| skew.offset_ms().unsigned_abs() > WARNED_MS)
 }
 
-/// Whether it is known what it uses.
+/// Whether its resource usage is known.
 pub fn is_measured(pod: &PodRow) -> bool {
     pod.resources.is_some_and(|used| used.are_measured())
 }
@@ -93,7 +93,7 @@ pub fn is_near_memory_limit(pod: &PodRow) -> bool {
         && pod.resources.is_some_and(|resources| used(resources.memory_limit_bytes, resources.memory_bytes))
 }
 
-/// The share of its processor limit that it uses, if it has one.
+/// The share of its CPU limit that it uses; `None` without a limit.
 pub fn cpu_share(pod: &PodRow) -> Option<f64> {
     let used = pod.resources.filter(|used| used.cpu_limit_milli > 0)?;
     Some(f64::from(used.cpu_milli) / f64::from(used.cpu_limit_milli))

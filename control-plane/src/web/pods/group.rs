@@ -1,4 +1,4 @@
-//! What pods are put together by: nothing, their service, or their node; each group below a heading of its own.
+//! The grouping of the pods page: none, by service or by node, each group below its own heading.
 
 use crate::snapshot::PodRow;
 use crate::web::format;
@@ -6,29 +6,29 @@ use crate::web::heading::HeadingCells;
 use crate::web::pods::row::id_of;
 use crate::web::row::service_label;
 
-/// What they are put together by.
+/// How pods are grouped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Grouping {
-    /// Nothing.
+    /// No grouping.
     #[default]
     None,
-    /// The service that they are copies of.
+    /// By service.
     Service,
-    /// The node that they run on.
+    /// By node.
     Node,
 }
 
 impl Grouping {
-    /// All of them, with their names in a URL and on the page.
+    /// All groupings, with their names in a URL and on the page.
     pub const EACH: [(Self, &'static str, &'static str); 3] =
         [(Self::None, "", "No grouping"), (Self::Service, "service", "By service"), (Self::Node, "node", "By node")];
 
-    /// The one that a URL names.
+    /// The grouping that a URL names; none if the name is unknown.
     pub fn named(name: &str) -> Self {
         Self::EACH.into_iter().find(|(_, known, _)| *known == name).map(|(grouping, ..)| grouping).unwrap_or_default()
     }
 
-    /// What a pod has in common with the others of its group.
+    /// The key of a pod's group.
     pub fn of(self, pod: &PodRow) -> String {
         let workload = &pod.workload;
         match self {
@@ -38,7 +38,7 @@ impl Grouping {
         }
     }
 
-    /// What stands above a group, if there are any.
+    /// The heading of a group; `None` without grouping.
     pub fn heading(self, common: &str, pods: usize) -> Option<HeadingCells> {
         let name = match self {
             Self::None => return None,

@@ -1,4 +1,4 @@
-//! One pod's row: every cell as finished text.
+//! One pod's row: every cell as formatted text.
 
 use mesh::report::Resources;
 use serde::Serialize;
@@ -15,73 +15,73 @@ use crate::web::spark::{self, Width};
 /// The width of the memory bar.
 const BAR: f64 = 116.0;
 
-/// Telemetry that is older is amber: sidecars report every second.
+/// Telemetry older than this is amber: sidecars report every second.
 const AGE_AMBER_MS: u64 = 2000;
 
-/// How long a refusal is a pod's state after the last one: a sidecar tries again every ten seconds.
+/// How long after its last refusal a pod is shown as refused: a sidecar tries again every ten seconds.
 const REFUSED_FOR_MS: u64 = 60_000;
 
-/// What a row shows.
+/// The cells of a row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PodCells {
-    /// From which template a script makes it.
+    /// The template from which a script makes the row.
     pub kind: &'static str,
     /// The row's id in the page.
     pub id: String,
-    /// The pod.
+    /// The pod's name.
     pub name: String,
-    /// The endpoints of its service.
+    /// The link to the endpoints of its service.
     pub href: String,
     /// Service and node.
     pub place: String,
-    /// `bad`, `warn` or nothing.
+    /// The level of the row: `bad`, `warn` or empty.
     pub level: &'static str,
     /// Its state in words.
     pub status: String,
-    /// The class of the words.
+    /// The CSS classes of the state.
     pub tag: String,
     /// The sidecar's version.
     pub version: String,
-    /// `behind` or nothing.
+    /// `behind` if the sidecar is outdated, else empty.
     pub outdated: &'static str,
     /// How many requests its sidecar has refused, and why; empty if none.
     pub refused: String,
     /// Memory in use.
     pub memory: Quantity,
-    /// Its limit.
+    /// The memory limit.
     pub memory_limit: String,
-    /// Its level.
+    /// The level of the memory.
     pub memory_level: &'static str,
-    /// The width of its bar, and of the track, which is nothing without a limit.
+    /// The width of the memory bar.
     pub memory_bar: String,
-    /// The track's width.
+    /// The width of the bar's track; 0 without a limit.
     pub memory_track: &'static str,
-    /// Processor in use.
+    /// CPU in use.
     pub cpu: Quantity,
-    /// Its level.
+    /// The level of the CPU.
     pub cpu_level: &'static str,
-    /// Its last five minutes.
+    /// The chart of its CPU in the last five minutes.
     pub spark: String,
-    /// That there were none.
+    /// The line that replaces an empty chart.
     pub spark_nothing: String,
     /// Requests per second.
     pub rps: String,
-    /// Since when it is connected.
+    /// How long it has been connected.
     pub connected: String,
-    /// When it was last heard.
+    /// How old its last report is.
     pub age: Quantity,
-    /// Its level.
+    /// The level of the age.
     pub age_level: &'static str,
     /// The newest revision that it has confirmed.
     pub receipt: String,
-    /// Its level.
+    /// The level of the receipt.
     pub receipt_level: &'static str,
-    /// How fast, and when.
+    /// How fast it confirmed, and when.
     pub receipt_note: String,
 }
 
 impl PodCells {
-    /// A row that says nothing, from which the script makes the row of a pod that is new to the page.
+    /// A blank row, from which the script makes the row of a new pod.
     pub fn blank() -> Self {
         Self { kind: "row", tag: "tag".into(), memory_bar: "0".into(), memory_track: "0", ..Self::default() }
     }
@@ -152,18 +152,18 @@ fn refused(pod: &PodRow) -> String {
     format!("{} refused: {}", format::plural(refused.total() as usize, "request", "requests"), reasons.join(", "))
 }
 
-/// What distinguishes its row from all others: the uid, and the process while several claim it.
+/// The identity of its row: the uid, with the process while several claim that uid.
 fn identity(pod: &PodRow) -> String {
     let uid = &pod.workload.pod_uid;
     if pod.claimants > 1 { format!("{uid} {}", pod.epoch) } else { uid.clone() }
 }
 
-/// The refusal that a pod's state is, if it was lately.
+/// The last refusal of a pod, if it is recent enough to be its state.
 fn refused_lately(pod: &PodRow, now_ms: u64) -> Option<&Refusal> {
     pod.refusal.as_deref().filter(|refusal| now_ms.saturating_sub(refusal.at_ms) < REFUSED_FOR_MS)
 }
 
-/// Its state in words, and the level of that.
+/// Its state in words, and its level.
 fn status(pod: &PodRow, (heard_ms, now_ms): (u64, u64)) -> (String, &'static str) {
     if let Some(refusal) = refused_lately(pod, now_ms) {
         return (format!("Refused: {}", refusal.why), "bad");
@@ -185,7 +185,7 @@ fn clock(pod: &PodRow) -> String {
     format!("Clock {} {direction}", format::apart(offset_ms.unsigned_abs()))
 }
 
-/// By what a pod is sorted. The numbers stand where [`super::COLUMNS`] looks for them.
+/// The sort keys of a pod. The numbers are in the order of the indexes in [`super::COLUMNS`].
 pub fn keys(pod: &PodRow, fleet: &Fleet) -> SortKeys {
     let (workload, used) = (&pod.workload, pod.resources.unwrap_or_default());
     let urgency = match pod.state {
@@ -197,7 +197,7 @@ pub fn keys(pod: &PodRow, fleet: &Fleet) -> SortKeys {
         PodState::Reporting | PodState::Gone => 0,
     };
     let version: f64 = workload.version.split('.').fold(0.0, |sum, part| sum * 1000.0 + part.parse().unwrap_or(0.0));
-    // Without a limit it is not full, but it may still be the largest.
+    // Without a limit, the share is near zero, but the largest pod still comes first.
     let limit = if used.memory_limit_bytes == 0 { u64::MAX } else { used.memory_limit_bytes };
     let numbers = vec![
         pod.rps,
@@ -213,7 +213,7 @@ pub fn keys(pod: &PodRow, fleet: &Fleet) -> SortKeys {
     SortKeys { urgency, is_last: pod.state == PodState::Gone, name, numbers }
 }
 
-/// Processor time as a share of the limit; without a limit, in cores.
+/// CPU usage as a share of the limit; without a limit, in cores.
 pub fn cpu(pod: &PodRow) -> Quantity {
     match (pod.resources.filter(Resources::are_measured), cpu_share(pod)) {
         (None, _) => Quantity::missing(),
@@ -222,7 +222,7 @@ pub fn cpu(pod: &PodRow) -> Quantity {
     }
 }
 
-/// How old something is, to a tenth of a second while it is young.
+/// Formats an age, to a tenth of a second below one minute.
 pub fn age(ms: u64) -> Quantity {
     match ms {
         0..60_000 => Quantity::new(format!("{}.{}", ms / 1000, ms % 1000 / 100), "s"),
@@ -241,13 +241,13 @@ fn receipt_note(pod: &PodRow, now_ms: u64, is_behind: bool) -> String {
     if is_behind { format!("behind, {ago}") } else { format!("in {} ms, {ago}", format::count(took_ms)) }
 }
 
-/// An id for the page: anybody may choose a pod's uid, or the name of its node, so neither is fit for one itself.
+/// An element id for the page. Pod uids and node names are untrusted input, so the id is a hash of the name.
 pub fn id_of(kind: char, name: &str) -> String {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{kind}{:012x}", hash & 0xffff_ffff_ffff)
 }
 
-/// A text as a part of a query.
+/// Percent-encodes a text for a query.
 pub fn encoded(text: &str) -> String {
     let byte = |byte: u8| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }

@@ -1,4 +1,4 @@
-//! The pods as they are drawn: for the sample, for a filter, for hostile names, for nothing at all.
+//! Tests of the rendered pods page: the sample mesh, filters, hostile names, and an empty mesh.
 
 use mesh::refusal::{Reason, Refusals};
 use mesh::report::Resources;
@@ -35,7 +35,7 @@ fn silent_pods_come_first_and_say_for_how_long() {
 fn a_pod_that_is_behind_says_so() {
     let mut snapshot = sample::snapshot();
     snapshot.revision = 119;
-    // It was a rule for another service.
+    // The new rule is for another service.
     assert_eq!(Pods::of(&snapshot, &PodsView::default()).tiles.current.lead, "all obey the newest rules");
 
     snapshot.pods.iter_mut().for_each(|pod| pod.revision_wanted = 119);

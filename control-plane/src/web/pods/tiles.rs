@@ -1,4 +1,4 @@
-//! The six tiles at the top of the pods' page: the whole fleet in six numbers.
+//! The six tiles at the top of the pods page: the whole fleet in six numbers.
 
 use serde::Serialize;
 
@@ -10,21 +10,21 @@ use crate::web::pods::row::age;
 use crate::web::spark::{self, Width};
 use crate::web::tiles::Tile;
 
-/// Versions that are named; of more, only how many.
+/// Versions that are named; the rest become an ellipsis.
 const VERSIONS_NAMED_MAX: usize = 3;
 
-/// The tiles.
+/// The tiles of the pods page.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PodTiles {
-    /// Pods heard from, of all that are there.
+    /// Pods that report, out of all that are not gone.
     pub connected: Tile,
-    /// How old what is known of them is.
+    /// The age of the telemetry.
     pub age: Tile,
     /// Pods that have confirmed the newest rules of their service.
     pub current: Tile,
-    /// Memory of all together.
+    /// The memory of all pods together.
     pub memory: Tile,
-    /// Processor on average.
+    /// CPU usage on average.
     pub cpu: Tile,
     /// Sidecar versions.
     pub versions: Tile,
@@ -137,7 +137,7 @@ fn versions(there: &[&PodRow]) -> Tile {
     Tile { now: Quantity::new(format::count(versions.len() as u64), ""), note, ..Tile::default() }
 }
 
-/// All pods' steps put together.
+/// The resource history of all pods, combined step by step.
 fn steps(there: &[&PodRow], now_ms: u64, part: fn(&Step) -> f64, join: fn(f64, f64) -> f64) -> Vec<f64> {
     let mut steps = vec![0.0; STEPS];
     for pod in there {
@@ -145,7 +145,7 @@ fn steps(there: &[&PodRow], now_ms: u64, part: fn(&Step) -> f64, join: fn(f64, f
             *joined = join(*joined, part(&step));
         }
     }
-    // The running step has only begun: it would look like a fall.
+    // The current step is incomplete and would look like a drop.
     steps.pop();
     steps
 }

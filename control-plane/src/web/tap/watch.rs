@@ -1,4 +1,4 @@
-//! One reader of the tap's page: gathers what has happened, and tells it a few times a second as finished rows.
+//! The event stream of one tap page: batches exchanges and sends them as formatted rows a few times a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,24 +21,24 @@ use crate::web::format;
 use crate::web::message::event;
 use crate::web::request::{Place, RequestCells};
 
-/// How often rows are told: the eye takes it for at once.
+/// How often rows are sent: a person perceives it as immediate.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Ticks after which something is told even if nothing happened, so that the page knows that it is heard.
+/// Ticks after which a message is sent even without news, so that the page knows that the stream is alive.
 const QUIET_TICKS: u32 = 4;
 
-/// Rows told at once. The rest comes with the next tick.
+/// Rows in one message. The rest comes with the next tick.
 const ROWS_MAX: usize = 100;
 
-/// How long it is believed whose an address is: a pod that joins calls nobody in its first second.
+/// How long the address index is cached: a pod that joins makes no calls in its first second.
 const KNOWN_FOR_MS: u64 = 1000;
 
-/// A page that is shown exchanges.
+/// The stream of one tap page.
 pub(super) struct Watch {
     reader: Option<Reader>,
-    /// Whose the callers' addresses are; `None` for a stream that shows nobody.
+    /// Resolves the callers' addresses; `None` for a stream without exchanges.
     callers: Option<Callers>,
-    /// What the page is told: who is tapped, and what is not shown.
+    /// The texts that were sent last: which pods are tapped, and what is not shown.
     said: Said,
     pods: usize,
     shown: u64,
@@ -49,32 +49,32 @@ pub(super) struct Watch {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Whose addresses are, looked up anew once a second.
+/// The address index, rebuilt once a second.
 struct Callers {
     fleet: Arc<Fleet>,
     owners: Owners,
     known_ms: u64,
 }
 
-/// How far a stream is.
+/// The state of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing has been told.
+    /// Nothing was sent yet.
     New,
     /// Under way.
     Open,
-    /// The last word is said.
+    /// The last message was sent.
     Ended,
 }
 
-/// The words around the table.
+/// The texts around the table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 struct Said {
-    /// `4 pods are tapped`.
+    /// How many pods are tapped: `4 pods are tapped`.
     pods: String,
-    /// `12 are not shown: 10 over 50 a second`; empty if all are.
+    /// What is not shown: `12 not shown: 10 over 50 a second, …`; empty if everything is.
     dropped: String,
-    /// Why nothing more comes; empty as long as it does.
+    /// Why the stream ended; empty before.
     ended: String,
 }
 
@@ -92,7 +92,7 @@ impl Watch {
         Self { callers, ..Self::with(Some(reader), Said::default(), drain, permit) }
     }
 
-    /// A stream that only says why there is none.
+    /// A stream that only reports why it was refused.
     pub(super) fn refused(why: &str, drain: CancellationToken, permit: OwnedSemaphorePermit) -> Self {
         Self::with(None, Said { ended: format!("{why}."), ..Said::default() }, drain, permit)
     }
@@ -103,7 +103,7 @@ impl Watch {
         Self { reader, callers: None, said, pods: 0, shown: 0, quiet: 0, ticks, state: State::New, drain, _permit: permit }
     }
 
-    /// The next message; `None` when there is none any more.
+    /// The next message; `None` after the last one.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         while self.state != State::Ended {
             tokio::select! {
@@ -123,7 +123,7 @@ impl Watch {
         None
     }
 
-    /// What has happened since, oldest first.
+    /// The exchanges since the last call, oldest first.
     fn gather(&mut self) -> Vec<Values> {
         self.state = State::Open;
         let mut rows = Vec::new();
@@ -173,7 +173,7 @@ impl Callers {
     }
 }
 
-/// What was not shown, and why.
+/// What was not shown, and why; empty if everything was.
 fn dropped(lost: &Lost) -> String {
     let all = lost.rate.saturating_add(lost.queue).saturating_add(lost.reader);
     let part = |count: u64, why: &str| (count > 0).then(|| format!("{} {why}", format::count(count)));

@@ -1,4 +1,5 @@
-//! Proofs that a file which was cut or scribbled on opens with whole transactions, or says that it cannot, in one line.
+//! Tests that a truncated or overwritten file opens with whole transactions, or fails with an error
+//! of one line.
 
 use std::fs;
 
@@ -11,7 +12,7 @@ use crate::store::rollup::WINDOW_MS;
 use super::windows::{advance, row};
 use super::*;
 
-/// Damages that are tried.
+/// Number of damaged files that are tried.
 const TRIES: u64 = 150;
 
 #[test]
@@ -56,7 +57,7 @@ fn a_damaged_file_is_never_served_as_truth() {
     assert!(opened > 0 && refused > 0, "{opened} opened and {refused} refused: nothing was tried");
 }
 
-/// The mark, and the hits in totals and in minutes.
+/// Returns the mark, and the hits in totals and in minutes.
 fn state(store: &RedbStore) -> Result<(u64, (u64, u64)), StoreError> {
     store.load()?;
     let (mut totals, mut slots) = (0, 0);

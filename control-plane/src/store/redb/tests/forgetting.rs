@@ -1,4 +1,4 @@
-//! Proofs that nothing is forgotten too early: neither what was written lately, nor how much of a process is on disk.
+//! Tests that nothing is evicted too early: neither recent counts, nor the marks of processes.
 
 use mesh::report::Seen;
 
@@ -11,14 +11,14 @@ use super::*;
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// Writes a count of this route down at that time.
+/// Writes a count of this route at that time.
 fn write(store: &RedbStore, route: &str, pod: &str, now_ms: u64) {
     let slot = now_ms / WINDOW_MS;
     let append = Append { rows: vec![row(route, &[(slot, 1)])], advances: vec![advance(pod, 0, slot)], now_ms };
     store.append(&append).unwrap();
 }
 
-/// The series there are, by number.
+/// Returns the stored series by number.
 fn series(store: &RedbStore) -> Vec<(u32, String)> {
     let mut all = Vec::new();
     let mut look = |view: &dyn View| {
@@ -51,7 +51,7 @@ fn series_that_were_silent_for_as_long_as_anything_is_kept_are_forgotten_at_the_
     let store = reopened(store, folder.path());
 
     assert_eq!(series(&store), [(1, "/new".to_owned())]);
-    // Its process may live on in silence, and would say everything again.
+    // The process may live on without traffic, and would send everything again.
     assert_eq!(mark(&store, "old"), HOUR_MS / WINDOW_MS);
 }
 

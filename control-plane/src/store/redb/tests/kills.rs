@@ -1,4 +1,5 @@
-//! Proofs that whichever write a kill interrupts, the file opens again with whole transactions, and a disk that fails is got over.
+//! Tests that the file opens with whole transactions after a kill at any write, and that the store
+//! recovers from a failing disk.
 
 use std::cell::Cell;
 use std::io;
@@ -14,11 +15,11 @@ use super::*;
 const NOW_MS: u64 = 1_763_647_661_000;
 
 thread_local! {
-    /// Writes that reach the disk of the store opened next on this thread, and of those after it.
+    /// Writes left for the stores that this thread opens next.
     static WRITES: Cell<Option<&'static AtomicI64>> = const { Cell::new(None) };
 }
 
-/// A disk that takes only so many writes.
+/// A disk that fails after a number of writes.
 #[derive(Debug)]
 struct Mortal {
     file: FileBackend,
@@ -60,7 +61,7 @@ impl StorageBackend for Mortal {
     }
 }
 
-/// The state of a file: its mark, and the hits that it has counted up to there.
+/// Returns the state of a file: its mark, and the hits counted up to there.
 fn state(store: &RedbStore) -> (u64, u64) {
     let mut hits = 0;
     let mut look = |view: &dyn View| {
@@ -77,7 +78,7 @@ fn append(store: &RedbStore, step: u64) -> Result<(), StoreError> {
     store.append(&Append { rows: vec![row("/a", &[(slot, step + 1)])], advances: vec![advance("p", from, slot)], now_ms: NOW_MS })
 }
 
-/// What the state is after so many steps.
+/// Returns the state after `steps` appends.
 fn after(steps: u64) -> (u64, u64) {
     (if steps == 0 { 0 } else { NOW_MS / WINDOW_MS + steps - 1 }, steps * (steps + 1) / 2)
 }
@@ -99,12 +100,12 @@ fn whichever_write_a_kill_interrupts_the_record_is_that_of_whole_steps() {
 
         let store = match RedbStore::open(folder.path()) {
             Ok(store) => store,
-            // The file was being made: nothing was ever kept in it, and it says so.
+            // The file was being created: nothing was stored in it yet, and the error says so.
             Err(StoreError::Unreadable { .. }) if done == 0 => continue,
             Err(error) => panic!("killed at write {kill_at}, after {done} steps: {error}"),
         };
         let found = state(&store);
-        // What was said to be done is there; what was under way is there whole, or not at all.
+        // Completed appends are there; an interrupted one is there completely, or not at all.
         assert!(found == after(done) || found == after(done + 1), "killed at {kill_at}: {found:?} after {done} steps");
         if is_over {
             assert_eq!(done, 6);

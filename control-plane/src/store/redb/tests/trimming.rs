@@ -1,4 +1,5 @@
-//! Proofs that slots are kept for their time and within their size, and that what has gone is told as gone.
+//! Tests that slots are kept for their time and within the size limit, and that deleted slots are
+//! reported as missing.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::*;
 
 const HOUR: u64 = 3_600_000;
 
-/// When the slots of each length begin of which none has gone.
+/// Returns the start of the complete slots of each length.
 fn whole_since(store: &RedbStore) -> [u64; 3] {
     let mut since = [0; 3];
     let mut look = |view: &dyn View| {

@@ -1,4 +1,4 @@
-//! Proofs that the record holds what was appended, in slots of three lengths, once.
+//! Tests that the metrics store holds each append once, in slots of three lengths.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub(super) fn advance(pod: &str, from: u64, to: u64) -> Advance {
     Advance { process: Process { pod_uid: pod.into(), epoch: 7 }, from, to }
 }
 
-/// Everything that is kept of a route, and its slots of one length: when, and how many hits.
+/// Returns the total of a route, and its slots of one length with their hits.
 pub(super) fn kept(store: &RedbStore, route: &str, resolution: Resolution) -> (u64, Vec<(u64, u64)>) {
     let (mut total, mut slots) = (0, Vec::new());
     store

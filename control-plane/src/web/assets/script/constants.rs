@@ -1,11 +1,11 @@
-//! Puts the values of constants in the place of their names, which only people need.
+//! Inlines constants that are used once, in the place of their names.
 
 use std::collections::HashMap;
 
 use super::tokens::{Kind, Token};
 
-/// The same tokens without constants that are used once: a number or a text that is used once stands where its name stood.
-/// What is in capitals is never changed, and nothing else has its name.
+/// Replaces each constant that is used once by its number or string. Names in capitals are never
+/// reassigned, and are unique.
 pub(super) fn without_constants(tokens: Vec<Token<'_>>) -> Vec<Token<'_>> {
     let mut values: HashMap<&str, Token<'_>> = HashMap::new();
     for made in tokens.windows(5).filter(|made| made[0].text == "const" && made[2].text == "=" && made[4].text == ";") {

@@ -1,8 +1,8 @@
-//! Tells where a declaration follows another of its kind, so that both may be written as one.
+//! Detects consecutive declarations of the same kind, to merge them into one statement.
 
 use super::tokens::Token;
 
-/// With which word the statement under way began, at each depth of brackets.
+/// The first word of the current statement, at each depth of brackets.
 pub(super) struct Begun<'a> {
     words: Vec<&'a str>,
     before: &'a str,
@@ -15,7 +15,7 @@ impl Default for Begun<'_> {
 }
 
 impl<'a> Begun<'a> {
-    /// Whether a declaration follows another of its kind, so that both may be one. To be asked of each token in turn.
+    /// Whether this token begins a declaration of the same kind as the previous one. Call it for each token in order.
     pub(super) fn goes_on_with(&mut self, token: &Token<'a>) -> bool {
         let begun = self.words.last_mut().expect("the first is never closed");
         let goes_on = self.before == ";" && matches!(token.text, "const" | "let") && *begun == token.text;

@@ -1,29 +1,29 @@
-//! Gives names that are ours alone shorter ones, in the script that goes to browsers.
+//! Shortens private names in the script that browsers load.
 //!
-//! Each that stands at the top of a file gets one of its own; the others get one that is used again in every statement,
-//! because nothing outside of it can see them.
+//! A top-level name gets a unique short name. Local names get short names that every statement
+//! reuses, because they are invisible outside it.
 
 use std::collections::{HashMap, HashSet};
 
 use super::tokens::{Kind, Token};
 
-/// Words that are not names. Those of the language that our scripts do not use need not be here.
+/// Keywords, not names. Keywords that our scripts do not use are omitted.
 const KEYWORDS: &str = "async await break case catch class const continue default delete do else export finally for function if \
     import in instanceof let new null of return static switch this throw true false try typeof undefined void while";
 
-/// What stands before an object's brace.
+/// Tokens after which a brace opens an object.
 const BEFORE_OBJECT: [&str; 11] = ["(", "=", ",", ":", "return", "[", "?", "const", "let", "...", "??"];
 
-/// Short names that are kept for what only one statement knows.
+/// Number of short names reserved for local names.
 const LOCAL: usize = 12;
 
 /// The short name of each token.
 pub(super) struct Names<'a> {
-    /// What every statement can see.
+    /// Short names of top-level names.
     top: HashMap<&'a str, String>,
-    /// What only one can see.
+    /// Short names of local names, by statement.
     local: Vec<HashMap<&'a str, String>>,
-    /// In which statement each token is.
+    /// The statement that each token belongs to.
     statement: Vec<usize>,
 }
 
@@ -48,14 +48,14 @@ impl<'a> Names<'a> {
         Self { local: (0..last).map(local).collect(), top, statement }
     }
 
-    /// What to write for the token at a place.
+    /// The text to write for the token at this index.
     pub(super) fn short<'b>(&'b self, at: usize, token: &Token<'b>) -> &'b str {
         let short = self.top.get(token.text).or_else(|| self.local[self.statement[at]].get(token.text));
         short.map_or(token.text, String::as_str)
     }
 }
 
-/// The most used first.
+/// Sorts names by use, most used first.
 fn by_use<'a>(tokens: &[Token<'_>], names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let uses = |name: &str| tokens.iter().filter(|token| token.kind == Kind::Word && token.text == name).count();
     let mut counted: Vec<(usize, &str)> = names.map(|name| (uses(name), name)).collect();
@@ -63,7 +63,7 @@ fn by_use<'a>(tokens: &[Token<'_>], names: impl Iterator<Item = &'a str>) -> Vec
     counted.into_iter().map(|(_, name)| name).collect()
 }
 
-/// In which statement at the top each token is.
+/// The index of the top-level statement that each token belongs to.
 fn statements(tokens: &[Token<'_>]) -> Vec<usize> {
     let (mut depth, mut number, mut before) = (0_usize, 0, ";");
     let mut statements = Vec::with_capacity(tokens.len());
@@ -110,7 +110,7 @@ fn short_name(number: usize) -> String {
     if number < 26 { letter(number).to_string() } else { format!("{}{}", letter(number / 26 - 1), letter(number % 26)) }
 }
 
-/// Names that are declared somewhere: after `const`, `let` and `function`, and as what a function takes.
+/// Names that are declared anywhere: after `const`, `let` and `function`, and as parameters.
 fn made<'a>(tokens: &[Token<'a>]) -> HashSet<&'a str> {
     let mut made = HashSet::new();
     for (at, token) in tokens.iter().enumerate() {
@@ -130,7 +130,7 @@ fn made<'a>(tokens: &[Token<'a>]) -> HashSet<&'a str> {
     made
 }
 
-/// The plain names in a list that opens at `at`.
+/// The plain names in the list that opens at `at`.
 fn listed<'a>(tokens: &[Token<'a>], at: usize) -> Vec<&'a str> {
     let end = closing(tokens, at);
     let is_alone =
@@ -146,7 +146,7 @@ fn next_is_arrow(tokens: &[Token<'_>], at: usize) -> bool {
     tokens.get(closing(tokens, at) + 1).is_some_and(|token| token.text == "=>")
 }
 
-/// Where the bracket that opens at `at` closes.
+/// The index of the bracket that closes the one at `at`.
 fn closing(tokens: &[Token<'_>], at: usize) -> usize {
     let mut depth = 0;
     for (place, token) in tokens.iter().enumerate().skip(at) {
@@ -162,14 +162,14 @@ fn closing(tokens: &[Token<'_>], at: usize) -> usize {
     tokens.len()
 }
 
-/// Names that are a property's somewhere: after a dot, before a colon, or short for both in braces.
+/// Names used as properties: after a dot, before a colon, or as shorthand in braces.
 fn properties<'a>(tokens: &[Token<'a>]) -> HashSet<&'a str> {
     let (mut known, mut open) = (HashSet::new(), Vec::new());
     for (at, token) in tokens.iter().enumerate() {
         let before = at.checked_sub(1).map_or("", |at| tokens[at].text);
         let after = tokens.get(at + 1).map_or("", |token| token.text);
         match token.text {
-            // A brace after these opens an object or takes one apart; any other opens a block.
+            // After these tokens a brace opens an object or a pattern; otherwise a block.
             "{" => open.push(BEFORE_OBJECT.contains(&before)),
             "(" | "[" | "${" => open.push(false),
             ")" | "]" | "}" => drop(open.pop()),

@@ -1,4 +1,4 @@
-//! What must survive the shrinking, and what must not.
+//! What the minifier must keep, and what it must shorten.
 
 use std::collections::HashMap;
 

@@ -1,32 +1,32 @@
-//! Cuts a script into its words, texts and signs; white space and comments are left out.
+//! Splits a script into tokens; white space and comments are dropped.
 
-/// One piece of a script.
+/// A token of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token<'a> {
     pub(super) text: &'a str,
     pub(super) kind: Kind,
 }
 
-/// What it is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A name or a keyword.
     Word,
-    /// A string, a part of a template, a number or a regular expression: passed on as it is.
+    /// A string, a part of a template, a number or a regular expression: copied unchanged.
     Text,
-    /// Anything else.
+    /// Punctuation.
     Sign,
 }
 
-/// Signs of more than one letter that must not be parted, or that matter to whoever reads on.
+/// Punctuation of several characters that must stay together, or that later steps look for.
 const LONG_SIGNS: [&str; 16] =
     ["...", "===", "!==", "??=", "||=", "&&=", "=>", "?.", "??", "||", "&&", "++", "--", "<=", ">=", "+="];
 
-/// A script's tokens.
+/// The tokens of a script.
 pub(super) fn tokens(script: &str) -> Vec<Token<'_>> {
     let mut tokens: Vec<Token<'_>> = Vec::new();
     let mut rest = script;
-    // Whether each open brace is a template's `${`.
+    // For each open brace, whether it is a template's `${`.
     let mut braces = Vec::new();
     while let Some(first) = rest.chars().next() {
         if first.is_whitespace() {
@@ -74,7 +74,7 @@ fn push<'a>(tokens: &mut Vec<Token<'a>>, text: &'a str, kind: Kind, braces: &mut
     }
 }
 
-/// A part of a template that ends with `${` opens a brace.
+/// If a part of a template ends with `${`, splits it off as an opening brace.
 fn open_if<'a>(part: &'a str, tokens: &mut Vec<Token<'a>>, braces: &mut Vec<bool>) {
     if let Some(before) = part.strip_suffix("${") {
         let last = tokens.last_mut().expect("the part has just been pushed");
@@ -88,17 +88,17 @@ fn is_word(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_' || letter == '$'
 }
 
-/// A slash after these divides; elsewhere it begins a regular expression.
+/// A slash after these tokens divides; otherwise it begins a regular expression.
 fn begins_regex(tokens: &[Token<'_>]) -> bool {
     tokens.last().is_none_or(|token| token.kind == Kind::Sign && !matches!(token.text, ")" | "]" | "}"))
 }
 
-/// The length of the string that `rest` begins with.
+/// The length of the string at the start of `rest`.
 fn quoted(rest: &str) -> usize {
     end(rest, 1, |at| rest[at..].starts_with('\'').then_some(1))
 }
 
-/// The length of the template that `rest` begins with, up to its end or its first `${`.
+/// The length of the template at the start of `rest`, up to its end or its first `${`.
 fn template(rest: &str) -> usize {
     1 + template_part(&rest[1..])
 }
@@ -116,7 +116,7 @@ fn regex(rest: &str) -> usize {
     end + rest[end..].find(|letter: char| !letter.is_ascii_lowercase()).unwrap_or(0)
 }
 
-/// Where the first place that `closes` ends, counted from `from`; what a backslash protects is passed over.
+/// The end of the first match of `closes`, counted from `from`; escaped characters are skipped.
 fn end(rest: &str, from: usize, closes: impl Fn(usize) -> Option<usize>) -> usize {
     let mut protected = false;
     for (at, letter) in rest.char_indices().skip_while(|(at, _)| *at < from) {

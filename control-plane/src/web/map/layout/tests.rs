@@ -1,4 +1,4 @@
-//! Graphs as they are laid out: chains, diamonds, circles, and whatever else people build.
+//! Layouts of chains, diamonds, cycles and random graphs.
 
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ fn a_circle_is_cut_somewhere() {
 
 #[test]
 fn edges_that_need_not_cross_do_not() {
-    // 0 → 3, 1 → 2: in the order of their names they would cross.
+    // Edges 0 → 3 and 1 → 2 would cross in the order of the node numbers.
     let layout = layout(&graph(4, &[(0, 3), (1, 2)]));
     assert_eq!((layout.nodes[0].row < layout.nodes[1].row), (layout.nodes[3].row < layout.nodes[2].row));
 }
