@@ -1,4 +1,4 @@
-//! What each step of an exchange costs by itself: reading a head, naming its endpoint, recording, writing it anew.
+//! Benchmarks each step of an exchange by itself: parsing a head, finding its endpoint, recording, rewriting the head.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
@@ -11,7 +11,7 @@ use sidecar::head::{Parsed, slots, write};
 use sidecar::recorder::finished::{Author, Finished};
 use sidecar::recorder::{Placed, Recorder};
 
-/// As a browser sends it.
+/// A request as a browser sends it.
 const HEAD: &[u8] = b"GET /api/orders/48213?expand=items HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n\
     Accept: text/html,application/json;q=0.9\r\nAccept-Encoding: gzip, br\r\nAccept-Language: en\r\nCookie: session=8f14e45fceea167a\r\n\
     X-Request-Id: 0f8fad5b-d9cb-469f-a165-70867728950e\r\nConnection: keep-alive\r\n\r\n";
@@ -50,7 +50,7 @@ fn naming_an_endpoint(bencher: Bencher<'_, '_>, path: &str) {
     bencher.bench_local(|| mesh::routes::write_route(black_box(path), &mut route));
 }
 
-/// With so many patterns pinned, of which the path meets the last.
+/// With so many patterns pinned; the path matches the last.
 #[divan::bench(args = [0, 1, 10, 100])]
 fn naming_a_pinned_endpoint(bencher: Bencher<'_, '_>, patterns: usize) {
     let patterns: Vec<Pattern> =
@@ -60,7 +60,7 @@ fn naming_a_pinned_endpoint(bencher: Bencher<'_, '_>, patterns: usize) {
     bencher.bench_local(|| mesh::routes::write_pinned_route(black_box(&path), &[&pins, &Pins::default()], &mut route));
 }
 
-/// Asked for by so many callers in turn; more than 32 are not told apart.
+/// Requests from so many callers in turn; more than 32 are not distinguished.
 #[divan::bench(args = [0, 1, 4, 32, 1000])]
 fn recording_an_exchange(bencher: Bencher<'_, '_>, callers: u32) {
     let mut recorder = Recorder::default();

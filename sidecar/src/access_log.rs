@@ -1,4 +1,4 @@
-//! Writes a line of JSON for each exchange to standard output, as many a second as was agreed, and counts the others.
+//! Writes one line of JSON per exchange to standard output, up to a configured rate, and counts the lines left out.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -19,29 +19,29 @@ use crate::recorder::outlet::{Outlet, Pick, Reading};
 
 mod line;
 
-/// How often exchanges are fetched and written, together.
+/// How often exchanges are fetched and written, as a batch.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Exchanges that may wait to be written. More than that at a time is a second's worth at any rate that is sensible:
-/// 8,192 are about 4 MiB, which only a log that is on, and an output that does not keep up, ever takes.
+/// Exchanges that may wait to be written: more than a second's worth at any sensible rate. 8,192 take about 4 MiB, which
+/// is used only if the log is on and the output does not keep up.
 const WAITING_MAX: u32 = 8192;
 
-/// How often at most what was left out is told; it is also in `/metrics`.
+/// The shortest time between two lines that report left-out exchanges; `/metrics` has the count too.
 const LEFT_OUT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long whoever reads the output may take to read the last of it.
+/// How long the reader of the output may take to accept the last chunk.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the log has counted.
+/// Counters of the access log.
 #[derive(Debug, Default)]
 pub struct Lines {
     /// Exchanges handed to the output.
     pub written: AtomicU64,
-    /// Exchanges left out, because there were too many or nobody read the output.
+    /// Exchanges left out, because there were too many or the output was not read.
     pub left_out: AtomicU64,
 }
 
-/// The log, before and while it is written.
+/// The access log, before and while it is written.
 pub struct AccessLog {
     reading: Reading<Record>,
     pod: String,
@@ -52,16 +52,16 @@ pub struct AccessLog {
     left_out: Told,
 }
 
-/// What was left out, as far as a line has told of it.
+/// How many left-out exchanges a line has already reported, and when.
 struct Told {
     count: u64,
     at: Option<Instant>,
 }
 
-/// Everything of every exchange.
+/// A filter that accepts every exchange.
 struct Everything;
 
-/// An exchange, and the endpoint that it was counted under.
+/// An exchange and the endpoint that it was counted under.
 pub(crate) struct Record {
     endpoint: Endpoint,
     exchange: Exchange,
@@ -84,7 +84,8 @@ impl Pick for Everything {
 }
 
 impl AccessLog {
-    /// A log of what passes `outlet` from now on, at most so many lines a second for long; a burst may take twice as many.
+    /// Opens a log of the exchanges that pass `outlet` from now on. It writes at most `lines_per_second` in the long
+    /// run; a burst may have twice as many.
     pub fn open(outlet: &Arc<Outlet>, pod: String, lines_per_second: u32, lines: Arc<Lines>) -> anyhow::Result<Self> {
         let room = lines_per_second.clamp(1, WAITING_MAX) as usize;
         let reading = outlet.read(room, Everything).context("open the access log")?;
@@ -93,7 +94,7 @@ impl AccessLog {
         Ok(Self { reading, pod, lines_per_second, lines, budget, at: Instant::now(), left_out })
     }
 
-    /// Writes until drained. Only the thread that writes ever waits for `output`.
+    /// Writes until drained. Only the writer thread ever waits for `output`.
     pub async fn run(mut self, output: impl Write + Send + 'static, drain: CancellationToken) {
         let (chunks, ended) = match write_to(output) {
             Ok(writing) => writing,
@@ -121,7 +122,7 @@ impl AccessLog {
         }
     }
 
-    /// Hands over what there is, unless the writer still waits for the output: then it stays, as long as there is room.
+    /// Hands the due lines to the writer. If it still waits for the output, they stay queued, as long as there is room.
     fn offer(&mut self, chunks: &mpsc::Sender<Vec<u8>>) {
         let Ok(place) = chunks.try_reserve() else { return self.count_left_out() };
         let chunk = self.chunk(Instant::now());
@@ -130,7 +131,7 @@ impl AccessLog {
         }
     }
 
-    /// The lines that are due.
+    /// Takes the lines that the rate allows now.
     fn chunk(&mut self, now: Instant) -> Vec<u8> {
         let rate = f64::from(self.lines_per_second);
         let earned = now.saturating_duration_since(self.at).as_secs_f64() * rate;
@@ -163,15 +164,15 @@ impl AccessLog {
     }
 }
 
-/// A thread that writes what it is given, piece by piece, and says when it has ended. It owns nothing else, so an output
-/// that nobody reads holds up nobody else.
+/// Starts a thread that writes each chunk it receives; the oneshot fires when it ends. The thread owns nothing else, so
+/// an output that is not read blocks only this thread.
 fn write_to(mut output: impl Write + Send + 'static) -> io::Result<(mpsc::Sender<Vec<u8>>, oneshot::Receiver<()>)> {
     let (chunks, mut given) = mpsc::channel::<Vec<u8>>(1);
     let (ending, ended) = oneshot::channel();
     thread::Builder::new().name("access-log".to_owned()).spawn(move || {
         while let Some(chunk) = given.blocking_recv() {
             if output.write_all(&chunk).and_then(|()| output.flush()).is_err() {
-                break; // Whoever has closed our standard output does not want to know.
+                break; // The reader has closed the output: stop.
             }
         }
         drop(given);

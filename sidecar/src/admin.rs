@@ -1,4 +1,4 @@
-//! The admin port: health for the kubelet, metrics for Prometheus, the statistics of the original articles for people.
+//! The admin port: health probes for the kubelet, metrics for Prometheus, and the statistics of the original articles.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -26,53 +26,53 @@ use crate::{metrics, stats};
 
 pub mod readiness;
 
-/// What the port grants. Whoever is slower may connect again.
+/// Limits of the port. A client that exceeds them is closed and may connect again.
 const LIMITS: Limits = Limits {
-    // The kubelet's three probes, two scrapers, and a few people. The kubelet and the scrapers of a node share an address.
+    // Three kubelet probes, two scrapers, and a few people. The kubelet and the scrapers of a node share an address.
     connections: Bounds { all: 32, of_address: 16, reserve: 16 },
-    // A probe has a second.
+    // A probe has one second.
     head_within: Duration::from_secs(2),
     // No request has a body.
     body_within: Duration::from_secs(2),
-    // A page of metrics is read at once, over whatever network.
+    // A page of metrics is read at once, whatever the network.
     write_within: Duration::from_secs(10),
     head_bytes_max: 64 << 10,
-    // Readers who take a little now and then do not hold a place for ever.
+    // Clients that read slowly do not hold a slot for ever.
     lasts: Some(Duration::from_secs(120)),
     probes: &["/livez", "/healthz", "/readyz"],
 };
 
-/// What the admin port tells of.
+/// The state that the pages of the admin port show.
 #[derive(Clone)]
 pub struct Admin {
-    /// Whose numbers these are.
+    /// The workload that the numbers belong to.
     pub workload: Arc<Workload>,
-    /// The numbers.
+    /// The ledger with the numbers.
     pub books: Books,
-    /// What the link has counted.
+    /// Counters of the control client.
     pub link: Arc<LinkMeter>,
-    /// Who has counted what never became an exchange.
+    /// The workers, which count what never became an exchange.
     pub workers: Arc<Workers>,
-    /// What the access log has counted.
+    /// Counters of the access log.
     pub access_log: Arc<Lines>,
-    /// What was exported to a collector.
+    /// Counters of the OTLP export.
     pub exported: Arc<Exported>,
     /// Whether this pod can take traffic.
     pub readiness: Arc<Readiness>,
 }
 
 impl Admin {
-    /// Answers on `listener` until drained.
+    /// Serves on `listener` until drained.
     pub async fn run(self, listener: TcpListener, drain: CancellationToken) -> anyhow::Result<()> {
         listener.set_nonblocking(true).context("make the admin port non-blocking")?;
         let listener = tokio::net::TcpListener::from_std(listener).context("listen on the admin port")?;
         let never = CancellationToken::new();
-        // A drained sidecar has nothing more to report: who still reads is cut off.
+        // After the drain there is nothing more to report, so open connections are cut off.
         let _ = drain.run_until_cancelled(serve(listener, self.router(), LIMITS, never)).await;
         Ok(())
     }
 
-    /// GET and HEAD of these; anything else is 404 or 405.
+    /// Routes for GET and HEAD; anything else is 404 or 405.
     fn router(self) -> Router {
         Router::new()
             .route("/livez", get(livez))
@@ -84,7 +84,7 @@ impl Admin {
     }
 }
 
-/// That this answers is the proof: the thread that keeps house is not stuck.
+/// Any response proves that the background thread is not stuck.
 async fn livez() -> &'static str {
     "live\n"
 }

@@ -1,4 +1,4 @@
-//! Carries a body from one side's framing to the other's, and knows exactly where it ends.
+//! Forwards a body from one side's framing to the other's, and detects exactly where it ends.
 
 use crate::head::Framing;
 
@@ -6,12 +6,12 @@ pub mod chunked;
 
 use chunked::{Chunks, Piece};
 
-/// A body under way.
+/// A body that is being forwarded.
 #[derive(Debug)]
 pub struct Body {
     from: From,
     to: To,
-    /// Bytes of content so far, framing not included.
+    /// Bytes of content so far, without framing.
     pub bytes: u64,
 }
 
@@ -23,32 +23,32 @@ enum From {
     Done,
 }
 
-/// How the receiving side sees the body.
+/// How the body is framed for the receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum To {
-    /// As plain bytes: their number was told, or the connection is closed after them.
+    /// Plain bytes: the head states their number, or the connection is closed after them.
     Plain,
-    /// As chunks.
+    /// Chunked transfer coding.
     Chunks,
-    /// Not at all: something else was answered.
+    /// Dropped: the receiver got a different response.
     Nothing,
 }
 
-/// What one step has done.
+/// The result of one step.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Carried<'a> {
-    /// Bytes of the input that are used up.
+    /// Bytes of the input that were consumed.
     pub consumed: usize,
-    /// A part of the input to be passed on as it is, after what was appended to the output.
+    /// A part of the input to forward unchanged, after the bytes appended to the output.
     pub plain: &'a [u8],
 }
 
-/// The sender has broken its own framing.
+/// The sender violated its own framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed(pub &'static str);
 
 impl Body {
-    /// A body that is framed like this on the one side, and like that on the other.
+    /// A body with the sender's framing `from` and the receiver's framing `to`.
     pub fn new(from: Framing, to: To) -> Self {
         let from = match from {
             Framing::Empty => From::Done,
@@ -59,30 +59,31 @@ impl Body {
         Self { from, to, bytes: 0 }
     }
 
-    /// Leaves trailer fields behind: the head names fields that concern its own connection only,
-    /// and a trailer of that name would too (RFC 9110, section 7.6.1).
+    /// Drops trailer fields. The head's `Connection` names fields that concern this connection only, and a
+    /// trailer of that name would too (RFC 9110, section 7.6.1).
     pub fn drop_trailers(&mut self) {
         if let From::Chunks(chunks) = &mut self.from {
             chunks.drop_trailers();
         }
     }
 
-    /// Whether the last byte was carried.
+    /// Whether the last byte was forwarded.
     pub fn is_done(&self) -> bool {
         matches!(self.from, From::Done)
     }
 
-    /// Whether the sender's closing of the connection is how it ends; anything else would be cut short by it.
+    /// Whether the body ends when the sender closes the connection. Any other body would be truncated.
     pub fn ends_by_closing(&self) -> bool {
         matches!(self.from, From::UntilClose)
     }
 
-    /// Whether the receiver gets nothing of it.
+    /// Whether the body is dropped.
     pub fn is_to_nothing(&self) -> bool {
         self.to == To::Nothing
     }
 
-    /// Takes what it can from `input`: appends to `out` what needs rewriting, and names what can be passed on as it is.
+    /// Consumes as much of `input` as possible. Appends rewritten bytes to `out`, and returns the part that
+    /// can be forwarded unchanged.
     pub fn carry<'a>(&mut self, input: &'a [u8], out: &mut Vec<u8>) -> Result<Carried<'a>, Malformed> {
         let content = match &mut self.from {
             From::Done => &[],
@@ -101,7 +102,7 @@ impl Body {
         Ok(Carried { consumed: content.len(), plain: self.pass(content, out) })
     }
 
-    /// The sender has closed, and that was the end: says so in the receiver's framing.
+    /// Ends a body that ends with the connection, in the receiver's framing.
     pub fn close(&mut self, out: &mut Vec<u8>) {
         self.from = From::Done;
         if self.to == To::Chunks {
@@ -153,7 +154,7 @@ impl Body {
 fn append_chunk(out: &mut Vec<u8>, content: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     if content.is_empty() {
-        return; // A chunk of no bytes would be the end.
+        return; // An empty chunk would end the body.
     }
     let nibbles = (usize::BITS - content.len().leading_zeros()).div_ceil(4);
     for nibble in (0..nibbles).rev() {

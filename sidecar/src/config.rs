@@ -1,4 +1,4 @@
-//! Reads what the sidecar was told by flags and variables, once, and checks all of it before anything starts.
+//! Reads the configuration from flags and environment variables once, and checks all of it before anything starts.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -27,78 +27,78 @@ mod target;
 mod timeouts;
 mod values;
 
-/// Everything that the sidecar was told, with the defaults where it was told nothing.
+/// The whole configuration, with defaults where nothing is set.
 #[derive(Debug)]
 pub struct Config {
-    /// Where traffic is accepted; port 0 lets the kernel choose.
+    /// Address for traffic; port 0 lets the kernel choose.
     pub listen: SocketAddr,
-    /// Where the admin port is; port 0 lets the kernel choose.
+    /// Address of the admin port; port 0 lets the kernel choose.
     pub admin: SocketAddr,
-    /// Where the service is.
+    /// Address of the service.
     pub target: Target,
-    /// What connections are taken for.
+    /// The protocol that connections are treated as.
     pub protocol: Protocol,
-    /// The other end of the stream, if there is one.
+    /// The control plane to connect to, if there is one.
     pub control_plane: Option<ControlPlane>,
-    /// Who we are.
+    /// The configured names of this pod and its service.
     pub named: Named,
-    /// Worker threads; otherwise as many as the processor limit allows.
+    /// Number of worker threads; `None` for as many as the processor limit allows.
     pub workers: Option<usize>,
     /// Paths that no rule may turn off.
     pub protected: Vec<String>,
-    /// Patterns by which paths are named.
+    /// Configured route patterns.
     pub routes: Vec<Pattern>,
     /// How long each part of an exchange may take.
     pub timeouts: Timeouts,
-    /// What a head may have.
+    /// Limits of a message head.
     pub limits: Limits,
-    /// What the service is told of the downstream.
+    /// The forwarding fields that are added to requests.
     pub forwarding: Forwarding,
-    /// Downstream connections held at once; otherwise as many as descriptors allow.
+    /// Downstream connections open at once; `None` for as many as file descriptors allow.
     pub connections_max: Option<u32>,
-    /// What becomes of a query in the history.
+    /// Whether the history keeps query strings.
     pub queries: Queries,
-    /// How often the seeds' JSON is printed, if it is.
+    /// How often the statistics JSON of the original articles is printed, if at all.
     pub stats_log: Option<Duration>,
-    /// How many exchanges a second are written to standard output, if any are.
+    /// Access log lines per second, if there is an access log.
     pub access_log: Option<u32>,
-    /// Where spans and metrics are exported to, and which, if there is a collector.
+    /// The OTLP collector and the signals exported to it, if there is one.
     pub otlp: Option<crate::otlp::settings::Settings>,
-    /// What replaces the service's 404, if anything does.
+    /// The page that replaces the service's 404, if any.
     pub not_found_page: Option<NotFoundPage>,
-    /// How long traffic is still accepted once a drain has begun.
+    /// How long connections are still accepted once a drain has begun.
     pub drain_grace: Duration,
-    /// How long exchanges under way may then take to finish.
+    /// How long exchanges in flight may then take to finish.
     pub drain_timeout: Duration,
-    /// What is logged, in the words of `tracing`.
+    /// The log filter, as a directive of `tracing`.
     pub log: String,
-    /// What was passed over, and why. Nobody can be told before the log is set up.
+    /// Ignored settings with the reason. They are logged later, once logging is set up.
     pub warnings: Vec<String>,
 }
 
 /// Which page replaces the service's 404.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotFoundPage {
-    /// The one that comes with Sitio.
+    /// The page that comes with Sitio.
     BuiltIn,
-    /// The one in this file.
+    /// The page in this file.
     File(PathBuf),
 }
 
-/// How the access log is written.
+/// The format of the access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessLogFormat {
-    /// It is not.
+    /// There is no access log.
     Off,
-    /// A line of JSON for each exchange.
+    /// One line of JSON per exchange.
     Json,
 }
 
 /// Tunnels a service's traffic, counts it per endpoint, and obeys the mesh's rules.
 ///
-/// Each flag has a variable, and the flag has the last word; a variable with an empty value counts as not set.
-/// The pod itself is told of by POD_NAME, POD_NAMESPACE, POD_UID, POD_IP and NODE_NAME, and the log by RUST_LOG (info).
-/// OTEL_EXPORTER_OTLP_ENDPOINT names a collector of OpenTelemetry, and its other variables say what it is sent.
+/// Each flag has a variable, and the flag takes precedence; a variable with an empty value counts as not set.
+/// POD_NAME, POD_NAMESPACE, POD_UID, POD_IP and NODE_NAME describe the pod itself, and RUST_LOG sets the log filter (info).
+/// OTEL_EXPORTER_OTLP_ENDPOINT names an OpenTelemetry collector, and the other OTEL variables control what is sent to it.
 #[derive(Debug, Default, Parser)]
 #[command(name = "sitio-sidecar", version)]
 pub struct Flags {
@@ -123,7 +123,7 @@ pub struct Flags {
     /// The control plane, http://host:port [env: SITIO_CONTROL_PLANE, DASHBOARD or MOTHERSHIP] [default: none]
     #[arg(long, value_name = "URL")]
     control_plane: Option<String>,
-    /// It would show the token to all who list processes: only here to say so.
+    /// Refused, because all who list processes would see the token. It exists only for the error message.
     #[arg(long, hide = true)]
     token: Option<String>,
     /// File with the token for the control plane, read again at each dial [env: SITIO_TOKEN_FILE] [default: the token in SITIO_TOKEN]
@@ -169,7 +169,7 @@ pub struct Flags {
     /// How long a drain still accepts connections [env: SITIO_DRAIN_GRACE] [default: 5s]
     #[arg(long, value_name = "DURATION")]
     drain_grace: Option<String>,
-    /// How long a drain then waits for what is under way [env: SITIO_DRAIN_TIMEOUT] [default: 30s]
+    /// How long a drain then waits for exchanges in flight [env: SITIO_DRAIN_TIMEOUT] [default: 30s]
     #[arg(long, value_name = "DURATION")]
     drain_timeout: Option<String>,
 }
@@ -183,7 +183,7 @@ impl Config {
         Self::check(Flags::parse(), std::env::vars_os().map(lossy))
     }
 
-    /// Checks what was told, whoever told it.
+    /// Checks the given flags and variables.
     pub fn check(flags: Flags, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Wrong> {
         let mut settings = Settings::new(environment);
         let address = settings.value(flags.listen, &["SITIO_LISTEN"]).parse(values::address)?.unwrap_or([0, 0, 0, 0].into());
@@ -226,17 +226,17 @@ impl Config {
     }
 }
 
-/// Load balancers and kube-proxy take a few seconds to learn that a pod is leaving.
+/// Load balancers and kube-proxy take a few seconds to learn that a pod is terminating.
 pub const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
-/// Longer than nearly every exchange takes. With the grace it is more than the 30 s that Kubernetes waits before it kills,
-/// unless told otherwise, so a manifest sets one or the other.
+/// Longer than nearly every exchange. Together with the grace it exceeds the 30 s that Kubernetes waits by default
+/// before it kills, so a manifest sets one or the other.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Lines of the access log a second. A busy pod's log is then about 300 kB/s, which collectors of logs take.
+/// Access log lines per second. A busy pod then logs about 300 kB/s, which log collectors can take.
 pub const ACCESS_LOG_RATE: u32 = 1000;
 
-/// The paths under which services answer the kubelet's probes, by custom.
+/// The paths on which services commonly answer the kubelet's probes.
 pub fn protected() -> Vec<String> {
     ["/healthz", "/livez", "/readyz", "/health"].map(str::to_owned).to_vec()
 }
@@ -257,7 +257,7 @@ fn token(settings: &mut Settings, flag: Option<String>, file: Option<String>) ->
     }
 }
 
-/// How many lines of the access log are written a second, if there is to be one.
+/// Returns the access log lines per second, if the access log is on.
 fn access_log(settings: &mut Settings, format: Option<String>, rate: Option<String>) -> Result<Option<u32>, Wrong> {
     let format = settings.value(format, &["SITIO_ACCESS_LOG"]).parse(values::access_log)?.unwrap_or(AccessLogFormat::Off);
     let rate = settings.value(rate, &["SITIO_ACCESS_LOG_RATE"]).parse(values::lines)?.unwrap_or(ACCESS_LOG_RATE);
@@ -281,7 +281,7 @@ impl Settings {
     }
 }
 
-/// What a parser of a value says when it makes no sense: what would have.
+/// The error of a value parser: what it expected.
 type Expected = Box<dyn Display>;
 
 #[cfg(test)]

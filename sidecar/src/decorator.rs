@@ -1,4 +1,4 @@
-//! Behaviour put around a service without touching it: two hooks, called once each for every exchange.
+//! The decorator interface: two hooks around a service, each called once per exchange.
 
 use std::borrow::Cow;
 
@@ -11,54 +11,53 @@ pub mod not_found_page;
 
 /// Code in the sidecar that may answer a request or change a response.
 ///
-/// Both hooks run on the traffic's own thread: they must not wait.
-/// One that panics is passed over for that exchange, and counted.
+/// Both hooks run on the worker's thread and must not block. A hook that panics is skipped for that exchange and counted.
 pub trait Decorator: Send + Sync {
     /// The name under which this decorator is configured and counted.
     fn name(&self) -> &'static str;
 
-    /// Sees the request before the upstream does; may answer in its place.
+    /// Sees the request before the upstream does. It may answer in the upstream's place.
     fn before(&self, _endpoint: &Endpoint, _request: &RequestHead<'_, '_>) -> Step {
         Step::Forward
     }
 
-    /// Sees the response's head before the downstream does; may edit it, or answer in its place.
+    /// Sees the response's head before the downstream does. It may edit or replace the response.
     fn after(&self, _endpoint: &Endpoint, _response: &Response<'_>) -> Verdict {
         Verdict::Keep
     }
 }
 
-/// What becomes of a request.
+/// What to do with a request.
 #[derive(Debug)]
 pub enum Step {
-    /// It goes on to the upstream.
+    /// Forward it to the upstream.
     Forward,
-    /// This is the response.
+    /// Send this response instead.
     Answer(Answer),
 }
 
-/// What becomes of a response.
+/// What to do with a response.
 #[derive(Debug)]
 pub enum Verdict {
-    /// It goes on as it is.
+    /// Forward it unchanged.
     Keep,
-    /// It goes on with these fields changed.
+    /// Forward it with these fields changed.
     Edit(Vec<Edit>),
-    /// This goes in its place; what the upstream sent is dropped.
+    /// Send this response instead and drop the upstream's.
     Replace(Answer),
 }
 
 /// A change to one field of a response.
 #[derive(Debug)]
 pub enum Edit {
-    /// Sets a field, in place of all of that name.
+    /// Sets a field and replaces all fields of that name.
     Set(Cow<'static, str>, Cow<'static, str>),
     /// Removes all fields of that name.
     Remove(Cow<'static, str>),
 }
 
 impl Edit {
-    /// The field that it is about.
+    /// The name of the changed field.
     pub fn name(&self) -> &str {
         match self {
             Self::Set(name, _) | Self::Remove(name) => name,
@@ -66,40 +65,40 @@ impl Edit {
     }
 }
 
-/// The head of a response, as a decorator sees it; fields are only searched when asked for.
+/// The head of a response, as a decorator sees it. Fields are searched only on demand.
 #[derive(Debug, Clone, Copy)]
 pub struct Response<'a> {
     /// The status.
     pub status: u16,
-    /// All fields in their order.
+    /// All fields in the order received.
     pub fields: &'a [httparse::Header<'a>],
 }
 
 impl<'a> Response<'a> {
-    /// The value of the first field of that name, in any case.
+    /// The value of the first field with this name, case-insensitive.
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 }
 
-/// A response made by the sidecar itself.
+/// A response created by the sidecar itself.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// Fields besides Content-Length, Date and Connection, which are added when it is sent.
+    /// The fields except Content-Length, Date and Connection, which are added when the response is sent.
     pub fields: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
     pub body: Bytes,
 }
 
 impl Answer {
-    /// An answer of plain text.
+    /// A plain-text response.
     pub fn text(status: u16, text: impl Into<Bytes>) -> Self {
         Self { status, fields: vec![("Content-Type", Cow::Borrowed("text/plain; charset=utf-8"))], body: text.into() }
     }
 
-    /// The same with one more field.
+    /// Adds one field.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.fields.push((name, value.into()));

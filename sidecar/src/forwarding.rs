@@ -1,4 +1,4 @@
-//! Tells the service whom a request came from, if that is wanted: fields are appended, and never believed.
+//! The optional fields that identify the downstream to the service, such as X-Forwarded-For and Via.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -6,25 +6,25 @@ use std::net::IpAddr;
 use crate::head::Version;
 use crate::head::write::ForwardedProto;
 
-/// Which fields are appended to a request. None of them decides anything here.
+/// Which fields are appended to a request. The sidecar never trusts these fields or decides by them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one field that is wanted or not")]
 pub struct Forwarding {
     /// `Via: 1.1 sitio` (RFC 9110, section 7.6.3).
     pub via: bool,
-    /// `X-Forwarded-For`, by custom the downstream's address.
+    /// `X-Forwarded-For`: the downstream's address, by convention.
     pub x_forwarded_for: bool,
-    /// `X-Forwarded-Proto`, by custom the scheme the downstream used.
+    /// `X-Forwarded-Proto`: the scheme used by the downstream, by convention.
     pub x_forwarded_proto: bool,
     /// `Forwarded` (RFC 7239).
     pub forwarded: bool,
 }
 
 impl Forwarding {
-    /// The names under which the fields are chosen.
+    /// The names under which the fields are configured.
     pub const NAMES: [&'static str; 4] = ["via", "x-forwarded-for", "x-forwarded-proto", "forwarded"];
 
-    /// Chooses one more field; whether there is one of that name.
+    /// Selects one more field. Returns false if no field has that name.
     pub fn choose(&mut self, name: &str) -> bool {
         match name {
             "via" => self.via = true,
@@ -36,8 +36,8 @@ impl Forwarding {
         true
     }
 
-    /// The lines for all requests of one connection, each with its CR LF.
-    /// A line of its own appends to a list that is there already (RFC 9110, section 5.2).
+    /// The lines for all requests of one connection, each with its CR LF. A separate line appends to an
+    /// existing list (RFC 9110, section 5.2).
     pub fn lines(self, address: IpAddr) -> Box<str> {
         let mut lines = String::new();
         if self.x_forwarded_for {
@@ -56,12 +56,12 @@ impl Forwarding {
         lines.into_boxed_str()
     }
 
-    /// What becomes of the `X-Forwarded-Proto` that a client has sent.
+    /// How to treat the `X-Forwarded-Proto` of a client.
     pub fn forwarded_proto(self) -> ForwardedProto {
         if self.x_forwarded_proto { ForwardedProto::Replaced } else { ForwardedProto::Passed }
     }
 
-    /// The line that names the version of the request that was received, if it is wanted.
+    /// The Via line with the version of the received request, or an empty string if Via is not selected.
     pub fn via_line(self, version: Version) -> &'static str {
         match version {
             _ if !self.via => "",

@@ -1,4 +1,4 @@
-//! Serves a downstream's connection that speaks HTTP/2, as gRPC does: each of its streams is an exchange.
+//! Serves a downstream connection that uses HTTP/2, for example gRPC. Each stream is an exchange.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -32,53 +32,54 @@ mod request_body;
 mod resets;
 pub mod upstream;
 
-/// Exchanges under way on one connection. Fewer are not recommended (RFC 9113, section 6.5.2);
-/// a downstream that wants more connects again.
+/// Concurrent exchanges on one connection. RFC 9113, section 6.5.2, recommends no fewer. A downstream that
+/// needs more opens another connection.
 const STREAMS_MAX: u32 = 100;
 
-/// Bytes of one body that may be under way before its receiver has taken some: what a stream can make us hold each way.
-/// With half of that, a service whose sockets hold back small pieces (Nagle's algorithm) waits for a delayed
-/// acknowledgement, 40 ms, each time it has filled the window: 10 MB took 7 s instead of 50 ms.
+/// Flow-control window of one stream: the bytes of a body that each direction may buffer. With half of
+/// that, 10 MB took 7 s instead of 50 ms from a service whose sockets delay small pieces (Nagle's
+/// algorithm). It waited 40 ms for a delayed acknowledgement each time it had filled the window.
 const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
 
-/// As much as all streams of a connection may have under way together, so that one which nobody reads stops no other.
+/// The sum of all stream windows, so that one unread stream does not block the others.
 const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
 
-/// Bytes of a body that wait to be written.
+/// Bytes of a body that may wait to be written.
 const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
-/// Streams that were reset before they were looked at (CVE-2023-44487, "rapid reset"). More at once is no change of mind;
-/// the connection is ended with ENHANCE_YOUR_CALM.
+/// Streams reset before they were accepted (CVE-2023-44487, "rapid reset"). More at once is an attack, and
+/// the connection is closed with ENHANCE_YOUR_CALM.
 const RESETS_PENDING_MAX: usize = 20;
 
-/// Streams that a downstream may make us reset by its own mistakes, for as long as its connection lasts.
+/// Streams that the sidecar may have to reset because of downstream errors, over the life of a connection.
 const MISTAKES_MAX: usize = 256;
 
-/// What the library counts for each field besides its name and value (RFC 9113, section 6.5.2). Its limit is higher than ours
-/// by that, so that a head over our limits is mostly refused and counted here.
+/// The bytes that the library counts for each field besides name and value (RFC 9113, section 6.5.2). The
+/// library's limit is higher than ours by that much. A head over our limits is therefore mostly refused and
+/// counted here.
 const FIELD_BYTES: usize = 32;
 
-/// A stream that the library has reset because its head is malformed; it reports no reason.
+/// The fault for a stream that the library has reset because its head is malformed. The library reports no reason.
 const MALFORMED: Fault = Fault { status: 400, reason: Reason::Http2, why: "the head is malformed" };
 
-/// How far the end of a connection is.
+/// The state of the connection's shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Not,
-    /// GOAWAY was sent; exchanges under way are finished.
+    /// GOAWAY was sent. Exchanges in progress are finished.
     Told,
 }
 
-/// Who is at the other end of a connection.
+/// The downstream of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller<'a> {
     /// Its address.
     pub address: IpAddr,
-    /// The lines that tell the service of it.
+    /// The header lines that describe the downstream to the service.
     pub forwarded: &'a str,
 }
 
-/// Serves the connection until it is closed. Bytes that were read from it already, the preface above all, come first.
+/// Serves the connection until it is closed. Bytes already read from it, such as the preface, come first.
 pub async fn serve(worker: &Rc<Worker>, downstream: &mut Peer, watch: &Watch, caller: Caller<'_>) {
     let streams = TaskTracker::new();
     let conduct = Rc::<Conduct>::default();
@@ -104,13 +105,14 @@ pub async fn serve(worker: &Rc<Worker>, downstream: &mut Peer, watch: &Watch, ca
                 if watch.has_expired() {
                     watch.arm(Instant::now() + worker.idle_timeout());
                 }
-                // Whatever the error is, the downstream was told of it by GOAWAY, and its exchanges count themselves.
+                // The library has sent GOAWAY for any error, and each exchange records its own end.
                 let polled = connection.as_mut().poll(cx);
                 (0..conduct.take_malformed()).for_each(|_| worker.count_refused(MALFORMED, caller.address, Cow::Borrowed("")));
                 if polled.is_ready() {
                     return Poll::Ready(());
                 }
-                // Who connects while the sidecar is about to leave has not heard of it yet, and is served once.
+                // A downstream that connects while the sidecar prepares to leave does not know of it, so
+                // its first request is served.
                 let is_leaving = worker.is_shut() || (worker.is_draining() && conduct.has_asked());
                 if ending == Ending::Told || !(is_leaving || is_idle) {
                     return Poll::Pending;
@@ -121,13 +123,13 @@ pub async fn serve(worker: &Rc<Worker>, downstream: &mut Peer, watch: &Watch, ca
         })
         .await;
     }
-    // The connection is gone, so each stream that is left finds that out and ends.
+    // The connection is closed, so each remaining stream notices and ends.
     streams.close();
     streams.wait().await;
 }
 
-/// The limits of one connection. A flood of CONTINUATION frames is ended by `h2` itself,
-/// which counts those that a head within the limit can need.
+/// The limits of one connection. `h2` itself ends a flood of CONTINUATION frames: it counts the frames that
+/// a head within the limit can need.
 fn builder(streams: &TaskTracker, limits: Limits) -> Builder<Streams> {
     let mut builder = Builder::new(Streams(streams.clone()));
     builder
@@ -141,18 +143,20 @@ fn builder(streams: &TaskTracker, limits: Limits) -> Builder<Streams> {
     builder
 }
 
-/// The code with which the service has ended this stream, if only this stream was ended, and by the service.
+/// The error code with which the service reset this stream; `None` if the whole connection ended or another
+/// side reset it.
 fn reset_code(error: &hyper::Error) -> Option<h2::Reason> {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
     cause.filter(|cause| cause.is_reset() && cause.is_remote()).and_then(h2::Error::reason)
 }
 
-/// Whether only this stream was ended, and by the service.
+/// Whether the service reset only this stream.
 fn is_reset(error: &hyper::Error) -> bool {
     reset_code(error).is_some()
 }
 
-/// Where the library's tasks run: on the worker's own thread, and known to whoever waits for their end.
+/// The executor of the library's tasks. It runs them on the worker's own thread and tracks them, so that a
+/// caller can wait for their end.
 #[derive(Debug, Clone)]
 struct Streams(TaskTracker);
 

@@ -1,4 +1,4 @@
-//! Says which pod this sidecar stands in, from what the pod's description tells and otherwise from the machine.
+//! The identity of this sidecar's pod, from its configuration or else from the machine.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -8,33 +8,34 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use mesh::workload::{Workload, service_of};
 use uuid::Uuid;
 
-/// Workers unless told otherwise. Two carry more than the services beside which sidecars stand,
-/// and a third would take from the service what it adds to the tunnel.
+/// Default number of worker threads. Two carry more traffic than a typical service beside a sidecar. A
+/// third would take more CPU from the service than it adds to the proxy.
 const WORKERS_MAX: usize = 2;
 
-/// Who this sidecar is, from its start to its end.
+/// The identity of this sidecar process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The pod.
     pub workload: Workload,
-    /// When it started, nanoseconds since the Unix epoch: its counters started at 0 with it.
+    /// When the process started, in nanoseconds since the Unix epoch. Its counters started at 0 then.
     pub epoch: u64,
 }
 
-/// What the pod's description may tell; what it does not is found or made.
+/// The values from the pod's description. A missing value is detected or generated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Named {
-    /// The pod; otherwise the host name, which is the pod's name inside a container.
+    /// The pod. The default is the host name, which is the pod's name inside a container.
     pub pod: Option<String>,
-    /// The service; otherwise the pod's name less its generated suffix.
+    /// The service. The default is the pod's name without its generated suffix.
     pub service: Option<String>,
-    /// The namespace; otherwise `default`.
+    /// The namespace. The default is `default`.
     pub namespace: Option<String>,
-    /// The pod's UID; otherwise made now, so that two processes are never taken for one.
+    /// The pod's UID. The default is a new random one, so that two processes are never confused.
     pub pod_uid: Option<String>,
-    /// The node; otherwise empty.
+    /// The node. The default is empty.
     pub node: Option<String>,
-    /// The pod's addresses; otherwise none, because what the machine says need not be what others see.
+    /// The pod's addresses. The default is none, because the machine's own addresses may differ from those
+    /// that others see.
     pub addresses: Option<Vec<IpAddr>>,
 }
 
@@ -57,7 +58,7 @@ impl Identity {
     }
 }
 
-/// How many workers a container with this processor limit (thousandths of a core, 0 for none) gets.
+/// The number of workers for a container with this CPU limit (thousandths of a core, 0 for none).
 pub fn workers_for(cpu_limit_milli: u32) -> usize {
     let cores = match cpu_limit_milli {
         0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),

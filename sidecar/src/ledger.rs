@@ -1,4 +1,4 @@
-//! Keeps what the workers counted: totals since the start, the change since the last report, and a bounded history.
+//! The numbers of one pod: totals since the start, the change since the last report, and a bounded history.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,31 +21,31 @@ mod closing;
 pub mod history;
 pub mod windows;
 
-/// What is remembered of each endpoint for people to look at: about 40 exchanges with paths of usual length.
+/// History limits of one endpoint: about 40 exchanges with paths of usual length.
 const HISTORY: Limits = Limits { newest: 32, slowest: 4, failures: 16, firsts: 8, bytes: 16 * 1024 };
 
-/// Bytes of all histories together: 2 MiB, which a sidecar can afford, however many endpoints share them.
-/// With 128 endpoints or fewer each has as much as it may, with 256 half of it.
+/// Bytes of all histories together: 2 MiB, which a sidecar can afford, however many endpoints share them. With 128
+/// endpoints or fewer each has its full limit, with 256 half of it.
 const HISTORY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// What goes along with the next report, if the control plane wants any: the failures, of which something should be
-/// left to be seen if the pod dies of them. The rest is fetched when somebody looks.
+/// Exchanges sent along with the next report, if the control plane wants any: failures only, so that some evidence is
+/// left if the pod dies of them. All other exchanges are fetched on demand.
 const UNTOLD: Limits = Limits { newest: 0, slowest: 0, failures: 4, firsts: 0, bytes: 4 * 1024 };
 
-/// Exchanges in one report, all endpoints together, whatever the control plane wants.
-/// More than this is more than anybody can read in a second.
+/// Exchanges in one report, over all endpoints, whatever the control plane asks for. More than this is more than a
+/// person can read in a second.
 const EXCHANGES_PER_REPORT_MAX: usize = 1024;
 
 /// The numbers of one pod. It does no I/O and reads no clock.
 #[derive(Debug, Default)]
 pub struct Ledger {
     rows: BTreeMap<Endpoint, Row>,
-    /// What was pinned by command. Workers name what they count by it; what they counted before is folded here.
+    /// Patterns pinned by command. Workers name new counts by them; counts from before are merged here.
     pins: Pins,
     machine: Arc<Machine>,
     resources: Option<Resources>,
     samples_per_report: usize,
-    /// The durable record, if anybody may want one.
+    /// The windows of the durable record, if they are kept.
     windows: Option<Windows>,
 }
 
@@ -54,15 +54,15 @@ pub struct Ledger {
 pub struct Row {
     /// Whether its path names a file.
     pub is_file: bool,
-    /// Exchanges under way when the workers were asked last.
+    /// Exchanges in flight at the last collection from the workers.
     pub in_flight: u32,
     /// Everything since the start.
     pub total: GoldenMetrics,
-    /// When it was asked first and last; `None` if nothing has ended yet.
+    /// When it was first and last requested; `None` if no exchange has ended yet.
     pub seen: Option<Seen>,
-    /// Who has asked.
+    /// The caller statistics.
     pub called: Called,
-    /// Exchanges worth a look.
+    /// Exchanges kept as examples.
     pub history: History,
     change: GoldenMetrics,
     open: Share,
@@ -79,14 +79,14 @@ struct Share {
 }
 
 impl Ledger {
-    /// Adds what the workers counted since they were asked before.
+    /// Adds what the workers counted since the last collection.
     ///
-    /// An endpoint that is not in `reports` has had no exchange since, and has as many under way as before.
+    /// An endpoint that is not in `reports` had no exchange since then, and has as many in flight as before.
     pub fn absorb(&mut self, reports: Vec<EndpointReport>) {
         let known = self.rows.len();
         let keeps_windows = self.windows.is_some();
         for report in reports {
-            // It may have been counted just before the workers heard of a pin that is in force by now.
+            // The worker may have counted it just before it received a pin that is in force here by now.
             let renamed = self.pins.rename(&report.endpoint);
             let is_late = renamed.is_some();
             let row = self.rows.entry(renamed.unwrap_or(report.endpoint)).or_insert_with(|| Row::new(report.is_file));
@@ -105,24 +105,24 @@ impl Ledger {
         }
     }
 
-    /// Gives each endpoint the same share of the bytes that all histories may have.
+    /// Divides the bytes of all histories equally among the endpoints.
     fn share_out(&mut self) {
         let share = HISTORY_BYTES_MAX / self.rows.len().max(1);
         self.rows.values_mut().for_each(|row| row.history.shrink_to(share.min(HISTORY.bytes)));
     }
 
-    /// From now on so many exchanges at most go along with a report.
+    /// Sets how many exchanges at most go along with a report.
     pub fn tell_samples(&mut self, per_report: u32) {
         self.samples_per_report = (per_report as usize).min(EXCHANGES_PER_REPORT_MAX);
     }
 
-    /// The exchanges that are remembered of an endpoint, oldest first.
+    /// Returns the remembered exchanges of an endpoint, oldest first.
     pub fn history(&self, endpoint: &Endpoint) -> Vec<Exchange> {
         let remembered = self.rows.get(endpoint).into_iter().flat_map(|row| row.history.iter());
         remembered.map(|remembered| remembered.exchange.clone()).collect()
     }
 
-    /// Names endpoints by these pins from now on, and folds together what they name alike.
+    /// Names endpoints by these pins from now on, and merges rows that get the same name.
     pub fn pin(&mut self, pins: Pins) {
         self.pins = pins;
         let renamed: BTreeMap<_, _> = self.rows.keys().filter_map(|old| Some((old.clone(), self.pins.rename(old)?))).collect();
@@ -136,34 +136,34 @@ impl Ledger {
         }
     }
 
-    /// Takes note of what the container uses now.
+    /// Stores the latest measurement of the container.
     pub fn measured(&mut self, measured: Measured) {
         self.machine = measured.machine;
         self.resources = Some(measured.resources);
     }
 
-    /// Takes note of the downstream connections open now, and of the requests refused so far.
+    /// Stores the number of open downstream connections and the requests refused so far.
     pub fn connected(&mut self, connections: u32, refused: Refusals) {
         let resources = self.resources.get_or_insert_default();
         (resources.connections, resources.refused) = (connections, refused);
     }
 
-    /// Everything since the start. The next change counts from here.
+    /// Reports everything since the start. The next change counts from here.
     pub fn snapshot(&mut self, seq: u64, at_ms: u64) -> Report {
         self.report(seq, at_ms, Coverage::Snapshot)
     }
 
-    /// What happened since the last report. An endpoint that has nothing new to tell is left out.
+    /// Reports what happened since the last report. Endpoints without news are left out.
     pub fn change(&mut self, seq: u64, at_ms: u64) -> Report {
         self.report(seq, at_ms, Coverage::Change)
     }
 
-    /// Every endpoint with what is known of it, in the order of their names.
+    /// All endpoints with their rows, ordered by name.
     pub fn rows(&self) -> impl Iterator<Item = (&Endpoint, &Row)> {
         self.rows.iter()
     }
 
-    /// What the container used when it was measured last.
+    /// What the container used at the last measurement.
     pub fn resources(&self) -> Option<Resources> {
         self.resources
     }
@@ -215,8 +215,8 @@ impl Row {
         }
     }
 
-    /// Takes in everything that is known of another endpoint, which is this one from now on. What is under way there is
-    /// left out: the workers have folded their rows already, and tell it under this name when they are asked next.
+    /// Merges another endpoint into this one after a rename. Its exchanges in flight are left out: the workers have
+    /// merged their rows already, and report them under this name at the next collection.
     fn absorb(&mut self, other: Self) {
         self.is_file |= other.is_file;
         self.total.merge(&other.total);

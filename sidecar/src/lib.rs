@@ -1,4 +1,4 @@
-//! The data plane: tunnels a service's traffic, counts it per endpoint, and obeys the mesh's rules.
+//! The data plane: proxies a service's traffic, counts it per endpoint, and enforces the mesh's rules.
 
 pub mod access_log;
 pub mod admin;

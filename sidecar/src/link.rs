@@ -1,4 +1,4 @@
-//! Keeps one stream open to the control plane: reports up, rules down; dials again whenever it breaks.
+//! The control client: keeps one gRPC stream open to the control plane (reports up, rules down) and reconnects.
 
 use std::sync::Arc;
 
@@ -29,32 +29,32 @@ mod taps;
 mod verdict;
 mod windows;
 
-/// The sidecar's connection to the control plane.
+/// The control client of the sidecar.
 pub struct Link {
-    /// The other end.
+    /// The control plane to connect to.
     pub control_plane: ControlPlane,
-    /// What carries the bytes there.
+    /// How connections to it are made.
     pub transport: Transport,
-    /// Who we are; the session in it is that of the stream that was opened last.
+    /// Identifies this process; its session number is that of the last opened stream.
     pub greeting: Greeting,
-    /// What was pinned by setting.
+    /// The patterns pinned by setting.
     pub routes: Pins,
-    /// Where reports come from.
+    /// The source of reports.
     pub books: Books,
-    /// Who obeys the rules.
+    /// The workers that apply the rules.
     pub workers: Arc<Workers>,
-    /// Where taps see exchanges.
+    /// Where taps subscribe to exchanges.
     pub outlet: Arc<Outlet>,
-    /// Counts what happens here.
+    /// Counters of the control client.
     pub meter: Arc<LinkMeter>,
-    /// Told once the first set of rules was dealt with.
+    /// Fires once the first set of rules was applied or refused.
     pub first_rules: Option<oneshot::Sender<()>>,
 }
 
 impl Link {
-    /// Holds the stream until drained, and then says the last numbers and goodbye.
+    /// Keeps the stream open until drained, and then sends the last numbers and a goodbye.
     ///
-    /// Rules stay in force while there is no stream; each lapses by its own time.
+    /// Rules stay in force while there is no stream; each expires at its own time.
     pub async fn run(mut self, drain: CancellationToken) {
         self.books.read(Ledger::keep_windows);
         let departure = Departure::when(drain);
@@ -62,7 +62,7 @@ impl Link {
         self.settle(&departure).await;
     }
 
-    /// Dials again whenever the stream is lost, until drained.
+    /// Reconnects whenever the stream is lost, until drained.
     async fn hold_on(&mut self, departure: &Departure) {
         let mut patience = Patience::new();
         let mut is_lost = false;
@@ -92,11 +92,10 @@ impl Link {
         }
     }
 
-    /// Dials once more if what was counted is not known to be on disk: a control plane that is being restarted may be back
-    /// in time.
+    /// Reconnects if some counts are not known to be on disk: a control plane that is restarting may be back in time.
     async fn settle(&mut self, departure: &Departure) {
         let by = departure.by();
-        // What the workers counted last is known only once they have been asked.
+        // The last counts of the workers are known only after a collection.
         self.books.close_window().await;
         while self.books.read(|ledger| ledger.owes_windows()) && Instant::now() < by {
             match tokio::time::timeout_at(by, self.attach()).await {
@@ -111,7 +110,7 @@ impl Link {
         }
     }
 
-    /// Opens a stream, one session higher than the one before, which it fences off.
+    /// Opens a stream. Its session number is one higher than the last, which supersedes the earlier stream.
     async fn attach(&mut self) -> anyhow::Result<Session> {
         self.greeting.session += 1;
         self.greeting.uptime = Some(self.books.uptime());

@@ -1,4 +1,4 @@
-//! The sidecar's program: reads its configuration, binds its ports, runs until a signal tells it to drain.
+//! The sidecar's program: reads its configuration, binds its ports, and runs until a signal starts a drain.
 
 use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-/// The exit code of a configuration that makes no sense.
+/// The exit code for an invalid configuration.
 const MISCONFIGURED: u8 = 2;
 
 fn main() -> ExitCode {
@@ -39,7 +39,7 @@ async fn start(config: Config, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::R
     let filter = EnvFilter::try_new(&config.log).context("set up the log")?;
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(|| Log(std::io::stderr())).init();
-    // As process 1 of a container no signal has a default action, so both are asked for, and before anything else.
+    // As process 1 of a container, no signal has a default action. So both handlers are installed before anything else.
     let signals = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
 
     raise_descriptor_limit();
@@ -73,7 +73,8 @@ async fn start(config: Config, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::R
     }
 }
 
-/// A connection needs two descriptors, and the usual 1,024 are meant for programs that select(2).
+/// Raises the descriptor limit to its maximum. A connection needs two descriptors, and the usual limit of
+/// 1,024 is meant for programs that use select(2).
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -85,7 +86,7 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// The first signal begins a drain; whoever sends a second one does not want to wait for its end.
+/// Starts a drain at the first signal, and ends it early at the second.
 async fn obey((mut terminate, mut interrupt): (Signal, Signal), drain: CancellationToken) -> anyhow::Result<()> {
     for _ in 0..2 {
         tokio::select! {
@@ -104,11 +105,11 @@ fn listen_for(kind: SignalKind) -> anyhow::Result<Signal> {
     signal(kind).context("listen for signals")
 }
 
-/// Says what is where: first, on standard output, in the words of the seeds.
+/// Prints the ports to standard output first, in the format of the original articles.
 fn announce(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
     let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port()).context("ask for the port");
     let (traffic, admin) = (port(&listeners.traffic)?, port(&listeners.admin)?);
-    // Whoever has closed our standard output does not want to know.
+    // An error is ignored: standard output may be closed on purpose.
     let target = config.target.port().map_or_else(|| config.target.to_string(), |port| port.to_string());
     let _ = writeln!(std::io::stdout(), "listening for request in {traffic} and targeting {target}");
     tracing::info!("the admin port is {}", SocketAddr::new(config.admin.ip(), admin));

@@ -1,4 +1,4 @@
-//! Tells the numbers of this pod to Prometheus.
+//! Renders the metrics page of this pod for Prometheus.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,23 +13,23 @@ use crate::link::meter::LinkNumbers;
 use crate::otlp::Exported;
 use crate::worker::tally::Tally;
 
-/// What there is to tell besides the ledger.
+/// The input of the page besides the ledger.
 pub struct Told<'a> {
-    /// Whose numbers these are.
+    /// The workload that the numbers belong to.
     pub workload: &'a Workload,
-    /// What the link has counted.
+    /// Counters of the control client.
     pub link: LinkNumbers,
-    /// What was refused, turned away or passed over.
+    /// Process counts: requests refused, connections turned away, decorators skipped after a panic.
     pub tally: &'a Tally,
-    /// What the access log has counted.
+    /// Counters of the access log.
     pub access_log: &'a Lines,
-    /// What was exported to a collector.
+    /// Counters of the OTLP export.
     pub exported: &'a Exported,
-    /// The wall clock, milliseconds since the Unix epoch.
+    /// The wall clock, in milliseconds since the Unix epoch.
     pub now_ms: u64,
 }
 
-/// Everything.
+/// Renders the whole page.
 pub fn page(ledger: &mut Ledger, told: &Told<'_>) -> Page {
     let mut page = Page::default();
     let mut endpoints = Endpoints::new(Statuses::Codes);

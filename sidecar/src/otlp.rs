@@ -1,4 +1,4 @@
-//! Exports metrics, and a span for each sampled exchange, to a collector of OpenTelemetry.
+//! Exports metrics, and a span for each sampled exchange, to an OpenTelemetry collector.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,27 +33,27 @@ const SPANS_INTERVAL: Duration = Duration::from_secs(1);
 /// Spans that may wait to be sent, 2 MiB at most. The default of OpenTelemetry's own processors is the same.
 const SPANS_WAITING_MAX: usize = 2048;
 
-/// Spans in one message; about half a megabyte, and collectors take four.
+/// Spans in one message: about half a megabyte; collectors accept four.
 const SPANS_PER_MESSAGE_MAX: usize = 512;
 
-/// Times that a message is sent again, an interval apart, before it is given up.
+/// How many times a message is sent again, an interval apart, before it is given up.
 const RETRIES_MAX: u32 = 5;
 
-/// How long a drain waits for a collector to take the last of it, whatever the usual timeout is.
+/// How long a drain waits for a collector to accept the rest, whatever the usual timeout is.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the export has counted.
+/// Counters of the export.
 #[derive(Debug, Default)]
 pub struct Exported {
-    /// Spans that the collector has taken.
+    /// Spans that the collector has accepted.
     pub spans: AtomicU64,
-    /// Spans that were to be told and were not: there was no room, or the collector did not take them.
+    /// Spans that were sampled and not exported: there was no room, or the collector did not accept them.
     pub spans_dropped: AtomicU64,
-    /// Messages of metrics that the collector did not take. The next one tells the same and more.
+    /// Metrics messages that the collector did not accept. The next one contains the same and more.
     pub metrics_failed: AtomicU64,
 }
 
-/// Who exports.
+/// The exporter task.
 pub struct Exporter {
     settings: Settings,
     client: Client,
@@ -67,7 +67,7 @@ pub struct Exporter {
     is_told: bool,
 }
 
-/// A message that was not taken yet.
+/// A message that was not accepted yet.
 struct Unsent {
     request: TraceRequest,
     spans: u64,
@@ -75,7 +75,7 @@ struct Unsent {
 }
 
 impl Exporter {
-    /// An exporter of what passes `outlet` from now on, and of what is in the books.
+    /// An exporter of the exchanges that pass `outlet` from now on, and of the numbers in the ledger.
     pub fn open(
         settings: Settings,
         identity: &Identity,
@@ -93,13 +93,13 @@ impl Exporter {
         Ok(Self { settings, client, spans, unsent: None, books, resource, epoch_ns, exported, given_up: 0, is_told: false })
     }
 
-    /// Exports until drained, and then what there is. A collector that is away is tried again; nobody waits for it.
+    /// Exports until drained, and then once more. A collector that is away is retried; nothing else waits for it.
     pub async fn run(mut self, drain: CancellationToken) {
         let mut spans = tokio::time::interval(SPANS_INTERVAL);
         let mut metrics = tokio::time::interval(self.settings.metrics_interval);
         spans.set_missed_tick_behavior(MissedTickBehavior::Delay);
         metrics.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        metrics.tick().await; // The first is at once, when there is nothing to tell yet.
+        metrics.tick().await; // The first tick is immediate, when there is nothing to export yet.
         loop {
             let sent = async {
                 tokio::select! {
@@ -120,12 +120,12 @@ impl Exporter {
         }
     }
 
-    /// Sends what is there, message by message, until one is not taken.
+    /// Sends the waiting spans, message by message, until one is not accepted.
     async fn send_spans(&mut self) {
         self.count_dropped();
         for _ in 0..=SPANS_WAITING_MAX / SPANS_PER_MESSAGE_MAX {
             let Some(unsent) = self.unsent.take().or_else(|| self.next_message()) else { return };
-            // It stays ours while it is sent: whoever drains us in the middle of it has it sent again.
+            // It stays in `self.unsent` while it is sent: if a drain cancels this future, it is sent again.
             let unsent = self.unsent.insert(unsent);
             let failed = self.client.send_spans(unsent.request.clone()).await;
             unsent.tries += 1;
@@ -177,7 +177,7 @@ impl Exporter {
         self.exported.spans_dropped.store(missed + self.given_up, Ordering::Relaxed);
     }
 
-    /// Says why once, until something is taken again.
+    /// Logs the reason once, until something is accepted again.
     fn tell(&mut self, why: &str) {
         if !self.is_told {
             tracing::warn!("the collector of OpenTelemetry at {} does not take what we send: {why}", self.settings.endpoint);
@@ -186,7 +186,7 @@ impl Exporter {
     }
 }
 
-/// What the conventions tell of a pod. What was told by the environment has the last word.
+/// The resource attributes of the pod by the semantic conventions. Attributes from the environment take precedence.
 fn resource(workload: &Workload, settings: &Settings) -> Vec<KeyValue> {
     let mut attributes = vec![
         ("service.name", workload.service.as_str()),

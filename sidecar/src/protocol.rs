@@ -1,25 +1,25 @@
-//! Tells by a connection's first bytes whether it speaks HTTP/1, HTTP/2 or something else.
+//! Detects from a connection's first bytes whether it uses HTTP/1, HTTP/2 or another protocol.
 
 use std::str::FromStr;
 
 use crate::head::fields::is_token;
 
-/// What a downstream sends first if it speaks HTTP/2 with prior knowledge (RFC 9113, section 3.4).
+/// What a downstream sends first if it uses HTTP/2 with prior knowledge (RFC 9113, section 3.4).
 pub const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What connections are taken for.
+/// The configured protocol of downstream connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Protocol {
-    /// HTTP, unless the first bytes cannot be its beginning, or the service speaks first.
+    /// HTTP, unless the first bytes cannot be HTTP or the service sends first.
     #[default]
     Auto,
-    /// HTTP, whatever the bytes are.
+    /// Always HTTP.
     Http,
-    /// Bytes of which nothing is known.
+    /// Bytes of an unknown protocol.
     Tcp,
 }
 
-/// Why a text names no protocol.
+/// The text names no protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("auto, http or tcp")]
 pub struct NoProtocol;
@@ -37,26 +37,26 @@ impl FromStr for Protocol {
     }
 }
 
-/// What first bytes look like that are no head of HTTP/1.
+/// The detected protocol of first bytes that are not a valid HTTP/1 head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Looks {
-    /// The beginning of HTTP/2.
+    /// HTTP/2: the whole preface.
     Http2,
-    /// A part of that beginning: the rest must be waited for.
+    /// A part of the HTTP/2 preface; wait for the rest.
     Http2Partial,
-    /// Nothing of HTTP's: no browser, library or hand-made request begins like this.
+    /// Not HTTP: no browser, library or hand-written request begins like this.
     Foreign,
-    /// An attempt at HTTP/1.
+    /// Probably an invalid HTTP/1 request.
     Http1,
 }
 
-/// Judges bytes that are not well-formed HTTP/1. What may be meant as HTTP is never taken for anything else,
-/// because bytes that pass as foreign pass unseen.
+/// Classifies bytes that are not well-formed HTTP/1. Bytes that may be meant as HTTP are never classified
+/// as foreign, because foreign bytes bypass the rules.
 pub fn look(first: &[u8]) -> Looks {
     if first.starts_with(HTTP2_PREFACE) {
         return Looks::Http2;
     }
-    // `P` alone begins many methods, but a head that cannot go on as HTTP/1 has shown more than that.
+    // Many methods begin with `P`, but a head that already failed as HTTP/1 is longer than that.
     if first.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(first) {
         return Looks::Http2Partial;
     }
@@ -66,36 +66,36 @@ pub fn look(first: &[u8]) -> Looks {
     let after = line.get(method.len()).copied();
     match (method, after) {
         _ if names_http => Looks::Http1,
-        // White space and line ends before a request are old clients' habits, and a favourite of attackers.
+        // White space and line ends before a request are sent by old clients, and by many attackers.
         ([], Some(b'\r' | b' ' | b'\t') | None) => Looks::Http1,
         ([], _) => Looks::Foreign,
         (_, Some(b' ' | b'\t')) => Looks::Http1,
         (method, _) if METHODS.iter().any(|known| method.eq_ignore_ascii_case(known)) => Looks::Http1,
-        // No line feed has come, and all of it may still be a method.
+        // There is no line feed yet, and all bytes may still be part of a method.
         (_, None) if line.len() == first.len() => Looks::Http1,
         _ => Looks::Foreign,
     }
 }
 
-/// Methods that stand for HTTP even where nothing after them does (RFC 9110, section 9; RFC 5789).
+/// Methods that indicate HTTP even if no valid request follows (RFC 9110, section 9; RFC 5789).
 const METHODS: [&[u8]; 9] = [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"TRACE", b"PATCH", b"CONNECT"];
 
-/// What the first bytes of a service are.
+/// The protocol of a service's first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Greeting {
-    /// An answer of HTTP/1, or the SETTINGS with which a server of HTTP/2 may begin before it is asked.
+    /// An HTTP/1 response, or the SETTINGS frame that an HTTP/2 server may send before any request.
     Http,
-    /// Too little to tell.
+    /// Too few bytes to decide.
     Undecided,
-    /// Neither.
+    /// Neither of these.
     Foreign,
 }
 
-/// Judges the first bytes of a service.
+/// Classifies the first bytes of a service.
 pub fn greeting(first: &[u8]) -> Greeting {
     const HTTP1: &[u8] = b"HTTP/";
     let (length, head) = first.split_at(first.len().min(3));
-    // SETTINGS without a flag on stream 0 (RFC 9113, section 6.5); none was ever longer than 255 bytes.
+    // A SETTINGS frame without flags on stream 0 (RFC 9113, section 6.5). No known one is longer than 255 bytes.
     let is_settings = length.iter().take(2).all(|byte| *byte == 0) && is_start(head, &[4, 0, 0, 0, 0, 0]);
     let is_answer = is_start(first, HTTP1);
     match first.len() {
@@ -106,7 +106,7 @@ pub fn greeting(first: &[u8]) -> Greeting {
     }
 }
 
-/// Whether one begins with the other as far as both go, in any case.
+/// Whether one is a prefix of the other, ignoring case.
 fn is_start(bytes: &[u8], known: &[u8]) -> bool {
     let length = bytes.len().min(known.len());
     bytes[..length].eq_ignore_ascii_case(&known[..length])

@@ -1,4 +1,4 @@
-//! Counts one worker's exchanges by endpoint until someone asks.
+//! Counts one worker's exchanges by endpoint until they are collected.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,27 +23,27 @@ pub mod register;
 mod row;
 pub mod table;
 
-/// One worker's counters. They are changed in place, by that worker's thread alone.
+/// The counters of one worker. Only that worker's thread changes them, in place.
 pub struct Recorder {
     table: Table,
     register: Arc<Register>,
     rulebook: Rulebook,
-    /// What was pinned by command; it comes before what was pinned by setting.
+    /// Patterns pinned by command; they take precedence over those pinned by setting.
     commanded: Pins,
     fixed: Pins,
-    /// Paths that no rule for a prefix turns off unless it overrides them.
+    /// Paths that a rule for a prefix cannot turn off unless it overrides the protection.
     protected: Vec<String>,
-    /// Where a request's route is written, again and again.
+    /// A reused buffer for a request's route.
     route: String,
 }
 
-/// Where a request begins to be counted, and what is said of it.
+/// Where a request is counted, its name, and its rule.
 pub struct Placed {
-    /// Where it is counted, as far as that is known before there is an answer.
+    /// Where it is counted, as far as that is known before the response.
     pub place: Place,
-    /// What it is called.
+    /// Its endpoint.
     pub endpoint: Rc<Endpoint>,
-    /// The rule that is in force for it.
+    /// The rule in force for it.
     pub rule: Option<Rc<InForce>>,
 }
 
@@ -54,7 +54,7 @@ impl Default for Recorder {
 }
 
 impl Recorder {
-    /// A worker's recorder, which shares the register with those of the pod's other workers.
+    /// A worker's recorder, which shares the endpoint limiter with the pod's other workers.
     pub fn new(register: Arc<Register>, fixed: &[Pattern], protected: &[String]) -> Self {
         Self {
             table: Table::default(),
@@ -67,9 +67,9 @@ impl Recorder {
         }
     }
 
-    /// The place of a request's endpoint, and the rule that is in force for it.
+    /// Returns the place of a request's endpoint, and the rule in force for it.
     ///
-    /// An endpoint that was seen before costs one hash and no allocation.
+    /// A known endpoint costs one hash and no allocation.
     pub fn place(&mut self, method: &str, target: &str, now: Instant) -> Placed {
         routes::write_pinned_route(target, &[&self.commanded, &self.fixed], &mut self.route);
         match self.table.find(method, &self.route) {
@@ -81,18 +81,18 @@ impl Recorder {
         }
     }
 
-    /// An exchange has begun.
+    /// Counts an exchange as in flight.
     pub fn begin(&mut self, place: Place) {
         self.table.row_mut(place).in_flight += 1;
     }
 
-    /// The place of an exchange whose answer has begun with this status. An exchange that goes on for long, such as a
-    /// WebSocket's, is so told under its own name.
+    /// Returns the place of an exchange whose response has begun with this status. So a long exchange, such as a
+    /// WebSocket, is reported under its own name while it lasts.
     pub fn settle(&mut self, place: Place, endpoint: &Rc<Endpoint>, path: &str, status: u16) -> Place {
         if place != OTHER || endpoint.is_other() {
             return place;
         }
-        // It may have been named before a pin was put in force.
+        // It may have been named before a pin took effect.
         let settled = match self.commanded.rename(endpoint) {
             Some(renamed) => self.admit(&Rc::new(renamed), path, Reason::Pinned),
             None => self.admit(endpoint, path, Reason::Answered { status }),
@@ -104,7 +104,7 @@ impl Recorder {
         settled
     }
 
-    /// An exchange that had begun is over.
+    /// Counts an exchange that has ended.
     pub fn finish(&mut self, place: Place, endpoint: &Rc<Endpoint>, finished: &Finished<'_>) {
         let place = self.settle(place, endpoint, finished.path, finished.status);
         self.leave(place);
@@ -112,7 +112,7 @@ impl Recorder {
         self.table.row_mut(place).count(finished);
     }
 
-    /// Puts other rules in force. The next exchange obeys them, and rows that are now named otherwise are folded together.
+    /// Replaces the rules. The next exchange obeys them, and rows that the pins rename are merged.
     pub fn obey(&mut self, rules: &[TimedRule]) {
         self.commanded = pinned(rules.iter().map(|timed| &timed.rule));
         self.rulebook = Rulebook::new(rules, (&self.protected, &[&self.commanded, &self.fixed]));
@@ -122,13 +122,13 @@ impl Recorder {
         }
     }
 
-    /// What was counted since the last call, endpoint by endpoint.
+    /// Returns what was counted since the last call, by endpoint.
     pub fn collect(&mut self) -> Vec<EndpointReport> {
         self.table.gather();
         self.table.rows_mut().iter_mut().filter_map(Row::collect).collect()
     }
 
-    /// The place of a request whose endpoint, spelled in `key` and `route`, has no row here.
+    /// Returns the place of a request whose endpoint, spelled in `key` and `route`, has no row here.
     fn place_newcomer(&mut self, method: &str, target: &str, now: Instant) -> Placed {
         let rule = in_force(self.rulebook.covering(method, &self.route).as_ref(), now);
         let Ok(endpoint) = Endpoint::named(method, &self.route) else {
@@ -140,7 +140,7 @@ impl Recorder {
         Placed { place, endpoint, rule }
     }
 
-    /// The row of an endpoint, if it has one, or gets one for this reason.
+    /// Returns the row of an endpoint, if it has one or gets one for this reason.
     fn admit(&mut self, endpoint: &Rc<Endpoint>, path: &str, reason: Reason) -> Place {
         if let Some(place) = self.table.find(endpoint.method(), endpoint.route()) {
             return place;
@@ -161,7 +161,7 @@ impl Recorder {
     }
 }
 
-/// The first of these rules whose time is not over.
+/// The first of these rules that has not expired.
 fn in_force(rules: Option<&Covering>, now: Instant) -> Option<Rc<InForce>> {
     rules?.iter().find(|rule| !rule.has_lapsed(now)).cloned()
 }

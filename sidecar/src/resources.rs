@@ -1,4 +1,4 @@
-//! Measures what the pod uses and may use, by the kernel's accounts of its control group or of its service's processes.
+//! Measures the pod's CPU and memory use and limits, from its control group or its service's processes.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -16,104 +16,105 @@ mod cores;
 mod parse;
 mod service;
 
-/// Measurements between two looks for the accounts: a service may start after its sidecar, and another sidecar may come
-/// into the same control group. One look reads a few files of each process.
+/// Measurements between two searches for the data source. A service may start after its sidecar, and
+/// another sidecar may join the same control group. One search reads a few files of each process.
 const LOOK_EVERY: u32 = 10;
 
-/// Measures again and again; processor use is what was used since the time before.
+/// Measures repeatedly. CPU use is the difference from the previous measurement.
 #[derive(Debug)]
 pub struct Meter {
     accounts: Accounts,
-    /// Pods among which what is measured is shared out.
+    /// The number of pods among which the measured values are divided.
     pods: NonZeroU32,
     before: Option<(Instant, CpuTime)>,
-    /// What to look for again; `None` where nothing changes.
+    /// The search to repeat; `None` if the source never changes.
     search: Option<Search>,
 }
 
-/// A search for the pod's accounts.
+/// The repeated search for the data source of a pod.
 #[derive(Debug)]
 struct Search {
-    /// The port of the service, if it is known.
+    /// The service's port, if known.
     service: Option<u16>,
-    /// Measurements since the last look.
+    /// Measurements since the last search.
     measured: u32,
 }
 
-/// What one measurement found, in the words of the control plane and in those of the seeds.
+/// The result of one measurement, for the control plane and for the legacy stats.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
-    /// For reports. Connections are not the kernel's to count here, and are 0.
+    /// For reports. `connections` is 0, because the kernel does not count them here.
     pub resources: Resources,
-    /// For the seeds' JSON, shared by every exchange that ended while it was the newest.
+    /// For the JSON of the original articles. All exchanges that end before the next measurement share it.
     pub machine: Arc<Machine>,
 }
 
-/// The seeds' `resource` object: the container's memory, and the machine's processors.
+/// The `resource` object of the original articles: the container's memory and the machine's CPUs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Machine {
-    /// Bytes left until the limit.
+    /// Bytes left below the limit.
     pub free_memory: u64,
-    /// The container's limit, or all there is where it has none; bytes.
+    /// The container's limit in bytes, or the machine's memory if there is no limit.
     pub total_memory: u64,
-    /// The first few processors.
+    /// The first few CPUs.
     pub cpus: Vec<Cpu>,
 }
 
-/// One processor, as Node.js' `os.cpus()` tells of it.
+/// One CPU, in the format of Node.js' `os.cpus()`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Cpu {
-    /// What it calls itself.
+    /// The model name.
     pub model: String,
-    /// Its pace now, in MHz.
+    /// The current clock frequency in MHz.
     pub speed: u64,
-    /// Where its time went since the machine started.
+    /// How its time was spent since the machine started.
     pub times: CpuTimes,
 }
 
 /// Milliseconds spent since the machine started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct CpuTimes {
-    /// In programs.
+    /// In user programs.
     pub user: u64,
-    /// In programs of lowered priority.
+    /// In user programs with lowered priority.
     pub nice: u64,
     /// In the kernel.
     pub sys: u64,
-    /// Doing nothing.
+    /// Idle.
     pub idle: u64,
 }
 
 impl Meter {
-    /// Looks for the accounts of a pod without a known service: its own control group, or none.
+    /// A meter for a pod whose service is unknown. It uses the pod's own control group, or measures nothing.
     pub fn new() -> Self {
         Self::beside(None)
     }
 
-    /// The same for a pod whose service listens on this port of the machine: its own control group, or the processes of the
-    /// service.
+    /// A meter for a pod whose service listens on this local port. It uses the pod's own control group, or
+    /// the processes of the service.
     pub fn beside(service: Option<u16>) -> Self {
         let search = Some(Search { service, measured: 0 });
         Self { accounts: Accounts::found(service), pods: NonZeroU32::MIN, before: None, search }
     }
 
-    /// For one of so many pods in this process. The kernel does not account for each of them, so each reports an equal part of
-    /// what the process uses: their sum is right, and none reports what else is in the container.
+    /// A meter for one of several pods in this process. The kernel does not account for each pod, so each
+    /// reports an equal part of the process. The sum is correct, and excludes other processes of the
+    /// container.
     pub fn of_part(pods: NonZeroU32) -> Self {
         Self { pods, ..Self::of(Source::Process) }
     }
 
-    /// Measures by these accounts, whatever changes.
+    /// A meter that always uses this source.
     fn of(source: Source) -> Self {
         Self { accounts: Accounts::Kernel(source), pods: NonZeroU32::MIN, before: None, search: None }
     }
 
-    /// Thousandths of a core that this container may use; 0 if there is no limit.
+    /// The CPU limit of this container in thousandths of a core; 0 if there is none.
     pub fn cpu_limit_milli(&self) -> u32 {
         self.accounts.cpu_limit_milli()
     }
 
-    /// Measures at this instant.
+    /// Measures at the instant `now`.
     pub fn measure(&mut self, now: Instant) -> Measured {
         self.look_again();
         let pods = u64::from(self.pods.get());
@@ -142,7 +143,7 @@ impl Meter {
         Measured { resources, machine: Arc::new(Machine { free_memory, total_memory, cpus: cores::now() }) }
     }
 
-    /// Looks for the accounts again, every few measurements.
+    /// Repeats the search for the data source every few measurements.
     fn look_again(&mut self) {
         let Some(search) = &mut self.search else { return };
         search.measured += 1;
@@ -152,7 +153,7 @@ impl Meter {
         search.measured = 0;
         let accounts = Accounts::found(search.service);
         if accounts != self.accounts {
-            // Other processes have other accounts: nothing to compare with.
+            // Values of another source cannot be compared with the previous ones.
             (self.accounts, self.before) = (accounts, None);
         }
     }

@@ -1,4 +1,4 @@
-//! The rules in force on one worker, ready to be looked up by the next exchange.
+//! The active rules of one worker, indexed for lookup at each exchange.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -11,48 +11,48 @@ use mesh::rule::{Action, Protection, Rule};
 use crate::decorator::Answer;
 use crate::tunnel::refusal::RULE_FIELD;
 
-/// Told to callers of an endpoint that is off until further notice, or for longer: try again by then.
+/// The longest Retry-After. It is also used for an endpoint that is off without a time limit.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
-/// Rules by method and route, and rules for a prefix.
+/// Active rules by method and route, and rules for a prefix.
 ///
-/// A look costs a comparison with zero where there are none. An endpoint that has a row keeps what was found.
+/// Without rules, a lookup costs two checks for empty collections. An endpoint that has a row caches the result.
 #[derive(Debug, Default)]
 pub struct Rulebook {
     endpoints: HashMap<Name, Vec<Rc<InForce>>>,
-    /// The longest prefix first.
+    /// Longest prefix first.
     prefixes: Vec<(Rule, Rc<InForce>)>,
-    /// What a prefix leaves out: the paths that the pod protects, and the routes under which they are counted.
+    /// What prefix rules exclude: the pod's protected paths, and the routes under which they are counted.
     protected: HashSet<Box<str>>,
 }
 
 /// A method and a route.
 type Name = (Box<str>, Box<str>);
 
-/// The rules that cover one endpoint, in the order in which they have the say: the first whose time is not over.
+/// The rules for one endpoint in order of precedence: the first that has not expired applies.
 pub type Covering = Rc<[Rc<InForce>]>;
 
-/// A rule, and when its time is over by the monotonic clock. The control plane's clock decides how long that is, so the
-/// pod's wall clock neither prolongs nor ends it.
+/// A rule and its expiry on the monotonic clock. The control plane computes the duration, so changes to the
+/// pod's wall clock do not affect it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimedRule {
     /// The rule.
     pub rule: Rule,
-    /// When it lapses; `None` if only the control plane ends it.
+    /// When it expires; `None` if only the control plane ends it.
     pub lapses: Option<Instant>,
 }
 
 impl TimedRule {
-    /// A rule that only the control plane ends.
+    /// A rule without an expiry.
     pub fn without_limit(rule: Rule) -> Self {
         Self { rule, lapses: None }
     }
 }
 
-/// A rule as it is obeyed.
+/// A rule in the form that a worker applies.
 #[derive(Debug)]
 pub struct InForce {
-    /// Its id.
+    /// The rule's id.
     pub id: Box<str>,
     status: u16,
     lapses: Option<Instant>,
@@ -64,7 +64,7 @@ pub fn pinned<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Pins {
     Pins::new(&patterns)
 }
 
-/// The routes that are protected: each path as it is written, and the route under which it is counted with these pins.
+/// The protected routes: each path as written, and the route under which it is counted with these pins.
 fn protected_routes(paths: &[String], pins: &[&Pins]) -> HashSet<Box<str>> {
     let mut route = String::new();
     let mut routes = HashSet::with_capacity(2 * paths.len());
@@ -76,7 +76,7 @@ fn protected_routes(paths: &[String], pins: &[&Pins]) -> HashSet<Box<str>> {
 }
 
 impl Rulebook {
-    /// Translates a set of rules for a pod that protects these paths and names routes by these pins.
+    /// Builds a rulebook for a pod that protects these paths and names routes by these pins.
     pub fn new(rules: &[TimedRule], (protected, pins): (&[String], &[&Pins])) -> Self {
         let mut book = Self { protected: protected_routes(protected, pins), ..Self::default() };
         for TimedRule { rule, lapses } in rules {
@@ -93,7 +93,8 @@ impl Rulebook {
         book
     }
 
-    /// The rules for an endpoint, lapsed or not: those for it alone first, then those for its longest prefix.
+    /// Returns the rules for an endpoint, expired or not: rules for the endpoint itself first, then rules
+    /// for prefixes, longest first.
     pub fn covering(&self, method: &str, route: &str) -> Option<Covering> {
         if self.endpoints.is_empty() && self.prefixes.is_empty() {
             return None;
@@ -109,12 +110,12 @@ impl Rulebook {
 }
 
 impl InForce {
-    /// Whether its time is over.
+    /// Whether the rule has expired.
     pub fn has_lapsed(&self, now: Instant) -> bool {
         self.lapses.is_some_and(|lapses| lapses <= now)
     }
 
-    /// What a caller gets in the service's place.
+    /// The response that the rule gives in the service's place.
     pub fn answer(&self, now: Instant) -> Answer {
         let answer = Answer::text(self.status, "This endpoint is turned off for the moment.\n")
             .with(RULE_FIELD, self.id.to_string())

@@ -1,4 +1,4 @@
-//! Joins the parts of a sidecar: starts them in order, lets traffic in, and drains them in the reverse order.
+//! Runs a sidecar: starts its parts in order, opens it for traffic, and drains it in reverse order.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -36,67 +36,68 @@ use crate::timeouts::Timeouts;
 use crate::worker::Workers;
 use crate::worker::options::{Queries, TunnelOptions};
 
-/// How long traffic waits for the first rules. An endpoint that is turned off should not be open for a moment whenever
-/// a pod starts; but a control plane that is away must not keep pods away, and two seconds nobody notices in a start.
+/// How long traffic waits for the first rules. Without a wait, an endpoint that is turned off would be open
+/// whenever a pod starts. An unavailable control plane must not block pods, and two seconds do not matter
+/// at a start.
 const FIRST_RULES_MAX: Duration = Duration::from_secs(2);
 
-/// Connections that wait in the kernel until they are accepted, at the start above all.
+/// Connections that the kernel queues until they are accepted, mostly at the start.
 const BACKLOG: i32 = 1024;
 
-/// What a sidecar needs to know. Several can run in one process.
+/// The configuration of one sidecar. Several sidecars can run in one process.
 pub struct Options {
-    /// Who it is.
+    /// The identity of its pod.
     pub identity: Identity,
     /// Where the service listens.
     pub target: Target,
-    /// What connections are taken for.
+    /// The protocol of downstream connections.
     pub protocol: Protocol,
     /// The control plane, if there is one.
     pub control_plane: Option<ControlPlane>,
-    /// How many pods are in this process, each of which tells its part of what the process uses; otherwise it is alone, and
-    /// what its container uses is told.
+    /// The number of pods in this process; each reports its share of the process's resources. If `None`,
+    /// the sidecar reports the resources of its container.
     pub pods_in_process: Option<NonZeroU32>,
-    /// Worker threads; otherwise as many as the processor limit allows.
+    /// Number of worker threads. The default depends on the CPU limit.
     pub workers: Option<usize>,
     /// Paths that no rule may turn off.
     pub protected: Vec<String>,
-    /// Behaviour put around the service, in the order in which requests meet it.
+    /// Decorators around the service, in the order in which they see requests.
     pub decorators: Vec<Arc<dyn Decorator>>,
-    /// Patterns by which paths are named.
+    /// Patterns that name routes.
     pub routes: Vec<Pattern>,
     /// How long each part of an exchange may take.
     pub timeouts: Timeouts,
-    /// What a head may have.
+    /// Limits of a message head.
     pub limits: Limits,
-    /// What the service is told of the downstream.
+    /// Which fields describe the downstream to the service.
     pub forwarding: Forwarding,
-    /// Downstream connections held at once; otherwise as many as descriptors allow.
+    /// The most downstream connections at once. The default is as many as the descriptor limit allows.
     pub connections_max: Option<u32>,
-    /// What becomes of a query in the history.
+    /// Whether the history keeps queries.
     pub queries: Queries,
-    /// How often the seeds' JSON is printed on standard output, if it is.
+    /// How often the JSON of the original articles is printed to standard output, if at all.
     pub stats_log: Option<Duration>,
-    /// How many exchanges a second are written to standard output, if any are.
+    /// How many exchanges per second are written to standard output, if any.
     pub access_log: Option<u32>,
-    /// Where spans and metrics are exported to, and which, if there is a collector.
+    /// The settings of the OTLP export, if there is a collector.
     pub otlp: Option<otlp::settings::Settings>,
-    /// How long traffic is still accepted once a drain has begun.
+    /// How long new connections are accepted after a drain has begun.
     pub drain_grace: Duration,
-    /// How long exchanges under way may then take to finish.
+    /// How long exchanges in progress may then take to finish.
     pub drain_timeout: Duration,
 }
 
-/// The two ports, bound by whoever starts the sidecar.
+/// The two bound ports. The caller binds them.
 #[derive(Debug)]
 pub struct Listeners {
-    /// Where the traffic arrives.
+    /// The port for traffic.
     pub traffic: TcpListener,
-    /// Where health, metrics and statistics are asked for.
+    /// The port for health checks, metrics and statistics.
     pub admin: TcpListener,
 }
 
 impl Options {
-    /// A sidecar in front of `target`, alone and with the defaults of the program.
+    /// Options for a sidecar in front of `target`, without a control plane and with the program's defaults.
     pub fn new(identity: Identity, target: impl Into<Target>) -> Self {
         Self {
             identity,
@@ -123,7 +124,7 @@ impl Options {
 }
 
 impl Listeners {
-    /// Binds both ports; 0 takes a free one.
+    /// Binds both ports. Port 0 selects a free one.
     pub fn bind(traffic: SocketAddr, admin: SocketAddr) -> anyhow::Result<Self> {
         Ok(Self { traffic: listener(traffic)?, admin: listener(admin)? })
     }
@@ -131,10 +132,10 @@ impl Listeners {
 
 /// Runs a sidecar until it is drained.
 ///
-/// The order at the start, so that a pod which comes late never answers what is turned off:
-/// the ports are bound (connections begin to wait in the kernel's backlog), the link dials, the first set of rules is
-/// obeyed by every worker, and only then traffic is let in. Without a control plane, or with one that says nothing
-/// within [`FIRST_RULES_MAX`], traffic is let in all the same.
+/// The start order ensures that a new pod never answers an endpoint that is turned off. The ports are
+/// bound, so connections wait in the kernel's backlog. The control client connects, and every worker
+/// applies the first set of rules. Only then does the sidecar accept traffic. Without a control plane, or
+/// without rules within [`FIRST_RULES_MAX`], it accepts traffic anyway.
 pub async fn run(options: Options, listeners: Listeners, drain: CancellationToken) -> anyhow::Result<()> {
     let meter = options.pods_in_process.map_or_else(|| Meter::beside(options.target.local_port()), Meter::of_part);
     let count = options.workers.unwrap_or_else(|| workers_for(meter.cpu_limit_milli()));
@@ -186,7 +187,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
     open.cancel();
     house.watch_until(&drain).await;
 
-    // From here on nothing is ready any more: `drain` itself tells so. Load balancers need the grace to hear of it.
+    // From here on the sidecar is not ready; `drain` itself signals it. Load balancers need the grace period to notice.
     tracing::info!("draining: accepting for another {:?}", options.drain_grace);
     workers.leave().await;
     tokio::time::sleep(options.drain_grace).await;
@@ -196,7 +197,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
     Ok(())
 }
 
-/// The tasks that keep house. They leave in two groups: those who tell the last numbers need those who keep them.
+/// The background tasks. They stop in two groups: exporters send the last values, so they stop before the collectors.
 #[derive(Default)]
 struct House {
     tellers: JoinSet<()>,
@@ -206,7 +207,7 @@ struct House {
 }
 
 impl House {
-    /// Opens the admin port, which stays open until the end: the kubelet and Prometheus ask during a drain, too.
+    /// Starts the admin port. It stays open until the end, because the kubelet and Prometheus query it during a drain.
     fn admit(&mut self, admin: Admin, listener: TcpListener) {
         let leave = self.keepers_leave.clone();
         self.keepers.spawn(async move {
@@ -216,7 +217,7 @@ impl House {
         });
     }
 
-    /// Starts whoever tells of the exchanges to somebody else than the control plane, if that is wanted.
+    /// Starts the exporters to tools other than the control plane, if configured.
     fn tell_other_tools(
         &mut self,
         options: &Options,
@@ -240,7 +241,7 @@ impl House {
         Ok(())
     }
 
-    /// Traffic does not depend on any of these tasks, so one that dies is told of and the tunnel goes on.
+    /// Logs background tasks that end, until a drain begins. Traffic does not depend on them.
     async fn watch_until(&mut self, drain: &CancellationToken) {
         loop {
             tokio::select! {
@@ -278,13 +279,13 @@ async fn wait_for(first_rules: oneshot::Receiver<()>) {
 fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let bound = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
-        // An address of IPv6 that means all addresses means those of IPv4, too, whatever the machine's default is.
+        // An unspecified IPv6 address also accepts IPv4, whatever the machine's default is.
         if let SocketAddr::V6(address) = address {
             socket.set_only_v6(!address.ip().is_unspecified())?;
         }
-        // A port whose last owner has just left can be bound at once.
+        // Allows to bind a port whose previous owner has just exited.
         socket.set_reuse_address(true)?;
-        // Whatever is accepted inherits this, so that it costs no connection a system call.
+        // Accepted sockets inherit this option, so no connection needs an extra system call.
         socket.set_tcp_keepalive(&KEEPALIVE)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;

@@ -1,4 +1,4 @@
-//! Tells the numbers in the JSON of the articles that Sitio grew from: `/stats`, and the lines on standard output.
+//! Writes the statistics JSON of the original articles: the `/stats` page and the periodic lines on standard output.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::ledger::history::Remembered;
 use crate::ledger::{Ledger, Row};
 use crate::resources::Machine;
 
-/// Everything by route. Methods of one route share an entry; each exchange in the history tells its own.
+/// Statistics by route. All methods of one route share an entry; each exchange in the history keeps its own method.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct Stats<'a>(BTreeMap<&'a str, Entry<'a>>);
@@ -24,7 +24,7 @@ struct Stats<'a>(BTreeMap<&'a str, Entry<'a>>);
 #[derive(Debug, Serialize)]
 struct Entry<'a> {
     hit: u64,
-    /// Total over hits; the answers of a rule were not timed and do not make it smaller.
+    /// Total time divided by hits; responses of a rule are not timed and do not lower it.
     avg: String,
     total: Number,
     file: bool,
@@ -55,7 +55,7 @@ struct Response<'a> {
     state: &'a str,
 }
 
-/// The seeds' JSON of everything that `pod` has counted since it started.
+/// Returns everything that `pod` has counted since its start, in the JSON of the original articles.
 pub fn json(ledger: &Ledger, pod: &str) -> String {
     let mut stats = Stats(BTreeMap::new());
     for (endpoint, row) in ledger.rows().filter(|(_, row)| row.total.hits > 0) {
@@ -64,7 +64,7 @@ pub fn json(ledger: &Ledger, pod: &str) -> String {
     serde_json::to_string(&stats).expect("texts and numbers under keys of text are always JSON")
 }
 
-/// Prints the JSON at every interval until drained, as the seeds do.
+/// Prints the JSON at every interval, as the original articles do, and once more at drain.
 pub async fn print(books: Books, pod: String, interval: Duration, drain: CancellationToken) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
     loop {
@@ -78,7 +78,7 @@ pub async fn print(books: Books, pod: String, interval: Duration, drain: Cancell
 async fn print_once(books: &Books, pod: &str) {
     books.refresh().await;
     let json = books.read(|ledger| json(ledger, pod));
-    // Whoever has closed our standard output does not want to know.
+    // A closed standard output is not an error.
     let _ = writeln!(std::io::stdout().lock(), "logs -> \n  {json}");
 }
 
@@ -112,7 +112,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Milliseconds with at most two decimals, as JavaScript spells them: a number, and a text with its unit.
+/// Converts to milliseconds with at most two decimals, as JavaScript prints them: a number, and a text with its unit.
 fn milliseconds(us: f64) -> (Number, String) {
     let hundredths = (us / 10.0).round();
     let ms = hundredths / 100.0;
@@ -121,7 +121,7 @@ fn milliseconds(us: f64) -> (Number, String) {
     (number, text)
 }
 
-/// What a status is called where the service did not say, which it need not (RFC 9112, section 4).
+/// Returns the standard reason phrase of a status. The service may omit its own (RFC 9112, section 4).
 fn reason(status: u16) -> &'static str {
     match StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()) {
         Some(reason) => reason,

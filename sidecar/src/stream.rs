@@ -1,4 +1,4 @@
-//! A socket of either family that is spoken here: TCP, or a Unix socket to a service in the same pod.
+//! A connected socket: TCP, or a Unix socket to a service in the same pod.
 
 use std::io::{self, IoSlice};
 use std::net::TcpListener;
@@ -11,21 +11,21 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// A peer that has vanished, machine and all, closes nothing: the kernel asks after a minute of silence, and gives up when
-/// four questions go unanswered.
+/// TCP keepalive, because a machine that disappears closes no connection. The kernel probes after a minute
+/// of silence, and gives up after four unanswered probes.
 pub const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
 
-/// A connected socket. Which one it is costs a branch that is always guessed right, not a call through a table.
+/// A connected socket. The enum costs a well-predicted branch instead of a dynamic call.
 #[derive(Debug)]
 pub enum Stream {
-    /// Over IPv4 or IPv6. Small writes are sent at once.
+    /// Over IPv4 or IPv6. Small writes are sent immediately.
     Tcp(TcpStream),
     /// Within the machine.
     Unix(UnixStream),
 }
 
-/// Calls the same method of whichever socket it is.
+/// Calls the same method on either kind of socket.
 macro_rules! either {
     ($stream:expr, $socket:ident => $call:expr) => {
         match $stream {
@@ -36,17 +36,17 @@ macro_rules! either {
 }
 
 impl Stream {
-    /// A socket of a listener that has been told to [`send_at_once`].
+    /// A socket accepted from a listener that was passed to [`send_at_once`].
     pub fn accepted(socket: TcpStream) -> Self {
         Self::Tcp(socket)
     }
 
-    /// Whether there is something to read, an end included.
+    /// Ready when there are bytes or an end to read.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, socket => socket.poll_read_ready(cx))
     }
 
-    /// Whether the kernel knows that the connection is broken: the peer has answered what it was sent with a reset.
+    /// Whether the kernel knows that the connection is broken: the peer has answered earlier writes with a reset.
     pub fn is_broken(&self) -> bool {
         let error = match self {
             Self::Tcp(socket) => socket.take_error(),
@@ -55,32 +55,33 @@ impl Stream {
         matches!(error, Ok(Some(_)) | Err(_))
     }
 
-    /// Has the kernel find out when the peer has vanished. A Unix socket's peer cannot.
+    /// Enables TCP keepalive. A Unix socket does not need it, because its peer cannot disappear silently.
     pub fn keep_alive(&self) {
         if let Self::Tcp(socket) = self {
-            // Without it such a peer is found out when something is sent to it.
+            // On failure, a lost peer is detected when something is sent to it.
             let _ = SockRef::from(socket).set_tcp_keepalive(&KEEPALIVE);
         }
     }
 
-    /// Makes closing the connection a reset, so that the other side cannot take what it has for the whole.
+    /// Makes closing the connection send a reset, so that the peer does not mistake partial data for the whole.
     pub fn reset_on_close(&self) {
-        // It fails on a connection that is already reset, which is what is wanted.
-        // A Unix socket knows no reset, and is only ever the service's.
+        // This fails on a connection that is already reset, which is the desired state. A Unix socket has
+        // no reset, and is only used to the service.
         if let Self::Tcp(socket) = self {
             let _ = socket.set_zero_linger();
         }
     }
 }
 
-/// Has every socket that will be accepted send small writes at once: it inherits that, which saves a call for each.
+/// Sets `TCP_NODELAY` on the listener. Accepted sockets inherit it, which saves a system call per connection.
 pub fn send_at_once(listener: &TcpListener) -> io::Result<()> {
     SockRef::from(listener).set_tcp_nodelay(true)
 }
 
 impl From<TcpStream> for Stream {
     fn from(socket: TcpStream) -> Self {
-        // Without this a head and a body in two writes cost a delayed acknowledgement; if it cannot be set, they do.
+        // Without this option, a head and a body in two writes cost a delayed acknowledgement. If it
+        // cannot be set, the delay remains.
         let _ = socket.set_nodelay(true);
         Self::Tcp(socket)
     }

@@ -1,4 +1,4 @@
-//! Picks the exchanges that a tap wants to see out of the outlet, and no more of them a second than it wants.
+//! Selects the exchanges that a tap receives, up to its rate per second.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,27 +9,27 @@ use mesh::tap::{Sighting, Tap};
 use crate::recorder::finished::Finished;
 use crate::recorder::outlet::Pick;
 
-/// One tap, as the workers ask it about each exchange.
+/// One tap. The workers ask it about each exchange.
 #[derive(Debug)]
 pub struct TapPick {
     tap: Tap,
-    /// The second that is counted in the upper half, and what was let through in it in the lower half.
+    /// Upper half: the current second. Lower half: the exchanges passed in that second.
     let_through: AtomicU64,
     over_rate: Arc<AtomicU64>,
 }
 
 impl TapPick {
-    /// A tap that has seen nothing. What is over its rate is counted in `over_rate`.
+    /// A new tap filter. It counts exchanges above the rate in `over_rate`.
     pub fn new(tap: Tap, over_rate: Arc<AtomicU64>) -> Self {
         Self { tap, let_through: AtomicU64::new(0), over_rate }
     }
 
-    /// Whether one more may pass in this second, which it then has.
+    /// Whether one more exchange may pass in this second. If so, it is counted.
     fn has_room(&self, now_s: u32) -> bool {
         let pass = |passed: u64| {
             let (second, count) = ((passed >> 32) as u32, passed as u32);
             match count {
-                // Clocks of two workers may differ by a little, and a second that was over is not begun again.
+                // The clocks of two workers may differ a little. A past second is not started again.
                 _ if now_s > second => Some(u64::from(now_s) << 32 | 1),
                 count if count < self.tap.per_second_max => Some(passed + 1),
                 _ => None,
@@ -85,7 +85,7 @@ mod tests {
         }
     }
 
-    /// How many of these are wanted, and how many of the rest were over the rate.
+    /// How many of these exchanges pass, and how many of the others exceeded the rate.
     fn wanted(status: &str, per_second_max: u32, exchanges: &[(u64, u16)]) -> (usize, u64) {
         let over_rate = Arc::<AtomicU64>::default();
         let tap = Tap { id: 1, filter: Filter::read("", "", status).unwrap(), per_second_max };

@@ -1,4 +1,4 @@
-//! Where the service listens: an address, or a Unix socket's path.
+//! The address where the service listens: TCP or a Unix socket.
 
 use std::fmt;
 use std::io;
@@ -9,27 +9,27 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::stream::Stream;
 
-/// Bytes of a Unix socket's path that the kernel takes, its end included (unix(7)).
+/// The kernel's limit for a Unix socket's path, including the terminating zero (unix(7)).
 const PATH_BYTES_MAX: usize = 108;
 
-/// The service's place.
+/// The service's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A port of this machine's loopback, on 127.0.0.1 or on [::1]: whichever answers.
+    /// A port of this machine's loopback, on 127.0.0.1 or on [::1], whichever accepts.
     Loopback(u16),
-    /// An address and a port.
+    /// An IP address and a port.
     Tcp(SocketAddr),
     /// A socket in the file system.
     Unix(PathBuf),
 }
 
-/// Why a text names no place.
+/// The text is not a valid address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an address such as 127.0.0.1:8087, [::1]:8087 or unix:/run/app.sock")]
 pub struct NoTarget;
 
 impl Target {
-    /// Makes a connection.
+    /// Connects to the service.
     pub async fn connect(&self) -> io::Result<Stream> {
         let stream = match self {
             Self::Loopback(port) => connect_loopback(*port).await,
@@ -40,7 +40,7 @@ impl Target {
         Ok(stream)
     }
 
-    /// What stands in for the Host that an HTTP/1.0 downstream has not named.
+    /// The Host for an HTTP/1.0 request without one.
     pub fn host(&self) -> String {
         match self {
             Self::Loopback(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, *port)).to_string(),
@@ -49,7 +49,7 @@ impl Target {
         }
     }
 
-    /// The port, if it is on this machine's own loopback, where a service beside a sidecar listens.
+    /// The port, if the address is a loopback address of this machine.
     pub fn local_port(&self) -> Option<u16> {
         match self {
             Self::Loopback(port) => Some(*port),
@@ -58,7 +58,7 @@ impl Target {
         }
     }
 
-    /// The port, if it is one.
+    /// The port, if the address has one.
     pub fn port(&self) -> Option<u16> {
         match self {
             Self::Loopback(port) => Some(*port),
@@ -68,8 +68,8 @@ impl Target {
     }
 }
 
-/// A service that listens on one loopback refuses on the other at once, so asking both costs nothing. If neither takes the
-/// connection, what the first has said counts, because a machine may have no IPv6.
+/// Connects to either loopback address. A service that listens on one refuses on the other immediately, so
+/// trying both is free. If both fail, the first error is returned, because a machine may have no IPv6.
 async fn connect_loopback(port: u16) -> io::Result<Stream> {
     match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
         Ok(socket) => Ok(socket.into()),
@@ -91,7 +91,7 @@ impl std::str::FromStr for Target {
             let is_path = path.starts_with('/') && path.len() < PATH_BYTES_MAX;
             return if is_path { Ok(Self::Unix(path.into())) } else { Err(NoTarget) };
         }
-        // The one name whose addresses are the same on every machine.
+        // The only host name that means the same addresses on every machine.
         if let Some(port) = text.strip_prefix("localhost:") {
             return port.parse().ok().filter(|port| *port != 0).map(Self::Loopback).ok_or(NoTarget);
         }

@@ -1,25 +1,25 @@
-//! How long each part of an exchange may take before the sidecar gives up on it.
+//! The time limits of each part of an exchange, and their defaults.
 
 use std::time::Duration;
 
-/// The times. What is `None` may take as long as it likes.
+/// Timeouts. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until the service accepts a connection.
+    /// To connect to the service.
     pub connect: Duration,
-    /// Until a request's head is whole, from its first byte.
+    /// From the first byte of a request's head to its last.
     pub head: Duration,
-    /// Between two requests of one connection; longer if the service keeps its connections for longer.
+    /// Between two requests of a connection. It is extended if the service keeps its connections longer.
     pub idle: Duration,
-    /// For which nothing may come of a request's body.
+    /// Between two pieces of a request's body.
     pub body: Option<Duration>,
-    /// Until the answer's first byte, from the request's head.
+    /// From the request's head to the response's first byte.
     pub answer: Option<Duration>,
-    /// Until the answer's last byte, from the request's head.
+    /// From the request's head to the response's last byte.
     pub exchange: Option<Duration>,
-    /// For which a tunnel may be silent: an upgraded connection, or one that is no HTTP.
+    /// Without any bytes on an upgraded or non-HTTP connection.
     pub tunnel: Option<Duration>,
-    /// The same once one of its sides has finished.
+    /// The same after one side has finished.
     pub half_closed: Duration,
 }
 
@@ -28,19 +28,18 @@ impl Default for Timeouts {
         Self {
             // The service is on the same machine.
             connect: Duration::from_secs(1),
-            // Longer is a very slow network, or somebody who holds connections.
+            // Only a very slow network or a slow-request attack takes longer.
             head: Duration::from_secs(10),
-            // Balancers reuse a connection for 60 s, and services are set to keep theirs for a little longer.
+            // Load balancers reuse a connection for 60 s, and services keep theirs a little longer.
             idle: Duration::from_secs(75),
-            // A client that is alive sends something; each that does not holds a connection of the service.
+            // A working client sends something. A client that does not blocks a connection of the service.
             body: Some(Duration::from_secs(60)),
-            // How long an answer is worth waiting for only the service and its callers know.
+            // Only the service and its callers know how long a response may take.
             answer: None,
             exchange: None,
-            // A connection that waits for something to happen may wait for days; one whose other end has vanished
-            // is found out by the kernel.
+            // A connection that waits for an event may wait for days. The kernel detects a peer that has disappeared.
             tunnel: None,
-            // The side that has finished may be gone for good, which only shows when it is sent something.
+            // The finished side may be gone, which is only detected when data is sent to it.
             half_closed: Duration::from_secs(5 * 60),
         }
     }

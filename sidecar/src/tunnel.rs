@@ -1,4 +1,4 @@
-//! Serves one downstream connection: reads each request's head, decides, and sees the exchange through.
+//! Serves one downstream connection: detects its protocol and runs its exchanges one after another.
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -42,11 +42,11 @@ pub mod relay;
 mod unsent;
 pub mod upgraded;
 
-/// A downstream's connection.
+/// A downstream connection.
 struct Tunnel {
     worker: Rc<Worker>,
     downstream: Peer,
-    /// What the service is told of this connection with each request, as lines of a head.
+    /// The header lines that describe this connection to the service, added to each request.
     forwarded: Box<str>,
     caller: IpAddr,
     watch: Rc<Watch>,
@@ -54,33 +54,33 @@ struct Tunnel {
     opening: Opening,
 }
 
-/// What a request's head has led to.
+/// The action for a request's head.
 enum Begun {
-    /// It is to be carried to the service.
+    /// Forward the request to the service.
     Forward,
-    /// It is answered here.
+    /// Answer the request with this response.
     Answer(Answer, Persistence),
-    /// It is none: this is the answer, and the end.
+    /// Answer an invalid request with an error response and close.
     Refuse(Fault, Asked),
-    /// The connection begins with something that is not HTTP/1.
+    /// The connection begins with a protocol other than HTTP/1.
     Other(Looks),
-    /// The connection begins with nothing.
+    /// The client is silent.
     Silence,
-    /// There is no request.
+    /// The connection ended without a request.
     Close,
 }
 
-/// What follows an exchange.
+/// What to do after an exchange.
 enum Next {
     Request,
-    /// Close, but let the downstream read what it was sent.
+    /// Close after the downstream has read the response.
     Linger,
     Close,
-    /// Close so that it cannot be taken for a proper end.
+    /// Close with a reset, so that the downstream detects the failure.
     Reset,
 }
 
-/// Serves a downstream's connection until it is closed.
+/// Serves a downstream connection until it is closed.
 pub async fn serve(worker: Rc<Worker>, socket: TcpStream, caller: IpAddr) {
     let watch = worker.watches.add();
     poll_fn(|cx| {
@@ -106,7 +106,7 @@ pub async fn serve(worker: Rc<Worker>, socket: TcpStream, caller: IpAddr) {
 }
 
 impl Tunnel {
-    /// One request and its response.
+    /// Handles one request and its response.
     async fn exchange(&mut self) -> Next {
         match poll_fn(|cx| self.poll_begin(cx)).await {
             Begun::Forward => self.forward().await,
@@ -118,7 +118,7 @@ impl Tunnel {
                 }
                 self.answer(&answer, Persistence::Close).await
             }
-            // Boxed, because they are rare and large, and each connection would have room for them.
+            // These futures are rare and large. They are boxed, because each connection would reserve memory for them.
             Begun::Other(Looks::Http2) => {
                 let caller = Caller { address: self.caller, forwarded: &self.forwarded };
                 Box::pin(http2::serve(&self.worker, &mut self.downstream, &self.watch, caller)).await;
@@ -130,7 +130,7 @@ impl Tunnel {
         }
     }
 
-    /// Carries the request to the service, and the response back.
+    /// Forwards the request to the service, and the response back.
     async fn forward(&mut self) -> Next {
         let worker = Rc::clone(&self.worker);
         let repeatable = self.exchange.as_ref().is_some_and(|exchange| exchange.repeatable == Repeatable::Yes);
@@ -167,19 +167,19 @@ impl Tunnel {
         }
     }
 
-    /// Everything but the usual end of an exchange.
+    /// Handles every end of an exchange except the usual one.
     async fn conclude(&mut self, relayed: Relayed, persistence: Persistence, upstream: Upstream) -> Next {
         match relayed {
             Relayed::Whole => self.finish_answered(persistence, Instant::now()),
             Relayed::Upgraded => {
-                self.watch.disarm(); // It may now go on for days.
+                self.watch.disarm(); // The upgraded connection may last for days.
                 let (worker, exchange) = (Rc::clone(&self.worker), self.exchange.as_mut());
                 let mut ended = Ended::Through;
                 if let Some(exchange) = exchange {
                     ended = Upgraded::new(&worker, exchange, &mut self.downstream, upstream.peer, &self.watch).run().await;
                 }
                 self.finish(Persistence::Close, Instant::now());
-                // Who has broken off tells the one side; the other must not take that for a proper end.
+                // If one side breaks the connection, the other must not see a proper end.
                 if ended == Ended::Through { Next::Close } else { Next::Reset }
             }
             Relayed::Stale | Relayed::Reset => self.fail(&refusal::reset(self.reader())).await,
@@ -192,7 +192,7 @@ impl Tunnel {
                 self.answer(&refusal::of_request(refusal::STALLED, self.reader()), Persistence::Close).await
             }
             Relayed::BrokenOff => {
-                // The downstream has seen another status, but no whole answer: the service has failed.
+                // The downstream has seen another status but no complete response: the service has failed.
                 if let Some(exchange) = &mut self.exchange {
                     exchange.answered(502, "");
                     exchange.outcome = Outcome::BrokenOff;
@@ -207,13 +207,13 @@ impl Tunnel {
         }
     }
 
-    /// Who reads what is answered; nobody is known before there is a head.
+    /// The audience of a response. Before there is a head, a program is assumed.
     fn reader(&self) -> Reader {
         self.exchange.as_ref().map_or(Reader::Program, |exchange| exchange.reader)
     }
 
-    /// Counts an exchange whose whole answer was written. A downstream that has finished sending may be listening still,
-    /// or be gone for good: what it has left shows when something is written to it, and the kernel may have been told by now.
+    /// Counts an exchange whose whole response was written. A downstream that has finished sending may
+    /// still read or may be gone. The kernel learns that only from a failed write, and may know by now.
     fn finish_answered(&mut self, persistence: Persistence, now: Instant) -> Next {
         if self.downstream.has_ended && self.downstream.stream().is_broken() {
             self.gone();
@@ -222,7 +222,7 @@ impl Tunnel {
         self.finish(persistence, now)
     }
 
-    /// Counts the exchange, and tells what follows.
+    /// Counts the exchange, and returns the next step.
     fn finish(&mut self, persistence: Persistence, now: Instant) -> Next {
         let is_the_last =
             self.exchange.as_ref().is_some_and(|exchange| exchange.keeps == Keeps::Declined && exchange.body.is_done());
@@ -230,7 +230,7 @@ impl Tunnel {
             self.worker.finish(exchange, now);
         }
         if persistence == Persistence::Close {
-            // A downstream that has asked for the end, and has sent nothing after that, loses nothing by it.
+            // The downstream asked to close and has sent nothing more, so an immediate close loses no data.
             let is_silent = is_the_last && !self.downstream.has_carry() && is_quiet(self.downstream.stream());
             return if is_silent { Next::Close } else { Next::Linger };
         }
@@ -238,7 +238,7 @@ impl Tunnel {
         Next::Request
     }
 
-    /// The downstream has left, or was left: what it was answered, it was not.
+    /// Records the exchange as aborted, whatever status was already set.
     fn gone(&mut self) {
         if let Some(mut exchange) = self.exchange.take() {
             exchange.broken_off(Breaker::of(&self.worker));
@@ -248,7 +248,7 @@ impl Tunnel {
 }
 
 impl Drop for Tunnel {
-    /// A connection that ends within an exchange, by a panic or because its worker does, is counted all the same.
+    /// Counts an exchange that ends with its connection, by a panic or because the worker ends.
     fn drop(&mut self) {
         self.gone();
     }

@@ -1,4 +1,4 @@
-//! Connections to the service: made when needed, kept when idle.
+//! Pool of connections to the service: connects on demand and keeps idle connections.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -12,16 +12,17 @@ use crate::stream::Stream;
 use crate::target::Target;
 use crate::tunnel::peer::Peer;
 
-/// How long to wait before knocking again, in milliseconds. A service whose queue of connections is full (Python's holds
-/// five) drops the knock, and the kernel itself would only repeat it after a whole second; on one machine anything over
-/// a millisecond means just that. The range spreads a burst, so that its knocks do not all meet the same full queue.
+/// How long to wait for a connect before a retry, in milliseconds. A service with a full accept queue
+/// (Python's holds five) drops the SYN, and the kernel repeats it only after a second. On one machine, a
+/// connect that takes over a millisecond means a full queue. The random range spreads a burst, so that its
+/// retries do not all hit the same full queue.
 const KNOCK_MS: std::ops::Range<u64> = 20..60;
 
-/// How long an idle connection is kept. Shorter than the 60 s and more that servers keep theirs,
-/// so that it is us who close, and no request meets a connection that is just being closed.
+/// How long an idle connection is kept. Servers keep theirs 60 s or longer. With a shorter time the sidecar
+/// closes first, so no request meets a connection that is just being closed.
 const IDLE_MAX: Duration = Duration::from_secs(15);
 
-/// Idle connections kept by a worker. More were never needed at once but in a burst.
+/// Idle connections kept by a worker. More are needed only in a burst.
 const IDLE_CONNECTIONS_MAX: usize = 1024;
 
 /// The connections of one worker.
@@ -35,27 +36,27 @@ struct Idle {
     since: Instant,
 }
 
-/// A connection to the service, and whether it has served before.
+/// A connection to the service, and whether it was used before.
 pub struct Upstream {
     /// The connection.
     pub peer: Peer,
-    /// Where it came from.
+    /// Whether it is new.
     pub origin: Origin,
 }
 
-/// Where a connection came from.
+/// Whether a connection is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Made for this exchange.
+    /// Opened for this exchange.
     Fresh,
-    /// It was idle: the service may have closed it meanwhile.
+    /// Taken from the pool. The service may have closed it meanwhile.
     Pooled,
 }
 
-/// How sure one must be that an idle connection still stands.
+/// How carefully to check that an idle connection is still open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Care {
-    /// The request can be sent again.
+    /// The request can be sent again: a cheap check is enough.
     Usual,
     /// The request must not be sent twice: ask the kernel first.
     Utmost,
@@ -64,31 +65,31 @@ pub enum Care {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The service refused, or there is no way to it.
+    /// The service refused the connection, or is not reachable.
     #[error("connect to the service at {address}: {source}")]
     Refused {
-        /// Where the service should listen.
+        /// The service's address.
         address: Target,
-        /// What the kernel said.
+        /// The error of the kernel.
         source: io::Error,
     },
     /// The service did not accept in time.
     #[error("connect to the service at {address}: no answer within {within:?}")]
     Deadline {
-        /// Where the service should listen.
+        /// The service's address.
         address: Target,
-        /// How long it was asked.
+        /// The timeout.
         within: Duration,
     },
 }
 
 impl Upstreams {
-    /// No connections yet.
+    /// An empty pool.
     pub fn new(target: Target) -> Self {
         Self { target, idle: RefCell::default() }
     }
 
-    /// An idle connection, the one used last; it is the likeliest to stand.
+    /// Takes the idle connection that was used last, because it is the most likely to be open.
     pub fn take(&self, care: Care) -> Option<Upstream> {
         while let Some(idle) = self.idle.borrow_mut().pop() {
             if (care == Care::Usual && !has_stirred(idle.peer.stream())) || is_quiet(idle.peer.stream()) {
@@ -98,7 +99,7 @@ impl Upstreams {
         None
     }
 
-    /// A new connection, if the service accepts within that time.
+    /// Opens a new connection, if the service accepts within that time.
     pub async fn connect(&self, within: Duration) -> Result<Upstream, ConnectError> {
         let knocking = async {
             loop {
@@ -115,7 +116,7 @@ impl Upstreams {
         Ok(Upstream { peer: Peer::new(stream), origin: Origin::Fresh })
     }
 
-    /// Keeps a connection whose last exchange is wholly over.
+    /// Returns a connection to the pool. Its last exchange must be completely over.
     pub fn give_back(&self, peer: Peer, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < IDLE_CONNECTIONS_MAX {
@@ -123,7 +124,7 @@ impl Upstreams {
         }
     }
 
-    /// Lets go of the connections that were idle for long, or on which the service has said or closed something.
+    /// Closes connections that were idle for too long, or on which the service has sent data or closed.
     pub async fn sweep(&self, now: Instant) {
         let mut idle = self.idle.take();
         poll_fn(|cx| {
@@ -131,23 +132,23 @@ impl Upstreams {
             Poll::Ready(())
         })
         .await;
-        // Nothing else runs on this thread between the two lines, so none was given back meanwhile.
+        // No other task runs on this thread between the two lines, so no connection was returned meanwhile.
         self.idle.replace(idle);
     }
 
-    /// Where requests go.
+    /// The service's address.
     pub fn target(&self) -> &Target {
         &self.target
     }
 }
 
-/// Whether the runtime knows of anything that has happened on the connection: what the service says before it is asked
-/// would be taken for the answer to the next question. It costs no system call.
+/// Whether the runtime knows of input on the connection. Bytes that the service sends before a request
+/// would be taken for the next response. This needs no system call.
 fn has_stirred(stream: &Stream) -> bool {
     stream.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready()
 }
 
-/// Whether a peer has neither sent nor closed anything, by the kernel's own word.
+/// Whether the kernel has neither data nor an end of the connection to read.
 pub fn is_quiet(stream: &Stream) -> bool {
     let mut byte = [0_u8];
     let peeked = rustix::net::recv(stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);

@@ -1,20 +1,20 @@
-//! Deadlines of many connections by one timer: setting one is a store, so an exchange pays nothing for it.
+//! Deadlines of many connections on one timer. Setting a deadline is one store, so it costs an exchange nothing.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// How often deadlines are looked at; they may be kept late by so much.
+/// How often deadlines are checked. A deadline may fire late by this much.
 pub const TICK: Duration = Duration::from_millis(250);
 
-/// All watches of one worker.
+/// All deadlines of one worker.
 #[derive(Debug, Default)]
 pub struct Watches {
     list: RefCell<Vec<Weak<Watch>>>,
 }
 
-/// One connection's deadline.
+/// The deadline of one connection.
 #[derive(Debug, Default)]
 pub struct Watch {
     deadline: Cell<Option<Instant>>,
@@ -23,14 +23,14 @@ pub struct Watch {
 }
 
 impl Watches {
-    /// A watch, looked after until it is dropped.
+    /// Adds a deadline, which is checked until it is dropped.
     pub fn add(&self) -> Rc<Watch> {
         let watch = Rc::new(Watch::default());
         self.list.borrow_mut().push(Rc::downgrade(&watch));
         watch
     }
 
-    /// Wakes the connections whose deadline has passed, and forgets those that are gone.
+    /// Wakes the connections whose deadline has passed, and removes those that are closed.
     pub fn tick(&self, now: Instant) {
         self.list.borrow_mut().retain(|watch| {
             let Some(watch) = watch.upgrade() else { return false };
@@ -43,25 +43,25 @@ impl Watches {
         });
     }
 
-    /// Wakes every connection, so that it looks at the worker's state.
+    /// Wakes every connection, so that it checks the worker's state.
     pub fn wake_all(&self) {
         self.list.borrow().iter().filter_map(Weak::upgrade).for_each(|watch| watch.wake());
     }
 }
 
 impl Watch {
-    /// From now on this waker is woken.
+    /// Sets the waker of the connection.
     pub fn register(&self, waker: &Waker) {
         self.waker.replace(Some(waker.clone()));
     }
 
-    /// Sets the deadline, in place of the one before.
+    /// Sets the deadline and replaces the previous one.
     pub fn arm(&self, deadline: Instant) {
         self.expired.set(false);
         self.deadline.set(Some(deadline));
     }
 
-    /// There is no deadline any more.
+    /// Removes the deadline.
     pub fn disarm(&self) {
         self.expired.set(false);
         self.deadline.set(None);

@@ -1,4 +1,4 @@
-//! The threads that carry traffic: each has its own runtime, connections, upstream pool and counters.
+//! The worker threads that carry traffic: each has its own runtime, connections, upstream pool and counters.
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -26,10 +26,10 @@ pub mod tally;
 mod thread;
 mod wall;
 
-/// Orders that may wait for a worker. The house gives one at a time of each kind, and waits for it.
+/// Commands that may wait for a worker. The background tasks send one of each kind at a time, and wait for it.
 const ORDERS_MAX: usize = 16;
 
-/// All workers of a sidecar. When it is dropped, they end with all their connections.
+/// All workers of a sidecar. Dropping it ends them with all their connections.
 pub struct Workers {
     orders: Vec<mpsc::Sender<Order>>,
     threads: Vec<JoinHandle<()>>,
@@ -63,21 +63,21 @@ impl Workers {
         Ok(workers)
     }
 
-    /// No thread at all: the house of a sidecar, tried out without traffic.
+    /// No threads, for tests of the background tasks without traffic.
     pub fn none() -> Self {
         let (seats, _) = Seats::new(1, Some(0));
         Self { orders: Vec::new(), threads: Vec::new(), seats: Arc::new(seats), tally: Arc::default() }
     }
 
-    /// Lets traffic in.
+    /// Starts to accept traffic.
     pub async fn open(&self) {
         for orders in &self.orders {
-            // A worker that does not listen any more has panicked, and said so.
+            // A worker that does not receive has panicked and logged it.
             let _ = orders.send(Order::Open).await;
         }
     }
 
-    /// What all workers together have counted since the last call, each endpoint once.
+    /// Collects the counts of all workers since the last call, merged by endpoint.
     pub async fn collect(&self) -> Vec<EndpointReport> {
         let mut merged: HashMap<Endpoint, EndpointReport> = HashMap::new();
         for reports in self.ask(Order::Collect).await {
@@ -98,7 +98,7 @@ impl Workers {
         merged.into_values().collect()
     }
 
-    /// Puts these rules in force, and returns when every worker obeys them.
+    /// Applies these rules, and returns when every worker uses them.
     pub async fn obey(&self, rules: Arc<Vec<TimedRule>>) {
         self.ask(|done| Order::Obey(Arc::clone(&rules), done)).await;
     }
@@ -108,25 +108,26 @@ impl Workers {
         self.seats.connections()
     }
 
-    /// What was refused, turned away or passed over.
+    /// The shared counters: refused requests, refused connections and skipped decorators.
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    /// From now on every answer closes its connection, so that whoever asks again goes elsewhere. Traffic is still let in.
+    /// From now on every response closes its connection, so that clients reconnect elsewhere. New
+    /// connections are still accepted.
     pub async fn leave(&self) {
         self.ask(Order::Leave).await;
     }
 
-    /// Stops accepting, closes idle connections, and returns when what was under way is finished, or after `timeout`.
-    /// The numbers can be collected for the last time after it.
+    /// Stops accepting, closes idle connections, and returns when exchanges in progress have finished, or
+    /// after `timeout`. Afterwards the counts can be collected a last time.
     pub async fn drain(&self, timeout: Duration) {
-        // In two steps, because what the first worker has accepted may be on its way to another.
+        // Two steps, because a connection accepted by the first worker may be on its way to another.
         self.ask(Order::Shut).await;
         self.ask(|done| Order::Drain(timeout, done)).await;
     }
 
-    /// Gives an order to every worker, and waits for all answers. A worker that has died gives none.
+    /// Sends a command to every worker, and waits for all results. A worker that has panicked returns none.
     async fn ask<T>(&self, order: impl Fn(oneshot::Sender<T>) -> Order) -> Vec<T> {
         let mut answers = Vec::with_capacity(self.orders.len());
         for orders in &self.orders {
@@ -145,7 +146,7 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.orders.clear(); // Without anybody to give orders, the threads end.
+        self.orders.clear(); // The threads end when no command can arrive.
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a worker's thread has panicked");

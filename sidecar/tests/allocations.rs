@@ -1,4 +1,4 @@
-//! In steady state an exchange asks the allocator for nothing: counted on the thread that carries it.
+//! Tests that an exchange in steady state allocates nothing, counted on the thread that carries it.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::io::{Read, Write};
@@ -22,14 +22,14 @@ const WARM_UP: usize = 200;
 /// Exchanges that are counted.
 const COUNTED: usize = 2000;
 
-/// An endpoint's histogram makes room when a latency falls outside of all that it has seen, a few times in its life.
-/// One allocation in a hundred exchanges would already be four times as many.
+/// An endpoint's histogram grows when a latency is outside of all earlier ones, a few times in its life. One allocation
+/// in a hundred exchanges would already be four times as many.
 const GROWTHS_MAX: u64 = 5;
 
-/// Nothing here takes long; this only ends a test that hangs.
+/// Only ends a test that hangs; nothing here takes long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A kind of exchange: its name, the request, and what the service answers to it.
+/// A kind of exchange: its name, the request, and the service's response.
 struct Kind {
     name: &'static str,
     request: String,
@@ -72,7 +72,7 @@ fn an_exchange_on_kept_connections_allocates_nothing() {
         let target = service(kind.answer.clone());
         let mut conversation = Conversation::open(target, kind.request, kind.answer.len());
         conversation.go_on(WARM_UP);
-        conversation.worker.collect(); // What is told once a second is not the exchange's, but what comes after it is.
+        conversation.worker.collect(); // The collection is not part of an exchange; what follows it is.
         conversation.go_on(WARM_UP);
 
         let counted = allocation_counter::measure(|| conversation.go_on(COUNTED));
@@ -85,7 +85,7 @@ fn an_exchange_on_kept_connections_allocates_nothing() {
     }
 }
 
-/// A client that asks again and again over one connection, and the worker on this thread that carries what it asks.
+/// A client that sends requests over one connection, and the worker on this thread that carries them.
 struct Conversation {
     worker: Rc<Worker>,
     runtime: LocalRuntime,
@@ -125,7 +125,7 @@ impl Conversation {
 
 fn client(address: SocketAddr, request: &str, answer_bytes: usize, orders: &mpsc::Receiver<usize>, done: &Notify) {
     let mut stream = connected(TcpStream::connect(address).unwrap());
-    // A head that is written anew may be longer than the service's, by what says that the connection is kept.
+    // A rewritten head may be longer than the service's, by the field that keeps the connection alive.
     let mut answer = vec![0; answer_bytes + 1024];
     while let Ok(exchanges) = orders.recv() {
         for _ in 0..exchanges {
@@ -139,7 +139,7 @@ fn client(address: SocketAddr, request: &str, answer_bytes: usize, orders: &mpsc
     }
 }
 
-/// Whether an answer is complete, as far as the answers of this test go.
+/// Whether a response is complete, as far as the responses of this test go.
 fn is_whole(answer: &[u8]) -> bool {
     let text = std::str::from_utf8(answer).unwrap();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
@@ -149,7 +149,7 @@ fn is_whole(answer: &[u8]) -> bool {
     }
 }
 
-/// Answers every request on one connection alike; what is told apart here is what the sidecar does with it.
+/// Answers every request on one connection alike; the cases differ in what the sidecar does with it.
 fn service(answer: String) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();

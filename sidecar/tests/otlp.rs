@@ -1,4 +1,4 @@
-//! A collector made of OpenTelemetry's generated types takes the spans and the metrics of a sidecar.
+//! Tests the export of spans and metrics against a collector made of OpenTelemetry's generated types.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::io::{Read, Write};
@@ -23,13 +23,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-/// Nothing here takes long; this only ends a test that hangs.
+/// Only ends a test that hangs; nothing here takes long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A span, and the attributes of the resource that it came with.
+/// A span, and the attributes of its resource.
 type Taken = (Vec<KeyValue>, Span);
 
-/// What a collector was sent.
+/// What a collector has received.
 #[derive(Clone, Default)]
 struct Collector {
     spans: Arc<Mutex<Vec<Taken>>>,
@@ -77,7 +77,7 @@ impl Collector {
     }
 }
 
-/// A sidecar before a service that says `ok` to everything, told of by these variables.
+/// A sidecar configured by these variables, in front of a service that always answers `ok`.
 struct World {
     traffic: SocketAddr,
     admin: SocketAddr,
@@ -145,7 +145,7 @@ async fn ask(address: SocketAddr, path: &'static str, fields: &'static str) -> S
     tokio::task::spawn_blocking(asking).await.unwrap()
 }
 
-/// Waits until `look` finds what it looks for.
+/// Polls `look` until it returns a value.
 async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -246,7 +246,7 @@ async fn the_last_numbers_are_told_at_the_end_and_our_buckets_are_the_standards(
 
 #[tokio::test]
 async fn a_collector_that_is_away_harms_nothing_and_is_told_when_it_comes() {
-    // Somebody holds the port and answers nothing, until the collector takes it over.
+    // A silent listener holds the port, until the collector takes it over.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let endpoint = format!("http://127.0.0.1:{port}");

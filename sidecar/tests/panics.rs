@@ -1,4 +1,4 @@
-//! A panic within an exchange ends that connection only, and the exchange is counted all the same.
+//! Tests that a panic within an exchange ends only that connection, and that the exchange is still counted.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::io::{self, BufRead, BufReader, Write};
@@ -14,11 +14,11 @@ use sidecar::head::request::RequestHead;
 use sidecar::worker::Workers;
 use sidecar::worker::options::TunnelOptions;
 
-/// Nothing here takes long; this only ends a test that hangs.
+/// Only ends a test that hangs; nothing here takes long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Panics in the hook that the endpoint names, and again when it is asked for its name, which is outside of what catches
-/// the panics of hooks: there the tunnel's own faults would be.
+/// Panics in the hook that the endpoint names, and again in `name`. The latter is not under the handler that catches
+/// panics of hooks, so it acts like a bug in the proxy itself.
 struct Clumsy;
 
 impl Decorator for Clumsy {
@@ -37,7 +37,7 @@ impl Decorator for Clumsy {
     }
 }
 
-/// A decorator whose hooks panic, but which is otherwise well.
+/// A decorator whose hooks panic and whose name does not.
 struct Absent;
 
 impl Decorator for Absent {
@@ -91,7 +91,7 @@ impl Client {
         Self { reader: BufReader::new(stream) }
     }
 
-    /// The status of the answer, or how the connection ended.
+    /// The status of the response, or how the connection ended.
     fn get(&mut self, target: &str) -> io::Result<String> {
         write!(self.reader.get_mut(), "GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")?;
         let (mut status, mut line) = (String::new(), String::new());

@@ -1,4 +1,4 @@
-//! Proofs about the program itself: what it prints, how it leaves, and with which exit code.
+//! Tests of the program itself: its output, its shutdown, and its exit code.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::io::{BufRead, BufReader, Read};
@@ -13,7 +13,7 @@ fn sidecar(variables: &[(&str, &str)]) -> Child {
     command.spawn().unwrap()
 }
 
-/// What a program that ends by itself leaves behind: its exit code and its words on standard error.
+/// The exit code and standard error of a program that ends by itself.
 fn end_of(mut child: Child) -> (Option<i32>, String) {
     let mut words = String::new();
     child.stderr.take().unwrap().read_to_string(&mut words).unwrap();

@@ -1,4 +1,4 @@
-//! The lines of the access log: what each field is called, and in which unit.
+//! The JSON lines of the access log: field names and units.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -9,10 +9,10 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::{Exchange, Outcome};
 use serde::{Serialize, Serializer};
 
-/// The latest instant that a line can spell: the end of the year 9999.
+/// The latest instant that a line can format: the end of the year 9999.
 const MS_MAX: u64 = 253_402_300_799_999;
 
-/// An exchange.
+/// The line of one exchange.
 #[derive(Serialize)]
 pub(super) struct Line<'a> {
     #[serde(serialize_with = "as_text")]
@@ -40,7 +40,7 @@ pub(super) struct Line<'a> {
     pod: &'a str,
 }
 
-/// What was not written.
+/// The line that reports exchanges left out.
 #[derive(Serialize)]
 pub(super) struct Gap<'a> {
     #[serde(serialize_with = "as_text")]
@@ -79,7 +79,7 @@ impl<'a> Gap<'a> {
     }
 }
 
-/// One line. JSON escapes whatever could end it early.
+/// Writes one line. JSON escapes every character that could end it early.
 pub(super) fn write(chunk: &mut Vec<u8>, line: &impl Serialize) {
     serde_json::to_writer(&mut *chunk, line).expect("texts and numbers are always JSON, and a Vec takes them all");
     chunk.write_all(b"\n").expect("a Vec takes it");

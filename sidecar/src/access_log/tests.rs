@@ -1,4 +1,4 @@
-//! Proofs that a line says what happened, that what has no line is counted, and that an output may hang or break.
+//! Tests of the access log: what a line says, that left-out exchanges are counted, and that an output may hang or break.
 
 use std::io::{self, Write};
 use std::sync::atomic::Ordering;
@@ -16,10 +16,10 @@ use crate::recorder::finished::Finished;
 use crate::recorder::outlet::Outlet;
 use crate::recorder::tests::finished;
 
-/// Nothing here takes long; this only ends a test that hangs.
+/// Only ends a test that hangs; nothing here takes long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An output that can be looked at.
+/// An output whose lines the test can read.
 #[derive(Clone, Default)]
 struct Paper(Arc<Mutex<Vec<u8>>>);
 
@@ -44,7 +44,7 @@ impl Write for Paper {
     }
 }
 
-/// An output that nobody reads until the test lets it go; then it is broken.
+/// An output that blocks until the test releases it, and then fails.
 struct Stuck(mpsc::Receiver<()>);
 
 impl Write for Stuck {
@@ -156,7 +156,7 @@ async fn an_output_that_is_broken_ends_the_log_and_costs_nothing_more() {
     let (let_go, held) = mpsc::channel();
     drop(let_go);
     pass(&outlet, 5);
-    // Nobody drains it: it ends by itself.
+    // No drain is requested: the log ends by itself.
     tokio::time::timeout(PATIENCE, log.run(Stuck(held), CancellationToken::new())).await.unwrap();
     let written = lines.written.load(Ordering::Relaxed);
     pass(&outlet, 500);

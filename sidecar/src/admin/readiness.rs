@@ -1,4 +1,4 @@
-//! Says whether this pod can take traffic: it is let in, the service accepts connections, and no drain has begun.
+//! Decides whether this pod can take traffic: it has rules, the service accepts connections, and no drain has begun.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::target::Target;
 
-/// The service is asked at most this often, however many probes there are.
+/// How long a check stays valid: the service is dialled at most this often, however many probes arrive.
 const CHECKED_FOR: Duration = Duration::from_secs(1);
 
-/// The service is on the same machine: if it does not accept by then, it cannot take traffic.
-/// The kubelet itself waits a second unless told otherwise.
+/// The service is on the same machine: if it does not accept within this time, it cannot take traffic. The kubelet's own
+/// default timeout is one second.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// Whether traffic can be taken. It never depends on the control plane.
+/// Whether the pod can take traffic. It never depends on the control plane.
 #[derive(Debug)]
 pub struct Readiness {
     target: Target,
@@ -31,12 +31,12 @@ struct Check {
 }
 
 impl Readiness {
-    /// Ready from `open` on, while `target` accepts, until `draining`. Both tokens are signals that stay.
+    /// Ready from the cancellation of `open` to that of `draining`, while `target` accepts connections.
     pub fn new(target: Target, open: CancellationToken, draining: CancellationToken) -> Self {
         Self { target, open, draining, last: Mutex::new(None) }
     }
 
-    /// Whether it can be taken now, or why not.
+    /// Returns `Ok` if the pod can take traffic now, otherwise the reason.
     pub async fn check(&self) -> Result<(), String> {
         if self.draining.is_cancelled() {
             return Err("draining".to_owned());
@@ -52,8 +52,8 @@ impl Readiness {
         verdict
     }
 
-    /// The last verdict if it is recent. If it is not, whoever asks next within the second gets it nevertheless:
-    /// one of them is on the way to find a new one.
+    /// Returns the last verdict if it is recent. If it is stale, returns `None` to one caller, which then dials, and
+    /// renews its time, so that other callers get the stale verdict for up to a second meanwhile.
     fn recent_verdict(&self) -> Option<Result<(), String>> {
         let mut last = self.last();
         let check = last.as_mut()?;

@@ -1,4 +1,4 @@
-//! Proofs that the admin port answers what it should, and nothing else.
+//! Tests of the paths and methods of the admin port, and of its limits.
 
 use exposition::format::Format;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,7 +36,7 @@ async fn a_service_that_is_not_there_makes_the_pod_unready_but_not_dead() {
     world.left().await;
 }
 
-/// Silent connections: ten times as many as the port has places.
+/// Silent connections: about ten times as many as the port has slots.
 const SILENT: usize = 300;
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn silent_connections_never_fail_a_probe() {
         assert_eq!(world.admin("/livez").await.status, 200, "probe {round}");
         silent.push(within(TcpStream::connect(world.admin)).await.unwrap());
     }
-    // All are closed: some because others needed the place, the rest because they never asked.
+    // All are closed: some because others needed the slot, the rest because they never sent a request.
     for mut stream in silent {
         let _ = within(stream.read_to_end(&mut Vec::new())).await;
     }

@@ -1,4 +1,4 @@
-//! Reads the chunked coding, strictly, from however it is cut up (RFC 9112, section 7.1).
+//! Strict parser of the chunked transfer coding, for input split at any byte (RFC 9112, section 7.1).
 
 use crate::body::Malformed;
 use crate::head::fields::{Known, is_token, known};
@@ -7,19 +7,21 @@ mod extension;
 
 use extension::Extension;
 
-/// The size of a chunk. Fifteen digits are an exabyte; a sixteenth could overflow a signed number elsewhere.
+/// The largest chunk size. Fifteen hexadecimal digits are an exabyte; a sixteenth could overflow a signed
+/// number in another parser.
 const SIZE_MAX: u64 = (1 << 60) - 1;
 
-/// Digits of a size, leading zeros included, which mean nothing and are dropped.
+/// The most digits of a size. Leading zeros count, although they have no meaning and are dropped.
 const SIZE_DIGITS_MAX: usize = 256;
 
-/// Bytes of extensions beyond the bytes of content so far; they are dropped. Nobody sends many but attackers.
+/// Bytes of chunk extensions that may exceed the bytes of content so far. Extensions are dropped, and only
+/// attackers send many.
 const EXTENSION_BYTES_MAX: u64 = 4096;
 
-/// Bytes of all trailer fields, those that are dropped included.
+/// Bytes of all trailer fields, including dropped ones.
 const TRAILER_BYTES_MAX: usize = 16 * 1024;
 
-/// The reader. It holds at most one trailer section besides a few numbers.
+/// The parser. It buffers at most one trailer section.
 #[derive(Debug, Default)]
 pub struct Chunks {
     state: State,
@@ -47,24 +49,24 @@ enum State {
     Done,
 }
 
-/// What stands at the beginning of the input.
+/// The next part of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'c, 'a> {
-    /// Nothing yet: the input is used up.
+    /// The input is used up.
     More,
     /// A part of the content.
     Content(&'a [u8]),
-    /// The end, with the trailer fields that may be passed on, each as a line with its CR LF.
+    /// The end, with the trailer fields to forward, each as a line with its CR LF.
     End(&'c [u8]),
 }
 
 impl Chunks {
-    /// From now on no trailer field is passed on.
+    /// Drops all following trailer fields.
     pub fn drop_trailers(&mut self) {
         self.drops_trailers = true;
     }
 
-    /// The next piece, and how many bytes of `input` it took.
+    /// Returns the next piece and the bytes of `input` it used.
     pub fn next<'a>(&mut self, input: &'a [u8]) -> Result<(usize, Piece<'_, 'a>), Malformed> {
         let mut at = 0;
         while let Some(byte) = input.get(at).copied() {
@@ -87,7 +89,7 @@ impl Chunks {
         Ok((at, Piece::More))
     }
 
-    /// Takes one byte of what surrounds the content.
+    /// Processes one byte outside the content.
     fn take(&mut self, byte: u8) -> Result<(), Malformed> {
         self.state = match (self.state, byte) {
             (State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte)?,
@@ -144,7 +146,7 @@ impl Chunks {
         Ok(State::Trailer)
     }
 
-    /// Judges a whole trailer line, and keeps it if it may be passed on.
+    /// Validates a whole trailer line, and keeps it if it may be forwarded.
     fn trailer(&mut self) -> Result<State, Malformed> {
         let line = std::mem::take(&mut self.line);
         let colon = memchr::memchr(b':', &line).ok_or(Malformed("a trailer field has no colon"))?;
@@ -158,8 +160,8 @@ impl Chunks {
     }
 }
 
-/// Whether a field makes sense after the body: not those that frame, route, authenticate, ask for conditions, or say how
-/// the rest is to be understood (RFC 9110, section 6.5.1).
+/// Whether a field may follow the body. Excluded are fields for framing, routing, authentication and
+/// conditions, and fields that say how to interpret the content (RFC 9110, section 6.5.1).
 fn may_trail(name: &str) -> bool {
     const NEVER: [&str; 30] = [
         "age",

@@ -1,11 +1,11 @@
-//! Proofs that a body arrives whole however it is cut up, and that a broken one is never passed on as whole.
+//! Tests that a body arrives whole however the input is split, and that a malformed one never passes as whole.
 
 use proptest::prelude::*;
 
 use crate::body::{Body, Malformed, To};
 use crate::head::Framing;
 
-/// Carries `input` in pieces of `step` bytes; returns what came out, and what was left over.
+/// Forwards `input` in pieces of `step` bytes. Returns the output and the remaining input.
 fn carry(from: Framing, to: To, input: &[u8], step: usize) -> Result<(Vec<u8>, usize, bool), Malformed> {
     let mut body = Body::new(from, to);
     let (mut out, mut at) = (Vec::new(), 0);
@@ -65,8 +65,8 @@ fn a_close_delimited_body_becomes_chunks() {
     assert!(body.is_done());
 }
 
-/// A line of a table: its name, a chunked body with what follows it, and its content, if it has one.
-/// The rules are section 7.1 of RFC 9112 and its subsections.
+/// A row of a table: a name, a chunked body with the bytes after it, and its content if it is valid. The
+/// rules are in section 7.1 of RFC 9112 and its subsections.
 type Case = (&'static str, &'static str, Option<&'static str>);
 
 const CHUNKS: &[Case] = &[

@@ -1,4 +1,4 @@
-//! Reads what the head of a message may have.
+//! Reads the limits of a message head.
 
 use std::ops::RangeInclusive;
 
@@ -8,12 +8,12 @@ use crate::config::settings::{Settings, Wrong};
 use crate::config::{Expected, values};
 use crate::head::{FIELDS_LIMIT, HEAD_BYTES_LIMIT, Limits, TARGET_BYTES_LIMIT};
 
-/// The smallest limits: ordinary clients exceed lower ones.
+/// The smallest limits that can be set: ordinary clients exceed lower ones.
 const HEAD_BYTES_MIN: usize = 4096;
 const TARGET_BYTES_MIN: usize = 1024;
 const FIELDS_MIN: usize = 16;
 
-/// The flags of the limits.
+/// The flags of the head limits.
 #[derive(Debug, Default, Args)]
 #[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
 pub(super) struct LimitFlags {
@@ -29,7 +29,7 @@ pub(super) struct LimitFlags {
 }
 
 impl LimitFlags {
-    /// The limits, with the defaults where nothing is set.
+    /// Returns the limits, with defaults where nothing is set.
     pub(super) fn check(self, settings: &mut Settings) -> Result<Limits, Wrong> {
         let usual = Limits::default();
         let mut limit = |flag, name, range: RangeInclusive<usize>, usual| {

@@ -1,4 +1,4 @@
-//! Reads OpenTelemetry's own variables. Nothing is exported unless they name a collector.
+//! Reads the standard OpenTelemetry variables. Nothing is exported unless they name a collector.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use crate::config::{Expected, values};
 use crate::otlp::sampler::Sampler;
 use crate::otlp::settings::{self, PAIRS_MAX, Signal};
 
-/// OpenTelemetry's own default.
+/// The default of the OpenTelemetry specification.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// OpenTelemetry's own default.
+/// The default of the OpenTelemetry specification.
 const METRICS_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The shortest that metrics may be asked for.
+/// The shortest export interval of metrics.
 const METRICS_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
-/// Where to export to, and what, if there is a collector.
+/// Reads the collector and what to export to it, if there is one.
 pub(super) fn otlp(told: &mut Settings) -> Result<Option<settings::Settings>, Wrong> {
     let endpoint = told.value(None, &["OTEL_EXPORTER_OTLP_ENDPOINT"]).parse(collector)?;
     let is_disabled = told.value(None, &["OTEL_SDK_DISABLED"]).parse(|value| Ok(value.eq_ignore_ascii_case("true")))?;

@@ -1,13 +1,13 @@
-//! Finds the value of a setting among flags and variables, and remembers which of them it came from.
+//! Looks up a setting in flags and variables, and remembers its source for error messages.
 
 use std::collections::BTreeMap;
 
 use crate::config::Expected;
 
-/// Kubernetes makes variables out of the names of Services, and these are their values: `SITIO_ADMIN_PORT=tcp://10.0.0.1:80`.
+/// Kubernetes creates variables from the names of Services; their values look like `SITIO_ADMIN_PORT=tcp://10.0.0.1:80`.
 const SERVICE_LINK: &str = "tcp://";
 
-/// The variables of a process, and which of them were asked for.
+/// The variables of a process, and the names that were looked up.
 #[derive(Debug)]
 pub struct Settings {
     environment: BTreeMap<String, String>,
@@ -15,7 +15,7 @@ pub struct Settings {
     warnings: Vec<String>,
 }
 
-/// One setting: what it is called where it was found, and what was found.
+/// One setting: the name of its source and its value.
 #[derive(Debug)]
 pub struct Setting {
     name: String,
@@ -23,25 +23,25 @@ pub struct Setting {
     is_secret: bool,
 }
 
-/// A setting that makes no sense, in one line.
+/// An invalid setting, described in one line.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Wrong(String);
 
 impl Wrong {
-    /// What is wrong, in one line.
+    /// An error with this text, which must be one line.
     pub fn new(why: &str) -> Self {
         Self(why.to_owned())
     }
 }
 
 impl Settings {
-    /// The variables of a process.
+    /// Settings from these environment variables.
     pub fn new(environment: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { environment: environment.into_iter().collect(), known: Vec::new(), warnings: Vec::new() }
     }
 
-    /// The flag's value, or that of the first of these variables that is set to anything.
+    /// Returns the flag's value, or that of the first variable that is set and not empty.
     pub fn value(&mut self, flag: Option<String>, names: &[&'static str]) -> Setting {
         self.known.extend(names);
         let first = names.first().copied().unwrap_or_default();
@@ -61,7 +61,7 @@ impl Settings {
         Setting { name: first.to_owned(), value: None, is_secret: false }
     }
 
-    /// What was passed over: values of Kubernetes' making, and variables of ours that nobody asked for.
+    /// Returns what was ignored: values created by Kubernetes, and `SITIO_` variables that no setting uses.
     pub fn warnings(self) -> Vec<String> {
         let mut warnings = self.warnings;
         let unknown: Vec<&str> = self.environment.keys().map(String::as_str).filter(|name| name.starts_with("SITIO_")).collect();
@@ -74,19 +74,19 @@ impl Settings {
 }
 
 impl Setting {
-    /// What the value means; `None` if there is none.
+    /// Parses the value; `None` if there is none.
     pub fn parse<T>(&self, parse: impl FnOnce(&str) -> Result<T, Expected>) -> Result<Option<T>, Wrong> {
         let Some(value) = &self.value else { return Ok(None) };
         parse(value).map(Some).map_err(|expected| self.not(expected.as_ref()))
     }
 
-    /// Says that the value cannot be, because it is `what`. The default is named if it was the default that was wrong.
+    /// Returns an error that says the value is `what`. If the default is invalid, the error says that it is the default.
     pub fn wrong(&self, what: &str) -> Wrong {
         let value = self.value.as_ref().map_or_else(|| "left at its default".to_owned(), |value| self.shown(value));
         Wrong(format!("{} is {value}: that is {what}", self.name))
     }
 
-    /// The same, but its value is never shown.
+    /// Marks the setting as secret: errors never show its value.
     #[must_use]
     pub fn secret(mut self) -> Self {
         self.is_secret = true;

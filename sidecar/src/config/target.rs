@@ -1,4 +1,4 @@
-//! Reads where the service is, and refuses the sidecar's own port.
+//! Reads the address of the service, and refuses the sidecar's own port.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use crate::target::Target;
 
 const CIRCLE: &str = "the port that the sidecar itself listens on, which would be a circle";
 
-/// Where the service is: named in full, or by its port alone.
+/// Reads the address of the service, given in full or by its port alone.
 pub(super) fn target(
     settings: &mut Settings,
     whole: Option<String>,

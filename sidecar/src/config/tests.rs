@@ -1,4 +1,4 @@
-//! Proofs that what makes no sense is refused in one line, and what Kubernetes makes up is passed over.
+//! Tests that invalid settings are refused in one line, and that variables created by Kubernetes are ignored.
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use crate::config::settings::{Settings, Wrong};
 use crate::config::values;
 use crate::timeouts::Timeouts;
 
-/// The flags of the times.
+/// The flags of the timeouts.
 #[derive(Debug, Default, Args)]
 #[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
 pub(super) struct TimeoutFlags {
@@ -19,7 +19,7 @@ pub(super) struct TimeoutFlags {
     /// How long a connection may be idle between requests; longer if the service's Keep-Alive says so [env: SITIO_IDLE_TIMEOUT] [default: 75s]
     #[arg(long, value_name = "DURATION")]
     idle_timeout: Option<String>,
-    /// How long nothing may come of a request's body, or off [env: SITIO_BODY_TIMEOUT] [default: 60s]
+    /// How long a request's body may pause, or off [env: SITIO_BODY_TIMEOUT] [default: 60s]
     #[arg(long, value_name = "DURATION")]
     body_timeout: Option<String>,
     /// How long the service may take to begin an answer, or off [env: SITIO_ANSWER_TIMEOUT] [default: off]
@@ -28,7 +28,7 @@ pub(super) struct TimeoutFlags {
     /// How long a whole exchange may take, or off [env: SITIO_EXCHANGE_TIMEOUT] [default: off]
     #[arg(long, value_name = "DURATION")]
     exchange_timeout: Option<String>,
-    /// How long an upgraded connection, or one that is no HTTP, may be silent, or off [env: SITIO_TUNNEL_TIMEOUT] [default: off]
+    /// How long an upgraded connection, or one that is not HTTP, may be silent, or off [env: SITIO_TUNNEL_TIMEOUT] [default: off]
     #[arg(long, value_name = "DURATION")]
     tunnel_timeout: Option<String>,
     /// The same once one of its sides has finished [env: SITIO_HALF_CLOSED_TIMEOUT] [default: 5m]
@@ -37,7 +37,7 @@ pub(super) struct TimeoutFlags {
 }
 
 impl TimeoutFlags {
-    /// The times, with the defaults where nothing is set.
+    /// Returns the timeouts, with defaults where nothing is set.
     pub(super) fn check(self, settings: &mut Settings) -> Result<Timeouts, Wrong> {
         let usual = Timeouts::default();
         Ok(Timeouts {

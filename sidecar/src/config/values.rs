@@ -1,4 +1,4 @@
-//! What the values of settings mean, and what would have made sense where one does not.
+//! Parsers for the values of settings, each with an error that says what it expected.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -16,22 +16,22 @@ use crate::protocol::{NoProtocol, Protocol};
 use crate::target::{NoTarget, Target};
 use crate::worker::options::Queries;
 
-/// Threads that anybody could want of a sidecar.
+/// More threads than any sidecar needs.
 const WORKERS_MAX: usize = 64;
 
-/// Paths that no rule may turn off. The control plane takes 32; Kubernetes knows three kinds of probe.
+/// Paths that no rule may turn off. The control plane accepts 32; Kubernetes has three kinds of probe.
 const PROTECTED_MAX: usize = 32;
 
-/// The longest a sidecar may be told to wait for anything.
+/// The longest duration that a setting may have.
 pub(super) const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Lines of the access log a second. More than this the house's one thread could not write without being late elsewhere.
+/// Access log lines per second. At a higher rate the single background thread would delay its other tasks.
 const LINES_MAX: u32 = 50_000;
 
 /// The shortest interval at which statistics are printed.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
-/// A port to listen on; 0 takes a free one.
+/// A port to listen on; 0 picks a free one.
 pub(super) fn port(value: &str) -> Result<u16, Expected> {
     value.parse().map_err(|_| expected("a number from 0 to 65535"))
 }
@@ -52,7 +52,7 @@ pub(super) fn address(value: &str) -> Result<IpAddr, Expected> {
     value.parse().map_err(|_| expected("an IP address such as 0.0.0.0 or 127.0.0.1"))
 }
 
-/// The pod's own addresses, with a comma between, as Kubernetes tells `status.podIPs`.
+/// The pod's own addresses, separated by commas, as Kubernetes formats `status.podIPs`.
 pub(super) fn addresses(value: &str) -> Result<Vec<IpAddr>, Expected> {
     let addresses: Vec<IpAddr> = value
         .split(',')
@@ -79,7 +79,7 @@ pub(super) fn token(value: &str) -> Result<String, Expected> {
     mesh::token::token(value).map(str::to_owned).map_err(|why| expected(format!("a token, but {why}")))
 }
 
-/// A file with a token in it now. It is read again at each dial.
+/// A file that contains a token now. It is read again at each dial.
 pub(super) fn token_file(value: &str) -> Result<PathBuf, Expected> {
     let path = readable(value)?;
     let text = std::fs::read_to_string(&path).map_err(|error| expected(format!("a file with a token, but {error}")))?;
@@ -132,7 +132,7 @@ pub(super) fn paths(value: &str) -> Result<Vec<String>, Expected> {
     Ok(paths)
 }
 
-/// Patterns, separated by commas, no two of them alike.
+/// Route patterns, separated by commas; no two may match the same paths.
 pub(super) fn patterns(value: &str) -> Result<Vec<Pattern>, Expected> {
     let texts = value.split(',').map(str::trim).filter(|text| !text.is_empty());
     let patterns =
@@ -154,7 +154,7 @@ pub(super) fn duration(value: &str) -> Result<Duration, Expected> {
     duration.ok_or_else(|| expected("a duration of at most a day, such as 5s or 500ms"))
 }
 
-/// A time that something may take, or `off`.
+/// A timeout, or `off`.
 pub(super) fn limit(value: &str) -> Result<Option<Duration>, Expected> {
     if value == "off" {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Puts a page of one's own in place of the service's 404.
+//! A decorator that replaces the service's 404 responses by a custom page.
 
 use std::path::Path;
 
@@ -8,25 +8,25 @@ use mesh::endpoint::Endpoint;
 
 use crate::decorator::{Answer, Decorator, Response, Verdict};
 
-/// Bytes of a page. It is held in memory, and sent with each 404.
+/// Maximum size of the page. It is kept in memory and sent with each 404.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// The page that comes with Sitio; whole in itself, so that it shows the same in front of any service.
+/// The page that comes with Sitio. It is self-contained, so it looks the same in front of any service.
 const BUILT_IN: &str = include_str!("not_found_page.html");
 
-/// The seeds' first decorator.
+/// The first decorator of the original articles.
 #[derive(Debug)]
 pub struct NotFoundPage {
     page: Bytes,
 }
 
 impl NotFoundPage {
-    /// With the page that comes with Sitio.
+    /// A decorator with the page that comes with Sitio.
     pub fn built_in() -> Self {
         Self { page: Bytes::from_static(BUILT_IN.as_bytes()) }
     }
 
-    /// With the page in a file, which is read once.
+    /// A decorator with the page in a file, which is read once.
     pub fn from_file(path: &Path) -> anyhow::Result<Self> {
         let page = std::fs::read(path).with_context(|| format!("read the 404 page {}", path.display()))?;
         anyhow::ensure!(page.len() <= PAGE_BYTES_MAX, "the 404 page {} is over {PAGE_BYTES_MAX} bytes", path.display());

@@ -1,4 +1,4 @@
-//! The Date that an answer gets which came without: whoever passes one on must add it (RFC 9110, section 6.6.1).
+//! The Date field for responses that have none; a proxy must add it (RFC 9110, section 6.6.1).
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -6,29 +6,30 @@ use std::time::SystemTime;
 
 use httpdate::HttpDate;
 
-/// The present as a field's value. It is spelled out anew four times a second, so that an answer asks no clock.
+/// The current date, formatted as a field value. It is formatted four times a second, so that a response
+/// needs no clock read.
 #[derive(Debug)]
 pub struct DateCache {
     text: RefCell<String>,
 }
 
 impl DateCache {
-    /// This moment.
+    /// A cache that holds `now`.
     pub fn new(now: SystemTime) -> Self {
         let cache = Self { text: RefCell::default() };
         cache.refresh(now);
         cache
     }
 
-    /// It is later by now. Only the first time asks the allocator.
+    /// Formats a new time. Only the first call allocates.
     pub fn refresh(&self, now: SystemTime) {
         let mut text = self.text.borrow_mut();
         text.clear();
-        // A string takes whatever it is given.
+        // Writing to a string never fails.
         let _ = write!(text, "{}", HttpDate::from(now));
     }
 
-    /// Appends the date.
+    /// Appends the date to `out`.
     pub fn append(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.text.borrow().as_bytes());
     }
@@ -51,7 +52,7 @@ mod tests {
         assert_eq!(date(), "Sun, 06 Nov 1994 08:49:37 GMT");
         cache.refresh(UNIX_EPOCH + Duration::from_millis(784_111_778_999));
         assert_eq!(date(), "Sun, 06 Nov 1994 08:49:38 GMT");
-        // A clock that is set back is believed.
+        // A clock that is set back is followed.
         cache.refresh(UNIX_EPOCH);
         assert_eq!(date(), "Thu, 01 Jan 1970 00:00:00 GMT");
     }

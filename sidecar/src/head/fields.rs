@@ -1,4 +1,4 @@
-//! The header fields that concern the connection rather than the message, and what they say.
+//! Header fields that concern the connection rather than the message, and their meaning.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use mesh::refusal::Reason;
 
 use crate::head::{Fault, Framing, Version};
 
-/// The largest Content-Length taken; more bytes than that never came through one connection.
+/// The largest accepted Content-Length. No connection ever carried more bytes.
 const CONTENT_LENGTH_MAX: u64 = i64::MAX as u64;
 
-/// Fields that the tunnel itself reads or rebuilds.
+/// Fields that the proxy itself reads or rebuilds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// Concerns this connection only, and says which others do (RFC 9110, section 7.6.1).
+    /// Concerns this connection only, and names other fields that do (RFC 9110, section 7.6.1).
     Connection,
-    /// `Keep-Alive`: concerns this connection only, and may say for how long it is kept idle.
+    /// `Keep-Alive`: concerns this connection only, and may state how long an idle connection is kept.
     KeepAlive,
     /// `Proxy-Connection`: concerns this connection only.
     HopByHop,
-    /// `TE`: which transfer codings the sender takes; concerns this connection only.
+    /// `TE`: the transfer codings that the sender accepts. Concerns this connection only.
     Te,
     /// `Transfer-Encoding`.
     TransferEncoding,
@@ -28,23 +28,23 @@ pub enum Known {
     Upgrade,
     /// `Host`.
     Host,
-    /// `Date`, which an answer must have.
+    /// `Date`, which a response must have.
     Date,
-    /// `Accept`, which decides what an answer of the sidecar's own looks like.
+    /// `Accept`, which decides the format of the sidecar's own responses.
     Accept,
-    /// `Expect`, which means nothing in HTTP/1.0.
+    /// `Expect`, which has no meaning in HTTP/1.0.
     Expect,
-    /// `Max-Forwards`, which each stop on the way counts down.
+    /// `Max-Forwards`, which each proxy decrements.
     MaxForwards,
-    /// `X-Forwarded-Proto`: one value, which the sidecar replaces if it is set to write it.
+    /// `X-Forwarded-Proto`: a single value, which the sidecar replaces if it is configured to write it.
     ForwardedProto,
-    /// `X-Sitio-Error` and `X-Sitio-Rule`, by which an answer of the sidecar's own is recognised. A service has none.
+    /// `X-Sitio-Error` and `X-Sitio-Rule`, which mark the sidecar's own responses. A service never sets them.
     Ours,
-    /// Any other.
+    /// Any other field.
     Other,
 }
 
-/// Which one a name is. Decided by length first, so most names cost one comparison.
+/// Looks up a field name. The length is compared first, so most names cost one comparison.
 pub fn known(name: &str) -> Known {
     let is = |known: &str| name.eq_ignore_ascii_case(known);
     match name.len() {
@@ -68,23 +68,23 @@ pub fn known(name: &str) -> Known {
 }
 
 impl Known {
-    /// Whether the tunnel passes such a field on as it came, unless it is named by `Connection`.
+    /// Whether the proxy forwards the field unchanged, unless `Connection` names it.
     pub fn is_end_to_end(self) -> bool {
         matches!(self, Self::Accept | Self::Date | Self::Expect | Self::MaxForwards | Self::ForwardedProto | Self::Other)
     }
 }
 
-/// Who has sent a head. A client's must be unmistakable for the service behind; of a service's answer the sidecar is the only
-/// reader, and what it passes on is written anew.
+/// The sender of a head. A client's head must be unambiguous for the service. Only the sidecar reads a
+/// service's head, and it rewrites what it forwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {
-    /// A client: the head is a request's.
+    /// A client: the head is a request.
     Client,
-    /// The service: the head is an answer's.
+    /// The service: the head is a response.
     Service,
 }
 
-/// What the fields of one head say about the connection and the body.
+/// What the fields of one head state about the connection and the body.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that a head says or does not")]
 pub struct Connectivity<'b> {
@@ -94,15 +94,15 @@ pub struct Connectivity<'b> {
     pub keep_alive: bool,
     /// `Connection: upgrade` together with an `Upgrade` field.
     pub upgrade: Option<&'b [u8]>,
-    /// `Connection` names a field that is dropped for it.
+    /// `Connection` names a field that must be dropped.
     pub names_others: bool,
     /// `Accept` names HTML.
     pub accepts_html: bool,
-    /// `TE: trailers`: the sender keeps trailer fields.
+    /// `TE: trailers`: the sender accepts trailer fields.
     pub takes_trailers: bool,
     /// `Expect`: the sender may wait before it sends the body.
     pub expects: bool,
-    /// `Transfer-Encoding: identity` in an answer: no coding at all.
+    /// `Transfer-Encoding: identity` in a response: no transfer coding.
     pub names_identity: bool,
     /// `Keep-Alive: timeout=75`: how long the sender keeps an idle connection.
     pub kept_for: Option<Duration>,
@@ -112,7 +112,7 @@ pub struct Connectivity<'b> {
 }
 
 impl<'b> Connectivity<'b> {
-    /// Reads all fields once, and refuses the ones that contradict each other.
+    /// Reads all fields once, and refuses fields that contradict each other.
     pub fn read(fields: &[httparse::Header<'b>], version: Version, sender: Sender) -> Result<Self, Fault> {
         let mut this = Self::default();
         let mut upgrades = Upgrades::None;
@@ -138,12 +138,12 @@ impl<'b> Connectivity<'b> {
         Ok(this)
     }
 
-    /// How many Host fields there were.
+    /// The number of Host fields.
     pub fn hosts(&self) -> usize {
         self.hosts
     }
 
-    /// What the fields say about the body; `absent` if they say nothing.
+    /// The body framing according to the fields; `absent` if they state none.
     pub fn framing(&self, absent: Framing) -> Framing {
         match (self.chunked, self.length) {
             (true, _) => Framing::Chunked,
@@ -153,7 +153,7 @@ impl<'b> Connectivity<'b> {
         }
     }
 
-    /// The Content-Length, which a response without a body may carry too (RFC 9110, section 8.6).
+    /// The Content-Length. A response without a body may have one too (RFC 9110, section 8.6).
     pub fn length(&self) -> Option<u64> {
         self.length
     }
@@ -215,7 +215,7 @@ fn length(value: &[u8]) -> Option<u64> {
     length.filter(|length| *length <= CONTENT_LENGTH_MAX)
 }
 
-/// A length, or a list of the same length again and again: the message has that one (RFC 9112, section 6.3).
+/// One length, or a list that repeats the same length (RFC 9112, section 6.3).
 fn same_length(value: &[u8]) -> Option<u64> {
     let mut lengths = value.split(|byte| *byte == b',').map(|member| length(member.trim_ascii()));
     let first = lengths.next()??;
@@ -231,7 +231,8 @@ fn kept_for(value: &[u8]) -> Option<Duration> {
     length(seconds).map(Duration::from_secs)
 }
 
-/// The Upgrade fields of a head. Asking is never an obligation (RFC 9110, section 7.8), so what is odd is not asked on.
+/// The Upgrade fields of a head. An upgrade is always optional (RFC 9110, section 7.8), so an unusual offer
+/// is not forwarded.
 #[derive(Clone, Copy)]
 enum Upgrades<'b> {
     None,
@@ -250,8 +251,8 @@ impl<'b> Upgrades<'b> {
     }
 }
 
-/// Whether a connection may become one of this protocol. Another version of HTTP, or HTTP within TLS, would carry requests
-/// past the rules, unseen; and servers must not rely on that (RFC 9113, section 3.1, deprecates it).
+/// Whether the connection may switch to this protocol. Another version of HTTP, or HTTP within TLS, would
+/// bypass the rules. Servers must not rely on such an upgrade (RFC 9113, section 3.1, deprecates it).
 fn may_be_changed_to(protocol: &[u8]) -> bool {
     let mut parts = protocol.split(|byte| *byte == b'/');
     let name = parts.next().unwrap_or_default();
@@ -260,7 +261,7 @@ fn may_be_changed_to(protocol: &[u8]) -> bool {
     !is_http && is_token(name) && parts.next().is_none_or(is_token) && parts.next().is_none()
 }
 
-/// The members of a comma-separated list, without the white space around them; empty ones are left out.
+/// The non-empty members of a comma-separated list, trimmed of white space.
 pub fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|option| !option.is_empty())
 }
@@ -271,7 +272,7 @@ pub fn is_named(fields: &[httparse::Header<'_>], name: &str) -> bool {
     connections.any(|field| options(field.value).any(|option| option.eq_ignore_ascii_case(name.as_bytes())))
 }
 
-/// A byte that a method or a field name may hold (RFC 9110, section 5.6.2).
+/// Whether a method or a field name may contain this byte (RFC 9110, section 5.6.2).
 pub fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

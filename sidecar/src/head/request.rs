@@ -1,4 +1,4 @@
-//! Reads the head of a request and judges it by RFC 9112.
+//! Parses the head of a request and validates it according to RFC 9112.
 
 use std::borrow::Cow;
 
@@ -12,35 +12,35 @@ use crate::head::{Fault, Framing, Limits, Parsed, Slots, Version, lines_end_prop
 
 pub(crate) mod target;
 
-/// Bytes of a method; the vocabulary's own bound, so that whatever is carried can be named.
+/// Bytes of a method. It equals the limit of the `mesh` crate, so that every forwarded method can be part of an endpoint.
 const METHOD_BYTES_MAX: usize = mesh::endpoint::METHOD_BYTES_MAX;
 
-/// The head of a request, as decorators and the tunnel see it.
+/// The head of a request, as decorators and the proxy see it.
 #[derive(Debug)]
 pub struct RequestHead<'h, 'b> {
-    /// The method, as it was sent.
+    /// The method, as received.
     pub method: &'b str,
-    /// The target in origin-form (`/path?query`), or `*`; only `?query` if an absolute-form had no path.
+    /// The target in origin-form (`/path?query`), or `*`. Only `?query` if an absolute-form had no path.
     pub target: &'b str,
-    /// The authority of an absolute-form target, which stands above the Host field (RFC 9112, section 3.2.2).
+    /// The authority of an absolute-form target, which takes precedence over the Host field (RFC 9112, section 3.2.2).
     pub authority: Option<&'b str>,
-    /// The version of the downstream.
+    /// The HTTP version of the downstream.
     pub version: Version,
-    /// All fields in their order.
+    /// All fields in the order received.
     pub fields: &'h [httparse::Header<'b>],
-    /// What they say about the connection.
+    /// What the fields state about the connection.
     pub connectivity: Connectivity<'b>,
     /// How the body ends.
     pub framing: Framing,
 }
 
 impl<'b> RequestHead<'_, 'b> {
-    /// The value of the first field of that name, in any case.
+    /// The value of the first field with this name, case-insensitive.
     pub fn field(&self, name: &str) -> Option<&'b [u8]> {
         self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 
-    /// The trace that the request belongs to. More than one is none (W3C Trace Context, section 3.2).
+    /// The trace context of the request. More than one field counts as none (W3C Trace Context, section 3.2).
     pub fn traceparent(&self) -> Option<Traceparent> {
         let mut told = self.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("traceparent"));
         let only = told.next().filter(|_| told.next().is_none())?;
@@ -55,12 +55,12 @@ impl<'b> RequestHead<'_, 'b> {
         }
     }
 
-    /// Whether doing it twice is as good as once (RFC 9110, section 9.2.2).
+    /// Whether sending the request twice has the same effect as once (RFC 9110, section 9.2.2).
     pub fn is_idempotent(&self) -> bool {
         matches!(self.method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
     }
 
-    /// How many more stops the request may pass; only TRACE and OPTIONS count them (RFC 9110, section 7.6.2).
+    /// The remaining number of proxies the request may pass. Only TRACE and OPTIONS have one (RFC 9110, section 7.6.2).
     pub fn forwards_left(&self) -> Option<u64> {
         if !matches!(self.method, "TRACE" | "OPTIONS") {
             return None;
@@ -70,10 +70,10 @@ impl<'b> RequestHead<'_, 'b> {
     }
 }
 
-/// Max-Forwards that are counted; nothing is that far away (RFC 9110, section 7.6.2).
+/// The largest counted Max-Forwards. No path has more proxies (RFC 9110, section 7.6.2).
 const FORWARDS_MAX: u64 = 255;
 
-/// Reads a head from the beginning of `input`. Empty lines before it count as part of it (RFC 9112, section 2.2).
+/// Parses a head from the start of `input`. Empty lines before it are counted as part of it (RFC 9112, section 2.2).
 pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut Slots<'b>) -> Parsed<RequestHead<'h, 'b>> {
     let skipped = match empty_lines(input) {
         Ok(skipped) => skipped,
@@ -90,18 +90,19 @@ pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut Slots<'b>) -> Parsed<Reques
         },
         Ok(httparse::Status::Partial) => partial(head, limits),
         Err(httparse::Error::TooManyHeaders) => Parsed::Faulty(TOO_LARGE),
-        // The parser gives a version up at its first wrong byte; which fault it is shows when the line is whole.
+        // The parser rejects a version at its first wrong byte. The exact fault is known only when the line is complete.
         Err(httparse::Error::Version) if memchr::memchr2(b'\r', b'\n', head).is_none() => partial(head, limits),
         Err(error) => Parsed::Faulty(why(error, head)),
     }
 }
 
-/// What a head that cannot be read seems to ask for: an answer to HEAD must not have a body, even if it is a refusal.
+/// The kind of response an invalid head seems to ask for. A response to HEAD must not have a body, not even
+/// an error response.
 pub fn asked(input: &[u8]) -> Asked {
     if input.trim_ascii_start().starts_with(b"HEAD ") { Asked::HeadOnly } else { Asked::Whole }
 }
 
-/// The path that a head which cannot be read seems to ask for, for the log.
+/// The path that an invalid head seems to ask for, for the log.
 pub fn seeming_path(input: &[u8]) -> Cow<'_, str> {
     let line = input.trim_ascii_start().split(|byte| b"\r\n".contains(byte)).next().unwrap_or_default();
     let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
@@ -120,7 +121,7 @@ pub(crate) const UNKNOWN_METHOD: Fault = Fault { status: 501, reason: Reason::Me
 pub(crate) const NO_CONNECT: Fault = Fault { status: 501, reason: Reason::Method, why: "CONNECT is not served here" };
 const BARE_LF: Fault = Fault::bad(Reason::Field, "a line ends in LF alone");
 
-/// Empty lines that are skipped before a request; some old clients send one after a body.
+/// Empty lines that are skipped before a request. Some old clients send one after a body.
 const EMPTY_LINES_MAX: usize = 4;
 
 fn empty_lines(input: &[u8]) -> Result<usize, Fault> {
@@ -133,7 +134,7 @@ fn empty_lines(input: &[u8]) -> Result<usize, Fault> {
     }
 }
 
-/// Whether the beginning of a head is worth waiting for.
+/// Decides whether to wait for the rest of an incomplete head.
 fn partial<T>(head: &[u8], limits: Limits) -> Parsed<T> {
     let line = memchr::memchr(b'\n', head);
     match line {
@@ -160,13 +161,13 @@ fn why(error: httparse::Error, head: &[u8]) -> Fault {
     }
 }
 
-/// Whether the parser could not go on because of a target that is no UTF-8.
+/// Whether the parser failed because the target is not UTF-8.
 fn has_other_target(head: &[u8]) -> bool {
     let target = head.split(|byte| b" \r\n".contains(byte)).nth(1).unwrap_or_default();
     std::str::from_utf8(target).is_err()
 }
 
-/// Whether the first line is well-formed, but for a version that is not spoken.
+/// Whether the first line is well-formed except for an unsupported version.
 fn has_version(head: &[u8]) -> bool {
     let line = head.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
     let parts: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
@@ -201,14 +202,16 @@ fn judge<'h, 'b>(request: httparse::Request<'h, 'b>, head: &'b [u8], limits: Lim
     Ok(head)
 }
 
-/// Whether a protocol to change to is HTTP again. What is said in it would be requests that nobody judges,
-/// so the offer is not passed on, as a server may decline any (RFC 9110, section 7.8; RFC 9113 has dropped `h2c`).
+/// Whether an upgrade protocol is a version of HTTP. Requests in it would bypass validation and rules. The
+/// offer is not forwarded, because a server may decline any (RFC 9110, section 7.8; RFC 9113 has dropped
+/// `h2c`).
 fn is_http(protocol: &[u8]) -> bool {
     let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
     [&b"h2c"[..], b"h2", b"HTTP"].iter().any(|http| name.eq_ignore_ascii_case(http))
 }
 
-/// TRACE has no content, and what it and OPTIONS count down is one number (RFC 9110, sections 9.3.8 and 7.6.2).
+/// Checks that TRACE has no content, and that Max-Forwards of TRACE and OPTIONS is one number (RFC 9110,
+/// sections 9.3.8 and 7.6.2).
 pub(crate) fn check_trace(head: &RequestHead<'_, '_>) -> Result<(), Fault> {
     if head.method == "TRACE" && head.framing != Framing::Empty {
         return Err(Fault::bad(Reason::Framing, "TRACE with content"));
@@ -222,7 +225,7 @@ pub(crate) fn check_trace(head: &RequestHead<'_, '_>) -> Result<(), Fault> {
     if is_sound { Ok(()) } else { Err(Fault::bad(Reason::Field, "Max-Forwards is no single number")) }
 }
 
-/// Exactly one Host in HTTP/1.1, at most one in HTTP/1.0, and a sensible one (RFC 9112, section 3.2).
+/// Requires exactly one Host in HTTP/1.1, at most one in HTTP/1.0, and a valid one (RFC 9112, section 3.2).
 fn check_host(head: &RequestHead<'_, '_>) -> Result<(), Fault> {
     match (head.connectivity.hosts(), head.version) {
         (1, _) => {}

@@ -1,4 +1,4 @@
-//! Reads the head of the service's answer: what means one thing is taken, and repaired where RFC 9112 says how.
+//! Parses the head of a service's response: accepts what has one meaning, and repairs what RFC 9112 allows to.
 
 use mesh::refusal::Reason;
 
@@ -7,35 +7,35 @@ use crate::head::{Fault, Framing, Limits, Parsed, Slots, Version};
 
 mod controls;
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Debug)]
 pub struct ResponseHead<'h, 'b> {
-    /// The status, 100 to 999. From 600 on it counts as a 5xx (RFC 9110, section 15).
+    /// The status, 100 to 999. A status of 600 or more counts as a 5xx (RFC 9110, section 15).
     pub status: u16,
     /// The reason phrase, often empty.
     pub reason: &'b str,
-    /// The version of the service.
+    /// The HTTP version of the service.
     pub version: Version,
-    /// All fields in their order.
+    /// All fields in the order received.
     pub fields: &'h [httparse::Header<'b>],
-    /// What they say about the connection.
+    /// What the fields state about the connection.
     pub connectivity: Connectivity<'b>,
-    /// Whether values hold line folds.
+    /// Whether values contain line folds.
     pub folds: Folds,
 }
 
-/// Whether values of a head are folded over several lines. A fold is replaced by spaces when the head is passed on
-/// (RFC 9112, section 5.2).
+/// Whether field values are folded over several lines. The proxy replaces a fold by spaces when it forwards
+/// the head (RFC 9112, section 5.2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Folds {
-    /// None is.
+    /// No value is folded.
     #[default]
     None,
-    /// Some are.
+    /// Some values are folded.
     Some,
 }
 
-/// Whether the answer is to a HEAD request, which never has a body.
+/// Whether the request was a HEAD, whose response never has a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     /// HEAD.
@@ -53,8 +53,9 @@ impl ResponseHead<'_, '_> {
         self.connectivity.framing(Framing::UntilClose)
     }
 
-    /// Whether the rules alone say that no body follows, while the fields announce one. A service that does not know the
-    /// rules sends it all the same, maybe late, and to the next exchange it would look like an answer.
+    /// Whether the status or method excludes a body although the fields announce one. A service that
+    /// ignores the rule sends the body anyway, perhaps late. The next exchange on the connection would read
+    /// it as its response.
     pub fn announces_in_vain(&self, asked: Asked) -> bool {
         match (asked, self.status) {
             (Asked::HeadOnly, _) => self.connectivity.framing(Framing::UntilClose) != Framing::Empty,
@@ -71,7 +72,7 @@ impl ResponseHead<'_, '_> {
     /// Whether the service keeps the connection.
     pub fn is_persistent(&self) -> bool {
         match self.version {
-            // A coding that is none stands beside the length, and not every service agrees which of the two counts.
+            // `identity` is present next to a length, and services disagree on which of the two counts.
             _ if self.connectivity.names_identity => false,
             Version::Http11 => !self.connectivity.close,
             Version::Http10 => self.connectivity.keep_alive && !self.connectivity.close,
@@ -79,12 +80,13 @@ impl ResponseHead<'_, '_> {
     }
 }
 
-/// Reads a head from the beginning of `input`.
+/// Parses a head from the start of `input`.
 ///
-/// Lines may end in LF (RFC 9112, section 2.2), white space before a colon is removed (section 5.1), folds are replaced
-/// (section 5.2), and values may hold control characters but CR, LF and NUL (RFC 9110, section 5.5).
+/// Lines may end in LF (RFC 9112, section 2.2). White space before a colon is removed (section 5.1), and
+/// folds are replaced (section 5.2). Values may contain control characters except CR, LF and NUL (RFC 9110,
+/// section 5.5).
 pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut Slots<'b>) -> Parsed<ResponseHead<'h, 'b>> {
-    // `httparse` skips empty lines here too, but nothing may stand before a status line.
+    // `httparse` skips empty lines here too, but nothing may precede a status line.
     if matches!(input.first(), Some(b'\r' | b'\n')) {
         return Parsed::Faulty(wrong("an empty line before the status line"));
     }
@@ -120,12 +122,12 @@ fn why(error: httparse::Error) -> Fault {
 
 const TOO_LARGE: Fault = wrong("the head has more bytes than SITIO_HEAD_BYTES_MAX");
 
-/// A fault of the service: what it is counted as is the exchange's status.
+/// A fault of the service. It is counted by the status of the exchange.
 const fn wrong(why: &'static str) -> Fault {
     Fault::bad(Reason::Field, why)
 }
 
-/// What the parser has read of a status line.
+/// The parsed status line.
 struct Line<'b> {
     code: Option<u16>,
     version: Option<u8>,
@@ -155,7 +157,7 @@ fn judge<'h, 'b>(
     }
 }
 
-/// Whether a line begins with white space, which makes it a part of the one before.
+/// Detects lines that begin with white space, which continue the line before.
 fn folds(head: &[u8]) -> Folds {
     let mut ends = memchr::memchr_iter(b'\n', head);
     if ends.any(|at| matches!(head.get(at + 1), Some(b' ' | b'\t'))) { Folds::Some } else { Folds::None }

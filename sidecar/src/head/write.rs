@@ -1,4 +1,4 @@
-//! Writes heads anew: end-to-end fields as they came, framing and connection as they are on this side.
+//! Writes the heads the proxy sends: end-to-end fields unchanged, framing and connection fields rebuilt.
 
 use httparse::Header;
 
@@ -9,14 +9,14 @@ use crate::head::request::RequestHead;
 use crate::head::response::{Folds, ResponseHead};
 use crate::head::{Framing, Version};
 
-/// What the downstream is told about its connection.
+/// What the response states about the downstream connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Persistence {
-    /// HTTP/1.1: nothing needs to be said.
+    /// HTTP/1.1: kept without a Connection field.
     Keep,
-    /// HTTP/1.0: keeping must be said.
+    /// HTTP/1.0: kept, which needs a Connection field.
     KeepAlive,
-    /// It is closed after this response.
+    /// Closed after this response.
     Close,
 }
 
@@ -25,22 +25,22 @@ pub enum Persistence {
 pub struct Added<'a> {
     /// Whole lines, each with its CR LF.
     pub lines: [&'a str; 2],
-    /// What becomes of the client's `X-Forwarded-Proto`.
+    /// How to treat the client's `X-Forwarded-Proto`.
     pub forwarded_proto: ForwardedProto,
 }
 
-/// What becomes of a client's `X-Forwarded-Proto`. It has one value and readers take the first, so a line of ours behind it
-/// would say nothing.
+/// How to treat a client's `X-Forwarded-Proto`. It has one value and readers use the first, so a second
+/// line would have no effect.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ForwardedProto {
-    /// It passes.
+    /// Forwarded unchanged.
     #[default]
     Passed,
-    /// The added lines hold one in its place.
+    /// Dropped; the added lines contain the sidecar's own.
     Replaced,
 }
 
-/// Appends a request as the upstream shall read it. `host` stands in where an HTTP/1.0 downstream named none.
+/// Appends a request as the upstream should read it. `host` is the Host for an HTTP/1.0 request without one.
 pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, added: Added<'_>) {
     let root: &[u8] = if head.target.starts_with('?') { b"/" } else { b"" };
     line(out, &[head.method.as_bytes(), b" ", root, head.target.as_bytes(), b" HTTP/1.1"]);
@@ -52,7 +52,7 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, added:
     for header in head.fields {
         match known(header.name) {
             Known::Host if head.authority.is_none() => field(out, header.name, header.value),
-            // HTTP/1.0 knows no expectations, and a server must ignore one (RFC 9110, section 10.1.1).
+            // HTTP/1.0 has no expectations, and a server must ignore one (RFC 9110, section 10.1.1).
             Known::Expect if head.version == Version::Http10 => {}
             Known::MaxForwards if head.forwards_left().is_some() => {}
             Known::ForwardedProto if added.forwarded_proto == ForwardedProto::Replaced => {}
@@ -73,7 +73,8 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, added:
         field(out, "Max-Forwards", decimal(left.saturating_sub(1), &mut digits));
     }
     match (head.framing, head.connectivity.length()) {
-        // An empty body was announced, and some services answer 411 to a POST without that (RFC 9110, section 8.6).
+        // The request announced an empty body. Some services answer 411 to a POST without a length (RFC
+        // 9110, section 8.6).
         (Framing::Empty, Some(length)) => content_length(out, length),
         (framing, _) => self::framing(out, framing),
     }
@@ -91,7 +92,7 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, added:
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a response as the downstream shall read it, with a decorator's edits.
+/// Appends a response as the downstream should read it, with the edits of decorators.
 pub fn response(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, plan: Plan<'_>) {
     let digits = digits(head.status);
     line(out, &[b"HTTP/1.1 ", &digits, b" ", head.reason.as_bytes()]);
@@ -117,7 +118,7 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, plan: Plan<'_>) 
         out.extend_from_slice(b"\r\n");
     }
     match (plan.framing, head.connectivity.length()) {
-        // No body follows, but its length may be told all the same (RFC 9110, section 8.6).
+        // No body follows, but its length may be stated (RFC 9110, section 8.6).
         (Framing::Empty, Some(length)) if plan.tells_length => content_length(out, length),
         (framing, _) => self::framing(out, framing),
     }
@@ -129,31 +130,31 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, plan: Plan<'_>) 
     out.extend_from_slice(b"\r\n");
 }
 
-/// How a response is put to the downstream.
+/// How a response is sent to the downstream.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan<'a> {
-    /// How the body ends on this side.
+    /// How the body ends on the downstream side.
     pub framing: Framing,
-    /// Whether a Content-Length without a body has a meaning: an empty body, or the answer to a HEAD.
+    /// Whether a Content-Length without a body has a meaning: an empty body, or the response to a HEAD.
     pub tells_length: bool,
-    /// What becomes of the connection.
+    /// Whether the connection is kept.
     pub persistence: Persistence,
-    /// The protocol that the connection changes to.
+    /// The protocol to which the connection switches.
     pub upgrade: Option<&'a [u8]>,
-    /// What decorators change.
+    /// The edits of decorators.
     pub edits: &'a [Edit],
-    /// Where an answer without a Date gets one.
+    /// The date for a response without a Date field.
     pub dates: Option<&'a DateCache>,
 }
 
 impl Plan<'_> {
-    /// A head without a body after it, as interim responses are.
+    /// A head without a body, as for interim responses.
     pub fn bare(persistence: Persistence) -> Self {
         Self { framing: Framing::Empty, tells_length: false, persistence, upgrade: None, edits: &[], dates: None }
     }
 }
 
-/// Appends an answer of the sidecar's own; its body too, unless only the head was asked for.
+/// Appends one of the sidecar's own responses, with its body unless only the head was requested.
 pub fn answer(out: &mut Vec<u8>, answer: &Answer, body: Body, told: Persistence) {
     let digits = digits(answer.status);
     line(out, &[b"HTTP/1.1 ", &digits, b" ", reason_of(answer.status).as_bytes()]);
@@ -169,12 +170,12 @@ pub fn answer(out: &mut Vec<u8>, answer: &Answer, body: Body, told: Persistence)
     }
 }
 
-/// Whether an answer's body goes with its head.
+/// Whether the body of a response is sent after its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Body {
-    /// It does.
+    /// The body is sent.
     Sent,
-    /// It does not: the request was a HEAD.
+    /// The body is omitted: the request was a HEAD.
     Withheld,
 }
 
@@ -206,7 +207,7 @@ fn content_length(out: &mut Vec<u8>, bytes: u64) {
     field(out, "Content-Length", decimal(bytes, &mut digits));
 }
 
-/// Writes a number without asking the allocator.
+/// Formats a number without an allocation.
 fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     let mut at = digits.len();
     loop {
@@ -234,7 +235,7 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     line(out, &[name.as_bytes(), b": ", value]);
 }
 
-/// A field whose line folds become spaces (RFC 9112, section 5.2).
+/// Writes a field and replaces its line folds by spaces (RFC 9112, section 5.2).
 fn unfolded_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
@@ -242,7 +243,7 @@ fn unfolded_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A field that some code of ours made: one that would break the message is left out.
+/// Writes a field created by the sidecar's code. A field that would corrupt the message is skipped.
 fn own_field(out: &mut Vec<u8>, name: &str, value: &str) {
     let sound = !name.is_empty() && name.bytes().all(is_token) && !value.bytes().any(|byte| byte < b' ' || byte == 0x7f);
     if sound && (known(name).is_end_to_end() || known(name) == Known::Ours) {
@@ -250,7 +251,7 @@ fn own_field(out: &mut Vec<u8>, name: &str, value: &str) {
     }
 }
 
-/// What an HTTP/1.0 or HTTP/1.1 downstream is told, if its connection is kept.
+/// The persistence to state to a downstream of this version if its connection is kept.
 pub fn kept(version: Version) -> Persistence {
     match version {
         Version::Http10 => Persistence::KeepAlive,

@@ -1,4 +1,4 @@
-//! Counts one exchange of HTTP/2, however it ends.
+//! Records one HTTP/2 exchange and counts it, however it ends.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -19,7 +19,7 @@ use crate::tunnel::exchange::{Breaker, Exchange};
 use crate::tunnel::refusal;
 use crate::worker::state::Worker;
 
-/// An exchange under way. If it is dropped before it was closed, the downstream has left.
+/// An exchange in progress. If it is dropped before it is closed, the downstream has disconnected.
 pub(super) struct Account {
     worker: Rc<Worker>,
     conduct: Rc<Conduct>,
@@ -28,19 +28,19 @@ pub(super) struct Account {
     grpc: Grpc,
 }
 
-/// Whether the outcome is told by `grpc-status`.
+/// Whether `grpc-status` decides the outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grpc {
-    /// It is not: the request is no gRPC.
+    /// No: the request is not gRPC.
     No,
-    /// It will be, in the trailers at last.
+    /// Yes, but it has not arrived yet. It comes at the latest in the trailers.
     Awaited,
-    /// It was.
+    /// Yes, and it has arrived.
     Told,
 }
 
 impl Account {
-    /// An exchange that begins now, and the rule in force for it.
+    /// Starts an exchange. Returns its record and the rule that applies to it, if any.
     pub(super) fn open(downstream: &Downstream, head: &RequestHead<'_, '_>, grpc: Grpc) -> (Self, Option<Rc<InForce>>) {
         let (worker, conduct) = (Rc::clone(&downstream.worker), Rc::clone(&downstream.conduct));
         conduct.asked();
@@ -50,36 +50,36 @@ impl Account {
         (Self { worker, conduct, exchange: Some(exchange), progress: Rc::default(), grpc }, rule)
     }
 
-    /// How far the request's body is.
+    /// The progress of the request's body.
     pub(super) fn progress(&self) -> Rc<Progress> {
         Rc::clone(&self.progress)
     }
 
-    /// Whether the request is a call of gRPC.
+    /// Whether the request is a gRPC call.
     pub(super) fn is_grpc(&self) -> bool {
         self.grpc != Grpc::No
     }
 
-    /// The endpoint that was asked.
+    /// The requested endpoint.
     pub(super) fn endpoint(&self) -> Option<Rc<Endpoint>> {
         self.exchange.as_ref().map(|exchange| Rc::clone(&exchange.endpoint))
     }
 
-    /// Bytes of the response's body have come.
+    /// Counts bytes of the response's body.
     pub(super) fn received(&mut self, bytes: usize) {
         if let Some(exchange) = &mut self.exchange {
             exchange.bytes_out += bytes as u64;
         }
     }
 
-    /// A rule answers.
+    /// Records that a rule answers.
     pub(super) fn answered_by_rule(&mut self, rule: &InForce) {
         if let Some(exchange) = &mut self.exchange {
             exchange.answered_by_rule(&rule.id);
         }
     }
 
-    /// The service's response has begun.
+    /// Records that the service's response has begun.
     pub(super) fn has_begun(&mut self) {
         self.progress.is_answered.set(true);
         if let Some(exchange) = &mut self.exchange {
@@ -87,42 +87,42 @@ impl Account {
         }
     }
 
-    /// The response's status is known, and its body may last.
+    /// Assigns the exchange to its endpoint. The status is known, and the body may take long.
     pub(super) fn settle(&mut self) {
         if let Some(exchange) = &mut self.exchange {
             self.worker.settle(exchange);
         }
     }
 
-    /// The response has this status.
+    /// Records the status of the response.
     pub(super) fn answered(&mut self, status: u16, reason: &str) {
         if let Some(exchange) = &mut self.exchange {
             exchange.answered(status, reason);
         }
     }
 
-    /// The sidecar itself answers, and whatever is wrong with that is its own doing.
+    /// Records that the sidecar itself answers, and is responsible for the result.
     pub(super) fn answered_by_sitio(&mut self, answer: &Answer) {
         self.answered(answer.status, reason_of(answer.status));
         self.ended(refusal::outcome_of(answer));
         self.blame(Author::Sitio);
     }
 
-    /// Whose answer it is.
+    /// Records the author of the response.
     pub(super) fn blame(&mut self, author: Author) {
         if let Some(exchange) = &mut self.exchange {
             exchange.author = author;
         }
     }
 
-    /// It was ended by somebody else than the service.
+    /// Records the outcome of an exchange that the service did not end itself.
     pub(super) fn ended(&mut self, outcome: Outcome) {
         if let Some(exchange) = &mut self.exchange {
             exchange.outcome = outcome;
         }
     }
 
-    /// Looks for the outcome of a call in these fields, be they a head or trailers.
+    /// Reads the outcome of a gRPC call from these fields, which are a head or trailers.
     pub(super) fn look_at(&mut self, fields: &HeaderMap) {
         if self.grpc == Grpc::No {
             return;
@@ -133,7 +133,7 @@ impl Account {
         }
     }
 
-    /// The service's response is through.
+    /// Records that the service's response is complete.
     pub(super) fn through(&mut self) {
         let status = self.exchange.as_ref().map_or(0, |exchange| exchange.status);
         if self.grpc == Grpc::Awaited && status < 400 {
@@ -142,14 +142,14 @@ impl Account {
         self.close();
     }
 
-    /// The service has broken off: an answer that is not whole is none.
+    /// Records that the service aborted the response. An incomplete response counts as none.
     pub(super) fn broken_off(&mut self) {
         self.answered(502, reason_of(502));
         self.ended(Outcome::BrokenOff);
         self.close();
     }
 
-    /// The service has reset the stream, or its connection is gone.
+    /// Records that the service reset the stream, or that its connection ended.
     pub(super) fn reset_by_service(&mut self, error: &hyper::Error) {
         if reset_code(error) == Some(h2::Reason::PROTOCOL_ERROR) {
             self.conduct.will_reset_as_malformed();
@@ -157,21 +157,21 @@ impl Account {
         self.broken_off();
     }
 
-    /// The service has broken off a call of gRPC; its client reads `UNAVAILABLE`.
+    /// Records that the service aborted a gRPC call. Its client receives `UNAVAILABLE`.
     pub(super) fn unavailable(&mut self) {
         self.answered(grpc::counted_as(grpc::UNAVAILABLE), grpc::name(grpc::UNAVAILABLE));
         self.ended(Outcome::BrokenOff);
         self.close();
     }
 
-    /// The service's trailers are too large to be passed on.
+    /// Records that the service's trailers are too large to forward.
     pub(super) fn trailers_too_large(&mut self) {
         self.answered(502, "trailers too large");
         self.ended(Outcome::UpstreamProtocol);
         self.close();
     }
 
-    /// It is over, and is counted with what was told of it.
+    /// Ends the exchange and counts it with the recorded values.
     pub(super) fn close(&mut self) {
         if let Some(mut exchange) = self.exchange.take() {
             exchange.body.bytes = self.progress.bytes.get();

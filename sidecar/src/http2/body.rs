@@ -1,4 +1,4 @@
-//! Bodies of responses over HTTP/2 on their way: counted as they pass, never held.
+//! Forwards the bodies of HTTP/2 responses; counts them and never buffers them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,53 +11,56 @@ use tokio::time::Sleep;
 use crate::http2::account::Account;
 use crate::http2::{fields, grpc};
 
-/// Bytes of trailers, or of a head, that are passed on. gRPC puts the details of errors there, 100 kB of them now and then. The library cuts
-/// off what is over its own limit and reports no error, so ours is lower and the error names it.
+/// Bytes of trailers, or of a head, that are forwarded. gRPC sends error details there, sometimes 100 kB.
+/// The library truncates what exceeds its own limit and reports no error. Our limit is lower, so that the
+/// error names it.
 pub(super) const TRAILER_BYTES_MAX: usize = 512 * 1024;
 
 /// The body of a response.
 pub(super) enum Carried {
-    /// The service's.
+    /// From the service.
     Service(Response),
-    /// The sidecar's own, until it was sent.
+    /// From the sidecar, until it is sent.
     Own(Option<Bytes>),
 }
 
-/// The rest of a response of the service.
+/// The rest of a service's response.
 pub(super) struct Response {
     body: Incoming,
     account: Account,
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Bytes to come, where the head has declared them and no trailers matter.
+    /// Remaining bytes, if the head declares a length and trailers do not matter.
     left: Option<u64>,
     is_over: bool,
 }
 
-/// Why a response breaks off; a `hyper::Error` says with which code the service has reset the stream, and so do we.
+/// Why a response is aborted. A `hyper::Error` contains the code with which the service reset the stream;
+/// the downstream's stream is reset with the same code.
 pub(super) type BrokenOff = Box<dyn std::error::Error + Send + Sync>;
 
 impl Carried {
-    /// The service's; it is counted when it is through, and broken off at the deadline, if there is one.
-    /// With its declared length it is through, although an empty frame may follow that a client need not wait for.
+    /// A body of the service. It is counted when it is complete, and aborted at the deadline, if there is
+    /// one. With a declared length it is complete after that many bytes. An empty frame may follow, but a
+    /// client need not wait for it.
     pub(super) fn service(body: Incoming, account: Account, deadline: Option<Pin<Box<Sleep>>>, length: Option<u64>) -> Self {
         let mut response = Response { body, account, deadline, left: length, is_over: false };
         response.note_end(0);
         Self::Service(response)
     }
 
-    /// The sidecar's own.
+    /// A body of the sidecar.
     pub(super) fn own(body: Bytes) -> Self {
         Self::Own((!body.is_empty()).then_some(body))
     }
 }
 
-/// Bytes of names and values.
+/// The bytes of all names and values.
 pub(super) fn field_bytes(fields: &HeaderMap) -> usize {
     fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
 impl Response {
-    /// So many bytes have passed. The library does not ask again once the last piece has said that it is the last.
+    /// Counts bytes and detects the end. The library does not poll again after the piece that is marked as the last.
     fn note_end(&mut self, bytes: usize) {
         self.left = self.left.map(|left| left.saturating_sub(bytes as u64));
         if self.left == Some(0) || self.body.is_end_stream() {
@@ -65,8 +68,8 @@ impl Response {
         }
     }
 
-    /// The response ends here, although the service has not ended it. A client of gRPC reads that in trailers; without them
-    /// it would take the fault for the protocol's, and not try again.
+    /// Ends a gRPC response that the service has not ended, and returns its trailers. Without trailers, the
+    /// client would see a protocol error and not retry.
     fn broken_off(&mut self, error: BrokenOff, message: &'static str) -> Frame<Bytes> {
         tracing::debug!(%error, "an answer of gRPC has broken off");
         self.is_over = true;
@@ -111,7 +114,7 @@ impl Body for Response {
                 this.account.through();
                 return Poll::Ready(None);
             }
-            // The service has reset this stream alone, and its code says why.
+            // The service reset only this stream, and its code states the reason.
             Some(Err(error)) if !this.account.is_grpc() || super::is_reset(&error) => {
                 this.account.reset_by_service(&error);
                 return Poll::Ready(Some(Err(error.into())));

@@ -1,15 +1,16 @@
-//! How a downstream behaves on one connection of HTTP/2: whether it takes back most of what it asks for.
+//! Detects downstreams that cancel most of their requests on an HTTP/2 connection.
 
 use std::cell::Cell;
 
-/// Requests that a downstream may take back before it is looked at how many it let stand.
-/// A user who closes a page takes back a dozen.
+/// Requests that a downstream may cancel before the ratio to all its requests is checked. A user who closes
+/// a page cancels a dozen.
 const CANCELLED_MAX: u32 = 200;
 
-/// What was asked for on a connection.
+/// Counts the requests of a connection and how they ended.
 ///
-/// All connections share one to the service, which counts the requests that we take back in the downstream's name:
-/// somebody who asks and takes back without end would have it closed for everybody.
+/// All downstreams share one connection to the service. The service counts the requests that the sidecar
+/// cancels on behalf of a downstream. A downstream that cancels without limit would make the service close
+/// that connection for everyone.
 #[derive(Debug, Default)]
 pub(super) struct Conduct {
     asked: Cell<u32>,
@@ -19,22 +20,22 @@ pub(super) struct Conduct {
 }
 
 impl Conduct {
-    /// A request has come.
+    /// Counts a request.
     pub(super) fn asked(&self) {
         self.asked.set(self.asked.get().saturating_add(1));
     }
 
-    /// Whether any request has come.
+    /// Whether any request has arrived.
     pub(super) fn has_asked(&self) -> bool {
         self.asked.get() > 0
     }
 
-    /// A request was taken back before it was answered.
+    /// Counts a request that was cancelled before its response.
     pub(super) fn cancelled(&self) {
         self.cancelled.set(self.cancelled.get().saturating_add(1));
     }
 
-    /// A stream was reset as malformed: by the library, or by the service and passed on.
+    /// Counts a stream reset as malformed, unless the service reset it first and the reset was only forwarded.
     pub(super) fn reset_as_malformed(&self) {
         match self.reset_by_service.get().checked_sub(1) {
             Some(left) => self.reset_by_service.set(left),
@@ -42,17 +43,17 @@ impl Conduct {
         }
     }
 
-    /// The service has reset a stream as malformed, and the downstream's will be reset alike.
+    /// Notes that the service reset a stream as malformed. The downstream's stream will be reset too and must not count.
     pub(super) fn will_reset_as_malformed(&self) {
         self.reset_by_service.set(self.reset_by_service.get().saturating_add(1));
     }
 
-    /// How many streams the library has reset as malformed since the last call.
+    /// Returns how many streams the library has reset as malformed since the last call.
     pub(super) fn take_malformed(&self) -> u32 {
         self.malformed.take()
     }
 
-    /// Whether there is no good reason any more to go on.
+    /// Whether the connection should be closed for abuse.
     pub(super) fn is_hostile(&self) -> bool {
         self.cancelled.get() > CANCELLED_MAX && self.cancelled.get() > self.asked.get() / 2
     }

@@ -1,4 +1,4 @@
-//! Carries one exchange of HTTP/2: names its endpoint, decides, asks the service, and passes the response on.
+//! Handles one HTTP/2 exchange: finds its endpoint, applies rules, calls the service, forwards the response.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -25,28 +25,29 @@ use crate::tunnel::refusal::{self, Reader};
 use crate::tunnel::{decorators, last_stop};
 use crate::worker::state::Worker;
 
-/// Told to callers of gRPC when a rule has answered them.
+/// The message to gRPC callers when a rule has answered.
 const TURNED_OFF: &str = "This endpoint is turned off for the moment.";
 
-/// Told to them when the service has not; X-Sitio-Error says why.
+/// The message to gRPC callers when the service has not answered. X-Sitio-Error gives the reason.
 const NO_ANSWER: &str = "The service behind this sidecar did not answer.";
 
-/// What a request's head has led to.
+/// The decision on a request's head.
 enum Decided {
     Forward(Account, Reader, Option<u64>),
     Answer(Response<Carried>),
 }
 
-/// What all exchanges of one connection have in common.
+/// State shared by all exchanges of one connection.
 pub(super) struct Downstream {
     pub(super) worker: Rc<Worker>,
     pub(super) conduct: Rc<Conduct>,
-    /// The fields that tell the service of it.
+    /// The fields that describe the downstream to the service.
     pub(super) forwarded: HeaderMap,
     pub(super) address: IpAddr,
 }
 
-/// Carries it. The error is a stream that the service has reset, so that the downstream's is reset alike.
+/// Handles one exchange. The error is a stream that the service has reset; the downstream's stream is then
+/// reset with the same code.
 pub(super) async fn carry(downstream: Rc<Downstream>, request: Request<Incoming>) -> Result<Response<Carried>, BrokenOff> {
     let worker = &downstream.worker;
     let (mut parts, body) = request.into_parts();
@@ -57,7 +58,7 @@ pub(super) async fn carry(downstream: Rc<Downstream>, request: Request<Incoming>
     let asked = Asked { grpc: grpc::is_grpc(&parts.headers), head_only: parts.method == Method::HEAD };
     fields::for_service(&mut parts, &downstream.forwarded, forwards_left);
     let timeouts = worker.timeouts();
-    // A call of gRPC may say nothing for as long as it likes: its client has a deadline of its own.
+    // A gRPC call may be silent for any time: its client has its own deadline.
     let body_timeout = timeouts.body.filter(|_| !asked.grpc);
     let progress = account.progress();
     let request = Request::from_parts(parts, Sent::new(body, Rc::clone(&progress), body_timeout));
@@ -92,14 +93,14 @@ pub(super) async fn carry(downstream: Rc<Downstream>, request: Request<Incoming>
     }
 }
 
-/// What matters of a request when it is answered.
+/// The properties of a request that affect its response.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     grpc: bool,
     head_only: bool,
 }
 
-/// Names the endpoint, and decides whether the service is asked.
+/// Finds the endpoint, and decides whether to call the service.
 fn decide(downstream: &Downstream, parts: &Parts) -> Decided {
     let worker = &downstream.worker;
     let view = fields::view(&parts.headers);
@@ -134,7 +135,7 @@ fn decide(downstream: &Downstream, parts: &Parts) -> Decided {
     }
 }
 
-/// Passes the service's response on, as decorators would have it.
+/// Forwards the service's response after the decorators have seen it.
 fn pass_on(
     worker: &Worker,
     mut account: Account,
@@ -155,7 +156,7 @@ fn pass_on(
     fields::drop_hop_by_hop(&mut parts.headers);
     fields::drop_ours(&mut parts.headers);
     let length = declared_length(&parts.headers).filter(|_| !asked.head_only && !asked.grpc);
-    // A caller of gRPC would not understand a page in place of its trailers.
+    // A gRPC caller would not understand a page in place of its trailers.
     if !asked.grpc && !worker.decorators().is_empty() {
         let view = fields::view(&parts.headers);
         let head = ResponseHead {
@@ -183,7 +184,7 @@ fn declared_length(fields: &HeaderMap) -> Option<u64> {
     fields.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The service has not answered: says so.
+/// Responds that the service has not answered.
 fn fail(mut account: Account, asked: Asked, answer: &Answer) -> Response<Carried> {
     account.answered(answer.status, reason_of(answer.status));
     account.ended(refusal::outcome_of(answer));
@@ -200,7 +201,7 @@ fn refusal_of(error: &SendError, reader: Reader) -> Answer {
     }
 }
 
-/// An answer of the sidecar's own is counted when it is made.
+/// Counts one of the sidecar's own responses when it is created.
 fn counted(mut account: Account, response: Response<Carried>) -> Response<Carried> {
     if let Carried::Own(Some(body)) = response.body() {
         account.received(body.len());
@@ -209,7 +210,7 @@ fn counted(mut account: Account, response: Response<Carried>) -> Response<Carrie
     response
 }
 
-/// An answer of the sidecar's own.
+/// Builds one of the sidecar's own responses.
 fn own(answer: &Answer, asked: Asked) -> Response<Carried> {
     let body = if asked.head_only { Bytes::new() } else { answer.body.clone() };
     let mut response = Response::new(Carried::own(body));

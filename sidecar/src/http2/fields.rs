@@ -1,4 +1,4 @@
-//! Heads of HTTP/2: judged as strictly as those of HTTP/1, and rid of what concerns one connection only.
+//! Validates HTTP/2 heads as strictly as HTTP/1 heads, and removes connection-specific fields.
 
 use httparse::Header;
 use hyper::header::{HOST, HeaderName, HeaderValue, MAX_FORWARDS, TE, VIA};
@@ -18,7 +18,7 @@ pub(super) fn view(fields: &HeaderMap) -> Vec<Header<'_>> {
     fields.iter().map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() }).collect()
 }
 
-/// The head of a request, as decorators see it.
+/// Validates the head of a request, and returns it as decorators see it.
 pub(super) fn judge<'h, 'b>(parts: &'b Parts, fields: &'h [Header<'b>], limits: Limits) -> Result<RequestHead<'h, 'b>, Fault> {
     let method = parts.method.as_str();
     if parts.method == Method::CONNECT {
@@ -31,7 +31,7 @@ pub(super) fn judge<'h, 'b>(parts: &'b Parts, fields: &'h [Header<'b>], limits: 
     if path.len() > limits.target_bytes {
         return Err(TOO_LONG);
     }
-    // As many bytes as the fields would take in HTTP/1.
+    // The bytes that the fields would take in HTTP/1.
     let bytes: usize = fields.iter().map(|field| field.name.len() + field.value.len() + ": \r\n".len()).sum();
     if fields.len() > limits.fields || path.len() + bytes > limits.head_bytes {
         return Err(TOO_LARGE);
@@ -55,7 +55,7 @@ pub(super) fn judge<'h, 'b>(parts: &'b Parts, fields: &'h [Header<'b>], limits: 
     Ok(head)
 }
 
-/// The fields that tell the service of a downstream, out of the lines that HTTP/1 would send.
+/// The fields that describe a downstream to the service, from the lines that HTTP/1 would send.
 pub(super) fn forwarded(forwarding: Forwarding, lines: &str) -> HeaderMap {
     let field = |line: &str| {
         let (name, value) = line.split_once(": ")?;
@@ -68,14 +68,14 @@ pub(super) fn forwarded(forwarding: Forwarding, lines: &str) -> HeaderMap {
     fields
 }
 
-/// Makes the head as the service shall read it. What the downstream lets it pass is one stop less by now.
+/// Changes a request's head for the service, and decrements its Max-Forwards.
 pub(super) fn for_service(parts: &mut Parts, forwarded: &HeaderMap, forwards_left: Option<u64>) {
     drop_hop_by_hop(&mut parts.headers);
     if let Some(left) = forwards_left {
         parts.headers.insert(MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
     }
     for (name, value) in forwarded {
-        // It has one value, and readers take the first; the others are lists.
+        // This field has one value, and readers use the first; the others are lists.
         if known(name.as_str()) == Known::ForwardedProto {
             parts.headers.insert(name, value.clone());
         } else {
@@ -88,11 +88,12 @@ pub(super) fn for_service(parts: &mut Parts, forwarded: &HeaderMap, forwards_lef
     if uri.authority.is_none() {
         uri.authority = host.as_ref().and_then(|host| Authority::try_from(host.as_bytes()).ok());
     }
-    // Only a Host that is no authority makes no whole, and `h2` refuses to send that.
+    // Only an invalid authority in Host makes this fail, and `h2` refuses to send the resulting URI.
     parts.uri = Uri::from_parts(uri).unwrap_or_default();
 }
 
-/// RFC 9110, section 7.6.1. The library refuses most of these before we see them (RFC 9113, section 8.2.2).
+/// Removes hop-by-hop fields (RFC 9110, section 7.6.1). The library already refuses most of them (RFC 9113,
+/// section 8.2.2).
 pub(super) fn drop_hop_by_hop(fields: &mut HeaderMap) {
     let takes_trailers = fields.get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
     for name in ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"] {
@@ -103,13 +104,13 @@ pub(super) fn drop_hop_by_hop(fields: &mut HeaderMap) {
     }
 }
 
-/// Only an answer of the sidecar's own has the fields by which one is recognised.
+/// Removes the fields that mark the sidecar's own responses.
 pub(super) fn drop_ours(fields: &mut HeaderMap) {
     fields.remove("x-sitio-error");
     fields.remove("x-sitio-rule");
 }
 
-/// Changes a response's fields as decorators want it. One that would break the message is left out.
+/// Applies the edits of decorators to a response's fields. An edit that would corrupt the message is skipped.
 pub(super) fn edit(fields: &mut HeaderMap, edits: &[Edit]) {
     for edit in edits {
         let Ok(name) = HeaderName::try_from(edit.name()) else { continue };

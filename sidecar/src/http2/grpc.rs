@@ -1,4 +1,4 @@
-//! What little of gRPC must be understood to count its calls and to answer in a service's place.
+//! The parts of gRPC needed to count its calls and to answer them in a service's place.
 
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
@@ -8,10 +8,10 @@ use mesh::exchange::Outcome;
 use crate::decorator::Answer;
 use crate::http2::body::Carried;
 
-/// `UNKNOWN`: what a client makes of a call that ends without a status, too.
+/// `UNKNOWN`: also what a client assumes for a call that ends without a status.
 pub(super) const UNKNOWN: u8 = 2;
 
-/// `RESOURCE_EXHAUSTED`: a limit was passed.
+/// `RESOURCE_EXHAUSTED`: a limit was exceeded.
 pub(super) const RESOURCE_EXHAUSTED: u8 = 8;
 
 /// `UNAVAILABLE`: try again later.
@@ -21,11 +21,12 @@ const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const ERROR: HeaderName = HeaderName::from_static("x-sitio-error");
 
-/// The codes by their number: the name, and the HTTP status under which a call that ended so is counted.
+/// The status codes by number: the name, and the HTTP status under which such a call is counted.
 ///
-/// `grpc-status` travels in trailers, after an HTTP status that is nearly always 200, which says nothing.
-/// The statuses are those that google/rpc/code.proto gives: they tell the service's failures (5xx: `UNKNOWN`,
-/// `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`) from the caller's mistakes (4xx).
+/// `grpc-status` comes in trailers, after an HTTP status that is nearly always 200 and therefore has no
+/// meaning. The mapping follows google/rpc/code.proto. It separates the service's failures (5xx: `UNKNOWN`,
+/// `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`) from the caller's mistakes
+/// (4xx).
 const CODES: [(&str, u16); 17] = [
     ("OK", 200),
     ("CANCELLED", 499),
@@ -46,7 +47,7 @@ const CODES: [(&str, u16); 17] = [
     ("UNAUTHENTICATED", 401),
 ];
 
-/// Whether a head's content is gRPC: `application/grpc`, `application/grpc+proto` and the like.
+/// Whether the content type is gRPC: `application/grpc`, `application/grpc+proto` and so on.
 pub(super) fn is_grpc(fields: &HeaderMap) -> bool {
     let kind = fields.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let after = kind.get(..16).filter(|start| start.eq_ignore_ascii_case(b"application/grpc")).and(kind.get(16..));
@@ -54,25 +55,25 @@ pub(super) fn is_grpc(fields: &HeaderMap) -> bool {
     after.is_some_and(|after| matches!(after.first(), None | Some(b'+' | b';' | b' ')))
 }
 
-/// The outcome of a call, if these fields tell it; a code that nobody knows means `UNKNOWN`.
+/// The status code of a call, if these fields contain it. An undefined code means `UNKNOWN`.
 pub(super) fn code(fields: &HeaderMap) -> Option<u8> {
     let told = fields.get(&STATUS)?;
     let code = told.to_str().ok().and_then(|code| code.parse::<u8>().ok());
     Some(code.filter(|code| usize::from(*code) < CODES.len()).unwrap_or(UNKNOWN))
 }
 
-/// The HTTP status under which a call with that outcome is counted.
+/// The HTTP status under which a call with this code is counted.
 pub(super) fn counted_as(code: u8) -> u16 {
     CODES[usize::from(code)].1
 }
 
-/// What the code is called.
+/// The name of the code.
 pub(super) fn name(code: u8) -> &'static str {
     CODES[usize::from(code)].0
 }
 
-/// An answer of the sidecar's own as a client of gRPC understands it: trailers only.
-/// The fields that tell whose answer it is stay with it.
+/// One of the sidecar's own responses in the form that gRPC clients understand: trailers only. The fields
+/// that mark it as the sidecar's are kept.
 pub(super) fn unavailable(answer: &Answer, message: &'static str) -> Response<Carried> {
     let mut response = Response::new(Carried::own(bytes::Bytes::new()));
     *response.status_mut() = StatusCode::OK;
@@ -88,17 +89,17 @@ pub(super) fn unavailable(answer: &Answer, message: &'static str) -> Response<Ca
     response
 }
 
-/// Trailers that end a call in a service's place: try again later.
+/// Trailers that end a call in a service's place with `UNAVAILABLE`, so that the client retries later.
 pub(super) fn unavailable_trailers(message: &'static str) -> HeaderMap {
     trailers(UNAVAILABLE, message, Outcome::UpstreamReset)
 }
 
-/// Trailers in place of those of the service, which are too large to be passed on.
+/// Trailers that replace the service's trailers because those are too large to forward.
 pub(super) fn trailers_too_large() -> HeaderMap {
     trailers(RESOURCE_EXHAUSTED, "The trailers of the service behind this sidecar are over 512 KiB.", Outcome::UpstreamProtocol)
 }
 
-/// The same in place of an answer that is nothing but trailers.
+/// A response that replaces the service's response because its head is too large to forward.
 pub(super) fn too_large(answer: &Answer) -> Response<Carried> {
     let mut response = unavailable(answer, "");
     response.headers_mut().extend(trailers_too_large());

@@ -1,4 +1,4 @@
-//! The body of a request over HTTP/2: counted as it passes, and given up when nothing comes of it for too long.
+//! The body of an HTTP/2 request: counts its bytes, and aborts when the client stops sending for too long.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -12,14 +12,14 @@ use tokio::time::{Instant, Sleep};
 
 use crate::http2::body::BrokenOff;
 
-/// How far a request's body is; the exchange and the connection to the service look at it.
+/// The progress of a request's body. The exchange and the connection to the service read it.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// Bytes so far.
+    /// Bytes received so far.
     pub(super) bytes: Cell<u64>,
-    /// Nothing came of it for the body timeout.
+    /// No bytes arrived within the body timeout.
     pub(super) has_stalled: Cell<bool>,
-    /// The service has begun to answer. Both sides may then send when they like, as in a stream of messages.
+    /// The service has begun to respond. Both sides may then send at any time, as in a message stream.
     pub(super) is_answered: Cell<bool>,
 }
 
@@ -33,12 +33,13 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// A body of which something must come within each `timeout`, until it is answered.
+    /// A body that must deliver bytes within each `timeout` until the response begins.
     pub(super) fn new(body: Incoming, progress: Rc<Progress>, timeout: Option<Duration>) -> Self {
         Self { body, progress, timeout, wait: None, is_waiting: false }
     }
 
-    /// Whether nothing has come for too long. The library asks for more only once the service has taken what came before.
+    /// Ready when no bytes have arrived for too long. The library asks for more only after the service has
+    /// accepted the previous bytes.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(within) = self.timeout.filter(|_| !self.progress.is_answered.get()) else { return Poll::Pending };
         let wait = self.wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
@@ -56,7 +57,7 @@ impl Body for Sent {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let this = self.get_mut();
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
-            // The answer may have begun while this waited.
+            // The response may have begun during this wait.
             if this.poll_stalled(cx).is_pending() || this.progress.is_answered.get() {
                 return Poll::Pending;
             }

@@ -1,6 +1,6 @@
-//! Counts the streams that the library resets because their heads are malformed.
+//! Counts the streams that the HTTP/2 library resets because their heads are malformed.
 //!
-//! No call of the library reports them, so what it writes to a downstream is watched.
+//! The library has no API that reports them, so the bytes it writes to a downstream are parsed.
 
 use std::io;
 use std::pin::Pin;
@@ -12,35 +12,35 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::http2::conduct::Conduct;
 use crate::tunnel::peer::Peer;
 
-/// Bytes before a frame's payload (RFC 9113, section 4.1).
+/// Bytes of a frame's header (RFC 9113, section 4.1).
 const FRAME_HEAD_BYTES: usize = 9;
 
-/// Frames that end a stream (RFC 9113, section 6.4), and the bytes of their payload, which is an error code.
+/// The type of frames that reset a stream (RFC 9113, section 6.4), and the bytes of their payload, an error code.
 const RST_STREAM: u8 = 3;
 const RST_STREAM_BYTES: usize = 4;
 
-/// The error code of a malformed message (RFC 9113, section 8.1.1).
+/// The error code for a malformed message (RFC 9113, section 8.1.1).
 const PROTOCOL_ERROR: u32 = 1;
 
-/// A downstream whose frames are looked at.
+/// A downstream connection whose written frames are inspected.
 pub(super) struct Watched<'a> {
     peer: &'a mut Peer,
     frames: Frames,
     conduct: Rc<Conduct>,
 }
 
-/// How far the frames that were written are.
+/// Parser state of the written frames.
 #[derive(Debug, Default)]
 struct Frames {
-    /// The head of the frame, and the payload too if it is one that resets.
+    /// The frame's header, and the payload too if it is a RST_STREAM.
     seen: [u8; FRAME_HEAD_BYTES + RST_STREAM_BYTES],
     length: usize,
-    /// Bytes of the payload to pass over.
+    /// Remaining bytes of a payload to skip.
     left: usize,
 }
 
 impl<'a> Watched<'a> {
-    /// Malformed heads are noted in `conduct`.
+    /// Wraps `peer`, and counts malformed heads in `conduct`.
     pub(super) fn new(peer: &'a mut Peer, conduct: Rc<Conduct>) -> Self {
         Self { peer, frames: Frames::default(), conduct }
     }
@@ -53,7 +53,7 @@ impl<'a> Watched<'a> {
 }
 
 impl Frames {
-    /// How many streams these bytes reset as malformed.
+    /// Returns how many streams these bytes reset as malformed.
     fn malformed(&mut self, mut written: &[u8]) -> usize {
         let mut malformed = 0;
         while !written.is_empty() {

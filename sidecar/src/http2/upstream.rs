@@ -1,4 +1,4 @@
-//! The connection to a service that speaks HTTP/2: one for each worker, shared by all, made again when it has ended.
+//! The HTTP/2 connection to the service: one per worker, shared by all downstreams, reconnected when it ends.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,20 +16,20 @@ use crate::http2::request_body::Sent;
 use crate::http2::{SEND_BUFFER_BYTES_MAX, STREAM_WINDOW_BYTES, Streams, is_reset};
 use crate::upstream::{ConnectError, Upstreams};
 
-/// As large as it can be (RFC 9113, section 6.9.1): each stream has a bound of its own,
-/// and one that its downstream does not read must not stop the others.
+/// The largest possible window (RFC 9113, section 6.9.1). Each stream has its own limit, and a stream that
+/// its downstream does not read must not block the others.
 const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
 
-/// Streams that were reset by us and are remembered, so that what the service still sends for them is no mistake of its.
+/// Reset streams that are remembered. Frames that the service still sends for them are then no protocol error.
 const RESET_STREAMS_MAX: usize = 1024;
 
-/// How long they are remembered. The service is on the same machine.
+/// How long reset streams are remembered. The service is on the same machine.
 const RESET_STREAMS_FOR: Duration = Duration::from_secs(1);
 
-/// A connection that ends just when a request is about to go out costs one more.
+/// A connection may end just before a request is sent; the request then gets one more attempt.
 const ATTEMPTS_MAX: usize = 2;
 
-/// What all of a worker's requests go out on.
+/// The connection that all requests of a worker share.
 #[derive(Default)]
 pub struct Shared {
     current: RefCell<Rc<OnceCell<Connection>>>,
@@ -39,7 +39,7 @@ pub struct Shared {
 #[derive(Clone)]
 struct Connection {
     requests: SendRequest<Sent>,
-    /// The service has answered at least once, so it speaks HTTP/2.
+    /// The service has answered at least once, so it supports HTTP/2.
     proven: Rc<Cell<bool>>,
 }
 
@@ -52,7 +52,7 @@ pub(super) enum SendError {
     /// The service has reset this stream.
     #[error("the service has reset the stream")]
     Reset(#[source] hyper::Error),
-    /// The head of its answer is malformed, or larger than the library's limit.
+    /// The head of the response is malformed, or exceeds the library's limit.
     #[error("the head of the service's answer is malformed or too large")]
     Malformed,
     /// The service does not speak HTTP/2.
@@ -64,7 +64,7 @@ pub(super) enum SendError {
 }
 
 impl SendError {
-    /// Of an answer whose head is over our limit.
+    /// The reason for a response whose head exceeds our limit.
     pub(super) const TOO_LARGE: &'static str = "the head is over 512 KiB";
 }
 
@@ -103,7 +103,7 @@ impl Shared {
         Err(if is_proven { SendError::Closed } else { SendError::Foreign })
     }
 
-    /// The connection, made now if there is none. Whoever comes while it is being made waits for the same one.
+    /// Returns the current connection, or connects. Concurrent callers wait for the same attempt.
     async fn connection(&self, upstreams: &Upstreams, connect_timeout: Duration) -> Result<Connection, SendError> {
         let current = {
             let mut current = self.current.borrow_mut();
@@ -125,7 +125,7 @@ impl Shared {
             .max_header_list_size(2 * TRAILER_BYTES_MAX as u32)
             .max_concurrent_reset_streams(RESET_STREAMS_MAX)
             .reset_stream_duration(RESET_STREAMS_FOR)
-            // They count what downstreams have taken back, and would end the connection for all.
+            // They count streams that downstreams have cancelled. A limit would end the connection for all.
             .max_local_error_reset_streams(None);
         let (requests, connection) = builder.handshake(TokioIo::new(peer)).await.map_err(|_| SendError::Foreign)?;
         self.tasks.spawn_local(async move {
@@ -137,7 +137,7 @@ impl Shared {
     }
 }
 
-/// Whether the library has reset this stream alone, because it could not take the answer's head.
+/// Whether the library reset only this stream because it could not process the response's head.
 fn is_refused_here(error: &hyper::Error) -> bool {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
     cause.is_some_and(|cause| cause.is_reset() && cause.is_library())

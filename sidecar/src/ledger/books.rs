@@ -1,4 +1,4 @@
-//! The door to the ledger: one task brings in what the workers counted, anybody may ask it to do so now.
+//! Shared access to the ledger: one task collects the workers' counts, and any task may request a collection.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,25 +13,25 @@ use crate::ledger::windows::Moment;
 use crate::resources::Meter;
 use crate::worker::Workers;
 
-/// How often the workers are asked when nobody else asks: a worker keeps only a few exchanges until then.
+/// How often counts are collected without a request: a worker keeps only a few exchanges until then.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Askers waiting at a time. They are the link, the stats log and the admin port's connections; one answer serves all.
+/// Pending requests of the control client, the stats log and the admin connections. One collection serves all.
 const ASKERS_MAX: usize = 64;
 
-/// A handle on the ledger; cheap to clone.
+/// A handle to the ledger; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Books {
-    /// When counting began, which is when the process did.
+    /// When counting began, which is when the process started.
     opened: tokio::time::Instant,
     ledger: Arc<Mutex<Ledger>>,
     ask: mpsc::Sender<oneshot::Sender<()>>,
 }
 
-/// The one task that brings in what the workers counted.
+/// The one task that collects the workers' counts.
 ///
-/// It must be one, and it must not be interrupted: what a worker has handed over exists nowhere else until it is
-/// in the ledger, so whoever asks in a place that may be cancelled, asks this task.
+/// It must be the only one and must not be cancelled: counts that a worker has handed over exist nowhere else until they
+/// are in the ledger. Code that may be cancelled therefore requests a collection from this task.
 #[derive(Debug)]
 pub struct Bookkeeper {
     ledger: Arc<Mutex<Ledger>>,
@@ -40,37 +40,37 @@ pub struct Bookkeeper {
 }
 
 impl Books {
-    /// An empty ledger, and who is to fill it.
+    /// Creates an empty ledger, and the task that fills it.
     pub fn open(meter: Meter) -> (Self, Bookkeeper) {
         let ledger = Arc::<Mutex<Ledger>>::default();
         let (ask, asked) = mpsc::channel(ASKERS_MAX);
         (Self { opened: tokio::time::Instant::now(), ledger: Arc::clone(&ledger), ask }, Bookkeeper { ledger, asked, meter })
     }
 
-    /// How long the process has run, by its monotonic clock.
+    /// How long the process has run, by the monotonic clock.
     pub fn uptime(&self) -> Duration {
         self.opened.elapsed()
     }
 
-    /// Everything since the start, up to this moment.
+    /// Collects, then reports everything since the start.
     pub async fn snapshot(&self, seq: u64) -> Report {
         self.refresh().await;
         self.read(|ledger| ledger.snapshot(seq, now_ms()))
     }
 
-    /// What happened since the report before, up to this moment.
+    /// Collects, then reports what happened since the last report.
     pub async fn change(&self, seq: u64) -> Report {
         self.refresh().await;
         self.read(|ledger| ledger.change(seq, now_ms()))
     }
 
-    /// Closes the open window, with what was counted up to this moment.
+    /// Collects, then closes the open window.
     pub async fn close_window(&self) {
         self.refresh().await;
         self.read(|ledger| ledger.close_window(moment()));
     }
 
-    /// Has what the workers counted brought in now. Once the bookkeeper has left, everything is in.
+    /// Requests a collection and waits for it. Once the collector has ended, everything is in the ledger already.
     pub async fn refresh(&self) {
         let (done, is_done) = oneshot::channel();
         if self.ask.send(done).await.is_ok() {
@@ -78,14 +78,14 @@ impl Books {
         }
     }
 
-    /// Looks into the ledger. Nobody else can until `look` returns, so it must only look.
+    /// Runs `look` with the ledger locked, so `look` must be short and must not block.
     pub fn read<T>(&self, look: impl FnOnce(&mut Ledger) -> T) -> T {
         look(&mut self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Bookkeeper {
-    /// Brings in what the workers counted, every second and whenever somebody asks, until drained.
+    /// Collects every second and on request, until drained.
     pub async fn run(mut self, workers: Arc<Workers>, drain: CancellationToken) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -106,11 +106,11 @@ impl Bookkeeper {
 
     async fn answer(&mut self, asker: oneshot::Sender<()>, workers: &Workers) {
         let mut askers = vec![asker];
-        // Those who asked before the workers are asked are served by the same answer.
+        // All requests that arrive before the collection starts are served by it.
         askers.extend(std::iter::from_fn(|| self.asked.try_recv().ok()).take(ASKERS_MAX));
         self.bring_in(workers).await;
         for asker in askers {
-            // One who left meanwhile finds the numbers in the ledger all the same.
+            // A cancelled request needs no answer: the counts are in the ledger anyway.
             let _ = asker.send(());
         }
     }
@@ -128,12 +128,12 @@ impl Bookkeeper {
     }
 }
 
-/// Now, by both clocks.
+/// The current time by both clocks.
 fn moment() -> Moment {
     Moment { unix_ms: now_ms(), at: tokio::time::Instant::now().into_std() }
 }
 
-/// The wall clock, milliseconds since the Unix epoch.
+/// The wall clock, in milliseconds since the Unix epoch.
 pub fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }

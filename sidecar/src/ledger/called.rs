@@ -1,9 +1,9 @@
-//! Who has called an endpoint of this pod, over all its workers: everything since the start, and what is not told yet.
+//! Caller statistics of one endpoint over all workers: totals since the start, and the part not yet reported.
 
 use mesh::callers::{Callers, Row};
 use mesh::report::Coverage;
 
-/// One endpoint's callers.
+/// The callers of one endpoint.
 #[derive(Debug, Default)]
 pub struct Called {
     total: Callers,
@@ -11,8 +11,8 @@ pub struct Called {
 }
 
 impl Called {
-    /// Adds what a worker has counted. Each worker tells apart as many callers as the pod may, so whoever finds no room in
-    /// the pod's own table is one of the others, here and in the next report.
+    /// Adds what a worker has counted. Each worker distinguishes as many callers as the whole pod may. A caller that
+    /// finds no row in the pod's table is counted under the others, here and in the next report.
     pub(super) fn count(&mut self, callers: &Callers) {
         for (address, calls) in callers.named() {
             let row = self.total.add(Some(address), calls);
@@ -22,13 +22,13 @@ impl Called {
         self.change.add(None, callers.others());
     }
 
-    /// Adds everything that is known of another endpoint, which is this one from now on.
+    /// Merges the callers of another endpoint into this one after a rename.
     pub(super) fn absorb(&mut self, other: &Self) {
         self.total.merge(&other.total);
         self.change.merge(&other.change);
     }
 
-    /// What the next report says. The change after it counts from here.
+    /// Returns what the next report contains. The change after it counts from here.
     pub(super) fn report(&mut self, coverage: Coverage) -> Callers {
         let change = std::mem::take(&mut self.change);
         match coverage {

@@ -1,4 +1,4 @@
-//! Closes the ledger's windows in their time, and says what has gone into those that are durable.
+//! Closes the ledger's windows on time, and computes the baseline of what is durable.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::ledger::windows::{Moment, Windows};
 use crate::ledger::{Ledger, Share};
 
 impl Ledger {
-    /// Keeps windows from now on; what was counted before is in the first of them. Without a link nobody would take them.
+    /// Keeps windows from now on; earlier counts go into the first one. Without a control client no windows are kept.
     pub fn keep_windows(&mut self) {
         if self.windows.is_none() {
             self.windows = Some(Windows::default());
@@ -18,13 +18,13 @@ impl Ledger {
         }
     }
 
-    /// The windows that are kept, if any are.
+    /// The windows, if they are kept.
     pub fn windows(&mut self) -> Option<&mut Windows> {
         self.windows.as_mut()
     }
 
-    /// A new stream has begun, to a control plane that has everything up to this mark on disk, and takes so many windows
-    /// before it acks any.
+    /// Starts a new stream to a control plane that has everything up to `mark` on disk and accepts at most
+    /// `in_flight_max` windows without an ack.
     pub fn begin_stream(&mut self, mark: u64, in_flight_max: usize) {
         let known = self.baseline();
         let Some(windows) = &mut self.windows else { return };
@@ -34,8 +34,8 @@ impl Ledger {
         windows.begin_stream(mark, in_flight_max);
     }
 
-    /// Closes the open window if its time is over. What the workers told just before still belongs to it: it was counted
-    /// within the second before, of which nobody knows how much lies on which side.
+    /// Closes the open window if its time is over. Counts collected just before still belong to it: they are from the
+    /// second before, and how they divide over the boundary is not known.
     pub fn turn(&mut self, now: Moment) {
         if self.windows.as_mut().is_some_and(|windows| windows.over(now).is_some()) {
             self.close_window(now);
@@ -52,18 +52,18 @@ impl Ledger {
         windows.close(shares.collect(), now);
     }
 
-    /// Whether anything was counted that a control plane would keep, and has not said to be on disk.
+    /// Whether there are counts that the control plane keeps and has not yet acked as durable.
     pub fn owes_windows(&self) -> bool {
         let owes = |windows: &Windows| windows.held().len() > 0 || self.rows.values().any(|row| !row.open.golden.is_empty());
         self.windows.as_ref().is_some_and(|windows| windows.are_wanted() && owes(windows))
     }
 
-    /// When the window ended that is the mark, if that is known.
+    /// When the window at the mark ended, if known.
     pub fn mark_ended(&self) -> Option<Instant> {
         self.windows.as_ref().and_then(Windows::mark_ended)
     }
 
-    /// Everything that was counted up to the mark: what is neither held nor in the open window.
+    /// Returns everything counted up to the mark: what is neither held nor in the open window.
     pub fn baseline(&self) -> Window {
         let (id, mut later) = self.windows.as_ref().map(|windows| (windows.numbers().mark, windows.sums())).unwrap_or_default();
         let rows = self.rows.iter().filter_map(|(endpoint, row)| {

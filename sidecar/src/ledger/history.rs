@@ -1,4 +1,4 @@
-//! Remembers the exchanges of an endpoint that matter: the newest, the slowest, the failures, the first of each status.
+//! Keeps the notable exchanges of an endpoint: the newest, the slowest, the failures, the first of each status.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -7,31 +7,31 @@ use mesh::exchange::Exchange;
 
 use crate::resources::Machine;
 
-/// How much is remembered.
+/// How much is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The newest, whatever they were.
+    /// The newest, of any kind.
     pub newest: usize,
-    /// Those that took longest.
+    /// The slowest.
     pub slowest: usize,
     /// The newest of the service's own 5xx.
     pub failures: usize,
-    /// Statuses of which the first ever is kept.
+    /// Statuses whose first exchange is kept.
     pub firsts: usize,
     /// Bytes of everything together.
     pub bytes: usize,
 }
 
-/// An exchange, and the machine when it was learnt of.
+/// An exchange, and the state of the machine when it was collected.
 #[derive(Debug, Clone)]
 pub struct Remembered {
     /// The exchange.
     pub exchange: Exchange,
-    /// One measurement is shared by all the exchanges of its second.
+    /// One measurement, shared by all exchanges of its second.
     pub machine: Arc<Machine>,
 }
 
-/// One endpoint's exchanges, oldest first.
+/// The exchanges of one endpoint, oldest first.
 #[derive(Debug)]
 pub struct History {
     limits: Limits,
@@ -46,22 +46,22 @@ struct Kept {
     worth: Worth,
 }
 
-/// Why an exchange is still kept, which decides who has to make room.
+/// Why an exchange is kept, which decides the order of eviction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Worth {
-    /// Because it is one of the newest.
+    /// It is one of the newest.
     Recent,
-    /// Because it is one of the slowest, a failure, or the first of its status.
+    /// It is one of the slowest, a failure, or the first of its status.
     Notable,
 }
 
 impl History {
-    /// An empty one.
+    /// An empty history.
     pub fn new(limits: Limits) -> Self {
         Self { limits, kept: Vec::new(), statuses: Vec::new() }
     }
 
-    /// Adds exchanges, and forgets what no longer matters.
+    /// Adds exchanges, and evicts those that are no longer notable.
     pub fn keep(&mut self, mut exchanges: Vec<Remembered>) {
         exchanges.sort_by_key(|remembered| remembered.exchange.started_ms);
         for remembered in exchanges {
@@ -75,12 +75,12 @@ impl History {
         self.forget();
     }
 
-    /// What is remembered, oldest first.
+    /// The kept exchanges, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Remembered> {
         self.kept.iter().map(|kept| &kept.remembered)
     }
 
-    /// Has no more room from now on than for so many bytes.
+    /// Lowers or raises the byte limit, and evicts what exceeds it.
     pub fn shrink_to(&mut self, bytes: usize) {
         self.limits.bytes = bytes;
         self.fit();
@@ -109,12 +109,12 @@ impl History {
         self.fit();
     }
 
-    /// Bytes of everything that is remembered.
+    /// Bytes of all kept exchanges.
     pub fn bytes(&self) -> usize {
         self.kept.iter().map(Kept::bytes).sum()
     }
 
-    /// Forgets the oldest until the rest is within its bytes; first of those that are merely recent.
+    /// Evicts the oldest until the rest fits; those that are only recent go first.
     fn fit(&mut self) {
         let mut bytes = self.bytes();
         while bytes > self.limits.bytes {
@@ -125,7 +125,7 @@ impl History {
 }
 
 impl Kept {
-    /// A rule's own 503 is no failure of the service.
+    /// A rule's own 503 is not a failure of the service.
     fn is_failure(&self) -> bool {
         self.remembered.exchange.status >= 500 && self.remembered.exchange.rule.is_none()
     }

@@ -1,4 +1,4 @@
-//! Proofs that totals and changes agree, whatever was told when, and that nothing grows without bound.
+//! Tests that totals and changes agree, whatever was reported when, and that nothing grows without bound.
 
 use mesh::callers::{CALLERS_MAX, Callers, Calls};
 use mesh::endpoint::Endpoint;
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use crate::ledger::{EXCHANGES_PER_REPORT_MAX, HISTORY_BYTES_MAX, Ledger};
 use crate::recorder::register::ENDPOINTS_MAX;
 
-/// Hits on an endpoint that took that long, as the workers tell of them.
+/// A worker's report of hits on an endpoint, with these latencies.
 pub(crate) fn counted(route: &str, in_flight: u32, latencies_us: &[u64]) -> EndpointReport {
     let mut golden = GoldenMetrics::default();
     let mut recent = Vec::new();
@@ -74,7 +74,7 @@ fn an_endpoint_without_news_is_left_out_of_a_change() {
     assert_eq!(snapshot.endpoints.len(), 2);
     assert!(ledger.change(2, 11).endpoints.is_empty());
 
-    // Nothing was counted on /a, but what was under way is not any more.
+    // Nothing was counted on /a, but its exchange in flight has ended.
     ledger.absorb(vec![counted("/a", 0, &[])]);
     let change = ledger.change(3, 12);
     assert_eq!(change.endpoints.len(), 1);
@@ -136,7 +136,7 @@ fn what_ended_before_the_ledger_heard_of_a_pin_is_under_way_no_more() {
     let mut ledger = Ledger::default();
     ledger.absorb(vec![counted("/users/jane", 1, &[])]);
     ledger.snapshot(1, 0);
-    // The workers obey first: the exchange has ended in their new row, of which they tell once more.
+    // The workers apply a pin first: the exchange has ended in their new row, which they report once more.
     ledger.absorb(vec![counted("/users/{name}", 0, &[10])]);
     ledger.pin(Pins::new(&["/users/{name}".parse().unwrap()]));
 

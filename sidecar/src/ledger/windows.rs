@@ -1,4 +1,4 @@
-//! Keeps the windows of a pod, in the order of their slots, until the control plane says that they are on disk.
+//! Keeps the windows of a pod, ordered by slot, until the control plane acks that they are on disk.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -7,28 +7,28 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::window::{SLOT_MAX, Window, WindowKind, WindowRow, slot_of};
 
-/// Windows held at a time: half an hour of them, in which a control plane comes back or people have noticed.
-/// What is older is told less finely, and none of it is lost.
+/// Windows held at a time: half an hour, enough for a control plane to come back or for people to notice. Older windows
+/// are merged to a coarser resolution; no count is lost.
 pub const WINDOWS_MAX: usize = 180;
 
-/// Rows of all windows held: 45 busy endpoints for half an hour, in about 8 MB. Over it, windows are put together sooner.
-/// Those that a control plane may have on disk cannot be; they are [`IN_FLIGHT_MAX`] at most.
+/// Rows of all windows held: 45 busy endpoints for half an hour, in about 8 MB. Above it, windows are merged sooner.
+/// Windows that a control plane may have on disk cannot be merged; there are at most [`IN_FLIGHT_MAX`] of them.
 pub const ROWS_MAX: usize = 8192;
 
-/// Windows that may be sent on a stream and not acked, whatever the control plane can take. So there is always
-/// something left that can be put together.
+/// Windows sent on a stream without an ack, whatever the control plane accepts. It is low enough that some windows can
+/// always be merged.
 pub const IN_FLIGHT_MAX: usize = 16;
 
-/// The longest that a window stays open by the clock that nobody sets. A second more than a slot has, so that
-/// a clock that goes right is the one that closes it.
+/// The longest time that a window stays open by the monotonic clock. It is one second longer than a slot, so that a
+/// correct wall clock closes the window first.
 const OPEN_MAX: Duration = Duration::from_secs(11);
 
-/// One moment by both clocks of a machine.
+/// One instant by both clocks of a machine.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
-    /// By the one that people set, milliseconds since the Unix epoch.
+    /// The wall clock, in milliseconds since the Unix epoch.
     pub unix_ms: u64,
-    /// By the one that nobody sets.
+    /// The monotonic clock.
     pub at: Instant,
 }
 
@@ -39,30 +39,29 @@ pub struct Windows {
     open: Option<Open>,
     /// Rows of all windows held.
     rows: usize,
-    /// The last slot of the last window that was closed.
+    /// The last slot of the last closed window.
     last: u64,
-    /// The last slot that was handed to any stream. A window up to there may be on disk although no ack has come, so it
-    /// stays as it is.
+    /// The last slot handed to any stream. Windows up to it may be on disk without an ack, so they never change.
     handed: u64,
     /// The last slot that the reports of this stream cover.
     told: u64,
-    /// When the window ended that is the mark.
+    /// When the window at the mark ended.
     mark_ended: Option<Instant>,
-    /// Windows that may be sent on this stream and not acked; 0 if the control plane keeps none.
+    /// Windows that may be sent on this stream without an ack; 0 if the control plane keeps none.
     in_flight_max: usize,
     numbers: WindowNumbers,
 }
 
-/// What has become of windows.
+/// Counters of acked, merged and lost windows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WindowNumbers {
     /// The last slot that is known to be on disk; 0 if none is.
     pub mark: u64,
     /// Windows that are on disk.
     pub acked: u64,
-    /// Windows that were put together with the one before them.
+    /// Windows that were merged into the one before them.
     pub merged: u64,
-    /// Slots that were on disk once, and that an older copy of a control plane's store lacks: what was in them is lost.
+    /// Slots that were on disk once and are missing in an older copy of the store: their counts are lost.
     pub lost: u64,
 }
 
@@ -81,30 +80,30 @@ struct Held {
     /// When it was closed; `None` if it is older than this process can say.
     closed: Option<Instant>,
     lived: Lived,
-    /// Endpoints of it that the ledger calls otherwise since it was handed over.
+    /// Endpoints of it that the ledger has renamed since it was handed over.
     renamed: BTreeMap<Endpoint, Endpoint>,
 }
 
-/// When a window began and ended by the monotonic clock, as far as that is known.
+/// When a window began and ended by the monotonic clock, as far as known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lived {
-    /// When it was opened; of several that were put together, the first.
+    /// When it was opened; for merged windows, the first.
     pub began: Option<Instant>,
-    /// When it was closed; of several, the last.
+    /// When it was closed; for merged windows, the last.
     pub ended: Option<Instant>,
 }
 
 /// How a window came to be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// It was closed in its time.
+    /// It was closed on time.
     Closed,
-    /// It is all that a store had which was lost.
+    /// It contains everything that a lost store had.
     TakenBack,
 }
 
 impl Windows {
-    /// The slot of the open window, if its time is over. The clock that people set only ever closes it by going forward.
+    /// The slot of the open window, if its time is over. The wall clock closes it only by moving forward.
     pub fn over(&mut self, now: Moment) -> Option<u64> {
         let slot = slot_of(now.unix_ms).min(SLOT_MAX);
         let open = *self.open.get_or_insert(Open { slot: slot.max(self.last + 1), since: now.at });
@@ -112,7 +111,7 @@ impl Windows {
         is_over.then_some(open.slot)
     }
 
-    /// Closes the open window, which has counted this, and opens the next one. One that is empty is not kept.
+    /// Closes the open window with these rows, and opens the next one. An empty window is not kept.
     pub fn close(&mut self, rows: Vec<WindowRow>, now: Moment) {
         let slot = slot_of(now.unix_ms).min(SLOT_MAX);
         let id = self.open.map_or(slot.max(self.last + 1), |open| open.slot);
@@ -127,7 +126,7 @@ impl Windows {
         while (self.held.len() > WINDOWS_MAX || self.rows > ROWS_MAX) && self.put_two_together() {}
     }
 
-    /// Puts the two neighbours together that span the least, the oldest of those: so all of the past is told equally finely.
+    /// Merges the two neighbours that span the least, the oldest such pair: so the whole past has the same resolution.
     fn put_two_together(&mut self) -> bool {
         let from = self.held.partition_point(|held| held.window.last_slot() <= self.handed);
         let spanned = |at: &usize| self.held[at + 1].window.last_slot().saturating_sub(self.held[*at].window.id);
@@ -140,8 +139,8 @@ impl Windows {
         true
     }
 
-    /// A new stream has begun, to a control plane that has everything up to this mark on disk, and takes so many windows
-    /// before it acks any.
+    /// Starts a new stream to a control plane that has everything up to `mark` on disk and accepts at most
+    /// `in_flight_max` windows without an ack.
     pub fn begin_stream(&mut self, mark: u64, in_flight_max: usize) {
         self.told = 0;
         self.in_flight_max = in_flight_max.min(IN_FLIGHT_MAX);
@@ -149,8 +148,9 @@ impl Windows {
         self.ack(mark);
     }
 
-    /// A store that was lost is back as an older copy, with everything up to this mark. What was taken back meanwhile
-    /// holds that, too, and cannot be divided; so it goes, and the slots that the copy lacks are counted as lost.
+    /// Handles a lost store that is restored from an older copy, with everything up to `mark`. The window taken back
+    /// meanwhile contains that part too and cannot be divided. So it is dropped, and the slots that the copy lacks are
+    /// counted as lost.
     fn leave_what_is_back(&mut self, mark: u64) {
         let is_partly_there = |held: &Held| held.origin == Origin::TakenBack && (1..held.window.last_slot()).contains(&mark);
         if let Some(back) = self.held.front().filter(|held| is_partly_there(held)) {
@@ -161,9 +161,9 @@ impl Windows {
         }
     }
 
-    /// The control plane has less on disk than it had acked, because its store was lost. If nothing is left of this process,
-    /// all that it knew is held again, as one window. How much of it an older copy of a store lacks cannot be known here;
-    /// that is lost, and the slots are counted.
+    /// Handles a control plane with less on disk than it had acked, because its store was lost. If it has nothing of
+    /// this process, everything known is held again, as one window. If it is an older copy, the missing part cannot be
+    /// computed here: it is lost, and its slots are counted.
     pub fn take_back(&mut self, lost: Window, mark: u64) {
         let ended = self.mark_ended.take();
         self.numbers.mark = mark;
@@ -177,17 +177,17 @@ impl Windows {
         }
     }
 
-    /// Whether the control plane that was heard of last keeps windows.
+    /// Whether the last connected control plane keeps windows.
     pub fn are_wanted(&self) -> bool {
         self.in_flight_max > 0
     }
 
-    /// A report of this stream covers everything up to now.
+    /// Notes that a report of this stream covers everything up to now.
     pub fn reported(&mut self) {
         self.told = self.last;
     }
 
-    /// Drops what is on disk. A control plane that speaks of what it was never sent is not believed.
+    /// Drops windows that are on disk. An ack beyond what was ever sent is clamped.
     pub fn ack(&mut self, mark: u64) {
         let mark = mark.min(self.handed);
         let durable = self.held.partition_point(|held| held.window.last_slot() <= mark);
@@ -198,14 +198,14 @@ impl Windows {
         self.count_rows();
     }
 
-    /// Whether a window after the slot `sent`, the last that was sent on this stream, may be sent, and was closed so long
-    /// ago.
+    /// Whether the next window after the slot `sent`, the last one sent on this stream, may be sent and was closed at
+    /// least `held_back` ago.
     pub fn are_due(&self, sent: u64, now: Instant, held_back: Duration) -> bool {
         let is_due = |held: &Held| held.closed.is_none_or(|closed| now.saturating_duration_since(closed) >= held_back);
         self.next(sent).is_some_and(is_due)
     }
 
-    /// The oldest window after the slot `sent`, about to be sent, if it may be: from now on it never changes.
+    /// Returns the oldest window after the slot `sent` for sending, if it may be sent. From now on it never changes.
     pub fn hand_over(&mut self, sent: u64) -> Option<(Window, Lived)> {
         let next = self.next(sent)?;
         let (window, lived) = (next.window.clone(), next.lived);
@@ -213,7 +213,7 @@ impl Windows {
         Some((window, lived))
     }
 
-    /// When the window ended that is the mark, if that is known.
+    /// When the window at the mark ended, if known.
     pub fn mark_ended(&self) -> Option<Instant> {
         self.mark_ended
     }
@@ -224,7 +224,7 @@ impl Windows {
         (in_flight < self.in_flight_max && next.window.last_slot() <= self.told).then_some(next)
     }
 
-    /// Endpoints are called otherwise from now on. What was handed over keeps the names that it was sent with.
+    /// Renames endpoints. Windows that were handed over keep the names that they were sent with.
     pub fn rename(&mut self, renamed: &BTreeMap<Endpoint, Endpoint>) {
         for held in &mut self.held {
             if held.window.last_slot() > self.handed {
@@ -236,7 +236,7 @@ impl Windows {
         self.count_rows();
     }
 
-    /// The sum of everything held, by the names that the ledger has for it now.
+    /// The sum of everything held, by the ledger's current names.
     pub fn sums(&self) -> BTreeMap<Endpoint, GoldenMetrics> {
         let mut sums = BTreeMap::<Endpoint, GoldenMetrics>::new();
         for held in &self.held {
@@ -252,7 +252,7 @@ impl Windows {
         self.held.iter().map(|held| &held.window)
     }
 
-    /// What has become of windows so far.
+    /// The counters so far.
     pub fn numbers(&self) -> WindowNumbers {
         self.numbers
     }
@@ -263,7 +263,7 @@ impl Windows {
 }
 
 impl Held {
-    /// What the ledger calls an endpoint of this window now.
+    /// The ledger's current name of an endpoint of this window.
     fn name<'a>(&'a self, endpoint: &'a Endpoint) -> &'a Endpoint {
         self.renamed.get(endpoint).unwrap_or(endpoint)
     }

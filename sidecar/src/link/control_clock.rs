@@ -1,4 +1,4 @@
-//! The control plane's clock as its messages report it, carried on by the monotonic clock: the pod's own is never asked.
+//! Estimates the control plane's clock from its messages and the monotonic clock. The pod's wall clock is never read.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,20 +16,20 @@ pub(super) struct ControlClock {
 }
 
 impl ControlClock {
-    /// A message that was sent at `sent_ms` has arrived; `None` from a control plane that does not send its time.
+    /// Records a message sent at `sent_ms`; `None` for a control plane that does not send its time.
     pub(super) fn heard(sent_ms: u64, arrived: Instant) -> Option<Self> {
         (sent_ms > 0).then_some(Self { sent_ms, arrived })
     }
 
-    /// The `date` of the response that began the stream, for a control plane that does not send its time. It has whole
-    /// seconds, so a time limit counted from it ends up to a second late.
+    /// Reads the `date` of the response that began the stream, for a control plane that does not send its time. It has
+    /// whole seconds, so a time limit counted from it ends up to a second late.
     pub(super) fn from_date(date: Option<&str>, arrived: Instant) -> Option<Self> {
         let date = httpdate::parse_http_date(date?).ok()?;
         let since_1970 = date.duration_since(std::time::UNIX_EPOCH).ok()?;
         Self::heard(since_1970.as_millis() as u64, arrived)
     }
 
-    /// What it shows at an instant, milliseconds since the Unix epoch: late by the message's way down.
+    /// The estimated time at an instant, in milliseconds since the Unix epoch. It is late by the latency of the message.
     pub(super) fn at(self, at: Instant) -> u64 {
         self.sent_ms.saturating_add(at.saturating_duration_since(self.arrived).as_millis() as u64)
     }
@@ -40,19 +40,19 @@ impl ControlClock {
 pub(super) struct Limits {
     clock: Option<ControlClock>,
     arrived: Instant,
-    /// By rule, where the control plane sends any.
+    /// Times to live by rule, if the control plane sends any.
     ttls: HashMap<String, Duration>,
 }
 
 impl Limits {
-    /// Those of a set of rules.
+    /// The limits of a set of rules.
     pub(super) fn new(desired: &wire::Desired, clock: Option<ControlClock>, arrived: Instant) -> Self {
         let with_ttl = desired.put.iter().filter(|rule| rule.ttl_ms > 0);
         let ttls = with_ttl.map(|rule| (rule.id.clone(), Duration::from_millis(rule.ttl_ms.into()))).collect();
         Self { clock, arrived, ttls }
     }
 
-    /// The rules, each with the instant at which it lapses.
+    /// Pairs each rule with the instant at which it expires.
     pub(super) fn put_on(&self, rules: Vec<Rule>) -> Vec<TimedRule> {
         let timed = |rule: Rule| {
             let lapses = lapses(rule.expires_ms, self.ttls.get(&rule.id).copied(), self.clock, self.arrived);
@@ -62,8 +62,8 @@ impl Limits {
     }
 }
 
-/// When a rule that has just arrived is over: by its expiry on the control plane's clock, or by its time to live, whichever
-/// comes first. Without either clock or time to live, the control plane has to end it.
+/// Returns when a rule that has just arrived expires: by its expiry on the control plane's clock or by its time to live,
+/// whichever comes first. With neither a clock nor a time to live, the control plane has to end it.
 fn lapses(expires_ms: Option<u64>, ttl: Option<Duration>, clock: Option<ControlClock>, now: Instant) -> Option<Instant> {
     let by_clock = expires_ms.zip(clock).map(|(expires_ms, clock)| expires_ms.saturating_sub(clock.at(now)));
     let remaining = by_clock.map(Duration::from_millis).into_iter().chain(ttl).min()?;

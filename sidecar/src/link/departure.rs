@@ -1,4 +1,4 @@
-//! The end of a link: when it has come, and by when everything must be said.
+//! The end of a control client: when the drain starts, and the deadline for the last windows.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The longest that a drain waits for a control plane to put the last windows on disk: one that is being restarted is
-/// back by then, and a pod that leaves has more to wait for than this.
+/// The longest time that a drain waits for a control plane to put the last windows on disk. A restarting control plane
+/// is back within this time, and a terminating pod waits longer than this for other things.
 const FAREWELL_MAX: Duration = Duration::from_secs(5);
 
-/// When a link is to leave.
+/// When the control client must end.
 pub(super) struct Departure {
     drain: CancellationToken,
     by: OnceLock<Instant>,
@@ -21,17 +21,17 @@ impl Departure {
         Self { drain, by: OnceLock::new() }
     }
 
-    /// Returns when the end has come.
+    /// Waits until the drain starts.
     pub(super) async fn has_come(&self) {
         self.drain.cancelled().await;
     }
 
-    /// Does this until the end has come; `None` if it came first.
+    /// Runs `what` until the drain starts; `None` if the drain came first.
     pub(super) async fn or<F: Future>(&self, what: F) -> Option<F::Output> {
         self.drain.run_until_cancelled(what).await
     }
 
-    /// By when the last windows must be on disk. The time begins when this is asked first.
+    /// The deadline for the last windows to be on disk. The time starts at the first call.
     pub(super) fn by(&self) -> Instant {
         *self.by.get_or_init(|| Instant::now() + FAREWELL_MAX)
     }

@@ -1,4 +1,4 @@
-//! Opens a stream: connects, greets with a token if there is one, and waits to be welcomed.
+//! Opens a stream: connects, sends the greeting with a token if there is one, and waits for the welcome.
 
 use std::fmt;
 use std::io;
@@ -23,60 +23,60 @@ use tower::service_fn;
 
 use crate::link::control_clock::ControlClock;
 
-/// A control plane is near; one that does not accept within this is not there.
+/// A control plane is near; one that does not accept within this time is considered absent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// From the connection to the welcome. A control plane that is busy with a whole fleet may need a moment.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A ping every four seconds, four to answer it: a peer that vanished without a word is noticed within eight.
+/// A ping every four seconds, with four seconds to answer: a vanished peer is detected within eight.
 const PING: Duration = Duration::from_secs(4);
 
-/// Frames that wait to be sent: the one that is being written and one more. What does not fit is not queued,
-/// because the next report covers it.
+/// Frames that wait to be sent: the one that is being written and one more. What does not fit is not queued, because the
+/// next report covers it.
 pub(super) const UP_FRAMES_MAX: usize = 2;
 
 /// Bytes of a token.
 const TOKEN_BYTES_MAX: u64 = 16 * 1024;
 
-/// The other end of the stream.
+/// The control plane to connect to.
 #[derive(Debug, Clone)]
 pub struct ControlPlane {
-    /// Where it is.
+    /// Its address.
     pub uri: Uri,
-    /// What we show it.
+    /// The token to authenticate with.
     pub token: Token,
 }
 
 /// What a stream authenticates with.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Token {
-    /// Nothing, which will do on loopback.
+    /// Nothing, which is enough on loopback.
     None,
-    /// This.
+    /// This token.
     Text(String),
-    /// What is in this file at the moment of dialling: Kubernetes renews it there.
+    /// The content of this file at the time of dialling: Kubernetes renews the file.
     File(PathBuf),
 }
 
-/// What carries a stream's bytes.
+/// How connections to the control plane are made.
 #[derive(Clone)]
 pub enum Transport {
     /// TCP of this machine.
     Tcp,
-    /// Whatever this makes, given where to: a simulated network, for one.
+    /// The connections that this function makes, such as those of a simulated network.
     Made(Arc<dyn Fn(Uri) -> Making + Send + Sync>),
 }
 
-/// A connection that is being made.
+/// A future that connects.
 pub type Making = Pin<Box<dyn Future<Output = io::Result<Box<dyn Bytes>>> + Send>>;
 
-/// Bytes in both directions.
+/// A byte stream in both directions.
 pub trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Bytes for T {}
 
-/// A stream on which we were welcomed.
+/// A stream after the welcome.
 pub(super) struct Attached {
     pub(super) up: mpsc::Sender<wire::Up>,
     pub(super) down: Streaming<wire::Down>,
@@ -85,7 +85,7 @@ pub(super) struct Attached {
     pub(super) clock: Option<ControlClock>,
 }
 
-/// Opens a stream and gets welcomed, or says why not.
+/// Opens a stream and waits for the welcome.
 pub(super) async fn attach(control_plane: &ControlPlane, transport: &Transport, greeting: Greeting) -> anyhow::Result<Attached> {
     let channel = connect(control_plane.uri.clone(), transport).await?;
     let (up, frames) = mpsc::channel(UP_FRAMES_MAX);
@@ -134,7 +134,7 @@ async fn connect(uri: Uri, transport: &Transport) -> anyhow::Result<Channel> {
     connected.with_context(|| format!("connect to {shown}"))
 }
 
-/// A status in one line: its own words are all that helps.
+/// Formats a gRPC status in one line; its message is what helps most.
 pub(super) fn refused(status: tonic::Status) -> anyhow::Error {
     match status.message() {
         "" => anyhow::anyhow!("{}", status.code()),
@@ -142,7 +142,7 @@ pub(super) fn refused(status: tonic::Status) -> anyhow::Error {
     }
 }
 
-/// The header that shows a token.
+/// The `authorization` header for a token.
 pub fn bearer(token: &str) -> anyhow::Result<MetadataValue<Ascii>> {
     ensure!(!token.is_empty(), "the token is empty");
     ensure!(token.bytes().all(|byte| byte.is_ascii_graphic()), "the token holds something else than printable ASCII");

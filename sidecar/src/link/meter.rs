@@ -1,8 +1,8 @@
-//! Counts what happens on the link, for the metrics.
+//! Counters of the control client, for the metrics page.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Counters that the link alone changes.
+/// Counters that only the control client changes.
 #[derive(Debug, Default)]
 pub struct LinkMeter {
     is_up: AtomicBool,
@@ -22,7 +22,7 @@ pub struct LinkNumbers {
     pub dials: u64,
     /// Reports sent.
     pub reports: u64,
-    /// Reports put off because the stream was busy.
+    /// Reports postponed because the stream was busy.
     pub put_off: u64,
     /// Rules in force for this pod.
     pub rules: u64,

@@ -1,4 +1,4 @@
-//! Answers what the control plane fetches: the exchanges that are remembered of an endpoint, page by page.
+//! Answers fetches of the control plane: the remembered exchanges of an endpoint, page by page.
 
 use std::collections::VecDeque;
 
@@ -7,15 +7,15 @@ use proto::wire;
 
 use crate::ledger::books::Books;
 
-/// Pages that wait to be sent: the longest answers to as many fetches as a control plane may have under way.
+/// Pages that wait to be sent: the longest answers to as many concurrent fetches as a control plane may have.
 const PAGES_MAX: usize = FETCHES_MAX * (HISTORY_EXCHANGES_MAX / PAGE_EXCHANGES_MAX);
 
-/// What waits to be sent on one stream.
+/// The pages that wait to be sent on one stream.
 #[derive(Debug, Default)]
 pub(super) struct Pages(VecDeque<wire::Page>);
 
 impl Pages {
-    /// Looks up what is remembered now. Whatever was fetched is answered, if only with an empty page.
+    /// Looks up remembered exchanges. Every fetch gets an answer, if only an empty page, unless too many pages wait.
     pub(super) async fn look_up(&mut self, fetch: wire::Fetch, books: &Books) {
         if self.0.len() >= PAGES_MAX {
             return tracing::debug!("the control plane fetches more than it takes in: fetch {} is not answered", fetch.id);
@@ -37,12 +37,12 @@ impl Pages {
         self.0.extend(pages(id, &exchanges));
     }
 
-    /// Whether nothing waits.
+    /// Whether no page waits.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The next page, as it is sent.
+    /// Takes the next page, as the message to send.
     pub(super) fn next(&mut self) -> Option<wire::Up> {
         self.0.pop_front().map(|page| wire::Up { message: Some(wire::up::Message::Page(page)) })
     }

@@ -1,4 +1,4 @@
-//! How long to wait before dialling again: a moment after a good stream, and longer each time that it comes to nothing.
+//! The backoff between dials: short after a good stream, and longer after each failure.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 /// The first wait before dialling again; jitter at most doubles it.
 pub(super) const BACKOFF_MIN: Duration = Duration::from_millis(200);
 
-/// The longest wait, which jitter at most doubles to ten seconds: a fleet that comes back all at once is spread over that.
+/// The longest wait. Jitter at most doubles it to ten seconds, which spreads a fleet that reconnects all at once.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
-/// A stream that was shorter was closed as soon as it was open, and must not be opened five times a second.
+/// A shorter stream was closed as soon as it was open, and must not be opened five times a second.
 const GOOD_STREAM_MIN: Duration = Duration::from_secs(1);
 
 /// The waits between dials.
@@ -26,8 +26,8 @@ impl Patience {
         Self { backoff: backoff.with_jitter().without_max_times().build(), waited: Duration::ZERO }
     }
 
-    /// A stream has ended that lasted so long. One that was worth the wait before it makes the waits begin again from the
-    /// shortest; so a control plane that is restarted over and over is missed for about as long as it is away each time.
+    /// Resets the backoff if the stream that has ended lasted at least as long as the wait before it. So after each
+    /// restart of an often restarted control plane, the gap is about as long as its own downtime.
     pub(super) fn held_for(&mut self, lasted: Duration) {
         if lasted >= self.waited.max(GOOD_STREAM_MIN) {
             *self = Self::new();

@@ -1,4 +1,4 @@
-//! One stream's life, from the welcome to its end: a snapshot, then changes, and a receipt for each set of rules.
+//! One stream from the welcome to its end: a snapshot, then changes, and a receipt for each set of rules.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,16 +21,16 @@ use crate::link::windows::{Windows, ago_ms};
 use crate::link::{Link, verdict};
 use crate::rulebook::pinned;
 
-/// Time between two reports if the control plane names none.
+/// Time between two reports if the control plane sets none.
 const LIVE: Duration = Duration::from_secs(1);
 
-/// The pace that a control plane may set, in milliseconds: neither a flood, nor so slow that a pod looks dead.
+/// The interval that a control plane may set, in milliseconds: neither a flood, nor so slow that a pod looks dead.
 const LIVE_MS: std::ops::RangeInclusive<u32> = 100..=60_000;
 
 /// For the last numbers, and again for the goodbye. A drain must not hang on a control plane that has stopped reading.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 
-/// Why a stream ends on which pins have come and gone so often that it has named all the endpoints that it may.
+/// The stream ends when it has named all the endpoints that it may, because pins were added and removed many times.
 const USED_UP: &str = "this stream has named as many endpoints as it may; a new one names only those there are";
 
 /// One stream.
@@ -41,7 +41,7 @@ pub(super) struct Session {
     seq: u64,
     coverage: Coverage,
     pace: Interval,
-    /// The newest receipt that is not sent yet. It tells all that an older one would.
+    /// The newest receipt that is not sent yet. It contains everything that an older one would.
     receipt: Option<wire::Up>,
     pages: Pages,
     taps: Taps,
@@ -51,7 +51,7 @@ pub(super) struct Session {
 
 /// Why a stream ended.
 pub(super) enum Ended {
-    /// We are leaving.
+    /// This sidecar drains.
     Drained,
     /// It broke, or the control plane closed it.
     Lost(String),
@@ -80,7 +80,7 @@ impl Session {
         session
     }
 
-    /// Says what is durable of all that was counted: the first word of a stream, for which there is always room.
+    /// Sends the durable part of all counts. It is the first message of a stream, so there is always room.
     fn tell_baseline(&mut self, link: &Link) {
         let now = Instant::now().into_std();
         let (baseline, ended) = link.books.read(|ledger| (ledger.baseline(), ledger.mark_ended()));
@@ -103,7 +103,7 @@ impl Session {
         }
     }
 
-    /// Does what the control plane says; returns why the stream is over, if it is.
+    /// Handles one message of the control plane; returns the reason if the stream is over.
     async fn heed(&mut self, heard: Result<Option<wire::Down>, Status>, link: &mut Link) -> Option<String> {
         let message = match heard {
             Err(status) => return Some(format!("{:#}", refused(status))),
@@ -133,7 +133,7 @@ impl Session {
         None
     }
 
-    /// Puts a set of rules in force, or refuses it and leaves the last good one. Either way there is a receipt.
+    /// Applies a set of rules, or refuses it and keeps the last good one. Either way there is a receipt.
     async fn obey(&mut self, desired: wire::Desired, link: &mut Link) {
         let arrived = Instant::now();
         let (revision, rules_hash) = (desired.revision, desired.rules_hash);
@@ -142,7 +142,7 @@ impl Session {
             Ok(rules) => {
                 let (count, pins) = (rules.len(), pinned(&rules));
                 link.workers.obey(Arc::new(limits.put_on(rules))).await;
-                // Before the receipt, after which the control plane expects no old name of us.
+                // Before the receipt: after it the control plane expects no old name from this pod.
                 link.books.read(|ledger| ledger.pin(pins));
                 link.meter.obeyed(count);
                 tracing::info!("revision {revision} is in force, with {count} rules for this pod, after {:?}", arrived.elapsed());
@@ -158,12 +158,12 @@ impl Session {
         let applied = wire::Applied { rules_hash, ..receipt.into() };
         self.receipt = Some(wire::Up { message: Some(wire::up::Message::Applied(applied)) });
         if let Some(first_rules) = link.first_rules.take() {
-            // Nobody waits any more if the rules came too late for that.
+            // The receiver is gone if the rules came too late for it.
             let _ = first_rules.send(());
         }
     }
 
-    /// Says what is most urgent besides the reports. A window can wait: it is kept until it is acked.
+    /// Sends the most urgent message other than a report. A window can wait: it is kept until it is acked.
     fn say(&mut self, link: &Link) {
         let words = self.receipt.take().or_else(|| self.pages.next());
         let words = words.or_else(|| self.windows.next(&link.books, &mut self.encoder)).or_else(|| self.taps.next());
@@ -176,7 +176,7 @@ impl Session {
     async fn report(&mut self, link: &Link) {
         let Ok(room) = self.up.try_reserve() else { return link.meter.put_off() };
         self.seq += 1;
-        // Read before the report's own time: what is late here only widens the bound on the pod's clock.
+        // Read before the report's own time: a delay here only widens the bound on the pod's clock.
         let control_ms = self.clock.map_or(0, |clock| clock.at(Instant::now().into_std()));
         let report = match self.coverage {
             Coverage::Snapshot => link.books.snapshot(self.seq).await,
@@ -192,7 +192,7 @@ impl Session {
         self.windows.look(&link.books);
     }
 
-    /// Says the last numbers and goodbye, and waits until the control plane has heard it and closes its side.
+    /// Sends the last numbers and a goodbye, and waits until the control plane has read them and closes its side.
     async fn farewell(mut self, link: &Link, departure: &Departure) -> Ended {
         let by = departure.by();
         self.windows.hurry();
@@ -220,7 +220,7 @@ impl Session {
         Ended::Drained
     }
 
-    /// Sends what windows there are, and waits until they are on disk; or says why that cannot be told on this stream.
+    /// Sends the windows that are left, and waits until they are on disk. An error if this stream cannot do that.
     async fn see_off(&mut self, link: &Link) -> Result<(), String> {
         while link.books.read(|ledger| ledger.owes_windows()) {
             if self.encoder.is_used_up() {
@@ -246,8 +246,8 @@ impl Session {
     }
 }
 
-/// Waits until there is something to say besides the reports, and room for it. A receipt takes any room there is;
-/// what can wait, and what is only for people to look at, leaves room for a report, so that nothing can hold up the numbers.
+/// Waits until there is a message other than a report, and room for it. A receipt takes any free slot. Windows, pages
+/// and taps wait until a slot is left for a report, so that they cannot delay the numbers.
 async fn words(up: &mpsc::Sender<wire::Up>, has_receipt: bool, has_more: bool, taps: &mut Taps) {
     if has_receipt {
         return room(up).await;
@@ -260,8 +260,8 @@ async fn words(up: &mpsc::Sender<wire::Up>, has_receipt: bool, has_more: bool, t
     }
 }
 
-/// Waits until a frame can be sent. It still can when this returns, because a session is the only sender on its stream;
-/// and if the stream is gone, the other branches tell why.
+/// Waits until a frame can be sent. It still can when this returns, because a session is the only sender on its stream.
+/// If the stream is gone it never returns: the other branches report why.
 async fn room(up: &mpsc::Sender<wire::Up>) {
     if up.reserve().await.is_err() {
         std::future::pending::<()>().await;

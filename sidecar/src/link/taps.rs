@@ -1,4 +1,4 @@
-//! The taps of one stream: puts them on as the control plane wants them, and sends what they see.
+//! The taps of one stream: starts and stops them as the control plane asks, and sends the exchanges that they see.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,16 +13,16 @@ use crate::recorder::outlet::{Outlet, Reading};
 use crate::tap::TapPick;
 
 /// Exchanges that one tap may have seen and not yet sent: four frames. What finds no room is dropped and counted,
-/// because traffic waits for nobody.
+/// because traffic never waits.
 const ROOM: usize = 4 * SEEN_MAX;
 
-/// How often it is looked what the taps have seen; to a person that is at once.
+/// How often taps are polled; to a person that is immediate.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The taps that are on. They end with the stream, because nobody would see what they see.
+/// The active taps. They end with the stream, because no one could receive what they see.
 pub(super) struct Taps {
     on: Vec<On>,
-    /// The next frame, as long as it has not been sent.
+    /// The next frame, until it is sent.
     frame: Tapped,
     looks: Interval,
 }
@@ -36,15 +36,15 @@ struct On {
 }
 
 impl Taps {
-    /// None so far.
+    /// No taps yet.
     pub(super) fn new() -> Self {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { on: Vec::new(), frame: Tapped::default(), looks }
     }
 
-    /// Puts these taps on in place of all others.
-    /// A set that makes no sense is none: nothing is tapped rather than something that nobody has asked for.
+    /// Replaces all taps by this set. An invalid set counts as empty: tapping nothing is better than tapping something
+    /// that was not requested.
     pub(super) fn obey(&mut self, set: wire::Taps, outlet: &Arc<Outlet>) {
         let taps = taps(set).unwrap_or_else(|why| {
             tracing::warn!("the control plane wants to tap what cannot be, and nothing is tapped: {why}");
@@ -62,7 +62,7 @@ impl Taps {
         tracing::info!("taps that are on: {}", self.on.len());
     }
 
-    /// Waits until there is something to send. It stays in the next frame if this is dropped.
+    /// Waits until there is something to send. If this future is dropped, it stays in the next frame.
     pub(super) async fn see(&mut self) {
         if self.on.is_empty() {
             std::future::pending::<()>().await;
@@ -82,7 +82,7 @@ impl Taps {
         self.frame.seen.is_empty() && self.frame.dropped.is_empty()
     }
 
-    /// The next frame, as it is sent.
+    /// Takes the next frame, as the message to send.
     pub(super) fn next(&mut self) -> Option<wire::Up> {
         if self.is_empty() {
             return None;
@@ -99,7 +99,7 @@ impl On {
         Ok(Self { tap, reading, over_rate, told: Dropped::default() })
     }
 
-    /// What was dropped since it was told of last.
+    /// What was dropped since the last report of drops.
     fn dropped(&mut self) -> Option<Dropped> {
         let now = Dropped { over_rate: self.over_rate.load(Relaxed), over_queue: self.reading.missed() };
         let since = Dropped { over_rate: now.over_rate - self.told.over_rate, over_queue: now.over_queue - self.told.over_queue };

@@ -1,4 +1,4 @@
-//! Proofs against a real gRPC server that numbers add up and rules are obeyed, through breaks and restarts.
+//! Tests of the control client against a real gRPC server: numbers add up and rules are obeyed, through restarts.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -149,7 +149,7 @@ async fn a_control_plane_that_restarts_is_found_again_and_told_everything() {
     let address = mesh.address;
     drop((stream, mesh));
 
-    // Nobody is there, and the rules are kept.
+    // The control plane is away, and the rules are kept.
     assert_eq!(world.get("/export").await.status, 503);
     assert_eq!(world.get("/a").await.status, 200);
 
@@ -178,7 +178,7 @@ async fn a_control_plane_that_does_not_read_loses_no_number() {
         world.get("/a").await;
         asked += 1;
     }
-    // ...when the control plane reads again, then everything is there.
+    // ...when the control plane reads again, then everything arrives.
     let mut sums = Sums::default();
     while sums.of("/a") < asked {
         sums.add(&stream.report().await);
@@ -239,7 +239,7 @@ async fn a_tap_is_put_on_and_off_and_tells_what_it_sees() {
     }
     assert_eq!(seen[..2], [(7, 404), (7, 410)]);
 
-    // What makes no sense is no tap, and the stream goes on.
+    // An invalid tap is ignored, and the stream continues.
     stream.say(down::Message::Taps(wire::Taps { taps: vec![tap("bad")] })).await;
     stream.say(down::Message::Fetch(wire::Fetch { id: 2, ..wire::Fetch::default() })).await;
     stream.page(2).await;
@@ -250,7 +250,7 @@ async fn a_tap_is_put_on_and_off_and_tells_what_it_sees() {
         sums.add(&report);
     }
     stream.say(down::Message::Fetch(wire::Fetch { id: 3, ..wire::Fetch::default() })).await;
-    stream.page(3).await; // And nothing that a tap would tell before it.
+    stream.page(3).await; // And no tap frame came before it.
     world.left().await;
 }
 
@@ -271,7 +271,7 @@ async fn a_token_file_is_read_again_at_each_dial() {
 
 #[tokio::test]
 async fn a_control_plane_that_vanishes_without_a_word_is_noticed() {
-    // Given a network between the two that can stop carrying anything, and never says so.
+    // Given a network between the two that can stop carrying anything, without closing a connection.
     let mut mesh = Mesh::start().await;
     let network = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let through = ControlPlane { uri: format!("http://{}", network.local_addr().unwrap()).parse().unwrap(), token: Token::None };

@@ -1,4 +1,4 @@
-//! Decides which of the desired rules this pod obeys, and which it refuses.
+//! Filters the desired rules for this pod, and refuses a set that it cannot obey.
 
 use mesh::routes;
 use mesh::routes::pins::Pins;
@@ -9,7 +9,7 @@ use proto::wire;
 
 use crate::rulebook::pinned;
 
-/// The rules meant for this pod; or, if one of them cannot be obeyed, why the whole set is refused.
+/// Returns the rules for this pod, or the refusals if one of them cannot be obeyed; then the whole set is refused.
 pub(super) fn rules_for(us: &Greeting, fixed: &Pins, desired: wire::Desired) -> Result<Vec<Rule>, Vec<Refusal>> {
     let mut rules = rules::desired_rules(desired)?.rules;
     rules.retain(|rule| rule.selector.selects(&us.workload));
@@ -19,7 +19,7 @@ pub(super) fn rules_for(us: &Greeting, fixed: &Pins, desired: wire::Desired) -> 
     if refusals.is_empty() { Ok(rules) } else { Err(refusals) }
 }
 
-/// The refusals in one line.
+/// Formats the refusals in one line.
 pub(super) fn told(refusals: &[Refusal]) -> String {
     let one = |refusal: &Refusal| match refusal.rule.as_str() {
         "" => refusal.why.clone(),
@@ -28,8 +28,8 @@ pub(super) fn told(refusals: &[Refusal]) -> String {
     refusals.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-/// A path is protected under every spelling of it, so routes are compared; and under a pattern that recognises it.
-/// To name it by one does it no harm, and a rule for a prefix leaves it out.
+/// Whether a rule would turn off a protected path. Routes are compared, so a path is protected in every spelling and
+/// under every pattern that matches it. A pin does it no harm, and a prefix rule leaves it out.
 fn is_protected(us: &Greeting, pins: &[&Pins], rule: &Rule) -> bool {
     if rule.action == Action::Pin || rule.scope == Scope::Prefix || rule.protection == Protection::Overridden {
         return false;

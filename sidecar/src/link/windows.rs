@@ -8,30 +8,30 @@ use tokio::time::Instant;
 
 use crate::ledger::books::Books;
 
-/// The longest that a window is held back. All pods of a mesh close theirs at the same moment, and ten thousand at once
-/// would keep a control plane busy for half a second, in which a rule had to wait; within some seconds they are not felt.
-/// It is short beside the ten seconds of a window, which a pod that is killed loses anyway.
+/// The longest time that a window is held back. All pods of a mesh close theirs at the same moment. Ten thousand at once
+/// would keep a control plane busy for half a second, which delays rules; spread over some seconds they do not matter.
+/// It is short beside the ten seconds of a window, which a killed pod loses anyway.
 const HELD_BACK_MAX: Duration = Duration::from_secs(4);
 
-/// How far one stream has come.
+/// The progress of one stream.
 #[derive(Debug)]
 pub(super) struct Windows {
     /// The last slot that was sent.
     sent: u64,
     is_due: bool,
-    /// How long after it was closed a window is sent.
+    /// How long after its close a window is sent.
     held_back: Duration,
 }
 
 impl Windows {
-    /// A new stream, to a control plane that has said what it has.
+    /// Starts a new stream with what the control plane's welcome says it has.
     pub(super) fn begin(welcome: &wire::Welcome, epoch: u64, books: &Books) -> Self {
         let (mark, in_flight_max) = (welcome.durable_window, welcome.windows_in_flight_max as usize);
         books.read(|ledger| ledger.begin_stream(mark, in_flight_max));
         Self { sent: 0, is_due: false, held_back: held_back(epoch) }
     }
 
-    /// From now on none is held back: the pod is leaving.
+    /// Holds no window back from now on, because the pod terminates.
     pub(super) fn hurry(&mut self) {
         self.held_back = Duration::ZERO;
     }
@@ -41,20 +41,20 @@ impl Windows {
         self.is_due
     }
 
-    /// The control plane has these on disk.
+    /// Handles an ack: the control plane has these windows on disk.
     pub(super) fn acked(&mut self, ack: wire::WindowAck, books: &Books) {
         books.read(|ledger| ledger.windows().map(|windows| windows.ack(ack.durable_window)));
         self.look(books);
     }
 
-    /// Looks whether one can be sent: a report has covered more, or an ack has made room.
+    /// Checks whether one can be sent: a report has covered more, or an ack has made room.
     pub(super) fn look(&mut self, books: &Books) {
         let now = Instant::now().into_std();
         self.is_due =
             books.read(|ledger| ledger.windows().is_some_and(|windows| windows.are_due(self.sent, now, self.held_back)));
     }
 
-    /// The next one, as it is sent.
+    /// Takes the next window, as the message to send.
     pub(super) fn next(&mut self, books: &Books, encoder: &mut Encoder) -> Option<wire::Up> {
         let (window, lived) = books.read(|ledger| ledger.windows()?.hand_over(self.sent))?;
         if !encoder.has_numbers_for(window.rows.iter().map(|row| &row.endpoint)) {
@@ -69,12 +69,12 @@ impl Windows {
     }
 }
 
-/// How long ago something was, if it is known when.
+/// How long ago an instant was, if it is known.
 pub(super) fn ago_ms(then: Option<std::time::Instant>, now: std::time::Instant) -> Option<u64> {
     then.map(|then| now.saturating_duration_since(then).as_millis() as u64)
 }
 
-/// Another time for each process, as long as it lives: it began in some nanosecond.
+/// A delay that differs between processes and stays the same for one: derived from the nanosecond of its start.
 fn held_back(epoch: u64) -> Duration {
     Duration::from_nanos(epoch % HELD_BACK_MAX.as_nanos() as u64)
 }

@@ -1,4 +1,4 @@
-//! Proofs that the page tells what was counted, whatever strangers have asked for.
+//! Tests that the page shows what was counted, whatever paths clients have requested.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Sends messages to a collector by gRPC, and judges what it answers.
+//! Sends OTLP messages to a collector by gRPC, and classifies its responses.
 
 use std::time::Duration;
 
@@ -15,19 +15,19 @@ use crate::otlp::settings::Settings;
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
-/// A connection to the collector, made when it is needed and made again when it is gone.
+/// A connection to the collector, made on demand and made again when it is lost.
 pub(super) struct Client {
     channel: Channel,
     headers: Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>,
     timeout: Duration,
 }
 
-/// Why a message was not taken.
+/// Why a message was not accepted.
 #[derive(Debug)]
 pub(super) struct Failed {
     /// Whether it would be refused again.
     pub(super) is_final: bool,
-    /// In one line.
+    /// The reason, in one line.
     pub(super) why: String,
 }
 
@@ -37,12 +37,12 @@ impl Client {
         Self { channel: endpoint.connect_lazy(), headers: settings.headers.clone(), timeout: settings.timeout }
     }
 
-    /// Sends spans, and tells how many of them the collector has rejected.
+    /// Sends spans, and returns how many of them the collector has rejected.
     pub(super) async fn send_spans(&self, request: TraceRequest) -> Result<u64, Failed> {
         self.send(request, TRACES).await
     }
 
-    /// Sends metrics, and tells how many points of them the collector has rejected.
+    /// Sends metrics, and returns how many of their points the collector has rejected.
     pub(super) async fn send_metrics(&self, request: MetricsRequest) -> Result<u64, Failed> {
         self.send(request, METRICS).await
     }
@@ -70,7 +70,7 @@ fn rejected(answer: &Answer) -> u64 {
 }
 
 impl From<Status> for Failed {
-    /// What may be sent again is told by the protocol (OTLP, "Failures").
+    /// The protocol defines which statuses may be retried (OTLP, "Failures").
     fn from(status: Status) -> Self {
         let is_final = !matches!(
             status.code(),
@@ -87,7 +87,7 @@ impl From<Status> for Failed {
     }
 }
 
-/// An error with its cause, which is where the reason is.
+/// Formats the root cause of an error, which contains the reason.
 fn told(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {

@@ -1,4 +1,4 @@
-//! Makes metrics of the ledger, by the names of OpenTelemetry's conventions; our histograms are taken over as they are.
+//! Converts the ledger to OpenTelemetry metrics by the semantic conventions; histograms are exported unchanged.
 
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
@@ -9,7 +9,7 @@ use crate::otlp::messages::{
     Buckets, CUMULATIVE, Data, Exponential, ExponentialPoint, Histogram, HistogramPoint, KeyValue, Metric, NumberPoint, Sum,
 };
 
-/// From when to when the numbers were counted, in nanoseconds since the Unix epoch.
+/// The interval in which the numbers were counted, in nanoseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counted {
     pub(super) from_ns: u64,
@@ -67,12 +67,12 @@ impl Counted {
             zero_count: latency.zeros(),
             positive: (!bucket_counts.is_empty()).then_some(Buckets { offset, bucket_counts }),
             max: (count > 0).then_some(golden.max_us as f64 / 1e6),
-            // Where the lowest bucket begins: whatever took less is a zero.
+            // Where the lowest bucket begins: every shorter duration counts as zero.
             zero_threshold: (f64::from(INDEX_MIN) / f64::from(1 << SCALE)).exp2(),
         }
     }
 
-    /// One bucket that holds everything, since only the count and the sum are known.
+    /// A histogram with one bucket for everything, since only the count and the sum are known.
     fn sizes(self, attributes: &[KeyValue], count: u64, bytes: u64) -> HistogramPoint {
         HistogramPoint {
             attributes: attributes.to_vec(),
@@ -90,7 +90,7 @@ impl Counted {
     }
 }
 
-/// What becomes of a sum.
+/// Whether a sum is monotonic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Grows {
     Only,

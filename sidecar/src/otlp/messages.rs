@@ -1,7 +1,7 @@
-//! The part of OpenTelemetry's protocol that we speak, by its field numbers (opentelemetry-proto, version 1).
+//! The OTLP messages that the sidecar uses, by field number (opentelemetry-proto, version 1).
 //!
-//! They are few, and written down here instead of generated, so that no SDK comes along with them. That they are the
-//! same is proven by a collector of generated types in `sidecar/tests/otlp.rs`.
+//! They are few, and written here instead of generated, so that no SDK is needed. `sidecar/tests/otlp.rs` checks them
+//! against a collector of generated types.
 
 use prost::{Message, Oneof};
 
@@ -226,7 +226,7 @@ pub(super) enum Value {
     Whole(i64),
 }
 
-/// What a collector answers, to spans and to metrics alike.
+/// The response of a collector, to spans and to metrics alike.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Answer {
     #[prost(message, optional, tag = "1")]

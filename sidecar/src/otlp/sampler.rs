@@ -1,33 +1,33 @@
-//! Decides of which exchanges a span is told, as `OTEL_TRACES_SAMPLER` has it.
+//! Decides which exchanges are exported as spans, as `OTEL_TRACES_SAMPLER` says.
 
 use mesh::trace::{TraceId, Traceparent};
 use rand::RngExt;
 
-/// The last seven bytes of a trace's id are random (W3C Trace Context, level 2); a share is a part of their range.
+/// The last seven bytes of a trace id are random (W3C Trace Context, level 2); a share is a part of their range.
 const RANDOM_BITS: u32 = 56;
 
 /// Bit 0 of a `traceparent`'s flags.
 const SAMPLED: u8 = 1;
 
-/// A sampler. By default it does as the caller did, and takes everything of which nobody decided before.
+/// A sampler. By default it follows the caller's decision, and samples everything without one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampler {
-    /// Whether what the caller decided holds.
+    /// Whether the caller's decision counts.
     pub follows: Follows,
-    /// What holds otherwise.
+    /// The share that is sampled otherwise.
     pub share: Share,
 }
 
-/// Whether the sampler does as the caller did.
+/// Whether the sampler follows the caller's decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Follows {
-    /// It does, if the caller says (`parentbased_…`).
+    /// It does, if the request has one (`parentbased_…`).
     Parent,
     /// It decides by itself.
     Nobody,
 }
 
-/// The share of all traces that is told, from 0 to 1. A trace is in it or not by its id, so that every service agrees.
+/// The share of all traces that is sampled, from 0 to 1. The trace id decides, so that all services agree.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share(f64);
 
@@ -47,7 +47,7 @@ impl Sampler {
         (0.0..=1.0).contains(&share).then_some(Self { follows, share: Share(share) })
     }
 
-    /// Whether an exchange's span is told.
+    /// Whether an exchange is sampled.
     pub fn samples(&self, parent: Option<Traceparent>) -> bool {
         match parent {
             Some(parent) if self.follows == Follows::Parent => parent.flags & SAMPLED != 0,
@@ -56,13 +56,13 @@ impl Sampler {
         }
     }
 
-    /// An id for a trace that begins here and is sampled: one that is in the share.
+    /// A new trace id for a sampled exchange without one: an id that is in the share.
     pub fn new_trace(&self) -> TraceId {
         let threshold = self.share.threshold().min((1 << RANDOM_BITS) - 1);
         let mut bytes: [u8; 16] = rand::rng().random();
         let random = rand::rng().random_range(threshold..1 << RANDOM_BITS);
         bytes[9..].copy_from_slice(&random.to_be_bytes()[1..]);
-        bytes[0] |= 1; // All zero would be no id.
+        bytes[0] |= 1; // All zero would not be a valid id.
         TraceId::from_bytes(bytes).expect("a bit of it is set")
     }
 }

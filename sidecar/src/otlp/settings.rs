@@ -1,4 +1,4 @@
-//! What OpenTelemetry's own variables say, as far as they concern a sidecar.
+//! The settings from OpenTelemetry's standard variables, as far as a sidecar uses them.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tonic::transport::Uri;
 
 use crate::otlp::sampler::Sampler;
 
-/// Headers, and attributes, that can be told. Nobody needs more, and each goes along with every message.
+/// The most headers, and the most attributes. More are not needed, and each is sent with every message.
 pub const PAIRS_MAX: usize = 64;
 
 /// Where to export to, what, and how.
@@ -16,33 +16,33 @@ pub const PAIRS_MAX: usize = 64;
 pub struct Settings {
     /// The collector.
     pub endpoint: Uri,
-    /// Sent along with every message; usually how it knows us.
+    /// Sent with every message; usually for authentication.
     pub headers: Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>,
     /// How long the collector may take.
     pub timeout: Duration,
     /// Whether spans are exported.
     pub traces: Signal,
-    /// Of which exchanges.
+    /// Which exchanges are exported as spans.
     pub sampler: Sampler,
     /// Whether metrics are exported.
     pub metrics: Signal,
-    /// How often.
+    /// How often metrics are exported.
     pub metrics_interval: Duration,
-    /// What is told of the pod besides, and in place of, what Sitio knows.
+    /// Resource attributes that add to or replace those that Sitio knows.
     pub resource: Vec<(String, String)>,
 }
 
 /// Whether a kind of telemetry is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// It is.
+    /// It is exported.
     On,
-    /// It is not.
+    /// It is not exported.
     Off,
 }
 
 impl fmt::Debug for Settings {
-    /// Never shows the headers, which may hold a key.
+    /// Never shows the values of headers, which may contain a key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Settings")
@@ -58,7 +58,7 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// The pairs of `a=1,b=2`, the values of which may hold bytes as `%2C` (W3C Baggage, as OpenTelemetry uses it).
+/// Parses pairs such as `a=1,b=2`. Values may contain bytes as `%2C` (W3C Baggage, as OpenTelemetry uses it).
 pub fn pairs(value: &str) -> Option<Vec<(String, String)>> {
     let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
     let pairs: Option<Vec<_>> = parts
@@ -72,7 +72,7 @@ pub fn pairs(value: &str) -> Option<Vec<(String, String)>> {
     pairs.filter(|pairs| pairs.len() <= PAIRS_MAX)
 }
 
-/// The pairs as headers.
+/// Parses pairs as headers.
 pub fn headers(value: &str) -> Option<Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>> {
     let header = |(name, value): (String, String)| Some((name.to_ascii_lowercase().parse().ok()?, value.parse().ok()?));
     pairs(value)?.into_iter().map(header).collect()

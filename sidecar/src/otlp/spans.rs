@@ -1,4 +1,4 @@
-//! Makes a server's span of an exchange, by the names of OpenTelemetry's conventions.
+//! Converts an exchange to a server span, by OpenTelemetry's semantic conventions.
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::{Exchange, Outcome};
@@ -19,13 +19,13 @@ const ERROR: i32 = 2;
 /// `SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK` and `…_IS_REMOTE_MASK`: the parent is in another process.
 const REMOTE: u32 = 0x300;
 
-/// What the conventions call a method that is not known.
+/// The name of an unknown method in the semantic conventions.
 const OTHER_METHOD: &str = "_OTHER";
 
-/// The exchanges of which a span is told.
+/// A filter for the exchanges that are exported as spans.
 pub(super) struct Sampled(pub(super) Sampler);
 
-/// An exchange of which a span is to be told.
+/// An exchange that is exported as a span.
 pub(super) struct Told {
     endpoint: Endpoint,
     exchange: Exchange,
@@ -48,7 +48,7 @@ impl Pick for Sampled {
 }
 
 impl From<Told> for Span {
-    /// The service is passed the caller's `traceparent` as it came, so a span of its own has the same parent as this one.
+    /// The service receives the caller's `traceparent` unchanged, so a span of its own has the same parent as this one.
     fn from(told: Told) -> Self {
         let Told { endpoint, exchange, trace, parent } = told;
         let start_ns = exchange.started_ms.saturating_mul(1_000_000);
@@ -98,7 +98,7 @@ fn attributes(endpoint: &Endpoint, exchange: &Exchange) -> Vec<KeyValue> {
     attributes
 }
 
-/// A server's span is an error for a 5xx; a 4xx is the caller's.
+/// A server span is an error for a 5xx; a 4xx is an error of the caller.
 fn is_failure(exchange: &Exchange) -> bool {
     exchange.status >= 500
 }

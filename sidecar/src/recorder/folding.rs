@@ -1,4 +1,4 @@
-//! Folds rows that a pin has renamed into the row of the new name, so that no count is lost or told twice.
+//! Merges rows that a pin has renamed into the row of the new name, so that no count is lost or reported twice.
 
 use std::rc::Rc;
 
@@ -6,7 +6,7 @@ use crate::recorder::Recorder;
 use crate::recorder::register::Reason;
 
 impl Recorder {
-    /// Folds every row that the pins now in force name otherwise.
+    /// Merges every row that the pins in force name differently.
     pub(super) fn fold(&mut self) {
         if self.commanded.is_empty() {
             return;

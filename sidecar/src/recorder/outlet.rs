@@ -1,4 +1,4 @@
-//! Lets finished exchanges out to whoever reads them, one by one, and never waits for a reader.
+//! Publishes completed exchanges to subscribers (access log, spans, taps) and never waits for one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,27 +9,27 @@ use tokio::sync::mpsc;
 
 use crate::recorder::finished::Finished;
 
-/// Readers at a time, all kinds together: the access log, the spans, and the taps of a few people.
-/// Each costs every exchange a look, so a stranger must not be able to open them without end.
+/// Subscribers at a time, of all kinds: the access log, the spans, and the taps of a few people. Each adds cost to every
+/// exchange, so their number must have a limit.
 pub const READERS_MAX: usize = 16;
 
-/// The way out for finished exchanges. All workers share one, and so does whoever wants to read.
+/// The exchange bus: publishes completed exchanges. All workers and all subscribers share one.
 ///
-/// Without a reader it costs an exchange one load and one branch. With one, the worker itself makes the record and leaves
-/// it in the reader's own bounded room; if that is full, the record is not made, and is counted as missed.
+/// Without a subscriber it costs an exchange one load and one branch. With one, the worker itself makes the record and
+/// puts it into the subscriber's own bounded queue. If that is full, the record is not made, and is counted as missed.
 #[derive(Default)]
 pub struct Outlet {
-    /// Written only when the first reader comes or the last one leaves, so that every core keeps its own copy of it.
+    /// Written only when the first subscriber joins or the last one leaves, so every core keeps a cached copy of it.
     is_read: AtomicBool,
     readers: ArcSwap<Vec<Arc<dyn Offer>>>,
 }
 
-/// What a reader wants to know of exchanges. It is asked on a worker's thread, so it must be quick and must not wait.
+/// What a subscriber wants of exchanges. It is called on a worker's thread, so it must be quick and must not block.
 pub trait Pick: Send + Sync + 'static {
-    /// What is kept of an exchange until it is read.
+    /// What is queued per exchange until it is read.
     type Record: Send + 'static;
 
-    /// Whether this exchange is wanted. It is asked before anything is made.
+    /// Whether this exchange is wanted. Called before a record is made.
     fn wants(&self, endpoint: &Endpoint, finished: &Finished<'_>) -> bool;
 
     /// Whether requests are wanted that were refused before they had an endpoint.
@@ -37,11 +37,11 @@ pub trait Pick: Send + Sync + 'static {
         false
     }
 
-    /// What is kept of it.
+    /// Makes the record of an exchange.
     fn record(&self, endpoint: &Endpoint, finished: &Finished<'_>) -> Self::Record;
 }
 
-/// One reader's end. When it is dropped, nothing more is made for it.
+/// The receiving end of a subscription. Dropping it ends the subscription.
 pub struct Reading<T> {
     outlet: Arc<Outlet>,
     offered_to: Arc<dyn Offer>,
@@ -49,13 +49,13 @@ pub struct Reading<T> {
     missed: Arc<AtomicU64>,
 }
 
-/// There are [`READERS_MAX`] readers already.
+/// There are already [`READERS_MAX`] subscribers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this sidecar's exchanges have {READERS_MAX} readers already; close one of them first")]
 pub struct TooManyReaders;
 
 impl Outlet {
-    /// Lets a finished exchange out, if anybody reads.
+    /// Publishes a completed exchange, if there are subscribers.
     #[inline]
     pub fn pass(&self, endpoint: &Endpoint, finished: &Finished<'_>) {
         if self.is_read.load(Ordering::Relaxed) {
@@ -63,7 +63,7 @@ impl Outlet {
         }
     }
 
-    /// Lets a request out that was refused before it had an endpoint, to readers that want those.
+    /// Publishes a request that was refused before it had an endpoint, to subscribers that want those.
     pub fn pass_refusal(&self, finished: &Finished<'_>) {
         if self.is_read.load(Ordering::Relaxed) {
             let endpoint = Endpoint::other();
@@ -75,7 +75,7 @@ impl Outlet {
         }
     }
 
-    /// A new reader of what `pick` wants, with room for so many records that it has not read yet.
+    /// Subscribes to what `pick` wants, with room for `room` unread records.
     pub fn read<P: Pick>(self: &Arc<Self>, room: usize, pick: P) -> Result<Reading<P::Record>, TooManyReaders> {
         let (sender, records) = mpsc::channel(room.max(1));
         let missed = Arc::<AtomicU64>::default();
@@ -106,7 +106,8 @@ impl Outlet {
         self.note_readers();
     }
 
-    /// Two who come and go at once each look at the list after they have changed it, and tell again if it has changed since.
+    /// Sets `is_read` from the list. Two concurrent changes each read the list after they have changed it, and store
+    /// again if it has changed since.
     fn note_readers(&self) {
         loop {
             let is_read = !self.readers.load().is_empty();
@@ -119,17 +120,16 @@ impl Outlet {
 }
 
 impl<T> Reading<T> {
-    /// Takes out what has come since the last time, `at_most` so many records, and says how many there were.
+    /// Takes out up to `at_most` new records, and returns how many there were.
     ///
-    /// A reader comes by of its own accord, a few times a second: to wake it would cost the worker a system call for each
-    /// exchange.
+    /// Subscribers poll a few times a second: waking one would cost the worker a system call for each exchange.
     pub fn take(&mut self, at_most: usize, into: &mut Vec<T>) -> usize {
         let before = into.len();
         into.extend(std::iter::from_fn(|| self.records.try_recv().ok()).take(at_most));
         into.len() - before
     }
 
-    /// Exchanges that were wanted and did not find room, since the beginning.
+    /// Wanted exchanges that found no room, since the start of the subscription.
     pub fn missed(&self) -> u64 {
         self.missed.load(Ordering::Relaxed)
     }
@@ -141,7 +141,7 @@ impl<T> Drop for Reading<T> {
     }
 }
 
-/// A reader as a worker sees it.
+/// A subscriber as a worker sees it.
 trait Offer: Send + Sync {
     fn wants_refusals(&self) -> bool;
 

@@ -1,8 +1,8 @@
-//! Keeps a few exchanges of an endpoint between two collections: the newest, the slowest, the failures, the first of each status.
+//! Keeps a sample of an endpoint's exchanges between two collections: newest, slowest, failures, first of each status.
 //!
-//! What is kept is a sample: of an endpoint that has more than [`NEWEST_MAX`] exchanges in the second between two
-//! collections, on one worker, the newest are kept, and of more than [`FAILED_MAX`] failures the newest of them.
-//! The slowest of that second, and the first ever of each status, are always among what is kept.
+//! If a worker has more than [`NEWEST_MAX`] exchanges of an endpoint between two collections, about a second apart, it
+//! keeps the newest. Of more than [`FAILED_MAX`] failures it keeps the newest too. The slowest of that second, and the
+//! first ever of each status, are always kept.
 
 use mesh::exchange::{Exchange, PATH_BYTES_MAX, REASON_BYTES_MAX, cut_path};
 
@@ -11,13 +11,13 @@ use crate::recorder::finished::Finished;
 /// The newest kept between two collections, which are about a second apart.
 pub const NEWEST_MAX: usize = 8;
 
-/// The failures (5xx) kept besides.
+/// The failures (5xx) kept in addition.
 pub const FAILED_MAX: usize = 8;
 
-/// Statuses of which the first ever is kept. A service rarely gives more than five to one endpoint.
+/// Statuses whose first exchange is kept. A service rarely returns more than five to one endpoint.
 const FIRSTS_MAX: usize = 8;
 
-/// Places that are written over again and again, so that keeping an exchange does not ask the allocator.
+/// Reused buffers, so that keeping an exchange does not allocate.
 #[derive(Debug, Default)]
 pub struct Recent {
     newest: Ring<NEWEST_MAX>,
@@ -34,7 +34,7 @@ struct Ring<const N: usize> {
     next: usize,
 }
 
-/// The statuses that were ever seen, as many as there is room for.
+/// The statuses seen so far, as many as there is room for.
 #[derive(Debug, Default)]
 struct Statuses {
     seen: [u16; FIRSTS_MAX],
@@ -49,7 +49,7 @@ impl Recent {
         } else if finished.status >= 500 && finished.rule.is_none() {
             self.failed.keep(finished);
         } else if self.slowest.is_empty() || finished.took_us > self.slowest.kept[0].took_us {
-            // The one that was the slowest takes its place among the newest, and leaves its room to the new one.
+            // The previous slowest moves to the newest by a swap, so its buffer is reused for the new one.
             if let Some(slowest) = self.slowest.kept.first_mut().filter(|_| self.slowest.used > 0) {
                 std::mem::swap(self.newest.place(), slowest);
             }
@@ -59,7 +59,7 @@ impl Recent {
         }
     }
 
-    /// Takes in what another has kept. The newest of both outlive the older ones only as far as there is room.
+    /// Takes in what another has kept. The newest of both are kept as far as there is room.
     pub fn absorb(&mut self, other: &mut Self) {
         for exchange in other.take() {
             match exchange.status {
@@ -105,7 +105,7 @@ impl<const N: usize> Ring<N> {
         *self.place() = exchange;
     }
 
-    /// The place of the oldest, which is the newest's from now on.
+    /// The buffer of the oldest, which becomes that of the newest.
     fn place(&mut self) -> &mut Exchange {
         let at = self.next;
         if at == self.kept.len() {
@@ -122,7 +122,7 @@ impl<const N: usize> Ring<N> {
     }
 }
 
-/// Writes an exchange over another, whose room is used again.
+/// Overwrites an exchange and reuses its buffers.
 fn write(exchange: &mut Exchange, finished: &Finished<'_>) {
     exchange.started_ms = finished.started_ms;
     exchange.took_us = finished.took_us;

@@ -1,17 +1,17 @@
-//! Decides which endpoints get a row of their own, for all workers of a pod together.
+//! Limits which endpoints get a row of their own, for all workers of a pod together.
 //!
-//! Whoever may ask for any path must not be able to fill the table before those who ask for what is there:
+//! A client that requests arbitrary paths must not fill the table before real endpoints get their rows:
 //!
-//! 1. A route that is pinned gets a row with each of the usual methods, as long as there is one ([`PINNED_MAX`]).
-//! 2. Any other gets one once the service has answered as if it knew it.
-//! 3. A 404, 405 or 501, and a client that left before there was an answer, are a reason for few rows only
-//!    ([`UNKNOWN_MAX`]), so that a person who has mistyped a path finds it.
-//! 4. When [`OPEN_MAX`] rows are taken, which takes a service that answers anything, the rest goes to those that
-//!    are asked for again and again.
+//! 1. A pinned route gets a row with each of the usual methods, as long as there is one ([`PINNED_MAX`]).
+//! 2. Any other route gets one once the service has answered as if it knew it.
+//! 3. A 404, 405 or 501, and a client that left before the response, give only a few rows ([`UNKNOWN_MAX`]), enough for a
+//!    person to find a mistyped path.
+//! 4. When [`OPEN_MAX`] rows are taken, which takes a service that answers any path, the rest goes to routes that are
+//!    requested repeatedly.
 //!
-//! What has no row is counted under `(other)`, and not lost. A row that was given is never taken away, so no flood
-//! changes what it counts; one whose pin is withdrawn keeps its counts, too. A pin gives no row to what had none: it
-//! renames, so whatever is pinned and withdrawn, and how often, there are never more rows than the two limits allow.
+//! What has no row is counted under `(other)` and not lost. A row is never taken away, so no flood changes its counts; a
+//! row whose pin is withdrawn keeps its counts, too. A pin renames and gives no row to what had none. So however often
+//! routes are pinned and withdrawn, there are never more rows than the two limits allow.
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
@@ -21,37 +21,37 @@ use foldhash::fast::RandomState;
 use mesh::endpoint::Endpoint;
 use mesh::golden::CLIENT_GONE;
 
-/// Endpoints told apart per pod, besides those that are pinned; the rest share one, and are visibly counted there.
-/// A service rarely has a hundred, and 256 rows of about 2 kB are half a megabyte, which a sidecar can afford.
+/// Distinct endpoints per pod, besides pinned ones; the rest share one row, and are visibly counted there. A service
+/// rarely has a hundred, and 256 rows of about 2 kB are half a megabyte, which a sidecar can afford.
 pub const ENDPOINTS_MAX: usize = 256;
 
-/// Rows for routes that are pinned: a hundred of them with each of the seven usual methods. With [`ENDPOINTS_MAX`] that
-/// leaves some of the 1,024 endpoints that one stream may name, for windows that were named before a pin.
+/// Rows for pinned routes: a hundred of them with each of the seven usual methods. With [`ENDPOINTS_MAX`] that leaves
+/// some of the 1,024 endpoints that one stream may name, for windows that were named before a pin.
 pub const PINNED_MAX: usize = 700;
 
-/// Rows that are given at the first good answer.
+/// Rows that are given at the first successful response.
 pub const OPEN_MAX: usize = 192;
 
-/// Rows for routes that the service has not shown to know.
+/// Rows for routes that the service does not seem to know.
 pub const UNKNOWN_MAX: usize = 16;
 
-/// Good answers after which a route gets one of the last rows.
+/// Successful responses after which a route gets one of the last rows.
 pub const ASKED_AGAIN_MIN: u8 = 8;
 
-/// Routes that are watched whether they are asked for again, in 16 kB.
+/// Routes that are watched for repeated requests, in 16 kB.
 const CANDIDATES_MAX: usize = 1024;
 
-/// The methods with which a pinned route has a row. Others may be made up without end.
+/// The methods with which a pinned route has a row. Clients can invent any number of others.
 const USUAL_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// The endpoints that have a row. It is only asked about those that the asking worker does not know.
+/// The endpoints that have a row. A worker asks it only about endpoints that the worker does not know.
 #[derive(Debug, Default)]
 pub struct Register(Mutex<Inside>);
 
 #[derive(Debug, Default)]
 struct Inside {
     admitted: HashSet<Endpoint>,
-    /// Of the rows given, those for routes that the service had not shown to know.
+    /// Rows given for a 404, 405, 501 or an exchange that the client aborted.
     unknown: usize,
     pinned: HashSet<Endpoint>,
     candidates: Vec<Candidate>,
@@ -86,12 +86,12 @@ pub enum Admission {
 }
 
 impl Register {
-    /// Whether an endpoint has a row, or gets one for this reason.
+    /// Returns whether an endpoint has a row, or gives it one for this reason.
     pub fn admit(&self, endpoint: &Endpoint, reason: Reason) -> Admission {
         self.hold().admit(endpoint, reason)
     }
 
-    /// A pin calls an endpoint otherwise from now on. If it has a row, the new name has one in its place.
+    /// Renames an endpoint because of a pin. If it has a row, the new name gets it.
     pub fn rename(&self, old: &Endpoint, new: &Endpoint) {
         self.hold().rename(old, new);
     }
@@ -135,10 +135,10 @@ impl Inside {
         }
     }
 
-    /// Whether there is room for anybody, or this one was asked for often enough.
+    /// Whether any endpoint may have a row, or this one was requested often enough.
     ///
-    /// A candidate that meets another in its place takes one from the other's count, and takes its place at zero:
-    /// so what comes once only slows down what comes again.
+    /// A candidate that collides with another lowers the other's count, and replaces it at zero: so single requests only
+    /// slow down repeated ones.
     fn has_reason_enough(&mut self, endpoint: &Endpoint) -> bool {
         if self.admitted.len() < OPEN_MAX {
             return true;

@@ -1,4 +1,4 @@
-//! What one worker has counted of one endpoint since someone asked.
+//! What one worker has counted of one endpoint since the last collection.
 
 use std::rc::Rc;
 
@@ -14,11 +14,11 @@ use crate::rulebook::Covering;
 
 pub(super) struct Row {
     pub(super) endpoint: Rc<Endpoint>,
-    /// The row that this one was folded into; exchanges that began here are counted there.
+    /// The row that this one was merged into; exchanges that began here are counted there.
     pub(super) into: Option<Place>,
     pub(super) is_file: bool,
     pub(super) in_flight: u32,
-    /// Under way in rows that were folded into this one.
+    /// In flight in rows that were merged into this one.
     pub(super) folded_in_flight: u32,
     told_in_flight: u32,
     golden: GoldenMetrics,
@@ -45,7 +45,7 @@ impl Row {
         }
     }
 
-    /// Counts an exchange that is over.
+    /// Counts an exchange that has ended.
     pub(super) fn count(&mut self, finished: &Finished<'_>) {
         let seen = Seen::at(finished.started_ms);
         self.seen = Some(self.seen.map_or(seen, |before| before.and(seen)));
@@ -67,7 +67,7 @@ impl Row {
         self.recent.keep(finished);
     }
 
-    /// Moves what another row has counted, and not told yet, into this one.
+    /// Moves what another row has counted, and not yet reported, into this one.
     pub(super) fn absorb(&mut self, other: &mut Self) {
         other.told_in_flight = 0;
         self.golden.merge(&std::mem::take(&mut other.golden));
@@ -76,9 +76,9 @@ impl Row {
         self.recent.absorb(&mut std::mem::take(&mut other.recent));
     }
 
-    /// What was counted since the last call, unless it is nothing.
+    /// Returns what was counted since the last call, or `None` if nothing was.
     pub(super) fn collect(&mut self) -> Option<EndpointReport> {
-        // What is under way is told each time, because the house adds up what all workers tell at one time.
+        // The number in flight is reported each time, because the ledger sums what all workers report at one time.
         let in_flight = match self.into {
             Some(_) => 0,
             None => self.in_flight + self.folded_in_flight,

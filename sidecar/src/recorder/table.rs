@@ -1,4 +1,4 @@
-//! One worker's rows, found by method and route without asking the allocator.
+//! One worker's rows, looked up by method and route without allocation.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -12,16 +12,16 @@ use crate::recorder::row::Row;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(u16);
 
-/// The place of everything that has no row of its own, or none yet.
+/// The row of everything that has no row of its own, or none yet.
 pub(super) const OTHER: Place = Place(0);
 
 pub(super) struct Table {
     rows: Vec<Row>,
-    /// Rows by method and route; a row that was folded into another is in none.
+    /// Rows by method and route; merged rows are not in it.
     places: HashMap<Box<str>, Place, RandomState>,
-    /// Rows that were folded away, and that nobody counts in any more.
+    /// Merged rows that no exchange uses any more.
     free: Vec<Place>,
-    /// Where a key is spelled, again and again.
+    /// A reused buffer for a key.
     key: String,
 }
 
@@ -39,7 +39,7 @@ impl Table {
         self.places.get(self.key.as_str()).copied()
     }
 
-    /// The place of a new row, for an endpoint that has none.
+    /// Inserts a row for an endpoint that has none, and returns its place.
     pub(super) fn insert(&mut self, row: Row) -> Place {
         write_key(&mut self.key, row.endpoint.method(), row.endpoint.route());
         let place = if let Some(free) = self.free.pop() {
@@ -61,18 +61,18 @@ impl Table {
         &mut self.rows[place.at()]
     }
 
-    /// Every row, that of everything else first.
+    /// All rows; the first is `(other)`.
     pub(super) fn rows_mut(&mut self) -> &mut [Row] {
         &mut self.rows
     }
 
-    /// The places that have a name of their own: all but that of everything else, those folded away, and the free.
+    /// The places with an endpoint of their own: all except `(other)`, merged rows and free ones.
     pub(super) fn named(&self) -> Vec<Place> {
         let all = (1..self.rows.len() as u16).map(Place);
         all.filter(|place| self.row(*place).into.is_none() && !self.free.contains(place)).collect()
     }
 
-    /// Moves what one row has counted into another, and all that will still be counted there.
+    /// Moves what one row has counted into another, and redirects later counts.
     pub(super) fn pour(&mut self, from: Place, into: Place) {
         let Ok([old, new]) = self.rows.get_disjoint_mut([from.at(), into.at()]) else { return };
         write_key(&mut self.key, old.endpoint.method(), old.endpoint.route());
@@ -87,7 +87,7 @@ impl Table {
         }
     }
 
-    /// Adds up what is under way in folded rows, and frees those in which nothing is any more.
+    /// Sums what is in flight in merged rows, and frees those with none left.
     pub(super) fn gather(&mut self) {
         for row in &mut self.rows {
             row.folded_in_flight = 0;
@@ -104,7 +104,7 @@ impl Table {
         }
     }
 
-    /// How much it holds, to show that it has a bound.
+    /// The total number of entries, to test that it is bounded.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
         self.rows.len() + self.places.len() + self.free.len()

@@ -1,4 +1,4 @@
-//! Proofs that nothing is lost, doubled, or without a bound.
+//! Tests that the recorder loses nothing, counts nothing twice, and has bounded size.
 
 use std::time::Instant;
 

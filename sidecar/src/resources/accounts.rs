@@ -1,4 +1,4 @@
-//! Which of the kernel's accounts are this pod's: its own control group, else the processes of its service, else none.
+//! Selects the data source for a pod's resource use: its control group, its service's processes, or none.
 
 use std::path::Path;
 
@@ -7,33 +7,33 @@ use platform::cgroup::{CGROUPS, CpuTime, Memory, Source, machine_bytes, text};
 
 use crate::resources::service::Service;
 
-/// Where the groups of login sessions are (systemd.special(7)).
+/// The control groups of login sessions (systemd.special(7)).
 const SESSIONS: &str = "user.slice";
 
-/// Processes of a group that are looked at, to find another sidecar among them.
+/// The most processes of a group that are searched for other sidecars.
 const GROUP_PROCESSES_MAX: usize = 4096;
 
-/// The accounts by which a pod is measured.
+/// The source of a pod's CPU and memory values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Accounts {
-    /// Those of a control group, or of this process.
+    /// A control group, or this process.
     Kernel(Source),
-    /// No control group is the pod's own: the processes of its service, without limits.
+    /// The processes of the service, without limits. Used when the pod has no control group of its own.
     Service(Service),
-    /// Neither is known.
+    /// No source is known.
     Nothing,
 }
 
 impl Accounts {
-    /// The accounts of a sidecar whose service listens on this port of the machine, if it does.
+    /// Finds the source for a sidecar. `service` is the local port of its service, if it has one.
     pub(super) fn found(service: Option<u16>) -> Self {
         Self::found_in(Path::new(CGROUPS), Path::new("/proc"), service)
     }
 
-    /// The same by the control groups and the process table in these folders.
+    /// Finds the source in these folders of control groups and of the process table.
     ///
-    /// A control group is the pod's only if nothing else is in it. On a machine without containers, many pods share the group
-    /// of a session, or the one of the whole machine, and each would report all of it.
+    /// A control group is the pod's own only if it contains nothing else. On a machine without containers,
+    /// many pods share the group of a session or of the whole machine. Each of them would report the total.
     pub(super) fn found_in(root: &Path, proc: &Path, service: Option<u16>) -> Self {
         let membership = text(&proc.join("self/cgroup"));
         let source = Source::found_below(root, &membership);
@@ -43,7 +43,7 @@ impl Accounts {
         service.map_or(Self::Nothing, |port| Self::Service(Service::behind(proc, port)))
     }
 
-    /// Memory; nothing in use if that is not known.
+    /// Memory use; 0 if it is unknown.
     pub(super) fn memory(&self) -> Memory {
         let without_limit = |used| Memory { used, limit: 0, machine: machine_bytes() };
         match self {
@@ -53,7 +53,7 @@ impl Accounts {
         }
     }
 
-    /// Processor time so far.
+    /// CPU time used so far.
     pub(super) fn cpu_time(&self) -> CpuTime {
         match self {
             Self::Kernel(source) => source.cpu_time(),
@@ -62,7 +62,7 @@ impl Accounts {
         }
     }
 
-    /// Thousandths of a core; 0 if there is no limit.
+    /// The CPU limit in thousandths of a core; 0 if there is none.
     pub(super) fn cpu_limit_milli(&self) -> u32 {
         match self {
             Self::Kernel(source) => source.cpu_limit_milli(),
@@ -71,22 +71,22 @@ impl Accounts {
     }
 }
 
-/// Whether what was found is the control group of this pod alone, as far as can be seen.
+/// Whether the source is the control group of this pod alone, as far as the sidecar can see.
 fn is_own(source: &Source, membership: &str, proc: &Path) -> bool {
     let (folder, controller) = match source {
         Source::V2(folder) => (folder, ""),
         Source::V1 { memory, .. } => (memory, "memory"),
-        // No control group at all.
+        // There is no control group.
         Source::Process => return false,
     };
     let path = cgroup_path(membership, controller).unwrap_or_default();
-    // Processes of the kernel are seen where no container is: the group at the root is then that of the whole machine.
+    // Kernel threads are visible only outside a container. The root group is then the group of the whole machine.
     let is_machine = path.is_empty() && text(&proc.join("2/comm")).trim() == "kthreadd";
     let is_session = path.split('/').next() == Some(SESSIONS);
     !is_machine && !is_session && sidecars_in(folder, proc) <= 1
 }
 
-/// How many sidecars are in a control group, this one included.
+/// Counts the sidecars in a control group, including this one.
 fn sidecars_in(folder: &Path, proc: &Path) -> usize {
     let own = text(&proc.join("self/comm"));
     let pids = text(&folder.join("cgroup.procs"));

@@ -1,4 +1,4 @@
-//! Tells of the machine's processors as the seeds do.
+//! Reads the machine's CPUs for the JSON of the original articles.
 
 use std::path::Path;
 
@@ -7,15 +7,15 @@ use platform::cgroup::text;
 use crate::resources::Cpu;
 use crate::resources::parse;
 
-/// Processors told of. Every exchange in the history shows them, and machines with hundreds exist.
+/// The most CPUs listed. Every exchange in the history contains them, and some machines have hundreds.
 const CPUS_MAX: usize = 4;
 
-/// The first few processors as they are now.
+/// The current state of the first CPUs.
 pub(super) fn now() -> Vec<Cpu> {
     listed(&text(Path::new("/proc/stat")), &text(Path::new("/proc/cpuinfo")))
 }
 
-/// `cpuinfo` differs by architecture: where it names no model or pace, these are empty and 0.
+/// Parses the CPUs. `cpuinfo` differs by architecture; a missing model or frequency becomes empty or 0.
 pub(super) fn listed(stat: &str, cpuinfo: &str) -> Vec<Cpu> {
     let model = parse::cpuinfo(cpuinfo, "model name").next().unwrap_or_default();
     let mut speeds = parse::cpuinfo(cpuinfo, "cpu MHz");

@@ -1,16 +1,16 @@
-//! Reads what the kernel writes about processors, processes and sockets.
+//! Parsers for the kernel's files about CPUs, processes and sockets.
 
 use platform::cgroup::parse::number;
 
 use crate::resources::CpuTimes;
 
-/// Milliseconds per tick of `/proc`: Linux counts 100 ticks a second there, whatever it uses itself (proc(5)).
+/// Milliseconds per tick in `/proc`: Linux always reports 100 ticks a second there (proc(5)).
 const TICK_MS: u64 = 10;
 
-/// The state of a socket that listens, in `/proc/net/tcp` (include/net/tcp_states.h).
+/// The state of a listening socket in `/proc/net/tcp` (include/net/tcp_states.h).
 const LISTENING: &str = "0A";
 
-/// The times of each processor in `/proc/stat`, in its order.
+/// The times of each CPU in `/proc/stat`, in file order.
 pub(super) fn cpu_times(stat: &str) -> impl Iterator<Item = CpuTimes> + '_ {
     let one = |line: &str| {
         let (name, rest) = line.split_once(' ')?;
@@ -23,12 +23,12 @@ pub(super) fn cpu_times(stat: &str) -> impl Iterator<Item = CpuTimes> + '_ {
 
 /// The parent of a process, from its `/proc/…/stat`; 0 if it has none.
 pub(super) fn parent(stat: &str) -> u32 {
-    // The name of the program may hold spaces and brackets; everything after the last bracket is plain.
+    // The program name may contain spaces and brackets. No brackets follow the last one of the name.
     let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     rest.split_whitespace().nth(1).and_then(|parent| parent.parse().ok()).unwrap_or(0)
 }
 
-/// The sockets that listen on a port, by their inodes, in `/proc/net/tcp` or `tcp6` (proc(5)).
+/// The inodes of the sockets that listen on a port, from `/proc/net/tcp` or `tcp6` (proc(5)).
 pub(super) fn listening(table: &str, port: u16) -> impl Iterator<Item = u64> + '_ {
     let inode = move |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -39,7 +39,7 @@ pub(super) fn listening(table: &str, port: u16) -> impl Iterator<Item = u64> + '
     table.lines().filter_map(inode)
 }
 
-/// The values of every line `name : value` in `/proc/cpuinfo`, one for each processor.
+/// The values of all lines `name : value` in `/proc/cpuinfo`, one per CPU.
 pub(super) fn cpuinfo<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
     let value =
         move |line: &'a str| line.split_once(':').filter(|(first, _)| first.trim() == name).map(|(_, value)| value.trim());

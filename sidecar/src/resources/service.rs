@@ -1,4 +1,4 @@
-//! The processes of a service, for machines where no control group is the pod's own: the program that listens on its port, and its children.
+//! Finds the processes of a service by its port, for machines where the pod has no control group of its own.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -9,19 +9,19 @@ use platform::cgroup::{CpuTime, text};
 
 use crate::resources::parse::{listening, parent};
 
-/// Processes that are looked at: more than any machine has on which pods run without containers.
+/// The most processes inspected. No machine that runs pods without containers has more.
 const PROCESSES_MAX: usize = 16_384;
 
-/// The processes of the service that listens on a port of this machine.
+/// The processes that listen on a local port, and their children.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Service {
     proc: PathBuf,
-    /// Those found at the last look; none if no program listens there, or the sidecar may not see which one does.
+    /// The processes found last. Empty if no program listens there, or if the sidecar lacks the permission to see which.
     pids: Vec<u32>,
 }
 
 impl Service {
-    /// The service behind a port, by the process table in this folder.
+    /// Finds the service that listens on a port, in the process table at `proc`.
     pub(super) fn behind(proc: &Path, port: u16) -> Self {
         let sockets: HashSet<String> = ["net/tcp", "net/tcp6"]
             .iter()
@@ -32,7 +32,7 @@ impl Service {
         Self { proc: proc.to_owned(), pids }
     }
 
-    /// Memory in use: the anonymous memory of each process, and once what they share. 0 if they are not known.
+    /// Memory in use: the anonymous memory of all processes, plus the shared memory once. 0 if the processes are unknown.
     pub(super) fn memory_bytes(&self) -> u64 {
         let (mut own, mut shared) = (0_u64, 0_u64);
         for pid in &self.pids {
@@ -44,14 +44,14 @@ impl Service {
         own.saturating_add(shared)
     }
 
-    /// Processor time of the processes that live.
+    /// The CPU time of the running processes.
     pub(super) fn cpu_time(&self) -> CpuTime {
         let used_us = |pid: &u32| process_cpu_us(&text(&self.proc.join(pid.to_string()).join("stat")));
         CpuTime { used_us: self.pids.iter().map(used_us).sum(), throttled_us: 0 }
     }
 }
 
-/// The processes that hold one of these sockets, and their children. The sidecar itself is not one of them.
+/// Returns the processes that hold one of these sockets, and their children. The sidecar itself is excluded.
 fn tree(proc: &Path, sockets: &HashSet<String>) -> Vec<u32> {
     let all = pids(proc);
     let mut tree: Vec<u32> = all.iter().copied().filter(|pid| *pid != std::process::id() && holds(proc, *pid, sockets)).collect();
@@ -74,7 +74,7 @@ fn holds(proc: &Path, pid: u32, sockets: &HashSet<String>) -> bool {
     links.any(|link| link.to_str().is_some_and(|link| sockets.contains(link)))
 }
 
-/// The processes in a process table.
+/// The process ids in a process table.
 fn pids(proc: &Path) -> Vec<u32> {
     let entries = fs::read_dir(proc).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).take(PROCESSES_MAX).collect()

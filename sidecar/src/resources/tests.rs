@@ -1,4 +1,4 @@
-//! Proofs by texts that kernels wrote, and one look at the machine that runs the test.
+//! Tests with recorded kernel files, and one test with the real files of this machine.
 
 use std::fs;
 use std::num::NonZeroU32;

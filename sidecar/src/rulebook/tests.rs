@@ -1,4 +1,4 @@
-//! Proofs that a prefix is obeyed as pages show it, leaves protected paths out, and outlives a shorter rule below it.
+//! Tests of prefix rules: they match as the dashboard shows, skip protected paths, and outlive a shorter rule below.
 
 use mesh::endpoint::Endpoint;
 use mesh::rule::{ANY_METHOD, Scope, Selector};

@@ -1,4 +1,4 @@
-//! Proofs through real sockets that a sidecar starts and leaves in the right order.
+//! Tests with real sockets that a sidecar starts and stops in the right order.
 
 use std::time::Duration;
 

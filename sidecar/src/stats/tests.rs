@@ -1,4 +1,4 @@
-//! Proofs that the JSON has the seeds' shape, and the right numbers in it.
+//! Tests that the JSON has the shape of the original articles and the right numbers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Sends the sidecar's own answers, and closes a connection so that they arrive.
+//! Sends the sidecar's own responses, and closes connections so that the responses arrive.
 
 use std::future::poll_fn;
 use std::io;
@@ -14,16 +14,16 @@ use crate::tunnel::exchange::Keeps;
 use crate::tunnel::{Next, Tunnel, refusal};
 use crate::worker::state::Scratch;
 
-/// How long a downstream may take to read the answer after which its connection is closed,
-/// while the rest of what it sends is thrown away. Closing at once could destroy the answer on its way
-/// (RFC 9112, section 9.6).
+/// How long a downstream may take to read the last response before its connection is closed. Meanwhile, the
+/// bytes it sends are discarded. An immediate close could destroy the response in transit (RFC 9112,
+/// section 9.6).
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Bytes thrown away meanwhile.
+/// The most bytes discarded meanwhile.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
 impl Tunnel {
-    /// The service has failed: says so, unless a part of its answer is already through.
+    /// Responds that the service has failed, or resets if part of its response was already sent.
     pub(super) async fn fail(&mut self, answer: &Answer) -> Next {
         let keeps = self.exchange.as_ref().is_some_and(|exchange| exchange.keeps == Keeps::Yes && exchange.body.is_done());
         let version = self.exchange.as_ref().map_or(Version::Http11, |exchange| exchange.version);
@@ -41,7 +41,7 @@ impl Tunnel {
         self.answer(answer, Persistence::Close).await
     }
 
-    /// Sends an answer of the sidecar's own.
+    /// Sends one of the sidecar's own responses.
     pub(super) async fn answer(&mut self, answer: &Answer, persistence: Persistence) -> Next {
         let head_only = self.exchange.as_ref().is_some_and(|exchange| exchange.asked == Asked::HeadOnly);
         let body = if head_only { write::Body::Withheld } else { write::Body::Sent };
@@ -71,7 +71,7 @@ impl Tunnel {
         self.finish_answered(persistence, Instant::now())
     }
 
-    /// Lets the downstream read what it was sent before the connection is closed.
+    /// Lets the downstream read the last response before the connection is closed.
     pub(super) async fn linger(mut self) {
         let worker = Rc::clone(&self.worker);
         let mut bytes = 0;
@@ -94,7 +94,7 @@ impl Tunnel {
                 }
             }
         });
-        // It is over either way: the downstream has closed, or its time is up.
+        // The result does not matter: the downstream has closed, or the timeout has passed.
         let _ = tokio::time::timeout(LINGER_TIMEOUT, last).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Reads a request's head, names its endpoint, and decides whether the service is asked.
+//! Reads a request's head, finds its endpoint, and decides whether to call the service.
 
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -24,7 +24,7 @@ const TOO_SLOW: Fault = Fault { status: 408, reason: Reason::Timeout, why: "the 
 const BROKEN_OFF: Fault = Fault::bad(Reason::Incomplete, "the head broke off");
 
 impl Tunnel {
-    /// Reads until a head is there, and decides.
+    /// Reads until a head is complete, and returns the action for it.
     pub(super) fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Begun> {
         let worker = Rc::clone(&self.worker);
         let scratch = &mut *worker.scratch.borrow_mut();
@@ -36,7 +36,7 @@ impl Tunnel {
                 }
                 match is_idle {
                     true if is_quiet(self.downstream.stream()) => return Poll::Ready(Begun::Close),
-                    // The kernel has something that the runtime has yet to hear of.
+                    // The kernel has data that the runtime does not know of yet.
                     true => {}
                     false => return Poll::Ready(self.refuse(TOO_SLOW, &[])),
                 }
@@ -70,20 +70,21 @@ impl Tunnel {
         }
     }
 
-    /// The head in `input` is not carried.
+    /// Counts the refusal of the head in `input`.
     fn refuse(&self, fault: Fault, input: &[u8]) -> Begun {
         self.worker.count_refused(fault, self.caller, request::seeming_path(input));
         Begun::Refuse(fault, request::asked(input))
     }
 
-    /// Nothing has come, and the worker takes no more than what is under way. Whoever has been answered here was told so,
-    /// or can send again what meets a closed connection; whoever has just connected has not been told.
+    /// Handles an idle connection while the worker drains. A client that was served here knows of the
+    /// drain, or can retry after a close. A client that has just connected does not know, so it gets a last
+    /// chance to send.
     fn poll_last_word(&mut self) -> Poll<Begun> {
         if self.worker.is_ending() {
             return Poll::Ready(Begun::Close);
         }
         match self.opening {
-            // The kernel is asked, because the runtime may not have heard yet of a request that has arrived.
+            // This asks the kernel, because the runtime may not know yet of a request that has arrived.
             Opening::Later if is_quiet(self.downstream.stream()) => return Poll::Ready(Begun::Close),
             Opening::Later | Opening::Last => {}
             Opening::Silent | Opening::First => {
@@ -94,14 +95,14 @@ impl Tunnel {
         Poll::Pending
     }
 
-    /// Names the endpoint, and decides whether the service is asked. `rest` is what came behind the head.
+    /// Finds the endpoint, and decides whether to call the service. `rest` is the input after the head.
     fn begin(&mut self, head: &RequestHead<'_, '_>, rest: &[u8]) -> Begun {
         self.watch.disarm();
         self.opening = Opening::Later;
         let worker = Rc::clone(&self.worker);
         let now = Instant::now();
         let (exchange, rule) = worker.begin(head.method, head.target, now);
-        // The tunnel holds it from the beginning, so that it is counted even if what follows panics.
+        // The exchange is stored first, so that it is counted even if the code below panics.
         let exchange = &mut **self.exchange.insert(exchange);
         exchange.caller = Some(self.caller);
         exchange.trace = head.traceparent();

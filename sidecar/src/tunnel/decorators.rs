@@ -1,4 +1,4 @@
-//! Asks the decorators in their order, and passes over one that panics.
+//! Calls the decorators in order, and skips one that panics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,7 +9,7 @@ use crate::head::request::RequestHead;
 use crate::head::response::ResponseHead;
 use crate::worker::state::Worker;
 
-/// The first answer in the service's place, if any decorator gives one.
+/// Calls the `before` hooks. Returns the first response that a decorator gives in the service's place.
 pub fn before(worker: &Worker, endpoint: &Endpoint, request: &RequestHead<'_, '_>) -> Step {
     for decorator in worker.decorators() {
         match catch_unwind(AssertUnwindSafe(|| decorator.before(endpoint, request))) {
@@ -21,8 +21,7 @@ pub fn before(worker: &Worker, endpoint: &Endpoint, request: &RequestHead<'_, '_
     Step::Forward
 }
 
-/// What the decorators make of a response, asked last to first. The first that replaces it has the last word;
-/// edits add up.
+/// Calls the `after` hooks, last to first. The first replacement wins; edits accumulate.
 pub fn after(worker: &Worker, endpoint: &Endpoint, head: &ResponseHead<'_, '_>) -> Verdict {
     let response = Response { status: head.status, fields: head.fields };
     let mut edits = Vec::new();

@@ -1,4 +1,4 @@
-//! One exchange under way: what must be remembered of the request until its response is through.
+//! State of one exchange, from the request's head to the end of the response.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -18,49 +18,49 @@ use crate::tunnel::refusal::Reader;
 use crate::worker::options::Queries;
 use crate::worker::state::Worker;
 
-/// Room that an exchange's buffers may keep for the next one.
+/// Capacity that an exchange's buffers keep for the next one.
 const KEPT_BYTES_MAX: usize = 8 * 1024;
 
-/// Bytes of the path that are remembered; the history keeps fewer.
+/// Bytes of the path that are stored. The history keeps fewer.
 const PATH_BYTES_MAX: usize = 512;
 
-/// An exchange. Workers use these again and again, so that the next one finds its buffers ready.
+/// An exchange. Workers reuse these objects to reuse their buffers.
 pub struct Exchange {
-    /// Where it is counted.
+    /// The row of the recorder's table that counts it.
     pub place: Place,
     /// The endpoint, for decorators.
     pub endpoint: Rc<Endpoint>,
-    /// When the request's head had arrived.
+    /// When the request's head was complete.
     pub started: Instant,
-    /// The downstream's version.
+    /// The HTTP version of the downstream.
     pub version: Version,
     /// Whether a body may follow the response's head.
     pub asked: Asked,
-    /// Who reads the answer.
+    /// The audience of the response.
     pub reader: Reader,
-    /// Whether its connection is to be kept.
+    /// Whether to keep the downstream connection.
     pub keeps: Keeps,
-    /// Whether the request may be sent a second time, as long as all of it is in `wire`.
+    /// Whether the request may be sent again, as long as `wire` contains all of it.
     pub repeatable: Repeatable,
     /// Whether the downstream may wait for an interim response before it sends the body.
     pub expects: bool,
-    /// Whether the downstream has asked to change the protocol.
+    /// Whether the downstream has asked for a protocol upgrade.
     pub wants_upgrade: bool,
-    /// The request as the upstream reads it, up to what arrived with its head.
+    /// The request as sent to the upstream, including the body bytes that arrived with its head.
     pub wire: Vec<u8>,
     /// The rest of the request's body.
     pub body: Body,
-    /// The status sent downstream, 0 before there is one.
+    /// The status sent downstream; 0 before there is one.
     pub status: u16,
-    /// Whose answer that is.
+    /// The author of the response.
     pub author: Author,
     /// Bytes of the response's body.
     pub bytes_out: u64,
-    /// Who has asked.
+    /// The caller's address.
     pub caller: Option<IpAddr>,
-    /// What the request said of its trace.
+    /// The trace context of the request.
     pub trace: Option<Traceparent>,
-    /// Who has ended it, and how.
+    /// How the exchange ended.
     pub outcome: Outcome,
     first_byte: Option<Instant>,
     path: String,
@@ -68,39 +68,39 @@ pub struct Exchange {
     rule: Option<Box<str>>,
 }
 
-/// Whether the downstream's connection is to be kept.
+/// Whether to keep the downstream connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeps {
-    /// The downstream wants it, and so do we.
+    /// Both sides want to keep it.
     Yes,
-    /// We are about to leave.
+    /// The sidecar is draining.
     No,
-    /// The downstream has asked for the end.
+    /// The downstream has asked to close.
     Declined,
 }
 
 /// Whether a request may be sent twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeatable {
-    /// It is idempotent and was wholly there from the beginning.
+    /// It is idempotent, and all of it arrived at once.
     Yes,
-    /// Twice might do harm.
+    /// A second copy might do harm.
     No,
 }
 
-/// Who has ended an exchange before its answer was through, if it was not the service.
+/// Who aborted an exchange before its response was complete, other than the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breaker {
-    /// The downstream has left.
+    /// The downstream has disconnected.
     Downstream,
-    /// The time of the worker's drain is over.
+    /// The worker's drain timeout has passed.
     Drain,
-    /// What carried it has panicked.
+    /// The code that handled it has panicked.
     Panic,
 }
 
 impl Breaker {
-    /// Who it was, if an exchange of this worker ends unasked.
+    /// Why an exchange of this worker ends early at this moment.
     pub fn of(worker: &Worker) -> Self {
         match worker.is_ending() {
             _ if std::thread::panicking() => Self::Panic,
@@ -111,7 +111,7 @@ impl Breaker {
 }
 
 impl Exchange {
-    /// An exchange that has not begun.
+    /// An exchange that has just started.
     pub fn new(place: Place, endpoint: Rc<Endpoint>, started: Instant) -> Self {
         Self {
             place,
@@ -139,7 +139,7 @@ impl Exchange {
         }
     }
 
-    /// Makes it ready for another request, keeping the room of its buffers.
+    /// Resets it for another request, and keeps the capacity of its buffers.
     pub fn begin(&mut self, place: Place, endpoint: Rc<Endpoint>, started: Instant) {
         let (mut wire, mut path, mut reason) =
             (std::mem::take(&mut self.wire), std::mem::take(&mut self.path), std::mem::take(&mut self.reason));
@@ -150,7 +150,7 @@ impl Exchange {
         *self = Self { wire, path, reason, ..Self::new(place, endpoint, started) };
     }
 
-    /// Remembers what was asked for.
+    /// Stores the requested path.
     pub fn set_path(&mut self, target: &str, queries: Queries) {
         let target = match queries {
             Queries::Kept => target,
@@ -159,24 +159,24 @@ impl Exchange {
         self.path.push_str(cut_path(target, PATH_BYTES_MAX));
     }
 
-    /// What was asked for, cut if it is long.
+    /// The requested path, truncated if it is long.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Remembers what was answered.
+    /// Stores the status and reason of the response.
     pub fn answered(&mut self, status: u16, reason: &str) {
         self.status = status;
         self.reason.clear();
         self.reason.push_str(&reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]);
     }
 
-    /// Remembers when the response began, if that is not remembered yet. An exchange that is over at once needs it not.
+    /// Stores when the response began, once. An exchange that ends at once does not need it.
     pub fn has_begun(&mut self) {
         self.first_byte.get_or_insert_with(Instant::now);
     }
 
-    /// Remembers that it was broken off, whatever was answered so far.
+    /// Records that the exchange was aborted, whatever status was already set.
     pub fn broken_off(&mut self, by: Breaker) {
         let (status, author, outcome) = match by {
             Breaker::Downstream => (CLIENT_GONE, Author::Service, Outcome::ClientGone),
@@ -187,13 +187,13 @@ impl Exchange {
         (self.author, self.outcome) = (author, outcome);
     }
 
-    /// Remembers that a rule has answered.
+    /// Records that a rule has answered.
     pub fn answered_by_rule(&mut self, rule: &str) {
         self.outcome = Outcome::Rule;
         self.rule = Some(rule.into());
     }
 
-    /// What the recorder is told when it is over.
+    /// The values for the recorder when the exchange is over.
     pub fn finished(&self, now: Instant, started_ms: u64) -> Finished<'_> {
         let since = |then: Instant| then.duration_since(self.started).as_micros() as u64;
         Finished {

@@ -1,14 +1,14 @@
-//! Answers a TRACE or OPTIONS request that must not go further (RFC 9110, section 7.6.2).
+//! Answers a TRACE or OPTIONS request whose Max-Forwards is 0 (RFC 9110, section 7.6.2).
 
 use crate::decorator::Answer;
 use crate::head::Version;
 use crate::head::request::RequestHead;
 
-/// Fields that are not reflected: whoever can make somebody else's browser send a TRACE could read them
+/// Fields that are not reflected. An attacker who makes a browser send a TRACE could otherwise read them
 /// (RFC 9110, section 9.3.8).
 const SECRET: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
-/// What the final recipient says: TRACE gets its own head back, OPTIONS nothing.
+/// The response of the final recipient: TRACE returns the request's head, OPTIONS an empty body.
 pub(crate) fn answer(head: &RequestHead<'_, '_>) -> Answer {
     if head.method != "TRACE" {
         return Answer { status: 200, fields: Vec::new(), body: "".into() };

@@ -1,4 +1,4 @@
-//! How a connection begins: with HTTP/1, with HTTP/2, with something else, or with silence in which the service may speak.
+//! Detects how a connection begins: HTTP/1, HTTP/2, another protocol, or a service that sends first.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -11,37 +11,38 @@ use crate::tunnel::peer::Peer;
 use crate::tunnel::{Next, Tunnel};
 use crate::worker::state::Worker;
 
-/// How long a downstream may say nothing before it is looked whether the service speaks first.
-/// Whoever speaks HTTP has a request when it connects, but for a browser that connects ahead.
+/// How long a downstream may be silent before the sidecar checks whether the service sends first. An HTTP
+/// client has a request when it connects, except for a browser that connects ahead.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// How long the service is then listened to. A mail server or a database greets as soon as it has accepted;
-/// and one that serves a single connection at a time must not be held up by somebody who says nothing.
+/// How long to wait for the service to send first. A mail server or a database sends its greeting
+/// immediately. A service that handles one connection at a time must not be blocked by a silent client.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Connections of one worker for which the service is listened to at once. A service that greets does so within
-/// milliseconds, and after the first time it is not waited for any more; others must not be dialled for every caller.
+/// Connections of one worker that may wait for the service to send first. A service that does so answers
+/// within milliseconds, and is recognized after the first time. Other services should not get a connection
+/// for every silent client.
 pub const LISTENERS_MAX: usize = 32;
 
-/// How long a connection that was made but has said nothing is kept open when the worker drains. Its downstream has not
-/// been told that we leave, and its first request may be on its way, or its thread waiting for a processor. A browser
-/// that connects ahead holds a drain up by no more than this.
+/// How long a silent new connection is kept open when the worker drains. Its downstream does not know of
+/// the drain, and its first request may be in transit, or its thread may be waiting for a CPU. A browser
+/// that connects ahead delays a drain by no more than this.
 pub(super) const LAST_WORD: Duration = Duration::from_secs(2);
 
-/// How far the beginning of a connection is.
+/// The detection state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opening {
-    /// Nothing has come, and it may be that the service speaks first.
+    /// No bytes have arrived, and the service may send first.
     Silent,
-    /// Nothing that was understood has come.
+    /// No request has been recognized yet.
     First,
-    /// Nothing has come, and the worker drains: its downstream has a last moment to say something.
+    /// No bytes have arrived, and the worker drains: the downstream has a last chance to send.
     Last,
     /// There was a request.
     Later,
 }
 
-/// Who has spoken first.
+/// Which side has sent first.
 enum Heard {
     Downstream,
     Service,
@@ -49,7 +50,7 @@ enum Heard {
 }
 
 impl Opening {
-    /// How a connection of this worker begins, and how long its first silence may be.
+    /// The initial state of a connection of this worker, and how long it may be silent.
     pub(super) fn of(worker: &Worker) -> (Self, Duration) {
         let head = worker.timeouts().head;
         if worker.protocol() == Protocol::Auto && !worker.speaks_http() && head > SILENCE {
@@ -61,18 +62,18 @@ impl Opening {
 }
 
 impl Tunnel {
-    /// What comes before the first request.
+    /// Decides how to serve the connection before its first request.
     pub(super) async fn open(&mut self) -> Next {
         match self.worker.protocol() {
             Protocol::Tcp => Box::pin(self.pass(None, Guard::Off)).await,
-            // Nothing was judged of this connection, so it ends if the service turns out to be another by now.
+            // No request was parsed on this connection. It is closed if the service turns out to speak HTTP.
             Protocol::Auto if self.worker.speaks_first() => Box::pin(self.pass(None, Guard::On)).await,
             Protocol::Auto | Protocol::Http => Next::Request,
         }
     }
 
-    /// What bytes are that are no head of HTTP/1. Only the first bytes of a connection can be anything else,
-    /// and no service that speaks HTTP is ever handed bytes that nobody has judged.
+    /// Classifies bytes that are not an HTTP/1 head. Only the first bytes of a connection can be another
+    /// protocol. A service that speaks HTTP never gets unparsed bytes.
     pub(super) fn look(&self, bytes: &[u8]) -> Looks {
         if self.opening == Opening::Later {
             return Looks::Http1;
@@ -83,8 +84,8 @@ impl Tunnel {
         }
     }
 
-    /// The downstream says nothing: gives the service the word for a moment. Whoever speaks HTTP loses nothing by it,
-    /// and finds a connection to the service made.
+    /// The client is silent: connect to the service and wait briefly for it to send first. An HTTP client
+    /// loses nothing, and later finds an open connection to the service.
     pub(super) async fn listen(&mut self) -> Next {
         self.opening = Opening::First;
         let worker = Rc::clone(&self.worker);
@@ -97,7 +98,7 @@ impl Tunnel {
         Next::Request
     }
 
-    /// The connection on which the service has spoken first, if it has.
+    /// Returns the connection on which the service has sent first, if it has.
     async fn hear_service(&mut self, worker: &Worker) -> Option<Peer> {
         let _listener = worker.listeners.try_acquire().ok()?;
         let mut upstream = worker.upstreams.connect(worker.timeouts().connect).await.ok()?.peer;
@@ -128,7 +129,7 @@ impl Tunnel {
             let Ok(filled) = filled else { return Poll::Ready(Heard::Nobody) };
             let first = &scratch.input[..filled.length];
             match greeting(first) {
-                // A server of HTTP/1 that has waited long enough says 408.
+                // An HTTP/1 server sends a 408 when it has waited long enough.
                 Greeting::Http => return Poll::Ready(Heard::Nobody),
                 Greeting::Undecided if filled.ended => return Poll::Ready(Heard::Nobody),
                 Greeting::Undecided => upstream.keep_partial(first),

@@ -1,4 +1,4 @@
-//! Tunnels a connection of which nothing is known, as one exchange of the endpoint `TCP /`.
+//! Tunnels a connection of an unknown protocol, as one exchange of the endpoint `TCP /`.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -14,25 +14,26 @@ use crate::tunnel::refusal::{self, Reader};
 use crate::tunnel::upgraded::{Ended, Upgraded};
 use crate::tunnel::{Next, Tunnel};
 
-/// What stands for a method and a path where there are none.
+/// The method and the path of such a connection.
 const METHOD: &str = "TCP";
 const PATH: &str = "/";
 
-/// The status of a connection that has done its work: it has none.
+/// The status of a connection that ended properly: none.
 const NO_STATUS: u16 = 0;
 
-/// Whether the service's first bytes are looked at.
+/// Whether the service's first bytes are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guard {
-    /// They are not: it is known that this is no HTTP.
+    /// No: the protocol is known not to be HTTP.
     Off,
-    /// It was only guessed. A service that answers in HTTP takes these bytes for a request, and nobody has judged it.
+    /// Yes: this is only assumed. A service that answers in HTTP treats these bytes as a request, which
+    /// bypassed the rules.
     On,
 }
 
 impl Tunnel {
-    /// Passes bytes both ways until both sides have finished. The service is dialled at once if it was not before,
-    /// because it may be the one who speaks first.
+    /// Forwards bytes both ways until both sides have finished. Connects to the service immediately if
+    /// there is no connection yet, because the service may send first.
     pub(super) async fn pass(&mut self, upstream: Option<Peer>, guard: Guard) -> Next {
         let worker = Rc::clone(&self.worker);
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! One end of a tunnel: a socket, and the few bytes that wait on our side of it.
+//! A socket with its carried-over input and its unsent output.
 
 use std::io;
 use std::pin::Pin;
@@ -9,48 +9,48 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::stream::Stream;
 use crate::tunnel::unsent::{self, Unsent};
 
-/// Bytes read at once by a worker. All its connections share this room, so an idle one holds none.
+/// The size of a worker's read buffer. All its connections share the buffer, so an idle connection has none.
 pub const SCRATCH_BYTES: usize = 256 * 1024;
 
-/// Bytes read at once from a peer that has yet to show how fast the other end drains.
-/// It bounds what one request makes us hold when the other end does not read.
+/// Bytes per read before it is known how fast the other end accepts data. It limits the memory of one
+/// request whose other end does not read.
 const READ_BYTES_FIRST: usize = 64 * 1024;
 
-/// Bytes read at once once the other end was too slow for what was read before.
+/// Bytes per read after the other end was too slow for the bytes read before.
 const READ_BYTES_SLOW: usize = 16 * 1024;
 
-/// What a worker may hold for all its peers that do not keep up, before it reads as little at once for each as for a slow
-/// one. Large reads are for the few that are fast, and must not add up when very many peers stop reading.
+/// Unsent bytes of a worker's slow connections, above which every connection reads as little as a slow one.
+/// Large reads are for the few fast connections, and must not add up when many peers stop reading.
 const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Bytes that a following request may send ahead while one is under way.
+/// Bytes of following requests that are read ahead during an exchange.
 const AHEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// Room that a buffer may keep once it is empty.
+/// Capacity that an empty buffer may keep.
 const KEPT_BYTES_MAX: usize = 4 * 1024;
 
-/// A connection with what was read and not used, and what was written and not taken.
+/// A connection with the input that was read but not used, and the output that was not sent yet.
 pub struct Peer {
     stream: Stream,
     carry: Vec<u8>,
     carry_is_new: bool,
     unsent: Unsent,
     read_bytes: usize,
-    /// The other side has closed its half.
+    /// The peer has closed its sending half.
     pub has_ended: bool,
 }
 
-/// What stands at the beginning of the scratch after a fill.
+/// The content of the scratch buffer after a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filled {
-    /// Bytes there, those carried over included.
+    /// Bytes in the buffer, including those carried over.
     pub length: usize,
-    /// Whether the peer has closed its half, and nothing more will come.
+    /// Whether the peer has closed its sending half, so nothing more will arrive.
     pub ended: bool,
 }
 
 impl Peer {
-    /// An end of a tunnel.
+    /// Wraps a connected socket.
     pub fn new(stream: Stream) -> Self {
         Self {
             stream,
@@ -67,7 +67,7 @@ impl Peer {
         &self.stream
     }
 
-    /// Puts what was carried over and what has arrived at the beginning of `scratch`.
+    /// Puts the carried-over bytes and newly read bytes at the start of `scratch`.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<io::Result<Filled>> {
         let carried = self.carry.len();
         if std::mem::take(&mut self.carry_is_new) || self.has_ended {
@@ -86,12 +86,12 @@ impl Peer {
         Poll::Ready(Ok(Filled { length: carried + read, ended: self.has_ended }))
     }
 
-    /// Keeps bytes that could not be used yet; they are only worth another look when more has arrived.
+    /// Keeps bytes that are incomplete. They are returned again only together with new bytes.
     pub fn keep_partial(&mut self, bytes: &[u8]) {
         self.carry.extend_from_slice(bytes);
     }
 
-    /// Keeps bytes that belong to what comes next.
+    /// Keeps bytes that belong to the next message.
     pub fn keep_next(&mut self, bytes: &[u8]) {
         self.carry.extend_from_slice(bytes);
         self.carry_is_new = !self.carry.is_empty();
@@ -102,7 +102,8 @@ impl Peer {
         !self.carry.is_empty()
     }
 
-    /// Waits for the peer to send ahead or to close while it is another's turn. Ready when something has changed.
+    /// Reads ahead, or detects a close, while the peer has nothing to send for this exchange. Ready when
+    /// something has changed.
     pub fn poll_ahead(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<io::Result<()>> {
         if self.has_ended || self.carry.len() >= AHEAD_BYTES_MAX {
             return Poll::Pending;
@@ -114,7 +115,7 @@ impl Peer {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes `first` and then `second`; what is not taken at once waits, and is flushed later.
+    /// Writes `first` and then `second`. Bytes that the socket does not accept are buffered for [`Peer::poll_flush`].
     pub fn send(&mut self, cx: &mut Context<'_>, first: &[u8], second: &[u8]) -> io::Result<()> {
         let mut taken = 0;
         let total = first.len() + second.len();
@@ -139,7 +140,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Writes what waits. Ready when nothing does.
+    /// Writes the buffered bytes. Ready when there are none left.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unsent.is_empty() {
             match ready!(Pin::new(&mut self.stream).poll_write(cx, self.unsent.rest()))? {
@@ -150,17 +151,17 @@ impl Peer {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether everything written was taken.
+    /// Whether the socket has accepted all written bytes.
     pub fn is_flushed(&self) -> bool {
         self.unsent.is_empty()
     }
 
-    /// Bytes written by us that wait to be taken.
+    /// Bytes in the write buffer.
     pub fn unsent_bytes(&self) -> usize {
         self.unsent.rest().len()
     }
 
-    /// Reads less at once if `other`, who is sent what comes from here, did not keep up, and more if it did.
+    /// Adapts the read size to `other`, which receives these bytes: smaller if it did not keep up, larger if it did.
     pub fn pace_by(&mut self, other: &Self, filled: Filled) {
         if !other.is_flushed() {
             self.read_bytes = READ_BYTES_SLOW;
@@ -169,18 +170,18 @@ impl Peer {
         }
     }
 
-    /// Says that nothing more will be written.
+    /// Shuts down the sending half.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
-    /// Makes closing the connection a reset, so that the other side cannot take what it has for the whole.
+    /// Makes closing the connection send a reset, so that the peer does not mistake partial data for the whole.
     pub fn reset_on_close(&self) {
         self.stream.reset_on_close();
     }
 }
 
-/// What an HTTP library reads: first what was carried over, then what arrives.
+/// For the HTTP/2 library: returns the carried-over bytes first, then reads from the socket.
 impl AsyncRead for Peer {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -194,7 +195,7 @@ impl AsyncRead for Peer {
     }
 }
 
-/// What an HTTP library writes. Nothing of ours may wait before it.
+/// For the HTTP/2 library: the write buffer must be empty.
 impl AsyncWrite for Peer {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         debug_assert!(self.is_flushed());
@@ -218,7 +219,7 @@ impl AsyncWrite for Peer {
     }
 }
 
-/// Empties a buffer, and gives its room back if it has grown.
+/// Empties a buffer, and frees its memory if it has grown.
 fn release(buffer: &mut Vec<u8>) {
     if buffer.capacity() > KEPT_BYTES_MAX {
         *buffer = Vec::new();

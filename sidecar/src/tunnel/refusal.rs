@@ -1,4 +1,4 @@
-//! The answers that the sidecar gives when there is none of the service, each with a word for why.
+//! The sidecar's own error responses, each with a word for the cause.
 
 use std::borrow::Cow;
 
@@ -11,30 +11,30 @@ use crate::recorder::finished::Author;
 use crate::upstream::ConnectError;
 use crate::worker::seats::is_shortage;
 
-/// The field that tells such an answer from one of the service.
+/// The field that marks such a response as the sidecar's.
 const FIELD: &str = "X-Sitio-Error";
 
-/// The field that tells the answer of a rule.
+/// The field that marks the response of a rule.
 pub const RULE_FIELD: &str = "X-Sitio-Rule";
 
-/// The body of a request has stopped (RFC 9110, section 15.5.9).
+/// A request's body that stopped arriving (RFC 9110, section 15.5.9).
 pub const STALLED: Fault = Fault { status: 408, reason: Reason::Timeout, why: "nothing came of its body for SITIO_BODY_TIMEOUT" };
 
-/// Who reads an answer.
+/// The audience of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
-    /// A browser, with somebody before it.
+    /// A person with a browser.
     Person,
     /// Anything else.
     Program,
 }
 
-/// The downstream has sent something that is not carried.
+/// The response to a request that is refused.
 pub fn of_request(fault: Fault, reader: Reader) -> Answer {
     answer(fault.status, "bad-request", format!("Sitio does not carry this request: {}.", fault.why), reader)
 }
 
-/// There is no connection to the service.
+/// The response if there is no connection to the service.
 pub fn of_connect(error: &ConnectError, reader: Reader) -> Answer {
     match error {
         ConnectError::Refused { source, .. } if is_shortage(source) => {
@@ -52,7 +52,7 @@ pub fn of_connect(error: &ConnectError, reader: Reader) -> Answer {
     }
 }
 
-/// Who is to blame that there is no connection.
+/// The party at fault that there is no connection.
 pub fn author(error: &ConnectError) -> Author {
     match error {
         ConnectError::Refused { source, .. } if is_shortage(source) => Author::Sitio,
@@ -60,25 +60,25 @@ pub fn author(error: &ConnectError) -> Author {
     }
 }
 
-/// The service has closed the connection instead of answering.
+/// The response if the service has closed the connection without answering.
 pub fn reset(reader: Reader) -> Answer {
     let detail = "The service behind this sidecar closed the connection without an answer.";
     answer(502, "upstream-reset", detail.to_owned(), reader)
 }
 
-/// The service has not answered in time.
+/// The response if the service has not answered in time.
 pub fn timed_out(reader: Reader) -> Answer {
     let detail = "The service behind this sidecar did not answer in time.";
     answer(504, "upstream-timeout", detail.to_owned(), reader)
 }
 
-/// The service's answer breaks the rules.
+/// The response if the service's own response is invalid.
 pub fn unintelligible(why: &str, reader: Reader) -> Answer {
     let detail = format!("The answer of the service behind this sidecar is not valid HTTP: {why}.");
     answer(502, "upstream-protocol", detail, reader)
 }
 
-/// What an answer of the sidecar's own says about how the exchange has ended.
+/// The outcome of an exchange that ends with this response of the sidecar.
 pub fn outcome_of(answer: &Answer) -> Outcome {
     let value = |name: &str| answer.fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
     match value(FIELD).map(|word| Outcome::of_word(word)) {
@@ -88,7 +88,7 @@ pub fn outcome_of(answer: &Answer) -> Outcome {
     }
 }
 
-/// There are too many connections.
+/// The response if there are too many connections.
 pub fn overloaded() -> Answer {
     let detail = "This sidecar has all the connections that it can hold.".to_owned();
     answer(503, "overloaded", detail, Reader::Program).with("Retry-After", "1")
@@ -104,7 +104,7 @@ fn answer(status: u16, word: &'static str, detail: String, reader: Reader) -> An
     Answer { status, fields, body: body.into() }.with(FIELD, word)
 }
 
-/// RFC 9457.
+/// Problem details (RFC 9457).
 fn problem(status: u16, title: &str, word: &str, detail: &str) -> String {
     let problem = serde_json::json!({
         "type": "about:blank", "title": title, "status": status, "detail": detail, "error": word,
@@ -112,7 +112,7 @@ fn problem(status: u16, title: &str, word: &str, detail: &str) -> String {
     format!("{problem}\n")
 }
 
-/// `detail` is ours and holds nothing that a stranger has sent, so it needs no escaping.
+/// An HTML page. `detail` contains no text from a client, so it needs no escaping.
 fn page(status: u16, title: &str, detail: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\

@@ -1,4 +1,4 @@
-//! Carries one exchange between its two peers, both ways at once, until the response is through.
+//! Forwards one exchange over HTTP/1 in both directions at once, until the response is complete.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -16,35 +16,36 @@ mod deadlines;
 mod heads;
 mod request;
 
-/// Bytes of a body that are copied behind its head, to go out in one piece; more goes out beside it.
+/// The largest body part that is copied after its head to send both in one piece. A larger part is sent by
+/// a vectored write.
 const COPIED_BYTES_MAX: usize = 4 * 1024;
 
-/// How it ended.
+/// How forwarding ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relayed {
-    /// The response is through.
+    /// The response is complete.
     Whole,
-    /// The connections now speak another protocol.
+    /// The connections have switched to another protocol.
     Upgraded,
-    /// The idle connection did not stand any more, and nothing is lost by taking another.
+    /// The pooled connection was already closed. The request can be sent on another one.
     Stale,
-    /// There is no response: the service closed or reset the connection.
+    /// No response: the service closed or reset the connection.
     Reset,
-    /// There is no response, and the time for it is over.
+    /// No response before the deadline.
     TimedOut,
-    /// There is no response that could be understood.
+    /// No valid response.
     Unintelligible(&'static str),
-    /// The response broke off when a part of it was through.
+    /// The response was aborted after part of it was forwarded.
     BrokenOff,
-    /// The request broke its own framing.
+    /// The request violated its own framing.
     Malformed(&'static str),
-    /// The request's body has stopped.
+    /// The request's body stopped arriving.
     Stalled,
-    /// The downstream has left, or is made to.
+    /// The downstream has disconnected, or the worker disconnects it.
     Gone,
 }
 
-/// An exchange between its peers.
+/// An exchange and its two connections.
 pub struct Relay<'a> {
     worker: &'a Worker,
     exchange: &'a mut Exchange,
@@ -58,16 +59,16 @@ pub struct Relay<'a> {
     persistence: Persistence,
 }
 
-/// How far the request is.
+/// The state of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Request {
     Unsent,
     Sending,
-    /// Writing has failed: the service takes no more of it. Its answer may be there all the same.
+    /// A write has failed: the service accepts no more of the request. Its response may have arrived anyway.
     Unwanted,
 }
 
-/// How far the response is.
+/// The state of the response.
 enum Response {
     Silent,
     Begun,
@@ -75,7 +76,7 @@ enum Response {
     Through { reusable: bool },
 }
 
-/// Whether a step has moved anything.
+/// Whether a step made progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moved {
     Yes,
@@ -83,7 +84,7 @@ enum Moved {
 }
 
 impl<'a> Relay<'a> {
-    /// An exchange that is about to be carried.
+    /// Prepares to forward an exchange.
     pub fn new(
         worker: &'a Worker,
         exchange: &'a mut Exchange,
@@ -108,7 +109,7 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Carries it.
+    /// Forwards the exchange.
     pub async fn run(&mut self) -> Relayed {
         let worker = self.worker;
         poll_fn(|cx| {
@@ -126,7 +127,8 @@ impl<'a> Relay<'a> {
                     Err(relayed) => return Poll::Ready(relayed),
                     Ok(_) if self.is_through() => return Poll::Ready(Relayed::Whole),
                     Ok((Moved::No, Moved::No)) => {
-                        // An answer that is through at once has begun when it ends, and needs no look at the clock.
+                        // A response that completes at once gets its first-byte time when it ends, which
+                        // saves a clock read.
                         if matches!(self.response, Response::Through { .. }) {
                             self.exchange.has_begun();
                         }
@@ -145,12 +147,12 @@ impl<'a> Relay<'a> {
         response_allows && self.is_request_through() && !self.upstream.peer.has_carry() && !self.upstream.peer.has_ended
     }
 
-    /// What the downstream was told about its connection.
+    /// What the downstream was sent about its connection.
     pub fn persistence(&self) -> Persistence {
         self.persistence
     }
 
-    /// Whether the whole request was taken by the service.
+    /// Whether the service has accepted the whole request.
     pub fn is_request_through(&self) -> bool {
         self.request == Request::Sending && self.exchange.body.is_done() && self.upstream.peer.is_flushed()
     }
@@ -189,7 +191,7 @@ impl<'a> Relay<'a> {
         };
         let plain = match self.take_body(&input[used..], output) {
             Ok(plain) => plain,
-            // Nothing of this answer has been passed on yet, so there is still time to say what is wrong with it.
+            // Nothing of this response has been forwarded yet, so an error response is still possible.
             Err(Malformed(why)) if !had_head => return Err(self.take_back(why)),
             Err(_) => return Err(Relayed::BrokenOff),
         };
@@ -204,7 +206,7 @@ impl<'a> Relay<'a> {
         self.send(cx, output, plain, filled)
     }
 
-    /// The answer's first byte is here: from now on only the time for the whole counts.
+    /// The response's first byte has arrived: from now on only the exchange timeout applies.
     fn has_begun(&mut self) {
         let whole = self.worker.timeouts().exchange;
         self.deadlines.expect_answer(whole.map(|within| self.exchange.started + within));
@@ -223,7 +225,7 @@ impl<'a> Relay<'a> {
         if self.exchange.status == 101 { Err(Relayed::Upgraded) } else { Ok(Moved::Yes) }
     }
 
-    /// The answer's head was good and its body is not, and both are still here.
+    /// Discards a response with a valid head and an invalid body. Neither has been sent yet.
     fn take_back(&mut self, why: &'static str) -> Relayed {
         self.exchange.answered(0, "");
         self.exchange.bytes_out = 0;
@@ -245,13 +247,13 @@ impl<'a> Relay<'a> {
             self.upstream.peer.keep_next(&input[carried.consumed..]);
             self.response = Response::Through { reusable: *reusable };
         } else if !is_passed {
-            // Something else was answered: the rest of what the service sends is not worth waiting for.
+            // A different response was sent, so the rest of the service's body is not awaited.
             self.response = Response::Through { reusable: false };
         }
         Ok(carried.plain)
     }
 
-    /// The service has closed its half.
+    /// The service has closed its sending half.
     fn closed(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Moved, Relayed> {
         let Response::Body { body, .. } = &mut self.response else { return Err(self.broke_off()) };
         if !body.ends_by_closing() {
@@ -263,7 +265,7 @@ impl<'a> Relay<'a> {
         Ok(Moved::Yes)
     }
 
-    /// The service's connection is gone before the response was.
+    /// The service's connection ended before the response did.
     fn broke_off(&self) -> Relayed {
         let stands_in = self.upstream.origin == Origin::Pooled && self.exchange.repeatable == Repeatable::Yes;
         match self.response {

@@ -1,34 +1,34 @@
-//! Bytes that a peer has not taken yet, and how many of them this thread holds for all its peers together.
+//! The write buffer of a connection, and the total of buffered bytes on this thread.
 
 use std::cell::Cell;
 
-/// Room that a buffer may keep once it is empty.
+/// Capacity that an empty buffer may keep.
 const KEPT_BYTES_MAX: usize = 4 * 1024;
 
 thread_local! {
-    /// Counted per thread, as the worker's scratch is: what it bounds is read into that.
+    /// Counted per thread, like the worker's scratch buffer, whose read size it limits.
     static HELD_BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
-/// What waits for one peer.
+/// The write buffer of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Unsent {
     bytes: Vec<u8>,
     sent: usize,
 }
 
-/// All that this thread holds for peers that do not keep up.
+/// All bytes that this thread buffers for slow peers.
 pub(super) fn held_bytes() -> usize {
     HELD_BYTES.get()
 }
 
 impl Unsent {
-    /// Whether nothing waits.
+    /// Whether the buffer is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Adds bytes behind those that wait.
+    /// Appends bytes.
     pub(super) fn keep(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.bytes.extend_from_slice(bytes);
@@ -36,12 +36,12 @@ impl Unsent {
         }
     }
 
-    /// What is to be written next.
+    /// The bytes to write next.
     pub(super) fn rest(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
-    /// So many bytes of the rest were taken. When all are, the room is given back if it has grown.
+    /// Marks this many bytes as written. When none are left, a grown buffer is freed.
     pub(super) fn advance(&mut self, bytes: usize) {
         self.sent += bytes;
         if self.sent == self.bytes.len() {

@@ -1,4 +1,4 @@
-//! Passes bytes both ways between two peers whose protocol is not HTTP, or is not any more.
+//! Forwards bytes both ways between two peers after an upgrade, or for a protocol that is not HTTP.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use crate::tunnel::peer::Peer;
 use crate::watch::Watch;
 use crate::worker::state::{Scratch, Worker};
 
-/// A connection that was upgraded, such as a WebSocket, or never spoke HTTP.
+/// An upgraded connection, such as a WebSocket, or one that never used HTTP.
 pub struct Upgraded<'a> {
     worker: &'a Worker,
     exchange: &'a mut Exchange,
@@ -23,40 +23,40 @@ pub struct Upgraded<'a> {
     down: Flow,
 }
 
-/// How it ended.
+/// How the connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// Both sides have finished.
     Through,
     /// The downstream has broken the connection.
     ByDownstream,
-    /// The service has.
+    /// The service has broken the connection.
     ByService,
-    /// The time of the worker's drain is over.
+    /// The worker's drain timeout has passed.
     ByWorker,
-    /// Nothing has moved for as long as nothing may.
+    /// The idle timeout has passed.
     BySilence,
-    /// The service has answered in HTTP what nobody has judged. Nothing of that was passed on.
+    /// The service has answered unparsed bytes in HTTP. Nothing of its answer was forwarded.
     IsHttp,
 }
 
-/// One direction.
+/// The state of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
     Open,
-    /// The sender has finished; the receiver has yet to be told.
+    /// The sender has finished, but the receiver's half is not shut down yet.
     Ending,
     Ended,
 }
 
-/// Who has broken the connection, as one direction sees it.
+/// Which side has broken the connection, as seen by one direction.
 enum Broken {
     Sender,
     Receiver,
 }
 
 impl<'a> Upgraded<'a> {
-    /// The two peers, and what is left over from the exchange that brought them together.
+    /// The two connections, with bytes left over from the exchange before.
     pub fn new(
         worker: &'a Worker,
         exchange: &'a mut Exchange,
@@ -67,13 +67,13 @@ impl<'a> Upgraded<'a> {
         Self { worker, exchange, downstream, upstream, watch, guard: Guard::Off, up: Flow::Open, down: Flow::Open }
     }
 
-    /// The same, but it ends if the service turns out to speak HTTP.
+    /// Makes the connection end if the service turns out to speak HTTP.
     #[must_use]
     pub(super) fn guarded(self) -> Self {
         Self { guard: Guard::On, ..self }
     }
 
-    /// Passes bytes until both sides have finished, or one has broken off.
+    /// Forwards bytes until both sides have finished, or one has broken the connection.
     pub async fn run(&mut self) -> Ended {
         let worker = self.worker;
         if self.exchange.status != 0 {
@@ -104,13 +104,13 @@ impl<'a> Upgraded<'a> {
         ended
     }
 
-    /// What changes whenever anything moves.
+    /// A value that changes whenever any byte or state moves.
     fn progress(&self) -> (u64, u64, usize, usize, Flow, Flow) {
         let unsent = (self.upstream.unsent_bytes(), self.downstream.unsent_bytes());
         (self.exchange.body.bytes, self.exchange.bytes_out, unsent.0, unsent.1, self.up, self.down)
     }
 
-    /// Something has moved: from now on the silence counts.
+    /// Restarts the idle timeout after progress.
     fn note_progress(&self) {
         let timeouts = self.worker.timeouts();
         let is_half_closed = self.up != Flow::Open || self.down != Flow::Open;
@@ -139,7 +139,7 @@ impl<'a> Upgraded<'a> {
         Ok(())
     }
 
-    /// Looks at the service's first bytes, and lets them pass if they are no HTTP.
+    /// Checks the service's first bytes, and forwards them if they are not HTTP.
     fn look(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), Ended> {
         while let Poll::Ready(filled) = self.upstream.poll_fill(cx, &mut scratch.input) {
             let filled = filled.map_err(|_| Ended::ByService)?;
@@ -158,7 +158,7 @@ impl<'a> Upgraded<'a> {
     }
 }
 
-/// Passes on whatever can be passed on now, and returns how much.
+/// Forwards all bytes that are available, and returns how many.
 fn pass(cx: &mut Context<'_>, scratch: &mut Scratch, from: &mut Peer, to: &mut Peer, flow: &mut Flow) -> Result<u64, Broken> {
     let mut bytes = 0;
     loop {

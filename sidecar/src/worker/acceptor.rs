@@ -1,4 +1,4 @@
-//! Accepts connections on one thread, and hands each to the worker that serves the fewest.
+//! Accepts connections on one thread, and hands each to the worker with the fewest.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,27 +18,27 @@ use crate::worker::seats::{Arrival, Seats, Taken, is_shortage};
 use crate::worker::state::Worker;
 use crate::worker::tally::Tally;
 
-/// How long to wait at first when there are no descriptors left; some exchange must end before it gets better.
+/// The first wait when no descriptors are left. An exchange must end before accepting works again.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(10);
 
-/// The longest wait, so that recovery is prompt when it comes.
+/// The longest wait, so that accepting resumes promptly.
 const SHORTAGE_PAUSE_MAX: Duration = Duration::from_millis(250);
 
-/// Connections that may wait in the kernel when the listener is closed. It holds no more than that (`somaxconn`).
+/// The most connections in the kernel's queue when the listener is closed (`somaxconn`).
 const WAITING_MAX: usize = 4096;
 
-/// How long a connection that is being made when the listener is to be closed may take: two ways through a slow network.
+/// How long a handshake may take that is in progress when the listener closes: two one-way trips on a slow network.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Connections turned away that are given the time to read why; each holds a descriptor meanwhile.
-/// The others are closed at once, which may destroy the answer on its way.
+/// Refused connections that get time to read the reason; each holds a descriptor meanwhile. The others are
+/// closed at once, which may destroy the response in transit.
 const TURNED_AWAY_MAX: usize = 16;
 
-/// How long each is given, and how much of what it sends is thrown away meanwhile.
+/// How long each of them gets, and how many of its bytes are discarded meanwhile.
 const TURNED_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
 const TURNED_AWAY_BYTES_MAX: u64 = 64 * 1024;
 
-/// Accepts until it is shut. `mine` serves the connections of the first seat, which is this thread's.
+/// Accepts until `shut` is cancelled. `mine` serves the connections of slot 0, which belongs to this thread.
 pub async fn run(
     listener: std::net::TcpListener,
     seats: Arc<Seats>,
@@ -67,7 +67,7 @@ pub async fn run(
                 shut.run_until_cancelled(tokio::time::sleep(pause)).await;
                 shortage = Some(pause);
             }
-            // The connection was gone before it was accepted; the next one is not its business.
+            // The connection was gone before it was accepted. This does not affect the next one.
             Err(_) => {}
         }
     }
@@ -75,10 +75,11 @@ pub async fn run(
     door.let_in_the_last(listener).await
 }
 
-/// Lets no new connection begin, but those that have begun come about: a knock is not answered, and its repetition after
-/// a second finds the port closed. Without this a connection made between the last look and the closing would be reset.
+/// Drops new SYNs, but lets handshakes in progress complete. A dropped SYN is repeated after a second and
+/// finds the port closed. Without this filter, a connection made between the last accept and the close
+/// would be reset.
 fn refuse_newcomers(listener: &TcpListener) {
-    // Of a TCP header, byte 13 holds the flags; 0x12 are SYN and ACK, of which a knock has the first alone.
+    // Byte 13 of a TCP header contains the flags. 0x12 masks SYN and ACK; a new connection has only SYN.
     let load_flags = SockFilter::new(0x30, 0, 0, 13);
     let mask = SockFilter::new(0x54, 0, 0, 0x12);
     let is_knock = SockFilter::new(0x15, 0, 1, 0x02);
@@ -88,7 +89,7 @@ fn refuse_newcomers(listener: &TcpListener) {
     }
 }
 
-/// What becomes of a connection that was accepted.
+/// Assigns or refuses accepted connections.
 struct Door<'a, Mine> {
     seats: Arc<Seats>,
     worker: &'a Worker,
@@ -102,7 +103,7 @@ impl<Mine: Fn(Arrival<TcpStream>, Taken)> Door<'_, Mine> {
         if taken.number() == 0 {
             return (self.mine)(arrival, taken);
         }
-        // What cannot be handed over is closed, and its seat is free again.
+        // A connection that cannot be handed over is closed, and its slot is free again.
         let Ok(socket) = arrival.socket.into_std() else { return };
         match self.seats.send(taken.number(), Arrival { socket, caller: arrival.caller }) {
             Ok(()) => taken.hand_over(),
@@ -110,7 +111,7 @@ impl<Mine: Fn(Arrival<TcpStream>, Taken)> Door<'_, Mine> {
         }
     }
 
-    /// Says why, as far as the socket takes it at once, and closes.
+    /// Sends the reason, if the socket accepts all of it at once, and closes.
     fn turn_away(&mut self, stream: TcpStream) {
         Tally::count(&self.worker.tally().overloaded);
         let mut answer = Vec::new();
@@ -122,7 +123,8 @@ impl<Mine: Fn(Arrival<TcpStream>, Taken)> Door<'_, Mine> {
         }
     }
 
-    /// Connections that were made but not accepted would be reset together with the listener, requests and all.
+    /// Accepts the connections that the kernel has completed. Closing the listener would reset them and
+    /// lose their requests.
     async fn let_in_the_last(mut self, listener: TcpListener) -> io::Result<()> {
         let until = tokio::time::Instant::now() + HANDSHAKE_TIMEOUT;
         while let Ok(Ok((socket, address))) = tokio::time::timeout_at(until, listener.accept()).await {
@@ -138,17 +140,17 @@ impl<Mine: Fn(Arrival<TcpStream>, Taken)> Door<'_, Mine> {
     }
 }
 
-/// An IPv4 caller of a socket that listens on IPv6 is still an IPv4 caller.
+/// Converts the address of an IPv4 caller on an IPv6 socket back to IPv4.
 fn arrival(socket: TcpStream, address: SocketAddr) -> Arrival<TcpStream> {
     Arrival { socket, caller: address.ip().to_canonical() }
 }
 
-/// Waits until a connection that was turned away has read why. Closing with something unread would be a reset.
+/// Waits until a refused connection has read the reason. Closing with unread input would send a reset.
 async fn see_off(mut stream: TcpStream) {
     let read_to_end = async {
         stream.shutdown().await?;
         tokio::io::copy(&mut stream.take(TURNED_AWAY_BYTES_MAX), &mut tokio::io::sink()).await
     };
-    // It is over either way.
+    // The result does not matter.
     let _ = tokio::time::timeout(TURNED_AWAY_TIMEOUT, read_to_end).await;
 }

@@ -1,4 +1,4 @@
-//! What the tunnel needs to know.
+//! The settings of the proxy.
 
 use std::sync::Arc;
 
@@ -12,44 +12,44 @@ use crate::recorder::outlet::Outlet;
 use crate::target::Target;
 use crate::timeouts::Timeouts;
 
-/// The values that every worker of a sidecar has in common.
+/// The settings that all workers of a sidecar share.
 pub struct TunnelOptions {
     /// Where the service listens.
     pub target: Target,
-    /// What connections are taken for.
+    /// The protocol of downstream connections.
     pub protocol: Protocol,
-    /// Behaviour put around the service, in the order in which requests meet it.
+    /// Decorators around the service, in the order in which they see requests.
     pub decorators: Vec<Arc<dyn Decorator>>,
-    /// Patterns by which paths are named; others are named by what they look like.
+    /// Patterns that name routes. Other paths are named by the form of their segments.
     pub routes: Vec<Pattern>,
-    /// Paths that a rule for a prefix leaves out.
+    /// Paths that prefix rules exclude.
     pub protected: Vec<String>,
-    /// How long things may take.
+    /// The timeouts.
     pub timeouts: Timeouts,
-    /// What a head may have.
+    /// Limits of a message head.
     pub limits: Limits,
-    /// What the service is told of the downstream.
+    /// Which fields describe the downstream to the service.
     pub forwarding: Forwarding,
-    /// Downstream connections held at once; otherwise as many as descriptors allow.
+    /// The most downstream connections at once. The default is as many as the descriptor limit allows.
     pub connections_max: Option<u32>,
-    /// Where finished exchanges can be read, one by one.
+    /// The exchange bus, which publishes completed exchanges.
     pub outlet: Arc<Outlet>,
-    /// What becomes of a query in the history.
+    /// Whether the history keeps queries.
     pub queries: Queries,
 }
 
-/// What becomes of the query of a path that is remembered. It is where tokens and names of persons stand.
+/// Whether a stored path keeps its query. Queries may contain tokens and names of persons.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Queries {
-    /// It is left out.
+    /// The query is removed.
     #[default]
     Dropped,
-    /// It is remembered with the path.
+    /// The query is stored with the path.
     Kept,
 }
 
 impl TunnelOptions {
-    /// A tunnel to `target`, with the defaults of the program.
+    /// The settings for `target`, with the program's defaults.
     pub fn new(target: impl Into<Target>) -> Self {
         Self {
             target: target.into(),

@@ -1,4 +1,4 @@
-//! What the house tells a worker to do.
+//! The commands that the background tasks send to a worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use tokio::sync::oneshot;
 
 use crate::rulebook::TimedRule;
 
-/// An order. The worker answers when it is done.
+/// A command. The worker replies when it is done.
 pub(crate) enum Order {
-    /// Let traffic in.
+    /// Accept traffic.
     Open,
-    /// Tell what was counted since the last time.
+    /// Return the counts since the last call.
     Collect(oneshot::Sender<Vec<EndpointReport>>),
-    /// Put these rules in force.
+    /// Apply these rules.
     Obey(Arc<Vec<TimedRule>>, oneshot::Sender<()>),
-    /// Go on, but let each exchange be the last of its connection.
+    /// Continue, but close each connection after its exchange.
     Leave(oneshot::Sender<()>),
-    /// Let no more traffic in than has already arrived.
+    /// Stop accepting new connections.
     Shut(oneshot::Sender<()>),
-    /// Take nothing new, finish what is under way, but no longer than this.
+    /// Finish exchanges in progress within this time, and accept nothing new.
     Drain(Duration, oneshot::Sender<()>),
 }

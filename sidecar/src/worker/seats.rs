@@ -1,4 +1,4 @@
-//! Which worker serves how many connections, and which one gets the next.
+//! Balances connections over the workers: counts them and assigns the next one.
 
 use std::io;
 use std::net::IpAddr;
@@ -6,29 +6,29 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::mpsc;
 
-/// A connection that was accepted.
+/// An accepted connection.
 #[derive(Debug)]
 pub struct Arrival<Socket> {
-    /// A socket of the runtime's, or one on its way to another worker and not yet known to any runtime.
+    /// A socket registered with a runtime, or one on its way to another worker and not registered yet.
     pub socket: Socket,
-    /// Who has connected.
+    /// The caller's address.
     pub caller: IpAddr,
 }
 
 /// A connection on its way to the worker that will serve it.
 pub type Sent = Arrival<std::net::TcpStream>;
 
-/// Connections that may wait for a worker to take them. They were accepted already, so few should be under way.
+/// Connections that may wait for a worker to take them. They are already accepted, so few should wait.
 const ARRIVALS_MAX: usize = 1024;
 
-/// Connections held at once; more than a service behind one sidecar has ever needed.
+/// The most connections at once. No service behind one sidecar has needed more.
 const CONNECTIONS_MAX: u32 = 16_384;
 
-/// Descriptors left for everything that is not a connection: those of the workers and the house, the admin port's
-/// connections (32), and the connections that are being turned away (16).
+/// Descriptors reserved for everything but connections: the workers, the background tasks, the admin port's
+/// connections (32), and refused connections (16).
 const DESCRIPTORS_SPARED: u64 = 96;
 
-/// The workers' places at the table.
+/// The connection balancer: one slot per worker.
 pub struct Seats {
     seats: Vec<Seat>,
     connections_max: u32,
@@ -39,15 +39,15 @@ struct Seat {
     arrivals: mpsc::Sender<Sent>,
 }
 
-/// One connection's place; given up when it is dropped.
+/// Counts one connection in its slot until it is dropped.
 pub struct Taken {
     seats: std::sync::Arc<Seats>,
     number: usize,
 }
 
 impl Seats {
-    /// Places for so many workers, and the ends at which they receive their connections.
-    /// Whatever the bound is, there are no more than descriptors allow.
+    /// Slots for `count` workers, and the receivers of their connections. `connections_max` is limited by
+    /// the number of descriptors.
     pub fn new(count: usize, connections_max: Option<u32>) -> (Self, Vec<mpsc::Receiver<Sent>>) {
         let mut ends = Vec::new();
         let mut seat = || {
@@ -59,8 +59,8 @@ impl Seats {
         (Self { seats, connections_max: connections_max.unwrap_or(CONNECTIONS_MAX).min(descriptors_allow()) }, ends)
     }
 
-    /// Takes a place with the worker that serves the fewest; the first one accepts, and is asked first.
-    /// `None` if there are as many connections as can be held.
+    /// Takes the slot of the worker with the fewest connections. On a tie the first worker wins, which is
+    /// the one that accepts. `None` if there are too many connections.
     pub fn take(self: &std::sync::Arc<Self>) -> Option<Taken> {
         if self.connections() >= self.connections_max {
             return None;
@@ -71,31 +71,31 @@ impl Seats {
         Some(Taken { seats: std::sync::Arc::clone(self), number })
     }
 
-    /// Sends a connection to a worker that is not this thread's.
+    /// Sends a connection to another worker's thread.
     pub fn send(&self, number: usize, arrival: Sent) -> Result<(), Sent> {
         self.seats[number].arrivals.try_send(arrival).map_err(|error| match error {
             mpsc::error::TrySendError::Full(arrival) | mpsc::error::TrySendError::Closed(arrival) => arrival,
         })
     }
 
-    /// A place that was taken by the thread that accepted, for the worker that now serves it.
+    /// The guard for a connection that the accepting thread has already counted for this worker.
     pub fn taken(self: &std::sync::Arc<Self>, number: usize) -> Taken {
         Taken { seats: std::sync::Arc::clone(self), number }
     }
 
-    /// All connections.
+    /// The connections of all workers.
     pub fn connections(&self) -> u32 {
         self.seats.iter().map(|seat| seat.connections.load(Ordering::Relaxed)).sum()
     }
 }
 
 impl Taken {
-    /// Whose it is.
+    /// The number of the worker.
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// Leaves it to the worker it was sent to, who will give it up.
+    /// Keeps the connection counted. The receiving worker creates its own guard.
     pub fn hand_over(self) {
         std::mem::forget(self);
     }
@@ -107,14 +107,14 @@ impl Drop for Taken {
     }
 }
 
-/// Whether the machine, and not the peer, is why there is no connection.
+/// Whether the connection failed because this machine lacks resources, not because of the peer.
 pub fn is_shortage(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 
-/// As many as the descriptor limit allows with one connection to the service for each.
+/// The connections that the descriptor limit allows, with one connection to the service for each.
 fn descriptors_allow() -> u32 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     u32::try_from(limit.saturating_sub(DESCRIPTORS_SPARED) / 2).unwrap_or(u32::MAX).max(1)

@@ -1,4 +1,4 @@
-//! What all connections of one worker share; only its own thread ever touches it.
+//! State shared by all connections of one worker. Only the worker's own thread accesses it.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -31,26 +31,27 @@ use crate::worker::options::TunnelOptions;
 use crate::worker::tally::Tally;
 use crate::worker::wall::Wall;
 
-/// Finished exchanges whose buffers are kept for the next. As many as are busy at once, rarely more.
+/// Finished exchanges whose buffers are kept for reuse. Rarely are more in progress at once.
 const SPARE_EXCHANGES_MAX: usize = 128;
 
-/// Room that the output scratch keeps; a larger body is rare enough to ask the allocator.
+/// Capacity of the output scratch buffer. A larger body is rare enough for an allocation.
 const OUTPUT_BYTES: usize = 16 * 1024;
 
-/// The longest that a service's word keeps idle connections for. Balancers are set to minutes; each holds a descriptor.
+/// The longest idle time that a service's Keep-Alive can set. Load balancers use minutes, and each
+/// connection holds a descriptor.
 const KEPT_FOR_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// A worker.
 pub struct Worker {
-    /// Where bytes are while they pass.
+    /// Buffers for bytes in transit.
     pub scratch: RefCell<Scratch>,
     /// Connections to the service.
     pub upstreams: Upstreams,
     /// The connection to a service that speaks HTTP/2.
     pub http2: Shared,
-    /// Leave to wait whether the service speaks first.
+    /// Permits to wait for the service to send first.
     pub listeners: Semaphore,
-    /// What time it is, for answers that do not say.
+    /// The Date for responses without one.
     pub dates: DateCache,
     /// Deadlines of connections.
     pub watches: Watches,
@@ -60,36 +61,36 @@ pub struct Worker {
     options: Arc<TunnelOptions>,
     host: String,
     stage: Cell<Stage>,
-    /// What time it is for people.
+    /// The wall clock, for timestamps.
     wall: Cell<Wall>,
     tally: Arc<Tally>,
-    /// For how long the service says that it keeps an idle connection.
+    /// How long the service keeps an idle connection, by its own announcement.
     kept_for: Cell<Duration>,
 }
 
-/// How far a worker's life is.
+/// The lifecycle of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// It serves.
+    /// It serves normally.
     Open,
-    /// It serves, and each exchange is the last of its connection.
+    /// It serves, but closes each connection after its exchange.
     Leaving,
-    /// It finishes what is under way.
+    /// It finishes exchanges in progress.
     Draining,
-    /// It breaks off what is still under way.
+    /// It aborts exchanges in progress.
     Ending,
 }
 
-/// Room shared by all connections of a worker. Whoever borrows it gives it back before waiting for anything.
+/// Buffers shared by all connections of a worker. A borrow must end before the next await point.
 pub struct Scratch {
-    /// What was read.
+    /// Bytes that were read.
     pub input: Box<[u8]>,
-    /// What is about to be written.
+    /// Bytes that will be written.
     pub output: Vec<u8>,
 }
 
 impl Worker {
-    /// A worker that has carried nothing yet.
+    /// A worker without any traffic yet.
     pub fn new(options: Arc<TunnelOptions>, tally: Arc<Tally>) -> Self {
         Self {
             scratch: RefCell::new(Scratch {
@@ -112,7 +113,7 @@ impl Worker {
         }
     }
 
-    /// An exchange that begins now, counted as under way, and the rule in force for it.
+    /// Starts an exchange and counts it as in progress. Returns it with the rule that applies to it.
     pub fn begin(&self, method: &str, target: &str, now: Instant) -> (Box<Exchange>, Option<Rc<InForce>>) {
         let mut recorder = self.recorder.borrow_mut();
         let Placed { place, endpoint, rule } = recorder.place(method, target, now);
@@ -128,12 +129,12 @@ impl Worker {
         (exchange, rule)
     }
 
-    /// Counts an exchange under its own name, if it is not yet: its answer has begun, and may last.
+    /// Assigns an exchange to its own endpoint, if it is not assigned yet. Its response has begun, and may take long.
     pub fn settle(&self, exchange: &mut Exchange) {
         exchange.place = self.recorder.borrow_mut().settle(exchange.place, &exchange.endpoint, exchange.path(), exchange.status);
     }
 
-    /// Counts an exchange that is over.
+    /// Counts a finished exchange and publishes it.
     pub fn finish(&self, exchange: Box<Exchange>, now: Instant) {
         let finished = exchange.finished(now, self.wall.get().unix_ms(exchange.started));
         self.recorder.borrow_mut().finish(exchange.place, &exchange.endpoint, &finished);
@@ -144,106 +145,107 @@ impl Worker {
         }
     }
 
-    /// What was counted since the last call. It comes every second, which is when the wall clock is looked at.
+    /// Returns the counts since the last call. It is called every second, so it also reads the wall clock.
     pub fn collect(&self) -> Vec<EndpointReport> {
         self.wall.set(Wall::read());
         self.recorder.borrow_mut().collect()
     }
 
-    /// Puts other rules in force.
+    /// Replaces the rules.
     pub fn obey(&self, rules: &[TimedRule]) {
         self.recorder.borrow_mut().obey(rules);
     }
 
-    /// The decorators in their order.
+    /// The decorators in order.
     pub fn decorators(&self) -> &[Arc<dyn Decorator>] {
         &self.options.decorators
     }
 
-    /// How long things may take.
+    /// The timeouts.
     pub fn timeouts(&self) -> &Timeouts {
         &self.options.timeouts
     }
 
-    /// How long a downstream's connection may be idle: no shorter than the service keeps its own.
+    /// How long a downstream connection may be idle: at least as long as the service keeps its own.
     pub fn idle_timeout(&self) -> Duration {
         self.options.timeouts.idle.max(self.kept_for.get())
     }
 
-    /// The service has announced for how long it keeps an idle connection.
+    /// Stores how long the service says that it keeps an idle connection.
     pub fn note_kept_for(&self, announced: Duration) {
         self.kept_for.set(announced.min(KEPT_FOR_MAX));
     }
 
-    /// What a head may have.
+    /// Limits of a message head.
     pub fn limits(&self) -> Limits {
         self.options.limits
     }
 
-    /// What the service is told of the downstream.
+    /// Which fields describe the downstream to the service.
     pub fn forwarding(&self) -> Forwarding {
         self.options.forwarding
     }
 
-    /// From now on it is at this stage; every connection looks at it.
+    /// Changes the lifecycle state, and wakes every connection so that it checks the state.
     pub fn enter(&self, stage: Stage) {
         self.stage.set(stage);
         self.watches.wake_all();
     }
 
-    /// Whether it is about to end, and no connection is kept beyond its exchange.
+    /// Whether the worker will end, so that no connection is kept after its exchange.
     pub fn is_draining(&self) -> bool {
         self.stage.get() != Stage::Open
     }
 
-    /// Whether it takes no more requests than those under way.
+    /// Whether it accepts no new requests.
     pub fn is_shut(&self) -> bool {
         matches!(self.stage.get(), Stage::Draining | Stage::Ending)
     }
 
-    /// Whether even what is under way has to end now.
+    /// Whether exchanges in progress must end now.
     pub fn is_ending(&self) -> bool {
         self.stage.get() == Stage::Ending
     }
 
-    /// What stands in for the Host that an HTTP/1.0 downstream has not named.
+    /// The Host for an HTTP/1.0 request without one.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// What connections are taken for.
+    /// The protocol of downstream connections.
     pub fn protocol(&self) -> Protocol {
         self.options.protocol
     }
 
-    /// Whether the service was seen to speak HTTP.
+    /// Whether the service is known to speak HTTP.
     pub fn speaks_http(&self) -> bool {
         self.tally.speaks_http.load(Ordering::Relaxed)
     }
 
-    /// The service has spoken HTTP. It is written once, so all workers keep reading their own copy of it.
+    /// Records that the service speaks HTTP. It is written only once, so that all workers keep the value in
+    /// their CPU caches.
     pub fn note_http(&self) {
         if !self.speaks_http() {
             self.tally.speaks_http.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Whether the service was heard to speak first, and is not known to speak HTTP.
+    /// Whether the service sends first and is not known to speak HTTP.
     pub fn speaks_first(&self) -> bool {
         self.tally.speaks_first.load(Ordering::Relaxed) && !self.speaks_http()
     }
 
-    /// The service has spoken before it was asked.
+    /// Records that the service sends first.
     pub fn note_speaks_first(&self) {
         self.tally.speaks_first.store(true, Ordering::Relaxed);
     }
 
-    /// What all workers count in one place.
+    /// The counters shared by all workers.
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    /// A request was refused before it had an endpoint.
+    /// Counts a request that was refused before it had an endpoint, and publishes it.
     pub fn count_refused(&self, fault: Fault, caller: IpAddr, path: Cow<'_, str>) {
         self.tally.count_refused(fault.reason);
         let finished = Finished {
@@ -264,7 +266,7 @@ impl Worker {
         self.options.outlet.pass_refusal(&finished);
     }
 
-    /// A decorator was passed over because it panicked.
+    /// Counts a decorator that was skipped because it panicked.
     pub fn count_panic(&self, decorator: &'static str) {
         Tally::count(&self.tally.panics);
         tracing::error!(decorator, "the decorator panicked and was passed over");

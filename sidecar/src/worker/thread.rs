@@ -1,4 +1,4 @@
-//! The life of one worker's thread: serves the connections it is given, and obeys the house's orders.
+//! The event loop of one worker's thread: serves its connections and executes commands.
 
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -21,11 +21,11 @@ use crate::worker::seats::{Arrival, Seats, Sent, Taken};
 use crate::worker::state::{Stage, Worker};
 use crate::worker::tally::Tally;
 
-/// What a thread is given.
+/// The input of a worker's thread.
 pub(super) struct Setup {
     pub(super) number: usize,
     pub(super) options: Arc<TunnelOptions>,
-    /// The first worker accepts for all.
+    /// Only the first worker has one; it accepts for all.
     pub(super) listener: Option<TcpListener>,
     pub(super) seats: Arc<Seats>,
     pub(super) arrivals: mpsc::Receiver<Sent>,
@@ -33,11 +33,11 @@ pub(super) struct Setup {
     pub(super) tally: Arc<Tally>,
 }
 
-/// A worker at work.
+/// The state of a worker's thread.
 struct Thread {
     worker: Rc<Worker>,
     connections: TaskTracker,
-    /// Accepting, until it is shut.
+    /// The accept task, until it is stopped.
     accepting: JoinSet<()>,
     shut: CancellationToken,
     listener: Option<TcpListener>,
@@ -46,13 +46,13 @@ struct Thread {
     draining: Option<Draining>,
 }
 
-/// A drain under way.
+/// A drain in progress.
 struct Draining {
     deadline: Instant,
     done: oneshot::Sender<()>,
 }
 
-/// Runs until nobody is left to give orders.
+/// Runs until all senders of commands are dropped.
 pub(super) fn run(setup: Setup) {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     let runtime = match runtime {
@@ -85,7 +85,7 @@ impl Thread {
 
     fn serve(&self, Arrival { socket, caller }: Sent) {
         let taken = self.seats.taken(self.number);
-        // A connection that this runtime cannot take is closed, and its seat is free again.
+        // A connection that this runtime cannot register is closed, and its slot is free again.
         if let Ok(socket) = TcpStream::from_std(socket) {
             serve(&self.worker, &self.connections, Arrival { socket, caller }, taken);
         }
@@ -98,13 +98,13 @@ impl Thread {
         self.worker.upstreams.sweep(now).await;
         if self.draining.as_ref().is_some_and(|draining| draining.deadline <= now) {
             if self.worker.is_ending() {
-                return self.end_drain(); // What does not even end when told so ends with the thread.
+                return self.end_drain(); // Connections that still do not end are dropped with the thread.
             }
             self.worker.enter(Stage::Ending);
         }
     }
 
-    /// Whoever gave the order may have left meanwhile; then nobody waits for the answer.
+    /// Executes a command. An error of a reply is ignored: the sender may no longer wait for it.
     async fn obey(&mut self, order: Order, arrivals: &mut mpsc::Receiver<Sent>) {
         match order {
             Order::Open => self.open(),

@@ -1,9 +1,9 @@
-//! What the wall clock said a moment ago, so that each exchange asks only the clock that nobody sets.
+//! Converts monotonic instants to wall-clock time without reading the wall clock for each exchange.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// The same instant by both clocks. It is read anew every second or so: a clock that is set right, as at the boot of a
-/// machine or after its sleep, is right from then on for every exchange.
+/// The same instant by both clocks. It is read again about every second, so that a corrected wall clock
+/// applies to all exchanges from then on. Clocks are corrected at boot or after sleep.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wall {
     at: Instant,
@@ -11,13 +11,13 @@ pub(super) struct Wall {
 }
 
 impl Wall {
-    /// Reads both.
+    /// Reads both clocks.
     pub(super) fn read() -> Self {
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         Self { at: Instant::now(), unix_ms }
     }
 
-    /// What the wall clock said at an instant that is not long ago, milliseconds since the Unix epoch.
+    /// The wall-clock time of a recent instant, in milliseconds since the Unix epoch.
     pub(super) fn unix_ms(&self, at: Instant) -> u64 {
         match at.checked_duration_since(self.at) {
             Some(since) => self.unix_ms + since.as_millis() as u64,

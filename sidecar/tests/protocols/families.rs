@@ -1,4 +1,4 @@
-//! Services on Unix sockets, and both ends on IPv6.
+//! Tests of services on Unix sockets, and of IPv6 on both sides.
 
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::world::{PATIENCE, counted, sidecar, within};
 
-/// Answers one request with what it was asked, and waits until its caller has left.
+/// Answers one request with the request itself, and waits until its caller has closed.
 async fn answer_once(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) {
     let mut head = vec![0; 4096];
     let length = stream.read(&mut head).await.unwrap();

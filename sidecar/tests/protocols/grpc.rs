@@ -1,4 +1,4 @@
-//! gRPC through the tunnel: all four kinds of calls, their outcome, and what happens to them in a drain.
+//! Tests of gRPC through the sidecar: all four kinds of calls, their outcome, and their end in a drain.
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ async fn a_stream_whose_service_dies_ends_as_unavailable() {
         let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
         let response = hyper::Response::builder().header("content-type", "application/grpc").body(()).unwrap();
         let mut body = respond.send_response(response, false).unwrap();
-        // A message of two bytes, the first field of which is 1; the call never ends.
+        // A message of two bytes whose first field is 1; the call never ends.
         body.send_data(Bytes::from_static(&[0, 0, 0, 0, 2, 0x08, 1]), false).unwrap();
         let _ = connection.accept().await;
         drop(body);
@@ -166,7 +166,7 @@ async fn trailing_metadata_of_100_kb_passes_whole_and_more_than_the_limit_is_an_
     let (workers, address) = sidecar(target).await;
     let mut client = Client::connect(address).await;
 
-    // Behind a message, and alone in the head of an answer that is nothing but trailers.
+    // Behind a message, and alone in the head of a response that has only trailers.
     for text in ["metadata", "metadata alone"] {
         for bytes in [100_000, 600_000] {
             let mut heard = match within(client.count(note(bytes, text))).await {

@@ -1,4 +1,4 @@
-//! A service of gRPC with a method of each kind, and its client, both of `tonic`.
+//! A gRPC service with a method of each kind, and its client, both based on `tonic`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use tower::service_fn;
 
 use crate::world::async_listener;
 
-/// Messages may be larger than the 4 MiB that `tonic` takes unless told otherwise.
+/// Messages may be larger than the default limit of `tonic`, 4 MiB.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -31,8 +31,12 @@ pub(crate) struct Note {
 
 type Notes = Pin<Box<dyn Stream<Item = Result<Note, Status>> + Send>>;
 
-/// `Repeat` answers with the note, or with the code that its number names if its text is `fail`; `Count` streams as many
-/// notes as the number says, or ends with NOT_FOUND and so many bytes of metadata if its text is `metadata`; `Sum` takes a stream and tells its notes' sum; `Chat` echoes each note when it comes.
+/// The test service.
+///
+/// - `Repeat` answers with the note, or, if its text is `fail`, with the status code of that number.
+/// - `Count` streams `number` notes, or, if its text is `metadata`, ends with NOT_FOUND and so many bytes of metadata.
+/// - `Sum` takes a stream and returns the sum of its notes.
+/// - `Chat` echoes each note when it comes.
 #[derive(Clone)]
 struct Echo;
 
@@ -100,7 +104,7 @@ async fn chat(request: Request<Streaming<Note>>) -> Result<Response<Notes>, Stat
     Ok(Response::new(Box::pin(request.into_inner())))
 }
 
-/// Starts the service. It ends when what is returned is dropped.
+/// Starts the service. It ends when the returned set is dropped.
 pub(crate) fn serve() -> (SocketAddr, JoinSet<()>) {
     let (listener, address) = async_listener();
     let mut service = JoinSet::new();

@@ -1,4 +1,4 @@
-//! Attacks on HTTP/2: each ends for whoever tries it, costs us little, and is not noticed by anybody else.
+//! Attacks on HTTP/2: each is stopped, costs the sidecar little, and does not affect other clients.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::http2::{Client, service};
 use crate::world::{PATIENCE, sidecar, within};
 
-/// More than any limit; an attack that is let go on so long has worked.
+/// More than any limit: an attack that gets this far has worked.
 const ROUNDS_MAX: usize = 50_000;
 
 const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -28,10 +28,10 @@ fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The head of a GET as HPACK, all of it from the static table but for the authority.
+/// The head of a GET as HPACK, all of it from the static table except the authority.
 const GET: &[u8] = b"\x82\x86\x84\x41\x04shop";
 
-/// Writes all of it, unless the other side ends the connection before; whether it did so at last.
+/// Writes all pieces, unless the other side ends the connection before; returns whether it did.
 async fn is_stopped(mut stream: TcpStream, pieces: impl Iterator<Item = Vec<u8>>) -> bool {
     let (mut from, mut to) = stream.split();
     let write = async {
@@ -122,7 +122,7 @@ async fn a_head_that_unfolds_to_megabytes_is_refused() {
     let (_workers, address) = sidecar(target).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(HELLO).await.unwrap();
-    // One field of 3,000 bytes goes into the table, and is then named 10,000 times by one byte each.
+    // One field of 3,000 bytes enters the table, and is then referenced 10,000 times by one byte each.
     let mut head = GET.to_vec();
     head.extend_from_slice(b"\x40\x01a\x7f\xb9\x16");
     head.extend_from_slice(&[b'b'; 3000]);
@@ -167,7 +167,7 @@ async fn a_body_that_the_service_does_not_read_is_held_back_at_its_sender() {
     loop {
         body.reserve_capacity(16 * 1024);
         let capacity = std::future::poll_fn(|cx| body.poll_capacity(cx));
-        // What a window grants comes sooner or later; that nothing more comes shows in a moment without any.
+        // A granted window arrives sooner or later; after that, a short silence shows that no more is granted.
         let wait = if sent < HELD_BYTES_MIN { PATIENCE } else { std::time::Duration::from_millis(500) };
         let Ok(Some(Ok(bytes))) = tokio::time::timeout(wait, capacity).await else { break };
         body.send_data(Bytes::from(vec![b'x'; bytes]), false).unwrap();

@@ -1,4 +1,4 @@
-//! HTTP/2 that is not gRPC: requests, answers of the sidecar's own, resets, and a service that does not speak it.
+//! Tests of HTTP/2 that is not gRPC: requests, the sidecar's own responses, resets, and a service without HTTP/2.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::world::{async_listener, counted, listener, sidecar, sidecar_told, turn_off, within};
 
-/// A client whose connection is kept going by a task of its own.
+/// A client whose connection is driven by its own task.
 pub(crate) struct Client {
     pub(crate) requests: SendRequest<Bytes>,
     _connection: JoinSet<Result<(), h2::Error>>,
@@ -43,7 +43,7 @@ impl Client {
     }
 }
 
-/// A service that answers by path: what it is asked, `/reset` with a reset, `/trailers` with trailers, `/none` with 404.
+/// A service that answers by path: `/reset` with a reset, `/trailers` with trailers, `/none` with 404, else an echo.
 pub(crate) fn service() -> (SocketAddr, JoinSet<()>) {
     let (listener, address) = async_listener();
     (address, service_on(listener))
@@ -58,7 +58,7 @@ fn service_on(listener: tokio::net::TcpListener) -> JoinSet<()> {
                 let mut connection = h2::server::handshake(stream).await.unwrap();
                 while let Some(Ok((request, mut respond))) = connection.accept().await {
                     answer(&request, &mut respond);
-                    std::mem::forget(request); // Dropped, it would give way to what is sent. The test's process ends soon.
+                    std::mem::forget(request); // Dropping it would release its window. The process ends soon.
                 }
             });
         }
@@ -270,7 +270,7 @@ async fn stops_on_the_way_are_counted_and_targets_judged_as_in_http_1() {
         assert_eq!(response.status(), status, "{method} {forwards}: {text}");
         assert!(text.contains(said) && (forwards != "0" || !text.contains("keep-me")), "{method} {forwards}: {text}");
     }
-    // What the library for URIs takes; the rest it refuses by itself, see `a_stream_that_the_library_refuses_is_counted`.
+    // What the URI library accepts; it refuses the rest itself, see `a_stream_that_the_library_refuses_is_counted`.
     for target in ["/a{b}^c\\d\"e|f", "/a?{b}^c\\d`e|f", "/caf\u{e9}?q=\u{e9}"] {
         let mut response = client.get(target).await.unwrap();
         let said = text(response.body_mut()).await;
@@ -293,7 +293,7 @@ async fn a_stream_that_the_library_refuses_is_counted() {
     let (workers, address) = sidecar(target).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
-    // A GET whose :path, a literal without indexing, is `/<b`; no HTTP/2 library of Rust's can say it.
+    // A GET whose :path, a literal without indexing, is `/<b`; no HTTP/2 library in Rust can send it.
     stream.write_all(&frame(1, 5, 1, b"\x82\x86\x41\x04shop\x04\x03/<b")).await.unwrap();
     let mut heard = Vec::new();
     while !heard.windows(9).any(|bytes| bytes == [0, 0, 4, 3, 0, 0, 0, 0, 1]) {

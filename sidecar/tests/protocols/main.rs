@@ -1,4 +1,4 @@
-//! Everything but HTTP/1 through the tunnel: gRPC, attacks on HTTP/2, raw TCP, WebSockets, sockets of other families.
+//! Tests of everything except HTTP/1: gRPC, attacks on HTTP/2, raw TCP, WebSockets, Unix and IPv6 sockets.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 mod families;

@@ -1,4 +1,4 @@
-//! Connections that speak no HTTP: whoever speaks first, bytes pass as they are, and each connection is counted.
+//! Tests of connections that are not HTTP: either side may speak first, bytes pass unchanged, connections are counted.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::world::{async_listener, counted, listener, sidecar, sidecar_told, turn_off, within};
 
-/// A service that greets, if it has a greeting, and then echoes until its caller has finished.
+/// A service that sends its greeting, if it has one, and then echoes until its caller has finished.
 fn echo(greeting: &'static [u8]) -> (SocketAddr, JoinSet<()>) {
     let (listener, address) = async_listener();
     let mut service = JoinSet::new();
@@ -44,7 +44,7 @@ async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     rest
 }
 
-/// Whether a connection comes to nothing; it may be gone even before its client hears that it was made.
+/// Whether a connection is reset; it may be gone even before its client has completed the connect.
 async fn is_reset(address: SocketAddr) -> bool {
     let connection = async { TcpStream::connect(address).await?.read(&mut [0; 8]).await };
     within(connection).await.is_err()
@@ -81,7 +81,7 @@ async fn a_service_that_speaks_first_is_heard_when_nothing_is_told() {
     drop(client);
     counted(&workers, "/", |report| report.golden.hits == 1 && report.endpoint.method() == "TCP").await;
 
-    // From then on the service is dialled at once, and a downstream that does not wait is no less understood.
+    // From then on the service is dialled at once, and a client that sends first still works.
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"NICK me\r\n").await.unwrap();
     assert_eq!(read(&mut client, 19).await, b"220 mail\r\nNICK me\r\n");
@@ -198,7 +198,7 @@ async fn a_downstream_that_waits_before_it_asks_loses_nothing() {
     });
     let (_workers, address) = sidecar(target).await;
     let mut client = TcpStream::connect(address).await.unwrap();
-    // The service is dialled while the client is silent; it has only this one connection to give.
+    // The service is dialled while the client is silent; it accepts only this one connection.
     assert!(tokio::time::timeout(std::time::Duration::from_millis(900), client.readable()).await.is_err());
     client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
     let answer = rest(&mut client).await;

@@ -1,4 +1,4 @@
-//! WebSockets and the like: seen while they are open, counted with their bytes, and closed at the end of a drain.
+//! Tests of WebSockets and other upgrades: visible while open, counted with their bytes, closed at the end of a drain.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::world::{async_listener, counted, sidecar, sidecar_told, within};
 const ASK: &[u8] = b"GET /live HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 const AGREE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
 
-/// A service that agrees to anything, and then echoes.
+/// A service that accepts every upgrade, and then echoes.
 fn service() -> (SocketAddr, JoinSet<()>) {
     let (listener, address) = async_listener();
     let mut service = JoinSet::new();
@@ -103,7 +103,7 @@ async fn an_upgrade_to_http_2_is_not_passed_on_because_nobody_would_judge_its_re
     }
 }
 
-/// A sidecar that lets a tunnel be silent for so long, and its side of a tunnel that both ends have agreed to.
+/// A sidecar with these timeouts, and both ends of an upgraded connection through it.
 async fn tunnel(timeouts: Timeouts) -> (sidecar::worker::Workers, TcpStream, TcpStream) {
     let (listener, target) = async_listener();
     let (workers, address) = sidecar_told(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
@@ -117,7 +117,7 @@ async fn tunnel(timeouts: Timeouts) -> (sidecar::worker::Workers, TcpStream, Tcp
     (workers, client, service)
 }
 
-/// Reads to the end; whether that was a reset.
+/// Reads to the end; returns whether that was a reset.
 async fn is_reset(stream: &mut TcpStream) -> bool {
     within(stream.read_to_end(&mut Vec::new())).await.is_err()
 }
@@ -129,7 +129,7 @@ async fn one_whose_client_has_finished_does_not_wait_for_a_silent_service_for_ev
     client.write_all(b"last").await.unwrap();
     client.shutdown().await.unwrap();
     let mut heard = Vec::new();
-    // The service hears that the client has finished, if it looks; then it keeps silent, and is cut off.
+    // The service can read that the client has finished; then it stays silent, and is cut off.
     while within(service.read_buf(&mut heard)).await.is_ok_and(|read| read > 0) {}
     assert_eq!(heard, b"last");
 

@@ -1,4 +1,4 @@
-//! Sidecars for these tests, and how to wait for what they count.
+//! Helpers of the protocol tests: starts sidecars, and waits for what they count.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use sidecar::target::Target;
 use sidecar::worker::Workers;
 use sidecar::worker::options::TunnelOptions;
 
-/// Nothing here takes long; this only ends a test that hangs.
+/// Only ends a test that hangs; nothing here takes long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A free port with a listener on it.
+/// A listener on a free port.
 pub(crate) fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -34,7 +34,7 @@ pub(crate) async fn sidecar(target: impl Into<Target>) -> (Workers, SocketAddr) 
     sidecar_told(TunnelOptions::new(target)).await
 }
 
-/// A sidecar with two workers that was told more.
+/// A sidecar with two workers and these options.
 pub(crate) async fn sidecar_told(options: TunnelOptions) -> (Workers, SocketAddr) {
     let (listener, address) = listener();
     let workers = Workers::start(2, listener, options).unwrap();
@@ -58,7 +58,7 @@ pub(crate) async fn turn_off(workers: &Workers, method: &str, route: &str) {
     workers.obey(Arc::new(vec![TimedRule::without_limit(rule)])).await;
 }
 
-/// What was counted under a route, once it is `enough`. What is under way is the last that was told.
+/// What was counted under a route, once it is `enough`. The number in flight is the last one reported.
 pub(crate) async fn counted(workers: &Workers, route: &str, enough: impl Fn(&EndpointReport) -> bool) -> EndpointReport {
     let deadline = Instant::now() + PATIENCE;
     let mut sum: Option<EndpointReport> = None;
@@ -81,7 +81,7 @@ pub(crate) async fn counted(workers: &Workers, route: &str, enough: impl Fn(&End
     }
 }
 
-/// What must happen soon.
+/// Fails a future that takes too long.
 #[track_caller]
 pub(crate) fn within<F: Future>(what: F) -> impl Future<Output = F::Output> {
     let place = std::panic::Location::caller();

@@ -1,4 +1,4 @@
-//! Hostile and odd answers of the service: the client reads one well-formed answer or learns that there is none.
+//! Tests of hostile and odd responses: the client reads one well-formed response or learns that there is none.
 
 use crate::house::{Got, House, answers};
 use crate::service::Then::{Close, Stay};
@@ -8,7 +8,7 @@ mod cases;
 use cases::CASES;
 use cases::Verdict::{self, Broken, Gets, Nothing, Unintelligible};
 
-/// An answer that somebody else must never get.
+/// A response that no other client may ever get.
 const POISON: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
 
 fn written(answer: &str) -> String {
@@ -28,7 +28,7 @@ fn judge(name: &str, method: &str, got: &Got, verdict: Verdict) {
         Unintelligible => (502, None, Some("upstream-protocol")),
         Nothing => (502, None, Some("upstream-reset")),
         Broken => {
-            // An end in the midst of a message tells a client as well as a reset that there is more.
+            // An end in the middle of a message shows a client as well as a reset that more is missing.
             assert!(read.is_err(), "{name}: {read:?}");
             return;
         }
@@ -50,10 +50,10 @@ async fn an_answer_is_read_in_one_way_or_not_at_all() {
         for pieces in [vec![answer.as_str()], vec![&answer[..cut], &answer[cut..]]] {
             house.script(&pieces, *then);
             let got = house.send(format!("{method} /script HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
-            // What is found out when a part of the answer is through can only be told by breaking off.
+            // An error found after a part of the response was forwarded can only be signalled by closing the connection.
             let late = pieces.len() == 2 && matches!(verdict, Unintelligible) && answers(&got, &[method]).is_err();
             judge(name, method, &got, if late { Broken } else { *verdict });
-            // Only a pooled connection that was closed without a byte lets GET be sent again (RFC 9110, section 9.2.2).
+            // A GET may be sent again only if a pooled connection was closed without a byte (RFC 9110, section 9.2.2).
             let asked = house.seen(name).len();
             assert!(asked == 1 || (asked == 2 && answer.is_empty()), "{name}: it is asked {asked} times");
             house.serves_the_innocent(name);

@@ -1,4 +1,4 @@
-//! Whatever the fuzzers have started from or found is checked on every run.
+//! Replays the corpora of all fuzz targets on every test run.
 
 use std::path::Path;
 
@@ -38,7 +38,7 @@ fn frames_of_the_stream() {
 
 #[test]
 fn whole_connections() {
-    // One after the other: they share a tunnel, and look at what the service has seen.
+    // One after the other: they share a tunnel, and check what the service has seen.
     replay("connection", tunnel::connection);
     replay("answers", tunnel::answer);
 }

@@ -1,4 +1,4 @@
-//! A sidecar between clients that send any bytes and a service that reads strictly and remembers everything.
+//! The test setup: a sidecar between clients that send any bytes and a strict service that records everything.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,17 +11,17 @@ use sidecar::worker::options::TunnelOptions;
 use crate::reader::{self, Broken, End, Message, Read};
 use crate::service::{Memory, Then, serve};
 
-/// Nothing here takes long; this only ends a test that hangs.
+/// Only ends a test that hangs; nothing here takes long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A sidecar before a service, with one worker, so that all its connections share one pool.
+/// A sidecar in front of a service, with one worker, so that all its connections share one pool.
 pub(crate) struct House {
     address: SocketAddr,
     memory: Arc<Mutex<Memory>>,
     _workers: Workers,
 }
 
-/// All that a client got: the bytes, and whether their end was a proper one.
+/// All that a client got: the bytes, and whether they ended properly.
 #[derive(Debug)]
 pub(crate) struct Got {
     pub(crate) bytes: Vec<u8>,
@@ -35,7 +35,7 @@ impl House {
         let target = service.local_addr().unwrap();
         let memory = Arc::new(Mutex::new(Memory::default()));
         let shared = Arc::clone(&memory);
-        // It ends with the process: there is no way to interrupt a blocking accept.
+        // It ends with the process: a blocking accept cannot be interrupted.
         std::thread::spawn(move || {
             while let Ok((stream, _)) = service.accept() {
                 let memory = Arc::clone(&shared);
@@ -47,7 +47,7 @@ impl House {
         let workers = Workers::start(1, listener, TunnelOptions::new(target)).unwrap();
         workers.open().await;
         let house = Self { address, memory, _workers: workers };
-        // From now on the sidecar knows that the service speaks HTTP, and hands it nothing else.
+        // From now on the sidecar knows that the service speaks HTTP, and forwards nothing else to it.
         house.serves_the_innocent("the first");
         house
     }
@@ -60,7 +60,7 @@ impl House {
         stream
     }
 
-    /// Sends bytes, says that there are no more, and reads to the end.
+    /// Sends bytes, closes the sending half, and reads to the end.
     pub(crate) fn send(&self, bytes: &[u8]) -> Got {
         self.send_in_pieces(&[bytes])
     }
@@ -80,7 +80,7 @@ impl House {
         Got { bytes, end }
     }
 
-    /// A client that has done nothing wrong gets its own answer, and so does the next.
+    /// A well-behaved client gets its own response, and so does the next.
     pub(crate) fn serves_the_innocent(&self, case: &str) {
         for name in ["first", "second"] {
             let got =
@@ -95,7 +95,7 @@ impl House {
         memory.requests.retain(|request| !request.second().starts_with("/innocent/"));
     }
 
-    /// The requests that the service has read since the last call; nothing else may have come.
+    /// The requests that the service has read since the last call; it must have read nothing else.
     pub(crate) fn seen(&self, case: &str) -> Vec<Message> {
         let mut memory = self.memory.lock().unwrap();
         assert_eq!(memory.broken, Vec::<String>::new(), "{case}: the service could not read what it was sent");
@@ -117,7 +117,7 @@ impl House {
         memory.then = then;
     }
 
-    /// The same, but each piece waits to be told.
+    /// The same, but each piece waits for a signal.
     pub(crate) fn script_by_cue(&self, pieces: &[&str], then: Then) -> mpsc::Sender<()> {
         self.script(pieces, then);
         let (sender, receiver) = mpsc::channel();
@@ -125,7 +125,7 @@ impl House {
         sender
     }
 
-    /// Waits until the script was said to its end.
+    /// Waits until the whole script was sent.
     pub(crate) fn wait_until_scripted(&self) {
         self.wait_until("the script is said", |memory| memory.scripted);
     }
@@ -135,12 +135,12 @@ impl House {
         self.memory.lock().unwrap().early = Some(answer.to_owned());
     }
 
-    /// Connections to the service that are over.
+    /// Connections to the service that have ended.
     pub(crate) fn ended(&self) -> usize {
         self.memory.lock().unwrap().ended
     }
 
-    /// Waits until that many are.
+    /// Waits until that many have.
     pub(crate) fn wait_until_ended(&self, connections: usize) {
         self.wait_until("the connection is over", |memory| memory.ended >= connections);
     }
@@ -153,14 +153,14 @@ impl House {
         }
     }
 
-    /// Waits until a request has broken off, and forgets it.
+    /// Waits until a request has broken off, and resets the count.
     pub(crate) fn wait_until_cut(&self) {
         self.wait_until("a request has broken off", |memory| memory.cut > 0);
         self.memory.lock().unwrap().cut = 0;
     }
 }
 
-/// Reads what a client got as the answers to requests of these methods; interim answers are left out.
+/// Reads what a client got as responses to requests of these methods; interim responses are left out.
 pub(crate) fn answers(got: &Got, methods: &[&str]) -> Result<Vec<Message>, Broken> {
     let (mut answers, mut at) = (Vec::new(), 0);
     let mut methods = methods.iter();

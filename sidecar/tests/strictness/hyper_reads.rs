@@ -1,4 +1,4 @@
-//! What is passed on, hyper reads as the same single message, with the same end.
+//! Tests that hyper reads every forwarded message as the same single message, with the same end.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use sidecar::head::write::{self, Persistence, Plan};
 use sidecar::head::{Framing, Parsed, request, slots};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-/// Bytes on their way between the two; more than any message here has.
+/// Bytes in transit between the two; more than any message here has.
 const PIPE_BYTES: usize = 1024 * 1024;
 
 /// What one side has read.
@@ -25,7 +25,7 @@ struct Heard {
     body: Vec<u8>,
 }
 
-/// An answer of hyper's without a body.
+/// A response of hyper without a body.
 struct Nothing;
 
 impl hyper::body::Body for Nothing {
@@ -55,7 +55,7 @@ async fn whole(body: Incoming) -> hyper::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What a hyper server makes of bytes on one connection.
+/// What a hyper server reads from bytes on one connection.
 async fn served(bytes: &[u8]) -> (Vec<Heard>, hyper::Result<()>) {
     let (mut ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -75,7 +75,7 @@ async fn served(bytes: &[u8]) -> (Vec<Heard>, hyper::Result<()>) {
     (heard, ended)
 }
 
-/// What a hyper client makes of bytes that answer its request.
+/// What a hyper client reads from bytes that answer its request.
 async fn asked(method: &str, bytes: &[u8]) -> hyper::Result<Heard> {
     let (mut ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(theirs)).await?;
@@ -95,7 +95,7 @@ async fn asked(method: &str, bytes: &[u8]) -> hyper::Result<Heard> {
     heard
 }
 
-/// What the tunnel passes on for these bytes, and the body that it took for one; nothing if it refuses.
+/// What the tunnel forwards for these bytes, and the message that it read; `None` if it refuses.
 fn carried_request(bytes: &[u8]) -> Option<(Vec<u8>, Heard)> {
     let mut slots = slots();
     let Parsed::Complete(head, length) = request::parse(bytes, &mut slots) else { return None };
@@ -121,7 +121,7 @@ fn carried_answer(bytes: &[u8], method: &str) -> Option<(Vec<u8>, Heard)> {
     Some((wire, Heard { line: head.status.to_string(), body }))
 }
 
-/// Appends the body to `wire`, and returns its content; nothing if it is malformed or not whole.
+/// Appends the body to `wire`, and returns its content; `None` if it is malformed or incomplete.
 fn carry(from: Framing, to: To, rest: &[u8], wire: &mut Vec<u8>) -> Option<Vec<u8>> {
     let whole = |to: To, out: &mut Vec<u8>| {
         let mut body = Body::new(from, to);
@@ -135,7 +135,7 @@ fn carry(from: Framing, to: To, rest: &[u8], wire: &mut Vec<u8>) -> Option<Vec<u
     Some(content)
 }
 
-/// Pieces of messages, good and bad; what is made of them by chance is mostly refused, and what is not must be read alike.
+/// Parts of messages, good and bad. Random combinations are mostly refused; the others must be read alike.
 const PIECES: &[&str] = &[
     "Host: a\r\n",
     "Content-Length: 5\r\n",
@@ -217,12 +217,12 @@ proptest! {
     fn requests(first in message(LINES), second in message(LINES)) {
         let Some((mut wire, one)) = carried_request(first.as_bytes()) else { return Ok(()) };
         let mut expected = vec![one];
-        // Behind it on the same connection comes another: if the first ended elsewhere for hyper, this one would be torn.
+        // Another request follows on the same connection: if hyper ended the first elsewhere, this one would be broken.
         if let Some((more, two)) = carried_request(second.as_bytes()) {
             wire.extend_from_slice(&more);
             expected.push(two);
         }
-        // What asks to change the protocol is the last that is read as HTTP.
+        // A request to change the protocol is the last that is read as HTTP.
         prop_assume!(!wire.windows(8).any(|bytes| bytes == b"Upgrade:"));
         let (heard, ended) = run(served(&wire));
         prop_assert!(ended.is_ok(), "{:?}: {:?}", ended, String::from_utf8_lossy(&wire));
@@ -233,7 +233,7 @@ proptest! {
     fn answers(said in message(STATUS_LINES), is_head in any::<bool>()) {
         let method = if is_head { "HEAD" } else { "GET" };
         let Some((wire, expected)) = carried_answer(said.as_bytes(), method) else { return Ok(()) };
-        // A control character passes as it came, and hyper's client takes none (RFC 9110, section 5.5, leaves both).
+        // A control character passes unchanged, and hyper's client accepts none (RFC 9110, section 5.5, allows both).
         prop_assume!(!wire.contains(&b'\x0b'));
         let heard = run(asked(method, &wire));
         prop_assert_eq!(heard.ok(), Some(expected), "{:?}", String::from_utf8_lossy(&wire));

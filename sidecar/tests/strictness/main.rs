@@ -1,4 +1,4 @@
-//! Nobody can make the sidecar and a service, or a client, disagree about where a message ends.
+//! Tests that the sidecar, a service and a client always agree where a message ends, whatever is sent.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 mod answers;

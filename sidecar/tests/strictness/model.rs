@@ -1,4 +1,4 @@
-//! Valid conversations, wherever they are cut, against the slow reader as a model: what one side says, the other hears.
+//! Property test: valid conversations, cut anywhere, arrive as sent; the slow reader is the model.
 
 use proptest::prelude::*;
 use tokio::runtime::Builder;
@@ -13,7 +13,7 @@ enum Sent {
     Length(Vec<u8>),
     /// In chunks of this size, with an extension and a trailer.
     Chunks(Vec<u8>, usize, &'static str, Option<&'static str>),
-    /// Until the connection ends; answers only, and the last.
+    /// Until the connection ends; responses only, and the last.
     UntilClose(Vec<u8>),
 }
 
@@ -65,7 +65,7 @@ fn sent() -> impl Strategy<Value = Sent> {
     ]
 }
 
-/// A request, and whether fields stand in it that concern its connection only.
+/// A request, and whether it has connection-specific fields.
 #[derive(Debug, Clone)]
 struct Asked {
     method: &'static str,
@@ -89,7 +89,7 @@ fn asked() -> impl Strategy<Value = Asked> {
     })
 }
 
-/// An answer, with interim ones before it.
+/// A response, with interim ones before it.
 #[derive(Debug, Clone)]
 struct Said {
     interims: usize,

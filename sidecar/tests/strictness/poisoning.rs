@@ -1,4 +1,4 @@
-//! What the service says when it was not asked is nobody's answer.
+//! Tests that bytes which the service sends without a request are never used as a response.
 
 use std::io::{Read as _, Write as _};
 
@@ -7,7 +7,7 @@ use crate::service::Then;
 
 const POISON: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
 
-/// Sends one request, and reads exactly the answer that is expected to it; the connection stays open.
+/// Sends one request, and reads exactly the expected response; the connection stays open.
 fn ask(house: &House, request: &str, answer: &str) -> std::net::TcpStream {
     let mut stream = house.connect();
     stream.write_all(request.as_bytes()).unwrap();
@@ -48,7 +48,7 @@ async fn bytes_that_come_after_the_answer_are_never_the_next_one() {
         let cue = house.script_by_cue(&[first, late, ""], Then::Stay);
         cue.send(()).unwrap();
         let client = ask(&house, &format!("{method} /script HTTP/1.1\r\nHost: a\r\n\r\n"), first);
-        // The channel is a rendezvous in effect: the third piece is only taken once the second is written.
+        // The channel acts as a rendezvous: the third piece is only taken once the second is written.
         cue.send(()).unwrap();
         cue.send(()).unwrap();
         house.wait_until_scripted();
@@ -68,7 +68,7 @@ async fn a_connection_that_the_service_has_closed_serves_nobody() {
         let got = house.send(b"GET /script HTTP/1.1\r\nHost: a\r\n\r\n");
         assert!(got.bytes.ends_with(b"\r\n\r\nhi"), "{name}: {got:?}");
         house.wait_until_ended(ended + 1);
-        // What must not be sent twice is sent once, on a connection that stands.
+        // A request that must not be repeated is sent once, on a live connection.
         let got = house.send(b"POST /once HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
         assert_eq!(answers(&got, &["POST"]).unwrap()[0].body, b"POST /once hi", "{name}");
         assert_eq!(house.seen(name).iter().filter(|request| request.second() == "/once").count(), 1, "{name}");
@@ -79,7 +79,7 @@ async fn a_connection_that_the_service_has_closed_serves_nobody() {
 #[tokio::test]
 async fn an_early_answer_ends_the_connection_that_the_rest_of_the_request_would_come_through() {
     let house = House::open().await;
-    // The service answers when it has read the head: to it this is the whole request, to the client it is not.
+    // The service answers when it has read the head: for the service the request is complete, for the client it is not.
     for early in
         ["HTTP/1.1 413 x\r\nContent-Length: 2\r\n\r\nno", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"]
     {
@@ -89,7 +89,7 @@ async fn an_early_answer_ends_the_connection_that_the_rest_of_the_request_would_
         client.write_all(b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 35\r\n\r\n").unwrap();
         let mut bytes = Vec::new();
         client.read_to_end(&mut bytes).unwrap();
-        // Closing is announced, because what the client still has to send would be taken for a request.
+        // The response announces the close, because the client's remaining body would be taken for a request.
         let text = String::from_utf8_lossy(&bytes);
         assert!(text.contains("\r\nConnection: close\r\n") && text.ends_with("\r\n\r\nno"), "{text}");
         let _ = client.write_all(b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -131,7 +131,7 @@ async fn a_body_that_must_not_come_and_comes_late_is_nobodys_answer() {
         cue.send(()).unwrap();
         let client = ask(&house, &format!("{method} /script HTTP/1.1\r\nHost: a\r\n\r\n"), passed_on.unwrap_or(head));
         house.seen(name);
-        // While these are under way, the service has yet to say what it announced: they ask on another connection.
+        // These requests use another connection, because the service has not sent the announced rest yet.
         house.serves_the_innocent(name);
         cue.send(()).unwrap();
         house.serves_the_innocent(name);

@@ -1,4 +1,4 @@
-//! A slow and simple reader of HTTP/1.1: what a strict recipient makes of bytes, written from RFC 9112 and nothing else.
+//! A slow and simple HTTP/1.1 reader: how a strict recipient reads bytes, written from RFC 9112 alone.
 
 /// A message as a strict recipient reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(crate) struct Message {
     pub(crate) trailers: Vec<(String, String)>,
 }
 
-/// What bytes amount to.
+/// The result of reading bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Read {
     /// A message, and how many bytes it took.
@@ -22,10 +22,10 @@ pub(crate) enum Read {
     Partial,
 }
 
-/// Why bytes are no message.
+/// Why bytes are not a message.
 pub(crate) type Broken = String;
 
-/// Whether nothing more will come.
+/// Whether more bytes may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Open,
@@ -38,12 +38,12 @@ impl Message {
         self.fields.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
     }
 
-    /// The method of a request, the version of an answer.
+    /// The method of a request, the version of a response.
     pub(crate) fn first(&self) -> &str {
         self.line.split(' ').next().unwrap_or_default()
     }
 
-    /// The target of a request, the status of an answer.
+    /// The target of a request, the status of a response.
     pub(crate) fn second(&self) -> &str {
         self.line.split(' ').nth(1).unwrap_or_default()
     }
@@ -68,7 +68,7 @@ pub(crate) fn request(bytes: &[u8]) -> Result<Read, Broken> {
     }
 }
 
-/// Reads an answer to a request of that method, as a client before the tunnel would.
+/// Reads a response to a request of that method, as a client in front of the tunnel would.
 pub(crate) fn answer(bytes: &[u8], method: &str, end: End) -> Result<Read, Broken> {
     let Some((line, fields, at)) = head(bytes, Controls::Retained)? else { return Ok(Read::Partial) };
     let mut parts = line.splitn(3, ' ');
@@ -99,7 +99,7 @@ pub(crate) fn answer(bytes: &[u8], method: &str, end: End) -> Result<Read, Broke
 
 type Fields = Vec<(String, String)>;
 
-/// What a reader makes of control characters that end no line (RFC 9110, section 5.5).
+/// How a reader treats control characters that do not end a line (RFC 9110, section 5.5).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Controls {
     Refused,
@@ -180,7 +180,7 @@ fn counted(mut message: Message, bytes: &[u8], at: usize, length: usize) -> Read
 fn chunks(mut message: Message, bytes: &[u8], mut at: usize) -> Result<Read, Broken> {
     loop {
         let Some((size, next)) = line(bytes, at, Controls::Refused)? else { return Ok(Read::Partial) };
-        // The tunnel passes no extensions on, so a size is nothing but digits.
+        // The tunnel forwards no extensions, so a size has only digits.
         if size.is_empty() || size.len() > 15 || !size.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(format!("chunk size {size:?}"));
         }

@@ -1,16 +1,16 @@
-//! Hostile and odd conversations of clients: the service sees well-formed requests or nothing, and others are not harmed.
+//! Tests of hostile and odd requests: the service sees well-formed requests or none, and other clients are not harmed.
 
 use crate::house::{House, answers};
 use crate::reader::Message;
 
-/// What stands behind each attack: if the service ever reads it where it is not expected, the attack has worked.
+/// The bytes behind each attack: if the service ever reads them where they are not expected, the attack has worked.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A conversation: its name, what the client sends, the statuses that it gets, the targets that the service sees.
-/// `~` stands for [`SMUGGLED`], `^` for a Host field, `@` for many letters.
+/// A conversation: its name, what the client sends, the statuses that it gets, the targets that the service sees. `~` is
+/// replaced by [`SMUGGLED`], `^` by a Host field, `@` by many letters.
 type Case = (&'static str, &'static str, &'static [u16], &'static [&'static str]);
 
-/// Everything is refused: one answer, nothing is seen, and the connection is closed before what follows is looked at.
+/// Requests that are refused: one response, nothing at the service, and a close before the rest is parsed.
 const REFUSED: &[(&str, &str, u16)] = &[
     ("length, then coding", "POST / HTTP/1.1\r\n^Content-Length: 35\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n~", 400),
     ("coding, then length", "POST / HTTP/1.1\r\n^Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n~", 400),
@@ -136,9 +136,9 @@ fn written(case: &str) -> Vec<u8> {
     case.replace('~', SMUGGLED).replace('^', "Host: a\r\n").replace('@', &"a".repeat(9000)).into_bytes()
 }
 
-/// Holds a conversation twice, and looks at it from all three sides.
+/// Runs a conversation twice, and checks all three sides.
 fn run(house: &House, name: &str, bytes: &[u8], statuses: &[u16], targets: &[&str]) {
-    // What arrives at once and what arrives byte by byte is the same.
+    // The result is the same whether the bytes arrive at once or one by one.
     let bit_by_bit: Vec<&[u8]> = bytes.chunks(1).collect();
     for pieces in [vec![bytes], bit_by_bit] {
         let got = house.send_in_pieces(&pieces);
@@ -218,7 +218,7 @@ async fn a_request_that_breaks_off_is_never_a_whole_one() {
         assert!(got.end.is_err() || !got.bytes.starts_with(b"HTTP/1.1 2"), "{name}: {got:?}");
         assert!(house.seen(name).is_empty(), "{name}");
         house.serves_the_innocent(name);
-        // The service is told by the connection's end.
+        // The service sees the abort as the end of the connection.
         house.wait_until_cut();
     }
 }

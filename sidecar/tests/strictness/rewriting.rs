@@ -1,9 +1,9 @@
-//! What concerns one connection stays on it, and what says how to read a message is written anew.
+//! Tests that connection-specific fields are not forwarded, and that message framing is written anew.
 
 use crate::house::{self, House, PATIENCE};
 use crate::service::Then;
 
-/// What a client sends as a head, and what the service reads instead.
+/// The head that a client sends, and what the service reads instead.
 const REQUESTS: [(&str, &str); 13] = [
     ("GET http://b:81/x HTTP/1.1\r\nHost: a\r\n", "GET /x HTTP/1.1|host: b:81"),
     ("GET https://b?x HTTP/1.1\r\nHost: a\r\n", "GET /?x HTTP/1.1|host: b"),
@@ -82,7 +82,7 @@ async fn an_answer_without_a_date_gets_one() {
             Some(expected) => assert_eq!(date, expected),
             None => assert!(httpdate::parse_http_date(date).unwrap().elapsed().unwrap() < PATIENCE, "{date}"),
         }
-        // An interim answer is none that could be kept.
+        // An interim response cannot be cached, so it gets no date.
         assert_eq!(String::from_utf8_lossy(&got.bytes).to_ascii_lowercase().matches("date: ").count(), 1, "{got:?}");
         house.seen(said);
     }

@@ -1,4 +1,4 @@
-//! A service that reads strictly, remembers everything, and says what it is told to.
+//! A service that reads strictly, records everything, and answers by a script.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -15,20 +15,20 @@ pub(crate) struct Memory {
     pub(crate) broken: Vec<Broken>,
     /// Connections on which the last request broke off.
     pub(crate) cut: usize,
-    /// Connections that are over.
+    /// Connections that have ended.
     pub(crate) ended: usize,
-    /// What it says to the next request for `/script`, in pieces, and what it does then.
+    /// The response to the next request for `/script`, in pieces; `then` says what follows it.
     pub(crate) script: Vec<Vec<u8>>,
-    /// Scripts that are said to the end.
+    /// Whether the script was sent to its end.
     pub(crate) scripted: bool,
-    /// What it says to the head of a request for `/early`, before it has read the body, and then closes.
+    /// The response to the head of a request for `/early`, sent before the body is read; then it closes.
     pub(crate) early: Option<String>,
-    /// Told when a piece may follow; without it pieces follow at once.
+    /// Receives a signal for each next piece; without it pieces follow at once.
     pub(crate) cue: Option<mpsc::Receiver<()>>,
     pub(crate) then: Then,
 }
 
-/// What the service does behind a script.
+/// What the service does after a script.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Then {
     /// It reads the next request.
@@ -71,12 +71,12 @@ fn says_early(stream: &mut TcpStream, bytes: &[u8], memory: &Mutex<Memory>) -> b
     let is_early = bytes.starts_with(b"POST /early ") && bytes.ends_with(b"\r\n\r\n");
     let Some(answer) = memory.lock().unwrap().early.take_if(|_| is_early) else { return false };
     let _ = stream.write_all(answer.as_bytes());
-    // It waits for the tunnel to close: a reset could overtake the answer.
+    // It waits for the tunnel to close: a reset could overtake the response.
     let _ = stream.read(&mut [0; 64]);
     true
 }
 
-/// Whether the connection goes on.
+/// Sends the response; returns whether the connection stays open.
 fn respond(stream: &mut TcpStream, request: &Message, memory: &Mutex<Memory>) -> bool {
     let is_scripted = request.second() == "/script";
     let (script, cue, then) = {
@@ -94,7 +94,7 @@ fn respond(stream: &mut TcpStream, request: &Message, memory: &Mutex<Memory>) ->
             return false;
         }
     }
-    // Only by a script: an echo's thread may come to this line when the next script is already set.
+    // Only by a script: an echo's thread may reach this line when the next script is already set.
     if is_scripted {
         memory.lock().unwrap().scripted = true;
     }

@@ -1,4 +1,4 @@
-//! What the service answers, and what is made of answers that are late, broken off, no HTTP or not there.
+//! Tests of responses: what the service sends, and responses that are late, broken off, not HTTP or missing.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

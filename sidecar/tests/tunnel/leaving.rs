@@ -1,4 +1,4 @@
-//! What becomes of exchanges and connections when the sidecar leaves.
+//! Tests of exchanges and connections during a drain.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -46,7 +46,7 @@ async fn connections_that_wait_when_the_door_is_shut_are_served() {
         client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     }
 
-    // Both orders are there before the first worker looks, so the door is shut before anybody has come through it.
+    // Both commands are queued before the first worker runs, so the drain begins before any connection is accepted.
     workers.open().await;
     workers.drain(PATIENCE).await;
 

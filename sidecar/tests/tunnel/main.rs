@@ -1,4 +1,4 @@
-//! The tunnel through its own door: scripted services behind it, raw bytes in front of it.
+//! Tests of the HTTP/1 proxy through its public API: scripted services behind it, raw bytes in front of it.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 mod answers;

@@ -1,4 +1,4 @@
-//! What passes: requests and answers, pipelines, cuts at every byte, and what the service is told.
+//! Tests of what is forwarded: requests and responses, pipelines, cuts at every byte, and forwarding fields.
 
 use std::io::{Read, Write};
 
@@ -109,7 +109,7 @@ async fn an_idle_connection_that_the_service_closed_costs_no_request() {
     let (target, service) = service(2, |stream| {
         let head = read_head(stream);
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
-        head // and the connection is closed without a word
+        head // and closes the connection without a response
     });
     let (_workers, address) = sidecar(target).await;
     for _ in 0..2 {

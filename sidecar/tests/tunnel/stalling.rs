@@ -1,4 +1,4 @@
-//! Bodies of requests that stop, those that are slow, and how long idle connections are kept.
+//! Tests of stalled and slow request bodies, and of how long idle connections are kept.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -79,7 +79,7 @@ async fn a_body_that_is_slow_but_alive_passes() {
 async fn a_client_that_waits_for_100_continue_is_not_taken_for_a_stalled_one() {
     let (target, _service) = service(1, |stream| {
         read_head(stream);
-        // Longer than the timeout: the service thinks about it, and the client has nothing to do.
+        // Longer than the timeout: the service is slow, and the client has nothing to send.
         std::thread::park_timeout(Duration::from_secs(1));
         stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
         stream.read_exact(&mut [0; 2]).unwrap();
@@ -102,7 +102,7 @@ async fn a_client_that_waits_for_100_continue_is_not_taken_for_a_stalled_one() {
     assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
 }
 
-/// How long a connection is kept idle behind an answer of a service that says this.
+/// How long a connection is kept idle after a response with these fields.
 async fn idle_for(said: &'static str) -> Duration {
     let (target, _service) = service(1, move |stream| {
         read_head(stream);

@@ -1,4 +1,4 @@
-//! What the tunnel's tests need: a scripted service, workers before it, a client that sends bytes, and the counts.
+//! Helpers of the HTTP/1 tests: a scripted service, workers in front of it, a client that sends bytes, and the counts.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,10 +11,10 @@ use sidecar::decorator::not_found_page::NotFoundPage;
 use sidecar::worker::Workers;
 use sidecar::worker::options::TunnelOptions;
 
-/// Nothing here takes long; this only ends a test that hangs.
+/// Only ends a test that hangs; nothing here takes long.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A service that answers each connection with a script, and returns what it was sent.
+/// A service that answers each connection with a script, and returns what it received.
 pub(super) fn service(
     connections: usize,
     script: impl Fn(&mut TcpStream) -> Vec<u8> + Send + 'static,

@@ -1,32 +1,32 @@
-//! Reads the extensions behind a chunk's size, which are dropped, but only if they are well-formed (RFC 9112, section 7.1.1).
+//! State machine that validates the extensions of a chunk; they are then dropped (RFC 9112, section 7.1.1).
 
 use crate::head::fields::is_token;
 
-/// Where in `BWS ; BWS name BWS = BWS value` a reader stands.
+/// The parser's position in `BWS ; BWS name BWS = BWS value`.
 ///
-/// A parser that takes quotation marks seriously and one that only looks for the line's end part ways at a malformed
-/// extension; refusing it keeps both together.
+/// A parser that respects quotation marks and one that only searches for the line end read a malformed
+/// extension differently. Refusing it prevents that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extension {
     /// White space before a semicolon.
     Space,
-    /// Behind a semicolon.
+    /// After a semicolon.
     Before,
     Name,
-    /// White space behind a name.
+    /// White space after a name.
     Named,
-    /// Behind an equals sign.
+    /// After an equals sign.
     Equals,
     Token,
     Quoted,
-    /// Behind a backslash within quotation marks.
+    /// After a backslash within quotation marks.
     Escaped,
-    /// Behind the closing quotation mark.
+    /// After the closing quotation mark.
     Closed,
 }
 
 impl Extension {
-    /// Takes one byte; nothing if it has no place here.
+    /// The state after one more byte; `None` if the byte is not allowed here.
     pub(super) fn step(self, byte: u8) -> Option<Self> {
         let next = match (self, byte) {
             (Self::Space | Self::Name | Self::Named | Self::Token | Self::Closed, b';') | (Self::Before, b' ' | b'\t') => {

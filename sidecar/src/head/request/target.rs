@@ -1,10 +1,10 @@
-//! Judges the target of a request, which is the same function for HTTP/1 and HTTP/2, and the authority in it.
+//! Validates the target of a request and its authority, for HTTP/1 and HTTP/2 alike.
 
 use mesh::refusal::Reason;
 
 use crate::head::Fault;
 
-/// Splits a target into the authority it names, if any, and its origin-form (RFC 9112, section 3.2).
+/// Splits a target into its authority, if any, and its origin-form (RFC 9112, section 3.2).
 pub(super) fn split<'b>(method: &str, path: &'b str) -> Result<(Option<&'b str>, &'b str), Fault> {
     const BAD: Fault = Fault::bad(Reason::Target, "the target is neither a path, nor http://…, nor *");
     check(path)?;
@@ -26,15 +26,17 @@ pub(super) fn split<'b>(method: &str, path: &'b str) -> Result<(Option<&'b str>,
     }
     match target.as_bytes().first() {
         Some(b'/' | b'?') => Ok((Some(authority), target)),
-        // An absolute target with an empty path means the root, or the server as a whole (RFC 9112, section 3.2.4).
+        // An absolute target with an empty path means the root, or for OPTIONS the server as a whole (RFC
+        // 9112, section 3.2.4).
         _ => Ok((Some(authority), if method == "OPTIONS" { "*" } else { "/" })),
     }
 }
 
-/// What every reader takes for a part of the target passes as it is: all visible ASCII but `#`, behind which some readers
-/// see a fragment, and letters beyond ASCII. A URI holds less (RFC 3986, section 2), but clients send more and services
-/// take it, and correcting it in passing could lead past a filter (RFC 9112, section 3.2).
-/// White space and control characters beyond ASCII are refused: some readers split a request line at U+0085 and U+00A0.
+/// Accepts every character that all parsers read as part of the target: visible ASCII except `#`, and
+/// letters beyond ASCII. Some parsers start a fragment at `#`. A URI allows fewer characters (RFC 3986,
+/// section 2), but clients send more and services accept them. A corrected target could bypass a filter
+/// (RFC 9112, section 3.2), so it is forwarded unchanged. White space and control characters beyond ASCII
+/// are refused: some parsers split a request line at U+0085 and U+00A0.
 pub(crate) fn check(target: &str) -> Result<(), Fault> {
     let mut is_ascii = true;
     for byte in target.bytes() {
@@ -51,7 +53,8 @@ pub(crate) fn check(target: &str) -> Result<(), Fault> {
 
 const UNPRINTABLE: Fault = Fault::bad(Reason::Target, "the target holds white space or a control character");
 
-/// `host[:port]`, without user and password (RFC 3986, section 3.2.2). Empty is allowed, but not a port alone.
+/// Whether the value is `host[:port]` without user and password (RFC 3986, section 3.2.2). It may be empty,
+/// but not a port alone.
 pub(super) fn is_authority(value: &[u8]) -> bool {
     let (host, port) = match value.iter().rposition(|byte| *byte == b':') {
         Some(colon) if !value[colon..].contains(&b']') => (&value[..colon], Some(&value[colon + 1..])),
@@ -61,7 +64,7 @@ pub(super) fn is_authority(value: &[u8]) -> bool {
     is_port && if let [b'[', inner @ .., b']'] = host { is_address(inner) } else { is_name(host) }
 }
 
-/// What stands between brackets: an IPv6 address, or one of a kind that is yet to be invented.
+/// Whether the text between brackets is an IPv6 address, or has the form of a future IP version.
 fn is_address(inner: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(inner) else { return false };
     let is_future = |(version, rest): (&str, &str)| {
@@ -74,7 +77,8 @@ fn is_address(inner: &[u8]) -> bool {
     text.parse::<std::net::Ipv6Addr>().is_ok() || text.split_once('.').is_some_and(is_future)
 }
 
-/// A registered name or an IPv4 address. A comma is legal in it, but two fields that some other parser has joined look the same.
+/// Whether the text is a registered name or an IPv4 address. A comma is legal there, but two fields joined
+/// by another parser look the same.
 fn is_name(name: &[u8]) -> bool {
     let mut rest = name;
     while let Some((byte, after)) = rest.split_first() {

@@ -1,4 +1,4 @@
-//! Proofs that heads of requests are judged as RFC 9112 and RFC 9110 say; the tables are beside this file.
+//! Tests that request heads are judged as RFC 9112 and RFC 9110 require; the tables are beside this file.
 #![expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general enough in its lifetimes")]
 
 use crate::head::request::{RequestHead, asked, parse};
@@ -11,11 +11,12 @@ mod framing;
 mod hosts;
 mod lines;
 
-/// A line of a table: its name, what is sent, the verdict as [`verdict`] tells it, and the rule that it follows from.
-/// Rules are sections of RFC 9112, if no other is named; "ours" is what the project has decided where they leave room.
+/// A row of a table: name, input, result as [`verdict`] formats it, and the rule it follows from. Rules are
+/// sections of RFC 9112 unless another is named. "ours" marks a decision of this project where the RFCs
+/// leave a choice.
 type Case = (&'static str, &'static str, u16, &'static str);
 
-/// The verdict: the status of the refusal, 0 for a partial head, 200 for one that is carried.
+/// The result as a number: the status of the refusal, 0 for a partial head, 200 for an accepted head.
 fn verdict(input: &[u8]) -> u16 {
     match parse(input, &mut slots()) {
         Parsed::Complete(..) => 200,
@@ -24,12 +25,12 @@ fn verdict(input: &[u8]) -> u16 {
     }
 }
 
-/// Judges every case of a table, within the head that `whole` makes of it.
+/// Checks every case of a table, within the head that `whole` builds around it.
 fn judge(cases: &[Case], whole: impl Fn(&str) -> String) {
     for (name, input, expected, rule) in cases {
         let head = whole(input);
         assert_eq!(verdict(head.as_bytes()), *expected, "{name} ({rule}): {head:?}");
-        // A head that is refused whole is never carried in part, and one that is carried is never refused too early.
+        // A refused head is never accepted in part, and an accepted head is never refused too early.
         for end in 0..head.len() {
             let partly = verdict(&head.as_bytes()[..end]);
             assert!(partly == 0 || (*expected != 200 && partly >= 400), "{name} ({rule}): {partly} for {:?}", &head.get(..end));

@@ -1,17 +1,17 @@
-//! Reads an answer's head whose values hold control characters, which the parser refuses.
+//! Parses a response head whose values contain control characters, which `httparse` refuses.
 
 use httparse::Header;
 
 use crate::head::response::{Line, ResponseHead, judge, lenient, partial, why, wrong};
 use crate::head::{Limits, Parsed};
 
-/// What stands in for a control character while the parser looks: a byte over ASCII, which it takes in a value, never in a
-/// name, and in a reason phrase only to drop the phrase.
+/// Replaces control characters during parsing. `httparse` accepts this non-ASCII byte in a value but not in
+/// a name, and drops a reason phrase that contains it.
 const STAND_IN: u8 = 0x80;
 
-/// Reads a copy in which other bytes stand for the control characters, and takes the values from where they were.
+/// Parses a copy in which the control characters are replaced, then takes the values from the original bytes.
 ///
-/// A recipient may retain control characters but CR, LF and NUL (RFC 9110, section 5.5): none of them ends a line.
+/// A recipient may keep control characters except CR, LF and NUL (RFC 9110, section 5.5): none of the others ends a line.
 pub(super) fn parse<'h, 'b>(input: &'b [u8], restored: &'h mut Vec<Header<'b>>, limits: Limits) -> Parsed<ResponseHead<'h, 'b>> {
     let looked_at = &input[..input.len().min(limits.head_bytes)];
     let copy: Vec<u8> = looked_at.iter().map(|byte| if is_retained(*byte) { STAND_IN } else { *byte }).collect();

@@ -1,4 +1,4 @@
-//! The table of hostile and odd heads of answers, each with its verdict and the rule that it follows from.
+//! Table of hostile and unusual response heads, each with its expected result and the rule behind it.
 #![expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general enough in its lifetimes")]
 
 use std::time::Duration;
@@ -7,20 +7,20 @@ use crate::head::response::{Asked, ResponseHead, parse};
 use crate::head::write::{self, Persistence, Plan};
 use crate::head::{FIELDS_MAX, Framing, HEAD_BYTES_MAX, Parsed, slots};
 
-/// How a head is taken.
+/// The expected result of parsing a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// It is refused: 502.
+    /// Refused with 502.
     No,
-    /// It begins an answer to GET whose body ends like this.
+    /// Accepted as a response to GET whose body ends like this.
     Yes(Framing),
 }
 
 use Framing::{Chunked, Empty, Length, UntilClose};
 use Verdict::{No, Yes};
 
-/// A line of a table: its name, what the service sends, the verdict, and the rule.
-/// Rules are sections of RFC 9112, if no other is named; "ours" is what the project has decided where they leave room.
+/// A row of a table: name, bytes of the service, expected result, and rule. Rules are sections of RFC 9112
+/// unless another is named. "ours" marks a decision of this project where the RFCs leave a choice.
 type Case = (&'static str, &'static str, Verdict, &'static str);
 
 fn judge(cases: &[Case], whole: impl Fn(&str) -> String) {
@@ -182,7 +182,7 @@ fn fields_are_judged() {
     let interim: Vec<_> =
         FIELDS.iter().map(|case| if case.2 == No { *case } else { (case.0, case.1, Yes(Empty), case.3) }).collect();
     judge(&interim, |fields| format!("HTTP/1.1 100 Continue\r\n{fields}\r\n"));
-    // Lines that all end in LF say the same as those that end in CR LF.
+    // Lines that all end in LF mean the same as lines that end in CR LF.
     let bare: Vec<_> = FIELDS.iter().filter(|case| !case.1.contains("b\rC")).copied().collect();
     judge(&bare, |fields| format!("HTTP/1.1 200 OK\n{}\n", fields.replace("\r\n", "\n")));
 }
@@ -193,7 +193,7 @@ fn framings_are_judged() {
     let of_10: Vec<_> =
         FRAMINGS.iter().map(|case| if case.2 == Yes(Chunked) { (case.0, case.1, No, "6.1") } else { *case }).collect();
     judge(&of_10, |fields| format!("HTTP/1.0 200 OK\r\n{fields}\r\n"));
-    // What cannot have a body has none, but contradicts itself no less (section 6.3).
+    // A response that cannot have a body has none, but contradictory fields are still refused (section 6.3).
     for status in [100, 103, 101, 204, 304] {
         let bodiless: Vec<_> =
             FRAMINGS.iter().map(|case| if case.2 == No { *case } else { (case.0, case.1, Yes(Empty), "6.3") }).collect();
@@ -239,7 +239,7 @@ fn a_service_keeps_its_connection_as_its_options_say() {
         ("1.0", "Connection: keep-alive\r\n", true),
         ("1.0", "Connection: keep-alive, close\r\n", false),
         ("1.0", "Keep-Alive: timeout=5\r\n", false),
-        // Beside it a length may be meant or not.
+        // Next to `identity`, a length may or may not be meant.
         ("1.1", "Transfer-Encoding: identity\r\n", false),
     ] {
         let head = format!("HTTP/{line} 200 OK\r\nContent-Length: 0\r\n{fields}\r\n");

@@ -1,4 +1,4 @@
-//! Proofs that every count is in exactly one window, whatever the clocks, the streams and the control plane do.
+//! Tests that every count is in exactly one window, whatever the clocks, the streams and the control plane do.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::ledger::windows::{IN_FLIGHT_MAX, Moment, ROWS_MAX, WINDOWS_MAX, Windo
 
 mod any_order;
 
-/// Both clocks, in the hands of the test.
+/// Both clocks, controlled by the test.
 #[derive(Debug, Clone, Copy)]
 struct Clocks {
     unix_ms: u64,
@@ -19,7 +19,7 @@ struct Clocks {
 }
 
 impl Clocks {
-    /// In the middle of a slot.
+    /// Starts in the middle of a slot.
     fn start() -> Self {
         Self { unix_ms: 1_700_000_005_000, at: Instant::now() }
     }
@@ -28,7 +28,7 @@ impl Clocks {
         Moment { unix_ms: self.unix_ms, at: self.at }
     }
 
-    /// Both go on.
+    /// Advances both clocks.
     fn pass(&mut self, seconds: u64) {
         self.unix_ms += seconds * 1000;
         self.at += Duration::from_secs(seconds);
@@ -46,7 +46,7 @@ fn windows(ledger: &mut Ledger) -> &mut Windows {
     ledger.windows().unwrap()
 }
 
-/// One hit on a route, and then a whole slot passes.
+/// Counts one hit on a route, and then lets a whole slot pass.
 fn count_and_pass(ledger: &mut Ledger, clocks: &mut Clocks, route: &str) {
     ledger.absorb(vec![counted(route, 0, &[5])]);
     clocks.pass(10);
@@ -57,7 +57,7 @@ fn held(ledger: &mut Ledger) -> Vec<(u64, u32, u64)> {
     windows(ledger).held().map(|window| (window.id, window.span, window.sum().hits)).collect()
 }
 
-/// Sends all that may be sent on a stream that has sent up to there.
+/// Sends all windows that may be sent on a stream whose last sent slot is `sent`.
 fn send(ledger: &mut Ledger, sent: &mut u64) -> Vec<Window> {
     let mut next = |sent: &mut u64| {
         let (window, _) = windows(ledger).hand_over(*sent)?;
@@ -91,7 +91,7 @@ fn numbers_grow_whatever_the_wall_clock_does() {
     let (mut ledger, mut clocks) = ledger();
     let slot = slot_of(clocks.unix_ms);
     count_and_pass(&mut ledger, &mut clocks, "/a");
-    // It is set back by an hour, and goes on from there.
+    // The wall clock is set back by an hour, and continues from there.
     clocks.unix_ms -= 3_600_000;
     for _ in 0..22 {
         ledger.absorb(vec![counted("/a", 0, &[5])]);
@@ -99,7 +99,7 @@ fn numbers_grow_whatever_the_wall_clock_does() {
         ledger.turn(clocks.now());
     }
     assert_eq!(held(&mut ledger), [(slot, 1, 1), (slot + 1, 1, 11), (slot + 2, 1, 11)], "the other clock closes them");
-    // It stands still, and then it is put right.
+    // The wall clock stops, and then it is corrected.
     ledger.absorb(vec![counted("/a", 0, &[5])]);
     clocks.at += Duration::from_secs(11);
     ledger.turn(clocks.now());
@@ -128,7 +128,7 @@ fn a_window_is_sent_after_a_report_that_covers_it_and_few_at_a_time() {
     assert_eq!(send(&mut ledger, &mut sent).len(), 2, "so many have been acked");
     assert_eq!(windows(&mut ledger).numbers().acked, 2);
 
-    // A new stream begins with the oldest that is not on disk, and what was sent before is sent as it was.
+    // A new stream begins with the oldest window that is not on disk, and resends earlier windows unchanged.
     ledger.begin_stream(three[1].last_slot(), usize::MAX);
     ledger.change(2, 0);
     let again = send(&mut ledger, &mut 0);
@@ -165,7 +165,7 @@ fn what_an_older_copy_of_a_store_lacks_is_lost_and_the_loss_is_told() {
     ledger.begin_stream(sent[0].last_slot(), 16);
     assert_eq!((windows(&mut ledger).numbers().lost, held(&mut ledger).len()), (2, 1), "two slots are nowhere any more");
 
-    // A store that has nothing at all gets everything again.
+    // An empty store gets everything again.
     ledger.begin_stream(0, 16);
     let hits: u64 = windows(&mut ledger).held().map(|window| window.sum().hits).sum();
     assert_eq!((windows(&mut ledger).numbers().lost, hits), (2, 4));
@@ -260,7 +260,7 @@ fn what_was_on_a_disk_that_is_lost_is_told_again() {
     assert_eq!((ledger.baseline().id, ledger.baseline().rows), (0, vec![]), "it needs not be told what it does not have");
     assert_eq!(held(&mut ledger), [(sent[1].id, 1, 2), (sent[2].id, 1, 1)]);
 
-    // A copy of the store that is older: what it lacks is lost, and nothing is told twice.
+    // An older copy of the store: what it lacks is lost, and nothing is sent twice.
     ledger.change(2, 0);
     windows(&mut ledger).hand_over(0);
     windows(&mut ledger).ack(sent[1].id);
@@ -278,7 +278,7 @@ fn what_was_taken_back_from_a_lost_store_is_not_told_to_an_older_copy_of_it() {
     ledger.snapshot(1, 0);
     let sent = send(&mut ledger, &mut 0);
     windows(&mut ledger).ack(sent[1].id);
-    // The store is lost, and a backup is put in its place before a new one has acked anything.
+    // The store is lost, and a backup replaces it before a new one has acked anything.
     ledger.begin_stream(0, 16);
     ledger.begin_stream(sent[0].id, 16);
 
@@ -300,7 +300,7 @@ fn what_was_taken_back_is_told_until_all_of_it_is_on_disk() {
     ledger.begin_stream(0, 16);
     assert_eq!(held(&mut ledger), [(sent[1].id, 1, 2)]);
 
-    // It came to the new store, and only the ack was lost.
+    // It reached the new store, and only the ack was lost.
     ledger.begin_stream(sent[1].id, 16);
     assert_eq!((held(&mut ledger), ledger.baseline().sum().hits), (vec![], 2));
 }

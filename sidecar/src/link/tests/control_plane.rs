@@ -1,4 +1,4 @@
-//! A control plane that says what the test tells it to, on a real gRPC server.
+//! A scripted control plane for tests, on a real gRPC server.
 
 use std::net::SocketAddr;
 
@@ -22,22 +22,22 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::link::dial::{ControlPlane, Token};
 use crate::sidecar::tests::world::within;
 
-/// The other end of the stream, in the hands of the test.
+/// The control plane, controlled by the test.
 pub(crate) struct Mesh {
     pub(crate) address: SocketAddr,
     streams: mpsc::Receiver<Stream>,
     _server: JoinSet<Result<(), tonic::transport::Error>>,
 }
 
-/// One stream, its greeting already heard.
+/// One stream whose greeting was already read.
 pub(crate) struct Stream {
     pub(crate) greeting: Greeting,
-    /// What the sidecar showed at the door.
+    /// The `authorization` metadata of the sidecar.
     pub(crate) authorization: Option<String>,
     up: Streaming<wire::Up>,
     down: mpsc::Sender<Result<wire::Down, Status>>,
     pub(crate) decoder: Decoder,
-    /// The time that it sends with each message; 0 as an older control plane.
+    /// The time that it sends with each message; 0 like an older control plane.
     pub(crate) sent_ms: u64,
 }
 
@@ -64,7 +64,7 @@ impl Mesh {
         Self::start_at("127.0.0.1:0".parse().unwrap(), None).await
     }
 
-    /// With a window of so many bytes, which is what a sidecar can send before the test reads.
+    /// Starts with an HTTP/2 window of so many bytes, which is what a sidecar can send before the test reads.
     pub(crate) async fn start_at(address: SocketAddr, window: Option<u32>) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -110,7 +110,7 @@ impl Stream {
         self.say(set.into()).await;
     }
 
-    /// What the sidecar says next; `None` once it has nothing more to say.
+    /// The next message of the sidecar; `None` once it has nothing more to send.
     pub(crate) async fn hear(&mut self) -> Option<up::Message> {
         within(self.up.message()).await.unwrap().map(|up| up.message.unwrap())
     }
@@ -137,7 +137,7 @@ impl Stream {
         }
     }
 
-    /// What taps have told next. Reports before it are taken off the stream.
+    /// The next frame of taps. Reports before it are taken off the stream.
     pub(crate) async fn tapped(&mut self) -> Tapped {
         loop {
             match self.hear().await.expect("the stream ended before a tap told anything") {

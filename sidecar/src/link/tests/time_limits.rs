@@ -1,4 +1,4 @@
-//! Proofs that a rule ends when the control plane's clock says so, whatever the pod's clock shows.
+//! Tests that a rule expires by the control plane's clock, whatever the pod's clock shows.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use crate::sidecar::tests::world::World;
 /// How long the rules here last: time enough to see one in force on a busy machine.
 const TTL: Duration = Duration::from_secs(3);
 
-/// Milliseconds are cut off on both sides.
+/// Both sides truncate to milliseconds.
 const EARLY_MAX: Duration = Duration::from_millis(10);
 
 /// Hours by which the control plane's clock differs from ours.
 const APART_H: [i64; 4] = [-48, -1, 1, 720];
 
-/// Asks until the endpoint answers by itself; returns how long after `since` that was.
+/// Requests until the service answers again; returns how long after `since` that was.
 async fn on_again(world: &World, route: &str, since: Instant) -> Duration {
     while world.get(route).await.status == 503 {
         assert!(since.elapsed() < 10 * TTL, "the rule never lapses");

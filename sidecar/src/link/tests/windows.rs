@@ -1,4 +1,4 @@
-//! Proofs that windows go up after the reports that cover them, and that a drain leaves nothing behind that can be told.
+//! Tests that windows are sent after the reports that cover them, and that a drain sends everything that it can.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use crate::resources::Meter;
 use crate::sidecar::tests::world::within;
 use crate::worker::Workers;
 
-/// A link whose ledger and clock are in the hands of the test.
+/// A control client whose ledger and clock are controlled by the test.
 struct House {
     books: Books,
     at: Instant,
@@ -30,7 +30,7 @@ struct House {
     link: JoinSet<()>,
 }
 
-/// A process that holds no window back began at this time, nanoseconds since the Unix epoch.
+/// The start of a process that holds no window back, in nanoseconds since the Unix epoch.
 const EPOCH: u64 = 1_700_000_000_000_000_000;
 
 impl House {
@@ -39,7 +39,7 @@ impl House {
     }
 
     fn begun(mesh: &Mesh, epoch: u64) -> Self {
-        // Nobody brings anything in but the test.
+        // No collector runs: only the test adds counts.
         let (books, _) = Books::open(Meter::new());
         let Identity { workload, .. } = Identity::new(Named::default());
         let link = Link {
@@ -58,7 +58,7 @@ impl House {
         Self { books, at: Instant::now(), unix_ms: 1_700_000_000_000, drain, link: tasks }
     }
 
-    /// So many hits, and the window with them is closed.
+    /// Counts so many hits, and closes the window with them.
     fn count(&mut self, hits: usize) {
         self.books.read(|ledger| ledger.absorb(vec![counted("/a", 0, &vec![1000; hits])]));
         let now = Moment { unix_ms: self.unix_ms, at: self.at };
@@ -72,7 +72,7 @@ impl House {
     }
 }
 
-/// What came up, in its order.
+/// The received messages, in order.
 #[derive(Debug, PartialEq)]
 enum Came {
     Report { hits: u64 },
@@ -92,7 +92,7 @@ impl Stream {
         self.say(down::Message::Acked(wire::WindowAck { durable_window })).await;
     }
 
-    /// What comes next; reports without news are passed over.
+    /// The next message; reports without news are skipped.
     async fn next(&mut self) -> Came {
         loop {
             match self.hear().await.expect("the stream ended too early") {
@@ -134,7 +134,7 @@ async fn windows_follow_the_report_that_covers_them_and_come_again_until_they_ar
     stream.ack(170_000_000).await;
     assert_eq!(stream.next().await, Came::Window { id: 170_000_001, hits: 4 });
 
-    // The stream breaks. What was acked stays so; of the rest the control plane has kept one, and forgotten the reports.
+    // The stream breaks. Acks stay valid; of the rest the control plane has kept one window, and lost the reports.
     drop(stream);
     let mut stream = mesh.next().await;
     stream.welcome_to(170_000_001, true, 16).await;
@@ -187,7 +187,7 @@ async fn a_window_is_held_back_by_another_time_for_each_process_unless_it_leaves
     assert!(house.at.elapsed() >= HELD_BACK, "after {:?}", house.at.elapsed());
     stream.ack(170_000_000).await;
 
-    // What is closed an hour from now is not due before the test would be given up, but the drain closes and sends it.
+    // A window closed an hour from now is not due within the test's time limit, but the drain closes and sends it.
     house.at += Duration::from_secs(3600);
     house.count(4);
     house.drain.cancel();
@@ -255,7 +255,7 @@ async fn a_stream_that_has_named_all_it_may_ends_and_the_next_one_names_what_is_
     assert_eq!(snapshot.endpoints.len(), 601);
     assert_eq!(snapshot.endpoints.iter().map(|told| told.golden.hits).sum::<u64>(), 1200);
     house.drain.cancel();
-    // A window with all of it follows, and what it says is acked.
+    // A window with all of it follows, and each window is acked.
     while let Some(said) = stream.hear().await {
         if let up::Message::Window(window) = said {
             let id = stream.decoder.decode_window(&window).unwrap().id;

@@ -1,4 +1,4 @@
-//! Proofs that readers get what they want, lose only what they have no room for, and leave nothing behind.
+//! Tests that subscribers get what they want, lose only what they have no room for, and leave nothing behind.
 
 use std::sync::Arc;
 use std::thread;

@@ -1,4 +1,4 @@
-//! Proofs that what matters is kept of however many exchanges there were, each once.
+//! Tests that notable exchanges are kept, each once, however many there were.
 
 use mesh::exchange::Outcome;
 

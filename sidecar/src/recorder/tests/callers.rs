@@ -1,4 +1,4 @@
-//! Proofs that all hits of an endpoint are somebody's, and that no stranger grows the table of who has called.
+//! Tests that every hit is counted for a caller or for the others, and that clients cannot grow the caller table.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! Proofs that somebody who asks for a million random paths changes neither the memory nor the rows of those who do not.
+//! Tests that a million random paths change neither the memory nor the rows of real endpoints.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::recorder::tests::exchange;
 
 const FLOOD: u64 = 1_000_000;
 
-/// Random paths of words, so that no guess makes `{id}` of them.
+/// Random paths of words, so that route detection does not turn them into `{id}`.
 fn random_path(number: u64) -> String {
     let mut hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let letters = (0..11).map(|_| {
@@ -25,7 +25,7 @@ fn hits(reports: &[EndpointReport]) -> HashMap<String, u64> {
     reports.iter().map(|report| (report.endpoint.to_string(), report.golden.hits)).collect()
 }
 
-/// The real endpoints are asked before, during and after the flood; each of them once in a thousand requests.
+/// The real endpoints are requested before, during and after the flood; each of them once in a thousand requests.
 fn flooded(status: u16) -> (HashMap<String, u64>, usize) {
     let mut recorder = Recorder::default();
     exchange(&mut recorder, "GET", "/before", 200, 1);

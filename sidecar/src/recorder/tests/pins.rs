@@ -1,4 +1,4 @@
-//! Proofs that a pin takes effect at once, and that folding loses and doubles nothing.
+//! Tests that a pin takes effect at once, and that merging loses and doubles nothing.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,7 +29,7 @@ fn obey(recorder: &mut Recorder, rules: Vec<Rule>) {
     recorder.obey(&rules.into_iter().map(TimedRule::without_limit).collect::<Vec<_>>());
 }
 
-/// Endpoints that were told of, with hits and exchanges under way.
+/// The collected endpoints, with hits and exchanges in flight.
 fn told(recorder: &mut Recorder) -> Vec<(String, u64, u32)> {
     let told = |report: &mesh::report::EndpointReport| (report.endpoint.to_string(), report.golden.hits, report.in_flight);
     let mut told: Vec<_> = recorder.collect().iter().map(told).collect();

@@ -1,4 +1,4 @@
-//! A small world for tests: a service, a sidecar before it, and how to ask either.
+//! Test setup: a service, a sidecar in front of it, and functions to send requests to either.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 use crate::identity::{Identity, Named};
 use crate::sidecar::{Listeners, Options, run};
 
-/// How long a test waits for anything that must happen.
+/// How long a test waits for an expected event.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A sidecar before a service that says `ok`; `/status/{code}` answers with that status.
+/// A sidecar in front of a service that answers `ok`; `/status/{code}` answers with that status.
 pub(crate) struct World {
     pub(crate) traffic: SocketAddr,
     pub(crate) admin: SocketAddr,
@@ -28,7 +28,7 @@ pub(crate) struct World {
     _service: JoinSet<std::io::Result<()>>,
 }
 
-/// What came back from an HTTP server.
+/// The response of an HTTP server.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -48,7 +48,7 @@ impl World {
         let named = Named { pod: Some("web-6c9f7d5b8-2kqxz".into()), ..Named::default() };
         let mut options = Options {
             drain_grace: Duration::ZERO,
-            // The service is in this process, so that its memory is known on every machine.
+            // The service runs in this process, so its memory can be measured on every machine.
             pods_in_process: Some(NonZeroU32::MIN),
             ..Options::new(Identity::new(named), target)
         };
@@ -62,12 +62,12 @@ impl World {
         Self { traffic, admin, drain, sidecar, _service: service }
     }
 
-    /// A GET through the sidecar.
+    /// Sends a GET through the sidecar.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         ask(self.traffic, "GET", path).await
     }
 
-    /// A GET on the admin port.
+    /// Sends a GET to the admin port.
     pub(crate) async fn admin(&self, path: &str) -> Answer {
         ask(self.admin, "GET", path).await
     }
@@ -76,14 +76,14 @@ impl World {
         self.drain.cancel();
     }
 
-    /// Waits until the sidecar has left.
+    /// Drains the sidecar and waits until it has stopped.
     pub(crate) async fn left(mut self) {
         self.drain.cancel();
         within(self.sidecar.join_next()).await.unwrap().unwrap().unwrap();
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a new connection.
 pub(crate) async fn ask(address: SocketAddr, method: &str, path: &str) -> Answer {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -99,7 +99,7 @@ pub(crate) async fn ask(address: SocketAddr, method: &str, path: &str) -> Answer
     Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
-/// What must happen soon.
+/// Fails the test if `what` takes longer than [`PATIENCE`].
 #[track_caller]
 pub(crate) fn within<F: Future>(what: F) -> impl Future<Output = F::Output> {
     let place = std::panic::Location::caller();

@@ -1,4 +1,4 @@
-//! Takes the heads of the service's answer, and writes them as the downstream shall read them.
+//! Parses the heads of the service's response, and writes them for the downstream.
 
 use mesh::exchange::Outcome;
 
@@ -15,14 +15,14 @@ use crate::tunnel::exchange::Keeps;
 use crate::tunnel::peer::Filled;
 use crate::tunnel::relay::{Relay, Relayed, Response};
 
-/// Interim responses that are passed on for one request. Two are usual: 100 and 103.
+/// Interim responses forwarded per request. Two are usual: 100 and 103.
 const INTERIM_MAX: usize = 32;
 
-/// The one answer besides 101 that must say which protocols the service would change to (RFC 9110, section 15.5.22).
+/// The only response besides 101 that must name the protocols to switch to (RFC 9110, section 15.5.22).
 const UPGRADE_REQUIRED: u16 = 426;
 
 impl Relay<'_> {
-    /// Takes as many heads as are there. Returns how much they took once the final one was among them.
+    /// Handles all complete heads in `input`. Returns their length if the final head was among them.
     pub(super) fn take_heads(&mut self, input: &[u8], filled: Filled, output: &mut Vec<u8>) -> Result<Option<usize>, Relayed> {
         let mut used = 0;
         loop {
@@ -59,7 +59,7 @@ impl Relay<'_> {
         if self.interims > INTERIM_MAX {
             return Err(Relayed::Unintelligible("too many interim responses"));
         }
-        // HTTP/1.0 knows none (RFC 9110, section 15.2).
+        // HTTP/1.0 has no interim responses (RFC 9110, section 15.2).
         if self.exchange.version == Version::Http11 {
             write::response(output, head, Plan::bare(Persistence::Keep));
         }
@@ -78,8 +78,8 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Whether the downstream has offered to change to each of these protocols (RFC 9110, section 7.8).
-    /// What it asked for stands in the head as the service was sent it.
+    /// Whether the downstream has offered to switch to each of these protocols (RFC 9110, section 7.8). The
+    /// offer is in the head that was sent to the service.
     fn was_asked_for(&self, protocols: &[u8]) -> bool {
         let mut slots = self.worker.limits().slots();
         let Parsed::Complete(asked, _) = request::parse(&self.exchange.wire, &mut slots) else { return false };
@@ -88,7 +88,7 @@ impl Relay<'_> {
         self.exchange.wants_upgrade && options(protocols).all(is_offered)
     }
 
-    /// Decides what becomes of the final response, and writes its head.
+    /// Decides how to forward the final response, and writes its head.
     fn take_final(&mut self, head: &ResponseHead<'_, '_>, output: &mut Vec<u8>) {
         if let Some(announced) = head.connectivity.kept_for {
             self.worker.note_kept_for(announced);
@@ -105,8 +105,8 @@ impl Relay<'_> {
 
     fn pass_on(&mut self, head: &ResponseHead<'_, '_>, from: Framing, reusable: bool, edits: &[Edit], output: &mut Vec<u8>) {
         let (framing, to) = match (from, self.exchange.version) {
-            // Some clients take it for bodiless whatever its fields say, and a service must not send a body with it
-            // (RFC 9110, section 15.3.6): so it has none here, and says so.
+            // Some clients expect no body, whatever the fields say, and a service must not send one (RFC
+            // 9110, section 15.3.6). So the forwarded response has none and declares it.
             _ if head.status == 205 => (Framing::Length(0), To::Nothing),
             (Framing::Empty | Framing::Length(_), _) => (from, To::Plain),
             (Framing::Chunked | Framing::UntilClose, Version::Http11) => (Framing::Chunked, To::Chunks),

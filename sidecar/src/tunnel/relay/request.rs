@@ -1,4 +1,4 @@
-//! Moves the request from the downstream to the service, as fast as the service takes it.
+//! Forwards the request from the downstream to the service, as fast as the service accepts it.
 
 use std::task::{Context, Poll};
 
@@ -49,7 +49,7 @@ impl Relay<'_> {
         Ok(Moved::Yes)
     }
 
-    /// Nothing is left to send: notices when the downstream leaves, and takes in a little of what it sends next.
+    /// The request is complete: detects a disconnect, and reads a little of the next request.
     fn look_ahead(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Moved, Relayed> {
         match self.downstream.poll_ahead(cx, &mut scratch.input) {
             Poll::Pending => Ok(Moved::No),

@@ -1,25 +1,25 @@
-//! What a service may say, and what becomes of it.
+//! A table of service responses, and what the client must get for each.
 
 use crate::service::Then;
 
-/// What the client makes of it.
+/// What the client must get.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Verdict {
-    /// An answer with this status and this body.
+    /// A response with this status and this body.
     Gets(u16, &'static str),
     /// 502, because the service does not speak HTTP.
     Unintelligible,
     /// 502, because the service has closed the connection.
     Nothing,
-    /// A connection that breaks off, so that what came cannot be taken for the whole.
+    /// A connection that breaks off, so that a part cannot be taken for the whole.
     Broken,
 }
 
 use Then::{Close, Stay};
 use Verdict::{Broken, Gets, Nothing, Unintelligible};
 
-/// A conversation: its name, the method, what the service says, what it does then, and the verdict.
-/// `~` stands for an answer that somebody else must never get.
+/// A conversation: its name, the method, what the service sends, what it does then, and the verdict. `~` is replaced by
+/// a response that no other client may ever get.
 pub(super) type Case = (&'static str, &'static str, &'static str, Then, Verdict);
 
 pub(super) const CASES: &[Case] = &[

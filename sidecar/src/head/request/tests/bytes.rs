@@ -1,8 +1,8 @@
-//! Every byte there is, in every place of a head where one could matter: the verdict follows from the place's grammar alone.
+//! Tests every byte value at every relevant position of a head against the grammar of that position.
 
 use super::verdict;
 
-/// A place: its name, what stands before and behind the byte, and which bytes the grammar has there.
+/// A position: its name, the text before and after the byte, and the bytes that the grammar allows there.
 type Place = (&'static str, &'static str, &'static str, fn(u8) -> bool);
 
 fn nothing(_: u8) -> bool {
@@ -24,12 +24,13 @@ fn value(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-/// All visible ASCII but `#` (ours): readers agree on where such a target ends. Single bytes over ASCII are no UTF-8.
+/// All visible ASCII except `#` (ours): parsers agree on where such a target ends. A single byte beyond
+/// ASCII is not UTF-8.
 fn target(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'#'
 }
 
-/// RFC 3986, section 3.2; the colon begins an empty port here. A comma could be two hosts that somebody has joined.
+/// RFC 3986, section 3.2; the colon begins an empty port here. A comma could be two hosts that another parser has joined.
 fn host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=:".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! Hostile and odd fields that say nothing of the body's length.
+//! Hostile and unusual fields that do not concern the body's length.
 
 use super::{Case, judge};
 
@@ -69,7 +69,7 @@ const FIELDS: &[Case] = &[
 #[test]
 fn fields_are_judged() {
     judge(FIELDS, |fields| format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
-    // Whatever is wrong with a field, it is wrong before Host as well.
+    // A field that is invalid after Host is also invalid before it.
     judge(FIELDS, |fields| format!("GET / HTTP/1.1\r\n{fields}Host: a\r\n\r\n"));
 }
 

@@ -1,4 +1,4 @@
-//! Hostile and odd fields that say how long the body is.
+//! Hostile and unusual fields that state the body's length.
 
 use super::{Case, judge};
 
@@ -109,7 +109,7 @@ fn lengths_are_judged() {
 fn transfer_codings_are_judged() {
     judge(CODINGS, |fields| format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
     judge(CODINGS, |fields| format!("GET / HTTP/1.1\r\n{fields}Host: a\r\n\r\n"));
-    // What is no Transfer-Encoding passes in HTTP/1.0 as well; nothing else does (section 6.1).
+    // HTTP/1.0 also accepts fields that are not a Transfer-Encoding, and refuses all others (section 6.1).
     judge(&CODINGS[4..], |fields| format!("POST / HTTP/1.0\r\nHost: a\r\n{fields}\r\n"));
     let of_10: Vec<_> = CODINGS[..4].iter().map(|(name, input, _, _)| (*name, *input, 400, "6.1")).collect();
     judge(&of_10, |fields| format!("POST / HTTP/1.0\r\nHost: a\r\n{fields}\r\n"));

@@ -1,4 +1,4 @@
-//! Hostile and odd Host fields.
+//! Hostile and unusual Host fields.
 
 use super::{Case, judge};
 

@@ -1,4 +1,4 @@
-//! Hostile and odd request lines.
+//! Hostile and unusual request lines.
 
 use mesh::refusal::Reason;
 
@@ -71,7 +71,8 @@ const LINES: &[Case] = &[
     ("TRACE", "TRACE / HTTP/1.1", 200, "RFC 9110, 9.3.8"),
 ];
 
-/// A URI holds less (RFC 3986, section 2), but clients send more, services take it, and all readers read it alike.
+/// A URI allows fewer characters (RFC 3986, section 2), but clients send more, services accept them, and
+/// all parsers read them alike.
 const WIDER: &str = "3.2 leaves it to the recipient; ours";
 
 const TARGETS: &[Case] = &[

@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order: what is on disk, held and open adds up to what was counted, and nothing sent changes.
+//! Property test: in any order of events, disk, held and open windows sum to the counts, and sent windows never change.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ enum Step {
         route: usize,
         hits: usize,
     },
-    /// The clocks go on, the one that people set by something else.
+    /// Both clocks advance; the wall clock is also set by `set_by_s`.
     Pass {
         seconds: u64,
         set_by_s: i64,
@@ -29,7 +29,7 @@ enum Step {
         in_flight_max: usize,
     },
     Report,
-    /// A window is sent. If it gets lost, so does all that comes after it on the stream.
+    /// A window is sent. If it is lost, everything after it on the stream is lost too.
     Send {
         arrives: bool,
     },
@@ -53,7 +53,7 @@ struct World {
     ledger: Ledger,
     clocks: Clocks,
     disk: Disk,
-    /// What this stream has sent, as long as it is whole.
+    /// The last slot sent on this stream, as long as no message was lost.
     sent: u64,
     is_broken: bool,
     ever_sent: BTreeMap<u64, Window>,
@@ -112,7 +112,7 @@ impl World {
             Step::Unpin => self.ledger.pin(Pins::default()),
             Step::LoseStore => {
                 self.disk = Disk::default();
-                // What was sent to it nobody has, and what was on it comes back as one window.
+                // What was sent to it is gone, and what was on its disk comes back as one window.
                 self.ever_sent.clear();
                 self.is_broken = true;
                 self.take(&Step::Stream { in_flight_max: 1 });
@@ -147,7 +147,7 @@ impl World {
         assert!(held.is_sorted_by(|one, next| one.last_slot() < next.id) && held.len() <= WINDOWS_MAX);
     }
 
-    /// Everything goes well from now on.
+    /// Runs the rest without faults.
     fn calm(&mut self) {
         self.take(&Step::Close);
         self.take(&Step::Stream { in_flight_max: 2 });
@@ -164,7 +164,7 @@ impl World {
     }
 }
 
-/// An extreme cannot be taken back, so only what adds up is compared.
+/// Minimum and maximum cannot be subtracted, so only additive values are compared.
 fn assert_same(one: &GoldenMetrics, other: &GoldenMetrics) {
     assert_eq!((one.hits, one.total_us, one.first_byte_total_us), (other.hits, other.total_us, other.first_byte_total_us));
     assert_eq!((one.statuses(), &one.latency), (other.statuses(), &other.latency));
