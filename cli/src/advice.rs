@@ -1,8 +1,8 @@
-//! What to do next about a failure, for the end of the line that tells of it.
+//! Maps each client failure to a hint about what to do next, for the end of an error message.
 
 use client::failure::{Distrust, Failure, Problem};
 
-/// What to do, if there is something that the failure does not say itself.
+/// Returns a hint if there is one beyond what the failure's own text says.
 pub(crate) fn on(failure: &Failure) -> Option<String> {
     Some(match failure {
         Failure::Unreachable { .. } => {

@@ -1,4 +1,4 @@
-//! `sitio audit`: what was asked for, by whom and why, and what became of it.
+//! `sitio audit`: lists the operator commands with their author, reason and result.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use crate::only::Only;
 use crate::paint::Paint;
 use crate::table::{Cell, Column, Tone, kept, light, table, wide};
 
-/// The most that a control plane tells at once.
+/// The largest number of entries that a control plane returns in one response.
 const LIMIT_MAX: i64 = 2000;
 
 /// Show who has turned what off and on, the newest first.
@@ -32,7 +32,7 @@ pub(crate) struct Options {
     look: Look,
 }
 
-/// Prints them.
+/// Prints the audit entries.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if let Some(refused) = options.look.refuse_time(options.only.service()) {
         return Ok(refused);

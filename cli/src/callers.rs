@@ -1,4 +1,4 @@
-//! `sitio callers`: who has been calling one endpoint, before somebody turns it off.
+//! `sitio callers`: lists the callers of one endpoint, to check before it is turned off.
 
 use std::process::ExitCode;
 
@@ -17,7 +17,8 @@ use crate::{complete, csv, find, moment};
 
 /// Show who has been calling one endpoint: services by name, strangers by address.
 ///
-/// Each pod tells 32 callers of an endpoint apart. Rates are those of about the last minute, hits since the pods started.
+/// Each pod counts 32 callers of an endpoint separately. Rates are those of about the last minute, hits since the pods
+/// started.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sitio callers legacy GET /legacy/export
@@ -34,7 +35,7 @@ pub(crate) struct Options {
     look: Look,
 }
 
-/// Prints them.
+/// Prints the callers.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.look.connection.client()?;
     let all = endpoints::Wanted { namespace: options.namespace.clone(), ..endpoints::Wanted::default() };
@@ -95,7 +96,7 @@ fn failing(caller: &Caller) -> Cell {
     Cell::new(format::percent(share).words()).toned(tone)
 }
 
-/// Each pod with its address and what came from there.
+/// Each calling pod with its address and its number of requests.
 fn from(caller: &Caller) -> Cell {
     let pod = |pod: &client::callers::CallingPod| {
         format!("{} ({}) {}", pod.pod.as_deref().unwrap_or("one of several"), pod.address, format::count(pod.hits))

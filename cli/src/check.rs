@@ -1,4 +1,4 @@
-//! `sitio check`: what is wrong with this set-up, each finding with what to do about it.
+//! `sitio check`: diagnoses the installation and prints each finding with what to do about it.
 
 mod control_plane;
 mod findings;
@@ -34,7 +34,7 @@ pub(crate) struct Options {
     connection: Connection,
 }
 
-/// Looks, and prints what there is.
+/// Runs all checks and prints the findings.
 pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
     let findings = tokio::select! {
@@ -45,14 +45,14 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
     Ok(if findings.worst() == Level::Error { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Without a control plane, or without its leave, nothing else can be seen.
+/// Runs the checks in order; stops early if the control plane is unreachable or refuses access.
 async fn look(client: &Client) -> Findings {
     let mut findings = Findings::default();
     if !control_plane::look(client, &mut findings).await {
         return findings;
     }
     let recovery = store::look(client, &mut findings).await;
-    // Read once for both, after the rules, so that no pod is behind in one finding and up to date in the next.
+    // Both are read once, the pods after the rules, so that no pod is behind in one finding and up to date in the next.
     let rules = client.rules().await;
     let pods = client.pods().await;
     pods::look(&pods, &mut findings);

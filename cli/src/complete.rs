@@ -1,4 +1,4 @@
-//! Completes services, endpoints, rules and pods in a shell: asks the control plane for a moment, and offers nothing without it.
+//! Shell completion of services, endpoints, rules and pods, with names from the control plane if it is reachable.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -14,16 +14,16 @@ use control_plane::web::row::service_label;
 use crate::connection::Connection;
 use crate::text::plain;
 
-/// How long a person at a prompt waits for a word without wondering.
+/// The longest delay at a prompt that a user does not notice as a hang.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
-/// Words that are offered. A person reads no more, and a shell would ask whether to show them.
+/// The largest number of candidates. With more, a shell asks whether to show them, and a user does not read them.
 const OFFERED_MAX: usize = 200;
 
-/// The flags that say where the control plane is.
+/// The flags that select the control plane.
 const WHERE: [&str; 3] = ["--url", "--token-file", "--ca-file"];
 
-/// Where the control plane is, as a line that is not finished says it.
+/// Parses the connection flags out of an unfinished command line.
 #[derive(Debug, Parser)]
 struct Place {
     #[command(flatten)]
@@ -40,17 +40,17 @@ pub(crate) fn services() -> ArgValueCompleter {
     })
 }
 
-/// Completes the words that name an endpoint: its service, its method, its route, or all below a part of that.
+/// Completes an endpoint reference: service, method, route, or a route prefix with `*`.
 pub(crate) fn endpoints() -> ArgValueCompleter {
     completer(async |client, line| Ok(words_of(&client.endpoints(&Wanted::default()).await?.endpoints, line)))
 }
 
-/// Completes the id of a rule that is in force.
+/// Completes the id of a rule in force.
 pub(crate) fn rules() -> ArgValueCompleter {
     completer(async |client, _| Ok(client.rules().await?.rules.into_iter().map(|rule| rule.id).collect()))
 }
 
-/// Completes the id of a rule that is in force, or the words that name what it has turned off.
+/// Completes the id of a rule in force, or the endpoint reference of what it has turned off.
 pub(crate) fn rules_and_endpoints() -> ArgValueCompleter {
     completer(async |client, line| {
         let rules = client.rules().await?.rules;
@@ -67,7 +67,7 @@ pub(crate) fn rules_and_endpoints() -> ArgValueCompleter {
     })
 }
 
-/// Completes the name of a pod; of one service, if the line names it.
+/// Completes the name of a pod; only pods of one service if the line contains its name.
 pub(crate) fn pods() -> ArgValueCompleter {
     completer(async |client, line| {
         let pods = client.pods().await?.pods;
@@ -78,7 +78,7 @@ pub(crate) fn pods() -> ArgValueCompleter {
     })
 }
 
-/// The words that can name an endpoint, after those that are on the line.
+/// The possible next words of an endpoint reference, given the words on the line.
 fn words_of(endpoints: &[Endpoint], line: &[String]) -> BTreeSet<String> {
     let is_on_line = |word: &str| line.iter().any(|on_line| on_line.eq_ignore_ascii_case(word));
     let of_service: Vec<&Endpoint> = endpoints.iter().filter(|endpoint| is_on_line(&service_of(endpoint))).collect();
@@ -102,7 +102,7 @@ fn service_of(endpoint: &Endpoint) -> String {
     service_label(&endpoint.namespace, &endpoint.service)
 }
 
-/// What completes a word out of what the control plane knows, given the words of the line.
+/// Builds a completer from a function that reads candidates from the control plane, given the words of the line.
 fn completer(
     look: impl AsyncFn(&Client, &[String]) -> Result<BTreeSet<String>, Failure> + Send + Sync + 'static,
 ) -> ArgValueCompleter {
@@ -113,19 +113,20 @@ fn completer(
     })
 }
 
-/// The words that begin as the current one does. What would turn a terminal around is no word of a shell.
+/// The words that start with the current one. Leaves out words with whitespace or control characters: a shell would
+/// split them, or a terminal would obey them.
 fn offered(words: &BTreeSet<String>, current: &str) -> Vec<CompletionCandidate> {
     let fits = |word: &&String| word.starts_with(current) && plain(word) == word.as_str() && !word.contains(char::is_whitespace);
     words.iter().filter(fits).take(OFFERED_MAX).map(CompletionCandidate::new).collect()
 }
 
-/// The words of the line so far: what the shell hands over after the first `--`.
+/// The words of the line so far: the shell passes them after the first `--`.
 fn line() -> Vec<String> {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     words.skip_while(|word| word != "--").skip(1).collect()
 }
 
-/// A client of the control plane that the line, or the environment, names.
+/// A client of the control plane that the line or the environment selects.
 fn client(line: &[String]) -> Option<Client> {
     let mut flags = vec!["sitio".to_owned()];
     for (at, word) in line.iter().enumerate() {
@@ -139,11 +140,11 @@ fn client(line: &[String]) -> Option<Client> {
     Place::try_parse_from(flags).ok()?.connection.silent_client().ok()
 }
 
-/// The answer, if there is one soon enough.
+/// Runs the request; returns `None` if it fails or takes longer than [`ANSWER_WITHIN`].
 fn ask(look: impl AsyncFnOnce() -> Result<BTreeSet<String>, Failure>) -> Option<BTreeSet<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     let answer = runtime.block_on(async { tokio::time::timeout(ANSWER_WITHIN, look()).await });
-    // A name that is looked up on another thread is not waited for.
+    // DNS lookups run on a blocking thread; do not wait for it.
     runtime.shutdown_background();
     answer.ok()?.ok()
 }

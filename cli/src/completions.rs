@@ -1,4 +1,4 @@
-//! `sitio completions`: what a shell needs to complete our words, and the names that a control plane knows.
+//! `sitio completions`: prints the shell script that enables completion.
 
 use anyhow::anyhow;
 use clap_complete::Shell;
@@ -6,7 +6,7 @@ use clap_complete::env::Shells;
 
 use crate::say::say;
 
-/// The variable by which a shell asks this program for words.
+/// The environment variable by which a shell requests completions from this program.
 pub(crate) const VARIABLE: &str = "SITIO_COMPLETE";
 
 /// Print what a shell needs to complete sitio's words, and names of services, endpoints, rules and pods.
@@ -24,12 +24,12 @@ pub(crate) struct Options {
     shell: Shell,
 }
 
-/// Prints it.
+/// Prints the script.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     say(&script(options.shell)?)
 }
 
-/// What a shell reads: it runs `sitio` for each word.
+/// The completion script for a shell; it runs `sitio` for each word.
 fn script(shell: Shell) -> anyhow::Result<String> {
     let shells = Shells::builtins();
     let shell = shells.completer(&shell.to_string()).ok_or_else(|| anyhow!("print completions: {shell} is not known"))?;

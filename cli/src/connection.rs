@@ -1,4 +1,4 @@
-//! Where the control plane is, and how to be let in: what all commands that ask it have in common.
+//! Command-line options for the control plane's URL, token and certificates, shared by all commands that query it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use reqwest::Url;
 use crate::say::beside;
 use crate::token;
 
-/// Where to ask.
+/// The connection options.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct Connection {
@@ -28,19 +28,20 @@ pub(crate) struct Connection {
     /// File with the control plane's token [default: what the variable SITIO_TOKEN holds].
     #[arg(long, env = "SITIO_TOKEN_FILE", value_name = "FILE", help_heading = "Control plane")]
     token_file: Option<PathBuf>,
-    /// File with the certificates (PEM) of those to believe, for https [default: whom this machine believes].
+    /// File with the certificates (PEM) of the authorities to trust, for https [default: those that this machine
+    /// trusts].
     #[arg(long, env = "SITIO_CA_FILE", value_name = "FILE", help_heading = "Control plane")]
     ca_file: Option<PathBuf>,
 }
 
 impl Connection {
-    /// A client of that control plane, without a word about it.
+    /// Builds a client without printing a warning.
     pub(crate) fn silent_client(&self) -> anyhow::Result<Client> {
         let authorities = self.ca_file.as_deref().map(authorities).transpose()?;
         Ok(Client::new(self.url.clone(), self.token()?, authorities)?)
     }
 
-    /// A client of that control plane.
+    /// Builds a client; warns on standard error if the token would be sent in plain text.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let client = self.silent_client()?;
         if client.is_overheard() {
@@ -50,7 +51,7 @@ impl Connection {
         Ok(client)
     }
 
-    /// Where the dashboard is.
+    /// The URL of the dashboard.
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }
@@ -66,7 +67,7 @@ fn authorities(file: &Path) -> anyhow::Result<Authorities> {
     Authorities::read(&read).ok_or_else(|| anyhow!("read the certificates in {}: {wanted}", file.display()))
 }
 
-/// A URL, or a host and a port.
+/// Parses a URL; the scheme defaults to http.
 fn url(text: &str) -> Result<Url, String> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url = Url::parse(&with_scheme).ok().filter(Url::has_host);
@@ -75,7 +76,7 @@ fn url(text: &str) -> Result<Url, String> {
     if url.username().is_empty() && url.password().is_none() {
         Ok(url)
     } else {
-        // It would be in messages, and in the shell's history.
+        // Credentials in the URL would appear in messages and in the shell's history.
         Err("expected a URL without a user and a password: a control plane has a token, see --token-file".to_owned())
     }
 }

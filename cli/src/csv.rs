@@ -1,4 +1,4 @@
-//! Lists as CSV: plain values under the names that the dashboard's files have, as safe to open in a spreadsheet.
+//! CSV output of lists, with the same column names and spreadsheet escaping as the dashboard's CSV files.
 
 pub(crate) mod audit;
 pub(crate) mod callers;
@@ -11,17 +11,17 @@ use control_plane::web::csv::Cell;
 
 use crate::text::plain;
 
-/// Words that a stranger may have chosen, whole, but with nothing in them that a terminal takes for an order.
+/// Untrusted text, in full, with control characters escaped so that a terminal does not interpret them.
 fn words(text: &str) -> Cell {
     Cell::text(plain(text))
 }
 
-/// Words, if there are any.
+/// Optional text.
 fn some(text: Option<&str>) -> Cell {
     text.map_or(Cell::Missing, words)
 }
 
-/// A time in milliseconds.
+/// A duration in milliseconds.
 fn ms(ms: Option<f64>) -> Cell {
     Cell::number(ms.map(|ms| format!("{ms:.3}")))
 }
@@ -36,12 +36,12 @@ fn rate(rps: f64) -> Cell {
     number(format!("{rps:.3}"))
 }
 
-/// A share, from 0 to 1.
+/// A ratio from 0 to 1.
 fn ratio(ratio: f64) -> Cell {
     number(format!("{ratio:.6}"))
 }
 
-/// A word of the API, as the API writes it.
+/// An enum value as the API spells it.
 fn name(word: &impl serde::Serialize) -> Cell {
     let word = serde_json::to_value(word).ok();
     some(word.as_ref().and_then(serde_json::Value::as_str))

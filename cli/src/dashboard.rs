@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::say::say;
 use crate::token;
 
-/// What opens a URL here.
+/// The program that opens a URL in the default browser of this platform.
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
 
 /// Open the dashboard in a browser.
@@ -24,14 +24,14 @@ pub(crate) struct Options {
     connection: Connection,
 }
 
-/// Opens it, if there is one.
+/// Prints the URL and opens it, if the control plane is reachable.
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let url = options.connection.url().to_string();
     say(&format!("{url}\n"))?;
     if options.print {
         return Ok(ExitCode::SUCCESS);
     }
-    // A browser would only say that there is nothing.
+    // Checked first, because a browser would only show a connection error.
     options.connection.client()?.is_there().await?;
     let mut browser = Command::new(OPENER);
     browser.arg(&url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,4 +1,4 @@
-//! `sitio demo`: a sample shop of four services on two pods each, gentle traffic, and a control plane that may be killed.
+//! `sitio demo`: runs a sample shop of four services with two pods each, light traffic, and a killable control plane.
 
 pub(crate) mod control_plane;
 mod pods;
@@ -26,8 +26,8 @@ use crate::local_mesh::LocalMesh;
 use crate::paint::Paint;
 use crate::place::{Home, Place};
 
-/// The demo ends within 5 s of being told to: requests under way take 1 s at most, the last reports as long, the pods
-/// this, and the control plane the rest. Only a control plane that was killed a moment before is waited for longer.
+/// The demo ends within 5 s of the signal to stop. Requests in flight and the last reports take at most 1 s each, the
+/// pods this time, and the control plane the rest. Only a control plane that was killed just before takes longer.
 const PODS_LEAVE_WITHIN: Duration = Duration::from_millis(1300);
 
 /// Run a small shop behind a mesh, with traffic, and a dashboard to watch it on.
@@ -43,7 +43,7 @@ pub(crate) struct Options {
     duration: Option<Duration>,
 }
 
-/// Runs the demo until it is told to end, or its time is over.
+/// Runs the demo until it is interrupted or its duration is over.
 pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrupts) -> anyhow::Result<()> {
     let place = options.place.take()?;
     let pods = pods::bind_all()?;
@@ -98,7 +98,7 @@ async fn tell_what_was_counted(shoppers: Shoppers, before: &Counts, dashboard: S
     Ok(())
 }
 
-/// Nobody may be reading any more (`sitio demo | head`), and the demo goes on all the same.
+/// Ignores a closed standard output (`sitio demo | head`): the demo continues.
 fn say(words: &str) {
     let _ = writeln!(stdout(), "{words}");
 }

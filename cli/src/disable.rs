@@ -1,4 +1,4 @@
-//! `sitio disable`: turns an endpoint off on its pods, and waits for their word if asked to.
+//! `sitio disable`: turns an endpoint off on its pods, and with `--wait` waits for their receipts.
 
 mod preview;
 
@@ -37,7 +37,7 @@ pub(crate) struct Options {
     /// The endpoint: SERVICE METHOD ROUTE, or its id, or as few of these words as name no other; or SERVICE '/path/*'.
     #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word, add = complete::endpoints())]
     endpoint: Vec<String>,
-    /// Why; whoever finds the endpoint off will look for it.
+    /// Why; shown to those who find the endpoint off.
     #[arg(long, value_parser = find::word)]
     reason: String,
     /// For how long, 1s to 30days; none is until it is turned on by hand.
@@ -70,16 +70,16 @@ pub(crate) struct Options {
     connection: Connection,
 }
 
-/// The shortest time limit that a control plane takes, and the longest.
+/// The shortest and the longest time limit that a control plane accepts.
 const TTL_MIN: Duration = Duration::from_secs(1);
 const TTL_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// For how long.
+/// How long the endpoint stays off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ttl {
-    /// Until then.
+    /// For this time.
     For(Duration),
-    /// Until a person ends it.
+    /// Until an operator ends the rule.
     Open,
 }
 
@@ -94,7 +94,7 @@ fn ttl(value: &str) -> Result<Ttl, String> {
     }
 }
 
-/// Turns it off.
+/// Creates the rule, or prints the preview with `--dry-run`.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
     let order = options.order(&client).await?;

@@ -1,4 +1,4 @@
-//! `sitio enable`: ends the rules that have turned an endpoint off, and waits for the pods' word if asked to.
+//! `sitio enable`: ends the rules that have turned an endpoint off, and with `--wait` waits for the receipts.
 
 use std::process::ExitCode;
 
@@ -42,11 +42,11 @@ pub(crate) struct Options {
     connection: Connection,
 }
 
-/// Turns it on.
+/// Ends the rules.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
     let ids = options.rules(&client).await?;
-    // All are ended before any is waited for: a pod that does not answer must not keep another rule in force.
+    // All rules are ended before the wait begins: a pod that does not answer must not keep another rule in force.
     let mut ended = Vec::new();
     for id in ids {
         ended.push(client.withdraw(&id).await?);
@@ -63,7 +63,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
 }
 
 impl Options {
-    /// The ids of the rules that are meant.
+    /// The ids of the rules that the arguments select.
     async fn rules(&self, client: &Client) -> anyhow::Result<Vec<String>> {
         let words = find::words(&self.named);
         if let [id] = words.as_slice()
@@ -93,7 +93,7 @@ impl Options {
     }
 }
 
-/// Whether a word is a rule's id: `r` and digits.
+/// Whether a word is a rule id: `r` and digits.
 fn is_rule(word: &str) -> bool {
     word.strip_prefix('r').is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }

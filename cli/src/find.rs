@@ -1,45 +1,45 @@
-//! Finds the one endpoint that a person means, by its id or by as few words as name no other.
+//! Resolves an endpoint reference: an id, or any words of service, method and route that match only one endpoint.
 
 use client::endpoints::Endpoint;
 use control_plane::web::row::service_label;
 
 use crate::text::short;
 
-/// Endpoints that are named to whoever meant one of several.
+/// The number of candidates that an error lists.
 const NAMED_MAX: usize = 10;
 
-/// Why there is not one.
+/// Why a reference does not resolve to one endpoint.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotFound {
-    /// Nothing has been counted yet.
+    /// The control plane knows no endpoint yet.
     #[error("there is no endpoint yet: the first request to a pod makes one")]
     Nothing,
-    /// None is called so.
+    /// No endpoint matches.
     #[error("no endpoint is called {words:?}; {}", .like.as_deref().map_or("`sitio stat` lists those there are".to_owned(), |like| format!("did you mean one of these?\n{like}")))]
     None {
-        /// What was asked for.
+        /// The reference as given.
         words: String,
-        /// Those that are called alike, a line each.
+        /// Similar endpoints, one on each line.
         like: Option<String>,
     },
-    /// Several are.
+    /// Several endpoints match.
     #[error("{words:?} could be any of {count} endpoints; name one by its id, or by service, method and route:\n{names}")]
     Several {
-        /// What was asked for.
+        /// The reference as given.
         words: String,
-        /// How many.
+        /// The number of matches.
         count: usize,
-        /// The first of them, a line each.
+        /// The first matches, one on each line.
         names: String,
     },
 }
 
-/// A word that names something. An unset variable of a script names nothing, and must not mean any endpoint.
+/// Parses a non-empty word. An unset variable of a script is empty, and must not match any endpoint.
 pub(crate) fn word(argument: &str) -> Result<String, String> {
     if argument.trim_matches([' ', '\t', '\n', ':']).is_empty() { Err("it is empty".to_owned()) } else { Ok(argument.to_owned()) }
 }
 
-/// The words of a selector: `legacy GET /x`, `legacy:GET:/x` and `'legacy GET /x'` are the same.
+/// Splits a reference into words: `legacy GET /x`, `legacy:GET:/x` and `'legacy GET /x'` are equivalent.
 pub(crate) fn words(arguments: &[String]) -> Vec<String> {
     let [one] = arguments else { return arguments.to_vec() };
     let split: Vec<_> = if one.contains(char::is_whitespace) {
@@ -47,13 +47,13 @@ pub(crate) fn words(arguments: &[String]) -> Vec<String> {
     } else if one.starts_with('/') {
         vec![one.clone()]
     } else {
-        // A route may hold colons of its own.
+        // A route may contain colons.
         one.splitn(3, ':').map(str::to_owned).collect()
     };
     split.into_iter().filter(|word| !word.is_empty()).collect()
 }
 
-/// The endpoint that is meant.
+/// Resolves a reference to one endpoint.
 pub(crate) fn one<'a>(endpoints: &'a [Endpoint], words: &[String]) -> Result<&'a Endpoint, NotFound> {
     if endpoints.is_empty() {
         return Err(NotFound::Nothing);
@@ -78,7 +78,7 @@ fn is_called(endpoint: &Endpoint, word: &str) -> bool {
         || endpoint.method.eq_ignore_ascii_case(word)
 }
 
-/// Whether somebody who mistyped could have meant it.
+/// Whether an endpoint is similar enough to suggest after a typing error.
 fn is_like(endpoint: &Endpoint, word: &str) -> bool {
     let word = word.to_lowercase();
     word.len() > 1 && (endpoint.route.to_lowercase().contains(&word) || endpoint.service.to_lowercase().contains(&word))

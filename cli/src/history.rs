@@ -1,4 +1,4 @@
-//! `sitio history`: single exchanges of one endpoint, as its pods remember them.
+//! `sitio history`: lists recent exchanges of one endpoint, from the history that its pods keep.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ use crate::table::{Cell, Column, Room, Tone, kept, light, table, wide};
 use crate::text::short;
 use crate::{complete, csv, find, moment, stat};
 
-/// The most that a control plane tells at once.
+/// The largest number of exchanges that a control plane returns in one response.
 const LIMIT_MAX: i64 = 1000;
 
 /// Show recent requests of one endpoint: the newest, the slowest, the failures.
@@ -52,7 +52,7 @@ pub(crate) struct Options {
     look: Look,
 }
 
-/// Prints them.
+/// Prints the exchanges.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.look.connection.client()?;
     let all = endpoints::Wanted { namespace: options.namespace.clone(), ..endpoints::Wanted::default() };
@@ -60,7 +60,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
         status: options.status.clone(),
         first: if options.slowest { First::Slowest } else { First::Newest },
         pod: options.pod.clone(),
-        // Those of a range are chosen here, of all that the pods remember.
+        // With a range, all exchanges are requested, and those outside the range are removed here.
         limit: Some(if options.range.is_given() { LIMIT_MAX as u32 } else { options.limit }),
     };
     let words = find::words(&options.endpoint);
@@ -87,7 +87,7 @@ fn page(history: &History, room: Room, paint: Paint) -> String {
     format!("{}\n\n{exchanges}{}", paint.title(title), notes.collect::<String>())
 }
 
-/// The columns of a single exchange.
+/// The columns of an exchange.
 pub(crate) const COLUMNS: [Column<Exchange>; 12] = [
     Column::whole("TIME (UTC)", |exchange, _| Cell::new(format::clock_ms(exchange.started_ms))),
     kept(Column::numbers("STATUS", |exchange, _| status(exchange))),
@@ -103,7 +103,7 @@ pub(crate) const COLUMNS: [Column<Exchange>; 12] = [
     wide(Column::words("TRACE", |exchange, _| optional(exchange.trace_id.as_deref()))),
 ];
 
-/// The status, and how it is meant: a rule's own 503 is no failure.
+/// The status code with its tone: a 503 by a rule is not a failure.
 pub(crate) fn status(exchange: &Exchange) -> Cell {
     let tone = match exchange.status {
         _ if exchange.rule.is_some() => Tone::Amber,
@@ -114,7 +114,7 @@ pub(crate) fn status(exchange: &Exchange) -> Cell {
     Cell::new(if exchange.status == 0 { format::MISSING.to_owned() } else { exchange.status.to_string() }).toned(tone)
 }
 
-/// Who has ended it: the service, unless it says otherwise.
+/// What ended the exchange: the service, a rule, or the outcome that the sidecar recorded.
 pub(crate) fn outcome(exchange: &Exchange) -> Cell {
     match (exchange.outcome.as_str(), &exchange.rule) {
         (_, Some(rule)) => Cell::new(format!("rule {rule}")).toned(Tone::Amber),

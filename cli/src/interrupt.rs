@@ -1,11 +1,11 @@
-//! Ctrl-C and its relatives: the first asks for an orderly end, the second for an end at once.
+//! Handles SIGINT, SIGTERM and SIGHUP: the first starts a graceful stop, the second ends the process at once.
 
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// What a person or the system asked with.
+/// The kind of signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Interrupt {
     /// SIGINT, which a terminal sends on Ctrl-C.
@@ -15,7 +15,7 @@ pub(crate) enum Interrupt {
 }
 
 impl Interrupt {
-    /// What a shell says of a program that ended by this.
+    /// The exit code by which a shell reports a process that this signal ended.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::CtrlC => 130,
@@ -24,33 +24,33 @@ impl Interrupt {
     }
 }
 
-/// Hears of the first interrupt. Clones hear of the same one.
+/// Receives the first interrupt. Clones receive the same one.
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupts(watch::Receiver<Option<Interrupt>>);
 
-/// Says that there was one.
+/// Sends the first interrupt to all receivers.
 #[derive(Debug)]
 pub(crate) struct Bell(watch::Sender<Option<Interrupt>>);
 
-/// A bell and those who hear it.
+/// Creates a sender and its receiver.
 pub(crate) fn bell() -> (Bell, Interrupts) {
     let (tell, told) = watch::channel(None);
     (Bell(tell), Interrupts(told))
 }
 
 impl Interrupts {
-    /// Waits for the first interrupt; returns at once if it has been.
+    /// Waits for the first interrupt; returns at once if it has already arrived.
     pub(crate) async fn first(&mut self) -> Interrupt {
         match self.0.wait_for(Option::is_some).await {
             Ok(told) => told.expect("it was waited for"),
-            // Nobody can ring any more.
+            // The sender is gone, so no interrupt can follow.
             Err(_) => std::future::pending().await,
         }
     }
 }
 
 impl Bell {
-    /// Rings at the first interrupt, and returns at the second.
+    /// Notifies the receivers at the first interrupt, and returns at the second.
     pub(crate) async fn watch(self) -> io::Result<Interrupt> {
         let mut interrupts = signal(SignalKind::interrupt())?;
         let mut terminations = signal(SignalKind::terminate())?;

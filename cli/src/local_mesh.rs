@@ -1,4 +1,4 @@
-//! The part of a mesh that this program runs, and the order in which it leaves.
+//! The control plane and the pods that run in this process, and their shutdown order.
 
 use std::time::Duration;
 
@@ -7,17 +7,18 @@ use control_plane::control_plane::{Options, run};
 use crate::parts::Parts;
 use crate::place::{Home, Taken};
 
-/// It has only to close its store.
+/// The time to stop the control plane, which only has to close its store.
 const CONTROL_PLANE_LEAVES_WITHIN: Duration = Duration::from_millis(600);
 
-/// A control plane, if there is one here, and pods that dial it.
+/// An optional control plane, and the pods that connect to it.
 #[derive(Debug, Default)]
 pub(crate) struct LocalMesh {
-    /// One part, or none.
+    /// One task, or none.
     pub(crate) control_plane: Parts,
-    /// One part for each pod.
+    /// One task for each pod.
     pub(crate) pods: Parts,
-    /// Owned here and not by a task, so that it goes even if the end comes at once; last, so that it goes last.
+    /// Owned here and not by a task, so that the folder is removed even on an abrupt end; the last field, so that it is
+    /// dropped last.
     home: Option<Home>,
 }
 
@@ -30,12 +31,12 @@ impl LocalMesh {
         self.keep(home);
     }
 
-    /// Keeps a folder until everything else is gone.
+    /// Keeps a folder until everything else has stopped.
     pub(crate) fn keep(&mut self, home: Home) {
         self.home = Some(home);
     }
 
-    /// Waits for a part that ends although nobody told it to, and says why.
+    /// Waits for a task that ends before a stop was requested, and returns the reason.
     pub(crate) async fn ended_early(&mut self) -> anyhow::Error {
         tokio::select! {
             why = self.control_plane.ended_early() => why,
@@ -43,7 +44,8 @@ impl LocalMesh {
         }
     }
 
-    /// The pods leave first, within so long, and the control plane hears their goodbye.
+    /// Stops the pods first, within `pods_within`, so that the control plane receives their last reports; then stops
+    /// the control plane.
     pub(crate) async fn stop(self, pods_within: Duration) -> anyhow::Result<()> {
         let pods = self.pods.stop(pods_within).await;
         let control_plane = self.control_plane.stop(CONTROL_PLANE_LEAVES_WITHIN).await;

@@ -1,4 +1,4 @@
-//! What all commands that show something have in common: whom to ask, how to print, and whether to go on.
+//! Options and output of all commands that show data: connection, format, and repetition with `--watch`.
 
 use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
@@ -16,10 +16,10 @@ use crate::say::{beside, say};
 use crate::table::Room;
 use crate::{advice, text, usage};
 
-/// The longest window that a control plane keeps, unless it is told to keep less.
+/// The longest window that a control plane keeps by default.
 const WINDOW_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// How to look.
+/// Options of a command that shows data.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct Look {
@@ -41,14 +41,14 @@ pub(crate) struct Look {
     pub(crate) connection: Connection,
 }
 
-/// How to print a list.
+/// The output format of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// For people, cut to the terminal; whole in a pipe.
     Table,
     /// For people, with all columns, never cut.
     Wide,
-    /// As the API tells it.
+    /// As the API returns it.
     Json,
     /// The same as YAML.
     Yaml,
@@ -57,13 +57,13 @@ pub(crate) enum Output {
 }
 
 impl Look {
-    /// Refuses a word that was meant as the time of `--watch 5s`, and is taken for a service: what is optional has its equals sign.
+    /// Rejects a duration in place of a service name, as in `--watch 5s`: an optional value needs an equals sign.
     pub(crate) fn refuse_time(&self, word: Option<&str>) -> Option<ExitCode> {
         let time = word.filter(|word| self.watch.is_some() && humantime::parse_duration(word).is_ok())?;
         Some(usage::refuse(&format!("{time} is no time here; for that, write --watch={time}")))
     }
 
-    /// Prints an answer, by `table` if it is for people, and by `csv` if it is for spreadsheets.
+    /// Formats an answer: `table` formats it for people, `csv` for spreadsheets.
     pub(crate) fn told<T: Serialize>(
         &self,
         answer: &T,
@@ -74,7 +74,7 @@ impl Look {
             Output::Csv => csv(),
             Output::Table => table(Room::usual()),
             Output::Wide => table(Room::wide()),
-            // One line for each, so that a program can read them one by one.
+            // One line for each answer, so that a program can read them one by one.
             Output::Json if self.watch.is_some() => format!("{}\n", json(&serde_json::to_string(answer)?)),
             Output::Json => format!("{}\n", json(&serde_json::to_string_pretty(answer)?)),
             Output::Yaml if self.watch.is_some() => format!("---\n{}", yaml(answer)?),
@@ -82,7 +82,7 @@ impl Look {
         })
     }
 
-    /// Prints `page` once, or again and again.
+    /// Prints `page` once, or repeatedly with `--watch`.
     pub(crate) async fn show(
         &self,
         mut interrupts: Interrupts,
@@ -110,15 +110,15 @@ impl Look {
     }
 }
 
-/// Where one page follows another.
+/// How a page relates to the page before it.
 enum Screen {
-    /// In the place of the one before.
+    /// It replaces the page before it.
     Same,
-    /// Below it, with a blank line between them.
+    /// It follows after a blank line.
     Below,
-    /// Below it, as programs read it.
+    /// It follows directly, for programs.
     Stream,
-    /// Below it, as one file: whether the names of the columns were told, which only the first page does.
+    /// It follows as one CSV file. True once the header row is printed, which only the first page contains.
     Csv(bool),
 }
 
@@ -132,7 +132,8 @@ impl Screen {
         }
     }
 
-    /// Shows a page, or why there is none: who watches wants to see when the control plane is there again, not to start again.
+    /// Shows a page, or a temporary failure: a watcher wants to see when the control plane is back, and not to start
+    /// again.
     fn show(&mut self, page: anyhow::Result<String>) -> anyhow::Result<()> {
         let error = match page {
             Ok(page) => return say(&self.next(&page)),
@@ -142,7 +143,7 @@ impl Screen {
         let advice = advice::on(failure).unwrap_or_default();
         let words = format!("sitio: {}; {advice}", text::plain(&failure.to_string()));
         match self {
-            // Beside the page, it would be overwritten by the next.
+            // Standard error shares the terminal, so the next page would overwrite a message there.
             Self::Same => say(&self.next(&format!("{words}\n"))),
             Self::Below | Self::Stream | Self::Csv(_) => {
                 beside(&words);
@@ -153,7 +154,7 @@ impl Screen {
 
     fn next(&mut self, page: &str) -> String {
         match self {
-            // Overwritten line by line and not cleared first, because that flickers.
+            // Overwritten line by line and not cleared first, because clearing flickers.
             Self::Same => format!("\x1b[H{}\x1b[J", page.replace('\n', "\x1b[K\n")),
             Self::Below => format!("{page}\n"),
             Self::Stream => page.to_owned(),
@@ -166,7 +167,7 @@ impl Screen {
     }
 }
 
-/// A window as the API takes it; nothing is everything since the pods started.
+/// Parses a window as the API accepts it; `all` is everything since the pods started.
 pub(crate) fn window(value: &str) -> Result<String, String> {
     if value == "all" {
         return Ok(value.to_owned());

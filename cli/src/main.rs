@@ -1,6 +1,6 @@
-//! The `sitio` command: shows a mesh, turns its endpoints off and on, and puts a sidecar before any program.
+//! The `sitio` command: shows a mesh, turns its endpoints off and on, and runs programs behind a sidecar.
 
-// Both panic when whoever reads has left; `say.rs` does not.
+// These macros panic when the output is closed; `say.rs` does not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod advice;
@@ -95,11 +95,11 @@ enum Command {
 }
 
 impl Command {
-    /// What is logged unless somebody says otherwise. What the programs have to say they say themselves; the log is for
-    /// trouble, and a certificate that is not believed is told once.
+    /// The default log filter. Commands print their own messages. The log is for faults; an untrusted certificate is
+    /// reported once, by the command.
     fn log(&self) -> &'static str {
         match self {
-            // It tells itself that its control plane has ended, and eight sidecars would say the same.
+            // The demo itself reports that its control plane has ended; eight sidecars would repeat it.
             Self::Demo(_) => "warn,sidecar::link=error,rustls_platform_verifier=off",
             _ => "warn,rustls_platform_verifier=off",
         }
@@ -107,7 +107,7 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    // A shell asks for words: they are printed, and nothing else is done.
+    // Answers a completion request of a shell and exits.
     CompleteEnv::with_factory(Sitio::command).var(completions::VARIABLE).complete();
     let sitio = match Sitio::try_parse() {
         Ok(sitio) => sitio,
@@ -121,7 +121,7 @@ fn main() -> ExitCode {
         .with_writer(|| Log(io::stderr()))
         .log_internal_errors(false)
         .init();
-    // Two threads: sidecars bring their own, and what is left is small.
+    // Two threads: sidecars start their own, and the other work is small.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -129,12 +129,12 @@ fn main() -> ExitCode {
     };
     let (bell, interrupts) = bell();
     let code = runtime.block_on(until_done(sitio, bell, interrupts));
-    // Nothing of ours runs any more, or it was told to end at once.
+    // All tasks have ended, or a second interrupt asks to end at once.
     runtime.shutdown_background();
     code
 }
 
-/// Does what was asked, unless a second interrupt comes before it is done.
+/// Runs the command until it is done or a second interrupt arrives.
 async fn until_done(sitio: Sitio, bell: Bell, interrupts: Interrupts) -> ExitCode {
     tokio::select! {
         second = bell.watch() => match second {
@@ -169,7 +169,7 @@ async fn obey(sitio: Sitio, interrupts: Interrupts) -> ExitCode {
     outcome.unwrap_or_else(|error| fail(&error))
 }
 
-/// Tells what went wrong, and what to do next.
+/// Prints an error with a hint, and returns the exit code.
 fn fail(error: &anyhow::Error) -> ExitCode {
     if error.is::<NobodyReads>() {
         return ExitCode::SUCCESS;

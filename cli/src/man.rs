@@ -1,4 +1,4 @@
-//! `sitio man`: the manual's pages, made of the same words as the help.
+//! `sitio man`: prints or writes the manual pages, generated from the command-line help.
 
 use std::path::PathBuf;
 
@@ -14,14 +14,14 @@ use crate::say::say;
   sitio man | man -l -
   sitio man --dir ~/.local/share/man/man1")]
 pub(crate) struct Options {
-    /// Write a page for each command into this folder, which is made if it is not there.
+    /// Write a page for each command into this folder, created if necessary.
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
 }
 
-/// Prints or writes them.
+/// Prints the page or writes all pages.
 pub(crate) fn run(options: &Options, sitio: Command) -> anyhow::Result<()> {
-    // A page for `sitio help stat` would only say again what the one for `sitio stat` does.
+    // A page for `sitio help stat` would repeat the one for `sitio stat`.
     let mut sitio = sitio.disable_help_subcommand(true);
     sitio.build();
     let Some(folder) = &options.dir else {

@@ -1,40 +1,40 @@
-//! Instants of the API as people read them: how long ago, how long still, and the time of day.
+//! Converts and formats the API's timestamps: age, duration, remaining time, and time of day.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use control_plane::web::format;
 use jiff::Timestamp;
 
-/// This machine's clock, milliseconds since the Unix epoch.
+/// This machine's clock in milliseconds since the Unix epoch.
 pub(crate) fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
-/// An instant in RFC 3339, milliseconds since the Unix epoch.
+/// Parses an RFC 3339 timestamp to milliseconds since the Unix epoch.
 pub(crate) fn unix_ms(instant: &str) -> Option<u64> {
     let timestamp: Timestamp = instant.parse().ok()?;
     u64::try_from(timestamp.as_millisecond()).ok()
 }
 
-/// How long ago an instant was: `3 s`, `now`; a dash if there was none.
+/// The age of an instant: `3 s`, `now`; a dash if there is none.
 pub(crate) fn ago(instant: Option<&str>, now_ms: u64) -> String {
     let then_ms = instant.and_then(unix_ms);
     then_ms.map_or_else(|| format::MISSING.to_owned(), |then_ms| format::age(now_ms.saturating_sub(then_ms)))
 }
 
-/// How long something has lasted: `42 min`; a dash if it has not begun.
+/// The duration since an instant: `42 min`; a dash if there is none.
 pub(crate) fn lasting(since: Option<&str>, now_ms: u64) -> String {
     let since_ms = since.and_then(unix_ms);
     since_ms.map_or_else(|| format::MISSING.to_owned(), |since_ms| format::span(now_ms.saturating_sub(since_ms)))
 }
 
-/// How long there still is: `42 min`; a dash if there is no end.
+/// The time until an instant: `42 min`; a dash if there is none.
 pub(crate) fn left(until: Option<&str>, now_ms: u64) -> String {
     let until_ms = until.and_then(unix_ms);
     until_ms.map_or_else(|| format::MISSING.to_owned(), |until_ms| format::left(until_ms.saturating_sub(now_ms)))
 }
 
-/// The day and the time, UTC: `2026-11-21 14:07:41`.
+/// Date and time in UTC: `2026-11-21 14:07:41`.
 pub(crate) fn date_and_time(instant: &str) -> String {
     let timestamp = instant.parse::<Timestamp>();
     timestamp.map_or_else(|_| instant.to_owned(), |timestamp| timestamp.strftime("%Y-%m-%d %H:%M:%S").to_string())

@@ -1,4 +1,4 @@
-//! The endpoint, or the prefix, that a command is about, whether it was counted yet or not.
+//! Resolves the endpoint or route prefix that a command refers to, even if no request for it was counted yet.
 
 use client::client::Client;
 use client::endpoints::{Endpoint, Wanted};
@@ -6,13 +6,13 @@ use client::rules::Scope;
 
 use crate::find::{self, NotFound};
 
-/// The namespace of whoever names none, and has no endpoint that could be meant.
+/// The namespace if none is given and no known endpoint determines it.
 const NAMESPACE: &str = "default";
 
-/// The method of a prefix that means all methods.
+/// The method of a prefix that covers all methods.
 const ANY_METHOD: &str = "*";
 
-/// An endpoint, or everything under a prefix, by its whole name.
+/// The full name of an endpoint or of a route prefix.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) scope: Scope,
@@ -23,7 +23,7 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    /// Finds it by words, of a namespace if one is given.
+    /// Resolves words, within a namespace if one is given.
     pub(crate) async fn find(client: &Client, namespace: Option<&str>, words: &[String]) -> anyhow::Result<Self> {
         let wanted = Wanted { namespace: namespace.map(str::to_owned), ..Wanted::default() };
         let endpoints = client.endpoints(&wanted).await?.endpoints;
@@ -50,11 +50,11 @@ impl Named {
         }
     }
 
-    /// One that was not counted under that name.
+    /// The name of an endpoint that was not counted yet.
     fn unheard(endpoints: &[Endpoint], namespace: Option<&str>, service: &str, method: &str, route: &str) -> Self {
-        // As lists print it. Neither part may hold a slash.
+        // Lists print `namespace/service`. Neither part may contain a slash.
         let (written, service) = service.split_once('/').map_or((None, service), |(before, after)| (Some(before), after));
-        // A service that there is in one namespace only is meant there.
+        // A service that exists in only one namespace is taken from there.
         let mut namespaces: Vec<&str> =
             endpoints.iter().filter(|known| known.service == service).map(|known| known.namespace.as_str()).collect();
         namespaces.sort_unstable();
@@ -70,7 +70,7 @@ impl Named {
     }
 }
 
-/// Whether a route names all that is below it, if no endpoint is called so.
+/// Whether a route is a prefix pattern, if no endpoint has that exact route.
 fn is_prefix(route: &str) -> bool {
     route.starts_with('/') && route.ends_with("/*")
 }

@@ -1,8 +1,8 @@
-//! What a list is narrowed to: one service, one namespace.
+//! Options that filter a list by service and namespace.
 
 use crate::complete;
 
-/// Flattened into the options of a command whose list is narrowed here, and not by the control plane.
+/// Flattened into the options of commands that filter their list here and not in the control plane.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Only {
     /// Only of this service.
@@ -14,12 +14,12 @@ pub(crate) struct Only {
 }
 
 impl Only {
-    /// The service.
+    /// The service to show, if one is given.
     pub(crate) fn service(&self) -> Option<&str> {
         self.service.as_deref()
     }
 
-    /// Whether something of this service stays in the list.
+    /// Whether an entry of this service passes the filter.
     pub(crate) fn holds(&self, namespace: &str, service: &str) -> bool {
         self.service.as_deref().is_none_or(|only| only == service)
             && self.namespace.as_deref().is_none_or(|only| only == namespace)

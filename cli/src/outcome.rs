@@ -1,25 +1,25 @@
-//! How to print what came of a command: in words, or for programs.
+//! The output format of a command's result: text, JSON or YAML.
 
 use clap::ValueEnum;
 use mesh::visible::{is_hidden, json};
 use serde::Serialize;
 use serde_json::Value;
 
-/// How to print it.
+/// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// For people.
-    // Whoever has got used to it for lists may say so here.
+    // Accepted for users who are used to it from lists.
     #[value(alias = "wide")]
     Table,
-    /// As the API tells it.
+    /// As the API returns it.
     Json,
     /// The same as YAML.
     Yaml,
 }
 
 impl Output {
-    /// Prints it for programs, or in these words.
+    /// Formats the result: as JSON or YAML, or with `words`.
     pub(crate) fn told<T: Serialize>(self, answer: &T, words: impl FnOnce() -> String) -> anyhow::Result<String> {
         Ok(match self {
             Self::Table => words(),
@@ -29,10 +29,11 @@ impl Output {
     }
 }
 
-/// The same as the JSON, as YAML. Taken straight from the type, a choice would be a tag (`!disable`), which few readers know.
+/// The JSON value as YAML. Serialized directly, an enum would become a tag (`!disable`), which few readers support.
 ///
-/// Nothing is hidden in it. The library writes a text with a control character in double quotes, the only ones in which YAML
-/// has escapes. So each hidden letter becomes a number between two of these, and then an escape.
+/// Invisible characters are escaped. The library writes a text with a control character in double quotes, the only YAML
+/// style with escapes. So each invisible character is first replaced by its number between two control characters, and
+/// then by an escape.
 pub(crate) fn yaml(answer: &impl Serialize) -> anyhow::Result<String> {
     let mut value = serde_json::to_value(answer)?;
     mark(&mut value);
@@ -48,13 +49,13 @@ pub(crate) fn yaml(answer: &impl Serialize) -> anyhow::Result<String> {
     Ok(shown)
 }
 
-/// Stands before and after the number of a hidden letter, and is one itself.
+/// The control character before and after the number of an invisible character; it is escaped itself.
 const MARK: char = '\u{1a}';
 
-/// How the library writes it.
+/// The library's escape for [`MARK`].
 const MARK_WRITTEN: &str = "\\x1A";
 
-/// Marks the hidden letters of all texts.
+/// Marks the invisible characters in all texts of a value.
 fn mark(value: &mut Value) {
     match value {
         Value::String(text) => {

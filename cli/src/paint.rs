@@ -1,4 +1,4 @@
-//! Colours, where a terminal shows them and nobody minds.
+//! Colours in the output, where the terminal supports them and the user has not turned them off.
 
 use std::env;
 use std::fmt::Display;
@@ -16,24 +16,25 @@ pub(crate) enum When {
     Never,
 }
 
-/// Writes words in colour, or plainly.
+/// Formats text with or without colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Paint {
-    /// For a terminal.
+    /// With ANSI escape sequences, for a terminal.
     Colours,
-    /// For a file, a pipe, or a person who prefers it.
+    /// Without colours, for a file, a pipe, or by preference.
     Plain,
 }
 
 impl Paint {
-    /// What an output takes: colours on a terminal, unless `NO_COLOR` is set (no-color.org) or the terminal is dumb.
+    /// The choice for an output: colours on a terminal, unless `NO_COLOR` is set (no-color.org) or the terminal is
+    /// dumb.
     pub(crate) fn on(output: &impl IsTerminal) -> Self {
         let minds = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         if output.is_terminal() && !minds && !is_dumb { Self::Colours } else { Self::Plain }
     }
 
-    /// What an output takes, unless a person has said otherwise.
+    /// The choice for an output under the `--color` option.
     pub(crate) fn when(when: When, output: &impl IsTerminal) -> Self {
         match when {
             When::Auto => Self::on(output),
@@ -42,32 +43,32 @@ impl Paint {
         }
     }
 
-    /// What a page begins with.
+    /// The title of a page.
     pub(crate) fn title(self, words: impl Display) -> String {
         self.sgr("1", words)
     }
 
-    /// An address to open.
+    /// A URL to open.
     pub(crate) fn link(self, words: impl Display) -> String {
         self.sgr("36;4", words)
     }
 
-    /// A line to type.
+    /// A command to type.
     pub(crate) fn typed(self, words: impl Display) -> String {
         self.sgr("36", words)
     }
 
-    /// Good news.
+    /// A good result.
     pub(crate) fn good(self, words: impl Display) -> String {
         self.sgr("32", words)
     }
 
-    /// Bad news.
+    /// A warning.
     pub(crate) fn bad(self, words: impl Display) -> String {
         self.sgr("33", words)
     }
 
-    /// The worst of news.
+    /// An error.
     pub(crate) fn worst(self, words: impl Display) -> String {
         self.sgr("31", words)
     }

@@ -1,4 +1,4 @@
-//! Parts of the mesh that run in this process: started, watched and ended together.
+//! A group of tasks of the mesh that run in this process and are started, watched and stopped together.
 
 use std::future::pending;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Owns the tasks of some parts. Dropping it ends them at once.
+/// Owns a group of tasks. Dropping it aborts them.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
     running: JoinSet<anyhow::Result<()>>,
@@ -15,17 +15,18 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// What tells the parts to leave.
+    /// The token that signals the tasks to stop.
     pub(crate) fn drain(&self) -> CancellationToken {
         self.drain.clone()
     }
 
-    /// Starts one more.
+    /// Starts a task.
     pub(crate) fn start(&mut self, part: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         self.running.spawn(part);
     }
 
-    /// Waits for a part that ends although nobody told it to, and says why. Without any part, it waits for ever.
+    /// Waits for a task that ends before a stop was requested, and returns the reason. Without any task, it waits
+    /// forever.
     pub(crate) async fn ended_early(&mut self) -> anyhow::Error {
         match self.running.join_next().await {
             Some(Ok(Ok(()))) => anyhow!("a part of the mesh ended by itself"),
@@ -35,7 +36,7 @@ impl Parts {
         }
     }
 
-    /// Tells all parts to leave, and waits; after `within`, the rest is ended at once.
+    /// Signals all tasks to stop, and waits; after `within`, the rest is aborted.
     pub(crate) async fn stop(mut self, within: Duration) -> anyhow::Result<()> {
         self.drain.cancel();
         let mut outcome = Ok(());

@@ -1,4 +1,4 @@
-//! Where a control plane of this machine is: its ports on loopback, and a folder for its data that may go with it.
+//! Ports on loopback and the data folder of a control plane on this machine.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use crate::ports::{LOOPBACK, listen};
 
 mod temporary;
 
-/// Where dashboard and API are unless somebody says otherwise, and where the commands that ask look for them.
+/// The default port of dashboard and API, which client commands use too.
 pub(crate) const HTTP_PORT: u16 = 8090;
 
-/// Where the control plane listens and what it keeps.
+/// Options for the control plane's ports and data folder.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct Place {
@@ -30,7 +30,7 @@ pub(crate) struct Place {
     pub(crate) data_dir: Option<PathBuf>,
 }
 
-/// A place that is ours, with nothing running there yet. Who connects already waits in the kernel.
+/// The bound ports and the data folder, before anything runs. Early connections wait in the kernel.
 #[derive(Debug)]
 pub(crate) struct Taken {
     http: TcpListener,
@@ -40,17 +40,17 @@ pub(crate) struct Taken {
     home: Home,
 }
 
-/// Where the data is. A temporary folder is removed when this is dropped.
+/// The data folder. A temporary one is removed on drop.
 #[derive(Debug)]
 pub(crate) enum Home {
-    /// Named by a person, and kept.
+    /// Given by the user, and kept.
     Given(PathBuf),
-    /// Made here.
+    /// Created here.
     Temporary(Temporary),
 }
 
 impl Place {
-    /// Takes the ports, and makes the folder.
+    /// Binds the ports and creates the folder.
     pub(crate) fn take(&self) -> anyhow::Result<Taken> {
         let http = listen(SocketAddr::new(LOOPBACK, self.http_port), "--http-port")?;
         let grpc = listen(SocketAddr::new(LOOPBACK, self.grpc_port), "--grpc-port")?;
@@ -61,17 +61,17 @@ impl Place {
 }
 
 impl Taken {
-    /// Where the dashboard and the API are.
+    /// The address of the dashboard and the API.
     pub(crate) fn dashboard(&self) -> SocketAddr {
         self.dashboard
     }
 
-    /// What sidecars dial.
+    /// The URL that sidecars connect to.
     pub(crate) fn stream_url(&self) -> Uri {
         format!("http://{}", self.stream).parse().expect("an address and a port make a URL")
     }
 
-    /// What to listen on, and the folder that must be kept as long as somebody does.
+    /// The listeners, and the folder, which must exist as long as the control plane runs.
     pub(crate) fn into_parts(self) -> (Listeners, Home) {
         (Listeners { http: self.http, grpc: self.grpc }, self.home)
     }
@@ -86,7 +86,7 @@ impl Home {
         Ok(Self::Given(folder.to_owned()))
     }
 
-    /// The folder.
+    /// The path of the folder.
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Given(folder) => folder,

@@ -1,4 +1,4 @@
-//! `sitio pods`: who reports, what it uses, and which revision of the rules it has confirmed.
+//! `sitio pods`: lists the pods with their state, resource use, and confirmed rule revision.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ use crate::only::Only;
 use crate::paint::Paint;
 use crate::table::{Cell, Column, Tone, kept, light, table, wide};
 
-/// The share of its limit from which a pod's memory is worth a look.
+/// The fraction of the memory limit from which a pod counts as near its limit.
 pub(crate) const MEMORY_NEAR_LIMIT: f64 = 0.9;
 
 /// Show every pod: whether it reports, what it uses, which rules it has confirmed.
@@ -31,7 +31,7 @@ pub(crate) struct Options {
     look: Look,
 }
 
-/// Prints them.
+/// Prints the pods.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if let Some(refused) = options.look.refuse_time(options.only.service()) {
         return Ok(refused);
@@ -78,7 +78,7 @@ fn state(pod: &Pod) -> Cell {
     }
 }
 
-/// Whether the pod's memory is nearly used up.
+/// Whether the pod's memory is near its limit.
 pub(crate) fn is_near_limit(pod: &Pod) -> bool {
     pod.resources.is_some_and(|used| {
         used.memory_limit_bytes > 0 && used.memory_bytes as f64 >= MEMORY_NEAR_LIMIT * used.memory_limit_bytes as f64
@@ -102,7 +102,7 @@ fn connections(pod: &Pod) -> Cell {
     pod.resources.map_or_else(missing, |used| Cell::new(format::count(used.connections)))
 }
 
-/// The revision that it has confirmed, and which it should have.
+/// The confirmed revision, and the wanted one if the pod is behind.
 fn confirmed(pod: &Pod) -> Cell {
     match pod.confirmed.map(|confirmed| confirmed.revision) {
         confirmed if pod.is_behind() => {
@@ -113,7 +113,7 @@ fn confirmed(pod: &Pod) -> Cell {
     }
 }
 
-/// How far its clock is ahead of the control plane's, or behind.
+/// The offset of the pod's clock from the control plane's.
 fn clock(pod: &Pod) -> Cell {
     let Some(offset_ms) = pod.clock_offset_ms else { return missing() };
     let sign = if offset_ms < 0 { '-' } else { '+' };
@@ -121,7 +121,7 @@ fn clock(pod: &Pod) -> Cell {
     if is_clock_wrong(pod) { cell.toned(Tone::Amber) } else { cell }
 }
 
-/// Whether its clock differs so much from the control plane's that a person should see it.
+/// Whether the pod's clock differs enough from the control plane's to warn an operator.
 pub(crate) fn is_clock_wrong(pod: &Pod) -> bool {
     pod.clock_offset_ms.is_some_and(|offset_ms| offset_ms.unsigned_abs() > WARNED_MS)
 }

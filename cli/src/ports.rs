@@ -1,29 +1,29 @@
-//! Takes ports, before anything else is started, and says plainly when one is taken.
+//! Binds listening ports before anything else starts, with clear errors.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
-/// Where everything listens that is for this machine alone.
+/// The address of everything that only this machine may reach.
 pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Why there is no listening on an address.
+/// Why an address cannot be bound.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoPort {
-    /// Somebody else listens there.
+    /// Another program listens on it.
     #[error("cannot listen on {address}: the port is taken by another program; choose another with {flag}")]
     Taken { address: SocketAddr, flag: &'static str },
-    /// The system does not let us.
+    /// The system does not permit it.
     #[error("cannot listen on {address}: the system does not allow it; choose another port with {flag}")]
     Forbidden { address: SocketAddr, flag: &'static str },
-    /// Anything else.
+    /// Another error.
     #[error("cannot listen on {address}: {source}")]
     Other { address: SocketAddr, source: io::Error },
 }
 
-/// Listens on `address`; `flag` is what to choose another port with.
+/// Listens on `address`. `flag` is the option by which the user can choose another port; errors name it.
 pub(crate) fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, NoPort> {
     let listener = TcpListener::bind(address).and_then(|listener| {
-        // Whoever takes the listener over wants to await it.
+        // Tokio requires a non-blocking listener.
         listener.set_nonblocking(true)?;
         Ok(listener)
     });
@@ -34,7 +34,7 @@ pub(crate) fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListe
     })
 }
 
-/// Listens on any free port of this machine.
+/// Listens on any free port of the loopback address.
 pub(crate) fn listen_anywhere() -> Result<(TcpListener, SocketAddr), NoPort> {
     let any = SocketAddr::new(LOOPBACK, 0);
     let listener = listen(any, "another machine")?;

@@ -1,4 +1,4 @@
-//! A stretch of time between two instants, as a person types them: `--from -2h --to 2026-01-31T12:00:00Z`.
+//! A time range from the command line: `--from -2h --to 2026-01-31T12:00:00Z`.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::moment;
 
-/// From when until when.
+/// The options of a time range.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct Range {
@@ -18,32 +18,32 @@ pub(crate) struct Range {
     to: Option<Instant>,
 }
 
-/// An instant.
+/// An absolute or relative instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Instant {
     /// Milliseconds since the Unix epoch.
     At(u64),
-    /// So long ago, whenever that is looked at.
+    /// This long before the time of use.
     Ago(Duration),
 }
 
 impl Range {
-    /// Whether there is one.
+    /// Whether a range is given.
     pub(crate) fn is_given(&self) -> bool {
         self.from.is_some()
     }
 
-    /// Its beginning now, as the API takes it.
+    /// The beginning, in the API's format; relative instants are resolved now.
     pub(crate) fn from(&self) -> Option<String> {
         self.from.map(Instant::unix_ms).map(|ms| ms.to_string())
     }
 
-    /// Its end now, as the API takes it.
+    /// The end, in the API's format; relative instants are resolved now.
     pub(crate) fn to(&self) -> Option<String> {
         self.to.map(Instant::unix_ms).map(|ms| ms.to_string())
     }
 
-    /// Whether an instant lies within it now. Without a range, all do.
+    /// Whether an instant is in the range now. Without a range, every instant is.
     pub(crate) fn holds(&self, unix_ms: u64) -> bool {
         self.from.is_none_or(|from| from.unix_ms() <= unix_ms) && self.to.is_none_or(|to| unix_ms < to.unix_ms())
     }

@@ -1,4 +1,4 @@
-//! Waits until every pod that a rule is meant for has given its word, and shows each as it comes.
+//! Waits for the receipts of all pods that a rule applies to, and shows each as it arrives.
 
 mod progress;
 
@@ -20,13 +20,13 @@ use crate::receipts::progress::Progress;
 use crate::say::{beside, say};
 use crate::text::short;
 
-/// Between two looks. A pod on the next desk confirms within a few milliseconds.
+/// The poll interval. A pod on a local network confirms within a few milliseconds.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Pods that a failure names.
+/// The number of pods that an error names.
 const NAMED_MAX: usize = 8;
 
-/// Whether to wait, and for how long.
+/// The options `--wait` and `--timeout`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct Patience {
@@ -38,30 +38,30 @@ pub(crate) struct Patience {
     timeout: Duration,
 }
 
-/// What the pods are to confirm.
+/// The change that the pods must confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// That the endpoint is off.
+    /// The endpoint is off.
     TurnOff,
-    /// That it is on again.
+    /// The endpoint is on again.
     TurnOn,
 }
 
-/// How far the pods are.
+/// The overall state of the receipts.
 #[derive(Debug, PartialEq, Eq)]
 enum Stand {
-    /// All that are meant have confirmed.
+    /// All pods have confirmed.
     Everywhere,
-    /// Some have not answered.
+    /// Some pods have not answered.
     Waiting,
-    /// All have answered, some with no; or there is none to answer.
+    /// All pods have answered, some with a refusal; or there is no pod.
     Nowhere,
-    /// The rule that was to turn it off has ended meanwhile, and what the pods say now is about that.
+    /// The rule has ended in the meantime, and the receipts are now about its end.
     Over,
 }
 
 impl Patience {
-    /// Waits if it is asked to, and prints the rule.
+    /// Waits if requested, and prints the rule.
     pub(crate) async fn see(
         &self,
         client: &Client,
@@ -95,7 +95,7 @@ impl Patience {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The rule as it is when all have answered, or the time is over.
+    /// Polls the rule until all pods have answered or the timeout is over; returns its last state.
     async fn wait(&self, client: &Client, mut rule: Rule, change: Change) -> anyhow::Result<Rule> {
         let until = Instant::now() + self.timeout;
         let mut progress = Progress::start(&rule);
@@ -108,7 +108,7 @@ impl Patience {
             tokio::time::sleep(LOOK_EVERY).await;
             match client.rule(&rule.id).await {
                 Ok(newer) => rule = newer,
-                // It may be restarting, and the rule is on its disk.
+                // The control plane may be restarting; the rule is on its disk.
                 Err(failure) if Instant::now() < until => tracing::debug!(%failure, "no answer yet"),
                 Err(failure) => return Err(failure.into()),
             }
@@ -134,7 +134,7 @@ fn stand(rule: &Rule, change: Change) -> Stand {
     }
 }
 
-/// What has been reached.
+/// The text for success.
 fn done(rule: &Rule, change: Change) -> String {
     let applied = applied(rule);
     let name = name(rule);
@@ -150,7 +150,7 @@ fn done(rule: &Rule, change: Change) -> String {
     }
 }
 
-/// Why it is not off: the rule has ended while it was waited for.
+/// The text for a rule that ended during the wait.
 fn over(rule: &Rule) -> String {
     let (name, id) = (name(rule), &rule.id);
     let why = match rule.ended.as_ref().and_then(|ended| ended.by.as_deref()) {
@@ -162,7 +162,7 @@ fn over(rule: &Rule) -> String {
     )
 }
 
-/// What has not been reached, on which pods, and what to do.
+/// The text for a partial result: which pods are missing, and what to do.
 fn shortfall(rule: &Rule, change: Change, timeout: Duration) -> String {
     let state = |wanted: ReceiptState| rule.pods.iter().filter(move |receipt| receipt.state == wanted);
     let all = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone).count();

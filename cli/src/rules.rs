@@ -1,4 +1,4 @@
-//! `sitio rules`: what is turned off, by whom and why, and what each pod has said to it.
+//! `sitio rules`: lists the rules in force, or one rule with the receipt of each pod.
 
 use std::process::ExitCode;
 
@@ -32,7 +32,7 @@ pub(crate) struct Options {
     look: Look,
 }
 
-/// Prints them.
+/// Prints the rules, or one rule.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if let Some(refused) = options.look.refuse_time(options.rule.as_deref()) {
         return Ok(refused);
@@ -121,7 +121,7 @@ fn said(receipt: &Receipt) -> Cell {
     }
 }
 
-/// Pods that have confirmed, of those that are there: `3/4`.
+/// The number of pods that have confirmed, and of all that exist: `3/4`.
 fn applied(rule: &Rule) -> String {
     let there = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone);
     let applied = there.clone().filter(|receipt| receipt.state == ReceiptState::Applied).count();

@@ -1,4 +1,4 @@
-//! `sitio run`: starts any program with a sidecar before it, and ends when the program ends.
+//! `sitio run`: starts a program with a sidecar in front of it, and exits when the program does.
 
 mod child;
 mod front;
@@ -27,7 +27,7 @@ use crate::say::beside;
 use crate::token;
 use crate::usage;
 
-/// Without the program nothing can be answered any more: there is only a goodbye to say.
+/// The time to stop the mesh after the program has ended: no request can be answered, only the last report is sent.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Start a program with a sidecar before it.
@@ -49,7 +49,7 @@ pub(crate) struct Options {
     /// Control plane to report to, such as http://127.0.0.1:8091 [default: one of our own].
     #[arg(long, value_name = "URL", value_parser = control_plane, conflicts_with_all = ["http_port", "grpc_port", "data_dir"])]
     control_plane: Option<Uri>,
-    /// It would show the token to all who list processes: only here to say so.
+    /// Rejected: a command line is visible to all who list processes.
     #[arg(long, hide = true)]
     token: Option<String>,
     /// File with the token for that control plane, read again at each dial [default: what the variable SITIO_TOKEN holds].
@@ -57,7 +57,7 @@ pub(crate) struct Options {
     token_file: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
-    /// Port to tell health and numbers on; 0 for any that is free.
+    /// Port for health and metrics; 0 for any that is free.
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     admin_port: u16,
     /// HTML file in place of the program's 404 pages, or built-in [default: none].
@@ -70,7 +70,7 @@ pub(crate) struct Options {
 
 impl Options {
     fn token(&self) -> anyhow::Result<Token> {
-        // It is read here to find what is wrong with it at once.
+        // Read here to report an error at once.
         let found = token::find(self.token_file.as_deref())?;
         Ok(match (&self.token_file, found) {
             (_, None) => Token::None,
@@ -92,7 +92,7 @@ fn not_found_page(value: &str) -> io::Result<NotFoundPage> {
     std::fs::read(value).map(|_| NotFoundPage::File(value.into()))
 }
 
-/// Runs the program behind a sidecar, and gives the code that the program ended with.
+/// Runs the program behind a sidecar, and returns the program's exit code.
 pub(crate) async fn run(options: Options, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if options.port == options.target {
         return Ok(usage::refuse("--port and --target are the same port, so requests would go round in circles"));
@@ -117,7 +117,7 @@ pub(crate) async fn run(options: Options, interrupts: Interrupts) -> anyhow::Res
     Ok(ExitCode::from(exit_code(status)))
 }
 
-/// Waits until the program listens, tunnels to it, and ends with it.
+/// Waits until the program listens, forwards to it, and ends with it.
 async fn accompany(mut child: Child, target: Target, front: Front, mut interrupts: Interrupts) -> anyhow::Result<ExitStatus> {
     let target = tokio::select! {
         target = target.listening() => target,
@@ -143,7 +143,7 @@ async fn accompany(mut child: Child, target: Target, front: Front, mut interrupt
     status.context("wait for the program")
 }
 
-/// The program has ended, and its code is what counts: trouble on the way out is only told.
+/// Stops the mesh after the program has ended. The program's exit code counts; an error here is only printed.
 async fn leave(mesh: LocalMesh, within: Duration) {
     if let Err(error) = mesh.stop(within).await {
         beside(&format!("sitio: {error:#}"));

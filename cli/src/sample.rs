@@ -1,11 +1,11 @@
-//! Things to show, for tests of how they are shown.
+//! Sample data for tests of the output.
 
 use client::endpoints::{Endpoint, Endpoints, State};
 use client::history::Exchange;
 use client::pods::{self, Confirmed, Pod};
 use serde_json::json;
 
-/// An endpoint that was called a hundred times, with one failure.
+/// An endpoint with a hundred requests, one of which failed.
 pub(crate) fn endpoint(service: &str, method: &str, route: &str) -> Endpoint {
     let told = json!({
         "id": format!("e{service}{method}{route}"), "namespace": "default", "service": service, "method": method, "route": route,
@@ -19,7 +19,7 @@ pub(crate) fn endpoint(service: &str, method: &str, route: &str) -> Endpoint {
     serde_json::from_value(told).expect("the sample is an endpoint")
 }
 
-/// An answer with these endpoints.
+/// An API response with these endpoints.
 pub(crate) fn answer(endpoints: Vec<Endpoint>) -> Endpoints {
     Endpoints {
         window: "1m".into(),
@@ -32,7 +32,7 @@ pub(crate) fn answer(endpoints: Vec<Endpoint>) -> Endpoints {
     }
 }
 
-/// A healthy pod of a shop.
+/// A healthy pod of the service `shop`.
 pub(crate) fn pod(name: &str) -> Pod {
     Pod {
         pod: name.into(),
@@ -56,7 +56,7 @@ pub(crate) fn pod(name: &str) -> Pod {
     }
 }
 
-/// An exchange that ended in 502, with a word for whose doing that was.
+/// An exchange with status 502 and the given outcome.
 pub(crate) fn exchange(outcome: &str) -> Exchange {
     Exchange {
         started: "2025-11-20T14:00:00.000Z".into(),

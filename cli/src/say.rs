@@ -1,15 +1,15 @@
-//! Writes to standard output and beside it, and leaves in peace when nobody reads any more.
+//! Writes to standard output and standard error; a closed pipe is not an error.
 
 use std::io::{self, ErrorKind, Write, stderr, stdout};
 
 use anyhow::Context;
 
-/// Whoever read the output has left, as in `sitio tap | head`: there is nothing more to do, and nothing wrong.
+/// The reader of the output has closed it, as in `sitio tap | head`: the command ends without an error.
 #[derive(Debug, thiserror::Error)]
 #[error("the reader of the output is gone")]
 pub(crate) struct NobodyReads;
 
-/// Writes these words as they are.
+/// Writes text to standard output as it is.
 pub(crate) fn say(words: &str) -> anyhow::Result<()> {
     let written = |output: &mut io::StdoutLock<'_>| output.write_all(words.as_bytes()).and_then(|()| output.flush());
     match written(&mut stdout().lock()) {
@@ -18,7 +18,8 @@ pub(crate) fn say(words: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Writes a line to standard error. Nobody can be told that nobody reads that, as in `sitio tap 2>&1 | head`.
+/// Writes a line to standard error. Ignores a closed one (`sitio tap 2>&1 | head`), because there is no other place to
+/// report it.
 pub(crate) fn beside(line: &str) {
     let _ = stderr().lock().write_all(format!("{line}\n").as_bytes());
 }

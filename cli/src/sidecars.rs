@@ -1,4 +1,4 @@
-//! Sidecars inside this process, told what matters here and not in a cluster.
+//! Sidecars that run inside this process, with settings for a local machine instead of a cluster.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::num::NonZeroU32;
@@ -14,41 +14,41 @@ use sidecar::link::dial::{ControlPlane, Token};
 use sidecar::sidecar::{Listeners, Options, run};
 use tokio_util::sync::CancellationToken;
 
-/// One thread for each: what a person's machine carries here, one thread carries many times over.
+/// One worker thread for each sidecar: far more than the load on a developer's machine needs.
 const WORKERS: usize = 1;
 
-/// No load balancer has to learn that a pod is leaving, so nothing more is accepted at once.
+/// No load balancer has to notice that a pod stops, so listeners close at once.
 const DRAIN_GRACE: Duration = Duration::ZERO;
 
-/// One sidecar.
+/// The settings of one sidecar.
 #[derive(Debug, Clone)]
 pub(crate) struct Sidecar {
-    /// The service that it stands before.
+    /// The service that it is in front of.
     pub(crate) service: String,
-    /// The pod that it is in.
+    /// The name of its pod.
     pub(crate) pod: String,
-    /// Where the pod calls from, if that tells it from all others.
+    /// The source address of the pod's requests, if it is unique to the pod.
     pub(crate) address: Option<IpAddr>,
-    /// How many pods are in this process, if it is not the only one.
+    /// The number of pods in this process; `None` if this is the only one.
     pub(crate) pods_in_process: Option<NonZeroU32>,
-    /// Where the service listens.
+    /// The address where the service listens.
     pub(crate) target: SocketAddr,
-    /// What to dial.
+    /// The URL of the control plane's stream.
     pub(crate) control_plane: Uri,
-    /// What to show there.
+    /// The token for the control plane.
     pub(crate) token: Token,
-    /// What replaces the service's 404s, if anything does.
+    /// The page that replaces the service's 404 responses, if there is one.
     pub(crate) not_found_page: Option<NotFoundPage>,
-    /// How long exchanges under way may take to finish once a drain has begun.
+    /// The time for exchanges in flight to finish once a drain has begun.
     pub(crate) drain_timeout: Duration,
 }
 
-/// Ports that were taken for a sidecar.
+/// The bound listeners of a sidecar.
 #[derive(Debug)]
 pub(crate) struct Ports {
     /// For requests.
     pub(crate) traffic: TcpListener,
-    /// For health and numbers.
+    /// For health and metrics.
     pub(crate) admin: TcpListener,
 }
 

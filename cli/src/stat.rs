@@ -1,4 +1,4 @@
-//! `sitio stat`: the golden metrics of every endpoint.
+//! `sitio stat`: lists the golden metrics of every endpoint.
 
 use std::borrow::Borrow;
 use std::process::ExitCode;
@@ -46,10 +46,10 @@ pub(crate) struct Options {
     look: Look,
 }
 
-/// What comes first. Numbers begin with the largest, success with the least.
+/// The sort order. Numbers are descending, the success rate is ascending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sort {
-    /// Service and route, by the alphabet.
+    /// Service and route, alphabetical.
     Name,
     /// Requests per second.
     Rps,
@@ -66,7 +66,7 @@ pub(crate) enum Sort {
 }
 
 impl Sort {
-    /// Puts endpoints in this order; those that are alike stay as they were.
+    /// Sorts endpoints; the sort is stable.
     pub(crate) fn sort<E: Borrow<Endpoint>>(self, endpoints: &mut [E]) {
         let key: fn(&Endpoint) -> f64 = match self {
             Self::Name => return,
@@ -81,7 +81,7 @@ impl Sort {
     }
 }
 
-/// Prints them.
+/// Prints the endpoints.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if let Some(refused) = options.look.refuse_time(options.service.as_deref()) {
         return Ok(refused);
@@ -115,7 +115,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     options.look.show(interrupts, page).await
 }
 
-/// Which whole slots the numbers of a range are the sum of.
+/// A line with the bounds of a range, rounded to whole slots.
 fn slots(answer: &Endpoints) -> String {
     let Some((from, to)) = answer.from.as_deref().zip(answer.to.as_deref()) else { return String::new() };
     format!("{} to {} UTC, in whole slots\n\n", moment::date_and_time(from), moment::date_and_time(to))
@@ -153,12 +153,12 @@ const COLUMNS: [Column<Endpoint>; 23] = [
     wide(Column::words("ID", |endpoint, _| Cell::new(&endpoint.id).toned(Tone::Muted))),
 ];
 
-/// The share of the requests that the service was given which it, or Sitio, failed.
+/// The fraction of requests forwarded to the service that the service or Sitio failed.
 pub(crate) fn failing_ratio(endpoint: &Endpoint) -> f64 {
     judge::ratio(endpoint.failures(), endpoint.served())
 }
 
-/// How its failures are meant: as on the dashboard, nothing is coloured under 20 requests.
+/// The tone of the failures; as on the dashboard, nothing is coloured under 20 requests.
 pub(crate) fn failing_tone(endpoint: &Endpoint) -> Tone {
     match judge::failing(failing_ratio(endpoint), endpoint.served()) {
         Level::Calm => Tone::Calm,
@@ -167,7 +167,7 @@ pub(crate) fn failing_tone(endpoint: &Endpoint) -> Tone {
     }
 }
 
-/// The share that succeeded. A failure in a million is not rounded away: only all is 100.
+/// The success rate, rounded down: only a rate without any failure is shown as 100 %.
 pub(crate) fn success(endpoint: &Endpoint) -> Cell {
     if endpoint.served() == 0 {
         return Cell::new(format::MISSING);
@@ -177,12 +177,12 @@ pub(crate) fn success(endpoint: &Endpoint) -> Cell {
     Cell::new(text).toned(failing_tone(endpoint))
 }
 
-/// A latency, as on the dashboard.
+/// A latency in the dashboard's format.
 pub(crate) fn latency(ms: Option<f64>) -> Cell {
     Cell::new(format::latency(ms.map(|ms| ms * 1000.0)).words())
 }
 
-/// What the switch of an endpoint shows.
+/// The state of an endpoint's switch.
 pub(crate) fn state(endpoint: &Endpoint) -> Cell {
     match &endpoint.state {
         State::On => Cell::new("on"),
@@ -196,7 +196,7 @@ pub(crate) fn state(endpoint: &Endpoint) -> Cell {
     }
 }
 
-/// How many failed.
+/// The number of failures.
 pub(crate) fn failures(endpoint: &Endpoint) -> Cell {
     Cell::new(format::count(endpoint.failures())).toned(failing_tone(endpoint))
 }

@@ -1,4 +1,4 @@
-//! Tables as `kubectl` prints them: a head, a line for each thing, no frame; numbers to the right; no wider than a terminal.
+//! Tables in the style of `kubectl`: a header, one line each, no frame, numbers right-aligned, cut to the terminal.
 
 mod fit;
 
@@ -11,103 +11,103 @@ use crate::paint::Paint;
 use crate::table::fit::{GAP, fit};
 use crate::text::short;
 
-/// A column: its title, and what a thing shows in it.
+/// A column: its title, and how to format a row's cell.
 pub(crate) struct Column<T> {
-    /// In capitals.
+    /// The title, in capitals.
     pub(crate) title: &'static str,
-    /// Where its text stands.
+    /// The alignment, and whether the text may be cut.
     pub(crate) side: Side,
-    /// When it is shown.
+    /// Whether the column is in every table or only in the wide one.
     pub(crate) detail: Detail,
-    /// How soon it is left out where there is no room for it.
+    /// The priority when the terminal is too narrow.
     pub(crate) weight: Weight,
-    /// Its text for a thing, at this instant, milliseconds since the Unix epoch.
+    /// The cell of a row at this instant, in milliseconds since the Unix epoch.
     pub(crate) cell: fn(&T, u64) -> Cell,
 }
 
-/// Where the text of a column stands.
+/// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// Words.
+    /// Left, for text.
     Left,
-    /// Words that say nothing if they are cut, such as a time.
+    /// Left, for text that is useless if cut, such as a time.
     Whole,
-    /// Numbers.
+    /// Right, for numbers.
     Right,
 }
 
-/// How soon a column is left out on a narrow terminal.
+/// The priority of a column on a narrow terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Weight {
-    /// Among the first.
+    /// Left out first.
     Light,
-    /// After those.
+    /// Left out after the light ones.
     Usual,
-    /// Never: without it a line says nothing.
+    /// Never left out: without it a line has no meaning.
     Kept,
 }
 
-/// The room that a table has.
+/// The space that a table may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Room {
-    /// How much of a thing is shown.
+    /// How many columns are shown.
     detail: Detail,
-    /// How long a line may be; `None` if it may have any length.
+    /// The width of a line; `None` for no limit.
     width: Option<u16>,
 }
 
 impl Room {
-    /// What is shown of a thing usually, on as much of a line as the terminal has. What goes into a pipe is never cut.
+    /// The usual columns, cut to the terminal's width. Output to a pipe is never cut.
     pub(crate) fn usual() -> Self {
-        // A terminal that does not know its width says 0.
+        // A terminal of unknown width reports 0.
         let width = tcgetwinsize(stdout()).ok().map(|size| size.ws_col).filter(|columns| *columns > 0);
         Self { detail: Detail::Usual, width }
     }
 
-    /// Everything, whole.
+    /// All columns, never cut.
     pub(crate) fn wide() -> Self {
         Self { detail: Detail::Wide, width: None }
     }
 }
 
-/// How much of a thing is shown.
+/// How many columns are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Detail {
-    /// What fits most terminals.
+    /// The columns that fit most terminals.
     Usual,
-    /// Everything.
+    /// All columns.
     Wide,
 }
 
-/// A text, and how it is meant.
+/// The text of a cell, and its tone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cell {
-    /// The text, which may be a stranger's.
+    /// The text; it may be untrusted.
     pub(crate) text: String,
-    /// How it is meant.
+    /// The tone.
     pub(crate) tone: Tone,
 }
 
-/// How a text is meant. No colour says anything that the text does not say.
+/// The meaning of a text. No colour adds information that is not in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// As it stands.
+    /// Normal.
     Calm,
-    /// Need not be read.
+    /// Unimportant.
     Muted,
-    /// Worth a look.
+    /// A warning.
     Amber,
-    /// Broken.
+    /// An error.
     Red,
 }
 
 impl Cell {
-    /// Calm text.
+    /// A cell with tone [`Tone::Calm`].
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), tone: Tone::Calm }
     }
 
-    /// The same text, meant otherwise.
+    /// The same text with another tone.
     #[must_use]
     pub(crate) fn toned(self, tone: Tone) -> Self {
         Self { tone, ..self }
@@ -115,12 +115,12 @@ impl Cell {
 }
 
 impl<T> Column<T> {
-    /// A column of words.
+    /// A column of text.
     pub(crate) const fn words(title: &'static str, cell: fn(&T, u64) -> Cell) -> Self {
         Self { title, side: Side::Left, detail: Detail::Usual, weight: Weight::Usual, cell }
     }
 
-    /// A column of words that are never cut.
+    /// A column of text that is never cut.
     pub(crate) const fn whole(title: &'static str, cell: fn(&T, u64) -> Cell) -> Self {
         Self { side: Side::Whole, ..Self::words(title, cell) }
     }
@@ -131,22 +131,22 @@ impl<T> Column<T> {
     }
 }
 
-/// The same column, for those who want everything.
+/// The same column, shown only in a wide table.
 pub(crate) const fn wide<T>(column: Column<T>) -> Column<T> {
     Column { detail: Detail::Wide, ..column }
 }
 
-/// The same column, which a line keeps on any terminal.
+/// The same column, never left out.
 pub(crate) const fn kept<T>(column: Column<T>) -> Column<T> {
     Column { weight: Weight::Kept, ..column }
 }
 
-/// The same column, which is left out first where there is no room.
+/// The same column, left out first on a narrow terminal.
 pub(crate) const fn light<T>(column: Column<T>) -> Column<T> {
     Column { weight: Weight::Light, ..column }
 }
 
-/// A table of these things, one a line, each line ended; or what to say if there are none.
+/// Formats a table with one line for each thing, or `none` if there are no things.
 pub(crate) fn table<T>(columns: &[Column<T>], things: &[T], none: &str, now_ms: u64, room: Room, paint: Paint) -> String {
     if things.is_empty() {
         return format!("{none}\n");

@@ -1,4 +1,4 @@
-//! `sitio tap`: exchanges while they happen, a line each, until Ctrl-C or until nobody reads any more.
+//! `sitio tap`: prints live exchanges, one line each, until Ctrl-C or until the output is closed.
 
 mod line;
 mod reader;
@@ -17,7 +17,7 @@ use crate::paint::Paint;
 use crate::say::{beside, say};
 use crate::text::short;
 
-/// The most exchanges a second that a control plane tells.
+/// The highest rate at which a control plane streams exchanges.
 const RATE_MAX: i64 = 500;
 
 /// Watch requests while they happen, across pods.
@@ -68,14 +68,14 @@ enum Output {
     Json,
 }
 
-/// What was shown so far, and what was not.
+/// The number of exchanges that were shown and dropped.
 #[derive(Debug, Default)]
 struct Account {
     shown: u64,
     dropped: Dropped,
 }
 
-/// Prints them.
+/// Prints exchanges until interrupted.
 pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
     let wanted = Wanted {
@@ -101,7 +101,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows what happens until the tap ends, which it does not by itself.
+/// Prints the events of the tap, which does not end by itself.
 async fn watch(mut tap: Tap, output: Output, paint: Paint, account: &mut Account) -> anyhow::Result<()> {
     while let Some(event) = tap.next().await? {
         match event {
@@ -125,7 +125,7 @@ fn told(seen: &Seen, output: Output, paint: Paint) -> anyhow::Result<String> {
 }
 
 impl Account {
-    /// Tells of what was not shown, as soon as there is more of it.
+    /// Prints how many exchanges were dropped since the last call.
     fn drop(&mut self, dropped: Dropped) {
         let more = dropped.exchanges().saturating_sub(self.dropped.exchanges());
         if more > 0 {
@@ -140,7 +140,7 @@ impl Account {
         self.dropped = dropped;
     }
 
-    /// What was shown and what was not, in the end.
+    /// The summary at the end.
     fn words(&self, rate: u32) -> String {
         let shown = format!("{} shown", format::plural(self.shown as usize, "request", "requests"));
         let reasons: Vec<_> = [

@@ -1,18 +1,18 @@
-//! What sidecars and callers say is a stranger's text: a terminal must not take any of it for an order.
+//! Escapes untrusted text from sidecars and callers, so that a terminal does not interpret it.
 
 use std::borrow::Cow;
 
 use mesh::visible::one_line;
 
-/// Letters of a name that a table shows. Whoever needs all of it asks for JSON.
+/// The number of characters of a name that a table shows. JSON output has the full name.
 const LETTERS_MAX: usize = 200;
 
-/// The text with everything escaped that moves a cursor, changes a colour, or cannot be seen.
+/// Escapes everything that moves a cursor, changes a colour, or is invisible.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     one_line(text)
 }
 
-/// The same, and no longer than a line of a table.
+/// Like [`plain`], and cut to the length of a table line.
 pub(crate) fn short(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(LETTERS_MAX) {
         Some((end, _)) => Cow::Owned(format!("{}…", plain(&text[..end]))),

@@ -1,14 +1,14 @@
-//! Finds the token of the control plane: in a file, or in a variable. No flag holds it: all who list processes see flags.
+//! Reads the control plane's token from a file or a variable, never from a flag, which all who list processes can see.
 
 use std::path::Path;
 use std::{env, fs};
 
 use anyhow::Context;
 
-/// The variables that lead to the token. No program that we start inherits them.
+/// The variables with the token or its file. Child processes do not inherit them.
 pub(crate) const VARIABLES: [&str; 2] = ["SITIO_TOKEN", "SITIO_TOKEN_FILE"];
 
-/// The token in this file, or else in the variable; `None` if there is neither.
+/// The token from the file, or else from the variable; `None` if neither is given.
 pub(crate) fn find(file: Option<&Path>) -> anyhow::Result<Option<String>> {
     let (text, whence) = match file {
         Some(file) => {

@@ -1,4 +1,4 @@
-//! `sitio top`: the endpoints live on a full screen, to be sorted, searched, looked into and switched by keys.
+//! `sitio top`: a live full-screen view of the endpoints, with keys to sort, search, inspect and switch them.
 
 mod asks;
 mod choice;
@@ -55,7 +55,7 @@ pub(crate) struct Options {
     connection: Connection,
 }
 
-/// More often, and a screen only flickers.
+/// The shortest interval; with a shorter one the screen only flickers.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 fn interval(value: &str) -> Result<Duration, String> {
@@ -63,7 +63,7 @@ fn interval(value: &str) -> Result<Duration, String> {
     if interval < INTERVAL_MIN { Err("it must be 100ms at least".to_owned()) } else { Ok(interval) }
 }
 
-/// Runs until a person quits.
+/// Runs until the user quits.
 pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if !stdin().is_terminal() || !stdout().is_terminal() {
         return Ok(usage::refuse("top needs a terminal; `sitio stat --watch` does without one"));
@@ -88,7 +88,7 @@ async fn watch(
         screen.draw(|frame| draw::all(frame, model, paint))?;
         let wish = tokio::select! {
             event = events.next() => keys::wish(model, &event.context("read the keyboard: it is closed")??),
-            // A panic has given the terminal back already.
+            // After a panic, the panic hook has already restored the terminal.
             told = asks.told() => asks.take(told.context("ask the control plane")?, model),
             () = screen.asked_to_stop() => Wish::Stop,
             _ = interrupts.first() => Wish::Quit,

@@ -1,4 +1,4 @@
-//! Wrong usage in one line, and help in as many as it takes.
+//! Prints usage errors in one line, and help in full.
 
 use std::process::ExitCode;
 
@@ -6,14 +6,14 @@ use clap::error::ErrorKind;
 
 use crate::say::{beside, say};
 
-/// The code of a program that did not understand what it was asked.
+/// The exit code for wrong usage.
 pub(crate) const USAGE: u8 = 2;
 
-/// Prints what clap has to say, and gives the code to exit with.
+/// Prints clap's message, and returns the exit code.
 pub(crate) fn tell(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // Whoever has read enough has left.
+            // A closed output is not an error.
             let _ = say(&error.render().to_string());
             ExitCode::SUCCESS
         }
@@ -25,13 +25,13 @@ pub(crate) fn tell(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// Says what is wrong with what was asked.
+/// Prints a usage error, and returns its exit code.
 pub(crate) fn refuse(why: &str) -> ExitCode {
     beside(&format!("sitio: {why}; see sitio --help"));
     ExitCode::from(USAGE)
 }
 
-/// The first paragraph without its mark, on one line: the rest is general advice.
+/// The first paragraph without its prefix, on one line: the rest is general advice.
 fn one_line(rendered: &str) -> String {
     let paragraph = rendered.split("\n\n").next().unwrap_or_default();
     let paragraph = paragraph.strip_prefix("error: ").unwrap_or(paragraph);

@@ -1,4 +1,4 @@
-// The same conversation by Node's http client over one connection: client.mjs PORT.
+// The same requests as client.py, with Node's http client on one connection: client.mjs PORT.
 
 import { Agent, request } from "node:http";
 

@@ -1,4 +1,4 @@
-"""The conversation by Python's http.client over one connection: client.py PORT. Prints each step, its status and what came."""
+"""Sends test requests with Python's http.client on one connection: client.py PORT. Prints each step, its status and its body."""
 
 import http.client
 import json

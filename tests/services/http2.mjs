@@ -1,4 +1,4 @@
-// The same service in HTTP/2 with prior knowledge, by Node's own http2 module.
+// The same service as service.py in HTTP/2 with prior knowledge, with Node's http2 module.
 
 import { createServer } from "node:http2";
 

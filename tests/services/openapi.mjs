@@ -1,6 +1,6 @@
-// Holds a description of an API against the specification, and values against the description. On standard input is
-// {document, values: [{name, schema, value}]}, where a schema is a JSON pointer into the document; what is wrong is
-// printed line by line.
+// Validates an OpenAPI description against the specification, and values against the description. Standard input is
+// {document, values: [{name, schema, value}]}, where a schema is a JSON pointer into the document. Prints one error on
+// each line.
 
 import { readFileSync } from "node:fs";
 
@@ -19,7 +19,7 @@ if (!judged.valid) {
   }
 }
 
-// What is not described is wrong: an object with properties has no others.
+// Rejects properties that are not described: an object schema with properties allows no others.
 function close(schema) {
   if (schema === null || typeof schema !== "object") return;
   if (schema.properties && schema.type === "object" && schema.additionalProperties === undefined) {

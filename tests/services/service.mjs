@@ -1,4 +1,4 @@
-// The same service by Node's own http module.
+// The same service as service.py, with Node's http module.
 
 import { createServer } from "node:http";
 

@@ -1,4 +1,4 @@
-"""A service by Python's own http.server, speaking HTTP/1.1: the conversation that tests/peers.rs holds with it."""
+"""An HTTP/1.1 service with Python's http.server, for the requests of tests/peers.rs."""
 
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,4 +1,4 @@
-//! The control plane's API, as a script would use it.
+//! A client of the control plane's API for tests.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::eventually::{SOON, eventually};
 use crate::plain;
 
-/// A caller of the API.
+/// A client of the API.
 pub struct Api {
     base: String,
     client: Client,
@@ -23,7 +23,7 @@ impl Api {
         Self { base: format!("http://127.0.0.1:{http_port}"), client }
     }
 
-    /// The JSON at this path.
+    /// Reads the JSON at this path.
     pub fn json(&self, path: &str) -> Result<Value> {
         let response = self.client.get(format!("{}{path}", self.base)).send()?;
         let (status, text) = (response.status(), response.text()?);
@@ -31,14 +31,14 @@ impl Api {
         serde_json::from_str(&text).with_context(|| format!("GET {path}: {text}"))
     }
 
-    /// The page at this path, as a browser without script would get it.
+    /// Reads the page at this path, as a browser without script does; fails unless the status is 200.
     pub fn page(&self, path: &str) -> Result<String> {
         let response = self.client.get(format!("{}{path}", self.base)).send()?;
         ensure!(response.status() == StatusCode::OK, "GET {path}: {}", response.status());
         Ok(response.text()?)
     }
 
-    /// The page at this path, also if it says that something is wrong.
+    /// Reads the page at this path, whatever the status.
     pub fn any_page(&self, path: &str) -> Result<String> {
         Ok(self.client.get(format!("{}{path}", self.base)).send()?.text()?)
     }
@@ -53,13 +53,13 @@ impl Api {
         rows(&self.json("/api/v1/pods")?, "pods")
     }
 
-    /// All hits of a service, whatever the endpoint.
+    /// All hits of a service, over all endpoints.
     pub fn hits(&self, service: &str) -> Result<u64> {
         let rows = self.endpoints()?;
         Ok(rows.iter().filter(|row| row["service"] == service).filter_map(|row| row["hits"].as_u64()).sum())
     }
 
-    /// Waits until the API tells exactly so many hits of a service, and fails if it ever tells more.
+    /// Waits until the API reports exactly `expected` hits of a service; fails if it reports more.
     #[track_caller]
     pub fn expect_hits(&self, service: &str, expected: u64) {
         eventually(SOON, || {
@@ -70,7 +70,7 @@ impl Api {
         });
     }
 
-    /// Waits until these pods are connected, so that a rule finds them.
+    /// Waits until these pods are connected, so that a rule reaches them.
     #[track_caller]
     pub fn expect_pods(&self, names: &[&str]) {
         eventually(SOON, || {
@@ -83,7 +83,7 @@ impl Api {
         });
     }
 
-    /// Turns an endpoint off, whether or not it was ever called, and returns the rule's id.
+    /// Turns an endpoint off, even if it was never called, and returns the rule's id.
     #[track_caller]
     pub fn turn_off(&self, service: &str, endpoint: &str, ttl: &str) -> String {
         let (method, route) = endpoint.split_once(' ').expect("an endpoint is a method and a route");
@@ -96,14 +96,14 @@ impl Api {
         answer["id"].as_str().expect("a rule has an id").to_owned()
     }
 
-    /// Asks for a rule, and returns what the API says to it.
+    /// Requests a rule, and returns the status and the response.
     pub fn order(&self, order: &Value) -> Result<(StatusCode, Value)> {
         let response = self.client.post(format!("{}/api/v1/rules", self.base)).json(order).send()?;
         let (status, text) = (response.status(), response.text()?);
         Ok((status, serde_json::from_str(&text).with_context(|| format!("POST rules: {status}: {text}"))?))
     }
 
-    /// Pins a pattern, and returns the id of the rule that does it.
+    /// Pins a pattern, and returns the id of its rule.
     #[track_caller]
     pub fn pin(&self, service: &str, pattern: &str) -> String {
         let (status, answer) = self.ask_to_pin(&json!({"service": service, "pattern": pattern})).expect("the API answers");
@@ -111,28 +111,28 @@ impl Api {
         answer["id"].as_str().expect("a pin has an id").to_owned()
     }
 
-    /// Asks for a pin, and returns what the API says to it.
+    /// Requests a pin, and returns the status and the response.
     pub fn ask_to_pin(&self, order: &Value) -> Result<(StatusCode, Value)> {
         let response = self.client.post(format!("{}/api/v1/routes", self.base)).json(order).send()?;
         let (status, text) = (response.status(), response.text()?);
         Ok((status, serde_json::from_str(&text).with_context(|| format!("POST routes: {status}: {text}"))?))
     }
 
-    /// Takes a pin away.
+    /// Removes a pin.
     #[track_caller]
     pub fn unpin(&self, pin: &str) {
         let response = self.client.delete(format!("{}/api/v1/routes/{pin}", self.base)).send().expect("the API answers");
         assert!(response.status().is_success(), "{}", response.status());
     }
 
-    /// Turns an endpoint on again.
+    /// Ends a rule.
     #[track_caller]
     pub fn withdraw(&self, rule: &str) {
         let response = self.client.delete(format!("{}/api/v1/rules/{rule}", self.base)).send().expect("the API answers");
         assert!(response.status().is_success(), "{}", response.status());
     }
 
-    /// The receipts of a rule: pod, state and the milliseconds that it took.
+    /// The receipts of a rule: pod, state, and the time to apply in milliseconds.
     pub fn receipts(&self, rule: &str) -> Result<Vec<(String, String, Option<f64>)>> {
         let rows = rows(&self.json(&format!("/api/v1/rules/{rule}"))?, "pods")?;
         let receipt = |row: &Value| -> Option<_> {
@@ -141,7 +141,7 @@ impl Api {
         rows.iter().map(|row| receipt(row).with_context(|| format!("{row} is no receipt"))).collect()
     }
 
-    /// Waits until each of these pods has confirmed a rule, with the milliseconds that it took.
+    /// Waits until each of these pods has confirmed a rule, with its time to apply.
     #[track_caller]
     pub fn expect_applied(&self, rule: &str, pods: &[&str]) {
         eventually(SOON, || {
@@ -155,7 +155,7 @@ impl Api {
     }
 }
 
-/// The list in an answer.
+/// The list under `name` in a response.
 fn rows(answer: &Value, name: &str) -> Result<Vec<Value>> {
     answer[name].as_array().cloned().with_context(|| format!("no list of {name} in {answer}"))
 }

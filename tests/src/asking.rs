@@ -1,4 +1,4 @@
-//! Clients that ask without pause and without a second try, and remember each answer with the time at which it was asked for.
+//! Clients that send requests without pause and without retries, and record each response with its times.
 
 use std::io;
 use std::sync::Arc;
@@ -8,25 +8,26 @@ use std::time::Instant;
 
 use crate::client::Client;
 
-/// One request and what became of it.
+/// One request and its result.
 #[derive(Debug)]
 pub struct Asked {
     /// When it was sent.
     pub began: Instant,
-    /// When its answer was there.
+    /// When its response was complete.
     pub ended: Instant,
-    /// The status, and the word of the sidecar if the answer is its own; or why there is no answer.
+    /// The status and the `x-sitio-error` header if the sidecar made the response; or the error.
     pub answer: io::Result<(u16, Option<String>)>,
 }
 
-/// Clients at work.
+/// Running clients.
 pub struct Asking {
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<Vec<Asked>>>,
 }
 
 impl Asking {
-    /// Starts so many. Each takes the port for its next request from `port`, and keeps a connection to it while it may.
+    /// Starts `clients` clients. Each takes the port of its next request from `port`, and reuses its connection while
+    /// it can.
     pub fn start(clients: usize, port: impl Fn() -> u16 + Clone + Send + 'static) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let client = |_| {
@@ -44,7 +45,7 @@ impl Asking {
         Self { clients: (0..clients).map(client).collect(), stop }
     }
 
-    /// Stops them, and tells everything that was asked.
+    /// Stops the clients, and returns all their requests.
     pub fn stop(self) -> Vec<Asked> {
         self.stop.store(true, Ordering::Relaxed);
         self.clients.into_iter().flat_map(|client| client.join().expect("a client does not panic")).collect()

@@ -1,8 +1,8 @@
-//! Bodies of any length whose every byte is known, so that a lost, doubled or moved one is noticed.
+//! Request and response bodies of a known pattern, so that a lost, duplicated or reordered byte is detected.
 
 use std::sync::LazyLock;
 
-/// A prime, so that the pattern never falls in step with a buffer, a chunk or a page.
+/// A prime, so that the pattern does not align with a buffer, a chunk or a memory page.
 const PERIOD: usize = 1_000_003;
 
 static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -22,7 +22,7 @@ pub fn piece(offset: u64, bytes_max: usize) -> &'static [u8] {
     &PATTERN[from..PERIOD.min(from + bytes_max)]
 }
 
-/// The first `bytes` of the pattern, at once.
+/// The first `bytes` of the pattern in one buffer.
 pub fn whole(bytes: usize) -> Vec<u8> {
     let mut body = Vec::with_capacity(bytes);
     while body.len() < bytes {
@@ -36,12 +36,12 @@ pub fn whole(bytes: usize) -> Vec<u8> {
 pub struct Check {
     /// Bytes that have arrived.
     pub bytes: u64,
-    /// Where the first byte stood that was not the pattern's.
+    /// The offset of the first wrong byte.
     pub differs_at: Option<u64>,
 }
 
 impl Check {
-    /// Takes the next bytes.
+    /// Checks the next bytes.
     pub fn take(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let expected = piece(self.bytes, bytes.len());

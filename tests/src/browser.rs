@@ -1,4 +1,4 @@
-//! A real browser, driven like a person would use it: looking, clicking and typing.
+//! Drives a real Chromium through WebDriver: opens pages, clicks, types, and reads what is shown.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use crate::process::Process;
 use crate::reserved::Reserved;
 
-/// What makes Chromium run as root in a container, and keep to itself.
+/// Flags that let Chromium run as root in a container, without background traffic.
 const FLAGS: [&str; 10] = [
     "--headless=new",
     "--no-sandbox",
@@ -30,10 +30,10 @@ const FLAGS: [&str; 10] = [
     "--hide-scrollbars",
 ];
 
-/// The log in which the driver writes down what goes over the wire.
+/// The driver's log with the network events.
 const REQUESTS_LOG: &str = "performance";
 
-/// How long the browser may take for one step.
+/// The timeout of one step.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running browser with one tab.
@@ -45,14 +45,14 @@ pub struct Browser {
     _profile: TempDir,
 }
 
-/// Whether a browser writes down for what it asks.
+/// Whether the driver records the browser's requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Listening {
     Yes,
     No,
 }
 
-/// Light or dark.
+/// The colour scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// `prefers-color-scheme: light`.
@@ -62,13 +62,13 @@ pub enum Scheme {
 }
 
 impl Browser {
-    /// Starts one with an empty profile.
+    /// Starts a browser with an empty profile.
     #[track_caller]
     pub fn start() -> Self {
         Self::with(Listening::No)
     }
 
-    /// Starts one that also writes down for what it asks, which [`Browser::asked_for`] tells.
+    /// Starts a browser that also records its requests for [`Browser::asked_for`].
     #[track_caller]
     pub fn listening() -> Self {
         Self::with(Listening::Yes)
@@ -78,7 +78,7 @@ impl Browser {
     fn with(listening: Listening) -> Self {
         let profile = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(tool(&["chromedriver"], "chromium-driver"));
-        // Told to choose by itself, it takes a port that is free by IPv6, and gives up when it is taken by IPv4.
+        // On its own choice it takes a port that is free on IPv6, and gives up if that is taken on IPv4.
         let reserved = Reserved::port();
         command.arg(format!("--port={}", reserved.port));
         let mut chromedriver = Process::start(command);
@@ -99,7 +99,7 @@ impl Browser {
         self.runtime.block_on(self.driver().goto(url)).unwrap_or_else(|error| panic!("open {url}: {error}"));
     }
 
-    /// Opens one more window, which is in the foreground of its own, and goes on with that. Returns its handle.
+    /// Opens another window in the foreground, switches to it, and returns its handle.
     #[track_caller]
     pub fn new_window(&self) -> WindowHandle {
         self.runtime.block_on(async {
@@ -109,46 +109,46 @@ impl Browser {
         })
     }
 
-    /// Goes on with another window.
+    /// Switches to another window.
     #[track_caller]
     pub fn turn_to(&self, window: &WindowHandle) {
         self.runtime.block_on(self.driver().switch_to_window(window.clone())).expect("the window is there");
     }
 
-    /// The window that it is at.
+    /// The handle of the current window.
     #[track_caller]
     pub fn window(&self) -> WindowHandle {
         self.runtime.block_on(self.driver().window()).expect("there is a window")
     }
 
-    /// Closes the window that it is at; another one has to be chosen next.
+    /// Closes the current window; the caller must switch to another one next.
     #[track_caller]
     pub fn close_window(&self) {
         self.runtime.block_on(self.driver().close_window()).expect("the window can be closed");
     }
 
-    /// The text of the element that a CSS selector finds, as a person sees it.
+    /// The visible text of the only element that matches a CSS selector.
     pub fn text(&self, selector: &str) -> Result<String> {
         self.on(selector, async |element| element.text().await)
     }
 
-    /// An attribute of the element that a CSS selector finds.
+    /// An attribute of the only element that matches a CSS selector.
     pub fn attribute(&self, selector: &str, name: &str) -> Result<String> {
         let value = self.on(selector, async |element| element.attr(name.to_owned()).await)?;
         value.with_context(|| format!("{selector} has no attribute {name}"))
     }
 
-    /// Clicks the element that a CSS selector finds; it must be in sight and not covered.
+    /// Clicks the only element that matches a CSS selector; it must be visible and not covered.
     pub fn click(&self, selector: &str) -> Result<()> {
         self.on(selector, async |element| element.click().await)
     }
 
-    /// Types into the element that a CSS selector finds.
+    /// Types into the only element that matches a CSS selector.
     pub fn type_into(&self, selector: &str, text: &str) -> Result<()> {
         self.on(selector, async |element| element.send_keys(text).await)
     }
 
-    /// Presses the keys of these letters, wherever the focus is.
+    /// Presses the keys of these characters in the focused element.
     pub fn press(&self, keys: &str) -> Result<()> {
         Ok(self.runtime.block_on(async { self.driver().active_element().await?.send_keys(keys).await })?)
     }
@@ -158,26 +158,26 @@ impl Browser {
         self.press(&Key::Escape.value().to_string())
     }
 
-    /// What the body of a function in the page returns.
+    /// Runs a function body in the page, and returns its result.
     pub fn script(&self, body: &str) -> Result<Value> {
         Ok(self.runtime.block_on(self.driver().execute(body, Vec::new()))?.json().clone())
     }
 
-    /// Runs a script in every page that is opened from now on, before any of the page's own.
+    /// Runs a script in every page opened from now on, before the page's own scripts.
     #[track_caller]
     pub fn before_each_page(&self, source: &str) {
         self.devtools("Page.enable", json!({}));
         self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source }));
     }
 
-    /// What the browser answers to a word of its DevTools protocol.
+    /// Sends a command of the DevTools protocol, and returns the response.
     #[track_caller]
     pub fn devtools(&self, method: &str, parameters: Value) -> Value {
         let answer = self.runtime.block_on(self.driver().cdp().send_raw(method, parameters));
         answer.unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
-    /// Looks at pages through a window of this size, in this scheme.
+    /// Sets the size of the viewport and the colour scheme.
     #[track_caller]
     pub fn look_as(&self, width: u32, height: u32, scheme: Scheme) {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 720});
@@ -187,20 +187,21 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", features);
     }
 
-    /// A picture of what is in the window, as PNG.
+    /// A screenshot of the viewport as PNG.
     #[track_caller]
     pub fn picture(&self) -> Vec<u8> {
         self.runtime.block_on(self.driver().screenshot_as_png()).expect("the browser can paint")
     }
 
-    /// Every message of the console that the page should not have caused.
+    /// All warnings and errors of the browser's console.
     #[track_caller]
     pub fn complaints(&self) -> Vec<String> {
         let log = self.runtime.block_on(self.driver().browser_log()).expect("the browser keeps a log");
         log.into_iter().map(|entry| format!("{entry:?}")).collect()
     }
 
-    /// The addresses for which pages have asked since the last call, if it listens. The browser's own first page is none.
+    /// The URLs that pages have requested since the last call, if requests are recorded. Leaves out the browser's own
+    /// first page.
     #[track_caller]
     pub fn asked_for(&self) -> Vec<String> {
         let log = self.runtime.block_on(self.driver().get_log(REQUESTS_LOG)).expect("the browser listens");
@@ -216,7 +217,7 @@ impl Browser {
         log.iter().filter_map(|entry| address(&entry.message)).collect()
     }
 
-    /// Lets axe look at the page, and returns what it finds, one line per fault.
+    /// Runs axe on the page, and returns its violations, one line each.
     #[track_caller]
     pub fn axe(&self) -> Vec<String> {
         let path = crate::programs::file("node_modules/axe-core/axe.min.js");
@@ -249,7 +250,7 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         if let Some(driver) = self.driver.take() {
-            // The driver's own end takes the browser with it if this fails.
+            // If this fails, the end of the driver process ends the browser.
             let _ = self.runtime.block_on(driver.quit());
         }
     }
@@ -269,7 +270,7 @@ fn capabilities(profile: &TempDir, listening: Listening) -> Result<ChromeCapabil
     Ok(capabilities)
 }
 
-/// Finds a program in the path.
+/// Finds a program in `PATH`.
 #[track_caller]
 fn tool(names: &[&str], package: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();

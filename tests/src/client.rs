@@ -1,4 +1,4 @@
-//! A client that sends exactly the bytes it is given and reads exactly the answer.
+//! A blocking HTTP/1.1 client that sends the given bytes unchanged and reads exactly one response.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
@@ -10,18 +10,18 @@ use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use crate::body::Check;
 use crate::http::{Framing, Head, read_body, read_head};
 
-/// How long one read or write may take before the scenario has failed.
+/// The timeout of one read or write.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Read at once, for long bodies.
+/// The read buffer, sized for long bodies.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// A TCP connection on which HTTP is spoken by hand.
+/// A TCP connection with hand-written HTTP.
 pub struct Client {
     reader: BufReader<TcpStream>,
 }
 
-/// A response, complete.
+/// A complete response.
 #[derive(Debug, Clone, Default)]
 pub struct Response {
     /// The final head.
@@ -52,7 +52,7 @@ impl Response {
 }
 
 impl Response {
-    /// Holds it against what a rule with a 503 answers: the status, when to ask again, and which rule it was.
+    /// Checks that this is the response of a 503 rule: status, `Retry-After`, and the rule's id.
     #[track_caller]
     pub fn expect_blocked_by(&self, rule: &str) {
         assert_eq!(self.status(), 503, "{self:?}");
@@ -69,13 +69,13 @@ impl Client {
         Self::try_connect(port).unwrap_or_else(|error| panic!("connect to port {port}: {error}"))
     }
 
-    /// Connects, or tells why not.
+    /// Connects, or returns the error.
     pub fn try_connect(port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), PATIENCE)?;
         Self::over(stream)
     }
 
-    /// Connects to a port of this machine as somebody who has this address: all of 127.0.0.0/8 is this machine's.
+    /// Connects to a local port from this source address; all of 127.0.0.0/8 is local.
     #[track_caller]
     pub fn connect_from(address: Ipv4Addr, port: u16) -> Self {
         let connected = || -> io::Result<Self> {
@@ -94,7 +94,7 @@ impl Client {
         Ok(Self { reader: BufReader::with_capacity(BUFFER_BYTES, stream) })
     }
 
-    /// The same connection read through a small buffer, of which there can be thousands.
+    /// The same connection with a small read buffer, for tests with thousands of connections.
     #[must_use]
     pub fn lean(self) -> Self {
         Self { reader: BufReader::with_capacity(512, self.reader.into_inner()) }
@@ -106,40 +106,40 @@ impl Client {
         self.try_send(bytes).expect("the peer takes what is sent");
     }
 
-    /// Sends bytes, or tells why not: a peer that has answered and left is right to refuse them.
+    /// Sends bytes, or returns the error: a peer that has answered and closed may refuse them.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.reader.get_mut().write_all(bytes.as_ref())
     }
 
-    /// The stream to write a long body to.
+    /// The stream, to write a long body.
     pub fn writer(&mut self) -> &mut TcpStream {
         self.reader.get_mut()
     }
 
-    /// Says that nothing more will be sent.
+    /// Shuts down the sending side of the connection.
     pub fn finish_sending(&self) {
         let _ = self.reader.get_ref().shutdown(Shutdown::Write);
     }
 
-    /// Leaves as a program does that crashes: by a reset, whatever was under way.
+    /// Closes with a TCP reset, as when a program crashes, even during an exchange.
     pub fn abort(self) {
         set_socket_linger(self.reader.get_ref(), Some(Duration::ZERO)).expect("an open socket can be told how to close");
     }
 
-    /// Sends a GET and reads its answer.
+    /// Sends a GET and reads the response.
     #[track_caller]
     pub fn get(&mut self, target: &str) -> Response {
         self.send(format!("GET {target} HTTP/1.1\r\nHost: shop\r\n\r\n"));
         self.response("GET")
     }
 
-    /// Reads the answer to a request of this method.
+    /// Reads the response to a request of this method.
     #[track_caller]
     pub fn response(&mut self, method: &str) -> Response {
         self.try_response(method).expect("a complete response")
     }
 
-    /// Reads the answer, or tells why not.
+    /// Reads the response, or returns the error.
     pub fn try_response(&mut self, method: &str) -> io::Result<Response> {
         let mut response = Response::default();
         (response.interim, response.head) = self.heads()?;
@@ -148,7 +148,7 @@ impl Client {
         Ok(response)
     }
 
-    /// Reads the answer and compares its body with the pattern, keeping nothing.
+    /// Reads the response and compares its body with the pattern, without keeping it.
     #[track_caller]
     pub fn checked_response(&mut self, method: &str) -> (Head, Check, Vec<String>) {
         let (_, head) = self.heads().expect("a response head");
@@ -157,13 +157,13 @@ impl Client {
         (head, check, trailers.expect("a complete body"))
     }
 
-    /// Reads the next head, interim or final, and nothing behind it.
+    /// Reads the next head, interim or final, and nothing after it.
     #[track_caller]
     pub fn head(&mut self) -> Head {
         read_head(&mut self.reader).expect("a head arrives").expect("the connection is open")
     }
 
-    /// Reads exactly so many bytes, of whatever protocol.
+    /// Reads exactly this number of bytes, of any protocol.
     #[track_caller]
     pub fn exactly(&mut self, bytes: usize) -> Vec<u8> {
         let mut read = vec![0; bytes];
@@ -171,7 +171,7 @@ impl Client {
         read
     }
 
-    /// Reads whatever has arrived, and waits if that is nothing.
+    /// Reads the bytes that have arrived; waits if there are none.
     #[track_caller]
     pub fn some(&mut self) -> Vec<u8> {
         let arrived = self.reader.fill_buf().expect("the peer says something").to_vec();
@@ -179,7 +179,7 @@ impl Client {
         arrived
     }
 
-    /// Everything up to the end of the connection; a reset counts as an end.
+    /// Reads until the end of the connection; a reset counts as the end.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         match self.reader.read_to_end(&mut rest) {
@@ -200,7 +200,7 @@ impl Client {
     }
 }
 
-/// Where a response's body ends (RFC 9112, section 6.3).
+/// The framing of a response's body (RFC 9112, section 6.3).
 fn response_framing(head: &Head, method: &str) -> Framing {
     match head.status() {
         101 | 204 | 304 => Framing::Absent,
@@ -209,7 +209,7 @@ fn response_framing(head: &Head, method: &str) -> Framing {
     }
 }
 
-/// One GET on a connection of its own.
+/// Sends one GET on a new connection.
 #[track_caller]
 pub fn get(port: u16, target: &str) -> Response {
     Client::connect(port).get(target)

@@ -1,4 +1,4 @@
-//! A real control plane, which can crash and come back.
+//! Runs a real control plane process, which can crash and restart on the same ports.
 
 use std::process::Command;
 
@@ -10,18 +10,18 @@ use crate::programs::program;
 use crate::reserved::Reserved;
 use crate::sidecar::port_after;
 
-/// A running `sitio-control-plane` with a folder and ports of its own.
+/// A running `sitio-control-plane` with its own data folder and ports.
 pub struct ControlPlane {
     /// The process.
     pub process: Process,
-    /// Where its pages and its API are.
+    /// The port of its pages and its API.
     pub http_port: u16,
-    /// Where sidecars attach.
+    /// The port to which sidecars connect.
     pub grpc_port: u16,
     home: Home,
 }
 
-/// What outlives the process: without it, another program could take the ports between two lives.
+/// What outlives the process. The ports stay reserved: otherwise another program could take them during a restart.
 struct Home {
     http: Reserved,
     grpc: Reserved,
@@ -29,7 +29,7 @@ struct Home {
 }
 
 impl ControlPlane {
-    /// Starts one on free ports, with an empty folder.
+    /// Starts a control plane on free ports, with an empty folder.
     #[track_caller]
     pub fn start() -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
@@ -37,13 +37,13 @@ impl ControlPlane {
         Self { process: home.start(), http_port: home.http.port, grpc_port: home.grpc.port, home }
     }
 
-    /// Starts it again where it was, after its end.
+    /// Restarts it on the same ports and folder, after its end.
     #[track_caller]
     pub fn come_back(&mut self) {
         self.process = self.home.start();
     }
 
-    /// Its API.
+    /// A client of its API.
     pub fn api(&self) -> Api {
         Api::at(self.http_port)
     }
@@ -70,7 +70,7 @@ pub fn bare() -> Command {
     command
 }
 
-/// The ports that a control plane says it listens on, first of HTTP, then of gRPC.
+/// The ports that a control plane logs: HTTP, then gRPC.
 #[track_caller]
 pub fn ports(process: &mut Process) -> (u16, u16) {
     (

@@ -1,4 +1,4 @@
-//! A real `sitio demo` on free ports.
+//! Runs a real `sitio demo` on free ports.
 
 use std::process::Command;
 
@@ -12,14 +12,14 @@ use crate::programs::program;
 pub struct Demo {
     /// The process.
     pub process: Process,
-    /// Where the dashboard is.
+    /// The port of the dashboard.
     pub http_port: u16,
-    /// The sidecars of the two pods of `legacy`.
+    /// The ports of the sidecars of the two `legacy` pods.
     pub legacy_ports: Vec<u16>,
 }
 
 impl Demo {
-    /// Starts one with these further arguments, and waits until it says that it is up.
+    /// Starts a demo with these additional arguments, and waits until it reports that it is up.
     #[track_caller]
     pub fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(program("sitio"));
@@ -34,12 +34,12 @@ impl Demo {
         Self { process, http_port, legacy_ports }
     }
 
-    /// The API of its control plane.
+    /// A client of its control plane's API.
     pub fn api(&self) -> Api {
         Api::at(self.http_port)
     }
 
-    /// The process of its control plane, as it was told last.
+    /// The process id of its control plane, as last printed.
     #[track_caller]
     pub fn control_plane(&self) -> Pid {
         let number =

@@ -1,14 +1,14 @@
-//! The dialog that turns an endpoint off, as a person uses it: waits for its numbers, gives a reason, confirms.
+//! Operates the dialog that turns an endpoint off: waits for its numbers, enters a reason, confirms.
 
 use anyhow::ensure;
 
 use crate::browser::Browser;
 use crate::eventually::{SOON, eventually};
 
-/// The dialog's button. It is disabled until the numbers are there.
+/// The button that confirms. It is disabled until the numbers have arrived.
 const CONFIRM: &str = "#off[open] #go";
 
-/// Waits for the dialog with all its numbers, and types the reason.
+/// Waits for the dialog with all its numbers, and enters the reason.
 #[track_caller]
 pub fn give_reason(browser: &Browser, reason: &str) {
     eventually(SOON, || {
@@ -20,7 +20,7 @@ pub fn give_reason(browser: &Browser, reason: &str) {
     browser.type_into("#off[open] textarea", reason).expect("the dialog takes a reason");
 }
 
-/// What the button says that confirms it.
+/// The text of the button that confirms.
 pub fn confirmation(browser: &Browser) -> anyhow::Result<String> {
     browser.text(CONFIRM)
 }

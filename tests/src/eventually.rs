@@ -1,17 +1,17 @@
-//! Asks again and again until the answer is good or the deadline has passed: the one way in which scenarios wait.
+//! Retries a check until it succeeds or its deadline has passed: the only way in which scenarios wait.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// Long enough for anything that should happen at once, on two busy cores.
+/// Long enough for anything that should happen immediately, on two busy cores.
 pub const SOON: Duration = Duration::from_secs(20);
 
-/// Between two questions: short beside every deadline, long beside the answer's cost.
+/// The retry interval: short compared with every deadline, long compared with the cost of a check.
 const PAUSE: Duration = Duration::from_millis(15);
 
-/// What `question` answers once it succeeds; fails the test with its last error when `deadline` has passed.
+/// Returns the first success of `question`; panics with its last error when `deadline` has passed.
 #[track_caller]
 pub fn eventually<T>(deadline: Duration, mut question: impl FnMut() -> Result<T>) -> T {
     let until = Instant::now() + deadline;

@@ -1,4 +1,4 @@
-//! A wall clock that is wrong, and can be set while a program runs: libfaketime under the real program.
+//! A wrong wall clock for a real program, adjustable while it runs, by libfaketime.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::sidecar::Plan;
 
-/// Where distributions put the library, below the folder of libraries.
+/// The path of the library below the distribution's library folder.
 const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
 
 /// The wall clock of one program.
@@ -16,7 +16,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that shows another time: `+10m` or `-30d` from the right one, or from `@1970-01-01 00:00:05` on.
+    /// A clock with a different time: an offset such as `+10m` or `-30d`, or a start such as `@1970-01-01 00:00:05`.
     #[track_caller]
     pub fn at(time: &str) -> Self {
         let clock = Self { folder: tempfile::tempdir().expect("a temporary folder") };
@@ -24,16 +24,17 @@ impl Clock {
         clock
     }
 
-    /// Sets it while the program runs.
+    /// Sets the clock while the program runs.
     #[track_caller]
     pub fn set(&self, time: &str) {
-        // Replaced at once: the library may read the file at any time.
+        // Replaced atomically: the library may read the file at any time.
         let new = self.folder.path().join("new");
         fs::write(&new, format!("{time}\n")).expect("a temporary folder can be written to");
         fs::rename(new, self.file()).expect("a file can be renamed within its folder");
     }
 
-    /// The program with this clock. Its monotonic clock stays right: setting the wall clock of a machine changes no other.
+    /// Runs the program with this clock. The monotonic clock stays right, as when an operator sets a machine's wall
+    /// clock.
     #[must_use]
     #[track_caller]
     pub fn under(&self, plan: Plan) -> Plan {

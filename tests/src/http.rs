@@ -1,43 +1,43 @@
-//! HTTP/1.1 as plain reading and writing of bytes: an opinion of its own on framing, to hold against the tunnel's.
+//! Reads and writes HTTP/1.1 messages independently of the sidecar's code, to check its framing.
 
 use std::io::{self, BufRead, Read, Write};
 
 use crate::body::piece;
 
-/// Bytes of a head that the harness is willing to read.
+/// The largest head that the harness reads.
 const HEAD_BYTES_MAX: usize = 256 * 1024;
 
-/// A request's or a response's head.
+/// The head of a request or a response.
 #[derive(Debug, Clone, Default)]
 pub struct Head {
     /// The request line or the status line.
     pub line: String,
     /// The header lines, in order.
     pub headers: Vec<(String, String)>,
-    /// The head as it came, with the empty line.
+    /// The head's bytes as received, with the empty line.
     pub raw: Vec<u8>,
 }
 
-/// Where a body ends.
+/// How the end of a body is determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// There is none.
+    /// There is no body.
     Absent,
-    /// After so many bytes.
+    /// After this number of bytes.
     Length(u64),
     /// After the last chunk and its trailers.
     Chunked,
-    /// When the connection is closed.
+    /// At the end of the connection.
     Close,
 }
 
 impl Head {
-    /// The value of the first header called `name`.
+    /// The value of the first header with this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// A word of the first line, counted from 0.
+    /// A word of the first line, counted from zero.
     pub fn word(&self, at: usize) -> &str {
         self.line.split(' ').nth(at).unwrap_or_default()
     }
@@ -47,7 +47,7 @@ impl Head {
         self.word(1).parse().unwrap_or(0)
     }
 
-    /// How the body is framed, given what a message without any sign of it means.
+    /// The framing of the body; `otherwise` applies if no header determines it.
     pub fn framing(&self, otherwise: Framing) -> Framing {
         if self.header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked")) {
             return Framing::Chunked;
@@ -83,7 +83,7 @@ pub fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Head>> {
     }
 }
 
-/// Hands a body to `sink`, piece by piece, and returns the trailers.
+/// Passes a body to `sink` in pieces, and returns the trailers.
 pub fn read_body(reader: &mut impl BufRead, framing: Framing, mut sink: impl FnMut(&[u8])) -> io::Result<Vec<String>> {
     match framing {
         Framing::Absent => {}
@@ -148,7 +148,7 @@ fn read_line(reader: &mut impl BufRead) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Writes the first `length` bytes of the pattern as they are.
+/// Writes the first `length` bytes of the pattern without chunks.
 pub fn write_plain(writer: &mut impl Write, length: u64) -> io::Result<()> {
     let mut sent = 0;
     while sent < length {
@@ -159,7 +159,7 @@ pub fn write_plain(writer: &mut impl Write, length: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the first `length` bytes of the pattern in chunks of many sizes, one with an extension, and a trailer.
+/// Writes the first `length` bytes of the pattern in chunks of different sizes, one with an extension, and a trailer.
 pub fn write_chunked(writer: &mut impl Write, length: u64) -> io::Result<()> {
     const SIZES: [usize; 6] = [1, 15, 16, 4093, 65_536, 30_011];
     let (mut sent, mut at) = (0, 0);

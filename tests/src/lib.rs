@@ -1,4 +1,4 @@
-//! The harness of the end-to-end scenarios: starts the real programs and speaks to them over real sockets.
+//! The harness of the end-to-end scenarios: starts the real programs and connects to them over real sockets.
 
 pub mod api;
 pub mod asking;

@@ -1,4 +1,4 @@
-//! Many connections asking at once, every answer counted.
+//! Generates load on many connections, and counts every response by status.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::thread::{self, JoinHandle};
 
 use crate::client::Client;
 
-/// How often each status was answered; 0 stands for no answer at all.
+/// The number of responses by status; 0 means no response.
 pub type Tally = BTreeMap<u16, u64>;
 
-/// Sends `requests` GETs of `target` on each of `connections` connections, and waits for all the answers.
+/// Sends `requests` GETs of `target` on each of `connections` connections, and waits for all responses.
 pub fn storm(port: u16, connections: usize, requests: u64, target: &str) -> Tally {
     let askers: Vec<_> = (0..connections)
         .map(|_| {
@@ -21,14 +21,14 @@ pub fn storm(port: u16, connections: usize, requests: u64, target: &str) -> Tall
     add_up(askers)
 }
 
-/// A load that goes on until it is told to stop.
+/// A load that runs until it is stopped.
 pub struct Load {
     stop: Arc<AtomicBool>,
     askers: Vec<JoinHandle<Tally>>,
 }
 
 impl Load {
-    /// Starts asking for `target` on so many connections.
+    /// Starts to request `target` on this number of connections.
     pub fn start(port: u16, connections: usize, target: &str) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let asker = || {
@@ -39,14 +39,14 @@ impl Load {
         Self { stop, askers }
     }
 
-    /// Stops it, and tells what was answered.
+    /// Stops the load, and returns the counts.
     pub fn stop(self) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
         add_up(self.askers)
     }
 }
 
-/// All the answers together.
+/// The number of all responses.
 pub fn total(tally: &Tally) -> u64 {
     tally.values().sum()
 }

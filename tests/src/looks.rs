@@ -1,16 +1,16 @@
-//! The sizes and schemes in which every page must be in order, and the look of axe at each.
+//! Checks pages for accessibility barriers with axe, at the screen sizes and colour schemes that must work.
 
 use crate::browser::{Browser, Scheme};
 
-/// A desk and a phone, by day and by night.
+/// A desktop and a phone, light and dark.
 pub const LOOKS: [(u32, u32, Scheme); 4] =
     [(1440, 900, Scheme::Light), (1440, 900, Scheme::Dark), (390, 844, Scheme::Light), (390, 844, Scheme::Dark)];
 
-/// A window of 1280 by 1024 at 400 %: what WCAG 2.2 asks to be readable without scrolling sideways (success criterion 1.4.10).
+/// A window of 1280 by 1024 at 400 %, which must not need horizontal scrolling (WCAG 2.2, success criterion 1.4.10).
 pub const ZOOMED: (u32, u32) = (320, 256);
 
-/// What is cut off: boxes whose text does not fit and cannot be scrolled to, and boxes that stand beside the window.
-/// What is only there for those who listen is not looked at, nor are pictures, whose words are beside them.
+/// Finds boxes whose text is cut off and not scrollable, and boxes outside the window. Ignores text for screen readers
+/// only, and pictures, whose text is repeated beside them.
 const CUT: &str = "
     const scrolls = box => /auto|scroll/.test(getComputedStyle(box).overflowX) && box.matches('body *');
     const isScrolled = box => { for (let on = box.parentElement; on; on = on.parentElement) if (scrolls(on)) return true; };
@@ -22,8 +22,8 @@ const CUT: &str = "
     return looked.filter(box => isCut(box) || isBeside(box)).map(box =>
         `${box.tagName} ${box.className} ${box.dataset.k ?? ''} in ${box.parentElement.className || box.parentElement.tagName}: ${box.textContent.trim().replaceAll(/\\s+/g, ' ').slice(0, 60)}`);";
 
-/// Fails if axe finds a barrier on the page in any look, or if the page has to be scrolled sideways or cuts something off when
-/// it is enlarged. Leaves the browser at the first look.
+/// Fails if axe finds a violation in any look, or if the enlarged page needs horizontal scrolling or cuts something
+/// off. Leaves the browser in the first look.
 #[track_caller]
 pub fn assert_no_barriers(browser: &Browser, page: &str) {
     let looks = LOOKS.into_iter().chain([(ZOOMED.0, ZOOMED.1, Scheme::Light)]);
@@ -39,7 +39,7 @@ pub fn assert_no_barriers(browser: &Browser, page: &str) {
     browser.look_as(LOOKS[0].0, LOOKS[0].1, LOOKS[0].2);
 }
 
-/// What the page that is open cuts off, one line for each box.
+/// What the open page cuts off, one line for each box.
 #[track_caller]
 pub fn cut_off(browser: &Browser) -> Vec<String> {
     let cut = browser.script(CUT).expect("the page has boxes");

@@ -1,14 +1,14 @@
-//! What a process uses of memory, by the kernel's own book.
+//! Reads the memory use of a process from `/proc`.
 
 use std::fs;
 
-/// The most memory that the process has ever had resident, in KiB.
+/// The peak resident memory of the process in KiB.
 #[track_caller]
 pub fn peak_kib(pid: u32) -> u64 {
     kib(pid, "VmHWM:")
 }
 
-/// The memory that the process has resident now, in KiB.
+/// The current resident memory of the process in KiB.
 #[track_caller]
 pub fn resident_kib(pid: u32) -> u64 {
     kib(pid, "VmRSS:")

@@ -1,4 +1,4 @@
-//! A real nginx before a control plane, with nothing set but where to pass requests on to.
+//! Runs a real nginx as a reverse proxy in front of a control plane, with minimal configuration.
 
 use std::process::Command;
 
@@ -9,13 +9,13 @@ use crate::eventually::{SOON, eventually};
 use crate::process::Process;
 use crate::reserved::Reserved;
 
-/// A port for an nginx that has yet to start, since what stands behind it may have to know it.
+/// A reserved port for an nginx that starts later, because the server behind it may need to know the port.
 pub struct Place {
     reserved: Reserved,
     folder: TempDir,
 }
 
-/// A running nginx. Dropping it ends it.
+/// A running nginx. Dropping it stops it.
 pub struct Nginx {
     _process: Process,
     _place: Place,
@@ -33,12 +33,13 @@ impl Place {
         self.reserved.port
     }
 
-    /// Where the files that the server's block names may be.
+    /// The folder for files that the `server` block refers to.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
 
-    /// Starts nginx with this in its `server` block, and waits until it accepts. `tls` is ` ssl`, or nothing.
+    /// Starts nginx with this text in its `server` block, and waits until it accepts connections. `tls` is ` ssl` or
+    /// empty.
     #[track_caller]
     pub fn start(self, tls: &str, server: &str) -> Nginx {
         let (folder, port) = (self.folder.path(), self.port());
@@ -59,7 +60,7 @@ impl Place {
     }
 }
 
-/// Debian has it where only root looks for programs.
+/// The path of nginx. Debian installs it outside the usual `PATH` of a user.
 #[track_caller]
 fn program() -> &'static str {
     let places = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/bin/nginx", "/opt/homebrew/bin/nginx"];

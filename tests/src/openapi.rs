@@ -1,4 +1,4 @@
-//! The API's description, as generators and people read it: its operations, with their examples.
+//! Reads the API's OpenAPI description: its operations, examples and schemas.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -7,24 +7,24 @@ use serde_json::{Value, json};
 
 use crate::programs::file;
 
-/// A description.
+/// An OpenAPI description.
 pub struct Description {
     /// The whole document.
     pub document: Value,
 }
 
-/// One way to ask.
+/// One operation.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    /// In capitals.
+    /// The HTTP method, in capitals.
     pub method: String,
-    /// With its parameters in braces.
+    /// The path with its parameters in braces.
     pub path: String,
     described: Value,
     parameters: Vec<Value>,
 }
 
-/// A value that must be as a part of the description says.
+/// A value that must match a schema of the description.
 #[derive(Debug)]
 pub struct Claim {
     name: String,
@@ -54,7 +54,7 @@ impl Description {
         operations
     }
 
-    /// What is wrong with the description itself, or with values that it describes.
+    /// The errors in the description itself and in the claims.
     #[track_caller]
     pub fn wrong(&self, claims: &[Claim]) -> Vec<String> {
         let values: Vec<_> =
@@ -77,7 +77,7 @@ impl Description {
 }
 
 impl Operation {
-    /// The status of success.
+    /// The status of a successful response.
     #[track_caller]
     pub fn status(&self) -> u16 {
         let statuses = self.described["responses"].as_object().expect("an operation has responses").keys();
@@ -85,17 +85,17 @@ impl Operation {
         success.unwrap_or_else(|| panic!("{} {} never succeeds", self.method, self.path))
     }
 
-    /// The example of a successful answer, if it is JSON.
+    /// The example of a successful response, if it is JSON.
     pub fn answer(&self) -> Option<&Value> {
         self.described["responses"][self.status().to_string()]["content"]["application/json"].get("example")
     }
 
-    /// Whether a successful answer is JSON.
+    /// Whether a successful response is JSON.
     pub fn answers_json(&self) -> bool {
         self.described["responses"][self.status().to_string()]["content"].get("application/json").is_some()
     }
 
-    /// The example of a body, if there must be one.
+    /// The example of the request body, if the operation has one.
     #[track_caller]
     pub fn body(&self) -> Option<&Value> {
         let body = self.described.get("requestBody")?;
@@ -103,11 +103,11 @@ impl Operation {
         Some(example.unwrap_or_else(|| panic!("{} {} has no example of its body", self.method, self.path)))
     }
 
-    /// Path and query, made of the examples of all parameters.
+    /// Path and query, built from the examples of all parameters.
     #[track_caller]
     pub fn target(&self) -> String {
         let (mut path, mut query) = (self.path.clone(), Vec::new());
-        // Of parameters that exclude each other the first is used.
+        // Uses only the first of parameters that exclude each other.
         for parameter in self.parameters.iter().filter(|parameter| parameter.get("x-in-place-of").is_none()) {
             let name = parameter["name"].as_str().expect("a parameter has a name");
             let example = match parameter.get("example") {
@@ -124,13 +124,13 @@ impl Operation {
         if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
     }
 
-    /// That a value is an answer of this operation.
+    /// Claims that a value is a response of this operation.
     pub fn claim_answer(&self, value: Value) -> Claim {
         let schema = format!("{}/responses/{}/content/application~1json/schema", self.pointer(), self.status());
         Claim { name: format!("the answer of {} {}", self.method, self.path), schema, value }
     }
 
-    /// That a value is a body of this operation.
+    /// Claims that a value is a request body of this operation.
     pub fn claim_body(&self, value: Value) -> Claim {
         let schema = format!("{}/requestBody/content/application~1json/schema", self.pointer());
         Claim { name: format!("the body of {} {}", self.method, self.path), schema, value }

@@ -1,4 +1,4 @@
-//! A service to stand behind a sidecar: answers in every framing, counts what it is asked, holds answers back on demand.
+//! A test HTTP service: responds in every framing, counts its requests, and holds responses back on demand.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -12,13 +12,13 @@ use crate::origin::answers::serve;
 
 mod answers;
 
-/// A running origin. Its threads end with their connections, and its listener with the test process.
+/// A running origin. Its threads end with their connections, its listener with the test process.
 pub struct Origin {
     port: u16,
     seen: Arc<Seen>,
 }
 
-/// What an origin has been asked.
+/// The requests that an origin has received.
 #[derive(Default)]
 pub(crate) struct Seen {
     book: Mutex<Book>,
@@ -36,12 +36,12 @@ struct Book {
 }
 
 impl Origin {
-    /// Starts one on a free port.
+    /// Starts an origin on a free port.
     pub fn start() -> Self {
         Self::start_on(0)
     }
 
-    /// Starts one on this port.
+    /// Starts an origin on this port.
     #[track_caller]
     pub fn start_on(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
@@ -52,29 +52,29 @@ impl Origin {
             for stream in listener.incoming().flatten() {
                 let seen = Arc::clone(&for_accept);
                 seen.book().connections += 1;
-                // A connection that breaks is the tunnel's affair, and the client's side of the test tells.
+                // The client's side of the test checks a broken connection.
                 thread::spawn(move || serve(&stream, &seen));
             }
         });
         Self { port, seen }
     }
 
-    /// Where it listens.
+    /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Request heads it has read.
+    /// The number of request heads read.
     pub fn heads(&self) -> u64 {
         self.seen.book().heads
     }
 
-    /// Requests it has read with their whole bodies.
+    /// The number of requests read with their whole bodies.
     pub fn completed(&self) -> u64 {
         self.seen.book().completed
     }
 
-    /// Waits until it has read so many requests more.
+    /// Waits until it has read this number of additional requests.
     #[track_caller]
     pub fn expect_more(&self, requests: u64) {
         let goal = self.completed() + requests;
@@ -84,22 +84,22 @@ impl Origin {
         });
     }
 
-    /// Requests it has read for this target.
+    /// The number of requests for this target.
     pub fn asked(&self, target: &str) -> u64 {
         self.seen.book().by_target.get(target).copied().unwrap_or(0)
     }
 
-    /// Connections it has accepted.
+    /// The number of connections accepted.
     pub fn connections(&self) -> u64 {
         self.seen.book().connections
     }
 
-    /// Requests for `/gate` whose answers are being held back.
+    /// The number of requests for `/gate` whose responses are held back.
     pub fn waiting(&self) -> u64 {
         self.seen.book().waiting
     }
 
-    /// Lets the answers of `/gate` go.
+    /// Releases the responses of `/gate`.
     pub fn open_gate(&self) {
         self.seen.book().open = true;
         self.seen.gate.notify_all();

@@ -1,4 +1,4 @@
-//! Programs in other languages that speak HTTP with the libraries that their languages come with.
+//! Clients and services in other languages, with the HTTP libraries of those languages.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use crate::eventually::SOON;
 use crate::process::Process;
 use crate::programs;
 
-/// A language, by the command that runs it and the ending of its files.
+/// A language: selects the interpreter and the file extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     /// `http.client` and `http.server`.
@@ -18,15 +18,15 @@ pub enum Language {
 /// A running service.
 pub struct PeerService {
     _process: Process,
-    /// Where it listens.
+    /// The port it listens on.
     pub port: u16,
 }
 
 impl Language {
-    /// All of them.
+    /// All languages.
     pub const ALL: [Self; 2] = [Self::Python, Self::Node];
 
-    /// Starts `services/service`, or another one there.
+    /// Starts the service `services/{name}` in this language.
     #[track_caller]
     pub fn serve(self, name: &str) -> PeerService {
         let mut process = Process::start(self.script(name));
@@ -34,7 +34,7 @@ impl Language {
         PeerService { _process: process, port }
     }
 
-    /// Runs `services/client` against a port, and returns what it prints.
+    /// Runs `services/client` against a port, and returns its output lines.
     #[track_caller]
     pub fn talk(self, port: u16) -> Vec<String> {
         let mut command = self.script("client");
@@ -56,7 +56,7 @@ impl Language {
     }
 }
 
-/// Runs curl quietly, and returns what it prints: bodies, and what `--write-out` asks for.
+/// Runs curl quietly; returns its standard output (bodies and `--write-out`) and standard error.
 #[track_caller]
 pub fn curl(arguments: &[&str]) -> (String, String) {
     let mut command = Command::new("curl");

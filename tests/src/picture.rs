@@ -1,18 +1,18 @@
-//! A picture of a terminal's screen, as SVG: letters in a grid, in the colours of the terminal.
+//! Draws a terminal screen as SVG: characters in a grid, in the terminal's colours.
 
 use std::fmt::Write;
 
-/// A letter of 14 pixels is about so wide, and stands in a line so high.
+/// The approximate width of a character of 14 pixels, and the line height.
 const CELL: (f64, f64) = (8.43, 18.0);
 
-/// Around the screen.
+/// The margin around the screen.
 const MARGIN: f64 = 12.0;
 
 const BACKGROUND: &str = "#14171c";
 const LETTERS: &str = "#d7dbe0";
 const MUTED: &str = "#8b929c";
 
-/// Letters that stand beside each other and look alike.
+/// The style of a run of adjacent characters.
 #[derive(PartialEq, Eq)]
 struct Look {
     colour: &'static str,
@@ -20,7 +20,7 @@ struct Look {
     is_inverse: bool,
 }
 
-/// The screen as SVG.
+/// Draws the screen as SVG.
 pub fn svg(screen: &vt100::Screen) -> String {
     let (lines, columns) = screen.size();
     let (lines, columns) = (lines.get(), columns.get());
@@ -73,7 +73,7 @@ fn run(svg: &mut String, (line, column): (u16, u16), text: &str, look: &Look) {
         colour = BACKGROUND;
     }
     let weight = if look.is_bold { " font-weight=\"bold\"" } else { "" };
-    // Blanks in a row would be drawn as one.
+    // SVG collapses consecutive spaces.
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace(' ', "\u{a0}");
     let y = top + 13.5;
     let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" textLength=\"{width:.1}\" fill=\"{colour}\"{weight}>{text}</text>");

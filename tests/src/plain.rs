@@ -1,9 +1,9 @@
-//! Clients of plain HTTP that wait for their answers: no proxy, and no certificate is looked for.
+//! Builds blocking HTTP clients without a proxy and without certificates.
 
 use client::trust;
 use reqwest::blocking::{Client, ClientBuilder};
 
-/// The beginnings of one.
+/// A builder of such a client.
 pub fn client() -> ClientBuilder {
     trust::choose_ring();
     Client::builder().no_proxy().tls_certs_only([])

@@ -1,4 +1,4 @@
-//! One child process: its output is kept, and its end is certain.
+//! Runs a child process, collects its output, and ends it when dropped.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,10 +11,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::eventually::{SOON, eventually};
 
-/// How long a process may take to leave when asked, before it is killed.
+/// The time between SIGTERM and SIGKILL.
 const LEAVE: Duration = Duration::from_secs(8);
 
-/// Lines kept of an output. A program under load that logs every exchange must not fill the memory of its test.
+/// The number of output lines kept, so that a program that logs every exchange under load does not fill the test's
+/// memory.
 const LINES_MAX: usize = 20_000;
 
 /// A running child process.
@@ -28,7 +29,7 @@ pub struct Process {
 type Lines = Arc<Mutex<Vec<String>>>;
 
 impl Process {
-    /// Starts `command`, and keeps what it prints.
+    /// Starts `command`, and collects its output.
     #[track_caller]
     pub fn start(mut command: Command) -> Self {
         let name = command.get_program().to_string_lossy().rsplit('/').next().unwrap_or_default().to_owned();
@@ -44,17 +45,17 @@ impl Process {
         self.child.id()
     }
 
-    /// What it has printed on stdout, line by line.
+    /// The lines of standard output so far.
     pub fn stdout(&self) -> Vec<String> {
         kept(&self.stdout).clone()
     }
 
-    /// What it has printed on stderr, line by line.
+    /// The lines of standard error so far.
     pub fn stderr(&self) -> Vec<String> {
         kept(&self.stderr).clone()
     }
 
-    /// The first thing that `wanted` finds in a line of its output, stdout or stderr.
+    /// Waits for the first output line, of stdout or stderr, in which `wanted` finds a value.
     #[track_caller]
     pub fn line<T>(&mut self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
         eventually(SOON, || {
@@ -71,17 +72,17 @@ impl Process {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        // A process that is gone already needs no signal.
+        // The process may be gone already; then the signal is not needed.
         let _ = kill_process(self.pid(), signal);
     }
 
-    /// Ends it at once, as a crash would, and waits until it is gone.
+    /// Kills it, as a crash would, and waits until it is gone.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Waits for it to end by itself, and for the last of its output.
+    /// Waits until it ends by itself and all its output is read.
     #[track_caller]
     pub fn ended(&mut self, deadline: Duration) -> ExitStatus {
         let name = self.name.clone();
@@ -89,7 +90,7 @@ impl Process {
             Some(status) => Ok(status),
             None => bail!("{name} is still running"),
         });
-        // The readers hold the other two references to the lines until they have read to the end.
+        // Each reader thread holds a second reference to its lines until it has read to the end.
         let _ = self.drained(Instant::now() + Duration::from_secs(2));
         status
     }

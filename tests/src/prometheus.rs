@@ -1,4 +1,4 @@
-//! A real Prometheus that scrapes what a scenario started, and its linter.
+//! Runs a real Prometheus that scrapes the programs of a scenario, and its linter.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::plain;
 use crate::process::Process;
 use crate::reserved::Reserved;
 
-/// A running `prometheus` with a folder and a port of its own.
+/// A running `prometheus` with its own folder and port.
 pub struct Prometheus {
     /// The process.
     pub process: Process,
@@ -23,17 +23,17 @@ pub struct Prometheus {
     _home: TempDir,
 }
 
-/// Which histograms it takes in.
+/// Which kind of histograms it ingests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Histograms {
-    /// A few buckets with bounds of our choice.
+    /// A few buckets with configured bounds.
     Classic,
-    /// Exponential buckets, which it asks for in the binary format.
+    /// Exponential buckets, requested in the protobuf format.
     Native,
 }
 
 impl Prometheus {
-    /// Starts one that scrapes these ports of this machine every second, each under the name of a job.
+    /// Starts a Prometheus that scrapes these local ports every second, each under a job name.
     #[track_caller]
     pub fn scraping(jobs: &[(&str, Vec<u16>)], histograms: Histograms) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
@@ -52,7 +52,7 @@ impl Prometheus {
         Self { process: Process::start(command), client, port, _home: home }
     }
 
-    /// The one number that a query gives.
+    /// The single number that a query returns.
     pub fn number(&self, query: &str) -> Result<f64> {
         let url = format!("http://127.0.0.1:{}/api/v1/query?query={}", self.port.port, encoded(query));
         let answer: Value = serde_json::from_str(&self.client.get(url).send()?.text()?)?;
@@ -63,7 +63,7 @@ impl Prometheus {
     }
 }
 
-/// Holds a page against the rules of Prometheus's own linter.
+/// Checks a metrics page with `promtool check metrics`.
 #[track_caller]
 pub fn lint(page: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -75,7 +75,7 @@ pub fn lint(page: &str) {
     assert!(output.status.success() && said.is_empty(), "promtool: {}\n{page}", String::from_utf8_lossy(&said));
 }
 
-/// Holds a file of recording rules and alerts against what Prometheus makes of it.
+/// Checks a file of recording rules and alerts with `promtool check rules`.
 #[track_caller]
 pub fn check_rules(path: &Path) {
     let output = Command::new("promtool").args(["check", "rules"]).arg(path).output().expect("promtool is installed");

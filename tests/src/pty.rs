@@ -1,4 +1,4 @@
-//! A program in a terminal: its keys are typed, and its screen is read as a person would see it.
+//! Runs a program on a pseudo-terminal: types keys, and reads the screen as a user sees it.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -16,17 +16,17 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::eventually::{SOON, eventually};
 
-/// A running program with a terminal of its own.
+/// A running program with its own terminal.
 pub struct Pty {
     child: Child,
     keyboard: File,
-    /// The program's side, held open so that its settings can be read after its end.
+    /// The program's side of the pty, held open to read its settings after the program has ended.
     terminal: OwnedFd,
     screen: Arc<Mutex<vt100::Parser>>,
 }
 
 impl Pty {
-    /// Starts `command` on a terminal of so many lines and columns.
+    /// Starts `command` on a terminal of this size.
     #[track_caller]
     pub fn start(command: &Command, lines: u16, columns: u16) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there is a terminal");
@@ -35,7 +35,7 @@ impl Pty {
         let terminal = open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("its other side opens");
         tcsetwinsize(&terminal, size(lines, columns)).expect("it has a size");
         let side = || terminal.try_clone().expect("it can be shared");
-        // A session of its own, whose terminal this is, so that a new size and Ctrl-C reach it.
+        // The terminal controls a new session, so that a resize and Ctrl-C reach the program.
         let mut session = Command::new("setsid");
         session.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
         session.env_clear().env("TERM", "xterm-256color").env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -53,24 +53,24 @@ impl Pty {
         self.keyboard.write_all(keys.as_bytes()).expect("the terminal takes keys");
     }
 
-    /// Gives the terminal another size.
+    /// Resizes the terminal.
     #[track_caller]
     pub fn resize(&mut self, lines: u16, columns: u16) {
         held(&self.screen).screen_mut().set_size(some(lines), some(columns));
         tcsetwinsize(&self.terminal, size(lines, columns)).expect("it takes a size");
     }
 
-    /// What is on the screen.
+    /// The text of the screen.
     pub fn screen(&self) -> String {
         held(&self.screen).screen().contents()
     }
 
-    /// The screen as somebody draws it.
+    /// Draws the screen with a function.
     pub fn picture(&self, draw: impl Fn(&vt100::Screen) -> String) -> String {
         draw(held(&self.screen).screen())
     }
 
-    /// Waits until the screen shows what is wanted.
+    /// Waits until the screen satisfies a condition.
     #[track_caller]
     pub fn expect(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         eventually(SOON, || {
@@ -85,13 +85,13 @@ impl Pty {
         })
     }
 
-    /// Waits until the screen shows these words.
+    /// Waits until the screen contains this text.
     #[track_caller]
     pub fn expect_words(&mut self, words: &str) -> String {
         self.expect(words, |screen| screen.contains(words))
     }
 
-    /// Whether the terminal is as programs leave it: with an echo, line by line, and the usual screen.
+    /// Whether the terminal is in its normal state: echo, line mode, the main screen, and a visible cursor.
     pub fn is_restored(&self) -> bool {
         let modes = tcgetattr(&self.terminal).expect("it has settings").local_modes;
         let screen = held(&self.screen);
@@ -116,11 +116,11 @@ impl Pty {
         let children = format!("/proc/{0}/task/{0}/children", self.child.id());
         let children = std::fs::read_to_string(children).expect("the kernel lists its children");
         let program = children.split_whitespace().next().and_then(|id| id.parse().ok()).and_then(Pid::from_raw);
-        // `setsid` becomes the program itself where it need not fork.
+        // `setsid` execs the program directly if it does not need to fork.
         program.unwrap_or(Pid::from_child(&self.child))
     }
 
-    /// Waits for it to end by itself, with its terminal given back.
+    /// Waits until it ends by itself and its terminal is restored.
     #[track_caller]
     pub fn ended(&mut self) -> ExitStatus {
         let status = eventually(SOON, || match self.child.try_wait()? {
@@ -147,7 +147,7 @@ impl Drop for Pty {
     }
 }
 
-/// Keeps the screen as it is now.
+/// Applies the program's output to the screen.
 fn read(mut output: File, screen: Arc<Mutex<vt100::Parser>>) {
     thread::spawn(move || -> Result<()> {
         let mut bytes = [0; 4096];

@@ -1,4 +1,4 @@
-//! Python's own file server, the service of the first article, on a folder of files.
+//! Runs Python's file server, the service of the first article, on a folder of files.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub struct Python {
 }
 
 impl Python {
-    /// Starts it on a free port, over an empty folder.
+    /// Starts it on a free port with an empty folder.
     #[track_caller]
     pub fn start() -> Self {
         let files = tempfile::tempdir().expect("a temporary folder");
@@ -27,7 +27,7 @@ impl Python {
         Self { _process: process, files, port }
     }
 
-    /// Where it listens.
+    /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -1,4 +1,4 @@
-//! Ports that stay ours while nobody listens on them, for programs that end and come back where they were.
+//! Reserves ports for programs that stop and restart on the same port.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -6,8 +6,8 @@ use std::os::fd::OwnedFd;
 use rustix::net::sockopt::set_socket_reuseaddr;
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 
-/// A port of loopback. The system gives it to nobody who asks for any free one, and lets in who asks for it by number:
-/// it is bound for as long as this lives, but never listened on.
+/// A reserved loopback port: bound while this lives, but never listened on. The kernel does not assign it as a free
+/// port, but another process can bind it by number.
 pub struct Reserved {
     /// The port.
     pub port: u16,
@@ -15,7 +15,7 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    /// Reserves a free one.
+    /// Reserves a free port.
     #[track_caller]
     pub fn port() -> Self {
         let holder = socket(AddressFamily::INET, SocketType::STREAM, None).expect("there is a socket");

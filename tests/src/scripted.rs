@@ -1,4 +1,4 @@
-//! A service that answers every connection with the same bytes, right or wrong.
+//! A service that sends the same bytes on every connection, valid or not.
 
 use std::io::{BufReader, Write};
 use std::net::{Shutdown, TcpListener};
@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::http::{Framing, read_body, read_head};
 
-/// Starts one on a free port, and returns the port. After each answer it closes the connection.
+/// Starts it on a free port, and returns the port. It closes each connection after its response.
 pub fn scripted(answer: impl Into<Vec<u8>>) -> u16 {
     let answer = answer.into();
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");

@@ -1,4 +1,4 @@
-//! The origin as a process of its own, which can be killed and come back where it was.
+//! Runs the origin as its own process, which can be killed and restarted on the same port.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -9,31 +9,31 @@ use crate::process::Process;
 use crate::programs::program;
 use crate::reserved::Reserved;
 
-/// A service that can crash.
+/// An origin process that can crash.
 pub struct Service {
     process: Process,
     reserved: Reserved,
 }
 
 impl Service {
-    /// Starts one on a port that stays its own.
+    /// Starts it on a reserved port.
     #[track_caller]
     pub fn start() -> Self {
         let reserved = Reserved::port();
         Self { process: started(reserved.port), reserved }
     }
 
-    /// Where it listens.
+    /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.reserved.port
     }
 
-    /// Ends it as a crash would, connections and all.
+    /// Kills it, as a crash would, with all its connections.
     pub fn crash(&mut self) {
         self.process.kill();
     }
 
-    /// Starts it again, and tells from when on it accepts connections.
+    /// Restarts it, and returns the instant at which it accepts connections.
     #[track_caller]
     pub fn come_back(&mut self) -> Instant {
         self.process = started(self.port());

@@ -1,4 +1,4 @@
-//! A real sidecar in front of a service.
+//! Runs a real sidecar process in front of a service.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,53 +14,53 @@ use crate::programs::program;
 pub struct Sidecar {
     /// The process.
     pub process: Process,
-    /// Where it listens for requests.
+    /// The port for requests.
     pub port: u16,
-    /// Where it answers about itself.
+    /// The port of its admin endpoints.
     pub admin_port: u16,
 }
 
-/// A sidecar that is about to be started.
+/// The settings of a sidecar to start.
 pub struct Plan {
     command: Command,
 }
 
 impl Sidecar {
-    /// Starts one in front of the service on `target_port`, with everything else as it is by default.
+    /// Starts a sidecar in front of the service on `target_port`, with default settings.
     #[track_caller]
     pub fn before(target_port: u16) -> Self {
         Self::plan(target_port).start()
     }
 
-    /// One that is to be told more before it starts.
+    /// The settings of a sidecar, to add more before it starts.
     pub fn plan(target_port: u16) -> Plan {
         let mut command = bare();
         command.env("TARGET_PORT", target_port.to_string());
         Plan { command }
     }
 
-    /// A connection to it.
+    /// Opens a connection to it.
     #[track_caller]
     pub fn connect(&self) -> Client {
         Client::connect(self.port)
     }
 
-    /// One GET through it, on a connection of its own.
+    /// Sends one GET through it, on a new connection.
     #[track_caller]
     pub fn get(&self, target: &str) -> Response {
         self.connect().get(target)
     }
 
-    /// The sum of a metric that counts, over the lines that hold `label`.
+    /// The sum of a counter, over the lines that contain `label`.
     #[track_caller]
     pub fn metric(&self, name: &str, label: &str) -> u64 {
         let text = self.admin("/metrics").text();
         let lines = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name) && line.contains(label));
-        // Prometheus writes all numbers as floating point; a count keeps its every unit up to 2^53.
+        // Prometheus writes all numbers as floating point; a count is exact up to 2^53.
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
     }
 
-    /// Waits until nothing is under way any more.
+    /// Waits until no exchange is in flight.
     #[track_caller]
     pub fn expect_idle(&self) {
         eventually(SOON, || {
@@ -70,7 +70,7 @@ impl Sidecar {
         });
     }
 
-    /// Waits until exactly so many exchanges are counted with this status, and fails if there are ever more.
+    /// Waits until exactly `expected` exchanges are counted with this status; fails if there are more.
     #[track_caller]
     pub fn expect_counted(&self, status: u16, expected: u64) {
         eventually(SOON, || {
@@ -81,43 +81,43 @@ impl Sidecar {
         });
     }
 
-    /// One GET of its admin port.
+    /// Sends one GET to its admin port.
     #[track_caller]
     pub fn admin(&self, target: &str) -> Response {
         Client::connect(self.admin_port).get(target)
     }
 }
 
-/// The command with an empty environment, free ports and no service to stand before.
+/// The command with an empty environment and free ports, without a target service.
 pub fn bare() -> Command {
     let mut command = Command::new(program("sitio-sidecar"));
     command.env_clear().env("NO_COLOR", "1").env("RUST_LOG", "info");
     command.env("PORT", "0").env("SITIO_ADMIN_PORT", "0");
-    // There is no load balancer that must hear of the end first.
+    // No load balancer has to notice the shutdown first.
     command.env("SITIO_DRAIN_GRACE", "50ms").env("SITIO_DRAIN_TIMEOUT", "5s");
     command
 }
 
 impl Plan {
-    /// Whom it reports to, by the port of the stream.
+    /// Sets the control plane, by the port of its stream.
     #[must_use]
     pub fn reports_to(self, grpc_port: u16) -> Self {
         self.with("SITIO_CONTROL_PLANE", &format!("http://127.0.0.1:{grpc_port}"))
     }
 
-    /// Which service and pod it stands for.
+    /// Sets the names of service and pod.
     #[must_use]
     pub fn named(self, service: &str, pod: &str) -> Self {
         self.with("SITIO_SERVICE", service).with("POD_NAME", pod)
     }
 
-    /// The page that replaces a 404: a file, or `built-in`.
+    /// Sets the page that replaces a 404: a file, or `built-in`.
     #[must_use]
     pub fn not_found_page(self, page: impl AsRef<Path>) -> Self {
         self.with("SITIO_NOT_FOUND_PAGE", &page.as_ref().to_string_lossy())
     }
 
-    /// Leaves it so many descriptors and no more.
+    /// Limits its open descriptors.
     #[must_use]
     pub fn descriptors(self, count: u64) -> Self {
         let mut command = Command::new("/bin/sh");
@@ -126,14 +126,14 @@ impl Plan {
         Self { command }
     }
 
-    /// Sets any variable.
+    /// Sets an environment variable.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Starts it, and waits until it listens.
+    /// Starts the sidecar, and waits until it listens.
     #[track_caller]
     pub fn start(self) -> Sidecar {
         let mut process = Process::start(self.command);
@@ -145,7 +145,7 @@ impl Plan {
     }
 }
 
-/// The port of the address that follows `name` in a line, as the programs log the addresses that they have bound.
+/// The port of the address after `name` in a log line.
 pub(crate) fn port_after(line: &str, name: &str) -> Option<u16> {
     let address = line.split(name).nth(1)?.split([' ', ',']).next()?;
     address.rsplit(':').next()?.trim_end_matches(['/', '"']).parse().ok()

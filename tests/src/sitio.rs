@@ -1,4 +1,4 @@
-//! The command `sitio`, as a person types it.
+//! Runs the `sitio` command as a user types it.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,36 +8,36 @@ use serde_json::Value;
 use crate::process::Process;
 use crate::programs::program;
 
-/// How long a command may take that does not wait for anything.
+/// The timeout of a command that does not wait for anything.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
-/// What a command has said.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Said {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// Its output.
+    /// Its standard output.
     pub out: String,
-    /// What it said beside.
+    /// Its standard error.
     pub err: String,
 }
 
 impl Said {
-    /// Its output, if all went well.
+    /// Its output; fails unless the exit code is 0.
     #[track_caller]
     pub fn fine(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.out
     }
 
-    /// Its output as JSON, if all went well.
+    /// Its output as JSON; fails unless the exit code is 0.
     #[track_caller]
     pub fn json(self) -> Value {
         let out = self.fine();
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
     }
 
-    /// What it said beside, if it ended with this code and had no output.
+    /// Its standard error; fails unless it ended with this code and without output.
     #[track_caller]
     pub fn failed(self, code: i32) -> String {
         assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{self:?}");
@@ -52,14 +52,14 @@ pub fn bare() -> Command {
     command
 }
 
-/// The command that asks the control plane on this port.
+/// The command, set to use the control plane on this port.
 pub fn asking(http_port: u16, arguments: &[&str]) -> Command {
     let mut command = bare();
     command.env("SITIO_URL", format!("http://127.0.0.1:{http_port}")).args(arguments);
     command
 }
 
-/// Waits for a command to end by itself.
+/// Runs a command until it ends by itself.
 #[track_caller]
 pub fn said(command: Command) -> Said {
     let mut process = Process::start(command);

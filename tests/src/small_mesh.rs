@@ -1,4 +1,4 @@
-//! One service on a few pods, each behind a sidecar that is attached to a control plane.
+//! Runs one service on a few pods, each behind a sidecar that is connected to a control plane.
 
 use crate::api::Api;
 use crate::control_plane::ControlPlane;
@@ -8,19 +8,20 @@ use crate::sitio::{Said, asking, said};
 
 /// A mesh of one service.
 pub struct SmallMesh {
-    /// The pods' sidecars. They are the first to leave, so that none of them dials a port that is somebody else's by then.
+    /// The pods' sidecars. They are dropped first, so that none of them connects to a port that another program has
+    /// taken.
     pub pods: Vec<Sidecar>,
     /// The control plane.
     pub control_plane: ControlPlane,
     /// The service behind all pods.
     pub origin: Origin,
-    /// The pods' names, in the same order.
+    /// The names of the pods, in the same order.
     pub names: Vec<String>,
     service: &'static str,
 }
 
 impl SmallMesh {
-    /// Starts a service on so many pods, and waits until they are all attached.
+    /// Starts a service on `pods` pods, and waits until all are connected.
     #[track_caller]
     pub fn of(service: &'static str, pods: usize) -> Self {
         let (control_plane, origin) = (ControlPlane::start(), Origin::start());
@@ -34,18 +35,18 @@ impl SmallMesh {
         mesh
     }
 
-    /// Starts one more pod, which is not waited for.
+    /// Starts another pod, without waiting for its connection.
     #[track_caller]
     pub fn another_pod(&self, name: &str) -> Sidecar {
         Sidecar::plan(self.origin.port()).named(self.service, name).reports_to(self.control_plane.grpc_port).start()
     }
 
-    /// The control plane's API.
+    /// A client of the control plane's API.
     pub fn api(&self) -> Api {
         self.control_plane.api()
     }
 
-    /// What `sitio` says to these words, asking this mesh's control plane.
+    /// Runs `sitio` with these arguments against this mesh's control plane.
     #[track_caller]
     pub fn sitio(&self, arguments: &[&str]) -> Said {
         said(asking(self.control_plane.http_port, arguments))

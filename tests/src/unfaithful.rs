@@ -1,4 +1,4 @@
-//! A service that breaks its connections at a chosen moment, and remembers what it was asked.
+//! A service that breaks its connections at a chosen point, and counts its requests.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Write};
@@ -11,44 +11,45 @@ use rustix::net::sockopt::set_socket_linger;
 
 use crate::http::{Framing, Head, read_body, read_head};
 
-/// The moment at which a connection breaks.
+/// The point at which a connection breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Moment {
-    /// A request has arrived, and nothing of it is read.
+    /// A request has arrived, and none of it is read.
     BeforeReading,
     /// Its head is read.
     AfterHead,
     /// Its body is read.
     AfterBody,
-    /// The first half of the answer's head is sent.
+    /// The first half of the response's head is sent.
     WithinHead,
-    /// The first half of the answer's body is sent.
+    /// The first half of the response's body is sent.
     WithinBody,
 }
 
 impl Moment {
-    /// All of them, in the order in which they pass.
+    /// All points, in their order.
     pub const ALL: [Self; 5] = [Self::BeforeReading, Self::AfterHead, Self::AfterBody, Self::WithinHead, Self::WithinBody];
 }
 
-/// How it breaks.
+/// How the connection breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// As a program closes.
+    /// Closed normally (FIN).
     Closed,
-    /// As a program crashes.
+    /// Reset (RST), as when a program crashes.
     Reset,
 }
 
-/// A running one. `/good` is answered and the connection kept, `/last` answered and closed; at any other target it breaks.
+/// The running service. It answers `/good` and keeps the connection, answers `/last` and closes; for any other target
+/// it breaks the connection.
 pub struct Unfaithful {
-    /// Where it listens.
+    /// The port it listens on.
     pub port: u16,
     asked: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 impl Unfaithful {
-    /// Starts one on a free port.
+    /// Starts the service on a free port.
     pub fn start(moment: Moment, manner: Manner) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
         let port = listener.local_addr().expect("a bound listener has an address").port();
@@ -70,13 +71,13 @@ impl Unfaithful {
         Self { port, asked }
     }
 
-    /// How often requests for this target have arrived.
+    /// The number of requests for this target.
     pub fn asked(&self, target: &str) -> u64 {
         self.asked.lock().expect("nobody panics with it").get(target).copied().unwrap_or(0)
     }
 }
 
-/// Returns when the connection is to break.
+/// Serves a connection; returns when it is to break.
 fn serve(stream: &TcpStream, moment: Moment, tell: impl Fn(&str)) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {

@@ -1,28 +1,28 @@
-//! What a page makes a browser load, in bytes as they are sent with gzip, beside what it may.
+//! Measures the gzip size of the files that a page loads, against a budget.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use crate::api::Api;
 
-/// The most of each kind.
+/// The budget for each kind of file.
 const BUDGETS: [(&str, usize); 2] = [(".css", 10_000), (".js", 16_000)];
 
-/// All files of one kind together.
+/// The total size of one kind of file.
 #[derive(Debug)]
 pub struct Weight {
-    /// How their names end.
+    /// The file extension.
     pub kind: &'static str,
-    /// What they are.
+    /// The total size.
     pub bytes: usize,
-    /// What they may be.
+    /// The budget.
     pub bytes_max: usize,
 }
 
-/// Weighs the files that a page of this control plane names.
+/// Measures the files that a page of this control plane refers to.
 #[track_caller]
 pub fn of(html: &str, api: &Api) -> Vec<Weight> {
-    // The script of a page names the worker, which all windows share.
+    // The page's script loads the shared worker, which all windows share.
     let beside = html.split('"').find_map(|part| part.split_once("static/")?.1.rsplit_once('/'));
     let worker = beside.map(|(folder, _)| format!("/static/{folder}/stream.js"));
     let weigh = |(kind, bytes_max): (&'static str, usize)| {

@@ -1,4 +1,4 @@
-//! Who may speak to the control plane: loopback is open, anything else needs a token.
+//! Tests access control of the control plane: loopback is open, any other address needs a token.
 
 use anyhow::ensure;
 use scenario::client::{Client, Response};
@@ -93,9 +93,9 @@ fn a_page_of_another_site_cannot_give_orders() {
         format!("Host: 127.0.0.1:{port}\r\nOrigin: http://evil.example\r\nContent-Type: application/json\r\n"),
         format!("Host: 127.0.0.1:{port}\r\nSec-Fetch-Site: cross-site\r\nContent-Type: application/json\r\n"),
         format!("Host: 127.0.0.1:{port}\r\nOrigin: null\r\nContent-Type: application/json\r\n"),
-        // A form can be sent across sites without asking; JSON under a form's type must not pass for an order.
+        // A form can be sent across sites without a preflight; JSON with a form's content type must not be accepted.
         format!("Host: 127.0.0.1:{port}\r\nContent-Type: text/plain\r\n"),
-        // A name that an attacker has pointed at this machine.
+        // A DNS name that an attacker has pointed at this machine (DNS rebinding).
         format!("Host: evil.example:{port}\r\nOrigin: http://evil.example:{port}\r\nContent-Type: application/json\r\n"),
     ] {
         let mut client = Client::connect(port);

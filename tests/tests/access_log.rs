@@ -1,4 +1,4 @@
-//! The sidecar writes a line of JSON for each exchange, and an output that nobody reads stops no traffic.
+//! Tests the sidecar's JSON access log: one line for each exchange, and a blocked output stops no traffic.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -49,7 +49,7 @@ fn an_output_that_nobody_reads_stops_no_traffic() {
     let port = first.split("request in ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
     let mut client = Client::connect(port.with_context(|| first.clone()).expect("a port"));
 
-    // A pipe holds 64 KiB and a line is over 200 bytes: nothing fits any more long before the last of these.
+    // A pipe holds 64 KiB and a line is over 200 bytes: the pipe is full long before the last of these.
     for _ in 0..20_000 {
         assert_eq!(client.get("/often").status(), 200);
     }

@@ -1,4 +1,4 @@
-//! The dashboard behind Debian's nginx: at the root and below a path, with a port that nginx does not pass on, and with TLS.
+//! Tests the dashboard behind nginx: at the root and below a path, with a port nginx does not forward, with TLS.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::path::Path;
@@ -17,7 +17,7 @@ const TOKEN: &str = "a-token-of-a-decent-length-for-this-test";
 const NAME: &str = "mesh.example";
 const HTML: &str = "Accept: text/html";
 
-/// A dashboard as people reach it.
+/// A dashboard behind a proxy.
 struct Reached {
     base: Url,
     ca: Option<String>,
@@ -26,7 +26,7 @@ struct Reached {
     _nginx: Nginx,
 }
 
-/// How nginx speaks to browsers.
+/// The protocol between browsers and nginx.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Speaks {
     Http,
@@ -34,7 +34,7 @@ enum Speaks {
 }
 
 impl Reached {
-    /// Below `path`; `location` is the block of nginx, in which `{to}` is where the control plane is.
+    /// A dashboard below `path`. `location` is nginx's location block, in which `{to}` is the control plane's URL.
     fn behind(speaks: Speaks, path: &str, location: &str) -> Self {
         let place = Place::free();
         let scheme = if speaks == Speaks::Https { "https" } else { "http" };
@@ -95,7 +95,7 @@ impl Answer {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    /// The addresses that the page names and a browser would follow.
+    /// The links and sources in the page.
     fn links(&self) -> Vec<Url> {
         let parts = ["href=\"", "src=\""].into_iter().flat_map(|attribute| self.body.split(attribute).skip(1));
         let links = parts.filter_map(|rest| rest.split('"').next()).filter(|link| !link.is_empty() && !link.starts_with('#'));
@@ -112,7 +112,7 @@ fn certificate(folder: &Path) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-/// A person signs in, looks, follows every link, gives an order and watches; another site does none of it.
+/// Signs in, follows every link, sends a command and opens the live stream; requests from another site are refused.
 fn serves_people(reached: &Reached, speaks: Speaks) {
     let base = reached.base.as_str();
     let sent = reached.ask("pods", &["-H", HTML]);

@@ -1,4 +1,4 @@
-//! Bodies of every framing pass through a sidecar as the bytes they are, both ways.
+//! Tests that bodies of every framing pass a sidecar unchanged, in both directions.
 
 use std::io::Write;
 
@@ -10,12 +10,12 @@ use scenario::origin::Origin;
 use scenario::python::Python;
 use scenario::sidecar::Sidecar;
 
-/// Around the sizes at which buffers, chunks and packets end.
+/// Sizes around the ends of buffers, chunks and packets.
 const SIZES: [u64; 10] = [0, 1, 2, 1023, 4096, 16_385, 65_536, 262_143, 262_145, 1_500_000];
 
 const BIG: u64 = 100_000_000;
 
-/// What 100 MB may add to a sidecar's memory: a few buffers, and whatever the allocator keeps.
+/// The memory growth allowed for 100 MB: a few buffers, and what the allocator keeps.
 const GROWTH_KIB_MAX: u64 = 16 * 1024;
 
 fn world() -> (Origin, Sidecar) {
@@ -141,7 +141,7 @@ fn a_refused_upload_still_gets_its_answer() {
     while sent < 50_000_000 && client.try_send(body::piece(sent, 8192)).is_ok() {
         sent += 8192;
         if sent > 1_000_000 {
-            break; // The service has long answered, and a client that waits for it must get it.
+            break; // The service has answered by now, and the client must receive the response.
         }
     }
 
@@ -182,7 +182,7 @@ fn a_slow_reader_does_not_fill_the_sidecars_memory() {
     sidecar.get("/bytes/1000000");
     let before_kib = peak_kib(sidecar.process.id());
 
-    // Twenty clients ask for 50 MB each, and read only the head.
+    // Twenty clients request 50 MB each, and read only the head.
     let mut waiting: Vec<Client> = (0..20).map(|_| sidecar.connect()).collect();
     for client in &mut waiting {
         client.send("GET /bytes/50000000 HTTP/1.1\r\nHost: shop\r\n\r\n");

@@ -1,4 +1,4 @@
-//! Who has called an endpoint, end to end: pods by name, strangers by address, and every request somebody's.
+//! Tests caller attribution end to end: pods by service name, other clients by address, and no request lost.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::net::Ipv4Addr;
@@ -16,7 +16,7 @@ const WEB: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 21);
 const CART: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 22);
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 99);
 
-/// A control plane, the sidecar of a pod that calls, and that of one that is called.
+/// A control plane, and the sidecars of a calling and a called pod.
 struct World {
     cart: Sidecar,
     web: Option<Sidecar>,
@@ -36,7 +36,7 @@ impl World {
         Self { cart, web, control_plane, _origin: origin }
     }
 
-    /// Asks the cart so often, each time over a connection of its own, so that both workers have some.
+    /// Sends `times` requests to the cart, each on a new connection, so that both workers receive some.
     fn call(&self, from: Ipv4Addr, times: usize) {
         for _ in 0..times {
             assert_eq!(Client::connect_from(from, self.cart.port).get("/bytes/1").status(), 200);
@@ -51,7 +51,7 @@ fn callers(api: &Api) -> anyhow::Result<Value> {
     api.json(&format!("/api/v1/endpoints/{}/callers", row["id"].as_str().unwrap()))
 }
 
-/// Waits until the callers are these: kind, name, hits, and the pods that call.
+/// Waits until the callers are as expected: kind, name, hits, and the calling pods.
 #[track_caller]
 fn expect_callers(world: &World, expected: &Value) {
     eventually(SOON, || {
@@ -75,7 +75,7 @@ fn a_pod_that_calls_is_told_by_its_service_and_a_stranger_by_its_address() {
     let all = json!([["service", "web", 12, ["web-0"]], ["address", STRANGER.to_string(), 5, []]]);
     expect_callers(&world, &all);
 
-    // Whoever has left is still told by name, and a control plane that comes back hears all of it again.
+    // A caller that has left keeps its name. After a restart, the control plane receives all counts again.
     drop(world.web.take());
     expect_callers(&world, &all);
     world.control_plane.process.kill();

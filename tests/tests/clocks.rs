@@ -1,4 +1,4 @@
-//! Pods whose clocks are wrong: rules last as long as they should, every request is counted once and when it happened.
+//! Tests pods with wrong clocks: rules expire on time, and every request is counted once at its real time.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use scenario::sidecar::Sidecar;
 use scenario::sitio::{asking, said};
 use serde_json::Value;
 
-/// What the pods' clocks show, and how far they are from the right one; nothing where that goes on changing.
+/// The pods' clock settings, and their offset in milliseconds; `None` where the offset keeps changing.
 const CLOCKS: [(&str, Option<i64>); 7] = [
     ("+30s", Some(30_000)),
     ("-30s", Some(-30_000)),
@@ -27,13 +27,14 @@ const CLOCKS: [(&str, Option<i64>); 7] = [
 /// Long enough for every pod to confirm a rule on a busy machine.
 const TTL: Duration = Duration::from_secs(10);
 
-/// Milliseconds are cut off, and the control plane reads its own clock twice.
+/// The tolerance for an early expiry: milliseconds are truncated, and the control plane reads its own clock twice.
 const EARLY_MAX: Duration = Duration::from_millis(50);
 
-/// A window is closed after eleven seconds at most, sent within four, and written at once.
+/// The deadline for a window to be on disk: it closes after eleven seconds at most, is sent within four, and is written
+/// at once.
 const WRITTEN: Duration = Duration::from_secs(60);
 
-/// One service, each of whose pods has a clock of its own.
+/// One service whose pods each have their own clock.
 struct World {
     pods: Vec<Sidecar>,
     clocks: Vec<Clock>,
@@ -64,7 +65,7 @@ impl World {
         (0..self.pods.len()).map(|at| format!("legacy-{at}")).collect()
     }
 
-    /// Turns an endpoint off and waits until every pod obeys; returns when that was asked for.
+    /// Turns an endpoint off and waits until every pod has applied the rule; returns the time of the request.
     fn turn_off(&self, route: &str) -> Instant {
         let asked = Instant::now();
         let rule = self.api().turn_off("legacy", &format!("GET {route}"), &humantime(TTL));
@@ -73,7 +74,7 @@ impl World {
         asked
     }
 
-    /// Each pod's clock less the control plane's, and by how much that may be wrong.
+    /// The offset of each pod's clock from the control plane's, and its possible error.
     fn offsets(&self) -> Vec<(i64, u64)> {
         eventually(SOON, || {
             let rows = self.api().pods()?;
@@ -87,11 +88,11 @@ fn humantime(time: Duration) -> String {
     format!("{}s", time.as_secs())
 }
 
-/// Waits until an endpoint is on again, which must not be before its time.
+/// Waits until an endpoint is on again; fails if that is too early.
 fn expect_lapse(pod: &Sidecar, route: &str, asked: Instant) {
     eventually(TTL + SOON, || {
         let status = pod.get(route).status();
-        // Looked at after the answer, so that no answer is taken for an earlier one.
+        // The clock is read after the response, so that the response cannot be older than the reading.
         assert!(status == 503 || asked.elapsed() + EARLY_MAX >= TTL, "{status} after {:?}", asked.elapsed());
         ensure!(status == 200, "still {status}");
         Ok(())
@@ -107,7 +108,7 @@ fn a_rule_lapses_on_time_whatever_the_pods_clock_says() {
     let mut world = World::start(&CLOCKS.map(|(time, _)| time));
 
     let asked = world.turn_off("/lapsing");
-    // From here on each pod is alone with its clock.
+    // From here on each pod has only its own clock.
     world.control_plane.process.kill();
 
     for (pod, (clock, _)) in world.pods.iter().zip(CLOCKS) {
@@ -175,7 +176,7 @@ fn what_a_pod_counts_is_kept_once_and_when_it_happened_whatever_its_clock_says()
     sent += 10;
     world.api().expect_hits("legacy", sent);
 
-    // What is written is read again by another control plane; the pods have gone by then.
+    // Another control plane reads what was written, when the pods are gone.
     for pod in &world.pods {
         eventually(WRITTEN, || {
             let (held, acked) = (pod.metric("sitio_windows_held", ""), pod.metric("sitio_windows_acked_total", ""));
@@ -198,7 +199,7 @@ fn what_a_pod_counts_is_kept_once_and_when_it_happened_whatever_its_clock_says()
     }
 }
 
-/// An instant as the API writes it: such texts are in the order of time.
+/// An instant in the API's format, whose text order is the order of time.
 fn iso(ms: i64) -> String {
     control_plane::web::format::instant(ms.unsigned_abs())
 }

@@ -1,4 +1,4 @@
-//! The control plane as a program: settings, ports, its folder, its end, and what it tells of itself.
+//! Tests the control plane as a program: settings, ports, data folder, shutdown, and its own API and metrics.
 
 use std::net::TcpListener;
 
@@ -124,7 +124,7 @@ fn it_describes_and_measures_itself() {
     assert!(mesh.api().page("/livez").is_ok() && mesh.api().page("/readyz").is_ok());
 }
 
-/// Asks for the events of the overview, as a page does.
+/// Requests the event stream of the overview, as a page does.
 fn events(control_plane: &ControlPlane) -> Client {
     let port = control_plane.http_port;
     let mut page = Client::connect(port);

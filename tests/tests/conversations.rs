@@ -1,4 +1,4 @@
-//! Connections live on, requests are answered in order, and protocols that take over pass through.
+//! Tests persistent connections, pipelined requests, and protocol upgrades through a sidecar.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use scenario::eventually::{SOON, eventually};
 use scenario::origin::Origin;
 use scenario::sidecar::Sidecar;
 
-/// All of them may wait to be accepted at once, for which a service commonly has room for 128.
+/// All of these may wait in the accept queue at once, which commonly has room for 128.
 const CONNECTIONS: u64 = 100;
 
 fn world() -> (Origin, Sidecar) {
@@ -59,7 +59,7 @@ fn a_connection_that_takes_over_the_protocol_becomes_a_tunnel() {
     let (_origin, sidecar) = world();
     let mut client = sidecar.connect();
 
-    // The first bytes of the new protocol ride right behind the head.
+    // The first bytes of the new protocol follow directly after the head.
     client.send("GET /upgrade HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello ");
     let switched = client.response("GET");
     assert_eq!((switched.status(), switched.header("upgrade")), (101, Some("echo")));
@@ -134,7 +134,7 @@ fn a_hundred_connections_are_served_and_let_go() {
     assert_eq!(origin.completed(), CONNECTIONS);
     eventually(SOON, || {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", sidecar.process.id()))?.count();
-        // The connections to the service may stay for the next ones to ask.
+        // The sidecar may keep its connections to the service for later requests.
         ensure!(descriptors < CONNECTIONS as usize + 50, "{descriptors} descriptors are still open");
         Ok(())
     });
@@ -142,7 +142,8 @@ fn a_hundred_connections_are_served_and_let_go() {
 
 #[test]
 fn a_service_that_is_too_busy_to_accept_is_waited_for() {
-    // A queue of one, and it is full: whoever knocks now must knock again, which the kernel does after a second only.
+    // The accept queue has room for one and is full: a new connection waits for the SYN retry, which the kernel sends
+    // only after a second.
     let listener = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     listen(&listener, 0).unwrap();
@@ -159,7 +160,7 @@ fn a_service_that_is_too_busy_to_accept_is_waited_for() {
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nat last";
-            // The one that only waited is gone, and so are the probes of readiness.
+            // The connection that filled the queue is closed, and so are the readiness probes.
             let _ = (&stream).read(&mut [0; 1024]).and_then(|_| (&stream).write_all(answer));
         }
     });

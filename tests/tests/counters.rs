@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes a control plane that is killed again and again, and sees no counter fall.
+//! Tests with a real Prometheus that no counter decreases when the control plane is killed repeatedly.
 #![expect(clippy::float_cmp, reason = "whole numbers of Prometheus are exact in its floats")]
 
 use anyhow::{Result, ensure};
@@ -8,14 +8,14 @@ use scenario::prometheus::{Histograms, Prometheus};
 use scenario::small_mesh::SmallMesh;
 use serde_json::Value;
 
-/// How often the control plane is killed.
+/// The number of times that the control plane is killed.
 const RESTARTS: u64 = 20;
 
-/// Requests to each pod before each kill: most of them are not on disk by then.
+/// Requests to each pod before each kill: most are not on disk at that time.
 const REQUESTS: u64 = 30;
 
-/// Dials of a sidecar that fail before the control plane is back, so that it waits for a moment and the control plane is
-/// scraped before it is there. With more of them twenty restarts would take many minutes.
+/// Failed dials of a sidecar before the control plane restarts, so that the sidecar is in backoff and Prometheus
+/// scrapes before it reconnects. With more of them, twenty restarts would take many minutes.
 const DIALS: u64 = 1;
 
 /// The counters of endpoints.
@@ -29,7 +29,7 @@ const COUNTERS: [&str; 7] = [
     "http_server_response_body_size_bytes_sum",
 ];
 
-/// How much `increase` may be off: it extrapolates by half an interval at each end.
+/// The tolerance for `increase`, which extrapolates by half an interval at each end.
 const EXTRAPOLATED: f64 = 0.1;
 
 #[test]
@@ -94,14 +94,14 @@ fn a_pod_that_died_meanwhile_is_waited_for_in_bounds_and_takes_nothing_from_the_
     assert_eq!(mesh.api().json("/api/v1/status").unwrap()["recovery"], Value::Null);
 }
 
-/// The requests that `/metrics` exposes.
+/// The number of requests in `/metrics`.
 fn requests(mesh: &SmallMesh) -> Result<u64> {
     let page = mesh.api().page("/metrics")?;
     let lines = page.lines().filter(|line| line.starts_with("sitio_requests_total{"));
     Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
 }
 
-/// Sends so many requests to each pod; says how many those are.
+/// Sends this number of requests to each pod; returns their total.
 fn ask(mesh: &SmallMesh, requests: u64) -> u64 {
     for pod in &mesh.pods {
         let mut client = pod.connect();
@@ -110,7 +110,7 @@ fn ask(mesh: &SmallMesh, requests: u64) -> u64 {
     requests * mesh.pods.len() as u64
 }
 
-/// Waits until every sidecar has dialled in vain a few times.
+/// Waits until every sidecar has dialled without success [`DIALS`] times.
 fn expect_lost(mesh: &SmallMesh) {
     let dials = || mesh.pods.iter().map(|pod| pod.metric("sitio_link_dials_total", ""));
     let before: Vec<u64> = dials().collect();
@@ -122,7 +122,7 @@ fn expect_lost(mesh: &SmallMesh) {
     });
 }
 
-/// Waits until Prometheus has scraped the control plane that runs now, and all that was sent.
+/// Waits until Prometheus has scraped the current control plane with all requests sent.
 fn expect_scraped(prometheus: &Prometheus, sent: u64) {
     eventually(2 * SOON, || {
         let scraped = |query: &str| -> Result<f64> { prometheus.number(query) };

@@ -1,4 +1,4 @@
-//! What was sent is what is counted, exactly, whatever happens to the control plane.
+//! Tests that the counts equal the requests sent, even when the control plane is killed.
 
 use std::thread;
 

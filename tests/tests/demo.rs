@@ -1,4 +1,4 @@
-//! `sitio demo`: one command to real services behind real sidecars on a live dashboard.
+//! Tests `sitio demo`: services, sidecars, dashboard, comparison of counts, and process supervision.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -116,7 +116,7 @@ fn a_demo_in_the_folder_of_an_earlier_one_counts_its_own_requests_only() {
     }
 }
 
-/// Waits until its control plane has counted so many requests, of all that were ever sent.
+/// Waits until its control plane has counted this number of requests in total.
 fn reach(demo: &Demo, hits: u64) {
     eventually(SOON, || {
         let counted: u64 = demo.api().endpoints()?.iter().filter_map(|row| row["hits"].as_u64()).sum();
@@ -138,7 +138,7 @@ fn killing_the_control_plane_again_and_again_changes_no_number() {
         });
     }
     reach(&demo, 400);
-    // Once more, with nobody there to hear the last reports at first.
+    // Once more, so that no control plane receives the last reports at first.
     kill_process(demo.control_plane(), Signal::KILL).unwrap();
     demo.process.signal(Signal::INT);
     let status = demo.process.ended(SOON * 2);
@@ -161,14 +161,14 @@ fn the_control_plane_does_not_outlive_a_demo_that_was_killed() {
 
     demo.process.kill();
 
-    // Whoever is left holds the port, and connections would wait there.
+    // A process that is left would hold the port, and connections would wait there.
     eventually(SOON, || {
         ensure!(TcpStream::connect(("127.0.0.1", demo.http_port)).is_err(), "somebody still listens");
         Ok(())
     });
 }
 
-/// What a demo says with its data in this folder, where no control plane can start.
+/// The error of a demo with its data in this folder, where no control plane can start.
 fn complaint(folder: &Path) -> String {
     let mut command = Command::new(program("sitio"));
     command.env_clear().args(["demo", "--http-port", "0", "--grpc-port", "0", "--data-dir"]).arg(folder);
@@ -188,7 +188,7 @@ fn a_control_plane_that_cannot_start_ends_the_demo_with_its_reason() {
     let said = complaint(&file);
     assert!(said.contains(&format!("make the folder {}", file.display())), "{said}");
 
-    // A second demo may not have what is the first one's.
+    // A second demo cannot use the folder of the first.
     let data = folder.path().join("data");
     let _demo = Demo::start(&["--no-traffic", "--data-dir", data.to_str().unwrap()]);
     let said = complaint(&data);

@@ -1,4 +1,4 @@
-//! A sidecar that is told to leave does so in order: unready at once, listening for the grace, finishing what is under way.
+//! Tests the sidecar's drain: unready at once, listening during the grace period, and finishing exchanges in flight.
 
 use anyhow::ensure;
 use rustix::process::Signal;
@@ -10,14 +10,14 @@ use scenario::sidecar::{Plan, Sidecar};
 
 const GET_GATE: &str = "GET /gate HTTP/1.1\r\nHost: shop\r\n\r\n";
 
-/// A time that no test lives to see: whatever bounds a drain by it is ended by the test.
+/// Longer than any test: a drain with this bound must be ended by the test.
 const NEVER: &str = "1h";
 
 fn patient(origin: &Origin) -> Plan {
     Sidecar::plan(origin.port()).with("SITIO_DRAIN_GRACE", "1s").with("SITIO_DRAIN_TIMEOUT", NEVER)
 }
 
-/// Tells it to leave, and waits until it says that it does.
+/// Sends SIGTERM, and waits until the sidecar reports that it drains.
 fn told_to_leave(sidecar: &Sidecar) {
     sidecar.process.signal(Signal::TERM);
     eventually(SOON, || {
@@ -42,7 +42,7 @@ fn during_the_grace_traffic_is_let_in_and_each_answer_closes_its_connection() {
     assert_eq!(kept.get("/before").header("connection"), None);
 
     told_to_leave(&sidecar);
-    // The probe fails at once; each worker learns of the drain a moment later.
+    // The probe fails at once; each worker notices the drain a moment later.
     let last = eventually(SOON, || {
         let answer = kept.get("/last");
         ensure!(answer.header("connection") == Some("close"), "the connection is kept: {answer:?}");
@@ -86,7 +86,7 @@ fn what_is_under_way_is_finished_and_an_idle_connection_does_not_hold_it_up() {
     expect_waiting(&origin, 20);
 
     told_to_leave(&sidecar);
-    // The port is closed once the grace is over; what is under way still is.
+    // The port is closed after the grace period; the exchanges in flight continue.
     eventually(SOON, || {
         ensure!(Client::try_connect(sidecar.port).is_err(), "it still listens");
         Ok(())
@@ -122,7 +122,7 @@ fn a_drain_ends_in_time_and_the_last_numbers_arrive() {
     stuck.send(GET_GATE);
     expect_waiting(&origin, 1);
 
-    // While it stands still, the kernel takes ten more, which it finds together with the signal.
+    // While the process is stopped, the kernel accepts ten more connections, which it finds together with the signal.
     sidecar.process.signal(Signal::STOP);
     let mut late: Vec<Client> = (0..10).map(|_| sidecar.connect()).collect();
     for client in &mut late {
@@ -134,9 +134,9 @@ fn a_drain_ends_in_time_and_the_last_numbers_arrive() {
         assert_eq!(client.response("GET").status(), 200);
     }
 
-    // The gate never opens: only the timeout ends this drain.
+    // The gate never opens, so only the timeout ends this drain.
     assert_eq!(sidecar.process.ended(SOON).code(), Some(0));
-    // A hundred, ten, and the one that was broken off.
+    // A hundred, ten, and the one that was aborted.
     control_plane.api().expect_hits("shop", 111);
 }
 
@@ -145,7 +145,7 @@ fn connections_that_wait_to_be_accepted_when_the_door_closes_are_served() {
     let origin = Origin::start();
     for _ in 0..5 {
         let mut sidecar = patient(&origin).with("SITIO_DRAIN_GRACE", "0s").start();
-        // While it stands still, the kernel makes its connections, and it finds them all together with the order to leave.
+        // While the process is stopped, the kernel completes the connections; it finds them together with the signal.
         sidecar.process.signal(Signal::STOP);
         let mut clients: Vec<Client> = (0..300).map(|_| sidecar.connect()).collect();
         for client in &mut clients {

@@ -1,4 +1,4 @@
-//! A person looks at one endpoint: its charts move, its requests can be asked again, its route can be pinned.
+//! Browser test of an endpoint's page: charts, requests, copying a request, pinning its route, and the live tap.
 
 use anyhow::{Result, ensure};
 use scenario::browser::{Browser, Scheme};
@@ -7,11 +7,11 @@ use scenario::dialog;
 use scenario::eventually::{SOON, eventually};
 use scenario::small_mesh::SmallMesh;
 
-/// The sizes and schemes in which the pages must be in order.
+/// The sizes and colour schemes in which pages are checked.
 const LOOKS: [(u32, u32, Scheme); 4] =
     [(1440, 900, Scheme::Light), (1440, 900, Scheme::Dark), (390, 844, Scheme::Light), (390, 844, Scheme::Dark)];
 
-/// The page of the demo's endpoint with this method and route, once it has been called.
+/// The id of the endpoint with this method and route, once it has been called.
 #[track_caller]
 fn endpoint_of(api: &scenario::api::Api, method: &str, route: &str) -> String {
     eventually(SOON * 2, || {
@@ -29,7 +29,7 @@ fn assert_no_barriers(browser: &Browser, page: &str) {
         let faults = browser.axe();
         assert!(faults.is_empty(), "{page} at {width}x{height}, {scheme:?}:\n{}", faults.join("\n"));
     }
-    // 400 % zoom of a window of 1280 points: nothing may need to be scrolled in two directions (WCAG 2.2, 1.4.10).
+    // 400 % zoom of a window 1280 pixels wide: no page may need scrolling in two directions (WCAG 2.2, 1.4.10).
     browser.look_as(320, 256, Scheme::Light);
     let excess = browser
         .script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -38,7 +38,7 @@ fn assert_no_barriers(browser: &Browser, page: &str) {
     browser.look_as(1440, 900, Scheme::Light);
 }
 
-/// How many rectangles the heatmap has, by its paths.
+/// The number of rectangles in the heatmap, counted in its paths.
 fn cells(browser: &Browser) -> Result<u64> {
     let script = "return [...document.querySelectorAll('[data-cells=heatmap] > path[class^=h]:not(.halo)')]
         .reduce((sum, path) => sum + (path.getAttribute('d').match(/M/g) ?? []).length, 0)";
@@ -111,7 +111,7 @@ fn three_routes_become_one_after_a_preview() {
     let folded = rows.iter().find(|row| row["route"] == "/users/{id}").expect("the folded row is there");
     assert_eq!(folded["hits"], 6, "no total has changed");
 
-    // It can be taken back where it was made.
+    // The pin can be removed on the same page.
     eventually(SOON, || browser.click("a[href$='/pin']"));
     eventually(SOON, || browser.click("#pins button"));
     eventually(SOON, || {
@@ -138,7 +138,7 @@ fn the_page_moves_and_marks_what_was_commanded() {
         Ok(())
     });
 
-    // Turned off through the dialog, the page says so by itself: on the switch, in the card, and on the chart.
+    // When the endpoint is turned off, the page shows it on the switch, in the card, and on the chart.
     eventually(SOON, || browser.click("#turn"));
     dialog::give_reason(&browser, "the export fills the disk");
     dialog::confirm(&browser);
@@ -156,7 +156,7 @@ fn the_page_moves_and_marks_what_was_commanded() {
         Ok(())
     });
     assert_no_barriers(&browser, "the page of an endpoint that is off");
-    // What turns it off is not there while it is off, and if it is pressed nonetheless, it does not turn it on.
+    // The button to turn it off is hidden while it is off; if clicked nonetheless, it must not turn it on.
     let shown = "return getComputedStyle(document.querySelector('#turn')).display";
     assert_eq!(browser.script(shown).unwrap(), "none");
     browser.script("document.querySelector('#turn').click()").unwrap();
@@ -197,7 +197,7 @@ fn requests_are_followed_until_the_reader_turns_to_them_and_can_be_copied() {
         Ok(())
     });
 
-    // Whoever works in the rows keeps them where they are.
+    // Rows with which the user interacts keep their place.
     eventually(SOON, || browser.click("[data-cells=request-0] summary"));
     let command = browser.text("[data-cells=request-0] code").unwrap();
     assert_eq!(command, "curl -i --globoff --path-as-is 'http://people/users/2'");
@@ -258,7 +258,7 @@ fn a_tap_shows_what_happens_while_somebody_looks() {
     });
     assert_no_barriers(&browser, "the tap");
 
-    // While it is paused, what happens is held and counted.
+    // During a pause, events are held and counted.
     eventually(SOON, || browser.click("#pause"));
     mesh.pods[0].get("/users/3");
     eventually(SOON, || {
@@ -274,9 +274,9 @@ fn a_tap_shows_what_happens_while_somebody_looks() {
         Ok(())
     });
 
-    // The table is bounded, however much there is.
+    // The number of rows is bounded.
     eventually(SOON, || {
-        // A few at a time: a tap passes on so many a second, and counts the rest.
+        // A few at a time: a tap forwards a limited number per second, and counts the rest.
         (0..10).for_each(|at| drop(mesh.pods[0].get(&format!("/users/{at}"))));
         let seen = browser.text("#tap-shown")?;
         let seen: usize = seen.split(' ').next().unwrap_or_default().replace(',', "").parse()?;
@@ -285,7 +285,7 @@ fn a_tap_shows_what_happens_while_somebody_looks() {
     });
     assert_eq!(paths().unwrap().as_array().map(Vec::len), Some(200));
 
-    // A hidden page taps nobody.
+    // A hidden page has no open tap.
     let hide = "Object.defineProperty(document, 'hidden', { value: true, configurable: true });
         document.dispatchEvent(new Event('visibilitychange'))";
     browser.script(hide).unwrap();

@@ -1,4 +1,4 @@
-//! Every request is on the control plane's disk exactly once, however often it is killed while they come.
+//! Tests that every request is on the control plane's disk exactly once, however often the control plane is killed.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use scenario::eventually::SOON;
 use scenario::load::{Load, total};
 use scenario::small_mesh::SmallMesh;
 
-/// How long the load lasts: two or three windows of ten seconds close in it, with and without a control plane to take them.
+/// The duration of the load: two or three windows of ten seconds close in it, with and without a control plane.
 const LOAD: Duration = Duration::from_secs(25);
 
-/// How long a control plane may live: enough for sidecars to find it again, and for some windows to reach its disk.
+/// The lifetime of a control plane: enough for sidecars to reconnect and for some windows to be written.
 const LIVES: Duration = Duration::from_secs(4);
 
 #[test]
@@ -21,7 +21,7 @@ fn killing_the_control_plane_again_and_again_leaves_every_request_on_disk_once()
     while began.elapsed() < LOAD {
         let born = Instant::now();
         mesh.origin.expect_more(500);
-        // Every other time it dies young, while sidecars are telling it what it missed.
+        // Every other time it is killed early, while sidecars send what it missed.
         while kills % 2 == 0 && born.elapsed() < LIVES {
             mesh.origin.expect_more(100);
         }
@@ -36,16 +36,16 @@ fn killing_the_control_plane_again_and_again_leaves_every_request_on_disk_once()
     }
     let sent = tallies.iter().map(total).sum();
 
-    // What living sidecars tell...
+    // The counts from living sidecars ...
     mesh.api().expect_hits("shop", sent);
-    // ...is on disk when they have left, as they were asked to...
+    // ... are on disk after the sidecars have drained ...
     for pod in &mut mesh.pods {
         pod.process.signal(Signal::TERM);
     }
     for pod in &mut mesh.pods {
         assert_eq!(pod.process.ended(SOON).code(), Some(0));
     }
-    // ...so that one more kill takes nothing away.
+    // ... so another kill loses nothing.
     mesh.control_plane.process.kill();
     mesh.control_plane.come_back();
     mesh.api().expect_hits("shop", sent);

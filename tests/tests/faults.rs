@@ -1,4 +1,4 @@
-//! What breaks ends one exchange, is told by name and counted, and is never made worse by sending a request twice.
+//! Tests faults: each ends only one exchange, is named and counted, and causes no duplicate request.
 
 use anyhow::ensure;
 use scenario::body::{self, Check};
@@ -11,7 +11,7 @@ use scenario::unfaithful::{Manner, Moment, Unfaithful};
 
 const HEAD: &str = "HTTP/1.1\r\nHost: shop\r\n";
 
-/// Sends a request, and returns its whole answer if there is one.
+/// Sends a request, and returns its complete response if there is one.
 fn asked(client: &mut Client, method: &str, target: &str) -> Option<Response> {
     let body = if method == "POST" { "Content-Length: 4\r\n\r\npaid" } else { "\r\n" };
     client.send(format!("{method} {target} {HEAD}{body}"));
@@ -44,7 +44,7 @@ fn a_post_is_never_sent_twice_and_a_get_only_after_a_stale_connection() {
                 let may_repeat = method == "GET" && pooled && moment < Moment::WithinHead;
                 let times = service.asked(&target);
                 assert_eq!(times, if may_repeat { 2 } else { 1 }, "{case}: the service was asked {times} times");
-                // Its connection is not kept, so that the next case begins with none.
+                // Its connection is closed, so the next case starts without one.
                 assert_eq!(sidecar.get("/last").text(), "GET /last", "{case}: the next client gets its own answer");
             }
             sidecar.expect_idle();
@@ -90,7 +90,7 @@ fn a_reset_within_a_body_ends_that_exchange_alone_and_is_counted() {
     sidecar.expect_counted(200, 1);
 }
 
-/// Where a client is when it crashes, and whether there is an exchange to be counted by then.
+/// A client at the point of its crash, and whether an exchange must be counted by then.
 fn abandoned(sidecar: &Sidecar, at: usize) -> (Client, bool) {
     let mut client = sidecar.connect();
     match at % 7 {
@@ -131,7 +131,7 @@ fn a_thousand_clients_that_crash_leave_nothing_behind() {
     sidecar.expect_idle();
     eventually(SOON, || {
         let now = descriptors::open(sidecar.process.id())?;
-        // One connection to the service may be idle, and one of the admin port's be closing.
+        // One connection to the service may be idle, and one on the admin port may be closing.
         ensure!(now <= before + 2, "{now} descriptors are open, and were {before}");
         Ok(())
     });
@@ -164,7 +164,7 @@ fn without_descriptors_it_waits_and_recovers() {
     let pid = sidecar.process.id();
     assert_eq!(sidecar.get("/before").status(), 200);
 
-    // As if something else in its container took all that are left.
+    // As if another program in the container had taken all remaining descriptors.
     let before = descriptors::limit(pid, Some(0));
     let mut waiting: Vec<Client> = (0..20).map(|_| sidecar.connect()).collect();
     for client in &mut waiting {
@@ -254,7 +254,7 @@ fn a_client_that_leaves_before_a_late_small_answer_was_not_answered() {
     for _ in 0..LEFT {
         let mut client = sidecar.connect();
         client.send(format!("GET /gate {HEAD}\r\n"));
-        drop(client); // In good order, so that all the kernel says is that nothing more will be sent.
+        drop(client); // A normal close: the kernel only reports that nothing more will be sent.
     }
     eventually(SOON, || {
         ensure!(origin.waiting() == LEFT, "{} requests wait at the gate", origin.waiting());
@@ -262,7 +262,7 @@ fn a_client_that_leaves_before_a_late_small_answer_was_not_answered() {
     });
     origin.open_gate();
 
-    // What each is sent is answered with a reset: at once, but the kernel may have to do something else before.
+    // Each response is answered with a reset, usually at once, but the kernel may delay it.
     eventually(SOON, || {
         let counted = sidecar.metric("sitio_requests_total", "code=\"499\"");
         let others = sidecar.metric("sitio_requests_total", "code=\"200\"");

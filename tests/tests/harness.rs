@@ -1,4 +1,4 @@
-//! The harness against itself, with no sidecar between: what it finds wrong elsewhere is then not its own doing.
+//! Tests the harness against itself, without a sidecar, so that failures elsewhere are not its own.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ fn a_wrong_byte_a_lost_one_and_a_doubled_one_are_noticed() {
 
     assert_eq!(first_fault(&right), None);
     assert_eq!(first_fault(&wrong), Some(1234));
-    // A neighbour may have the same value by chance, which only moves the place where it shows.
+    // A neighbouring byte may be equal by chance, which only moves the offset of the difference.
     assert!(first_fault(&lost).is_some_and(|at| (1500..1510).contains(&at)));
     assert!(first_fault(&doubled).is_some_and(|at| (2001..2010).contains(&at)));
 }

@@ -1,4 +1,4 @@
-//! What was sent is what the history shows: asked of the pods when somebody looks, over real sockets.
+//! Tests the exchange history, which is read from the pods on demand.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use anyhow::ensure;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-/// The id of an endpoint, once it is known with so many hits.
+/// The id of an endpoint, once it is listed with this number of hits.
 fn id(mesh: &SmallMesh, method: &str, route: &str, hits: u64) -> String {
     eventually(SOON, || {
         let rows = mesh.api().endpoints()?;
@@ -24,7 +24,7 @@ fn history(mesh: &SmallMesh, id: &str, query: &str) -> Value {
     mesh.api().json(&format!("/api/v1/endpoints/{id}/history{query}")).unwrap()
 }
 
-/// One column of what is shown, by pod: two that began in the same millisecond have no other order.
+/// One column of the history, ordered by pod: exchanges that started in the same millisecond have no other order.
 fn column<'a>(history: &'a Value, name: &str) -> Vec<&'a Value> {
     let mut rows: Vec<&Value> = history["exchanges"].as_array().unwrap().iter().collect();
     rows.sort_by_key(|row| row["pod"].as_str());

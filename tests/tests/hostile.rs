@@ -1,4 +1,4 @@
-//! Messages that could be understood in two ways are refused, never guessed and never passed on.
+//! Tests that ambiguous HTTP messages (request smuggling) are rejected and never forwarded.
 
 use scenario::client::Client;
 use scenario::origin::Origin;
@@ -7,10 +7,10 @@ use scenario::sidecar::Sidecar;
 
 const HOST: &str = "Host: shop\r\n";
 
-/// What stands behind each attack: if the service ever reads it, the attack has worked.
+/// The request after each attack: if the service reads it, the attack has succeeded.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: shop\r\n\r\n";
 
-/// Heads that must be refused: what is sent, and the status that it is answered with.
+/// Heads that must be rejected: name, bytes, and the expected status.
 fn refused_heads() -> Vec<(&'static str, Vec<u8>, u16)> {
     let get = |rest: &str| format!("GET /x HTTP/1.1\r\n{HOST}{rest}\r\n{SMUGGLED}").into_bytes();
     let post = |rest: &str| format!("POST /x HTTP/1.1\r\n{HOST}{rest}\r\n0\r\n\r\n{SMUGGLED}").into_bytes();
@@ -90,7 +90,7 @@ fn an_ambiguous_head_is_refused_and_never_reaches_the_service() {
     assert_eq!(origin.asked("/smuggled"), 0);
 }
 
-/// Bodies whose framing breaks after a good head: the service has read the head, but no whole request.
+/// Bodies with broken framing after a valid head: the service has read the head, but no complete request.
 const BROKEN_CHUNKS: [(&str, &str); 14] = [
     ("no digits", "\r\nabc\r\n0\r\n\r\n"),
     ("no hex", "g\r\nabc\r\n0\r\n\r\n"),

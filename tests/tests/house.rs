@@ -1,9 +1,9 @@
-//! The rules of the house that Cargo cannot hold, read off the sources themselves.
+//! Architecture tests: crate dependencies, module boundaries and file headers, checked in the sources.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::path::{Path, PathBuf};
 
-/// The crates, and the ones of ours that each may know.
+/// The crates, and the workspace crates that each may depend on.
 const ARROWS: [(&str, &[&str]); 8] = [
     ("mesh", &[]),
     ("client", &[]),
@@ -15,7 +15,8 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("cli", &["sitio-client", "sitio-control-plane", "sitio-mesh", "sitio-platform", "sitio-sidecar"]),
 ];
 
-/// Where generated types of the wire may be named: the door, the two ends of the stream, and the benchmark's own end.
+/// The files that may use the generated wire types: the conversions, the two ends of the stream, and the benchmark's
+/// end.
 const WIRE_ENDS: [&str; 6] = [
     "proto/src/convert",
     "proto/src/wire.rs",
@@ -25,10 +26,10 @@ const WIRE_ENDS: [&str; 6] = [
     "bench/src/amplification.rs",
 ];
 
-/// Traffic never waits for these.
+/// Modules that the traffic modules must not import, so that traffic never waits for them.
 const HOUSEKEEPING: [&str; 8] = ["access_log", "otlp", "admin", "books", "ledger", "link", "stats", "metrics"];
 
-/// What carries traffic.
+/// The modules that carry traffic.
 const TRAFFIC: [&str; 13] = [
     "body",
     "decorator",
@@ -49,7 +50,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Every Rust file of ours, as its path below the root, with its text.
+/// Every Rust file of the workspace: its path below the root, and its text.
 fn sources() -> Vec<(String, String)> {
     let crates = ["bench", "cli", "client", "control-plane", "exposition", "mesh", "platform", "proto", "sidecar", "tests"];
     let mut folders: Vec<PathBuf> =

@@ -1,4 +1,4 @@
-//! A rule ends when it should, and outlives what it should outlive.
+//! Tests the lifetime of rules: expiry without a control plane, restarts, and pods that join later.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,13 @@ use anyhow::ensure;
 use scenario::eventually::{SOON, eventually};
 use scenario::small_mesh::SmallMesh;
 
-/// Long enough to kill the control plane and look at three pods in it.
+/// Long enough to kill the control plane and to check three pods.
 const TTL: Duration = Duration::from_secs(6);
 
-/// Expiry is told in whole milliseconds of a clock that two programs read.
+/// The earliest expiry: it is given in whole milliseconds of a clock that two programs read.
 const EARLIEST: Duration = Duration::from_millis(5950);
 
-/// How late a lapse may be on two busy cores.
+/// The tolerance for a late expiry on two busy cores.
 const LATE: Duration = Duration::from_secs(3);
 
 #[test]
@@ -31,7 +31,7 @@ fn a_rule_lapses_on_time_with_the_control_plane_dead() {
     for pod in &mesh.pods {
         eventually(TTL + SOON, || {
             let status = pod.get("/lapsing").status();
-            // Looked at after the answer, so that no answer is taken for an earlier one.
+            // The clock is read after the response, so that the response cannot be older than the reading.
             assert!(status == 503 || asked.elapsed() >= EARLIEST, "{status} too early");
             ensure!(status == 200, "still {status}");
             Ok(())

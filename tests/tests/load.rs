@@ -1,4 +1,4 @@
-//! Many peers at once, most of them slow or idle: the honest ones notice nothing, and memory stays bounded.
+//! Tests many slow or idle peers: other clients are not delayed, and memory stays bounded.
 
 use std::fs;
 use std::io::Write;
@@ -17,13 +17,14 @@ use scenario::sidecar::Sidecar;
 
 const HEAD: &str = "HTTP/1.1\r\nHost: shop\r\n";
 
-/// The goal is 100 ms, and what is measured is printed; this bound also holds for a debug build on a busy machine.
+/// The goal is 100 ms, and the test prints the measured value; this bound also holds for a debug build on a busy
+/// machine.
 const LATENCY_MAX: Duration = Duration::from_secs(2);
 
-/// What peers that do not keep up may add to a sidecar's memory, however many they are.
+/// The memory growth allowed for peers that do not keep up, whatever their number.
 const GROWTH_KIB_MAX: u64 = 16 * 1024;
 
-/// What an idle connection may cost.
+/// The memory allowed for an idle connection.
 const IDLE_CONNECTION_KIB_MAX: f64 = 16.0;
 
 fn world() -> (Origin, Sidecar) {
@@ -33,7 +34,8 @@ fn world() -> (Origin, Sidecar) {
     (origin, sidecar)
 }
 
-/// Connects so many clients, in pairs of connecting and a word, so that the kernel's queue never overflows.
+/// Connects `count` clients, each of which sends `word` before the next connects, so that the accept queue does not
+/// overflow.
 fn clients(sidecar: &Sidecar, count: usize, word: &str) -> Vec<Client> {
     let client = |_| {
         let mut client = sidecar.connect();
@@ -43,7 +45,7 @@ fn clients(sidecar: &Sidecar, count: usize, word: &str) -> Vec<Client> {
     (0..count).map(client).collect()
 }
 
-/// Waits until the sidecar holds so many connections.
+/// Waits until the sidecar holds this number of connections.
 fn expect_held(sidecar: &Sidecar, count: usize) {
     eventually(SOON, || {
         let open = descriptors::open(sidecar.process.id())?;
@@ -57,7 +59,7 @@ fn slow_heads_slow_bodies_and_slowloris_leave_an_honest_client_alone() {
     let limit = descriptors::raise_limit();
     let slowloris = 4000.min(usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(1500) / 3);
     let origin = Origin::start();
-    // So slow are they all that without this they would be sent away while the scenario is being set up.
+    // The clients are so slow that the default timeout would close them during the set-up.
     let sidecar = Sidecar::plan(origin.port()).with("SITIO_HEAD_TIMEOUT", "60s").start();
     let mut slow = clients(&sidecar, 300, &format!("GET /slow-head {HEAD}X-Slow: "));
     slow.extend(clients(&sidecar, 200, &format!("POST /sink {HEAD}Content-Length: 100000\r\n\r\n")));
@@ -67,7 +69,7 @@ fn slow_heads_slow_bodies_and_slowloris_leave_an_honest_client_alone() {
     let mut latencies = Latencies::default();
     let mut honest = sidecar.connect();
     for at in 0..500 {
-        // Each slow one says another byte now and then.
+        // Each slow client sends another byte from time to time.
         for client in slow.iter_mut().skip(at % 20).step_by(20) {
             client.send("E");
         }
@@ -86,7 +88,7 @@ fn slow_heads_slow_bodies_and_slowloris_leave_an_honest_client_alone() {
 fn a_head_that_takes_too_long_is_told_so() {
     let origin = Origin::start();
     let sidecar = Sidecar::plan(origin.port()).with("SITIO_HEAD_TIMEOUT", "300ms").start();
-    // It stands still until each client has said what it says: the time runs from when it accepts.
+    // The sidecar is stopped until each client has sent its bytes: the timeout starts when it accepts.
     sidecar.process.signal(Signal::STOP);
     let mut slow = clients(&sidecar, 100, &format!("GET /slow {HEAD}X-Slow: "));
     let mut silent = clients(&sidecar, 100, "");
@@ -102,7 +104,7 @@ fn a_head_that_takes_too_long_is_told_so() {
     assert_eq!(origin.heads(), 0);
 }
 
-/// Waits until the process's memory has not changed for a while, and returns the most that it has had.
+/// Waits until the process's memory has been constant for a while, and returns its peak.
 fn settled_kib(pid: u32) -> u64 {
     let mut seen = Vec::new();
     eventually(SOON, || {
@@ -137,7 +139,7 @@ fn a_service_that_never_reads_holds_one_bounded_buffer_for_each_upload() {
     sidecar.get("/warm");
     let before_kib = settled_kib(sidecar.process.id());
 
-    // The service reads the head and then waits at the gate, with the body unread.
+    // The service reads the head and then waits at the gate without reading the body.
     let mut uploads = clients(&sidecar, 200, &format!("POST /unread {HEAD}Content-Length: 10000000\r\n\r\n"));
     for client in &mut uploads {
         client.writer().set_nonblocking(true).expect("a socket can be told not to wait");
@@ -169,7 +171,7 @@ fn long_heads_under_way_cost_a_small_multiple_of_what_was_sent() {
     assert!(grown_kib <= 3 * sent_kib, "the sidecar grew by {grown_kib} KiB for {sent_kib} KiB");
 }
 
-/// As much of the pattern as the socket takes; an error when it is full.
+/// Writes as much of the pattern as the socket accepts; an error means that it is full.
 fn write_some(client: &mut Client) -> std::io::Result<()> {
     write_plain(client.writer(), 64 * 1024)?;
     client.writer().flush()
@@ -177,7 +179,7 @@ fn write_some(client: &mut Client) -> std::io::Result<()> {
 
 #[test]
 fn ten_thousand_idle_connections_cost_little_and_are_served_at_once() {
-    // Each takes a descriptor here and one there, and the sidecar keeps as many again for its service.
+    // Each connection takes a descriptor here and one in the sidecar, which keeps as many again for its service.
     let limit = usize::try_from(descriptors::raise_limit()).unwrap_or(usize::MAX);
     let count = 10_000.min(limit.saturating_sub(1000) / 2);
     let (_origin, sidecar) = world();
@@ -203,9 +205,9 @@ fn ten_thousand_idle_connections_cost_little_and_are_served_at_once() {
     assert!(latencies.max() < LATENCY_MAX, "{:?}", latencies.max());
 }
 
-/// How often each worker's thread has gone to sleep to wait for something, by name. An idle worker does so at its ticks
-/// alone, and a busy one about twice for each exchange of a client that waits: for the service's answer, and for the next
-/// request. Processor time would say the same, but on a shared machine it holds what the machine's other guests have taken.
+/// The voluntary context switches of each worker thread, by name. An idle worker has them only at its ticks. A busy one
+/// has about two for each exchange of a waiting client: for the service's response, and for the next request. Processor
+/// time would show the same, but on a shared machine it includes time that other guests have taken.
 fn rests(pid: u32) -> Result<Vec<(String, u64)>> {
     let mut workers = Vec::new();
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -224,8 +226,8 @@ fn rests(pid: u32) -> Result<Vec<(String, u64)>> {
 #[test]
 fn four_long_lived_connections_use_both_workers() {
     const ROUNDS: u64 = 500;
-    // With two connections on each worker it is 43 to 50, with three and one 22 to 31: who serves one alone rests more often
-    // for each exchange, and nobody rests who finds the next request there before it can.
+    // With two connections on each worker the share is 43 to 50, with three and one 22 to 31. A worker with a single
+    // connection sleeps more often per exchange, and none sleeps if the next request has already arrived.
     const LEAST_PERCENT: f64 = 33.0;
     let origin = Origin::start();
     let sidecar = Sidecar::plan(origin.port()).with("SITIO_WORKERS", "2").start();

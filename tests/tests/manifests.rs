@@ -1,4 +1,4 @@
-//! Every manifest in `deploy/` is what Kubernetes takes it for, and every pod in it keeps to the house's rules.
+//! Tests the Kubernetes manifests in `deploy/`: valid fields, pod security rules, settings, and references.
 
 #[path = "manifests/document.rs"]
 mod document;

@@ -1,4 +1,4 @@
-//! The first decorator: a service's 404 is replaced by a page that fits the house.
+//! Tests the not-found decorator: a service's 404 is replaced by a custom page.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The API's description is valid, its examples can be executed, and the typed client understands all of them.
+//! Tests the OpenAPI description: it is valid, its examples work, and the typed client parses all of them.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::io::Read;
@@ -42,7 +42,7 @@ fn the_description_is_valid_and_so_are_its_examples() {
     assert_eq!(description.wrong(&claims), Vec::<String>::new());
 }
 
-/// First what is made, so that it is there to be asked for; last what is taken away.
+/// The order of operations: creations first, so that reads find their objects, and deletions last.
 fn turn(operation: &Operation) -> u8 {
     match (operation.method.as_str(), operation.path.contains('{')) {
         ("POST", false) => 0,
@@ -90,7 +90,7 @@ fn the_examples_are_executed_and_what_is_answered_is_what_is_described() {
             claims.push(operation.claim_answer(serde_json::from_str(&text).unwrap()));
         }
     }
-    // A pin is a rule as well, and is described where rules are.
+    // A pin is also a rule, and must match the description of rules.
     let pin = mesh.api().pin("legacy", "/pinned/{name}");
     let of_rules =
         operations.iter().find(|operation| operation.method == "GET" && operation.path == "/api/v1/rules/{id}").unwrap();
@@ -99,7 +99,7 @@ fn the_examples_are_executed_and_what_is_answered_is_what_is_described() {
     assert_eq!(description.wrong(&claims), Vec::<String>::new());
 }
 
-/// Holds a type of the client against an example: it understands it, and what it tells again is all in there.
+/// Checks a client type against an example: it parses the example, and everything that it serializes is in the example.
 #[track_caller]
 fn understands<T: DeserializeOwned + Serialize>(example: &Value) {
     let told = serde_json::to_value(serde_json::from_value::<T>(example.clone()).unwrap()).unwrap();
@@ -107,7 +107,7 @@ fn understands<T: DeserializeOwned + Serialize>(example: &Value) {
     assert!(is_part(&told, example), "{name} tells\n{told}\nof\n{example}");
 }
 
-/// Whether everything in `part` is in `whole`. A newer API may tell more than a client knows.
+/// Whether everything in `part` is in `whole`. A newer API may return more than a client knows.
 fn is_part(part: &Value, whole: &Value) -> bool {
     match (part, whole) {
         (Value::Object(part), Value::Object(whole)) => {

@@ -1,4 +1,4 @@
-//! Programs that nobody wrote for us, on both sides of a sidecar: what they say to each other is what they would say without.
+//! Tests third-party clients and services on both sides of a sidecar: Python, Node, curl and WebSocket.
 
 use std::net::TcpListener;
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use scenario::peer::{Language, curl};
 use scenario::sidecar::Sidecar;
 use tungstenite::{Bytes, Message};
 
-/// What the conversation of `services/` comes to, whoever holds it.
+/// The expected output of the clients in `services/`, in every combination.
 const CONVERSATION: [&str; 10] = [
     r#"["get",200,"hello"]"#,
     r#"["head",200,""]"#,
@@ -97,7 +97,7 @@ fn curl_speaks_http2_with_prior_knowledge() {
     };
 
     let [hello, stream, missing, echo] = ["hello", "stream", "missing", "echo"].map(|path| format!("{url}/{path}"));
-    // Each on a connection of its own: some versions of curl cannot ask twice on one of these, whoever answers.
+    // Each on its own connection: some versions of curl cannot send two requests on one, whatever the server.
     assert_eq!([&hello, &stream, &missing].map(|url| ask(&[url])).concat(), "hello 200 2\none two three 200 2\nnot here 404 2\n");
     let echoed = folder.path().join("echoed");
     let said = ask(&["--data-binary", &data, "--output", echoed.to_str().unwrap(), &echo]);
@@ -109,14 +109,14 @@ fn curl_speaks_http2_with_prior_knowledge() {
     sidecar.expect_idle();
 }
 
-/// A WebSocket service that sends back what it is sent, until it is told to close.
+/// A WebSocket service that echoes messages until the client closes.
 fn echoing() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
     let port = listener.local_addr().expect("a bound listener has an address").port();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             thread::spawn(move || {
-                // A probe of readiness connects and says nothing.
+                // A readiness probe connects and sends nothing.
                 let Ok(mut socket) = tungstenite::accept(stream) else { return };
                 while let Ok(message) = socket.read() {
                     if message.is_text() || message.is_binary() {

@@ -1,4 +1,4 @@
-//! A pinned pattern names paths on every pod at once, takes in what was counted before, and changes no total.
+//! Tests pinned route patterns: they apply on every pod, merge existing rows, and change no total.
 
 use anyhow::ensure;
 use reqwest::StatusCode;
@@ -46,7 +46,7 @@ fn a_pin_folds_old_rows_on_every_pod_and_no_total_changes() {
     let stats: serde_json::Value = serde_json::from_str(&mesh.pods[0].admin("/stats").text()).expect("the statistics are JSON");
     assert!(stats["/users/{name}"]["hit"] == 6 && stats["/users/jane"].is_null(), "{stats}");
 
-    // A control plane that forgot everything but the rules hears the same totals from the pods.
+    // A restarted control plane has only the rules, and receives the same totals from the pods.
     mesh.control_plane.process.kill();
     mesh.control_plane.come_back();
     expect_routes(&mesh, "people", &[("/about", 2), ("/users/{name}", 11)]);

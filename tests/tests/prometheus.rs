@@ -1,4 +1,4 @@
-//! A real Prometheus reads the numbers of the sidecars and of the control plane, and they are the API's.
+//! Tests with a real Prometheus that the metrics of sidecars and control plane equal the API's values.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use scenario::sidecar::Sidecar;
 use scenario::small_mesh::SmallMesh;
 use serde_json::Value;
 
-/// Two pods, and a different number of requests for each endpoint of them.
+/// A mesh of two pods, with a different number of requests for each endpoint.
 fn busy_mesh() -> SmallMesh {
     let mesh = SmallMesh::of("shop", 2);
     for (at, pod) in mesh.pods.iter().enumerate() {
@@ -77,7 +77,8 @@ fn its_native_histograms_are_ours() {
                 let histogram = format!("sum(http_server_request_duration_seconds{{job=\"{job}\",{of}}})");
                 let count = prometheus.number(&format!("histogram_count({histogram})"))?;
                 ensure!(Some(count) == row["hits"].as_f64(), "{count} in {histogram} of {row}");
-                // The highest quantile is where the highest bucket ends, and a bucket is 2^(1/8) wide.
+                // The highest quantile is the upper bound of the highest bucket, and buckets grow by a factor of
+                // 2^(1/8).
                 let end_ms = prometheus.number(&format!("histogram_quantile(1, {histogram})"))? * 1e3;
                 let within = longest_ms * 0.9999..=longest_ms * 1.0906;
                 ensure!(within.contains(&end_ms), "{histogram} ends at {end_ms} ms, and the longest took {longest_ms} ms");
@@ -105,7 +106,7 @@ fn the_alerts_and_the_dashboard_ask_for_what_there_is() {
     }
 }
 
-/// The labels of a row of the API.
+/// The metric labels of a row of the API.
 fn labels(row: &Value) -> Result<String> {
     let text = |name: &str| row[name].as_str().with_context(|| format!("no {name} in {row}"));
     Ok(format!("http_request_method=\"{}\",http_route=\"{}\"", text("method")?, text("route")?))

@@ -1,11 +1,11 @@
-//! What happened between two instants: sums of whole slots, by the API and the command line.
+//! Tests time ranges: sums of whole slots, in the API and on the command line.
 
 use anyhow::ensure;
 use scenario::eventually::{SOON, eventually};
 use scenario::small_mesh::SmallMesh;
 use serde_json::Value;
 
-/// The hits of all endpoints in a range, and the range of whole slots that they are the sum of.
+/// The hits of all endpoints in a range, and the range of whole slots that they cover.
 fn hits(mesh: &SmallMesh, query: &str) -> anyhow::Result<(u64, String, String)> {
     let answer = mesh.api().json(&format!("/api/v1/endpoints?{query}"))?;
     let rows = answer["endpoints"].as_array().into_iter().flatten();
@@ -21,16 +21,16 @@ fn a_range_is_the_sum_of_whole_slots_and_says_which() {
     mesh.api().expect_hits("shop", 7);
     let (hour_ms, minute_ms) = (3_600_000, 60_000);
 
-    // Until now: what is not on disk yet is a part of it, too.
+    // A range until now also contains what is not on disk yet.
     eventually(SOON, || {
         let (hits, from, to) = hits(&mesh, &format!("from={}", begun_ms - hour_ms))?;
         ensure!(hits == 7 && from.ends_with(":00.000Z") && to.ends_with(":00.000Z"), "{hits} from {from} to {to}");
         Ok(())
     });
-    // Before anything had happened.
+    // A range before the first request.
     let (before, from, to) = hits(&mesh, &format!("from={}&to={}", begun_ms - 3 * hour_ms, begun_ms - 2 * hour_ms)).unwrap();
     assert_eq!(before, 0, "from {from} to {to}");
-    // Each hit is in one of the ranges that meet.
+    // Each hit is in exactly one of two adjacent ranges.
     let middle_ms = begun_ms / minute_ms * minute_ms;
     eventually(SOON * 2, || {
         let (earlier, _, to) = hits(&mesh, &format!("from={}&to={middle_ms}", begun_ms - hour_ms))?;

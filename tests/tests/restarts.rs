@@ -1,4 +1,4 @@
-//! Services come and go under load: what fails fails only while nobody is there, and says why.
+//! Tests restarts under load: requests fail only while the service is down, and each failure has a reason.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,10 +13,10 @@ use scenario::origin::Origin;
 use scenario::service::Service;
 use scenario::sidecar::Sidecar;
 
-/// How long a pod that leaves lets traffic in: longer than clients need to learn from the probe that it leaves.
+/// The drain grace of a pod: longer than clients need to notice the failed probe.
 const GRACE: &str = "3s";
 
-/// A time at which the service accepted connections.
+/// A period during which the service accepted connections.
 struct Up {
     since: Instant,
     until: Instant,
@@ -53,7 +53,7 @@ fn a_services_restart_is_survived_and_every_failure_says_why() {
         let why = one.answer.as_ref().map(|(status, word)| (*status, word.as_deref().unwrap_or_default()));
         assert!(matches!(why, Ok((502, "upstream-connect" | "upstream-reset"))), "{one:?}");
     }
-    // The service is asked again as soon as it accepts, by the first request that comes.
+    // The first request after the restart reaches the service.
     for up in times {
         let (served, failed): (Vec<_>, Vec<_>) = asked.iter().filter(|one| up.covers(one)).partition(|one| is_success(one));
         assert!(
@@ -77,7 +77,7 @@ fn expect_more(sidecar: &Sidecar, status: u16) {
     });
 }
 
-/// The pods of a service, of which the clients pick one that says it is ready.
+/// The pods of a service, of which the clients use a ready one.
 struct Pods {
     sidecars: Vec<Sidecar>,
     picked: Arc<AtomicUsize>,
@@ -101,7 +101,7 @@ fn a_rolling_restart_loses_no_request_and_no_count() {
     for round in 0..4 {
         let leaving = round % 2;
         expect_more(&pods.sidecars[leaving], 200);
-        // Whoever balances the load learns of the drain from the probe, as anybody would.
+        // The load balancer notices the drain by the probe.
         pods.sidecars[leaving].process.signal(Signal::TERM);
         eventually(SOON, || {
             ensure!(pods.sidecars[leaving].admin("/readyz").status() == 503, "still ready");
@@ -120,7 +120,7 @@ fn a_rolling_restart_loses_no_request_and_no_count() {
 }
 
 impl Pods {
-    /// Waits until a pod is ready, and sends the clients there.
+    /// Waits until a pod is ready, and directs the clients to it.
     fn pick(&self, at: usize) {
         eventually(SOON, || {
             let status = self.sidecars[at].admin("/readyz").status();

@@ -1,4 +1,4 @@
-//! A rule turns an endpoint off on every pod at once, says so, and touches nothing else.
+//! Tests rules: they turn an endpoint off on every pod within a second, and affect nothing else.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use scenario::sidecar::Sidecar;
 use scenario::small_mesh::SmallMesh;
 use serde_json::json;
 
-/// From the command to the last pod's obedience, whatever else these two cores are doing.
+/// The time from the command until the last pod applies it, on two busy cores.
 const WITHIN: Duration = Duration::from_secs(1);
 
 #[test]

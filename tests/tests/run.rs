@@ -1,4 +1,4 @@
-//! `sitio run` decorates any command: its traffic is tunnelled, and its end is passed on.
+//! Tests `sitio run`: the program's traffic passes a sidecar, and its exit code is returned.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -20,7 +20,7 @@ fn sitio_run(arguments: &[&str], decorated: &[&str]) -> Command {
     command
 }
 
-/// A port to be told to the command that is decorated, and one for its sidecar.
+/// One port for the program, and one for its sidecar.
 fn two_ports() -> ([Reserved; 2], [String; 2]) {
     let reserved = [Reserved::port(), Reserved::port()];
     let numbers = reserved.each_ref().map(|reserved| reserved.port.to_string());

@@ -1,4 +1,4 @@
-//! `sitio check` says what is wrong, `dashboard` opens it, and shells and the manual know every command.
+//! Tests `sitio check`, `dashboard`, `completions` and `man`.
 
 use std::fs;
 use std::io::Write;
@@ -16,7 +16,7 @@ use scenario::sitio::{asking, bare, said};
 use scenario::small_mesh::SmallMesh;
 use serde_json::Value;
 
-/// How bad each finding is, and what it says.
+/// The level and text of each finding.
 fn findings(told: &Value) -> Vec<(String, String)> {
     let findings = told.as_array().expect("findings are a list").iter();
     let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
@@ -48,7 +48,7 @@ fn what_is_wrong_is_found_with_what_to_do_and_only_an_error_fails() {
     assert!(told.out.contains("lapses in 5 min") && told.out.contains("--ttl"), "{told:?}");
     assert_eq!(told.code, Some(0), "a warning is no error: {told:?}");
 
-    // It runs, and says nothing.
+    // The process runs but does not respond.
     mesh.pods[1].process.signal(Signal::STOP);
     let told = eventually(SOON, || {
         let told = mesh.sitio(&["check"]);
@@ -79,7 +79,7 @@ fn what_is_wrong_is_found_with_what_to_do_and_only_an_error_fails() {
     assert!(told.contains("no pod is attached") && told.contains("SITIO_CONTROL_PLANE"), "{told}");
 }
 
-/// A folder with a browser that only notes what it is to open.
+/// Creates a fake browser in a folder, which only records the URL it should open.
 fn browser(folder: &Path) {
     let path = folder.join("xdg-open");
     let script = format!("#!/bin/sh\necho \"$1\" > {}/opened\n", folder.display());
@@ -151,11 +151,11 @@ fn every_command_helps_with_an_example() {
     assert!(count >= 15, "{help}");
 }
 
-/// What bash offers for the last word of a line, with the control plane on this port.
+/// The completions of bash for the last word of a line, with the control plane on this port.
 fn offered(http_port: u16, line: &str) -> Vec<String> {
     let program = scenario::programs::program("sitio");
     let words: Vec<&str> = line.split(' ').collect();
-    // As the shell would do on a Tab, and print what it was offered.
+    // As the shell does on Tab, and prints the candidates.
     let script = format!(
         "PATH=$SITIO_FOLDER:$PATH; source <(sitio completions bash); COMP_WORDS=({}); COMP_CWORD={}; COMP_TYPE=9; \
          _clap_complete_sitio sitio \"${{COMP_WORDS[-1]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
@@ -186,7 +186,7 @@ fn a_shell_completes_services_endpoints_rules_and_pods_and_is_quiet_without_a_co
         ("sitio rules r", vec![rule.as_str()]),
         ("sitio stat s", vec!["shop"]),
     ] {
-        // An answer that takes longer than a person waits for a word is not waited for.
+        // Completion does not wait for a slow control plane, so it is retried.
         eventually(SOON, || {
             let offered = offered(port, line);
             ensure!(offered == words, "{line}: {offered:?}");

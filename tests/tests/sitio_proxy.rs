@@ -1,4 +1,4 @@
-//! `sitio` reaches a control plane through a real proxy, as `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` say.
+//! Tests that `sitio` uses a real proxy according to `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::fs;
@@ -12,10 +12,10 @@ use scenario::reserved::Reserved;
 use scenario::sitio::{bare, said};
 use tempfile::TempDir;
 
-/// This machine by an address that no program takes for this machine, so that it goes through proxies.
+/// A local address that programs do not treat as local, so that requests to it use proxies.
 const THIS_MACHINE: &str = "0.0.0.0";
 
-/// Without a token, a control plane answers under no address but loopback.
+/// Required because without a token, a control plane accepts only loopback addresses.
 const TOKEN: &str = "a-token-of-a-decent-length-for-this-test";
 
 /// A control plane with a token, and its port.
@@ -55,7 +55,7 @@ impl Proxy {
         format!("http://127.0.0.1:{}", self.reserved.port)
     }
 
-    /// Waits until it says that it was asked for this.
+    /// Waits until the proxy has logged this request.
     #[track_caller]
     fn expect_asked(&self, request: &str) {
         eventually(SOON, || {
@@ -66,7 +66,7 @@ impl Proxy {
     }
 }
 
-/// The command that lists the pods at this URL.
+/// The command that lists the pods of the control plane at this URL.
 fn pods(url: &str) -> Command {
     let mut command = bare();
     command.env("SITIO_URL", url).env("SITIO_TOKEN", TOKEN).arg("pods");
@@ -83,7 +83,7 @@ fn a_proxy_leads_to_the_control_plane() {
     assert!(said(plain).fine().contains("no pods found"));
     proxy.expect_asked(&format!("GET http://{THIS_MACHINE}:{http_port}/api/v1/pods"));
 
-    // TLS is spoken through the proxy; that this port does not speak it shows that it was reached.
+    // TLS passes through the proxy; the error that this port does not speak TLS proves that it was reached.
     let mut secret = pods(&format!("https://{THIS_MACHINE}:{http_port}"));
     secret.env("HTTPS_PROXY", proxy.url());
     let secret = said(secret).failed(1);

@@ -1,4 +1,4 @@
-//! `sitio` in rough company: programs that are no control plane, readers that leave, and terminals of any size.
+//! Tests `sitio` error handling: foreign servers, closed outputs, and terminals of any size.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::io::pipe;
@@ -13,7 +13,7 @@ use scenario::scripted::scripted;
 use scenario::sitio::{asking, said};
 use scenario::small_mesh::SmallMesh;
 
-/// Every command that asks a control plane and ends by itself.
+/// Every command that queries a control plane and ends by itself.
 const COMMANDS: [&[&str]; 11] = [
     &["stat"],
     &["pods"],
@@ -49,7 +49,7 @@ fn whoever_answers_in_its_place_is_told_from_a_control_plane_in_one_line() {
         let port = scripted(answer);
         for command in COMMANDS {
             let told = said(asking(port, command));
-            // A tap that ends has no account of what was not shown.
+            // A failed tap prints no summary of dropped exchanges.
             let last = told.err.lines().last().unwrap_or_default();
             assert_eq!((told.code, told.out.as_str()), (Some(1), ""), "{name}: {command:?}: {told:?}");
             let is_tap = command[0] == "tap" && last.contains("the tap has ended");
@@ -68,7 +68,7 @@ fn an_answer_without_an_end_is_given_up() {
     assert!(told.contains("more than 64 MiB"), "{told}");
 }
 
-/// How a command ends whose output and errors go to somebody who has left.
+/// The exit code of a command whose output and error are closed pipes.
 fn unread(mut command: Command) -> Option<i32> {
     let (reader, writer) = pipe().unwrap();
     drop(reader);
@@ -142,7 +142,7 @@ fn a_table_is_cut_to_its_terminal_and_whole_in_a_pipe() {
             assert_eq!(terminal.ended().code(), Some(0));
             let lines = whole.trim_end().lines().count();
             terminal.expect(&format!("{lines} lines"), |screen| screen.lines().count() == lines);
-            // Only the endpoint's whole name above a table may be wrapped.
+            // Only the full name of the endpoint above a table may wrap.
             let above = usize::from(["callers", "history"].contains(&command[0]));
             let screen = terminal.screen();
             let is_cut = screen.lines().skip(above).all(|line| line.chars().count() <= usize::from(columns));
@@ -162,7 +162,7 @@ fn top_fits_any_terminal_and_any_change_of_it() {
     mesh.api().expect_hits("shop", 1);
     let mut top = Pty::start(&asking(mesh.control_plane.http_port, &["top", "--interval", "100ms"]), 5, 20);
     top.expect("its first line", |screen| screen.starts_with("Sitio 1 endpoint"));
-    // Every dialog, on a screen that has no room for any.
+    // Every dialog, on a screen too small for any.
     for (open, close) in [("?", "q"), ("xwhy", "\x1b"), ("/x", "\r"), ("\r", "\x1b")] {
         top.keys(open);
         top.expect("other keys", |screen| !screen.contains('↑'));

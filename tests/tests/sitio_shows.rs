@@ -1,4 +1,4 @@
-//! `sitio stat`, `pods`, `rules`, `audit` and `history` show what there is, in every format, to people and to programs.
+//! Tests the list commands `stat`, `pods`, `rules`, `audit`, `history` and `callers` in every format.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use scenario::sitio::{asking, said};
 use scenario::small_mesh::SmallMesh;
 use serde_json::Value;
 
-/// A shop on two pods that was asked for this and that.
+/// A service on two pods with some requests.
 fn shop() -> SmallMesh {
     let mesh = SmallMesh::of("shop", 2);
     for pod in &mesh.pods {
@@ -22,7 +22,7 @@ fn shop() -> SmallMesh {
     mesh
 }
 
-/// The words of a line of a table.
+/// The words of a table line.
 fn words<'a>(table: &'a str, wanted: &str) -> Vec<&'a str> {
     let line = table.lines().find(|line| line.contains(wanted)).unwrap_or_else(|| panic!("no {wanted} in:\n{table}"));
     line.split_whitespace().collect()
@@ -147,7 +147,7 @@ fn every_failure_is_one_line_with_what_to_do_next() {
     }
 
     let mesh = SmallMesh::of("shop", 1);
-    // The application speaks HTTP, and is no control plane.
+    // The service answers HTTP but is not a control plane.
     let foreign = said(asking(mesh.origin.port(), &["stat"])).failed(1);
     assert!(foreign.contains("does not answer like a control plane"), "{foreign}");
     let unknown = mesh.sitio(&["tap", "nobody"]).failed(1);

@@ -1,4 +1,4 @@
-//! `sitio disable` and `enable` change what callers get, wait for every pod's word, and fail if one is missing.
+//! Tests `sitio disable`, `enable` and `tap`: effect on callers, `--wait`, dry runs, prefixes and exit codes.
 
 use anyhow::ensure;
 use rustix::process::Signal;
@@ -7,7 +7,7 @@ use scenario::process::Process;
 use scenario::sitio::asking;
 use scenario::small_mesh::SmallMesh;
 
-/// A service on so many pods, one of whose endpoints was called.
+/// A service on `pods` pods, with one request to one endpoint.
 fn legacy(pods: usize) -> SmallMesh {
     let mesh = SmallMesh::of("legacy", pods);
     assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
@@ -54,7 +54,7 @@ fn a_dry_run_ends_with_the_code_that_the_command_would_end_with() {
         &["legacy", "GET", "/bytes/{id}", "--pods", "nosuch"],
         &["legacy", "GET", "/bytes/{id}", "--pods", "legacy-0,nosuch"],
         &["nosuch", "GET", "/bytes/{id}"],
-        // Again, when the first one is in force.
+        // Again, while the first one is in force.
         &["legacy", "GET", "/bytes/{id}"],
     ];
     let mut codes = Vec::new();
@@ -74,7 +74,7 @@ fn a_dry_run_ends_with_the_code_that_the_command_would_end_with() {
 fn a_pod_that_does_not_answer_is_named_and_the_exit_code_tells() {
     let mesh = legacy(2);
     let lost = mesh.names[1].clone();
-    // Stopped, not ended: its stream stands, and it says nothing.
+    // The process is stopped, not ended: its stream stays open and silent.
     mesh.pods[1].process.signal(Signal::STOP);
 
     let told = mesh.sitio(&disable(&["--wait", "--timeout", "1s"]));
@@ -119,7 +119,7 @@ fn chosen_pods_a_status_and_json_are_as_asked_for() {
     assert_eq!(mesh.pods[1].get("/bytes/10").status(), 200);
     let ended = mesh.sitio(&["enable", id]).failed(1);
     assert!(ended.contains("has ended already") && ended.contains("sitio audit"), "{ended}");
-    // What was never called may be mistyped; it can be turned off before the first request all the same.
+    // An endpoint without requests may be a typing error, but can be turned off with a flag.
     let never = ["disable", "legacy", "get", "/byte/{number}", "--reason", "a scenario asks for it", "--wait"];
     let mistyped = mesh.sitio(&never).failed(1);
     assert!(mistyped.contains("nearest are GET /bytes/{id}") && mistyped.contains("--allow-unseen"), "{mistyped}");
@@ -172,7 +172,7 @@ fn a_whole_prefix_is_turned_off_and_on_by_its_name_with_what_it_concerns() {
     mesh.sitio(&["enable", "legacy", "/bytes/*", "--wait"]).fine();
     assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
 
-    // The whole service, health paths included.
+    // The whole service, including health paths.
     let all = ["disable", "legacy", "/*", "--wait", "--override-protected", "--reason", "a scenario asks for it"];
     let all = mesh.sitio(&all);
     assert!(all.err.contains("sitio: warning: health paths are turned off: probes of"), "{all:?}");
@@ -184,7 +184,7 @@ fn a_whole_prefix_is_turned_off_and_on_by_its_name_with_what_it_concerns() {
 fn a_rule_whose_pods_are_gone_turns_nothing_off_and_says_so() {
     let mut mesh = legacy(2);
     mesh.sitio(&disable(&["--pods", "legacy-0", "--wait"])).fine();
-    // Its stream says goodbye, as in a rollout.
+    // The pod closes its stream in order, as in a rollout.
     drop(mesh.pods.remove(0));
     eventually(SOON, || {
         let pods = mesh.api().pods()?;
@@ -238,7 +238,7 @@ fn a_tap_ends_when_nobody_reads_it_any_more() {
         Ok(())
     });
 
-    // Nothing more happens, and it ends all the same.
+    // The command ends although no other request follows.
     assert_eq!(shell.ended(SOON).code(), Some(0));
     let shown: serde_json::Value = serde_json::from_str(&shell.stdout()[0]).unwrap();
     assert_eq!((&shown["pod"], &shown["path"]), (&"legacy-0".into(), &"/bytes/10".into()));

@@ -1,4 +1,4 @@
-//! What `sitio` tells programs is read by programs: JSON, YAML, and CSV for spreadsheets.
+//! Tests `sitio` output for programs: JSON, YAML and CSV.
 
 use anyhow::ensure;
 use rustix::process::Signal;
@@ -26,7 +26,7 @@ fn every_answer_for_programs_is_read_by_programs() {
         &["check"],
         &["enable", "r1", "--wait"],
     ] {
-        // What changes something can be said only once.
+        // A command that changes something can run only once.
         let is_look = !["enable", "disable"].contains(&command[0]);
         for format in ["json", "yaml"].iter().filter(|format| **format == "json" || is_look) {
             let told = mesh.sitio(&[command, &["-o", format]].concat()).fine();
@@ -40,10 +40,10 @@ fn every_answer_for_programs_is_read_by_programs() {
     assert_eq!((&off["action"]["disable"]["status"], &off["reason"]), (&503.into(), &"it: \"must\" - be".into()), "{off}");
 }
 
-/// What is another number at each look.
+/// Columns whose values change between two reads.
 const MOVES: [&str; 7] = ["clock_error_ms", "clock_offset_ms", "rps", "memory_bytes", "cpu_milli", "heard_at", "window_s"];
 
-/// The columns of a file with their values.
+/// The columns of a CSV file with their values.
 #[track_caller]
 fn columns(file: &str) -> Vec<(String, Vec<String>)> {
     let cells = |line: &str| -> Vec<String> { line.trim_end().split(',').map(str::to_owned).collect() };
@@ -71,7 +71,7 @@ fn a_list_as_csv_has_the_names_and_the_values_of_the_dashboard_s_file() {
     for (command, theirs, only_ours, only_theirs) in [
         (&["stat"][..], "endpoints.csv", &["state", "rule", "id", "taken_at"][..], &[][..]),
         (&["pods"], "pods.csv", &["connections", "uid", "taken_at"], &[]),
-        // What became of a rule is not in the API's answer, but in `sitio rules`.
+        // The results of a rule are not in the API's audit response, but in `sitio rules`.
         (&["audit"], "audit.csv", &[], &["ended_at", "applied", "of", "slowest_ms"]),
         (&["history", "/x"], &requests, &["outcome"], &[]),
     ] {

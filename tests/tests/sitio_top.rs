@@ -1,4 +1,4 @@
-//! `sitio top` in a terminal: it shows what happens, obeys keys, survives trouble, and gives the terminal back.
+//! Tests `sitio top` on a pseudo-terminal: live data, keys, a lost connection, and restoring the terminal.
 
 use anyhow::ensure;
 use rustix::process::Signal;
@@ -7,7 +7,7 @@ use scenario::pty::Pty;
 use scenario::sitio::{asking, said};
 use scenario::small_mesh::SmallMesh;
 
-/// A shop of which two endpoints were called, the one more often than the other.
+/// A service with requests to two endpoints, one more often than the other.
 fn shop() -> SmallMesh {
     let mesh = SmallMesh::of("shop", 2);
     for pod in &mesh.pods {
@@ -23,7 +23,7 @@ fn top(mesh: &SmallMesh, more: &[&str]) -> Pty {
     Pty::start(&asking(mesh.control_plane.http_port, &words), 24, 140)
 }
 
-/// The line of the screen in which these words are.
+/// The number of the screen line with this text.
 fn line(screen: &str, words: &str) -> usize {
     screen.lines().position(|line| line.contains(words)).unwrap_or_else(|| panic!("no {words} in:\n{screen}"))
 }
@@ -103,7 +103,7 @@ fn an_endpoint_is_looked_into_turned_off_and_on_again() {
         screen.lines().any(|line| line.contains("/bytes/{id}") && line.trim_end().ends_with("on"))
     });
     assert_eq!(mesh.pods[1].get("/bytes/10").status(), 200);
-    // Ctrl-C, as the terminal sends it when it takes keys one by one.
+    // Ctrl-C as a key, which a terminal in raw mode sends.
     top.keys("\x03");
     assert_eq!(top.ended().code(), Some(0));
 }
@@ -119,7 +119,7 @@ fn a_control_plane_that_is_gone_is_said_to_be_and_one_that_is_back_is_shown() {
     mesh.control_plane.come_back();
     top.expect("it is back", |screen| !screen.contains("CONNECTION LOST") && screen.contains("/bytes/{id}"));
 
-    // No key follows the new size: one that comes in the same moment may not be read before the next.
+    // No key follows the resize: one that arrives at the same moment may not be read before the next.
     top.resize(12, 60);
     top.expect("a narrow screen", |screen| !screen.contains("HITS") && screen.contains("/bytes/{id}"));
     top.signal(Signal::TERM);
@@ -141,7 +141,7 @@ fn who_stops_it_has_the_terminal_until_it_goes_on() {
         top.expect("its screen again", |screen| screen.starts_with("Sitio 2 endpoints"));
         assert!(!top.is_restored());
     }
-    // As somebody does who writes a script, and not a person at the keyboard.
+    // A signal as from a script, not a key.
     top.signal(Signal::INT);
     assert_eq!(top.ended().code(), Some(0));
 }

@@ -1,4 +1,4 @@
-//! Starting: services that are late, ports that are taken, and configuration that is wrong.
+//! Tests the start of the sidecar: late services, taken ports, and invalid configuration.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -48,7 +48,7 @@ fn readiness_is_that_of_the_service_and_liveness_is_its_own() {
     assert_eq!(sidecar.admin("/healthz").status(), 200);
 }
 
-/// Runs a command that should give up, and returns its exit code and the lines on stderr.
+/// Runs a command that should fail, and returns its exit code and its lines on stderr.
 #[track_caller]
 fn gives_up(command: Command) -> (Option<i32>, Vec<String>) {
     let mut process = Process::start(command);

@@ -1,4 +1,4 @@
-//! The sidecar tells what it has counted, in the articles' own shape and in Prometheus's.
+//! Tests the sidecar's statistics in the format of the original articles, and its Prometheus metrics.
 
 use anyhow::{Context, ensure};
 use scenario::eventually::{SOON, eventually};
@@ -37,14 +37,14 @@ fn the_statistics_have_the_shape_of_the_articles() {
     assert_average(page);
 }
 
-/// The average is the total over the hits, in the unit that it is written with.
+/// Checks that the average is the total divided by the hits, in its stated unit.
 #[track_caller]
 fn assert_average(entry: &Value) {
     let average = entry["avg"].as_str().and_then(|avg| avg.strip_suffix("ms")).and_then(|avg| avg.parse::<f64>().ok());
     let average = average.unwrap_or_else(|| panic!("no average in ms in {entry}"));
     let total = entry["total"].as_f64().expect("a total");
     let hits = entry["hit"].as_f64().expect("a count");
-    // Both are rounded for reading, to a hundredth of a millisecond.
+    // Both are rounded to a hundredth of a millisecond.
     assert!((average - total / hits).abs() <= 0.0101, "{average} is not {total} / {hits} in {entry}");
 }
 

@@ -1,4 +1,4 @@
-//! Traffic is watched while it happens: only what was asked for, accounted for to the last exchange, and slowed by nobody.
+//! Tests live taps: filters, accounting of dropped exchanges, slow readers, and killed pods.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::io::{BufRead, BufReader, Write};
@@ -13,10 +13,10 @@ use scenario::sidecar::Sidecar;
 use scenario::small_mesh::SmallMesh;
 use serde_json::Value;
 
-/// How long a tap that is not on yet is waited for before another request is made for it to show.
+/// The time to wait for a tap to show a request before another request is sent.
 const MOMENT: Duration = Duration::from_millis(200);
 
-/// A reader of a tap. Dropping it leaves.
+/// A reader of a tap. Dropping it closes the connection.
 struct Tap {
     stream: TcpStream,
     events: Receiver<(String, Value)>,
@@ -42,7 +42,7 @@ impl Tap {
         tap
     }
 
-    /// The next event of that name, if there is one within that time.
+    /// The next event with that name, if one arrives in time.
     fn next_of(&mut self, wanted: &str, within: Duration) -> Option<Value> {
         loop {
             let (name, data) = self.events.recv_timeout(within).ok()?;
@@ -52,7 +52,7 @@ impl Tap {
         }
     }
 
-    /// Makes requests until this tap shows one of them from this pod, because it is a moment until the pod hears of it.
+    /// Sends requests until this tap shows one from this pod, because the pod starts the tap with a delay.
     fn warm_up(&mut self, pod: &Sidecar, name: &str, target: &str) {
         eventually(SOON, || {
             pod.get(target);
@@ -65,7 +65,7 @@ impl Tap {
         });
     }
 
-    /// The paths that are shown until that one comes.
+    /// The paths that are shown before the given one.
     fn until(&mut self, path: &str) -> Vec<String> {
         let mut paths = Vec::new();
         loop {

@@ -1,9 +1,9 @@
-//! Pages, messages and logs use the field's words: report, record, caller; nothing is told, and there is no somebody.
+//! Tests that pages, messages and logs use standard terms (report, record, caller) instead of a list of unusual words.
 
 use std::path::{Path, PathBuf};
 use std::{fs, iter};
 
-/// Words and phrases that no reader of another mesh would expect.
+/// Words and phrases that pages, messages and logs must not contain.
 const PRIVATE: [&str; 13] = [
     "we know",
     "heard from",
@@ -20,7 +20,7 @@ const PRIVATE: [&str; 13] = [
     "written down",
 ];
 
-/// Where texts for people stand.
+/// The folders with user-visible texts.
 const FOLDERS: [&str; 5] = ["control-plane/src", "sidecar/src", "cli/src", "client/src", "dashboard-assets/templates"];
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -29,7 +29,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// The texts of a program that are more than one word, without those of its tests.
+/// The string literals of more than one word in a source file, without its tests.
 fn literals(source: &str) -> Vec<String> {
     let code = source.split("#[cfg(test)]\nmod").next().unwrap_or_default();
     let mut texts = Vec::new();
@@ -51,7 +51,7 @@ fn literals(source: &str) -> Vec<String> {
     texts
 }
 
-/// What a template shows: its text, and the attributes that are read aloud or shown on hover.
+/// The visible text of a template, and the attributes that are read aloud or shown on hover.
 fn shown(template: &str) -> Vec<String> {
     let mut plain = template.to_owned();
     for (from, to) in [("{#", "#}"), ("{{", "}}"), ("{%", "%}")] {

@@ -1,4 +1,4 @@
-//! The control plane: is it there, does it let us in, is it of our version, and does its clock agree with ours.
+//! Checks the control plane: reachability, access, version and clock.
 
 use client::about::About;
 use client::client::Client;
@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use crate::check::findings::Findings;
 use crate::moment;
 
-/// Clocks that differ by more make ages and times left look wrong.
+/// A larger difference between the clocks makes ages and remaining times look wrong.
 const SKEW_WARNING_MS: u64 = 2_000;
 
-/// By more, and a time limit is not what a person meant.
+/// With a larger difference, a time limit does not mean what the operator intended.
 const SKEW_ERROR_MS: u64 = 60_000;
 
-/// Whether there is more to be seen.
+/// Returns whether the other checks can run.
 pub(super) async fn look(client: &Client, findings: &mut Findings) -> bool {
     let url = client.url();
     if let Err(failure) = client.is_there().await {
@@ -25,7 +25,7 @@ pub(super) async fn look(client: &Client, findings: &mut Findings) -> bool {
     let asked = Instant::now();
     match client.about().await {
         Ok(about) => {
-            // The answer was given about halfway between the question and its arrival.
+            // The control plane reads its clock about halfway between the request and the arrival of the response.
             let took_ms = asked.elapsed().as_millis() as u64;
             findings.fine(format!("the control plane at {url} answers, in {took_ms} ms, and lets us in"));
             version(&about, findings);

@@ -1,4 +1,4 @@
-//! What was found, how bad it is, and what to do.
+//! The findings of `sitio check`: what is wrong, how severe it is, and what to do.
 
 use client::failure::Failure;
 use serde::Serialize;
@@ -7,42 +7,42 @@ use crate::advice;
 use crate::paint::Paint;
 use crate::text::plain;
 
-/// All of them, in the order in which they were looked for.
+/// All findings, in the order of the checks.
 #[derive(Debug, Default, Serialize)]
 #[serde(transparent)]
 pub(super) struct Findings(Vec<Finding>);
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     level: Level,
-    /// What was found.
+    /// What the check found.
     what: String,
-    /// What to do, unless all is well.
+    /// What to do about it; `None` if nothing is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Level {
-    /// As it should be.
+    /// Nothing is wrong.
     #[default]
     Fine,
-    /// Worth a look.
+    /// Something needs attention but works.
     Warning,
     /// Something does not work.
     Error,
 }
 
 impl Findings {
-    /// All is well there.
+    /// Adds a finding that nothing is wrong.
     pub(super) fn fine(&mut self, what: impl Into<String>) {
         self.0.push(Finding { level: Level::Fine, what: what.into(), next: None });
     }
 
-    /// Worth a look.
+    /// Something needs attention but works.
     pub(super) fn warning(&mut self, what: impl Into<String>, next: impl Into<String>) {
         self.0.push(Finding { level: Level::Warning, what: what.into(), next: Some(next.into()) });
     }
@@ -52,18 +52,18 @@ impl Findings {
         self.0.push(Finding { level: Level::Error, what: what.into(), next: Some(next.into()) });
     }
 
-    /// A question that was not answered.
+    /// Adds an error for a request to the control plane that failed.
     pub(super) fn failed(&mut self, failure: &Failure) {
         let next = advice::on(failure).unwrap_or_else(|| "look at the control plane's log".to_owned());
         self.error(failure.to_string(), next);
     }
 
-    /// The worst level.
+    /// The highest severity of all findings.
     pub(super) fn worst(&self) -> Level {
         self.0.iter().map(|finding| finding.level).max().unwrap_or_default()
     }
 
-    /// In words, with a sum at the end.
+    /// The findings as text, with the number of errors and warnings at the end.
     pub(super) fn words(&self, paint: Paint) -> String {
         let mut lines = Vec::new();
         for finding in &self.0 {

@@ -1,4 +1,4 @@
-//! What was turned away or not kept: endpoints over the limit, and what the control plane had to discard.
+//! Checks for losses: endpoints over the limit, and data that the control plane refused or discarded.
 
 use client::client::Client;
 use client::endpoints::{State, Wanted};
@@ -8,7 +8,7 @@ use control_plane::web::format;
 
 use crate::check::findings::Findings;
 
-/// Counts of the control plane that mean that somebody was refused or something was lost, with what to do.
+/// Values of the `what` label of `sitio_discarded_total` that mean a refusal or a loss, with text and advice.
 const LOSSES: [(&str, &str, &str); 9] = [
     (
         "frame_refused",
@@ -37,7 +37,7 @@ const LOSSES: [(&str, &str, &str); 9] = [
     ("audit_entry", "of the oldest audit entries were discarded", "keep them elsewhere: `sitio audit -o json`"),
 ];
 
-/// Looks; metrics are only asked for when no recovery is under way, because there are none until it is over.
+/// Runs the check. Skips the metrics during a recovery, because the control plane has none until it ends.
 pub(super) async fn look(client: &Client, recovery: Option<&Recovery>, findings: &mut Findings) {
     match client.endpoints(&Wanted::default()).await {
         Ok(answer) => {

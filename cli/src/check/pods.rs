@@ -1,4 +1,4 @@
-//! The pods: silent ones, those near their limit of memory, those behind in version or in the rules.
+//! Checks the pods: silent ones, those near a resource limit, and those behind in version or rules.
 
 use client::failure::Failure;
 use client::pods::{Pod, Pods, State};
@@ -8,10 +8,10 @@ use crate::check::findings::Findings;
 use crate::moment;
 use crate::pods::{is_clock_wrong, is_near_limit};
 
-/// Pods that a finding names.
+/// The number of pods that a finding names.
 const NAMED_MAX: usize = 8;
 
-/// Thousandths of each second that a pod may wait for its processor before it is worth a look.
+/// CPU throttling in thousandths of each second from which a pod is reported.
 const THROTTLED_MILLI: u64 = 100;
 
 pub(super) fn look(pods: &Result<Pods, Failure>, findings: &mut Findings) {

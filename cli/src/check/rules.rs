@@ -1,4 +1,4 @@
-//! The rules: those that pods have refused or not confirmed, and those about to lapse.
+//! Checks the rules: those that pods refused or did not confirm, and those about to expire.
 
 use client::failure::Failure;
 use client::pods::{self, Pods};
@@ -8,10 +8,10 @@ use control_plane::web::format;
 use crate::check::findings::Findings;
 use crate::moment;
 
-/// A rule that lapses within this may surprise whoever relies on it.
+/// A rule that expires within this time is reported, because an operator may still rely on it.
 const SOON_MS: u64 = 10 * 60_000;
 
-/// A pod confirms within a second; after this, it is worth a word.
+/// A pod usually confirms within a second; a rule that is unconfirmed for this long is reported.
 const UNCONFIRMED_MS: u64 = 10_000;
 
 pub(super) fn look(rules: Result<Rules, Failure>, pods: Option<&Pods>, findings: &mut Findings) {
@@ -22,12 +22,12 @@ pub(super) fn look(rules: Result<Rules, Failure>, pods: Option<&Pods>, findings:
     }
 }
 
-/// Whether some pod has yet to confirm the rules, those that have ended too.
+/// Whether all pods have confirmed the current rules, including the end of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Confirmed {
-    /// None is behind.
+    /// No pod is behind.
     ByAll,
-    /// Some are, or it is not known.
+    /// Some pods are behind, or it is unknown.
     NotByAll,
 }
 
@@ -73,7 +73,7 @@ fn judge(rules: &[Rule], confirmed: Confirmed, now_ms: u64, findings: &mut Findi
     }
 }
 
-/// Whether a pod is there that the rule is meant for.
+/// Whether any pod that the rule applies to still exists.
 fn is_anywhere(rule: &Rule) -> bool {
     rule.pods.iter().any(|receipt| receipt.state != ReceiptState::Gone)
 }

@@ -1,4 +1,4 @@
-//! The record: whether what is counted is on the control plane's disk.
+//! Checks the control plane's metrics store: whether counts are on disk, and what is missing there.
 
 use client::client::Client;
 use client::failure::Failure;
@@ -10,14 +10,14 @@ use control_plane::web::format;
 use crate::check::findings::Findings;
 use crate::moment;
 
-/// Looks, and returns the recovery that is under way, if one is.
+/// Runs the check and returns the recovery in progress, if there is one.
 pub(super) async fn look(client: &Client, findings: &mut Findings) -> Option<Recovery> {
     match client.status().await {
         Ok(status) => {
             judge(&status.store, moment::now_ms(), findings);
             status.recovery.inspect(|recovery| incomplete(recovery, findings))
         }
-        // The version of an older control plane is a finding already.
+        // An older control plane has no such page; the check of its version reports that already.
         Err(Failure::Refused { problem, .. }) if problem.is("not-found") => None,
         Err(failure) => {
             findings.failed(&failure);
@@ -57,7 +57,7 @@ fn judge(store: &Store, now_ms: u64, findings: &mut Findings) {
     );
 }
 
-/// What is not in the record although the disk is well.
+/// Reports data that is missing on disk although the disk works.
 fn losses(store: &Store, findings: &mut Findings) {
     if store.hits_not_durable > 0 {
         findings.warning(

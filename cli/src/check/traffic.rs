@@ -1,4 +1,4 @@
-//! The traffic: requests that never reached their service, and pods that nobody calls.
+//! Checks the traffic: requests that did not reach their service, and services without requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,13 +13,13 @@ use control_plane::web::row::service_label;
 use crate::check::findings::Findings;
 use crate::moment;
 
-/// What happened longer ago may be mended already.
+/// Older failures are ignored, because their cause may be fixed already.
 const RECENTLY: Duration = Duration::from_secs(5 * 60);
 
-/// A pod that is younger may not have been called yet. Probes alone come every few seconds.
+/// A younger pod may not have received a request yet. Probes alone arrive every few seconds.
 const UNCALLED: Duration = Duration::from_secs(5 * 60);
 
-/// Services whose pods are asked why they fail.
+/// The number of services whose request history is read.
 const ASKED_MAX: usize = 8;
 
 pub(super) async fn look(client: &Client, findings: &mut Findings) {
@@ -34,7 +34,8 @@ pub(super) async fn look(client: &Client, findings: &mut Findings) {
     }
 }
 
-/// Whether requests reach the services. Where they fail as if they did not, the pods know whose word it was.
+/// Checks whether requests reach the services. A 502 or 504 can come from the service or from its sidecar; the pods'
+/// request history says which.
 async fn reached(client: &Client, endpoints: &[Endpoint], findings: &mut Findings) {
     let wanted = history::Wanted { status: Some("502,504".to_owned()), ..history::Wanted::default() };
     let mut all_are = true;
@@ -49,17 +50,17 @@ async fn reached(client: &Client, endpoints: &[Endpoint], findings: &mut Finding
     }
 }
 
-/// What its pods remember of it that was under way lately. Their memory reaches back as far as there is room.
+/// The exchanges in the pods' history that ended recently. The history goes back as far as its buffer allows.
 fn lately(History { taken_at, exchanges, .. }: History) -> Vec<Exchange> {
     let since_ms = moment::unix_ms(&taken_at).unwrap_or_else(moment::now_ms).saturating_sub(RECENTLY.as_millis() as u64);
     exchanges.into_iter().filter(|exchange| exchange.started_ms as f64 + exchange.took_ms >= since_ms as f64).collect()
 }
 
-/// A service that answers 502 or 504, or whose sidecar does.
+/// A service with responses 502 or 504, from itself or from its sidecar.
 struct Suspect<'a> {
-    /// Its endpoint that does so most often.
+    /// Its endpoint with the most such responses.
     worst: &'a Endpoint,
-    /// Whether anything else came from it.
+    /// Whether any endpoint of the service had other responses.
     answers: bool,
 }
 
@@ -81,7 +82,7 @@ fn unanswered(endpoint: &Endpoint) -> u64 {
     ["502", "504"].iter().filter_map(|status| endpoint.status.get(*status)).copied().fold(0, u64::saturating_add)
 }
 
-/// Tells of a service that its sidecars could not reach, by what they remember; true if there is something to tell.
+/// Adds a finding if the sidecars of a service recorded that they could not reach it; returns whether it did.
 fn unreached(suspect: &Suspect<'_>, exchanges: &[Exchange], findings: &mut Findings) -> bool {
     let is_sidecars = |exchange: &&Exchange| exchange.outcome.starts_with("upstream-");
     let Some(newest) = exchanges.iter().find(is_sidecars) else { return false };
@@ -95,7 +96,7 @@ fn unreached(suspect: &Suspect<'_>, exchanges: &[Exchange], findings: &mut Findi
     let next = format!(
         "see whether {service} runs and listens where its sidecar looks (TARGET_PORT, 8087; `/readyz` on port 9191), and is quick enough"
     );
-    // A service that answers now and then is there.
+    // A service that answers sometimes is running.
     if suspect.answers {
         findings.warning(what, next);
     } else {
@@ -104,9 +105,9 @@ fn unreached(suspect: &Suspect<'_>, exchanges: &[Exchange], findings: &mut Findi
     true
 }
 
-/// Whether anybody calls the services that have pods for a while.
+/// Reports services whose pods have been connected for a while but have not received a request.
 fn called(endpoints: &[Endpoint], pods: &[Pod], now_ms: u64, findings: &mut Findings) {
-    // An endpoint that was only turned off or pinned is known as well.
+    // An endpoint that was only turned off or pinned is listed with zero hits.
     let called = endpoints.iter().filter(|endpoint| endpoint.hits > 0);
     let called: BTreeSet<_> = called.map(|endpoint| (&endpoint.namespace, &endpoint.service)).collect();
     let is_old = |pod: &&Pod| {
@@ -137,7 +138,7 @@ mod tests {
         (findings.worst(), findings.words(Paint::Plain))
     }
 
-    /// An endpoint that was called a hundred times, so many of them without an answer.
+    /// An endpoint with a hundred requests, of which `unanswered` ended with 502.
     fn endpoint_with(unanswered: u64) -> Endpoint {
         let status = [("200".to_owned(), 100 - unanswered), ("502".to_owned(), unanswered)];
         Endpoint { status: status.into_iter().filter(|(_, count)| *count > 0).collect(), ..endpoint("legacy", "GET", "/export") }

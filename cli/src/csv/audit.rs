@@ -1,4 +1,4 @@
-//! The audit trail as a file.
+//! The audit trail as CSV.
 
 use client::audit::Entry;
 use control_plane::web::csv::{Cell, text};
@@ -23,7 +23,7 @@ const HEADS: [&str; 15] = [
     "revision",
 ];
 
-/// A line for each entry.
+/// One line for each entry.
 pub(crate) fn file(entries: &[Entry]) -> String {
     text(&HEADS, entries.iter().map(row))
 }

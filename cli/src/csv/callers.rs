@@ -1,4 +1,4 @@
-//! The callers of an endpoint as a file.
+//! The callers of an endpoint as CSV.
 
 use client::callers::{Caller, Callers};
 use control_plane::web::csv::{Cell, text};
@@ -8,7 +8,7 @@ use crate::csv::{name, number, rate, ratio, some, words};
 const HEADS: [&str; 12] =
     ["endpoint", "kind", "namespace", "service", "address", "pods", "rps", "hits", "share", "failures", "last_seen", "taken_at"];
 
-/// A line for each.
+/// One line for each caller.
 pub(crate) fn file(answer: &Callers) -> String {
     text(&HEADS, answer.callers.iter().map(|caller| row(caller, answer)))
 }

@@ -1,4 +1,4 @@
-//! The endpoints as a file.
+//! The endpoints as CSV.
 
 use client::endpoints::{Endpoint, Endpoints};
 use control_plane::web::csv::{Cell, text};
@@ -32,7 +32,7 @@ const HEADS: [&str; 23] = [
     "taken_at",
 ];
 
-/// A line for each.
+/// One line for each endpoint.
 pub(crate) fn file(answer: &Endpoints) -> String {
     text(&HEADS, answer.endpoints.iter().map(|endpoint| row(endpoint, answer)))
 }

@@ -1,4 +1,4 @@
-//! The remembered requests of an endpoint as a file.
+//! The recent requests of an endpoint as CSV.
 
 use client::history::{Exchange, History};
 use control_plane::web::csv::{Cell, text};
@@ -21,7 +21,7 @@ const HEADS: [&str; 13] = [
     "outcome",
 ];
 
-/// A line for each.
+/// One line for each exchange.
 pub(crate) fn file(history: &History) -> String {
     text(&HEADS, history.exchanges.iter().map(|exchange| row(exchange, &history.method)))
 }

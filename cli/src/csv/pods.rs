@@ -1,4 +1,4 @@
-//! The pods as a file.
+//! The pods as CSV.
 
 use client::pods::{Pod, Pods};
 use control_plane::web::csv::{Cell, text};
@@ -29,7 +29,7 @@ const HEADS: [&str; 21] = [
     "clock_error_ms",
 ];
 
-/// A line for each.
+/// One line for each pod.
 pub(crate) fn file(answer: &Pods) -> String {
     text(&HEADS, answer.pods.iter().map(|pod| row(pod, answer)))
 }

@@ -1,4 +1,4 @@
-//! The rules in force as a file, or what each pod has said to one of them.
+//! The rules in force as CSV, and the receipts of the pods for one rule.
 
 use client::rules::{Action, Receipt, ReceiptState, Rule};
 use control_plane::web::csv::{Cell, text};
@@ -25,12 +25,12 @@ const HEADS: [&str; 15] = [
 
 const RECEIPT_HEADS: [&str; 6] = ["rule", "pod", "state", "took_ms", "heard_at", "why"];
 
-/// A line for each rule.
+/// One line for each rule.
 pub(crate) fn file(rules: &[Rule]) -> String {
     text(&HEADS, rules.iter().map(row))
 }
 
-/// A line for each pod that a rule is meant for.
+/// One line for each pod that a rule applies to.
 pub(crate) fn receipts(rule: &Rule) -> String {
     text(&RECEIPT_HEADS, rule.pods.iter().map(|receipt| receipt_row(rule, receipt)))
 }

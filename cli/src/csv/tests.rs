@@ -1,4 +1,4 @@
-//! What a spreadsheet would calculate and what a terminal would obey is neither in a file.
+//! Tests that CSV output escapes spreadsheet formulas and terminal control characters.
 
 use super::endpoints;
 use crate::sample::{answer, endpoint};

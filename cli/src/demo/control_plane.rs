@@ -1,4 +1,4 @@
-//! `sitio control-plane`: the control plane of a demo, in a process of its own, so that it can be killed.
+//! `sitio control-plane`: runs the control plane of a demo in its own process, so that it can be killed.
 
 use std::io::{stdin, stdout};
 use std::net::TcpListener;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::interrupt::Interrupts;
 
-/// Between two looks whether the demo is still there. They cost nothing, and nobody waits for them.
+/// The interval between checks whether the demo is still running. The check is cheap, and nothing waits for its result.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Run the control plane of a demo, which hands the listening sockets over: HTTP as standard input, gRPC as output.
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     demo: i32,
 }
 
-/// Runs it until the demo tells it to leave, or is gone.
+/// Runs the control plane until the demo signals it to stop or has ended.
 pub(crate) async fn run(options: Options, mut interrupts: Interrupts) -> anyhow::Result<()> {
     die_with_the_demo()?;
     let (http, grpc) = (taken_over(stdin().as_fd())?, taken_over(stdout().as_fd())?);
@@ -48,7 +48,7 @@ fn taken_over(socket: BorrowedFd<'_>) -> anyhow::Result<TcpListener> {
     Ok(socket.try_clone_to_owned().context("take a listening socket over")?.into())
 }
 
-/// Where the system can, it ends this process together with the demo, as hard as a crash would: the store bears it.
+/// Asks the kernel to kill this process when the demo ends. That is as abrupt as a crash, which the store survives.
 #[cfg(target_os = "linux")]
 fn die_with_the_demo() -> anyhow::Result<()> {
     use rustix::process::{Signal, set_parent_process_death_signal};
@@ -61,7 +61,7 @@ fn die_with_the_demo() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Comes when the demo has ended: before the system was asked to tell, or where it does not.
+/// Returns when the demo has ended: before the kernel was asked to signal that, or on a system that cannot.
 async fn orphaned(demo: i32) {
     while getppid().is_some_and(|parent| parent.as_raw_pid() == demo) {
         tokio::time::sleep(LOOK_EVERY).await;

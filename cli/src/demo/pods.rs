@@ -1,4 +1,4 @@
-//! Pods as Kubernetes has them: an instance of a service, a sidecar in front of it, and a name.
+//! Simulated Kubernetes pods: an instance of a service with a sidecar in front of it, under a pod name.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::num::NonZeroU32;
@@ -13,7 +13,7 @@ use crate::demo::shop::{Service, Shop};
 use crate::ports::{NoPort, listen_anywhere};
 use crate::sidecars::{Ports, Sidecar};
 
-/// Names as a Deployment makes them: the hash of its template, and five letters for each pod.
+/// Names as a Deployment makes them: the hash of its template, and five characters for each pod.
 const NAMES: [(Service, &str); 8] = [
     (Service::Storefront, "storefront-5b8d6c7f9-2mnbv"),
     (Service::Storefront, "storefront-5b8d6c7f9-x8wqk"),
@@ -25,34 +25,34 @@ const NAMES: [(Service, &str); 8] = [
     (Service::Legacy, "legacy-6c9f7d5b8-8vw4n"),
 ];
 
-/// The shoppers have left when the pods do; a visitor's request may take so long.
+/// The simulated clients have stopped before the pods do; this is for requests of other clients.
 const FINISH_WITHIN: Duration = Duration::from_millis(700);
 
-/// One pod, with its ports taken and nothing running yet.
+/// One pod with its ports bound and nothing running yet.
 #[derive(Debug)]
 pub(crate) struct Pod {
-    /// What it is a copy of.
+    /// The service that it is an instance of.
     pub(crate) service: Service,
-    /// What it is called.
+    /// The name of the pod.
     pub(crate) name: &'static str,
-    /// Where it calls from, if this machine lets each pod have an address of its own.
+    /// The source address of its requests, if each pod can have its own on this machine.
     pub(crate) address: Option<IpAddr>,
-    /// Where its sidecar takes requests.
+    /// The address where its sidecar accepts requests.
     pub(crate) entrance: SocketAddr,
-    /// Where its sidecar tells how it is.
+    /// The address of its sidecar's admin endpoints.
     pub(crate) admin: SocketAddr,
     inside: SocketAddr,
     inside_listener: TcpListener,
     ports: Ports,
 }
 
-/// Takes the ports of all pods: two of each service.
+/// Binds the ports of all pods: two of each service.
 pub(crate) fn bind_all() -> Result<Vec<Pod>, NoPort> {
     NAMES.iter().zip(1..).map(|((service, name), number)| Pod::bind(*service, name, address(number))).collect()
 }
 
-/// An address for each pod, as in a cluster. On Linux all of 127.0.0.0/8 is this machine's; where it is not, pods call
-/// from the address that everybody has, and nobody can tell them from the shoppers.
+/// An address for each pod, as in a cluster. On Linux all of 127.0.0.0/8 is local. Elsewhere, pods share one source
+/// address with the simulated clients and cannot be distinguished from them.
 fn address(number: u8) -> Option<IpAddr> {
     let address = IpAddr::from([127, 87, 0, number]);
     TcpListener::bind((address, 0)).is_ok().then_some(address)
@@ -67,7 +67,7 @@ impl Pod {
         Ok(Self { service, name, address, entrance, admin, inside, inside_listener, ports })
     }
 
-    /// Runs until drained: the sidecar leaves first, so that what is under way still finds the service there.
+    /// Runs until drained. The sidecar stops first, so that requests in flight still reach the service.
     pub(crate) async fn run(self, shop: Shop, control_plane: Uri, drain: CancellationToken) -> anyhow::Result<()> {
         let sidecar = Sidecar {
             service: self.service.name().to_owned(),

@@ -1,4 +1,4 @@
-//! Waits until the control plane answers and every pod says that it is ready, by the ports that Kubernetes would ask.
+//! Waits until the control plane is alive and every pod is ready, by the probes that Kubernetes would use.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use client::trust;
 use reqwest::Client;
 use tokio::time::Instant;
 
-/// All parts are on this machine and need some tens of milliseconds, a debug build on a busy machine some seconds.
+/// Everything runs on this machine and needs some tens of milliseconds, or seconds in a debug build on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(15);
 
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
-/// Asks each pod for `/readyz`, and the dashboard for `/livez`, until they say yes. The dashboard is of use before it is
+/// Polls `/readyz` of each pod and `/livez` of the dashboard until all succeed. The dashboard is usable before it is
 /// ready: after a `kill -9` in the same folder it waits for pods of the earlier demo, and says so.
 pub(crate) async fn wait(pods: &[SocketAddr], dashboard: SocketAddr) -> anyhow::Result<()> {
     let client = trust::plain().no_proxy().timeout(READY_WITHIN).build().context("make an HTTP client")?;

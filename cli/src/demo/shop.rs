@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::demo::shop::catalogue::Catalogue;
 use crate::demo::shop::orders::Orders;
 
-/// What the shop is made of.
+/// The services of the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Service {
     /// Pages, the cart and accounts.
@@ -29,15 +29,15 @@ pub(crate) enum Service {
     Payments,
     /// Finds products.
     Search,
-    /// What nobody dares to touch.
+    /// Old exports, reports and imports.
     Legacy,
 }
 
 impl Service {
-    /// All of them.
+    /// All services.
     pub(crate) const ALL: [Self; 4] = [Self::Storefront, Self::Payments, Self::Search, Self::Legacy];
 
-    /// The name under which the mesh knows it.
+    /// The name of the service in the mesh.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Storefront => "storefront",
@@ -54,7 +54,7 @@ impl fmt::Display for Service {
     }
 }
 
-/// What all instances of all services share, as real ones share a database. Clones are handles.
+/// State that all instances share, as real ones share a database. Clones are handles to the same state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shop {
     catalogue: Arc<Catalogue>,

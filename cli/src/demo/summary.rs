@@ -1,4 +1,4 @@
-//! Compares what the shoppers sent with what the mesh has counted, and says so at the end.
+//! Compares the requests that the demo sent with those that the mesh counted, and prints the result at the end.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,20 +14,20 @@ use tokio::time::timeout;
 use crate::demo::traffic::tally::Tally;
 use crate::paint::Paint;
 
-/// Sidecars report every second, so this is long. It is for a control plane that was killed a moment before: it has to
-/// start first, and sidecars that have lost it several times in a row wait up to five seconds before they dial again.
+/// Sidecars report every second, so this is long. It allows for a control plane that was killed just before and has to
+/// start first. Sidecars that lost it several times in a row wait up to five seconds before they reconnect.
 const REPORTS_WITHIN: Duration = Duration::from_secs(12);
 
-/// Between two looks.
+/// The interval between two polls.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Endpoints named that do not agree.
+/// The number of differing endpoints that the output names.
 const NAMED_MAX: usize = 5;
 
 /// Hits by service and endpoint.
 pub(crate) type Counts = BTreeMap<(String, Endpoint), u64>;
 
-/// What became of a comparison.
+/// The result of a comparison.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Comparison {
     sent: Counts,
@@ -35,12 +35,12 @@ pub(crate) struct Comparison {
     not_sent: u64,
 }
 
-/// What the control plane knows before anything is sent: its folder may be that of an earlier demo.
+/// Reads the counts before any request is sent: the data folder may be that of an earlier demo.
 pub(crate) async fn counted_before(dashboard: SocketAddr) -> anyhow::Result<Counts> {
     counted(&client_of(dashboard)?).await
 }
 
-/// Asks the control plane until it has counted what was sent since `before`, or the last reports must have been in.
+/// Polls the control plane until it has counted everything sent since `before`, or until [`REPORTS_WITHIN`] is over.
 pub(crate) async fn compare(tally: Tally, before: &Counts, dashboard: SocketAddr) -> anyhow::Result<Comparison> {
     let client = client_of(dashboard)?;
     let mut told = Err(anyhow!("the control plane did not say what it has counted within {} s", REPORTS_WITHIN.as_secs()));
@@ -51,7 +51,7 @@ pub(crate) async fn compare(tally: Tally, before: &Counts, dashboard: SocketAddr
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    // Whether in time or not: what was told last is how it is.
+    // On a timeout, the last result counts.
     let _ = timeout(REPORTS_WITHIN, asking).await;
     told
 }
@@ -60,7 +60,7 @@ fn client_of(dashboard: SocketAddr) -> anyhow::Result<Client> {
     Ok(Client::new(Url::parse(&format!("http://{dashboard}"))?, None, None)?)
 }
 
-/// What was counted beyond what was known before.
+/// Subtracts the counts from before the demo.
 fn since(before: &Counts, mut counted: Counts) -> Counts {
     for (name, hits) in &mut counted {
         *hits = hits.saturating_sub(before.get(name).copied().unwrap_or(0));
@@ -68,7 +68,7 @@ fn since(before: &Counts, mut counted: Counts) -> Counts {
     counted
 }
 
-/// The hits that the API tells.
+/// Reads the hits from the API.
 async fn counted(client: &Client) -> anyhow::Result<Counts> {
     let mut counts = Counts::new();
     for row in client.endpoints(&Wanted::default()).await?.endpoints {
@@ -79,17 +79,17 @@ async fn counted(client: &Client) -> anyhow::Result<Counts> {
 }
 
 impl Comparison {
-    /// Whether every endpoint was counted as often as it was called.
+    /// Whether the counts of all endpoints are equal to the requests sent.
     pub(crate) fn agrees(&self) -> bool {
         self.differences().next().is_none()
     }
 
-    /// Whether every endpoint was counted as often as it was called, or more often: waiting adds nothing then.
+    /// Whether no endpoint has fewer counts than requests sent; waiting longer adds nothing then.
     fn misses_nothing(&self) -> bool {
         self.differences().all(|(_, sent, counted)| counted > sent)
     }
 
-    /// Endpoints with what was sent and what was counted, where the two differ.
+    /// The endpoints whose counts differ, with requests sent and counted.
     fn differences(&self) -> impl Iterator<Item = (&(String, Endpoint), u64, u64)> {
         let only_counted = self.counted.keys().filter(|name| !self.sent.contains_key(*name));
         let count = |counts: &Counts, name| counts.get(name).copied().unwrap_or(0);
@@ -100,7 +100,7 @@ impl Comparison {
             .filter(|(_, sent, counted)| sent != counted)
     }
 
-    /// The words, ready to print.
+    /// The comparison as text.
     pub(crate) fn words(&self, paint: Paint) -> String {
         let sent: u64 = self.sent.values().sum();
         let counted: u64 = self.counted.values().sum();
@@ -122,7 +122,7 @@ impl Comparison {
 
     fn reading(&self, sent: u64, counted: u64) -> String {
         if self.misses_nothing() {
-            // Anybody may call a pod's sidecar, and the demo invites to it.
+            // Other clients may call a pod's sidecar; the demo invites users to do so.
             format!("{} more from other clients", counted - sent)
         } else {
             "they do not agree".to_owned()

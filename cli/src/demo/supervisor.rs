@@ -1,4 +1,4 @@
-//! Keeps the demo's control plane running: started again whenever it dies, until it is told to leave.
+//! Supervises the demo's control plane process: restarts it whenever it dies, until the demo stops.
 
 mod deaths;
 mod process;
@@ -14,10 +14,10 @@ use crate::demo::supervisor::deaths::{Deaths, cause};
 use crate::demo::supervisor::process::{Process, Program};
 use crate::say::say;
 
-/// It has only to close its store. A local mesh waits a little longer: enough to kill one that does not leave.
+/// The control plane only has to close its store. A local mesh waits a little longer: enough to kill one that hangs.
 const LEAVES_WITHIN: Duration = Duration::from_millis(500);
 
-/// A control plane in a process of its own. Dropping it ends the process at once.
+/// Runs a control plane in a child process. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     program: Program,
@@ -27,18 +27,19 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts the process. The ports stay ours as well: while there is no control plane, connections wait in the kernel.
+    /// Starts the process. This process keeps the listening sockets open too: without a control plane, connections wait
+    /// in the kernel.
     pub(crate) fn start(listeners: Listeners, data_dir: &Path) -> anyhow::Result<Self> {
         let program = Program::of_ours(listeners, data_dir)?;
         Ok(Self { process: program.start()?, program, born: Instant::now(), deaths: Deaths::default() })
     }
 
-    /// The number of the process, to kill it by.
+    /// The process id, for a user who wants to kill it.
     pub(crate) fn process_id(&self) -> u32 {
         self.process.id()
     }
 
-    /// Runs until drained, or until the control plane has died too often.
+    /// Runs until drained; fails if the control plane has died too often.
     pub(crate) async fn run(mut self, drain: CancellationToken) -> anyhow::Result<()> {
         loop {
             let status = tokio::select! {
@@ -49,7 +50,7 @@ impl Supervisor {
             (self.process, self.born) = (self.program.start()?, Instant::now());
             let words =
                 format!("the control plane has ended ({}); started again as process {}\n", cause(status), self.process_id());
-            // Nobody may be reading any more, and the demo goes on all the same.
+            // Standard output may be closed; the demo continues.
             let _ = say(&words);
         }
     }

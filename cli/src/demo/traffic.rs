@@ -1,7 +1,7 @@
-//! Gentle traffic: a few shoppers, each waiting for an answer before the next request, all through the sidecars.
+//! Generates the demo's light traffic: simulated shoppers that send one request at a time through the sidecars.
 //!
-//! What a shopper does sets off calls of one service to another. Those are sent from the address of a pod that would make
-//! them, by the shopper whose doing they are, so that all that is sent is counted in one place.
+//! A shopper's action also causes calls from one service to another. The same shopper sends those from the source
+//! address of a calling pod, so that everything sent is counted in one place.
 
 pub(crate) mod mix;
 pub(crate) mod tally;
@@ -25,23 +25,23 @@ use crate::demo::shop::Service;
 use crate::demo::traffic::mix::{Call, Shopper};
 use crate::demo::traffic::tally::Tally;
 
-/// Shoppers at a time: enough that a slow answer to one leaves the traffic as it is.
+/// The number of concurrent shoppers: enough that one slow response does not change the traffic.
 const SHOPPERS: u64 = 12;
 
-/// From one request of a shopper to the next, on average. With 12 shoppers that makes 90 requests/s.
+/// The mean interval between two requests of a shopper. With 12 shoppers that makes 90 requests/s.
 const GAP: Duration = Duration::from_millis(133);
 
-/// The traffic swells and ebbs by this much, so that there is something to see, once in [`TIDE`].
+/// The relative amplitude of the traffic's sine wave, so that the charts show a change; its period is [`TIDE`].
 const SWELL: f64 = 0.25;
 const TIDE: Duration = Duration::from_mins(1);
 
-/// The same in words.
+/// The request rate as text.
 pub(crate) const IN_WORDS: &str = "about 90 requests/s, all of it through the sidecars";
 
-/// What is under way at closing time has so long to finish: as good as every answer of the shop is there by then.
+/// How long requests in flight may take after the stop: almost every response of the shop has arrived by then.
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
 
-/// Where the pods of each service take requests.
+/// The addresses where the pods of each service accept requests.
 #[derive(Debug, Clone)]
 pub(crate) struct Entrances(pub(crate) Vec<(Service, SocketAddr)>);
 
@@ -51,7 +51,7 @@ impl Entrances {
     }
 }
 
-/// Who sends: the shoppers' own client, and one for each pod.
+/// The HTTP clients: one for the shoppers, and one for each pod.
 #[derive(Debug)]
 struct Clients {
     shoppers: Client,
@@ -60,14 +60,14 @@ struct Clients {
 
 impl Clients {
     fn new(addresses: Vec<(Service, IpAddr)>) -> anyhow::Result<Self> {
-        // A proxy named by the environment would stand between the shoppers and the sidecars.
+        // A proxy from the environment would be between the shoppers and the sidecars.
         let client =
             |address: Option<IpAddr>| trust::plain().no_proxy().local_address(address).build().context("make an HTTP client");
         let pod = |(service, address)| Ok((service, client(Some(address))?));
         Ok(Self { shoppers: client(None)?, pods: addresses.into_iter().map(pod).collect::<anyhow::Result<_>>()? })
     }
 
-    /// The client of some pod of a service; the shoppers' if pods have no addresses of their own here.
+    /// The client of a random pod of a service; the shoppers' client if pods have no addresses of their own.
     fn of(&self, from: Option<Service>, rng: &mut StdRng) -> &Client {
         let pods: Vec<&Client> =
             self.pods.iter().filter(|(service, _)| Some(*service) == from).map(|(_, client)| client).collect();
@@ -75,7 +75,7 @@ impl Clients {
     }
 }
 
-/// The shoppers at work.
+/// The running shoppers.
 #[derive(Debug)]
 pub(crate) struct Shoppers {
     at_work: JoinSet<Tally>,
@@ -83,7 +83,7 @@ pub(crate) struct Shoppers {
 }
 
 impl Shoppers {
-    /// Lets them in.
+    /// Starts the shoppers.
     pub(crate) fn start(entrances: Entrances, addresses: Vec<(Service, IpAddr)>) -> anyhow::Result<Self> {
         let clients = Arc::new(Clients::new(addresses)?);
         let entrances = Arc::new(entrances);
@@ -95,7 +95,7 @@ impl Shoppers {
         Ok(shoppers)
     }
 
-    /// Asks them to leave, and hears what they have sent.
+    /// Stops the shoppers and returns what they sent.
     pub(crate) async fn stop(self) -> anyhow::Result<Tally> {
         self.drain.cancel();
         let mut shoppers = self.at_work;
@@ -107,13 +107,13 @@ impl Shoppers {
     }
 }
 
-/// From the first request to closing time.
+/// The start time and the stop signal of the shoppers.
 struct Day {
     begin: Instant,
     drain: CancellationToken,
 }
 
-/// One shopper's life: call, wait for the answer, pause.
+/// The loop of one shopper: send a request, wait for the response, pause.
 async fn shop(seed: u64, clients: Arc<Clients>, entrances: Arc<Entrances>, day: Day) -> Tally {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut shopper = Shopper::default();
@@ -134,7 +134,7 @@ async fn shop(seed: u64, clients: Arc<Clients>, entrances: Arc<Entrances>, day: 
                 shopper.hear(&call, &answer);
             }
             Some(Err(error)) if error.is_connect() => tally.could_not_send(),
-            // It was on its way, so the sidecar has counted it; how it ended is for the sidecar to tell.
+            // The request was sent, so the sidecar has counted it, with whatever result.
             Some(Err(_)) | None => tally.sent(&call),
         }
         tokio::select! {
@@ -145,13 +145,13 @@ async fn shop(seed: u64, clients: Arc<Clients>, entrances: Arc<Entrances>, day: 
     tally
 }
 
-/// Comes some time after the drain has begun.
+/// Completes [`FINISH_WITHIN`] after the drain has begun.
 async fn closing_time(drain: &CancellationToken) {
     drain.cancelled().await;
     tokio::time::sleep(FINISH_WITHIN).await;
 }
 
-/// Sends a call and reads the answer to its end.
+/// Sends a call and reads the whole response.
 async fn send(client: &Client, entrance: SocketAddr, call: &Call) -> reqwest::Result<Vec<u8>> {
     let mut request = client.request(call.method.clone(), format!("http://{entrance}{}", call.path));
     for (name, value) in &call.headers {
@@ -164,7 +164,7 @@ async fn send(client: &Client, entrance: SocketAddr, call: &Call) -> reqwest::Re
     read(&mut answer).await
 }
 
-/// Reads a body to its end; keeps its beginning, which is all that a shopper looks at.
+/// Reads a whole body but keeps only its beginning, which is all that a shopper uses.
 async fn read(answer: &mut Response) -> reqwest::Result<Vec<u8>> {
     const KEPT_BYTES_MAX: usize = 4096;
     let mut kept = Vec::new();
@@ -176,11 +176,11 @@ async fn read(answer: &mut Response) -> reqwest::Result<Vec<u8>> {
     Ok(kept)
 }
 
-/// An exponentially distributed pause, as between people who do not know of each other, shorter at high tide.
+/// An exponentially distributed pause, as between independent clients, shorter when the traffic is high.
 fn gap(rng: &mut StdRng, since_begin: Duration) -> Duration {
     let tide = 1.0 + SWELL * (TAU * since_begin.as_secs_f64() / TIDE.as_secs_f64()).sin();
     let luck: f64 = rng.random();
-    // At most five times the mean: 1 in 150 is cut, and no shopper dozes off.
+    // At most five times the mean: 1 in 150 is cut, and no shopper pauses for very long.
     GAP.mul_f64((-(1.0 - luck).ln()).min(5.0) / tide)
 }
 

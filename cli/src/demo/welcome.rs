@@ -1,4 +1,4 @@
-//! What the demo says at its start: where to look, and what to try.
+//! The text that the demo prints at its start: the dashboard's URL, and commands to try.
 
 use std::env;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use crate::demo::shop::Service;
 use crate::paint::Paint;
 use crate::place::HTTP_PORT;
 
-/// The words, ready to print.
+/// The text, ready to print.
 pub(crate) fn words(paint: Paint, dashboard: SocketAddr, control_plane: u32, pods: &[Pod], traffic: &str) -> String {
     let title = paint.title("Sitio demo: a small shop, behind a mesh");
     let link = paint.link(format!("http://{dashboard}"));
@@ -48,7 +48,7 @@ pub(crate) fn words(paint: Paint, dashboard: SocketAddr, control_plane: u32, pod
     )
 }
 
-/// How this program is called from another terminal.
+/// The path by which a user can start this program from another terminal.
 fn sitio() -> String {
     let program = env::current_exe().ok();
     let here = env::current_dir().ok();
@@ -57,7 +57,7 @@ fn sitio() -> String {
     path.map_or_else(|| "sitio".to_owned(), |path| path.display().to_string())
 }
 
-/// How to ask each pod of legacy for its export.
+/// Commands that request the export from each pod of the legacy service.
 fn ask(pods: &[Pod]) -> impl Iterator<Item = String> {
     pods.iter()
         .filter(|pod| pod.service == Service::Legacy)

@@ -1,4 +1,4 @@
-//! What turning something off would mean now: on which pods, for which endpoints and callers, and for how much traffic.
+//! `sitio disable --dry-run`: shows the pods, endpoints, callers and traffic that a rule would affect.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,36 +14,36 @@ use control_plane::web::row::service_label;
 use crate::paint::Paint;
 use crate::text::short;
 
-/// What the traffic is counted over.
+/// The window over which the traffic is counted.
 const WINDOW: &str = "1m";
 
-/// The namespace that is meant if none is named.
+/// The default namespace.
 const NAMESPACE: &str = "default";
 
-/// Endpoints that are named, and whose callers are asked for: the busiest.
+/// The number of endpoints that are named and whose callers are read: the busiest.
 const ENDPOINTS_MAX: usize = 8;
 
-/// Callers that are named, the busiest.
+/// The number of callers that are named: the busiest.
 const CALLERS_MAX: usize = 5;
 
-/// What an order would do.
+/// The effect of an order.
 pub(super) struct Preview {
-    /// In words, a line each.
+    /// The effect as text, in several lines.
     pub(super) words: String,
-    /// What the control plane would say.
+    /// Whether the control plane would accept the order.
     pub(super) answer: Answer,
 }
 
-/// What a control plane would say to an order.
+/// The control plane's answer to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It would carry it out.
+    /// It would create the rule.
     Accepted,
-    /// It would refuse it, and nothing would change.
+    /// It would refuse the order and change nothing.
     Refused,
 }
 
-/// Looks what the order would do now.
+/// Computes the effect that the order would have now.
 pub(super) async fn of(client: &Client, order: &Order, paint: Paint) -> anyhow::Result<Preview> {
     let namespace = order.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
     let window = Some(WINDOW.to_owned());
@@ -82,7 +82,7 @@ pub(super) async fn of(client: &Client, order: &Order, paint: Paint) -> anyhow::
         order.ttl.as_ref().map_or_else(|| " until it is turned on".to_owned(), |ttl| format!(" for {ttl}"),)
     ));
     let known: Vec<_> = pods.iter().filter(|pod| pod.namespace == namespace && pod.service == order.service).collect();
-    // One for exactly these pods counts before one for others.
+    // A rule for exactly these pods takes precedence over one for other pods.
     let same = rules.iter().filter(is_it).find(|rule| concerns_the_same(rule, &copies, order));
     let refusal = refused(client, order, refusal(&endpoints, same, &known, order)).await?;
     let answer = if refusal.is_some() { Answer::Refused } else { Answer::Accepted };
@@ -92,7 +92,8 @@ pub(super) async fn of(client: &Client, order: &Order, paint: Paint) -> anyhow::
     Ok(Preview { words: format!("{}\n", lines.join("\n")), answer })
 }
 
-/// Why the control plane would refuse it, if it would. An older one cannot say, and what is expected of it counts.
+/// Asks the control plane why it would refuse the order, if it would. An older one has no dry run; then the expectation
+/// computed here applies.
 async fn refused(client: &Client, order: &Order, expected: Option<String>) -> anyhow::Result<Option<String>> {
     match client.preview(order).await {
         Ok(_) => Ok(None),
@@ -102,7 +103,7 @@ async fn refused(client: &Client, order: &Order, expected: Option<String>) -> an
     }
 }
 
-/// Whether a rule is for exactly the pods that an order is for.
+/// Whether a rule applies to exactly the pods of an order.
 fn concerns_the_same(rule: &Rule, copies: &[&Pod], order: &Order) -> bool {
     let of_rule: BTreeSet<_> = rule.pods.iter().map(|receipt| &*receipt.pod).collect();
     let of_order: BTreeSet<_> = if order.pods.is_empty() {
@@ -113,7 +114,7 @@ fn concerns_the_same(rule: &Rule, copies: &[&Pod], order: &Order) -> bool {
     of_order.is_subset(&of_rule) && (order.pods.is_empty() || of_rule == of_order)
 }
 
-/// The same judgement as the control plane's: a prefix is the beginning of a route.
+/// Whether an order covers an endpoint, by the same test as the control plane's: a prefix is the beginning of a route.
 fn is_covered(endpoint: &Endpoint, order: &Order) -> bool {
     match order.scope {
         Scope::Prefix => {
@@ -135,7 +136,7 @@ fn covered(endpoints: &[Endpoint]) -> String {
     format!("{}: {names}, and those that are called later", format::plural(endpoints.len(), "endpoint", "endpoints"))
 }
 
-/// Who has been calling the busiest of them, those that have called most first.
+/// The callers of the busiest endpoints, by number of requests.
 async fn callers(client: &Client, endpoints: &[Endpoint]) -> anyhow::Result<String> {
     let mut hits: BTreeMap<String, u64> = BTreeMap::new();
     for endpoint in endpoints.iter().take(ENDPOINTS_MAX) {
@@ -188,7 +189,7 @@ fn status(order: &Order) -> u16 {
     }
 }
 
-/// Why it would be refused.
+/// Why the control plane is expected to refuse the order.
 fn refusal(endpoints: &[Endpoint], same: Option<&Rule>, known: &[&Pod], order: &Order) -> Option<String> {
     let unknown: Vec<_> =
         order.pods.iter().filter(|name| !known.iter().any(|pod| pod.pod == **name)).map(|name| short(name)).collect();
@@ -212,7 +213,7 @@ fn is_protected(endpoints: &[Endpoint]) -> bool {
     endpoints.iter().any(|endpoint| endpoint.state == EndpointState::Protected)
 }
 
-/// Why it would not do what one hopes.
+/// Why an accepted order might not have the intended effect.
 fn warning(endpoints: &[Endpoint], rule: Option<&Rule>, copies: &[&Pod], order: &Order) -> Option<String> {
     let silent: Vec<_> = copies.iter().filter(|pod| pod.state == State::Silent).map(|pod| short(&pod.pod)).collect();
     if let Some(rule) = rule {
@@ -230,7 +231,7 @@ fn warning(endpoints: &[Endpoint], rule: Option<&Rule>, copies: &[&Pod], order: 
     }
 }
 
-/// By whom, since when, why and until when it is off already.
+/// Describes the rule that has turned the endpoint off already: author, time, reason and end.
 fn already(rule: &Rule) -> String {
     let until = rule.expires_at.as_deref().map_or_else(|| "it is withdrawn".to_owned(), crate::moment::date_and_time);
     format!(

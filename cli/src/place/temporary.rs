@@ -1,4 +1,4 @@
-//! A folder for as long as this program runs; those of programs that were killed go when the next one starts.
+//! A temporary data folder; also removes the folders that killed processes have left.
 
 use std::fs::{DirEntry, File, Metadata, OpenOptions, read_dir, remove_dir_all};
 use std::io;
@@ -10,16 +10,16 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::process::getuid;
 use tempfile::TempDir;
 
-/// How the names of such folders begin.
+/// The prefix of the folder names.
 const PREFIX: &str = "sitio-";
 
-/// The file in each that its owner holds locked. The system lets go of it with the process, however that ends.
+/// The lock file in each folder. The kernel releases the lock when the process ends, however it ends.
 const LOCK: &str = "owner.lock";
 
-/// How often a folder is made. Another program may take one for left behind before it is locked.
+/// The number of attempts. Another process may remove a new folder as abandoned before it is locked.
 const TRIES: usize = 8;
 
-/// A folder that is removed when this is dropped.
+/// A folder that is removed on drop.
 #[derive(Debug)]
 pub(crate) struct Temporary {
     folder: TempDir,
@@ -27,7 +27,7 @@ pub(crate) struct Temporary {
 }
 
 impl Temporary {
-    /// Makes one among the temporary folders of this machine.
+    /// Creates a folder in this machine's temporary directory.
     pub(crate) fn make() -> anyhow::Result<Self> {
         Self::make_in(&std::env::temp_dir()).context("make a temporary folder for the data")
     }
@@ -45,13 +45,13 @@ impl Temporary {
         Err(io::Error::other("each was taken for one that was left behind"))
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
-/// Removes what programs have left that were killed. Where that fails, nothing is lost but room.
+/// Removes the folders of killed processes. A failure only wastes disk space.
 fn remove_left_behind(parent: &Path) {
     for entry in read_dir(parent).into_iter().flatten().flatten() {
         if let Some(_lock) = left_behind(&entry) {
@@ -60,10 +60,10 @@ fn remove_left_behind(parent: &Path) {
     }
 }
 
-/// The lock of a folder of ours that nobody holds any more.
+/// Locks a folder of ours that no process has locked; returns the lock.
 fn left_behind(entry: &DirEntry) -> Option<File> {
     let is_named = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-    // Of the folder itself: whoever may write beside it could have made a link to another one.
+    // Checks the entry itself, not a link's target: another user could have created a link to a different folder.
     let is_ours = |about: Metadata| about.is_dir() && about.uid() == getuid().as_raw();
     if !is_named || !entry.metadata().is_ok_and(is_ours) {
         return None;

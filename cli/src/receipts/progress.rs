@@ -1,4 +1,4 @@
-//! The receipts as they come: a bar on a terminal, a line each anywhere else.
+//! Shows receipts as they arrive: a progress bar on a terminal, otherwise one line each.
 
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, stderr};
@@ -9,14 +9,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::say::beside;
 use crate::text::short;
 
-/// Shows which pods have answered. It writes to standard error, so that the output is only the outcome.
+/// Shows which pods have answered. Writes to standard error, so that standard output has only the result.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     told: BTreeSet<String>,
 }
 
 impl Progress {
-    /// Nothing has been answered yet.
+    /// Starts without any receipt.
     pub(super) fn start(rule: &Rule) -> Self {
         let bar = stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("  {bar:24} {pos} of {len} pods confirmed{msg}");
@@ -26,7 +26,7 @@ impl Progress {
         Self { bar, told: BTreeSet::new() }
     }
 
-    /// Shows what is new.
+    /// Shows receipts that are new since the last call.
     pub(super) fn show(&mut self, rule: &Rule) {
         let there = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone);
         let (applied, all) =
@@ -50,7 +50,7 @@ impl Progress {
         }
     }
 
-    /// Leaves the bar as it stands.
+    /// Leaves the bar as it is.
     pub(super) fn end(self) {
         if let Some(bar) = self.bar {
             bar.abandon();

@@ -1,4 +1,4 @@
-//! The program that is decorated: started, told to end, waited for.
+//! The child process of `sitio run`: start, signals, and exit code.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
@@ -14,7 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::say::beside;
 use crate::token;
 
-/// How long a program may take to end once it was told to, as Kubernetes does it but with a person waiting.
+/// The time between the signal to stop and SIGKILL: as in Kubernetes, but shorter, because a user waits.
 pub(super) const GRACE: Duration = Duration::from_secs(8);
 
 /// Why a program did not start.
@@ -29,7 +29,7 @@ pub(super) enum NotStarted {
 }
 
 impl NotStarted {
-    /// What a shell exits with in this case.
+    /// The exit code that a shell uses for this error.
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Missing(_) => 127,
@@ -38,7 +38,7 @@ impl NotStarted {
     }
 }
 
-/// A running program. If it is dropped, it is killed.
+/// A running program. Dropping it kills the program.
 #[derive(Debug)]
 pub(super) struct Child {
     process: tokio::process::Child,
@@ -46,20 +46,20 @@ pub(super) struct Child {
     reach: Reach,
 }
 
-/// Who hears a signal of ours.
+/// Which processes our signals reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// The program alone. It shares our process group, to whose members the terminal itself sends Ctrl-C.
+    /// Only the program. It shares our process group, to which the terminal itself sends Ctrl-C.
     Program,
-    /// The program and all that it has started, in a process group of their own.
+    /// The program and all its descendants, in a process group of their own.
     Group,
 }
 
 impl Child {
-    /// Starts a command with our own standard input, output and errors.
+    /// Starts a command with our standard input, output and error.
     ///
-    /// On a terminal in the foreground it stays in our process group, so that it may read what is typed, stops on
-    /// Ctrl-Z and ends on Ctrl-C as without us. Anywhere else nobody but us can tell it to end.
+    /// In the foreground of a terminal it stays in our process group, so that it can read input, stops on Ctrl-Z and
+    /// ends on Ctrl-C as without `sitio run`. Elsewhere only we can signal it to end.
     pub(super) fn start(command: &OsStr, arguments: &[OsString]) -> Result<Self, NotStarted> {
         let reach = if is_in_foreground() { Reach::Program } else { Reach::Group };
         let mut prepared = prepare(command, arguments);
@@ -79,15 +79,15 @@ impl Child {
     /// Waits until it ends.
     pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
         let status = self.process.wait().await?;
-        // Its number may now be given to another program, which must not hear from us.
+        // The process id may now belong to another program, which must not receive our signals.
         self.pid = None;
         Ok(status)
     }
 
-    /// Passes an interrupt on, and waits; who does not listen is killed after the grace.
+    /// Forwards an interrupt and waits; after the grace period, kills the program.
     pub(super) async fn end(&mut self, interrupt: Interrupt) -> io::Result<ExitStatus> {
         match interrupt {
-            // The terminal has told it already. Twice would mean: at once.
+            // The terminal has already sent SIGINT. Many programs take a second one as a request to end at once.
             Interrupt::CtrlC if self.reach == Reach::Program && is_in_foreground() => {
                 if let Ok(status) = timeout(GRACE / 2, self.ended()).await {
                     return status;
@@ -123,7 +123,8 @@ impl Drop for Child {
     }
 }
 
-/// The command without the token: the program has no use for it, and it opens the whole mesh.
+/// Builds the command without the token variables: the program does not need the token, which grants access to the
+/// whole mesh.
 fn prepare(command: &OsStr, arguments: &[OsString]) -> Command {
     let mut prepared = Command::new(command);
     prepared.args(arguments).kill_on_drop(true);
@@ -133,12 +134,12 @@ fn prepare(command: &OsStr, arguments: &[OsString]) -> Command {
     prepared
 }
 
-/// Whether our process group is the one that the terminal sends Ctrl-C to.
+/// Whether our process group is the terminal's foreground group, which receives Ctrl-C.
 fn is_in_foreground() -> bool {
     rustix::termios::tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground == getpgrp())
 }
 
-/// What a shell would exit with.
+/// The exit code that a shell would report.
 pub(super) fn exit_code(status: ExitStatus) -> u8 {
     let signalled = status.signal().map(|signal| 128 + signal);
     // Codes are bytes on Unix, and signals are below 65.

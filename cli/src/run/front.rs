@@ -1,4 +1,4 @@
-//! What stands before a decorated program: a sidecar, and a control plane if there is none elsewhere.
+//! Sets up the sidecar in front of a program, and a local control plane if no other is given.
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -17,10 +17,10 @@ use crate::run::Options;
 use crate::say::beside;
 use crate::sidecars::{Ports, Sidecar};
 
-/// How long exchanges under way may take to finish after an interrupt: as long as the program may take to end.
+/// The time for exchanges in flight to finish after an interrupt: about as long as the program may take to end.
 const FINISH_WITHIN: Duration = Duration::from_secs(7);
 
-/// Everything with its ports taken, and nothing running yet. Requests that come early wait.
+/// The setup with its ports bound and nothing running yet. Early connections wait in the kernel.
 #[derive(Debug)]
 pub(super) struct Front {
     service: String,
@@ -38,7 +38,7 @@ enum ControlPlane {
 }
 
 impl Front {
-    /// Takes the ports that the options name.
+    /// Binds the ports that the options name.
     pub(super) fn bind(options: &Options, command: &OsStr) -> anyhow::Result<Self> {
         let traffic = listen(SocketAddr::new(options.address, options.port), "--port")?;
         let entrance = traffic.local_addr().context("read the port that was taken")?;
@@ -53,7 +53,7 @@ impl Front {
         Ok(Self { service, pod, entrance, ports: Ports { traffic, admin }, control_plane, not_found_page })
     }
 
-    /// Starts to tunnel to `target`.
+    /// Starts the sidecar, which forwards to `target`.
     pub(super) fn open(self, target: SocketAddr) -> LocalMesh {
         beside(&format!("sitio: {} is on http://{}, in front of {target}", self.service, self.entrance));
         let mut mesh = LocalMesh::default();
@@ -84,12 +84,12 @@ impl Front {
     }
 }
 
-/// `python3` for `/usr/bin/python3`.
+/// The file name of a command: `python3` for `/usr/bin/python3`.
 fn program_name(command: &OsStr) -> String {
     Path::new(command).file_name().unwrap_or(command).to_string_lossy().into_owned()
 }
 
-/// Tells apart the copies of a service on several machines, and on several ports of one.
+/// A pod name that is unique for each machine and port.
 fn pod_name(service: &str, port: u16) -> String {
     let host = hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if host.is_empty() { format!("{service}-{port}") } else { format!("{service}-{host}-{port}") }

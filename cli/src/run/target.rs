@@ -1,4 +1,4 @@
-//! The port that a decorated program is to listen on.
+//! The port that the program of `sitio run` listens on.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,24 +10,24 @@ use tokio::time::{Instant, sleep};
 
 use crate::say::beside;
 
-/// Between two attempts to connect.
+/// The interval between two connection attempts.
 const KNOCK_EVERY: Duration = Duration::from_millis(50);
 
-/// A program that takes longer is still waited for, but a person should know what is going on.
+/// After this time a message says that the program does not listen yet; the wait continues.
 const SAY_SO_AFTER: Duration = Duration::from_secs(5);
 
-/// A port of this machine. Programs that listen on `localhost` may mean either family.
+/// A local port on both address families: a program that listens on `localhost` may use either.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target([SocketAddr; 2]);
 
 impl Target {
-    /// That port.
+    /// The target for a port number.
     pub(super) fn on(port: u16) -> Self {
         let families = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         Self(families.map(|address| SocketAddr::new(address, port)))
     }
 
-    /// Refuses a port on which somebody listens already: requests would go there, and look as if all were well.
+    /// Fails if another program listens on the port: it would receive the requests, and the error would not be visible.
     pub(super) async fn refuse_if_taken(&self) -> anyhow::Result<()> {
         match self.knock().await {
             Some(taken) => bail!("another program listens on {taken} already; choose another port with --target"),
@@ -35,7 +35,7 @@ impl Target {
         }
     }
 
-    /// Waits until somebody accepts a connection, and tells on which address.
+    /// Waits until a connection is accepted, and returns its address.
     pub(super) async fn listening(&self) -> SocketAddr {
         let begin = Instant::now();
         let mut has_said_so = false;

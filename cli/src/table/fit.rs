@@ -1,16 +1,16 @@
-//! Cuts a table to the width of a terminal: less important columns are left out, long words are shortened.
+//! Fits a table to the terminal's width: leaves out less important columns and shortens long texts.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Width};
 
 use crate::table::{Column, Side, Weight};
 
-/// Blanks between two columns.
+/// The number of spaces between two columns.
 pub(super) const GAP: u16 = 2;
 
-/// Letters that a column of words keeps, if it has so many: enough to recognize a route or a pod by.
+/// The number of characters to which a text column may be cut: enough to recognize a route or a pod.
 const WORDS_MIN: u16 = 12;
 
-/// Lets a table, which has all its rows, take no more than so many letters a line.
+/// Limits the lines of a complete table to `width` characters.
 pub(super) fn fit<T>(table: &mut comfy_table::Table, columns: &[&Column<T>], width: u16) {
     let natural = table.column_max_content_widths();
     let least: Vec<u16> = columns.iter().zip(&natural).map(|(column, natural)| least(column, *natural)).collect();
@@ -29,7 +29,7 @@ pub(super) fn fit<T>(table: &mut comfy_table::Table, columns: &[&Column<T>], wid
     });
 }
 
-/// What a column takes at least: a number or a time is useless if it is cut.
+/// The minimum width of a column: a number or a time is useless if it is cut.
 fn least<T>(column: &Column<T>, natural: u16) -> u16 {
     match column.side {
         Side::Right | Side::Whole => natural,
@@ -37,7 +37,7 @@ fn least<T>(column: &Column<T>, natural: u16) -> u16 {
     }
 }
 
-/// The columns that fit: the lightest are left out first, of several the last.
+/// The columns that fit. Columns with the lowest weight are left out first, and of equal ones the last.
 fn shown<T>(columns: &[&Column<T>], least: &[u16], width: u16) -> Vec<usize> {
     let mut shown: Vec<usize> = (0..columns.len()).collect();
     while taken(&shown, least) > usize::from(width) {
@@ -48,7 +48,7 @@ fn shown<T>(columns: &[&Column<T>], least: &[u16], width: u16) -> Vec<usize> {
     shown
 }
 
-/// How wide each column is, when the longest are shortened until all fit.
+/// The width of each column, after the widest are shortened until all fit.
 fn widths(natural: Vec<u16>, least: &[u16], shown: &[usize], width: u16) -> Vec<u16> {
     let mut widths = natural;
     while taken(shown, &widths) > usize::from(width) {
@@ -59,7 +59,7 @@ fn widths(natural: Vec<u16>, least: &[u16], shown: &[usize], width: u16) -> Vec<
     widths
 }
 
-/// What these columns take of a line. The blanks behind the last one are not printed.
+/// The width of a line with these columns. The spaces after the last one are not printed.
 fn taken(shown: &[usize], widths: &[u16]) -> usize {
     let words: usize = shown.iter().map(|at| usize::from(widths[*at])).sum();
     words + usize::from(GAP) * shown.len().saturating_sub(1)

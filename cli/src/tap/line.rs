@@ -1,4 +1,4 @@
-//! One exchange in one line.
+//! Formats one exchange of a tap as one line.
 
 use client::tap::Seen;
 use control_plane::web::format;
@@ -10,7 +10,7 @@ use crate::stat;
 use crate::table::Tone;
 use crate::text::short;
 
-/// `14:07:41.126  503   212 ms  GET /legacy/export  legacy  legacy-0  from 10.0.0.7  rule r1`.
+/// For example `14:07:41.126  503   212 ms  GET /legacy/export  legacy  legacy-0  from 10.0.0.7  rule r1`.
 pub(super) fn of(seen: &Seen, paint: Paint) -> String {
     let exchange = &seen.exchange;
     let status = history::status(exchange);

@@ -1,14 +1,14 @@
-//! Whether anybody still reads the output: `sitio tap | head -1` must end although nothing more happens.
+//! Detects that standard output was closed: `sitio tap | head -1` must end even if no exchange follows.
 
 use std::io::stdout;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Between two looks.
+/// The poll interval.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Waits until the pipe that the output goes to is closed; for ever, if it is none.
+/// Waits until the pipe of standard output is closed; forever if it is not a pipe.
 pub(super) async fn left() -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {

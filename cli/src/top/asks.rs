@@ -1,4 +1,4 @@
-//! What `top` asks the control plane: never more than one question of a kind at a time, and the screen waits for none.
+//! The background requests of `top`: at most one of each kind at a time, and the screen does not wait for them.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::top::choice::Span;
 use crate::top::keys::Wish;
 use crate::top::model::{Mode, Model};
 
-/// Exchanges of a history, which is more than a screen has lines.
+/// The number of exchanges in a history: more than a screen has lines.
 const EXCHANGES: u32 = 100;
 
-/// The questions that are under way.
+/// The requests in flight.
 pub(super) struct Asks {
     client: Client,
     service: Option<String>,
@@ -28,11 +28,11 @@ pub(super) struct Asks {
     interval: Duration,
     under_way: JoinSet<Told>,
     list: Option<AbortHandle>,
-    /// Of which endpoint, too.
+    /// With the id of the endpoint.
     history: Option<(String, AbortHandle)>,
 }
 
-/// What was answered.
+/// A response.
 pub(super) enum Told {
     List(Result<Endpoints, Failure>),
     History(String, Box<Result<History, Failure>>),
@@ -45,7 +45,7 @@ impl Asks {
         Self { client, service, namespace, interval, under_way: JoinSet::new(), list: None, history: None }
     }
 
-    /// Asks for the endpoints, after a while.
+    /// Requests the endpoints after a delay.
     pub(super) fn list(&mut self, window: Span, after: Duration) {
         let client = self.client.clone();
         let wanted = Wanted {
@@ -58,13 +58,14 @@ impl Asks {
             tokio::time::sleep(after).await;
             Told::List(client.endpoints(&wanted).await)
         });
-        // Nobody wants the answer to the question before any more.
+        // The response to the previous request is obsolete.
         if let Some(before) = self.list.replace(asked) {
             before.abort();
         }
     }
 
-    /// Asks for the history of an endpoint, unless that is under way: a pod that does not answer takes its second.
+    /// Requests the history of an endpoint, unless that request is in flight: a pod that does not answer delays it by a
+    /// second.
     pub(super) fn history(&mut self, id: String) {
         if let Some((asked, before)) = &self.history {
             if *asked == id && !before.is_finished() {
@@ -82,19 +83,19 @@ impl Asks {
         self.history = Some((id, asked));
     }
 
-    /// Turns an endpoint off.
+    /// Requests to turn an endpoint off.
     pub(super) fn turn_off(&mut self, order: Order) {
         let client = self.client.clone();
         self.under_way.spawn(async move { Told::TurnedOff(Box::new(client.turn_off(&order).await)) });
     }
 
-    /// Ends a rule.
+    /// Requests the end of a rule.
     pub(super) fn turn_on(&mut self, rule: String) {
         let client = self.client.clone();
         self.under_way.spawn(async move { Told::TurnedOn(Box::new(client.withdraw(&rule).await)) });
     }
 
-    /// Waits for the next answer. A question that was taken back has none.
+    /// Waits for the next response. A cancelled request has none.
     pub(super) async fn told(&mut self) -> Result<Told, JoinError> {
         loop {
             match self.under_way.join_next().await {
@@ -105,7 +106,7 @@ impl Asks {
         }
     }
 
-    /// Puts an answer into the model, and asks again.
+    /// Applies a response to the model, and schedules the next request.
     pub(super) fn take(&mut self, told: Told, model: &mut Model) -> Wish {
         match told {
             Told::List(answer) => {

@@ -1,10 +1,10 @@
-//! What there is to choose from in `top`: columns, stretches of time, time limits.
+//! The choices in `top`: sort columns, time windows, and time limits.
 
 use clap::ValueEnum;
 
 use crate::stat::Sort;
 
-/// A stretch of time, as keys 1 to 9 choose it on the dashboard, too.
+/// A time window; keys 1 to 9 choose the same ones as on the dashboard.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Span {
     /// One minute.
@@ -29,7 +29,7 @@ pub(super) enum Span {
 }
 
 impl Span {
-    /// As the API takes it.
+    /// The value for the API.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::OneMinute => "1m",
@@ -44,7 +44,7 @@ impl Span {
         }
     }
 
-    /// What a key chooses.
+    /// The window that a key chooses.
     pub(super) fn of_key(key: char) -> Option<Self> {
         match key {
             '1' => Some(Self::OneMinute),
@@ -61,7 +61,7 @@ impl Span {
     }
 }
 
-/// How long an endpoint is to be off.
+/// How long an endpoint stays off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum TimeLimit {
     /// A quarter of an hour.
@@ -71,12 +71,12 @@ pub(super) enum TimeLimit {
     OneHour,
     /// Four hours.
     FourHours,
-    /// Until a person turns it on.
+    /// Until an operator turns it on.
     None,
 }
 
 impl TimeLimit {
-    /// As the API takes it.
+    /// The value for the API.
     pub(super) fn ttl(self) -> Option<String> {
         let ttl = match self {
             Self::FifteenMinutes => "15m",
@@ -87,7 +87,7 @@ impl TimeLimit {
         Some(ttl.to_owned())
     }
 
-    /// As a person reads it.
+    /// The text for a person.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::FifteenMinutes => "for 15 min",
@@ -108,7 +108,7 @@ impl TimeLimit {
     }
 }
 
-/// The next column to sort by, so many further.
+/// The sort column that is `further` positions after this one, cyclically.
 pub(super) fn next_column(sort: Sort, further: isize) -> Sort {
     let columns = Sort::value_variants();
     let at = columns.iter().position(|column| *column == sort).unwrap_or(0) as isize;

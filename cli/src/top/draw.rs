@@ -1,4 +1,4 @@
-//! Draws what the model knows: a head, the list or one endpoint, and what the keys do.
+//! Draws the model: a header, the list or one endpoint, and the keys.
 
 mod detail;
 mod dialog;
@@ -16,7 +16,7 @@ use crate::table::{Cell, Tone};
 use crate::text::short;
 use crate::top::model::{Mode, Model};
 
-/// Everything.
+/// Draws the whole screen.
 pub(super) fn all(frame: &mut Frame<'_>, model: &Model, paint: Paint) {
     let [head, status, body, keys] =
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)])
@@ -36,7 +36,7 @@ pub(super) fn all(frame: &mut Frame<'_>, model: &Model, paint: Paint) {
     frame.render_widget(hints(model), keys);
 }
 
-/// How a tone looks. Without colours, weight has to do.
+/// The style of a tone. Without colours, bold text marks warnings and errors.
 fn style(tone: Tone, paint: Paint) -> Style {
     let plain = Style::default();
     match (tone, paint) {
@@ -48,7 +48,7 @@ fn style(tone: Tone, paint: Paint) -> Style {
     }
 }
 
-/// A stranger's text, made harmless, as it is meant.
+/// Untrusted text, escaped, in the style of its tone.
 fn span(cell: &Cell, paint: Paint) -> Span<'static> {
     Span::styled(short(&cell.text).into_owned(), style(cell.tone, paint))
 }
@@ -78,7 +78,7 @@ fn title(model: &Model, paint: Paint) -> Line<'static> {
     ])
 }
 
-/// What is the matter: no connection, paused, what is looked for, or the last thing said.
+/// The status line: a lost connection, pause, the search text, or the last message.
 fn news(model: &Model, paint: Paint) -> Line<'static> {
     if let Some(lost) = &model.lost {
         let since = format::span(lost.since.elapsed().as_millis() as u64);
@@ -93,7 +93,7 @@ fn news(model: &Model, paint: Paint) -> Line<'static> {
     if let Some(held) = &model.paused {
         let words = format!("PAUSED, {} held; p goes on", format::plural(held.answers as usize, "update", "updates"));
         let paused = Span::styled(words, style(Tone::Amber, paint).add_modifier(Modifier::REVERSED));
-        // What a command has led to is no update, and is not held.
+        // The result of a command is not an update, and is shown during a pause.
         let said = model.note.as_ref().map(|(words, tone)| Span::styled(format!("  {words}"), style(*tone, paint)));
         return [paused].into_iter().chain(said).collect();
     }
@@ -116,7 +116,7 @@ fn hints(model: &Model) -> Paragraph<'static> {
     Paragraph::new(Line::styled(words, Style::default().add_modifier(Modifier::DIM)))
 }
 
-/// A place in the middle, so wide and so high, or as much of it as there is.
+/// A centred rectangle of this size, or as much of it as fits.
 fn middle(area: Rect, width: u16, height: u16) -> Rect {
     area.centered(Constraint::Length(width.min(area.width)), Constraint::Length(height.min(area.height)))
 }

@@ -1,4 +1,4 @@
-//! What each key does, by what a person is doing.
+//! Maps key presses to changes of the model, and to requests, by mode.
 
 use client::endpoints::{Endpoint, State};
 use client::rules::{Action, Disable, Order, Scope};
@@ -8,40 +8,40 @@ use crate::table::Tone;
 use crate::top::choice::{Span, TimeLimit, next_column};
 use crate::top::model::{Detail, Mode, Model, TurnOff};
 
-/// Lines of a page, for PgUp and PgDn.
+/// The number of lines that PgUp and PgDn move.
 const PAGE: isize = 10;
 
-/// Bytes of a reason, as many as the API takes.
+/// The longest reason in bytes, as in the API.
 const REASON_BYTES_MAX: usize = 1024;
 
-/// Bytes of what is looked for.
+/// The longest search text in bytes.
 const FIND_BYTES_MAX: usize = 200;
 
-/// What callers of an endpoint get that was turned off here.
+/// The status that callers of a turned-off endpoint get.
 const STATUS: u16 = 503;
 
-/// What is to be done besides drawing.
+/// An action besides drawing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wish {
-    /// Nothing.
+    /// No action.
     Nothing,
-    /// Leave.
+    /// Quit `top`.
     Quit,
-    /// Stop, until the shell lets us go on.
+    /// Suspend the process until the shell resumes it.
     Stop,
-    /// Ask for the endpoints now.
+    /// Request the endpoints now.
     List,
-    /// Ask for the history of the endpoint of this id.
+    /// Request the history of the endpoint with this id.
     History(String),
     /// Turn an endpoint off.
     TurnOff(Box<Order>),
-    /// End the rule of this id.
+    /// End the rule with this id.
     TurnOn(String),
 }
 
-/// Does what an event means to the model, and tells the rest.
+/// Applies an event to the model, and returns the action that remains.
 pub(super) fn wish(model: &mut Model, event: &Event) -> Wish {
-    // A new size is seen when the screen is drawn next.
+    // A resize takes effect at the next draw.
     let Event::Key(key) = event else { return Wish::Nothing };
     if key.kind == KeyEventKind::Release {
         return Wish::Nothing;
@@ -95,7 +95,7 @@ fn in_list(model: &mut Model, key: KeyCode) -> Wish {
 fn span(model: &mut Model, key: char) -> Wish {
     let Some(span) = Span::of_key(key) else { return Wish::Nothing };
     model.window = span;
-    // What was held is of the window before, and must not be shown as this one.
+    // Held answers are of the previous window, and must not be shown as this one.
     model.go_on();
     Wish::List
 }
@@ -106,7 +106,7 @@ fn look_into(model: &mut Model) -> Wish {
     Wish::History(id)
 }
 
-/// Opens the question that fits the endpoint's state.
+/// Opens the dialog that fits the endpoint's state.
 fn switch(model: &mut Model) {
     let id = match &model.mode {
         Mode::Detail(detail) => Some(detail.id.clone()),
@@ -175,7 +175,7 @@ fn order(endpoint: &Endpoint, reason: String, ttl: Option<String>) -> Order {
         method: endpoint.method.clone(),
         route: endpoint.route.clone(),
         scope: Scope::Endpoint,
-        // It is on the screen, whether or not it was called yet.
+        // The endpoint is on the screen, so it is valid even if it was not called yet.
         allow_unseen: endpoint.last_seen.is_none(),
         override_protected: false,
         action: Action::Disable(Disable { status: STATUS }),
@@ -193,7 +193,7 @@ fn in_turn_on(model: &mut Model, key: KeyCode) -> Wish {
     }
 }
 
-/// Takes a key into a line of text.
+/// Applies a key to a line of text.
 fn typed(text: &mut String, key: &KeyEvent, bytes_max: usize) {
     match key.code {
         KeyCode::Backspace => drop(text.pop()),

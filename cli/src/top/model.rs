@@ -1,4 +1,4 @@
-//! What `top` knows and what a person has chosen; it draws nothing and asks nobody.
+//! The state of `top`: data and user choices. It neither draws nor sends requests.
 
 use std::time::Instant;
 
@@ -11,90 +11,90 @@ use crate::stat::Sort;
 use crate::table::Tone;
 use crate::top::choice::{Span, TimeLimit};
 
-/// Everything that is on the screen, and how it came there.
+/// Everything that the screen shows.
 #[derive(Debug)]
 pub(super) struct Model {
-    /// Whom it is about.
+    /// The URL of the control plane.
     pub(super) url: String,
-    /// All endpoints as last told; `None` before the first answer.
+    /// The last response; `None` before the first one.
     answer: Option<Endpoints>,
-    /// Since when there is no answer, and why.
+    /// Set while requests fail.
     pub(super) lost: Option<Lost>,
-    /// The answers that have come since a person paused.
+    /// The responses since the user paused.
     pub(super) paused: Option<Held>,
-    /// What comes first.
+    /// The sort column.
     pub(super) sort: Sort,
-    /// Whether the first is the last.
+    /// Whether the order is reversed.
     pub(super) is_reversed: bool,
-    /// The stretch of time.
+    /// The time window.
     pub(super) window: Span,
-    /// Only what contains this is shown.
+    /// The search text; only endpoints that contain it are shown.
     pub(super) find: String,
-    /// The endpoint that is selected.
+    /// The id of the selected endpoint.
     selected: Option<String>,
-    /// What a person is doing.
+    /// What the user is doing.
     pub(super) mode: Mode,
-    /// The last thing to be said.
+    /// The last message.
     pub(super) note: Option<(String, Tone)>,
 }
 
-/// No answer.
+/// A lost connection to the control plane.
 #[derive(Debug)]
 pub(super) struct Lost {
-    /// Since then.
+    /// The time of the first failure.
     pub(super) since: Instant,
-    /// Why.
+    /// The last error.
     pub(super) why: String,
 }
 
-/// What has come while it was paused.
+/// What arrived during a pause.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    /// How many answers.
+    /// The number of responses.
     pub(super) answers: u32,
-    /// The last of them.
+    /// The last response.
     newest: Option<Endpoints>,
 }
 
-/// What a person is doing.
+/// What the user is doing.
 #[derive(Debug)]
 pub(super) enum Mode {
-    /// Looking at the list.
+    /// Viewing the list.
     List,
-    /// Typing what to find.
+    /// Typing a search text.
     Find,
-    /// Looking at one endpoint.
+    /// Viewing one endpoint.
     Detail(Detail),
-    /// About to turn one off.
+    /// In the dialog to turn an endpoint off.
     TurnOff(TurnOff),
-    /// About to turn one on.
+    /// In the dialog to end the rule with this id.
     TurnOn(String),
-    /// Reading what the keys do.
+    /// Viewing the list of keys.
     Help,
 }
 
-/// One endpoint, and what its pods remember.
+/// One endpoint with the history from its pods.
 #[derive(Debug)]
 pub(super) struct Detail {
-    /// Its id.
+    /// The endpoint's id.
     pub(super) id: String,
-    /// What they remember, or why they cannot be asked; `None` before the first answer.
+    /// The history or the error; `None` before the first response.
     pub(super) history: Option<Result<History, String>>,
 }
 
-/// The question before an endpoint is turned off.
+/// The dialog to turn an endpoint off.
 #[derive(Debug)]
 pub(super) struct TurnOff {
-    /// Its id.
+    /// The endpoint's id.
     pub(super) id: String,
-    /// What was typed so far.
+    /// The reason typed so far.
     pub(super) reason: String,
-    /// For how long.
+    /// How long the endpoint stays off.
     pub(super) limit: TimeLimit,
 }
 
 impl Model {
-    /// Nothing is known yet.
+    /// A model without data.
     pub(super) fn new(url: String, sort: Sort) -> Self {
         Self {
             url,
@@ -111,7 +111,7 @@ impl Model {
         }
     }
 
-    /// Takes an answer, now or once it goes on.
+    /// Stores a response; holds it back during a pause.
     pub(super) fn take(&mut self, answer: Endpoints) {
         self.lost = None;
         match &mut self.paused {
@@ -120,13 +120,13 @@ impl Model {
         }
     }
 
-    /// There was no answer.
+    /// Records a failed request; keeps the time of the first failure.
     pub(super) fn lose(&mut self, why: String) {
         let since = self.lost.as_ref().map_or_else(Instant::now, |lost| lost.since);
         self.lost = Some(Lost { since, why });
     }
 
-    /// Holds what comes, or goes on with the last of it.
+    /// Pauses, or resumes with the last response.
     pub(super) fn pause_or_go_on(&mut self) {
         match self.paused {
             Some(_) => self.go_on(),
@@ -134,30 +134,30 @@ impl Model {
         }
     }
 
-    /// Shows what was held, and what comes.
+    /// Ends a pause and shows the last held response.
     pub(super) fn go_on(&mut self) {
         if let Some(held) = self.paused.take() {
             self.answer = held.newest.or(self.answer.take());
         }
     }
 
-    /// Whether there was any answer.
+    /// Whether any response has arrived.
     pub(super) fn has_begun(&self) -> bool {
         self.answer.is_some()
     }
 
-    /// The instant of the numbers, milliseconds since the Unix epoch.
+    /// The time of the data in milliseconds since the Unix epoch.
     pub(super) fn taken_ms(&self) -> u64 {
         let taken = self.answer.as_ref().and_then(|answer| moment::unix_ms(&answer.taken_at));
         taken.unwrap_or_else(moment::now_ms)
     }
 
-    /// All endpoints.
+    /// All endpoints of the last response.
     pub(super) fn all(&self) -> &[Endpoint] {
         self.answer.as_ref().map_or(&[], |answer| &answer.endpoints)
     }
 
-    /// Those that are shown, in their order.
+    /// The endpoints that match the search text, sorted.
     pub(super) fn shown(&self) -> Vec<&Endpoint> {
         let find = self.find.to_lowercase();
         let is_found = |endpoint: &&Endpoint| {
@@ -172,31 +172,31 @@ impl Model {
         shown
     }
 
-    /// The endpoint of that id.
+    /// The endpoint with that id.
     pub(super) fn endpoint(&self, id: &str) -> Option<&Endpoint> {
         self.all().iter().find(|endpoint| endpoint.id == id)
     }
 
-    /// The line that is selected: it stays with its endpoint, wherever that goes.
+    /// The selected line; the selection follows its endpoint when the order changes.
     pub(super) fn selected_line(&self) -> Option<usize> {
         let shown = self.shown();
         let line = shown.iter().position(|endpoint| Some(&endpoint.id) == self.selected.as_ref());
         line.or((!shown.is_empty()).then_some(0))
     }
 
-    /// The endpoint that is selected.
+    /// The selected endpoint.
     pub(super) fn selected(&self) -> Option<&Endpoint> {
         self.shown().get(self.selected_line()?).copied()
     }
 
-    /// Selects the line so many below, or above.
+    /// Moves the selection down by `lines`, or up if negative.
     pub(super) fn move_by(&mut self, lines: isize) {
         let (Some(line), last) = (self.selected_line(), self.shown().len().saturating_sub(1)) else { return };
         let line = line.saturating_add_signed(lines).min(last);
         self.selected = self.shown().get(line).map(|endpoint| endpoint.id.clone());
     }
 
-    /// Says something until something else is to be said.
+    /// Shows a message until the next one.
     pub(super) fn say(&mut self, words: impl Into<String>, tone: Tone) {
         self.note = Some((words.into(), tone));
     }

@@ -1,4 +1,4 @@
-//! The terminal while it is ours: taken, lent to the shell when somebody stops us, and given back however this ends.
+//! Owns the terminal in raw mode and on the alternate screen; restores it on suspend, on exit and on panic.
 
 use std::io::stdout;
 
@@ -10,9 +10,10 @@ use ratatui::{DefaultTerminal, Frame, Terminal};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::{self, SignalKind};
 
-/// A terminal without echo, line by line no more, that shows a screen of its own.
+/// The terminal in raw mode, without echo, on the alternate screen.
 ///
-/// It is given back when this is dropped. A panic gives it back, too, before it is told, by the hook that is set with it.
+/// Dropping this restores the terminal. On a panic, the hook that is set here restores it before the message is
+/// printed.
 #[derive(Debug)]
 pub(super) struct Screen {
     terminal: DefaultTerminal,
@@ -20,32 +21,33 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal over.
+    /// Takes over the terminal.
     pub(super) fn take() -> anyhow::Result<Self> {
         let stops = unix::signal(SignalKind::from_raw(Signal::TSTP.as_raw())).context("listen for SIGTSTP")?;
         let terminal = ratatui::try_init().context("take over the terminal")?;
         Ok(Self { terminal, stops })
     }
 
-    /// Draws everything anew.
+    /// Draws a frame.
     pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> anyhow::Result<()> {
         self.terminal.draw(draw).map(drop).context("draw on the terminal")
     }
 
-    /// Waits until somebody wants us to stop, as `kill -TSTP` does; Ctrl-Z is a key as long as the terminal is ours.
+    /// Waits for SIGTSTP, as from `kill -TSTP`. In raw mode Ctrl-Z is a key and sends no signal.
     pub(super) async fn asked_to_stop(&mut self) {
         if self.stops.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Lends the terminal to the shell, stops, and takes it again once the shell lets us go on (`fg`).
+    /// Restores the terminal, suspends the process, and takes the terminal again when the shell resumes it (`fg`).
     pub(super) fn stop(&mut self) -> anyhow::Result<()> {
         self.terminal.show_cursor().and_then(|()| ratatui::try_restore()).context("give the terminal back")?;
-        // This one cannot be caught, and so returns when it is over.
+        // SIGSTOP cannot be caught; the call returns when the process is resumed.
         kill_process(getpid(), Signal::STOP).context("stop")?;
         enable_raw_mode().and_then(|()| execute!(stdout(), EnterAlternateScreen)).context("take the terminal again")?;
-        // One that remembers nothing draws everything. To clear the old one would ask the terminal where its cursor is.
+        // A new Terminal has no previous frame and draws everything. Clearing the old one would query the cursor
+        // position.
         self.terminal = Terminal::new(CrosstermBackend::new(stdout())).context("look at the terminal")?;
         Ok(())
     }

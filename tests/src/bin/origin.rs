@@ -1,4 +1,4 @@
-//! The origin as a program of its own, which can be killed and started again where it was.
+//! Runs the test origin as its own process, so that it can be killed and restarted on the same port.
 
 use scenario::origin::Origin;
 

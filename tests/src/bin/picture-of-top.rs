@@ -1,4 +1,4 @@
-//! Takes the picture of `sitio top` that the documentation shows, from a demo of its own: `picture-of-top [FILE]`.
+//! Makes the picture of `sitio top` for the documentation, from a demo that it starts: `picture-of-top [FILE]`.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ use scenario::sitio::asking;
 /// Enough data for a minute of numbers.
 const SECONDS_OF_DATA: u64 = 60;
 
-/// The demo needs some time to have called everything.
+/// The demo needs some time to call every endpoint.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// Lines and columns, as a person's terminal has them.
+/// Lines and columns of a usual terminal.
 const SIZE: (u16, u16) = (26, 128);
 
 fn main() -> Result<()> {
@@ -32,7 +32,7 @@ fn main() -> Result<()> {
         ensure!(seconds >= SECONDS_OF_DATA, "only {seconds} s of data");
         Ok(())
     });
-    // Where it listens is of no interest.
+    // Shows the default port instead of the random one.
     let picture = top.picture(svg).replace(&format!(":{}", demo.http_port), ":8090");
     fs::write(&file, picture).with_context(|| format!("write {}", file.display()))?;
     println!("{}", file.display());

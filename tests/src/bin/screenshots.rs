@@ -1,4 +1,4 @@
-//! Takes the pictures of the dashboard that the documentation shows, from a demo of its own: `screenshots [FOLDER]`.
+//! Makes the screenshots of the dashboard for the documentation, from a demo that it starts: `screenshots [FOLDER]`.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use scenario::control_plane::ControlPlane;
 use scenario::demo::Demo;
 use scenario::eventually::{SOON, eventually};
 
-/// Enough data for a sparkline of a minute that does not begin with nothing.
+/// Enough data for a sparkline of one minute without a gap at its beginning.
 const SECONDS_OF_DATA: u64 = 75;
 
-/// The busiest endpoint has seen some thousand requests by then.
+/// By then the busiest endpoint has some thousand requests.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// A picture that is larger would be a burden to whoever clones the repository.
+/// The size limit of a picture, because larger ones slow down every clone of the repository.
 const BYTES_MAX: usize = 250_000;
 
 /// Each page in both schemes and both sizes.
@@ -40,7 +40,7 @@ fn main() -> Result<()> {
         ensure!(rows.len() >= 12 && rows.iter().all(|row| row["hits"] != 0), "not every endpoint has been called");
         Ok(())
     });
-    // Something to tell of: one endpoint that is off, and one that has been.
+    // Data for the audit page: one endpoint that is off, and one that was turned on again.
     demo.api().turn_off("legacy", "GET /legacy/report.pdf", "1h");
     let taken_back = demo.api().turn_off("search", "GET /api/suggest", "15m");
     demo.api().withdraw(&taken_back);
@@ -63,7 +63,7 @@ fn main() -> Result<()> {
     })
 }
 
-/// What somebody sees to whom no sidecar has connected yet.
+/// The page before any sidecar has connected.
 fn first_minute(browser: &Browser, folder: &Path) -> Result<()> {
     let control_plane = ControlPlane::start();
     each_look(browser, folder, "first-minute", || open(browser, &format!("http://127.0.0.1:{}/", control_plane.http_port)))
@@ -82,7 +82,7 @@ fn each_look(browser: &Browser, folder: &Path, name: &str, show: impl Fn()) -> R
     Ok(())
 }
 
-/// Opens a page, and waits until it lives.
+/// Opens a page, and waits until it is live.
 fn open(browser: &Browser, address: &str) {
     browser.open(address);
     eventually(PATIENCE, || {

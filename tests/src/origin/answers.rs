@@ -1,4 +1,4 @@
-//! What the origin answers: the first segment of the path names the way, the second the amount.
+//! The origin's responses: the first path segment selects the behaviour, the second the amount.
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -7,7 +7,7 @@ use crate::body::Check;
 use crate::http::{Framing, Head, read_body, read_head, write_chunked, write_plain};
 use crate::origin::Seen;
 
-/// Speaks HTTP on one connection until either side ends it.
+/// Serves HTTP on one connection until either side ends it.
 pub(super) fn serve(stream: &TcpStream, seen: &Seen) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::with_capacity(64 * 1024, stream);
@@ -17,14 +17,14 @@ pub(super) fn serve(stream: &TcpStream, seen: &Seen) -> io::Result<()> {
         let (way, amount) = way(&head);
         match way {
             "upgrade" => return upgrade(&mut reader, &mut writer, seen),
-            // An early answer: the body is not read, and the connection not kept.
+            // An early response: the body is not read, and the connection is closed.
             "refuse" => {
                 write!(writer, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\nConnection: close\r\n\r\ntoo big")?;
                 writer.flush()?;
                 stream.shutdown(Shutdown::Write)?;
                 return reader.read_to_end(&mut Vec::new()).map(drop);
             }
-            // The body is left where it is.
+            // The body is not read until the gate opens.
             "unread" => seen.wait_at_gate(),
             _ => {}
         }
@@ -63,7 +63,7 @@ fn way(head: &Head) -> (&str, u64) {
 }
 
 fn read_request(reader: &mut BufReader<&TcpStream>, head: &Head) -> io::Result<Request> {
-    /// The most that is kept of a body to be echoed; longer ones are only compared.
+    /// The largest body that is kept for an echo; longer ones are only compared.
     const KEPT_BYTES_MAX: usize = 1 << 20;
     let framing = head.framing(Framing::Absent);
     let (mut check, mut body) = (Check::default(), Vec::new());
@@ -92,7 +92,7 @@ fn answer(writer: &mut impl Write, head: &Head, way: &str, amount: u64, request:
             if is_head { Ok(()) } else { write_plain(writer, amount) }
         }
         "status" => write_status(writer, amount, is_head),
-        // Half of what was promised, and then the end.
+        // Sends half of the declared length, then closes.
         "break" => {
             write!(writer, "HTTP/1.1 200 OK\r\nContent-Length: {amount}\r\n\r\n")?;
             write_plain(writer, amount / 2)?;
@@ -105,7 +105,7 @@ fn answer(writer: &mut impl Write, head: &Head, way: &str, amount: u64, request:
         }
         "echo" => write_bytes(writer, 200, &request.body, is_head),
         "head" => write_bytes(writer, 200, &head.raw, is_head),
-        // What became of the request's body on the way here.
+        // Reports how the request's body arrived.
         "sink" => {
             let said = format!(
                 "{:?} bytes={} differs_at={:?} trailers={:?}",
@@ -121,7 +121,7 @@ fn answer(writer: &mut impl Write, head: &Head, way: &str, amount: u64, request:
 fn write_status(writer: &mut impl Write, status: u64, is_head: bool) -> io::Result<()> {
     match u16::try_from(status).unwrap_or(500) {
         204 => writer.write_all(b"HTTP/1.1 204 No Content\r\nX-Kept: yes\r\n\r\n"),
-        // A 304 may tell the length that a 200 would have had, and has no body all the same.
+        // A 304 may have the Content-Length that a 200 would have, but no body.
         304 => writer.write_all(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 1234\r\nETag: \"a\"\r\n\r\n"),
         status => write_text(writer, status, &format!("status {status}"), is_head),
     }
@@ -136,7 +136,7 @@ fn write_bytes(writer: &mut impl Write, status: u16, bytes: &[u8], is_head: bool
     if is_head { Ok(()) } else { writer.write_all(bytes) }
 }
 
-/// Leaves HTTP and sends back whatever comes.
+/// Switches protocols and echoes all bytes.
 fn upgrade(reader: &mut BufReader<&TcpStream>, writer: &mut BufWriter<&TcpStream>, seen: &Seen) -> io::Result<()> {
     seen.completed();
     writer.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nwelcome ")?;

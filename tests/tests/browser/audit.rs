@@ -1,4 +1,4 @@
-//! The audit log: every command and every attempt has its line at once, with what became of it, and can be taken back there.
+//! Browser test of the audit page: every command and refused attempt is listed at once, and can be reverted there.
 
 use anyhow::ensure;
 use scenario::browser::Browser;
@@ -29,13 +29,13 @@ fn every_command_has_its_line_at_once() {
     });
     assert_no_barriers(&browser, "an audit log that is empty");
 
-    // What is turned off is written down with the pods' receipts, and can be turned on from here.
+    // A command is listed with the pods' receipts, and can be reverted here.
     mesh.api().turn_off("orders", "GET /export", "1h");
     first_row_says(
         &browser,
         &["operator", "Turn off", "/export", "a scenario asks for it", "in 1 h", "2 of 2 pods", "#1", "Turn on"],
     );
-    // Times are the reader's, also in a page that comes without script.
+    // Times are in the browser's time zone; in a page without script they are UTC.
     let zone = browser.text(".head .sub").unwrap();
     assert!(zone.ends_with("Times are those of Asia/Tokyo."), "{zone}");
     let told = browser.text("#rows tr.heading:first-child + tr .a-time").unwrap();
@@ -57,14 +57,14 @@ fn every_command_has_its_line_at_once() {
         Ok(())
     });
 
-    // An attempt that was refused is a line, too, and what ends by itself says why.
+    // A refused attempt is listed too, and an expired rule shows the reason.
     let order = json!({"service": "orders", "method": "GET", "route": "/export", "action": {"disable": {"status": 200}}, "reason": "=1+1"});
     assert_eq!(mesh.api().order(&order).unwrap().0, 422);
     first_row_says(&browser, &["Refused", "the status must be one of"]);
     mesh.api().turn_off("orders", "GET /short", "1s");
     first_row_says(&browser, &["sitio", "Time over", "/short", "Time limit of 1s reached"]);
 
-    // The filter is in the address, and the file holds the same.
+    // The filter is in the URL. The CSV file has all entries.
     browser.click(".chips label:has(input[value=refused])").unwrap();
     eventually(SOON, || {
         let rows = browser.script("return document.querySelectorAll('#rows tr:not(.heading)').length")?;

@@ -1,4 +1,4 @@
-//! Who has been calling: on an endpoint's page, in the dialog that turns it off, and as lines of the map.
+//! Browser test of callers: on an endpoint's page, in the dialog that turns it off, and on the map.
 
 use std::net::Ipv4Addr;
 
@@ -14,7 +14,7 @@ const STOREFRONT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 31);
 
 fn says(browser: &Browser, selector: &str, words: &[&str]) {
     eventually(SOON, || {
-        // The text of a picture is no text to the driver.
+        // The driver does not return the text of SVG elements.
         let text = browser.script(&format!("return document.querySelector('{selector}').textContent"))?.to_string();
         for word in words {
             ensure!(text.contains(word), "{selector} says {text:?}, not {word:?}");
@@ -38,7 +38,7 @@ fn a_person_sees_who_calls_before_turning_it_off() {
 
     browser.open(&format!("{base}/endpoints/{}", row["id"].as_str().expect("a row has an id")));
     says(&browser, "[data-cells=caller-0]", &["storefront", "storefront-0", "3", "100"]);
-    // It moves: a stranger joins without the page being loaded again.
+    // The table is live: a new caller appears without a reload.
     (0..2).for_each(|_| drop(call(Ipv4Addr::new(127, 0, 0, 99))));
     says(&browser, "[data-cells=caller-0]", &["storefront", "60"]);
     says(&browser, "[data-cells=caller-1]", &["127.0.0.99", "unknown caller", "40"]);

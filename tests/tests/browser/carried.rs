@@ -1,11 +1,11 @@
-//! The window that somebody has chosen is that of the next page, too.
+//! Browser test: the chosen time window is kept across links to other pages.
 
 use anyhow::ensure;
 use scenario::browser::Browser;
 use scenario::eventually::{SOON, eventually};
 use scenario::small_mesh::SmallMesh;
 
-/// Clicks a link, and waits until the page it leads to says this of its window.
+/// Clicks a link, and waits until the URL has this path and query.
 fn follow(browser: &Browser, link: &str, path: &str, query: &str) {
     eventually(SOON, || browser.click(link));
     eventually(SOON, || {
@@ -41,7 +41,7 @@ fn the_window_is_carried_to_the_endpoint_and_the_map_and_back() {
     follow(&browser, ".nav [data-chord=o]", "/", "?window=1h");
     assert_eq!(browser.script("return document.querySelector('[name=window]:checked').value").unwrap(), "1h");
 
-    // What is usual needs no word.
+    // The default window is not in the URL.
     eventually(SOON, || browser.click("label:has(input[name=window][value='5m'])"));
     follow(&browser, ".nav [data-chord=m]", "/map", "/map");
     assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");

@@ -1,4 +1,4 @@
-//! The first minute: what to paste is on the page, and the page comes alive by itself when the first sidecar connects.
+//! Browser test of an empty mesh: the page shows set-up commands, and goes live when the first sidecar connects.
 
 use anyhow::ensure;
 use scenario::browser::Browser;
@@ -19,7 +19,7 @@ fn the_page_shows_what_to_paste_and_comes_alive() {
     assert!(browser.text("#container").unwrap().contains(&format!("value: \"{address}\"")));
     assert_no_barriers(&browser, "the first minute");
 
-    // What is copied is what is shown.
+    // The copied text is the shown text.
     browser.click("[data-copy=laptop]").unwrap();
     eventually(SOON, || {
         ensure!(browser.script("return document.getElementById('say').textContent")? == "Copied.", "nothing was copied");
@@ -28,7 +28,7 @@ fn the_page_shows_what_to_paste_and_comes_alive() {
     let selected = browser.script("return getSelection().toString()").unwrap();
     assert_eq!(selected.as_str().map(str::trim_end), Some(command.as_str()));
 
-    // Nobody reloads anything.
+    // The page updates without a reload.
     browser.script("window.isTheSame = true; return 1").unwrap();
     let sidecar = Sidecar::plan(origin.port()).named("web", "web-1").reports_to(control_plane.grpc_port).start();
     eventually(SOON, || {

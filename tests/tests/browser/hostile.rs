@@ -1,4 +1,4 @@
-//! Names that a stranger has chosen: shown on every page, and nothing more than shown.
+//! Browser test with hostile names: every page shows them as text and never as markup.
 
 use anyhow::ensure;
 use scenario::browser::{Browser, Scheme};
@@ -8,7 +8,7 @@ use scenario::looks::{ZOOMED, assert_no_barriers, cut_off};
 use scenario::origin::Origin;
 use scenario::sidecar::Sidecar;
 
-/// Paths as bytes on the wire: markup, quotes, a mark that turns the direction of writing, a picture, and what is no text.
+/// Paths as bytes on the wire: markup, quotes, a right-to-left override, an emoji, and invalid UTF-8.
 const PATHS: [&str; 6] = [
     "/%3Cscript%3Ealert(1)%3C/script%3E",
     "/a%22onmouseover=%27alert(1)%27",
@@ -18,14 +18,14 @@ const PATHS: [&str; 6] = [
     "/broken/%FF%FE%C0",
 ];
 
-/// A service of that name.
+/// A hostile service name.
 const SERVICE: &str = "<script>alert(2)</script>";
 
-/// What none of the pages has by itself.
+/// Counts elements that no page contains by itself.
 const STRANGE: &str =
     "return document.querySelectorAll('main script, main img, main b b, [onmouseover], dialog script, dialog li b').length";
 
-/// A service, a pod and a node with hostile names, asked for hostile paths, one of which is turned off.
+/// A service, a pod and a node with hostile names, requests to hostile paths, and one endpoint turned off.
 struct Stranger {
     sidecar: Sidecar,
     control_plane: ControlPlane,
@@ -49,7 +49,7 @@ impl Stranger {
         stranger
     }
 
-    /// Every path, and one that is nearly as long as a sidecar takes.
+    /// Requests every path, and one of nearly the longest length that a sidecar accepts.
     fn ask(&self) {
         for path in PATHS {
             self.sidecar.get(path);
@@ -57,13 +57,13 @@ impl Stranger {
         self.sidecar.get(&format!("/{}", "long".repeat(1900)));
     }
 
-    /// The ids of its endpoints.
+    /// The ids of the service's endpoints.
     fn ids(&self) -> Vec<String> {
         let rows = self.control_plane.api().endpoints().expect("the API answers");
         rows.iter().filter_map(|row| row["id"].as_str()).map(str::to_owned).collect()
     }
 
-    /// Opens a page, and waits until it lives.
+    /// Opens a page, and waits until it is live.
     fn open(&self, browser: &Browser, page: &str) {
         browser.open(&format!("http://127.0.0.1:{}{page}", self.control_plane.http_port));
         eventually(SOON, || {
@@ -121,7 +121,7 @@ fn no_endpoint_and_no_pattern_does_anything() {
         stranger.open(&browser, &format!("/endpoints/{id}"));
         shown += browser.script("return document.getElementById('requests').textContent").unwrap().as_str().unwrap();
     }
-    // As they came over the wire: nobody has made anything else of them.
+    // Paths are shown in the form in which they were received.
     for path in PATHS {
         assert!(shown.contains(path), "{path} is shown: {shown}");
     }
@@ -133,7 +133,7 @@ fn no_endpoint_and_no_pattern_does_anything() {
 fn nothing_that_happens_does_anything() {
     let (stranger, browser) = (Stranger::start(), Browser::start());
 
-    // Requests while they happen, the longest of them, too.
+    // The live tap, including the longest request.
     stranger.open(&browser, "/tap");
     eventually(SOON, || {
         ensure!(browser.text("#tap-pods")? == "1 pod is tapped", "nobody is tapped yet");
@@ -148,7 +148,7 @@ fn nothing_that_happens_does_anything() {
     assert_eq!(browser.script(STRANGE).unwrap(), 0, "the tap");
     assert_no_barriers(&browser, "the tap");
 
-    // What was commanded, and how far that has come.
+    // A command and its progress.
     stranger.open(&browser, "/?show=off");
     eventually(SOON, || browser.click("button[role=switch][aria-checked=false]"));
     eventually(SOON, || {

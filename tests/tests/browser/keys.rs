@@ -1,4 +1,4 @@
-//! Somebody without a mouse: finds an endpoint, turns it off with a reason, sees the receipts and takes it back, by keys alone.
+//! Browser test of keyboard use: find an endpoint, turn it off with a reason, read the receipts, turn it on again.
 
 use anyhow::{Result, ensure};
 use scenario::browser::Browser;
@@ -9,7 +9,7 @@ const TAB: &str = "\u{E004}";
 const ENTER: &str = "\u{E007}";
 const SPACE: &str = " ";
 
-/// What has the focus: its id, its label or its text. It must be in sight, and its focus must be seen.
+/// The focused element by id, label or text. Reports it if it is out of view or its focus is not visible.
 fn focused(browser: &Browser) -> Result<String> {
     let script = "
         const at = document.activeElement, box = at.getBoundingClientRect();
@@ -25,7 +25,7 @@ fn focused(browser: &Browser) -> Result<String> {
     Ok(browser.script(script)?.as_str().unwrap_or_default().to_owned())
 }
 
-/// Presses Tab until something has the focus, and returns what had it on the way.
+/// Presses Tab until the wanted element has the focus, and returns the elements on the way.
 #[track_caller]
 fn tab_to(browser: &Browser, wanted: &str) -> Vec<String> {
     let mut way = Vec::new();
@@ -59,7 +59,7 @@ fn an_endpoint_is_turned_off_and_taken_back_without_a_mouse() {
     browser.open(&format!("http://127.0.0.1:{}/", mesh.control_plane.http_port));
     says(&browser, "#pulse .word", "Live");
 
-    // The way in is a link past the navigation; every stop on the way can be seen.
+    // The first stop is a skip link past the navigation; focus is visible at every stop.
     browser.press(TAB).unwrap();
     assert_eq!(focused(&browser).unwrap(), "Skip to content");
     tab_to(&browser, "find");
@@ -81,7 +81,7 @@ fn an_endpoint_is_turned_off_and_taken_back_without_a_mouse() {
     assert!(!way.iter().any(|at| at == "LOST"), "{way:?}");
     browser.press(ENTER).unwrap();
 
-    // The receipts; then it is taken back from where it was done, and the focus is not lost.
+    // The receipts appear; then the command is reverted from the same place, and the focus is kept.
     says(&browser, "dialog[open] h2", "Off on 2 pods");
     eventually(SOON, || {
         let receipts = browser.text("#acks")?;

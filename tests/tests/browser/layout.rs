@@ -1,6 +1,6 @@
-//! Every page in every width, with the longest names there can be.
+//! Browser test of the layout of every page at every width, with the longest possible names.
 //!
-//! Nothing is wider than the window, nothing is cut off, and every switch is in sight.
+//! Nothing is wider than the window, nothing is cut off, and every switch is visible.
 
 use anyhow::ensure;
 use scenario::browser::{Browser, Scheme};
@@ -10,13 +10,13 @@ use scenario::looks::cut_off;
 use scenario::origin::Origin;
 use scenario::sidecar::Sidecar;
 
-/// Phones, the widths around the bounds of the style sheet, and screens.
+/// Phones, widths around the breakpoints of the style sheet, and desktop screens.
 const WIDTHS: [u32; 14] = [320, 345, 390, 480, 481, 720, 940, 941, 1024, 1180, 1280, 1440, 1920, 2560];
 
-/// Bytes of a name, at most.
+/// The longest name in bytes.
 const NAME: usize = 253;
 
-/// What is wrong with the page in a window of `WIDTH`: its own width, and switches that are not in sight.
+/// Finds layout faults in a window of `WIDTH`: a page that is too wide, and switches that are not visible.
 const FAULTS: &str = "
     const wide = document.documentElement.scrollWidth;
     const faults = wide > WIDTH ? [`the page is ${wide} px wide`] : [];
@@ -29,21 +29,21 @@ const FAULTS: &str = "
     }
     return faults;";
 
-/// Services with the longest names, on a node and in a namespace with such names.
+/// Services with the longest names, on a node and in a namespace with the longest names.
 struct LongNames {
     _sidecars: Vec<Sidecar>,
     control_plane: ControlPlane,
     _origin: Origin,
-    /// The ids of their endpoints.
+    /// The ids of the endpoints.
     ids: Vec<String>,
 }
 
-/// Letters of which each could end a line, if anything had to be cut.
+/// A long name without separators, which can be cut at any character.
 fn letters(start: &str, length: usize) -> String {
     start.chars().chain("abcdefghijklmnopqrstuvwxyz".chars().cycle()).take(length).collect()
 }
 
-/// A path of words, none of which looks like an id.
+/// A path of words that are not detected as ids.
 fn path(length: usize) -> String {
     "/customer-relationship".repeat(12).chars().take(length).collect()
 }
@@ -93,7 +93,7 @@ impl LongNames {
     }
 }
 
-/// What is wrong with the page in a window of this width.
+/// The layout faults of the page at this width.
 fn faults(browser: &Browser, width: u32) -> Vec<String> {
     browser.look_as(width, 900, Scheme::Light);
     let found = browser.script(&FAULTS.replace("WIDTH", &width.to_string())).expect("the page can be measured");

@@ -1,4 +1,4 @@
-//! A person with a browser, page by page: what moves, what can be switched, and that nobody is locked out.
+//! Browser tests of the dashboard, page by page: live updates, switches, and accessibility.
 
 use scenario::browser::Browser;
 use scenario::small_mesh::SmallMesh;

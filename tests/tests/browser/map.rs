@@ -1,4 +1,4 @@
-//! The map: every service with its traffic, live, also as a table, and drawn anew when a service joins.
+//! Browser test of the map: services and live traffic, the table, and an update when a service joins.
 
 use anyhow::ensure;
 use scenario::browser::Browser;
@@ -9,7 +9,7 @@ use scenario::small_mesh::SmallMesh;
 
 fn says(browser: &Browser, selector: &str, words: &[&str]) {
     eventually(SOON, || {
-        // The text of a picture is no text to the driver.
+        // The driver does not return the text of SVG elements.
         let text = browser.script(&format!("return document.querySelector('{selector}').textContent"))?.to_string();
         for word in words {
             ensure!(text.contains(word), "{selector} says {text:?}, not {word:?}");
@@ -25,13 +25,13 @@ fn it_shows_every_service_and_what_is_off() {
     browser.open(&format!("http://127.0.0.1:{}/map?window=1h", mesh.control_plane.http_port));
     says(&browser, ".map", &["orders", "0/s"]);
 
-    // Traffic is on the lines at once, and in the table.
+    // Traffic appears on the edges and in the table at once.
     mesh.pods[0].get("/export");
     says(&browser, ".map", &["Outside", "orders", "/s"]);
     says(&browser, "#rows", &["Outside", "orders"]);
     assert_no_barriers(&browser, "the map");
 
-    // A service that joins gets its place, and what is turned off is a broken line.
+    // A service that joins appears, and an edge with an endpoint that is off is broken.
     let joined = Sidecar::plan(mesh.origin.port()).named("search", "search-0").reports_to(mesh.control_plane.grpc_port).start();
     joined.get("/search");
     says(&browser, "#rows", &["orders", "search"]);
@@ -44,12 +44,12 @@ fn it_shows_every_service_and_what_is_off() {
         Ok(())
     });
 
-    // The same as a file.
+    // The CSV file has the same rows.
     let table = mesh.api().page("/map.csv?window=1h").unwrap();
     assert!(table.starts_with("caller_kind,caller_namespace,caller,namespace,service,rps,"), "{table}");
     assert!(table.contains("outside,,,default,orders,") && table.contains("outside,,,default,search,"), "{table}");
 
-    // A box leads to the endpoints of its service.
+    // A node links to the endpoints of its service.
     browser.script("document.querySelector(\".map a[href*='service=search']\").dispatchEvent(new MouseEvent('click', {bubbles: true})); return 1").unwrap();
     eventually(SOON, || {
         let search = browser.script("return location.search")?;

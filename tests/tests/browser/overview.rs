@@ -1,4 +1,4 @@
-//! The overview: it moves, it is filtered and sorted, it is driven by keys, and its switch turns an endpoint off and on.
+//! Browser test of the overview: live rows, filter and sort, keys, and the switch that turns an endpoint off and on.
 
 use anyhow::{Result, ensure};
 use scenario::browser::{Browser, Scheme};
@@ -20,13 +20,13 @@ fn overview(demo: &Demo, browser: &Browser, query: &str) {
     });
 }
 
-/// Which number each row shows now, so that two looks can be compared.
+/// The text of all rows, to compare two states.
 fn numbers(browser: &Browser) -> Result<String> {
     let script = "return [...document.querySelectorAll('#rows tr[id]')].map(row => row.textContent).sort().join('|')";
     Ok(browser.script(script)?.to_string())
 }
 
-/// The paths that are shown, from the top.
+/// The visible paths, from the top.
 fn shown(browser: &Browser) -> Result<Vec<String>> {
     let script =
         "return [...document.querySelectorAll('#rows tr:not([hidden])')].map(row => row.querySelector('.path').textContent)";
@@ -88,7 +88,7 @@ fn what_is_looked_at_is_in_the_address() {
     let address = browser.script("return location.search").unwrap();
     assert_eq!(address, "?window=1m&find=%2Flegacy&sort=rps%3Adown");
 
-    // The same address shows the same to somebody else, from its first byte on.
+    // The same URL shows the same view in a new page load.
     overview(&demo, &browser, address.as_str().unwrap());
     assert!(shown(&browser).unwrap().iter().all(|path| path.starts_with("/legacy")));
     browser
@@ -114,10 +114,10 @@ fn it_can_be_paused_and_driven_by_keys_alone() {
     overview(&demo, &browser, "");
     says(&browser, "#pulse .word", "Live");
 
-    // Nothing moves while it is paused, and what was held is counted.
+    // During a pause nothing changes, and held updates are counted.
     browser.press("p").unwrap();
     says(&browser, "#pulse .word", "Paused");
-    // What arrived before the pause is painted with the next frame.
+    // An update that arrived before the pause is drawn in the next frame.
     browser.script("return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))").unwrap();
     let paused = numbers(&browser).unwrap();
     eventually(SOON, || {
@@ -134,7 +134,7 @@ fn it_can_be_paused_and_driven_by_keys_alone() {
         Ok(())
     });
 
-    // Rows, the search field, the list of keys, windows and pages; paused, so that the rows keep their order.
+    // Keys for rows, the search field, the list of keys, windows and pages; paused, so that the rows keep their order.
     browser.press("p").unwrap();
     says(&browser, "#pulse .word", "Paused");
     browser.press("j").unwrap();
@@ -165,7 +165,7 @@ fn it_can_be_paused_and_driven_by_keys_alone() {
     browser.press("a").unwrap();
     says(&browser, "h1", "Audit log");
 
-    // Single keys can be turned off.
+    // Single-key shortcuts can be turned off.
     browser.click("#keys-open").unwrap();
     browser.click("label:has(#keys-on)").unwrap();
     browser.press_escape().unwrap();
@@ -178,12 +178,12 @@ fn it_can_be_paused_and_driven_by_keys_alone() {
 fn an_endpoint_is_turned_off_through_the_dialog_and_on_again() {
     let demo = Demo::start(&[]);
     let browser = Browser::start();
-    // One row, which is always on screen: a row that is not is not painted, and rows move as their endpoints fare.
+    // Only one row, so that it is always on screen: rows off screen are not drawn, and rows move with their numbers.
     overview(&demo, &browser, "?find=legacy/export");
     assert!(browser.text(SWITCH).unwrap().starts_with("On"));
     assert_eq!(get(demo.legacy_ports[0], "/legacy/export").status(), 200);
 
-    // The switch opens the dialog; the reason is all that is to be typed; the button says what it does.
+    // The switch opens the dialog; only the reason must be typed; the button names its effect.
     eventually(SOON, || browser.click(SWITCH));
     dialog::give_reason(&browser, "the export fills the disk");
     assert_no_barriers(&browser, "the dialog");
@@ -191,7 +191,7 @@ fn an_endpoint_is_turned_off_through_the_dialog_and_on_again() {
     assert!(button.starts_with("Turn off on 2 pods"), "{button}");
     dialog::confirm(&browser);
 
-    // Each pod's receipt appears, in milliseconds.
+    // Each pod's receipt appears, with milliseconds.
     eventually(SOON, || {
         let receipts = browser.text("#acks")?;
         for pod in ["legacy-6c9f7d5b8-2kqxz", "legacy-6c9f7d5b8-8vw4n"] {
@@ -206,7 +206,7 @@ fn an_endpoint_is_turned_off_through_the_dialog_and_on_again() {
         assert_eq!(answer.status(), 503, "{answer:?}");
     }
 
-    // The switch says what the pods have confirmed, and brings the endpoint back at once; undo turns it off once more.
+    // The switch shows what the pods have confirmed, and turns the endpoint on again; undo turns it off once more.
     eventually(SOON, || browser.click("dialog[open] .df button:last-child"));
     eventually(SOON, || {
         let words = browser.text(SWITCH)?;

@@ -1,4 +1,4 @@
-//! The choice of pods in the dialog that turns an endpoint off, where there are hundreds of them.
+//! Browser test of the pod selection in the dialog that turns an endpoint off, with hundreds of pods.
 
 use anyhow::ensure;
 use scenario::browser::Browser;
@@ -6,7 +6,7 @@ use scenario::eventually::{SOON, eventually};
 use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
 
-/// The answer that the dialog shows, with 500 pods: so many real ones are more than a machine of tests can run.
+/// Replaces the response that the dialog shows by one with 500 pods, which are too many to run on a test machine.
 const MANY_PODS: &str = "
     const real = window.fetch;
     window.fetch = async (address, ...rest) => {
@@ -32,7 +32,7 @@ fn one_pod_of_five_hundred_is_found_by_its_name() {
     eventually(SOON, || browser.click("button[role=switch][aria-label^='GET /export']"));
     eventually(SOON, || browser.click("#off label:has([value=chosen])"));
 
-    // The list stays small, and what is typed leaves one of it.
+    // The list keeps its height, and a search reduces it to one pod.
     let high = browser.script("return document.getElementById('picks').getBoundingClientRect().height").unwrap();
     assert!(high.as_f64() <= Some(240.0), "the list is {high} px high");
     eventually(SOON, || browser.type_into("#pick-find", "ORDERS-42"));
@@ -46,7 +46,7 @@ fn one_pod_of_five_hundred_is_found_by_its_name() {
     assert_eq!(browser.text("#picked").unwrap(), "1 of 500 chosen");
     assert_no_barriers(&browser, "the dialog with many pods");
 
-    // Enter looks, and sends nothing; what is chosen stays so while another name is looked for.
+    // Enter only searches and sends nothing; a selected pod stays selected during another search.
     browser.type_into("#pick-find", "\u{e007}").unwrap();
     browser.script("document.getElementById('pick-find').value = ''; return 1").unwrap();
     assert!(browser.text("#go").unwrap().starts_with("Turn off on 1 pod"));

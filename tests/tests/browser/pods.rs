@@ -1,4 +1,4 @@
-//! The page of the pods: it moves, a pod that joins or falls silent shows by itself, and it can be saved as a table.
+//! Browser test of the pods page: live updates, joining and silent pods, groups, and the CSV file.
 
 use anyhow::ensure;
 use rustix::process::Signal;
@@ -7,7 +7,7 @@ use scenario::eventually::{SOON, eventually};
 use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
 
-/// As a person does it with the keyboard: the list opens nothing that a driver could click.
+/// Chooses a group as with the keyboard: the native list has no element that the driver can click.
 const CHOOSE_SERVICE: &str = "const list = document.querySelector('select[name=group]'); list.value = 'service'; \
     list.dispatchEvent(new Event('input', {bubbles: true})); return 1";
 
@@ -29,14 +29,14 @@ fn it_tells_who_reports_and_who_does_not() {
     says(&browser, "tr:has(a[href='./?service=orders']):first-child .state-s", "Reporting");
     assert_no_barriers(&browser, "the pods");
 
-    // A pod that joins has a row at once, and confirms the rules there are.
+    // A pod that joins appears at once, and confirms the current rules.
     mesh.api().turn_off("orders", "GET /export", "1h");
     mesh.pods.push(mesh.another_pod("orders-2"));
     says(&browser, "#rows", "orders-2");
     says(&browser, "#rows tr:has(a):nth-child(3) td:last-child", "#1 in");
     says(&browser, ".kpis", "all obey the newest rules");
 
-    // One that is frozen falls silent, which the tab says, too.
+    // A frozen pod becomes silent; the tab's title and icon show it too.
     mesh.pods[2].process.signal(Signal::STOP);
     says(&browser, "#rows tr:first-child .state-s", "Silent");
     says(&browser, ".kpis", "1 silent for");
@@ -57,7 +57,7 @@ fn it_tells_who_reports_and_who_does_not() {
     browser.type_into("#find", "nobody").unwrap();
     says(&browser, "[data-when=filtered] h3", "No pod matches this filter");
 
-    // Groups are in the address, and each has its heading.
+    // The grouping is in the URL, and each group has a heading.
     browser.open(&format!("http://127.0.0.1:{}/pods", mesh.control_plane.http_port));
     says(&browser, "#pulse .word", "Live");
     browser.script(CHOOSE_SERVICE).unwrap();

@@ -1,4 +1,4 @@
-//! A control plane that goes and comes back under open pages: they say so, disable what they cannot do, and recover by themselves.
+//! Browser test of a control plane restart: open pages show it, disable their switches, and recover by themselves.
 
 use anyhow::ensure;
 use scenario::browser::Browser;
@@ -33,7 +33,7 @@ fn two_browsers_agree_also_after_a_restart() {
         is_checked(browser, "true");
     }
 
-    // What one of them does, the other one shows.
+    // A change in one browser appears in the other.
     let (one, other) = (&browsers[0], &browsers[1]);
     one.click("#rows .sw[aria-label*='/export']").unwrap();
     dialog::give_reason(one, "too slow");
@@ -42,7 +42,7 @@ fn two_browsers_agree_also_after_a_restart() {
     eventually(SOON, || one.click("dialog[open] .df button:last-child"));
     is_checked(one, "false");
 
-    // Without a control plane, both say how old their numbers are, and switch nothing.
+    // Without a control plane, both show the age of their numbers and disable their switches.
     mesh.control_plane.process.kill();
     for browser in &browsers {
         word(browser, "Reconnecting");
@@ -56,7 +56,7 @@ fn two_browsers_agree_also_after_a_restart() {
         assert_eq!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-disabled").unwrap(), "true");
         assert!(browser.script("return document.title").unwrap().as_str().unwrap().starts_with('⚠'));
     }
-    // What was known stays, whatever else is asked for meanwhile: also after longer than anybody waits unawares.
+    // Known data stays on the page, even if another window is chosen; also after the delay of the loading state.
     let choose = "document.querySelector('[name=window][value=\"1h\"]').click();
         setTimeout(() => setTimeout(() => { window.isLater = true; }, 400)); return 1";
     one.script(choose).unwrap();
@@ -67,14 +67,14 @@ fn two_browsers_agree_also_after_a_restart() {
     assert_eq!(one.script("return document.getElementById('main').ariaBusy").unwrap(), serde_json::Value::Null);
     assert_no_barriers(one, "a page without its control plane");
 
-    // It comes back where it was, and the pages with it: the rule is still in force.
+    // After the restart the pages recover: the rule is still in force.
     mesh.control_plane.come_back();
     for browser in &browsers {
         word(browser, "Live");
         is_checked(browser, "false");
         eventually(SOON, || {
             ensure!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-disabled")? == "false", "it is still disabled");
-            // Until the pod is back, the switch leads to what it waits for and does not act.
+            // Until the pod is connected, the switch links to what it waits for and does not act.
             ensure!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-busy")? == "false", "the rule waits for its pod");
             Ok(())
         });

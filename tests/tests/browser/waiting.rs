@@ -1,4 +1,4 @@
-//! What is loaded on demand shows the shape of what is to come, but only when it takes longer than anybody waits unawares.
+//! Browser test of loading states: placeholders appear for data loaded on demand, but only after a short delay.
 
 use anyhow::ensure;
 use scenario::browser::Browser;
@@ -6,9 +6,9 @@ use scenario::eventually::{SOON, eventually};
 use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
 
-/// Every answer to a question of the script comes when `letThem` is called, and so does every whole message of a stream;
-/// `letNewest` lets the one come that was asked for last. The page's own deadlines stand still meanwhile: however long a test
-/// looks at what waits, no question is given up and no connection is taken for lost.
+/// Delays every fetch response and every whole stream message until `letThem` is called; `letNewest` releases the
+/// latest request. The page's clock and timeouts are stopped, so that no request times out and no connection is taken
+/// for lost.
 const SLOW: &str = "
     const now = Date.now();
     Date.now = () => now;
@@ -29,7 +29,7 @@ const SWITCH: &str = "button[role=switch][aria-label^='GET /export']";
 
 const OTHER_SWITCH: &str = "button[role=switch][aria-label^='GET /import']";
 
-/// A browser that looks at the overview, live, and whose questions are answered slowly.
+/// A browser on the live overview, with delayed responses.
 fn slow_browser(mesh: &SmallMesh) -> Browser {
     let browser = Browser::start();
     browser.before_each_page(SLOW);
@@ -38,7 +38,7 @@ fn slow_browser(mesh: &SmallMesh) -> Browser {
     browser
 }
 
-/// Opens the dialog, whose numbers are not there yet.
+/// Opens the dialog, whose numbers have not arrived yet.
 fn open_dialog(browser: &Browser) {
     eventually(SOON, || browser.click(SWITCH));
     is(browser, "a dialog that waits", "document.querySelector('#off[open]')?.ariaBusy === 'true'");
@@ -58,7 +58,7 @@ fn the_shape_of_what_is_to_come_is_shown_until_it_comes() {
     mesh.api().expect_hits("orders", 1);
     let browser = slow_browser(&mesh);
 
-    // The dialog opens without its numbers, cannot be sent, and fills when they come.
+    // The dialog opens without its numbers, cannot be submitted, and fills when they arrive.
     open_dialog(&browser);
     assert_eq!(browser.script("return document.getElementById('go').disabled").unwrap(), true);
     assert_no_barriers(&browser, "a dialog that waits");
@@ -72,7 +72,7 @@ fn the_shape_of_what_is_to_come_is_shown_until_it_comes() {
     assert_eq!(reason, "the disk is full", "what is typed meanwhile stays");
     assert_eq!(browser.script("return document.querySelector('#off [name=ttl]:checked').value").unwrap(), "4h");
 
-    // Whoever closes it meanwhile is left alone.
+    // A dialog that is closed before its numbers arrive stays closed.
     browser.press_escape().unwrap();
     open_dialog(&browser);
     browser.press_escape().unwrap();
@@ -80,7 +80,7 @@ fn the_shape_of_what_is_to_come_is_shown_until_it_comes() {
     is(&browser, "a dialog that is closed", "document.getElementById('off').ariaBusy === null");
     assert_eq!(browser.script("return document.querySelectorAll('dialog[open]').length").unwrap(), 0);
 
-    // Numbers of another window: those of the old one would be taken for them.
+    // For another window the table shows a loading state: the old numbers would be mistaken for the new ones.
     browser.script("window.isSlow = true; document.querySelector('[name=window][value=\"1m\"]').click(); return 1").unwrap();
     is(&browser, "a table that waits", "document.getElementById('main').ariaBusy === 'true'");
     browser.script("window.isSlow = false; letThem(); return 1").unwrap();
@@ -96,7 +96,7 @@ fn whoever_asks_for_another_one_meanwhile_gets_that_and_no_other() {
     mesh.api().expect_hits("orders", 2);
     let browser = slow_browser(&mesh);
 
-    // The first one is slow, and is closed before it comes; the second one comes before anybody has noticed.
+    // The first response is slow, and its dialog is closed; the second arrives before the loading state shows.
     open_dialog(&browser);
     browser.press_escape().unwrap();
     let quickly = format!("document.querySelector(\"{OTHER_SWITCH}\").click(); letNewest(); return 1");
@@ -108,7 +108,7 @@ fn whoever_asks_for_another_one_meanwhile_gets_that_and_no_other() {
     );
     assert_eq!(browser.script("return document.getElementById('off').ariaBusy").unwrap(), serde_json::Value::Null);
 
-    // What was asked for first comes last, and nobody wants it any more.
+    // The response to the first request arrives last and is discarded.
     browser.script("letThem(); return 1").unwrap();
     is(&browser, "answered", "underWay() === 0");
     assert!(browser.text("#off [data-k=endpoint]").unwrap().contains("/import"));

@@ -1,4 +1,4 @@
-//! Many windows of one browser, which opens six connections to one address: all are live, and all can turn off.
+//! Browser test of more windows than the browser's six connections per host: all are live, all can turn off.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use anyhow::ensure;
@@ -6,12 +6,12 @@ use scenario::browser::{Browser, WindowHandle};
 use scenario::eventually::{SOON, eventually};
 use scenario::small_mesh::SmallMesh;
 
-/// More windows than a browser has connections to one address.
+/// More windows than a browser opens connections to one host.
 const WINDOWS: usize = 7;
 
 const SWITCH: &str = "button[role=switch][aria-label^='GET /export']";
 
-/// A service that has been asked for `/export`.
+/// A mesh with one request for `/export`.
 fn mesh() -> SmallMesh {
     let mesh = SmallMesh::of("orders", 1);
     mesh.pods[0].get("/export");
@@ -19,7 +19,7 @@ fn mesh() -> SmallMesh {
     mesh
 }
 
-/// Opens a page in so many windows, each with an address of its own; `prepare` is called for each before.
+/// Opens pages in [`WINDOWS`] windows, with the URLs of `pages` in turn; `prepare` is called before each.
 fn open_all(browser: &Browser, mesh: &SmallMesh, pages: &[&str], prepare: impl Fn(&Browser)) -> Vec<WindowHandle> {
     let open = |at: usize| {
         let window = if at == 0 { browser.window() } else { browser.new_window() };
@@ -31,12 +31,12 @@ fn open_all(browser: &Browser, mesh: &SmallMesh, pages: &[&str], prepare: impl F
     (0..WINDOWS).map(open).collect()
 }
 
-/// Waits until values arrive on the page now.
+/// Waits until the page receives values.
 fn expect_live(browser: &Browser, window: &str) {
     eventually(SOON, || {
         let pulse = browser.script("return document.body.dataset.pulse ?? 'none'")?;
         let silent = browser.script("return document.querySelector('#pulse time').textContent")?;
-        // On the tap that is the number of held rows, of which there are none.
+        // On the tap page this is the number of held rows, which is empty.
         ensure!(pulse == "live" && (silent == "1 s" || silent == ""), "{window}: {pulse}, nothing has arrived for {silent}");
         Ok(())
     });
@@ -55,7 +55,7 @@ fn seven_windows_of_one_browser_are_all_live_and_all_can_turn_off() {
     let (mesh, browser) = (mesh(), Browser::start());
     let windows = open_all(&browser, &mesh, &["/", "/?window=1m", "/?find=export", "/?show=all&sort=rps:down"], |_| ());
 
-    // All of them at the same time, on one connection.
+    // All windows at the same time, on one connection.
     for (at, window) in windows.iter().enumerate() {
         browser.turn_to(window);
         expect_live(&browser, &format!("window {at}"));
@@ -70,7 +70,7 @@ fn seven_windows_of_one_browser_are_all_live_and_all_can_turn_off() {
     };
     turn_off(WINDOWS - 1);
 
-    // Every other window hears of it, and turns it on again.
+    // Every other window shows the change, and turns the endpoint on again.
     for (at, window) in windows.iter().enumerate().take(WINDOWS - 1).rev() {
         browser.turn_to(window);
         says(&browser, SWITCH, "Off");
@@ -92,7 +92,7 @@ fn a_window_that_is_closed_takes_no_other_with_it() {
         expect_live(&browser, "a window");
     }
 
-    // The first one began the stream.
+    // The first window opened the stream.
     browser.turn_to(&windows[0]);
     browser.close_window();
 
@@ -117,7 +117,7 @@ fn a_hidden_window_has_no_stream() {
         document.dispatchEvent(new Event('visibilitychange')); return 1";
     browser.script(hide).unwrap();
 
-    // What is not asked for any more does not arrive: the page is as old as it is hidden.
+    // The page receives nothing while it is hidden, so its data ages.
     eventually(SOON, || {
         let silent = browser.text("#pulse time")?;
         ensure!(silent.trim_end_matches(" s").parse::<u32>()? >= 3, "something arrived {silent} ago");
@@ -136,7 +136,7 @@ fn a_browser_that_cannot_share_a_stream_is_advised_and_can_still_turn_off() {
     let last = windows.last().unwrap();
     browser.turn_to(last);
     says(&browser, "#next", "Close one of them, or serve the dashboard through a proxy with HTTP/2.");
-    // As soon as there is room again it is live.
+    // It goes live as soon as connections are free.
     for window in &windows[..WINDOWS - 2] {
         browser.turn_to(window);
         browser.close_window();

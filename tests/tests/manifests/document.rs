@@ -1,4 +1,4 @@
-//! One YAML document of `deploy/`, and what Kubernetes would not understand of it.
+//! One YAML document of `deploy/`, and the fields in it that Kubernetes does not know.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A document as it was written, with where to find it.
+/// A document with its place, for error messages.
 pub(crate) struct Document {
-    /// `control-plane.yaml: Deployment sitio`, the beginning of every complaint.
+    /// For example `control-plane.yaml: Deployment sitio`, the beginning of every error message.
     pub(crate) place: String,
     /// The whole document.
     pub(crate) value: Value,
@@ -24,12 +24,12 @@ impl Document {
         self.value["kind"].as_str().unwrap_or("(no kind)")
     }
 
-    /// The document's own name.
+    /// The document's `metadata.name`.
     pub(crate) fn name(&self) -> &str {
         self.value["metadata"]["name"].as_str().unwrap_or("(no name)")
     }
 
-    /// What the document says and its type does not, or why it is not of its type at all.
+    /// The fields that the Kubernetes type does not have, or why the document does not parse as its type.
     pub(crate) fn unknown_fields(&self) -> Vec<String> {
         let understood = match self.understood() {
             Ok(understood) => understood,
@@ -41,18 +41,18 @@ impl Document {
         paths.into_iter().map(|path| format!("{}: {path} is unknown", self.place)).collect()
     }
 
-    /// The pod that the document makes, if it makes one.
+    /// The pod template of the document, if it has one.
     pub(crate) fn pod(&self) -> Option<&Value> {
         self.value.pointer("/spec/template/spec")
     }
 
-    /// The pod's containers, those that stay and those that come first.
+    /// The pod's containers and init containers.
     pub(crate) fn containers(&self) -> Vec<&Value> {
         let list = |key: &str| self.pod().and_then(|pod| pod[key].as_array()).into_iter().flatten();
         list("initContainers").chain(list("containers")).collect()
     }
 
-    /// The document after a journey through its Kubernetes type, which drops what the type has no place for.
+    /// The document after a round trip through its Kubernetes type, which drops unknown fields.
     fn understood(&self) -> Result<Value, String> {
         match (self.value["apiVersion"].as_str().unwrap_or(""), self.kind()) {
             ("v1", "ConfigMap") => through::<ConfigMap>(&self.value),
@@ -61,7 +61,7 @@ impl Document {
             ("v1", "ServiceAccount") => through::<ServiceAccount>(&self.value),
             ("apps/v1", "Deployment") => through::<Deployment>(&self.value),
             ("networking.k8s.io/v1", "NetworkPolicy") => through::<NetworkPolicy>(&self.value),
-            // Secrets are not in the list on purpose: they are made by a person and never committed.
+            // Secrets are not in the list on purpose: an operator creates them, and they are never committed.
             (version, kind) => Err(format!("{version} {kind} is no kind that this test knows")),
         }
     }
@@ -85,7 +85,7 @@ pub(crate) fn documents() -> Vec<Document> {
 pub(crate) fn parse(file: &str, manifest: &str) -> Vec<Document> {
     serde_norway::Deserializer::from_str(manifest)
         .map(|document| {
-            // By way of YAML's own value, because that refuses a key that is written twice.
+            // Goes through the YAML library's own value type, which rejects duplicate keys.
             let value = serde_norway::Value::deserialize(document).unwrap_or_else(|error| panic!("{file}: {error}"));
             let value: Value = serde_json::to_value(value).unwrap_or_else(|error| panic!("{file}: {error}"));
             let mut document = Document { place: String::new(), value };

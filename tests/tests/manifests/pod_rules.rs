@@ -1,4 +1,4 @@
-//! What every pod and container of `deploy/` must say, so that the strictest cluster takes it.
+//! The security and resource rules for every pod and container in `deploy/`, as the strictest clusters require.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ const NO_TOKEN: &str = "automountServiceAccountToken is false";
 const NO_LINKS: &str = "enableServiceLinks is false";
 const NON_ROOT: &str = "runAsNonRoot is true";
 const SECCOMP: &str = "seccompProfile is RuntimeDefault";
-// OpenShift's restricted-v2 gives each project numbers of its own and refuses any other.
+// OpenShift's restricted-v2 assigns each project its own ids and rejects any other.
 const NO_FIXED_USER: &str = "no fixed user or group";
 const NO_ESCALATION: &str = "allowPrivilegeEscalation is false";
 const NO_PRIVILEGES: &str = "not privileged";
@@ -18,7 +18,7 @@ const NO_CAPABILITIES: &str = "all capabilities are dropped, none added";
 const RESOURCES: &str = "requests and limits for CPU and memory";
 const PROBES: &str = "startup, liveness and readiness probes";
 
-/// Every rule there is.
+/// All rules.
 pub(crate) const ALL: [&str; 12] = [
     LABELS,
     NO_TOKEN,
@@ -34,7 +34,7 @@ pub(crate) const ALL: [&str; 12] = [
     PROBES,
 ];
 
-/// The rules that a document breaks, each after the place where.
+/// The rules that a document breaks, each with its place.
 pub(crate) fn broken(document: &Document) -> Vec<String> {
     let mut faults = rules_of(&document.value["metadata"], &[(LABELS, labelled)], &document.place);
     let Some(pod) = document.pod() else { return faults };

@@ -1,13 +1,13 @@
-//! Whether what one manifest names is made by another: selectors, ports, volumes, accounts, versions.
+//! Checks references between manifests: selectors, ports, volumes, accounts, and image versions.
 
 use serde_json::Value;
 
 use super::document::Document;
 
-/// The one object that a person makes, as the head of `control-plane.yaml` says.
+/// The one object that an operator creates, as the head of `control-plane.yaml` says.
 const SECRET: &str = "sitio-token";
 
-/// Everything that is named and not there.
+/// All references to objects that do not exist.
 pub(crate) fn dangling(documents: &[Document]) -> Vec<String> {
     documents
         .iter()

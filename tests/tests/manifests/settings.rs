@@ -1,4 +1,4 @@
-//! Whether the variables that a manifest sets are variables that the program reads.
+//! Checks that the variables that a manifest sets are settings of its program.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::document::Document;
 
-/// `SITIO_` variables that a container sets and its program does not have.
+/// The `SITIO_` variables that a container sets and its program does not have.
 ///
-/// A program that meets one it does not know only warns, because Kubernetes makes such variables itself;
-/// so a misspelt one would go unnoticed.
+/// A program only warns about an unknown variable, because Kubernetes creates such variables itself; so a misspelt one
+/// would go unnoticed.
 pub(crate) fn unknown(document: &Document) -> Vec<String> {
     let mut faults = Vec::new();
     for container in document.containers() {
@@ -27,17 +27,17 @@ pub(crate) fn unknown(document: &Document) -> Vec<String> {
     faults
 }
 
-/// The folder of the program that an image of ours holds.
+/// The folder of the program in one of our images.
 fn program(image: &str) -> Option<&'static str> {
     ["sidecar", "control-plane"].into_iter().find(|program| image.contains(&format!("/sitio-{program}:")))
 }
 
-/// The names in the program's `config*.rs`, whichever way it asks for them: there, each stands in quotes of its own.
+/// The settings in the program's `config*.rs`, where each name is a string literal of its own.
 fn settings_of(program: &str) -> BTreeSet<String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(program).join("src");
     let mut files = vec![source.join("config.rs")];
     files.extend(rust_files(&source.join("config")));
-    // Its tests name variables that must not exist.
+    // The tests name variables that must not exist.
     files.retain(|file| !file.ends_with("tests.rs"));
     let settings: BTreeSet<String> =
         files.iter().filter_map(|file| fs::read_to_string(file).ok()).flat_map(|text| quoted(&text)).collect();

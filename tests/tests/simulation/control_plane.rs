@@ -1,4 +1,4 @@
-//! The control plane's host: the real ingest, fleet, timeline, keeper and rules, with a store on disk that outlives it.
+//! The simulated control plane host: real gRPC server, fleet, timeline, window queue and rules, and a store on disk.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
@@ -17,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 use crate::disk::{Disk, Orders};
 use crate::network::Listener;
 
-/// Looks into the control plane that runs now, if one does. It keeps none alive: a crash must close the store.
+/// Reads the state of the running control plane. Holds only a weak reference: a crash must close the store.
 #[derive(Clone, Default)]
 pub(crate) struct Glass(Arc<Mutex<Weak<ControlPlane>>>);
 
 impl Glass {
-    /// Requests counted for a route, as every page and the API tell them; `None` while there is no control plane.
+    /// The hits of a route, as pages and API show them; `None` while no control plane runs.
     pub(crate) fn hits(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
         let snapshot = plane.snapshot(Window::All, now_ms());
@@ -30,15 +30,14 @@ impl Glass {
         Some(rows.map(|row| row.now.hits).sum())
     }
 
-    /// Requests that were ever told of a route, those that were lost since then included; `None` while there is no control
-    /// plane.
+    /// The hits of a route that were ever reported, including those lost since; `None` while no control plane runs.
     pub(crate) fn heard(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
         let series = plane.timeline.all().into_iter().filter(|series| series.endpoint.route() == route);
         Some(series.map(|series| series.ever_told().hits).sum())
     }
 
-    /// Requests of a route of which it is known whose they were; `None` while there is no control plane.
+    /// The hits of a route that are attributed to callers; `None` while no control plane runs.
     pub(crate) fn called(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
         let all = CalledBy::of_all(&plane.fleet, &plane.timeline, now_ms());
@@ -46,7 +45,7 @@ impl Glass {
         Some(series.filter_map(|series| Some(all.get(&series.id)?.sum.calls.hits)).sum())
     }
 
-    /// Requests of a route that are on disk; `None` while there is no control plane.
+    /// The hits of a route that are on disk; `None` while no control plane runs.
     pub(crate) fn kept(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
         let mut hits = 0;
@@ -58,13 +57,13 @@ impl Glass {
         Some(hits)
     }
 
-    /// Requests that it says are lost: told by sidecars that were killed, and never brought to disk.
+    /// The hits that the control plane reports as lost: reported by killed sidecars, and never written to disk.
     pub(crate) fn not_kept(&self) -> Option<u64> {
         Some(self.0.lock().unwrap().upgrade()?.fleet.hits_not_kept())
     }
 }
 
-/// Runs one until its host crashes.
+/// Runs a control plane until its host crashes.
 pub(crate) async fn run(folder: PathBuf, orders: Orders, glass: Glass) -> turmoil::Result {
     let (store, fleet) = (Arc::new(Disk::open(&folder, orders)?), Fleet::new(Duration::from_secs(3600)));
     let drain = CancellationToken::new();

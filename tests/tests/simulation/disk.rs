@@ -1,4 +1,4 @@
-//! The control plane's disk, which can be told to stop at one step of a commit: just before it, or just after it.
+//! The simulated control plane's store, which can stop just before or just after a commit.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -9,45 +9,45 @@ use control_plane::store::rollup::Keep;
 use control_plane::store::{Change, Ledger, Store, StoreError};
 use mesh::golden::GoldenMetrics;
 
-/// Where a commit stops.
+/// The point at which a commit stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
     /// Windows were received, and are not on disk.
     BeforeCommit,
-    /// They are on disk, and nobody was told.
+    /// The windows are on disk, and no ack was sent.
     BeforeAck,
 }
 
-/// What the disk has been told, and what it has done; it outlives the disk.
+/// The instructions to the store, and what it has done; outlives the store.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Orders(Arc<Mutex<Inside>>);
 
 #[derive(Debug, Default)]
 struct Inside {
-    /// How many commits pass, and where the one after them stops.
+    /// The number of commits that pass, and where the next one stops.
     stop: Option<(u32, Stop)>,
     has_stopped: bool,
     commits: u32,
 }
 
 impl Orders {
-    /// Lets so many commits pass, and stops the next one.
+    /// Lets this number of commits pass, and stops the next one.
     pub(crate) fn stop_after(&self, commits: u32, at: Stop) {
         let mut inside = self.0.lock().unwrap();
         (inside.stop, inside.has_stopped) = (Some((commits, at)), false);
     }
 
-    /// Whether one was stopped. From the word on, the next ones pass.
+    /// Whether a commit was stopped. After that, all commits pass.
     pub(crate) fn has_stopped(&self) -> bool {
         self.0.lock().unwrap().has_stopped
     }
 
-    /// Commits of windows that came to pass, by all control planes.
+    /// The number of completed commits of windows, by all control planes.
     pub(crate) fn commits(&self) -> u32 {
         self.0.lock().unwrap().commits
     }
 
-    /// Where this commit stops, if it does.
+    /// Where the current commit stops, if it does.
     fn next(&self) -> Option<Stop> {
         let mut inside = self.0.lock().unwrap();
         match inside.stop {
@@ -64,7 +64,7 @@ impl Orders {
     }
 }
 
-/// The real store, behind the orders.
+/// The real store, controlled by [`Orders`].
 #[derive(Debug)]
 pub(crate) struct Disk {
     store: RedbStore,
@@ -92,8 +92,7 @@ impl Chronicle for Disk {
         self.store.marks(processes)
     }
 
-    /// A commit that is stopped fails as far as the control plane knows, which then waits before it tries again; by that
-    /// time it has been killed.
+    /// To the control plane, a stopped commit has failed. It waits before it retries, and is killed by then.
     fn append(&self, append: &Append) -> Result<(), StoreError> {
         let stop = self.orders.next();
         if stop != Some(Stop::BeforeCommit) {

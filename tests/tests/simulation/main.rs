@@ -1,4 +1,4 @@
-//! A mesh in a simulated network: whatever breaks, at any of a thousand seeds and at every step of an ack, totals are right.
+//! Simulation test: totals stay right under faults with a thousand seeds, and crashes at every step of an ack.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::ops::Range;
@@ -13,15 +13,15 @@ mod stammerer;
 mod steps;
 mod trouble;
 
-/// Seeds that every run tries. Each is some thirty simulated seconds of trouble and the calm after it.
+/// The number of seeds in every run. Each simulates about thirty seconds of faults and the recovery after them.
 const SEEDS: u64 = 1000;
 
-/// Threads that share the seeds.
+/// The number of threads that divide these seeds among them.
 const THREADS: u64 = 2;
 
 #[test]
 fn when_things_calm_down_the_totals_are_those_that_were_recorded() {
-    // One seed alone, to look at what a failure said.
+    // Runs a single seed, to reproduce a failure.
     if let Some(seed) = std::env::var("SITIO_SEED").ok().and_then(|seed| seed.parse::<u64>().ok()) {
         return try_seeds(seed..seed + 1);
     }

@@ -1,4 +1,4 @@
-//! One simulated mesh, and what must be true of its totals when all trouble is over.
+//! A simulated mesh, and the invariants of its totals after all faults.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::disk::Orders;
 use crate::network::CONTROL_PLANE;
 use crate::sidecar::Pod;
 
-/// Sidecars of a mesh, the one that stammers apart.
+/// The number of sidecars, without the duplicate sender.
 pub(crate) const PODS: u64 = 3;
 
-/// How long it may take until everybody has noticed that it is over: a silent peer is noticed within 25 s, and a
-/// sidecar dials again within ten.
+/// The time until every peer has noticed the end of the faults: a silent peer is detected within 25 s, and a sidecar
+/// redials within ten.
 pub(crate) const CALM: Duration = Duration::from_secs(90);
 
-/// The length of one step of the simulation. Messages take up to a few of them.
+/// The simulation step. Messages take up to a few steps.
 const STEP: Duration = Duration::from_millis(25);
 
-/// The longest that anybody makes trouble.
+/// The longest duration of faults.
 const TROUBLE_MAX: Duration = Duration::from_secs(120);
 
 /// A control plane and its sidecars.
@@ -31,14 +31,14 @@ pub(crate) struct Mesh {
     pub(crate) glass: Glass,
     pub(crate) orders: Orders,
     pub(crate) pods: Vec<Pod>,
-    /// Ends all traffic.
+    /// Stops all traffic.
     pub(crate) calm: CancellationToken,
     leave: CancellationToken,
     dead: Vec<Dead>,
     _folder: TempDir,
 }
 
-/// A process of a sidecar that was killed.
+/// A killed sidecar process.
 #[derive(Debug)]
 struct Dead {
     route: String,
@@ -67,12 +67,12 @@ impl Mesh {
         Self { sim, glass, orders, pods, calm, leave, dead: Vec::new(), _folder: folder }
     }
 
-    /// The control plane is killed, and another one goes on with the store that there is.
+    /// Kills the control plane, and starts another with the same store.
     pub(crate) fn restart_control_plane(&mut self) {
         self.sim.bounce(CONTROL_PLANE);
     }
 
-    /// A sidecar is killed, and another process takes its place.
+    /// Kills a sidecar, and starts another process in its place.
     pub(crate) fn kill_sidecar(&mut self, number: usize) {
         if let Some(life) = self.pods[number].life() {
             let recorded = life.recorded.load(Relaxed);
@@ -81,7 +81,7 @@ impl Mesh {
         self.sim.bounce(self.pods[number].name());
     }
 
-    /// Lets time pass.
+    /// Advances the simulated time.
     pub(crate) fn pass(&mut self, time: Duration) {
         let until = self.sim.elapsed() + time;
         while self.sim.elapsed() < until {
@@ -89,7 +89,7 @@ impl Mesh {
         }
     }
 
-    /// Lets time pass until something has happened.
+    /// Advances the simulated time until a condition holds.
     pub(crate) fn pass_until(&mut self, has_happened: impl Fn(&Self) -> bool) {
         let until = self.sim.elapsed() + TROUBLE_MAX;
         while !has_happened(self) {
@@ -102,28 +102,29 @@ impl Mesh {
         self.sim.step().unwrap();
     }
 
-    /// Whether every request that a living sidecar has seen is counted once.
+    /// Whether every request of a living sidecar is counted once.
     pub(crate) fn is_exact(&self) -> bool {
         self.living().all(|(route, recorded)| self.glass.hits(&route) == Some(recorded))
     }
 
-    /// Whether it is known of each whose it was. Sidecars tell that again after each restart, as long as they live.
+    /// Whether every request is attributed to a caller. Sidecars resend callers after each restart, as long as they
+    /// live.
     fn is_called(&self) -> bool {
         self.living().all(|(route, recorded)| self.glass.called(&route) == Some(recorded))
     }
 
-    /// Whether it is on disk once, too.
+    /// Whether every request of a living sidecar is on disk once.
     pub(crate) fn is_durable(&self) -> bool {
         self.living().all(|(route, recorded)| self.glass.kept(&route) == Some(recorded))
     }
 
-    /// Each living process's route, and what it has recorded.
+    /// The route of each living process, and its recorded requests.
     fn living(&self) -> impl Iterator<Item = (String, u64)> {
         self.pods.iter().filter_map(Pod::life).map(|life| (life.route, life.recorded.load(Relaxed)))
     }
 
-    /// Of a sidecar that was killed, all that was acked is on disk, in whole windows; and what it had told besides is told as
-    /// lost by the control plane that heard it, and is in its totals no more.
+    /// Checks the killed sidecars. Everything acked is on disk, in whole windows. What was reported beyond that is
+    /// counted as lost by the control plane that received it, and is no longer in its totals.
     pub(crate) fn losses_are_told(&self) -> bool {
         let (mut lost, mut is_whole) = (0, true);
         for Dead { route, recorded, may_be_kept } in &self.dead {
@@ -135,7 +136,7 @@ impl Mesh {
         is_whole && self.glass.not_kept() == Some(lost)
     }
 
-    /// What is told, for whoever has to find out why it is wrong.
+    /// The observed counts, for the message of a failed check.
     pub(crate) fn told(&self) -> String {
         let glass = &self.glass;
         let living = self
@@ -151,23 +152,24 @@ impl Mesh {
         )
     }
 
-    /// Waits until all is as it should be, and sees that it stays so.
+    /// Waits until all invariants hold, and checks that they continue to hold.
     pub(crate) fn settle(&mut self, must_be_durable: bool, also: impl Fn(&Self) -> bool) {
         self.calm.cancel();
         let until = self.sim.elapsed() + CALM;
-        // A loss is told when the process after the dead one has attached, which it may yet have to do if it saw no request.
+        // A loss is counted when the successor of the dead process has connected, which may be pending if it has no
+        // requests.
         let is_settled = |mesh: &Self| mesh.is_exact() && mesh.is_called() && also(mesh) && mesh.losses_are_told();
         while !(is_settled(self) && (!must_be_durable || self.is_durable())) {
             assert!(self.sim.elapsed() < until, "{CALM:?} after the trouble: {}", self.told());
             self.pass(Duration::from_secs(1));
         }
-        // Who is told to leave waits until all of it is on disk.
+        // A draining sidecar waits until all its counts are on disk.
         self.leave.cancel();
         self.pass(Duration::from_secs(8));
         assert!(self.is_durable(), "what was on disk did not stay so, or the sidecars left too early: {}", self.told());
         assert!(self.is_exact() && self.is_called() && also(self), "the totals were right, and did not stay so: {}", self.told());
         assert!(self.losses_are_told(), "more was lost than a killed sidecar's last words, or it was not told: {}", self.told());
-        // And the totals stay so: a restart takes nothing away but what is nowhere on disk.
+        // A restart may only lose what was never on disk.
         self.restart_control_plane();
         self.pass(Duration::from_secs(3));
         assert!(self.is_exact() && self.is_durable(), "a restart took some of the totals away: {}", self.told());

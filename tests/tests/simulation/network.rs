@@ -1,4 +1,4 @@
-//! The simulated network's sockets, as the two programs take theirs.
+//! Sockets of the simulated network for the control plane's server and the sidecar's client.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,13 +8,13 @@ use control_plane::ingest::connections::Door;
 use sidecar::link::dial::{Bytes, Transport};
 use turmoil::net::{TcpListener, TcpStream};
 
-/// The control plane's name in the simulated network.
+/// The control plane's host name.
 pub(crate) const CONTROL_PLANE: &str = "control-plane";
 
-/// The port at which it takes sidecars in.
+/// The port for sidecars.
 pub(crate) const PORT: u16 = 8091;
 
-/// The control plane's end.
+/// The control plane's listener.
 pub(crate) struct Listener(TcpListener);
 
 impl Listener {
@@ -32,7 +32,7 @@ impl Door for Listener {
     }
 }
 
-/// The sidecars' end.
+/// The sidecars' transport.
 pub(crate) fn transport() -> Transport {
     Transport::Made(Arc::new(|_| {
         Box::pin(async {

@@ -1,4 +1,4 @@
-//! A sidecar's host: the real ledger and the real link, with made-up traffic instead of workers.
+//! The simulated sidecar host: the real ledger and control client, with synthetic traffic instead of workers.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::network::{CONTROL_PLANE, PORT, transport};
 
-/// When the first process of each sidecar began, nanoseconds since the Unix epoch.
+/// The start of each sidecar's first process, in nanoseconds since the Unix epoch.
 const FIRST_EPOCH: u64 = 1_700_000_000_000_000_000;
 
 /// A pod and its sidecar.
@@ -33,26 +33,26 @@ const FIRST_EPOCH: u64 = 1_700_000_000_000_000_000;
 pub(crate) struct Pod {
     pub(crate) number: u64,
     pub(crate) seed: u64,
-    /// Its sidecar's processes, oldest first; all but the last were killed.
+    /// The sidecar's processes, oldest first; all but the last were killed.
     pub(crate) lives: Arc<Mutex<Vec<Life>>>,
-    /// Ends its traffic.
+    /// Stops its traffic.
     pub(crate) calm: CancellationToken,
-    /// Ends its sidecar, in order.
+    /// Drains its sidecar.
     pub(crate) leave: CancellationToken,
 }
 
-/// One process of a sidecar. Each counts on a route of its own, so that its numbers can be told from all others.
+/// One process of a sidecar. Each counts on its own route, so that its numbers are separate.
 #[derive(Clone)]
 pub(crate) struct Life {
     pub(crate) route: String,
-    /// Requests that it has seen.
+    /// The number of requests recorded.
     pub(crate) recorded: Arc<AtomicU64>,
     books: Books,
 }
 
 impl Life {
-    /// Requests that may be on disk when this process is killed now: those that it was told are there, and those besides
-    /// in the windows that it has, each of which is there whole or not at all.
+    /// The possible numbers of requests on disk if this process is killed now: those acked, plus the held windows, each
+    /// of which is on disk completely or not at all.
     pub(crate) fn may_be_kept(&self) -> Vec<u64> {
         self.books.read(|ledger| {
             let mut sum = ledger.baseline().sum().hits;
@@ -65,7 +65,7 @@ impl Life {
         })
     }
 
-    /// Windows that it was told are on disk.
+    /// The number of acked windows.
     pub(crate) fn acked(&self) -> u64 {
         self.books.read(|ledger| ledger.windows().map_or(0, |windows| windows.numbers().acked))
     }
@@ -76,7 +76,7 @@ impl Pod {
         Self { number, seed, lives: Arc::default(), calm, leave }
     }
 
-    /// The process that runs now, if one has begun.
+    /// The current process, if one has started.
     pub(crate) fn life(&self) -> Option<Life> {
         self.lives.lock().unwrap().last().cloned()
     }
@@ -85,7 +85,7 @@ impl Pod {
         format!("shop-{}", self.number)
     }
 
-    /// Begins another process.
+    /// Starts another process.
     fn begin(&self, books: &Books) -> (Life, u64) {
         let mut lives = self.lives.lock().unwrap();
         let route = format!("/route-of-{}-{}", ["ann", "bob", "cid", "dot"][self.number as usize], lives.len());
@@ -130,7 +130,7 @@ impl Pod {
     }
 }
 
-/// Requests as they come, until the calm.
+/// Generates requests until `calm` is cancelled.
 async fn traffic(pod: Pod, life: Life) {
     let mut random = StdRng::seed_from_u64(pod.seed ^ (pod.number << 32));
     let endpoint = Endpoint::named("GET", &life.route).unwrap();
@@ -140,7 +140,7 @@ async fn traffic(pod: Pod, life: Life) {
             golden.hits += 1;
             golden.time(100, 50);
             golden.add_status(200, 1);
-            // More of them than are told apart.
+            // More callers than are counted separately.
             let caller = Ipv4Addr::from(0x0a00_0000 + random.random_range(0..40_u32));
             callers.add(Some(caller.into()), Calls::one(1_700_000_000_000, false));
         }

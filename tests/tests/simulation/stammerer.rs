@@ -1,4 +1,4 @@
-//! A sidecar that says things twice, too late, and on streams that were taken over; and still counts right.
+//! A simulated sidecar that sends duplicate and late messages, also on superseded streams, and must be counted right.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -27,13 +27,13 @@ use turmoil::net::TcpStream;
 
 use crate::network::{CONTROL_PLANE, PORT};
 
-/// Its name in the simulated network.
+/// Its host name in the simulated network.
 pub(crate) const HOST: &str = "stammerer";
 
-/// Where its requests go.
+/// The route of its requests.
 pub(crate) const ROUTE: &str = "/route-of-the-stammerer";
 
-/// Its one process.
+/// Its only process.
 #[derive(Clone)]
 pub(crate) struct Stammerer {
     pub(crate) seed: u64,
@@ -41,7 +41,7 @@ pub(crate) struct Stammerer {
     pub(crate) calm: CancellationToken,
 }
 
-/// One stream of it.
+/// One of its streams.
 struct Stream {
     up: mpsc::Sender<Up>,
     _down: Streaming<proto::wire::Down>,
@@ -53,7 +53,7 @@ impl Stammerer {
     pub(crate) async fn run(self) -> turmoil::Result {
         let mut random = StdRng::seed_from_u64(self.seed ^ 0xabcd);
         let mut session = 0;
-        // Streams that were taken over are kept, and spoken on now and then.
+        // Superseded streams are kept, and sometimes used again.
         let mut streams: Vec<Stream> = Vec::new();
         loop {
             session += 1;
@@ -67,7 +67,8 @@ impl Stammerer {
         }
     }
 
-    /// Speaks on the newest stream, and nonsense on the others, until it breaks or is left.
+    /// Sends valid frames on the newest stream and invalid ones on the others, until the stream breaks or the turn
+    /// ends.
     async fn talk(&self, streams: &mut [Stream], random: &mut StdRng) {
         let mut told = self.recorded.load(Relaxed);
         let (newest, older) = streams.split_last_mut().unwrap();
@@ -96,7 +97,7 @@ impl Stammerer {
     }
 }
 
-/// A frame of so many hits, the next one of its stream.
+/// The next frame of a stream, with this number of hits.
 fn next_frame(stream: &mut Stream, coverage: Coverage, hits: u64) -> Live {
     stream.seq += 1;
     let mut golden = GoldenMetrics::default();

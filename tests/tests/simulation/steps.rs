@@ -1,4 +1,4 @@
-//! Every step of commit and ack, by construction: whoever is killed there, each request is on disk once, or told as lost.
+//! Simulation test of crashes at every step of commit and ack: each request is on disk once, or reported as lost.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use crate::disk::Stop;
 use crate::mesh::Mesh;
 use crate::network::CONTROL_PLANE;
 
-/// The commits at which things are stopped: the first, which has no mark before it, and two that have.
+/// The commits that are stopped: the first, which has no mark before it, and two with a mark.
 const COMMITS: std::ops::Range<u32> = 0..3;
 
-/// Steps of the simulation, of 25 ms each, within which all sidecars have said hello, told what is on disk and everything
-/// they know, and have handed over what is not.
+/// Simulation steps of 25 ms, within which all sidecars have sent their hello, the baseline of durable counts, a
+/// snapshot, and the windows that are not on disk.
 const ATTACH_STEPS: u32 = 48;
 
-/// Long enough for an ack to be sent and lost, and shorter than until anybody notices.
+/// Long enough for an ack to be sent and lost, and too short for a peer to detect it.
 const ACK_TAKES: Duration = Duration::from_millis(300);
 
-/// Who is killed.
+/// The process that is killed.
 #[derive(Debug, Clone, Copy)]
 enum Victim {
     ControlPlane,
@@ -37,13 +37,13 @@ impl Victim {
     }
 }
 
-/// Runs a mesh for each victim and each commit, with this trouble.
+/// Runs a mesh with this fault for each victim and each commit.
 fn at_each_commit(trouble: impl Fn(&mut Mesh, u32, Victim)) {
     for victim in Victim::ALL {
         for commit in COMMITS {
             let mut mesh = Mesh::new(u64::from(commit));
             trouble(&mut mesh, commit, victim);
-            // Some traffic after it, so that something is counted wrong if something is wrong.
+            // Traffic after the fault makes wrong state visible in the counts.
             mesh.pass(Duration::from_secs(2));
             mesh.settle(true, |_| true);
         }
@@ -71,7 +71,7 @@ fn a_crash_between_a_commit_and_its_ack_counts_it_once() {
 #[test]
 fn an_ack_that_is_lost_counts_nothing_twice() {
     at_each_commit(|mesh, commit, victim| {
-        // Stopped once, so that the network can be cut before what is written at the second try is acked.
+        // The commit is stopped once, so that the network can be cut before the retry is acked.
         mesh.orders.stop_after(commit, Stop::BeforeCommit);
         mesh.pass_until(|mesh| mesh.orders.has_stopped());
         let written = mesh.orders.commits();

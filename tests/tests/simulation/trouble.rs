@@ -1,4 +1,4 @@
-//! Trouble by a seed: partitions, half-open streams, crashes of either side, and one sidecar that stammers.
+//! Random faults by seed: partitions, half-open streams, crashes of either side, and a duplicate sender.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,34 +11,34 @@ use crate::mesh::{Mesh, PODS};
 use crate::network::CONTROL_PLANE;
 use crate::stammerer::{self, Stammerer};
 
-/// How long the trouble lasts.
+/// The duration of the faults.
 const TROUBLE: Duration = Duration::from_secs(30);
 
-/// Something that goes wrong.
+/// A kind of fault.
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
-    /// Nothing gets through between a sidecar and the control plane.
+    /// No message passes between a sidecar and the control plane.
     Partition,
-    /// What the sidecar says gets lost.
+    /// Messages from the sidecar are lost.
     Mute,
-    /// What the control plane says gets lost: the stream is half open.
+    /// Messages from the control plane are lost: the stream is half open.
     Deaf,
-    /// Everything is late.
+    /// All messages are delayed.
     Hold,
-    /// The control plane is killed, and comes back with the store that it had.
+    /// The control plane is killed, and restarts with the same store.
     Restart,
-    /// The sidecar is killed, and another process of it begins.
+    /// The sidecar is killed, and another process starts.
     Kill,
 }
 
-/// A trouble that is not over.
+/// A fault in progress.
 struct Lasting {
     what: Trouble,
     host: String,
     until: Duration,
 }
 
-/// Runs one mesh.
+/// Simulates one mesh.
 pub(crate) fn simulate(seed: u64) {
     let mut mesh = Mesh::new(seed);
     let stammerer = Stammerer { seed, recorded: Arc::<AtomicU64>::default(), calm: mesh.calm.clone() };
@@ -48,13 +48,13 @@ pub(crate) fn simulate(seed: u64) {
     }
     make_trouble(&mut mesh, &mut StdRng::seed_from_u64(seed));
     assert!(stammerer.recorded.load(Relaxed) > 0, "a pod without traffic proves nothing");
-    // The stammerer keeps no windows, so what it counted is nowhere but in memory, and told again after a restart.
+    // The duplicate sender keeps no windows, so its counts are only in memory, and are resent after a restart.
     let is_heard = |mesh: &Mesh| mesh.glass.hits(stammerer::ROUTE) == Some(stammerer.recorded.load(Relaxed));
-    // Half of the meshes have to flush their last windows in a hurry.
+    // Half of the meshes must flush their last windows during the drain.
     mesh.settle(!seed.is_multiple_of(2), is_heard);
 }
 
-/// Lets things go wrong for a while, and puts all of them right at its end.
+/// Causes random faults for a while, and ends all of them.
 fn make_trouble(mesh: &mut Mesh, random: &mut StdRng) {
     let mut lasting: Vec<Lasting> = Vec::new();
     while mesh.sim.elapsed() < TROUBLE {
@@ -91,7 +91,7 @@ fn begin(mesh: &mut Mesh, what: Trouble, number: u64, host: &str) {
         Trouble::Hold => mesh.sim.hold(host, CONTROL_PLANE),
         Trouble::Restart => mesh.restart_control_plane(),
         Trouble::Kill if number < PODS => mesh.kill_sidecar(number as usize),
-        // The stammerer has but one process.
+        // The duplicate sender has only one process.
         Trouble::Kill => {}
     }
 }

@@ -1,4 +1,4 @@
-//! `sitio` speaks TLS to a control plane behind a terminator, and says what to do where either side speaks something else.
+//! Tests `sitio` over TLS through a terminator, and its errors for untrusted certificates and protocol mismatches.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 mod terminator;
@@ -19,14 +19,14 @@ use crate::terminator::{Authority, SelfSigned, Valid};
 
 const TOKEN: &str = "a-token-of-a-decent-length-for-this-test";
 
-/// The command that asks at this URL.
+/// The command against this URL.
 fn at(url: &str, arguments: &[&str]) -> Command {
     let mut command = bare();
     command.env("SITIO_URL", url).args(arguments);
     command
 }
 
-/// What a command says beside, when it fails in one line.
+/// The error of a command that fails with one line.
 #[track_caller]
 fn refusal(command: Command) -> String {
     let words = said(command).failed(1);
@@ -52,7 +52,7 @@ fn a_control_plane_behind_a_terminator_is_asked_commanded_and_tapped() {
     by_variable.env("SITIO_CA_FILE", file);
     assert!(said(by_variable).fine().contains("is off on 1 pod"));
 
-    // As somebody does who has told the whole machine.
+    // As with a certificate that the whole machine trusts.
     let mut tap = at(&url, &["tap", "shop"]);
     tap.env("SSL_CERT_FILE", file);
     let mut tap = Process::start(tap);
@@ -162,7 +162,7 @@ fn a_token_is_not_told_over_plain_http_without_a_warning() {
     here.env("SITIO_TOKEN", TOKEN);
     assert_eq!(said(here).err, "");
 
-    // A proxy spares the test a machine called so.
+    // A proxy makes a real host of that name unnecessary.
     let answer = r#"{"taken_at":"2025-11-20T14:07:41.500Z","revision":0,"pods":[]}"#;
     let proxy = scripted(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()));
     let there = |token: Option<&str>| {

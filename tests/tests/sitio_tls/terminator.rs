@@ -1,4 +1,4 @@
-//! What stands before a control plane in a cluster: it speaks TLS, and passes on what is within.
+//! A TLS terminator in front of a control plane, with test certificates.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -18,18 +18,18 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// An authority that was made a moment ago, whom nobody knows.
+/// A new certificate authority, which no program trusts by default.
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
-/// How long a certificate is valid.
+/// The validity of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Valid {
-    /// Now.
+    /// Valid now.
     Now,
-    /// Long ago.
+    /// Expired long ago.
     Once,
 }
 
@@ -53,7 +53,7 @@ impl Authority {
         self.folder.path()
     }
 
-    /// Starts a terminator of this name before a port of loopback, and returns its own port.
+    /// Starts a terminator with a certificate for this name in front of a loopback port, and returns its port.
     pub(crate) fn terminates(&self, name: &str, valid: Valid, behind: u16) -> u16 {
         terminate(self.config(name, valid), behind)
     }
@@ -70,13 +70,13 @@ impl Authority {
     }
 }
 
-/// A certificate as `openssl req -x509` makes it: signed by itself, and marked as an authority's unless asked otherwise.
+/// A certificate as `openssl req -x509` makes it: self-signed, and by default marked as an authority.
 pub(crate) struct SelfSigned {
     folder: TempDir,
 }
 
 impl SelfSigned {
-    /// Makes one for this name, with these further arguments.
+    /// Makes a certificate for this name, with these additional arguments.
     pub(crate) fn new(name: &str, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut openssl = Command::new("openssl");
@@ -93,7 +93,7 @@ impl SelfSigned {
         self.folder.path().join("cert.pem")
     }
 
-    /// Starts a terminator that shows it before a port of loopback, and returns its own port.
+    /// Starts a terminator with this certificate in front of a loopback port, and returns its port.
     pub(crate) fn terminates(&self, behind: u16) -> u16 {
         let certificate = CertificateDer::from_pem_file(self.file()).unwrap();
         let key = PrivateKeyDer::from_pem_file(self.folder.path().join("key.pem")).unwrap();
@@ -101,7 +101,7 @@ impl SelfSigned {
     }
 }
 
-/// Starts a terminator before a port of loopback, and returns its own port.
+/// Starts a terminator in front of a loopback port, and returns its port.
 fn terminate(config: ServerConfig, behind: u16) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -118,7 +118,7 @@ fn showing(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) ->
     config.unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap()
 }
 
-/// Passes connections on until the test ends.
+/// Forwards connections until the test ends.
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, behind: u16) {
     listener.set_nonblocking(true).unwrap();
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -126,7 +126,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, behind: u16) {
     while let Ok((stream, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
         connections.spawn(async move {
-            // Whoever does not believe us, or speaks no TLS, is told so by the handshake.
+            // A client that does not trust the certificate, or does not use TLS, gets a handshake error.
             let mut within = acceptor.accept(stream).await?;
             let mut control_plane = TcpStream::connect(("127.0.0.1", behind)).await?;
             copy_bidirectional(&mut within, &mut control_plane).await

@@ -1,10 +1,10 @@
-//! What the shop sells.
+//! The product catalogue of the sample shop.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
-/// Products there are; their ids are 1 to this.
+/// The number of products; their ids are 1 to this number.
 pub(crate) const PRODUCTS: u64 = 480;
 
 const MATERIALS: [&str; 8] = ["Oak", "Linen", "Brass", "Wool", "Slate", "Cork", "Copper", "Walnut"];
@@ -35,22 +35,22 @@ impl Default for Catalogue {
 fn product(id: u64) -> Product {
     let at = id as usize - 1;
     let (look, material, thing) = (LOOKS[at / 80], MATERIALS[at / 10 % 8], THINGS[at % 10]);
-    // Spread without being random: every start of the demo sells the same things.
+    // Spread out but not random: every start of the demo has the same products.
     Product { id, name: format!("{look} {material} {thing}"), price_cents: 900 + id * 7919 % 24_000, in_stock: id * 31 % 57 }
 }
 
 impl Catalogue {
-    /// The product of that id.
+    /// The product with that id.
     pub(super) fn product(&self, id: u64) -> Option<&Product> {
         self.products.get(usize::try_from(id.checked_sub(1)?).ok()?)
     }
 
-    /// All of them.
+    /// All products.
     pub(super) fn products(&self) -> &[Product] {
         &self.products
     }
 
-    /// The products whose names hold all these words, whatever the case.
+    /// The products whose names contain all words of the query, ignoring case.
     pub(super) fn find<'a>(&'a self, query: &'a str) -> impl Iterator<Item = &'a Product> {
         let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
         let holds = move |product: &&Product| {

@@ -1,28 +1,28 @@
-//! How long a sample service takes for an answer: a median, and a scatter with the long tail that real services have.
+//! Simulated response times of a sample service: a median, and a spread with the long tail of real services.
 
 use std::f64::consts::TAU;
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// No answer takes longer than so many medians: the demo must end within seconds of being told to.
+/// The longest response time in medians. It is bounded because the demo must end within seconds of the signal to stop.
 const MEDIANS_MAX: f64 = 4.0;
 
 /// A log-normal distribution of durations.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Latency {
     median: Duration,
-    /// The standard deviation of the logarithm: at 0.4, one answer in twenty takes twice the median.
+    /// The standard deviation of the logarithm. At 0.4, one response in twenty takes twice the median.
     spread: f64,
 }
 
 impl Latency {
-    /// Around so many milliseconds.
+    /// A distribution with that median in milliseconds.
     pub(super) const fn around_ms(median_ms: u64, spread: f64) -> Self {
         Self { median: Duration::from_millis(median_ms), spread }
     }
 
-    /// Takes as long as one answer takes.
+    /// Sleeps for one random response time.
     pub(super) async fn pass(self) {
         let latency = self.draw(&mut rand::rng());
         tokio::time::sleep(latency).await;
@@ -36,7 +36,7 @@ impl Latency {
 /// A number from the standard normal distribution (Box and Muller, 1958).
 fn normal(rng: &mut impl Rng) -> f64 {
     let (radius, angle): (f64, f64) = (rng.random(), rng.random());
-    // 1 - radius lies in (0, 1], so that its logarithm exists.
+    // 1 - radius is in (0, 1], so its logarithm is finite.
     (-2.0 * (1.0 - radius).ln()).sqrt() * (TAU * angle).cos()
 }
 

@@ -1,4 +1,4 @@
-//! The legacy service: slow, heavy, and the one that somebody will want to turn off.
+//! The legacy service: slow, with large responses, and a good candidate to turn off.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use futures_util::{StreamExt, stream};
 use crate::demo::shop::catalogue::Catalogue;
 use crate::demo::shop::latency::Latency;
 
-/// Bytes of an export, at least: the catalogue as it was on each of many days.
+/// The minimum size of an export: the catalogue repeated, as for many days.
 const EXPORT_BYTES_MIN: usize = 1_000_000;
 
-/// Bytes written at a time, and the pause after each, as a program does that reads from a slow disk.
+/// Bytes written at a time, and the pause after each piece, as in a program that reads from a slow disk.
 const PIECE_BYTES: usize = 64 * 1024;
 const PAUSE: Duration = Duration::from_millis(6);
 
@@ -43,7 +43,7 @@ pub(super) fn routes(catalogue: &Catalogue) -> Router {
         .with_state(papers)
 }
 
-/// Sends everything piece by piece, without saying beforehand how long it will be.
+/// Sends the export in pieces, without a Content-Length.
 async fn export_all(State(papers): State<Papers>) -> Response {
     EXPORT.pass().await;
     let pieces: Vec<Bytes> = (0..papers.export.len())

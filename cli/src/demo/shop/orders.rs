@@ -1,14 +1,14 @@
-//! The order book of the shop, shared by all instances of payments.
+//! The order book of the shop, shared by all instances of the payments service.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-/// The id of the first order there ever was.
+/// The id of the first order.
 pub(crate) const FIRST_ORDER: u64 = 1001;
 
-/// Orders remembered. A demo of an hour makes ten thousand; the newest are enough to show a list.
+/// The number of orders kept. A demo of an hour makes ten thousand; the newest suffice for a list.
 const ORDERS_MAX: usize = 500;
 
 /// One order.
@@ -20,7 +20,7 @@ pub(super) struct Order {
     pub(super) wish: Wish,
 }
 
-/// What a customer asks for.
+/// The product and quantity that a customer orders.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Wish {
     pub(super) product: u64,
@@ -34,7 +34,7 @@ pub(super) struct Orders {
 }
 
 impl Default for Orders {
-    /// The shop opens with orders of yesterday in its book.
+    /// The shop starts with 200 delivered orders.
     fn default() -> Self {
         let yesterday = (FIRST_ORDER..FIRST_ORDER + 200)
             .map(|id| (id, Order { id, status: "delivered", wish: Wish { product: id % 97 + 1, quantity: 1 } }))
@@ -44,7 +44,7 @@ impl Default for Orders {
 }
 
 impl Orders {
-    /// Writes a new order down, and forgets the oldest if there are too many.
+    /// Adds a new order, and removes the oldest if there are too many.
     pub(super) fn place(&self, wish: Wish) -> Order {
         let mut book = self.book();
         let id = book.last_key_value().map_or(FIRST_ORDER, |(last, _)| last + 1);
@@ -56,22 +56,22 @@ impl Orders {
         order
     }
 
-    /// The order of that id, if it is still remembered.
+    /// The order with that id, if it is still kept.
     pub(super) fn find(&self, id: u64) -> Option<Order> {
         self.book().get(&id).cloned()
     }
 
-    /// Strikes an order out; `None` if there is none.
+    /// Removes an order; `None` if there is none.
     pub(super) fn cancel(&self, id: u64) -> Option<Order> {
         self.book().remove(&id)
     }
 
-    /// The newest so many orders, newest first.
+    /// The newest `count` orders, newest first.
     pub(super) fn newest(&self, count: usize) -> Vec<Order> {
         self.book().values().rev().take(count).cloned().collect()
     }
 
-    /// An exchange that panicked cannot have left the book half written: each change is one call on the map.
+    /// Ignores poisoning: each change is one call on the map, so a panic cannot leave the book half written.
     fn book(&self) -> MutexGuard<'_, BTreeMap<u64, Order>> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }

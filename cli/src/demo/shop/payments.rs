@@ -1,4 +1,4 @@
-//! Payments: checkout, which fails now and then as a bank does, orders and refunds.
+//! The payments service: orders, refunds, and a checkout that fails sometimes, as a bank does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use serde_json::json;
 use crate::demo::shop::latency::Latency;
 use crate::demo::shop::orders::{Orders, Wish};
 
-/// How often the bank has trouble, and how often it does not answer at all: 3.5 % of all checkouts together.
+/// The rates at which the bank fails and at which it does not answer: together 3.5 % of all checkouts.
 const BANK_FAILS: f64 = 0.02;
 const BANK_IS_SILENT: f64 = 0.015;
 
 /// How long a checkout waits for the bank.
 const BANK_PATIENCE: Duration = Duration::from_millis(800);
 
-/// Orders in a list.
+/// The number of orders in a list.
 const LISTED: usize = 250;
 
 const CHECKOUT: Latency = Latency::around_ms(95, 0.5);

@@ -1,4 +1,4 @@
-//! Search: finds products, and suggests words while a customer types.
+//! The search service: finds products, and suggests names while a customer types.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::demo::shop::catalogue::Catalogue;
 use crate::demo::shop::latency::Latency;
 
-/// Products on a page of results.
+/// The largest number of products on a page of results.
 const RESULTS_MAX: usize = 60;
 
-/// Names suggested at a time.
+/// The largest number of suggested names.
 const SUGGESTIONS_MAX: usize = 8;
 
 const SEARCH: Latency = Latency::around_ms(45, 0.6);

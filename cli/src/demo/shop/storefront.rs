@@ -1,4 +1,4 @@
-//! The storefront: pages, a style sheet, the cart and accounts.
+//! The storefront service: pages, a style sheet, the cart and accounts.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::demo::shop::latency::Latency;
 /// The style sheet of the shop's pages.
 const STYLE: &str = include_str!("storefront/app.css");
 
-/// Names this state of the style sheet, so that a browser asks for it once.
+/// The ETag of the style sheet, so that a browser downloads it once.
 const STYLE_TAG: &str = concat!("\"", env!("CARGO_PKG_VERSION"), "\"");
 
-/// Products on the front page.
+/// The number of products on the front page.
 const SHOWN: usize = 96;
 
 const HOME: Latency = Latency::around_ms(6, 0.5);
@@ -87,7 +87,7 @@ struct Credentials {
     password: String,
 }
 
-/// Lets in whoever spells the password as the user's name backwards.
+/// Accepts a login if the password is the user's name backwards.
 async fn login(Json(credentials): Json<Credentials>) -> Response {
     LOGIN.pass().await;
     let is_right = credentials.password.chars().eq(credentials.user.chars().rev());

@@ -1,4 +1,4 @@
-//! Proofs that the shop answers what shoppers ask, without a sidecar between them.
+//! Tests of the shop's services without sidecars.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -12,11 +12,11 @@ use super::*;
 use crate::demo::traffic::mix::{Call, Shopper};
 use crate::ports::listen_anywhere;
 
-/// Calls enough to meet every endpoint, and few enough at once for the usual 1024 descriptors of a process.
+/// Enough calls to reach every endpoint, and few enough at once for the usual limit of 1024 descriptors.
 const ROUNDS: usize = 6;
 const AT_ONCE: usize = 150;
 
-/// A shop with its doors open, until it is dropped.
+/// A running shop, until it is dropped.
 struct Open {
     client: Client,
     doors: BTreeMap<Service, SocketAddr>,

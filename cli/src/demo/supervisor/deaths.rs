@@ -1,4 +1,4 @@
-//! When a control plane that has died is worth another start.
+//! Decides whether a control plane process that ended is restarted.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -6,26 +6,26 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-/// Who has lived so long had come to work: a debug build on a busy machine opens its store within half of it.
+/// A process that ran this long had started properly: a debug build on a busy machine opens its store in half of it.
 const YOUNG: Duration = Duration::from_secs(1);
 
-/// Killed young so often in a row, it is no person at play any more, but something that will not stop.
+/// After this many early deaths in a row, the cause is probably not a user who tries `kill`, but a persistent fault.
 const KILLED_YOUNG_MAX: u32 = 5;
 
-/// The deaths so far, as much of them as matters.
+/// The history of deaths that the decision needs.
 #[derive(Debug, Default)]
 pub(super) struct Deaths {
     killed_young: u32,
 }
 
 impl Deaths {
-    /// Takes note of one more, and fails when there should be no other start.
+    /// Records one death; fails if the process should not be restarted.
     pub(super) fn add(&mut self, status: ExitStatus, lived: Duration) -> anyhow::Result<()> {
         if lived >= YOUNG {
             self.killed_young = 0;
             return Ok(());
         }
-        // Who gave up by itself has said why, and would do so again.
+        // A process that exited with an error has printed the reason, and would fail again.
         if status.code().is_some_and(|code| code != 0) {
             bail!("the control plane cannot start ({}); it has said why", cause(status));
         }
@@ -38,7 +38,7 @@ impl Deaths {
     }
 }
 
-/// What a process has died of.
+/// The signal or exit code by which a process ended.
 pub(super) fn cause(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
         (Some(signal), _) => format!("signal {signal}"),

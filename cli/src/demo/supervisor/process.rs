@@ -1,4 +1,4 @@
-//! One life of the control plane: started with the sockets handed over, asked to leave, killed if it does not.
+//! The control plane's child process: start with inherited sockets, graceful stop, kill after a timeout.
 
 use std::env;
 use std::io;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::demo::supervisor::deaths::cause;
 
-/// What every life begins with.
+/// The parameters of every start.
 #[derive(Debug)]
 pub(super) struct Program {
     path: PathBuf,
@@ -23,7 +23,7 @@ pub(super) struct Program {
     data_dir: PathBuf,
 }
 
-/// A running control plane. If it is dropped, it is killed.
+/// A running control plane. Dropping it kills the process.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
@@ -31,22 +31,22 @@ pub(super) struct Process {
 }
 
 impl Program {
-    /// This program, which has a command for it.
+    /// Uses the current executable, which has a command for it.
     pub(super) fn of_ours(listeners: Listeners, data_dir: &Path) -> anyhow::Result<Self> {
         let path = env::current_exe().context("find the program of the control plane, which is this one")?;
         Ok(Self { path, listeners, data_dir: data_dir.to_owned() })
     }
 
-    /// Starts a process.
+    /// Starts a process and passes the sockets as standard input and output.
     ///
-    /// It has no use for standard input and output, and these are the two that a process can be given without `unsafe`.
+    /// The control plane uses neither, and these are the descriptors that a process can be given without `unsafe`.
     pub(super) fn start(&self) -> anyhow::Result<Process> {
         let socket = |listener: &std::net::TcpListener| io::Result::Ok(Stdio::from(OwnedFd::from(listener.try_clone()?)));
         let (http, grpc) = (socket(&self.listeners.http), socket(&self.listeners.grpc));
         let (http, grpc) = (http.context("hand a socket over")?, grpc.context("hand a socket over")?);
         let mut command = Command::new(&self.path);
         command.args(["control-plane", "--demo", &getpid().as_raw_pid().to_string(), "--data-dir"]).arg(&self.data_dir);
-        // In a process group of its own it hears no Ctrl-C: the pods leave first.
+        // In its own process group it does not receive Ctrl-C: the pods stop first.
         command.stdin(http).stdout(grpc).process_group(0).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("start {} again as the control plane", self.path.display()))?;
         let id = child.id().context("start the control plane")?;
@@ -55,7 +55,7 @@ impl Program {
 }
 
 impl Process {
-    /// Its number.
+    /// The process id.
     pub(super) fn id(&self) -> u32 {
         self.id
     }
@@ -65,7 +65,7 @@ impl Process {
         self.child.wait().await.context("wait for the control plane")
     }
 
-    /// Asks it to leave, and waits so long; then it is killed.
+    /// Sends SIGTERM, waits for `within`, then kills the process.
     pub(super) async fn leave(mut self, within: Duration) -> anyhow::Result<()> {
         self.ask_to_leave();
         let Ok(status) = timeout(within, self.ended()).await else {
@@ -81,7 +81,7 @@ impl Process {
     }
 
     fn ask_to_leave(&self) {
-        // Only a process that was not waited for is sure to have this number still.
+        // The process id is only certain to be valid while the process has not been waited for.
         let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) else { return };
         if let Err(error) = kill_process(pid, Signal::TERM) {
             tracing::debug!(%error, "the control plane ended before it could be signalled");

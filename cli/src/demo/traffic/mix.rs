@@ -1,4 +1,4 @@
-//! What the shoppers ask for, and how often.
+//! The mix of requests that the shoppers send.
 
 mod calls;
 
@@ -14,13 +14,13 @@ use serde::Deserialize;
 
 use crate::demo::shop::Service;
 
-/// Orders that one shopper remembers.
+/// The number of orders that one shopper remembers.
 const ORDERS_MAX: usize = 24;
 
 /// One request, and the endpoint under which the mesh should count it.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
-    /// The service that asks; none if it is a shopper.
+    /// The calling service; `None` for a shopper.
     pub(crate) from: Option<Service>,
     pub(crate) service: Service,
     pub(crate) endpoint: Endpoint,
@@ -54,10 +54,10 @@ impl Call {
     }
 }
 
-/// Who asks for what: shoppers see the storefront alone, and everything else is asked by a service on their behalf.
+/// The caller of a path: shoppers call only the storefront; services call everything else on their behalf.
 fn asker(service: Service, path: &str) -> Option<Service> {
     match service {
-        // Probes come from outside, as those of a kubelet do.
+        // Probes come from outside, like those of a kubelet.
         _ if path == "/healthz" => None,
         Service::Storefront => None,
         Service::Payments | Service::Search => Some(Service::Storefront),
@@ -66,14 +66,14 @@ fn asker(service: Service, path: &str) -> Option<Service> {
     }
 }
 
-/// What one shopper remembers: the orders placed, to look at or cancel later.
+/// The state of one shopper: the orders placed, to view or cancel later.
 #[derive(Debug, Default)]
 pub(crate) struct Shopper {
     orders: VecDeque<u64>,
 }
 
 impl Shopper {
-    /// Makes up the mind.
+    /// Picks the next call at random, by weight.
     pub(crate) fn next_call(&mut self, rng: &mut StdRng) -> Call {
         let total: u32 = calls::MIX.iter().map(|(weight, _)| weight).sum();
         let mut at = rng.random_range(0..total);
@@ -86,7 +86,7 @@ impl Shopper {
         unreachable!("a number below the sum of the weights falls on one of them")
     }
 
-    /// Takes note of an order that was placed.
+    /// Remembers the id of an order that was placed.
     pub(crate) fn hear(&mut self, call: &Call, answer: &[u8]) {
         #[derive(Deserialize)]
         struct Placed {

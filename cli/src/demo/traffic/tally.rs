@@ -1,4 +1,4 @@
-//! What the shoppers have sent, by service and endpoint, to be compared with what the mesh has counted.
+//! Counts the requests sent by service and endpoint, to compare with the counts of the mesh.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use mesh::endpoint::Endpoint;
 
 use crate::demo::traffic::mix::Call;
 
-/// Counts of what was sent.
+/// Requests sent and not sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// Requests, by service and endpoint.
     pub(crate) requests: BTreeMap<(String, Endpoint), u64>,
-    /// Requests that never left, because no connection could be made.
+    /// Requests that were not sent, because no connection could be made.
     pub(crate) not_sent: u64,
 }
 

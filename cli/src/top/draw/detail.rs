@@ -1,4 +1,4 @@
-//! One endpoint: its numbers, and the requests that its pods remember.
+//! Draws one endpoint: its metrics, and recent requests from its pods' history.
 
 use client::endpoints::Endpoint;
 use client::history::{Exchange, History};
@@ -17,7 +17,7 @@ use crate::top::draw::span;
 use crate::top::model::{Detail, Model};
 use crate::{history, moment, stat};
 
-/// Lines of the numbers, with a blank one below.
+/// The lines of the metrics, with a blank one below.
 const NUMBERS: u16 = 5;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, detail: &Detail, paint: Paint) {
@@ -78,7 +78,7 @@ fn style_of_titles() -> Style {
     Style::default().add_modifier(Modifier::DIM)
 }
 
-/// Title, width, where its text stands, and its text.
+/// Title, width, alignment, and text.
 type Column = (&'static str, Constraint, Alignment, fn(&Exchange) -> Cell);
 
 fn exchanges(history: &History, area: Rect, paint: Paint) -> Table<'static> {

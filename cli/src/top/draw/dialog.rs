@@ -1,4 +1,4 @@
-//! The questions before an endpoint is turned off or on, and the list of keys.
+//! Draws the dialogs to turn an endpoint off or on, and the list of keys.
 
 use control_plane::web::format;
 use ratatui::Frame;
@@ -12,7 +12,7 @@ use crate::text::short;
 use crate::top::draw::{middle, style};
 use crate::top::model::{Model, TurnOff};
 
-/// How wide a question is.
+/// The width of a dialog.
 const WIDTH: u16 = 76;
 
 const KEYS: [(&str, &str); 11] = [

@@ -1,4 +1,4 @@
-//! The list: a line for each endpoint, as many columns as there is room for.
+//! Draws the list of endpoints, with as many columns as fit.
 
 use client::endpoints::Endpoint;
 use control_plane::web::format;
@@ -15,14 +15,14 @@ use crate::table::Cell;
 use crate::top::draw::span;
 use crate::top::model::Model;
 
-/// A column.
+/// A column of the list.
 struct Column {
     title: &'static str,
-    /// What it is sorted by, if it can be.
+    /// The sort order that belongs to the column, if any.
     sort: Option<Sort>,
     width: Constraint,
     alignment: Alignment,
-    /// It is left out on screens that are narrower.
+    /// The column is hidden on narrower screens.
     screen_min: u16,
     cell: fn(&Endpoint) -> Cell,
 }
@@ -63,7 +63,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, paint: Pain
         let title = if is_sorted { format!("{}{arrow}", column.title) } else { column.title.to_owned() };
         Text::from(Line::raw(title).alignment(column.alignment))
     }));
-    // The screen shows but some of a thousand lines, and only those are made.
+    // Only the visible lines are built: a list may have thousands.
     let selected = model.selected_line().unwrap_or(0);
     let height = area.height.saturating_sub(1) as usize;
     let first = (selected + 1).saturating_sub(height.max(1));

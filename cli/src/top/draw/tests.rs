@@ -1,4 +1,4 @@
-//! Proofs of what is on the screen, drawn into memory.
+//! Tests of the screen, drawn into memory.
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

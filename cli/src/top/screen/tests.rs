@@ -1,4 +1,4 @@
-//! The terminal is given back after a panic and after an error, proved on a real one by a child process of this test.
+//! Tests that the terminal is restored after a panic and after an error, in a child process on a real pty.
 
 use std::fs::File;
 use std::io::{Read, Write, stderr};
@@ -13,13 +13,13 @@ use tokio::runtime::Builder;
 
 use super::Screen;
 
-/// Tells the child how to end.
+/// The variable that sets how the child ends.
 const ENDING: &str = "SITIO_TEST_ENDING";
 
-/// What the child says in the end.
+/// The child's last message.
 const LAST_WORDS: &str = "its last words";
 
-/// What the child does: it takes the terminal, draws on it, and ends in this way, as `top` does.
+/// The child: takes the terminal, draws on it, and ends in the given way, as `top` does.
 fn end(ending: &str) {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let outcome: anyhow::Result<()> = runtime.block_on(async {
@@ -34,7 +34,7 @@ fn end(ending: &str) {
     writeln!(stderr(), "{outcome:?}").unwrap();
 }
 
-/// Runs the child on a terminal: how it ended, what it wrote, and whether the terminal is as it was.
+/// Runs the child on a pty; returns its status, its output, and whether the terminal is restored.
 fn on_a_terminal(ending: &str) -> (ExitStatus, String, bool) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).and_then(|()| unlockpt(&ours)).unwrap();
@@ -47,11 +47,11 @@ fn on_a_terminal(ending: &str) -> (ExitStatus, String, bool) {
     child.args(["--exact", "--nocapture", "top::screen::tests::the_terminal_is_given_back_after_a_panic_and_after_an_error"]);
     let side = || Stdio::from(terminal.try_clone().unwrap());
     let mut child = child.env(ENDING, ending).stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
-    // Once our side is closed, the terminal is gone, and tells nothing of itself.
+    // Our descriptor stays open: without it the pty is gone and its settings cannot be read.
     let mut output = File::from(ours.try_clone().unwrap());
     let reader = thread::spawn(move || {
         let (mut written, mut bytes) = (Vec::new(), [0; 4096]);
-        // Its other side is ours, too, until everything is read.
+        // The other side is open in this process too, so there is no end of file; the loop ends at the test summary.
         while !String::from_utf8_lossy(&written).contains("test result:") {
             let count = output.read(&mut bytes).unwrap();
             written.extend_from_slice(&bytes[..count]);

@@ -1,4 +1,4 @@
-//! Every kind of call that a shopper makes, with its weight.
+//! The kinds of calls that a shopper makes, with their weights.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -11,10 +11,10 @@ use crate::demo::shop::catalogue::PRODUCTS;
 use crate::demo::shop::orders::FIRST_ORDER;
 use crate::demo::traffic::mix::{Call, Shopper};
 
-/// Makes one call of its kind.
+/// A function that makes one call of its kind.
 type Make = fn(&mut Shopper, &mut StdRng) -> Call;
 
-/// Weights are calls in a thousand or so.
+/// The weights are calls per thousand, approximately.
 pub(super) const MIX: &[(u32, Make)] = &[
     (160, |_, _| get(Service::Storefront, "/")),
     (225, |_, rng| product(rng)),
@@ -40,19 +40,19 @@ fn get(service: Service, path: impl Into<String>) -> Call {
     Call::new(service, Method::GET, path.into())
 }
 
-/// One in fifty follows an old link to something no longer sold.
+/// One in fifty follows an old link to a product that no longer exists.
 fn product(rng: &mut StdRng) -> Call {
     let id = if rng.random_ratio(1, 50) { PRODUCTS + rng.random_range(1..100) } else { rng.random_range(1..=PRODUCTS) };
     get(Service::Storefront, format!("/products/{id}"))
 }
 
-/// Most browsers have the style sheet already, and ask only whether it has changed.
+/// Two of three requests are conditional, as from browsers that have the style sheet cached.
 fn style(rng: &mut StdRng) -> Call {
     let call = get(Service::Storefront, "/assets/app.css");
     if rng.random_ratio(2, 3) { call.with_header("if-none-match", concat!("\"", env!("CARGO_PKG_VERSION"), "\"")) } else { call }
 }
 
-/// One in eight mistypes the password, which is the name backwards.
+/// One in eight has a wrong password; the right one is the name backwards.
 fn login(rng: &mut StdRng) -> Call {
     let user = format!("shopper{}", rng.random_range(1..5000));
     let password: String = if rng.random_ratio(1, 8) { "letmein".into() } else { user.chars().rev().collect() };
@@ -93,7 +93,7 @@ fn refund(shopper: &mut Shopper, rng: &mut StdRng) -> Call {
     post(Service::Payments, "/api/refunds").with_json(&json!({"order": order, "reason": "it does not fit through the door"}))
 }
 
-/// Some kilobytes of stock figures.
+/// A body of several kilobytes of stock figures.
 fn import(rng: &mut StdRng) -> Call {
     let line = format!("{},Oak Chair,12900,17\n", rng.random_range(1000..10_000));
     post(Service::Legacy, "/legacy/import").with_text(line.repeat(rng.random_range(200..600)))
@@ -103,7 +103,7 @@ fn post(service: Service, path: &str) -> Call {
     Call::new(service, Method::POST, path.to_owned())
 }
 
-/// An order of one's own; now and then one that never was.
+/// An order of this shopper; sometimes one that was never placed.
 fn some_order(shopper: &Shopper, rng: &mut StdRng) -> u64 {
     if rng.random_ratio(1, 30) {
         return never_placed(rng);
@@ -112,7 +112,7 @@ fn some_order(shopper: &Shopper, rng: &mut StdRng) -> u64 {
     new.choose(rng).or_else(|| old.choose(rng)).copied().unwrap_or_else(|| rng.random_range(FIRST_ORDER..FIRST_ORDER + 100))
 }
 
-/// Orders count up from [`FIRST_ORDER`].
+/// An id below [`FIRST_ORDER`], where ids start.
 fn never_placed(rng: &mut StdRng) -> u64 {
     rng.random_range(1..FIRST_ORDER)
 }
