@@ -1,4 +1,4 @@
-// Asks the control plane. Whatever goes wrong becomes one sentence that a person can act on.
+// Sends requests to the control plane. Every error becomes one sentence that a person can act on.
 import { base } from './dom.js';
 
 const DEADLINE_MS = 5000;
@@ -20,6 +20,6 @@ export async function ask(address, method = 'GET', command) {
   }
   const json = await answer.json().catch(() => null);
   if (answer.ok) return json;
-  // A refusal has a kind, and silence none.
+  // A refusal has a kind; a missing response has none.
   throw Object.assign(Error(`The control plane refused: ${json?.detail ?? answer.status}.`), { kind: json?.type ?? 'none' });
 }

@@ -1,4 +1,4 @@
-// Sets texts and attributes by key. Markup never comes from the server, so focus, selection and scroll survive.
+// Sets texts and attributes by key. The stream never sends markup, so focus, selection and scroll position survive.
 //
 // <tr data-cells="e3"> holds <td data-k="hits"> (its text is the value `hits` of `e3`)
 // and <path data-a="d=spark.area"> (its attribute `d` is the value `spark.area` of `e3`).
@@ -12,7 +12,7 @@ const visible = new Set();
 const dirty = new Set();
 let frame = 0;
 
-// Rows are painted, and looked through for their places, only while they are on screen.
+// Rows are painted, and searched for their places, only while they are on screen.
 const watch = new IntersectionObserver(entries => {
   for (const { isIntersecting, target } of entries) visible[isIntersecting ? 'add' : 'delete'](target.id);
   schedule();
@@ -26,10 +26,10 @@ export function observe(row) {
 // The newest values of an element, painted or not.
 export const newest = id => told[id] ?? {};
 
-// Everything is told anew.
+// Drops all values before the server sends them again.
 export const renew = () => { told = {}; };
 
-// Takes new values; they are painted with the next frame of the screen.
+// Takes new values and paints them in the next animation frame.
 export function set(id, values) {
   told[id] = Object.assign(told[id] ?? {}, values);
   dirty.add(id);
@@ -48,7 +48,7 @@ export function paint(id) {
   dirty.delete(id);
 }
 
-// Forgets a row that is not shown any more; one that will not be told of again with all its values.
+// Removes a row that is no longer shown; with `isOver` also its values, because no update follows.
 export function forget(row, isOver) {
   if (isOver) delete told[row.id];
   watch.unobserve(row);
@@ -65,7 +65,7 @@ function schedule() {
   });
 }
 
-// What sets each value, wherever it is shown.
+// For each key, the functions that set its value in all places that show it.
 function places(id) {
   const puts = {};
   const add = (key, put) => (puts[key] ??= []).push(put);

@@ -1,8 +1,8 @@
-// Tells times in the reader's own time zone; the server writes them in UTC.
+// Formats times in the reader's time zone; the server sends them in UTC.
 import { $, all, base, write } from './dom.js';
 
 const timeWith = more => new Intl.DateTimeFormat([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', ...more });
-// A page that shows many days tells the day with the time.
+// On a page that covers many days, times include the day.
 const tellsDays = $('view')?.dataset.days;
 const wholeTime = timeWith(tellsDays ? { day: 'numeric', month: 'short' } : { second: '2-digit' });
 const exactTime = timeWith({ second: '2-digit', fractionalSecondDigits: 3 });
@@ -10,7 +10,7 @@ const exactTime = timeWith({ second: '2-digit', fractionalSecondDigits: 3 });
 export const shortTime = ms => timeWith().format(ms);
 export const timeOf = ms => wholeTime.format(ms);
 
-// A time as exactly as the server tells it.
+// Shows a time with the precision that the server sent.
 export function showTime(time) {
   const ms = Number(time.dataset.ms) || Date.parse(time.dateTime);
   const isExact = 'exact' in time.dataset || time.textContent.includes('.');
@@ -18,7 +18,7 @@ export function showTime(time) {
   if (ms) write(time, 'ms' in time.dataset && ms % 60_000 === 0 && !tellsDays ? shortTime(ms) : (isExact ? exactTime : wholeTime).format(ms));
 }
 
-// In a text that the server writes it tells times in this zone.
+// Sends the zone to the server in a cookie, for times within texts.
 export function tellZone() {
   document.cookie = `sitio_zone=${timeWith().resolvedOptions().timeZone};path=${new URL(base, location).pathname};samesite=lax`;
 }

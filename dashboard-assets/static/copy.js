@@ -1,4 +1,4 @@
-// Copies what a button names, also where the page came over plain HTTP and the browser has no clipboard for scripts.
+// Copies the element that a button names, also over plain HTTP, where browsers offer scripts no clipboard.
 import { $, all, onClick } from './dom.js';
 import { say } from './say.js';
 

@@ -1,6 +1,6 @@
-// Short names for what all the others do with the page.
+// DOM helpers for all other modules.
 export const $ = id => document.getElementById(id);
-// Where the dashboard's root is, relative to this page: a proxy may serve it under any path.
+// The dashboard's root relative to this page; a proxy may serve it under any path.
 export const base = document.body.dataset.root;
 export const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 export const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
@@ -9,8 +9,8 @@ export const onClick = (selector, act) => document.addEventListener('click', eve
   if (found) act(found, event);
 });
 
-// Marks an element as waiting once that takes longer than anybody waits unawares, which shows the shape of what is to come.
-// What it returns ends that, and tells whether it had come so far. Whoever waits anew ends the older wait first.
+// Marks an element as busy if a wait takes longer than people notice; it then shows placeholders.
+// Returns a function that ends the wait and returns whether it was noticed. End an older wait before a new one.
 const UNAWARES_MS = 300;
 export function wait(element, begin) {
   let isNoticed = false;
@@ -25,7 +25,7 @@ export function wait(element, begin) {
   };
 }
 
-// As many clones of a template's one element in `list` as there are entries; `each` fills one of them.
+// Keeps one clone of the template's element in `list` per entry; `each` fills a clone.
 export function repeat(list, template, entries, each) {
   while (list.children.length > entries.length) list.lastElementChild.remove();
   while (list.children.length < entries.length) list.append(document.importNode(template.content, true));

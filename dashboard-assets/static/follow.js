@@ -1,4 +1,4 @@
-// Recent requests that follow what happens, until the reader turns to them: rows must not move under an eye or a pointer.
+// Updates the recent requests until the reader interacts with them: rows must not move under a pointer.
 import { ask } from './ask.js';
 import { set } from './cells.js';
 import { $ } from './dom.js';
@@ -14,7 +14,7 @@ export function startFollowing() {
 async function followOnce() {
   const answer = !document.hidden && isLeftAlone()
     && await ask(`${location.pathname}/requests?history=${requestsCard.dataset.show}`).catch(() => null);
-  // The reader may have come while the pods were asked.
+  // The reader may have started to interact during the request.
   if (answer && isLeftAlone()) for (const id in answer.c) set(id, answer.c[id]);
   setTimeout(followOnce, answer?.again_ms ?? FOLLOW_MS);
 }

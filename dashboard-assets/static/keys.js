@@ -1,4 +1,4 @@
-// Single-key shortcuts. They can be turned off, and never fire while somebody types.
+// Single-key shortcuts. They can be turned off, and never fire while the user types.
 import { $, all, onClick } from './dom.js';
 
 const KEPT = 'sitio-keys';

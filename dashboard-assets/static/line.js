@@ -1,7 +1,7 @@
-// One stream of events that dials again by itself after a failure.
+// An event stream that reconnects after a failure.
 const REDIAL_MS = 3000;
 
-// `take(event)` gets what arrives; `fail(waitMs)` is called after a failure with the time until the next attempt.
+// `take(event)` receives the events; `fail(waitMs)` is called after a failure with the time until the next attempt.
 export function makeLine(take, fail) {
   let source = null;
   let redialing = 0;
@@ -15,7 +15,7 @@ export function makeLine(take, fail) {
     source = new EventSource(address);
     source.addEventListener('snap', take);
     source.addEventListener('tick', take);
-    // The browser would dial again by itself, and not say when.
+    // The browser would reconnect by itself, without reporting when.
     source.onerror = ({ target }) => {
       if (target !== source) return;
       hangUp();

@@ -1,14 +1,14 @@
-// Keeps the values of a page coming while it is looked at: a hidden page holds no stream.
+// Streams live values to a visible page; a hidden page holds no stream.
 //
-// A shared worker holds one stream for all windows of the browser. Where there is none, each window has a stream of its own
-// as long as the browser has connections left for everything else.
+// A shared worker holds one stream for all windows of the browser. Without shared workers each window opens its own
+// stream, as long as the browser has connections left for other requests.
 import { base } from './dom.js';
 import { makeLine } from './line.js';
 
 const LOST_AFTER_MS = 3000;
 const DEAD_AFTER_MS = 10_000;
 const CHECK_MS = 500;
-// Windows with a stream of their own: a browser opens six connections to one address for all of them together.
+// Maximum windows with their own stream: a browser opens six connections to one address for all windows together.
 const OWN_MAX = 4;
 const CENSUS_MS = 150;
 const CROWDED_RETRY_MS = 3000;
@@ -25,8 +25,8 @@ let taking = null;
 let changing = null;
 let liveElsewhere = 0;
 
-// `address()` returns which stream, from the dashboard's root; `take(message, isWhole, isAsked)` gets what arrives;
-// `change(name)` is called with `live` and `lost`.
+// `address()` returns the stream's address, relative to the dashboard's root. `change(name)` is called with `live` and
+// `lost`. `take(message, isWhole, isAsked)` receives the messages.
 export function startLive(address, take, change) {
   addressOf = address;
   taking = take;
@@ -35,13 +35,13 @@ export function startLive(address, take, change) {
   setInterval(check, CHECK_MS);
   document.addEventListener('visibilitychange', () => (document.hidden ? hangUp : dial)());
   addEventListener('pagehide', hangUp);
-  // A window that was opened in the background waits until it is seen: its numbers came with the page.
+  // A window opened in the background waits until it is visible: its numbers came with the page.
   if (!document.hidden) requestAnimationFrame(() => setTimeout(dial));
 }
 
 export const secondsLeft = () => Math.ceil((dueMs - Date.now()) / 1000);
 export const secondsSilent = () => Math.max(1, Math.round((Date.now() - heardMs) / 1000));
-// What a reader can do about a window that must stand still; empty if there is nothing.
+// Advice for a window that gets no stream; empty if it may have one.
 export const advice = () => (liveElsewhere < OWN_MAX ? '' : `${liveElsewhere} other windows of this browser are live, and it `
   + 'opens at most six connections to one address. Close one of them, or serve the dashboard through a proxy with HTTP/2.');
 
@@ -60,14 +60,14 @@ function check() {
   stream.remind?.();
   if (Date.now() - heardMs < LOST_AFTER_MS) return;
   become('lost');
-  // A path that died without a word looks open to the browser for ever, and so does a worker that is gone.
+  // A connection that died silently looks open to the browser for ever, and so does a crashed worker.
   if (Date.now() - Math.max(heardMs, dialedMs, dueMs) < DEAD_AFTER_MS) return;
   hangUp();
   stream = sharedStream() ?? stream;
   dial();
 }
 
-// The stream that all windows of this browser share; nothing if it cannot share one.
+// The stream shared by all windows of this browser; null without shared workers.
 function sharedStream() {
   if (!window.SharedWorker) return null;
   const url = new URL('stream.js', import.meta.url).href;
@@ -83,14 +83,14 @@ function sharedStream() {
   };
   port.addEventListener('message', ({ data }) => {
     if (data.type === 'fail') failed(data.waitMs);
-    // What was asked for before may still be under way.
+    // Messages of an earlier view may still arrive.
     else if (data.view === looksAt) arrived(data);
   });
   port.start();
   return { dial: view => ask(view, true), hangUp: () => ask(''), remind: () => ask(looksAt) };
 }
 
-// A stream of this window's own, unless enough other windows have one.
+// This window's own stream, unless enough other windows have one.
 function ownStream() {
   const line = makeLine(arrived, failed);
   const others = new BroadcastChannel('sitio-live');
@@ -122,7 +122,7 @@ function ownStream() {
 
 function failed(waitMs) {
   dueMs = Date.now() + waitMs;
-  // A session that is over does not come back by waiting.
+  // If the session expired, reload to sign in; waiting does not help.
   fetch(base + looksAt, { method: 'HEAD' }).then(({ status }) => status === 401 && location.reload(), () => {});
 }
 

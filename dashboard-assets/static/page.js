@@ -1,4 +1,4 @@
-// A page that moves: values from the stream into their places, the toolbar into the URL.
+// A live page: applies values from the stream, and keeps the toolbar's state in the URL.
 import { newest, renew, set } from './cells.js';
 import { timeOf } from './clock.js';
 import { $, all, onClick, wait, write } from './dom.js';
@@ -12,7 +12,7 @@ const form = $('view');
 const pulse = $('pulse');
 const page = document.body.dataset;
 const usual = new URLSearchParams(form?.dataset.defaults);
-// On large pages the server chooses the rows; on others they are all here.
+// On large pages the server selects the rows; on others the browser has them all.
 const isChosenThere = 'choosing' in (form?.dataset ?? {});
 let sorted = new URLSearchParams(location.search).get('sort');
 let isPaused = false;
@@ -24,14 +24,14 @@ let arrive = null;
 
 export function startPage() {
   if (!form) return;
-  // A page of the past stands still: what is chosen makes another page.
+  // A page of a past range is static: a new choice loads another page.
   if (page.live === 'no') return standStill();
   startRows();
   startToolbar();
   $('pause').hidden = false;
   onClick('#pause', pause);
   onClick('#try-now', dial);
-  // A file and a next page are of what is on the screen, which may have changed since the page came.
+  // Links to a file or a next page follow the toolbar, which may have changed since the page was loaded.
   onClick('a[data-of-this]', link => { link.search = query({ before: link.dataset.before }); });
   startLive(() => `events${query({ page: page.page, id: form.dataset.id })}`, take, tell);
   setInterval(beat, 1000);
@@ -41,7 +41,7 @@ function standStill() {
   for (const control of form.elements) control.addEventListener('change', () => form.requestSubmit());
 }
 
-// What is looked at, as a part of the URL; what is as usual is left out.
+// The view as a URL query; defaults are omitted.
 export function query(more) {
   const said = new URLSearchParams(new FormData(form));
   for (const [part, chosen] of [...said]) if (!chosen || chosen === usual.get(part)) said.delete(part);
@@ -50,7 +50,7 @@ export function query(more) {
 }
 
 function take({ t: ms, c: cells, v: version, order }, isWhole, isAsked) {
-  // The control plane is another one than that which made the page.
+  // The control plane has another version than the one that rendered the page.
   if (isWhole && version !== page.version) location.reload();
   if (isPaused) heldUpdates += 1;
   else {
@@ -59,9 +59,9 @@ function take({ t: ms, c: cells, v: version, order }, isWhole, isAsked) {
     arrive?.();
     for (const id in cells) set(id, cells[id]);
     orderAs(order);
-    // Another window of this browser may have asked for whole values.
+    // Another window of this browser may have requested whole values.
     draw(chosen(), !isAsked);
-    // A picture whose parts stand elsewhere now has to be drawn anew.
+    // The server must draw the map again after its layout changed.
     const { shape } = newest('page');
     if (shape && shape !== form.dataset.shape) location.reload();
     const { problems } = newest('frame');
@@ -76,18 +76,18 @@ function tell(pulseNow) {
   page.pulse = pulseNow;
   $('lost').hidden = !isLost;
   if (takenMs) write($('lost').querySelector('time'), timeOf(takenMs));
-  // While the connection is lost, nothing can be switched.
+  // While the connection is lost, the switches are disabled.
   for (const button of all('.sw, [data-ends]')) {
     button.ariaDisabled = isLost || button.dataset.switch === 'none';
   }
-  // What was known is better than the shape of what may never come.
+  // Old values are better than placeholders for values that may never arrive.
   if (isLost) arrive?.();
   if (isLost) say(`${STOPPED}. Trying again.`);
   else if ($('say').textContent.startsWith(STOPPED)) say('Live again.');
   beat();
 }
 
-// The pill in the header: what the page is doing, and how old its numbers are.
+// Updates the pill in the header: the state of the page, and the age of its numbers.
 function beat() {
   if (!page.pulse) return;
   const isHeld = isPaused && page.pulse === 'live';
@@ -126,20 +126,20 @@ function startToolbar() {
 
 function keep() {
   history.replaceState(null, '', location.pathname + query());
-  // Links to other pages lead to the same window.
+  // Links to other pages keep the time window.
   const span = new FormData(form).get('window') ?? '';
   for (const link of all('[data-carry]')) link.search = span === usual.get('window') ? '' : `window=${span}`;
   draw(chosen());
 }
 
-// The server counts, sorts, and perhaps chooses.
+// Applies a change that the server must compute: counts, order, and on large pages the rows.
 function turn() {
   keep();
-  // What is held is of what was chosen before.
+  // Held updates belong to the previous view.
   if (isPaused) pause($('pause'));
   else dial();
   arrive?.();
-  // While the connection is lost, what was known stays.
+  // While the connection is lost, old values stay.
   if (page.pulse !== 'lost') arrive = wait($('main'));
 }
 

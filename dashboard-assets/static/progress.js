@@ -1,4 +1,4 @@
-// The progress of a rule: each pod's receipt as it comes in.
+// The progress dialog of a rule: each pod's receipt as it arrives.
 import { ask, rulesAddress } from './ask.js';
 import { paint, set } from './cells.js';
 import { $, base, onClick, repeat, wait, write } from './dom.js';
@@ -13,7 +13,7 @@ let farArrived = null;
 
 export const howFar = rule => ask(`${base}rules/${rule}/progress`);
 
-// Asks, shows, and asks again for as long as the dialog is open and shows nothing else.
+// Polls and shows the progress while the dialog is open and shows this rule.
 export async function openProgress(rule, before) {
   clearTimeout(look);
   const opening = before ?? (watched += 1);

@@ -1,8 +1,8 @@
-// The rows of a table: those that pass the filter, in the order that the server tells, and no more than can be looked at.
+// The rows of a table: those that pass the filter, in the server's order, up to a limit.
 import { $, all, write } from './dom.js';
 import { forget, newest, observe, paint } from './cells.js';
 
-// A browser lays out some hundreds of rows within a tick; whoever looks for one among more has the filter.
+// A browser lays out some hundreds of rows within a tick; to find a row among more there is the filter.
 const ROWS_MAX = 200;
 const list = $('rows');
 let ordered = null;
@@ -11,13 +11,13 @@ export const startRows = () => all('tr[data-row]').forEach(observe);
 
 export const orderAs = ids => { ordered = ids ?? ordered; };
 
-// Draws them; but not on a tick while somebody is about to click on a row.
+// Draws the rows; but not on a tick while the pointer or the focus is on them.
 export function draw(chosen, isTick) {
-  // A log grows at its top whoever looks at it.
+  // A log always grows at its top.
   const isHeld = list?.matches(':not([data-log]):is(:hover, :focus-within)') || document.querySelector('dialog[open]');
   if (!list || !ordered || (isHeld && isTick)) return;
   const passing = ordered.filter(id => passes(newest(id), chosen));
-  // Where the server chooses, it also bounds.
+  // If the server selects the rows, it also limits them.
   const shown = new Set(chosen ? passing.slice(0, ROWS_MAX) : passing);
   const focused = document.activeElement;
   for (const row of [...list.rows]) if (!shown.has(row.id)) forget(row);
@@ -28,7 +28,7 @@ export function draw(chosen, isTick) {
   }
   if (list.contains(focused)) focused.focus({ preventScroll: true });
   if (!chosen && $('shown')) {
-    // The line below the table says how many there are.
+    // The line below the table already has the count.
     $('table').dataset.filtered = shown.size ? 'some' : 'all';
     $('shown').parentNode.hidden = true;
   }
@@ -45,7 +45,7 @@ const passes = ({ find, shows, service }, chosen) => !chosen || (
   && (!chosen.service || service === chosen.service)
   && find.includes(chosen.find.trim().toLowerCase()));
 
-// A row, cloned from the template of its kind.
+// Clones a row from the template of its kind.
 function make(id) {
   const { kind, service } = newest(id);
   const row = document.importNode($(`new-${kind}`).content, true).querySelector('tr');

@@ -1,21 +1,21 @@
-// Speaks to people: one polite line, one alert, the banner of failures, and the toast.
+// Messages to the user: a polite live region, an alert, the failure banner, and the toast.
 import { $, onClick, write } from './dom.js';
 
 const PROBLEMS_EVERY_MS = 10_000;
 let spokenMs = 0;
 let undoIt = null;
 
-// The result of a command, or a change of the connection: said at once.
+// Announces the result of a command or a change of the connection at once.
 export const say = words => write($('say'), words);
 
-// A new problem: said at most every ten seconds, so that a bad minute does not talk without end.
+// Announces a new problem, at most every ten seconds, so that many problems do not talk without pause.
 export function sayProblem(words) {
   if (Date.now() - spokenMs < PROBLEMS_EVERY_MS) return;
   spokenMs = Date.now();
   say(words);
 }
 
-// Something did not happen: what, and the error that says why.
+// Reports a failure: what did not happen, and the error that explains it.
 export function fail(what, { message }, banner = $('failed')) {
   write($('say-now'), `${what} ${message}`);
   write(banner.querySelector('b'), what);
@@ -23,13 +23,13 @@ export function fail(what, { message }, banner = $('failed')) {
   banner.hidden = false;
 }
 
-// The failure is over.
+// Clears a failure.
 export function settle(banner = $('failed')) {
   banner.hidden = true;
   write($('say-now'), '');
 }
 
-// A short word on what was done, with a way to undo it. It stays until somebody closes it: not everybody reads fast.
+// Reports what was done, with an undo button. It stays until closed, because people read at different speeds.
 export function toast(words, undo) {
   undoIt = undo;
   write($('toast').firstElementChild, words);

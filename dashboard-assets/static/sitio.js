@@ -1,6 +1,6 @@
-// Starts every part; each is idle on a page that has nothing for it.
-// All our scripts only refresh or shorten what a page can do without them. They are sent as one, so no two may use
-// the same name at their top.
+// Starts all modules; a module does nothing on a page without its elements.
+// Every page works without scripts; they add updates and shortcuts.
+// The modules are bundled into one script, so top-level names must be unique.
 import { showTimes, tellZone } from './clock.js';
 import { startCopies } from './copy.js';
 import { startFollowing } from './follow.js';

@@ -1,12 +1,12 @@
 // A shared worker that holds one stream of events for all windows of a browser.
-// A browser opens six connections to one address for all of its windows: with a stream each, the seventh would never load.
+// A browser opens six connections to one address for all windows: with a stream each, the seventh would never load.
 import { makeLine } from './line.js';
 
-// Windows that come, go or turn at the same time are one change of the stream.
+// Views that change within this time cause one change of the stream.
 const SETTLE_MS = 50;
-// A window that is closed or hidden says so. A crashed one does not; a visible one speaks twice a second.
+// A closed or hidden window sends a message. A crashed one does not; a visible one sends a message twice a second.
 const GONE_AFTER_MS = 10_000;
-// The visible windows: what each looks at, and when it spoke last.
+// The visible windows: the view of each, and the time of its last message.
 const readers = new Map();
 let views = [];
 let settling = 0;
@@ -20,12 +20,12 @@ self.onconnect = ({ ports }) => {
   ports[0].onmessage = ({ data }) => hear(ports[0], data);
 };
 
-// To the windows that look at the message's view; a message without one goes to all.
+// Sends a message to the windows of its view; a message without a view goes to all.
 function publish(message) {
   for (const [port, { view }] of readers) if (!message.view || message.view === view) port.postMessage(message);
 }
 
-// `view` is empty when the window is not looked at any more; `isAnew` asks for whole values.
+// `view` is empty when the window is no longer visible; `isAnew` requests whole values.
 function hear(port, { view, root, isAnew }) {
   const nowMs = Date.now();
   if (view) readers.set(port, { view, heardMs: nowMs });
@@ -36,7 +36,7 @@ function hear(port, { view, root, isAnew }) {
 
 const wanted = () => [...new Set([...readers.values()].map(({ view }) => view))];
 
-// Opens the stream of all that is looked at. The number of a view is its place in the address.
+// Opens the stream of all wanted views. The number of a view is its position in the address.
 function turnTo(root) {
   settling = 0;
   views = wanted();

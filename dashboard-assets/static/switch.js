@@ -1,15 +1,15 @@
-// The switch: Off asks first, On acts at once; neither shows anything that pods have not confirmed.
+// The switch: turning off opens a dialog, turning on acts at once. Both show only what pods have confirmed.
 import { ask, rulesAddress } from './ask.js';
 import { $, onClick } from './dom.js';
 import { howFar, openProgress, startProgress } from './progress.js';
 import { fail, settle, toast } from './say.js';
 import { openTurnOff, startTurnOff } from './turn-off.js';
 
-// Pods confirm within some tens of milliseconds; whoever does not is told of.
+// Pods confirm within some tens of milliseconds; the toast says how many have by then.
 const CONFIRM_MS = 400;
 
 export function startSwitches() {
-  // A page that stands still cannot show what pods confirm: its forms lead to one that can.
+  // A static page cannot show confirmations: its forms lead to a page that can.
   if (document.body.dataset.live === 'no') return;
   startProgress();
   startTurnOff();
@@ -32,16 +32,16 @@ function turnOver({ switch: now, rule, ends, id }) {
   else openTurnOff(id);
 }
 
-// Withdraws a rule, and offers to make the same again.
+// Ends a rule, and offers to create it again.
 async function turnOn(rule, banner) {
   let before = null;
   try {
     before = await howFar(rule);
-    // It would turn on more than one is looking at, so it is shown first.
+    // The rule covers more than the visible endpoint, so show it first.
     if (before.is_wide && !banner) return openProgress(rule);
     await ask(`${rulesAddress}/${rule}`, 'DELETE');
   } catch (error) {
-    // Somebody else was faster, or a first click, or its time was over.
+    // The rule ended before: by another person, by a first click, or by its expiry.
     if (/:ended$/.test(error.kind)) return openProgress(rule);
     return fail(`${before?.endpoint ?? 'The endpoint'} ${error.kind ? 'was not turned on' : 'may be on'}.`, error, banner);
   }

@@ -1,5 +1,5 @@
-// Exchanges as they happen: a bounded table, the newest on top, and a count of all that it does not show.
-// It is all the script of its page, so that one small script is all that any page loads.
+// The tap page: live exchanges in a bounded table, newest first, and a count of the ones not shown.
+// It is the only script of its page, so that every page loads one small script.
 import { forget, set } from './cells.js';
 import { showTimes } from './clock.js';
 import { $, onClick, write } from './dom.js';

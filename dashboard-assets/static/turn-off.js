@@ -1,4 +1,4 @@
-// The dialog that turns an endpoint off: what it costs now, where, for how long, what callers get, and why.
+// The dialog that turns an endpoint off: impact, pods, duration, response to callers, and reason.
 import { ask, rulesAddress } from './ask.js';
 import { paint, set } from './cells.js';
 import { shortTime } from './clock.js';
@@ -17,7 +17,7 @@ let impactArrived = null;
 export async function openTurnOff(id) {
   asked = id;
   impactArrived?.();
-  // Before the dialog can be seen: what is typed while its numbers are on their way stays.
+  // Reset before the dialog is visible, so that text typed while its numbers load is kept.
   order.reset();
   impact = null;
   const mine = impactArrived = wait(turnOff, () => {
@@ -25,10 +25,10 @@ export async function openTurnOff(id) {
     turnOff.showModal();
   });
   const answer = await weigh('').catch(error => ({ error }));
-  // Another one has been asked for since.
+  // Another endpoint was chosen in the meantime.
   if (mine !== impactArrived) return;
   const isShown = impactArrived();
-  // Whoever has closed it meanwhile does not want it any more.
+  // The user closed the dialog in the meantime.
   if (isShown && !turnOff.open) return;
   if (answer.error) {
     turnOff.close();
@@ -45,7 +45,7 @@ export async function openTurnOff(id) {
   order.elements.reason.focus();
 }
 
-// What it would cost to turn off the endpoint, or everything under a prefix.
+// Fetches the impact of turning off the endpoint, or everything under a prefix.
 function weigh(prefix) {
   const address = new URL(`${base}endpoints/${asked}/impact${query()}`, location);
   if (prefix) address.searchParams.set('prefix', prefix);
@@ -81,13 +81,13 @@ async function choose(event) {
   if (name !== 'prefix') return explain();
   $('go').disabled = true;
   const answer = await weigh(value).catch(error => ({ error }));
-  // Another one has been chosen since.
+  // Another scope was chosen in the meantime.
   if (order.elements.prefix.value !== value) return;
   if (answer.error) fail('It is not known what that would turn off.', answer.error, $('off-failed'));
   else tellImpact(answer);
 }
 
-// Of many pods, those whose name contains what was typed; the chosen ones stay chosen.
+// Shows the pods whose name contains the typed text; chosen pods stay chosen.
 function showPicks() {
   const typed = $('pick-find').value.trim().toLowerCase();
   for (const item of $('picks').children) item.hidden = !item.textContent.toLowerCase().includes(typed);
@@ -95,7 +95,7 @@ function showPicks() {
 
 const picked = () => all('input:checked', $('picks')).map(box => box.value);
 
-// The words that depend on what is chosen, once it is known of what.
+// Updates the texts that depend on the choices, once the impact is known.
 function explain() {
   if (!impact) return;
   const { where, ttl } = order.elements;
@@ -134,7 +134,7 @@ async function send(event) {
 export function startTurnOff() {
   order?.addEventListener('change', choose);
   $('pick-find')?.addEventListener('input', showPicks);
-  // Enter finds; it does not send the form.
+  // Enter must not submit the form.
   $('pick-find')?.addEventListener('keydown', event => { if (event.key === 'Enter') event.preventDefault(); });
   order?.addEventListener('submit', send);
 }
