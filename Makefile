@@ -1,4 +1,4 @@
-# What one does with Sitio, a target each. Bare `make` lists them.
+# The tasks of development, one target each. Bare `make` lists them.
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
@@ -14,7 +14,7 @@ help: ## List the targets
 demo: ## Run the mesh on a sample shop, with a dashboard (ARGS="--duration 60s")
 	cargo run --release --locked -- demo $(ARGS)
 
-run: ## Say how to put a sidecar before a program of yours
+run: ## Show how to put a sidecar in front of your own program
 	@echo "cargo run --release -- run --port 8080 --target 8087 -- python3 -m http.server 8087"
 	@echo "starts the program, tunnels port 8080 to its port 8087, and shows the traffic on a dashboard."
 
@@ -30,12 +30,12 @@ lint: ## Check the format and the lints; a warning is an error
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-bench: ## Measure the hot path's steps, and Sitio beside what a user would pick instead (ARGS="--rounds 3")
+bench: ## Measure the steps of the hot path, and compare Sitio with other proxies (ARGS="--rounds 3")
 	cargo bench --locked -p sitio-sidecar --bench hot_path
 	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
 	target/release/side-by-side $(ARGS)
 
-bench-mesh: ## Measure the control plane under ten thousand sidecars, each figure beside its goal (ARGS="--only steady")
+bench-mesh: ## Measure the control plane with ten thousand sidecars, and compare each figure with its goal (ARGS="--only steady")
 	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
 	target/release/mesh $(ARGS)
 
@@ -55,11 +55,11 @@ soak: ## Hold a sidecar under full load for ten minutes; its memory must stay fl
 	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
 	target/release/soak $(ARGS)
 
-held: ## Hold 10,000 idle connections: what each costs, and how soon a request on it is answered (ARGS="--connections 1000")
+held: ## Measure memory and latency of 10,000 idle connections (ARGS="--connections 1000")
 	cargo build --release --locked -p sitio-bench -p sitio-sidecar
 	target/release/held $(ARGS)
 
-fuzz: ## Feed anything to what reads what strangers send, ten minutes a target (TARGET=http2 MINUTES=1)
+fuzz: ## Fuzz the parsers of untrusted input, ten minutes a target (TARGET=http2 MINUTES=1)
 	@command -v cargo-fuzz >/dev/null || { echo "make fuzz: cargo-fuzz is not here; run: cargo install cargo-fuzz" >&2; exit 1; }
 	@set -e; for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
 		echo "$$target: $(or $(MINUTES),10) minutes"; mkdir -p fuzz/target/made-up/$$target; \

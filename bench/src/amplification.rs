@@ -1,4 +1,4 @@
-//! A hostile sidecar that wants the control plane to keep as much as possible for each byte sent; counts those bytes.
+//! A hostile sidecar that makes the control plane keep as much memory as possible per byte sent; counts the bytes.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -25,29 +25,29 @@ const FRAME_BYTES: usize = 9 + 5;
 /// Bytes before the first message of a connection: the preface, settings and headers.
 const CONNECTION_BYTES: usize = 24 + 40 + 200;
 
-/// Messages on their way.
+/// Capacity of the queue of messages to send.
 const UP_MAX: usize = 4;
 
-/// How long the control plane may take to read all of it.
+/// How long the control plane may take to read everything.
 const READ_WITHIN: Duration = Duration::from_secs(60);
 
 /// Endpoints of one stream: as many as it may define.
 const ENDPOINTS: usize = DEFINITIONS_MAX;
 
-/// Callers of one endpoint: as many as are told apart.
+/// Callers of one endpoint: as many as have a row of their own.
 const CALLERS: u8 = 32;
 
 /// An hour, in milliseconds.
 const HOUR_MS: u64 = 3_600_000;
 
-/// What is sent to have memory kept for it.
+/// What an attack sends to occupy memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attack {
-    /// A first report of a process that claims to be an hour old.
+    /// The first report of a process that claims to be an hour old.
     ReportOfAnHour,
-    /// Endpoints that were never heard of.
+    /// New endpoints.
     NewEndpoint,
-    /// The same rows in report after report.
+    /// The same rows in every report.
     RowASecond,
     /// A Hello, and nothing else.
     RememberedPod,
@@ -55,12 +55,12 @@ pub enum Attack {
     Callers,
     /// Failed exchanges of endpoints.
     Samples,
-    /// Names of endpoints of which nothing is reported.
+    /// Names of endpoints without any counts.
     Definitions,
 }
 
 impl Attack {
-    /// All of them.
+    /// All attacks.
     pub const EACH: [Self; 7] = [
         Self::ReportOfAnHour,
         Self::NewEndpoint,
@@ -71,7 +71,7 @@ impl Attack {
         Self::Definitions,
     ];
 
-    /// What it is called in the table.
+    /// Its name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Self::ReportOfAnHour => "report covering an hour",
@@ -84,7 +84,7 @@ impl Attack {
         }
     }
 
-    /// Streams that it takes.
+    /// The number of streams that it opens.
     fn streams(self) -> usize {
         match self {
             Self::RememberedPod => 2000,
@@ -93,12 +93,12 @@ impl Attack {
         }
     }
 
-    /// One stream of it, for whatever a control plane makes once.
+    /// Opens one stream of the attack, so that the control plane allocates its one-time memory.
     pub async fn stream_once(self, control_plane: SocketAddr) -> anyhow::Result<usize> {
         self.stream(control_plane, usize::MAX).await
     }
 
-    /// Carries it out, and returns the bytes sent.
+    /// Runs the attack and returns the bytes sent.
     pub async fn run(self, control_plane: SocketAddr) -> anyhow::Result<usize> {
         let mut bytes = 0;
         for stream in 0..self.streams() {

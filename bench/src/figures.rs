@@ -1,18 +1,18 @@
-//! What a handful of noisy numbers amount to: their middle, and how far they lie apart.
+//! Median and quartiles of a few noisy numbers.
 
-/// The middle of some numbers.
+/// Median and quartiles.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
-    /// Half are less.
+    /// The median.
     pub median: f64,
-    /// A quarter is less.
+    /// The first quartile.
     pub low: f64,
-    /// A quarter is more.
+    /// The third quartile.
     pub high: f64,
 }
 
 impl Figure {
-    /// Of so many numbers, in any order; `None` if there are none.
+    /// Median and quartiles of these numbers, in any order; `None` if there are none.
     pub fn of(numbers: impl Iterator<Item = f64>) -> Option<Self> {
         let mut numbers: Vec<f64> = numbers.collect();
         numbers.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! What Sitio has set itself, and whether this run shows it.
+//! The goals of the side-by-side benchmark, and whether a run meets them.
 
 use serde_json::{Value, json};
 
@@ -6,31 +6,31 @@ use crate::contenders::{COPY_LOOP, ENVOY, HAPROXY, NGINX, SITIO};
 use crate::figures::Figure;
 use crate::rounds::{DIRECT, EACH, LARGE, PACED, Results, SMALL, Sample, Samples, TEN_KB, THOUSAND};
 
-/// What linkerd2-proxy took beside the copy loop when both were measured once, in microseconds for each request.
-/// It cannot be had by itself, so its share is taken for what it was then.
+/// linkerd2-proxy's CPU time per request in µs, divided by the copy loop's, both measured once. It
+/// is not packaged separately, so this ratio is assumed to hold still.
 const LINKERD: &str = "linkerd2-proxy (25.9 ÷ 10.5 of the copy loop, not run)";
 const LINKERD_TO_COPY_LOOP: f64 = 25.9 / 10.5;
 
-/// One line of the table.
+/// One goal.
 struct Goal {
     what: What,
     at_most: f64,
 }
 
-/// What is looked at.
+/// The figure that a goal limits.
 #[derive(Clone, Copy)]
 enum What {
-    /// Processor time of Sitio, divided by another's.
+    /// CPU time of Sitio, divided by that of another proxy.
     Cpu(&'static str, &'static str),
-    /// How much half of the requests take longer than without a proxy, divided by HAProxy's.
+    /// Added p50 latency compared with no proxy, divided by HAProxy's.
     AddedP50,
-    /// The same for all but the slowest of a hundred.
+    /// Added p99 latency compared with no proxy, divided by HAProxy's.
     AddedP99,
-    /// MiB before anything was asked.
+    /// Resident MiB before the first request.
     Idle,
-    /// MiB at the end of a load.
+    /// Resident MiB at the end of a load.
     Busy(&'static str),
-    /// Megabytes of the program.
+    /// Size of the program in MB.
     Program,
 }
 
@@ -55,36 +55,36 @@ const GOALS: [Goal; 18] = [
     Goal { what: What::Program, at_most: 8.0 },
 ];
 
-/// A goal and what came of it.
+/// A goal and its result.
 pub struct Verdict {
-    /// What was looked at.
+    /// The figure.
     pub what: String,
-    /// What it must not exceed.
+    /// The goal: the maximum.
     pub at_most: f64,
-    /// What it was; `None` if that could not be measured.
+    /// The measured value; `None` if it could not be measured.
     pub measured: Option<Figure>,
 }
 
 impl Verdict {
-    /// In a word.
+    /// The verdict in a word.
     pub fn word(&self) -> &'static str {
         match self.measured {
             None => "not run",
             Some(measured) if measured.median > self.at_most => "missed",
-            // A quarter of the rounds were over it.
+            // More than a quarter of the rounds exceeded the goal.
             Some(measured) if measured.high > self.at_most => "met, narrowly",
             Some(_) => "met",
         }
     }
 
-    /// The same as data.
+    /// The verdict as JSON.
     pub fn json(&self) -> Value {
         let measured = self.measured.map(|figure| json!({"median": figure.median, "low": figure.low, "high": figure.high}));
         json!({"what": self.what, "at_most": self.at_most, "measured": measured, "verdict": self.word()})
     }
 }
 
-/// Each goal, judged.
+/// Compares the results with each goal.
 pub fn judge(results: &Results) -> Vec<Verdict> {
     let verdict = |goal: &Goal| Verdict { what: goal.what.words(), at_most: goal.at_most, measured: goal.what.measured(results) };
     GOALS.iter().map(verdict).collect()
@@ -119,13 +119,13 @@ impl What {
     }
 }
 
-/// Sitio's processor time divided by another's, round by round: what slows the machine down for a while slows both.
+/// Sitio's CPU time divided by another's, round by round: a temporary slowdown of the machine affects both.
 pub fn cpu_ratio(samples: &Samples, other: &str) -> Option<Figure> {
     let (ours, theirs) = (samples.get(SITIO)?, samples.get(other)?);
     Figure::of(ours.iter().zip(theirs).map(|(ours, theirs)| ours.cpu_us / theirs.cpu_us))
 }
 
-/// What a proxy adds to a latency, round by round, in microseconds.
+/// The latency that a proxy adds, round by round, in microseconds.
 pub fn added(samples: &Samples, proxy: &str, latency: fn(&Sample) -> f64) -> Option<Vec<f64>> {
     let (through, direct) = (samples.get(proxy)?, samples.get(DIRECT)?);
     Some(through.iter().zip(direct).map(|(through, direct)| latency(through) - latency(direct)).collect())

@@ -1,4 +1,4 @@
-//! The side-by-side benchmark: the same load through each proxy in turn, and the kernel's word on what it cost.
+//! The side-by-side benchmark: sends the same load through each proxy in turn, and reads its cost from the kernel.
 
 pub mod amplification;
 pub mod contenders;

@@ -1,4 +1,4 @@
-//! Sends requests over so many connections at once, each as soon as the one before is answered.
+//! A load generator: each of its connections sends a request as soon as the previous one is answered.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,33 +13,33 @@ use tokio::task::JoinSet;
 /// A load.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
-    /// Connections at once.
+    /// Concurrent connections.
     pub connections: usize,
-    /// Whether each request has a connection of its own.
+    /// Whether a connection carries more than one request.
     pub reuse: Reuse,
-    /// Requests per second in all; `None` for as many as will go.
+    /// Requests per second over all connections; `None` for no limit.
     pub rate: Option<u64>,
 }
 
-/// Whether connections are used again.
+/// Whether connections are reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reuse {
-    /// For all requests.
+    /// Each connection carries all its requests.
     Yes,
-    /// Never.
+    /// Each request has a new connection.
     No,
 }
 
-/// What came of it.
+/// The result of a load.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Requests answered.
+    /// Answered requests.
     pub requests: u64,
-    /// Their latencies in microseconds, in no order.
+    /// Their latencies in microseconds, unsorted.
     pub latencies_us: Vec<u32>,
 }
 
-/// Runs the load for so long against an address; `requests` counts as it goes.
+/// Runs the load against an address for this time; `requests` counts the answered requests as it goes.
 pub async fn run(address: SocketAddr, load: Load, time: Duration, requests: Arc<AtomicU64>) -> anyhow::Result<Outcome> {
     let deadline = Instant::now() + time;
     let mut connections = JoinSet::new();
@@ -120,7 +120,7 @@ async fn request(stream: &mut TcpStream, reuse: Reuse, buffer: &mut [u8]) -> any
     Ok(())
 }
 
-/// Bytes of the body still to come, once the head is whole.
+/// Bytes of the body still to come, once the head is complete.
 fn left_after_head(filled: &[u8]) -> anyhow::Result<Option<usize>> {
     let Some(end) = filled.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&filled[..end]).context("the head is no text")?;

@@ -1,4 +1,4 @@
-//! The service behind every proxy: answers any request with the same bytes, at next to no cost.
+//! The service behind every proxy: answers any request with the same bytes, at very low cost.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
-/// Serves until it is dropped. A request is anything that ends in an empty line and has no body.
+/// Serves until it is dropped. A request is any text that ends in an empty line; it has no body.
 pub async fn serve(listener: TcpListener, body_bytes: usize) -> anyhow::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;

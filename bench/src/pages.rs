@@ -1,4 +1,5 @@
-//! The dashboard of a thousand endpoints in a real browser: what it loads, how soon it is seen, and what each tick costs.
+//! Measures the dashboard with a thousand endpoints in a real browser: loaded bytes, first paint
+//! and cost of each tick.
 
 pub mod crowd;
 pub mod loads;

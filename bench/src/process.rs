@@ -1,4 +1,4 @@
-//! A proxy as a process: pinned to its core, and its cost read from the kernel's accounting.
+//! A proxy as a child process, pinned to its core; reads its cost from the kernel's accounting.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 /// How long a program may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A running proxy; ended when it is dropped.
+/// A running proxy; killed when it is dropped.
 pub struct Proxy {
     child: Child,
 }
@@ -26,17 +26,17 @@ impl Proxy {
         Ok(Self { child })
     }
 
-    /// The process.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Processor time of all its threads and its children so far.
+    /// CPU time so far of all its threads and its children.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
         let mut total = 0;
         for process in family(self.child.id()) {
             for task in std::fs::read_dir(process.join("task"))?.flatten() {
-                // A thread that ended between the two lines took its time with it, which a proxy's threads do not.
+                // The time of a thread that ended just now is lost, but a proxy's threads do not end.
                 let Ok(times) = std::fs::read_to_string(task.path().join("schedstat")) else { continue };
                 total += times.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
             }
@@ -44,7 +44,7 @@ impl Proxy {
         Ok(Duration::from_nanos(total))
     }
 
-    /// Processor time of its threads whose name begins so.
+    /// CPU time of its threads whose name begins with `name`.
     pub fn cpu_of(&self, name: &str) -> anyhow::Result<Duration> {
         let mut total = 0;
         for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))?.flatten() {
@@ -56,7 +56,7 @@ impl Proxy {
         Ok(Duration::from_nanos(total))
     }
 
-    /// Memory that only it and its children hold, in KiB.
+    /// Resident memory of it and its children, in KiB.
     pub fn resident_kib(&self) -> u64 {
         let resident = |process: PathBuf| {
             let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
@@ -66,14 +66,14 @@ impl Proxy {
         family(self.child.id()).into_iter().map(resident).sum()
     }
 
-    /// Ends it as `kill -9` does, and returns when it is gone.
+    /// Kills it with SIGKILL and waits for its exit.
     pub fn kill(&mut self) {
-        // It may have ended by itself; waiting is what matters.
+        // It may have exited already; only the wait matters.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Returns when it listens at an address.
+    /// Waits until it listens on an address.
     pub fn wait_for(&mut self, address: SocketAddr) -> anyhow::Result<()> {
         let deadline = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(address).is_err() {
@@ -112,7 +112,7 @@ pub fn pin(process: u32, core: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A process and its children, as folders of /proc, itself first.
+/// The /proc folders of a process and its children; the process itself comes first.
 fn family(process: u32) -> Vec<PathBuf> {
     let root = PathBuf::from(format!("/proc/{process}"));
     let children = std::fs::read_to_string(root.join(format!("task/{process}/children"))).unwrap_or_default();

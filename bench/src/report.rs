@@ -1,4 +1,4 @@
-//! Puts the samples into tables for people and a file for programs: medians, quartiles, ratios, verdicts.
+//! Formats the results as tables for people and JSON for programs: medians, quartiles, ratios, verdicts.
 
 use std::fmt::Write;
 
@@ -36,7 +36,7 @@ pub fn table(scenario: &Scenario, samples: &Samples) -> String {
     table
 }
 
-/// Memory and size of each, and what it asks of the kernel.
+/// Memory, program size and system calls of each proxy.
 pub fn costs(results: &Results) -> String {
     let mut table =
         "\n### Memory and size\n\n| proxy | idle MiB | 64 busy | 1,000 busy | program MB |\n|---|--:|--:|--:|--:|\n".to_owned();
@@ -67,7 +67,7 @@ pub fn costs(results: &Results) -> String {
     table
 }
 
-/// What was to be reached, and whether it was.
+/// The table of goals and verdicts.
 pub fn goals(verdicts: &[Verdict]) -> String {
     let mut table = "\n### The goals\n\n| figure | goal | measured | quartiles | |\n|---|--:|--:|--:|---|\n".to_owned();
     for verdict in verdicts {
@@ -80,7 +80,7 @@ pub fn goals(verdicts: &[Verdict]) -> String {
     table
 }
 
-/// Everything as data, with every sample.
+/// All results as JSON, with every sample.
 pub fn json(results: &Results, verdicts: &[Verdict]) -> Value {
     let scenario = |(scenario, samples): &(Scenario, Samples)| {
         let contenders: Map<String, Value> = samples
@@ -120,7 +120,7 @@ fn added_words(samples: &Samples, name: &str) -> String {
     }
 }
 
-/// The loads whose system calls are worth counting: one of each kind.
+/// Whether to count system calls in this scenario: in one of each kind.
 pub fn counts_system_calls(scenario: &Scenario) -> bool {
     scenario.name != PACED && scenario.body_bytes <= 100
 }

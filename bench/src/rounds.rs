@@ -1,4 +1,5 @@
-//! Runs each load through each contender in turn, round after round, so that a noisy moment hits all alike.
+//! Runs each load through each proxy in turn, in several rounds, so that noise of the machine
+//! affects all of them alike.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,35 +15,35 @@ use crate::system_calls::SystemCalls;
 
 /// The usual small exchange.
 pub const SMALL: &str = "64 connections, 100 B";
-/// A usual page.
+/// A page of usual size.
 pub const TEN_KB: &str = "64 connections, 10 KB";
-/// Many at once.
+/// Many concurrent connections.
 pub const THOUSAND: &str = "1,000 connections, 100 B";
-/// Clients that do not keep their connections.
+/// Clients that do not reuse connections.
 pub const EACH: &str = "a connection each, 100 B";
 /// Downloads.
 pub const LARGE: &str = "16 connections, 1 MB";
-/// As fast as it comes, not as fast as it goes.
+/// A fixed request rate instead of the maximum.
 pub const PACED: &str = "5,000 requests/s, 100 B";
 
-/// What the origin itself is called where it is measured.
+/// The name of the origin where it is measured without a proxy.
 pub const DIRECT: &str = "direct";
 
-/// How much longer than planned a measurement may take before the run is given up.
+/// How much longer than planned a measurement may take before the run fails.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A load with a name.
 #[derive(Debug, Clone, Copy)]
 pub struct Scenario {
-    /// How it is called in the table.
+    /// Its name in the table.
     pub name: &'static str,
     /// The load.
     pub load: Load,
-    /// Bytes of each answer's body.
+    /// Bytes of each response body.
     pub body_bytes: usize,
 }
 
-/// Everything that is run.
+/// All scenarios.
 pub const SCENARIOS: [Scenario; 6] = [
     Scenario::new(SMALL, 64, Reuse::Yes, None, 100),
     Scenario::new(TEN_KB, 64, Reuse::Yes, None, 10_000),
@@ -52,43 +53,43 @@ pub const SCENARIOS: [Scenario; 6] = [
     Scenario::new(PACED, 32, Reuse::Yes, Some(5000), 100),
 ];
 
-/// What one contender did in one round.
+/// The result of one proxy in one round.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
-    /// Processor time of the proxy for each request, microseconds.
+    /// CPU time of the proxy per request, microseconds.
     pub cpu_us: f64,
-    /// Half of the requests took less, microseconds.
+    /// Median latency, microseconds.
     pub latency_p50_us: f64,
-    /// 99 of 100 requests took less, microseconds.
+    /// 99th percentile of latency, microseconds.
     pub latency_p99_us: f64,
-    /// Requests a second.
+    /// Requests per second.
     pub rate: f64,
-    /// Memory resident at the end, MiB.
+    /// Resident memory at the end, MiB.
     pub resident_mib: f64,
 }
 
-/// All samples, by contender; the same place in each list is the same round.
+/// All samples by proxy; the same index in each list is the same round.
 pub type Samples = BTreeMap<&'static str, Vec<Sample>>;
 
-/// Everything that a run has found.
+/// All results of a run.
 #[derive(Debug, Default)]
 pub struct Results {
-    /// The loads and what came of them.
+    /// The scenarios with their samples.
     pub scenarios: Vec<(Scenario, Samples)>,
-    /// Memory of each proxy before it was asked anything, MiB.
+    /// Resident memory of each proxy before the first request, MiB.
     pub idle_mib: BTreeMap<&'static str, f64>,
     /// Size of each program, MB.
     pub program_mb: BTreeMap<&'static str, f64>,
-    /// By scenario and proxy.
+    /// System calls, by scenario and proxy.
     pub system_calls: Vec<(&'static str, &'static str, SystemCalls)>,
-    /// Who was not run, and why.
+    /// Which proxies were not run, and why.
     pub absent: Vec<String>,
-    /// What the machine was doing besides: the kernel's load averages before and after.
+    /// The kernel's load averages before and after the run.
     pub machine_load: Vec<String>,
 }
 
 impl Results {
-    /// What came of one load.
+    /// The samples of one scenario.
     pub fn samples(&self, scenario: &str) -> Option<&Samples> {
         self.scenarios.iter().find(|(run, _)| run.name == scenario).map(|(_, samples)| samples)
     }
@@ -100,7 +101,8 @@ impl Scenario {
     }
 }
 
-/// Measures one scenario. The origin itself is measured too, as `direct`, for the latency that a proxy adds.
+/// Measures one scenario. The origin is also measured directly, as `direct`, to compute the latency
+/// that a proxy adds.
 pub async fn run(
     scenario: &Scenario,
     contenders: &[Contender],
@@ -124,7 +126,7 @@ pub async fn run(
 }
 
 async fn measure(scenario: &Scenario, contender: &Contender, time: Duration) -> anyhow::Result<Sample> {
-    // What comes first (connections, pools, pages) is not what is asked about.
+    // A warm-up: the setup of connections, pools and pages is not measured.
     bounded(contender.address, scenario.load, time / 4).await?;
     let (cpu, began) = (contender.proxy.cpu()?, Instant::now());
     let outcome = bounded(contender.address, scenario.load, time).await?;
@@ -132,7 +134,7 @@ async fn measure(scenario: &Scenario, contender: &Contender, time: Duration) -> 
     Ok(sample(outcome, contender.proxy.cpu()?.saturating_sub(cpu), began.elapsed(), resident_mib))
 }
 
-/// A proxy that stops answering ends the run instead of holding it up.
+/// Fails if a proxy stops answering, instead of waiting for ever.
 async fn bounded(address: SocketAddr, load: Load, time: Duration) -> anyhow::Result<Outcome> {
     let run = load::run(address, load, time, Arc::default());
     timeout(time + PATIENCE, run).await.with_context(|| format!("no end after {:?}", time + PATIENCE))?

@@ -29,29 +29,29 @@ mod windows;
 /// How long all sidecars together may take to attach.
 const ATTACH_WITHIN: Duration = Duration::from_secs(60);
 
-/// How many sidecars there are, and of what.
+/// The size of the mesh.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// Sidecars.
     pub sidecars: usize,
-    /// Services that they are copies of, in equal parts.
+    /// Services, with the same number of sidecars each.
     pub services: usize,
     /// Endpoints of each service.
     pub endpoints: usize,
 }
 
-/// The sidecars; all of them leave when it is dropped.
+/// The running sidecars; all of them end when it is dropped.
 pub struct Swarm {
-    /// What they did, together.
+    /// Counters over all sidecars.
     pub tally: Arc<Tally>,
-    /// How many they are.
+    /// The size of the mesh.
     pub size: Size,
     sidecars: JoinSet<()>,
     leave: CancellationToken,
 }
 
 impl Swarm {
-    /// Starts all of them at once.
+    /// Starts all sidecars at once.
     pub fn start(control_plane: SocketAddr, size: Size, connections: Connections) -> Self {
         let (tally, traffic) = (Arc::new(Tally::of(size.sidecars)), Arc::new(Traffic::of(size.endpoints)));
         let told = (Arc::clone(&traffic), Arc::new(Second::of(&traffic)));
@@ -67,7 +67,7 @@ impl Swarm {
         Self { tally, size, sidecars, leave }
     }
 
-    /// Waits until all of them are attached and have sent a snapshot, and tells how long that took.
+    /// Waits until all sidecars are attached and have sent a snapshot, and returns how long that took.
     pub async fn attached(&self) -> anyhow::Result<Duration> {
         let began = Instant::now();
         while self.tally.attached() < self.size.sidecars {

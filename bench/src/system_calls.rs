@@ -1,4 +1,4 @@
-//! Counts what a proxy asks of the kernel for each exchange, by `strace` where it is installed.
+//! Counts the system calls of a proxy per exchange, with `strace` if it is installed.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -14,27 +14,27 @@ use serde::Serialize;
 use crate::contenders::{Contender, find};
 use crate::load::{self, Load};
 
-/// How long is counted. Under `strace` a proxy is slow, but it asks for the same.
+/// How long to count. A proxy is slow under `strace`, but makes the same calls.
 const TIME: Duration = Duration::from_secs(1);
 
-/// System calls for each exchange, by what they are for.
+/// System calls per exchange, by purpose.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SystemCalls {
     /// Reads from sockets.
     pub reads: f64,
     /// Writes to sockets.
     pub writes: f64,
-    /// Waits for whatever happens next.
+    /// Waits for events.
     pub waits: f64,
     /// All others.
     pub others: f64,
-    /// All of them by name, for so many exchanges.
+    /// All calls by name, as totals over `exchanges`.
     pub by_name: BTreeMap<String, u64>,
-    /// Exchanges that were carried meanwhile.
+    /// Exchanges carried while counting.
     pub exchanges: u64,
 }
 
-/// Runs a load through a proxy and counts. `None` if there is no `strace`, or it is not let near the process.
+/// Runs a load through a proxy and counts. `None` if `strace` is not installed, or may not attach.
 pub async fn count(contender: &Contender, load: Load, folder: &Path) -> anyhow::Result<Option<SystemCalls>> {
     let Some(strace) = find("strace") else { return Ok(None) };
     let file = folder.join("strace.txt");
@@ -59,7 +59,7 @@ pub async fn count(contender: &Contender, load: Load, folder: &Path) -> anyhow::
     Ok(Some(sort(&summary, requests)))
 }
 
-/// `strace` says so when it begins; if it may not, it says that instead and ends.
+/// Whether `strace` has attached: its first line reports either that or an error.
 fn is_attached(tracer: &mut Child) -> anyhow::Result<bool> {
     let said = tracer.stderr.take().context("strace has no voice")?;
     let first = BufReader::new(said).lines().next().transpose()?;

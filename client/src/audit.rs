@@ -1,27 +1,27 @@
-//! `/api/v1/audit`: what was asked for and what became of it.
+//! `/api/v1/audit`: the audit trail of commands and their results.
 
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, Question};
 use crate::failure::Failure;
 
-/// The answer.
+/// The response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
-    /// How many entries there have ever been.
+    /// The number of entries ever written.
     pub entries: u64,
-    /// The newest first.
+    /// The newest entries, newest first.
     pub audit: Vec<Entry>,
 }
 
-/// One line of the book.
+/// One entry of the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Counts up by one.
     pub number: u64,
-    /// When, RFC 3339.
+    /// When it happened, RFC 3339.
     pub at: String,
-    /// Who.
+    /// The person who did it.
     pub by: String,
     /// What was done: `turned_off`, `turned_on`, `lapsed`, `pinned`, `unpinned`, `refused`.
     pub event: String,
@@ -35,22 +35,22 @@ pub struct Entry {
     pub route: String,
     /// The pods by name; empty for all.
     pub pods: Vec<String>,
-    /// What callers get.
+    /// The status that callers get.
     pub status: u16,
-    /// When it lapses, RFC 3339.
+    /// When the rule expires, RFC 3339.
     pub expires_at: Option<String>,
-    /// Why, in the words of whoever asked.
+    /// The reason that the person gave.
     pub reason: String,
-    /// Why it was refused, or that its time was over.
+    /// Why it was refused, or that it expired.
     pub note: String,
-    /// The rule.
+    /// The id of the rule.
     pub rule: Option<String>,
-    /// The revision that it brought.
+    /// The revision that it created.
     pub revision: Option<u64>,
 }
 
 impl Client {
-    /// The newest entries, so many.
+    /// Returns the newest `limit` entries.
     pub async fn audit(&self, limit: u32) -> Result<Audit, Failure> {
         let query = [("limit", Some(limit.to_string()))];
         self.get(&Question { what: "read the audit trail", path: &["api", "v1", "audit"], query: &query }).await

@@ -1,11 +1,11 @@
-//! `/api/v1/endpoints/{id}/callers`: who has been calling an endpoint.
+//! `/api/v1/endpoints/{id}/callers`: the callers of an endpoint.
 
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, Question};
 use crate::failure::Failure;
 
-/// The answer.
+/// The response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Callers {
     /// The endpoint's id.
@@ -18,79 +18,79 @@ pub struct Callers {
     pub method: String,
     /// The route.
     pub route: String,
-    /// When it was asked for, RFC 3339.
+    /// When the data was taken, RFC 3339.
     pub taken_at: String,
-    /// Requests of all callers together.
+    /// Requests of all callers.
     pub hits: u64,
-    /// Requests of which nobody knows any more whose they were.
+    /// Requests whose caller is no longer known.
     pub unknown_hits: u64,
     /// Requests per second.
     pub rps: f64,
-    /// Those that have called most first, and last all who are not told apart.
+    /// The callers, most requests first; all callers without a row of their own come last.
     pub callers: Vec<Caller>,
 }
 
-/// One who calls.
+/// One caller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Caller {
-    /// What it is.
+    /// The kind of caller.
     pub kind: Kind,
-    /// Of a service.
+    /// The namespace, if it is a service.
     pub namespace: Option<String>,
-    /// Of a service.
+    /// The name, if it is a service.
     pub service: Option<String>,
-    /// An address that is no pod's.
+    /// The address, if it belongs to no known pod.
     pub address: Option<String>,
     /// Requests since the pods started.
     pub hits: u64,
     /// Its share of all hits, 0 to 1.
     pub share: f64,
-    /// Of the hits, failed by the service or by Sitio.
+    /// Hits that failed in the service or in Sitio.
     pub failures: u64,
     /// Requests per second.
     pub rps: f64,
-    /// When the newest request came, RFC 3339.
+    /// When the newest request arrived, RFC 3339.
     pub last_seen: String,
-    /// The pods of a service that call.
+    /// The calling pods, if it is a service.
     pub pods: Vec<CallingPod>,
 }
 
-/// What a caller is.
+/// The kind of a caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A service whose pods have told where they call from.
+    /// A service whose pods have reported their addresses.
     Service,
-    /// An address that is no pod's.
+    /// An address that belongs to no known pod.
     Address,
-    /// All who are not told apart.
+    /// All callers without a row of their own.
     Other,
-    /// A word that this client does not know yet.
+    /// A kind that this client does not know yet.
     #[serde(untagged)]
     Unknown(String),
 }
 
-/// One pod that calls.
+/// One calling pod.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallingPod {
     /// Its name; `None` if several pods of the service share the address.
     pub pod: Option<String>,
-    /// Where it calls from.
+    /// The address that it calls from.
     pub address: String,
     /// Requests since the pods started.
     pub hits: u64,
     /// Its share of all hits, 0 to 1.
     pub share: f64,
-    /// Of the hits, failed by the service or by Sitio.
+    /// Hits that failed in the service or in Sitio.
     pub failures: u64,
     /// Requests per second.
     pub rps: f64,
-    /// When the newest request came, RFC 3339.
+    /// When the newest request arrived, RFC 3339.
     pub last_seen: String,
 }
 
 impl Client {
-    /// Who has been calling an endpoint.
+    /// Returns the callers of an endpoint.
     pub async fn callers(&self, id: &str) -> Result<Callers, Failure> {
         let path = ["api", "v1", "endpoints", id, "callers"];
         self.get(&Question { what: "get the callers", path: &path, query: &[] }).await

@@ -1,4 +1,4 @@
-//! Asks the control plane over HTTP: one question, one bounded answer, or one failure that says what was tried.
+//! The HTTP client of the control plane's API: sends one request and returns one bounded response, or an error.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,34 +12,34 @@ use crate::failure::{Denial, Failure, Shown, innermost};
 use crate::proxy::{is_this_machine, on_the_way_to};
 use crate::trust::{self, Authorities};
 
-/// How long a connection may take. A control plane that is there accepts at once.
+/// Connect timeout. A control plane that is up accepts at once.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
-/// How long an answer may take. The slowest is a history, which waits a second for its pods.
+/// Response timeout. The slowest response is a history, which waits a second for its pods.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a stream may be silent. The control plane sends a comment every five seconds.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
-/// Bytes of an answer. Ten thousand pods are about 6 MB.
+/// Bytes of a response body. Ten thousand pods are about 6 MB.
 const BODY_BYTES_MAX: usize = 64 << 20;
 
-/// A control plane, and what to show it. Clones share their connections.
+/// A client of one control plane, with its token. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: Url,
     token: Option<Token>,
-    /// The proxy on the way, for the failures' messages.
+    /// The proxy in use, for error messages.
     proxy: Option<String>,
 }
 
-/// What lets one in.
+/// The access token.
 #[derive(Clone)]
 pub struct Token(String);
 
 impl Token {
-    /// A token, without the blanks and the line end that files have; `None` if nothing is left.
+    /// A token, trimmed of white space and line ends; `None` if nothing is left.
     pub fn new(secret: &str) -> Option<Self> {
         let secret = secret.trim();
         (!secret.is_empty()).then(|| Self(secret.to_owned()))
@@ -52,25 +52,25 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Where in the API: the segments of the path, and the query.
+/// A request to the API: the path segments and the query.
 pub(crate) struct Question<'a> {
-    /// What is tried, for the failure's message: `list the pods`.
+    /// What the caller tries, for error messages: `list the pods`.
     pub(crate) what: &'a str,
-    /// The segments, which are escaped here.
+    /// The path segments; the client escapes them.
     pub(crate) path: &'a [&'a str],
-    /// Names and values of the query, which are escaped here; those without a value are left out.
+    /// Query parameters, escaped by the client; those without a value are left out.
     pub(crate) query: &'a [(&'a str, Option<String>)],
 }
 
 impl Client {
-    /// A client of the control plane whose dashboard is at `url`, which these have signed if it speaks TLS.
+    /// A client of the control plane with its dashboard at `url`. For TLS, it trusts `authorities`.
     pub fn new(url: Url, token: Option<Token>, authorities: Option<Authorities>) -> Result<Self, Failure> {
         let distrustful = |why| Failure::Distrustful { url: url.to_string(), why };
         let builder = if url.scheme() == "https" { trust::tls(authorities).map_err(distrustful)? } else { trust::plain() };
         let mut builder = builder
             .connect_timeout(CONNECT_WITHIN)
             .read_timeout(SILENCE_MAX)
-            // The token is for this control plane alone.
+            // The token must only be sent to this control plane.
             .redirect(Policy::none());
         if is_this_machine(&url) {
             builder = builder.no_proxy();
@@ -80,43 +80,43 @@ impl Client {
         Ok(Self { http, url, token, proxy })
     }
 
-    /// Whether whoever stands on the way can read the token.
+    /// Whether the token is sent in plain text to another machine.
     pub fn is_overheard(&self) -> bool {
         self.token.is_some() && self.url.scheme() == "http" && !is_this_machine(&self.url)
     }
 
-    /// Where the control plane's dashboard is.
+    /// The URL of the control plane's dashboard.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Asks for something.
+    /// Sends a GET and decodes the JSON response.
     pub(crate) async fn get<T: DeserializeOwned>(&self, question: &Question<'_>) -> Result<T, Failure> {
         let response = self.answer(question, self.request(Method::GET, question).timeout(ANSWER_WITHIN)).await?;
         self.understood(question, response).await
     }
 
-    /// Asks for something that is text.
+    /// Sends a GET and returns the response as text.
     pub(crate) async fn text(&self, question: &Question<'_>) -> Result<String, Failure> {
         let response = self.answer(question, self.request(Method::GET, question).timeout(ANSWER_WITHIN)).await?;
         let body = self.body(question.what, response).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// Commands something.
+    /// Sends a POST and decodes the JSON response.
     pub(crate) async fn post<T: DeserializeOwned>(&self, question: &Question<'_>, order: &impl Serialize) -> Result<T, Failure> {
         let request = self.request(Method::POST, question).timeout(ANSWER_WITHIN).json(order);
         let response = self.answer(question, request).await?;
         self.understood(question, response).await
     }
 
-    /// Takes something back.
+    /// Sends a DELETE and decodes the JSON response.
     pub(crate) async fn delete<T: DeserializeOwned>(&self, question: &Question<'_>) -> Result<T, Failure> {
         let response = self.answer(question, self.request(Method::DELETE, question).timeout(ANSWER_WITHIN)).await?;
         self.understood(question, response).await
     }
 
-    /// Opens a stream, which lasts until either side leaves.
+    /// Opens a stream, which lasts until either side closes it.
     pub(crate) async fn stream(&self, question: &Question<'_>) -> Result<Response, Failure> {
         self.answer(question, self.request(Method::GET, question)).await
     }
@@ -137,7 +137,7 @@ impl Client {
         }
     }
 
-    /// The answer, if it is one of success.
+    /// Returns the response if its status is a success.
     async fn answer(&self, question: &Question<'_>, request: RequestBuilder) -> Result<Response, Failure> {
         let response = request.send().await.map_err(|error| self.unanswered(question.what, &error))?;
         if response.status().is_success() {

@@ -1,4 +1,4 @@
-//! Server-sent events as they arrive, cut into pieces anywhere: names and data, each bounded.
+//! Parses server-sent events from chunks of any size; each event is bounded.
 
 /// Bytes of one event. An exchange is under 2 kB.
 const EVENT_BYTES_MAX: usize = 256 << 10;
@@ -6,34 +6,34 @@ const EVENT_BYTES_MAX: usize = 256 << 10;
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Told {
-    /// Its name, empty if it has none.
+    /// Its name; empty if it has none.
     pub(crate) name: String,
-    /// Its data, the lines of it joined.
+    /// Its data lines, joined.
     pub(crate) data: String,
 }
 
-/// The longest event that is taken was exceeded.
+/// An event is longer than the limit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
-/// What has arrived and was not read yet.
+/// The parser; holds bytes that have arrived but are not parsed yet.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     arrived: Vec<u8>,
-    /// Where the first unread byte is.
+    /// Index of the first unread byte.
     read: usize,
     name: String,
     data: String,
 }
 
 impl Events {
-    /// Takes what has arrived.
+    /// Appends a chunk.
     pub(crate) fn take(&mut self, bytes: &[u8]) {
         self.arrived.drain(..std::mem::take(&mut self.read));
         self.arrived.extend_from_slice(bytes);
     }
 
-    /// The next event that is whole; `None` until more has arrived.
+    /// Returns the next complete event; `None` until more data arrives.
     pub(crate) fn next(&mut self) -> Result<Option<Told>, TooLong> {
         while let Some(end) = self.arrived[self.read..].iter().position(|byte| *byte == b'\n') {
             let line = String::from_utf8_lossy(&self.arrived[self.read..self.read + end]).into_owned();
@@ -47,7 +47,7 @@ impl Events {
         if self.data.len() + waits > EVENT_BYTES_MAX { Err(TooLong) } else { Ok(None) }
     }
 
-    /// Takes one line; an empty one ends the event.
+    /// Parses one line; an empty line ends the event.
     fn line(&mut self, line: &str) -> Option<Told> {
         if line.is_empty() {
             let told = Told { name: std::mem::take(&mut self.name), data: std::mem::take(&mut self.data) };
@@ -63,7 +63,7 @@ impl Events {
                 }
                 self.data.push_str(value);
             }
-            // A comment, or what only a browser needs.
+            // A comment, or a field that only browsers use.
             _ => {}
         }
         None

@@ -1,4 +1,4 @@
-//! What can go wrong with one question, so that whoever asked can say what to do next.
+//! Errors of a request to the control plane, in enough detail to advise the user.
 
 mod answered;
 mod unanswered;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 pub(crate) use crate::failure::answered::{Denial, Shown};
 pub(crate) use crate::failure::unanswered::innermost;
 
-/// What went wrong. Each message begins with what was tried.
+/// Why a request failed. Each message begins with what was tried.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// No connection could be made.
@@ -20,129 +20,129 @@ pub enum Failure {
     Unreachable {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL of the control plane.
         url: String,
-        /// What the system said.
+        /// The system's error message.
         why: String,
     },
-    /// The proxy did not answer, or did not reach the control plane.
+    /// The proxy did not answer, or could not reach the control plane.
     #[error("{what}: no connection to {url} through the proxy {proxy} ({why})")]
     NoWayThroughProxy {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL of the control plane.
         url: String,
-        /// The proxy, without a user and a password.
+        /// The proxy, without user and password.
         proxy: String,
-        /// What the system or the proxy said.
+        /// The error message of the system or of the proxy.
         why: String,
     },
-    /// There is nobody on this machine whom a client could believe.
+    /// No trusted certificate authority is available on this machine.
     #[error("speak TLS to {url}: no certificate authority is trusted ({why})")]
     Distrustful {
-        /// Where.
+        /// The URL of the control plane.
         url: String,
         /// What is missing.
         why: String,
     },
-    /// The certificate that was shown is not believed.
+    /// The server's certificate is not trusted.
     #[error("{what}: the certificate of {url} {distrust}")]
     Untrusted {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL of the control plane.
         url: String,
-        /// Why not.
+        /// The reason.
         distrust: Distrust,
     },
-    /// TLS was spoken, and something else is spoken there.
+    /// We used TLS, but the server does not.
     #[error("{what}: {url} does not speak TLS")]
     NotTls {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL of the control plane.
         url: String,
     },
-    /// TLS was not spoken, and is spoken there.
+    /// We used plain HTTP, but the server uses TLS.
     #[error("{what}: {url} speaks TLS")]
     TlsWanted {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL of the control plane.
         url: String,
     },
-    /// What came is no HTTP.
+    /// The response is not HTTP.
     #[error("{what}: {url} does not answer in HTTP ({why})")]
     NotHttp {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL of the control plane.
         url: String,
-        /// What came.
+        /// The parser's error message.
         why: String,
     },
-    /// There was no answer in time.
+    /// There was no response in time.
     #[error("{what}: {url} has not answered within {} s", .after.as_secs())]
     TooSlow {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL of the control plane.
         url: String,
-        /// How long it was waited for.
+        /// The timeout.
         after: Duration,
     },
-    /// The control plane has a token, and none was shown.
+    /// The control plane requires a token, and none was sent.
     #[error("{what}: the control plane at {url} asks for its token")]
     TokenWanted {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL of the control plane.
         url: String,
     },
-    /// Another token was shown.
+    /// The token that was sent is wrong.
     #[error("{what}: the control plane at {url} has another token than the one that was shown")]
     TokenWrong {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL of the control plane.
         url: String,
     },
-    /// The control plane understood, and said no.
+    /// The control plane refused the request.
     #[error("{what}: {}", .problem.words())]
     Refused {
         /// What was tried.
         what: String,
-        /// What it said.
+        /// The problem that it reported.
         problem: Problem,
     },
-    /// The way leads elsewhere.
+    /// The server redirects to another URL.
     #[error("{what}: {url} sends us to {to}")]
     Moved {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL of the control plane.
         url: String,
-        /// Where to.
+        /// The target of the redirect.
         to: String,
     },
-    /// What stands before the control plane answers in its place.
+    /// A gateway in front of the control plane answered instead of it.
     #[error("{what}: what stands at {url} does not reach the control plane, it says {status}")]
     NotReached {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL of the control plane.
         url: String,
-        /// What it says.
+        /// The status of the gateway.
         status: StatusCode,
     },
-    /// The answer is none of Sitio's.
+    /// The response is not from a Sitio control plane.
     #[error("{what}: {url} does not answer like a control plane of Sitio: {why}")]
     Foreign {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL that answered.
         url: String,
-        /// How it answers.
+        /// What is wrong with the response.
         why: String,
     },
     /// A stream ended within an event, or was silent for too long.
@@ -150,23 +150,23 @@ pub enum Failure {
     BrokenOff {
         /// What was tried.
         what: String,
-        /// Where.
+        /// The URL of the control plane.
         url: String,
-        /// What the system said.
+        /// The system's error message.
         why: String,
     },
 }
 
-/// A failure as the API tells it (RFC 9457).
+/// An error as the API reports it (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Problem {
-    /// A name for this kind of problem, `urn:sitio:problem:…`.
+    /// The kind of problem, `urn:sitio:problem:…`.
     pub r#type: String,
-    /// The same for people.
+    /// A short description for people.
     pub title: String,
     /// The status.
     pub status: u16,
-    /// What exactly is wrong.
+    /// Details of what is wrong.
     #[serde(default)]
     pub detail: String,
 }
@@ -177,19 +177,19 @@ impl Problem {
         self.r#type.strip_prefix("urn:sitio:problem:") == Some(kind)
     }
 
-    /// Whether it was asked for something that makes no sense whenever it is asked.
+    /// Whether the request itself is invalid, so that a retry cannot succeed.
     pub fn is_misuse(&self) -> bool {
         ["parameter", "command", "endpoint", "pattern"].iter().any(|kind| self.is(kind))
     }
 
-    /// What exactly is wrong, or the title where nothing more was said.
+    /// The details, or the title if there are none.
     pub fn words(&self) -> &str {
         if self.detail.is_empty() { &self.title } else { &self.detail }
     }
 }
 
 impl Failure {
-    /// Whether the same question may be answered in a moment, as when the control plane is restarted.
+    /// Whether a retry may succeed soon, as when the control plane is restarted.
     pub fn may_pass(&self) -> bool {
         matches!(
             self,
@@ -202,20 +202,20 @@ impl Failure {
     }
 }
 
-/// Why a certificate is not believed.
+/// Why a certificate is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Distrust {
-    /// Nobody whom we believe has signed it.
+    /// No trusted authority has signed it.
     Issuer,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// Its time has not come.
+    /// It is not valid yet.
     NotYet,
-    /// It is for these names, and for no other.
+    /// It is valid only for these names.
     Name(Vec<String>),
-    /// It is an authority's own, which may sign others and is no server's.
+    /// It is a certificate authority's own certificate, not a server's.
     Authority,
-    /// Something else is wrong with it.
+    /// Another reason.
     Other(String),
 }
 

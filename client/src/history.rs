@@ -1,34 +1,34 @@
-//! `/api/v1/endpoints/{id}/history`: the exchanges that the pods of an endpoint remember.
+//! `/api/v1/endpoints/{id}/history`: the recent exchanges that the pods of an endpoint keep.
 
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, Question};
 use crate::failure::Failure;
 
-/// Which exchanges.
+/// Which exchanges to return.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// Only these, such as `5xx,404`.
+    /// Only these statuses, such as `5xx,404`.
     pub status: Option<String>,
-    /// Which come first.
+    /// The sort order.
     pub first: First,
-    /// Only of this pod.
+    /// Only exchanges of this pod.
     pub pod: Option<String>,
-    /// How many, 1 to 1000.
+    /// The maximum number, 1 to 1000.
     pub limit: Option<u32>,
 }
 
-/// Which come first.
+/// The sort order of exchanges.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum First {
-    /// The last that happened.
+    /// The newest first.
     #[default]
     Newest,
-    /// Those that took longest.
+    /// The slowest first.
     Slowest,
 }
 
-/// The answer.
+/// The response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// The endpoint's id.
@@ -41,15 +41,15 @@ pub struct History {
     pub method: String,
     /// The route.
     pub route: String,
-    /// When it was asked for, RFC 3339.
+    /// When the data was taken, RFC 3339.
     pub taken_at: String,
-    /// What they remember.
+    /// The exchanges.
     pub exchanges: Vec<Exchange>,
     /// The pods that have answered.
     pub pods: Vec<String>,
-    /// The pods that have not.
+    /// The pods that have not answered.
     pub missing: Vec<String>,
-    /// Pods beyond those that are asked.
+    /// The number of pods over the limit, which were not asked.
     pub not_asked: u64,
 }
 
@@ -58,19 +58,19 @@ pub struct History {
 pub struct Exchange {
     /// When it began, RFC 3339.
     pub started: String,
-    /// The same, milliseconds since the Unix epoch.
+    /// The same time, milliseconds since the Unix epoch.
     pub started_ms: u64,
-    /// The path that was asked for.
+    /// The requested path.
     pub path: String,
-    /// The status; 0 for a tunnel.
+    /// The status; 0 for a TCP pass-through connection.
     pub status: u16,
-    /// What there is to add to the status.
+    /// The reason phrase.
     pub reason: String,
-    /// Who has ended it, and how.
+    /// How it ended, and by which side.
     pub outcome: String,
     /// From the request's head to the response's last byte.
     pub took_ms: f64,
-    /// Until the service began to answer.
+    /// Time to the first byte of the response.
     pub first_byte_ms: Option<f64>,
     /// Bytes of the request's body.
     pub bytes_in: u64,
@@ -78,18 +78,18 @@ pub struct Exchange {
     pub bytes_out: u64,
     /// The pod.
     pub pod: String,
-    /// Whether the pod does not answer now, and has told of it before.
+    /// Whether the pod is not available now; the control plane kept the exchange from an earlier report.
     pub told_before: bool,
-    /// Who has called.
+    /// The caller.
     pub caller: Option<String>,
-    /// Of its `traceparent`.
+    /// The trace id of its `traceparent`.
     pub trace_id: Option<String>,
-    /// The rule that answered.
+    /// The id of the rule that answered.
     pub rule: Option<String>,
 }
 
 impl Client {
-    /// What the pods of an endpoint remember. They are asked now.
+    /// Returns the recent exchanges of an endpoint. The control plane asks the pods for them.
     pub async fn history(&self, id: &str, wanted: &Wanted) -> Result<History, Failure> {
         let slowest = (wanted.first == First::Slowest).then(|| "true".to_owned());
         let query = [

@@ -1,4 +1,4 @@
-//! A client of Sitio's public API: what it tells, as types, and what went wrong, in words for whoever asked.
+//! A client of Sitio's public API, with typed responses and errors that explain what failed.
 
 pub mod about;
 pub mod audit;

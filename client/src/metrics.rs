@@ -1,14 +1,14 @@
-//! `/metrics`: single samples of the control plane's own page, for what no other answer tells.
+//! `/metrics`: reads samples of the control plane's own metrics that no other API returns.
 
 use crate::client::{Client, Question};
 use crate::failure::Failure;
 
-/// One line of the page.
+/// One sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// The metric's name.
     pub name: String,
-    /// Its labels, as they are written.
+    /// Its labels in the text format.
     pub labels: String,
     /// Its value.
     pub value: f64,
@@ -23,14 +23,14 @@ impl Sample {
 }
 
 impl Client {
-    /// The samples of these metrics.
+    /// Returns the samples of these metrics.
     pub async fn metrics(&self, names: &[&str]) -> Result<Vec<Sample>, Failure> {
         let page = self.text(&Question { what: "read the control plane's metrics", path: &["metrics"], query: &[] }).await?;
         Ok(page.lines().filter_map(sample).filter(|sample| names.contains(&sample.name.as_str())).collect())
     }
 }
 
-/// Reads a line of the classic text, if it is a sample.
+/// Parses a line of the Prometheus text format; `None` for a comment.
 fn sample(line: &str) -> Option<Sample> {
     if line.starts_with('#') {
         return None;

@@ -1,18 +1,18 @@
-//! `/api/v1/pods`: who reports, and which revision of the rules each has confirmed.
+//! `/api/v1/pods`: the pods that report, and the revision of the rules that each has confirmed.
 
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, Question};
 use crate::failure::Failure;
 
-/// The answer.
+/// The response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pods {
-    /// The instant of all its numbers, RFC 3339.
+    /// The time of all numbers, RFC 3339.
     pub taken_at: String,
     /// The newest revision of the rules.
     pub revision: u64,
-    /// By name.
+    /// The pods, sorted by name.
     pub pods: Vec<Pod>,
 }
 
@@ -21,16 +21,17 @@ pub struct Pods {
 pub struct Pod {
     /// Its name.
     pub pod: String,
-    /// What tells it from every other there ever was.
+    /// Its unique id; a later pod of the same name has another one.
     pub pod_uid: String,
-    /// Processes that report under this uid; 0 if the control plane does not say. More than one is a mistake or an attack.
+    /// Processes that report under this uid; 0 if the control plane does not send it. More than one
+    /// is a misconfiguration or an attack.
     #[serde(default)]
     pub claimants: u32,
     /// Its namespace.
     pub namespace: String,
-    /// The service that it is a copy of.
+    /// The service of the pod.
     pub service: String,
-    /// Where it runs; empty if unknown.
+    /// The node; empty if unknown.
     pub node: String,
     /// The sidecar's version.
     pub version: String,
@@ -38,46 +39,46 @@ pub struct Pod {
     pub state: State,
     /// Whether its stream is open.
     pub connected: bool,
-    /// Since when, RFC 3339.
+    /// When the stream was opened, RFC 3339.
     pub connected_at: Option<String>,
-    /// When it was last heard, RFC 3339.
+    /// When its last message arrived, RFC 3339.
     pub heard_at: String,
     /// Requests per second over the last 10 s.
     pub rps: f64,
-    /// What it uses.
+    /// Its resource use.
     pub resources: Option<Resources>,
-    /// How far its clock is ahead of the control plane's, negative if it is behind; `None` if that is not known.
+    /// How far its clock is ahead of the control plane's; negative if it is behind; `None` if not known.
     #[serde(default)]
     pub clock_offset_ms: Option<i64>,
-    /// By how much that may be wrong, if it is measured.
+    /// The maximum error of `clock_offset_ms`, if it is measured.
     #[serde(default)]
     pub clock_error_ms: Option<u64>,
-    /// The revision that last changed the rules of its service, which it should have confirmed; 0 if none has.
+    /// The last revision with a change of its service's rules, which it should have confirmed; 0 if there is none.
     pub revision_wanted: u64,
     /// The newest revision that it has confirmed.
     pub confirmed: Option<Confirmed>,
-    /// The last thing that it sent and that was refused; an older control plane does not say so.
+    /// The last message of it that was refused; an older control plane does not send this.
     pub refused: Option<Refused>,
 }
 
-/// Something that a pod sent was refused, and not counted.
+/// Messages of a pod that were refused and not counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// How often that was.
+    /// The number of refused messages.
     pub times: u64,
-    /// When it was last, RFC 3339.
+    /// When the last one was refused, RFC 3339.
     pub at: String,
-    /// Why.
+    /// Why the last one was refused.
     pub why: String,
 }
 
 impl Pod {
-    /// What it uses, if that is known: every process uses memory.
+    /// Its resource use, if measured: every process uses memory.
     pub fn measured(&self) -> Option<Resources> {
         self.resources.filter(|used| used.memory_bytes > 0)
     }
 
-    /// Whether it is attached and has not confirmed the newest rules of its service.
+    /// Whether it is connected but has not confirmed the newest rules of its service.
     pub fn is_behind(&self) -> bool {
         self.connected && self.confirmed.map_or(0, |confirmed| confirmed.revision) < self.revision_wanted
     }
@@ -87,40 +88,40 @@ impl Pod {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Heard within five seconds.
+    /// Its last message is at most five seconds old.
     Reporting,
-    /// Not heard for longer.
+    /// Its last message is older.
     Silent,
-    /// Has said goodbye, or was silent for a minute.
+    /// It has signed off, or was silent for a minute.
     Gone,
-    /// A word that this client does not know yet.
+    /// A state that this client does not know yet.
     #[serde(untagged)]
     Other(String),
 }
 
-/// What a pod uses, by its control group or its service's processes.
+/// Resource use of a pod, from its control group or its service's processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resources {
-    /// Memory used; 0 if it is not known, and then nor is the processor time.
+    /// Memory used; 0 if not known, and then the CPU time is not known either.
     pub memory_bytes: u64,
-    /// Its limit; 0 if there is none.
+    /// Memory limit; 0 if there is none.
     pub memory_limit_bytes: u64,
-    /// Thousandths of a core.
+    /// CPU use in thousandths of a core.
     pub cpu_milli: u64,
-    /// Their limit; 0 if there is none.
+    /// CPU limit in thousandths of a core; 0 if there is none.
     pub cpu_limit_milli: u64,
-    /// Thousandths of each second in which it had to wait.
+    /// Thousandths of each second in which it was throttled.
     pub throttled_milli: u64,
-    /// Connections open.
+    /// Open connections.
     pub connections: u64,
 }
 
 /// A revision that a pod has confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmed {
-    /// Its number.
+    /// The revision number.
     pub revision: u64,
-    /// From the command to the confirmation.
+    /// Time from the command to the confirmation.
     pub took_ms: u64,
 }
 

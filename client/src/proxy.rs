@@ -1,12 +1,12 @@
-//! Which proxy a request goes through, by `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, as `curl` reads them.
+//! Finds the proxy of a request from `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, by the rules of `curl`.
 
 use hyper::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 
-/// The address of the proxy on the way to `url`, without the user and the password that it may hold; `None` if there is none.
+/// The address of the proxy for `url`, without user and password; `None` if there is none.
 ///
-/// The HTTP client decides by the same rules. This machine is never reached through a proxy.
+/// The HTTP client uses the same rules. A proxy is never used for this machine.
 pub(crate) fn on_the_way_to(url: &Url) -> Option<String> {
     if is_this_machine(url) {
         return None;
@@ -14,7 +14,7 @@ pub(crate) fn on_the_way_to(url: &Url) -> Option<String> {
     address(&Matcher::from_system(), url)
 }
 
-/// Whether no proxy could know the way.
+/// Whether the URL is on this machine, which no proxy can reach for us.
 pub(crate) fn is_this_machine(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     host == "localhost"

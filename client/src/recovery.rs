@@ -1,17 +1,17 @@
-//! What the API says while sidecars have not reported since a restart of the control plane.
+//! How many sidecars have reported since a restart of the control plane.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How many pods have reported; totals and rates are too low until all have.
+/// The progress after a restart; totals and rates are too low until all pods have reported.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Recovery {
     /// Pods that have reported since the restart.
     pub pods_reported: u64,
-    /// Pods that were attached before it.
+    /// Pods that were connected before the restart.
     pub pods: u64,
-    /// How long ago it was, in seconds.
+    /// Seconds since the restart.
     pub restarted_s: f64,
 }
 

@@ -1,4 +1,4 @@
-//! `/api/v1/routes`: the patterns by which the paths of a service are named.
+//! `/api/v1/routes`: the pinned route patterns of services.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,42 +6,42 @@ use crate::client::{Client, Question};
 use crate::failure::Failure;
 use crate::rules::{Receipt, State};
 
-/// The list.
+/// The response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Routes {
     /// The newest revision.
     pub revision: u64,
-    /// Those pinned, the newest first.
+    /// The pinned patterns, newest first.
     pub routes: Vec<Route>,
 }
 
-/// A pinned pattern with its receipts.
+/// A pinned pattern with the receipts of its pods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// Its name.
+    /// Its id.
     pub id: String,
-    /// The revision that brought it.
+    /// The revision that created it.
     pub revision: u64,
     /// The service's namespace.
     pub namespace: String,
     /// The service.
     pub service: String,
-    /// `{name}` is one segment, a last `{name...}` any rest.
+    /// The pattern: `{name}` matches one segment, a last `{name...}` matches any rest.
     pub pattern: String,
-    /// Why.
+    /// The reason that the person gave.
     pub reason: String,
-    /// Who asked for it.
+    /// The person who asked for it.
     pub by: String,
-    /// How it is doing.
+    /// Whether the pods apply it.
     pub state: State,
-    /// When it was made, RFC 3339.
+    /// When it was created, RFC 3339.
     pub created_at: String,
-    /// What each pod has said.
+    /// The receipt of each pod.
     pub pods: Vec<Receipt>,
 }
 
 impl Client {
-    /// The patterns that are pinned.
+    /// Returns the pinned patterns.
     pub async fn routes(&self) -> Result<Routes, Failure> {
         self.get(&Question { what: "list the routes", path: &["api", "v1", "routes"], query: &[] }).await
     }

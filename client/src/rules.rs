@@ -1,25 +1,25 @@
-//! `/api/v1/rules`: turns endpoints off and on, and tells what each pod has said to it.
+//! `/api/v1/rules`: turns endpoints off and on, and shows the receipts of the pods.
 
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, Question};
 use crate::failure::Failure;
 
-/// The list.
+/// The response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// The newest revision.
     pub revision: u64,
-    /// Those in force, the newest first.
+    /// The rules in force, newest first.
     pub rules: Vec<Rule>,
 }
 
-/// A rule with its receipts.
+/// A rule with the receipts of its pods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
-    /// Its name.
+    /// Its id.
     pub id: String,
-    /// The revision that brought it.
+    /// The revision that created it.
     pub revision: u64,
     /// The service's namespace.
     pub namespace: String,
@@ -34,24 +34,24 @@ pub struct Rule {
     pub scope: Scope,
     /// What it does.
     pub action: Action,
-    /// Whether it turns off paths that pods protect, too.
+    /// Whether it also disables paths that pods protect.
     #[serde(default)]
     pub override_protected: bool,
-    /// Why.
+    /// The reason that the person gave.
     pub reason: String,
-    /// Who asked for it.
+    /// The person who asked for it.
     pub by: String,
-    /// How it is doing.
+    /// Whether the pods apply it.
     pub state: State,
-    /// When it was made, RFC 3339.
+    /// When it was created, RFC 3339.
     pub created_at: String,
-    /// When it lapses, RFC 3339; `None` if only a person ends it.
+    /// When it expires, RFC 3339; `None` if only a person ends it.
     pub expires_at: Option<String>,
-    /// How it ended, if it has.
+    /// How it ended; `None` while it is in force.
     pub ended: Option<Ended>,
-    /// What each pod has said.
+    /// The receipt of each pod.
     pub pods: Vec<Receipt>,
-    /// What a person should know of it, a sentence each.
+    /// Warnings for people, a sentence each.
     #[serde(default)]
     pub warnings: Vec<String>,
 }
@@ -60,12 +60,12 @@ pub struct Rule {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// The endpoint of its method and route.
+    /// The endpoint with its method and route.
     #[default]
     Endpoint,
     /// Every endpoint whose route begins with the rule's route up to its final star.
     Prefix,
-    /// A word that this client does not know yet.
+    /// A scope that this client does not know yet.
     #[serde(untagged)]
     Other(String),
 }
@@ -75,7 +75,7 @@ impl Scope {
         *self == Self::Endpoint
     }
 
-    /// What is covered, for people: `GET /export`, `every endpoint under /legacy/`.
+    /// A description of what is covered, for people: `GET /export`, `every endpoint under /legacy/`.
     pub fn subject(&self, method: &str, route: &str) -> String {
         let Self::Prefix = self else { return format!("{method} {route}") };
         let of_method = if method == "*" { String::new() } else { format!("{method} ") };
@@ -90,34 +90,34 @@ impl Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// Answers in the service's place.
+    /// Answers instead of the service.
     Disable(Disable),
-    /// Names paths by a pattern.
+    /// Uses a pattern as the route of paths.
     Pin {},
 }
 
-/// What callers get.
+/// What callers get from a disabled endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disable {
     /// The status.
     pub status: u16,
 }
 
-/// How a rule is doing.
+/// Whether the pods apply a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Some pod has not answered, or none is there that could.
+    /// Some pod has not replied, or there is no pod.
     Pending,
-    /// Every pod that is there has confirmed it; there is at least one.
+    /// Every connected pod has confirmed it; there is at least one.
     Applied,
     /// Some pod has refused it.
     Refused,
     /// A person has ended it.
     Withdrawn,
-    /// Its time was over.
+    /// It has expired.
     Lapsed,
-    /// A word that this client does not know yet.
+    /// A state that this client does not know yet.
     #[serde(untagged)]
     Other(String),
 }
@@ -125,103 +125,103 @@ pub enum State {
 /// How a rule ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// When, RFC 3339.
+    /// When it ended, RFC 3339.
     pub at: String,
-    /// Who ended it; `None` if its time was over.
+    /// The person who ended it; `None` if it expired.
     pub by: Option<String>,
 }
 
-/// What a pod has said to a rule, or to its end once it has ended.
+/// A pod's reply to a rule, or to the end of the rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The pod's name.
     pub pod: String,
-    /// What it has said.
+    /// Its reply.
     pub state: ReceiptState,
-    /// From the command to the confirmation.
+    /// Time from the command to the confirmation.
     pub took_ms: Option<u64>,
-    /// Why it has refused.
+    /// Why it refused the rule.
     pub why: Option<String>,
-    /// When it was last heard, RFC 3339.
+    /// When its last message arrived, RFC 3339.
     pub heard_at: Option<String>,
 }
 
-/// What a pod has said.
+/// A pod's reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiptState {
-    /// Nothing yet.
+    /// No reply yet.
     Pending,
-    /// That it is so.
+    /// It has applied the change.
     Applied,
-    /// That it cannot.
+    /// It has refused the change.
     Refused,
     /// The pod is gone.
     Gone,
-    /// A word that this client does not know yet.
+    /// A state that this client does not know yet.
     #[serde(untagged)]
     Other(String),
 }
 
-/// Turn this endpoint off.
+/// A command that turns an endpoint off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// The namespace, `default` if none is named.
+    /// The namespace; `None` means `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// The service.
     pub service: String,
     /// The method.
     pub method: String,
-    /// The route, as it is counted; of a prefix, `/legacy/*`.
+    /// The route as it is counted; for a prefix, `/legacy/*`.
     pub route: String,
     /// How much of the service it covers.
     #[serde(default, skip_serializing_if = "Scope::is_endpoint")]
     pub scope: Scope,
-    /// What callers get.
+    /// The status that callers get.
     pub action: Action,
-    /// The pods by name; empty for all of them, those that join later too.
+    /// The pods by name; empty for all pods, including those that join later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pods: Vec<String>,
-    /// For how long, such as `1h`; `None` until a person ends it.
+    /// The lifetime, such as `1h`; `None` if only a person ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Whether no request for it may have been counted yet.
+    /// Whether to accept an endpoint without any counted request.
     #[serde(default, skip_serializing_if = "is_not")]
     pub allow_unseen: bool,
-    /// Whether it turns off paths that pods protect, too.
+    /// Whether it also disables paths that pods protect.
     #[serde(default, skip_serializing_if = "is_not")]
     pub override_protected: bool,
 }
 
-/// What older control planes do not know is left out unless it is meant.
+/// Leaves out a field that is false, because older control planes do not know it.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_not(flag: &bool) -> bool {
     !flag
 }
 
 impl Client {
-    /// The rules in force.
+    /// Returns the rules in force.
     pub async fn rules(&self) -> Result<Rules, Failure> {
         self.get(&Question { what: "list the rules", path: &["api", "v1", "rules"], query: &[] }).await
     }
 
-    /// One rule, in force or ended not too long ago.
+    /// Returns one rule, in force or ended recently.
     pub async fn rule(&self, id: &str) -> Result<Rule, Failure> {
         let what = format!("show rule {id}");
         self.get(&Question { what: &what, path: &["api", "v1", "rules", id], query: &[] }).await
     }
 
-    /// Turns an endpoint off. The rule is on disk when this returns.
+    /// Turns an endpoint off. The rule is durable when this returns.
     pub async fn turn_off(&self, order: &Order) -> Result<Rule, Failure> {
         let what = format!("turn {} of {} off", order.scope.subject(&order.method, &order.route), order.service);
         self.post(&Question { what: &what, path: &["api", "v1", "rules"], query: &[] }, order).await
     }
 
-    /// What turning an endpoint off would do, or why it would be refused. Nothing is changed; a control plane that is too
-    /// old to know the difference refuses it.
+    /// Returns the rule that [`Self::turn_off`] would create, or its error. Nothing is changed. A
+    /// control plane that is too old for dry runs refuses the request.
     pub async fn preview(&self, order: &Order) -> Result<Rule, Failure> {
         #[derive(Serialize)]
         struct DryRun<'a> {

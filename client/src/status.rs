@@ -1,4 +1,4 @@
-//! `/api/v1/status`: whether what the control plane counts is on its disk.
+//! `/api/v1/status`: whether the control plane's counts are durable.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,40 +6,40 @@ use crate::client::{Client, Question};
 use crate::failure::Failure;
 use crate::recovery::Recovery;
 
-/// How the control plane is doing.
+/// The status of the control plane.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// What it keeps.
+    /// The status of its store.
     pub store: Store,
-    /// Pods that have not reported since its restart; an older control plane does not say so.
+    /// Pods that have not reported since the restart; an older control plane does not send this.
     pub recovery: Option<Recovery>,
 }
 
-/// What the control plane keeps, and whether it can.
+/// The status of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Store {
-    /// Whether what is counted is on disk a moment later.
+    /// Whether counts are on disk a moment after they arrive.
     pub durable: bool,
-    /// Since when it is not, RFC 3339.
+    /// Since when counts are not durable, RFC 3339.
     pub not_durable_since: Option<String>,
-    /// Why it is not, in the words of the disk.
+    /// The disk's error message.
     pub why: Option<String>,
-    /// Since when there is a record, RFC 3339.
+    /// The start of the stored history, RFC 3339.
     pub since: String,
-    /// Bytes of its file; `None` if it cannot be read now.
+    /// Size of the file in bytes; `None` if it cannot be read now.
     pub file_bytes: Option<u64>,
-    /// Steps of time that were deleted before it was their turn, for want of room; `None` if it cannot be read now.
+    /// Time slots deleted before their retention ended, for lack of space; `None` if it cannot be read now.
     pub slots_crowded_out: Option<u64>,
-    /// Requests that pods have told before they died, and whose windows never came: they are in the totals, and not on disk.
+    /// Requests of pods that died before they sent the windows of them. They are in the totals, but not on disk.
     pub hits_not_durable: u64,
-    /// Why the store is not the one that was there before, in words for people; `None` if it is, or if the control
-    /// plane is older than this field.
+    /// Why the previous store was replaced, in words for people; `None` if it was not, or if the
+    /// control plane is older than this field.
     #[serde(default)]
     pub replaced: Option<String>,
 }
 
 impl Client {
-    /// How the control plane is doing.
+    /// Returns the status of the control plane.
     pub async fn status(&self) -> Result<Status, Failure> {
         self.get(&Question { what: "ask the control plane how it is doing", path: &["api", "v1", "status"], query: &[] }).await
     }

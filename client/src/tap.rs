@@ -1,4 +1,4 @@
-//! `/api/v1/tap`: exchanges while they happen.
+//! `/api/v1/tap`: a live stream of exchanges.
 
 use reqwest::Response;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::events::{Events, Told, TooLong};
 use crate::failure::{Failure, innermost};
 use crate::history::Exchange;
 
-/// What to show.
+/// Which exchanges to stream.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// Only of this namespace.
@@ -19,30 +19,30 @@ pub struct Wanted {
     pub pod: Option<String>,
     /// Only of this method.
     pub method: Option<String>,
-    /// Only of this route; `/api/*` is every route that begins so.
+    /// Only of this route; `/api/*` matches every route with that prefix.
     pub route: Option<String>,
-    /// Only these, such as `5xx,404`.
+    /// Only these statuses, such as `5xx,404`.
     pub status: Option<String>,
-    /// No more than so many a second.
+    /// The maximum number of exchanges per second.
     pub limit_per_s: Option<u32>,
 }
 
-/// What happens on a tap.
+/// An event of a tap.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// It is open.
+    /// The tap is open.
     Opened,
-    /// A pod is tapped from now on, or is not any more.
+    /// A pod was added to the tap, or removed from it.
     Pod(Tapped),
-    /// An exchange.
+    /// One exchange.
     Exchange(Box<Seen>),
-    /// What was not shown so far.
+    /// Counts of exchanges not shown so far.
     Dropped(Dropped),
-    /// It is over, and why.
+    /// The tap has ended.
     Ended(Ended),
 }
 
-/// A pod on a tap.
+/// A pod of a tap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tapped {
     /// Its namespace.
@@ -55,7 +55,7 @@ pub struct Tapped {
     pub state: String,
 }
 
-/// An exchange, and where it happened.
+/// An exchange with its endpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     /// The service's namespace.
@@ -66,37 +66,37 @@ pub struct Seen {
     pub method: String,
     /// The route.
     pub route: String,
-    /// What happened.
+    /// The exchange.
     #[serde(flatten)]
     pub exchange: Exchange,
 }
 
-/// What was not shown since the tap was opened, by reason.
+/// Counts of what was not shown since the tap was opened, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
-    /// Over the rate that was asked for.
+    /// Exchanges over the requested rate.
     pub rate: u64,
-    /// No room on the way from a sidecar.
+    /// Exchanges dropped because a sidecar's queue was full.
     pub queue: u64,
-    /// Not read in time.
+    /// Exchanges that the client did not read in time.
     pub reader: u64,
-    /// Not what was asked for.
+    /// Exchanges that do not match the filter.
     pub unasked: u64,
     /// Pods that are not tapped, because there are too many.
     pub pods: u64,
 }
 
 impl Dropped {
-    /// Exchanges, whatever the reason.
+    /// The sum of exchanges over the reasons for a drop.
     pub fn exchanges(self) -> u64 {
         self.rate.saturating_add(self.queue).saturating_add(self.reader)
     }
 }
 
-/// Why a tap is over.
+/// Why a tap has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// In words.
+    /// The reason in words.
     pub why: String,
 }
 
@@ -108,7 +108,7 @@ pub struct Tap {
     events: Events,
 }
 
-/// What is tried.
+/// The action, for error messages.
 const WHAT: &str = "tap";
 
 impl Client {
@@ -129,7 +129,7 @@ impl Client {
 }
 
 impl Tap {
-    /// Waits for what happens next; `None` at the end. Nothing is lost if this is given up and asked again.
+    /// Waits for the next event; `None` at the end. It is cancel-safe.
     pub async fn next(&mut self) -> Result<Option<Event>, Failure> {
         loop {
             while let Some(told) = self.events.next().map_err(|TooLong| self.foreign("an event has no end"))? {
@@ -152,7 +152,7 @@ impl Tap {
             "exchange" => serde_json::from_str(&told.data).map(Event::Exchange),
             "dropped" => serde_json::from_str(&told.data).map(Event::Dropped),
             "ended" => serde_json::from_str(&told.data).map(Event::Ended),
-            // What a newer control plane tells besides.
+            // An event that only newer control planes send.
             _ => return Ok(None),
         };
         read.map(Some).map_err(|error| self.foreign(&error.to_string()))

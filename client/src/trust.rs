@@ -1,4 +1,4 @@
-//! Whom a client believes over TLS: the authorities that this machine knows, or those in a file of one's own.
+//! Certificate authorities that the client trusts for TLS: those of the system, or those in a file.
 
 mod pinned;
 
@@ -8,19 +8,19 @@ use rustls::pki_types::pem::PemObject;
 
 pub(crate) use crate::trust::pinned::is_authority;
 
-/// Authorities of one's own. Who names some is served by nobody whom others have signed.
+/// Authorities from a file. They replace the authorities of the system.
 #[derive(Debug, Clone)]
 pub struct Authorities(Vec<CertificateDer<'static>>);
 
 impl Authorities {
-    /// The certificates in a text (PEM); `None` if there is none in it.
+    /// Parses PEM certificates; `None` if there are none.
     pub fn read(pem: &[u8]) -> Option<Self> {
         let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().ok()?;
         (!certificates.is_empty()).then_some(Self(certificates))
     }
 }
 
-/// The beginnings of a client that believes these, or else those that this machine knows; or why there is none.
+/// A client builder that trusts these authorities, or else those of the system.
 pub(crate) fn tls(authorities: Option<Authorities>) -> Result<ClientBuilder, String> {
     choose_ring();
     match authorities {
@@ -29,18 +29,18 @@ pub(crate) fn tls(authorities: Option<Authorities>) -> Result<ClientBuilder, Str
     }
 }
 
-/// The beginnings of a client of plain HTTP. It believes nobody, and so reads no certificate from this machine's disk,
-/// which takes longer than most answers and fails where there is none.
+/// A client builder for plain HTTP. It trusts no authority, so it does not read the system's
+/// certificates. Reading them takes longer than most requests, and fails on a system without any.
 pub fn plain() -> ClientBuilder {
     choose_ring();
     Client::builder().tls_certs_only([])
 }
 
-/// Chooses whose cryptography all clients of this process use; without a choice, reqwest panics.
+/// Selects ring as the cryptography of all clients in this process; without a choice, reqwest panics.
 ///
-/// AWS-LC, which it would rather have, needs CMake and a compiler of C.
+/// AWS-LC, reqwest's default, needs CMake and a C compiler.
 pub fn choose_ring() {
-    // Whoever was before us has chosen as well.
+    // Fails only if a provider is already installed, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 

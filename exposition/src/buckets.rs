@@ -1,16 +1,19 @@
-//! Turns our histogram into the two that Prometheus knows: a few classic buckets, and a native one without loss.
+//! Converts our histogram to the two kinds of Prometheus: a few classic buckets, and a native
+//! histogram without loss.
 
 use mesh::histogram::{Histogram, INDEX_MIN, SCALE};
 use prometheus_client::encoding::{NativeHistogram, NativeHistogramBuckets};
 
-/// The ends of the classic buckets, as powers of two of a second: 1 ms to 16 s, each twice the one before.
+/// The upper bounds of the classic buckets, as powers of two of a second: 1 ms to 16 s, each twice
+/// the one before.
 ///
-/// OpenTelemetry advises 5 ms to 10 s in steps such as 0.075 s. Those lie within buckets of ours, so that counts at them
-/// would be guesses; these are ends of our buckets, so that each count is exact. Like the advised ones, they are 15.
+/// OpenTelemetry recommends 5 ms to 10 s in steps such as 0.075 s. Those bounds are inside our
+/// buckets, so counts at them would be estimates. These bounds are also bounds of our buckets, so
+/// each count is exact. Both sets have 15.
 const ENDS_LOG2: std::ops::RangeInclusive<i32> = -10..=4;
 
-/// What Prometheus is told of a histogram in its native form: runs of neighbouring buckets, each count as the difference
-/// to the one before.
+/// A histogram in the native form of Prometheus: runs of adjacent buckets, with each count as the
+/// difference from the one before.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Native {
     zeros: u64,
@@ -18,30 +21,30 @@ pub struct Native {
     deltas: Vec<i64>,
 }
 
-/// The classic buckets: where each ends, in seconds, and how many values are in it and in no lower one.
+/// Returns the classic buckets: the upper bound in seconds, and the count of this bucket alone.
 pub fn classic(histogram: &Histogram) -> Vec<(f64, u64)> {
     let mut counts = vec![0; ENDS_LOG2.count() + 1];
     counts[0] = histogram.zeros();
     for (index, count) in histogram.buckets() {
-        // The bucket `index` ends at 2^((index+1)/8) s, which belongs to it.
+        // The bucket `index` ends at 2^((index+1)/8) s, inclusive.
         let at = ENDS_LOG2.take_while(|log2| index >= log2 << SCALE).count();
         counts[at] += count;
     }
     ENDS_LOG2.map(|log2| f64::from(log2).exp2()).chain([f64::INFINITY]).zip(counts).collect()
 }
 
-/// One bucket that holds everything, for what only a sum and a count are known of.
+/// Returns one bucket that holds everything, for histograms with only a sum and a count.
 pub fn unbounded(count: u64) -> Vec<(f64, u64)> {
     vec![(f64::INFINITY, count)]
 }
 
 impl Native {
-    /// Every bucket as it is.
+    /// Converts every bucket without loss.
     pub fn of(histogram: &Histogram) -> Self {
         let mut native = Self { zeros: histogram.zeros(), ..Self::default() };
         let (mut next, mut before) = (0, 0);
         for (index, count) in histogram.buckets() {
-            // Prometheus names a bucket by its end, and we by its beginning.
+            // Prometheus numbers a bucket by its end, and we by its start.
             let index = index + 1;
             match native.spans.last_mut() {
                 Some((_, length)) if index == next => *length += 1,
@@ -54,11 +57,11 @@ impl Native {
         native
     }
 
-    /// The same, as the library takes it.
+    /// Converts to the type of the library.
     pub fn told(&self) -> NativeHistogram<'_> {
         NativeHistogram {
             schema: SCALE as i32,
-            // Where our lowest bucket begins: whatever took less is a zero.
+            // The start of our lowest bucket: lower values count as zero.
             zero_threshold: (f64::from(INDEX_MIN) / f64::from(1 << SCALE)).exp2(),
             zero_count: self.zeros,
             negative: NativeHistogramBuckets { spans: &[], deltas: &[] },
@@ -82,7 +85,7 @@ mod tests {
         histogram
     }
 
-    /// The counts by bucket, as Prometheus reads them.
+    /// Returns the counts by bucket, as Prometheus reads them.
     fn read(native: &Native) -> Vec<(i32, u64)> {
         let (mut read, mut index, mut count) = (Vec::new(), 0, 0);
         let mut deltas = native.deltas.iter();

@@ -1,20 +1,21 @@
-//! What is told of endpoints, under the names of OpenTelemetry's conventions for servers of HTTP where they have one.
+//! The metrics of endpoints, named by OpenTelemetry's conventions for HTTP servers where they
+//! define a name.
 
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 
 use crate::page::{Family, Kind, Labels, Page, Value};
 
-/// How the statuses of answers are told apart.
+/// How response statuses are grouped into series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statuses {
-    /// Each code by itself.
+    /// One series per code.
     Codes,
-    /// By the first digit: `2xx`. A whole mesh has too many series otherwise.
+    /// One series per first digit: `2xx`. With codes, a whole mesh would have too many series.
     Classes,
 }
 
-/// The families that tell of endpoints.
+/// The metric families of endpoints.
 #[derive(Debug)]
 pub struct Endpoints {
     statuses: Statuses,
@@ -28,7 +29,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// The families, still empty.
+    /// Creates the families without series.
     pub fn new(statuses: Statuses) -> Self {
         let counter = |name, help| Family::new(Kind::Counter, name, help);
         let histogram = |name, help| Family::new(Kind::Histogram, name, help);
@@ -53,7 +54,7 @@ impl Endpoints {
         }
     }
 
-    /// Adds an endpoint. `whose` comes before its own labels.
+    /// Adds an endpoint. The labels in `whose` come before its own.
     pub fn add(&mut self, whose: &Labels, endpoint: &Endpoint, golden: &GoldenMetrics, in_flight: u64) {
         let mut labels = whose.clone();
         labels.push(("http_request_method", endpoint.method().to_owned()));
@@ -71,7 +72,7 @@ impl Endpoints {
         self.failed.add(labels, Value::Count(golden.failures()));
     }
 
-    /// Puts all of them on a page.
+    /// Adds all families to a page.
     pub fn put_on(self, page: &mut Page) {
         let Self { statuses: _, duration, active, request_size, response_size, requests, by_rule, failed } = self;
         for family in [duration, active, request_size, response_size, requests, by_rule, failed] {
@@ -86,7 +87,7 @@ impl Statuses {
         match self {
             Self::Codes => codes.map(|(code, count)| ("http_response_status_code", code.to_string(), *count)).collect(),
             Self::Classes => {
-                // 0 stands for what has no status, and for codes that there is no room for.
+                // 0 means no status, or a code that exceeds the limit.
                 let of_class = |class: u16| (class, golden.class(class));
                 let classes = (0..10).map(of_class).filter(|(_, count)| *count > 0);
                 let name = |class| if class == 0 { "other".to_owned() } else { format!("{class}xx") };

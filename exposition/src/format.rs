@@ -1,20 +1,21 @@
-//! The three formats that a page of metrics is asked for in, and which of them an `Accept` field prefers.
+//! The three formats of a metrics page, and the choice between them by the `Accept` header.
 
-/// A format of Prometheus ("Exposition formats"). Native histograms are told in the binary one only.
+/// A format of Prometheus ("Exposition formats"). Only the binary one contains native histograms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// The classic text, version 0.0.4.
     Text,
     /// OpenMetrics 1.0.0.
     OpenMetrics,
-    /// Messages of `io.prometheus.client`, each behind its length.
+    /// Messages of `io.prometheus.client`, each preceded by its length.
     Protobuf,
 }
 
 impl Format {
-    /// What is preferred by a request with this `Accept`; the classic text if it prefers nothing that there is.
+    /// Returns the format that this `Accept` header prefers; the classic text if it accepts none of
+    /// the formats.
     ///
-    /// Among equals, the one that tells more.
+    /// With equal weights, the format with more information wins.
     pub fn preferred(accept: &str) -> Self {
         let mut best = (Self::Text, 0_u16);
         for entry in accept.split(',') {
@@ -23,7 +24,8 @@ impl Format {
             let parameters: Vec<_> = parts.filter_map(|part| part.split_once('=')).collect();
             let told = |name: &str| parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
             let Some(format) = Self::of(kind, told) else { continue };
-            // A weight has three places at most. One that is none counts for nothing, so that it cannot win.
+            // A weight has at most three decimals. An invalid weight counts as 0, so that it cannot
+            // win.
             let weight = told("q").map_or(1.0, |q| q.parse().unwrap_or(0.0_f32)).clamp(0.0, 1.0);
             let thousandths = (weight * 1e3) as u16;
             if thousandths > 0 && (thousandths, format.rank()) > (best.1, best.0.rank()) {
@@ -33,7 +35,7 @@ impl Format {
         best.0
     }
 
-    /// The `Content-Type` that goes with it.
+    /// The matching `Content-Type`.
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",

@@ -1,4 +1,4 @@
-//! Pages of metrics, under the names that Prometheus and OpenTelemetry have agreed on.
+//! Metrics pages for Prometheus, with names from the conventions of Prometheus and OpenTelemetry.
 
 pub mod buckets;
 pub mod endpoints;

@@ -1,4 +1,4 @@
-//! One page of metrics: families of series, told in whichever format was asked for.
+//! One metrics page: families of series, encoded in the requested format.
 
 use std::fmt;
 use std::mem;
@@ -14,19 +14,19 @@ use crate::format::Format;
 
 mod classic_text;
 
-/// Why telling a page does not fail.
+/// Why encoding a page does not fail.
 const NEVER: &str = "labels and numbers can always be told";
 
-/// The labels of a series, in their order.
+/// The labels of a series, in order.
 pub type Labels = Vec<(&'static str, String)>;
 
-/// A page under way.
+/// A metrics page that is being built.
 #[derive(Debug, Default)]
 pub struct Page {
     families: Vec<Family>,
 }
 
-/// The series of one name.
+/// All series with one name.
 #[derive(Debug)]
 pub struct Family {
     name: &'static str,
@@ -35,60 +35,60 @@ pub struct Family {
     series: Vec<(Labels, Value)>,
 }
 
-/// What the values of a family are.
+/// The type of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// They only grow. The family's name is told with `_total` behind it.
+    /// Values that only grow. The encoders append `_total` to the family's name.
     Counter,
-    /// They come and go.
+    /// Values that rise and fall.
     Gauge,
-    /// They are distributions.
+    /// Distributions.
     Histogram,
 }
 
-/// A value.
+/// The value of a series.
 #[derive(Debug, Clone)]
 pub enum Value {
-    /// Of a counter.
+    /// The value of a counter.
     Count(u64),
-    /// Of a gauge, where it is a whole number.
+    /// The value of a gauge, as a whole number.
     Whole(u64),
-    /// Of a gauge, where it is not.
+    /// The value of a gauge, as a real number.
     Real(f64),
-    /// Of a histogram of durations: how long each took, and all together in microseconds.
+    /// The value of a histogram of durations: the distribution, and the sum in microseconds.
     Durations(Histogram, u64),
-    /// Of a histogram of sizes of which the single ones are not known: how many there were, and all together in bytes.
+    /// The value of a histogram of sizes without a distribution: the count, and the sum in bytes.
     Sizes(u64, u64),
 }
 
 impl Page {
-    /// A family of which there are several series. One that stays empty is not told.
+    /// Adds a family for several series. A family without series is not encoded.
     pub fn family(&mut self, kind: Kind, name: &'static str, help: &'static str) -> &mut Family {
         self.families.push(Family { name, help, kind, series: Vec::new() });
         self.families.last_mut().expect("one was just added")
     }
 
-    /// Puts a family on the page that was filled elsewhere.
+    /// Adds a family that was filled elsewhere.
     pub fn push(&mut self, family: Family) {
         self.families.push(family);
     }
 
-    /// A counter that is alone. Its name is told with `_total` behind it.
+    /// Adds a counter with a single series. The encoders append `_total` to its name.
     pub fn counter(&mut self, name: &'static str, help: &'static str, count: u64) {
         self.family(Kind::Counter, name, help).add(Vec::new(), Value::Count(count));
     }
 
-    /// A gauge that is alone, of whole numbers.
+    /// Adds a gauge with a single series, with a whole number.
     pub fn gauge(&mut self, name: &'static str, help: &'static str, value: u64) {
         self.family(Kind::Gauge, name, help).add(Vec::new(), Value::Whole(value));
     }
 
-    /// A gauge that is alone.
+    /// Adds a gauge with a single series.
     pub fn real(&mut self, name: &'static str, help: &'static str, value: f64) {
         self.family(Kind::Gauge, name, help).add(Vec::new(), Value::Real(value));
     }
 
-    /// The page in that format.
+    /// Encodes the page in this format.
     pub fn told(mut self, format: Format) -> Vec<u8> {
         self.families.retain(|family| !family.series.is_empty());
         let mut registry = Registry::default();
@@ -107,7 +107,7 @@ impl Page {
 }
 
 impl Family {
-    /// A family that is filled before it is put on a page.
+    /// Creates a family to be filled before it is added to a page.
     pub fn new(kind: Kind, name: &'static str, help: &'static str) -> Self {
         Self { name, help, kind, series: Vec::new() }
     }

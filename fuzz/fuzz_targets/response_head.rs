@@ -1,4 +1,4 @@
-//! Feeds any bytes to the check of the same name.
+//! Fuzz target: any bytes as a response head.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| checks::response_head(input));

@@ -1,4 +1,4 @@
-//! What must hold of everything that reads bytes, whatever the bytes are.
+//! Fuzz checks of every decoder, for any bytes.
 
 use prost::Message as _;
 use proto::convert::greeting::Greeting;
@@ -15,13 +15,13 @@ use sidecar::head::{FIELDS_MAX, Framing, HEAD_BYTES_MAX, Parsed, request, slots}
 
 use crate::reader::{self, End, Read};
 
-/// The longest body that is made up behind a head.
+/// The longest body that is generated behind a head.
 const BODY_BYTES_MAX: u64 = 4096;
 
-/// Fields that the tunnel may add to those that came; with them a head may be over the sidecar's own bounds.
+/// Fields that the tunnel may add; with them a head may exceed the sidecar's own limits.
 const FIELDS_ADDED: usize = 4;
 
-/// A head of a request that is carried is read by everybody as the same message.
+/// Every reader reads a forwarded request head as the same message.
 pub(crate) fn request_head(input: &[u8]) {
     let mut room = slots();
     let Parsed::Complete(head, length) = request::parse(input, &mut room) else { return };
@@ -52,7 +52,7 @@ pub(crate) fn request_head(input: &[u8]) {
     }
 }
 
-/// A head of an answer that is carried is read by everybody as the same message.
+/// Every reader reads a forwarded response head as the same message.
 pub(crate) fn response_head(input: &[u8]) {
     let mut room = slots();
     let Parsed::Complete(head, length) = response::parse(input, &mut room) else { return };
@@ -86,7 +86,7 @@ pub(crate) fn response_head(input: &[u8]) {
     }
 }
 
-/// Whether there is a whole, for short.
+/// A shorthand for a complete parse.
 trait IsWhole {
     fn is_whole(&self) -> Option<usize>;
 }
@@ -107,7 +107,7 @@ fn body(framing: Framing) -> Option<Vec<u8>> {
     }
 }
 
-/// A chunked body is the same however it is cut up, and what is made of it is well-formed.
+/// A chunked body gives the same result however it is cut, and the rewritten one is well-formed.
 pub(crate) fn chunked_body(input: &[u8]) {
     let Some((step, input)) = input.split_first() else { return };
     let steps = [input.len().max(1), usize::from(*step).max(1), 1];
@@ -129,7 +129,7 @@ pub(crate) fn chunked_body(input: &[u8]) {
     }
 }
 
-/// What came out, and how much of the input was left over if the body came to its end; nothing if it is malformed.
+/// The output, and the bytes of input left over if the body has ended; `None` if it is malformed.
 fn carry(input: &[u8], to: To, step: usize) -> Option<(Vec<u8>, Option<usize>)> {
     let (mut body, mut out, mut at) = (Body::new(Framing::Chunked, to), Vec::new(), 0);
     while at < input.len() && !body.is_done() {
@@ -141,7 +141,7 @@ fn carry(input: &[u8], to: To, step: usize) -> Option<(Vec<u8>, Option<usize>)> 
     Some((out, body.is_done().then(|| input.len() - at)))
 }
 
-/// Frames of the stream, each with its length in two bytes before it: what is let in can be added up and sent on.
+/// Frames of the stream, each after its length in two bytes: every accepted one can be added up and sent on.
 pub(crate) fn frames(input: &[u8]) {
     let mut decoder = Decoder::default();
     let mut rest = input;

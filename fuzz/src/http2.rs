@@ -1,4 +1,4 @@
-//! What must hold of a downstream's connection that speaks HTTP/2, whatever is said on it.
+//! Fuzz checks of a downstream HTTP/2 connection, for any bytes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,19 +13,19 @@ use sidecar::worker::options::TunnelOptions;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-/// What every connection of HTTP/2 begins with.
+/// The preface of every HTTP/2 connection.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Settings that change nothing; without them as the first frame nothing is listened to.
+/// Settings that change nothing; without them as the first frame the connection is refused.
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
 
-/// Nothing here takes long; this only ends an input that hangs.
+/// Only ends an input that hangs; nothing here takes long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Bytes of a frame's payload, as nobody has allowed more (RFC 9113, section 4.2).
+/// Bytes of a frame's payload; no peer has allowed more (RFC 9113, section 4.2).
 const FRAME_BYTES_MAX: usize = 16 * 1024;
 
-/// A sidecar before a service that answers each request with its path.
+/// A sidecar in front of a service that answers each request with its path.
 struct House {
     runtime: Runtime,
     address: SocketAddr,
@@ -50,11 +50,11 @@ impl House {
         Self { runtime, address, workers }
     }
 
-    /// Says all of it, and reads what comes back to the end.
+    /// Sends all bytes, and reads the response to the end.
     fn send(&self, bytes: &[u8]) -> (Vec<u8>, std::io::Result<()>) {
         let mut stream = TcpStream::connect(self.address).expect("the sidecar listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-        // It may have been cut off already, because enough was seen.
+        // The connection may be closed already, because enough was seen.
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(Shutdown::Write);
         let mut got = Vec::new();
@@ -62,7 +62,7 @@ impl House {
         (got, end)
     }
 
-    /// A client that has done nothing wrong gets its own answer.
+    /// A well-behaved client gets its own response.
     fn serves_the_innocent(&self) {
         static ASKED: AtomicU64 = AtomicU64::new(0);
         let path = format!("/innocent/{}", ASKED.fetch_add(1, Ordering::Relaxed));
@@ -73,12 +73,12 @@ impl House {
         assert_eq!(answer, path.as_bytes());
     }
 
-    /// Nothing is under way any more, and no connection is held.
+    /// Waits until nothing is in flight and no connection is open.
     fn is_empty(&self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let reports = self.runtime.block_on(self.workers.collect());
-            // What has not changed is not reported, so the last that was told of an endpoint counts.
+            // An unchanged endpoint is not reported, so its last reported number counts.
             let under_way = reports.iter().any(|report| report.in_flight > 0);
             if self.workers.connections() == 0 && !under_way {
                 return;
@@ -89,8 +89,8 @@ impl House {
     }
 }
 
-/// Any bytes behind the preface. If the first is odd they are taken as they are, and otherwise as frames with their true
-/// lengths, so that more than the first frame's head is looked at.
+/// Any bytes behind the preface. If the first byte is odd they are sent unchanged, and otherwise as frames with correct
+/// lengths, so that more than the first frame's head is tested.
 pub(crate) fn http2(input: &[u8]) {
     let Some((first, rest)) = input.split_first() else { return };
     let said = if first % 2 == 1 { [PREFACE, rest].concat() } else { [PREFACE, SETTINGS, &frames(rest)].concat() };
@@ -103,7 +103,7 @@ pub(crate) fn http2(input: &[u8]) {
     house.serves_the_innocent();
 }
 
-/// Frames out of: type, flags, stream, length, payload; each in a byte but for the last.
+/// Builds frames from: type, flags, stream, length, payload; each is one byte except the payload.
 fn frames(mut rest: &[u8]) -> Vec<u8> {
     let mut frames = Vec::new();
     while let [kind, flags, stream, length, after @ ..] = rest {
@@ -115,7 +115,7 @@ fn frames(mut rest: &[u8]) -> Vec<u8> {
     frames
 }
 
-/// Whether the last frame is whole. None is longer than allowed.
+/// Whether the last frame is complete. None may be longer than allowed.
 fn read_frames(mut got: &[u8]) -> bool {
     while let [a, b, c, _, _, _, _, _, _, rest @ ..] = got {
         let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
@@ -147,7 +147,7 @@ async fn ask(address: SocketAddr, path: &str) -> Result<Vec<u8>, h2::Error> {
     }
 }
 
-/// Answers each request with its path, as soon as its head is there.
+/// Answers each request with its path, as soon as its head has arrived.
 async fn serve(listener: TcpListener) {
     listener.set_nonblocking(true).expect("a socket of the runtime");
     let listener = tokio::net::TcpListener::from_std(listener).expect("a socket of the runtime");

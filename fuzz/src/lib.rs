@@ -1,4 +1,4 @@
-//! What the fuzz targets check; the sidecar's tests include the same files and replay the corpora through them.
+//! The checks of the fuzz targets; the sidecar's tests include the same files and replay the corpora through them.
 
 mod decoders;
 mod http2;
@@ -12,7 +12,7 @@ mod reader;
 mod service;
 mod tunnel;
 
-/// A check by the name of its target.
+/// Exports each check under the name of its target.
 macro_rules! targets {
     ($($name:ident => $check:path),*) => {
         $(

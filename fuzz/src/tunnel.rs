@@ -1,4 +1,4 @@
-//! What must hold of a whole tunnel, whatever a client or the service sends through it.
+//! Fuzz checks of the whole HTTP/1 proxy, for any bytes from a client or from the service.
 
 use std::sync::LazyLock;
 
@@ -7,17 +7,17 @@ use tokio::runtime::Runtime;
 use crate::house::{House, answers};
 use crate::service::Then;
 
-/// With this a client speaks HTTP/2, which the reader here does not.
+/// With this a client starts HTTP/2, which the reader here does not support.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
 
-/// One tunnel for all inputs: what one input leaves behind may be what the next one stumbles over.
+/// One tunnel for all inputs, so that a state left behind by one input can break the next one.
 static TUNNEL: LazyLock<(Runtime, House)> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without I/O can be built");
     let house = runtime.block_on(House::open());
     (runtime, house)
 });
 
-/// Any bytes from a client: the service reads well-formed requests or nothing, and the next client gets its own answer.
+/// Any bytes from a client: the service reads well-formed requests or none, and the next client gets its own response.
 pub(crate) fn connection(input: &[u8]) {
     let (_, house) = &*TUNNEL;
     if input.windows(HTTP2.len()).any(|bytes| bytes == HTTP2) {
@@ -25,7 +25,7 @@ pub(crate) fn connection(input: &[u8]) {
     }
     let got = house.send(input);
     let seen = house.seen("any bytes");
-    // A reset tells the client that there is no answer; and what may go no further is answered before the service sees it.
+    // A reset shows the client that there is no response. The sidecar itself may answer a request with `Max-Forwards`.
     if got.end.is_err() || String::from_utf8_lossy(input).to_ascii_lowercase().contains("max-forwards") {
         return house.serves_the_innocent("any bytes");
     }
@@ -40,12 +40,12 @@ pub(crate) fn connection(input: &[u8]) {
     house.serves_the_innocent("any bytes");
 }
 
-/// Any bytes from the service: the client reads one well-formed answer or a broken connection, and the next gets its own.
+/// Any bytes from the service: the client reads one well-formed response or a broken connection; the next is unaffected.
 pub(crate) fn answer(input: &[u8]) {
     let (_, house) = &*TUNNEL;
     let Some((first, bytes)) = input.split_first() else { return };
     let (one, two) = bytes.split_at(bytes.len() * usize::from(first & 0x0f) / 15);
-    // It closes behind its answer: one that stayed silent behind half of it would be waited for.
+    // It closes after its response: the tunnel would wait for a service that stayed silent after half of it.
     house.script_bytes(&[one, two], Then::Close);
     let method = if first & 0x20 == 0 { "GET" } else { "HEAD" };
     let fields = if first & 0x40 == 0 { "" } else { "Connection: upgrade\r\nUpgrade: websocket\r\n" };

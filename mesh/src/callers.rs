@@ -1,57 +1,60 @@
-//! Who has called an endpoint, and how often: a bounded table that loses no hit.
+//! Counts the requests of each caller of an endpoint in a bounded table that loses no hit.
 
 use core::net::{IpAddr, Ipv6Addr};
 
-/// Callers told apart per endpoint of a pod; all others share one row. A pod is called by a handful of services with a few
-/// pods each, and 32 rows of 40 bytes are little enough for every endpoint of every pod.
+/// Callers with a row of their own, per endpoint of a pod; all others share one row. A handful of
+/// services with a few pods each call a pod. 32 rows of 40 bytes are small enough for every
+/// endpoint of every pod.
 pub const CALLERS_MAX: usize = 32;
 
-/// A caller that has been silent for so long makes room for another once the table is full, and is counted among the
-/// others. Pods are replaced every day, and those of last week must not keep out those of today.
+/// When the table is full, a caller that was silent for this long gives its row to a new caller,
+/// and its counts move to the others. Pods are replaced every day, and the pods of last week must
+/// not block those of today.
 pub const STALE_MS: u64 = 60 * 60 * 1000;
 
 /// The callers of one endpoint.
 ///
-/// Adding to it is addition, so its sum is that of everything that was ever added; only who is told apart depends on the
-/// order: whoever comes first. So a stranger with a million addresses neither grows it nor drives out anybody who calls.
+/// Adding is plain addition, so the sum is the sum of everything that was ever added. Only the
+/// choice of named callers depends on the order: the first callers get the rows. So an attacker
+/// with a million addresses neither grows the table nor displaces an active caller.
 #[derive(Debug, Clone, Default)]
 pub struct Callers {
     named: Vec<Caller>,
     others: Calls,
-    /// Where the newest caller was found, which is often that of the next call.
+    /// Index of the last row that was found or added; the next call often comes from the same caller.
     newest: usize,
 }
 
-/// One address, and what came from it.
+/// One address and its counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
-    /// IPv4 as it is mapped into IPv6, so that one caller is one row however it came.
+    /// An IPv4 address is mapped into IPv6, so that one caller is one row in either notation.
     address: Ipv6Addr,
     calls: Calls,
 }
 
-/// What came from one caller, or from several.
+/// Counts of one caller, or of several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Calls {
     /// Requests.
     pub hits: u64,
-    /// Of those, failed by the service or by Sitio.
+    /// Requests that failed, in the service or in Sitio.
     pub failures: u64,
-    /// When the newest came, milliseconds since the Unix epoch.
+    /// Time of the newest request, milliseconds since the Unix epoch.
     pub last_ms: u64,
 }
 
-/// Under which row something was counted.
+/// The row in which a request was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Row {
-    /// The caller's own.
+    /// The caller's own row.
     Named,
-    /// The one that the others share.
+    /// The row that all other callers share.
     Others,
 }
 
 impl Callers {
-    /// Adds what came from an address; `None` if it is not known.
+    /// Adds the calls of an address; `None` if the address is not known.
     #[inline]
     pub fn add(&mut self, address: Option<IpAddr>, calls: Calls) -> Row {
         let Some(address) = address.map(mapped) else {
@@ -73,9 +76,9 @@ impl Callers {
         self.others.add(other.others);
     }
 
-    /// Takes out what was added since the last time, and goes on telling the same callers apart.
+    /// Returns what was added since the last call and keeps the rows of the callers.
     ///
-    /// Nothing that is kept asks the allocator again.
+    /// The table keeps its memory and needs no new allocation.
     #[must_use]
     pub fn take(&mut self) -> Self {
         let named = self.named.iter().filter(|caller| caller.calls.hits > 0).copied().collect();
@@ -85,7 +88,7 @@ impl Callers {
         Self { named, others: std::mem::take(&mut self.others), newest: 0 }
     }
 
-    /// What this table says beyond an older one of the same callers.
+    /// Returns what was added since `older`, an earlier state of the same table.
     #[must_use]
     pub fn since(&self, older: &Self) -> Self {
         let known = |address: Ipv6Addr| {
@@ -97,17 +100,17 @@ impl Callers {
         Self { named, others: self.others.since(older.others), newest: 0 }
     }
 
-    /// Each caller that is told apart, in no particular order.
+    /// Each caller with a row of its own, in no particular order.
     pub fn named(&self) -> impl Iterator<Item = (IpAddr, Calls)> {
         self.named.iter().map(|caller| (caller.address.to_canonical(), caller.calls))
     }
 
-    /// All others together.
+    /// The sum of all callers without a row of their own.
     pub fn others(&self) -> Calls {
         self.others
     }
 
-    /// Everybody together.
+    /// The sum of all callers.
     pub fn sum(&self) -> Calls {
         self.named.iter().fold(self.others, |sum, caller| sum.and(caller.calls))
     }
@@ -117,13 +120,13 @@ impl Callers {
         self.named.is_empty() && self.others == Calls::default()
     }
 
-    /// No time is later than this one.
+    /// Limits every time to at most `now_ms`.
     pub fn not_after(&mut self, now_ms: u64) {
         let calls = self.named.iter_mut().map(|caller| &mut caller.calls).chain([&mut self.others]);
         calls.for_each(|calls| calls.last_ms = calls.last_ms.min(now_ms));
     }
 
-    /// Moves every time, as from one clock to another that differs by so much. A row without calls has no time.
+    /// Shifts every time by a clock offset. A row without calls has no time.
     pub fn shift(&mut self, by_ms: i64) {
         let calls = self.named.iter_mut().map(|caller| &mut caller.calls).chain([&mut self.others]);
         for calls in calls.filter(|calls| calls.hits > 0) {
@@ -131,7 +134,7 @@ impl Callers {
         }
     }
 
-    /// Adds what came from an address that is not the newest one's.
+    /// Adds the calls of an address that is not in the row of the newest caller.
     fn add_elsewhere(&mut self, address: Ipv6Addr, calls: Calls) -> Row {
         if let Some(at) = self.named.iter().position(|caller| caller.address == address) {
             self.newest = at;
@@ -154,7 +157,7 @@ impl Callers {
     }
 }
 
-/// Two tables are the same if they tell the same of the same callers.
+/// Two tables are equal if they hold the same counts for the same callers, in any order.
 impl PartialEq for Callers {
     fn eq(&self, other: &Self) -> bool {
         let sorted = |callers: &Self| {
@@ -169,12 +172,12 @@ impl PartialEq for Callers {
 impl Eq for Callers {}
 
 impl Calls {
-    /// One request.
+    /// The counts of one request.
     pub fn one(started_ms: u64, has_failed: bool) -> Self {
         Self { hits: 1, failures: u64::from(has_failed), last_ms: started_ms }
     }
 
-    /// Adds more of them. A sum that no honest pod can reach stays at its end instead of wrapping.
+    /// Adds more calls. A sum that no honest pod can reach saturates instead of wrapping.
     #[inline]
     pub fn add(&mut self, more: Self) {
         self.hits = self.hits.saturating_add(more.hits);
@@ -182,13 +185,13 @@ impl Calls {
         self.last_ms = self.last_ms.max(more.last_ms);
     }
 
-    /// What there is beyond what was known.
+    /// Returns the difference to `known`, an earlier state.
     fn since(self, known: Self) -> Self {
         let (hits, failures) = (self.hits.saturating_sub(known.hits), self.failures.saturating_sub(known.failures));
         Self { hits, failures, last_ms: if hits > 0 { self.last_ms } else { 0 } }
     }
 
-    /// Both together.
+    /// Returns the sum of both.
     #[must_use]
     pub fn and(mut self, more: Self) -> Self {
         self.add(more);

@@ -1,4 +1,4 @@
-//! A method and the route that matched: the unit that Sitio measures and switches.
+//! An endpoint: a method and the route that matched, the unit that Sitio measures and switches.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -9,16 +9,16 @@ use foldhash::quality::RandomState;
 /// Bytes of a method. The longest registered one, UPDATEREDIRECTREF, has 17 (IANA HTTP Method Registry).
 pub const METHOD_BYTES_MAX: usize = 24;
 
-/// Bytes of a route. Longer paths are cut here, so that a stranger's path cannot fill a frame.
+/// Bytes of a route. Longer paths are cut here, so that a client's path cannot fill a frame.
 pub const ROUTE_BYTES_MAX: usize = 256;
 
-/// The route under which everything is counted that came after an endpoint table was full.
+/// The route that counts everything that arrives after an endpoint table is full.
 pub const OTHER: &str = "(other)";
 
 /// A method and a route, `GET /users/{id}`.
 ///
-/// Built by [`crate::routes`] from a path, or by [`Endpoint::named`] from a name that was built that way elsewhere.
-/// Cheap to clone: every clone is the same name.
+/// Built by [`crate::routes`] from a path, or by [`Endpoint::named`] from a name that was built
+/// that way elsewhere. Clones are cheap: they share one name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint(Arc<Name>);
 
@@ -26,11 +26,11 @@ pub struct Endpoint(Arc<Name>);
 struct Name {
     method: Box<str>,
     route: Box<str>,
-    /// Worked out once: a control plane looks an endpoint up with every row of every frame.
+    /// Computed once: the control plane looks up an endpoint for every row of every frame.
     hash: u64,
 }
 
-/// Drawn anew in each process, so that nobody can choose routes that fall into one place.
+/// Random in each process, so that an attacker cannot choose routes that collide.
 static HASHING: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 impl Name {
@@ -45,7 +45,7 @@ impl Hash for Name {
     }
 }
 
-/// Why a method and a route cannot name an endpoint.
+/// Why a method and a route are not a valid endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadEndpoint {
     /// The method is empty, too long or not a token (RFC 9110, section 5.6.2).
@@ -57,13 +57,13 @@ pub enum BadEndpoint {
     /// The route is too long.
     #[error("the route has {0} bytes, and {ROUTE_BYTES_MAX} are the most")]
     RouteTooLong(usize),
-    /// The route holds what no request line can hold.
+    /// The route contains a control character.
     #[error("the route holds a control character, which must be written as %XX")]
     RouteControl,
 }
 
 impl Endpoint {
-    /// The endpoint of that name, as another part of the mesh has spelled it.
+    /// Parses the name of an endpoint that another part of the mesh has written.
     pub fn named(method: &str, route: &str) -> Result<Self, BadEndpoint> {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if method != OTHER && (method.is_empty() || method.len() > METHOD_BYTES_MAX || !method.bytes().all(token)) {
@@ -82,7 +82,7 @@ impl Endpoint {
         Ok(Self(Arc::new(Name::new(method, route))))
     }
 
-    /// The one endpoint that everything over the limit shares.
+    /// The endpoint that counts everything over the limit.
     pub fn other() -> Self {
         Self(Arc::new(Name::new(OTHER, OTHER)))
     }
@@ -92,12 +92,12 @@ impl Endpoint {
         &self.0.method
     }
 
-    /// The route, with `{id}` where paths differ.
+    /// The route, with `{id}` where paths vary.
     pub fn route(&self) -> &str {
         &self.0.route
     }
 
-    /// Whether this is the shared endpoint for everything over the limit.
+    /// Whether this is the shared endpoint that counts everything over the limit.
     pub fn is_other(&self) -> bool {
         &*self.0.route == OTHER
     }

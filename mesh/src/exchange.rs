@@ -1,88 +1,90 @@
-//! One request and its response, as remembered afterwards.
+//! One finished exchange (a request and its response) as the history keeps it.
 
 use core::net::IpAddr;
 use std::fmt;
 
 use crate::trace::TraceId;
 
-/// Bytes kept of a path in the history. The endpoint has the route; this is what a person recognises a call by.
+/// Bytes of a path that the history keeps. The endpoint has the route; the path helps a person to
+/// recognise a request.
 pub const PATH_BYTES_MAX: usize = 256;
 
-/// Bytes kept of a reason phrase. The longest registered one has 31 (IANA HTTP Status Code Registry).
+/// Bytes of a reason phrase that are kept. The longest registered one has 31 (IANA HTTP Status Code Registry).
 pub const REASON_BYTES_MAX: usize = 64;
 
 /// A finished exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Exchange {
-    /// When the request's head had arrived, milliseconds since the Unix epoch.
+    /// When the request's head was complete, milliseconds since the Unix epoch.
     pub started_ms: u64,
     /// From the request's head to the response's last byte, in microseconds.
     pub took_us: u64,
-    /// From the request's head to the first byte of the service's answer, in microseconds; `None` if there was none.
+    /// From the request's head to the first byte of the service's response, in microseconds; `None`
+    /// without a response.
     pub first_byte_us: Option<u64>,
-    /// The status sent downstream; 499 if the downstream left before there was one.
+    /// The status sent downstream; 499 if the downstream left before a status was sent.
     pub status: u16,
-    /// The reason phrase that came with it; often empty.
+    /// The reason phrase of the response; often empty.
     pub reason: String,
-    /// Who has ended it, and how.
+    /// How the exchange ended, and by which side.
     pub outcome: Outcome,
     /// Bytes of the request's body.
     pub bytes_in: u64,
     /// Bytes of the response's body.
     pub bytes_out: u64,
-    /// The path as it was asked for, without the query unless that is to be kept, cut at [`PATH_BYTES_MAX`].
+    /// The requested path, cut at [`PATH_BYTES_MAX`], without the query unless the query is to be kept.
     pub path: String,
-    /// Who has asked; `None` if the connection had no address of IP.
+    /// The caller's address; `None` if the connection has no IP address.
     pub caller: Option<IpAddr>,
-    /// The trace that the request belongs to, by its `traceparent`.
+    /// The trace of the request, from its `traceparent`.
     pub trace: Option<TraceId>,
-    /// The id of the rule that answered in the service's place, if one did.
+    /// The id of the rule that answered instead of the service, if any.
     pub rule: Option<String>,
 }
 
 impl Exchange {
-    /// Moves its time, as from one clock to another that differs by so much.
+    /// Shifts the start time by a clock offset.
     pub fn shift(&mut self, by_ms: i64) {
         self.started_ms = self.started_ms.saturating_add_signed(by_ms);
     }
 }
 
-/// Who has ended an exchange, and how: the one word that tells whose failure it was, if it was one.
+/// How an exchange ended, and by which side: one word that also identifies the side at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Outcome {
-    /// The service has answered, whatever it answered.
+    /// The service has answered, with any status.
     #[default]
     Answered,
-    /// A rule has answered in the service's place.
+    /// A rule has answered instead of the service.
     Rule,
-    /// A decorator has answered in the service's place, or has replaced its answer.
+    /// A decorator has answered instead of the service, or has replaced its response.
     Decorator,
-    /// The downstream has left before the end.
+    /// The downstream left before the end.
     ClientGone,
-    /// The service has broken off within its answer.
+    /// The service aborted its response.
     BrokenOff,
-    /// The request breaks the rules of its protocol.
+    /// The request violates its protocol.
     BadRequest,
     /// The service did not accept a connection.
     UpstreamConnect,
     /// The service did not answer in time.
     UpstreamTimeout,
-    /// The service's answer breaks the rules of its protocol.
+    /// The service's response violates its protocol.
     UpstreamProtocol,
-    /// The service has closed the connection instead of answering.
+    /// The service closed the connection instead of answering.
     UpstreamReset,
-    /// The sidecar had no room for it.
+    /// The sidecar was at a limit and could not take the exchange.
     Overloaded,
-    /// The time of the sidecar's drain was over before it was.
+    /// The sidecar's drain deadline passed before the exchange ended.
     Draining,
-    /// What carried it in the sidecar has panicked.
+    /// The task that carried the exchange in the sidecar has panicked.
     Panicked,
-    /// Something that this version has no word for.
+    /// An outcome that this version does not know.
     Unknown,
 }
 
 impl Outcome {
-    /// Every outcome there is.
+    /// Every outcome.
     pub const EACH: [Self; 14] = [
         Self::Answered,
         Self::Rule,
@@ -100,7 +102,7 @@ impl Outcome {
         Self::Unknown,
     ];
 
-    /// Its word: that of `X-Sitio-Error` where there is one.
+    /// The word of the outcome; the value of `X-Sitio-Error` where that header applies.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Answered => "answered",
@@ -120,7 +122,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome of that word.
+    /// The outcome with this word.
     pub fn of_word(word: &str) -> Option<Self> {
         Self::EACH.into_iter().find(|outcome| outcome.word() == word)
     }
@@ -132,7 +134,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The beginning of a path that is kept of it: no character and no escape (`%2F`) is cut in two.
+/// The beginning of a path, at most `bytes_max` bytes. It never cuts a character or an escape (`%2F`) in two.
 pub fn cut_path(path: &str, bytes_max: usize) -> &str {
     if path.len() <= bytes_max {
         return path;

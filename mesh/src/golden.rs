@@ -1,35 +1,37 @@
-//! What is known of an endpoint's exchanges: hits, latency, status, bytes; merging is addition.
+//! The golden metrics of an endpoint: hits, latency, status and bytes; merging is addition.
 
 use crate::histogram::Histogram;
 
-/// Status codes told apart per endpoint. A service uses a dozen; the rest is counted under 0.
+/// Status codes counted separately per endpoint. A service uses a dozen; the rest is counted under 0.
 pub const STATUSES_MAX: usize = 64;
 
-/// The highest number that one message may carry in any field: 16 minutes of a petabit a second in bytes, more than
-/// anything real, and far enough from the end of 64 bits that sums of sums stay right.
+/// The largest number that one message may carry in any field: 16 minutes of a petabit a second in
+/// bytes. No real value is larger, and sums of sums stay far below the limit of 64 bits.
 const PLAUSIBLE_MAX: u64 = 1 << 50;
 
-/// The status of an exchange whose downstream left before there was an answer.
+/// The status of an exchange whose downstream left before there was a response.
 pub const CLIENT_GONE: u16 = 499;
 
-/// Everything counted about one endpoint over some stretch of time.
+/// Everything counted for one endpoint over some span of time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GoldenMetrics {
-    /// Exchanges, those answered by a rule included.
+    /// Exchanges, including those that a rule answered.
     pub hits: u64,
-    /// Of those, answered by a rule in the service's place.
+    /// Exchanges that a rule answered instead of the service.
     pub by_rule: u64,
-    /// Of those the service answered with a 5xx, or not at all. A rule's own 503 is no failure of the service.
+    /// Exchanges that the service answered with a 5xx, or not at all. A rule's own 503 is not a
+    /// failure of the service.
     pub failed: u64,
-    /// Of those, failed by Sitio itself: a decorator's 5xx, a shortage in the sidecar, the end of a drain.
+    /// Exchanges that Sitio itself failed: a decorator's 5xx, a limit of the sidecar, the end of a drain.
     pub failed_by_sitio: u64,
-    /// Sum of the latencies, in microseconds. Exchanges answered by a rule, and those whose client left, are not timed.
+    /// Sum of the latencies, in microseconds. Exchanges answered by a rule, and those whose client
+    /// left, are not timed.
     pub total_us: u64,
     /// The shortest latency, in microseconds; `None` if nothing was timed.
     pub min_us: Option<u64>,
     /// The longest latency, in microseconds.
     pub max_us: u64,
-    /// Sum of the times to the response's first byte, in microseconds, over the exchanges timed.
+    /// Sum of the times to the response's first byte, in microseconds, over the timed exchanges.
     pub first_byte_total_us: u64,
     /// The longest time to a response's first byte, in microseconds.
     pub first_byte_max_us: u64,
@@ -47,7 +49,7 @@ pub struct GoldenMetrics {
 }
 
 impl GoldenMetrics {
-    /// Counts the time that one exchange took, to its response's first byte and to its last, in microseconds.
+    /// Counts the latency of one exchange and its time to the first byte, in microseconds.
     #[inline]
     pub fn time(&mut self, took_us: u64, first_byte_us: u64) {
         let first_byte_us = first_byte_us.min(took_us);
@@ -59,7 +61,7 @@ impl GoldenMetrics {
         self.latency.record(took_us);
     }
 
-    /// Counts the bytes of one exchange's two bodies.
+    /// Counts the bytes of both bodies of one exchange.
     #[inline]
     pub fn carry(&mut self, bytes_in: u64, bytes_out: u64) {
         self.bytes_in = self.bytes_in.saturating_add(bytes_in);
@@ -68,43 +70,43 @@ impl GoldenMetrics {
         self.bytes_out_max = self.bytes_out_max.max(bytes_out);
     }
 
-    /// Counts `count` answers with `status`.
+    /// Counts `count` responses with `status`.
     pub fn add_status(&mut self, status: u16, count: u64) {
         match self.statuses.binary_search_by_key(&status, |(code, _)| *code) {
             Ok(at) => self.statuses[at].1 = self.statuses[at].1.saturating_add(count),
             Err(at) if self.statuses.len() < STATUSES_MAX => self.statuses.insert(at, (status, count)),
-            // Full: the odd ones share the code 0, for which there is always room once it exists.
+            // Full: further codes share the code 0, which may exceed the limit by one entry.
             Err(_) if self.statuses[0].0 == 0 => self.statuses[0].1 = self.statuses[0].1.saturating_add(count),
             Err(_) => self.statuses.insert(0, (0, count)),
         }
     }
 
-    /// The status codes seen, lowest first, with how often.
+    /// The status codes seen, lowest first, with their counts.
     pub fn statuses(&self) -> &[(u16, u64)] {
         &self.statuses
     }
 
-    /// How many answers had a status of this class, 5 for 5xx.
+    /// The number of responses with a status of this class, 5 for 5xx.
     pub fn class(&self, hundreds: u16) -> u64 {
         self.statuses.iter().filter(|(code, _)| class_of(*code) == hundreds).fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
-    /// Exchanges that the service itself answered, or failed to, or was not given the time to.
+    /// Exchanges that no rule answered: those that reached the service, or failed on the way.
     pub fn served(&self) -> u64 {
         self.hits.saturating_sub(self.by_rule)
     }
 
-    /// Exchanges that failed, by the service or by Sitio. A client that left has failed by itself.
+    /// Exchanges that failed, in the service or in Sitio. A client that leaves is not a failure.
     pub fn failures(&self) -> u64 {
         self.failed.saturating_add(self.failed_by_sitio)
     }
 
-    /// Exchanges whose client left before it had the whole answer.
+    /// Exchanges whose client left before it had the whole response.
     pub fn client_gone(&self) -> u64 {
         self.statuses.iter().find(|(code, _)| *code == CLIENT_GONE).map_or(0, |(_, count)| *count)
     }
 
-    /// Adds what `other` has counted. A sum that no honest pod can reach stays at its end instead of wrapping.
+    /// Adds the counts of `other`. A sum that no honest pod can reach saturates instead of wrapping.
     pub fn merge(&mut self, other: &Self) {
         self.hits = self.hits.saturating_add(other.hits);
         self.by_rule = self.by_rule.saturating_add(other.by_rule);
@@ -124,7 +126,7 @@ impl GoldenMetrics {
     }
 
     fn merge_statuses(&mut self, more: &[(u16, u64)]) {
-        // A control plane does this with every row of every frame, and most have the codes that they always have.
+        // Fast path: the control plane merges every row of every frame, and most rows have the same codes each time.
         let are_same = self.statuses.len() == more.len() && self.statuses.iter().zip(more).all(|(one, other)| one.0 == other.0);
         if are_same {
             self.statuses.iter_mut().zip(more).for_each(|(sum, (_, count))| sum.1 = sum.1.saturating_add(*count));
@@ -135,9 +137,9 @@ impl GoldenMetrics {
         }
     }
 
-    /// What was counted since `earlier`, an earlier state of the same metrics.
+    /// Returns what was counted since `earlier`, an earlier state of the same metrics.
     ///
-    /// A maximum or a minimum cannot be taken back, so the result carries the later one.
+    /// Maxima and minima cannot be subtracted, so the result has those of the later state.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut since = Self {
@@ -166,13 +168,13 @@ impl GoldenMetrics {
         since
     }
 
-    /// Why it cannot be true, if it cannot: a number is too large, or two contradict each other.
+    /// Returns why the numbers cannot be true: one is too large, or two contradict each other.
     ///
-    /// What a maximum is compared with may be a difference ([`Self::since`]), which keeps the maximum of all.
+    /// Metrics may be a difference ([`Self::since`]), whose maxima cover the whole time. The checks allow for that.
     pub fn contradiction(&self) -> Option<&'static str> {
         let (timed, statuses) =
             (self.latency.count(), self.statuses.iter().fold(0, |sum: u64, (_, count)| sum.saturating_add(*count)));
-        // Statuses over the limit share the code 0, and a difference of two such sums says little.
+        // Statuses over the limit share the code 0, and a difference of two such sums is not reliable.
         let are_statuses_known = self.statuses.first().is_none_or(|(code, _)| *code != 0);
         let exceeds = |sum: u64, max: u64, count: u64| u128::from(sum) > u128::from(max) * u128::from(count);
         let contradictions = [
@@ -200,7 +202,7 @@ impl GoldenMetrics {
         contradictions.into_iter().find(|(is_contradiction, _)| *is_contradiction).map(|(_, why)| why)
     }
 
-    /// Whether a maximum is over its sum. Only what was counted, and is no difference, can be asked.
+    /// Whether a maximum is over its sum. Valid only for counted metrics, not for a difference.
     pub fn has_maximum_over_sum(&self) -> bool {
         self.bytes_in_max > self.bytes_in || self.bytes_out_max > self.bytes_out || self.max_us > self.total_us
     }
@@ -215,13 +217,13 @@ impl GoldenMetrics {
         each.fold(0_u64, u64::max) <= PLAUSIBLE_MAX
     }
 
-    /// Forgets all counts but keeps the room they took: what is counted next is likely to be much the same.
+    /// Sets all counts to zero and keeps the histogram's buckets, because the next counts are likely to be similar.
     pub fn clear(&mut self) {
         self.latency.clear();
         self.forget();
     }
 
-    /// Forgets all counts and keeps only the memory that they took: what is counted next may be something else.
+    /// Removes all counts and keeps only the allocated memory, because the next counts may be of another endpoint.
     pub fn renew(&mut self) {
         self.latency.renew();
         self.forget();
@@ -233,35 +235,36 @@ impl GoldenMetrics {
             Self { latency: std::mem::take(&mut self.latency), statuses: std::mem::take(&mut self.statuses), ..Self::default() };
     }
 
-    /// Bytes that it takes in memory at least.
+    /// Minimum memory, in bytes.
     pub fn weight(&self) -> usize {
         size_of::<Self>() + size_of_val(&*self.statuses) + self.latency.weight()
     }
 
-    /// Whether anything was counted.
+    /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.hits == 0 && self.bytes_in == 0 && self.bytes_out == 0
     }
 
-    /// The latency in microseconds below which the share `q` (0 to 1) of the timed exchanges lies, within 4.4 %;
-    /// `None` if there are none. It lies between the shortest and the longest one, which are known exactly.
+    /// The latency in microseconds below which the share `q` (0 to 1) of the timed exchanges is,
+    /// within 4.4 %; `None` if there are none. The result is clamped to the shortest and the
+    /// longest latency, which are exact.
     pub fn quantile_us(&self, q: f64) -> Option<f64> {
         self.latency.quantile(q).map(|us| us.clamp(self.min_us.unwrap_or(0).min(self.max_us) as f64, self.max_us as f64))
     }
 
-    /// The mean latency in microseconds, total over hits less those that a rule answered; `None` if there were none.
+    /// The mean latency in microseconds: the total over the hits that no rule answered; `None` if there are none.
     pub fn mean_us(&self) -> Option<f64> {
         (self.served() > 0).then(|| self.total_us as f64 / self.served() as f64)
     }
 
-    /// The mean time to a response's first byte in microseconds, over the exchanges timed; `None` if there were none.
+    /// The mean time to a response's first byte in microseconds, over the timed exchanges; `None` if there are none.
     pub fn first_byte_mean_us(&self) -> Option<f64> {
         let timed = self.latency.count();
         (timed > 0).then(|| self.first_byte_total_us as f64 / timed as f64)
     }
 }
 
-/// The class of a status, 5 for 5xx. A status from 600 on is taken for a 5xx (RFC 9110, section 15).
+/// The class of a status, 5 for 5xx. A status of 600 or more counts as a 5xx (RFC 9110, section 15).
 pub const fn class_of(status: u16) -> u16 {
     if status < 600 { status / 100 } else { 5 }
 }

@@ -2,15 +2,16 @@
 
 /// Buckets per doubling, as a power of two: 2³ = 8 buckets between 1 s and 2 s.
 ///
-/// The bucket `index` is (2^(index/8), 2^((index+1)/8)] in seconds. These are the buckets of OpenTelemetry's exponential
-/// histogram of scale 3 and of Prometheus's native histogram of schema 3, and since both tell durations in seconds, they
-/// are taken over as they are (OpenTelemetry Metrics Data Model, "Exponential Histogram").
+/// The bucket `index` is (2^(index/8), 2^((index+1)/8)] in seconds. These are the buckets of
+/// OpenTelemetry's exponential histogram of scale 3 and of Prometheus's native histogram of schema
+/// 3. Both count durations in seconds, so the buckets are exported unchanged (OpenTelemetry Metrics
+/// Data Model, "Exponential Histogram").
 pub const SCALE: u32 = 3;
 
 /// Buckets per doubling.
 const PER_OCTAVE: i32 = 1 << SCALE;
 
-/// The highest bucket. It ends at 2²⁰ s, which is twelve days: nothing that takes longer needs to be told apart.
+/// The highest bucket. It ends at 2²⁰ s, which is twelve days. Longer durations need no bucket of their own.
 pub const INDEX_MAX: i32 = 20 * PER_OCTAVE - 1;
 
 /// The lowest bucket, which holds 1 µs: it ends at 2^(-159/8) s, which is 1.04 µs.
@@ -28,13 +29,14 @@ const OCTAVE_US: [u64; PER_OCTAVE as usize] = [
     7_877_004_751_727_667,
 ];
 
-/// Where each bucket ends, lowest first, in whole microseconds: whatever is above that is above the bucket.
+/// The end of each bucket, lowest first, in whole microseconds. A larger value is in a higher bucket.
 const ENDS_US: [u64; (INDEX_MAX - INDEX_MIN + 1) as usize] = ends_us();
 
 /// A distribution of whole microseconds.
 ///
-/// Counts are kept densely between the lowest and the highest bucket ever hit, so an endpoint that
-/// answers within one decade costs about 30 numbers, and recording allocates only when that range grows.
+/// Counts are kept densely between the lowest and the highest bucket in use. An endpoint whose
+/// latencies vary within one decade costs about 30 numbers, and recording allocates only when that
+/// range grows.
 #[derive(Debug, Clone, Default)]
 pub struct Histogram {
     zeros: u64,
@@ -60,7 +62,7 @@ impl Histogram {
         }
         let index = index.clamp(INDEX_MIN, INDEX_MAX);
         if self.counts.is_empty() || index < self.first || index >= self.first + self.counts.len() as i32 {
-            // A whole octave at a time: latencies creep outwards bucket by bucket, and each would ask for room again.
+            // Grow by a whole octave: latencies spread bucket by bucket, and each step would allocate again.
             let octave = index.div_euclid(PER_OCTAVE) * PER_OCTAVE;
             self.cover(octave, octave + PER_OCTAVE - 1);
         }
@@ -68,7 +70,8 @@ impl Histogram {
         self.counts[at] = self.counts[at].saturating_add(count);
     }
 
-    /// Counts `count` values in the bucket `index`, which lies above all that have counted any; so they are read in.
+    /// Counts `count` values in the bucket `index`, which is above all buckets in use, as when a
+    /// histogram is decoded.
     pub fn push(&mut self, index: i32, count: u64) {
         let index = index.clamp(INDEX_MIN, INDEX_MAX);
         if self.counts.is_empty() {
@@ -82,7 +85,7 @@ impl Histogram {
         self.counts.push(count);
     }
 
-    /// Bytes that its counts take in memory at least.
+    /// Minimum memory of the counts, in bytes.
     pub fn weight(&self) -> usize {
         size_of_val(&*self.counts)
     }
@@ -108,7 +111,7 @@ impl Histogram {
         }
     }
 
-    /// Makes room for the buckets from `lowest` to `highest` at once; indices outside the range mean its end.
+    /// Allocates the buckets from `lowest` to `highest` at once; indices outside the range are clamped to it.
     pub fn cover(&mut self, lowest: i32, highest: i32) {
         let (lowest, highest) = (lowest.clamp(INDEX_MIN, INDEX_MAX), highest.clamp(INDEX_MIN, INDEX_MAX));
         if self.counts.is_empty() {
@@ -125,7 +128,7 @@ impl Histogram {
         self.counts.resize(length, 0);
     }
 
-    /// What was counted since `earlier`, an earlier state of the same histogram.
+    /// Returns what was counted since `earlier`, an earlier state of the same histogram.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut since = Self::default();
@@ -136,38 +139,38 @@ impl Histogram {
         since
     }
 
-    /// Forgets all counts but keeps the room they took.
+    /// Sets all counts to zero and keeps the buckets.
     pub fn clear(&mut self) {
         self.zeros = 0;
         self.counts.fill(0);
     }
 
-    /// Forgets all counts and which buckets they were in, and keeps only the memory that they took.
+    /// Removes all counts and buckets; keeps only the allocated memory.
     pub fn renew(&mut self) {
         self.zeros = 0;
         self.counts.clear();
     }
 
-    /// How many values were counted.
+    /// The number of values counted.
     pub fn count(&self) -> u64 {
         self.counts.iter().fold(self.zeros, |sum, count| sum.saturating_add(*count))
     }
 
-    /// How many of them were exactly zero.
+    /// The number of values that were exactly zero.
     pub fn zeros(&self) -> u64 {
         self.zeros
     }
 
-    /// The buckets that hold something, lowest first, as (index, count).
+    /// The buckets with a count above zero, lowest first, as (index, count).
     pub fn buckets(&self) -> impl Iterator<Item = (i32, u64)> + '_ {
         let from = self.first;
         self.counts.iter().enumerate().filter(|(_, count)| **count > 0).map(move |(at, count)| (from + at as i32, *count))
     }
 
-    /// The value in microseconds below which the share `q` (0 to 1) of all values lies; `None` if there are none.
+    /// The value in microseconds below which the share `q` (0 to 1) of all values is; `None` if there are none.
     ///
-    /// It is the geometric middle of the bucket that holds the value of that rank,
-    /// so it is off by a factor of 2^(1/16) at most, which is 4.4 %.
+    /// It is the geometric middle of the bucket that holds the value of that rank, so its error is
+    /// at most a factor of 2^(1/16), which is 4.4 %.
     pub fn quantile(&self, q: f64) -> Option<f64> {
         let count = self.count();
         if count == 0 {
@@ -197,7 +200,7 @@ impl Histogram {
 }
 
 impl PartialEq for Histogram {
-    /// Two histograms are equal when they counted the same, however much room either keeps.
+    /// Two histograms are equal if their counts are equal; allocated buckets do not matter.
     fn eq(&self, other: &Self) -> bool {
         self.zeros == other.zeros && self.buckets().eq(other.buckets())
     }
@@ -205,10 +208,10 @@ impl PartialEq for Histogram {
 
 impl Eq for Histogram {}
 
-/// The bucket in which `value_us`, not zero, lies.
+/// The bucket of `value_us`, which is not zero.
 #[inline]
 fn index_of(value_us: u64) -> i32 {
-    // Eight buckets end in each octave of microseconds, the first of them in the first octave.
+    // Eight buckets end in each octave of microseconds; the first of them ends in the first octave.
     let at = value_us.ilog2() as usize * PER_OCTAVE as usize;
     let Some(ends_us) = ENDS_US.get(at..at + PER_OCTAVE as usize) else { return INDEX_MAX };
     let below = ends_us.iter().filter(|end_us| value_us > **end_us).count();
@@ -220,7 +223,7 @@ const fn ends_us() -> [u64; (INDEX_MAX - INDEX_MIN + 1) as usize] {
     let mut index = INDEX_MIN;
     while index <= INDEX_MAX {
         let end = index + 1;
-        // Shifted up first, by the twenty octaves that the lowest end is below a second.
+        // Shift up first, by the twenty octaves that the lowest end is below a second.
         let scaled = (OCTAVE_US[end.rem_euclid(PER_OCTAVE) as usize] as u128) << (end.div_euclid(PER_OCTAVE) + 20);
         ends_us[(index - INDEX_MIN) as usize] = (scaled >> (32 + 20)) as u64;
         index += 1;

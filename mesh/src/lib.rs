@@ -1,4 +1,4 @@
-//! The vocabulary of Sitio: plain values and their arithmetic, without I/O and without a clock.
+//! The data model of Sitio: plain values and their arithmetic, without I/O and without a clock.
 
 pub mod callers;
 pub mod endpoint;

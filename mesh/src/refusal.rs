@@ -1,30 +1,30 @@
-//! Why a sidecar refuses a request before it has an endpoint, and how many it has refused for each reason.
+//! Reasons for which a sidecar refuses a request before it has an endpoint, and a count per reason.
 
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
-/// Why a request was refused. The wire carries counts in this order, so new reasons go to the end.
+/// Why a request was refused. The wire format carries counts in this order, so new reasons are added at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The request line is malformed.
     RequestLine,
-    /// The method is not served.
+    /// The method is not supported.
     Method,
-    /// The target is malformed or holds a byte that could be read in two ways.
+    /// The target is malformed or contains an ambiguous byte.
     Target,
     /// The target is longer than the limit.
     TargetTooLong,
-    /// The version is not spoken.
+    /// The HTTP version is not supported.
     Version,
-    /// A field is malformed.
+    /// A header field is malformed.
     Field,
-    /// Host is missing, malformed, given twice, or not the authority.
+    /// Host is missing, malformed, repeated, or differs from the authority.
     Host,
-    /// The fields do not say in one way where the body ends.
+    /// The end of the body is ambiguous.
     Framing,
     /// The head has too many bytes or fields.
     TooLarge,
-    /// The head broke off.
+    /// The connection ended within the head.
     Incomplete,
     /// The head did not arrive in time.
     Timeout,
@@ -33,7 +33,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason, in the order of the wire.
+    /// Every reason, in the order of the wire format.
     pub const EACH: [Self; 12] = [
         Self::RequestLine,
         Self::Method,
@@ -49,7 +49,7 @@ impl Reason {
         Self::Http2,
     ];
 
-    /// The label of metrics and the word of pages.
+    /// The label in metrics and the word on pages.
     pub const fn word(self) -> &'static str {
         match self {
             Self::RequestLine => "request-line",
@@ -79,15 +79,15 @@ impl fmt::Display for Reason {
 pub struct Refusals([u64; Reason::EACH.len()]);
 
 impl Refusals {
-    /// No request at all.
+    /// All counts are zero.
     pub const NONE: Self = Self([0; Reason::EACH.len()]);
 
-    /// All reasons together.
+    /// The sum over all reasons.
     pub fn total(&self) -> u64 {
         self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// The reasons that have occurred, in their order, with how often.
+    /// The reasons with a count above zero, in their order.
     pub fn counts(&self) -> impl Iterator<Item = (Reason, u64)> {
         Reason::EACH.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
     }

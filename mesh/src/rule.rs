@@ -1,4 +1,4 @@
-//! The plain data that says which action to take, on which endpoint and pods, until when.
+//! A rule: which action to take, on which endpoint and pods, and until when.
 
 use std::time::Duration;
 
@@ -7,58 +7,59 @@ use crate::routes::pins::{Pattern, Pins};
 use crate::routes::write_pinned_route;
 use crate::workload::Workload;
 
-/// Rules in force for one pod at a time. A person writes each of them.
+/// Rules in force for one pod at a time. People write each of them.
 pub const RULES_MAX: usize = 256;
 
-/// Bytes of a reason, as people write them into a form.
+/// Bytes of a reason, which people type into a form.
 pub const REASON_BYTES_MAX: usize = 1024;
 
-/// Statuses that a rule may answer with.
+/// Statuses that a disable rule may answer with.
 pub const DISABLE_STATUSES: [u16; 4] = [503, 429, 404, 410];
 
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Its name, unique within the store that made it.
+    /// The id, unique within the store that assigned it.
     pub id: String,
-    /// Which pods it is for.
+    /// The pods that the rule applies to.
     pub selector: Selector,
-    /// Which endpoint it is about.
+    /// The endpoint that the rule applies to.
     pub endpoint: Endpoint,
     /// How much of the service it covers.
     pub scope: Scope,
     /// What to do.
     pub action: Action,
-    /// Whether it may turn off paths that a pod protects.
+    /// Whether it may disable paths that a pod protects.
     pub protection: Protection,
-    /// When it lapses, milliseconds since the Unix epoch; `None` if only a person ends it.
+    /// When it expires, milliseconds since the Unix epoch; `None` if only a person ends it.
     pub expires_ms: Option<u64>,
-    /// Who asked for it.
+    /// The person who asked for it.
     pub by: String,
-    /// Why.
+    /// The reason that the person gave.
     pub reason: String,
 }
 
-/// Which pods a rule is for.
+/// The pods that a rule applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector {
     /// The namespace.
     pub namespace: String,
     /// The service.
     pub service: String,
-    /// The pods by name; empty for all of them, those that join later too.
+    /// The pods by name; empty for all pods, including those that join later.
     pub pods: Vec<String>,
 }
 
-/// What a rule does with a request.
+/// What a rule does with a matching request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Answer in the service's place.
+    /// Answer instead of the service.
     Disable {
         /// The status to answer with, one of [`DISABLE_STATUSES`].
         status: u16,
     },
-    /// Name the paths that a pattern recognises by it. The rule's method is [`ANY_METHOD`], its route the pattern.
+    /// Use a pattern as the route of all paths that match it. The rule's method is [`ANY_METHOD`],
+    /// its route the pattern.
     Pin,
 }
 
@@ -68,29 +69,29 @@ pub enum Scope {
     /// One endpoint: the rule's method and route.
     #[default]
     Endpoint,
-    /// Every endpoint whose route begins with the rule's route up to the `*` at its end. `/*` is the whole service.
-    /// The method is [`ANY_METHOD`] for all methods.
+    /// Every endpoint whose route begins with the rule's route up to the `*` at its end. `/*` is
+    /// the whole service. The method [`ANY_METHOD`] means all methods.
     Prefix,
 }
 
-/// Whether a rule may turn off a path that a pod protects.
+/// Whether a rule may disable a path that a pod protects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Protection {
-    /// It may not: a pod refuses the rule, and a prefix leaves the path out.
+    /// It may not: a pod refuses the rule, or leaves the path out of a prefix rule.
     #[default]
     Respected,
-    /// It may: an operator said so.
+    /// It may, by an explicit decision of an operator.
     Overridden,
 }
 
-/// The method of a rule that concerns all methods.
+/// The method of a rule that applies to all methods.
 pub const ANY_METHOD: &str = "*";
 
 /// The end of a route that names a prefix.
 const PREFIX_END: &str = "/*";
 
 impl Selector {
-    /// Whether this pod is one of those meant.
+    /// Whether the rule applies to this pod.
     pub fn selects(&self, workload: &Workload) -> bool {
         self.namespace == workload.namespace
             && self.service == workload.service
@@ -98,26 +99,26 @@ impl Selector {
     }
 }
 
-/// The prefix that a route with a `*` at its end names: `/legacy/` for `/legacy/*`.
+/// The prefix of a route that ends in `/*`: `/legacy/` for `/legacy/*`.
 pub fn prefix_of(route: &str) -> Option<&str> {
     route.ends_with(PREFIX_END).then(|| &route[..route.len() - 1])
 }
 
 impl Rule {
-    /// Whether requests of this method and route meet the rule. Sidecars and pages go by this alone.
+    /// Whether the rule applies to requests of this method and route. Sidecars and pages use only this function.
     pub fn covers(&self, method: &str, route: &str) -> bool {
         let own = &self.endpoint;
         match (&self.action, self.prefix()) {
             (Action::Pin, _) => false,
             (Action::Disable { .. }, None) => own.method() == method && own.route() == route,
             (Action::Disable { .. }, Some(prefix)) => {
-                // `OPTIONS *` has no slash, and belongs to the service all the same.
+                // `OPTIONS *` has no slash, but it also belongs to the service.
                 (own.method() == ANY_METHOD || own.method() == method) && (prefix == "/" || route.starts_with(prefix))
             }
         }
     }
 
-    /// The prefix that it covers, if it covers more than one endpoint.
+    /// The prefix that it covers, if its scope is a prefix.
     pub fn prefix(&self) -> Option<&str> {
         match self.scope {
             Scope::Endpoint => None,
@@ -125,7 +126,7 @@ impl Rule {
         }
     }
 
-    /// What it is about, for people: `GET /export`, `every endpoint under /legacy/`.
+    /// A description for people: `GET /export`, `every endpoint under /legacy/`.
     pub fn subject(&self) -> String {
         let Some(prefix) = self.prefix() else { return self.endpoint.to_string() };
         let method = match self.endpoint.method() {
@@ -135,10 +136,11 @@ impl Rule {
         if prefix == "/" { format!("every {method}endpoint") } else { format!("every {method}endpoint under {prefix}") }
     }
 
-    /// Whether it would turn off a path that a pod protects, named as it is with these pins, if it were not left out.
+    /// Whether the rule would disable a protected path of a pod, if that path were not left out.
+    /// `pins` give its route.
     pub fn meets_protected(&self, path: &str, pins: &[&Pins]) -> bool {
         let method = match self.endpoint.method() {
-            // A probe is a GET; a rule for all methods covers that.
+            // A probe is a GET, which a rule for all methods covers.
             ANY_METHOD if self.scope == Scope::Prefix => "GET",
             method => method,
         };
@@ -147,7 +149,7 @@ impl Rule {
         self.covers(method, path) || self.covers(method, &route)
     }
 
-    /// The pattern that it pins, if that is what it does.
+    /// The pinned pattern, if the action is a pin.
     pub fn pattern(&self) -> Option<Pattern> {
         match self.action {
             Action::Pin => self.endpoint.route().parse().ok(),
@@ -155,45 +157,45 @@ impl Rule {
         }
     }
 
-    /// How long the rule still runs at `now_ms`; `None` if until further notice, zero if it is over.
+    /// The remaining time at `now_ms`; `None` without an expiry, zero if it has expired.
     pub fn remaining(&self, now_ms: u64) -> Option<Duration> {
         self.expires_ms.map(|expires_ms| Duration::from_millis(expires_ms.saturating_sub(now_ms)))
     }
 
-    /// Whether the rule's time is over.
+    /// Whether the rule has expired.
     pub fn has_lapsed(&self, now_ms: u64) -> bool {
         self.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms)
     }
 }
 
-/// The rules that a pod should have in force, and the name of that state.
+/// The rules that a pod should have in force, and their revision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DesiredRules {
-    /// The store whose revisions these are. A number from another store says nothing.
+    /// The store of these revisions. Revisions of different stores cannot be compared.
     pub store: String,
     /// Grows by one with each command.
     pub revision: u64,
-    /// The whole set.
+    /// The complete set.
     pub rules: Vec<Rule>,
 }
 
-/// A pod's word on a revision.
+/// A pod's reply to a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The revision it is about.
+    /// The revision.
     pub revision: u64,
-    /// What became of it.
+    /// Whether the pod applied it.
     pub verdict: Verdict,
-    /// From the revision's arrival to the moment when every worker obeyed it, in microseconds.
+    /// From the revision's arrival until every worker applied it, in microseconds.
     pub took_us: u64,
 }
 
-/// What a pod made of a revision.
+/// Whether a pod applied a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every worker obeys it.
+    /// Every worker applies it.
     Applied,
-    /// Some rules cannot be obeyed; the last good set stays in force.
+    /// The pod cannot apply some rules; the last good set stays in force.
     Refused(Vec<Refusal>),
 }
 

@@ -1,32 +1,32 @@
-//! A choice of statuses as people write it: `5xx`, `404`, or several with commas between.
+//! Parses and matches a choice of statuses as people write it: `5xx`, `404`, or several separated by commas.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::golden::class_of;
 
-/// Members of a choice. There are only five classes, and whoever wants more than a few single codes wants their class.
+/// Members of a choice. There are only five classes; to match more than a few codes, people use a class.
 const MEMBERS_MAX: usize = 8;
 
-/// Which statuses are wanted.
+/// The chosen statuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statuses(Vec<Member>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Member {
-    /// All of one hundred, by its first digit.
+    /// A class of statuses, by its first digit.
     Class(u16),
-    /// One alone.
+    /// A single status.
     Code(u16),
 }
 
-/// Why a text chooses no statuses.
+/// The text is not a valid choice of statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("at most {MEMBERS_MAX} of 1xx to 5xx or single statuses such as 404 are allowed, with commas between")]
 pub struct NoStatuses;
 
 impl Statuses {
-    /// Whether this one is among them.
+    /// Whether the choice contains this status.
     pub fn hold(&self, status: u16) -> bool {
         self.0.iter().any(|member| match member {
             Member::Class(class) => class_of(status) == *class,
@@ -49,7 +49,7 @@ impl Member {
         let bytes = text.as_bytes();
         match bytes {
             [class @ b'1'..=b'5', b'x' | b'X', b'x' | b'X'] => Some(Self::Class(u16::from(class - b'0'))),
-            // A connection that is tunnelled as it is has the status 0.
+            // A connection that passes through as plain TCP has the status 0.
             [b'0'] => Some(Self::Code(0)),
             [b'1'..=b'9', _, _] if bytes.iter().all(u8::is_ascii_digit) => text.parse().ok().map(Self::Code),
             _ => None,

@@ -1,21 +1,21 @@
-//! What somebody wants to see of the traffic while it happens: which exchanges, and how many a second.
+//! A tap, a live view of exchanges: its filter, its rate limit and the exchanges it reports.
 
 use crate::endpoint::{Endpoint, METHOD_BYTES_MAX, ROUTE_BYTES_MAX};
 use crate::exchange::Exchange;
 use crate::statuses::{NoStatuses, Statuses};
 
-/// A tap, as a sidecar is told of it.
+/// A tap, as the control plane sends it to a sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tap {
-    /// By which it is known; never used for another.
+    /// The id of the tap; never reused.
     pub id: u64,
-    /// Which exchanges.
+    /// Which exchanges to report.
     pub filter: Filter,
-    /// No more than so many a second; the rest is only counted.
+    /// The most exchanges to report per second; the rest is only counted.
     pub per_second_max: u32,
 }
 
-/// Which exchanges are wanted. What is not named is not asked about.
+/// Which exchanges a tap reports. An unset field matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only of this method.
@@ -26,10 +26,10 @@ pub struct Filter {
     pub statuses: Option<Statuses>,
 }
 
-/// An exchange that a tap has seen.
+/// An exchange that a tap reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
-    /// Which tap.
+    /// The id of the tap.
     pub tap: u64,
     /// The endpoint.
     pub endpoint: Endpoint,
@@ -37,36 +37,36 @@ pub struct Sighting {
     pub exchange: Exchange,
 }
 
-/// What was tapped but not passed on, since it was told of last.
+/// Exchanges that matched a tap but were not reported, since the last count was sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Exchanges over the rate that was asked for.
+    /// Exchanges over the requested rate.
     pub over_rate: u64,
-    /// Exchanges that found the way to the control plane full.
+    /// Exchanges that found the queue to the control plane full.
     pub over_queue: u64,
 }
 
-/// Why a text is no filter.
+/// Why a filter is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoFilter {
-    /// The method cannot be one.
+    /// The method is invalid.
     #[error("method={0}: it is 1 to {METHOD_BYTES_MAX} letters or digits, such as GET; methods are case-sensitive")]
     Method(String),
-    /// The route cannot be one.
+    /// The route is invalid.
     #[error(
         "route={0}: it begins with / and has at most {ROUTE_BYTES_MAX} bytes, such as /users/{{id}}; * at its end is anything"
     )]
     Route(String),
-    /// The route holds what no request line can hold.
+    /// The route contains a control character.
     #[error("route={0}: it holds a control character, which must be written as %XX")]
     RouteControl(String),
-    /// The statuses cannot be any.
+    /// The statuses are invalid.
     #[error("status={0}: {1}")]
     Status(String, NoStatuses),
 }
 
 impl Filter {
-    /// The filter that people write in so many words; an empty one asks about nothing.
+    /// Parses a filter as people write it; an empty text matches everything.
     pub fn read(method: &str, route: &str, statuses: &str) -> Result<Self, NoFilter> {
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~()".contains(&byte);
@@ -84,7 +84,7 @@ impl Filter {
         Ok(Self { method: given(method), route: given(route), statuses: statuses.transpose()? })
     }
 
-    /// Whether an exchange of this endpoint, with this status, is wanted.
+    /// Whether the filter matches an exchange of this endpoint with this status.
     pub fn holds(&self, endpoint: &Endpoint, status: u16) -> bool {
         self.statuses.as_ref().is_none_or(|statuses| statuses.hold(status))
             && self.method.as_ref().is_none_or(|method| method == endpoint.method())
@@ -96,13 +96,13 @@ impl Filter {
 }
 
 impl Dropped {
-    /// Whether nothing was.
+    /// Whether no exchange was dropped.
     pub fn is_nothing(self) -> bool {
         self == Self::default()
     }
 }
 
-/// What is said back of a value that makes no sense: its beginning.
+/// The beginning of an invalid value, for an error message.
 fn shown(text: &str) -> String {
     text.chars().take(40).collect()
 }

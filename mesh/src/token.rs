@@ -1,36 +1,36 @@
-//! What a token may look like, wherever it is read from: one line of visible ASCII.
+//! The format of an access token, from any source: one line of visible ASCII.
 
-/// Bytes of a token. It travels in a header, and a peer takes some kilobytes of those.
+/// Bytes of a token. It is sent in a header, and peers accept some kilobytes of headers.
 pub const TOKEN_BYTES_MAX: usize = 4096;
 
-/// The shortest token that a port beyond this machine may have: 16 letters of a random text are over 64 bits, which
-/// cannot be guessed over a network.
+/// The shortest token for a port that other machines can reach: 16 letters of a random text are
+/// over 64 bits, which cannot be guessed over a network.
 pub const TOKEN_BYTES_MIN: usize = 16;
 
-/// Why a text is no token. No message shows any part of the text.
+/// Why a token is invalid. No message contains any part of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAToken {
-    /// There is nothing but an end of line.
+    /// The text is empty, or only a line end.
     #[error("it is empty")]
     Empty,
-    /// An editor has put a mark before it.
+    /// The text begins with a byte order mark, as some editors write it.
     #[error("it begins with a byte order mark: save it as plain UTF-8 or ASCII without one")]
     ByteOrderMark,
-    /// There are several lines.
+    /// The text has several lines.
     #[error("it has more than one line: it must be one line with the token alone")]
     Lines,
-    /// There is a blank in it.
+    /// The text contains a space or a tab.
     #[error("it holds a space or a tab: it must be one line with the token alone")]
     Blank,
-    /// There is a letter in it that no header may carry.
+    /// The text contains a character that is not valid in a header.
     #[error("it holds something else than printable ASCII")]
     NotAscii,
-    /// It is longer than any token.
+    /// The text is too long.
     #[error("it is over {TOKEN_BYTES_MAX} bytes")]
     TooLong,
 }
 
-/// The token in a text, which may end with a line end as files do.
+/// Returns the token in a text, which may end with a line end as files do.
 pub fn token(text: &str) -> Result<&str, NotAToken> {
     if text.starts_with('\u{feff}') {
         return Err(NotAToken::ByteOrderMark);

@@ -1,4 +1,4 @@
-//! The trace that a request belongs to, as W3C Trace Context tells it.
+//! The trace of a request, as in W3C Trace Context.
 
 use std::fmt;
 
@@ -6,35 +6,35 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceId([u8; 16]);
 
-/// What a `traceparent` says: the trace, the caller's span in it, and the flags.
+/// The content of a `traceparent`: the trace, the caller's span in it, and the flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Traceparent {
     /// The trace.
     pub trace: TraceId,
     /// The caller's span; never all zero.
     pub parent: [u8; 8],
-    /// The flags; bit 0 says that the caller may have recorded its span.
+    /// The flags; bit 0 means that the caller may have recorded its span.
     pub flags: u8,
 }
 
-/// Bytes of a `traceparent` of version 00; later versions may append to it, behind another hyphen.
+/// Length of a `traceparent` of version 00 in bytes. Later versions may append to it after another hyphen.
 const TRACEPARENT_BYTES: usize = 55;
 
 impl TraceId {
-    /// The id in these bytes, if they are one.
+    /// Returns the id, or `None` if all bytes are zero.
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
         (bytes != [0; 16]).then_some(Self(bytes))
     }
 
-    /// Its bytes.
+    /// The bytes of the id.
     pub fn bytes(self) -> [u8; 16] {
         self.0
     }
 }
 
 impl Traceparent {
-    /// Reads the value of a `traceparent` field. What is malformed is nothing: it must be ignored, not repaired
-    /// (W3C Trace Context, section 3.2.2).
+    /// Parses the value of a `traceparent` field. A malformed value is ignored, not repaired (W3C
+    /// Trace Context, section 3.2.2).
     pub fn parse(value: &[u8]) -> Option<Self> {
         let value = value.trim_ascii();
         let (fixed, rest) = value.split_at_checked(TRACEPARENT_BYTES)?;
@@ -53,7 +53,7 @@ impl Traceparent {
     }
 }
 
-/// Lower-case digits only, as the specification wants them.
+/// Parses hex digits in lower case only, as the specification requires.
 fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),

@@ -1,12 +1,12 @@
-//! Makes letters visible that a reader cannot see, or that turn the direction of reading: as escapes such as `\u{202e}`.
+//! Escapes invisible characters, and characters that change the direction of text, as `\u{202e}`.
 //!
-//! Names, paths and reasons come from strangers. One rule decides for all outputs: pages, JSON, YAML, CSV, tables and logs.
-//! Ordinary text in any script stays as it is.
+//! Names, paths and reasons come from untrusted sources. One rule applies to all outputs: pages,
+//! JSON, YAML, CSV, tables and logs. Ordinary text in any script is not changed.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The text for a place of several lines: everything hidden is escaped, line ends and tabs are kept.
+/// Escapes hidden characters in a text of several lines; line ends and tabs are kept.
 pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(
         text,
@@ -15,13 +15,14 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// The text for a place of one line, such as a cell of a table: line ends and tabs are escaped, too.
+/// Escapes hidden characters, line ends and tabs, for a place of one line such as a table cell.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     escaped(text, char::is_control, |into, letter| into.extend(letter.escape_unicode()))
 }
 
-/// A JSON text with everything hidden in its strings escaped as `\u202e` (RFC 8259, section 7): it has the same values.
-/// Outside of strings JSON has no such letters, and control characters are escaped already.
+/// Escapes hidden characters in the strings of a JSON text as `\u202e` (RFC 8259, section 7); its
+/// values do not change. Outside of strings JSON has no such characters, and control characters are
+/// escaped already.
 pub fn json(text: &str) -> Cow<'_, str> {
     escaped(
         text,
@@ -34,10 +35,10 @@ pub fn json(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// Whether a letter is to be escaped in any output; control characters are another matter.
+/// Whether every output escapes this character. Control characters are handled separately.
 ///
-/// Joiners and variation selectors are part of ordinary text in many scripts and of emoji, so they are kept beside letters
-/// that are not ASCII.
+/// Joiners and variation selectors are part of ordinary text in many scripts and of emoji. They are
+/// kept next to characters that are not ASCII.
 pub fn is_hidden(before: Option<char>, letter: char, after: Option<char>) -> bool {
     let is_beside = |neighbour: Option<char>| neighbour.is_some_and(|neighbour| !neighbour.is_ascii() && !never_shown(neighbour));
     match letter {
@@ -47,8 +48,8 @@ pub fn is_hidden(before: Option<char>, letter: char, after: Option<char>) -> boo
     }
 }
 
-/// Letters without a shape of their own (Unicode, `Default_Ignorable_Code_Point`), line separators, and marks that turn the
-/// direction of writing (Unicode Standard Annex 9).
+/// Characters without a shape of their own (Unicode, `Default_Ignorable_Code_Point`), line
+/// separators, and marks that change the direction of text (Unicode Standard Annex 9).
 fn never_shown(letter: char) -> bool {
     matches!(letter,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -58,7 +59,7 @@ fn never_shown(letter: char) -> bool {
 }
 
 fn escaped(text: &str, is_escaped: impl Fn(char) -> bool, mut escape: impl FnMut(&mut String, char)) -> Cow<'_, str> {
-    // Nearly every text is plain.
+    // Nearly every text is plain ASCII.
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
         return Cow::Borrowed(text);
     }
@@ -75,8 +76,8 @@ fn escaped(text: &str, is_escaped: impl Fn(char) -> bool, mut escape: impl FnMut
     shown.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-/// A line of a log with everything hidden escaped. The formatter of logs escapes control characters in values, and writes
-/// colours itself, so those are kept.
+/// Escapes hidden characters in a log line. The log formatter escapes control characters in values
+/// and writes colours itself, so control characters are kept.
 pub fn log(line: &str) -> Cow<'_, str> {
     escaped(line, |_| false, |into, letter| into.extend(letter.escape_unicode()))
 }

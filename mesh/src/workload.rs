@@ -1,37 +1,38 @@
-//! Who reports: one pod, the service it is a copy of, and where it runs.
+//! The identity of a reporting pod: its service, name, node, addresses and version.
 
 use core::net::IpAddr;
 
-/// Bytes of any one name. Kubernetes allows 253 (RFC 1123 subdomain).
+/// Bytes of one name. Kubernetes allows 253 (RFC 1123 subdomain).
 pub const NAME_BYTES_MAX: usize = 253;
 
-/// Addresses of one pod. Kubernetes gives it one of each family.
+/// Addresses of one pod. Kubernetes assigns one of each family.
 pub const ADDRESSES_MAX: usize = 8;
 
 /// One running copy of a service with its sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workload {
-    /// The namespace, `default` where there is none.
+    /// The namespace; `default` if there is none.
     pub namespace: String,
     /// The service that this pod is a copy of.
     pub service: String,
     /// The pod's name.
     pub pod: String,
-    /// What tells this pod from every other there ever was, one of the same name included.
+    /// The unique id of this pod; a later pod of the same name has another one.
     pub pod_uid: String,
     /// The node it runs on; empty if unknown.
     pub node: String,
-    /// Its addresses in the network of the pods, by which others see it call; none if it was not told.
+    /// Its addresses in the pod network, which other pods see as the source of its calls; empty if not known.
     pub addresses: Vec<IpAddr>,
     /// The sidecar's version.
     pub version: String,
 }
 
-/// The service a pod is a copy of: its name less the suffixes that a controller has generated.
+/// The service of a pod: the pod's name without the suffixes that a controller generates.
 ///
-/// A Deployment adds a template hash and five random letters (`web-6c9f7d5b8-2kqxz`), a ReplicationController a
-/// revision and five letters (`j-slow-9-5rt8f`), a StatefulSet an ordinal (`db-0`). Letters are generated from
-/// an alphabet without vowels (Kubernetes, `k8s.io/apimachinery/pkg/util/rand`), which is how they are recognised.
+/// A Deployment adds a template hash and five random letters (`web-6c9f7d5b8-2kqxz`), a
+/// ReplicationController a revision and five letters (`j-slow-9-5rt8f`), a StatefulSet an ordinal
+/// (`db-0`). Kubernetes generates letters from an alphabet without vowels
+/// (`k8s.io/apimachinery/pkg/util/rand`), so they can be recognised.
 pub fn service_of(pod: &str) -> &str {
     let cut = |name: &'_ str, generated: fn(&str) -> bool| -> Option<usize> {
         let (rest, last) = name.rsplit_once('-')?;

@@ -1,58 +1,60 @@
-//! Where the kernel keeps the accounts of this container: control groups v2, v1, or the process table.
+//! Memory and CPU usage and limits of this container, from cgroup v2, cgroup v1, or the process
+//! table.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 pub mod parse;
 
-/// Where control groups are mounted, on every distribution there is.
+/// Where control groups are mounted on every distribution.
 pub const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// One way to read the accounts.
+/// A source of usage and limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// One folder for everything.
+    /// Cgroup v2: one folder for all controllers.
     V2(PathBuf),
-    /// A folder for each controller.
+    /// Cgroup v1: a folder for each controller.
     V1 {
-        /// Of memory.
+        /// The folder of the memory controller.
         memory: PathBuf,
-        /// Of quotas.
+        /// The folder of the CPU quota.
         cpu: PathBuf,
-        /// Of processor time.
+        /// The folder of the CPU time.
         cpuacct: PathBuf,
     },
     /// No control group of our own: this process alone, without limits.
     Process,
 }
 
-/// Bytes of memory.
+/// Memory in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// In use.
+    /// Memory in use.
     pub used: u64,
-    /// What may be used; 0 if there is no limit.
+    /// The limit; 0 if there is none.
     pub limit: u64,
-    /// What the machine has.
+    /// The memory of the machine.
     pub machine: u64,
 }
 
-/// Processor time so far, in microseconds.
+/// CPU time so far, in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CpuTime {
-    /// Used.
+    /// CPU time used.
     pub used_us: u64,
-    /// Spent waiting because the quota was used up.
+    /// Time spent waiting because the quota was used up.
     pub throttled_us: u64,
 }
 
 impl Source {
-    /// Finds the accounts of this process.
+    /// Finds the source for this process.
     pub fn found() -> Self {
         Self::found_below(Path::new(CGROUPS), &text(Path::new("/proc/self/cgroup")))
     }
 
-    /// Inside a container its own group is usually mounted as the root; where it is not, the path leads to it.
+    /// Inside a container, its own group is usually mounted as the root. Otherwise the path of the
+    /// group is below the root.
     pub fn found_below(root: &Path, membership: &str) -> Self {
         let folder = |root: PathBuf, controller: &str, file: &str| {
             let path = parse::cgroup_path(membership, controller).unwrap_or_default();
@@ -70,8 +72,8 @@ impl Source {
         }
     }
 
-    /// Memory that the kernel could not take back at once: caches of files that nobody reads are left out,
-    /// as the kubelet leaves them out when it decides whom to evict.
+    /// Returns the memory that the kernel cannot reclaim at once. Inactive file caches are left
+    /// out, as the kubelet does when it decides which pods to evict.
     pub fn memory(&self) -> Memory {
         let machine = machine_bytes();
         let (used, cached, limit) = match self {
@@ -87,12 +89,13 @@ impl Source {
             ),
             Self::Process => (parse::kilobytes(&text(Path::new("/proc/self/status")), "VmRSS:"), 0, 0),
         };
-        // A limit above what the machine has is how v1 spells that there is none.
+        // With v1, a limit above the memory of the machine means no limit.
         let limit = if machine > 0 && limit > machine { 0 } else { limit };
         Memory { used: used.saturating_sub(cached), limit, machine }
     }
 
-    /// Processor time so far. Version 1 counts it in nanoseconds; a process alone is never throttled.
+    /// Returns the CPU time so far. Version 1 counts in nanoseconds; a process without a group is
+    /// never throttled.
     pub fn cpu_time(&self) -> CpuTime {
         let (used_us, throttled_us) = match self {
             Self::V2(folder) => {
@@ -108,7 +111,7 @@ impl Source {
         CpuTime { used_us, throttled_us }
     }
 
-    /// Thousandths of a core; 0 if there is no limit.
+    /// Returns the CPU limit in thousandths of a core; 0 if there is none.
     pub fn cpu_limit_milli(&self) -> u32 {
         match self {
             Self::V2(folder) => parse::quota_milli(&text(&folder.join("cpu.max"))),
@@ -121,12 +124,13 @@ impl Source {
     }
 }
 
-/// The memory of the machine, in bytes.
+/// Returns the memory of the machine, in bytes.
 pub fn machine_bytes() -> u64 {
     parse::kilobytes(&text(Path::new("/proc/meminfo")), "MemTotal:")
 }
 
-/// The text of a file of the kernel's; empty if it is not there, and then every number in it is 0.
+/// Reads a file of the kernel. Returns an empty text if it is missing; every number parsed from it
+/// is then 0.
 pub fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! Serves HTTP/1 on a port that strangers can reach: every part of an exchange has a time limit, and probes are always answered.
+//! An HTTP/1 server for ports that untrusted clients can reach: every part of an exchange has a
+//! time limit, and probes are always answered.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -24,32 +25,34 @@ use crate::places::{Bounds, Kind, Place, Places};
 mod guarded;
 mod writing;
 
-/// How long to wait when the system has no connection for us, for want of descriptors for example.
+/// Pause after a failed accept, for example when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// When a client that found all places taken may try again, in seconds: slow requests have ended by then.
+/// Seconds after which a refused client may try again: slow requests have ended by then.
 const RETRY_AFTER_S: u16 = 10;
 
-/// What one port grants.
+/// The limits of one port.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Connections at a time.
     pub connections: Bounds,
-    /// From the end of one exchange, or the start of the connection, to the end of the next request's head.
+    /// Time from the end of one exchange, or the start of the connection, to the end of the next
+    /// request's head.
     pub head_within: Duration,
-    /// For the whole body of a request.
+    /// Time for the whole body of a request.
     pub body_within: Duration,
-    /// Between two pieces of a response that the client takes.
+    /// Time between two writes of a response that the client accepts.
     pub write_within: Duration,
     /// Bytes of one request's head.
     pub head_bytes_max: usize,
-    /// How long a connection may last, if there is a limit.
+    /// Maximum lifetime of a connection, if there is one.
     pub lasts: Option<Duration>,
-    /// The paths that the reserve answers.
+    /// The paths that connections of the reserve may request.
     pub probes: &'static [&'static str],
 }
 
-/// Serves until drained, and returns when the last connection has ended. Dropping it ends them at once.
+/// Serves until drained, and returns when the last connection has ended. Dropping the future ends
+/// all connections at once.
 pub async fn serve(listener: TcpListener, routes: Router, limits: Limits, drain: CancellationToken) {
     let places = Places::new(limits.connections);
     let mut connections = JoinSet::new();
@@ -81,7 +84,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 async fn carry(stream: TcpStream, (peer, place): (SocketAddr, Place), routes: Router, limits: Limits, drain: CancellationToken) {
-    // Events are small and should be sent at once; without the option they are sent all the same.
+    // Events are small and should be sent at once. A failure to set the option only delays them.
     let _ = stream.set_nodelay(true);
     let stream = Writing::new(stream, limits.write_within, place.activity());
     let (routes, kind, activity) = (TowerToHyperService::new(routes), place.kind(), place.activity().clone());
@@ -126,7 +129,7 @@ async fn over(lasts: Option<Duration>) {
     }
 }
 
-/// What the reserve answers to anything but a probe.
+/// The response of the reserve to anything but a probe.
 fn overloaded() -> Response<Body> {
     let mut response = Response::new(Body::from("all connections are in use: try again later\n"));
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -1,10 +1,10 @@
-//! Where logs are written: letters that a reader cannot see are escaped on the way.
+//! A log writer that escapes invisible characters.
 
 use std::io;
 
 use mesh::visible::log;
 
-/// A log in which nothing is hidden.
+/// A writer that escapes invisible characters in each line.
 #[derive(Debug)]
 pub struct Log<W>(pub W);
 

@@ -1,4 +1,5 @@
-//! Places for connections: bounded in all and by address; when they run out, the connection that was silent longest is closed.
+//! Connection limits in total and per address; at a limit, the connection that was idle longest is
+//! closed.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,25 +8,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-/// How many connections may be open at a time.
+/// Limits on open connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// From all addresses together.
     pub all: usize,
     /// From one address.
     pub of_address: usize,
-    /// Beyond these two bounds, for probes only.
+    /// In addition to these two limits, for probes only.
     pub reserve: usize,
 }
 
-/// The connections that are open. Cheap to clone: every clone is the same.
+/// The open connections. Cheap to clone: clones share state.
 #[derive(Debug, Clone)]
 pub struct Places(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     bounds: Bounds,
-    /// Counts up with every silence that begins, so that the smallest number is the oldest silence.
+    /// Incremented when a connection becomes idle, so that the smallest number is the longest idle
+    /// time.
     silences: AtomicU64,
     open: Mutex<Open>,
 }
@@ -33,7 +35,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Open {
     connections: HashMap<u64, Entry>,
-    /// Connections in ordinary places, by address.
+    /// Ordinary connections by address.
     by_address: HashMap<IpAddr, usize>,
     ordinary: usize,
     reserved: usize,
@@ -49,7 +51,7 @@ struct Entry {
     activity: Arc<Activity>,
 }
 
-/// What a place is for.
+/// What a connection may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Every request.
@@ -58,7 +60,7 @@ pub enum Kind {
     Reserve,
 }
 
-/// Whether a connection is silent or has a request under way.
+/// Whether a connection is idle or has a request in flight.
 #[derive(Debug)]
 pub struct Activity {
     shared: Arc<Shared>,
@@ -67,7 +69,7 @@ pub struct Activity {
     closed: CancellationToken,
 }
 
-/// A connection's place; free again when this is dropped.
+/// The place of a connection; released on drop.
 #[derive(Debug)]
 pub struct Place {
     number: u64,
@@ -75,19 +77,20 @@ pub struct Place {
     activity: Arc<Activity>,
 }
 
-/// A request that is under way; the connection is not silent until this is dropped.
+/// A request in flight; the connection is not idle until this is dropped.
 #[derive(Debug)]
 pub struct UnderWay(Arc<Activity>);
 
 impl Places {
-    /// Places within these bounds, all of them free.
+    /// Creates places within these limits, all of them free.
     pub fn new(bounds: Bounds) -> Self {
         Self(Arc::new(Shared { bounds, silences: AtomicU64::new(0), open: Mutex::default() }))
     }
 
-    /// A place for a connection from this address. If its address or all addresses together hold as many as they may, the
-    /// oldest silent connection among them is closed; if none is silent, the place is one of the reserve. `None` if even the
-    /// reserve is full of probes that are being answered.
+    /// Takes a place for a connection from this address. If the address, or all addresses together,
+    /// are at the limit, the longest idle connection among them is closed. If none is idle, the
+    /// place comes from the reserve. Returns `None` if the reserve is full of probes in flight,
+    /// too.
     pub fn place(&self, address: IpAddr) -> Option<Place> {
         let Bounds { all, of_address, reserve } = self.0.bounds;
         let mut open = self.0.hold();
@@ -112,17 +115,17 @@ impl Places {
         Some(Place { number, kind, activity })
     }
 
-    /// Connections that are open.
+    /// Open connections.
     pub fn taken(&self) -> usize {
         self.0.hold().connections.len()
     }
 
-    /// Silent connections that were closed because another one needed their place.
+    /// Idle connections that were closed because another one needed their place.
     pub fn gave_way(&self) -> u64 {
         self.0.hold().gave_way
     }
 
-    /// Connections that were closed at once because no connection could give way.
+    /// Connections that were closed at once because no other could be closed for them.
     pub fn refused(&self) -> u64 {
         self.0.hold().refused
     }
@@ -159,7 +162,8 @@ impl Open {
             Kind::Reserve => self.reserved -= 1,
             Kind::Ordinary => {
                 self.ordinary -= 1;
-                // An address without connections is removed, so that the table stays as small as the number of connections.
+                // An address without connections is removed, so that the table never has more
+                // entries than there are connections.
                 if let Some(count) = self.by_address.get_mut(&entry.address) {
                     *count -= 1;
                     if *count == 0 {
@@ -171,7 +175,7 @@ impl Open {
         Some(entry)
     }
 
-    /// Closes the oldest silent connection among these, if there is one.
+    /// Closes the longest idle connection that matches; returns whether there was one.
     fn close_oldest(&mut self, is_meant: impl Fn(&Entry) -> bool) -> bool {
         let silent = self.connections.iter().filter(|(_, entry)| is_meant(entry) && !entry.activity.is_under_way());
         let oldest = silent.min_by_key(|(_, entry)| entry.activity.silence.load(Ordering::Relaxed)).map(|(number, _)| *number);
@@ -183,25 +187,25 @@ impl Open {
 }
 
 impl Activity {
-    /// A request begins.
+    /// Marks the start of a request.
     pub fn begin(self: &Arc<Self>) -> UnderWay {
         self.under_way.fetch_add(1, Ordering::Relaxed);
         UnderWay(Arc::clone(self))
     }
 
-    /// Whether a request is under way.
+    /// Returns whether a request is in flight.
     pub fn is_under_way(&self) -> bool {
         self.under_way.load(Ordering::Relaxed) > 0
     }
 
-    /// The peer has taken bytes: the silence begins anew.
+    /// Restarts the idle time: the peer has accepted bytes.
     pub fn moved(&self) {
         self.silence.store(self.shared.next_silence(), Ordering::Relaxed);
     }
 }
 
 impl Place {
-    /// What it is for.
+    /// What the place may be used for.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -211,7 +215,7 @@ impl Place {
         &self.activity
     }
 
-    /// Cancelled when the connection has to give way.
+    /// Cancelled when the connection must be closed for another one.
     pub fn closed(&self) -> &CancellationToken {
         &self.activity.closed
     }

@@ -1,4 +1,4 @@
-//! How messages get on and off the wire: like `tonic-prost`, but read from one slice, and with small buffers.
+//! The gRPC codec of the mesh protocol: like `tonic-prost`, but it decodes from one slice and uses small buffers.
 
 use std::marker::PhantomData;
 
@@ -7,18 +7,18 @@ use prost::bytes::Buf;
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-/// Bytes that each direction of a stream begins with. The 8 KiB that are usual would be 160 MB for ten thousand
-/// streams, and a report of 20 endpoints has 1 kB; a longer one makes its buffer grow.
+/// Initial buffer size of each direction of a stream. The usual 8 KiB would be 160 MB for ten
+/// thousand streams. A report of 20 endpoints has 1 kB; the buffer grows for a longer one.
 const BUFFER_BYTES: usize = 1024;
 
-/// Bytes that are gathered before they are handed on; a message that waits for more is waited for by somebody.
+/// Bytes that tonic batches before it yields them. The value is small because the peer waits for each message.
 const YIELD_BYTES: usize = 8 * 1024;
 
-/// Encodes `T` and decodes `U`.
+/// Encodes `T` and decodes `U` with protobuf.
 #[derive(Debug)]
 pub struct MeshCodec<T, U>(PhantomData<(T, U)>);
 
-/// One direction.
+/// Encodes or decodes one direction of a stream.
 #[derive(Debug)]
 pub struct Direction<T>(PhantomData<T>);
 
@@ -66,7 +66,7 @@ impl<T: Message + Default> Decoder for Direction<T> {
 
     fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<T>, Status> {
         let bytes = from.remaining();
-        // The message lies in one piece. Read as a slice, it costs half of what it does through the buffer's own reader.
+        // The message is contiguous. Decoding it from a slice costs half of what the buffer's own reader costs.
         let message = if from.chunk().len() == bytes { T::decode(from.chunk()) } else { T::decode(from.copy_to_bytes(bytes)) };
         let message = message.map_err(|why| Status::internal(why.to_string()))?;
         from.advance(from.remaining());

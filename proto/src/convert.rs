@@ -1,4 +1,4 @@
-//! The one door between the wire and the vocabulary, and the place where what a peer says is checked.
+//! Conversions between the generated protobuf types and the types of `mesh`, with validation of what a peer sends.
 
 mod callers;
 pub mod exchanges;
@@ -12,31 +12,31 @@ mod stats;
 pub mod taps;
 pub mod windows;
 
-/// Why a message was not let in. It names the field and the bound, for whoever wrote the peer.
+/// Why a message is invalid. It names the field and the limit, for the developer of the peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// A field that must be there is not.
+    /// A required field is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// A field is longer, or there are more of it, than can be afforded.
+    /// A field is too long, or has too many entries.
     #[error("{field} is over its limit of {limit}")]
     TooMuch {
         /// The field.
         field: &'static str,
-        /// Bytes of a text, entries of a list.
+        /// Bytes of a text, or entries of a list.
         limit: usize,
     },
-    /// A field has a value that means nothing.
+    /// A field has an invalid value.
     #[error("{field} makes no sense: {why}")]
     Senseless {
         /// The field.
         field: &'static str,
-        /// What would have made sense.
+        /// What is wrong with the value.
         why: String,
     },
 }
 
-/// Lets a text in if it is not longer than `limit` bytes and holds no control character.
+/// Returns the text if it has at most `limit` bytes and no control character.
 fn text(field: &'static str, value: String, limit: usize) -> Result<String, Refused> {
     if value.len() > limit {
         return Err(Refused::TooMuch { field, limit });
@@ -47,17 +47,17 @@ fn text(field: &'static str, value: String, limit: usize) -> Result<String, Refu
     Ok(value)
 }
 
-/// Lets a text in that must not be empty.
+/// Like [`text`], but the text must not be empty.
 fn name(field: &'static str, value: String, limit: usize) -> Result<String, Refused> {
     if value.is_empty() { Err(Refused::Missing(field)) } else { text(field, value, limit) }
 }
 
-/// Lets a list in if it is not longer than `limit`.
+/// Returns the list if it has at most `limit` entries.
 fn bounded<T>(field: &'static str, list: Vec<T>, limit: usize) -> Result<Vec<T>, Refused> {
     at_most(field, list.len(), limit).map(|()| list)
 }
 
-/// Lets something in of which there are no more than `limit`.
+/// Checks that there are at most `limit` entries.
 fn at_most(field: &'static str, count: usize, limit: usize) -> Result<(), Refused> {
     if count > limit { Err(Refused::TooMuch { field, limit }) } else { Ok(()) }
 }

@@ -1,4 +1,4 @@
-//! The wire between sidecars and the control plane: generated types, and the one door to the vocabulary.
+//! The protocol between sidecars and the control plane: generated types, and conversions to the types of `mesh`.
 
 pub mod codec;
 pub mod convert;

@@ -1,7 +1,7 @@
-//! The types and the service that were generated from `mesh.proto`; name them only at the ends of the stream.
+//! The types and the service generated from `mesh.proto`; use them only where a stream is read or written.
 #![allow(missing_docs, clippy::all, clippy::pedantic, unused_qualifications, reason = "generated")]
 
 tonic::include_proto!("sitio.mesh.v1");
 
-/// The version of the protocol that this build speaks.
+/// The protocol version of this build.
 pub const PROTOCOL: u32 = 1;

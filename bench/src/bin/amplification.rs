@@ -1,4 +1,4 @@
-//! Measures the memory that a control plane keeps for each byte that a hostile sidecar sends, attack by attack.
+//! Measures the memory that a control plane keeps per byte that a hostile sidecar sends, for each attack.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use clap::Parser;
 /// The core of the control plane.
 const CORE: usize = 1;
 
-/// What may be kept for a byte.
+/// The most memory to keep per byte sent.
 const FACTOR_MAX: f64 = 10.0;
 
-/// How long memory is watched until it stands still, and for how long it must.
+/// How long to wait for stable memory, and the interval of the checks.
 const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -40,11 +40,11 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Bytes sent, and bytes that the control plane has resident after it and had not before.
+/// Returns the bytes sent, and the growth of the control plane's resident memory in bytes.
 async fn measure(attack: Attack) -> anyhow::Result<(usize, u64)> {
     let folder = tempfile::tempdir().context("a folder for the control plane")?;
     let control_plane = ControlPlane::start(folder.path(), CORE)?;
-    // Whatever is made once, for the first stream, is made before memory is looked at.
+    // The first stream allocates one-time memory, so it comes before the first measurement.
     Attack::RememberedPod.stream_once(control_plane.stream).await?;
     let before_kib = settled(&control_plane).await;
     let sent = attack.run(control_plane.stream).await?;
@@ -52,7 +52,7 @@ async fn measure(attack: Attack) -> anyhow::Result<(usize, u64)> {
     Ok((sent, after_kib.saturating_sub(before_kib) * 1024))
 }
 
-/// Resident memory once it stands still.
+/// Resident memory in KiB once it is stable.
 async fn settled(control_plane: &ControlPlane) -> u64 {
     let mut known = control_plane.process().resident_kib();
     let looks = SETTLES_WITHIN.as_millis() / LOOK_EVERY.as_millis();

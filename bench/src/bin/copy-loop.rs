@@ -1,4 +1,4 @@
-//! The limit: a TCP proxy that only copies, one connection to the service for each of its own.
+//! The lower limit of cost: a TCP proxy that only copies, with one upstream connection per downstream connection.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::JoinSet;
 
-/// Bytes read at once, as the sidecar does: all connections share this room.
+/// Size of one read, as in the sidecar; all connections share this buffer.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
 #[derive(Parser)]
@@ -26,7 +26,7 @@ struct Config {
     target: SocketAddr,
 }
 
-/// What is under way in one direction.
+/// The state of one direction.
 #[derive(Default)]
 struct Flow {
     unsent: Vec<u8>,
@@ -65,7 +65,7 @@ async fn copy(mut downstream: TcpStream, target: SocketAddr, scratch: Rc<RefCell
 }
 
 impl Flow {
-    /// Copies until one of the two has to be waited for. Ready when the end has been passed on.
+    /// Copies until a socket would block. Ready when the end of the stream has been passed on.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,4 +1,5 @@
-//! Holds ten thousand idle connections at a sidecar, and measures what each costs and how soon a request on it is answered.
+//! Holds ten thousand idle connections to a sidecar; measures memory per connection and the latency
+//! of requests on them.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -12,21 +13,21 @@ use bench::process::{Proxy, pin};
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The core of the clients and the origin; the sidecar has the other.
+/// The core of the clients and the origin; the sidecar has the other one.
 const LOAD_CORE: usize = 0;
 const SIDECAR_CORE: usize = 1;
 
-/// How long the sidecar may take to listen, or to answer at all.
+/// How long the sidecar may take to listen, or to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Descriptors that are needed for anything but the connections.
+/// Descriptors for everything except the connections.
 const OTHER_DESCRIPTORS: usize = 500;
 
-/// What is to be kept.
+/// The goals.
 const KIB_EACH_MAX: f64 = 16.0;
 const P99_MAX: Duration = Duration::from_millis(2);
 
-/// Bytes of each answer's body.
+/// Bytes of each response body.
 const BODY_BYTES: usize = 100;
 
 #[derive(Parser)]
@@ -46,7 +47,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let connections = allowed(connections)?;
     pin(std::process::id(), LOAD_CORE)?;
     let (sidecar, address) = start()?;
-    // Everything that is made once is made before memory is looked at.
+    // Allocate all one-time memory before the first measurement.
     for _ in 0..100 {
         ask(&mut connect(address)?)?;
     }
@@ -77,8 +78,8 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Raises the limit of descriptors as far as it may go, which the sidecar inherits, and returns how many connections that
-/// allows: a sidecar keeps half of its descriptors for its service.
+/// Raises the descriptor limit to its maximum, which the sidecar inherits. Returns the number of
+/// connections that it allows: a sidecar reserves half of its descriptors for its service.
 fn allowed(connections: usize) -> anyhow::Result<usize> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).context("raise the limit of descriptors")?;
@@ -89,7 +90,7 @@ fn allowed(connections: usize) -> anyhow::Result<usize> {
     Ok(connections.min(most))
 }
 
-/// An origin, and a sidecar in front of it that knows no control plane.
+/// Starts an origin, and a sidecar in front of it without a control plane.
 fn start() -> anyhow::Result<(Proxy, SocketAddr)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen for the origin")?;
     let target = listener.local_addr()?;
@@ -118,13 +119,13 @@ fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Asks, and returns how long the whole answer took.
+/// Sends a request and returns the time until the whole response has arrived.
 fn ask(stream: &mut TcpStream) -> anyhow::Result<Duration> {
     let began = Instant::now();
     stream.write_all(b"GET /held HTTP/1.1\r\nHost: shop\r\n\r\n")?;
     let mut answer = [0; 1024];
     let mut filled = 0;
-    // The body is the origin's `x`, and no field of the head ends in so many.
+    // The body consists of `x`, and no header field ends in that many.
     while !answer[..filled].ends_with(&[b'x'; BODY_BYTES]) {
         let read = stream.read(&mut answer[filled..]).context("read an answer")?;
         ensure!(read > 0, "the sidecar has closed a held connection behind {:?}", String::from_utf8_lossy(&answer[..filled]));

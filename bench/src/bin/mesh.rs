@@ -1,4 +1,4 @@
-//! Measures the control plane under a swarm of ten thousand sidecars, and holds each figure beside its goal.
+//! Measures the control plane with a swarm of ten thousand sidecars, and compares each figure with its goal.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use bench::swarm::server::Cores;
 use bench::swarm::stages::{Setting, fan_out, overview, reconnect, steady, telemetry};
 use clap::{Parser, ValueEnum};
 
-/// The swarm has one core, and the control plane the other.
+/// The swarm has one core, and the control plane the other one.
 const CORES: Cores = Cores { swarm: 0, server: 1 };
 
 #[derive(Parser)]
@@ -31,7 +31,7 @@ struct Config {
     /// Endpoints of each service.
     #[arg(long, default_value_t = 20)]
     endpoints: usize,
-    /// Seconds that each steady state is looked at.
+    /// Seconds to measure each steady state.
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
     /// Where the figures are written to, as JSON.
@@ -39,7 +39,7 @@ struct Config {
     out: PathBuf,
 }
 
-/// What can be measured by itself.
+/// The stages that can be measured separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Stage {
     /// Frames over own connections: CPU, memory, bytes, lateness.
@@ -48,11 +48,11 @@ enum Stage {
     Shared,
     /// The dashboard, and a rule to one service.
     Overview,
-    /// A rule to all.
+    /// A rule to all sidecars.
     Rule,
     /// The control plane is killed and comes back.
     Reconnect,
-    /// The sidecar's side.
+    /// The cost of telemetry in a sidecar.
     Telemetry,
 }
 
@@ -69,7 +69,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let mut figures = Vec::new();
     for stage in Stage::value_variants().iter().filter(|stage| config.only.is_empty() || config.only.contains(stage)) {
         eprintln!("{stage:?} …");
-        // A runtime for each stage, so that nothing of one is left when the next begins.
+        // Each stage has its own runtime, so that no task of it is left when the next one begins.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         figures.extend(runtime.block_on(measure(*stage, &setting)).with_context(|| format!("the stage {stage:?}"))?);
     }
@@ -92,7 +92,7 @@ async fn measure(stage: Stage, setting: &Setting) -> anyhow::Result<Vec<Figure>>
     }
 }
 
-/// Ten thousand connections need more than the usual 1,024 descriptors; the control plane inherits it.
+/// Ten thousand connections need more than the usual 1,024 descriptors; the control plane inherits the limit.
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);

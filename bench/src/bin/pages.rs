@@ -1,4 +1,4 @@
-//! Measures the dashboard of a thousand endpoints in a real browser, and holds each figure beside its goal.
+//! Measures the dashboard with a thousand endpoints in a real browser, and compares each figure with its goal.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use bench::swarm::server::Cores;
 use clap::{Parser, ValueEnum};
 use scenario::browser::Browser;
 
-/// The swarm has one core and the control plane the other; the browser takes what it gets of both, as on a laptop.
+/// The swarm has one core and the control plane the other; the browser shares both, as on a laptop.
 const CORES: Cores = Cores { swarm: 0, server: 1 };
 
 #[derive(Parser)]
@@ -35,21 +35,21 @@ struct Config {
     out: PathBuf,
 }
 
-/// What can be measured by itself.
+/// The parts that can be measured separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// What a second of a live overview costs the browser.
     Ticks,
-    /// How soon something is seen.
+    /// The time to the first paint.
     Paint,
-    /// What pages make a browser load.
+    /// Bytes and requests that the pages load.
     Loads,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let config = Config::parse();
     anyhow::ensure!(config.services > 0 && config.sidecars >= config.services, "each service needs a sidecar at least");
-    // Before anything is pinned to a core, which is inherited.
+    // Start the browser before the process is pinned to a core, because the browser would inherit that.
     let browser = Browser::start();
     let size = Size { sidecars: config.sidecars, services: config.services, endpoints: config.endpoints };
     let crowd = Crowd::start(size, CORES)?;

@@ -1,4 +1,4 @@
-//! Measures Sitio beside a bare copy loop, HAProxy, nginx and Envoy, in interleaved rounds on this machine.
+//! Compares Sitio with a bare copy loop, HAProxy, nginx and Envoy, in interleaved rounds on this machine.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use bench::rounds::{self, Results, SCENARIOS, Scenario};
 use bench::{goals, origin, report, system_calls};
 use clap::Parser;
 
-/// The core of the load, the origin and the control plane; the proxies have the other.
+/// The core of the load, the origin and the control plane; the proxies have the other one.
 const LOAD_CORE: usize = 0;
 const PROXY_CORE: usize = 1;
 
@@ -25,7 +25,7 @@ struct Config {
     /// Seconds of load for each measurement.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
-    /// Only scenarios whose name holds this.
+    /// Only scenarios whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
     /// Only these proxies, by the names in the table, separated by commas.
@@ -60,7 +60,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Each scenario has an origin of its own, and proxies that have done nothing else before.
+/// Measures one scenario, with its own origin and freshly started proxies.
 async fn measure(scenario: &Scenario, config: &Config, results: &mut Results) -> anyhow::Result<()> {
     let origin = serve(scenario.body_bytes)?;
     let folder = tempfile::tempdir()?;
@@ -87,7 +87,7 @@ async fn measure(scenario: &Scenario, config: &Config, results: &mut Results) ->
     Ok(())
 }
 
-/// Waits until it listens; Sitio has a rule to obey besides, for an endpoint that is not asked for.
+/// Waits until the proxy listens. Sitio also gets a rule in force, for an endpoint that is not requested.
 fn settle(contender: &mut Contender, control_plane: &ControlPlane) -> anyhow::Result<()> {
     contender.proxy.wait_for(contender.address).with_context(|| contender.name.to_owned())?;
     pin(contender.proxy.id(), PROXY_CORE)?;
@@ -97,7 +97,7 @@ fn settle(contender: &mut Contender, control_plane: &ControlPlane) -> anyhow::Re
     Ok(())
 }
 
-/// Starts an origin on a thread of its own.
+/// Starts an origin in its own thread.
 fn serve(body_bytes: usize) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen for the origin")?;
     let address = listener.local_addr()?;
@@ -113,7 +113,7 @@ fn machine_load() -> Option<String> {
     Some(told.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
 }
 
-/// A thousand connections on each side need more than the usual 1,024 descriptors; the proxies inherit it.
+/// A thousand connections on each side need more than the usual 1,024 descriptors; the proxies inherit the limit.
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);

@@ -1,4 +1,4 @@
-//! Holds a sidecar under full load for minutes, and fails if its memory or its descriptors grow.
+//! Runs a sidecar under full load for minutes, and fails if its memory or its descriptors grow.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Command, ExitCode};
@@ -13,26 +13,26 @@ use bench::origin;
 use bench::process::{Proxy, pin};
 use clap::Parser;
 
-/// The core of the load, the origin and the control plane; the sidecar has the other.
+/// The core of the load, the origin and the control plane; the sidecar has the other one.
 const LOAD_CORE: usize = 0;
 const SIDECAR_CORE: usize = 1;
 
-/// How long the control plane may take to hear the last numbers.
+/// How long the control plane may take to receive the last counts.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Connections come and go: after so long, all of them are made anew.
+/// Time after which all connections are replaced by new ones.
 const SLICE: Duration = Duration::from_secs(5);
 
-/// The share of the time in which buffers, rows, histories and pools grow to the size that they need.
+/// The share of the time in which buffers, rows, histories and pools grow to their working size.
 const WARM_UP: f64 = 0.15;
 
-/// How much more the last quarter may hold than the first: what counting pages at two moments can differ by.
+/// Allowed growth from the first quarter to the last: page counts at two moments can differ by this much.
 const GROWTH_MAX: f64 = 1.05;
 
 #[derive(Parser)]
 #[command(about = "Holds a sidecar under full load, and fails if its memory or its descriptors grow")]
 struct Config {
-    /// How long.
+    /// Duration in minutes.
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
     /// Connections that are kept; an eighth as many make a new one for each request.
@@ -43,14 +43,14 @@ struct Config {
     body_bytes: usize,
 }
 
-/// What the sidecar held at one moment.
+/// Memory and descriptors of the sidecar at one moment.
 #[derive(Clone, Copy)]
 struct Sample {
     resident_kib: u64,
     descriptors: u64,
 }
 
-/// The programs, each in its process. The sidecar is the first to leave.
+/// The programs, each in its own process. The sidecar is dropped first.
 struct Mesh {
     sidecar: Proxy,
     address: SocketAddr,
@@ -71,7 +71,7 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(judge(&samples))
 }
 
-/// Loads the sidecar until the time is over, and looks at it once a second.
+/// Loads the sidecar until the time is over, and takes a sample once a second.
 async fn soak(mesh: &Mesh, config: &Config) -> anyhow::Result<(Vec<Sample>, u64)> {
     let until = Instant::now() + Duration::from_secs_f64(config.minutes * 60.0);
     let kept = Load { connections: config.connections, reuse: Reuse::Yes, rate: None };
@@ -150,7 +150,7 @@ impl Mesh {
         Ok(Sample { resident_kib: self.sidecar.resident_kib(), descriptors: descriptors.count() as u64 })
     }
 
-    /// Waits until the control plane tells exactly so many hits.
+    /// Waits until the control plane reports exactly this number of hits.
     fn expect_counted(&self, requests: u64) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -1,4 +1,4 @@
-//! A control plane with a swarm that keeps every row of its dashboard moving, in a thread of its own.
+//! A control plane, and in another thread a swarm that keeps every row of its dashboard changing.
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -12,7 +12,7 @@ use crate::swarm::server::{Cores, Server};
 use crate::swarm::tally::Activity;
 use crate::swarm::{Size, Swarm};
 
-/// Both at work.
+/// A running control plane with its swarm.
 pub struct Crowd {
     server: Server,
     leave: CancellationToken,
@@ -20,7 +20,7 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Starts them, and waits until every sidecar is attached.
+    /// Starts both, and waits until every sidecar is attached.
     pub fn start(size: Size, cores: Cores) -> anyhow::Result<Self> {
         let server = Server::start(cores)?;
         let (stream, leave) = (server.stream, CancellationToken::new());
@@ -28,19 +28,19 @@ impl Crowd {
         let leaving = leave.clone();
         let swarm = thread::spawn(move || run(stream, size, &tell, leaving));
         let crowd = Self { server, leave, swarm: Some(swarm) };
-        // Whoever fails hangs up, and says why when it is joined.
+        // A swarm that fails drops the sender; joining its thread returns the error.
         match told.recv() {
             Ok(()) => Ok(crowd),
             Err(_) => Err(crowd.end().err().unwrap_or_else(|| anyhow!("the swarm ended by itself"))),
         }
     }
 
-    /// Where the dashboard is.
+    /// The address of the dashboard.
     pub fn dashboard(&self) -> SocketAddr {
         self.server.api.0
     }
 
-    /// Ends the swarm, and tells what has gone wrong with it.
+    /// Ends the swarm, and returns its error if it failed.
     pub fn end(mut self) -> anyhow::Result<()> {
         self.leave.cancel();
         let swarm = self.swarm.take().context("the swarm was ended before")?;
@@ -53,7 +53,7 @@ fn run(stream: SocketAddr, size: Size, attached: &mpsc::Sender<()>, leave: Cance
     runtime.block_on(async {
         let swarm = Swarm::start(stream, size, Connections::Own);
         swarm.attached().await?;
-        // One pod of each service keeps all rows moving.
+        // Traffic of one pod of each service keeps all rows changing.
         swarm.tally.act(Activity::OnePodOfEach);
         attached.send(()).context("nobody waits any more")?;
         leave.cancelled().await;

@@ -1,4 +1,4 @@
-//! What pages make a browser load: bytes of style and script, and requests that leave the origin, of which there may be none.
+//! What pages load: bytes of style and script, and requests to other origins, which must be none.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use scenario::weight::{self, Weight};
 
 use crate::swarm::figure::Figure;
 
-/// Weighs the overview, and looks at every page with a browser that writes down for what it asks.
+/// Measures the size of the overview, and visits every page with a browser that logs its requests.
 pub fn run(dashboard: SocketAddr) -> anyhow::Result<Vec<Figure>> {
     let api = Api::at(dashboard.port());
     let html = api.page("/")?;
@@ -23,7 +23,7 @@ pub fn run(dashboard: SocketAddr) -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Requests of any page for anything that is not the dashboard's own.
+/// Counts requests of all pages to other origins.
 fn strangers(dashboard: SocketAddr, api: &Api) -> anyhow::Result<Figure> {
     let rows = api.endpoints()?;
     let id = rows.first().and_then(|row| row["id"].as_str()).context("there is no endpoint")?;

@@ -1,4 +1,4 @@
-//! How soon something is seen: the first paint of the overview by the browser's own clock (Paint Timing).
+//! Measures the first paint of the overview by the browser's own clock (Paint Timing).
 
 use std::net::SocketAddr;
 use std::thread::sleep;
@@ -12,33 +12,33 @@ use serde_json::json;
 use crate::swarm::figure::Figure;
 use crate::swarm::stages::quantile;
 
-/// Visits of each kind.
+/// Visits per kind of cache.
 const VISITS: usize = 15;
 
-/// Between two visits, so that what the one leaves to be done is not in the way of the next.
+/// Pause between two visits, so that leftover work of one does not delay the next.
 const PAUSE: Duration = Duration::from_millis(700);
 
-/// Nobody asks the browser anything so long: whoever drives it waits for the page to be loaded, which is before it is painted,
-/// and what is asked then is work for the thread that paints.
+/// How long the browser gets no commands after a navigation. WebDriver waits for the load of the
+/// page, which comes before the paint, and a command then is work for the thread that paints.
 const UNASKED: Duration = Duration::from_millis(600);
 
-/// What a visitor has at hand.
+/// Whether the browser has the page's files in its cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cache {
     Kept,
     Empty,
 }
 
-/// Milliseconds from the start of the navigation until the answer began, until all of it was there, and until the first paint.
+/// Milliseconds from the start of the navigation to the response's first byte, its last byte, and the first paint.
 const TIMES: &str = "const [page] = performance.getEntriesByType('navigation');
     const [paint] = performance.getEntriesByName('first-contentful-paint');
     return paint ? [page.responseStart, page.responseEnd, paint.startTime] : null";
 
-/// Visits the overview again and again.
+/// Visits the overview several times.
 pub fn run(browser: &Browser, dashboard: SocketAddr) -> anyhow::Result<Vec<Figure>> {
     browser.look_as(1440, 900, Scheme::Light);
     browser.devtools("Network.enable", json!({}));
-    // Somebody who comes again has style and script at hand; who has never been there, nothing.
+    // A returning visitor has style and script in the cache; a new visitor has nothing.
     let again = visits(browser, dashboard, Cache::Kept, "the first paint of the overview (ms)");
     let first = visits(browser, dashboard, Cache::Empty, "the same with an empty cache (ms)");
     Ok(vec![again, first])

@@ -1,4 +1,4 @@
-//! What a second of a live overview costs the browser's main thread: script, layout and style, in processor time.
+//! Measures the CPU time of the browser's main thread per second of a live overview: script, layout and style.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,24 +13,24 @@ use serde_json::json;
 use crate::swarm::figure::Figure;
 use crate::swarm::stages::quantile;
 
-/// Seconds that are looked at, one by one; there is a tick in each.
+/// Seconds to measure, one by one; each contains a tick.
 const TICKS: usize = 30;
 
-/// After the page came and before the first look, so that what a page costs once is not in it.
+/// Wait after the page is live, so that the one-time cost of the page is not measured.
 const SETTLE: Duration = Duration::from_secs(4);
 
-/// Of what a tick consists. The figure is their sum.
+/// The parts of a tick. The figure is their sum.
 const PARTS: [&str; 3] = ["ScriptDuration", "LayoutDuration", "RecalcStyleDuration"];
 
-/// What else the thread does: painting, collecting garbage, and all of the parts above.
+/// All work of the thread: the parts above, painting and garbage collection.
 const WHOLE: &str = "TaskDuration";
 
-/// Windows in which the overview is looked at.
+/// Window sizes in which the overview is measured.
 const LOOKS: [(&str, u32, u32); 2] = [("desk", 1440, 900), ("phone", 390, 844)];
 
-/// Looks at the overview, and tells what each second took.
+/// Opens the overview and measures each second.
 pub fn run(browser: &Browser, dashboard: SocketAddr, endpoints: usize) -> anyhow::Result<Vec<Figure>> {
-    // By the thread's own time, so that whoever else runs on this machine is not counted.
+    // Use the thread's own CPU time, so that other processes on this machine are not counted.
     browser.devtools("Performance.enable", json!({"timeDomain": "threadTicks"}));
     let mut figures = Vec::new();
     for (look, width, height) in LOOKS {
@@ -47,7 +47,7 @@ pub fn run(browser: &Browser, dashboard: SocketAddr, endpoints: usize) -> anyhow
     Ok(figures)
 }
 
-/// What each part took in each second, milliseconds.
+/// Time of each part in each second, in milliseconds.
 fn seconds(browser: &Browser) -> Vec<HashMap<String, f64>> {
     let mut before = metrics(browser);
     let mut seconds = Vec::new();

@@ -1,4 +1,4 @@
-//! Asks a control plane over HTTP, as a script or a browser does.
+//! An HTTP client for the control plane's pages and API, and simulated browsers that watch the overview.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,32 +10,32 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// A control plane's pages and API.
+/// The address of a control plane's pages and API.
 #[derive(Debug, Clone, Copy)]
 pub struct Api(pub SocketAddr);
 
 impl Api {
-    /// A page or a document, as text.
+    /// Returns a page or a document as text.
     pub async fn get(self, path: &str) -> anyhow::Result<String> {
         self.ask("GET", path, "").await
     }
 
-    /// A document of JSON.
+    /// Returns a JSON document.
     pub async fn json(self, path: &str) -> anyhow::Result<Value> {
         Ok(serde_json::from_str(&self.get(path).await?)?)
     }
 
-    /// Sends JSON, and returns the answer.
+    /// Sends JSON, and returns the response.
     pub async fn post(self, path: &str, body: &Value) -> anyhow::Result<Value> {
         Ok(serde_json::from_str(&self.ask("POST", path, &body.to_string()).await?)?)
     }
 
-    /// Withdraws something.
+    /// Sends a DELETE.
     pub async fn delete(self, path: &str) -> anyhow::Result<()> {
         self.ask("DELETE", path, "").await.map(drop)
     }
 
-    /// Requests that the control plane has counted, all endpoints together.
+    /// Requests that the control plane has counted, over all endpoints.
     pub async fn hits(self) -> anyhow::Result<u64> {
         let answer = self.json("/api/v1/endpoints?window=all").await?;
         let rows = answer["endpoints"].as_array().context("the answer has no endpoints")?;
@@ -61,7 +61,7 @@ impl Api {
     }
 }
 
-/// Browsers that watch the overview, and what they were sent.
+/// Simulated browsers that watch the overview, and the bytes that they received.
 #[derive(Debug, Default)]
 pub struct Browsers {
     tabs: JoinSet<()>,
@@ -69,7 +69,7 @@ pub struct Browsers {
 }
 
 impl Browsers {
-    /// Opens so many tabs.
+    /// Opens `count` tabs.
     pub async fn open(api: Api, count: usize) -> anyhow::Result<Self> {
         let mut browsers = Self::default();
         for _ in 0..count {
@@ -87,7 +87,7 @@ impl Browsers {
         Ok(browsers)
     }
 
-    /// Bytes that they were sent so far.
+    /// Bytes received so far.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }

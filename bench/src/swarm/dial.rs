@@ -1,4 +1,4 @@
-//! How sidecars of a swarm reach the control plane: each over a connection of its own, or many over one.
+//! Connections of a swarm's sidecars to the control plane: one per sidecar, or shared by many.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -8,26 +8,26 @@ use tokio::net::TcpSocket;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-/// Sidecars that share a connection, where connections are shared: what a proxy in front would put on one.
+/// Sidecars per shared connection, as behind a proxy.
 const PER_CONNECTION: usize = 100;
 
-/// Addresses of loopback that are dialled from. One has about 28,000 ports, and ports of connections that have just
-/// ended rest for a minute.
+/// Loopback source addresses to connect from. One has about 28,000 ports, and the ports of ended
+/// connections are unavailable for a minute.
 const SOURCES: u8 = 8;
 
-/// A control plane that is busy with all of them may take a while.
+/// The control plane may take a while while it is busy with all sidecars.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Whose connections they are.
+/// Whether sidecars share connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connections {
-    /// Each sidecar has its own.
+    /// Each sidecar has its own connection.
     Own,
-    /// A hundred sidecars share one.
+    /// A hundred sidecars share one connection.
     Shared,
 }
 
-/// Makes connections, or shares them.
+/// Assigns connections to sidecars.
 pub struct Dialler {
     control_plane: SocketAddr,
     shared: Option<Vec<Channel>>,
@@ -36,14 +36,14 @@ pub struct Dialler {
 /// How one sidecar gets its connection.
 #[derive(Clone)]
 pub enum Way {
-    /// By making one whenever it dials.
+    /// It opens a new one from this source address.
     Own(Box<Endpoint>, Ipv4Addr),
-    /// It is there already.
+    /// It uses a shared one.
     Shared(Channel),
 }
 
 impl Dialler {
-    /// Shared connections are made when they are first used.
+    /// Shared connections are opened when they are first used.
     pub fn new(control_plane: SocketAddr, connections: Connections) -> Self {
         let shared = match connections {
             Connections::Own => None,
@@ -52,7 +52,7 @@ impl Dialler {
         Self { control_plane, shared }
     }
 
-    /// The way of one sidecar. Ask for them in order.
+    /// The connection of one sidecar. Must be called in the order of the numbers.
     pub fn to(&mut self, number: usize) -> Way {
         let endpoint = endpoint(self.control_plane);
         let Some(shared) = &mut self.shared else { return Way::Own(Box::new(endpoint), source(number)) };
@@ -64,7 +64,7 @@ impl Dialler {
 }
 
 impl Way {
-    /// A connection, fresh or shared.
+    /// Opens a connection, or returns the shared one.
     pub async fn connect(&self) -> Result<Channel, tonic::transport::Error> {
         let (endpoint, source) = match self {
             Self::Shared(channel) => return Ok(channel.clone()),

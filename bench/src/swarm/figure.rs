@@ -1,19 +1,19 @@
-//! A figure beside its goal: the table for people, and the same as JSON.
+//! A measured figure with its goal, and all figures as a table or JSON.
 
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-/// What was measured.
+/// A measured figure.
 #[derive(Debug, Clone)]
 pub struct Figure {
-    /// What it says, with its unit.
+    /// Its name, with the unit.
     pub name: String,
-    /// The most that it may be, if there is a goal.
+    /// The goal: the maximum, if there is one.
     pub goal: Option<f64>,
-    /// What it is.
+    /// The measured value.
     pub measured: f64,
-    /// How it came about.
+    /// How it was measured.
     pub note: String,
 }
 

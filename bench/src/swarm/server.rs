@@ -1,4 +1,4 @@
-//! The control plane as a process on a core of its own, with a place for its data that outlives it.
+//! The control plane as a process on its own core; its data folder survives a restart.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::swarm::api::Api;
 /// How long it may take to listen.
 const START_WITHIN: Duration = Duration::from_secs(20);
 
-/// Streams from one address: here all sidecars have one of a few.
+/// The limit of streams per address, raised because all sidecars share a few addresses.
 const STREAMS_PER_ADDRESS: &str = "20000";
 
 /// A running control plane.
@@ -23,23 +23,23 @@ pub struct Server {
     process: Proxy,
     /// Its pages and its API.
     pub api: Api,
-    /// Where sidecars attach.
+    /// The address that sidecars attach to.
     pub stream: SocketAddr,
     data: TempDir,
     cores: Cores,
 }
 
-/// Who runs where.
+/// The CPU core of each process.
 #[derive(Debug, Clone, Copy)]
 pub struct Cores {
     /// The swarm's core.
     pub swarm: usize,
-    /// The control plane's.
+    /// The control plane's core.
     pub server: usize,
 }
 
 impl Server {
-    /// Starts one with an empty folder.
+    /// Starts a control plane with an empty folder.
     pub fn start(cores: Cores) -> anyhow::Result<Self> {
         let (http, stream) = (free_port()?, free_port()?);
         let data = tempfile::tempdir()?;
@@ -56,17 +56,17 @@ impl Server {
         self.wait()
     }
 
-    /// Processor time so far.
+    /// CPU time so far.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
         self.process.cpu()
     }
 
-    /// Memory that it holds now, KiB.
+    /// Resident memory now, KiB.
     pub fn resident_kib(&self) -> u64 {
         self.process.resident_kib()
     }
 
-    /// The most memory that it has ever held, KiB.
+    /// Peak resident memory, KiB.
     pub fn peak_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -84,7 +84,7 @@ impl Server {
     }
 }
 
-/// It inherits its core from us, so that it counts one core when it decides on its threads.
+/// Starts it pinned to its core: it inherits our affinity, so it sees one core when it chooses its number of threads.
 fn start(http: SocketAddr, stream: SocketAddr, data: PathBuf, cores: Cores) -> anyhow::Result<Proxy> {
     let mut command = Command::new(ours("sitio-control-plane")?);
     command

@@ -1,4 +1,4 @@
-//! One sidecar of a swarm: dials, greets, reports once a second, hands windows over and confirms rules, as the real one does.
+//! A simulated sidecar: connects, reports once a second, sends windows and confirms rules, like the real one.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,13 +19,13 @@ use crate::swarm::windows::Windows;
 /// Time between two reports.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// Between two attempts to attach. A real sidecar waits longer each time; here the worst case is wanted.
+/// Pause between two attempts to attach. A real sidecar backs off; the benchmark measures the worst case.
 const DIAL_AGAIN: Duration = Duration::from_millis(100);
 
-/// The longest that a window is held back, so that those of all sidecars do not come at once: as the real one does.
+/// The maximum delay of a window, which spreads the windows of all sidecars, as in the real one.
 const HELD_BACK_MAX_MS: u64 = 4000;
 
-/// What all sidecars tell: any report of their traffic, and that of a second as it is on the wire.
+/// Data that all sidecars share: their traffic, and the encoded report of one second of it.
 pub(super) type Told = (Arc<Traffic>, Arc<Second>);
 
 /// A simulated sidecar.
@@ -37,17 +37,17 @@ pub struct Sidecar {
     second: Arc<Second>,
     tally: Arc<Tally>,
     is_first_of_service: bool,
-    /// Seconds of traffic that its pod has seen.
+    /// Seconds of traffic that its pod has had.
     seconds: u64,
-    /// Those that it has told on this stream.
+    /// Seconds of traffic that it has reported on this stream.
     told: u64,
     windows: Windows,
-    /// How long after its end a window is handed over.
+    /// Delay after the end of a window before it is sent.
     held_back_ms: u64,
 }
 
 impl Sidecar {
-    /// The sidecar of this number. Pods of a service have numbers that follow each other.
+    /// The sidecar of this number. Pods of a service have consecutive numbers.
     pub(super) fn new(number: usize, size: Size, way: Way, (traffic, second): Told, tally: Arc<Tally>) -> Self {
         let copies = size.sidecars.div_ceil(size.services).max(1);
         let service = format!("service-{:03}", number / copies);
@@ -78,7 +78,7 @@ impl Sidecar {
         }
     }
 
-    /// Attaches again whenever the stream ends.
+    /// Attaches, and attaches again whenever the stream ends.
     pub async fn run(mut self) {
         loop {
             self.greeting.session += 1;
@@ -94,7 +94,7 @@ impl Sidecar {
         }
     }
 
-    /// Opens a stream, and sends the snapshot with which one begins.
+    /// Opens a stream and sends the initial snapshot.
     async fn attach(&mut self) -> Result<Stream, String> {
         let channel = self.way.connect().await.map_err(|why| format!("{why:?}"))?;
         let (mut stream, welcome) = Stream::open(channel, self.greeting.clone()).await.map_err(|why| why.to_string())?;
@@ -111,7 +111,7 @@ impl Sidecar {
         Ok(stream)
     }
 
-    /// Reports and confirms until the stream ends; returns why it did.
+    /// Reports and confirms rules until the stream ends; returns the reason.
     async fn hold(&mut self, mut stream: Stream) -> String {
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + REPORT_EVERY, REPORT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -129,7 +129,7 @@ impl Sidecar {
         }
     }
 
-    /// A second has passed: counts it, and tells it if the stream has room.
+    /// Counts a second of traffic, and reports it if the stream has capacity.
     fn tick(&mut self, stream: &mut Stream, seq: &mut u64) {
         let is_active = match self.tally.activity() {
             Activity::All => true,
@@ -154,7 +154,7 @@ impl Sidecar {
         self.hand_over(stream);
     }
 
-    /// Sends a window, if one is due and there is room. There is one every ten seconds.
+    /// Sends a window if one is due and the stream has capacity. There is one every ten seconds.
     fn hand_over(&mut self, stream: &mut Stream) {
         if !stream.has_room() {
             return;

@@ -1,4 +1,4 @@
-//! The stages of the benchmark: each brings up a control plane and a swarm, and tells figures of them.
+//! The stages of the mesh benchmark: each starts a control plane and a swarm, and returns figures.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ pub mod reconnect;
 pub mod steady;
 pub mod telemetry;
 
-/// What every stage needs to know.
+/// The setup that all stages share.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// How large the swarm is.
+    /// The size of the mesh.
     pub size: Size,
-    /// Who runs where.
+    /// The core of each process.
     pub cores: Cores,
-    /// How long to look at what goes on evenly.
+    /// How long to measure a steady state.
     pub look: Duration,
 }
 
-/// The value below which the share `q` of all values lies.
+/// The value below which the share `q` of all values is.
 pub fn quantile(values: &mut [f64], q: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let last = values.len().saturating_sub(1);

@@ -1,4 +1,4 @@
-//! A sidecar's end of the stream, without a sidecar behind it.
+//! The client side of a sidecar's stream, for simulated sidecars.
 
 use mesh::report::{Coverage, Report};
 use mesh::rule::{Receipt, Verdict};
@@ -16,7 +16,7 @@ use tonic::{Request, Status, Streaming};
 
 use crate::swarm::traffic::{Covered, RESOURCES, Traffic};
 
-/// Frames that wait to be sent, as in the real sidecar.
+/// Capacity of the queue of frames to send, as in the real sidecar.
 const UP_FRAMES_MAX: usize = 2;
 
 /// One open stream.
@@ -24,12 +24,12 @@ pub(super) struct Stream {
     up: mpsc::Sender<Up>,
     down: Streaming<Down>,
     encoder: Encoder,
-    /// Whether all endpoints have their numbers.
+    /// Whether all endpoints are already defined on this stream.
     has_named: bool,
 }
 
-/// The rows of a second of traffic as they are on the wire once the endpoints have their numbers. A real sidecar makes them
-/// itself, on a core that it shares with its pod and not with ten thousand others.
+/// The encoded rows of one second of traffic, for a stream on which the endpoints are defined. A
+/// real sidecar encodes them itself, but it does not share its core with ten thousand others.
 pub(super) struct Second(Vec<u8>);
 
 impl Second {
@@ -45,23 +45,23 @@ impl Second {
     }
 }
 
-/// What the control plane said.
+/// A message from the control plane.
 pub(super) enum Heard {
-    /// A set of rules, and the receipt for it.
+    /// A rule set, and the receipt for it.
     Rules(Receipt),
-    /// Everything up to this slot is on disk.
+    /// Everything up to this slot is durable.
     Kept(u64),
-    /// Something that asks for nothing.
+    /// A message that needs no action.
     Nothing,
-    /// The stream is over.
+    /// The stream has ended.
     End(String),
 }
 
 impl Stream {
-    /// Greets, and waits to be welcomed.
+    /// Sends the hello, and waits for the welcome.
     pub(super) async fn open(channel: Channel, greeting: Greeting) -> Result<(Self, Welcome), Status> {
         let (up, rest) = mpsc::channel(UP_FRAMES_MAX);
-        // The channel is new and has room.
+        // The channel is new and has capacity.
         let _ = up.try_send(Up { message: Some(up::Message::Hello(greeting.into())) });
         let mut down = MeshClient::new(channel).attach(Request::new(ReceiverStream::new(rest))).await?.into_inner();
         match down.message().await?.and_then(|down| down.message) {
@@ -76,19 +76,19 @@ impl Stream {
         self.up.capacity() > 0
     }
 
-    /// Sends a report, and tells how many bytes it is.
+    /// Sends a report, and returns its size in bytes.
     pub(super) fn report(&mut self, report: &Report) -> Result<usize, ()> {
         self.has_named |= !report.endpoints.is_empty();
         let live = self.encoder.encode(report);
         self.send(live.into())
     }
 
-    /// Sends the report of one second, if the endpoints have their numbers already.
+    /// Sends the report of one second, if the endpoints are already defined.
     pub(super) fn second(&mut self, seq: u64, at_ms: u64, second: &Second) -> Option<Result<usize, ()>> {
         self.has_named.then(|| self.send(up::Message::Live(second.on_wire(seq, at_ms).into())))
     }
 
-    /// Sends a window, and tells how many bytes it is.
+    /// Sends a window, and returns its size in bytes.
     pub(super) fn window(&mut self, window: &Window) -> Result<usize, ()> {
         let window = self.encoder.encode_window(window);
         self.send(window.into())
@@ -101,11 +101,11 @@ impl Stream {
     }
 
     pub(super) async fn confirm(&self, receipt: Receipt) {
-        // A stream that is gone says so on its other half.
+        // If the stream has ended, its receiving half reports it.
         let _ = self.up.send(Up { message: Some(up::Message::Applied(receipt.into())) }).await;
     }
 
-    /// The next message. A set of rules is understood as the real sidecar understands it.
+    /// Returns the next message. A rule set is validated as in the real sidecar.
     pub(super) async fn hear(&mut self) -> Heard {
         let desired = match self.down.message().await {
             Err(status) => return Heard::End(status.to_string()),

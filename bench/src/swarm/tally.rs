@@ -1,16 +1,16 @@
-//! What the whole swarm did: frames, bytes, receipts and hits, and how many of them are attached.
+//! Counters over the whole swarm: attached sidecars, frames, bytes, windows and hits.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-/// What sidecars do at their next tick.
+/// Which pods have traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
     /// Every endpoint of every pod has traffic.
     All,
-    /// One pod of each service has traffic; the others send what a pod without requests sends.
+    /// One pod of each service has traffic; the others send the reports of a pod without requests.
     OnePodOfEach,
-    /// Nobody has traffic.
+    /// No pod has traffic.
     None,
 }
 
@@ -33,7 +33,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing yet, of so many sidecars.
+    /// Counters at zero, for this number of sidecars.
     pub fn of(sidecars: usize) -> Self {
         Self {
             attached: AtomicUsize::new(0),
@@ -51,13 +51,13 @@ impl Tally {
         }
     }
 
-    /// From now on, who has traffic.
+    /// Sets which pods have traffic from now on.
     pub fn act(&self, activity: Activity) {
         self.one_pod.store(activity == Activity::OnePodOfEach, Relaxed);
         self.nobody.store(activity == Activity::None, Relaxed);
     }
 
-    /// Who has traffic.
+    /// Which pods have traffic.
     pub fn activity(&self) -> Activity {
         match (self.nobody.load(Relaxed), self.one_pod.load(Relaxed)) {
             (true, _) => Activity::None,
@@ -66,7 +66,7 @@ impl Tally {
         }
     }
 
-    /// Sidecars that have been welcomed and have sent their snapshot.
+    /// Sidecars that have received the welcome and have sent their snapshot.
     pub fn attached(&self) -> usize {
         self.attached.load(Relaxed)
     }
@@ -81,27 +81,27 @@ impl Tally {
         self.frame_bytes.load(Relaxed)
     }
 
-    /// Windows handed over.
+    /// Windows sent.
     pub fn windows(&self) -> u64 {
         self.windows.load(Relaxed)
     }
 
-    /// Bytes of the windows handed over, as protobuf.
+    /// Bytes of the windows sent, as protobuf.
     pub fn window_bytes(&self) -> u64 {
         self.window_bytes.load(Relaxed)
     }
 
-    /// Reports that were due while the stream was still busy with the ones before.
+    /// Reports that were delayed because the queue of the stream was full.
     pub fn put_off(&self) -> u64 {
         self.put_off.load(Relaxed)
     }
 
-    /// Attempts to attach that came to nothing.
+    /// Failed attempts to attach.
     pub fn dials_failed(&self) -> u64 {
         self.dials_failed.load(Relaxed)
     }
 
-    /// Requests that the pods of the swarm have seen.
+    /// Requests that the pods of the swarm have recorded.
     pub fn recorded(&self) -> u64 {
         self.recorded.load(Relaxed)
     }
@@ -111,7 +111,7 @@ impl Tally {
         self.framed_ms[number].load(Relaxed)
     }
 
-    /// Why an attempt to attach failed, or a stream ended, last.
+    /// Why the last attempt to attach failed, or the last stream ended.
     pub fn why(&self) -> String {
         self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,4 +1,4 @@
-//! What the pods of a swarm count: the same second over and over, so that every total is known exactly.
+//! The traffic of a swarm's pods: the same second repeated, so that every total is known exactly.
 
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
@@ -10,7 +10,7 @@ use mesh::window::{Window, WindowKind, WindowRow};
 /// Requests for each endpoint of each pod in one second. With 20 endpoints a pod has 400 requests a second.
 const HITS: u64 = 20;
 
-/// What each pod uses.
+/// The resource use of each pod.
 pub(super) const RESOURCES: Resources = Resources {
     memory_bytes: 64 << 20,
     memory_limit_bytes: 0,
@@ -21,16 +21,16 @@ pub(super) const RESOURCES: Resources = Resources {
     refused: Refusals::NONE,
 };
 
-/// The traffic of one pod, endpoint by endpoint.
+/// The traffic of one pod, by endpoint.
 #[derive(Debug)]
 pub struct Traffic {
     second: Vec<(Endpoint, GoldenMetrics)>,
 }
 
-/// What a report is to cover.
+/// What a report covers.
 #[derive(Debug, Clone, Copy)]
 pub struct Covered {
-    /// Its number in the stream.
+    /// Its number on the stream.
     pub seq: u64,
     /// Whether it is a snapshot.
     pub coverage: Coverage,
@@ -41,7 +41,7 @@ pub struct Covered {
 }
 
 impl Traffic {
-    /// The traffic of a pod with so many endpoints.
+    /// The traffic of a pod with this number of endpoints.
     pub fn of(endpoints: usize) -> Self {
         let endpoint = |number: usize| {
             let route = format!("/api/v2/resource-{}/{{id}}/detail", letters(number));
@@ -50,12 +50,12 @@ impl Traffic {
         Self { second: (0..endpoints).map(|number| (endpoint(number), second(number as u64))).collect() }
     }
 
-    /// Requests in one second, all endpoints together.
+    /// Requests in one second, over all endpoints.
     pub fn hits(&self) -> u64 {
         self.second.iter().map(|(_, golden)| golden.hits).sum()
     }
 
-    /// A report of so many seconds. Without any, it is what a pod without requests says.
+    /// A report of this number of seconds. With zero seconds it is the report of a pod without requests.
     pub fn report(&self, covered: Covered) -> Report {
         let part = |(endpoint, golden): &(Endpoint, GoldenMetrics)| EndpointReport {
             endpoint: endpoint.clone(),
@@ -78,7 +78,7 @@ impl Traffic {
 }
 
 impl Traffic {
-    /// A window of one slot, or a baseline up to it, of so many seconds.
+    /// A window of one slot, or a baseline up to it, with this number of seconds of traffic.
     pub fn window(&self, kind: WindowKind, slot: u64, seconds: u64) -> Window {
         let row = |(endpoint, golden): &(Endpoint, GoldenMetrics)| WindowRow {
             endpoint: endpoint.clone(),
@@ -91,12 +91,13 @@ impl Traffic {
     }
 }
 
-/// One second of one endpoint: latencies spread over an octave or two around an endpoint's own middle, one failure.
+/// One second of one endpoint: latencies spread over an octave or two around the endpoint's own
+/// median, and one failure.
 fn second(seed: u64) -> GoldenMetrics {
     let mut golden = GoldenMetrics::default();
     let middle_us = 1000 + seed * 700;
     for hit in 0..HITS {
-        // The multiples of a generator spread well, and are the same in every run.
+        // Multiples of a generator are spread well, and are the same in every run.
         let spread = ((seed + 1) * 7919 + hit * 104_729) % 1000;
         let took_us = middle_us * (500 + spread) / 700;
         golden.hits += 1;
@@ -109,7 +110,7 @@ fn second(seed: u64) -> GoldenMetrics {
     golden
 }
 
-/// The same counts so many times, by doubling.
+/// Multiplies the counts, by doubling.
 fn times(golden: &GoldenMetrics, mut count: u64) -> GoldenMetrics {
     if count == 1 {
         return golden.clone();
@@ -128,7 +129,7 @@ fn times(golden: &GoldenMetrics, mut count: u64) -> GoldenMetrics {
     sum
 }
 
-/// A number in letters, so that nobody takes it for an id.
+/// A number in letters, so that a route detector does not treat it as an id.
 fn letters(number: usize) -> String {
     let letter = |digit: usize| char::from(b'a' + digit as u8);
     [letter(number / 26 % 26), letter(number % 26)].iter().collect()

@@ -1,19 +1,19 @@
-//! The windows of one sidecar of a swarm: seconds of traffic by slot, kept until the control plane has them on disk.
+//! The windows of a simulated sidecar: seconds of traffic by slot, held until the control plane has them on disk.
 
 use std::collections::VecDeque;
 
 use mesh::window::slot_of;
 
-/// What one sidecar has not been told to be on disk.
+/// Windows that are not acknowledged as durable.
 #[derive(Debug, Default)]
 pub(super) struct Windows {
-    /// The last slot that is on disk.
+    /// The last durable slot.
     mark: u64,
-    /// Seconds of traffic that are on disk.
+    /// Seconds of traffic that are durable.
     kept: u64,
-    /// Closed ones, oldest first: the slot, and its seconds of traffic.
+    /// Closed windows, oldest first: the slot, and its seconds of traffic.
     held: VecDeque<(u64, u64)>,
-    /// The one that is being filled.
+    /// The window of the current slot.
     open: (u64, u64),
     /// The last slot that was sent on this stream.
     sent: u64,
@@ -22,7 +22,7 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// Time has come so far, and so many more seconds of traffic were seen.
+    /// Advances to a time, and adds seconds of traffic.
     pub(super) fn pass(&mut self, now_ms: u64, seconds: u64) {
         let slot = slot_of(now_ms);
         if slot > self.open.0 {
@@ -32,18 +32,18 @@ impl Windows {
         self.open.1 += seconds;
     }
 
-    /// A new stream, to a control plane that has all up to this mark on disk.
+    /// Starts a new stream; everything up to `mark` is durable.
     pub(super) fn begin_stream(&mut self, mark: u64) {
         (self.sent, self.told) = (0, 0);
         self.acked(mark);
     }
 
-    /// A report of this stream has covered everything up to now.
+    /// Records that a report of this stream covers everything up to now.
     pub(super) fn reported(&mut self) {
         self.told = self.held.back().map_or(0, |(slot, _)| *slot);
     }
 
-    /// All up to this slot is on disk.
+    /// Marks everything up to this slot as durable.
     pub(super) fn acked(&mut self, mark: u64) {
         while let Some((slot, seconds)) = self.held.pop_front_if(|(slot, _)| *slot <= mark) {
             self.mark = slot;
@@ -51,12 +51,12 @@ impl Windows {
         }
     }
 
-    /// What is on disk: the last slot, and the seconds of traffic.
+    /// The durable state: the last slot, and the seconds of traffic.
     pub(super) fn baseline(&self) -> (u64, u64) {
         (self.mark, self.kept)
     }
 
-    /// The next one to be sent, if there is any that was over by `by_ms`: its slot, and its seconds.
+    /// Returns the next window to send, as slot and seconds, if one had ended at `by_ms`.
     pub(super) fn next(&mut self, by_ms: u64) -> Option<(u64, u64)> {
         let next = *self.held.iter().find(|(slot, _)| *slot > self.sent && *slot <= self.told && *slot < slot_of(by_ms))?;
         self.sent = next.0;

@@ -1,4 +1,4 @@
-//! A question is asked at the right place, and the token is told to nobody else.
+//! Tests: requests go to the right URL, and the token stays secret.
 
 use super::*;
 

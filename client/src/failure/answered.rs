@@ -1,20 +1,20 @@
-//! What an answer with a status of failure means.
+//! Maps a response with an error status to a [`Failure`].
 
 use reqwest::header::LOCATION;
 use reqwest::{Response, StatusCode, Url};
 
 use crate::failure::Failure;
 
-/// Whether a token was shown with a question.
+/// Whether a token was sent with the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// Some token.
+    /// A token was sent.
     Token,
-    /// None.
+    /// No token was sent.
     Nothing,
 }
 
-/// The head of an answer that is none of success.
+/// Status and location of a response that is not a success.
 #[derive(Debug, Clone)]
 pub(crate) struct Denial {
     status: StatusCode,
@@ -22,7 +22,7 @@ pub(crate) struct Denial {
 }
 
 impl Denial {
-    /// The head of this answer.
+    /// Extracts status and location of a response.
     pub(crate) fn of(response: &Response) -> Self {
         let location = response.headers().get(LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()).into_owned());
         Self { status: response.status(), location }
@@ -30,7 +30,7 @@ impl Denial {
 }
 
 impl Failure {
-    /// What it means, to whom this was shown.
+    /// The failure for a response with an error status.
     pub(crate) fn answered(what: &str, url: &Url, denial: Denial, body: &[u8], shown: Shown) -> Self {
         let (what, scheme, url) = (what.to_owned(), url.scheme(), url.to_string());
         if let Ok(problem) = serde_json::from_slice(body)
@@ -51,7 +51,7 @@ impl Failure {
     }
 }
 
-/// Whether a page says what nginx, Go and Apache say to plain HTTP where they speak TLS.
+/// Whether an error page is the one of nginx, Go or Apache for plain HTTP on a TLS port.
 fn wants_tls(page: &[u8]) -> bool {
     let page = String::from_utf8_lossy(page);
     ["HTTPS port", "HTTPS server", "SSL-enabled server port"].iter().any(|words| page.contains(words))

@@ -1,4 +1,4 @@
-//! Why a question was not answered, read out of the errors below it.
+//! Maps a transport error to a [`Failure`], based on its causes.
 
 use std::error::Error;
 use std::io;
@@ -10,11 +10,11 @@ use rustls::{CertificateError, OtherError};
 use crate::failure::{Distrust, Failure};
 use crate::trust::is_authority;
 
-/// Names of a certificate that are told. Some are for a hundred.
+/// Names of a certificate in an error message. Some certificates have a hundred.
 const NAMES_MAX: usize = 4;
 
 impl Failure {
-    /// What it means that there was no answer.
+    /// The failure for a request without a response.
     pub(crate) fn unanswered(what: &str, url: &Url, error: &reqwest::Error, after: Duration) -> Self {
         let (what, url) = (what.to_owned(), url.to_string());
         match found::<rustls::Error>(error) {
@@ -25,7 +25,7 @@ impl Failure {
         if causes(error).filter_map(|cause| cause.downcast_ref()).any(is_no_http) {
             return Self::NotHttp { what, url, why: innermost(error) };
         }
-        // A connection that takes too long is both, and then there is most likely nothing there.
+        // A connect timeout is both errors; most likely the address is not in use.
         if error.is_connect() {
             return Self::Unreachable { what, url, why: innermost(error) };
         }
@@ -38,7 +38,7 @@ impl Failure {
 
 fn distrust(why: &CertificateError) -> Distrust {
     match why {
-        // An authority that was made anew has the old one's name, and signs otherwise.
+        // A re-created authority has the name of the old one but another key.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => Distrust::Issuer,
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => Distrust::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Distrust::NotYet,
@@ -50,10 +50,10 @@ fn distrust(why: &CertificateError) -> Distrust {
     }
 }
 
-/// What the libraries say of a certificate, in words: most of it is a name such as `UnsupportedCertVersion`.
+/// Converts an error name of the TLS libraries, such as `UnsupportedCertVersion`, into words.
 fn words(name: &str) -> String {
     if name.contains(|letter: char| !letter.is_ascii_alphanumeric()) {
-        // A sentence, or a name with values of which nobody can make anything.
+        // A sentence, or a name with values that do not help a user.
         return if name.contains(['{', '(']) { "it is not valid for a server".to_owned() } else { name.to_owned() };
     }
     let mut words = String::with_capacity(name.len() + 8);
@@ -66,7 +66,7 @@ fn words(name: &str) -> String {
     words
 }
 
-/// The first names of a certificate, which come as `DnsName("mesh.example")`.
+/// The first names of a certificate; rustls lists them as `DnsName("mesh.example")`.
 fn names(presented: &[String]) -> Vec<String> {
     let inner = |name: &String| {
         let within = name.split_once('(').map_or(name.as_str(), |(_, within)| within.trim_end_matches(')'));
@@ -75,31 +75,31 @@ fn names(presented: &[String]) -> Vec<String> {
     presented.iter().take(NAMES_MAX).map(inner).collect()
 }
 
-/// Whether what came is no HTTP: it cannot be read, or came before anything was asked, as HTTP/2 does.
+/// Whether the response is not HTTP: it cannot be parsed, or arrived before a request was sent, as with HTTP/2.
 fn is_no_http(error: &hyper::Error) -> bool {
-    // The latter is the one error that has neither a cause nor a question of its own.
+    // The second case is the only error that has neither a cause nor a predicate of its own.
     let has_another_name =
         error.is_user() || error.is_canceled() || error.is_closed() || error.is_incomplete_message() || error.is_timeout();
     error.is_parse() || (error.source().is_none() && !has_another_name)
 }
 
-/// The first error of a kind in a chain of causes.
+/// The first error of this type in the chain of causes.
 fn found<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// The cause of all others: `connection refused`, where those above it only say that a request failed.
+/// The innermost cause, such as `connection refused`; the outer errors only report a failed request.
 pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
     let words = causes(error).last().map(ToString::to_string).unwrap_or_default();
-    // `Connection refused (os error 111)`: the number says nothing more.
+    // `Connection refused (os error 111)`: the number adds nothing.
     let words = words.split(" (os error").next().unwrap_or_default();
     words.to_lowercase()
 }
 
-/// An error, its cause, the cause of that, and so on.
+/// The chain of causes, starting with the error itself.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
-        // An I/O error that was made of another one names as its cause the cause of that one, and so leaves it out.
+        // An I/O error that wraps another error returns that error's cause as its own, and so skips it.
         let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
         wrapped.map_or_else(|| error.source(), |inner| Some(inner as &(dyn Error + 'static)))
     })

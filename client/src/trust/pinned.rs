@@ -1,7 +1,8 @@
-//! Believes a server certificate that is itself in the file of certificates, although it is marked as an authority's.
+//! Trusts a server certificate that is itself in the trusted file, although it is marked as an authority's.
 //!
-//! `openssl req -x509` makes such certificates: self-signed, and `CA:TRUE`. A path of certificates must not end in one of
-//! these (RFC 5280, section 4.2.1.9), and webpki refuses it; but a person who names exactly this certificate means it.
+//! `openssl req -x509` makes such certificates: self-signed, and `CA:TRUE`. A certification path
+//! must not end in one (RFC 5280, section 4.2.1.9), so webpki refuses it. But a user who lists
+//! exactly this certificate intends to trust it.
 
 use std::sync::Arc;
 
@@ -13,14 +14,14 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 
-/// What goes for every other certificate, and the certificates that are believed in person.
+/// The standard verifier, and the certificates that are trusted directly.
 #[derive(Debug)]
 struct Pinned {
     webpki: Arc<WebPkiServerVerifier>,
     certificates: Vec<CertificateDer<'static>>,
 }
 
-/// How to speak TLS if these certificates are believed, and those that they have signed.
+/// A TLS configuration that trusts these certificates and those that they have signed.
 pub(super) fn believing(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, String> {
     let provider = Arc::new(default_provider());
     let mut roots = RootCertStore::empty();
@@ -31,7 +32,7 @@ pub(super) fn believing(certificates: Vec<CertificateDer<'static>>) -> Result<Cl
     let webpki = webpki.map_err(|why| why.to_string())?;
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let verifier = Arc::new(Pinned { webpki, certificates });
-    // Every check of webpki is made; only its last word on an authority's own certificate is not.
+    // All checks of webpki apply, except its refusal of an authority's own certificate.
     Ok(versions.map_err(|why| why.to_string())?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
@@ -46,7 +47,7 @@ impl ServerCertVerifier for Pinned {
     ) -> Result<ServerCertVerified, Error> {
         let verdict = self.webpki.verify_server_cert(end_entity, intermediates, name, ocsp, now);
         match verdict {
-            // It looks at the time first, and at the name last.
+            // webpki checks the validity period before this error, and the name after it.
             Err(Error::InvalidCertificate(why))
                 if is_authority(&why) && self.certificates.iter().any(|own| own == end_entity) =>
             {
@@ -80,7 +81,7 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-/// Whether a certificate was refused because it is an authority's.
+/// Whether a certificate was refused because it is an authority's own.
 pub(crate) fn is_authority(why: &CertificateError) -> bool {
     let CertificateError::Other(OtherError(cause)) = why else { return false };
     cause.downcast_ref::<webpki::Error>() == Some(&webpki::Error::CaUsedAsEndEntity)
@@ -94,10 +95,10 @@ mod tests {
 
     use super::*;
 
-    /// Noon of 1 June 2025, when the certificates below are valid.
+    /// Noon of 1 June 2025, within the validity of the certificates below.
     const NOW_S: u64 = 1_748_779_200;
 
-    /// Self-signed and an authority, as `openssl req -x509` makes them.
+    /// A self-signed certificate that is also an authority, as made by `openssl req -x509`.
     fn self_signed() -> CertificateDer<'static> {
         let mut params = CertificateParams::new(["mesh.example".to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -105,7 +106,7 @@ mod tests {
         CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap().der().clone()
     }
 
-    /// The verdict on a certificate that is shown, at a time and under a name.
+    /// Verifies a presented certificate at a time and for a name.
     fn verdict(
         shown: &CertificateDer<'_>,
         believed: &CertificateDer<'static>,

@@ -1,6 +1,7 @@
-//! The classic text out of OpenMetrics: counters are announced under their whole name, and units not at all.
+//! Converts OpenMetrics to the classic text: counters are declared with `_total`, and units are
+//! omitted.
 
-/// The same page in version 0.0.4.
+/// Returns the same page in version 0.0.4.
 pub(super) fn of(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut lines = open_metrics.lines().peekable();
@@ -22,7 +23,7 @@ pub(super) fn of(open_metrics: &str) -> String {
     text
 }
 
-/// Whether this line, or the one that follows it, announces a counter: the help comes before the type.
+/// Returns whether this line, or the next one, declares a counter: the help comes before the type.
 fn is_counter(line: &str, next: Option<&&str>) -> bool {
     let announces = |line: &str| line.starts_with("# TYPE ") && line.ends_with(" counter");
     announces(line) || (line.starts_with("# HELP ") && next.is_some_and(|next| announces(next)))

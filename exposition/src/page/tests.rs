@@ -1,4 +1,4 @@
-//! Proofs that each format says the same, and that no label can end its line.
+//! Tests that all formats contain the same metrics, and that no label value can break its line.
 
 use mesh::histogram::Histogram;
 

@@ -1,4 +1,5 @@
-//! Whatever is added in whatever order: the sum holds, the table stays bounded, and nobody who calls is driven out.
+//! Property tests of the caller table: the sum holds in any order, the size is bounded, active
+//! callers keep their rows.
 
 use core::net::Ipv4Addr;
 use std::collections::HashMap;

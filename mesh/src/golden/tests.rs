@@ -1,13 +1,13 @@
-//! Proofs that merging is plain addition, and that what is told of latency is within its bound.
+//! Property tests: merging is plain addition, and quantiles of latency stay within their error bound.
 
 use proptest::prelude::*;
 
 use crate::golden::{CLIENT_GONE, GoldenMetrics, STATUSES_MAX};
 
-/// The error that a quantile may have: half a bucket, 2^(1/16).
+/// The largest relative error of a quantile: half a bucket, 2^(1/16).
 const BOUND: f64 = 1.0443;
 
-/// What one exchange was: status, time in microseconds, time to the first byte, bytes, and whether a rule has answered.
+/// One exchange: status, time in microseconds, time to the first byte, bytes, and whether a rule has answered.
 type One = (u16, u64, u64, u64, bool);
 
 fn exchanges() -> impl Strategy<Value = Vec<One>> {
@@ -72,7 +72,7 @@ proptest! {
         prop_assert_eq!(sum(&counted(&a), &counted(&b)), counted(&together));
     }
 
-    /// Extremes cannot be taken back; everything else can.
+    /// A difference keeps the extremes of the later state; everything else is subtracted.
     #[test]
     fn merging_then_taking_back_changes_nothing(a in metrics(), b in metrics()) {
         let mut back = sum(&a, &b).since(&a);
@@ -81,7 +81,7 @@ proptest! {
         prop_assert_eq!(back, b);
     }
 
-    /// A snapshot told twice brings nothing the second time.
+    /// A repeated snapshot adds nothing.
     #[test]
     fn a_repeated_snapshot_is_no_news(a in metrics()) {
         let news = a.since(&a);
@@ -116,7 +116,7 @@ proptest! {
 
 #[test]
 fn no_quantile_is_outside_of_what_was_seen() {
-    // Both are where a bucket ends, so the middle of the bucket is below the shortest.
+    // Both values are the upper end of a bucket, so the middle of the bucket is below the shortest one.
     let mut golden = GoldenMetrics::default();
     golden.time(1_000_000, 10);
     assert_eq!(golden.quantile_us(0.99), Some(1_000_000.0));

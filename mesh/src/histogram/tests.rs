@@ -1,4 +1,4 @@
-//! Proofs that buckets, merging and quantiles keep their promises.
+//! Tests of the histogram: bucket bounds, merging, and the error bound of quantiles.
 
 use proptest::prelude::*;
 

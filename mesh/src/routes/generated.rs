@@ -1,10 +1,10 @@
-//! Tells segments that a program has made, such as ids and tokens, from those that a person has named.
+//! Detects path segments that a program generates, such as ids and tokens.
 
-/// Bytes from which on letters and digits may be a token; words that are longer are rarely mixed with digits.
+/// Minimum length of a token of letters and digits, in bytes. Longer words rarely contain digits.
 const TOKEN_BYTES_MIN: usize = 16;
 
-/// Whether a segment looks as if a program had made it: a number, a date, an e-mail address, a UUID, a ULID, long hex,
-/// a long token, or what is left of bytes that are no text.
+/// Whether a segment looks generated: a number, a date, an e-mail address, a UUID, a ULID, long
+/// hex, a long token, or bytes that are not text.
 pub(super) fn is_generated(segment: &str) -> bool {
     let bytes = segment.as_bytes();
     if bytes.contains(&b'%') {
@@ -25,13 +25,15 @@ pub(super) fn is_generated(segment: &str) -> bool {
         || is_email(bytes)
 }
 
-/// A signed number, such as a telephone's, or a list of numbers: `+4930123456`, `1,2,3`. A version has dots: `1.0`.
+/// A signed number, such as a telephone number, or a list of numbers: `+4930123456`, `1,2,3`. A
+/// version has dots: `1.0`.
 fn is_number_like(bytes: &[u8]) -> bool {
     let rest = bytes.strip_prefix(b"+").or_else(|| bytes.strip_prefix(b"-")).unwrap_or(bytes);
     rest.first().is_some_and(u8::is_ascii_digit) && rest.iter().all(|byte| byte.is_ascii_digit() || *byte == b',')
 }
 
-/// Hex of eight digits or more, such as a short commit id; a word such as `deadbeef` has no digit and is not asked.
+/// Hex of eight digits or more, such as a short commit id. A word such as `deadbeef` has no decimal
+/// digit and is not passed here.
 fn is_hex_id(bytes: &[u8]) -> bool {
     bytes.len() >= 8 && bytes.iter().all(u8::is_ascii_hexdigit)
 }
@@ -50,7 +52,7 @@ fn is_ulid(bytes: &[u8]) -> bool {
     bytes.len() == 26 && bytes[0] <= b'7' && bytes.iter().all(crockford)
 }
 
-/// `2026-01`, `2026-01-31`, `2026.01.31`, `31.01.2026`, and a date with a time of day behind it (RFC 3339).
+/// `2026-01`, `2026-01-31`, `2026.01.31`, `31.01.2026`, and a date followed by a time of day (RFC 3339).
 fn is_date(bytes: &[u8]) -> bool {
     let number = |digits: &[u8]| digits.iter().try_fold(0_u32, |sum, digit| Some(sum * 10 + (*digit as char).to_digit(10)?));
     let is_year = |digits: &[u8]| number(digits).is_some_and(|year| (1900..2200).contains(&year));
@@ -64,7 +66,7 @@ fn is_date(bytes: &[u8]) -> bool {
                 && is_year(&bytes[..4])
                 && is_month(&bytes[5..7])
                 && is_day(&bytes[8..10]);
-            // A colon may come as %3A. A slug that begins with a date goes on in letters.
+            // A colon may be escaped as %3A. A slug that begins with a date continues with letters.
             let time = |byte: &u8| byte.is_ascii_digit() || b"Tt:.+-Zz%AB".contains(byte);
             is_whole && matches!(bytes.get(10), None | Some(b'T' | b't')) && bytes[10..].iter().all(time)
         }
@@ -72,7 +74,7 @@ fn is_date(bytes: &[u8]) -> bool {
     }
 }
 
-/// Something, an at sign, and a name with a dot in it. The sign may come as %40.
+/// A local part, an at sign, and a host name with a dot. The at sign may be escaped as %40.
 fn is_email(bytes: &[u8]) -> bool {
     let at = bytes.iter().position(|byte| *byte == b'@').map(|at| (at, at + 1));
     let Some((end, from)) = at.or_else(|| bytes.windows(3).position(|three| three == b"%40").map(|at| (at, at + 3))) else {
@@ -84,8 +86,8 @@ fn is_email(bytes: &[u8]) -> bool {
     !who.is_empty() && dot.is_some_and(|dot| dot > 0 && dot + 2 < host.len()) && host.iter().all(named)
 }
 
-/// Base64-like: long, of letters and digits that change their kind as often as chance makes them. Words run together,
-/// such as `StreamEverythingV2`, change about twice a word, which is less.
+/// Base64-like: long, with letters and digits that change their kind as often as in random text.
+/// Joined words, such as `StreamEverythingV2`, change about twice a word, which is less often.
 fn is_token(bytes: &[u8], digits: usize) -> bool {
     let letters = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_=~+".contains(byte);
     if bytes.len() < TOKEN_BYTES_MIN || !bytes.iter().all(letters) {
@@ -94,25 +96,25 @@ fn is_token(bytes: &[u8], digits: usize) -> bool {
     let kind = |byte: u8| (byte.is_ascii_uppercase(), byte.is_ascii_lowercase());
     let changes = bytes.windows(2).filter(|pair| kind(pair[0]) != kind(pair[1])).count();
     let mixed = bytes.iter().any(u8::is_ascii_uppercase) && bytes.iter().any(u8::is_ascii_lowercase);
-    // In words run together, such as `GetOrderByCustomerId`, no capital follows another; by chance that is rare.
+    // In joined words, such as `GetOrderByCustomerId`, no capital follows another; in random text that is rare.
     let is_words = digits == 0 && !bytes.windows(2).any(|pair| pair.iter().all(u8::is_ascii_uppercase));
-    // Words that hyphens part are a slug, however many numbers are among them.
+    // Words separated by hyphens are a slug, even with many numbers among them.
     let is_slug = bytes.split(|byte| b"-_".contains(byte)).count() > 2 && !mixed;
     (!is_slug && digits * 4 >= bytes.len()) || (mixed && !is_words && changes * 5 >= bytes.len() * 2)
 }
 
-/// A JSON web token: three parts in base64, the first of which begins with a brace (RFC 7519).
+/// A JSON web token: three parts in base64; the first one begins with an encoded brace (RFC 7519).
 fn is_signed_token(bytes: &[u8]) -> bool {
     let letters = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.=".contains(byte);
     bytes.len() >= 2 * TOKEN_BYTES_MIN && bytes.starts_with(b"eyJ") && bytes.iter().all(letters)
 }
 
-/// A token without a single digit: no word has 32 letters in a row.
+/// A token without a digit: no word has 32 letters in a row.
 fn is_long_letters(bytes: &[u8]) -> bool {
     bytes.len() >= 32 && bytes.iter().all(u8::is_ascii_alphabetic)
 }
 
-/// Whether what is encoded is no name: no UTF-8, control characters, or signs that programs are written with.
+/// Whether the decoded text is not a name: invalid UTF-8, control characters, or punctuation of program code.
 fn is_junk(bytes: &[u8]) -> bool {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes;

@@ -1,10 +1,11 @@
-//! Brings the many spellings of a path to one.
+//! Normalizes paths, so that all spellings of a path have one form.
 
-/// Bytes that clients send as they are although a URI cannot hold them (RFC 3986, section 2). Servers read them and their
-/// escapes alike. `|` is one too, but endpoints have had it in their names as it is.
+/// Bytes that clients send unescaped although a URI cannot contain them (RFC 3986, section 2).
+/// Servers treat them and their escapes alike. `|` is also invalid, but existing endpoint names
+/// contain it unescaped.
 const ESCAPED: &[u8] = b"\"<>\\^`{}";
 
-/// For each byte, whether it stands for itself in a route.
+/// For each byte, whether a route keeps it unchanged.
 static STANDS: [bool; 256] = {
     let mut stands = [true; 256];
     let mut byte = 0;
@@ -20,13 +21,13 @@ static STANDS: [bool; 256] = {
     stands
 };
 
-/// Whether nothing in a pattern needs decoding or removing.
+/// Whether a pattern needs no decoding and no removing.
 pub(super) fn is_plain(pattern: &str) -> bool {
     let bytes = pattern.as_bytes();
     !bytes.contains(&b'%') && !has_empty_or_dot(bytes)
 }
 
-/// Whether nothing in a path needs decoding, escaping or removing; true of nearly every request.
+/// Whether a path needs no decoding, escaping or removing; true of nearly every request.
 pub(super) fn is_plain_path(path: &str) -> bool {
     let bytes = path.as_bytes();
     bytes.iter().all(|byte| STANDS[usize::from(*byte)]) && !has_empty_or_dot(bytes)
@@ -36,8 +37,8 @@ fn has_empty_or_dot(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| pair == b"//" || pair == b"/.")
 }
 
-/// The text with percent signs in place of bytes that a URI cannot hold, so that `/a^b` and `/a%5Eb` have one name,
-/// and no path can be named like a placeholder by sending its braces.
+/// Escapes bytes that a URI cannot contain, so that `/a^b` and `/a%5Eb` have one name. A path that
+/// contains the braces of a placeholder does not get the name of the placeholder.
 pub(super) fn escaped(text: &str) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut escaped = String::with_capacity(text.len() + 16);
@@ -52,7 +53,7 @@ pub(super) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// The one spelling of a path that stands for all of them (RFC 3986, section 6.2.2), with repeated slashes made one.
+/// The normal form of a path (RFC 3986, section 6.2.2), with repeated slashes merged.
 pub(super) fn normal_form(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let decoded = decode_unreserved(path);
@@ -80,7 +81,7 @@ pub(super) fn normal_form(path: &str) -> String {
     normal
 }
 
-/// Decodes `%41` to `A` and the like; what is not unreserved stays encoded, with capital digits.
+/// Decodes `%41` to `A` and the like. Bytes that are not unreserved stay encoded, with upper-case digits.
 fn decode_unreserved(path: &str) -> String {
     let bytes = path.as_bytes();
     let mut decoded = String::with_capacity(path.len());
@@ -90,7 +91,7 @@ fn decode_unreserved(path: &str) -> String {
         let from = bytes.len() - rest.len() + at;
         let digits = bytes.get(from + 1..from + 3).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         let Some(digits) = digits else {
-            decoded.push_str("%25"); // A stray sign means itself, and says so from here on.
+            decoded.push_str("%25"); // A stray percent sign is literal and is escaped.
             rest = &rest[at + 1..];
             continue;
         };

@@ -1,8 +1,9 @@
-//! Patterns that people have pinned: a path that one of them recognises is named by it, and not by guessing.
+//! Patterns that people have pinned: a path that matches one has it as its route, instead of a guessed route.
 //!
-//! `{name}` stands for one segment that is not empty, a last `{name...}` for any rest, even an empty one.
-//! Where several patterns recognise a path, they are compared segment by segment from the left, and the first difference
-//! decides: a word comes before `{name}`, and that before `{name...}`.
+//! `{name}` matches one segment that is not empty. A last `{name...}` matches any rest, even an
+//! empty one. If several patterns match a path, they are compared segment by segment from the left,
+//! and the first difference decides: a literal segment wins over `{name}`, and `{name}` over
+//! `{name...}`.
 
 use std::str::FromStr;
 
@@ -10,46 +11,46 @@ use crate::endpoint::{Endpoint, ROUTE_BYTES_MAX};
 use crate::routes::SEGMENTS_MAX;
 use crate::routes::normal::{escaped, is_plain, normal_form};
 
-/// Patterns pinned for one service. With the seven usual methods each, and 256 endpoints that were not pinned,
-/// they are fewer than the 1,024 that one stream may name.
+/// Patterns pinned for one service. With the seven usual methods each, and 256 endpoints that are
+/// not pinned, they stay below the 1,024 names of one stream.
 pub const PINS_MAX: usize = 100;
 
 /// One pattern, as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(Box<str>);
 
-/// Why a text is no pattern.
+/// Why a pattern is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
-    /// It is none of a path's.
+    /// It is not a valid path.
     #[error(
         "the pattern {0:?} must begin with / and be at most {ROUTE_BYTES_MAX} bytes and {SEGMENTS_MAX} segments, such as /users/{{name}}"
     )]
     Path(String),
-    /// It is not the spelling that paths are brought to.
+    /// It is not in the normal form of paths.
     #[error("paths are spelled {normal} before they are compared, so the pattern {asked} would recognise none: pin {normal}")]
     Spelling {
-        /// As it was written.
+        /// The pattern as it was written.
         asked: String,
-        /// As it should be.
+        /// The pattern in normal form.
         normal: String,
     },
-    /// Braces where they mean nothing.
+    /// A segment has braces but is not a placeholder.
     #[error("{0:?} is neither a word nor {{name}}, nor {{name...}} as the last segment; a name has letters, digits and _")]
     Segment(String),
 }
 
-/// The patterns of a service, ready to recognise paths. Without any, a look is a comparison with zero.
+/// The patterns of a service, compiled for matching. Without any pattern, a lookup is one comparison with zero.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pins {
     root: Node,
     count: usize,
 }
 
-/// The patterns that are alike up to here.
+/// A node of the prefix tree of patterns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Node {
-    /// By word, in their order.
+    /// Literal segments, sorted.
     words: Vec<(Box<str>, Node)>,
     /// What follows `{name}`.
     any: Option<Box<Node>>,
@@ -66,12 +67,12 @@ enum Segment<'a> {
 }
 
 impl Pattern {
-    /// The pattern as it was written, which is the route of what it recognises.
+    /// The pattern as it was written, which is the route of all paths that match it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether two patterns recognise the same paths, however they name their parts.
+    /// Whether two patterns match the same paths; the names of their placeholders may differ.
     pub fn is_like(&self, other: &Self) -> bool {
         let shape = |pattern: &Self| -> Vec<String> {
             let spelled = |segment: &str| match Segment::of(segment) {
@@ -84,7 +85,8 @@ impl Pattern {
         shape(self) == shape(other)
     }
 
-    /// Whether some path below a prefix, `/legacy/`, would be named by this pattern and its name not begin with the prefix.
+    /// Whether the pattern matches some path below a prefix such as `/legacy/`, but gives it a
+    /// route without that prefix.
     pub fn takes_out_of(&self, prefix: &str) -> bool {
         let mut own = self.0.split('/').skip(1);
         let mut is_outside = false;
@@ -94,7 +96,7 @@ impl Pattern {
                 Some(Segment::Rest) => return true,
                 Some(Segment::Word(own)) if own != word => return false,
                 Some(Segment::Word(_)) => {}
-                // `{id}` in the prefix stands for the same as it does here, if it is spelled the same.
+                // `{id}` in the prefix equals `{id}` in the pattern only if both are spelled the same.
                 Some(Segment::Any) => is_outside = true,
             }
         }
@@ -131,7 +133,7 @@ impl FromStr for Pattern {
 }
 
 impl Pins {
-    /// All of these; of two that are alike, the later one.
+    /// Compiles these patterns; of two that match the same paths, the later one wins.
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> Self {
         let mut pins = Self::default();
         for pattern in patterns {
@@ -141,12 +143,12 @@ impl Pins {
         pins
     }
 
-    /// Whether there are none.
+    /// Whether there are no patterns.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The pattern that recognises a path in its normal form.
+    /// The pattern that matches a path in normal form.
     pub fn find(&self, path: &str) -> Option<&str> {
         if self.is_empty() {
             return None;
@@ -154,10 +156,11 @@ impl Pins {
         self.root.find(path.strip_prefix('/'))
     }
 
-    /// What an endpoint that was named without these pins is named with them, if that is something else.
+    /// Returns the endpoint's name with these pins, if it differs from the name without them.
     ///
-    /// Every path that had the old name is recognised by the new one, because what recognises `{id}` recognises all that
-    /// it stands for. If one of these words is pinned besides, only later requests are told apart from the rest.
+    /// Every path with the old name also matches the new one, because what matches `{id}` matches
+    /// every segment that `{id}` replaces. If a literal value of such a segment is also pinned,
+    /// only later requests are counted apart from the rest.
     pub fn rename(&self, endpoint: &Endpoint) -> Option<Endpoint> {
         let pattern = self.find(endpoint.route()).filter(|pattern| *pattern != endpoint.route())?;
         Endpoint::named(endpoint.method(), pattern).ok()
@@ -176,7 +179,7 @@ impl Node {
                 return;
             }
             Segment::Any => self.any.get_or_insert_default(),
-            // Paths come here with what a URI cannot hold escaped, however they and the pattern were written.
+            // Paths arrive here with invalid URI bytes escaped, so the literals of patterns are escaped too.
             Segment::Word(word) => {
                 let word = escaped(word);
                 let at = self.words.binary_search_by_key(&word.as_str(), |(word, _)| word).unwrap_or_else(|at| {
@@ -189,12 +192,12 @@ impl Node {
         next.insert(segments, pattern);
     }
 
-    /// No deeper than the longest pattern, and no node twice.
+    /// The depth is at most that of the longest pattern, and no node is visited twice.
     fn find(&self, path: Option<&str>) -> Option<&str> {
         let Some(path) = path else { return self.end.as_deref() };
         let (segment, next) = path.split_once('/').map_or((path, None), |(segment, next)| (segment, Some(next)));
         let word = self.words.binary_search_by_key(&segment, |(word, _)| word).ok().map(|at| &self.words[at].1);
-        // A row that `{name...}` has named stands for more than one segment; so does its name where it was escaped.
+        // A row with the route `{name...}` covers more than one segment; so does its name in escaped form.
         let is_rest = segment.ends_with("...}") || segment.ends_with("...%7D");
         let any = self.any.as_deref().filter(|_| !segment.is_empty() && !is_rest);
         let longer = word.and_then(|node| node.find(next)).or_else(|| any.and_then(|node| node.find(next)));

@@ -1,4 +1,4 @@
-//! Proofs that endpoints are named as the table says, and files told as a reader would.
+//! Tests of the route table and of the recognition of files.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Proofs that putting windows together loses no count and no slot.
+//! Property tests: merging windows loses no count and no slot.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::golden::GoldenMetrics;
 use crate::report::Seen;
 use crate::window::{SPAN_MAX, Window, WindowRow, slot_of};
 
-/// The windows that follow each other in time, with hits on three endpoints.
+/// Consecutive windows with hits on three endpoints.
 fn windows() -> impl Strategy<Value = Vec<Window>> {
     let rows = prop::collection::vec((0_usize..3, 1_u64..1_000_000), 0..6);
     prop::collection::vec((1_u64..5, rows), 1..8).prop_map(|told| {
@@ -39,7 +39,7 @@ fn sums(windows: &[Window]) -> BTreeMap<Endpoint, GoldenMetrics> {
     sums
 }
 
-/// Puts them together from the first on.
+/// Merges the windows, starting with the first.
 fn together(windows: &[Window]) -> Window {
     let (first, rest) = windows.split_first().unwrap();
     rest.iter().fold(first.clone(), |mut sum, window| {

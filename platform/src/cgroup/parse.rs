@@ -1,26 +1,28 @@
-//! Reads numbers out of what the kernel writes. What is not there is 0: measuring never fails.
+//! Parses numbers from kernel files; a missing value is 0, so that measuring never fails.
 
-/// Milliseconds per tick of `/proc`: Linux counts 100 ticks a second there, whatever it uses itself (proc(5)).
+/// Milliseconds per tick of `/proc`: Linux reports 100 ticks a second there, whatever its internal
+/// rate is (proc(5)).
 const TICK_MS: u64 = 10;
 
-/// The whole text as a number; `max`, which means no limit, is 0.
+/// Parses the whole text as a number; `max`, which means no limit, is 0.
 pub fn number(text: &str) -> u64 {
     text.trim().parse().unwrap_or(0)
 }
 
-/// The number after `name` on a line of its own: `inactive_file 4096`.
+/// Parses the number after `name` on a line of its own: `inactive_file 4096`.
 pub(super) fn field(text: &str, name: &str) -> u64 {
     let value = |line: &str| line.split_once(' ').filter(|(first, _)| *first == name).map(|(_, value)| number(value));
     text.lines().find_map(value).unwrap_or(0)
 }
 
-/// The bytes in a line such as `MemTotal:       24684092 kB`.
+/// Parses the bytes in a line such as `MemTotal:       24684092 kB`.
 pub fn kilobytes(text: &str, name: &str) -> u64 {
     let value = |line: &str| line.strip_prefix(name).map(|rest| number(rest.trim().trim_end_matches("kB")));
     text.lines().find_map(value).unwrap_or(0) * 1024
 }
 
-/// Thousandths of a core that `quota period` (both in microseconds) allow; 0 for `max` and for -1, no limit.
+/// Parses `quota period`, both in microseconds, to thousandths of a core; 0 for `max` and for -1,
+/// which mean no limit.
 pub(super) fn quota_milli(text: &str) -> u32 {
     let mut parts = text.split_whitespace().map(number);
     match (parts.next(), parts.next()) {
@@ -29,7 +31,8 @@ pub(super) fn quota_milli(text: &str) -> u32 {
     }
 }
 
-/// The path of our group below the mount of a controller (v1), or of all of them (v2, spelled as the empty name).
+/// Returns the path of our group below the mount of a controller (v1), or of all controllers (v2,
+/// with an empty name).
 pub fn cgroup_path<'a>(membership: &'a str, controller: &str) -> Option<&'a str> {
     membership.lines().find_map(|line| {
         let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
@@ -37,9 +40,9 @@ pub fn cgroup_path<'a>(membership: &'a str, controller: &str) -> Option<&'a str>
     })
 }
 
-/// Processor time of a process from its `/proc/…/stat`, in microseconds.
+/// Parses the CPU time of a process from its `/proc/…/stat`, in microseconds.
 pub fn process_cpu_us(stat: &str) -> u64 {
-    // The name of the program may hold spaces and brackets; everything after the last bracket is plain.
+    // The program name may contain spaces and brackets; no field after the last bracket does.
     let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     rest.split_whitespace().skip(11).take(2).map(number).sum::<u64>() * TICK_MS * 1000
 }

@@ -1,4 +1,4 @@
-//! Proofs by texts that kernels wrote.
+//! Tests with file contents from real kernels.
 
 use super::*;
 

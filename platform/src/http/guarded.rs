@@ -1,4 +1,4 @@
-//! A body with a time limit, or one that keeps its connection from counting as silent until it has been sent.
+//! A body with a deadline, or one that marks its connection as active until it has been sent.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,14 +12,14 @@ use tokio::time::Sleep;
 
 use crate::places::UnderWay;
 
-/// A body, and what concerns its connection.
+/// A body with an optional deadline and activity guard.
 pub(super) struct Guarded<B> {
     body: B,
     deadline: Option<Pin<Box<Sleep>>>,
     _under_way: Option<UnderWay>,
 }
 
-/// Why a body was not read to its end.
+/// The error of a body that missed its deadline.
 #[derive(Debug)]
 struct TooSlow;
 
@@ -36,12 +36,12 @@ impl<B> Guarded<B> {
         Self { body, deadline: None, _under_way: None }
     }
 
-    /// Fails if its end has not arrived within this time.
+    /// Fails if the body's end has not arrived within this time.
     pub(super) fn within(self, time: Duration) -> Self {
         Self { deadline: Some(Box::pin(tokio::time::sleep(time))), ..self }
     }
 
-    /// Holds this until it is dropped.
+    /// Holds the guard until the body is dropped.
     pub(super) fn holding(self, under_way: UnderWay) -> Self {
         Self { _under_way: Some(under_way), ..self }
     }

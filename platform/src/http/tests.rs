@@ -1,4 +1,5 @@
-//! Proofs that slow and silent clients lose their connections, and that probes are answered while they hold all places.
+//! Tests that slow and silent clients lose their connections, and that probes are answered while
+//! such clients hold all places.
 
 use std::time::Instant;
 
@@ -7,12 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
-/// What a busy machine manages at any time.
+/// A limit that a busy machine always meets.
 const SOON: Duration = Duration::from_secs(20);
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Limits that only places enforce.
+/// Limits without effective timeouts: only the number of places matters.
 const PATIENT: Limits = Limits {
     connections: Bounds { all: 8, of_address: 8, reserve: 4 },
     head_within: HOUR,
@@ -52,7 +53,7 @@ async fn ask(address: SocketAddr, path: &str) -> String {
     answer
 }
 
-/// A connection that the server closes, sooner or later.
+/// Waits until the server closes the connection.
 async fn closed(mut stream: TcpStream) {
     let _ = stream.read_to_end(&mut Vec::new()).await;
 }
@@ -73,7 +74,8 @@ async fn silent_connections_never_keep_a_probe_out() {
 async fn slow_bodies_never_keep_a_probe_out() {
     with(PATIENT, |address| async move {
         let mut held = Vec::new();
-        // Until there are places for probes only. One that has not been read yet gives way to the next.
+        // Until only the reserve is left. A connection whose request has not been read yet gives
+        // way to the next one.
         while !ask(address, "/said").await.starts_with("HTTP/1.1 503") {
             held.push(say(address, "POST /said HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf").await);
         }
@@ -108,7 +110,7 @@ async fn a_head_a_body_and_a_reader_that_are_too_slow_end_their_connection() {
         let mut answer = String::new();
         body.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
-        // Nothing is read until the server has given up: then there is less than the whole response.
+        // Reads nothing until the server has given up: then the response is incomplete.
         let reader = say(address, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n").await;
         let until = Instant::now() + SOON;
         while reader.writable().await.is_ok() && reader.try_write(b"GET").is_ok() {

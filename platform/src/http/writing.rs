@@ -1,4 +1,4 @@
-//! A socket whose peer has to take what is written within a time limit.
+//! A socket with a write timeout: the peer must accept written bytes within a time limit.
 
 use std::io;
 use std::pin::Pin;
@@ -12,12 +12,12 @@ use tokio::time::Sleep;
 
 use crate::places::Activity;
 
-/// A socket. A write that makes no progress for longer than the limit fails.
+/// A socket. A write without progress for longer than the limit fails.
 pub(super) struct Writing {
     stream: TcpStream,
     within: Duration,
     activity: Arc<Activity>,
-    /// Set while the peer takes nothing.
+    /// Set while the peer accepts nothing.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 

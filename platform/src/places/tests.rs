@@ -1,4 +1,5 @@
-//! Proofs that one address cannot take all places, that silence gives way, and that probes have places of their own.
+//! Tests that one address cannot take all places, that idle connections give way, and that probes
+//! have reserved places.
 
 use super::*;
 

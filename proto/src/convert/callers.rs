@@ -1,4 +1,4 @@
-//! An endpoint's callers on the wire, in about seven bytes each.
+//! Encodes and decodes the callers of an endpoint, in about seven bytes each.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use mesh::report::EndpointReport;
 use crate::convert::Refused;
 use crate::wire;
 
-/// Puts an endpoint's callers on the wire, if there are any.
+/// Encodes an endpoint's callers; `None` if there are none.
 pub(super) fn told(id: u32, callers: &Callers, at_ms: u64) -> Option<wire::Callers> {
     let mut told = wire::Callers { id, ..wire::Callers::default() };
     let mut calls = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn told(id: u32, callers: &Callers, at_ms: u64) -> Option<wire::Calle
     (!calls.is_empty()).then_some(told)
 }
 
-/// Takes an endpoint's callers off the wire, or says what cannot be.
+/// Decodes an endpoint's callers and checks them against its counts.
 pub(super) fn callers(told: &wire::Callers, endpoint: &mut EndpointReport, at_ms: u64) -> Result<(), Refused> {
     let addresses = addresses(told)?;
     let rows = told.hits.len();

@@ -1,4 +1,4 @@
-//! Single exchanges on the wire: the samples of reports, of history pages and of taps.
+//! Encodes and decodes single exchanges: samples of reports, history pages and taps.
 
 use std::net::IpAddr;
 
@@ -8,10 +8,10 @@ use mesh::trace::TraceId;
 use crate::convert::{Refused, text};
 use crate::wire;
 
-/// Bytes of a rule's id.
+/// Bytes of a rule id.
 const RULE_ID_BYTES_MAX: usize = 64;
 
-/// An exchange as it travels, with the instant of its start.
+/// Encodes an exchange, with its absolute start time.
 pub fn sample(exchange: &Exchange) -> wire::Sample {
     wire::Sample {
         status: u32::from(exchange.status),
@@ -34,7 +34,7 @@ pub fn sample(exchange: &Exchange) -> wire::Sample {
     }
 }
 
-/// An exchange off the wire, or which of its fields is wrong.
+/// Decodes and validates an exchange.
 pub fn exchange(sample: wire::Sample) -> Result<Exchange, Refused> {
     let rule = text("sample.rule", sample.rule, RULE_ID_BYTES_MAX)?;
     let status = u16::try_from(sample.status).ok().filter(|status| *status < 1000);
@@ -45,7 +45,7 @@ pub fn exchange(sample: wire::Sample) -> Result<Exchange, Refused> {
         first_byte_us: sample.first_byte_us,
         status: status.ok_or_else(|| senseless("sample.status", "a status has three digits"))?,
         reason: text("sample.reason", sample.reason, REASON_BYTES_MAX)?,
-        // A later version may know more words than this one, and that is no reason to part.
+        // A later version may have further outcomes; the stream continues.
         outcome: outcome.map_or(Outcome::Unknown, Outcome::from),
         bytes_in: sample.bytes_in,
         bytes_out: sample.bytes_out,
@@ -77,8 +77,8 @@ fn senseless(field: &'static str, why: &str) -> Refused {
     Refused::Senseless { field, why: why.to_owned() }
 }
 
-/// Without control characters, which the other end refuses: what a stranger has put into a path or a service into
-/// a reason must not end our stream.
+/// Replaces control characters, which the peer would refuse: a path from a client, or a reason from
+/// a service, must not end our stream.
 fn printable(text: &str) -> String {
     if !text.chars().any(char::is_control) {
         return text.to_owned();

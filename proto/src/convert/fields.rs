@@ -1,28 +1,28 @@
-//! The fields of a protobuf message, read where they lie (Protocol Buffers, "Encoding").
+//! Reads the fields of a protobuf message in place, without allocation (Protocol Buffers, "Encoding").
 #![expect(clippy::inline_always, reason = "a frame is some five hundred of these numbers, nearly all of them a byte")]
 
 use prost::encoding::decode_varint;
 
 use crate::convert::Refused;
 
-/// The bytes of a message that have not been read yet.
+/// The unread bytes of a message.
 #[derive(Debug, Clone)]
 pub(super) struct Fields<'a> {
     message: &'static str,
     rest: &'a [u8],
 }
 
-/// One field's value.
+/// The value of one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Value<'a> {
     /// A varint, or a number of fixed width.
     Number(u64),
-    /// A text, bytes, or a message.
+    /// A string, bytes, or a message.
     Bytes(&'a [u8]),
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of a message of this name.
+    /// Reads the fields of `bytes`; `message` is its name in errors.
     pub(super) fn of(message: &'static str, bytes: &'a [u8]) -> Self {
         Self { message, rest: bytes }
     }
@@ -81,7 +81,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The number that a field of this name must be.
+    /// Returns the number, or an error that names the field.
     #[inline]
     pub(super) fn number(self, field: &'static str) -> Result<u64, Refused> {
         match self {
@@ -90,7 +90,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The bytes that a field of this name must be.
+    /// Returns the bytes, or an error that names the field.
     #[inline]
     pub(super) fn bytes(self, field: &'static str) -> Result<&'a [u8], Refused> {
         match self {
@@ -99,13 +99,13 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The message that a field of this name must be.
+    /// Decodes the message, or returns an error that names the field.
     pub(super) fn message<M: prost::Message + Default>(self, field: &'static str) -> Result<M, Refused> {
         M::decode(self.bytes(field)?).map_err(|why| Refused::Senseless { field, why: why.to_string() })
     }
 }
 
-/// A signed number of a field that holds it in turns: 0, -1, 1, -2 (Protocol Buffers, "Signed Integers").
+/// Decodes a zigzag number: 0, -1, 1, -2 (Protocol Buffers, "Signed Integers").
 #[inline]
 pub(super) fn signed(number: u64) -> i64 {
     (number >> 1).cast_signed() ^ -(number & 1).cast_signed()

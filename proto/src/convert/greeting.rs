@@ -1,4 +1,4 @@
-//! Hello: who a stream belongs to, checked before anything else that it says.
+//! The hello message: which pod a stream belongs to; it is validated before everything else on the stream.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,30 +8,30 @@ use mesh::workload::{ADDRESSES_MAX, NAME_BYTES_MAX, Workload};
 use crate::convert::{Refused, bounded, name, text};
 use crate::wire;
 
-/// Protected paths that a pod may name. Kubernetes knows three kinds of probe.
+/// Protected paths that a pod may name. Kubernetes has three kinds of probe.
 const PROTECTED_MAX: usize = 32;
 
-/// Labels of a pod that are looked at. Real ones have a dozen.
+/// Labels of a pod that are accepted. Real pods have a dozen.
 const LABELS_MAX: usize = 64;
 
 /// Bytes of a label's name: 253 before the slash and 63 after it (Kubernetes, "Labels and Selectors").
 const LABEL_NAME_BYTES_MAX: usize = 317;
 
-/// Bytes of a label's value (the same).
+/// Bytes of a label's value (Kubernetes, "Labels and Selectors").
 const LABEL_VALUE_BYTES_MAX: usize = 63;
 
-/// What a sidecar says of itself when its stream begins.
+/// What a sidecar reports about itself at the start of its stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Greeting {
     /// The pod.
     pub workload: Workload,
     /// When the sidecar's process started, nanoseconds since the Unix epoch.
     pub epoch: u64,
-    /// The number of this stream within the epoch; a higher one fences the lower.
+    /// The number of this stream within the epoch; a higher one supersedes a lower one.
     pub session: u32,
-    /// Paths that this pod lets no rule turn off.
+    /// Paths of this pod that no rule may disable.
     pub protected: Vec<String>,
-    /// How long the process has run by its monotonic clock; `None` if it does not measure that.
+    /// How long the process has run by its monotonic clock; `None` if the sidecar does not measure it.
     pub uptime: Option<Duration>,
 }
 
@@ -95,7 +95,7 @@ fn bytes(address: IpAddr) -> Vec<u8> {
     }
 }
 
-/// An address that one pod alone can have.
+/// Parses an address and checks that it can belong to a single pod.
 fn address(bytes: &[u8]) -> Result<IpAddr, Refused> {
     let four = bytes.try_into().map(|octets: [u8; 4]| IpAddr::from(octets));
     let address = four.or_else(|_| bytes.try_into().map(|octets: [u8; 16]| IpAddr::from(octets).to_canonical()));

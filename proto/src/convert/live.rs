@@ -1,4 +1,4 @@
-//! Reports on the wire: endpoints are spelled out once a stream, and numbered from then on.
+//! Encodes and decodes reports; a stream defines each endpoint once and then refers to it by number.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,8 +17,8 @@ use crate::wire;
 
 mod frames;
 
-/// Endpoints that one stream may define, and the highest number of one: four times what a sidecar keeps apart, so that
-/// limits can be raised on the sidecars before the control plane.
+/// Endpoints that one stream may define, and the highest number of one. It is four times the
+/// endpoints of a sidecar, so that limits can be raised on the sidecars before the control plane.
 pub const DEFINITIONS_MAX: usize = 1024;
 
 /// Rows of a report or a window: one for each definition, and one for everything over the limit.
@@ -27,10 +27,10 @@ pub(super) const ROWS_MAX: usize = DEFINITIONS_MAX + 1;
 /// Exchanges that one report may carry.
 pub const SAMPLES_MAX: usize = 2048;
 
-/// The number of the endpoint that everything over the limit shares.
+/// The number of the shared endpoint that counts everything over the limit.
 const OTHER_ID: u32 = 0;
 
-/// The sidecar's end: gives numbers to endpoints as they appear.
+/// The encoder of a sidecar: assigns numbers to endpoints as they appear.
 #[derive(Debug, Default)]
 pub struct Encoder {
     ids: HashMap<Endpoint, u32>,
@@ -38,20 +38,20 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Whether there are numbers for all of these. If not, the stream has named all that it may, and its end has come: the
-    /// next one names only what is still there.
+    /// Whether there are numbers for all of these endpoints. If not, the sidecar must end the
+    /// stream: the next one defines only the endpoints that still exist.
     pub fn has_numbers_for<'a>(&mut self, endpoints: impl Iterator<Item = &'a Endpoint>) -> bool {
         let newcomers = endpoints.filter(|endpoint| !endpoint.is_other() && !self.ids.contains_key(*endpoint)).count();
         self.is_used_up |= self.ids.len() + newcomers > DEFINITIONS_MAX;
         !self.is_used_up
     }
 
-    /// Whether there were no numbers for something.
+    /// Whether an earlier check found too few numbers.
     pub fn is_used_up(&self) -> bool {
         self.is_used_up
     }
 
-    /// Puts a report on the wire.
+    /// Encodes a report.
     pub fn encode(&mut self, report: &Report) -> wire::Live {
         let mut live = wire::Live {
             seq: report.seq,
@@ -69,7 +69,7 @@ impl Encoder {
         live
     }
 
-    /// The number of an endpoint, which is defined if it has none yet.
+    /// The number of an endpoint; adds a definition if it has none yet.
     pub(super) fn id_of(&mut self, endpoint: &Endpoint, is_file: bool, defs: &mut Vec<wire::Def>) -> u32 {
         if endpoint.is_other() {
             return OTHER_ID;
@@ -85,10 +85,10 @@ impl Encoder {
     }
 }
 
-/// The control plane's end: remembers which number stands for which endpoint.
+/// The decoder of the control plane: maps the numbers of a stream to endpoints.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// By number. All rows of a frame are looked up here, and lie side by side.
+    /// By number, in contiguous memory, because all rows of a frame are looked up here.
     endpoints: Vec<Option<Defined>>,
     definitions: usize,
     /// Reports and windows decoded so far.
@@ -96,7 +96,7 @@ pub struct Decoder {
     names: Option<Names>,
 }
 
-/// Gives an endpoint in the place of one that has the same name: the one that everybody else holds.
+/// Replaces an endpoint by a shared one of the same name.
 struct Names(Box<dyn Fn(Endpoint) -> Endpoint + Send + Sync>);
 
 impl fmt::Debug for Names {
@@ -105,35 +105,36 @@ impl fmt::Debug for Names {
     }
 }
 
-/// An endpoint that has a number.
+/// An endpoint with a number.
 #[derive(Debug)]
 pub(super) struct Defined {
     pub(super) endpoint: Endpoint,
-    /// The message that told of it last, and its place there.
+    /// The last message that had a row of it, and the index of that row.
     told: u64,
     place: u32,
     pub(super) is_file: bool,
 }
 
 impl Decoder {
-    /// One that shares the names of endpoints with others, where `names` knows a name: ten thousand streams that spell out
-    /// the same twenty endpoints then hold each once, and it is at hand whenever one of them tells of it.
+    /// A decoder that shares endpoint names with other streams through `names`. Ten thousand
+    /// streams that define the same twenty endpoints then hold each name once, and it stays in the
+    /// CPU cache.
     pub fn sharing(names: impl Fn(Endpoint) -> Endpoint + Send + Sync + 'static) -> Self {
         Self { names: Some(Names(Box::new(names))), ..Self::default() }
     }
 
-    /// Where the present message tells of an endpoint. What belongs to one of which it tells nothing else has nowhere to go.
+    /// The row index of an endpoint in the current message. Data of an endpoint without a row there is dropped.
     fn place(&self, id: u32) -> Option<usize> {
         let defined = self.endpoints.get(id as usize)?.as_ref()?;
         (defined.told == self.messages).then_some(defined.place as usize)
     }
 
-    /// A message begins.
+    /// Starts a new message.
     pub(super) fn begin(&mut self) {
         self.messages += 1;
     }
 
-    /// The endpoint of which the message tells at this place, and nowhere else.
+    /// Returns the endpoint of a row and records the row's index. A second row of the same endpoint is an error.
     pub(super) fn told_of(&mut self, id: u32, place: usize) -> Result<&Defined, Refused> {
         let message = self.messages;
         let defined = self.defined(id)?;
@@ -144,7 +145,7 @@ impl Decoder {
         Ok(defined)
     }
 
-    /// Gives an endpoint its number.
+    /// Assigns a number to an endpoint.
     pub(super) fn define(&mut self, def: &wire::Def) -> Result<(), Refused> {
         let over = || Refused::TooMuch { field: "defs", limit: DEFINITIONS_MAX };
         let place = usize::try_from(def.id).ok().filter(|id| *id <= DEFINITIONS_MAX && self.definitions < DEFINITIONS_MAX);
@@ -174,14 +175,14 @@ impl Decoder {
     }
 }
 
-/// As a message of the stream.
+/// Encodes a report as a message of the stream.
 impl From<wire::Live> for wire::up::Message {
     fn from(live: wire::Live) -> Self {
         Self::Live(live.encode_to_vec().into())
     }
 }
 
-/// An exchange of a report, dated back from it.
+/// Encodes an exchange of a report, with its age relative to the report.
 fn sample_of(id: u32, at_ms: u64, exchange: &Exchange) -> wire::Sample {
     let ago_ms = u32::try_from(at_ms.saturating_sub(exchange.started_ms)).unwrap_or(u32::MAX);
     wire::Sample { id, ago_ms, started_ms: 0, ..sample(exchange) }
@@ -201,7 +202,7 @@ impl From<Resources> for wire::Resources {
     }
 }
 
-/// The counts of all reasons, as far as the last one that has occurred.
+/// The counts of all reasons, up to the last one that is not zero.
 fn refused(refusals: &Refusals) -> Vec<u64> {
     let known = Reason::EACH.iter().rposition(|reason| refusals[*reason] > 0).map_or(0, |last| last + 1);
     Reason::EACH[..known].iter().map(|reason| refusals[*reason]).collect()
@@ -216,7 +217,7 @@ impl From<wire::Resources> for Resources {
             cpu_limit_milli: resources.cpu_limit_milli,
             throttled_milli: resources.throttled_milli,
             connections: resources.open_conns,
-            // A later version may know more reasons than this one.
+            // A later version may have further reasons.
             refused: Reason::EACH.into_iter().zip(&resources.refused).fold(
                 Refusals::default(),
                 |mut refusals, (reason, count)| {

@@ -1,4 +1,4 @@
-//! History on the wire: what is fetched of an endpoint, and the pages in which it comes.
+//! Encodes and decodes the history of an endpoint: fetch requests and the pages of the reply.
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
@@ -7,30 +7,30 @@ use crate::convert::exchanges::{exchange, sample};
 use crate::convert::{Refused, bounded};
 use crate::wire;
 
-/// Fetches under way on one stream. A person looks at one endpoint at a time; eight may look at the same pod.
+/// Concurrent fetches on one stream. A person views one endpoint at a time; eight people may view the same pod.
 pub const FETCHES_MAX: usize = 8;
 
-/// Exchanges of one page: with the longest paths about 16 kB, so that a page never holds up a report for long.
+/// Exchanges of one page. With the longest paths that is about 16 kB, so a page never delays a report for long.
 pub const PAGE_EXCHANGES_MAX: usize = 32;
 
-/// Exchanges of all pages that answer one fetch; four times what a sidecar remembers of an endpoint.
+/// Exchanges of all pages that answer one fetch: four times what a sidecar keeps of an endpoint.
 pub const HISTORY_EXCHANGES_MAX: usize = 256;
 
-/// The history of one endpoint is wanted.
+/// A request for the history of one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
-    /// By which its pages are known on the stream.
+    /// The id, which is unique on the stream; the pages carry it.
     pub id: u64,
-    /// Which endpoint.
+    /// The endpoint.
     pub endpoint: Endpoint,
-    /// So many exchanges, the newest, and no more than [`HISTORY_EXCHANGES_MAX`].
+    /// The number of newest exchanges to return, at most [`HISTORY_EXCHANGES_MAX`].
     pub limit: usize,
 }
 
-/// A part of the answer.
+/// A part of the reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Which fetch it answers.
+    /// The id of the fetch.
     pub id: u64,
     /// Some exchanges.
     pub exchanges: Vec<Exchange>,
@@ -41,13 +41,13 @@ pub struct Page {
 /// Whether more pages follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum More {
-    /// Some do.
+    /// At least one more page follows.
     Follows,
-    /// This was the last.
+    /// This is the last page.
     Nothing,
 }
 
-/// Cuts an answer into pages; one without exchanges is a page, too.
+/// Splits a reply into pages; an empty reply is one page.
 pub fn pages(id: u64, exchanges: &[Exchange]) -> Vec<wire::Page> {
     let page = |exchanges: &[Exchange]| wire::Page { id, samples: exchanges.iter().map(sample).collect(), last: false };
     let mut pages: Vec<_> = exchanges.chunks(PAGE_EXCHANGES_MAX).map(page).collect();

@@ -1,22 +1,22 @@
-//! A report that is read into again and again, so that taking one off the wire asks the allocator for nothing.
+//! A reusable buffer for decoded reports, so that decoding does not allocate.
 
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report};
 
-/// Rows that are kept for the next report: as many as a sidecar keeps endpoints apart. One takes about a kilobyte.
+/// Rows that are kept for the next report: as many as the endpoints of a sidecar. One takes about a kilobyte.
 const SPARE_MAX: usize = 256;
 
-/// The report that was read last, and the rows that it did not need.
+/// The last decoded report, and the rows that it did not use.
 #[derive(Debug)]
 pub struct Reading {
-    /// What was read.
+    /// The decoded report.
     pub report: Report,
-    /// The control plane's clock as the sidecar knew it when it made the report, milliseconds since the Unix epoch; 0 from
-    /// an older sidecar.
+    /// The control plane's clock as the sidecar estimated it for the report, milliseconds since the
+    /// Unix epoch; 0 from an older sidecar.
     pub control_ms: u64,
-    /// Rows of the report so far; those behind them are of the one before.
+    /// Rows of the current report; the rows after them are left from the previous one.
     rows: usize,
     spare: Vec<EndpointReport>,
 }
@@ -28,14 +28,14 @@ impl Default for Reading {
 }
 
 impl Reading {
-    /// Forgets what was read, and keeps the memory that it took.
+    /// Clears the report and keeps its memory.
     pub(super) fn begin(&mut self) {
         self.rows = 0;
         self.control_ms = 0;
         self.report = nothing(std::mem::take(&mut self.report.endpoints));
     }
 
-    /// A row more, with anything in it but callers and exchanges.
+    /// Adds a row. It may contain old counts, but no callers and no exchanges.
     pub(super) fn row(&mut self) -> &mut EndpointReport {
         if self.rows == self.report.endpoints.len() {
             self.report.endpoints.push(self.spare.pop().unwrap_or_else(unnamed));
@@ -48,12 +48,12 @@ impl Reading {
         row
     }
 
-    /// Rows of the report so far.
+    /// The number of rows so far.
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// There are no more rows.
+    /// Ends the rows: moves the unused ones to the spare rows.
     pub(super) fn end_rows(&mut self) {
         let needless = self.report.endpoints.drain(self.rows..);
         self.spare.extend(needless.take(SPARE_MAX.saturating_sub(self.spare.len())));

@@ -1,4 +1,4 @@
-//! Desired rules and receipts on the wire. A set travels whole, with a hash over what it says.
+//! Encodes and decodes desired rules and receipts. A rule set is sent whole, with a hash over its content.
 
 use mesh::endpoint::Endpoint;
 use mesh::routes::pins::Pattern;
@@ -16,10 +16,10 @@ use crate::wire;
 /// Pods that one rule may name.
 const PODS_MAX: usize = 1024;
 
-/// Bytes of an id of ours.
+/// Bytes of an id that Sitio assigns.
 const ID_BYTES_MAX: usize = 64;
 
-/// A set of rules as it goes to every pod of a service: put on the wire once, however many they are.
+/// A rule set for all pods of a service, encoded once for all of them.
 #[derive(Debug, Clone)]
 pub struct Sealed {
     bytes: Bytes,
@@ -27,38 +27,38 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// The whole set, on the wire.
+    /// Encodes a whole set.
     pub fn of(rules: &DesiredRules) -> Self {
         let desired = desired(rules);
         Self { bytes: desired.encode_to_vec().into(), hash: desired.rules_hash }
     }
 
-    /// The hash of what it says.
+    /// The hash of its content.
     pub fn hash(&self) -> u64 {
         self.hash
     }
 }
 
-/// As a message of the stream.
+/// Converts the set into a message of the stream.
 impl From<&Sealed> for wire::down::Message {
     fn from(sealed: &Sealed) -> Self {
         Self::Desired(sealed.bytes.clone())
     }
 }
 
-/// As a message of the stream.
+/// Converts the set into a message of the stream.
 impl From<wire::Desired> for wire::down::Message {
     fn from(desired: wire::Desired) -> Self {
         Self::Desired(desired.encode_to_vec().into())
     }
 }
 
-/// The set that a message of the stream carries.
+/// Decodes the rule set in a message of the stream.
 pub fn unsealed(desired: &[u8]) -> Result<wire::Desired, Refused> {
     wire::Desired::decode(desired).map_err(|why| Refused::Senseless { field: "desired", why: why.to_string() })
 }
 
-/// Puts the whole set on the wire.
+/// Converts a whole set to its protobuf type.
 pub fn desired(rules: &DesiredRules) -> wire::Desired {
     wire::Desired {
         store: rules.store.clone(),
@@ -70,7 +70,7 @@ pub fn desired(rules: &DesiredRules) -> wire::Desired {
     }
 }
 
-/// Takes a whole set off the wire. A set that cannot be understood is refused whole, with a reason for each bad rule.
+/// Validates a whole set. If any rule is invalid, the set is refused, with a reason for each invalid rule.
 pub fn desired_rules(desired: wire::Desired) -> Result<DesiredRules, Vec<Refusal>> {
     let set = |why: String| vec![Refusal { rule: String::new(), why }];
     if desired.from != 0 || !desired.drop.is_empty() {
@@ -96,10 +96,10 @@ pub fn desired_rules(desired: wire::Desired) -> Result<DesiredRules, Vec<Refusal
     Ok(DesiredRules { store, revision: desired.revision, rules })
 }
 
-/// A number that differs, for all practical purposes, when two sets of rules say different things (64-bit FNV-1a).
+/// A hash (64-bit FNV-1a) that in practice differs when two rule sets differ.
 ///
-/// The override of protected paths is left out: a sidecar that does not know it computes the same hash, and refuses the
-/// rule for the protected path and not for the hash.
+/// The override of protected paths is left out: a sidecar that does not know it computes the same
+/// hash. So it refuses the rule because of the protected path, not because of the hash.
 pub fn rules_hash(rules: &[Rule]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut add = |part: &[u8]| {

@@ -1,4 +1,4 @@
-//! One endpoint's row on the wire, as reports and windows carry it.
+//! Encodes and decodes the counts of one endpoint, for reports and windows.
 
 use mesh::golden::{GoldenMetrics, STATUSES_MAX};
 use mesh::report::Seen;
@@ -11,14 +11,14 @@ use crate::wire;
 mod buckets;
 mod varints;
 
-/// Numbers in `extremes`.
+/// Numbers in the field `extremes`.
 const EXTREMES: usize = 5;
 
-/// Status codes have three digits, and are told from the usual one on.
+/// Status codes have three digits and are encoded relative to 200, the usual one.
 const CODES: u64 = 1000;
 const USUAL_CODE: u64 = 200;
 
-/// Puts one row on the wire.
+/// Encodes one row.
 pub(super) fn stat(id: u32, golden: &GoldenMetrics, seen: Option<Seen>) -> wire::Stat {
     let (hist_lowest, hist) = buckets::pack(&golden.latency);
     wire::Stat {
@@ -50,13 +50,14 @@ fn code(told: u64) -> Option<u16> {
     (told < CODES).then(|| ((told + USUAL_CODE) % CODES) as u16)
 }
 
-/// Answers with 500 to 599, which the wire counts failures from. Those from 600 on are none there, whatever they count as.
+/// Responses with 500 to 599, which `failed_less_5xx` is relative to. Those from 600 on are not
+/// included, although they count as 5xx elsewhere.
 fn fives(golden: &GoldenMetrics) -> u64 {
     let fives = golden.statuses().iter().filter(|(code, _)| (500..600).contains(code));
     fives.fold(0, |sum, (_, count)| sum.saturating_add(*count))
 }
 
-/// What cannot be added up, and the time to the first byte. Nothing at all for an endpoint that has only something under way.
+/// Encodes maxima, minima and the times to the first byte. Empty for an endpoint that only has requests under way.
 fn extremes(golden: &GoldenMetrics) -> Vec<u8> {
     let extremes: [u64; EXTREMES] = [
         golden.min_us.map_or(0, |min_us| min_us.saturating_add(1)),
@@ -101,18 +102,18 @@ fn set_statuses(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), Refused
     Ok(())
 }
 
-/// What a row tells besides its counts.
+/// Fields of a row besides its counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Told {
-    /// The number of its endpoint.
+    /// The number of the endpoint.
     pub(super) id: u32,
     /// Requests under way.
     pub(super) in_flight: u32,
-    /// When the endpoint was asked, if the row tells it.
+    /// Times of the first and the last request, if the row has them.
     pub(super) seen: Option<Seen>,
 }
 
-/// What follows from other fields, or is told as a difference from them.
+/// Fields that are relative to other fields or are unpacked later.
 #[derive(Default)]
 struct Rest<'a> {
     untimed: i64,
@@ -124,12 +125,12 @@ struct Rest<'a> {
     hist_zeros: u64,
 }
 
-/// Takes one row off the wire in place of what was counted before, or says what cannot be.
+/// Decodes and validates one row; it replaces the counts in `golden`.
 pub(super) fn read(stat: &[u8], golden: &mut GoldenMetrics) -> Result<Told, Refused> {
     golden.renew();
     let (mut told, mut rest, mut fields) = (Told::default(), Rest::default(), Fields::of("stats", stat));
     let (mut first_ms, mut last_ms) = (0, 0);
-    // The numbers of the fields are those of `Stat` in the wire's description.
+    // The field numbers are those of `Stat` in mesh.proto.
     while let Some((field, value)) = fields.read()? {
         match field {
             1 => told.id = value.number("id")? as u32,
@@ -149,7 +150,7 @@ pub(super) fn read(stat: &[u8], golden: &mut GoldenMetrics) -> Result<Told, Refu
             15 => rest.extremes = value.bytes("extremes")?,
             16 => first_ms = value.number("first_ms")?,
             17 => last_ms = value.number("last_ms")?,
-            // A newer sidecar may tell more than is known here.
+            // A newer sidecar may send further fields.
             _ => {}
         }
     }

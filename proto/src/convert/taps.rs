@@ -1,4 +1,4 @@
-//! Taps on the wire: the whole set of them down, what was seen and what was dropped up.
+//! Encodes and decodes taps: the set of taps to the sidecar, tapped and dropped exchanges to the control plane.
 
 use mesh::endpoint::Endpoint;
 use mesh::tap::{Dropped, Filter, Sighting, Tap};
@@ -7,22 +7,22 @@ use crate::convert::exchanges::{exchange, sample};
 use crate::convert::{Refused, bounded};
 use crate::wire;
 
-/// Taps on one sidecar at once. Each costs its workers a comparison with every exchange.
+/// Concurrent taps on one sidecar. Each one costs its workers a comparison per exchange.
 pub const TAPS_MAX: usize = 8;
 
-/// Exchanges in one frame: with the longest paths and routes about 50 kB.
+/// Exchanges in one frame. With the longest paths and routes that is about 50 kB.
 pub const SEEN_MAX: usize = 64;
 
-/// What a sidecar tells of its taps.
+/// What a sidecar reports for its taps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tapped {
-    /// What was seen.
+    /// Exchanges that matched a tap.
     pub seen: Vec<Sighting>,
-    /// What was dropped, by tap.
+    /// Counts of dropped exchanges, by tap.
     pub dropped: Vec<(u64, Dropped)>,
 }
 
-/// The whole set of taps, as it is sent.
+/// Encodes the complete set of taps.
 pub fn set<'a>(taps: impl Iterator<Item = &'a Tap>) -> wire::Taps {
     let tap = |tap: &Tap| wire::Tap {
         id: tap.id,
@@ -34,7 +34,7 @@ pub fn set<'a>(taps: impl Iterator<Item = &'a Tap>) -> wire::Taps {
     wire::Taps { taps: taps.map(tap).collect() }
 }
 
-/// A set of taps off the wire.
+/// Decodes and validates a set of taps.
 pub fn taps(set: wire::Taps) -> Result<Vec<Tap>, Refused> {
     let tap = |tap: wire::Tap| {
         let filter = Filter::read(&tap.method, &tap.route, &tap.status);

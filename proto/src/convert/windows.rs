@@ -1,4 +1,4 @@
-//! Windows on the wire: numbered like the reports of their stream, and checked like them.
+//! Encodes and decodes windows; they share the endpoint numbers of the reports on their stream.
 
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
@@ -14,7 +14,7 @@ use crate::convert::{Refused, at_most};
 use crate::wire;
 
 impl Encoder {
-    /// Puts a window on the wire, on the same stream as the reports.
+    /// Encodes a window for the same stream as the reports.
     pub fn encode_window(&mut self, window: &Window) -> wire::Window {
         let is_baseline = window.kind == WindowKind::Baseline;
         let mut wire = wire::Window { id: window.id, span: window.span, baseline: is_baseline, ..wire::Window::default() };
@@ -26,58 +26,59 @@ impl Encoder {
     }
 }
 
-/// A window as it came. Its rows were read and are sound, and stay packed until somebody adds them up: a control plane
-/// holds those of ten thousand sidecars for a moment, and packed they take a tenth of the room.
+/// A received window. Its rows are validated but stay packed until they are added up. The control
+/// plane holds the windows of ten thousand sidecars for a moment, and packed rows take a tenth of
+/// the memory.
 #[derive(Debug, Clone)]
 pub struct PackedWindow {
     /// Its first slot.
     pub id: u64,
     /// How many slots it spans.
     pub span: u32,
-    /// What it tells.
+    /// What its counts cover.
     pub kind: WindowKind,
-    /// How old it was when it was sent.
+    /// Its age when it was sent.
     pub age: WindowAge,
-    /// Bytes of the message, which is held as long as one of the rows is.
+    /// Size of the message in bytes. The message stays in memory as long as any of its rows does.
     pub bytes: usize,
-    /// The endpoints with anything to tell, each once.
+    /// The endpoints with any counts, each once.
     pub rows: Vec<PackedRow>,
 }
 
-/// How long before it was sent a window began and ended, in milliseconds by the sidecar's monotonic clock. `None` is what an
-/// older sidecar leaves out.
+/// The ages of a window's start and end when it was sent, in milliseconds by the sidecar's
+/// monotonic clock. An older sidecar sends neither (`None`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WindowAge {
-    /// Its beginning; a baseline has none.
+    /// Age of its start; a baseline has none.
     pub began_ago_ms: Option<u64>,
-    /// Its end; of a baseline, that of the window which is the mark.
+    /// Age of its end; for a baseline, the end of the last window that it includes.
     pub ended_ago_ms: Option<u64>,
 }
 
 /// One endpoint's part of a packed window.
 #[derive(Debug, Clone)]
 pub struct PackedRow {
-    /// Which one.
+    /// The endpoint.
     pub endpoint: Endpoint,
-    /// Whether its path names a file.
+    /// Whether the path names a file.
     pub is_file: bool,
-    /// When it was asked first and last.
+    /// Times of the first and the last request.
     pub seen: Option<Seen>,
     /// What was counted.
     pub counts: PackedCounts,
 }
 
-/// Counts that were read once, and are sound.
+/// Encoded counts that have been validated.
 #[derive(Debug, Clone)]
 pub struct PackedCounts(Bytes);
 
 impl PackedCounts {
-    /// These counts, packed.
+    /// Encodes these counts.
     pub fn of(golden: &GoldenMetrics) -> Self {
         Self(stat(0, golden, None).encode_to_vec().into())
     }
 
-    /// Puts them in place of what was counted before.
+    /// Replaces the counts in `golden` by these.
     pub fn unpack_into(&self, golden: &mut GoldenMetrics) {
         read(&self.0, golden).expect("they were read before");
     }
@@ -89,7 +90,7 @@ impl PackedWindow {
         self.id.saturating_add(u64::from(self.span)).saturating_sub(1)
     }
 
-    /// The window, its rows in the order of their names.
+    /// Decodes the rows and sorts them by name.
     pub fn unpack(self) -> Window {
         let row = |PackedRow { endpoint, is_file, seen, counts }: PackedRow| {
             let mut golden = GoldenMetrics::default();
@@ -103,7 +104,7 @@ impl PackedWindow {
 }
 
 impl Decoder {
-    /// Takes a window off the wire, or says which field is wrong. Definitions before the fault are kept.
+    /// Decodes and validates a window. If a field is invalid, definitions before it are kept.
     pub fn decode_window(&mut self, window: &Bytes) -> Result<PackedWindow, Refused> {
         let mut packed = self.window_head(window)?;
         check_stretch(&packed)?;
@@ -124,13 +125,13 @@ impl Decoder {
         Ok(packed)
     }
 
-    /// What concerns the whole window, and the definitions, wherever they are in it.
+    /// Reads the header fields and the definitions, wherever they are in the message.
     fn window_head(&mut self, window: &[u8]) -> Result<PackedWindow, Refused> {
         self.begin();
         let (kind, age, bytes) = (WindowKind::Change, WindowAge::default(), window.len());
         let mut packed = PackedWindow { id: 0, span: 0, kind, age, bytes, rows: Vec::new() };
         let (mut rows, mut fields) = (0, Fields::of("window", window));
-        // The numbers of the fields are those of `Window` in the wire's description.
+        // The field numbers are those of `Window` in mesh.proto.
         while let Some((field, value)) = fields.read()? {
             match field {
                 1 => packed.id = value.number("id")?,
@@ -149,14 +150,15 @@ impl Decoder {
     }
 }
 
-/// As a message of the stream.
+/// Encodes a window as a message of the stream.
 impl From<wire::Window> for wire::up::Message {
     fn from(window: wire::Window) -> Self {
         Self::Window(window.encode_to_vec().into())
     }
 }
 
-/// A window lies within the calendar. A baseline's mark may be 0, for nothing; a slot before 1 nobody counts in.
+/// Checks that a window is within the calendar. A baseline may have the mark 0, for no windows.
+/// Slot 0 is not used otherwise.
 fn check_stretch(window: &PackedWindow) -> Result<(), Refused> {
     let kind = window.kind;
     let spans = if kind == WindowKind::Baseline { 1..=1 } else { 1..=SPAN_MAX };

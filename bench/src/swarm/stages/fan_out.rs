@@ -1,4 +1,4 @@
-//! A rule goes out: how long until the last pod meant has confirmed it.
+//! Measures the time from a new rule until the last selected pod has confirmed it.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::swarm::server::Server;
 use crate::swarm::stages::{Setting, quantile};
 use crate::swarm::{Size, Swarm};
 
-/// Rules made and withdrawn, one after the other.
+/// Number of rules, created and withdrawn one after the other.
 const RULES: usize = 10;
 
 /// How long a rule may take.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Between two rules.
+/// Pause between two rules.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A rule to every pod of the mesh: all of them are copies of one service.
+/// A rule for every pod of the mesh: all of them are copies of one service.
 pub async fn to_all(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let size = Size { services: 1, ..setting.size };
     let server = Server::start(setting.cores)?;
@@ -34,7 +34,7 @@ pub async fn to_all(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     Ok(vec![figure])
 }
 
-/// A rule to the copies of one service, in a mesh where the others report, too.
+/// A rule for the pods of one service, while the others also report.
 pub async fn to_one_service(server: &Server, swarm: &Swarm) -> anyhow::Result<Figure> {
     let copies = swarm.size.sidecars / swarm.size.services;
     let name = format!("a rule to {copies} of {} sidecars: receipts p99 (ms)", swarm.size.sidecars);
@@ -64,11 +64,11 @@ async fn send(server: &Server, pods: usize, name: String, goal_ms: f64) -> anyho
     Ok(Figure::at_most(name, goal_ms, quantile(&mut took_ms, 0.99), note))
 }
 
-/// Waits until every pod has confirmed, and returns how long each took, in milliseconds.
+/// Waits until every pod has confirmed, and returns the time of each in milliseconds.
 async fn confirmed(server: &Server, id: &str, pods: usize) -> anyhow::Result<Vec<f64>> {
     let began = Instant::now();
     loop {
-        // Asking in between would cost the control plane time that it needs for the receipts.
+        // More frequent requests would use CPU time that the control plane needs for the receipts.
         sleep(PAUSE).await;
         let rule = server.api.json(&format!("/api/v1/rules/{id}")).await?;
         let receipts = rule["pods"].as_array().context("the rule has no pods")?;

@@ -1,4 +1,4 @@
-//! The dashboard of a large mesh: how long its page takes, and what watching costs, however many watch.
+//! Measures the dashboard of a large mesh: the time of its page, and the cost of one or many viewers.
 
 use std::time::Duration;
 
@@ -12,21 +12,22 @@ use crate::swarm::server::Server;
 use crate::swarm::stages::{Setting, fan_out, quantile};
 use crate::swarm::tally::Activity;
 
-/// How often the page is asked for.
+/// Number of page requests.
 const PAGES: usize = 20;
 
-/// Between two pages, so that each is a page of its own second.
+/// Pause between two page requests, so that they fall into different seconds.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// How many watch: one, and as many as a large company has on duty.
+/// Numbers of viewers: one, and the on-call staff of a large company.
 const WATCHERS: [usize; 2] = [1, 100];
 
-/// Runs the stage. The rule to one service is sent here, too, since the mesh is there.
+/// Runs the stage. It also measures the rule to one service, because the mesh is already running.
 pub async fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let server = Server::start(setting.cores)?;
     let swarm = Swarm::start(server.stream, setting.size, Connections::Own);
     swarm.attached().await?;
-    // One pod of each service keeps all rows moving, and the frames of the others cost little beside the page.
+    // Traffic of one pod of each service keeps all rows changing. The frames of the others cost
+    // little compared with the page.
     swarm.tally.act(Activity::OnePodOfEach);
     sleep(Duration::from_secs(3)).await;
     let mut figures = vec![page(setting, &server).await?];
@@ -50,13 +51,13 @@ async fn page(setting: &Setting, server: &Server) -> anyhow::Result<Figure> {
     Ok(Figure::at_most(name, 100.0, quantile(&mut took_ms, 0.95), note))
 }
 
-/// The processor time of a second in which somebody watches, less that of one in which nobody does.
+/// CPU time per second with viewers, less that without.
 async fn ticks(setting: &Setting, server: &Server) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for watchers in WATCHERS {
         let before = second(server, setting.look).await?;
         let browsers = Browsers::open(server.api, watchers).await?;
-        // The first message of each is the whole page; the ticks come after it.
+        // The first message of each stream is the whole page; ticks follow.
         sleep(Duration::from_secs(2)).await;
         let bytes = browsers.bytes();
         let watched = second(server, setting.look).await?;
@@ -75,7 +76,7 @@ async fn ticks(setting: &Setting, server: &Server) -> anyhow::Result<Vec<Figure>
     Ok(figures)
 }
 
-/// Milliseconds of processor time in a second.
+/// CPU milliseconds per second.
 async fn second(server: &Server, look: Duration) -> anyhow::Result<f64> {
     let (before, began) = (server.cpu()?, Instant::now());
     sleep(look).await;

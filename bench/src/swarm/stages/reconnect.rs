@@ -1,4 +1,4 @@
-//! The control plane is killed and comes back: how long until it knows everything again, and what it needs for that.
+//! Kills and restarts the control plane; measures the time until all data is complete again, and the memory needed.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::swarm::server::Server;
 use crate::swarm::stages::Setting;
 use crate::swarm::stages::steady::falls_silent;
 
-/// Traffic before the end, so that there is something to lose.
+/// Time of traffic before the restart, so that there are counts to lose.
 const TRAFFIC: Duration = Duration::from_secs(5);
 
-/// Until memory has settled.
+/// Wait until memory has settled.
 const SETTLE: Duration = Duration::from_secs(10);
 
 /// Runs the stage.
@@ -26,7 +26,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let before_kib = server.resident_kib();
     server.restart()?;
     let began = Instant::now();
-    // All of them notice at once, and then dial ten times a second.
+    // All sidecars notice at once, and then dial ten times a second.
     while swarm.tally.attached() == setting.size.sidecars {
         sleep(Duration::from_millis(1)).await;
     }

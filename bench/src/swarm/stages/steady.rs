@@ -1,4 +1,4 @@
-//! Every sidecar reports every second: what a frame costs, what a sidecar holds, and whether any frame is late.
+//! Every sidecar reports every second: measures CPU per frame, memory per sidecar, and late frames.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use crate::swarm::sidecar::now_ms;
 use crate::swarm::stages::Setting;
 use crate::swarm::tally::Activity;
 
-/// Until attaching is over and done with.
+/// Wait after all sidecars have attached.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// How often all pods are looked at for late frames.
+/// Interval of the checks for late frames.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// A frame is late when it is not counted so long after it was made: by then the next one is there.
+/// A frame is late if it is not counted this long after it was made, when the next one is due.
 const LATE_MS: u64 = 1000;
 
-/// The last frames are on their way when the swarm falls silent, and a machine that has other work may need a while.
+/// Time until the last frames are counted after the traffic ends; a busy machine may need a while.
 const COUNTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Runs the stage.
@@ -83,7 +83,7 @@ pub async fn run(setting: &Setting, connections: Connections) -> anyhow::Result<
     ])
 }
 
-/// What the control plane used, divided by the reports that it took in: windows and acks are in it.
+/// CPU cost of the control plane per report; it includes windows and acks.
 struct FrameCost {
     us: f64,
     rate: f64,
@@ -91,7 +91,8 @@ struct FrameCost {
     core: f64,
 }
 
-/// The swarm tells how many reports there were: asking the control plane would cost it what a thousand of them cost.
+/// The number of reports comes from the swarm: a request to the control plane would cost as much as
+/// a thousand of them.
 async fn frame_cost(server: &Server, swarm: &Swarm, look: Duration) -> anyhow::Result<FrameCost> {
     let done = || Ok::<_, anyhow::Error>((server.cpu()?, swarm.tally.frames(), swarm.tally.windows()));
     let (before, began) = (done()?, Instant::now());
@@ -102,7 +103,7 @@ async fn frame_cost(server: &Server, swarm: &Swarm, look: Duration) -> anyhow::R
     Ok(FrameCost { us: cpu * 1e6 / frames, rate: frames / took, windows: windows / took, core: cpu / took })
 }
 
-/// What looking for late frames found.
+/// Results of the check for late frames.
 struct Late {
     frames: u64,
     put_off: u64,
@@ -119,7 +120,7 @@ impl Late {
     }
 }
 
-/// Looks at when the control plane heard each pod last, beside when the pod's newest frame was made.
+/// Compares when the control plane last heard from each pod with when the pod made its newest frame.
 async fn late_frames(server: &Server, swarm: &Swarm, look: Duration) -> anyhow::Result<Late> {
     let put_off = swarm.tally.put_off();
     let mut found = Late { frames: 0, put_off: 0, looks: 0, slowest_ms: 0 };
@@ -131,7 +132,8 @@ async fn late_frames(server: &Server, swarm: &Swarm, look: Duration) -> anyhow::
         let heard = heard(&pods)?;
         ensure!(heard.len() == made.len(), "the control plane tells of {} pods", heard.len());
         for (number, made_ms) in made.into_iter().enumerate() {
-            // A frame that was made when we asked, and that is not counted by the time of the answer, waits since then.
+            // A frame that existed before the request, and is not in the response, has waited at
+            // least since it was made.
             let waits = heard.get(&number).is_none_or(|heard_ms| *heard_ms < made_ms);
             let waited_ms = if waits { asked_ms.saturating_sub(made_ms) } else { 0 };
             found.frames += u64::from(waited_ms > LATE_MS);
@@ -145,7 +147,7 @@ async fn late_frames(server: &Server, swarm: &Swarm, look: Duration) -> anyhow::
     Ok(found)
 }
 
-/// When each pod was heard last, milliseconds since the Unix epoch, by its number.
+/// When the last message of each pod arrived, milliseconds since the Unix epoch, by the pod's number.
 fn heard(pods: &Value) -> anyhow::Result<HashMap<usize, u64>> {
     let rows = pods["pods"].as_array().context("the answer has no pods")?;
     let row = |row: &Value| {
@@ -156,7 +158,7 @@ fn heard(pods: &Value) -> anyhow::Result<HashMap<usize, u64>> {
     rows.iter().map(|pod| row(pod).context("a pod's row makes no sense")).collect()
 }
 
-/// Ends the traffic, and waits until the control plane has counted what was recorded.
+/// Ends the traffic, and waits until the control plane has counted all recorded requests.
 pub(super) async fn falls_silent(server: &Server, swarm: &Swarm) -> anyhow::Result<(f64, String)> {
     swarm.tally.act(Activity::None);
     let began = Instant::now();

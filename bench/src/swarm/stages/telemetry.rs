@@ -1,4 +1,4 @@
-//! What counting costs a sidecar: the processor time of the threads that keep house, beside that of all of them.
+//! Measures the cost of telemetry in a sidecar: CPU time of its background threads, as a share of all its threads.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::Command;
@@ -15,10 +15,10 @@ use crate::swarm::figure::Figure;
 use crate::swarm::server::Server;
 use crate::swarm::stages::Setting;
 
-/// Requests a second.
+/// Requests per second.
 const RATE: u64 = 20_000;
 
-/// Connections that they come over.
+/// Connections of the load.
 const CONNECTIONS: usize = 32;
 
 /// How long the sidecar may take to listen.

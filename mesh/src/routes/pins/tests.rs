@@ -1,4 +1,4 @@
-//! The table that says which pattern recognises a path, and proofs that no old name is left behind.
+//! Tests of which pattern matches a path, and that a renamed row keeps no old name.
 
 use proptest::prelude::*;
 
@@ -120,7 +120,7 @@ fn a_pattern_recognises_a_path_however_its_bytes_are_escaped() {
 }
 
 proptest! {
-    /// Whatever is named by guessing and renamed later, as a whole row is, has the name that it would have had at once.
+    /// A row that is renamed later gets the same name as a request that matches the pin at once.
     #[test]
     fn a_renamed_row_agrees_with_the_requests_that_follow(patterns in patterns(), path in "(/[abc]|/[a-c]{2}|/dGhpcyBpcyBhIHRva2VuMTIz){1,4}") {
         let pins = Pins::new(&patterns);

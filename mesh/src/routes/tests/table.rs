@@ -1,6 +1,6 @@
-//! The table of paths and routes that specifies the naming of endpoints.
+//! Table of paths and their routes: the specification of route names.
 
-/// Each path, and the route that it has without any pin.
+/// Each path and its route without any pins.
 pub(super) const TABLE: &[(&str, &str)] = &[
     ("/", "/"),
     ("/users/42", "/users/{id}"),
@@ -57,12 +57,12 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("/reset/aGVsbG8gd29ybGQgaGVsbG8=", "/reset/{id}"),
     ("/i/QWxhZGRpbjpvcGVuIHNlc2FtZQ", "/i/{id}"),
     ("/w/abcdefghijklmnopqrstuvwxyzabcdefgh", "/w/{id}"),
-    // People.
+    // Names and addresses of people.
     ("/users/jane@example.com", "/users/{id}"),
     ("/users/jane.doe%40example.co.uk/orders", "/users/{id}/orders"),
     ("/users/@jane", "/users/@jane"),
     ("/npm/@scope/package", "/npm/@scope/package"),
-    // Junk in percent signs.
+    // Percent-encoded junk.
     ("/%ff%fe%00", "/{id}"),
     ("/q/%3Cscript%3Ealert(1)%3C%2Fscript%3E", "/q/{id}"),
     ("/q/%27%20OR%201%3D1", "/q/{id}"),
@@ -71,7 +71,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("/caf%C3%A9/menu", "/caf%C3%A9/menu"),
     ("/%E6%97%A5%E6%9C%AC", "/%E6%97%A5%E6%9C%AC"),
     ("/docs/my%20file.pdf", "/docs/my%20file.pdf"),
-    // What a URI cannot hold is named like its escape.
+    // Bytes that are invalid in a URI are named like their escapes.
     ("/a^b/c", "/{id}/c"),
     ("/a%5Eb/c", "/{id}/c"),
     ("/q/<script>\"\\`", "/q/{id}"),

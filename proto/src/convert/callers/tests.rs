@@ -1,4 +1,4 @@
-//! What goes on the wire comes off it as it was; what no honest sidecar would say is refused.
+//! Tests: callers survive encoding and decoding, and impossible messages are refused.
 
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;

@@ -1,4 +1,4 @@
-//! Proofs that an exchange survives the wire, and that a broken one is refused by the name of its field.
+//! Tests: an exchange survives encoding and decoding, and an error names the broken field.
 
 use mesh::exchange::{Exchange, Outcome};
 use mesh::trace::Traceparent;

@@ -1,4 +1,4 @@
-//! A pod's addresses pass as they are, and what is none is refused.
+//! Tests: addresses of a pod survive encoding and decoding, and invalid ones are refused.
 
 use super::*;
 

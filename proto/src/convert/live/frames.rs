@@ -1,4 +1,4 @@
-//! Takes reports off the wire: the head and the definitions first, then row by row, as they lie.
+//! Decodes reports in place: the header fields and definitions first, then row by row.
 
 use mesh::exchange::Exchange;
 use mesh::report::{Coverage, Report};
@@ -12,7 +12,7 @@ use crate::convert::stats::read;
 use crate::convert::{Refused, at_most};
 use crate::wire;
 
-/// What a report has besides its rows.
+/// Whether a report has samples or callers besides its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Parts {
     Rows,
@@ -20,14 +20,14 @@ enum Parts {
 }
 
 impl Decoder {
-    /// Takes a report off the wire, or says which field is wrong. Definitions before the fault are kept.
+    /// Decodes a report. If a field is invalid, definitions before it are kept.
     pub fn decode(&mut self, live: &[u8]) -> Result<Report, Refused> {
         let mut reading = Reading::default();
         self.read(live, &mut reading)?;
         Ok(reading.report)
     }
 
-    /// The same, in place of the report that was read before.
+    /// Like [`Self::decode`], but reuses the memory of the previous report.
     pub fn read(&mut self, live: &[u8], reading: &mut Reading) -> Result<(), Refused> {
         reading.begin();
         let parts = self.read_head(live, reading)?;
@@ -38,12 +38,12 @@ impl Decoder {
         Ok(())
     }
 
-    /// What concerns the whole report, and the definitions, wherever they are in it.
+    /// Reads the header fields and the definitions, wherever they are in the message.
     fn read_head(&mut self, live: &[u8], reading: &mut Reading) -> Result<Parts, Refused> {
         self.begin();
         let (report, control_ms) = (&mut reading.report, &mut reading.control_ms);
         let (mut rows, mut samples, mut callers, mut fields) = (0, 0, 0, Fields::of("live", live));
-        // The numbers of the fields are those of `Live` in the wire's description.
+        // The field numbers are those of `Live` in mesh.proto.
         while let Some((field, value)) = fields.read()? {
             match field {
                 1 => report.seq = value.number("seq")?,
@@ -80,7 +80,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// What is told of endpoints besides their rows.
+    /// Reads samples and callers, which refer to rows.
     fn read_rest(&mut self, live: &[u8], report: &mut Report) -> Result<(), Refused> {
         let mut fields = Fields::of("live", live);
         while let Some((field, value)) = fields.read()? {

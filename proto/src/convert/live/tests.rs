@@ -1,4 +1,4 @@
-//! Proofs that a report survives the wire, and that a broken one is refused by name.
+//! Tests: a report survives encoding and decoding, and an error names the broken field.
 
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
@@ -53,7 +53,7 @@ fn refusals_survive_the_wire_and_versions_that_know_other_reasons() {
     let sent = Report { resources: Some(resources), ..report(1, vec![]) };
     let wire = Encoder::default().encode(&sent);
     assert_eq!(Decoder::default().decode(&wire.encode_to_vec()).unwrap(), sent);
-    // An older sidecar says nothing of them, and a later one may know more.
+    // An older sidecar does not send refusals, and a later one may send more reasons.
     for (told, total) in [(vec![], 0), (vec![1; 40], Reason::EACH.len() as u64)] {
         let resources = Resources::from(wire::Resources { refused: told, ..Default::default() });
         assert_eq!(resources.refused.total(), total);
@@ -102,8 +102,9 @@ fn a_first_byte_after_the_last_is_refused() {
     assert!(matches!(refused, Refused::TooMuch { field: "extremes", .. }));
 }
 
-/// The goal for a frame of 20 endpoints with 20 requests each is 1.2 kB, and an endpoint without news is not in it.
-/// Names are spelled out once a stream, so the second frame is the usual one.
+/// The goal for a frame of 20 endpoints with 20 requests each is 1.2 kB. An endpoint without
+/// changes is not part of it. A stream defines each name once, so the second frame is the usual
+/// one.
 #[test]
 fn a_frame_of_twenty_busy_endpoints_is_small() {
     let busy = |number: u64| {
@@ -124,7 +125,7 @@ fn a_frame_of_twenty_busy_endpoints_is_small() {
 }
 
 proptest! {
-    /// Differences go round, so that whatever was counted is told, even what makes no sense.
+    /// Differences wrap around, so all counts are transmitted exactly, even contradictory ones.
     #[test]
     fn odd_numbers_survive_the_wire(hits: u64, failed: u64, codes in prop::collection::vec((0_u16..1000, 1_u64..1 << 40), 0..9)) {
         let mut golden = GoldenMetrics::default();

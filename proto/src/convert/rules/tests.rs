@@ -1,4 +1,4 @@
-//! Proofs that rules and receipts survive the wire, and that what cannot be understood is refused by name.
+//! Tests: rules and receipts survive encoding and decoding, and an error names what is invalid.
 
 use super::*;
 
@@ -50,7 +50,7 @@ fn a_set_with_one_bad_rule_is_refused_whole_and_names_it() {
     assert!(refusals[0].why.contains("disable"), "{}", refusals[0].why);
 }
 
-/// What a sidecar reads that was built before this action: an action that it does not know is none.
+/// A sidecar that is older than this action decodes an unknown action as none.
 #[test]
 fn a_sidecar_that_does_not_know_a_prefix_refuses_it_and_says_so() {
     let mut wire = desired(&rules());

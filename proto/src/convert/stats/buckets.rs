@@ -1,4 +1,4 @@
-//! A histogram's buckets on the wire: mostly a byte each, because neighbours follow each other and counts of a second are small.
+//! Encodes histogram buckets: mostly a byte each, because used buckets are adjacent and counts of a second are small.
 
 use mesh::histogram::{Histogram, INDEX_MAX, INDEX_MIN};
 use prost::encoding::encode_varint;
@@ -6,13 +6,13 @@ use prost::encoding::encode_varint;
 use crate::convert::Refused;
 use crate::convert::stats::varints::Varints;
 
-/// Empty buckets before one are told in three bits; this value says that the next number tells how many more there are.
+/// Three bits hold the number of empty buckets before one. This value means that the next number holds the rest.
 const SKIP_MORE: u64 = 7;
 
-/// Room for the buckets of most histograms of a second.
+/// Initial capacity; enough for most histograms of a second.
 const USUAL_BYTES: usize = 32;
 
-/// The index of the lowest bucket that holds something, and a number or two for each that does.
+/// Returns the index of the lowest bucket in use, and one or two numbers for each bucket in use.
 pub(super) fn pack(histogram: &Histogram) -> (i32, Vec<u8>) {
     let mut buckets = histogram.buckets().peekable();
     let Some((lowest, _)) = buckets.peek().copied() else { return (0, Vec::new()) };
@@ -28,7 +28,7 @@ pub(super) fn pack(histogram: &Histogram) -> (i32, Vec<u8>) {
     (lowest, packed)
 }
 
-/// Puts what was packed so into a histogram that has counted nothing.
+/// Adds the packed buckets to an empty histogram.
 pub(super) fn unpack(lowest: i32, packed: &[u8], histogram: &mut Histogram) -> Result<(), Refused> {
     let mut next = i64::from(lowest);
     let mut varints = Varints::of("hist", packed);

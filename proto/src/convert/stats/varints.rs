@@ -1,21 +1,21 @@
-//! Numbers one after the other in a field of bytes: read where they lie, most of them a byte each.
+//! Packed varints in a bytes field: read in place, most of them one byte each.
 #![expect(clippy::inline_always, reason = "a frame is some five hundred of these numbers, nearly all of them a byte")]
 
 use prost::encoding::{decode_varint, encode_varint};
 
 use crate::convert::Refused;
 
-/// Room for the numbers of most rows of a second.
+/// Initial capacity; enough for most rows of a second.
 const USUAL_BYTES: usize = 32;
 
-/// Puts them together.
+/// Encodes the numbers.
 pub(super) fn pack(numbers: impl Iterator<Item = u64>) -> Vec<u8> {
     let mut packed = Vec::with_capacity(USUAL_BYTES);
     numbers.for_each(|number| encode_varint(number, &mut packed));
     packed
 }
 
-/// The numbers of a field.
+/// Reads the packed numbers of a field.
 #[derive(Debug)]
 pub(super) struct Varints<'a> {
     field: &'static str,
@@ -27,7 +27,7 @@ impl<'a> Varints<'a> {
         Self { field, packed }
     }
 
-    /// The next one; `None` at the end.
+    /// The next number; `None` at the end.
     #[inline(always)]
     pub(super) fn read(&mut self) -> Result<Option<u64>, Refused> {
         match self.packed.split_first() {

@@ -1,4 +1,4 @@
-//! Proofs that a window survives the wire beside the reports, and that a broken one is refused by name.
+//! Tests: a window survives encoding and decoding next to reports, and an error names the broken field.
 
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
