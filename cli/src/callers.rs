@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use client::callers::{Caller, Callers, Kind};
 use client::endpoints;
-use control_plane::web::format;
-use control_plane::web::judge::{self, Level, ratio};
-use control_plane::web::row::service_label;
+use control_plane::dashboard::health::{HealthLevel, ratio};
+use control_plane::dashboard::row::service_label;
+use control_plane::dashboard::{format, health};
 
 use crate::interrupt::Interrupts;
 use crate::look::Look;
@@ -88,10 +88,10 @@ fn pods(caller: &Caller) -> Cell {
 
 fn failing(caller: &Caller) -> Cell {
     let share = ratio(caller.failures, caller.hits);
-    let tone = match judge::failing(share, caller.hits) {
-        Level::Red => Tone::Red,
-        Level::Amber => Tone::Amber,
-        Level::Calm => Tone::Calm,
+    let tone = match health::failing(share, caller.hits) {
+        HealthLevel::Red => Tone::Red,
+        HealthLevel::Amber => Tone::Amber,
+        HealthLevel::Calm => Tone::Calm,
     };
     Cell::new(format::percent(share).words()).toned(tone)
 }

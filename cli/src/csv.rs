@@ -7,42 +7,42 @@ pub(crate) mod history;
 pub(crate) mod pods;
 pub(crate) mod rules;
 
-use control_plane::web::csv::Cell;
+use control_plane::dashboard::csv::CsvCell;
 
 use crate::text::plain;
 
 /// Untrusted text, in full, with control characters escaped so that a terminal does not interpret them.
-fn words(text: &str) -> Cell {
-    Cell::text(plain(text))
+fn words(text: &str) -> CsvCell {
+    CsvCell::text(plain(text))
 }
 
 /// Optional text.
-fn some(text: Option<&str>) -> Cell {
-    text.map_or(Cell::Missing, words)
+fn some(text: Option<&str>) -> CsvCell {
+    text.map_or(CsvCell::Missing, words)
 }
 
 /// A duration in milliseconds.
-fn ms(ms: Option<f64>) -> Cell {
-    Cell::number(ms.map(|ms| format!("{ms:.3}")))
+fn ms(ms: Option<f64>) -> CsvCell {
+    CsvCell::number(ms.map(|ms| format!("{ms:.3}")))
 }
 
 /// A number.
-fn number(number: impl ToString) -> Cell {
-    Cell::number(Some(number))
+fn number(number: impl ToString) -> CsvCell {
+    CsvCell::number(Some(number))
 }
 
 /// Requests per second.
-fn rate(rps: f64) -> Cell {
+fn rate(rps: f64) -> CsvCell {
     number(format!("{rps:.3}"))
 }
 
 /// A ratio from 0 to 1.
-fn ratio(ratio: f64) -> Cell {
+fn ratio(ratio: f64) -> CsvCell {
     number(format!("{ratio:.6}"))
 }
 
 /// An enum value as the API spells it.
-fn name(word: &impl serde::Serialize) -> Cell {
+fn name(word: &impl serde::Serialize) -> CsvCell {
     let word = serde_json::to_value(word).ok();
     some(word.as_ref().and_then(serde_json::Value::as_str))
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use client::client::Client;
 use client::rules::{Action, Disable, Order, ReceiptState, Rule};
-use control_plane::web::format;
-use control_plane::web::row::service_label;
+use control_plane::dashboard::format;
+use control_plane::dashboard::row::service_label;
 
 use crate::complete;
 use crate::connection::Connection;

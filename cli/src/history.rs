@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use client::endpoints;
 use client::history::{Exchange, First, History, Wanted};
-use control_plane::web::format;
-use control_plane::web::row::service_label;
+use control_plane::dashboard::format;
+use control_plane::dashboard::row::service_label;
 
 use crate::interrupt::Interrupts;
 use crate::look::Look;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use control_plane::control_plane::{Options, run};
+use control_plane::app::{AppOptions, run};
 
 use crate::parts::Parts;
 use crate::place::{Home, Taken};
@@ -27,7 +27,7 @@ impl LocalMesh {
     pub(crate) fn start_control_plane(&mut self, place: Taken) {
         let (listeners, home) = place.into_parts();
         let drain = self.control_plane.drain();
-        self.control_plane.start(run(Options::in_folder(home.path()), listeners, drain));
+        self.control_plane.start(run(AppOptions::in_folder(home.path()), listeners, drain));
         self.keep(home);
     }
 

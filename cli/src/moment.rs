@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use control_plane::web::format;
+use control_plane::dashboard::format;
 use jiff::Timestamp;
 
 /// This machine's clock in milliseconds since the Unix epoch.

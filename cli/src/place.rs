@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use axum::http::Uri;
-use control_plane::control_plane::Listeners;
+use control_plane::app::AppListeners;
 
 use crate::place::temporary::Temporary;
 use crate::ports::{LOOPBACK, listen};
@@ -72,8 +72,8 @@ impl Taken {
     }
 
     /// The listeners, and the folder, which must exist as long as the control plane runs.
-    pub(crate) fn into_parts(self) -> (Listeners, Home) {
-        (Listeners { http: self.http, grpc: self.grpc }, self.home)
+    pub(crate) fn into_parts(self) -> (AppListeners, Home) {
+        (AppListeners { http: self.http, grpc: self.grpc }, self.home)
     }
 }
 

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use client::pods::{Pod, State};
-use control_plane::fleet::skew::WARNED_MS;
-use control_plane::web::format;
-use control_plane::web::row::service_label;
+use control_plane::counts::fleet::skew::WARNED_MS;
+use control_plane::dashboard::format;
+use control_plane::dashboard::row::service_label;
 
 use crate::csv;
 use crate::interrupt::Interrupts;

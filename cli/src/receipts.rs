@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::bail;
 use client::client::Client;
 use client::rules::{Receipt, ReceiptState, Rule};
-use control_plane::web::format;
-use control_plane::web::row::service_label;
+use control_plane::dashboard::format;
+use control_plane::dashboard::row::service_label;
 use tokio::time::Instant;
 
 use crate::interrupt::Interrupts;

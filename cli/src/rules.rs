@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use client::rules::{Action, Receipt, ReceiptState, Rule, Rules, State};
-use control_plane::web::format;
-use control_plane::web::row::service_label;
+use control_plane::dashboard::format;
+use control_plane::dashboard::row::service_label;
 
 use crate::complete;
 use crate::csv;

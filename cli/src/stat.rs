@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use client::endpoints::{Endpoint, Endpoints, State, Wanted};
 use client::recovery::Recovery;
-use control_plane::web::format;
-use control_plane::web::judge::{self, Level};
-use control_plane::web::row::service_label;
+use control_plane::dashboard::health::HealthLevel;
+use control_plane::dashboard::row::service_label;
+use control_plane::dashboard::{format, health};
 
 use crate::complete;
 use crate::csv;
@@ -155,15 +155,15 @@ const COLUMNS: [Column<Endpoint>; 23] = [
 
 /// The fraction of requests forwarded to the service that the service or Sitio failed.
 pub(crate) fn failing_ratio(endpoint: &Endpoint) -> f64 {
-    judge::ratio(endpoint.failures(), endpoint.served())
+    health::ratio(endpoint.failures(), endpoint.served())
 }
 
 /// The tone of the failures; as on the dashboard, nothing is coloured under 20 requests.
 pub(crate) fn failing_tone(endpoint: &Endpoint) -> Tone {
-    match judge::failing(failing_ratio(endpoint), endpoint.served()) {
-        Level::Calm => Tone::Calm,
-        Level::Amber => Tone::Amber,
-        Level::Red => Tone::Red,
+    match health::failing(failing_ratio(endpoint), endpoint.served()) {
+        HealthLevel::Calm => Tone::Calm,
+        HealthLevel::Amber => Tone::Amber,
+        HealthLevel::Red => Tone::Red,
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::ValueEnum;
 use client::tap::{Dropped, Event, Seen, Tap, Wanted};
-use control_plane::web::format;
+use control_plane::dashboard::format;
 
 use crate::complete;
 use crate::connection::Connection;

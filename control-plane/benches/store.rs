@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use control_plane::clock::now_ms;
-use control_plane::keeper::Keeper;
-use control_plane::keeper::account::Account;
-use control_plane::keeper::submission::{Counted, Slots, Submission};
-use control_plane::memory::Budget;
-use control_plane::store::chronicle::{Append, Chronicle, Process, Row, SeriesName};
+use control_plane::counts::memory::Budget;
+use control_plane::counts::timeline::Timeline;
+use control_plane::counts::timeline::long_range::LongRange;
+use control_plane::counts::window_writer::WindowQueue;
+use control_plane::counts::window_writer::durable_counts::DurableCounts;
+use control_plane::counts::window_writer::pending_window::{PendingRow, PendingWindow, TenSecondSlots};
+use control_plane::model::reporter::Reporter;
+use control_plane::store::metrics_store::{Append, AppendRow, MetricsStore, Process, SeriesName};
 use control_plane::store::redb::RedbStore;
 use control_plane::store::rollup::{Keep, Resolution, WINDOW_MS};
-use control_plane::timeline::past::Past;
-use control_plane::timeline::{Reporter, Timeline};
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use proto::convert::windows::PackedCounts;
@@ -93,7 +94,7 @@ fn fill(store: &RedbStore, until_ms: u64) -> anyhow::Result<u64> {
         let row = |number: usize| {
             let every = if hour > 6 { 6 } else { 1 };
             let slots = (0..360).step_by(every).map(|at| (from_ms / WINDOW_MS + at as u64, golden(number as u64 + at as u64)));
-            Row { name: name(number), is_file: false, seen: None, slots: slots.collect() }
+            AppendRow { name: name(number), is_file: false, seen: None, slots: slots.collect() }
         };
         let append = Append {
             rows: (0..SERVICES * ENDPOINTS).map(row).collect(),
@@ -112,7 +113,7 @@ fn write(store: &Arc<RedbStore>, now_ms: u64) -> anyhow::Result<f64> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let timeline = Timeline::starting(now_ms);
-        let (keeper, scribe) = Keeper::open(Arc::clone(store) as Arc<dyn Chronicle>);
+        let (keeper, scribe) = WindowQueue::open(Arc::clone(store) as Arc<dyn MetricsStore>);
         let (mut writing, drain) = (JoinSet::new(), CancellationToken::new());
         writing.spawn(scribe.run(drain.clone()));
         let windows: Vec<_> = (0..PODS).map(|pod| window(&timeline, pod, now_ms)).collect();
@@ -132,26 +133,26 @@ fn write(store: &Arc<RedbStore>, now_ms: u64) -> anyhow::Result<f64> {
     })
 }
 
-fn window(timeline: &Timeline, pod: usize, now_ms: u64) -> Submission {
+fn window(timeline: &Timeline, pod: usize, now_ms: u64) -> PendingWindow {
     let service = pod % SERVICES;
     let row = |at: usize| {
         let name = name(service * ENDPOINTS + at);
         let reporter = Reporter { namespace: &name.namespace, service: &name.service };
-        Counted {
+        PendingRow {
             series: timeline.series(reporter, &name.endpoint),
             seen: None,
             counts: PackedCounts::of(&golden((pod + at) as u64)),
         }
     };
     let rows: Vec<_> = (0..ENDPOINTS).map(row).collect();
-    Submission {
+    PendingWindow {
         process: Arc::new(Process { pod_uid: format!("0f8fad5b-d9cb-469f-a165-{pod:012}"), epoch: 1 }),
         id: now_ms / WINDOW_MS,
         span: 1,
-        placed: Slots { first: now_ms / WINDOW_MS, span: 1 },
+        placed: TenSecondSlots { first: now_ms / WINDOW_MS, span: 1 },
         bytes: ENDPOINTS * 100,
         rows,
-        account: Arc::new(Account::default()),
+        account: Arc::new(DurableCounts::default()),
         acks: Arc::new(watch::Sender::new(0)),
     }
 }
@@ -160,7 +161,7 @@ fn window(timeline: &Timeline, pod: usize, now_ms: u64) -> Submission {
 fn query(store: &Arc<RedbStore>) -> anyhow::Result<Duration> {
     let timeline = Timeline::starting(now_ms());
     let began = Instant::now();
-    let past = Past::read(store.as_ref(), &timeline, WEEK.as_millis() as u64, now_ms())?;
+    let past = LongRange::read(store.as_ref(), &timeline, WEEK.as_millis() as u64, now_ms())?;
     let took = began.elapsed();
     let hits: u64 = timeline.all().iter().map(|series| past.window(series).hits).sum();
     ensure!(hits > 0, "nothing was found");
@@ -189,7 +190,7 @@ fn tell_start(folder: &Path) -> anyhow::Result<()> {
     let store = RedbStore::keeping(folder, Keep::DEFAULT)?;
     let opened = began.elapsed();
     tell_size(&store)?;
-    let rules = control_plane::rules::state::RulesState::load(control_plane::store::Store::load(&store)?, now_ms());
+    let rules = control_plane::model::rules_state::RulesState::load(control_plane::store::Store::load(&store)?, now_ms());
     Timeline::restored(&store, &rules, Budget::default(), now_ms())?;
     println!("start: {opened:.1?} to look through the file, {:.1?} with the last hour in memory", began.elapsed());
     Ok(())

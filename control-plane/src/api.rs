@@ -9,7 +9,7 @@ use axum::middleware;
 use axum::routing::{any, get, post};
 
 use crate::api::problem::Problem;
-use crate::plane::ControlPlane;
+use crate::state::AppState;
 
 mod about;
 mod audit;
@@ -34,7 +34,7 @@ mod visible;
 const BODY_BYTES_MAX: usize = 512 << 10;
 
 /// All routes that are not dashboard pages.
-pub fn routes(plane: Arc<ControlPlane>) -> Router {
+pub fn routes(plane: Arc<AppState>) -> Router {
     let v1 = Router::new()
         .route("/about", get(about::told))
         .route("/endpoints", get(endpoints::list))

@@ -12,10 +12,10 @@ use clap::{Command, CommandFactory, FromArgMatches, Parser};
 use mesh::token::{TOKEN_BYTES_MIN, token as one_line_token};
 
 use crate::access::caller::TrustedProxies;
-use crate::control_plane::STREAMS_PER_ADDRESS_MAX;
+use crate::app::STREAMS_PER_ADDRESS_MAX;
 use crate::public_url::PublicUrl;
 use crate::store::rollup::Keep;
-use crate::token::Token;
+use crate::token::SecretToken;
 
 /// The shortest retention: what the charts in memory need after a restart.
 const KEEP_MIN: Duration = Duration::from_secs(3600);
@@ -29,7 +29,7 @@ const STORE_BYTES_MIN: u64 = 16 << 20;
 /// Adds up what the sidecars of a mesh saw, shows it on a dashboard, and sends rules back.
 #[derive(Debug, Parser)]
 #[command(name = "sitio-control-plane", version)]
-pub struct Config {
+pub struct ControlPlaneConfig {
     /// Where the dashboard and the API listen.
     #[arg(long, env = "SITIO_HTTP_ADDR", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
     pub http_addr: SocketAddr,
@@ -74,18 +74,18 @@ pub struct Config {
     pub memory_max: Option<u64>,
 }
 
-impl Config {
+impl ControlPlaneConfig {
     /// The retention of what was counted.
     pub fn keep(&self) -> Keep {
         Keep { ten_seconds: self.keep_10s, minutes: self.keep_1m, hours: self.keep_1h, bytes_max: self.store_max }
     }
 
     /// Requires a token that cannot be guessed if a port is reachable from other machines.
-    fn check_token(&self, token: Option<&Token>) -> Result<(), NotConfigured> {
+    fn check_token(&self, token: Option<&SecretToken>) -> Result<(), NotConfigured> {
         let beyond = [self.http_addr, self.grpc_addr].into_iter().find(|address| !address.ip().is_loopback());
         let Some(address) = beyond else { return Ok(()) };
         let reached = format!("{address} can be reached from beyond this machine");
-        match token.map(Token::bytes) {
+        match token.map(SecretToken::bytes) {
             None => {
                 Err(NotConfigured::Senseless(format!("{reached}, so a token is needed: set SITIO_TOKEN or SITIO_TOKEN_FILE")))
             }
@@ -139,9 +139,9 @@ fn at_least_one(count: &str) -> Result<usize, String> {
 #[derive(Debug)]
 pub struct Configured {
     /// The settings.
-    pub config: Config,
+    pub config: ControlPlaneConfig,
     /// The token, from its variable or its file.
-    pub token: Option<Token>,
+    pub token: Option<SecretToken>,
     /// Lines to log once logging works.
     pub warnings: Vec<String>,
 }
@@ -159,10 +159,10 @@ pub enum NotConfigured {
 
 /// Reads the settings from flags and variables.
 pub fn read() -> Result<Configured, NotConfigured> {
-    let (command, warnings) = without_strange_variables(Config::command());
+    let (command, warnings) = without_strange_variables(ControlPlaneConfig::command());
     let described = command.clone();
     let matches = command.try_get_matches().map_err(|error| one_line(&described, &error))?;
-    let config = Config::from_arg_matches(&matches).map_err(|error| one_line(&described, &error))?;
+    let config = ControlPlaneConfig::from_arg_matches(&matches).map_err(|error| one_line(&described, &error))?;
     config.check_keep()?;
     if matches.value_source("token") == Some(ValueSource::CommandLine) {
         let why =
@@ -224,7 +224,7 @@ fn one_line(command: &Command, error: &clap::Error) -> NotConfigured {
     }
 }
 
-fn token(config: &Config) -> Result<Option<Token>, NotConfigured> {
+fn token(config: &ControlPlaneConfig) -> Result<Option<SecretToken>, NotConfigured> {
     let (text, whence) = match (&config.token_file, &config.token) {
         (Some(file), _) => {
             let whence = format!("read the token in {} (SITIO_TOKEN_FILE)", file.display());
@@ -235,5 +235,5 @@ fn token(config: &Config) -> Result<Option<Token>, NotConfigured> {
         (None, None) => return Ok(None),
     };
     let token = one_line_token(&text).map_err(|why| NotConfigured::Senseless(format!("{whence}: {why}")))?;
-    Ok(Token::new(token))
+    Ok(SecretToken::new(token))
 }

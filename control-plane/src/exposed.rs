@@ -10,11 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mesh::endpoint::{Endpoint, OTHER};
 use mesh::golden::GoldenMetrics;
 
-use crate::recovery::Progress;
-use crate::store::StoreError;
-use crate::store::chronicle::{Chronicle, Handover, SeriesName};
-use crate::store::compact;
-use crate::timeline::series::Series;
+use crate::counts::timeline::series::Series;
+use crate::recovery::RecoveryProgress;
+use crate::store::metrics_store::{Handover, MetricsStore, SeriesName};
+use crate::store::{StoreError, codec};
 
 /// Endpoints that are exposed individually; later ones are exposed as one, with their number. Each is about 25 series
 /// and 4 kB of text, and Prometheus advises against more than some tens of thousands for a target.
@@ -49,7 +48,7 @@ struct Counter {
 
 /// One endpoint, or all those that are exposed as one.
 #[derive(Debug)]
-pub struct Row {
+pub struct ExposedRow {
     /// Its name.
     pub name: SeriesName,
     /// Its counters, never lower than before.
@@ -60,9 +59,9 @@ pub struct Row {
 
 /// The counters of one scrape.
 #[derive(Debug)]
-pub struct Page {
+pub struct ExposedPage {
     /// The endpoints.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ExposedRow>,
     /// How many endpoints are exposed as one.
     pub folded: u64,
 }
@@ -76,14 +75,14 @@ impl Exposed {
     }
 
     /// The counters to expose. They must be written to disk first.
-    pub fn page(&self, mut all: Vec<Arc<Series>>, progress: Progress) -> Page {
+    pub fn page(&self, mut all: Vec<Arc<Series>>, progress: RecoveryProgress) -> ExposedPage {
         let mut counters = self.hold();
         // Endpoints that have a row already come first, so that each keeps its own; then the oldest.
         all.sort_by_cached_key(|series| (!counters.rows.contains_key(&series.name()), series.number));
         let rest = all.split_off(all.len().min(ENDPOINTS_MAX));
-        let mut rows: Vec<Row> = all.iter().map(|series| Row::of(series)).collect();
+        let mut rows: Vec<ExposedRow> = all.iter().map(|series| ExposedRow::of(series)).collect();
         if !rest.is_empty() {
-            rows.push(Row::of_many(&rest));
+            rows.push(ExposedRow::of_many(&rest));
         }
         for row in &mut rows {
             counters.expose(row, progress);
@@ -91,11 +90,11 @@ impl Exposed {
         if counters.rows.len() > REMEMBERED_MAX {
             counters.withdraw_all_but(&rows);
         }
-        Page { rows, folded: rest.len() as u64 }
+        ExposedPage { rows, folded: rest.len() as u64 }
     }
 
     /// Writes to disk what has changed since the last call. It may block.
-    pub fn write(&self, chronicle: &dyn Chronicle) -> Result<(), StoreError> {
+    pub fn write(&self, chronicle: &dyn MetricsStore) -> Result<(), StoreError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (unwritten, withdrawn) = {
             let mut counters = self.hold();
@@ -124,7 +123,7 @@ impl Exposed {
 
 impl Counters {
     /// Raises a row to the values that were exposed before, and remembers it.
-    fn expose(&mut self, row: &mut Row, progress: Progress) {
+    fn expose(&mut self, row: &mut ExposedRow, progress: RecoveryProgress) {
         let counter = self.rows.entry(row.name.clone()).or_default();
         if let Some(raised) = &counter.raised {
             row.golden.merge(raised);
@@ -133,7 +132,7 @@ impl Counters {
         if !is_nothing(&missing) {
             row.golden.merge(&missing);
             // While a pod may still return, the missing counts may return with it, and must not be counted twice.
-            if progress == Progress::Complete {
+            if progress == RecoveryProgress::Complete {
                 counter.raised.get_or_insert_default().merge(&missing);
             }
         }
@@ -144,14 +143,14 @@ impl Counters {
         }
     }
 
-    fn withdraw_all_but(&mut self, rows: &[Row]) {
+    fn withdraw_all_but(&mut self, rows: &[ExposedRow]) {
         let stays: HashSet<&SeriesName> = rows.iter().map(|row| &row.name).collect();
         let gone = self.rows.extract_if(|name, _| !stays.contains(name));
         self.withdrawn.extend(gone.map(|(name, _)| name));
     }
 }
 
-impl Row {
+impl ExposedRow {
     fn of(series: &Series) -> Self {
         Self { name: series.name(), golden: series.ever_told(), in_flight: u64::from(series.in_flight()) }
     }
@@ -176,14 +175,14 @@ fn is_nothing(golden: &GoldenMetrics) -> bool {
 
 fn packed(golden: &GoldenMetrics) -> Box<[u8]> {
     let mut bytes = Vec::with_capacity(256);
-    compact::write(golden, &mut bytes);
+    codec::write(golden, &mut bytes);
     bytes.into_boxed_slice()
 }
 
 fn unpacked(bytes: &[u8]) -> GoldenMetrics {
     let mut golden = GoldenMetrics::default();
     if !bytes.is_empty() {
-        compact::add(bytes, &mut golden).expect("it was packed here");
+        codec::add(bytes, &mut golden).expect("it was packed here");
     }
     golden
 }

@@ -14,13 +14,15 @@ use proto::convert::pages::FETCHES_MAX;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::fleet::Fleet;
-use crate::history::told::Told;
-use crate::ingest::counts::Count;
-use crate::snapshot::PodState;
+use crate::counts::fleet::Fleet;
+use crate::history::pushed_failures::PushedFailures;
+use crate::history::request::{HistoryRequest, HistorySource, RememberedExchange};
+use crate::model::pod::PodState;
+use crate::model::stream_counts::Count;
 
 pub mod choice;
-pub mod told;
+pub mod pushed_failures;
+pub mod request;
 
 /// Readers that may wait for a history at the same time. Each may hold the answers of all pods that
 /// it asks.
@@ -39,7 +41,7 @@ pub struct Histories {
     streams: AtomicU64,
     readers: Semaphore,
     /// Failures that pods have pushed without a request.
-    pub told: Told,
+    pub told: PushedFailures,
     /// Readers that were refused because too many were waiting.
     pub turned_away: Count,
     /// Pods that did not answer in time.
@@ -72,52 +74,17 @@ pub struct Listening {
     asks: mpsc::Receiver<Ask>,
 }
 
-/// What a reader requests.
-#[derive(Debug, Clone)]
-pub struct Wanted<'a> {
-    /// The namespace of the service.
-    pub namespace: &'a str,
-    /// The service.
-    pub service: &'a str,
-    /// The endpoint.
-    pub endpoint: &'a Endpoint,
-    /// Limits the request to the pod of this name.
-    pub pod: Option<&'a str>,
-    /// The limit on exchanges per pod; the newest are returned.
-    pub limit: usize,
-}
-
 /// The merged answers.
 #[derive(Debug, Default)]
-pub struct Gathered {
+pub struct GatheredHistory {
     /// The exchanges with the names of their pods, in no particular order.
-    pub exchanges: Vec<Remembered>,
+    pub exchanges: Vec<RememberedExchange>,
     /// The names of the pods that answered.
     pub answered: Vec<Arc<str>>,
     /// The names of the pods that did not answer.
     pub missing: Vec<String>,
     /// Pods that were not asked because there are too many.
     pub not_asked: usize,
-}
-
-/// An exchange and the pod that recorded it.
-#[derive(Debug, Clone)]
-pub struct Remembered {
-    /// The pod's name.
-    pub pod: Arc<str>,
-    /// The exchange.
-    pub exchange: Exchange,
-    /// Where it comes from.
-    pub known: Known,
-}
-
-/// Where an exchange comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
-    /// The pod has answered with it now.
-    Asked,
-    /// The pod has pushed it earlier, and does not answer now.
-    Told,
 }
 
 /// Too many readers are waiting.
@@ -131,7 +98,7 @@ impl Default for Histories {
             listeners: Arc::default(),
             streams: AtomicU64::new(0),
             readers: Semaphore::new(READERS_MAX),
-            told: Told::default(),
+            told: PushedFailures::default(),
             turned_away: Count::default(),
             unanswered: Count::default(),
         }
@@ -148,12 +115,12 @@ impl Histories {
     }
 
     /// Asks every pod of the service, and waits at most [`ANSWER_WITHIN`] for all of them together.
-    pub async fn gather(&self, wanted: &Wanted<'_>, fleet: &Fleet, now_ms: u64) -> Result<Gathered, Busy> {
+    pub async fn gather(&self, wanted: &HistoryRequest<'_>, fleet: &Fleet, now_ms: u64) -> Result<GatheredHistory, Busy> {
         let Ok(_reader) = self.readers.try_acquire() else {
             self.turned_away.up();
             return Err(Busy);
         };
-        let mut gathered = Gathered::default();
+        let mut gathered = GatheredHistory::default();
         let mut asked = Vec::new();
         let open = self.open_streams(wanted);
         gathered.not_asked = open.len().saturating_sub(PODS_ASKED_MAX);
@@ -167,7 +134,7 @@ impl Histories {
         for (pod, answered) in asked {
             match tokio::time::timeout_at(until, answered).await {
                 Ok(Ok(exchanges)) => {
-                    let of_pod = |exchange| Remembered { pod: Arc::clone(&pod), exchange, known: Known::Asked };
+                    let of_pod = |exchange| RememberedExchange { pod: Arc::clone(&pod), exchange, known: HistorySource::Asked };
                     gathered.exchanges.extend(exchanges.into_iter().map(of_pod));
                     gathered.answered.push(pod);
                 }
@@ -189,7 +156,7 @@ impl Histories {
 
     /// Returns the streams of the requested pods by pod name. If a pod has two streams, the newer
     /// one is used.
-    fn open_streams(&self, wanted: &Wanted<'_>) -> BTreeMap<String, (u64, mpsc::Sender<Ask>)> {
+    fn open_streams(&self, wanted: &HistoryRequest<'_>) -> BTreeMap<String, (u64, mpsc::Sender<Ask>)> {
         let mut open = BTreeMap::<String, (u64, mpsc::Sender<Ask>)>::new();
         for listener in self.listeners.iter() {
             let (stream, Listener { workload, asks }) = listener.pair();

@@ -36,7 +36,7 @@ const LIMITS: Limits = Limits {
 
 /// The peer address of a request's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer(pub IpAddr);
+pub struct PeerAddr(pub IpAddr);
 
 /// Serves until drained, and returns when the last connection has ended. Dropping the future ends them at once.
 pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationToken) {
@@ -46,7 +46,7 @@ pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationTok
 
 fn with_peer(mut request: Request) -> Request {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
-        request.extensions_mut().insert(Peer(peer.ip()));
+        request.extensions_mut().insert(PeerAddr(peer.ip()));
     }
     request
 }

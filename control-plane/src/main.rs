@@ -4,9 +4,10 @@ use std::io::{ErrorKind, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
-use control_plane::config::{self, Configured, NotConfigured};
-use control_plane::control_plane::{Listeners, Options, run};
-use control_plane::memory::Budget;
+use control_plane::app::{AppListeners, AppOptions, run};
+use control_plane::config;
+use control_plane::config::{Configured, NotConfigured};
+use control_plane::counts::memory::Budget;
 use platform::log::Log;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -48,7 +49,7 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
     }
     let http = bind(config.http_addr, "SITIO_HTTP_ADDR")?;
     let grpc = bind(config.grpc_addr, "SITIO_GRPC_ADDR")?;
-    let options = Options {
+    let options = AppOptions {
         keep: config.keep(),
         data_dir: config.data_dir,
         token,
@@ -63,7 +64,7 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let drain = CancellationToken::new();
-        let control_plane = run(options, Listeners { http, grpc }, drain.clone());
+        let control_plane = run(options, AppListeners { http, grpc }, drain.clone());
         tokio::pin!(control_plane);
         tokio::select! {
             ended = &mut control_plane => return ended,

@@ -1,12 +1,12 @@
 //! Tracks which sidecars were attached before a restart, and which of them have not reported since.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::store::chronicle::Process;
+use crate::model::recovery_progress::RecoveryWaiting;
+use crate::store::metrics_store::Process;
 
 pub mod attached;
 
@@ -27,27 +27,16 @@ pub struct Recovery {
 
 /// The progress of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum RecoveryProgress {
     /// Every sidecar that was attached before the restart has reported since, or a newer process of its pod has.
     Complete,
     /// Some have not, and are awaited: totals and rates are too low.
-    Waiting(Waiting),
+    Waiting(RecoveryWaiting),
     /// Some have not within [`GIVE_UP_AFTER`], and are no longer awaited.
     GaveUp {
         /// How many have not.
         missing: usize,
     },
-}
-
-/// A recovery that is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waiting {
-    /// Pods that have reported.
-    pub reported: usize,
-    /// Pods that were attached before the restart.
-    pub of: usize,
-    /// How long ago the control plane started.
-    pub elapsed: Duration,
 }
 
 impl Recovery {
@@ -73,23 +62,23 @@ impl Recovery {
     }
 
     /// The progress at this time.
-    pub fn progress(&self, now: Instant) -> Progress {
+    pub fn progress(&self, now: Instant) -> RecoveryProgress {
         if self.is_complete.load(Ordering::Acquire) {
-            return Progress::Complete;
+            return RecoveryProgress::Complete;
         }
         let (missing, elapsed) = (self.hold().len(), now.saturating_duration_since(self.began));
         match missing {
-            0 => Progress::Complete,
-            missing if elapsed >= GIVE_UP_AFTER => Progress::GaveUp { missing },
-            missing => Progress::Waiting(Waiting { reported: self.of - missing, of: self.of, elapsed }),
+            0 => RecoveryProgress::Complete,
+            missing if elapsed >= GIVE_UP_AFTER => RecoveryProgress::GaveUp { missing },
+            missing => RecoveryProgress::Waiting(RecoveryWaiting { reported: self.of - missing, of: self.of, elapsed }),
         }
     }
 
     /// The recovery, if it is under way.
-    pub fn waiting(&self, now: Instant) -> Option<Waiting> {
+    pub fn waiting(&self, now: Instant) -> Option<RecoveryWaiting> {
         match self.progress(now) {
-            Progress::Waiting(waiting) => Some(waiting),
-            Progress::Complete | Progress::GaveUp { .. } => None,
+            RecoveryProgress::Waiting(waiting) => Some(waiting),
+            RecoveryProgress::Complete | RecoveryProgress::GaveUp { .. } => None,
         }
     }
 
@@ -106,14 +95,6 @@ impl Recovery {
     }
 }
 
-impl fmt::Display for Waiting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { reported, of, elapsed } = self;
-        let (pods, have) = if *of == 1 { ("pod", "has") } else { ("pods", "have") };
-        write!(f, "{reported} of {of} {pods} {have} reported since the restart {} s ago", elapsed.as_secs())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,7 +108,7 @@ mod tests {
         let began = Instant::now();
         let recovery = Recovery::begin([process("a", 1), process("b", 1), process("b", 2)], began);
         let after = began + Duration::from_millis(3200);
-        let waiting = |reported| Some(Waiting { reported, of: 2, elapsed: Duration::from_millis(3200) });
+        let waiting = |reported| Some(RecoveryWaiting { reported, of: 2, elapsed: Duration::from_millis(3200) });
 
         assert_eq!(recovery.waiting(after), waiting(0));
         recovery.reported("a");
@@ -135,7 +116,7 @@ mod tests {
         assert_eq!(recovery.waiting(after), waiting(1));
         assert_eq!(recovery.waiting(after).unwrap().to_string(), "1 of 2 pods have reported since the restart 3 s ago");
         recovery.reported("b");
-        assert_eq!(recovery.progress(after), Progress::Complete);
+        assert_eq!(recovery.progress(after), RecoveryProgress::Complete);
     }
 
     #[test]
@@ -144,14 +125,14 @@ mod tests {
         let recovery = Recovery::begin([process("a", 1), process("b", 1)], began);
         recovery.reported("a");
         assert_eq!(recovery.awaited(began).len(), 1);
-        assert_eq!(recovery.progress(began + GIVE_UP_AFTER), Progress::GaveUp { missing: 1 });
+        assert_eq!(recovery.progress(began + GIVE_UP_AFTER), RecoveryProgress::GaveUp { missing: 1 });
         assert_eq!(recovery.awaited(began + GIVE_UP_AFTER), []);
         recovery.reported("b");
-        assert_eq!(recovery.progress(began + GIVE_UP_AFTER), Progress::Complete);
+        assert_eq!(recovery.progress(began + GIVE_UP_AFTER), RecoveryProgress::Complete);
     }
 
     #[test]
     fn a_first_start_and_a_mesh_without_pods_wait_for_nothing() {
-        assert_eq!(Recovery::begin([], Instant::now()).progress(Instant::now()), Progress::Complete);
+        assert_eq!(Recovery::begin([], Instant::now()).progress(Instant::now()), RecoveryProgress::Complete);
     }
 }

@@ -10,30 +10,31 @@ use mesh::rule::{Action, Rule, Selector};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{self, About, Outcome};
 use crate::clock::now_ms;
-use crate::fleet::Fleet;
+use crate::counts::fleet::Fleet;
+use crate::model::audit;
+use crate::model::audit::{AuditSubject, CommandOutcome};
+use crate::model::rule_record::{RuleChange, RuleRecord};
+use crate::model::rule_status::RuleStatus;
+use crate::model::rules_state::RulesState;
+use crate::rules::before_publish::BeforePublish;
 use crate::rules::command::{Command, CommandError, NAMESPACE};
-use crate::rules::concerned::Concerned;
-use crate::rules::counted::Counted;
-use crate::rules::fate::Fate;
-use crate::rules::first::First;
-use crate::rules::state::RulesState;
-use crate::rules::warnings::Sight;
-use crate::snapshot::RuleStatus;
-use crate::store::{Change, Record, Store, StoreError};
+use crate::rules::counted::CountedEndpoints;
+use crate::rules::outcome::RuleOutcome;
+use crate::rules::service_watchers::ServiceWatchers;
+use crate::rules::warnings::WarningContext;
+use crate::store::{Store, StoreError};
 
+mod before_publish;
 pub mod change;
 pub mod check;
 pub mod command;
-mod concerned;
 mod counted;
 pub mod effect;
-pub mod fate;
-mod first;
 mod naming;
+pub mod outcome;
 pub mod receipts;
-pub mod state;
+mod service_watchers;
 mod warnings;
 
 /// Pause before a failed write is repeated. Sidecars end a rule by themselves meanwhile.
@@ -44,10 +45,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// The rules of the mesh. Cheap to clone: clones share their state.
 #[derive(Debug, Clone)]
-pub struct Rules(Arc<Inside>);
+pub struct Rules(Arc<RulesInner>);
 
 #[derive(Debug)]
-struct Inside {
+struct RulesInner {
     store: Arc<dyn Store>,
     fleet: Arc<Fleet>,
     /// Held from the decision to the publication, always by a thread that may block, so that
@@ -56,9 +57,9 @@ struct Inside {
     published: watch::Sender<Arc<RulesState>>,
     /// The published revision, for readers that only compare it with theirs.
     revision: AtomicU64,
-    concerned: Concerned,
-    first: First,
-    counted: Counted,
+    concerned: ServiceWatchers,
+    first: BeforePublish,
+    counted: CountedEndpoints,
 }
 
 impl Rules {
@@ -67,9 +68,9 @@ impl Rules {
         let state = RulesState::load(store.load()?, now_ms);
         let revision = AtomicU64::new(state.revision);
         let published = watch::Sender::new(Arc::new(state));
-        let (concerned, first, counted) = (Concerned::default(), First::default(), Counted::default());
+        let (concerned, first, counted) = (ServiceWatchers::default(), BeforePublish::default(), CountedEndpoints::default());
         let writing = Mutex::new(());
-        let rules = Self(Arc::new(Inside { store, fleet, writing, published, revision, concerned, first, counted }));
+        let rules = Self(Arc::new(RulesInner { store, fleet, writing, published, revision, concerned, first, counted }));
         rules.0.lapse(now_ms)?;
         Ok(rules)
     }
@@ -107,9 +108,9 @@ impl Rules {
         let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
         let sight = self.0.sight(&state);
         let known = &sight.known(namespace, &command.service);
-        let held = check::Held { state: &state, fleet: &self.0.fleet, known, now_ms };
+        let held = check::CheckContext { state: &state, fleet: &self.0.fleet, known, now_ms };
         let rule = check::rule(command, String::new(), by, &held)?;
-        Ok(self.0.status(&Record { rule, revision: state.revision, created_ms: now_ms, ending: None }, now_ms))
+        Ok(self.0.status(&RuleRecord { rule, revision: state.revision, created_ms: now_ms, ending: None }, now_ms))
     }
 
     /// Ends a rule. The end is on disk when this returns, and on its way to the pods.
@@ -135,20 +136,20 @@ impl Rules {
     }
 
     /// The newest audit entries, newest first.
-    pub fn audit(&self, newest_first_limit: usize) -> Vec<audit::Entry> {
-        self.state().audit().take(newest_first_limit).map(|entry| audit::Entry::clone(entry)).collect()
+    pub fn audit(&self, newest_first_limit: usize) -> Vec<audit::AuditEntry> {
+        self.state().audit().take(newest_first_limit).map(|entry| audit::AuditEntry::clone(entry)).collect()
     }
 
     /// The outcomes of the commands behind these audit entries, in the same order.
-    pub fn fates(&self, entries: &[Arc<audit::Entry>]) -> Vec<Fate> {
+    pub fn fates(&self, entries: &[Arc<audit::AuditEntry>]) -> Vec<RuleOutcome> {
         let (state, now_ms) = (self.state(), now_ms());
         let mut copies = HashMap::new();
-        let mut status = |record: &Record| {
+        let mut status = |record: &RuleRecord| {
             let Selector { namespace, service, .. } = &record.rule.selector;
             let copies = copies.entry((namespace.clone(), service.clone()));
             receipts::status(record, copies.or_insert_with(|| self.0.fleet.pods_of(namespace, service, now_ms)).iter())
         };
-        entries.iter().map(|entry| Fate::of(entry, &state, &mut status)).collect()
+        entries.iter().map(|entry| RuleOutcome::of(entry, &state, &mut status)).collect()
     }
 
     /// The current rules.
@@ -189,7 +190,7 @@ impl Rules {
     /// Runs work where blocking is allowed. It completes even if the caller stops waiting.
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Inside) -> Result<T, CommandError> + Send + 'static,
+        work: impl FnOnce(&RulesInner) -> Result<T, CommandError> + Send + 'static,
     ) -> Result<T, CommandError> {
         let inside = Arc::clone(&self.0);
         match tokio::task::spawn_blocking(move || work(&inside)).await {
@@ -199,7 +200,7 @@ impl Rules {
     }
 }
 
-impl Inside {
+impl RulesInner {
     fn create(&self, command: &Command, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, now_ms) = (self.state(), now_ms());
@@ -207,7 +208,7 @@ impl Inside {
         let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
         let sight = self.sight(&state);
         let known = &sight.known(namespace, &command.service);
-        let held = check::Held { state: &state, fleet: &self.fleet, known, now_ms };
+        let held = check::CheckContext { state: &state, fleet: &self.fleet, known, now_ms };
         let rule = check::rule(command, id, by, &held).inspect_err(|refused| {
             self.write_down_refusal(&state, change::asked(command, now_ms), (by, &command.reason), refused, now_ms);
         })?;
@@ -224,10 +225,10 @@ impl Inside {
         let record = state.record(id).ok_or_else(|| CommandError::UnknownRule(id.to_owned()))?;
         if record.ending.is_some() {
             let refused = CommandError::Ended(id.to_owned());
-            self.write_down_refusal(&state, About::rule(&record.rule), (by, ""), &refused, now_ms);
+            self.write_down_refusal(&state, AuditSubject::rule(&record.rule), (by, ""), &refused, now_ms);
             return Err(refused);
         }
-        let outcome = Outcome::of(&self.status(record, now_ms));
+        let outcome = CommandOutcome::of(&self.status(record, now_ms));
         let record = self.commit(&state, change::withdrawal(&state, record, outcome, by, now_ms), now_ms)?;
         tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "withdrawn");
         Ok(Arc::new(self.status(&record, now_ms)))
@@ -237,7 +238,7 @@ impl Inside {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state();
         let lapsed = state.in_force().filter(|record| record.rule.has_lapsed(now_ms)).cloned();
-        let lapsed: Vec<_> = lapsed.map(|record| (Outcome::of(&self.status(&record, now_ms)), record)).collect();
+        let lapsed: Vec<_> = lapsed.map(|record| (CommandOutcome::of(&self.status(&record, now_ms)), record)).collect();
         if lapsed.is_empty() {
             return Ok(());
         }
@@ -249,7 +250,7 @@ impl Inside {
 
     /// Writes a change to disk, then publishes it; in this order, so that no pod obeys what a crash
     /// would forget.
-    fn commit(&self, state: &RulesState, change: Change, now_ms: u64) -> Result<Record, StoreError> {
+    fn commit(&self, state: &RulesState, change: RuleChange, now_ms: u64) -> Result<RuleRecord, StoreError> {
         self.store.commit(&change)?;
         let first = change.put.first().cloned().expect("every change of the rules is about a rule");
         self.publish(state, change, now_ms);
@@ -261,7 +262,7 @@ impl Inside {
     fn write_down_refusal(
         &self,
         state: &RulesState,
-        about: About,
+        about: AuditSubject,
         (by, reason): (&str, &str),
         refused: &CommandError,
         now_ms: u64,
@@ -273,7 +274,7 @@ impl Inside {
         }
     }
 
-    fn publish(&self, state: &RulesState, change: Change, now_ms: u64) {
+    fn publish(&self, state: &RulesState, change: RuleChange, now_ms: u64) {
         let next = state.after(change, now_ms);
         self.first.hears(&next);
         // A resend does not wait for the writer, so one may have been requested in between.
@@ -293,11 +294,11 @@ impl Inside {
         }
     }
 
-    fn sight<'a>(&'a self, state: &'a RulesState) -> Sight<'a> {
-        Sight { fleet: &self.fleet, counted: &self.counted, state }
+    fn sight<'a>(&'a self, state: &'a RulesState) -> WarningContext<'a> {
+        WarningContext { fleet: &self.fleet, counted: &self.counted, state }
     }
 
-    fn status(&self, record: &Record, now_ms: u64) -> RuleStatus {
+    fn status(&self, record: &RuleRecord, now_ms: u64) -> RuleStatus {
         let selector = &record.rule.selector;
         receipts::status(record, &self.fleet.pods_of(&selector.namespace, &selector.service, now_ms))
     }

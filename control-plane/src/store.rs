@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use mesh::rule::Rule;
+use crate::model::rule_record::{RuleChange, StoredRules};
 
-use crate::audit::{self, Outcome};
-
-pub mod chronicle;
-pub mod compact;
+pub mod codec;
+pub mod metrics_store;
 pub mod redb;
 pub mod rollup;
 
@@ -18,66 +16,10 @@ pub mod rollup;
 /// two replicas decide on the same state, the second one gets an error.
 pub trait Store: Send + Sync + std::fmt::Debug {
     /// Reads everything that is needed to continue where the last process stopped.
-    fn load(&self) -> Result<Ledger, StoreError>;
+    fn load(&self) -> Result<StoredRules, StoreError>;
 
     /// Makes a change atomically and durably, or not at all.
-    fn commit(&self, change: &Change) -> Result<(), StoreError>;
-}
-
-/// The contents of a store.
-#[derive(Debug, Clone, Default)]
-pub struct Ledger {
-    /// The id of this store. Its revisions mean nothing in another.
-    pub store: String,
-    /// The newest revision; 0 if there was no command yet.
-    pub revision: u64,
-    /// The rules in force, and some that have ended.
-    pub records: Vec<Record>,
-    /// The newest audit entries, oldest first.
-    pub audit: Vec<audit::Entry>,
-    /// Number of audit entries ever written.
-    pub audit_entries: u64,
-}
-
-/// A step from one revision to the next, or audit entries alone.
-#[derive(Debug, Clone, Default)]
-pub struct Change {
-    /// The revision that the decision was based on.
-    pub from: u64,
-    /// The revision after this change; the same if the rules stay as they are.
-    pub to: u64,
-    /// Rules that are new, or have ended.
-    pub put: Vec<Record>,
-    /// Ids of rules to delete: they ended long ago.
-    pub drop: Vec<String>,
-    /// Entries for the audit log.
-    pub audit: Vec<audit::Entry>,
-}
-
-/// A rule, and the revisions that created and ended it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The rule.
-    pub rule: Rule,
-    /// The revision that created it.
-    pub revision: u64,
-    /// When it was created, milliseconds since the Unix epoch.
-    pub created_ms: u64,
-    /// How it ended; `None` while it is in force.
-    pub ending: Option<Ending>,
-}
-
-/// How a rule ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
-    /// When it ended, milliseconds since the Unix epoch.
-    pub at_ms: u64,
-    /// The revision that ended it.
-    pub revision: u64,
-    /// The operator who withdrew it; `None` if it expired.
-    pub by: Option<String>,
-    /// What the pods had applied by then; `None` if an older control plane wrote the record.
-    pub outcome: Option<Outcome>,
+    fn commit(&self, change: &RuleChange) -> Result<(), StoreError>;
 }
 
 /// Why a store could not be opened, read or written.

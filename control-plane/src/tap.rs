@@ -7,17 +7,19 @@ use mesh::tap::Filter;
 use proto::convert::taps::TAPS_MAX;
 use tokio::sync::{mpsc, watch};
 
-use crate::ingest::counts::Count;
-use crate::tap::open::{Event, OpenTap};
+use crate::model::stream_counts::Count;
+use crate::tap::open::{OpenTap, TapEvent};
+use crate::tap::scope::TapScope;
 
 pub mod open;
+pub mod scope;
 
 /// Events queued for one reader: what a terminal scrolls through in a few seconds.
 const EVENTS_MAX: usize = 512;
 
 /// All open taps.
 #[derive(Debug)]
-pub struct Taps {
+pub struct OpenTaps {
     open: watch::Sender<Arc<Vec<Arc<OpenTap>>>>,
     ids: AtomicU64,
     /// Readers that were refused because there were too many.
@@ -26,25 +28,14 @@ pub struct Taps {
     pub unasked: Count,
 }
 
-/// Which sidecars a tap covers. A field that is `None` matches all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Scope {
-    /// Only this namespace.
-    pub namespace: Option<String>,
-    /// Only this service.
-    pub service: Option<String>,
-    /// Only the pod of this name.
-    pub pod: Option<String>,
-}
-
 /// The reader's end of a tap. Dropping it ends the tap on all sidecars.
 #[derive(Debug)]
-pub struct Reader {
-    taps: Arc<Taps>,
+pub struct TapReader {
+    taps: Arc<OpenTaps>,
     /// The tap.
     pub tap: Arc<OpenTap>,
     /// The events of the tap; ends if the reader stalled for too long.
-    pub events: mpsc::Receiver<Event>,
+    pub events: mpsc::Receiver<TapEvent>,
 }
 
 /// Too many taps are open.
@@ -52,7 +43,7 @@ pub struct Reader {
 #[error("{TAPS_MAX} taps are open, which is the limit: end one, or try again in a moment")]
 pub struct TooMany;
 
-impl Default for Taps {
+impl Default for OpenTaps {
     fn default() -> Self {
         Self {
             open: watch::Sender::new(Arc::default()),
@@ -63,9 +54,9 @@ impl Default for Taps {
     }
 }
 
-impl Taps {
+impl OpenTaps {
     /// Opens a tap, unless the limit is reached.
-    pub fn open(self: &Arc<Self>, scope: Scope, filter: Filter, per_second_max: u32) -> Result<Reader, TooMany> {
+    pub fn open(self: &Arc<Self>, scope: TapScope, filter: Filter, per_second_max: u32) -> Result<TapReader, TooMany> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let tap = OpenTap::new(scope, filter, per_second_max, sender);
         let mut wanted = Some(tap);
@@ -83,7 +74,7 @@ impl Taps {
             self.turned_away.up();
             return Err(TooMany);
         };
-        Ok(Reader { taps: Arc::clone(self), tap, events })
+        Ok(TapReader { taps: Arc::clone(self), tap, events })
     }
 
     /// Returns the open taps, and a receiver for changes.
@@ -109,7 +100,7 @@ impl Taps {
     }
 }
 
-impl Drop for Reader {
+impl Drop for TapReader {
     fn drop(&mut self) {
         self.taps.end(self.tap.id);
     }

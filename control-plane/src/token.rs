@@ -7,9 +7,9 @@ use std::sync::Arc;
 /// A secret. It is never printed. The time of a comparison does not show how much of a guess was
 /// right.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(Arc<str>);
+pub struct SecretToken(Arc<str>);
 
-impl Token {
+impl SecretToken {
     /// A token, unless the text is empty.
     pub fn new(secret: &str) -> Option<Self> {
         let secret = secret.trim();
@@ -43,7 +43,7 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for SecretToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
@@ -55,14 +55,17 @@ mod tests {
 
     #[test]
     fn only_the_whole_secret_is_the_secret() {
-        let token = Token::new(" s3cret\n").unwrap();
+        let token = SecretToken::new(" s3cret\n").unwrap();
         assert!(token.is("s3cret"));
-        assert_eq!((Token::shown_in("Bearer a"), Token::shown_in("bearer a")), (Some("a"), Some("a")));
+        assert_eq!((SecretToken::shown_in("Bearer a"), SecretToken::shown_in("bearer a")), (Some("a"), Some("a")));
         for guess in ["", "s", "s3cre", "s3cret\0", "s3cret1", "S3cret"] {
             assert!(!token.is(guess), "{guess:?}");
         }
-        assert_eq!((Token::shown_in("a"), Token::shown_in("Basic a"), Token::shown_in("Bearer")), (None, None, None));
-        assert_eq!(Token::new("  "), None);
+        assert_eq!(
+            (SecretToken::shown_in("a"), SecretToken::shown_in("Basic a"), SecretToken::shown_in("Bearer")),
+            (None, None, None)
+        );
+        assert_eq!(SecretToken::new("  "), None);
         assert_eq!(format!("{token:?}"), "Token(…)");
     }
 }

@@ -3,7 +3,7 @@
 use client::about::About;
 use client::client::Client;
 use client::failure::Failure;
-use control_plane::web::format;
+use control_plane::dashboard::format;
 use tokio::time::Instant;
 
 use crate::check::findings::Findings;

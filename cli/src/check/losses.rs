@@ -4,7 +4,7 @@ use client::client::Client;
 use client::endpoints::{State, Wanted};
 use client::metrics::Sample;
 use client::recovery::Recovery;
-use control_plane::web::format;
+use control_plane::dashboard::format;
 
 use crate::check::findings::Findings;
 

@@ -2,7 +2,7 @@
 
 use client::failure::Failure;
 use client::pods::{Pod, Pods, State};
-use control_plane::web::format;
+use control_plane::dashboard::format;
 
 use crate::check::findings::Findings;
 use crate::moment;

@@ -3,7 +3,7 @@
 use client::failure::Failure;
 use client::pods::{self, Pods};
 use client::rules::{ReceiptState, Rule, Rules, State};
-use control_plane::web::format;
+use control_plane::dashboard::format;
 
 use crate::check::findings::Findings;
 use crate::moment;

@@ -4,8 +4,8 @@ use client::client::Client;
 use client::failure::Failure;
 use client::recovery::Recovery;
 use client::status::Store;
+use control_plane::dashboard::format;
 use control_plane::recovery::GIVE_UP_AFTER;
-use control_plane::web::format;
 
 use crate::check::findings::Findings;
 use crate::moment;

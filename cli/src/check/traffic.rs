@@ -7,8 +7,8 @@ use client::client::Client;
 use client::endpoints::{Endpoint, Wanted};
 use client::history::{self, Exchange, History};
 use client::pods::{Pod, State};
-use control_plane::web::format;
-use control_plane::web::row::service_label;
+use control_plane::dashboard::format;
+use control_plane::dashboard::row::service_label;
 
 use crate::check::findings::Findings;
 use crate::moment;

@@ -1,7 +1,7 @@
 //! The audit trail as CSV.
 
 use client::audit::Entry;
-use control_plane::web::csv::{Cell, text};
+use control_plane::dashboard::csv::{CsvCell, text};
 
 use crate::csv::{number, some, words};
 
@@ -28,7 +28,7 @@ pub(crate) fn file(entries: &[Entry]) -> String {
     text(&HEADS, entries.iter().map(row))
 }
 
-fn row(entry: &Entry) -> Vec<Cell> {
+fn row(entry: &Entry) -> Vec<CsvCell> {
     vec![
         number(entry.number),
         words(&entry.at),
@@ -39,11 +39,11 @@ fn row(entry: &Entry) -> Vec<Cell> {
         words(&entry.method),
         words(&entry.route),
         words(&entry.pods.join(" ")),
-        Cell::number(Some(entry.status).filter(|status| *status > 0)),
+        CsvCell::number(Some(entry.status).filter(|status| *status > 0)),
         words(&entry.reason),
         words(&entry.note),
         some(entry.expires_at.as_deref()),
         some(entry.rule.as_deref()),
-        Cell::number(entry.revision),
+        CsvCell::number(entry.revision),
     ]
 }

@@ -1,7 +1,7 @@
 //! The callers of an endpoint as CSV.
 
 use client::callers::{Caller, Callers};
-use control_plane::web::csv::{Cell, text};
+use control_plane::dashboard::csv::{CsvCell, text};
 
 use crate::csv::{name, number, rate, ratio, some, words};
 
@@ -13,7 +13,7 @@ pub(crate) fn file(answer: &Callers) -> String {
     text(&HEADS, answer.callers.iter().map(|caller| row(caller, answer)))
 }
 
-fn row(caller: &Caller, answer: &Callers) -> Vec<Cell> {
+fn row(caller: &Caller, answer: &Callers) -> Vec<CsvCell> {
     vec![
         words(&answer.id),
         name(&caller.kind),

@@ -1,8 +1,8 @@
 //! The endpoints as CSV.
 
 use client::endpoints::{Endpoint, Endpoints};
-use control_plane::web::csv::{Cell, text};
-use control_plane::web::judge::ratio as share;
+use control_plane::dashboard::csv::{CsvCell, text};
+use control_plane::dashboard::health::ratio as share;
 
 use crate::csv::{ms, name, number, rate, ratio, some, words};
 
@@ -37,7 +37,7 @@ pub(crate) fn file(answer: &Endpoints) -> String {
     text(&HEADS, answer.endpoints.iter().map(|endpoint| row(endpoint, answer)))
 }
 
-fn row(endpoint: &Endpoint, answer: &Endpoints) -> Vec<Cell> {
+fn row(endpoint: &Endpoint, answer: &Endpoints) -> Vec<CsvCell> {
     vec![
         words(&endpoint.namespace),
         words(&endpoint.service),

@@ -1,7 +1,7 @@
 //! The recent requests of an endpoint as CSV.
 
 use client::history::{Exchange, History};
-use control_plane::web::csv::{Cell, text};
+use control_plane::dashboard::csv::{CsvCell, text};
 
 use crate::csv::{ms, number, some, words};
 
@@ -26,7 +26,7 @@ pub(crate) fn file(history: &History) -> String {
     text(&HEADS, history.exchanges.iter().map(|exchange| row(exchange, &history.method)))
 }
 
-fn row(exchange: &Exchange, method: &str) -> Vec<Cell> {
+fn row(exchange: &Exchange, method: &str) -> Vec<CsvCell> {
     vec![
         words(&exchange.started),
         number(exchange.status),

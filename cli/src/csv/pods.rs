@@ -1,7 +1,7 @@
 //! The pods as CSV.
 
 use client::pods::{Pod, Pods};
-use control_plane::web::csv::{Cell, text};
+use control_plane::dashboard::csv::{CsvCell, text};
 
 use crate::csv::{name, number, rate, some, words};
 
@@ -34,7 +34,7 @@ pub(crate) fn file(answer: &Pods) -> String {
     text(&HEADS, answer.pods.iter().map(|pod| row(pod, answer)))
 }
 
-fn row(pod: &Pod, answer: &Pods) -> Vec<Cell> {
+fn row(pod: &Pod, answer: &Pods) -> Vec<CsvCell> {
     let (used, measured) = (pod.resources, pod.measured());
     vec![
         words(&pod.pod),
@@ -43,20 +43,20 @@ fn row(pod: &Pod, answer: &Pods) -> Vec<Cell> {
         words(&pod.node),
         name(&pod.state),
         words(&pod.version),
-        Cell::number(measured.map(|used| used.memory_bytes)),
-        Cell::number(used.map(|used| used.memory_limit_bytes).filter(|limit| *limit > 0)),
-        Cell::number(measured.map(|used| used.cpu_milli)),
-        Cell::number(used.map(|used| used.cpu_limit_milli).filter(|limit| *limit > 0)),
+        CsvCell::number(measured.map(|used| used.memory_bytes)),
+        CsvCell::number(used.map(|used| used.memory_limit_bytes).filter(|limit| *limit > 0)),
+        CsvCell::number(measured.map(|used| used.cpu_milli)),
+        CsvCell::number(used.map(|used| used.cpu_limit_milli).filter(|limit| *limit > 0)),
         rate(pod.rps),
         some(pod.connected_at.as_deref()),
         words(&pod.heard_at),
-        Cell::number(pod.confirmed.map(|confirmed| confirmed.revision)),
-        Cell::number(pod.confirmed.map(|confirmed| confirmed.took_ms)),
+        CsvCell::number(pod.confirmed.map(|confirmed| confirmed.revision)),
+        CsvCell::number(pod.confirmed.map(|confirmed| confirmed.took_ms)),
         number(pod.revision_wanted),
-        Cell::number(used.map(|used| used.connections)),
+        CsvCell::number(used.map(|used| used.connections)),
         words(&pod.pod_uid),
         words(&answer.taken_at),
-        Cell::number(pod.clock_offset_ms),
-        Cell::number(pod.clock_error_ms),
+        CsvCell::number(pod.clock_offset_ms),
+        CsvCell::number(pod.clock_error_ms),
     ]
 }

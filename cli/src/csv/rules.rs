@@ -1,7 +1,7 @@
 //! The rules in force as CSV, and the receipts of the pods for one rule.
 
 use client::rules::{Action, Receipt, ReceiptState, Rule};
-use control_plane::web::csv::{Cell, text};
+use control_plane::dashboard::csv::{CsvCell, text};
 
 use crate::csv::{name, number, some, words};
 
@@ -35,7 +35,7 @@ pub(crate) fn receipts(rule: &Rule) -> String {
     text(&RECEIPT_HEADS, rule.pods.iter().map(|receipt| receipt_row(rule, receipt)))
 }
 
-fn row(rule: &Rule) -> Vec<Cell> {
+fn row(rule: &Rule) -> Vec<CsvCell> {
     let there = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone);
     let applied = there.clone().filter(|receipt| receipt.state == ReceiptState::Applied).count();
     let (action, status) = match rule.action {
@@ -50,7 +50,7 @@ fn row(rule: &Rule) -> Vec<Cell> {
         words(&rule.method),
         words(&rule.route),
         words(action),
-        Cell::number(status),
+        CsvCell::number(status),
         name(&rule.state),
         number(applied),
         number(there.count()),
@@ -61,12 +61,12 @@ fn row(rule: &Rule) -> Vec<Cell> {
     ]
 }
 
-fn receipt_row(rule: &Rule, receipt: &Receipt) -> Vec<Cell> {
+fn receipt_row(rule: &Rule, receipt: &Receipt) -> Vec<CsvCell> {
     vec![
         words(&rule.id),
         words(&receipt.pod),
         name(&receipt.state),
-        Cell::number(receipt.took_ms),
+        CsvCell::number(receipt.took_ms),
         some(receipt.heard_at.as_deref()),
         some(receipt.why.as_deref()),
     ]

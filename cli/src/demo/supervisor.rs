@@ -6,7 +6,7 @@ mod process;
 use std::path::Path;
 use std::time::Duration;
 
-use control_plane::control_plane::Listeners;
+use control_plane::app::AppListeners;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +29,7 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     /// Starts the process. This process keeps the listening sockets open too: without a control plane, connections wait
     /// in the kernel.
-    pub(crate) fn start(listeners: Listeners, data_dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(listeners: AppListeners, data_dir: &Path) -> anyhow::Result<Self> {
         let program = Program::of_ours(listeners, data_dir)?;
         Ok(Self { process: program.start()?, program, born: Instant::now(), deaths: Deaths::default() })
     }

@@ -8,8 +8,8 @@ use client::endpoints::{Endpoint, State as EndpointState, Wanted};
 use client::failure::Failure;
 use client::pods::{Pod, State};
 use client::rules::{Action, Order, Rule, Scope};
-use control_plane::web::format;
-use control_plane::web::row::service_label;
+use control_plane::dashboard::format;
+use control_plane::dashboard::row::service_label;
 
 use crate::paint::Paint;
 use crate::text::short;

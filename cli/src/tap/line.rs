@@ -1,8 +1,8 @@
 //! Formats one exchange of a tap as one line.
 
 use client::tap::Seen;
-use control_plane::web::format;
-use control_plane::web::row::service_label;
+use control_plane::dashboard::format;
+use control_plane::dashboard::row::service_label;
 
 use crate::history;
 use crate::paint::Paint;

@@ -7,7 +7,7 @@ use client::endpoints::{Endpoints, Wanted};
 use client::failure::Failure;
 use client::history::{self, History};
 use client::rules::{Order, Rule};
-use control_plane::web::format;
+use control_plane::dashboard::format;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use crate::advice;

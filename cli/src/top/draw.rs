@@ -4,7 +4,7 @@ mod detail;
 mod dialog;
 mod list;
 
-use control_plane::web::{format, judge};
+use control_plane::dashboard::{format, health};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -60,11 +60,11 @@ fn title(model: &Model, paint: Paint) -> Line<'static> {
     };
     let (failures, served) = (sum(client::endpoints::Endpoint::failures), sum(client::endpoints::Endpoint::served));
     let rps: f64 = shown.iter().map(|endpoint| endpoint.rps).sum();
-    let failing = judge::ratio(failures, served);
-    let tone = match judge::failing(failing, served) {
-        judge::Level::Calm => Tone::Calm,
-        judge::Level::Amber => Tone::Amber,
-        judge::Level::Red => Tone::Red,
+    let failing = health::ratio(failures, served);
+    let tone = match health::failing(failing, served) {
+        health::HealthLevel::Calm => Tone::Calm,
+        health::HealthLevel::Amber => Tone::Amber,
+        health::HealthLevel::Red => Tone::Red,
     };
     let reversed = if model.is_reversed { ", reversed" } else { "" };
     let all = format::plural(model.all().len(), "endpoint", "endpoints");

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::api::problem::Problem;
-use crate::web::root::Root;
+use crate::dashboard::root::Root;
 
 /// The policy of a page without script that cannot be framed and whose forms go to this server only.
 pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
@@ -16,7 +16,7 @@ pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// A refused request.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct AccessDenied {
     pub(super) status: StatusCode,
     name: &'static str,
     title: &'static str,
@@ -32,7 +32,7 @@ struct RefusalPage<'a> {
     detail: &'a str,
 }
 
-impl Refusal {
+impl AccessDenied {
     /// The token is missing or wrong.
     pub(super) fn sign_in() -> Self {
         let detail = "send the control plane's token as Authorization: Bearer, or sign in on the dashboard";

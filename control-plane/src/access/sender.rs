@@ -18,16 +18,16 @@ pub(super) fn names_us(headers: &HeaderMap, public_url: Option<&PublicUrl>) -> b
 ///
 /// Another site may link to a page. A frame, an image, a script or a stream of another site, or of another port of this
 /// host (`same-site`), is refused: each response has a cost, and the number of taps is limited.
-pub(super) fn is_foreign(method: &Method, headers: &HeaderMap, target: Target) -> bool {
+pub(super) fn is_foreign(method: &Method, headers: &HeaderMap, target: RequestKind) -> bool {
     let is = |name: &str, word: &[u8]| headers.get(name).is_some_and(|value| value.as_bytes() == word);
     let is_elsewhere = is("sec-fetch-site", b"cross-site") || is("sec-fetch-site", b"same-site");
     let is_visit = *method == Method::GET && is("sec-fetch-mode", b"navigate") && is("sec-fetch-dest", b"document");
-    is_elsewhere && !(is_visit && target == Target::Page)
+    is_elsewhere && !(is_visit && target == RequestKind::Page)
 }
 
 /// The kind of resource that a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum RequestKind {
     /// An HTML page.
     Page,
     /// Data for a script, a file or a stream.

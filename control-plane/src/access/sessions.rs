@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::data_folder;
-use crate::token::Token;
+use crate::token::SecretToken;
 
 /// How long one sign-in lasts: a working day.
 pub(super) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
@@ -52,21 +52,21 @@ impl SessionKey {
     }
 
     /// A session that begins at `now_s`, seconds since the Unix epoch: its expiry and the signature over it.
-    pub(super) fn open(&self, token: &Token, now_s: u64) -> String {
+    pub(super) fn open(&self, token: &SecretToken, now_s: u64) -> String {
         let ends_s = now_s + SESSION.as_secs();
         format!("{ends_s}.{}", self.signed(token, ends_s))
     }
 
     /// Whether a session was opened with this key and this token, and has not expired.
-    pub(super) fn is_open(&self, token: &Token, session: &str, now_s: u64) -> bool {
+    pub(super) fn is_open(&self, token: &SecretToken, session: &str, now_s: u64) -> bool {
         let Some((ends, signature)) = session.split_once('.') else { return false };
         let Ok(ends_s) = ends.parse::<u64>() else { return false };
         // No session lasts longer than one that begins now, even if a clock was wrong before.
         let is_lasting = ends_s > now_s && ends_s <= now_s + SESSION.as_secs();
-        is_lasting && Token::new(&self.signed(token, ends_s)).is_some_and(|expected| expected.is(signature))
+        is_lasting && SecretToken::new(&self.signed(token, ends_s)).is_some_and(|expected| expected.is(signature))
     }
 
-    fn signed(&self, token: &Token, ends_s: u64) -> String {
+    fn signed(&self, token: &SecretToken, ends_s: u64) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length will do");
         mac.update(format!("session until {ends_s}\0").as_bytes());
         mac.update(token.secret().as_bytes());
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn a_session_holds_for_its_time_and_its_token_and_cannot_be_made_longer() {
         let key = SessionKey::random();
-        let (token, other) = (Token::new("s3cret").unwrap(), Token::new("another").unwrap());
+        let (token, other) = (SecretToken::new("s3cret").unwrap(), SecretToken::new("another").unwrap());
         let session = key.open(&token, 1000);
         let last_s = 1000 + SESSION.as_secs() - 1;
         assert!(key.is_open(&token, &session, 1000) && key.is_open(&token, &session, last_s));
@@ -117,7 +117,7 @@ mod tests {
     fn a_session_survives_a_restart_and_its_key_is_private() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let token = Token::new("s3cret").unwrap();
+        let token = SecretToken::new("s3cret").unwrap();
         let session = SessionKey::in_folder(folder.path()).open(&token, 1000);
         assert!(SessionKey::in_folder(folder.path()).is_open(&token, &session, 1000));
         let file = folder.path().join(KEY_FILE);

@@ -12,14 +12,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use crate::access::refusal::{Refusal, Wants, html};
+use crate::access::refusal::{AccessDenied, Wants, html};
 use crate::access::sessions::{COOKIE, SESSION};
 use crate::access::{Access, SIGN_IN};
+use crate::attempt_limiter::Guess;
 use crate::clock;
-use crate::guesses::Guess;
-use crate::http::Peer;
+use crate::dashboard::root::Root;
+use crate::http::PeerAddr;
 use crate::public_url::PublicUrl;
-use crate::web::root::Root;
 
 pub(super) fn routes(access: Arc<Access>) -> Router {
     Router::new().route(SIGN_IN, get(page).post(sign_in)).with_state(access)
@@ -48,7 +48,7 @@ struct SignInPage {
 }
 
 #[derive(Debug, Deserialize)]
-struct Wanted {
+struct SignInForm {
     #[serde(default)]
     next: String,
 }
@@ -60,13 +60,13 @@ struct Attempt {
     next: String,
 }
 
-async fn page(Query(wanted): Query<Wanted>) -> Response {
+async fn page(Query(wanted): Query<SignInForm>) -> Response {
     form(StatusCode::OK, &wanted.next, "")
 }
 
 async fn sign_in(
     State(access): State<Arc<Access>>,
-    peer: Option<Extension<Peer>>,
+    peer: Option<Extension<PeerAddr>>,
     headers: HeaderMap,
     attempt: Result<Form<Attempt>, FormRejection>,
 ) -> Response {
@@ -75,12 +75,12 @@ async fn sign_in(
     };
     // This route exists only with a token.
     let Some(token) = access.token.as_ref() else { return Redirect::to("./").into_response() };
-    let peer: Option<IpAddr> = peer.map(|Extension(Peer(peer))| peer);
+    let peer: Option<IpAddr> = peer.map(|Extension(PeerAddr(peer))| peer);
     match access.guess_from(token, shown.trim(), peer, &headers) {
         Guess::Right => {}
         Guess::Wrong => return form(StatusCode::FORBIDDEN, &next, "That is not the token."),
         Guess::TooMany { retry_after } => {
-            return Refusal::too_many_guesses(retry_after).answer(Wants::from_headers(&headers), SIGN_IN);
+            return AccessDenied::too_many_guesses(retry_after).answer(Wants::from_headers(&headers), SIGN_IN);
         }
     }
     let session = access.sessions.open(token, clock::now_ms() / 1000);

@@ -1,6 +1,6 @@
 //! Tests of which requests the access check allows, and which it refuses.
 
-use super::*;
+use crate::access::*;
 
 const OURS: &str = "127.0.0.1:8090";
 
@@ -14,7 +14,7 @@ fn public(url: &str) -> PublicUrl {
 }
 
 fn access(token: Option<&str>, public_url: Option<PublicUrl>) -> Arc<Access> {
-    Access::new(token.and_then(Token::new), SessionKey::random(), public_url, TrustedProxies::default())
+    Access::new(token.and_then(SecretToken::new), SessionKey::random(), public_url, TrustedProxies::default())
 }
 
 fn request(method: Method, path: &str, pairs: &[(&'static str, &'static str)]) -> Request {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::api::units::instant;
 use crate::clock::now_ms;
-use crate::plane::ControlPlane;
+use crate::state::AppState;
 
 /// The response body.
 #[derive(Debug, Serialize)]
@@ -19,7 +19,7 @@ pub(super) struct About {
 }
 
 /// `GET /api/v1/about`
-pub(super) async fn told(State(plane): State<Arc<ControlPlane>>) -> Json<About> {
+pub(super) async fn told(State(plane): State<Arc<AppState>>) -> Json<About> {
     let started_at = instant(plane.started_ms);
     Json(About { version: env!("CARGO_PKG_VERSION"), started_at, now_ms: now_ms() })
 }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::problem::Problem;
 use crate::api::units::instant;
-use crate::audit::{Entry, Event};
-use crate::plane::ControlPlane;
-use crate::rules::state::AUDIT_AT_HAND_MAX;
+use crate::model::audit::{AuditEntry, AuditEvent};
+use crate::model::rules_state::AUDIT_AT_HAND_MAX;
+use crate::state::AppState;
 
 /// Entries in a response without `limit`.
 const LIMIT_DEFAULT: usize = 200;
@@ -36,7 +36,7 @@ struct Line {
     number: u64,
     at: String,
     by: String,
-    event: Event,
+    event: AuditEvent,
     namespace: String,
     service: String,
     method: String,
@@ -52,7 +52,7 @@ struct Line {
 
 /// `GET /api/v1/audit`
 pub(super) async fn list(
-    State(plane): State<Arc<ControlPlane>>,
+    State(plane): State<Arc<AppState>>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Audit>, Problem> {
     let limit = wanted?.limit.unwrap_or(LIMIT_DEFAULT);
@@ -63,8 +63,8 @@ pub(super) async fn list(
     Ok(Json(Audit { entries: plane.rules.state().audit_entries, audit }))
 }
 
-impl From<Entry> for Line {
-    fn from(entry: Entry) -> Self {
+impl From<AuditEntry> for Line {
+    fn from(entry: AuditEntry) -> Self {
         let about = entry.about;
         Self {
             number: entry.number,

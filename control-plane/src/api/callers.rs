@@ -10,12 +10,12 @@ use serde::Serialize;
 use crate::api::history::unknown_endpoint;
 use crate::api::problem::Problem;
 use crate::api::units::{instant, rate};
-use crate::callers::{CalledBy, Caller, CallingPod, Who};
 use crate::clock::now_ms;
-use crate::fleet::called::Heard;
-use crate::plane::ControlPlane;
-use crate::timeline::series::Series;
-use crate::timeline::stretch::Stretch;
+use crate::counts::fleet::endpoint_callers::CallerCounts;
+use crate::counts::timeline::series::Series;
+use crate::counts::timeline::time_range::TimeRange;
+use crate::query::callers::{CalledBy, CallingPod, ResolvedCaller, Who};
+use crate::state::AppState;
 
 /// The window of the rates.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
@@ -65,7 +65,7 @@ struct Told {
 }
 
 /// `GET /api/v1/endpoints/{id}/callers`, busiest callers first.
-pub(super) async fn of_endpoint(Path(id): Path<String>, State(plane): State<Arc<ControlPlane>>) -> Result<Json<Answer>, Problem> {
+pub(super) async fn of_endpoint(Path(id): Path<String>, State(plane): State<Arc<AppState>>) -> Result<Json<Answer>, Problem> {
     let now_ms = now_ms();
     let all = plane.timeline.all();
     let series = all.iter().find(|series| series.id == id).ok_or_else(|| unknown_endpoint(&id))?;
@@ -87,19 +87,19 @@ pub(super) async fn of_endpoint(Path(id): Path<String>, State(plane): State<Arc<
 }
 
 fn rps(series: &Series, started_ms: u64, now_ms: u64) -> f64 {
-    let stretch = Stretch::last(RATE_WINDOW, now_ms);
+    let stretch = TimeRange::last(RATE_WINDOW, now_ms);
     series.between(stretch).hits as f64 / stretch.covered_s(started_ms, now_ms).max(1.0)
 }
 
 /// The totals that the shares of callers refer to.
 #[derive(Debug, Clone, Copy)]
 struct Whole {
-    sum: Heard,
+    sum: CallerCounts,
     rps: f64,
 }
 
 impl Whole {
-    fn row(self, caller: Caller) -> Row {
+    fn row(self, caller: ResolvedCaller) -> Row {
         let (kind, namespace, service, address) = match caller.who {
             Who::Service { namespace, service } => ("service", Some(namespace), Some(service), None),
             Who::Address(address) => ("address", None, None, Some(address.to_string())),
@@ -113,7 +113,7 @@ impl Whole {
         PodRow { pod, address: address.to_string(), told: self.told(heard) }
     }
 
-    fn told(self, heard: Heard) -> Told {
+    fn told(self, heard: CallerCounts) -> Told {
         Told {
             hits: heard.calls.hits,
             share: (heard.share_of(self.sum) * 1e4).round() / 1e4,

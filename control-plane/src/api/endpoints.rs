@@ -12,8 +12,10 @@ use crate::api::problem::Problem;
 use crate::api::recovery::Recovery;
 use crate::api::units::{instant, ms, rate, window_name, window_or_range};
 use crate::clock::now_ms;
-use crate::plane::ControlPlane;
-use crate::snapshot::{EndpointRow, Switch, Window};
+use crate::model::switch::Switch;
+use crate::model::window::QueryWindow;
+use crate::query::snapshot::EndpointRow;
+use crate::state::AppState;
 
 /// The query parameters.
 #[derive(Debug, Deserialize)]
@@ -80,7 +82,7 @@ struct Row {
 
 /// `GET /api/v1/endpoints`, sorted by service and route.
 pub(super) async fn list(
-    State(plane): State<Arc<ControlPlane>>,
+    State(plane): State<Arc<AppState>>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Answer>, Problem> {
     let Query(wanted) = wanted?;
@@ -97,7 +99,7 @@ pub(super) async fn list(
     let name =
         |endpoint: &Row| (endpoint.namespace.clone(), endpoint.service.clone(), endpoint.route.clone(), endpoint.method.clone());
     endpoints.sort_by_cached_key(name);
-    let range = if let Window::Between(range) = snapshot.window { Some(range) } else { None };
+    let range = if let QueryWindow::Between(range) = snapshot.window { Some(range) } else { None };
     Ok(Json(Answer {
         window: window_name(window),
         from: range.map(|range| instant(range.from_ms)),

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::api::problem::Problem;
 use crate::api::units::{instant, ms};
 use crate::clock::now_ms;
-use crate::history::choice::{Choice, First};
-use crate::history::{Busy, Known, Remembered, Wanted};
-use crate::plane::ControlPlane;
+use crate::history::Busy;
+use crate::history::choice::{HistoryChoice, HistoryOrder};
+use crate::history::request::{HistoryRequest, HistorySource, RememberedExchange};
+use crate::state::AppState;
 
 /// Exchanges in a response without `limit`.
 const LIMIT: usize = 50;
@@ -73,7 +74,7 @@ pub(crate) struct Row {
 /// `GET /api/v1/endpoints/{id}/history`: queries the pods.
 pub(super) async fn of_endpoint(
     Path(id): Path<String>,
-    State(plane): State<Arc<ControlPlane>>,
+    State(plane): State<Arc<AppState>>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(asked) = asked?;
@@ -83,7 +84,7 @@ pub(super) async fn of_endpoint(
     let Some(series) = all.iter().find(|series| series.id == id) else {
         return Err(unknown_endpoint(&id));
     };
-    let wanted = Wanted {
+    let wanted = HistoryRequest {
         namespace: &series.namespace,
         service: &series.service,
         endpoint: &series.endpoint,
@@ -120,11 +121,11 @@ pub(super) fn unknown_endpoint(id: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "unknown-endpoint", "No such endpoint", detail)
 }
 
-fn choice(asked: &Asked) -> Result<Choice, Problem> {
+fn choice(asked: &Asked) -> Result<HistoryChoice, Problem> {
     let statuses = asked.status.as_deref().map(str::parse).transpose();
     let first = match asked.slowest.as_deref() {
-        None | Some("false") => First::Newest,
-        Some("" | "true") => First::Slowest,
+        None | Some("false") => HistoryOrder::Newest,
+        Some("" | "true") => HistoryOrder::Slowest,
         Some(other) => return Err(Problem::parameter(format!("slowest={other}: it is true, false, or without a value"))),
     };
     let limit = match asked.limit.as_deref() {
@@ -135,7 +136,7 @@ fn choice(asked: &Asked) -> Result<Choice, Problem> {
         }
     };
     let wrong = |why| Problem::parameter(format!("status={}: {why}", asked.status.as_deref().unwrap_or_default()));
-    Ok(Choice { statuses: statuses.map_err(wrong)?, first, limit })
+    Ok(HistoryChoice { statuses: statuses.map_err(wrong)?, first, limit })
 }
 
 fn busy() -> Response {
@@ -143,9 +144,9 @@ fn busy() -> Response {
     ([(RETRY_AFTER, "1")], problem).into_response()
 }
 
-impl From<Remembered> for Row {
-    fn from(remembered: Remembered) -> Self {
-        let Remembered { pod, exchange, known } = remembered;
+impl From<RememberedExchange> for Row {
+    fn from(remembered: RememberedExchange) -> Self {
+        let RememberedExchange { pod, exchange, known } = remembered;
         Self {
             started: instant(exchange.started_ms),
             started_ms: exchange.started_ms,
@@ -158,7 +159,7 @@ impl From<Remembered> for Row {
             bytes_in: exchange.bytes_in,
             bytes_out: exchange.bytes_out,
             pod: pod.to_string(),
-            told_before: known == Known::Told,
+            told_before: known == HistorySource::Told,
             caller: exchange.caller.map(|caller| caller.to_string()),
             trace_id: exchange.trace.map(|trace| trace.to_string()),
             rule: exchange.rule,
@@ -170,16 +171,16 @@ impl From<Remembered> for Row {
 mod tests {
     use super::*;
 
-    fn asked(status: Option<&str>, slowest: Option<&str>, limit: Option<&str>) -> Result<Choice, Problem> {
+    fn asked(status: Option<&str>, slowest: Option<&str>, limit: Option<&str>) -> Result<HistoryChoice, Problem> {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         choice(&Asked { status: owned(status), slowest: owned(slowest), pod: None, limit: owned(limit) })
     }
 
     #[test]
     fn a_choice_is_read_and_what_is_none_is_refused() {
-        let all = Choice { statuses: None, first: First::Newest, limit: LIMIT };
+        let all = HistoryChoice { statuses: None, first: HistoryOrder::Newest, limit: LIMIT };
         assert_eq!(asked(None, None, None).unwrap(), all);
-        assert_eq!(asked(Some("5xx"), Some(""), Some("7")).unwrap().first, First::Slowest);
+        assert_eq!(asked(Some("5xx"), Some(""), Some("7")).unwrap().first, HistoryOrder::Slowest);
         for (status, slowest, limit) in [
             (Some("bad"), None, None),
             (Some(""), None, None),

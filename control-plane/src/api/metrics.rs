@@ -13,18 +13,19 @@ use exposition::page::{Kind, Labels, Page, Value};
 
 use crate::clock::now_ms;
 use crate::exposed;
-use crate::keeper::Standing;
-use crate::plane::ControlPlane;
-use crate::recovery::{GIVE_UP_AFTER, Waiting};
-use crate::snapshot::PodState;
-use crate::store::chronicle::Size;
+use crate::model::durability::Durability;
+use crate::model::pod::PodState;
+use crate::model::recovery_progress::RecoveryWaiting;
+use crate::recovery::GIVE_UP_AFTER;
+use crate::state::AppState;
+use crate::store::metrics_store::StoreSize;
 
 /// How long a scrape waits until its counters are on disk. Prometheus waits ten seconds by default, and a disk that
 /// hangs must not hide the numbers that would show it.
 const WRITE_WITHIN: Duration = Duration::from_secs(2);
 
 /// `GET /metrics` in the preferred format; 503 as long as sidecars have not reported after a restart.
-pub(super) async fn told(State(plane): State<Arc<ControlPlane>>, headers: HeaderMap) -> Response {
+pub(super) async fn told(State(plane): State<Arc<AppState>>, headers: HeaderMap) -> Response {
     if let Some(waiting) = plane.recovery.waiting(Instant::now()) {
         return incomplete(waiting).into_response();
     }
@@ -37,14 +38,14 @@ pub(super) async fn told(State(plane): State<Arc<ControlPlane>>, headers: Header
 }
 
 /// Counters would be lower than before the restart. Prometheus would take that for a reset and add all of them again.
-fn incomplete(waiting: Waiting) -> impl IntoResponse {
+fn incomplete(waiting: RecoveryWaiting) -> impl IntoResponse {
     let why = format!("{waiting}; metrics follow when all have, at the latest {} s after it\n", GIVE_UP_AFTER.as_secs());
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], why)
 }
 
 /// Writes the counters to disk before they are exposed; otherwise a crash could make them fall. If the write fails,
 /// they are exposed anyway: the next scrape tries again.
-async fn write(plane: &Arc<ControlPlane>) {
+async fn write(plane: &Arc<AppState>) {
     let writing = Arc::clone(plane);
     let written = tokio::task::spawn_blocking(move || {
         writing.record_attached(now_ms(), Instant::now())?;
@@ -58,7 +59,7 @@ async fn write(plane: &Arc<ControlPlane>) {
     }
 }
 
-fn page(plane: &ControlPlane, exposed: exposed::Page, size: Option<Size>, now_ms: u64) -> Page {
+fn page(plane: &AppState, exposed: exposed::ExposedPage, size: Option<StoreSize>, now_ms: u64) -> Page {
     let mut page = Page::default();
     let folded = exposed.folded;
     endpoints(&mut page, exposed);
@@ -81,8 +82,8 @@ fn page(plane: &ControlPlane, exposed: exposed::Page, size: Option<Size>, now_ms
 }
 
 /// How much of the counts is on disk.
-fn kept(page: &mut Page, plane: &ControlPlane) {
-    let (counts, is_durable) = (&plane.keeper.counts, plane.keeper.standing() == Standing::Durable);
+fn kept(page: &mut Page, plane: &AppState) {
+    let (counts, is_durable) = (&plane.keeper.counts, plane.keeper.standing() == Durability::Durable);
     page.gauge(
         "sitio_store_durable",
         "1 if what was counted is on disk a moment later, 0 if it is kept in memory.",
@@ -99,7 +100,7 @@ fn kept(page: &mut Page, plane: &ControlPlane) {
 
 /// The size of the store on disk. The disk has to hold the file; the limit applies to the slots, and free pages of the
 /// file are reused.
-fn takes(page: &mut Page, size: Size) {
+fn takes(page: &mut Page, size: StoreSize) {
     page.gauge("sitio_store_file_bytes", "Bytes of the store's file, with pages in it that are free.", size.file_bytes);
     let family = page.family(Kind::Gauge, "sitio_store_slot_bytes", "Bytes of the slots in the store, by their length.");
     for (length, bytes) in ["10s", "1m", "1h"].into_iter().zip(size.slot_bytes) {
@@ -108,7 +109,7 @@ fn takes(page: &mut Page, size: Size) {
 }
 
 /// Every endpoint, added up over its pods, with the names of OpenTelemetry's conventions.
-fn endpoints(page: &mut Page, exposed: exposed::Page) {
+fn endpoints(page: &mut Page, exposed: exposed::ExposedPage) {
     let mut endpoints = Endpoints::new(Statuses::Classes);
     for row in &exposed.rows {
         endpoints.add(&whose(&row.name.namespace, &row.name.service), &row.name.endpoint, &row.golden, row.in_flight);
@@ -121,7 +122,7 @@ fn whose(namespace: &str, service: &str) -> Labels {
     vec![("service_namespace", namespace.to_owned()), ("service_name", service.to_owned())]
 }
 
-fn pods(page: &mut Page, plane: &ControlPlane, now_ms: u64) {
+fn pods(page: &mut Page, plane: &AppState, now_ms: u64) {
     let mut pods = BTreeMap::from([("reporting", 0), ("silent", 0), ("gone", 0)]);
     for pod in plane.fleet.pods().iter() {
         let state = match pod.seen(now_ms).state {
@@ -137,7 +138,7 @@ fn pods(page: &mut Page, plane: &ControlPlane, now_ms: u64) {
     }
 }
 
-fn discarded(page: &mut Page, plane: &ControlPlane) {
+fn discarded(page: &mut Page, plane: &AppState) {
     let (counts, counts_of_windows) = (&plane.stream_counts, &plane.keeper.counts);
     let family = page.family(Kind::Counter, "sitio_discarded", "What was turned away or not kept, by kind.");
     for (what, count) in [
@@ -161,7 +162,7 @@ fn discarded(page: &mut Page, plane: &ControlPlane) {
         ("tap_over_limit", plane.taps.turned_away.so_far()),
         ("tap_exchange_unasked", plane.taps.unasked.so_far()),
         ("pod_forgotten", plane.fleet.pods_forgotten()),
-        ("audit_entry", plane.rules.state().audit_entries.saturating_sub(crate::audit::ENTRIES_MAX)),
+        ("audit_entry", plane.rules.state().audit_entries.saturating_sub(crate::model::audit::ENTRIES_MAX)),
     ] {
         family.add(vec![("what", what.to_owned())], Value::Count(count));
     }

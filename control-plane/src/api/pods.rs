@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use crate::api::units::{instant, rate};
 use crate::clock::now_ms;
-use crate::fleet::skew::Skew;
-use crate::plane::ControlPlane;
-use crate::snapshot::{PodRow, PodState};
+use crate::counts::fleet::skew::Skew;
+use crate::model::pod::PodState;
+use crate::query::snapshot::PodRow;
+use crate::state::AppState;
 
 /// The response body.
 #[derive(Debug, Serialize)]
@@ -71,7 +72,7 @@ struct Confirmed {
 }
 
 /// `GET /api/v1/pods`, sorted by name.
-pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Answer> {
+pub(super) async fn list(State(plane): State<Arc<AppState>>) -> Json<Answer> {
     let now_ms = now_ms();
     let pods = plane.pods(now_ms).into_iter().map(Row::from).collect();
     Json(Answer { taken_at: instant(now_ms), revision: plane.rules.state().revision, pods })

@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use crate::plane::ControlPlane;
+use crate::state::AppState;
 
 /// `GET /livez`: any response means alive.
 pub(super) async fn live() -> &'static str {
@@ -15,7 +15,7 @@ pub(super) async fn live() -> &'static str {
 
 /// `GET /readyz`: after a restart, totals are too low until the sidecars have reported again. Sidecars must be able to
 /// attach until then: their Kubernetes Service needs `publishNotReadyAddresses`.
-pub(super) async fn ready(State(plane): State<Arc<ControlPlane>>) -> (StatusCode, String) {
+pub(super) async fn ready(State(plane): State<Arc<AppState>>) -> (StatusCode, String) {
     match plane.recovery.waiting(Instant::now()) {
         _ if plane.drain.is_cancelled() => (StatusCode::SERVICE_UNAVAILABLE, "leaving\n".to_owned()),
         Some(waiting) => (StatusCode::SERVICE_UNAVAILABLE, format!("{waiting}\n")),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::api::units::rate;
-use crate::recovery::Waiting;
+use crate::model::recovery_progress::RecoveryWaiting;
 
 /// How many pods have reported; totals and rates are too low until all have.
 #[derive(Debug, Serialize)]
@@ -13,8 +13,8 @@ pub(super) struct Recovery {
     restarted_s: f64,
 }
 
-impl From<Waiting> for Recovery {
-    fn from(waiting: Waiting) -> Self {
+impl From<RecoveryWaiting> for Recovery {
+    fn from(waiting: RecoveryWaiting) -> Self {
         Self { pods_reported: waiting.reported, pods: waiting.of, restarted_s: rate(waiting.elapsed.as_secs_f64()) }
     }
 }

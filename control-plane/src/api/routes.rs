@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::api::problem::Problem;
 use crate::api::rules::{OPERATOR, Receipt, state};
 use crate::api::units::instant;
-use crate::plane::ControlPlane;
+use crate::model::rule_status::RuleStatus;
 use crate::rules::command::{Command, CommandError, Unseen};
-use crate::snapshot::RuleStatus;
+use crate::state::AppState;
 
 /// The request body: the pattern to pin.
 #[derive(Debug, Deserialize)]
@@ -52,7 +52,7 @@ pub(super) struct Route {
 }
 
 /// `GET /api/v1/routes`: the pinned patterns, newest first.
-pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Routes> {
+pub(super) async fn list(State(plane): State<Arc<AppState>>) -> Json<Routes> {
     let rules = plane.rules.state();
     let pins = rules.in_force().filter(|record| record.rule.action == Action::Pin);
     let mut ids: Vec<_> = pins.map(|record| (record.revision, record.rule.id.clone())).collect();
@@ -62,13 +62,13 @@ pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Routes>
 }
 
 /// `GET /api/v1/routes/{id}`: one pin, in force or recently withdrawn.
-pub(super) async fn one(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Json<Route>, Problem> {
+pub(super) async fn one(State(plane): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Route>, Problem> {
     Ok(Json(Route::from(&pin(&plane, id)?)))
 }
 
 /// `POST /api/v1/routes`: pins a pattern.
 pub(super) async fn create(
-    State(plane): State<Arc<ControlPlane>>,
+    State(plane): State<Arc<AppState>>,
     order: Result<Json<Order>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(order) = order?;
@@ -94,13 +94,13 @@ pub(super) async fn create(
 }
 
 /// `DELETE /api/v1/routes/{id}`: withdraws a pin. What was counted since stays under the pattern.
-pub(super) async fn withdraw(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Json<Route>, Problem> {
+pub(super) async fn withdraw(State(plane): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Route>, Problem> {
     pin(&plane, id.clone())?;
     let status = plane.rules.withdraw(&id, OPERATOR).await?;
     Ok(Json(Route::from(&*status)))
 }
 
-fn pin(plane: &ControlPlane, id: String) -> Result<RuleStatus, CommandError> {
+fn pin(plane: &AppState, id: String) -> Result<RuleStatus, CommandError> {
     let status = plane.rules.status(&id).filter(|status| status.rule.action == Action::Pin);
     status.ok_or(CommandError::UnknownRule(id))
 }

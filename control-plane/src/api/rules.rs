@@ -13,10 +13,10 @@ use serde::Serialize;
 use crate::api::problem::Problem;
 use crate::api::rules::order::Order;
 use crate::api::units::instant;
-use crate::plane::ControlPlane;
+use crate::model::rule_status::{PodReceipt, ReceiptState, RuleStatus};
 use crate::rules::command::CommandError;
 use crate::rules::effect::Effect;
-use crate::snapshot::{PodReceipt, ReceiptState, RuleStatus};
+use crate::state::AppState;
 
 mod order;
 #[cfg(test)]
@@ -75,7 +75,7 @@ pub(super) struct Receipt {
 }
 
 /// `GET /api/v1/rules`: the rules in force, newest first.
-pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Rules> {
+pub(super) async fn list(State(plane): State<Arc<AppState>>) -> Json<Rules> {
     let state = plane.rules.state();
     let rules = state.in_force().filter(|record| record.rule.action != mesh::rule::Action::Pin);
     let mut ids: Vec<_> = rules.map(|record| (record.revision, record.rule.id.clone())).collect();
@@ -85,14 +85,14 @@ pub(super) async fn list(State(plane): State<Arc<ControlPlane>>) -> Json<Rules> 
 }
 
 /// `GET /api/v1/rules/{id}`: one rule, in force or recently ended.
-pub(super) async fn one(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Json<Rule>, Problem> {
+pub(super) async fn one(State(plane): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Rule>, Problem> {
     let status = plane.rules.status(&id).ok_or(CommandError::UnknownRule(id))?;
     Ok(Json(Rule::of(&plane, &status)))
 }
 
 /// `POST /api/v1/rules`: turns an endpoint off, or returns what that would do.
 pub(super) async fn create(
-    State(plane): State<Arc<ControlPlane>>,
+    State(plane): State<Arc<AppState>>,
     order: Result<Json<Order>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(order) = order?;
@@ -110,20 +110,20 @@ pub(super) async fn create(
 }
 
 /// `DELETE /api/v1/rules/{id}`: turns an endpoint on again.
-pub(super) async fn withdraw(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Json<Rule>, Problem> {
+pub(super) async fn withdraw(State(plane): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Rule>, Problem> {
     let status = plane.rules.withdraw(&id, OPERATOR).await?;
     Ok(Json(Rule::of(&plane, &status)))
 }
 
 /// `POST /api/v1/rules/{id}/resend`: sends the rules again to the pods that have not confirmed them.
-pub(super) async fn resend(State(plane): State<Arc<ControlPlane>>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn resend(State(plane): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Response, Problem> {
     plane.rules.resend(&id).await?;
     let status = plane.rules.status(&id).ok_or(CommandError::UnknownRule(id))?;
     Ok((StatusCode::ACCEPTED, Json(Rule::of(&plane, &status))).into_response())
 }
 
 impl Rule {
-    fn of(plane: &ControlPlane, status: &RuleStatus) -> Self {
+    fn of(plane: &AppState, status: &RuleStatus) -> Self {
         let rule = &status.rule;
         let warnings = if status.ended.is_none() { plane.rules.warnings(rule) } else { Vec::new() };
         Self {

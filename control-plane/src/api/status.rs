@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use crate::api::recovery::Recovery;
 use crate::api::units::instant;
-use crate::keeper::Standing;
-use crate::plane::ControlPlane;
-use crate::store::chronicle::Size;
+use crate::model::durability::Durability;
+use crate::state::AppState;
+use crate::store::metrics_store::StoreSize;
 use crate::store::rollup::{Keep, Resolution};
 
 /// The response body.
@@ -57,12 +57,12 @@ struct Windows {
 }
 
 /// `GET /api/v1/status`
-pub(super) async fn told(State(plane): State<Arc<ControlPlane>>) -> Json<Answer> {
+pub(super) async fn told(State(plane): State<Arc<AppState>>) -> Json<Answer> {
     let size = plane.store_size().await;
     let (keeper, keeps) = (&plane.keeper, plane.keeper.chronicle.keeps());
     let (durable, not_durable_since, why) = match keeper.standing() {
-        Standing::Durable => (true, None, None),
-        Standing::NotDurable { since_ms, why } => (false, Some(instant(since_ms)), Some(why)),
+        Durability::Durable => (true, None, None),
+        Durability::NotDurable { since_ms, why } => (false, Some(instant(since_ms)), Some(why)),
     };
     Json(Answer {
         store: Store {
@@ -87,7 +87,7 @@ pub(super) async fn told(State(plane): State<Arc<ControlPlane>>) -> Json<Answer>
     })
 }
 
-fn slots(keeps: &Keep, size: Option<Size>) -> BTreeMap<&'static str, Slots> {
+fn slots(keeps: &Keep, size: Option<StoreSize>) -> BTreeMap<&'static str, Slots> {
     let of = |(name, resolution): (&'static str, Resolution)| {
         let at = resolution as usize;
         let slots = Slots {

@@ -20,10 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::history::Row;
 use crate::api::problem::Problem;
-use crate::history::{Known, Remembered};
-use crate::plane::ControlPlane;
-use crate::tap::open::Lost;
-use crate::tap::{Reader, Scope, open};
+use crate::history::request::{HistorySource, RememberedExchange};
+use crate::state::AppState;
+use crate::tap::open::TapLosses;
+use crate::tap::scope::TapScope;
+use crate::tap::{TapReader, open};
 
 /// Exchanges per second without `limit_per_s`. A person cannot read more than this.
 const PER_SECOND: u32 = 50;
@@ -63,14 +64,14 @@ struct Exchange<'a> {
 
 /// `GET /api/v1/tap`: opens a tap, which ends when its client leaves.
 pub(super) async fn events(
-    State(plane): State<Arc<ControlPlane>>,
+    State(plane): State<Arc<AppState>>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(wanted) = wanted?;
     let filter =
         Filter::read(&wanted.method, &wanted.route, &wanted.status).map_err(|why| Problem::parameter(why.to_string()))?;
     let per_second_max = rate(wanted.limit_per_s.as_deref())?;
-    let scope = Scope { namespace: wanted.namespace, service: wanted.service, pod: wanted.pod };
+    let scope = TapScope { namespace: wanted.namespace, service: wanted.service, pod: wanted.pod };
     check(&scope, &plane)?;
     let reader = match plane.taps.open(scope, filter, per_second_max) {
         Ok(reader) => reader,
@@ -92,7 +93,7 @@ fn rate(text: Option<&str>) -> Result<u32, Problem> {
 }
 
 /// Refuses an unknown service: it is more likely mistyped than expected later.
-fn check(scope: &Scope, plane: &ControlPlane) -> Result<(), Problem> {
+fn check(scope: &TapScope, plane: &AppState) -> Result<(), Problem> {
     let Some(service) = &scope.service else { return Ok(()) };
     let is_in_scope = |namespace: &str| scope.namespace.as_ref().is_none_or(|wanted| wanted == namespace);
     let services = plane.fleet.services();
@@ -105,20 +106,20 @@ fn check(scope: &Scope, plane: &ControlPlane) -> Result<(), Problem> {
 
 /// The stream of one client.
 struct Live {
-    reader: Reader,
+    reader: TapReader,
     begun: bool,
     ended: bool,
-    told: Lost,
+    told: TapLosses,
     ticks: Interval,
     per_second_max: u32,
     drain: CancellationToken,
 }
 
 impl Live {
-    fn new(reader: Reader, per_second_max: u32, drain: CancellationToken) -> Self {
+    fn new(reader: TapReader, per_second_max: u32, drain: CancellationToken) -> Self {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { reader, begun: false, ended: false, told: Lost::default(), ticks, per_second_max, drain }
+        Self { reader, begun: false, ended: false, told: TapLosses::default(), ticks, per_second_max, drain }
     }
 
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -161,19 +162,23 @@ impl Live {
     }
 }
 
-fn told(happened: open::Event) -> Event {
+fn told(happened: open::TapEvent) -> Event {
     let pod = |workload: &Workload, state| json!({"namespace": workload.namespace, "service": workload.service, "pod": workload.pod, "state": state});
     match happened {
-        open::Event::Joined(workload) => event("pod", &pod(&workload, "tapped")),
-        open::Event::Left(workload) => event("pod", &pod(&workload, "gone")),
-        open::Event::Seen(workload, seen) => event(
+        open::TapEvent::Joined(workload) => event("pod", &pod(&workload, "tapped")),
+        open::TapEvent::Left(workload) => event("pod", &pod(&workload, "gone")),
+        open::TapEvent::Seen(workload, seen) => event(
             "exchange",
             &Exchange {
                 namespace: &workload.namespace,
                 service: &workload.service,
                 method: seen.endpoint.method().to_owned(),
                 route: seen.endpoint.route().to_owned(),
-                row: Row::from(Remembered { pod: workload.pod.as_str().into(), exchange: seen.exchange, known: Known::Asked }),
+                row: Row::from(RememberedExchange {
+                    pod: workload.pod.as_str().into(),
+                    exchange: seen.exchange,
+                    known: HistorySource::Asked,
+                }),
             },
         ),
     }

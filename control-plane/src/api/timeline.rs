@@ -16,9 +16,9 @@ use tokio::sync::Semaphore;
 use crate::api::problem::Problem;
 use crate::api::units::{WINDOW_MAX, instant, ms, rate};
 use crate::clock::now_ms;
-use crate::plane::ControlPlane;
-use crate::timeline::past::chart::{Chart, STEPS_MAX, Wanted};
-use crate::timeline::series::Series;
+use crate::counts::timeline::long_range::chart::{Chart, ChartRequest, STEPS_MAX};
+use crate::counts::timeline::series::Series;
+use crate::state::AppState;
 
 /// The shortest window.
 const WINDOW_MIN: Duration = Duration::from_secs(60);
@@ -83,7 +83,7 @@ struct Numbers {
 
 /// `GET /api/v1/timeline`
 pub(super) async fn of_endpoints(
-    State(plane): State<Arc<ControlPlane>>,
+    State(plane): State<Arc<AppState>>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<Answer>, Problem> {
     let Query(asked) = asked?;
@@ -101,7 +101,7 @@ pub(super) async fn of_endpoints(
     }
     let (endpoints, window_ms, now_ms) = (series.len(), window.as_millis() as u64, now_ms());
     let to_ms = to_ms.filter(|to_ms| *to_ms < now_ms);
-    let wanted = Wanted { series, window_ms, to_ms, compares, steps_max: STEPS_MAX };
+    let wanted = ChartRequest { series, window_ms, to_ms, compares, steps_max: STEPS_MAX };
     plane.fleet.settle_losses();
     let _turn = READING.acquire().await;
     let reading =

@@ -4,22 +4,22 @@ use std::cmp::Reverse;
 
 use mesh::statuses::Statuses;
 
-use crate::history::Remembered;
+use crate::history::request::RememberedExchange;
 
 /// Which exchanges are returned, in which order and how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
+pub struct HistoryChoice {
     /// Limits the result to these statuses.
     pub statuses: Option<Statuses>,
     /// The order.
-    pub first: First,
+    pub first: HistoryOrder,
     /// The maximum number.
     pub limit: usize,
 }
 
 /// The order of the exchanges.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum First {
+pub enum HistoryOrder {
     /// The latest start first.
     #[default]
     Newest,
@@ -27,10 +27,10 @@ pub enum First {
     Slowest,
 }
 
-impl Choice {
+impl HistoryChoice {
     /// Returns the selected exchanges. Ties are ordered by pod name, so that two readers see the
     /// same.
-    pub fn of(&self, mut exchanges: Vec<Remembered>) -> Vec<Remembered> {
+    pub fn of(&self, mut exchanges: Vec<RememberedExchange>) -> Vec<RememberedExchange> {
         if let Some(statuses) = &self.statuses {
             exchanges.retain(|remembered| statuses.hold(remembered.exchange.status));
         }
@@ -38,8 +38,8 @@ impl Choice {
             let slowest = || Reverse(a.exchange.took_us).cmp(&Reverse(b.exchange.took_us));
             let newest = Reverse(a.exchange.started_ms).cmp(&Reverse(b.exchange.started_ms)).then_with(|| a.pod.cmp(&b.pod));
             match self.first {
-                First::Newest => newest,
-                First::Slowest => slowest().then(newest),
+                HistoryOrder::Newest => newest,
+                HistoryOrder::Slowest => slowest().then(newest),
             }
         });
         exchanges.truncate(self.limit);
@@ -54,28 +54,31 @@ mod tests {
     use mesh::exchange::Exchange;
 
     use super::*;
-    use crate::history::Known;
+    use crate::history::request::HistorySource;
 
-    fn gathered() -> Vec<Remembered> {
-        let one = |pod: &str, started_ms, status, took_us| Remembered {
+    fn gathered() -> Vec<RememberedExchange> {
+        let one = |pod: &str, started_ms, status, took_us| RememberedExchange {
             pod: Arc::from(pod),
             exchange: Exchange { started_ms, status, took_us, ..Exchange::default() },
-            known: Known::Asked,
+            known: HistorySource::Asked,
         };
         vec![one("b", 5, 200, 7), one("a", 5, 503, 7), one("a", 9, 200, 1), one("b", 2, 500, 90)]
     }
 
-    fn shown(choice: &Choice) -> Vec<(String, u64)> {
+    fn shown(choice: &HistoryChoice) -> Vec<(String, u64)> {
         choice.of(gathered()).into_iter().map(|shown| (shown.pod.to_string(), shown.exchange.started_ms)).collect()
     }
 
     #[test]
     fn the_pods_are_merged_and_the_newest_come_first() {
-        let all = Choice { statuses: None, first: First::Newest, limit: 10 };
+        let all = HistoryChoice { statuses: None, first: HistoryOrder::Newest, limit: 10 };
         assert_eq!(shown(&all), [("a".into(), 9), ("a".into(), 5), ("b".into(), 5), ("b".into(), 2)]);
-        assert_eq!(shown(&Choice { limit: 1, ..all.clone() }), [("a".into(), 9)]);
-        assert_eq!(shown(&Choice { first: First::Slowest, limit: 2, ..all.clone() }), [("b".into(), 2), ("a".into(), 5)]);
-        let failures = Choice { statuses: "5xx".parse().ok(), ..all };
+        assert_eq!(shown(&HistoryChoice { limit: 1, ..all.clone() }), [("a".into(), 9)]);
+        assert_eq!(
+            shown(&HistoryChoice { first: HistoryOrder::Slowest, limit: 2, ..all.clone() }),
+            [("b".into(), 2), ("a".into(), 5)]
+        );
+        let failures = HistoryChoice { statuses: "5xx".parse().ok(), ..all };
         assert_eq!(shown(&failures), [("a".into(), 5), ("b".into(), 2)]);
     }
 }

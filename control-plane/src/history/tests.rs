@@ -1,7 +1,7 @@
 //! Tests that the number of readers is limited, and that the newer of two streams of one pod is
 //! asked.
 
-use super::*;
+use crate::history::*;
 
 fn workload(pod: &str) -> Workload {
     Workload {
@@ -15,8 +15,8 @@ fn workload(pod: &str) -> Workload {
     }
 }
 
-fn wanted(endpoint: &Endpoint) -> Wanted<'_> {
-    Wanted { namespace: "default", service: "shop", endpoint, pod: None, limit: 10 }
+fn wanted(endpoint: &Endpoint) -> HistoryRequest<'_> {
+    HistoryRequest { namespace: "default", service: "shop", endpoint, pod: None, limit: 10 }
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn readers_beyond_the_limit_are_turned_away_at_once_and_counted() {
     let endpoint = Endpoint::named("GET", "/a").unwrap();
     let names: Vec<_> = (0..READERS_MAX + 4).map(|at| format!("shop-{at}")).collect();
     let _silent: Vec<_> = names.iter().map(|name| histories.listen(Arc::new(workload(name)))).collect();
-    let wanted: Vec<_> = names.iter().map(|name| Wanted { pod: Some(name), ..wanted(&endpoint) }).collect();
+    let wanted: Vec<_> = names.iter().map(|name| HistoryRequest { pod: Some(name), ..wanted(&endpoint) }).collect();
 
     let readers = futures_util::future::join_all(wanted.iter().map(|wanted| histories.gather(wanted, &fleet, 0))).await;
 

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::fleet::Fleet;
+use crate::counts::fleet::Fleet;
 use crate::recovery::Recovery;
 use crate::store::StoreError;
-use crate::store::chronicle::{Chronicle, Handover, Process};
+use crate::store::metrics_store::{Handover, MetricsStore, Process};
 
 /// The attached processes, as the store has them.
 #[derive(Debug)]
-pub struct Attached(Mutex<Recorded>);
+pub struct AttachedLog(Mutex<Recorded>);
 
 #[derive(Debug)]
 struct Recorded {
@@ -21,7 +21,7 @@ struct Recorded {
     fleet: Option<(usize, u64)>,
 }
 
-impl Attached {
+impl AttachedLog {
     /// Begins with what the store has recorded.
     pub fn begin(processes: impl IntoIterator<Item = Process>) -> Self {
         Self(Mutex::new(Recorded { processes: processes.into_iter().collect(), fleet: None }))
@@ -34,7 +34,7 @@ impl Attached {
     pub fn record(
         &self,
         (fleet, recovery): (&Fleet, &Recovery),
-        chronicle: &dyn Chronicle,
+        chronicle: &dyn MetricsStore,
         (now_ms, now): (u64, Instant),
     ) -> Result<(), StoreError> {
         let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,7 +95,7 @@ mod tests {
             pods
         };
 
-        let first = (Attached::begin([]), Recovery::begin([], began));
+        let first = (AttachedLog::begin([]), Recovery::begin([], began));
         let (a, b) = (fleet.attach(greeting("a"), NOW_MS).unwrap(), fleet.attach(greeting("b"), NOW_MS).unwrap());
         first.0.record((&fleet, &first.1), &store, (NOW_MS, began)).unwrap();
         assert_eq!(recorded(), ["a", "b"]);
@@ -104,7 +104,7 @@ mod tests {
 
         // Only one of them has reported to the next control plane when it records.
         let fleet = Fleet::new(Duration::from_secs(60));
-        let second = (Attached::begin(store.attached().unwrap()), Recovery::begin(store.attached().unwrap(), began));
+        let second = (AttachedLog::begin(store.attached().unwrap()), Recovery::begin(store.attached().unwrap(), began));
         let _a = fleet.attach(greeting("a"), NOW_MS).unwrap();
         second.1.reported("a");
         second.0.record((&fleet, &second.1), &store, (NOW_MS, began)).unwrap();
@@ -119,7 +119,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = RedbStore::open(folder.path()).unwrap();
         let fleet = Fleet::new(Duration::from_secs(60));
-        let (attached, recovery, now) = (Attached::begin([]), Recovery::begin([], Instant::now()), Instant::now());
+        let (attached, recovery, now) = (AttachedLog::begin([]), Recovery::begin([], Instant::now()), Instant::now());
         let stream = fleet.attach(greeting("a"), NOW_MS).unwrap();
         attached.record((&fleet, &recovery), &store, (NOW_MS, now)).unwrap();
         stream.left(NOW_MS);

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use mesh::rule::{Action, REASON_BYTES_MAX, Rule};
 
-use crate::audit::{About, Entry, Event, Outcome};
+use crate::model::audit::{AuditEntry, AuditEvent, AuditSubject, CommandOutcome};
+use crate::model::rule_record::{RuleChange, RuleEnding, RuleRecord};
+use crate::model::rules_state::RulesState;
 use crate::rules::command::{Command, CommandError, NAMESPACE};
-use crate::rules::state::RulesState;
-use crate::store::{Change, Ending, Record};
 
 /// The author of changes that happen by themselves.
 const ITSELF: &str = "sitio";
@@ -17,50 +17,50 @@ const ITSELF: &str = "sitio";
 const PODS_NOTED_MAX: usize = 32;
 
 /// Creates a rule. The note says what it overrides.
-pub fn creation(state: &RulesState, rule: Rule, note: String, now_ms: u64) -> Change {
+pub fn creation(state: &RulesState, rule: Rule, note: String, now_ms: u64) -> RuleChange {
     let revision = state.revision + 1;
-    let entry = Entry {
+    let entry = AuditEntry {
         number: state.audit_entries + 1,
         at_ms: now_ms,
         by: rule.by.clone(),
-        event: if rule.action == Action::Pin { Event::Pinned } else { Event::TurnedOff },
+        event: if rule.action == Action::Pin { AuditEvent::Pinned } else { AuditEvent::TurnedOff },
         rule: Some(rule.id.clone()),
         revision: Some(revision),
-        about: About::rule(&rule),
+        about: AuditSubject::rule(&rule),
         reason: rule.reason.clone(),
         note,
     };
-    let record = Record { rule, revision, created_ms: now_ms, ending: None };
-    Change { from: state.revision, to: revision, put: vec![record], drop: Vec::new(), audit: vec![entry] }
+    let record = RuleRecord { rule, revision, created_ms: now_ms, ending: None };
+    RuleChange { from: state.revision, to: revision, put: vec![record], drop: Vec::new(), audit: vec![entry] }
 }
 
 /// Ends a rule on a user's command.
-pub fn withdrawal(state: &RulesState, record: &Record, outcome: Outcome, by: &str, now_ms: u64) -> Change {
+pub fn withdrawal(state: &RulesState, record: &RuleRecord, outcome: CommandOutcome, by: &str, now_ms: u64) -> RuleChange {
     let revision = state.revision + 1;
-    let event = if record.rule.action == Action::Pin { Event::Unpinned } else { Event::TurnedOn };
+    let event = if record.rule.action == Action::Pin { AuditEvent::Unpinned } else { AuditEvent::TurnedOn };
     let mut entry = end_of(record, event, revision, now_ms);
     entry.number = state.audit_entries + 1;
     by.clone_into(&mut entry.by);
-    let ended = ended(record, Ending { at_ms: now_ms, revision, by: Some(by.to_owned()), outcome: Some(outcome) });
-    Change { from: state.revision, to: revision, put: vec![ended], drop: state.crowded_out(1), audit: vec![entry] }
+    let ended = ended(record, RuleEnding { at_ms: now_ms, revision, by: Some(by.to_owned()), outcome: Some(outcome) });
+    RuleChange { from: state.revision, to: revision, put: vec![ended], drop: state.crowded_out(1), audit: vec![entry] }
 }
 
 /// Ends the rules that have expired.
-pub fn lapse(state: &RulesState, lapsed: &[(Outcome, Arc<Record>)], now_ms: u64) -> Change {
+pub fn lapse(state: &RulesState, lapsed: &[(CommandOutcome, Arc<RuleRecord>)], now_ms: u64) -> RuleChange {
     let revision = state.revision + 1;
-    let entry = |(number, (_, record)): (u64, &(Outcome, Arc<Record>))| {
-        let mut entry = end_of(record, Event::Lapsed, revision, now_ms);
+    let entry = |(number, (_, record)): (u64, &(CommandOutcome, Arc<RuleRecord>))| {
+        let mut entry = end_of(record, AuditEvent::Lapsed, revision, now_ms);
         entry.number = number;
         let limit_ms = record.rule.expires_ms.unwrap_or(now_ms).saturating_sub(record.created_ms);
         entry.note = format!("Time limit of {} reached", humantime::format_duration(Duration::from_millis(limit_ms)));
         entry
     };
-    Change {
+    RuleChange {
         from: state.revision,
         to: revision,
         put: lapsed
             .iter()
-            .map(|(outcome, record)| ended(record, Ending { at_ms: now_ms, revision, by: None, outcome: Some(*outcome) }))
+            .map(|(outcome, record)| ended(record, RuleEnding { at_ms: now_ms, revision, by: None, outcome: Some(*outcome) }))
             .collect(),
         drop: state.crowded_out(lapsed.len()),
         audit: (state.audit_entries + 1..).zip(lapsed).map(entry).collect(),
@@ -68,28 +68,34 @@ pub fn lapse(state: &RulesState, lapsed: &[(Outcome, Arc<Record>)], now_ms: u64)
 }
 
 /// Records a refused command: the rules stay as they are.
-pub fn refusal(state: &RulesState, about: About, (by, reason): (&str, &str), refused: &CommandError, now_ms: u64) -> Change {
-    let entry = Entry {
+pub fn refusal(
+    state: &RulesState,
+    about: AuditSubject,
+    (by, reason): (&str, &str),
+    refused: &CommandError,
+    now_ms: u64,
+) -> RuleChange {
+    let entry = AuditEntry {
         number: state.audit_entries + 1,
         at_ms: now_ms,
         by: by.to_owned(),
-        event: Event::Refused,
+        event: AuditEvent::Refused,
         rule: None,
         revision: None,
         about,
         reason: cut(reason, REASON_BYTES_MAX),
         note: refused.to_string(),
     };
-    Change { from: state.revision, to: state.revision, audit: vec![entry], ..Change::default() }
+    RuleChange { from: state.revision, to: state.revision, audit: vec![entry], ..RuleChange::default() }
 }
 
 /// What a command asked for, whether or not it is valid.
-pub fn asked(command: &Command, now_ms: u64) -> About {
+pub fn asked(command: &Command, now_ms: u64) -> AuditSubject {
     let status = match command.action {
         Action::Disable { status } => status,
         Action::Pin => 0,
     };
-    About {
+    AuditSubject {
         namespace: cut(command.namespace.as_deref().unwrap_or(NAMESPACE), REASON_BYTES_MAX),
         service: cut(&command.service, REASON_BYTES_MAX),
         method: cut(&command.method, REASON_BYTES_MAX),
@@ -100,22 +106,22 @@ pub fn asked(command: &Command, now_ms: u64) -> About {
     }
 }
 
-fn end_of(record: &Record, event: Event, revision: u64, now_ms: u64) -> Entry {
-    Entry {
+fn end_of(record: &RuleRecord, event: AuditEvent, revision: u64, now_ms: u64) -> AuditEntry {
+    AuditEntry {
         number: 0,
         at_ms: now_ms,
         by: ITSELF.to_owned(),
         event,
         rule: Some(record.rule.id.clone()),
         revision: Some(revision),
-        about: About::rule(&record.rule),
+        about: AuditSubject::rule(&record.rule),
         reason: record.rule.reason.clone(),
         note: String::new(),
     }
 }
 
-fn ended(record: &Record, ending: Ending) -> Record {
-    Record { ending: Some(ending), ..record.clone() }
+fn ended(record: &RuleRecord, ending: RuleEnding) -> RuleRecord {
+    RuleRecord { ending: Some(ending), ..record.clone() }
 }
 
 /// The beginning of a text that was not validated.

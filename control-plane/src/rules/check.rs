@@ -7,30 +7,30 @@ use mesh::routes::pins::{PINS_MAX, Pattern, Pins};
 use mesh::rule::{ANY_METHOD, Action, DISABLE_STATUSES, Protection, REASON_BYTES_MAX, RULES_MAX, Rule, Scope, Selector};
 use mesh::workload::NAME_BYTES_MAX;
 
-use crate::fleet::Fleet;
+use crate::counts::fleet::Fleet;
+use crate::model::rule_record::RuleRecord;
+use crate::model::rules_state::RulesState;
 use crate::rules::command::{Command, CommandError, NAMESPACE, PODS_MAX, TTL_MAX, TTL_MIN};
-use crate::rules::naming::Known;
-use crate::rules::state::RulesState;
+use crate::rules::naming::KnownEndpoints;
 use crate::rules::warnings;
-use crate::store::Record;
 
 /// Limit of services that the error for an unknown service lists.
 const SERVICES_NAMED_MAX: usize = 12;
 
 /// What a command is checked against.
-pub struct Held<'a> {
+pub struct CheckContext<'a> {
     /// The rules in force.
     pub state: &'a RulesState,
     /// The pods.
     pub fleet: &'a Fleet,
     /// The endpoints of the command's service.
-    pub known: &'a Known,
+    pub known: &'a KnownEndpoints,
     /// The current time, milliseconds since the Unix epoch.
     pub now_ms: u64,
 }
 
 /// The rule that a command asks for, or why it is refused.
-pub fn rule(command: &Command, id: String, by: &str, held: &Held<'_>) -> Result<Rule, CommandError> {
+pub fn rule(command: &Command, id: String, by: &str, held: &CheckContext<'_>) -> Result<Rule, CommandError> {
     let rule = shape(command, id, by, held)?;
     fits_fleet(&rule, held)?;
     if rule.action != Action::Pin {
@@ -41,7 +41,7 @@ pub fn rule(command: &Command, id: String, by: &str, held: &Held<'_>) -> Result<
 }
 
 /// Checks the form of a command, and builds its rule.
-fn shape(command: &Command, id: String, by: &str, held: &Held<'_>) -> Result<Rule, CommandError> {
+fn shape(command: &Command, id: String, by: &str, held: &CheckContext<'_>) -> Result<Rule, CommandError> {
     let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
     let too_long = |name: &str| name.len() > NAME_BYTES_MAX;
     if too_long(namespace) || too_long(&command.service) || command.pods.iter().any(|pod| too_long(pod)) {
@@ -86,7 +86,7 @@ fn shape(command: &Command, id: String, by: &str, held: &Held<'_>) -> Result<Rul
 }
 
 /// Checks that the pods exist, and that they allow the rule.
-fn fits_fleet(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
+fn fits_fleet(rule: &Rule, held: &CheckContext<'_>) -> Result<(), CommandError> {
     let (Selector { namespace, service, pods }, fleet) = (&rule.selector, held.fleet);
     // After a restart, a service may be on disk before its first pod is back.
     if !fleet.knows(namespace, service) && held.known.counted.is_empty() {
@@ -115,7 +115,7 @@ fn fits_fleet(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
 
 /// Checks that each chosen pod is present. Pods that a rollout has replaced do not come back, and a
 /// rule for them alone would turn nothing off.
-fn are_there(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
+fn are_there(rule: &Rule, held: &CheckContext<'_>) -> Result<(), CommandError> {
     let Selector { namespace, service, pods } = &rule.selector;
     let copies = if pods.is_empty() { Vec::new() } else { held.fleet.copies_of(namespace, service) };
     let is_there = |pod: &&String| copies.iter().any(|copy| copy.gone_ms(held.now_ms).is_none() && copy.workload().pod == **pod);
@@ -127,7 +127,7 @@ fn are_there(rule: &Rule, held: &Held<'_>) -> Result<(), CommandError> {
 
 /// Checks that a pattern is new, and that it takes no endpoint away from the rule that has turned
 /// it off.
-fn fits_patterns(pattern: &Pattern, others: &[Arc<Record>]) -> Result<(), CommandError> {
+fn fits_patterns(pattern: &Pattern, others: &[Arc<RuleRecord>]) -> Result<(), CommandError> {
     let pinned = others.iter().filter_map(|other| Some((other, other.rule.pattern()?)));
     if let Some((other, _)) = pinned.clone().find(|(_, pinned)| pinned.is_like(pattern)) {
         return Err(CommandError::PinnedAlready(other.rule.id.clone()));

@@ -9,9 +9,9 @@ type Look = Box<dyn Fn(&str, &str) -> Vec<Endpoint> + Send + Sync>;
 
 /// Looks up the counted endpoints of a service. Without a source, there are none.
 #[derive(Default)]
-pub(super) struct Counted(OnceLock<Look>);
+pub(super) struct CountedEndpoints(OnceLock<Look>);
 
-impl Counted {
+impl CountedEndpoints {
     /// Sets the source. Later calls are ignored.
     pub(super) fn look_up_by(&self, look: impl Fn(&str, &str) -> Vec<Endpoint> + Send + Sync + 'static) {
         drop(self.0.set(Box::new(look)));
@@ -23,7 +23,7 @@ impl Counted {
     }
 }
 
-impl fmt::Debug for Counted {
+impl fmt::Debug for CountedEndpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Counted")
     }

@@ -1,6 +1,6 @@
 //! Decides whether and where a rule is in force: one answer for the API, the dashboard, the command line and the checks.
 
-use crate::snapshot::{ReceiptState, RuleStatus};
+use crate::model::rule_status::{ReceiptState, RuleStatus};
 
 /// How far a rule has taken effect, by the receipts of the pods that are present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ mod tests {
     use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 
     use super::*;
-    use crate::snapshot::{Ended, PodReceipt};
+    use crate::model::rule_status::{PodReceipt, RuleEnd};
 
     fn status(receipts: &[ReceiptState]) -> RuleStatus {
         let rule = Rule {
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(effect(&[ReceiptState::Gone, applied.clone()]), Effect::InForce);
         assert_eq!(effect(&[pending.clone(), applied.clone()]), Effect::Pending);
         assert_eq!(effect(&[pending, refused, applied]), Effect::Refused);
-        let ended = RuleStatus { ended: Some(Ended { at_ms: 1, by: None }), ..status(&[]) };
+        let ended = RuleStatus { ended: Some(RuleEnd { at_ms: 1, by: None }), ..status(&[]) };
         assert_eq!(Effect::of(&ended), Effect::Ended);
     }
 }

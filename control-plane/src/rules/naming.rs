@@ -25,14 +25,14 @@ const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 /// What is known of the endpoints of one service.
 #[derive(Debug)]
-pub struct Known {
+pub struct KnownEndpoints {
     /// Endpoints with a counted request.
     pub counted: Vec<Endpoint>,
     /// Patterns that a command has pinned.
     pub patterns: Vec<Pattern>,
 }
 
-impl Known {
+impl KnownEndpoints {
     /// The endpoint, or the prefix, that a name means, spelled as it is counted.
     pub fn endpoint(&self, method: &str, route: &str, scope: Scope) -> Result<Endpoint, CommandError> {
         let asked = Endpoint::named(method, route)?;

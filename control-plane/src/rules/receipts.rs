@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::fleet::pod::SeenPod;
-use crate::fleet::receipts::Receipts;
-use crate::snapshot::{Ended, PodReceipt, PodState, ReceiptState, RuleStatus};
-use crate::store::Record;
+use crate::counts::fleet::pod::SeenPod;
+use crate::counts::fleet::receipts::ReceiptLog;
+use crate::model::pod::PodState;
+use crate::model::rule_record::RuleRecord;
+use crate::model::rule_status::{PodReceipt, ReceiptState, RuleEnd, RuleStatus};
 
 /// A rule with the receipts of the pods that it selects, from the pods of its service.
-pub fn status<'a>(record: &Record, copies: impl IntoIterator<Item = &'a SeenPod>) -> RuleStatus {
+pub fn status<'a>(record: &RuleRecord, copies: impl IntoIterator<Item = &'a SeenPod>) -> RuleStatus {
     let selector = &record.rule.selector;
     let mut pods: BTreeMap<String, PodReceipt> = BTreeMap::new();
     for pod in &selector.pods {
@@ -30,13 +31,13 @@ pub fn status<'a>(record: &Record, copies: impl IntoIterator<Item = &'a SeenPod>
         rule: record.rule.clone(),
         revision: record.revision,
         created_ms: record.created_ms,
-        ended: record.ending.as_ref().map(|ending| Ended { at_ms: ending.at_ms, by: ending.by.clone() }),
+        ended: record.ending.as_ref().map(|ending| RuleEnd { at_ms: ending.at_ms, by: ending.by.clone() }),
         pods: pods.into_values().collect(),
     }
 }
 
 /// A pod's receipt for a rule or, once the rule has ended, for its end.
-pub fn state(record: &Record, receipts: &Receipts) -> ReceiptState {
+pub fn state(record: &RuleRecord, receipts: &ReceiptLog) -> ReceiptState {
     let rule = record.rule.id.as_str();
     let (heard, revision, commanded_ms) = match &record.ending {
         None => (receipts.obeyed(rule), record.revision, record.created_ms),

@@ -7,10 +7,9 @@ use mesh::rule::{Action, Protection, Scope};
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 
+use crate::model::rule_record::StoredRules;
 use crate::rules::command::Unseen;
-use crate::store::Ledger;
-
-use super::*;
+use crate::rules::*;
 
 const NOW_MS: u64 = 1_763_647_661_000;
 
@@ -21,11 +20,11 @@ struct Disk {
 }
 
 impl Store for Disk {
-    fn load(&self) -> Result<Ledger, StoreError> {
-        Ok(Ledger { store: "test".into(), ..Ledger::default() })
+    fn load(&self) -> Result<StoredRules, StoreError> {
+        Ok(StoredRules { store: "test".into(), ..StoredRules::default() })
     }
 
-    fn commit(&self, _change: &Change) -> Result<(), StoreError> {
+    fn commit(&self, _change: &RuleChange) -> Result<(), StoreError> {
         let why = || StoreError::Write { file: "disk".into(), why: "no space left".into() };
         if self.is_full.load(Ordering::Relaxed) { Err(why()) } else { Ok(()) }
     }
@@ -101,10 +100,10 @@ async fn commands_at_the_same_time_follow_each_other() {
 #[tokio::test]
 async fn ended_rules_make_room_for_those_that_end_later() {
     let rules = Rules::open(Arc::new(Disk::default()), fleet(), NOW_MS).unwrap();
-    for _ in 0..state::ENDED_MAX + 5 {
+    for _ in 0..crate::model::rules_state::ENDED_MAX + 5 {
         let made = rules.create(command("/a"), "operator").await.unwrap();
         rules.withdraw(&made.rule.id, "operator").await.unwrap();
     }
-    assert_eq!(rules.state().ended().count(), state::ENDED_MAX);
+    assert_eq!(rules.state().ended().count(), crate::model::rules_state::ENDED_MAX);
     assert!(rules.status("r1").is_none() && rules.status("r2009").is_some());
 }

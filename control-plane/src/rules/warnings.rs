@@ -5,29 +5,29 @@ use std::sync::Arc;
 use mesh::routes::pins::Pins;
 use mesh::rule::{Action, Protection, Rule, Selector};
 
-use crate::fleet::Fleet;
-use crate::fleet::pod::Pod;
+use crate::counts::fleet::Fleet;
+use crate::counts::fleet::pod::Pod;
+use crate::model::rule_record::RuleRecord;
+use crate::model::rules_state::RulesState;
 use crate::rules::command::Already;
-use crate::rules::counted::Counted;
-use crate::rules::naming::Known;
-use crate::rules::state::RulesState;
-use crate::store::Record;
+use crate::rules::counted::CountedEndpoints;
+use crate::rules::naming::KnownEndpoints;
 
 /// Limit of protected paths in a warning. A pod names up to 32, and Kubernetes has three kinds of
 /// probe.
 const PATHS_NAMED_MAX: usize = 6;
 
 /// What a rule is examined against.
-pub(super) struct Sight<'a> {
+pub(super) struct WarningContext<'a> {
     /// The pods.
     pub(super) fleet: &'a Fleet,
     /// The endpoints that were counted.
-    pub(super) counted: &'a Counted,
+    pub(super) counted: &'a CountedEndpoints,
     /// The rules in force.
     pub(super) state: &'a RulesState,
 }
 
-impl Sight<'_> {
+impl WarningContext<'_> {
     /// Warnings for users about a rule.
     pub(super) fn warnings(&self, rule: &Rule) -> Vec<String> {
         let Selector { namespace, service, .. } = &rule.selector;
@@ -51,15 +51,15 @@ impl Sight<'_> {
     }
 
     /// The counted endpoints and the pinned patterns of a service.
-    pub(super) fn known(&self, namespace: &str, service: &str) -> Known {
+    pub(super) fn known(&self, namespace: &str, service: &str) -> KnownEndpoints {
         let records = self.state.of_service(namespace, service).records;
         let patterns = records.iter().filter_map(|record| record.rule.pattern()).collect();
-        Known { counted: self.counted.of(namespace, service), patterns }
+        KnownEndpoints { counted: self.counted.of(namespace, service), patterns }
     }
 }
 
 /// Each warning is a sentence without its full stop. A rule that does what users expect has none.
-fn of(rule: &Rule, known: &Known, pods: &[Arc<Pod>], others: &[Arc<Record>]) -> Vec<String> {
+fn of(rule: &Rule, known: &KnownEndpoints, pods: &[Arc<Pod>], others: &[Arc<RuleRecord>]) -> Vec<String> {
     if rule.action == Action::Pin {
         return Vec::new();
     }
@@ -76,7 +76,7 @@ fn of(rule: &Rule, known: &Known, pods: &[Arc<Pod>], others: &[Arc<Record>]) -> 
 }
 
 /// Warns that probes fail if a rule turns protected paths off.
-fn overridden(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
+fn overridden(rule: &Rule, known: &KnownEndpoints, pods: &[Arc<Pod>]) -> Option<String> {
     let Action::Disable { status } = rule.action else { return None };
     let paths = protected(rule, known, pods)?;
     Some(format!(
@@ -86,13 +86,13 @@ fn overridden(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
 }
 
 /// Lists what a rule for a prefix leaves on.
-fn left_on(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
+fn left_on(rule: &Rule, known: &KnownEndpoints, pods: &[Arc<Pod>]) -> Option<String> {
     rule.prefix()?;
     Some(format!("health paths stay on: {}", protected(rule, known, pods)?))
 }
 
 /// The protected paths that a rule would turn off, separated by commas.
-fn protected(rule: &Rule, known: &Known, pods: &[Arc<Pod>]) -> Option<String> {
+fn protected(rule: &Rule, known: &KnownEndpoints, pods: &[Arc<Pod>]) -> Option<String> {
     let pins = Pins::new(&known.patterns);
     let meant = pods.iter().filter(|pod| rule.selector.selects(&pod.workload()));
     let mut paths: Vec<String> = meant.flat_map(|pod| pod.protected().to_vec()).collect();
@@ -119,6 +119,6 @@ fn is_broader(other: &Rule, rule: &Rule) -> bool {
 }
 
 /// A rule in force, as errors and warnings show it.
-pub(super) fn already(record: &Record) -> Already {
+pub(super) fn already(record: &RuleRecord) -> Already {
     Already { rule: record.rule.clone(), created_ms: record.created_ms }
 }

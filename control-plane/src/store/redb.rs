@@ -8,32 +8,30 @@ use mesh::golden::GoldenMetrics;
 use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 
 use crate::clock::now_ms;
-use crate::store::chronicle::{Append, Chronicle, Handover, Process, SeriesName, Size, View};
-use crate::store::redb::fault::Fault;
-use crate::store::redb::file::{File, Opener};
-use crate::store::redb::naming::Naming;
-use crate::store::redb::tables::{ATTACHED, AUDIT, EXPOSED, MARKS, NAMES, NUMBERS, RULES, SERIES, TOTALS, slots};
-use crate::store::redb::trimming::Tally;
-use crate::store::redb::viewing::Reading;
+use crate::model::rule_record::{RuleChange, StoredRules};
+use crate::store::metrics_store::{Append, Handover, MetricsStore, Process, SeriesName, StoreSize, StoreView};
+use crate::store::redb::fault::TransactionFault;
+use crate::store::redb::file::{DatabaseFile, Opener};
+use crate::store::redb::read::StoreReader;
+use crate::store::redb::retention::TableSizes;
+use crate::store::redb::series_ids::Naming;
+use crate::store::redb::tables::{ATTACHED, AUDIT, EXPOSED, FORMAT, MARKS, NAMES, NUMBERS, RULES, SERIES, TOTALS, slots};
 use crate::store::rollup::{Keep, Resolution};
-use crate::store::{Change, Ledger, Store, StoreError};
+use crate::store::{Store, StoreError};
 
-mod appending;
+mod append;
+mod catch_panic;
 mod clock;
+mod evict;
 mod fault;
 mod file;
-mod forgetting;
-mod guard;
 mod handover;
 mod ledger;
-mod naming;
+mod read;
+mod retention;
+mod rule_json;
+mod series_ids;
 mod tables;
-mod trimming;
-mod viewing;
-mod written;
-
-/// The format version of the file. A control plane refuses a file of a later format.
-const FORMAT: u64 = 1;
 
 /// The name of the file in the data folder.
 pub const FILE: &str = file::FILE;
@@ -41,7 +39,7 @@ pub const FILE: &str = file::FILE;
 /// A store in a file. The file is locked while it is open.
 #[derive(Debug)]
 pub struct RedbStore {
-    file: File,
+    file: DatabaseFile,
     keep: Keep,
     /// The numbers of series. The lock is held during an append.
     naming: Mutex<Naming>,
@@ -59,13 +57,13 @@ impl RedbStore {
     }
 
     fn through(opener: Opener, folder: &Path, keep: Keep) -> Result<Self, StoreError> {
-        let file = File::open(folder, opener)?;
+        let file = DatabaseFile::open(folder, opener)?;
         let prepared = file.with(|database| {
             let transaction = database.begin_write()?;
             prepare(&transaction)?;
-            forgetting::forget(&transaction, &keep)?;
+            evict::forget(&transaction, &keep)?;
             let naming = Naming::read(&transaction)?;
-            let tally = Tally::read(&transaction)?;
+            let tally = TableSizes::read(&transaction)?;
             transaction.commit()?;
             Ok((naming, tally))
         });
@@ -74,13 +72,13 @@ impl RedbStore {
         Ok(Self { file, keep, naming: Mutex::new(naming) })
     }
 
-    fn read<T>(&self, work: impl FnOnce(Reading<'_>) -> Result<T, Fault>) -> Result<T, StoreError> {
-        let read = self.file.with(|database| work(Reading { transaction: database.begin_read()?, file: &self.file.path }));
+    fn read<T>(&self, work: impl FnOnce(StoreReader<'_>) -> Result<T, TransactionFault>) -> Result<T, StoreError> {
+        let read = self.file.with(|database| work(StoreReader { transaction: database.begin_read()?, file: &self.file.path }));
         read.map_err(|fault| fault.reading(&self.file.path))
     }
 
     /// Runs `work` in one transaction, which is on disk when this returns.
-    fn write<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
+    fn write<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T, TransactionFault>) -> Result<T, StoreError> {
         let written = self.file.with(|database| {
             let transaction = database.begin_write()?;
             let done = work(&transaction)?;
@@ -92,7 +90,7 @@ impl RedbStore {
 }
 
 /// Creates the tables and the store's id, if they do not exist yet.
-fn prepare(transaction: &WriteTransaction) -> Result<(), Fault> {
+fn prepare(transaction: &WriteTransaction) -> Result<(), TransactionFault> {
     transaction.open_table(RULES)?;
     transaction.open_table(AUDIT)?;
     transaction.open_table(SERIES)?;
@@ -118,16 +116,16 @@ fn prepare(transaction: &WriteTransaction) -> Result<(), Fault> {
 }
 
 impl Store for RedbStore {
-    fn load(&self) -> Result<Ledger, StoreError> {
+    fn load(&self) -> Result<StoredRules, StoreError> {
         self.read(|reading| ledger::read(&reading.transaction))
     }
 
-    fn commit(&self, change: &Change) -> Result<(), StoreError> {
+    fn commit(&self, change: &RuleChange) -> Result<(), StoreError> {
         self.write(|transaction| ledger::change(transaction, change))
     }
 }
 
-impl Chronicle for RedbStore {
+impl MetricsStore for RedbStore {
     fn marks(&self, processes: &[Process]) -> Result<Vec<u64>, StoreError> {
         self.read(|reading| {
             let marks = reading.transaction.open_table(MARKS)?;
@@ -139,7 +137,7 @@ impl Chronicle for RedbStore {
 
     fn append(&self, append: &Append) -> Result<(), StoreError> {
         let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
-        let given = self.write(|transaction| appending::append(transaction, append, &naming, &self.keep))?;
+        let given = self.write(|transaction| append::append(transaction, append, &naming, &self.keep))?;
         naming.learn(given);
         Ok(())
     }
@@ -147,12 +145,12 @@ impl Chronicle for RedbStore {
     fn forget(&self, names: &[SeriesName]) -> Result<(), StoreError> {
         let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
         let numbers: Vec<u32> = names.iter().filter_map(|name| naming.known(name)).collect();
-        self.write(|transaction| forgetting::forget_series(transaction, &numbers))?;
+        self.write(|transaction| evict::forget_series(transaction, &numbers))?;
         naming.unlearn(names);
         Ok(())
     }
 
-    fn view(&self, look: &mut dyn FnMut(&dyn View) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    fn view(&self, look: &mut dyn FnMut(&dyn StoreView) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.read(|reading| Ok(look(&reading)))?
     }
 
@@ -168,9 +166,9 @@ impl Chronicle for RedbStore {
         self.write(|transaction| handover::record(transaction, handover))
     }
 
-    fn size(&self) -> Result<Size, StoreError> {
+    fn size(&self) -> Result<StoreSize, StoreError> {
         let bytes = self.file.bytes();
-        self.read(|reading| Ok(Tally::of(&reading.transaction.open_table(NUMBERS)?)?.size(bytes)))
+        self.read(|reading| Ok(TableSizes::of(&reading.transaction.open_table(NUMBERS)?)?.size(bytes)))
     }
 
     fn keeps(&self) -> Keep {

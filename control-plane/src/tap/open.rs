@@ -9,7 +9,7 @@ use mesh::workload::Workload;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::tap::Scope;
+use crate::tap::scope::TapScope;
 
 /// Pods that one tap covers. An unfiltered tap of a large mesh must not bring all of its traffic
 /// here.
@@ -28,18 +28,18 @@ const FULL_RATE_PODS: u32 = 8;
 pub struct OpenTap {
     /// Its number.
     pub id: u64,
-    scope: Scope,
+    scope: TapScope,
     filter: Filter,
     per_second_max: u32,
     pods: AtomicUsize,
-    way: Mutex<Way>,
-    lost: Mutex<Lost>,
+    way: Mutex<ReaderChannel>,
+    lost: Mutex<TapLosses>,
 }
 
 /// The channel to a reader, and the state of its rate limit.
 #[derive(Debug)]
-struct Way {
-    events: Option<mpsc::Sender<Event>>,
+struct ReaderChannel {
+    events: Option<mpsc::Sender<TapEvent>>,
     full_since: Option<Instant>,
     second: u64,
     passed: u32,
@@ -47,7 +47,7 @@ struct Way {
 
 /// An event of a tap.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Event {
+pub enum TapEvent {
     /// The tap now covers this pod.
     Joined(Arc<Workload>),
     /// The tap does not cover this pod any more.
@@ -58,7 +58,7 @@ pub enum Event {
 
 /// Counts of what a tap did not show, since it was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Lost {
+pub struct TapLosses {
     /// Exchanges over the requested rate.
     pub rate: u64,
     /// Exchanges lost in a full queue between a sidecar's worker and here.
@@ -73,8 +73,8 @@ pub struct Lost {
 
 impl OpenTap {
     /// Creates a tap that no sidecar knows yet; its events go to `events`.
-    pub(super) fn new(scope: Scope, filter: Filter, per_second_max: u32, events: mpsc::Sender<Event>) -> Self {
-        let way = Way { events: Some(events), full_since: None, second: 0, passed: 0 };
+    pub(super) fn new(scope: TapScope, filter: Filter, per_second_max: u32, events: mpsc::Sender<TapEvent>) -> Self {
+        let way = ReaderChannel { events: Some(events), full_since: None, second: 0, passed: 0 };
         Self { id: 0, scope, filter, per_second_max, pods: AtomicUsize::new(0), way: Mutex::new(way), lost: Mutex::default() }
     }
 
@@ -95,7 +95,7 @@ impl OpenTap {
     pub fn join(&self, pod: &Arc<Workload>) -> bool {
         let is_in = self.pods.fetch_update(Relaxed, Relaxed, |pods| (pods < PODS_MAX).then_some(pods + 1)).is_ok();
         if is_in {
-            self.tell(Event::Joined(Arc::clone(pod)));
+            self.tell(TapEvent::Joined(Arc::clone(pod)));
         } else {
             self.lost(|lost| lost.pods += 1);
         }
@@ -105,7 +105,7 @@ impl OpenTap {
     /// Removes a pod that had joined.
     pub fn leave(&self, pod: &Arc<Workload>) {
         self.pods.fetch_sub(1, Relaxed);
-        self.tell(Event::Left(Arc::clone(pod)));
+        self.tell(TapEvent::Left(Arc::clone(pod)));
     }
 
     /// Returns the tap as it is sent to a sidecar.
@@ -125,7 +125,7 @@ impl OpenTap {
         if self.is_over_rate(now_s) {
             self.lost(|lost| lost.rate += 1);
         } else {
-            self.tell(Event::Seen(Arc::clone(pod), Box::new(seen)));
+            self.tell(TapEvent::Seen(Arc::clone(pod), Box::new(seen)));
         }
         true
     }
@@ -139,7 +139,7 @@ impl OpenTap {
     }
 
     /// Returns the counts of what was not shown so far.
-    pub fn losses(&self) -> Lost {
+    pub fn losses(&self) -> TapLosses {
         *self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -168,7 +168,7 @@ impl OpenTap {
         way.passed > self.per_second_max
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&self, event: TapEvent) {
         let mut way = self.way();
         let is_told = way.events.as_ref().is_some_and(|events| events.try_send(event).is_ok());
         way.full_since = if is_told { None } else { way.full_since.or_else(|| Some(Instant::now())) };
@@ -178,11 +178,11 @@ impl OpenTap {
         }
     }
 
-    fn lost(&self, count: impl FnOnce(&mut Lost)) {
+    fn lost(&self, count: impl FnOnce(&mut TapLosses)) {
         count(&mut self.lost.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn way(&self) -> MutexGuard<'_, Way> {
+    fn way(&self) -> MutexGuard<'_, ReaderChannel> {
         self.way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,8 +6,8 @@ use mesh::exchange::Exchange;
 use mesh::tap::{Dropped, Sighting};
 use mesh::workload::Workload;
 
-use super::*;
-use crate::tap::open::Lost;
+use crate::tap::open::TapLosses;
+use crate::tap::*;
 
 fn pod(name: &str) -> Arc<Workload> {
     Arc::new(Workload {
@@ -26,16 +26,16 @@ fn seen(tap: &OpenTap, status: u16) -> Sighting {
     Sighting { tap: tap.id, endpoint, exchange: Exchange { status, ..Exchange::default() } }
 }
 
-fn open(taps: &Arc<Taps>, status: &str, per_second_max: u32) -> Reader {
-    taps.open(Scope::default(), Filter::read("", "", status).unwrap(), per_second_max).unwrap()
+fn open(taps: &Arc<OpenTaps>, status: &str, per_second_max: u32) -> TapReader {
+    taps.open(TapScope::default(), Filter::read("", "", status).unwrap(), per_second_max).unwrap()
 }
 
 #[test]
 fn there_are_only_so_many_and_one_that_ends_makes_room() {
-    let taps = Arc::<Taps>::default();
+    let taps = Arc::<OpenTaps>::default();
     let mut changes = taps.watch();
     let mut readers: Vec<_> = (0..TAPS_MAX).map(|_| open(&taps, "", 10)).collect();
-    assert!(matches!(taps.open(Scope::default(), Filter::default(), 1), Err(TooMany)));
+    assert!(matches!(taps.open(TapScope::default(), Filter::default(), 1), Err(TooMany)));
     assert_eq!((changes.borrow_and_update().len(), taps.turned_away.so_far()), (TAPS_MAX, 1));
     let first = readers.remove(0).tap.id;
     assert!(changes.has_changed().unwrap());
@@ -45,13 +45,13 @@ fn there_are_only_so_many_and_one_that_ends_makes_room() {
 
 #[test]
 fn a_reader_who_does_not_read_loses_what_has_no_room_and_is_told_how_much() {
-    let taps = Arc::<Taps>::default();
+    let taps = Arc::<OpenTaps>::default();
     let mut reader = open(&taps, "", 10_000);
     for _ in 0..1000 {
         assert!(reader.tap.seen(&pod("shop-1"), seen(&reader.tap, 200), 7));
     }
     let shown = std::iter::from_fn(|| reader.events.try_recv().ok()).count() as u64;
-    assert_eq!((shown, reader.tap.losses()), (512, Lost { reader: 488, ..Lost::default() }));
+    assert_eq!((shown, reader.tap.losses()), (512, TapLosses { reader: 488, ..TapLosses::default() }));
     assert!(!reader.tap.is_stalled(), "it has not been long");
     reader.tap.close();
     assert!(matches!(reader.events.try_recv(), Err(mpsc::error::TryRecvError::Disconnected)));
@@ -59,7 +59,7 @@ fn a_reader_who_does_not_read_loses_what_has_no_room_and_is_told_how_much() {
 
 #[test]
 fn the_rate_holds_for_all_pods_together_and_each_is_given_its_share() {
-    let taps = Arc::<Taps>::default();
+    let taps = Arc::<OpenTaps>::default();
     let mut reader = open(&taps, "", 80);
     let pods: Vec<_> = (0..300).map(|at| pod(&format!("shop-{at}"))).collect();
     let joined = pods.iter().filter(|pod| reader.tap.join(pod)).count();
@@ -74,11 +74,11 @@ fn the_rate_holds_for_all_pods_together_and_each_is_given_its_share() {
 
 #[test]
 fn what_was_not_asked_for_is_not_shown() {
-    let taps = Arc::<Taps>::default();
+    let taps = Arc::<OpenTaps>::default();
     let mut reader = open(&taps, "5xx", 10);
     assert!(!reader.tap.seen(&pod("liar"), seen(&reader.tap, 200), 7));
     assert!(reader.events.try_recv().is_err());
-    assert_eq!(reader.tap.losses(), Lost { unasked: 1, ..Lost::default() });
+    assert_eq!(reader.tap.losses(), TapLosses { unasked: 1, ..TapLosses::default() });
     reader.tap.dropped(Dropped { over_rate: u64::MAX, over_queue: 1 });
     reader.tap.dropped(Dropped { over_rate: u64::MAX, over_queue: 1 });
     assert_eq!((reader.tap.losses().rate, reader.tap.losses().queue), (u64::MAX, 2));
@@ -86,9 +86,9 @@ fn what_was_not_asked_for_is_not_shown() {
 
 #[test]
 fn a_scope_names_whom_it_concerns() {
-    let taps = Arc::<Taps>::default();
+    let taps = Arc::<OpenTaps>::default();
     let scope = |service: &str, pod: Option<&str>| {
-        let scope = Scope { service: Some(service.into()), pod: pod.map(str::to_owned), namespace: None };
+        let scope = TapScope { service: Some(service.into()), pod: pod.map(str::to_owned), namespace: None };
         taps.open(scope, Filter::default(), 1).unwrap()
     };
     assert!(scope("shop", None).tap.concerns(&pod("shop-1")));

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use control_plane::control_plane::Options;
-use control_plane::token::Token;
+use control_plane::app::AppOptions;
+use control_plane::token::SecretToken;
 use proto::wire::Up;
 use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
@@ -93,7 +93,7 @@ fn served() -> BTreeSet<String> {
 #[tokio::test]
 async fn with_a_token_only_those_who_know_it_are_let_in() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::with(Options { token: Token::new("s3cret"), ..Options::in_folder(folder.path()) });
+    let stage = Stage::with(AppOptions { token: SecretToken::new("s3cret"), ..AppOptions::in_folder(folder.path()) });
     let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
     let get = |path: &str| client.get(format!("http://{}{path}", stage.http));
 
@@ -135,9 +135,9 @@ async fn with_a_token_only_those_who_know_it_are_let_in() {
 async fn beyond_loopback_there_is_no_control_plane_without_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let any = || std::net::TcpListener::bind(("0.0.0.0", 0)).unwrap();
-    let listeners = control_plane::control_plane::Listeners { http: any(), grpc: any() };
+    let listeners = control_plane::app::AppListeners { http: any(), grpc: any() };
 
-    let refused = control_plane::control_plane::run(Options::in_folder(folder.path()), listeners, CancellationToken::new()).await;
+    let refused = control_plane::app::run(AppOptions::in_folder(folder.path()), listeners, CancellationToken::new()).await;
 
     assert!(refused.unwrap_err().to_string().contains("token"));
 }

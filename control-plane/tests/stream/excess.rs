@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use control_plane::control_plane::Options;
+use control_plane::app::AppOptions;
 use mesh::report::Coverage::{Change, Snapshot};
 use proto::wire::mesh_client::MeshClient;
 use proto::wire::{self, Up, up};
@@ -20,7 +20,7 @@ const STREAMS: usize = 8;
 #[tokio::test]
 async fn one_address_cannot_take_the_room_of_the_others() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::with(Options { streams_per_address_max: STREAMS, ..Options::in_folder(folder.path()) });
+    let stage = Stage::with(AppOptions { streams_per_address_max: STREAMS, ..AppOptions::in_folder(folder.path()) });
     let mut good = stage.attach("shop", "good").await;
     good.report(Snapshot, &[("/a", hits(1))]).await;
     stage.row_with("shop", "/a", 1).await;

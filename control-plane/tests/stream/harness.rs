@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use control_plane::app::{AppListeners, AppOptions, run};
 use control_plane::clock::now_ms;
-use control_plane::control_plane::{Listeners, Options, run};
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
@@ -45,11 +45,11 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts one with its data in this folder.
     pub(crate) fn start(folder: &Path) -> Self {
-        Self::with(Options::in_folder(folder))
+        Self::with(AppOptions::in_folder(folder))
     }
 
-    pub(crate) fn with(options: Options) -> Self {
-        let listeners = Listeners { http: free_port(), grpc: free_port() };
+    pub(crate) fn with(options: AppOptions) -> Self {
+        let listeners = AppListeners { http: free_port(), grpc: free_port() };
         let (http, grpc) = (listeners.http.local_addr().unwrap(), listeners.grpc.local_addr().unwrap());
         let drain = CancellationToken::new();
         let running = TaskTracker::new().spawn(run(options, listeners, drain.clone()));

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use control_plane::callers::CalledBy;
 use control_plane::clock::now_ms;
-use control_plane::fleet::Fleet;
-use control_plane::ingest::{self, Admission};
-use control_plane::plane::ControlPlane;
-use control_plane::snapshot::Window;
-use control_plane::store::chronicle::View;
+use control_plane::counts::fleet::Fleet;
+use control_plane::grpc;
+use control_plane::grpc::AdmissionPolicy;
+use control_plane::model::window::QueryWindow;
+use control_plane::query::callers::CalledBy;
+use control_plane::state::AppState;
+use control_plane::store::metrics_store::StoreView;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -19,13 +20,13 @@ use crate::network::Listener;
 
 /// Reads the state of the running control plane. Holds only a weak reference: a crash must close the store.
 #[derive(Clone, Default)]
-pub(crate) struct Glass(Arc<Mutex<Weak<ControlPlane>>>);
+pub(crate) struct Glass(Arc<Mutex<Weak<AppState>>>);
 
 impl Glass {
     /// The hits of a route, as pages and API show them; `None` while no control plane runs.
     pub(crate) fn hits(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
-        let snapshot = plane.snapshot(Window::All, now_ms());
+        let snapshot = plane.snapshot(QueryWindow::All, now_ms());
         let rows = snapshot.endpoints.iter().filter(|row| row.endpoint.route() == route);
         Some(rows.map(|row| row.now.hits).sum())
     }
@@ -49,7 +50,7 @@ impl Glass {
     pub(crate) fn kept(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
         let mut hits = 0;
-        let mut add_up = |view: &dyn View| {
+        let mut add_up = |view: &dyn StoreView| {
             hits = view.series()?.values().filter(|kept| kept.name.endpoint.route() == route).map(|kept| kept.total.hits).sum();
             Ok(())
         };
@@ -67,12 +68,12 @@ impl Glass {
 pub(crate) async fn run(folder: PathBuf, orders: Orders, glass: Glass) -> turmoil::Result {
     let (store, fleet) = (Arc::new(Disk::open(&folder, orders)?), Fleet::new(Duration::from_secs(3600)));
     let drain = CancellationToken::new();
-    let (plane, scribe) = ControlPlane::open(store, fleet, ([0, 0, 0, 0], 0).into(), drain.clone())?;
+    let (plane, scribe) = AppState::open(store, fleet, ([0, 0, 0, 0], 0).into(), drain.clone())?;
     let plane = Arc::new(plane);
     *glass.0.lock().unwrap() = Arc::downgrade(&plane);
-    let admission = Admission { token: None, streams_per_address_max: 100 };
+    let admission = AdmissionPolicy { token: None, streams_per_address_max: 100 };
     let mut writing = JoinSet::new();
     writing.spawn(scribe.run(drain));
-    ingest::run(plane, Listener::bind().await?, admission).await?;
+    grpc::run(plane, Listener::bind().await?, admission).await?;
     Ok(())
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use control_plane::store::chronicle::{Append, Chronicle, Handover, Process, SeriesName, Size, View};
+use control_plane::model::rule_record::{RuleChange, StoredRules};
+use control_plane::store::metrics_store::{Append, Handover, MetricsStore, Process, SeriesName, StoreSize, StoreView};
 use control_plane::store::redb::RedbStore;
 use control_plane::store::rollup::Keep;
-use control_plane::store::{Change, Ledger, Store, StoreError};
+use control_plane::store::{Store, StoreError};
 use mesh::golden::GoldenMetrics;
 
 /// The point at which a commit stops.
@@ -78,16 +79,16 @@ impl Disk {
 }
 
 impl Store for Disk {
-    fn load(&self) -> Result<Ledger, StoreError> {
+    fn load(&self) -> Result<StoredRules, StoreError> {
         self.store.load()
     }
 
-    fn commit(&self, change: &Change) -> Result<(), StoreError> {
+    fn commit(&self, change: &RuleChange) -> Result<(), StoreError> {
         self.store.commit(change)
     }
 }
 
-impl Chronicle for Disk {
+impl MetricsStore for Disk {
     fn marks(&self, processes: &[Process]) -> Result<Vec<u64>, StoreError> {
         self.store.marks(processes)
     }
@@ -107,7 +108,7 @@ impl Chronicle for Disk {
         self.store.forget(names)
     }
 
-    fn view(&self, look: &mut dyn FnMut(&dyn View) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    fn view(&self, look: &mut dyn FnMut(&dyn StoreView) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.store.view(look)
     }
 
@@ -123,7 +124,7 @@ impl Chronicle for Disk {
         self.store.record(handover)
     }
 
-    fn size(&self) -> Result<Size, StoreError> {
+    fn size(&self) -> Result<StoreSize, StoreError> {
         self.store.size()
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use control_plane::ingest::connections::Door;
+use control_plane::grpc::connections::ConnectionSource;
 use sidecar::link::dial::{Bytes, Transport};
 use turmoil::net::{TcpListener, TcpStream};
 
@@ -23,7 +23,7 @@ impl Listener {
     }
 }
 
-impl Door for Listener {
+impl ConnectionSource for Listener {
     type Io = TcpStream;
 
     async fn accept(&mut self) -> io::Result<(TcpStream, IpAddr)> {

@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use control_plane::control_plane::Listeners;
+use control_plane::app::AppListeners;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -19,7 +19,7 @@ use crate::demo::supervisor::deaths::cause;
 #[derive(Debug)]
 pub(super) struct Program {
     path: PathBuf,
-    listeners: Listeners,
+    listeners: AppListeners,
     data_dir: PathBuf,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Process {
 
 impl Program {
     /// Uses the current executable, which has a command for it.
-    pub(super) fn of_ours(listeners: Listeners, data_dir: &Path) -> anyhow::Result<Self> {
+    pub(super) fn of_ours(listeners: AppListeners, data_dir: &Path) -> anyhow::Result<Self> {
         let path = env::current_exe().context("find the program of the control plane, which is this one")?;
         Ok(Self { path, listeners, data_dir: data_dir.to_owned() })
     }

@@ -1,6 +1,6 @@
 //! Draws the dialogs to turn an endpoint off or on, and the list of keys.
 
-use control_plane::web::format;
+use control_plane::dashboard::format;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};

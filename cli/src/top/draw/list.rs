@@ -1,8 +1,8 @@
 //! Draws the list of endpoints, with as many columns as fit.
 
 use client::endpoints::Endpoint;
-use control_plane::web::format;
-use control_plane::web::row::service_label;
+use control_plane::dashboard::format;
+use control_plane::dashboard::row::service_label;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Rect};
 use ratatui::style::{Modifier, Style};

@@ -2,18 +2,18 @@
 
 use mesh::rule::{Action, Protection, Selector};
 
-use super::*;
+use crate::rules::naming::*;
 
-fn known(counted: &[&str], patterns: &[&str]) -> Known {
+fn known(counted: &[&str], patterns: &[&str]) -> KnownEndpoints {
     let named = |name: &&str| name.split_once(' ').map(|(method, route)| Endpoint::named(method, route).unwrap()).unwrap();
-    Known {
+    KnownEndpoints {
         counted: counted.iter().map(named).collect(),
         patterns: patterns.iter().map(|pattern| pattern.parse().unwrap()).collect(),
     }
 }
 
 /// The endpoint of the resulting rule, or why there is none.
-fn asked(known: &Known, name: &str, scope: Scope, unseen: Unseen) -> Result<String, String> {
+fn asked(known: &KnownEndpoints, name: &str, scope: Scope, unseen: Unseen) -> Result<String, String> {
     let (method, route) = name.split_once(' ').unwrap();
     let endpoint = known.endpoint(method, route, scope).map_err(|why| why.to_string())?;
     let rule = Rule {
@@ -31,7 +31,7 @@ fn asked(known: &Known, name: &str, scope: Scope, unseen: Unseen) -> Result<Stri
     Ok(rule.endpoint.to_string())
 }
 
-fn shop() -> Known {
+fn shop() -> KnownEndpoints {
     known(&["GET /orders/{id}", "POST /orders", "GET /users/{id}/orders", "purge /cache", "GET /odd/*"], &["/reports/{year}"])
 }
 

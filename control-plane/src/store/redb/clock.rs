@@ -3,7 +3,7 @@
 
 use redb::{ReadableTable, WriteTransaction};
 
-use crate::store::redb::fault::Fault;
+use crate::store::redb::fault::TransactionFault;
 use crate::store::redb::tables::NUMBERS;
 
 /// How far the machine's clock may advance between two readings, and how long it must keep a larger
@@ -27,14 +27,14 @@ const NAMES: [&str; 3] = ["clock_ms", "clock_leapt_ms", "clock_told_ms"];
 
 impl Clock {
     /// Reads the clock from the store.
-    pub(super) fn read(transaction: &WriteTransaction) -> Result<Self, Fault> {
+    pub(super) fn read(transaction: &WriteTransaction) -> Result<Self, TransactionFault> {
         let numbers = transaction.open_table(NUMBERS)?;
-        let number = |name: &str| Ok::<_, Fault>(numbers.get(name)?.map_or(0, |number| number.value()));
+        let number = |name: &str| Ok::<_, TransactionFault>(numbers.get(name)?.map_or(0, |number| number.value()));
         Ok(Self { now_ms: number(NAMES[0])?, leapt_ms: number(NAMES[1])?, told_ms: number(NAMES[2])? })
     }
 
     /// Writes the clock to the store.
-    pub(super) fn write(self, transaction: &WriteTransaction) -> Result<(), Fault> {
+    pub(super) fn write(self, transaction: &WriteTransaction) -> Result<(), TransactionFault> {
         let mut numbers = transaction.open_table(NUMBERS)?;
         for (name, number) in NAMES.into_iter().zip([self.now_ms, self.leapt_ms, self.told_ms]) {
             numbers.insert(name, number)?;

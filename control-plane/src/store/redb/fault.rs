@@ -5,11 +5,11 @@ use std::path::Path;
 use redb::{CommitError, StorageError, TableError, TransactionError};
 
 use crate::store::StoreError;
-use crate::store::compact::Torn;
+use crate::store::codec::Corrupt;
 
 /// Why a transaction failed.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum TransactionFault {
     /// The engine failed, and the file must be reopened.
     Engine(String),
     /// The file contains invalid data.
@@ -25,7 +25,7 @@ pub(super) enum Fault {
     Shut(StoreError),
 }
 
-impl Fault {
+impl TransactionFault {
     /// Invalid data was read at `what`.
     pub(super) fn torn(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
         Self::Torn(format!("{what}: {why}"))
@@ -51,16 +51,16 @@ impl Fault {
     }
 }
 
-impl From<Torn> for Fault {
-    fn from(torn: Torn) -> Self {
+impl From<Corrupt> for TransactionFault {
+    fn from(torn: Corrupt) -> Self {
         Self::torn("the record", torn)
     }
 }
 
-/// Every error of the engine becomes [`Fault::Engine`].
+/// Every error of the engine becomes [`TransactionFault::Engine`].
 macro_rules! engine {
     ($($error:ty),*) => {
-        $(impl From<$error> for Fault {
+        $(impl From<$error> for TransactionFault {
             fn from(error: $error) -> Self {
                 Self::Engine(error.to_string().lines().next().unwrap_or_default().to_owned())
             }

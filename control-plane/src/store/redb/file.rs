@@ -6,8 +6,8 @@ use std::sync::{PoisonError, RwLock};
 use redb::{Builder, Database, DatabaseError, StorageError};
 
 use crate::store::StoreError;
-use crate::store::redb::fault::Fault;
-use crate::store::redb::guard::guarded;
+use crate::store::redb::catch_panic::guarded;
+use crate::store::redb::fault::TransactionFault;
 
 /// The name of the file.
 pub(super) const FILE: &str = "sitio.redb";
@@ -29,13 +29,13 @@ pub(super) fn on_disk(file: &Path) -> Result<Database, DatabaseError> {
 
 /// One file that is open, or is opened when it is next needed.
 #[derive(Debug)]
-pub(super) struct File {
+pub(super) struct DatabaseFile {
     pub(super) path: PathBuf,
     opener: Opener,
     open: RwLock<Option<Database>>,
 }
 
-impl File {
+impl DatabaseFile {
     /// Opens the file in this folder and checks it completely; creates both if needed.
     pub(super) fn open(folder: &Path, opener: Opener) -> Result<Self, StoreError> {
         let no_folder = |source| StoreError::Folder { folder: folder.to_owned(), source };
@@ -91,13 +91,13 @@ impl File {
 
     /// Runs `work` with the file. After a failure of the engine the file is closed, and reopened
     /// when it is next needed: after a failed write the engine refuses all others.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Fault> {
-        self.reopen().map_err(Fault::Shut)?;
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, TransactionFault>) -> Result<T, TransactionFault> {
+        self.reopen().map_err(TransactionFault::Shut)?;
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = open.as_ref() else { return Err(Fault::Engine("it has failed just now".to_owned())) };
-        let done = guarded(|| work(database)).unwrap_or_else(|panic| Err(Fault::Engine(panic)));
+        let Some(database) = open.as_ref() else { return Err(TransactionFault::Engine("it has failed just now".to_owned())) };
+        let done = guarded(|| work(database)).unwrap_or_else(|panic| Err(TransactionFault::Engine(panic)));
         drop(open);
-        if let Err(Fault::Engine(_)) = done {
+        if let Err(TransactionFault::Engine(_)) = done {
             self.close();
         }
         done
@@ -131,7 +131,7 @@ impl File {
     }
 }
 
-impl Drop for File {
+impl Drop for DatabaseFile {
     fn drop(&mut self) {
         self.close();
     }

@@ -3,40 +3,40 @@
 
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
 
-use crate::audit::{self, ENTRIES_MAX};
-use crate::rules::state::AUDIT_AT_HAND_MAX;
-use crate::store::redb::FORMAT;
-use crate::store::redb::fault::Fault;
-use crate::store::redb::tables::{AUDIT, NAMES, NUMBERS, RULES};
-use crate::store::redb::written::Written;
-use crate::store::{Change, Ledger};
+use crate::model::audit;
+use crate::model::audit::ENTRIES_MAX;
+use crate::model::rule_record::{RuleChange, StoredRules};
+use crate::model::rules_state::AUDIT_AT_HAND_MAX;
+use crate::store::redb::fault::TransactionFault;
+use crate::store::redb::rule_json::Written;
+use crate::store::redb::tables::{AUDIT, FORMAT, NAMES, NUMBERS, RULES};
 
 /// Reads the rules and the newest audit entries from the file.
-pub(super) fn read(transaction: &ReadTransaction) -> Result<Ledger, Fault> {
+pub(super) fn read(transaction: &ReadTransaction) -> Result<StoredRules, TransactionFault> {
     let (names, numbers) = (transaction.open_table(NAMES)?, transaction.open_table(NUMBERS)?);
-    let number = |name: &str| Ok::<_, Fault>(numbers.get(name)?.map_or(0, |number| number.value()));
+    let number = |name: &str| Ok::<_, TransactionFault>(numbers.get(name)?.map_or(0, |number| number.value()));
     let format = number("format")?;
     if format != FORMAT {
-        return Err(Fault::Torn(format!("it is of format {format}, and this control plane knows format {FORMAT}")));
+        return Err(TransactionFault::Torn(format!("it is of format {format}, and this control plane knows format {FORMAT}")));
     }
-    let mut ledger = Ledger {
+    let mut ledger = StoredRules {
         store: names.get("store")?.map(|name| name.value().to_owned()).unwrap_or_default(),
         revision: number("revision")?,
         audit_entries: number("audit_entries")?,
-        ..Ledger::default()
+        ..StoredRules::default()
     };
     for row in transaction.open_table(RULES)?.iter()? {
         let (id, bytes) = row?;
         match Written::read(bytes.value()) {
             Ok(record) => ledger.records.push(record),
-            Err(why) => return Err(Fault::torn(format_args!("rule {}", id.value()), why)),
+            Err(why) => return Err(TransactionFault::torn(format_args!("rule {}", id.value()), why)),
         }
     }
     for row in transaction.open_table(AUDIT)?.iter()?.rev().take(AUDIT_AT_HAND_MAX) {
         let (number, bytes) = row?;
-        match serde_json::from_slice::<audit::Entry>(bytes.value()) {
+        match serde_json::from_slice::<audit::AuditEntry>(bytes.value()) {
             Ok(entry) => ledger.audit.push(entry),
-            Err(why) => return Err(Fault::torn(format_args!("audit entry {}", number.value()), why)),
+            Err(why) => return Err(TransactionFault::torn(format_args!("audit entry {}", number.value()), why)),
         }
     }
     ledger.audit.reverse();
@@ -44,11 +44,11 @@ pub(super) fn read(transaction: &ReadTransaction) -> Result<Ledger, Fault> {
 }
 
 /// Makes a change within a transaction if the revision is still the expected one, without a commit.
-pub(super) fn change(transaction: &WriteTransaction, change: &Change) -> Result<(), Fault> {
+pub(super) fn change(transaction: &WriteTransaction, change: &RuleChange) -> Result<(), TransactionFault> {
     let mut numbers = transaction.open_table(NUMBERS)?;
     let revision = numbers.get("revision")?.map_or(0, |revision| revision.value());
     if revision != change.from {
-        return Err(Fault::Stale { expected: change.from, actual: revision });
+        return Err(TransactionFault::Stale { expected: change.from, actual: revision });
     }
     numbers.insert("revision", change.to)?;
     let mut rules = transaction.open_table(RULES)?;

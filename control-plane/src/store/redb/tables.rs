@@ -57,3 +57,6 @@ pub(super) const fn key(slot: u64, series: u32) -> u64 {
 pub(super) const fn parts(key: u64) -> (u64, u32) {
     (key >> 32, key as u32)
 }
+
+/// The format version of the file. A control plane refuses a file of a later format.
+pub(crate) const FORMAT: u64 = 1;

@@ -9,13 +9,12 @@ mod windows;
 use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 
-use crate::audit::{About, Entry, Event, Outcome};
-use crate::store::{Ending, Record};
+use crate::model::audit::{AuditEntry, AuditEvent, AuditSubject, CommandOutcome};
+use crate::model::rule_record::{RuleEnding, RuleRecord};
+use crate::store::redb::file::FILE;
+use crate::store::redb::*;
 
-use super::file::FILE;
-use super::*;
-
-fn record(id: &str, revision: u64) -> Record {
+fn record(id: &str, revision: u64) -> RuleRecord {
     let rule = Rule {
         id: id.into(),
         selector: Selector { namespace: "default".into(), service: "legacy".into(), pods: vec!["legacy-1".into()] },
@@ -27,26 +26,26 @@ fn record(id: &str, revision: u64) -> Record {
         by: "operator".into(),
         reason: "\"quoted\" – and more".into(),
     };
-    Record { rule, revision, created_ms: 7, ending: None }
+    RuleRecord { rule, revision, created_ms: 7, ending: None }
 }
 
-fn entry(number: u64) -> Entry {
-    Entry {
+fn entry(number: u64) -> AuditEntry {
+    AuditEntry {
         number,
         at_ms: 7,
         by: "operator".into(),
-        event: Event::TurnedOff,
+        event: AuditEvent::TurnedOff,
         rule: Some("r1".into()),
         revision: Some(1),
-        about: About::rule(&record("r1", 1).rule),
+        about: AuditSubject::rule(&record("r1", 1).rule),
         reason: "why not".into(),
         note: String::new(),
     }
 }
 
-fn creation(from: u64) -> Change {
+fn creation(from: u64) -> RuleChange {
     let to = from + 1;
-    Change { from, to, put: vec![record(&format!("r{to}"), to)], drop: vec![], audit: vec![entry(to)] }
+    RuleChange { from, to, put: vec![record(&format!("r{to}"), to)], drop: vec![], audit: vec![entry(to)] }
 }
 
 #[test]
@@ -56,16 +55,18 @@ fn what_was_committed_is_there_after_reopening() {
     let name = store.load().unwrap().store;
     store.commit(&creation(0)).unwrap();
     store.commit(&creation(1)).unwrap();
-    let ended = Record {
-        ending: Some(Ending {
+    let ended = RuleRecord {
+        ending: Some(RuleEnding {
             at_ms: 9,
             revision: 3,
             by: None,
-            outcome: Some(Outcome { applied: 2, of: 3, refused: 0, slowest_ms: 44 }),
+            outcome: Some(CommandOutcome { applied: 2, of: 3, refused: 0, slowest_ms: 44 }),
         }),
         ..record("r1", 1)
     };
-    store.commit(&Change { from: 2, to: 3, put: vec![ended.clone()], drop: vec!["r2".into()], audit: vec![entry(3)] }).unwrap();
+    store
+        .commit(&RuleChange { from: 2, to: 3, put: vec![ended.clone()], drop: vec!["r2".into()], audit: vec![entry(3)] })
+        .unwrap();
     drop(store);
 
     let ledger = RedbStore::open(folder.path()).unwrap().load().unwrap();

@@ -6,11 +6,10 @@ use std::fs;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::store::chronicle::Stretch;
+use crate::store::metrics_store::SlotRange;
+use crate::store::redb::tests::windows::{advance, row};
+use crate::store::redb::tests::*;
 use crate::store::rollup::WINDOW_MS;
-
-use super::windows::{advance, row};
-use super::*;
 
 /// Number of damaged files that are tried.
 const TRIES: u64 = 150;
@@ -63,7 +62,7 @@ fn state(store: &RedbStore) -> Result<(u64, (u64, u64)), StoreError> {
     let (mut totals, mut slots) = (0, 0);
     store.view(&mut |view| {
         totals = view.series()?.values().map(|kept| kept.total.hits).sum();
-        view.each_slot(Stretch { resolution: Resolution::Minute, from_ms: 0, to_ms: 1 << 42 }, None, &mut |slot| {
+        view.each_slot(SlotRange { resolution: Resolution::Minute, from_ms: 0, to_ms: 1 << 42 }, None, &mut |slot| {
             let mut golden = GoldenMetrics::default();
             slot.add_to(&mut golden)?;
             slots += golden.hits;

@@ -2,12 +2,11 @@
 
 use mesh::report::Seen;
 
-use crate::store::chronicle::Row;
-use crate::store::redb::forgetting::{forget_marks, forget_series, silent};
+use crate::store::metrics_store::AppendRow;
+use crate::store::redb::evict::{forget_marks, forget_series, silent};
 use crate::store::redb::tests::windows::{HOUR_MS, advance, row};
+use crate::store::redb::tests::*;
 use crate::store::rollup::WINDOW_MS;
-
-use super::*;
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
@@ -21,7 +20,7 @@ fn write(store: &RedbStore, route: &str, pod: &str, now_ms: u64) {
 /// Returns the stored series by number.
 fn series(store: &RedbStore) -> Vec<(u32, String)> {
     let mut all = Vec::new();
-    let mut look = |view: &dyn View| {
+    let mut look = |view: &dyn StoreView| {
         let each = view.series()?.into_iter();
         all.extend(each.map(|(number, kept)| (number, kept.name.endpoint.route().to_owned())));
         Ok(())
@@ -82,7 +81,7 @@ fn a_series_that_was_given_back_begins_anew_and_its_slots_are_nobodys() {
     let store = reopened(store, folder.path());
     assert_eq!(series(&store), [(1, "/b".to_owned()), (2, "/a".to_owned())]);
     let mut total = 0;
-    let mut look = |view: &dyn View| {
+    let mut look = |view: &dyn StoreView| {
         total = view.series()?[&2].total.hits;
         Ok(())
     };
@@ -112,7 +111,7 @@ fn a_pod_whose_clock_stands_in_1970_does_not_make_its_series_old() {
     let folder = tempfile::tempdir().unwrap();
     let store = RedbStore::open(folder.path()).unwrap();
     let seen = Some(Seen::at(3_600_000));
-    let rows = vec![Row { seen, ..row("/a", &[(HOUR_MS / WINDOW_MS, 1)]) }];
+    let rows = vec![AppendRow { seen, ..row("/a", &[(HOUR_MS / WINDOW_MS, 1)]) }];
     store.append(&Append { rows, advances: vec![advance("p", 0, 360)], now_ms: HOUR_MS }).unwrap();
 
     let store = reopened(store, folder.path());

@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use redb::{Builder, Database, DatabaseError, StorageBackend, backends::FileBackend};
 
+use crate::store::redb::tests::windows::{advance, row};
+use crate::store::redb::tests::*;
 use crate::store::rollup::WINDOW_MS;
-
-use super::windows::{advance, row};
-use super::*;
 
 const NOW_MS: u64 = 1_763_647_661_000;
 
@@ -64,7 +63,7 @@ impl StorageBackend for Mortal {
 /// Returns the state of a file: its mark, and the hits counted up to there.
 fn state(store: &RedbStore) -> (u64, u64) {
     let mut hits = 0;
-    let mut look = |view: &dyn View| {
+    let mut look = |view: &dyn StoreView| {
         hits = view.series()?.values().map(|kept| kept.total.hits).sum();
         Ok(())
     };

@@ -4,16 +4,15 @@
 use std::time::Duration;
 
 use crate::store::redb::tests::windows::{HOUR_MS, kept, row};
+use crate::store::redb::tests::*;
 use crate::store::rollup::WINDOW_MS;
-
-use super::*;
 
 const HOUR: u64 = 3_600_000;
 
 /// Returns the start of the complete slots of each length.
 fn whole_since(store: &RedbStore) -> [u64; 3] {
     let mut since = [0; 3];
-    let mut look = |view: &dyn View| {
+    let mut look = |view: &dyn StoreView| {
         for (since, resolution) in since.iter_mut().zip(Resolution::ALL) {
             *since = view.whole_since_ms(resolution)?;
         }

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
 
-use crate::store::chronicle::{Advance, Row, SeriesName, Stretch};
+use crate::store::metrics_store::{Advance, AppendRow, SeriesName, SlotRange};
+use crate::store::redb::tests::*;
 use crate::store::rollup::WINDOW_MS;
-
-use super::*;
 
 /// A whole hour since the Unix epoch.
 pub(super) const HOUR_MS: u64 = 1_763_647_200_000;
@@ -23,12 +22,12 @@ pub(super) fn hits(hits: u64) -> GoldenMetrics {
     golden
 }
 
-pub(super) fn row(route: &str, slots: &[(u64, u64)]) -> Row {
+pub(super) fn row(route: &str, slots: &[(u64, u64)]) -> AppendRow {
     let endpoint = Endpoint::named("GET", route).unwrap();
     let name = SeriesName { namespace: "default".into(), service: "shop".into(), endpoint };
     let slots: BTreeMap<_, _> = slots.iter().map(|(slot, count)| (*slot, hits(*count))).collect();
     let seen = slots.keys().map(|slot| Seen::at(slot * WINDOW_MS)).reduce(Seen::and);
-    Row { name, is_file: false, seen, slots }
+    AppendRow { name, is_file: false, seen, slots }
 }
 
 pub(super) fn advance(pod: &str, from: u64, to: u64) -> Advance {
@@ -43,7 +42,7 @@ pub(super) fn kept(store: &RedbStore, route: &str, resolution: Resolution) -> (u
             let series = view.series()?;
             let (number, kept) = series.iter().find(|(_, kept)| kept.name.endpoint.route() == route).unwrap();
             total = kept.total.hits;
-            view.each_slot(Stretch { resolution, from_ms: 0, to_ms: 1 << 42 }, None, &mut |slot| {
+            view.each_slot(SlotRange { resolution, from_ms: 0, to_ms: 1 << 42 }, None, &mut |slot| {
                 let mut golden = GoldenMetrics::default();
                 slot.add_to(&mut golden)?;
                 if slot.series == *number {

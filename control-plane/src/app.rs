@@ -1,0 +1,236 @@
+//! Runs the control plane: store, fleet, timeline and rules behind the gRPC and HTTP servers, until all are drained.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use socket2::SockRef;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::Access;
+use crate::access::caller::TrustedProxies;
+use crate::access::sessions::{KEY_FILE, SessionKey};
+use crate::clock::now_ms;
+use crate::counts::fleet::Fleet;
+use crate::counts::memory::Budget;
+use crate::counts::window_writer::WindowWriter;
+use crate::grpc::AdmissionPolicy;
+use crate::public_url::PublicUrl;
+use crate::state::AppState;
+use crate::store::StoreError;
+use crate::store::redb::{FILE, RedbStore};
+use crate::store::rollup::Keep;
+use crate::store_id::ID_FILE;
+use crate::token::SecretToken;
+use crate::{api, dashboard, data_folder, grpc, http, middleware, store_id};
+
+/// The default time for which a pod that is gone is remembered.
+pub const FORGET_PODS_AFTER: Duration = Duration::from_secs(3600);
+
+/// The default number of streams that one address may hold. Sidecars share an address on a node's own network, which
+/// has 110 pods or a few more, and behind a proxy; one address must not use up the room of all others.
+pub const STREAMS_PER_ADDRESS_MAX: usize = 1024;
+
+/// The length of the kernel's accept queue, as far as the kernel grants it: a whole fleet reconnects at once, and a
+/// client that finds no room retries only after a second.
+const BACKLOG: i32 = 16_384;
+
+/// How often expired data is evicted.
+const FORGET_EVERY: Duration = Duration::from_secs(10);
+
+/// How often the attached sidecars are recorded. After a crash, one that attached just before is not waited for.
+const RECORD_EVERY: Duration = Duration::from_secs(1);
+
+/// How long requests and streams may take to end once drained. Those that take longer are cut off.
+const LEAVE_WITHIN: Duration = Duration::from_millis(1500);
+
+/// The options of a control plane.
+#[derive(Debug, Clone)]
+pub struct AppOptions {
+    /// The folder for all persistent data.
+    pub data_dir: PathBuf,
+    /// The retention of the pods' counts in it.
+    pub keep: Keep,
+    /// What sidecars and people authenticate with; needed on anything but loopback.
+    pub token: Option<SecretToken>,
+    /// How long a pod that is gone is remembered.
+    pub forget_pods_after: Duration,
+    /// Streams that one address may hold at a time.
+    pub streams_per_address_max: usize,
+    /// The URL of the dashboard in browsers, if there is a proxy in front of it.
+    pub public_url: Option<PublicUrl>,
+    /// Proxies whose reports of client addresses are trusted.
+    pub trusted_proxies: TrustedProxies,
+    /// The memory for what sidecars report.
+    pub budget: Budget,
+}
+
+impl AppOptions {
+    /// Without a token, for this machine only, with its data in this folder.
+    pub fn in_folder(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            keep: Keep::DEFAULT,
+            token: None,
+            forget_pods_after: FORGET_PODS_AFTER,
+            streams_per_address_max: STREAMS_PER_ADDRESS_MAX,
+            public_url: None,
+            trusted_proxies: TrustedProxies::default(),
+            budget: Budget::default(),
+        }
+    }
+}
+
+/// The bound ports.
+#[derive(Debug)]
+pub struct AppListeners {
+    /// For the dashboard and the API.
+    pub http: TcpListener,
+    /// For sidecars.
+    pub grpc: TcpListener,
+}
+
+/// Runs the control plane until drained.
+pub async fn run(options: AppOptions, listeners: AppListeners, drain: CancellationToken) -> anyhow::Result<()> {
+    let (http, grpc) = (listen(listeners.http)?, listen(listeners.grpc)?);
+    let (http_address, grpc_address) = (http.local_addr()?, grpc.local_addr()?);
+    if options.token.is_none() && !(http_address.ip().is_loopback() && grpc_address.ip().is_loopback()) {
+        bail!("a control plane that listens beyond loopback needs a token");
+    }
+    // A child token: if one part ends first, the others are drained without cancelling the caller's token.
+    let leaving = drain.child_token();
+    let (plane, scribe, sessions) = open(&options, grpc_address, leaving.clone()).await?;
+    let access = Access::new(options.token.clone(), sessions, options.public_url.clone(), options.trusted_proxies);
+    tracing::info!("memory for what sidecars report: {}", options.budget);
+    tracing::info!("listening http={http_address} grpc={grpc_address}");
+
+    let mut parts = JoinSet::new();
+    parts.spawn(serve_http(Arc::clone(&plane), http, access, options.public_url));
+    let admission = AdmissionPolicy { token: options.token, streams_per_address_max: options.streams_per_address_max };
+    parts.spawn(grpc::run(Arc::clone(&plane), grpc, admission));
+    parts.spawn(end_rules(Arc::clone(&plane)));
+    parts.spawn(write_down(Arc::clone(&plane), scribe));
+    parts.spawn(record_attached(Arc::clone(&plane)));
+    parts.spawn(forget_what_is_old(plane));
+    // All parts run until drained; one that ends earlier stops the others.
+    let first = parts.join_next().await;
+    leaving.cancel();
+    let outcome = first.map_or(Ok(()), flatten);
+    if let Ok(others) = tokio::time::timeout(LEAVE_WITHIN, all(&mut parts)).await {
+        return outcome.and(others);
+    }
+    tracing::debug!("some requests or streams took too long to end and were cut off");
+    outcome
+}
+
+async fn all(parts: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
+    let mut outcome = Ok(());
+    while let Some(ended) = parts.join_next().await {
+        outcome = outcome.and(flatten(ended));
+    }
+    outcome
+}
+
+fn flatten(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Result<()> {
+    ended.context("a part of the control plane panicked")?
+}
+
+fn listen(listener: TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
+    // The standard library binds with a queue of 128.
+    SockRef::from(&listener).listen(BACKLOG).context("lengthen a listener's queue")?;
+    listener.set_nonblocking(true).context("take a listener over")?;
+    tokio::net::TcpListener::from_std(listener).context("take a listener over")
+}
+
+async fn open(
+    options: &AppOptions,
+    stream_address: SocketAddr,
+    drain: CancellationToken,
+) -> anyhow::Result<(Arc<AppState>, WindowWriter, SessionKey)> {
+    let (data_dir, keep, fleet) =
+        (options.data_dir.clone(), options.keep, Fleet::within(options.budget, options.forget_pods_after));
+    let opening = tokio::task::spawn_blocking(move || {
+        data_folder::prepare(&data_dir, FILE).map_err(|source| StoreError::Folder { folder: data_dir.clone(), source })?;
+        let store = Arc::new(RedbStore::keeping(&data_dir, keep)?);
+        let sessions = SessionKey::in_folder(&data_dir);
+        let (mut plane, scribe) = AppState::open(store, fleet, stream_address, drain)?;
+        plane.store_replaced = store_id::check(&data_dir, &plane.rules.state().store);
+        data_folder::close_files(&data_dir, &[FILE, KEY_FILE, ID_FILE]);
+        Ok::<_, StoreError>((plane, scribe, sessions))
+    });
+    let (plane, scribe, sessions) = opening.await.context("open the store")??;
+    if let Some(why) = &plane.store_replaced {
+        tracing::error!("{why}");
+    }
+    Ok((Arc::new(plane), scribe, sessions))
+}
+
+async fn serve_http(
+    plane: Arc<AppState>,
+    listener: tokio::net::TcpListener,
+    access: Arc<Access>,
+    public_url: Option<PublicUrl>,
+) -> anyhow::Result<()> {
+    let drain = plane.drain.clone();
+    let routes = dashboard::pages(Arc::clone(&plane)).merge(api::routes(plane));
+    http::serve(listener, middleware::around(routes, access, public_url), drain).await;
+    Ok(())
+}
+
+async fn end_rules(plane: Arc<AppState>) -> anyhow::Result<()> {
+    plane.rules.run(plane.drain.clone()).await;
+    Ok(())
+}
+
+async fn write_down(plane: Arc<AppState>, scribe: WindowWriter) -> anyhow::Result<()> {
+    scribe.run(plane.drain.clone()).await;
+    Ok(())
+}
+
+async fn let_go(plane: &Arc<AppState>) -> anyhow::Result<()> {
+    let plane = Arc::clone(plane);
+    tokio::task::spawn_blocking(move || plane.let_go(now_ms())).await.context("let go of what is old")
+}
+
+async fn forget_what_is_old(plane: Arc<AppState>) -> anyhow::Result<()> {
+    let mut ticks = tokio::time::interval(FORGET_EVERY);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => let_go(&plane).await?,
+            () = plane.drain.cancelled() => return Ok(()),
+        }
+    }
+}
+
+/// Records attached sidecars until drained, and once more then: those that said goodbye are not waited for.
+///
+/// Only the first failure in a row is logged: a full disk would cause a line a second.
+async fn record_attached(plane: Arc<AppState>) -> anyhow::Result<()> {
+    let mut ticks = tokio::time::interval(RECORD_EVERY);
+    let mut is_recorded = true;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = plane.drain.cancelled() => {}
+        }
+        let is_last = plane.drain.is_cancelled();
+        let recording = Arc::clone(&plane);
+        let recorded = tokio::task::spawn_blocking(move || recording.record_attached(now_ms(), Instant::now())).await;
+        let recorded = recorded.context("record which sidecars are attached")?;
+        if let Err(error) = recorded.as_ref().map_err(ToString::to_string)
+            && is_recorded
+        {
+            tracing::error!(
+                error,
+                "it cannot be recorded which sidecars are attached: after a restart none of them is waited for"
+            );
+        }
+        is_recorded = recorded.is_ok();
+        if is_last {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What the pods have counted: in memory by fleet and timeline, on its way to the disk by the window writer.
+
+pub mod fleet;
+pub mod memory;
+pub mod timeline;
+pub mod window_writer;

@@ -1,0 +1,130 @@
+//! Decides which process speaks for a pod: usually one after the other, sometimes two at once.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use dashmap::Entry;
+use proto::convert::greeting::Greeting;
+
+use crate::counts::fleet::Fleet;
+use crate::counts::fleet::not_attached::NotAttached;
+use crate::counts::fleet::pod::Pod;
+use crate::counts::fleet::process_counts::ProcessCounts;
+use crate::counts::fleet::stream_session::{Replaced, StreamSession};
+use crate::store::metrics_store::Process;
+
+/// A claim to a pod's uid. Usually there is one at a time, and the processes of a pod follow each
+/// other under it. A process that attaches while another one reports under the same uid is a pod of
+/// its own: both are counted and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct UidClaim {
+    pub(super) pod_uid: String,
+    /// The epoch of the process, if it attached while another one was reporting.
+    pub(super) rival: Option<u64>,
+}
+
+impl Fleet {
+    pub(super) fn begin(&self, greeting: Greeting, now_ms: u64) -> Result<(StreamSession, Option<Replaced>), NotAttached> {
+        let service = (greeting.workload.namespace.clone(), greeting.workload.service.clone());
+        if !self.services.contains_key(&service) && !self.has_room_for_services() {
+            return Err(NotAttached::Full);
+        }
+        let has_room = self.has_room_for_pods(now_ms);
+        let pod_uid = greeting.workload.pod_uid.clone();
+        let rival = UidClaim { pod_uid: pod_uid.clone(), rival: Some(greeting.epoch) };
+        let begun = if self.pods.contains_key(&rival) {
+            self.begin_as(rival, greeting, has_room, now_ms)?
+        } else {
+            match self.begin_as(UidClaim { pod_uid, rival: None }, greeting.clone(), has_room, now_ms) {
+                Err(NotAttached::Claimed(pod)) => {
+                    tracing::warn!(pod, "another process reports under this pod's uid: both are counted");
+                    self.has_rivals.store(true, Ordering::Relaxed);
+                    self.begin_as(rival, greeting, has_room, now_ms)?
+                }
+                begun => begun?,
+            }
+        };
+        self.services.insert(service, ());
+        Ok(begun)
+    }
+
+    fn begin_as(
+        &self,
+        claim: UidClaim,
+        greeting: Greeting,
+        has_room: bool,
+        now_ms: u64,
+    ) -> Result<(StreamSession, Option<Replaced>), NotAttached> {
+        let process = Process { pod_uid: greeting.workload.pod_uid.clone(), epoch: greeting.epoch };
+        let pod = match self.pods.entry(claim) {
+            Entry::Occupied(known) => known.into_ref(),
+            Entry::Vacant(_) if !has_room => return Err(NotAttached::Full),
+            Entry::Vacant(place) => {
+                let tally = self.forgotten.recall(&process).unwrap_or_default();
+                place.insert(Arc::new(Pod::new(&greeting, tally, now_ms)))
+            }
+        };
+        // The entry is still locked here, so a pod that is just coming back is not forgotten.
+        let (attachment, before) = StreamSession::begin(Arc::clone(pod.value()), greeting, now_ms)?;
+        if before.is_some()
+            && let Some(tally) = self.forgotten.recall(&process)
+        {
+            attachment.recall(tally);
+        }
+        Ok((attachment, before))
+    }
+
+    /// Call this when a stream begins or ends. Among several processes under one uid, one without a
+    /// stream counts as ended once a later one has a stream, like the earlier processes of any pod.
+    /// If it comes back, it continues with its counts.
+    pub(super) fn end_rivals(&self) {
+        if !self.has_rivals.load(Ordering::Relaxed) {
+            return;
+        }
+        let rivals: HashSet<String> =
+            self.pods.iter().filter(|pod| pod.key().rival.is_some()).map(|pod| pod.key().pod_uid.clone()).collect();
+        self.has_rivals.store(!rivals.is_empty(), Ordering::Relaxed);
+        let mut latest: HashMap<String, u64> = HashMap::new();
+        for pod in self.pods.iter().filter(|pod| rivals.contains(&pod.key().pod_uid)) {
+            if let Some(epoch) = pod.linked_epoch() {
+                let latest = latest.entry(pod.key().pod_uid.clone()).or_default();
+                *latest = epoch.max(*latest);
+            }
+        }
+        let mut ended = Vec::new();
+        self.pods.retain(|claim, pod| {
+            let later = latest.get(&claim.pod_uid);
+            let stays = later.is_none_or(|later| pod.linked_epoch().is_some() || pod.epoch() >= *later);
+            if !stays {
+                let (epoch, tally) = pod.retire();
+                ended.push((Process { pod_uid: claim.pod_uid.clone(), epoch }, tally));
+            }
+            stays
+        });
+        for (process, tally) in ended {
+            self.end(process, tally);
+        }
+    }
+
+    /// Retires the counts of a replaced process. They are kept, so that it is not counted twice if
+    /// it comes back.
+    pub(super) fn end(&self, process: Process, mut tally: ProcessCounts) {
+        tally.end();
+        let account = Arc::clone(tally.account());
+        let is_remembered = self.forgotten.remember(process, tally);
+        // Remembered process counts hold the durable counts, too.
+        self.losses.ended(account, if is_remembered { 2 } else { 1 });
+    }
+
+    /// The uids that several processes claim and under which one reports.
+    pub(super) fn contested(&self, now_ms: u64) -> HashSet<String> {
+        let rivals: HashSet<String> =
+            self.pods.iter().filter(|pod| pod.key().rival.is_some()).map(|pod| pod.key().pod_uid.clone()).collect();
+        if rivals.is_empty() {
+            return rivals;
+        }
+        let claims = self.pods.iter().filter(|pod| rivals.contains(&pod.key().pod_uid));
+        claims.filter(|pod| pod.hold().is_living(now_ms)).map(|pod| pod.key().pod_uid.clone()).collect()
+    }
+}

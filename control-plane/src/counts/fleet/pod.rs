@@ -1,0 +1,284 @@
+//! The state of one pod: its identity, whether it reports, its counts, and the rules that it has confirmed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mesh::endpoint::Endpoint;
+use mesh::report::Resources;
+use mesh::workload::Workload;
+use proto::convert::greeting::Greeting;
+use tokio_util::sync::CancellationToken;
+
+use crate::counts::fleet::before::Before;
+use crate::counts::fleet::process_counts::ProcessCounts;
+use crate::counts::fleet::process_counts::endpoint_counts::EndpointCounts;
+use crate::counts::fleet::rate::Rate;
+use crate::counts::fleet::receipts::ReceiptLog;
+use crate::counts::fleet::resource_history::ResourceHistory;
+use crate::counts::fleet::skew::Skew;
+use crate::counts::timeline::recent_minutes::RecentTotals;
+use crate::model::pod::PodState;
+
+/// A pod without a message for this long is silent. Sidecars report every second.
+pub const SILENT_AFTER: Duration = Duration::from_secs(5);
+
+/// A pod without a message for this long is gone.
+pub const GONE_AFTER: Duration = Duration::from_secs(60);
+
+/// One pod. The lock is held for one report or one row at most, and never across an await.
+#[derive(Debug)]
+pub struct Pod(Mutex<PodFields>);
+
+/// A pod as it was at one instant.
+#[derive(Debug, Clone)]
+pub struct SeenPod {
+    /// Its identity.
+    pub workload: Arc<Workload>,
+    /// Whether it reports.
+    pub state: PodState,
+    /// Whether it has sent a Bye.
+    pub has_left: bool,
+    /// The epoch of the process that reports for it.
+    pub epoch: u64,
+    /// When its first known process started, milliseconds since the Unix epoch.
+    pub began_ms: u64,
+    /// When its open stream began, milliseconds since the Unix epoch; `None` if there is none.
+    pub connected_ms: Option<u64>,
+    /// When its last message arrived, milliseconds since the Unix epoch.
+    pub heard_ms: u64,
+    /// Memory and CPU, as last reported.
+    pub resources: Option<Resources>,
+    /// Requests per second over the last ten seconds.
+    pub rps: f64,
+    /// Its clock skew; `None` until the present stream has brought a report.
+    pub skew: Option<Skew>,
+    /// Its last message that was refused, if any.
+    pub refusal: Option<Arc<RefusedMessage>>,
+    /// Its receipts for the rules that it was sent.
+    pub receipts: Arc<ReceiptLog>,
+    /// Its CPU, memory and report gaps over the last minutes.
+    pub strip: Arc<ResourceHistory>,
+    /// The number of its service's shared series, if it has counted anything there.
+    pub(crate) other: Option<usize>,
+}
+
+/// The mutable state of a pod.
+#[derive(Debug)]
+pub(crate) struct PodFields {
+    pub(crate) workload: Arc<Workload>,
+    pub(crate) protected: Arc<[String]>,
+    /// When its first process started, milliseconds since the Unix epoch.
+    pub(crate) began_ms: u64,
+    /// When the present process started, by our clock; `None` if it does not report its uptime.
+    pub(crate) process_began_ms: Option<u64>,
+    /// How far the pod's clock differs from ours.
+    pub(crate) skew: Option<Skew>,
+    /// The epoch of the present process.
+    pub(crate) epoch: u64,
+    /// How many streams of this process were refused as old, and the newest of them.
+    pub(crate) refused: (u32, u32),
+    /// The number of its newest stream; `None` before the first.
+    pub(crate) session: Option<u32>,
+    pub(crate) link: Option<OpenStream>,
+    pub(crate) heard_ms: u64,
+    /// Whether it has sent a Bye.
+    pub(crate) has_left: bool,
+    pub(crate) refusal: Option<Arc<RefusedMessage>>,
+    pub(crate) resources: Option<Resources>,
+    pub(crate) tally: ProcessCounts,
+    /// Recent counts of the processes before this one.
+    pub(crate) before: Before,
+    pub(crate) rate: Rate,
+    /// Shared with readers, as is `strip`; a change copies it while a reader holds it.
+    pub(crate) receipts: Arc<ReceiptLog>,
+    pub(crate) strip: Arc<ResourceHistory>,
+}
+
+/// A message of a pod that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedMessage {
+    /// How many messages were refused.
+    pub times: u64,
+    /// When the last one was refused, milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// Why the last one was refused.
+    pub why: String,
+}
+
+/// An open stream.
+#[derive(Debug)]
+pub(crate) struct OpenStream {
+    pub(crate) connected_ms: u64,
+    pub(crate) fence: CancellationToken,
+}
+
+impl PodFields {
+    /// Milliseconds to add to a time of the pod to get ours.
+    pub(crate) fn correction_ms(&self) -> i64 {
+        self.skew.map_or(0, Skew::correction_ms)
+    }
+
+    /// How long the process had run at the time of a report, by our clock; by the pod's own, if it
+    /// does not report its uptime.
+    pub(crate) fn age_ms(&self, at_ms: u64, now_ms: u64) -> u64 {
+        let by_epoch = || at_ms.saturating_sub((self.epoch / 1_000_000).saturating_add_signed(self.correction_ms()));
+        self.process_began_ms.map_or_else(by_epoch, |began_ms| now_ms.saturating_sub(began_ms))
+    }
+
+    /// Whether its stream is open and it reports.
+    pub(crate) fn is_living(&self, now_ms: u64) -> bool {
+        self.link.is_some() && self.state(now_ms) == PodState::Reporting
+    }
+}
+
+impl Pod {
+    /// A pod that is just attaching, with the known counts of its process.
+    pub(crate) fn new(greeting: &Greeting, tally: ProcessCounts, now_ms: u64) -> Self {
+        Self(Mutex::new(PodFields {
+            workload: Arc::new(greeting.workload.clone()),
+            protected: greeting.protected.clone().into(),
+            began_ms: began_ms(greeting, now_ms),
+            process_began_ms: None,
+            skew: None,
+            epoch: greeting.epoch,
+            refused: (0, 0),
+            session: None,
+            link: None,
+            heard_ms: now_ms,
+            has_left: false,
+            refusal: None,
+            resources: None,
+            tally,
+            before: Before::default(),
+            rate: Rate::default(),
+            receipts: Arc::default(),
+            strip: Arc::default(),
+        }))
+    }
+
+    /// Locks the state, even if it is poisoned: a panic concerned one frame, and the counts before
+    /// it are good.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, PodFields> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its identity.
+    pub(crate) fn workload(&self) -> Arc<Workload> {
+        Arc::clone(&self.hold().workload)
+    }
+
+    /// Its namespace and service.
+    pub(crate) fn service(&self) -> (String, String) {
+        let workload = self.workload();
+        (workload.namespace.clone(), workload.service.clone())
+    }
+
+    /// The routes that no rule may turn off on this pod.
+    pub(crate) fn protected(&self) -> Arc<[String]> {
+        Arc::clone(&self.hold().protected)
+    }
+
+    /// Milliseconds since the last message of a gone pod; `None` if it is not gone.
+    pub(crate) fn gone_ms(&self, now_ms: u64) -> Option<u64> {
+        let seen = self.seen(now_ms);
+        let is_gone = seen.state == PodState::Gone && seen.connected_ms.is_none();
+        is_gone.then(|| now_ms.saturating_sub(seen.heard_ms))
+    }
+
+    /// The process that is attached, or was recently and has not sent a Bye.
+    pub(crate) fn attached_epoch(&self, now_ms: u64) -> Option<u64> {
+        let inside = self.hold();
+        let is_attached = inside.link.is_some() || inside.state(now_ms) != PodState::Gone;
+        is_attached.then_some(inside.epoch)
+    }
+
+    /// Frees the memory of counts that are no longer recent.
+    pub(crate) fn let_go(&self, now_ms: u64) {
+        let mut inside = self.hold();
+        inside.tally.let_go(now_ms);
+        inside.before.let_go(now_ms);
+    }
+
+    /// Takes its counts out, and returns them with the epoch of their process.
+    pub(crate) fn retire(&self) -> (u64, ProcessCounts) {
+        let mut inside = self.hold();
+        (inside.epoch, std::mem::take(&mut inside.tally))
+    }
+
+    /// The current state of the pod.
+    pub fn seen(&self, now_ms: u64) -> SeenPod {
+        let inside = self.hold();
+        SeenPod {
+            workload: Arc::clone(&inside.workload),
+            state: inside.state(now_ms),
+            has_left: inside.has_left,
+            epoch: inside.epoch,
+            began_ms: inside.began_ms,
+            connected_ms: inside.link.as_ref().map(|link| link.connected_ms),
+            heard_ms: inside.heard_ms,
+            resources: inside.resources,
+            skew: inside.skew,
+            rps: inside.rate.per_second(now_ms),
+            refusal: inside.refusal.clone(),
+            receipts: Arc::clone(&inside.receipts),
+            strip: Arc::clone(&inside.strip),
+            other: inside.tally.other(),
+        }
+    }
+
+    /// Its name, and when its last message arrived.
+    pub(crate) fn name(&self) -> (String, u64) {
+        let inside = self.hold();
+        (inside.workload.pod.clone(), inside.heard_ms)
+    }
+
+    /// Its name, and the recent counts of all its processes on an endpoint.
+    pub fn lately(&self, endpoint: &Endpoint, now_ms: u64) -> Option<(String, RecentTotals)> {
+        let inside = self.hold();
+        let of_both = [inside.tally.lately(endpoint, now_ms), inside.before.lately(endpoint, now_ms)];
+        let recent = of_both.into_iter().flatten().reduce(|mut recent, before| {
+            recent.merge(&before);
+            recent
+        })?;
+        Some((inside.workload.pod.clone(), recent))
+    }
+
+    /// The epoch of its present process.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.hold().epoch
+    }
+
+    /// The epoch of its present process, if its stream is open.
+    pub(crate) fn linked_epoch(&self) -> Option<u64> {
+        let inside = self.hold();
+        inside.link.is_some().then_some(inside.epoch)
+    }
+
+    /// Whether its stream is open.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.hold().link.is_some()
+    }
+
+    /// Visits each endpoint that its present process has counted.
+    pub(crate) fn each_endpoint(&self, see: impl FnMut(&EndpointCounts)) {
+        self.hold().tally.endpoints().for_each(see);
+    }
+}
+
+impl PodFields {
+    pub(crate) fn state(&self, now_ms: u64) -> PodState {
+        let silent_for = Duration::from_millis(now_ms.saturating_sub(self.heard_ms));
+        match silent_for {
+            _ if self.has_left && self.link.is_none() => PodState::Gone,
+            silent_for if silent_for >= GONE_AFTER => PodState::Gone,
+            silent_for if silent_for >= SILENT_AFTER => PodState::Silent,
+            _ => PodState::Reporting,
+        }
+    }
+}
+
+/// When a process started: by its uptime, or by its own clock, which may be ahead of ours.
+fn began_ms(greeting: &Greeting, now_ms: u64) -> u64 {
+    let by_uptime = greeting.uptime.map(|uptime| now_ms.saturating_sub(uptime.as_millis() as u64));
+    by_uptime.unwrap_or((greeting.epoch / 1_000_000).min(now_ms))
+}

@@ -1,0 +1,166 @@
+//! Adds the reports of a pod to its counts: a lost or repeated report changes no total.
+
+use mesh::endpoint::Endpoint;
+use mesh::report::{Coverage, EndpointReport, Report};
+use mesh::workload::Workload;
+
+use crate::counts::fleet::process_counts::ProcessCounts;
+use crate::counts::fleet::process_counts::endpoint_counts::EndpointCounts;
+use crate::counts::fleet::process_counts::pace::TooFast;
+use crate::counts::fleet::process_counts::report_arrival::ReportArrival;
+use crate::counts::timeline::Timeline;
+use crate::counts::timeline::counted_span::CountedSpan;
+
+/// The result of adding a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absorbed {
+    /// It was counted. The number is that of its new hits.
+    Counted(u64),
+    /// It was counted before.
+    Repeated,
+    /// A newer stream has superseded this one.
+    Fenced,
+}
+
+/// Why a report cannot be counted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Uncountable {
+    /// The report before it is missing.
+    #[error("report {got} came where {expected} was due: attach again and begin with a snapshot")]
+    Gap {
+        /// Its number.
+        got: u64,
+        /// The number that was expected.
+        expected: u64,
+    },
+    /// A stream must begin with a snapshot, and this one did not.
+    #[error("a change came before the snapshot that it changes: attach again and begin with a snapshot")]
+    NoSnapshot,
+    /// The memory quota has no room for it.
+    #[error(
+        "its process would take {bytes} bytes here, where {max} are the limit, or less when others take much: \
+         it tells of too many endpoints, latencies or statuses"
+    )]
+    TooHeavy {
+        /// Bytes that the process would take.
+        bytes: usize,
+        /// Bytes that one process may take.
+        max: usize,
+    },
+    /// Its numbers contradict each other.
+    #[error("the counts of {0} cannot be true: {1}")]
+    Contradiction(Endpoint, &'static str),
+    /// It counts more than is possible in its time.
+    #[error("{0}")]
+    TooFast(#[from] TooFast),
+}
+
+/// The endpoint whose part of a report cannot be true, and why.
+fn contradiction(told: &EndpointReport) -> Option<(&Endpoint, &'static str)> {
+    let maximum = || told.golden.has_maximum_over_sum().then_some("a maximum is over its sum");
+    told.golden.contradiction().or_else(maximum).map(|why| (&told.endpoint, why))
+}
+
+impl ProcessCounts {
+    /// Adds what is new in a report to the timeline.
+    pub(crate) fn absorb(
+        &mut self,
+        report: &Report,
+        workload: &Workload,
+        arrival: ReportArrival,
+        timeline: &Timeline,
+    ) -> Result<Absorbed, Uncountable> {
+        if let Some((endpoint, why)) = report.endpoints.iter().find_map(contradiction) {
+            return Err(Uncountable::Contradiction(endpoint.clone(), why));
+        }
+        self.pace.check(report, arrival, self.reported_ms)?;
+        let too_heavy = |bytes| Uncountable::TooHeavy { bytes, max: timeline.tally_room().of_one() };
+        self.weight.bears(report, timeline).map_err(too_heavy)?;
+        let span = CountedSpan { from_ms: self.covered_from(report, arrival), to_ms: arrival.now_ms };
+        if self.reported_ms.is_none() {
+            self.since_ms = span.from_ms;
+        }
+        let endpoints = self.folds.rename(&report.endpoints);
+        let hits = match (report.coverage, self.seq) {
+            (Coverage::Snapshot, _) => self.absorb_snapshot(&endpoints, workload, span, timeline),
+            (Coverage::Change, None) => return Err(Uncountable::NoSnapshot),
+            (Coverage::Change, Some(seq)) if report.seq <= seq => return Ok(Absorbed::Repeated),
+            (Coverage::Change, Some(seq)) if report.seq > seq + 1 => {
+                return Err(Uncountable::Gap { got: report.seq, expected: seq + 1 });
+            }
+            (Coverage::Change, Some(_)) => self.absorb_change(&endpoints, workload, span, timeline),
+        };
+        self.seq = Some(report.seq);
+        self.reported_ms = Some(arrival.now_ms);
+        Ok(Absorbed::Counted(hits))
+    }
+
+    /// Start of the time that the report's new counts cover. The first snapshot of a process covers
+    /// its whole life.
+    fn covered_from(&self, report: &Report, arrival: ReportArrival) -> u64 {
+        let resumed_ms = self.resumed_ms.filter(|resumed_ms| *resumed_ms > 0);
+        match (self.reported_ms.or(resumed_ms), report.coverage) {
+            (Some(known_ms), _) => known_ms.min(arrival.now_ms),
+            (None, Coverage::Snapshot) => arrival.now_ms.saturating_sub(arrival.age_ms),
+            (None, Coverage::Change) => arrival.now_ms,
+        }
+    }
+
+    /// Adds totals. Returns the hits that are new.
+    fn absorb_snapshot(
+        &mut self,
+        endpoints: &[EndpointReport],
+        workload: &Workload,
+        span: CountedSpan,
+        timeline: &Timeline,
+    ) -> u64 {
+        // This process has not counted what the snapshot leaves out, so the table never outgrows
+        // one report.
+        let mut before = std::mem::take(&mut self.counted);
+        let origin = self.origin;
+        let mut hits = 0;
+        for told in endpoints {
+            let nothing = || EndpointCounts::nothing(&told.endpoint, told.is_file, (workload, origin), timeline);
+            let mut counted = before.swap_remove(&told.endpoint).unwrap_or_else(nothing);
+            hits += counted.is_now(told, span, timeline);
+            self.notice(&counted);
+            self.counted.insert(told.endpoint.clone(), counted);
+        }
+        self.weight.is_of(self.counted.iter());
+        hits
+    }
+
+    /// Adds changes. Returns their hits.
+    fn absorb_change(
+        &mut self,
+        endpoints: &[EndpointReport],
+        workload: &Workload,
+        span: CountedSpan,
+        timeline: &Timeline,
+    ) -> u64 {
+        let (mut hits, mut place, origin) = (0, 0, self.origin);
+        for told in endpoints {
+            if let Some((at, counted)) = self.find(&told.endpoint, place) {
+                let before = counted.weight();
+                hits += counted.grows(told, span, timeline);
+                let after = counted.weight();
+                self.weight.grew(before, after);
+                place = at + 1;
+                continue;
+            }
+            let mut counted = EndpointCounts::nothing(&told.endpoint, told.is_file, (workload, origin), timeline);
+            hits += counted.grows(told, span, timeline);
+            self.weight.grew(0, counted.weight());
+            self.notice(&counted);
+            self.counted.insert(told.endpoint.clone(), counted);
+        }
+        hits
+    }
+
+    /// The counts of an endpoint, and their index. The index `first` is tried before a lookup.
+    fn find(&mut self, endpoint: &Endpoint, first: usize) -> Option<(usize, &mut EndpointCounts)> {
+        let is_there = self.counted.get_index(first).is_some_and(|(known, _)| known == endpoint);
+        let place = if is_there { first } else { self.counted.get_index_of(endpoint)? };
+        self.counted.get_index_mut(place).map(|(_, counted)| (place, counted))
+    }
+}

@@ -1,0 +1,42 @@
+//! Limits the memory that one process's counts take, whatever their shape.
+
+use mesh::endpoint::Endpoint;
+use mesh::report::{Coverage, Report};
+
+use crate::counts::fleet::process_counts::endpoint_counts::EndpointCounts;
+use crate::counts::timeline::Timeline;
+use crate::counts::timeline::quota::QuotaUse;
+
+/// The share of one process in the quota.
+#[derive(Debug, Default)]
+pub(super) struct MemoryBudget(Option<QuotaUse>);
+
+impl MemoryBudget {
+    /// Whether the quota has room for a report. What is known already is weighed twice, except in a
+    /// snapshot, which replaces it. The error is the number of bytes that the process would take.
+    pub(super) fn bears(&mut self, report: &Report, timeline: &Timeline) -> Result<(), usize> {
+        let taken = self.0.get_or_insert_with(|| timeline.tally_room().share().nothing());
+        let told: usize = report.endpoints.iter().map(|told| told.golden.weight()).sum();
+        let more = if report.coverage == Coverage::Snapshot { told.saturating_sub(taken.bytes()) } else { told };
+        if taken.may_take(more) { Ok(()) } else { Err(taken.bytes().saturating_add(more)) }
+    }
+
+    /// Bytes in use.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, QuotaUse::bytes)
+    }
+
+    /// Records that a part has grown from `before` to `after` bytes.
+    pub(super) fn grew(&mut self, before: usize, after: usize) {
+        if let Some(taken) = self.0.as_mut().filter(|_| before != after) {
+            taken.is_now((taken.bytes() + after).saturating_sub(before));
+        }
+    }
+
+    /// Recomputes the bytes from all endpoints.
+    pub(super) fn is_of<'a>(&mut self, all: impl Iterator<Item = (&'a Endpoint, &'a EndpointCounts)>) {
+        if let Some(taken) = &mut self.0 {
+            taken.is_now(all.map(|(_, counted)| counted.weight()).sum());
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Sums what the pods count by endpoint, and keeps the last hour of it in memory.
+
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use dashmap::DashMap;
+use mesh::endpoint::Endpoint;
+
+use crate::counts::memory::Budget;
+use crate::counts::timeline::count_quota::{CountQuota, PLACES_MAX};
+use crate::counts::timeline::origins::{OriginGuard, Origins};
+use crate::counts::timeline::pinned::PinnedPatterns;
+use crate::counts::timeline::quota::{Quota, QuotaShare};
+use crate::counts::timeline::series::Series;
+use crate::model::reporter::Reporter;
+
+pub mod apportion;
+pub mod count_quota;
+pub mod counted_span;
+pub mod eviction;
+pub mod history;
+pub mod long_range;
+pub mod news;
+pub mod origins;
+pub mod pinned;
+pub mod quota;
+pub mod recent_minutes;
+pub mod resample;
+pub mod restore;
+pub mod ring;
+pub mod series;
+pub mod time_range;
+
+/// Endpoints that one service may have: 16 times the limit of one sidecar, because pods may see
+/// different endpoints.
+pub const ENDPOINTS_MAX: usize = 4096;
+
+/// One series for each endpoint that a pod has reported.
+#[derive(Debug)]
+pub struct Timeline {
+    started_ms: u64,
+    budget: Budget,
+    services: DashMap<(String, String), Arc<ServiceSeries>>,
+    series: AtomicUsize,
+    /// Series ever created.
+    numbers: AtomicUsize,
+    folded: AtomicU64,
+    given_back: AtomicU64,
+    slot_room: Arc<Quota>,
+    tally_room: Arc<Quota>,
+    pins: PinnedPatterns,
+    origins: Origins,
+    room: Arc<CountQuota>,
+    callers_room: Arc<CountQuota>,
+}
+
+/// The endpoints of one service, and the memory quota for their slots.
+#[derive(Debug)]
+struct ServiceSeries {
+    series: DashMap<Endpoint, Arc<Series>>,
+    slots: Arc<QuotaShare>,
+}
+
+impl Deref for ServiceSeries {
+    type Target = DashMap<Endpoint, Arc<Series>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.series
+    }
+}
+
+impl Timeline {
+    /// Creates an empty timeline that begins at `now_ms`, with the memory budget of the largest
+    /// fleet.
+    pub fn starting(now_ms: u64) -> Self {
+        Self::within(Budget::default(), now_ms)
+    }
+
+    /// Creates an empty timeline that begins at `now_ms`, within a memory budget.
+    pub fn within(budget: Budget, now_ms: u64) -> Self {
+        Self {
+            started_ms: now_ms,
+            budget,
+            services: DashMap::new(),
+            series: AtomicUsize::new(0),
+            numbers: AtomicUsize::new(0),
+            folded: AtomicU64::new(0),
+            given_back: AtomicU64::new(0),
+            slot_room: Quota::with(budget.slots()),
+            tally_room: Quota::with(budget.counts()),
+            pins: PinnedPatterns::default(),
+            origins: Origins::default(),
+            room: CountQuota::with(PLACES_MAX),
+            callers_room: CountQuota::with(budget.called()),
+        }
+    }
+
+    /// When the timeline began, milliseconds since the Unix epoch.
+    pub fn started_ms(&self) -> u64 {
+        self.started_ms
+    }
+
+    /// The memory quota for the slots of the last hour.
+    pub fn slot_room(&self) -> &Quota {
+        &self.slot_room
+    }
+
+    /// The memory quota for the counts of single processes.
+    pub fn tally_room(&self) -> &Arc<Quota> {
+        &self.tally_room
+    }
+
+    /// The quota for the recent minutes of single pods.
+    pub fn room(&self) -> &Arc<CountQuota> {
+        &self.room
+    }
+
+    /// The quota for callers of single pods.
+    pub fn callers_room(&self) -> &Arc<CountQuota> {
+        &self.callers_room
+    }
+
+    /// Returns the series of an endpoint, or the shared `(other)` series over the limit.
+    pub fn series(&self, reporter: Reporter<'_>, endpoint: &Endpoint) -> Arc<Series> {
+        self.series_from(None, reporter, endpoint)
+    }
+
+    /// Like [`Timeline::series`], for an endpoint that a sidecar at this address reports. An
+    /// address that has created its share of series gets no new ones: its other endpoints are
+    /// counted under `(other)`.
+    pub fn series_from(&self, origin: Option<IpAddr>, reporter: Reporter<'_>, endpoint: &Endpoint) -> Arc<Series> {
+        let endpoints = self.endpoints(reporter);
+        let renamed = self.pins.of(reporter).rename(endpoint);
+        let endpoint = renamed.as_ref().unwrap_or(endpoint);
+        if let Some(known) = endpoints.get(endpoint) {
+            return Arc::clone(&known);
+        }
+        let is_full = endpoints.len() >= ENDPOINTS_MAX || self.series.load(Ordering::Relaxed) >= self.budget.series();
+        if is_full && !endpoint.is_other() {
+            self.folded.fetch_add(1, Ordering::Relaxed);
+            return self.make(&endpoints, reporter, &Endpoint::other(), None);
+        }
+        let share = self.budget.series_of_address();
+        match origin.filter(|_| !endpoint.is_other()).map(|address| self.origins.admit(address, share)) {
+            Some(None) => {
+                self.folded.fetch_add(1, Ordering::Relaxed);
+                self.make(&endpoints, reporter, &Endpoint::other(), None)
+            }
+            admitted => self.make(&endpoints, reporter, endpoint, admitted.flatten()),
+        }
+    }
+
+    /// Returns the stored copy of an endpoint's name if the endpoint is known, so that all
+    /// reporters share one allocation.
+    pub fn shared(&self, reporter: Reporter<'_>, endpoint: Endpoint) -> Endpoint {
+        let known = self.endpoints(reporter).get(&endpoint).map(|series| series.endpoint.clone());
+        known.unwrap_or(endpoint)
+    }
+
+    /// Returns every series, in no particular order.
+    pub fn all(&self) -> Vec<Arc<Series>> {
+        let services: Vec<_> = self.services.iter().map(|endpoints| Arc::clone(endpoints.value())).collect();
+        services
+            .iter()
+            .flat_map(|endpoints| endpoints.iter().map(|series| Arc::clone(series.value())).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// The endpoints of a service that have counted at least one request, in memory or on disk.
+    /// Endpoints that only a rule has named are left out.
+    pub fn counted(&self, reporter: Reporter<'_>) -> Vec<Endpoint> {
+        let name = (reporter.namespace.to_owned(), reporter.service.to_owned());
+        let Some(endpoints) = self.services.get(&name).map(|endpoints| Arc::clone(endpoints.value())) else { return Vec::new() };
+        let was_called = |series: &Series| series.seen().is_some() || series.in_flight() > 0 || series.ever_told().hits > 0;
+        let called = endpoints.iter().filter(|series| was_called(series) && !series.endpoint.is_other());
+        called.map(|series| series.endpoint.clone()).collect()
+    }
+
+    /// Returns the namespace and service of every series.
+    pub fn services(&self) -> Vec<(String, String)> {
+        self.services.iter().map(|service| service.key().clone()).collect()
+    }
+
+    /// Number of series.
+    pub fn len(&self) -> usize {
+        self.series.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether there are no series.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How often a pod reported an endpoint that is counted under `(other)` because there are too
+    /// many.
+    pub fn folded(&self) -> u64 {
+        self.folded.load(Ordering::Relaxed)
+    }
+
+    fn endpoints(&self, reporter: Reporter<'_>) -> Arc<ServiceSeries> {
+        let name = (reporter.namespace.to_owned(), reporter.service.to_owned());
+        let none = || Arc::new(ServiceSeries { series: DashMap::new(), slots: self.slot_room.share() });
+        Arc::clone(self.services.entry(name).or_insert_with(none).value())
+    }
+
+    fn make(
+        &self,
+        endpoints: &ServiceSeries,
+        reporter: Reporter<'_>,
+        endpoint: &Endpoint,
+        origin: Option<OriginGuard>,
+    ) -> Arc<Series> {
+        let make = || {
+            self.series.fetch_add(1, Ordering::Relaxed);
+            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+            Arc::new(Series::new(number, (reporter, endpoint), self.started_ms, &endpoints.slots).brought_by(origin))
+        };
+        Arc::clone(endpoints.entry(endpoint.clone()).or_insert_with(make).value())
+    }
+}
+
+#[cfg(test)]
+mod tests;

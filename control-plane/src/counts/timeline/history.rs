@@ -1,0 +1,196 @@
+//! The last hour of one endpoint in slots: one-second slots for five minutes, ten-second slots for
+//! the hour.
+
+use mesh::golden::GoldenMetrics;
+
+use crate::counts::timeline::apportion::Fraction;
+use crate::counts::timeline::counted_span::{CountedSpan, SHORT_MS};
+use crate::counts::timeline::history::coarse::Coarse;
+use crate::counts::timeline::history::line::SparkCache;
+use crate::counts::timeline::history::sums::SumCache;
+use crate::counts::timeline::ring::SlotRing;
+use crate::counts::timeline::time_range::TimeRange;
+
+mod coarse;
+mod line;
+mod sums;
+
+/// Five minutes of short slots, the running one, and a few more for a window that does not begin on
+/// a whole ten seconds.
+const SHORT_SLOTS: usize = 312;
+
+/// Length of a long slot.
+const LONG_MS: u64 = 10_000;
+
+/// An hour of long slots, the running one, and the one in which the window began.
+const LONG_SLOTS: usize = 362;
+
+/// Older counts are dropped.
+const REACH_MS: u64 = LONG_SLOTS as u64 * LONG_MS;
+
+/// Minutes with traffic that the usual p95 needs.
+const USUAL_MINUTES_MIN: usize = 5;
+
+/// Timed requests that a minute needs for a meaningful p95.
+const USUAL_REQUESTS_MIN: u64 = 20;
+
+/// The last hour of one endpoint. Every count is in one short slot and one long slot, or in a
+/// coarse entry.
+#[derive(Debug)]
+pub(super) struct SeriesHistory {
+    short: SlotRing,
+    long: SlotRing,
+    coarse: Coarse,
+    /// The minute for which the usual p95 was computed, and its value.
+    usual: (u64, Option<f64>),
+    /// Cached sums of long slots.
+    sums: SumCache,
+    line: Option<SparkCache>,
+}
+
+/// Which slots to use where there are both kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grain {
+    /// Long slots wherever they fit: fewer to add up.
+    Coarse,
+    /// Short slots as far back as they exist: for a chart.
+    Fine,
+}
+
+impl SeriesHistory {
+    pub(super) fn new() -> Self {
+        Self {
+            short: SlotRing::new(SHORT_MS, SHORT_SLOTS),
+            long: SlotRing::new(LONG_MS, LONG_SLOTS),
+            coarse: Coarse::default(),
+            usual: (0, None),
+            sums: SumCache::default(),
+            line: None,
+        }
+    }
+
+    /// Adds counts, spread evenly over the time that they cover, from `since_ms` on.
+    pub(super) fn add(&mut self, span: CountedSpan, since_ms: u64, golden: &GoldenMetrics) {
+        self.short.turn_back(span.to_ms);
+        self.long.turn_back(span.to_ms);
+        if span.slot().is_some() {
+            return self.book(span.to_ms, golden);
+        }
+        // Counts older than the longest ring are dropped.
+        let oldest_ms = span.to_ms.saturating_sub(REACH_MS);
+        self.coarse.keep(oldest_ms, span.to_ms + REACH_MS);
+        self.coarse.add(span, since_ms.max(oldest_ms), golden);
+    }
+
+    /// Adds a long slot from the store, at `now_ms`.
+    pub(super) fn restore(&mut self, from_ms: u64, golden: &GoldenMetrics, now_ms: u64) {
+        self.reach(now_ms);
+        if self.short.reaches(from_ms) {
+            for second in 0..LONG_MS / SHORT_MS {
+                let part = Fraction { from: second, to: second + 1, of: LONG_MS / SHORT_MS };
+                self.book(from_ms + second * SHORT_MS, &part.metrics(golden));
+            }
+        } else {
+            self.long.add(from_ms, golden);
+        }
+    }
+
+    /// Bytes in memory, without the few cached sums.
+    pub(super) fn bytes(&self) -> usize {
+        self.short.bytes() + self.long.bytes() + self.coarse.bytes()
+    }
+
+    /// Drops slots that are too old at `now_ms`.
+    pub(super) fn reach(&mut self, now_ms: u64) {
+        self.short.reach(now_ms);
+        self.long.reach(now_ms);
+        self.coarse.keep(now_ms.saturating_sub(REACH_MS), now_ms + REACH_MS);
+        if self.bytes() == 0 {
+            (self.sums, self.line) = (SumCache::default(), None);
+        }
+    }
+
+    /// Adds the counts of another history.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.short.merge(&other.short);
+        self.long.merge(&other.long);
+        self.coarse.merge(&other.coarse);
+    }
+
+    /// Calls `see` with the start, length and counts of each slot in the range, once per slot.
+    pub(super) fn each_slot(&self, stretch: TimeRange, grain: Grain, mut see: impl FnMut(u64, u64, &GoldenMetrics)) {
+        let mut at_ms = stretch.from_ms;
+        let mut golden = GoldenMetrics::default();
+        while at_ms < stretch.to_ms {
+            golden.renew();
+            let fits_long = at_ms.is_multiple_of(LONG_MS) && at_ms + LONG_MS <= stretch.to_ms;
+            if (fits_long && grain == Grain::Coarse) || !self.short.reaches(at_ms) {
+                let from_ms = at_ms / LONG_MS * LONG_MS;
+                if self.long.add_slot(from_ms, &mut golden) {
+                    see(from_ms, LONG_MS, &golden);
+                }
+                at_ms = from_ms + LONG_MS;
+            } else {
+                if self.short.add_slot(at_ms, &mut golden) {
+                    see(at_ms, SHORT_MS, &golden);
+                }
+                at_ms += SHORT_MS;
+            }
+        }
+    }
+
+    /// Adds what the coarse entries hold of the range.
+    pub(super) fn add_coarse(&self, stretch: TimeRange, sum: &mut GoldenMetrics) {
+        self.coarse.add_to(stretch, sum);
+    }
+
+    /// Returns the sum over the range; each slot counts once.
+    pub(super) fn sum(&mut self, stretch: TimeRange) -> GoldenMetrics {
+        let over = self.long_part(stretch);
+        let mut sum = self.sums.over(over, &self.long);
+        self.coarse.add_to(stretch, &mut sum);
+        for edge in [TimeRange { to_ms: over.from_ms, ..stretch }, TimeRange { from_ms: over.to_ms, ..stretch }] {
+            self.each_slot(edge, Grain::Coarse, |_, _, golden| sum.merge(golden));
+        }
+        sum
+    }
+
+    /// The part of the range that consists of whole long slots. Short slots cover the rest at both
+    /// ends.
+    fn long_part(&self, stretch: TimeRange) -> TimeRange {
+        let whole_ms = stretch.from_ms.next_multiple_of(LONG_MS).min(stretch.to_ms);
+        let from_ms = if self.short.reaches(stretch.from_ms) { whole_ms } else { stretch.from_ms / LONG_MS * LONG_MS };
+        TimeRange { from_ms, to_ms: (stretch.to_ms / LONG_MS * LONG_MS).max(from_ms) }
+    }
+
+    /// The median of the per-minute p95 over the last hour, computed once a minute; `None` until
+    /// there are enough minutes.
+    pub(super) fn usual_p95_us(&mut self, now_ms: u64) -> Option<f64> {
+        let minute = now_ms / 60_000;
+        if self.usual.0 != minute {
+            let mut usual: Vec<f64> = (minute.saturating_sub(60)..minute).filter_map(|minute| self.p95_us(minute)).collect();
+            usual.sort_by(f64::total_cmp);
+            self.usual = (minute, if usual.len() < USUAL_MINUTES_MIN { None } else { Some(usual[usual.len() / 2]) });
+        }
+        self.usual.1
+    }
+
+    fn p95_us(&self, minute: u64) -> Option<f64> {
+        let mut sum = GoldenMetrics::default();
+        (0..60_000 / LONG_MS).for_each(|slot| {
+            self.long.add_slot(minute * 60_000 + slot * LONG_MS, &mut sum);
+        });
+        self.coarse.add_to(TimeRange { from_ms: minute * 60_000, to_ms: (minute + 1) * 60_000 }, &mut sum);
+        if sum.latency.count() < USUAL_REQUESTS_MIN { None } else { sum.quantile_us(0.95) }
+    }
+
+    fn book(&mut self, at_ms: u64, golden: &GoldenMetrics) {
+        // A share may hold time or bytes without a whole exchange; only an empty share needs no
+        // slot.
+        if *golden == GoldenMetrics::default() {
+            return;
+        }
+        self.short.add(at_ms, golden);
+        self.long.add(at_ms, golden);
+    }
+}

@@ -1,0 +1,59 @@
+//! Restores all totals and the slots of the last hour from the store, so that charts have no gap
+//! after a restart.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mesh::golden::GoldenMetrics;
+
+use crate::counts::memory::Budget;
+use crate::counts::timeline::Timeline;
+use crate::counts::timeline::series::Series;
+use crate::model::reporter::Reporter;
+use crate::model::rules_state::RulesState;
+use crate::store::StoreError;
+use crate::store::metrics_store::{MetricsStore, SeriesName, SlotRange, StoreView};
+use crate::store::rollup::Resolution;
+
+/// How far back the slots in memory go.
+const HOUR_MS: u64 = 3_600_000;
+
+impl Timeline {
+    /// Creates a timeline from the store, with endpoints named by these rules.
+    pub fn restored(chronicle: &dyn MetricsStore, rules: &RulesState, budget: Budget, now_ms: u64) -> Result<Self, StoreError> {
+        let mut timeline = Self::within(budget, now_ms);
+        chronicle.view(&mut |view| {
+            timeline = Self::within(budget, view.since_ms()?.min(now_ms));
+            timeline.obey(rules, Vec::new);
+            timeline.take_over(view, now_ms)
+        })?;
+        Ok(timeline)
+    }
+
+    fn take_over(&self, view: &dyn StoreView, now_ms: u64) -> Result<(), StoreError> {
+        let mut all: HashMap<u32, Arc<Series>> = HashMap::new();
+        for (number, kept) in view.series()? {
+            let series = self.named(&kept.name);
+            series.restore_total(kept.seen, &kept.total);
+            if kept.is_file {
+                series.is_a_file();
+            }
+            all.insert(number, series);
+        }
+        let stretch =
+            SlotRange { resolution: Resolution::TenSeconds, from_ms: now_ms.saturating_sub(HOUR_MS), to_ms: now_ms + 1 };
+        view.each_slot(stretch, None, &mut |slot| {
+            let mut golden = GoldenMetrics::default();
+            slot.add_to(&mut golden)?;
+            if let Some(series) = all.get(&slot.series) {
+                series.restore_slot(slot.from_ms, &golden, now_ms);
+            }
+            Ok(())
+        })
+    }
+
+    /// Returns the series that counts a stored name now.
+    pub fn named(&self, name: &SeriesName) -> Arc<Series> {
+        self.series(Reporter { namespace: &name.namespace, service: &name.service }, &name.endpoint)
+    }
+}

@@ -1,0 +1,96 @@
+//! The counts of one series: the running second is pending, and is added once when it ends or when
+//! a reader needs it.
+
+use std::sync::Arc;
+
+use mesh::callers::Callers;
+use mesh::golden::GoldenMetrics;
+use mesh::report::Seen;
+
+use crate::counts::timeline::counted_span::CountedSpan;
+use crate::counts::timeline::history::SeriesHistory;
+use crate::counts::timeline::quota::{QuotaShare, QuotaUse};
+use crate::counts::timeline::series::Series;
+
+/// The counts of a series.
+#[derive(Debug)]
+pub(super) struct SeriesCounts {
+    pub(super) totals: GoldenMetrics,
+    /// Counts that are in the totals and will never be on disk.
+    pub(super) lost: Option<Box<GoldenMetrics>>,
+    pub(super) seen: Option<Seen>,
+    pub(super) history: SeriesHistory,
+    slots: QuotaUse,
+    /// Hundreds of pods report the same second. Adding each report to the totals and two rings
+    /// would be most of the work.
+    running: Running,
+    /// Caller statistics of evicted pods and ended processes.
+    pub(super) called_before: Callers,
+    /// The series that counts for this one since its endpoint was renamed.
+    pub(super) into: Option<Arc<Series>>,
+}
+
+/// Pending counts of one short slot, not yet in the totals or the history.
+#[derive(Debug, Default)]
+struct Running {
+    slot: u64,
+    at_ms: u64,
+    golden: GoldenMetrics,
+}
+
+impl SeriesCounts {
+    pub(super) fn nothing(slots: &Arc<QuotaShare>) -> Self {
+        Self {
+            totals: GoldenMetrics::default(),
+            lost: None,
+            seen: None,
+            history: SeriesHistory::new(),
+            slots: slots.nothing(),
+            running: Running::default(),
+            called_before: Callers::default(),
+            into: None,
+        }
+    }
+
+    /// Adds counts, spread evenly over the time that they cover, from `since_ms` on.
+    pub(super) fn add(&mut self, span: CountedSpan, since_ms: u64, golden: &GoldenMetrics) {
+        let Some(slot) = span.slot() else {
+            // In order: the clock may have been set back in between, and counts older than the
+            // rings are dropped.
+            self.book();
+            self.totals.merge(golden);
+            return self.add_to_slots(span, since_ms, golden);
+        };
+        if slot != self.running.slot {
+            self.book();
+        }
+        (self.running.slot, self.running.at_ms) = (slot, span.to_ms);
+        self.running.golden.merge(golden);
+    }
+
+    /// Adds the pending counts. Readers of the other fields must call this first.
+    pub(super) fn book(&mut self) {
+        if self.running.golden.is_empty() {
+            return;
+        }
+        let golden = std::mem::take(&mut self.running.golden);
+        self.totals.merge(&golden);
+        let at_ms = self.running.at_ms;
+        self.add_to_slots(CountedSpan { from_ms: at_ms, to_ms: at_ms }, at_ms, &golden);
+    }
+
+    /// Counts that exceed the quota of the slots are in the totals only.
+    fn add_to_slots(&mut self, span: CountedSpan, since_ms: u64, golden: &GoldenMetrics) {
+        if self.slots.may_take(golden.weight()) {
+            self.history.add(span, since_ms, golden);
+        } else {
+            self.history.reach(span.to_ms);
+        }
+        self.weigh();
+    }
+
+    /// Updates the memory quota after the slots have changed.
+    pub(super) fn weigh(&mut self) {
+        self.slots.is_now(self.history.bytes());
+    }
+}

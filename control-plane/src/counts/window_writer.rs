@@ -1,0 +1,226 @@
+//! Queues the windows of all sidecars and writes them in groups: one transaction for all within a moment, then an ack to each.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::now_ms;
+use crate::counts::window_writer::batch::{Fate, write};
+use crate::counts::window_writer::pending_window::PendingWindow;
+use crate::model::durability::Durability;
+use crate::model::limits::{IN_FLIGHT_MAX, PODS_MAX};
+use crate::model::stream_counts::Count;
+use crate::store::StoreError;
+use crate::store::metrics_store::MetricsStore;
+
+mod batch;
+pub mod durable_counts;
+pub mod pending_window;
+
+/// How long windows are gathered for one transaction. Each costs a wait for the disk, so a few a
+/// second are enough.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// Limit of endpoint rows in one transaction: a burst of ten thousand sidecars takes a few
+/// transactions, of some ten milliseconds each.
+const BATCH_ROWS_MAX: usize = 100_000;
+
+/// Limit of bytes in the window queue. Without a disk, ten thousand sidecars fill it in about a
+/// minute. Later sidecars keep their windows, and send them when there is room.
+const WAITING_BYTES_MAX: usize = 256 << 20;
+
+/// First and longest pause before a failed write is repeated.
+const RETRY_MIN: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(15);
+
+/// The queue of windows that wait to be written.
+#[derive(Debug)]
+pub struct WindowQueue {
+    /// The metrics store that is written to and read from.
+    pub chronicle: Arc<dyn MetricsStore>,
+    windows: mpsc::Sender<PendingWindow>,
+    waiting_bytes: AtomicUsize,
+    room: watch::Sender<bool>,
+    standing: watch::Sender<Durability>,
+    /// Counters of windows.
+    pub counts: WindowCounts,
+}
+
+/// Counters of windows and of transactions.
+#[derive(Debug, Default)]
+pub struct WindowCounts {
+    /// Windows written to disk.
+    pub kept: Count,
+    /// Windows that were on disk before.
+    pub repeated: Count,
+    /// Windows that found no room, and will be sent again.
+    pub no_room: Count,
+    /// Transactions that failed, and were tried again.
+    pub failures: Count,
+}
+
+/// The window queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRoom;
+
+impl WindowQueue {
+    /// Returns the queue, and the task that writes its windows.
+    pub fn open(chronicle: Arc<dyn MetricsStore>) -> (Arc<Self>, WindowWriter) {
+        let (sender, windows) = mpsc::channel(PODS_MAX * IN_FLIGHT_MAX);
+        let keeper = Arc::new(Self {
+            chronicle,
+            windows: sender,
+            waiting_bytes: AtomicUsize::new(0),
+            room: watch::Sender::new(true),
+            standing: watch::Sender::new(Durability::Durable),
+            counts: WindowCounts::default(),
+        });
+        (Arc::clone(&keeper), WindowWriter { keeper, windows })
+    }
+
+    /// Queues a window. It is written within a moment, and its stream receives an ack.
+    pub fn submit(&self, window: PendingWindow) -> Result<(), NoRoom> {
+        let bytes = window.bytes;
+        let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if waiting + bytes <= WAITING_BYTES_MAX && self.windows.try_send(window).is_ok() {
+            return Ok(());
+        }
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.has_turned_away();
+        Err(NoRoom)
+    }
+
+    /// Publishes that there is no room. The writer may have made room just before, and then has
+    /// nothing left to write that would publish it again.
+    fn has_turned_away(&self) {
+        self.counts.no_room.up();
+        self.room.send_replace(false);
+        self.tell_room();
+    }
+
+    fn tell_room(&self) {
+        let has_bytes = self.waiting_bytes.load(Ordering::Relaxed) < WAITING_BYTES_MAX / 2;
+        if has_bytes && self.windows.capacity() > self.windows.max_capacity() / 2 {
+            self.room.send_if_modified(|room| !std::mem::replace(room, true));
+        }
+    }
+
+    /// Whether there is room, and each change of that.
+    pub fn room(&self) -> watch::Receiver<bool> {
+        self.room.subscribe()
+    }
+
+    /// Whether counts reach the disk.
+    pub fn standing(&self) -> Durability {
+        self.standing.borrow().clone()
+    }
+
+    fn is_done_with(&self, bytes: usize) {
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.tell_room();
+    }
+}
+
+/// The window writer: the task that writes queued windows.
+#[derive(Debug)]
+pub struct WindowWriter {
+    keeper: Arc<WindowQueue>,
+    windows: mpsc::Receiver<PendingWindow>,
+}
+
+impl WindowWriter {
+    /// Writes until drained, and then what has been queued by then.
+    pub async fn run(mut self, drain: CancellationToken) {
+        loop {
+            let first = tokio::select! {
+                first = self.windows.recv() => first,
+                () = drain.cancelled() => None,
+            };
+            let Some(first) = first else { break };
+            tokio::select! {
+                () = tokio::time::sleep(GATHER) => {}
+                () = drain.cancelled() => {}
+            }
+            let batch = self.gather(vec![first]);
+            self.write(batch, &drain).await;
+        }
+        loop {
+            let batch = self.gather(Vec::new());
+            if batch.is_empty() {
+                return;
+            }
+            self.write(batch, &drain).await;
+        }
+    }
+
+    fn gather(&mut self, mut batch: Vec<PendingWindow>) -> Vec<PendingWindow> {
+        let mut rows: usize = batch.iter().map(|window| window.rows.len()).sum();
+        while rows < BATCH_ROWS_MAX {
+            let Ok(window) = self.windows.try_recv() else { break };
+            rows += window.rows.len();
+            batch.push(window);
+        }
+        batch
+    }
+
+    /// Writes a batch, and repeats that until it is on disk. Once drained, it tries only once.
+    async fn write(&self, batch: Vec<PendingWindow>, drain: &CancellationToken) {
+        let batch = Arc::new(batch);
+        let mut wait = RETRY_MIN;
+        loop {
+            let (written, chronicle) = (Arc::clone(&batch), Arc::clone(&self.keeper.chronicle));
+            let writing = tokio::task::spawn_blocking(move || {
+                let fates = write(chronicle.as_ref(), &written, now_ms())?;
+                written.iter().for_each(|window| window.account.is_kept(window.end(), &window.rows));
+                Ok::<_, StoreError>(fates)
+            });
+            let why = match writing.await {
+                Ok(Ok(fates)) => return self.tell(&batch, &fates),
+                Ok(Err(error)) => error.to_string(),
+                Err(panic) => format!("the writer panicked: {panic}"),
+            };
+            self.keeper.counts.failures.up();
+            self.keeper.standing.send_modify(|standing| {
+                if *standing == Durability::Durable {
+                    tracing::error!(why, "counts cannot be stored, and are kept in memory; trying again");
+                }
+                let since_ms = if let Durability::NotDurable { since_ms, .. } = standing { *since_ms } else { now_ms() };
+                *standing = Durability::NotDurable { since_ms, why };
+            });
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = drain.cancelled() => return,
+            }
+            wait = (wait * 2).min(RETRY_MAX);
+        }
+    }
+
+    fn tell(&self, batch: &[PendingWindow], fates: &[Fate]) {
+        for (window, fate) in batch.iter().zip(fates) {
+            let end = window.end();
+            match fate {
+                Fate::Kept => self.keeper.counts.kept.up(),
+                Fate::Repeated => self.keeper.counts.repeated.up(),
+            }
+            window.acks.send_if_modified(|mark| {
+                let is_news = end > *mark;
+                *mark = end.max(*mark);
+                is_news
+            });
+        }
+        self.keeper.is_done_with(batch.iter().map(|window| window.bytes).sum());
+        self.keeper.standing.send_if_modified(|standing| {
+            let was_durable = std::mem::replace(standing, Durability::Durable) == Durability::Durable;
+            if !was_durable {
+                tracing::info!("counts are stored again");
+            }
+            !was_durable
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

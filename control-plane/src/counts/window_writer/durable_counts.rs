@@ -1,0 +1,189 @@
+//! Durable counts: what is on disk of one process. What it has reported beyond that is lost when it ends.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use foldhash::fast::RandomState;
+use mesh::golden::GoldenMetrics;
+
+use crate::counts::timeline::series::Series;
+use crate::counts::window_writer::pending_window::PendingRow;
+use crate::store::codec;
+
+/// One process's counts on disk. Shared by its process counts and its windows under way.
+#[derive(Debug, Default)]
+pub struct DurableCounts(Mutex<DurableEntry>);
+
+#[derive(Debug, Default)]
+struct DurableEntry {
+    mark: u64,
+    hits: u64,
+    /// By the number of the series that counted it when the window was queued.
+    kept: HashMap<usize, DurableEndpoint, RandomState>,
+    end: ProcessEnd,
+    /// Hits given up so far.
+    given_up: u64,
+}
+
+/// What is on disk of one endpoint, in the store's encoding: it is needed when the process ends,
+/// and takes a hundred bytes.
+#[derive(Debug)]
+struct DurableEndpoint {
+    series: Arc<Series>,
+    packed: Box<[u8]>,
+}
+
+/// Whether the process has ended, and which of its reported counts were not on disk by then.
+#[derive(Debug, Default)]
+enum ProcessEnd {
+    #[default]
+    Living,
+    /// Some of it may still be on its way to disk.
+    Uncertain(Vec<Missing>),
+    /// It is subtracted from its series.
+    Lost(Vec<Missing>),
+}
+
+/// What was reported to a series, and is not on disk.
+#[derive(Debug)]
+struct Missing {
+    series: Arc<Series>,
+    golden: GoldenMetrics,
+}
+
+impl DurableCounts {
+    /// Begins with what was on disk before this process was known here.
+    pub fn begin<'a>(mark: u64, kept: impl IntoIterator<Item = (&'a Arc<Series>, &'a GoldenMetrics)>) -> Self {
+        let mut entry = DurableEntry { mark, ..DurableEntry::default() };
+        for (series, golden) in kept {
+            entry.hits = entry.hits.saturating_add(golden.hits);
+            entry.add(series, golden);
+        }
+        Self(Mutex::new(entry))
+    }
+
+    /// Records that a window ending with this slot is on disk; each counts once.
+    pub fn is_kept(&self, end: u64, rows: &[PendingRow]) {
+        let mut entry = self.hold();
+        if end <= entry.mark {
+            return;
+        }
+        entry.mark = end;
+        let mut golden = GoldenMetrics::default();
+        for row in rows {
+            row.counts.unpack_into(&mut golden);
+            entry.hits = entry.hits.saturating_add(golden.hits);
+            entry.add(&row.series, &golden);
+            entry.end.reaches_disk(&row.series, &golden);
+        }
+    }
+
+    /// The last slot of which everything is on disk.
+    pub fn mark(&self) -> u64 {
+        self.hold().mark
+    }
+
+    /// Hits on disk.
+    pub fn hits(&self) -> u64 {
+        self.hold().hits
+    }
+
+    /// Records that the process has ended, or counts as ended, and what it had reported. What is
+    /// not on disk is lost, unless it is on its way there.
+    pub fn has_ended<'a>(&self, told: impl IntoIterator<Item = (&'a Arc<Series>, &'a GoldenMetrics)>) {
+        let mut entry = self.hold();
+        let mut missing: HashMap<usize, Missing, RandomState> = HashMap::default();
+        for (series, golden) in told {
+            let series = series.settled();
+            let nothing = || Missing { series: Arc::clone(&series), golden: GoldenMetrics::default() };
+            missing.entry(series.number).or_insert_with(nothing).golden.merge(golden);
+        }
+        for kept in entry.kept.values() {
+            if let Some(Missing { golden, .. }) = missing.get_mut(&kept.series.settled().number) {
+                *golden = golden.since(&kept.golden());
+            }
+        }
+        entry.end = ProcessEnd::Uncertain(missing.into_values().filter(|missing| !missing.golden.is_empty()).collect());
+    }
+
+    /// Gives up what is missing, once none of it is on its way to disk: it is subtracted from its
+    /// series. Returns the hits that were not given up before.
+    pub fn give_up(&self) -> u64 {
+        let lost = self.is_lost();
+        let mut entry = self.hold();
+        let news = lost.saturating_sub(entry.given_up);
+        entry.given_up = entry.given_up.max(lost);
+        news
+    }
+
+    /// Subtracts what is missing from its series. Returns its hits.
+    fn is_lost(&self) -> u64 {
+        let mut entry = self.hold();
+        if let ProcessEnd::Uncertain(missing) = &mut entry.end {
+            let missing = std::mem::take(missing);
+            for Missing { series, golden } in &missing {
+                series.is_without(golden);
+            }
+            entry.end = ProcessEnd::Lost(missing);
+        }
+        let ProcessEnd::Lost(missing) = &entry.end else { return 0 };
+        missing.iter().fold(0, |hits, missing| hits.saturating_add(missing.golden.hits))
+    }
+
+    /// The process counted as ended and is alive: it will bring to disk what was given up.
+    pub fn lives(&self) {
+        if let ProcessEnd::Lost(missing) = std::mem::take(&mut self.hold().end) {
+            for Missing { series, golden } in &missing {
+                series.has_again(golden);
+            }
+        }
+    }
+
+    fn hold(&self) -> MutexGuard<'_, DurableEntry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DurableEntry {
+    fn add(&mut self, series: &Arc<Series>, golden: &GoldenMetrics) {
+        let nothing = || DurableEndpoint { series: Arc::clone(series), packed: Box::default() };
+        let kept = self.kept.entry(series.number).or_insert_with(nothing);
+        let mut sum = kept.golden();
+        sum.merge(golden);
+        let mut bytes = Vec::with_capacity(256);
+        codec::write(&sum, &mut bytes);
+        kept.packed = bytes.into_boxed_slice();
+    }
+}
+
+impl DurableEndpoint {
+    fn golden(&self) -> GoldenMetrics {
+        let mut golden = GoldenMetrics::default();
+        if !self.packed.is_empty() {
+            codec::add(&self.packed, &mut golden).expect("it was written here");
+        }
+        golden
+    }
+}
+
+impl ProcessEnd {
+    /// Takes counts that reached the disk after all out of the missing ones.
+    fn reaches_disk(&mut self, series: &Arc<Series>, kept: &GoldenMetrics) {
+        let (missing, is_lost) = match self {
+            Self::Living => return,
+            Self::Uncertain(missing) => (missing, false),
+            Self::Lost(missing) => (missing, true),
+        };
+        let number = series.settled().number;
+        if let Some(Missing { series, golden }) = missing.iter_mut().find(|missing| missing.series.settled().number == number) {
+            let rest = golden.since(kept);
+            if is_lost {
+                series.has_again(&golden.since(&rest));
+            }
+            *golden = rest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! The page of the audit log: every command with author, reason and outcome; newest first.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Redirect, Response};
+use serde::Serialize;
+
+use crate::dashboard::audit::choice::AuditFilter;
+use crate::dashboard::audit::row::AuditRowCells;
+use crate::dashboard::frame::FrameCells;
+use crate::dashboard::heading::HeadingCells;
+use crate::dashboard::live_frame::LiveFrame;
+use crate::dashboard::live_values::Cells;
+use crate::dashboard::page::{HtmlPage, PageError, Shell};
+use crate::dashboard::query::ViewQuery;
+use crate::dashboard::root::Root;
+use crate::dashboard::zone::Zone;
+use crate::dashboard::{Web, format};
+use crate::model::rules_state::AUDIT_AT_HAND_MAX;
+use crate::model::switch::Switch;
+use crate::query::snapshot::Snapshot;
+use crate::rules::outcome::RuleOutcome;
+
+pub mod choice;
+pub mod file;
+pub mod row;
+
+pub use choice::AuditView;
+
+/// Maximum number of entries on the page; a link leads to older ones.
+const ENTRIES_SHOWN: usize = 200;
+
+/// The audit log at one second, filtered by a view.
+#[derive(Debug)]
+pub struct AuditLogView {
+    taken_ms: u64,
+    frame: FrameCells,
+    page: AuditPageCells,
+    days: Vec<AuditDay>,
+}
+
+/// The counts and texts around the table.
+#[derive(Debug, Clone, Default, Serialize)]
+struct AuditPageCells {
+    /// `nothing` or `rows`.
+    state: &'static str,
+    /// `all` if the filter excludes everything.
+    filtered: &'static str,
+    foot: String,
+    /// The number that the next, older page ends before; empty if there is none.
+    older: String,
+    shows: Vec<String>,
+    /// The zone of the times.
+    zone: String,
+}
+
+/// The entries of one day.
+#[derive(Debug)]
+struct AuditDay {
+    heading: HeadingCells,
+    entries: Vec<AuditRowCells>,
+}
+
+impl AuditLogView {
+    /// The chosen entries with the outcome of each.
+    pub fn of(snapshot: &Snapshot, choice: &AuditFilter, fates: &[RuleOutcome], zone: &Zone) -> Self {
+        let mut days: Vec<AuditDay> = Vec::new();
+        for (entry, fate) in choice.entries.iter().zip(fates) {
+            let heading = row::day(entry.at_ms, snapshot.taken_ms, zone);
+            if days.last().is_none_or(|day| day.heading.id != heading.id) {
+                days.push(AuditDay { heading, entries: Vec::new() });
+            }
+            let day = days.last_mut().expect("a day was pushed if there was none");
+            day.entries.push(AuditRowCells::of(entry, fate, snapshot.taken_ms, zone));
+        }
+        Self {
+            taken_ms: snapshot.taken_ms,
+            frame: FrameCells::of("Audit log", snapshot),
+            page: AuditPageCells::of(snapshot, choice, zone),
+            days,
+        }
+    }
+
+    /// The live frame of the page, for the stream.
+    pub fn moment(self) -> LiveFrame {
+        let mut cells = Cells::default();
+        cells.show("frame", &self.frame);
+        cells.show("page", &self.page);
+        let mut rows = Vec::new();
+        for day in self.days {
+            cells.show(day.heading.id.clone(), &day.heading);
+            rows.push((day.heading.id, None));
+            for entry in day.entries {
+                cells.show(entry.id.clone(), &entry);
+                rows.push((entry.id, None));
+            }
+        }
+        LiveFrame::of(self.taken_ms, cells, rows)
+    }
+}
+
+impl AuditPageCells {
+    fn of(snapshot: &Snapshot, choice: &AuditFilter, zone: &Zone) -> Self {
+        let (shown, there) = (choice.entries.len(), snapshot.audit_entries);
+        Self {
+            state: if there == 0 { "nothing" } else { "rows" },
+            filtered: if shown == 0 && there > 0 { "all" } else { "some" },
+            foot: format!("Showing {} of {}", format::count(shown as u64), format::count(there)),
+            older: choice.older.clone(),
+            shows: choice.counts.iter().map(|count| format::count(*count as u64)).collect(),
+            zone: zone.words(),
+        }
+    }
+}
+
+impl Web {
+    /// The audit log filtered by a view.
+    pub fn audit(&self, snapshot: &Snapshot, view: &AuditView) -> AuditLogView {
+        let choice = self.choice(snapshot, view, ENTRIES_SHOWN);
+        let fates = self.state.rules.fates(&choice.entries);
+        AuditLogView::of(snapshot, &choice, &fates, &view.zone)
+    }
+
+    fn choice(&self, snapshot: &Snapshot, view: &AuditView, limit: usize) -> AuditFilter {
+        let rules = self.state.rules.state();
+        let waiting: HashSet<&str> = snapshot.endpoints.iter().filter_map(|row| waiting(&row.switch)).collect();
+        AuditFilter::of(rules.audit().take(AUDIT_AT_HAND_MAX), view, &waiting, snapshot.taken_ms, limit)
+    }
+}
+
+/// The rule that some pods have not confirmed yet.
+fn waiting(switch: &Switch) -> Option<&str> {
+    match switch {
+        Switch::TurningOff(status) => Some(&status.rule.id),
+        _ => None,
+    }
+}
+
+/// The template of the page.
+#[derive(Template)]
+#[template(path = "audit.html")]
+pub struct AuditPage {
+    shell: Shell,
+    audit: AuditLogView,
+    query: ViewQuery,
+    people: Vec<String>,
+    blank_heading: HeadingCells,
+    blank: AuditRowCells,
+    csv: String,
+}
+
+impl AuditPage {
+    fn of(snapshot: &Snapshot, audit: AuditLogView, people: Vec<String>, query: ViewQuery) -> Self {
+        let csv = query.address("audit.csv", "");
+        let (blank_heading, blank) = (HeadingCells::blank(), AuditRowCells::blank());
+        Self {
+            shell: Shell::of("audit", "Audit log", snapshot).carrying(query.span()).live(),
+            audit,
+            query,
+            people,
+            blank_heading,
+            blank,
+            csv,
+        }
+    }
+}
+
+/// `GET /audit`
+pub async fn audit(Query(query): Query<ViewQuery>, zone: Zone, State(web): State<Arc<Web>>) -> HtmlPage<AuditPage> {
+    let snapshot = web.snapshot();
+    let audit = web.audit(&snapshot, &AuditView::of(query.clone(), zone));
+    let people = choice::people(web.state.rules.state().audit());
+    HtmlPage(AuditPage::of(&snapshot, audit, people, query))
+}
+
+/// `GET /audit.csv`
+pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
+    let snapshot = web.snapshot();
+    let choice = web.choice(&snapshot, &AuditView::of(query, Zone::default()), usize::MAX);
+    let fates = web.state.rules.fates(&choice.entries);
+    file::of(snapshot.taken_ms, choice.entries.iter().map(|entry| &**entry).zip(&fates))
+}
+
+/// `POST /rules/{id}/end`: the form for browsers without script.
+pub async fn end(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<Redirect, Box<PageError>> {
+    match web.turn_on(&id).await {
+        Ok(_) => Ok(Redirect::to(&format!("{}audit", Root::TWO_ABOVE))),
+        Err(error) => Err(PageError::refused(StatusCode::CONFLICT, format!("The rule was not ended: {error}."))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! The tables of an endpoint's page as CSV files.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use mesh::exchange::Exchange;
+use mesh::golden::GoldenMetrics;
+
+use crate::clock::now_ms;
+use crate::dashboard::chart::columns::Columns;
+use crate::dashboard::csv::CsvCell;
+use crate::dashboard::endpoint::lately;
+use crate::dashboard::endpoint::lookup::find;
+use crate::dashboard::history::{HistoryFilter, HistoryQuery, RequestHistory};
+use crate::dashboard::page::PageError;
+use crate::dashboard::query::ViewQuery;
+use crate::dashboard::zone::Zone;
+use crate::dashboard::{Web, csv, format};
+use crate::model::pod::ServingState;
+use crate::query::snapshot::{EndpointRow, Snapshot};
+
+/// `GET /endpoints/{id}/csv/{table}`: one of `steps.csv`, `pods.csv` and `requests.csv`.
+pub async fn table(
+    Path((id, table)): Path<(String, String)>,
+    Query(query): Query<ViewQuery>,
+    Query(shown): Query<HistoryQuery>,
+    zone: Zone,
+    State(web): State<Arc<Web>>,
+) -> Result<Response, Box<PageError>> {
+    let span = query.chosen(&zone, now_ms())?;
+    let snapshot = web.look(span).await?;
+    let row = find(&snapshot, &id)?;
+    Ok(match &*table {
+        "steps.csv" => steps(&web.columns(&snapshot, row, span).await?, snapshot.taken_ms),
+        "pods.csv" => pods(&web, &snapshot, row),
+        "requests.csv" => requests(&web, &snapshot, row, HistoryFilter::of(&shown)).await,
+        _ => PageError::not_found("There is no such file: it is steps.csv, pods.csv or requests.csv.").into_response(),
+    })
+}
+
+fn ms(us: Option<f64>) -> CsvCell {
+    CsvCell::number(us.map(|us| format!("{:.3}", us / 1000.0)))
+}
+
+fn steps(columns: &Columns, taken_ms: u64) -> Response {
+    let heads =
+        ["from", "step_s", "hits", "failures", "4xx", "by_rule", "avg_ms", "p50_ms", "p95_ms", "p99_ms", "bytes_in", "bytes_out"];
+    let step = |(at, golden): (usize, &GoldenMetrics)| {
+        vec![
+            CsvCell::text(format::instant(columns.from_ms + at as u64 * columns.step_ms)),
+            CsvCell::Number(format!("{:.0}", columns.seconds(at))),
+            CsvCell::Number(golden.hits.to_string()),
+            CsvCell::Number(golden.failures().to_string()),
+            CsvCell::Number(golden.class(4).to_string()),
+            CsvCell::Number(golden.by_rule.to_string()),
+            ms(golden.mean_us()),
+            ms(golden.quantile_us(0.5)),
+            ms(golden.quantile_us(0.95)),
+            ms(golden.quantile_us(0.99)),
+            CsvCell::Number(golden.bytes_in.to_string()),
+            CsvCell::Number(golden.bytes_out.to_string()),
+        ]
+    };
+    csv::file("steps", taken_ms, &heads, columns.golden.iter().enumerate().map(step))
+}
+
+fn pods(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Response {
+    let heads = ["pod", "state", "hits", "failures", "p50_ms", "p95_ms", "p99_ms"];
+    let lately = lately(web, row, snapshot.taken_ms);
+    let rows = row.pods.iter().map(|pod| {
+        let recent = lately.get(&pod.pod);
+        let quantile = |q: f64| ms(recent.and_then(|recent| recent.latency.quantile(q)));
+        vec![
+            CsvCell::text(&pod.pod),
+            CsvCell::text(match pod.state {
+                ServingState::Serving => "serving",
+                ServingState::Off => "off",
+                ServingState::Waiting => "waiting",
+                ServingState::Lost => "lost",
+            }),
+            CsvCell::number(recent.map(|recent| recent.hits)),
+            CsvCell::number(recent.map(|recent| recent.failures)),
+            quantile(0.5),
+            quantile(0.95),
+            quantile(0.99),
+        ]
+    });
+    csv::file("endpoint-pods", snapshot.taken_ms, &heads, rows)
+}
+
+async fn requests(web: &Web, snapshot: &Snapshot, row: &EndpointRow, show: HistoryFilter) -> Response {
+    let heads = [
+        "started",
+        "status",
+        "method",
+        "path",
+        "took_ms",
+        "first_byte_ms",
+        "bytes_in",
+        "bytes_out",
+        "caller",
+        "pod",
+        "trace",
+        "rule",
+    ];
+    let request = |pod: &str, exchange: &Exchange| {
+        let text = |text: Option<String>| text.map_or(CsvCell::Missing, CsvCell::text);
+        vec![
+            CsvCell::text(format::instant(exchange.started_ms)),
+            CsvCell::Number(exchange.status.to_string()),
+            CsvCell::text(row.endpoint.method()),
+            CsvCell::text(&exchange.path),
+            ms(Some(exchange.took_us as f64)),
+            ms(exchange.first_byte_us.map(|us| us as f64)),
+            CsvCell::Number(exchange.bytes_in.to_string()),
+            CsvCell::Number(exchange.bytes_out.to_string()),
+            text(exchange.caller.map(|caller| caller.to_string())),
+            CsvCell::text(pod),
+            text(exchange.trace.map(|trace| trace.to_string())),
+            text(exchange.rule.clone()),
+        ]
+    };
+    let remembered = RequestHistory::remembered(web, row, show).await;
+    csv::file("requests", snapshot.taken_ms, &heads, remembered.iter().map(|one| request(&one.pod, &one.exchange)))
+}

@@ -1,0 +1,45 @@
+//! The map as a CSV file: one line per caller and called service.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+
+use crate::dashboard::csv::CsvCell;
+use crate::dashboard::map::choice::MapView;
+use crate::dashboard::map::mesh::{MapCaller, MapEdge, ServiceMap};
+use crate::dashboard::page::PageError;
+use crate::dashboard::query::ViewQuery;
+use crate::dashboard::{Web, csv};
+
+const HEADS: [&str; 9] =
+    ["caller_kind", "caller_namespace", "caller", "namespace", "service", "rps", "failures_per_s", "endpoints_off", "window_s"];
+
+/// `GET /map.csv`
+pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Result<Response, Box<PageError>> {
+    let view = MapView::from(query);
+    let snapshot = web.look(view.span).await?;
+    let mut edges = view.choose(ServiceMap::of(&snapshot, &web.called_by(snapshot.taken_ms))).edges;
+    edges.sort_by(|a, b| b.rps.total_cmp(&a.rps).then_with(|| (&a.from, &a.to).cmp(&(&b.from, &b.to))));
+    Ok(csv::file("map", snapshot.taken_ms, &HEADS, edges.iter().map(|edge| row(edge, snapshot.covered_s))))
+}
+
+fn row(edge: &MapEdge, covered_s: f64) -> Vec<CsvCell> {
+    // A service may be named like an unknown caller; the kind distinguishes them.
+    let (kind, namespace, caller) = match &edge.from {
+        MapCaller::Outside => ("outside", CsvCell::Missing, CsvCell::Missing),
+        MapCaller::Others => ("others", CsvCell::Missing, CsvCell::Missing),
+        MapCaller::Service((namespace, service)) => ("service", CsvCell::text(namespace), CsvCell::text(service)),
+    };
+    vec![
+        CsvCell::text(kind),
+        namespace,
+        caller,
+        CsvCell::text(&edge.to.0),
+        CsvCell::text(&edge.to.1),
+        CsvCell::Number(format!("{:.3}", edge.rps)),
+        CsvCell::Number(format!("{:.3}", edge.failures_per_s)),
+        CsvCell::Number(edge.off.to_string()),
+        CsvCell::Number(format!("{covered_s:.0}")),
+    ]
+}

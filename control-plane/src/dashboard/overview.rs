@@ -1,0 +1,271 @@
+//! The overview page: every endpoint of the mesh with its metrics and its switch.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use serde::Serialize;
+
+use crate::clock::now_ms;
+use crate::dashboard::attention::{AttentionCells, ITEMS_MAX};
+use crate::dashboard::frame::FrameCells;
+use crate::dashboard::health::HealthFilter;
+use crate::dashboard::live_values::Cells;
+use crate::dashboard::onboarding::FirstMinute;
+use crate::dashboard::order::{ColumnHead, SortOrder, heads};
+use crate::dashboard::overview::chosen::{ALL_ROWS_MAX, CHOSEN};
+use crate::dashboard::overview::columns::COLUMNS;
+use crate::dashboard::page::{HtmlPage, PageError, Shell};
+use crate::dashboard::query::{DisplayWindow, OverviewQuery, ViewQuery};
+use crate::dashboard::range::RangeForm;
+use crate::dashboard::row::{EndpointCells, OverviewRow};
+use crate::dashboard::tiles::Tiles;
+use crate::dashboard::zone::Zone;
+use crate::dashboard::{Web, attention, format};
+use crate::model::pod::PodState;
+use crate::query::snapshot::Snapshot;
+
+pub mod chosen;
+pub mod columns;
+pub mod file;
+
+/// Rows in the initial HTML: a few screens, which a browser lays out without delay. The script adds others once it is
+/// live; if there are more than it shows, the order and the filter choose.
+const ROWS_MAX: usize = 40;
+
+/// The contents of the overview, the same for all viewers of one window.
+#[derive(Debug)]
+pub struct Overview {
+    /// When the snapshot was taken, milliseconds since the Unix epoch.
+    pub taken_ms: u64,
+    /// The title and the counts of the navigation.
+    pub frame: FrameCells,
+    /// The texts around the table.
+    pub page: OverviewPageCells,
+    /// The tiles.
+    pub tiles: Tiles,
+    /// The items of "Needs attention".
+    pub attention: [AttentionCells; ITEMS_MAX],
+    /// A row for each endpoint, unsorted.
+    pub rows: Vec<OverviewRow>,
+}
+
+/// The counts and sentences around the table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct OverviewPageCells {
+    /// The line below the title.
+    pub sub: String,
+    /// `no-pods`, `no-requests` or `rows`: what the page shows in place of the table.
+    pub state: &'static str,
+    /// The window's name.
+    pub window: &'static str,
+    /// The number of endpoints, below the table.
+    pub foot: String,
+    /// The number of connected sidecars, shown while there are no requests.
+    pub connected: String,
+    /// `all` or `chosen`: which rows are sent. When it changes, the page reloads.
+    pub shape: &'static str,
+    /// The number of endpoints in each filter.
+    pub shows: OverviewFilterCells,
+}
+
+/// How many endpoints each filter shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct OverviewFilterCells {
+    all: String,
+    failing: String,
+    slow: String,
+    waiting: String,
+    off: String,
+    quiet: String,
+}
+
+impl Overview {
+    /// The overview of a snapshot.
+    pub fn of(snapshot: &Snapshot, span: DisplayWindow) -> Self {
+        let (now_ms, carried) = (snapshot.taken_ms, span.carried());
+        let rows: Vec<OverviewRow> =
+            snapshot.endpoints.iter().map(|row| OverviewRow::of(row, now_ms).carrying(&carried)).collect();
+        let verdicts: Vec<_> = rows.iter().map(|row| row.verdict).collect();
+        Self {
+            taken_ms: now_ms,
+            frame: FrameCells::of("", snapshot),
+            page: OverviewPageCells::of(snapshot, &rows, span),
+            tiles: Tiles::of(snapshot, &verdicts),
+            attention: attention::items(snapshot, &rows),
+            rows,
+        }
+    }
+
+    /// The rows in an order.
+    pub fn ordered(&self, order: SortOrder) -> Vec<&OverviewRow> {
+        let mut rows: Vec<&OverviewRow> = self.rows.iter().collect();
+        rows.sort_by(|a, b| order.compare(&a.keys, &b.keys));
+        rows
+    }
+
+    /// The names of all services, sorted.
+    pub fn services(&self) -> Vec<&str> {
+        services(&self.rows)
+    }
+
+    /// All live values of the page.
+    pub fn cells(&self) -> Cells {
+        let mut cells = Cells::default();
+        cells.show("frame", &self.frame);
+        cells.show("page", &self.page);
+        cells.show("tiles", &self.tiles);
+        for (at, item) in self.attention.iter().enumerate() {
+            cells.show(format!("attention-{at}"), item);
+        }
+        for row in &self.rows {
+            cells.show(row.id.clone(), &row.cells);
+        }
+        cells
+    }
+}
+
+fn services(rows: &[OverviewRow]) -> Vec<&str> {
+    let mut services: Vec<&str> = rows.iter().map(|row| &*row.cells.service).collect();
+    services.sort_unstable();
+    services.dedup();
+    services
+}
+
+impl OverviewPageCells {
+    fn of(snapshot: &Snapshot, rows: &[OverviewRow], span: DisplayWindow) -> Self {
+        let count = |state: PodState| snapshot.pods.iter().filter(|pod| pod.state == state).count();
+        let (reporting, there) = (count(PodState::Reporting), snapshot.pods.len() - count(PodState::Gone));
+        let endpoints = format::plural(rows.len(), "endpoint", "endpoints");
+        let services = format::plural(services(rows).len(), "service", "services");
+        let pods = format::plural(there, "pod", "pods");
+        Self {
+            sub: format!("{endpoints} in {services}, telemetry from {reporting} of {pods}"),
+            state: match (there, rows.len()) {
+                (0, 0) => "no-pods",
+                (_, 0) => "no-requests",
+                _ => "rows",
+            },
+            window: span.title(),
+            shape: if rows.len() > ALL_ROWS_MAX { CHOSEN } else { "all" },
+            foot: endpoints,
+            connected: match reporting {
+                1 => "1 sidecar is connected.".into(),
+                _ => format!("{} sidecars are connected.", format::count(reporting as u64)),
+            },
+            shows: OverviewFilterCells::of(rows),
+        }
+    }
+}
+
+impl OverviewFilterCells {
+    fn of(rows: &[OverviewRow]) -> Self {
+        let members = |show: HealthFilter| {
+            let is_member = |row: &&OverviewRow| row.cells.shows.split(' ').any(|name| name == show.name());
+            format::count(rows.iter().filter(is_member).count() as u64)
+        };
+        Self {
+            all: format::count(rows.len() as u64),
+            failing: members(HealthFilter::Failing),
+            slow: members(HealthFilter::Slow),
+            waiting: members(HealthFilter::Waiting),
+            off: members(HealthFilter::Off),
+            quiet: members(HealthFilter::Quiet),
+        }
+    }
+
+    /// How many endpoints a filter shows.
+    pub fn count(&self, show: &HealthFilter) -> &str {
+        match show {
+            HealthFilter::All => &self.all,
+            HealthFilter::Failing => &self.failing,
+            HealthFilter::Slow => &self.slow,
+            HealthFilter::Waiting => &self.waiting,
+            HealthFilter::Off => &self.off,
+            HealthFilter::Quiet => &self.quiet,
+        }
+    }
+}
+
+/// The template of the overview page.
+#[derive(Template)]
+#[template(path = "overview.html")]
+pub struct OverviewPage {
+    shell: Shell,
+    overview: Overview,
+    view: OverviewQuery,
+    columns: Vec<ColumnHead>,
+    /// The commands that a new user pastes.
+    first: FirstMinute,
+    /// A blank row, from which the script makes the row of a new endpoint.
+    blank: EndpointCells,
+    /// How many rows pass the filter.
+    passing: usize,
+    /// The address of the same table as a CSV file.
+    csv: String,
+    /// The form for a range between two instants.
+    range: RangeForm,
+}
+
+/// `GET /`
+pub async fn overview(
+    Query(query): Query<ViewQuery>,
+    headers: HeaderMap,
+    zone: Zone,
+    State(web): State<Arc<Web>>,
+) -> Result<HtmlPage<OverviewPage>, Box<PageError>> {
+    let csv = query.address("endpoints.csv", "");
+    let view = OverviewQuery { window: query.chosen(&zone, now_ms())?, ..OverviewQuery::from(query) };
+    let snapshot = web.look(view.window).await?;
+    let overview = Overview::of(&snapshot, view.window);
+    let range = RangeForm::of(view.window, &snapshot, &zone);
+    Ok(HtmlPage(OverviewPage::new(web.first_minute(&headers), &snapshot, overview, view, csv, range)))
+}
+
+impl OverviewPage {
+    fn new(
+        first: FirstMinute,
+        snapshot: &Snapshot,
+        overview: Overview,
+        view: OverviewQuery,
+        csv: String,
+        range: RangeForm,
+    ) -> Self {
+        Self {
+            shell: Shell::of("overview", "", snapshot).carrying(view.window).live_unless_range(view.window),
+            columns: heads(&COLUMNS, view.order),
+            first,
+            blank: EndpointCells::blank(),
+            passing: overview.rows.iter().filter(|row| view.shows(row)).count(),
+            overview,
+            csv,
+            range,
+            view,
+        }
+    }
+
+    /// The first rows that pass the filter, in the requested order.
+    fn rows(&self) -> Vec<&OverviewRow> {
+        let rows = self.overview.ordered(self.view.order).into_iter();
+        rows.filter(|row| self.view.shows(row)).take(ROWS_MAX).collect()
+    }
+
+    /// Whether the server applies the filter.
+    fn is_chosen(&self) -> bool {
+        self.overview.page.shape == CHOSEN
+    }
+
+    /// Whether the filter excludes every row that exists.
+    fn shows_nothing(&self) -> bool {
+        self.passing == 0 && !self.overview.rows.is_empty()
+    }
+
+    /// How many of the rows that pass the filter are shown.
+    fn shown(&self) -> usize {
+        self.passing.min(ROWS_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests;

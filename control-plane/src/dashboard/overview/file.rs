@@ -1,0 +1,25 @@
+//! The table of the overview as a CSV file.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+
+use crate::clock::now_ms;
+use crate::dashboard::page::PageError;
+use crate::dashboard::query::{OverviewQuery, ViewQuery};
+use crate::dashboard::row::OverviewRow;
+use crate::dashboard::zone::Zone;
+use crate::dashboard::{Web, csv};
+use crate::query::snapshot::EndpointRow;
+
+/// `GET /endpoints.csv`
+pub async fn csv(Query(query): Query<ViewQuery>, zone: Zone, State(web): State<Arc<Web>>) -> Result<Response, Box<PageError>> {
+    let view = OverviewQuery { window: query.chosen(&zone, now_ms())?, ..OverviewQuery::from(query) };
+    let snapshot = web.look(view.window).await?;
+    let mut rows: Vec<(OverviewRow, &EndpointRow)> =
+        snapshot.endpoints.iter().map(|endpoint| (OverviewRow::of(endpoint, snapshot.taken_ms), endpoint)).collect();
+    rows.retain(|(row, _)| view.shows(row));
+    rows.sort_by(|(a, _), (b, _)| view.order.compare(&a.keys, &b.keys));
+    Ok(csv::endpoints(&snapshot, rows.into_iter().map(|(_, endpoint)| endpoint)))
+}

@@ -1,0 +1,293 @@
+//! The page that pins a route pattern: it previews which endpoints the pattern merges, then sends the command.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Form, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Redirect;
+use mesh::routes::pins::{Pattern, Pins};
+use mesh::rule::{ANY_METHOD, Action, Protection, Scope};
+use serde::Deserialize;
+
+use crate::counts::timeline::series::Series;
+use crate::dashboard::endpoint::lookup::find;
+use crate::dashboard::page::{HtmlPage, PageError, Shell};
+use crate::dashboard::root::Root;
+use crate::dashboard::row::service_label;
+use crate::dashboard::zone::Zone;
+use crate::dashboard::{Web, format};
+use crate::query::snapshot::{EndpointRow, Snapshot};
+use crate::rules::command::{Command, Unseen};
+
+mod suggest;
+
+/// Rows in the preview; the rest are only counted. A service has up to 4,096.
+const LISTED_MAX: usize = 200;
+
+/// The pattern to preview.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct PinQuery {
+    pattern: String,
+}
+
+/// The form that pins a pattern.
+#[derive(Debug, Deserialize)]
+pub struct PinForm {
+    pattern: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// The form that withdraws a pin, with the endpoint whose page sent it.
+#[derive(Debug, Deserialize)]
+pub struct UnpinForm {
+    back: String,
+}
+
+/// The template of the pin page.
+#[derive(Template)]
+#[template(path = "pin.html")]
+pub struct PinPage {
+    shell: Shell,
+    id: String,
+    endpoint: String,
+    service: String,
+    pattern: String,
+    suggestions: Vec<String>,
+    /// Why there is no preview; empty if there is one, or if no pattern was given.
+    problem: String,
+    folds: Option<PinPreview>,
+    pins: Vec<PinCells>,
+}
+
+/// The endpoints that a pattern merges.
+#[derive(Debug, PartialEq, Eq)]
+struct PinPreview {
+    rows: Vec<Fold>,
+    /// A summary: `3 rows with 1,204 hits become 1 row`.
+    words: String,
+    /// How many rows are not listed, in words; empty if all are.
+    more: String,
+}
+
+/// One row that is merged into another.
+#[derive(Debug, PartialEq, Eq)]
+struct Fold {
+    href: String,
+    method: String,
+    route: String,
+    hits: u64,
+    count: String,
+}
+
+/// A pinned pattern.
+#[derive(Debug)]
+struct PinCells {
+    rule: String,
+    pattern: String,
+    by: String,
+    at: String,
+    reason: String,
+    applied: String,
+}
+
+/// `GET /endpoints/{id}/pin`
+pub async fn preview(
+    Path(id): Path<String>,
+    Query(query): Query<PinQuery>,
+    zone: Zone,
+    State(web): State<Arc<Web>>,
+) -> Result<HtmlPage<PinPage>, Box<PageError>> {
+    let snapshot = web.snapshot();
+    let row = find(&snapshot, &id)?;
+    Ok(HtmlPage(PinPage::of(&web, &snapshot, row, query.pattern.trim(), &zone)))
+}
+
+/// `POST /endpoints/{id}/pin`
+pub async fn pin(
+    Path(id): Path<String>,
+    State(web): State<Arc<Web>>,
+    Form(form): Form<PinForm>,
+) -> Result<Redirect, Box<PageError>> {
+    let snapshot = web.snapshot();
+    let row = find(&snapshot, &id)?;
+    let command = Command {
+        namespace: Some(row.namespace.clone()),
+        service: row.service.clone(),
+        method: ANY_METHOD.to_owned(),
+        route: form.pattern.trim().to_owned(),
+        scope: Scope::default(),
+        unseen: Unseen::default(),
+        protection: Protection::default(),
+        action: Action::Pin,
+        pods: Vec::new(),
+        ttl: None,
+        reason: form.reason,
+    };
+    let status = match web.turn_off(command).await {
+        Ok(status) => status,
+        Err(error) => {
+            return Err(PageError::refused(StatusCode::CONFLICT, format!("{} is not pinned: {error}.", form.pattern)));
+        }
+    };
+    let pattern = status.rule.endpoint.route();
+    let folded = web.snapshot();
+    let is_it =
+        |now: &&EndpointRow| now.service == row.service && now.namespace == row.namespace && now.endpoint.route() == pattern;
+    let same_method = |now: &&EndpointRow| is_it(now) && now.endpoint.method() == row.endpoint.method();
+    let found = folded.endpoints.iter().find(same_method).or_else(|| folded.endpoints.iter().find(is_it));
+    // If nothing was counted under the pattern yet, return to the page that sent the form.
+    Ok(found.map_or_else(|| back(&id), |now| Redirect::to(&format!("{}endpoints/{}", Root::TWO_ABOVE, now.id))))
+}
+
+/// `POST /pins/{rule}/unpin`
+pub async fn unpin(
+    Path(rule): Path<String>,
+    State(web): State<Arc<Web>>,
+    Form(form): Form<UnpinForm>,
+) -> Result<Redirect, Box<PageError>> {
+    let snapshot = web.snapshot();
+    let is_pin = web.rule(&rule).is_some_and(|status| status.rule.action == Action::Pin);
+    if !is_pin {
+        return Err(PageError::not_found("No pin has this address. Perhaps it was taken back long ago."));
+    }
+    match web.turn_on(&rule).await {
+        Ok(_) => Ok(find(&snapshot, &form.back).map_or_else(|_| Redirect::to(&Root::TWO_ABOVE.to_string()), |row| back(&row.id))),
+        Err(error) => Err(PageError::refused(StatusCode::CONFLICT, format!("The pin is still there: {error}."))),
+    }
+}
+
+impl PinPage {
+    fn of(web: &Web, snapshot: &Snapshot, row: &EndpointRow, asked: &str, zone: &Zone) -> Self {
+        let series: Vec<Arc<Series>> = web
+            .state
+            .timeline
+            .all()
+            .into_iter()
+            .filter(|one| one.service == row.service && one.namespace == row.namespace)
+            .collect();
+        let routes: Vec<&str> = series.iter().map(|one| one.endpoint.route()).collect();
+        let suggestions = suggest::patterns(row.endpoint.route(), &routes);
+        let records = web.state.rules.state().of_service(&row.namespace, &row.service).records;
+        let pinned: Vec<Pattern> = records.iter().filter_map(|record| record.rule.pattern()).collect();
+        let parsed = (!asked.is_empty()).then(|| asked.parse::<Pattern>());
+        let problem = parsed.as_ref().and_then(|parsed| parsed.as_ref().err()).map(|why| format!("{why}.")).unwrap_or_default();
+        let folds = parsed.and_then(Result::ok).map(|pattern| PinPreview::of(&series, &pinned, &pattern));
+        let mut pins: Vec<_> = records.iter().filter(|record| record.rule.action == Action::Pin).collect();
+        pins.sort_by_key(|record| std::cmp::Reverse(record.revision));
+        Self {
+            shell: Shell::of("overview", format!("Pin a route of {}", row.service), snapshot).below(Root::TWO_ABOVE),
+            id: row.id.clone(),
+            endpoint: row.endpoint.to_string(),
+            service: service_label(&row.namespace, &row.service),
+            pattern: if asked.is_empty() { suggestions.first().cloned().unwrap_or_default() } else { asked.to_owned() },
+            suggestions,
+            problem,
+            folds,
+            pins: pins.into_iter().filter_map(|record| PinCells::of(web, &record.rule.id, zone)).collect(),
+        }
+    }
+}
+
+impl PinPreview {
+    fn of(series: &[Arc<Series>], pinned: &[Pattern], pattern: &Pattern) -> Self {
+        let pins = Pins::new(pinned.iter().chain([pattern]));
+        let is_taken_in =
+            |one: &&Arc<Series>| pins.rename(&one.endpoint).is_some_and(|renamed| renamed.route() == pattern.as_str());
+        let fold = |one: &Arc<Series>| {
+            let hits = one.totals().hits;
+            Fold {
+                href: format!("endpoints/{}", one.id),
+                method: one.endpoint.method().to_owned(),
+                route: one.endpoint.route().to_owned(),
+                hits,
+                count: format::count(hits),
+            }
+        };
+        let mut rows: Vec<Fold> = series.iter().filter(is_taken_in).map(fold).collect();
+        rows.sort_by(|a, b| b.hits.cmp(&a.hits).then_with(|| a.route.cmp(&b.route)).then_with(|| a.method.cmp(&b.method)));
+        let mut methods: Vec<&str> = rows.iter().map(|row| &*row.method).collect();
+        methods.sort_unstable();
+        methods.dedup();
+        let hits = rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.hits));
+        let words = if rows.is_empty() {
+            "No row so far is taken in. Requests that match are counted under it from now on.".into()
+        } else {
+            let (before, after) = (format::plural(rows.len(), "row", "rows"), format::plural(methods.len(), "row", "rows"));
+            let becomes = if rows.len() == 1 { "becomes" } else { "become" };
+            format!("{before} with {} {becomes} {after}, one for each method.", format::plural(hits as usize, "hit", "hits"))
+        };
+        let hidden = rows.len().saturating_sub(LISTED_MAX);
+        rows.truncate(LISTED_MAX);
+        let more = if hidden == 0 { String::new() } else { format!("and {} more", format::count(hidden as u64)) };
+        Self { rows, words, more }
+    }
+}
+
+impl PinCells {
+    fn of(web: &Web, rule: &str, zone: &Zone) -> Option<Self> {
+        let status = web.rule(rule)?;
+        Some(Self {
+            rule: rule.to_owned(),
+            pattern: status.rule.endpoint.route().to_owned(),
+            by: status.rule.by.clone(),
+            at: zone.moment(status.created_ms),
+            reason: status.rule.reason.clone(),
+            applied: crate::dashboard::switch::ReceiptCounts::of(&status).words(),
+        })
+    }
+}
+
+fn back(id: &str) -> Redirect {
+    Redirect::to(&format!("{}endpoints/{id}/pin", Root::TWO_ABOVE))
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::endpoint::Endpoint;
+    use mesh::golden::GoldenMetrics;
+
+    use super::*;
+    use crate::counts::timeline::Timeline;
+    use crate::counts::timeline::counted_span::CountedSpan as Told;
+    use crate::model::reporter::Reporter;
+
+    fn series(names: &[(&str, &str, u64)]) -> Vec<Arc<Series>> {
+        let timeline = Timeline::starting(0);
+        let one = |(method, route, hits): &(&str, &str, u64)| {
+            let reporter = Reporter { namespace: "default", service: "people" };
+            let series = timeline.series(reporter, &Endpoint::named(method, route).unwrap());
+            let mut golden = GoldenMetrics::default();
+            golden.hits = *hits;
+            series.was_told(Told { from_ms: 0, to_ms: 0 }, &golden, None);
+            series
+        };
+        names.iter().map(one).collect()
+    }
+
+    #[test]
+    fn what_a_pattern_takes_in_is_told_before() {
+        let all = series(&[
+            ("GET", "/users/a", 5),
+            ("GET", "/users/b", 1200),
+            ("POST", "/users/a", 1),
+            ("GET", "/users/a/cart", 9),
+            ("GET", "/about", 7),
+        ]);
+        let folds = PinPreview::of(&all, &[], &"/users/{id}".parse().unwrap());
+        let rows: Vec<_> = folds.rows.iter().map(|row| (row.method.as_str(), row.route.as_str(), row.hits)).collect();
+        assert_eq!(rows, [("GET", "/users/b", 1200), ("GET", "/users/a", 5), ("POST", "/users/a", 1)]);
+        assert_eq!(folds.words, "3 rows with 1,206 hits become 2 rows, one for each method.");
+        assert_eq!(PinPreview::of(&all, &[], &"/none/{id}".parse().unwrap()).rows.len(), 0);
+    }
+
+    #[test]
+    fn what_another_pin_names_better_stays_there() {
+        let all = series(&[("GET", "/users/me", 5), ("GET", "/users/a", 5)]);
+        let pinned = ["/users/me".parse().unwrap()];
+        let folds = PinPreview::of(&all, &pinned, &"/users/{id}".parse().unwrap());
+        assert_eq!(folds.rows.iter().map(|row| row.route.as_str()).collect::<Vec<_>>(), ["/users/a"]);
+    }
+}

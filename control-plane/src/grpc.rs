@@ -1,0 +1,145 @@
+//! The gRPC server: accepts sidecars, and runs each stream in a task of its own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use platform::places::{Bounds, Places};
+use proto::wire::mesh_server::{Mesh, MeshServer};
+use proto::wire::{Down, Up};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::task::TaskTracker;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::attempt_limiter::{Guess, Guesses};
+use crate::grpc::addresses::Addresses;
+use crate::grpc::connections::{ConnectionSource, StreamPeer, connections};
+use crate::grpc::stream::SidecarStream;
+use crate::model::limits::PODS_MAX;
+use crate::state::AppState;
+use crate::token::SecretToken;
+
+mod addresses;
+pub mod connections;
+mod pages;
+mod placing;
+mod stream;
+mod stream_events;
+mod taps;
+mod windows;
+mod wishes;
+
+/// Limit of one message in bytes. A report of 1,024 endpoints with 2,048 samples is about half of
+/// that.
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// Limit of all headers of a stream in bytes: a token and what gRPC needs.
+const HEADER_BYTES_MAX: u32 = 16 << 10;
+
+/// Limit of connections: one for each pod, and as many again that replace hanging ones.
+const CONNECTIONS_MAX: usize = 2 * PODS_MAX;
+
+/// Limit of streams on one connection. A sidecar has one; a proxy in front may put many on one, and
+/// RFC 9113 (section 6.5.2) asks for a hundred at least.
+const STREAMS_PER_CONNECTION_MAX: u32 = 128;
+
+/// Limit of queued messages to one sidecar. A sidecar reads them as they arrive; one that does not
+/// is disconnected.
+const DOWN_MAX: usize = 8;
+
+/// How often a silent connection is pinged, and how long it may take to answer.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The gRPC service that sidecars call.
+struct Ingest {
+    plane: Arc<AppState>,
+    room: Arc<Semaphore>,
+    addresses: Addresses,
+    streams: TaskTracker,
+}
+
+/// The conditions for a stream to be accepted.
+#[derive(Debug, Clone)]
+pub struct AdmissionPolicy {
+    /// The token that sidecars must send, if one is set.
+    pub token: Option<SecretToken>,
+    /// Streams that one address may hold at a time.
+    pub streams_per_address_max: usize,
+}
+
+/// Serves sidecars until drained, and returns when the last stream has ended.
+pub async fn run(plane: Arc<AppState>, door: impl ConnectionSource, admission: AdmissionPolicy) -> anyhow::Result<()> {
+    let AdmissionPolicy { token, streams_per_address_max } = admission;
+    let drain = plane.drain.clone();
+    let streams = TaskTracker::new();
+    let strangers = Arc::clone(&plane);
+    let guesses = Arc::new(Guesses::default());
+    let may_attach = move |request: Request<()>| admit(request, token.as_ref(), &guesses, &strangers);
+    // A stream may replace one that hangs, so there may be twice as many connections as streams.
+    let bounds = Bounds { all: CONNECTIONS_MAX, of_address: 2 * streams_per_address_max, reserve: 0 };
+    let callers = connections(door, Places::new(bounds), Arc::clone(&plane));
+    let addresses = Addresses::with_room_for(streams_per_address_max);
+    let ingest = Ingest { plane, room: Arc::new(Semaphore::new(PODS_MAX)), addresses, streams: streams.clone() };
+    let mesh = MeshServer::new(ingest).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    Server::builder()
+        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .add_service(InterceptedService::new(mesh, may_attach))
+        .serve_with_incoming_shutdown(callers, drain.cancelled_owned())
+        .await
+        .context("serve sidecars")?;
+    streams.close();
+    streams.wait().await;
+    Ok(())
+}
+
+fn admit(request: Request<()>, token: Option<&SecretToken>, guesses: &Guesses, plane: &AppState) -> Result<Request<()>, Status> {
+    let Some(token) = token else { return Ok(request) };
+    let authorization = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
+    let peer = request.extensions().get::<StreamPeer>().expect("every connection says who is at its other end").address;
+    let guess = authorization.and_then(SecretToken::shown_in).map(|shown| guesses.check(token, shown, peer, Instant::now()));
+    if guess == Some(Guess::Right) {
+        return Ok(request);
+    }
+    plane.stream_counts.strangers.up();
+    Err(match guess {
+        Some(Guess::TooMany { retry_after }) => Status::resource_exhausted(format!(
+            "too many wrong tokens came from {peer}, the next one is looked at in {retry_after:?}: set SITIO_TOKEN to the same value on both sides"
+        )),
+        _ => Status::unauthenticated("this control plane wants its token: set SITIO_TOKEN to the same value on both sides"),
+    })
+}
+
+#[tonic::async_trait]
+impl Mesh for Ingest {
+    type AttachStream = ReceiverStream<Result<Down, Status>>;
+
+    async fn attach(&self, up: Request<Streaming<Up>>) -> Result<Response<Self::AttachStream>, Status> {
+        let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
+            self.plane.stream_counts.crowded_out.up();
+            return Err(Status::resource_exhausted(format!("{PODS_MAX} sidecars are attached, which is the limit")));
+        };
+        let StreamPeer { address: peer, activity } =
+            up.extensions().get::<StreamPeer>().cloned().expect("every connection says who is at its other end");
+        let Some(of_address) = self.addresses.place(peer) else {
+            self.plane.stream_counts.address_crowded.up();
+            return Err(Status::resource_exhausted(format!(
+                "{peer} holds as many streams as one address may: raise SITIO_STREAMS_PER_ADDRESS_MAX if many sidecars share it"
+            )));
+        };
+        let under_way = activity.begin();
+        let (down, rest) = mpsc::channel(DOWN_MAX);
+        let stream = SidecarStream::new(Arc::clone(&self.plane), peer, up.into_inner(), down);
+        self.streams.spawn(async move {
+            stream.run().await;
+            drop((room, of_address, under_way));
+        });
+        Ok(Response::new(ReceiverStream::new(rest)))
+    }
+}

@@ -1,0 +1,143 @@
+//! Accepts the connections of sidecars, within limits in total and per address.
+
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::stream::{Stream, unfold};
+use platform::places::{Activity, Place, Places};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Sleep;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tonic::transport::server::Connected;
+
+use crate::state::AppState;
+
+/// Pause after a failed accept, for example for lack of file descriptors.
+const BREATHER: Duration = Duration::from_millis(100);
+
+/// How long a connection may have no stream: before its first call (preface and headers), and
+/// between two calls. A sidecar calls as soon as it is connected.
+const STREAM_WITHIN: Duration = Duration::from_secs(10);
+
+/// A source of connections: a TCP listener, or a simulated network.
+pub trait ConnectionSource: Send + 'static {
+    /// A connection.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Accepts the next connection, and returns the address of its peer.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, IpAddr)>> + Send;
+}
+
+impl ConnectionSource for TcpListener {
+    type Io = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, IpAddr)> {
+        let (stream, peer) = Self::accept(self).await?;
+        stream.set_nodelay(true)?;
+        Ok((stream, peer.ip()))
+    }
+}
+
+/// A connection that holds its place until it ends or is evicted. Reads fail once it has had no
+/// stream for too long.
+pub(super) struct LimitedConnection<Io> {
+    stream: Io,
+    address: IpAddr,
+    place: Place,
+    gives_way: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Set while no stream is open.
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+/// Accepts connections as they come. When no place is left, the oldest connection without a stream
+/// is closed; if there is none, the new one is.
+pub(super) fn connections<D: ConnectionSource>(
+    door: D,
+    room: Places,
+    plane: Arc<AppState>,
+) -> impl Stream<Item = io::Result<LimitedConnection<D::Io>>> {
+    unfold((door, room, plane), async |(mut door, room, plane)| {
+        let (stream, address, admitted) = loop {
+            match door.accept().await {
+                Ok((stream, address)) => match room.place(address) {
+                    Some(admitted) => break (stream, address, admitted),
+                    None => plane.stream_counts.connections_crowded.up(),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "a sidecar's connection could not be accepted");
+                    tokio::time::sleep(BREATHER).await;
+                }
+            }
+        };
+        let gives_way = Box::pin(admitted.closed().clone().cancelled_owned());
+        let connection = LimitedConnection { stream, address, place: admitted, gives_way, deadline: None };
+        Some((Ok(connection), (door, room, plane)))
+    })
+}
+
+impl<Io> LimitedConnection<Io> {
+    /// Fails if the place was given away, or if the connection has had no stream for too long.
+    fn poll_may_stay(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.gives_way.as_mut().poll(cx).is_ready() {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "another connection needed the place"));
+        }
+        if self.place.activity().is_under_way() {
+            self.deadline = None;
+            return Ok(());
+        }
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(STREAM_WITHIN)));
+        match deadline.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::Error::new(io::ErrorKind::TimedOut, "no stream was opened in time")),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+/// The peer of a connection.
+#[derive(Debug, Clone)]
+pub(super) struct StreamPeer {
+    pub(super) address: IpAddr,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl<Io> Connected for LimitedConnection<Io> {
+    type ConnectInfo = StreamPeer;
+
+    fn connect_info(&self) -> StreamPeer {
+        StreamPeer { address: self.address, activity: Arc::clone(self.place.activity()) }
+    }
+}
+
+impl<Io: AsyncRead + Unpin> AsyncRead for LimitedConnection<Io> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.poll_may_stay(cx)?;
+        Pin::new(&mut self.stream).poll_read(cx, into)
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> AsyncWrite for LimitedConnection<Io> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,281 @@
+//! Serves one sidecar's stream from its Hello to its end: reports and receipts up, rules down.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::histogram::SCALE;
+use mesh::window::WINDOW_S;
+use proto::convert::Refused;
+use proto::convert::greeting::Greeting;
+use proto::convert::live::Decoder;
+use proto::wire::{self, Down, Up, down, up};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::StreamExt;
+use tonic::{Code, Status, Streaming};
+
+use crate::clock::now_ms;
+use crate::counts::fleet::not_attached::NotAttached;
+use crate::counts::fleet::stream_session::StreamSession;
+use crate::grpc::stream::inbound::FrameEffect;
+use crate::grpc::stream_events::{StreamEvent, stream_events};
+use crate::grpc::windows::WindowProgress;
+use crate::grpc::wishes::Wishes;
+use crate::model::durability::Durability;
+use crate::model::reporter::Reporter;
+use crate::model::rules_state::RulesState;
+use crate::state::AppState;
+
+mod inbound;
+
+/// How long a sidecar may take to send its Hello.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a sidecar may leave a message unread before it has to attach again.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a sidecar may go without our time: in a minute, two clocks drift apart by some
+/// milliseconds.
+const TIME_EVERY: Duration = Duration::from_secs(60);
+
+/// How often sidecars report. Users do not need it faster.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Endpoints that a sidecar counts separately.
+const ENDPOINTS_PER_POD_MAX: u32 = 256;
+
+/// Failures that go along with a report, so that a pod that dies of them leaves a trace. A pod that
+/// does not fail sends none.
+const FAILURES_PER_REPORT: u32 = 8;
+
+/// A stream and the task that serves it.
+pub(super) struct SidecarStream {
+    plane: Arc<AppState>,
+    up: Streaming<Up>,
+    down: mpsc::Sender<Result<Down, Status>>,
+    decoder: Decoder,
+    sent: Option<SentRules>,
+    /// When the last message was sent, and our time with it.
+    timed: Instant,
+    peer: IpAddr,
+}
+
+/// The rules that were sent last.
+#[derive(Debug, Clone, Copy)]
+struct SentRules {
+    revision: u64,
+    /// The number of resends requested by then.
+    resends: u64,
+    hash: u64,
+}
+
+impl SidecarStream {
+    pub(super) fn new(plane: Arc<AppState>, peer: IpAddr, up: Streaming<Up>, down: mpsc::Sender<Result<Down, Status>>) -> Self {
+        Self { plane, up, down, decoder: Decoder::default(), sent: None, timed: Instant::now(), peer }
+    }
+
+    pub(super) async fn run(mut self) {
+        self.plane.stream_counts.open.up();
+        let ended = self.serve().await;
+        self.plane.stream_counts.open.down();
+        if let Err(status) = ended {
+            // A sidecar that is gone needs no reason, and one that does not read gets none.
+            let _ = self.down.try_send(Err(status));
+        }
+    }
+
+    async fn serve(&mut self) -> Result<(), Status> {
+        let greeting = self.greeting().await?;
+        let attachment = self.plane.fleet.attach(greeting, now_ms()).map_err(|why| not_attached(&why))?;
+        attachment.comes_from(self.peer);
+        self.decoder = names(Arc::clone(&self.plane), &attachment);
+        let pod = attachment.workload().pod.clone();
+        tracing::info!(pod, service = attachment.workload().service, "attached");
+        let ended = self.converse(&attachment).await;
+        if let Some(why) = ended.as_ref().err().filter(|why| why.code() == Code::InvalidArgument) {
+            attachment.refused(why.message(), now_ms());
+        }
+        drop(attachment);
+        self.plane.fleet.detached();
+        match &ended {
+            Ok(()) => tracing::info!(pod, "detached"),
+            Err(why) => tracing::info!(pod, why = why.message(), "detached"),
+        }
+        ended
+    }
+
+    /// Reads the first message, which identifies the sidecar.
+    async fn greeting(&mut self) -> Result<Greeting, Status> {
+        let late = || Status::deadline_exceeded(format!("no hello within {HELLO_WITHIN:?}"));
+        let first = tokio::select! {
+            first = tokio::time::timeout(HELLO_WITHIN, self.up.message()) => first.map_err(|_| late())??,
+            () = self.plane.drain.cancelled() => return Err(draining()),
+        };
+        match first.and_then(|first| first.message) {
+            Some(up::Message::Hello(hello)) => Greeting::try_from(hello).map_err(|why| self.refuse(&why)),
+            Some(_) => Err(self.refuse(&Refused::Missing("hello, the first message,"))),
+            None => Err(Status::cancelled("the stream ended before a hello")),
+        }
+    }
+
+    /// Exchanges messages until one side leaves. Rules are sent first, so that a sidecar can wait
+    /// for them.
+    async fn converse(&mut self, attachment: &StreamSession) -> Result<(), Status> {
+        let mut windows = WindowProgress::of(attachment, self.mark(attachment).await?);
+        let mut wishes = Wishes::of(attachment.workload());
+        // Subscribed before the rules are read, so that no change is missed.
+        let mut stream_events = stream_events(attachment, &self.plane, windows.acked());
+        self.tell(down::Message::Welcome(windows.welcome(welcome(&self.plane.rules.state())))).await?;
+        self.tell_rules(attachment).await?;
+        loop {
+            // Events are sent first: a sidecar that never pauses must receive them, too.
+            tokio::select! {
+                biased;
+                Some(tiding) = stream_events.next() => self.pass_on(attachment, (&mut wishes, &mut windows), tiding).await?,
+                heard = self.up.message() => {
+                    if let FrameEffect::End = self.hear(attachment, (&mut wishes, &mut windows), heard)? { return Ok(()) }
+                    self.tell_revision(attachment).await?;
+                    self.tell_time().await?;
+                }
+            }
+        }
+    }
+
+    /// Sends the message for an event, or returns why the stream has to end.
+    async fn pass_on(
+        &mut self,
+        attachment: &StreamSession,
+        (wishes, windows): (&mut Wishes, &mut WindowProgress),
+        tiding: StreamEvent,
+    ) -> Result<(), Status> {
+        let words = match tiding {
+            StreamEvent::Rules => return self.tell_rules(attachment).await,
+            StreamEvent::Ask(ask) => wishes.ask(ask),
+            StreamEvent::Taps(open) => wishes.tap(&open),
+            StreamEvent::Kept(mark) => Some(windows.kept(mark)),
+            StreamEvent::Room(true) => return windows.has_room(),
+            StreamEvent::Room(false) => None,
+            StreamEvent::Fenced => return Err(Status::aborted("a newer stream of this pod has taken over")),
+            StreamEvent::Draining => return Err(draining()),
+        };
+        match words {
+            Some(words) => self.tell(words).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The mark of this process: the last slot up to which everything is on disk.
+    async fn mark(&self, attachment: &StreamSession) -> Result<u64, Status> {
+        let (chronicle, process) = (Arc::clone(&self.plane.keeper.chronicle), attachment.process());
+        let reading = tokio::task::spawn_blocking(move || chronicle.marks(&[process]));
+        let marks = reading.await.map_err(|panic| Status::unavailable(panic.to_string()))?;
+        let since_ms = match self.plane.keeper.standing() {
+            Durability::Durable => None,
+            Durability::NotDurable { since_ms, .. } => Some(since_ms),
+        };
+        // The store may have dropped a mark that is still known here.
+        let known = attachment.mark_at_hand(None).unwrap_or_default();
+        marks.map(|marks| marks.first().copied().unwrap_or_default().max(known)).or_else(|why| {
+            let unknown = || Status::unavailable(format!("what is on disk of this pod cannot be read: {why}"));
+            attachment.mark_at_hand(since_ms).ok_or_else(unknown)
+        })
+    }
+
+    /// Sends rules that change nothing for this pod after its next report: the revision under which
+    /// it obeys them is new. Streams whose rules have changed are woken, and come first.
+    async fn tell_revision(&mut self, attachment: &StreamSession) -> Result<(), Status> {
+        if self.sent.is_some_and(|sent| sent.revision == self.plane.rules.revision()) {
+            return Ok(());
+        }
+        self.tell_rules(attachment).await
+    }
+
+    /// Sends the rules if they are new, or if a resend was requested and they are not confirmed.
+    async fn tell_rules(&mut self, attachment: &StreamSession) -> Result<(), Status> {
+        let rules = self.plane.rules.state();
+        let is_new = self.sent.is_none_or(|sent| sent.revision != rules.revision);
+        let is_asked_for = self.sent.is_none_or(|sent| sent.resends != rules.resends);
+        if !is_new && (!is_asked_for || attachment.has_confirmed(rules.revision)) {
+            // A pod that has confirmed needs no resend. The request is settled, so the next set
+            // does not count as requested.
+            self.sent = self.sent.map(|sent| SentRules { resends: rules.resends, ..sent });
+            return Ok(());
+        }
+        let workload = attachment.workload();
+        let mut set = rules.of_service(&workload.namespace, &workload.service);
+        if !is_asked_for && self.sent.is_some_and(|sent| sent.hash == set.sealed().hash()) {
+            // The set has waited for a report because nothing changes for the pod: the time to its
+            // receipt starts here.
+            set.committed_ms = now_ms();
+        }
+        let desired = set.sealed().into();
+        self.sent = Some(SentRules { revision: rules.revision, resends: rules.resends, hash: set.sealed().hash() });
+        // Recorded before it is sent, so that no receipt can arrive for an unknown set.
+        attachment.sent(set);
+        self.tell(desired).await
+    }
+
+    /// Sends our time alone to a sidecar that has received nothing for a while.
+    async fn tell_time(&mut self) -> Result<(), Status> {
+        if self.timed.elapsed() < TIME_EVERY {
+            return Ok(());
+        }
+        self.send(None).await
+    }
+
+    async fn tell(&mut self, message: down::Message) -> Result<(), Status> {
+        self.send(Some(message)).await
+    }
+
+    async fn send(&mut self, message: Option<down::Message>) -> Result<(), Status> {
+        match tokio::time::timeout(READ_WITHIN, self.down.reserve()).await {
+            Ok(Ok(room)) => {
+                // Read once there is room: the remaining time of a rule is counted from here.
+                room.send(Ok(Down { message, sent_ms: now_ms() }));
+                self.timed = Instant::now();
+                Ok(())
+            }
+            Ok(Err(_)) => Err(Status::cancelled("the sidecar has left")),
+            Err(_) => Err(Status::deadline_exceeded(format!("nothing was read for {READ_WITHIN:?}"))),
+        }
+    }
+
+    /// Ends this stream, and no other, because of an invalid frame.
+    fn refuse(&self, why: &dyn std::error::Error) -> Status {
+        self.plane.stream_counts.frames_refused.up();
+        Status::invalid_argument(why.to_string())
+    }
+}
+
+/// A decoder for a pod's reports that shares endpoint names among all pods of its service.
+fn names(plane: Arc<AppState>, attachment: &StreamSession) -> Decoder {
+    let workload = Arc::clone(attachment.workload());
+    Decoder::sharing(move |endpoint| {
+        let reporter = Reporter { namespace: &workload.namespace, service: &workload.service };
+        plane.timeline.shared(reporter, endpoint)
+    })
+}
+
+fn welcome(rules: &RulesState) -> wire::Welcome {
+    wire::Welcome {
+        store: rules.store.as_ref().to_owned(),
+        live_ms: REPORT_EVERY.as_millis() as u32,
+        window_s: WINDOW_S,
+        hist_scale: SCALE as i32,
+        max_endpoints: ENDPOINTS_PER_POD_MAX,
+        samples_per_live: FAILURES_PER_REPORT,
+        ..wire::Welcome::default()
+    }
+}
+
+fn not_attached(why: &NotAttached) -> Status {
+    match why {
+        NotAttached::Full => Status::resource_exhausted(why.to_string()),
+        NotAttached::Claimed(_) | NotAttached::OldSession { .. } => Status::failed_precondition(why.to_string()),
+    }
+}
+
+fn draining() -> Status {
+    Status::unavailable("the control plane is leaving: attach again in a moment")
+}

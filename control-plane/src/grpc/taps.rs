@@ -1,0 +1,183 @@
+//! The taps of one stream: which of them its sidecar knows, and where its tapped exchanges go.
+
+use std::sync::Arc;
+
+use mesh::tap::Tap;
+use mesh::workload::Workload;
+use proto::convert::Refused;
+use proto::convert::taps::{Tapped, set};
+use proto::wire;
+
+use crate::tap;
+use crate::tap::open::OpenTap;
+
+/// The taps that were sent to one sidecar.
+pub(super) struct StreamTaps {
+    pod: Arc<Workload>,
+    /// The taps, with the exact order that was sent for each: a changed order restarts its counts.
+    told: Vec<(Arc<OpenTap>, Tap)>,
+    /// The newest of all taps that were considered. Exchanges for taps up to it may still arrive
+    /// after their tap has ended.
+    newest: u64,
+}
+
+impl StreamTaps {
+    pub(super) fn of(pod: Arc<Workload>) -> Self {
+        Self { pod, told: Vec::new(), newest: 0 }
+    }
+
+    /// The set to send to the sidecar, if these open taps change it.
+    pub(super) fn change(&mut self, open: &[Arc<OpenTap>]) -> Option<wire::Taps> {
+        let before = self.told.len();
+        self.told.retain(|(told, _)| {
+            let stays = open.iter().any(|tap| tap.id == told.id);
+            if !stays {
+                told.leave(&self.pod);
+            }
+            stays
+        });
+        let has_ended = self.told.len() != before;
+        let new = open.iter().filter(|tap| tap.id > self.newest && tap.concerns(&self.pod));
+        let joined: Vec<_> = new.filter(|tap| tap.join(&self.pod)).map(|tap| (Arc::clone(tap), tap.order())).collect();
+        self.newest = open.iter().map(|tap| tap.id).fold(self.newest, u64::max);
+        if !has_ended && joined.is_empty() {
+            return None;
+        }
+        self.told.extend(joined);
+        Some(set(self.told.iter().map(|(_, order)| order)))
+    }
+
+    /// Passes on tapped exchanges. Those of a tap that has just ended are late, which is no error.
+    pub(super) fn take(&self, tapped: wire::Tapped, now_s: u64, all: &tap::OpenTaps) -> Result<(), Refused> {
+        let tapped = Tapped::try_from(tapped)?;
+        for seen in tapped.seen {
+            match self.told(seen.tap)? {
+                Some(tap) if tap.seen(&self.pod, seen, now_s) => {}
+                Some(_) => all.unasked.up(),
+                None => {}
+            }
+        }
+        for (id, dropped) in tapped.dropped {
+            if let Some(tap) = self.told(id)? {
+                tap.dropped(dropped);
+            }
+        }
+        for (tap, _) in self.told.iter().filter(|(tap, _)| tap.is_stalled()) {
+            tap.close();
+            all.end(tap.id);
+        }
+        Ok(())
+    }
+
+    fn told(&self, id: u64) -> Result<Option<&Arc<OpenTap>>, Refused> {
+        let told = self.told.iter().map(|(tap, _)| tap).find(|tap| tap.id == id);
+        if told.is_none() && (id == 0 || id > self.newest) {
+            return Err(Refused::Senseless { field: "tapped.tap", why: format!("there is no tap {id}") });
+        }
+        Ok(told)
+    }
+}
+
+impl Drop for StreamTaps {
+    fn drop(&mut self) {
+        self.told.iter().for_each(|(tap, _)| tap.leave(&self.pod));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesh::endpoint::Endpoint;
+    use mesh::exchange::Exchange;
+    use mesh::tap::{Dropped, Filter, Sighting};
+
+    use super::*;
+    use crate::tap::TapReader;
+    use crate::tap::open::{TapEvent, TapLosses};
+    use crate::tap::scope::TapScope;
+
+    fn pod(name: &str) -> Workload {
+        Workload {
+            namespace: "default".into(),
+            service: "shop".into(),
+            pod: name.into(),
+            pod_uid: name.into(),
+            node: String::new(),
+            addresses: vec![],
+            version: String::new(),
+        }
+    }
+
+    fn open(all: &Arc<tap::OpenTaps>, pod: &str) -> TapReader {
+        all.open(TapScope { pod: Some(pod.into()), ..TapScope::default() }, Filter::default(), 10).unwrap()
+    }
+
+    fn told(taps: &mut StreamTaps, all: &tap::OpenTaps) -> Option<Vec<u64>> {
+        let open = Arc::clone(&all.watch().borrow());
+        let set = taps.change(&open)?;
+        Some(proto::convert::taps::taps(set).unwrap().into_iter().map(|tap| tap.id).collect())
+    }
+
+    fn tapped(tap: u64) -> wire::Tapped {
+        let endpoint = Endpoint::named("GET", "/a").unwrap();
+        let seen = vec![Sighting { tap, endpoint, exchange: Exchange::default() }];
+        Tapped { seen, dropped: vec![(tap, Dropped { over_rate: 1, over_queue: 0 })] }.into()
+    }
+
+    #[test]
+    fn a_sidecar_is_told_of_what_concerns_it_and_only_when_that_changes() {
+        let all = Arc::<tap::OpenTaps>::default();
+        let mut taps = StreamTaps::of(Arc::new(pod("shop-1")));
+        assert_eq!(told(&mut taps, &all), None);
+        let first = open(&all, "shop-1");
+        let _other = open(&all, "shop-2");
+        let second = open(&all, "shop-1");
+        let (one, two) = (first.tap.id, second.tap.id);
+        assert_eq!(told(&mut taps, &all), Some(vec![one, two]));
+        assert_eq!(told(&mut taps, &all), None);
+        drop(first);
+        assert_eq!(told(&mut taps, &all), Some(vec![two]));
+        drop(second);
+        assert_eq!(told(&mut taps, &all), Some(vec![]));
+    }
+
+    #[test]
+    fn what_comes_late_is_no_offence_and_what_was_never_asked_for_is_one() {
+        let all = Arc::<tap::OpenTaps>::default();
+        let mut taps = StreamTaps::of(Arc::new(pod("shop-1")));
+        let reader = open(&all, "shop-1");
+        let id = reader.tap.id;
+        assert!(taps.take(tapped(id), 0, &all).is_err(), "it has not been told of it yet");
+        told(&mut taps, &all);
+        taps.take(tapped(id), 0, &all).unwrap();
+        assert_eq!(reader.tap.losses(), TapLosses { rate: 1, ..TapLosses::default() });
+        drop(reader);
+        told(&mut taps, &all);
+        taps.take(tapped(id), 0, &all).unwrap();
+        assert!(taps.take(tapped(id + 1), 0, &all).is_err() && taps.take(tapped(0), 0, &all).is_err());
+    }
+
+    #[test]
+    fn a_reader_who_has_read_nothing_for_long_is_taken_for_gone() {
+        let all = Arc::<tap::OpenTaps>::default();
+        let mut taps = StreamTaps::of(Arc::new(pod("shop-1")));
+        let mut reader = open(&all, "shop-1");
+        told(&mut taps, &all);
+        reader.tap.stall();
+        taps.take(wire::Tapped::default(), 0, &all).unwrap();
+        assert_eq!((all.count(), told(&mut taps, &all)), (0, Some(vec![])));
+        assert!(matches!(reader.events.try_recv(), Ok(TapEvent::Joined(_))));
+        assert!(reader.events.try_recv().is_err(), "and then the end");
+    }
+
+    #[test]
+    fn readers_are_told_when_a_stream_ends() {
+        let all = Arc::<tap::OpenTaps>::default();
+        let mut taps = StreamTaps::of(Arc::new(pod("shop-1")));
+        let mut reader = open(&all, "shop-1");
+        told(&mut taps, &all);
+        drop(taps);
+        let names: Vec<bool> =
+            std::iter::from_fn(|| reader.events.try_recv().ok()).map(|event| matches!(event, TapEvent::Left(_))).collect();
+        assert_eq!(names, [false, true]);
+    }
+}

@@ -1,0 +1,179 @@
+//! Receives the windows of one stream in order, queues them to be written, and acknowledges them once they are on disk.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use mesh::window::WindowKind;
+use proto::convert::windows::PackedWindow;
+use proto::wire::{self, down};
+use tokio::sync::watch;
+use tonic::Status;
+
+use crate::clock::now_ms;
+use crate::counts::fleet::stream_session::StreamSession;
+use crate::counts::window_writer::pending_window::{PendingRow, PendingWindow};
+use crate::grpc::placing::place;
+use crate::model::limits::IN_FLIGHT_MAX;
+use crate::state::AppState;
+use crate::store::metrics_store::Process;
+
+/// The progress of one stream's windows.
+pub(super) struct WindowProgress {
+    process: Arc<Process>,
+    /// The mark in the Welcome, or in the last ack.
+    mark: u64,
+    /// The last slot that was received.
+    received: u64,
+    /// The last slots of the windows that are not on disk yet.
+    under_way: VecDeque<u64>,
+    baseline: Baseline,
+    acks: Arc<watch::Sender<u64>>,
+    /// Whether a window found no room. No later one may be accepted then, or the mark would skip
+    /// it.
+    is_crowded_out: bool,
+}
+
+/// Whether the sidecar has to send what it has counted up to the mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Baseline {
+    Unasked,
+    Awaited,
+    Taken,
+}
+
+/// Why a window is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotTaken {
+    #[error("window {id} ends before slot {received}, which was received already: slots only ever grow")]
+    Backwards { id: u64, received: u64 },
+    #[error("window {id} begins before slot {mark}, which is on disk, and ends after it")]
+    Across { id: u64, mark: u64 },
+    #[error("a window came before the snapshot that covers it")]
+    BeforeSnapshot,
+    #[error("over {IN_FLIGHT_MAX} windows are under way: wait for an ack")]
+    TooMany,
+    #[error("a baseline came that was not asked for")]
+    BaselineUnasked,
+    #[error("a second baseline came")]
+    BaselineTwice,
+    #[error("the baseline is of slot {id}, and that of slot {mark} was asked for")]
+    BaselineElsewhere { id: u64, mark: u64 },
+    #[error("the baseline that was asked for must come before anything else")]
+    BaselineMissing,
+    #[error("a newer stream of this pod has taken over")]
+    Fenced,
+}
+
+impl WindowProgress {
+    /// The windows of a new stream, from a process with this mark.
+    pub(super) fn of(attachment: &StreamSession, mark: u64) -> Self {
+        let baseline = if attachment.is_known() { Baseline::Unasked } else { Baseline::Awaited };
+        Self {
+            process: Arc::new(attachment.process()),
+            mark,
+            received: mark,
+            under_way: VecDeque::new(),
+            baseline,
+            acks: Arc::new(watch::Sender::new(mark)),
+            is_crowded_out: false,
+        }
+    }
+
+    /// Receives the mark up to which they are on disk.
+    pub(super) fn acked(&self) -> watch::Receiver<u64> {
+        self.acks.subscribe()
+    }
+
+    /// Completes the Welcome with what concerns windows.
+    pub(super) fn welcome(&self, welcome: wire::Welcome) -> wire::Welcome {
+        wire::Welcome {
+            durable_window: self.mark,
+            wants_baseline: self.baseline == Baseline::Awaited,
+            windows_in_flight_max: IN_FLIGHT_MAX as u32,
+            ..welcome
+        }
+    }
+
+    /// Checks the baseline before a report is counted. A sidecar with nothing on disk need not send
+    /// one.
+    pub(super) fn before_report(&mut self) -> Result<(), NotTaken> {
+        match self.baseline {
+            Baseline::Awaited if self.mark > 0 => Err(NotTaken::BaselineMissing),
+            Baseline::Awaited => {
+                self.baseline = Baseline::Unasked;
+                Ok(())
+            }
+            Baseline::Unasked | Baseline::Taken => Ok(()),
+        }
+    }
+
+    /// Accepts a window.
+    pub(super) fn take(&mut self, window: PackedWindow, attachment: &StreamSession, plane: &AppState) -> Result<(), NotTaken> {
+        if window.kind == WindowKind::Baseline {
+            return self.take_baseline(window, attachment, plane);
+        }
+        let (id, last) = (window.id, window.last_slot());
+        if last <= self.mark {
+            plane.keeper.counts.repeated.up();
+            return Ok(());
+        }
+        if !attachment.has_snapshot() {
+            return Err(NotTaken::BeforeSnapshot);
+        }
+        if id <= self.mark {
+            return Err(NotTaken::Across { id, mark: self.mark });
+        }
+        if id <= self.received {
+            return Err(NotTaken::Backwards { id, received: self.received });
+        }
+        if self.under_way.len() >= IN_FLIGHT_MAX {
+            return Err(NotTaken::TooMany);
+        }
+        self.received = last;
+        self.under_way.push_back(last);
+        let (span, bytes) = (u64::from(window.span), window.bytes);
+        let placed = place(&window, attachment.correction_ms(), now_ms());
+        let (rows, account) = attachment.assign(window, &plane.timeline).ok_or(NotTaken::Fenced)?;
+        if self.is_crowded_out {
+            plane.keeper.counts.no_room.up();
+            return Ok(());
+        }
+        let bytes = size_of::<PendingWindow>() + bytes + rows.len() * size_of::<PendingRow>();
+        let (process, acks) = (Arc::clone(&self.process), Arc::clone(&self.acks));
+        self.is_crowded_out =
+            plane.keeper.submit(PendingWindow { process, id, span, placed, rows, bytes, account, acks }).is_err();
+        Ok(())
+    }
+
+    fn take_baseline(&mut self, window: PackedWindow, attachment: &StreamSession, plane: &AppState) -> Result<(), NotTaken> {
+        match self.baseline {
+            Baseline::Unasked => return Err(NotTaken::BaselineUnasked),
+            Baseline::Taken => return Err(NotTaken::BaselineTwice),
+            Baseline::Awaited => {}
+        }
+        if window.id != self.mark {
+            return Err(NotTaken::BaselineElsewhere { id: window.id, mark: self.mark });
+        }
+        self.baseline = Baseline::Taken;
+        let ended_ms = window.age.ended_ago_ms.map(|ago_ms| now_ms().saturating_sub(ago_ms));
+        attachment.resume(window.unpack(), ended_ms, &plane.timeline).ok_or(NotTaken::Fenced)
+    }
+
+    /// Records that everything up to this slot is on disk, and returns the ack to send.
+    pub(super) fn kept(&mut self, mark: u64) -> down::Message {
+        self.mark = mark;
+        while self.under_way.front().is_some_and(|last| *last <= mark) {
+            self.under_way.pop_front();
+        }
+        down::Message::Acked(wire::WindowAck { durable_window: mark })
+    }
+
+    /// Ends the stream if windows found no room: they have to be sent again, and only a new stream
+    /// begins with them.
+    pub(super) fn has_room(&self) -> Result<(), Status> {
+        if self.is_crowded_out {
+            return Err(Status::unavailable("windows found no room, and there is room again: attach again and send them"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! Failures that pods push by themselves: they remain visible when a pod cannot be asked any more.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use mesh::endpoint::Endpoint;
+use mesh::exchange::Exchange;
+use mesh::workload::Workload;
+
+use crate::history::request::{HistoryRequest, HistorySource, RememberedExchange};
+use crate::model::stream_counts::Count;
+
+/// Exchanges kept per endpoint, over all pods. A pod that is about to die rarely sends more.
+const KEPT_MAX: usize = 16;
+
+/// Endpoints with kept exchanges. With the longest paths these are 40 MB.
+const ENDPOINTS_MAX: usize = 4096;
+
+/// At the endpoint limit, entries this old are removed: an hour, in milliseconds.
+const OLD_AFTER_MS: u64 = 3_600_000;
+
+/// Pushed failures by namespace, service and endpoint.
+#[derive(Debug, Default)]
+pub struct PushedFailures {
+    kept: DashMap<(String, String, Endpoint), PushedFailure>,
+    /// Exchanges that were dropped at the endpoint limit.
+    pub no_room: Count,
+}
+
+#[derive(Debug, Default)]
+struct PushedFailure {
+    exchanges: VecDeque<RememberedExchange>,
+    told_ms: u64,
+}
+
+impl PushedFailures {
+    /// Stores what a pod has pushed; the oldest exchanges make room.
+    pub fn keep(&self, pod: &Workload, endpoint: Endpoint, exchanges: Vec<Exchange>, now_ms: u64) {
+        let key = (pod.namespace.clone(), pod.service.clone(), endpoint);
+        if self.kept.len() >= ENDPOINTS_MAX && !self.kept.contains_key(&key) {
+            self.kept.retain(|_, kept| now_ms.saturating_sub(kept.told_ms) < OLD_AFTER_MS);
+            if self.kept.len() >= ENDPOINTS_MAX {
+                return exchanges.iter().for_each(|_| self.no_room.up());
+            }
+        }
+        let name = Arc::<str>::from(pod.pod.as_str());
+        let mut kept = self.kept.entry(key).or_default();
+        kept.told_ms = now_ms;
+        for exchange in exchanges {
+            if kept.exchanges.len() >= KEPT_MAX {
+                kept.exchanges.pop_front();
+            }
+            kept.exchanges.push_back(RememberedExchange { pod: Arc::clone(&name), exchange, known: HistorySource::Told });
+        }
+    }
+
+    /// Returns the pushed failures of an endpoint, except from pods that have answered now.
+    pub fn of(&self, wanted: &HistoryRequest<'_>, answered: &[Arc<str>]) -> Vec<RememberedExchange> {
+        let key = (wanted.namespace.to_owned(), wanted.service.to_owned(), wanted.endpoint.clone());
+        let Some(kept) = self.kept.get(&key) else { return Vec::new() };
+        let is_news =
+            |told: &&RememberedExchange| !answered.contains(&told.pod) && wanted.pod.is_none_or(|pod| *pod == *told.pod);
+        kept.exchanges.iter().filter(is_news).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(name: &str) -> Workload {
+        Workload {
+            namespace: "default".into(),
+            service: "shop".into(),
+            pod: name.into(),
+            pod_uid: name.into(),
+            node: String::new(),
+            addresses: vec![],
+            version: String::new(),
+        }
+    }
+
+    fn endpoint(route: &str) -> Endpoint {
+        Endpoint::named("GET", route).unwrap()
+    }
+
+    fn told(told: &PushedFailures, route: &str, answered: &[Arc<str>]) -> Vec<(String, u64)> {
+        let endpoint = endpoint(route);
+        let wanted = HistoryRequest { namespace: "default", service: "shop", endpoint: &endpoint, pod: None, limit: 10 };
+        told.of(&wanted, answered).into_iter().map(|told| (told.pod.to_string(), told.exchange.started_ms)).collect()
+    }
+
+    #[test]
+    fn only_those_who_cannot_be_asked_are_spoken_for() {
+        let all = PushedFailures::default();
+        let exchange = |started_ms| Exchange { started_ms, ..Exchange::default() };
+        all.keep(&pod("shop-1"), endpoint("/a"), vec![exchange(1), exchange(2)], 0);
+        all.keep(&pod("shop-2"), endpoint("/a"), vec![exchange(3)], 0);
+        assert_eq!(told(&all, "/a", &["shop-1".into()]), [("shop-2".into(), 3)]);
+        assert_eq!(told(&all, "/b", &[]), []);
+        all.keep(&pod("shop-2"), endpoint("/a"), (10..40).map(exchange).collect(), 0);
+        let kept = told(&all, "/a", &[]);
+        assert_eq!((kept.len(), kept[0].1, kept[15].1), (16, 24, 39), "the newest that were told");
+    }
+
+    #[test]
+    fn endpoints_are_bounded_and_what_is_old_makes_room() {
+        let all = PushedFailures::default();
+        let keep = |at: usize, now_ms| all.keep(&pod("shop-1"), endpoint(&format!("/{at}")), vec![Exchange::default()], now_ms);
+        (0..=ENDPOINTS_MAX).for_each(|at| keep(at, 1));
+        assert_eq!((all.kept.len(), all.no_room.so_far()), (ENDPOINTS_MAX, 1));
+        keep(0, OLD_AFTER_MS);
+        keep(ENDPOINTS_MAX, OLD_AFTER_MS + 1);
+        assert_eq!((all.kept.len(), all.no_room.so_far()), (2, 1));
+    }
+}

@@ -1,0 +1,127 @@
+//! The audit log: which commands were given, by which user, and what the outcome was.
+
+use mesh::rule::{ANY_METHOD, Action, Rule, prefix_of};
+use serde::{Deserialize, Serialize};
+
+use crate::model::rule_status::{ReceiptState, RuleStatus};
+
+/// Entries kept on disk. The oldest are discarded, and a metric counts how many. A hundred thousand are about 40 MB,
+/// and years of manual commands.
+pub const ENTRIES_MAX: u64 = 100_000;
+
+/// One entry of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// The number of the entry, counting up from 1.
+    pub number: u64,
+    /// When, milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// The author: a user's name, or `sitio` for what happened by itself.
+    pub by: String,
+    /// What was done.
+    pub event: AuditEvent,
+    /// The rule that it created or ended; `None` if the command was refused before there was one.
+    pub rule: Option<String>,
+    /// The revision that it created; `None` if it changed nothing.
+    pub revision: Option<u64>,
+    /// The endpoint and the pods that it is about.
+    pub about: AuditSubject,
+    /// The reason that the author gave.
+    pub reason: String,
+    /// A note, such as why it was refused or that the rule expired; often empty.
+    pub note: String,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditEvent {
+    /// An endpoint was turned off.
+    TurnedOff,
+    /// A user turned it on again.
+    TurnedOn,
+    /// The rule expired, and the endpoint was turned on again.
+    Lapsed,
+    /// A pattern was pinned.
+    Pinned,
+    /// A user withdrew a pin.
+    Unpinned,
+    /// A command was refused.
+    Refused,
+}
+
+/// What an entry is about, as it was requested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditSubject {
+    /// The namespace.
+    pub namespace: String,
+    /// The service.
+    pub service: String,
+    /// The method.
+    pub method: String,
+    /// The route.
+    pub route: String,
+    /// The pods by name; empty for all of them.
+    pub pods: Vec<String>,
+    /// The status that callers get while it is off; 0 for a pin.
+    pub status: u16,
+    /// When it expires by itself, milliseconds since the Unix epoch.
+    pub expires_ms: Option<u64>,
+}
+
+impl AuditSubject {
+    /// Whether its name covers several endpoints: a rule for all methods of a prefix.
+    pub fn is_prefix(&self) -> bool {
+        self.method == ANY_METHOD && prefix_of(&self.route).is_some()
+    }
+
+    /// What a rule is about.
+    pub fn rule(rule: &Rule) -> Self {
+        let status = match rule.action {
+            Action::Disable { status } => status,
+            Action::Pin => 0,
+        };
+        Self {
+            namespace: rule.selector.namespace.clone(),
+            service: rule.selector.service.clone(),
+            method: rule.endpoint.method().to_owned(),
+            route: rule.endpoint.route().to_owned(),
+            pods: rule.selector.pods.clone(),
+            status,
+            expires_ms: rule.expires_ms,
+        }
+    }
+}
+
+/// How many pods have applied a command, or had applied it when it ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandOutcome {
+    /// Pods that have applied it.
+    pub applied: u32,
+    /// Present pods that it selects.
+    pub of: u32,
+    /// Pods that have refused it.
+    pub refused: u32,
+    /// The slowest receipt, in milliseconds.
+    pub slowest_ms: u64,
+}
+
+impl CommandOutcome {
+    /// Counts the receipts of a rule.
+    pub fn of(status: &RuleStatus) -> Self {
+        let mut outcome = Self::default();
+        for pod in &status.pods {
+            match &pod.state {
+                ReceiptState::Applied { took_ms } => {
+                    outcome.applied += 1;
+                    outcome.slowest_ms = outcome.slowest_ms.max(*took_ms);
+                }
+                ReceiptState::Refused(_) => outcome.refused += 1,
+                ReceiptState::Pending => {}
+                ReceiptState::Gone => continue,
+            }
+            outcome.of += 1;
+        }
+        outcome
+    }
+}

@@ -1,0 +1,15 @@
+//! Whether counts are on disk.
+
+/// Whether counts reach the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Durability {
+    /// They are on disk a moment after they are counted.
+    Durable,
+    /// They are in memory only.
+    NotDurable {
+        /// Since when, milliseconds since the Unix epoch.
+        since_ms: u64,
+        /// The error of the store.
+        why: String,
+    },
+}

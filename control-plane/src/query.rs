@@ -1,0 +1,4 @@
+//! Answers what a reader asks: the mesh at one instant, its pods, its switches, its callers.
+
+pub mod callers;
+pub mod snapshot;

@@ -1,0 +1,151 @@
+//! The state of the control plane in one place, shared by the gRPC streams, the API and the dashboard.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::now_ms;
+use crate::counts::fleet::Fleet;
+use crate::counts::timeline::Timeline;
+use crate::counts::timeline::long_range::range_cache::RangeCache;
+use crate::counts::window_writer::{WindowQueue, WindowWriter};
+use crate::exposed::Exposed;
+use crate::history::Histories;
+use crate::model::reporter::Reporter;
+use crate::model::stream_counts::StreamCounts;
+use crate::model::window::QueryWindow;
+use crate::query::snapshot::{PodRow, Snapshot, take};
+use crate::recovery::Recovery;
+use crate::recovery::attached::AttachedLog;
+use crate::rules::Rules;
+use crate::store::metrics_store::{MetricsStore, StoreSize, StoredSeries};
+use crate::store::{Store, StoreError};
+use crate::tap::OpenTaps;
+
+/// The state of the control plane.
+#[derive(Debug)]
+pub struct AppState {
+    /// When this process started, milliseconds since the Unix epoch; the restored state may be
+    /// older.
+    pub started_ms: u64,
+    /// Every known pod.
+    pub fleet: Arc<Fleet>,
+    /// What they counted, by endpoint and time.
+    pub timeline: Arc<Timeline>,
+    /// The rules that they should obey, and the audit log.
+    pub rules: Rules,
+    /// The window queue, which brings their counts to disk.
+    pub keeper: Arc<WindowQueue>,
+    /// A cache of what was read from the store recently.
+    pub at_hand: RangeCache,
+    /// Queries for the exchanges that pods remember.
+    pub histories: Histories,
+    /// The taps through which users watch exchanges as they happen.
+    pub taps: Arc<OpenTaps>,
+    /// Counters of the gRPC streams.
+    pub stream_counts: StreamCounts,
+    /// The address at which sidecars attach.
+    pub stream_address: SocketAddr,
+    /// Why the store is not the expected one, as a message for users; `None` if it is.
+    pub store_replaced: Option<String>,
+    /// The sidecars that have to report again since the restart.
+    pub recovery: Recovery,
+    /// The sidecars that the next control plane has to wait for.
+    pub attached: AttachedLog,
+    /// The counters that `/metrics` has exposed.
+    pub exposed: Exposed,
+    /// Cancelled at shutdown: everything that is open for long, such as an event stream, ends then.
+    pub drain: CancellationToken,
+}
+
+impl AppState {
+    /// Restores state from `store` and returns the task that writes to it. It reads from disk, so
+    /// it may block.
+    pub fn open<Disk: Store + MetricsStore + 'static>(
+        store: Arc<Disk>,
+        fleet: Fleet,
+        stream_address: SocketAddr,
+        drain: CancellationToken,
+    ) -> Result<(Self, WindowWriter), StoreError> {
+        let (fleet, now_ms) = (Arc::new(fleet), now_ms());
+        let rules = Rules::open(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&fleet), now_ms)?;
+        let timeline = Arc::new(Timeline::restored(store.as_ref(), &rules.state(), fleet.budget(), now_ms)?);
+        let (names, chronicle) = (Arc::clone(&timeline), Arc::clone(&store) as Arc<dyn MetricsStore>);
+        fleet.recall(timeline.services());
+        fleet.recall(rules.state().services().map(|(service, _)| service.clone()));
+        rules.tell_first(move |rules| names.obey(rules, || all_kept(chronicle.as_ref())));
+        let names = Arc::clone(&timeline);
+        rules.look_up_endpoints_by(move |namespace, service| names.counted(Reporter { namespace, service }));
+        let (attached, exposed) = (store.attached()?, store.exposed()?);
+        let (keeper, scribe) = WindowQueue::open(store);
+        let plane = Self {
+            started_ms: now_ms,
+            fleet,
+            timeline,
+            rules,
+            keeper,
+            at_hand: RangeCache::default(),
+            histories: Histories::default(),
+            taps: Arc::default(),
+            stream_counts: StreamCounts::default(),
+            stream_address,
+            store_replaced: None,
+            recovery: Recovery::begin(attached.clone(), Instant::now()),
+            attached: AttachedLog::begin(attached),
+            exposed: Exposed::begin(exposed),
+            drain,
+        };
+        Ok((plane, scribe))
+    }
+
+    /// Everything that a page shows, taken at this instant.
+    pub fn snapshot(&self, window: QueryWindow, now_ms: u64) -> Snapshot {
+        Snapshot::take(self, window, now_ms)
+    }
+
+    /// The size of the store; `None` if it cannot be read now.
+    pub async fn store_size(&self) -> Option<StoreSize> {
+        let chronicle = Arc::clone(&self.keeper.chronicle);
+        tokio::task::spawn_blocking(move || chronicle.size()).await.ok()?.ok()
+    }
+
+    /// Forgets pods and endpoints that have been silent for long. It may write to disk, so it may
+    /// block.
+    pub fn let_go(&self, now_ms: u64) {
+        self.fleet.forget(now_ms);
+        let names = self.timeline.let_go(now_ms);
+        if names.is_empty() {
+            return;
+        }
+        tracing::warn!(endpoints = names.len(), "too many endpoints: those that were silent longest are forgotten");
+        if let Err(error) = self.keeper.chronicle.forget(&names) {
+            tracing::error!(%error, "endpoints that were forgotten are still on disk, and will be back after a restart");
+        }
+    }
+
+    /// Records the attached sidecars for the next control plane. It may write to disk, so it may
+    /// block.
+    pub fn record_attached(&self, now_ms: u64, now: Instant) -> Result<(), StoreError> {
+        self.attached.record((&self.fleet, &self.recovery), self.keeper.chronicle.as_ref(), (now_ms, now))
+    }
+
+    /// Every pod, by name.
+    pub fn pods(&self, now_ms: u64) -> Vec<PodRow> {
+        take::pods(self, now_ms)
+    }
+}
+
+/// Everything on disk; empty if it cannot be read now.
+fn all_kept(chronicle: &dyn MetricsStore) -> Vec<StoredSeries> {
+    let mut all = Vec::new();
+    let reading = chronicle.view(&mut |view| {
+        all = view.series()?.into_values().collect();
+        Ok(())
+    });
+    if let Err(error) = reading {
+        tracing::error!(%error, "what a pin had folded stays so until the next start");
+    }
+    all
+}

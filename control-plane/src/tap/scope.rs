@@ -1,0 +1,12 @@
+//! Which sidecars send exchanges to a tap.
+
+/// Which sidecars a tap covers. A field that is `None` matches all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TapScope {
+    /// Only this namespace.
+    pub namespace: Option<String>,
+    /// Only this service.
+    pub service: Option<String>,
+    /// Only the pod of this name.
+    pub pod: Option<String>,
+}
