@@ -100,7 +100,7 @@ impl Command {
     fn log(&self) -> &'static str {
         match self {
             // The demo itself reports that its control plane has ended; eight sidecars would repeat it.
-            Self::Demo(_) => "warn,sidecar::link=error,rustls_platform_verifier=off",
+            Self::Demo(_) => "warn,sidecar::control_client=error,rustls_platform_verifier=off",
             _ => "warn,rustls_platform_verifier=off",
         }
     }

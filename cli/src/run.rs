@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::http::Uri;
-use sidecar::config::NotFoundPage;
-use sidecar::link::dial::Token;
+use sidecar::config::values::NotFoundSetting;
+use sidecar::control_client::dial::StreamToken;
 
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::local_mesh::LocalMesh;
@@ -62,20 +62,20 @@ pub(crate) struct Options {
     admin_port: u16,
     /// HTML file in place of the program's 404 pages, or built-in [default: none].
     #[arg(long, value_name = "PATH", value_parser = not_found_page)]
-    not_found_page: Option<NotFoundPage>,
+    not_found_page: Option<NotFoundSetting>,
     /// The program with its arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
 impl Options {
-    fn token(&self) -> anyhow::Result<Token> {
+    fn token(&self) -> anyhow::Result<StreamToken> {
         // Read here to report an error at once.
         let found = token::find(self.token_file.as_deref())?;
         Ok(match (&self.token_file, found) {
-            (_, None) => Token::None,
-            (Some(file), _) => Token::File(file.clone()),
-            (None, Some(text)) => Token::Text(text),
+            (_, None) => StreamToken::None,
+            (Some(file), _) => StreamToken::File(file.clone()),
+            (None, Some(text)) => StreamToken::Text(text),
         })
     }
 }
@@ -85,11 +85,11 @@ fn control_plane(value: &str) -> Result<Uri, &'static str> {
     value.parse().ok().filter(is_http).ok_or("expected a URL such as http://127.0.0.1:8091")
 }
 
-fn not_found_page(value: &str) -> io::Result<NotFoundPage> {
+fn not_found_page(value: &str) -> io::Result<NotFoundSetting> {
     if value == "built-in" {
-        return Ok(NotFoundPage::BuiltIn);
+        return Ok(NotFoundSetting::BuiltIn);
     }
-    std::fs::read(value).map(|_| NotFoundPage::File(value.into()))
+    std::fs::read(value).map(|_| NotFoundSetting::File(value.into()))
 }
 
 /// Runs the program behind a sidecar, and returns the program's exit code.

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Uri;
-use sidecar::config::NotFoundPage;
-use sidecar::decorator::Decorator;
-use sidecar::decorator::not_found_page;
-use sidecar::identity::{Identity, Named};
-use sidecar::link::dial::{ControlPlane, Token};
-use sidecar::sidecar::{Listeners, Options, run};
+use sidecar::config::values::NotFoundSetting;
+use sidecar::control_client::dial::{ControlPlaneTarget, StreamToken};
+use sidecar::decorator::{Decorator, not_found_page};
+use sidecar::identity::{Identity, PodDescription};
+use sidecar::sidecar::{SidecarListeners, SidecarOptions, run};
 use tokio_util::sync::CancellationToken;
 
 /// One worker thread for each sidecar: far more than the load on a developer's machine needs.
@@ -36,9 +35,9 @@ pub(crate) struct Sidecar {
     /// The URL of the control plane's stream.
     pub(crate) control_plane: Uri,
     /// The token for the control plane.
-    pub(crate) token: Token,
+    pub(crate) token: StreamToken,
     /// The page that replaces the service's 404 responses, if there is one.
-    pub(crate) not_found_page: Option<NotFoundPage>,
+    pub(crate) not_found_page: Option<NotFoundSetting>,
     /// The time for exchanges in flight to finish once a drain has begun.
     pub(crate) drain_timeout: Duration,
 }
@@ -57,9 +56,10 @@ impl Sidecar {
     pub(crate) async fn run(self, ports: Ports, drain: CancellationToken) -> anyhow::Result<()> {
         let node = hostname::get().ok().map(|name| name.to_string_lossy().into_owned());
         let addresses = self.address.map(|address| vec![address]);
-        let named = Named { pod: Some(self.pod), service: Some(self.service), node, addresses, ..Named::default() };
-        let mut options = Options::new(Identity::new(named), self.target);
-        options.control_plane = Some(ControlPlane { uri: self.control_plane, token: self.token });
+        let named =
+            PodDescription { pod: Some(self.pod), service: Some(self.service), node, addresses, ..PodDescription::default() };
+        let mut options = SidecarOptions::new(Identity::new(named), self.target);
+        options.control_plane = Some(ControlPlaneTarget { uri: self.control_plane, token: self.token });
         options.workers = Some(WORKERS);
         options.pods_in_process = self.pods_in_process;
         options.drain_grace = DRAIN_GRACE;
@@ -67,13 +67,13 @@ impl Sidecar {
         if let Some(page) = self.not_found_page {
             options.decorators.push(decorator(&page)?);
         }
-        run(options, Listeners { traffic: ports.traffic, admin: ports.admin }, drain).await
+        run(options, SidecarListeners { traffic: ports.traffic, admin: ports.admin }, drain).await
     }
 }
 
-fn decorator(page: &NotFoundPage) -> anyhow::Result<Arc<dyn Decorator>> {
+fn decorator(page: &NotFoundSetting) -> anyhow::Result<Arc<dyn Decorator>> {
     Ok(Arc::new(match page {
-        NotFoundPage::BuiltIn => not_found_page::NotFoundPage::built_in(),
-        NotFoundPage::File(path) => not_found_page::NotFoundPage::from_file(path)?,
+        NotFoundSetting::BuiltIn => not_found_page::NotFoundPage::built_in(),
+        NotFoundSetting::File(path) => not_found_page::NotFoundPage::from_file(path)?,
     }))
 }

@@ -9,9 +9,9 @@ use proto::convert::taps::{self, Tapped};
 use proto::convert::windows::PackedWindow;
 use proto::wire::{self, down, up};
 use sidecar::body::{Body, To};
-use sidecar::head::response::{self, Asked};
-use sidecar::head::write::{self, Persistence, Plan};
-use sidecar::head::{FIELDS_MAX, Framing, HEAD_BYTES_MAX, Parsed, request, slots};
+use sidecar::head::response::ResponseTo;
+use sidecar::head::write::{Persistence, Plan};
+use sidecar::head::{FIELDS_MAX, Framing, HEAD_BYTES_MAX, Parsed, request, response, slots, write};
 
 use crate::reader::{self, End, Read};
 
@@ -62,7 +62,7 @@ pub(crate) fn response_head(input: &[u8]) {
     for end in [length - 1, length / 2] {
         assert_eq!(response::parse(&input[..end], &mut slots()).is_whole(), None, "a part is no whole");
     }
-    for (asked, method) in [(Asked::Whole, "GET"), (Asked::HeadOnly, "HEAD")] {
+    for (asked, method) in [(ResponseTo::Whole, "GET"), (ResponseTo::HeadOnly, "HEAD")] {
         let framing = if head.status == 205 { Framing::Length(0) } else { head.framing(asked) };
         let framing = if framing == Framing::UntilClose { Framing::Chunked } else { framing };
         let plan = Plan { tells_length: head.status != 204, framing, ..Plan::bare(Persistence::Keep) };

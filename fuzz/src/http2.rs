@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::{Request, Response};
+use sidecar::exchange::options::TunnelOptions;
 use sidecar::worker::Workers;
-use sidecar::worker::options::TunnelOptions;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 

@@ -6,10 +6,10 @@ use std::time::Instant;
 use divan::{Bencher, black_box};
 use mesh::exchange::Outcome;
 use mesh::routes::pins::{Pattern, Pins};
-use sidecar::head::request::{self, RequestHead};
-use sidecar::head::{Parsed, slots, write};
-use sidecar::recorder::finished::{Author, Finished};
-use sidecar::recorder::{Placed, Recorder};
+use sidecar::head::request::RequestHead;
+use sidecar::head::{Parsed, request, slots, write};
+use sidecar::recorder::completed_exchange::{Author, CompletedExchange};
+use sidecar::recorder::{PlacedRequest, Recorder};
 
 /// A request as a browser sends it.
 const HEAD: &[u8] = b"GET /api/orders/48213?expand=items HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n\
@@ -70,9 +70,9 @@ fn recording_an_exchange(bencher: Bencher<'_, '_>, callers: u32) {
         took_us = (took_us + 37) % 5000;
         turn = if turn + 1 >= callers { 0 } else { turn + 1 };
         let caller = (callers > 0).then(|| IpAddr::from(Ipv4Addr::from(0x0a00_0000 + turn)));
-        let Placed { place, endpoint, rule } = recorder.place("GET", black_box("/api/orders/48213"), now);
+        let PlacedRequest { place, endpoint, rule } = recorder.place("GET", black_box("/api/orders/48213"), now);
         recorder.begin(place);
-        let finished = Finished {
+        let finished = CompletedExchange {
             path: "/api/orders/48213",
             started_ms: 1,
             took_us,

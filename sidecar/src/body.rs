@@ -1,8 +1,10 @@
 //! Forwards a body from one side's framing to the other's, and detects exactly where it ends.
 
+use crate::body::malformed::Malformed;
 use crate::head::Framing;
 
 pub mod chunked;
+pub mod malformed;
 
 use chunked::{Chunks, Piece};
 
@@ -36,16 +38,12 @@ pub enum To {
 
 /// The result of one step.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Carried<'a> {
+pub struct BodyStep<'a> {
     /// Bytes of the input that were consumed.
     pub consumed: usize,
     /// A part of the input to forward unchanged, after the bytes appended to the output.
     pub plain: &'a [u8],
 }
-
-/// The sender violated its own framing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed(pub &'static str);
 
 impl Body {
     /// A body with the sender's framing `from` and the receiver's framing `to`.
@@ -84,7 +82,7 @@ impl Body {
 
     /// Consumes as much of `input` as possible. Appends rewritten bytes to `out`, and returns the part that
     /// can be forwarded unchanged.
-    pub fn carry<'a>(&mut self, input: &'a [u8], out: &mut Vec<u8>) -> Result<Carried<'a>, Malformed> {
+    pub fn carry<'a>(&mut self, input: &'a [u8], out: &mut Vec<u8>) -> Result<BodyStep<'a>, Malformed> {
         let content = match &mut self.from {
             From::Done => &[],
             From::Length(left) => {
@@ -99,7 +97,7 @@ impl Body {
             From::Chunks(_) => return self.carry_chunks(input, out),
         };
         self.bytes += content.len() as u64;
-        Ok(Carried { consumed: content.len(), plain: self.pass(content, out) })
+        Ok(BodyStep { consumed: content.len(), plain: self.pass(content, out) })
     }
 
     /// Ends a body that ends with the connection, in the receiver's framing.
@@ -110,14 +108,14 @@ impl Body {
         }
     }
 
-    fn carry_chunks<'a>(&mut self, input: &'a [u8], out: &mut Vec<u8>) -> Result<Carried<'a>, Malformed> {
-        let From::Chunks(chunks) = &mut self.from else { return Ok(Carried { consumed: 0, plain: &[] }) };
+    fn carry_chunks<'a>(&mut self, input: &'a [u8], out: &mut Vec<u8>) -> Result<BodyStep<'a>, Malformed> {
+        let From::Chunks(chunks) = &mut self.from else { return Ok(BodyStep { consumed: 0, plain: &[] }) };
         let mut consumed = 0;
         loop {
             let (used, piece) = chunks.next(&input[consumed..])?;
             consumed += used;
             match piece {
-                Piece::More => return Ok(Carried { consumed, plain: &[] }),
+                Piece::More => return Ok(BodyStep { consumed, plain: &[] }),
                 Piece::Content(content) => {
                     self.bytes += content.len() as u64;
                     match self.to {
@@ -133,7 +131,7 @@ impl Body {
                         out.extend_from_slice(b"\r\n");
                     }
                     self.from = From::Done;
-                    return Ok(Carried { consumed, plain: &[] });
+                    return Ok(BodyStep { consumed, plain: &[] });
                 }
             }
         }

@@ -1,47 +1,46 @@
 //! Reads the configuration from flags and environment variables once, and checks all of it before anything starts.
 
-use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 use mesh::routes::pins::Pattern;
 
 use crate::config::limits::LimitFlags;
-use crate::config::settings::{Settings, Wrong};
+use crate::config::settings::{EnvSettings, Wrong};
 use crate::config::timeouts::TimeoutFlags;
+use crate::config::values::{AccessLogFormat, NotFoundSetting};
+use crate::control_client::dial::{ControlPlaneTarget, StreamToken};
+use crate::exchange::options::Queries;
 use crate::forwarding::Forwarding;
-use crate::head::Limits;
-use crate::identity::Named;
-use crate::link::dial::{ControlPlane, Token};
+use crate::head::HeadLimits;
+use crate::identity::PodDescription;
 use crate::protocol::Protocol;
-use crate::target::Target;
+use crate::target::ServiceAddr;
 use crate::timeouts::Timeouts;
-use crate::worker::options::Queries;
 
 mod limits;
 mod otlp;
 pub mod settings;
 mod target;
 mod timeouts;
-mod values;
+pub mod values;
 
 /// The whole configuration, with defaults where nothing is set.
 #[derive(Debug)]
-pub struct Config {
+pub struct SidecarConfig {
     /// Address for traffic; port 0 lets the kernel choose.
     pub listen: SocketAddr,
     /// Address of the admin port; port 0 lets the kernel choose.
     pub admin: SocketAddr,
     /// Address of the service.
-    pub target: Target,
+    pub target: ServiceAddr,
     /// The protocol that connections are treated as.
     pub protocol: Protocol,
     /// The control plane to connect to, if there is one.
-    pub control_plane: Option<ControlPlane>,
+    pub control_plane: Option<ControlPlaneTarget>,
     /// The configured names of this pod and its service.
-    pub named: Named,
+    pub named: PodDescription,
     /// Number of worker threads; `None` for as many as the processor limit allows.
     pub workers: Option<usize>,
     /// Paths that no rule may turn off.
@@ -51,7 +50,7 @@ pub struct Config {
     /// How long each part of an exchange may take.
     pub timeouts: Timeouts,
     /// Limits of a message head.
-    pub limits: Limits,
+    pub limits: HeadLimits,
     /// The forwarding fields that are added to requests.
     pub forwarding: Forwarding,
     /// Downstream connections open at once; `None` for as many as file descriptors allow.
@@ -63,9 +62,9 @@ pub struct Config {
     /// Access log lines per second, if there is an access log.
     pub access_log: Option<u32>,
     /// The OTLP collector and the signals exported to it, if there is one.
-    pub otlp: Option<crate::otlp::settings::Settings>,
+    pub otlp: Option<crate::export::otlp::settings::OtlpSettings>,
     /// The page that replaces the service's 404, if any.
-    pub not_found_page: Option<NotFoundPage>,
+    pub not_found_page: Option<NotFoundSetting>,
     /// How long connections are still accepted once a drain has begun.
     pub drain_grace: Duration,
     /// How long exchanges in flight may then take to finish.
@@ -74,24 +73,6 @@ pub struct Config {
     pub log: String,
     /// Ignored settings with the reason. They are logged later, once logging is set up.
     pub warnings: Vec<String>,
-}
-
-/// Which page replaces the service's 404.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotFoundPage {
-    /// The page that comes with Sitio.
-    BuiltIn,
-    /// The page in this file.
-    File(PathBuf),
-}
-
-/// The format of the access log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessLogFormat {
-    /// There is no access log.
-    Off,
-    /// One line of JSON per exchange.
-    Json,
 }
 
 /// Tunnels a service's traffic, counts it per endpoint, and obeys the mesh's rules.
@@ -174,7 +155,7 @@ pub struct Flags {
     drain_timeout: Option<String>,
 }
 
-impl Config {
+impl SidecarConfig {
     /// Reads the command line and the environment of this process. `--help` ends the process here.
     pub fn read() -> Result<Self, Wrong> {
         let lossy = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -185,7 +166,7 @@ impl Config {
 
     /// Checks the given flags and variables.
     pub fn check(flags: Flags, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Wrong> {
-        let mut settings = Settings::new(environment);
+        let mut settings = EnvSettings::new(environment);
         let address = settings.value(flags.listen, &["SITIO_LISTEN"]).parse(values::address)?.unwrap_or([0, 0, 0, 0].into());
         let port = settings.value(flags.port, &["PORT", "port"]);
         let listen = SocketAddr::new(address, port.parse(values::port)?.unwrap_or(8080));
@@ -204,7 +185,7 @@ impl Config {
             admin: SocketAddr::new(address, admin_port),
             target,
             protocol: settings.value(flags.protocol, &["SITIO_PROTOCOL"]).parse(values::protocol)?.unwrap_or_default(),
-            control_plane: uri.map(|uri| ControlPlane { uri, token }),
+            control_plane: uri.map(|uri| ControlPlaneTarget { uri, token }),
             named: named(&mut settings, flags.service)?,
             workers: settings.value(flags.workers, &["SITIO_WORKERS"]).parse(values::workers)?,
             protected: settings.value(flags.protected, &["SITIO_PROTECTED"]).parse(values::paths)?.unwrap_or_else(protected),
@@ -241,7 +222,7 @@ pub fn protected() -> Vec<String> {
     ["/healthz", "/livez", "/readyz", "/health"].map(str::to_owned).to_vec()
 }
 
-fn token(settings: &mut Settings, flag: Option<String>, file: Option<String>) -> Result<Token, Wrong> {
+fn token(settings: &mut EnvSettings, flag: Option<String>, file: Option<String>) -> Result<StreamToken, Wrong> {
     let token = settings.value(None, &["SITIO_TOKEN"]).secret();
     if flag.is_some() {
         return Err(Wrong::new(
@@ -251,21 +232,21 @@ fn token(settings: &mut Settings, flag: Option<String>, file: Option<String>) ->
     let file = settings.value(file, &["SITIO_TOKEN_FILE"]);
     match (token.parse(values::token)?, file.parse(values::token_file)?) {
         (Some(_), Some(_)) => Err(file.wrong("only one of the two: there is a SITIO_TOKEN as well")),
-        (Some(token), None) => Ok(Token::Text(token)),
-        (None, Some(path)) => Ok(Token::File(path)),
-        (None, None) => Ok(Token::None),
+        (Some(token), None) => Ok(StreamToken::Text(token)),
+        (None, Some(path)) => Ok(StreamToken::File(path)),
+        (None, None) => Ok(StreamToken::None),
     }
 }
 
 /// Returns the access log lines per second, if the access log is on.
-fn access_log(settings: &mut Settings, format: Option<String>, rate: Option<String>) -> Result<Option<u32>, Wrong> {
+fn access_log(settings: &mut EnvSettings, format: Option<String>, rate: Option<String>) -> Result<Option<u32>, Wrong> {
     let format = settings.value(format, &["SITIO_ACCESS_LOG"]).parse(values::access_log)?.unwrap_or(AccessLogFormat::Off);
     let rate = settings.value(rate, &["SITIO_ACCESS_LOG_RATE"]).parse(values::lines)?.unwrap_or(ACCESS_LOG_RATE);
     Ok((format == AccessLogFormat::Json).then_some(rate))
 }
 
-fn named(settings: &mut Settings, service: Option<String>) -> Result<Named, Wrong> {
-    Ok(Named {
+fn named(settings: &mut EnvSettings, service: Option<String>) -> Result<PodDescription, Wrong> {
+    Ok(PodDescription {
         service: settings.value(service, &["SITIO_SERVICE"]).parse(values::name)?,
         pod: settings.value(None, &["POD_NAME"]).parse(values::name)?,
         namespace: settings.value(None, &["POD_NAMESPACE"]).parse(values::name)?,
@@ -275,14 +256,11 @@ fn named(settings: &mut Settings, service: Option<String>) -> Result<Named, Wron
     })
 }
 
-impl Settings {
+impl EnvSettings {
     fn duration(&mut self, flag: Option<String>, name: &'static str, default: Duration) -> Result<Duration, Wrong> {
         Ok(self.value(flag, &[name]).parse(values::duration)?.unwrap_or(default))
     }
 }
-
-/// The error of a value parser: what it expected.
-type Expected = Box<dyn Display>;
 
 #[cfg(test)]
 mod tests;

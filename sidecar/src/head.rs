@@ -2,6 +2,7 @@
 
 use mesh::refusal::Reason;
 
+pub mod answer;
 pub mod date;
 pub mod fields;
 pub mod request;
@@ -11,7 +12,7 @@ pub mod write;
 /// Limits of one message head. All connections of a worker use the same limits. The configuration checks
 /// the range of each value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct HeadLimits {
     /// Bytes of a whole head.
     pub head_bytes: usize,
     /// Bytes of a request target. RFC 9112, section 3, recommends support for at least 8,000.
@@ -41,7 +42,7 @@ pub const HEAD_BYTES_LIMIT: usize = 192 * 1024;
 /// Upper bound of the `target_bytes` setting: the HTTP/2 library accepts no longer URI.
 pub const TARGET_BYTES_LIMIT: usize = 65_534;
 
-impl Default for Limits {
+impl Default for HeadLimits {
     fn default() -> Self {
         Self { head_bytes: HEAD_BYTES_MAX, target_bytes: TARGET_BYTES_MAX, fields: FIELDS_MAX }
     }
@@ -49,33 +50,33 @@ impl Default for Limits {
 
 /// Storage for the fields of one head, on the caller's stack, and the limits that apply to the head.
 #[derive(Debug)]
-pub struct Slots<'b> {
+pub struct FieldSlots<'b> {
     room: [std::mem::MaybeUninit<httparse::Header<'b>>; FIELDS_LIMIT],
     /// The fields of a head that was parsed from a copy. Empty and without an allocation for nearly every head.
     restored: Vec<httparse::Header<'b>>,
-    limits: Limits,
+    limits: HeadLimits,
 }
 
 /// New storage with the default limits.
 #[inline]
-pub fn slots<'b>() -> Slots<'b> {
-    Limits::default().slots()
+pub fn slots<'b>() -> FieldSlots<'b> {
+    HeadLimits::default().slots()
 }
 
-impl Limits {
+impl HeadLimits {
     /// New storage. The array is not initialized, because clearing it would cost time.
     #[inline]
-    pub fn slots<'b>(self) -> Slots<'b> {
-        Slots { room: [const { std::mem::MaybeUninit::uninit() }; FIELDS_LIMIT], restored: Vec::new(), limits: self }
+    pub fn slots<'b>(self) -> FieldSlots<'b> {
+        FieldSlots { room: [const { std::mem::MaybeUninit::uninit() }; FIELDS_LIMIT], restored: Vec::new(), limits: self }
     }
 }
 
 /// Uninitialized memory that the parser fills.
 type Room<'b> = [std::mem::MaybeUninit<httparse::Header<'b>>];
 
-impl<'b> Slots<'b> {
+impl<'b> FieldSlots<'b> {
     /// Returns storage for as many fields as the limits allow, storage for fields of a copy, and the limits.
-    fn all(&mut self) -> (&mut Room<'b>, &mut Vec<httparse::Header<'b>>, Limits) {
+    fn all(&mut self) -> (&mut Room<'b>, &mut Vec<httparse::Header<'b>>, HeadLimits) {
         (&mut self.room[..self.limits.fields.min(FIELDS_LIMIT)], &mut self.restored, self.limits)
     }
 }
@@ -88,12 +89,12 @@ pub enum Parsed<T> {
     /// The beginning of a head.
     Partial,
     /// Not a valid head. The connection cannot be used any further.
-    Faulty(Fault),
+    Faulty(HeadFault),
 }
 
 /// Why a message is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
+pub struct HeadFault {
     /// The status sent to the downstream if the downstream is at fault.
     pub status: u16,
     /// The reason under which the refusal is counted.
@@ -102,7 +103,7 @@ pub struct Fault {
     pub why: &'static str,
 }
 
-impl Fault {
+impl HeadFault {
     /// A message that violates RFC 9112: status 400.
     pub const fn bad(reason: Reason, why: &'static str) -> Self {
         Self { status: 400, reason, why }

@@ -8,44 +8,35 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Instant;
 
-use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use mesh::refusal::Reason;
 use tokio_util::task::TaskTracker;
 
-use crate::head::{Fault, Limits};
-use crate::http2::conduct::Conduct;
+use crate::exchange::context::WorkerContext;
+use crate::head::{HeadFault, HeadLimits};
+use crate::http2::exchange_record::Downstream;
+use crate::http2::reset_limiter::ResetLimiter;
 use crate::http2::resets::Watched;
-use crate::tunnel::peer::Peer;
-use crate::watch::Watch;
-use crate::worker::state::Worker;
+use crate::socket::buffered_conn::BufferedConn;
+use crate::socket::deadlines::Deadline;
+use crate::upstream::http2::{SEND_BUFFER_BYTES_MAX, STREAM_WINDOW_BYTES, Streams};
 
-mod account;
 mod body;
-mod conduct;
 mod exchange;
+mod exchange_record;
 mod fields;
 mod grpc;
-mod request_body;
+mod reset_limiter;
 mod resets;
-pub mod upstream;
 
 /// Concurrent exchanges on one connection. RFC 9113, section 6.5.2, recommends no fewer. A downstream that
 /// needs more opens another connection.
 const STREAMS_MAX: u32 = 100;
 
-/// Flow-control window of one stream: the bytes of a body that each direction may buffer. With half of
-/// that, 10 MB took 7 s instead of 50 ms from a service whose sockets delay small pieces (Nagle's
-/// algorithm). It waited 40 ms for a delayed acknowledgement each time it had filled the window.
-const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
-
 /// The sum of all stream windows, so that one unread stream does not block the others.
 const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
-
-/// Bytes of a body that may wait to be written.
-const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// Streams reset before they were accepted (CVE-2023-44487, "rapid reset"). More at once is an attack, and
 /// the connection is closed with ENHANCE_YOUR_CALM.
@@ -60,11 +51,11 @@ const MISTAKES_MAX: usize = 256;
 const FIELD_BYTES: usize = 32;
 
 /// The fault for a stream that the library has reset because its head is malformed. The library reports no reason.
-const MALFORMED: Fault = Fault { status: 400, reason: Reason::Http2, why: "the head is malformed" };
+const MALFORMED: HeadFault = HeadFault { status: 400, reason: Reason::Http2, why: "the head is malformed" };
 
 /// The state of the connection's shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
+enum CloseState {
     Not,
     /// GOAWAY was sent. Exchanges in progress are finished.
     Told,
@@ -72,7 +63,7 @@ enum Ending {
 
 /// The downstream of a connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Caller<'a> {
+pub struct DownstreamPeer<'a> {
     /// Its address.
     pub address: IpAddr,
     /// The header lines that describe the downstream to the service.
@@ -80,26 +71,22 @@ pub struct Caller<'a> {
 }
 
 /// Serves the connection until it is closed. Bytes already read from it, such as the preface, come first.
-pub async fn serve(worker: &Rc<Worker>, downstream: &mut Peer, watch: &Watch, caller: Caller<'_>) {
+pub async fn serve(worker: &Rc<WorkerContext>, downstream: &mut BufferedConn, watch: &Deadline, caller: DownstreamPeer<'_>) {
     let streams = TaskTracker::new();
-    let conduct = Rc::<Conduct>::default();
+    let conduct = Rc::<ResetLimiter>::default();
     let forwarded = fields::forwarded(worker.forwarding(), caller.forwarded);
-    let side = Rc::new(exchange::Downstream {
-        worker: Rc::clone(worker),
-        conduct: Rc::clone(&conduct),
-        forwarded,
-        address: caller.address,
-    });
+    let side =
+        Rc::new(Downstream { worker: Rc::clone(worker), conduct: Rc::clone(&conduct), forwarded, address: caller.address });
     let service = service_fn(|request| exchange::carry(Rc::clone(&side), request));
     {
         let watched = Watched::new(downstream, Rc::clone(&conduct));
         let mut connection = pin!(builder(&streams, worker.limits()).serve_connection(TokioIo::new(watched), service));
         watch.arm(Instant::now() + worker.idle_timeout());
-        let mut ending = Ending::Not;
+        let mut ending = CloseState::Not;
         poll_fn(|cx| {
             loop {
                 let is_idle = watch.has_expired() && streams.is_empty();
-                if worker.is_ending() || conduct.is_hostile() || (is_idle && ending == Ending::Told) {
+                if worker.is_ending() || conduct.is_hostile() || (is_idle && ending == CloseState::Told) {
                     return Poll::Ready(());
                 }
                 if watch.has_expired() {
@@ -114,10 +101,10 @@ pub async fn serve(worker: &Rc<Worker>, downstream: &mut Peer, watch: &Watch, ca
                 // A downstream that connects while the sidecar prepares to leave does not know of it, so
                 // its first request is served.
                 let is_leaving = worker.is_shut() || (worker.is_draining() && conduct.has_asked());
-                if ending == Ending::Told || !(is_leaving || is_idle) {
+                if ending == CloseState::Told || !(is_leaving || is_idle) {
                     return Poll::Pending;
                 }
-                ending = Ending::Told;
+                ending = CloseState::Told;
                 connection.as_mut().graceful_shutdown();
             }
         })
@@ -130,7 +117,7 @@ pub async fn serve(worker: &Rc<Worker>, downstream: &mut Peer, watch: &Watch, ca
 
 /// The limits of one connection. `h2` itself ends a flood of CONTINUATION frames: it counts the frames that
 /// a head within the limit can need.
-fn builder(streams: &TaskTracker, limits: Limits) -> Builder<Streams> {
+fn builder(streams: &TaskTracker, limits: HeadLimits) -> Builder<Streams> {
     let mut builder = Builder::new(Streams(streams.clone()));
     builder
         .max_concurrent_streams(STREAMS_MAX)
@@ -141,27 +128,4 @@ fn builder(streams: &TaskTracker, limits: Limits) -> Builder<Streams> {
         .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
         .max_local_error_reset_streams(MISTAKES_MAX);
     builder
-}
-
-/// The error code with which the service reset this stream; `None` if the whole connection ended or another
-/// side reset it.
-fn reset_code(error: &hyper::Error) -> Option<h2::Reason> {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
-    cause.filter(|cause| cause.is_reset() && cause.is_remote()).and_then(h2::Error::reason)
-}
-
-/// Whether the service reset only this stream.
-fn is_reset(error: &hyper::Error) -> bool {
-    reset_code(error).is_some()
-}
-
-/// The executor of the library's tasks. It runs them on the worker's own thread and tracks them, so that a
-/// caller can wait for their end.
-#[derive(Debug, Clone)]
-struct Streams(TaskTracker);
-
-impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
-    fn execute(&self, stream: F) {
-        self.0.spawn_local(stream);
-    }
 }

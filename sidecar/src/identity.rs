@@ -23,7 +23,7 @@ pub struct Identity {
 
 /// The values from the pod's description. A missing value is detected or generated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Named {
+pub struct PodDescription {
     /// The pod. The default is the host name, which is the pod's name inside a container.
     pub pod: Option<String>,
     /// The service. The default is the pod's name without its generated suffix.
@@ -41,7 +41,7 @@ pub struct Named {
 
 impl Identity {
     /// The identity of a sidecar that starts now.
-    pub fn new(named: Named) -> Self {
+    pub fn new(named: PodDescription) -> Self {
         let host = || hostname::get().map(|name| name.to_string_lossy().into_owned()).ok().filter(|name| !name.is_empty());
         let pod = named.pod.or_else(host).unwrap_or_else(|| "unknown".to_owned());
         let workload = Workload {
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn the_pods_description_has_the_last_word() {
         let told = |name: &str| Some(name.to_owned());
-        let named = Named {
+        let named = PodDescription {
             pod: told("web-6c9f7d5b8-2kqxz"),
             service: None,
             namespace: told("shop"),
@@ -86,13 +86,13 @@ mod tests {
         assert_eq!((workload.service.as_str(), workload.namespace.as_str()), ("web", "shop"));
         assert_eq!((workload.pod_uid.as_str(), workload.node.as_str()), ("uid-1", "node-1"));
         assert_eq!(workload.addresses, [IpAddr::from([10, 0, 0, 7])]);
-        let renamed = Identity::new(Named { service: told("storefront"), ..named });
+        let renamed = Identity::new(PodDescription { service: told("storefront"), ..named });
         assert_eq!(renamed.workload.service, "storefront");
     }
 
     #[test]
     fn a_sidecar_that_was_told_nothing_is_still_somebody() {
-        let (one, other) = (Identity::new(Named::default()), Identity::new(Named::default()));
+        let (one, other) = (Identity::new(PodDescription::default()), Identity::new(PodDescription::default()));
         assert!(!one.workload.pod.is_empty() && !one.workload.service.is_empty());
         assert_ne!(one.workload.pod_uid, other.workload.pod_uid);
         assert!(one.epoch > 1_700_000_000_000_000_000);

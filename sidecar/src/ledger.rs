@@ -10,19 +10,19 @@ use mesh::refusal::Refusals;
 use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
 use mesh::routes::pins::Pins;
 
-use crate::ledger::called::Called;
-use crate::ledger::history::{History, Limits, Remembered};
-use crate::ledger::windows::Windows;
+use crate::ledger::caller_stats::CallerStats;
+use crate::ledger::history::{EndpointHistory, HistoryLimits, Remembered};
+use crate::ledger::windows::UnackedWindows;
 use crate::resources::{Machine, Measured};
 
-pub mod books;
-pub mod called;
-mod closing;
+pub mod caller_stats;
+pub mod collector;
 pub mod history;
+mod window_clock;
 pub mod windows;
 
 /// History limits of one endpoint: about 40 exchanges with paths of usual length.
-const HISTORY: Limits = Limits { newest: 32, slowest: 4, failures: 16, firsts: 8, bytes: 16 * 1024 };
+const HISTORY: HistoryLimits = HistoryLimits { newest: 32, slowest: 4, failures: 16, firsts: 8, bytes: 16 * 1024 };
 
 /// Bytes of all histories together: 2 MiB, which a sidecar can afford, however many endpoints share them. With 128
 /// endpoints or fewer each has its full limit, with 256 half of it.
@@ -30,7 +30,7 @@ const HISTORY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Exchanges sent along with the next report, if the control plane wants any: failures only, so that some evidence is
 /// left if the pod dies of them. All other exchanges are fetched on demand.
-const UNTOLD: Limits = Limits { newest: 0, slowest: 0, failures: 4, firsts: 0, bytes: 4 * 1024 };
+const UNTOLD: HistoryLimits = HistoryLimits { newest: 0, slowest: 0, failures: 4, firsts: 0, bytes: 4 * 1024 };
 
 /// Exchanges in one report, over all endpoints, whatever the control plane asks for. More than this is more than a
 /// person can read in a second.
@@ -39,19 +39,19 @@ const EXCHANGES_PER_REPORT_MAX: usize = 1024;
 /// The numbers of one pod. It does no I/O and reads no clock.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    rows: BTreeMap<Endpoint, Row>,
+    rows: BTreeMap<Endpoint, LedgerRow>,
     /// Patterns pinned by command. Workers name new counts by them; counts from before are merged here.
     pins: Pins,
     machine: Arc<Machine>,
     resources: Option<Resources>,
     samples_per_report: usize,
     /// The windows of the durable record, if they are kept.
-    windows: Option<Windows>,
+    windows: Option<UnackedWindows>,
 }
 
 /// What is known of one endpoint.
 #[derive(Debug)]
-pub struct Row {
+pub struct LedgerRow {
     /// Whether its path names a file.
     pub is_file: bool,
     /// Exchanges in flight at the last collection from the workers.
@@ -61,19 +61,19 @@ pub struct Row {
     /// When it was first and last requested; `None` if no exchange has ended yet.
     pub seen: Option<Seen>,
     /// The caller statistics.
-    pub called: Called,
+    pub called: CallerStats,
     /// Exchanges kept as examples.
-    pub history: History,
+    pub history: EndpointHistory,
     change: GoldenMetrics,
-    open: Share,
-    untold: History,
+    open: OpenShare,
+    untold: EndpointHistory,
     told_in_flight: u32,
     told_seen: bool,
 }
 
 /// An endpoint's share of the open window.
 #[derive(Debug, Default)]
-struct Share {
+struct OpenShare {
     golden: GoldenMetrics,
     seen: Option<Seen>,
 }
@@ -89,7 +89,7 @@ impl Ledger {
             // The worker may have counted it just before it received a pin that is in force here by now.
             let renamed = self.pins.rename(&report.endpoint);
             let is_late = renamed.is_some();
-            let row = self.rows.entry(renamed.unwrap_or(report.endpoint)).or_insert_with(|| Row::new(report.is_file));
+            let row = self.rows.entry(renamed.unwrap_or(report.endpoint)).or_insert_with(|| LedgerRow::new(report.is_file));
             if !is_late {
                 row.in_flight = report.in_flight;
             }
@@ -128,7 +128,7 @@ impl Ledger {
         let renamed: BTreeMap<_, _> = self.rows.keys().filter_map(|old| Some((old.clone(), self.pins.rename(old)?))).collect();
         for (old, new) in &renamed {
             if let Some(old) = self.rows.remove(old) {
-                self.rows.entry(new.clone()).or_insert_with(|| Row::new(old.is_file)).absorb(old);
+                self.rows.entry(new.clone()).or_insert_with(|| LedgerRow::new(old.is_file)).absorb(old);
             }
         }
         if let Some(windows) = &mut self.windows {
@@ -159,7 +159,7 @@ impl Ledger {
     }
 
     /// All endpoints with their rows, ordered by name.
-    pub fn rows(&self) -> impl Iterator<Item = (&Endpoint, &Row)> {
+    pub fn rows(&self) -> impl Iterator<Item = (&Endpoint, &LedgerRow)> {
         self.rows.iter()
     }
 
@@ -198,18 +198,18 @@ impl Ledger {
     }
 }
 
-impl Row {
+impl LedgerRow {
     fn new(is_file: bool) -> Self {
         Self {
             is_file,
             in_flight: 0,
             total: GoldenMetrics::default(),
             seen: None,
-            called: Called::default(),
-            history: History::new(HISTORY),
+            called: CallerStats::default(),
+            history: EndpointHistory::new(HISTORY),
             change: GoldenMetrics::default(),
-            open: Share::default(),
-            untold: History::new(UNTOLD),
+            open: OpenShare::default(),
+            untold: EndpointHistory::new(UNTOLD),
             told_in_flight: 0,
             told_seen: false,
         }
@@ -249,7 +249,7 @@ impl Row {
     }
 }
 
-impl Share {
+impl OpenShare {
     fn count(&mut self, golden: &GoldenMetrics, seen: Option<Seen>) {
         self.golden.merge(golden);
         self.seen = self.seen.into_iter().chain(seen).reduce(Seen::and);

@@ -1,29 +1,25 @@
 //! The data plane: proxies a service's traffic, counts it per endpoint, and enforces the mesh's rules.
 
-pub mod access_log;
-pub mod admin;
 pub mod body;
 pub mod config;
+pub mod control_client;
 pub mod decorator;
+pub mod exchange;
+pub mod export;
 pub mod forwarding;
 pub mod head;
+pub mod http1;
 pub mod http2;
 pub mod identity;
 pub mod ledger;
-pub mod link;
-pub mod metrics;
-pub mod otlp;
 pub mod protocol;
 pub mod recorder;
 pub mod resources;
 pub mod rulebook;
 pub mod sidecar;
-pub mod stats;
-pub mod stream;
+pub mod socket;
 pub mod tap;
 pub mod target;
 pub mod timeouts;
-pub mod tunnel;
 pub mod upstream;
-pub mod watch;
 pub mod worker;

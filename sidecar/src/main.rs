@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use platform::log::Log;
-use sidecar::config::{Config, NotFoundPage};
-use sidecar::decorator::Decorator;
-use sidecar::decorator::not_found_page;
+use sidecar::config::SidecarConfig;
+use sidecar::config::values::NotFoundSetting;
+use sidecar::decorator::{Decorator, not_found_page};
 use sidecar::identity::Identity;
-use sidecar::sidecar::{Listeners, Options, run};
+use sidecar::sidecar::{SidecarListeners, SidecarOptions, run};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -20,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 const MISCONFIGURED: u8 = 2;
 
 fn main() -> ExitCode {
-    let config = match Config::read() {
+    let config = match SidecarConfig::read() {
         Ok(config) => config,
         Err(why) => return leave(&why.into(), MISCONFIGURED),
     };
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn start(config: Config, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::Result<()> {
+async fn start(config: SidecarConfig, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log).context("set up the log")?;
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(|| Log(std::io::stderr())).init();
@@ -43,9 +43,9 @@ async fn start(config: Config, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::R
     let signals = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
 
     raise_descriptor_limit();
-    let listeners = Listeners::bind(config.listen, config.admin)?;
+    let listeners = SidecarListeners::bind(config.listen, config.admin)?;
     announce(&config, &listeners)?;
-    let options = Options {
+    let options = SidecarOptions {
         pods_in_process: None,
         identity: Identity::new(config.named),
         target: config.target,
@@ -106,7 +106,7 @@ fn listen_for(kind: SignalKind) -> anyhow::Result<Signal> {
 }
 
 /// Prints the ports to standard output first, in the format of the original articles.
-fn announce(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
+fn announce(config: &SidecarConfig, listeners: &SidecarListeners) -> anyhow::Result<()> {
     let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port()).context("ask for the port");
     let (traffic, admin) = (port(&listeners.traffic)?, port(&listeners.admin)?);
     // An error is ignored: standard output may be closed on purpose.
@@ -121,11 +121,11 @@ fn announce(config: &Config, listeners: &Listeners) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn decorators(config: &Config) -> anyhow::Result<Vec<Arc<dyn Decorator>>> {
+fn decorators(config: &SidecarConfig) -> anyhow::Result<Vec<Arc<dyn Decorator>>> {
     let page = match &config.not_found_page {
         None => return Ok(Vec::new()),
-        Some(NotFoundPage::BuiltIn) => not_found_page::NotFoundPage::built_in(),
-        Some(NotFoundPage::File(path)) => not_found_page::NotFoundPage::from_file(path)?,
+        Some(NotFoundSetting::BuiltIn) => not_found_page::NotFoundPage::built_in(),
+        Some(NotFoundSetting::File(path)) => not_found_page::NotFoundPage::from_file(path)?,
     };
     Ok(vec![Arc::new(page)])
 }

@@ -39,7 +39,7 @@ impl FromStr for Protocol {
 
 /// The detected protocol of first bytes that are not a valid HTTP/1 head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Looks {
+pub enum Detected {
     /// HTTP/2: the whole preface.
     Http2,
     /// A part of the HTTP/2 preface; wait for the rest.
@@ -52,28 +52,28 @@ pub enum Looks {
 
 /// Classifies bytes that are not well-formed HTTP/1. Bytes that may be meant as HTTP are never classified
 /// as foreign, because foreign bytes bypass the rules.
-pub fn look(first: &[u8]) -> Looks {
+pub fn look(first: &[u8]) -> Detected {
     if first.starts_with(HTTP2_PREFACE) {
-        return Looks::Http2;
+        return Detected::Http2;
     }
     // Many methods begin with `P`, but a head that already failed as HTTP/1 is longer than that.
     if first.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(first) {
-        return Looks::Http2Partial;
+        return Detected::Http2Partial;
     }
     let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let names_http = line.windows(5).any(|bytes| bytes.eq_ignore_ascii_case(b"HTTP/"));
     let method = &line[..line.iter().position(|byte| !is_token(*byte)).unwrap_or(line.len())];
     let after = line.get(method.len()).copied();
     match (method, after) {
-        _ if names_http => Looks::Http1,
+        _ if names_http => Detected::Http1,
         // White space and line ends before a request are sent by old clients, and by many attackers.
-        ([], Some(b'\r' | b' ' | b'\t') | None) => Looks::Http1,
-        ([], _) => Looks::Foreign,
-        (_, Some(b' ' | b'\t')) => Looks::Http1,
-        (method, _) if METHODS.iter().any(|known| method.eq_ignore_ascii_case(known)) => Looks::Http1,
+        ([], Some(b'\r' | b' ' | b'\t') | None) => Detected::Http1,
+        ([], _) => Detected::Foreign,
+        (_, Some(b' ' | b'\t')) => Detected::Http1,
+        (method, _) if METHODS.iter().any(|known| method.eq_ignore_ascii_case(known)) => Detected::Http1,
         // There is no line feed yet, and all bytes may still be part of a method.
-        (_, None) if line.len() == first.len() => Looks::Http1,
-        _ => Looks::Foreign,
+        (_, None) if line.len() == first.len() => Detected::Http1,
+        _ => Detected::Foreign,
     }
 }
 
@@ -82,7 +82,7 @@ const METHODS: [&[u8]; 9] = [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTI
 
 /// The protocol of a service's first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Greeting {
+pub enum ServerFirstBytes {
     /// An HTTP/1 response, or the SETTINGS frame that an HTTP/2 server may send before any request.
     Http,
     /// Too few bytes to decide.
@@ -92,17 +92,17 @@ pub enum Greeting {
 }
 
 /// Classifies the first bytes of a service.
-pub fn greeting(first: &[u8]) -> Greeting {
+pub fn greeting(first: &[u8]) -> ServerFirstBytes {
     const HTTP1: &[u8] = b"HTTP/";
     let (length, head) = first.split_at(first.len().min(3));
     // A SETTINGS frame without flags on stream 0 (RFC 9113, section 6.5). No known one is longer than 255 bytes.
     let is_settings = length.iter().take(2).all(|byte| *byte == 0) && is_start(head, &[4, 0, 0, 0, 0, 0]);
     let is_answer = is_start(first, HTTP1);
     match first.len() {
-        9.. if is_settings => Greeting::Http,
-        5.. if is_answer => Greeting::Http,
-        _ if is_settings || is_answer => Greeting::Undecided,
-        _ => Greeting::Foreign,
+        9.. if is_settings => ServerFirstBytes::Http,
+        5.. if is_answer => ServerFirstBytes::Http,
+        _ if is_settings || is_answer => ServerFirstBytes::Undecided,
+        _ => ServerFirstBytes::Foreign,
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
             b"PING x\r\n",
             b"hello",
         ] {
-            assert_eq!(look(first), Looks::Http1, "{first:?}");
+            assert_eq!(look(first), Detected::Http1, "{first:?}");
         }
     }
 
@@ -148,32 +148,32 @@ mod tests {
             b"{\"id\":1}\n",
             b"stats\n",
         ] {
-            assert_eq!(look(first), Looks::Foreign, "{first:?}");
+            assert_eq!(look(first), Detected::Foreign, "{first:?}");
         }
     }
 
     #[test]
     fn the_preface_is_known_however_it_is_cut() {
         for length in 1..HTTP2_PREFACE.len() {
-            assert_eq!(look(&HTTP2_PREFACE[..length]), Looks::Http2Partial);
+            assert_eq!(look(&HTTP2_PREFACE[..length]), Detected::Http2Partial);
         }
-        assert_eq!(look(HTTP2_PREFACE), Looks::Http2);
-        assert_eq!(look(b"PRI * HTTP/2.0\r\n\r\nXX"), Looks::Http1);
+        assert_eq!(look(HTTP2_PREFACE), Detected::Http2);
+        assert_eq!(look(b"PRI * HTTP/2.0\r\n\r\nXX"), Detected::Http1);
     }
 
     #[test]
     fn a_service_of_http_is_known_by_its_first_bytes() {
         for (first, expected) in [
-            (&b"HTTP/1.1 408"[..], Greeting::Http),
-            (b"\0\0\x06\x04\0\0\0\0\0\0\x03", Greeting::Http),
-            (b"\0\0\0\x04\0\0\0\0\0", Greeting::Http),
-            (b"", Greeting::Undecided),
-            (b"HT", Greeting::Undecided),
-            (b"\0\0\x06\x04", Greeting::Undecided),
-            (b"SSH-2.0-x\r\n", Greeting::Foreign),
-            (b"220 mail\r\n", Greeting::Foreign),
-            (b"\x4a\0\0\0\x0a8.0.36", Greeting::Foreign),
-            (b"\0\0\x06\x04\x01\0\0\0\0", Greeting::Foreign),
+            (&b"HTTP/1.1 408"[..], ServerFirstBytes::Http),
+            (b"\0\0\x06\x04\0\0\0\0\0\0\x03", ServerFirstBytes::Http),
+            (b"\0\0\0\x04\0\0\0\0\0", ServerFirstBytes::Http),
+            (b"", ServerFirstBytes::Undecided),
+            (b"HT", ServerFirstBytes::Undecided),
+            (b"\0\0\x06\x04", ServerFirstBytes::Undecided),
+            (b"SSH-2.0-x\r\n", ServerFirstBytes::Foreign),
+            (b"220 mail\r\n", ServerFirstBytes::Foreign),
+            (b"\x4a\0\0\0\x0a8.0.36", ServerFirstBytes::Foreign),
+            (b"\0\0\x06\x04\x01\0\0\0\0", ServerFirstBytes::Foreign),
         ] {
             assert_eq!(greeting(first), expected, "{first:?}");
         }

@@ -9,24 +9,26 @@ use mesh::report::EndpointReport;
 use mesh::routes;
 use mesh::routes::pins::{Pattern, Pins};
 
-use crate::recorder::finished::Finished;
-use crate::recorder::register::{Admission, Reason, Register};
-use crate::recorder::row::Row;
-use crate::recorder::table::{OTHER, Place, Table};
-use crate::rulebook::{Covering, InForce, Rulebook, TimedRule, pinned};
+use crate::recorder::completed_exchange::CompletedExchange;
+use crate::recorder::endpoint_limiter::{Admission, AdmitReason, EndpointLimiter};
+use crate::recorder::row::RecorderRow;
+use crate::recorder::row_index::{OTHER, RowIndex};
+use crate::recorder::table::Table;
+use crate::rulebook::{ActiveRule, Covering, Rulebook, TimedRule, pinned};
 
-pub mod finished;
-mod folding;
-pub mod outlet;
+pub mod completed_exchange;
+pub mod endpoint_limiter;
+pub mod exchange_bus;
+mod merge;
 pub mod recent;
-pub mod register;
 mod row;
+pub mod row_index;
 pub mod table;
 
 /// The counters of one worker. Only that worker's thread changes them, in place.
 pub struct Recorder {
     table: Table,
-    register: Arc<Register>,
+    register: Arc<EndpointLimiter>,
     rulebook: Rulebook,
     /// Patterns pinned by command; they take precedence over those pinned by setting.
     commanded: Pins,
@@ -38,13 +40,13 @@ pub struct Recorder {
 }
 
 /// Where a request is counted, its name, and its rule.
-pub struct Placed {
+pub struct PlacedRequest {
     /// Where it is counted, as far as that is known before the response.
-    pub place: Place,
+    pub place: RowIndex,
     /// Its endpoint.
     pub endpoint: Rc<Endpoint>,
     /// The rule in force for it.
-    pub rule: Option<Rc<InForce>>,
+    pub rule: Option<Rc<ActiveRule>>,
 }
 
 impl Default for Recorder {
@@ -55,7 +57,7 @@ impl Default for Recorder {
 
 impl Recorder {
     /// A worker's recorder, which shares the endpoint limiter with the pod's other workers.
-    pub fn new(register: Arc<Register>, fixed: &[Pattern], protected: &[String]) -> Self {
+    pub fn new(register: Arc<EndpointLimiter>, fixed: &[Pattern], protected: &[String]) -> Self {
         Self {
             table: Table::default(),
             register,
@@ -70,32 +72,32 @@ impl Recorder {
     /// Returns the place of a request's endpoint, and the rule in force for it.
     ///
     /// A known endpoint costs one hash and no allocation.
-    pub fn place(&mut self, method: &str, target: &str, now: Instant) -> Placed {
+    pub fn place(&mut self, method: &str, target: &str, now: Instant) -> PlacedRequest {
         routes::write_pinned_route(target, &[&self.commanded, &self.fixed], &mut self.route);
         match self.table.find(method, &self.route) {
             Some(place) => {
                 let row = self.table.row(place);
-                Placed { place, endpoint: Rc::clone(&row.endpoint), rule: in_force(row.rules.as_ref(), now) }
+                PlacedRequest { place, endpoint: Rc::clone(&row.endpoint), rule: in_force(row.rules.as_ref(), now) }
             }
             None => self.place_newcomer(method, target, now),
         }
     }
 
     /// Counts an exchange as in flight.
-    pub fn begin(&mut self, place: Place) {
+    pub fn begin(&mut self, place: RowIndex) {
         self.table.row_mut(place).in_flight += 1;
     }
 
     /// Returns the place of an exchange whose response has begun with this status. So a long exchange, such as a
     /// WebSocket, is reported under its own name while it lasts.
-    pub fn settle(&mut self, place: Place, endpoint: &Rc<Endpoint>, path: &str, status: u16) -> Place {
+    pub fn settle(&mut self, place: RowIndex, endpoint: &Rc<Endpoint>, path: &str, status: u16) -> RowIndex {
         if place != OTHER || endpoint.is_other() {
             return place;
         }
         // It may have been named before a pin took effect.
         let settled = match self.commanded.rename(endpoint) {
-            Some(renamed) => self.admit(&Rc::new(renamed), path, Reason::Pinned),
-            None => self.admit(endpoint, path, Reason::Answered { status }),
+            Some(renamed) => self.admit(&Rc::new(renamed), path, AdmitReason::Pinned),
+            None => self.admit(endpoint, path, AdmitReason::Answered { status }),
         };
         if settled != OTHER {
             self.leave(OTHER);
@@ -105,7 +107,7 @@ impl Recorder {
     }
 
     /// Counts an exchange that has ended.
-    pub fn finish(&mut self, place: Place, endpoint: &Rc<Endpoint>, finished: &Finished<'_>) {
+    pub fn finish(&mut self, place: RowIndex, endpoint: &Rc<Endpoint>, finished: &CompletedExchange<'_>) {
         let place = self.settle(place, endpoint, finished.path, finished.status);
         self.leave(place);
         let place = self.table.row(place).into.unwrap_or(place);
@@ -125,44 +127,44 @@ impl Recorder {
     /// Returns what was counted since the last call, by endpoint.
     pub fn collect(&mut self) -> Vec<EndpointReport> {
         self.table.gather();
-        self.table.rows_mut().iter_mut().filter_map(Row::collect).collect()
+        self.table.rows_mut().iter_mut().filter_map(RecorderRow::collect).collect()
     }
 
     /// Returns the place of a request whose endpoint, spelled in `key` and `route`, has no row here.
-    fn place_newcomer(&mut self, method: &str, target: &str, now: Instant) -> Placed {
+    fn place_newcomer(&mut self, method: &str, target: &str, now: Instant) -> PlacedRequest {
         let rule = in_force(self.rulebook.covering(method, &self.route).as_ref(), now);
         let Ok(endpoint) = Endpoint::named(method, &self.route) else {
-            return Placed { place: OTHER, endpoint: Rc::clone(&self.table.row(OTHER).endpoint), rule };
+            return PlacedRequest { place: OTHER, endpoint: Rc::clone(&self.table.row(OTHER).endpoint), rule };
         };
         let endpoint = Rc::new(endpoint);
         let is_pinned = [&self.commanded, &self.fixed].iter().any(|pins| pins.find(&self.route) == Some(&self.route));
-        let place = if is_pinned { self.admit(&endpoint, target, Reason::Pinned) } else { OTHER };
-        Placed { place, endpoint, rule }
+        let place = if is_pinned { self.admit(&endpoint, target, AdmitReason::Pinned) } else { OTHER };
+        PlacedRequest { place, endpoint, rule }
     }
 
     /// Returns the row of an endpoint, if it has one or gets one for this reason.
-    fn admit(&mut self, endpoint: &Rc<Endpoint>, path: &str, reason: Reason) -> Place {
+    fn admit(&mut self, endpoint: &Rc<Endpoint>, path: &str, reason: AdmitReason) -> RowIndex {
         if let Some(place) = self.table.find(endpoint.method(), endpoint.route()) {
             return place;
         }
         match self.register.admit(endpoint, reason) {
             Admission::Other => OTHER,
             Admission::Own => {
-                let mut row = Row::new(Rc::clone(endpoint), routes::is_file(path));
+                let mut row = RecorderRow::new(Rc::clone(endpoint), routes::is_file(path));
                 row.rules = self.rulebook.covering(endpoint.method(), endpoint.route());
                 self.table.insert(row)
             }
         }
     }
 
-    fn leave(&mut self, place: Place) {
+    fn leave(&mut self, place: RowIndex) {
         let row = self.table.row_mut(place);
         row.in_flight = row.in_flight.saturating_sub(1);
     }
 }
 
 /// The first of these rules that has not expired.
-fn in_force(rules: Option<&Covering>, now: Instant) -> Option<Rc<InForce>> {
+fn in_force(rules: Option<&Covering>, now: Instant) -> Option<Rc<ActiveRule>> {
     rules?.iter().find(|rule| !rule.has_lapsed(now)).cloned()
 }
 

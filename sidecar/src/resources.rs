@@ -10,9 +10,11 @@ use platform::cgroup::{CpuTime, Memory, Source};
 use serde::Serialize;
 
 use crate::resources::accounts::Accounts;
+use crate::resources::cpu::Cpu;
 
 mod accounts;
 mod cores;
+pub mod cpu;
 mod parse;
 mod service;
 
@@ -28,12 +30,12 @@ pub struct Meter {
     pods: NonZeroU32,
     before: Option<(Instant, CpuTime)>,
     /// The search to repeat; `None` if the source never changes.
-    search: Option<Search>,
+    search: Option<CgroupSearch>,
 }
 
 /// The repeated search for the data source of a pod.
 #[derive(Debug)]
-struct Search {
+struct CgroupSearch {
     /// The service's port, if known.
     service: Option<u16>,
     /// Measurements since the last search.
@@ -60,30 +62,6 @@ pub struct Machine {
     pub cpus: Vec<Cpu>,
 }
 
-/// One CPU, in the format of Node.js' `os.cpus()`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Cpu {
-    /// The model name.
-    pub model: String,
-    /// The current clock frequency in MHz.
-    pub speed: u64,
-    /// How its time was spent since the machine started.
-    pub times: CpuTimes,
-}
-
-/// Milliseconds spent since the machine started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct CpuTimes {
-    /// In user programs.
-    pub user: u64,
-    /// In user programs with lowered priority.
-    pub nice: u64,
-    /// In the kernel.
-    pub sys: u64,
-    /// Idle.
-    pub idle: u64,
-}
-
 impl Meter {
     /// A meter for a pod whose service is unknown. It uses the pod's own control group, or measures nothing.
     pub fn new() -> Self {
@@ -93,7 +71,7 @@ impl Meter {
     /// A meter for a pod whose service listens on this local port. It uses the pod's own control group, or
     /// the processes of the service.
     pub fn beside(service: Option<u16>) -> Self {
-        let search = Some(Search { service, measured: 0 });
+        let search = Some(CgroupSearch { service, measured: 0 });
         Self { accounts: Accounts::found(service), pods: NonZeroU32::MIN, before: None, search }
     }
 

@@ -8,8 +8,7 @@ use mesh::routes;
 use mesh::routes::pins::{Pattern, Pins};
 use mesh::rule::{Action, Protection, Rule};
 
-use crate::decorator::Answer;
-use crate::tunnel::refusal::RULE_FIELD;
+use crate::head::answer::Answer;
 
 /// The longest Retry-After. It is also used for an endpoint that is off without a time limit.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
@@ -19,9 +18,9 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// Without rules, a lookup costs two checks for empty collections. An endpoint that has a row caches the result.
 #[derive(Debug, Default)]
 pub struct Rulebook {
-    endpoints: HashMap<Name, Vec<Rc<InForce>>>,
+    endpoints: HashMap<Name, Vec<Rc<ActiveRule>>>,
     /// Longest prefix first.
-    prefixes: Vec<(Rule, Rc<InForce>)>,
+    prefixes: Vec<(Rule, Rc<ActiveRule>)>,
     /// What prefix rules exclude: the pod's protected paths, and the routes under which they are counted.
     protected: HashSet<Box<str>>,
 }
@@ -30,7 +29,7 @@ pub struct Rulebook {
 type Name = (Box<str>, Box<str>);
 
 /// The rules for one endpoint in order of precedence: the first that has not expired applies.
-pub type Covering = Rc<[Rc<InForce>]>;
+pub type Covering = Rc<[Rc<ActiveRule>]>;
 
 /// A rule and its expiry on the monotonic clock. The control plane computes the duration, so changes to the
 /// pod's wall clock do not affect it.
@@ -51,7 +50,7 @@ impl TimedRule {
 
 /// A rule in the form that a worker applies.
 #[derive(Debug)]
-pub struct InForce {
+pub struct ActiveRule {
     /// The rule's id.
     pub id: Box<str>,
     status: u16,
@@ -81,7 +80,7 @@ impl Rulebook {
         let mut book = Self { protected: protected_routes(protected, pins), ..Self::default() };
         for TimedRule { rule, lapses } in rules {
             let Action::Disable { status } = rule.action else { continue };
-            let in_force = Rc::new(InForce { id: rule.id.as_str().into(), status, lapses: *lapses });
+            let in_force = Rc::new(ActiveRule { id: rule.id.as_str().into(), status, lapses: *lapses });
             if rule.prefix().is_some() {
                 book.prefixes.push((rule.clone(), in_force));
             } else {
@@ -109,7 +108,7 @@ impl Rulebook {
     }
 }
 
-impl InForce {
+impl ActiveRule {
     /// Whether the rule has expired.
     pub fn has_lapsed(&self, now: Instant) -> bool {
         self.lapses.is_some_and(|lapses| lapses <= now)
@@ -131,3 +130,6 @@ impl InForce {
 
 #[cfg(test)]
 mod tests;
+
+/// The field that marks the response of a rule.
+pub const RULE_FIELD: &str = "X-Sitio-Rule";

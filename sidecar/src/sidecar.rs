@@ -13,28 +13,28 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::access_log::{AccessLog, Lines};
-use crate::admin::Admin;
-use crate::admin::readiness::Readiness;
 use crate::config;
+use crate::control_client::ControlClient;
+use crate::control_client::dial::{ControlPlaneTarget, Transport};
+use crate::control_client::metrics::ControlClientMetrics;
 use crate::decorator::Decorator;
+use crate::exchange::options::{Queries, TunnelOptions};
+use crate::export::access_log::{AccessLog, LineCounts};
+use crate::export::admin::Admin;
+use crate::export::admin::readiness::Readiness;
+use crate::export::otlp::{Exported, Exporter};
+use crate::export::{legacy_stats, otlp};
 use crate::forwarding::Forwarding;
-use crate::head::Limits;
+use crate::head::HeadLimits;
 use crate::identity::{Identity, workers_for};
-use crate::ledger::books::Books;
-use crate::link::Link;
-use crate::link::dial::{ControlPlane, Transport};
-use crate::link::meter::LinkMeter;
-use crate::otlp::{self, Exported, Exporter};
+use crate::ledger::collector::LedgerHandle;
 use crate::protocol::Protocol;
-use crate::recorder::outlet::Outlet;
+use crate::recorder::exchange_bus::ExchangeBus;
 use crate::resources::Meter;
-use crate::stats;
-use crate::stream::KEEPALIVE;
-use crate::target::Target;
+use crate::socket::stream::KEEPALIVE;
+use crate::target::ServiceAddr;
 use crate::timeouts::Timeouts;
 use crate::worker::Workers;
-use crate::worker::options::{Queries, TunnelOptions};
 
 /// How long traffic waits for the first rules. Without a wait, an endpoint that is turned off would be open
 /// whenever a pod starts. An unavailable control plane must not block pods, and two seconds do not matter
@@ -45,15 +45,15 @@ const FIRST_RULES_MAX: Duration = Duration::from_secs(2);
 const BACKLOG: i32 = 1024;
 
 /// The configuration of one sidecar. Several sidecars can run in one process.
-pub struct Options {
+pub struct SidecarOptions {
     /// The identity of its pod.
     pub identity: Identity,
     /// Where the service listens.
-    pub target: Target,
+    pub target: ServiceAddr,
     /// The protocol of downstream connections.
     pub protocol: Protocol,
     /// The control plane, if there is one.
-    pub control_plane: Option<ControlPlane>,
+    pub control_plane: Option<ControlPlaneTarget>,
     /// The number of pods in this process; each reports its share of the process's resources. If `None`,
     /// the sidecar reports the resources of its container.
     pub pods_in_process: Option<NonZeroU32>,
@@ -68,7 +68,7 @@ pub struct Options {
     /// How long each part of an exchange may take.
     pub timeouts: Timeouts,
     /// Limits of a message head.
-    pub limits: Limits,
+    pub limits: HeadLimits,
     /// Which fields describe the downstream to the service.
     pub forwarding: Forwarding,
     /// The most downstream connections at once. The default is as many as the descriptor limit allows.
@@ -80,7 +80,7 @@ pub struct Options {
     /// How many exchanges per second are written to standard output, if any.
     pub access_log: Option<u32>,
     /// The settings of the OTLP export, if there is a collector.
-    pub otlp: Option<otlp::settings::Settings>,
+    pub otlp: Option<otlp::settings::OtlpSettings>,
     /// How long new connections are accepted after a drain has begun.
     pub drain_grace: Duration,
     /// How long exchanges in progress may then take to finish.
@@ -89,16 +89,16 @@ pub struct Options {
 
 /// The two bound ports. The caller binds them.
 #[derive(Debug)]
-pub struct Listeners {
+pub struct SidecarListeners {
     /// The port for traffic.
     pub traffic: TcpListener,
     /// The port for health checks, metrics and statistics.
     pub admin: TcpListener,
 }
 
-impl Options {
+impl SidecarOptions {
     /// Options for a sidecar in front of `target`, without a control plane and with the program's defaults.
-    pub fn new(identity: Identity, target: impl Into<Target>) -> Self {
+    pub fn new(identity: Identity, target: impl Into<ServiceAddr>) -> Self {
         Self {
             identity,
             target: target.into(),
@@ -110,7 +110,7 @@ impl Options {
             decorators: Vec::new(),
             routes: Vec::new(),
             timeouts: Timeouts::default(),
-            limits: Limits::default(),
+            limits: HeadLimits::default(),
             forwarding: Forwarding::default(),
             connections_max: None,
             queries: Queries::default(),
@@ -123,7 +123,7 @@ impl Options {
     }
 }
 
-impl Listeners {
+impl SidecarListeners {
     /// Binds both ports. Port 0 selects a free one.
     pub fn bind(traffic: SocketAddr, admin: SocketAddr) -> anyhow::Result<Self> {
         Ok(Self { traffic: listener(traffic)?, admin: listener(admin)? })
@@ -136,10 +136,10 @@ impl Listeners {
 /// bound, so connections wait in the kernel's backlog. The control client connects, and every worker
 /// applies the first set of rules. Only then does the sidecar accept traffic. Without a control plane, or
 /// without rules within [`FIRST_RULES_MAX`], it accepts traffic anyway.
-pub async fn run(options: Options, listeners: Listeners, drain: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: CancellationToken) -> anyhow::Result<()> {
     let meter = options.pods_in_process.map_or_else(|| Meter::beside(options.target.local_port()), Meter::of_part);
     let count = options.workers.unwrap_or_else(|| workers_for(meter.cpu_limit_milli()));
-    let outlet = Arc::<Outlet>::default();
+    let outlet = Arc::<ExchangeBus>::default();
     let tunnel = TunnelOptions {
         target: options.target.clone(),
         protocol: options.protocol,
@@ -154,12 +154,12 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
         queries: options.queries,
     };
     let workers = Arc::new(Workers::start(count, listeners.traffic, tunnel)?);
-    let (books, bookkeeper) = Books::open(meter);
-    let mut house = House::default();
+    let (books, bookkeeper) = LedgerHandle::open(meter);
+    let mut house = BackgroundTasks::default();
     house.keepers.spawn(bookkeeper.run(Arc::clone(&workers), house.keepers_leave.clone()));
-    let meter = Arc::<LinkMeter>::default();
+    let meter = Arc::<ControlClientMetrics>::default();
     let open = CancellationToken::new();
-    let (lines, exported) = (Arc::<Lines>::default(), Arc::<Exported>::default());
+    let (lines, exported) = (Arc::<LineCounts>::default(), Arc::<Exported>::default());
     house.admit(
         Admin {
             workload: Arc::new(options.identity.workload.clone()),
@@ -179,7 +179,7 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
         let greeting = Greeting { workload, epoch, session: 0, protected: options.protected, uptime: None };
         let workers = Arc::clone(&workers);
         let (transport, routes, first_rules) = (Transport::Tcp, Pins::new(&options.routes), Some(first_rules));
-        let link = Link { control_plane, transport, greeting, routes, books, workers, outlet, meter, first_rules };
+        let link = ControlClient { control_plane, transport, greeting, routes, books, workers, outlet, meter, first_rules };
         house.tellers.spawn(link.run(house.tellers_leave.clone()));
         drain.run_until_cancelled(wait_for(have_come)).await;
     }
@@ -199,14 +199,14 @@ pub async fn run(options: Options, listeners: Listeners, drain: CancellationToke
 
 /// The background tasks. They stop in two groups: exporters send the last values, so they stop before the collectors.
 #[derive(Default)]
-struct House {
+struct BackgroundTasks {
     tellers: JoinSet<()>,
     tellers_leave: CancellationToken,
     keepers: JoinSet<()>,
     keepers_leave: CancellationToken,
 }
 
-impl House {
+impl BackgroundTasks {
     /// Starts the admin port. It stays open until the end, because the kubelet and Prometheus query it during a drain.
     fn admit(&mut self, admin: Admin, listener: TcpListener) {
         let leave = self.keepers_leave.clone();
@@ -220,15 +220,15 @@ impl House {
     /// Starts the exporters to tools other than the control plane, if configured.
     fn tell_other_tools(
         &mut self,
-        options: &Options,
-        books: &Books,
-        outlet: &Arc<Outlet>,
-        lines: Arc<Lines>,
+        options: &SidecarOptions,
+        books: &LedgerHandle,
+        outlet: &Arc<ExchangeBus>,
+        lines: Arc<LineCounts>,
         exported: Arc<Exported>,
     ) -> anyhow::Result<()> {
         let (pod, leave) = (options.identity.workload.pod.clone(), self.tellers_leave.clone());
         if let Some(interval) = options.stats_log {
-            self.tellers.spawn(stats::print(books.clone(), pod.clone(), interval, leave.clone()));
+            self.tellers.spawn(legacy_stats::print(books.clone(), pod.clone(), interval, leave.clone()));
         }
         if let Some(rate) = options.access_log {
             let log = AccessLog::open(outlet, pod, rate, lines)?;

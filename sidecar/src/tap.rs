@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use mesh::endpoint::Endpoint;
 use mesh::tap::{Sighting, Tap};
 
-use crate::recorder::finished::Finished;
-use crate::recorder::outlet::Pick;
+use crate::recorder::completed_exchange::CompletedExchange;
+use crate::recorder::exchange_bus::ExchangeFilter;
 
 /// One tap. The workers ask it about each exchange.
 #[derive(Debug)]
@@ -39,10 +39,10 @@ impl TapPick {
     }
 }
 
-impl Pick for TapPick {
+impl ExchangeFilter for TapPick {
     type Record = Sighting;
 
-    fn wants(&self, endpoint: &Endpoint, finished: &Finished<'_>) -> bool {
+    fn wants(&self, endpoint: &Endpoint, finished: &CompletedExchange<'_>) -> bool {
         if !self.tap.filter.holds(endpoint, finished.status) {
             return false;
         }
@@ -54,7 +54,7 @@ impl Pick for TapPick {
         has_room
     }
 
-    fn record(&self, endpoint: &Endpoint, finished: &Finished<'_>) -> Sighting {
+    fn record(&self, endpoint: &Endpoint, finished: &CompletedExchange<'_>) -> Sighting {
         Sighting { tap: self.tap.id, endpoint: endpoint.clone(), exchange: finished.into() }
     }
 }
@@ -65,10 +65,10 @@ mod tests {
     use mesh::tap::Filter;
 
     use super::*;
-    use crate::recorder::finished::Author;
+    use crate::recorder::completed_exchange::Author;
 
-    fn finished(at_ms: u64, status: u16) -> Finished<'static> {
-        Finished {
+    fn finished(at_ms: u64, status: u16) -> CompletedExchange<'static> {
+        CompletedExchange {
             path: "/a",
             started_ms: at_ms,
             took_us: 0,

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::stream::Stream;
+use crate::socket::stream::Stream;
 
 /// The kernel's limit for a Unix socket's path, including the terminating zero (unix(7)).
 const PATH_BYTES_MAX: usize = 108;
 
 /// The service's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum ServiceAddr {
     /// A port of this machine's loopback, on 127.0.0.1 or on [::1], whichever accepts.
     Loopback(u16),
     /// An IP address and a port.
@@ -28,7 +28,7 @@ pub enum Target {
 #[error("an address such as 127.0.0.1:8087, [::1]:8087 or unix:/run/app.sock")]
 pub struct NoTarget;
 
-impl Target {
+impl ServiceAddr {
     /// Connects to the service.
     pub async fn connect(&self) -> io::Result<Stream> {
         let stream = match self {
@@ -77,13 +77,13 @@ async fn connect_loopback(port: u16) -> io::Result<Stream> {
     }
 }
 
-impl From<SocketAddr> for Target {
+impl From<SocketAddr> for ServiceAddr {
     fn from(address: SocketAddr) -> Self {
         Self::Tcp(address)
     }
 }
 
-impl std::str::FromStr for Target {
+impl std::str::FromStr for ServiceAddr {
     type Err = NoTarget;
 
     fn from_str(text: &str) -> Result<Self, NoTarget> {
@@ -100,7 +100,7 @@ impl std::str::FromStr for Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for ServiceAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loopback(port) => write!(f, "127.0.0.1:{port} or [::1]:{port}"),
@@ -122,11 +122,11 @@ mod tests {
             ("localhost:80", "127.0.0.1:80 or [::1]:80"),
             ("unix:/run/app.sock", "unix:/run/app.sock"),
         ] {
-            assert_eq!(text.parse::<Target>().unwrap().to_string(), said);
+            assert_eq!(text.parse::<ServiceAddr>().unwrap().to_string(), said);
         }
         let long = format!("unix:/{}", "a".repeat(PATH_BYTES_MAX));
         for junk in ["", "8087", "::1:8087x", "127.0.0.1:0", "0.0.0.0:80", "unix:", "unix:app.sock", "shop:80", &long] {
-            assert!(junk.parse::<Target>().is_err(), "{junk}");
+            assert!(junk.parse::<ServiceAddr>().is_err(), "{junk}");
         }
     }
 }

@@ -6,17 +6,17 @@ use std::io;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use rustix::net::RecvFlags;
+use crate::socket::buffered_conn::BufferedConn;
+use crate::socket::stream::{Stream, has_no_input};
+use crate::target::ServiceAddr;
 
-use crate::stream::Stream;
-use crate::target::Target;
-use crate::tunnel::peer::Peer;
+pub mod http2;
 
 /// How long to wait for a connect before a retry, in milliseconds. A service with a full accept queue
 /// (Python's holds five) drops the SYN, and the kernel repeats it only after a second. On one machine, a
 /// connect that takes over a millisecond means a full queue. The random range spreads a burst, so that its
 /// retries do not all hit the same full queue.
-const KNOCK_MS: std::ops::Range<u64> = 20..60;
+const CONNECT_RETRY_MS: std::ops::Range<u64> = 20..60;
 
 /// How long an idle connection is kept. Servers keep theirs 60 s or longer. With a shorter time the sidecar
 /// closes first, so no request meets a connection that is just being closed.
@@ -27,26 +27,26 @@ const IDLE_CONNECTIONS_MAX: usize = 1024;
 
 /// The connections of one worker.
 pub struct Upstreams {
-    target: Target,
+    target: ServiceAddr,
     idle: RefCell<Vec<Idle>>,
 }
 
 struct Idle {
-    peer: Peer,
+    peer: BufferedConn,
     since: Instant,
 }
 
 /// A connection to the service, and whether it was used before.
 pub struct Upstream {
     /// The connection.
-    pub peer: Peer,
+    pub peer: BufferedConn,
     /// Whether it is new.
-    pub origin: Origin,
+    pub origin: ConnectionOrigin,
 }
 
 /// Whether a connection is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum ConnectionOrigin {
     /// Opened for this exchange.
     Fresh,
     /// Taken from the pool. The service may have closed it meanwhile.
@@ -55,7 +55,7 @@ pub enum Origin {
 
 /// How carefully to check that an idle connection is still open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Care {
+pub enum ReuseCheck {
     /// The request can be sent again: a cheap check is enough.
     Usual,
     /// The request must not be sent twice: ask the kernel first.
@@ -69,7 +69,7 @@ pub enum ConnectError {
     #[error("connect to the service at {address}: {source}")]
     Refused {
         /// The service's address.
-        address: Target,
+        address: ServiceAddr,
         /// The error of the kernel.
         source: io::Error,
     },
@@ -77,7 +77,7 @@ pub enum ConnectError {
     #[error("connect to the service at {address}: no answer within {within:?}")]
     Deadline {
         /// The service's address.
-        address: Target,
+        address: ServiceAddr,
         /// The timeout.
         within: Duration,
     },
@@ -85,15 +85,15 @@ pub enum ConnectError {
 
 impl Upstreams {
     /// An empty pool.
-    pub fn new(target: Target) -> Self {
+    pub fn new(target: ServiceAddr) -> Self {
         Self { target, idle: RefCell::default() }
     }
 
     /// Takes the idle connection that was used last, because it is the most likely to be open.
-    pub fn take(&self, care: Care) -> Option<Upstream> {
+    pub fn take(&self, care: ReuseCheck) -> Option<Upstream> {
         while let Some(idle) = self.idle.borrow_mut().pop() {
-            if (care == Care::Usual && !has_stirred(idle.peer.stream())) || is_quiet(idle.peer.stream()) {
-                return Some(Upstream { peer: idle.peer, origin: Origin::Pooled });
+            if (care == ReuseCheck::Usual && !has_stirred(idle.peer.stream())) || has_no_input(idle.peer.stream()) {
+                return Some(Upstream { peer: idle.peer, origin: ConnectionOrigin::Pooled });
             }
         }
         None
@@ -103,7 +103,7 @@ impl Upstreams {
     pub async fn connect(&self, within: Duration) -> Result<Upstream, ConnectError> {
         let knocking = async {
             loop {
-                let wait = Duration::from_millis(rand::random_range(KNOCK_MS));
+                let wait = Duration::from_millis(rand::random_range(CONNECT_RETRY_MS));
                 if let Ok(dialled) = tokio::time::timeout(wait, self.target.connect()).await {
                     return dialled;
                 }
@@ -113,11 +113,11 @@ impl Upstreams {
         let stream = dialled
             .map_err(|_| ConnectError::Deadline { address: self.target.clone(), within })?
             .map_err(|source| ConnectError::Refused { address: self.target.clone(), source })?;
-        Ok(Upstream { peer: Peer::new(stream), origin: Origin::Fresh })
+        Ok(Upstream { peer: BufferedConn::new(stream), origin: ConnectionOrigin::Fresh })
     }
 
     /// Returns a connection to the pool. Its last exchange must be completely over.
-    pub fn give_back(&self, peer: Peer, now: Instant) {
+    pub fn give_back(&self, peer: BufferedConn, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < IDLE_CONNECTIONS_MAX {
             idle.push(Idle { peer, since: now });
@@ -137,7 +137,7 @@ impl Upstreams {
     }
 
     /// The service's address.
-    pub fn target(&self) -> &Target {
+    pub fn target(&self) -> &ServiceAddr {
         &self.target
     }
 }
@@ -146,11 +146,4 @@ impl Upstreams {
 /// would be taken for the next response. This needs no system call.
 fn has_stirred(stream: &Stream) -> bool {
     stream.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready()
-}
-
-/// Whether the kernel has neither data nor an end of the connection to read.
-pub fn is_quiet(stream: &Stream) -> bool {
-    let mut byte = [0_u8];
-    let peeked = rustix::net::recv(stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
-    matches!(peeked, Err(rustix::io::Errno::AGAIN))
 }

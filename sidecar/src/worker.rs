@@ -11,36 +11,32 @@ use mesh::endpoint::Endpoint;
 use mesh::report::{EndpointReport, Seen};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::exchange::options::TunnelOptions;
+use crate::exchange::shared_counters::SharedCounters;
 use crate::rulebook::TimedRule;
-use crate::worker::options::TunnelOptions;
-use crate::worker::order::Order;
-use crate::worker::seats::Seats;
-use crate::worker::tally::Tally;
+use crate::worker::balancer::ConnectionBalancer;
+use crate::worker::command::WorkerCommand;
 
 pub mod acceptor;
-pub mod options;
-mod order;
-pub mod seats;
-pub mod state;
-pub mod tally;
+pub mod balancer;
+mod command;
 mod thread;
-mod wall;
 
 /// Commands that may wait for a worker. The background tasks send one of each kind at a time, and wait for it.
 const ORDERS_MAX: usize = 16;
 
 /// All workers of a sidecar. Dropping it ends them with all their connections.
 pub struct Workers {
-    orders: Vec<mpsc::Sender<Order>>,
+    orders: Vec<mpsc::Sender<WorkerCommand>>,
     threads: Vec<JoinHandle<()>>,
-    seats: Arc<Seats>,
-    tally: Arc<Tally>,
+    seats: Arc<ConnectionBalancer>,
+    tally: Arc<SharedCounters>,
 }
 
 impl Workers {
     /// Starts `count` threads that will accept from `listener`. Until [`Workers::open`], connections wait in its backlog.
     pub fn start(count: usize, listener: TcpListener, options: TunnelOptions) -> anyhow::Result<Self> {
-        let (seats, arrivals) = Seats::new(count.max(1), options.connections_max);
+        let (seats, arrivals) = ConnectionBalancer::new(count.max(1), options.connections_max);
         let seats = Arc::new(seats);
         let mut workers = Self { orders: Vec::new(), threads: Vec::new(), seats: Arc::clone(&seats), tally: Arc::default() };
         let options = Arc::new(options);
@@ -65,7 +61,7 @@ impl Workers {
 
     /// No threads, for tests of the background tasks without traffic.
     pub fn none() -> Self {
-        let (seats, _) = Seats::new(1, Some(0));
+        let (seats, _) = ConnectionBalancer::new(1, Some(0));
         Self { orders: Vec::new(), threads: Vec::new(), seats: Arc::new(seats), tally: Arc::default() }
     }
 
@@ -73,14 +69,14 @@ impl Workers {
     pub async fn open(&self) {
         for orders in &self.orders {
             // A worker that does not receive has panicked and logged it.
-            let _ = orders.send(Order::Open).await;
+            let _ = orders.send(WorkerCommand::Open).await;
         }
     }
 
     /// Collects the counts of all workers since the last call, merged by endpoint.
     pub async fn collect(&self) -> Vec<EndpointReport> {
         let mut merged: HashMap<Endpoint, EndpointReport> = HashMap::new();
-        for reports in self.ask(Order::Collect).await {
+        for reports in self.ask(WorkerCommand::Collect).await {
             for report in reports {
                 match merged.get_mut(&report.endpoint) {
                     None => {
@@ -100,7 +96,7 @@ impl Workers {
 
     /// Applies these rules, and returns when every worker uses them.
     pub async fn obey(&self, rules: Arc<Vec<TimedRule>>) {
-        self.ask(|done| Order::Obey(Arc::clone(&rules), done)).await;
+        self.ask(|done| WorkerCommand::Obey(Arc::clone(&rules), done)).await;
     }
 
     /// Downstream connections open now.
@@ -109,26 +105,26 @@ impl Workers {
     }
 
     /// The shared counters: refused requests, refused connections and skipped decorators.
-    pub fn tally(&self) -> &Tally {
+    pub fn tally(&self) -> &SharedCounters {
         &self.tally
     }
 
     /// From now on every response closes its connection, so that clients reconnect elsewhere. New
     /// connections are still accepted.
     pub async fn leave(&self) {
-        self.ask(Order::Leave).await;
+        self.ask(WorkerCommand::Leave).await;
     }
 
     /// Stops accepting, closes idle connections, and returns when exchanges in progress have finished, or
     /// after `timeout`. Afterwards the counts can be collected a last time.
     pub async fn drain(&self, timeout: Duration) {
         // Two steps, because a connection accepted by the first worker may be on its way to another.
-        self.ask(Order::Shut).await;
-        self.ask(|done| Order::Drain(timeout, done)).await;
+        self.ask(WorkerCommand::Shut).await;
+        self.ask(|done| WorkerCommand::Drain(timeout, done)).await;
     }
 
     /// Sends a command to every worker, and waits for all results. A worker that has panicked returns none.
-    async fn ask<T>(&self, order: impl Fn(oneshot::Sender<T>) -> Order) -> Vec<T> {
+    async fn ask<T>(&self, order: impl Fn(oneshot::Sender<T>) -> WorkerCommand) -> Vec<T> {
         let mut answers = Vec::with_capacity(self.orders.len());
         for orders in &self.orders {
             let (sender, answer) = oneshot::channel();

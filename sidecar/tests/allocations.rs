@@ -9,9 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sidecar::decorator::not_found_page::NotFoundPage;
-use sidecar::tunnel;
-use sidecar::worker::options::TunnelOptions;
-use sidecar::worker::state::Worker;
+use sidecar::exchange::context::WorkerContext;
+use sidecar::exchange::options::TunnelOptions;
+use sidecar::http1;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -87,7 +87,7 @@ fn an_exchange_on_kept_connections_allocates_nothing() {
 
 /// A client that sends requests over one connection, and the worker on this thread that carries them.
 struct Conversation {
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     runtime: LocalRuntime,
     orders: mpsc::SyncSender<usize>,
     done: Arc<Notify>,
@@ -98,7 +98,7 @@ impl Conversation {
     fn open(target: SocketAddr, request: String, answer_bytes: usize) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
         let options = TunnelOptions { decorators: vec![Arc::new(NotFoundPage::built_in())], ..TunnelOptions::new(target) };
-        let worker = Rc::new(Worker::new(Arc::new(options), Arc::default()));
+        let worker = Rc::new(WorkerContext::new(Arc::new(options), Arc::default()));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (orders, ordered) = mpsc::sync_channel(1);
@@ -111,7 +111,7 @@ impl Conversation {
         let carrying = Rc::clone(&worker);
         runtime.block_on(async {
             let stream = tokio::net::TcpStream::from_std(stream).unwrap();
-            serving.spawn_local(tunnel::serve(carrying, stream, caller.ip()));
+            serving.spawn_local(http1::serve(carrying, stream, caller.ip()));
         });
         Self { worker, runtime, orders, done, _serving: serving }
     }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use mesh::endpoint::Endpoint;
 use sidecar::decorator::{Decorator, Response, Step, Verdict};
+use sidecar::exchange::options::TunnelOptions;
 use sidecar::head::request::RequestHead;
 use sidecar::worker::Workers;
-use sidecar::worker::options::TunnelOptions;
 
 /// Only ends a test that hangs; nothing here takes long.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::http::Uri;
-use sidecar::link::dial::Token;
+use sidecar::control_client::dial::StreamToken;
 use tokio_util::sync::CancellationToken;
 
 use crate::demo::shop::{Service, Shop};
@@ -76,7 +76,7 @@ impl Pod {
             pods_in_process: NonZeroU32::new(NAMES.len() as u32),
             target: self.inside,
             control_plane,
-            token: Token::None,
+            token: StreamToken::None,
             not_found_page: None,
             drain_timeout: FINISH_WITHIN,
         };

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::http::Uri;
-use sidecar::config::NotFoundPage;
-use sidecar::link::dial::Token;
+use sidecar::config::values::NotFoundSetting;
+use sidecar::control_client::dial::StreamToken;
 
 use crate::local_mesh::LocalMesh;
 use crate::place::Taken;
@@ -28,12 +28,12 @@ pub(super) struct Front {
     entrance: SocketAddr,
     ports: Ports,
     control_plane: ControlPlane,
-    not_found_page: Option<NotFoundPage>,
+    not_found_page: Option<NotFoundSetting>,
 }
 
 #[derive(Debug)]
 enum ControlPlane {
-    Elsewhere(Uri, Token),
+    Elsewhere(Uri, StreamToken),
     Here(Box<Taken>),
 }
 
@@ -63,7 +63,7 @@ impl Front {
                 beside(&format!("sitio: the dashboard is on http://{}", place.dashboard()));
                 let url = place.stream_url();
                 mesh.start_control_plane(*place);
-                (url, Token::None)
+                (url, StreamToken::None)
             }
         };
         let Self { service, pod, not_found_page, .. } = self;

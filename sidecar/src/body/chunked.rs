@@ -1,7 +1,7 @@
 //! Strict parser of the chunked transfer coding, for input split at any byte (RFC 9112, section 7.1).
 
-use crate::body::Malformed;
-use crate::head::fields::{Known, is_token, known};
+use crate::body::malformed::Malformed;
+use crate::head::fields::{KnownField, is_token, known};
 
 mod extension;
 
@@ -24,7 +24,7 @@ const TRAILER_BYTES_MAX: usize = 16 * 1024;
 /// The parser. It buffers at most one trailer section.
 #[derive(Debug, Default)]
 pub struct Chunks {
-    state: State,
+    state: ChunkState,
     size: u64,
     digits: usize,
     content_bytes: u64,
@@ -36,7 +36,7 @@ pub struct Chunks {
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     #[default]
     Size,
     Extension(Extension),
@@ -70,19 +70,19 @@ impl Chunks {
     pub fn next<'a>(&mut self, input: &'a [u8]) -> Result<(usize, Piece<'_, 'a>), Malformed> {
         let mut at = 0;
         while let Some(byte) = input.get(at).copied() {
-            if self.state == State::Content {
+            if self.state == ChunkState::Content {
                 let here = input.len() - at;
                 let length = usize::try_from(self.size).unwrap_or(usize::MAX).min(here);
                 self.size -= length as u64;
                 self.content_bytes = self.content_bytes.saturating_add(length as u64);
                 if self.size == 0 {
-                    self.state = State::ContentCr;
+                    self.state = ChunkState::ContentCr;
                 }
                 return Ok((at + length, Piece::Content(&input[at..at + length])));
             }
             at += 1;
             self.take(byte)?;
-            if self.state == State::Done {
+            if self.state == ChunkState::Done {
                 return Ok((at, Piece::End(&self.trailers)));
             }
         }
@@ -92,49 +92,51 @@ impl Chunks {
     /// Processes one byte outside the content.
     fn take(&mut self, byte: u8) -> Result<(), Malformed> {
         self.state = match (self.state, byte) {
-            (State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte)?,
-            (State::Size, _) if self.digits == 0 => return Err(Malformed("a chunk size is missing")),
-            (State::Size, b'\r') => State::SizeLf,
-            (State::Size, b';' | b' ' | b'\t') => self.extension(Extension::Space, byte)?,
-            (State::Size, _) => return Err(Malformed("a chunk size is no hexadecimal number")),
-            (State::Extension(extension), b'\r') if extension.is_whole() => State::SizeLf,
-            (State::Extension(extension), byte) => self.extension(extension, byte)?,
-            (State::SizeLf, b'\n') => self.sized(),
-            (State::ContentCr, b'\r') => State::ContentLf,
-            (State::ContentLf, b'\n') => State::Size,
-            (State::Trailer, b'\r') => State::TrailerLf,
-            (State::Trailer, byte) => self.trailer_byte(byte)?,
-            (State::TrailerLf, b'\n') if self.line.is_empty() => State::Done,
-            (State::TrailerLf, b'\n') => self.trailer()?,
-            (State::ContentCr | State::ContentLf, _) => return Err(Malformed("a chunk is longer than its size")),
-            (State::SizeLf | State::TrailerLf | State::Content | State::Done, _) => return Err(Malformed("CR without LF")),
+            (ChunkState::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte)?,
+            (ChunkState::Size, _) if self.digits == 0 => return Err(Malformed("a chunk size is missing")),
+            (ChunkState::Size, b'\r') => ChunkState::SizeLf,
+            (ChunkState::Size, b';' | b' ' | b'\t') => self.extension(Extension::Space, byte)?,
+            (ChunkState::Size, _) => return Err(Malformed("a chunk size is no hexadecimal number")),
+            (ChunkState::Extension(extension), b'\r') if extension.is_whole() => ChunkState::SizeLf,
+            (ChunkState::Extension(extension), byte) => self.extension(extension, byte)?,
+            (ChunkState::SizeLf, b'\n') => self.sized(),
+            (ChunkState::ContentCr, b'\r') => ChunkState::ContentLf,
+            (ChunkState::ContentLf, b'\n') => ChunkState::Size,
+            (ChunkState::Trailer, b'\r') => ChunkState::TrailerLf,
+            (ChunkState::Trailer, byte) => self.trailer_byte(byte)?,
+            (ChunkState::TrailerLf, b'\n') if self.line.is_empty() => ChunkState::Done,
+            (ChunkState::TrailerLf, b'\n') => self.trailer()?,
+            (ChunkState::ContentCr | ChunkState::ContentLf, _) => return Err(Malformed("a chunk is longer than its size")),
+            (ChunkState::SizeLf | ChunkState::TrailerLf | ChunkState::Content | ChunkState::Done, _) => {
+                return Err(Malformed("CR without LF"));
+            }
         };
         Ok(())
     }
 
-    fn digit(&mut self, byte: u8) -> Result<State, Malformed> {
+    fn digit(&mut self, byte: u8) -> Result<ChunkState, Malformed> {
         self.digits += 1;
         self.size = self.size << 4 | u64::from((byte as char).to_digit(16).unwrap_or(0));
         if self.size > SIZE_MAX || self.digits > SIZE_DIGITS_MAX {
             return Err(Malformed("a chunk size is too large"));
         }
-        Ok(State::Size)
+        Ok(ChunkState::Size)
     }
 
-    fn extension(&mut self, extension: Extension, byte: u8) -> Result<State, Malformed> {
+    fn extension(&mut self, extension: Extension, byte: u8) -> Result<ChunkState, Malformed> {
         self.extension_bytes += 1;
         if self.extension_bytes > self.content_bytes.saturating_add(EXTENSION_BYTES_MAX) {
             return Err(Malformed("chunk extensions are too long"));
         }
-        extension.step(byte).map(State::Extension).ok_or(Malformed("a chunk extension is malformed"))
+        extension.step(byte).map(ChunkState::Extension).ok_or(Malformed("a chunk extension is malformed"))
     }
 
-    fn sized(&mut self) -> State {
+    fn sized(&mut self) -> ChunkState {
         self.digits = 0;
-        if self.size == 0 { State::Trailer } else { State::Content }
+        if self.size == 0 { ChunkState::Trailer } else { ChunkState::Content }
     }
 
-    fn trailer_byte(&mut self, byte: u8) -> Result<State, Malformed> {
+    fn trailer_byte(&mut self, byte: u8) -> Result<ChunkState, Malformed> {
         if (byte < b' ' && byte != b'\t') || byte == 0x7f {
             return Err(Malformed("a trailer field holds a control character"));
         }
@@ -143,11 +145,11 @@ impl Chunks {
         if self.trailer_bytes > TRAILER_BYTES_MAX {
             return Err(Malformed("the trailer fields are too long"));
         }
-        Ok(State::Trailer)
+        Ok(ChunkState::Trailer)
     }
 
     /// Validates a whole trailer line, and keeps it if it may be forwarded.
-    fn trailer(&mut self) -> Result<State, Malformed> {
+    fn trailer(&mut self) -> Result<ChunkState, Malformed> {
         let line = std::mem::take(&mut self.line);
         let colon = memchr::memchr(b':', &line).ok_or(Malformed("a trailer field has no colon"))?;
         let name = std::str::from_utf8(&line[..colon]).ok().filter(|name| !name.is_empty() && name.bytes().all(is_token));
@@ -156,7 +158,7 @@ impl Chunks {
             self.trailers.extend_from_slice(&line);
             self.trailers.extend_from_slice(b"\r\n");
         }
-        Ok(State::Trailer)
+        Ok(ChunkState::Trailer)
     }
 }
 
@@ -195,5 +197,5 @@ fn may_trail(name: &str) -> bool {
         "x-forwarded-host",
         "x-forwarded-proto",
     ];
-    known(name) == Known::Other && !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never))
+    known(name) == KnownField::Other && !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never))
 }

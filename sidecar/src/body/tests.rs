@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use crate::body::{Body, Malformed, To};
+use crate::body::malformed::Malformed;
+use crate::body::{Body, To};
 use crate::head::Framing;
 
 /// Forwards `input` in pieces of `step` bytes. Returns the output and the remaining input.

@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 
 use clap::Args;
 
-use crate::config::settings::{Settings, Wrong};
-use crate::config::{Expected, values};
-use crate::head::{FIELDS_LIMIT, HEAD_BYTES_LIMIT, Limits, TARGET_BYTES_LIMIT};
+use crate::config::settings::{EnvSettings, Expected, Wrong};
+use crate::config::values;
+use crate::head::{FIELDS_LIMIT, HEAD_BYTES_LIMIT, HeadLimits, TARGET_BYTES_LIMIT};
 
 /// The smallest limits that can be set: ordinary clients exceed lower ones.
 const HEAD_BYTES_MIN: usize = 4096;
@@ -30,13 +30,13 @@ pub(super) struct LimitFlags {
 
 impl LimitFlags {
     /// Returns the limits, with defaults where nothing is set.
-    pub(super) fn check(self, settings: &mut Settings) -> Result<Limits, Wrong> {
-        let usual = Limits::default();
+    pub(super) fn check(self, settings: &mut EnvSettings) -> Result<HeadLimits, Wrong> {
+        let usual = HeadLimits::default();
         let mut limit = |flag, name, range: RangeInclusive<usize>, usual| {
             let value = settings.value(flag, &[name]).parse(|value| number(value, &range))?;
             Ok::<usize, Wrong>(value.unwrap_or(usual))
         };
-        Ok(Limits {
+        Ok(HeadLimits {
             head_bytes: limit(self.head_bytes_max, "SITIO_HEAD_BYTES_MAX", HEAD_BYTES_MIN..=HEAD_BYTES_LIMIT, usual.head_bytes)?,
             target_bytes: limit(
                 self.target_bytes_max,

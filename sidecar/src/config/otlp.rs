@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tonic::transport::Uri;
 
-use crate::config::settings::{Settings, Wrong};
-use crate::config::{Expected, values};
-use crate::otlp::sampler::Sampler;
-use crate::otlp::settings::{self, PAIRS_MAX, Signal};
+use crate::config::settings::{EnvSettings, Expected, Wrong};
+use crate::config::values;
+use crate::export::otlp::sampler::Sampler;
+use crate::export::otlp::settings;
+use crate::export::otlp::settings::{PAIRS_MAX, Signal};
 
 /// The default of the OpenTelemetry specification.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,7 +20,7 @@ const METRICS_INTERVAL: Duration = Duration::from_secs(60);
 const METRICS_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// Reads the collector and what to export to it, if there is one.
-pub(super) fn otlp(told: &mut Settings) -> Result<Option<settings::Settings>, Wrong> {
+pub(super) fn otlp(told: &mut EnvSettings) -> Result<Option<settings::OtlpSettings>, Wrong> {
     let endpoint = told.value(None, &["OTEL_EXPORTER_OTLP_ENDPOINT"]).parse(collector)?;
     let is_disabled = told.value(None, &["OTEL_SDK_DISABLED"]).parse(|value| Ok(value.eq_ignore_ascii_case("true")))?;
     let Some(endpoint) = endpoint.filter(|_| is_disabled != Some(true)) else { return Ok(None) };
@@ -35,7 +36,7 @@ pub(super) fn otlp(told: &mut Settings) -> Result<Option<settings::Settings>, Wr
         resource.push(("service.name".to_owned(), service));
     }
     let headers = told.value(None, &["OTEL_EXPORTER_OTLP_HEADERS"]).secret();
-    Ok(Some(settings::Settings {
+    Ok(Some(settings::OtlpSettings {
         endpoint,
         headers: headers.parse(|value| settings::headers(value).ok_or_else(some_pairs))?.unwrap_or_default(),
         timeout: told.value(None, &["OTEL_EXPORTER_OTLP_TIMEOUT"]).parse(milliseconds)?.unwrap_or(TIMEOUT),

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::Expected;
+use std::fmt::Display;
 
 /// Kubernetes creates variables from the names of Services; their values look like `SITIO_ADMIN_PORT=tcp://10.0.0.1:80`.
 const SERVICE_LINK: &str = "tcp://";
 
 /// The variables of a process, and the names that were looked up.
 #[derive(Debug)]
-pub struct Settings {
+pub struct EnvSettings {
     environment: BTreeMap<String, String>,
     known: Vec<&'static str>,
     warnings: Vec<String>,
@@ -17,7 +17,7 @@ pub struct Settings {
 
 /// One setting: the name of its source and its value.
 #[derive(Debug)]
-pub struct Setting {
+pub struct FoundSetting {
     name: String,
     value: Option<String>,
     is_secret: bool,
@@ -35,19 +35,19 @@ impl Wrong {
     }
 }
 
-impl Settings {
+impl EnvSettings {
     /// Settings from these environment variables.
     pub fn new(environment: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { environment: environment.into_iter().collect(), known: Vec::new(), warnings: Vec::new() }
     }
 
     /// Returns the flag's value, or that of the first variable that is set and not empty.
-    pub fn value(&mut self, flag: Option<String>, names: &[&'static str]) -> Setting {
+    pub fn value(&mut self, flag: Option<String>, names: &[&'static str]) -> FoundSetting {
         self.known.extend(names);
         let first = names.first().copied().unwrap_or_default();
         if let Some(value) = flag {
             let name = format!("--{}", first.trim_start_matches("SITIO_").to_lowercase().replace('_', "-"));
-            return Setting { name, value: Some(value), is_secret: false };
+            return FoundSetting { name, value: Some(value), is_secret: false };
         }
         for name in names {
             match self.environment.get(*name).map(|value| value.trim()) {
@@ -55,10 +55,10 @@ impl Settings {
                 Some(value) if value.starts_with(SERVICE_LINK) => {
                     self.warnings.push(format!("{name} is passed over: Kubernetes made it from the name of a Service"));
                 }
-                Some(value) => return Setting { name: (*name).to_owned(), value: Some(value.to_owned()), is_secret: false },
+                Some(value) => return FoundSetting { name: (*name).to_owned(), value: Some(value.to_owned()), is_secret: false },
             }
         }
-        Setting { name: first.to_owned(), value: None, is_secret: false }
+        FoundSetting { name: first.to_owned(), value: None, is_secret: false }
     }
 
     /// Returns what was ignored: values created by Kubernetes, and `SITIO_` variables that no setting uses.
@@ -73,7 +73,7 @@ impl Settings {
     }
 }
 
-impl Setting {
+impl FoundSetting {
     /// Parses the value; `None` if there is none.
     pub fn parse<T>(&self, parse: impl FnOnce(&str) -> Result<T, Expected>) -> Result<Option<T>, Wrong> {
         let Some(value) = &self.value else { return Ok(None) };
@@ -93,7 +93,7 @@ impl Setting {
         self
     }
 
-    fn not(&self, expected: &dyn std::fmt::Display) -> Wrong {
+    fn not(&self, expected: &dyn Display) -> Wrong {
         let value = self.value.as_deref().unwrap_or_default();
         Wrong(format!("{} is {}: expected {expected}", self.name, self.shown(value)))
     }
@@ -102,3 +102,6 @@ impl Setting {
         if self.is_secret { "not shown here".to_owned() } else { format!("{value:?}") }
     }
 }
+
+/// The error of a value parser: what it expected.
+pub(crate) type Expected = Box<dyn Display>;

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
-use crate::config::{Config, Flags, NotFoundPage};
-use crate::head::Limits;
-use crate::link::dial::Token;
-use crate::otlp::settings::Signal;
+use crate::config::values::NotFoundSetting;
+use crate::config::{Flags, SidecarConfig};
+use crate::control_client::dial::StreamToken;
+use crate::exchange::options::Queries;
+use crate::export::otlp::settings::Signal;
+use crate::head::HeadLimits;
 use crate::protocol::Protocol;
-use crate::target::Target;
+use crate::target::ServiceAddr;
 use crate::timeouts::Timeouts;
-use crate::worker::options::Queries;
 
-fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
+fn config(variables: &[(&str, &str)]) -> Result<SidecarConfig, String> {
     let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Config::check(Flags::default(), owned).map_err(|why| why.to_string())
+    SidecarConfig::check(Flags::default(), owned).map_err(|why| why.to_string())
 }
 
 fn refusal(variables: &[(&str, &str)]) -> String {
@@ -28,8 +29,8 @@ fn refusal(variables: &[(&str, &str)]) -> String {
 fn the_seeds_defaults_hold_where_nothing_was_told() {
     let config = config(&[]).unwrap();
     assert_eq!(config.listen, "0.0.0.0:8080".parse().unwrap());
-    assert_eq!(config.target, Target::Loopback(8087));
-    assert_eq!((config.limits, config.timeouts), (Limits::default(), Timeouts::default()));
+    assert_eq!(config.target, ServiceAddr::Loopback(8087));
+    assert_eq!((config.limits, config.timeouts), (HeadLimits::default(), Timeouts::default()));
     assert_eq!(config.admin, "0.0.0.0:9191".parse().unwrap());
     assert_eq!(config.protected, ["/healthz", "/livez", "/readyz", "/health"]);
     assert_eq!((config.drain_grace, config.drain_timeout), (Duration::from_secs(5), Duration::from_secs(30)));
@@ -67,7 +68,7 @@ fn limits_and_times_are_settings_with_bounds() {
         ("SITIO_BODY_TIMEOUT", "off"),
     ];
     let config = config(&set).unwrap();
-    assert_eq!(config.limits, Limits { head_bytes: 20_000, target_bytes: 8000, fields: 512 });
+    assert_eq!(config.limits, HeadLimits { head_bytes: 20_000, target_bytes: 8000, fields: 512 });
     assert_eq!(config.timeouts.body, None);
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     assert_eq!(refusal(&[("SITIO_FIELDS_MAX", "513")]), r#"SITIO_FIELDS_MAX is "513": expected a number from 16 to 512"#);
@@ -79,7 +80,7 @@ fn limits_and_times_are_settings_with_bounds() {
 #[test]
 fn a_flag_has_the_last_word() {
     let flags = Flags::try_parse_from(["sitio-sidecar", "--port", "1234", "--target-port", "99999"]).unwrap();
-    let why = Config::check(flags, [("PORT".to_owned(), "abc".to_owned())]).unwrap_err();
+    let why = SidecarConfig::check(flags, [("PORT".to_owned(), "abc".to_owned())]).unwrap_err();
     assert_eq!(why.to_string(), r#"--target-port is "99999": expected a number from 1 to 65535"#);
 }
 
@@ -140,7 +141,7 @@ fn a_token_is_never_shown() {
     assert!(why.contains("only one of the two") && !why.contains("secret"), "{why}");
     let told = config(&[("SITIO_TOKEN", "secret"), ("SITIO_CONTROL_PLANE", "http://127.0.0.1:1")]).unwrap();
     assert!(!format!("{told:?}").contains("secret"), "{told:?}");
-    assert_eq!(told.control_plane.unwrap().token, Token::Text("secret".into()));
+    assert_eq!(told.control_plane.unwrap().token, StreamToken::Text("secret".into()));
 }
 
 #[test]
@@ -162,7 +163,7 @@ fn a_file_that_holds_no_token_is_refused_with_the_reason_and_its_text_is_not_sho
 #[test]
 fn a_flag_must_not_show_the_token() {
     let flags = Flags { token: Some("s3cret".into()), ..Flags::default() };
-    let why = Config::check(flags, []).unwrap_err().to_string();
+    let why = SidecarConfig::check(flags, []).unwrap_err().to_string();
     assert!(why.contains("SITIO_TOKEN") && why.contains("--token-file") && !why.contains("s3cret"), "{why}");
 }
 
@@ -203,7 +204,7 @@ fn the_rest_is_taken_as_it_was_told() {
     assert_eq!((config.listen.to_string(), config.admin.to_string()), ("127.0.0.1:0".into(), "127.0.0.1:0".into()));
     assert_eq!(config.control_plane.unwrap().uri, "http://sitio:8091");
     assert_eq!((config.stats_log, config.access_log), (Some(Duration::from_secs(5)), Some(1000)));
-    assert_eq!(config.not_found_page, Some(NotFoundPage::File(page.path().to_owned())));
+    assert_eq!(config.not_found_page, Some(NotFoundSetting::File(page.path().to_owned())));
     assert_eq!((config.protected, config.workers), (vec!["/up".into(), "/ready".into()], Some(3)));
     assert_eq!((config.named.pod, config.named.service), (Some("web-0".into()), Some("storefront".into())));
     assert_eq!(config.named.addresses, Some(vec!["10.0.0.7".parse().unwrap(), "fd00::7".parse().unwrap()]));

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::config::settings::{Settings, Wrong};
+use crate::config::settings::{EnvSettings, Wrong};
 use crate::config::values;
 use crate::timeouts::Timeouts;
 
@@ -38,7 +38,7 @@ pub(super) struct TimeoutFlags {
 
 impl TimeoutFlags {
     /// Returns the timeouts, with defaults where nothing is set.
-    pub(super) fn check(self, settings: &mut Settings) -> Result<Timeouts, Wrong> {
+    pub(super) fn check(self, settings: &mut EnvSettings) -> Result<Timeouts, Wrong> {
         let usual = Timeouts::default();
         Ok(Timeouts {
             connect: settings.duration(self.connect_timeout, "SITIO_CONNECT_TIMEOUT", usual.connect)?,

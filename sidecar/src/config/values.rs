@@ -10,11 +10,11 @@ use mesh::workload::{ADDRESSES_MAX, NAME_BYTES_MAX};
 use tonic::transport::Uri;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{AccessLogFormat, Expected, NotFoundPage};
+use crate::config::settings::Expected;
+use crate::exchange::options::Queries;
 use crate::forwarding::Forwarding;
 use crate::protocol::{NoProtocol, Protocol};
-use crate::target::{NoTarget, Target};
-use crate::worker::options::Queries;
+use crate::target::{NoTarget, ServiceAddr};
 
 /// More threads than any sidecar needs.
 const WORKERS_MAX: usize = 64;
@@ -40,7 +40,7 @@ pub(super) fn port_to_dial(value: &str) -> Result<u16, Expected> {
     port(value).ok().filter(|port| *port != 0).ok_or_else(|| expected("a number from 1 to 65535"))
 }
 
-pub(super) fn target(value: &str) -> Result<Target, Expected> {
+pub(super) fn target(value: &str) -> Result<ServiceAddr, Expected> {
     value.parse().map_err(|why: NoTarget| expected(why.to_string()))
 }
 
@@ -86,8 +86,8 @@ pub(super) fn token_file(value: &str) -> Result<PathBuf, Expected> {
     mesh::token::token(&text).map(|_| path).map_err(|why| expected(format!("a file with a token, but {why}")))
 }
 
-pub(super) fn page(value: &str) -> Result<NotFoundPage, Expected> {
-    if value == "built-in" { Ok(NotFoundPage::BuiltIn) } else { readable(value).map(NotFoundPage::File) }
+pub(super) fn page(value: &str) -> Result<NotFoundSetting, Expected> {
+    if value == "built-in" { Ok(NotFoundSetting::BuiltIn) } else { readable(value).map(NotFoundSetting::File) }
 }
 
 pub(super) fn access_log(value: &str) -> Result<AccessLogFormat, Expected> {
@@ -213,4 +213,22 @@ fn readable(value: &str) -> Result<PathBuf, Expected> {
 
 pub(super) fn expected(what: impl Into<String>) -> Expected {
     Box::new(what.into())
+}
+
+/// Which page replaces the service's 404.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotFoundSetting {
+    /// The page that comes with Sitio.
+    BuiltIn,
+    /// The page in this file.
+    File(PathBuf),
+}
+
+/// The format of the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// There is no access log.
+    Off,
+    /// One line of JSON per exchange.
+    Json,
 }

@@ -6,7 +6,8 @@ use anyhow::Context;
 use bytes::Bytes;
 use mesh::endpoint::Endpoint;
 
-use crate::decorator::{Answer, Decorator, Response, Verdict};
+use crate::decorator::{Decorator, Response, Verdict};
+use crate::head::answer::Answer;
 
 /// Maximum size of the page. It is kept in memory and sent with each 404.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;

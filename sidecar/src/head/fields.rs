@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use mesh::refusal::Reason;
 
-use crate::head::{Fault, Framing, Version};
+use crate::head::{Framing, HeadFault, Version};
 
 /// The largest accepted Content-Length. No connection ever carried more bytes.
 const CONTENT_LENGTH_MAX: u64 = i64::MAX as u64;
 
 /// Fields that the proxy itself reads or rebuilds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum KnownField {
     /// Concerns this connection only, and names other fields that do (RFC 9110, section 7.6.1).
     Connection,
     /// `Keep-Alive`: concerns this connection only, and may state how long an idle connection is kept.
@@ -45,29 +45,29 @@ pub enum Known {
 }
 
 /// Looks up a field name. The length is compared first, so most names cost one comparison.
-pub fn known(name: &str) -> Known {
+pub fn known(name: &str) -> KnownField {
     let is = |known: &str| name.eq_ignore_ascii_case(known);
     match name.len() {
-        2 if is("te") => Known::Te,
-        4 if is("host") => Known::Host,
-        4 if is("date") => Known::Date,
-        6 if is("accept") => Known::Accept,
-        6 if is("expect") => Known::Expect,
-        7 if is("upgrade") => Known::Upgrade,
-        10 if is("connection") => Known::Connection,
-        10 if is("keep-alive") => Known::KeepAlive,
-        12 if is("max-forwards") => Known::MaxForwards,
-        12 if is("x-sitio-rule") => Known::Ours,
-        13 if is("x-sitio-error") => Known::Ours,
-        14 if is("content-length") => Known::ContentLength,
-        16 if is("proxy-connection") => Known::HopByHop,
-        17 if is("transfer-encoding") => Known::TransferEncoding,
-        17 if is("x-forwarded-proto") => Known::ForwardedProto,
-        _ => Known::Other,
+        2 if is("te") => KnownField::Te,
+        4 if is("host") => KnownField::Host,
+        4 if is("date") => KnownField::Date,
+        6 if is("accept") => KnownField::Accept,
+        6 if is("expect") => KnownField::Expect,
+        7 if is("upgrade") => KnownField::Upgrade,
+        10 if is("connection") => KnownField::Connection,
+        10 if is("keep-alive") => KnownField::KeepAlive,
+        12 if is("max-forwards") => KnownField::MaxForwards,
+        12 if is("x-sitio-rule") => KnownField::Ours,
+        13 if is("x-sitio-error") => KnownField::Ours,
+        14 if is("content-length") => KnownField::ContentLength,
+        16 if is("proxy-connection") => KnownField::HopByHop,
+        17 if is("transfer-encoding") => KnownField::TransferEncoding,
+        17 if is("x-forwarded-proto") => KnownField::ForwardedProto,
+        _ => KnownField::Other,
     }
 }
 
-impl Known {
+impl KnownField {
     /// Whether the proxy forwards the field unchanged, unless `Connection` names it.
     pub fn is_end_to_end(self) -> bool {
         matches!(self, Self::Accept | Self::Date | Self::Expect | Self::MaxForwards | Self::ForwardedProto | Self::Other)
@@ -113,26 +113,33 @@ pub struct Connectivity<'b> {
 
 impl<'b> Connectivity<'b> {
     /// Reads all fields once, and refuses fields that contradict each other.
-    pub fn read(fields: &[httparse::Header<'b>], version: Version, sender: Sender) -> Result<Self, Fault> {
+    pub fn read(fields: &[httparse::Header<'b>], version: Version, sender: Sender) -> Result<Self, HeadFault> {
         let mut this = Self::default();
         let mut upgrades = Upgrades::None;
         let mut asks_upgrade = false;
         for field in fields {
             match known(field.name) {
-                Known::Other | Known::Date | Known::HopByHop | Known::MaxForwards | Known::ForwardedProto | Known::Ours => {}
-                Known::Expect => this.expects = true,
-                Known::KeepAlive => this.kept_for = kept_for(field.value).or(this.kept_for),
-                Known::Host => this.hosts += 1,
-                Known::Accept => this.accepts_html |= options(field.value).any(|option| option.starts_with(b"text/html")),
-                Known::Connection => asks_upgrade |= this.read_connection(field.value)?,
-                Known::Te => this.takes_trailers |= options(field.value).any(|option| option.eq_ignore_ascii_case(b"trailers")),
-                Known::Upgrade => upgrades = upgrades.and(field.value),
-                Known::ContentLength => this.read_length(field.value, sender)?,
-                Known::TransferEncoding => this.read_coding(field.value, version, sender)?,
+                KnownField::Other
+                | KnownField::Date
+                | KnownField::HopByHop
+                | KnownField::MaxForwards
+                | KnownField::ForwardedProto
+                | KnownField::Ours => {}
+                KnownField::Expect => this.expects = true,
+                KnownField::KeepAlive => this.kept_for = kept_for(field.value).or(this.kept_for),
+                KnownField::Host => this.hosts += 1,
+                KnownField::Accept => this.accepts_html |= options(field.value).any(|option| option.starts_with(b"text/html")),
+                KnownField::Connection => asks_upgrade |= this.read_connection(field.value)?,
+                KnownField::Te => {
+                    this.takes_trailers |= options(field.value).any(|option| option.eq_ignore_ascii_case(b"trailers"))
+                }
+                KnownField::Upgrade => upgrades = upgrades.and(field.value),
+                KnownField::ContentLength => this.read_length(field.value, sender)?,
+                KnownField::TransferEncoding => this.read_coding(field.value, version, sender)?,
             }
         }
         if this.chunked && this.length.is_some() {
-            return Err(Fault::bad(Reason::Framing, "both Content-Length and Transfer-Encoding"));
+            return Err(HeadFault::bad(Reason::Framing, "both Content-Length and Transfer-Encoding"));
         }
         this.upgrade = upgrades.only().filter(|_| asks_upgrade && version == Version::Http11);
         Ok(this)
@@ -159,7 +166,7 @@ impl<'b> Connectivity<'b> {
     }
 
     /// Returns whether `upgrade` is among the options.
-    fn read_connection(&mut self, value: &[u8]) -> Result<bool, Fault> {
+    fn read_connection(&mut self, value: &[u8]) -> Result<bool, HeadFault> {
         let mut asks_upgrade = false;
         for option in options(value) {
             if option.eq_ignore_ascii_case(b"close") {
@@ -171,19 +178,19 @@ impl<'b> Connectivity<'b> {
             } else if option.iter().all(|byte| is_token(*byte)) {
                 self.names_others = true;
             } else {
-                return Err(Fault::bad(Reason::Field, "Connection holds something that is no token"));
+                return Err(HeadFault::bad(Reason::Field, "Connection holds something that is no token"));
             }
         }
         Ok(asks_upgrade)
     }
 
-    fn read_length(&mut self, value: &[u8], sender: Sender) -> Result<(), Fault> {
+    fn read_length(&mut self, value: &[u8], sender: Sender) -> Result<(), HeadFault> {
         let length = match sender {
             Sender::Client if self.length.is_some() => return Err(MORE_LENGTHS),
             Sender::Client => length(value),
             Sender::Service => same_length(value),
         };
-        let length = length.ok_or(Fault::bad(Reason::Framing, "Content-Length is no number"))?;
+        let length = length.ok_or(HeadFault::bad(Reason::Framing, "Content-Length is no number"))?;
         if self.length.is_some_and(|before| before != length) {
             return Err(MORE_LENGTHS);
         }
@@ -191,23 +198,23 @@ impl<'b> Connectivity<'b> {
         Ok(())
     }
 
-    fn read_coding(&mut self, value: &[u8], version: Version, sender: Sender) -> Result<(), Fault> {
+    fn read_coding(&mut self, value: &[u8], version: Version, sender: Sender) -> Result<(), HeadFault> {
         if sender == Sender::Service && !self.chunked && value.eq_ignore_ascii_case(b"identity") {
             self.names_identity = true;
             return Ok(());
         }
         if version == Version::Http10 {
-            return Err(Fault::bad(Reason::Framing, "Transfer-Encoding in an HTTP/1.0 message"));
+            return Err(HeadFault::bad(Reason::Framing, "Transfer-Encoding in an HTTP/1.0 message"));
         }
         if self.chunked || self.names_identity || !value.eq_ignore_ascii_case(b"chunked") {
-            return Err(Fault::bad(Reason::Framing, "Transfer-Encoding is not one single `chunked`"));
+            return Err(HeadFault::bad(Reason::Framing, "Transfer-Encoding is not one single `chunked`"));
         }
         self.chunked = true;
         Ok(())
     }
 }
 
-const MORE_LENGTHS: Fault = Fault::bad(Reason::Framing, "more than one Content-Length");
+const MORE_LENGTHS: HeadFault = HeadFault::bad(Reason::Framing, "more than one Content-Length");
 
 fn length(value: &[u8]) -> Option<u64> {
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
@@ -268,7 +275,7 @@ pub fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Whether a Connection field of this message names `name`.
 pub fn is_named(fields: &[httparse::Header<'_>], name: &str) -> bool {
-    let mut connections = fields.iter().filter(|field| known(field.name) == Known::Connection);
+    let mut connections = fields.iter().filter(|field| known(field.name) == KnownField::Connection);
     connections.any(|field| options(field.value).any(|option| option.eq_ignore_ascii_case(name.as_bytes())))
 }
 

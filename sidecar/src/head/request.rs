@@ -6,9 +6,9 @@ use mesh::exchange::PATH_BYTES_MAX;
 use mesh::refusal::Reason;
 use mesh::trace::Traceparent;
 
-use crate::head::fields::{Connectivity, Known, Sender, is_token, known, options};
-use crate::head::response::Asked;
-use crate::head::{Fault, Framing, Limits, Parsed, Slots, Version, lines_end_properly};
+use crate::head::fields::{Connectivity, KnownField, Sender, is_token, known, options};
+use crate::head::response::ResponseTo;
+use crate::head::{FieldSlots, Framing, HeadFault, HeadLimits, Parsed, Version, lines_end_properly};
 
 pub(crate) mod target;
 
@@ -74,7 +74,7 @@ impl<'b> RequestHead<'_, 'b> {
 const FORWARDS_MAX: u64 = 255;
 
 /// Parses a head from the start of `input`. Empty lines before it are counted as part of it (RFC 9112, section 2.2).
-pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut Slots<'b>) -> Parsed<RequestHead<'h, 'b>> {
+pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut FieldSlots<'b>) -> Parsed<RequestHead<'h, 'b>> {
     let skipped = match empty_lines(input) {
         Ok(skipped) => skipped,
         Err(fault) => return Parsed::Faulty(fault),
@@ -98,8 +98,8 @@ pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut Slots<'b>) -> Parsed<Reques
 
 /// The kind of response an invalid head seems to ask for. A response to HEAD must not have a body, not even
 /// an error response.
-pub fn asked(input: &[u8]) -> Asked {
-    if input.trim_ascii_start().starts_with(b"HEAD ") { Asked::HeadOnly } else { Asked::Whole }
+pub fn asked(input: &[u8]) -> ResponseTo {
+    if input.trim_ascii_start().starts_with(b"HEAD ") { ResponseTo::HeadOnly } else { ResponseTo::Whole }
 }
 
 /// The path that an invalid head seems to ask for, for the log.
@@ -110,32 +110,33 @@ pub fn seeming_path(input: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(&path[..path.len().min(PATH_BYTES_MAX)])
 }
 
-pub(crate) const TOO_LARGE: Fault = Fault {
+pub(crate) const TOO_LARGE: HeadFault = HeadFault {
     status: 431,
     reason: Reason::TooLarge,
     why: "the head has more bytes than SITIO_HEAD_BYTES_MAX or more fields than SITIO_FIELDS_MAX",
 };
-pub(crate) const TOO_LONG: Fault =
-    Fault { status: 414, reason: Reason::TargetTooLong, why: "the target has more bytes than SITIO_TARGET_BYTES_MAX" };
-pub(crate) const UNKNOWN_METHOD: Fault = Fault { status: 501, reason: Reason::Method, why: "the method is not known here" };
-pub(crate) const NO_CONNECT: Fault = Fault { status: 501, reason: Reason::Method, why: "CONNECT is not served here" };
-const BARE_LF: Fault = Fault::bad(Reason::Field, "a line ends in LF alone");
+pub(crate) const TOO_LONG: HeadFault =
+    HeadFault { status: 414, reason: Reason::TargetTooLong, why: "the target has more bytes than SITIO_TARGET_BYTES_MAX" };
+pub(crate) const UNKNOWN_METHOD: HeadFault =
+    HeadFault { status: 501, reason: Reason::Method, why: "the method is not known here" };
+pub(crate) const NO_CONNECT: HeadFault = HeadFault { status: 501, reason: Reason::Method, why: "CONNECT is not served here" };
+const BARE_LF: HeadFault = HeadFault::bad(Reason::Field, "a line ends in LF alone");
 
 /// Empty lines that are skipped before a request. Some old clients send one after a body.
 const EMPTY_LINES_MAX: usize = 4;
 
-fn empty_lines(input: &[u8]) -> Result<usize, Fault> {
+fn empty_lines(input: &[u8]) -> Result<usize, HeadFault> {
     let skipped = input.chunks_exact(2).take_while(|pair| pair == b"\r\n").count();
     match input.get(skipped * 2) {
-        _ if skipped > EMPTY_LINES_MAX => Err(Fault::bad(Reason::RequestLine, "only empty lines")),
+        _ if skipped > EMPTY_LINES_MAX => Err(HeadFault::bad(Reason::RequestLine, "only empty lines")),
         Some(b'\n') => Err(BARE_LF),
-        Some(b'\r') if input.len() > skipped * 2 + 1 => Err(Fault::bad(Reason::RequestLine, "CR without LF")),
+        Some(b'\r') if input.len() > skipped * 2 + 1 => Err(HeadFault::bad(Reason::RequestLine, "CR without LF")),
         _ => Ok(skipped * 2),
     }
 }
 
 /// Decides whether to wait for the rest of an incomplete head.
-fn partial<T>(head: &[u8], limits: Limits) -> Parsed<T> {
+fn partial<T>(head: &[u8], limits: HeadLimits) -> Parsed<T> {
     let line = memchr::memchr(b'\n', head);
     match line {
         None if head.len() > limits.target_bytes + METHOD_BYTES_MAX + 16 => Parsed::Faulty(TOO_LONG),
@@ -145,19 +146,19 @@ fn partial<T>(head: &[u8], limits: Limits) -> Parsed<T> {
     }
 }
 
-fn why(error: httparse::Error, head: &[u8]) -> Fault {
+fn why(error: httparse::Error, head: &[u8]) -> HeadFault {
     use Reason::{Field, RequestLine, Target, Version};
     match error {
         httparse::Error::Version if has_version(head) => {
-            Fault { status: 505, reason: Version, why: "only HTTP/1.0 and HTTP/1.1 are spoken here" }
+            HeadFault { status: 505, reason: Version, why: "only HTTP/1.0 and HTTP/1.1 are spoken here" }
         }
-        httparse::Error::Version => Fault::bad(Version, "the request line does not end in a version"),
-        httparse::Error::HeaderName => Fault::bad(Field, "a field name is malformed, folded or followed by a space"),
-        httparse::Error::HeaderValue => Fault::bad(Field, "a field value holds a control character"),
-        httparse::Error::NewLine => Fault::bad(Field, "a line does not end in CR LF"),
-        httparse::Error::Token if has_other_target(head) => Fault::bad(Target, "the target is no UTF-8"),
-        httparse::Error::Token => Fault::bad(RequestLine, "the request line is malformed"),
-        _ => Fault::bad(Field, "the head is malformed"),
+        httparse::Error::Version => HeadFault::bad(Version, "the request line does not end in a version"),
+        httparse::Error::HeaderName => HeadFault::bad(Field, "a field name is malformed, folded or followed by a space"),
+        httparse::Error::HeaderValue => HeadFault::bad(Field, "a field value holds a control character"),
+        httparse::Error::NewLine => HeadFault::bad(Field, "a line does not end in CR LF"),
+        httparse::Error::Token if has_other_target(head) => HeadFault::bad(Target, "the target is no UTF-8"),
+        httparse::Error::Token => HeadFault::bad(RequestLine, "the request line is malformed"),
+        _ => HeadFault::bad(Field, "the head is malformed"),
     }
 }
 
@@ -175,11 +176,15 @@ fn has_version(head: &[u8]) -> bool {
     major.is_ascii_digit() && minor.is_ascii_digit()
 }
 
-fn judge<'h, 'b>(request: httparse::Request<'h, 'b>, head: &'b [u8], limits: Limits) -> Result<RequestHead<'h, 'b>, Fault> {
+fn judge<'h, 'b>(
+    request: httparse::Request<'h, 'b>,
+    head: &'b [u8],
+    limits: HeadLimits,
+) -> Result<RequestHead<'h, 'b>, HeadFault> {
     if !lines_end_properly(head) {
         return Err(BARE_LF);
     }
-    let missing = Fault::bad(Reason::RequestLine, "the request line is malformed");
+    let missing = HeadFault::bad(Reason::RequestLine, "the request line is malformed");
     let (method, path) = (request.method.ok_or(missing)?, request.path.ok_or(missing)?);
     let version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
     if method.len() > METHOD_BYTES_MAX || !method.bytes().all(is_token) {
@@ -212,31 +217,31 @@ fn is_http(protocol: &[u8]) -> bool {
 
 /// Checks that TRACE has no content, and that Max-Forwards of TRACE and OPTIONS is one number (RFC 9110,
 /// sections 9.3.8 and 7.6.2).
-pub(crate) fn check_trace(head: &RequestHead<'_, '_>) -> Result<(), Fault> {
+pub(crate) fn check_trace(head: &RequestHead<'_, '_>) -> Result<(), HeadFault> {
     if head.method == "TRACE" && head.framing != Framing::Empty {
-        return Err(Fault::bad(Reason::Framing, "TRACE with content"));
+        return Err(HeadFault::bad(Reason::Framing, "TRACE with content"));
     }
-    let mut counts = head.fields.iter().filter(|field| known(field.name) == Known::MaxForwards);
+    let mut counts = head.fields.iter().filter(|field| known(field.name) == KnownField::MaxForwards);
     if !matches!(head.method, "TRACE" | "OPTIONS") {
         return Ok(());
     }
     let is_number = |value: &[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let is_sound = counts.next().is_none_or(|field| is_number(field.value)) && counts.next().is_none();
-    if is_sound { Ok(()) } else { Err(Fault::bad(Reason::Field, "Max-Forwards is no single number")) }
+    if is_sound { Ok(()) } else { Err(HeadFault::bad(Reason::Field, "Max-Forwards is no single number")) }
 }
 
 /// Requires exactly one Host in HTTP/1.1, at most one in HTTP/1.0, and a valid one (RFC 9112, section 3.2).
-fn check_host(head: &RequestHead<'_, '_>) -> Result<(), Fault> {
+fn check_host(head: &RequestHead<'_, '_>) -> Result<(), HeadFault> {
     match (head.connectivity.hosts(), head.version) {
         (1, _) => {}
         (0, Version::Http10) => return Ok(()),
-        (0, Version::Http11) => return Err(Fault::bad(Reason::Host, "Host is missing")),
-        _ => return Err(Fault::bad(Reason::Host, "more than one Host")),
+        (0, Version::Http11) => return Err(HeadFault::bad(Reason::Host, "Host is missing")),
+        _ => return Err(HeadFault::bad(Reason::Host, "more than one Host")),
     }
     if target::is_authority(head.field("host").unwrap_or_default()) {
         Ok(())
     } else {
-        Err(Fault::bad(Reason::Host, "Host is malformed"))
+        Err(HeadFault::bad(Reason::Host, "Host is malformed"))
     }
 }
 

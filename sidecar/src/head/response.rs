@@ -3,7 +3,7 @@
 use mesh::refusal::Reason;
 
 use crate::head::fields::{Connectivity, Sender};
-use crate::head::{Fault, Framing, Limits, Parsed, Slots, Version};
+use crate::head::{FieldSlots, Framing, HeadFault, HeadLimits, Parsed, Version};
 
 mod controls;
 
@@ -21,13 +21,13 @@ pub struct ResponseHead<'h, 'b> {
     /// What the fields state about the connection.
     pub connectivity: Connectivity<'b>,
     /// Whether values contain line folds.
-    pub folds: Folds,
+    pub folds: LineFolding,
 }
 
 /// Whether field values are folded over several lines. The proxy replaces a fold by spaces when it forwards
 /// the head (RFC 9112, section 5.2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Folds {
+pub enum LineFolding {
     /// No value is folded.
     #[default]
     None,
@@ -37,7 +37,7 @@ pub enum Folds {
 
 /// Whether the request was a HEAD, whose response never has a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum ResponseTo {
     /// HEAD.
     HeadOnly,
     /// Any other method.
@@ -46,8 +46,8 @@ pub enum Asked {
 
 impl ResponseHead<'_, '_> {
     /// How the body ends (RFC 9112, section 6.3).
-    pub fn framing(&self, asked: Asked) -> Framing {
-        if asked == Asked::HeadOnly || self.is_interim() || self.status == 204 || self.status == 304 {
+    pub fn framing(&self, asked: ResponseTo) -> Framing {
+        if asked == ResponseTo::HeadOnly || self.is_interim() || self.status == 204 || self.status == 304 {
             return Framing::Empty;
         }
         self.connectivity.framing(Framing::UntilClose)
@@ -56,11 +56,11 @@ impl ResponseHead<'_, '_> {
     /// Whether the status or method excludes a body although the fields announce one. A service that
     /// ignores the rule sends the body anyway, perhaps late. The next exchange on the connection would read
     /// it as its response.
-    pub fn announces_in_vain(&self, asked: Asked) -> bool {
+    pub fn announces_in_vain(&self, asked: ResponseTo) -> bool {
         match (asked, self.status) {
-            (Asked::HeadOnly, _) => self.connectivity.framing(Framing::UntilClose) != Framing::Empty,
-            (Asked::Whole, 204 | 304) => self.connectivity.framing(Framing::Empty) != Framing::Empty,
-            (Asked::Whole, _) => false,
+            (ResponseTo::HeadOnly, _) => self.connectivity.framing(Framing::UntilClose) != Framing::Empty,
+            (ResponseTo::Whole, 204 | 304) => self.connectivity.framing(Framing::Empty) != Framing::Empty,
+            (ResponseTo::Whole, _) => false,
         }
     }
 
@@ -85,7 +85,7 @@ impl ResponseHead<'_, '_> {
 /// Lines may end in LF (RFC 9112, section 2.2). White space before a colon is removed (section 5.1), and
 /// folds are replaced (section 5.2). Values may contain control characters except CR, LF and NUL (RFC 9110,
 /// section 5.5).
-pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut Slots<'b>) -> Parsed<ResponseHead<'h, 'b>> {
+pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut FieldSlots<'b>) -> Parsed<ResponseHead<'h, 'b>> {
     // `httparse` skips empty lines here too, but nothing may precede a status line.
     if matches!(input.first(), Some(b'\r' | b'\n')) {
         return Parsed::Faulty(wrong("an empty line before the status line"));
@@ -95,7 +95,7 @@ pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut Slots<'b>) -> Parsed<Respon
     match lenient().parse_response_with_uninit_headers(&mut response, input, room) {
         Ok(httparse::Status::Complete(length)) => {
             let (code, version, reason) = (response.code, response.version, response.reason.unwrap_or_default());
-            judge(Line { code, version, reason }, response.headers, &input[..length], limits)
+            judge(StatusLine { code, version, reason }, response.headers, &input[..length], limits)
         }
         Ok(httparse::Status::Partial) => partial(input, limits),
         Err(httparse::Error::HeaderValue | httparse::Error::Status) => controls::parse(input, restored, limits),
@@ -109,36 +109,36 @@ fn lenient() -> httparse::ParserConfig {
     config
 }
 
-fn partial<T>(input: &[u8], limits: Limits) -> Parsed<T> {
+fn partial<T>(input: &[u8], limits: HeadLimits) -> Parsed<T> {
     if input.len() >= limits.head_bytes { Parsed::Faulty(TOO_LARGE) } else { Parsed::Partial }
 }
 
-fn why(error: httparse::Error) -> Fault {
+fn why(error: httparse::Error) -> HeadFault {
     match error {
         httparse::Error::TooManyHeaders => wrong("the head has more fields than SITIO_FIELDS_MAX"),
         _ => wrong("the head is malformed"),
     }
 }
 
-const TOO_LARGE: Fault = wrong("the head has more bytes than SITIO_HEAD_BYTES_MAX");
+const TOO_LARGE: HeadFault = wrong("the head has more bytes than SITIO_HEAD_BYTES_MAX");
 
 /// A fault of the service. It is counted by the status of the exchange.
-const fn wrong(why: &'static str) -> Fault {
-    Fault::bad(Reason::Field, why)
+const fn wrong(why: &'static str) -> HeadFault {
+    HeadFault::bad(Reason::Field, why)
 }
 
 /// The parsed status line.
-struct Line<'b> {
+struct StatusLine<'b> {
     code: Option<u16>,
     version: Option<u8>,
     reason: &'b str,
 }
 
 fn judge<'h, 'b>(
-    line: Line<'b>,
+    line: StatusLine<'b>,
     fields: &'h [httparse::Header<'b>],
     head: &[u8],
-    limits: Limits,
+    limits: HeadLimits,
 ) -> Parsed<ResponseHead<'h, 'b>> {
     let length = head.len();
     if length > limits.head_bytes {
@@ -158,9 +158,9 @@ fn judge<'h, 'b>(
 }
 
 /// Detects lines that begin with white space, which continue the line before.
-fn folds(head: &[u8]) -> Folds {
+fn folds(head: &[u8]) -> LineFolding {
     let mut ends = memchr::memchr_iter(b'\n', head);
-    if ends.any(|at| matches!(head.get(at + 1), Some(b' ' | b'\t'))) { Folds::Some } else { Folds::None }
+    if ends.any(|at| matches!(head.get(at + 1), Some(b' ' | b'\t'))) { LineFolding::Some } else { LineFolding::None }
 }
 
 #[cfg(test)]

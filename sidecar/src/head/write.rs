@@ -2,11 +2,11 @@
 
 use httparse::Header;
 
-use crate::decorator::{Answer, Edit, reason_of};
+use crate::head::answer::{Answer, Edit, reason_of};
 use crate::head::date::DateCache;
-use crate::head::fields::{Known, is_named, is_token, known};
+use crate::head::fields::{KnownField, is_named, is_token, known};
 use crate::head::request::RequestHead;
-use crate::head::response::{Folds, ResponseHead};
+use crate::head::response::{LineFolding, ResponseHead};
 use crate::head::{Framing, Version};
 
 /// What the response states about the downstream connection.
@@ -51,13 +51,13 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, added:
     }
     for header in head.fields {
         match known(header.name) {
-            Known::Host if head.authority.is_none() => field(out, header.name, header.value),
+            KnownField::Host if head.authority.is_none() => field(out, header.name, header.value),
             // HTTP/1.0 has no expectations, and a server must ignore one (RFC 9110, section 10.1.1).
-            Known::Expect if head.version == Version::Http10 => {}
-            Known::MaxForwards if head.forwards_left().is_some() => {}
-            Known::ForwardedProto if added.forwarded_proto == ForwardedProto::Replaced => {}
+            KnownField::Expect if head.version == Version::Http10 => {}
+            KnownField::MaxForwards if head.forwards_left().is_some() => {}
+            KnownField::ForwardedProto if added.forwarded_proto == ForwardedProto::Replaced => {}
             known
-                if (known.is_end_to_end() || known == Known::Ours)
+                if (known.is_end_to_end() || known == KnownField::Ours)
                     && !(head.connectivity.names_others && is_named(head.fields, header.name)) =>
             {
                 field(out, header.name, header.value);
@@ -99,16 +99,16 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, plan: Plan<'_>) 
     let mut is_dated = false;
     for header in head.fields {
         if passes(head, header) && !plan.edits.iter().any(|edit| edit.name().eq_ignore_ascii_case(header.name)) {
-            is_dated |= known(header.name) == Known::Date;
+            is_dated |= known(header.name) == KnownField::Date;
             match head.folds {
-                Folds::None => field(out, header.name, header.value),
-                Folds::Some => unfolded_field(out, header.name, header.value),
+                LineFolding::None => field(out, header.name, header.value),
+                LineFolding::Some => unfolded_field(out, header.name, header.value),
             }
         }
     }
     for edit in plan.edits {
         if let Edit::Set(name, value) = edit {
-            is_dated |= known(name) == Known::Date;
+            is_dated |= known(name) == KnownField::Date;
             own_field(out, name, value);
         }
     }
@@ -155,7 +155,7 @@ impl Plan<'_> {
 }
 
 /// Appends one of the sidecar's own responses, with its body unless only the head was requested.
-pub fn answer(out: &mut Vec<u8>, answer: &Answer, body: Body, told: Persistence) {
+pub fn answer(out: &mut Vec<u8>, answer: &Answer, body: BodyPresence, told: Persistence) {
     let digits = digits(answer.status);
     line(out, &[b"HTTP/1.1 ", &digits, b" ", reason_of(answer.status).as_bytes()]);
     for (name, value) in &answer.fields {
@@ -165,14 +165,14 @@ pub fn answer(out: &mut Vec<u8>, answer: &Answer, body: Body, told: Persistence)
     field(out, "Content-Length", answer.body.len().to_string().as_bytes());
     persistence(out, told);
     out.extend_from_slice(b"\r\n");
-    if body == Body::Sent {
+    if body == BodyPresence::Sent {
         out.extend_from_slice(&answer.body);
     }
 }
 
 /// Whether the body of a response is sent after its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Body {
+pub enum BodyPresence {
     /// The body is sent.
     Sent,
     /// The body is omitted: the request was a HEAD.
@@ -181,7 +181,7 @@ pub enum Body {
 
 fn passes(head: &ResponseHead<'_, '_>, header: &Header<'_>) -> bool {
     match known(header.name) {
-        Known::Host => true,
+        KnownField::Host => true,
         known => known.is_end_to_end() && !(head.connectivity.names_others && is_named(head.fields, header.name)),
     }
 }
@@ -246,7 +246,7 @@ fn unfolded_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 /// Writes a field created by the sidecar's code. A field that would corrupt the message is skipped.
 fn own_field(out: &mut Vec<u8>, name: &str, value: &str) {
     let sound = !name.is_empty() && name.bytes().all(is_token) && !value.bytes().any(|byte| byte < b' ' || byte == 0x7f);
-    if sound && (known(name).is_end_to_end() || known(name) == Known::Ours) {
+    if sound && (known(name).is_end_to_end() || known(name) == KnownField::Ours) {
         field(out, name, value.as_bytes());
     }
 }

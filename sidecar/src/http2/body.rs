@@ -8,42 +8,40 @@ use hyper::HeaderMap;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 
-use crate::http2::account::Account;
+use crate::http2::exchange_record::ExchangeRecord;
 use crate::http2::{fields, grpc};
-
-/// Bytes of trailers, or of a head, that are forwarded. gRPC sends error details there, sometimes 100 kB.
-/// The library truncates what exceeds its own limit and reports no error. Our limit is lower, so that the
-/// error names it.
-pub(super) const TRAILER_BYTES_MAX: usize = 512 * 1024;
+use crate::upstream::http2::TRAILER_BYTES_MAX;
+use crate::upstream::http2::request_body::BrokenOff;
 
 /// The body of a response.
-pub(super) enum Carried {
+pub(super) enum DownstreamBody {
     /// From the service.
-    Service(Response),
+    Service(UpstreamBody),
     /// From the sidecar, until it is sent.
     Own(Option<Bytes>),
 }
 
 /// The rest of a service's response.
-pub(super) struct Response {
+pub(super) struct UpstreamBody {
     body: Incoming,
-    account: Account,
+    account: ExchangeRecord,
     deadline: Option<Pin<Box<Sleep>>>,
     /// Remaining bytes, if the head declares a length and trailers do not matter.
     left: Option<u64>,
     is_over: bool,
 }
 
-/// Why a response is aborted. A `hyper::Error` contains the code with which the service reset the stream;
-/// the downstream's stream is reset with the same code.
-pub(super) type BrokenOff = Box<dyn std::error::Error + Send + Sync>;
-
-impl Carried {
+impl DownstreamBody {
     /// A body of the service. It is counted when it is complete, and aborted at the deadline, if there is
     /// one. With a declared length it is complete after that many bytes. An empty frame may follow, but a
     /// client need not wait for it.
-    pub(super) fn service(body: Incoming, account: Account, deadline: Option<Pin<Box<Sleep>>>, length: Option<u64>) -> Self {
-        let mut response = Response { body, account, deadline, left: length, is_over: false };
+    pub(super) fn service(
+        body: Incoming,
+        account: ExchangeRecord,
+        deadline: Option<Pin<Box<Sleep>>>,
+        length: Option<u64>,
+    ) -> Self {
+        let mut response = UpstreamBody { body, account, deadline, left: length, is_over: false };
         response.note_end(0);
         Self::Service(response)
     }
@@ -59,7 +57,7 @@ pub(super) fn field_bytes(fields: &HeaderMap) -> usize {
     fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
-impl Response {
+impl UpstreamBody {
     /// Counts bytes and detects the end. The library does not poll again after the piece that is marked as the last.
     fn note_end(&mut self, bytes: usize) {
         self.left = self.left.map(|left| left.saturating_sub(bytes as u64));
@@ -91,7 +89,7 @@ impl Response {
     }
 }
 
-impl Body for Response {
+impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = BrokenOff;
 
@@ -115,7 +113,7 @@ impl Body for Response {
                 return Poll::Ready(None);
             }
             // The service reset only this stream, and its code states the reason.
-            Some(Err(error)) if !this.account.is_grpc() || super::is_reset(&error) => {
+            Some(Err(error)) if !this.account.is_grpc() || crate::upstream::http2::is_reset(&error) => {
                 this.account.reset_by_service(&error);
                 return Poll::Ready(Some(Err(error.into())));
             }
@@ -147,7 +145,7 @@ impl Body for Response {
     }
 }
 
-impl Body for Carried {
+impl Body for DownstreamBody {
     type Data = Bytes;
     type Error = BrokenOff;
 

@@ -7,11 +7,11 @@ use hyper::http::uri::{Authority, Scheme};
 use hyper::{HeaderMap, Method, Uri};
 use mesh::refusal::Reason;
 
-use crate::decorator::Edit;
 use crate::forwarding::Forwarding;
-use crate::head::fields::{Connectivity, Known, Sender, known};
+use crate::head::answer::Edit;
+use crate::head::fields::{Connectivity, KnownField, Sender, known};
 use crate::head::request::{NO_CONNECT, RequestHead, TOO_LARGE, TOO_LONG, UNKNOWN_METHOD, check_trace, target};
-use crate::head::{Fault, Framing, Limits, Version};
+use crate::head::{Framing, HeadFault, HeadLimits, Version};
 
 /// The fields, as decorators see them.
 pub(super) fn view(fields: &HeaderMap) -> Vec<Header<'_>> {
@@ -19,7 +19,11 @@ pub(super) fn view(fields: &HeaderMap) -> Vec<Header<'_>> {
 }
 
 /// Validates the head of a request, and returns it as decorators see it.
-pub(super) fn judge<'h, 'b>(parts: &'b Parts, fields: &'h [Header<'b>], limits: Limits) -> Result<RequestHead<'h, 'b>, Fault> {
+pub(super) fn judge<'h, 'b>(
+    parts: &'b Parts,
+    fields: &'h [Header<'b>],
+    limits: HeadLimits,
+) -> Result<RequestHead<'h, 'b>, HeadFault> {
     let method = parts.method.as_str();
     if parts.method == Method::CONNECT {
         return Err(NO_CONNECT);
@@ -40,11 +44,11 @@ pub(super) fn judge<'h, 'b>(parts: &'b Parts, fields: &'h [Header<'b>], limits: 
     let authority = parts.uri.authority().map(Authority::as_str);
     let host = parts.headers.get(HOST).map(HeaderValue::as_bytes);
     match (authority, host, connectivity.hosts()) {
-        (None, None, _) => return Err(Fault::bad(Reason::Host, "Host is missing")),
-        (_, _, 2..) => return Err(Fault::bad(Reason::Host, "more than one Host")),
+        (None, None, _) => return Err(HeadFault::bad(Reason::Host, "Host is missing")),
+        (_, _, 2..) => return Err(HeadFault::bad(Reason::Host, "more than one Host")),
         // RFC 9113, section 8.3.1.
         (Some(authority), Some(host), _) if !authority.as_bytes().eq_ignore_ascii_case(host) => {
-            return Err(Fault::bad(Reason::Host, "Host is not the authority"));
+            return Err(HeadFault::bad(Reason::Host, "Host is not the authority"));
         }
         _ => {}
     }
@@ -76,7 +80,7 @@ pub(super) fn for_service(parts: &mut Parts, forwarded: &HeaderMap, forwards_lef
     }
     for (name, value) in forwarded {
         // This field has one value, and readers use the first; the others are lists.
-        if known(name.as_str()) == Known::ForwardedProto {
+        if known(name.as_str()) == KnownField::ForwardedProto {
             parts.headers.insert(name, value.clone());
         } else {
             parts.headers.append(name, value.clone());
@@ -114,7 +118,7 @@ pub(super) fn drop_ours(fields: &mut HeaderMap) {
 pub(super) fn edit(fields: &mut HeaderMap, edits: &[Edit]) {
     for edit in edits {
         let Ok(name) = HeaderName::try_from(edit.name()) else { continue };
-        if !matches!(known(name.as_str()), Known::Other | Known::Accept) {
+        if !matches!(known(name.as_str()), KnownField::Other | KnownField::Accept) {
             continue;
         }
         match edit {

@@ -5,8 +5,8 @@ use hyper::{HeaderMap, Response, StatusCode};
 
 use mesh::exchange::Outcome;
 
-use crate::decorator::Answer;
-use crate::http2::body::Carried;
+use crate::head::answer::Answer;
+use crate::http2::body::DownstreamBody;
 
 /// `UNKNOWN`: also what a client assumes for a call that ends without a status.
 pub(super) const UNKNOWN: u8 = 2;
@@ -74,8 +74,8 @@ pub(super) fn name(code: u8) -> &'static str {
 
 /// One of the sidecar's own responses in the form that gRPC clients understand: trailers only. The fields
 /// that mark it as the sidecar's are kept.
-pub(super) fn unavailable(answer: &Answer, message: &'static str) -> Response<Carried> {
-    let mut response = Response::new(Carried::own(bytes::Bytes::new()));
+pub(super) fn unavailable(answer: &Answer, message: &'static str) -> Response<DownstreamBody> {
+    let mut response = Response::new(DownstreamBody::own(bytes::Bytes::new()));
     *response.status_mut() = StatusCode::OK;
     let fields = response.headers_mut();
     for (name, value) in answer.fields.iter().filter(|(name, _)| name.starts_with("X-Sitio-")) {
@@ -100,7 +100,7 @@ pub(super) fn trailers_too_large() -> HeaderMap {
 }
 
 /// A response that replaces the service's response because its head is too large to forward.
-pub(super) fn too_large(answer: &Answer) -> Response<Carried> {
+pub(super) fn too_large(answer: &Answer) -> Response<DownstreamBody> {
     let mut response = unavailable(answer, "");
     response.headers_mut().extend(trailers_too_large());
     response

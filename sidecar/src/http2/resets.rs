@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::http2::conduct::Conduct;
-use crate::tunnel::peer::Peer;
+use crate::http2::reset_limiter::ResetLimiter;
+use crate::socket::buffered_conn::BufferedConn;
 
 /// Bytes of a frame's header (RFC 9113, section 4.1).
 const FRAME_HEAD_BYTES: usize = 9;
@@ -24,9 +24,9 @@ const PROTOCOL_ERROR: u32 = 1;
 
 /// A downstream connection whose written frames are inspected.
 pub(super) struct Watched<'a> {
-    peer: &'a mut Peer,
+    peer: &'a mut BufferedConn,
     frames: Frames,
-    conduct: Rc<Conduct>,
+    conduct: Rc<ResetLimiter>,
 }
 
 /// Parser state of the written frames.
@@ -41,7 +41,7 @@ struct Frames {
 
 impl<'a> Watched<'a> {
     /// Wraps `peer`, and counts malformed heads in `conduct`.
-    pub(super) fn new(peer: &'a mut Peer, conduct: Rc<Conduct>) -> Self {
+    pub(super) fn new(peer: &'a mut BufferedConn, conduct: Rc<ResetLimiter>) -> Self {
         Self { peer, frames: Frames::default(), conduct }
     }
 

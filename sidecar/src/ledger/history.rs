@@ -9,7 +9,7 @@ use crate::resources::Machine;
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct HistoryLimits {
     /// The newest, of any kind.
     pub newest: usize,
     /// The slowest.
@@ -33,14 +33,14 @@ pub struct Remembered {
 
 /// The exchanges of one endpoint, oldest first.
 #[derive(Debug)]
-pub struct History {
-    limits: Limits,
-    kept: Vec<Kept>,
+pub struct EndpointHistory {
+    limits: HistoryLimits,
+    kept: Vec<HistoryEntry>,
     statuses: Vec<u16>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct HistoryEntry {
     remembered: Remembered,
     is_first: bool,
     worth: Worth,
@@ -55,9 +55,9 @@ enum Worth {
     Notable,
 }
 
-impl History {
+impl EndpointHistory {
     /// An empty history.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: HistoryLimits) -> Self {
         Self { limits, kept: Vec::new(), statuses: Vec::new() }
     }
 
@@ -70,7 +70,7 @@ impl History {
             if is_first {
                 self.statuses.push(status);
             }
-            self.kept.push(Kept { remembered, is_first, worth: Worth::Recent });
+            self.kept.push(HistoryEntry { remembered, is_first, worth: Worth::Recent });
         }
         self.forget();
     }
@@ -111,7 +111,7 @@ impl History {
 
     /// Bytes of all kept exchanges.
     pub fn bytes(&self) -> usize {
-        self.kept.iter().map(Kept::bytes).sum()
+        self.kept.iter().map(HistoryEntry::bytes).sum()
     }
 
     /// Evicts the oldest until the rest fits; those that are only recent go first.
@@ -124,7 +124,7 @@ impl History {
     }
 }
 
-impl Kept {
+impl HistoryEntry {
     /// A rule's own 503 is not a failure of the service.
     fn is_failure(&self) -> bool {
         self.remembered.exchange.status >= 500 && self.remembered.exchange.rule.is_none()
@@ -141,20 +141,20 @@ impl Kept {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { newest: 3, slowest: 1, failures: 2, firsts: 2, bytes: 16 * 1024 };
+    const LIMITS: HistoryLimits = HistoryLimits { newest: 3, slowest: 1, failures: 2, firsts: 2, bytes: 16 * 1024 };
 
     fn exchange(started_ms: u64, status: u16, took_us: u64) -> Remembered {
         let exchange = Exchange { started_ms, status, took_us, path: "/".into(), ..Exchange::default() };
         Remembered { exchange, machine: Arc::default() }
     }
 
-    fn started(history: &History) -> Vec<u64> {
+    fn started(history: &EndpointHistory) -> Vec<u64> {
         history.iter().map(|remembered| remembered.exchange.started_ms).collect()
     }
 
     #[test]
     fn what_matters_outlives_what_is_merely_older() {
-        let mut history = History::new(LIMITS);
+        let mut history = EndpointHistory::new(LIMITS);
         history.keep(vec![exchange(1, 200, 5), exchange(2, 200, 900), exchange(3, 404, 5), exchange(4, 500, 5)]);
         history.keep((5..50).map(|at| exchange(at, 200, 5)).collect());
         assert_eq!(started(&history), [1, 2, 3, 4, 47, 48, 49], "first 200, slowest, first 404, failure, the newest");
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn only_the_newest_failures_are_kept_and_a_rules_answers_are_none() {
-        let mut history = History::new(Limits { firsts: 0, slowest: 0, ..LIMITS });
+        let mut history = EndpointHistory::new(HistoryLimits { firsts: 0, slowest: 0, ..LIMITS });
         history.keep((1..=5).map(|at| exchange(at, 503, 5)).collect());
         let mut by_rule = exchange(6, 503, 5);
         by_rule.exchange.rule = Some("r1".into());
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn exchanges_of_several_workers_come_out_in_the_order_of_time() {
-        let mut history = History::new(LIMITS);
+        let mut history = EndpointHistory::new(LIMITS);
         history.keep(vec![exchange(2, 200, 5), exchange(1, 200, 5)]);
         assert_eq!(started(&history), [1, 2]);
         assert_eq!(history.take().len(), 2);
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn long_paths_push_the_oldest_out() {
-        let mut history = History::new(Limits { newest: 100, bytes: 4096, ..LIMITS });
+        let mut history = EndpointHistory::new(HistoryLimits { newest: 100, bytes: 4096, ..LIMITS });
         let long = |at| {
             let mut remembered = exchange(at, 200, 5);
             remembered.exchange.path = "/".repeat(256);

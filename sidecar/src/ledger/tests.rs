@@ -9,7 +9,7 @@ use mesh::routes::pins::Pins;
 use proptest::prelude::*;
 
 use crate::ledger::{EXCHANGES_PER_REPORT_MAX, HISTORY_BYTES_MAX, Ledger};
-use crate::recorder::register::ENDPOINTS_MAX;
+use crate::recorder::endpoint_limiter::ENDPOINTS_MAX;
 
 /// A worker's report of hits on an endpoint, with these latencies.
 pub(crate) fn counted(route: &str, in_flight: u32, latencies_us: &[u64]) -> EndpointReport {

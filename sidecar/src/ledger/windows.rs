@@ -34,9 +34,9 @@ pub struct Moment {
 
 /// The windows of one process that are not known to be durable.
 #[derive(Debug, Default)]
-pub struct Windows {
-    held: VecDeque<Held>,
-    open: Option<Open>,
+pub struct UnackedWindows {
+    held: VecDeque<ClosedWindow>,
+    open: Option<OpenWindow>,
     /// Rows of all windows held.
     rows: usize,
     /// The last slot of the last closed window.
@@ -67,16 +67,16 @@ pub struct WindowNumbers {
 
 /// The window that is being filled.
 #[derive(Debug, Clone, Copy)]
-struct Open {
+struct OpenWindow {
     slot: u64,
     since: Instant,
 }
 
 /// A closed window.
 #[derive(Debug)]
-struct Held {
+struct ClosedWindow {
     window: Window,
-    origin: Origin,
+    origin: WindowOrigin,
     /// When it was closed; `None` if it is older than this process can say.
     closed: Option<Instant>,
     lived: Lived,
@@ -95,18 +95,18 @@ pub struct Lived {
 
 /// How a window came to be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
+enum WindowOrigin {
     /// It was closed on time.
     Closed,
     /// It contains everything that a lost store had.
     TakenBack,
 }
 
-impl Windows {
+impl UnackedWindows {
     /// The slot of the open window, if its time is over. The wall clock closes it only by moving forward.
     pub fn over(&mut self, now: Moment) -> Option<u64> {
         let slot = slot_of(now.unix_ms).min(SLOT_MAX);
-        let open = *self.open.get_or_insert(Open { slot: slot.max(self.last + 1), since: now.at });
+        let open = *self.open.get_or_insert(OpenWindow { slot: slot.max(self.last + 1), since: now.at });
         let is_over = slot > open.slot || now.at.saturating_duration_since(open.since) >= OPEN_MAX;
         is_over.then_some(open.slot)
     }
@@ -120,9 +120,15 @@ impl Windows {
             self.rows += rows.len();
             let window = Window::of_slot(id, rows);
             let lived = Lived { began: self.open.map(|open| open.since), ended: Some(now.at) };
-            self.held.push_back(Held { window, origin: Origin::Closed, closed: Some(now.at), lived, renamed: BTreeMap::new() });
+            self.held.push_back(ClosedWindow {
+                window,
+                origin: WindowOrigin::Closed,
+                closed: Some(now.at),
+                lived,
+                renamed: BTreeMap::new(),
+            });
         }
-        self.open = Some(Open { slot: slot.max(self.last + 1), since: now.at });
+        self.open = Some(OpenWindow { slot: slot.max(self.last + 1), since: now.at });
         while (self.held.len() > WINDOWS_MAX || self.rows > ROWS_MAX) && self.put_two_together() {}
     }
 
@@ -152,7 +158,8 @@ impl Windows {
     /// meanwhile contains that part too and cannot be divided. So it is dropped, and the slots that the copy lacks are
     /// counted as lost.
     fn leave_what_is_back(&mut self, mark: u64) {
-        let is_partly_there = |held: &Held| held.origin == Origin::TakenBack && (1..held.window.last_slot()).contains(&mark);
+        let is_partly_there =
+            |held: &ClosedWindow| held.origin == WindowOrigin::TakenBack && (1..held.window.last_slot()).contains(&mark);
         if let Some(back) = self.held.front().filter(|held| is_partly_there(held)) {
             self.numbers.lost += back.window.last_slot().saturating_sub(mark);
             (self.numbers.mark, self.mark_ended) = (mark, None);
@@ -172,7 +179,13 @@ impl Windows {
         } else if !lost.rows.is_empty() {
             let window = Window { kind: WindowKind::Change, ..lost };
             let lived = Lived { began: None, ended };
-            self.held.push_front(Held { window, origin: Origin::TakenBack, closed: None, lived, renamed: BTreeMap::new() });
+            self.held.push_front(ClosedWindow {
+                window,
+                origin: WindowOrigin::TakenBack,
+                closed: None,
+                lived,
+                renamed: BTreeMap::new(),
+            });
             self.count_rows();
         }
     }
@@ -201,7 +214,7 @@ impl Windows {
     /// Whether the next window after the slot `sent`, the last one sent on this stream, may be sent and was closed at
     /// least `held_back` ago.
     pub fn are_due(&self, sent: u64, now: Instant, held_back: Duration) -> bool {
-        let is_due = |held: &Held| held.closed.is_none_or(|closed| now.saturating_duration_since(closed) >= held_back);
+        let is_due = |held: &ClosedWindow| held.closed.is_none_or(|closed| now.saturating_duration_since(closed) >= held_back);
         self.next(sent).is_some_and(is_due)
     }
 
@@ -218,7 +231,7 @@ impl Windows {
         self.mark_ended
     }
 
-    fn next(&self, sent: u64) -> Option<&Held> {
+    fn next(&self, sent: u64) -> Option<&ClosedWindow> {
         let in_flight = self.held.partition_point(|held| held.window.last_slot() <= sent);
         let next = self.held.get(in_flight)?;
         (in_flight < self.in_flight_max && next.window.last_slot() <= self.told).then_some(next)
@@ -262,7 +275,7 @@ impl Windows {
     }
 }
 
-impl Held {
+impl ClosedWindow {
     /// The ledger's current name of an endpoint of this window.
     fn name<'a>(&'a self, endpoint: &'a Endpoint) -> &'a Endpoint {
         self.renamed.get(endpoint).unwrap_or(endpoint)

@@ -6,7 +6,7 @@
 
 use mesh::exchange::{Exchange, PATH_BYTES_MAX, REASON_BYTES_MAX, cut_path};
 
-use crate::recorder::finished::Finished;
+use crate::recorder::completed_exchange::CompletedExchange;
 
 /// The newest kept between two collections, which are about a second apart.
 pub const NEWEST_MAX: usize = 8;
@@ -19,16 +19,16 @@ const FIRSTS_MAX: usize = 8;
 
 /// Reused buffers, so that keeping an exchange does not allocate.
 #[derive(Debug, Default)]
-pub struct Recent {
-    newest: Ring<NEWEST_MAX>,
-    failed: Ring<FAILED_MAX>,
-    slowest: Ring<1>,
-    firsts: Ring<FIRSTS_MAX>,
-    statuses: Statuses,
+pub struct RecentExchanges {
+    newest: ExchangeRing<NEWEST_MAX>,
+    failed: ExchangeRing<FAILED_MAX>,
+    slowest: ExchangeRing<1>,
+    firsts: ExchangeRing<FIRSTS_MAX>,
+    statuses: SeenStatuses,
 }
 
 #[derive(Debug, Default)]
-struct Ring<const N: usize> {
+struct ExchangeRing<const N: usize> {
     kept: Vec<Exchange>,
     used: usize,
     next: usize,
@@ -36,14 +36,14 @@ struct Ring<const N: usize> {
 
 /// The statuses seen so far, as many as there is room for.
 #[derive(Debug, Default)]
-struct Statuses {
+struct SeenStatuses {
     seen: [u16; FIRSTS_MAX],
     used: usize,
 }
 
-impl Recent {
+impl RecentExchanges {
     /// Keeps an exchange, in place of an older or faster one.
-    pub fn keep(&mut self, finished: &Finished<'_>) {
+    pub fn keep(&mut self, finished: &CompletedExchange<'_>) {
         if self.statuses.is_new(finished.status) {
             self.firsts.keep(finished);
         } else if finished.status >= 500 && finished.rule.is_none() {
@@ -81,7 +81,7 @@ impl Recent {
     }
 }
 
-impl Statuses {
+impl SeenStatuses {
     fn is_new(&mut self, status: u16) -> bool {
         let is_new = self.used < FIRSTS_MAX && !self.seen[..self.used].contains(&status);
         if is_new {
@@ -92,12 +92,12 @@ impl Statuses {
     }
 }
 
-impl<const N: usize> Ring<N> {
+impl<const N: usize> ExchangeRing<N> {
     fn is_empty(&self) -> bool {
         self.used == 0
     }
 
-    fn keep(&mut self, finished: &Finished<'_>) {
+    fn keep(&mut self, finished: &CompletedExchange<'_>) {
         write(self.place(), finished);
     }
 
@@ -123,7 +123,7 @@ impl<const N: usize> Ring<N> {
 }
 
 /// Overwrites an exchange and reuses its buffers.
-fn write(exchange: &mut Exchange, finished: &Finished<'_>) {
+fn write(exchange: &mut Exchange, finished: &CompletedExchange<'_>) {
     exchange.started_ms = finished.started_ms;
     exchange.took_us = finished.took_us;
     exchange.first_byte_us = finished.service_began_us();
@@ -141,8 +141,8 @@ fn write(exchange: &mut Exchange, finished: &Finished<'_>) {
     }
 }
 
-impl From<&Finished<'_>> for Exchange {
-    fn from(finished: &Finished<'_>) -> Self {
+impl From<&CompletedExchange<'_>> for Exchange {
+    fn from(finished: &CompletedExchange<'_>) -> Self {
         let mut exchange = Self::default();
         write(&mut exchange, finished);
         exchange

@@ -7,15 +7,15 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::{CLIENT_GONE, GoldenMetrics};
 use mesh::report::{EndpointReport, Seen};
 
-use crate::recorder::finished::{Author, Finished};
-use crate::recorder::recent::Recent;
-use crate::recorder::table::Place;
+use crate::recorder::completed_exchange::{Author, CompletedExchange};
+use crate::recorder::recent::RecentExchanges;
+use crate::recorder::row_index::RowIndex;
 use crate::rulebook::Covering;
 
-pub(super) struct Row {
+pub(super) struct RecorderRow {
     pub(super) endpoint: Rc<Endpoint>,
     /// The row that this one was merged into; exchanges that began here are counted there.
-    pub(super) into: Option<Place>,
+    pub(super) into: Option<RowIndex>,
     pub(super) is_file: bool,
     pub(super) in_flight: u32,
     /// In flight in rows that were merged into this one.
@@ -24,11 +24,11 @@ pub(super) struct Row {
     golden: GoldenMetrics,
     seen: Option<Seen>,
     callers: Callers,
-    recent: Recent,
+    recent: RecentExchanges,
     pub(super) rules: Option<Covering>,
 }
 
-impl Row {
+impl RecorderRow {
     pub(super) fn new(endpoint: Rc<Endpoint>, is_file: bool) -> Self {
         Self {
             endpoint,
@@ -40,13 +40,13 @@ impl Row {
             golden: GoldenMetrics::default(),
             seen: None,
             callers: Callers::default(),
-            recent: Recent::default(),
+            recent: RecentExchanges::default(),
             rules: None,
         }
     }
 
     /// Counts an exchange that has ended.
-    pub(super) fn count(&mut self, finished: &Finished<'_>) {
+    pub(super) fn count(&mut self, finished: &CompletedExchange<'_>) {
         let seen = Seen::at(finished.started_ms);
         self.seen = Some(self.seen.map_or(seen, |before| before.and(seen)));
         self.golden.hits += 1;

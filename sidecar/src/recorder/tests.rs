@@ -8,12 +8,12 @@ use mesh::golden::CLIENT_GONE;
 use mesh::report::Seen;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 
-use crate::recorder::finished::{Author, Finished};
-use crate::recorder::{Placed, Recorder};
+use crate::recorder::completed_exchange::{Author, CompletedExchange};
+use crate::recorder::{PlacedRequest, Recorder};
 use crate::rulebook::TimedRule;
 
-pub(crate) fn finished(path: &str, status: u16, took_us: u64) -> Finished<'_> {
-    Finished {
+pub(crate) fn finished(path: &str, status: u16, took_us: u64) -> CompletedExchange<'_> {
+    CompletedExchange {
         path,
         started_ms: 1,
         took_us,
@@ -31,7 +31,7 @@ pub(crate) fn finished(path: &str, status: u16, took_us: u64) -> Finished<'_> {
 }
 
 fn exchange(recorder: &mut Recorder, method: &str, path: &str, status: u16, took_us: u64) {
-    let Placed { place, endpoint, .. } = recorder.place(method, path, Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place(method, path, Instant::now());
     recorder.begin(place);
     recorder.finish(place, &endpoint, &finished(path, status, took_us));
 }
@@ -53,13 +53,13 @@ fn what_was_collected_is_not_told_again() {
 #[test]
 fn each_exchange_is_measured_in_full() {
     let mut recorder = Recorder::default();
-    let Placed { place, endpoint, .. } = recorder.place("GET", "/a", Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/a", Instant::now());
     let told = [
-        Finished { started_ms: 70, bytes_in: 9, ..finished("/a", 200, 10) },
-        Finished { started_ms: 50, bytes_out: 700, ..finished("/a", 502, 40) },
-        Finished { started_ms: 90, author: Author::Sitio, ..finished("/a", 503, 20) },
-        Finished { rule: Some("r1"), ..finished("/a", 503, 1) },
-        Finished { ..finished("/a", CLIENT_GONE, 5000) },
+        CompletedExchange { started_ms: 70, bytes_in: 9, ..finished("/a", 200, 10) },
+        CompletedExchange { started_ms: 50, bytes_out: 700, ..finished("/a", 502, 40) },
+        CompletedExchange { started_ms: 90, author: Author::Sitio, ..finished("/a", 503, 20) },
+        CompletedExchange { rule: Some("r1"), ..finished("/a", 503, 1) },
+        CompletedExchange { ..finished("/a", CLIENT_GONE, 5000) },
     ];
     for finished in &told {
         recorder.begin(place);
@@ -79,7 +79,7 @@ fn an_exchange_under_way_is_told_until_it_has_ended() {
     let mut recorder = Recorder::default();
     exchange(&mut recorder, "GET", "/slow", 200, 1);
     recorder.collect();
-    let Placed { place, endpoint, .. } = recorder.place("GET", "/slow", Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/slow", Instant::now());
     recorder.begin(place);
     assert_eq!(recorder.collect()[0].in_flight, 1);
     assert_eq!(recorder.collect()[0].in_flight, 1);
@@ -91,7 +91,7 @@ fn an_exchange_under_way_is_told_until_it_has_ended() {
 #[test]
 fn the_first_exchange_of_an_endpoint_has_its_name_as_soon_as_it_is_answered() {
     let mut recorder = Recorder::default();
-    let Placed { place, endpoint, .. } = recorder.place("GET", "/socket", Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/socket", Instant::now());
     recorder.begin(place);
     let told = recorder.collect();
     assert!(told[0].endpoint.is_other() && told[0].in_flight == 1, "nobody has said that there is such a thing");

@@ -5,7 +5,7 @@ use std::path::Path;
 use platform::cgroup::parse::cgroup_path;
 use platform::cgroup::{CGROUPS, CpuTime, Memory, Source, machine_bytes, text};
 
-use crate::resources::service::Service;
+use crate::resources::service::ServiceProcesses;
 
 /// The control groups of login sessions (systemd.special(7)).
 const SESSIONS: &str = "user.slice";
@@ -19,7 +19,7 @@ pub(super) enum Accounts {
     /// A control group, or this process.
     Kernel(Source),
     /// The processes of the service, without limits. Used when the pod has no control group of its own.
-    Service(Service),
+    Service(ServiceProcesses),
     /// No source is known.
     Nothing,
 }
@@ -40,7 +40,7 @@ impl Accounts {
         if is_own(&source, &membership, proc) {
             return Self::Kernel(source);
         }
-        service.map_or(Self::Nothing, |port| Self::Service(Service::behind(proc, port)))
+        service.map_or(Self::Nothing, |port| Self::Service(ServiceProcesses::behind(proc, port)))
     }
 
     /// Memory use; 0 if it is unknown.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use platform::cgroup::text;
 
-use crate::resources::Cpu;
+use crate::resources::cpu::Cpu;
 use crate::resources::parse;
 
 /// The most CPUs listed. Every exchange in the history contains them, and some machines have hundreds.

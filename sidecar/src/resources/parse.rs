@@ -2,7 +2,7 @@
 
 use platform::cgroup::parse::number;
 
-use crate::resources::CpuTimes;
+use crate::resources::cpu::CpuTimes;
 
 /// Milliseconds per tick in `/proc`: Linux always reports 100 ticks a second there (proc(5)).
 const TICK_MS: u64 = 10;

@@ -14,13 +14,13 @@ const PROCESSES_MAX: usize = 16_384;
 
 /// The processes that listen on a local port, and their children.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Service {
+pub(super) struct ServiceProcesses {
     proc: PathBuf,
     /// The processes found last. Empty if no program listens there, or if the sidecar lacks the permission to see which.
     pids: Vec<u32>,
 }
 
-impl Service {
+impl ServiceProcesses {
     /// Finds the service that listens on a port, in the process table at `proc`.
     pub(super) fn behind(proc: &Path, port: u16) -> Self {
         let sockets: HashSet<String> = ["net/tcp", "net/tcp6"]

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use platform::cgroup::{CpuTime, Source};
 
 use crate::resources::accounts::Accounts;
-use crate::resources::service::Service;
-use crate::resources::{CpuTimes, Meter, cores};
+use crate::resources::cpu::CpuTimes;
+use crate::resources::service::ServiceProcesses;
+use crate::resources::{Meter, cores};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -80,10 +81,10 @@ fn the_groups_of_the_machine_and_of_a_session_are_not_a_pods() {
 fn a_real_service_is_found_by_its_port_and_measured() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    assert_eq!(Service::behind(Path::new("/proc"), port).memory_bytes(), 0, "the sidecar itself is no service");
+    assert_eq!(ServiceProcesses::behind(Path::new("/proc"), port).memory_bytes(), 0, "the sidecar itself is no service");
     // The child holds the socket as its standard input.
     let mut child = std::process::Command::new("sleep").arg("600").stdin(std::os::fd::OwnedFd::from(listener)).spawn().unwrap();
-    let used = Service::behind(Path::new("/proc"), port).memory_bytes();
+    let used = ServiceProcesses::behind(Path::new("/proc"), port).memory_bytes();
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(used > 0, "a living process has memory");

@@ -3,7 +3,7 @@
 use mesh::endpoint::Endpoint;
 use mesh::rule::{ANY_METHOD, Scope, Selector};
 
-use super::*;
+use crate::rulebook::*;
 
 fn prefix(id: &str, route: &str) -> Rule {
     Rule {

@@ -7,9 +7,9 @@ use proto::wire::up;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::link::dial::Token;
-use crate::link::tests::control_plane::{Mesh, off};
-use crate::sidecar::Listeners;
+use crate::control_client::dial::StreamToken;
+use crate::control_client::tests::control_plane::{Mesh, off};
+use crate::sidecar::SidecarListeners;
 use crate::sidecar::tests::world::{World, within};
 
 pub(crate) mod world;
@@ -33,7 +33,7 @@ async fn a_sidecar_alone_lets_traffic_in_and_counts_it() {
 #[tokio::test]
 async fn traffic_waits_for_the_first_rules() {
     let mut mesh = Mesh::start().await;
-    let world = World::start(|options| options.control_plane = Some(mesh.with(Token::None))).await;
+    let world = World::start(|options| options.control_plane = Some(mesh.with(StreamToken::None))).await;
     let mut stream = mesh.next().await;
     stream.welcome().await;
 
@@ -56,7 +56,7 @@ async fn traffic_waits_for_the_first_rules() {
 #[tokio::test]
 async fn a_control_plane_that_says_nothing_does_not_keep_traffic_out() {
     let mesh = Mesh::start().await;
-    let world = World::start(|options| options.control_plane = Some(mesh.with(Token::None))).await;
+    let world = World::start(|options| options.control_plane = Some(mesh.with(StreamToken::None))).await;
     assert_eq!(world.get("/").await.status, 200);
     world.left().await;
 }
@@ -65,7 +65,7 @@ async fn a_control_plane_that_says_nothing_does_not_keep_traffic_out() {
 async fn a_drain_lets_work_finish_and_says_the_last_numbers_and_goodbye() {
     let mut mesh = Mesh::start().await;
     let world = World::start(|options| {
-        options.control_plane = Some(mesh.with(Token::None));
+        options.control_plane = Some(mesh.with(StreamToken::None));
         options.drain_grace = Duration::from_secs(1);
     })
     .await;
@@ -99,13 +99,13 @@ async fn a_drain_lets_work_finish_and_says_the_last_numbers_and_goodbye() {
 async fn a_taken_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let why = Listeners::bind("127.0.0.1:0".parse().unwrap(), address).unwrap_err();
+    let why = SidecarListeners::bind("127.0.0.1:0".parse().unwrap(), address).unwrap_err();
     assert_eq!(why.to_string(), format!("port {} on 127.0.0.1 is taken", address.port()));
 }
 
 #[test]
 fn whoever_connects_is_asked_by_the_kernel_whether_they_are_still_there() {
-    let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap()).unwrap();
+    let listeners = SidecarListeners::bind("127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap()).unwrap();
     let _client = std::net::TcpStream::connect(listeners.traffic.local_addr().unwrap()).unwrap();
     listeners.traffic.set_nonblocking(false).unwrap();
     let (accepted, _) = listeners.traffic.accept().unwrap();

@@ -11,12 +11,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::head::write::{self, Body, Persistence};
-use crate::stream;
-use crate::tunnel::refusal;
-use crate::worker::seats::{Arrival, Seats, Taken, is_shortage};
-use crate::worker::state::Worker;
-use crate::worker::tally::Tally;
+use crate::exchange::context::WorkerContext;
+use crate::exchange::error_response;
+use crate::exchange::shared_counters::SharedCounters;
+use crate::head::write;
+use crate::head::write::{BodyPresence, Persistence};
+use crate::socket::descriptors::is_shortage;
+use crate::socket::stream;
+use crate::worker::balancer::{AcceptedConnection, ConnectionBalancer, ConnectionGuard};
 
 /// The first wait when no descriptors are left. An exchange must end before accepting works again.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(10);
@@ -41,15 +43,15 @@ const TURNED_AWAY_BYTES_MAX: u64 = 64 * 1024;
 /// Accepts until `shut` is cancelled. `mine` serves the connections of slot 0, which belongs to this thread.
 pub async fn run(
     listener: std::net::TcpListener,
-    seats: Arc<Seats>,
-    worker: &Worker,
-    mine: impl Fn(Arrival<TcpStream>, Taken),
+    seats: Arc<ConnectionBalancer>,
+    worker: &WorkerContext,
+    mine: impl Fn(AcceptedConnection<TcpStream>, ConnectionGuard),
     shut: CancellationToken,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     stream::send_at_once(&listener)?;
     let listener = TcpListener::from_std(listener)?;
-    let mut door = Door { seats, worker, mine, turned_away: JoinSet::new() };
+    let mut door = AcceptOutcome { seats, worker, mine, turned_away: JoinSet::new() };
     let mut shortage = None;
     while let Some(accepted) = shut.run_until_cancelled(listener.accept()).await {
         match accepted {
@@ -90,32 +92,32 @@ fn refuse_newcomers(listener: &TcpListener) {
 }
 
 /// Assigns or refuses accepted connections.
-struct Door<'a, Mine> {
-    seats: Arc<Seats>,
-    worker: &'a Worker,
+struct AcceptOutcome<'a, Mine> {
+    seats: Arc<ConnectionBalancer>,
+    worker: &'a WorkerContext,
     mine: Mine,
     turned_away: JoinSet<()>,
 }
 
-impl<Mine: Fn(Arrival<TcpStream>, Taken)> Door<'_, Mine> {
-    fn seat(&mut self, arrival: Arrival<TcpStream>) {
+impl<Mine: Fn(AcceptedConnection<TcpStream>, ConnectionGuard)> AcceptOutcome<'_, Mine> {
+    fn seat(&mut self, arrival: AcceptedConnection<TcpStream>) {
         let Some(taken) = self.seats.take() else { return self.turn_away(arrival.socket) };
         if taken.number() == 0 {
             return (self.mine)(arrival, taken);
         }
         // A connection that cannot be handed over is closed, and its slot is free again.
         let Ok(socket) = arrival.socket.into_std() else { return };
-        match self.seats.send(taken.number(), Arrival { socket, caller: arrival.caller }) {
+        match self.seats.send(taken.number(), AcceptedConnection { socket, caller: arrival.caller }) {
             Ok(()) => taken.hand_over(),
-            Err(_) => Tally::count(&self.worker.tally().overloaded),
+            Err(_) => SharedCounters::count(&self.worker.tally().overloaded),
         }
     }
 
     /// Sends the reason, if the socket accepts all of it at once, and closes.
     fn turn_away(&mut self, stream: TcpStream) {
-        Tally::count(&self.worker.tally().overloaded);
+        SharedCounters::count(&self.worker.tally().overloaded);
         let mut answer = Vec::new();
-        write::answer(&mut answer, &refusal::overloaded(), Body::Sent, Persistence::Close);
+        write::answer(&mut answer, &error_response::overloaded(), BodyPresence::Sent, Persistence::Close);
         let is_said = stream.try_write(&answer).is_ok_and(|written| written == answer.len());
         while self.turned_away.try_join_next().is_some() {}
         if is_said && self.turned_away.len() < TURNED_AWAY_MAX {
@@ -141,8 +143,8 @@ impl<Mine: Fn(Arrival<TcpStream>, Taken)> Door<'_, Mine> {
 }
 
 /// Converts the address of an IPv4 caller on an IPv6 socket back to IPv4.
-fn arrival(socket: TcpStream, address: SocketAddr) -> Arrival<TcpStream> {
-    Arrival { socket, caller: address.ip().to_canonical() }
+fn arrival(socket: TcpStream, address: SocketAddr) -> AcceptedConnection<TcpStream> {
+    AcceptedConnection { socket, caller: address.ip().to_canonical() }
 }
 
 /// Waits until a refused connection has read the reason. Closing with unread input would send a reset.

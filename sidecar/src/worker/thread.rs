@@ -12,14 +12,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::tunnel;
-use crate::watch::TICK;
+use crate::exchange::context::{Lifecycle, WorkerContext};
+use crate::exchange::options::TunnelOptions;
+use crate::exchange::shared_counters::SharedCounters;
+use crate::http1;
+use crate::socket::deadlines::TICK;
 use crate::worker::acceptor;
-use crate::worker::options::TunnelOptions;
-use crate::worker::order::Order;
-use crate::worker::seats::{Arrival, Seats, Sent, Taken};
-use crate::worker::state::{Stage, Worker};
-use crate::worker::tally::Tally;
+use crate::worker::balancer::{AcceptedConnection, ConnectionBalancer, ConnectionGuard, Sent};
+use crate::worker::command::WorkerCommand;
 
 /// The input of a worker's thread.
 pub(super) struct Setup {
@@ -27,21 +27,21 @@ pub(super) struct Setup {
     pub(super) options: Arc<TunnelOptions>,
     /// Only the first worker has one; it accepts for all.
     pub(super) listener: Option<TcpListener>,
-    pub(super) seats: Arc<Seats>,
+    pub(super) seats: Arc<ConnectionBalancer>,
     pub(super) arrivals: mpsc::Receiver<Sent>,
-    pub(super) orders: mpsc::Receiver<Order>,
-    pub(super) tally: Arc<Tally>,
+    pub(super) orders: mpsc::Receiver<WorkerCommand>,
+    pub(super) tally: Arc<SharedCounters>,
 }
 
 /// The state of a worker's thread.
 struct Thread {
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     connections: TaskTracker,
     /// The accept task, until it is stopped.
     accepting: JoinSet<()>,
     shut: CancellationToken,
     listener: Option<TcpListener>,
-    seats: Arc<Seats>,
+    seats: Arc<ConnectionBalancer>,
     number: usize,
     draining: Option<Draining>,
 }
@@ -60,7 +60,7 @@ pub(super) fn run(setup: Setup) {
         Err(error) => return tracing::error!(%error, "cannot start a worker's runtime"),
     };
     let Setup { number, options, listener, seats, arrivals, orders, tally } = setup;
-    let worker = Rc::new(Worker::new(options, tally));
+    let worker = Rc::new(WorkerContext::new(options, tally));
     let connections = TaskTracker::new();
     let (accepting, shut) = (JoinSet::new(), CancellationToken::new());
     let thread = Thread { worker, connections, accepting, shut, listener, seats, number, draining: None };
@@ -68,7 +68,7 @@ pub(super) fn run(setup: Setup) {
 }
 
 impl Thread {
-    async fn run(mut self, mut arrivals: mpsc::Receiver<Sent>, mut orders: mpsc::Receiver<Order>) {
+    async fn run(mut self, mut arrivals: mpsc::Receiver<Sent>, mut orders: mpsc::Receiver<WorkerCommand>) {
         let mut ticks = tokio::time::interval(TICK);
         loop {
             tokio::select! {
@@ -83,11 +83,11 @@ impl Thread {
         }
     }
 
-    fn serve(&self, Arrival { socket, caller }: Sent) {
+    fn serve(&self, AcceptedConnection { socket, caller }: Sent) {
         let taken = self.seats.taken(self.number);
         // A connection that this runtime cannot register is closed, and its slot is free again.
         if let Ok(socket) = TcpStream::from_std(socket) {
-            serve(&self.worker, &self.connections, Arrival { socket, caller }, taken);
+            serve(&self.worker, &self.connections, AcceptedConnection { socket, caller }, taken);
         }
     }
 
@@ -100,34 +100,34 @@ impl Thread {
             if self.worker.is_ending() {
                 return self.end_drain(); // Connections that still do not end are dropped with the thread.
             }
-            self.worker.enter(Stage::Ending);
+            self.worker.enter(Lifecycle::Ending);
         }
     }
 
     /// Executes a command. An error of a reply is ignored: the sender may no longer wait for it.
-    async fn obey(&mut self, order: Order, arrivals: &mut mpsc::Receiver<Sent>) {
+    async fn obey(&mut self, order: WorkerCommand, arrivals: &mut mpsc::Receiver<Sent>) {
         match order {
-            Order::Open => self.open(),
-            Order::Collect(told) => drop(told.send(self.worker.collect())),
-            Order::Obey(rules, done) => {
+            WorkerCommand::Open => self.open(),
+            WorkerCommand::Collect(told) => drop(told.send(self.worker.collect())),
+            WorkerCommand::Obey(rules, done) => {
                 self.worker.obey(&rules);
                 let _ = done.send(());
             }
-            Order::Leave(done) => {
-                self.worker.enter(Stage::Leaving);
+            WorkerCommand::Leave(done) => {
+                self.worker.enter(Lifecycle::Leaving);
                 let _ = done.send(());
             }
-            Order::Shut(done) => {
+            WorkerCommand::Shut(done) => {
                 self.shut.cancel();
                 while self.accepting.join_next().await.is_some() {}
                 self.listener = None;
                 let _ = done.send(());
             }
-            Order::Drain(timeout, done) => {
+            WorkerCommand::Drain(timeout, done) => {
                 while let Ok(arrival) = arrivals.try_recv() {
                     self.serve(arrival);
                 }
-                self.worker.enter(Stage::Draining);
+                self.worker.enter(Lifecycle::Draining);
                 self.connections.close();
                 self.draining = Some(Draining { deadline: Instant::now() + timeout, done });
             }
@@ -153,10 +153,10 @@ impl Thread {
     }
 }
 
-fn serve(worker: &Rc<Worker>, connections: &TaskTracker, arrival: Arrival<TcpStream>, taken: Taken) {
+fn serve(worker: &Rc<WorkerContext>, connections: &TaskTracker, arrival: AcceptedConnection<TcpStream>, taken: ConnectionGuard) {
     let worker = Rc::clone(worker);
     connections.spawn_local(async move {
         let _taken = taken;
-        tunnel::serve(worker, arrival.socket, arrival.caller).await;
+        http1::serve(worker, arrival.socket, arrival.caller).await;
     });
 }

@@ -3,10 +3,10 @@
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 
-use sidecar::sidecar::Listeners;
-use sidecar::target::Target;
+use sidecar::exchange::options::TunnelOptions;
+use sidecar::sidecar::SidecarListeners;
+use sidecar::target::ServiceAddr;
 use sidecar::worker::Workers;
-use sidecar::worker::options::TunnelOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
@@ -45,7 +45,7 @@ async fn a_service_on_a_unix_socket_is_reached_and_named_localhost() {
             answer_once(listener.accept().await.unwrap().0).await;
         }
     });
-    let (workers, address) = sidecar(Target::Unix(path)).await;
+    let (workers, address) = sidecar(ServiceAddr::Unix(path)).await;
 
     let answer = within(ask(address, "GET /a HTTP/1.0\r\n\r\n")).await;
 
@@ -56,7 +56,7 @@ async fn a_service_on_a_unix_socket_is_reached_and_named_localhost() {
 
 #[tokio::test]
 async fn a_unix_socket_that_is_not_there_is_told_by_name() {
-    let (_workers, address) = sidecar("unix:/nowhere/app.sock".parse::<Target>().unwrap()).await;
+    let (_workers, address) = sidecar("unix:/nowhere/app.sock".parse::<ServiceAddr>().unwrap()).await;
     let answer = within(ask(address, "GET / HTTP/1.0\r\n\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 502 ") && answer.contains("unix:/nowhere/app.sock"), "{answer}");
 }
@@ -65,7 +65,7 @@ async fn a_unix_socket_that_is_not_there_is_told_by_name() {
 async fn a_port_alone_is_found_on_either_loopback_and_both_are_named_where_neither_answers() {
     let listener = tokio::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (workers, address) = sidecar(Target::Loopback(port)).await;
+    let (workers, address) = sidecar(ServiceAddr::Loopback(port)).await;
     let mut service = JoinSet::new();
     service.spawn(async move { answer_once(listener.accept().await.unwrap().0).await });
     let answer = within(ask(address, "GET /six HTTP/1.0\r\n\r\n")).await;
@@ -81,7 +81,7 @@ async fn a_port_alone_is_found_on_either_loopback_and_both_are_named_where_neith
 #[tokio::test]
 async fn both_ends_speak_ipv6_and_the_address_that_means_all_means_ipv4_too() {
     let listener = tokio::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
-    let target: Target = format!("[::1]:{}", listener.local_addr().unwrap().port()).parse().unwrap();
+    let target: ServiceAddr = format!("[::1]:{}", listener.local_addr().unwrap().port()).parse().unwrap();
     let mut service = JoinSet::new();
     service.spawn(async move {
         loop {
@@ -89,7 +89,7 @@ async fn both_ends_speak_ipv6_and_the_address_that_means_all_means_ipv4_too() {
         }
     });
     let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
-    let listeners = Listeners::bind(any, any).unwrap();
+    let listeners = SidecarListeners::bind(any, any).unwrap();
     let port = listeners.traffic.local_addr().unwrap().port();
     let workers = Workers::start(1, listeners.traffic, TunnelOptions::new(target)).unwrap();
     workers.open().await;

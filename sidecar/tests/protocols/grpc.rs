@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mesh::exchange::Outcome;
+use sidecar::exchange::options::TunnelOptions;
 use sidecar::timeouts::Timeouts;
 use sidecar::worker::Workers;
-use sidecar::worker::options::TunnelOptions;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;

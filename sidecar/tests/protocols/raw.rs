@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use sidecar::exchange::options::TunnelOptions;
 use sidecar::protocol::Protocol;
-use sidecar::worker::options::TunnelOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use sidecar::exchange::options::TunnelOptions;
 use sidecar::timeouts::Timeouts;
-use sidecar::worker::options::TunnelOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;

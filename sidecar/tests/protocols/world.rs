@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use mesh::endpoint::Endpoint;
 use mesh::report::EndpointReport;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector};
+use sidecar::exchange::options::TunnelOptions;
 use sidecar::rulebook::TimedRule;
-use sidecar::target::Target;
+use sidecar::target::ServiceAddr;
 use sidecar::worker::Workers;
-use sidecar::worker::options::TunnelOptions;
 
 /// Only ends a test that hangs; nothing here takes long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,7 +30,7 @@ pub(crate) fn async_listener() -> (tokio::net::TcpListener, SocketAddr) {
 }
 
 /// A sidecar with two workers.
-pub(crate) async fn sidecar(target: impl Into<Target>) -> (Workers, SocketAddr) {
+pub(crate) async fn sidecar(target: impl Into<ServiceAddr>) -> (Workers, SocketAddr) {
     sidecar_told(TunnelOptions::new(target)).await
 }
 

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use sidecar::exchange::options::TunnelOptions;
 use sidecar::worker::Workers;
-use sidecar::worker::options::TunnelOptions;
 
 use crate::reader::{self, Broken, End, Message, Read};
 use crate::service::{Memory, Then, serve};

@@ -9,9 +9,9 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
 use sidecar::body::{Body, To};
-use sidecar::head::response::{self, Asked};
-use sidecar::head::write::{self, Persistence, Plan};
-use sidecar::head::{Framing, Parsed, request, slots};
+use sidecar::head::response::ResponseTo;
+use sidecar::head::write::{Persistence, Plan};
+use sidecar::head::{Framing, Parsed, request, response, slots, write};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Bytes in transit between the two; more than any message here has.
@@ -110,7 +110,7 @@ fn carried_request(bytes: &[u8]) -> Option<(Vec<u8>, Heard)> {
 fn carried_answer(bytes: &[u8], method: &str) -> Option<(Vec<u8>, Heard)> {
     let mut slots = slots();
     let Parsed::Complete(head, length) = response::parse(bytes, &mut slots) else { return None };
-    let from = head.framing(if method == "HEAD" { Asked::HeadOnly } else { Asked::Whole });
+    let from = head.framing(if method == "HEAD" { ResponseTo::HeadOnly } else { ResponseTo::Whole });
     if head.is_interim() || from == Framing::UntilClose {
         return None;
     }

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
+use sidecar::exchange::options::TunnelOptions;
 use sidecar::worker::Workers;
-use sidecar::worker::options::TunnelOptions;
 
 use crate::world::{PATIENCE, ask, counted, read_head, service, sidecar};
 

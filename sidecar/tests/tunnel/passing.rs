@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 
 use mesh::refusal::Reason;
+use sidecar::exchange::options::TunnelOptions;
 use sidecar::forwarding::Forwarding;
-use sidecar::worker::options::TunnelOptions;
 
 use crate::world::{ask, counted, read_head, send, service, sidecar, sidecar_with};
 

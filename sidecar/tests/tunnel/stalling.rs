@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use sidecar::exchange::options::TunnelOptions;
 use sidecar::timeouts::Timeouts;
-use sidecar::worker::options::TunnelOptions;
 
 use crate::world::{PATIENCE, counted, read_head, service, sidecar_with};
 

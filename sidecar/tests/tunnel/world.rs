@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use mesh::report::EndpointReport;
 use sidecar::decorator::not_found_page::NotFoundPage;
+use sidecar::exchange::options::TunnelOptions;
 use sidecar::worker::Workers;
-use sidecar::worker::options::TunnelOptions;
 
 /// Only ends a test that hangs; nothing here takes long.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);

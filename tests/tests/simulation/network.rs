@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use control_plane::grpc::connections::ConnectionSource;
-use sidecar::link::dial::{Bytes, Transport};
+use sidecar::control_client::dial::{ByteStream, Transport};
 use turmoil::net::{TcpListener, TcpStream};
 
 /// The control plane's host name.
@@ -37,7 +37,7 @@ pub(crate) fn transport() -> Transport {
     Transport::Made(Arc::new(|_| {
         Box::pin(async {
             let stream = TcpStream::connect((CONTROL_PLANE, PORT)).await?;
-            Ok(Box::new(stream) as Box<dyn Bytes>)
+            Ok(Box::new(stream) as Box<dyn ByteStream>)
         })
     }))
 }

@@ -14,10 +14,10 @@ use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sidecar::ledger::books::Books;
-use sidecar::link::Link;
-use sidecar::link::dial::{ControlPlane, Token};
-use sidecar::link::meter::LinkMeter;
+use sidecar::control_client::ControlClient;
+use sidecar::control_client::dial::{ControlPlaneTarget, StreamToken};
+use sidecar::control_client::metrics::ControlClientMetrics;
+use sidecar::ledger::collector::LedgerHandle;
 use sidecar::resources::Meter;
 use sidecar::worker::Workers;
 use tokio::task::JoinSet;
@@ -47,7 +47,7 @@ pub(crate) struct Life {
     pub(crate) route: String,
     /// The number of requests recorded.
     pub(crate) recorded: Arc<AtomicU64>,
-    books: Books,
+    books: LedgerHandle,
 }
 
 impl Life {
@@ -86,7 +86,7 @@ impl Pod {
     }
 
     /// Starts another process.
-    fn begin(&self, books: &Books) -> (Life, u64) {
+    fn begin(&self, books: &LedgerHandle) -> (Life, u64) {
         let mut lives = self.lives.lock().unwrap();
         let route = format!("/route-of-{}-{}", ["ann", "bob", "cid", "dot"][self.number as usize], lives.len());
         let life = Life { route, recorded: Arc::default(), books: books.clone() };
@@ -105,7 +105,7 @@ impl Pod {
             addresses: vec![],
             version: "0.1.0".into(),
         };
-        let (books, bookkeeper) = Books::open(Meter::new());
+        let (books, bookkeeper) = LedgerHandle::open(Meter::new());
         let (life, epoch) = self.begin(&books);
         let greeting = Greeting { workload, epoch, session: 0, protected: Vec::new(), uptime: None };
         let workers = Arc::new(Workers::none());
@@ -114,15 +114,15 @@ impl Pod {
         let leave = self.leave.clone();
         house.spawn(traffic(self, life));
         let uri = format!("http://{CONTROL_PLANE}:{PORT}").parse().unwrap();
-        let link = Link {
-            control_plane: ControlPlane { uri, token: Token::None },
+        let link = ControlClient {
+            control_plane: ControlPlaneTarget { uri, token: StreamToken::None },
             transport: transport(),
             greeting,
             routes: Pins::default(),
             books,
             workers,
             outlet: Arc::default(),
-            meter: Arc::<LinkMeter>::default(),
+            meter: Arc::<ControlClientMetrics>::default(),
             first_rules: None,
         };
         link.run(leave).await;

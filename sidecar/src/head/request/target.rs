@@ -2,11 +2,11 @@
 
 use mesh::refusal::Reason;
 
-use crate::head::Fault;
+use crate::head::HeadFault;
 
 /// Splits a target into its authority, if any, and its origin-form (RFC 9112, section 3.2).
-pub(super) fn split<'b>(method: &str, path: &'b str) -> Result<(Option<&'b str>, &'b str), Fault> {
-    const BAD: Fault = Fault::bad(Reason::Target, "the target is neither a path, nor http://…, nor *");
+pub(super) fn split<'b>(method: &str, path: &'b str) -> Result<(Option<&'b str>, &'b str), HeadFault> {
+    const BAD: HeadFault = HeadFault::bad(Reason::Target, "the target is neither a path, nor http://…, nor *");
     check(path)?;
     if path.starts_with('/') {
         return Ok((None, path));
@@ -37,11 +37,11 @@ pub(super) fn split<'b>(method: &str, path: &'b str) -> Result<(Option<&'b str>,
 /// section 2), but clients send more and services accept them. A corrected target could bypass a filter
 /// (RFC 9112, section 3.2), so it is forwarded unchanged. White space and control characters beyond ASCII
 /// are refused: some parsers split a request line at U+0085 and U+00A0.
-pub(crate) fn check(target: &str) -> Result<(), Fault> {
+pub(crate) fn check(target: &str) -> Result<(), HeadFault> {
     let mut is_ascii = true;
     for byte in target.bytes() {
         match byte {
-            b'#' => return Err(Fault::bad(Reason::Target, "the target holds #, behind which readers do not agree")),
+            b'#' => return Err(HeadFault::bad(Reason::Target, "the target holds #, behind which readers do not agree")),
             0x21..=0x7e => {}
             0x80.. => is_ascii = false,
             _ => return Err(UNPRINTABLE),
@@ -51,7 +51,7 @@ pub(crate) fn check(target: &str) -> Result<(), Fault> {
     if is_sound { Ok(()) } else { Err(UNPRINTABLE) }
 }
 
-const UNPRINTABLE: Fault = Fault::bad(Reason::Target, "the target holds white space or a control character");
+const UNPRINTABLE: HeadFault = HeadFault::bad(Reason::Target, "the target holds white space or a control character");
 
 /// Whether the value is `host[:port]` without user and password (RFC 3986, section 3.2.2). It may be empty,
 /// but not a port alone.

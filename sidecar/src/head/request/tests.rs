@@ -2,7 +2,7 @@
 #![expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general enough in its lifetimes")]
 
 use crate::head::request::{RequestHead, asked, parse};
-use crate::head::response::Asked;
+use crate::head::response::ResponseTo;
 use crate::head::{FIELDS_MAX, Framing, HEAD_BYTES_MAX, Parsed, TARGET_BYTES_MAX, slots};
 
 mod bytes;
@@ -156,9 +156,9 @@ fn stops_on_the_way_are_counted_for_trace_and_options_alone() {
 
 #[test]
 fn a_refusal_of_head_has_no_body_even_if_the_rest_is_unreadable() {
-    assert_eq!(asked(b"HEAD / HTTP/1.1\r\nA B: c\r\n\r\n"), Asked::HeadOnly);
-    assert_eq!(asked(b"\r\nHEAD  / HTTP/1.1\r\n\r\n"), Asked::HeadOnly);
-    assert_eq!(asked(b"HEADER / HTTP/1.1\r\n\r\n"), Asked::Whole);
+    assert_eq!(asked(b"HEAD / HTTP/1.1\r\nA B: c\r\n\r\n"), ResponseTo::HeadOnly);
+    assert_eq!(asked(b"\r\nHEAD  / HTTP/1.1\r\n\r\n"), ResponseTo::HeadOnly);
+    assert_eq!(asked(b"HEADER / HTTP/1.1\r\n\r\n"), ResponseTo::Whole);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use httparse::Header;
 
-use crate::head::response::{Line, ResponseHead, judge, lenient, partial, why, wrong};
-use crate::head::{Limits, Parsed};
+use crate::head::response::{ResponseHead, StatusLine, judge, lenient, partial, why, wrong};
+use crate::head::{HeadLimits, Parsed};
 
 /// Replaces control characters during parsing. `httparse` accepts this non-ASCII byte in a value but not in
 /// a name, and drops a reason phrase that contains it.
@@ -12,7 +12,11 @@ const STAND_IN: u8 = 0x80;
 /// Parses a copy in which the control characters are replaced, then takes the values from the original bytes.
 ///
 /// A recipient may keep control characters except CR, LF and NUL (RFC 9110, section 5.5): none of the others ends a line.
-pub(super) fn parse<'h, 'b>(input: &'b [u8], restored: &'h mut Vec<Header<'b>>, limits: Limits) -> Parsed<ResponseHead<'h, 'b>> {
+pub(super) fn parse<'h, 'b>(
+    input: &'b [u8],
+    restored: &'h mut Vec<Header<'b>>,
+    limits: HeadLimits,
+) -> Parsed<ResponseHead<'h, 'b>> {
     let looked_at = &input[..input.len().min(limits.head_bytes)];
     let copy: Vec<u8> = looked_at.iter().map(|byte| if is_retained(*byte) { STAND_IN } else { *byte }).collect();
     let mut slots = limits.slots();
@@ -37,7 +41,7 @@ pub(super) fn parse<'h, 'b>(input: &'b [u8], restored: &'h mut Vec<Header<'b>>, 
     }
     let reason = response.reason.filter(|reason| !reason.is_empty()).and_then(|reason| original(reason.as_bytes()));
     let reason = reason.and_then(|reason| std::str::from_utf8(reason).ok()).unwrap_or_default();
-    judge(Line { code: response.code, version: response.version, reason }, restored, &input[..length], limits)
+    judge(StatusLine { code: response.code, version: response.version, reason }, restored, &input[..length], limits)
 }
 
 fn is_retained(byte: u8) -> bool {

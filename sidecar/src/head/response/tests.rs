@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::head::response::{Asked, ResponseHead, parse};
-use crate::head::write::{self, Persistence, Plan};
-use crate::head::{FIELDS_MAX, Framing, HEAD_BYTES_MAX, Parsed, slots};
+use crate::head::response::{ResponseHead, ResponseTo, parse};
+use crate::head::write::{Persistence, Plan};
+use crate::head::{FIELDS_MAX, Framing, HEAD_BYTES_MAX, Parsed, slots, write};
 
 /// The expected result of parsing a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ fn judge(cases: &[Case], whole: impl Fn(&str) -> String) {
     for (name, input, expected, rule) in cases {
         let head = whole(input);
         let verdict = match parse(head.as_bytes(), &mut slots()) {
-            Parsed::Complete(head, _) => Yes(head.framing(Asked::Whole)),
+            Parsed::Complete(head, _) => Yes(head.framing(ResponseTo::Whole)),
             Parsed::Partial => panic!("{name}: {head:?} is whole"),
             Parsed::Faulty(_) => No,
         };
@@ -205,23 +205,23 @@ fn framings_are_judged() {
 fn an_answer_to_head_has_no_body_whatever_it_says() {
     for fields in ["", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
         let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
-        assert_eq!(look(&head, |head| head.framing(Asked::HeadOnly)), Empty, "{head:?}");
+        assert_eq!(look(&head, |head| head.framing(ResponseTo::HeadOnly)), Empty, "{head:?}");
     }
 }
 
 #[test]
 fn what_is_announced_and_must_not_come_is_told_apart() {
     for (asked, answer, in_vain) in [
-        (Asked::HeadOnly, "200 OK\r\nContent-Length: 5", true),
-        (Asked::HeadOnly, "200 OK\r\nTransfer-Encoding: chunked", true),
-        (Asked::HeadOnly, "200 OK\r\nA: b", true),
-        (Asked::HeadOnly, "200 OK\r\nContent-Length: 0", false),
-        (Asked::Whole, "204 x\r\nContent-Length: 5", true),
-        (Asked::Whole, "304 x\r\nContent-Length: 5", true),
-        (Asked::Whole, "304 x\r\nTransfer-Encoding: chunked", true),
-        (Asked::Whole, "304 x\r\nA: b", false),
-        (Asked::Whole, "204 x\r\nContent-Length: 0", false),
-        (Asked::Whole, "200 OK\r\nContent-Length: 5", false),
+        (ResponseTo::HeadOnly, "200 OK\r\nContent-Length: 5", true),
+        (ResponseTo::HeadOnly, "200 OK\r\nTransfer-Encoding: chunked", true),
+        (ResponseTo::HeadOnly, "200 OK\r\nA: b", true),
+        (ResponseTo::HeadOnly, "200 OK\r\nContent-Length: 0", false),
+        (ResponseTo::Whole, "204 x\r\nContent-Length: 5", true),
+        (ResponseTo::Whole, "304 x\r\nContent-Length: 5", true),
+        (ResponseTo::Whole, "304 x\r\nTransfer-Encoding: chunked", true),
+        (ResponseTo::Whole, "304 x\r\nA: b", false),
+        (ResponseTo::Whole, "204 x\r\nContent-Length: 0", false),
+        (ResponseTo::Whole, "200 OK\r\nContent-Length: 5", false),
     ] {
         let head = format!("HTTP/1.1 {answer}\r\n\r\n");
         assert_eq!(look(&head, |head| head.announces_in_vain(asked)), in_vain, "{head:?}");

@@ -7,7 +7,7 @@ use mesh::window::{Window, slot_of};
 
 use crate::ledger::Ledger;
 use crate::ledger::tests::counted;
-use crate::ledger::windows::{IN_FLIGHT_MAX, Moment, ROWS_MAX, WINDOWS_MAX, Windows};
+use crate::ledger::windows::{IN_FLIGHT_MAX, Moment, ROWS_MAX, UnackedWindows, WINDOWS_MAX};
 
 mod any_order;
 
@@ -42,7 +42,7 @@ fn ledger() -> (Ledger, Clocks) {
     (ledger, clocks)
 }
 
-fn windows(ledger: &mut Ledger) -> &mut Windows {
+fn windows(ledger: &mut Ledger) -> &mut UnackedWindows {
     ledger.windows().unwrap()
 }
 

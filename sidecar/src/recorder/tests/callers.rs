@@ -6,15 +6,16 @@ use std::time::Instant;
 use mesh::callers::{CALLERS_MAX, Calls};
 use mesh::report::EndpointReport;
 
+use crate::recorder::completed_exchange::CompletedExchange;
 use crate::recorder::tests::finished;
 use crate::recorder::tests::pins::pin;
-use crate::recorder::{Finished, Placed, Recorder};
+use crate::recorder::{PlacedRequest, Recorder};
 use crate::rulebook::TimedRule;
 
 fn call(recorder: &mut Recorder, path: &str, status: u16, caller: Option<IpAddr>) {
-    let Placed { place, endpoint, .. } = recorder.place("GET", path, Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", path, Instant::now());
     recorder.begin(place);
-    recorder.finish(place, &endpoint, &Finished { caller, ..finished(path, status, 10) });
+    recorder.finish(place, &endpoint, &CompletedExchange { caller, ..finished(path, status, 10) });
 }
 
 fn address(number: u32) -> Option<IpAddr> {

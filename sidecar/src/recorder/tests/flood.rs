@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mesh::report::EndpointReport;
 
 use crate::recorder::Recorder;
-use crate::recorder::register::{ASKED_AGAIN_MIN, ENDPOINTS_MAX, OPEN_MAX, Register, UNKNOWN_MAX};
+use crate::recorder::endpoint_limiter::{ASKED_AGAIN_MIN, ENDPOINTS_MAX, EndpointLimiter, OPEN_MAX, UNKNOWN_MAX};
 use crate::recorder::tests::exchange;
 
 const FLOOD: u64 = 1_000_000;
@@ -89,7 +89,7 @@ fn there_are_never_more_rows_than_the_limit() {
 
 #[test]
 fn workers_of_one_pod_have_the_same_rows() {
-    let register = Arc::<Register>::default();
+    let register = Arc::<EndpointLimiter>::default();
     let mut workers = [Recorder::new(Arc::clone(&register), &[], &[]), Recorder::new(register, &[], &[])];
     for number in 0..2 * OPEN_MAX as u64 {
         exchange(&mut workers[number as usize % 2], "GET", &random_path(number), 200, 1);

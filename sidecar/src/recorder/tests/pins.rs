@@ -6,9 +6,9 @@ use std::time::Instant;
 use mesh::endpoint::Endpoint;
 use mesh::rule::{ANY_METHOD, Action, Protection, Rule, Scope, Selector};
 
-use crate::recorder::register::{ENDPOINTS_MAX, PINNED_MAX};
+use crate::recorder::endpoint_limiter::{ENDPOINTS_MAX, PINNED_MAX};
 use crate::recorder::tests::{exchange, finished};
-use crate::recorder::{Placed, Recorder};
+use crate::recorder::{PlacedRequest, Recorder};
 use crate::rulebook::TimedRule;
 
 pub(super) fn pin(pattern: &str) -> Rule {
@@ -55,7 +55,7 @@ fn what_is_under_way_while_it_is_folded_is_counted_once_and_under_the_new_name()
     let mut recorder = Recorder::default();
     exchange(&mut recorder, "GET", "/users/jane", 200, 10);
     recorder.collect();
-    let Placed { place, endpoint, .. } = recorder.place("GET", "/users/jane", Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/users/jane", Instant::now());
     recorder.begin(place);
     obey(&mut recorder, vec![pin("/users/{name}")]);
     obey(&mut recorder, vec![pin("/{kind}/{name}"), pin("/users/{name}")]);
@@ -68,7 +68,7 @@ fn what_is_under_way_while_it_is_folded_is_counted_once_and_under_the_new_name()
 #[test]
 fn a_first_exchange_that_was_not_placed_yet_is_counted_under_the_new_name() {
     let mut recorder = Recorder::default();
-    let Placed { place, endpoint, .. } = recorder.place("GET", "/users/jane", Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/users/jane", Instant::now());
     recorder.begin(place);
     obey(&mut recorder, vec![pin("/users/{name}")]);
     recorder.finish(place, &endpoint, &finished("/users/jane", 200, 10));

@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::identity::{Identity, Named};
-use crate::sidecar::{Listeners, Options, run};
+use crate::identity::{Identity, PodDescription};
+use crate::sidecar::{SidecarListeners, SidecarOptions, run};
 
 /// How long a test waits for an expected event.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub(crate) struct Answer {
 }
 
 impl World {
-    pub(crate) async fn start(told: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) async fn start(told: impl FnOnce(&mut SidecarOptions)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = listener.local_addr().unwrap();
         let status = |Path(code): Path<u16>| async move { StatusCode::from_u16(code).unwrap() };
@@ -45,16 +45,16 @@ impl World {
         let mut service = JoinSet::new();
         service.spawn(axum::serve(listener, router).into_future());
 
-        let named = Named { pod: Some("web-6c9f7d5b8-2kqxz".into()), ..Named::default() };
-        let mut options = Options {
+        let named = PodDescription { pod: Some("web-6c9f7d5b8-2kqxz".into()), ..PodDescription::default() };
+        let mut options = SidecarOptions {
             drain_grace: Duration::ZERO,
             // The service runs in this process, so its memory can be measured on every machine.
             pods_in_process: Some(NonZeroU32::MIN),
-            ..Options::new(Identity::new(named), target)
+            ..SidecarOptions::new(Identity::new(named), target)
         };
         told(&mut options);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listeners = Listeners::bind(any, any).unwrap();
+        let listeners = SidecarListeners::bind(any, any).unwrap();
         let [traffic, admin] = [&listeners.traffic, &listeners.admin].map(|listener| listener.local_addr().unwrap());
         let drain = CancellationToken::new();
         let mut sidecar = JoinSet::new();

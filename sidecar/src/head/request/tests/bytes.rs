@@ -1,6 +1,6 @@
 //! Tests every byte value at every relevant position of a head against the grammar of that position.
 
-use super::verdict;
+use crate::head::request::tests::verdict;
 
 /// A position: its name, the text before and after the byte, and the bytes that the grammar allows there.
 type Place = (&'static str, &'static str, &'static str, fn(u8) -> bool);

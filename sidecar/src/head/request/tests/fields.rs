@@ -1,6 +1,6 @@
 //! Hostile and unusual fields that do not concern the body's length.
 
-use super::{Case, judge};
+use crate::head::request::tests::{Case, judge};
 
 const FIELDS: &[Case] = &[
     ("none", "", 200, "5"),

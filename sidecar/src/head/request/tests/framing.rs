@@ -1,6 +1,6 @@
 //! Hostile and unusual fields that state the body's length.
 
-use super::{Case, judge};
+use crate::head::request::tests::{Case, judge};
 
 const LENGTHS: &[Case] = &[
     ("nothing", "Content-Length: 0\r\n", 200, "6.2"),

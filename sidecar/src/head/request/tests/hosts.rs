@@ -1,6 +1,6 @@
 //! Hostile and unusual Host fields.
 
-use super::{Case, judge};
+use crate::head::request::tests::{Case, judge};
 
 const HOSTS: &[Case] = &[
     ("a name", "Host: a\r\n", 200, "3.2"),

@@ -1,0 +1,180 @@
+//! Opens a stream: connects, sends the greeting with a token if there is one, and waits for the welcome.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use futures_util::TryFutureExt;
+use hyper_util::rt::TokioIo;
+use proto::convert::greeting::Greeting;
+use proto::wire;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Request, Streaming};
+use tower::service_fn;
+
+use crate::control_client::control_clock::ControlClock;
+
+/// A control plane is near; one that does not accept within this time is considered absent.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// From the connection to the welcome. A control plane that is busy with a whole fleet may need a moment.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A ping every four seconds, with four seconds to answer: a vanished peer is detected within eight.
+const PING: Duration = Duration::from_secs(4);
+
+/// Frames that wait to be sent: the one that is being written and one more. What does not fit is not queued, because the
+/// next report covers it.
+pub(super) const UP_FRAMES_MAX: usize = 2;
+
+/// Bytes of a token.
+const TOKEN_BYTES_MAX: u64 = 16 * 1024;
+
+/// The control plane to connect to.
+#[derive(Debug, Clone)]
+pub struct ControlPlaneTarget {
+    /// Its address.
+    pub uri: Uri,
+    /// The token to authenticate with.
+    pub token: StreamToken,
+}
+
+/// What a stream authenticates with.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StreamToken {
+    /// Nothing, which is enough on loopback.
+    None,
+    /// This token.
+    Text(String),
+    /// The content of this file at the time of dialling: Kubernetes renews the file.
+    File(PathBuf),
+}
+
+/// How connections to the control plane are made.
+#[derive(Clone)]
+pub enum Transport {
+    /// TCP of this machine.
+    Tcp,
+    /// The connections that this function makes, such as those of a simulated network.
+    Made(Arc<dyn Fn(Uri) -> ConnectFuture + Send + Sync>),
+}
+
+/// A future that connects.
+pub type ConnectFuture = Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send>>;
+
+/// A byte stream in both directions.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for T {}
+
+/// A stream after the welcome.
+pub(super) struct AttachedStream {
+    pub(super) up: mpsc::Sender<wire::Up>,
+    pub(super) down: Streaming<wire::Down>,
+    pub(super) welcome: wire::Welcome,
+    /// The control plane's clock, if it sends its time or its response has a date.
+    pub(super) clock: Option<ControlClock>,
+}
+
+/// Opens a stream and waits for the welcome.
+pub(super) async fn attach(
+    control_plane: &ControlPlaneTarget,
+    transport: &Transport,
+    greeting: Greeting,
+) -> anyhow::Result<AttachedStream> {
+    let channel = connect(control_plane.uri.clone(), transport).await?;
+    let (up, frames) = mpsc::channel(UP_FRAMES_MAX);
+    let mut request = Request::new(ReceiverStream::new(frames));
+    if let Some(token) = control_plane.token.now()? {
+        request.metadata_mut().insert("authorization", bearer(&token)?);
+    }
+    let hello = wire::Up { message: Some(wire::up::Message::Hello(greeting.into())) };
+    up.try_send(hello).expect("the channel is new, and has room for more than one frame");
+
+    let welcomed = async move {
+        let response = wire::mesh_client::MeshClient::new(channel).attach(request).await.map_err(refused)?;
+        let date = response.metadata().get("date").and_then(|date| date.to_str().ok());
+        let by_date = ControlClock::from_date(date, Instant::now().into_std());
+        let mut down = response.into_inner();
+        let first = down.message().await.map_err(refused)?;
+        let by_word = first.as_ref().and_then(|first| ControlClock::heard(first.sent_ms, Instant::now().into_std()));
+        match first.and_then(|first| first.message) {
+            Some(wire::down::Message::Welcome(welcome)) => Ok(AttachedStream { up, down, welcome, clock: by_word.or(by_date) }),
+            Some(_) => {
+                bail!("the control plane did not begin with a welcome: it is of another version, or no control plane of Sitio")
+            }
+            None => bail!("the control plane closed the stream before it said anything"),
+        }
+    };
+    let timely = tokio::time::timeout(WELCOME_TIMEOUT, welcomed).await;
+    timely.map_err(|_| anyhow::anyhow!("the control plane accepted, but did not welcome us within {WELCOME_TIMEOUT:?}"))?
+}
+
+async fn connect(uri: Uri, transport: &Transport) -> anyhow::Result<Channel> {
+    let shown = uri.to_string();
+    let endpoint = Endpoint::from(uri)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .keep_alive_while_idle(true);
+    let connected = match transport {
+        Transport::Tcp => endpoint.connect().await,
+        Transport::Made(make) => {
+            let make = Arc::clone(make);
+            let connector = service_fn(move |uri: Uri| make(uri).map_ok(TokioIo::new));
+            endpoint.connect_with_connector(connector).await
+        }
+    };
+    connected.with_context(|| format!("connect to {shown}"))
+}
+
+/// Formats a gRPC status in one line; its message is what helps most.
+pub(super) fn refused(status: tonic::Status) -> anyhow::Error {
+    match status.message() {
+        "" => anyhow::anyhow!("{}", status.code()),
+        message => anyhow::anyhow!("{message} ({:?})", status.code()),
+    }
+}
+
+/// The `authorization` header for a token.
+pub fn bearer(token: &str) -> anyhow::Result<MetadataValue<Ascii>> {
+    ensure!(!token.is_empty(), "the token is empty");
+    ensure!(token.bytes().all(|byte| byte.is_ascii_graphic()), "the token holds something else than printable ASCII");
+    Ok(format!("Bearer {token}").parse()?)
+}
+
+impl StreamToken {
+    fn now(&self) -> anyhow::Result<Option<String>> {
+        let path = match self {
+            Self::None => return Ok(None),
+            Self::Text(token) => return Ok(Some(token.clone())),
+            Self::File(path) => path,
+        };
+        let reading = || format!("read the token in {}", path.display());
+        let bytes = std::fs::metadata(path).with_context(reading)?.len();
+        ensure!(bytes <= TOKEN_BYTES_MAX, "the token in {} is over {TOKEN_BYTES_MAX} bytes", path.display());
+        let text = std::fs::read_to_string(path).with_context(reading)?;
+        Ok(Some(mesh::token::token(&text).with_context(reading)?.to_owned()))
+    }
+}
+
+impl fmt::Debug for StreamToken {
+    /// Never shows the token itself.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Text(_) => f.write_str("Text(…)"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! State of one exchange, from the request's head to the end of the response.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use mesh::endpoint::Endpoint;
+use mesh::exchange::{Outcome, REASON_BYTES_MAX, cut_path};
+use mesh::golden::CLIENT_GONE;
+use mesh::trace::Traceparent;
+
+use crate::body::Body;
+use crate::exchange::context::WorkerContext;
+use crate::exchange::error_response::Audience;
+use crate::exchange::options::Queries;
+use crate::head::Version;
+use crate::head::response::ResponseTo;
+use crate::recorder::completed_exchange::{Author, CompletedExchange};
+use crate::recorder::row_index::RowIndex;
+
+pub(crate) mod clock_anchor;
+pub mod context;
+pub mod decorators;
+pub mod error_response;
+pub(crate) mod max_forwards;
+pub mod options;
+pub mod shared_counters;
+
+/// Capacity that an exchange's buffers keep for the next one.
+const KEPT_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of the path that are stored. The history keeps fewer.
+const PATH_BYTES_MAX: usize = 512;
+
+/// An exchange. Workers reuse these objects to reuse their buffers.
+pub struct Exchange {
+    /// The row of the recorder's table that counts it.
+    pub place: RowIndex,
+    /// The endpoint, for decorators.
+    pub endpoint: Rc<Endpoint>,
+    /// When the request's head was complete.
+    pub started: Instant,
+    /// The HTTP version of the downstream.
+    pub version: Version,
+    /// Whether a body may follow the response's head.
+    pub asked: ResponseTo,
+    /// The audience of the response.
+    pub reader: Audience,
+    /// Whether to keep the downstream connection.
+    pub keeps: Keeps,
+    /// Whether the request may be sent again, as long as `wire` contains all of it.
+    pub repeatable: Repeatable,
+    /// Whether the downstream may wait for an interim response before it sends the body.
+    pub expects: bool,
+    /// Whether the downstream has asked for a protocol upgrade.
+    pub wants_upgrade: bool,
+    /// The request as sent to the upstream, including the body bytes that arrived with its head.
+    pub wire: Vec<u8>,
+    /// The rest of the request's body.
+    pub body: Body,
+    /// The status sent downstream; 0 before there is one.
+    pub status: u16,
+    /// The author of the response.
+    pub author: Author,
+    /// Bytes of the response's body.
+    pub bytes_out: u64,
+    /// The caller's address.
+    pub caller: Option<IpAddr>,
+    /// The trace context of the request.
+    pub trace: Option<Traceparent>,
+    /// How the exchange ended.
+    pub outcome: Outcome,
+    first_byte: Option<Instant>,
+    path: String,
+    reason: String,
+    rule: Option<Box<str>>,
+}
+
+/// Whether to keep the downstream connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    /// Both sides want to keep it.
+    Yes,
+    /// The sidecar is draining.
+    No,
+    /// The downstream has asked to close.
+    Declined,
+}
+
+/// Whether a request may be sent twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeatable {
+    /// It is idempotent, and all of it arrived at once.
+    Yes,
+    /// A second copy might do harm.
+    No,
+}
+
+/// Who aborted an exchange before its response was complete, other than the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breaker {
+    /// The downstream has disconnected.
+    Downstream,
+    /// The worker's drain timeout has passed.
+    Drain,
+    /// The code that handled it has panicked.
+    Panic,
+}
+
+impl Breaker {
+    /// Why an exchange of this worker ends early at this moment.
+    pub fn of(worker: &WorkerContext) -> Self {
+        match worker.is_ending() {
+            _ if std::thread::panicking() => Self::Panic,
+            true => Self::Drain,
+            false => Self::Downstream,
+        }
+    }
+}
+
+impl Exchange {
+    /// An exchange that has just started.
+    pub fn new(place: RowIndex, endpoint: Rc<Endpoint>, started: Instant) -> Self {
+        Self {
+            place,
+            endpoint,
+            started,
+            version: Version::Http11,
+            asked: ResponseTo::Whole,
+            reader: Audience::Program,
+            keeps: Keeps::Yes,
+            repeatable: Repeatable::No,
+            expects: false,
+            wants_upgrade: false,
+            wire: Vec::new(),
+            body: Body::new(crate::head::Framing::Empty, crate::body::To::Plain),
+            status: 0,
+            author: Author::Service,
+            bytes_out: 0,
+            caller: None,
+            trace: None,
+            outcome: Outcome::Answered,
+            first_byte: None,
+            path: String::new(),
+            reason: String::new(),
+            rule: None,
+        }
+    }
+
+    /// Resets it for another request, and keeps the capacity of its buffers.
+    pub fn begin(&mut self, place: RowIndex, endpoint: Rc<Endpoint>, started: Instant) {
+        let (mut wire, mut path, mut reason) =
+            (std::mem::take(&mut self.wire), std::mem::take(&mut self.path), std::mem::take(&mut self.reason));
+        wire.clear();
+        wire.shrink_to(KEPT_BYTES_MAX);
+        path.clear();
+        reason.clear();
+        *self = Self { wire, path, reason, ..Self::new(place, endpoint, started) };
+    }
+
+    /// Stores the requested path.
+    pub fn set_path(&mut self, target: &str, queries: Queries) {
+        let target = match queries {
+            Queries::Kept => target,
+            Queries::Dropped => target.split('?').next().unwrap_or_default(),
+        };
+        self.path.push_str(cut_path(target, PATH_BYTES_MAX));
+    }
+
+    /// The requested path, truncated if it is long.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Stores the status and reason of the response.
+    pub fn answered(&mut self, status: u16, reason: &str) {
+        self.status = status;
+        self.reason.clear();
+        self.reason.push_str(&reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]);
+    }
+
+    /// Stores when the response began, once. An exchange that ends at once does not need it.
+    pub fn has_begun(&mut self) {
+        self.first_byte.get_or_insert_with(Instant::now);
+    }
+
+    /// Records that the exchange was aborted, whatever status was already set.
+    pub fn broken_off(&mut self, by: Breaker) {
+        let (status, author, outcome) = match by {
+            Breaker::Downstream => (CLIENT_GONE, Author::Service, Outcome::ClientGone),
+            Breaker::Drain => (503, Author::Sitio, Outcome::Draining),
+            Breaker::Panic => (500, Author::Sitio, Outcome::Panicked),
+        };
+        self.answered(status, "");
+        (self.author, self.outcome) = (author, outcome);
+    }
+
+    /// Records that a rule has answered.
+    pub fn answered_by_rule(&mut self, rule: &str) {
+        self.outcome = Outcome::Rule;
+        self.rule = Some(rule.into());
+    }
+
+    /// The values for the recorder when the exchange is over.
+    pub fn finished(&self, now: Instant, started_ms: u64) -> CompletedExchange<'_> {
+        let since = |then: Instant| then.duration_since(self.started).as_micros() as u64;
+        CompletedExchange {
+            path: &self.path,
+            started_ms,
+            took_us: since(now),
+            first_byte_us: since(self.first_byte.unwrap_or(now)),
+            status: self.status,
+            author: self.author,
+            reason: &self.reason,
+            outcome: self.outcome,
+            bytes_in: self.body.bytes,
+            bytes_out: self.bytes_out,
+            rule: self.rule.as_deref(),
+            caller: self.caller,
+            trace: self.trace,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! State shared by all connections of one worker. Only the worker's own thread accesses it.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use mesh::exchange::{Outcome, PATH_BYTES_MAX, cut_path};
+use mesh::report::EndpointReport;
+use tokio::sync::Semaphore;
+
+use crate::decorator::Decorator;
+use crate::exchange::Exchange;
+use crate::exchange::clock_anchor::ClockAnchor;
+use crate::exchange::options::TunnelOptions;
+use crate::exchange::shared_counters::SharedCounters;
+use crate::forwarding::Forwarding;
+use crate::head::date::DateCache;
+use crate::head::{HeadFault, HeadLimits};
+use crate::protocol::Protocol;
+use crate::recorder::completed_exchange::{Author, CompletedExchange};
+use crate::recorder::{PlacedRequest, Recorder};
+use crate::rulebook::{ActiveRule, TimedRule};
+use crate::socket::buffered_conn::SCRATCH_BYTES;
+use crate::socket::deadlines::Deadlines;
+use crate::timeouts::Timeouts;
+use crate::upstream::Upstreams;
+use crate::upstream::http2::SharedConnection;
+
+/// Finished exchanges whose buffers are kept for reuse. Rarely are more in progress at once.
+const SPARE_EXCHANGES_MAX: usize = 128;
+
+/// Capacity of the output scratch buffer. A larger body is rare enough for an allocation.
+const OUTPUT_BYTES: usize = 16 * 1024;
+
+/// The longest idle time that a service's Keep-Alive can set. Load balancers use minutes, and each
+/// connection holds a descriptor.
+const KEPT_FOR_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// A worker.
+pub struct WorkerContext {
+    /// Buffers for bytes in transit.
+    pub scratch: RefCell<Scratch>,
+    /// Connections to the service.
+    pub upstreams: Upstreams,
+    /// The connection to a service that speaks HTTP/2.
+    pub http2: SharedConnection,
+    /// Permits to wait for the service to send first.
+    pub listeners: Semaphore,
+    /// The Date for responses without one.
+    pub dates: DateCache,
+    /// Deadlines of connections.
+    pub watches: Deadlines,
+    recorder: RefCell<Recorder>,
+    #[expect(clippy::vec_box, reason = "a connection takes the box, so that it holds nothing while it is idle")]
+    spare: RefCell<Vec<Box<Exchange>>>,
+    options: Arc<TunnelOptions>,
+    host: String,
+    stage: Cell<Lifecycle>,
+    /// The wall clock, for timestamps.
+    wall: Cell<ClockAnchor>,
+    tally: Arc<SharedCounters>,
+    /// How long the service keeps an idle connection, by its own announcement.
+    kept_for: Cell<Duration>,
+}
+
+/// The lifecycle of a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// It serves normally.
+    Open,
+    /// It serves, but closes each connection after its exchange.
+    Leaving,
+    /// It finishes exchanges in progress.
+    Draining,
+    /// It aborts exchanges in progress.
+    Ending,
+}
+
+/// Buffers shared by all connections of a worker. A borrow must end before the next await point.
+pub struct Scratch {
+    /// Bytes that were read.
+    pub input: Box<[u8]>,
+    /// Bytes that will be written.
+    pub output: Vec<u8>,
+}
+
+impl WorkerContext {
+    /// A worker without any traffic yet.
+    pub fn new(options: Arc<TunnelOptions>, tally: Arc<SharedCounters>) -> Self {
+        Self {
+            scratch: RefCell::new(Scratch {
+                input: vec![0; SCRATCH_BYTES].into_boxed_slice(),
+                output: Vec::with_capacity(OUTPUT_BYTES),
+            }),
+            upstreams: Upstreams::new(options.target.clone()),
+            http2: SharedConnection::default(),
+            listeners: Semaphore::new(LISTENERS_MAX),
+            dates: DateCache::new(SystemTime::now()),
+            watches: Deadlines::default(),
+            recorder: RefCell::new(Recorder::new(Arc::clone(&tally.register), &options.routes, &options.protected)),
+            spare: RefCell::default(),
+            host: options.target.host(),
+            options,
+            stage: Cell::new(Lifecycle::Open),
+            wall: Cell::new(ClockAnchor::read()),
+            tally,
+            kept_for: Cell::default(),
+        }
+    }
+
+    /// Starts an exchange and counts it as in progress. Returns it with the rule that applies to it.
+    pub fn begin(&self, method: &str, target: &str, now: Instant) -> (Box<Exchange>, Option<Rc<ActiveRule>>) {
+        let mut recorder = self.recorder.borrow_mut();
+        let PlacedRequest { place, endpoint, rule } = recorder.place(method, target, now);
+        recorder.begin(place);
+        let mut exchange = match self.spare.borrow_mut().pop() {
+            Some(mut exchange) => {
+                exchange.begin(place, endpoint, now);
+                exchange
+            }
+            None => Box::new(Exchange::new(place, endpoint, now)),
+        };
+        exchange.set_path(target, self.options.queries);
+        (exchange, rule)
+    }
+
+    /// Assigns an exchange to its own endpoint, if it is not assigned yet. Its response has begun, and may take long.
+    pub fn settle(&self, exchange: &mut Exchange) {
+        exchange.place = self.recorder.borrow_mut().settle(exchange.place, &exchange.endpoint, exchange.path(), exchange.status);
+    }
+
+    /// Counts a finished exchange and publishes it.
+    pub fn finish(&self, exchange: Box<Exchange>, now: Instant) {
+        let finished = exchange.finished(now, self.wall.get().unix_ms(exchange.started));
+        self.recorder.borrow_mut().finish(exchange.place, &exchange.endpoint, &finished);
+        self.options.outlet.pass(&exchange.endpoint, &finished);
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_EXCHANGES_MAX {
+            spare.push(exchange);
+        }
+    }
+
+    /// Returns the counts since the last call. It is called every second, so it also reads the wall clock.
+    pub fn collect(&self) -> Vec<EndpointReport> {
+        self.wall.set(ClockAnchor::read());
+        self.recorder.borrow_mut().collect()
+    }
+
+    /// Replaces the rules.
+    pub fn obey(&self, rules: &[TimedRule]) {
+        self.recorder.borrow_mut().obey(rules);
+    }
+
+    /// The decorators in order.
+    pub fn decorators(&self) -> &[Arc<dyn Decorator>] {
+        &self.options.decorators
+    }
+
+    /// The timeouts.
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.options.timeouts
+    }
+
+    /// How long a downstream connection may be idle: at least as long as the service keeps its own.
+    pub fn idle_timeout(&self) -> Duration {
+        self.options.timeouts.idle.max(self.kept_for.get())
+    }
+
+    /// Stores how long the service says that it keeps an idle connection.
+    pub fn note_kept_for(&self, announced: Duration) {
+        self.kept_for.set(announced.min(KEPT_FOR_MAX));
+    }
+
+    /// Limits of a message head.
+    pub fn limits(&self) -> HeadLimits {
+        self.options.limits
+    }
+
+    /// Which fields describe the downstream to the service.
+    pub fn forwarding(&self) -> Forwarding {
+        self.options.forwarding
+    }
+
+    /// Changes the lifecycle state, and wakes every connection so that it checks the state.
+    pub fn enter(&self, stage: Lifecycle) {
+        self.stage.set(stage);
+        self.watches.wake_all();
+    }
+
+    /// Whether the worker will end, so that no connection is kept after its exchange.
+    pub fn is_draining(&self) -> bool {
+        self.stage.get() != Lifecycle::Open
+    }
+
+    /// Whether it accepts no new requests.
+    pub fn is_shut(&self) -> bool {
+        matches!(self.stage.get(), Lifecycle::Draining | Lifecycle::Ending)
+    }
+
+    /// Whether exchanges in progress must end now.
+    pub fn is_ending(&self) -> bool {
+        self.stage.get() == Lifecycle::Ending
+    }
+
+    /// The Host for an HTTP/1.0 request without one.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The protocol of downstream connections.
+    pub fn protocol(&self) -> Protocol {
+        self.options.protocol
+    }
+
+    /// Whether the service is known to speak HTTP.
+    pub fn speaks_http(&self) -> bool {
+        self.tally.speaks_http.load(Ordering::Relaxed)
+    }
+
+    /// Records that the service speaks HTTP. It is written only once, so that all workers keep the value in
+    /// their CPU caches.
+    pub fn note_http(&self) {
+        if !self.speaks_http() {
+            self.tally.speaks_http.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the service sends first and is not known to speak HTTP.
+    pub fn speaks_first(&self) -> bool {
+        self.tally.speaks_first.load(Ordering::Relaxed) && !self.speaks_http()
+    }
+
+    /// Records that the service sends first.
+    pub fn note_speaks_first(&self) {
+        self.tally.speaks_first.store(true, Ordering::Relaxed);
+    }
+
+    /// The counters shared by all workers.
+    pub fn tally(&self) -> &SharedCounters {
+        &self.tally
+    }
+
+    /// Counts a request that was refused before it had an endpoint, and publishes it.
+    pub fn count_refused(&self, fault: HeadFault, caller: IpAddr, path: Cow<'_, str>) {
+        self.tally.count_refused(fault.reason);
+        let finished = CompletedExchange {
+            path: cut_path(&path, PATH_BYTES_MAX),
+            started_ms: self.wall.get().unix_ms(Instant::now()),
+            took_us: 0,
+            first_byte_us: 0,
+            status: fault.status,
+            author: Author::Sitio,
+            reason: fault.reason.word(),
+            outcome: Outcome::BadRequest,
+            bytes_in: 0,
+            bytes_out: 0,
+            rule: None,
+            caller: Some(caller),
+            trace: None,
+        };
+        self.options.outlet.pass_refusal(&finished);
+    }
+
+    /// Counts a decorator that was skipped because it panicked.
+    pub fn count_panic(&self, decorator: &'static str) {
+        SharedCounters::count(&self.tally.panics);
+        tracing::error!(decorator, "the decorator panicked and was passed over");
+    }
+}
+
+/// Connections of one worker that may wait for the service to send first. A service that does so answers
+/// within milliseconds, and is recognized after the first time. Other services should not get a connection
+/// for every silent client.
+pub const LISTENERS_MAX: usize = 32;

@@ -1,0 +1,97 @@
+//! Sends OTLP messages to a collector by gRPC, and classifies its responses.
+
+use std::time::Duration;
+
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
+
+use crate::export::otlp::messages::{Answer, MetricsRequest, TraceRequest};
+use crate::export::otlp::settings::OtlpSettings;
+
+const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+/// A connection to the collector, made on demand and made again when it is lost.
+pub(super) struct CollectorClient {
+    channel: Channel,
+    headers: Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>,
+    timeout: Duration,
+}
+
+/// Why a message was not accepted.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// Whether it would be refused again.
+    pub(super) is_final: bool,
+    /// The reason, in one line.
+    pub(super) why: String,
+}
+
+impl CollectorClient {
+    pub(super) fn new(settings: &OtlpSettings) -> Self {
+        let endpoint = Endpoint::from(settings.endpoint.clone()).connect_timeout(settings.timeout);
+        Self { channel: endpoint.connect_lazy(), headers: settings.headers.clone(), timeout: settings.timeout }
+    }
+
+    /// Sends spans, and returns how many of them the collector has rejected.
+    pub(super) async fn send_spans(&self, request: TraceRequest) -> Result<u64, Failed> {
+        self.send(request, TRACES).await
+    }
+
+    /// Sends metrics, and returns how many of their points the collector has rejected.
+    pub(super) async fn send_metrics(&self, request: MetricsRequest) -> Result<u64, Failed> {
+        self.send(request, METRICS).await
+    }
+
+    async fn send<M: prost::Message + 'static>(&self, message: M, path: &'static str) -> Result<u64, Failed> {
+        let mut request = Request::new(message);
+        for (name, value) in &self.headers {
+            request.metadata_mut().insert(name.clone(), value.clone());
+        }
+        let sending = async {
+            let mut grpc = Grpc::new(self.channel.clone());
+            grpc.ready().await.map_err(|why| Status::unavailable(told(&why)))?;
+            grpc.unary(request, PathAndQuery::from_static(path), ProstCodec::<M, Answer>::default()).await
+        };
+        match tokio::time::timeout(self.timeout, sending).await {
+            Ok(Ok(answer)) => Ok(rejected(&answer.into_inner())),
+            Ok(Err(status)) => Err(status.into()),
+            Err(_) => Err(Failed { is_final: false, why: format!("no answer within {:?}", self.timeout) }),
+        }
+    }
+}
+
+fn rejected(answer: &Answer) -> u64 {
+    answer.partial_success.as_ref().map_or(0, |partial| u64::try_from(partial.rejected).unwrap_or(0))
+}
+
+impl From<Status> for Failed {
+    /// The protocol defines which statuses may be retried (OTLP, "Failures").
+    fn from(status: Status) -> Self {
+        let is_final = !matches!(
+            status.code(),
+            Code::Cancelled
+                | Code::DeadlineExceeded
+                | Code::Aborted
+                | Code::OutOfRange
+                | Code::Unavailable
+                | Code::DataLoss
+                | Code::ResourceExhausted
+        );
+        let why = if status.message().is_empty() { status.code().to_string() } else { status.message().to_owned() };
+        Self { is_final, why }
+    }
+}
+
+/// Formats the root cause of an error, which contains the reason.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

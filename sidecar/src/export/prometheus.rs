@@ -1,0 +1,117 @@
+//! Renders the metrics page of this pod for Prometheus.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use exposition::endpoints::{Endpoints, Statuses};
+use exposition::page::{Kind, Page, Value};
+use mesh::refusal::Reason;
+use mesh::workload::Workload;
+
+use crate::control_client::metrics::ControlClientCounts;
+use crate::exchange::shared_counters::SharedCounters;
+use crate::export::access_log::LineCounts;
+use crate::export::otlp::Exported;
+use crate::ledger::Ledger;
+
+/// The input of the page besides the ledger.
+pub struct ProcessFacts<'a> {
+    /// The workload that the numbers belong to.
+    pub workload: &'a Workload,
+    /// Counters of the control client.
+    pub link: ControlClientCounts,
+    /// Process counts: requests refused, connections turned away, decorators skipped after a panic.
+    pub tally: &'a SharedCounters,
+    /// Counters of the access log.
+    pub access_log: &'a LineCounts,
+    /// Counters of the OTLP export.
+    pub exported: &'a Exported,
+    /// The wall clock, in milliseconds since the Unix epoch.
+    pub now_ms: u64,
+}
+
+/// Renders the whole page.
+pub fn page(ledger: &mut Ledger, told: &ProcessFacts<'_>) -> Page {
+    let mut page = Page::default();
+    let mut endpoints = Endpoints::new(Statuses::Codes);
+    let mut overflow = 0;
+    for (endpoint, row) in ledger.rows() {
+        if endpoint.is_other() {
+            overflow = row.total.hits;
+        }
+        endpoints.add(&Vec::new(), endpoint, &row.total, u64::from(row.in_flight));
+    }
+    endpoints.put_on(&mut page);
+    page.counter("sitio_requests_overflow", "Requests counted under (other), because there are too many endpoints.", overflow);
+    container(&mut page, ledger);
+    discarded(&mut page, told);
+    link(&mut page, told);
+    windows(&mut page, ledger, told.now_ms);
+    page
+}
+
+fn container(page: &mut Page, ledger: &Ledger) {
+    let resources = ledger.resources().unwrap_or_default();
+    page.gauge("sitio_connections", "Downstream connections open.", u64::from(resources.connections));
+    page.gauge("sitio_memory_bytes", "Memory in use by the pod; 0 if it cannot be measured.", resources.memory_bytes);
+    page.gauge("sitio_memory_limit_bytes", "Memory allowed to it; 0 without a limit.", resources.memory_limit_bytes);
+    page.real("sitio_cpu_cores", "Processor time used per second.", f64::from(resources.cpu_milli) / 1e3);
+    let limit = f64::from(resources.cpu_limit_milli) / 1e3;
+    page.real("sitio_cpu_limit_cores", "Processor time allowed per second; 0 without a limit.", limit);
+}
+
+fn discarded(page: &mut Page, told: &ProcessFacts<'_>) {
+    let refusals = told.tally.refusals();
+    let refused =
+        page.family(Kind::Counter, "sitio_requests_refused", "Requests refused before they had an endpoint, by reason.");
+    for reason in Reason::EACH {
+        refused.add(vec![("reason", reason.word().to_owned())], Value::Count(refusals[reason]));
+    }
+    let (tally, log, exported) = (told.tally, told.access_log, told.exported);
+    for (name, help, count) in [
+        ("sitio_connections_turned_away", "Connections turned away because there were too many.", &tally.overloaded),
+        ("sitio_decorator_panics", "Hooks of decorators that failed and were passed over.", &tally.panics),
+        ("sitio_access_log_lines", "Exchanges written to the access log.", &log.written),
+        ("sitio_otlp_spans", "Spans that the collector of OpenTelemetry has taken.", &exported.spans),
+        ("sitio_otlp_spans_dropped", "Spans that were not exported.", &exported.spans_dropped),
+        ("sitio_otlp_metrics_failed", "Messages of metrics that the collector did not take.", &exported.metrics_failed),
+        ("sitio_access_log_left_out", "Exchanges left out of the access log: too many, or it has no reader.", &log.left_out),
+    ] {
+        page.counter(name, help, count.load(Relaxed));
+    }
+}
+
+fn link(page: &mut Page, told: &ProcessFacts<'_>) {
+    let link = told.link;
+    page.gauge("sitio_link_up", "Whether the stream to the control plane is open.", u64::from(link.is_up));
+    page.counter("sitio_link_dials", "Attempts to open it.", link.dials);
+    page.counter("sitio_link_reports", "Reports sent.", link.reports);
+    page.counter("sitio_link_reports_put_off", "Reports put off because the stream was busy.", link.put_off);
+    page.gauge("sitio_rules", "Rules in force for this pod.", link.rules);
+    page.counter("sitio_rules_refused", "Sets of rules refused.", link.refused);
+    let Workload { namespace, service, pod, version, .. } = told.workload;
+    let whose = [("version", version), ("namespace", namespace), ("service", service), ("pod", pod)];
+    let labels = whose.map(|(name, value)| (name, value.clone())).to_vec();
+    page.family(Kind::Gauge, "sitio_build_info", "Which sidecar this is.").add(labels, Value::Whole(1));
+}
+
+fn windows(page: &mut Page, ledger: &mut Ledger, now_ms: u64) {
+    let Some(windows) = ledger.windows() else { return };
+    let numbers = windows.numbers();
+    let oldest_s = windows.held().next().map_or(0, |oldest| now_ms.saturating_sub(oldest.from_ms()) / 1000);
+    page.gauge(
+        "sitio_windows_held",
+        "Windows of the durable record that the control plane has not acked.",
+        windows.held().len() as u64,
+    );
+    page.gauge("sitio_windows_oldest_age_seconds", "Since the oldest of them began; 0 without any.", oldest_s);
+    page.counter("sitio_windows_acked", "Windows that are on disk at the control plane.", numbers.acked);
+    page.counter("sitio_windows_merged", "Windows put together with an earlier one, because too many were held.", numbers.merged);
+    page.counter(
+        "sitio_windows_lost",
+        "Slots of ten seconds that were on disk once, and that an older copy of the control plane's store lacks.",
+        numbers.lost,
+    );
+}
+
+#[cfg(test)]
+mod tests;

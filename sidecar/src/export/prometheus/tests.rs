@@ -1,0 +1,90 @@
+//! Tests that the page shows what was counted, whatever paths clients have requested.
+
+use std::time::Instant;
+
+use exposition::format::Format;
+use mesh::refusal::Reason;
+
+use crate::control_client::metrics::ControlClientCounts;
+use crate::exchange::shared_counters::SharedCounters;
+use crate::export::access_log::LineCounts;
+use crate::export::otlp::Exported;
+use crate::export::prometheus::{ProcessFacts, page};
+use crate::identity::{Identity, PodDescription};
+use crate::ledger::Ledger;
+use crate::ledger::tests::counted;
+use crate::ledger::windows::Moment;
+
+fn text_of(ledger: &mut Ledger) -> String {
+    let workload = Identity::new(PodDescription { pod: Some("web-0".into()), ..PodDescription::default() }).workload;
+    let link = ControlClientCounts { is_up: true, rules: 2, ..ControlClientCounts::default() };
+    let tally = SharedCounters::default();
+    (0..2).for_each(|_| tally.count_refused(Reason::Target));
+    let told = ProcessFacts {
+        workload: &workload,
+        link,
+        tally: &tally,
+        access_log: &LineCounts::default(),
+        exported: &Exported::default(),
+        now_ms: 1_700_000_042_000,
+    };
+    String::from_utf8(page(ledger, &told).told(Format::Text)).unwrap()
+}
+
+#[test]
+fn what_was_counted_is_told() {
+    let mut ledger = Ledger::default();
+    ledger.absorb(vec![counted("/a/{id}", 1, &[0, 250_000, 250_001, 1_000_000, 100_000_000])]);
+    let text = text_of(&mut ledger);
+    let of_a = "http_request_method=\"GET\",http_route=\"/a/{id}\"";
+    for (line, value) in [
+        (format!("http_server_request_duration_seconds_bucket{{le=\"0.25\",{of_a}}}"), "2"),
+        (format!("http_server_request_duration_seconds_bucket{{le=\"1.0\",{of_a}}}"), "4"),
+        (format!("http_server_request_duration_seconds_bucket{{le=\"+Inf\",{of_a}}}"), "5"),
+        (format!("http_server_request_duration_seconds_sum{{{of_a}}}"), "101.500001"),
+        (format!("http_server_active_requests{{{of_a}}}"), "1"),
+        (format!("sitio_requests_total{{{of_a},http_response_status_code=\"200\"}}"), "5"),
+        ("sitio_requests_overflow_total".to_owned(), "0"),
+        ("sitio_requests_refused_total{reason=\"target\"}".to_owned(), "2"),
+        ("sitio_requests_refused_total{reason=\"http2\"}".to_owned(), "0"),
+        ("sitio_link_up".to_owned(), "1"),
+        ("sitio_rules".to_owned(), "2"),
+    ] {
+        assert!(text.lines().any(|told| told == format!("{line} {value}")), "{line} {value} is missing in {text}");
+    }
+    assert!(text.contains("service=\"web\",pod=\"web-0\"} 1\n"), "{text}");
+}
+
+#[test]
+fn windows_that_wait_are_told_with_their_age() {
+    let mut ledger = Ledger::default();
+    assert!(!text_of(&mut ledger).contains("sitio_windows"), "without a link none are kept");
+    ledger.keep_windows();
+    ledger.absorb(vec![counted("/a", 0, &[1])]);
+    ledger.close_window(Moment { unix_ms: 1_700_000_010_000, at: Instant::now() });
+    let text = text_of(&mut ledger);
+    for line in ["sitio_windows_held 1", "sitio_windows_oldest_age_seconds 32", "sitio_windows_acked_total 0"] {
+        assert!(text.lines().any(|told| told == line), "{line} is missing in {text}");
+    }
+}
+
+#[test]
+fn a_route_cannot_end_its_label() {
+    let mut ledger = Ledger::default();
+    ledger.absorb(vec![counted("/\"} 1\\", 0, &[1])]);
+    let text = text_of(&mut ledger);
+    assert!(text.contains(r#"http_route="/\"} 1\\""#), "{text}");
+}
+
+#[test]
+fn every_family_is_announced_once() {
+    let mut ledger = Ledger::default();
+    ledger.absorb(vec![counted("/a", 0, &[1]), counted("/b", 0, &[1])]);
+    let text = text_of(&mut ledger);
+    let mut families: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let announced = families.len();
+    families.sort_unstable();
+    families.dedup();
+    assert_eq!(families.len(), announced);
+    assert!(announced >= 15);
+}
