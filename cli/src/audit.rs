@@ -6,13 +6,13 @@ use client::audit::Entry;
 use control_plane::dashboard::format;
 use control_plane::dashboard::row::service_label;
 
-use crate::csv;
+use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
-use crate::look::Look;
-use crate::moment;
-use crate::only::Only;
-use crate::paint::Paint;
-use crate::table::{Cell, Column, Tone, kept, light, table, wide};
+use crate::scope::Only;
+use crate::show::ShowOptions;
+use crate::table::column::Column;
+use crate::table::{Cell, Tone, kept, light, table, wide};
+use crate::{csv, moment};
 
 /// The largest number of entries that a control plane returns in one response.
 const LIMIT_MAX: i64 = 2000;
@@ -22,18 +22,18 @@ const LIMIT_MAX: i64 = 2000;
 #[command(after_help = "Examples:
   sitio audit
   sitio audit --limit 500 -o json")]
-pub(crate) struct Options {
+pub(crate) struct AuditOptions {
     /// How many entries to look at, 2000 at most.
     #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX))]
     limit: u32,
     #[command(flatten)]
     only: Only,
     #[command(flatten)]
-    look: Look,
+    look: ShowOptions,
 }
 
 /// Prints the audit entries.
-pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: AuditOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if let Some(refused) = options.look.refuse_time(options.only.service()) {
         return Ok(refused);
     }

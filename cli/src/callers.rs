@@ -8,11 +8,12 @@ use control_plane::dashboard::health::{HealthLevel, ratio};
 use control_plane::dashboard::row::service_label;
 use control_plane::dashboard::{format, health};
 
+use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
-use crate::look::Look;
-use crate::paint::Paint;
-use crate::table::{Cell, Column, Room, Tone, kept, light, table, wide};
-use crate::text::short;
+use crate::sanitize::short;
+use crate::show::ShowOptions;
+use crate::table::column::Column;
+use crate::table::{Cell, TableWidth, Tone, kept, light, table, wide};
 use crate::{complete, csv, find, moment};
 
 /// Show who has been calling one endpoint: services by name, strangers by address.
@@ -24,7 +25,7 @@ use crate::{complete, csv, find, moment};
   sitio callers legacy GET /legacy/export
   sitio callers /legacy/export -o wide
   sitio callers e5f0c2a9b1d3 -o json | jq '.callers[].service'")]
-pub(crate) struct Options {
+pub(crate) struct CallersOptions {
     /// The endpoint: its id, or SERVICE METHOD ROUTE, or as few of these words as name no other.
     #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word, add = complete::endpoints())]
     endpoint: Vec<String>,
@@ -32,11 +33,11 @@ pub(crate) struct Options {
     #[arg(short, long)]
     namespace: Option<String>,
     #[command(flatten)]
-    look: Look,
+    look: ShowOptions,
 }
 
 /// Prints the callers.
-pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: CallersOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.look.connection.client()?;
     let all = endpoints::Wanted { namespace: options.namespace.clone(), ..endpoints::Wanted::default() };
     let words = find::words(&options.endpoint);
@@ -48,7 +49,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     options.look.show(interrupts, page).await
 }
 
-fn page(callers: &Callers, room: Room, paint: Paint) -> String {
+fn page(callers: &Callers, room: TableWidth, paint: ColorMode) -> String {
     let service = service_label(&callers.namespace, &callers.service);
     let title = format!("{} {} of {}", short(&callers.method), short(&callers.route), short(&service));
     let taken_ms = moment::unix_ms(&callers.taken_at).unwrap_or_else(moment::now_ms);

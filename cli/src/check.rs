@@ -12,12 +12,12 @@ use std::process::ExitCode;
 
 use client::client::Client;
 
-use crate::check::findings::{Findings, Level};
+use crate::check::findings::{Findings, Severity};
+use crate::color::ColorMode;
 use crate::connection::Connection;
 use crate::interrupt::Interrupts;
-use crate::outcome::Output;
-use crate::paint::Paint;
-use crate::say::say;
+use crate::outcome::OutcomeFormat;
+use crate::stdout::say;
 
 /// Look for what is wrong: control plane, clocks, pods, rules, and what was lost.
 #[derive(Debug, clap::Args)]
@@ -26,23 +26,23 @@ use crate::say::say;
   sitio check -o json | jq '.[] | select(.level == \"error\")'
 
 Exit code: 0 if there is no error (warnings are none), 1 if there is one.")]
-pub(crate) struct Options {
+pub(crate) struct CheckOptions {
     /// How to print.
-    #[arg(short, long, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t = OutcomeFormat::Table, value_name = "FORMAT")]
+    output: OutcomeFormat,
     #[command(flatten)]
     connection: Connection,
 }
 
 /// Runs all checks and prints the findings.
-pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: CheckOptions, paint: ColorMode, mut interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
     let findings = tokio::select! {
         findings = look(&client) => findings,
         interrupt = interrupts.first() => return Ok(ExitCode::from(interrupt.code())),
     };
     say(&options.output.told(&findings, || findings.words(paint))?)?;
-    Ok(if findings.worst() == Level::Error { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if findings.worst() == Severity::Error { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Runs the checks in order; stops early if the control plane is unreachable or refuses access.

@@ -12,7 +12,7 @@ use client::failure::Failure;
 use control_plane::dashboard::row::service_label;
 
 use crate::connection::Connection;
-use crate::text::plain;
+use crate::sanitize::plain;
 
 /// The longest delay at a prompt that a user does not notice as a hang.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
@@ -25,7 +25,7 @@ const WHERE: [&str; 3] = ["--url", "--token-file", "--ca-file"];
 
 /// Parses the connection flags out of an unfinished command line.
 #[derive(Debug, Parser)]
-struct Place {
+struct CompletionContext {
     #[command(flatten)]
     connection: Connection,
 }
@@ -137,7 +137,7 @@ fn client(line: &[String]) -> Option<Client> {
             flags.extend([name.to_owned(), value]);
         }
     }
-    Place::try_parse_from(flags).ok()?.connection.silent_client().ok()
+    CompletionContext::try_parse_from(flags).ok()?.connection.silent_client().ok()
 }
 
 /// Runs the request; returns `None` if it fails or takes longer than [`ANSWER_WITHIN`].

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use clap_complete::Shell;
 use clap_complete::env::Shells;
 
-use crate::say::say;
+use crate::stdout::say;
 
 /// The environment variable by which a shell requests completions from this program.
 pub(crate) const VARIABLE: &str = "SITIO_COMPLETE";
@@ -18,14 +18,14 @@ pub(crate) const VARIABLE: &str = "SITIO_COMPLETE";
 
 Names are asked for at the control plane of SITIO_URL, or of --url on the line; without one, none are offered.
 The script belongs to this sitio: print it again after an update.")]
-pub(crate) struct Options {
+pub(crate) struct CompletionsOptions {
     /// The shell.
     #[arg(value_enum)]
     shell: Shell,
 }
 
 /// Prints the script.
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) fn run(options: &CompletionsOptions) -> anyhow::Result<()> {
     say(&script(options.shell)?)
 }
 

@@ -8,7 +8,7 @@ use client::client::{Client, Token};
 use client::trust::Authorities;
 use reqwest::Url;
 
-use crate::say::beside;
+use crate::stdout::beside;
 use crate::token;
 
 /// The connection options.

@@ -9,7 +9,7 @@ pub(crate) mod rules;
 
 use control_plane::dashboard::csv::CsvCell;
 
-use crate::text::plain;
+use crate::sanitize::plain;
 
 /// Untrusted text, in full, with control characters escaped so that a terminal does not interpret them.
 fn words(text: &str) -> CsvCell {

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::bail;
 
 use crate::connection::Connection;
-use crate::say::say;
+use crate::stdout::say;
 use crate::token;
 
 /// The program that opens a URL in the default browser of this platform.
@@ -16,7 +16,7 @@ const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" }
 #[command(after_help = "Examples:
   sitio dashboard
   sitio dashboard --print       only say where it is")]
-pub(crate) struct Options {
+pub(crate) struct DashboardOptions {
     /// Print the URL, and open nothing.
     #[arg(long)]
     print: bool,
@@ -25,7 +25,7 @@ pub(crate) struct Options {
 }
 
 /// Prints the URL and opens it, if the control plane is reachable.
-pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: DashboardOptions) -> anyhow::Result<ExitCode> {
     let url = options.connection.url().to_string();
     say(&format!("{url}\n"))?;
     if options.print {

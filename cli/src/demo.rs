@@ -16,15 +16,15 @@ use std::time::Duration;
 
 use axum::http::Uri;
 
-use crate::demo::pods::Pod;
+use crate::color::ColorMode;
+use crate::data_dir::{ControlPlaneOptions, Home};
+use crate::demo::pods::DemoPod;
 use crate::demo::shop::Shop;
 use crate::demo::summary::Counts;
 use crate::demo::supervisor::Supervisor;
 use crate::demo::traffic::{Entrances, Shoppers};
 use crate::interrupt::Interrupts;
 use crate::local_mesh::LocalMesh;
-use crate::paint::Paint;
-use crate::place::{Home, Place};
 
 /// The demo ends within 5 s of the signal to stop. Requests in flight and the last reports take at most 1 s each, the
 /// pods this time, and the control plane the rest. Only a control plane that was killed just before takes longer.
@@ -32,9 +32,9 @@ const PODS_LEAVE_WITHIN: Duration = Duration::from_millis(1300);
 
 /// Run a small shop behind a mesh, with traffic, and a dashboard to watch it on.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct DemoOptions {
     #[command(flatten)]
-    place: Place,
+    place: ControlPlaneOptions,
     /// Start the shop, but send it no requests.
     #[arg(long)]
     no_traffic: bool,
@@ -44,7 +44,7 @@ pub(crate) struct Options {
 }
 
 /// Runs the demo until it is interrupted or its duration is over.
-pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrupts) -> anyhow::Result<()> {
+pub(crate) async fn run(options: DemoOptions, paint: ColorMode, mut interrupts: Interrupts) -> anyhow::Result<()> {
     let place = options.place.take()?;
     let pods = pods::bind_all()?;
     let (dashboard, stream_url) = (place.dashboard(), place.stream_url());
@@ -78,7 +78,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
     told.and(mesh.stop(PODS_LEAVE_WITHIN).await)
 }
 
-fn start(supervisor: Supervisor, home: Home, pods: Vec<Pod>, stream_url: &Uri) -> LocalMesh {
+fn start(supervisor: Supervisor, home: Home, pods: Vec<DemoPod>, stream_url: &Uri) -> LocalMesh {
     let mut mesh = LocalMesh::default();
     mesh.keep(home);
     let drain = mesh.control_plane.drain();
@@ -91,7 +91,12 @@ fn start(supervisor: Supervisor, home: Home, pods: Vec<Pod>, stream_url: &Uri) -
     mesh
 }
 
-async fn tell_what_was_counted(shoppers: Shoppers, before: &Counts, dashboard: SocketAddr, paint: Paint) -> anyhow::Result<()> {
+async fn tell_what_was_counted(
+    shoppers: Shoppers,
+    before: &Counts,
+    dashboard: SocketAddr,
+    paint: ColorMode,
+) -> anyhow::Result<()> {
     let tally = shoppers.stop().await?;
     let comparison = summary::compare(tally, before, dashboard).await?;
     say(&format!("\n{}\n", comparison.words(paint)));

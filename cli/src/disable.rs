@@ -10,17 +10,16 @@ use client::rules::{Action, Disable, Order, ReceiptState, Rule};
 use control_plane::dashboard::format;
 use control_plane::dashboard::row::service_label;
 
-use crate::complete;
+use crate::color::ColorMode;
 use crate::connection::Connection;
-use crate::disable::preview::Answer;
-use crate::find;
+use crate::disable::preview::Expected;
+use crate::endpoint_ref::EndpointRef;
 use crate::interrupt::Interrupts;
-use crate::named::Named;
-use crate::outcome::Output;
-use crate::paint::Paint;
-use crate::receipts::{Change, Patience};
-use crate::say::{beside, say};
-use crate::text::{plain, short};
+use crate::outcome::OutcomeFormat;
+use crate::receipts::{PendingChange, WaitPolicy};
+use crate::sanitize::{plain, short};
+use crate::stdout::{beside, say};
+use crate::{complete, find};
 
 /// Turn an endpoint, or everything under a path, off on all its pods: callers get 503 until its time is over.
 #[derive(Debug, clap::Args)]
@@ -33,7 +32,7 @@ use crate::text::{plain, short};
 Exit code: 0 once the rule is on disk, and with --wait only when every pod meant has applied it, at least one; else 1.
 With --dry-run: 0 if the control plane would accept it, 1 if it would refuse it.
 Without --wait, `sitio rules` shows which pods have.")]
-pub(crate) struct Options {
+pub(crate) struct DisableOptions {
     /// The endpoint: SERVICE METHOD ROUTE, or its id, or as few of these words as name no other; or SERVICE '/path/*'.
     #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word, add = complete::endpoints())]
     endpoint: Vec<String>,
@@ -62,10 +61,10 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "wait")]
     dry_run: bool,
     #[command(flatten)]
-    patience: Patience,
+    patience: WaitPolicy,
     /// How to print the rule in the end.
-    #[arg(short, long, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t = OutcomeFormat::Table, value_name = "FORMAT")]
+    output: OutcomeFormat,
     #[command(flatten)]
     connection: Connection,
 }
@@ -95,32 +94,32 @@ fn ttl(value: &str) -> Result<Ttl, String> {
 }
 
 /// Creates the rule, or prints the preview with `--dry-run`.
-pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: DisableOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
     let order = options.order(&client).await?;
     if options.dry_run {
         let preview = preview::of(&client, &order, paint).await?;
         say(&preview.words)?;
         return Ok(match preview.answer {
-            Answer::Accepted => ExitCode::SUCCESS,
-            Answer::Refused => ExitCode::FAILURE,
+            Expected::Accepted => ExitCode::SUCCESS,
+            Expected::Refused => ExitCode::FAILURE,
         });
     }
     let rule = client.turn_off(&order).await?;
     for warning in &rule.warnings {
         beside(&format!("sitio: warning: {}", plain(warning)));
     }
-    if options.output == Output::Table && !options.patience.wait {
+    if options.output == OutcomeFormat::Table && !options.patience.wait {
         say(&on_its_way(&rule))?;
     }
-    options.patience.see(&client, rule, Change::TurnOff, options.output, paint, interrupts).await
+    options.patience.see(&client, rule, PendingChange::TurnOff, options.output, paint, interrupts).await
 }
 
-impl Options {
+impl DisableOptions {
     async fn order(&self, client: &Client) -> anyhow::Result<Order> {
         let words = find::words(&self.endpoint);
-        let named = Named::find(client, self.namespace.as_deref(), &words).await?;
-        let Named { scope, namespace, service, method, route } = named;
+        let named = EndpointRef::find(client, self.namespace.as_deref(), &words).await?;
+        let EndpointRef { scope, namespace, service, method, route } = named;
         let namespace = Some(namespace);
         let ttl = match self.ttl {
             Ttl::For(duration) => Some(humantime::format_duration(duration).to_string()),

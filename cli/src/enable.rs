@@ -7,16 +7,15 @@ use client::client::Client;
 use client::rules::Rule;
 use control_plane::dashboard::row::service_label;
 
-use crate::complete;
+use crate::color::ColorMode;
 use crate::connection::Connection;
-use crate::find;
+use crate::endpoint_ref::EndpointRef;
 use crate::interrupt::Interrupts;
-use crate::named::Named;
-use crate::outcome::Output;
-use crate::paint::Paint;
-use crate::receipts::{Change, Patience};
-use crate::say::say;
-use crate::text::short;
+use crate::outcome::OutcomeFormat;
+use crate::receipts::{PendingChange, WaitPolicy};
+use crate::sanitize::short;
+use crate::stdout::say;
+use crate::{complete, find};
 
 /// Turn an endpoint on again, by its rule or by its name.
 #[derive(Debug, clap::Args)]
@@ -26,7 +25,7 @@ use crate::text::short;
   sitio enable legacy '/legacy/*'             ends the rule for everything under that path
 
 Exit code: 0 once the rule's end is on disk, and with --wait only when every pod has let go of it; else 1.")]
-pub(crate) struct Options {
+pub(crate) struct EnableOptions {
     /// A rule's id, or the endpoint: SERVICE METHOD ROUTE, its id, or as few of these words as name no other.
     #[arg(value_name = "RULE|ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word, add = complete::rules_and_endpoints())]
     named: Vec<String>,
@@ -34,16 +33,16 @@ pub(crate) struct Options {
     #[arg(short, long)]
     namespace: Option<String>,
     #[command(flatten)]
-    patience: Patience,
+    patience: WaitPolicy,
     /// How to print the rule in the end.
-    #[arg(short, long, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t = OutcomeFormat::Table, value_name = "FORMAT")]
+    output: OutcomeFormat,
     #[command(flatten)]
     connection: Connection,
 }
 
 /// Ends the rules.
-pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: EnableOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
     let ids = options.rules(&client).await?;
     // All rules are ended before the wait begins: a pod that does not answer must not keep another rule in force.
@@ -53,16 +52,16 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     }
     let mut code = ExitCode::SUCCESS;
     for rule in ended {
-        if options.output == Output::Table && !options.patience.wait {
+        if options.output == OutcomeFormat::Table && !options.patience.wait {
             say(&on_its_way(&rule))?;
         }
-        let seen = options.patience.see(&client, rule, Change::TurnOn, options.output, paint, interrupts.clone()).await?;
+        let seen = options.patience.see(&client, rule, PendingChange::TurnOn, options.output, paint, interrupts.clone()).await?;
         code = if seen == ExitCode::SUCCESS { code } else { seen };
     }
     Ok(code)
 }
 
-impl Options {
+impl EnableOptions {
     /// The ids of the rules that the arguments select.
     async fn rules(&self, client: &Client) -> anyhow::Result<Vec<String>> {
         let words = find::words(&self.named);
@@ -72,7 +71,7 @@ impl Options {
             return Ok(vec![id.clone()]);
         }
         let rules = client.rules().await?.rules;
-        let named = Named::find(client, self.namespace.as_deref(), &words).await?;
+        let named = EndpointRef::find(client, self.namespace.as_deref(), &words).await?;
         let is_meant = |rule: &&Rule| {
             rule.namespace == named.namespace
                 && rule.service == named.service
@@ -82,7 +81,7 @@ impl Options {
         };
         let ids: Vec<_> = rules.iter().filter(is_meant).map(|rule| rule.id.clone()).collect();
         if ids.is_empty() {
-            let Named { scope, namespace, service, method, route } = named;
+            let EndpointRef { scope, namespace, service, method, route } = named;
             bail!(
                 "turn {} of {} on: no rule has turned it off; `sitio rules` lists those in force",
                 scope.subject(&method, &route),

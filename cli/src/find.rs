@@ -3,7 +3,7 @@
 use client::endpoints::Endpoint;
 use control_plane::dashboard::row::service_label;
 
-use crate::text::short;
+use crate::sanitize::short;
 
 /// The number of candidates that an error lists.
 const NAMED_MAX: usize = 10;

@@ -7,12 +7,13 @@ use client::history::{Exchange, First, History, Wanted};
 use control_plane::dashboard::format;
 use control_plane::dashboard::row::service_label;
 
+use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
-use crate::look::Look;
-use crate::paint::Paint;
-use crate::range::Range;
-use crate::table::{Cell, Column, Room, Tone, kept, light, table, wide};
-use crate::text::short;
+use crate::range::RangeOptions;
+use crate::sanitize::short;
+use crate::show::ShowOptions;
+use crate::table::column::Column;
+use crate::table::{Cell, TableWidth, Tone, kept, light, table, wide};
 use crate::{complete, csv, find, moment, stat};
 
 /// The largest number of exchanges that a control plane returns in one response.
@@ -27,7 +28,7 @@ const LIMIT_MAX: i64 = 1000;
   sitio history /legacy/export --status 5xx --from -15m
   sitio history legacy:GET:/legacy/export --slowest --limit 10
   sitio history e5f0c2a9b1d3 --pod legacy-0 -o json")]
-pub(crate) struct Options {
+pub(crate) struct HistoryOptions {
     /// The endpoint: its id, or SERVICE METHOD ROUTE, or as few of these words as name no other.
     #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word, add = complete::endpoints())]
     endpoint: Vec<String>,
@@ -44,16 +45,16 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX))]
     limit: u32,
     #[command(flatten)]
-    range: Range,
+    range: RangeOptions,
     /// Look for the endpoint in this namespace only.
     #[arg(short, long)]
     namespace: Option<String>,
     #[command(flatten)]
-    look: Look,
+    look: ShowOptions,
 }
 
 /// Prints the exchanges.
-pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: HistoryOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.look.connection.client()?;
     let all = endpoints::Wanted { namespace: options.namespace.clone(), ..endpoints::Wanted::default() };
     let wanted = Wanted {
@@ -74,7 +75,7 @@ pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) 
     options.look.show(interrupts, page).await
 }
 
-fn page(history: &History, room: Room, paint: Paint) -> String {
+fn page(history: &History, room: TableWidth, paint: ColorMode) -> String {
     let service = service_label(&history.namespace, &history.service);
     let title = format!("{} {} of {}", short(&history.method), short(&history.route), short(&service));
     let taken_ms = moment::unix_ms(&history.taken_at).unwrap_or_else(moment::now_ms);

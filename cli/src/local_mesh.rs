@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use control_plane::app::{AppOptions, run};
 
-use crate::parts::Parts;
-use crate::place::{Home, Taken};
+use crate::data_dir::{BoundPorts, Home};
+use crate::task_group::TaskGroup;
 
 /// The time to stop the control plane, which only has to close its store.
 const CONTROL_PLANE_LEAVES_WITHIN: Duration = Duration::from_millis(600);
@@ -14,9 +14,9 @@ const CONTROL_PLANE_LEAVES_WITHIN: Duration = Duration::from_millis(600);
 #[derive(Debug, Default)]
 pub(crate) struct LocalMesh {
     /// One task, or none.
-    pub(crate) control_plane: Parts,
+    pub(crate) control_plane: TaskGroup,
     /// One task for each pod.
-    pub(crate) pods: Parts,
+    pub(crate) pods: TaskGroup,
     /// Owned here and not by a task, so that the folder is removed even on an abrupt end; the last field, so that it is
     /// dropped last.
     home: Option<Home>,
@@ -24,7 +24,7 @@ pub(crate) struct LocalMesh {
 
 impl LocalMesh {
     /// Starts the control plane, inside this process.
-    pub(crate) fn start_control_plane(&mut self, place: Taken) {
+    pub(crate) fn start_control_plane(&mut self, place: BoundPorts) {
         let (listeners, home) = place.into_parts();
         let drain = self.control_plane.drain();
         self.control_plane.start(run(AppOptions::in_folder(home.path()), listeners, drain));

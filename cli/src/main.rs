@@ -3,31 +3,28 @@
 // These macros panic when the output is closed; `say.rs` does not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-mod advice;
 mod audit;
 mod callers;
 mod check;
+mod color;
 mod complete;
 mod completions;
 mod connection;
 mod csv;
 mod dashboard;
+mod data_dir;
 mod demo;
 mod disable;
 mod enable;
+mod endpoint_ref;
 mod find;
+mod hints;
 mod history;
 mod interrupt;
 mod local_mesh;
-mod look;
 mod man;
 mod moment;
-mod named;
-mod only;
 mod outcome;
-mod paint;
-mod parts;
-mod place;
 mod pods;
 mod ports;
 mod range;
@@ -36,12 +33,15 @@ mod rules;
 mod run;
 #[cfg(test)]
 mod sample;
-mod say;
+mod sanitize;
+mod scope;
+mod show;
 mod sidecars;
 mod stat;
+mod stdout;
 mod table;
 mod tap;
-mod text;
+mod task_group;
 mod token;
 mod top;
 mod usage;
@@ -55,9 +55,9 @@ use client::failure::Failure;
 use platform::log::Log;
 use tracing_subscriber::EnvFilter;
 
+use crate::color::{ColorMode, When};
 use crate::interrupt::{Bell, Interrupts, bell};
-use crate::paint::{Paint, When};
-use crate::say::{NobodyReads, beside};
+use crate::stdout::{NobodyReads, beside};
 
 /// A service mesh small enough to understand in an afternoon.
 #[derive(Debug, Parser)]
@@ -74,24 +74,24 @@ struct Sitio {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Demo(demo::Options),
-    Run(run::Options),
-    Stat(stat::Options),
-    Top(top::Options),
-    Tap(tap::Options),
-    History(history::Options),
-    Callers(callers::Options),
-    Disable(disable::Options),
-    Enable(enable::Options),
-    Rules(rules::Options),
-    Pods(pods::Options),
-    Audit(audit::Options),
-    Check(check::Options),
-    Dashboard(dashboard::Options),
-    Completions(completions::Options),
-    Man(man::Options),
+    Demo(demo::DemoOptions),
+    Run(run::RunOptions),
+    Stat(stat::StatOptions),
+    Top(top::TopOptions),
+    Tap(tap::TapOptions),
+    History(history::HistoryOptions),
+    Callers(callers::CallersOptions),
+    Disable(disable::DisableOptions),
+    Enable(enable::EnableOptions),
+    Rules(rules::RulesOptions),
+    Pods(pods::PodsOptions),
+    Audit(audit::AuditOptions),
+    Check(check::CheckOptions),
+    Dashboard(dashboard::DashboardOptions),
+    Completions(completions::CompletionsOptions),
+    Man(man::ManOptions),
     #[command(hide = true)]
-    ControlPlane(demo::control_plane::Options),
+    ControlPlane(demo::control_plane::DemoControlPlaneOptions),
 }
 
 impl Command {
@@ -114,7 +114,7 @@ fn main() -> ExitCode {
         Err(error) => return usage::tell(&error),
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(sitio.command.log()));
-    let has_colours = Paint::when(sitio.color, &io::stderr()) == Paint::Colours;
+    let has_colours = ColorMode::when(sitio.color, &io::stderr()) == ColorMode::Colours;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(has_colours)
@@ -146,7 +146,7 @@ async fn until_done(sitio: Sitio, bell: Bell, interrupts: Interrupts) -> ExitCod
 }
 
 async fn obey(sitio: Sitio, interrupts: Interrupts) -> ExitCode {
-    let paint = Paint::when(sitio.color, &io::stdout());
+    let paint = ColorMode::when(sitio.color, &io::stdout());
     let outcome = match sitio.command {
         Command::Demo(options) => demo::run(options, paint, interrupts).await.map(|()| ExitCode::SUCCESS),
         Command::Run(options) => run::run(options, interrupts).await,
@@ -175,8 +175,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let words = format!("{error:#}");
-    let lines: Vec<_> = words.lines().map(text::plain).collect();
-    match error.downcast_ref::<Failure>().and_then(advice::on) {
+    let lines: Vec<_> = words.lines().map(sanitize::plain).collect();
+    match error.downcast_ref::<Failure>().and_then(hints::on) {
         Some(advice) => beside(&format!("sitio: {}; {advice}", lines.join("\n"))),
         None => beside(&format!("sitio: {}", lines.join("\n"))),
     }

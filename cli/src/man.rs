@@ -6,21 +6,21 @@ use anyhow::Context;
 use clap::Command;
 use clap_mangen::Man;
 
-use crate::say::say;
+use crate::stdout::say;
 
 /// Print the manual's page, or write all pages into a folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sitio man | man -l -
   sitio man --dir ~/.local/share/man/man1")]
-pub(crate) struct Options {
+pub(crate) struct ManOptions {
     /// Write a page for each command into this folder, created if necessary.
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
 }
 
 /// Prints the page or writes all pages.
-pub(crate) fn run(options: &Options, sitio: Command) -> anyhow::Result<()> {
+pub(crate) fn run(options: &ManOptions, sitio: Command) -> anyhow::Result<()> {
     // A page for `sitio help stat` would repeat the one for `sitio stat`.
     let mut sitio = sitio.disable_help_subcommand(true);
     sitio.build();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
+pub(crate) enum OutcomeFormat {
     /// For people.
     // Accepted for users who are used to it from lists.
     #[value(alias = "wide")]
@@ -18,7 +18,7 @@ pub(crate) enum Output {
     Yaml,
 }
 
-impl Output {
+impl OutcomeFormat {
     /// Formats the result: as JSON or YAML, or with `words`.
     pub(crate) fn told<T: Serialize>(self, answer: &T, words: impl FnOnce() -> String) -> anyhow::Result<String> {
         Ok(match self {

@@ -7,13 +7,13 @@ use control_plane::counts::fleet::skew::WARNED_MS;
 use control_plane::dashboard::format;
 use control_plane::dashboard::row::service_label;
 
-use crate::csv;
+use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
-use crate::look::Look;
-use crate::moment;
-use crate::only::Only;
-use crate::paint::Paint;
-use crate::table::{Cell, Column, Tone, kept, light, table, wide};
+use crate::scope::Only;
+use crate::show::ShowOptions;
+use crate::table::column::Column;
+use crate::table::{Cell, Tone, kept, light, table, wide};
+use crate::{csv, moment};
 
 /// The fraction of the memory limit from which a pod counts as near its limit.
 pub(crate) const MEMORY_NEAR_LIMIT: f64 = 0.9;
@@ -24,15 +24,15 @@ pub(crate) const MEMORY_NEAR_LIMIT: f64 = 0.9;
   sitio pods
   sitio pods legacy --watch
   sitio pods -o wide")]
-pub(crate) struct Options {
+pub(crate) struct PodsOptions {
     #[command(flatten)]
     only: Only,
     #[command(flatten)]
-    look: Look,
+    look: ShowOptions,
 }
 
 /// Prints the pods.
-pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: PodsOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if let Some(refused) = options.look.refuse_time(options.only.service()) {
         return Ok(refused);
     }

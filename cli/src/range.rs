@@ -9,7 +9,7 @@ use crate::moment;
 /// The options of a time range.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub(crate) struct Range {
+pub(crate) struct RangeOptions {
     /// From this instant on: RFC 3339, Unix milliseconds, or how long ago, such as -2h.
     #[arg(long, value_name = "INSTANT", value_parser = instant, allow_hyphen_values = true)]
     from: Option<Instant>,
@@ -27,7 +27,7 @@ pub(crate) enum Instant {
     Ago(Duration),
 }
 
-impl Range {
+impl RangeOptions {
     /// Whether a range is given.
     pub(crate) fn is_given(&self) -> bool {
         self.from.is_some()

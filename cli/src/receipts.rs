@@ -12,13 +12,13 @@ use control_plane::dashboard::format;
 use control_plane::dashboard::row::service_label;
 use tokio::time::Instant;
 
+use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
 use crate::moment;
-use crate::outcome::Output;
-use crate::paint::Paint;
-use crate::receipts::progress::Progress;
-use crate::say::{beside, say};
-use crate::text::short;
+use crate::outcome::OutcomeFormat;
+use crate::receipts::progress::ReceiptProgress;
+use crate::sanitize::short;
+use crate::stdout::{beside, say};
 
 /// The poll interval. A pod on a local network confirms within a few milliseconds.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -29,7 +29,7 @@ const NAMED_MAX: usize = 8;
 /// The options `--wait` and `--timeout`.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub(crate) struct Patience {
+pub(crate) struct WaitPolicy {
     /// Wait until every pod has confirmed it, and fail if one has not.
     #[arg(long)]
     pub(crate) wait: bool,
@@ -40,7 +40,7 @@ pub(crate) struct Patience {
 
 /// The change that the pods must confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum PendingChange {
     /// The endpoint is off.
     TurnOff,
     /// The endpoint is on again.
@@ -60,15 +60,15 @@ enum Stand {
     Over,
 }
 
-impl Patience {
+impl WaitPolicy {
     /// Waits if requested, and prints the rule.
     pub(crate) async fn see(
         &self,
         client: &Client,
         rule: Rule,
-        change: Change,
-        output: Output,
-        paint: Paint,
+        change: PendingChange,
+        output: OutcomeFormat,
+        paint: ColorMode,
         mut interrupts: Interrupts,
     ) -> anyhow::Result<ExitCode> {
         if !self.wait {
@@ -89,16 +89,16 @@ impl Patience {
             Stand::Over => bail!("{}", over(&waited)),
             Stand::Waiting | Stand::Nowhere => bail!("{}", shortfall(&waited, change, self.timeout)),
         }
-        if output == Output::Table {
+        if output == OutcomeFormat::Table {
             say(&format!("{}\n", paint.good(done(&waited, change))))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 
     /// Polls the rule until all pods have answered or the timeout is over; returns its last state.
-    async fn wait(&self, client: &Client, mut rule: Rule, change: Change) -> anyhow::Result<Rule> {
+    async fn wait(&self, client: &Client, mut rule: Rule, change: PendingChange) -> anyhow::Result<Rule> {
         let until = Instant::now() + self.timeout;
-        let mut progress = Progress::start(&rule);
+        let mut progress = ReceiptProgress::start(&rule);
         loop {
             progress.show(&rule);
             if stand(&rule, change) != Stand::Waiting || Instant::now() >= until {
@@ -116,12 +116,12 @@ impl Patience {
     }
 }
 
-fn tell(rule: &Rule, output: Output) -> anyhow::Result<()> {
+fn tell(rule: &Rule, output: OutcomeFormat) -> anyhow::Result<()> {
     say(&output.told(rule, String::new)?)
 }
 
-fn stand(rule: &Rule, change: Change) -> Stand {
-    if change == Change::TurnOff && rule.ended.is_some() {
+fn stand(rule: &Rule, change: PendingChange) -> Stand {
+    if change == PendingChange::TurnOff && rule.ended.is_some() {
         return Stand::Over;
     }
     let any = |wanted: ReceiptState| rule.pods.iter().any(|receipt| receipt.state == wanted);
@@ -135,12 +135,12 @@ fn stand(rule: &Rule, change: Change) -> Stand {
 }
 
 /// The text for success.
-fn done(rule: &Rule, change: Change) -> String {
+fn done(rule: &Rule, change: PendingChange) -> String {
     let applied = applied(rule);
     let name = name(rule);
     match change {
-        Change::TurnOn => format!("{name} is on again on {}", format::plural(applied, "pod", "pods")),
-        Change::TurnOff => {
+        PendingChange::TurnOn => format!("{name} is on again on {}", format::plural(applied, "pod", "pods")),
+        PendingChange::TurnOff => {
             let until = match &rule.expires_at {
                 Some(at) => format!("back on in {}", moment::left(Some(at), moment::now_ms())),
                 None => format!("until `sitio enable {}`", rule.id),
@@ -163,12 +163,12 @@ fn over(rule: &Rule) -> String {
 }
 
 /// The text for a partial result: which pods are missing, and what to do.
-fn shortfall(rule: &Rule, change: Change, timeout: Duration) -> String {
+fn shortfall(rule: &Rule, change: PendingChange, timeout: Duration) -> String {
     let state = |wanted: ReceiptState| rule.pods.iter().filter(move |receipt| receipt.state == wanted);
     let all = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone).count();
     let done = match change {
-        Change::TurnOff => "off",
-        Change::TurnOn => "on again",
+        PendingChange::TurnOff => "off",
+        PendingChange::TurnOn => "on again",
     };
     let mut words = vec![format!("{} is {done} on {} of {}", name(rule), applied(rule), format::plural(all, "pod", "pods"))];
     if state(ReceiptState::Pending).next().is_some() {
@@ -185,10 +185,10 @@ fn shortfall(rule: &Rule, change: Change, timeout: Duration) -> String {
     }
     let id = &rule.id;
     words.push(match change {
-        Change::TurnOff => {
+        PendingChange::TurnOff => {
             format!("it stays in force for pods that come back, `sitio rules {id}` shows it, `sitio enable {id}` takes it back")
         }
-        Change::TurnOn => format!("pods get it first when they report again, `sitio rules {id}` shows it"),
+        PendingChange::TurnOn => format!("pods get it first when they report again, `sitio rules {id}` shows it"),
     });
     words.join("; ")
 }

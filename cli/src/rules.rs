@@ -6,14 +6,13 @@ use client::rules::{Action, Receipt, ReceiptState, Rule, Rules, State};
 use control_plane::dashboard::format;
 use control_plane::dashboard::row::service_label;
 
-use crate::complete;
-use crate::csv;
+use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
-use crate::look::Look;
-use crate::moment;
-use crate::paint::Paint;
-use crate::table::{Cell, Column, Room, Tone, kept, light, table, wide};
-use crate::text::{plain, short};
+use crate::sanitize::{plain, short};
+use crate::show::ShowOptions;
+use crate::table::column::Column;
+use crate::table::{Cell, TableWidth, Tone, kept, light, table, wide};
+use crate::{complete, csv, moment};
 
 /// Show the rules in force, or one rule with what each pod has said to it.
 #[derive(Debug, clap::Args)]
@@ -21,7 +20,7 @@ use crate::text::{plain, short};
   sitio rules
   sitio rules r7          one rule, pod by pod
   sitio rules -o wide")]
-pub(crate) struct Options {
+pub(crate) struct RulesOptions {
     /// Only this rule, by its id; one that has ended not too long ago, too.
     #[arg(value_name = "RULE", add = complete::rules())]
     rule: Option<String>,
@@ -29,11 +28,11 @@ pub(crate) struct Options {
     #[arg(short, long)]
     namespace: Option<String>,
     #[command(flatten)]
-    look: Look,
+    look: ShowOptions,
 }
 
 /// Prints the rules, or one rule.
-pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: RulesOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if let Some(refused) = options.look.refuse_time(options.rule.as_deref()) {
         return Ok(refused);
     }
@@ -80,7 +79,7 @@ const RECEIPTS: [Column<Receipt>; 5] = [
     Column::words("WHY", |receipt, _| Cell::new(receipt.why.as_deref().unwrap_or_default())),
 ];
 
-fn one(rule: &Rule, room: Room, paint: Paint) -> String {
+fn one(rule: &Rule, room: TableWidth, paint: ColorMode) -> String {
     let now_ms = moment::now_ms();
     let head = table(&RULES, std::slice::from_ref(rule), "", now_ms, room, paint);
     let ended = rule.ended.as_ref().map(|ended| {

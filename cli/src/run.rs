@@ -1,7 +1,7 @@
 //! `sitio run`: starts a program with a sidecar in front of it, and exits when the program does.
 
 mod child;
-mod front;
+mod sidecar_setup;
 mod target;
 
 use std::ffi::OsString;
@@ -16,16 +16,15 @@ use axum::http::Uri;
 use sidecar::config::values::NotFoundSetting;
 use sidecar::control_client::dial::StreamToken;
 
+use crate::data_dir::ControlPlaneOptions;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::local_mesh::LocalMesh;
-use crate::place::Place;
 use crate::ports::LOOPBACK;
 use crate::run::child::{Child, GRACE, exit_code};
-use crate::run::front::Front;
-use crate::run::target::Target;
-use crate::say::beside;
-use crate::token;
-use crate::usage;
+use crate::run::sidecar_setup::Front;
+use crate::run::target::LocalService;
+use crate::stdout::beside;
+use crate::{token, usage};
 
 /// The time to stop the mesh after the program has ended: no request can be answered, only the last report is sent.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
@@ -33,7 +32,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 /// Start a program with a sidecar before it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: sitio run --port 8080 --target 8087 -- python3 -m http.server 8087")]
-pub(crate) struct Options {
+pub(crate) struct RunOptions {
     /// Port to take requests on; 0 for any that is free.
     #[arg(long, value_name = "PORT")]
     port: u16,
@@ -56,7 +55,7 @@ pub(crate) struct Options {
     #[arg(long, env = "SITIO_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    place: ControlPlaneOptions,
     /// Port for health and metrics; 0 for any that is free.
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     admin_port: u16,
@@ -68,7 +67,7 @@ pub(crate) struct Options {
     command: Vec<OsString>,
 }
 
-impl Options {
+impl RunOptions {
     fn token(&self) -> anyhow::Result<StreamToken> {
         // Read here to report an error at once.
         let found = token::find(self.token_file.as_deref())?;
@@ -93,7 +92,7 @@ fn not_found_page(value: &str) -> io::Result<NotFoundSetting> {
 }
 
 /// Runs the program behind a sidecar, and returns the program's exit code.
-pub(crate) async fn run(options: Options, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: RunOptions, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if options.port == options.target {
         return Ok(usage::refuse("--port and --target are the same port, so requests would go round in circles"));
     }
@@ -103,7 +102,7 @@ pub(crate) async fn run(options: Options, interrupts: Interrupts) -> anyhow::Res
         return Ok(usage::refuse(why));
     }
     let (command, arguments) = options.command.split_first().expect("clap requires a command");
-    let target = Target::on(options.target);
+    let target = LocalService::on(options.target);
     target.refuse_if_taken().await?;
     let front = Front::bind(&options, command)?;
     let child = match Child::start(command, arguments) {
@@ -118,7 +117,12 @@ pub(crate) async fn run(options: Options, interrupts: Interrupts) -> anyhow::Res
 }
 
 /// Waits until the program listens, forwards to it, and ends with it.
-async fn accompany(mut child: Child, target: Target, front: Front, mut interrupts: Interrupts) -> anyhow::Result<ExitStatus> {
+async fn accompany(
+    mut child: Child,
+    target: LocalService,
+    front: Front,
+    mut interrupts: Interrupts,
+) -> anyhow::Result<ExitStatus> {
     let target = tokio::select! {
         target = target.listening() => target,
         interrupt = interrupts.first() => return child.end(interrupt).await.context("wait for the program"),

@@ -21,7 +21,7 @@ const DRAIN_GRACE: Duration = Duration::ZERO;
 
 /// The settings of one sidecar.
 #[derive(Debug, Clone)]
-pub(crate) struct Sidecar {
+pub(crate) struct ListedSidecar {
     /// The service that it is in front of.
     pub(crate) service: String,
     /// The name of its pod.
@@ -51,7 +51,7 @@ pub(crate) struct Ports {
     pub(crate) admin: TcpListener,
 }
 
-impl Sidecar {
+impl ListedSidecar {
     /// Runs until drained.
     pub(crate) async fn run(self, ports: Ports, drain: CancellationToken) -> anyhow::Result<()> {
         let node = hostname::get().ok().map(|name| name.to_string_lossy().into_owned());

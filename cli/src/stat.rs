@@ -10,14 +10,13 @@ use control_plane::dashboard::health::HealthLevel;
 use control_plane::dashboard::row::service_label;
 use control_plane::dashboard::{format, health};
 
-use crate::complete;
-use crate::csv;
+use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
-use crate::look::{Look, window};
-use crate::moment;
-use crate::paint::Paint;
-use crate::range::Range;
-use crate::table::{Cell, Column, Tone, kept, light, table, wide};
+use crate::range::RangeOptions;
+use crate::show::{ShowOptions, window};
+use crate::table::column::Column;
+use crate::table::{Cell, Tone, kept, light, table, wide};
+use crate::{complete, csv, moment};
 
 /// Show what every endpoint does: requests, success, latency.
 #[derive(Debug, clap::Args)]
@@ -27,7 +26,7 @@ use crate::table::{Cell, Column, Tone, kept, light, table, wide};
   sitio stat --from -2h --to -1h      the hour before the last one
   sitio stat --sort p95 --watch       the slowest first, again every two seconds
   sitio stat -o json | jq '.endpoints[] | select(.failed > 0)'")]
-pub(crate) struct Options {
+pub(crate) struct StatOptions {
     /// Only of this service.
     #[arg(add = complete::services())]
     service: Option<String>,
@@ -38,12 +37,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = window, conflicts_with = "from")]
     window: String,
     #[command(flatten)]
-    range: Range,
+    range: RangeOptions,
     /// What comes first.
     #[arg(long, value_enum, default_value_t = Sort::Name, value_name = "COLUMN")]
     sort: Sort,
     #[command(flatten)]
-    look: Look,
+    look: ShowOptions,
 }
 
 /// The sort order. Numbers are descending, the success rate is ascending.
@@ -82,12 +81,12 @@ impl Sort {
 }
 
 /// Prints the endpoints.
-pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: StatOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if let Some(refused) = options.look.refuse_time(options.service.as_deref()) {
         return Ok(refused);
     }
     let client = options.look.connection.client()?;
-    let Options { range, namespace, .. } = &options;
+    let StatOptions { range, namespace, .. } = &options;
     let wanted = || Wanted {
         window: (!range.is_given()).then(|| options.window.clone()),
         from: range.from(),
@@ -122,7 +121,7 @@ fn slots(answer: &Endpoints) -> String {
 }
 
 /// A line above the table while the numbers are too low after a restart.
-fn incomplete(answer: &Endpoints, paint: Paint) -> String {
+fn incomplete(answer: &Endpoints, paint: ColorMode) -> String {
     let line = |recovery: Recovery| format!("{recovery}: totals and rates are too low until all have");
     answer.recovery.map_or_else(String::new, |recovery| format!("{}\n", paint.bad(line(recovery))))
 }
@@ -209,11 +208,11 @@ fn payload(bytes: u64) -> Cell {
 mod tests {
     use super::*;
     use crate::sample::{answer, endpoint};
-    use crate::table::Room;
+    use crate::table::TableWidth;
 
     #[test]
     fn the_table_shows_what_the_dashboard_shows() {
-        let shown = table(&COLUMNS, &[endpoint("legacy", "GET", "/export")], "", 0, Room::usual(), Paint::Plain);
+        let shown = table(&COLUMNS, &[endpoint("legacy", "GET", "/export")], "", 0, TableWidth::usual(), ColorMode::Plain);
         assert_eq!(
             shown,
             "SERVICE  METHOD  ROUTE     RPS  HITS  SUCCESS     P50     P95     P99  5XX  4XX  STATE\n\
@@ -224,10 +223,10 @@ mod tests {
     #[test]
     fn numbers_that_are_too_low_after_a_restart_are_said_to_be() {
         let mut answer = answer(Vec::new());
-        assert_eq!(incomplete(&answer, Paint::Plain), "");
+        assert_eq!(incomplete(&answer, ColorMode::Plain), "");
         answer.recovery = Some(Recovery { pods_reported: 5, pods: 7, restarted_s: 3.2 });
         let line = "5 of 7 pods have reported since the restart 3 s ago: totals and rates are too low until all have\n";
-        assert_eq!(incomplete(&answer, Paint::Plain), line);
+        assert_eq!(incomplete(&answer, ColorMode::Plain), line);
     }
 
     #[test]

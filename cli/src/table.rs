@@ -1,5 +1,6 @@
 //! Tables in the style of `kubectl`: a header, one line each, no frame, numbers right-aligned, cut to the terminal.
 
+pub mod column;
 mod fit;
 
 use std::io::stdout;
@@ -7,56 +8,21 @@ use std::io::stdout;
 use comfy_table::{Attribute, CellAlignment, ContentArrangement, presets};
 use rustix::termios::tcgetwinsize;
 
-use crate::paint::Paint;
+use crate::color::ColorMode;
+use crate::sanitize::short;
+use crate::table::column::{Column, Side, Weight};
 use crate::table::fit::{GAP, fit};
-use crate::text::short;
-
-/// A column: its title, and how to format a row's cell.
-pub(crate) struct Column<T> {
-    /// The title, in capitals.
-    pub(crate) title: &'static str,
-    /// The alignment, and whether the text may be cut.
-    pub(crate) side: Side,
-    /// Whether the column is in every table or only in the wide one.
-    pub(crate) detail: Detail,
-    /// The priority when the terminal is too narrow.
-    pub(crate) weight: Weight,
-    /// The cell of a row at this instant, in milliseconds since the Unix epoch.
-    pub(crate) cell: fn(&T, u64) -> Cell,
-}
-
-/// The alignment of a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// Left, for text.
-    Left,
-    /// Left, for text that is useless if cut, such as a time.
-    Whole,
-    /// Right, for numbers.
-    Right,
-}
-
-/// The priority of a column on a narrow terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Weight {
-    /// Left out first.
-    Light,
-    /// Left out after the light ones.
-    Usual,
-    /// Never left out: without it a line has no meaning.
-    Kept,
-}
 
 /// The space that a table may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(crate) struct TableWidth {
     /// How many columns are shown.
     detail: Detail,
     /// The width of a line; `None` for no limit.
     width: Option<u16>,
 }
 
-impl Room {
+impl TableWidth {
     /// The usual columns, cut to the terminal's width. Output to a pipe is never cut.
     pub(crate) fn usual() -> Self {
         // A terminal of unknown width reports 0.
@@ -114,23 +80,6 @@ impl Cell {
     }
 }
 
-impl<T> Column<T> {
-    /// A column of text.
-    pub(crate) const fn words(title: &'static str, cell: fn(&T, u64) -> Cell) -> Self {
-        Self { title, side: Side::Left, detail: Detail::Usual, weight: Weight::Usual, cell }
-    }
-
-    /// A column of text that is never cut.
-    pub(crate) const fn whole(title: &'static str, cell: fn(&T, u64) -> Cell) -> Self {
-        Self { side: Side::Whole, ..Self::words(title, cell) }
-    }
-
-    /// A column of numbers.
-    pub(crate) const fn numbers(title: &'static str, cell: fn(&T, u64) -> Cell) -> Self {
-        Self { title, side: Side::Right, detail: Detail::Usual, weight: Weight::Usual, cell }
-    }
-}
-
 /// The same column, shown only in a wide table.
 pub(crate) const fn wide<T>(column: Column<T>) -> Column<T> {
     Column { detail: Detail::Wide, ..column }
@@ -147,7 +96,14 @@ pub(crate) const fn light<T>(column: Column<T>) -> Column<T> {
 }
 
 /// Formats a table with one line for each thing, or `none` if there are no things.
-pub(crate) fn table<T>(columns: &[Column<T>], things: &[T], none: &str, now_ms: u64, room: Room, paint: Paint) -> String {
+pub(crate) fn table<T>(
+    columns: &[Column<T>],
+    things: &[T],
+    none: &str,
+    now_ms: u64,
+    room: TableWidth,
+    paint: ColorMode,
+) -> String {
     if things.is_empty() {
         return format!("{none}\n");
     }
@@ -156,8 +112,8 @@ pub(crate) fn table<T>(columns: &[Column<T>], things: &[T], none: &str, now_ms: 
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.style_text_only();
     match paint {
-        Paint::Colours => table.enforce_styling(),
-        Paint::Plain => table.force_no_tty(),
+        ColorMode::Colours => table.enforce_styling(),
+        ColorMode::Plain => table.force_no_tty(),
     };
     table.set_header(columns.iter().map(|column| comfy_table::Cell::new(column.title).add_attribute(Attribute::Bold)));
     for thing in things {
@@ -197,23 +153,23 @@ mod tests {
         wide(Column::words("MORE", |_, now_ms| Cell::new(format!("at {now_ms}")))),
     ];
 
-    const USUAL: Room = Room { detail: Detail::Usual, width: None };
+    const USUAL: TableWidth = TableWidth { detail: Detail::Usual, width: None };
 
-    fn shown(room: Room, paint: Paint) -> String {
+    fn shown(room: TableWidth, paint: ColorMode) -> String {
         table(&COLUMNS, &[("one", 1), ("a\x1b[0m", 1000)], "none", 7, room, paint)
     }
 
     #[test]
     fn numbers_stand_to_the_right_and_lines_end_where_their_text_ends() {
-        assert_eq!(shown(USUAL, Paint::Plain), "NAME        COUNT\none             1\na\\u{1b}[0m   1000\n");
-        assert_eq!(shown(Room::wide(), Paint::Plain).lines().next(), Some("NAME        COUNT  MORE"));
-        assert_eq!(table(&COLUMNS, &[], "there is nothing", 7, USUAL, Paint::Plain), "there is nothing\n");
+        assert_eq!(shown(USUAL, ColorMode::Plain), "NAME        COUNT\none             1\na\\u{1b}[0m   1000\n");
+        assert_eq!(shown(TableWidth::wide(), ColorMode::Plain).lines().next(), Some("NAME        COUNT  MORE"));
+        assert_eq!(table(&COLUMNS, &[], "there is nothing", 7, USUAL, ColorMode::Plain), "there is nothing\n");
     }
 
     #[test]
     fn colours_are_only_where_they_are_wanted() {
-        assert!(!shown(USUAL, Paint::Plain).contains('\x1b'));
-        assert!(shown(USUAL, Paint::Colours).contains('\x1b'));
+        assert!(!shown(USUAL, ColorMode::Plain).contains('\x1b'));
+        assert!(shown(USUAL, ColorMode::Colours).contains('\x1b'));
     }
 
     #[test]
@@ -226,8 +182,8 @@ mod tests {
         ];
         let things = [("/a/route/of/thirty/letters/äöüß", 1000), ("/b", 7)];
         let shown = |width| {
-            let room = Room { detail: Detail::Usual, width };
-            table(&NARROW, &things, "none", 0, room, Paint::Plain)
+            let room = TableWidth { detail: Detail::Usual, width };
+            table(&NARROW, &things, "none", 0, room, ColorMode::Plain)
         };
         let whole = "ROUTE                            HITS   P95  STATE\n\
             /a/route/of/thirty/letters/äöüß  1000  1000  on\n\

@@ -10,12 +10,12 @@ use clap::ValueEnum;
 use client::tap::{Dropped, Event, Seen, Tap, Wanted};
 use control_plane::dashboard::format;
 
+use crate::color::ColorMode;
 use crate::complete;
 use crate::connection::Connection;
 use crate::interrupt::Interrupts;
-use crate::paint::Paint;
-use crate::say::{beside, say};
-use crate::text::short;
+use crate::sanitize::short;
+use crate::stdout::{beside, say};
 
 /// The highest rate at which a control plane streams exchanges.
 const RATE_MAX: i64 = 500;
@@ -30,7 +30,7 @@ const RATE_MAX: i64 = 500;
   sitio tap --route '/api/*' --method POST
   sitio tap legacy | head -3
   sitio tap -o json | jq .took_ms")]
-pub(crate) struct Options {
+pub(crate) struct TapOptions {
     /// Only of this service.
     #[arg(add = complete::services())]
     service: Option<String>,
@@ -53,15 +53,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=RATE_MAX))]
     rate: u32,
     /// How to print.
-    #[arg(short, long, value_enum, default_value_t = Output::Line, value_name = "FORMAT")]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t = TapOutput::Line, value_name = "FORMAT")]
+    output: TapOutput,
     #[command(flatten)]
     connection: Connection,
 }
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
+enum TapOutput {
     /// For people.
     Line,
     /// A line of JSON each.
@@ -70,13 +70,13 @@ enum Output {
 
 /// The number of exchanges that were shown and dropped.
 #[derive(Debug, Default)]
-struct Account {
+struct TapSummary {
     shown: u64,
     dropped: Dropped,
 }
 
 /// Prints exchanges until interrupted.
-pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: TapOptions, paint: ColorMode, mut interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
     let wanted = Wanted {
         namespace: options.namespace.clone(),
@@ -87,7 +87,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
         status: options.status.clone(),
         limit_per_s: Some(options.rate),
     };
-    let mut account = Account::default();
+    let mut account = TapSummary::default();
     let watched = async {
         let tap = client.tap(&wanted).await?;
         watch(tap, options.output, paint, &mut account).await
@@ -102,7 +102,7 @@ pub(crate) async fn run(options: Options, paint: Paint, mut interrupts: Interrup
 }
 
 /// Prints the events of the tap, which does not end by itself.
-async fn watch(mut tap: Tap, output: Output, paint: Paint, account: &mut Account) -> anyhow::Result<()> {
+async fn watch(mut tap: Tap, output: TapOutput, paint: ColorMode, account: &mut TapSummary) -> anyhow::Result<()> {
     while let Some(event) = tap.next().await? {
         match event {
             Event::Exchange(seen) => {
@@ -117,14 +117,14 @@ async fn watch(mut tap: Tap, output: Output, paint: Paint, account: &mut Account
     bail!("the tap has ended: the control plane has closed it; try again")
 }
 
-fn told(seen: &Seen, output: Output, paint: Paint) -> anyhow::Result<String> {
+fn told(seen: &Seen, output: TapOutput, paint: ColorMode) -> anyhow::Result<String> {
     Ok(match output {
-        Output::Line => line::of(seen, paint),
-        Output::Json => format!("{}\n", serde_json::to_string(seen)?),
+        TapOutput::Line => line::of(seen, paint),
+        TapOutput::Json => format!("{}\n", serde_json::to_string(seen)?),
     })
 }
 
-impl Account {
+impl TapSummary {
     /// Prints how many exchanges were dropped since the last call.
     fn drop(&mut self, dropped: Dropped) {
         let more = dropped.exchanges().saturating_sub(self.dropped.exchanges());
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_account_tells_what_was_not_shown_and_why() {
-        let mut account = Account { shown: 1, ..Account::default() };
+        let mut account = TapSummary { shown: 1, ..TapSummary::default() };
         assert_eq!(account.words(50), "1 request shown, none left out");
         account.dropped = Dropped { rate: 1200, reader: 3, ..Dropped::default() };
         assert_eq!(account.words(50), "1 request shown, 1,203 not: 1,200 over 50 a second (--rate), 3 not read in time");

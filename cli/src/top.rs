@@ -1,8 +1,8 @@
 //! `sitio top`: a live full-screen view of the endpoints, with keys to sort, search, inspect and switch them.
 
-mod asks;
 mod choice;
 mod draw;
+mod fetch;
 mod keys;
 mod model;
 mod screen;
@@ -15,16 +15,15 @@ use anyhow::Context;
 use crossterm::event::EventStream;
 use futures_util::StreamExt;
 
-use crate::complete;
+use crate::color::ColorMode;
 use crate::connection::Connection;
 use crate::interrupt::Interrupts;
-use crate::paint::Paint;
 use crate::stat::Sort;
-use crate::top::asks::Asks;
-use crate::top::keys::Wish;
+use crate::top::fetch::Asks;
+use crate::top::keys::KeyAction;
 use crate::top::model::Model;
 use crate::top::screen::Screen;
-use crate::usage;
+use crate::{complete, usage};
 
 /// Watch the endpoints live on a full screen; ? shows the keys.
 #[derive(Debug, clap::Args)]
@@ -38,7 +37,7 @@ use crate::usage;
 Examples:
   sitio top
   sitio top legacy --sort p95")]
-pub(crate) struct Options {
+pub(crate) struct TopOptions {
     /// Only of this service.
     #[arg(add = complete::services())]
     service: Option<String>,
@@ -64,7 +63,7 @@ fn interval(value: &str) -> Result<Duration, String> {
 }
 
 /// Runs until the user quits.
-pub(crate) async fn run(options: Options, paint: Paint, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: TopOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     if !stdin().is_terminal() || !stdout().is_terminal() {
         return Ok(usage::refuse("top needs a terminal; `sitio stat --watch` does without one"));
     }
@@ -79,7 +78,7 @@ async fn watch(
     mut screen: Screen,
     model: &mut Model,
     asks: &mut Asks,
-    paint: Paint,
+    paint: ColorMode,
     mut interrupts: Interrupts,
 ) -> anyhow::Result<()> {
     let mut events = EventStream::new();
@@ -90,17 +89,17 @@ async fn watch(
             event = events.next() => keys::wish(model, &event.context("read the keyboard: it is closed")??),
             // After a panic, the panic hook has already restored the terminal.
             told = asks.told() => asks.take(told.context("ask the control plane")?, model),
-            () = screen.asked_to_stop() => Wish::Stop,
-            _ = interrupts.first() => Wish::Quit,
+            () = screen.asked_to_stop() => KeyAction::Stop,
+            _ = interrupts.first() => KeyAction::Quit,
         };
         match wish {
-            Wish::Nothing => {}
-            Wish::Quit => return Ok(()),
-            Wish::Stop => screen.stop()?,
-            Wish::List => asks.list(model.window, Duration::ZERO),
-            Wish::History(id) => asks.history(id),
-            Wish::TurnOff(order) => asks.turn_off(*order),
-            Wish::TurnOn(rule) => asks.turn_on(rule),
+            KeyAction::Nothing => {}
+            KeyAction::Quit => return Ok(()),
+            KeyAction::Stop => screen.stop()?,
+            KeyAction::List => asks.list(model.window, Duration::ZERO),
+            KeyAction::History(id) => asks.history(id),
+            KeyAction::TurnOff(order) => asks.turn_off(*order),
+            KeyAction::TurnOn(rule) => asks.turn_on(rule),
         }
     }
 }

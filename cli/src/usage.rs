@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use crate::say::{beside, say};
+use crate::stdout::{beside, say};
 
 /// The exit code for wrong usage.
 pub(crate) const USAGE: u8 = 2;

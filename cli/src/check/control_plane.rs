@@ -73,7 +73,7 @@ fn clock(about: &About, now_ms: u64, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::findings::Level;
+    use crate::check::findings::Severity;
 
     fn about(now_ms: u64) -> About {
         About { version: "0.0.1".into(), started_at: "2025-11-20T14:00:00Z".into(), now_ms }
@@ -84,19 +84,19 @@ mod tests {
         let found = |theirs_ms, ours_ms| {
             let mut findings = Findings::default();
             clock(&about(theirs_ms), ours_ms, &mut findings);
-            (findings.worst(), findings.words(crate::paint::Paint::Plain))
+            (findings.worst(), findings.words(crate::color::ColorMode::Plain))
         };
-        assert_eq!(found(10_000, 10_900).0, Level::Fine);
+        assert_eq!(found(10_000, 10_900).0, Severity::Fine);
         let (level, words) = found(20_000, 10_000);
-        assert!(level == Level::Warning && words.contains("10 s ahead of ours"), "{words}");
+        assert!(level == Severity::Warning && words.contains("10 s ahead of ours"), "{words}");
         let (level, words) = found(20_000, 7_220_000);
-        assert!(level == Level::Error && words.contains("2 h behind ours"), "{words}");
+        assert!(level == Severity::Error && words.contains("2 h behind ours"), "{words}");
     }
 
     #[test]
     fn another_version_is_a_warning() {
         let mut findings = Findings::default();
         version(&about(0), &mut findings);
-        assert_eq!(findings.worst(), Level::Warning);
+        assert_eq!(findings.worst(), Severity::Warning);
     }
 }

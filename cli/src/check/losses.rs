@@ -82,17 +82,17 @@ fn judge(samples: &[Sample], findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::findings::Level;
-    use crate::paint::Paint;
+    use crate::check::findings::Severity;
+    use crate::color::ColorMode;
 
     #[test]
     fn what_was_turned_away_is_told_of_with_what_to_do() {
         let sample =
             |value| Sample { name: "sitio_discarded_total".into(), labels: "what=\"stream_without_token\"".into(), value };
-        for (value, expected) in [(0.0, Level::Fine), (2.0, Level::Warning)] {
+        for (value, expected) in [(0.0, Severity::Fine), (2.0, Severity::Warning)] {
             let mut findings = Findings::default();
             judge(&[sample(value)], &mut findings);
-            assert_eq!(findings.worst(), expected, "{}", findings.words(Paint::Plain));
+            assert_eq!(findings.worst(), expected, "{}", findings.words(ColorMode::Plain));
         }
     }
 }

@@ -92,14 +92,14 @@ mod tests {
     use client::pods::{Confirmed, Refused, Resources};
 
     use super::*;
-    use crate::check::findings::Level;
-    use crate::paint::Paint;
+    use crate::check::findings::Severity;
+    use crate::color::ColorMode;
     use crate::sample::pod;
 
-    fn judged(pods: Vec<Pod>) -> (Level, String) {
+    fn judged(pods: Vec<Pod>) -> (Severity, String) {
         let mut findings = Findings::default();
         judge(&Pods { taken_at: "2025-11-20T14:00:40Z".into(), revision: 3, pods }, &mut findings);
-        (findings.worst(), findings.words(Paint::Plain))
+        (findings.worst(), findings.words(ColorMode::Plain))
     }
 
     fn at(revision: u64) -> Confirmed {
@@ -108,22 +108,22 @@ mod tests {
 
     #[test]
     fn healthy_pods_are_fine() {
-        assert_eq!(judged(vec![pod("a"), Pod { state: State::Gone, ..pod("b") }]).0, Level::Fine);
-        assert_eq!(judged(vec![Pod { clock_offset_ms: Some(4_900), ..pod("a") }]).0, Level::Fine);
-        assert_eq!(judged(vec![]).0, Level::Warning);
+        assert_eq!(judged(vec![pod("a"), Pod { state: State::Gone, ..pod("b") }]).0, Severity::Fine);
+        assert_eq!(judged(vec![Pod { clock_offset_ms: Some(4_900), ..pod("a") }]).0, Severity::Fine);
+        assert_eq!(judged(vec![]).0, Severity::Warning);
     }
 
     #[test]
     fn a_silent_pod_is_an_error_and_is_named() {
         let (level, words) = judged(vec![pod("a"), Pod { state: State::Silent, ..pod("b-7") }]);
-        assert!(level == Level::Error && words.contains("1 pod last report 40 s ago: b-7"), "{words}");
+        assert!(level == Severity::Error && words.contains("1 pod last report 40 s ago: b-7"), "{words}");
     }
 
     #[test]
     fn a_pod_that_has_yet_to_hear_of_the_rules_of_others_is_not_behind() {
         let (level, words) = judged(vec![Pod { revision_wanted: 2, confirmed: Some(at(2)), ..pod("a") }]);
-        assert!(level == Level::Fine && words.contains("have confirmed their rules"), "{words}");
-        assert_eq!(judged(vec![Pod { revision_wanted: 0, confirmed: None, ..pod("a") }]).0, Level::Fine);
+        assert!(level == Severity::Fine && words.contains("have confirmed their rules"), "{words}");
+        assert_eq!(judged(vec![Pod { revision_wanted: 0, confirmed: None, ..pod("a") }]).0, Severity::Fine);
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
         let why = "the counts of GET /a cannot be true: a number is over 2^50".to_owned();
         let refused = Some(Refused { times: 3, at: "2025-11-20T14:00:00Z".into(), why });
         let (level, words) = judged(vec![Pod { refused, ..pod("x") }]);
-        assert_eq!(level, Level::Warning);
+        assert_eq!(level, Severity::Warning);
         assert!(words.contains("3 messages of x refused") && words.contains("over 2^50"), "{words}");
     }
 
@@ -154,7 +154,7 @@ mod tests {
             (Pod { confirmed: None, ..pod("x") }, "behind in the rules"),
         ] {
             let (level, words) = judged(vec![strange]);
-            assert!(level == Level::Warning && words.contains(word), "{word}: {words}");
+            assert!(level == Severity::Warning && words.contains(word), "{word}: {words}");
         }
     }
 }

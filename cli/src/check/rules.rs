@@ -24,19 +24,19 @@ pub(super) fn look(rules: Result<Rules, Failure>, pods: Option<&Pods>, findings:
 
 /// Whether all pods have confirmed the current rules, including the end of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Confirmed {
+enum Confirmation {
     /// No pod is behind.
     ByAll,
     /// Some pods are behind, or it is unknown.
     NotByAll,
 }
 
-fn behind(pods: Option<&Pods>) -> Confirmed {
+fn behind(pods: Option<&Pods>) -> Confirmation {
     let is_none = pods.is_some_and(|pods| !pods.pods.iter().any(|pod| pod.state != pods::State::Gone && pod.is_behind()));
-    if is_none { Confirmed::ByAll } else { Confirmed::NotByAll }
+    if is_none { Confirmation::ByAll } else { Confirmation::NotByAll }
 }
 
-fn judge(rules: &[Rule], confirmed: Confirmed, now_ms: u64, findings: &mut Findings) {
+fn judge(rules: &[Rule], confirmed: Confirmation, now_ms: u64, findings: &mut Findings) {
     let mut is_fine = true;
     for rule in rules {
         let name = format!("rule {} ({} {} of {})", rule.id, rule.method, rule.route, rule.service);
@@ -67,8 +67,10 @@ fn judge(rules: &[Rule], confirmed: Confirmed, now_ms: u64, findings: &mut Findi
         let all = format::plural(rules.len(), "rule is", "rules are");
         let is_applied = rules.iter().all(|rule| rule.state == State::Applied);
         findings.fine(match confirmed {
-            Confirmed::ByAll if is_applied => format!("{all} in force, confirmed by every pod"),
-            Confirmed::ByAll | Confirmed::NotByAll => format!("{all} in force, none of them refused, and not all confirmed yet"),
+            Confirmation::ByAll if is_applied => format!("{all} in force, confirmed by every pod"),
+            Confirmation::ByAll | Confirmation::NotByAll => {
+                format!("{all} in force, none of them refused, and not all confirmed yet")
+            }
         });
     }
 }
@@ -83,8 +85,8 @@ mod tests {
     use client::rules::{Action, Disable, Receipt, Scope};
 
     use super::*;
-    use crate::check::findings::Level;
-    use crate::paint::Paint;
+    use crate::check::findings::Severity;
+    use crate::color::ColorMode;
 
     const MADE: &str = "2025-11-20T14:00:00Z";
 
@@ -111,50 +113,50 @@ mod tests {
         }
     }
 
-    fn judged(rule: Rule, after_ms: u64) -> (Level, String) {
+    fn judged(rule: Rule, after_ms: u64) -> (Severity, String) {
         let mut findings = Findings::default();
-        judge(&[rule], Confirmed::ByAll, moment::unix_ms(MADE).unwrap() + after_ms, &mut findings);
-        (findings.worst(), findings.words(Paint::Plain))
+        judge(&[rule], Confirmation::ByAll, moment::unix_ms(MADE).unwrap() + after_ms, &mut findings);
+        (findings.worst(), findings.words(ColorMode::Plain))
     }
 
-    fn words(rules: &[Rule], confirmed: Confirmed) -> String {
+    fn words(rules: &[Rule], confirmed: Confirmation) -> String {
         let mut findings = Findings::default();
         judge(rules, confirmed, moment::unix_ms(MADE).unwrap(), &mut findings);
-        findings.words(Paint::Plain)
+        findings.words(ColorMode::Plain)
     }
 
     #[test]
     fn what_is_confirmed_by_every_pod_is_behind_on_none() {
         let applied = [rule(State::Applied, ReceiptState::Applied)];
-        assert!(words(&applied, Confirmed::ByAll).contains("1 rule is in force, confirmed by every pod"));
-        assert!(!words(&applied, Confirmed::NotByAll).contains("confirmed by every pod"));
+        assert!(words(&applied, Confirmation::ByAll).contains("1 rule is in force, confirmed by every pod"));
+        assert!(!words(&applied, Confirmation::NotByAll).contains("confirmed by every pod"));
         let young = [rule(State::Pending, ReceiptState::Pending)];
-        assert!(words(&young, Confirmed::ByAll).contains("not all confirmed yet"));
+        assert!(words(&young, Confirmation::ByAll).contains("not all confirmed yet"));
         let of = |confirmed| pods::Pod { confirmed, ..crate::sample::pod("a") };
         let answer = |pod| Pods { taken_at: String::new(), revision: 3, pods: vec![pod] };
-        assert_eq!(behind(Some(&answer(of(None)))), Confirmed::NotByAll);
-        assert_eq!(behind(Some(&answer(crate::sample::pod("a")))), Confirmed::ByAll);
-        assert_eq!(behind(None), Confirmed::NotByAll);
+        assert_eq!(behind(Some(&answer(of(None)))), Confirmation::NotByAll);
+        assert_eq!(behind(Some(&answer(crate::sample::pod("a")))), Confirmation::ByAll);
+        assert_eq!(behind(None), Confirmation::NotByAll);
     }
 
     #[test]
     fn a_rule_whose_pods_are_gone_is_confirmed_by_none() {
         let gone = rule(State::Pending, ReceiptState::Gone);
         for rule in [Rule { pods: vec![], ..gone.clone() }, gone] {
-            let words = words(&[rule], Confirmed::ByAll);
+            let words = words(&[rule], Confirmation::ByAll);
             assert!(words.contains("turns nothing off: no pod of it is there") && !words.contains("every pod"), "{words}");
         }
     }
 
     #[test]
     fn a_rule_is_fine_until_it_is_refused_or_late_or_nearly_over() {
-        assert_eq!(judged(rule(State::Applied, ReceiptState::Applied), 0).0, Level::Fine);
-        assert_eq!(judged(rule(State::Pending, ReceiptState::Pending), 500).0, Level::Fine);
+        assert_eq!(judged(rule(State::Applied, ReceiptState::Applied), 0).0, Severity::Fine);
+        assert_eq!(judged(rule(State::Pending, ReceiptState::Pending), 500).0, Severity::Fine);
         let (level, words) = judged(rule(State::Pending, ReceiptState::Pending), 20_000);
-        assert!(level == Level::Warning && words.contains("not confirmed by 1 pod"), "{words}");
+        assert!(level == Severity::Warning && words.contains("not confirmed by 1 pod"), "{words}");
         let (level, words) = judged(rule(State::Refused, ReceiptState::Refused), 0);
-        assert!(level == Level::Error && words.contains("refused by legacy-0: too many rules"), "{words}");
+        assert!(level == Severity::Error && words.contains("refused by legacy-0: too many rules"), "{words}");
         let (level, words) = judged(rule(State::Applied, ReceiptState::Applied), 55 * 60_000);
-        assert!(level == Level::Warning && words.contains("lapses in 5 min"), "{words}");
+        assert!(level == Severity::Warning && words.contains("lapses in 5 min"), "{words}");
     }
 }

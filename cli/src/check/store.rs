@@ -76,8 +76,8 @@ fn losses(store: &Store, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::findings::Level;
-    use crate::paint::Paint;
+    use crate::check::findings::Severity;
+    use crate::color::ColorMode;
 
     #[test]
     fn a_full_disk_is_an_error_with_what_to_do() {
@@ -94,23 +94,26 @@ mod tests {
         let found = |store: &Store| {
             let mut findings = Findings::default();
             judge(store, 7_200_000, &mut findings);
-            (findings.worst(), findings.words(Paint::Plain))
+            (findings.worst(), findings.words(ColorMode::Plain))
         };
         let (level, words) = found(&store);
-        assert!(level == Level::Fine && words.contains("on disk, 2 h of it, 3 MiB"), "{words}");
+        assert!(level == Severity::Fine && words.contains("on disk, 2 h of it, 3 MiB"), "{words}");
 
         (store.hits_not_durable, store.slots_crowded_out) = (12, Some(3));
         let (level, words) = found(&store);
-        assert!(level == Level::Warning && words.contains("12 requests of pods") && words.contains("SITIO_STORE_MAX"), "{words}");
+        assert!(
+            level == Severity::Warning && words.contains("12 requests of pods") && words.contains("SITIO_STORE_MAX"),
+            "{words}"
+        );
 
         (store.durable, store.why) = (false, Some("no space left on device".into()));
         store.not_durable_since = Some("1970-01-01T01:58:00Z".into());
         let (level, words) = found(&store);
-        assert!(level == Level::Error && words.contains("for 2 min nothing could be written"), "{words}");
+        assert!(level == Severity::Error && words.contains("for 2 min nothing could be written"), "{words}");
         assert!(words.contains("no space left on device") && words.contains("SITIO_DATA_DIR"), "{words}");
 
         (store.durable, store.replaced) = (true, Some("put a copy from a backup in its place".into()));
         let (level, words) = found(&store);
-        assert!(level == Level::Error && words.contains("lost or replaced: put a copy"), "{words}");
+        assert!(level == Severity::Error && words.contains("lost or replaced: put a copy"), "{words}");
     }
 }

@@ -128,14 +128,14 @@ fn called(endpoints: &[Endpoint], pods: &[Pod], now_ms: u64, findings: &mut Find
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::findings::Level;
-    use crate::paint::Paint;
+    use crate::check::findings::Severity;
+    use crate::color::ColorMode;
     use crate::sample::{endpoint, exchange, pod};
 
-    fn found(look: impl FnOnce(&mut Findings)) -> (Level, String) {
+    fn found(look: impl FnOnce(&mut Findings)) -> (Severity, String) {
         let mut findings = Findings::default();
         look(&mut findings);
-        (findings.worst(), findings.words(Paint::Plain))
+        (findings.worst(), findings.words(ColorMode::Plain))
     }
 
     /// An endpoint with a hundred requests, of which `unanswered` ended with 502.
@@ -147,16 +147,18 @@ mod tests {
     #[test]
     fn a_sidecar_that_cannot_reach_its_service_is_told_from_a_service_that_fails() {
         assert!(suspects(&[endpoint_with(0)]).is_empty());
-        for (unanswered, outcome, level) in
-            [(7, "answered", Level::Fine), (7, "upstream-connect", Level::Warning), (100, "upstream-connect", Level::Error)]
-        {
+        for (unanswered, outcome, level) in [
+            (7, "answered", Severity::Fine),
+            (7, "upstream-connect", Severity::Warning),
+            (100, "upstream-connect", Severity::Error),
+        ] {
             let endpoints = [endpoint_with(unanswered)];
             let exchanges = [exchange(outcome)];
             let (worst, words) = found(|findings| {
                 unreached(&suspects(&endpoints)[0], &exchanges, findings);
             });
             assert_eq!(worst, level, "{words}");
-            assert!(level == Level::Fine || words.contains("(upstream-connect on legacy-0)"), "{words}");
+            assert!(level == Severity::Fine || words.contains("(upstream-connect on legacy-0)"), "{words}");
         }
     }
 
@@ -187,12 +189,12 @@ mod tests {
         let connected = |at: &str| Pod { connected_at: Some(at.into()), ..pod("shop-0") };
         let at = |after_ms| moment::unix_ms("2025-11-20T14:00:00Z").unwrap() + after_ms;
         let pods = [connected("2025-11-20T14:00:00Z")];
-        assert_eq!(found(|findings| called(&[], &pods, at(60_000), findings)).0, Level::Fine);
+        assert_eq!(found(|findings| called(&[], &pods, at(60_000), findings)).0, Severity::Fine);
         let (level, words) = found(|findings| called(&[], &pods, at(360_000), findings));
-        assert!(level == Level::Warning && words.contains("no request to shop has come"), "{words}");
+        assert!(level == Severity::Warning && words.contains("no request to shop has come"), "{words}");
         let turned_off = [Endpoint { hits: 0, ..endpoint("shop", "GET", "/") }];
-        assert_eq!(found(|findings| called(&turned_off, &pods, at(360_000), findings)).0, Level::Warning);
+        assert_eq!(found(|findings| called(&turned_off, &pods, at(360_000), findings)).0, Severity::Warning);
         let called_once = [endpoint("shop", "GET", "/")];
-        assert_eq!(found(|findings| called(&called_once, &pods, at(360_000), findings)).0, Level::Fine);
+        assert_eq!(found(|findings| called(&called_once, &pods, at(360_000), findings)).0, Severity::Fine);
     }
 }

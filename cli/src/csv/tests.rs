@@ -1,6 +1,6 @@
 //! Tests that CSV output escapes spreadsheet formulas and terminal control characters.
 
-use super::endpoints;
+use crate::csv::endpoints;
 use crate::sample::{answer, endpoint};
 
 #[test]

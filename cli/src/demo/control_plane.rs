@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::control_plane::control_plane::{self, Listeners};
+use ::control_plane::app::{self, AppListeners, AppOptions};
 use anyhow::Context;
 use rustix::process::getppid;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Run the control plane of a demo, which hands the listening sockets over: HTTP as standard input, gRPC as output.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct DemoControlPlaneOptions {
     /// Folder for everything that outlives this process.
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
@@ -28,12 +28,12 @@ pub(crate) struct Options {
 }
 
 /// Runs the control plane until the demo signals it to stop or has ended.
-pub(crate) async fn run(options: Options, mut interrupts: Interrupts) -> anyhow::Result<()> {
+pub(crate) async fn run(options: DemoControlPlaneOptions, mut interrupts: Interrupts) -> anyhow::Result<()> {
     die_with_the_demo()?;
     let (http, grpc) = (taken_over(stdin().as_fd())?, taken_over(stdout().as_fd())?);
     let drain = CancellationToken::new();
-    let here = control_plane::Options::in_folder(options.data_dir);
-    let control_plane = control_plane::run(here, Listeners { http, grpc }, drain.clone());
+    let here = AppOptions::in_folder(options.data_dir);
+    let control_plane = app::run(here, AppListeners { http, grpc }, drain.clone());
     tokio::pin!(control_plane);
     tokio::select! {
         ended = &mut control_plane => return ended,

@@ -9,20 +9,20 @@ use axum::http::Uri;
 use sidecar::control_client::dial::StreamToken;
 use tokio_util::sync::CancellationToken;
 
-use crate::demo::shop::{Service, Shop};
+use crate::demo::shop::{Shop, ShopService};
 use crate::ports::{NoPort, listen_anywhere};
-use crate::sidecars::{Ports, Sidecar};
+use crate::sidecars::{ListedSidecar, Ports};
 
 /// Names as a Deployment makes them: the hash of its template, and five characters for each pod.
-const NAMES: [(Service, &str); 8] = [
-    (Service::Storefront, "storefront-5b8d6c7f9-2mnbv"),
-    (Service::Storefront, "storefront-5b8d6c7f9-x8wqk"),
-    (Service::Payments, "payments-7c9f4d6b8-h4jzt"),
-    (Service::Payments, "payments-7c9f4d6b8-p9rlc"),
-    (Service::Search, "search-64d8f9b5c7-5vgns"),
-    (Service::Search, "search-64d8f9b5c7-zt7dm"),
-    (Service::Legacy, "legacy-6c9f7d5b8-2kqxz"),
-    (Service::Legacy, "legacy-6c9f7d5b8-8vw4n"),
+const NAMES: [(ShopService, &str); 8] = [
+    (ShopService::Storefront, "storefront-5b8d6c7f9-2mnbv"),
+    (ShopService::Storefront, "storefront-5b8d6c7f9-x8wqk"),
+    (ShopService::Payments, "payments-7c9f4d6b8-h4jzt"),
+    (ShopService::Payments, "payments-7c9f4d6b8-p9rlc"),
+    (ShopService::Search, "search-64d8f9b5c7-5vgns"),
+    (ShopService::Search, "search-64d8f9b5c7-zt7dm"),
+    (ShopService::Legacy, "legacy-6c9f7d5b8-2kqxz"),
+    (ShopService::Legacy, "legacy-6c9f7d5b8-8vw4n"),
 ];
 
 /// The simulated clients have stopped before the pods do; this is for requests of other clients.
@@ -30,9 +30,9 @@ const FINISH_WITHIN: Duration = Duration::from_millis(700);
 
 /// One pod with its ports bound and nothing running yet.
 #[derive(Debug)]
-pub(crate) struct Pod {
+pub(crate) struct DemoPod {
     /// The service that it is an instance of.
-    pub(crate) service: Service,
+    pub(crate) service: ShopService,
     /// The name of the pod.
     pub(crate) name: &'static str,
     /// The source address of its requests, if each pod can have its own on this machine.
@@ -47,8 +47,8 @@ pub(crate) struct Pod {
 }
 
 /// Binds the ports of all pods: two of each service.
-pub(crate) fn bind_all() -> Result<Vec<Pod>, NoPort> {
-    NAMES.iter().zip(1..).map(|((service, name), number)| Pod::bind(*service, name, address(number))).collect()
+pub(crate) fn bind_all() -> Result<Vec<DemoPod>, NoPort> {
+    NAMES.iter().zip(1..).map(|((service, name), number)| DemoPod::bind(*service, name, address(number))).collect()
 }
 
 /// An address for each pod, as in a cluster. On Linux all of 127.0.0.0/8 is local. Elsewhere, pods share one source
@@ -58,8 +58,8 @@ fn address(number: u8) -> Option<IpAddr> {
     TcpListener::bind((address, 0)).is_ok().then_some(address)
 }
 
-impl Pod {
-    fn bind(service: Service, name: &'static str, address: Option<IpAddr>) -> Result<Self, NoPort> {
+impl DemoPod {
+    fn bind(service: ShopService, name: &'static str, address: Option<IpAddr>) -> Result<Self, NoPort> {
         let (inside_listener, inside) = listen_anywhere()?;
         let (traffic, entrance) = listen_anywhere()?;
         let (admin_listener, admin) = listen_anywhere()?;
@@ -69,7 +69,7 @@ impl Pod {
 
     /// Runs until drained. The sidecar stops first, so that requests in flight still reach the service.
     pub(crate) async fn run(self, shop: Shop, control_plane: Uri, drain: CancellationToken) -> anyhow::Result<()> {
-        let sidecar = Sidecar {
+        let sidecar = ListedSidecar {
             service: self.service.name().to_owned(),
             pod: self.name.to_owned(),
             address: self.address,

@@ -22,7 +22,7 @@ use crate::demo::shop::orders::Orders;
 
 /// The services of the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Service {
+pub(crate) enum ShopService {
     /// Pages, the cart and accounts.
     Storefront,
     /// Checkout, orders and refunds.
@@ -33,7 +33,7 @@ pub(crate) enum Service {
     Legacy,
 }
 
-impl Service {
+impl ShopService {
     /// All services.
     pub(crate) const ALL: [Self; 4] = [Self::Storefront, Self::Payments, Self::Search, Self::Legacy];
 
@@ -48,7 +48,7 @@ impl Service {
     }
 }
 
-impl fmt::Display for Service {
+impl fmt::Display for ShopService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -63,12 +63,12 @@ pub(crate) struct Shop {
 
 impl Shop {
     /// Serves one instance of a service until drained.
-    pub(crate) async fn serve(self, service: Service, listener: TcpListener, drain: CancellationToken) -> anyhow::Result<()> {
+    pub(crate) async fn serve(self, service: ShopService, listener: TcpListener, drain: CancellationToken) -> anyhow::Result<()> {
         let routes = match service {
-            Service::Storefront => storefront::routes(self.catalogue),
-            Service::Payments => payments::routes(self.orders),
-            Service::Search => search::routes(self.catalogue),
-            Service::Legacy => legacy::routes(&self.catalogue),
+            ShopService::Storefront => storefront::routes(self.catalogue),
+            ShopService::Payments => payments::routes(self.orders),
+            ShopService::Search => search::routes(self.catalogue),
+            ShopService::Legacy => legacy::routes(&self.catalogue),
         };
         let routes: Router = routes.route("/healthz", get(async || "ok\n"));
         let listener = tokio::net::TcpListener::from_std(listener).context("take over a service's listener")?;

@@ -11,8 +11,8 @@ use mesh::endpoint::Endpoint;
 use reqwest::Url;
 use tokio::time::timeout;
 
-use crate::demo::traffic::tally::Tally;
-use crate::paint::Paint;
+use crate::color::ColorMode;
+use crate::demo::traffic::tally::SentCounts;
 
 /// Sidecars report every second, so this is long. It allows for a control plane that was killed just before and has to
 /// start first. Sidecars that lost it several times in a row wait up to five seconds before they reconnect.
@@ -41,7 +41,7 @@ pub(crate) async fn counted_before(dashboard: SocketAddr) -> anyhow::Result<Coun
 }
 
 /// Polls the control plane until it has counted everything sent since `before`, or until [`REPORTS_WITHIN`] is over.
-pub(crate) async fn compare(tally: Tally, before: &Counts, dashboard: SocketAddr) -> anyhow::Result<Comparison> {
+pub(crate) async fn compare(tally: SentCounts, before: &Counts, dashboard: SocketAddr) -> anyhow::Result<Comparison> {
     let client = client_of(dashboard)?;
     let mut told = Err(anyhow!("the control plane did not say what it has counted within {} s", REPORTS_WITHIN.as_secs()));
     let asking = async {
@@ -101,7 +101,7 @@ impl Comparison {
     }
 
     /// The comparison as text.
-    pub(crate) fn words(&self, paint: Paint) -> String {
+    pub(crate) fn words(&self, paint: ColorMode) -> String {
         let sent: u64 = self.sent.values().sum();
         let counted: u64 = self.counted.values().sum();
         let endpoints = self.sent.len();
@@ -147,7 +147,7 @@ mod tests {
         let comparison = comparison(&[("/", 3), ("/a", 4)], &[("/a", 4), ("/", 3)]);
         assert!(comparison.agrees());
         assert_eq!(
-            comparison.words(Paint::Plain),
+            comparison.words(ColorMode::Plain),
             "  Sent     7 requests to 2 endpoints\n  Counted  7 by the control plane: they agree, endpoint by endpoint"
         );
     }
@@ -156,21 +156,21 @@ mod tests {
     fn what_an_earlier_demo_has_sent_counts_for_nothing() {
         let counted = since(&counts(&[("/", 100), ("/old", 7)]), counts(&[("/", 103), ("/a", 4), ("/old", 7)]));
         let comparison = Comparison { sent: counts(&[("/", 3), ("/a", 4)]), counted, not_sent: 0 };
-        assert!(comparison.words(Paint::Plain).contains("Counted  7 by the control plane: they agree"));
+        assert!(comparison.words(ColorMode::Plain).contains("Counted  7 by the control plane: they agree"));
     }
 
     #[test]
     fn equal_sums_of_different_parts_do_not_agree() {
         let comparison = comparison(&[("/", 3), ("/a", 4)], &[("/", 4), ("/a", 3)]);
         assert!(!comparison.agrees());
-        assert!(comparison.words(Paint::Plain).contains("they do not agree\n           web GET /: 3 sent, 4 counted"));
+        assert!(comparison.words(ColorMode::Plain).contains("they do not agree\n           web GET /: 3 sent, 4 counted"));
     }
 
     #[test]
     fn the_calls_of_a_visitor_are_told_from_lost_ones() {
         let visited = comparison(&[("/", 3)], &[("/", 4), ("/a", 1)]);
-        assert!(visited.words(Paint::Plain).contains("2 more from other clients"));
+        assert!(visited.words(ColorMode::Plain).contains("2 more from other clients"));
         let lost = comparison(&[("/", 3)], &[("/", 2), ("/a", 9)]);
-        assert!(lost.words(Paint::Plain).contains("they do not agree"));
+        assert!(lost.words(ColorMode::Plain).contains("they do not agree"));
     }
 }

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::demo::supervisor::deaths::{Deaths, cause};
-use crate::demo::supervisor::process::{Process, Program};
-use crate::say::say;
+use crate::demo::supervisor::process::{ControlPlaneChild, Program};
+use crate::stdout::say;
 
 /// The control plane only has to close its store. A local mesh waits a little longer: enough to kill one that hangs.
 const LEAVES_WITHIN: Duration = Duration::from_millis(500);
@@ -21,7 +21,7 @@ const LEAVES_WITHIN: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     program: Program,
-    process: Process,
+    process: ControlPlaneChild,
     born: Instant,
     deaths: Deaths,
 }

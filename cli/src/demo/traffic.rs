@@ -21,9 +21,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::demo::shop::Service;
+use crate::demo::shop::ShopService;
 use crate::demo::traffic::mix::{Call, Shopper};
-use crate::demo::traffic::tally::Tally;
+use crate::demo::traffic::tally::SentCounts;
 
 /// The number of concurrent shoppers: enough that one slow response does not change the traffic.
 const SHOPPERS: u64 = 12;
@@ -43,10 +43,10 @@ const FINISH_WITHIN: Duration = Duration::from_secs(1);
 
 /// The addresses where the pods of each service accept requests.
 #[derive(Debug, Clone)]
-pub(crate) struct Entrances(pub(crate) Vec<(Service, SocketAddr)>);
+pub(crate) struct Entrances(pub(crate) Vec<(ShopService, SocketAddr)>);
 
 impl Entrances {
-    fn of(&self, service: Service) -> Vec<SocketAddr> {
+    fn of(&self, service: ShopService) -> Vec<SocketAddr> {
         self.0.iter().filter(|(of, _)| *of == service).map(|(_, address)| *address).collect()
     }
 }
@@ -55,11 +55,11 @@ impl Entrances {
 #[derive(Debug)]
 struct Clients {
     shoppers: Client,
-    pods: Vec<(Service, Client)>,
+    pods: Vec<(ShopService, Client)>,
 }
 
 impl Clients {
-    fn new(addresses: Vec<(Service, IpAddr)>) -> anyhow::Result<Self> {
+    fn new(addresses: Vec<(ShopService, IpAddr)>) -> anyhow::Result<Self> {
         // A proxy from the environment would be between the shoppers and the sidecars.
         let client =
             |address: Option<IpAddr>| trust::plain().no_proxy().local_address(address).build().context("make an HTTP client");
@@ -68,7 +68,7 @@ impl Clients {
     }
 
     /// The client of a random pod of a service; the shoppers' client if pods have no addresses of their own.
-    fn of(&self, from: Option<Service>, rng: &mut StdRng) -> &Client {
+    fn of(&self, from: Option<ShopService>, rng: &mut StdRng) -> &Client {
         let pods: Vec<&Client> =
             self.pods.iter().filter(|(service, _)| Some(*service) == from).map(|(_, client)| client).collect();
         pods.choose(rng).copied().unwrap_or(&self.shoppers)
@@ -78,28 +78,28 @@ impl Clients {
 /// The running shoppers.
 #[derive(Debug)]
 pub(crate) struct Shoppers {
-    at_work: JoinSet<Tally>,
+    at_work: JoinSet<SentCounts>,
     drain: CancellationToken,
 }
 
 impl Shoppers {
     /// Starts the shoppers.
-    pub(crate) fn start(entrances: Entrances, addresses: Vec<(Service, IpAddr)>) -> anyhow::Result<Self> {
+    pub(crate) fn start(entrances: Entrances, addresses: Vec<(ShopService, IpAddr)>) -> anyhow::Result<Self> {
         let clients = Arc::new(Clients::new(addresses)?);
         let entrances = Arc::new(entrances);
         let mut shoppers = Self { at_work: JoinSet::new(), drain: CancellationToken::new() };
         for seed in 0..SHOPPERS {
-            let day = Day { begin: Instant::now(), drain: shoppers.drain.clone() };
+            let day = BusinessDay { begin: Instant::now(), drain: shoppers.drain.clone() };
             shoppers.at_work.spawn(shop(seed, Arc::clone(&clients), Arc::clone(&entrances), day));
         }
         Ok(shoppers)
     }
 
     /// Stops the shoppers and returns what they sent.
-    pub(crate) async fn stop(self) -> anyhow::Result<Tally> {
+    pub(crate) async fn stop(self) -> anyhow::Result<SentCounts> {
         self.drain.cancel();
         let mut shoppers = self.at_work;
-        let mut tally = Tally::default();
+        let mut tally = SentCounts::default();
         while let Some(shopped) = shoppers.join_next().await {
             tally.merge(shopped.context("a shopper panicked")?);
         }
@@ -108,16 +108,16 @@ impl Shoppers {
 }
 
 /// The start time and the stop signal of the shoppers.
-struct Day {
+struct BusinessDay {
     begin: Instant,
     drain: CancellationToken,
 }
 
 /// The loop of one shopper: send a request, wait for the response, pause.
-async fn shop(seed: u64, clients: Arc<Clients>, entrances: Arc<Entrances>, day: Day) -> Tally {
+async fn shop(seed: u64, clients: Arc<Clients>, entrances: Arc<Entrances>, day: BusinessDay) -> SentCounts {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut shopper = Shopper::default();
-    let mut tally = Tally::default();
+    let mut tally = SentCounts::default();
     let mut next = day.begin;
     while !day.drain.is_cancelled() {
         let call = shopper.next_call(&mut rng);

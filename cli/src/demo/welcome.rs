@@ -3,13 +3,13 @@
 use std::env;
 use std::net::SocketAddr;
 
-use crate::demo::pods::Pod;
-use crate::demo::shop::Service;
-use crate::paint::Paint;
-use crate::place::HTTP_PORT;
+use crate::color::ColorMode;
+use crate::data_dir::HTTP_PORT;
+use crate::demo::pods::DemoPod;
+use crate::demo::shop::ShopService;
 
 /// The text, ready to print.
-pub(crate) fn words(paint: Paint, dashboard: SocketAddr, control_plane: u32, pods: &[Pod], traffic: &str) -> String {
+pub(crate) fn words(paint: ColorMode, dashboard: SocketAddr, control_plane: u32, pods: &[DemoPod], traffic: &str) -> String {
     let title = paint.title("Sitio demo: a small shop, behind a mesh");
     let link = paint.link(format!("http://{dashboard}"));
     let sitio = sitio();
@@ -58,9 +58,9 @@ fn sitio() -> String {
 }
 
 /// Commands that request the export from each pod of the legacy service.
-fn ask(pods: &[Pod]) -> impl Iterator<Item = String> {
+fn ask(pods: &[DemoPod]) -> impl Iterator<Item = String> {
     pods.iter()
-        .filter(|pod| pod.service == Service::Legacy)
+        .filter(|pod| pod.service == ShopService::Legacy)
         .map(|pod| format!("curl -sS -o /dev/null -D - http://{}/legacy/export", pod.entrance))
 }
 
@@ -72,13 +72,13 @@ mod tests {
     #[test]
     fn plain_words_have_no_colours_and_name_the_dashboard_and_both_legacy_pods() {
         let pods = bind_all().unwrap();
-        let words = words(Paint::Plain, "127.0.0.1:8090".parse().unwrap(), 4711, &pods, "none");
+        let words = words(ColorMode::Plain, "127.0.0.1:8090".parse().unwrap(), 4711, &pods, "none");
         assert!(!words.contains('\x1b'));
         assert!(words.contains("Dashboard  http://127.0.0.1:8090\n"));
         assert_eq!(words.matches("/legacy/export\n").count(), 2, "{words}");
         assert!(words.contains("process 4711: ") && words.contains("kill -9 4711\n"), "{words}");
         assert!(words.contains(" top\n") && !words.contains("--url"), "{words}");
-        let elsewhere = super::words(Paint::Plain, "127.0.0.1:9".parse().unwrap(), 4711, &pods, "none");
+        let elsewhere = super::words(ColorMode::Plain, "127.0.0.1:9".parse().unwrap(), 4711, &pods, "none");
         assert!(elsewhere.contains(" stat --url http://127.0.0.1:9\n"), "{elsewhere}");
     }
 }

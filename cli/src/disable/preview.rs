@@ -11,8 +11,8 @@ use client::rules::{Action, Order, Rule, Scope};
 use control_plane::dashboard::format;
 use control_plane::dashboard::row::service_label;
 
-use crate::paint::Paint;
-use crate::text::short;
+use crate::color::ColorMode;
+use crate::sanitize::short;
 
 /// The window over which the traffic is counted.
 const WINDOW: &str = "1m";
@@ -31,12 +31,12 @@ pub(super) struct Preview {
     /// The effect as text, in several lines.
     pub(super) words: String,
     /// Whether the control plane would accept the order.
-    pub(super) answer: Answer,
+    pub(super) answer: Expected,
 }
 
 /// The control plane's answer to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Expected {
     /// It would create the rule.
     Accepted,
     /// It would refuse the order and change nothing.
@@ -44,7 +44,7 @@ pub(super) enum Answer {
 }
 
 /// Computes the effect that the order would have now.
-pub(super) async fn of(client: &Client, order: &Order, paint: Paint) -> anyhow::Result<Preview> {
+pub(super) async fn of(client: &Client, order: &Order, paint: ColorMode) -> anyhow::Result<Preview> {
     let namespace = order.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
     let window = Some(WINDOW.to_owned());
     let wanted = Wanted { window, namespace: Some(namespace.clone()), service: Some(order.service.clone()), ..Wanted::default() };
@@ -85,7 +85,7 @@ pub(super) async fn of(client: &Client, order: &Order, paint: Paint) -> anyhow::
     // A rule for exactly these pods takes precedence over one for other pods.
     let same = rules.iter().filter(is_it).find(|rule| concerns_the_same(rule, &copies, order));
     let refusal = refused(client, order, refusal(&endpoints, same, &known, order)).await?;
-    let answer = if refusal.is_some() { Answer::Refused } else { Answer::Accepted };
+    let answer = if refusal.is_some() { Expected::Refused } else { Expected::Accepted };
     let trouble = refusal.map(|why| format!("it would be refused: {why}"));
     let trouble = trouble.or_else(|| warning(&endpoints, rules.iter().find(is_it), &copies, order));
     lines.extend(trouble.map(|trouble| format!("  {} {trouble}", paint.bad("but"))));

@@ -6,16 +6,16 @@ use std::io::{IsTerminal, stderr};
 use client::rules::{ReceiptState, Rule};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::say::beside;
-use crate::text::short;
+use crate::sanitize::short;
+use crate::stdout::beside;
 
 /// Shows which pods have answered. Writes to standard error, so that standard output has only the result.
-pub(super) struct Progress {
+pub(super) struct ReceiptProgress {
     bar: Option<ProgressBar>,
     told: BTreeSet<String>,
 }
 
-impl Progress {
+impl ReceiptProgress {
     /// Starts without any receipt.
     pub(super) fn start(rule: &Rule) -> Self {
         let bar = stderr().is_terminal().then(|| {

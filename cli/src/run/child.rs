@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::interrupt::Interrupt;
-use crate::say::beside;
+use crate::stdout::beside;
 use crate::token;
 
 /// The time between the signal to stop and SIGKILL: as in Kubernetes, but shorter, because a user waits.

@@ -8,7 +8,7 @@ use anyhow::bail;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use crate::say::beside;
+use crate::stdout::beside;
 
 /// The interval between two connection attempts.
 const KNOCK_EVERY: Duration = Duration::from_millis(50);
@@ -18,9 +18,9 @@ const SAY_SO_AFTER: Duration = Duration::from_secs(5);
 
 /// A local port on both address families: a program that listens on `localhost` may use either.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Target([SocketAddr; 2]);
+pub(super) struct LocalService([SocketAddr; 2]);
 
-impl Target {
+impl LocalService {
     /// The target for a port number.
     pub(super) fn on(port: u16) -> Self {
         let families = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
@@ -61,7 +61,7 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for LocalService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0[0].fmt(f)
     }
@@ -76,7 +76,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_is_found_on_either_family() {
         let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
-        let target = Target::on(listener.local_addr().unwrap().port());
+        let target = LocalService::on(listener.local_addr().unwrap().port());
 
         assert_eq!(target.listening().await, listener.local_addr().unwrap());
         let refused = target.refuse_if_taken().await.unwrap_err().to_string();

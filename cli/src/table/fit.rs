@@ -2,7 +2,7 @@
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Width};
 
-use crate::table::{Column, Side, Weight};
+use crate::table::column::{Column, Side, Weight};
 
 /// The number of spaces between two columns.
 pub(super) const GAP: u16 = 2;

@@ -4,14 +4,13 @@ use client::tap::Seen;
 use control_plane::dashboard::format;
 use control_plane::dashboard::row::service_label;
 
-use crate::history;
-use crate::paint::Paint;
-use crate::stat;
+use crate::color::ColorMode;
+use crate::sanitize::short;
 use crate::table::Tone;
-use crate::text::short;
+use crate::{history, stat};
 
 /// For example `14:07:41.126  503   212 ms  GET /legacy/export  legacy  legacy-0  from 10.0.0.7  rule r1`.
-pub(super) fn of(seen: &Seen, paint: Paint) -> String {
+pub(super) fn of(seen: &Seen, paint: ColorMode) -> String {
     let exchange = &seen.exchange;
     let status = history::status(exchange);
     let shown = match status.tone {

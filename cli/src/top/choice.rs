@@ -6,7 +6,7 @@ use crate::stat::Sort;
 
 /// A time window; keys 1 to 9 choose the same ones as on the dashboard.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Span {
+pub(super) enum WindowKey {
     /// One minute.
     #[default]
     OneMinute,
@@ -28,7 +28,7 @@ pub(super) enum Span {
     NinetyDays,
 }
 
-impl Span {
+impl WindowKey {
     /// The value for the API.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -126,6 +126,6 @@ mod tests {
         let limits = std::iter::successors(Some(TimeLimit::default()), |limit| Some(limit.next()));
         let words: Vec<_> = limits.take(5).map(TimeLimit::words).collect();
         assert_eq!((words[0], words[4]), ("for 1 h", "for 1 h"));
-        assert_eq!(Span::of_key('4').map(Span::name), Some("1h"));
+        assert_eq!(WindowKey::of_key('4').map(WindowKey::name), Some("1h"));
     }
 }

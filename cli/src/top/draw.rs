@@ -3,21 +3,23 @@
 mod detail;
 mod dialog;
 mod list;
+pub mod styles;
 
 use control_plane::dashboard::{format, health};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::layout::{Constraint, Layout};
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use crate::paint::Paint;
-use crate::table::{Cell, Tone};
-use crate::text::short;
+use crate::color::ColorMode;
+use crate::sanitize::short;
+use crate::table::Tone;
+use crate::top::draw::styles::{span, style};
 use crate::top::model::{Mode, Model};
 
 /// Draws the whole screen.
-pub(super) fn all(frame: &mut Frame<'_>, model: &Model, paint: Paint) {
+pub(super) fn all(frame: &mut Frame<'_>, model: &Model, paint: ColorMode) {
     let [head, status, body, keys] =
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)])
             .areas(frame.area());
@@ -36,24 +38,7 @@ pub(super) fn all(frame: &mut Frame<'_>, model: &Model, paint: Paint) {
     frame.render_widget(hints(model), keys);
 }
 
-/// The style of a tone. Without colours, bold text marks warnings and errors.
-fn style(tone: Tone, paint: Paint) -> Style {
-    let plain = Style::default();
-    match (tone, paint) {
-        (Tone::Calm, _) => plain,
-        (Tone::Muted, _) => plain.add_modifier(Modifier::DIM),
-        (Tone::Amber, Paint::Colours) => plain.fg(Color::Yellow),
-        (Tone::Red, Paint::Colours) => plain.fg(Color::Red),
-        (Tone::Amber | Tone::Red, Paint::Plain) => plain.add_modifier(Modifier::BOLD),
-    }
-}
-
-/// Untrusted text, escaped, in the style of its tone.
-fn span(cell: &Cell, paint: Paint) -> Span<'static> {
-    Span::styled(short(&cell.text).into_owned(), style(cell.tone, paint))
-}
-
-fn title(model: &Model, paint: Paint) -> Line<'static> {
+fn title(model: &Model, paint: ColorMode) -> Line<'static> {
     let shown = model.shown();
     let sum = |number: fn(&client::endpoints::Endpoint) -> u64| {
         shown.iter().map(|endpoint| number(endpoint)).fold(0, u64::saturating_add)
@@ -79,7 +64,7 @@ fn title(model: &Model, paint: Paint) -> Line<'static> {
 }
 
 /// The status line: a lost connection, pause, the search text, or the last message.
-fn news(model: &Model, paint: Paint) -> Line<'static> {
+fn news(model: &Model, paint: ColorMode) -> Line<'static> {
     if let Some(lost) = &model.lost {
         let since = format::span(lost.since.elapsed().as_millis() as u64);
         let taken =
@@ -114,11 +99,6 @@ fn hints(model: &Model) -> Paragraph<'static> {
         Mode::Help => "any key goes back",
     };
     Paragraph::new(Line::styled(words, Style::default().add_modifier(Modifier::DIM)))
-}
-
-/// A centred rectangle of this size, or as much of it as fits.
-fn middle(area: Rect, width: u16, height: u16) -> Rect {
-    area.centered(Constraint::Length(width.min(area.width)), Constraint::Length(height.min(area.height)))
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use client::rules::{Action, Disable, Order, Scope};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::table::Tone;
-use crate::top::choice::{Span, TimeLimit, next_column};
-use crate::top::model::{Detail, Mode, Model, TurnOff};
+use crate::top::choice::{TimeLimit, WindowKey, next_column};
+use crate::top::model::{EndpointDetail, Mode, Model, TurnOffDialog};
 
 /// The number of lines that PgUp and PgDn move.
 const PAGE: isize = 10;
@@ -22,7 +22,7 @@ const STATUS: u16 = 503;
 
 /// An action besides drawing.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum KeyAction {
     /// No action.
     Nothing,
     /// Quit `top`.
@@ -40,17 +40,17 @@ pub(super) enum Wish {
 }
 
 /// Applies an event to the model, and returns the action that remains.
-pub(super) fn wish(model: &mut Model, event: &Event) -> Wish {
+pub(super) fn wish(model: &mut Model, event: &Event) -> KeyAction {
     // A resize takes effect at the next draw.
-    let Event::Key(key) = event else { return Wish::Nothing };
+    let Event::Key(key) = event else { return KeyAction::Nothing };
     if key.kind == KeyEventKind::Release {
-        return Wish::Nothing;
+        return KeyAction::Nothing;
     }
     if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
-        return Wish::Quit;
+        return KeyAction::Quit;
     }
     if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('z') {
-        return Wish::Stop;
+        return KeyAction::Stop;
     }
     if !matches!(model.mode, Mode::TurnOff(_)) {
         model.note = None;
@@ -63,14 +63,14 @@ pub(super) fn wish(model: &mut Model, event: &Event) -> Wish {
         Mode::TurnOn(_) => in_turn_on(model, key.code),
         Mode::Help => {
             model.mode = Mode::List;
-            Wish::Nothing
+            KeyAction::Nothing
         }
     }
 }
 
-fn in_list(model: &mut Model, key: KeyCode) -> Wish {
+fn in_list(model: &mut Model, key: KeyCode) -> KeyAction {
     match key {
-        KeyCode::Char('q') => return Wish::Quit,
+        KeyCode::Char('q') => return KeyAction::Quit,
         KeyCode::Down | KeyCode::Char('j') => model.move_by(1),
         KeyCode::Up | KeyCode::Char('k') => model.move_by(-1),
         KeyCode::PageDown => model.move_by(PAGE),
@@ -89,21 +89,21 @@ fn in_list(model: &mut Model, key: KeyCode) -> Wish {
         KeyCode::Char(key) => return span(model, key),
         _ => {}
     }
-    Wish::Nothing
+    KeyAction::Nothing
 }
 
-fn span(model: &mut Model, key: char) -> Wish {
-    let Some(span) = Span::of_key(key) else { return Wish::Nothing };
+fn span(model: &mut Model, key: char) -> KeyAction {
+    let Some(span) = WindowKey::of_key(key) else { return KeyAction::Nothing };
     model.window = span;
     // Held answers are of the previous window, and must not be shown as this one.
     model.go_on();
-    Wish::List
+    KeyAction::List
 }
 
-fn look_into(model: &mut Model) -> Wish {
-    let Some(id) = model.selected().map(|endpoint| endpoint.id.clone()) else { return Wish::Nothing };
-    model.mode = Mode::Detail(Detail { id: id.clone(), history: None });
-    Wish::History(id)
+fn look_into(model: &mut Model) -> KeyAction {
+    let Some(id) = model.selected().map(|endpoint| endpoint.id.clone()) else { return KeyAction::Nothing };
+    model.mode = Mode::Detail(EndpointDetail { id: id.clone(), history: None });
+    KeyAction::History(id)
 }
 
 /// Opens the dialog that fits the endpoint's state.
@@ -119,12 +119,12 @@ fn switch(model: &mut Model) {
         (State::Unavailable, None) => model.say("(other) stands for many endpoints and cannot be turned off", Tone::Amber),
         _ => {
             let (id, limit) = (endpoint.id.clone(), TimeLimit::default());
-            model.mode = Mode::TurnOff(TurnOff { id, reason: String::new(), limit });
+            model.mode = Mode::TurnOff(TurnOffDialog { id, reason: String::new(), limit });
         }
     }
 }
 
-fn in_find(model: &mut Model, key: &KeyEvent) -> Wish {
+fn in_find(model: &mut Model, key: &KeyEvent) -> KeyAction {
     match key.code {
         KeyCode::Enter => model.mode = Mode::List,
         KeyCode::Esc => {
@@ -133,23 +133,23 @@ fn in_find(model: &mut Model, key: &KeyEvent) -> Wish {
         }
         _ => typed(&mut model.find, key, FIND_BYTES_MAX),
     }
-    Wish::Nothing
+    KeyAction::Nothing
 }
 
-fn in_detail(model: &mut Model, key: KeyCode) -> Wish {
+fn in_detail(model: &mut Model, key: KeyCode) -> KeyAction {
     match key {
-        KeyCode::Char('q') => return Wish::Quit,
+        KeyCode::Char('q') => return KeyAction::Quit,
         KeyCode::Esc | KeyCode::Backspace | KeyCode::Left => model.mode = Mode::List,
         KeyCode::Char('x') => switch(model),
         KeyCode::Char('p') => model.pause_or_go_on(),
         KeyCode::Char(key) => return span(model, key),
         _ => {}
     }
-    Wish::Nothing
+    KeyAction::Nothing
 }
 
-fn in_turn_off(model: &mut Model, key: &KeyEvent) -> Wish {
-    let Mode::TurnOff(question) = &mut model.mode else { return Wish::Nothing };
+fn in_turn_off(model: &mut Model, key: &KeyEvent) -> KeyAction {
+    let Mode::TurnOff(question) = &mut model.mode else { return KeyAction::Nothing };
     match key.code {
         KeyCode::Esc => model.mode = Mode::List,
         KeyCode::Tab => question.limit = question.limit.next(),
@@ -160,12 +160,12 @@ fn in_turn_off(model: &mut Model, key: &KeyEvent) -> Wish {
             let (id, reason, ttl) = (question.id.clone(), question.reason.trim().to_owned(), question.limit.ttl());
             model.mode = Mode::List;
             if let Some(endpoint) = model.endpoint(&id) {
-                return Wish::TurnOff(Box::new(order(endpoint, reason, ttl)));
+                return KeyAction::TurnOff(Box::new(order(endpoint, reason, ttl)));
             }
         }
         _ => typed(&mut question.reason, key, REASON_BYTES_MAX),
     }
-    Wish::Nothing
+    KeyAction::Nothing
 }
 
 fn order(endpoint: &Endpoint, reason: String, ttl: Option<String>) -> Order {
@@ -185,11 +185,11 @@ fn order(endpoint: &Endpoint, reason: String, ttl: Option<String>) -> Order {
     }
 }
 
-fn in_turn_on(model: &mut Model, key: KeyCode) -> Wish {
+fn in_turn_on(model: &mut Model, key: KeyCode) -> KeyAction {
     let is_meant = matches!(key, KeyCode::Enter | KeyCode::Char('y'));
     match std::mem::replace(&mut model.mode, Mode::List) {
-        Mode::TurnOn(rule) if is_meant => Wish::TurnOn(rule),
-        _ => Wish::Nothing,
+        Mode::TurnOn(rule) if is_meant => KeyAction::TurnOn(rule),
+        _ => KeyAction::Nothing,
     }
 }
 
@@ -220,7 +220,7 @@ mod tests {
         model
     }
 
-    fn press(model: &mut Model, keys: &[KeyCode]) -> Wish {
+    fn press(model: &mut Model, keys: &[KeyCode]) -> KeyAction {
         keys.iter().map(|key| wish(model, &Event::Key((*key).into()))).last().unwrap()
     }
 
@@ -231,10 +231,12 @@ mod tests {
     #[test]
     fn an_endpoint_is_turned_off_only_with_a_reason_and_after_enter() {
         let mut model = model();
-        assert_eq!(press(&mut model, &[KeyCode::Char('x'), KeyCode::Enter]), Wish::Nothing);
+        assert_eq!(press(&mut model, &[KeyCode::Char('x'), KeyCode::Enter]), KeyAction::Nothing);
         assert!(model.note.as_ref().unwrap().0.contains("reason"));
         press(&mut model, &letters("jaxk q"));
-        let Wish::TurnOff(order) = press(&mut model, &[KeyCode::Tab, KeyCode::Enter]) else { panic!("nothing is turned off") };
+        let KeyAction::TurnOff(order) = press(&mut model, &[KeyCode::Tab, KeyCode::Enter]) else {
+            panic!("nothing is turned off")
+        };
         assert_eq!((order.service.as_str(), order.reason.as_str(), order.ttl.as_deref()), ("legacy", "jaxk q", Some("4h")));
         assert!(matches!(model.mode, Mode::List));
         press(&mut model, &[KeyCode::Char('x'), KeyCode::Char('y'), KeyCode::Esc]);
@@ -244,9 +246,9 @@ mod tests {
     #[test]
     fn what_is_off_is_turned_on_and_what_is_protected_is_left_alone() {
         let mut model = model();
-        assert_eq!(press(&mut model, &[KeyCode::Char('j'), KeyCode::Char('x'), KeyCode::Enter]), Wish::TurnOn("r3".into()));
-        assert_eq!(press(&mut model, &[KeyCode::Char('x'), KeyCode::Char('n')]), Wish::Nothing);
-        assert_eq!(press(&mut model, &[KeyCode::End, KeyCode::Char('x')]), Wish::Nothing);
+        assert_eq!(press(&mut model, &[KeyCode::Char('j'), KeyCode::Char('x'), KeyCode::Enter]), KeyAction::TurnOn("r3".into()));
+        assert_eq!(press(&mut model, &[KeyCode::Char('x'), KeyCode::Char('n')]), KeyAction::Nothing);
+        assert_eq!(press(&mut model, &[KeyCode::End, KeyCode::Char('x')]), KeyAction::Nothing);
         assert!(matches!(model.mode, Mode::List) && model.note.as_ref().unwrap().0.contains("health"));
     }
 
@@ -266,19 +268,22 @@ mod tests {
         let mut model = model();
         press(&mut model, &letters("sr"));
         assert_eq!((model.sort, model.is_reversed), (Sort::Rps, true));
-        assert_eq!(press(&mut model, &letters("3")), Wish::List);
-        assert_eq!(model.window, Span::FifteenMinutes);
+        assert_eq!(press(&mut model, &letters("3")), KeyAction::List);
+        assert_eq!(model.window, WindowKey::FifteenMinutes);
         press(&mut model, &letters("p"));
         assert!(model.paused.is_some());
         press(&mut model, &letters("2"));
         assert!(model.paused.is_none(), "numbers of another window are held under its name");
-        assert_eq!(press(&mut model, &[KeyCode::Char('g'), KeyCode::Enter]), Wish::History(model.selected().unwrap().id.clone()));
+        assert_eq!(
+            press(&mut model, &[KeyCode::Char('g'), KeyCode::Enter]),
+            KeyAction::History(model.selected().unwrap().id.clone())
+        );
         press(&mut model, &[KeyCode::Esc, KeyCode::Char('?'), KeyCode::Char('q')]);
-        assert_eq!(press(&mut model, &letters("q")), Wish::Quit);
+        assert_eq!(press(&mut model, &letters("q")), KeyAction::Quit);
         let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         press(&mut model, &letters("/"));
-        assert_eq!(wish(&mut model, &Event::Key(control_c)), Wish::Quit);
+        assert_eq!(wish(&mut model, &Event::Key(control_c)), KeyAction::Quit);
         let control_z = KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL);
-        assert_eq!(wish(&mut model, &Event::Key(control_z)), Wish::Stop);
+        assert_eq!(wish(&mut model, &Event::Key(control_z)), KeyAction::Stop);
     }
 }

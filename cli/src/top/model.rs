@@ -9,7 +9,7 @@ use control_plane::dashboard::row::service_label;
 use crate::moment;
 use crate::stat::Sort;
 use crate::table::Tone;
-use crate::top::choice::{Span, TimeLimit};
+use crate::top::choice::{TimeLimit, WindowKey};
 
 /// Everything that the screen shows.
 #[derive(Debug)]
@@ -19,15 +19,15 @@ pub(super) struct Model {
     /// The last response; `None` before the first one.
     answer: Option<Endpoints>,
     /// Set while requests fail.
-    pub(super) lost: Option<Lost>,
+    pub(super) lost: Option<Unreachable>,
     /// The responses since the user paused.
-    pub(super) paused: Option<Held>,
+    pub(super) paused: Option<PausedUpdates>,
     /// The sort column.
     pub(super) sort: Sort,
     /// Whether the order is reversed.
     pub(super) is_reversed: bool,
     /// The time window.
-    pub(super) window: Span,
+    pub(super) window: WindowKey,
     /// The search text; only endpoints that contain it are shown.
     pub(super) find: String,
     /// The id of the selected endpoint.
@@ -40,7 +40,7 @@ pub(super) struct Model {
 
 /// A lost connection to the control plane.
 #[derive(Debug)]
-pub(super) struct Lost {
+pub(super) struct Unreachable {
     /// The time of the first failure.
     pub(super) since: Instant,
     /// The last error.
@@ -49,7 +49,7 @@ pub(super) struct Lost {
 
 /// What arrived during a pause.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct PausedUpdates {
     /// The number of responses.
     pub(super) answers: u32,
     /// The last response.
@@ -64,9 +64,9 @@ pub(super) enum Mode {
     /// Typing a search text.
     Find,
     /// Viewing one endpoint.
-    Detail(Detail),
+    Detail(EndpointDetail),
     /// In the dialog to turn an endpoint off.
-    TurnOff(TurnOff),
+    TurnOff(TurnOffDialog),
     /// In the dialog to end the rule with this id.
     TurnOn(String),
     /// Viewing the list of keys.
@@ -75,7 +75,7 @@ pub(super) enum Mode {
 
 /// One endpoint with the history from its pods.
 #[derive(Debug)]
-pub(super) struct Detail {
+pub(super) struct EndpointDetail {
     /// The endpoint's id.
     pub(super) id: String,
     /// The history or the error; `None` before the first response.
@@ -84,7 +84,7 @@ pub(super) struct Detail {
 
 /// The dialog to turn an endpoint off.
 #[derive(Debug)]
-pub(super) struct TurnOff {
+pub(super) struct TurnOffDialog {
     /// The endpoint's id.
     pub(super) id: String,
     /// The reason typed so far.
@@ -103,7 +103,7 @@ impl Model {
             paused: None,
             sort,
             is_reversed: false,
-            window: Span::default(),
+            window: WindowKey::default(),
             find: String::new(),
             selected: None,
             mode: Mode::List,
@@ -115,7 +115,7 @@ impl Model {
     pub(super) fn take(&mut self, answer: Endpoints) {
         self.lost = None;
         match &mut self.paused {
-            Some(held) => *held = Held { answers: held.answers.saturating_add(1), newest: Some(answer) },
+            Some(held) => *held = PausedUpdates { answers: held.answers.saturating_add(1), newest: Some(answer) },
             None => self.answer = Some(answer),
         }
     }
@@ -123,14 +123,14 @@ impl Model {
     /// Records a failed request; keeps the time of the first failure.
     pub(super) fn lose(&mut self, why: String) {
         let since = self.lost.as_ref().map_or_else(Instant::now, |lost| lost.since);
-        self.lost = Some(Lost { since, why });
+        self.lost = Some(Unreachable { since, why });
     }
 
     /// Pauses, or resumes with the last response.
     pub(super) fn pause_or_go_on(&mut self) {
         match self.paused {
             Some(_) => self.go_on(),
-            None => self.paused = Some(Held::default()),
+            None => self.paused = Some(PausedUpdates::default()),
         }
     }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::demo::shop::latency::Latency;
-use crate::demo::shop::orders::{Orders, Wish};
+use crate::demo::shop::orders::{OrderForm, Orders};
 
 /// The rates at which the bank fails and at which it does not answer: together 3.5 % of all checkouts.
 const BANK_FAILS: f64 = 0.02;
@@ -85,7 +85,7 @@ async fn list(State(orders): State<Arc<Orders>>) -> Response {
     Json(orders.newest(LISTED)).into_response()
 }
 
-async fn place(State(orders): State<Arc<Orders>>, Json(wish): Json<Wish>) -> Response {
+async fn place(State(orders): State<Arc<Orders>>, Json(wish): Json<OrderForm>) -> Response {
     ORDER_WRITE.pass().await;
     (StatusCode::CREATED, Json(orders.place(wish))).into_response()
 }

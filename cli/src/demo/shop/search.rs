@@ -21,7 +21,7 @@ const SEARCH: Latency = Latency::around_ms(45, 0.6);
 const SUGGEST: Latency = Latency::around_ms(4, 0.5);
 
 #[derive(Deserialize)]
-struct Search {
+struct SearchQuery {
     #[serde(default)]
     q: String,
 }
@@ -30,13 +30,13 @@ pub(super) fn routes(catalogue: Arc<Catalogue>) -> Router {
     Router::new().route("/api/search", get(search)).route("/api/suggest", get(suggest)).with_state(catalogue)
 }
 
-async fn search(State(catalogue): State<Arc<Catalogue>>, Query(search): Query<Search>) -> Json<Value> {
+async fn search(State(catalogue): State<Arc<Catalogue>>, Query(search): Query<SearchQuery>) -> Json<Value> {
     SEARCH.pass().await;
     let found: Vec<_> = catalogue.find(&search.q).collect();
     Json(json!({"query": search.q, "found": found.len(), "products": &found[..found.len().min(RESULTS_MAX)]}))
 }
 
-async fn suggest(State(catalogue): State<Arc<Catalogue>>, Query(search): Query<Search>) -> Json<Vec<String>> {
+async fn suggest(State(catalogue): State<Arc<Catalogue>>, Query(search): Query<SearchQuery>) -> Json<Vec<String>> {
     SUGGEST.pass().await;
     Json(catalogue.find(&search.q).take(SUGGESTIONS_MAX).map(|product| product.name.clone()).collect())
 }

@@ -99,12 +99,12 @@ async fn login(Json(credentials): Json<Credentials>) -> Response {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Account {
+struct ShopAccount {
     name: String,
     address: String,
 }
 
-async fn update_account(Path(id): Path<u64>, Json(account): Json<Account>) -> Json<serde_json::Value> {
+async fn update_account(Path(id): Path<u64>, Json(account): Json<ShopAccount>) -> Json<serde_json::Value> {
     ACCOUNT.pass().await;
     Json(json!({"id": id, "account": account}))
 }

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use reqwest::{Client, Response};
 use tokio::task::JoinSet;
 
-use super::*;
+use crate::demo::shop::*;
 use crate::demo::traffic::mix::{Call, Shopper};
 use crate::ports::listen_anywhere;
 
@@ -19,14 +19,14 @@ const AT_ONCE: usize = 150;
 /// A running shop, until it is dropped.
 struct Open {
     client: Client,
-    doors: BTreeMap<Service, SocketAddr>,
+    doors: BTreeMap<ShopService, SocketAddr>,
     _services: JoinSet<anyhow::Result<()>>,
 }
 
 impl Open {
     fn shop() -> Self {
         let (shop, mut services, mut doors) = (Shop::default(), JoinSet::new(), BTreeMap::new());
-        for service in Service::ALL {
+        for service in ShopService::ALL {
             let (listener, address) = listen_anywhere().unwrap();
             services.spawn(shop.clone().serve(service, listener, CancellationToken::new()));
             doors.insert(service, address);
@@ -43,7 +43,7 @@ impl Open {
         request.send().await.unwrap()
     }
 
-    async fn get(&self, service: Service, path: &str) -> Response {
+    async fn get(&self, service: ShopService, path: &str) -> Response {
         self.client.get(format!("http://{}{path}", self.doors[&service])).send().await.unwrap()
     }
 }
@@ -87,15 +87,15 @@ async fn every_call_is_answered_and_only_the_expected_ones_with_errors() {
 #[tokio::test]
 async fn pages_name_the_style_sheet_that_is_really_there() {
     let shop = Open::shop();
-    assert!(shop.get(Service::Storefront, "/").await.text().await.unwrap().contains("/assets/app.css"));
-    let style = shop.get(Service::Storefront, "/assets/app.css").await;
+    assert!(shop.get(ShopService::Storefront, "/").await.text().await.unwrap().contains("/assets/app.css"));
+    let style = shop.get(ShopService::Storefront, "/assets/app.css").await;
     assert_eq!(style.headers()["content-type"], "text/css; charset=utf-8");
     assert!(style.text().await.unwrap().contains(":root"));
 }
 
 #[tokio::test]
 async fn an_export_is_a_megabyte_of_unknown_length() {
-    let export = Open::shop().get(Service::Legacy, "/legacy/export").await;
+    let export = Open::shop().get(ShopService::Legacy, "/legacy/export").await;
     assert_eq!(export.content_length(), None);
     assert!(export.bytes().await.unwrap().len() >= 1_000_000);
 }

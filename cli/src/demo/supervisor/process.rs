@@ -25,7 +25,7 @@ pub(super) struct Program {
 
 /// A running control plane. Dropping it kills the process.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(super) struct ControlPlaneChild {
     child: Child,
     id: u32,
 }
@@ -40,7 +40,7 @@ impl Program {
     /// Starts a process and passes the sockets as standard input and output.
     ///
     /// The control plane uses neither, and these are the descriptors that a process can be given without `unsafe`.
-    pub(super) fn start(&self) -> anyhow::Result<Process> {
+    pub(super) fn start(&self) -> anyhow::Result<ControlPlaneChild> {
         let socket = |listener: &std::net::TcpListener| io::Result::Ok(Stdio::from(OwnedFd::from(listener.try_clone()?)));
         let (http, grpc) = (socket(&self.listeners.http), socket(&self.listeners.grpc));
         let (http, grpc) = (http.context("hand a socket over")?, grpc.context("hand a socket over")?);
@@ -50,11 +50,11 @@ impl Program {
         command.stdin(http).stdout(grpc).process_group(0).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("start {} again as the control plane", self.path.display()))?;
         let id = child.id().context("start the control plane")?;
-        Ok(Process { child, id })
+        Ok(ControlPlaneChild { child, id })
     }
 }
 
-impl Process {
+impl ControlPlaneChild {
     /// The process id.
     pub(super) fn id(&self) -> u32 {
         self.id

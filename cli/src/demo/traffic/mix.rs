@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use reqwest::Method;
 use serde::Deserialize;
 
-use crate::demo::shop::Service;
+use crate::demo::shop::ShopService;
 
 /// The number of orders that one shopper remembers.
 const ORDERS_MAX: usize = 24;
@@ -21,8 +21,8 @@ const ORDERS_MAX: usize = 24;
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     /// The calling service; `None` for a shopper.
-    pub(crate) from: Option<Service>,
-    pub(crate) service: Service,
+    pub(crate) from: Option<ShopService>,
+    pub(crate) service: ShopService,
     pub(crate) endpoint: Endpoint,
     pub(crate) method: Method,
     pub(crate) path: String,
@@ -31,7 +31,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    fn new(service: Service, method: Method, path: String) -> Self {
+    fn new(service: ShopService, method: Method, path: String) -> Self {
         let mut route = String::new();
         write_route(&path, &mut route);
         let endpoint = Endpoint::named(method.as_str(), &route).expect("shoppers ask for well-formed paths");
@@ -55,14 +55,14 @@ impl Call {
 }
 
 /// The caller of a path: shoppers call only the storefront; services call everything else on their behalf.
-fn asker(service: Service, path: &str) -> Option<Service> {
+fn asker(service: ShopService, path: &str) -> Option<ShopService> {
     match service {
         // Probes come from outside, like those of a kubelet.
         _ if path == "/healthz" => None,
-        Service::Storefront => None,
-        Service::Payments | Service::Search => Some(Service::Storefront),
-        Service::Legacy if path == "/legacy/import" => Some(Service::Search),
-        Service::Legacy => Some(Service::Payments),
+        ShopService::Storefront => None,
+        ShopService::Payments | ShopService::Search => Some(ShopService::Storefront),
+        ShopService::Legacy if path == "/legacy/import" => Some(ShopService::Search),
+        ShopService::Legacy => Some(ShopService::Payments),
     }
 }
 
@@ -89,13 +89,13 @@ impl Shopper {
     /// Remembers the id of an order that was placed.
     pub(crate) fn hear(&mut self, call: &Call, answer: &[u8]) {
         #[derive(Deserialize)]
-        struct Placed {
+        struct PlacedOrder {
             id: u64,
         }
         if call.method != Method::POST || call.path != "/api/orders" {
             return;
         }
-        let Ok(Placed { id }) = serde_json::from_slice(answer) else { return };
+        let Ok(PlacedOrder { id }) = serde_json::from_slice(answer) else { return };
         self.orders.push_back(id);
         if self.orders.len() > ORDERS_MAX {
             self.orders.pop_front();
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_shopper_remembers_the_orders_placed_and_not_more_than_a_few() {
         let mut shopper = Shopper::default();
-        let place = Call::new(Service::Payments, Method::POST, "/api/orders".into());
+        let place = Call::new(ShopService::Payments, Method::POST, "/api/orders".into());
         for id in 1..100_u64 {
             shopper.hear(&place, format!(r#"{{"id": {id}, "status": "placed"}}"#).as_bytes());
         }

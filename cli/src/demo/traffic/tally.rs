@@ -8,14 +8,14 @@ use crate::demo::traffic::mix::Call;
 
 /// Requests sent and not sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct SentCounts {
     /// Requests, by service and endpoint.
     pub(crate) requests: BTreeMap<(String, Endpoint), u64>,
     /// Requests that were not sent, because no connection could be made.
     pub(crate) not_sent: u64,
 }
 
-impl Tally {
+impl SentCounts {
     pub(crate) fn sent(&mut self, call: &Call) {
         *self.requests.entry((call.service.name().to_owned(), call.endpoint.clone())).or_default() += 1;
     }

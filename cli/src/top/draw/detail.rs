@@ -10,17 +10,17 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Row, Table};
 
-use crate::paint::Paint;
+use crate::color::ColorMode;
+use crate::sanitize::short;
 use crate::table::Cell;
-use crate::text::short;
-use crate::top::draw::span;
-use crate::top::model::{Detail, Model};
+use crate::top::draw::styles::span;
+use crate::top::model::{EndpointDetail, Model};
 use crate::{history, moment, stat};
 
 /// The lines of the metrics, with a blank one below.
 const NUMBERS: u16 = 5;
 
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, detail: &Detail, paint: Paint) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, detail: &EndpointDetail, paint: ColorMode) {
     let Some(endpoint) = model.endpoint(&detail.id) else {
         frame.render_widget(Paragraph::new("the endpoint is gone; Esc goes back"), area);
         return;
@@ -34,7 +34,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, detail: &De
     }
 }
 
-fn numbers(endpoint: &Endpoint, now_ms: u64, paint: Paint) -> Text<'static> {
+fn numbers(endpoint: &Endpoint, now_ms: u64, paint: ColorMode) -> Text<'static> {
     let bold = Style::default().add_modifier(Modifier::BOLD);
     let service = service_label(&endpoint.namespace, &endpoint.service);
     let name = format!("{} {}", short(&endpoint.method), short(&endpoint.route));
@@ -81,7 +81,7 @@ fn style_of_titles() -> Style {
 /// Title, width, alignment, and text.
 type Column = (&'static str, Constraint, Alignment, fn(&Exchange) -> Cell);
 
-fn exchanges(history: &History, area: Rect, paint: Paint) -> Table<'static> {
+fn exchanges(history: &History, area: Rect, paint: ColorMode) -> Table<'static> {
     let columns: [Column; 6] = [
         ("TIME (UTC)", Constraint::Length(12), Alignment::Left, |exchange| Cell::new(format::clock_ms(exchange.started_ms))),
         ("STATUS", Constraint::Length(6), Alignment::Right, history::status),

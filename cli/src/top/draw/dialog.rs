@@ -6,11 +6,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
-use crate::paint::Paint;
+use crate::color::ColorMode;
+use crate::sanitize::short;
 use crate::table::Tone;
-use crate::text::short;
-use crate::top::draw::{middle, style};
-use crate::top::model::{Model, TurnOff};
+use crate::top::draw::styles::{middle, style};
+use crate::top::model::{Model, TurnOffDialog};
 
 /// The width of a dialog.
 const WIDTH: u16 = 76;
@@ -29,7 +29,7 @@ const KEYS: [(&str, &str); 11] = [
     ("q", "quit"),
 ];
 
-pub(super) fn turn_off(frame: &mut Frame<'_>, area: Rect, model: &Model, question: &TurnOff, paint: Paint) {
+pub(super) fn turn_off(frame: &mut Frame<'_>, area: Rect, model: &Model, question: &TurnOffDialog, paint: ColorMode) {
     let Some(endpoint) = model.endpoint(&question.id) else { return };
     let text = Text::from(vec![
         Line::raw(format!(

@@ -9,14 +9,15 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Text};
 use ratatui::widgets::{Paragraph, Row, Table, TableState};
 
-use crate::paint::Paint;
-use crate::stat::{self, Sort};
+use crate::color::ColorMode;
+use crate::stat;
+use crate::stat::Sort;
 use crate::table::Cell;
-use crate::top::draw::span;
+use crate::top::draw::styles::span;
 use crate::top::model::Model;
 
 /// A column of the list.
-struct Column {
+struct ListColumn {
     title: &'static str,
     /// The sort order that belongs to the column, if any.
     sort: Option<Sort>,
@@ -27,7 +28,7 @@ struct Column {
     cell: fn(&Endpoint) -> Cell,
 }
 
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [ListColumn; 12] = [
     words("SERVICE", Constraint::Length(16), 70, |endpoint| Cell::new(service_label(&endpoint.namespace, &endpoint.service))),
     words("METHOD", Constraint::Length(7), 0, |endpoint| Cell::new(&endpoint.method)),
     words("ROUTE", Constraint::Fill(1), 0, |endpoint| Cell::new(&endpoint.route)),
@@ -42,15 +43,15 @@ const COLUMNS: [Column; 12] = [
     words("STATE", Constraint::Length(11), 70, stat::state),
 ];
 
-const fn words(title: &'static str, width: Constraint, screen_min: u16, cell: fn(&Endpoint) -> Cell) -> Column {
-    Column { title, sort: None, width, alignment: Alignment::Left, screen_min, cell }
+const fn words(title: &'static str, width: Constraint, screen_min: u16, cell: fn(&Endpoint) -> Cell) -> ListColumn {
+    ListColumn { title, sort: None, width, alignment: Alignment::Left, screen_min, cell }
 }
 
-const fn number(title: &'static str, sort: Option<Sort>, width: u16, screen_min: u16, cell: fn(&Endpoint) -> Cell) -> Column {
-    Column { title, sort, width: Constraint::Length(width), alignment: Alignment::Right, screen_min, cell }
+const fn number(title: &'static str, sort: Option<Sort>, width: u16, screen_min: u16, cell: fn(&Endpoint) -> Cell) -> ListColumn {
+    ListColumn { title, sort, width: Constraint::Length(width), alignment: Alignment::Right, screen_min, cell }
 }
 
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, paint: Paint) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, paint: ColorMode) {
     let shown = model.shown();
     if shown.is_empty() {
         frame.render_widget(Paragraph::new(nothing(model)), area);

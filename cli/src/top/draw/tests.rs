@@ -3,15 +3,15 @@
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::*;
 use crate::sample::{answer, endpoint};
 use crate::stat::Sort;
 use crate::top::choice::TimeLimit;
-use crate::top::model::TurnOff;
+use crate::top::draw::*;
+use crate::top::model::TurnOffDialog;
 
 fn screen(model: &Model, width: u16, height: u16) -> Vec<String> {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| all(frame, model, Paint::Plain)).unwrap();
+    terminal.draw(|frame| all(frame, model, ColorMode::Plain)).unwrap();
     let buffer = terminal.backend().buffer().clone();
     let line = |y: u16| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
     (0..height).map(line).collect()
@@ -57,7 +57,7 @@ fn trouble_is_said_in_words() {
 fn a_question_says_what_would_happen() {
     let mut model = model(2);
     let id = model.selected().unwrap().id.clone();
-    model.mode = Mode::TurnOff(TurnOff { id, reason: "too slow".into(), limit: TimeLimit::None });
+    model.mode = Mode::TurnOff(TurnOffDialog { id, reason: "too slow".into(), limit: TimeLimit::None });
     let lines = screen(&model, 90, 14).join("\n");
     assert!(lines.contains("Turn GET /export/0000 off on 2 pods, until it is turned on by hand?"), "{lines}");
     assert!(lines.contains("Reason: too slow"), "{lines}");

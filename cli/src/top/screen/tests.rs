@@ -11,7 +11,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use tokio::runtime::Builder;
 
-use super::Screen;
+use crate::top::screen::Screen;
 
 /// The variable that sets how the child ends.
 const ENDING: &str = "SITIO_TEST_ENDING";

@@ -6,7 +6,7 @@ use rand::seq::IndexedRandom;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::demo::shop::Service;
+use crate::demo::shop::ShopService;
 use crate::demo::shop::catalogue::PRODUCTS;
 use crate::demo::shop::orders::FIRST_ORDER;
 use crate::demo::traffic::mix::{Call, Shopper};
@@ -16,39 +16,39 @@ type Make = fn(&mut Shopper, &mut StdRng) -> Call;
 
 /// The weights are calls per thousand, approximately.
 pub(super) const MIX: &[(u32, Make)] = &[
-    (160, |_, _| get(Service::Storefront, "/")),
+    (160, |_, _| get(ShopService::Storefront, "/")),
     (225, |_, rng| product(rng)),
     (150, |_, rng| style(rng)),
-    (40, |_, _| get(Service::Storefront, "/cart")),
+    (40, |_, _| get(ShopService::Storefront, "/cart")),
     (26, |_, rng| login(rng)),
     (8, |_, rng| move_house(rng)),
-    (110, |_, rng| get(Service::Search, format!("/api/search?q={}", word(rng)))),
-    (90, |_, rng| get(Service::Search, format!("/api/suggest?q={}", &word(rng)[..2]))),
+    (110, |_, rng| get(ShopService::Search, format!("/api/search?q={}", word(rng)))),
+    (90, |_, rng| get(ShopService::Search, format!("/api/suggest?q={}", &word(rng)[..2]))),
     (46, |_, rng| checkout(rng)),
     (30, |_, rng| order(rng)),
-    (72, |shopper, rng| get(Service::Payments, format!("/api/orders/{}", some_order(shopper, rng)))),
-    (14, |_, _| get(Service::Payments, "/api/orders")),
+    (72, |shopper, rng| get(ShopService::Payments, format!("/api/orders/{}", some_order(shopper, rng)))),
+    (14, |_, _| get(ShopService::Payments, "/api/orders")),
     (6, cancel),
     (6, refund),
-    (10, |_, _| get(Service::Legacy, "/legacy/export")),
-    (7, |_, _| get(Service::Legacy, "/legacy/report.csv")),
+    (10, |_, _| get(ShopService::Legacy, "/legacy/export")),
+    (7, |_, _| get(ShopService::Legacy, "/legacy/report.csv")),
     (4, |_, rng| import(rng)),
-    (12, |_, rng| get(*Service::ALL.choose(rng).expect("the shop has services"), "/healthz")),
+    (12, |_, rng| get(*ShopService::ALL.choose(rng).expect("the shop has services"), "/healthz")),
 ];
 
-fn get(service: Service, path: impl Into<String>) -> Call {
+fn get(service: ShopService, path: impl Into<String>) -> Call {
     Call::new(service, Method::GET, path.into())
 }
 
 /// One in fifty follows an old link to a product that no longer exists.
 fn product(rng: &mut StdRng) -> Call {
     let id = if rng.random_ratio(1, 50) { PRODUCTS + rng.random_range(1..100) } else { rng.random_range(1..=PRODUCTS) };
-    get(Service::Storefront, format!("/products/{id}"))
+    get(ShopService::Storefront, format!("/products/{id}"))
 }
 
 /// Two of three requests are conditional, as from browsers that have the style sheet cached.
 fn style(rng: &mut StdRng) -> Call {
-    let call = get(Service::Storefront, "/assets/app.css");
+    let call = get(ShopService::Storefront, "/assets/app.css");
     if rng.random_ratio(2, 3) { call.with_header("if-none-match", concat!("\"", env!("CARGO_PKG_VERSION"), "\"")) } else { call }
 }
 
@@ -56,12 +56,12 @@ fn style(rng: &mut StdRng) -> Call {
 fn login(rng: &mut StdRng) -> Call {
     let user = format!("shopper{}", rng.random_range(1..5000));
     let password: String = if rng.random_ratio(1, 8) { "letmein".into() } else { user.chars().rev().collect() };
-    post(Service::Storefront, "/login").with_json(&json!({"user": user, "password": password}))
+    post(ShopService::Storefront, "/login").with_json(&json!({"user": user, "password": password}))
 }
 
 fn move_house(rng: &mut StdRng) -> Call {
     let (user, house) = (rng.random_range(1..5000), rng.random_range(1..200));
-    Call::new(Service::Storefront, Method::PUT, format!("/api/users/{user}"))
+    Call::new(ShopService::Storefront, Method::PUT, format!("/api/users/{user}"))
         .with_json(&json!({"name": format!("Shopper {user}"), "address": format!("{house} Quiet Street, 28004 Madrid")}))
 }
 
@@ -73,33 +73,33 @@ fn word(rng: &mut StdRng) -> &'static str {
 fn checkout(rng: &mut StdRng) -> Call {
     let last = if rng.random_ratio(1, 40) { 0 } else { rng.random_range(1..10) };
     let amount_cents = if rng.random_ratio(1, 80) { 0 } else { rng.random_range(900..48_000) };
-    post(Service::Payments, "/api/checkout").with_json(
+    post(ShopService::Payments, "/api/checkout").with_json(
         &json!({"card": format!("4000 0000 0000 {:03}{last}", rng.random_range(0..1000)), "amount_cents": amount_cents}),
     )
 }
 
 fn order(rng: &mut StdRng) -> Call {
     let (product, quantity) = (rng.random_range(1..=PRODUCTS), rng.random_range(1..4));
-    post(Service::Payments, "/api/orders").with_json(&json!({"product": product, "quantity": quantity}))
+    post(ShopService::Payments, "/api/orders").with_json(&json!({"product": product, "quantity": quantity}))
 }
 
 fn cancel(shopper: &mut Shopper, rng: &mut StdRng) -> Call {
     let id = shopper.orders.pop_back().unwrap_or_else(|| never_placed(rng));
-    Call::new(Service::Payments, Method::DELETE, format!("/api/orders/{id}"))
+    Call::new(ShopService::Payments, Method::DELETE, format!("/api/orders/{id}"))
 }
 
 fn refund(shopper: &mut Shopper, rng: &mut StdRng) -> Call {
     let order = some_order(shopper, rng);
-    post(Service::Payments, "/api/refunds").with_json(&json!({"order": order, "reason": "it does not fit through the door"}))
+    post(ShopService::Payments, "/api/refunds").with_json(&json!({"order": order, "reason": "it does not fit through the door"}))
 }
 
 /// A body of several kilobytes of stock figures.
 fn import(rng: &mut StdRng) -> Call {
     let line = format!("{},Oak Chair,12900,17\n", rng.random_range(1000..10_000));
-    post(Service::Legacy, "/legacy/import").with_text(line.repeat(rng.random_range(200..600)))
+    post(ShopService::Legacy, "/legacy/import").with_text(line.repeat(rng.random_range(200..600)))
 }
 
-fn post(service: Service, path: &str) -> Call {
+fn post(service: ShopService, path: &str) -> Call {
     Call::new(service, Method::POST, path.to_owned())
 }
 

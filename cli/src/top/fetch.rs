@@ -10,11 +10,11 @@ use client::rules::{Order, Rule};
 use control_plane::dashboard::format;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
-use crate::advice;
+use crate::hints;
+use crate::sanitize::plain;
 use crate::table::Tone;
-use crate::text::plain;
-use crate::top::choice::Span;
-use crate::top::keys::Wish;
+use crate::top::choice::WindowKey;
+use crate::top::keys::KeyAction;
 use crate::top::model::{Mode, Model};
 
 /// The number of exchanges in a history: more than a screen has lines.
@@ -26,14 +26,14 @@ pub(super) struct Asks {
     service: Option<String>,
     namespace: Option<String>,
     interval: Duration,
-    under_way: JoinSet<Told>,
+    under_way: JoinSet<Fetched>,
     list: Option<AbortHandle>,
     /// With the id of the endpoint.
     history: Option<(String, AbortHandle)>,
 }
 
 /// A response.
-pub(super) enum Told {
+pub(super) enum Fetched {
     List(Result<Endpoints, Failure>),
     History(String, Box<Result<History, Failure>>),
     TurnedOff(Box<Result<Rule, Failure>>),
@@ -46,7 +46,7 @@ impl Asks {
     }
 
     /// Requests the endpoints after a delay.
-    pub(super) fn list(&mut self, window: Span, after: Duration) {
+    pub(super) fn list(&mut self, window: WindowKey, after: Duration) {
         let client = self.client.clone();
         let wanted = Wanted {
             window: Some(window.name().to_owned()),
@@ -56,7 +56,7 @@ impl Asks {
         };
         let asked = self.under_way.spawn(async move {
             tokio::time::sleep(after).await;
-            Told::List(client.endpoints(&wanted).await)
+            Fetched::List(client.endpoints(&wanted).await)
         });
         // The response to the previous request is obsolete.
         if let Some(before) = self.list.replace(asked) {
@@ -78,7 +78,7 @@ impl Asks {
         let of = id.clone();
         let asked = self.under_way.spawn(async move {
             let history = client.history(&of, &wanted).await;
-            Told::History(of, Box::new(history))
+            Fetched::History(of, Box::new(history))
         });
         self.history = Some((id, asked));
     }
@@ -86,17 +86,17 @@ impl Asks {
     /// Requests to turn an endpoint off.
     pub(super) fn turn_off(&mut self, order: Order) {
         let client = self.client.clone();
-        self.under_way.spawn(async move { Told::TurnedOff(Box::new(client.turn_off(&order).await)) });
+        self.under_way.spawn(async move { Fetched::TurnedOff(Box::new(client.turn_off(&order).await)) });
     }
 
     /// Requests the end of a rule.
     pub(super) fn turn_on(&mut self, rule: String) {
         let client = self.client.clone();
-        self.under_way.spawn(async move { Told::TurnedOn(Box::new(client.withdraw(&rule).await)) });
+        self.under_way.spawn(async move { Fetched::TurnedOn(Box::new(client.withdraw(&rule).await)) });
     }
 
     /// Waits for the next response. A cancelled request has none.
-    pub(super) async fn told(&mut self) -> Result<Told, JoinError> {
+    pub(super) async fn told(&mut self) -> Result<Fetched, JoinError> {
         loop {
             match self.under_way.join_next().await {
                 Some(Err(error)) if error.is_cancelled() => {}
@@ -107,45 +107,45 @@ impl Asks {
     }
 
     /// Applies a response to the model, and schedules the next request.
-    pub(super) fn take(&mut self, told: Told, model: &mut Model) -> Wish {
+    pub(super) fn take(&mut self, told: Fetched, model: &mut Model) -> KeyAction {
         match told {
-            Told::List(answer) => {
+            Fetched::List(answer) => {
                 match answer {
                     Ok(answer) => model.take(answer),
                     Err(failure) => model.lose(words(&failure)),
                 }
                 self.list(model.window, self.interval);
                 if let (Mode::Detail(detail), None) = (&model.mode, &model.paused) {
-                    return Wish::History(detail.id.clone());
+                    return KeyAction::History(detail.id.clone());
                 }
             }
-            Told::History(id, answer) => match &mut model.mode {
+            Fetched::History(id, answer) => match &mut model.mode {
                 Mode::Detail(detail) if detail.id == id => {
                     detail.history = Some(answer.map_err(|failure| words(&failure)));
                 }
                 _ => {}
             },
-            Told::TurnedOff(answer) => match *answer {
+            Fetched::TurnedOff(answer) => match *answer {
                 Ok(rule) => {
                     let pods = format::plural(rule.pods.len(), "pod", "pods");
                     model.say(format!("rule {} is on its way to {pods}", rule.id), Tone::Calm);
-                    return Wish::List;
+                    return KeyAction::List;
                 }
                 Err(failure) => model.say(words(&failure), Tone::Red),
             },
-            Told::TurnedOn(answer) => match *answer {
+            Fetched::TurnedOn(answer) => match *answer {
                 Ok(rule) => {
                     model.say(format!("rule {} has ended", rule.id), Tone::Calm);
-                    return Wish::List;
+                    return KeyAction::List;
                 }
                 Err(failure) => model.say(words(&failure), Tone::Red),
             },
         }
-        Wish::Nothing
+        KeyAction::Nothing
     }
 }
 
 fn words(failure: &Failure) -> String {
-    let advice = advice::on(failure).map(|advice| format!("; {advice}")).unwrap_or_default();
+    let advice = hints::on(failure).map(|advice| format!("; {advice}")).unwrap_or_default();
     format!("{}{advice}", plain(&failure.to_string()))
 }

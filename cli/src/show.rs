@@ -12,9 +12,9 @@ use serde::Serialize;
 use crate::connection::Connection;
 use crate::interrupt::Interrupts;
 use crate::outcome::yaml;
-use crate::say::{beside, say};
-use crate::table::Room;
-use crate::{advice, text, usage};
+use crate::stdout::{beside, say};
+use crate::table::TableWidth;
+use crate::{hints, sanitize, usage};
 
 /// The longest window that a control plane keeps by default.
 const WINDOW_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -22,10 +22,10 @@ const WINDOW_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Options of a command that shows data.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub(crate) struct Look {
+pub(crate) struct ShowOptions {
     /// How to print.
-    #[arg(short, long, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
-    pub(crate) output: Output,
+    #[arg(short, long, value_enum, default_value_t = ListFormat::Table, value_name = "FORMAT")]
+    pub(crate) output: ListFormat,
     /// Print it again every so often, until Ctrl-C [without a time: 2s].
     #[arg(
         short,
@@ -43,7 +43,7 @@ pub(crate) struct Look {
 
 /// The output format of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
+pub(crate) enum ListFormat {
     /// For people, cut to the terminal; whole in a pipe.
     Table,
     /// For people, with all columns, never cut.
@@ -56,7 +56,7 @@ pub(crate) enum Output {
     Csv,
 }
 
-impl Look {
+impl ShowOptions {
     /// Rejects a duration in place of a service name, as in `--watch 5s`: an optional value needs an equals sign.
     pub(crate) fn refuse_time(&self, word: Option<&str>) -> Option<ExitCode> {
         let time = word.filter(|word| self.watch.is_some() && humantime::parse_duration(word).is_ok())?;
@@ -67,18 +67,18 @@ impl Look {
     pub(crate) fn told<T: Serialize>(
         &self,
         answer: &T,
-        table: impl FnOnce(Room) -> String,
+        table: impl FnOnce(TableWidth) -> String,
         csv: impl FnOnce() -> String,
     ) -> anyhow::Result<String> {
         Ok(match self.output {
-            Output::Csv => csv(),
-            Output::Table => table(Room::usual()),
-            Output::Wide => table(Room::wide()),
+            ListFormat::Csv => csv(),
+            ListFormat::Table => table(TableWidth::usual()),
+            ListFormat::Wide => table(TableWidth::wide()),
             // One line for each answer, so that a program can read them one by one.
-            Output::Json if self.watch.is_some() => format!("{}\n", json(&serde_json::to_string(answer)?)),
-            Output::Json => format!("{}\n", json(&serde_json::to_string_pretty(answer)?)),
-            Output::Yaml if self.watch.is_some() => format!("---\n{}", yaml(answer)?),
-            Output::Yaml => yaml(answer)?,
+            ListFormat::Json if self.watch.is_some() => format!("{}\n", json(&serde_json::to_string(answer)?)),
+            ListFormat::Json => format!("{}\n", json(&serde_json::to_string_pretty(answer)?)),
+            ListFormat::Yaml if self.watch.is_some() => format!("---\n{}", yaml(answer)?),
+            ListFormat::Yaml => yaml(answer)?,
         })
     }
 
@@ -95,7 +95,7 @@ impl Look {
             }
             return Ok(ExitCode::SUCCESS);
         };
-        let mut screen = Screen::of(self.output);
+        let mut screen = PagedScreen::of(self.output);
         let mut ticks = tokio::time::interval(interval);
         loop {
             tokio::select! {
@@ -111,7 +111,7 @@ impl Look {
 }
 
 /// How a page relates to the page before it.
-enum Screen {
+enum PagedScreen {
     /// It replaces the page before it.
     Same,
     /// It follows after a blank line.
@@ -122,13 +122,13 @@ enum Screen {
     Csv(bool),
 }
 
-impl Screen {
-    fn of(output: Output) -> Self {
+impl PagedScreen {
+    fn of(output: ListFormat) -> Self {
         match output {
-            Output::Json | Output::Yaml => Self::Stream,
-            Output::Csv => Self::Csv(false),
-            Output::Table | Output::Wide if stdout().is_terminal() => Self::Same,
-            Output::Table | Output::Wide => Self::Below,
+            ListFormat::Json | ListFormat::Yaml => Self::Stream,
+            ListFormat::Csv => Self::Csv(false),
+            ListFormat::Table | ListFormat::Wide if stdout().is_terminal() => Self::Same,
+            ListFormat::Table | ListFormat::Wide => Self::Below,
         }
     }
 
@@ -140,8 +140,8 @@ impl Screen {
             Err(error) => error,
         };
         let Some(failure) = error.downcast_ref::<Failure>().filter(|failure| failure.may_pass()) else { return Err(error) };
-        let advice = advice::on(failure).unwrap_or_default();
-        let words = format!("sitio: {}; {advice}", text::plain(&failure.to_string()));
+        let advice = hints::on(failure).unwrap_or_default();
+        let words = format!("sitio: {}; {advice}", sanitize::plain(&failure.to_string()));
         match self {
             // Standard error shares the terminal, so the next page would overwrite a message there.
             Self::Same => say(&self.next(&format!("{words}\n"))),

@@ -18,14 +18,14 @@ pub(crate) enum When {
 
 /// Formats text with or without colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Paint {
+pub(crate) enum ColorMode {
     /// With ANSI escape sequences, for a terminal.
     Colours,
     /// Without colours, for a file, a pipe, or by preference.
     Plain,
 }
 
-impl Paint {
+impl ColorMode {
     /// The choice for an output: colours on a terminal, unless `NO_COLOR` is set (no-color.org) or the terminal is
     /// dumb.
     pub(crate) fn on(output: &impl IsTerminal) -> Self {

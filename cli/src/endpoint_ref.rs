@@ -4,7 +4,8 @@ use client::client::Client;
 use client::endpoints::{Endpoint, Wanted};
 use client::rules::Scope;
 
-use crate::find::{self, NotFound};
+use crate::find;
+use crate::find::NotFound;
 
 /// The namespace if none is given and no known endpoint determines it.
 const NAMESPACE: &str = "default";
@@ -14,7 +15,7 @@ const ANY_METHOD: &str = "*";
 
 /// The full name of an endpoint or of a route prefix.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Named {
+pub(crate) struct EndpointRef {
     pub(crate) scope: Scope,
     pub(crate) namespace: String,
     pub(crate) service: String,
@@ -22,7 +23,7 @@ pub(crate) struct Named {
     pub(crate) route: String,
 }
 
-impl Named {
+impl EndpointRef {
     /// Resolves words, within a namespace if one is given.
     pub(crate) async fn find(client: &Client, namespace: Option<&str>, words: &[String]) -> anyhow::Result<Self> {
         let wanted = Wanted { namespace: namespace.map(str::to_owned), ..Wanted::default() };
@@ -83,7 +84,7 @@ mod tests {
     fn among(namespace: Option<&str>, words: &str) -> Result<String, NotFound> {
         let elsewhere = |service: &str| Endpoint { namespace: "team".into(), ..endpoint(service, "GET", "/x") };
         let endpoints = [elsewhere("legacy"), elsewhere("twice"), endpoint("twice", "GET", "/x")];
-        let found = Named::among(&endpoints, namespace, &find::words(&[words.to_owned()]))?;
+        let found = EndpointRef::among(&endpoints, namespace, &find::words(&[words.to_owned()]))?;
         Ok([found.namespace, found.service, found.method, found.route].join(" "))
     }
 
@@ -97,7 +98,7 @@ mod tests {
     #[test]
     fn a_star_at_the_end_names_what_is_below_it_unless_an_endpoint_is_called_so() {
         let scope = |endpoints: &[Endpoint], words: &str| {
-            let named = Named::among(endpoints, None, &find::words(&[words.to_owned()])).unwrap();
+            let named = EndpointRef::among(endpoints, None, &find::words(&[words.to_owned()])).unwrap();
             (named.scope, named.method, named.route)
         };
         let endpoints = [endpoint("legacy", "GET", "/x")];

@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 /// Owns a group of tasks. Dropping it aborts them.
 #[derive(Debug, Default)]
-pub(crate) struct Parts {
+pub(crate) struct TaskGroup {
     running: JoinSet<anyhow::Result<()>>,
     drain: CancellationToken,
 }
 
-impl Parts {
+impl TaskGroup {
     /// The token that signals the tasks to stop.
     pub(crate) fn drain(&self) -> CancellationToken {
         self.drain.clone()
@@ -58,14 +58,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_that_fails_is_heard_of_before_the_end() {
-        let mut parts = Parts::default();
+        let mut parts = TaskGroup::default();
         parts.start(async { Err(anyhow!("out of luck")) });
         assert_eq!(parts.ended_early().await.to_string(), "out of luck");
     }
 
     #[tokio::test]
     async fn parts_leave_when_told_and_the_stubborn_are_ended() {
-        let mut parts = Parts::default();
+        let mut parts = TaskGroup::default();
         let drain = parts.drain();
         parts.start(async move {
             drain.cancelled().await;

@@ -10,12 +10,12 @@ use axum::http::Uri;
 use sidecar::config::values::NotFoundSetting;
 use sidecar::control_client::dial::StreamToken;
 
+use crate::data_dir::BoundPorts;
 use crate::local_mesh::LocalMesh;
-use crate::place::Taken;
 use crate::ports::{LOOPBACK, listen};
-use crate::run::Options;
-use crate::say::beside;
-use crate::sidecars::{Ports, Sidecar};
+use crate::run::RunOptions;
+use crate::sidecars::{ListedSidecar, Ports};
+use crate::stdout::beside;
 
 /// The time for exchanges in flight to finish after an interrupt: about as long as the program may take to end.
 const FINISH_WITHIN: Duration = Duration::from_secs(7);
@@ -27,25 +27,25 @@ pub(super) struct Front {
     pod: String,
     entrance: SocketAddr,
     ports: Ports,
-    control_plane: ControlPlane,
+    control_plane: ControlPlaneAddress,
     not_found_page: Option<NotFoundSetting>,
 }
 
 #[derive(Debug)]
-enum ControlPlane {
+enum ControlPlaneAddress {
     Elsewhere(Uri, StreamToken),
-    Here(Box<Taken>),
+    Here(Box<BoundPorts>),
 }
 
 impl Front {
     /// Binds the ports that the options name.
-    pub(super) fn bind(options: &Options, command: &OsStr) -> anyhow::Result<Self> {
+    pub(super) fn bind(options: &RunOptions, command: &OsStr) -> anyhow::Result<Self> {
         let traffic = listen(SocketAddr::new(options.address, options.port), "--port")?;
         let entrance = traffic.local_addr().context("read the port that was taken")?;
         let admin = listen(SocketAddr::new(LOOPBACK, options.admin_port), "--admin-port")?;
         let control_plane = match &options.control_plane {
-            Some(url) => ControlPlane::Elsewhere(url.clone(), options.token()?),
-            None => ControlPlane::Here(Box::new(options.place.take()?)),
+            Some(url) => ControlPlaneAddress::Elsewhere(url.clone(), options.token()?),
+            None => ControlPlaneAddress::Here(Box::new(options.place.take()?)),
         };
         let service = options.name.clone().unwrap_or_else(|| program_name(command));
         let pod = pod_name(&service, entrance.port());
@@ -58,8 +58,8 @@ impl Front {
         beside(&format!("sitio: {} is on http://{}, in front of {target}", self.service, self.entrance));
         let mut mesh = LocalMesh::default();
         let (control_plane, token) = match self.control_plane {
-            ControlPlane::Elsewhere(url, token) => (url, token),
-            ControlPlane::Here(place) => {
+            ControlPlaneAddress::Elsewhere(url, token) => (url, token),
+            ControlPlaneAddress::Here(place) => {
                 beside(&format!("sitio: the dashboard is on http://{}", place.dashboard()));
                 let url = place.stream_url();
                 mesh.start_control_plane(*place);
@@ -67,7 +67,7 @@ impl Front {
             }
         };
         let Self { service, pod, not_found_page, .. } = self;
-        let sidecar = Sidecar {
+        let sidecar = ListedSidecar {
             service,
             pod,
             address: None,

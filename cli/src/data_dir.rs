@@ -7,7 +7,7 @@ use anyhow::Context;
 use axum::http::Uri;
 use control_plane::app::AppListeners;
 
-use crate::place::temporary::Temporary;
+use crate::data_dir::temporary::Temporary;
 use crate::ports::{LOOPBACK, listen};
 
 mod temporary;
@@ -18,7 +18,7 @@ pub(crate) const HTTP_PORT: u16 = 8090;
 /// Options for the control plane's ports and data folder.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub(crate) struct Place {
+pub(crate) struct ControlPlaneOptions {
     /// Port of the dashboard and the API.
     #[arg(long, value_name = "PORT", default_value_t = HTTP_PORT)]
     pub(crate) http_port: u16,
@@ -32,7 +32,7 @@ pub(crate) struct Place {
 
 /// The bound ports and the data folder, before anything runs. Early connections wait in the kernel.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct BoundPorts {
     http: TcpListener,
     grpc: TcpListener,
     dashboard: SocketAddr,
@@ -49,18 +49,18 @@ pub(crate) enum Home {
     Temporary(Temporary),
 }
 
-impl Place {
+impl ControlPlaneOptions {
     /// Binds the ports and creates the folder.
-    pub(crate) fn take(&self) -> anyhow::Result<Taken> {
+    pub(crate) fn take(&self) -> anyhow::Result<BoundPorts> {
         let http = listen(SocketAddr::new(LOOPBACK, self.http_port), "--http-port")?;
         let grpc = listen(SocketAddr::new(LOOPBACK, self.grpc_port), "--grpc-port")?;
         let (dashboard, stream) = (http.local_addr()?, grpc.local_addr()?);
         let home = Home::make(self.data_dir.as_deref())?;
-        Ok(Taken { http, grpc, dashboard, stream, home })
+        Ok(BoundPorts { http, grpc, dashboard, stream, home })
     }
 }
 
-impl Taken {
+impl BoundPorts {
     /// The address of the dashboard and the API.
     pub(crate) fn dashboard(&self) -> SocketAddr {
         self.dashboard
