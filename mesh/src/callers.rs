@@ -46,7 +46,7 @@ pub struct Calls {
 
 /// The row in which a request was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Row {
+pub enum CallerRow {
     /// The caller's own row.
     Named,
     /// The row that all other callers share.
@@ -56,16 +56,16 @@ pub enum Row {
 impl Callers {
     /// Adds the calls of an address; `None` if the address is not known.
     #[inline]
-    pub fn add(&mut self, address: Option<IpAddr>, calls: Calls) -> Row {
+    pub fn add(&mut self, address: Option<IpAddr>, calls: Calls) -> CallerRow {
         let Some(address) = address.map(mapped) else {
             self.others.add(calls);
-            return Row::Others;
+            return CallerRow::Others;
         };
         match self.named.get_mut(self.newest) {
             Some(newest) if newest.address == address => newest.calls.add(calls),
             _ => return self.add_elsewhere(address, calls),
         }
-        Row::Named
+        CallerRow::Named
     }
 
     /// Adds another table.
@@ -135,25 +135,25 @@ impl Callers {
     }
 
     /// Adds the calls of an address that is not in the row of the newest caller.
-    fn add_elsewhere(&mut self, address: Ipv6Addr, calls: Calls) -> Row {
+    fn add_elsewhere(&mut self, address: Ipv6Addr, calls: Calls) -> CallerRow {
         if let Some(at) = self.named.iter().position(|caller| caller.address == address) {
             self.newest = at;
             self.named[at].calls.add(calls);
-            return Row::Named;
+            return CallerRow::Named;
         }
         if self.named.len() < CALLERS_MAX {
             self.newest = self.named.len();
             self.named.push(Caller { address, calls });
-            return Row::Named;
+            return CallerRow::Named;
         }
-        let Some(stalest) = self.named.iter_mut().min_by_key(|caller| caller.calls.last_ms) else { return Row::Others };
+        let Some(stalest) = self.named.iter_mut().min_by_key(|caller| caller.calls.last_ms) else { return CallerRow::Others };
         if stalest.calls.last_ms.saturating_add(STALE_MS) > calls.last_ms {
             self.others.add(calls);
-            return Row::Others;
+            return CallerRow::Others;
         }
         self.others.add(stalest.calls);
         *stalest = Caller { address, calls };
-        Row::Named
+        CallerRow::Named
     }
 }
 

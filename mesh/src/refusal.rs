@@ -5,7 +5,7 @@ use std::ops::{Index, IndexMut};
 
 /// Why a request was refused. The wire format carries counts in this order, so new reasons are added at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum RefusalReason {
     /// The request line is malformed.
     RequestLine,
     /// The method is not supported.
@@ -32,7 +32,7 @@ pub enum Reason {
     Http2,
 }
 
-impl Reason {
+impl RefusalReason {
     /// Every reason, in the order of the wire format.
     pub const EACH: [Self; 12] = [
         Self::RequestLine,
@@ -68,7 +68,7 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for RefusalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
@@ -76,11 +76,11 @@ impl fmt::Display for Reason {
 
 /// Requests refused since a sidecar's start, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Refusals([u64; Reason::EACH.len()]);
+pub struct Refusals([u64; RefusalReason::EACH.len()]);
 
 impl Refusals {
     /// All counts are zero.
-    pub const NONE: Self = Self([0; Reason::EACH.len()]);
+    pub const NONE: Self = Self([0; RefusalReason::EACH.len()]);
 
     /// The sum over all reasons.
     pub fn total(&self) -> u64 {
@@ -88,21 +88,21 @@ impl Refusals {
     }
 
     /// The reasons with a count above zero, in their order.
-    pub fn counts(&self) -> impl Iterator<Item = (Reason, u64)> {
-        Reason::EACH.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
+    pub fn counts(&self) -> impl Iterator<Item = (RefusalReason, u64)> {
+        RefusalReason::EACH.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
     }
 }
 
-impl Index<Reason> for Refusals {
+impl Index<RefusalReason> for Refusals {
     type Output = u64;
 
-    fn index(&self, reason: Reason) -> &u64 {
+    fn index(&self, reason: RefusalReason) -> &u64 {
         &self.0[reason as usize]
     }
 }
 
-impl IndexMut<Reason> for Refusals {
-    fn index_mut(&mut self, reason: Reason) -> &mut u64 {
+impl IndexMut<RefusalReason> for Refusals {
+    fn index_mut(&mut self, reason: RefusalReason) -> &mut u64 {
         &mut self.0[reason as usize]
     }
 }
@@ -114,10 +114,10 @@ mod tests {
     #[test]
     fn each_reason_has_a_place_and_a_word_of_its_own() {
         let mut refusals = Refusals::default();
-        for (at, reason) in Reason::EACH.into_iter().enumerate() {
+        for (at, reason) in RefusalReason::EACH.into_iter().enumerate() {
             assert_eq!(reason as usize, at);
             refusals[reason] = at as u64;
-            assert!(!Reason::EACH[..at].iter().any(|other| other.word() == reason.word()));
+            assert!(!RefusalReason::EACH[..at].iter().any(|other| other.word() == reason.word()));
         }
         assert_eq!((refusals.total(), refusals.counts().count()), (66, 11));
     }

@@ -1,16 +1,13 @@
 //! Derives the route of a request: a pure function of path and pins, so that every pod gets the same result.
 
 use crate::endpoint::ROUTE_BYTES_MAX;
-use crate::routes::generated::is_generated;
-use crate::routes::normal::{escaped, is_plain_path, normal_form};
-use crate::routes::pins::Pins;
+use crate::routes::id_detection::is_generated;
+use crate::routes::normal::{SEGMENTS_MAX, escaped, is_plain_path, normal_form};
+use crate::routes::route_patterns::Pins;
 
-mod generated;
+mod id_detection;
 mod normal;
-pub mod pins;
-
-/// Segments of a path that a route keeps. A legitimate path has about six; the rest becomes `…`.
-const SEGMENTS_MAX: usize = 24;
+pub mod route_patterns;
 
 /// Writes the route of `path` into `route`, which is cleared first and keeps its memory.
 ///

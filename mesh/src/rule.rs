@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::endpoint::Endpoint;
-use crate::routes::pins::{Pattern, Pins};
+use crate::routes::route_patterns::{Pattern, Pins};
 use crate::routes::write_pinned_route;
 use crate::workload::Workload;
 
@@ -196,12 +196,12 @@ pub enum Verdict {
     /// Every worker applies it.
     Applied,
     /// The pod cannot apply some rules; the last good set stays in force.
-    Refused(Vec<Refusal>),
+    Refused(Vec<RuleRefusal>),
 }
 
 /// Why one rule was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RuleRefusal {
     /// The rule's id.
     pub rule: String,
     /// What is wrong with it.

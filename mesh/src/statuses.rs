@@ -10,7 +10,7 @@ const MEMBERS_MAX: usize = 8;
 
 /// The chosen statuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statuses(Vec<Member>);
+pub struct StatusFilter(Vec<Member>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Member {
@@ -25,7 +25,7 @@ enum Member {
 #[error("at most {MEMBERS_MAX} of 1xx to 5xx or single statuses such as 404 are allowed, with commas between")]
 pub struct NoStatuses;
 
-impl Statuses {
+impl StatusFilter {
     /// Whether the choice contains this status.
     pub fn hold(&self, status: u16) -> bool {
         self.0.iter().any(|member| match member {
@@ -35,7 +35,7 @@ impl Statuses {
     }
 }
 
-impl FromStr for Statuses {
+impl FromStr for StatusFilter {
     type Err = NoStatuses;
 
     fn from_str(text: &str) -> Result<Self, NoStatuses> {
@@ -57,7 +57,7 @@ impl Member {
     }
 }
 
-impl fmt::Display for Statuses {
+impl fmt::Display for StatusFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, member) in self.0.iter().enumerate() {
             if at > 0 {
@@ -78,23 +78,23 @@ mod tests {
 
     #[test]
     fn classes_and_codes_are_told_apart() {
-        let statuses: Statuses = "5xx, 404".parse().unwrap();
+        let statuses: StatusFilter = "5xx, 404".parse().unwrap();
         assert_eq!(
             [500, 599, 404, 403, 200, 0, 600, 999].map(|status| statuses.hold(status)),
             [true, true, true, false, false, false, true, true]
         );
         assert_eq!(statuses.to_string(), "5xx,404");
         assert_eq!(statuses.to_string().parse(), Ok(statuses));
-        assert!("0".parse::<Statuses>().unwrap().hold(0));
+        assert!("0".parse::<StatusFilter>().unwrap().hold(0));
     }
 
     #[test]
     fn what_is_no_choice_is_refused_with_what_would_be_one() {
         for text in ["", "5", "5x", "6xx", "0xx", "xxx", "40", "4044", "+04", "4 4", "5xx,", "ok", "5xx;4xx", "1,2,3"] {
-            assert_eq!(text.parse::<Statuses>(), Err(NoStatuses), "{text:?}");
+            assert_eq!(text.parse::<StatusFilter>(), Err(NoStatuses), "{text:?}");
         }
-        assert_eq!(["200"; 9].join(",").parse::<Statuses>(), Err(NoStatuses));
-        assert!(["200"; 8].join(",").parse::<Statuses>().is_ok());
+        assert_eq!(["200"; 9].join(",").parse::<StatusFilter>(), Err(NoStatuses));
+        assert!(["200"; 8].join(",").parse::<StatusFilter>().is_ok());
         assert!(NoStatuses.to_string().contains("5xx"));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::endpoint::{Endpoint, METHOD_BYTES_MAX, ROUTE_BYTES_MAX};
 use crate::exchange::Exchange;
-use crate::statuses::{NoStatuses, Statuses};
+use crate::statuses::{NoStatuses, StatusFilter};
 
 /// A tap, as the control plane sends it to a sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Filter {
     /// Only of this route; `/api/*` is every route that begins with `/api/`.
     pub route: Option<String>,
     /// Only with these statuses.
-    pub statuses: Option<Statuses>,
+    pub statuses: Option<StatusFilter>,
 }
 
 /// An exchange that a tap reports.

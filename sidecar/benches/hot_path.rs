@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use divan::{Bencher, black_box};
 use mesh::exchange::Outcome;
-use mesh::routes::pins::{Pattern, Pins};
+use mesh::routes::route_patterns::{Pattern, Pins};
 use sidecar::head::request::RequestHead;
 use sidecar::head::{Parsed, request, slots, write};
 use sidecar::recorder::completed_exchange::{Author, CompletedExchange};

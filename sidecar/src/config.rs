@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
-use mesh::routes::pins::Pattern;
+use mesh::routes::route_patterns::Pattern;
 
 use crate::config::limits::LimitFlags;
 use crate::config::settings::{EnvSettings, Wrong};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mesh::routes::pins::Pins;
+use mesh::routes::route_patterns::Pins;
 use proto::convert::greeting::Greeting;
 use tokio::sync::oneshot;
 use tokio::time::Instant;

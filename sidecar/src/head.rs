@@ -1,6 +1,6 @@
 //! Strict parsing of message heads: a head that two parsers could read differently is refused.
 
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 
 pub mod answer;
 pub mod date;
@@ -98,14 +98,14 @@ pub struct HeadFault {
     /// The status sent to the downstream if the downstream is at fault.
     pub status: u16,
     /// The reason under which the refusal is counted.
-    pub reason: Reason,
+    pub reason: RefusalReason,
     /// An explanation for the reader of the error response.
     pub why: &'static str,
 }
 
 impl HeadFault {
     /// A message that violates RFC 9112: status 400.
-    pub const fn bad(reason: Reason, why: &'static str) -> Self {
+    pub const fn bad(reason: RefusalReason, why: &'static str) -> Self {
         Self { status: 400, reason, why }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use mesh::exchange::Outcome;
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 use tokio::net::TcpStream;
 
 use crate::exchange::context::WorkerContext;
@@ -187,7 +187,8 @@ impl Tunnel {
             RelayOutcome::TimedOut => self.fail(&error_response::timed_out(self.reader())).await,
             RelayOutcome::Unintelligible(why) => self.fail(&error_response::unintelligible(why, self.reader())).await,
             RelayOutcome::Malformed(why) => {
-                self.answer_or_reset(&error_response::of_request(HeadFault::bad(Reason::Framing, why), self.reader())).await
+                self.answer_or_reset(&error_response::of_request(HeadFault::bad(RefusalReason::Framing, why), self.reader()))
+                    .await
             }
             RelayOutcome::Stalled if self.exchange.as_ref().is_some_and(|exchange| exchange.status == 0) => {
                 self.answer(&error_response::of_request(error_response::STALLED, self.reader()), Persistence::Close).await

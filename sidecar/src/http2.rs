@@ -11,7 +11,7 @@ use std::time::Instant;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 use tokio_util::task::TaskTracker;
 
 use crate::exchange::context::WorkerContext;
@@ -51,7 +51,7 @@ const MISTAKES_MAX: usize = 256;
 const FIELD_BYTES: usize = 32;
 
 /// The fault for a stream that the library has reset because its head is malformed. The library reports no reason.
-const MALFORMED: HeadFault = HeadFault { status: 400, reason: Reason::Http2, why: "the head is malformed" };
+const MALFORMED: HeadFault = HeadFault { status: 400, reason: RefusalReason::Http2, why: "the head is malformed" };
 
 /// The state of the connection's shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

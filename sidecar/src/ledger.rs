@@ -8,7 +8,7 @@ use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
 use mesh::refusal::Refusals;
 use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
-use mesh::routes::pins::Pins;
+use mesh::routes::route_patterns::Pins;
 
 use crate::ledger::caller_stats::CallerStats;
 use crate::ledger::history::{EndpointHistory, HistoryLimits, Remembered};

@@ -7,7 +7,7 @@ use std::time::Instant;
 use mesh::endpoint::Endpoint;
 use mesh::report::EndpointReport;
 use mesh::routes;
-use mesh::routes::pins::{Pattern, Pins};
+use mesh::routes::route_patterns::{Pattern, Pins};
 
 use crate::recorder::completed_exchange::CompletedExchange;
 use crate::recorder::endpoint_limiter::{Admission, AdmitReason, EndpointLimiter};

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mesh::routes;
-use mesh::routes::pins::{Pattern, Pins};
+use mesh::routes::route_patterns::{Pattern, Pins};
 use mesh::rule::{Action, Protection, Rule};
 
 use crate::head::answer::Answer;

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh::routes::pins::{Pattern, Pins};
+use mesh::routes::route_patterns::{Pattern, Pins};
 use proto::convert::greeting::Greeting;
 use socket2::{Domain, Socket, Type};
 use tokio::sync::oneshot;

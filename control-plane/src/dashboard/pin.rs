@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Redirect;
-use mesh::routes::pins::{Pattern, Pins};
+use mesh::routes::route_patterns::{Pattern, Pins};
 use mesh::rule::{ANY_METHOD, Action, Protection, Scope};
 use serde::Deserialize;
 

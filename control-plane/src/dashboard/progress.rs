@@ -1,9 +1,8 @@
 //! The progress of a rule, pod by pod: what the dialog shows while an endpoint turns off.
 
-use mesh::rule::Scope;
+use mesh::rule::{Action, Protection, Rule, Scope};
 use serde::Serialize;
 
-use mesh::rule::{Action, Protection, Rule};
 use serde_json::json;
 
 use crate::clock::now_ms;

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use mesh::statuses::Statuses;
+use mesh::statuses::StatusFilter;
 
 use crate::history::request::RememberedExchange;
 
@@ -10,7 +10,7 @@ use crate::history::request::RememberedExchange;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryChoice {
     /// Limits the result to these statuses.
-    pub statuses: Option<Statuses>,
+    pub statuses: Option<StatusFilter>,
     /// The order.
     pub first: HistoryOrder,
     /// The maximum number.

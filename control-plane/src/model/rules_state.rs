@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use mesh::routes::pins::Pins;
+use mesh::routes::route_patterns::Pins;
 use mesh::rule::DesiredRules;
 use proto::convert::rules::Sealed;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mesh::endpoint::Endpoint;
-use mesh::routes::pins::{PINS_MAX, Pattern, Pins};
+use mesh::routes::route_patterns::{PINS_MAX, Pattern, Pins};
 use mesh::rule::{ANY_METHOD, Action, DISABLE_STATUSES, Protection, REASON_BYTES_MAX, RULES_MAX, Rule, Scope, Selector};
 use mesh::workload::NAME_BYTES_MAX;
 

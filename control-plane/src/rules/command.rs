@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use mesh::endpoint::BadEndpoint;
-use mesh::routes::pins::{BadPattern, PINS_MAX};
+use mesh::routes::route_patterns::{BadPattern, PINS_MAX};
 use mesh::rule::{Action, DISABLE_STATUSES, Protection, REASON_BYTES_MAX, RULES_MAX, Rule, Scope};
 
 use crate::store::StoreError;

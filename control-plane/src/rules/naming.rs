@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mesh::endpoint::Endpoint;
 use mesh::routes;
-use mesh::routes::pins::{Pattern, Pins};
+use mesh::routes::route_patterns::{Pattern, Pins};
 use mesh::rule::{ANY_METHOD, Rule, Scope, prefix_of};
 
 use crate::rules::command::{CommandError, Unseen};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mesh::routes::pins::Pins;
+use mesh::routes::route_patterns::Pins;
 use mesh::rule::{Action, Protection, Rule, Selector};
 
 use crate::counts::fleet::Fleet;

@@ -12,7 +12,7 @@ use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report};
-use mesh::rule::{DesiredRules, Receipt, Refusal, Verdict};
+use mesh::rule::{DesiredRules, Receipt, RuleRefusal, Verdict};
 use mesh::window::{Window, WindowKind, WindowRow};
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
@@ -250,7 +250,7 @@ impl Sidecar {
     }
 
     pub(crate) async fn refuse(&self, revision: u64, rule: &str, why: &str) {
-        self.receipt(revision, Verdict::Refused(vec![Refusal { rule: rule.into(), why: why.into() }])).await;
+        self.receipt(revision, Verdict::Refused(vec![RuleRefusal { rule: rule.into(), why: why.into() }])).await;
     }
 
     async fn receipt(&self, revision: u64, verdict: Verdict) {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::callers::*;
 
 fn address(number: u32) -> Option<IpAddr> {
     0x0a00_0000_u32.checked_add(number).map(|bits| Ipv4Addr::from(bits).into())
@@ -54,8 +54,8 @@ fn whoever_has_long_been_silent_makes_room_and_keeps_its_hits_among_the_others()
     for number in 0..CALLERS_MAX as u32 {
         callers.add(address(number), calls(10, u64::from(number)));
     }
-    assert_eq!(callers.add(address(99), calls(1, STALE_MS - 1)), Row::Others);
-    assert_eq!(callers.add(address(99), calls(1, STALE_MS)), Row::Named, "the first has been silent for long enough");
+    assert_eq!(callers.add(address(99), calls(1, STALE_MS - 1)), CallerRow::Others);
+    assert_eq!(callers.add(address(99), calls(1, STALE_MS)), CallerRow::Named, "the first has been silent for long enough");
     assert_eq!((hits_of(&callers, address(0)), hits_of(&callers, address(99))), (None, Some(1)));
     assert_eq!(callers.others(), Calls { hits: 11, failures: 5, last_ms: STALE_MS - 1 });
     assert_eq!(callers.sum().hits, 10 * CALLERS_MAX as u64 + 2);

@@ -107,3 +107,6 @@ fn decode_unreserved(path: &str) -> String {
     decoded.push_str(rest);
     decoded
 }
+
+/// Segments of a path that a route keeps. A legitimate path has about six; the rest becomes `…`.
+pub(crate) const SEGMENTS_MAX: usize = 24;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
-use mesh::refusal::{Reason, Refusals};
+use mesh::refusal::{RefusalReason, Refusals};
 use mesh::report::{Coverage, Report, Resources};
 use prost::Message as _;
 
@@ -204,8 +204,8 @@ impl From<Resources> for wire::Resources {
 
 /// The counts of all reasons, up to the last one that is not zero.
 fn refused(refusals: &Refusals) -> Vec<u64> {
-    let known = Reason::EACH.iter().rposition(|reason| refusals[*reason] > 0).map_or(0, |last| last + 1);
-    Reason::EACH[..known].iter().map(|reason| refusals[*reason]).collect()
+    let known = RefusalReason::EACH.iter().rposition(|reason| refusals[*reason] > 0).map_or(0, |last| last + 1);
+    RefusalReason::EACH[..known].iter().map(|reason| refusals[*reason]).collect()
 }
 
 impl From<wire::Resources> for Resources {
@@ -218,7 +218,7 @@ impl From<wire::Resources> for Resources {
             throttled_milli: resources.throttled_milli,
             connections: resources.open_conns,
             // A later version may have further reasons.
-            refused: Reason::EACH.into_iter().zip(&resources.refused).fold(
+            refused: RefusalReason::EACH.into_iter().zip(&resources.refused).fold(
                 Refusals::default(),
                 |mut refusals, (reason, count)| {
                     refusals[reason] = *count;

@@ -1,10 +1,10 @@
 //! Encodes and decodes desired rules and receipts. A rule set is sent whole, with a hash over its content.
 
 use mesh::endpoint::Endpoint;
-use mesh::routes::pins::Pattern;
+use mesh::routes::route_patterns::Pattern;
 use mesh::rule::{
-    ANY_METHOD, Action, DISABLE_STATUSES, DesiredRules, Protection, REASON_BYTES_MAX, RULES_MAX, Receipt, Refusal, Rule, Scope,
-    Selector, Verdict, prefix_of,
+    ANY_METHOD, Action, DISABLE_STATUSES, DesiredRules, Protection, REASON_BYTES_MAX, RULES_MAX, Receipt, Rule, RuleRefusal,
+    Scope, Selector, Verdict, prefix_of,
 };
 use mesh::workload::NAME_BYTES_MAX;
 use prost::Message as _;
@@ -71,8 +71,8 @@ pub fn desired(rules: &DesiredRules) -> wire::Desired {
 }
 
 /// Validates a whole set. If any rule is invalid, the set is refused, with a reason for each invalid rule.
-pub fn desired_rules(desired: wire::Desired) -> Result<DesiredRules, Vec<Refusal>> {
-    let set = |why: String| vec![Refusal { rule: String::new(), why }];
+pub fn desired_rules(desired: wire::Desired) -> Result<DesiredRules, Vec<RuleRefusal>> {
+    let set = |why: String| vec![RuleRefusal { rule: String::new(), why }];
     if desired.from != 0 || !desired.drop.is_empty() {
         return Err(set("this sidecar takes whole sets of rules only".into()));
     }
@@ -83,7 +83,7 @@ pub fn desired_rules(desired: wire::Desired) -> Result<DesiredRules, Vec<Refusal
         let id = rule.id.clone();
         match Rule::try_from(rule) {
             Ok(rule) => rules.push(rule),
-            Err(why) => refusals.push(Refusal { rule: id, why: why.to_string() }),
+            Err(why) => refusals.push(RuleRefusal { rule: id, why: why.to_string() }),
         }
     }
     if !refusals.is_empty() {
@@ -227,7 +227,7 @@ impl TryFrom<wire::Applied> for Receipt {
 
     fn try_from(applied: wire::Applied) -> Result<Self, Refused> {
         let refusal = |reject: wire::Reject| {
-            Ok(Refusal {
+            Ok(RuleRefusal {
                 rule: text("reject.rule", reject.rule, ID_BYTES_MAX)?,
                 why: text("reject.why", reject.why, REASON_BYTES_MAX)?,
             })

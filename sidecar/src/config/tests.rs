@@ -52,7 +52,7 @@ fn the_seeds_lowercase_variables_work_and_upper_case_wins() {
 #[test]
 fn patterns_are_read_and_checked() {
     let config = config(&[("SITIO_ROUTES", "/users/{name}, /files/{path...},")]).unwrap();
-    let routes: Vec<_> = config.routes.iter().map(mesh::routes::pins::Pattern::as_str).collect();
+    let routes: Vec<_> = config.routes.iter().map(mesh::routes::route_patterns::Pattern::as_str).collect();
     assert_eq!(routes, ["/users/{name}", "/files/{path...}"]);
     assert!(refusal(&[("SITIO_ROUTES", "/users/{name},/a/{b")]).ends_with("a name has letters, digits and _"));
     assert!(refusal(&[("SITIO_ROUTES", "/a/{b},/a/{c}")]).ends_with("/a/{b} and /a/{c} recognise the same paths"));

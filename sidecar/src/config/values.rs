@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use mesh::routes::pins::{PINS_MAX, Pattern};
+use mesh::routes::route_patterns::{PINS_MAX, Pattern};
 use mesh::workload::{ADDRESSES_MAX, NAME_BYTES_MAX};
 use tonic::transport::Uri;
 use tracing_subscriber::EnvFilter;

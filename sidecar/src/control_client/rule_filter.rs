@@ -1,8 +1,8 @@
 //! Filters the desired rules for this pod, and refuses a set that it cannot obey.
 
 use mesh::routes;
-use mesh::routes::pins::Pins;
-use mesh::rule::{Action, Protection, Refusal, Rule, Scope};
+use mesh::routes::route_patterns::Pins;
+use mesh::rule::{Action, Protection, Rule, RuleRefusal, Scope};
 use proto::convert::greeting::Greeting;
 use proto::convert::rules;
 use proto::wire;
@@ -10,18 +10,18 @@ use proto::wire;
 use crate::rulebook::pinned;
 
 /// Returns the rules for this pod, or the refusals if one of them cannot be obeyed; then the whole set is refused.
-pub(super) fn rules_for(us: &Greeting, fixed: &Pins, desired: wire::Desired) -> Result<Vec<Rule>, Vec<Refusal>> {
+pub(super) fn rules_for(us: &Greeting, fixed: &Pins, desired: wire::Desired) -> Result<Vec<Rule>, Vec<RuleRefusal>> {
     let mut rules = rules::desired_rules(desired)?.rules;
     rules.retain(|rule| rule.selector.selects(&us.workload));
     let commanded = pinned(&rules);
     let protects = |rule: &&Rule| is_protected(us, &[&commanded, fixed], rule);
-    let refusals: Vec<Refusal> = rules.iter().filter(protects).map(refusal).collect();
+    let refusals: Vec<RuleRefusal> = rules.iter().filter(protects).map(refusal).collect();
     if refusals.is_empty() { Ok(rules) } else { Err(refusals) }
 }
 
 /// Formats the refusals in one line.
-pub(super) fn told(refusals: &[Refusal]) -> String {
-    let one = |refusal: &Refusal| match refusal.rule.as_str() {
+pub(super) fn told(refusals: &[RuleRefusal]) -> String {
+    let one = |refusal: &RuleRefusal| match refusal.rule.as_str() {
         "" => refusal.why.clone(),
         rule => format!("rule {rule}: {}", refusal.why),
     };
@@ -41,7 +41,7 @@ fn is_protected(us: &Greeting, pins: &[&Pins], rule: &Rule) -> bool {
     })
 }
 
-fn refusal(rule: &Rule) -> Refusal {
+fn refusal(rule: &Rule) -> RuleRefusal {
     let why = format!("{} is protected: it reports the pod's health", rule.endpoint.route());
-    Refusal { rule: rule.id.clone(), why }
+    RuleRefusal { rule: rule.id.clone(), why }
 }

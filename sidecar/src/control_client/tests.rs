@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use mesh::report::{Coverage, Report};
-use mesh::rule::{Protection, Refusal, Rule, Scope, Verdict};
+use mesh::rule::{Protection, Rule, RuleRefusal, Scope, Verdict};
 use proto::wire::{self, down};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -112,7 +112,7 @@ async fn a_rule_on_a_protected_path_is_refused_by_name_and_the_last_good_set_sta
     stream.desire(3, vec![off("r2", "/livez")]).await;
     let receipt = stream.receipt().await;
     let why = "/livez is protected: it reports the pod's health".to_owned();
-    assert_eq!((receipt.revision, receipt.verdict), (3, Verdict::Refused(vec![Refusal { rule: "r2".into(), why }])));
+    assert_eq!((receipt.revision, receipt.verdict), (3, Verdict::Refused(vec![RuleRefusal { rule: "r2".into(), why }])));
     assert_eq!((world.get("/livez").await.status, world.get("/export").await.status), (200, 503));
     let metrics = world.admin("/metrics").await.body;
     assert!(metrics.contains("\nsitio_rules 1\n") && metrics.contains("\nsitio_rules_refused_total 1\n"), "{metrics}");

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use mesh::exchange::Outcome;
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 
 use crate::head::HeadFault;
 use crate::head::answer::{Answer, reason_of};
@@ -17,7 +17,7 @@ const FIELD: &str = "X-Sitio-Error";
 
 /// A request's body that stopped arriving (RFC 9110, section 15.5.9).
 pub const STALLED: HeadFault =
-    HeadFault { status: 408, reason: Reason::Timeout, why: "nothing came of its body for SITIO_BODY_TIMEOUT" };
+    HeadFault { status: 408, reason: RefusalReason::Timeout, why: "nothing came of its body for SITIO_BODY_TIMEOUT" };
 
 /// The audience of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

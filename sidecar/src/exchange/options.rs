@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mesh::routes::pins::Pattern;
+use mesh::routes::route_patterns::Pattern;
 
 use crate::decorator::Decorator;
 use crate::forwarding::Forwarding;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use mesh::refusal::{Reason, Refusals};
+use mesh::refusal::{RefusalReason, Refusals};
 
 use crate::recorder::endpoint_limiter::EndpointLimiter;
 
@@ -13,7 +13,7 @@ pub struct SharedCounters {
     /// Limits which endpoints have a row of their own.
     pub register: Arc<EndpointLimiter>,
     /// Requests that were refused before they had an endpoint, by reason.
-    refused: [AtomicU64; Reason::EACH.len()],
+    refused: [AtomicU64; RefusalReason::EACH.len()],
     /// Connections refused because there were too many.
     pub overloaded: AtomicU64,
     /// Decorator hooks that panicked.
@@ -26,14 +26,14 @@ pub struct SharedCounters {
 
 impl SharedCounters {
     /// Counts a refused request.
-    pub fn count_refused(&self, reason: Reason) {
+    pub fn count_refused(&self, reason: RefusalReason) {
         Self::count(&self.refused[reason as usize]);
     }
 
     /// The requests refused so far.
     pub fn refusals(&self) -> Refusals {
         let mut refusals = Refusals::default();
-        for reason in Reason::EACH {
+        for reason in RefusalReason::EACH {
             refusals[reason] = self.refused[reason as usize].load(Ordering::Relaxed);
         }
         refusals

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use exposition::endpoints::{Endpoints, Statuses};
 use exposition::page::{Kind, Page, Value};
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 use mesh::workload::Workload;
 
 use crate::control_client::metrics::ControlClientCounts;
@@ -63,7 +63,7 @@ fn discarded(page: &mut Page, told: &ProcessFacts<'_>) {
     let refusals = told.tally.refusals();
     let refused =
         page.family(Kind::Counter, "sitio_requests_refused", "Requests refused before they had an endpoint, by reason.");
-    for reason in Reason::EACH {
+    for reason in RefusalReason::EACH {
         refused.add(vec![("reason", reason.word().to_owned())], Value::Count(refusals[reason]));
     }
     let (tally, log, exported) = (told.tally, told.access_log, told.exported);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 
 use crate::head::{Framing, HeadFault, Version};
 
@@ -139,7 +139,7 @@ impl<'b> Connectivity<'b> {
             }
         }
         if this.chunked && this.length.is_some() {
-            return Err(HeadFault::bad(Reason::Framing, "both Content-Length and Transfer-Encoding"));
+            return Err(HeadFault::bad(RefusalReason::Framing, "both Content-Length and Transfer-Encoding"));
         }
         this.upgrade = upgrades.only().filter(|_| asks_upgrade && version == Version::Http11);
         Ok(this)
@@ -178,7 +178,7 @@ impl<'b> Connectivity<'b> {
             } else if option.iter().all(|byte| is_token(*byte)) {
                 self.names_others = true;
             } else {
-                return Err(HeadFault::bad(Reason::Field, "Connection holds something that is no token"));
+                return Err(HeadFault::bad(RefusalReason::Field, "Connection holds something that is no token"));
             }
         }
         Ok(asks_upgrade)
@@ -190,7 +190,7 @@ impl<'b> Connectivity<'b> {
             Sender::Client => length(value),
             Sender::Service => same_length(value),
         };
-        let length = length.ok_or(HeadFault::bad(Reason::Framing, "Content-Length is no number"))?;
+        let length = length.ok_or(HeadFault::bad(RefusalReason::Framing, "Content-Length is no number"))?;
         if self.length.is_some_and(|before| before != length) {
             return Err(MORE_LENGTHS);
         }
@@ -204,17 +204,17 @@ impl<'b> Connectivity<'b> {
             return Ok(());
         }
         if version == Version::Http10 {
-            return Err(HeadFault::bad(Reason::Framing, "Transfer-Encoding in an HTTP/1.0 message"));
+            return Err(HeadFault::bad(RefusalReason::Framing, "Transfer-Encoding in an HTTP/1.0 message"));
         }
         if self.chunked || self.names_identity || !value.eq_ignore_ascii_case(b"chunked") {
-            return Err(HeadFault::bad(Reason::Framing, "Transfer-Encoding is not one single `chunked`"));
+            return Err(HeadFault::bad(RefusalReason::Framing, "Transfer-Encoding is not one single `chunked`"));
         }
         self.chunked = true;
         Ok(())
     }
 }
 
-const MORE_LENGTHS: HeadFault = HeadFault::bad(Reason::Framing, "more than one Content-Length");
+const MORE_LENGTHS: HeadFault = HeadFault::bad(RefusalReason::Framing, "more than one Content-Length");
 
 fn length(value: &[u8]) -> Option<u64> {
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use mesh::exchange::PATH_BYTES_MAX;
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 use mesh::trace::Traceparent;
 
 use crate::head::fields::{Connectivity, KnownField, Sender, is_token, known, options};
@@ -112,15 +112,16 @@ pub fn seeming_path(input: &[u8]) -> Cow<'_, str> {
 
 pub(crate) const TOO_LARGE: HeadFault = HeadFault {
     status: 431,
-    reason: Reason::TooLarge,
+    reason: RefusalReason::TooLarge,
     why: "the head has more bytes than SITIO_HEAD_BYTES_MAX or more fields than SITIO_FIELDS_MAX",
 };
 pub(crate) const TOO_LONG: HeadFault =
-    HeadFault { status: 414, reason: Reason::TargetTooLong, why: "the target has more bytes than SITIO_TARGET_BYTES_MAX" };
+    HeadFault { status: 414, reason: RefusalReason::TargetTooLong, why: "the target has more bytes than SITIO_TARGET_BYTES_MAX" };
 pub(crate) const UNKNOWN_METHOD: HeadFault =
-    HeadFault { status: 501, reason: Reason::Method, why: "the method is not known here" };
-pub(crate) const NO_CONNECT: HeadFault = HeadFault { status: 501, reason: Reason::Method, why: "CONNECT is not served here" };
-const BARE_LF: HeadFault = HeadFault::bad(Reason::Field, "a line ends in LF alone");
+    HeadFault { status: 501, reason: RefusalReason::Method, why: "the method is not known here" };
+pub(crate) const NO_CONNECT: HeadFault =
+    HeadFault { status: 501, reason: RefusalReason::Method, why: "CONNECT is not served here" };
+const BARE_LF: HeadFault = HeadFault::bad(RefusalReason::Field, "a line ends in LF alone");
 
 /// Empty lines that are skipped before a request. Some old clients send one after a body.
 const EMPTY_LINES_MAX: usize = 4;
@@ -128,9 +129,9 @@ const EMPTY_LINES_MAX: usize = 4;
 fn empty_lines(input: &[u8]) -> Result<usize, HeadFault> {
     let skipped = input.chunks_exact(2).take_while(|pair| pair == b"\r\n").count();
     match input.get(skipped * 2) {
-        _ if skipped > EMPTY_LINES_MAX => Err(HeadFault::bad(Reason::RequestLine, "only empty lines")),
+        _ if skipped > EMPTY_LINES_MAX => Err(HeadFault::bad(RefusalReason::RequestLine, "only empty lines")),
         Some(b'\n') => Err(BARE_LF),
-        Some(b'\r') if input.len() > skipped * 2 + 1 => Err(HeadFault::bad(Reason::RequestLine, "CR without LF")),
+        Some(b'\r') if input.len() > skipped * 2 + 1 => Err(HeadFault::bad(RefusalReason::RequestLine, "CR without LF")),
         _ => Ok(skipped * 2),
     }
 }
@@ -147,7 +148,7 @@ fn partial<T>(head: &[u8], limits: HeadLimits) -> Parsed<T> {
 }
 
 fn why(error: httparse::Error, head: &[u8]) -> HeadFault {
-    use Reason::{Field, RequestLine, Target, Version};
+    use RefusalReason::{Field, RequestLine, Target, Version};
     match error {
         httparse::Error::Version if has_version(head) => {
             HeadFault { status: 505, reason: Version, why: "only HTTP/1.0 and HTTP/1.1 are spoken here" }
@@ -184,7 +185,7 @@ fn judge<'h, 'b>(
     if !lines_end_properly(head) {
         return Err(BARE_LF);
     }
-    let missing = HeadFault::bad(Reason::RequestLine, "the request line is malformed");
+    let missing = HeadFault::bad(RefusalReason::RequestLine, "the request line is malformed");
     let (method, path) = (request.method.ok_or(missing)?, request.path.ok_or(missing)?);
     let version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
     if method.len() > METHOD_BYTES_MAX || !method.bytes().all(is_token) {
@@ -219,7 +220,7 @@ fn is_http(protocol: &[u8]) -> bool {
 /// sections 9.3.8 and 7.6.2).
 pub(crate) fn check_trace(head: &RequestHead<'_, '_>) -> Result<(), HeadFault> {
     if head.method == "TRACE" && head.framing != Framing::Empty {
-        return Err(HeadFault::bad(Reason::Framing, "TRACE with content"));
+        return Err(HeadFault::bad(RefusalReason::Framing, "TRACE with content"));
     }
     let mut counts = head.fields.iter().filter(|field| known(field.name) == KnownField::MaxForwards);
     if !matches!(head.method, "TRACE" | "OPTIONS") {
@@ -227,7 +228,7 @@ pub(crate) fn check_trace(head: &RequestHead<'_, '_>) -> Result<(), HeadFault> {
     }
     let is_number = |value: &[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let is_sound = counts.next().is_none_or(|field| is_number(field.value)) && counts.next().is_none();
-    if is_sound { Ok(()) } else { Err(HeadFault::bad(Reason::Field, "Max-Forwards is no single number")) }
+    if is_sound { Ok(()) } else { Err(HeadFault::bad(RefusalReason::Field, "Max-Forwards is no single number")) }
 }
 
 /// Requires exactly one Host in HTTP/1.1, at most one in HTTP/1.0, and a valid one (RFC 9112, section 3.2).
@@ -235,13 +236,13 @@ fn check_host(head: &RequestHead<'_, '_>) -> Result<(), HeadFault> {
     match (head.connectivity.hosts(), head.version) {
         (1, _) => {}
         (0, Version::Http10) => return Ok(()),
-        (0, Version::Http11) => return Err(HeadFault::bad(Reason::Host, "Host is missing")),
-        _ => return Err(HeadFault::bad(Reason::Host, "more than one Host")),
+        (0, Version::Http11) => return Err(HeadFault::bad(RefusalReason::Host, "Host is missing")),
+        _ => return Err(HeadFault::bad(RefusalReason::Host, "more than one Host")),
     }
     if target::is_authority(head.field("host").unwrap_or_default()) {
         Ok(())
     } else {
-        Err(HeadFault::bad(Reason::Host, "Host is malformed"))
+        Err(HeadFault::bad(RefusalReason::Host, "Host is malformed"))
     }
 }
 

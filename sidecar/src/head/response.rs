@@ -1,6 +1,6 @@
 //! Parses the head of a service's response: accepts what has one meaning, and repairs what RFC 9112 allows to.
 
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 
 use crate::head::fields::{Connectivity, Sender};
 use crate::head::{FieldSlots, Framing, HeadFault, HeadLimits, Parsed, Version};
@@ -124,7 +124,7 @@ const TOO_LARGE: HeadFault = wrong("the head has more bytes than SITIO_HEAD_BYTE
 
 /// A fault of the service. It is counted by the status of the exchange.
 const fn wrong(why: &'static str) -> HeadFault {
-    HeadFault::bad(Reason::Field, why)
+    HeadFault::bad(RefusalReason::Field, why)
 }
 
 /// The parsed status line.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 
 use crate::body::{Body, To};
 use crate::decorator::Step;
@@ -20,8 +20,8 @@ use crate::protocol::Detected;
 use crate::recorder::completed_exchange::Author;
 use crate::socket::stream::has_no_input;
 
-const TOO_SLOW: HeadFault = HeadFault { status: 408, reason: Reason::Timeout, why: "the head did not arrive in time" };
-const BROKEN_OFF: HeadFault = HeadFault::bad(Reason::Incomplete, "the head broke off");
+const TOO_SLOW: HeadFault = HeadFault { status: 408, reason: RefusalReason::Timeout, why: "the head did not arrive in time" };
+const BROKEN_OFF: HeadFault = HeadFault::bad(RefusalReason::Incomplete, "the head broke off");
 
 impl Tunnel {
     /// Reads until a head is complete, and returns the action for it.
@@ -142,7 +142,10 @@ impl Tunnel {
         }
         let carried = exchange.body.carry(rest, &mut exchange.wire).map(|carried| (carried.consumed, carried.plain));
         let Ok((consumed, plain)) = carried else {
-            return RequestAction::Refuse(HeadFault::bad(Reason::Framing, "the body's chunks are malformed"), exchange.asked);
+            return RequestAction::Refuse(
+                HeadFault::bad(RefusalReason::Framing, "the body's chunks are malformed"),
+                exchange.asked,
+            );
         };
         exchange.wire.extend_from_slice(plain);
         self.downstream.keep_next(&rest[consumed..]);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use mesh::exchange::Outcome;
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 
 use crate::exchange::error_response::Audience;
 use crate::exchange::{Breaker, error_response};
@@ -71,7 +71,7 @@ impl Tunnel {
             UpgradeEnd::ByService => (502, Outcome::BrokenOff),
             UpgradeEnd::IsHttp => {
                 self.worker.note_http();
-                let fault = HeadFault::bad(Reason::RequestLine, "it is no HTTP, and the service speaks nothing else");
+                let fault = HeadFault::bad(RefusalReason::RequestLine, "it is no HTTP, and the service speaks nothing else");
                 return self.answer(&error_response::of_request(fault, Audience::Program), Persistence::Close).await;
             }
         };

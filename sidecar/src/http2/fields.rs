@@ -5,7 +5,7 @@ use hyper::header::{HOST, HeaderName, HeaderValue, MAX_FORWARDS, TE, VIA};
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, Scheme};
 use hyper::{HeaderMap, Method, Uri};
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 
 use crate::forwarding::Forwarding;
 use crate::head::answer::Edit;
@@ -44,11 +44,11 @@ pub(super) fn judge<'h, 'b>(
     let authority = parts.uri.authority().map(Authority::as_str);
     let host = parts.headers.get(HOST).map(HeaderValue::as_bytes);
     match (authority, host, connectivity.hosts()) {
-        (None, None, _) => return Err(HeadFault::bad(Reason::Host, "Host is missing")),
-        (_, _, 2..) => return Err(HeadFault::bad(Reason::Host, "more than one Host")),
+        (None, None, _) => return Err(HeadFault::bad(RefusalReason::Host, "Host is missing")),
+        (_, _, 2..) => return Err(HeadFault::bad(RefusalReason::Host, "more than one Host")),
         // RFC 9113, section 8.3.1.
         (Some(authority), Some(host), _) if !authority.as_bytes().eq_ignore_ascii_case(host) => {
-            return Err(HeadFault::bad(Reason::Host, "Host is not the authority"));
+            return Err(HeadFault::bad(RefusalReason::Host, "Host is not the authority"));
         }
         _ => {}
     }

@@ -1,6 +1,6 @@
 //! Caller statistics of one endpoint over all workers: totals since the start, and the part not yet reported.
 
-use mesh::callers::{Callers, Row};
+use mesh::callers::{CallerRow, Callers};
 use mesh::report::Coverage;
 
 /// The callers of one endpoint.
@@ -16,7 +16,7 @@ impl CallerStats {
     pub(super) fn count(&mut self, callers: &Callers) {
         for (address, calls) in callers.named() {
             let row = self.total.add(Some(address), calls);
-            self.change.add((row == Row::Named).then_some(address), calls);
+            self.change.add((row == CallerRow::Named).then_some(address), calls);
         }
         self.total.add(None, callers.others());
         self.change.add(None, callers.others());

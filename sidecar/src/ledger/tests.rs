@@ -5,7 +5,7 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport};
-use mesh::routes::pins::Pins;
+use mesh::routes::route_patterns::Pins;
 use proptest::prelude::*;
 
 use crate::ledger::{EXCHANGES_PER_REPORT_MAX, HISTORY_BYTES_MAX, Ledger};

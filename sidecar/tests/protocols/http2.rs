@@ -9,7 +9,7 @@ use bytes::Bytes;
 use h2::RecvStream;
 use h2::client::SendRequest;
 use hyper::{HeaderMap, Request, Response};
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 use sidecar::decorator::not_found_page::NotFoundPage;
 use sidecar::exchange::options::TunnelOptions;
 use sidecar::timeouts::Timeouts;
@@ -278,8 +278,8 @@ async fn stops_on_the_way_are_counted_and_targets_judged_as_in_http_1() {
     }
     let refused = client.get("/a\u{a0}b").await.unwrap();
     assert_eq!((refused.status().as_u16(), refused.headers()["x-sitio-error"].as_bytes()), (400, &b"bad-request"[..]));
-    assert_eq!(workers.tally().refusals()[Reason::Target], 1);
-    assert_eq!(workers.tally().refusals()[Reason::Field], 1, "Max-Forwards");
+    assert_eq!(workers.tally().refusals()[RefusalReason::Target], 1);
+    assert_eq!(workers.tally().refusals()[RefusalReason::Field], 1, "Max-Forwards");
 }
 
 /// A frame of that type on a stream.
@@ -300,7 +300,7 @@ async fn a_stream_that_the_library_refuses_is_counted() {
         assert_ne!(within(stream.read_buf(&mut heard)).await.unwrap(), 0, "the stream is reset alone");
     }
     let deadline = std::time::Instant::now() + crate::world::PATIENCE;
-    while workers.tally().refusals()[Reason::Http2] != 1 {
+    while workers.tally().refusals()[RefusalReason::Http2] != 1 {
         assert!(std::time::Instant::now() < deadline, "{:?}", workers.tally().refusals());
         tokio::task::yield_now().await;
     }

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 use sidecar::exchange::options::TunnelOptions;
 use sidecar::forwarding::Forwarding;
 
@@ -86,15 +86,15 @@ async fn refusals_are_counted_by_their_reason() {
     let (target, _service) = service(0, |_| Vec::new());
     let (workers, address) = sidecar(target).await;
     for (head, reason) in [
-        ("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", Reason::Target),
-        ("GET / HTTP/1.1\r\n\r\n", Reason::Host),
-        ("GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n", Reason::Field),
-        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", Reason::Framing),
-        ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", Reason::Version),
-        ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", Reason::Method),
-        ("GET / HTTP/1.1\r\nHost:", Reason::Incomplete),
-        (&format!("GET /{} HTTP/1.1\r\n", "a".repeat(70_000)), Reason::TargetTooLong),
-        (&format!("GET / HTTP/1.1\r\n{}", "A: b\r\n".repeat(300)), Reason::TooLarge),
+        ("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", RefusalReason::Target),
+        ("GET / HTTP/1.1\r\n\r\n", RefusalReason::Host),
+        ("GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n", RefusalReason::Field),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", RefusalReason::Framing),
+        ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", RefusalReason::Version),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", RefusalReason::Method),
+        ("GET / HTTP/1.1\r\nHost:", RefusalReason::Incomplete),
+        (&format!("GET /{} HTTP/1.1\r\n", "a".repeat(70_000)), RefusalReason::TargetTooLong),
+        (&format!("GET / HTTP/1.1\r\n{}", "A: b\r\n".repeat(300)), RefusalReason::TooLarge),
     ] {
         let before = workers.tally().refusals();
         let answer = ask(address, head).await;

@@ -9,7 +9,7 @@ use mesh::callers::{Callers, Calls};
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::EndpointReport;
-use mesh::routes::pins::Pins;
+use mesh::routes::route_patterns::Pins;
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use rand::rngs::StdRng;

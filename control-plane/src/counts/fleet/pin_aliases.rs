@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use mesh::endpoint::Endpoint;
 use mesh::report::{EndpointReport, Seen};
-use mesh::routes::pins::Pins;
+use mesh::routes::route_patterns::Pins;
 
 /// Limit of old names of one process: as many as one stream may define. A pod that has more is not
 /// trusted.

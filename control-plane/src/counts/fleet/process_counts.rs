@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::report::EndpointReport;
-use mesh::routes::pins::Pins;
+use mesh::routes::route_patterns::Pins;
 use mesh::window::{Window, WindowRow};
 use mesh::workload::Workload;
 use proto::convert::windows::{PackedRow, PackedWindow};

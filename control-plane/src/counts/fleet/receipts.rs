@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use mesh::rule::{Receipt, Refusal, Verdict};
+use mesh::rule::{Receipt, RuleRefusal, Verdict};
 
 use crate::model::rules_state::ServiceRules;
 
@@ -57,7 +57,7 @@ pub struct RefusedSet {
     /// Its revision.
     pub revision: u64,
     /// Why, by rule.
-    pub refusals: Vec<Refusal>,
+    pub refusals: Vec<RuleRefusal>,
 }
 
 /// A receipt for a revision that was never sent.

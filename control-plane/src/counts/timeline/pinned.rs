@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
-use mesh::routes::pins::Pins;
+use mesh::routes::route_patterns::Pins;
 
 use crate::counts::timeline::Timeline;
 use crate::counts::timeline::series::Series;

@@ -1,6 +1,6 @@
 //! Tests of the rendered pods page: the sample mesh, filters, hostile names, and an empty mesh.
 
-use mesh::refusal::{Reason, Refusals};
+use mesh::refusal::{RefusalReason, Refusals};
 use mesh::report::Resources;
 
 use crate::dashboard::format::Quantity;
@@ -56,7 +56,7 @@ fn what_a_sidecar_has_refused_is_shown_with_its_reasons() {
     let mut snapshot = sample::snapshot();
     assert_eq!(rows(&PodsTable::of(&snapshot, &PodsView::default()))[0].refused, "");
     let mut refused = Refusals::default();
-    (refused[Reason::Target], refused[Reason::Http2]) = (1200, 1);
+    (refused[RefusalReason::Target], refused[RefusalReason::Http2]) = (1200, 1);
     snapshot.pods[0].resources = Some(Resources { refused, ..snapshot.pods[0].resources.unwrap_or_default() });
     let told = PodsTable::of(&snapshot, &PodsView::default());
     assert!(rows(&told).iter().any(|pod| pod.refused == "1,201 requests refused: target 1,200, http2 1"));

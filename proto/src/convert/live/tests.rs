@@ -4,7 +4,7 @@ use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
-use mesh::refusal::{Reason, Refusals};
+use mesh::refusal::{RefusalReason, Refusals};
 use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
 use proptest::prelude::*;
 use prost::Message as _;
@@ -48,13 +48,13 @@ proptest! {
 #[test]
 fn refusals_survive_the_wire_and_versions_that_know_other_reasons() {
     let mut refused = Refusals::default();
-    (refused[Reason::Target], refused[Reason::Host]) = (7, 1);
+    (refused[RefusalReason::Target], refused[RefusalReason::Host]) = (7, 1);
     let resources = Resources { refused, ..Resources::default() };
     let sent = Report { resources: Some(resources), ..report(1, vec![]) };
     let wire = Encoder::default().encode(&sent);
     assert_eq!(Decoder::default().decode(&wire.encode_to_vec()).unwrap(), sent);
     // An older sidecar does not send refusals, and a later one may send more reasons.
-    for (told, total) in [(vec![], 0), (vec![1; 40], Reason::EACH.len() as u64)] {
+    for (told, total) in [(vec![], 0), (vec![1; 40], RefusalReason::EACH.len() as u64)] {
         let resources = Resources::from(wire::Resources { refused: told, ..Default::default() });
         assert_eq!(resources.refused.total(), total);
     }

@@ -96,7 +96,7 @@ fn a_set_that_was_changed_on_the_way_is_refused() {
 fn a_receipt_survives_the_wire() {
     let receipt = Receipt {
         revision: 9,
-        verdict: Verdict::Refused(vec![Refusal { rule: "r1".into(), why: "protected".into() }]),
+        verdict: Verdict::Refused(vec![RuleRefusal { rule: "r1".into(), why: "protected".into() }]),
         took_us: 31,
     };
     assert_eq!(Receipt::try_from(wire::Applied::from(receipt.clone())), Ok(receipt));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mesh::routes::pins::Pins;
+use mesh::routes::route_patterns::Pins;
 use mesh::window::{Window, WindowKind};
 use proto::convert::greeting::Greeting;
 use proto::wire::{self, down, up};

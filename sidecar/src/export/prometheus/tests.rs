@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use exposition::format::Format;
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 
 use crate::control_client::metrics::ControlClientCounts;
 use crate::exchange::shared_counters::SharedCounters;
@@ -19,7 +19,7 @@ fn text_of(ledger: &mut Ledger) -> String {
     let workload = Identity::new(PodDescription { pod: Some("web-0".into()), ..PodDescription::default() }).workload;
     let link = ControlClientCounts { is_up: true, rules: 2, ..ControlClientCounts::default() };
     let tally = SharedCounters::default();
-    (0..2).for_each(|_| tally.count_refused(Reason::Target));
+    (0..2).for_each(|_| tally.count_refused(RefusalReason::Target));
     let told = ProcessFacts {
         workload: &workload,
         link,

@@ -1,12 +1,12 @@
 //! Validates the target of a request and its authority, for HTTP/1 and HTTP/2 alike.
 
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 
 use crate::head::HeadFault;
 
 /// Splits a target into its authority, if any, and its origin-form (RFC 9112, section 3.2).
 pub(super) fn split<'b>(method: &str, path: &'b str) -> Result<(Option<&'b str>, &'b str), HeadFault> {
-    const BAD: HeadFault = HeadFault::bad(Reason::Target, "the target is neither a path, nor http://…, nor *");
+    const BAD: HeadFault = HeadFault::bad(RefusalReason::Target, "the target is neither a path, nor http://…, nor *");
     check(path)?;
     if path.starts_with('/') {
         return Ok((None, path));
@@ -41,7 +41,7 @@ pub(crate) fn check(target: &str) -> Result<(), HeadFault> {
     let mut is_ascii = true;
     for byte in target.bytes() {
         match byte {
-            b'#' => return Err(HeadFault::bad(Reason::Target, "the target holds #, behind which readers do not agree")),
+            b'#' => return Err(HeadFault::bad(RefusalReason::Target, "the target holds #, behind which readers do not agree")),
             0x21..=0x7e => {}
             0x80.. => is_ascii = false,
             _ => return Err(UNPRINTABLE),
@@ -51,7 +51,7 @@ pub(crate) fn check(target: &str) -> Result<(), HeadFault> {
     if is_sound { Ok(()) } else { Err(UNPRINTABLE) }
 }
 
-const UNPRINTABLE: HeadFault = HeadFault::bad(Reason::Target, "the target holds white space or a control character");
+const UNPRINTABLE: HeadFault = HeadFault::bad(RefusalReason::Target, "the target holds white space or a control character");
 
 /// Whether the value is `host[:port]` without user and password (RFC 3986, section 3.2.2). It may be empty,
 /// but not a port alone.

@@ -227,7 +227,7 @@ fn a_pin_renames_what_was_never_sent_and_the_baseline_knows_what_was() {
     ledger.snapshot(1, 0);
     let sent = send(&mut ledger, &mut 0);
     ledger.absorb(vec![counted("/users/bob", 0, &[5])]);
-    ledger.pin(mesh::routes::pins::Pins::new(&["/users/{name}".parse().unwrap()]));
+    ledger.pin(mesh::routes::route_patterns::Pins::new(&["/users/{name}".parse().unwrap()]));
     ledger.close_window(clocks.now());
 
     let routes: Vec<_> = windows(&mut ledger).held().map(|window| window.rows[0].endpoint.route().to_owned()).collect();
@@ -235,7 +235,7 @@ fn a_pin_renames_what_was_never_sent_and_the_baseline_knows_what_was() {
     assert_eq!(ledger.baseline().rows, [], "nothing is on disk");
 
     // The pin is withdrawn, and its old names are counted again: those are other rows.
-    ledger.pin(mesh::routes::pins::Pins::default());
+    ledger.pin(mesh::routes::route_patterns::Pins::default());
     count_and_pass(&mut ledger, &mut clocks, "/users/jane");
     assert_eq!(ledger.baseline().rows, []);
     windows(&mut ledger).ack(sent[0].last_slot());

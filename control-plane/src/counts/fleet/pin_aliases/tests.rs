@@ -7,7 +7,7 @@ use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, EndpointReport, Report};
-use mesh::routes::pins::Pins;
+use mesh::routes::route_patterns::Pins;
 use mesh::rule::{ANY_METHOD, Action, Protection, Rule, Scope, Selector};
 use mesh::workload::Workload;
 use proptest::prelude::*;

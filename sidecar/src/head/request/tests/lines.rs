@@ -1,6 +1,6 @@
 //! Hostile and unusual request lines.
 
-use mesh::refusal::Reason;
+use mesh::refusal::RefusalReason;
 
 use crate::head::request::parse;
 use crate::head::request::tests::{Case, judge};
@@ -163,6 +163,6 @@ fn a_target_that_is_no_utf8_is_refused_as_a_target() {
         let head = [b"GET ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
         let mut room = slots();
         let parsed = parse(&head, &mut room);
-        assert!(matches!(parsed, Parsed::Faulty(HeadFault { status: 400, reason: Reason::Target, .. })), "{parsed:?}");
+        assert!(matches!(parsed, Parsed::Faulty(HeadFault { status: 400, reason: RefusalReason::Target, .. })), "{parsed:?}");
     }
 }

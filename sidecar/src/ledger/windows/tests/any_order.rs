@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mesh::golden::GoldenMetrics;
-use mesh::routes::pins::Pins;
+use mesh::routes::route_patterns::Pins;
 use mesh::window::Window;
 use proptest::prelude::*;
 

@@ -8,8 +8,7 @@
 use std::str::FromStr;
 
 use crate::endpoint::{Endpoint, ROUTE_BYTES_MAX};
-use crate::routes::SEGMENTS_MAX;
-use crate::routes::normal::{escaped, is_plain, normal_form};
+use crate::routes::normal::{SEGMENTS_MAX, escaped, is_plain, normal_form};
 
 /// Patterns pinned for one service. With the seven usual methods each, and 256 endpoints that are
 /// not pinned, they stay below the 1,024 names of one stream.
@@ -43,17 +42,17 @@ pub enum BadPattern {
 /// The patterns of a service, compiled for matching. Without any pattern, a lookup is one comparison with zero.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pins {
-    root: Node,
+    root: PatternNode,
     count: usize,
 }
 
 /// A node of the prefix tree of patterns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Node {
+struct PatternNode {
     /// Literal segments, sorted.
-    words: Vec<(Box<str>, Node)>,
+    words: Vec<(Box<str>, PatternNode)>,
     /// What follows `{name}`.
-    any: Option<Box<Node>>,
+    any: Option<Box<PatternNode>>,
     /// The pattern that ends here.
     end: Option<Box<str>>,
     /// The pattern that ends here with `{name...}`.
@@ -167,7 +166,7 @@ impl Pins {
     }
 }
 
-impl Node {
+impl PatternNode {
     fn insert<'a>(&mut self, mut segments: impl Iterator<Item = &'a str>, pattern: &str) {
         let Some(segment) = segments.next() else {
             self.end = Some(pattern.into());

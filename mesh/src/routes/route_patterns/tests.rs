@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::endpoint::Endpoint;
-use crate::routes::pins::{BadPattern, Pattern, Pins};
+use crate::routes::route_patterns::{BadPattern, Pattern, Pins};
 use crate::routes::{write_pinned_route, write_route};
 
 fn pins(patterns: &[&str]) -> Pins {
