@@ -4,11 +4,11 @@
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 
-use crate::page::{Family, Kind, Labels, Page, Value};
+use crate::page::{Exposition, Family, FamilyKind, Labels, SampleValue};
 
 /// How response statuses are grouped into series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Statuses {
+pub enum StatusDetail {
     /// One series per code.
     Codes,
     /// One series per first digit: `2xx`. With codes, a whole mesh would have too many series.
@@ -17,8 +17,8 @@ pub enum Statuses {
 
 /// The metric families of endpoints.
 #[derive(Debug)]
-pub struct Endpoints {
-    statuses: Statuses,
+pub struct EndpointFamilies {
+    statuses: StatusDetail,
     duration: Family,
     active: Family,
     request_size: Family,
@@ -28,18 +28,18 @@ pub struct Endpoints {
     failed: Family,
 }
 
-impl Endpoints {
+impl EndpointFamilies {
     /// Creates the families without series.
-    pub fn new(statuses: Statuses) -> Self {
-        let counter = |name, help| Family::new(Kind::Counter, name, help);
-        let histogram = |name, help| Family::new(Kind::Histogram, name, help);
+    pub fn new(statuses: StatusDetail) -> Self {
+        let counter = |name, help| Family::new(FamilyKind::Counter, name, help);
+        let histogram = |name, help| Family::new(FamilyKind::Histogram, name, help);
         Self {
             statuses,
             duration: histogram(
                 "http_server_request_duration_seconds",
                 "From the request's head to the response's last byte. Requests that a rule answered, and those whose client left, are not timed.",
             ),
-            active: Family::new(Kind::Gauge, "http_server_active_requests", "Requests under way."),
+            active: Family::new(FamilyKind::Gauge, "http_server_active_requests", "Requests under way."),
             request_size: histogram(
                 "http_server_request_body_size_bytes",
                 "Bytes of request bodies: how many requests, and the sum.",
@@ -59,21 +59,21 @@ impl Endpoints {
         let mut labels = whose.clone();
         labels.push(("http_request_method", endpoint.method().to_owned()));
         labels.push(("http_route", endpoint.route().to_owned()));
-        self.duration.add(labels.clone(), Value::Durations(golden.latency.clone(), golden.total_us));
-        self.active.add(labels.clone(), Value::Whole(in_flight));
-        self.request_size.add(labels.clone(), Value::Sizes(golden.hits, golden.bytes_in));
-        self.response_size.add(labels.clone(), Value::Sizes(golden.hits, golden.bytes_out));
+        self.duration.add(labels.clone(), SampleValue::Durations(golden.latency.clone(), golden.total_us));
+        self.active.add(labels.clone(), SampleValue::Whole(in_flight));
+        self.request_size.add(labels.clone(), SampleValue::Sizes(golden.hits, golden.bytes_in));
+        self.response_size.add(labels.clone(), SampleValue::Sizes(golden.hits, golden.bytes_out));
         for (label, status, count) in self.statuses.of(golden) {
             let mut labels = labels.clone();
             labels.push((label, status));
-            self.requests.add(labels, Value::Count(count));
+            self.requests.add(labels, SampleValue::Count(count));
         }
-        self.by_rule.add(labels.clone(), Value::Count(golden.by_rule));
-        self.failed.add(labels, Value::Count(golden.failures()));
+        self.by_rule.add(labels.clone(), SampleValue::Count(golden.by_rule));
+        self.failed.add(labels, SampleValue::Count(golden.failures()));
     }
 
     /// Adds all families to a page.
-    pub fn put_on(self, page: &mut Page) {
+    pub fn put_on(self, page: &mut Exposition) {
         let Self { statuses: _, duration, active, request_size, response_size, requests, by_rule, failed } = self;
         for family in [duration, active, request_size, response_size, requests, by_rule, failed] {
             page.push(family);
@@ -81,7 +81,7 @@ impl Endpoints {
     }
 }
 
-impl Statuses {
+impl StatusDetail {
     fn of(self, golden: &GoldenMetrics) -> Vec<(&'static str, String, u64)> {
         let codes = golden.statuses().iter();
         match self {
@@ -110,21 +110,21 @@ mod tests {
             golden.add_status(status, count);
         }
         let text = |statuses| {
-            let mut endpoints = Endpoints::new(statuses);
+            let mut endpoints = EndpointFamilies::new(statuses);
             let whose = vec![("service_name", "shop".to_owned())];
             endpoints.add(&whose, &Endpoint::named("GET", "/a").unwrap(), &golden, 2);
-            let mut page = Page::default();
+            let mut page = Exposition::default();
             endpoints.put_on(&mut page);
             String::from_utf8(page.told(Format::Text)).unwrap()
         };
         let labels = "service_name=\"shop\",http_request_method=\"GET\",http_route=\"/a\"";
-        let codes = text(Statuses::Codes);
+        let codes = text(StatusDetail::Codes);
         for (code, count) in [("0", 1), ("200", 3), ("204", 1), ("503", 2)] {
             let line = format!("sitio_requests_total{{{labels},http_response_status_code=\"{code}\"}} {count}\n");
             assert!(codes.contains(&line), "{line} is missing in {codes}");
         }
         assert!(codes.contains(&format!("http_server_active_requests{{{labels}}} 2\n")), "{codes}");
-        let classes = text(Statuses::Classes);
+        let classes = text(StatusDetail::Classes);
         for (class, count) in [("other", 1), ("2xx", 4), ("5xx", 2)] {
             let line = format!("sitio_requests_total{{{labels},http_response_status_class=\"{class}\"}} {count}\n");
             assert!(classes.contains(&line), "{line} is missing in {classes}");

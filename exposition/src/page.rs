@@ -9,7 +9,8 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::buckets::{self, Native};
+use crate::buckets;
+use crate::buckets::Native;
 use crate::format::Format;
 
 mod classic_text;
@@ -22,7 +23,7 @@ pub type Labels = Vec<(&'static str, String)>;
 
 /// A metrics page that is being built.
 #[derive(Debug, Default)]
-pub struct Page {
+pub struct Exposition {
     families: Vec<Family>,
 }
 
@@ -31,13 +32,13 @@ pub struct Page {
 pub struct Family {
     name: &'static str,
     help: &'static str,
-    kind: Kind,
-    series: Vec<(Labels, Value)>,
+    kind: FamilyKind,
+    series: Vec<(Labels, SampleValue)>,
 }
 
 /// The type of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FamilyKind {
     /// Values that only grow. The encoders append `_total` to the family's name.
     Counter,
     /// Values that rise and fall.
@@ -48,7 +49,7 @@ pub enum Kind {
 
 /// The value of a series.
 #[derive(Debug, Clone)]
-pub enum Value {
+pub enum SampleValue {
     /// The value of a counter.
     Count(u64),
     /// The value of a gauge, as a whole number.
@@ -61,9 +62,9 @@ pub enum Value {
     Sizes(u64, u64),
 }
 
-impl Page {
+impl Exposition {
     /// Adds a family for several series. A family without series is not encoded.
-    pub fn family(&mut self, kind: Kind, name: &'static str, help: &'static str) -> &mut Family {
+    pub fn family(&mut self, kind: FamilyKind, name: &'static str, help: &'static str) -> &mut Family {
         self.families.push(Family { name, help, kind, series: Vec::new() });
         self.families.last_mut().expect("one was just added")
     }
@@ -75,17 +76,17 @@ impl Page {
 
     /// Adds a counter with a single series. The encoders append `_total` to its name.
     pub fn counter(&mut self, name: &'static str, help: &'static str, count: u64) {
-        self.family(Kind::Counter, name, help).add(Vec::new(), Value::Count(count));
+        self.family(FamilyKind::Counter, name, help).add(Vec::new(), SampleValue::Count(count));
     }
 
     /// Adds a gauge with a single series, with a whole number.
     pub fn gauge(&mut self, name: &'static str, help: &'static str, value: u64) {
-        self.family(Kind::Gauge, name, help).add(Vec::new(), Value::Whole(value));
+        self.family(FamilyKind::Gauge, name, help).add(Vec::new(), SampleValue::Whole(value));
     }
 
     /// Adds a gauge with a single series.
     pub fn real(&mut self, name: &'static str, help: &'static str, value: f64) {
-        self.family(Kind::Gauge, name, help).add(Vec::new(), Value::Real(value));
+        self.family(FamilyKind::Gauge, name, help).add(Vec::new(), SampleValue::Real(value));
     }
 
     /// Encodes the page in this format.
@@ -108,23 +109,23 @@ impl Page {
 
 impl Family {
     /// Creates a family to be filled before it is added to a page.
-    pub fn new(kind: Kind, name: &'static str, help: &'static str) -> Self {
+    pub fn new(kind: FamilyKind, name: &'static str, help: &'static str) -> Self {
         Self { name, help, kind, series: Vec::new() }
     }
 
     /// Adds a series.
-    pub fn add(&mut self, labels: Labels, value: Value) {
+    pub fn add(&mut self, labels: Labels, value: SampleValue) {
         self.series.push((labels, value));
     }
 }
 
-impl Collector for Page {
+impl Collector for Exposition {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         for family in &self.families {
             let kind = match family.kind {
-                Kind::Counter => MetricType::Counter,
-                Kind::Gauge => MetricType::Gauge,
-                Kind::Histogram => MetricType::Histogram,
+                FamilyKind::Counter => MetricType::Counter,
+                FamilyKind::Gauge => MetricType::Gauge,
+                FamilyKind::Histogram => MetricType::Histogram,
             };
             let mut metric = encoder.encode_descriptor(family.name, family.help, None, kind)?;
             for (labels, value) in &family.series {
@@ -139,7 +140,7 @@ impl Collector for Page {
     }
 }
 
-impl Value {
+impl SampleValue {
     fn encode(&self, metric: &mut MetricEncoder<'_>) -> fmt::Result {
         match self {
             Self::Count(count) => metric.encode_counter::<NoLabelSet, u64, f64>(count, None),

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use exposition::endpoints::{Endpoints, Statuses};
+use exposition::endpoints::{EndpointFamilies, StatusDetail};
 use exposition::format::Format;
-use exposition::page::{Kind, Labels, Page, Value};
+use exposition::page::{Exposition, FamilyKind, Labels, SampleValue};
 
 use crate::clock::now_ms;
 use crate::exposed;
@@ -59,8 +59,8 @@ async fn write(plane: &Arc<AppState>) {
     }
 }
 
-fn page(plane: &AppState, exposed: exposed::ExposedPage, size: Option<StoreSize>, now_ms: u64) -> Page {
-    let mut page = Page::default();
+fn page(plane: &AppState, exposed: exposed::ExposedPage, size: Option<StoreSize>, now_ms: u64) -> Exposition {
+    let mut page = Exposition::default();
     let folded = exposed.folded;
     endpoints(&mut page, exposed);
     page.gauge("sitio_endpoints_folded", "Endpoints that this page merges into one, because there are too many.", folded);
@@ -82,7 +82,7 @@ fn page(plane: &AppState, exposed: exposed::ExposedPage, size: Option<StoreSize>
 }
 
 /// How much of the counts is on disk.
-fn kept(page: &mut Page, plane: &AppState) {
+fn kept(page: &mut Exposition, plane: &AppState) {
     let (counts, is_durable) = (&plane.keeper.counts, plane.keeper.standing() == Durability::Durable);
     page.gauge(
         "sitio_store_durable",
@@ -100,17 +100,17 @@ fn kept(page: &mut Page, plane: &AppState) {
 
 /// The size of the store on disk. The disk has to hold the file; the limit applies to the slots, and free pages of the
 /// file are reused.
-fn takes(page: &mut Page, size: StoreSize) {
+fn takes(page: &mut Exposition, size: StoreSize) {
     page.gauge("sitio_store_file_bytes", "Bytes of the store's file, with pages in it that are free.", size.file_bytes);
-    let family = page.family(Kind::Gauge, "sitio_store_slot_bytes", "Bytes of the slots in the store, by their length.");
+    let family = page.family(FamilyKind::Gauge, "sitio_store_slot_bytes", "Bytes of the slots in the store, by their length.");
     for (length, bytes) in ["10s", "1m", "1h"].into_iter().zip(size.slot_bytes) {
-        family.add(vec![("slot", length.to_owned())], Value::Whole(bytes));
+        family.add(vec![("slot", length.to_owned())], SampleValue::Whole(bytes));
     }
 }
 
 /// Every endpoint, added up over its pods, with the names of OpenTelemetry's conventions.
-fn endpoints(page: &mut Page, exposed: exposed::ExposedPage) {
-    let mut endpoints = Endpoints::new(Statuses::Classes);
+fn endpoints(page: &mut Exposition, exposed: exposed::ExposedPage) {
+    let mut endpoints = EndpointFamilies::new(StatusDetail::Classes);
     for row in &exposed.rows {
         endpoints.add(&whose(&row.name.namespace, &row.name.service), &row.name.endpoint, &row.golden, row.in_flight);
     }
@@ -122,7 +122,7 @@ fn whose(namespace: &str, service: &str) -> Labels {
     vec![("service_namespace", namespace.to_owned()), ("service_name", service.to_owned())]
 }
 
-fn pods(page: &mut Page, plane: &AppState, now_ms: u64) {
+fn pods(page: &mut Exposition, plane: &AppState, now_ms: u64) {
     let mut pods = BTreeMap::from([("reporting", 0), ("silent", 0), ("gone", 0)]);
     for pod in plane.fleet.pods().iter() {
         let state = match pod.seen(now_ms).state {
@@ -132,15 +132,15 @@ fn pods(page: &mut Page, plane: &AppState, now_ms: u64) {
         };
         *pods.entry(state).or_default() += 1;
     }
-    let family = page.family(Kind::Gauge, "sitio_pods", "Pods remembered, by whether they report.");
+    let family = page.family(FamilyKind::Gauge, "sitio_pods", "Pods remembered, by whether they report.");
     for (state, count) in pods {
-        family.add(vec![("state", state.to_owned())], Value::Whole(count));
+        family.add(vec![("state", state.to_owned())], SampleValue::Whole(count));
     }
 }
 
-fn discarded(page: &mut Page, plane: &AppState) {
+fn discarded(page: &mut Exposition, plane: &AppState) {
     let (counts, counts_of_windows) = (&plane.stream_counts, &plane.keeper.counts);
-    let family = page.family(Kind::Counter, "sitio_discarded", "What was turned away or not kept, by kind.");
+    let family = page.family(FamilyKind::Counter, "sitio_discarded", "What was turned away or not kept, by kind.");
     for (what, count) in [
         ("frame_refused", counts.frames_refused.so_far()),
         ("frame_unread", counts.frames_unread.so_far()),
@@ -164,6 +164,6 @@ fn discarded(page: &mut Page, plane: &AppState) {
         ("pod_forgotten", plane.fleet.pods_forgotten()),
         ("audit_entry", plane.rules.state().audit_entries.saturating_sub(crate::model::audit::ENTRIES_MAX)),
     ] {
-        family.add(vec![("what", what.to_owned())], Value::Count(count));
+        family.add(vec![("what", what.to_owned())], SampleValue::Count(count));
     }
 }

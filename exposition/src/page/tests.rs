@@ -3,21 +3,21 @@
 use mesh::histogram::Histogram;
 
 use crate::format::Format;
-use crate::page::{Kind, Page, Value};
+use crate::page::{Exposition, FamilyKind, SampleValue};
 
-fn page() -> Page {
-    let mut page = Page::default();
+fn page() -> Exposition {
+    let mut page = Exposition::default();
     page.counter("sitio_things", "Things.", 3);
     page.gauge("sitio_now", "Now.", 4);
-    page.family(Kind::Gauge, "sitio_empty", "Nothing.");
-    page.family(Kind::Counter, "sitio_kinds", "Kinds.").add(vec![("a", "x\"} 1\n# \\".to_owned())], Value::Count(5));
+    page.family(FamilyKind::Gauge, "sitio_empty", "Nothing.");
+    page.family(FamilyKind::Counter, "sitio_kinds", "Kinds.").add(vec![("a", "x\"} 1\n# \\".to_owned())], SampleValue::Count(5));
     let mut latency = Histogram::default();
     for value in [0, 900, 250_000, 250_001] {
         latency.record(value);
     }
-    let durations = page.family(Kind::Histogram, "took_seconds", "Took.");
-    durations.add(vec![("route", "/a".to_owned())], Value::Durations(latency, 500_901));
-    page.family(Kind::Histogram, "size_bytes", "Size.").add(Vec::new(), Value::Sizes(2, 77));
+    let durations = page.family(FamilyKind::Histogram, "took_seconds", "Took.");
+    durations.add(vec![("route", "/a".to_owned())], SampleValue::Durations(latency, 500_901));
+    page.family(FamilyKind::Histogram, "size_bytes", "Size.").add(Vec::new(), SampleValue::Sizes(2, 77));
     page
 }
 

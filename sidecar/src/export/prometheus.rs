@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use exposition::endpoints::{Endpoints, Statuses};
-use exposition::page::{Kind, Page, Value};
+use exposition::endpoints::{EndpointFamilies, StatusDetail};
+use exposition::page::{Exposition, FamilyKind, SampleValue};
 use mesh::refusal::RefusalReason;
 use mesh::workload::Workload;
 
@@ -30,9 +30,9 @@ pub struct ProcessFacts<'a> {
 }
 
 /// Renders the whole page.
-pub fn page(ledger: &mut Ledger, told: &ProcessFacts<'_>) -> Page {
-    let mut page = Page::default();
-    let mut endpoints = Endpoints::new(Statuses::Codes);
+pub fn page(ledger: &mut Ledger, told: &ProcessFacts<'_>) -> Exposition {
+    let mut page = Exposition::default();
+    let mut endpoints = EndpointFamilies::new(StatusDetail::Codes);
     let mut overflow = 0;
     for (endpoint, row) in ledger.rows() {
         if endpoint.is_other() {
@@ -49,7 +49,7 @@ pub fn page(ledger: &mut Ledger, told: &ProcessFacts<'_>) -> Page {
     page
 }
 
-fn container(page: &mut Page, ledger: &Ledger) {
+fn container(page: &mut Exposition, ledger: &Ledger) {
     let resources = ledger.resources().unwrap_or_default();
     page.gauge("sitio_connections", "Downstream connections open.", u64::from(resources.connections));
     page.gauge("sitio_memory_bytes", "Memory in use by the pod; 0 if it cannot be measured.", resources.memory_bytes);
@@ -59,12 +59,12 @@ fn container(page: &mut Page, ledger: &Ledger) {
     page.real("sitio_cpu_limit_cores", "Processor time allowed per second; 0 without a limit.", limit);
 }
 
-fn discarded(page: &mut Page, told: &ProcessFacts<'_>) {
+fn discarded(page: &mut Exposition, told: &ProcessFacts<'_>) {
     let refusals = told.tally.refusals();
     let refused =
-        page.family(Kind::Counter, "sitio_requests_refused", "Requests refused before they had an endpoint, by reason.");
+        page.family(FamilyKind::Counter, "sitio_requests_refused", "Requests refused before they had an endpoint, by reason.");
     for reason in RefusalReason::EACH {
-        refused.add(vec![("reason", reason.word().to_owned())], Value::Count(refusals[reason]));
+        refused.add(vec![("reason", reason.word().to_owned())], SampleValue::Count(refusals[reason]));
     }
     let (tally, log, exported) = (told.tally, told.access_log, told.exported);
     for (name, help, count) in [
@@ -80,7 +80,7 @@ fn discarded(page: &mut Page, told: &ProcessFacts<'_>) {
     }
 }
 
-fn link(page: &mut Page, told: &ProcessFacts<'_>) {
+fn link(page: &mut Exposition, told: &ProcessFacts<'_>) {
     let link = told.link;
     page.gauge("sitio_link_up", "Whether the stream to the control plane is open.", u64::from(link.is_up));
     page.counter("sitio_link_dials", "Attempts to open it.", link.dials);
@@ -91,10 +91,10 @@ fn link(page: &mut Page, told: &ProcessFacts<'_>) {
     let Workload { namespace, service, pod, version, .. } = told.workload;
     let whose = [("version", version), ("namespace", namespace), ("service", service), ("pod", pod)];
     let labels = whose.map(|(name, value)| (name, value.clone())).to_vec();
-    page.family(Kind::Gauge, "sitio_build_info", "Which sidecar this is.").add(labels, Value::Whole(1));
+    page.family(FamilyKind::Gauge, "sitio_build_info", "Which sidecar this is.").add(labels, SampleValue::Whole(1));
 }
 
-fn windows(page: &mut Page, ledger: &mut Ledger, now_ms: u64) {
+fn windows(page: &mut Exposition, ledger: &mut Ledger, now_ms: u64) {
     let Some(windows) = ledger.windows() else { return };
     let numbers = windows.numbers();
     let oldest_s = windows.held().next().map_or(0, |oldest| now_ms.saturating_sub(oldest.from_ms()) / 1000);
