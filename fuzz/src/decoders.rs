@@ -3,11 +3,13 @@
 use prost::Message as _;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::{Decoder, Encoder};
-use proto::convert::pages::{Fetch, Page, pages};
+use proto::convert::pages::{Fetch, HistoryPage, pages};
 use proto::convert::rules::{desired, desired_rules, unsealed};
-use proto::convert::taps::{self, Tapped};
+use proto::convert::taps;
+use proto::convert::taps::TapUpdate;
 use proto::convert::windows::PackedWindow;
-use proto::wire::{self, down, up};
+use proto::wire;
+use proto::wire::{down, up};
 use sidecar::body::{Body, To};
 use sidecar::head::response::ResponseTo;
 use sidecar::head::write::{Persistence, Plan};
@@ -209,14 +211,14 @@ fn take_up(up: wire::Up, decoder: &mut Decoder) {
             }
         }
         Some(up::Message::Page(page)) => {
-            if let Ok(page) = Page::try_from(page) {
+            if let Ok(page) = HistoryPage::try_from(page) {
                 let sent_on = pages(page.id, &page.exchanges).remove(0);
-                assert_eq!(Page::try_from(sent_on).map(|again| again.exchanges.len()), Ok(page.exchanges.len()));
+                assert_eq!(HistoryPage::try_from(sent_on).map(|again| again.exchanges.len()), Ok(page.exchanges.len()));
             }
         }
         Some(up::Message::Tapped(tapped)) => {
-            if let Ok(tapped) = Tapped::try_from(tapped) {
-                Tapped::try_from(wire::Tapped::from(tapped)).expect("what was let in once is let in again");
+            if let Ok(tapped) = TapUpdate::try_from(tapped) {
+                TapUpdate::try_from(wire::Tapped::from(tapped)).expect("what was let in once is let in again");
             }
         }
         Some(up::Message::Applied(applied)) => {

@@ -6,7 +6,7 @@ mod fields;
 pub mod greeting;
 pub mod live;
 pub mod pages;
-pub mod reading;
+pub mod report_buffer;
 pub mod rules;
 mod stats;
 pub mod taps;
@@ -14,7 +14,7 @@ pub mod windows;
 
 /// Why a message is invalid. It names the field and the limit, for the developer of the peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum InvalidMessage {
     /// A required field is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -37,27 +37,27 @@ pub enum Refused {
 }
 
 /// Returns the text if it has at most `limit` bytes and no control character.
-fn text(field: &'static str, value: String, limit: usize) -> Result<String, Refused> {
+fn text(field: &'static str, value: String, limit: usize) -> Result<String, InvalidMessage> {
     if value.len() > limit {
-        return Err(Refused::TooMuch { field, limit });
+        return Err(InvalidMessage::TooMuch { field, limit });
     }
     if value.chars().any(char::is_control) {
-        return Err(Refused::Senseless { field, why: "it holds a control character".into() });
+        return Err(InvalidMessage::Senseless { field, why: "it holds a control character".into() });
     }
     Ok(value)
 }
 
 /// Like [`text`], but the text must not be empty.
-fn name(field: &'static str, value: String, limit: usize) -> Result<String, Refused> {
-    if value.is_empty() { Err(Refused::Missing(field)) } else { text(field, value, limit) }
+fn name(field: &'static str, value: String, limit: usize) -> Result<String, InvalidMessage> {
+    if value.is_empty() { Err(InvalidMessage::Missing(field)) } else { text(field, value, limit) }
 }
 
 /// Returns the list if it has at most `limit` entries.
-fn bounded<T>(field: &'static str, list: Vec<T>, limit: usize) -> Result<Vec<T>, Refused> {
+fn bounded<T>(field: &'static str, list: Vec<T>, limit: usize) -> Result<Vec<T>, InvalidMessage> {
     at_most(field, list.len(), limit).map(|()| list)
 }
 
 /// Checks that there are at most `limit` entries.
-fn at_most(field: &'static str, count: usize, limit: usize) -> Result<(), Refused> {
-    if count > limit { Err(Refused::TooMuch { field, limit }) } else { Ok(()) }
+fn at_most(field: &'static str, count: usize, limit: usize) -> Result<(), InvalidMessage> {
+    if count > limit { Err(InvalidMessage::TooMuch { field, limit }) } else { Ok(()) }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use mesh::exchange::Exchange;
-use proto::convert::Refused;
-use proto::convert::pages::{FETCHES_MAX, Fetch, HISTORY_EXCHANGES_MAX, More, Page};
+use proto::convert::InvalidMessage;
+use proto::convert::pages::{FETCHES_MAX, Fetch, HISTORY_EXCHANGES_MAX, HistoryPage, More};
 use proto::wire;
 use tokio::sync::oneshot;
 
@@ -40,18 +40,18 @@ impl HistoryFetches {
     ///
     /// A fetch is kept until its last page, even if its caller no longer waits: a late answer is no
     /// error.
-    pub(super) fn take(&mut self, page: wire::Page) -> Result<(), Refused> {
-        let page = Page::try_from(page)?;
-        let unasked = || Refused::Senseless { field: "page.id", why: format!("{} is not waited for", page.id) };
+    pub(super) fn take(&mut self, page: wire::Page) -> Result<(), InvalidMessage> {
+        let page = HistoryPage::try_from(page)?;
+        let unasked = || InvalidMessage::Senseless { field: "page.id", why: format!("{} is not waited for", page.id) };
         let waiting = self.waiting.get_mut(&page.id).ok_or_else(unasked)?;
         let is_empty = page.exchanges.is_empty();
         waiting.exchanges.extend(page.exchanges);
         if waiting.exchanges.len() > HISTORY_EXCHANGES_MAX {
-            return Err(Refused::TooMuch { field: "page.samples of one fetch", limit: HISTORY_EXCHANGES_MAX });
+            return Err(InvalidMessage::TooMuch { field: "page.samples of one fetch", limit: HISTORY_EXCHANGES_MAX });
         }
         match page.more {
             More::Follows if is_empty => {
-                Err(Refused::Senseless { field: "page.samples", why: "only a last page may be empty".into() })
+                Err(InvalidMessage::Senseless { field: "page.samples", why: "only a last page may be empty".into() })
             }
             More::Follows => Ok(()),
             More::Nothing => {
@@ -102,7 +102,7 @@ mod tests {
         drop(reader);
         waiting.take(pages(fetch.id, &exchanges(1)).remove(0)).unwrap();
         let again = waiting.take(pages(fetch.id, &exchanges(1)).remove(0));
-        assert!(matches!(again, Err(Refused::Senseless { field: "page.id", .. })));
+        assert!(matches!(again, Err(InvalidMessage::Senseless { field: "page.id", .. })));
     }
 
     #[test]

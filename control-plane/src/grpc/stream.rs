@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use mesh::histogram::SCALE;
 use mesh::window::WINDOW_S;
-use proto::convert::Refused;
+use proto::convert::InvalidMessage;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Decoder;
-use proto::wire::{self, Down, Up, down, up};
+use proto::wire;
+use proto::wire::{Down, Up, down, up};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::StreamExt;
@@ -114,7 +115,7 @@ impl SidecarStream {
         };
         match first.and_then(|first| first.message) {
             Some(up::Message::Hello(hello)) => Greeting::try_from(hello).map_err(|why| self.refuse(&why)),
-            Some(_) => Err(self.refuse(&Refused::Missing("hello, the first message,"))),
+            Some(_) => Err(self.refuse(&InvalidMessage::Missing("hello, the first message,"))),
             None => Err(Status::cancelled("the stream ended before a hello")),
         }
     }

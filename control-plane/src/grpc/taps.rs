@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mesh::tap::Tap;
 use mesh::workload::Workload;
-use proto::convert::Refused;
-use proto::convert::taps::{Tapped, set};
+use proto::convert::InvalidMessage;
+use proto::convert::taps::{TapUpdate, set};
 use proto::wire;
 
 use crate::tap;
@@ -48,8 +48,8 @@ impl StreamTaps {
     }
 
     /// Passes on tapped exchanges. Those of a tap that has just ended are late, which is no error.
-    pub(super) fn take(&self, tapped: wire::Tapped, now_s: u64, all: &tap::OpenTaps) -> Result<(), Refused> {
-        let tapped = Tapped::try_from(tapped)?;
+    pub(super) fn take(&self, tapped: wire::Tapped, now_s: u64, all: &tap::OpenTaps) -> Result<(), InvalidMessage> {
+        let tapped = TapUpdate::try_from(tapped)?;
         for seen in tapped.seen {
             match self.told(seen.tap)? {
                 Some(tap) if tap.seen(&self.pod, seen, now_s) => {}
@@ -69,10 +69,10 @@ impl StreamTaps {
         Ok(())
     }
 
-    fn told(&self, id: u64) -> Result<Option<&Arc<OpenTap>>, Refused> {
+    fn told(&self, id: u64) -> Result<Option<&Arc<OpenTap>>, InvalidMessage> {
         let told = self.told.iter().map(|(tap, _)| tap).find(|tap| tap.id == id);
         if told.is_none() && (id == 0 || id > self.newest) {
-            return Err(Refused::Senseless { field: "tapped.tap", why: format!("there is no tap {id}") });
+            return Err(InvalidMessage::Senseless { field: "tapped.tap", why: format!("there is no tap {id}") });
         }
         Ok(told)
     }
@@ -120,7 +120,7 @@ mod tests {
     fn tapped(tap: u64) -> wire::Tapped {
         let endpoint = Endpoint::named("GET", "/a").unwrap();
         let seen = vec![Sighting { tap, endpoint, exchange: Exchange::default() }];
-        Tapped { seen, dropped: vec![(tap, Dropped { over_rate: 1, over_queue: 0 })] }.into()
+        TapUpdate { seen, dropped: vec![(tap, Dropped { over_rate: 1, over_queue: 0 })] }.into()
     }
 
     #[test]

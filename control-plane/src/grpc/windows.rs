@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use mesh::window::WindowKind;
 use proto::convert::windows::PackedWindow;
-use proto::wire::{self, down};
+use proto::wire;
+use proto::wire::down;
 use tokio::sync::watch;
 use tonic::Status;
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use mesh::workload::Workload;
-use proto::convert::Refused;
-use proto::wire::{self, down};
+use proto::convert::InvalidMessage;
+use proto::wire;
+use proto::wire::down;
 
 use crate::grpc::pages::HistoryFetches;
 use crate::grpc::taps::StreamTaps;
@@ -35,12 +36,12 @@ impl Wishes {
     }
 
     /// Handles a page of a history.
-    pub(super) fn take_page(&mut self, page: wire::Page) -> Result<(), Refused> {
+    pub(super) fn take_page(&mut self, page: wire::Page) -> Result<(), InvalidMessage> {
         self.pages.take(page)
     }
 
     /// Handles tapped exchanges.
-    pub(super) fn take_tapped(&self, tapped: wire::Tapped, now_s: u64, taps: &tap::OpenTaps) -> Result<(), Refused> {
+    pub(super) fn take_tapped(&self, tapped: wire::Tapped, now_s: u64, taps: &tap::OpenTaps) -> Result<(), InvalidMessage> {
         self.taps.take(tapped, now_s, taps)
     }
 }

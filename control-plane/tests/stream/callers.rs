@@ -4,7 +4,8 @@
 use mesh::callers::{CALLERS_MAX, Callers, Calls};
 use mesh::report::Coverage::{Change, Snapshot};
 use proto::convert::greeting::Greeting;
-use proto::wire::{self, up};
+use proto::wire;
+use proto::wire::up;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tonic::Code;

@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use control_plane::app::AppOptions;
 use mesh::report::Coverage::{Change, Snapshot};
+use proto::wire;
 use proto::wire::mesh_client::MeshClient;
-use proto::wire::{self, Up, up};
+use proto::wire::{Up, up};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;

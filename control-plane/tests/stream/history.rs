@@ -4,7 +4,8 @@
 use mesh::exchange::{Exchange, Outcome};
 use mesh::report::Coverage::{Change, Snapshot};
 use proto::convert::pages::pages;
-use proto::wire::{self, down, up};
+use proto::wire;
+use proto::wire::{down, up};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tonic::Code;

@@ -2,7 +2,8 @@
 
 use mesh::golden::GoldenMetrics;
 use mesh::report::Coverage::{Change, Snapshot};
-use proto::wire::{self, up};
+use proto::wire;
+use proto::wire::up;
 use tonic::Code;
 
 use crate::harness::{Stage, greeting, hits};

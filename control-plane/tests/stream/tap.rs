@@ -5,8 +5,9 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::report::Coverage::{Change, Snapshot};
 use mesh::tap::{Dropped, Sighting, Tap};
-use proto::convert::taps::{Tapped, taps};
-use proto::wire::{self, down, up};
+use proto::convert::taps::{TapUpdate, taps};
+use proto::wire;
+use proto::wire::{down, up};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -63,7 +64,7 @@ fn seen(tap: u64, status: u16) -> Sighting {
 }
 
 async fn say(sidecar: &Sidecar, seen: Vec<Sighting>, dropped: Vec<(u64, Dropped)>) {
-    sidecar.say(up::Message::Tapped(Tapped { seen, dropped }.into())).await;
+    sidecar.say(up::Message::Tapped(TapUpdate { seen, dropped }.into())).await;
 }
 
 #[tokio::test]

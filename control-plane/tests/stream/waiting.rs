@@ -3,7 +3,8 @@
 use control_plane::clock::now_ms;
 use mesh::report::Coverage::Snapshot;
 use mesh::window::slot_of;
-use proto::wire::{self, down, up};
+use proto::wire;
+use proto::wire::{down, up};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

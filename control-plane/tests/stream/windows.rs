@@ -5,7 +5,8 @@ use mesh::golden::GoldenMetrics;
 use mesh::report::Coverage::{Change, Snapshot};
 use mesh::window::slot_of;
 use proto::convert::greeting::Greeting;
-use proto::wire::{self, down};
+use proto::wire;
+use proto::wire::down;
 use tonic::Code;
 
 use control_plane::clock::now_ms;

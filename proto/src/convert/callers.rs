@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use mesh::callers::{CALLERS_MAX, Callers, Calls};
 use mesh::report::EndpointReport;
 
-use crate::convert::Refused;
+use crate::convert::InvalidMessage;
 use crate::wire;
 
 /// Encodes an endpoint's callers; `None` if there are none.
@@ -34,7 +34,7 @@ pub(super) fn told(id: u32, callers: &Callers, at_ms: u64) -> Option<wire::Calle
 }
 
 /// Decodes an endpoint's callers and checks them against its counts.
-pub(super) fn callers(told: &wire::Callers, endpoint: &mut EndpointReport, at_ms: u64) -> Result<(), Refused> {
+pub(super) fn callers(told: &wire::Callers, endpoint: &mut EndpointReport, at_ms: u64) -> Result<(), InvalidMessage> {
     let addresses = addresses(told)?;
     let rows = told.hits.len();
     if rows != addresses.len() && rows != addresses.len() + 1 {
@@ -58,20 +58,20 @@ pub(super) fn callers(told: &wire::Callers, endpoint: &mut EndpointReport, at_ms
     Ok(())
 }
 
-fn addresses(told: &wire::Callers) -> Result<Vec<IpAddr>, Refused> {
+fn addresses(told: &wire::Callers) -> Result<Vec<IpAddr>, InvalidMessage> {
     let (v4, rest_of_v4) = told.v4.as_chunks::<4>();
     let (v6, rest_of_v6) = told.v6.as_chunks::<16>();
     if !rest_of_v4.is_empty() || !rest_of_v6.is_empty() {
         return Err(senseless("an address has 4 or 16 bytes"));
     }
     if v4.len() + v6.len() > CALLERS_MAX {
-        return Err(Refused::TooMuch { field: "callers", limit: CALLERS_MAX });
+        return Err(InvalidMessage::TooMuch { field: "callers", limit: CALLERS_MAX });
     }
     Ok(v4.iter().map(|octets| IpAddr::from(*octets)).chain(v6.iter().map(|octets| IpAddr::from(*octets))).collect())
 }
 
-fn senseless(why: &str) -> Refused {
-    Refused::Senseless { field: "callers", why: why.into() }
+fn senseless(why: &str) -> InvalidMessage {
+    InvalidMessage::Senseless { field: "callers", why: why.into() }
 }
 
 #[cfg(test)]

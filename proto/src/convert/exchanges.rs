@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use mesh::exchange::{Exchange, Outcome, PATH_BYTES_MAX, REASON_BYTES_MAX};
 use mesh::trace::TraceId;
 
-use crate::convert::{Refused, text};
+use crate::convert::{InvalidMessage, text};
 use crate::wire;
 
 /// Bytes of a rule id.
@@ -35,7 +35,7 @@ pub fn sample(exchange: &Exchange) -> wire::Sample {
 }
 
 /// Decodes and validates an exchange.
-pub fn exchange(sample: wire::Sample) -> Result<Exchange, Refused> {
+pub fn exchange(sample: wire::Sample) -> Result<Exchange, InvalidMessage> {
     let rule = text("sample.rule", sample.rule, RULE_ID_BYTES_MAX)?;
     let status = u16::try_from(sample.status).ok().filter(|status| *status < 1000);
     let outcome = wire::Outcome::try_from(sample.outcome);
@@ -56,7 +56,7 @@ pub fn exchange(sample: wire::Sample) -> Result<Exchange, Refused> {
     })
 }
 
-fn caller(bytes: &[u8]) -> Result<Option<IpAddr>, Refused> {
+fn caller(bytes: &[u8]) -> Result<Option<IpAddr>, InvalidMessage> {
     match bytes.len() {
         0 => Ok(None),
         4 => Ok(bytes.first_chunk::<4>().map(|octets| IpAddr::from(*octets))),
@@ -65,7 +65,7 @@ fn caller(bytes: &[u8]) -> Result<Option<IpAddr>, Refused> {
     }
 }
 
-fn trace(bytes: &[u8]) -> Result<Option<TraceId>, Refused> {
+fn trace(bytes: &[u8]) -> Result<Option<TraceId>, InvalidMessage> {
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -73,8 +73,8 @@ fn trace(bytes: &[u8]) -> Result<Option<TraceId>, Refused> {
     trace.map(Some).ok_or_else(|| senseless("sample.trace_id", "a trace has 16 bytes that are not all zero"))
 }
 
-fn senseless(field: &'static str, why: &str) -> Refused {
-    Refused::Senseless { field, why: why.to_owned() }
+fn senseless(field: &'static str, why: &str) -> InvalidMessage {
+    InvalidMessage::Senseless { field, why: why.to_owned() }
 }
 
 /// Replaces control characters, which the peer would refuse: a path from a client, or a reason from

@@ -3,7 +3,7 @@
 
 use prost::encoding::decode_varint;
 
-use crate::convert::Refused;
+use crate::convert::InvalidMessage;
 
 /// The unread bytes of a message.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub(super) struct Fields<'a> {
 
 /// The value of one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(super) enum FieldValue<'a> {
     /// A varint, or a number of fixed width.
     Number(u64),
     /// A string, bytes, or a message.
@@ -29,26 +29,26 @@ impl<'a> Fields<'a> {
 
     /// The next field's number and value; `None` at the end.
     #[inline(always)]
-    pub(super) fn read(&mut self) -> Result<Option<(u64, Value<'a>)>, Refused> {
+    pub(super) fn read(&mut self) -> Result<Option<(u64, FieldValue<'a>)>, InvalidMessage> {
         if self.rest.is_empty() {
             return Ok(None);
         }
         let key = self.varint()?;
         let value = match key & 7 {
-            0 => Value::Number(self.varint()?),
+            0 => FieldValue::Number(self.varint()?),
             2 => {
                 let length = self.varint()?;
-                Value::Bytes(self.take(length)?)
+                FieldValue::Bytes(self.take(length)?)
             }
-            1 => Value::Number(u64::from_le_bytes(self.fixed()?)),
-            5 => Value::Number(u64::from(u32::from_le_bytes(self.fixed()?))),
+            1 => FieldValue::Number(u64::from_le_bytes(self.fixed()?)),
+            5 => FieldValue::Number(u64::from(u32::from_le_bytes(self.fixed()?))),
             _ => return Err(self.broken("a field has a type that there is none of")),
         };
         Ok(Some((key >> 3, value)))
     }
 
     #[inline(always)]
-    fn varint(&mut self) -> Result<u64, Refused> {
+    fn varint(&mut self) -> Result<u64, InvalidMessage> {
         match self.rest.split_first() {
             Some((byte, rest)) if *byte < 0x80 => {
                 self.rest = rest;
@@ -58,50 +58,50 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn longer(&mut self) -> Result<u64, Refused> {
+    fn longer(&mut self) -> Result<u64, InvalidMessage> {
         decode_varint(&mut self.rest).map_err(|_| self.broken("it ends where a number is due"))
     }
 
     #[inline(always)]
-    fn take(&mut self, length: u64) -> Result<&'a [u8], Refused> {
+    fn take(&mut self, length: u64) -> Result<&'a [u8], InvalidMessage> {
         let taken = usize::try_from(length).ok().and_then(|length| self.rest.split_at_checked(length));
         let (taken, rest) = taken.ok_or_else(|| self.broken("a field is longer than it"))?;
         self.rest = rest;
         Ok(taken)
     }
 
-    fn fixed<const WIDTH: usize>(&mut self) -> Result<[u8; WIDTH], Refused> {
+    fn fixed<const WIDTH: usize>(&mut self) -> Result<[u8; WIDTH], InvalidMessage> {
         Ok(self.take(WIDTH as u64)?.try_into().expect("as many bytes were taken"))
     }
 
     #[cold]
-    fn broken(&self, why: &str) -> Refused {
-        Refused::Senseless { field: self.message, why: why.into() }
+    fn broken(&self, why: &str) -> InvalidMessage {
+        InvalidMessage::Senseless { field: self.message, why: why.into() }
     }
 }
 
-impl<'a> Value<'a> {
+impl<'a> FieldValue<'a> {
     /// Returns the number, or an error that names the field.
     #[inline]
-    pub(super) fn number(self, field: &'static str) -> Result<u64, Refused> {
+    pub(super) fn number(self, field: &'static str) -> Result<u64, InvalidMessage> {
         match self {
             Self::Number(number) => Ok(number),
-            Self::Bytes(_) => Err(Refused::Senseless { field, why: "it is no number".into() }),
+            Self::Bytes(_) => Err(InvalidMessage::Senseless { field, why: "it is no number".into() }),
         }
     }
 
     /// Returns the bytes, or an error that names the field.
     #[inline]
-    pub(super) fn bytes(self, field: &'static str) -> Result<&'a [u8], Refused> {
+    pub(super) fn bytes(self, field: &'static str) -> Result<&'a [u8], InvalidMessage> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
-            Self::Number(_) => Err(Refused::Senseless { field, why: "it is a number".into() }),
+            Self::Number(_) => Err(InvalidMessage::Senseless { field, why: "it is a number".into() }),
         }
     }
 
     /// Decodes the message, or returns an error that names the field.
-    pub(super) fn message<M: prost::Message + Default>(self, field: &'static str) -> Result<M, Refused> {
-        M::decode(self.bytes(field)?).map_err(|why| Refused::Senseless { field, why: why.to_string() })
+    pub(super) fn message<M: prost::Message + Default>(self, field: &'static str) -> Result<M, InvalidMessage> {
+        M::decode(self.bytes(field)?).map_err(|why| InvalidMessage::Senseless { field, why: why.to_string() })
     }
 }
 
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::wire;
 
-    fn all(bytes: &[u8]) -> Result<Vec<(u64, Value<'_>)>, Refused> {
+    fn all(bytes: &[u8]) -> Result<Vec<(u64, FieldValue<'_>)>, InvalidMessage> {
         let mut fields = Fields::of("test", bytes);
         std::iter::from_fn(|| fields.read().transpose()).collect()
     }
@@ -131,8 +131,8 @@ mod tests {
             let def = wire::Def { id: 7, method: text.clone(), ..Default::default() };
             let live = wire::Live { seq, at_ms, defs: vec![def], stats: vec![stat], ..Default::default() }.encode_to_vec();
             let find = |wanted: u64, bytes| all(bytes).unwrap().into_iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| value);
-            prop_assert_eq!(find(1, &live), Some(Value::Number(seq)).filter(|_| seq > 0));
-            prop_assert_eq!(find(3, &live), Some(Value::Number(at_ms)).filter(|_| at_ms > 0));
+            prop_assert_eq!(find(1, &live), Some(FieldValue::Number(seq)).filter(|_| seq > 0));
+            prop_assert_eq!(find(3, &live), Some(FieldValue::Number(at_ms)).filter(|_| at_ms > 0));
             let told = find(5, &live).unwrap().bytes("stats").unwrap();
             let untimed = find(2, told).map_or(0, |value| signed(value.number("untimed").unwrap()));
             prop_assert_eq!(untimed, own);
@@ -151,6 +151,6 @@ mod tests {
         assert_eq!(all(&[18, 3, 1, 2]).unwrap_err().to_string(), "test makes no sense: a field is longer than it");
         assert_eq!(all(&[9, 1, 2]).unwrap_err().to_string(), "test makes no sense: a field is longer than it");
         assert!(all(&[11]).unwrap_err().to_string().contains("a type that there is none of"));
-        assert!(Value::Number(1).bytes("live").is_err() && Value::Bytes(&[]).number("seq").is_err());
+        assert!(FieldValue::Number(1).bytes("live").is_err() && FieldValue::Bytes(&[]).number("seq").is_err());
     }
 }

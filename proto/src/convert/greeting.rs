@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mesh::workload::{ADDRESSES_MAX, NAME_BYTES_MAX, Workload};
 
-use crate::convert::{Refused, bounded, name, text};
+use crate::convert::{InvalidMessage, bounded, name, text};
 use crate::wire;
 
 /// Protected paths that a pod may name. Kubernetes has three kinds of probe.
@@ -57,12 +57,12 @@ impl From<Greeting> for wire::Hello {
 }
 
 impl TryFrom<wire::Hello> for Greeting {
-    type Error = Refused;
+    type Error = InvalidMessage;
 
-    fn try_from(hello: wire::Hello) -> Result<Self, Refused> {
+    fn try_from(hello: wire::Hello) -> Result<Self, InvalidMessage> {
         if hello.protocol != wire::PROTOCOL {
             let why = format!("this control plane speaks version {}, the sidecar version {}", wire::PROTOCOL, hello.protocol);
-            return Err(Refused::Senseless { field: "protocol", why });
+            return Err(InvalidMessage::Senseless { field: "protocol", why });
         }
         let protected = bounded("protected", hello.protected, PROTECTED_MAX)?;
         let addresses = bounded("pod_ip", hello.pod_ip, ADDRESSES_MAX)?;
@@ -96,14 +96,14 @@ fn bytes(address: IpAddr) -> Vec<u8> {
 }
 
 /// Parses an address and checks that it can belong to a single pod.
-fn address(bytes: &[u8]) -> Result<IpAddr, Refused> {
+fn address(bytes: &[u8]) -> Result<IpAddr, InvalidMessage> {
     let four = bytes.try_into().map(|octets: [u8; 4]| IpAddr::from(octets));
     let address = four.or_else(|_| bytes.try_into().map(|octets: [u8; 16]| IpAddr::from(octets).to_canonical()));
     let Ok(address) = address else {
-        return Err(Refused::Senseless { field: "pod_ip", why: "an address has 4 or 16 bytes".into() });
+        return Err(InvalidMessage::Senseless { field: "pod_ip", why: "an address has 4 or 16 bytes".into() });
     };
     if address.is_unspecified() || address.is_multicast() {
-        return Err(Refused::Senseless { field: "pod_ip", why: format!("{address} is no pod's own address") });
+        return Err(InvalidMessage::Senseless { field: "pod_ip", why: format!("{address} is no pod's own address") });
     }
     Ok(address)
 }

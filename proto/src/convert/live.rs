@@ -9,7 +9,7 @@ use mesh::refusal::{RefusalReason, Refusals};
 use mesh::report::{Coverage, Report, Resources};
 use prost::Message as _;
 
-use crate::convert::Refused;
+use crate::convert::InvalidMessage;
 use crate::convert::callers::told;
 use crate::convert::exchanges::sample;
 use crate::convert::stats::stat;
@@ -93,13 +93,13 @@ pub struct Decoder {
     definitions: usize,
     /// Reports and windows decoded so far.
     messages: u64,
-    names: Option<Names>,
+    names: Option<SharedNames>,
 }
 
 /// Replaces an endpoint by a shared one of the same name.
-struct Names(Box<dyn Fn(Endpoint) -> Endpoint + Send + Sync>);
+struct SharedNames(Box<dyn Fn(Endpoint) -> Endpoint + Send + Sync>);
 
-impl fmt::Debug for Names {
+impl fmt::Debug for SharedNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Names")
     }
@@ -120,7 +120,7 @@ impl Decoder {
     /// streams that define the same twenty endpoints then hold each name once, and it stays in the
     /// CPU cache.
     pub fn sharing(names: impl Fn(Endpoint) -> Endpoint + Send + Sync + 'static) -> Self {
-        Self { names: Some(Names(Box::new(names))), ..Self::default() }
+        Self { names: Some(SharedNames(Box::new(names))), ..Self::default() }
     }
 
     /// The row index of an endpoint in the current message. Data of an endpoint without a row there is dropped.
@@ -135,43 +135,43 @@ impl Decoder {
     }
 
     /// Returns the endpoint of a row and records the row's index. A second row of the same endpoint is an error.
-    pub(super) fn told_of(&mut self, id: u32, place: usize) -> Result<&Defined, Refused> {
+    pub(super) fn told_of(&mut self, id: u32, place: usize) -> Result<&Defined, InvalidMessage> {
         let message = self.messages;
         let defined = self.defined(id)?;
         if std::mem::replace(&mut defined.told, message) == message {
-            return Err(Refused::Senseless { field: "stats", why: format!("number {id} is there twice") });
+            return Err(InvalidMessage::Senseless { field: "stats", why: format!("number {id} is there twice") });
         }
         defined.place = place as u32;
         Ok(defined)
     }
 
     /// Assigns a number to an endpoint.
-    pub(super) fn define(&mut self, def: &wire::Def) -> Result<(), Refused> {
-        let over = || Refused::TooMuch { field: "defs", limit: DEFINITIONS_MAX };
+    pub(super) fn define(&mut self, def: &wire::Def) -> Result<(), InvalidMessage> {
+        let over = || InvalidMessage::TooMuch { field: "defs", limit: DEFINITIONS_MAX };
         let place = usize::try_from(def.id).ok().filter(|id| *id <= DEFINITIONS_MAX && self.definitions < DEFINITIONS_MAX);
         let place = place.ok_or_else(over)?;
-        let endpoint =
-            Endpoint::named(&def.method, &def.route).map_err(|why| Refused::Senseless { field: "defs", why: why.to_string() })?;
+        let endpoint = Endpoint::named(&def.method, &def.route)
+            .map_err(|why| InvalidMessage::Senseless { field: "defs", why: why.to_string() })?;
         if self.endpoints.len() <= place {
             self.endpoints.resize_with(place + 1, || None);
         }
         let known = &mut self.endpoints[place];
         if def.id == OTHER_ID || known.is_some() {
-            return Err(Refused::Senseless { field: "defs", why: format!("number {} is taken", def.id) });
+            return Err(InvalidMessage::Senseless { field: "defs", why: format!("number {} is taken", def.id) });
         }
-        let endpoint = if let Some(Names(shared)) = &self.names { shared(endpoint) } else { endpoint };
+        let endpoint = if let Some(SharedNames(shared)) = &self.names { shared(endpoint) } else { endpoint };
         *known = Some(Defined { endpoint, told: 0, place: 0, is_file: def.file });
         self.definitions += 1;
         Ok(())
     }
 
-    fn defined(&mut self, id: u32) -> Result<&mut Defined, Refused> {
+    fn defined(&mut self, id: u32) -> Result<&mut Defined, InvalidMessage> {
         if id == OTHER_ID && self.endpoints.first().is_none_or(Option::is_none) {
             self.endpoints.resize_with(self.endpoints.len().max(1), || None);
             self.endpoints[0] = Some(Defined { endpoint: Endpoint::other(), told: 0, place: 0, is_file: false });
         }
         let known = self.endpoints.get_mut(id as usize).and_then(Option::as_mut);
-        known.ok_or_else(|| Refused::Senseless { field: "stats", why: format!("number {id} was never defined") })
+        known.ok_or_else(|| InvalidMessage::Senseless { field: "stats", why: format!("number {id} was never defined") })
     }
 }
 

@@ -4,7 +4,7 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 
 use crate::convert::exchanges::{exchange, sample};
-use crate::convert::{Refused, bounded};
+use crate::convert::{InvalidMessage, bounded};
 use crate::wire;
 
 /// Concurrent fetches on one stream. A person views one endpoint at a time; eight people may view the same pod.
@@ -29,7 +29,7 @@ pub struct Fetch {
 
 /// A part of the reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct HistoryPage {
     /// The id of the fetch.
     pub id: u64,
     /// Some exchanges.
@@ -66,19 +66,19 @@ impl From<Fetch> for wire::Fetch {
 }
 
 impl TryFrom<wire::Fetch> for Fetch {
-    type Error = Refused;
+    type Error = InvalidMessage;
 
-    fn try_from(fetch: wire::Fetch) -> Result<Self, Refused> {
+    fn try_from(fetch: wire::Fetch) -> Result<Self, InvalidMessage> {
         let endpoint = Endpoint::named(&fetch.method, &fetch.route);
-        let endpoint = endpoint.map_err(|why| Refused::Senseless { field: "fetch", why: why.to_string() })?;
+        let endpoint = endpoint.map_err(|why| InvalidMessage::Senseless { field: "fetch", why: why.to_string() })?;
         Ok(Self { id: fetch.id, endpoint, limit: (fetch.limit as usize).min(HISTORY_EXCHANGES_MAX) })
     }
 }
 
-impl TryFrom<wire::Page> for Page {
-    type Error = Refused;
+impl TryFrom<wire::Page> for HistoryPage {
+    type Error = InvalidMessage;
 
-    fn try_from(page: wire::Page) -> Result<Self, Refused> {
+    fn try_from(page: wire::Page) -> Result<Self, InvalidMessage> {
         let samples = bounded("page.samples", page.samples, PAGE_EXCHANGES_MAX)?;
         let exchanges = samples.into_iter().map(exchange).collect::<Result<_, _>>()?;
         Ok(Self { id: page.id, exchanges, more: if page.last { More::Nothing } else { More::Follows } })
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn an_answer_is_cut_into_pages_and_only_the_last_is_last() {
         let exchanges: Vec<_> = (0..70).map(|started_ms| Exchange { started_ms, ..Exchange::default() }).collect();
-        let pages: Vec<Page> = pages(7, &exchanges).into_iter().map(|page| page.try_into().unwrap()).collect();
+        let pages: Vec<HistoryPage> = pages(7, &exchanges).into_iter().map(|page| page.try_into().unwrap()).collect();
         assert_eq!(pages.iter().map(|page| page.more).collect::<Vec<_>>(), [More::Follows, More::Follows, More::Nothing]);
         assert!(pages.iter().all(|page| page.id == 7));
         assert_eq!(pages.into_iter().flat_map(|page| page.exchanges).collect::<Vec<_>>(), exchanges);
@@ -101,15 +101,18 @@ mod tests {
     #[test]
     fn nothing_is_a_page_too() {
         let nothing = pages(7, &[]).remove(0);
-        assert_eq!(Page::try_from(nothing), Ok(Page { id: 7, exchanges: vec![], more: More::Nothing }));
+        assert_eq!(HistoryPage::try_from(nothing), Ok(HistoryPage { id: 7, exchanges: vec![], more: More::Nothing }));
     }
 
     #[test]
     fn what_is_too_much_or_no_endpoint_is_refused() {
         let long = wire::Page { samples: vec![wire::Sample::default(); PAGE_EXCHANGES_MAX + 1], ..wire::Page::default() };
-        assert_eq!(Page::try_from(long), Err(Refused::TooMuch { field: "page.samples", limit: PAGE_EXCHANGES_MAX }));
+        assert_eq!(
+            HistoryPage::try_from(long),
+            Err(InvalidMessage::TooMuch { field: "page.samples", limit: PAGE_EXCHANGES_MAX })
+        );
         let nowhere = wire::Fetch { method: "GET".into(), route: "nowhere".into(), ..wire::Fetch::default() };
-        assert!(matches!(Fetch::try_from(nowhere), Err(Refused::Senseless { field: "fetch", .. })));
+        assert!(matches!(Fetch::try_from(nowhere), Err(InvalidMessage::Senseless { field: "fetch", .. })));
         let endless = wire::Fetch { method: "GET".into(), route: "/a".into(), limit: u32::MAX, ..wire::Fetch::default() };
         assert_eq!(Fetch::try_from(endless).unwrap().limit, HISTORY_EXCHANGES_MAX);
     }

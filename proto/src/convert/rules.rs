@@ -10,7 +10,7 @@ use mesh::workload::NAME_BYTES_MAX;
 use prost::Message as _;
 use prost::bytes::Bytes;
 
-use crate::convert::{Refused, bounded, name, text};
+use crate::convert::{InvalidMessage, bounded, name, text};
 use crate::wire;
 
 /// Pods that one rule may name.
@@ -54,8 +54,8 @@ impl From<wire::Desired> for wire::down::Message {
 }
 
 /// Decodes the rule set in a message of the stream.
-pub fn unsealed(desired: &[u8]) -> Result<wire::Desired, Refused> {
-    wire::Desired::decode(desired).map_err(|why| Refused::Senseless { field: "desired", why: why.to_string() })
+pub fn unsealed(desired: &[u8]) -> Result<wire::Desired, InvalidMessage> {
+    wire::Desired::decode(desired).map_err(|why| InvalidMessage::Senseless { field: "desired", why: why.to_string() })
 }
 
 /// Converts a whole set to its protobuf type.
@@ -155,13 +155,13 @@ impl From<Rule> for wire::Rule {
 }
 
 impl TryFrom<wire::Rule> for Rule {
-    type Error = Refused;
+    type Error = InvalidMessage;
 
-    fn try_from(rule: wire::Rule) -> Result<Self, Refused> {
-        let selector = rule.selector.ok_or(Refused::Missing("selector"))?;
+    fn try_from(rule: wire::Rule) -> Result<Self, InvalidMessage> {
+        let selector = rule.selector.ok_or(InvalidMessage::Missing("selector"))?;
         let pods = bounded("selector.pods", selector.pods, PODS_MAX)?;
         let endpoint = Endpoint::named(&rule.method, &rule.route)
-            .map_err(|why| Refused::Senseless { field: "endpoint", why: why.to_string() })?;
+            .map_err(|why| InvalidMessage::Senseless { field: "endpoint", why: why.to_string() })?;
         let (action, scope) = action(rule.action, &endpoint)?;
         Ok(Self {
             id: name("id", rule.id, ID_BYTES_MAX)?,
@@ -181,28 +181,28 @@ impl TryFrom<wire::Rule> for Rule {
     }
 }
 
-fn action(action: Option<wire::rule::Action>, endpoint: &Endpoint) -> Result<(Action, Scope), Refused> {
+fn action(action: Option<wire::rule::Action>, endpoint: &Endpoint) -> Result<(Action, Scope), InvalidMessage> {
     let (disable, scope) = match action {
         Some(wire::rule::Action::Disable(disable)) => (disable, Scope::Endpoint),
         Some(wire::rule::Action::DisablePrefix(disable)) => {
             if prefix_of(endpoint.route()).is_none() {
-                return Err(Refused::Senseless { field: "disable_prefix", why: "its route must end in /*".into() });
+                return Err(InvalidMessage::Senseless { field: "disable_prefix", why: "its route must end in /*".into() });
             }
             (disable, Scope::Prefix)
         }
         Some(wire::rule::Action::Pin(wire::Pin {})) => {
-            let bad = |why: String| Refused::Senseless { field: "pin", why };
+            let bad = |why: String| InvalidMessage::Senseless { field: "pin", why };
             endpoint.route().parse::<Pattern>().map_err(|why| bad(why.to_string()))?;
             let for_all = endpoint.method() == ANY_METHOD;
             return if for_all { Ok((Action::Pin, Scope::Endpoint)) } else { Err(bad("its method must be *".into())) };
         }
         _ => {
             let why = "this sidecar knows only `disable`, `disable_prefix` and `pin`: a newer one may know it".into();
-            return Err(Refused::Senseless { field: "action", why });
+            return Err(InvalidMessage::Senseless { field: "action", why });
         }
     };
     let status = DISABLE_STATUSES.into_iter().find(|status| u32::from(*status) == disable.status);
-    let why = || Refused::Senseless { field: "disable.status", why: format!("it must be one of {DISABLE_STATUSES:?}") };
+    let why = || InvalidMessage::Senseless { field: "disable.status", why: format!("it must be one of {DISABLE_STATUSES:?}") };
     Ok((Action::Disable { status: status.ok_or_else(why)? }, scope))
 }
 
@@ -223,9 +223,9 @@ impl From<Receipt> for wire::Applied {
 }
 
 impl TryFrom<wire::Applied> for Receipt {
-    type Error = Refused;
+    type Error = InvalidMessage;
 
-    fn try_from(applied: wire::Applied) -> Result<Self, Refused> {
+    fn try_from(applied: wire::Applied) -> Result<Self, InvalidMessage> {
         let refusal = |reject: wire::Reject| {
             Ok(RuleRefusal {
                 rule: text("reject.rule", reject.rule, ID_BYTES_MAX)?,

@@ -3,7 +3,7 @@
 use mesh::golden::{GoldenMetrics, STATUSES_MAX};
 use mesh::report::Seen;
 
-use crate::convert::Refused;
+use crate::convert::InvalidMessage;
 use crate::convert::fields::{Fields, signed};
 use crate::convert::stats::varints::Varints;
 use crate::wire;
@@ -70,15 +70,15 @@ fn extremes(golden: &GoldenMetrics) -> Vec<u8> {
     varints::pack(extremes.into_iter().take(told))
 }
 
-fn set_extremes(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), Refused> {
+fn set_extremes(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), InvalidMessage> {
     let (mut varints, mut extremes) = (Varints::of("extremes", packed), [0; EXTREMES]);
     for extreme in &mut extremes {
         *extreme = varints.read()?.unwrap_or(0);
     }
     if varints.read()?.is_some() {
-        return Err(Refused::TooMuch { field: "extremes", limit: EXTREMES });
+        return Err(InvalidMessage::TooMuch { field: "extremes", limit: EXTREMES });
     }
-    let why = || Refused::Senseless { field: "extremes", why: "the first byte cannot come after the last".into() };
+    let why = || InvalidMessage::Senseless { field: "extremes", why: "the first byte cannot come after the last".into() };
     let [min_us, total_us, max_us, bytes_in_max, bytes_out_max] = extremes;
     golden.min_us = min_us.checked_sub(1);
     golden.first_byte_total_us = golden.total_us.checked_sub(total_us).ok_or_else(why)?;
@@ -87,15 +87,15 @@ fn set_extremes(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), Refused
     Ok(())
 }
 
-fn set_statuses(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), Refused> {
+fn set_statuses(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), InvalidMessage> {
     let mut varints = Varints::of("status", packed);
     let mut codes = 0;
     while let Some(told) = varints.read()? {
         codes += 1;
         if codes > STATUSES_MAX + 1 {
-            return Err(Refused::TooMuch { field: "status", limit: STATUSES_MAX });
+            return Err(InvalidMessage::TooMuch { field: "status", limit: STATUSES_MAX });
         }
-        let senseless = |why: &str| Refused::Senseless { field: "status", why: why.into() };
+        let senseless = |why: &str| InvalidMessage::Senseless { field: "status", why: why.into() };
         let code = code(told).ok_or_else(|| senseless("a status has three digits"))?;
         golden.add_status(code, varints.read()?.ok_or_else(|| senseless("a code has no count"))?);
     }
@@ -104,7 +104,7 @@ fn set_statuses(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), Refused
 
 /// Fields of a row besides its counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct RowFacts {
     /// The number of the endpoint.
     pub(super) id: u32,
     /// Requests under way.
@@ -126,9 +126,9 @@ struct Rest<'a> {
 }
 
 /// Decodes and validates one row; it replaces the counts in `golden`.
-pub(super) fn read(stat: &[u8], golden: &mut GoldenMetrics) -> Result<Told, Refused> {
+pub(super) fn read(stat: &[u8], golden: &mut GoldenMetrics) -> Result<RowFacts, InvalidMessage> {
     golden.renew();
-    let (mut told, mut rest, mut fields) = (Told::default(), Rest::default(), Fields::of("stats", stat));
+    let (mut told, mut rest, mut fields) = (RowFacts::default(), Rest::default(), Fields::of("stats", stat));
     let (mut first_ms, mut last_ms) = (0, 0);
     // The field numbers are those of `Stat` in mesh.proto.
     while let Some((field, value)) = fields.read()? {
@@ -160,7 +160,7 @@ pub(super) fn read(stat: &[u8], golden: &mut GoldenMetrics) -> Result<Told, Refu
 }
 
 impl Rest<'_> {
-    fn complete(&self, golden: &mut GoldenMetrics) -> Result<(), Refused> {
+    fn complete(&self, golden: &mut GoldenMetrics) -> Result<(), InvalidMessage> {
         set_extremes(golden, self.extremes)?;
         set_statuses(golden, self.status)?;
         buckets::unpack(self.hist_lowest, self.hist, &mut golden.latency)?;

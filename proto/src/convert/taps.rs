@@ -4,7 +4,7 @@ use mesh::endpoint::Endpoint;
 use mesh::tap::{Dropped, Filter, Sighting, Tap};
 
 use crate::convert::exchanges::{exchange, sample};
-use crate::convert::{Refused, bounded};
+use crate::convert::{InvalidMessage, bounded};
 use crate::wire;
 
 /// Concurrent taps on one sidecar. Each one costs its workers a comparison per exchange.
@@ -15,7 +15,7 @@ pub const SEEN_MAX: usize = 64;
 
 /// What a sidecar reports for its taps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tapped {
+pub struct TapUpdate {
     /// Exchanges that matched a tap.
     pub seen: Vec<Sighting>,
     /// Counts of dropped exchanges, by tap.
@@ -35,17 +35,17 @@ pub fn set<'a>(taps: impl Iterator<Item = &'a Tap>) -> wire::Taps {
 }
 
 /// Decodes and validates a set of taps.
-pub fn taps(set: wire::Taps) -> Result<Vec<Tap>, Refused> {
+pub fn taps(set: wire::Taps) -> Result<Vec<Tap>, InvalidMessage> {
     let tap = |tap: wire::Tap| {
         let filter = Filter::read(&tap.method, &tap.route, &tap.status);
-        let filter = filter.map_err(|why| Refused::Senseless { field: "taps", why: why.to_string() })?;
+        let filter = filter.map_err(|why| InvalidMessage::Senseless { field: "taps", why: why.to_string() })?;
         Ok(Tap { id: tap.id, filter, per_second_max: tap.per_second })
     };
     bounded("taps", set.taps, TAPS_MAX)?.into_iter().map(tap).collect()
 }
 
-impl From<Tapped> for wire::Tapped {
-    fn from(tapped: Tapped) -> Self {
+impl From<TapUpdate> for wire::Tapped {
+    fn from(tapped: TapUpdate) -> Self {
         let seen = |seen: Sighting| wire::Seen {
             tap: seen.tap,
             method: seen.endpoint.method().to_owned(),
@@ -58,14 +58,14 @@ impl From<Tapped> for wire::Tapped {
     }
 }
 
-impl TryFrom<wire::Tapped> for Tapped {
-    type Error = Refused;
+impl TryFrom<wire::Tapped> for TapUpdate {
+    type Error = InvalidMessage;
 
-    fn try_from(tapped: wire::Tapped) -> Result<Self, Refused> {
+    fn try_from(tapped: wire::Tapped) -> Result<Self, InvalidMessage> {
         let seen = |seen: wire::Seen| {
             let endpoint = Endpoint::named(&seen.method, &seen.route);
-            let endpoint = endpoint.map_err(|why| Refused::Senseless { field: "tapped.seen", why: why.to_string() })?;
-            let sample = seen.sample.ok_or(Refused::Missing("tapped.seen.sample"))?;
+            let endpoint = endpoint.map_err(|why| InvalidMessage::Senseless { field: "tapped.seen", why: why.to_string() })?;
+            let sample = seen.sample.ok_or(InvalidMessage::Missing("tapped.seen.sample"))?;
             Ok(Sighting { tap: seen.tap, endpoint, exchange: exchange(sample)? })
         };
         let dropped =
@@ -97,27 +97,27 @@ mod tests {
     fn what_was_seen_survives_the_wire() {
         let endpoint = Endpoint::named("GET", "/a").unwrap();
         let exchange = Exchange { status: 503, path: "/a".into(), started_ms: 5, ..Exchange::default() };
-        let sent = Tapped {
+        let sent = TapUpdate {
             seen: vec![Sighting { tap: 7, endpoint, exchange }],
             dropped: vec![(7, Dropped { over_rate: 3, over_queue: 1 })],
         };
-        assert_eq!(Tapped::try_from(wire::Tapped::from(sent.clone())), Ok(sent));
+        assert_eq!(TapUpdate::try_from(wire::Tapped::from(sent.clone())), Ok(sent));
     }
 
     #[test]
     fn what_is_too_much_or_makes_no_sense_is_refused() {
         let many = wire::Taps { taps: vec![wire::Tap::default(); TAPS_MAX + 1] };
-        assert_eq!(taps(many), Err(Refused::TooMuch { field: "taps", limit: TAPS_MAX }));
+        assert_eq!(taps(many), Err(InvalidMessage::TooMuch { field: "taps", limit: TAPS_MAX }));
         let odd = wire::Taps { taps: vec![wire::Tap { status: "bad".into(), ..wire::Tap::default() }] };
         assert!(taps(odd).unwrap_err().to_string().contains("status=bad"));
         let seen = wire::Seen { method: "GET".into(), route: "/a".into(), sample: Some(wire::Sample::default()), tap: 1 };
         let flood = wire::Tapped { seen: vec![seen.clone(); SEEN_MAX + 1], dropped: vec![] };
-        assert_eq!(Tapped::try_from(flood), Err(Refused::TooMuch { field: "tapped.seen", limit: SEEN_MAX }));
+        assert_eq!(TapUpdate::try_from(flood), Err(InvalidMessage::TooMuch { field: "tapped.seen", limit: SEEN_MAX }));
         let hollow = wire::Tapped { seen: vec![wire::Seen { sample: None, ..seen.clone() }], dropped: vec![] };
-        assert!(Tapped::try_from(hollow).is_err());
+        assert!(TapUpdate::try_from(hollow).is_err());
         let nowhere = wire::Tapped { seen: vec![wire::Seen { route: "a".into(), ..seen }], dropped: vec![] };
-        assert!(Tapped::try_from(nowhere).is_err());
+        assert!(TapUpdate::try_from(nowhere).is_err());
         let flood = wire::Tapped { seen: vec![], dropped: vec![wire::Dropped::default(); 2 * TAPS_MAX + 1] };
-        assert!(Tapped::try_from(flood).is_err());
+        assert!(TapUpdate::try_from(flood).is_err());
     }
 }

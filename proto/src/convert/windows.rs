@@ -10,7 +10,7 @@ use prost::bytes::Bytes;
 use crate::convert::fields::Fields;
 use crate::convert::live::{Decoder, Defined, Encoder, ROWS_MAX};
 use crate::convert::stats::{read, stat};
-use crate::convert::{Refused, at_most};
+use crate::convert::{InvalidMessage, at_most};
 use crate::wire;
 
 impl Encoder {
@@ -105,7 +105,7 @@ impl PackedWindow {
 
 impl Decoder {
     /// Decodes and validates a window. If a field is invalid, definitions before it are kept.
-    pub fn decode_window(&mut self, window: &Bytes) -> Result<PackedWindow, Refused> {
+    pub fn decode_window(&mut self, window: &Bytes) -> Result<PackedWindow, InvalidMessage> {
         let mut packed = self.window_head(window)?;
         check_stretch(&packed)?;
         let (mut golden, mut fields) = (GoldenMetrics::default(), Fields::of("window", window));
@@ -117,7 +117,7 @@ impl Decoder {
             let told = read(counts, &mut golden)?;
             let Defined { endpoint, is_file, .. } = self.told_of(told.id, packed.rows.len())?;
             if let Some(why) = golden.contradiction() {
-                return Err(Refused::Senseless { field: "stats", why: format!("of {endpoint}, {why}") });
+                return Err(InvalidMessage::Senseless { field: "stats", why: format!("of {endpoint}, {why}") });
             }
             let counts = PackedCounts(window.slice_ref(counts));
             packed.rows.push(PackedRow { endpoint: endpoint.clone(), is_file: *is_file, seen: told.seen, counts });
@@ -126,7 +126,7 @@ impl Decoder {
     }
 
     /// Reads the header fields and the definitions, wherever they are in the message.
-    fn window_head(&mut self, window: &[u8]) -> Result<PackedWindow, Refused> {
+    fn window_head(&mut self, window: &[u8]) -> Result<PackedWindow, InvalidMessage> {
         self.begin();
         let (kind, age, bytes) = (WindowKind::Change, WindowAge::default(), window.len());
         let mut packed = PackedWindow { id: 0, span: 0, kind, age, bytes, rows: Vec::new() };
@@ -159,16 +159,16 @@ impl From<wire::Window> for wire::up::Message {
 
 /// Checks that a window is within the calendar. A baseline may have the mark 0, for no windows.
 /// Slot 0 is not used otherwise.
-fn check_stretch(window: &PackedWindow) -> Result<(), Refused> {
+fn check_stretch(window: &PackedWindow) -> Result<(), InvalidMessage> {
     let kind = window.kind;
     let spans = if kind == WindowKind::Baseline { 1..=1 } else { 1..=SPAN_MAX };
     if !spans.contains(&window.span) {
         let why = format!("{} is outside {} to {}", window.span, spans.start(), spans.end());
-        return Err(Refused::Senseless { field: "span", why });
+        return Err(InvalidMessage::Senseless { field: "span", why });
     }
     let first = u64::from(kind == WindowKind::Change);
     if !(first..=SLOT_MAX - u64::from(window.span - 1)).contains(&window.id) {
-        return Err(Refused::Senseless { field: "id", why: format!("{} is outside {first} to {SLOT_MAX}", window.id) });
+        return Err(InvalidMessage::Senseless { field: "id", why: format!("{} is outside {first} to {SLOT_MAX}", window.id) });
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use mesh::tap::{Dropped, Sighting, Tap};
-use proto::convert::taps::{SEEN_MAX, Tapped, taps};
+use proto::convert::taps::{SEEN_MAX, TapUpdate, taps};
 use proto::wire;
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -23,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct ActiveTaps {
     on: Vec<On>,
     /// The next frame, until it is sent.
-    frame: Tapped,
+    frame: TapUpdate,
     looks: Interval,
 }
 
@@ -40,7 +40,7 @@ impl ActiveTaps {
     pub(super) fn new() -> Self {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { on: Vec::new(), frame: Tapped::default(), looks }
+        Self { on: Vec::new(), frame: TapUpdate::default(), looks }
     }
 
     /// Replaces all taps by this set. An invalid set counts as empty: tapping nothing is better than tapping something

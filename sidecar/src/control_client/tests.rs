@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use mesh::report::{Coverage, Report};
 use mesh::rule::{Protection, Rule, RuleRefusal, Scope, Verdict};
-use proto::wire::{self, down};
+use proto::wire;
+use proto::wire::down;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::control_client::dial::{ControlPlaneTarget, StreamToken};

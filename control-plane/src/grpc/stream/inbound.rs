@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 
 use mesh::rule::Receipt;
-use proto::convert::Refused;
-use proto::convert::reading::Reading;
-use proto::wire::{self, Up, up};
+use proto::convert::InvalidMessage;
+use proto::convert::report_buffer::ReportBuffer;
+use proto::wire;
+use proto::wire::{Up, up};
 use tonic::Status;
 
 use crate::clock::now_ms;
@@ -17,7 +18,7 @@ use crate::grpc::wishes::Wishes;
 
 thread_local! {
     /// The report buffer of all streams that a thread serves, one report after the other.
-    static READING: RefCell<Reading> = RefCell::default();
+    static READING: RefCell<ReportBuffer> = RefCell::default();
 }
 
 /// Whether the stream continues after a frame.
@@ -67,7 +68,7 @@ impl SidecarStream {
                 Ok(FrameEffect::End)
             }
             Some(up::Message::Hello(_)) => {
-                Err(self.refuse(&Refused::Senseless { field: "hello", why: "it was said already on this stream".into() }))
+                Err(self.refuse(&InvalidMessage::Senseless { field: "hello", why: "it was said already on this stream".into() }))
             }
             Some(up::Message::Page(mut page)) => {
                 page.samples.iter_mut().for_each(|sample| redate(sample, attachment));
@@ -98,7 +99,7 @@ impl SidecarStream {
         })
     }
 
-    fn count(&self, attachment: &StreamSession, reading: &mut Reading) -> Result<FrameEffect, Status> {
+    fn count(&self, attachment: &StreamSession, reading: &mut ReportBuffer) -> Result<FrameEffect, Status> {
         let (now_ms, report) = (now_ms(), &mut reading.report);
         attachment.measure(report, reading.control_ms, now_ms);
         match attachment.absorb(report, now_ms, &self.plane.timeline).map_err(|why| self.refuse(&why))? {
@@ -123,7 +124,7 @@ impl SidecarStream {
             return Ok(());
         }
         let why = format!("it is not that of the rules which were sent as revision {}", applied.revision);
-        Err(self.refuse(&Refused::Senseless { field: "rules_hash", why }))
+        Err(self.refuse(&InvalidMessage::Senseless { field: "rules_hash", why }))
     }
 }
 

@@ -4,7 +4,7 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use prost::Message;
 
-use super::{callers as taken, *};
+use crate::convert::callers::{callers as taken, *};
 
 const AT_MS: u64 = 1_700_000_000_000;
 

@@ -3,7 +3,7 @@
 use mesh::exchange::{Exchange, Outcome};
 use mesh::trace::Traceparent;
 
-use crate::convert::Refused;
+use crate::convert::InvalidMessage;
 use crate::convert::exchanges::{exchange, sample};
 use crate::wire;
 
@@ -62,7 +62,9 @@ fn a_broken_sample_is_refused_by_the_name_of_its_field() {
         (wire::Sample { status: 1000, ..sample(&whole()) }, "sample.status"),
     ] {
         let refused = exchange(broken).unwrap_err();
-        let (Refused::TooMuch { field: named, .. } | Refused::Senseless { field: named, .. } | Refused::Missing(named)) = refused;
+        let (InvalidMessage::TooMuch { field: named, .. }
+        | InvalidMessage::Senseless { field: named, .. }
+        | InvalidMessage::Missing(named)) = refused;
         assert_eq!(named, field);
     }
 }

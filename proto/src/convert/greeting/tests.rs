@@ -1,6 +1,6 @@
 //! Tests: addresses of a pod survive encoding and decoding, and invalid ones are refused.
 
-use super::*;
+use crate::convert::greeting::*;
 
 fn greeting(addresses: &[&str]) -> Greeting {
     let name = || "a".to_owned();

@@ -5,41 +5,41 @@ use mesh::report::{Coverage, Report};
 
 use crate::convert::callers::callers;
 use crate::convert::exchanges::exchange;
-use crate::convert::fields::{Fields, Value};
+use crate::convert::fields::{FieldValue, Fields};
 use crate::convert::live::{Decoder, ROWS_MAX, SAMPLES_MAX};
-use crate::convert::reading::Reading;
+use crate::convert::report_buffer::ReportBuffer;
 use crate::convert::stats::read;
-use crate::convert::{Refused, at_most};
+use crate::convert::{InvalidMessage, at_most};
 use crate::wire;
 
 /// Whether a report has samples or callers besides its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Parts {
+enum FrameParts {
     Rows,
     More,
 }
 
 impl Decoder {
     /// Decodes a report. If a field is invalid, definitions before it are kept.
-    pub fn decode(&mut self, live: &[u8]) -> Result<Report, Refused> {
-        let mut reading = Reading::default();
+    pub fn decode(&mut self, live: &[u8]) -> Result<Report, InvalidMessage> {
+        let mut reading = ReportBuffer::default();
         self.read(live, &mut reading)?;
         Ok(reading.report)
     }
 
     /// Like [`Self::decode`], but reuses the memory of the previous report.
-    pub fn read(&mut self, live: &[u8], reading: &mut Reading) -> Result<(), Refused> {
+    pub fn read(&mut self, live: &[u8], reading: &mut ReportBuffer) -> Result<(), InvalidMessage> {
         reading.begin();
         let parts = self.read_head(live, reading)?;
         self.read_rows(live, reading)?;
-        if parts == Parts::More {
+        if parts == FrameParts::More {
             self.read_rest(live, &mut reading.report)?;
         }
         Ok(())
     }
 
     /// Reads the header fields and the definitions, wherever they are in the message.
-    fn read_head(&mut self, live: &[u8], reading: &mut Reading) -> Result<Parts, Refused> {
+    fn read_head(&mut self, live: &[u8], reading: &mut ReportBuffer) -> Result<FrameParts, InvalidMessage> {
         self.begin();
         let (report, control_ms) = (&mut reading.report, &mut reading.control_ms);
         let (mut rows, mut samples, mut callers, mut fields) = (0, 0, 0, Fields::of("live", live));
@@ -61,10 +61,10 @@ impl Decoder {
         at_most("stats", rows, ROWS_MAX)?;
         at_most("samples", samples, SAMPLES_MAX)?;
         at_most("callers", callers, ROWS_MAX)?;
-        Ok(if samples + callers > 0 { Parts::More } else { Parts::Rows })
+        Ok(if samples + callers > 0 { FrameParts::More } else { FrameParts::Rows })
     }
 
-    fn read_rows(&mut self, live: &[u8], reading: &mut Reading) -> Result<(), Refused> {
+    fn read_rows(&mut self, live: &[u8], reading: &mut ReportBuffer) -> Result<(), InvalidMessage> {
         let mut fields = Fields::of("live", live);
         while let Some((field, value)) = fields.read()? {
             if field != 5 {
@@ -81,7 +81,7 @@ impl Decoder {
     }
 
     /// Reads samples and callers, which refer to rows.
-    fn read_rest(&mut self, live: &[u8], report: &mut Report) -> Result<(), Refused> {
+    fn read_rest(&mut self, live: &[u8], report: &mut Report) -> Result<(), InvalidMessage> {
         let mut fields = Fields::of("live", live);
         while let Some((field, value)) = fields.read()? {
             match field {
@@ -97,7 +97,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn read_sample(&self, value: Value<'_>, report: &mut Report) -> Result<(), Refused> {
+    fn read_sample(&self, value: FieldValue<'_>, report: &mut Report) -> Result<(), InvalidMessage> {
         let sample: wire::Sample = value.message("samples")?;
         let Some(place) = self.place(sample.id) else { return Ok(()) };
         let started_ms = report.at_ms.saturating_sub(u64::from(sample.ago_ms));

@@ -9,9 +9,9 @@ use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
 use proptest::prelude::*;
 use prost::Message as _;
 
-use crate::convert::Refused;
+use crate::convert::InvalidMessage;
 use crate::convert::live::{DEFINITIONS_MAX, Decoder, Encoder};
-use crate::convert::reading::Reading;
+use crate::convert::report_buffer::ReportBuffer;
 use crate::wire;
 
 fn report(seq: u64, endpoints: Vec<EndpointReport>) -> Report {
@@ -72,14 +72,14 @@ fn a_million_definitions_are_refused_at_the_limit() {
     let def = |id| wire::Def { id, method: "GET".into(), route: format!("/{id}"), file: false };
     let live = wire::Live { defs: (1..1_000_000).map(def).collect(), ..Default::default() };
     let refused = Decoder::default().decode(&live.encode_to_vec()).unwrap_err();
-    assert_eq!(refused, Refused::TooMuch { field: "defs", limit: DEFINITIONS_MAX });
+    assert_eq!(refused, InvalidMessage::TooMuch { field: "defs", limit: DEFINITIONS_MAX });
 }
 
 #[test]
 fn a_bucket_from_nowhere_is_refused() {
     let stat = wire::Stat { hist_lowest: i32::MAX, hist: vec![0, 0], ..Default::default() };
     let live = wire::Live { stats: vec![stat], ..Default::default() };
-    assert!(matches!(Decoder::default().decode(&live.encode_to_vec()), Err(Refused::Senseless { field: "hist", .. })));
+    assert!(matches!(Decoder::default().decode(&live.encode_to_vec()), Err(InvalidMessage::Senseless { field: "hist", .. })));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_first_byte_after_the_last_is_refused() {
     assert_eq!(refused.to_string(), "extremes makes no sense: the first byte cannot come after the last");
     let stat = wire::Stat { extremes: vec![0; 6], ..Default::default() };
     let refused = Decoder::default().decode(&wire::Live { stats: vec![stat], ..Default::default() }.encode_to_vec()).unwrap_err();
-    assert!(matches!(refused, Refused::TooMuch { field: "extremes", .. }));
+    assert!(matches!(refused, InvalidMessage::TooMuch { field: "extremes", .. }));
 }
 
 /// The goal for a frame of 20 endpoints with 20 requests each is 1.2 kB. An endpoint without
@@ -159,7 +159,7 @@ fn definitions_may_come_after_the_rows_that_they_name() {
 
 #[test]
 fn a_report_that_is_read_in_anothers_place_keeps_nothing_of_it() {
-    let (mut encoder, mut reading) = (Encoder::default(), Reading::default());
+    let (mut encoder, mut reading) = (Encoder::default(), ReportBuffer::default());
     let mut decoder = Decoder::default();
     let first = report(1, vec![endpoint_report("/a", &[5, 900_000]), endpoint_report("/b", &[7; 40])]);
     let second = report(2, vec![EndpointReport { seen: None, recent: vec![], ..endpoint_report("/c", &[1]) }]);

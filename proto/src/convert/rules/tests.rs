@@ -1,6 +1,6 @@
 //! Tests: rules and receipts survive encoding and decoding, and an error names what is invalid.
 
-use super::*;
+use crate::convert::rules::*;
 
 fn rules() -> DesiredRules {
     let rule = Rule {

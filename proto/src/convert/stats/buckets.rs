@@ -3,7 +3,7 @@
 use mesh::histogram::{Histogram, INDEX_MAX, INDEX_MIN};
 use prost::encoding::encode_varint;
 
-use crate::convert::Refused;
+use crate::convert::InvalidMessage;
 use crate::convert::stats::varints::Varints;
 
 /// Three bits hold the number of empty buckets before one. This value means that the next number holds the rest.
@@ -29,7 +29,7 @@ pub(super) fn pack(histogram: &Histogram) -> (i32, Vec<u8>) {
 }
 
 /// Adds the packed buckets to an empty histogram.
-pub(super) fn unpack(lowest: i32, packed: &[u8], histogram: &mut Histogram) -> Result<(), Refused> {
+pub(super) fn unpack(lowest: i32, packed: &[u8], histogram: &mut Histogram) -> Result<(), InvalidMessage> {
     let mut next = i64::from(lowest);
     let mut varints = Varints::of("hist", packed);
     while let Some(bucket) = varints.read()? {
@@ -47,8 +47,8 @@ pub(super) fn unpack(lowest: i32, packed: &[u8], histogram: &mut Histogram) -> R
     Ok(())
 }
 
-fn senseless(why: String) -> Refused {
-    Refused::Senseless { field: "hist", why }
+fn senseless(why: String) -> InvalidMessage {
+    InvalidMessage::Senseless { field: "hist", why }
 }
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    fn unpacked(lowest: i32, packed: &[u8]) -> Result<Histogram, Refused> {
+    fn unpacked(lowest: i32, packed: &[u8]) -> Result<Histogram, InvalidMessage> {
         let mut histogram = Histogram::default();
         unpack(lowest, packed, &mut histogram).map(|()| histogram)
     }

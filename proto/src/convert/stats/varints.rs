@@ -3,7 +3,7 @@
 
 use prost::encoding::{decode_varint, encode_varint};
 
-use crate::convert::Refused;
+use crate::convert::InvalidMessage;
 
 /// Initial capacity; enough for most rows of a second.
 const USUAL_BYTES: usize = 32;
@@ -29,7 +29,7 @@ impl<'a> Varints<'a> {
 
     /// The next number; `None` at the end.
     #[inline(always)]
-    pub(super) fn read(&mut self) -> Result<Option<u64>, Refused> {
+    pub(super) fn read(&mut self) -> Result<Option<u64>, InvalidMessage> {
         match self.packed.split_first() {
             None => Ok(None),
             Some((byte, rest)) if *byte < 0x80 => {
@@ -40,8 +40,8 @@ impl<'a> Varints<'a> {
         }
     }
 
-    fn longer(&mut self) -> Result<u64, Refused> {
-        let why = || Refused::Senseless { field: self.field, why: "it ends where a number is due".into() };
+    fn longer(&mut self) -> Result<u64, InvalidMessage> {
+        let why = || InvalidMessage::Senseless { field: self.field, why: "it ends where a number is due".into() };
         decode_varint(&mut self.packed).map_err(|_| why())
     }
 }

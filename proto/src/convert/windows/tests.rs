@@ -8,7 +8,7 @@ use mesh::window::{SLOT_MAX, SPAN_MAX, Window, WindowKind, WindowRow};
 use proptest::prelude::*;
 use prost::Message as _;
 
-use crate::convert::Refused;
+use crate::convert::InvalidMessage;
 use crate::convert::live::{Decoder, Encoder};
 use crate::convert::windows::PackedWindow;
 use crate::wire;
@@ -17,7 +17,7 @@ fn packed(window: wire::Window) -> prost::bytes::Bytes {
     window.encode_to_vec().into()
 }
 
-fn decode(decoder: &mut Decoder, window: wire::Window) -> Result<Window, Refused> {
+fn decode(decoder: &mut Decoder, window: wire::Window) -> Result<Window, InvalidMessage> {
     decoder.decode_window(&packed(window)).map(PackedWindow::unpack)
 }
 
@@ -93,5 +93,5 @@ fn rows_that_cannot_be_true_are_refused() {
     assert_eq!(refusal(window(vec![stat(0, 1), stat(0, 1)])), "stats makes no sense: number 0 is there twice");
     assert_eq!(refusal(window(vec![stat(0, -1)])), "stats makes no sense: of (other), a number is over 2^50");
     let many = vec![stat(0, 1); 100_000];
-    assert!(matches!(decode(&mut Decoder::default(), window(many)), Err(Refused::TooMuch { field: "stats", .. })));
+    assert!(matches!(decode(&mut Decoder::default(), window(many)), Err(InvalidMessage::TooMuch { field: "stats", .. })));
 }

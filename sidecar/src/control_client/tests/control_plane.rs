@@ -7,10 +7,11 @@ use mesh::report::Report;
 use mesh::rule::{ANY_METHOD, Action, DesiredRules, Protection, Receipt, Rule, Scope, Selector};
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Decoder;
-use proto::convert::pages::Page;
+use proto::convert::pages::HistoryPage;
 use proto::convert::rules::desired;
-use proto::convert::taps::Tapped;
-use proto::wire::{self, down, mesh_server, up};
+use proto::convert::taps::TapUpdate;
+use proto::wire;
+use proto::wire::{down, mesh_server, up};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -124,7 +125,7 @@ impl Stream {
     }
 
     /// The next page, which answers this fetch. Reports before it are taken off the stream.
-    pub(crate) async fn page(&mut self, id: u64) -> Page {
+    pub(crate) async fn page(&mut self, id: u64) -> HistoryPage {
         loop {
             match self.hear().await.expect("the stream ended before a page") {
                 up::Message::Page(page) => {
@@ -138,7 +139,7 @@ impl Stream {
     }
 
     /// The next frame of taps. Reports before it are taken off the stream.
-    pub(crate) async fn tapped(&mut self) -> Tapped {
+    pub(crate) async fn tapped(&mut self) -> TapUpdate {
         loop {
             match self.hear().await.expect("the stream ended before a tap told anything") {
                 up::Message::Tapped(tapped) => return tapped.try_into().unwrap(),

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use mesh::routes::route_patterns::Pins;
 use mesh::window::{Window, WindowKind};
 use proto::convert::greeting::Greeting;
-use proto::wire::{self, down, up};
+use proto::wire;
+use proto::wire::{down, up};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 

@@ -10,7 +10,7 @@ const SPARE_MAX: usize = 256;
 
 /// The last decoded report, and the rows that it did not use.
 #[derive(Debug)]
-pub struct Reading {
+pub struct ReportBuffer {
     /// The decoded report.
     pub report: Report,
     /// The control plane's clock as the sidecar estimated it for the report, milliseconds since the
@@ -21,13 +21,13 @@ pub struct Reading {
     spare: Vec<EndpointReport>,
 }
 
-impl Default for Reading {
+impl Default for ReportBuffer {
     fn default() -> Self {
         Self { report: nothing(Vec::new()), control_ms: 0, rows: 0, spare: Vec::new() }
     }
 }
 
-impl Reading {
+impl ReportBuffer {
     /// Clears the report and keeps its memory.
     pub(super) fn begin(&mut self) {
         self.rows = 0;
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_row_is_used_again_and_no_flood_of_them_is_kept() {
-        let mut reading = Reading::default();
+        let mut reading = ReportBuffer::default();
         for _ in 0..3 * SPARE_MAX {
             reading.row().recent.push(mesh::exchange::Exchange::default());
         }
