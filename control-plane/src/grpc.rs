@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use platform::places::{Bounds, Places};
+use platform::connection_slots::{Bounds, ConnectionSlots};
 use proto::wire::mesh_server::{Mesh, MeshServer};
 use proto::wire::{Down, Up};
 use tokio::sync::{Semaphore, mpsc};
@@ -81,7 +81,7 @@ pub async fn run(plane: Arc<AppState>, door: impl ConnectionSource, admission: A
     let may_attach = move |request: Request<()>| admit(request, token.as_ref(), &guesses, &strangers);
     // A stream may replace one that hangs, so there may be twice as many connections as streams.
     let bounds = Bounds { all: CONNECTIONS_MAX, of_address: 2 * streams_per_address_max, reserve: 0 };
-    let callers = connections(door, Places::new(bounds), Arc::clone(&plane));
+    let callers = connections(door, ConnectionSlots::new(bounds), Arc::clone(&plane));
     let addresses = Addresses::with_room_for(streams_per_address_max);
     let ingest = Ingest { plane, room: Arc::new(Semaphore::new(PODS_MAX)), addresses, streams: streams.clone() };
     let mesh = MeshServer::new(ingest).max_decoding_message_size(MESSAGE_BYTES_MAX);

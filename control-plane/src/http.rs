@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
-use platform::http::Limits;
-use platform::places::Bounds;
+use platform::connection_slots::Bounds;
+use platform::http::PortLimits;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequestLayer;
 
 /// The limits of the port.
-const LIMITS: Limits = Limits {
+const LIMITS: PortLimits = PortLimits {
     connections: Bounds {
         // A browser opens six.
         all: 1024,

@@ -18,9 +18,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::connection_slots::{Bounds, ConnectionSlot, ConnectionSlots, SlotKind};
 use crate::http::guarded::Guarded;
 use crate::http::writing::Writing;
-use crate::places::{Bounds, Kind, Place, Places};
 
 mod guarded;
 mod writing;
@@ -33,7 +33,7 @@ const RETRY_AFTER_S: u16 = 10;
 
 /// The limits of one port.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct PortLimits {
     /// Connections at a time.
     pub connections: Bounds,
     /// Time from the end of one exchange, or the start of the connection, to the end of the next
@@ -53,8 +53,8 @@ pub struct Limits {
 
 /// Serves until drained, and returns when the last connection has ended. Dropping the future ends
 /// all connections at once.
-pub async fn serve(listener: TcpListener, routes: Router, limits: Limits, drain: CancellationToken) {
-    let places = Places::new(limits.connections);
+pub async fn serve(listener: TcpListener, routes: Router, limits: PortLimits, drain: CancellationToken) {
+    let places = ConnectionSlots::new(limits.connections);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -83,14 +83,20 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-async fn carry(stream: TcpStream, (peer, place): (SocketAddr, Place), routes: Router, limits: Limits, drain: CancellationToken) {
+async fn carry(
+    stream: TcpStream,
+    (peer, place): (SocketAddr, ConnectionSlot),
+    routes: Router,
+    limits: PortLimits,
+    drain: CancellationToken,
+) {
     // Events are small and should be sent at once. A failure to set the option only delays them.
     let _ = stream.set_nodelay(true);
     let stream = Writing::new(stream, limits.write_within, place.activity());
     let (routes, kind, activity) = (TowerToHyperService::new(routes), place.kind(), place.activity().clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let under_way = activity.begin();
-        let (routes, is_refused) = (routes.clone(), kind == Kind::Reserve && !limits.probes.contains(&request.uri().path()));
+        let (routes, is_refused) = (routes.clone(), kind == SlotKind::Reserve && !limits.probes.contains(&request.uri().path()));
         async move {
             if is_refused {
                 return Ok::<_, Infallible>(overloaded());
@@ -105,7 +111,7 @@ async fn carry(stream: TcpStream, (peer, place): (SocketAddr, Place), routes: Ro
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_within)
         .max_buf_size(limits.head_bytes_max)
-        .keep_alive(kind == Kind::Ordinary)
+        .keep_alive(kind == SlotKind::Ordinary)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {

@@ -2,6 +2,6 @@
 //! container.
 
 pub mod cgroup;
+pub mod connection_slots;
 pub mod http;
 pub mod log;
-pub mod places;

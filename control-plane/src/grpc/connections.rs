@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::stream::{Stream, unfold};
-use platform::places::{Activity, Place, Places};
+use platform::connection_slots::{ConnectionActivity, ConnectionSlot, ConnectionSlots};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
@@ -48,7 +48,7 @@ impl ConnectionSource for TcpListener {
 pub(super) struct LimitedConnection<Io> {
     stream: Io,
     address: IpAddr,
-    place: Place,
+    place: ConnectionSlot,
     gives_way: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Set while no stream is open.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -58,7 +58,7 @@ pub(super) struct LimitedConnection<Io> {
 /// is closed; if there is none, the new one is.
 pub(super) fn connections<D: ConnectionSource>(
     door: D,
-    room: Places,
+    room: ConnectionSlots,
     plane: Arc<AppState>,
 ) -> impl Stream<Item = io::Result<LimitedConnection<D::Io>>> {
     unfold((door, room, plane), async |(mut door, room, plane)| {
@@ -102,7 +102,7 @@ impl<Io> LimitedConnection<Io> {
 #[derive(Debug, Clone)]
 pub(super) struct StreamPeer {
     pub(super) address: IpAddr,
-    pub(super) activity: Arc<Activity>,
+    pub(super) activity: Arc<ConnectionActivity>,
 }
 
 impl<Io> Connected for LimitedConnection<Io> {

@@ -1,6 +1,6 @@
 //! Tests with file contents from real kernels.
 
-use super::*;
+use crate::cgroup::*;
 
 const MIB: u64 = 1024 * 1024;
 

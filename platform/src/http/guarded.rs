@@ -10,13 +10,13 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
-use crate::places::UnderWay;
+use crate::connection_slots::ActiveRequest;
 
 /// A body with an optional deadline and activity guard.
 pub(super) struct Guarded<B> {
     body: B,
     deadline: Option<Pin<Box<Sleep>>>,
-    _under_way: Option<UnderWay>,
+    _under_way: Option<ActiveRequest>,
 }
 
 /// The error of a body that missed its deadline.
@@ -42,7 +42,7 @@ impl<B> Guarded<B> {
     }
 
     /// Holds the guard until the body is dropped.
-    pub(super) fn holding(self, under_way: UnderWay) -> Self {
+    pub(super) fn holding(self, under_way: ActiveRequest) -> Self {
         Self { _under_way: Some(under_way), ..self }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::*;
+use crate::http::*;
 
 /// A limit that a busy machine always meets.
 const SOON: Duration = Duration::from_secs(20);
@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(20);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Limits without effective timeouts: only the number of places matters.
-const PATIENT: Limits = Limits {
+const PATIENT: PortLimits = PortLimits {
     connections: Bounds { all: 8, of_address: 8, reserve: 4 },
     head_within: HOUR,
     body_within: HOUR,
@@ -25,7 +25,7 @@ const PATIENT: Limits = Limits {
 };
 
 /// Serves within these limits while `story` runs.
-async fn with<F: Future>(limits: Limits, story: impl FnOnce(SocketAddr) -> F) -> F::Output {
+async fn with<F: Future>(limits: PortLimits, story: impl FnOnce(SocketAddr) -> F) -> F::Output {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, drain) = (listener.local_addr().unwrap(), CancellationToken::new());
     let big = || async { vec![b'x'; 8 << 20] };
@@ -102,7 +102,7 @@ async fn responses_that_are_not_read_never_keep_a_probe_out() {
 #[tokio::test]
 async fn a_head_a_body_and_a_reader_that_are_too_slow_end_their_connection() {
     let slow = Duration::from_millis(50);
-    let limits = Limits { head_within: slow, body_within: slow, write_within: slow, ..PATIENT };
+    let limits = PortLimits { head_within: slow, body_within: slow, write_within: slow, ..PATIENT };
     with(limits, |address| async move {
         closed(say(address, "").await).await;
         closed(say(address, "GET /livez HTTP/1.1\r\nHost").await).await;

@@ -10,19 +10,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use crate::places::Activity;
+use crate::connection_slots::ConnectionActivity;
 
 /// A socket. A write without progress for longer than the limit fails.
 pub(super) struct Writing {
     stream: TcpStream,
     within: Duration,
-    activity: Arc<Activity>,
+    activity: Arc<ConnectionActivity>,
     /// Set while the peer accepts nothing.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl Writing {
-    pub(super) fn new(stream: TcpStream, within: Duration, activity: &Arc<Activity>) -> Self {
+    pub(super) fn new(stream: TcpStream, within: Duration, activity: &Arc<ConnectionActivity>) -> Self {
         Self { stream, within, activity: Arc::clone(activity), deadline: None }
     }
 

@@ -12,8 +12,8 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use exposition::format::Format;
 use mesh::workload::Workload;
-use platform::http::{Limits, serve};
-use platform::places::Bounds;
+use platform::connection_slots::Bounds;
+use platform::http::{PortLimits, serve};
 use tokio_util::sync::CancellationToken;
 
 use crate::control_client::metrics::ControlClientMetrics;
@@ -27,7 +27,7 @@ use crate::worker::Workers;
 pub mod readiness;
 
 /// Limits of the port. A client that exceeds them is closed and may connect again.
-const LIMITS: Limits = Limits {
+const LIMITS: PortLimits = PortLimits {
     // Three kubelet probes, two scrapers, and a few people. The kubelet and the scrapers of a node share an address.
     connections: Bounds { all: 32, of_address: 16, reserve: 16 },
     // A probe has one second.

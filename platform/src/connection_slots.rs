@@ -21,20 +21,20 @@ pub struct Bounds {
 
 /// The open connections. Cheap to clone: clones share state.
 #[derive(Debug, Clone)]
-pub struct Places(Arc<Shared>);
+pub struct ConnectionSlots(Arc<SlotTable>);
 
 #[derive(Debug)]
-struct Shared {
+struct SlotTable {
     bounds: Bounds,
     /// Incremented when a connection becomes idle, so that the smallest number is the longest idle
     /// time.
     silences: AtomicU64,
-    open: Mutex<Open>,
+    open: Mutex<OpenSlots>,
 }
 
 #[derive(Debug, Default)]
-struct Open {
-    connections: HashMap<u64, Entry>,
+struct OpenSlots {
+    connections: HashMap<u64, SlotEntry>,
     /// Ordinary connections by address.
     by_address: HashMap<IpAddr, usize>,
     ordinary: usize,
@@ -45,15 +45,15 @@ struct Open {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct SlotEntry {
     address: IpAddr,
-    kind: Kind,
-    activity: Arc<Activity>,
+    kind: SlotKind,
+    activity: Arc<ConnectionActivity>,
 }
 
 /// What a connection may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SlotKind {
     /// Every request.
     Ordinary,
     /// Probes only.
@@ -62,8 +62,8 @@ pub enum Kind {
 
 /// Whether a connection is idle or has a request in flight.
 #[derive(Debug)]
-pub struct Activity {
-    shared: Arc<Shared>,
+pub struct ConnectionActivity {
+    shared: Arc<SlotTable>,
     under_way: AtomicUsize,
     silence: AtomicU64,
     closed: CancellationToken,
@@ -71,48 +71,48 @@ pub struct Activity {
 
 /// The place of a connection; released on drop.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionSlot {
     number: u64,
-    kind: Kind,
-    activity: Arc<Activity>,
+    kind: SlotKind,
+    activity: Arc<ConnectionActivity>,
 }
 
 /// A request in flight; the connection is not idle until this is dropped.
 #[derive(Debug)]
-pub struct UnderWay(Arc<Activity>);
+pub struct ActiveRequest(Arc<ConnectionActivity>);
 
-impl Places {
+impl ConnectionSlots {
     /// Creates places within these limits, all of them free.
     pub fn new(bounds: Bounds) -> Self {
-        Self(Arc::new(Shared { bounds, silences: AtomicU64::new(0), open: Mutex::default() }))
+        Self(Arc::new(SlotTable { bounds, silences: AtomicU64::new(0), open: Mutex::default() }))
     }
 
     /// Takes a place for a connection from this address. If the address, or all addresses together,
     /// are at the limit, the longest idle connection among them is closed. If none is idle, the
     /// place comes from the reserve. Returns `None` if the reserve is full of probes in flight,
     /// too.
-    pub fn place(&self, address: IpAddr) -> Option<Place> {
+    pub fn place(&self, address: IpAddr) -> Option<ConnectionSlot> {
         let Bounds { all, of_address, reserve } = self.0.bounds;
         let mut open = self.0.hold();
         let is_crowded = open.by_address.get(&address).is_some_and(|count| *count >= of_address);
         let is_ordinary = if is_crowded {
-            open.close_oldest(|entry| entry.kind == Kind::Ordinary && entry.address == address)
+            open.close_oldest(|entry| entry.kind == SlotKind::Ordinary && entry.address == address)
         } else {
-            open.ordinary < all || open.close_oldest(|entry| entry.kind == Kind::Ordinary)
+            open.ordinary < all || open.close_oldest(|entry| entry.kind == SlotKind::Ordinary)
         };
-        let kind = if is_ordinary { Kind::Ordinary } else { Kind::Reserve };
-        if kind == Kind::Reserve && open.reserved >= reserve && !open.close_oldest(|entry| entry.kind == Kind::Reserve) {
+        let kind = if is_ordinary { SlotKind::Ordinary } else { SlotKind::Reserve };
+        if kind == SlotKind::Reserve && open.reserved >= reserve && !open.close_oldest(|entry| entry.kind == SlotKind::Reserve) {
             open.refused += 1;
             return None;
         }
-        let activity = Arc::new(Activity {
+        let activity = Arc::new(ConnectionActivity {
             shared: Arc::clone(&self.0),
             under_way: AtomicUsize::new(0),
             silence: AtomicU64::new(self.0.next_silence()),
             closed: CancellationToken::new(),
         });
-        let number = open.add(Entry { address, kind, activity: Arc::clone(&activity) });
-        Some(Place { number, kind, activity })
+        let number = open.add(SlotEntry { address, kind, activity: Arc::clone(&activity) });
+        Some(ConnectionSlot { number, kind, activity })
     }
 
     /// Open connections.
@@ -131,8 +131,8 @@ impl Places {
     }
 }
 
-impl Shared {
-    fn hold(&self) -> MutexGuard<'_, Open> {
+impl SlotTable {
+    fn hold(&self) -> MutexGuard<'_, OpenSlots> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -141,14 +141,14 @@ impl Shared {
     }
 }
 
-impl Open {
-    fn add(&mut self, entry: Entry) -> u64 {
+impl OpenSlots {
+    fn add(&mut self, entry: SlotEntry) -> u64 {
         match entry.kind {
-            Kind::Ordinary => {
+            SlotKind::Ordinary => {
                 self.ordinary += 1;
                 *self.by_address.entry(entry.address).or_default() += 1;
             }
-            Kind::Reserve => self.reserved += 1,
+            SlotKind::Reserve => self.reserved += 1,
         }
         let number = self.next;
         self.next += 1;
@@ -156,11 +156,11 @@ impl Open {
         number
     }
 
-    fn remove(&mut self, number: u64) -> Option<Entry> {
+    fn remove(&mut self, number: u64) -> Option<SlotEntry> {
         let entry = self.connections.remove(&number)?;
         match entry.kind {
-            Kind::Reserve => self.reserved -= 1,
-            Kind::Ordinary => {
+            SlotKind::Reserve => self.reserved -= 1,
+            SlotKind::Ordinary => {
                 self.ordinary -= 1;
                 // An address without connections is removed, so that the table never has more
                 // entries than there are connections.
@@ -176,7 +176,7 @@ impl Open {
     }
 
     /// Closes the longest idle connection that matches; returns whether there was one.
-    fn close_oldest(&mut self, is_meant: impl Fn(&Entry) -> bool) -> bool {
+    fn close_oldest(&mut self, is_meant: impl Fn(&SlotEntry) -> bool) -> bool {
         let silent = self.connections.iter().filter(|(_, entry)| is_meant(entry) && !entry.activity.is_under_way());
         let oldest = silent.min_by_key(|(_, entry)| entry.activity.silence.load(Ordering::Relaxed)).map(|(number, _)| *number);
         let Some(entry) = oldest.and_then(|number| self.remove(number)) else { return false };
@@ -186,11 +186,11 @@ impl Open {
     }
 }
 
-impl Activity {
+impl ConnectionActivity {
     /// Marks the start of a request.
-    pub fn begin(self: &Arc<Self>) -> UnderWay {
+    pub fn begin(self: &Arc<Self>) -> ActiveRequest {
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(self))
+        ActiveRequest(Arc::clone(self))
     }
 
     /// Returns whether a request is in flight.
@@ -204,14 +204,14 @@ impl Activity {
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     /// What the place may be used for.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> SlotKind {
         self.kind
     }
 
     /// The activity of its connection.
-    pub fn activity(&self) -> &Arc<Activity> {
+    pub fn activity(&self) -> &Arc<ConnectionActivity> {
         &self.activity
     }
 
@@ -221,13 +221,13 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.activity.shared.hold().remove(self.number);
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         self.0.moved();
         self.0.under_way.fetch_sub(1, Ordering::Relaxed);
