@@ -2,7 +2,8 @@
 
 use client::endpoints::{Endpoint, Endpoints, State};
 use client::history::Exchange;
-use client::pods::{self, Confirmed, Pod};
+use client::pods;
+use client::pods::{Confirmed, Pod};
 use serde_json::json;
 
 /// An endpoint with a hundred requests, one of which failed.

@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 
 use crate::failure::{Denial, Failure, Shown, innermost};
 use crate::proxy::{is_this_machine, on_the_way_to};
-use crate::trust::{self, Authorities};
+use crate::trust;
+use crate::trust::Authorities;
 
 /// Connect timeout. A control plane that is up accepts at once.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);

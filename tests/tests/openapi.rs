@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use client::about::About;
 use client::audit::Audit;
-use client::callers::{self, Callers};
-use client::endpoints::{self, Endpoints};
+use client::callers::Callers;
+use client::endpoints::Endpoints;
 use client::history::History;
-use client::pods::{self, Pods};
+use client::pods::Pods;
 use client::routes::{Route, Routes};
-use client::rules::{self, Order, Rule, Rules};
+use client::rules::{Order, Rule, Rules};
 use client::status::Status;
+use client::{callers, endpoints, pods, rules};
 use reqwest::blocking::{Client, Response};
 use scenario::control_plane::ControlPlane;
 use scenario::openapi::{Description, Operation};

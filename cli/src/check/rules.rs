@@ -1,7 +1,8 @@
 //! Checks the rules: those that pods refused or did not confirm, and those about to expire.
 
 use client::failure::Failure;
-use client::pods::{self, Pods};
+use client::pods;
+use client::pods::Pods;
 use client::rules::{ReceiptState, Rule, Rules, State};
 use control_plane::dashboard::format;
 

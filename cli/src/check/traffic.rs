@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use client::client::Client;
 use client::endpoints::{Endpoint, Wanted};
-use client::history::{self, Exchange, History};
+use client::history;
+use client::history::{Exchange, History};
 use client::pods::{Pod, State};
 use control_plane::dashboard::format;
 use control_plane::dashboard::row::service_label;

@@ -1,6 +1,6 @@
 //! Tests: requests go to the right URL, and the token stays secret.
 
-use super::*;
+use crate::client::*;
 
 #[test]
 fn a_question_is_asked_below_the_url_and_escaped() {

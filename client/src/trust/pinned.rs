@@ -16,7 +16,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, Other
 
 /// The standard verifier, and the certificates that are trusted directly.
 #[derive(Debug)]
-struct Pinned {
+struct PinnedVerifier {
     webpki: Arc<WebPkiServerVerifier>,
     certificates: Vec<CertificateDer<'static>>,
 }
@@ -31,12 +31,12 @@ pub(super) fn believing(certificates: Vec<CertificateDer<'static>>) -> Result<Cl
     let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
     let webpki = webpki.map_err(|why| why.to_string())?;
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let verifier = Arc::new(Pinned { webpki, certificates });
+    let verifier = Arc::new(PinnedVerifier { webpki, certificates });
     // All checks of webpki apply, except its refusal of an authority's own certificate.
     Ok(versions.map_err(|why| why.to_string())?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for PinnedVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -116,7 +116,7 @@ mod tests {
         let mut roots = RootCertStore::empty();
         roots.add(believed.clone()).unwrap();
         let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider())).build().unwrap();
-        let pinned = Pinned { webpki, certificates: vec![believed.clone()] };
+        let pinned = PinnedVerifier { webpki, certificates: vec![believed.clone()] };
         let (name, now) = (name.try_into().unwrap(), UnixTime::since_unix_epoch(Duration::from_secs(now_s)));
         pinned.verify_server_cert(shown, &[], &name, &[], now).map(drop)
     }
