@@ -45,7 +45,7 @@ pub struct Contender {
 }
 
 /// The setup that all proxies share.
-pub struct Stage<'a> {
+pub struct BenchSetup<'a> {
     /// The address of the origin.
     pub origin: SocketAddr,
     /// A folder for configuration files.
@@ -57,11 +57,11 @@ pub struct Stage<'a> {
 }
 
 /// Starts all installed proxies, and returns why the others are absent.
-pub fn all(stage: &Stage<'_>) -> anyhow::Result<(Vec<Contender>, Vec<String>)> {
+pub fn all(stage: &BenchSetup<'_>) -> anyhow::Result<(Vec<Contender>, Vec<String>)> {
     let mut contenders = vec![copy_loop(stage)?, sitio(stage)?];
     let mut absent = Vec::new();
     for (name, program, hint, start) in [
-        (HAPROXY, "haproxy", "apt-get install haproxy", haproxy as fn(&Stage<'_>, &Path) -> anyhow::Result<Contender>),
+        (HAPROXY, "haproxy", "apt-get install haproxy", haproxy as fn(&BenchSetup<'_>, &Path) -> anyhow::Result<Contender>),
         (NGINX, "nginx", "apt-get install nginx-light", nginx),
         (ENVOY, "envoy", ENVOY_HINT, envoy),
     ] {
@@ -87,14 +87,14 @@ pub fn free_port() -> anyhow::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).context("find a free port")
 }
 
-fn copy_loop(stage: &Stage<'_>) -> anyhow::Result<Contender> {
+fn copy_loop(stage: &BenchSetup<'_>) -> anyhow::Result<Contender> {
     let address = free_port()?;
     let mut command = Command::new(ours("copy-loop")?);
     command.args([address.to_string(), stage.origin.to_string()]);
     start(COPY_LOOP, address, command, stage)
 }
 
-fn sitio(stage: &Stage<'_>) -> anyhow::Result<Contender> {
+fn sitio(stage: &BenchSetup<'_>) -> anyhow::Result<Contender> {
     let address = free_port()?;
     let mut command = Command::new(ours("sitio-sidecar")?);
     command
@@ -108,7 +108,7 @@ fn sitio(stage: &Stage<'_>) -> anyhow::Result<Contender> {
     start(SITIO, address, command, stage)
 }
 
-fn haproxy(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
+fn haproxy(stage: &BenchSetup<'_>, program: &Path) -> anyhow::Result<Contender> {
     let address = free_port()?;
     let config = format!(
         "global\n  nbthread 1\n  maxconn {HAPROXY_CONNECTIONS_MAX}\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  \
@@ -122,7 +122,7 @@ fn haproxy(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
     start(HAPROXY, address, command, stage)
 }
 
-fn nginx(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
+fn nginx(stage: &BenchSetup<'_>, program: &Path) -> anyhow::Result<Contender> {
     let address = free_port()?;
     let folder = stage.folder.display();
     let config = format!(
@@ -139,7 +139,7 @@ fn nginx(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
     start(NGINX, address, command, stage)
 }
 
-fn envoy(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
+fn envoy(stage: &BenchSetup<'_>, program: &Path) -> anyhow::Result<Contender> {
     let address = free_port()?;
     let socket =
         |address: SocketAddr| serde_json::json!({"socket_address": {"address": address.ip(), "port_value": address.port()}});
@@ -164,12 +164,12 @@ fn envoy(stage: &Stage<'_>, program: &Path) -> anyhow::Result<Contender> {
     start(ENVOY, address, command, stage)
 }
 
-fn start(name: &'static str, address: SocketAddr, mut command: Command, stage: &Stage<'_>) -> anyhow::Result<Contender> {
+fn start(name: &'static str, address: SocketAddr, mut command: Command, stage: &BenchSetup<'_>) -> anyhow::Result<Contender> {
     let proxy = Proxy::start(&mut command, stage.core)?;
     Ok(Contender { name, program: command.get_program().into(), address, proxy })
 }
 
-fn write(stage: &Stage<'_>, name: &str, config: &str) -> anyhow::Result<PathBuf> {
+fn write(stage: &BenchSetup<'_>, name: &str, config: &str) -> anyhow::Result<PathBuf> {
     let file = stage.folder.join(name);
     std::fs::write(&file, config).with_context(|| format!("write {}", file.display()))?;
     Ok(file)

@@ -16,14 +16,14 @@ use crate::process::Proxy;
 const OBEY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running control plane; killed when it is dropped.
-pub struct ControlPlane {
+pub struct ControlPlaneProcess {
     process: Proxy,
     api: SocketAddr,
     /// The address that sidecars attach to.
     pub stream: SocketAddr,
 }
 
-impl ControlPlane {
+impl ControlPlaneProcess {
     /// Starts a control plane on a core, with its data in an existing folder.
     pub fn start(folder: &Path, core: usize) -> anyhow::Result<Self> {
         let (api, stream) = (free_port()?, free_port()?);

@@ -2,7 +2,7 @@
 
 /// Median and quartiles.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Figure {
+pub struct Median {
     /// The median.
     pub median: f64,
     /// The first quartile.
@@ -11,7 +11,7 @@ pub struct Figure {
     pub high: f64,
 }
 
-impl Figure {
+impl Median {
     /// Median and quartiles of these numbers, in any order; `None` if there are none.
     pub fn of(numbers: impl Iterator<Item = f64>) -> Option<Self> {
         let mut numbers: Vec<f64> = numbers.collect();
@@ -31,10 +31,10 @@ mod tests {
 
     #[test]
     fn the_middle_lies_between_its_neighbours() {
-        assert_eq!(Figure::of(std::iter::empty()), None);
-        assert_eq!(Figure::of([7.0].into_iter()), Some(Figure { median: 7.0, low: 7.0, high: 7.0 }));
-        let five = Figure::of([5.0, 1.0, 4.0, 2.0, 3.0].into_iter());
-        assert_eq!(five, Some(Figure { median: 3.0, low: 2.0, high: 4.0 }));
-        assert_eq!(Figure::of([1.0, 2.0].into_iter()).map(|figure| figure.median), Some(1.5));
+        assert_eq!(Median::of(std::iter::empty()), None);
+        assert_eq!(Median::of([7.0].into_iter()), Some(Median { median: 7.0, low: 7.0, high: 7.0 }));
+        let five = Median::of([5.0, 1.0, 4.0, 2.0, 3.0].into_iter());
+        assert_eq!(five, Some(Median { median: 3.0, low: 2.0, high: 4.0 }));
+        assert_eq!(Median::of([1.0, 2.0].into_iter()).map(|figure| figure.median), Some(1.5));
     }
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::contenders::{COPY_LOOP, ENVOY, HAPROXY, NGINX, SITIO};
-use crate::figures::Figure;
-use crate::rounds::{DIRECT, EACH, LARGE, PACED, Results, SMALL, Sample, Samples, TEN_KB, THOUSAND};
+use crate::figures::Median;
+use crate::rounds::{DIRECT, EACH, LARGE, PACED, Results, RoundSample, SMALL, Samples, TEN_KB, THOUSAND};
 
 /// linkerd2-proxy's CPU time per request in µs, divided by the copy loop's, both measured once. It
 /// is not packaged separately, so this ratio is assumed to hold still.
@@ -56,16 +56,16 @@ const GOALS: [Goal; 18] = [
 ];
 
 /// A goal and its result.
-pub struct Verdict {
+pub struct GoalResult {
     /// The figure.
     pub what: String,
     /// The goal: the maximum.
     pub at_most: f64,
     /// The measured value; `None` if it could not be measured.
-    pub measured: Option<Figure>,
+    pub measured: Option<Median>,
 }
 
-impl Verdict {
+impl GoalResult {
     /// The verdict in a word.
     pub fn word(&self) -> &'static str {
         match self.measured {
@@ -85,8 +85,9 @@ impl Verdict {
 }
 
 /// Compares the results with each goal.
-pub fn judge(results: &Results) -> Vec<Verdict> {
-    let verdict = |goal: &Goal| Verdict { what: goal.what.words(), at_most: goal.at_most, measured: goal.what.measured(results) };
+pub fn judge(results: &Results) -> Vec<GoalResult> {
+    let verdict =
+        |goal: &Goal| GoalResult { what: goal.what.words(), at_most: goal.at_most, measured: goal.what.measured(results) };
     GOALS.iter().map(verdict).collect()
 }
 
@@ -102,50 +103,50 @@ impl What {
         }
     }
 
-    fn measured(self, results: &Results) -> Option<Figure> {
+    fn measured(self, results: &Results) -> Option<Median> {
         match self {
             Self::Cpu(load, LINKERD) => {
                 let figure = cpu_ratio(results.samples(load)?, COPY_LOOP)?;
                 let scaled = |value| value / LINKERD_TO_COPY_LOOP;
-                Some(Figure { median: scaled(figure.median), low: scaled(figure.low), high: scaled(figure.high) })
+                Some(Median { median: scaled(figure.median), low: scaled(figure.low), high: scaled(figure.high) })
             }
             Self::Cpu(load, other) => cpu_ratio(results.samples(load)?, other),
             Self::AddedP50 => added_ratio(results.samples(PACED)?, |sample| sample.latency_p50_us),
             Self::AddedP99 => added_ratio(results.samples(PACED)?, |sample| sample.latency_p99_us),
             Self::Idle => exactly(*results.idle_mib.get(SITIO)?),
-            Self::Busy(load) => Figure::of(results.samples(load)?.get(SITIO)?.iter().map(|sample| sample.resident_mib)),
+            Self::Busy(load) => Median::of(results.samples(load)?.get(SITIO)?.iter().map(|sample| sample.resident_mib)),
             Self::Program => exactly(*results.program_mb.get(SITIO)?),
         }
     }
 }
 
 /// Sitio's CPU time divided by another's, round by round: a temporary slowdown of the machine affects both.
-pub fn cpu_ratio(samples: &Samples, other: &str) -> Option<Figure> {
+pub fn cpu_ratio(samples: &Samples, other: &str) -> Option<Median> {
     let (ours, theirs) = (samples.get(SITIO)?, samples.get(other)?);
-    Figure::of(ours.iter().zip(theirs).map(|(ours, theirs)| ours.cpu_us / theirs.cpu_us))
+    Median::of(ours.iter().zip(theirs).map(|(ours, theirs)| ours.cpu_us / theirs.cpu_us))
 }
 
 /// The latency that a proxy adds, round by round, in microseconds.
-pub fn added(samples: &Samples, proxy: &str, latency: fn(&Sample) -> f64) -> Option<Vec<f64>> {
+pub fn added(samples: &Samples, proxy: &str, latency: fn(&RoundSample) -> f64) -> Option<Vec<f64>> {
     let (through, direct) = (samples.get(proxy)?, samples.get(DIRECT)?);
     Some(through.iter().zip(direct).map(|(through, direct)| latency(through) - latency(direct)).collect())
 }
 
-fn added_ratio(samples: &Samples, latency: fn(&Sample) -> f64) -> Option<Figure> {
+fn added_ratio(samples: &Samples, latency: fn(&RoundSample) -> f64) -> Option<Median> {
     let (ours, theirs) = (added(samples, SITIO, latency)?, added(samples, HAPROXY, latency)?);
-    Figure::of(ours.into_iter().zip(theirs).map(|(ours, theirs)| ours / theirs))
+    Median::of(ours.into_iter().zip(theirs).map(|(ours, theirs)| ours / theirs))
 }
 
-fn exactly(value: f64) -> Option<Figure> {
-    Figure::of(std::iter::once(value))
+fn exactly(value: f64) -> Option<Median> {
+    Median::of(std::iter::once(value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sample(cpu_us: f64, latency_us: f64) -> Sample {
-        Sample { cpu_us, latency_p50_us: latency_us, latency_p99_us: latency_us, rate: 1.0, resident_mib: 1.0 }
+    fn sample(cpu_us: f64, latency_us: f64) -> RoundSample {
+        RoundSample { cpu_us, latency_p50_us: latency_us, latency_p99_us: latency_us, rate: 1.0, resident_mib: 1.0 }
     }
 
     #[test]
@@ -175,8 +176,8 @@ mod tests {
 
     #[test]
     fn a_verdict_follows_the_median_and_says_when_it_was_close() {
-        let verdict = |measured| Verdict { what: String::new(), at_most: 1.0, measured }.word();
-        let figure = |median, high| Some(Figure { median, low: 0.5, high });
+        let verdict = |measured| GoalResult { what: String::new(), at_most: 1.0, measured }.word();
+        let figure = |median, high| Some(Median { median, low: 0.5, high });
         assert_eq!(verdict(None), "not run");
         assert_eq!(verdict(figure(0.9, 0.95)), "met");
         assert_eq!(verdict(figure(0.9, 1.1)), "met, narrowly");

@@ -32,7 +32,7 @@ pub enum Reuse {
 
 /// The result of a load.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct LoadResult {
     /// Answered requests.
     pub requests: u64,
     /// Their latencies in microseconds, unsorted.
@@ -40,7 +40,7 @@ pub struct Outcome {
 }
 
 /// Runs the load against an address for this time; `requests` counts the answered requests as it goes.
-pub async fn run(address: SocketAddr, load: Load, time: Duration, requests: Arc<AtomicU64>) -> anyhow::Result<Outcome> {
+pub async fn run(address: SocketAddr, load: Load, time: Duration, requests: Arc<AtomicU64>) -> anyhow::Result<LoadResult> {
     let deadline = Instant::now() + time;
     let mut connections = JoinSet::new();
     let pause = load.rate.map(|rate| Duration::from_secs_f64(load.connections as f64 / rate as f64));
@@ -49,7 +49,7 @@ pub async fn run(address: SocketAddr, load: Load, time: Duration, requests: Arc<
         let offset = pause.map(|pause| pause.mul_f64(number as f64 / load.connections as f64));
         connections.spawn(async move { connection(address, load.reuse, offset.zip(pause), deadline, &requests).await });
     }
-    let mut outcome = Outcome::default();
+    let mut outcome = LoadResult::default();
     while let Some(latencies) = connections.join_next().await {
         let latencies = latencies.context("a connection's task")??;
         outcome.requests += latencies.len() as u64;

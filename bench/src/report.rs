@@ -5,9 +5,9 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use crate::contenders::COPY_LOOP;
-use crate::figures::Figure;
-use crate::goals::{Verdict, added};
-use crate::rounds::{DIRECT, PACED, Results, SMALL, Sample, Samples, Scenario, THOUSAND};
+use crate::figures::Median;
+use crate::goals::{GoalResult, added};
+use crate::rounds::{DIRECT, PACED, Results, RoundSample, SMALL, Samples, Scenario, THOUSAND};
 
 /// The table of one scenario.
 pub fn table(scenario: &Scenario, samples: &Samples) -> String {
@@ -17,8 +17,8 @@ pub fn table(scenario: &Scenario, samples: &Samples) -> String {
     );
     table.push_str("|---|--:|--:|--:|--:|--:|--:|--:|--:|\n");
     for (name, own) in samples {
-        let middle = |of: fn(&Sample) -> f64| Figure::of(own.iter().map(of)).map_or(f64::NAN, |figure| figure.median);
-        let Some(cpu) = Figure::of(own.iter().map(|sample| sample.cpu_us)) else { continue };
+        let middle = |of: fn(&RoundSample) -> f64| Median::of(own.iter().map(of)).map_or(f64::NAN, |figure| figure.median);
+        let Some(cpu) = Median::of(own.iter().map(|sample| sample.cpu_us)) else { continue };
         let _ = writeln!(
             table,
             "| {name} | {:.1} | {:.1} – {:.1} | {} | {:.0} | {:.0} | {} | {:.0} | {:.1} |",
@@ -42,7 +42,7 @@ pub fn costs(results: &Results) -> String {
         "\n### Memory and size\n\n| proxy | idle MiB | 64 busy | 1,000 busy | program MB |\n|---|--:|--:|--:|--:|\n".to_owned();
     for (name, idle) in &results.idle_mib {
         let busy = |load| {
-            let figure = results.samples(load).and_then(|samples| Figure::of(samples.get(name)?.iter().map(|s| s.resident_mib)));
+            let figure = results.samples(load).and_then(|samples| Median::of(samples.get(name)?.iter().map(|s| s.resident_mib)));
             figure.map_or("–".to_owned(), |figure| format!("{:.1}", figure.median))
         };
         let program = results.program_mb.get(name).map_or("–".to_owned(), |mb| format!("{mb:.1}"));
@@ -68,7 +68,7 @@ pub fn costs(results: &Results) -> String {
 }
 
 /// The table of goals and verdicts.
-pub fn goals(verdicts: &[Verdict]) -> String {
+pub fn goals(verdicts: &[GoalResult]) -> String {
     let mut table = "\n### The goals\n\n| figure | goal | measured | quartiles | |\n|---|--:|--:|--:|---|\n".to_owned();
     for verdict in verdicts {
         let (median, quartiles) = match verdict.measured {
@@ -81,7 +81,7 @@ pub fn goals(verdicts: &[Verdict]) -> String {
 }
 
 /// All results as JSON, with every sample.
-pub fn json(results: &Results, verdicts: &[Verdict]) -> Value {
+pub fn json(results: &Results, verdicts: &[GoalResult]) -> Value {
     let scenario = |(scenario, samples): &(Scenario, Samples)| {
         let contenders: Map<String, Value> = samples
             .iter()
@@ -95,25 +95,25 @@ pub fn json(results: &Results, verdicts: &[Verdict]) -> Value {
         "idle_mib": results.idle_mib,
         "program_mb": results.program_mb,
         "system_calls": results.system_calls.iter().map(calls).collect::<Value>(),
-        "goals": verdicts.iter().map(Verdict::json).collect::<Value>(),
+        "goals": verdicts.iter().map(GoalResult::json).collect::<Value>(),
         "absent": results.absent,
         "machine_load": results.machine_load,
     })
 }
 
-fn sample_json(sample: &Sample) -> Value {
+fn sample_json(sample: &RoundSample) -> Value {
     json!({"cpu_us": sample.cpu_us, "latency_p50_us": sample.latency_p50_us, "latency_p99_us": sample.latency_p99_us,
            "requests_per_s": sample.rate, "resident_mib": sample.resident_mib})
 }
 
-fn ratio(samples: &Samples, own: &[Sample]) -> String {
+fn ratio(samples: &Samples, own: &[RoundSample]) -> String {
     let limit = samples.get(COPY_LOOP).map(Vec::as_slice).unwrap_or_default();
     let ratios = own.iter().zip(limit).map(|(own, limit)| own.cpu_us / limit.cpu_us);
-    Figure::of(ratios).map_or("–".to_owned(), |figure| format!("{:.2}", figure.median))
+    Median::of(ratios).map_or("–".to_owned(), |figure| format!("{:.2}", figure.median))
 }
 
 fn added_words(samples: &Samples, name: &str) -> String {
-    let median = |latency| Figure::of(added(samples, name, latency)?.into_iter());
+    let median = |latency| Median::of(added(samples, name, latency)?.into_iter());
     match (median(|sample| sample.latency_p50_us), median(|sample| sample.latency_p99_us)) {
         (Some(p50), Some(p99)) if name != DIRECT => format!("{:.0}, {:.0}", p50.median, p99.median),
         _ => "–".to_owned(),

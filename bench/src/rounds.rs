@@ -10,7 +10,8 @@ use anyhow::Context;
 use tokio::time::timeout;
 
 use crate::contenders::Contender;
-use crate::load::{self, Load, Outcome, Reuse};
+use crate::load;
+use crate::load::{Load, LoadResult, Reuse};
 use crate::system_calls::SystemCalls;
 
 /// The usual small exchange.
@@ -55,7 +56,7 @@ pub const SCENARIOS: [Scenario; 6] = [
 
 /// The result of one proxy in one round.
 #[derive(Debug, Clone, Copy)]
-pub struct Sample {
+pub struct RoundSample {
     /// CPU time of the proxy per request, microseconds.
     pub cpu_us: f64,
     /// Median latency, microseconds.
@@ -69,7 +70,7 @@ pub struct Sample {
 }
 
 /// All samples by proxy; the same index in each list is the same round.
-pub type Samples = BTreeMap<&'static str, Vec<Sample>>;
+pub type Samples = BTreeMap<&'static str, Vec<RoundSample>>;
 
 /// All results of a run.
 #[derive(Debug, Default)]
@@ -125,7 +126,7 @@ pub async fn run(
     Ok(samples)
 }
 
-async fn measure(scenario: &Scenario, contender: &Contender, time: Duration) -> anyhow::Result<Sample> {
+async fn measure(scenario: &Scenario, contender: &Contender, time: Duration) -> anyhow::Result<RoundSample> {
     // A warm-up: the setup of connections, pools and pages is not measured.
     bounded(contender.address, scenario.load, time / 4).await?;
     let (cpu, began) = (contender.proxy.cpu()?, Instant::now());
@@ -135,18 +136,18 @@ async fn measure(scenario: &Scenario, contender: &Contender, time: Duration) -> 
 }
 
 /// Fails if a proxy stops answering, instead of waiting for ever.
-async fn bounded(address: SocketAddr, load: Load, time: Duration) -> anyhow::Result<Outcome> {
+async fn bounded(address: SocketAddr, load: Load, time: Duration) -> anyhow::Result<LoadResult> {
     let run = load::run(address, load, time, Arc::default());
     timeout(time + PATIENCE, run).await.with_context(|| format!("no end after {:?}", time + PATIENCE))?
 }
 
-fn sample(mut outcome: Outcome, cpu: Duration, took: Duration, resident_mib: f64) -> Sample {
+fn sample(mut outcome: LoadResult, cpu: Duration, took: Duration, resident_mib: f64) -> RoundSample {
     outcome.latencies_us.sort_unstable();
     let at = |share: f64| {
         let last = outcome.latencies_us.len().saturating_sub(1);
         outcome.latencies_us.get((last as f64 * share) as usize).copied().map_or(0.0, f64::from)
     };
-    Sample {
+    RoundSample {
         cpu_us: cpu.as_secs_f64() * 1e6 / outcome.requests.max(1) as f64,
         latency_p50_us: at(0.5),
         latency_p99_us: at(0.99),

@@ -10,16 +10,18 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::swarm::dial::{Connections, Dialler};
-use crate::swarm::sidecar::Sidecar;
+use crate::swarm::sidecar::SimulatedSidecar;
+use crate::swarm::size::SwarmSize;
 use crate::swarm::stream::Second;
-use crate::swarm::tally::Tally;
-use crate::swarm::traffic::Traffic;
+use crate::swarm::tally::SwarmCounters;
+use crate::swarm::traffic::PodTraffic;
 
 pub mod api;
 pub mod dial;
 pub mod figure;
 pub mod server;
 pub mod sidecar;
+pub mod size;
 pub mod stages;
 mod stream;
 pub mod tally;
@@ -29,36 +31,25 @@ mod windows;
 /// How long all sidecars together may take to attach.
 const ATTACH_WITHIN: Duration = Duration::from_secs(60);
 
-/// The size of the mesh.
-#[derive(Debug, Clone, Copy)]
-pub struct Size {
-    /// Sidecars.
-    pub sidecars: usize,
-    /// Services, with the same number of sidecars each.
-    pub services: usize,
-    /// Endpoints of each service.
-    pub endpoints: usize,
-}
-
 /// The running sidecars; all of them end when it is dropped.
 pub struct Swarm {
     /// Counters over all sidecars.
-    pub tally: Arc<Tally>,
+    pub tally: Arc<SwarmCounters>,
     /// The size of the mesh.
-    pub size: Size,
+    pub size: SwarmSize,
     sidecars: JoinSet<()>,
     leave: CancellationToken,
 }
 
 impl Swarm {
     /// Starts all sidecars at once.
-    pub fn start(control_plane: SocketAddr, size: Size, connections: Connections) -> Self {
-        let (tally, traffic) = (Arc::new(Tally::of(size.sidecars)), Arc::new(Traffic::of(size.endpoints)));
+    pub fn start(control_plane: SocketAddr, size: SwarmSize, connections: Connections) -> Self {
+        let (tally, traffic) = (Arc::new(SwarmCounters::of(size.sidecars)), Arc::new(PodTraffic::of(size.endpoints)));
         let told = (Arc::clone(&traffic), Arc::new(Second::of(&traffic)));
         let (mut sidecars, leave) = (JoinSet::new(), CancellationToken::new());
         let mut dialler = Dialler::new(control_plane, connections);
         for number in 0..size.sidecars {
-            let sidecar = Sidecar::new(number, size, dialler.to(number), told.clone(), Arc::clone(&tally));
+            let sidecar = SimulatedSidecar::new(number, size, dialler.to(number), told.clone(), Arc::clone(&tally));
             let leave = leave.clone();
             sidecars.spawn(async move {
                 leave.run_until_cancelled(sidecar.run()).await;

@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
 use crate::contenders::{Contender, find};
-use crate::load::{self, Load};
+use crate::load;
+use crate::load::Load;
 
 /// How long to count. A proxy is slow under `strace`, but makes the same calls.
 const TIME: Duration = Duration::from_secs(1);

@@ -26,15 +26,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const FRAME_BYTES_MAX: usize = 16 * 1024;
 
 /// A sidecar in front of a service that answers each request with its path.
-struct House {
+struct TestSidecar {
     runtime: Runtime,
     address: SocketAddr,
     workers: Workers,
 }
 
-static HOUSE: LazyLock<House> = LazyLock::new(House::open);
+static HOUSE: LazyLock<TestSidecar> = LazyLock::new(TestSidecar::open);
 
-impl House {
+impl TestSidecar {
     fn open() -> Self {
         let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let service = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bench::amplification::Attack;
-use bench::control_plane::ControlPlane;
+use bench::control_plane::ControlPlaneProcess;
 use clap::Parser;
 
 /// The core of the control plane.
@@ -20,14 +20,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Parser)]
 #[command(about = "Measures the memory that a control plane keeps for each byte that a hostile sidecar sends")]
-struct Config {
+struct AmplificationConfig {
     /// Only attacks whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let config = Config::parse();
+    let config = AmplificationConfig::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut is_met = true;
     println!("{:<26} {:>12} {:>12} {:>8}", "attack", "bytes sent", "bytes kept", "factor");
@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<ExitCode> {
 /// Returns the bytes sent, and the growth of the control plane's resident memory in bytes.
 async fn measure(attack: Attack) -> anyhow::Result<(usize, u64)> {
     let folder = tempfile::tempdir().context("a folder for the control plane")?;
-    let control_plane = ControlPlane::start(folder.path(), CORE)?;
+    let control_plane = ControlPlaneProcess::start(folder.path(), CORE)?;
     // The first stream allocates one-time memory, so it comes before the first measurement.
     Attack::RememberedPod.stream_once(control_plane.stream).await?;
     let before_kib = settled(&control_plane).await;
@@ -53,7 +53,7 @@ async fn measure(attack: Attack) -> anyhow::Result<(usize, u64)> {
 }
 
 /// Resident memory in KiB once it is stable.
-async fn settled(control_plane: &ControlPlane) -> u64 {
+async fn settled(control_plane: &ControlPlaneProcess) -> u64 {
     let mut known = control_plane.process().resident_kib();
     let looks = SETTLES_WITHIN.as_millis() / LOOK_EVERY.as_millis();
     for _ in 0..looks {

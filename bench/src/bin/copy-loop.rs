@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 const SCRATCH_BYTES: usize = 256 * 1024;
 
 #[derive(Parser)]
-struct Config {
+struct CopyLoopConfig {
     /// Where to listen.
     listen: SocketAddr,
     /// Where to connect to.
@@ -28,18 +28,18 @@ struct Config {
 
 /// The state of one direction.
 #[derive(Default)]
-struct Flow {
+struct CopyFlow {
     unsent: Vec<u8>,
     sent: usize,
     has_ended: bool,
 }
 
 fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
+    let config = CopyLoopConfig::parse();
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?.block_on(serve(config))
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: CopyLoopConfig) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen at {}", config.listen))?;
     let scratch = Rc::new(RefCell::new(vec![0; SCRATCH_BYTES]));
     let mut connections = JoinSet::new();
@@ -54,7 +54,7 @@ async fn copy(mut downstream: TcpStream, target: SocketAddr, scratch: Rc<RefCell
     let mut upstream = TcpStream::connect(target).await?;
     downstream.set_nodelay(true)?;
     upstream.set_nodelay(true)?;
-    let (mut up, mut down) = (Flow::default(), Flow::default());
+    let (mut up, mut down) = (CopyFlow::default(), CopyFlow::default());
     poll_fn(|cx| {
         let scratch = &mut *scratch.borrow_mut();
         let up = up.poll(cx, &mut downstream, &mut upstream, scratch)?;
@@ -64,7 +64,7 @@ async fn copy(mut downstream: TcpStream, target: SocketAddr, scratch: Rc<RefCell
     .await
 }
 
-impl Flow {
+impl CopyFlow {
     /// Copies until a socket would block. Ready when the end of the stream has been passed on.
     fn poll(
         &mut self,

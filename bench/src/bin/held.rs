@@ -32,7 +32,7 @@ const BODY_BYTES: usize = 100;
 
 #[derive(Parser)]
 #[command(about = "Holds idle connections at a sidecar, and measures their memory and the latency of requests on them")]
-struct Config {
+struct HeldConfig {
     /// Connections.
     #[arg(long, default_value_t = 10_000)]
     connections: usize,
@@ -42,7 +42,7 @@ struct Config {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let Config { connections, rounds } = Config::parse();
+    let HeldConfig { connections, rounds } = HeldConfig::parse();
     ensure!(connections > 0 && rounds > 0, "there is nothing to do");
     let connections = allowed(connections)?;
     pin(std::process::id(), LOAD_CORE)?;

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bench::process::pin;
-use bench::swarm::Size;
 use bench::swarm::dial::Connections;
-use bench::swarm::figure::{self, Figure};
+use bench::swarm::figure;
+use bench::swarm::figure::Measurement;
 use bench::swarm::server::Cores;
-use bench::swarm::stages::{Setting, fan_out, overview, reconnect, steady, telemetry};
+use bench::swarm::size::SwarmSize;
+use bench::swarm::stages::{StageSettings, fan_out, overview, reconnect, steady, telemetry};
 use clap::{Parser, ValueEnum};
 
 /// The swarm has one core, and the control plane the other one.
@@ -18,10 +19,10 @@ const CORES: Cores = Cores { swarm: 0, server: 1 };
 
 #[derive(Parser)]
 #[command(about = "Measures the control plane under a swarm of sidecars, all of it on this machine")]
-struct Config {
+struct MeshBenchConfig {
     /// Only these stages, separated by commas; otherwise all.
     #[arg(long, value_delimiter = ',')]
-    only: Vec<Stage>,
+    only: Vec<MeshStage>,
     /// Sidecars.
     #[arg(long, default_value_t = 10_000)]
     sidecars: usize,
@@ -41,7 +42,7 @@ struct Config {
 
 /// The stages that can be measured separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Stage {
+enum MeshStage {
     /// Frames over own connections: CPU, memory, bytes, lateness.
     Steady,
     /// Frames over shared connections.
@@ -57,17 +58,17 @@ enum Stage {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let config = Config::parse();
+    let config = MeshBenchConfig::parse();
     anyhow::ensure!(config.services > 0 && config.sidecars >= config.services, "each service needs a sidecar at least");
     raise_descriptor_limit();
     pin(std::process::id(), CORES.swarm)?;
-    let setting = Setting {
-        size: Size { sidecars: config.sidecars, services: config.services, endpoints: config.endpoints },
+    let setting = StageSettings {
+        size: SwarmSize { sidecars: config.sidecars, services: config.services, endpoints: config.endpoints },
         cores: CORES,
         look: Duration::from_secs_f64(config.seconds),
     };
     let mut figures = Vec::new();
-    for stage in Stage::value_variants().iter().filter(|stage| config.only.is_empty() || config.only.contains(stage)) {
+    for stage in MeshStage::value_variants().iter().filter(|stage| config.only.is_empty() || config.only.contains(stage)) {
         eprintln!("{stage:?} …");
         // Each stage has its own runtime, so that no task of it is left when the next one begins.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -81,14 +82,14 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if is_missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn measure(stage: Stage, setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+async fn measure(stage: MeshStage, setting: &StageSettings) -> anyhow::Result<Vec<Measurement>> {
     match stage {
-        Stage::Steady => steady::run(setting, Connections::Own).await,
-        Stage::Shared => steady::run(setting, Connections::Shared).await,
-        Stage::Overview => overview::run(setting).await,
-        Stage::Rule => fan_out::to_all(setting).await,
-        Stage::Reconnect => reconnect::run(setting).await,
-        Stage::Telemetry => telemetry::run(setting).await,
+        MeshStage::Steady => steady::run(setting, Connections::Own).await,
+        MeshStage::Shared => steady::run(setting, Connections::Shared).await,
+        MeshStage::Overview => overview::run(setting).await,
+        MeshStage::Rule => fan_out::to_all(setting).await,
+        MeshStage::Reconnect => reconnect::run(setting).await,
+        MeshStage::Telemetry => telemetry::run(setting).await,
     }
 }
 

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use bench::pages::crowd::Crowd;
 use bench::pages::{loads, paint, ticks};
-use bench::swarm::Size;
 use bench::swarm::figure;
 use bench::swarm::server::Cores;
+use bench::swarm::size::SwarmSize;
 use clap::{Parser, ValueEnum};
 use scenario::browser::Browser;
 
@@ -17,10 +17,10 @@ const CORES: Cores = Cores { swarm: 0, server: 1 };
 
 #[derive(Parser)]
 #[command(about = "Measures the dashboard in a real browser, all of it on this machine")]
-struct Config {
+struct PagesConfig {
     /// Only these parts, separated by commas; otherwise all.
     #[arg(long, value_delimiter = ',')]
-    only: Vec<Part>,
+    only: Vec<PagesPart>,
     /// Sidecars.
     #[arg(long, default_value_t = 60)]
     sidecars: usize,
@@ -37,7 +37,7 @@ struct Config {
 
 /// The parts that can be measured separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
+enum PagesPart {
     /// What a second of a live overview costs the browser.
     Ticks,
     /// The time to the first paint.
@@ -47,19 +47,19 @@ enum Part {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let config = Config::parse();
+    let config = PagesConfig::parse();
     anyhow::ensure!(config.services > 0 && config.sidecars >= config.services, "each service needs a sidecar at least");
     // Start the browser before the process is pinned to a core, because the browser would inherit that.
     let browser = Browser::start();
-    let size = Size { sidecars: config.sidecars, services: config.services, endpoints: config.endpoints };
+    let size = SwarmSize { sidecars: config.sidecars, services: config.services, endpoints: config.endpoints };
     let crowd = Crowd::start(size, CORES)?;
     let dashboard = crowd.dashboard();
     let mut figures = Vec::new();
-    for part in Part::value_variants().iter().filter(|part| config.only.is_empty() || config.only.contains(part)) {
+    for part in PagesPart::value_variants().iter().filter(|part| config.only.is_empty() || config.only.contains(part)) {
         figures.extend(match part {
-            Part::Ticks => ticks::run(&browser, dashboard, size.services * size.endpoints)?,
-            Part::Paint => paint::run(&browser, dashboard)?,
-            Part::Loads => loads::run(dashboard)?,
+            PagesPart::Ticks => ticks::run(&browser, dashboard, size.services * size.endpoints)?,
+            PagesPart::Paint => paint::run(&browser, dashboard)?,
+            PagesPart::Loads => loads::run(dashboard)?,
         });
     }
     crowd.end()?;

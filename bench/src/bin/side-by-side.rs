@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use bench::contenders::{self, Contender, SERVICE, SITIO, Stage};
-use bench::control_plane::ControlPlane;
+use bench::contenders::{BenchSetup, Contender, SERVICE, SITIO};
+use bench::control_plane::ControlPlaneProcess;
 use bench::process::pin;
-use bench::rounds::{self, Results, SCENARIOS, Scenario};
-use bench::{goals, origin, report, system_calls};
+use bench::rounds::{Results, SCENARIOS, Scenario};
+use bench::{contenders, goals, origin, report, rounds, system_calls};
 use clap::Parser;
 
 /// The core of the load, the origin and the control plane; the proxies have the other one.
@@ -18,7 +18,7 @@ const PROXY_CORE: usize = 1;
 
 #[derive(Parser)]
 #[command(about = "Measures Sitio beside what a user would pick instead")]
-struct Config {
+struct SideBySideConfig {
     /// Rounds of each scenario.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -37,7 +37,7 @@ struct Config {
 }
 
 fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
+    let config = SideBySideConfig::parse();
     raise_descriptor_limit();
     pin(std::process::id(), LOAD_CORE)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -61,11 +61,11 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Measures one scenario, with its own origin and freshly started proxies.
-async fn measure(scenario: &Scenario, config: &Config, results: &mut Results) -> anyhow::Result<()> {
+async fn measure(scenario: &Scenario, config: &SideBySideConfig, results: &mut Results) -> anyhow::Result<()> {
     let origin = serve(scenario.body_bytes)?;
     let folder = tempfile::tempdir()?;
-    let control_plane = ControlPlane::start(folder.path(), LOAD_CORE)?;
-    let stage = Stage { origin, folder: folder.path(), core: PROXY_CORE, control_plane: control_plane.stream };
+    let control_plane = ControlPlaneProcess::start(folder.path(), LOAD_CORE)?;
+    let stage = BenchSetup { origin, folder: folder.path(), core: PROXY_CORE, control_plane: control_plane.stream };
     let (mut all, absent) = contenders::all(&stage)?;
     results.absent = absent;
     all.retain(|contender| config.proxies.is_empty() || config.proxies.iter().any(|name| name == contender.name));
@@ -88,7 +88,7 @@ async fn measure(scenario: &Scenario, config: &Config, results: &mut Results) ->
 }
 
 /// Waits until the proxy listens. Sitio also gets a rule in force, for an endpoint that is not requested.
-fn settle(contender: &mut Contender, control_plane: &ControlPlane) -> anyhow::Result<()> {
+fn settle(contender: &mut Contender, control_plane: &ControlPlaneProcess) -> anyhow::Result<()> {
     contender.proxy.wait_for(contender.address).with_context(|| contender.name.to_owned())?;
     pin(contender.proxy.id(), PROXY_CORE)?;
     if contender.name == SITIO {

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use bench::contenders::{free_port, ours};
-use bench::control_plane::ControlPlane;
-use bench::load::{self, Load, Reuse};
-use bench::origin;
+use bench::control_plane::ControlPlaneProcess;
+use bench::load::{Load, Reuse};
 use bench::process::{Proxy, pin};
+use bench::{load, origin};
 use clap::Parser;
 
 /// The core of the load, the origin and the control plane; the sidecar has the other one.
@@ -31,7 +31,7 @@ const GROWTH_MAX: f64 = 1.05;
 
 #[derive(Parser)]
 #[command(about = "Holds a sidecar under full load, and fails if its memory or its descriptors grow")]
-struct Config {
+struct SoakConfig {
     /// Duration in minutes.
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
@@ -45,24 +45,24 @@ struct Config {
 
 /// Memory and descriptors of the sidecar at one moment.
 #[derive(Clone, Copy)]
-struct Sample {
+struct SoakSample {
     resident_kib: u64,
     descriptors: u64,
 }
 
 /// The programs, each in its own process. The sidecar is dropped first.
-struct Mesh {
+struct SoakMesh {
     sidecar: Proxy,
     address: SocketAddr,
-    control_plane: ControlPlane,
+    control_plane: ControlPlaneProcess,
     _data: tempfile::TempDir,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let config = Config::parse();
+    let config = SoakConfig::parse();
     ensure!(config.minutes > 0.0 && config.connections > 0, "there is nothing to do");
     pin(std::process::id(), LOAD_CORE)?;
-    let mesh = Mesh::start(config.body_bytes)?;
+    let mesh = SoakMesh::start(config.body_bytes)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (samples, requests) = runtime.block_on(soak(&mesh, &config))?;
     mesh.expect_counted(requests)?;
@@ -72,7 +72,7 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 /// Loads the sidecar until the time is over, and takes a sample once a second.
-async fn soak(mesh: &Mesh, config: &Config) -> anyhow::Result<(Vec<Sample>, u64)> {
+async fn soak(mesh: &SoakMesh, config: &SoakConfig) -> anyhow::Result<(Vec<SoakSample>, u64)> {
     let until = Instant::now() + Duration::from_secs_f64(config.minutes * 60.0);
     let kept = Load { connections: config.connections, reuse: Reuse::Yes, rate: None };
     let fresh = Load { connections: config.connections.div_ceil(8), reuse: Reuse::No, rate: None };
@@ -102,13 +102,13 @@ async fn soak(mesh: &Mesh, config: &Config) -> anyhow::Result<(Vec<Sample>, u64)
 }
 
 /// Compares the first quarter after the warm-up with the last one.
-fn judge(samples: &[Sample]) -> ExitCode {
+fn judge(samples: &[SoakSample]) -> ExitCode {
     let warm = &samples[(samples.len() as f64 * WARM_UP) as usize..];
     let quarter = warm.len().div_ceil(4);
     let (first, last) = (&warm[..quarter], &warm[warm.len() - quarter..]);
     let mut is_flat = true;
     for (what, value) in
-        [("KiB resident", (|sample| sample.resident_kib) as fn(&Sample) -> u64), ("descriptors", |sample| sample.descriptors)]
+        [("KiB resident", (|sample| sample.resident_kib) as fn(&SoakSample) -> u64), ("descriptors", |sample| sample.descriptors)]
     {
         let (before, after) = (median(first, value), median(last, value));
         let growth = after as f64 / before.max(1) as f64;
@@ -119,13 +119,13 @@ fn judge(samples: &[Sample]) -> ExitCode {
     if is_flat { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn median(samples: &[Sample], value: fn(&Sample) -> u64) -> u64 {
+fn median(samples: &[SoakSample], value: fn(&SoakSample) -> u64) -> u64 {
     let mut values: Vec<u64> = samples.iter().map(value).collect();
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or(0)
 }
 
-impl Mesh {
+impl SoakMesh {
     fn start(body_bytes: usize) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen for the origin")?;
         let target = listener.local_addr()?;
@@ -134,7 +134,7 @@ impl Mesh {
             runtime.map(|runtime| runtime.block_on(origin::serve(listener, body_bytes)))
         });
         let data = tempfile::tempdir()?;
-        let control_plane = ControlPlane::start(data.path(), LOAD_CORE)?;
+        let control_plane = ControlPlaneProcess::start(data.path(), LOAD_CORE)?;
         let address = free_port()?;
         let mut command = Command::new(ours("sitio-sidecar")?);
         command.env("PORT", address.port().to_string()).env("TARGET_PORT", target.port().to_string());
@@ -145,9 +145,9 @@ impl Mesh {
         Ok(Self { sidecar, address, control_plane, _data: data })
     }
 
-    fn sample(&self) -> anyhow::Result<Sample> {
+    fn sample(&self) -> anyhow::Result<SoakSample> {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.sidecar.id())).context("the sidecar has ended")?;
-        Ok(Sample { resident_kib: self.sidecar.resident_kib(), descriptors: descriptors.count() as u64 })
+        Ok(SoakSample { resident_kib: self.sidecar.resident_kib(), descriptors: descriptors.count() as u64 })
     }
 
     /// Waits until the control plane reports exactly this number of hits.

@@ -7,10 +7,11 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 
+use crate::swarm::Swarm;
 use crate::swarm::dial::Connections;
 use crate::swarm::server::{Cores, Server};
-use crate::swarm::tally::Activity;
-use crate::swarm::{Size, Swarm};
+use crate::swarm::size::SwarmSize;
+use crate::swarm::tally::TickActivity;
 
 /// A running control plane with its swarm.
 pub struct Crowd {
@@ -21,7 +22,7 @@ pub struct Crowd {
 
 impl Crowd {
     /// Starts both, and waits until every sidecar is attached.
-    pub fn start(size: Size, cores: Cores) -> anyhow::Result<Self> {
+    pub fn start(size: SwarmSize, cores: Cores) -> anyhow::Result<Self> {
         let server = Server::start(cores)?;
         let (stream, leave) = (server.stream, CancellationToken::new());
         let (tell, told) = mpsc::channel();
@@ -48,13 +49,13 @@ impl Crowd {
     }
 }
 
-fn run(stream: SocketAddr, size: Size, attached: &mpsc::Sender<()>, leave: CancellationToken) -> anyhow::Result<()> {
+fn run(stream: SocketAddr, size: SwarmSize, attached: &mpsc::Sender<()>, leave: CancellationToken) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let swarm = Swarm::start(stream, size, Connections::Own);
         swarm.attached().await?;
         // Traffic of one pod of each service keeps all rows changing.
-        swarm.tally.act(Activity::OnePodOfEach);
+        swarm.tally.act(TickActivity::OnePodOfEach);
         attached.send(()).context("nobody waits any more")?;
         leave.cancelled().await;
         swarm.leave().await;

@@ -8,23 +8,28 @@ use scenario::browser::Browser;
 use scenario::eventually::{SOON, eventually};
 use scenario::weight::{self, Weight};
 
-use crate::swarm::figure::Figure;
+use crate::swarm::figure::Measurement;
 
 /// Measures the size of the overview, and visits every page with a browser that logs its requests.
-pub fn run(dashboard: SocketAddr) -> anyhow::Result<Vec<Figure>> {
+pub fn run(dashboard: SocketAddr) -> anyhow::Result<Vec<Measurement>> {
     let api = Api::at(dashboard.port());
     let html = api.page("/")?;
     let weigh = |weight: Weight| {
-        Figure::at_most(format!("{} with gzip (bytes)", weight.kind), weight.bytes_max as f64, weight.bytes as f64, "overview")
+        Measurement::at_most(
+            format!("{} with gzip (bytes)", weight.kind),
+            weight.bytes_max as f64,
+            weight.bytes as f64,
+            "overview",
+        )
     };
-    let mut figures: Vec<Figure> = weight::of(&html, &api).into_iter().map(weigh).collect();
-    figures.push(Figure::told("HTML of the overview (bytes)", html.len() as f64, "not zipped, as it is sent on loopback"));
+    let mut figures: Vec<Measurement> = weight::of(&html, &api).into_iter().map(weigh).collect();
+    figures.push(Measurement::told("HTML of the overview (bytes)", html.len() as f64, "not zipped, as it is sent on loopback"));
     figures.push(strangers(dashboard, &api)?);
     Ok(figures)
 }
 
 /// Counts requests of all pages to other origins.
-fn strangers(dashboard: SocketAddr, api: &Api) -> anyhow::Result<Figure> {
+fn strangers(dashboard: SocketAddr, api: &Api) -> anyhow::Result<Measurement> {
     let rows = api.endpoints()?;
     let id = rows.first().and_then(|row| row["id"].as_str()).context("there is no endpoint")?;
     let (endpoint, pin) = (format!("/endpoints/{id}"), format!("/endpoints/{id}/pin"));
@@ -46,5 +51,5 @@ fn strangers(dashboard: SocketAddr, api: &Api) -> anyhow::Result<Figure> {
         None => format!("of {} by {} pages", asked_for.len(), pages.len()),
         Some(first) => format!("of {}, the first for {first}", asked_for.len()),
     };
-    Ok(Figure::at_most("requests that leave the origin", 0.0, strange.len() as f64, note))
+    Ok(Measurement::at_most("requests that leave the origin", 0.0, strange.len() as f64, note))
 }

@@ -9,7 +9,7 @@ use scenario::browser::{Browser, Scheme};
 use scenario::eventually::{SOON, eventually};
 use serde_json::json;
 
-use crate::swarm::figure::Figure;
+use crate::swarm::figure::Measurement;
 use crate::swarm::stages::quantile;
 
 /// Visits per kind of cache.
@@ -35,7 +35,7 @@ const TIMES: &str = "const [page] = performance.getEntriesByType('navigation');
     return paint ? [page.responseStart, page.responseEnd, paint.startTime] : null";
 
 /// Visits the overview several times.
-pub fn run(browser: &Browser, dashboard: SocketAddr) -> anyhow::Result<Vec<Figure>> {
+pub fn run(browser: &Browser, dashboard: SocketAddr) -> anyhow::Result<Vec<Measurement>> {
     browser.look_as(1440, 900, Scheme::Light);
     browser.devtools("Network.enable", json!({}));
     // A returning visitor has style and script in the cache; a new visitor has nothing.
@@ -44,7 +44,7 @@ pub fn run(browser: &Browser, dashboard: SocketAddr) -> anyhow::Result<Vec<Figur
     Ok(vec![again, first])
 }
 
-fn visits(browser: &Browser, dashboard: SocketAddr, cache: Cache, name: &str) -> Figure {
+fn visits(browser: &Browser, dashboard: SocketAddr, cache: Cache, name: &str) -> Measurement {
     browser.devtools("Network.setCacheDisabled", json!({"cacheDisabled": cache == Cache::Empty}));
     let mut visits = Vec::new();
     for _ in 0..VISITS {
@@ -62,7 +62,7 @@ fn visits(browser: &Browser, dashboard: SocketAddr, cache: Cache, name: &str) ->
         at(0, 0.5),
         at(1, 0.5)
     );
-    Figure::at_most(name, 100.0, at(2, 0.5), note)
+    Measurement::at_most(name, 100.0, at(2, 0.5), note)
 }
 
 fn times(browser: &Browser) -> anyhow::Result<Vec<f64>> {

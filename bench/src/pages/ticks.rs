@@ -10,7 +10,7 @@ use scenario::browser::{Browser, Scheme};
 use scenario::eventually::{SOON, eventually};
 use serde_json::json;
 
-use crate::swarm::figure::Figure;
+use crate::swarm::figure::Measurement;
 use crate::swarm::stages::quantile;
 
 /// Seconds to measure, one by one; each contains a tick.
@@ -29,7 +29,7 @@ const WHOLE: &str = "TaskDuration";
 const LOOKS: [(&str, u32, u32); 2] = [("desk", 1440, 900), ("phone", 390, 844)];
 
 /// Opens the overview and measures each second.
-pub fn run(browser: &Browser, dashboard: SocketAddr, endpoints: usize) -> anyhow::Result<Vec<Figure>> {
+pub fn run(browser: &Browser, dashboard: SocketAddr, endpoints: usize) -> anyhow::Result<Vec<Measurement>> {
     // Use the thread's own CPU time, so that other processes on this machine are not counted.
     browser.devtools("Performance.enable", json!({"timeDomain": "threadTicks"}));
     let mut figures = Vec::new();
@@ -67,7 +67,7 @@ fn metrics(browser: &Browser) -> HashMap<String, f64> {
     metrics.filter_map(|metric| Some((metric["name"].as_str()?.to_owned(), metric["value"].as_f64()?))).collect()
 }
 
-fn figure(look: &str, endpoints: usize, seconds: &[HashMap<String, f64>]) -> [Figure; 2] {
+fn figure(look: &str, endpoints: usize, seconds: &[HashMap<String, f64>]) -> [Measurement; 2] {
     let middle = |name: &str| quantile(&mut seconds.iter().map(|second| second[name]).collect::<Vec<_>>(), 0.5);
     let mut sums: Vec<f64> = seconds.iter().map(|second| PARTS.iter().map(|part| second[*part]).sum()).collect();
     let note = format!(
@@ -79,7 +79,11 @@ fn figure(look: &str, endpoints: usize, seconds: &[HashMap<String, f64>]) -> [Fi
     );
     let name = format!("tick of {endpoints} endpoints, {look}: main thread (ms)");
     [
-        Figure::at_most(name, 25.0, quantile(&mut sums, 0.5), note),
-        Figure::told(format!("the same with all else that it does, {look} (ms)"), middle(WHOLE), "painting and garbage included"),
+        Measurement::at_most(name, 25.0, quantile(&mut sums, 0.5), note),
+        Measurement::told(
+            format!("the same with all else that it does, {look} (ms)"),
+            middle(WHOLE),
+            "painting and garbage included",
+        ),
     ]
 }

@@ -35,7 +35,7 @@ pub struct Dialler {
 
 /// How one sidecar gets its connection.
 #[derive(Clone)]
-pub enum Way {
+pub enum DialRoute {
     /// It opens a new one from this source address.
     Own(Box<Endpoint>, Ipv4Addr),
     /// It uses a shared one.
@@ -53,17 +53,17 @@ impl Dialler {
     }
 
     /// The connection of one sidecar. Must be called in the order of the numbers.
-    pub fn to(&mut self, number: usize) -> Way {
+    pub fn to(&mut self, number: usize) -> DialRoute {
         let endpoint = endpoint(self.control_plane);
-        let Some(shared) = &mut self.shared else { return Way::Own(Box::new(endpoint), source(number)) };
+        let Some(shared) = &mut self.shared else { return DialRoute::Own(Box::new(endpoint), source(number)) };
         if number / PER_CONNECTION >= shared.len() {
             shared.push(endpoint.connect_lazy());
         }
-        Way::Shared(shared[number / PER_CONNECTION].clone())
+        DialRoute::Shared(shared[number / PER_CONNECTION].clone())
     }
 }
 
-impl Way {
+impl DialRoute {
     /// Opens a connection, or returns the shared one.
     pub async fn connect(&self) -> Result<Channel, tonic::transport::Error> {
         let (endpoint, source) = match self {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// A measured figure.
 #[derive(Debug, Clone)]
-pub struct Figure {
+pub struct Measurement {
     /// Its name, with the unit.
     pub name: String,
     /// The goal: the maximum, if there is one.
@@ -17,7 +17,7 @@ pub struct Figure {
     pub note: String,
 }
 
-impl Figure {
+impl Measurement {
     /// A figure that should not exceed a goal.
     pub fn at_most(name: impl Into<String>, goal: f64, measured: f64, note: impl Into<String>) -> Self {
         Self { name: name.into(), goal: Some(goal), measured, note: note.into() }
@@ -39,7 +39,7 @@ impl Figure {
 }
 
 /// All figures as a table.
-pub fn table(figures: &[Figure]) -> String {
+pub fn table(figures: &[Measurement]) -> String {
     let mut table = "| figure | goal | measured | | how |\n|---|--:|--:|---|---|\n".to_owned();
     for figure in figures {
         let goal = figure.goal.map_or_else(|| "–".to_owned(), |goal| format!("≤ {}", number(goal)));
@@ -55,8 +55,8 @@ pub fn table(figures: &[Figure]) -> String {
 }
 
 /// All figures as data.
-pub fn json(figures: &[Figure]) -> Value {
-    json!({"figures": figures.iter().map(Figure::json).collect::<Vec<_>>()})
+pub fn json(figures: &[Measurement]) -> Value {
+    json!({"figures": figures.iter().map(Measurement::json).collect::<Vec<_>>()})
 }
 
 fn number(value: f64) -> String {

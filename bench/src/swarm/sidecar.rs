@@ -9,12 +9,12 @@ use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use tokio::time::MissedTickBehavior;
 
-use crate::swarm::Size;
-use crate::swarm::dial::Way;
-use crate::swarm::stream::{Heard, Second, Stream};
-use crate::swarm::tally::{Activity, Tally};
-use crate::swarm::traffic::{Covered, Traffic};
-use crate::swarm::windows::Windows;
+use crate::swarm::dial::DialRoute;
+use crate::swarm::size::SwarmSize;
+use crate::swarm::stream::{Second, StreamMessage, SwarmStream};
+use crate::swarm::tally::{SwarmCounters, TickActivity};
+use crate::swarm::traffic::{Covered, PodTraffic};
+use crate::swarm::windows::SwarmWindows;
 
 /// Time between two reports.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -26,29 +26,35 @@ const DIAL_AGAIN: Duration = Duration::from_millis(100);
 const HELD_BACK_MAX_MS: u64 = 4000;
 
 /// Data that all sidecars share: their traffic, and the encoded report of one second of it.
-pub(super) type Told = (Arc<Traffic>, Arc<Second>);
+pub(super) type Told = (Arc<PodTraffic>, Arc<Second>);
 
 /// A simulated sidecar.
-pub struct Sidecar {
+pub struct SimulatedSidecar {
     number: usize,
     greeting: Greeting,
-    way: Way,
-    traffic: Arc<Traffic>,
+    way: DialRoute,
+    traffic: Arc<PodTraffic>,
     second: Arc<Second>,
-    tally: Arc<Tally>,
+    tally: Arc<SwarmCounters>,
     is_first_of_service: bool,
     /// Seconds of traffic that its pod has had.
     seconds: u64,
     /// Seconds of traffic that it has reported on this stream.
     told: u64,
-    windows: Windows,
+    windows: SwarmWindows,
     /// Delay after the end of a window before it is sent.
     held_back_ms: u64,
 }
 
-impl Sidecar {
+impl SimulatedSidecar {
     /// The sidecar of this number. Pods of a service have consecutive numbers.
-    pub(super) fn new(number: usize, size: Size, way: Way, (traffic, second): Told, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(
+        number: usize,
+        size: SwarmSize,
+        way: DialRoute,
+        (traffic, second): Told,
+        tally: Arc<SwarmCounters>,
+    ) -> Self {
         let copies = size.sidecars.div_ceil(size.services).max(1);
         let service = format!("service-{:03}", number / copies);
         let workload = Workload {
@@ -73,7 +79,7 @@ impl Sidecar {
             is_first_of_service,
             seconds: 0,
             told: 0,
-            windows: Windows::default(),
+            windows: SwarmWindows::default(),
             held_back_ms: number as u64 * 7919 % HELD_BACK_MAX_MS,
         }
     }
@@ -95,9 +101,9 @@ impl Sidecar {
     }
 
     /// Opens a stream and sends the initial snapshot.
-    async fn attach(&mut self) -> Result<Stream, String> {
+    async fn attach(&mut self) -> Result<SwarmStream, String> {
         let channel = self.way.connect().await.map_err(|why| format!("{why:?}"))?;
-        let (mut stream, welcome) = Stream::open(channel, self.greeting.clone()).await.map_err(|why| why.to_string())?;
+        let (mut stream, welcome) = SwarmStream::open(channel, self.greeting.clone()).await.map_err(|why| why.to_string())?;
         self.windows.begin_stream(welcome.durable_window);
         if welcome.wants_baseline {
             let (mark, seconds) = self.windows.baseline();
@@ -112,17 +118,17 @@ impl Sidecar {
     }
 
     /// Reports and confirms rules until the stream ends; returns the reason.
-    async fn hold(&mut self, mut stream: Stream) -> String {
+    async fn hold(&mut self, mut stream: SwarmStream) -> String {
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + REPORT_EVERY, REPORT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seq = 1;
         loop {
             tokio::select! {
                 heard = stream.hear() => match heard {
-                    Heard::Rules(receipt) => stream.confirm(receipt).await,
-                    Heard::Kept(mark) => self.windows.acked(mark),
-                    Heard::Nothing => {}
-                    Heard::End(why) => return why,
+                    StreamMessage::Rules(receipt) => stream.confirm(receipt).await,
+                    StreamMessage::Kept(mark) => self.windows.acked(mark),
+                    StreamMessage::Nothing => {}
+                    StreamMessage::End(why) => return why,
                 },
                 _ = ticks.tick() => self.tick(&mut stream, &mut seq),
             }
@@ -130,11 +136,11 @@ impl Sidecar {
     }
 
     /// Counts a second of traffic, and reports it if the stream has capacity.
-    fn tick(&mut self, stream: &mut Stream, seq: &mut u64) {
+    fn tick(&mut self, stream: &mut SwarmStream, seq: &mut u64) {
         let is_active = match self.tally.activity() {
-            Activity::All => true,
-            Activity::OnePodOfEach => self.is_first_of_service,
-            Activity::None => false,
+            TickActivity::All => true,
+            TickActivity::OnePodOfEach => self.is_first_of_service,
+            TickActivity::None => false,
         };
         if is_active {
             self.seconds += 1;
@@ -155,7 +161,7 @@ impl Sidecar {
     }
 
     /// Sends a window if one is due and the stream has capacity. There is one every ten seconds.
-    fn hand_over(&mut self, stream: &mut Stream) {
+    fn hand_over(&mut self, stream: &mut SwarmStream) {
         if !stream.has_room() {
             return;
         }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::swarm::Size;
 use crate::swarm::server::Cores;
+use crate::swarm::size::SwarmSize;
 
 pub mod fan_out;
 pub mod overview;
@@ -13,9 +13,9 @@ pub mod telemetry;
 
 /// The setup that all stages share.
 #[derive(Debug, Clone, Copy)]
-pub struct Setting {
+pub struct StageSettings {
     /// The size of the mesh.
-    pub size: Size,
+    pub size: SwarmSize,
     /// The core of each process.
     pub cores: Cores,
     /// How long to measure a steady state.

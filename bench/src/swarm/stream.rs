@@ -15,13 +15,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
-use crate::swarm::traffic::{Covered, RESOURCES, Traffic};
+use crate::swarm::traffic::{Covered, PodTraffic, RESOURCES};
 
 /// Capacity of the queue of frames to send, as in the real sidecar.
 const UP_FRAMES_MAX: usize = 2;
 
 /// One open stream.
-pub(super) struct Stream {
+pub(super) struct SwarmStream {
     up: mpsc::Sender<Up>,
     down: Streaming<Down>,
     encoder: Encoder,
@@ -34,7 +34,7 @@ pub(super) struct Stream {
 pub(super) struct Second(Vec<u8>);
 
 impl Second {
-    pub(super) fn of(traffic: &Traffic) -> Self {
+    pub(super) fn of(traffic: &PodTraffic) -> Self {
         let (mut encoder, second) = (Encoder::default(), Covered { seq: 0, coverage: Coverage::Change, seconds: 1, at_ms: 0 });
         let [_, stats] = [0, 1].map(|_| encoder.encode(&traffic.report(second)).stats);
         Self(wire::Live { stats, ..wire::Live::default() }.encode_to_vec())
@@ -47,7 +47,7 @@ impl Second {
 }
 
 /// A message from the control plane.
-pub(super) enum Heard {
+pub(super) enum StreamMessage {
     /// A rule set, and the receipt for it.
     Rules(Receipt),
     /// Everything up to this slot is durable.
@@ -58,7 +58,7 @@ pub(super) enum Heard {
     End(String),
 }
 
-impl Stream {
+impl SwarmStream {
     /// Sends the hello, and waits for the welcome.
     pub(super) async fn open(channel: Channel, greeting: Greeting) -> Result<(Self, Welcome), Status> {
         let (up, rest) = mpsc::channel(UP_FRAMES_MAX);
@@ -107,24 +107,24 @@ impl Stream {
     }
 
     /// Returns the next message. A rule set is validated as in the real sidecar.
-    pub(super) async fn hear(&mut self) -> Heard {
+    pub(super) async fn hear(&mut self) -> StreamMessage {
         let desired = match self.down.message().await {
-            Err(status) => return Heard::End(status.to_string()),
-            Ok(None) => return Heard::End("the control plane closed the stream".to_owned()),
+            Err(status) => return StreamMessage::End(status.to_string()),
+            Ok(None) => return StreamMessage::End("the control plane closed the stream".to_owned()),
             Ok(Some(Down { message: Some(down::Message::Desired(desired)), .. })) => desired,
-            Ok(Some(Down { message: Some(down::Message::Acked(ack)), .. })) => return Heard::Kept(ack.durable_window),
-            Ok(Some(_)) => return Heard::Nothing,
+            Ok(Some(Down { message: Some(down::Message::Acked(ack)), .. })) => return StreamMessage::Kept(ack.durable_window),
+            Ok(Some(_)) => return StreamMessage::Nothing,
         };
         let desired = match unsealed(&desired) {
             Ok(desired) => desired,
-            Err(why) => return Heard::End(why.to_string()),
+            Err(why) => return StreamMessage::End(why.to_string()),
         };
         let revision = desired.revision;
         let verdict = match desired_rules(desired) {
             Ok(_) => Verdict::Applied,
             Err(refusals) => Verdict::Refused(refusals),
         };
-        Heard::Rules(Receipt { revision, verdict, took_us: 0 })
+        StreamMessage::Rules(Receipt { revision, verdict, took_us: 0 })
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_second_that_was_made_once_is_read_as_one_that_was_made_now() {
-        let traffic = Traffic::of(3);
+        let traffic = PodTraffic::of(3);
         let report = |seq| traffic.report(Covered { seq, coverage: Coverage::Change, seconds: 1, at_ms: 5 });
         let mut decoder = Decoder::default();
         decoder.decode(&Encoder::default().encode(&report(1)).encode_to_vec()).unwrap();

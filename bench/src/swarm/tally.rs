@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Which pods have traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activity {
+pub enum TickActivity {
     /// Every endpoint of every pod has traffic.
     All,
     /// One pod of each service has traffic; the others send the reports of a pod without requests.
@@ -16,7 +16,7 @@ pub enum Activity {
 
 /// Counters that all sidecars share.
 #[derive(Debug)]
-pub struct Tally {
+pub struct SwarmCounters {
     attached: AtomicUsize,
     frames: AtomicU64,
     frame_bytes: AtomicU64,
@@ -32,7 +32,7 @@ pub struct Tally {
     why: Mutex<String>,
 }
 
-impl Tally {
+impl SwarmCounters {
     /// Counters at zero, for this number of sidecars.
     pub fn of(sidecars: usize) -> Self {
         Self {
@@ -52,17 +52,17 @@ impl Tally {
     }
 
     /// Sets which pods have traffic from now on.
-    pub fn act(&self, activity: Activity) {
-        self.one_pod.store(activity == Activity::OnePodOfEach, Relaxed);
-        self.nobody.store(activity == Activity::None, Relaxed);
+    pub fn act(&self, activity: TickActivity) {
+        self.one_pod.store(activity == TickActivity::OnePodOfEach, Relaxed);
+        self.nobody.store(activity == TickActivity::None, Relaxed);
     }
 
     /// Which pods have traffic.
-    pub fn activity(&self) -> Activity {
+    pub fn activity(&self) -> TickActivity {
         match (self.nobody.load(Relaxed), self.one_pod.load(Relaxed)) {
-            (true, _) => Activity::None,
-            (false, true) => Activity::OnePodOfEach,
-            (false, false) => Activity::All,
+            (true, _) => TickActivity::None,
+            (false, true) => TickActivity::OnePodOfEach,
+            (false, false) => TickActivity::All,
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) const RESOURCES: Resources = Resources {
 
 /// The traffic of one pod, by endpoint.
 #[derive(Debug)]
-pub struct Traffic {
+pub struct PodTraffic {
     second: Vec<(Endpoint, GoldenMetrics)>,
 }
 
@@ -40,7 +40,7 @@ pub struct Covered {
     pub at_ms: u64,
 }
 
-impl Traffic {
+impl PodTraffic {
     /// The traffic of a pod with this number of endpoints.
     pub fn of(endpoints: usize) -> Self {
         let endpoint = |number: usize| {
@@ -77,7 +77,7 @@ impl Traffic {
     }
 }
 
-impl Traffic {
+impl PodTraffic {
     /// A window of one slot, or a baseline up to it, with this number of seconds of traffic.
     pub fn window(&self, kind: WindowKind, slot: u64, seconds: u64) -> Window {
         let row = |(endpoint, golden): &(Endpoint, GoldenMetrics)| WindowRow {
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn so_many_seconds_are_so_many_times_one_second() {
-        let traffic = Traffic::of(3);
+        let traffic = PodTraffic::of(3);
         let report = |seconds| traffic.report(Covered { seq: 1, coverage: Coverage::Snapshot, seconds, at_ms: 0 });
         let mut sum = GoldenMetrics::default();
         (0..7).for_each(|_| sum.merge(&report(1).endpoints[2].golden));

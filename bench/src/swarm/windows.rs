@@ -6,7 +6,7 @@ use mesh::window::slot_of;
 
 /// Windows that are not acknowledged as durable.
 #[derive(Debug, Default)]
-pub(super) struct Windows {
+pub(super) struct SwarmWindows {
     /// The last durable slot.
     mark: u64,
     /// Seconds of traffic that are durable.
@@ -21,7 +21,7 @@ pub(super) struct Windows {
     told: u64,
 }
 
-impl Windows {
+impl SwarmWindows {
     /// Advances to a time, and adds seconds of traffic.
     pub(super) fn pass(&mut self, now_ms: u64, seconds: u64) {
         let slot = slot_of(now_ms);
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn each_second_is_in_one_window_until_it_is_on_disk() {
-        let mut windows = Windows::default();
+        let mut windows = SwarmWindows::default();
         windows.begin_stream(0);
         for second in 100..125 {
             windows.pass(second * 1000, 1);

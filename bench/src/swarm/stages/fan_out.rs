@@ -6,11 +6,12 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::swarm::Swarm;
 use crate::swarm::dial::Connections;
-use crate::swarm::figure::Figure;
+use crate::swarm::figure::Measurement;
 use crate::swarm::server::Server;
-use crate::swarm::stages::{Setting, quantile};
-use crate::swarm::{Size, Swarm};
+use crate::swarm::size::SwarmSize;
+use crate::swarm::stages::{StageSettings, quantile};
 
 /// Number of rules, created and withdrawn one after the other.
 const RULES: usize = 10;
@@ -22,8 +23,8 @@ const CONFIRMED_WITHIN: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A rule for every pod of the mesh: all of them are copies of one service.
-pub async fn to_all(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
-    let size = Size { services: 1, ..setting.size };
+pub async fn to_all(setting: &StageSettings) -> anyhow::Result<Vec<Measurement>> {
+    let size = SwarmSize { services: 1, ..setting.size };
     let server = Server::start(setting.cores)?;
     let swarm = Swarm::start(server.stream, size, Connections::Own);
     swarm.attached().await?;
@@ -35,13 +36,13 @@ pub async fn to_all(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// A rule for the pods of one service, while the others also report.
-pub async fn to_one_service(server: &Server, swarm: &Swarm) -> anyhow::Result<Figure> {
+pub async fn to_one_service(server: &Server, swarm: &Swarm) -> anyhow::Result<Measurement> {
     let copies = swarm.size.sidecars / swarm.size.services;
     let name = format!("a rule to {copies} of {} sidecars: receipts p99 (ms)", swarm.size.sidecars);
     send(server, copies, name, 100.0).await
 }
 
-async fn send(server: &Server, pods: usize, name: String, goal_ms: f64) -> anyhow::Result<Figure> {
+async fn send(server: &Server, pods: usize, name: String, goal_ms: f64) -> anyhow::Result<Measurement> {
     let (mut took_ms, mut last_ms) = (Vec::new(), Vec::new());
     for _ in 0..RULES {
         let order = json!({
@@ -61,7 +62,7 @@ async fn send(server: &Server, pods: usize, name: String, goal_ms: f64) -> anyho
         quantile(&mut last_ms, 0.5),
         quantile(&mut last_ms, 1.0)
     );
-    Ok(Figure::at_most(name, goal_ms, quantile(&mut took_ms, 0.99), note))
+    Ok(Measurement::at_most(name, goal_ms, quantile(&mut took_ms, 0.99), note))
 }
 
 /// Waits until every pod has confirmed, and returns the time of each in milliseconds.

@@ -7,10 +7,10 @@ use tokio::time::{Instant, sleep};
 use crate::swarm::Swarm;
 use crate::swarm::api::Browsers;
 use crate::swarm::dial::Connections;
-use crate::swarm::figure::Figure;
+use crate::swarm::figure::Measurement;
 use crate::swarm::server::Server;
-use crate::swarm::stages::{Setting, fan_out, quantile};
-use crate::swarm::tally::Activity;
+use crate::swarm::stages::{StageSettings, fan_out, quantile};
+use crate::swarm::tally::TickActivity;
 
 /// Number of page requests.
 const PAGES: usize = 20;
@@ -22,13 +22,13 @@ const PAUSE: Duration = Duration::from_millis(300);
 const WATCHERS: [usize; 2] = [1, 100];
 
 /// Runs the stage. It also measures the rule to one service, because the mesh is already running.
-pub async fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+pub async fn run(setting: &StageSettings) -> anyhow::Result<Vec<Measurement>> {
     let server = Server::start(setting.cores)?;
     let swarm = Swarm::start(server.stream, setting.size, Connections::Own);
     swarm.attached().await?;
     // Traffic of one pod of each service keeps all rows changing. The frames of the others cost
     // little compared with the page.
-    swarm.tally.act(Activity::OnePodOfEach);
+    swarm.tally.act(TickActivity::OnePodOfEach);
     sleep(Duration::from_secs(3)).await;
     let mut figures = vec![page(setting, &server).await?];
     figures.extend(ticks(setting, &server).await?);
@@ -37,7 +37,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-async fn page(setting: &Setting, server: &Server) -> anyhow::Result<Figure> {
+async fn page(setting: &StageSettings, server: &Server) -> anyhow::Result<Measurement> {
     let (mut took_ms, mut bytes) = (Vec::new(), 0);
     for _ in 0..PAGES {
         let began = Instant::now();
@@ -48,11 +48,11 @@ async fn page(setting: &Setting, server: &Server) -> anyhow::Result<Figure> {
     let (size, median) = (setting.size, quantile(&mut took_ms, 0.5));
     let note = format!("p95 of {PAGES} pages of {} kB, {median:.0} ms in the middle", bytes / 1000);
     let name = format!("overview of {} endpoints, {} pods: page (ms)", size.endpoints * size.services, size.sidecars);
-    Ok(Figure::at_most(name, 100.0, quantile(&mut took_ms, 0.95), note))
+    Ok(Measurement::at_most(name, 100.0, quantile(&mut took_ms, 0.95), note))
 }
 
 /// CPU time per second with viewers, less that without.
-async fn ticks(setting: &Setting, server: &Server) -> anyhow::Result<Vec<Figure>> {
+async fn ticks(setting: &StageSettings, server: &Server) -> anyhow::Result<Vec<Measurement>> {
     let mut figures = Vec::new();
     for watchers in WATCHERS {
         let before = second(server, setting.look).await?;
@@ -71,7 +71,12 @@ async fn ticks(setting: &Setting, server: &Server) -> anyhow::Result<Vec<Figure>
             unwatched,
             bytes / 1000.0
         );
-        figures.push(Figure::at_most(format!("event tick, {watchers} watching (ms of CPU)"), 25.0, watched - unwatched, note));
+        figures.push(Measurement::at_most(
+            format!("event tick, {watchers} watching (ms of CPU)"),
+            25.0,
+            watched - unwatched,
+            note,
+        ));
     }
     Ok(figures)
 }

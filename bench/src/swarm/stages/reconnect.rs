@@ -6,9 +6,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::swarm::Swarm;
 use crate::swarm::dial::Connections;
-use crate::swarm::figure::Figure;
+use crate::swarm::figure::Measurement;
 use crate::swarm::server::Server;
-use crate::swarm::stages::Setting;
+use crate::swarm::stages::StageSettings;
 use crate::swarm::stages::steady::falls_silent;
 
 /// Time of traffic before the restart, so that there are counts to lose.
@@ -18,7 +18,7 @@ const TRAFFIC: Duration = Duration::from_secs(5);
 const SETTLE: Duration = Duration::from_secs(10);
 
 /// Runs the stage.
-pub async fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+pub async fn run(setting: &StageSettings) -> anyhow::Result<Vec<Measurement>> {
     let mut server = Server::start(setting.cores)?;
     let swarm = Swarm::start(server.stream, setting.size, Connections::Own);
     swarm.attached().await?;
@@ -40,14 +40,14 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     let failed = format!("all attached after {:.1} s; {} dials failed", attached.as_secs_f64(), swarm.tally.dials_failed());
     swarm.leave().await;
     Ok(vec![
-        Figure::at_most(
+        Measurement::at_most(
             format!("all {} reconnect at once: complete (s)", setting.size.sidecars),
             15.0,
             complete.as_secs_f64(),
             failed,
         ),
-        Figure::at_most("reconnect: requests not counted, or counted twice", 0.0, lost, note),
-        Figure::at_most(
+        Measurement::at_most("reconnect: requests not counted, or counted twice", 0.0, lost, note),
+        Measurement::at_most(
             "reconnect: most memory over what it held before",
             2.0,
             peak_kib as f64 / before_kib as f64,

@@ -9,11 +9,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::swarm::Swarm;
 use crate::swarm::dial::Connections;
-use crate::swarm::figure::Figure;
+use crate::swarm::figure::Measurement;
 use crate::swarm::server::Server;
 use crate::swarm::sidecar::now_ms;
-use crate::swarm::stages::Setting;
-use crate::swarm::tally::Activity;
+use crate::swarm::stages::StageSettings;
+use crate::swarm::tally::TickActivity;
 
 /// Wait after all sidecars have attached.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ const LATE_MS: u64 = 1000;
 const COUNTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Runs the stage.
-pub async fn run(setting: &Setting, connections: Connections) -> anyhow::Result<Vec<Figure>> {
+pub async fn run(setting: &StageSettings, connections: Connections) -> anyhow::Result<Vec<Measurement>> {
     let server = Server::start(setting.cores)?;
     let empty_kib = server.resident_kib();
     let swarm = Swarm::start(server.stream, setting.size, connections);
@@ -44,7 +44,7 @@ pub async fn run(setting: &Setting, connections: Connections) -> anyhow::Result<
     );
     if connections == Connections::Shared {
         let name = "server CPU per frame, multiplexed (µs)";
-        let figures = vec![Figure::at_most(name, 12.0, frame.us, note)];
+        let figures = vec![Measurement::at_most(name, 12.0, frame.us, note)];
         swarm.leave().await;
         return Ok(figures);
     }
@@ -55,27 +55,27 @@ pub async fn run(setting: &Setting, connections: Connections) -> anyhow::Result<
     let exact = falls_silent(&server, &swarm).await?;
     swarm.leave().await;
     Ok(vec![
-        Figure::at_most("server CPU per frame, own connections (µs)", 25.0, frame.us, note),
-        Figure::at_most("late frames", 0.0, late.frames as f64, late.note()),
-        Figure::at_most(
+        Measurement::at_most("server CPU per frame, own connections (µs)", 25.0, frame.us, note),
+        Measurement::at_most("late frames", 0.0, late.frames as f64, late.note()),
+        Measurement::at_most(
             "memory per sidecar (KB)",
             100.0,
             held_kb,
             format!("all that the control plane holds, {empty_kib} KiB when empty, divided by the sidecars"),
         ),
-        Figure::at_most(
+        Measurement::at_most(
             format!("frame of {} active endpoints (kB)", setting.size.endpoints),
             1.2,
             bytes / 1000.0,
             "mean of all frames sent, as protobuf; 20 requests for each endpoint in each frame",
         ),
-        Figure::told(
+        Measurement::told(
             format!("window of {} active endpoints (kB)", setting.size.endpoints),
             window_bytes / 1000.0,
             "mean of all windows sent, as protobuf; 200 requests for each endpoint in most of them",
         ),
-        Figure::at_most("requests not counted, or counted twice", 0.0, exact.0, exact.1),
-        Figure::told(
+        Measurement::at_most("requests not counted, or counted twice", 0.0, exact.0, exact.1),
+        Measurement::told(
             "all attach at once to a new control plane (s)",
             attached.as_secs_f64(),
             "first connection to last snapshot",
@@ -160,7 +160,7 @@ fn heard(pods: &Value) -> anyhow::Result<HashMap<usize, u64>> {
 
 /// Ends the traffic, and waits until the control plane has counted all recorded requests.
 pub(super) async fn falls_silent(server: &Server, swarm: &Swarm) -> anyhow::Result<(f64, String)> {
-    swarm.tally.act(Activity::None);
+    swarm.tally.act(TickActivity::None);
     let began = Instant::now();
     loop {
         let (counted, recorded) = (server.api.hits().await?, swarm.tally.recorded());

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use crate::contenders::{free_port, ours};
-use crate::load::{self, Load, Reuse};
-use crate::origin;
+use crate::load::{Load, Reuse};
 use crate::process::Proxy;
-use crate::swarm::figure::Figure;
+use crate::swarm::figure::Measurement;
 use crate::swarm::server::Server;
-use crate::swarm::stages::Setting;
+use crate::swarm::stages::StageSettings;
+use crate::{load, origin};
 
 /// Requests per second.
 const RATE: u64 = 20_000;
@@ -25,7 +25,7 @@ const CONNECTIONS: usize = 32;
 const START_WITHIN: Duration = Duration::from_secs(20);
 
 /// Runs the stage. The control plane is on the load's core, so that the sidecar has its own.
-pub async fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+pub async fn run(setting: &StageSettings) -> anyhow::Result<Vec<Measurement>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen for the origin")?;
     let target = listener.local_addr()?;
     std::thread::spawn(move || {
@@ -62,5 +62,5 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
         all.saturating_sub(workers).as_secs_f64() * 1000.0 / setting.look.as_secs_f64(),
         all.as_secs_f64() * 1000.0 / setting.look.as_secs_f64()
     );
-    Ok(vec![Figure::at_most("telemetry's share of a sidecar's CPU (%)", 3.0, share, note)])
+    Ok(vec![Measurement::at_most("telemetry's share of a sidecar's CPU (%)", 3.0, share, note)])
 }
