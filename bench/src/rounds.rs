@@ -1,5 +1,4 @@
-//! Runs each load through each proxy in turn, in several rounds, so that noise of the machine
-//! affects all of them alike.
+//! Runs each load through each proxy in turn, in several rounds, so that noise of the machine affects all of them alike.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! Tables in the style of `kubectl`: a header, one line each, no frame, numbers right-aligned, cut to the terminal.
 
-pub mod column;
+pub(crate) mod column;
 mod fit;
 
 use std::io::stdout;

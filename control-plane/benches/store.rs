@@ -1,5 +1,4 @@
-//! Benchmark of the metrics store on disk: rows per second, a week of a thousand endpoints, and
-//! startup with a full file.
+//! Benchmark of the metrics store on disk: rows per second, a week of a thousand endpoints, and startup with a full file.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
-//! Fetches the recent exchanges of an endpoint from the sidecars of a service, and merges their
-//! answers.
+//! Fetches the recent exchanges of an endpoint from the sidecars of a service, and merges their answers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
-//! Converts our histogram to the two kinds of Prometheus: a few classic buckets, and a native
-//! histogram without loss.
+//! Converts our histogram to the two kinds of Prometheus: a few classic buckets, and a native histogram without loss.
 
 use mesh::histogram::{Histogram, INDEX_MIN, SCALE};
 use prometheus_client::encoding::{NativeHistogram, NativeHistogramBuckets};

@@ -1,5 +1,4 @@
-//! The metrics of endpoints, named by OpenTelemetry's conventions for HTTP servers where they
-//! define a name.
+//! The metrics of endpoints, named by OpenTelemetry's conventions for HTTP servers where they define a name.
 
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;

@@ -1,5 +1,4 @@
-//! Memory and CPU usage and limits of this container, from cgroup v2, cgroup v1, or the process
-//! table.
+//! Memory and CPU usage and limits of this container, from cgroup v2, cgroup v1, or the process table.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
-//! Connection limits in total and per address; at a limit, the connection that was idle longest is
-//! closed.
+//! Connection limits in total and per address; at a limit, the connection that was idle longest is closed.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,5 +1,4 @@
-//! An HTTP/1 server for ports that untrusted clients can reach: every part of an exchange has a
-//! time limit, and probes are always answered.
+//! An HTTP/1 server for untrusted clients: every part of an exchange has a time limit, and probes are always answered.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

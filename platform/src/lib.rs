@@ -1,5 +1,4 @@
-//! What both programs need from the machine they run on: bounded listeners, and the limits of the
-//! container.
+//! What both programs need from the machine they run on: bounded listeners, and the limits of the container.
 
 pub mod cgroup;
 pub mod connection_slots;

@@ -1,5 +1,4 @@
-//! Holds ten thousand idle connections to a sidecar; measures memory per connection and the latency
-//! of requests on them.
+//! Holds ten thousand idle connections to a sidecar; measures memory per connection and the latency of requests on them.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

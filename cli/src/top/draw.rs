@@ -3,7 +3,7 @@
 mod detail;
 mod dialog;
 mod list;
-pub mod styles;
+pub(super) mod styles;
 
 use control_plane::dashboard::{format, health};
 use ratatui::Frame;
@@ -15,7 +15,7 @@ use ratatui::widgets::Paragraph;
 use crate::color::ColorMode;
 use crate::sanitize::short;
 use crate::table::Tone;
-use crate::top::draw::styles::{span, style};
+use crate::top::draw::styles::style;
 use crate::top::model::{Mode, Model};
 
 /// Draws the whole screen.

@@ -76,7 +76,7 @@ pub async fn endpoint(
 pub async fn requests(Path(id): Path<String>, Query(shown): Query<HistoryQuery>, State(web): State<Arc<Web>>) -> Response {
     let snapshot = web.snapshot_of(&id);
     let Ok(row) = find(&snapshot, &id) else {
-        return crate::dashboard::endpoint::lookup::unknown("this endpoint is not known any more");
+        return lookup::unknown("this endpoint is not known any more");
     };
     let history = RequestHistory::of(&web, row, HistoryFilter::of(&shown)).await;
     let again_ms = if row.pods.len() <= FOLLOWED_CLOSELY_MAX { 2000 } else { 10_000 };

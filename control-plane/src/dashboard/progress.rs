@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use serde_json::json;
 
-use crate::clock::now_ms;
 use crate::dashboard::format;
 use crate::dashboard::row::service_label;
 use crate::dashboard::switch::ReceiptCounts;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Redirect, Response};
-use mesh::rule::{ANY_METHOD, Action, Protection, Rule, Scope};
+use mesh::rule::{ANY_METHOD, Action, Protection, Scope};
 
 use crate::clock::now_ms;
 use crate::dashboard::Web;
 use crate::dashboard::endpoint::lookup::{find, unknown};
 use crate::dashboard::page::PageError;
-use crate::dashboard::progress::{RuleProgress, again};
+use crate::dashboard::progress::RuleProgress;
 use crate::dashboard::root::Root;
 use crate::dashboard::zone::Zone;
 use crate::query::snapshot::EndpointRow;
@@ -84,7 +84,10 @@ fn back(id: &str) -> Redirect {
 
 #[cfg(test)]
 mod tests {
+    use mesh::rule::Rule;
+
     use super::*;
+    use crate::dashboard::progress::again;
     use crate::dashboard::sample;
     use crate::dashboard::sample::NOW_MS;
     use crate::model::rule_status::ReceiptState;

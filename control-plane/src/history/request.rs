@@ -5,8 +5,6 @@ use std::sync::Arc;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 
-use crate::history::pushed_failures::PushedFailures;
-
 /// What a reader requests.
 #[derive(Debug, Clone)]
 pub struct HistoryRequest<'a> {

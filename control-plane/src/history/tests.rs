@@ -1,5 +1,4 @@
-//! Tests that the number of readers is limited, and that the newer of two streams of one pod is
-//! asked.
+//! Tests that the number of readers is limited, and that the newer of two streams of one pod is asked.
 
 use crate::history::*;
 

@@ -1,5 +1,4 @@
-//! The metrics store: the on-disk counts of the pods, with atomic appends and reads of one
-//! consistent state.
+//! The metrics store: the on-disk counts of the pods, with atomic appends and reads of one consistent state.
 
 use std::collections::{BTreeMap, BTreeSet};
 

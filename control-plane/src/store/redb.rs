@@ -1,5 +1,4 @@
-//! The embedded store: one file in the data folder with atomic transactions, which survives a crash
-//! at any time.
+//! The embedded store: one file in the data folder with atomic transactions, which survives a crash at any time.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,4 @@
-//! Tests that taps are limited, that a stalled reader slows no other, and that everything that is
-//! not shown is counted.
+//! Tests that taps are limited, that a stalled reader slows no other, and that everything that is not shown is counted.
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;

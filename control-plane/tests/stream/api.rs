@@ -1,5 +1,4 @@
-//! Tests of the API's entry: problem documents, authentication, and a shutdown that does not wait
-//! for open streams.
+//! Tests of the API's entry: problem documents, authentication, and a shutdown that does not wait for open streams.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

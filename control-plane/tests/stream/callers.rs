@@ -1,5 +1,4 @@
-//! Tests that callers are listed by the service that owns their address, and that invented callers
-//! are refused without harm to others.
+//! Tests that callers are listed by the service that owns their address, and that invented callers are refused.
 
 use mesh::callers::{CALLERS_MAX, Callers, Calls};
 use mesh::report::Coverage::{Change, Snapshot};

@@ -1,5 +1,4 @@
-//! Tests that a command must match known endpoints, reports the rule in force, and overrides a
-//! protected path only on request.
+//! Tests that a command must match known endpoints, reports the rule in force, and overrides a protected path only on request.
 
 use mesh::endpoint::Endpoint;
 use mesh::report::Coverage::Snapshot;

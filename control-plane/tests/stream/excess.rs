@@ -1,5 +1,4 @@
-//! Tests that a sidecar that sends too much or false data is refused with a reason, is counted, and
-//! harms no other.
+//! Tests that a sidecar that sends too much or false data is refused with a reason, is counted, and harms no other.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -1,5 +1,4 @@
-//! Tests of slow, silent and greedy clients on both ports: probes are answered while they hold all
-//! connections they can get.
+//! Tests of slow, silent and greedy clients on both ports: probes are answered while they hold all connections they can get.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! Tests of a full disk: counts continue in memory, the status reports it, rules are refused, and
-//! the store recovers by itself.
+//! Tests of a full disk: counts continue in memory, the status reports it, rules are refused, and the store recovers by itself.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

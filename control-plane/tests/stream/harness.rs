@@ -1,5 +1,4 @@
-//! The test harness: starts a control plane on free ports, and acts as a sidecar and as an API
-//! client.
+//! The test harness: starts a control plane on free ports, and acts as a sidecar and as an API client.
 
 use std::fmt::Debug;
 use std::net::{SocketAddr, TcpListener};

@@ -1,5 +1,4 @@
-//! Tests that recent exchanges are fetched from the pods on request, and that silent or lying pods
-//! are listed and harm no other.
+//! Tests that recent exchanges are fetched from the pods on request, and that silent or lying pods are listed and harm no other.
 
 use mesh::exchange::{Exchange, Outcome};
 use mesh::report::Coverage::{Change, Snapshot};

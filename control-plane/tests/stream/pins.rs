@@ -1,5 +1,4 @@
-//! Tests that adding and removing a pin changes no total, and leaves no counts under an unused
-//! name.
+//! Tests that adding and removing a pin changes no total, and leaves no counts under an unused name.
 
 use mesh::report::Coverage::{Change, Snapshot};
 use mesh::window::slot_of;

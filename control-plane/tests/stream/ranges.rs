@@ -1,5 +1,4 @@
-//! Tests of pages for a range between two instants: they show its sums, do not update, and explain
-//! invalid input.
+//! Tests of pages for a range between two instants: they show its sums, do not update, and explain invalid input.
 
 use control_plane::clock::now_ms;
 use jiff::Timestamp;

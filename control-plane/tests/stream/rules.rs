@@ -1,5 +1,4 @@
-//! Tests that a command makes a revision that reaches every pod, and counts as applied only after
-//! the pods confirm it.
+//! Tests that a command makes a revision that reaches every pod, and counts as applied only after the pods confirm it.
 
 use control_plane::clock::now_ms;
 use mesh::report::Coverage::Snapshot;

@@ -1,5 +1,4 @@
-//! Tests that a tap shows matching exchanges, counts what it drops, and ends with its reader; lying
-//! sidecars harm no other.
+//! Tests that a tap shows matching exchanges, counts what it drops, and ends with its reader; lying sidecars harm no other.
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;

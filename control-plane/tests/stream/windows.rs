@@ -1,5 +1,4 @@
-//! Tests that acknowledged windows are on disk, and that a restart of the control plane changes no
-//! total.
+//! Tests that acknowledged windows are on disk, and that a restart of the control plane changes no total.
 
 use mesh::golden::GoldenMetrics;
 use mesh::report::Coverage::{Change, Snapshot};

@@ -1,5 +1,4 @@
-//! Converts OpenMetrics to the classic text: counters are declared with `_total`, and units are
-//! omitted.
+//! Converts OpenMetrics to the classic text: counters are declared with `_total`, and units are omitted.
 
 /// Returns the same page in version 0.0.4.
 pub(super) fn of(open_metrics: &str) -> String {

@@ -1,5 +1,4 @@
-//! Property tests of the caller table: the sum holds in any order, the size is bounded, active
-//! callers keep their rows.
+//! Property tests of the caller table: the sum holds in any order, the size is bounded, active callers keep their rows.
 
 use core::net::Ipv4Addr;
 use std::collections::HashMap;

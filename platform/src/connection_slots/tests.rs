@@ -1,5 +1,4 @@
-//! Tests that one address cannot take all places, that idle connections give way, and that probes
-//! have reserved places.
+//! Tests that one address cannot take all places, that idle connections give way, and that probes have reserved places.
 
 use crate::connection_slots::*;
 

@@ -1,5 +1,4 @@
-//! Tests that slow and silent clients lose their connections, and that probes are answered while
-//! such clients hold all places.
+//! Tests that slow and silent clients lose their connections, and that probes are answered while such clients hold all places.
 
 use std::time::Instant;
 

@@ -1,5 +1,4 @@
-//! Evicts endpoints without traffic: frees their slots after an hour, and removes them when others
-//! need the place.
+//! Evicts endpoints without traffic: frees their slots after an hour, and removes them when others need the place.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,5 +1,4 @@
-//! The last hour of one endpoint in slots: one-second slots for five minutes, ten-second slots for
-//! the hour.
+//! The last hour of one endpoint in slots: one-second slots for five minutes, ten-second slots for the hour.
 
 use mesh::golden::GoldenMetrics;
 

@@ -1,5 +1,4 @@
-//! Windows longer than what memory holds: slots from the store, plus counts in memory that are not
-//! on disk yet.
+//! Windows longer than what memory holds: slots from the store, plus counts in memory that are not on disk yet.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,5 +1,4 @@
-//! Counts the series that each address has created, so that one address cannot use up the series of
-//! all others.
+//! Counts the series that each address has created, so that one address cannot use up the series of all others.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,5 +1,4 @@
-//! Pinned route patterns per service: merges the series that a pin aliases, and restores them when
-//! the pin is removed.
+//! Pinned route patterns per service: merges the series that a pin aliases, and restores them when the pin is removed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

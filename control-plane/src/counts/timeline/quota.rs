@@ -1,5 +1,4 @@
-//! A shared memory quota with a cap per share, which keeps room for small shares when others are
-//! large.
+//! A shared memory quota with a cap per share, which keeps room for small shares when others are large.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

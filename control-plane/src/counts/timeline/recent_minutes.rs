@@ -7,7 +7,7 @@ use mesh::golden::GoldenMetrics;
 use mesh::histogram::Histogram;
 
 use crate::counts::timeline::apportion::Fraction;
-use crate::counts::timeline::count_quota::{CountQuota, PLACES_MAX, QuotaPermit};
+use crate::counts::timeline::count_quota::{CountQuota, QuotaPermit};
 use crate::counts::timeline::counted_span::CountedSpan;
 
 /// Whole minutes kept, besides the running one.
@@ -180,6 +180,7 @@ impl MinuteSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counts::timeline::count_quota::PLACES_MAX;
 
     const HOUR_MS: u64 = 3_600_000;
 

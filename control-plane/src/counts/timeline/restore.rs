@@ -1,5 +1,4 @@
-//! Restores all totals and the slots of the last hour from the store, so that charts have no gap
-//! after a restart.
+//! Restores all totals and the slots of the last hour from the store, so that charts have no gap after a restart.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
-//! A ring of the newest time slots of one length, packed as on disk; a slot without requests takes
-//! no memory.
+//! A ring of the newest time slots of one length, packed as on disk; a slot without requests takes no memory.
 
 use std::collections::VecDeque;
 

@@ -1,5 +1,4 @@
-//! One endpoint of one service over time: totals since the pods started, and the last hour in
-//! slots.
+//! One endpoint of one service over time: totals since the pods started, and the last hour in slots.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -4,7 +4,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 
-use crate::dashboard::endpoint::endpoint;
 use crate::dashboard::page::PageError;
 use crate::query::snapshot::{EndpointRow, Snapshot};
 

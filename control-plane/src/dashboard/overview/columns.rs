@@ -1,7 +1,5 @@
 //! The columns of the overview's table, and the orders that it offers.
 
-use axum::extract::State;
-
 use crate::dashboard::order::{By, NamedOrder, SortColumn, SortDirection, SortOrder};
 
 /// The sort key of the request rate.

@@ -1,5 +1,4 @@
-//! The clock that decides when stored slots expire; it trusts a jump ahead only after it has lasted
-//! for a day.
+//! The clock that decides when stored slots expire; it trusts a jump ahead only after it has lasted for a day.
 
 use redb::{ReadableTable, WriteTransaction};
 

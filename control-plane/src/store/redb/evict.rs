@@ -1,5 +1,4 @@
-//! Evicts series that were quiet for the whole retention time, and the oldest series and marks over
-//! their limits.
+//! Evicts series that were quiet for the whole retention time, and the oldest series and marks over their limits.
 
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 

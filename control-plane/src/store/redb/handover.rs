@@ -1,5 +1,4 @@
-//! What one control plane stores for the next: which processes are attached, and which counters are
-//! exposed.
+//! What one control plane stores for the next: which processes are attached, and which counters are exposed.
 
 use mesh::golden::GoldenMetrics;
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};

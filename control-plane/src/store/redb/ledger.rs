@@ -1,5 +1,4 @@
-//! Rules and audit entries: read completely at startup, changed by a compare-and-set on the
-//! revision.
+//! Rules and audit entries: read completely at startup, changed by a compare-and-set on the revision.
 
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
 

@@ -1,5 +1,4 @@
-//! The counts of one series: the running second is pending, and is added once when it ends or when
-//! a reader needs it.
+//! The counts of one series: the running second is pending, and is added once when it ends or when a reader needs it.
 
 use std::sync::Arc;
 

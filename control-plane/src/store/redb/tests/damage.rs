@@ -1,5 +1,4 @@
-//! Tests that a truncated or overwritten file opens with whole transactions, or fails with an error
-//! of one line.
+//! Tests that a truncated or overwritten file opens with whole transactions, or fails with an error of one line.
 
 use std::fs;
 

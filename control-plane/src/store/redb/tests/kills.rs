@@ -1,5 +1,4 @@
-//! Tests that the file opens with whole transactions after a kill at any write, and that the store
-//! recovers from a failing disk.
+//! Tests that the file opens with whole transactions after a kill at any write, and that the store recovers from a failing disk.
 
 use std::cell::Cell;
 use std::io;

@@ -1,5 +1,4 @@
-//! Tests that slots are kept for their time and within the size limit, and that deleted slots are
-//! reported as missing.
+//! Tests that slots are kept for their time and within the size limit, and that deleted slots are reported as missing.
 
 use std::time::Duration;
 

@@ -20,29 +20,29 @@ const ARROWS: [(&str, &[&str]); 8] = [
 const WIRE_ENDS: [&str; 6] = [
     "proto/src/convert",
     "proto/src/wire.rs",
-    "sidecar/src/link/",
-    "control-plane/src/ingest",
+    "sidecar/src/control_client/",
+    "control-plane/src/grpc",
     "bench/src/swarm/stream.rs",
     "bench/src/amplification.rs",
 ];
 
 /// Modules that the traffic modules must not import, so that traffic never waits for them.
-const HOUSEKEEPING: [&str; 8] = ["access_log", "otlp", "admin", "books", "ledger", "link", "stats", "metrics"];
+const HOUSEKEEPING: [&str; 3] = ["export", "ledger", "control_client"];
 
 /// The modules that carry traffic.
 const TRAFFIC: [&str; 13] = [
     "body",
     "decorator",
+    "exchange",
     "head",
+    "http1",
     "http2",
     "protocol",
     "recorder",
     "rulebook",
-    "stream",
+    "socket",
     "target",
-    "tunnel",
     "upstream",
-    "watch",
     "worker",
 ];
 
