@@ -114,7 +114,7 @@ fn write(store: &Arc<RedbStore>, now_ms: u64) -> anyhow::Result<f64> {
         let timeline = Timeline::starting(now_ms);
         let (keeper, scribe) = WindowQueue::open(Arc::clone(store) as Arc<dyn MetricsStore>);
         let (mut writing, drain) = (JoinSet::new(), CancellationToken::new());
-        writing.spawn(scribe.run(drain.clone()));
+        writing.spawn(scribe.run(|| {}, drain.clone()));
         let windows: Vec<_> = (0..PODS).map(|pod| window(&timeline, pod, now_ms)).collect();
         let rows: usize = windows.iter().map(|window| window.rows.len()).sum();
         let acks: Vec<_> = windows.iter().map(|window| window.acks.subscribe()).collect();

@@ -186,7 +186,8 @@ async fn end_rules(plane: Arc<AppState>) -> anyhow::Result<()> {
 }
 
 async fn write_down(plane: Arc<AppState>, scribe: WindowWriter) -> anyhow::Result<()> {
-    scribe.run(plane.drain.clone()).await;
+    // A process that ended may have had a window in this group: what it lost is certain now.
+    scribe.run(|| plane.fleet.settle_losses(), plane.drain.clone()).await;
     Ok(())
 }
 

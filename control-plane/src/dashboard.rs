@@ -20,6 +20,7 @@ use crate::dashboard::query::DisplayWindow;
 use crate::dashboard::topic::Topic;
 use crate::model::rule_status::RuleStatus;
 use crate::query::callers::CalledBy;
+use crate::query::long_windows::{self, Depth};
 use crate::query::snapshot::Snapshot;
 use crate::rules::command::{Command, CommandError};
 use crate::state::AppState;
@@ -131,21 +132,21 @@ pub struct Web {
 impl Web {
     /// A snapshot of the mesh over the default window.
     fn snapshot(&self) -> Snapshot {
-        self.state.snapshot(DisplayWindow::default().window(), clock::now_ms())
+        Snapshot::take(&self.state, DisplayWindow::default().window(), None, clock::now_ms())
     }
 
     /// A snapshot of the mesh over a window that may reach further back than memory.
     async fn look(&self, span: DisplayWindow) -> Result<Snapshot, Box<PageError>> {
         let now_ms = clock::now_ms();
-        match self.state.look_back_twice(span.window(), now_ms).await {
-            Ok(()) => Ok(self.state.snapshot(span.window(), now_ms)),
+        match long_windows::read(&self.state, span.window(), Depth::WindowBefore, now_ms).await {
+            Ok(past) => Ok(Snapshot::take(&self.state, span.window(), past.as_deref(), now_ms)),
             Err(error) => Err(PageError::unreadable(&error, span)),
         }
     }
 
     /// A snapshot with the row of one endpoint only.
     fn snapshot_of(&self, id: &str) -> Snapshot {
-        Snapshot::take_of(&self.state, DisplayWindow::default().window(), clock::now_ms(), |series| series.id == id)
+        Snapshot::take_of(&self.state, DisplayWindow::default().window(), None, clock::now_ms(), |series| series.id == id)
     }
 
     /// The callers of each endpoint, by endpoint id.

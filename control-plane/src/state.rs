@@ -15,8 +15,6 @@ use crate::exposed::Exposed;
 use crate::history::Histories;
 use crate::model::reporter::Reporter;
 use crate::model::stream_counts::StreamCounts;
-use crate::model::window::QueryWindow;
-use crate::query::snapshot::{PodRow, Snapshot, take};
 use crate::recovery::Recovery;
 use crate::recovery::attached::AttachedLog;
 use crate::rules::Rules;
@@ -39,7 +37,7 @@ pub struct AppState {
     /// The window queue, which brings their counts to disk.
     pub keeper: Arc<WindowQueue>,
     /// A cache of what was read from the store recently.
-    pub at_hand: RangeCache,
+    pub range_cache: RangeCache,
     /// Queries for the exchanges that pods remember.
     pub histories: Histories,
     /// The taps through which users watch exchanges as they happen.
@@ -75,7 +73,11 @@ impl AppState {
         let (names, chronicle) = (Arc::clone(&timeline), Arc::clone(&store) as Arc<dyn MetricsStore>);
         fleet.recall(timeline.services());
         fleet.recall(rules.state().services().map(|(service, _)| service.clone()));
-        rules.tell_first(move |rules| names.obey(rules, || all_kept(chronicle.as_ref())));
+        timeline.add_endpoints_of(&rules.state());
+        rules.tell_first(move |rules| {
+            names.obey(rules, || all_kept(chronicle.as_ref()));
+            names.add_endpoints_of(rules);
+        });
         let names = Arc::clone(&timeline);
         rules.look_up_endpoints_by(move |namespace, service| names.counted(Reporter { namespace, service }));
         let (attached, exposed) = (store.attached()?, store.exposed()?);
@@ -86,7 +88,7 @@ impl AppState {
             timeline,
             rules,
             keeper,
-            at_hand: RangeCache::default(),
+            range_cache: RangeCache::default(),
             histories: Histories::default(),
             taps: Arc::default(),
             stream_counts: StreamCounts::default(),
@@ -100,11 +102,6 @@ impl AppState {
         Ok((plane, scribe))
     }
 
-    /// Everything that a page shows, taken at this instant.
-    pub fn snapshot(&self, window: QueryWindow, now_ms: u64) -> Snapshot {
-        Snapshot::take(self, window, now_ms)
-    }
-
     /// The size of the store; `None` if it cannot be read now.
     pub async fn store_size(&self) -> Option<StoreSize> {
         let chronicle = Arc::clone(&self.keeper.chronicle);
@@ -116,6 +113,7 @@ impl AppState {
     pub fn let_go(&self, now_ms: u64) {
         self.fleet.forget(now_ms);
         let names = self.timeline.let_go(now_ms);
+        self.timeline.add_endpoints_of(&self.rules.state());
         if names.is_empty() {
             return;
         }
@@ -129,11 +127,6 @@ impl AppState {
     /// block.
     pub fn record_attached(&self, now_ms: u64, now: Instant) -> Result<(), StoreError> {
         self.attached.record((&self.fleet, &self.recovery), self.keeper.chronicle.as_ref(), (now_ms, now))
-    }
-
-    /// Every pod, by name.
-    pub fn pods(&self, now_ms: u64) -> Vec<PodRow> {
-        take::pods(self, now_ms)
     }
 }
 

@@ -14,7 +14,8 @@ use crate::api::units::{instant, ms, rate, window_name, window_or_range};
 use crate::clock::now_ms;
 use crate::model::switch::Switch;
 use crate::model::window::QueryWindow;
-use crate::query::snapshot::EndpointRow;
+use crate::query::long_windows::{self, Depth};
+use crate::query::snapshot::{EndpointRow, Snapshot};
 use crate::state::AppState;
 
 /// The query parameters.
@@ -89,8 +90,8 @@ pub(super) async fn list(
     let now_ms = now_ms();
     let (from, to) = (wanted.from.as_deref(), wanted.to.as_deref());
     let window = window_or_range(wanted.window.as_deref(), from, to, now_ms)?;
-    plane.look_back(window, now_ms).await?;
-    let snapshot = plane.snapshot(window, now_ms);
+    let past = long_windows::read(&plane, window, Depth::Window, now_ms).await?;
+    let snapshot = Snapshot::take(&plane, window, past.as_deref(), now_ms);
     let is_wanted = |row: &EndpointRow| {
         wanted.service.as_ref().is_none_or(|service| *service == row.service)
             && wanted.namespace.as_ref().is_none_or(|namespace| *namespace == row.namespace)

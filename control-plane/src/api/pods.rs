@@ -12,6 +12,7 @@ use crate::clock::now_ms;
 use crate::counts::fleet::skew::Skew;
 use crate::model::pod::PodState;
 use crate::query::snapshot::PodRow;
+use crate::query::snapshot::take::pods;
 use crate::state::AppState;
 
 /// The response body.
@@ -74,7 +75,7 @@ struct Confirmed {
 /// `GET /api/v1/pods`, sorted by name.
 pub(super) async fn list(State(plane): State<Arc<AppState>>) -> Json<Answer> {
     let now_ms = now_ms();
-    let pods = plane.pods(now_ms).into_iter().map(Row::from).collect();
+    let pods = pods(&plane, now_ms).into_iter().map(Row::from).collect();
     Json(Answer { taken_at: instant(now_ms), revision: plane.rules.state().revision, pods })
 }
 

@@ -102,7 +102,6 @@ pub(super) async fn of_endpoints(
     let (endpoints, window_ms, now_ms) = (series.len(), window.as_millis() as u64, now_ms());
     let to_ms = to_ms.filter(|to_ms| *to_ms < now_ms);
     let wanted = ChartRequest { series, window_ms, to_ms, compares, steps_max: STEPS_MAX };
-    plane.fleet.settle_losses();
     let _turn = READING.acquire().await;
     let reading =
         tokio::task::spawn_blocking(move || Chart::read(plane.keeper.chronicle.as_ref(), &plane.timeline, &wanted, now_ms));

@@ -244,7 +244,7 @@ impl Fleet {
     /// Subtracts from the totals what ended processes have lost, once none of it is on its way to
     /// disk. Call it before you read totals.
     pub fn settle_losses(&self) {
-        self.losses.hits();
+        self.losses.settle();
     }
 
     /// Hits that processes reported, but that did not reach disk before they ended or were

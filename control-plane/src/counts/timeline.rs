@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use mesh::endpoint::Endpoint;
+use mesh::rule::{Action, Rule, Scope};
 
 use crate::counts::memory::Budget;
 use crate::counts::timeline::count_quota::{CountQuota, PLACES_MAX};
@@ -15,6 +16,7 @@ use crate::counts::timeline::pinned::PinnedPatterns;
 use crate::counts::timeline::quota::{Quota, QuotaShare};
 use crate::counts::timeline::series::Series;
 use crate::model::reporter::Reporter;
+use crate::model::rules_state::RulesState;
 
 pub mod apportion;
 pub mod count_quota;
@@ -149,6 +151,15 @@ impl Timeline {
                 self.make(&endpoints, reporter, &Endpoint::other(), None)
             }
             admitted => self.make(&endpoints, reporter, endpoint, admitted.flatten()),
+        }
+    }
+
+    /// Adds the endpoints that these rules turn off, whether they were called or not: a rule is ended on the row of its endpoint.
+    pub fn add_endpoints_of(&self, rules: &RulesState) {
+        let is_of_one = |rule: &Rule| rule.action != Action::Pin && rule.scope == Scope::Endpoint;
+        for record in rules.in_force().filter(|record| is_of_one(&record.rule)) {
+            let selector = &record.rule.selector;
+            self.series(Reporter { namespace: &selector.namespace, service: &selector.service }, &record.rule.endpoint);
         }
     }
 

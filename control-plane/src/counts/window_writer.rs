@@ -132,8 +132,8 @@ pub struct WindowWriter {
 }
 
 impl WindowWriter {
-    /// Writes until drained, and then what has been queued by then.
-    pub async fn run(mut self, drain: CancellationToken) {
+    /// Writes until drained, and then what was queued by then. Calls `on_written` after each group of windows.
+    pub async fn run(mut self, on_written: impl Fn(), drain: CancellationToken) {
         loop {
             let first = tokio::select! {
                 first = self.windows.recv() => first,
@@ -146,6 +146,7 @@ impl WindowWriter {
             }
             let batch = self.gather(vec![first]);
             self.write(batch, &drain).await;
+            on_written();
         }
         loop {
             let batch = self.gather(Vec::new());
@@ -153,6 +154,7 @@ impl WindowWriter {
                 return;
             }
             self.write(batch, &drain).await;
+            on_written();
         }
     }
 

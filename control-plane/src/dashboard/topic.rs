@@ -15,6 +15,8 @@ use crate::dashboard::pods::{PodsTable, PodsView};
 use crate::dashboard::query::{DisplayWindow, OverviewQuery, ViewQuery};
 use crate::dashboard::zone::Zone;
 use crate::dashboard::{Web, endpoint, pods};
+use crate::query::long_windows::{self, Depth};
+use crate::query::snapshot::Snapshot;
 use crate::store::StoreError;
 
 /// A live page.
@@ -88,11 +90,13 @@ impl Web {
     /// What a long window needs from disk is read before, for all viewers, and not on every call.
     pub async fn moment(&self, subject: &Topic) -> Result<Arc<LiveFrame>, StoreError> {
         let now_ms = clock::now_ms();
-        self.state.look_back_twice(subject.span().window(), now_ms).await?;
+        let past = long_windows::read(&self.state, subject.span().window(), Depth::WindowBefore, now_ms).await?;
         if let Topic::Endpoint(id, span, _) = subject {
             self.look_at_chart(id, *span).await?;
         }
-        let snapshot = |span: DisplayWindow| self.snapshots.at(&span, now_ms, || self.state.snapshot(span.window(), now_ms));
+        let snapshot = |span: DisplayWindow| {
+            self.snapshots.at(&span, now_ms, || Snapshot::take(&self.state, span.window(), past.as_deref(), now_ms))
+        };
         let subject = &subject.shared(self.state.timeline.len());
         Ok(self.moments.at(subject, now_ms, || match subject {
             Topic::Overview(view) => Overview::of(&snapshot(view.window), view.window).moment(view),

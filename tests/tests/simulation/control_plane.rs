@@ -10,6 +10,7 @@ use control_plane::grpc;
 use control_plane::grpc::AdmissionPolicy;
 use control_plane::model::window::QueryWindow;
 use control_plane::query::callers::CalledBy;
+use control_plane::query::snapshot::Snapshot;
 use control_plane::state::AppState;
 use control_plane::store::metrics_store::StoreView;
 use tokio::task::JoinSet;
@@ -26,7 +27,7 @@ impl Glass {
     /// The hits of a route, as pages and API show them; `None` while no control plane runs.
     pub(crate) fn hits(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
-        let snapshot = plane.snapshot(QueryWindow::All, now_ms());
+        let snapshot = Snapshot::take(&plane, QueryWindow::All, None, now_ms());
         let rows = snapshot.endpoints.iter().filter(|row| row.endpoint.route() == route);
         Some(rows.map(|row| row.now.hits).sum())
     }
@@ -73,7 +74,8 @@ pub(crate) async fn run(folder: PathBuf, orders: Orders, glass: Glass) -> turmoi
     *glass.0.lock().unwrap() = Arc::downgrade(&plane);
     let admission = AdmissionPolicy { token: None, streams_per_address_max: 100 };
     let mut writing = JoinSet::new();
-    writing.spawn(scribe.run(drain));
+    let fleet = Arc::clone(&plane.fleet);
+    writing.spawn(scribe.run(move || fleet.settle_losses(), drain));
     grpc::run(plane, Listener::bind().await?, admission).await?;
     Ok(())
 }

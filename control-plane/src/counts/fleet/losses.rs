@@ -41,9 +41,12 @@ impl Losses {
 
     /// Hits that are certainly lost.
     pub(super) fn hits(&self) -> u64 {
-        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.settle();
-        counted.hits
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).hits
+    }
+
+    /// Takes what is lost out of the totals, of processes of which no window is on its way to the disk any more.
+    pub(super) fn settle(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).settle();
     }
 }
 

@@ -231,7 +231,7 @@ async fn a_full_disk_is_told_of_and_what_was_handed_in_meanwhile_is_written_when
     let (keeper, scribe) = WindowQueue::open(Arc::clone(&disk) as Arc<dyn MetricsStore>);
     let drain = CancellationToken::new();
     let mut writing = tokio::task::JoinSet::new();
-    writing.spawn(scribe.run(drain.clone()));
+    writing.spawn(scribe.run(|| {}, drain.clone()));
     let (first, second) = (NOW_MS / WINDOW_MS, NOW_MS / WINDOW_MS + 1);
     let window = |id| window(&timeline, 0, (id, 1), &[5]);
     let one = window(first);
@@ -271,7 +271,7 @@ async fn when_there_is_no_room_windows_are_turned_away_and_room_is_told() {
     *disk.is_full.lock().unwrap() = false;
     let mut writing = tokio::task::JoinSet::new();
     let drain = CancellationToken::new();
-    writing.spawn(scribe.run(drain.clone()));
+    writing.spawn(scribe.run(|| {}, drain.clone()));
 
     room.wait_for(|room| *room).await.unwrap();
     assert_eq!(keeper.counts.no_room.so_far(), 1);

@@ -45,7 +45,6 @@ impl LongCharts {
         }
         let wanted =
             ChartRequest { series, window_ms: window.as_millis() as u64, to_ms: None, compares: false, steps_max: COLUMNS_MAX };
-        plane.fleet.settle_losses();
         let naming = plane.timeline.naming();
         let chart = read(plane, wanted, now_ms).await?;
         self.keep(key, Drawn { read_ms: now_ms, naming, chart });

@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mesh::golden::GoldenMetrics;
-use mesh::rule::{Action, Rule, Scope};
 
 use crate::counts::timeline::long_range::LongRange;
 use crate::counts::timeline::long_range::range_cache::{COMPARED_IN_MEMORY, IN_MEMORY};
 use crate::counts::timeline::series::Series;
 use crate::counts::timeline::time_range::TimeRange;
-use crate::model::reporter::Reporter;
 use crate::model::slot_outcomes::SlotOutcomes;
 use crate::model::switch::Switch;
 use crate::model::traffic::SPARK_POINTS;
@@ -27,34 +25,30 @@ const RATE_WINDOW: Duration = Duration::from_secs(10);
 const SPARK_WINDOW: Duration = Duration::from_secs(300);
 
 impl Snapshot {
-    /// The mesh at `now_ms`.
-    pub(crate) fn take(mesh: &AppState, window: QueryWindow, now_ms: u64) -> Self {
-        Self::take_of(mesh, window, now_ms, |_| true)
+    /// The mesh at `now_ms`. `past` is what is on disk of the window: see [`long_windows::read`](crate::query::long_windows::read).
+    pub fn take(mesh: &AppState, window: QueryWindow, past: Option<&LongRange>, now_ms: u64) -> Self {
+        Self::take_of(mesh, window, past, now_ms, |_| true)
     }
 
     /// The same, with the rows of these series only: a page of one endpoint pays for one.
-    pub(crate) fn take_of(mesh: &AppState, window: QueryWindow, now_ms: u64, of: impl Fn(&Series) -> bool) -> Self {
-        mesh.fleet.settle_losses();
+    pub(crate) fn take_of(
+        mesh: &AppState,
+        window: QueryWindow,
+        past: Option<&LongRange>,
+        now_ms: u64,
+        of: impl Fn(&Series) -> bool,
+    ) -> Self {
         let rules = mesh.rules.state();
-        // A rule may name an endpoint that was never called; it needs a row, so that the rule can
-        // be ended there.
-        let is_of_one = |rule: &Rule| rule.action != Action::Pin && rule.scope == Scope::Endpoint;
-        for record in rules.in_force().filter(|record| is_of_one(&record.rule)) {
-            let selector = &record.rule.selector;
-            let reporter = Reporter { namespace: &selector.namespace, service: &selector.service };
-            mesh.timeline.series(reporter, &record.rule.endpoint);
-        }
         let pods = FleetView::seen(&mesh.fleet, now_ms);
         let switches = Switches::of(&rules);
-        let past = mesh.past(window, now_ms);
         // What pods have handed over may be older than the timeline.
-        let since_ms = past.as_ref().map_or(u64::MAX, |past| past.since_ms).min(mesh.timeline.started_ms());
-        let range = past.as_ref().and_then(|past| past.range);
+        let since_ms = past.map_or(u64::MAX, |past| past.since_ms).min(mesh.timeline.started_ms());
+        let range = past.and_then(|past| past.range);
         let window = range.map_or(window, QueryWindow::Between);
         let stretches = Stretches::of(window, since_ms, now_ms);
         let row = |series: &Series| {
             let (serving, switch) = switches.of_endpoint(series, &pods);
-            EndpointRow { pods: serving, switch, in_flight: series.in_flight(), ..stretches.row(series, past.as_deref()) }
+            EndpointRow { pods: serving, switch, in_flight: series.in_flight(), ..stretches.row(series, past) }
         };
         let series = mesh.timeline.all();
         let endpoints = series.iter().filter(|series| of(series)).map(|series| row(series)).filter(is_shown).collect();
@@ -63,7 +57,7 @@ impl Snapshot {
             window,
             covered_s: stretches.covered_s(),
             since_ms,
-            before_ms: stretches.before_ms(past.as_deref()),
+            before_ms: stretches.before_ms(past),
             endpoints,
             pods: pods.into_rows(&rules),
             standing: mesh.keeper.standing(),
@@ -80,7 +74,7 @@ fn is_shown(row: &EndpointRow) -> bool {
     !row.endpoint.is_other() || row.last_seen_ms.is_some() || row.in_flight > 0
 }
 
-/// Only the pods, for callers that need nothing else.
+/// Every pod, by name.
 pub(crate) fn pods(mesh: &AppState, now_ms: u64) -> Vec<PodRow> {
     // The rules are read first: a pod that has not confirmed at least their revision is then
     // behind.
