@@ -119,6 +119,7 @@ impl Attack {
             session: 1,
             protected: vec![],
             uptime: None,
+            known: None,
         };
         let mut client = MeshClient::connect(format!("http://{control_plane}")).await.context("connect")?;
         bytes += send(&up, up::Message::Hello(hello.into())).await?;

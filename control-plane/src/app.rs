@@ -156,15 +156,14 @@ async fn open(
         data_folder::prepare(&data_dir, FILE).map_err(|source| StoreError::Folder { folder: data_dir.clone(), source })?;
         let store = Arc::new(RedbStore::keeping(&data_dir, keep)?);
         let sessions = SessionKey::in_folder(&data_dir);
-        let (mut plane, scribe) = AppState::open(store, fleet, stream_address, drain)?;
-        plane.store_replaced = store_id::check(&data_dir, &plane.rules.state().store);
+        let (plane, scribe) = AppState::open(store, fleet, stream_address, drain)?;
+        if let Some(why) = store_id::check(&data_dir, &plane.rules.state().store) {
+            plane.warn_store_replaced(why);
+        }
         data_folder::close_files(&data_dir, &[FILE, KEY_FILE, ID_FILE]);
         Ok::<_, StoreError>((plane, scribe, sessions))
     });
     let (plane, scribe, sessions) = opening.await.context("open the store")??;
-    if let Some(why) = &plane.store_replaced {
-        tracing::error!("{why}");
-    }
     Ok((Arc::new(plane), scribe, sessions))
 }
 

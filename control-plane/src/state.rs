@@ -1,7 +1,7 @@
 //! The state of the control plane in one place, shared by the gRPC streams, the API and the dashboard.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
@@ -47,7 +47,7 @@ pub struct AppState {
     /// The address at which sidecars attach.
     pub stream_address: SocketAddr,
     /// Why the store is not the expected one, as a message for users; `None` if it is.
-    pub store_replaced: Option<String>,
+    store_replaced: OnceLock<String>,
     /// The sidecars that have to report again since the restart.
     pub recovery: Recovery,
     /// The sidecars that the next control plane has to wait for.
@@ -93,13 +93,25 @@ impl AppState {
             taps: Arc::default(),
             stream_counts: StreamCounts::default(),
             stream_address,
-            store_replaced: None,
+            store_replaced: OnceLock::new(),
             recovery: Recovery::begin(attached.clone(), Instant::now()),
             attached: AttachedLog::begin(attached),
             exposed: Exposed::begin(exposed),
             drain,
         };
         Ok((plane, scribe))
+    }
+
+    /// Records and logs why this store is not the expected one. Only the first reason is kept: it explains the others.
+    pub fn warn_store_replaced(&self, why: String) {
+        if self.store_replaced.set(why.clone()).is_ok() {
+            tracing::error!("{why}");
+        }
+    }
+
+    /// Why this store is not the expected one, as a message for users; `None` if it is.
+    pub fn store_replaced(&self) -> Option<&str> {
+        self.store_replaced.get().map(String::as_str)
     }
 
     /// The size of the store; `None` if it cannot be read now.

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use proto::convert::greeting::Greeting;
+
 use crate::data_folder;
+use crate::model::rules_state::RulesState;
 
 /// The name of the file.
 pub const ID_FILE: &str = "sitio.store-id";
@@ -29,6 +32,21 @@ pub fn check(folder: &Path, id: &str) -> Option<String> {
             file.display()
         )),
     }
+}
+
+/// Compares the rules that a sidecar applies with the store: a sidecar outlives a store that was lost with its folder.
+///
+/// Returns a message for users if the sidecar has rules of another store and this store never had any.
+pub fn lost_rules(greeting: &Greeting, rules: &RulesState) -> Option<String> {
+    let known = greeting.known.as_ref()?;
+    (rules.revision == 0 && known.revision > 0 && *known.store != *rules.store).then(|| {
+        format!(
+            "pod {} applies revision {} of another store, and the store of this control plane is new, so rules, audit log and \
+             counts are missing; stop the control plane and put a copy from a backup in its data folder, or restart it to go on \
+             with this store",
+            greeting.workload.pod, known.revision
+        )
+    })
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: Ca
     if let Some(control_plane) = options.control_plane {
         let (first_rules, have_come) = oneshot::channel();
         let Identity { workload, epoch } = options.identity;
-        let greeting = Greeting { workload, epoch, session: 0, protected: options.protected, uptime: None };
+        let greeting = Greeting { workload, epoch, session: 0, protected: options.protected, uptime: None, known: None };
         let workers = Arc::clone(&workers);
         let (transport, routes, first_rules) = (Transport::Tcp, Pins::new(&options.routes), Some(first_rules));
         let link = ControlClient { control_plane, transport, greeting, routes, books, workers, outlet, meter, first_rules };

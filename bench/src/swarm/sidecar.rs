@@ -66,8 +66,14 @@ impl SimulatedSidecar {
             addresses: vec![],
             version: "0.1.0".to_owned(),
         };
-        let greeting =
-            Greeting { workload, epoch: now_ms() * 1_000_000, session: 0, protected: vec!["/healthz".to_owned()], uptime: None };
+        let greeting = Greeting {
+            workload,
+            epoch: now_ms() * 1_000_000,
+            session: 0,
+            protected: vec!["/healthz".to_owned()],
+            uptime: None,
+            known: None,
+        };
         let is_first_of_service = number.is_multiple_of(copies);
         Self {
             number,

@@ -81,7 +81,7 @@ pub(super) async fn told(State(plane): State<Arc<AppState>>) -> Json<Answer> {
                 write_failures: keeper.counts.failures.so_far(),
             },
             hits_not_durable: plane.fleet.hits_not_kept(),
-            replaced: plane.store_replaced.clone(),
+            replaced: plane.store_replaced().map(str::to_owned),
         },
         recovery: plane.recovery.waiting(Instant::now()).map(Recovery::from),
     })

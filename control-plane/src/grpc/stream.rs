@@ -27,6 +27,7 @@ use crate::model::durability::Durability;
 use crate::model::reporter::Reporter;
 use crate::model::rules_state::RulesState;
 use crate::state::AppState;
+use crate::store_id;
 
 mod inbound;
 
@@ -88,6 +89,9 @@ impl SidecarStream {
 
     async fn serve(&mut self) -> Result<(), Status> {
         let greeting = self.greeting().await?;
+        if let Some(why) = store_id::lost_rules(&greeting, &self.plane.rules.state()) {
+            self.plane.warn_store_replaced(why);
+        }
         let attachment = self.plane.fleet.attach(greeting, now_ms()).map_err(|why| not_attached(&why))?;
         attachment.comes_from(self.peer);
         self.decoder = names(Arc::clone(&self.plane), &attachment);

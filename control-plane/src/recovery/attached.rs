@@ -80,7 +80,7 @@ mod tests {
             addresses: Vec::new(),
             version: "1".into(),
         };
-        Greeting { workload, epoch: 7, session: 1, protected: Vec::new(), uptime: None }
+        Greeting { workload, epoch: 7, session: 1, protected: Vec::new(), uptime: None, known: None }
     }
 
     #[test]

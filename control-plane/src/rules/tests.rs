@@ -41,7 +41,7 @@ fn fleet() -> Arc<Fleet> {
         addresses: vec![],
         version: String::new(),
     };
-    let greeting = Greeting { workload, epoch: 1, session: 1, protected: vec![], uptime: None };
+    let greeting = Greeting { workload, epoch: 1, session: 1, protected: vec![], uptime: None, known: None };
     drop(fleet.attach(greeting, NOW_MS).expect("there is room"));
     Arc::new(fleet)
 }

@@ -269,7 +269,7 @@ pub(crate) fn greeting(service: &str, pod: &str) -> Greeting {
         addresses: vec![],
         version: "0.1.0".into(),
     };
-    Greeting { workload, epoch: now_ms() * 1_000_000, session: 1, protected: vec!["/healthz".into()], uptime: None }
+    Greeting { workload, epoch: now_ms() * 1_000_000, session: 1, protected: vec!["/healthz".into()], uptime: None, known: None }
 }
 
 /// This many responses with status 200, each of 10 ms and 100 bytes.

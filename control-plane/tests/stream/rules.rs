@@ -2,6 +2,7 @@
 
 use control_plane::clock::now_ms;
 use mesh::report::Coverage::Snapshot;
+use proto::convert::greeting::KnownRules;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -278,5 +279,27 @@ async fn a_command_that_makes_no_sense_is_refused_and_written_down() {
     assert_eq!((rules["rules"].as_array().unwrap().len(), &rules["revision"]), (1, &json!(1)), "nothing has changed");
     let audit = stage.get("/api/v1/audit").await;
     assert_eq!((&audit["entries"], &audit["audit"][0]["event"]), (&json!(14), &json!("refused")), "{audit}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_store_is_noticed_by_the_rules_of_another_store_that_sidecars_still_apply() {
+    let lost = tempfile::tempdir().unwrap();
+    let stage = Stage::start(lost.path());
+    let mut who = greeting("legacy", "legacy-1");
+    let mut sidecar = stage.attach_as(who.clone()).await;
+    let store = sidecar.rules().await.store;
+    stage.turn_off("legacy", "/export").await;
+    stage.stop().await;
+
+    let new = tempfile::tempdir().unwrap();
+    let stage = Stage::start(new.path());
+    assert_eq!(stage.get("/api/v1/status").await["store"]["replaced"], Value::Null);
+    who.session = 2;
+    who.known = Some(KnownRules { store, revision: 1 });
+    let mut sidecar = stage.attach_as(who).await;
+    assert_eq!(sidecar.rules().await.revision, 0);
+    let why = stage.get("/api/v1/status").await["store"]["replaced"].clone();
+    assert!(why.as_str().is_some_and(|why| why.contains("revision 1 of another store") && why.contains("backup")), "{why}");
     stage.stop().await;
 }

@@ -33,12 +33,26 @@ pub struct Greeting {
     pub protected: Vec<String>,
     /// How long the process has run by its monotonic clock; `None` if the sidecar does not measure it.
     pub uptime: Option<Duration>,
+    /// The rules that the sidecar applies, if it has any from a control plane.
+    pub known: Option<KnownRules>,
+}
+
+/// The set of rules that a sidecar applies when its stream begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownRules {
+    /// The id of the store that the rules come from.
+    pub store: String,
+    /// Their revision in that store.
+    pub revision: u64,
 }
 
 impl From<Greeting> for wire::Hello {
     fn from(greeting: Greeting) -> Self {
         let workload = greeting.workload;
+        let (store, revision) = greeting.known.map(|known| (known.store, known.revision)).unwrap_or_default();
         Self {
+            store,
+            revision,
             protocol: wire::PROTOCOL,
             pod_uid: workload.pod_uid,
             pod: workload.pod,
@@ -70,7 +84,9 @@ impl TryFrom<wire::Hello> for Greeting {
             name("labels", label, LABEL_NAME_BYTES_MAX)?;
             text("labels", value, LABEL_VALUE_BYTES_MAX)?;
         }
+        let store = text("store", hello.store, NAME_BYTES_MAX)?;
         Ok(Self {
+            known: (!store.is_empty()).then_some(KnownRules { store, revision: hello.revision }),
             uptime: hello.uptime_ms.map(Duration::from_millis),
             workload: Workload {
                 namespace: name("namespace", hello.namespace, NAME_BYTES_MAX)?,

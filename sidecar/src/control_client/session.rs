@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mesh::report::Coverage;
 use mesh::rule::{Receipt, Verdict};
+use proto::convert::greeting::KnownRules;
 use proto::convert::live::Encoder;
 use proto::convert::rules::unsealed;
 use proto::wire;
@@ -137,6 +138,7 @@ impl Session {
     async fn obey(&mut self, desired: wire::Desired, link: &mut ControlClient) {
         let arrived = Instant::now();
         let (revision, rules_hash) = (desired.revision, desired.rules_hash);
+        let known = KnownRules { store: desired.store.clone(), revision };
         let limits = TimeLimits::new(&desired, self.clock, arrived.into_std());
         let verdict = match rule_filter::rules_for(&link.greeting, &link.routes, desired) {
             Ok(rules) => {
@@ -145,6 +147,7 @@ impl Session {
                 // Before the receipt: after it the control plane expects no old name from this pod.
                 link.books.read(|ledger| ledger.pin(pins));
                 link.meter.obeyed(count);
+                link.greeting.known = Some(known);
                 tracing::info!("revision {revision} is in force, with {count} rules for this pod, after {:?}", arrived.elapsed());
                 Verdict::Applied
             }

@@ -157,6 +157,7 @@ async fn a_control_plane_that_restarts_is_found_again_and_told_everything() {
     let mut mesh = Mesh::start_at(address, None).await;
     let mut stream = mesh.next().await;
     assert!(stream.greeting.session > 1);
+    assert_eq!(stream.greeting.known.as_ref().map(|known| known.revision), Some(2), "the rules that it applies");
     stream.welcome().await;
     let snapshot = stream.report().await;
     assert_eq!((snapshot.coverage, snapshot.seq), (Coverage::Snapshot, 1));

@@ -107,7 +107,7 @@ impl Pod {
         };
         let (books, bookkeeper) = LedgerHandle::open(Meter::new());
         let (life, epoch) = self.begin(&books);
-        let greeting = Greeting { workload, epoch, session: 0, protected: Vec::new(), uptime: None };
+        let greeting = Greeting { workload, epoch, session: 0, protected: Vec::new(), uptime: None, known: None };
         let workers = Arc::new(Workers::none());
         let mut house = JoinSet::new();
         house.spawn(bookkeeper.run(Arc::clone(&workers), CancellationToken::new()));

@@ -134,7 +134,8 @@ impl Stream {
             addresses: vec![],
             version: "0.1.0".into(),
         };
-        let greeting = Greeting { workload, epoch: 1_700_000_000_000_000_000, session, protected: Vec::new(), uptime: None };
+        let greeting =
+            Greeting { workload, epoch: 1_700_000_000_000_000_000, session, protected: Vec::new(), uptime: None, known: None };
         let (up, rest) = mpsc::channel(64);
         up.send(Up { message: Some(up::Message::Hello(greeting.into())) }).await?;
         let mut down = MeshClient::new(channel).attach(Request::new(ReceiverStream::new(rest))).await?.into_inner();

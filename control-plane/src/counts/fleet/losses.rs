@@ -88,6 +88,7 @@ mod tests {
         let row = pending_window::PendingRow { series: Arc::clone(&series), seen: None, counts: PackedCounts::of(&hits(60)) };
         under_way.is_kept(5, &[row]);
         drop(under_way);
+        losses.settle();
         assert_eq!(losses.hits(), 40);
         let account = Arc::new(DurableCounts::default());
         account.has_ended([(&series, &hits(2))]);

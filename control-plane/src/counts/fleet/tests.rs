@@ -26,7 +26,7 @@ fn greeting(pod: &str, epoch: u64, session: u32) -> Greeting {
         addresses: vec![],
         version: String::new(),
     };
-    Greeting { workload, epoch, session, protected: vec!["/healthz".into()], uptime: None }
+    Greeting { workload, epoch, session, protected: vec!["/healthz".into()], uptime: None, known: None }
 }
 
 fn claim(pod_uid: &str) -> UidClaim {

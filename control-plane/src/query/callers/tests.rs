@@ -26,7 +26,7 @@ fn greeting(service: &str, pod: &str, address: Option<&str>, epoch_ms: u64) -> G
         addresses: address.iter().map(|address| address.parse().unwrap()).collect(),
         version: String::new(),
     };
-    Greeting { workload, epoch: epoch_ms * 1_000_000, session: 1, protected: vec![], uptime: None }
+    Greeting { workload, epoch: epoch_ms * 1_000_000, session: 1, protected: vec![], uptime: None, known: None }
 }
 
 fn report(pod: &StreamSession, timeline: &Timeline, told: &[(Option<IpAddr>, u64)]) {

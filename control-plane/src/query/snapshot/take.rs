@@ -61,7 +61,7 @@ impl Snapshot {
             endpoints,
             pods: pods.into_rows(&rules),
             standing: mesh.keeper.standing(),
-            store_replaced: mesh.store_replaced.clone(),
+            store_replaced: mesh.store_replaced().map(str::to_owned),
             recovery: mesh.recovery.waiting(Instant::now()),
             revision: rules.revision,
             audit_entries: rules.audit_entries,

@@ -7,7 +7,7 @@ fn greeting(addresses: &[&str]) -> Greeting {
     let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
     let (namespace, service, pod, pod_uid, node, version) = (name(), name(), name(), name(), name(), name());
     let workload = Workload { namespace, service, pod, pod_uid, node, addresses, version };
-    Greeting { workload, epoch: 1, session: 1, protected: vec![], uptime: None }
+    Greeting { workload, epoch: 1, session: 1, protected: vec![], uptime: None, known: None }
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl House {
         let link = ControlClient {
             control_plane: mesh.with(StreamToken::None),
             transport: Transport::Tcp,
-            greeting: Greeting { workload, epoch, session: 0, protected: vec![], uptime: None },
+            greeting: Greeting { workload, epoch, session: 0, protected: vec![], uptime: None, known: None },
             routes: Pins::default(),
             books: books.clone(),
             workers: Arc::new(Workers::none()),
