@@ -168,6 +168,37 @@ fn next(status: &RuleStatus, receipts: &ReceiptCounts, now_ms: u64, zone: &Zone)
     }
 }
 
+/// The request body that creates the same rule again, for its remaining time.
+pub fn again(rule: &Rule, now_ms: u64) -> serde_json::Value {
+    // Only rules that turn an endpoint off have a switch.
+    let status = match rule.action {
+        Action::Disable { status } => status,
+        Action::Pin => 0,
+    };
+    let mut body = json!({
+        "namespace": rule.selector.namespace,
+        "service": rule.selector.service,
+        "method": rule.endpoint.method(),
+        "route": rule.endpoint.route(),
+        "action": { "disable": { "status": status } },
+        "reason": rule.reason,
+        // The original command was accepted.
+        "allow_unseen": true,
+        "override_protected": rule.protection == Protection::Overridden,
+    });
+    if rule.scope == Scope::Prefix {
+        body["scope"] = json!("prefix");
+    }
+    // No pods means all pods.
+    if !rule.selector.pods.is_empty() {
+        body["pods"] = json!(rule.selector.pods);
+    }
+    if let Some(left) = rule.remaining(now_ms) {
+        body["ttl"] = json!(format!("{}s", left.as_secs().max(1)));
+    }
+    body
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,35 +257,4 @@ mod tests {
             "GET /legacy/export is on again, 1 of 1 pod in 44 ms"
         );
     }
-}
-
-/// The request body that creates the same rule again, for its remaining time.
-pub fn again(rule: &Rule, now_ms: u64) -> serde_json::Value {
-    // Only rules that turn an endpoint off have a switch.
-    let status = match rule.action {
-        Action::Disable { status } => status,
-        Action::Pin => 0,
-    };
-    let mut body = json!({
-        "namespace": rule.selector.namespace,
-        "service": rule.selector.service,
-        "method": rule.endpoint.method(),
-        "route": rule.endpoint.route(),
-        "action": { "disable": { "status": status } },
-        "reason": rule.reason,
-        // The original command was accepted.
-        "allow_unseen": true,
-        "override_protected": rule.protection == Protection::Overridden,
-    });
-    if rule.scope == Scope::Prefix {
-        body["scope"] = json!("prefix");
-    }
-    // No pods means all pods.
-    if !rule.selector.pods.is_empty() {
-        body["pods"] = json!(rule.selector.pods);
-    }
-    if let Some(left) = rule.remaining(now_ms) {
-        body["ttl"] = json!(format!("{}s", left.as_secs().max(1)));
-    }
-    body
 }

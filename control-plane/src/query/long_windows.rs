@@ -37,14 +37,12 @@ pub async fn read(
     if let Some(long_range) = fresh() {
         return Ok(Some(long_range));
     }
-    let _one_at_a_time = match state.range_cache.reading.try_lock() {
-        Ok(alone) => alone,
-        Err(_) => {
-            if let Some(long_range) = state.range_cache.any(window, state.timeline.naming()) {
-                return Ok(Some(long_range));
-            }
-            state.range_cache.reading.lock().await
-        }
+    let _one_at_a_time = if let Ok(alone) = state.range_cache.reading.try_lock() {
+        alone
+    } else if let Some(long_range) = state.range_cache.any(window, state.timeline.naming()) {
+        return Ok(Some(long_range));
+    } else {
+        state.range_cache.reading.lock().await
     };
     if let Some(long_range) = fresh() {
         return Ok(Some(long_range));

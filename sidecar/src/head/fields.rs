@@ -131,7 +131,7 @@ impl<'b> Connectivity<'b> {
                 KnownField::Accept => this.accepts_html |= options(field.value).any(|option| option.starts_with(b"text/html")),
                 KnownField::Connection => asks_upgrade |= this.read_connection(field.value)?,
                 KnownField::Te => {
-                    this.takes_trailers |= options(field.value).any(|option| option.eq_ignore_ascii_case(b"trailers"))
+                    this.takes_trailers |= options(field.value).any(|option| option.eq_ignore_ascii_case(b"trailers"));
                 }
                 KnownField::Upgrade => upgrades = upgrades.and(field.value),
                 KnownField::ContentLength => this.read_length(field.value, sender)?,

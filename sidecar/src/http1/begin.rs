@@ -23,6 +23,9 @@ use crate::socket::stream::has_no_input;
 const TOO_SLOW: HeadFault = HeadFault { status: 408, reason: RefusalReason::Timeout, why: "the head did not arrive in time" };
 const BROKEN_OFF: HeadFault = HeadFault::bad(RefusalReason::Incomplete, "the head broke off");
 
+/// The refusal of a request whose body does not follow RFC 9112, section 7.1.
+const MALFORMED_CHUNKS: HeadFault = HeadFault::bad(RefusalReason::Framing, "the body's chunks are malformed");
+
 impl Tunnel {
     /// Reads until a head is complete, and returns the action for it.
     pub(super) fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<RequestAction> {
@@ -141,12 +144,7 @@ impl Tunnel {
             exchange.body.drop_trailers();
         }
         let carried = exchange.body.carry(rest, &mut exchange.wire).map(|carried| (carried.consumed, carried.plain));
-        let Ok((consumed, plain)) = carried else {
-            return RequestAction::Refuse(
-                HeadFault::bad(RefusalReason::Framing, "the body's chunks are malformed"),
-                exchange.asked,
-            );
-        };
+        let Ok((consumed, plain)) = carried else { return RequestAction::Refuse(MALFORMED_CHUNKS, exchange.asked) };
         exchange.wire.extend_from_slice(plain);
         self.downstream.keep_next(&rest[consumed..]);
         exchange.wants_upgrade = head.connectivity.upgrade.is_some();

@@ -17,7 +17,7 @@ pub struct Deadlines {
 /// The deadline of one connection.
 #[derive(Debug, Default)]
 pub struct Deadline {
-    deadline: Cell<Option<Instant>>,
+    at: Cell<Option<Instant>>,
     expired: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
@@ -34,8 +34,8 @@ impl Deadlines {
     pub fn tick(&self, now: Instant) {
         self.list.borrow_mut().retain(|watch| {
             let Some(watch) = watch.upgrade() else { return false };
-            if watch.deadline.get().is_some_and(|deadline| deadline <= now) {
-                watch.deadline.set(None);
+            if watch.at.get().is_some_and(|deadline| deadline <= now) {
+                watch.at.set(None);
                 watch.expired.set(true);
                 watch.wake();
             }
@@ -58,13 +58,13 @@ impl Deadline {
     /// Sets the deadline and replaces the previous one.
     pub fn arm(&self, deadline: Instant) {
         self.expired.set(false);
-        self.deadline.set(Some(deadline));
+        self.at.set(Some(deadline));
     }
 
     /// Removes the deadline.
     pub fn disarm(&self) {
         self.expired.set(false);
-        self.deadline.set(None);
+        self.at.set(None);
     }
 
     /// Whether the deadline has passed.

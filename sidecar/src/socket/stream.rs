@@ -129,6 +129,13 @@ impl AsyncWrite for Stream {
     }
 }
 
+/// Whether the kernel has neither data nor an end of the connection to read.
+pub fn has_no_input(stream: &Stream) -> bool {
+    let mut byte = [0_u8];
+    let peeked = rustix::net::recv(stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    matches!(peeked, Err(rustix::io::Errno::AGAIN))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,11 +147,4 @@ mod tests {
         let _caller = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert!(listener.accept().unwrap().0.nodelay().unwrap());
     }
-}
-
-/// Whether the kernel has neither data nor an end of the connection to read.
-pub fn has_no_input(stream: &Stream) -> bool {
-    let mut byte = [0_u8];
-    let peeked = rustix::net::recv(stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
-    matches!(peeked, Err(rustix::io::Errno::AGAIN))
 }
