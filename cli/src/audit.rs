@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use client::audit::Entry;
-use control_plane::dashboard::format;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
+use format::number;
 
 use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
@@ -62,12 +62,12 @@ const COLUMNS: [Column<Entry>; 13] = [
     wide(Column::words("PODS", |entry, _| {
         Cell::new(if entry.pods.is_empty() { "all".to_owned() } else { entry.pods.join(",") })
     })),
-    light(Column::words("RULE", |entry, _| Cell::new(entry.rule.as_deref().unwrap_or(format::MISSING)))),
+    light(Column::words("RULE", |entry, _| Cell::new(entry.rule.as_deref().unwrap_or(number::MISSING)))),
     wide(Column::numbers("REVISION", |entry, _| {
-        Cell::new(entry.revision.map_or_else(|| format::MISSING.to_owned(), |revision| revision.to_string()))
+        Cell::new(entry.revision.map_or_else(|| number::MISSING.to_owned(), |revision| revision.to_string()))
     })),
     wide(Column::whole("UNTIL (UTC)", |entry, _| {
-        Cell::new(entry.expires_at.as_deref().map_or_else(|| format::MISSING.to_owned(), moment::date_and_time))
+        Cell::new(entry.expires_at.as_deref().map_or_else(|| number::MISSING.to_owned(), moment::date_and_time))
     })),
     Column::words("REASON", |entry, _| Cell::new(&entry.reason)),
     light(Column::words("NOTE", |entry, _| Cell::new(&entry.note))),

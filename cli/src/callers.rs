@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use client::callers::{Caller, Callers, Kind};
 use client::endpoints;
-use control_plane::dashboard::health::{HealthLevel, ratio};
-use control_plane::dashboard::row::service_label;
-use control_plane::dashboard::{format, health};
+use format::health::{HealthLevel, ratio};
+use format::label::service_label;
+use format::{health, number};
 
 use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
@@ -55,7 +55,7 @@ fn page(callers: &Callers, room: TableWidth, paint: ColorMode) -> String {
     let taken_ms = moment::unix_ms(&callers.taken_at).unwrap_or_else(moment::now_ms);
     let rows = table(&COLUMNS, &callers.callers, "no caller reported", taken_ms, room, paint);
     let unknown = (callers.unknown_hits > 0).then(|| {
-        format!("\n{} earlier requests cannot be attributed to a caller any more\n", format::count(callers.unknown_hits))
+        format!("\n{} earlier requests cannot be attributed to a caller any more\n", number::count(callers.unknown_hits))
     });
     format!("{}\n\n{rows}{}", paint.title(title), unknown.unwrap_or_default())
 }
@@ -63,9 +63,9 @@ fn page(callers: &Callers, room: TableWidth, paint: ColorMode) -> String {
 const COLUMNS: [Column<Caller>; 8] = [
     kept(Column::words("CALLER", |caller, _| name(caller))),
     light(Column::numbers("PODS", |caller, _| pods(caller))),
-    Column::numbers("RPS", |caller, _| Cell::new(format::rate(caller.rps))),
-    kept(Column::numbers("HITS", |caller, _| Cell::new(format::count(caller.hits)))),
-    Column::numbers("SHARE", |caller, _| Cell::new(format::percent(caller.share).words())),
+    Column::numbers("RPS", |caller, _| Cell::new(number::rate(caller.rps))),
+    kept(Column::numbers("HITS", |caller, _| Cell::new(number::count(caller.hits)))),
+    Column::numbers("SHARE", |caller, _| Cell::new(number::percent(caller.share).words())),
     Column::numbers("5XX", |caller, _| failing(caller)),
     Column::numbers("LAST SEEN", |caller, now_ms| Cell::new(moment::ago(Some(&caller.last_seen), now_ms))),
     wide(Column::words("FROM", |caller, _| from(caller))),
@@ -83,7 +83,7 @@ fn name(caller: &Caller) -> Cell {
 fn pods(caller: &Caller) -> Cell {
     match caller.kind {
         Kind::Service => Cell::new(caller.pods.len().to_string()),
-        _ => Cell::new(format::MISSING),
+        _ => Cell::new(number::MISSING),
     }
 }
 
@@ -94,13 +94,13 @@ fn failing(caller: &Caller) -> Cell {
         HealthLevel::Amber => Tone::Amber,
         HealthLevel::Calm => Tone::Calm,
     };
-    Cell::new(format::percent(share).words()).toned(tone)
+    Cell::new(number::percent(share).words()).toned(tone)
 }
 
 /// Each calling pod with its address and its number of requests.
 fn from(caller: &Caller) -> Cell {
     let pod = |pod: &client::callers::CallingPod| {
-        format!("{} ({}) {}", pod.pod.as_deref().unwrap_or("one of several"), pod.address, format::count(pod.hits))
+        format!("{} ({}) {}", pod.pod.as_deref().unwrap_or("one of several"), pod.address, number::count(pod.hits))
     };
     Cell::new(caller.pods.iter().map(pod).collect::<Vec<_>>().join(", "))
 }

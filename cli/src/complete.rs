@@ -9,7 +9,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use client::client::Client;
 use client::endpoints::{Endpoint, Wanted};
 use client::failure::Failure;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
 
 use crate::connection::Connection;
 use crate::sanitize::plain;

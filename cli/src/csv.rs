@@ -7,7 +7,7 @@ pub(crate) mod history;
 pub(crate) mod pods;
 pub(crate) mod rules;
 
-use control_plane::dashboard::csv::CsvCell;
+use format::csv::CsvCell;
 
 use crate::sanitize::plain;
 

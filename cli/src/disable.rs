@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use client::client::Client;
 use client::rules::{Action, Disable, Order, ReceiptState, Rule};
-use control_plane::dashboard::format;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
+use format::number;
 
 use crate::color::ColorMode;
 use crate::connection::Connection;
@@ -138,7 +138,7 @@ fn on_its_way(rule: &Rule) -> String {
     let there = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone).count();
     let how = match there {
         0 => "waits: no pod of it is there, and it is turned off on the first that connects".to_owned(),
-        _ => format!("is being turned off on {}", format::plural(there, "pod", "pods")),
+        _ => format!("is being turned off on {}", number::plural(there, "pod", "pods")),
     };
     format!(
         "rule {id}: {} of {} {how}\n\

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use client::client::Client;
 use client::rules::Rule;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
 
 use crate::color::ColorMode;
 use crate::connection::Connection;

@@ -1,7 +1,7 @@
 //! Resolves an endpoint reference: an id, or any words of service, method and route that match only one endpoint.
 
 use client::endpoints::Endpoint;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
 
 use crate::sanitize::short;
 

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use client::endpoints;
 use client::history::{Exchange, First, History, Wanted};
-use control_plane::dashboard::format;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
+use format::{number, time};
 
 use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
@@ -90,7 +90,7 @@ fn page(history: &History, room: TableWidth, paint: ColorMode) -> String {
 
 /// The columns of an exchange.
 pub(crate) const COLUMNS: [Column<Exchange>; 12] = [
-    Column::whole("TIME (UTC)", |exchange, _| Cell::new(format::clock_ms(exchange.started_ms))),
+    Column::whole("TIME (UTC)", |exchange, _| Cell::new(time::clock_ms(exchange.started_ms))),
     kept(Column::numbers("STATUS", |exchange, _| status(exchange))),
     kept(Column::numbers("TOOK", |exchange, _| stat::latency(Some(exchange.took_ms)))),
     light(Column::numbers("FIRST BYTE", |exchange, _| stat::latency(exchange.first_byte_ms))),
@@ -98,8 +98,8 @@ pub(crate) const COLUMNS: [Column<Exchange>; 12] = [
     Column::words("POD", |exchange, _| Cell::new(&exchange.pod)),
     Column::words("CALLER", |exchange, _| optional(exchange.caller.as_deref())),
     Column::words("ENDED BY", |exchange, _| outcome(exchange)),
-    wide(Column::numbers("IN", |exchange, _| Cell::new(format::payload(exchange.bytes_in as f64).words()))),
-    wide(Column::numbers("OUT", |exchange, _| Cell::new(format::payload(exchange.bytes_out as f64).words()))),
+    wide(Column::numbers("IN", |exchange, _| Cell::new(number::payload(exchange.bytes_in as f64).words()))),
+    wide(Column::numbers("OUT", |exchange, _| Cell::new(number::payload(exchange.bytes_out as f64).words()))),
     wide(Column::words("REASON", |exchange, _| Cell::new(&exchange.reason))),
     wide(Column::words("TRACE", |exchange, _| optional(exchange.trace_id.as_deref()))),
 ];
@@ -112,7 +112,7 @@ pub(crate) fn status(exchange: &Exchange) -> Cell {
         400..500 => Tone::Amber,
         _ => Tone::Calm,
     };
-    Cell::new(if exchange.status == 0 { format::MISSING.to_owned() } else { exchange.status.to_string() }).toned(tone)
+    Cell::new(if exchange.status == 0 { number::MISSING.to_owned() } else { exchange.status.to_string() }).toned(tone)
 }
 
 /// What ended the exchange: the service, a rule, or the outcome that the sidecar recorded.
@@ -125,5 +125,5 @@ pub(crate) fn outcome(exchange: &Exchange) -> Cell {
 }
 
 fn optional(text: Option<&str>) -> Cell {
-    Cell::new(text.unwrap_or(format::MISSING))
+    Cell::new(text.unwrap_or(number::MISSING))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use control_plane::dashboard::format;
+use format::{number, time};
 use jiff::Timestamp;
 
 /// This machine's clock in milliseconds since the Unix epoch.
@@ -19,19 +19,19 @@ pub(crate) fn unix_ms(instant: &str) -> Option<u64> {
 /// The age of an instant: `3 s`, `now`; a dash if there is none.
 pub(crate) fn ago(instant: Option<&str>, now_ms: u64) -> String {
     let then_ms = instant.and_then(unix_ms);
-    then_ms.map_or_else(|| format::MISSING.to_owned(), |then_ms| format::age(now_ms.saturating_sub(then_ms)))
+    then_ms.map_or_else(|| number::MISSING.to_owned(), |then_ms| time::age(now_ms.saturating_sub(then_ms)))
 }
 
 /// The duration since an instant: `42 min`; a dash if there is none.
 pub(crate) fn lasting(since: Option<&str>, now_ms: u64) -> String {
     let since_ms = since.and_then(unix_ms);
-    since_ms.map_or_else(|| format::MISSING.to_owned(), |since_ms| format::span(now_ms.saturating_sub(since_ms)))
+    since_ms.map_or_else(|| number::MISSING.to_owned(), |since_ms| time::span(now_ms.saturating_sub(since_ms)))
 }
 
 /// The time until an instant: `42 min`; a dash if there is none.
 pub(crate) fn left(until: Option<&str>, now_ms: u64) -> String {
     let until_ms = until.and_then(unix_ms);
-    until_ms.map_or_else(|| format::MISSING.to_owned(), |until_ms| format::left(until_ms.saturating_sub(now_ms)))
+    until_ms.map_or_else(|| number::MISSING.to_owned(), |until_ms| time::left(until_ms.saturating_sub(now_ms)))
 }
 
 /// Date and time in UTC: `2026-11-21 14:07:41`.

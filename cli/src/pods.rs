@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use client::pods::{Pod, State};
-use control_plane::counts::fleet::skew::WARNED_MS;
-use control_plane::dashboard::format;
-use control_plane::dashboard::row::service_label;
+use format::health::CLOCK_OFFSET_WARNED_MS;
+use format::label::service_label;
+use format::{number, time};
 
 use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
@@ -58,12 +58,12 @@ fn columns() -> [Column<Pod>; 15] {
         wide(Column::numbers("LIMIT", |pod, _| limit(pod))),
         Column::numbers("CPU", |pod, _| cpu(pod)),
         wide(Column::numbers("CONNECTIONS", |pod, _| connections(pod))),
-        Column::numbers("RPS", |pod, _| Cell::new(format::rate(pod.rps))),
+        Column::numbers("RPS", |pod, _| Cell::new(number::rate(pod.rps))),
         light(Column::numbers("CONNECTED", |pod, now_ms| Cell::new(moment::lasting(pod.connected_at.as_deref(), now_ms)))),
         Column::numbers("HEARD", |pod, now_ms| Cell::new(moment::ago(Some(&pod.heard_at), now_ms))),
         Column::numbers("RULES", |pod, _| confirmed(pod)),
         wide(Column::numbers("CLOCK", |pod, _| clock(pod))),
-        wide(Column::words("NODE", |pod, _| Cell::new(if pod.node.is_empty() { format::MISSING } else { &pod.node }))),
+        wide(Column::words("NODE", |pod, _| Cell::new(if pod.node.is_empty() { number::MISSING } else { &pod.node }))),
         wide(Column::words("UID", |pod, _| Cell::new(&pod.pod_uid).toned(Tone::Muted))),
     ]
 }
@@ -86,12 +86,12 @@ pub(crate) fn is_near_limit(pod: &Pod) -> bool {
 }
 
 fn memory(pod: &Pod) -> Cell {
-    pod.measured().map_or_else(missing, |used| Cell::new(format::memory(used.memory_bytes).words()))
+    pod.measured().map_or_else(missing, |used| Cell::new(number::memory(used.memory_bytes).words()))
 }
 
 fn limit(pod: &Pod) -> Cell {
     let limit = pod.resources.map(|used| used.memory_limit_bytes).filter(|bytes| *bytes > 0);
-    limit.map_or_else(missing, |bytes| Cell::new(format::memory(bytes).words()))
+    limit.map_or_else(missing, |bytes| Cell::new(number::memory(bytes).words()))
 }
 
 fn cpu(pod: &Pod) -> Cell {
@@ -99,7 +99,7 @@ fn cpu(pod: &Pod) -> Cell {
 }
 
 fn connections(pod: &Pod) -> Cell {
-    pod.resources.map_or_else(missing, |used| Cell::new(format::count(used.connections)))
+    pod.resources.map_or_else(missing, |used| Cell::new(number::count(used.connections)))
 }
 
 /// The confirmed revision, and the wanted one if the pod is behind.
@@ -117,15 +117,15 @@ fn confirmed(pod: &Pod) -> Cell {
 fn clock(pod: &Pod) -> Cell {
     let Some(offset_ms) = pod.clock_offset_ms else { return missing() };
     let sign = if offset_ms < 0 { '-' } else { '+' };
-    let cell = Cell::new(format!("{sign}{}", format::apart(offset_ms.unsigned_abs())));
+    let cell = Cell::new(format!("{sign}{}", time::apart(offset_ms.unsigned_abs())));
     if is_clock_wrong(pod) { cell.toned(Tone::Amber) } else { cell }
 }
 
 /// Whether the pod's clock differs enough from the control plane's to warn an operator.
 pub(crate) fn is_clock_wrong(pod: &Pod) -> bool {
-    pod.clock_offset_ms.is_some_and(|offset_ms| offset_ms.unsigned_abs() > WARNED_MS)
+    pod.clock_offset_ms.is_some_and(|offset_ms| offset_ms.unsigned_abs() > CLOCK_OFFSET_WARNED_MS)
 }
 
 fn missing() -> Cell {
-    Cell::new(format::MISSING)
+    Cell::new(number::MISSING)
 }

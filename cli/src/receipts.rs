@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::bail;
 use client::client::Client;
 use client::rules::{Receipt, ReceiptState, Rule};
-use control_plane::dashboard::format;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
+use format::number;
 use tokio::time::Instant;
 
 use crate::color::ColorMode;
@@ -139,13 +139,13 @@ fn done(rule: &Rule, change: PendingChange) -> String {
     let applied = applied(rule);
     let name = name(rule);
     match change {
-        PendingChange::TurnOn => format!("{name} is on again on {}", format::plural(applied, "pod", "pods")),
+        PendingChange::TurnOn => format!("{name} is on again on {}", number::plural(applied, "pod", "pods")),
         PendingChange::TurnOff => {
             let until = match &rule.expires_at {
                 Some(at) => format!("back on in {}", moment::left(Some(at), moment::now_ms())),
                 None => format!("until `sitio enable {}`", rule.id),
             };
-            format!("{name} is off on {} (rule {}, {until})", format::plural(applied, "pod", "pods"), rule.id)
+            format!("{name} is off on {} (rule {}, {until})", number::plural(applied, "pod", "pods"), rule.id)
         }
     }
 }
@@ -170,7 +170,7 @@ fn shortfall(rule: &Rule, change: PendingChange, timeout: Duration) -> String {
         PendingChange::TurnOff => "off",
         PendingChange::TurnOn => "on again",
     };
-    let mut words = vec![format!("{} is {done} on {} of {}", name(rule), applied(rule), format::plural(all, "pod", "pods"))];
+    let mut words = vec![format!("{} is {done} on {} of {}", name(rule), applied(rule), number::plural(all, "pod", "pods"))];
     if state(ReceiptState::Pending).next().is_some() {
         let pods = names(state(ReceiptState::Pending));
         words.push(format!("no answer within {} from {pods}", humantime::format_duration(timeout)));

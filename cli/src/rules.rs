@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use client::rules::{Action, Receipt, ReceiptState, Rule, Rules, State};
-use control_plane::dashboard::format;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
+use format::number;
 
 use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
@@ -73,7 +73,7 @@ const RECEIPTS: [Column<Receipt>; 5] = [
     Column::words("POD", |receipt, _| Cell::new(&receipt.pod)),
     Column::words("STATE", |receipt, _| said(receipt)),
     Column::numbers("TOOK", |receipt, _| {
-        Cell::new(receipt.took_ms.map_or_else(|| format::MISSING.to_owned(), |ms| format!("{} ms", format::count(ms))))
+        Cell::new(receipt.took_ms.map_or_else(|| number::MISSING.to_owned(), |ms| format!("{} ms", number::count(ms))))
     }),
     Column::numbers("HEARD", |receipt, now_ms| Cell::new(moment::ago(receipt.heard_at.as_deref(), now_ms))),
     Column::words("WHY", |receipt, _| Cell::new(receipt.why.as_deref().unwrap_or_default())),

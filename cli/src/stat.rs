@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use client::endpoints::{Endpoint, Endpoints, State, Wanted};
 use client::recovery::Recovery;
-use control_plane::dashboard::health::HealthLevel;
-use control_plane::dashboard::row::service_label;
-use control_plane::dashboard::{format, health};
+use format::health::HealthLevel;
+use format::label::service_label;
+use format::{health, number};
 
 use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
@@ -130,8 +130,8 @@ const COLUMNS: [Column<Endpoint>; 23] = [
     kept(Column::words("SERVICE", |endpoint, _| Cell::new(service_label(&endpoint.namespace, &endpoint.service)))),
     Column::words("METHOD", |endpoint, _| Cell::new(&endpoint.method)),
     kept(Column::words("ROUTE", |endpoint, _| Cell::new(&endpoint.route))),
-    Column::numbers("RPS", |endpoint, _| Cell::new(format::rate(endpoint.rps))),
-    light(Column::numbers("HITS", |endpoint, _| Cell::new(format::count(endpoint.hits)))),
+    Column::numbers("RPS", |endpoint, _| Cell::new(number::rate(endpoint.rps))),
+    light(Column::numbers("HITS", |endpoint, _| Cell::new(number::count(endpoint.hits)))),
     kept(Column::numbers("SUCCESS", |endpoint, _| success(endpoint))),
     wide(Column::numbers("AVG", |endpoint, _| latency(endpoint.avg_ms))),
     light(Column::numbers("P50", |endpoint, _| latency(endpoint.p50_ms))),
@@ -140,15 +140,15 @@ const COLUMNS: [Column<Endpoint>; 23] = [
     wide(Column::numbers("P99.9", |endpoint, _| latency(endpoint.p999_ms))),
     wide(Column::numbers("MAX", |endpoint, _| latency(endpoint.max_ms))),
     Column::numbers("5XX", |endpoint, _| failures(endpoint)),
-    light(Column::numbers("4XX", |endpoint, _| Cell::new(format::count(endpoint.class(4))))),
-    wide(Column::numbers("BLOCKED", |endpoint, _| Cell::new(format::count(endpoint.by_rule)))),
-    wide(Column::numbers("UNDER WAY", |endpoint, _| Cell::new(format::count(endpoint.in_flight)))),
+    light(Column::numbers("4XX", |endpoint, _| Cell::new(number::count(endpoint.class(4))))),
+    wide(Column::numbers("BLOCKED", |endpoint, _| Cell::new(number::count(endpoint.by_rule)))),
+    wide(Column::numbers("UNDER WAY", |endpoint, _| Cell::new(number::count(endpoint.in_flight)))),
     wide(Column::numbers("IN", |endpoint, _| payload(endpoint.bytes_in))),
     wide(Column::numbers("OUT", |endpoint, _| payload(endpoint.bytes_out))),
-    wide(Column::numbers("PODS", |endpoint, _| Cell::new(format::count(endpoint.pods.len() as u64)))),
+    wide(Column::numbers("PODS", |endpoint, _| Cell::new(number::count(endpoint.pods.len() as u64)))),
     wide(Column::numbers("SEEN", |endpoint, now_ms| Cell::new(moment::ago(endpoint.last_seen.as_deref(), now_ms)))),
     kept(Column::words("STATE", |endpoint, _| state(endpoint))),
-    wide(Column::words("RULE", |endpoint, _| Cell::new(endpoint.rule.as_deref().unwrap_or(format::MISSING)))),
+    wide(Column::words("RULE", |endpoint, _| Cell::new(endpoint.rule.as_deref().unwrap_or(number::MISSING)))),
     wide(Column::words("ID", |endpoint, _| Cell::new(&endpoint.id).toned(Tone::Muted))),
 ];
 
@@ -169,7 +169,7 @@ pub(crate) fn failing_tone(endpoint: &Endpoint) -> Tone {
 /// The success rate, rounded down: only a rate without any failure is shown as 100 %.
 pub(crate) fn success(endpoint: &Endpoint) -> Cell {
     if endpoint.served() == 0 {
-        return Cell::new(format::MISSING);
+        return Cell::new(number::MISSING);
     }
     let percent = 100.0 * (1.0 - failing_ratio(endpoint));
     let text = if endpoint.failures() == 0 { "100 %".to_owned() } else { format!("{:.2} %", (percent * 100.0).floor() / 100.0) };
@@ -178,7 +178,7 @@ pub(crate) fn success(endpoint: &Endpoint) -> Cell {
 
 /// A latency in the dashboard's format.
 pub(crate) fn latency(ms: Option<f64>) -> Cell {
-    Cell::new(format::latency(ms.map(|ms| ms * 1000.0)).words())
+    Cell::new(number::latency(ms.map(|ms| ms * 1000.0)).words())
 }
 
 /// The state of an endpoint's switch.
@@ -190,18 +190,18 @@ pub(crate) fn state(endpoint: &Endpoint) -> Cell {
         State::TurningOff => Cell::new("turning off").toned(Tone::Amber),
         State::TurningOn => Cell::new("turning on").toned(Tone::Amber),
         State::Protected => Cell::new("protected").toned(Tone::Muted),
-        State::Unavailable => Cell::new(format::MISSING),
+        State::Unavailable => Cell::new(number::MISSING),
         State::Other(word) => Cell::new(word),
     }
 }
 
 /// The number of failures.
 pub(crate) fn failures(endpoint: &Endpoint) -> Cell {
-    Cell::new(format::count(endpoint.failures())).toned(failing_tone(endpoint))
+    Cell::new(number::count(endpoint.failures())).toned(failing_tone(endpoint))
 }
 
 fn payload(bytes: u64) -> Cell {
-    Cell::new(format::payload(bytes as f64).words())
+    Cell::new(number::payload(bytes as f64).words())
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::ValueEnum;
 use client::tap::{Dropped, Event, Seen, Tap, Wanted};
-use control_plane::dashboard::format;
+
+use format::number;
 
 use crate::color::ColorMode;
 use crate::complete;
@@ -129,12 +130,12 @@ impl TapSummary {
     fn drop(&mut self, dropped: Dropped) {
         let more = dropped.exchanges().saturating_sub(self.dropped.exchanges());
         if more > 0 {
-            beside(&format!("  … {} more not shown", format::count(more)));
+            beside(&format!("  … {} more not shown", number::count(more)));
         }
         if dropped.pods > self.dropped.pods {
             beside(&format!(
                 "  … {} pods are not tapped, because there are too many: name a service",
-                format::count(dropped.pods)
+                number::count(dropped.pods)
             ));
         }
         self.dropped = dropped;
@@ -142,7 +143,7 @@ impl TapSummary {
 
     /// The summary at the end.
     fn words(&self, rate: u32) -> String {
-        let shown = format!("{} shown", format::plural(self.shown as usize, "request", "requests"));
+        let shown = format!("{} shown", number::plural(self.shown as usize, "request", "requests"));
         let reasons: Vec<_> = [
             (self.dropped.rate, format!("over {rate} a second (--rate)")),
             (self.dropped.queue, "no room on the way from a pod".to_owned()),
@@ -150,12 +151,12 @@ impl TapSummary {
         ]
         .into_iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, why)| format!("{} {why}", format::count(count)))
+        .map(|(count, why)| format!("{} {why}", number::count(count)))
         .collect();
         if reasons.is_empty() {
             return format!("{shown}, none left out");
         }
-        format!("{shown}, {} not: {}", format::count(self.dropped.exchanges()), reasons.join(", "))
+        format!("{shown}, {} not: {}", number::count(self.dropped.exchanges()), reasons.join(", "))
     }
 }
 

@@ -36,7 +36,7 @@ pub mod endpoint;
 pub mod escape;
 pub mod events;
 pub mod fault;
-pub mod format;
+
 pub mod frame;
 pub mod heading;
 pub mod health;

@@ -3,17 +3,14 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use mesh::report::GIVE_UP_AFTER;
 
 use crate::model::recovery_progress::RecoveryWaiting;
 use crate::store::metrics_store::Process;
 
 pub mod attached;
-
-/// A sidecar that has not reported for this long after the restart counts as gone. A sidecar waits
-/// ten seconds at most before it dials again, and a dial fails after eight seconds at most. So one
-/// dial may fail and the next one is still in time.
-pub const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 
 /// The sidecars that have to report before the counts are complete.
 #[derive(Debug)]
@@ -97,6 +94,8 @@ impl Recovery {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn process(pod: &str, epoch: u64) -> Process {

@@ -1,10 +1,17 @@
 //! The live report of a sidecar: a snapshot since its start, or the changes since the last report.
 
+use std::time::Duration;
+
 use crate::callers::Callers;
 use crate::endpoint::Endpoint;
 use crate::exchange::Exchange;
 use crate::golden::GoldenMetrics;
 use crate::refusal::Refusals;
+
+/// A sidecar that has not reported for this long after a restart of the control plane counts as gone. A sidecar waits
+/// ten seconds at most before it dials again, and a dial fails after eight seconds at most. So one dial may fail and
+/// the next one is still in time.
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 
 /// What the numbers of a report cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

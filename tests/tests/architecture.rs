@@ -4,15 +4,16 @@
 use std::path::{Path, PathBuf};
 
 /// The crates, and the workspace crates that each may depend on.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("mesh", &[]),
     ("client", &[]),
     ("platform", &["sitio-mesh"]),
     ("proto", &["sitio-mesh"]),
     ("exposition", &["sitio-mesh"]),
+    ("format", &["sitio-mesh"]),
     ("sidecar", &["sitio-exposition", "sitio-mesh", "sitio-platform", "sitio-proto"]),
-    ("control-plane", &["sitio-exposition", "sitio-mesh", "sitio-platform", "sitio-proto"]),
-    ("cli", &["sitio-client", "sitio-control-plane", "sitio-mesh", "sitio-platform", "sitio-sidecar"]),
+    ("control-plane", &["sitio-exposition", "sitio-format", "sitio-mesh", "sitio-platform", "sitio-proto"]),
+    ("cli", &["sitio-client", "sitio-control-plane", "sitio-format", "sitio-mesh", "sitio-platform", "sitio-sidecar"]),
 ];
 
 /// The files that may use the generated wire types: the conversions, the two ends of the stream, and the benchmark's
@@ -52,7 +53,8 @@ fn root() -> PathBuf {
 
 /// Every Rust file of the workspace: its path below the root, and its text.
 fn sources() -> Vec<(String, String)> {
-    let crates = ["bench", "cli", "client", "control-plane", "exposition", "mesh", "platform", "proto", "sidecar", "tests"];
+    let crates =
+        ["bench", "cli", "client", "control-plane", "exposition", "format", "mesh", "platform", "proto", "sidecar", "tests"];
     let mut folders: Vec<PathBuf> =
         crates.iter().flat_map(|name| ["src", "tests", "benches"].map(|part| root().join(name).join(part))).collect();
     let mut sources = Vec::new();

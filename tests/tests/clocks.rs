@@ -201,5 +201,5 @@ fn what_a_pod_counts_is_kept_once_and_when_it_happened_whatever_its_clock_says()
 
 /// An instant in the API's format, whose text order is the order of time.
 fn iso(ms: i64) -> String {
-    control_plane::dashboard::format::instant(ms.unsigned_abs())
+    format::time::instant(ms.unsigned_abs())
 }

@@ -2,7 +2,7 @@
 #![expect(clippy::float_cmp, reason = "whole numbers of Prometheus are exact in its floats")]
 
 use anyhow::{Result, ensure};
-use control_plane::recovery::GIVE_UP_AFTER;
+use mesh::report::GIVE_UP_AFTER;
 use scenario::eventually::{SOON, eventually};
 use scenario::prometheus::{Histograms, Prometheus};
 use scenario::small_mesh::SmallMesh;

@@ -3,8 +3,9 @@
 use client::about::About;
 use client::client::Client;
 use client::failure::Failure;
-use control_plane::dashboard::format;
 use tokio::time::Instant;
+
+use format::time;
 
 use crate::check::findings::Findings;
 use crate::moment;
@@ -61,7 +62,7 @@ fn version(about: &About, findings: &mut Findings) {
 fn clock(about: &About, now_ms: u64, findings: &mut Findings) {
     let apart_ms = about.now_ms.abs_diff(now_ms);
     let direction = if about.now_ms > now_ms { "ahead of" } else { "behind" };
-    let what = format!("its clock is {} {direction} ours", format::span(apart_ms));
+    let what = format!("its clock is {} {direction} ours", time::span(apart_ms));
     let next = "set both clocks by NTP: ages, times left and the audit trail depend on them";
     match apart_ms {
         SKEW_ERROR_MS.. => findings.error(what, next),

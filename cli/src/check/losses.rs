@@ -4,7 +4,8 @@ use client::client::Client;
 use client::endpoints::{State, Wanted};
 use client::metrics::Sample;
 use client::recovery::Recovery;
-use control_plane::dashboard::format;
+
+use format::number;
 
 use crate::check::findings::Findings;
 
@@ -45,12 +46,12 @@ pub(super) async fn look(client: &Client, recovery: Option<&Recovery>, findings:
                 answer.endpoints.iter().filter(|endpoint| endpoint.state == State::Unavailable && endpoint.hits > 0).collect();
             for endpoint in &folded {
                 findings.warning(
-                    format!("{} requests to {} are counted as (other)", format::count(endpoint.hits), endpoint.service),
+                    format!("{} requests to {} are counted as (other)", number::count(endpoint.hits), endpoint.service),
                     "there are more endpoints than are counted separately: pin patterns with SITIO_ROUTES or /api/v1/routes",
                 );
             }
             if folded.is_empty() {
-                let count = format::plural(answer.endpoints.len(), "endpoint is", "endpoints are");
+                let count = number::plural(answer.endpoints.len(), "endpoint is", "endpoints are");
                 findings.fine(format!("{count} counted separately, none over the limit"));
             }
         }
@@ -71,7 +72,7 @@ fn judge(samples: &[Sample], findings: &mut Findings) {
         let count = samples.iter().find(|sample| sample.label("what") == Some(what)).map_or(0.0, |sample| sample.value);
         if count > 0.0 {
             is_fine = false;
-            findings.warning(format!("{} {words}, since the control plane started", format::count(count as u64)), next);
+            findings.warning(format!("{} {words}, since the control plane started", number::count(count as u64)), next);
         }
     }
     if is_fine {

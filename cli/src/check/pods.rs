@@ -2,7 +2,8 @@
 
 use client::failure::Failure;
 use client::pods::{Pod, Pods, State};
-use control_plane::dashboard::format;
+
+use format::number;
 
 use crate::check::findings::Findings;
 use crate::moment;
@@ -33,11 +34,11 @@ fn judge(pods: &Pods, findings: &mut Findings) {
     let of = |is: &dyn Fn(&Pod) -> bool| -> Vec<&Pod> { there.iter().copied().filter(|pod| is(pod)).collect() };
     let silent = of(&|pod| pod.state == State::Silent);
     if silent.is_empty() {
-        findings.fine(format!("{} reporting", format::plural(there.len(), "pod is", "pods are")));
+        findings.fine(format!("{} reporting", number::plural(there.len(), "pod is", "pods are")));
     } else {
         let taken_ms = moment::unix_ms(&pods.taken_at).unwrap_or_else(moment::now_ms);
         let last = silent.iter().map(|pod| moment::ago(Some(&pod.heard_at), taken_ms)).next().unwrap_or_default();
-        let what = format!("silent, {} last report {last} ago: {}", format::plural(silent.len(), "pod", "pods"), names(&silent));
+        let what = format!("silent, {} last report {last} ago: {}", number::plural(silent.len(), "pod", "pods"), names(&silent));
         findings.error(
             what,
             "see whether they run (their log, `/readyz` on port 9191) and can reach the control plane; their rules stay in force",
@@ -56,7 +57,7 @@ fn judge(pods: &Pods, findings: &mut Findings) {
         let Some(refused) = &pod.refused else { continue };
         let what = format!(
             "{} of {} refused and not counted, the last one because {}",
-            format::plural(refused.times as usize, "message", "messages"),
+            number::plural(refused.times as usize, "message", "messages"),
             pod.pod,
             refused.why
         );
@@ -75,7 +76,7 @@ fn judge(pods: &Pods, findings: &mut Findings) {
 
 fn each(pods: &[&Pod], findings: &mut Findings, what: &str, next: &str) {
     if !pods.is_empty() {
-        findings.warning(format!("{what}, {}: {}", format::plural(pods.len(), "pod", "pods"), names(pods)), next);
+        findings.warning(format!("{what}, {}: {}", number::plural(pods.len(), "pod", "pods"), names(pods)), next);
     }
 }
 

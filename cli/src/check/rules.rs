@@ -4,7 +4,8 @@ use client::failure::Failure;
 use client::pods;
 use client::pods::Pods;
 use client::rules::{ReceiptState, Rule, Rules, State};
-use control_plane::dashboard::format;
+
+use format::{number, time};
 
 use crate::check::findings::Findings;
 use crate::moment;
@@ -55,17 +56,17 @@ fn judge(rules: &[Rule], confirmed: Confirmation, now_ms: u64, findings: &mut Fi
         } else if rule.state == State::Pending && age_ms >= UNCONFIRMED_MS {
             let waits = rule.pods.iter().filter(|receipt| receipt.state == ReceiptState::Pending).count();
             let next = format!("`sitio rules {id}` names them; they obey when they are back");
-            findings.warning(format!("{name} is not confirmed by {}", format::plural(waits, "pod", "pods")), next);
+            findings.warning(format!("{name} is not confirmed by {}", number::plural(waits, "pod", "pods")), next);
         } else if let Some(left_ms) = left_ms.filter(|left_ms| *left_ms <= SOON_MS) {
             let next = format!("if it must stay off: `sitio enable {id}`, and `sitio disable` with a longer --ttl");
-            findings.warning(format!("{name} lapses in {}", format::left(left_ms)), next);
+            findings.warning(format!("{name} lapses in {}", time::left(left_ms)), next);
         } else {
             continue;
         }
         is_fine = false;
     }
     if is_fine {
-        let all = format::plural(rules.len(), "rule is", "rules are");
+        let all = number::plural(rules.len(), "rule is", "rules are");
         let is_applied = rules.iter().all(|rule| rule.state == State::Applied);
         findings.fine(match confirmed {
             Confirmation::ByAll if is_applied => format!("{all} in force, confirmed by every pod"),

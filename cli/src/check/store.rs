@@ -4,8 +4,9 @@ use client::client::Client;
 use client::failure::Failure;
 use client::recovery::Recovery;
 use client::status::Store;
-use control_plane::dashboard::format;
-use control_plane::recovery::GIVE_UP_AFTER;
+use mesh::report::GIVE_UP_AFTER;
+
+use format::number;
 
 use crate::check::findings::Findings;
 use crate::moment;
@@ -44,7 +45,7 @@ fn judge(store: &Store, now_ms: u64, findings: &mut Findings) {
         );
     }
     if store.durable {
-        let size = store.file_bytes.map_or_else(String::new, |bytes| format!(", {}", format::memory(bytes).words()));
+        let size = store.file_bytes.map_or_else(String::new, |bytes| format!(", {}", number::memory(bytes).words()));
         let kept = moment::lasting(Some(&store.since), now_ms);
         findings.fine(format!("what is counted is on disk, {kept} of it{size}"));
         return losses(store, findings);
@@ -61,13 +62,13 @@ fn judge(store: &Store, now_ms: u64, findings: &mut Findings) {
 fn losses(store: &Store, findings: &mut Findings) {
     if store.hits_not_durable > 0 {
         findings.warning(
-            format!("{} requests of pods that died at once are in the totals, and not on disk", format::count(store.hits_not_durable)),
+            format!("{} requests of pods that died at once are in the totals, and not on disk", number::count(store.hits_not_durable)),
             "end sidecars by SIGTERM and give them some seconds, so that they hand over what they hold; these cannot be brought back",
         );
     }
     if let Some(slots @ 1..) = store.slots_crowded_out {
         findings.warning(
-            format!("the record is at its bound: {} steps of time were deleted before their time was over", format::count(slots)),
+            format!("the record is at its bound: {} steps of time were deleted before their time was over", number::count(slots)),
             "raise SITIO_STORE_MAX, or keep less (SITIO_KEEP_10S, SITIO_KEEP_1M, SITIO_KEEP_1H)",
         );
     }

@@ -8,8 +8,8 @@ use client::endpoints::{Endpoint, Wanted};
 use client::history;
 use client::history::{Exchange, History};
 use client::pods::{Pod, State};
-use control_plane::dashboard::format;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
+use format::number;
 
 use crate::check::findings::Findings;
 use crate::moment;
@@ -89,10 +89,10 @@ fn unreached(suspect: &Suspect<'_>, exchanges: &[Exchange], findings: &mut Findi
     let Some(newest) = exchanges.iter().find(is_sidecars) else { return false };
     let count = exchanges.iter().filter(is_sidecars).count() as u64;
     let service = service_label(&suspect.worst.namespace, &suspect.worst.service);
-    let (all, word, pod) = (format::plural(exchanges.len(), "failure", "failures"), &newest.outcome, &newest.pod);
+    let (all, word, pod) = (number::plural(exchanges.len(), "failure", "failures"), &newest.outcome, &newest.pod);
     let what = format!(
         "{} of the last {all} of {service} are its sidecar's word that it was not reached ({word} on {pod})",
-        format::count(count)
+        number::count(count)
     );
     let next = format!(
         "see whether {service} runs and listens where its sidecar looks (TARGET_PORT, 8087; `/readyz` on port 9191), and is quick enough"

@@ -1,7 +1,7 @@
 //! The audit trail as CSV.
 
 use client::audit::Entry;
-use control_plane::dashboard::csv::{CsvCell, text};
+use format::csv::{CsvCell, text};
 
 use crate::csv::{number, some, words};
 

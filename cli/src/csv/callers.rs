@@ -1,7 +1,7 @@
 //! The callers of an endpoint as CSV.
 
 use client::callers::{Caller, Callers};
-use control_plane::dashboard::csv::{CsvCell, text};
+use format::csv::{CsvCell, text};
 
 use crate::csv::{name, number, rate, ratio, some, words};
 

@@ -1,8 +1,8 @@
 //! The endpoints as CSV.
 
 use client::endpoints::{Endpoint, Endpoints};
-use control_plane::dashboard::csv::{CsvCell, text};
-use control_plane::dashboard::health::ratio as share;
+use format::csv::{CsvCell, text};
+use format::health::ratio as share;
 
 use crate::csv::{ms, name, number, rate, ratio, some, words};
 

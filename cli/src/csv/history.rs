@@ -1,7 +1,7 @@
 //! The recent requests of an endpoint as CSV.
 
 use client::history::{Exchange, History};
-use control_plane::dashboard::csv::{CsvCell, text};
+use format::csv::{CsvCell, text};
 
 use crate::csv::{ms, number, some, words};
 

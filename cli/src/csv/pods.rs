@@ -1,7 +1,7 @@
 //! The pods as CSV.
 
 use client::pods::{Pod, Pods};
-use control_plane::dashboard::csv::{CsvCell, text};
+use format::csv::{CsvCell, text};
 
 use crate::csv::{name, number, rate, some, words};
 

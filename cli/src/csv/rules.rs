@@ -1,7 +1,7 @@
 //! The rules in force as CSV, and the receipts of the pods for one rule.
 
 use client::rules::{Action, Receipt, ReceiptState, Rule};
-use control_plane::dashboard::csv::{CsvCell, text};
+use format::csv::{CsvCell, text};
 
 use crate::csv::{name, number, some, words};
 

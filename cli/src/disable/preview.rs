@@ -8,8 +8,8 @@ use client::endpoints::{Endpoint, State as EndpointState, Wanted};
 use client::failure::Failure;
 use client::pods::{Pod, State};
 use client::rules::{Action, Order, Rule, Scope};
-use control_plane::dashboard::format;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
+use format::number;
 
 use crate::color::ColorMode;
 use crate::sanitize::short;
@@ -133,7 +133,7 @@ fn covered(endpoints: &[Endpoint]) -> String {
         names.push(format!("{} more", endpoints.len() - ENDPOINTS_MAX));
     }
     let names = if names.is_empty() { "none yet".to_owned() } else { names.join(", ") };
-    format!("{}: {names}, and those that are called later", format::plural(endpoints.len(), "endpoint", "endpoints"))
+    format!("{}: {names}, and those that are called later", number::plural(endpoints.len(), "endpoint", "endpoints"))
 }
 
 /// The callers of the busiest endpoints, by number of requests.
@@ -147,7 +147,7 @@ async fn callers(client: &Client, endpoints: &[Endpoint]) -> anyhow::Result<Stri
     let mut callers: Vec<_> = hits.into_iter().collect();
     callers.sort_by(|(a_name, a), (b_name, b)| b.cmp(a).then_with(|| a_name.cmp(b_name)));
     let mut names: Vec<_> =
-        callers.iter().take(CALLERS_MAX).map(|(name, hits)| format!("{name} ({})", format::count(*hits))).collect();
+        callers.iter().take(CALLERS_MAX).map(|(name, hits)| format!("{name} ({})", number::count(*hits))).collect();
     if callers.len() > CALLERS_MAX {
         names.push(format!("{} more", callers.len() - CALLERS_MAX));
     }
@@ -176,9 +176,9 @@ fn traffic(endpoints: &[Endpoint]) -> String {
     let last_seen = endpoints.iter().filter_map(|endpoint| endpoint.last_seen.as_deref()).max();
     format!(
         "{} requests/s, {} in the last minute, last seen {}",
-        format::rate(rps),
-        format::count(hits),
-        last_seen.map_or_else(|| format::MISSING.to_owned(), crate::moment::date_and_time),
+        number::rate(rps),
+        number::count(hits),
+        last_seen.map_or_else(|| number::MISSING.to_owned(), crate::moment::date_and_time),
     )
 }
 

@@ -1,8 +1,8 @@
 //! Formats one exchange of a tap as one line.
 
 use client::tap::Seen;
-use control_plane::dashboard::format;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
+use format::time;
 
 use crate::color::ColorMode;
 use crate::sanitize::short;
@@ -23,7 +23,7 @@ pub(super) fn of(seen: &Seen, paint: ColorMode) -> String {
     let ended_by = (outcome != "service").then(|| format!("  {}", short(&outcome)));
     format!(
         "{}  {shown:>3}  {:>7}  {} {}  {}  {}{}{}\n",
-        format::clock_ms(exchange.started_ms),
+        time::clock_ms(exchange.started_ms),
         stat::latency(Some(exchange.took_ms)).text,
         short(&seen.method),
         short(&exchange.path),

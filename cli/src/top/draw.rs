@@ -5,7 +5,7 @@ mod dialog;
 mod list;
 pub(super) mod styles;
 
-use control_plane::dashboard::{format, health};
+use format::{health, number, time};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
@@ -52,13 +52,13 @@ fn title(model: &Model, paint: ColorMode) -> Line<'static> {
         health::HealthLevel::Red => Tone::Red,
     };
     let reversed = if model.is_reversed { ", reversed" } else { "" };
-    let all = format::plural(model.all().len(), "endpoint", "endpoints");
-    let count = if model.find.is_empty() { all } else { format!("{} of {all}", format::count(shown.len() as u64)) };
+    let all = number::plural(model.all().len(), "endpoint", "endpoints");
+    let count = if model.find.is_empty() { all } else { format!("{} of {all}", number::count(shown.len() as u64)) };
     let order = format!("{:?}{reversed}", model.sort).to_lowercase();
     Line::from(vec![
         Span::styled("Sitio ", Style::default().add_modifier(Modifier::BOLD)),
-        Span::raw(format!("{count} · {} req/s · ", format::rate(rps))),
-        Span::styled(format!("{} failing", format::percent(failing).words()), style(tone, paint)),
+        Span::raw(format!("{count} · {} req/s · ", number::rate(rps))),
+        Span::styled(format!("{} failing", number::percent(failing).words()), style(tone, paint)),
         Span::raw(format!(" · last {} · by {order} · {}", model.window.name(), model.url)),
     ])
 }
@@ -66,9 +66,9 @@ fn title(model: &Model, paint: ColorMode) -> Line<'static> {
 /// The status line: a lost connection, pause, the search text, or the last message.
 fn news(model: &Model, paint: ColorMode) -> Line<'static> {
     if let Some(lost) = &model.lost {
-        let since = format::span(lost.since.elapsed().as_millis() as u64);
+        let since = time::span(lost.since.elapsed().as_millis() as u64);
         let taken =
-            if model.has_begun() { format!("numbers of {} UTC", format::clock(model.taken_ms())) } else { "no numbers".into() };
+            if model.has_begun() { format!("numbers of {} UTC", time::clock(model.taken_ms())) } else { "no numbers".into() };
         let words = format!("CONNECTION LOST for {since}, {taken}: {}", lost.why);
         return Line::styled(words, style(Tone::Red, paint).add_modifier(Modifier::REVERSED));
     }
@@ -76,7 +76,7 @@ fn news(model: &Model, paint: ColorMode) -> Line<'static> {
         return Line::raw(format!("find: {}▏", short(&model.find)));
     }
     if let Some(held) = &model.paused {
-        let words = format!("PAUSED, {} held; p goes on", format::plural(held.answers as usize, "update", "updates"));
+        let words = format!("PAUSED, {} held; p goes on", number::plural(held.answers as usize, "update", "updates"));
         let paused = Span::styled(words, style(Tone::Amber, paint).add_modifier(Modifier::REVERSED));
         // The result of a command is not an update, and is shown during a pause.
         let said = model.note.as_ref().map(|(words, tone)| Span::styled(format!("  {words}"), style(*tone, paint)));

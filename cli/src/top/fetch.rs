@@ -8,8 +8,9 @@ use client::failure::Failure;
 use client::history;
 use client::history::History;
 use client::rules::{Order, Rule};
-use control_plane::dashboard::format;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
+
+use format::number;
 
 use crate::hints;
 use crate::sanitize::plain;
@@ -128,7 +129,7 @@ impl Asks {
             },
             Fetched::TurnedOff(answer) => match *answer {
                 Ok(rule) => {
-                    let pods = format::plural(rule.pods.len(), "pod", "pods");
+                    let pods = number::plural(rule.pods.len(), "pod", "pods");
                     model.say(format!("rule {} is on its way to {pods}", rule.id), Tone::Calm);
                     return KeyAction::List;
                 }

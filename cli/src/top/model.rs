@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use client::endpoints::{Endpoint, Endpoints};
 use client::history::History;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
 
 use crate::moment;
 use crate::stat::Sort;

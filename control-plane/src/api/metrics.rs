@@ -16,9 +16,9 @@ use crate::exposed;
 use crate::model::durability::Durability;
 use crate::model::pod::PodState;
 use crate::model::recovery_progress::RecoveryWaiting;
-use crate::recovery::GIVE_UP_AFTER;
 use crate::state::AppState;
 use crate::store::metrics_store::StoreSize;
+use mesh::report::GIVE_UP_AFTER;
 
 /// How long a scrape waits until its counters are on disk. Prometheus waits ten seconds by default, and a disk that
 /// hangs must not hide the numbers that would show it.

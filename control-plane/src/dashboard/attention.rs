@@ -3,8 +3,6 @@
 use serde::Serialize;
 
 use crate::dashboard::chart::threshold_crossings::{Since, over_since};
-use crate::dashboard::format;
-use crate::dashboard::health::{FAILING_AMBER, FAILING_RED, HealthLevel};
 use crate::dashboard::order::SortOrder;
 use crate::dashboard::row::OverviewRow;
 use crate::dashboard::switch::ReceiptCounts;
@@ -13,6 +11,8 @@ use crate::model::pod::PodState;
 use crate::model::rule_status::{ReceiptState, RuleStatus};
 use crate::model::switch::Switch;
 use crate::query::snapshot::{EndpointRow, PodRow, Snapshot};
+use format::health::{FAILING_AMBER, FAILING_RED, HealthLevel};
+use format::{number, time};
 
 /// Maximum number of items. Ten would repeat the table.
 pub const ITEMS_MAX: usize = 3;
@@ -76,7 +76,7 @@ fn not_on_disk(snapshot: &Snapshot) -> Option<AttentionCells> {
         kind: "bad",
         href: "api/v1/status".into(),
         title: "The control plane’s disk".into(),
-        strong: format!("Nothing written for {}", format::span(snapshot.taken_ms.saturating_sub(*since_ms))),
+        strong: format!("Nothing written for {}", time::span(snapshot.taken_ms.saturating_sub(*since_ms))),
         rest: format!(": make room in its data folder. Numbers are in memory only, rules are refused. {why}"),
         ..AttentionCells::default()
     })
@@ -103,7 +103,7 @@ fn silent(snapshot: &Snapshot) -> Option<AttentionCells> {
         kind: "warn",
         href: "pods?show=silent".into(),
         title,
-        strong: format!("Silent for {}", format::span(longest_ms)),
+        strong: format!("Silent for {}", time::span(longest_ms)),
         rest: ", its numbers are missing here".replace("its", if silent.len() == 1 { "its" } else { "their" }),
         ..AttentionCells::default()
     })
@@ -120,7 +120,7 @@ fn item(endpoint: &EndpointRow, row: &OverviewRow, snapshot: &Snapshot) -> Atten
     }
     if verdict.slow > HealthLevel::Calm {
         let times = verdict.slower_by.unwrap_or(1.0);
-        let usual = format::latency(endpoint.usual_p95_us).words();
+        let usual = number::latency(endpoint.usual_p95_us).words();
         let strong = format!("p95 {}", row.cells.p95.words());
         return AttentionCells { kind: verdict.slow.name(), strong, rest: format!(", {times:.1}× its usual {usual}"), ..item };
     }
@@ -128,7 +128,7 @@ fn item(endpoint: &EndpointRow, row: &OverviewRow, snapshot: &Snapshot) -> Atten
         Switch::TurningOff(status) => turning_off(item, status, snapshot.taken_ms),
         Switch::TurningOn { applied, of } => {
             let rest =
-                format!("Turning on: waiting for {} of {}", of.saturating_sub(*applied), format::plural(*of, "pod", "pods"));
+                format!("Turning on: waiting for {} of {}", of.saturating_sub(*applied), number::plural(*of, "pod", "pods"));
             AttentionCells { kind: "wait", rest, ..item }
         }
         Switch::On | Switch::Off(_) | Switch::PartlyOff { .. } | Switch::Protected | Switch::Unavailable => item,
@@ -146,7 +146,7 @@ fn since(item: AttentionCells, (begin, limit): (&str, f64), endpoint: &EndpointR
     };
     // Slots are too coarse to show seconds.
     let since_ms = at_ms / MINUTE_MS * MINUTE_MS;
-    let since = format!("{} UTC", format::minute(since_ms));
+    let since = format!("{} UTC", time::minute(since_ms));
     AttentionCells { rest: format!("{begin} {words} "), since_ms: since_ms.to_string(), since, ..item }
 }
 
@@ -158,11 +158,11 @@ fn turning_off(item: AttentionCells, status: &RuleStatus, now_ms: u64) -> Attent
         _ => None,
     });
     if let Some(why) = why {
-        let strong = format!("Refused by {}", format::plural(receipts.refused, "pod", "pods"));
+        let strong = format!("Refused by {}", number::plural(receipts.refused, "pod", "pods"));
         return AttentionCells { kind: "bad", strong, rest: format!(": {why}"), rule, ..item };
     }
-    let waiting = format!("{} of {}", receipts.pending, format::plural(receipts.all(), "pod", "pods"));
-    let since = format::span(now_ms.saturating_sub(status.created_ms));
+    let waiting = format!("{} of {}", receipts.pending, number::plural(receipts.all(), "pod", "pods"));
+    let since = time::span(now_ms.saturating_sub(status.created_ms));
     AttentionCells { kind: "wait", rest: format!("Turning off: waiting for {waiting}, {since}"), rule, ..item }
 }
 

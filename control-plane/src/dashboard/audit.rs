@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
 use serde::Serialize;
 
+use crate::dashboard::Web;
 use crate::dashboard::audit::choice::AuditFilter;
 use crate::dashboard::audit::row::AuditRowCells;
 use crate::dashboard::frame::FrameCells;
@@ -19,11 +20,11 @@ use crate::dashboard::page::{HtmlPage, PageError, Shell};
 use crate::dashboard::query::ViewQuery;
 use crate::dashboard::root::Root;
 use crate::dashboard::zone::Zone;
-use crate::dashboard::{Web, format};
 use crate::model::rules_state::AUDIT_AT_HAND_MAX;
 use crate::model::switch::Switch;
 use crate::query::snapshot::Snapshot;
 use crate::rules::outcome::RuleOutcome;
+use format::number;
 
 pub mod choice;
 pub mod file;
@@ -109,9 +110,9 @@ impl AuditPageCells {
         Self {
             state: if there == 0 { "nothing" } else { "rows" },
             filtered: if shown == 0 && there > 0 { "all" } else { "some" },
-            foot: format!("Showing {} of {}", format::count(shown as u64), format::count(there)),
+            foot: format!("Showing {} of {}", number::count(shown as u64), number::count(there)),
             older: choice.older.clone(),
-            shows: choice.counts.iter().map(|count| format::count(*count as u64)).collect(),
+            shows: choice.counts.iter().map(|count| number::count(*count as u64)).collect(),
             zone: zone.words(),
         }
     }

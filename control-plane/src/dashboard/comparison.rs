@@ -2,10 +2,10 @@
 
 use mesh::golden::GoldenMetrics;
 
-use crate::dashboard::format;
-use crate::dashboard::health::{REQUESTS_MIN, ratio};
 use crate::model::window::QueryWindow;
 use crate::query::snapshot::Snapshot;
+use format::health::{REQUESTS_MIN, ratio};
+use format::{number, time};
 
 /// A change below half a percent is shown as none.
 const SAME_BELOW: f64 = 0.005;
@@ -20,8 +20,8 @@ pub fn moved(now: Option<f64>, before: Option<f64>) -> String {
     match change {
         _ if change.abs() < SAME_BELOW => "= same".into(),
         more if more >= TIMES_FROM => format!("▲ up {:.0}×", now / before),
-        more if more > 0.0 => format!("▲ up {}", format::percent(more).words()),
-        less => format!("▼ down {}", format::percent(-less).words()),
+        more if more > 0.0 => format!("▲ up {}", number::percent(more).words()),
+        less => format!("▼ down {}", number::percent(-less).words()),
     }
 }
 
@@ -31,8 +31,8 @@ pub fn failing(now: &GoldenMetrics, before: &GoldenMetrics) -> String {
         return String::new();
     }
     let (now, before) = (share(now), share(before));
-    let words = format::percent(before).words();
-    if format::percent(now).words() == words {
+    let words = number::percent(before).words();
+    if number::percent(now).words() == words {
         return if before == 0.0 { String::new() } else { "= same".into() };
     }
     if now > before { format!("▲ up from {words}") } else { format!("▼ down from {words}") }
@@ -40,13 +40,13 @@ pub fn failing(now: &GoldenMetrics, before: &GoldenMetrics) -> String {
 
 /// `the 5 min before`.
 pub fn before_words(snapshot: &Snapshot) -> String {
-    format!("the {} before", format::span(snapshot.window_ms()))
+    format!("the {} before", time::span(snapshot.window_ms()))
 }
 
 /// The whole comparison as one sentence, for the page of an endpoint.
 pub fn sentence(now: &GoldenMetrics, before: &GoldenMetrics, snapshot: &Snapshot) -> String {
     if snapshot.before_ms.is_none() {
-        let since = format::span(snapshot.taken_ms.saturating_sub(snapshot.since_ms));
+        let since = time::span(snapshot.taken_ms.saturating_sub(snapshot.since_ms));
         return match snapshot.window {
             QueryWindow::All => String::new(),
             QueryWindow::Last(_) | QueryWindow::Between(_) => {
@@ -56,7 +56,7 @@ pub fn sentence(now: &GoldenMetrics, before: &GoldenMetrics, snapshot: &Snapshot
     }
     let hits = match (now.hits, before.hits) {
         (_, 0) => "hits: none then".to_owned(),
-        (now, then) => format!("hits {}, from {}", moved(Some(now as f64), Some(then as f64)), format::count(then)),
+        (now, then) => format!("hits {}, from {}", moved(Some(now as f64), Some(then as f64)), number::count(then)),
     };
     let failing = match failing(now, before) {
         words if words.is_empty() => "5xx: too few requests, or none failed".to_owned(),
@@ -65,7 +65,7 @@ pub fn sentence(now: &GoldenMetrics, before: &GoldenMetrics, snapshot: &Snapshot
     let (p95_us, then_us) = (now.quantile_us(0.95), before.quantile_us(0.95));
     let p95 = match moved(p95_us, then_us) {
         words if words.is_empty() => "p95: not known".to_owned(),
-        words => format!("p95 {words}, from {}", format::latency(then_us).words()),
+        words => format!("p95 {words}, from {}", number::latency(then_us).words()),
     };
     format!("Against {}: {hits}; {failing}; {p95}.", before_words(snapshot))
 }

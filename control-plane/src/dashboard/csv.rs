@@ -4,66 +4,18 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 use mesh::report::Resources;
-use mesh::visible::visible;
 
 use crate::counts::fleet::skew::Skew;
-use crate::dashboard::format;
-use crate::dashboard::health::ratio;
 use crate::model::pod::PodState;
 use crate::query::snapshot::{EndpointRow, PodRow, Snapshot};
-
-/// A cell of a table.
-#[derive(Debug)]
-pub enum CsvCell {
-    /// Text, possibly chosen by an untrusted party.
-    Text(String),
-    /// A number of ours.
-    Number(String),
-    /// No known value.
-    Missing,
-}
-
-impl CsvCell {
-    /// A number, if there is one.
-    pub fn number(number: Option<impl ToString>) -> Self {
-        number.map_or(Self::Missing, |number| Self::Number(number.to_string()))
-    }
-
-    /// A text.
-    pub fn text(text: impl Into<String>) -> Self {
-        Self::Text(text.into())
-    }
-
-    /// The cell as written in the file (RFC 4180).
-    fn written(&self) -> String {
-        let text = match self {
-            Self::Missing => return String::new(),
-            Self::Number(number) => return number.clone(),
-            Self::Text(text) => visible(text),
-        };
-        // A spreadsheet evaluates text that begins like a formula, and a caller can choose a path.
-        let is_formula =
-            text.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) || text.starts_with(['\t', '\r', '\n']);
-        let safe = if is_formula { format!("'{text}") } else { text.clone().into_owned() };
-        if safe.contains(['"', ',', '\n', '\r', ';']) || is_formula { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
-    }
-}
-
-/// A table as CSV text: the column names, and a line per row.
-pub fn text(heads: &[&str], rows: impl IntoIterator<Item = Vec<CsvCell>>) -> String {
-    let mut text = heads.join(",") + "\r\n";
-    for row in rows {
-        let cells: Vec<String> = row.iter().map(CsvCell::written).collect();
-        text.push_str(&cells.join(","));
-        text.push_str("\r\n");
-    }
-    text
-}
+use format::csv::{CsvCell, text};
+use format::health::ratio;
+use format::time;
 
 /// A table as a CSV download; `name` becomes part of the file name.
 pub fn file(name: &str, taken_ms: u64, heads: &[&str], rows: impl IntoIterator<Item = Vec<CsvCell>>) -> Response {
     let instant: String =
-        format::instant(taken_ms).chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
+        time::instant(taken_ms).chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"sitio-{name}-{instant}.csv\""));
     let disposition = disposition.expect("the name is made of letters, digits and dashes");
     (
@@ -116,7 +68,7 @@ pub fn endpoints<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a End
             CsvCell::Number(now.bytes_in.to_string()),
             CsvCell::Number(now.bytes_out.to_string()),
             CsvCell::Number(now.by_rule.to_string()),
-            row.last_seen_ms.map_or(CsvCell::Missing, |ms| CsvCell::text(format::instant(ms))),
+            row.last_seen_ms.map_or(CsvCell::Missing, |ms| CsvCell::text(time::instant(ms))),
             CsvCell::Number(row.pods.len().to_string()),
             CsvCell::Number(format!("{:.0}", snapshot.covered_s)),
         ]
@@ -150,7 +102,7 @@ pub fn pods<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a PodRow>)
         let workload = &row.workload;
         let used = row.resources;
         let measured = used.filter(Resources::are_measured);
-        let instant = |ms: Option<u64>| ms.map_or(CsvCell::Missing, |ms| CsvCell::text(format::instant(ms)));
+        let instant = |ms: Option<u64>| ms.map_or(CsvCell::Missing, |ms| CsvCell::text(time::instant(ms)));
         vec![
             CsvCell::text(&workload.pod),
             CsvCell::text(&workload.namespace),
@@ -177,24 +129,4 @@ pub fn pods<'a>(snapshot: &Snapshot, rows: impl IntoIterator<Item = &'a PodRow>)
         ]
     };
     file("pods", snapshot.taken_ms, &heads, rows.into_iter().map(row))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_a_stranger_names_is_calculated() {
-        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1"] {
-            assert_eq!(CsvCell::text(formula).written(), format!("\"'{formula}\""));
-        }
-        assert_eq!(CsvCell::Number("-1".into()).written(), "-1");
-    }
-
-    #[test]
-    fn words_may_hold_anything() {
-        assert_eq!(CsvCell::text("a \"b\", c\nd").written(), "\"a \"\"b\"\", c\nd\"");
-        assert_eq!(CsvCell::text("/users/{id}").written(), "/users/{id}");
-        assert_eq!(CsvCell::number(None::<u64>).written(), "");
-    }
 }

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use crate::dashboard::format;
-use crate::dashboard::health::{Health, HealthLevel};
+use crate::dashboard::health::Health;
 use crate::dashboard::root::Root;
 use crate::model::durability::Durability;
 use crate::model::pod::PodState;
 use crate::query::snapshot::Snapshot;
+use format::health::HealthLevel;
+use format::number;
 
 /// The live values of the frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -43,9 +44,9 @@ impl FrameCells {
                 HealthLevel::Calm => "favicon.svg".into(),
                 level => format!("static/mark-{}.svg", level.name()),
             },
-            endpoints: format::count(snapshot.endpoints.len() as u64),
-            pods: format::count(there as u64),
-            audit: format::count(snapshot.audit_entries),
+            endpoints: number::count(snapshot.endpoints.len() as u64),
+            pods: number::count(there as u64),
+            audit: number::count(snapshot.audit_entries),
             problems: match wrong.len() - named.len() {
                 0 => named.join(". "),
                 more => format!("{}. And {more} more", named.join(". ")),

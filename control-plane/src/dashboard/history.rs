@@ -4,13 +4,14 @@ use serde::Deserialize;
 
 use crate::clock;
 use crate::counts::fleet::address_index::AddressIndex;
+use crate::dashboard::Web;
 use crate::dashboard::live_values::{Cells, Key, Values};
 use crate::dashboard::request::{RequestCells, RequestPlace};
-use crate::dashboard::{Web, format};
 use crate::history::GatheredHistory;
 use crate::history::choice::{HistoryChoice, HistoryOrder};
 use crate::history::request::{HistoryRequest, RememberedExchange};
 use crate::query::snapshot::EndpointRow;
+use format::number;
 
 /// Requests on the page. The API returns more.
 const ROWS_MAX: usize = 50;
@@ -126,8 +127,8 @@ impl RequestHistory {
 
     fn shown(gathered: GatheredHistory, show: HistoryFilter, row: &EndpointRow, owners: &AddressIndex) -> Self {
         let gaps = gaps(&gathered);
-        let remembered = format::plural(gathered.exchanges.len(), "request", "requests");
-        let pods = format::plural(gathered.answered.len(), "pod", "pods");
+        let remembered = number::plural(gathered.exchanges.len(), "request", "requests");
+        let pods = number::plural(gathered.answered.len(), "pod", "pods");
         let shown = show.choice().of(gathered.exchanges).into_iter();
         let mut rows: Vec<RequestCells> = shown.map(|shown| cells_of(shown, row, owners)).collect();
         let hint = format!("{} of {remembered}, remembered by {pods}", rows.len());
@@ -156,7 +157,7 @@ fn gaps(gathered: &GatheredHistory) -> String {
         more => Some(format!("Without {named} and {more} more: no answer within a second.")),
     };
     let not_asked = (gathered.not_asked > 0).then(|| {
-        let pods = format::plural(gathered.not_asked, "pod was", "pods were");
+        let pods = number::plural(gathered.not_asked, "pod was", "pods were");
         format!("{pods} not asked, because there are too many.")
     });
     missing.into_iter().chain(not_asked).collect::<Vec<_>>().join(" ")

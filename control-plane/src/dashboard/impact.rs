@@ -10,14 +10,15 @@ use mesh::rule::{ANY_METHOD, Action, DISABLE_STATUSES, Protection, Rule, Scope, 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::dashboard::Web;
 use crate::dashboard::endpoint::callers;
 use crate::dashboard::endpoint::lookup::{find, unknown};
 use crate::dashboard::page::PageError;
 use crate::dashboard::query::{DisplayWindow, OverviewQuery, ViewQuery};
 use crate::dashboard::row::OverviewRow;
-use crate::dashboard::{Web, format};
 use crate::query::callers::CalledBy;
 use crate::query::snapshot::{EndpointRow, Snapshot};
+use format::number;
 
 /// Endpoints that the dialog lists; the rest are only counted.
 const LISTED_MAX: usize = 8;
@@ -136,9 +137,9 @@ impl Impact {
             hits: cells.hits,
             failing: cells.failing.words(),
             failing_level: cells.failing_level,
-            pods: format::count(row.pods.len() as u64),
+            pods: number::count(row.pods.len() as u64),
             taken_ms: snapshot.taken_ms.to_string(),
-            all: format!("All {}", format::plural(row.pods.len(), "pod", "pods")),
+            all: format!("All {}", number::plural(row.pods.len(), "pod", "pods")),
             names: row.pods.iter().map(|serving| serving.pod.clone()).collect(),
             scopes: scopes(row),
             endpoints,
@@ -176,9 +177,9 @@ fn listed(rows: &[&EndpointRow], rule: &Rule) -> (Vec<(String, String)>, String)
     if rule.scope == Scope::Endpoint {
         return (Vec::new(), String::new());
     }
-    let words = |row: &&EndpointRow| (row.endpoint.to_string(), format!("{}/s", format::rate(row.rps)));
+    let words = |row: &&EndpointRow| (row.endpoint.to_string(), format!("{}/s", number::rate(row.rps)));
     let more = rows.len().saturating_sub(LISTED_MAX);
-    let more = if more == 0 { String::new() } else { format!("and {} more. ", format::count(more as u64)) };
+    let more = if more == 0 { String::new() } else { format!("and {} more. ", number::count(more as u64)) };
     let note = format!("{more}Endpoints that are called later are off, too.");
     (rows.iter().take(LISTED_MAX).map(words).collect(), note)
 }

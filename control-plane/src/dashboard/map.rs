@@ -7,6 +7,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use serde::Serialize;
 
+use crate::dashboard::Web;
 use crate::dashboard::frame::FrameCells;
 use crate::dashboard::live_frame::LiveFrame;
 use crate::dashboard::live_values::Cells;
@@ -16,9 +17,9 @@ use crate::dashboard::map::draw::Picture;
 use crate::dashboard::map::mesh::ServiceMap;
 use crate::dashboard::page::{HtmlPage, PageError, Shell};
 use crate::dashboard::query::ViewQuery;
-use crate::dashboard::{Web, format};
 use crate::query::callers::CalledBy;
 use crate::query::snapshot::Snapshot;
+use format::number;
 
 pub mod cells;
 pub mod choice;
@@ -77,12 +78,12 @@ impl Map {
         let (is_empty, names) = (whole.services.is_empty(), MapFilters::of(&whole));
         let mesh = view.choose(whole);
         let picture = Picture::of(&mesh, view);
-        let services = format::plural(mesh.services.len(), "service", "services");
+        let services = number::plural(mesh.services.len(), "service", "services");
         let left_out = mesh.services.len().saturating_sub(picture.nodes.iter().filter(|node| !node.is_outside).count());
         let worst: Vec<String> =
             picture.edges.iter().filter(|edge| !edge.cells.level.is_empty()).map(|edge| edge.cells.sentence()).collect();
         let page = MapPageCells {
-            sub: format!("{services}, {}", format::plural(mesh.edges.len(), "connection", "connections")),
+            sub: format!("{services}, {}", number::plural(mesh.edges.len(), "connection", "connections")),
             state: if is_empty { "no-pods" } else { "rows" },
             filtered: if mesh.services.is_empty() && !is_empty { "all" } else { "some" },
             shape: picture.shape(),
@@ -91,10 +92,10 @@ impl Map {
                 _ => format!("{services} and who calls them. {}. The table below says the same.", worst.join(". ")),
             },
             foot: match left_out {
-                0 => format::plural(mesh.edges.len(), "connection", "connections"),
+                0 => number::plural(mesh.edges.len(), "connection", "connections"),
                 some => format!(
                     "{} quieter {} only in the table: find one, or fold by namespace",
-                    format::count(some as u64),
+                    number::count(some as u64),
                     if some == 1 { "service is" } else { "services are" }
                 ),
             },

@@ -22,9 +22,10 @@ use crate::dashboard::range::RangeForm;
 use crate::dashboard::row::{EndpointCells, OverviewRow};
 use crate::dashboard::tiles::Tiles;
 use crate::dashboard::zone::Zone;
-use crate::dashboard::{Web, attention, format};
+use crate::dashboard::{Web, attention};
 use crate::model::pod::PodState;
 use crate::query::snapshot::Snapshot;
+use format::number;
 
 pub mod chosen;
 pub mod columns;
@@ -137,9 +138,9 @@ impl OverviewPageCells {
     fn of(snapshot: &Snapshot, rows: &[OverviewRow], span: DisplayWindow) -> Self {
         let count = |state: PodState| snapshot.pods.iter().filter(|pod| pod.state == state).count();
         let (reporting, there) = (count(PodState::Reporting), snapshot.pods.len() - count(PodState::Gone));
-        let endpoints = format::plural(rows.len(), "endpoint", "endpoints");
-        let services = format::plural(services(rows).len(), "service", "services");
-        let pods = format::plural(there, "pod", "pods");
+        let endpoints = number::plural(rows.len(), "endpoint", "endpoints");
+        let services = number::plural(services(rows).len(), "service", "services");
+        let pods = number::plural(there, "pod", "pods");
         Self {
             sub: format!("{endpoints} in {services}, telemetry from {reporting} of {pods}"),
             state: match (there, rows.len()) {
@@ -152,7 +153,7 @@ impl OverviewPageCells {
             foot: endpoints,
             connected: match reporting {
                 1 => "1 sidecar is connected.".into(),
-                _ => format!("{} sidecars are connected.", format::count(reporting as u64)),
+                _ => format!("{} sidecars are connected.", number::count(reporting as u64)),
             },
             shows: OverviewFilterCells::of(rows),
         }
@@ -163,10 +164,10 @@ impl OverviewFilterCells {
     fn of(rows: &[OverviewRow]) -> Self {
         let members = |show: HealthFilter| {
             let is_member = |row: &&OverviewRow| row.cells.shows.split(' ').any(|name| name == show.name());
-            format::count(rows.iter().filter(is_member).count() as u64)
+            number::count(rows.iter().filter(is_member).count() as u64)
         };
         Self {
-            all: format::count(rows.len() as u64),
+            all: number::count(rows.len() as u64),
             failing: members(HealthFilter::Failing),
             slow: members(HealthFilter::Slow),
             waiting: members(HealthFilter::Waiting),

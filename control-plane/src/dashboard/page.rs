@@ -7,12 +7,13 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::clock;
+use crate::dashboard::assets;
 use crate::dashboard::frame::FrameCells;
 use crate::dashboard::query::DisplayWindow;
 use crate::dashboard::root::Root;
-use crate::dashboard::{assets, format};
 use crate::query::snapshot::Snapshot;
 use crate::store::StoreError;
+use format::time;
 
 /// What a page may do: load the dashboard's own files and connect to this server. Inline scripts, inline styles and
 /// sinks that turn text into markup are forbidden, so that even an escaping bug is harmless. The one trusted type is
@@ -63,8 +64,8 @@ impl Shell {
             frame,
             is_live: false,
             carried: String::new(),
-            clock: format::clock(taken_ms),
-            instant: format::instant(taken_ms),
+            clock: time::clock(taken_ms),
+            instant: time::instant(taken_ms),
             root: Root::BESIDE,
             assets: assets::base(),
             version: assets::version(),

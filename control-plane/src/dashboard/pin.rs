@@ -11,14 +11,15 @@ use mesh::rule::{ANY_METHOD, Action, Protection, Scope};
 use serde::Deserialize;
 
 use crate::counts::timeline::series::Series;
+use crate::dashboard::Web;
 use crate::dashboard::endpoint::lookup::find;
 use crate::dashboard::page::{HtmlPage, PageError, Shell};
 use crate::dashboard::root::Root;
-use crate::dashboard::row::service_label;
 use crate::dashboard::zone::Zone;
-use crate::dashboard::{Web, format};
 use crate::query::snapshot::{EndpointRow, Snapshot};
 use crate::rules::command::{Command, Unseen};
+use format::label::service_label;
+use format::number;
 
 mod suggest;
 
@@ -203,7 +204,7 @@ impl PinPreview {
                 method: one.endpoint.method().to_owned(),
                 route: one.endpoint.route().to_owned(),
                 hits,
-                count: format::count(hits),
+                count: number::count(hits),
             }
         };
         let mut rows: Vec<Fold> = series.iter().filter(is_taken_in).map(fold).collect();
@@ -215,13 +216,13 @@ impl PinPreview {
         let words = if rows.is_empty() {
             "No row so far is taken in. Requests that match are counted under it from now on.".into()
         } else {
-            let (before, after) = (format::plural(rows.len(), "row", "rows"), format::plural(methods.len(), "row", "rows"));
+            let (before, after) = (number::plural(rows.len(), "row", "rows"), number::plural(methods.len(), "row", "rows"));
             let becomes = if rows.len() == 1 { "becomes" } else { "become" };
-            format!("{before} with {} {becomes} {after}, one for each method.", format::plural(hits as usize, "hit", "hits"))
+            format!("{before} with {} {becomes} {after}, one for each method.", number::plural(hits as usize, "hit", "hits"))
         };
         let hidden = rows.len().saturating_sub(LISTED_MAX);
         rows.truncate(LISTED_MAX);
-        let more = if hidden == 0 { String::new() } else { format!("and {} more", format::count(hidden as u64)) };
+        let more = if hidden == 0 { String::new() } else { format!("and {} more", number::count(hidden as u64)) };
         Self { rows, words, more }
     }
 }

@@ -18,8 +18,9 @@ use crate::dashboard::pods::group::Grouping;
 use crate::dashboard::pods::row::PodCells;
 use crate::dashboard::pods::tiles::PodTiles;
 use crate::dashboard::query::ViewQuery;
-use crate::dashboard::{Web, csv, format};
+use crate::dashboard::{Web, csv};
 use crate::query::snapshot::{PodRow, Snapshot};
+use format::number;
 
 pub mod condition;
 pub mod group;
@@ -170,25 +171,25 @@ impl PodsPageCells {
             parts.dedup();
             parts.len()
         };
-        let sidecars = format::plural(snapshot.pods.len(), "sidecar", "sidecars");
-        let services = format::plural(distinct(|pod| &pod.workload.service), "service", "services");
+        let sidecars = number::plural(snapshot.pods.len(), "sidecar", "sidecars");
+        let services = number::plural(distinct(|pod| &pod.workload.service), "service", "services");
         let nodes = match distinct(|pod| &pod.workload.node) {
             0 => String::new(),
-            nodes => format!(" on {}", format::plural(nodes, "node", "nodes")),
+            nodes => format!(" on {}", number::plural(nodes, "node", "nodes")),
         };
-        let members = |condition| format::count(snapshot.pods.iter().filter(|pod| fleet.is(pod, condition)).count() as u64);
+        let members = |condition| number::count(snapshot.pods.iter().filter(|pod| fleet.is(pod, condition)).count() as u64);
         Self {
             sub: format!("{sidecars} in {services}{nodes}"),
             state: if snapshot.pods.is_empty() { "no-pods" } else { "rows" },
             filtered: if chosen == 0 && !snapshot.pods.is_empty() { "all" } else { "some" },
             foot: match chosen {
                 _ if chosen > ROWS_MAX => {
-                    format!("Showing {ROWS_MAX} of {}: filter to see the others", format::plural(chosen, "pod", "pods"))
+                    format!("Showing {ROWS_MAX} of {}: filter to see the others", number::plural(chosen, "pod", "pods"))
                 }
-                _ => format::plural(chosen, "pod", "pods"),
+                _ => number::plural(chosen, "pod", "pods"),
             },
             shows: PodFilterCells {
-                all: format::count(snapshot.pods.len() as u64),
+                all: number::count(snapshot.pods.len() as u64),
                 silent: members(Condition::Silent),
                 behind: members(Condition::Behind),
                 full: members(Condition::Full),

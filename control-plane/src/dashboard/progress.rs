@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use serde_json::json;
 
-use crate::dashboard::format;
-use crate::dashboard::row::service_label;
 use crate::dashboard::switch::ReceiptCounts;
 use crate::dashboard::zone::Zone;
 use crate::model::audit::CommandOutcome;
 use crate::model::rule_status::{PodReceipt, ReceiptState, RuleStatus};
 use crate::rules::effect::Effect;
+use format::label::service_label;
+use format::{number, time};
 
 /// The progress of a rule, as formatted text.
 #[derive(Debug, Serialize)]
@@ -65,7 +65,7 @@ impl RuleProgress {
     /// The progress of a rule at `now_ms`, with times in the reader's zone.
     pub fn of(status: &RuleStatus, now_ms: u64, zone: &Zone) -> Self {
         let receipts = ReceiptCounts::of(status);
-        let pods = format::plural(receipts.all(), "pod", "pods");
+        let pods = number::plural(receipts.all(), "pod", "pods");
         let share = |part: usize| if receipts.all() == 0 { 0 } else { (400 * part / receipts.all()) as u64 };
         let is_waiting = receipts.pending > 0 && status.ended.is_none();
         Self {
@@ -75,7 +75,7 @@ impl RuleProgress {
             title: match &status.ended {
                 Some(_) => "On again".into(),
                 None => match Effect::of(status) {
-                    Effect::Refused => format!("Refused by {}", format::plural(receipts.refused, "pod", "pods")),
+                    Effect::Refused => format!("Refused by {}", number::plural(receipts.refused, "pod", "pods")),
                     Effect::Waiting => "Not off: no pod of it is there".into(),
                     Effect::Pending => format!("Turning off on {pods}"),
                     Effect::InForce | Effect::Ended => format!("Off on {pods}"),
@@ -100,12 +100,12 @@ impl RuleProgress {
 impl PodWord {
     fn of(pod: &PodReceipt, status: &RuleStatus, now_ms: u64) -> Self {
         let (kind, words) = match &pod.state {
-            ReceiptState::Applied { took_ms } => ("ok", format!("applied in {} ms", format::count(*took_ms))),
+            ReceiptState::Applied { took_ms } => ("ok", format!("applied in {} ms", number::count(*took_ms))),
             ReceiptState::Refused(why) => ("no", format!("refused: {why}")),
             ReceiptState::Gone => ("gone", "gone, nothing to confirm".into()),
             ReceiptState::Pending if status.ended.is_some() => ("gone", "never answered".into()),
             ReceiptState::Pending => {
-                let waited = format::span(now_ms.saturating_sub(status.created_ms));
+                let waited = time::span(now_ms.saturating_sub(status.created_ms));
                 ("wait", format!("no answer for {waited}, {}", last_heard(pod, now_ms)))
             }
         };
@@ -114,7 +114,7 @@ impl PodWord {
 }
 
 fn last_heard(pod: &PodReceipt, now_ms: u64) -> String {
-    match format::age(now_ms.saturating_sub(pod.heard_ms)) {
+    match time::age(now_ms.saturating_sub(pod.heard_ms)) {
         _ if pod.heard_ms == 0 => "never seen".into(),
         now if now == "now" => "last seen now".into(),
         age => format!("last seen {age} ago"),
@@ -122,7 +122,7 @@ fn last_heard(pod: &PodReceipt, now_ms: u64) -> String {
 }
 
 fn about(status: &RuleStatus, of: usize, now_ms: u64) -> String {
-    let sent = match format::age(now_ms.saturating_sub(status.created_ms)) {
+    let sent = match time::age(now_ms.saturating_sub(status.created_ms)) {
         now if now == "now" => "now".into(),
         age => format!("{age} ago"),
     };
@@ -137,7 +137,7 @@ fn ending(status: &RuleStatus, receipts: &ReceiptCounts) -> String {
         None => String::new(),
         Some(_) if receipts.all() == 0 => format!("{endpoint} is on again"),
         Some(_) if receipts.applied < receipts.all() => format!("{endpoint} is turning on, {} so far", receipts.words()),
-        Some(_) => format!("{endpoint} is on again, {} in {} ms", receipts.words(), format::count(outcome.slowest_ms)),
+        Some(_) => format!("{endpoint} is on again, {} in {} ms", receipts.words(), number::count(outcome.slowest_ms)),
     }
 }
 
@@ -151,7 +151,7 @@ fn next(status: &RuleStatus, receipts: &ReceiptCounts, now_ms: u64, zone: &Zone)
         Scope::Prefix => format!("It covers {}. ", status.rule.subject()),
     };
     let until = match status.rule.remaining(now_ms) {
-        Some(left) => format!("It turns on again by itself in {}.", format::left(left.as_millis() as u64)),
+        Some(left) => format!("It turns on again by itself in {}.", time::left(left.as_millis() as u64)),
         None => "It stays off until it is turned on by hand.".into(),
     };
     if Effect::of(status) == Effect::Waiting {

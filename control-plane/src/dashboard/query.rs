@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::dashboard::format;
 use crate::dashboard::health::HealthFilter;
 use crate::dashboard::order::{NamedOrder, SortColumn, SortOrder};
 use crate::dashboard::overview::columns::{COLUMNS, ORDERS};
 use crate::dashboard::pods::row::encoded;
 use crate::dashboard::row::OverviewRow;
 use crate::model::window::{QueryWindow, Range};
+use format::time;
 
 /// A range longer than this shows its times with their day.
 const DAYS_FROM_MS: u64 = 2 * 86_400_000;
@@ -211,7 +211,7 @@ impl DisplayWindow {
     /// The query for links to other pages, so that they show the same window; empty for the default one.
     pub fn carried(self) -> String {
         match self {
-            Self::Between(range) => format!("?from={}&to={}", format::instant(range.from_ms), format::instant(range.to_ms)),
+            Self::Between(range) => format!("?from={}&to={}", time::instant(range.from_ms), time::instant(range.to_ms)),
             window if window == Self::default() => String::new(),
             window => format!("?window={}", window.name()),
         }

@@ -2,12 +2,12 @@
 
 use axum::http::StatusCode;
 
-use crate::dashboard::format;
 use crate::dashboard::page::PageError;
 use crate::dashboard::query::{DisplayWindow, ViewQuery};
 use crate::dashboard::zone::Zone;
 use crate::model::window::{QueryWindow, Range};
 use crate::query::snapshot::{Snapshot, range};
+use format::time;
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -43,8 +43,8 @@ impl RangeForm {
         Self {
             from: zone.input(range.from_ms),
             to: zone.input(range.to_ms),
-            from_instant: format::instant(range.from_ms),
-            to_instant: format::instant(range.to_ms),
+            from_instant: time::instant(range.from_ms),
+            to_instant: time::instant(range.to_ms),
             zone: zone.words(),
             shown,
         }

@@ -5,11 +5,12 @@ use mesh::exchange::{Exchange, Outcome};
 use serde::Serialize;
 
 use crate::counts::fleet::address_index::{AddressIndex, AddressOwner};
+use crate::dashboard::curl;
 use crate::dashboard::endpoint::responses::meaning;
-use crate::dashboard::format::Quantity;
-use crate::dashboard::row::service_label;
-use crate::dashboard::{curl, format};
 use crate::history::request::HistorySource;
+use format::label::service_label;
+use format::number::Quantity;
+use format::{number, time};
 
 /// The width of a full bar.
 const BAR: f64 = 64.0;
@@ -99,21 +100,21 @@ impl RequestCells {
         };
         Self {
             kind: "request",
-            clock: format::clock_ms(exchange.started_ms),
-            instant: format::instant(exchange.started_ms),
+            clock: time::clock_ms(exchange.started_ms),
+            instant: time::instant(exchange.started_ms),
             service: service_label(place.namespace, place.service),
             method: place.endpoint.method().to_owned(),
             route: place.endpoint.route().to_owned(),
-            status: if exchange.status == 0 { format::MISSING.into() } else { exchange.status.to_string() },
+            status: if exchange.status == 0 { number::MISSING.into() } else { exchange.status.to_string() },
             class,
             words,
             curl: curl::command(place.namespace, place.service, place.endpoint, &exchange.path, exchange.bytes_in),
-            took: format::latency(Some(us)),
+            took: number::latency(Some(us)),
             bar: format!("{:.1}", BAR * share),
             bar_class,
-            first_byte: format::latency(exchange.first_byte_us.map(|us| us as f64)),
-            bytes_in: format::payload(exchange.bytes_in as f64),
-            bytes_out: format::payload(exchange.bytes_out as f64),
+            first_byte: number::latency(exchange.first_byte_us.map(|us| us as f64)),
+            bytes_in: number::payload(exchange.bytes_in as f64),
+            bytes_out: number::payload(exchange.bytes_out as f64),
             pod: place.pod.to_owned(),
             told: if known == HistorySource::Told { "cached" } else { "" },
             caller: caller(&exchange, owners),
@@ -126,7 +127,7 @@ impl RequestCells {
 
 /// The caller, by name if its address belongs to a known pod.
 fn caller(exchange: &Exchange, owners: &AddressIndex) -> String {
-    let Some(address) = exchange.caller else { return format::MISSING.into() };
+    let Some(address) = exchange.caller else { return number::MISSING.into() };
     match owners.owner(address, exchange.started_ms) {
         AddressOwner::Pod(workload) => workload.pod.clone(),
         AddressOwner::Service(workload) => service_label(&workload.namespace, &workload.service),

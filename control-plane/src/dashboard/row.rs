@@ -2,15 +2,18 @@
 
 use serde::Serialize;
 
-use crate::dashboard::format::Quantity;
-use crate::dashboard::health::{Health, HealthLevel, ratio};
+use crate::dashboard::health::Health;
 use crate::dashboard::order::SortKeys;
+use crate::dashboard::spark;
 use crate::dashboard::spark::Width;
 use crate::dashboard::switch::SwitchCells;
-use crate::dashboard::{format, spark};
 use crate::model::pod::ServingState;
 use crate::model::switch::Switch;
 use crate::query::snapshot::EndpointRow;
+use format::health::{HealthLevel, ratio};
+use format::label::service_label;
+use format::number::Quantity;
+use format::{number, time};
 
 /// Pods that get a dot each; with more pods, only the numbers are shown.
 const DOTS_MAX: usize = 6;
@@ -178,9 +181,9 @@ impl EndpointCells {
         let (method, route) = (row.endpoint.method(), row.endpoint.route());
         let service = service_label(&row.namespace, &row.service);
         let per_hit =
-            |bytes: u64| if now.hits == 0 { Quantity::missing() } else { format::payload(bytes as f64 / now.hits as f64) };
+            |bytes: u64| if now.hits == 0 { Quantity::missing() } else { number::payload(bytes as f64 / now.hits as f64) };
         let shown = verdict.failing > HealthLevel::Calm;
-        let share = |part: f64| if now.served() == 0 { Quantity::missing() } else { format::percent(part) };
+        let share = |part: f64| if now.served() == 0 { Quantity::missing() } else { number::percent(part) };
         Self {
             kind: "row",
             id: row.id.clone(),
@@ -195,14 +198,14 @@ impl EndpointCells {
             off: yes(verdict.off),
             shows: verdict.shows().join(" "),
             spark: SparkCells::of(row),
-            rps: format::rate(row.rps),
-            blocked: if row.blocked_rps > 0.0 { format!("{} blocked/s", format::rate(row.blocked_rps)) } else { String::new() },
-            hits: format::count(now.hits),
-            avg: format::latency(now.mean_us()),
-            p50: format::latency(now.quantile_us(0.5)),
-            p95: format::latency(now.quantile_us(0.95)),
+            rps: number::rate(row.rps),
+            blocked: if row.blocked_rps > 0.0 { format!("{} blocked/s", number::rate(row.blocked_rps)) } else { String::new() },
+            hits: number::count(now.hits),
+            avg: number::latency(now.mean_us()),
+            p50: number::latency(now.quantile_us(0.5)),
+            p95: number::latency(now.quantile_us(0.95)),
             p95_level: verdict.slow.name(),
-            p99: format::latency(now.quantile_us(0.99)),
+            p99: number::latency(now.quantile_us(0.99)),
             failing: share(verdict.failing_ratio),
             failing_level: verdict.failing.name(),
             failing_bar: if shown {
@@ -214,7 +217,7 @@ impl EndpointCells {
             refused: share(ratio(now.class(4), now.served())),
             bytes_in: per_hit(now.bytes_in),
             bytes_out: per_hit(now.bytes_out),
-            seen: row.last_seen_ms.map_or_else(|| format::MISSING.into(), |seen_ms| format::age(now_ms.saturating_sub(seen_ms))),
+            seen: row.last_seen_ms.map_or_else(|| number::MISSING.into(), |seen_ms| time::age(now_ms.saturating_sub(seen_ms))),
             serving: format!("{}/{}", serving(row), row.pods.len()),
             serving_words: serving_words(row),
             dots: DotCells::of(row),
@@ -252,11 +255,6 @@ impl DotCells {
             lost: dots(ServingState::Lost, 3.4),
         }
     }
-}
-
-/// A service, with its namespace if that is not the default one.
-pub fn service_label(namespace: &str, service: &str) -> String {
-    if namespace == "default" { service.into() } else { format!("{namespace}/{service}") }
 }
 
 /// Pods that forward requests. A pod that has not confirmed a change still does what it did before.

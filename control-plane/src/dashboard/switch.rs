@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::dashboard::format;
 use crate::model::rule_status::{ReceiptState, RuleStatus};
 use crate::model::switch::Switch;
 use crate::query::snapshot::EndpointRow;
 use crate::rules::effect::Effect;
+use format::{number, time};
 
 /// The note on a rule that selects no present pod.
 const WAITS: &str = "waits: no pod of it is there";
@@ -49,7 +49,7 @@ impl SwitchCells {
                 Self { note, rule: status.rule.id.clone(), ..Self::still("off", "Off", "false", name) }
             }
             Switch::PartlyOff { status, off, of } => {
-                let note = format!("off on {off} of {}", format::plural(*of, "pod", "pods"));
+                let note = format!("off on {off} of {}", number::plural(*of, "pod", "pods"));
                 let label = format!("{name}, {note}");
                 Self { note, rule: status.rule.id.clone(), ..Self::still("partly-on", "Partly on", "true", label) }
             }
@@ -64,7 +64,7 @@ impl SwitchCells {
                 Self { note, rule, busy: "true", ..Self::still("turning-off", "Turning off", "true", label) }
             }
             Switch::TurningOn { applied, of } => {
-                let note = format!("{applied} of {}", format::plural(*of, "pod", "pods"));
+                let note = format!("{applied} of {}", number::plural(*of, "pod", "pods"));
                 let label = format!("{name}, turning on, {note} confirmed");
                 Self { note, busy: "true", ..Self::still("turning-on", "Turning on", "false", label) }
             }
@@ -114,14 +114,14 @@ impl ReceiptCounts {
 
     /// How many pods have applied it: `3 of 4 pods`.
     pub fn words(self) -> String {
-        format!("{} of {}", self.applied, format::plural(self.all(), "pod", "pods"))
+        format!("{} of {}", self.applied, number::plural(self.all(), "pod", "pods"))
     }
 }
 
 /// The time that is left, `42 min left`, or how the rule ends without one.
 pub fn time_left(status: &RuleStatus, now_ms: u64) -> String {
     match status.rule.remaining(now_ms) {
-        Some(left) => format!("{} left", format::left(left.as_millis() as u64)),
+        Some(left) => format!("{} left", time::left(left.as_millis() as u64)),
         None => "until turned on".into(),
     }
 }

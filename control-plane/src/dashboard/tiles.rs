@@ -3,13 +3,15 @@
 use mesh::golden::GoldenMetrics;
 use serde::Serialize;
 
-use crate::dashboard::format::Quantity;
-use crate::dashboard::health::{Health, HealthLevel};
+use crate::dashboard::health::Health;
 use crate::dashboard::spark::Width;
-use crate::dashboard::{comparison, format, health, spark};
+use crate::dashboard::{comparison, spark};
 use crate::model::pod::PodState;
 use crate::model::traffic::SPARK_POINTS;
 use crate::query::snapshot::{EndpointRow, PodRow, Snapshot};
+use format::health::HealthLevel;
+use format::number::Quantity;
+use format::{health, number, time};
 
 /// The tiles of the overview.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -56,7 +58,7 @@ impl Tiles {
     pub fn of(snapshot: &Snapshot, verdicts: &[Health]) -> Self {
         let now = sum(snapshot, |row| &row.now);
         let before = sum(snapshot, |row| &row.before);
-        let quantile = |q: f64| format::latency(now.quantile_us(q));
+        let quantile = |q: f64| number::latency(now.quantile_us(q));
         Self {
             requests: requests(snapshot, &now, &before),
             failing: failing(snapshot, &now, &before),
@@ -84,10 +86,10 @@ fn requests(snapshot: &Snapshot, now: &GoldenMetrics, before: &GoldenMetrics) ->
     let per_second = snapshot.endpoints.iter().map(|row| row.rps).sum();
     let hits = steps(snapshot, |traffic| traffic.hits);
     let mut tile =
-        Tile { now: Quantity::new(format::rate(per_second), "/s"), spark: spark::area(&hits, Width::Tile), ..Tile::default() };
+        Tile { now: Quantity::new(number::rate(per_second), "/s"), spark: spark::area(&hits, Width::Tile), ..Tile::default() };
     tile.lead = comparison::moved(Some(now.hits as f64), Some(before.hits as f64));
     tile.note = if tile.lead.is_empty() {
-        format!("{} in {}", format::count(now.hits), covered(snapshot))
+        format!("{} in {}", number::count(now.hits), covered(snapshot))
     } else {
         format!("vs {}", comparison::before_words(snapshot))
     };
@@ -100,9 +102,9 @@ fn failing(snapshot: &Snapshot, now: &GoldenMetrics, before: &GoldenMetrics) -> 
     let failures = steps(snapshot, |traffic| traffic.failures);
     let per_second = now.failures() as f64 / snapshot.covered_s.max(1.0);
     let mut tile = Tile {
-        now: if now.served() == 0 { Quantity::missing() } else { format::percent(share) },
+        now: if now.served() == 0 { Quantity::missing() } else { number::percent(share) },
         level: level.name(),
-        note: format!("{}/s", format::rate(per_second)),
+        note: format!("{}/s", number::rate(per_second)),
         spark: spark::area(&failures, Width::Tile),
         ..Tile::default()
     };
@@ -116,7 +118,7 @@ fn failing(snapshot: &Snapshot, now: &GoldenMetrics, before: &GoldenMetrics) -> 
 }
 
 fn payload(snapshot: &Snapshot, now: &GoldenMetrics) -> Tile {
-    let per_second = |bytes: u64| format::payload(bytes as f64 / snapshot.covered_s.max(1.0));
+    let per_second = |bytes: u64| number::payload(bytes as f64 / snapshot.covered_s.max(1.0));
     let sent = steps(snapshot, |traffic| traffic.bytes_out);
     let out = per_second(now.bytes_out);
     let unit = match out.u {
@@ -136,14 +138,14 @@ pub fn pods(pods: &[PodRow], now_ms: u64) -> Tile {
         pods.iter().filter(|pod| pod.state == PodState::Silent).map(|pod| now_ms.saturating_sub(pod.heard_ms)).collect();
     let longest_ms = silent_ms.iter().copied().max().unwrap_or(0);
     let mut tile = Tile {
-        now: Quantity { v: format::count((there - silent_ms.len()) as u64), u: "" },
-        note: format!("of {}", format::count(there as u64)),
+        now: Quantity { v: number::count((there - silent_ms.len()) as u64), u: "" },
+        note: format!("of {}", number::count(there as u64)),
         ..Tile::default()
     };
     if silent_ms.is_empty() {
         tile.lead = if there == 0 { "none has connected yet".into() } else { "all reporting".into() };
     } else {
-        tile.lead = format!("{} silent for {}", silent_ms.len(), format::span(longest_ms));
+        tile.lead = format!("{} silent for {}", silent_ms.len(), time::span(longest_ms));
         tile.lead_level = HealthLevel::Red.name();
     }
     tile
@@ -158,13 +160,13 @@ fn off(snapshot: &Snapshot, verdicts: &[Health]) -> Tile {
         lead.push(format!("{waiting} waiting"));
     }
     if blocked > 0.0 {
-        lead.push(format!("{}/s blocked", format::rate(blocked)));
+        lead.push(format!("{}/s blocked", number::rate(blocked)));
     }
     Tile {
-        now: Quantity::new(format::count(off as u64), ""),
+        now: Quantity::new(number::count(off as u64), ""),
         lead: if lead.is_empty() { "nothing is blocked".into() } else { lead.join(" · ") },
         lead_level: if waiting > 0 { HealthLevel::Amber.name() } else { "" },
-        note: format!("of {}", format::count(snapshot.endpoints.len() as u64)),
+        note: format!("of {}", number::count(snapshot.endpoints.len() as u64)),
         ..Tile::default()
     }
 }
@@ -183,7 +185,7 @@ fn steps(snapshot: &Snapshot, part: impl Fn(&crate::model::traffic::TrafficPoint
 
 /// The time that the numbers cover: less than the window just after the start.
 fn covered(snapshot: &Snapshot) -> String {
-    format::span((snapshot.covered_s * 1000.0).round() as u64)
+    time::span((snapshot.covered_s * 1000.0).round() as u64)
 }
 
 #[cfg(test)]
@@ -228,8 +230,8 @@ mod tests {
         snapshot.pods.clear();
         let tiles = tiles(&snapshot);
         assert_eq!(tiles.requests.now.words(), "0 /s");
-        assert_eq!(tiles.failing.now.words(), format::MISSING);
-        assert_eq!(tiles.p95.words(), format::MISSING);
+        assert_eq!(tiles.failing.now.words(), number::MISSING);
+        assert_eq!(tiles.p95.words(), number::MISSING);
         assert_eq!(tiles.pods.lead, "none has connected yet");
     }
 }

@@ -61,11 +61,11 @@ impl AttachedLog {
 mod tests {
     use std::time::Duration;
 
+    use mesh::report::GIVE_UP_AFTER;
     use mesh::workload::Workload;
     use proto::convert::greeting::Greeting;
 
     use super::*;
-    use crate::recovery::GIVE_UP_AFTER;
     use crate::store::redb::RedbStore;
 
     const NOW_MS: u64 = 1_763_647_200_000;

@@ -74,7 +74,7 @@ fn every_command_has_its_line_at_once() {
     assert_eq!(browser.script("return location.search").unwrap(), "?show=refused");
     let table = mesh.api().page("/audit.csv").unwrap();
     assert_eq!(table.lines().count(), 6, "{table}");
-    assert!(table.contains("\"'=1+1\""), "a reason is no formula: {table}");
+    assert!(table.contains(",'=1+1,"), "a reason is no formula: {table}");
     let complaints = browser.complaints();
     assert_eq!(complaints, Vec::<String>::new(), "the browser has nothing to complain of");
 }

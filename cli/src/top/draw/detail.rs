@@ -2,8 +2,8 @@
 
 use client::endpoints::Endpoint;
 use client::history::{Exchange, History};
-use control_plane::dashboard::format;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
+use format::{number, time};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
@@ -44,7 +44,7 @@ fn numbers(endpoint: &Endpoint, now_ms: u64, paint: ColorMode) -> Text<'static> 
     let line = |pairs: Vec<(&'static str, Cell)>| {
         Line::from(pairs.into_iter().flat_map(|(title, cell)| pair(title, cell)).collect::<Vec<_>>())
     };
-    let count = |number: u64| Cell::new(format::count(number));
+    let count = |number: u64| Cell::new(number::count(number));
     let rule = endpoint.rule.as_ref().map_or_else(String::new, |rule| format!(" by {rule}"));
     let state = stat::state(endpoint);
     Text::from(vec![
@@ -52,7 +52,7 @@ fn numbers(endpoint: &Endpoint, now_ms: u64, paint: ColorMode) -> Text<'static> 
         line(vec![
             ("state", Cell { text: format!("{}{rule}", state.text), ..state }),
             ("pods", count(endpoint.pods.len() as u64)),
-            ("req/s", Cell::new(format::rate(endpoint.rps))),
+            ("req/s", Cell::new(number::rate(endpoint.rps))),
             ("requests", count(endpoint.hits)),
             ("success", stat::success(endpoint)),
             ("seen", Cell::new(moment::ago(endpoint.last_seen.as_deref(), now_ms))),
@@ -83,7 +83,7 @@ type Column = (&'static str, Constraint, Alignment, fn(&Exchange) -> Cell);
 
 fn exchanges(history: &History, area: Rect, paint: ColorMode) -> Table<'static> {
     let columns: [Column; 6] = [
-        ("TIME (UTC)", Constraint::Length(12), Alignment::Left, |exchange| Cell::new(format::clock_ms(exchange.started_ms))),
+        ("TIME (UTC)", Constraint::Length(12), Alignment::Left, |exchange| Cell::new(time::clock_ms(exchange.started_ms))),
         ("STATUS", Constraint::Length(6), Alignment::Right, history::status),
         ("TOOK", Constraint::Length(7), Alignment::Right, |exchange| stat::latency(Some(exchange.took_ms))),
         ("PATH", Constraint::Fill(2), Alignment::Left, |exchange| Cell::new(&exchange.path)),

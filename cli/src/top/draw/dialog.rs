@@ -1,10 +1,11 @@
 //! Draws the dialogs to turn an endpoint off or on, and the list of keys.
 
-use control_plane::dashboard::format;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
+
+use format::number;
 
 use crate::color::ColorMode;
 use crate::sanitize::short;
@@ -36,10 +37,10 @@ pub(super) fn turn_off(frame: &mut Frame<'_>, area: Rect, model: &Model, questio
             "Turn {} {} off on {}, {}?",
             short(&endpoint.method),
             short(&endpoint.route),
-            format::plural(endpoint.pods.len(), "pod", "pods"),
+            number::plural(endpoint.pods.len(), "pod", "pods"),
             question.limit.words()
         )),
-        Line::raw(format!("{} req/s now; callers will get 503.", format::rate(endpoint.rps))),
+        Line::raw(format!("{} req/s now; callers will get 503.", number::rate(endpoint.rps))),
         Line::raw(""),
         Line::from(vec![Span::raw("Reason: "), Span::raw(format!("{}▏", short(&question.reason)))]),
         model.note.as_ref().map_or_else(|| Line::raw(""), |(words, _)| Line::styled(words.clone(), style(Tone::Amber, paint))),

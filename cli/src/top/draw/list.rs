@@ -1,8 +1,8 @@
 //! Draws the list of endpoints, with as many columns as fit.
 
 use client::endpoints::Endpoint;
-use control_plane::dashboard::format;
-use control_plane::dashboard::row::service_label;
+use format::label::service_label;
+use format::number;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Rect};
 use ratatui::style::{Modifier, Style};
@@ -32,14 +32,14 @@ const COLUMNS: [ListColumn; 12] = [
     words("SERVICE", Constraint::Length(16), 70, |endpoint| Cell::new(service_label(&endpoint.namespace, &endpoint.service))),
     words("METHOD", Constraint::Length(7), 0, |endpoint| Cell::new(&endpoint.method)),
     words("ROUTE", Constraint::Fill(1), 0, |endpoint| Cell::new(&endpoint.route)),
-    number("RPS", Some(Sort::Rps), 6, 0, |endpoint| Cell::new(format::rate(endpoint.rps))),
-    number("HITS", Some(Sort::Hits), 9, 130, |endpoint| Cell::new(format::count(endpoint.hits))),
+    number("RPS", Some(Sort::Rps), 6, 0, |endpoint| Cell::new(number::rate(endpoint.rps))),
+    number("HITS", Some(Sort::Hits), 9, 130, |endpoint| Cell::new(number::count(endpoint.hits))),
     number("SUCCESS", Some(Sort::Success), 8, 50, stat::success),
     number("P50", Some(Sort::P50), 7, 120, |endpoint| stat::latency(endpoint.p50_ms)),
     number("P95", Some(Sort::P95), 7, 60, |endpoint| stat::latency(endpoint.p95_ms)),
     number("P99", Some(Sort::P99), 7, 100, |endpoint| stat::latency(endpoint.p99_ms)),
     number("5XX", None, 6, 90, stat::failures),
-    number("4XX", None, 6, 140, |endpoint| Cell::new(format::count(endpoint.class(4)))),
+    number("4XX", None, 6, 140, |endpoint| Cell::new(number::count(endpoint.class(4)))),
     words("STATE", Constraint::Length(11), 70, stat::state),
 ];
 

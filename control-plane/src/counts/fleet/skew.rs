@@ -7,9 +7,6 @@ const ROUND_TRIP_MAX_MS: i64 = 60_000;
 /// Clocks that differ by less count as equal: a late report looks the same.
 const TOLERATED_MS: i64 = 1_000;
 
-/// A clock difference that users are warned of.
-pub const WARNED_MS: u64 = 5_000;
-
 /// The latest time that is accepted from any clock: the end of the year 9999, as in
 /// [`mesh::window::SLOT_MAX`].
 const LATEST_MS: u64 = 253_402_300_800_000;

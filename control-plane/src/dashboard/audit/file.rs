@@ -2,10 +2,11 @@
 
 use axum::response::Response;
 
-use crate::dashboard::csv::CsvCell;
-use crate::dashboard::{csv, format};
+use crate::dashboard::csv;
 use crate::model::audit::{AuditEntry, AuditEvent, CommandOutcome};
 use crate::rules::outcome::RuleOutcome;
+use format::csv::CsvCell;
+use format::time;
 
 /// The entries with their outcomes.
 pub fn of<'a>(taken_ms: u64, entries: impl Iterator<Item = (&'a AuditEntry, &'a RuleOutcome)>) -> Response {
@@ -32,7 +33,7 @@ pub fn of<'a>(taken_ms: u64, entries: impl Iterator<Item = (&'a AuditEntry, &'a 
     ];
     let row = |(entry, fate): (&AuditEntry, &RuleOutcome)| {
         let about = &entry.about;
-        let instant = |ms: Option<u64>| ms.map_or(CsvCell::Missing, |ms| CsvCell::text(format::instant(ms)));
+        let instant = |ms: Option<u64>| ms.map_or(CsvCell::Missing, |ms| CsvCell::text(time::instant(ms)));
         let (outcome, ended_ms) = match fate {
             RuleOutcome::Refused | RuleOutcome::Forgotten => (None, None),
             RuleOutcome::InForce(outcome) | RuleOutcome::Released(outcome) => (Some(*outcome), None),

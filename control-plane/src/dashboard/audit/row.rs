@@ -4,14 +4,14 @@ use mesh::endpoint::Endpoint;
 use serde::Serialize;
 
 use crate::counts::timeline::series::id_of;
-use crate::dashboard::format;
 use crate::dashboard::heading::HeadingCells;
 use crate::dashboard::pods::row::encoded;
-use crate::dashboard::row::service_label;
 use crate::dashboard::zone::Zone;
 use crate::model::audit::{AuditEntry, AuditEvent, CommandOutcome};
 use crate::model::reporter::Reporter;
 use crate::rules::outcome::RuleOutcome;
+use format::label::service_label;
+use format::{number, time};
 
 /// The heading of the day of an instant, in the reader's zone.
 pub fn day(at_ms: u64, now_ms: u64, zone: &Zone) -> HeadingCells {
@@ -87,7 +87,7 @@ impl AuditRowCells {
         let endpoint = Endpoint::named(&about.method, &about.route).ok();
         let pods = match about.pods.len() {
             0 => "all pods".into(),
-            some => format::plural(some, "pod", "pods"),
+            some => number::plural(some, "pod", "pods"),
         };
         let can_end = matches!((entry.event, fate), (AuditEvent::TurnedOff, RuleOutcome::InForce(_)));
         let ends = entry.rule.clone().filter(|_| can_end).unwrap_or_default();
@@ -95,7 +95,7 @@ impl AuditRowCells {
             kind: "row",
             id: format!("a{}", entry.number),
             clock: zone.clock(entry.at_ms),
-            instant: format::instant(entry.at_ms),
+            instant: time::instant(entry.at_ms),
             by: entry.by.clone(),
             initials: initials(&entry.by),
             avatar: if entry.event == AuditEvent::Lapsed { "ava sys" } else { "ava" },
@@ -112,7 +112,7 @@ impl AuditRowCells {
             reason: entry.reason.clone(),
             note: entry.note.clone(),
             until: until(entry, fate, now_ms, zone),
-            revision: entry.revision.map_or_else(|| format::MISSING.into(), |revision| format!("#{revision}")),
+            revision: entry.revision.map_or_else(|| number::MISSING.into(), |revision| format!("#{revision}")),
             end_href: if can_end { format!("rules/{ends}/end") } else { String::new() },
             ends,
             ..Self::applied(entry, fate, now_ms)
@@ -122,12 +122,12 @@ impl AuditRowCells {
     fn applied(entry: &AuditEntry, fate: &RuleOutcome, now_ms: u64) -> Self {
         let (applied, level, applied_note) = match fate {
             RuleOutcome::Refused => ("Refused".into(), "bad", String::new()),
-            RuleOutcome::Forgotten | RuleOutcome::Ended { outcome: None, .. } => (format::MISSING.into(), "none", String::new()),
+            RuleOutcome::Forgotten | RuleOutcome::Ended { outcome: None, .. } => (number::MISSING.into(), "none", String::new()),
             RuleOutcome::Ended { outcome: Some(outcome), .. } => finished(*outcome),
             RuleOutcome::InForce(outcome) | RuleOutcome::Released(outcome) if outcome.applied == outcome.of => finished(*outcome),
             RuleOutcome::InForce(outcome) | RuleOutcome::Released(outcome) => {
                 let (words, level, _) = finished(*outcome);
-                (words, level, format!("{} so far", format::span(now_ms.saturating_sub(entry.at_ms))))
+                (words, level, format!("{} so far", time::span(now_ms.saturating_sub(entry.at_ms))))
             }
         };
         Self { applied, applied_tag: format!("tag {level}"), applied_note, ..Self::default() }
@@ -136,12 +136,12 @@ impl AuditRowCells {
 
 /// How many pods applied a command, the level of that, and a note.
 fn finished(outcome: CommandOutcome) -> (String, &'static str, String) {
-    let words = format!("{} of {}", outcome.applied, format::plural(outcome.of as usize, "pod", "pods"));
+    let words = format!("{} of {}", outcome.applied, number::plural(outcome.of as usize, "pod", "pods"));
     match outcome {
         CommandOutcome { of: 0, .. } => ("No pod was there".into(), "none", String::new()),
         CommandOutcome { refused: 1.., .. } => (words, "bad", format!("refused by {}", outcome.refused)),
         CommandOutcome { applied, of, .. } if applied < of => (words, "warn", String::new()),
-        _ => (words, "ok", format!("in {} ms", format::count(outcome.slowest_ms))),
+        _ => (words, "ok", format!("in {} ms", number::count(outcome.slowest_ms))),
     }
 }
 
@@ -167,10 +167,10 @@ fn until(entry: &AuditEntry, fate: &RuleOutcome, now_ms: u64, zone: &Zone) -> St
             format!("{how} {day}{}", zone.minute(*at_ms))
         }
         (AuditEvent::TurnedOff, RuleOutcome::InForce(_)) => match entry.about.expires_ms {
-            Some(expires_ms) => format!("in {}", format::left(expires_ms.saturating_sub(now_ms))),
+            Some(expires_ms) => format!("in {}", time::left(expires_ms.saturating_sub(now_ms))),
             None => "by hand".into(),
         },
-        _ => format::MISSING.into(),
+        _ => number::MISSING.into(),
     }
 }
 

@@ -7,10 +7,10 @@ use crate::dashboard::chart::columns::Columns;
 use crate::dashboard::chart::line::uprights;
 use crate::dashboard::chart::threshold_crossings::{Crossing, crossings, dated, is_beginning};
 use crate::dashboard::chart::{LEFT, RIGHT, heatmap, stacked};
-use crate::dashboard::format;
-use crate::dashboard::health::FAILING_RED;
 use crate::model::audit::{AuditEntry, AuditEvent};
 use crate::model::slot_outcomes::{SlotOutcome, SlotOutcomes};
+use format::health::FAILING_RED;
+use format::{number, time};
 
 /// Maximum number of annotations on a chart; the newest are kept.
 pub const MARKS_MAX: usize = 6;
@@ -112,7 +112,7 @@ fn cells(mark: &Mark, x: f64, lines: &mut LabelLines, columns: &Columns) -> Mark
         name: mark.name.clone(),
         words: mark.words.clone(),
         kind: mark.kind,
-        instant: format::instant(mark.at_ms),
+        instant: time::instant(mark.at_ms),
         clock: columns.moment(mark.at_ms),
     }
 }
@@ -121,7 +121,7 @@ fn cells(mark: &Mark, x: f64, lines: &mut LabelLines, columns: &Columns) -> Mark
 fn ruled(entry: &AuditEntry) -> Option<Mark> {
     let pods = match entry.about.pods.len() {
         0 => "all pods".into(),
-        some => format::plural(some, "pod", "pods"),
+        some => number::plural(some, "pod", "pods"),
     };
     let because = if entry.reason.is_empty() { String::new() } else { format!(": {}", entry.reason) };
     let (name, words, kind) = match entry.event {
@@ -151,7 +151,7 @@ fn crossed(columns: &Columns, outcomes: &SlotOutcomes) -> impl Iterator<Item = M
 }
 
 fn mark_of(at_ms: u64, crossing: Crossing) -> Mark {
-    let limit = format::percent(FAILING_RED).words();
+    let limit = number::percent(FAILING_RED).words();
     let (name, way, kind) = match crossing {
         Crossing::Over(_) => ("5xx over limit", "rose over", "bad"),
         Crossing::Under(_) => ("5xx under limit", "fell under", "ok"),

@@ -7,8 +7,8 @@ use mesh::golden::GoldenMetrics;
 use crate::counts::timeline::series::Series;
 use crate::counts::timeline::time_range::TimeRange;
 use crate::dashboard::chart::{LEFT, RIGHT};
-use crate::dashboard::format;
 use crate::dashboard::zone::Zone;
+use format::time;
 
 /// Maximum number of columns in a chart: what a screen can resolve.
 pub const COLUMNS_MAX: u64 = 60;
@@ -54,7 +54,7 @@ impl Columns {
 
     /// Formats an instant of this chart in UTC.
     pub fn moment(&self, at_ms: u64) -> String {
-        if self.tells_days() { format::day_and_time(at_ms) } else { format::clock(at_ms) }
+        if self.tells_days() { time::day_and_time(at_ms) } else { time::clock(at_ms) }
     }
 
     /// Formats start and end of the chart in the reader's zone: `14:02:15 to 14:07:15 UTC`.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::dashboard::chart::line::{rectangle, uprights};
 use crate::dashboard::chart::log_axis::Octaves;
-use crate::dashboard::format;
+use format::number;
 
 /// Width of the chart.
 const WIDTH: f64 = 420.0;
@@ -138,7 +138,7 @@ fn quantile_names(octaves: Octaves, quantiles: [Option<f64>; 3]) -> [ChartLabelC
     }
     let name = |at: usize, name: &str| match quantiles[at] {
         Some(us) => {
-            ChartLabelCells { x: format!("{:.1}", places[at]), text: format!("{name} {}", format::latency(Some(us)).words()) }
+            ChartLabelCells { x: format!("{:.1}", places[at]), text: format!("{name} {}", number::latency(Some(us)).words()) }
         }
         None => ChartLabelCells::default(),
     };
@@ -150,14 +150,14 @@ fn axis_names(octaves: Octaves) -> [ChartLabelCells; AXIS_NAMES] {
     let inside = octaves.named_us().filter(|us| (0.03..0.97).contains(&octaves.share(*us))).collect::<Vec<_>>();
     let every = inside.len().div_ceil(AXIS_NAMES).max(1);
     for (cells, us) in names.iter_mut().zip(inside.into_iter().step_by(every)) {
-        *cells = ChartLabelCells { x: format!("{:.1}", x(octaves, us)), text: format::latency(Some(us)).words() };
+        *cells = ChartLabelCells { x: format!("{:.1}", x(octaves, us)), text: number::latency(Some(us)).words() };
     }
     names
 }
 
 fn range(octaves: Octaves, row: usize) -> String {
     let (from_us, to_us) = octaves.bounds_us(row);
-    format!("{} to {}", format::latency(Some(from_us)).words(), format::latency(Some(to_us)).words())
+    format!("{} to {}", number::latency(Some(from_us)).words(), number::latency(Some(to_us)).words())
 }
 
 fn table(counts: &[u64], octaves: Octaves) -> [BarCells; ROWS_MAX] {
@@ -165,8 +165,8 @@ fn table(counts: &[u64], octaves: Octaves) -> [BarCells; ROWS_MAX] {
     let mut table = std::array::from_fn(|_| BarCells::default());
     let filled = counts.iter().enumerate().filter(|(_, count)| **count > 0);
     for (cells, (row, count)) in table.iter_mut().zip(filled) {
-        let share = format::percent(crate::dashboard::health::ratio(*count, all)).words();
-        *cells = BarCells { range: range(octaves, row), count: format::count(*count), share };
+        let share = number::percent(format::health::ratio(*count, all)).words();
+        *cells = BarCells { range: range(octaves, row), count: number::count(*count), share };
     }
     table
 }

@@ -7,8 +7,8 @@ use crate::dashboard::chart::columns::Columns;
 use crate::dashboard::chart::line::{apart, broken, rectangle};
 use crate::dashboard::chart::log_axis::{AxisLabelCells, NAMES_MAX, Octaves};
 use crate::dashboard::chart::{LEFT, RIGHT};
-use crate::dashboard::format;
 use crate::dashboard::zone::Zone;
+use format::number;
 
 /// Y coordinate of the plot's top edge.
 pub const TOP: f64 = 6.0;
@@ -130,7 +130,7 @@ fn line(columns: &Columns, octaves: Octaves, name: &'static str, q: f64) -> (f64
     let d = broken(points);
     let newest = values.iter().rev().find_map(|us| *us);
     let Some(newest_us) = newest.filter(|_| !d.is_empty()) else { return (BOTTOM, LineCells::default()) };
-    let cells = LineCells { d, name, value: format::latency(Some(newest_us)).words(), ..LineCells::default() };
+    let cells = LineCells { d, name, value: number::latency(Some(newest_us)).words(), ..LineCells::default() };
     (y(newest_us), cells)
 }
 
@@ -166,7 +166,7 @@ fn summary(columns: &Columns, sum: &GoldenMetrics, zone: &Zone) -> String {
     let (Some(fast), Some(slow)) = (sum.quantile_us(0.1), sum.quantile_us(0.9)) else {
         return words + " No request was timed.";
     };
-    let say = |us: f64| format::latency(Some(us)).words();
+    let say = |us: f64| number::latency(Some(us)).words();
     let range = if say(fast) == say(slow) { format!("about {}", say(fast)) } else { format!("{} to {}", say(fast), say(slow)) };
     let words = format!("{words} Most requests take {range}.");
     let half = columns.golden.len() / 2;

@@ -1,9 +1,8 @@
 //! The logarithmic latency axis: which doublings it shows, and where a latency is on it.
 
+use format::number;
 use mesh::histogram::{Histogram, INDEX_MIN, SCALE};
 use serde::Serialize;
-
-use crate::dashboard::format;
 
 /// Histogram buckets per doubling.
 const PER_OCTAVE: i32 = 1 << SCALE;
@@ -99,7 +98,7 @@ impl Octaves {
             *cells = AxisLabelCells {
                 y: format!("{y:.1}"),
                 text_y: format!("{:.1}", y + 4.0),
-                text: format::latency(Some(us)).words(),
+                text: number::latency(Some(us)).words(),
                 line: format!("M{left} {y:.1}H{right}"),
             };
         }
@@ -127,7 +126,7 @@ mod tests {
     fn an_axis_shows_everything_there_is() {
         let octaves = Octaves::of(&histogram(&[5000, 90_000, 3_000_000]));
         assert_eq!((octaves.low, octaves.high, octaves.rows()), (-8, 2, 20));
-        let names: Vec<_> = octaves.named_us().map(|us| format::latency(Some(us)).words()).collect();
+        let names: Vec<_> = octaves.named_us().map(|us| number::latency(Some(us)).words()).collect();
         assert_eq!(names, ["3.9 ms", "16 ms", "62 ms", "250 ms", "1.00 s", "4.00 s"]);
         assert_eq!((octaves.row(i32::MIN / 2), octaves.row(i32::MAX / 2)), (0, 19));
     }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::dashboard::chart::columns::Columns;
 use crate::dashboard::chart::line::{apart, area, broken};
 use crate::dashboard::chart::{LEFT, RIGHT};
-use crate::dashboard::format;
 use crate::dashboard::zone::Zone;
+use format::number;
 
 /// Y coordinate of the plot's top edge.
 pub const TOP: f64 = 4.0;
@@ -79,7 +79,7 @@ pub fn stacked(columns: &Columns, zone: &Zone) -> StackedCells {
     let newest = stacks.last().copied().unwrap_or_default();
     let mut names = [y(newest.all), y(newest.failed)];
     apart(&mut names, TOP + 4.0, BOTTOM);
-    let per_second = |rate: f64| format!("{}/s", format::rate(rate));
+    let per_second = |rate: f64| format!("{}/s", number::rate(rate));
     StackedCells {
         summary: summary(columns, &stacks, zone),
         top: if most > 0.0 { broken(all.iter().copied().map(Some)) } else { String::new() },
@@ -91,9 +91,9 @@ pub fn stacked(columns: &Columns, zone: &Zone) -> StackedCells {
         now_y: format!("{:.1}", names[0] + 4.0),
         now_failed: if newest.failed > 0.0 { per_second(newest.failed) } else { String::new() },
         now_failed_y: format!("{:.1}", names[1] + 4.0),
-        g1: format::rate(step),
-        g2: format::rate(step * 2.0),
-        g3: format::rate(step * 3.0),
+        g1: number::rate(step),
+        g2: number::rate(step * 2.0),
+        g3: number::rate(step * 3.0),
     }
 }
 
@@ -133,15 +133,15 @@ fn summary(columns: &Columns, stacks: &[Stack], zone: &Zone) -> String {
     let most = stacks.iter().map(|stack| stack.all).fold(0.0, f64::max);
     let failed = stacks.iter().map(|stack| stack.failed).fold(0.0, f64::max);
     let failures = if failed > 0.0 {
-        format!("5xx reach {} a second, {} at the end.", format::rate(failed), format::rate(last.failed))
+        format!("5xx reach {} a second, {} at the end.", number::rate(failed), number::rate(last.failed))
     } else {
         "No 5xx.".into()
     };
     format!(
         "{words} Between {} and {}, {} at the end. {failures}",
-        format::rate(lowest),
-        format::rate(most),
-        format::rate(last.all)
+        number::rate(lowest),
+        number::rate(most),
+        number::rate(last.all)
     )
 }
 

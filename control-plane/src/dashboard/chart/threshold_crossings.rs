@@ -1,7 +1,7 @@
 //! Finds when an endpoint's failure ratio crossed a limit, upwards or downwards.
 
-use crate::dashboard::health::{REQUESTS_MIN, ratio};
 use crate::model::slot_outcomes::{OUTCOME_MS, SlotOutcome, SlotOutcomes};
+use format::health::{REQUESTS_MIN, ratio};
 
 /// Consecutive slots under the limit that end a crossing. Failures come in bursts.
 const CALM_SLOTS: usize = 3;
@@ -102,7 +102,7 @@ fn first_failure(slots: &[SlotOutcome], slot: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dashboard::health::FAILING_RED;
+    use format::health::FAILING_RED;
 
     const FROM_MS: u64 = 1_763_643_600_000;
 

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use crate::counts::fleet::endpoint_callers::CallerCounts;
-use crate::dashboard::format;
-use crate::dashboard::format::Quantity;
-use crate::dashboard::health::{failing, ratio};
-use crate::dashboard::row::service_label;
 use crate::query::callers::{CalledBy, ResolvedCaller, Who};
+use format::health::{failing, ratio};
+use format::label::service_label;
+use format::number::Quantity;
+use format::{number, time};
 
 /// Maximum number of callers shown, busiest first.
 pub const SHOWN_MAX: usize = 12;
@@ -79,10 +79,10 @@ impl CallerCells {
             },
             name: name(&caller.who),
             about: about(caller),
-            rps: format::rate(rps * caller.heard.share_lately_of(called_by.sum)),
-            hits: format::count(calls.hits),
-            share: format::percent(caller.heard.share_of(called_by.sum)),
-            failing: format::percent(share),
+            rps: number::rate(rps * caller.heard.share_lately_of(called_by.sum)),
+            hits: number::count(calls.hits),
+            share: number::percent(caller.heard.share_of(called_by.sum)),
+            failing: number::percent(share),
             failing_level: failing(share, calls.hits).name(),
             seen: ago(calls.last_ms, now_ms),
         }
@@ -92,8 +92,8 @@ impl CallerCells {
 /// For the dialog: each caller with its share and rate, and a note on the rest.
 pub fn in_short(called_by: &CalledBy, rps: f64, now_ms: u64) -> (Vec<(String, String)>, String) {
     let words = |caller: &ResolvedCaller| {
-        let share = format::percent(caller.heard.share_of(called_by.sum)).words();
-        let rate = format::rate(rps * caller.heard.share_lately_of(called_by.sum));
+        let share = number::percent(caller.heard.share_of(called_by.sum)).words();
+        let rate = number::rate(rps * caller.heard.share_lately_of(called_by.sum));
         (name(&caller.who), format!("{share}, {rate}/s, {}", ago(caller.heard.calls.last_ms, now_ms)))
     };
     let callers = called_by.callers.iter().take(SHOWN_MAX).map(words).collect();
@@ -129,7 +129,7 @@ fn about(caller: &ResolvedCaller) -> String {
 }
 
 fn ago(last_ms: u64, now_ms: u64) -> String {
-    match &*format::age(now_ms.saturating_sub(last_ms)) {
+    match &*time::age(now_ms.saturating_sub(last_ms)) {
         "now" => "just now".into(),
         age => format!("{age} ago"),
     }
@@ -139,10 +139,10 @@ fn note(called_by: &CalledBy, shown: usize) -> String {
     let mut notes = Vec::new();
     let more = called_by.callers.len().saturating_sub(shown);
     if more > 0 {
-        notes.push(format!("And {} that have called less.", format::plural(more, "caller", "callers")));
+        notes.push(format!("And {} that have called less.", number::plural(more, "caller", "callers")));
     }
     if called_by.unknown_hits > 0 {
-        let hits = format::count(called_by.unknown_hits);
+        let hits = number::count(called_by.unknown_hits);
         let requests = if called_by.unknown_hits == 1 { "request" } else { "requests" };
         notes.push(format!("{hits} earlier {requests} cannot be attributed to a caller any more."));
     }

@@ -9,16 +9,17 @@ use mesh::golden::GoldenMetrics;
 
 use crate::clock::now_ms;
 use crate::dashboard::chart::columns::Columns;
-use crate::dashboard::csv::CsvCell;
 use crate::dashboard::endpoint::lately;
 use crate::dashboard::endpoint::lookup::find;
 use crate::dashboard::history::{HistoryFilter, HistoryQuery, RequestHistory};
 use crate::dashboard::page::PageError;
 use crate::dashboard::query::ViewQuery;
 use crate::dashboard::zone::Zone;
-use crate::dashboard::{Web, csv, format};
+use crate::dashboard::{Web, csv};
 use crate::model::pod::ServingState;
 use crate::query::snapshot::{EndpointRow, Snapshot};
+use format::csv::CsvCell;
+use format::time;
 
 /// `GET /endpoints/{id}/csv/{table}`: one of `steps.csv`, `pods.csv` and `requests.csv`.
 pub async fn table(
@@ -48,7 +49,7 @@ fn steps(columns: &Columns, taken_ms: u64) -> Response {
         ["from", "step_s", "hits", "failures", "4xx", "by_rule", "avg_ms", "p50_ms", "p95_ms", "p99_ms", "bytes_in", "bytes_out"];
     let step = |(at, golden): (usize, &GoldenMetrics)| {
         vec![
-            CsvCell::text(format::instant(columns.from_ms + at as u64 * columns.step_ms)),
+            CsvCell::text(time::instant(columns.from_ms + at as u64 * columns.step_ms)),
             CsvCell::Number(format!("{:.0}", columns.seconds(at))),
             CsvCell::Number(golden.hits.to_string()),
             CsvCell::Number(golden.failures().to_string()),
@@ -107,7 +108,7 @@ async fn requests(web: &Web, snapshot: &Snapshot, row: &EndpointRow, show: Histo
     let request = |pod: &str, exchange: &Exchange| {
         let text = |text: Option<String>| text.map_or(CsvCell::Missing, CsvCell::text);
         vec![
-            CsvCell::text(format::instant(exchange.started_ms)),
+            CsvCell::text(time::instant(exchange.started_ms)),
             CsvCell::Number(exchange.status.to_string()),
             CsvCell::text(row.endpoint.method()),
             CsvCell::text(&exchange.path),

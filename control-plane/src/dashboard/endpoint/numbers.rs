@@ -5,14 +5,16 @@ use serde::Serialize;
 
 use crate::dashboard::chart::columns::Columns;
 use crate::dashboard::chart::threshold_crossings::{Since, over_since};
-use crate::dashboard::format::Quantity;
-use crate::dashboard::health::{FAILING_AMBER, FAILING_RED, Health, HealthLevel, SLOW_FACTOR};
+use crate::dashboard::health::{Health, SLOW_FACTOR};
 use crate::dashboard::row::serving;
 use crate::dashboard::spark::Width;
 use crate::dashboard::zone::Zone;
-use crate::dashboard::{comparison, format, spark};
+use crate::dashboard::{comparison, spark};
 use crate::model::slot_outcomes::SlotOutcomes;
 use crate::query::snapshot::{EndpointRow, Snapshot};
+use format::health::{FAILING_AMBER, FAILING_RED, HealthLevel};
+use format::number::Quantity;
+use format::{number, time};
 
 /// A mean that grew by more than this factor is coloured.
 const SLOWER: f64 = 1.25;
@@ -78,40 +80,40 @@ impl Numbers {
     /// The numbers of an endpoint.
     pub fn of(row: &EndpointRow, snapshot: &Snapshot, columns: &Columns, zone: &Zone) -> Self {
         let (now, verdict) = (&row.now, Health::of(row, snapshot.taken_ms));
-        let covered = format::span((snapshot.covered_s * 1000.0).round() as u64);
+        let covered = time::span((snapshot.covered_s * 1000.0).round() as u64);
         let (avg_lead, avg_level, avg_note) = change(row, snapshot);
         let per_hit =
-            |bytes: u64| if now.hits == 0 { Quantity::missing() } else { format::payload(bytes as f64 / now.hits as f64) };
+            |bytes: u64| if now.hits == 0 { Quantity::missing() } else { number::payload(bytes as f64 / now.hits as f64) };
         let by_column = |part: fn(&GoldenMetrics) -> f64| -> String {
             spark::area(&columns.golden.iter().map(part).collect::<Vec<_>>(), Width::Tile)
         };
-        let limit = format::percent(FAILING_RED).words();
+        let limit = number::percent(FAILING_RED).words();
         Self {
-            rps: format::rate(row.rps),
-            hits: format!("{} hits{}", format::count(now.hits), blocked(row).unwrap_or_else(|| format!(" in {covered}"))),
+            rps: number::rate(row.rps),
+            hits: format!("{} hits{}", number::count(now.hits), blocked(row).unwrap_or_else(|| format!(" in {covered}"))),
             rps_spark: by_column(|golden| golden.hits as f64),
-            avg: format::latency(now.mean_us()),
+            avg: number::latency(now.mean_us()),
             avg_lead,
             avg_level,
             avg_note,
             avg_spark: by_column(|golden| golden.mean_us().unwrap_or(0.0)),
-            p50: format::latency(now.quantile_us(0.5)),
-            p95: format::latency(now.quantile_us(0.95)),
+            p50: number::latency(now.quantile_us(0.5)),
+            p95: number::latency(now.quantile_us(0.95)),
             p95_level: verdict.slow.name(),
-            p99: format::latency(now.quantile_us(0.99)),
-            failing: if now.served() == 0 { Quantity::missing() } else { format::percent(verdict.failing_ratio) },
+            p99: number::latency(now.quantile_us(0.99)),
+            failing: if now.served() == 0 { Quantity::missing() } else { number::percent(verdict.failing_ratio) },
             failing_level: verdict.failing.name(),
-            failing_note: format!("{} of {}, limit {limit}", format::count(now.failures()), format::count(now.served())),
+            failing_note: format!("{} of {}, limit {limit}", number::count(now.failures()), number::count(now.served())),
             bytes_in: per_hit(now.bytes_in),
             bytes_out: per_hit(now.bytes_out),
             largest: format!(
                 "largest {} → {}",
-                format::payload(now.bytes_in_max as f64).words(),
-                format::payload(now.bytes_out_max as f64).words()
+                number::payload(now.bytes_in_max as f64).words(),
+                number::payload(now.bytes_out_max as f64).words()
             ),
             bytes_spark: by_column(|golden| (golden.bytes_in.saturating_add(golden.bytes_out)) as f64),
-            serving: format::count(serving(row) as u64),
-            serving_of: format!("of {}", format::plural(row.pods.len(), "pod", "pods")),
+            serving: number::count(serving(row) as u64),
+            serving_of: format!("of {}", number::plural(row.pods.len(), "pod", "pods")),
             seen: seen(row, snapshot.taken_ms),
             failing_class: class(verdict.failing),
             failing_pill: failing(&verdict, &row.outcomes, zone),
@@ -123,28 +125,28 @@ impl Numbers {
 
 /// The rate of requests that a rule answers; `None` if zero. It replaces the window, because a tile has no room for both.
 fn blocked(row: &EndpointRow) -> Option<String> {
-    (row.blocked_rps > 0.0).then(|| format!(", {} blocked/s", format::rate(row.blocked_rps)))
+    (row.blocked_rps > 0.0).then(|| format!(", {} blocked/s", number::rate(row.blocked_rps)))
 }
 
 /// Change of the mean latency against the window before, if known: text, level, note.
 fn change(row: &EndpointRow, snapshot: &Snapshot) -> (String, &'static str, String) {
     let (Some(now_us), Some(before_us)) = (row.now.mean_us(), row.before.mean_us()) else {
         let longest = (row.now.served() > 0).then_some(row.now.max_us as f64);
-        return (String::new(), "", format!("longest {}", format::latency(longest).words()));
+        return (String::new(), "", format!("longest {}", number::latency(longest).words()));
     };
     let sign = if now_us >= before_us { "▲ up" } else { "▼ down" };
     let level = if now_us > before_us * SLOWER { "bad" } else { "" };
-    let lead = format!("{sign} {}", format::latency(Some((now_us - before_us).abs())).words());
+    let lead = format!("{sign} {}", number::latency(Some((now_us - before_us).abs())).words());
     (lead, level, format!("vs {}", comparison::before_words(snapshot)))
 }
 
 fn seen(row: &EndpointRow, now_ms: u64) -> String {
-    let last = match row.last_seen_ms.map(|seen_ms| format::age(now_ms.saturating_sub(seen_ms))) {
+    let last = match row.last_seen_ms.map(|seen_ms| time::age(now_ms.saturating_sub(seen_ms))) {
         None => "never called".to_owned(),
         Some(now) if now == "now" => "last seen now".to_owned(),
         Some(age) => format!("last seen {age} ago"),
     };
-    if row.in_flight == 0 { last } else { format!("{last}, {} under way", format::count(u64::from(row.in_flight))) }
+    if row.in_flight == 0 { last } else { format!("{last}, {} under way", number::count(u64::from(row.in_flight))) }
 }
 
 fn class(level: HealthLevel) -> String {
@@ -163,13 +165,13 @@ fn failing(verdict: &Health, outcomes: &SlotOutcomes, zone: &Zone) -> String {
         Some(Since::First(at_ms)) => format!(" since its first request, {}", zone.time(at_ms)),
         Some(Since::Until(at_ms)) => format!(" until {}", zone.time(at_ms)),
     };
-    format!("5xx {}{since}", format::percent(verdict.failing_ratio).words())
+    format!("5xx {}{since}", number::percent(verdict.failing_ratio).words())
 }
 
 fn slow(row: &EndpointRow, verdict: &Health) -> String {
     let Some(times) = verdict.slower_by.filter(|_| verdict.slow > HealthLevel::Calm) else { return String::new() };
     let digits = usize::from(times < SLOW_FACTOR * 5.0);
-    format!("p95 {times:.digits$}× its usual {}", format::latency(row.usual_p95_us).words())
+    format!("p95 {times:.digits$}× its usual {}", number::latency(row.usual_p95_us).words())
 }
 
 #[cfg(test)]

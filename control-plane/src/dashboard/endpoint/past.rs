@@ -3,10 +3,10 @@
 use mesh::rule::prefix_of;
 use serde::Serialize;
 
-use crate::dashboard::format;
 use crate::dashboard::zone::Zone;
 use crate::model::audit::{AuditEntry, AuditEvent};
 use crate::query::snapshot::EndpointRow;
+use format::{number, time};
 
 /// Maximum number of entries shown; the audit log has them all.
 pub const SHOWN_MAX: usize = 8;
@@ -60,7 +60,7 @@ pub fn switched<'a>(entries: impl Iterator<Item = &'a AuditEntry>, now_ms: u64) 
     match entries.filter(is_switch).count() {
         0 => "not switched off in 30 days".into(),
         1 => "switched off once in 30 days".into(),
-        times => format!("switched off {} times in 30 days", format::count(times as u64)),
+        times => format!("switched off {} times in 30 days", number::count(times as u64)),
     }
 }
 
@@ -75,7 +75,7 @@ fn cells_of(entry: &AuditEntry, zone: &Zone) -> PastEntryCells {
     };
     PastEntryCells {
         at: zone.moment(entry.at_ms),
-        instant: format::instant(entry.at_ms),
+        instant: time::instant(entry.at_ms),
         action,
         class,
         kind: "entry",

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::counts::timeline::recent_minutes::RecentTotals;
-use crate::dashboard::format;
-use crate::dashboard::format::Quantity;
-use crate::dashboard::health::{REQUESTS_MIN, failing, ratio};
 use crate::model::pod::ServingState;
 use crate::query::snapshot::{EndpointRow, Snapshot};
+use format::health::{REQUESTS_MIN, failing, ratio};
+use format::number;
+use format::number::Quantity;
 
 /// Maximum number of pods shown; the slowest are kept.
 pub const SHOWN_MAX: usize = 20;
@@ -93,7 +93,7 @@ impl Copies {
         each.sort_by_key(|(p95_us, _)| Reverse(step(p95_us)));
         let more = each.len().saturating_sub(SHOWN_MAX);
         let more =
-            if more == 0 { String::new() } else { format!("and {} that are no slower", format::plural(more, "pod", "pods")) };
+            if more == 0 { String::new() } else { format!("and {} that are no slower", number::plural(more, "pod", "pods")) };
         let mut each: Vec<EndpointPodCells> = each.into_iter().map(|(_, cells)| cells).take(SHOWN_MAX).collect();
         each.resize_with(SHOWN_MAX, EndpointPodCells::blank);
         Self { each, more }
@@ -120,14 +120,14 @@ impl EndpointPodCells {
             name: name.to_owned(),
             kind: "pod",
             node: known.map(|pod| pod.workload.node.clone()).unwrap_or_default(),
-            rps: format::MISSING.into(),
-            hits: format::MISSING.into(),
+            rps: number::MISSING.into(),
+            hits: number::MISSING.into(),
             p95: Quantity::missing(),
             failing: Quantity::missing(),
             state,
             state_class,
             receipt: confirmed
-                .map_or_else(|| format::MISSING.into(), |(revision, ms)| format!("#{revision} in {} ms", format::count(ms))),
+                .map_or_else(|| number::MISSING.into(), |(revision, ms)| format!("#{revision} in {} ms", number::count(ms))),
             ..Self::blank()
         };
         let Some(recent) = recent.filter(|recent| recent.hits > 0) else { return cells };
@@ -136,13 +136,13 @@ impl EndpointPodCells {
         let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|q| recent.latency.quantile(q));
         let x = |us: Option<f64>| us.map_or(0.0, |us| WIDTH * ((us.max(FROM_US) / FROM_US).log2() / OCTAVES).min(1.0));
         Self {
-            rps: format::rate(recent.hits as f64 * 1000.0 / recent.covered_ms.max(1000) as f64),
-            hits: format::count(recent.hits),
+            rps: number::rate(recent.hits as f64 * 1000.0 / recent.covered_ms.max(1000) as f64),
+            hits: number::count(recent.hits),
             bar_x: format!("{:.1}", x(p50)),
             bar_width: format!("{:.1}", if p50.is_some() { (x(p99) - x(p50)).max(2.0) } else { 0.0 }),
             tick_x: format!("{:.1}", (x(p95) - 1.25).max(0.0)),
-            p95: format::latency(p95),
-            failing: if served == 0 { Quantity::missing() } else { format::percent(share) },
+            p95: number::latency(p95),
+            failing: if served == 0 { Quantity::missing() } else { number::percent(share) },
             failing_level: failing(share, served).name(),
             ..cells
         }

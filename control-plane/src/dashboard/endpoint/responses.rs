@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::dashboard::format;
-use crate::dashboard::health::{FAILING_RED, ratio};
 use crate::dashboard::zone::Zone;
 use crate::history::request::RememberedExchange;
 use crate::query::snapshot::EndpointRow;
+use format::health::{FAILING_RED, ratio};
+use format::number;
 
 /// Maximum number of bars; the remaining statuses are summed in one bar.
 pub const SHOWN_MAX: usize = 8;
@@ -83,8 +83,8 @@ fn response(status: u16, count: u64, all: u64) -> ResponseCells {
     ResponseCells {
         status: if status == 0 { "other".into() } else { status.to_string() },
         meaning: meaning(status),
-        count: format::count(count),
-        share: format::percent(ratio(count, all)).words(),
+        count: number::count(count),
+        share: number::percent(ratio(count, all)).words(),
         bar: format!("{:.1}", (BAR * ratio(count, all)).max(2.0)),
         kind: match status / 100 {
             5 => "s5",
@@ -106,24 +106,24 @@ impl Facts {
     /// The facts of an endpoint, with the failures that its pods pushed.
     pub fn of(row: &EndpointRow, told: &[RememberedExchange], zone: &Zone) -> Self {
         let now = &row.now;
-        let us = |us: Option<f64>| format::latency(us).words();
+        let us = |us: Option<f64>| number::latency(us).words();
         let longest = (now.latency.count() > 0).then_some(now.max_us as f64);
         Self {
-            all: format::count(now.hits),
+            all: number::count(now.hits),
             none: if now.hits == 0 { "None in this window." } else { "" },
             last_failure: last_failure(told, zone),
-            by_rule: format::count(now.by_rule),
+            by_rule: number::count(now.by_rule),
             failed: format!(
                 "{} by the service, {} by the sidecar",
-                format::count(now.failed),
-                format::count(now.failed_by_sitio)
+                number::count(now.failed),
+                number::count(now.failed_by_sitio)
             ),
-            client_gone: format::count(now.client_gone()),
+            client_gone: number::count(now.client_gone()),
             extremes: format!("{} to {}", us(now.min_us.map(|us| us as f64)), us(longest)),
             first_byte: us(now.first_byte_mean_us()),
             quantiles: format!("{}, {}", us(now.quantile_us(0.9)), us(now.quantile_us(0.999))),
             usual: us(row.usual_p95_us),
-            limits: format!("5xx {}, p95 twice its usual", format::percent(FAILING_RED).words()),
+            limits: format!("5xx {}, p95 twice its usual", number::percent(FAILING_RED).words()),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::dashboard::chart::log_axis::{AxisLabelCells, NAMES_MAX};
 use crate::dashboard::chart::stacked::StackedCells;
 use crate::dashboard::chart::ticks::{TICKS_MAX, TickCells, ticks};
 use crate::dashboard::chart::{distribution, heatmap, stacked};
+use crate::dashboard::comparison;
 use crate::dashboard::endpoint::callers::CallersTable;
 use crate::dashboard::endpoint::numbers::Numbers;
 use crate::dashboard::endpoint::past;
@@ -24,12 +25,12 @@ use crate::dashboard::live_values::{Cells, Values};
 use crate::dashboard::progress::RuleProgress;
 use crate::dashboard::row::OverviewRow;
 use crate::dashboard::zone::Zone;
-use crate::dashboard::{comparison, format};
 use crate::history::request::RememberedExchange;
 use crate::model::audit::AuditEntry;
 use crate::model::switch::Switch;
 use crate::query::callers::CalledBy;
 use crate::query::snapshot::{EndpointRow, Snapshot};
+use format::{number, time};
 
 /// The inputs of the view model.
 #[derive(Debug)]
@@ -218,10 +219,10 @@ impl Words {
             .map_or_else(|| "never called".to_owned(), |first_ms| format!("first seen {}", sight.zone.moment(first_ms)));
         let is_empty = sight.columns.golden.iter().all(GoldenMetrics::is_empty);
         Self {
-            sub: format!("on {}, {first}", format::plural(row.pods.len(), "pod", "pods")),
+            sub: format!("on {}, {first}", number::plural(row.pods.len(), "pod", "pods")),
             versus: comparison::sentence(&row.now, &row.before, sight.snapshot),
             switched: past::switched(sight.entries.iter().copied(), sight.snapshot.taken_ms),
-            step: format!("requests per {}, by response time", format::span(sight.columns.step_ms)),
+            step: format!("requests per {}, by response time", time::span(sight.columns.step_ms)),
             more_pods: copies.more.clone(),
             marks_heatmap: marks.on_heatmap.clone(),
             marks_stacked: marks.on_stacked.clone(),
@@ -248,13 +249,13 @@ impl RuleCells {
 fn steps(columns: &Columns) -> Vec<StepCells> {
     let step = |(at, golden): (usize, &GoldenMetrics)| {
         let at_ms = columns.from_ms + at as u64 * columns.step_ms;
-        let quantile = |q: f64| format::latency(golden.quantile_us(q)).words();
+        let quantile = |q: f64| number::latency(golden.quantile_us(q)).words();
         StepCells {
             kind: "step",
             clock: columns.moment(at_ms),
-            instant: format::instant(at_ms),
-            hits: format::count(golden.hits),
-            failures: format::count(golden.failures()),
+            instant: time::instant(at_ms),
+            hits: number::count(golden.hits),
+            failures: number::count(golden.failures()),
             p50: quantile(0.5),
             p95: quantile(0.95),
             p99: quantile(0.99),

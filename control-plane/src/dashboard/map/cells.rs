@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use crate::dashboard::format;
-use crate::dashboard::health::HealthLevel;
 use crate::dashboard::map::choice;
 use crate::dashboard::map::edge_path::corner;
 use crate::dashboard::map::layout::GridCell;
@@ -11,6 +9,8 @@ use crate::dashboard::map::mesh::{MapCaller, MapEdge, Name, ServiceMap};
 use crate::dashboard::order::SortKeys;
 use crate::dashboard::pods::row::encoded;
 use crate::dashboard::query::DisplayWindow;
+use format::health::HealthLevel;
+use format::number;
 
 /// Letters of a name that fit into a box beside the focus link.
 const LETTERS_MAX: usize = 17;
@@ -113,15 +113,15 @@ impl NodeCells {
         let service = mesh.services.get(name).cloned().unwrap_or_default();
         let whole = label(caller);
         let failing = if service.level > HealthLevel::Calm {
-            format!(" · {} 5xx", format::percent(service.failing_ratio).words())
+            format!(" · {} 5xx", number::percent(service.failing_ratio).words())
         } else {
             String::new()
         };
-        let words = format!("{}/s{failing}", format::rate(service.rps));
+        let words = format!("{}/s{failing}", number::rate(service.rps));
         let off = if service.off == 0 {
             String::new()
         } else {
-            format!("{} of {} off", service.off, format::plural(service.endpoints, "endpoint", "endpoints"))
+            format!("{} of {} off", service.off, number::plural(service.endpoints, "endpoint", "endpoints"))
         };
         Self {
             id,
@@ -147,13 +147,13 @@ impl EdgeCells {
     pub(super) fn of(edge: &MapEdge, path: String, span: DisplayWindow) -> Self {
         let (from, to) = (label(&edge.from), choice::label(&edge.to));
         let failing = if edge.level > HealthLevel::Calm {
-            format!(" · {} 5xx/s", format::rate(edge.failures_per_s))
+            format!(" · {} 5xx/s", number::rate(edge.failures_per_s))
         } else {
             String::new()
         };
         let off = if edge.off > 0 { format!("{} off", edge.off) } else { String::new() };
         let label =
-            format!("{}/s{failing}{}", format::rate(edge.rps), if off.is_empty() { String::new() } else { format!(" · {off}") });
+            format!("{}/s{failing}{}", number::rate(edge.rps), if off.is_empty() { String::new() } else { format!(" · {off}") });
         Self {
             kind: "row",
             id: id_of('w', &format!("{}\u{0}{to}", key(&edge.from))),
@@ -167,9 +167,9 @@ impl EdgeCells {
             focus: focus_of(&edge.to, span),
             from,
             to,
-            rps: format::rate(edge.rps),
-            failing: format::rate(edge.failures_per_s),
-            off: if off.is_empty() { format::MISSING.into() } else { off },
+            rps: number::rate(edge.rps),
+            failing: number::rate(edge.failures_per_s),
+            off: if off.is_empty() { number::MISSING.into() } else { off },
             ..Self::default()
         }
     }

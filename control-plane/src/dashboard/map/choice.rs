@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dashboard::map::mesh::{MapCaller, MapEdge, MapService, Name, ServiceMap};
 use crate::dashboard::query::{DisplayWindow, ViewQuery};
-use crate::dashboard::row::service_label;
+use format::label::service_label;
 
 /// The selection that the map's URL asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -114,7 +114,7 @@ fn folded(mesh: ServiceMap) -> ServiceMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dashboard::health::HealthLevel;
+    use format::health::HealthLevel;
 
     fn name(namespace: &str, service: &str) -> Name {
         (namespace.into(), service.into())

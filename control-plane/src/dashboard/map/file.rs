@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::response::Response;
 
-use crate::dashboard::csv::CsvCell;
 use crate::dashboard::map::choice::MapView;
 use crate::dashboard::map::mesh::{MapCaller, MapEdge, ServiceMap};
 use crate::dashboard::page::PageError;
 use crate::dashboard::query::ViewQuery;
 use crate::dashboard::{Web, csv};
+use format::csv::CsvCell;
 
 const HEADS: [&str; 9] =
     ["caller_kind", "caller_namespace", "caller", "namespace", "service", "rps", "failures_per_s", "endpoints_off", "window_s"];

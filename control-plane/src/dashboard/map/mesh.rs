@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::dashboard::health;
-use crate::dashboard::health::{HealthLevel, ratio};
 use crate::model::switch::Switch;
 use crate::query::callers;
 use crate::query::callers::{CalledBy, Who};
 use crate::query::snapshot::{EndpointRow, Snapshot};
+use format::health;
+use format::health::{HealthLevel, ratio};
 
 /// A service by namespace and name.
 pub type Name = (String, String);

@@ -3,11 +3,11 @@
 use ::mesh::callers::Calls;
 
 use crate::counts::fleet::endpoint_callers::CallerCounts;
-use crate::dashboard::health::HealthLevel;
 use crate::dashboard::map::mesh::{MapCaller, MapEdge, MapService};
 use crate::dashboard::map::*;
 use crate::dashboard::sample;
 use crate::query::callers::Who;
+use format::health::HealthLevel;
 
 fn name(service: &str) -> mesh::Name {
     ("default".into(), service.into())

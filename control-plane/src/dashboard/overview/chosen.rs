@@ -1,9 +1,9 @@
 //! The overview of a large mesh: the server applies the filter and sends only the rows on the screen.
 
-use crate::dashboard::format;
 use crate::dashboard::live_frame::LiveFrame;
 use crate::dashboard::overview::Overview;
 use crate::dashboard::query::OverviewQuery;
+use format::number;
 
 /// Endpoints up to which every row is sent to every client, so that a filter needs no request. Above it, the server
 /// filters and sends only the rows on the screen: each row is some kilobytes, and some bytes every second.
@@ -25,7 +25,7 @@ impl Overview {
             self.rows.truncate(CHOSEN_MAX);
             let shown = self.rows.len();
             if shown < passing {
-                let all = format::plural(passing, "endpoint", "endpoints");
+                let all = number::plural(passing, "endpoint", "endpoints");
                 self.page.foot = format!("Showing {shown} of {all}: filter to see the others");
             }
         }

@@ -5,6 +5,7 @@ use crate::dashboard::overview::chosen::CHOSEN_MAX;
 use crate::dashboard::overview::*;
 use crate::dashboard::sample;
 use crate::dashboard::sample::NOW_MS;
+use format::time;
 
 fn page(snapshot: &Snapshot, query: &str) -> String {
     let query = Query::<ViewQuery>::try_from_uri(&format!("/?{query}").parse().unwrap()).unwrap();
@@ -132,5 +133,5 @@ fn the_switch_shows_what_pods_have_confirmed() {
     let switch = &switch[..switch.find("</button>").unwrap()];
     assert!(switch.contains("aria-checked=\"true\"") && switch.contains("aria-busy=\"true\""));
     assert!(switch.contains("Turning off") && switch.contains("1 of 2 pods"));
-    assert!(page(&sample::snapshot(), "").contains(&format::clock(NOW_MS)));
+    assert!(page(&sample::snapshot(), "").contains(&time::clock(NOW_MS)));
 }

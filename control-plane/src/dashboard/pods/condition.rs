@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
-use crate::counts::fleet::skew::WARNED_MS;
 use crate::model::pod::PodState;
 use crate::query::snapshot::{PodRow, Snapshot};
+use format::health::CLOCK_OFFSET_WARNED_MS;
 
 /// The share of its limit from which a pod's memory is amber.
 pub const MEMORY_NEAR: f64 = 0.9;
@@ -79,7 +79,7 @@ pub fn is_behind(pod: &PodRow) -> bool {
 
 /// Whether its clock differs from the control plane's by enough for a warning.
 pub fn is_clock_wrong(pod: &PodRow) -> bool {
-    pod.skew.is_some_and(|skew| skew.offset_ms().unsigned_abs() > WARNED_MS)
+    pod.skew.is_some_and(|skew| skew.offset_ms().unsigned_abs() > CLOCK_OFFSET_WARNED_MS)
 }
 
 /// Whether its resource usage is known.

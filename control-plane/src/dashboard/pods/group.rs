@@ -1,10 +1,10 @@
 //! The grouping of the pods page: none, by service or by node, each group below its own heading.
 
-use crate::dashboard::format;
 use crate::dashboard::heading::HeadingCells;
 use crate::dashboard::pods::row::id_of;
-use crate::dashboard::row::service_label;
 use crate::query::snapshot::PodRow;
+use format::label::service_label;
+use format::number;
 
 /// How pods are grouped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ impl Grouping {
             Self::Node if common.is_empty() => "No node reported",
             Self::Service | Self::Node => common,
         };
-        let title = format!("{name}, {}", format::plural(pods, "pod", "pods"));
+        let title = format!("{name}, {}", number::plural(pods, "pod", "pods"));
         Some(HeadingCells::new(id_of('g', common), title))
     }
 }

@@ -5,16 +5,17 @@ use serde::Serialize;
 
 use crate::counts::fleet::pod::RefusedMessage;
 use crate::counts::fleet::skew::Skew;
-use crate::dashboard::format::Quantity;
 use crate::dashboard::order::SortKeys;
 use crate::dashboard::pods::condition::{
     CPU_NEAR, FleetNorms, cpu_share, is_behind, is_clock_wrong, is_measured, is_near_memory_limit,
 };
-use crate::dashboard::row::service_label;
+use crate::dashboard::spark;
 use crate::dashboard::spark::Width;
-use crate::dashboard::{format, spark};
 use crate::model::pod::PodState;
 use crate::query::snapshot::PodRow;
+use format::label::service_label;
+use format::number::Quantity;
+use format::{number, time};
 
 /// The width of the memory bar.
 const BAR: f64 = 116.0;
@@ -114,17 +115,17 @@ impl PodCells {
             cpu_level: if cpu_share(pod).is_some_and(|share| share > CPU_NEAR) { "warn" } else { "" },
             spark: spark::area(&steps, Width::Row),
             spark_nothing: spark::nothing(&steps, Width::Row),
-            rps: format::rate(pod.rps),
+            rps: number::rate(pod.rps),
             connected: pod
                 .connected_ms
-                .map_or_else(|| format::MISSING.into(), |since_ms| format::span(now_ms.saturating_sub(since_ms))),
+                .map_or_else(|| number::MISSING.into(), |since_ms| time::span(now_ms.saturating_sub(since_ms))),
             age: age(heard_ms),
             age_level: match pod.state {
                 PodState::Silent => "bad",
                 PodState::Reporting if heard_ms >= AGE_AMBER_MS => "warn",
                 PodState::Reporting | PodState::Gone => "",
             },
-            receipt: pod.confirmed.map_or_else(|| format::MISSING.into(), |(revision, _)| format!("#{revision}")),
+            receipt: pod.confirmed.map_or_else(|| number::MISSING.into(), |(revision, _)| format!("#{revision}")),
             receipt_level: if is_behind { "warn" } else { "" },
             receipt_note: receipt_note(pod, now_ms, is_behind),
             ..Self::memory(pod)
@@ -136,8 +137,8 @@ impl PodCells {
         let limit = used.memory_limit_bytes;
         let full = if limit == 0 { 0.0 } else { (used.memory_bytes as f64 / limit as f64).min(1.0) };
         Self {
-            memory: if is_measured(pod) { format::memory(used.memory_bytes) } else { Quantity::missing() },
-            memory_limit: if limit == 0 { String::new() } else { format!("of {}", format::memory(limit).words()) },
+            memory: if is_measured(pod) { number::memory(used.memory_bytes) } else { Quantity::missing() },
+            memory_limit: if limit == 0 { String::new() } else { format!("of {}", number::memory(limit).words()) },
             memory_level: if is_near_memory_limit(pod) { "warn" } else { "" },
             memory_bar: format!("{:.0}", BAR * full),
             memory_track: if limit == 0 { "0" } else { "116" },
@@ -152,8 +153,8 @@ fn refused(pod: &PodRow) -> String {
     if refused.total() == 0 {
         return String::new();
     }
-    let reasons: Vec<String> = refused.counts().map(|(reason, count)| format!("{reason} {}", format::count(count))).collect();
-    format!("{} refused: {}", format::plural(refused.total() as usize, "request", "requests"), reasons.join(", "))
+    let reasons: Vec<String> = refused.counts().map(|(reason, count)| format!("{reason} {}", number::count(count))).collect();
+    format!("{} refused: {}", number::plural(refused.total() as usize, "request", "requests"), reasons.join(", "))
 }
 
 /// The identity of its row: the uid, with the process while several claim that uid.
@@ -173,8 +174,8 @@ fn status(pod: &PodRow, (heard_ms, now_ms): (u64, u64)) -> (String, &'static str
         return (format!("Refused: {}", refusal.why), "bad");
     }
     match pod.state {
-        PodState::Silent => (format!("Silent {}", format::span(heard_ms)), "bad"),
-        PodState::Gone => (format!("Gone {} ago", format::span(heard_ms)), ""),
+        PodState::Silent => (format!("Silent {}", time::span(heard_ms)), "bad"),
+        PodState::Gone => (format!("Gone {} ago", time::span(heard_ms)), ""),
         PodState::Reporting if pod.claimants > 1 => (format!("{} report as this pod", pod.claimants), "bad"),
         PodState::Reporting if is_near_memory_limit(pod) => ("Near memory limit".into(), "warn"),
         PodState::Reporting if is_clock_wrong(pod) => (clock(pod), "warn"),
@@ -186,7 +187,7 @@ fn status(pod: &PodRow, (heard_ms, now_ms): (u64, u64)) -> (String, &'static str
 fn clock(pod: &PodRow) -> String {
     let offset_ms = pod.skew.map_or(0, Skew::offset_ms);
     let direction = if offset_ms < 0 { "behind" } else { "ahead" };
-    format!("Clock {} {direction}", format::apart(offset_ms.unsigned_abs()))
+    format!("Clock {} {direction}", time::apart(offset_ms.unsigned_abs()))
 }
 
 /// The sort keys of a pod. The numbers are in the order of the indexes in [`crate::dashboard::pods::COLUMNS`].
@@ -230,7 +231,7 @@ pub fn cpu(pod: &PodRow) -> Quantity {
 pub fn age(ms: u64) -> Quantity {
     match ms {
         0..60_000 => Quantity::new(format!("{}.{}", ms / 1000, ms % 1000 / 100), "s"),
-        _ => Quantity::new(format::span(ms), ""),
+        _ => Quantity::new(time::span(ms), ""),
     }
 }
 
@@ -238,11 +239,11 @@ fn receipt_note(pod: &PodRow, now_ms: u64, is_behind: bool) -> String {
     let (Some((_, took_ms)), Some(at_ms)) = (pod.confirmed, pod.confirmed_ms) else {
         return if is_behind { "none yet, behind".into() } else { String::new() };
     };
-    let ago = match format::age(now_ms.saturating_sub(at_ms)) {
+    let ago = match time::age(now_ms.saturating_sub(at_ms)) {
         now if now == "now" => now,
         age => format!("{age} ago"),
     };
-    if is_behind { format!("behind, {ago}") } else { format!("in {} ms, {ago}", format::count(took_ms)) }
+    if is_behind { format!("behind, {ago}") } else { format!("in {} ms, {ago}", number::count(took_ms)) }
 }
 
 /// An element id for the page. Pod uids and node names are untrusted input, so the id is a hash of the name.

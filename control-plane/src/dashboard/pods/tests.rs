@@ -3,9 +3,10 @@
 use mesh::refusal::{RefusalReason, Refusals};
 use mesh::report::Resources;
 
-use crate::dashboard::format::Quantity;
 use crate::dashboard::pods::*;
 use crate::dashboard::sample;
+use format::number;
+use format::number::Quantity;
 
 fn query(query: &str) -> ViewQuery {
     Query::<ViewQuery>::try_from_uri(&format!("/pods?{query}").parse().unwrap()).unwrap().0
@@ -124,7 +125,7 @@ fn pods_that_exaggerate_are_added_up_all_the_same() {
     for resources in snapshot.pods.iter_mut().filter_map(|pod| pod.resources.as_mut()) {
         (resources.memory_bytes, resources.memory_limit_bytes) = (u64::MAX, u64::MAX);
     }
-    assert_eq!(PodsTable::of(&snapshot, &PodsView::default()).tiles.memory.now, format::memory(u64::MAX));
+    assert_eq!(PodsTable::of(&snapshot, &PodsView::default()).tiles.memory.now, number::memory(u64::MAX));
 }
 
 #[test]

@@ -3,14 +3,15 @@
 use serde::Serialize;
 
 use crate::counts::fleet::resource_history::{PeakStep, STEPS};
-use crate::dashboard::format::Quantity;
 use crate::dashboard::pods::condition::{CPU_NEAR, FleetNorms, by_version, cpu_share, is_behind, is_measured};
 use crate::dashboard::pods::row::age;
+use crate::dashboard::spark;
 use crate::dashboard::spark::Width;
 use crate::dashboard::tiles::Tile;
-use crate::dashboard::{format, spark};
 use crate::model::pod::PodState;
 use crate::query::snapshot::{PodRow, Snapshot};
+use format::number;
+use format::number::Quantity;
 
 /// Versions that are named; the rest become an ellipsis.
 const VERSIONS_NAMED_MAX: usize = 3;
@@ -66,14 +67,14 @@ fn telemetry(there: &[&PodRow], now_ms: u64) -> Tile {
 fn current(there: &[&PodRow], fleet: &FleetNorms) -> Tile {
     let behind = there.iter().filter(|pod| is_behind(pod)).count();
     let mut tile = Tile {
-        now: Quantity::new(format::count((there.len() - behind) as u64), ""),
-        note: format!("of {} at #{}", format::count(there.len() as u64), fleet.revision),
+        now: Quantity::new(number::count((there.len() - behind) as u64), ""),
+        note: format!("of {} at #{}", number::count(there.len() as u64), fleet.revision),
         ..Tile::default()
     };
     tile.lead = match (behind, fleet.revision) {
         (0, 0) => "no rule was ever made".into(),
         (0, _) => "all obey the newest rules".into(),
-        (behind, _) => format!("{} behind", format::plural(behind, "pod", "pods")),
+        (behind, _) => format!("{} behind", number::plural(behind, "pod", "pods")),
     };
     tile.lead_level = if behind > 0 { "warn" } else { "" };
     tile
@@ -86,11 +87,11 @@ fn memory(there: &[&PodRow], now_ms: u64) -> Tile {
     let unlimited = there.iter().filter(|pod| pod.resources.is_some_and(|used| used.memory_limit_bytes == 0)).count();
     let steps = steps(there, now_ms, |step| f64::from(step.memory_kib), |sum, step| sum + step);
     Tile {
-        now: if there.iter().any(|pod| is_measured(pod)) { format::memory(used) } else { Quantity::missing() },
+        now: if there.iter().any(|pod| is_measured(pod)) { number::memory(used) } else { Quantity::missing() },
         note: match unlimited {
             _ if limit == 0 => "no limits are set".into(),
-            0 => format!("of {} in all pods", format::memory(limit).words()),
-            some => format!("of {}, {} without a limit", format::memory(limit).words(), format::count(some as u64)),
+            0 => format!("of {} in all pods", number::memory(limit).words()),
+            some => format!("of {}, {} without a limit", number::memory(limit).words(), number::count(some as u64)),
         },
         spark: spark::area(&steps, Width::Tile),
         ..Tile::default()
@@ -128,7 +129,7 @@ fn versions(there: &[&PodRow]) -> Tile {
     }
     versions.sort_by(|(a, _), (b, _)| by_version(b, a));
     let named =
-        versions.iter().take(VERSIONS_NAMED_MAX).map(|(version, pods)| format!("{} on {version}", format::count(*pods as u64)));
+        versions.iter().take(VERSIONS_NAMED_MAX).map(|(version, pods)| format!("{} on {version}", number::count(*pods as u64)));
     let named = named.collect::<Vec<_>>().join(", ");
     let note = match versions.as_slice() {
         [] => String::new(),
@@ -136,7 +137,7 @@ fn versions(there: &[&PodRow]) -> Tile {
         all if all.len() > VERSIONS_NAMED_MAX => format!("{named}, …"),
         _ => named,
     };
-    Tile { now: Quantity::new(format::count(versions.len() as u64), ""), note, ..Tile::default() }
+    Tile { now: Quantity::new(number::count(versions.len() as u64), ""), note, ..Tile::default() }
 }
 
 /// The resource history of all pods, combined step by step.

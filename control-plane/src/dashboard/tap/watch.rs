@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::counts::fleet::Fleet;
 use crate::counts::fleet::address_index::AddressIndex;
-use crate::dashboard::format;
 use crate::dashboard::live_values::Values;
 use crate::dashboard::patch::event;
 use crate::dashboard::request::{RequestCells, RequestPlace};
 use crate::history::request::HistorySource;
 use crate::tap::open::TapLosses;
 use crate::tap::{TapReader, open};
+use format::number;
 
 /// How often rows are sent: a person perceives it as immediate.
 const TICK: Duration = Duration::from_millis(250);
@@ -160,7 +160,7 @@ impl TapWatch {
             pods: match self.pods {
                 0 => "No pod is tapped yet".into(),
                 1 => "1 pod is tapped".into(),
-                pods => format!("{} pods are tapped", format::count(pods as u64)),
+                pods => format!("{} pods are tapped", number::count(pods as u64)),
             },
             dropped: dropped(&reader.tap.losses()),
             ended: ended.into(),
@@ -180,7 +180,7 @@ impl CallerNames {
 /// What was not shown, and why; empty if everything was.
 fn dropped(lost: &TapLosses) -> String {
     let all = lost.rate.saturating_add(lost.queue).saturating_add(lost.reader);
-    let part = |count: u64, why: &str| (count > 0).then(|| format!("{} {why}", format::count(count)));
+    let part = |count: u64, why: &str| (count > 0).then(|| format!("{} {why}", number::count(count)));
     let parts: Vec<String> = [
         part(lost.rate, "over 50 a second"),
         part(lost.queue, "because the way here was full"),
@@ -189,7 +189,7 @@ fn dropped(lost: &TapLosses) -> String {
     .into_iter()
     .flatten()
     .collect();
-    let not_shown = (all > 0).then(|| format!("{} not shown: {}", format::count(all), parts.join(", ")));
+    let not_shown = (all > 0).then(|| format!("{} not shown: {}", number::count(all), parts.join(", ")));
     let pods = part(lost.pods, "pods are not tapped because there are too many");
     not_shown.into_iter().chain(pods).collect::<Vec<_>>().join("; ")
 }

@@ -1,6 +1,5 @@
-//! Number formats of the dashboard: one function for each kind of quantity.
+//! Numbers as people read them: one function for each kind of quantity.
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 /// The text for a missing number.
@@ -124,78 +123,9 @@ pub fn memory(bytes: u64) -> Quantity {
     }
 }
 
-/// How long ago something was: `now`, `3 s`, `2 min`, `5 h`, `31 d`.
-pub fn age(ms: u64) -> String {
-    let s = ms / 1000;
-    match s {
-        0..2 => "now".into(),
-        2..60 => format!("{s} s"),
-        60..3600 => format!("{} min", s / 60),
-        3600..86_400 => format!("{} h", s / 3600),
-        _ => format!("{} d", s / 86_400),
-    }
-}
-
-/// How long something takes or has taken: `12 s`, `42 min`, `19 h 02 min`, `24 h`, `7 d`, `31 d 7 h`.
-pub fn span(ms: u64) -> String {
-    let s = ms / 1000;
-    match s {
-        0..60 => format!("{s} s"),
-        60..3600 => format!("{} min", s / 60),
-        3600..=86_400 if s.is_multiple_of(3600) => format!("{} h", s / 3600),
-        3600..86_400 => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
-        _ if s % 86_400 < 3600 => format!("{} d", s / 86_400),
-        _ => format!("{} d {} h", s / 86_400, s % 86_400 / 3600),
-    }
-}
-
-/// The offset between two clocks, rounded to the nearest second.
-pub fn apart(ms: u64) -> String {
-    span(ms.saturating_add(500) / 1000 * 1000)
-}
-
-/// A remaining time, rounded up to minutes, so that an hour does not become 59 minutes after its first second.
-pub fn left(ms: u64) -> String {
-    span(if ms < 60_000 { ms } else { ms.next_multiple_of(60_000) })
-}
-
 /// `1 pod`, `4 pods`.
 pub fn plural(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", count(number as u64), if number == 1 { one } else { many })
-}
-
-/// The time of day, UTC: `14:07:41`.
-pub fn clock(unix_ms: u64) -> String {
-    timestamp(unix_ms).strftime("%H:%M:%S").to_string()
-}
-
-/// The time of day to the minute, UTC: `14:07`.
-pub fn minute(unix_ms: u64) -> String {
-    timestamp(unix_ms).strftime("%H:%M").to_string()
-}
-
-/// The time of day to the millisecond, UTC: `14:07:41.126`.
-pub fn clock_ms(unix_ms: u64) -> String {
-    timestamp(unix_ms).strftime("%H:%M:%S%.3f").to_string()
-}
-
-/// The day, UTC: `20 November 2026`.
-pub fn day(unix_ms: u64) -> String {
-    timestamp(unix_ms).strftime("%-d %B %Y").to_string()
-}
-
-/// The day and the time of day in short, UTC: `20 Nov 14:07`.
-pub fn day_and_time(unix_ms: u64) -> String {
-    timestamp(unix_ms).strftime("%-d %b %H:%M").to_string()
-}
-
-/// The instant in RFC 3339, for `<time datetime>` and files; always with milliseconds, as in the API.
-pub fn instant(unix_ms: u64) -> String {
-    format!("{:.3}", timestamp(unix_ms))
-}
-
-fn timestamp(unix_ms: u64) -> Timestamp {
-    Timestamp::from_millisecond(i64::try_from(unix_ms).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX)
 }
 
 /// Two decimals below 1, one below 10, then none.

@@ -1,0 +1,7 @@
+//! How numbers, durations, health and tables are written for people, on pages and in the terminal.
+
+pub mod csv;
+pub mod health;
+pub mod label;
+pub mod number;
+pub mod time;
