@@ -29,6 +29,8 @@ pub mod pty;
 pub mod python;
 pub mod reserved;
 pub mod scripted;
+#[cfg(test)]
+mod self_test;
 pub mod service;
 pub mod sidecar;
 pub mod sitio;

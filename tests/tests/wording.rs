@@ -76,7 +76,7 @@ fn is_private(text: &str) -> bool {
 fn pages_and_messages_use_the_words_of_the_field() {
     let mut private = Vec::new();
     for folder in FOLDERS {
-        let root = scenario::programs::file("..");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         for path in files(&root.join(folder)) {
             let name = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy();
             let is_test = name.contains("/tests/") || name.ends_with("tests.rs") || name.ends_with("sample.rs");

@@ -7,6 +7,7 @@ use scenario::weight::{self, Weight};
 mod audit;
 mod callers;
 mod carried;
+mod endpoint;
 mod first_minute;
 mod hostile;
 mod keys;

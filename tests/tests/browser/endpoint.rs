@@ -5,11 +5,8 @@ use scenario::browser::{Browser, Scheme};
 use scenario::demo::Demo;
 use scenario::dialog;
 use scenario::eventually::{SOON, eventually};
+use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
-
-/// The sizes and colour schemes in which pages are checked.
-const LOOKS: [(u32, u32, Scheme); 4] =
-    [(1440, 900, Scheme::Light), (1440, 900, Scheme::Dark), (390, 844, Scheme::Light), (390, 844, Scheme::Dark)];
 
 /// The id of the endpoint with this method and route, once it has been called.
 #[track_caller]
@@ -20,22 +17,6 @@ fn endpoint_of(api: &scenario::api::Api, method: &str, route: &str) -> String {
         let id = found.and_then(|row| row["id"].as_str().map(str::to_owned));
         id.ok_or_else(|| anyhow::anyhow!("{method} {route} is not among {} rows", rows.len()))
     })
-}
-
-#[track_caller]
-fn assert_no_barriers(browser: &Browser, page: &str) {
-    for (width, height, scheme) in LOOKS {
-        browser.look_as(width, height, scheme);
-        let faults = browser.axe();
-        assert!(faults.is_empty(), "{page} at {width}x{height}, {scheme:?}:\n{}", faults.join("\n"));
-    }
-    // 400 % zoom of a window 1280 pixels wide: no page may need scrolling in two directions (WCAG 2.2, 1.4.10).
-    browser.look_as(320, 256, Scheme::Light);
-    let excess = browser
-        .script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        .expect("the page is there");
-    assert!(excess.as_i64().is_some_and(|excess| excess <= 0), "{page} is {excess} wider than a window at 400 %");
-    browser.look_as(1440, 900, Scheme::Light);
 }
 
 /// The number of rectangles in the heatmap, counted in its paths.

@@ -1,5 +1,4 @@
 //! Tests the exchange history, which is read from the pods on demand.
-#![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use anyhow::ensure;
 use scenario::client::Client;

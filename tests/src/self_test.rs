@@ -1,12 +1,12 @@
-//! Tests the harness against itself, without a sidecar, so that failures elsewhere are not its own.
+//! Tests of the harness itself, without a sidecar, so that failures elsewhere are not its own.
 
 use std::time::Duration;
 
-use scenario::body::Check;
-use scenario::client::Client;
-use scenario::http::{write_chunked, write_plain};
-use scenario::origin::Origin;
-use scenario::process::Process;
+use crate::body::Check;
+use crate::client::Client;
+use crate::http::{write_chunked, write_plain};
+use crate::origin::Origin;
+use crate::process::Process;
 
 #[test]
 fn the_client_and_the_origin_understand_each_other_in_every_framing() {
@@ -30,7 +30,7 @@ fn the_client_and_the_origin_understand_each_other_in_every_framing() {
 
 #[test]
 fn a_wrong_byte_a_lost_one_and_a_doubled_one_are_noticed() {
-    let right = scenario::body::whole(3000);
+    let right = crate::body::whole(3000);
     let first_fault = |bytes: &[u8]| {
         let mut check = Check::default();
         bytes.chunks(7).for_each(|piece| check.take(piece));

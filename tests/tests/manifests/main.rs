@@ -1,12 +1,8 @@
 //! Tests the Kubernetes manifests in `deploy/`: valid fields, pod security rules, settings, and references.
 
-#[path = "manifests/document.rs"]
 mod document;
-#[path = "manifests/pod_rules.rs"]
 mod pod_rules;
-#[path = "manifests/references.rs"]
 mod references;
-#[path = "manifests/settings.rs"]
 mod settings;
 
 use document::{Document, documents, parse};

@@ -1,5 +1,4 @@
 //! Tests `sitio` error handling: foreign servers, closed outputs, and terminals of any size.
-#![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::io::pipe;
 use std::process::Command;

@@ -1,5 +1,4 @@
 //! Tests the dashboard behind nginx: at the root and below a path, with a port nginx does not forward, with TLS.
-#![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::path::Path;
 use std::process::Command;

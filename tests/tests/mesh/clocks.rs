@@ -1,5 +1,4 @@
 //! Tests pods with wrong clocks: rules expire on time, and every request is counted once at its real time.
-#![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -1,5 +1,4 @@
 //! Tests that `sitio` uses a real proxy according to `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
-#![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::fs;
 use std::process::Command;

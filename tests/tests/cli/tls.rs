@@ -1,5 +1,4 @@
 //! Tests `sitio` over TLS through a terminator, and its errors for untrusted certificates and protocol mismatches.
-#![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 mod terminator;
 
@@ -15,7 +14,7 @@ use scenario::scripted::scripted;
 use scenario::sitio::{asking, bare, said};
 use scenario::small_mesh::SmallMesh;
 
-use crate::terminator::{Authority, SelfSigned, Valid};
+use crate::tls::terminator::{Authority, SelfSigned, Valid};
 
 const TOKEN: &str = "a-token-of-a-decent-length-for-this-test";
 

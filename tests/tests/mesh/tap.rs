@@ -1,5 +1,4 @@
 //! Tests live taps: filters, accounting of dropped exchanges, slow readers, and killed pods.
-#![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpStream};

@@ -1,0 +1,20 @@
+//! Tests of a control plane with real sidecars: counts, rules, history, taps, restarts and metrics.
+#![allow(clippy::unwrap_used, reason = "a test may end by it")]
+
+mod access;
+mod behind_nginx;
+mod callers;
+mod clocks;
+mod control_plane;
+mod counters;
+mod counting;
+mod exactly_once;
+mod history;
+mod openapi;
+mod pins;
+mod prometheus;
+mod restarts;
+mod rule_lifetime;
+mod rules;
+mod tap;
+mod time_range;
