@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use client::trust;
 use reqwest::StatusCode;
-use reqwest::blocking::Client;
+use reqwest::blocking::{Client, ClientBuilder};
 use serde_json::{Value, json};
 
 use crate::eventually::{SOON, eventually};
-use crate::plain;
 
 /// A client of the API.
 pub struct Api {
@@ -19,7 +19,7 @@ pub struct Api {
 impl Api {
     /// The API on a port of this machine.
     pub fn at(http_port: u16) -> Self {
-        let client = plain::client().timeout(Duration::from_secs(10)).build().expect("a client needs no network");
+        let client = http_client().timeout(Duration::from_secs(10)).build().expect("a client needs no network");
         Self { base: format!("http://127.0.0.1:{http_port}"), client }
     }
 
@@ -158,4 +158,10 @@ impl Api {
 /// The list under `name` in a response.
 fn rows(answer: &Value, name: &str) -> Result<Vec<Value>> {
     answer[name].as_array().cloned().with_context(|| format!("no list of {name} in {answer}"))
+}
+
+/// A builder of blocking HTTP clients without a proxy and without certificates.
+pub fn http_client() -> ClientBuilder {
+    trust::choose_ring();
+    Client::builder().no_proxy().tls_certs_only([])
 }

@@ -14,7 +14,7 @@ use thirtyfour::{By, ChromeCapabilities, DesiredCapabilities, Key, LoggingPrefsL
 use tokio::runtime::Runtime;
 
 use crate::process::Process;
-use crate::reserved::Reserved;
+use crate::reserved_port::ReservedPort;
 
 /// Flags that let Chromium run as root in a container, without background traffic.
 const FLAGS: [&str; 10] = [
@@ -41,7 +41,7 @@ pub struct Browser {
     runtime: Runtime,
     driver: Option<WebDriver>,
     _chromedriver: Process,
-    _reserved: Reserved,
+    _reserved: ReservedPort,
     _profile: TempDir,
 }
 
@@ -70,7 +70,7 @@ impl Browser {
 
     /// Starts a browser that also records its requests for [`Browser::asked_for`].
     #[track_caller]
-    pub fn listening() -> Self {
+    pub fn recording_requests() -> Self {
         Self::with(Listening::Yes)
     }
 
@@ -79,7 +79,7 @@ impl Browser {
         let profile = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(tool(&["chromedriver"], "chromium-driver"));
         // On its own choice it takes a port that is free on IPv6, and gives up if that is taken on IPv4.
-        let reserved = Reserved::port();
+        let reserved = ReservedPort::reserve();
         command.arg(format!("--port={}", reserved.port));
         let mut chromedriver = Process::start(command);
         let port: u16 =
@@ -111,7 +111,7 @@ impl Browser {
 
     /// Switches to another window.
     #[track_caller]
-    pub fn turn_to(&self, window: &WindowHandle) {
+    pub fn switch_to(&self, window: &WindowHandle) {
         self.runtime.block_on(self.driver().switch_to_window(window.clone())).expect("the window is there");
     }
 
@@ -195,7 +195,7 @@ impl Browser {
 
     /// All warnings and errors of the browser's console.
     #[track_caller]
-    pub fn complaints(&self) -> Vec<String> {
+    pub fn console_messages(&self) -> Vec<String> {
         let log = self.runtime.block_on(self.driver().browser_log()).expect("the browser keeps a log");
         log.into_iter().map(|entry| format!("{entry:?}")).collect()
     }
@@ -219,8 +219,8 @@ impl Browser {
 
     /// Runs axe on the page, and returns its violations, one line each.
     #[track_caller]
-    pub fn axe(&self) -> Vec<String> {
-        let path = crate::programs::file("node_modules/axe-core/axe.min.js");
+    pub fn axe_violations(&self) -> Vec<String> {
+        let path = crate::process::file("node_modules/axe-core/axe.min.js");
         let source = fs::read_to_string(&path).unwrap_or_else(|error| {
             panic!("{}: {error}: get it by `npm ci --prefix tests`, or run `make test`", path.display());
         });

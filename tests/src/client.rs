@@ -96,7 +96,7 @@ impl Client {
 
     /// The same connection with a small read buffer, for tests with thousands of connections.
     #[must_use]
-    pub fn lean(self) -> Self {
+    pub fn with_small_buffer(self) -> Self {
         Self { reader: BufReader::with_capacity(512, self.reader.into_inner()) }
     }
 

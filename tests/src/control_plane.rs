@@ -5,9 +5,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::api::Api;
-use crate::process::Process;
-use crate::programs::program;
-use crate::reserved::Reserved;
+use crate::process::{Process, program};
+use crate::reserved_port::ReservedPort;
 use crate::sidecar::port_after;
 
 /// A running `sitio-control-plane` with its own data folder and ports.
@@ -23,8 +22,8 @@ pub struct ControlPlane {
 
 /// What outlives the process. The ports stay reserved: otherwise another program could take them during a restart.
 struct Home {
-    http: Reserved,
-    grpc: Reserved,
+    http: ReservedPort,
+    grpc: ReservedPort,
     data: TempDir,
 }
 
@@ -33,13 +32,13 @@ impl ControlPlane {
     #[track_caller]
     pub fn start() -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
-        let home = Home { http: Reserved::port(), grpc: Reserved::port(), data };
+        let home = Home { http: ReservedPort::reserve(), grpc: ReservedPort::reserve(), data };
         Self { process: home.start(), http_port: home.http.port, grpc_port: home.grpc.port, home }
     }
 
     /// Restarts it on the same ports and folder, after its end.
     #[track_caller]
-    pub fn come_back(&mut self) {
+    pub fn restart(&mut self) {
         self.process = self.home.start();
     }
 

@@ -5,8 +5,7 @@ use std::process::Command;
 use rustix::process::Pid;
 
 use crate::api::Api;
-use crate::process::Process;
-use crate::programs::program;
+use crate::process::{Process, program};
 
 /// A running demo.
 pub struct Demo {

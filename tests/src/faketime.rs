@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::sidecar::Plan;
+use crate::sidecar::SidecarBuilder;
 
 /// The path of the library below the distribution's library folder.
 const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
@@ -37,7 +37,7 @@ impl Clock {
     /// clock.
     #[must_use]
     #[track_caller]
-    pub fn under(&self, plan: Plan) -> Plan {
+    pub fn under(&self, plan: SidecarBuilder) -> SidecarBuilder {
         let plan = plan.with("LD_PRELOAD", &library().to_string_lossy()).with("DONT_FAKE_MONOTONIC", "1");
         plan.with("FAKETIME_TIMESTAMP_FILE", &self.file().to_string_lossy()).with("FAKETIME_NO_CACHE", "1")
     }

@@ -1,17 +1,18 @@
-//! Generates load on many connections, and counts every response by status.
+//! Generates load on many connections, counts the responses by status, and measures latencies.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use crate::client::Client;
+use crate::client::{Client, Response};
 
 /// The number of responses by status; 0 means no response.
 pub type Tally = BTreeMap<u16, u64>;
 
 /// Sends `requests` GETs of `target` on each of `connections` connections, and waits for all responses.
-pub fn storm(port: u16, connections: usize, requests: u64, target: &str) -> Tally {
+pub fn send_all(port: u16, connections: usize, requests: u64, target: &str) -> Tally {
     let askers: Vec<_> = (0..connections)
         .map(|_| {
             let target = target.to_owned();
@@ -49,6 +50,33 @@ impl Load {
 /// The number of all responses.
 pub fn total(tally: &Tally) -> u64 {
     tally.values().sum()
+}
+
+/// Latencies, unsorted.
+#[derive(Debug, Default)]
+pub struct Latencies(Vec<Duration>);
+
+impl Latencies {
+    /// Sends a GET on a connection, and records its latency.
+    #[track_caller]
+    pub fn get(&mut self, client: &mut Client, target: &str) -> Response {
+        let began = Instant::now();
+        let answer = client.get(target);
+        self.0.push(began.elapsed());
+        answer
+    }
+
+    /// The 99th percentile.
+    pub fn p99(&self) -> Duration {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        sorted.get(sorted.len().saturating_sub(1) * 99 / 100).copied().unwrap_or_default()
+    }
+
+    /// The maximum.
+    pub fn max(&self) -> Duration {
+        self.0.iter().max().copied().unwrap_or_default()
+    }
 }
 
 fn ask(port: u16, target: &str, goes_on: impl Fn(u64) -> bool) -> Tally {

@@ -7,25 +7,25 @@ use tempfile::TempDir;
 use crate::client::Client;
 use crate::eventually::{SOON, eventually};
 use crate::process::Process;
-use crate::reserved::Reserved;
+use crate::reserved_port::ReservedPort;
 
 /// A reserved port for an nginx that starts later, because the server behind it may need to know the port.
-pub struct Place {
-    reserved: Reserved,
+pub struct NginxConfig {
+    reserved: ReservedPort,
     folder: TempDir,
 }
 
 /// A running nginx. Dropping it stops it.
 pub struct Nginx {
     _process: Process,
-    _place: Place,
+    _place: NginxConfig,
 }
 
-impl Place {
+impl NginxConfig {
     /// A free port, and a folder for nginx.
     #[track_caller]
     pub fn free() -> Self {
-        Self { reserved: Reserved::port(), folder: tempfile::tempdir().expect("a temporary folder") }
+        Self { reserved: ReservedPort::reserve(), folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
     /// The port.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::programs::file;
+use crate::process::file;
 
 /// An OpenAPI description.
 pub struct Description {

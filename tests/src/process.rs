@@ -1,6 +1,8 @@
 //! Runs a child process, collects its output, and ends it when dropped.
 
+use std::env;
 use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -145,4 +147,17 @@ fn keep(pipe: impl Read + Send + 'static) -> Lines {
 
 fn kept(lines: &Lines) -> MutexGuard<'_, Vec<String>> {
     lines.lock().expect("nothing panics while it holds the lines")
+}
+
+/// The path of a program in the target directory of this test.
+#[track_caller]
+pub fn program(name: &str) -> PathBuf {
+    let this = env::current_exe().expect("the system knows the path of this test");
+    let found = this.ancestors().skip(1).take(2).map(|directory| directory.join(name)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not built beside {}: run `make test`", this.display()))
+}
+
+/// The path of a file of this crate, such as `node_modules/axe-core/axe.min.js`.
+pub fn file(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
 }

@@ -10,16 +10,16 @@ use reqwest::blocking::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::plain;
+use crate::api::http_client;
 use crate::process::Process;
-use crate::reserved::Reserved;
+use crate::reserved_port::ReservedPort;
 
 /// A running `prometheus` with its own folder and port.
 pub struct Prometheus {
     /// The process.
     pub process: Process,
     client: Client,
-    port: Reserved,
+    port: ReservedPort,
     _home: TempDir,
 }
 
@@ -37,7 +37,7 @@ impl Prometheus {
     #[track_caller]
     pub fn scraping(jobs: &[(&str, Vec<u16>)], histograms: Histograms) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
-        let port = Reserved::port();
+        let port = ReservedPort::reserve();
         let config = home.path().join("prometheus.yml");
         std::fs::write(&config, config_of(jobs)).expect("the folder takes a file");
         let mut command = Command::new("prometheus");
@@ -48,7 +48,7 @@ impl Prometheus {
         if histograms == Histograms::Native {
             command.arg("--enable-feature=native-histograms");
         }
-        let client = plain::client().timeout(Duration::from_secs(10)).build().expect("a client needs no network");
+        let client = http_client().timeout(Duration::from_secs(10)).build().expect("a client needs no network");
         Self { process: Process::start(command), client, port, _home: home }
     }
 

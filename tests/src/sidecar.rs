@@ -7,8 +7,7 @@ use anyhow::ensure;
 
 use crate::client::{Client, Response};
 use crate::eventually::{SOON, eventually};
-use crate::process::Process;
-use crate::programs::program;
+use crate::process::{Process, program};
 
 /// A running `sitio-sidecar`.
 pub struct Sidecar {
@@ -21,22 +20,22 @@ pub struct Sidecar {
 }
 
 /// The settings of a sidecar to start.
-pub struct Plan {
+pub struct SidecarBuilder {
     command: Command,
 }
 
 impl Sidecar {
     /// Starts a sidecar in front of the service on `target_port`, with default settings.
     #[track_caller]
-    pub fn before(target_port: u16) -> Self {
-        Self::plan(target_port).start()
+    pub fn in_front_of(target_port: u16) -> Self {
+        Self::builder(target_port).start()
     }
 
     /// The settings of a sidecar, to add more before it starts.
-    pub fn plan(target_port: u16) -> Plan {
+    pub fn builder(target_port: u16) -> SidecarBuilder {
         let mut command = bare();
         command.env("TARGET_PORT", target_port.to_string());
-        Plan { command }
+        SidecarBuilder { command }
     }
 
     /// Opens a connection to it.
@@ -98,7 +97,7 @@ pub fn bare() -> Command {
     command
 }
 
-impl Plan {
+impl SidecarBuilder {
     /// Sets the control plane, by the port of its stream.
     #[must_use]
     pub fn reports_to(self, grpc_port: u16) -> Self {

@@ -1,10 +1,10 @@
 //! Runs one service on a few pods, each behind a sidecar that is connected to a control plane.
 
 use crate::api::Api;
+use crate::cli::{CommandOutput, client_command, run};
 use crate::control_plane::ControlPlane;
 use crate::origin::Origin;
 use crate::sidecar::Sidecar;
-use crate::sitio::{Said, asking, said};
 
 /// A mesh of one service.
 pub struct SmallMesh {
@@ -23,7 +23,7 @@ pub struct SmallMesh {
 impl SmallMesh {
     /// Starts a service on `pods` pods, and waits until all are connected.
     #[track_caller]
-    pub fn of(service: &'static str, pods: usize) -> Self {
+    pub fn start(service: &'static str, pods: usize) -> Self {
         let (control_plane, origin) = (ControlPlane::start(), Origin::start());
         let mut mesh = Self { pods: Vec::new(), control_plane, origin, names: Vec::new(), service };
         for at in 0..pods {
@@ -38,7 +38,7 @@ impl SmallMesh {
     /// Starts another pod, without waiting for its connection.
     #[track_caller]
     pub fn another_pod(&self, name: &str) -> Sidecar {
-        Sidecar::plan(self.origin.port()).named(self.service, name).reports_to(self.control_plane.grpc_port).start()
+        Sidecar::builder(self.origin.port()).named(self.service, name).reports_to(self.control_plane.grpc_port).start()
     }
 
     /// A client of the control plane's API.
@@ -48,8 +48,8 @@ impl SmallMesh {
 
     /// Runs `sitio` with these arguments against this mesh's control plane.
     #[track_caller]
-    pub fn sitio(&self, arguments: &[&str]) -> Said {
-        said(asking(self.control_plane.http_port, arguments))
+    pub fn sitio(&self, arguments: &[&str]) -> CommandOutput {
+        run(client_command(self.control_plane.http_port, arguments))
     }
 
     /// The names of its pods.

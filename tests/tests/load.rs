@@ -7,12 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use scenario::client::Client;
-use scenario::descriptors;
 use scenario::eventually::{SOON, eventually};
 use scenario::http::write_plain;
-use scenario::latency::Latencies;
-use scenario::memory::{peak_kib, resident_kib};
+use scenario::load::Latencies;
 use scenario::origin::Origin;
+use scenario::proc::{open_descriptors, peak_kib, raise_descriptor_limit, resident_kib};
 use scenario::sidecar::Sidecar;
 
 const HEAD: &str = "HTTP/1.1\r\nHost: shop\r\n";
@@ -28,9 +27,9 @@ const GROWTH_KIB_MAX: u64 = 16 * 1024;
 const IDLE_CONNECTION_KIB_MAX: f64 = 16.0;
 
 fn world() -> (Origin, Sidecar) {
-    descriptors::raise_limit();
+    raise_descriptor_limit();
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
     (origin, sidecar)
 }
 
@@ -48,7 +47,7 @@ fn clients(sidecar: &Sidecar, count: usize, word: &str) -> Vec<Client> {
 /// Waits until the sidecar holds this number of connections.
 fn expect_held(sidecar: &Sidecar, count: usize) {
     eventually(SOON, || {
-        let open = descriptors::open(sidecar.process.id())?;
+        let open = open_descriptors(sidecar.process.id())?;
         ensure!(open >= count, "{open} descriptors are open");
         Ok(())
     });
@@ -56,11 +55,11 @@ fn expect_held(sidecar: &Sidecar, count: usize) {
 
 #[test]
 fn slow_heads_slow_bodies_and_slowloris_leave_an_honest_client_alone() {
-    let limit = descriptors::raise_limit();
+    let limit = raise_descriptor_limit();
     let slowloris = 4000.min(usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(1500) / 3);
     let origin = Origin::start();
     // The clients are so slow that the default timeout would close them during the set-up.
-    let sidecar = Sidecar::plan(origin.port()).with("SITIO_HEAD_TIMEOUT", "60s").start();
+    let sidecar = Sidecar::builder(origin.port()).with("SITIO_HEAD_TIMEOUT", "60s").start();
     let mut slow = clients(&sidecar, 300, &format!("GET /slow-head {HEAD}X-Slow: "));
     slow.extend(clients(&sidecar, 200, &format!("POST /sink {HEAD}Content-Length: 100000\r\n\r\n")));
     slow.extend(clients(&sidecar, slowloris, "G"));
@@ -87,7 +86,7 @@ fn slow_heads_slow_bodies_and_slowloris_leave_an_honest_client_alone() {
 #[test]
 fn a_head_that_takes_too_long_is_told_so() {
     let origin = Origin::start();
-    let sidecar = Sidecar::plan(origin.port()).with("SITIO_HEAD_TIMEOUT", "300ms").start();
+    let sidecar = Sidecar::builder(origin.port()).with("SITIO_HEAD_TIMEOUT", "300ms").start();
     // The sidecar is stopped until each client has sent its bytes: the timeout starts when it accepts.
     sidecar.process.signal(Signal::STOP);
     let mut slow = clients(&sidecar, 100, &format!("GET /slow {HEAD}X-Slow: "));
@@ -180,7 +179,7 @@ fn write_some(client: &mut Client) -> std::io::Result<()> {
 #[test]
 fn ten_thousand_idle_connections_cost_little_and_are_served_at_once() {
     // Each connection takes a descriptor here and one in the sidecar, which keeps as many again for its service.
-    let limit = usize::try_from(descriptors::raise_limit()).unwrap_or(usize::MAX);
+    let limit = usize::try_from(raise_descriptor_limit()).unwrap_or(usize::MAX);
     let count = 10_000.min(limit.saturating_sub(1000) / 2);
     let (_origin, sidecar) = world();
     for client in &mut clients(&sidecar, 50, &format!("GET /warm {HEAD}\r\n")) {
@@ -190,7 +189,7 @@ fn ten_thousand_idle_connections_cost_little_and_are_served_at_once() {
 
     let mut idle: Vec<Client> = Vec::new();
     for _ in 0..count {
-        let mut client = sidecar.connect().lean();
+        let mut client = sidecar.connect().with_small_buffer();
         assert_eq!(client.get("/held").status(), 200);
         idle.push(client);
     }
@@ -230,7 +229,7 @@ fn four_long_lived_connections_use_both_workers() {
     // connection sleeps more often per exchange, and none sleeps if the next request has already arrived.
     const LEAST_PERCENT: f64 = 33.0;
     let origin = Origin::start();
-    let sidecar = Sidecar::plan(origin.port()).with("SITIO_WORKERS", "2").start();
+    let sidecar = Sidecar::builder(origin.port()).with("SITIO_WORKERS", "2").start();
     let mut four: Vec<Client> = (0..4).map(|_| sidecar.connect()).collect();
     for client in &mut four {
         client.get("/warm");

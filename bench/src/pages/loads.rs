@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use scenario::api::Api;
+use scenario::asset_size::{self, AssetSize};
 use scenario::browser::Browser;
 use scenario::eventually::{SOON, eventually};
-use scenario::weight::{self, Weight};
 
 use crate::swarm::figure::Measurement;
 
@@ -14,7 +14,7 @@ use crate::swarm::figure::Measurement;
 pub fn run(dashboard: SocketAddr) -> anyhow::Result<Vec<Measurement>> {
     let api = Api::at(dashboard.port());
     let html = api.page("/")?;
-    let weigh = |weight: Weight| {
+    let weigh = |weight: AssetSize| {
         Measurement::at_most(
             format!("{} with gzip (bytes)", weight.kind),
             weight.bytes_max as f64,
@@ -22,7 +22,7 @@ pub fn run(dashboard: SocketAddr) -> anyhow::Result<Vec<Measurement>> {
             "overview",
         )
     };
-    let mut figures: Vec<Measurement> = weight::of(&html, &api).into_iter().map(weigh).collect();
+    let mut figures: Vec<Measurement> = asset_size::of(&html, &api).into_iter().map(weigh).collect();
     figures.push(Measurement::told("HTML of the overview (bytes)", html.len() as f64, "not zipped, as it is sent on loopback"));
     figures.push(strangers(dashboard, &api)?);
     Ok(figures)
@@ -33,7 +33,7 @@ fn strangers(dashboard: SocketAddr, api: &Api) -> anyhow::Result<Measurement> {
     let rows = api.endpoints()?;
     let id = rows.first().and_then(|row| row["id"].as_str()).context("there is no endpoint")?;
     let (endpoint, pin) = (format!("/endpoints/{id}"), format!("/endpoints/{id}/pin"));
-    let browser = Browser::listening();
+    let browser = Browser::recording_requests();
     let pages = ["/", "/pods", "/map", "/audit", "/tap", &endpoint, &pin, "/nowhere"];
     let mut asked_for = Vec::new();
     for page in pages {

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
+use scenario::cli::client_command;
 use scenario::demo::Demo;
 use scenario::eventually::eventually;
-use scenario::picture::svg;
-use scenario::pty::Pty;
-use scenario::sitio::asking;
+use scenario::terminal::Terminal;
+use scenario::terminal_svg::svg;
 
 /// Enough data for a minute of numbers.
 const SECONDS_OF_DATA: u64 = 60;
@@ -21,10 +21,10 @@ const PATIENCE: Duration = Duration::from_mins(3);
 const SIZE: (u16, u16) = (26, 128);
 
 fn main() -> Result<()> {
-    let file = env::args_os().nth(1).map_or_else(|| scenario::programs::file("../docs/top.svg"), PathBuf::from);
+    let file = env::args_os().nth(1).map_or_else(|| scenario::process::file("../docs/top.svg"), PathBuf::from);
     let demo = Demo::start(&[]);
     let started = Instant::now();
-    let mut top = Pty::start(&asking(demo.http_port, &["top"]), SIZE.0, SIZE.1);
+    let mut top = Terminal::start(&client_command(demo.http_port, &["top"]), SIZE.0, SIZE.1);
     top.expect_words("/legacy/export");
     top.keys("jjj");
     eventually(PATIENCE, || {

@@ -28,7 +28,7 @@ const LOOKS: [(&str, u32, u32, Scheme); 4] = [
 ];
 
 fn main() -> Result<()> {
-    let folder = env::args_os().nth(1).map_or_else(|| scenario::programs::file("../docs"), PathBuf::from);
+    let folder = env::args_os().nth(1).map_or_else(|| scenario::process::file("../docs"), PathBuf::from);
     fs::create_dir_all(&folder).with_context(|| format!("make the folder {}", folder.display()))?;
     let (demo, browser) = (Demo::start(&[]), Browser::start());
     let started = Instant::now();

@@ -132,7 +132,7 @@ fn write_text(writer: &mut impl Write, status: u16, text: &str, is_head: bool) -
 }
 
 fn write_bytes(writer: &mut impl Write, status: u16, bytes: &[u8], is_head: bool) -> io::Result<()> {
-    write!(writer, "HTTP/1.1 {status} Said\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", bytes.len())?;
+    write!(writer, "HTTP/1.1 {status} CommandOutput\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", bytes.len())?;
     if is_head { Ok(()) } else { writer.write_all(bytes) }
 }
 

@@ -1,9 +1,9 @@
 //! Browser test of the audit page: every command and refused attempt is listed at once, and can be reverted there.
 
 use anyhow::ensure;
+use scenario::accessibility::assert_no_barriers;
 use scenario::browser::Browser;
 use scenario::eventually::{SOON, eventually};
-use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
 use serde_json::json;
 
@@ -19,7 +19,7 @@ fn first_row_says(browser: &Browser, words: &[&str]) {
 
 #[test]
 fn every_command_has_its_line_at_once() {
-    let mesh = SmallMesh::of("orders", 2);
+    let mesh = SmallMesh::start("orders", 2);
     let browser = Browser::start();
     browser.devtools("Emulation.setTimezoneOverride", json!({"timezoneId": "Asia/Tokyo"}));
     browser.open(&format!("http://127.0.0.1:{}/audit", mesh.control_plane.http_port));
@@ -75,6 +75,6 @@ fn every_command_has_its_line_at_once() {
     let table = mesh.api().page("/audit.csv").unwrap();
     assert_eq!(table.lines().count(), 6, "{table}");
     assert!(table.contains(",'=1+1,"), "a reason is no formula: {table}");
-    let complaints = browser.complaints();
+    let complaints = browser.console_messages();
     assert_eq!(complaints, Vec::<String>::new(), "the browser has nothing to complain of");
 }

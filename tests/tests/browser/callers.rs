@@ -3,10 +3,10 @@
 use std::net::Ipv4Addr;
 
 use anyhow::ensure;
+use scenario::accessibility::assert_no_barriers;
 use scenario::browser::Browser;
 use scenario::client::Client;
 use scenario::eventually::{SOON, eventually};
-use scenario::looks::assert_no_barriers;
 use scenario::sidecar::Sidecar;
 use scenario::small_mesh::SmallMesh;
 
@@ -25,8 +25,8 @@ fn says(browser: &Browser, selector: &str, words: &[&str]) {
 
 #[test]
 fn a_person_sees_who_calls_before_turning_it_off() {
-    let mesh = SmallMesh::of("orders", 1);
-    let plan = Sidecar::plan(mesh.origin.port()).named("storefront", "storefront-0").with("POD_IP", &STOREFRONT.to_string());
+    let mesh = SmallMesh::start("orders", 1);
+    let plan = Sidecar::builder(mesh.origin.port()).named("storefront", "storefront-0").with("POD_IP", &STOREFRONT.to_string());
     let _storefront = plan.reports_to(mesh.control_plane.grpc_port).start();
     mesh.api().expect_pods(&["orders-0", "storefront-0"]);
     let call = |from: Ipv4Addr| Client::connect_from(from, mesh.pods[0].port).get("/export");
@@ -53,5 +53,5 @@ fn a_person_sees_who_calls_before_turning_it_off() {
     says(&browser, ".map", &["storefront", "orders", "Outside"]);
     let lines = browser.script("return document.querySelectorAll('.way').length").expect("the page answers");
     assert_eq!(lines, 2, "one from the storefront, one from outside");
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

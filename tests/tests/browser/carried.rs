@@ -18,7 +18,7 @@ fn follow(browser: &Browser, link: &str, path: &str, query: &str) {
 
 #[test]
 fn the_window_is_carried_to_the_endpoint_and_the_map_and_back() {
-    let mesh = SmallMesh::of("orders", 1);
+    let mesh = SmallMesh::start("orders", 1);
     mesh.pods[0].get("/export");
     mesh.api().expect_hits("orders", 1);
     let browser = Browser::start();
@@ -44,5 +44,5 @@ fn the_window_is_carried_to_the_endpoint_and_the_map_and_back() {
     // The default window is not in the URL.
     eventually(SOON, || browser.click("label:has(input[name=window][value='5m'])"));
     follow(&browser, ".nav [data-chord=m]", "/map", "/map");
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

@@ -1,11 +1,11 @@
 //! Browser test of an endpoint's page: charts, requests, copying a request, pinning its route, and the live tap.
 
 use anyhow::{Result, ensure};
+use scenario::accessibility::assert_no_barriers;
 use scenario::browser::{Browser, Scheme};
 use scenario::demo::Demo;
-use scenario::dialog;
+use scenario::disable_dialog;
 use scenario::eventually::{SOON, eventually};
-use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
 
 /// The id of the endpoint with this method and route, once it has been called.
@@ -51,12 +51,12 @@ fn the_charts_show_what_happens_and_nobody_is_locked_out() {
         browser.open(&format!("{address}&history={shown}"));
         assert_no_barriers(&browser, shown);
     }
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
 fn three_routes_become_one_after_a_preview() {
-    let mesh = SmallMesh::of("people", 2);
+    let mesh = SmallMesh::start("people", 2);
     for name in ["anna", "bruno", "carla"] {
         mesh.pods.iter().for_each(|pod| drop(pod.get(&format!("/users/{name}"))));
     }
@@ -100,7 +100,7 @@ fn three_routes_become_one_after_a_preview() {
         ensure!(pins.contains("None."), "{pins}");
         Ok(())
     });
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
@@ -121,8 +121,8 @@ fn the_page_moves_and_marks_what_was_commanded() {
 
     // When the endpoint is turned off, the page shows it on the switch, in the card, and on the chart.
     eventually(SOON, || browser.click("#turn"));
-    dialog::give_reason(&browser, "the export fills the disk");
-    dialog::confirm(&browser);
+    disable_dialog::give_reason(&browser, "the export fills the disk");
+    disable_dialog::confirm(&browser);
     eventually(SOON, || {
         let told = browser.text("dialog[open] h2")?;
         ensure!(told == "Off on 2 pods", "{told}");
@@ -155,12 +155,12 @@ fn the_page_moves_and_marks_what_was_commanded() {
         ensure!(marks.contains("turned on again by operator"), "{marks}");
         Ok(())
     });
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
 fn requests_are_followed_until_the_reader_turns_to_them_and_can_be_copied() {
-    let mesh = SmallMesh::of("people", 1);
+    let mesh = SmallMesh::start("people", 1);
     mesh.pods[0].get("/users/1?q=it's");
     let id = endpoint_of(&mesh.api(), "GET", "/users/{id}");
     let browser = Browser::start();
@@ -188,12 +188,12 @@ fn requests_are_followed_until_the_reader_turns_to_them_and_can_be_copied() {
         ensure!(said == "Copied.", "{said}");
         Ok(())
     });
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
 fn hostile_paths_are_shown_as_they_are() {
-    let mesh = SmallMesh::of("people", 1);
+    let mesh = SmallMesh::start("people", 1);
     let hostile = "/%3Cimg%20src=x%20onerror=alert(1)%3E';alert(2);'/%E2%80%AEgpj.exe/%FF%FE";
     mesh.pods[0].get(hostile);
     mesh.pods[0].get(&format!("/{}", "long".repeat(2500)));
@@ -212,12 +212,12 @@ fn hostile_paths_are_shown_as_they_are() {
             assert_no_barriers(&browser, &page);
         }
     }
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
 fn a_tap_shows_what_happens_while_somebody_looks() {
-    let mesh = SmallMesh::of("people", 2);
+    let mesh = SmallMesh::start("people", 2);
     let browser = Browser::start();
     browser.look_as(1440, 900, Scheme::Light);
     browser.open(&format!("http://127.0.0.1:{}/tap?service=people&route=/users/*", mesh.control_plane.http_port));
@@ -275,12 +275,12 @@ fn a_tap_shows_what_happens_while_somebody_looks() {
         ensure!(metrics.contains("sitio_taps_open 0"), "a tap is open");
         Ok(())
     });
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
 fn a_tab_that_is_opened_in_the_background_waits_until_it_is_looked_at() {
-    let mesh = SmallMesh::of("people", 1);
+    let mesh = SmallMesh::start("people", 1);
     let browser = Browser::start();
     browser.before_each_page("Object.defineProperty(document, 'hidden', { get: () => !window.isLookedAt })");
     browser.open(&format!("http://127.0.0.1:{}/tap?service=people", mesh.control_plane.http_port));

@@ -1,10 +1,10 @@
 //! Browser test of an empty mesh: the page shows set-up commands, and goes live when the first sidecar connects.
 
 use anyhow::ensure;
+use scenario::accessibility::assert_no_barriers;
 use scenario::browser::Browser;
 use scenario::control_plane::ControlPlane;
 use scenario::eventually::{SOON, eventually};
-use scenario::looks::assert_no_barriers;
 use scenario::origin::Origin;
 use scenario::sidecar::Sidecar;
 
@@ -30,7 +30,7 @@ fn the_page_shows_what_to_paste_and_comes_alive() {
 
     // The page updates without a reload.
     browser.script("window.isTheSame = true; return 1").unwrap();
-    let sidecar = Sidecar::plan(origin.port()).named("web", "web-1").reports_to(control_plane.grpc_port).start();
+    let sidecar = Sidecar::builder(origin.port()).named("web", "web-1").reports_to(control_plane.grpc_port).start();
     eventually(SOON, || {
         ensure!(browser.text("[data-when=no-requests] p")?.starts_with("1 sidecar is connected."), "nobody has connected");
         Ok(())
@@ -43,5 +43,5 @@ fn the_page_shows_what_to_paste_and_comes_alive() {
         Ok(())
     });
     assert_eq!(browser.script("return window.isTheSame").unwrap(), true, "it is the page that was opened");
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

@@ -1,10 +1,10 @@
 //! Browser test with hostile names: every page shows them as text and never as markup.
 
 use anyhow::ensure;
+use scenario::accessibility::{ZOOMED, assert_no_barriers, cut_off};
 use scenario::browser::{Browser, Scheme};
 use scenario::control_plane::ControlPlane;
 use scenario::eventually::{SOON, eventually};
-use scenario::looks::{ZOOMED, assert_no_barriers, cut_off};
 use scenario::origin::Origin;
 use scenario::sidecar::Sidecar;
 
@@ -35,7 +35,7 @@ struct Stranger {
 impl Stranger {
     fn start() -> Self {
         let (control_plane, origin) = (ControlPlane::start(), Origin::start());
-        let plan = Sidecar::plan(origin.port()).named(SERVICE, "pod\u{202e}<b>1</b>");
+        let plan = Sidecar::builder(origin.port()).named(SERVICE, "pod\u{202e}<b>1</b>");
         let sidecar = plan.with("NODE_NAME", "\"><img src=x>🎉").reports_to(control_plane.grpc_port).start();
         let stranger = Self { sidecar, control_plane, origin };
         stranger.ask();
@@ -105,7 +105,7 @@ fn nothing_that_is_shown_does_anything() {
         let text = browser.script("return document.querySelector('main').textContent").unwrap();
         assert!(text.as_str().is_some_and(|text| text.contains(name)), "{page} shows {name}: {text}");
     }
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn no_endpoint_and_no_pattern_does_anything() {
         assert!(shown.contains(path), "{path} is shown: {shown}");
     }
     assert!(shown.contains(&"long".repeat(10)), "the long path is shown, as much of it as was kept");
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
@@ -162,14 +162,14 @@ fn nothing_that_happens_does_anything() {
     });
     assert_eq!(browser.script(STRANGE).unwrap(), 0, "the progress");
     assert_no_barriers(&browser, "the progress on a pod with a hostile name");
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
 fn no_cell_of_a_file_begins_a_formula() {
     let stranger = Stranger::start();
     let api = stranger.control_plane.api();
-    let plan = Sidecar::plan(stranger.origin.port()).named("@service", "+pod").with("NODE_NAME", "=1+1");
+    let plan = Sidecar::builder(stranger.origin.port()).named("@service", "+pod").with("NODE_NAME", "=1+1");
     let sidecar = plan.reports_to(stranger.control_plane.grpc_port).start();
     sidecar.get("/x");
     api.expect_hits("@service", 1);

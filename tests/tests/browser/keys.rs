@@ -51,7 +51,7 @@ fn says(browser: &Browser, selector: &str, words: &str) {
 
 #[test]
 fn an_endpoint_is_turned_off_and_taken_back_without_a_mouse() {
-    let mesh = SmallMesh::of("orders", 2);
+    let mesh = SmallMesh::start("orders", 2);
     mesh.pods.iter().for_each(|pod| drop(pod.get("/export")));
     mesh.pods[0].get("/orders/1");
     mesh.api().expect_hits("orders", 3);
@@ -111,5 +111,5 @@ fn an_endpoint_is_turned_off_and_taken_back_without_a_mouse() {
     browser.press(ENTER).unwrap();
     says(&browser, "#toast span", "GET /export is on again");
     assert_eq!(mesh.pods[0].get("/export").status(), 200);
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

@@ -3,10 +3,10 @@
 //! Nothing is wider than the window, nothing is cut off, and every switch is visible.
 
 use anyhow::ensure;
+use scenario::accessibility::cut_off;
 use scenario::browser::{Browser, Scheme};
 use scenario::control_plane::ControlPlane;
 use scenario::eventually::{SOON, eventually};
-use scenario::looks::cut_off;
 use scenario::origin::Origin;
 use scenario::sidecar::Sidecar;
 
@@ -52,7 +52,7 @@ impl LongNames {
     fn start() -> Self {
         let (control_plane, origin) = (ControlPlane::start(), Origin::start());
         let start = |service: String, namespace: String, pod: String| {
-            let plan = Sidecar::plan(origin.port()).named(&service, &pod).with("POD_NAMESPACE", &namespace);
+            let plan = Sidecar::builder(origin.port()).named(&service, &pod).with("POD_NAMESPACE", &namespace);
             plan.with("NODE_NAME", &letters("node", NAME)).reports_to(control_plane.grpc_port).start()
         };
         let sidecars = vec![

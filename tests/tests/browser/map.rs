@@ -1,9 +1,9 @@
 //! Browser test of the map: services and live traffic, the table, and an update when a service joins.
 
 use anyhow::ensure;
+use scenario::accessibility::assert_no_barriers;
 use scenario::browser::Browser;
 use scenario::eventually::{SOON, eventually};
-use scenario::looks::assert_no_barriers;
 use scenario::sidecar::Sidecar;
 use scenario::small_mesh::SmallMesh;
 
@@ -20,7 +20,7 @@ fn says(browser: &Browser, selector: &str, words: &[&str]) {
 
 #[test]
 fn it_shows_every_service_and_what_is_off() {
-    let mesh = SmallMesh::of("orders", 1);
+    let mesh = SmallMesh::start("orders", 1);
     let browser = Browser::start();
     browser.open(&format!("http://127.0.0.1:{}/map?window=1h", mesh.control_plane.http_port));
     says(&browser, ".map", &["orders", "0/s"]);
@@ -32,7 +32,8 @@ fn it_shows_every_service_and_what_is_off() {
     assert_no_barriers(&browser, "the map");
 
     // A service that joins appears, and an edge with an endpoint that is off is broken.
-    let joined = Sidecar::plan(mesh.origin.port()).named("search", "search-0").reports_to(mesh.control_plane.grpc_port).start();
+    let joined =
+        Sidecar::builder(mesh.origin.port()).named("search", "search-0").reports_to(mesh.control_plane.grpc_port).start();
     joined.get("/search");
     says(&browser, "#rows", &["orders", "search"]);
     says(&browser, ".map", &["orders", "search"]);
@@ -58,5 +59,5 @@ fn it_shows_every_service_and_what_is_off() {
         ensure!(browser.text("#rows")?.contains("/search"), "the overview is not there");
         Ok(())
     });
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

@@ -1,12 +1,12 @@
 //! Browser test of the overview: live rows, filter and sort, keys, and the switch that turns an endpoint off and on.
 
 use anyhow::{Result, ensure};
+use scenario::accessibility::assert_no_barriers;
 use scenario::browser::{Browser, Scheme};
 use scenario::client::get;
 use scenario::demo::Demo;
-use scenario::dialog;
+use scenario::disable_dialog;
 use scenario::eventually::{SOON, eventually};
-use scenario::looks::assert_no_barriers;
 
 const SWITCH: &str = "button[role=switch][aria-label^='GET /legacy/export']";
 
@@ -63,7 +63,7 @@ fn it_moves_and_nobody_is_locked_out() {
     let started = browser.text("#requests tbody tr:first-child time").unwrap();
     assert_eq!(started.len(), "14:07:41.126".len(), "{started} is told to the millisecond, in the reader's own time");
 
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn what_is_looked_at_is_in_the_address() {
         ensure!(shown(&browser)?.len() >= 12, "the filter is not cleared");
         Ok(())
     });
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn it_can_be_paused_and_driven_by_keys_alone() {
     browser.press_escape().unwrap();
     browser.press("?").unwrap();
     assert_eq!(browser.script("return document.querySelectorAll('dialog[open]').length").unwrap(), 0);
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
@@ -185,11 +185,11 @@ fn an_endpoint_is_turned_off_through_the_dialog_and_on_again() {
 
     // The switch opens the dialog; only the reason must be typed; the button names its effect.
     eventually(SOON, || browser.click(SWITCH));
-    dialog::give_reason(&browser, "the export fills the disk");
+    disable_dialog::give_reason(&browser, "the export fills the disk");
     assert_no_barriers(&browser, "the dialog");
-    let button = dialog::confirmation(&browser).unwrap();
+    let button = disable_dialog::confirmation(&browser).unwrap();
     assert!(button.starts_with("Turn off on 2 pods"), "{button}");
-    dialog::confirm(&browser);
+    disable_dialog::confirm(&browser);
 
     // Each pod's receipt appears, with milliseconds.
     eventually(SOON, || {
@@ -227,5 +227,5 @@ fn an_endpoint_is_turned_off_through_the_dialog_and_on_again() {
     browser.click("#undo").unwrap();
     says(&browser, "dialog[open] h2", "Off on 2 pods");
     assert_eq!(get(demo.legacy_ports[0], "/legacy/export").status(), 503);
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

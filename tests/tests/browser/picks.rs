@@ -1,9 +1,9 @@
 //! Browser test of the pod selection in the dialog that turns an endpoint off, with hundreds of pods.
 
 use anyhow::ensure;
+use scenario::accessibility::assert_no_barriers;
 use scenario::browser::Browser;
 use scenario::eventually::{SOON, eventually};
-use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
 
 /// Replaces the response that the dialog shows by one with 500 pods, which are too many to run on a test machine.
@@ -19,7 +19,7 @@ const MANY_PODS: &str = "
 
 #[test]
 fn one_pod_of_five_hundred_is_found_by_its_name() {
-    let mesh = SmallMesh::of("orders", 1);
+    let mesh = SmallMesh::start("orders", 1);
     mesh.pods[0].get("/export");
     mesh.api().expect_hits("orders", 1);
     let browser = Browser::start();
@@ -50,5 +50,5 @@ fn one_pod_of_five_hundred_is_found_by_its_name() {
     browser.type_into("#pick-find", "\u{e007}").unwrap();
     browser.script("document.getElementById('pick-find').value = ''; return 1").unwrap();
     assert!(browser.text("#go").unwrap().starts_with("Turn off on 1 pod"));
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

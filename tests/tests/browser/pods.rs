@@ -2,9 +2,9 @@
 
 use anyhow::ensure;
 use rustix::process::Signal;
+use scenario::accessibility::assert_no_barriers;
 use scenario::browser::{Browser, Scheme};
 use scenario::eventually::{SOON, eventually};
-use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
 
 /// Chooses a group as with the keyboard: the native list has no element that the driver can click.
@@ -21,7 +21,7 @@ fn says(browser: &Browser, selector: &str, words: &str) {
 
 #[test]
 fn it_tells_who_reports_and_who_does_not() {
-    let mut mesh = SmallMesh::of("orders", 2);
+    let mut mesh = SmallMesh::start("orders", 2);
     let browser = Browser::start();
     browser.open(&format!("http://127.0.0.1:{}/pods", mesh.control_plane.http_port));
     says(&browser, "#pulse .word", "Live");
@@ -75,5 +75,5 @@ fn it_tells_who_reports_and_who_does_not() {
     assert_eq!(table.lines().count(), 4, "{table}");
     assert!(table.contains("orders-2,default,orders,"), "{table}");
     mesh.pods[2].process.signal(Signal::CONT);
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

@@ -1,10 +1,10 @@
 //! Browser test of a control plane restart: open pages show it, disable their switches, and recover by themselves.
 
 use anyhow::ensure;
+use scenario::accessibility::assert_no_barriers;
 use scenario::browser::Browser;
-use scenario::dialog;
+use scenario::disable_dialog;
 use scenario::eventually::{SOON, eventually};
-use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
 
 fn is_checked(browser: &Browser, checked: &str) {
@@ -25,7 +25,7 @@ fn word(browser: &Browser, word: &str) {
 
 #[test]
 fn two_browsers_agree_also_after_a_restart() {
-    let mut mesh = SmallMesh::of("orders", 1);
+    let mut mesh = SmallMesh::start("orders", 1);
     mesh.pods[0].get("/export");
     let browsers = [Browser::start(), Browser::start()];
     for browser in &browsers {
@@ -36,8 +36,8 @@ fn two_browsers_agree_also_after_a_restart() {
     // A change in one browser appears in the other.
     let (one, other) = (&browsers[0], &browsers[1]);
     one.click("#rows .sw[aria-label*='/export']").unwrap();
-    dialog::give_reason(one, "too slow");
-    dialog::confirm(one);
+    disable_dialog::give_reason(one, "too slow");
+    disable_dialog::confirm(one);
     is_checked(other, "false");
     eventually(SOON, || one.click("dialog[open] .df button:last-child"));
     is_checked(one, "false");
@@ -68,7 +68,7 @@ fn two_browsers_agree_also_after_a_restart() {
     assert_no_barriers(one, "a page without its control plane");
 
     // After the restart the pages recover: the rule is still in force.
-    mesh.control_plane.come_back();
+    mesh.control_plane.restart();
     for browser in &browsers {
         word(browser, "Live");
         is_checked(browser, "false");

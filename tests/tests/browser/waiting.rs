@@ -1,9 +1,9 @@
 //! Browser test of loading states: placeholders appear for data loaded on demand, but only after a short delay.
 
 use anyhow::ensure;
+use scenario::accessibility::assert_no_barriers;
 use scenario::browser::Browser;
 use scenario::eventually::{SOON, eventually};
-use scenario::looks::assert_no_barriers;
 use scenario::small_mesh::SmallMesh;
 
 /// Delays every fetch response and every whole stream message until `letThem` is called; `letNewest` releases the
@@ -53,7 +53,7 @@ fn is(browser: &Browser, what: &str, script: &str) {
 
 #[test]
 fn the_shape_of_what_is_to_come_is_shown_until_it_comes() {
-    let mesh = SmallMesh::of("orders", 2);
+    let mesh = SmallMesh::start("orders", 2);
     mesh.pods[0].get("/export");
     mesh.api().expect_hits("orders", 1);
     let browser = slow_browser(&mesh);
@@ -85,12 +85,12 @@ fn the_shape_of_what_is_to_come_is_shown_until_it_comes() {
     is(&browser, "a table that waits", "document.getElementById('main').ariaBusy === 'true'");
     browser.script("window.isSlow = false; letThem(); return 1").unwrap();
     is(&browser, "a table that is whole", "document.getElementById('main').ariaBusy === null");
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
 fn whoever_asks_for_another_one_meanwhile_gets_that_and_no_other() {
-    let mesh = SmallMesh::of("orders", 1);
+    let mesh = SmallMesh::start("orders", 1);
     mesh.pods[0].get("/export");
     mesh.pods[0].get("/import");
     mesh.api().expect_hits("orders", 2);
@@ -114,5 +114,5 @@ fn whoever_asks_for_another_one_meanwhile_gets_that_and_no_other() {
     assert!(browser.text("#off [data-k=endpoint]").unwrap().contains("/import"));
     browser.press_escape().unwrap();
     assert_eq!(browser.script("return document.querySelectorAll('dialog[open]').length").unwrap(), 0);
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

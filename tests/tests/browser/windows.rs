@@ -13,7 +13,7 @@ const SWITCH: &str = "button[role=switch][aria-label^='GET /export']";
 
 /// A mesh with one request for `/export`.
 fn mesh() -> SmallMesh {
-    let mesh = SmallMesh::of("orders", 1);
+    let mesh = SmallMesh::start("orders", 1);
     mesh.pods[0].get("/export");
     mesh.api().expect_hits("orders", 1);
     mesh
@@ -57,11 +57,11 @@ fn seven_windows_of_one_browser_are_all_live_and_all_can_turn_off() {
 
     // All windows at the same time, on one connection.
     for (at, window) in windows.iter().enumerate() {
-        browser.turn_to(window);
+        browser.switch_to(window);
         expect_live(&browser, &format!("window {at}"));
     }
     let turn_off = |at: usize| {
-        browser.turn_to(&windows[at]);
+        browser.switch_to(&windows[at]);
         eventually(SOON, || browser.click(SWITCH));
         says(&browser, "dialog[open] h2", "Turn off this endpoint?");
         eventually(SOON, || browser.type_into("dialog[open] textarea", "the export fills the disk"));
@@ -72,7 +72,7 @@ fn seven_windows_of_one_browser_are_all_live_and_all_can_turn_off() {
 
     // Every other window shows the change, and turns the endpoint on again.
     for (at, window) in windows.iter().enumerate().take(WINDOWS - 1).rev() {
-        browser.turn_to(window);
+        browser.switch_to(window);
         says(&browser, SWITCH, "Off");
         eventually(SOON, || browser.click(SWITCH));
         says(&browser, SWITCH, "On");
@@ -80,7 +80,7 @@ fn seven_windows_of_one_browser_are_all_live_and_all_can_turn_off() {
             turn_off(at);
         }
     }
-    assert_eq!(browser.complaints(), Vec::<String>::new(), "the browser has nothing to complain of");
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]
@@ -88,23 +88,23 @@ fn a_window_that_is_closed_takes_no_other_with_it() {
     let (mesh, browser) = (mesh(), Browser::start());
     let windows = open_all(&browser, &mesh, &["/", "/pods", "/map", "/audit", "/tap"], |_| ());
     for window in &windows {
-        browser.turn_to(window);
+        browser.switch_to(window);
         expect_live(&browser, "a window");
     }
 
     // The first window opened the stream.
-    browser.turn_to(&windows[0]);
+    browser.switch_to(&windows[0]);
     browser.close_window();
 
-    browser.turn_to(&windows[1]);
+    browser.switch_to(&windows[1]);
     let lost = "window.lost = 0; new MutationObserver(() => { window.lost += document.body.dataset.pulse === 'lost'; })
         .observe(document.body, {attributes: true, attributeFilter: ['data-pulse']}); return 1";
     browser.script(lost).unwrap();
     for window in &windows[1..] {
-        browser.turn_to(window);
+        browser.switch_to(window);
         expect_live(&browser, "a window that was left");
     }
-    browser.turn_to(&windows[1]);
+    browser.switch_to(&windows[1]);
     assert_eq!(browser.script("return window.lost").unwrap(), 0, "it never lost its stream");
 }
 
@@ -134,13 +134,13 @@ fn a_browser_that_cannot_share_a_stream_is_advised_and_can_still_turn_off() {
     let windows = open_all(&browser, &mesh, &["/"], |browser| browser.before_each_page("delete window.SharedWorker;"));
 
     let last = windows.last().unwrap();
-    browser.turn_to(last);
+    browser.switch_to(last);
     says(&browser, "#next", "Close one of them, or serve the dashboard through a proxy with HTTP/2.");
     // It goes live as soon as connections are free.
     for window in &windows[..WINDOWS - 2] {
-        browser.turn_to(window);
+        browser.switch_to(window);
         browser.close_window();
     }
-    browser.turn_to(last);
+    browser.switch_to(last);
     expect_live(&browser, "the last window");
 }

@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::ensure;
 use rustix::process::Signal;
+use scenario::cli::{bare, client_command, run};
 use scenario::control_plane::ControlPlane;
 use scenario::eventually::{SOON, eventually};
-use scenario::reserved::Reserved;
+use scenario::reserved_port::ReservedPort;
 use scenario::sidecar::Sidecar;
-use scenario::sitio::{asking, bare, said};
 use scenario::small_mesh::SmallMesh;
 use serde_json::Value;
 
@@ -25,11 +25,11 @@ fn findings(told: &Value) -> Vec<(String, String)> {
 
 #[test]
 fn a_healthy_mesh_has_nothing_wrong() {
-    let mesh = SmallMesh::of("shop", 2);
+    let mesh = SmallMesh::start("shop", 2);
     let rule = mesh.api().turn_off("shop", "GET /bytes/{id}", "1h");
     mesh.api().expect_applied(&rule, &mesh.names());
 
-    let told = mesh.sitio(&["check"]).fine();
+    let told = mesh.sitio(&["check"]).success();
 
     for words in
         ["answers, in", "of our version", "clock agrees", "2 pods are reporting", "1 rule is in force", "nothing is wrong"]
@@ -42,7 +42,7 @@ fn a_healthy_mesh_has_nothing_wrong() {
 
 #[test]
 fn what_is_wrong_is_found_with_what_to_do_and_only_an_error_fails() {
-    let mesh = SmallMesh::of("shop", 2);
+    let mesh = SmallMesh::start("shop", 2);
     mesh.api().turn_off("shop", "GET /bytes/{id}", "5m");
     let told = mesh.sitio(&["check"]);
     assert!(told.out.contains("lapses in 5 min") && told.out.contains("--ttl"), "{told:?}");
@@ -58,8 +58,8 @@ fn what_is_wrong_is_found_with_what_to_do_and_only_an_error_fails() {
     mesh.pods[1].process.signal(Signal::CONT);
     assert!(told.out.contains("silent, 1 pod") && told.out.contains("shop-1") && told.out.contains("→ see whether"), "{told:?}");
 
-    let nothing = Reserved::port();
-    let broken = Sidecar::plan(nothing.port).named("broken", "broken-0").reports_to(mesh.control_plane.grpc_port).start();
+    let nothing = ReservedPort::reserve();
+    let broken = Sidecar::builder(nothing.port).named("broken", "broken-0").reports_to(mesh.control_plane.grpc_port).start();
     assert_eq!(broken.get("/x").status(), 502);
     let told = eventually(SOON, || {
         let told = mesh.sitio(&["check"]);
@@ -67,15 +67,15 @@ fn what_is_wrong_is_found_with_what_to_do_and_only_an_error_fails() {
         Ok(told)
     });
     assert!(told.code == Some(1) && told.out.contains("TARGET_PORT"), "{told:?}");
-    let told = said(asking(mesh.control_plane.grpc_port, &["check"]));
+    let told = run(client_command(mesh.control_plane.grpc_port, &["check"]));
     assert!(told.code == Some(1) && told.out.contains("8091"), "the sidecars' port: {told:?}");
 
-    let told = said(asking(nothing.port, &["check"]));
+    let told = run(client_command(nothing.port, &["check"]));
     assert_eq!(told.code, Some(1), "{told:?}");
     assert!(told.out.contains("nothing answers") && told.out.contains("SITIO_URL"), "{told:?}");
 
     let alone = ControlPlane::start();
-    let told = said(asking(alone.http_port, &["check"])).fine();
+    let told = run(client_command(alone.http_port, &["check"])).success();
     assert!(told.contains("no pod is attached") && told.contains("SITIO_CONTROL_PLANE"), "{told}");
 }
 
@@ -94,16 +94,16 @@ fn the_dashboard_is_opened_if_it_is_there_and_its_url_is_printed() {
     browser(folder.path());
     let url = format!("http://127.0.0.1:{}/", control_plane.http_port);
     let with_browser = |port, more: &[&str]| {
-        let mut command = asking(port, &[&["dashboard"], more].concat());
+        let mut command = client_command(port, &[&["dashboard"], more].concat());
         command.env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()));
-        said(command)
+        run(command)
     };
 
-    assert_eq!(with_browser(control_plane.http_port, &["--print"]).fine(), format!("{url}\n"));
+    assert_eq!(with_browser(control_plane.http_port, &["--print"]).success(), format!("{url}\n"));
     assert!(!folder.path().join("opened").exists());
-    assert_eq!(with_browser(control_plane.http_port, &[]).fine(), format!("{url}\n"));
+    assert_eq!(with_browser(control_plane.http_port, &[]).success(), format!("{url}\n"));
     assert_eq!(fs::read_to_string(folder.path().join("opened")).expect("it was opened"), format!("{url}\n"));
-    let nothing = Reserved::port();
+    let nothing = ReservedPort::reserve();
     let told = with_browser(nothing.port, &[]);
     assert!(told.code == Some(1) && told.err.contains("nothing answers"), "{told:?}");
 }
@@ -111,7 +111,7 @@ fn the_dashboard_is_opened_if_it_is_there_and_its_url_is_printed() {
 fn sitio(arguments: &[&str]) -> String {
     let mut command = bare();
     command.args(arguments);
-    said(command).fine()
+    run(command).success()
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn every_command_helps_with_an_example() {
 
 /// The completions of bash for the last word of a line, with the control plane on this port.
 fn offered(http_port: u16, line: &str) -> Vec<String> {
-    let program = scenario::programs::program("sitio");
+    let program = scenario::process::program("sitio");
     let words: Vec<&str> = line.split(' ').collect();
     // As the shell does on Tab, and prints the candidates.
     let script = format!(
@@ -172,7 +172,7 @@ fn offered(http_port: u16, line: &str) -> Vec<String> {
 
 #[test]
 fn a_shell_completes_services_endpoints_rules_and_pods_and_is_quiet_without_a_control_plane() {
-    let mesh = SmallMesh::of("shop", 2);
+    let mesh = SmallMesh::start("shop", 2);
     assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
     mesh.api().expect_hits("shop", 1);
     let rule = mesh.api().turn_off("shop", "GET /bytes/{id}", "1h");

@@ -11,9 +11,8 @@ use rustix::process::{Signal, kill_process};
 use scenario::client::get;
 use scenario::demo::Demo;
 use scenario::eventually::{SOON, eventually};
-use scenario::memory::resident_kib;
-use scenario::process::Process;
-use scenario::programs::program;
+use scenario::proc::resident_kib;
+use scenario::process::{Process, program};
 
 #[test]
 fn the_demo_shows_a_shop_of_four_services_on_two_pods_each() {

@@ -5,12 +5,12 @@ use std::process::Command;
 
 use anyhow::ensure;
 use rustix::process::Signal;
+use scenario::cli::{client_command, run};
 use scenario::eventually::{SOON, eventually};
+use scenario::flaky_service::scripted;
 use scenario::process::Process;
-use scenario::pty::Pty;
-use scenario::scripted::scripted;
-use scenario::sitio::{asking, said};
 use scenario::small_mesh::SmallMesh;
+use scenario::terminal::Terminal;
 
 /// Every command that queries a control plane and ends by itself.
 const COMMANDS: [&[&str]; 11] = [
@@ -47,7 +47,7 @@ fn whoever_answers_in_its_place_is_told_from_a_control_plane_in_one_line() {
     ] {
         let port = scripted(answer);
         for command in COMMANDS {
-            let told = said(asking(port, command));
+            let told = run(client_command(port, command));
             // A failed tap prints no summary of dropped exchanges.
             let last = told.err.lines().last().unwrap_or_default();
             assert_eq!((told.code, told.out.as_str()), (Some(1), ""), "{name}: {command:?}: {told:?}");
@@ -55,7 +55,7 @@ fn whoever_answers_in_its_place_is_told_from_a_control_plane_in_one_line() {
             assert!(last.contains(words) || is_tap, "{name}: {command:?}: {told:?}");
             assert!(told.err.lines().count() == 1 && !told.err.contains('\x1b'), "{name}: {command:?}: {told:?}");
         }
-        let check = said(asking(port, &["check"]));
+        let check = run(client_command(port, &["check"]));
         assert!(check.code == Some(1) && check.out.contains("→"), "{name}: {check:?}");
     }
 }
@@ -63,7 +63,7 @@ fn whoever_answers_in_its_place_is_told_from_a_control_plane_in_one_line() {
 #[test]
 fn an_answer_without_an_end_is_given_up() {
     let port = scripted([b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![b' '; 65 << 20]].concat());
-    let told = said(asking(port, &["stat"])).failed(1);
+    let told = run(client_command(port, &["stat"])).failed(1);
     assert!(told.contains("more than 64 MiB"), "{told}");
 }
 
@@ -77,7 +77,7 @@ fn unread(mut command: Command) -> Option<i32> {
 
 #[test]
 fn nobody_who_leaves_early_makes_it_panic() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     assert_eq!(mesh.pods[0].get("/x").status(), 200);
     mesh.api().expect_hits("shop", 1);
     let port = mesh.control_plane.http_port;
@@ -102,23 +102,23 @@ fn nobody_who_leaves_early_makes_it_panic() {
         &["stat", "--help"],
         &["--version"],
     ] {
-        assert_eq!(unread(asking(port, command)), Some(0), "{command:?}");
+        assert_eq!(unread(client_command(port, command)), Some(0), "{command:?}");
     }
-    assert_eq!(unread(asking(port, &["history", "/nowhere"])), Some(1));
-    assert_eq!(unread(asking(port, &["dance"])), Some(2));
-    assert_eq!(unread(asking(port, &[])), Some(2));
+    assert_eq!(unread(client_command(port, &["history", "/nowhere"])), Some(1));
+    assert_eq!(unread(client_command(port, &["dance"])), Some(2));
+    assert_eq!(unread(client_command(port, &[])), Some(2));
 }
 
 #[test]
 fn who_watches_on_a_terminal_sees_that_the_control_plane_is_gone_and_back() {
-    let mut mesh = SmallMesh::of("shop", 1);
+    let mut mesh = SmallMesh::start("shop", 1);
     assert_eq!(mesh.pods[0].get("/x").status(), 200);
     mesh.api().expect_hits("shop", 1);
-    let mut watching = Pty::start(&asking(mesh.control_plane.http_port, &["stat", "--watch=100ms"]), 10, 100);
+    let mut watching = Terminal::start(&client_command(mesh.control_plane.http_port, &["stat", "--watch=100ms"]), 10, 100);
     watching.expect_words("/x");
     mesh.control_plane.process.kill();
     watching.expect("that it is gone", |screen| screen.contains("nothing answers at") && !screen.contains("/x"));
-    mesh.control_plane.come_back();
+    mesh.control_plane.restart();
     watching.expect("the list again", |screen| screen.contains("/x") && !screen.contains("nothing answers"));
     watching.keys("\x03");
     assert_eq!(watching.ended().code(), Some(0));
@@ -126,18 +126,18 @@ fn who_watches_on_a_terminal_sees_that_the_control_plane_is_gone_and_back() {
 
 #[test]
 fn a_table_is_cut_to_its_terminal_and_whole_in_a_pipe() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     let route = "/api/v2/customers/invoices/archive/documents/attachments/previews/thumbnails";
     assert_eq!(mesh.pods[0].get(route).status(), 200);
     mesh.api().expect_hits("shop", 1);
     mesh.api().turn_off("shop", &format!("GET {route}"), "1h");
     for command in [&["stat"][..], &["pods"], &["rules"], &["rules", "r1"], &["audit"], &["callers", route], &["history", route]]
     {
-        let whole = said(asking(mesh.control_plane.http_port, command)).fine();
+        let whole = run(client_command(mesh.control_plane.http_port, command)).success();
         let is_about_it = !matches!(command, ["pods"]);
         assert_eq!(whole.contains(route), is_about_it, "a pipe is never cut: {whole}");
         for columns in [80_u16, 40] {
-            let mut terminal = Pty::start(&asking(mesh.control_plane.http_port, command), 40, columns);
+            let mut terminal = Terminal::start(&client_command(mesh.control_plane.http_port, command), 40, columns);
             assert_eq!(terminal.ended().code(), Some(0));
             let lines = whole.trim_end().lines().count();
             terminal.expect(&format!("{lines} lines"), |screen| screen.lines().count() == lines);
@@ -156,10 +156,10 @@ fn a_table_is_cut_to_its_terminal_and_whole_in_a_pipe() {
 
 #[test]
 fn top_fits_any_terminal_and_any_change_of_it() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     assert_eq!(mesh.pods[0].get("/x").status(), 200);
     mesh.api().expect_hits("shop", 1);
-    let mut top = Pty::start(&asking(mesh.control_plane.http_port, &["top", "--interval", "100ms"]), 5, 20);
+    let mut top = Terminal::start(&client_command(mesh.control_plane.http_port, &["top", "--interval", "100ms"]), 5, 20);
     top.expect("its first line", |screen| screen.starts_with("Sitio 1 endpoint"));
     // Every dialog, on a screen too small for any.
     for (open, close) in [("?", "q"), ("xwhy", "\x1b"), ("/x", "\r"), ("\r", "\x1b")] {
@@ -178,12 +178,12 @@ fn top_fits_any_terminal_and_any_change_of_it() {
 
 #[test]
 fn ctrl_c_ends_the_waiting_and_takes_nothing_back() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     assert_eq!(mesh.pods[0].get("/x").status(), 200);
     mesh.api().expect_hits("shop", 1);
     mesh.pods[0].process.signal(Signal::STOP);
     let words = ["disable", "shop", "GET", "/x", "--reason", "a scenario asks for it", "--wait", "--timeout", "60s"];
-    let mut waiting = Process::start(asking(mesh.control_plane.http_port, &words));
+    let mut waiting = Process::start(client_command(mesh.control_plane.http_port, &words));
     eventually(SOON, || {
         ensure!(mesh.api().json("/api/v1/rules")?["rules"].as_array().is_some_and(|rules| rules.len() == 1), "no rule yet");
         Ok(())
@@ -192,5 +192,5 @@ fn ctrl_c_ends_the_waiting_and_takes_nothing_back() {
     assert_eq!(waiting.ended(SOON).code(), Some(130), "{:?}", waiting.stderr());
     mesh.pods[0].process.signal(Signal::CONT);
     assert!(waiting.stderr().last().unwrap().contains("sitio rules r1"), "{:?}", waiting.stderr());
-    assert!(mesh.sitio(&["rules"]).fine().contains("r1"));
+    assert!(mesh.sitio(&["rules"]).success().contains("r1"));
 }

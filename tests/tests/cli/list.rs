@@ -4,15 +4,15 @@ use std::fs;
 
 use anyhow::ensure;
 use rustix::process::Signal;
+use scenario::cli::{client_command, run};
 use scenario::eventually::{SOON, eventually};
 use scenario::process::Process;
-use scenario::sitio::{asking, said};
 use scenario::small_mesh::SmallMesh;
 use serde_json::Value;
 
 /// A service on two pods with some requests.
 fn shop() -> SmallMesh {
-    let mesh = SmallMesh::of("shop", 2);
+    let mesh = SmallMesh::start("shop", 2);
     for pod in &mesh.pods {
         (0..3).for_each(|_| assert_eq!(pod.get("/status/200").status(), 200));
         assert_eq!(pod.get("/bytes/10").status(), 200);
@@ -32,7 +32,7 @@ fn words<'a>(table: &'a str, wanted: &str) -> Vec<&'a str> {
 fn stat_shows_the_golden_metrics_of_every_endpoint() {
     let mesh = shop();
 
-    let table = mesh.sitio(&["stat"]).fine();
+    let table = mesh.sitio(&["stat"]).success();
     assert_eq!(words(&table, "SERVICE")[..6], ["SERVICE", "METHOD", "ROUTE", "RPS", "HITS", "SUCCESS"]);
     let row = words(&table, "/status/{id}");
     assert_eq!((row[0], row[1], row[2], row[4]), ("shop", "GET", "/status/{id}", "8"), "{table}");
@@ -40,9 +40,9 @@ fn stat_shows_the_golden_metrics_of_every_endpoint() {
     assert_eq!(*row.last().unwrap(), "on");
     assert!(!table.contains('\x1b'), "no colours in a pipe: {table:?}");
 
-    let wide = mesh.sitio(&["stat", "shop", "-o", "wide"]).fine();
+    let wide = mesh.sitio(&["stat", "shop", "-o", "wide"]).success();
     assert!(wide.contains("UNDER WAY") && wide.lines().next().unwrap().ends_with("ID"), "{wide}");
-    assert!(mesh.sitio(&["stat", "--color", "always"]).fine().contains('\x1b'));
+    assert!(mesh.sitio(&["stat", "--color", "always"]).success().contains('\x1b'));
 
     let json = mesh.sitio(&["stat", "-o", "json", "--window", "all"]).json();
     let told = mesh.api().json("/api/v1/endpoints?window=all").unwrap();
@@ -51,19 +51,19 @@ fn stat_shows_the_golden_metrics_of_every_endpoint() {
         rows.map(|row| (row["route"].as_str().unwrap().to_owned(), row["hits"].as_u64(), row["status"].clone())).collect()
     };
     assert_eq!(hits(&json), hits(&told), "as the API tells it");
-    let yaml: Value = serde_norway::from_str(&mesh.sitio(&["stat", "-o", "yaml", "--window", "all"]).fine()).unwrap();
+    let yaml: Value = serde_norway::from_str(&mesh.sitio(&["stat", "-o", "yaml", "--window", "all"]).success()).unwrap();
     assert_eq!(hits(&yaml), hits(&told));
 
-    let sorted = mesh.sitio(&["stat", "--sort", "hits"]).fine();
+    let sorted = mesh.sitio(&["stat", "--sort", "hits"]).success();
     assert!(sorted.lines().nth(1).unwrap().contains("/status/{id}"), "{sorted}");
-    assert!(mesh.sitio(&["stat", "nobody"]).fine().contains("no endpoint of a service nobody"));
-    assert!(mesh.sitio(&["stat", "-n", "elsewhere"]).fine().contains("no endpoint"));
+    assert!(mesh.sitio(&["stat", "nobody"]).success().contains("no endpoint of a service nobody"));
+    assert!(mesh.sitio(&["stat", "-n", "elsewhere"]).success().contains("no endpoint"));
 }
 
 #[test]
 fn watching_goes_on_until_ctrl_c() {
     let mesh = shop();
-    let mut watching = Process::start(asking(mesh.control_plane.http_port, &["stat", "--watch=100ms", "-o", "json"]));
+    let mut watching = Process::start(client_command(mesh.control_plane.http_port, &["stat", "--watch=100ms", "-o", "json"]));
     eventually(SOON, || {
         let told = watching.stdout().len();
         ensure!(told >= 3, "{told} lines so far");
@@ -80,36 +80,36 @@ fn watching_goes_on_until_ctrl_c() {
 #[test]
 fn pods_rules_and_the_audit_trail_are_tables_too() {
     let mesh = shop();
-    assert_eq!(mesh.sitio(&["rules"]).fine(), "no rule is in force: every endpoint is on\n");
+    assert_eq!(mesh.sitio(&["rules"]).success(), "no rule is in force: every endpoint is on\n");
     let rule = mesh.api().turn_off("shop", "GET /bytes/{id}", "1h");
     mesh.api().expect_applied(&rule, &mesh.names());
 
-    let pods = mesh.sitio(&["pods"]).fine();
+    let pods = mesh.sitio(&["pods"]).success();
     for pod in mesh.names() {
         assert_eq!(words(&pods, pod)[1..3], ["shop", "reporting"], "{pods}");
     }
-    assert!(mesh.sitio(&["pods", "nobody"]).fine().contains("no pods found"));
+    assert!(mesh.sitio(&["pods", "nobody"]).success().contains("no pods found"));
     assert_eq!(mesh.sitio(&["pods", "shop", "-o", "json"]).json()["pods"].as_array().unwrap().len(), 2);
 
-    let rules = mesh.sitio(&["rules"]).fine();
+    let rules = mesh.sitio(&["rules"]).success();
     let row = words(&rules, &rule);
     assert_eq!(row[..7], [&rule, "shop", "GET", "/bytes/{id}", "503", "applied", "2/2"], "{rules}");
-    let one = mesh.sitio(&["rules", &rule]).fine();
+    let one = mesh.sitio(&["rules", &rule]).success();
     assert!(mesh.names().iter().all(|pod| words(&one, pod)[1] == "applied"), "{one}");
     assert_eq!(mesh.sitio(&["rules", &rule, "-o", "json"]).json()["id"], rule.as_str());
 
     mesh.api().withdraw(&rule);
-    let audit = mesh.sitio(&["audit"]).fine();
+    let audit = mesh.sitio(&["audit"]).success();
     let events: Vec<_> = audit.lines().skip(1).map(|line| line.contains("turned on")).collect();
     assert_eq!(events, [true, false], "the newest first: {audit}");
     assert_eq!(mesh.sitio(&["audit", "--limit", "1", "-o", "json"]).json()["audit"].as_array().unwrap().len(), 1);
-    assert!(mesh.sitio(&["rules", &rule]).fine().contains("ended"));
+    assert!(mesh.sitio(&["rules", &rule]).success().contains("ended"));
 }
 
 #[test]
 fn the_history_of_an_endpoint_is_found_by_its_words_and_by_its_id() {
     let mesh = shop();
-    let page = mesh.sitio(&["history", "shop", "GET", "/status/{id}", "--status", "5xx"]).fine();
+    let page = mesh.sitio(&["history", "shop", "GET", "/status/{id}", "--status", "5xx"]).success();
     assert!(page.starts_with("GET /status/{id} of shop\n"), "{page}");
     assert_eq!(page.matches("/status/500").count(), 2, "{page}");
 
@@ -128,27 +128,27 @@ fn the_history_of_an_endpoint_is_found_by_its_words_and_by_its_id() {
 #[test]
 fn who_has_been_calling_is_a_table_with_every_hit_in_it() {
     let mesh = shop();
-    let page = mesh.sitio(&["callers", "shop", "GET", "/bytes/{id}"]).fine();
+    let page = mesh.sitio(&["callers", "shop", "GET", "/bytes/{id}"]).success();
     assert!(page.starts_with("GET /bytes/{id} of shop\n"), "{page}");
     let row = words(&page, "127.0.0.1");
     assert_eq!((row[1], row[3], row[4]), ("–", "2", "100"), "{page}");
     let told = mesh.sitio(&["callers", "/bytes/{id}", "-o", "json"]).json();
     assert_eq!((&told["hits"], &told["callers"][0]["kind"]), (&Value::from(2), &Value::from("address")), "{told}");
-    assert!(mesh.sitio(&["callers", "/bytes/{id}", "-o", "wide"]).fine().contains("FROM"));
+    assert!(mesh.sitio(&["callers", "/bytes/{id}", "-o", "wide"]).success().contains("FROM"));
 }
 
 #[test]
 fn every_failure_is_one_line_with_what_to_do_next() {
-    let nothing = scenario::reserved::Reserved::port();
-    let no_control_plane = said(asking(nothing.port, &["stat"])).failed(1);
+    let nothing = scenario::reserved_port::ReservedPort::reserve();
+    let no_control_plane = run(client_command(nothing.port, &["stat"])).failed(1);
     assert_eq!(no_control_plane.lines().count(), 1, "{no_control_plane}");
     for word in ["list the endpoints", "refused", "sitio demo", "--url", "SITIO_URL"] {
         assert!(no_control_plane.contains(word), "{word}: {no_control_plane}");
     }
 
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     // The service answers HTTP but is not a control plane.
-    let foreign = said(asking(mesh.origin.port(), &["stat"])).failed(1);
+    let foreign = run(client_command(mesh.origin.port(), &["stat"])).failed(1);
     assert!(foreign.contains("does not answer like a control plane"), "{foreign}");
     let unknown = mesh.sitio(&["tap", "nobody"]).failed(1);
     assert!(unknown.contains("no pod of a service nobody"), "{unknown}");
@@ -197,21 +197,21 @@ fn a_token_comes_from_the_environment_or_from_a_file() {
     let file = folder.path().join("token");
     fs::write(&file, format!("{TOKEN}\n")).unwrap();
 
-    let without = said(asking(port, &["pods"])).failed(1);
+    let without = run(client_command(port, &["pods"])).failed(1);
     assert!(without.contains("SITIO_TOKEN") && without.contains("--token-file"), "{without}");
-    let mut wrong = asking(port, &["pods"]);
+    let mut wrong = client_command(port, &["pods"]);
     wrong.env("SITIO_TOKEN", "another");
-    let wrong = said(wrong).failed(1);
+    let wrong = run(wrong).failed(1);
     assert!(wrong.contains("another token") && !wrong.contains(TOKEN), "{wrong}");
 
-    let mut by_variable = asking(port, &["pods"]);
+    let mut by_variable = client_command(port, &["pods"]);
     by_variable.env("SITIO_TOKEN", TOKEN);
-    assert!(said(by_variable).fine().contains("no pods found"));
+    assert!(run(by_variable).success().contains("no pods found"));
     let path = file.to_str().unwrap();
-    assert!(said(asking(port, &["pods", "--token-file", path])).fine().contains("no pods found"));
-    let mut by_file = asking(port, &["pods"]);
+    assert!(run(client_command(port, &["pods", "--token-file", path])).success().contains("no pods found"));
+    let mut by_file = client_command(port, &["pods"]);
     by_file.env("SITIO_TOKEN_FILE", path);
-    assert!(said(by_file).fine().contains("no pods found"));
-    let no_file = said(asking(port, &["pods", "--token-file", "/no/such/file"])).failed(1);
+    assert!(run(by_file).success().contains("no pods found"));
+    let no_file = run(client_command(port, &["pods", "--token-file", "/no/such/file"])).failed(1);
     assert!(no_file.contains("/no/such/file"), "{no_file}");
 }

@@ -2,15 +2,15 @@
 
 use anyhow::ensure;
 use rustix::process::Signal;
+use scenario::cli::client_command;
 use scenario::eventually::{SOON, eventually};
 use scenario::process::Process;
-use scenario::sitio::asking;
 use scenario::small_mesh::SmallMesh;
 use serde_json::Value;
 
 #[test]
 fn every_answer_for_programs_is_read_by_programs() {
-    let mesh = SmallMesh::of("shop", 2);
+    let mesh = SmallMesh::start("shop", 2);
     assert_eq!(mesh.pods[0].get("/x").status(), 200);
     mesh.api().expect_hits("shop", 1);
     let off = ["disable", "shop", "GET", "/x", "--reason", "it: \"must\"\n- be", "--wait"];
@@ -29,13 +29,13 @@ fn every_answer_for_programs_is_read_by_programs() {
         // A command that changes something can run only once.
         let is_look = !["enable", "disable"].contains(&command[0]);
         for format in ["json", "yaml"].iter().filter(|format| **format == "json" || is_look) {
-            let told = mesh.sitio(&[command, &["-o", format]].concat()).fine();
+            let told = mesh.sitio(&[command, &["-o", format]].concat()).success();
             let read: Value =
                 if *format == "json" { serde_json::from_str(&told).unwrap() } else { serde_norway::from_str(&told).unwrap() };
             assert!(read.is_object() || read.is_array(), "{command:?} -o {format}: {told}");
         }
     }
-    let off = mesh.sitio(&[&off[..], &["-o", "yaml"]].concat()).fine();
+    let off = mesh.sitio(&[&off[..], &["-o", "yaml"]].concat()).success();
     let off: Value = serde_norway::from_str(&off).unwrap();
     assert_eq!((&off["action"]["disable"]["status"], &off["reason"]), (&503.into(), &"it: \"must\" - be".into()), "{off}");
 }
@@ -59,13 +59,13 @@ fn columns(file: &str) -> Vec<(String, Vec<String>)> {
 
 #[test]
 fn a_list_as_csv_has_the_names_and_the_values_of_the_dashboard_s_file() {
-    let mesh = SmallMesh::of("shop", 2);
+    let mesh = SmallMesh::start("shop", 2);
     assert_eq!(mesh.pods[0].get("/x").status(), 200);
     mesh.api().expect_hits("shop", 1);
     let rule = mesh.api().turn_off("shop", "GET /x", "1h");
     mesh.api().expect_applied(&rule, &mesh.names());
     let url = |file: &str| format!("http://127.0.0.1:{}/{file}", mesh.control_plane.http_port);
-    let file = |name: &str| scenario::plain::client().build().unwrap().get(url(name)).send().unwrap().text().unwrap();
+    let file = |name: &str| scenario::api::http_client().build().unwrap().get(url(name)).send().unwrap().text().unwrap();
     let requests = format!("endpoints/{}/csv/requests.csv", mesh.api().endpoints().unwrap()[0]["id"].as_str().unwrap());
 
     for (command, theirs, only_ours, only_theirs) in [
@@ -75,7 +75,7 @@ fn a_list_as_csv_has_the_names_and_the_values_of_the_dashboard_s_file() {
         (&["audit"], "audit.csv", &[], &["ended_at", "applied", "of", "slowest_ms"]),
         (&["history", "/x"], &requests, &["outcome"], &[]),
     ] {
-        let ours = columns(&mesh.sitio(&[command, &["-o", "csv"]].concat()).fine());
+        let ours = columns(&mesh.sitio(&[command, &["-o", "csv"]].concat()).success());
         let theirs = columns(&file(theirs));
         let names = |all: &[(String, Vec<String>)], but: &[&str]| -> Vec<String> {
             all.iter().map(|(name, _)| name.clone()).filter(|name| !but.contains(&name.as_str())).collect()
@@ -88,11 +88,11 @@ fn a_list_as_csv_has_the_names_and_the_values_of_the_dashboard_s_file() {
         }
     }
     for (command, lines) in [(&["rules"][..], 1), (&["rules", &rule], 2), (&["callers", "/x"], 1)] {
-        let told = columns(&mesh.sitio(&[command, &["-o", "csv"]].concat()).fine());
+        let told = columns(&mesh.sitio(&[command, &["-o", "csv"]].concat()).success());
         assert_eq!(told[0].1.len(), lines, "{command:?}: {told:?}");
     }
 
-    let mut watching = Process::start(asking(mesh.control_plane.http_port, &["stat", "--watch=100ms", "-o", "csv"]));
+    let mut watching = Process::start(client_command(mesh.control_plane.http_port, &["stat", "--watch=100ms", "-o", "csv"]));
     eventually(SOON, || {
         ensure!(watching.stdout().len() >= 4, "{:?}", watching.stdout());
         Ok(())

@@ -4,11 +4,11 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::ensure;
+use scenario::cli::{bare, run};
 use scenario::control_plane;
 use scenario::eventually::{SOON, eventually};
 use scenario::process::Process;
-use scenario::reserved::Reserved;
-use scenario::sitio::{bare, said};
+use scenario::reserved_port::ReservedPort;
 use tempfile::TempDir;
 
 /// A local address that programs do not treat as local, so that requests to it use proxies.
@@ -29,13 +29,13 @@ fn control_plane(folder: &TempDir) -> (Process, u16) {
 /// A running tinyproxy.
 struct Proxy {
     process: Process,
-    reserved: Reserved,
+    reserved: ReservedPort,
     _folder: TempDir,
 }
 
 impl Proxy {
     fn start() -> Self {
-        let (reserved, folder) = (Reserved::port(), tempfile::tempdir().unwrap());
+        let (reserved, folder) = (ReservedPort::reserve(), tempfile::tempdir().unwrap());
         let file = folder.path().join("tinyproxy.conf");
         let settings = format!("Port {}\nListen 127.0.0.1\nAllow 127.0.0.1\nTimeout 60\nLogLevel Info\n", reserved.port);
         fs::write(&file, settings).unwrap();
@@ -79,13 +79,13 @@ fn a_proxy_leads_to_the_control_plane() {
 
     let mut plain = pods(&format!("http://{THIS_MACHINE}:{http_port}"));
     plain.env("HTTP_PROXY", proxy.url());
-    assert!(said(plain).fine().contains("no pods found"));
+    assert!(run(plain).success().contains("no pods found"));
     proxy.expect_asked(&format!("GET http://{THIS_MACHINE}:{http_port}/api/v1/pods"));
 
     // TLS passes through the proxy; the error that this port does not speak TLS proves that it was reached.
     let mut secret = pods(&format!("https://{THIS_MACHINE}:{http_port}"));
     secret.env("HTTPS_PROXY", proxy.url());
-    let secret = said(secret).failed(1);
+    let secret = run(secret).failed(1);
     assert!(secret.contains("does not speak TLS"), "{secret}");
     proxy.expect_asked(&format!("CONNECT {THIS_MACHINE}:{http_port}"));
 }
@@ -93,16 +93,16 @@ fn a_proxy_leads_to_the_control_plane() {
 #[test]
 fn what_needs_no_proxy_goes_without_and_what_needs_one_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let ((_control_plane, http_port), nobody) = (control_plane(&folder), Reserved::port());
+    let ((_control_plane, http_port), nobody) = (control_plane(&folder), ReservedPort::reserve());
     let proxy = format!("http://me:password@127.0.0.1:{}", nobody.port);
     let asking = |host: &str, none: &str| {
         let mut command = pods(&format!("http://{host}:{http_port}"));
         command.env("HTTP_PROXY", &proxy).env("ALL_PROXY", &proxy).env("NO_PROXY", none);
-        said(command)
+        run(command)
     };
 
     for (host, none) in [("127.0.0.1", ""), ("localhost", ""), (THIS_MACHINE, THIS_MACHINE), (THIS_MACHINE, "0.0.0.0/8")] {
-        assert!(asking(host, none).fine().contains("no pods found"), "{host}, {none}");
+        assert!(asking(host, none).success().contains("no pods found"), "{host}, {none}");
     }
     let told = asking(THIS_MACHINE, "mesh.example").failed(1);
     let way = format!("through the proxy http://127.0.0.1:{} (", nobody.port);

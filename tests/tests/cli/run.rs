@@ -10,9 +10,8 @@ use scenario::client::Client;
 use scenario::control_plane::ControlPlane;
 use scenario::demo::port;
 use scenario::eventually::{SOON, eventually};
-use scenario::process::Process;
-use scenario::programs::program;
-use scenario::reserved::Reserved;
+use scenario::process::{Process, program};
+use scenario::reserved_port::ReservedPort;
 
 fn sitio_run(arguments: &[&str], decorated: &[&str]) -> Command {
     let mut command = Command::new(program("sitio"));
@@ -21,8 +20,8 @@ fn sitio_run(arguments: &[&str], decorated: &[&str]) -> Command {
 }
 
 /// One port for the program, and one for its sidecar.
-fn two_ports() -> ([Reserved; 2], [String; 2]) {
-    let reserved = [Reserved::port(), Reserved::port()];
+fn two_ports() -> ([ReservedPort; 2], [String; 2]) {
+    let reserved = [ReservedPort::reserve(), ReservedPort::reserve()];
     let numbers = reserved.each_ref().map(|reserved| reserved.port.to_string());
     (reserved, numbers)
 }
@@ -56,7 +55,7 @@ fn any_command_is_decorated_and_shown() {
 
 #[test]
 fn without_a_control_plane_it_brings_its_own_on_ports_that_are_free() {
-    let target = Reserved::port();
+    let target = ReservedPort::reserve();
     let number = target.port.to_string();
     let mut run = Process::start(sitio_run(
         &["--port", "0", "--target", &number, "--http-port", "0", "--grpc-port", "0", "--name", "web"],

@@ -2,14 +2,14 @@
 
 use anyhow::ensure;
 use rustix::process::Signal;
+use scenario::cli::client_command;
 use scenario::eventually::{SOON, eventually};
 use scenario::process::Process;
-use scenario::sitio::asking;
 use scenario::small_mesh::SmallMesh;
 
 /// A service on `pods` pods, with one request to one endpoint.
 fn legacy(pods: usize) -> SmallMesh {
-    let mesh = SmallMesh::of("legacy", pods);
+    let mesh = SmallMesh::start("legacy", pods);
     assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
     mesh.api().expect_hits("legacy", 1);
     mesh
@@ -27,7 +27,7 @@ fn waiting_ends_when_every_pod_answers_503_and_again_when_every_pod_answers_200(
 
     let off = mesh.sitio(&disable(&["--wait", "--ttl", "10m"]));
     assert!(mesh.names().iter().all(|pod| off.err.contains(&format!("{pod}: confirmed in "))), "{off:?}");
-    let off = off.fine();
+    let off = off.success();
     assert!(off.contains("GET /bytes/{id} of legacy is off on 3 pods") && off.contains("back on in 10 min"), "{off}");
     for pod in &mesh.pods {
         assert_eq!(pod.get("/bytes/10").status(), 503, "nothing is waited for any more");
@@ -37,7 +37,7 @@ fn waiting_ends_when_every_pod_answers_503_and_again_when_every_pod_answers_200(
     assert!(twice.contains("turned off already: rule r1 of operator") && twice.contains("sitio rules"), "{twice}");
     assert!(twice.contains("a scenario asks for it") && twice.contains(", until 20"), "why, and until when: {twice}");
 
-    let on = mesh.sitio(&["enable", "legacy", "GET", "/bytes/{id}", "--wait"]).fine();
+    let on = mesh.sitio(&["enable", "legacy", "GET", "/bytes/{id}", "--wait"]).success();
     assert_eq!(on, "GET /bytes/{id} of legacy is on again on 3 pods\n");
     for pod in &mesh.pods {
         assert_eq!(pod.get("/bytes/10").status(), 200);
@@ -91,12 +91,12 @@ fn a_rule_that_somebody_takes_back_is_not_told_as_off() {
     let mesh = legacy(2);
     mesh.pods[1].process.signal(Signal::STOP);
     let waits = disable(&["--wait", "--timeout", "60s"]);
-    let mut waiting = Process::start(asking(mesh.control_plane.http_port, &waits));
+    let mut waiting = Process::start(client_command(mesh.control_plane.http_port, &waits));
     eventually(SOON, || {
         ensure!(mesh.api().json("/api/v1/rules")?["rules"].as_array().is_some_and(|rules| rules.len() == 1), "no rule yet");
         Ok(())
     });
-    mesh.sitio(&["enable", "r1"]).fine();
+    mesh.sitio(&["enable", "r1"]).success();
     mesh.pods[1].process.signal(Signal::CONT);
     assert_eq!(waiting.ended(SOON).code(), Some(1), "{:?}", waiting.stderr());
     let words = waiting.stderr().pop().unwrap();
@@ -112,10 +112,10 @@ fn chosen_pods_a_status_and_json_are_as_asked_for() {
     assert_eq!(mesh.pods[1].get("/bytes/10").status(), 410);
     let endpoint = mesh.api().endpoints().unwrap().remove(0);
     assert_eq!((&endpoint["state"], &endpoint["rule"]), (&"partly_off".into(), &"r1".into()), "one of two serves");
-    assert!(mesh.sitio(&["stat", "legacy"]).fine().contains("partly off"));
+    assert!(mesh.sitio(&["stat", "legacy"]).success().contains("partly off"));
 
     let id = rule["id"].as_str().unwrap();
-    assert_eq!(mesh.sitio(&["enable", id, "--wait"]).fine(), "GET /bytes/{id} of legacy is on again on 1 pod\n");
+    assert_eq!(mesh.sitio(&["enable", id, "--wait"]).success(), "GET /bytes/{id} of legacy is on again on 1 pod\n");
     assert_eq!(mesh.pods[1].get("/bytes/10").status(), 200);
     let ended = mesh.sitio(&["enable", id]).failed(1);
     assert!(ended.contains("has ended already") && ended.contains("sitio audit"), "{ended}");
@@ -125,7 +125,7 @@ fn chosen_pods_a_status_and_json_are_as_asked_for() {
     assert!(mistyped.contains("nearest are GET /bytes/{id}") && mistyped.contains("--allow-unseen"), "{mistyped}");
     let allowed = mesh.sitio(&[&never[..], &["--allow-unseen"]].concat());
     assert!(allowed.err.starts_with("sitio: warning: no request for GET /byte/{id} was ever counted"), "{allowed:?}");
-    assert!(allowed.fine().contains("GET /byte/{id} of legacy is off on 2 pods"));
+    assert!(allowed.success().contains("GET /byte/{id} of legacy is off on 2 pods"));
     let no_route = mesh.sitio(&["disable", "legacy", "GET", "bytes", "--reason", "a scenario asks for it"]).failed(1);
     assert!(no_route.contains("did you mean one of these"), "{no_route}");
     let unknown = mesh.sitio(&disable(&["--pods", "legacy-9"])).failed(1);
@@ -135,17 +135,17 @@ fn chosen_pods_a_status_and_json_are_as_asked_for() {
 #[test]
 fn without_waiting_it_says_where_to_look_and_a_dry_run_changes_nothing() {
     let mesh = legacy(2);
-    let dry = mesh.sitio(&disable(&["--dry-run"])).fine();
+    let dry = mesh.sitio(&disable(&["--dry-run"])).success();
     for words in ["Nothing was changed", "2: legacy-0, legacy-1", "1 in the last minute", "get 503 for 1h"] {
         assert!(dry.contains(words), "{words}: {dry}");
     }
     assert_eq!(mesh.api().json("/api/v1/rules").unwrap()["rules"].as_array().unwrap().len(), 0);
 
-    let told = mesh.sitio(&disable(&[])).fine();
+    let told = mesh.sitio(&disable(&[])).success();
     assert!(told.contains("is being turned off on 2 pods") && told.contains("sitio rules r1"), "{told}");
     let dry = mesh.sitio(&disable(&["--dry-run"])).out;
     assert!(dry.contains("rule r1 is in force for it already"), "{dry}");
-    let told = mesh.sitio(&["enable", "/bytes/{id}"]).fine();
+    let told = mesh.sitio(&["enable", "/bytes/{id}"]).success();
     assert!(told.contains("rule r1 has ended"), "{told}");
 }
 
@@ -155,13 +155,13 @@ fn a_whole_prefix_is_turned_off_and_on_by_its_name_with_what_it_concerns() {
     assert_eq!((mesh.pods[1].get("/bytes/a/b").status(), mesh.pods[0].get("/other").status()), (200, 200));
     mesh.api().expect_hits("legacy", 3);
 
-    let dry = mesh.sitio(&["disable", "legacy", "/bytes/*", "--dry-run", "--reason", "a scenario asks for it"]).fine();
+    let dry = mesh.sitio(&["disable", "legacy", "/bytes/*", "--dry-run", "--reason", "a scenario asks for it"]).success();
     for words in
         ["every endpoint under /bytes/ of legacy", "2: legacy-0, legacy-1", "2 endpoints: GET /bytes/", "2 in the last minute"]
     {
         assert!(dry.contains(words), "{words}: {dry}");
     }
-    let off = mesh.sitio(&["disable", "legacy", "/bytes/*", "--wait", "--reason", "a scenario asks for it"]).fine();
+    let off = mesh.sitio(&["disable", "legacy", "/bytes/*", "--wait", "--reason", "a scenario asks for it"]).success();
     assert!(off.contains("every endpoint under /bytes/ of legacy is off on 2 pods"), "{off}");
     for pod in &mesh.pods {
         let statuses = ["/bytes/10", "/bytes/a/b", "/bytes/never/seen", "/other", "/healthz"].map(|path| pod.get(path).status());
@@ -169,21 +169,21 @@ fn a_whole_prefix_is_turned_off_and_on_by_its_name_with_what_it_concerns() {
     }
     let twice = mesh.sitio(&["disable", "legacy", "/bytes/*", "--reason", "a scenario asks for it"]).failed(1);
     assert!(twice.contains("rule r1 of operator has every endpoint under /bytes/ off since"), "{twice}");
-    mesh.sitio(&["enable", "legacy", "/bytes/*", "--wait"]).fine();
+    mesh.sitio(&["enable", "legacy", "/bytes/*", "--wait"]).success();
     assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
 
     // The whole service, including health paths.
     let all = ["disable", "legacy", "/*", "--wait", "--override-protected", "--reason", "a scenario asks for it"];
     let all = mesh.sitio(&all);
     assert!(all.err.contains("sitio: warning: health paths are turned off: probes of"), "{all:?}");
-    assert!(all.fine().contains("every endpoint of legacy is off on 2 pods"));
+    assert!(all.success().contains("every endpoint of legacy is off on 2 pods"));
     assert_eq!(["/other", "/healthz"].map(|path| mesh.pods[1].get(path).status()), [503, 503]);
 }
 
 #[test]
 fn a_rule_whose_pods_are_gone_turns_nothing_off_and_says_so() {
     let mut mesh = legacy(2);
-    mesh.sitio(&disable(&["--pods", "legacy-0", "--wait"])).fine();
+    mesh.sitio(&disable(&["--pods", "legacy-0", "--wait"])).success();
     // The pod closes its stream in order, as in a rollout.
     drop(mesh.pods.remove(0));
     eventually(SOON, || {
@@ -208,7 +208,7 @@ fn a_rule_whose_pods_are_gone_turns_nothing_off_and_says_so() {
 #[test]
 fn a_tap_shows_a_line_for_each_request_and_ends_by_ctrl_c() {
     let mesh = legacy(1);
-    let mut tap = Process::start(asking(mesh.control_plane.http_port, &["tap", "legacy", "--status", "5xx"]));
+    let mut tap = Process::start(client_command(mesh.control_plane.http_port, &["tap", "legacy", "--status", "5xx"]));
     eventually(SOON, || {
         assert_eq!(mesh.pods[0].get("/status/502").status(), 502);
         assert_eq!(mesh.pods[0].get("/status/204").status(), 204);
@@ -229,7 +229,7 @@ fn a_tap_ends_when_nobody_reads_it_any_more() {
     let mesh = legacy(1);
     let url = format!("http://127.0.0.1:{}", mesh.control_plane.http_port);
     let mut command = std::process::Command::new("sh");
-    command.env("SITIO_URL", url).env("SITIO", scenario::programs::program("sitio"));
+    command.env("SITIO_URL", url).env("SITIO", scenario::process::program("sitio"));
     command.args(["-c", "{ \"$SITIO\" tap legacy -o json; echo \"it ended with $?\" >&2; } | head -n 1"]);
     let mut shell = Process::start(command);
     eventually(SOON, || {
@@ -248,7 +248,7 @@ fn a_tap_ends_when_nobody_reads_it_any_more() {
 #[test]
 fn what_a_tap_does_not_show_is_told() {
     let mesh = legacy(1);
-    let mut tap = Process::start(asking(mesh.control_plane.http_port, &["tap", "legacy", "--rate", "1"]));
+    let mut tap = Process::start(client_command(mesh.control_plane.http_port, &["tap", "legacy", "--rate", "1"]));
     let mut client = mesh.pods[0].connect();
     eventually(SOON, || {
         (0..50).for_each(|_| assert_eq!(client.get("/bytes/1").status(), 200));

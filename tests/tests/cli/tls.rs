@@ -7,11 +7,11 @@ use std::process::Command;
 
 use anyhow::ensure;
 use rustix::process::Signal;
+use scenario::cli::{bare, client_command, run};
 use scenario::control_plane::{self, ControlPlane};
 use scenario::eventually::{SOON, eventually};
+use scenario::flaky_service::scripted;
 use scenario::process::Process;
-use scenario::scripted::scripted;
-use scenario::sitio::{asking, bare, said};
 use scenario::small_mesh::SmallMesh;
 
 use crate::tls::terminator::{Authority, SelfSigned, Valid};
@@ -28,14 +28,14 @@ fn at(url: &str, arguments: &[&str]) -> Command {
 /// The error of a command that fails with one line.
 #[track_caller]
 fn refusal(command: Command) -> String {
-    let words = said(command).failed(1);
+    let words = run(command).failed(1);
     assert_eq!(words.lines().count(), 1, "{words}");
     words
 }
 
 #[test]
 fn a_control_plane_behind_a_terminator_is_asked_commanded_and_tapped() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     let authority = Authority::new();
     let port = authority.terminates("localhost", Valid::Now, mesh.control_plane.http_port);
     let url = format!("https://localhost:{port}");
@@ -44,12 +44,12 @@ fn a_control_plane_behind_a_terminator_is_asked_commanded_and_tapped() {
     assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
     mesh.api().expect_hits("shop", 1);
 
-    let told = said(at(&url, &["stat", "--ca-file", file]));
+    let told = run(at(&url, &["stat", "--ca-file", file]));
     assert_eq!(told.err, "");
-    assert!(told.fine().contains("/bytes/{id}"));
+    assert!(told.success().contains("/bytes/{id}"));
     let mut by_variable = at(&url, &["disable", "/bytes/{id}", "--reason", "a scenario asks for it", "--wait"]);
     by_variable.env("SITIO_CA_FILE", file);
-    assert!(said(by_variable).fine().contains("is off on 1 pod"));
+    assert!(run(by_variable).success().contains("is off on 1 pod"));
 
     // As with a certificate that the whole machine trusts.
     let mut tap = at(&url, &["tap", "shop"]);
@@ -74,7 +74,7 @@ fn who_shows_a_certificate_that_is_not_believed_is_not_asked() {
     let file = authority.file();
     let believing = |port: u16| at(&format!("https://localhost:{port}"), &["pods", "--ca-file", file.to_str().unwrap()]);
 
-    assert!(said(believing(good)).fine().contains("no pods found"));
+    assert!(run(believing(good)).success().contains("no pods found"));
     let unknown = refusal(at(&format!("https://localhost:{good}"), &["pods"]));
     assert!(unknown.contains("signed by an authority") && unknown.contains("--ca-file"), "{unknown}");
     let name = refusal(believing(other));
@@ -98,7 +98,7 @@ fn a_self_signed_certificate_that_is_named_is_believed_also_as_an_authority_s() 
     let authority = SelfSigned::new("localhost", &[]);
     let server = SelfSigned::new("localhost", &["-addext", "basicConstraints=critical,CA:FALSE"]);
     let elsewhere = SelfSigned::new("mesh.example", &[]);
-    let asking = |shown: &SelfSigned, believed: Option<&SelfSigned>| {
+    let trusting = |shown: &SelfSigned, believed: Option<&SelfSigned>| {
         let mut command = at(&format!("https://localhost:{}", shown.terminates(control_plane.http_port)), &["pods"]);
         if let Some(believed) = believed {
             command.arg("--ca-file").arg(believed.file());
@@ -107,13 +107,13 @@ fn a_self_signed_certificate_that_is_named_is_believed_also_as_an_authority_s() 
     };
 
     for certificate in [&authority, &server] {
-        assert!(said(asking(certificate, Some(certificate))).fine().contains("no pods found"));
+        assert!(run(trusting(certificate, Some(certificate))).success().contains("no pods found"));
     }
-    let name = refusal(asking(&elsewhere, Some(&elsewhere)));
+    let name = refusal(trusting(&elsewhere, Some(&elsewhere)));
     assert!(name.contains("is for mesh.example; use the name"), "{name}");
-    let another = refusal(asking(&authority, Some(&elsewhere)));
+    let another = refusal(trusting(&authority, Some(&elsewhere)));
     assert!(another.contains("CA:TRUE") && another.contains("--ca-file") && another.contains("CA:FALSE"), "{another}");
-    let unnamed = refusal(asking(&authority, None));
+    let unnamed = refusal(trusting(&authority, None));
     assert!(unnamed.contains("--ca-file"), "{unnamed}");
     for words in [another, unnamed] {
         assert!(!words.contains("Other(") && !words.contains("CaUsedAsEndEntity"), "no name of a program's part: {words}");
@@ -125,11 +125,11 @@ fn who_speaks_tls_to_the_wrong_port_or_does_not_to_the_right_one_is_told_what_to
     let control_plane = ControlPlane::start();
     let port = Authority::new().terminates("localhost", Valid::Now, control_plane.http_port);
 
-    let plain = refusal(asking(port, &["pods"]));
+    let plain = refusal(client_command(port, &["pods"]));
     assert!(plain.contains("does not answer in HTTP") && plain.contains("say https://"), "{plain}");
     let page =
         "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<center>The plain HTTP request was sent to HTTPS port</center>";
-    let nginx = refusal(asking(scripted(page), &["pods"]));
+    let nginx = refusal(client_command(scripted(page), &["pods"]));
     assert!(nginx.contains("speaks TLS; say https://"), "{nginx}");
     let tls = refusal(at(&format!("https://localhost:{}", control_plane.http_port), &["pods"]));
     assert!(tls.contains("does not speak TLS; say http://"), "{tls}");
@@ -143,10 +143,10 @@ fn who_speaks_tls_to_the_wrong_port_or_does_not_to_the_right_one_is_told_what_to
 #[test]
 fn what_stands_before_the_control_plane_is_not_taken_for_it() {
     let moved = "HTTP/1.1 302 Found\r\nLocation: https://mesh.example/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let moved = refusal(asking(scripted(moved), &["pods"]));
+    let moved = refusal(client_command(scripted(moved), &["pods"]));
     assert!(moved.contains("sends us to https://mesh.example/; if that is the control plane"), "{moved}");
     let away = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n<h1>Application is not available</h1>";
-    let away = refusal(asking(scripted(away), &["pods"]));
+    let away = refusal(client_command(scripted(away), &["pods"]));
     assert!(away.contains("does not reach the control plane, it says 503"), "{away}");
 }
 
@@ -157,9 +157,9 @@ fn a_token_is_not_told_over_plain_http_without_a_warning() {
     command.env("SITIO_TOKEN", TOKEN).env("SITIO_DATA_DIR", folder.path());
     let mut process = Process::start(command);
     let (http_port, _) = control_plane::ports(&mut process);
-    let mut here = asking(http_port, &["pods"]);
+    let mut here = client_command(http_port, &["pods"]);
     here.env("SITIO_TOKEN", TOKEN);
-    assert_eq!(said(here).err, "");
+    assert_eq!(run(here).err, "");
 
     // A proxy makes a real host of that name unnecessary.
     let answer = r#"{"taken_at":"2025-11-20T14:07:41.500Z","revision":0,"pods":[]}"#;
@@ -168,7 +168,7 @@ fn a_token_is_not_told_over_plain_http_without_a_warning() {
         let mut command = at("http://mesh.example", &["pods", "-o", "json"]);
         command.env("http_proxy", format!("http://127.0.0.1:{proxy}"));
         command.envs(token.map(|token| ("SITIO_TOKEN", token)));
-        said(command)
+        run(command)
     };
     let told = there(Some(TOKEN));
     assert!(told.err.contains("goes to mesh.example over plain http") && !told.err.contains(TOKEN), "{told:?}");

@@ -2,14 +2,14 @@
 
 use anyhow::ensure;
 use rustix::process::Signal;
+use scenario::cli::{client_command, run};
 use scenario::eventually::{SOON, eventually};
-use scenario::pty::Pty;
-use scenario::sitio::{asking, said};
 use scenario::small_mesh::SmallMesh;
+use scenario::terminal::Terminal;
 
 /// A service with requests to two endpoints, one more often than the other.
 fn shop() -> SmallMesh {
-    let mesh = SmallMesh::of("shop", 2);
+    let mesh = SmallMesh::start("shop", 2);
     for pod in &mesh.pods {
         (0..5).for_each(|_| assert_eq!(pod.get("/bytes/10").status(), 200));
         assert_eq!(pod.get("/status/500").status(), 500);
@@ -18,9 +18,9 @@ fn shop() -> SmallMesh {
     mesh
 }
 
-fn top(mesh: &SmallMesh, more: &[&str]) -> Pty {
+fn top(mesh: &SmallMesh, more: &[&str]) -> Terminal {
     let words = [&["top", "--interval", "200ms", "--color", "never"], more].concat();
-    Pty::start(&asking(mesh.control_plane.http_port, &words), 24, 140)
+    Terminal::start(&client_command(mesh.control_plane.http_port, &words), 24, 140)
 }
 
 /// The number of the screen line with this text.
@@ -116,7 +116,7 @@ fn a_control_plane_that_is_gone_is_said_to_be_and_one_that_is_back_is_shown() {
     mesh.control_plane.process.kill();
     let screen = top.expect_words("CONNECTION LOST");
     assert!(screen.contains("/bytes/{id}"), "what was known stays: {screen}");
-    mesh.control_plane.come_back();
+    mesh.control_plane.restart();
     top.expect("it is back", |screen| !screen.contains("CONNECTION LOST") && screen.contains("/bytes/{id}"));
 
     // No key follows the resize: one that arrives at the same moment may not be read before the next.
@@ -130,7 +130,7 @@ fn a_control_plane_that_is_gone_is_said_to_be_and_one_that_is_back_is_shown() {
 fn who_stops_it_has_the_terminal_until_it_goes_on() {
     let mesh = shop();
     let mut top = top(&mesh, &[]);
-    for ask in [|top: &mut Pty| top.signal(Signal::TSTP), |top: &mut Pty| top.keys("\x1a")] {
+    for ask in [|top: &mut Terminal| top.signal(Signal::TSTP), |top: &mut Terminal| top.keys("\x1a")] {
         top.expect_words("/bytes/{id}");
         ask(&mut top);
         eventually(SOON, || {
@@ -148,6 +148,6 @@ fn who_stops_it_has_the_terminal_until_it_goes_on() {
 
 #[test]
 fn without_a_terminal_it_says_what_to_use_instead() {
-    let told = said(asking(1, &["top"])).failed(2);
+    let told = run(client_command(1, &["top"])).failed(2);
     assert!(told.contains("sitio stat --watch"), "{told}");
 }

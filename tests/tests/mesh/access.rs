@@ -57,7 +57,7 @@ fn a_sidecar_is_heard_with_the_token_only() {
     let mut process = Process::start(command);
     let (port, grpc_port) = ports(&mut process);
     let origin = Origin::start();
-    let plan = |pod| Sidecar::plan(origin.port()).named("shop", pod).reports_to(grpc_port);
+    let plan = |pod| Sidecar::builder(origin.port()).named("shop", pod).reports_to(grpc_port);
 
     let without = plan("without").start();
     let wrong = plan("wrong").with("SITIO_TOKEN", "a-token-that-somebody-guessed").start();

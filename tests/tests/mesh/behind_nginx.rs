@@ -9,7 +9,7 @@ use reqwest::Url;
 use scenario::browser::Browser;
 use scenario::control_plane::{bare, ports};
 use scenario::eventually::{SOON, eventually};
-use scenario::nginx::{Nginx, Place};
+use scenario::nginx::{Nginx, NginxConfig};
 use scenario::process::Process;
 
 const TOKEN: &str = "a-token-of-a-decent-length-for-this-test";
@@ -35,7 +35,7 @@ enum Speaks {
 impl Reached {
     /// A dashboard below `path`. `location` is nginx's location block, in which `{to}` is the control plane's URL.
     fn behind(speaks: Speaks, path: &str, location: &str) -> Self {
-        let place = Place::free();
+        let place = NginxConfig::free();
         let scheme = if speaks == Speaks::Https { "https" } else { "http" };
         let base: Url = format!("{scheme}://{NAME}:{}{path}/", place.port()).parse().unwrap();
         let data = tempfile::tempdir().unwrap();
@@ -190,7 +190,7 @@ fn a_browser_signs_in_and_sees_live_numbers_below_a_path_without_any_setting() {
     command.env("SITIO_TOKEN", TOKEN).env("SITIO_DATA_DIR", data.path());
     let mut control_plane = Process::start(command);
     let (http, _) = ports(&mut control_plane);
-    let place = Place::free();
+    let place = NginxConfig::free();
     let address = format!("http://127.0.0.1:{}/sitio/", place.port());
     let _nginx =
         place.start("", &format!("location /sitio/ {{ proxy_pass http://127.0.0.1:{http}/; proxy_set_header Host $host; }}"));

@@ -27,7 +27,7 @@ impl World {
     fn start() -> Self {
         let (control_plane, origin) = (ControlPlane::start(), Origin::start());
         let pod = |service: &str, pod: &str, address: Ipv4Addr| {
-            let plan = Sidecar::plan(origin.port()).named(service, pod).reports_to(control_plane.grpc_port);
+            let plan = Sidecar::builder(origin.port()).named(service, pod).reports_to(control_plane.grpc_port);
             plan.with("POD_IP", &address.to_string()).with("SITIO_WORKERS", "2").start()
         };
         let (cart, web) = (pod("cart", "cart-0", CART), Some(pod("web", "web-0", WEB)));
@@ -78,7 +78,7 @@ fn a_pod_that_calls_is_told_by_its_service_and_a_stranger_by_its_address() {
     drop(world.web.take());
     expect_callers(&world, &all);
     world.control_plane.process.kill();
-    world.control_plane.come_back();
+    world.control_plane.restart();
     expect_callers(&world, &json!([["address", WEB.to_string(), 12, []], ["address", STRANGER.to_string(), 5, []]]));
 }
 

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use scenario::api::Api;
+use scenario::cli::{client_command, run};
 use scenario::control_plane::ControlPlane;
 use scenario::eventually::{SOON, eventually};
 use scenario::faketime::Clock;
 use scenario::origin::Origin;
 use scenario::sidecar::Sidecar;
-use scenario::sitio::{asking, said};
 use serde_json::Value;
 
 /// The pods' clock settings, and their offset in milliseconds; `None` where the offset keeps changing.
@@ -47,7 +47,7 @@ impl World {
         let mut world = Self { pods: Vec::new(), clocks: Vec::new(), control_plane, origin };
         for (at, time) in clocks.iter().enumerate() {
             let clock = Clock::at(time);
-            let plan = Sidecar::plan(world.origin.port()).named("legacy", &format!("legacy-{at}"));
+            let plan = Sidecar::builder(world.origin.port()).named("legacy", &format!("legacy-{at}"));
             world.pods.push(clock.under(plan.reports_to(world.control_plane.grpc_port)).start());
             world.clocks.push(clock);
         }
@@ -152,10 +152,10 @@ fn how_far_each_pods_clock_is_off_can_be_seen() {
         let tolerance = error_ms.cast_signed() + if clock.starts_with('@') { SOON.as_millis() as i64 } else { 1_000 };
         assert!((offset_ms - expected).abs() <= tolerance, "{clock}: {offset_ms} ± {error_ms} ms, not {expected}");
     }
-    let sitio = |arguments: &[&str]| said(asking(world.control_plane.http_port, arguments));
+    let sitio = |arguments: &[&str]| run(client_command(world.control_plane.http_port, arguments));
     let check = sitio(&["check"]).out;
     assert!(check.contains("with a clock over 5 s off the control plane's, 7 pods: legacy-0, legacy-1"), "{check}");
-    let pods = sitio(&["pods", "-o", "wide"]).fine();
+    let pods = sitio(&["pods", "-o", "wide"]).success();
     assert!(pods.contains("+10 min") && pods.contains("-30 d") && pods.contains("+2 d"), "{pods}");
     let page = world.api().page("/pods").unwrap();
     assert!(page.contains("Clock 10 min ahead") && page.contains("Clock 30 d behind"), "{page}");
@@ -185,7 +185,7 @@ fn what_a_pod_counts_is_kept_once_and_when_it_happened_whatever_its_clock_says()
     }
     world.pods.clear();
     world.control_plane.process.kill();
-    world.control_plane.come_back();
+    world.control_plane.restart();
 
     world.api().expect_hits("legacy", sent);
     let answer = eventually(SOON, || world.api().json("/api/v1/endpoints?window=5m"));

@@ -68,7 +68,7 @@ fn two_of_them_never_share_a_folder() {
 
 #[test]
 fn told_to_leave_it_leaves_in_order_though_sidecars_and_pages_are_attached() {
-    let mut mesh = SmallMesh::of("shop", 2);
+    let mut mesh = SmallMesh::start("shop", 2);
     let mut page = events(&mesh.control_plane);
     assert!(String::from_utf8_lossy(&page.exactly(5)).starts_with("HTTP/"));
 
@@ -77,14 +77,14 @@ fn told_to_leave_it_leaves_in_order_though_sidecars_and_pages_are_attached() {
 
     assert_eq!(status.code(), Some(0), "{:?}", mesh.control_plane.process.stderr());
     assert_eq!(mesh.pods[0].get("/still").status(), 200);
-    mesh.control_plane.come_back();
+    mesh.control_plane.restart();
     mesh.api().expect_pods(&mesh.names());
     mesh.api().expect_hits("shop", 1);
 }
 
 #[test]
 fn events_carry_finished_values_as_they_change() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     let mut page = events(&mesh.control_plane);
     let head = page.head();
     assert_eq!(head.status(), 200);
@@ -104,7 +104,7 @@ fn events_carry_finished_values_as_they_change() {
 
 #[test]
 fn it_describes_and_measures_itself() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     mesh.pods[0].get("/seen");
     mesh.api().expect_hits("shop", 1);
 

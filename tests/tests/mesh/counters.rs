@@ -34,7 +34,7 @@ const EXTRAPOLATED: f64 = 0.1;
 
 #[test]
 fn prometheus_sees_no_counter_fall_over_twenty_restarts() {
-    let mut mesh = SmallMesh::of("shop", 2);
+    let mut mesh = SmallMesh::start("shop", 2);
     let mut sent = ask(&mesh, 1);
     mesh.api().expect_hits("shop", sent);
     let prometheus = Prometheus::scraping(&[("mesh", vec![mesh.control_plane.http_port])], Histograms::Classic);
@@ -47,7 +47,7 @@ fn prometheus_sees_no_counter_fall_over_twenty_restarts() {
         expect_scraped(&prometheus, sent);
         mesh.control_plane.process.kill();
         expect_lost(&mesh);
-        mesh.control_plane.come_back();
+        mesh.control_plane.restart();
         expect_scraped(&prometheus, sent);
     }
 
@@ -63,14 +63,14 @@ fn prometheus_sees_no_counter_fall_over_twenty_restarts() {
 
 #[test]
 fn a_pod_that_died_meanwhile_is_waited_for_in_bounds_and_takes_nothing_from_the_counters() {
-    let mut mesh = SmallMesh::of("shop", 2);
+    let mut mesh = SmallMesh::start("shop", 2);
     let sent = ask(&mesh, REQUESTS);
     mesh.api().expect_hits("shop", sent);
     assert_eq!(requests(&mesh).unwrap(), sent);
 
     mesh.control_plane.process.kill();
     mesh.pods[1].process.kill();
-    mesh.control_plane.come_back();
+    mesh.control_plane.restart();
 
     eventually(SOON, || {
         let recovery = &mesh.api().json("/api/v1/status")?["recovery"];

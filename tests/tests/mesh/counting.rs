@@ -2,16 +2,16 @@
 
 use std::thread;
 
-use scenario::load::{Load, storm, total};
+use scenario::load::{Load, send_all, total};
 use scenario::small_mesh::SmallMesh;
 
 #[test]
 fn the_hits_of_two_pods_add_up_exactly() {
-    let mesh = SmallMesh::of("shop", 2);
+    let mesh = SmallMesh::start("shop", 2);
 
     let ports: Vec<_> = mesh.pods.iter().map(|pod| pod.port).collect();
-    let storms: Vec<_> = ports.into_iter().map(|port| thread::spawn(move || storm(port, 8, 250, "/orders/17"))).collect();
-    let tallies: Vec<_> = storms.into_iter().map(|storm| storm.join().unwrap()).collect();
+    let storms: Vec<_> = ports.into_iter().map(|port| thread::spawn(move || send_all(port, 8, 250, "/orders/17"))).collect();
+    let tallies: Vec<_> = storms.into_iter().map(|send_all| send_all.join().unwrap()).collect();
 
     for tally in &tallies {
         assert_eq!(tally.get(&200), Some(&2000), "{tally:?}");
@@ -29,7 +29,7 @@ fn the_hits_of_two_pods_add_up_exactly() {
 
 #[test]
 fn every_kind_of_exchange_is_counted_once() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     let mut client = mesh.pods[0].connect();
 
     for target in ["/status/204", "/status/304", "/status/500", "/missing", "/bytes/70000", "/chunked/70000", "/early"] {
@@ -50,13 +50,13 @@ fn every_kind_of_exchange_is_counted_once() {
 
 #[test]
 fn killing_the_control_plane_under_load_loses_no_request_and_no_count() {
-    let mut mesh = SmallMesh::of("shop", 2);
+    let mut mesh = SmallMesh::start("shop", 2);
 
     let loads: Vec<_> = mesh.pods.iter().map(|pod| Load::start(pod.port, 4, "/cart")).collect();
     mesh.origin.expect_more(500);
     mesh.control_plane.process.kill();
     mesh.origin.expect_more(1000);
-    mesh.control_plane.come_back();
+    mesh.control_plane.restart();
     mesh.origin.expect_more(500);
     let tallies: Vec<_> = loads.into_iter().map(Load::stop).collect();
 
@@ -68,12 +68,12 @@ fn killing_the_control_plane_under_load_loses_no_request_and_no_count() {
 
 #[test]
 fn a_sidecar_without_a_control_plane_serves_and_finds_it_later() {
-    let mut mesh = SmallMesh::of("shop", 0);
+    let mut mesh = SmallMesh::start("shop", 0);
     mesh.control_plane.process.kill();
     let pod = mesh.another_pod("shop-0");
 
-    assert_eq!(storm(pod.port, 2, 50, "/early-bird").get(&200), Some(&100));
-    mesh.control_plane.come_back();
+    assert_eq!(send_all(pod.port, 2, 50, "/early-bird").get(&200), Some(&100));
+    mesh.control_plane.restart();
 
     mesh.api().expect_hits("shop", 100);
 }

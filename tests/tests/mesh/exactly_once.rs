@@ -15,7 +15,7 @@ const LIVES: Duration = Duration::from_secs(4);
 
 #[test]
 fn killing_the_control_plane_again_and_again_leaves_every_request_on_disk_once() {
-    let mut mesh = SmallMesh::of("shop", 2);
+    let mut mesh = SmallMesh::start("shop", 2);
     let loads: Vec<_> = mesh.pods.iter().map(|pod| Load::start(pod.port, 1, "/cart")).collect();
     let (began, mut kills) = (Instant::now(), 0);
     while began.elapsed() < LOAD {
@@ -28,7 +28,7 @@ fn killing_the_control_plane_again_and_again_leaves_every_request_on_disk_once()
         mesh.control_plane.process.kill();
         kills += 1;
         mesh.origin.expect_more(500);
-        mesh.control_plane.come_back();
+        mesh.control_plane.restart();
     }
     let tallies: Vec<_> = loads.into_iter().map(Load::stop).collect();
     for tally in &tallies {
@@ -47,14 +47,14 @@ fn killing_the_control_plane_again_and_again_leaves_every_request_on_disk_once()
     }
     // ... so another kill loses nothing.
     mesh.control_plane.process.kill();
-    mesh.control_plane.come_back();
+    mesh.control_plane.restart();
     mesh.api().expect_hits("shop", sent);
     println!("{sent} requests through {} kills", kills + 1);
 }
 
 #[test]
 fn a_sidecar_that_leaves_while_the_control_plane_is_away_finds_it_again_and_loses_nothing() {
-    let mut mesh = SmallMesh::of("shop", 1);
+    let mut mesh = SmallMesh::start("shop", 1);
     for _ in 0..20 {
         mesh.pods[0].get("/cart");
     }
@@ -63,10 +63,10 @@ fn a_sidecar_that_leaves_while_the_control_plane_is_away_finds_it_again_and_lose
         mesh.pods[0].get("/cart");
     }
     mesh.pods[0].process.signal(Signal::TERM);
-    mesh.control_plane.come_back();
+    mesh.control_plane.restart();
     assert_eq!(mesh.pods[0].process.ended(SOON).code(), Some(0));
 
     mesh.control_plane.process.kill();
-    mesh.control_plane.come_back();
+    mesh.control_plane.restart();
     mesh.api().expect_hits("shop", 23);
 }

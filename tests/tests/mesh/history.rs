@@ -32,7 +32,7 @@ fn column<'a>(history: &'a Value, name: &str) -> Vec<&'a Value> {
 
 #[test]
 fn what_was_sent_is_what_is_shown() {
-    let mesh = SmallMesh::of("shop", 2);
+    let mesh = SmallMesh::start("shop", 2);
     let mut client = mesh.pods[0].connect();
     client.send(format!("GET /bytes/7?secret=1 HTTP/1.1\r\nHost: shop\r\ntraceparent: 00-{TRACE}-00f067aa0ba902b7-01\r\n\r\n"));
     assert_eq!(client.response("GET").status(), 200);
@@ -58,9 +58,9 @@ fn what_was_sent_is_what_is_shown() {
 
 #[test]
 fn whose_failure_it_was_is_told_in_a_word() {
-    let mesh = SmallMesh::of("shop", 0);
-    let nobody = scenario::reserved::Reserved::port();
-    let pod = |name: &str| Sidecar::plan(nobody.port).named("shop", name).reports_to(mesh.control_plane.grpc_port).start();
+    let mesh = SmallMesh::start("shop", 0);
+    let nobody = scenario::reserved_port::ReservedPort::reserve();
+    let pod = |name: &str| Sidecar::builder(nobody.port).named("shop", name).reports_to(mesh.control_plane.grpc_port).start();
     let pod = pod("shop-0");
     mesh.api().expect_pods(&["shop-0"]);
     assert_eq!(pod.get("/alone").status(), 502);
@@ -79,7 +79,7 @@ fn whose_failure_it_was_is_told_in_a_word() {
 
 #[test]
 fn thousands_of_requests_are_a_few_that_matter_and_the_lone_failure_is_among_them() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     let mut client = mesh.pods[0].connect();
     for at in 0..3000 {
         let status = if at == 700 { 500 } else { 200 };
@@ -96,7 +96,7 @@ fn thousands_of_requests_are_a_few_that_matter_and_the_lone_failure_is_among_the
 
 #[test]
 fn a_pod_that_was_killed_is_named_as_missing_and_the_rest_is_shown() {
-    let mut mesh = SmallMesh::of("shop", 2);
+    let mut mesh = SmallMesh::start("shop", 2);
     mesh.pods.iter().for_each(|pod| assert_eq!(pod.get("/a").status(), 200));
     let id = id(&mesh, "GET", "/a", 2);
 
@@ -108,7 +108,7 @@ fn a_pod_that_was_killed_is_named_as_missing_and_the_rest_is_shown() {
 
 #[test]
 fn what_a_pod_has_failed_is_still_to_be_seen_when_it_is_dead() {
-    let mut mesh = SmallMesh::of("shop", 2);
+    let mut mesh = SmallMesh::start("shop", 2);
     assert_eq!(mesh.pods[0].get("/status/500").status(), 500);
     assert_eq!(mesh.pods[1].get("/status/503").status(), 503);
     assert_eq!(mesh.pods[1].get("/status/200").status(), 200);
@@ -126,8 +126,8 @@ fn what_a_pod_has_failed_is_still_to_be_seen_when_it_is_dead() {
 
 #[test]
 fn a_query_is_kept_if_that_is_asked_for_and_a_strange_path_is_only_text() {
-    let mesh = SmallMesh::of("shop", 0);
-    let plan = Sidecar::plan(mesh.origin.port()).named("shop", "shop-0").reports_to(mesh.control_plane.grpc_port);
+    let mesh = SmallMesh::start("shop", 0);
+    let plan = Sidecar::builder(mesh.origin.port()).named("shop", "shop-0").reports_to(mesh.control_plane.grpc_port);
     let pod = plan.with("SITIO_HISTORY_QUERY", "keep").start();
     mesh.api().expect_pods(&["shop-0"]);
     let long = format!("/a?q='%3Cscript%3E&%FF%FE{}", "%F0%9F%98%80".repeat(40));

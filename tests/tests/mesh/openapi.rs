@@ -14,9 +14,9 @@ use client::rules::{Order, Rule, Rules};
 use client::status::Status;
 use client::{callers, endpoints, pods, rules};
 use reqwest::blocking::{Client, Response};
+use scenario::api::http_client;
 use scenario::control_plane::ControlPlane;
 use scenario::openapi::{Description, Operation};
-use scenario::plain;
 use scenario::small_mesh::SmallMesh;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,12 +64,12 @@ fn ask(client: &Client, base: &str, operation: &Operation) -> Response {
 
 #[test]
 fn the_examples_are_executed_and_what_is_answered_is_what_is_described() {
-    let mesh = SmallMesh::of("legacy", 2);
+    let mesh = SmallMesh::start("legacy", 2);
     mesh.pods.iter().for_each(|pod| assert_eq!(pod.get("/bytes/1").status(), 200));
     mesh.api().expect_hits("legacy", 2);
     let description = description(&mesh.control_plane);
     let base = format!("http://127.0.0.1:{}", mesh.control_plane.http_port);
-    let client = plain::client().timeout(Duration::from_secs(20)).build().unwrap();
+    let client = http_client().timeout(Duration::from_secs(20)).build().unwrap();
     let mut operations = description.operations();
     operations.sort_by_key(turn);
 

@@ -26,7 +26,7 @@ fn expect_routes(mesh: &SmallMesh, service: &str, expected: &[(&str, u64)]) {
 
 #[test]
 fn a_pin_folds_old_rows_on_every_pod_and_no_total_changes() {
-    let mut mesh = SmallMesh::of("people", 2);
+    let mut mesh = SmallMesh::start("people", 2);
     for (pod, name) in mesh.pods.iter().zip(["jane", "bob"]) {
         (0..5).for_each(|_| drop(pod.get(&format!("/users/{name}"))));
         pod.get("/about");
@@ -48,7 +48,7 @@ fn a_pin_folds_old_rows_on_every_pod_and_no_total_changes() {
 
     // A restarted control plane has only the rules, and receives the same totals from the pods.
     mesh.control_plane.process.kill();
-    mesh.control_plane.come_back();
+    mesh.control_plane.restart();
     expect_routes(&mesh, "people", &[("/about", 2), ("/users/{name}", 11)]);
 
     mesh.api().unpin(&pin);
@@ -65,7 +65,7 @@ fn a_pin_folds_old_rows_on_every_pod_and_no_total_changes() {
 
 #[test]
 fn a_pin_that_makes_no_sense_is_refused_with_a_reason() {
-    let mesh = SmallMesh::of("people", 1);
+    let mesh = SmallMesh::start("people", 1);
     let api = mesh.api();
     let refusal = |service: &str, pattern: &str| {
         let (status, answer) = api.ask_to_pin(&json!({"service": service, "pattern": pattern})).expect("the API answers");
@@ -81,7 +81,7 @@ fn a_pin_that_makes_no_sense_is_refused_with_a_reason() {
 
 #[test]
 fn a_rule_on_a_pinned_route_turns_all_of_it_off() {
-    let mesh = SmallMesh::of("people", 1);
+    let mesh = SmallMesh::start("people", 1);
     mesh.api().pin("people", "/users/{name}");
     let rule = mesh.api().turn_off("people", "GET /users/{name}", "1h");
     mesh.api().expect_applied(&rule, &mesh.names());
@@ -93,7 +93,7 @@ fn a_rule_on_a_pinned_route_turns_all_of_it_off() {
 #[test]
 fn patterns_can_be_pinned_by_setting() {
     let origin = Origin::start();
-    let sidecar = Sidecar::plan(origin.port()).with("SITIO_ROUTES", "/users/{name},/files/{path...}").start();
+    let sidecar = Sidecar::builder(origin.port()).with("SITIO_ROUTES", "/users/{name},/files/{path...}").start();
     for path in ["/users/jane", "/users/42", "/files/a/b.txt", "/files/", "/orders/42"] {
         sidecar.get(path);
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// A mesh of two pods, with a different number of requests for each endpoint.
 fn busy_mesh() -> SmallMesh {
-    let mesh = SmallMesh::of("shop", 2);
+    let mesh = SmallMesh::start("shop", 2);
     for (at, pod) in mesh.pods.iter().enumerate() {
         let mut client = pod.connect();
         for id in 0..13 + at {
@@ -36,7 +36,7 @@ fn its_linter_has_nothing_to_say() {
     let mesh = busy_mesh();
     lint(&mesh.pods[0].admin("/metrics").text());
     lint(&mesh.api().page("/metrics").expect("the control plane tells its metrics"));
-    lint(&Sidecar::before(mesh.origin.port()).admin("/metrics").text());
+    lint(&Sidecar::in_front_of(mesh.origin.port()).admin("/metrics").text());
 }
 
 #[test]

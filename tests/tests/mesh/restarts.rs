@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use anyhow::ensure;
 use rustix::process::Signal;
-use scenario::asking::{Asked, Asking};
+use scenario::clients::{Clients, RequestResult};
 use scenario::control_plane::ControlPlane;
 use scenario::eventually::{SOON, eventually};
 use scenario::origin::Origin;
-use scenario::service::Service;
+use scenario::origin_process::OriginProcess;
 use scenario::sidecar::Sidecar;
 
 /// The drain grace of a pod: longer than clients need to notice the failed probe.
@@ -23,26 +23,26 @@ struct Up {
 }
 
 impl Up {
-    fn covers(&self, asked: &Asked) -> bool {
+    fn covers(&self, asked: &RequestResult) -> bool {
         self.since <= asked.began && asked.ended <= self.until
     }
 }
 
-fn is_success(asked: &Asked) -> bool {
+fn is_success(asked: &RequestResult) -> bool {
     matches!(asked.answer, Ok((200, None)))
 }
 
 #[test]
 fn a_services_restart_is_survived_and_every_failure_says_why() {
-    let mut service = Service::start();
-    let sidecar = Sidecar::before(service.port());
+    let mut service = OriginProcess::start();
+    let sidecar = Sidecar::in_front_of(service.port());
     let port = sidecar.port;
-    let asking = Asking::start(8, move || port);
+    let asking = Clients::start(8, move || port);
     let mut times = Vec::new();
     for _ in 1..=3 {
         service.crash();
         expect_more(&sidecar, 502);
-        let since = service.come_back();
+        let since = service.restart();
         expect_more(&sidecar, 200);
         times.push(Up { since, until: Instant::now() });
     }
@@ -87,7 +87,7 @@ struct Pods {
 fn a_rolling_restart_loses_no_request_and_no_count() {
     let (control_plane, origin) = (ControlPlane::start(), Origin::start());
     let pod = |name: &str| {
-        Sidecar::plan(origin.port())
+        Sidecar::builder(origin.port())
             .named("shop", name)
             .reports_to(control_plane.grpc_port)
             .with("SITIO_DRAIN_GRACE", GRACE)
@@ -96,7 +96,7 @@ fn a_rolling_restart_loses_no_request_and_no_count() {
     let mut pods = Pods { sidecars: vec![pod("shop-0"), pod("shop-1")], picked: Arc::default() };
     pods.pick(0);
     let picked = Arc::clone(&pods.picked);
-    let asking = Asking::start(8, move || picked.load(Ordering::Relaxed) as u16);
+    let asking = Clients::start(8, move || picked.load(Ordering::Relaxed) as u16);
 
     for round in 0..4 {
         let leaving = round % 2;

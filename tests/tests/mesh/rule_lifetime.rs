@@ -17,7 +17,7 @@ const LATE: Duration = Duration::from_secs(3);
 
 #[test]
 fn a_rule_lapses_on_time_with_the_control_plane_dead() {
-    let mut mesh = SmallMesh::of("legacy", 3);
+    let mut mesh = SmallMesh::start("legacy", 3);
     let api = mesh.api();
 
     let asked = Instant::now();
@@ -43,13 +43,13 @@ fn a_rule_lapses_on_time_with_the_control_plane_dead() {
 
 #[test]
 fn rules_outlive_the_control_plane() {
-    let mut mesh = SmallMesh::of("legacy", 3);
+    let mut mesh = SmallMesh::start("legacy", 3);
     let rule = mesh.api().turn_off("legacy", "GET /durable", "1h");
     mesh.api().expect_applied(&rule, &mesh.names());
 
     mesh.control_plane.process.kill();
     mesh.pods[0].get("/durable").expect_blocked_by(&rule);
-    mesh.control_plane.come_back();
+    mesh.control_plane.restart();
 
     let api = mesh.api();
     api.expect_pods(&mesh.names());
@@ -63,7 +63,7 @@ fn rules_outlive_the_control_plane() {
 
 #[test]
 fn a_pod_that_comes_later_obeys_from_its_first_exchange() {
-    let mesh = SmallMesh::of("legacy", 3);
+    let mesh = SmallMesh::start("legacy", 3);
     let rule = mesh.api().turn_off("legacy", "GET /late", "1h");
     mesh.api().expect_applied(&rule, &mesh.names());
 

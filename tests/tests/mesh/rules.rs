@@ -14,7 +14,7 @@ const WITHIN: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_disabled_endpoint_is_off_on_every_pod_within_a_second() {
-    let mesh = SmallMesh::of("legacy", 3);
+    let mesh = SmallMesh::start("legacy", 3);
     let api = mesh.api();
     let mut clients: Vec<_> = mesh.pods.iter().map(Sidecar::connect).collect();
 
@@ -42,7 +42,7 @@ fn a_disabled_endpoint_is_off_on_every_pod_within_a_second() {
 
 #[test]
 fn withdrawing_a_rule_brings_the_endpoint_back() {
-    let mesh = SmallMesh::of("legacy", 3);
+    let mesh = SmallMesh::start("legacy", 3);
     let api = mesh.api();
     let rule = api.turn_off("legacy", "GET /users/{id}", "1h");
     api.expect_applied(&rule, &mesh.names());
@@ -61,7 +61,7 @@ fn withdrawing_a_rule_brings_the_endpoint_back() {
 
 #[test]
 fn a_rule_for_one_pod_leaves_its_siblings_alone() {
-    let mesh = SmallMesh::of("legacy", 3);
+    let mesh = SmallMesh::start("legacy", 3);
     let api = mesh.api();
 
     let order = json!({
@@ -79,7 +79,7 @@ fn a_rule_for_one_pod_leaves_its_siblings_alone() {
 
 #[test]
 fn a_blocked_upload_does_not_put_the_connection_out_of_step() {
-    let mesh = SmallMesh::of("legacy", 3);
+    let mesh = SmallMesh::start("legacy", 3);
     let api = mesh.api();
     let rule = api.turn_off("legacy", "POST /echo", "1h");
     api.expect_applied(&rule, &mesh.names());
@@ -95,7 +95,7 @@ fn a_blocked_upload_does_not_put_the_connection_out_of_step() {
 
 #[test]
 fn requests_under_way_finish_with_the_services_answer() {
-    let mesh = SmallMesh::of("legacy", 3);
+    let mesh = SmallMesh::start("legacy", 3);
     let api = mesh.api();
     let mut under_way = mesh.pods[0].connect();
     under_way.send("GET /gate HTTP/1.1\r\nHost: shop\r\n\r\n");
@@ -116,7 +116,7 @@ fn requests_under_way_finish_with_the_services_answer() {
 
 #[test]
 fn health_paths_cannot_be_turned_off() {
-    let mesh = SmallMesh::of("legacy", 3);
+    let mesh = SmallMesh::start("legacy", 3);
     let api = mesh.api();
 
     let order = json!({
@@ -132,7 +132,7 @@ fn health_paths_cannot_be_turned_off() {
 
 #[test]
 fn health_paths_are_turned_off_when_an_operator_overrides_the_pods() {
-    let mesh = SmallMesh::of("legacy", 3);
+    let mesh = SmallMesh::start("legacy", 3);
     let api = mesh.api();
     let order = json!({
         "service": "legacy", "method": "get", "route": "/healthz", "action": {"disable": {"status": 503}},
@@ -153,7 +153,7 @@ fn health_paths_are_turned_off_when_an_operator_overrides_the_pods() {
 
 #[test]
 fn a_flood_meets_the_rule_without_a_single_wrong_answer() {
-    let mesh = SmallMesh::of("legacy", 3);
+    let mesh = SmallMesh::start("legacy", 3);
     let api = mesh.api();
     let load = Load::start(mesh.pods[0].port, 8, "/flooded");
     eventually(SOON, || {
@@ -178,7 +178,7 @@ fn a_flood_meets_the_rule_without_a_single_wrong_answer() {
 
 #[test]
 fn an_order_that_makes_no_sense_is_refused_with_a_reason() {
-    let mesh = SmallMesh::of("legacy", 3);
+    let mesh = SmallMesh::start("legacy", 3);
     let api = mesh.api();
     let good = json!({
         "service": "legacy", "method": "GET", "route": "/x", "action": {"disable": {"status": 503}},

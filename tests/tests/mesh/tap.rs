@@ -100,7 +100,7 @@ fn expect_open(mesh: &SmallMesh, taps: u64) {
 
 #[test]
 fn two_taps_at_once_each_show_what_they_asked_for_and_nothing_else() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     let mut failures = Tap::open(&mesh, "?service=shop&status=5xx");
     let mut missing = Tap::open(&mesh, "?route=/status/*&method=GET&status=404,498");
     failures.warm_up(&mesh.pods[0], "shop-0", "/status/599");
@@ -122,7 +122,7 @@ fn two_taps_at_once_each_show_what_they_asked_for_and_nothing_else() {
 
 #[test]
 fn whatever_is_not_shown_is_accounted_for() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     let mut all = Tap::open(&mesh, "?route=/bytes/*&limit_per_s=20");
     all.warm_up(&mesh.pods[0], "shop-0", "/bytes/1");
     let mut client = mesh.pods[0].connect();
@@ -143,7 +143,7 @@ fn whatever_is_not_shown_is_accounted_for() {
 
 #[test]
 fn readers_who_do_not_read_slow_neither_traffic_nor_other_readers() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     let stuck: Vec<TcpStream> = (0..6).map(|_| ask(&mesh, "?limit_per_s=500")).collect();
     expect_open(&mesh, 6);
     let mut good = Tap::open(&mesh, "?status=404");
@@ -165,7 +165,7 @@ fn readers_who_do_not_read_slow_neither_traffic_nor_other_readers() {
 
 #[test]
 fn a_tap_outlives_a_pod_that_is_killed_and_ends_on_all_pods_with_its_reader() {
-    let mut mesh = SmallMesh::of("shop", 2);
+    let mut mesh = SmallMesh::start("shop", 2);
     let mut all = Tap::open(&mesh, "?service=shop");
     all.warm_up(&mesh.pods[0], "shop-0", "/a");
     all.warm_up(&mesh.pods[1], "shop-1", "/a");

@@ -15,7 +15,7 @@ fn hits(mesh: &SmallMesh, query: &str) -> anyhow::Result<(u64, String, String)> 
 
 #[test]
 fn a_range_is_the_sum_of_whole_slots_and_says_which() {
-    let mesh = SmallMesh::of("shop", 1);
+    let mesh = SmallMesh::start("shop", 1);
     let begun_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
     (0..7).for_each(|_| assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200));
     mesh.api().expect_hits("shop", 7);
@@ -39,11 +39,11 @@ fn a_range_is_the_sum_of_whole_slots_and_says_which() {
         Ok(())
     });
 
-    let table = mesh.sitio(&["stat", "--from", "-1h"]).fine();
+    let table = mesh.sitio(&["stat", "--from", "-1h"]).success();
     assert!(table.contains(" UTC, in whole slots\n") && table.contains("/bytes/{id}"), "{table}");
-    let none = mesh.sitio(&["history", "/bytes/{id}", "--from", "-3h", "--to", "-2h"]).fine();
+    let none = mesh.sitio(&["history", "/bytes/{id}", "--from", "-3h", "--to", "-2h"]).success();
     assert!(none.contains("its pods remember no such request"), "{none}");
-    assert!(mesh.sitio(&["history", "/bytes/{id}", "--from", "-1h"]).fine().contains("/bytes/10"));
+    assert!(mesh.sitio(&["history", "/bytes/{id}", "--from", "-1h"]).success().contains("/bytes/10"));
     for misuse in
         [&["--from", "yesterday"][..], &["--to", "-1h"], &["--from", "-1h", "--window", "5m"], &["--from", "-1h", "--to", "-2h"]]
     {

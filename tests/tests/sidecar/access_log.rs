@@ -13,7 +13,7 @@ use serde_json::Value;
 #[test]
 fn each_exchange_is_a_line() {
     let origin = Origin::start();
-    let sidecar = Sidecar::plan(origin.port()).named("shop", "shop-0").with("SITIO_ACCESS_LOG", "json").start();
+    let sidecar = Sidecar::builder(origin.port()).named("shop", "shop-0").with("SITIO_ACCESS_LOG", "json").start();
     sidecar.get("/users/42?token=secret");
     sidecar.get("/missing");
 

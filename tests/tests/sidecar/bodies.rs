@@ -5,9 +5,9 @@ use std::io::Write;
 use scenario::body::{self, Check};
 use scenario::client::Client;
 use scenario::http::{Head, write_chunked, write_plain};
-use scenario::memory::peak_kib;
 use scenario::origin::Origin;
-use scenario::python::Python;
+use scenario::proc::peak_kib;
+use scenario::python_file_server::PythonFileServer;
 use scenario::sidecar::Sidecar;
 
 /// Sizes around the ends of buffers, chunks and packets.
@@ -20,7 +20,7 @@ const GROWTH_KIB_MAX: u64 = 16 * 1024;
 
 fn world() -> (Origin, Sidecar) {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
     (origin, sidecar)
 }
 
@@ -195,10 +195,10 @@ fn a_slow_reader_does_not_fill_the_sidecars_memory() {
 
 #[test]
 fn pythons_file_server_is_served_unchanged() {
-    let python = Python::start();
+    let python = PythonFileServer::start();
     let file = body::whole(3_000_000);
     python.put("picture.png", &file);
-    let sidecar = Sidecar::before(python.port());
+    let sidecar = Sidecar::in_front_of(python.port());
 
     let direct = scenario::client::get(python.port(), "/picture.png");
     let tunnelled = sidecar.get("/picture.png");

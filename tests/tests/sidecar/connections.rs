@@ -17,7 +17,7 @@ const CONNECTIONS: u64 = 100;
 
 fn world() -> (Origin, Sidecar) {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
     (origin, sidecar)
 }
 
@@ -150,7 +150,7 @@ fn a_service_that_is_too_busy_to_accept_is_waited_for() {
     let listener = TcpListener::from(listener);
     let address = listener.local_addr().unwrap();
     let waiting = TcpStream::connect(address).unwrap();
-    let sidecar = Sidecar::before(address.port());
+    let sidecar = Sidecar::in_front_of(address.port());
     let mut client = sidecar.connect();
 
     client.send("GET /patient HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n");

@@ -6,15 +6,15 @@ use scenario::client::Client;
 use scenario::control_plane::ControlPlane;
 use scenario::eventually::{SOON, eventually};
 use scenario::origin::Origin;
-use scenario::sidecar::{Plan, Sidecar};
+use scenario::sidecar::{Sidecar, SidecarBuilder};
 
 const GET_GATE: &str = "GET /gate HTTP/1.1\r\nHost: shop\r\n\r\n";
 
 /// Longer than any test: a drain with this bound must be ended by the test.
 const NEVER: &str = "1h";
 
-fn patient(origin: &Origin) -> Plan {
-    Sidecar::plan(origin.port()).with("SITIO_DRAIN_GRACE", "1s").with("SITIO_DRAIN_TIMEOUT", NEVER)
+fn patient(origin: &Origin) -> SidecarBuilder {
+    Sidecar::builder(origin.port()).with("SITIO_DRAIN_GRACE", "1s").with("SITIO_DRAIN_TIMEOUT", NEVER)
 }
 
 /// Sends SIGTERM, and waits until the sidecar reports that it drains.
@@ -108,7 +108,7 @@ fn what_is_under_way_is_finished_and_an_idle_connection_does_not_hold_it_up() {
 #[test]
 fn a_drain_ends_in_time_and_the_last_numbers_arrive() {
     let (control_plane, origin) = (ControlPlane::start(), Origin::start());
-    let mut sidecar = Sidecar::plan(origin.port())
+    let mut sidecar = Sidecar::builder(origin.port())
         .named("shop", "shop-0")
         .reports_to(control_plane.grpc_port)
         .with("SITIO_DRAIN_GRACE", "0s")

@@ -3,11 +3,11 @@
 use anyhow::ensure;
 use scenario::body::{self, Check};
 use scenario::client::{Client, Response};
-use scenario::descriptors;
 use scenario::eventually::{SOON, eventually};
+use scenario::flaky_service::{BreakPoint, CloseKind, FlakyService};
 use scenario::origin::Origin;
+use scenario::proc::{limit_descriptors, open_descriptors};
 use scenario::sidecar::Sidecar;
-use scenario::unfaithful::{Manner, Moment, Unfaithful};
 
 const HEAD: &str = "HTTP/1.1\r\nHost: shop\r\n";
 
@@ -20,10 +20,10 @@ fn asked(client: &mut Client, method: &str, target: &str) -> Option<Response> {
 
 #[test]
 fn a_post_is_never_sent_twice_and_a_get_only_after_a_stale_connection() {
-    for manner in [Manner::Closed, Manner::Reset] {
-        for moment in Moment::ALL {
-            let service = Unfaithful::start(moment, manner);
-            let sidecar = Sidecar::plan(service.port).with("SITIO_WORKERS", "1").start();
+    for manner in [CloseKind::Closed, CloseKind::Reset] {
+        for moment in BreakPoint::ALL {
+            let service = FlakyService::start(moment, manner);
+            let sidecar = Sidecar::builder(service.port).with("SITIO_WORKERS", "1").start();
 
             for (method, pooled) in [("POST", false), ("POST", true), ("GET", false), ("GET", true)] {
                 let case = format!("{method}, {moment:?}, {manner:?}, pooled: {pooled}");
@@ -35,13 +35,13 @@ fn a_post_is_never_sent_twice_and_a_get_only_after_a_stale_connection() {
                 let answer = asked(&mut client, method, &target);
 
                 let status = answer.as_ref().map(Response::status);
-                if moment == Moment::WithinBody {
+                if moment == BreakPoint::WithinBody {
                     assert_eq!(status, None, "{case}: an answer cut short is seen to be cut short: {answer:?}");
                 } else {
                     let word = answer.as_ref().and_then(|answer| answer.header("x-sitio-error"));
                     assert_eq!((status, word), (Some(502), Some("upstream-reset")), "{case}: {answer:?}");
                 }
-                let may_repeat = method == "GET" && pooled && moment < Moment::WithinHead;
+                let may_repeat = method == "GET" && pooled && moment < BreakPoint::WithinHead;
                 let times = service.asked(&target);
                 assert_eq!(times, if may_repeat { 2 } else { 1 }, "{case}: the service was asked {times} times");
                 // Its connection is closed, so the next case starts without one.
@@ -56,7 +56,7 @@ fn a_post_is_never_sent_twice_and_a_get_only_after_a_stale_connection() {
 #[test]
 fn a_reset_within_a_body_ends_that_exchange_alone_and_is_counted() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
     let mut bystander = sidecar.connect();
     bystander.send(format!("GET /gate {HEAD}\r\n"));
     eventually(SOON, || {
@@ -114,9 +114,9 @@ fn abandoned(sidecar: &Sidecar, at: usize) -> (Client, bool) {
 #[test]
 fn a_thousand_clients_that_crash_leave_nothing_behind() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
     sidecar.get("/warm");
-    let before = descriptors::open(sidecar.process.id()).unwrap();
+    let before = open_descriptors(sidecar.process.id()).unwrap();
 
     let mut exchanges = 0;
     for round in 0..20 {
@@ -130,7 +130,7 @@ fn a_thousand_clients_that_crash_leave_nothing_behind() {
 
     sidecar.expect_idle();
     eventually(SOON, || {
-        let now = descriptors::open(sidecar.process.id())?;
+        let now = open_descriptors(sidecar.process.id())?;
         // One connection to the service may be idle, and one on the admin port may be closing.
         ensure!(now <= before + 2, "{now} descriptors are open, and were {before}");
         Ok(())
@@ -143,7 +143,7 @@ fn a_thousand_clients_that_crash_leave_nothing_behind() {
 #[test]
 fn an_early_end_of_the_clients_half_is_no_abort() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
 
     for _ in 0..50 {
         let mut client = sidecar.connect();
@@ -160,12 +160,12 @@ fn an_early_end_of_the_clients_half_is_no_abort() {
 #[test]
 fn without_descriptors_it_waits_and_recovers() {
     let origin = Origin::start();
-    let sidecar = Sidecar::plan(origin.port()).with("SITIO_WORKERS", "1").start();
+    let sidecar = Sidecar::builder(origin.port()).with("SITIO_WORKERS", "1").start();
     let pid = sidecar.process.id();
     assert_eq!(sidecar.get("/before").status(), 200);
 
     // As if another program in the container had taken all remaining descriptors.
-    let before = descriptors::limit(pid, Some(0));
+    let before = limit_descriptors(pid, Some(0));
     let mut waiting: Vec<Client> = (0..20).map(|_| sidecar.connect()).collect();
     for client in &mut waiting {
         client.send(format!("GET /patient {HEAD}Connection: close\r\n\r\n"));
@@ -175,7 +175,7 @@ fn without_descriptors_it_waits_and_recovers() {
         ensure!(said.contains("cannot accept connections for the moment"), "{said}");
         Ok(())
     });
-    descriptors::limit(pid, before);
+    limit_descriptors(pid, before);
 
     for client in &mut waiting {
         let answer = client.response("GET");
@@ -201,7 +201,7 @@ fn without_descriptors_it_waits_and_recovers() {
 fn over_the_connection_limit_there_is_an_answer_that_says_so() {
     let origin = Origin::start();
     // Two descriptors for each connection, and 96 for everything else.
-    let sidecar = Sidecar::plan(origin.port()).descriptors(96 + 2 * 20).start();
+    let sidecar = Sidecar::builder(origin.port()).descriptors(96 + 2 * 20).start();
     let mut held: Vec<Client> = (0..20).map(|_| sidecar.connect()).collect();
     for client in &mut held {
         assert_eq!(client.get("/held").status(), 200);
@@ -232,7 +232,7 @@ fn over_the_connection_limit_there_is_an_answer_that_says_so() {
 #[test]
 fn a_peer_that_sends_a_whole_body_before_it_reads_is_served() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
     let mut client = sidecar.connect();
 
     client.send(format!("POST /sink {HEAD}Content-Length: 20000000\r\n\r\n"));
@@ -249,7 +249,7 @@ fn a_peer_that_sends_a_whole_body_before_it_reads_is_served() {
 fn a_client_that_leaves_before_a_late_small_answer_was_not_answered() {
     const LEFT: u64 = 20;
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
 
     for _ in 0..LEFT {
         let mut client = sidecar.connect();

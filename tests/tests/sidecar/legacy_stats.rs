@@ -9,7 +9,7 @@ use serde_json::Value;
 #[test]
 fn the_statistics_have_the_shape_of_the_articles() {
     let origin = Origin::start();
-    let sidecar = Sidecar::plan(origin.port()).named("web", "web-6c9f7d5b8-2kqxz").start();
+    let sidecar = Sidecar::builder(origin.port()).named("web", "web-6c9f7d5b8-2kqxz").start();
     for _ in 0..3 {
         sidecar.get("/page");
     }
@@ -28,7 +28,7 @@ fn the_statistics_have_the_shape_of_the_articles() {
     let exchange = &page["history"][0];
     assert_eq!(exchange["request"]["method"], "GET", "{page}");
     assert_eq!(exchange["request"]["endpoint"], "/page", "{page}");
-    assert_eq!(exchange["response"]["state"], "Said", "{page}");
+    assert_eq!(exchange["response"]["state"], "CommandOutput", "{page}");
     for field in ["time", "started", "resource"] {
         assert!(!exchange[field].is_null(), "{field} is missing in {page}");
     }
@@ -51,7 +51,7 @@ fn assert_average(entry: &Value) {
 #[test]
 fn the_history_is_bounded_and_the_average_stays_true() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
     let mut client = sidecar.connect();
     for _ in 0..2000 {
         client.get("/often");
@@ -71,7 +71,7 @@ fn the_history_is_bounded_and_the_average_stays_true() {
 #[test]
 fn the_statistics_are_printed_when_asked_for() {
     let origin = Origin::start();
-    let sidecar = Sidecar::plan(origin.port()).with("SITIO_STATS_LOG", "200ms").start();
+    let sidecar = Sidecar::builder(origin.port()).with("SITIO_STATS_LOG", "200ms").start();
     sidecar.get("/printed");
 
     eventually(SOON, || {
@@ -86,7 +86,7 @@ fn the_statistics_are_printed_when_asked_for() {
 #[test]
 fn the_metrics_have_the_standards_names() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
     for target in ["/users/1", "/users/2"] {
         sidecar.get(target);
     }
@@ -108,7 +108,7 @@ fn the_metrics_have_the_standards_names() {
 #[test]
 fn two_thousand_paths_do_not_make_two_thousand_endpoints() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
     let mut client = sidecar.connect();
     let word = |mut at: usize| {
         let mut word = String::new();

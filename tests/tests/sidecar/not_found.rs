@@ -8,7 +8,7 @@ use scenario::sidecar::Sidecar;
 #[test]
 fn a_404_is_passed_on_unless_asked_otherwise() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
 
     let answer = sidecar.get("/missing");
 
@@ -18,7 +18,7 @@ fn a_404_is_passed_on_unless_asked_otherwise() {
 #[test]
 fn a_404_page_is_replaced() {
     let origin = Origin::start();
-    let sidecar = Sidecar::plan(origin.port()).not_found_page("built-in").start();
+    let sidecar = Sidecar::builder(origin.port()).not_found_page("built-in").start();
     let mut client = sidecar.connect();
 
     let page = client.get("/missing");
@@ -43,7 +43,7 @@ fn a_404_page_comes_from_a_file() {
     let file = folder.path().join("lost.html");
     fs::write(&file, "<!doctype html><title>Lost</title><h1>Nothing here, friend \u{1f4a5}</h1>").unwrap();
     let origin = Origin::start();
-    let sidecar = Sidecar::plan(origin.port()).not_found_page(&file).start();
+    let sidecar = Sidecar::builder(origin.port()).not_found_page(&file).start();
     let mut client = sidecar.connect();
 
     for _ in 0..3 {

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::thread;
 
 use scenario::body;
+use scenario::foreign_peer::{Language, curl};
 use scenario::origin::Origin;
-use scenario::peer::{Language, curl};
 use scenario::sidecar::Sidecar;
 use tungstenite::{Bytes, Message};
 
@@ -28,7 +28,7 @@ const CONVERSATION: [&str; 10] = [
 fn python_and_node_talk_to_each_other_as_if_nobody_stood_between() {
     for service in Language::ALL {
         let running = service.serve("service");
-        let sidecar = Sidecar::before(running.port);
+        let sidecar = Sidecar::in_front_of(running.port);
         for client in Language::ALL {
             let said: Vec<String> = client.talk(sidecar.port).iter().map(|line| line.replace(", ", ",")).collect();
             assert_eq!(said, CONVERSATION, "{client:?} with {service:?}");
@@ -42,7 +42,7 @@ fn python_and_node_talk_to_each_other_as_if_nobody_stood_between() {
 #[test]
 fn curl_keeps_its_connection() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
     let url = format!("http://127.0.0.1:{}", sidecar.port);
 
     let told = "%{http_code} %{num_connects} %{http_version}\n";
@@ -57,7 +57,7 @@ fn curl_keeps_its_connection() {
 #[test]
 fn curl_uploads_in_every_way_that_it_knows() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
     let sink = format!("http://127.0.0.1:{}/sink", sidecar.port);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("upload");
@@ -85,7 +85,7 @@ fn curl_uploads_in_every_way_that_it_knows() {
 #[test]
 fn curl_speaks_http2_with_prior_knowledge() {
     let service = Language::Node.serve("http2");
-    let sidecar = Sidecar::before(service.port);
+    let sidecar = Sidecar::in_front_of(service.port);
     let url = format!("http://127.0.0.1:{}", sidecar.port);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("upload");
@@ -131,7 +131,7 @@ fn echoing() -> u16 {
 
 #[test]
 fn websockets_pass_frame_by_frame_and_are_one_exchange_each() {
-    let sidecar = Sidecar::before(echoing());
+    let sidecar = Sidecar::in_front_of(echoing());
     let stream = TcpStream::connect(("127.0.0.1", sidecar.port)).unwrap();
     let url = format!("ws://127.0.0.1:{}/socket", sidecar.port);
     let (mut socket, answer) = tungstenite::client(url, stream).unwrap();

@@ -1,8 +1,8 @@
 //! Tests that ambiguous HTTP messages (request smuggling) are rejected and never forwarded.
 
 use scenario::client::Client;
+use scenario::flaky_service::scripted;
 use scenario::origin::Origin;
-use scenario::scripted::scripted;
 use scenario::sidecar::Sidecar;
 
 const HOST: &str = "Host: shop\r\n";
@@ -73,7 +73,7 @@ fn refused_heads() -> Vec<(&'static str, Vec<u8>, u16)> {
 #[test]
 fn an_ambiguous_head_is_refused_and_never_reaches_the_service() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
 
     for (case, bytes, status) in refused_heads() {
         let seen_before = origin.heads();
@@ -111,7 +111,7 @@ const BROKEN_CHUNKS: [(&str, &str); 14] = [
 #[test]
 fn a_body_that_breaks_its_framing_ends_the_exchange_and_the_connection() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
 
     for (case, chunks) in BROKEN_CHUNKS {
         let completed_before = origin.completed();
@@ -131,7 +131,7 @@ fn a_body_that_breaks_its_framing_ends_the_exchange_and_the_connection() {
 #[test]
 fn unusual_but_lawful_requests_pass() {
     let origin = Origin::start();
-    let sidecar = Sidecar::before(origin.port());
+    let sidecar = Sidecar::in_front_of(origin.port());
     let longest = format!("GET /{} HTTP/1.1\r\n{HOST}\r\n", "a".repeat(60_000));
     let many = format!("GET /ok HTTP/1.1\r\n{HOST}{}\r\n", "X-A: b\r\n".repeat(250));
 
@@ -166,7 +166,7 @@ fn a_service_that_speaks_nonsense_is_told_apart_from_one_that_is_down() {
         ("no number as a length", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nabc"),
         ("a status of two digits", "HTTP/1.1 20 OK\r\nContent-Length: 3\r\n\r\nabc"),
     ] {
-        let sidecar = Sidecar::before(scripted(answer));
+        let sidecar = Sidecar::in_front_of(scripted(answer));
         let given = sidecar.get("/");
         assert_eq!(given.status(), 502, "{case}: {given:?}");
         let said = given.header("x-sitio-error").unwrap_or_default();
@@ -181,7 +181,7 @@ fn an_answer_that_is_cut_short_is_seen_to_be_cut_short() {
         ("chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
         ("a bad chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nz\r\nabc\r\n0\r\n\r\n"),
     ] {
-        let sidecar = Sidecar::before(scripted(answer));
+        let sidecar = Sidecar::in_front_of(scripted(answer));
         let mut client = sidecar.connect();
         client.send("GET / HTTP/1.1\r\nHost: shop\r\n\r\n");
         let read = client.try_response("GET");
@@ -192,7 +192,7 @@ fn an_answer_that_is_cut_short_is_seen_to_be_cut_short() {
 #[test]
 fn what_a_service_says_beyond_its_answer_reaches_nobody() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
-    let sidecar = Sidecar::before(scripted(answer));
+    let sidecar = Sidecar::in_front_of(scripted(answer));
     let mut client = sidecar.connect();
 
     for _ in 0..20 {

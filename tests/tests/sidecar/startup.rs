@@ -7,13 +7,13 @@ use anyhow::ensure;
 use scenario::eventually::{SOON, eventually};
 use scenario::origin::Origin;
 use scenario::process::Process;
-use scenario::reserved::Reserved;
+use scenario::reserved_port::ReservedPort;
 use scenario::sidecar::{Sidecar, bare};
 
 #[test]
 fn a_service_that_is_not_up_yet_is_no_error_of_the_sidecar() {
-    let reserved = Reserved::port();
-    let sidecar = Sidecar::before(reserved.port);
+    let reserved = ReservedPort::reserve();
+    let sidecar = Sidecar::in_front_of(reserved.port);
     let mut client = sidecar.connect();
 
     let early = client.get("/");
@@ -33,8 +33,8 @@ fn a_service_that_is_not_up_yet_is_no_error_of_the_sidecar() {
 
 #[test]
 fn readiness_is_that_of_the_service_and_liveness_is_its_own() {
-    let reserved = Reserved::port();
-    let sidecar = Sidecar::before(reserved.port);
+    let reserved = ReservedPort::reserve();
+    let sidecar = Sidecar::in_front_of(reserved.port);
 
     assert_eq!(sidecar.admin("/livez").status(), 200);
     assert_eq!(sidecar.admin("/readyz").status(), 503);
@@ -113,7 +113,7 @@ fn a_taken_port_is_named_and_ends_the_program_with_exit_code_1() {
 #[test]
 fn what_kubernetes_makes_of_service_names_is_only_warned_about() {
     let origin = Origin::start();
-    let sidecar = Sidecar::plan(origin.port())
+    let sidecar = Sidecar::builder(origin.port())
         .with("SITIO_PORT", "tcp://10.0.0.7:8090")
         .with("SITIO_TOKEN_FILE", "tcp://10.0.0.7:8091")
         .with("SITIO_SERVICE_HOST", "10.0.0.7")
@@ -128,7 +128,7 @@ fn what_kubernetes_makes_of_service_names_is_only_warned_about() {
 #[test]
 fn asked_to_leave_it_finishes_what_is_under_way_and_leaves() {
     let origin = Origin::start();
-    let mut sidecar = Sidecar::before(origin.port());
+    let mut sidecar = Sidecar::in_front_of(origin.port());
     let mut client = sidecar.connect();
     client.send("GET /gate HTTP/1.1\r\nHost: shop\r\n\r\n");
     eventually(SOON, || {

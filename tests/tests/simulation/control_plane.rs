@@ -16,14 +16,14 @@ use control_plane::store::metrics_store::StoreView;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::disk::{Disk, Orders};
+use crate::failing_store::{CommitFaults, FailingStore};
 use crate::network::Listener;
 
 /// Reads the state of the running control plane. Holds only a weak reference: a crash must close the store.
 #[derive(Clone, Default)]
-pub(crate) struct Glass(Arc<Mutex<Weak<AppState>>>);
+pub(crate) struct ControlPlaneProbe(Arc<Mutex<Weak<AppState>>>);
 
-impl Glass {
+impl ControlPlaneProbe {
     /// The hits of a route, as pages and API show them; `None` while no control plane runs.
     pub(crate) fn hits(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
@@ -33,14 +33,14 @@ impl Glass {
     }
 
     /// The hits of a route that were ever reported, including those lost since; `None` while no control plane runs.
-    pub(crate) fn heard(&self, route: &str) -> Option<u64> {
+    pub(crate) fn reported_hits(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
         let series = plane.timeline.all().into_iter().filter(|series| series.endpoint.route() == route);
         Some(series.map(|series| series.ever_told().hits).sum())
     }
 
     /// The hits of a route that are attributed to callers; `None` while no control plane runs.
-    pub(crate) fn called(&self, route: &str) -> Option<u64> {
+    pub(crate) fn attributed_hits(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
         let all = CalledBy::of_all(&plane.fleet, &plane.timeline, now_ms());
         let series = plane.timeline.all().into_iter().filter(|series| series.endpoint.route() == route);
@@ -48,7 +48,7 @@ impl Glass {
     }
 
     /// The hits of a route that are on disk; `None` while no control plane runs.
-    pub(crate) fn kept(&self, route: &str) -> Option<u64> {
+    pub(crate) fn durable_hits(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
         let mut hits = 0;
         let mut add_up = |view: &dyn StoreView| {
@@ -60,18 +60,18 @@ impl Glass {
     }
 
     /// The hits that the control plane reports as lost: reported by killed sidecars, and never written to disk.
-    pub(crate) fn not_kept(&self) -> Option<u64> {
+    pub(crate) fn lost_hits(&self) -> Option<u64> {
         Some(self.0.lock().unwrap().upgrade()?.fleet.hits_not_kept())
     }
 }
 
 /// Runs a control plane until its host crashes.
-pub(crate) async fn run(folder: PathBuf, orders: Orders, glass: Glass) -> turmoil::Result {
-    let (store, fleet) = (Arc::new(Disk::open(&folder, orders)?), Fleet::new(Duration::from_secs(3600)));
+pub(crate) async fn run(folder: PathBuf, commit_faults: CommitFaults, probe: ControlPlaneProbe) -> turmoil::Result {
+    let (store, fleet) = (Arc::new(FailingStore::open(&folder, commit_faults)?), Fleet::new(Duration::from_secs(3600)));
     let drain = CancellationToken::new();
     let (plane, scribe) = AppState::open(store, fleet, ([0, 0, 0, 0], 0).into(), drain.clone())?;
     let plane = Arc::new(plane);
-    *glass.0.lock().unwrap() = Arc::downgrade(&plane);
+    *probe.0.lock().unwrap() = Arc::downgrade(&plane);
     let admission = AdmissionPolicy { token: None, streams_per_address_max: 100 };
     let mut writing = JoinSet::new();
     let fleet = Arc::clone(&plane.fleet);

@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod control_plane;
-mod disk;
+mod crash_steps;
+mod duplicate_sender;
+mod failing_store;
+mod faults;
 mod mesh;
 mod network;
 mod sidecar;
-mod stammerer;
-mod steps;
-mod trouble;
 
 /// The number of seeds in every run. Each simulates about thirty seconds of faults and the recovery after them.
 const SEEDS: u64 = 1000;
@@ -36,7 +36,7 @@ fn when_things_calm_down_the_totals_are_those_that_were_recorded() {
 
 fn try_seeds(seeds: Range<u64>) {
     for seed in seeds {
-        let tried = catch_unwind(AssertUnwindSafe(|| trouble::simulate(seed)));
+        let tried = catch_unwind(AssertUnwindSafe(|| faults::simulate(seed)));
         assert!(tried.is_ok(), "seed {seed} failed: run it alone with SITIO_SEED={seed}");
     }
 }

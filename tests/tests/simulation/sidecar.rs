@@ -34,7 +34,7 @@ pub(crate) struct Pod {
     pub(crate) number: u64,
     pub(crate) seed: u64,
     /// The sidecar's processes, oldest first; all but the last were killed.
-    pub(crate) lives: Arc<Mutex<Vec<Life>>>,
+    pub(crate) processes: Arc<Mutex<Vec<SidecarProcess>>>,
     /// Stops its traffic.
     pub(crate) calm: CancellationToken,
     /// Drains its sidecar.
@@ -43,17 +43,17 @@ pub(crate) struct Pod {
 
 /// One process of a sidecar. Each counts on its own route, so that its numbers are separate.
 #[derive(Clone)]
-pub(crate) struct Life {
+pub(crate) struct SidecarProcess {
     pub(crate) route: String,
     /// The number of requests recorded.
     pub(crate) recorded: Arc<AtomicU64>,
     books: LedgerHandle,
 }
 
-impl Life {
+impl SidecarProcess {
     /// The possible numbers of requests on disk if this process is killed now: those acked, plus the held windows, each
     /// of which is on disk completely or not at all.
-    pub(crate) fn may_be_kept(&self) -> Vec<u64> {
+    pub(crate) fn possible_durable_hits(&self) -> Vec<u64> {
         self.books.read(|ledger| {
             let mut sum = ledger.baseline().sum().hits;
             let mut sums = vec![sum];
@@ -73,12 +73,12 @@ impl Life {
 
 impl Pod {
     pub(crate) fn new(number: u64, seed: u64, calm: CancellationToken, leave: CancellationToken) -> Self {
-        Self { number, seed, lives: Arc::default(), calm, leave }
+        Self { number, seed, processes: Arc::default(), calm, leave }
     }
 
     /// The current process, if one has started.
-    pub(crate) fn life(&self) -> Option<Life> {
-        self.lives.lock().unwrap().last().cloned()
+    pub(crate) fn process(&self) -> Option<SidecarProcess> {
+        self.processes.lock().unwrap().last().cloned()
     }
 
     pub(crate) fn name(&self) -> String {
@@ -86,12 +86,12 @@ impl Pod {
     }
 
     /// Starts another process.
-    fn begin(&self, books: &LedgerHandle) -> (Life, u64) {
-        let mut lives = self.lives.lock().unwrap();
-        let route = format!("/route-of-{}-{}", ["ann", "bob", "cid", "dot"][self.number as usize], lives.len());
-        let life = Life { route, recorded: Arc::default(), books: books.clone() };
-        lives.push(life.clone());
-        (life, FIRST_EPOCH + lives.len() as u64)
+    fn begin(&self, books: &LedgerHandle) -> (SidecarProcess, u64) {
+        let mut processes = self.processes.lock().unwrap();
+        let route = format!("/route-of-{}-{}", ["ann", "bob", "cid", "dot"][self.number as usize], processes.len());
+        let process = SidecarProcess { route, recorded: Arc::default(), books: books.clone() };
+        processes.push(process.clone());
+        (process, FIRST_EPOCH + processes.len() as u64)
     }
 
     /// Runs its sidecar.
@@ -106,13 +106,13 @@ impl Pod {
             version: "0.1.0".into(),
         };
         let (books, bookkeeper) = LedgerHandle::open(Meter::new());
-        let (life, epoch) = self.begin(&books);
+        let (process, epoch) = self.begin(&books);
         let greeting = Greeting { workload, epoch, session: 0, protected: Vec::new(), uptime: None, known: None };
         let workers = Arc::new(Workers::none());
         let mut house = JoinSet::new();
         house.spawn(bookkeeper.run(Arc::clone(&workers), CancellationToken::new()));
         let leave = self.leave.clone();
-        house.spawn(traffic(self, life));
+        house.spawn(traffic(self, process));
         let uri = format!("http://{CONTROL_PLANE}:{PORT}").parse().unwrap();
         let link = ControlClient {
             control_plane: ControlPlaneTarget { uri, token: StreamToken::None },
@@ -131,9 +131,9 @@ impl Pod {
 }
 
 /// Generates requests until `calm` is cancelled.
-async fn traffic(pod: Pod, life: Life) {
+async fn traffic(pod: Pod, process: SidecarProcess) {
     let mut random = StdRng::seed_from_u64(pod.seed ^ (pod.number << 32));
-    let endpoint = Endpoint::named("GET", &life.route).unwrap();
+    let endpoint = Endpoint::named("GET", &process.route).unwrap();
     while !pod.calm.is_cancelled() {
         let (mut golden, mut callers) = (GoldenMetrics::default(), Callers::default());
         for _ in 0..random.random_range(1..20) {
@@ -144,9 +144,9 @@ async fn traffic(pod: Pod, life: Life) {
             let caller = Ipv4Addr::from(0x0a00_0000 + random.random_range(0..40_u32));
             callers.add(Some(caller.into()), Calls::one(1_700_000_000_000, false));
         }
-        life.recorded.fetch_add(golden.hits, Relaxed);
+        process.recorded.fetch_add(golden.hits, Relaxed);
         let endpoint = endpoint.clone();
-        life.books.read(|ledger| {
+        process.books.read(|ledger| {
             ledger.absorb(vec![EndpointReport {
                 endpoint,
                 is_file: false,

@@ -28,14 +28,14 @@ use turmoil::net::TcpStream;
 use crate::network::{CONTROL_PLANE, PORT};
 
 /// Its host name in the simulated network.
-pub(crate) const HOST: &str = "stammerer";
+pub(crate) const HOST: &str = "duplicate-sender";
 
 /// The route of its requests.
-pub(crate) const ROUTE: &str = "/route-of-the-stammerer";
+pub(crate) const ROUTE: &str = "/route-of-the-duplicate-sender";
 
 /// Its only process.
 #[derive(Clone)]
-pub(crate) struct Stammerer {
+pub(crate) struct DuplicateSender {
     pub(crate) seed: u64,
     pub(crate) recorded: Arc<AtomicU64>,
     pub(crate) calm: CancellationToken,
@@ -49,7 +49,7 @@ struct Stream {
     seq: u64,
 }
 
-impl Stammerer {
+impl DuplicateSender {
     pub(crate) async fn run(self) -> turmoil::Result {
         let mut random = StdRng::seed_from_u64(self.seed ^ 0xabcd);
         let mut session = 0;
@@ -128,8 +128,8 @@ impl Stream {
         let workload = Workload {
             namespace: "default".into(),
             service: "shop".into(),
-            pod: "stammerer".into(),
-            pod_uid: "uid-stammerer".into(),
+            pod: "duplicate-sender".into(),
+            pod_uid: "uid-duplicate-sender".into(),
             node: String::new(),
             addresses: vec![],
             version: "0.1.0".into(),

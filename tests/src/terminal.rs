@@ -17,15 +17,15 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use crate::eventually::{SOON, eventually};
 
 /// A running program with its own terminal.
-pub struct Pty {
+pub struct Terminal {
     child: Child,
     keyboard: File,
     /// The program's side of the pty, held open to read its settings after the program has ended.
-    terminal: OwnedFd,
+    program_side: OwnedFd,
     screen: Arc<Mutex<vt100::Parser>>,
 }
 
-impl Pty {
+impl Terminal {
     /// Starts `command` on a terminal of this size.
     #[track_caller]
     pub fn start(command: &Command, lines: u16, columns: u16) -> Self {
@@ -44,7 +44,7 @@ impl Pty {
         let screen = Arc::new(Mutex::new(vt100::Parser::new(some(lines), some(columns), 0)));
         let keyboard = File::from(ours);
         read(keyboard.try_clone().expect("it can be shared"), Arc::clone(&screen));
-        Self { child, keyboard, terminal, screen }
+        Self { child, keyboard, program_side: terminal, screen }
     }
 
     /// Types these keys.
@@ -57,7 +57,7 @@ impl Pty {
     #[track_caller]
     pub fn resize(&mut self, lines: u16, columns: u16) {
         held(&self.screen).screen_mut().set_size(some(lines), some(columns));
-        tcsetwinsize(&self.terminal, size(lines, columns)).expect("it takes a size");
+        tcsetwinsize(&self.program_side, size(lines, columns)).expect("it takes a size");
     }
 
     /// The text of the screen.
@@ -93,7 +93,7 @@ impl Pty {
 
     /// Whether the terminal is in its normal state: echo, line mode, the main screen, and a visible cursor.
     pub fn is_restored(&self) -> bool {
-        let modes = tcgetattr(&self.terminal).expect("it has settings").local_modes;
+        let modes = tcgetattr(&self.program_side).expect("it has settings").local_modes;
         let screen = held(&self.screen);
         let is_usual = !screen.screen().alternate_screen() && !screen.screen().hide_cursor();
         modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG) && is_usual
@@ -135,7 +135,7 @@ impl Pty {
     }
 }
 
-impl Drop for Pty {
+impl Drop for Terminal {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
             self.signal(Signal::KILL);

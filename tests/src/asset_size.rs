@@ -10,7 +10,7 @@ const BUDGETS: [(&str, usize); 2] = [(".css", 10_000), (".js", 16_000)];
 
 /// The total size of one kind of file.
 #[derive(Debug)]
-pub struct Weight {
+pub struct AssetSize {
     /// The file extension.
     pub kind: &'static str,
     /// The total size.
@@ -21,14 +21,14 @@ pub struct Weight {
 
 /// Measures the files that a page of this control plane refers to.
 #[track_caller]
-pub fn of(html: &str, api: &Api) -> Vec<Weight> {
+pub fn of(html: &str, api: &Api) -> Vec<AssetSize> {
     // The page's script loads the shared worker, which all windows share.
     let beside = html.split('"').find_map(|part| part.split_once("static/")?.1.rsplit_once('/'));
     let worker = beside.map(|(folder, _)| format!("/static/{folder}/stream.js"));
     let weigh = |(kind, bytes_max): (&'static str, usize)| {
         let named = html.split('"').filter_map(|part| part.split_once("static/")).map(|(_, file)| format!("/static/{file}"));
         let files = named.chain(worker.clone()).filter(|file| file.ends_with(kind));
-        Weight { kind, bytes: files.map(|file| zipped(&api.page(&file).expect("the file is there"))).sum(), bytes_max }
+        AssetSize { kind, bytes: files.map(|file| zipped(&api.page(&file).expect("the file is there"))).sum(), bytes_max }
     };
     BUDGETS.into_iter().map(weigh).collect()
 }

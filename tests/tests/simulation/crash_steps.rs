@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::disk::Stop;
+use crate::failing_store::StopPoint;
 use crate::mesh::Mesh;
 use crate::network::CONTROL_PLANE;
 
@@ -27,7 +27,7 @@ enum Victim {
 impl Victim {
     const ALL: [Self; 3] = [Self::ControlPlane, Self::Sidecar, Self::Both];
 
-    fn is_killed_in(self, mesh: &mut Mesh) {
+    fn kill_in(self, mesh: &mut Mesh) {
         if matches!(self, Self::Sidecar | Self::Both) {
             mesh.kill_sidecar(0);
         }
@@ -45,7 +45,7 @@ fn at_each_commit(trouble: impl Fn(&mut Mesh, u32, Victim)) {
             trouble(&mut mesh, commit, victim);
             // Traffic after the fault makes wrong state visible in the counts.
             mesh.pass(Duration::from_secs(2));
-            mesh.settle(true, |_| true);
+            mesh.wait_for_invariants(true, |_| true);
         }
     }
 }
@@ -53,18 +53,18 @@ fn at_each_commit(trouble: impl Fn(&mut Mesh, u32, Victim)) {
 #[test]
 fn a_crash_between_a_window_and_its_commit_counts_it_once() {
     at_each_commit(|mesh, commit, victim| {
-        mesh.orders.stop_after(commit, Stop::BeforeCommit);
-        mesh.pass_until(|mesh| mesh.orders.has_stopped());
-        victim.is_killed_in(mesh);
+        mesh.commit_faults.stop_after(commit, StopPoint::BeforeCommit);
+        mesh.pass_until(|mesh| mesh.commit_faults.has_stopped());
+        victim.kill_in(mesh);
     });
 }
 
 #[test]
 fn a_crash_between_a_commit_and_its_ack_counts_it_once() {
     at_each_commit(|mesh, commit, victim| {
-        mesh.orders.stop_after(commit, Stop::BeforeAck);
-        mesh.pass_until(|mesh| mesh.orders.has_stopped());
-        victim.is_killed_in(mesh);
+        mesh.commit_faults.stop_after(commit, StopPoint::BeforeAck);
+        mesh.pass_until(|mesh| mesh.commit_faults.has_stopped());
+        victim.kill_in(mesh);
     });
 }
 
@@ -72,16 +72,16 @@ fn a_crash_between_a_commit_and_its_ack_counts_it_once() {
 fn an_ack_that_is_lost_counts_nothing_twice() {
     at_each_commit(|mesh, commit, victim| {
         // The commit is stopped once, so that the network can be cut before the retry is acked.
-        mesh.orders.stop_after(commit, Stop::BeforeCommit);
-        mesh.pass_until(|mesh| mesh.orders.has_stopped());
-        let written = mesh.orders.commits();
+        mesh.commit_faults.stop_after(commit, StopPoint::BeforeCommit);
+        mesh.pass_until(|mesh| mesh.commit_faults.has_stopped());
+        let written = mesh.commit_faults.commits();
         let hosts: Vec<String> = mesh.pods.iter().map(crate::sidecar::Pod::name).collect();
         for host in &hosts {
             mesh.sim.partition_oneway(CONTROL_PLANE, host.as_str());
         }
-        mesh.pass_until(|mesh| mesh.orders.commits() > written);
+        mesh.pass_until(|mesh| mesh.commit_faults.commits() > written);
         mesh.pass(ACK_TAKES);
-        victim.is_killed_in(mesh);
+        victim.kill_in(mesh);
         for host in &hosts {
             mesh.sim.repair(CONTROL_PLANE, host.as_str());
         }
@@ -91,8 +91,8 @@ fn an_ack_that_is_lost_counts_nothing_twice() {
 #[test]
 fn a_crash_right_after_an_ack_loses_nothing_of_what_was_acked() {
     at_each_commit(|mesh, commit, victim| {
-        mesh.pass_until(|mesh| mesh.pods[0].life().is_some_and(|life| life.acked() > u64::from(commit)));
-        victim.is_killed_in(mesh);
+        mesh.pass_until(|mesh| mesh.pods[0].process().is_some_and(|process| process.acked() > u64::from(commit)));
+        victim.kill_in(mesh);
     });
 }
 
@@ -100,14 +100,14 @@ fn a_crash_right_after_an_ack_loses_nothing_of_what_was_acked() {
 fn a_second_crash_at_any_step_of_coming_back_changes_no_total() {
     for steps in 0..ATTACH_STEPS {
         let mut mesh = Mesh::new(u64::from(steps));
-        mesh.orders.stop_after(1, Stop::BeforeAck);
-        mesh.pass_until(|mesh| mesh.orders.has_stopped());
+        mesh.commit_faults.stop_after(1, StopPoint::BeforeAck);
+        mesh.pass_until(|mesh| mesh.commit_faults.has_stopped());
         mesh.restart_control_plane();
         for _ in 0..steps {
             mesh.step();
         }
-        Victim::ALL[steps as usize % Victim::ALL.len()].is_killed_in(&mut mesh);
+        Victim::ALL[steps as usize % Victim::ALL.len()].kill_in(&mut mesh);
         mesh.pass(Duration::from_secs(2));
-        mesh.settle(true, |_| true);
+        mesh.wait_for_invariants(true, |_| true);
     }
 }

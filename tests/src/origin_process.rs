@@ -5,21 +5,20 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::eventually::{SOON, eventually};
-use crate::process::Process;
-use crate::programs::program;
-use crate::reserved::Reserved;
+use crate::process::{Process, program};
+use crate::reserved_port::ReservedPort;
 
 /// An origin process that can crash.
-pub struct Service {
+pub struct OriginProcess {
     process: Process,
-    reserved: Reserved,
+    reserved: ReservedPort,
 }
 
-impl Service {
+impl OriginProcess {
     /// Starts it on a reserved port.
     #[track_caller]
     pub fn start() -> Self {
-        let reserved = Reserved::port();
+        let reserved = ReservedPort::reserve();
         Self { process: started(reserved.port), reserved }
     }
 
@@ -35,7 +34,7 @@ impl Service {
 
     /// Restarts it, and returns the instant at which it accepts connections.
     #[track_caller]
-    pub fn come_back(&mut self) -> Instant {
+    pub fn restart(&mut self) -> Instant {
         self.process = started(self.port());
         eventually(SOON, || Ok(TcpStream::connect(("127.0.0.1", self.port()))?));
         Instant::now()

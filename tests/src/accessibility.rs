@@ -29,7 +29,7 @@ pub fn assert_no_barriers(browser: &Browser, page: &str) {
     let looks = LOOKS.into_iter().chain([(ZOOMED.0, ZOOMED.1, Scheme::Light)]);
     for (width, height, scheme) in looks {
         browser.look_as(width, height, scheme);
-        let faults = browser.axe();
+        let faults = browser.axe_violations();
         assert!(faults.is_empty(), "{page} at {width}x{height}, {scheme:?}:\n{}", faults.join("\n"));
     }
     let wide = browser.script("return document.documentElement.scrollWidth - document.documentElement.clientWidth");

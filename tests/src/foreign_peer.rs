@@ -3,8 +3,7 @@
 use std::process::Command;
 
 use crate::eventually::SOON;
-use crate::process::Process;
-use crate::programs;
+use crate::process::{Process, file};
 
 /// A language: selects the interpreter and the file extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +50,7 @@ impl Language {
             Self::Node => ("node", "mjs"),
         };
         let mut command = Command::new(program);
-        command.arg(programs::file(&format!("services/{name}.{ending}")));
+        command.arg(file(&format!("services/{name}.{ending}")));
         command
     }
 }

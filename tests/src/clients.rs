@@ -10,7 +10,7 @@ use crate::client::Client;
 
 /// One request and its result.
 #[derive(Debug)]
-pub struct Asked {
+pub struct RequestResult {
     /// When it was sent.
     pub began: Instant,
     /// When its response was complete.
@@ -20,12 +20,12 @@ pub struct Asked {
 }
 
 /// Running clients.
-pub struct Asking {
+pub struct Clients {
     stop: Arc<AtomicBool>,
-    clients: Vec<JoinHandle<Vec<Asked>>>,
+    clients: Vec<JoinHandle<Vec<RequestResult>>>,
 }
 
-impl Asking {
+impl Clients {
     /// Starts `clients` clients. Each takes the port of its next request from `port`, and reuses its connection while
     /// it can.
     pub fn start(clients: usize, port: impl Fn() -> u16 + Clone + Send + 'static) -> Self {
@@ -33,20 +33,20 @@ impl Asking {
         let client = |_| {
             let (stop, port) = (Arc::clone(&stop), port.clone());
             thread::spawn(move || {
-                let (mut asked, mut kept) = (Vec::new(), None);
+                let (mut results, mut kept) = (Vec::new(), None);
                 while !stop.load(Ordering::Relaxed) {
                     let began = Instant::now();
                     let answer = ask(port(), &mut kept);
-                    asked.push(Asked { began, ended: Instant::now(), answer });
+                    results.push(RequestResult { began, ended: Instant::now(), answer });
                 }
-                asked
+                results
             })
         };
         Self { clients: (0..clients).map(client).collect(), stop }
     }
 
     /// Stops the clients, and returns all their requests.
-    pub fn stop(self) -> Vec<Asked> {
+    pub fn stop(self) -> Vec<RequestResult> {
         self.stop.store(true, Ordering::Relaxed);
         self.clients.into_iter().flat_map(|client| client.join().expect("a client does not panic")).collect()
     }
@@ -57,7 +57,7 @@ fn ask(port: u16, kept: &mut Option<(u16, Client)>) -> io::Result<(u16, Option<S
         Some((there, client)) if there == port => client,
         _ => Client::try_connect(port)?,
     };
-    client.try_send("GET /asked HTTP/1.1\r\nHost: shop\r\n\r\n")?;
+    client.try_send("GET /results HTTP/1.1\r\nHost: shop\r\n\r\n")?;
     let answer = client.try_response("GET")?;
     if answer.header("connection") != Some("close") {
         *kept = Some((port, client));

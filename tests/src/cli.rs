@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::process::Process;
-use crate::programs::program;
+use crate::process::{Process, program};
 
 /// The timeout of a command that does not wait for anything.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
 /// The result of a command.
 #[derive(Debug)]
-pub struct Said {
+pub struct CommandOutput {
     /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Its standard output.
@@ -22,10 +21,10 @@ pub struct Said {
     pub err: String,
 }
 
-impl Said {
+impl CommandOutput {
     /// Its output; fails unless the exit code is 0.
     #[track_caller]
-    pub fn fine(self) -> String {
+    pub fn success(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.out
     }
@@ -33,7 +32,7 @@ impl Said {
     /// Its output as JSON; fails unless the exit code is 0.
     #[track_caller]
     pub fn json(self) -> Value {
-        let out = self.fine();
+        let out = self.success();
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
     }
 
@@ -53,7 +52,7 @@ pub fn bare() -> Command {
 }
 
 /// The command, set to use the control plane on this port.
-pub fn asking(http_port: u16, arguments: &[&str]) -> Command {
+pub fn client_command(http_port: u16, arguments: &[&str]) -> Command {
     let mut command = bare();
     command.env("SITIO_URL", format!("http://127.0.0.1:{http_port}")).args(arguments);
     command
@@ -61,9 +60,9 @@ pub fn asking(http_port: u16, arguments: &[&str]) -> Command {
 
 /// Runs a command until it ends by itself.
 #[track_caller]
-pub fn said(command: Command) -> Said {
+pub fn run(command: Command) -> CommandOutput {
     let mut process = Process::start(command);
     let status = process.ended(AT_ONCE);
     let text = |lines: Vec<String>| lines.into_iter().map(|line| line + "\n").collect();
-    Said { code: status.code(), out: text(process.stdout()), err: text(process.stderr()) }
+    CommandOutput { code: status.code(), out: text(process.stdout()), err: text(process.stderr()) }
 }

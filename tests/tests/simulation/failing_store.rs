@@ -12,7 +12,7 @@ use mesh::golden::GoldenMetrics;
 
 /// The point at which a commit stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub(crate) enum StopPoint {
     /// Windows were received, and are not on disk.
     BeforeCommit,
     /// The windows are on disk, and no ack was sent.
@@ -21,21 +21,21 @@ pub(crate) enum Stop {
 
 /// The instructions to the store, and what it has done; outlives the store.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Orders(Arc<Mutex<Inside>>);
+pub(crate) struct CommitFaults(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
-struct Inside {
+struct State {
     /// The number of commits that pass, and where the next one stops.
-    stop: Option<(u32, Stop)>,
+    stop: Option<(u32, StopPoint)>,
     has_stopped: bool,
     commits: u32,
 }
 
-impl Orders {
+impl CommitFaults {
     /// Lets this number of commits pass, and stops the next one.
-    pub(crate) fn stop_after(&self, commits: u32, at: Stop) {
-        let mut inside = self.0.lock().unwrap();
-        (inside.stop, inside.has_stopped) = (Some((commits, at)), false);
+    pub(crate) fn stop_after(&self, commits: u32, at: StopPoint) {
+        let mut state = self.0.lock().unwrap();
+        (state.stop, state.has_stopped) = (Some((commits, at)), false);
     }
 
     /// Whether a commit was stopped. After that, all commits pass.
@@ -49,15 +49,15 @@ impl Orders {
     }
 
     /// Where the current commit stops, if it does.
-    fn next(&self) -> Option<Stop> {
-        let mut inside = self.0.lock().unwrap();
-        match inside.stop {
+    fn next(&self) -> Option<StopPoint> {
+        let mut state = self.0.lock().unwrap();
+        match state.stop {
             Some((0, at)) => {
-                (inside.stop, inside.has_stopped) = (None, true);
+                (state.stop, state.has_stopped) = (None, true);
                 Some(at)
             }
             Some((more, at)) => {
-                inside.stop = Some((more - 1, at));
+                state.stop = Some((more - 1, at));
                 None
             }
             None => None,
@@ -65,20 +65,20 @@ impl Orders {
     }
 }
 
-/// The real store, controlled by [`Orders`].
+/// The real store, controlled by [`CommitFaults`].
 #[derive(Debug)]
-pub(crate) struct Disk {
+pub(crate) struct FailingStore {
     store: RedbStore,
-    orders: Orders,
+    commit_faults: CommitFaults,
 }
 
-impl Disk {
-    pub(crate) fn open(folder: &Path, orders: Orders) -> Result<Self, StoreError> {
-        Ok(Self { store: RedbStore::open(folder)?, orders })
+impl FailingStore {
+    pub(crate) fn open(folder: &Path, commit_faults: CommitFaults) -> Result<Self, StoreError> {
+        Ok(Self { store: RedbStore::open(folder)?, commit_faults })
     }
 }
 
-impl Store for Disk {
+impl Store for FailingStore {
     fn load(&self) -> Result<StoredRules, StoreError> {
         self.store.load()
     }
@@ -88,17 +88,17 @@ impl Store for Disk {
     }
 }
 
-impl MetricsStore for Disk {
+impl MetricsStore for FailingStore {
     fn marks(&self, processes: &[Process]) -> Result<Vec<u64>, StoreError> {
         self.store.marks(processes)
     }
 
     /// To the control plane, a stopped commit has failed. It waits before it retries, and is killed by then.
     fn append(&self, append: &Append) -> Result<(), StoreError> {
-        let stop = self.orders.next();
-        if stop != Some(Stop::BeforeCommit) {
+        let stop = self.commit_faults.next();
+        if stop != Some(StopPoint::BeforeCommit) {
             self.store.append(append)?;
-            self.orders.0.lock().unwrap().commits += 1;
+            self.commit_faults.0.lock().unwrap().commits += 1;
         }
         let stopped = || StoreError::Write { file: "disk".into(), why: "the simulation stops here".into() };
         stop.map_or(Ok(()), |_| Err(stopped()))

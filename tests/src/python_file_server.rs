@@ -9,13 +9,13 @@ use tempfile::TempDir;
 use crate::process::Process;
 
 /// A running `python3 -m http.server`.
-pub struct Python {
+pub struct PythonFileServer {
     _process: Process,
     files: TempDir,
     port: u16,
 }
 
-impl Python {
+impl PythonFileServer {
     /// Starts it on a free port with an empty folder.
     #[track_caller]
     pub fn start() -> Self {

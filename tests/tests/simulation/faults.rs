@@ -7,16 +7,16 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::duplicate_sender::{self, DuplicateSender};
 use crate::mesh::{Mesh, PODS};
 use crate::network::CONTROL_PLANE;
-use crate::stammerer::{self, Stammerer};
 
 /// The duration of the faults.
-const TROUBLE: Duration = Duration::from_secs(30);
+const FAULTS: Duration = Duration::from_secs(30);
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy)]
-enum Trouble {
+enum Fault {
     /// No message passes between a sidecar and the control plane.
     Partition,
     /// Messages from the sidecar are lost.
@@ -33,7 +33,7 @@ enum Trouble {
 
 /// A fault in progress.
 struct Lasting {
-    what: Trouble,
+    what: Fault,
     host: String,
     until: Duration,
 }
@@ -41,23 +41,23 @@ struct Lasting {
 /// Simulates one mesh.
 pub(crate) fn simulate(seed: u64) {
     let mut mesh = Mesh::new(seed);
-    let stammerer = Stammerer { seed, recorded: Arc::<AtomicU64>::default(), calm: mesh.calm.clone() };
+    let duplicate_sender = DuplicateSender { seed, recorded: Arc::<AtomicU64>::default(), calm: mesh.calm.clone() };
     {
-        let host = stammerer.clone();
-        mesh.sim.host(stammerer::HOST, move || host.clone().run());
+        let host = duplicate_sender.clone();
+        mesh.sim.host(duplicate_sender::HOST, move || host.clone().run());
     }
-    make_trouble(&mut mesh, &mut StdRng::seed_from_u64(seed));
-    assert!(stammerer.recorded.load(Relaxed) > 0, "a pod without traffic proves nothing");
+    inject_faults(&mut mesh, &mut StdRng::seed_from_u64(seed));
+    assert!(duplicate_sender.recorded.load(Relaxed) > 0, "a pod without traffic proves nothing");
     // The duplicate sender keeps no windows, so its counts are only in memory, and are resent after a restart.
-    let is_heard = |mesh: &Mesh| mesh.glass.hits(stammerer::ROUTE) == Some(stammerer.recorded.load(Relaxed));
+    let is_heard = |mesh: &Mesh| mesh.probe.hits(duplicate_sender::ROUTE) == Some(duplicate_sender.recorded.load(Relaxed));
     // Half of the meshes must flush their last windows during the drain.
-    mesh.settle(!seed.is_multiple_of(2), is_heard);
+    mesh.wait_for_invariants(!seed.is_multiple_of(2), is_heard);
 }
 
 /// Causes random faults for a while, and ends all of them.
-fn make_trouble(mesh: &mut Mesh, random: &mut StdRng) {
+fn inject_faults(mesh: &mut Mesh, random: &mut StdRng) {
     let mut lasting: Vec<Lasting> = Vec::new();
-    while mesh.sim.elapsed() < TROUBLE {
+    while mesh.sim.elapsed() < FAULTS {
         mesh.pass(Duration::from_millis(random.random_range(100..3000)));
         let now = mesh.sim.elapsed();
         lasting.retain(|trouble| {
@@ -68,12 +68,12 @@ fn make_trouble(mesh: &mut Mesh, random: &mut StdRng) {
             lasts
         });
         let number = random.random_range(0..=PODS);
-        let host = if number == PODS { stammerer::HOST.to_owned() } else { mesh.pods[number as usize].name() };
+        let host = if number == PODS { duplicate_sender::HOST.to_owned() } else { mesh.pods[number as usize].name() };
         if lasting.iter().any(|trouble| trouble.host == host) {
             continue;
         }
         let until = now + Duration::from_millis(random.random_range(200..12_000));
-        let all = [Trouble::Partition, Trouble::Mute, Trouble::Deaf, Trouble::Hold, Trouble::Restart, Trouble::Kill];
+        let all = [Fault::Partition, Fault::Mute, Fault::Deaf, Fault::Hold, Fault::Restart, Fault::Kill];
         let what = all[random.random_range(0..all.len())];
         begin(mesh, what, number, &host);
         lasting.push(Lasting { what, host, until });
@@ -83,23 +83,23 @@ fn make_trouble(mesh: &mut Mesh, random: &mut StdRng) {
     }
 }
 
-fn begin(mesh: &mut Mesh, what: Trouble, number: u64, host: &str) {
+fn begin(mesh: &mut Mesh, what: Fault, number: u64, host: &str) {
     match what {
-        Trouble::Partition => mesh.sim.partition(host, CONTROL_PLANE),
-        Trouble::Mute => mesh.sim.partition_oneway(host, CONTROL_PLANE),
-        Trouble::Deaf => mesh.sim.partition_oneway(CONTROL_PLANE, host),
-        Trouble::Hold => mesh.sim.hold(host, CONTROL_PLANE),
-        Trouble::Restart => mesh.restart_control_plane(),
-        Trouble::Kill if number < PODS => mesh.kill_sidecar(number as usize),
+        Fault::Partition => mesh.sim.partition(host, CONTROL_PLANE),
+        Fault::Mute => mesh.sim.partition_oneway(host, CONTROL_PLANE),
+        Fault::Deaf => mesh.sim.partition_oneway(CONTROL_PLANE, host),
+        Fault::Hold => mesh.sim.hold(host, CONTROL_PLANE),
+        Fault::Restart => mesh.restart_control_plane(),
+        Fault::Kill if number < PODS => mesh.kill_sidecar(number as usize),
         // The duplicate sender has only one process.
-        Trouble::Kill => {}
+        Fault::Kill => {}
     }
 }
 
 fn end(mesh: &Mesh, trouble: &Lasting) {
     match trouble.what {
-        Trouble::Partition | Trouble::Mute | Trouble::Deaf => mesh.sim.repair(&*trouble.host, CONTROL_PLANE),
-        Trouble::Hold => mesh.sim.release(&*trouble.host, CONTROL_PLANE),
-        Trouble::Restart | Trouble::Kill => {}
+        Fault::Partition | Fault::Mute | Fault::Deaf => mesh.sim.repair(&*trouble.host, CONTROL_PLANE),
+        Fault::Hold => mesh.sim.release(&*trouble.host, CONTROL_PLANE),
+        Fault::Restart | Fault::Kill => {}
     }
 }
