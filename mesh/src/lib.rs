@@ -9,6 +9,7 @@ pub mod refusal;
 pub mod report;
 pub mod routes;
 pub mod rule;
+pub mod stable_hash;
 pub mod statuses;
 pub mod tap;
 pub mod token;

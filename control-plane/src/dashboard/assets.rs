@@ -7,6 +7,7 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use mesh::stable_hash::stable_hash;
 use rust_embed::RustEmbed;
 
 mod script;
@@ -43,7 +44,8 @@ pub fn base() -> &'static str {
 
 /// A hash over all files that pages load.
 pub fn version() -> &'static str {
-    static VERSION: LazyLock<String> = LazyLock::new(|| hex(hash(SERVED.iter().flat_map(|name| made(name).unwrap_or_default()))));
+    static VERSION: LazyLock<String> =
+        LazyLock::new(|| hex(stable_hash(SERVED.iter().flat_map(|name| made(name).unwrap_or_default()))));
     &VERSION
 }
 
@@ -95,7 +97,7 @@ fn file(name: &str) -> Option<AssetFile> {
 
 fn fresh(name: &str) -> Option<AssetFile> {
     let body = made(name)?;
-    Some(AssetFile { etag: format!("\"{}\"", hex(hash(body.iter().copied()))), body: body.into() })
+    Some(AssetFile { etag: format!("\"{}\"", hex(stable_hash(body.iter().copied()))), body: body.into() })
 }
 
 /// The bytes to send for a file.
@@ -109,11 +111,6 @@ fn made(name: &str) -> Option<Vec<u8>> {
 
 fn text(name: &str) -> Option<String> {
     String::from_utf8(Static::get(name)?.data.into_owned()).ok()
-}
-
-/// 64-bit FNV-1a: enough to distinguish our own files.
-fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
-    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn hex(hash: u64) -> String {

@@ -6,6 +6,7 @@ use mesh::rule::{
     ANY_METHOD, Action, DISABLE_STATUSES, DesiredRules, Protection, REASON_BYTES_MAX, RULES_MAX, Receipt, Rule, RuleRefusal,
     Scope, Selector, Verdict, prefix_of,
 };
+use mesh::stable_hash::StableHash;
 use mesh::workload::NAME_BYTES_MAX;
 use prost::Message as _;
 use prost::bytes::Bytes;
@@ -96,17 +97,13 @@ pub fn desired_rules(desired: wire::Desired) -> Result<DesiredRules, Vec<RuleRef
     Ok(DesiredRules { store, revision: desired.revision, rules })
 }
 
-/// A hash (64-bit FNV-1a) that in practice differs when two rule sets differ.
+/// A hash that in practice differs when two rule sets differ.
 ///
 /// The override of protected paths is left out: a sidecar that does not know it computes the same
 /// hash. So it refuses the rule because of the protected path, not because of the hash.
 pub fn rules_hash(rules: &[Rule]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut add = |part: &[u8]| {
-        for byte in part.iter().chain(&[0xff]) {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
+    let mut hash = StableHash::EMPTY;
+    let mut add = |part: &[u8]| hash.add(part.iter().copied().chain([0xff]));
     for rule in rules {
         add(rule.id.as_bytes());
         add(rule.selector.namespace.as_bytes());
@@ -123,7 +120,7 @@ pub fn rules_hash(rules: &[Rule]) -> u64 {
         }
         add(&rule.expires_ms.unwrap_or(0).to_be_bytes());
     }
-    hash
+    hash.value()
 }
 
 impl From<Rule> for wire::Rule {

@@ -7,6 +7,7 @@ use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
+use mesh::stable_hash::short_id;
 
 use crate::counts::timeline::counted_span::CountedSpan;
 use crate::counts::timeline::history::{Grain, SeriesHistory};
@@ -300,14 +301,8 @@ impl Series {
     }
 }
 
-/// Computes an endpoint's id, equal for the same names in every process: 64-bit FNV-1a, cut to 48
-/// bits, which is plenty for 65,536 names.
+/// Computes an endpoint's id, equal for the same names in every process.
 pub fn id_of(reporter: Reporter<'_>, endpoint: &Endpoint) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for part in [reporter.namespace, reporter.service, endpoint.method(), endpoint.route()] {
-        for byte in part.bytes().chain([0xff]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-    format!("e{:012x}", hash & 0xffff_ffff_ffff)
+    let parts = [reporter.namespace, reporter.service, endpoint.method(), endpoint.route()];
+    short_id('e', parts.into_iter().flat_map(|part| part.bytes().chain([0xff])))
 }

@@ -1,5 +1,6 @@
 //! The texts and numbers of the map's boxes and curves.
 
+use mesh::stable_hash::short_id;
 use serde::Serialize;
 
 use crate::dashboard::map::choice;
@@ -96,7 +97,7 @@ impl NodeCells {
     /// The live values of the box of a service or a caller.
     pub(super) fn of(caller: &MapCaller, mesh: &ServiceMap, place: GridCell, span: DisplayWindow) -> Self {
         let (x, y) = corner(place);
-        let id = id_of('n', &key(caller));
+        let id = short_id('n', key(caller).bytes());
         let place = format!("translate({x:.0} {y:.0})");
         let MapCaller::Service(name) = caller else {
             let words = if *caller == MapCaller::Outside { "unknown callers" } else { "unattributed" };
@@ -156,7 +157,7 @@ impl EdgeCells {
             format!("{}/s{failing}{}", number::rate(edge.rps), if off.is_empty() { String::new() } else { format!(" · {off}") });
         Self {
             kind: "row",
-            id: id_of('w', &format!("{}\u{0}{to}", key(&edge.from))),
+            id: short_id('w', format!("{}\u{0}{to}", key(&edge.from)).bytes()),
             path,
             // Ten times the traffic adds 1.5 to the stroke width.
             width: format!("{:.1}", 1.2 + 1.5 * (1.0 + edge.rps).log10()),
@@ -220,10 +221,4 @@ fn cut(name: &str) -> String {
         let (half, letters) = (LETTERS_MAX / 2, name.chars().count());
         name.chars().take(half).chain(['…']).chain(name.chars().skip(letters - half)).collect()
     }
-}
-
-/// An element id: a hash, because names are not valid ids.
-pub(super) fn id_of(kind: char, name: &str) -> String {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{kind}{:012x}", hash & 0xffff_ffff_ffff)
 }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dashboard::map::cells::{EdgeCells, NodeCells, id_of, keys};
+use ::mesh::stable_hash::short_id;
+
+use crate::dashboard::map::cells::{EdgeCells, NodeCells, keys};
 use crate::dashboard::map::choice::MapView;
 use crate::dashboard::map::edge_path::EdgePath;
 use crate::dashboard::map::layout::{Graph, layout};
@@ -85,7 +87,7 @@ impl Picture {
             .iter()
             .filter(|edge| !edge.cells.path.is_empty())
             .map(|edge| format!("{}{}", edge.cells.id, edge.cells.path));
-        id_of('s', &places.chain(paths).collect::<String>())
+        short_id('s', places.chain(paths).flat_map(String::into_bytes))
     }
 }
 

@@ -1,10 +1,11 @@
 //! The grouping of the pods page: none, by service or by node, each group below its own heading.
 
-use crate::dashboard::heading::HeadingCells;
-use crate::dashboard::pods::row::id_of;
-use crate::query::snapshot::PodRow;
 use format::label::service_label;
 use format::number;
+use mesh::stable_hash::short_id;
+
+use crate::dashboard::heading::HeadingCells;
+use crate::query::snapshot::PodRow;
 
 /// How pods are grouped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -46,6 +47,6 @@ impl Grouping {
             Self::Service | Self::Node => common,
         };
         let title = format!("{name}, {}", number::plural(pods, "pod", "pods"));
-        Some(HeadingCells::new(id_of('g', common), title))
+        Some(HeadingCells::new(short_id('g', common.bytes()), title))
     }
 }

@@ -1,6 +1,7 @@
 //! One pod's row: every cell as formatted text.
 
 use mesh::report::Resources;
+use mesh::stable_hash::short_id;
 use serde::Serialize;
 
 use crate::counts::fleet::pod::RefusedMessage;
@@ -101,7 +102,7 @@ impl PodCells {
         let is_behind = is_behind(pod);
         Self {
             kind: "row",
-            id: id_of('p', &identity(pod)),
+            id: short_id('p', identity(pod).bytes()),
             name: workload.pod.clone(),
             href: format!("./?service={}", encoded(&service)),
             place: if workload.node.is_empty() { service } else { format!("{service} · {}", workload.node) },
@@ -244,12 +245,6 @@ fn receipt_note(pod: &PodRow, now_ms: u64, is_behind: bool) -> String {
         age => format!("{age} ago"),
     };
     if is_behind { format!("behind, {ago}") } else { format!("in {} ms, {ago}", number::count(took_ms)) }
-}
-
-/// An element id for the page. Pod uids and node names are untrusted input, so the id is a hash of the name.
-pub fn id_of(kind: char, name: &str) -> String {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{kind}{:012x}", hash & 0xffff_ffff_ffff)
 }
 
 /// Percent-encodes a text for a query.
