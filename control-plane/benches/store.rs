@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     }
     let folder = tempfile::tempdir()?;
     let until_ms = now_ms();
-    let store = Arc::new(RedbStore::keeping(folder.path(), Keep::DEFAULT)?);
+    let store = Arc::new(RedbStore::open_with(folder.path(), Keep::DEFAULT)?);
     let filling = Instant::now();
     let rows = fill(&store, until_ms)?;
     println!("filled a week of {} endpoints: {rows} slots of ten seconds in {:.1?}", SERVICES * ENDPOINTS, filling.elapsed());
@@ -111,7 +111,7 @@ fn fill(store: &RedbStore, until_ms: u64) -> anyhow::Result<u64> {
 fn write(store: &Arc<RedbStore>, now_ms: u64) -> anyhow::Result<f64> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let timeline = Timeline::starting(now_ms);
+        let timeline = Timeline::new(now_ms);
         let (keeper, scribe) = WindowQueue::open(Arc::clone(store) as Arc<dyn MetricsStore>);
         let (mut writing, drain) = (JoinSet::new(), CancellationToken::new());
         writing.spawn(scribe.run(|| {}, drain.clone()));
@@ -151,14 +151,14 @@ fn window(timeline: &Timeline, pod: usize, now_ms: u64) -> PendingWindow {
         placed: TenSecondSlots { first: now_ms / WINDOW_MS, span: 1 },
         bytes: ENDPOINTS * 100,
         rows,
-        account: Arc::new(DurableCounts::default()),
+        durable_counts: Arc::new(DurableCounts::default()),
         acks: Arc::new(watch::Sender::new(0)),
     }
 }
 
 /// Reads the last week of every endpoint, as a page and the API do.
 fn query(store: &Arc<RedbStore>) -> anyhow::Result<Duration> {
-    let timeline = Timeline::starting(now_ms());
+    let timeline = Timeline::new(now_ms());
     let began = Instant::now();
     let past = LongRange::read(store.as_ref(), &timeline, WEEK.as_millis() as u64, now_ms())?;
     let took = began.elapsed();
@@ -186,11 +186,11 @@ fn tell_size(store: &RedbStore) -> anyhow::Result<()> {
 /// the timeline.
 fn tell_start(folder: &Path) -> anyhow::Result<()> {
     let began = Instant::now();
-    let store = RedbStore::keeping(folder, Keep::DEFAULT)?;
+    let store = RedbStore::open_with(folder, Keep::DEFAULT)?;
     let opened = began.elapsed();
     tell_size(&store)?;
     let rules = control_plane::model::rules_state::RulesState::load(control_plane::store::Store::load(&store)?, now_ms());
-    Timeline::restored(&store, &rules, Budget::default(), now_ms())?;
+    Timeline::restore(&store, &rules, Budget::default(), now_ms())?;
     println!("start: {opened:.1?} to look through the file, {:.1?} with the last hour in memory", began.elapsed());
     Ok(())
 }

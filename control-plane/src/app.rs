@@ -39,13 +39,13 @@ pub const STREAMS_PER_ADDRESS_MAX: usize = 1024;
 const BACKLOG: i32 = 16_384;
 
 /// How often expired data is evicted.
-const FORGET_EVERY: Duration = Duration::from_secs(10);
+const EVICT_EVERY: Duration = Duration::from_secs(10);
 
 /// How often the attached sidecars are recorded. After a crash, one that attached just before is not waited for.
 const RECORD_EVERY: Duration = Duration::from_secs(1);
 
 /// How long requests and streams may take to end once drained. Those that take longer are cut off.
-const LEAVE_WITHIN: Duration = Duration::from_millis(1500);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// The options of a control plane.
 #[derive(Debug, Clone)]
@@ -102,24 +102,24 @@ pub async fn run(options: AppOptions, listeners: AppListeners, drain: Cancellati
     }
     // A child token: if one part ends first, the others are drained without cancelling the caller's token.
     let leaving = drain.child_token();
-    let (plane, scribe, sessions) = open(&options, grpc_address, leaving.clone()).await?;
+    let (state, window_writer, sessions) = open(&options, grpc_address, leaving.clone()).await?;
     let access = Access::new(options.token.clone(), sessions, options.public_url.clone(), options.trusted_proxies);
     tracing::info!("memory for what sidecars report: {}", options.budget);
     tracing::info!("listening http={http_address} grpc={grpc_address}");
 
     let mut parts = JoinSet::new();
-    parts.spawn(serve_http(Arc::clone(&plane), http, access, options.public_url));
+    parts.spawn(serve_http(Arc::clone(&state), http, access, options.public_url));
     let admission = AdmissionPolicy { token: options.token, streams_per_address_max: options.streams_per_address_max };
-    parts.spawn(grpc::run(Arc::clone(&plane), grpc, admission));
-    parts.spawn(end_rules(Arc::clone(&plane)));
-    parts.spawn(write_down(Arc::clone(&plane), scribe));
-    parts.spawn(record_attached(Arc::clone(&plane)));
-    parts.spawn(forget_what_is_old(plane));
+    parts.spawn(grpc::run(Arc::clone(&state), grpc, admission));
+    parts.spawn(end_rules(Arc::clone(&state)));
+    parts.spawn(write_windows(Arc::clone(&state), window_writer));
+    parts.spawn(record_attached(Arc::clone(&state)));
+    parts.spawn(evict_periodically(state));
     // All parts run until drained; one that ends earlier stops the others.
     let first = parts.join_next().await;
     leaving.cancel();
     let outcome = first.map_or(Ok(()), flatten);
-    if let Ok(others) = tokio::time::timeout(LEAVE_WITHIN, all(&mut parts)).await {
+    if let Ok(others) = tokio::time::timeout(DRAIN_TIMEOUT, all(&mut parts)).await {
         return outcome.and(others);
     }
     tracing::debug!("some requests or streams took too long to end and were cut off");
@@ -151,56 +151,56 @@ async fn open(
     drain: CancellationToken,
 ) -> anyhow::Result<(Arc<AppState>, WindowWriter, SessionKey)> {
     let (data_dir, keep, fleet) =
-        (options.data_dir.clone(), options.keep, Fleet::within(options.budget, options.forget_pods_after));
+        (options.data_dir.clone(), options.keep, Fleet::with_budget(options.budget, options.forget_pods_after));
     let opening = tokio::task::spawn_blocking(move || {
         data_folder::prepare(&data_dir, FILE).map_err(|source| StoreError::Folder { folder: data_dir.clone(), source })?;
-        let store = Arc::new(RedbStore::keeping(&data_dir, keep)?);
+        let store = Arc::new(RedbStore::open_with(&data_dir, keep)?);
         let sessions = SessionKey::in_folder(&data_dir);
-        let (plane, scribe) = AppState::open(store, fleet, stream_address, drain)?;
-        if let Some(why) = store_id::check(&data_dir, &plane.rules.state().store) {
-            plane.warn_store_replaced(why);
+        let (state, window_writer) = AppState::open(store, fleet, stream_address, drain)?;
+        if let Some(why) = store_id::check(&data_dir, &state.rules.state().store) {
+            state.warn_store_replaced(why);
         }
         data_folder::close_files(&data_dir, &[FILE, KEY_FILE, ID_FILE]);
-        Ok::<_, StoreError>((plane, scribe, sessions))
+        Ok::<_, StoreError>((state, window_writer, sessions))
     });
-    let (plane, scribe, sessions) = opening.await.context("open the store")??;
-    Ok((Arc::new(plane), scribe, sessions))
+    let (state, window_writer, sessions) = opening.await.context("open the store")??;
+    Ok((Arc::new(state), window_writer, sessions))
 }
 
 async fn serve_http(
-    plane: Arc<AppState>,
+    state: Arc<AppState>,
     listener: tokio::net::TcpListener,
     access: Arc<Access>,
     public_url: Option<PublicUrl>,
 ) -> anyhow::Result<()> {
-    let drain = plane.drain.clone();
-    let routes = dashboard::pages(Arc::clone(&plane)).merge(api::routes(plane));
+    let drain = state.drain.clone();
+    let routes = dashboard::pages(Arc::clone(&state)).merge(api::routes(state));
     http::serve(listener, middleware::around(routes, access, public_url), drain).await;
     Ok(())
 }
 
-async fn end_rules(plane: Arc<AppState>) -> anyhow::Result<()> {
-    plane.rules.run(plane.drain.clone()).await;
+async fn end_rules(state: Arc<AppState>) -> anyhow::Result<()> {
+    state.rules.run(state.drain.clone()).await;
     Ok(())
 }
 
-async fn write_down(plane: Arc<AppState>, scribe: WindowWriter) -> anyhow::Result<()> {
+async fn write_windows(state: Arc<AppState>, window_writer: WindowWriter) -> anyhow::Result<()> {
     // A process that ended may have had a window in this group: what it lost is certain now.
-    scribe.run(|| plane.fleet.settle_losses(), plane.drain.clone()).await;
+    window_writer.run(|| state.fleet.settle_losses(), state.drain.clone()).await;
     Ok(())
 }
 
-async fn let_go(plane: &Arc<AppState>) -> anyhow::Result<()> {
-    let plane = Arc::clone(plane);
-    tokio::task::spawn_blocking(move || plane.let_go(now_ms())).await.context("let go of what is old")
+async fn evict(state: &Arc<AppState>) -> anyhow::Result<()> {
+    let state = Arc::clone(state);
+    tokio::task::spawn_blocking(move || state.evict(now_ms())).await.context("let go of what is old")
 }
 
-async fn forget_what_is_old(plane: Arc<AppState>) -> anyhow::Result<()> {
-    let mut ticks = tokio::time::interval(FORGET_EVERY);
+async fn evict_periodically(state: Arc<AppState>) -> anyhow::Result<()> {
+    let mut ticks = tokio::time::interval(EVICT_EVERY);
     loop {
         tokio::select! {
-            _ = ticks.tick() => let_go(&plane).await?,
-            () = plane.drain.cancelled() => return Ok(()),
+            _ = ticks.tick() => evict(&state).await?,
+            () = state.drain.cancelled() => return Ok(()),
         }
     }
 }
@@ -208,16 +208,16 @@ async fn forget_what_is_old(plane: Arc<AppState>) -> anyhow::Result<()> {
 /// Records attached sidecars until drained, and once more then: those that said goodbye are not waited for.
 ///
 /// Only the first failure in a row is logged: a full disk would cause a line a second.
-async fn record_attached(plane: Arc<AppState>) -> anyhow::Result<()> {
+async fn record_attached(state: Arc<AppState>) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(RECORD_EVERY);
     let mut is_recorded = true;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = plane.drain.cancelled() => {}
+            () = state.drain.cancelled() => {}
         }
-        let is_last = plane.drain.is_cancelled();
-        let recording = Arc::clone(&plane);
+        let is_last = state.drain.is_cancelled();
+        let recording = Arc::clone(&state);
         let recorded = tokio::task::spawn_blocking(move || recording.record_attached(now_ms(), Instant::now())).await;
         let recorded = recorded.context("record which sidecars are attached")?;
         if let Err(error) = recorded.as_ref().map_err(ToString::to_string)

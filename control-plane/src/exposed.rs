@@ -94,7 +94,7 @@ impl Exposed {
     }
 
     /// Writes to disk what has changed since the last call. It may block.
-    pub fn write(&self, chronicle: &dyn MetricsStore) -> Result<(), StoreError> {
+    pub fn write(&self, metrics_store: &dyn MetricsStore) -> Result<(), StoreError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (unwritten, withdrawn) = {
             let mut counters = self.hold();
@@ -104,7 +104,7 @@ impl Exposed {
             return Ok(());
         }
         let handover = Handover { exposed: unwritten.into_iter().collect(), withdrawn, ..Handover::default() };
-        let written = chronicle.record(&handover);
+        let written = metrics_store.record(&handover);
         if written.is_err() {
             let mut counters = self.hold();
             for (name, golden) in handover.exposed {
@@ -152,13 +152,13 @@ impl Counters {
 
 impl ExposedRow {
     fn of(series: &Series) -> Self {
-        Self { name: series.name(), golden: series.ever_told(), in_flight: u64::from(series.in_flight()) }
+        Self { name: series.name(), golden: series.lifetime_totals(), in_flight: u64::from(series.in_flight()) }
     }
 
     fn of_many(many: &[Arc<Series>]) -> Self {
         let (mut golden, mut in_flight) = (GoldenMetrics::default(), 0_u64);
         for series in many {
-            golden.merge(&series.ever_told());
+            golden.merge(&series.lifetime_totals());
             in_flight = in_flight.saturating_add(u64::from(series.in_flight()));
         }
         let name = SeriesName { namespace: OTHER.into(), service: OTHER.into(), endpoint: Endpoint::other() };

@@ -55,8 +55,8 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The gRPC service that sidecars call.
-struct Ingest {
-    plane: Arc<AppState>,
+struct MeshService {
+    state: Arc<AppState>,
     room: Arc<Semaphore>,
     addresses: Addresses,
     streams: TaskTracker,
@@ -72,18 +72,18 @@ pub struct AdmissionPolicy {
 }
 
 /// Serves sidecars until drained, and returns when the last stream has ended.
-pub async fn run(plane: Arc<AppState>, door: impl ConnectionSource, admission: AdmissionPolicy) -> anyhow::Result<()> {
+pub async fn run(state: Arc<AppState>, source: impl ConnectionSource, admission: AdmissionPolicy) -> anyhow::Result<()> {
     let AdmissionPolicy { token, streams_per_address_max } = admission;
-    let drain = plane.drain.clone();
+    let drain = state.drain.clone();
     let streams = TaskTracker::new();
-    let strangers = Arc::clone(&plane);
+    let strangers = Arc::clone(&state);
     let guesses = Arc::new(Guesses::default());
     let may_attach = move |request: Request<()>| admit(request, token.as_ref(), &guesses, &strangers);
     // A stream may replace one that hangs, so there may be twice as many connections as streams.
     let bounds = Bounds { all: CONNECTIONS_MAX, of_address: 2 * streams_per_address_max, reserve: 0 };
-    let callers = connections(door, ConnectionSlots::new(bounds), Arc::clone(&plane));
+    let callers = connections(source, ConnectionSlots::new(bounds), Arc::clone(&state));
     let addresses = Addresses::with_room_for(streams_per_address_max);
-    let ingest = Ingest { plane, room: Arc::new(Semaphore::new(PODS_MAX)), addresses, streams: streams.clone() };
+    let ingest = MeshService { state, room: Arc::new(Semaphore::new(PODS_MAX)), addresses, streams: streams.clone() };
     let mesh = MeshServer::new(ingest).max_decoding_message_size(MESSAGE_BYTES_MAX);
     Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
@@ -99,7 +99,7 @@ pub async fn run(plane: Arc<AppState>, door: impl ConnectionSource, admission: A
     Ok(())
 }
 
-fn admit(request: Request<()>, token: Option<&SecretToken>, guesses: &Guesses, plane: &AppState) -> Result<Request<()>, Status> {
+fn admit(request: Request<()>, token: Option<&SecretToken>, guesses: &Guesses, state: &AppState) -> Result<Request<()>, Status> {
     let Some(token) = token else { return Ok(request) };
     let authorization = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
     let peer = request.extensions().get::<StreamPeer>().expect("every connection says who is at its other end").address;
@@ -107,7 +107,7 @@ fn admit(request: Request<()>, token: Option<&SecretToken>, guesses: &Guesses, p
     if guess == Some(Guess::Right) {
         return Ok(request);
     }
-    plane.stream_counts.strangers.up();
+    state.stream_counts.strangers.up();
     Err(match guess {
         Some(Guess::TooMany { retry_after }) => Status::resource_exhausted(format!(
             "too many wrong tokens came from {peer}, the next one is looked at in {retry_after:?}: set SITIO_TOKEN to the same value on both sides"
@@ -117,28 +117,28 @@ fn admit(request: Request<()>, token: Option<&SecretToken>, guesses: &Guesses, p
 }
 
 #[tonic::async_trait]
-impl Mesh for Ingest {
+impl Mesh for MeshService {
     type AttachStream = ReceiverStream<Result<Down, Status>>;
 
     async fn attach(&self, up: Request<Streaming<Up>>) -> Result<Response<Self::AttachStream>, Status> {
         let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
-            self.plane.stream_counts.crowded_out.up();
+            self.state.stream_counts.crowded_out.up();
             return Err(Status::resource_exhausted(format!("{PODS_MAX} sidecars are attached, which is the limit")));
         };
         let StreamPeer { address: peer, activity } =
             up.extensions().get::<StreamPeer>().cloned().expect("every connection says who is at its other end");
         let Some(of_address) = self.addresses.place(peer) else {
-            self.plane.stream_counts.address_crowded.up();
+            self.state.stream_counts.address_crowded.up();
             return Err(Status::resource_exhausted(format!(
                 "{peer} holds as many streams as one address may: raise SITIO_STREAMS_PER_ADDRESS_MAX if many sidecars share it"
             )));
         };
-        let under_way = activity.begin();
+        let in_flight = activity.begin();
         let (down, rest) = mpsc::channel(DOWN_MAX);
-        let stream = SidecarStream::new(Arc::clone(&self.plane), peer, up.into_inner(), down);
+        let stream = SidecarStream::new(Arc::clone(&self.state), peer, up.into_inner(), down);
         self.streams.spawn(async move {
             stream.run().await;
-            drop((room, of_address, under_way));
+            drop((room, of_address, in_flight));
         });
         Ok(Response::new(ReceiverStream::new(rest)))
     }

@@ -36,27 +36,27 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// The open streams, and the readers that wait for answers over them.
 #[derive(Debug)]
 pub struct Histories {
-    listeners: Arc<DashMap<u64, Listener>>,
+    listeners: Arc<DashMap<u64, StreamHandle>>,
     streams: AtomicU64,
     readers: Semaphore,
     /// Failures that pods have pushed without a request.
-    pub told: PushedFailures,
+    pub pushed: PushedFailures,
     /// Readers that were refused because too many were waiting.
-    pub turned_away: Count,
+    pub refused: Count,
     /// Pods that did not answer in time.
     pub unanswered: Count,
 }
 
 /// A stream that can be asked.
 #[derive(Debug)]
-struct Listener {
+struct StreamHandle {
     workload: Arc<Workload>,
-    asks: mpsc::Sender<Ask>,
+    requests: mpsc::Sender<FetchRequest>,
 }
 
 /// One request to one stream. The requester may have stopped waiting for the answer.
 #[derive(Debug)]
-pub struct Ask {
+pub struct FetchRequest {
     /// The endpoint.
     pub endpoint: Endpoint,
     /// The limit on exchanges; the newest are returned.
@@ -67,10 +67,10 @@ pub struct Ask {
 
 /// The stream's end of the channel. Dropping it unregisters the stream.
 #[derive(Debug)]
-pub struct Listening {
-    listeners: Arc<DashMap<u64, Listener>>,
+pub struct RequestReceiver {
+    listeners: Arc<DashMap<u64, StreamHandle>>,
     stream: u64,
-    asks: mpsc::Receiver<Ask>,
+    requests: mpsc::Receiver<FetchRequest>,
 }
 
 /// The merged answers.
@@ -97,8 +97,8 @@ impl Default for Histories {
             listeners: Arc::default(),
             streams: AtomicU64::new(0),
             readers: Semaphore::new(READERS_MAX),
-            told: PushedFailures::default(),
-            turned_away: Count::default(),
+            pushed: PushedFailures::default(),
+            refused: Count::default(),
             unanswered: Count::default(),
         }
     }
@@ -106,17 +106,17 @@ impl Default for Histories {
 
 impl Histories {
     /// Registers a stream over which the pod can be asked.
-    pub fn listen(&self, workload: Arc<Workload>) -> Listening {
+    pub fn listen(&self, workload: Arc<Workload>) -> RequestReceiver {
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);
-        let (sender, asks) = mpsc::channel(FETCHES_MAX);
-        self.listeners.insert(stream, Listener { workload, asks: sender });
-        Listening { listeners: Arc::clone(&self.listeners), stream, asks }
+        let (sender, requests) = mpsc::channel(FETCHES_MAX);
+        self.listeners.insert(stream, StreamHandle { workload, requests: sender });
+        RequestReceiver { listeners: Arc::clone(&self.listeners), stream, requests }
     }
 
     /// Asks every pod of the service, and waits at most [`ANSWER_WITHIN`] for all of them together.
     pub async fn gather(&self, wanted: &HistoryRequest<'_>, fleet: &Fleet, now_ms: u64) -> Result<GatheredHistory, Busy> {
         let Ok(_reader) = self.readers.try_acquire() else {
-            self.turned_away.up();
+            self.refused.up();
             return Err(Busy);
         };
         let mut gathered = GatheredHistory::default();
@@ -124,16 +124,17 @@ impl Histories {
         let open = self.open_streams(wanted);
         gathered.not_asked = open.len().saturating_sub(PODS_ASKED_MAX);
         let until = Instant::now() + ANSWER_WITHIN;
-        for (pod, (_, asks)) in open.iter().take(PODS_ASKED_MAX) {
+        for (pod, (_, requests)) in open.iter().take(PODS_ASKED_MAX) {
             let (answer, answered) = oneshot::channel();
             // A stream with a full queue does not answer in time either.
-            let _ = asks.try_send(Ask { endpoint: wanted.endpoint.clone(), limit: wanted.limit, answer });
+            let _ = requests.try_send(FetchRequest { endpoint: wanted.endpoint.clone(), limit: wanted.limit, answer });
             asked.push((Arc::<str>::from(pod.as_str()), answered));
         }
         for (pod, answered) in asked {
             match tokio::time::timeout_at(until, answered).await {
                 Ok(Ok(exchanges)) => {
-                    let of_pod = |exchange| RememberedExchange { pod: Arc::clone(&pod), exchange, known: HistorySource::Asked };
+                    let of_pod =
+                        |exchange| RememberedExchange { pod: Arc::clone(&pod), exchange, source: HistorySource::Fetched };
                     gathered.exchanges.extend(exchanges.into_iter().map(of_pod));
                     gathered.answered.push(pod);
                 }
@@ -147,7 +148,7 @@ impl Histories {
                 gathered.missing.push(name.clone());
             }
         }
-        gathered.exchanges.extend(self.told.of(wanted, &gathered.answered));
+        gathered.exchanges.extend(self.pushed.for_request(wanted, &gathered.answered));
         gathered.missing.iter().for_each(|_| self.unanswered.up());
         gathered.missing.sort_unstable();
         Ok(gathered)
@@ -155,31 +156,31 @@ impl Histories {
 
     /// Returns the streams of the requested pods by pod name. If a pod has two streams, the newer
     /// one is used.
-    fn open_streams(&self, wanted: &HistoryRequest<'_>) -> BTreeMap<String, (u64, mpsc::Sender<Ask>)> {
-        let mut open = BTreeMap::<String, (u64, mpsc::Sender<Ask>)>::new();
+    fn open_streams(&self, wanted: &HistoryRequest<'_>) -> BTreeMap<String, (u64, mpsc::Sender<FetchRequest>)> {
+        let mut open = BTreeMap::<String, (u64, mpsc::Sender<FetchRequest>)>::new();
         for listener in self.listeners.iter() {
-            let (stream, Listener { workload, asks }) = listener.pair();
+            let (stream, StreamHandle { workload, requests }) = listener.pair();
             let is_of_service = workload.service == wanted.service && workload.namespace == wanted.namespace;
             if !is_of_service || wanted.pod.is_some_and(|pod| pod != workload.pod) {
                 continue;
             }
-            let newest = open.entry(workload.pod.clone()).or_insert_with(|| (*stream, asks.clone()));
+            let newest = open.entry(workload.pod.clone()).or_insert_with(|| (*stream, requests.clone()));
             if newest.0 < *stream {
-                *newest = (*stream, asks.clone());
+                *newest = (*stream, requests.clone());
             }
         }
         open
     }
 }
 
-impl Listening {
+impl RequestReceiver {
     /// Returns the next request. Cancel-safe: dropping the future loses no request.
-    pub async fn next(&mut self) -> Option<Ask> {
-        self.asks.recv().await
+    pub async fn next(&mut self) -> Option<FetchRequest> {
+        self.requests.recv().await
     }
 }
 
-impl Drop for Listening {
+impl Drop for RequestReceiver {
     fn drop(&mut self) {
         self.listeners.remove(&self.stream);
     }

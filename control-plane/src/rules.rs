@@ -41,7 +41,7 @@ mod warnings;
 const RETRY: Duration = Duration::from_secs(5);
 
 /// The longest sleep: if the clock is set while we sleep, a rule must not outlive its time by more.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
+const SLEEP_MAX: Duration = Duration::from_secs(30);
 
 /// The rules of the mesh. Cheap to clone: clones share their state.
 #[derive(Debug, Clone)]
@@ -57,8 +57,8 @@ struct RulesInner {
     published: watch::Sender<Arc<RulesState>>,
     /// The published revision, for readers that only compare it with theirs.
     revision: AtomicU64,
-    concerned: ServiceWatchers,
-    first: BeforePublish,
+    watchers: ServiceWatchers,
+    before_publish: BeforePublish,
     counted: CountedEndpoints,
 }
 
@@ -70,35 +70,44 @@ impl Rules {
         let published = watch::Sender::new(Arc::new(state));
         let (concerned, first, counted) = (ServiceWatchers::default(), BeforePublish::default(), CountedEndpoints::default());
         let writing = Mutex::new(());
-        let rules = Self(Arc::new(RulesInner { store, fleet, writing, published, revision, concerned, first, counted }));
-        rules.0.lapse(now_ms)?;
+        let rules = Self(Arc::new(RulesInner {
+            store,
+            fleet,
+            writing,
+            published,
+            revision,
+            watchers: concerned,
+            before_publish: first,
+            counted,
+        }));
+        rules.0.expire(now_ms)?;
         Ok(rules)
     }
 
     /// Sets a hook that runs before a new rule set is published, where blocking is allowed.
-    pub fn tell_first(&self, tell: impl Fn(&RulesState) + Send + Sync + 'static) {
-        self.0.first.is(tell);
+    pub fn set_before_publish(&self, tell: impl Fn(&RulesState) + Send + Sync + 'static) {
+        self.0.before_publish.set(tell);
     }
 
     /// Sets the lookup of a service's counted endpoints, by namespace and service.
-    pub fn look_up_endpoints_by(&self, look: impl Fn(&str, &str) -> Vec<Endpoint> + Send + Sync + 'static) {
-        self.0.counted.look_up_by(look);
+    pub fn set_endpoint_lookup(&self, look: impl Fn(&str, &str) -> Vec<Endpoint> + Send + Sync + 'static) {
+        self.0.counted.set(look);
     }
 
     /// Warnings for users about a rule that is in force, or could be.
     pub fn warnings(&self, rule: &Rule) -> Vec<String> {
-        self.0.sight(&self.state()).warnings(rule)
+        self.0.warning_context(&self.state()).warnings(rule)
     }
 
     /// What would happen if a rule overrode protected paths; `None` if it concerns none.
     pub fn warning_of_override(&self, rule: &Rule) -> Option<String> {
-        self.0.sight(&self.state()).of_override(rule)
+        self.0.warning_context(&self.state()).of_override(rule)
     }
 
     /// Creates a rule. It is on disk when this returns, and on its way to the pods.
     pub async fn create(&self, command: Command, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
         let by = by.to_owned();
-        self.blocking(move |inside| inside.create(&command, &by)).await
+        self.blocking(move |inner| inner.create(&command, &by)).await
     }
 
     /// The rule that a command would create, or why it would be refused. Nothing is changed or
@@ -106,17 +115,17 @@ impl Rules {
     pub fn preview(&self, command: &Command, by: &str) -> Result<RuleStatus, CommandError> {
         let (state, now_ms) = (self.state(), now_ms());
         let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
-        let sight = self.0.sight(&state);
-        let known = &sight.known(namespace, &command.service);
-        let held = check::CheckContext { state: &state, fleet: &self.0.fleet, known, now_ms };
-        let rule = check::rule(command, String::new(), by, &held)?;
+        let context = self.0.warning_context(&state);
+        let known = &context.known(namespace, &command.service);
+        let check_context = check::CheckContext { state: &state, fleet: &self.0.fleet, known, now_ms };
+        let rule = check::rule(command, String::new(), by, &check_context)?;
         Ok(self.0.status(&RuleRecord { rule, revision: state.revision, created_ms: now_ms, ending: None }, now_ms))
     }
 
     /// Ends a rule. The end is on disk when this returns, and on its way to the pods.
     pub async fn withdraw(&self, id: &str, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
         let (id, by) = (id.to_owned(), by.to_owned());
-        self.blocking(move |inside| inside.withdraw(&id, &by)).await
+        self.blocking(move |inner| inner.withdraw(&id, &by)).await
     }
 
     /// A rule, in force or ended recently, with the receipt of each pod.
@@ -128,7 +137,7 @@ impl Rules {
     #[expect(clippy::unused_async, reason = "a store that is shared by replicas will have to be asked")]
     pub async fn resend(&self, id: &str) -> Result<(), CommandError> {
         self.state().record(id).ok_or_else(|| CommandError::UnknownRule(id.to_owned()))?;
-        self.0.make_known(|state| {
+        self.0.publish_next(|state| {
             let again = state.resends + 1;
             RulesState::clone(state).resent(again)
         });
@@ -141,7 +150,7 @@ impl Rules {
     }
 
     /// The outcomes of the commands behind these audit entries, in the same order.
-    pub fn fates(&self, entries: &[Arc<audit::AuditEntry>]) -> Vec<RuleOutcome> {
+    pub fn outcomes(&self, entries: &[Arc<audit::AuditEntry>]) -> Vec<RuleOutcome> {
         let (state, now_ms) = (self.state(), now_ms());
         let mut copies = HashMap::new();
         let mut status = |record: &RuleRecord| {
@@ -149,7 +158,7 @@ impl Rules {
             let copies = copies.entry((namespace.clone(), service.clone()));
             receipts::status(record, copies.or_insert_with(|| self.0.fleet.pods_of(namespace, service, now_ms)).iter())
         };
-        entries.iter().map(|entry| RuleOutcome::of(entry, &state, &mut status)).collect()
+        entries.iter().map(|entry| RuleOutcome::from_entry(entry, &state, &mut status)).collect()
     }
 
     /// The current rules.
@@ -164,7 +173,7 @@ impl Rules {
 
     /// Changes whenever the rules of a service change, or have to be sent again.
     pub fn watch(&self, namespace: &str, service: &str) -> watch::Receiver<u64> {
-        self.0.concerned.of(namespace, service)
+        self.0.watchers.subscribe(namespace, service)
     }
 
     /// Ends each rule when it expires.
@@ -173,15 +182,15 @@ impl Rules {
         loop {
             let next_ms = changes.borrow_and_update().in_force().filter_map(|record| record.rule.expires_ms).min();
             tokio::select! {
-                () = until(next_ms) => self.lapse().await,
+                () = until(next_ms) => self.expire().await,
                 _ = changes.changed() => {}
                 () = drain.cancelled() => return,
             }
         }
     }
 
-    async fn lapse(&self) {
-        if let Err(error) = self.blocking(|inside| inside.lapse(now_ms()).map_err(CommandError::from)).await {
+    async fn expire(&self) {
+        if let Err(error) = self.blocking(|inner| inner.expire(now_ms()).map_err(CommandError::from)).await {
             tracing::error!(%error, "rules whose time is over could not be ended; trying again");
             tokio::time::sleep(RETRY).await;
         }
@@ -192,8 +201,8 @@ impl Rules {
         &self,
         work: impl FnOnce(&RulesInner) -> Result<T, CommandError> + Send + 'static,
     ) -> Result<T, CommandError> {
-        let inside = Arc::clone(&self.0);
-        match tokio::task::spawn_blocking(move || work(&inside)).await {
+        let inner = Arc::clone(&self.0);
+        match tokio::task::spawn_blocking(move || work(&inner)).await {
             Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
@@ -206,13 +215,13 @@ impl RulesInner {
         let (state, now_ms) = (self.state(), now_ms());
         let id = format!("r{}", state.revision + 1);
         let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
-        let sight = self.sight(&state);
-        let known = &sight.known(namespace, &command.service);
-        let held = check::CheckContext { state: &state, fleet: &self.fleet, known, now_ms };
-        let rule = check::rule(command, id, by, &held).inspect_err(|refused| {
-            self.write_down_refusal(&state, change::asked(command, now_ms), (by, &command.reason), refused, now_ms);
+        let context = self.warning_context(&state);
+        let known = &context.known(namespace, &command.service);
+        let check_context = check::CheckContext { state: &state, fleet: &self.fleet, known, now_ms };
+        let rule = check::rule(command, id, by, &check_context).inspect_err(|refused| {
+            self.record_refusal(&state, change::asked(command, now_ms), (by, &command.reason), refused, now_ms);
         })?;
-        let note = sight.note(&rule);
+        let note = context.note(&rule);
         let record = self.commit(&state, change::creation(&state, rule, note, now_ms), now_ms)?;
         let done = if record.rule.action == Action::Pin { "pinned" } else { "turned off" };
         tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "{done}");
@@ -225,27 +234,28 @@ impl RulesInner {
         let record = state.record(id).ok_or_else(|| CommandError::UnknownRule(id.to_owned()))?;
         if record.ending.is_some() {
             let refused = CommandError::Ended(id.to_owned());
-            self.write_down_refusal(&state, AuditSubject::rule(&record.rule), (by, ""), &refused, now_ms);
+            self.record_refusal(&state, AuditSubject::rule(&record.rule), (by, ""), &refused, now_ms);
             return Err(refused);
         }
-        let outcome = CommandOutcome::of(&self.status(record, now_ms));
+        let outcome = CommandOutcome::from_status(&self.status(record, now_ms));
         let record = self.commit(&state, change::withdrawal(&state, record, outcome, by, now_ms), now_ms)?;
         tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "withdrawn");
         Ok(Arc::new(self.status(&record, now_ms)))
     }
 
-    fn lapse(&self, now_ms: u64) -> Result<(), StoreError> {
+    fn expire(&self, now_ms: u64) -> Result<(), StoreError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state();
-        let lapsed = state.in_force().filter(|record| record.rule.has_lapsed(now_ms)).cloned();
-        let lapsed: Vec<_> = lapsed.map(|record| (CommandOutcome::of(&self.status(&record, now_ms)), record)).collect();
-        if lapsed.is_empty() {
+        let expired = state.in_force().filter(|record| record.rule.has_lapsed(now_ms)).cloned();
+        let expired: Vec<_> =
+            expired.map(|record| (CommandOutcome::from_status(&self.status(&record, now_ms)), record)).collect();
+        if expired.is_empty() {
             return Ok(());
         }
-        for (_, record) in &lapsed {
+        for (_, record) in &expired {
             tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, "its time is over: turned on");
         }
-        self.commit(&state, change::lapse(&state, &lapsed, now_ms), now_ms).map(drop)
+        self.commit(&state, change::lapse(&state, &expired, now_ms), now_ms).map(drop)
     }
 
     /// Writes a change to disk, then publishes it; in this order, so that no pod obeys what a crash
@@ -259,7 +269,7 @@ impl RulesInner {
 
     /// Records a refused command in the audit log. If even that fails, the caller still gets the
     /// command's own error.
-    fn write_down_refusal(
+    fn record_refusal(
         &self,
         state: &RulesState,
         about: AuditSubject,
@@ -276,13 +286,13 @@ impl RulesInner {
 
     fn publish(&self, state: &RulesState, change: RuleChange, now_ms: u64) {
         let next = state.after(change, now_ms);
-        self.first.hears(&next);
+        self.before_publish.run(&next);
         // A resend does not wait for the writer, so one may have been requested in between.
-        self.make_known(|published| next.resent(published.resends));
+        self.publish_next(|published| next.resent(published.resends));
     }
 
     /// Publishes the successor of the published state, and wakes the streams that it concerns.
-    fn make_known(&self, next: impl FnOnce(&RulesState) -> RulesState) {
+    fn publish_next(&self, next: impl FnOnce(&RulesState) -> RulesState) {
         let mut change = None;
         self.published.send_modify(|published| {
             let next = Arc::new(next(published));
@@ -290,11 +300,11 @@ impl RulesInner {
         });
         if let Some((before, after)) = change {
             self.revision.fetch_max(after.revision, Ordering::AcqRel);
-            self.concerned.tell(&before, &after);
+            self.watchers.notify(&before, &after);
         }
     }
 
-    fn sight<'a>(&'a self, state: &'a RulesState) -> WarningContext<'a> {
+    fn warning_context<'a>(&'a self, state: &'a RulesState) -> WarningContext<'a> {
         WarningContext { fleet: &self.fleet, counted: &self.counted, state }
     }
 
@@ -311,7 +321,7 @@ impl RulesInner {
 /// Sleeps until then, or for the longest sleep; without an instant, forever.
 async fn until(at_ms: Option<u64>) {
     match at_ms {
-        Some(at_ms) => tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(now_ms())).min(LOOK_AGAIN)).await,
+        Some(at_ms) => tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(now_ms())).min(SLEEP_MAX)).await,
         None => std::future::pending().await,
     }
 }

@@ -35,7 +35,7 @@ pub struct AppState {
     /// The rules that they should obey, and the audit log.
     pub rules: Rules,
     /// The window queue, which brings their counts to disk.
-    pub keeper: Arc<WindowQueue>,
+    pub window_queue: Arc<WindowQueue>,
     /// A cache of what was read from the store recently.
     pub range_cache: RangeCache,
     /// Queries for the exchanges that pods remember.
@@ -69,25 +69,25 @@ impl AppState {
     ) -> Result<(Self, WindowWriter), StoreError> {
         let (fleet, now_ms) = (Arc::new(fleet), now_ms());
         let rules = Rules::open(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&fleet), now_ms)?;
-        let timeline = Arc::new(Timeline::restored(store.as_ref(), &rules.state(), fleet.budget(), now_ms)?);
-        let (names, chronicle) = (Arc::clone(&timeline), Arc::clone(&store) as Arc<dyn MetricsStore>);
-        fleet.recall(timeline.services());
-        fleet.recall(rules.state().services().map(|(service, _)| service.clone()));
+        let timeline = Arc::new(Timeline::restore(store.as_ref(), &rules.state(), fleet.budget(), now_ms)?);
+        let (names, metrics_store) = (Arc::clone(&timeline), Arc::clone(&store) as Arc<dyn MetricsStore>);
+        fleet.add_services(timeline.services());
+        fleet.add_services(rules.state().services().map(|(service, _)| service.clone()));
         timeline.add_endpoints_of(&rules.state());
-        rules.tell_first(move |rules| {
-            names.obey(rules, || all_kept(chronicle.as_ref()));
+        rules.set_before_publish(move |rules| {
+            names.apply_pins(rules, || all_kept(metrics_store.as_ref()));
             names.add_endpoints_of(rules);
         });
         let names = Arc::clone(&timeline);
-        rules.look_up_endpoints_by(move |namespace, service| names.counted(Reporter { namespace, service }));
+        rules.set_endpoint_lookup(move |namespace, service| names.counted(Reporter { namespace, service }));
         let (attached, exposed) = (store.attached()?, store.exposed()?);
-        let (keeper, scribe) = WindowQueue::open(store);
-        let plane = Self {
+        let (window_queue, window_writer) = WindowQueue::open(store);
+        let state = Self {
             started_ms: now_ms,
             fleet,
             timeline,
             rules,
-            keeper,
+            window_queue,
             range_cache: RangeCache::default(),
             histories: Histories::default(),
             taps: Arc::default(),
@@ -99,7 +99,7 @@ impl AppState {
             exposed: Exposed::begin(exposed),
             drain,
         };
-        Ok((plane, scribe))
+        Ok((state, window_writer))
     }
 
     /// Records and logs why this store is not the expected one. Only the first reason is kept: it explains the others.
@@ -116,21 +116,21 @@ impl AppState {
 
     /// The size of the store; `None` if it cannot be read now.
     pub async fn store_size(&self) -> Option<StoreSize> {
-        let chronicle = Arc::clone(&self.keeper.chronicle);
-        tokio::task::spawn_blocking(move || chronicle.size()).await.ok()?.ok()
+        let metrics_store = Arc::clone(&self.window_queue.metrics_store);
+        tokio::task::spawn_blocking(move || metrics_store.size()).await.ok()?.ok()
     }
 
     /// Forgets pods and endpoints that have been silent for long. It may write to disk, so it may
     /// block.
-    pub fn let_go(&self, now_ms: u64) {
-        self.fleet.forget(now_ms);
-        let names = self.timeline.let_go(now_ms);
+    pub fn evict(&self, now_ms: u64) {
+        self.fleet.evict_gone(now_ms);
+        let names = self.timeline.evict(now_ms);
         self.timeline.add_endpoints_of(&self.rules.state());
         if names.is_empty() {
             return;
         }
         tracing::warn!(endpoints = names.len(), "too many endpoints: those that were silent longest are forgotten");
-        if let Err(error) = self.keeper.chronicle.forget(&names) {
+        if let Err(error) = self.window_queue.metrics_store.forget(&names) {
             tracing::error!(%error, "endpoints that were forgotten are still on disk, and will be back after a restart");
         }
     }
@@ -138,14 +138,14 @@ impl AppState {
     /// Records the attached sidecars for the next control plane. It may write to disk, so it may
     /// block.
     pub fn record_attached(&self, now_ms: u64, now: Instant) -> Result<(), StoreError> {
-        self.attached.record((&self.fleet, &self.recovery), self.keeper.chronicle.as_ref(), (now_ms, now))
+        self.attached.record((&self.fleet, &self.recovery), self.window_queue.metrics_store.as_ref(), (now_ms, now))
     }
 }
 
 /// Everything on disk; empty if it cannot be read now.
-fn all_kept(chronicle: &dyn MetricsStore) -> Vec<StoredSeries> {
+fn all_kept(metrics_store: &dyn MetricsStore) -> Vec<StoredSeries> {
     let mut all = Vec::new();
-    let reading = chronicle.view(&mut |view| {
+    let reading = metrics_store.view(&mut |view| {
         all = view.series()?.into_values().collect();
         Ok(())
     });

@@ -23,7 +23,7 @@ pub struct OpenTaps {
     open: watch::Sender<Arc<Vec<Arc<OpenTap>>>>,
     ids: AtomicU64,
     /// Readers that were refused because there were too many.
-    pub turned_away: Count,
+    pub refused: Count,
     /// Exchanges that a sidecar sent although no tap had requested them.
     pub unasked: Count,
 }
@@ -48,7 +48,7 @@ impl Default for OpenTaps {
         Self {
             open: watch::Sender::new(Arc::default()),
             ids: AtomicU64::new(1),
-            turned_away: Count::default(),
+            refused: Count::default(),
             unasked: Count::default(),
         }
     }
@@ -65,13 +65,13 @@ impl OpenTaps {
             let Some(tap) = wanted.take().filter(|_| open.len() < TAPS_MAX) else { return false };
             // Numbered under the lock: an observer that sees a tap has seen all taps with a lower
             // number.
-            let tap = Arc::new(tap.numbered(self.ids.fetch_add(1, Relaxed)));
+            let tap = Arc::new(tap.with_id(self.ids.fetch_add(1, Relaxed)));
             *open = Arc::new(open.iter().chain([&tap]).cloned().collect());
             opened = Some(tap);
             true
         });
         let Some(tap) = opened else {
-            self.turned_away.up();
+            self.refused.up();
             return Err(TooMany);
         };
         Ok(TapReader { taps: Arc::clone(self), tap, events })

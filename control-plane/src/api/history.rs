@@ -107,7 +107,7 @@ pub(super) async fn of_endpoint(
         method: series.endpoint.method(),
         route: series.endpoint.route(),
         taken_at: instant(now_ms),
-        exchanges: choice.of(gathered.exchanges).into_iter().map(Row::from).collect(),
+        exchanges: choice.select(gathered.exchanges).into_iter().map(Row::from).collect(),
         pods: gathered.answered.iter().map(ToString::to_string).collect(),
         missing: gathered.missing,
         not_asked: gathered.not_asked,
@@ -136,7 +136,7 @@ fn choice(asked: &Asked) -> Result<HistoryChoice, Problem> {
         }
     };
     let wrong = |why| Problem::parameter(format!("status={}: {why}", asked.status.as_deref().unwrap_or_default()));
-    Ok(HistoryChoice { statuses: statuses.map_err(wrong)?, first, limit })
+    Ok(HistoryChoice { statuses: statuses.map_err(wrong)?, order: first, limit })
 }
 
 fn busy() -> Response {
@@ -146,7 +146,7 @@ fn busy() -> Response {
 
 impl From<RememberedExchange> for Row {
     fn from(remembered: RememberedExchange) -> Self {
-        let RememberedExchange { pod, exchange, known } = remembered;
+        let RememberedExchange { pod, exchange, source: known } = remembered;
         Self {
             started: instant(exchange.started_ms),
             started_ms: exchange.started_ms,
@@ -159,7 +159,7 @@ impl From<RememberedExchange> for Row {
             bytes_in: exchange.bytes_in,
             bytes_out: exchange.bytes_out,
             pod: pod.to_string(),
-            told_before: known == HistorySource::Told,
+            told_before: known == HistorySource::Pushed,
             caller: exchange.caller.map(|caller| caller.to_string()),
             trace_id: exchange.trace.map(|trace| trace.to_string()),
             rule: exchange.rule,
@@ -178,9 +178,9 @@ mod tests {
 
     #[test]
     fn a_choice_is_read_and_what_is_none_is_refused() {
-        let all = HistoryChoice { statuses: None, first: HistoryOrder::Newest, limit: LIMIT };
+        let all = HistoryChoice { statuses: None, order: HistoryOrder::Newest, limit: LIMIT };
         assert_eq!(asked(None, None, None).unwrap(), all);
-        assert_eq!(asked(Some("5xx"), Some(""), Some("7")).unwrap().first, HistoryOrder::Slowest);
+        assert_eq!(asked(Some("5xx"), Some(""), Some("7")).unwrap().order, HistoryOrder::Slowest);
         for (status, slowest, limit) in [
             (Some("bad"), None, None),
             (Some(""), None, None),

@@ -49,7 +49,7 @@ async fn write(plane: &Arc<AppState>) {
     let writing = Arc::clone(plane);
     let written = tokio::task::spawn_blocking(move || {
         writing.record_attached(now_ms(), Instant::now())?;
-        writing.exposed.write(writing.keeper.chronicle.as_ref())
+        writing.exposed.write(writing.window_queue.metrics_store.as_ref())
     });
     match tokio::time::timeout(WRITE_WITHIN, written).await {
         Ok(Ok(Ok(()))) => {}
@@ -83,14 +83,14 @@ fn page(plane: &AppState, exposed: exposed::ExposedPage, size: Option<StoreSize>
 
 /// How much of the counts is on disk.
 fn kept(page: &mut Exposition, plane: &AppState) {
-    let (counts, is_durable) = (&plane.keeper.counts, plane.keeper.standing() == Durability::Durable);
+    let (counts, is_durable) = (&plane.window_queue.counts, plane.window_queue.durability() == Durability::Durable);
     page.gauge(
         "sitio_store_durable",
         "1 if what was counted is on disk a moment later, 0 if it is kept in memory.",
         u64::from(is_durable),
     );
     page.counter("sitio_store_write_failures", "Failed attempts to store counts, which were repeated.", counts.failures.so_far());
-    page.counter("sitio_windows_kept", "Windows of sidecars that were stored.", counts.kept.so_far());
+    page.counter("sitio_windows_kept", "Windows of sidecars that were stored.", counts.written.so_far());
     page.counter(
         "sitio_hits_not_durable",
         "Hits that were reported, and whose sidecar ended before it could hand them over for good.",
@@ -125,7 +125,7 @@ fn whose(namespace: &str, service: &str) -> Labels {
 fn pods(page: &mut Exposition, plane: &AppState, now_ms: u64) {
     let mut pods = BTreeMap::from([("reporting", 0), ("silent", 0), ("gone", 0)]);
     for pod in plane.fleet.pods().iter() {
-        let state = match pod.seen(now_ms).state {
+        let state = match pod.view(now_ms).state {
             PodState::Reporting => "reporting",
             PodState::Silent => "silent",
             PodState::Gone => "gone",
@@ -139,7 +139,7 @@ fn pods(page: &mut Exposition, plane: &AppState, now_ms: u64) {
 }
 
 fn discarded(page: &mut Exposition, plane: &AppState) {
-    let (counts, counts_of_windows) = (&plane.stream_counts, &plane.keeper.counts);
+    let (counts, counts_of_windows) = (&plane.stream_counts, &plane.window_queue.counts);
     let family = page.family(FamilyKind::Counter, "sitio_discarded", "What was turned away or not kept, by kind.");
     for (what, count) in [
         ("frame_refused", counts.frames_refused.so_far()),
@@ -152,14 +152,14 @@ fn discarded(page: &mut Exposition, plane: &AppState) {
         ("stream_over_address_limit", counts.address_crowded.so_far()),
         ("connection_over_address_limit", counts.connections_crowded.so_far()),
         ("stream_not_newest", plane.fleet.streams_refused()),
-        ("endpoint_over_limit", plane.timeline.folded()),
-        ("endpoint_given_back", plane.timeline.given_back()),
-        ("slot_without_room", plane.timeline.slot_room().turned_away.so_far()),
-        ("report_without_room", plane.timeline.tally_room().turned_away.so_far()),
-        ("history_reader_over_limit", plane.histories.turned_away.so_far()),
-        ("failure_told_over_limit", plane.histories.told.no_room.so_far()),
+        ("endpoint_over_limit", plane.timeline.counted_as_other()),
+        ("endpoint_given_back", plane.timeline.evicted()),
+        ("slot_without_room", plane.timeline.slot_quota().refused.so_far()),
+        ("report_without_room", plane.timeline.process_quota().refused.so_far()),
+        ("history_reader_over_limit", plane.histories.refused.so_far()),
+        ("failure_told_over_limit", plane.histories.pushed.no_room.so_far()),
         ("history_unanswered", plane.histories.unanswered.so_far()),
-        ("tap_over_limit", plane.taps.turned_away.so_far()),
+        ("tap_over_limit", plane.taps.refused.so_far()),
         ("tap_exchange_unasked", plane.taps.unasked.so_far()),
         ("pod_forgotten", plane.fleet.pods_forgotten()),
         ("audit_entry", plane.rules.state().audit_entries.saturating_sub(crate::model::audit::ENTRIES_MAX)),

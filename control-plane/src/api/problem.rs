@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::rules::command::{Already, CommandError};
+use crate::rules::command::{CommandError, ExistingRule};
 use crate::store::StoreError;
 
 /// What went wrong with one request.
@@ -114,8 +114,8 @@ impl From<CommandError> for Problem {
     }
 }
 
-impl From<&Already> for RuleInForce {
-    fn from(already: &Already) -> Self {
+impl From<&ExistingRule> for RuleInForce {
+    fn from(already: &ExistingRule) -> Self {
         let rule = &already.rule;
         Self {
             id: rule.id.clone(),

@@ -163,7 +163,7 @@ impl From<&PodReceipt> for Receipt {
 
 /// The state of the whole rule: that of its worst present pod until it ends; `pending` without any pod.
 pub(super) fn state(status: &RuleStatus) -> &'static str {
-    match Effect::of(status) {
+    match Effect::from_status(status) {
         Effect::Ended if status.ended.as_ref().is_some_and(|ended| ended.by.is_some()) => "withdrawn",
         Effect::Ended => "lapsed",
         Effect::Refused => "refused",

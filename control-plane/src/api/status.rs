@@ -59,8 +59,8 @@ struct Windows {
 /// `GET /api/v1/status`
 pub(super) async fn told(State(plane): State<Arc<AppState>>) -> Json<Answer> {
     let size = plane.store_size().await;
-    let (keeper, keeps) = (&plane.keeper, plane.keeper.chronicle.keeps());
-    let (durable, not_durable_since, why) = match keeper.standing() {
+    let (keeper, keeps) = (&plane.window_queue, plane.window_queue.metrics_store.keeps());
+    let (durable, not_durable_since, why) = match keeper.durability() {
         Durability::Durable => (true, None, None),
         Durability::NotDurable { since_ms, why } => (false, Some(instant(since_ms)), Some(why)),
     };
@@ -75,7 +75,7 @@ pub(super) async fn told(State(plane): State<Arc<AppState>>) -> Json<Answer> {
             slots: slots(&keeps, size),
             slots_crowded_out: size.map(|size| size.crowded_out),
             windows: Windows {
-                kept: keeper.counts.kept.so_far(),
+                kept: keeper.counts.written.so_far(),
                 repeated: keeper.counts.repeated.so_far(),
                 without_room: keeper.counts.no_room.so_far(),
                 write_failures: keeper.counts.failures.so_far(),

@@ -177,7 +177,7 @@ fn told(happened: open::TapEvent) -> Event {
                 row: Row::from(RememberedExchange {
                     pod: workload.pod.as_str().into(),
                     exchange: seen.exchange,
-                    known: HistorySource::Asked,
+                    source: HistorySource::Fetched,
                 }),
             },
         ),

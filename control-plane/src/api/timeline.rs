@@ -103,8 +103,9 @@ pub(super) async fn of_endpoints(
     let to_ms = to_ms.filter(|to_ms| *to_ms < now_ms);
     let wanted = ChartRequest { series, window_ms, to_ms, compares, steps_max: STEPS_MAX };
     let _turn = READING.acquire().await;
-    let reading =
-        tokio::task::spawn_blocking(move || Chart::read(plane.keeper.chronicle.as_ref(), &plane.timeline, &wanted, now_ms));
+    let reading = tokio::task::spawn_blocking(move || {
+        Chart::read(plane.window_queue.metrics_store.as_ref(), &plane.timeline, &wanted, now_ms)
+    });
     let chart = reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
     Ok(Json(Answer::of(&chart, window, endpoints, now_ms)))
 }

@@ -14,7 +14,7 @@ use crate::counts::fleet::claims::UidClaim;
 use crate::counts::fleet::evicted_processes::EvictedProcesses;
 use crate::counts::fleet::losses::Losses;
 use crate::counts::fleet::not_attached::NotAttached;
-use crate::counts::fleet::pod::{Pod, SeenPod};
+use crate::counts::fleet::pod::{Pod, PodView};
 use crate::counts::fleet::pod_index::PodIndex;
 use crate::counts::fleet::stream_session::StreamSession;
 use crate::counts::memory::Budget;
@@ -23,12 +23,12 @@ use crate::model::limits::SERVICES_MAX;
 use crate::store::metrics_store::Process;
 
 pub mod address_index;
-mod before;
 mod claims;
 pub mod endpoint_callers;
 mod evicted_processes;
 mod losses;
 pub mod not_attached;
+mod past_processes;
 pub mod pin_aliases;
 pub mod pod;
 pub mod pod_index;
@@ -48,9 +48,9 @@ pub struct Fleet {
     services: DashMap<(String, String), ()>,
     /// All pods sorted by name, cached until one comes or goes: sorting them for every page would
     /// cost more than the page.
-    sorted: Mutex<Option<Arc<PodIndex>>>,
+    index: Mutex<Option<Arc<PodIndex>>>,
     forget_after: Duration,
-    forgotten: EvictedProcesses,
+    evicted: EvictedProcesses,
     budget: Budget,
     streams_refused: AtomicU64,
     pods_forgotten: AtomicU64,
@@ -63,18 +63,18 @@ pub struct Fleet {
 impl Fleet {
     /// A fleet without pods that forgets a pod `forget_after` its last message.
     pub fn new(forget_after: Duration) -> Self {
-        Self::within(Budget::default(), forget_after)
+        Self::with_budget(Budget::default(), forget_after)
     }
 
     /// The same, within a memory budget.
-    pub fn within(budget: Budget, forget_after: Duration) -> Self {
+    pub fn with_budget(budget: Budget, forget_after: Duration) -> Self {
         Self {
             budget,
             pods: DashMap::new(),
             services: DashMap::new(),
-            sorted: Mutex::default(),
+            index: Mutex::default(),
             forget_after,
-            forgotten: EvictedProcesses::with(budget.forgotten_bytes()),
+            evicted: EvictedProcesses::new(budget.evicted_bytes()),
             streams_refused: AtomicU64::new(0),
             pods_forgotten: AtomicU64::new(0),
             losses: Losses::default(),
@@ -92,20 +92,20 @@ impl Fleet {
         let attached = self.begin(greeting, now_ms);
         match &attached {
             // The pod may be new, or may have a new name.
-            Ok(_) => self.unsorted(),
+            Ok(_) => self.invalidate_index(),
             Err(_) => drop(self.streams_refused.fetch_add(1, Ordering::Relaxed)),
         }
-        let (attachment, before) = attached?;
-        if let Some((process, tally)) = before {
-            self.end(process, tally);
+        let (session, before) = attached?;
+        if let Some((process, counts)) = before {
+            self.end(process, counts);
         }
         self.end_rivals();
-        Ok(attachment)
+        Ok(session)
     }
 
     /// Services outlive their last pod, so that rules can be made for them. When the table is full,
     /// those without pods are removed.
-    fn has_room_for_services(&self) -> bool {
+    fn make_room_for_services(&self) -> bool {
         if self.services.len() >= SERVICES_MAX {
             let with_pods: HashSet<_> = self.pods.iter().map(|pod| pod.service()).collect();
             self.services.retain(|service, ()| with_pods.contains(service));
@@ -115,13 +115,13 @@ impl Fleet {
 
     /// Gone pods are kept for a while. When the table is full, half of them are removed: those
     /// heard longest ago.
-    fn has_room_for_pods(&self, now_ms: u64) -> bool {
+    fn make_room_for_pods(&self, now_ms: u64) -> bool {
         if self.pods.len() >= self.budget.pods() {
             let mut gone_ms: Vec<u64> = self.pods.iter().filter_map(|pod| pod.gone_ms(now_ms)).collect();
             let middle = gone_ms.len() / 2;
             if middle < gone_ms.len() {
                 let after_ms = *gone_ms.select_nth_unstable(middle).1;
-                self.forget_after(after_ms, now_ms);
+                self.evict_gone_for(after_ms, now_ms);
             }
         }
         self.pods.len() < self.budget.pods()
@@ -129,75 +129,80 @@ impl Fleet {
 
     /// Removes the pods that have been gone for too long. Their counts stay in the timeline's
     /// totals.
-    pub fn forget(&self, now_ms: u64) {
-        self.forget_after(self.forget_after.as_millis() as u64, now_ms);
+    pub fn evict_gone(&self, now_ms: u64) {
+        self.evict_gone_for(self.forget_after.as_millis() as u64, now_ms);
     }
 
-    fn forget_after(&self, after_ms: u64, now_ms: u64) {
+    fn evict_gone_for(&self, after_ms: u64, now_ms: u64) {
         // Counted one by one: pods attach at the same time, so the size of the table proves
         // nothing.
         let mut forgotten = 0_u64;
         let contested = self.contested(now_ms);
         self.pods.retain(|claim, pod| {
-            pod.let_go(now_ms);
+            pod.expire(now_ms);
             // If several processes claim a uid, a gone one is removed at once.
             let after_ms = if contested.contains(&claim.pod_uid) { 0 } else { after_ms };
             let stays = pod.gone_ms(now_ms).is_none_or(|gone_ms| gone_ms < after_ms);
             if !stays {
                 forgotten += 1;
-                let (epoch, mut tally) = pod.retire();
+                let (epoch, mut counts) = pod.take_counts();
                 // After that long, none of its windows is on its way to disk, unless the disk was
                 // full all the time.
-                self.losses.add(tally.retire());
-                self.forgotten.remember(Process { pod_uid: claim.pod_uid.clone(), epoch }, tally);
+                self.losses.add(counts.give_up());
+                self.evicted.insert(Process { pod_uid: claim.pod_uid.clone(), epoch }, counts);
             }
             stays
         });
         self.settle_losses();
         self.pods_forgotten.fetch_add(forgotten, Ordering::Relaxed);
         if forgotten > 0 {
-            self.unsorted();
+            self.invalidate_index();
         }
     }
 
     /// All pods by name. Among pods of one name, the one heard last when a pod came or went comes
     /// last.
     pub fn pods(&self) -> Arc<PodIndex> {
-        let mut sorted = self.sorted.lock().unwrap_or_else(PoisonError::into_inner);
-        let sort = || Arc::new(PodIndex::of(self.pods.iter().map(|pod| Arc::clone(pod.value()))));
+        let mut sorted = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let sort = || Arc::new(PodIndex::from_pods(self.pods.iter().map(|pod| Arc::clone(pod.value()))));
         Arc::clone(sorted.get_or_insert_with(sort))
     }
 
     /// Recent counts of each pod of a service on one endpoint, by pod name, summed over its
     /// processes.
-    pub fn lately(&self, (namespace, service): (&str, &str), endpoint: &Endpoint, now_ms: u64) -> HashMap<String, RecentTotals> {
+    pub fn recent_by_pod(
+        &self,
+        (namespace, service): (&str, &str),
+        endpoint: &Endpoint,
+        now_ms: u64,
+    ) -> HashMap<String, RecentTotals> {
         let mut lately: HashMap<String, RecentTotals> = HashMap::new();
-        for (pod, recent) in self.pods().processes(namespace, service).filter_map(|pod| pod.lately(endpoint, now_ms)) {
+        for (pod, recent) in self.pods().processes(namespace, service).filter_map(|pod| pod.recent(endpoint, now_ms)) {
             lately.entry(pod).or_default().merge(&recent);
         }
         lately
     }
 
     /// Call this when a stream has ended: another process may replace its pod.
-    pub fn detached(&self) {
+    pub fn stream_ended(&self) {
         self.end_rivals();
-        self.unsorted();
+        self.invalidate_index();
     }
 
-    fn unsorted(&self) {
-        *self.sorted.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    fn invalidate_index(&self) {
+        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The pods of one service in their current state.
-    pub fn pods_of(&self, namespace: &str, service: &str, now_ms: u64) -> Vec<SeenPod> {
-        self.copies_of(namespace, service).iter().map(|pod| pod.seen(now_ms)).collect()
+    pub fn pods_of(&self, namespace: &str, service: &str, now_ms: u64) -> Vec<PodView> {
+        self.service_pods(namespace, service).iter().map(|pod| pod.view(now_ms)).collect()
     }
 
     /// The pods of one service.
-    pub fn copies_of(&self, namespace: &str, service: &str) -> Vec<Arc<Pod>> {
-        let roster = self.pods();
-        let places = roster.copies(namespace, service).map_or(&[][..], |copies| &copies.places);
-        places.iter().map(|place| Arc::clone(&roster[*place])).collect()
+    pub fn service_pods(&self, namespace: &str, service: &str) -> Vec<Arc<Pod>> {
+        let pods = self.pods();
+        let places = pods.service(namespace, service).map_or(&[][..], |copies| &copies.positions);
+        places.iter().map(|place| Arc::clone(&pods[*place])).collect()
     }
 
     /// The attached processes, and those whose stream broke recently without a Bye.
@@ -216,13 +221,13 @@ impl Fleet {
     }
 
     /// Whether a pod of that service has ever attached, as far as this process and the store know.
-    pub fn knows(&self, namespace: &str, service: &str) -> bool {
+    pub fn knows_service(&self, namespace: &str, service: &str) -> bool {
         self.services.contains_key(&(namespace.to_owned(), service.to_owned()))
     }
 
     /// Adds services that the store knows, so that rules can be made before any of their pods is
     /// back.
-    pub fn recall(&self, services: impl IntoIterator<Item = (String, String)>) {
+    pub fn add_services(&self, services: impl IntoIterator<Item = (String, String)>) {
         for service in services {
             if self.services.len() >= SERVICES_MAX {
                 return;

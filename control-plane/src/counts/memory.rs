@@ -54,23 +54,23 @@ impl Budget {
     /// Quota for the slots of the last hour: a quarter, and a quarter of that for one service.
     pub fn slots(self) -> QuotaLimits {
         let of_all = self.bytes / 4;
-        QuotaLimits { of_one: of_all / 4, of_all, little: of_all / 32 }
+        QuotaLimits { per_share: of_all / 4, in_total: of_all, small: of_all / 32 }
     }
 
     /// Quota for the counts of processes: a quarter.
     pub fn counts(self) -> QuotaLimits {
         let of_all = self.bytes / 4;
         let (of_one, little) = ((of_all / 16).min(PROCESS_BYTES_MAX), (of_all / 1024).min(PROCESS_BYTES_LITTLE));
-        QuotaLimits { of_one, of_all, little }
+        QuotaLimits { per_share: of_one, in_total: of_all, small: little }
     }
 
     /// Bytes for counts of forgotten processes that are not on disk: one 192nd part.
-    pub fn forgotten_bytes(self) -> usize {
+    pub fn evicted_bytes(self) -> usize {
         self.bytes / 192
     }
 
     /// Limit of pod endpoints with caller statistics, from an eighth of the bytes.
-    pub fn called(self) -> usize {
+    pub fn caller_tables(self) -> usize {
         self.bytes / 8 / CALLED_BYTES
     }
 
@@ -104,11 +104,11 @@ impl fmt::Display for Budget {
             f,
             "{} MiB: slots {} MiB, counts of processes {} MiB, {} pods, {} series, callers of {} endpoints",
             mib(self.bytes),
-            mib(self.slots().of_all),
-            mib(self.counts().of_all),
+            mib(self.slots().in_total),
+            mib(self.counts().in_total),
             self.pods(),
             self.series(),
-            self.called()
+            self.caller_tables()
         )
     }
 }
@@ -119,8 +119,8 @@ mod tests {
 
     /// Bytes that all parts may take together.
     fn sum(budget: Budget) -> usize {
-        let rooms = budget.slots().most() + budget.counts().most() + budget.forgotten_bytes();
-        rooms + budget.called() * CALLED_BYTES + budget.series() * SERIES_BYTES + budget.pods() * POD_BYTES
+        let rooms = budget.slots().max() + budget.counts().max() + budget.evicted_bytes();
+        rooms + budget.caller_tables() * CALLED_BYTES + budget.series() * SERIES_BYTES + budget.pods() * POD_BYTES
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn what_was_enough_for_the_largest_fleet_still_is() {
         let large = Budget::default();
-        assert_eq!((large.pods(), large.series(), large.called()), (20_000, 65_536, 262_144));
-        assert_eq!((large.slots().of_all, large.slots().of_one, large.counts().of_one), (2 << 30, 512 << 20, 4 << 20));
+        assert_eq!((large.pods(), large.series(), large.caller_tables()), (20_000, 65_536, 262_144));
+        assert_eq!((large.slots().in_total, large.slots().per_share, large.counts().per_share), (2 << 30, 512 << 20, 4 << 20));
     }
 }

@@ -10,7 +10,7 @@ use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Rule, Scope};
 
 use crate::counts::memory::Budget;
-use crate::counts::timeline::count_quota::{CountQuota, PLACES_MAX};
+use crate::counts::timeline::count_quota::{CountQuota, RECENT_PAIRS_MAX};
 use crate::counts::timeline::origins::{OriginGuard, Origins};
 use crate::counts::timeline::pinned::PinnedPatterns;
 use crate::counts::timeline::quota::{Quota, QuotaShare};
@@ -48,14 +48,14 @@ pub struct Timeline {
     series: AtomicUsize,
     /// Series ever created.
     numbers: AtomicUsize,
-    folded: AtomicU64,
-    given_back: AtomicU64,
-    slot_room: Arc<Quota>,
-    tally_room: Arc<Quota>,
+    counted_as_other: AtomicU64,
+    evicted: AtomicU64,
+    slot_quota: Arc<Quota>,
+    process_quota: Arc<Quota>,
     pins: PinnedPatterns,
     origins: Origins,
-    room: Arc<CountQuota>,
-    callers_room: Arc<CountQuota>,
+    recent_quota: Arc<CountQuota>,
+    caller_quota: Arc<CountQuota>,
 }
 
 /// The endpoints of one service, and the memory quota for their slots.
@@ -76,26 +76,26 @@ impl Deref for ServiceSeries {
 impl Timeline {
     /// Creates an empty timeline that begins at `now_ms`, with the memory budget of the largest
     /// fleet.
-    pub fn starting(now_ms: u64) -> Self {
-        Self::within(Budget::default(), now_ms)
+    pub fn new(now_ms: u64) -> Self {
+        Self::with_budget(Budget::default(), now_ms)
     }
 
     /// Creates an empty timeline that begins at `now_ms`, within a memory budget.
-    pub fn within(budget: Budget, now_ms: u64) -> Self {
+    pub fn with_budget(budget: Budget, now_ms: u64) -> Self {
         Self {
             started_ms: now_ms,
             budget,
             services: DashMap::new(),
             series: AtomicUsize::new(0),
             numbers: AtomicUsize::new(0),
-            folded: AtomicU64::new(0),
-            given_back: AtomicU64::new(0),
-            slot_room: Quota::with(budget.slots()),
-            tally_room: Quota::with(budget.counts()),
+            counted_as_other: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
+            slot_quota: Quota::new(budget.slots()),
+            process_quota: Quota::new(budget.counts()),
             pins: PinnedPatterns::default(),
             origins: Origins::default(),
-            room: CountQuota::with(PLACES_MAX),
-            callers_room: CountQuota::with(budget.called()),
+            recent_quota: CountQuota::new(RECENT_PAIRS_MAX),
+            caller_quota: CountQuota::new(budget.caller_tables()),
         }
     }
 
@@ -105,23 +105,23 @@ impl Timeline {
     }
 
     /// The memory quota for the slots of the last hour.
-    pub fn slot_room(&self) -> &Quota {
-        &self.slot_room
+    pub fn slot_quota(&self) -> &Quota {
+        &self.slot_quota
     }
 
     /// The memory quota for the counts of single processes.
-    pub fn tally_room(&self) -> &Arc<Quota> {
-        &self.tally_room
+    pub fn process_quota(&self) -> &Arc<Quota> {
+        &self.process_quota
     }
 
     /// The quota for the recent minutes of single pods.
-    pub fn room(&self) -> &Arc<CountQuota> {
-        &self.room
+    pub fn recent_quota(&self) -> &Arc<CountQuota> {
+        &self.recent_quota
     }
 
     /// The quota for callers of single pods.
-    pub fn callers_room(&self) -> &Arc<CountQuota> {
-        &self.callers_room
+    pub fn caller_quota(&self) -> &Arc<CountQuota> {
+        &self.caller_quota
     }
 
     /// Returns the series of an endpoint, or the shared `(other)` series over the limit.
@@ -134,23 +134,23 @@ impl Timeline {
     /// counted under `(other)`.
     pub fn series_from(&self, origin: Option<IpAddr>, reporter: Reporter<'_>, endpoint: &Endpoint) -> Arc<Series> {
         let endpoints = self.endpoints(reporter);
-        let renamed = self.pins.of(reporter).rename(endpoint);
+        let renamed = self.pins.of_service(reporter).rename(endpoint);
         let endpoint = renamed.as_ref().unwrap_or(endpoint);
         if let Some(known) = endpoints.get(endpoint) {
             return Arc::clone(&known);
         }
         let is_full = endpoints.len() >= ENDPOINTS_MAX || self.series.load(Ordering::Relaxed) >= self.budget.series();
         if is_full && !endpoint.is_other() {
-            self.folded.fetch_add(1, Ordering::Relaxed);
-            return self.make(&endpoints, reporter, &Endpoint::other(), None);
+            self.counted_as_other.fetch_add(1, Ordering::Relaxed);
+            return self.insert(&endpoints, reporter, &Endpoint::other(), None);
         }
         let share = self.budget.series_of_address();
         match origin.filter(|_| !endpoint.is_other()).map(|address| self.origins.admit(address, share)) {
             Some(None) => {
-                self.folded.fetch_add(1, Ordering::Relaxed);
-                self.make(&endpoints, reporter, &Endpoint::other(), None)
+                self.counted_as_other.fetch_add(1, Ordering::Relaxed);
+                self.insert(&endpoints, reporter, &Endpoint::other(), None)
             }
-            admitted => self.make(&endpoints, reporter, endpoint, admitted.flatten()),
+            admitted => self.insert(&endpoints, reporter, endpoint, admitted.flatten()),
         }
     }
 
@@ -165,7 +165,7 @@ impl Timeline {
 
     /// Returns the stored copy of an endpoint's name if the endpoint is known, so that all
     /// reporters share one allocation.
-    pub fn shared(&self, reporter: Reporter<'_>, endpoint: Endpoint) -> Endpoint {
+    pub fn intern(&self, reporter: Reporter<'_>, endpoint: Endpoint) -> Endpoint {
         let known = self.endpoints(reporter).get(&endpoint).map(|series| series.endpoint.clone());
         known.unwrap_or(endpoint)
     }
@@ -184,7 +184,7 @@ impl Timeline {
     pub fn counted(&self, reporter: Reporter<'_>) -> Vec<Endpoint> {
         let name = (reporter.namespace.to_owned(), reporter.service.to_owned());
         let Some(endpoints) = self.services.get(&name).map(|endpoints| Arc::clone(endpoints.value())) else { return Vec::new() };
-        let was_called = |series: &Series| series.seen().is_some() || series.in_flight() > 0 || series.ever_told().hits > 0;
+        let was_called = |series: &Series| series.seen().is_some() || series.in_flight() > 0 || series.lifetime_totals().hits > 0;
         let called = endpoints.iter().filter(|series| was_called(series) && !series.endpoint.is_other());
         called.map(|series| series.endpoint.clone()).collect()
     }
@@ -206,17 +206,17 @@ impl Timeline {
 
     /// How often a pod reported an endpoint that is counted under `(other)` because there are too
     /// many.
-    pub fn folded(&self) -> u64 {
-        self.folded.load(Ordering::Relaxed)
+    pub fn counted_as_other(&self) -> u64 {
+        self.counted_as_other.load(Ordering::Relaxed)
     }
 
     fn endpoints(&self, reporter: Reporter<'_>) -> Arc<ServiceSeries> {
         let name = (reporter.namespace.to_owned(), reporter.service.to_owned());
-        let none = || Arc::new(ServiceSeries { series: DashMap::new(), slots: self.slot_room.share() });
+        let none = || Arc::new(ServiceSeries { series: DashMap::new(), slots: self.slot_quota.share() });
         Arc::clone(self.services.entry(name).or_insert_with(none).value())
     }
 
-    fn make(
+    fn insert(
         &self,
         endpoints: &ServiceSeries,
         reporter: Reporter<'_>,
@@ -226,7 +226,7 @@ impl Timeline {
         let make = || {
             self.series.fetch_add(1, Ordering::Relaxed);
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-            Arc::new(Series::new(number, (reporter, endpoint), self.started_ms, &endpoints.slots).brought_by(origin))
+            Arc::new(Series::new(number, (reporter, endpoint), self.started_ms, &endpoints.slots).with_origin(origin))
         };
         Arc::clone(endpoints.entry(endpoint.clone()).or_insert_with(make).value())
     }

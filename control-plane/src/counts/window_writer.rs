@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
-use crate::counts::window_writer::batch::{Fate, write};
+use crate::counts::window_writer::batch::{WriteResult, write};
 use crate::counts::window_writer::pending_window::PendingWindow;
 use crate::model::durability::Durability;
 use crate::model::limits::{IN_FLIGHT_MAX, PODS_MAX};
@@ -40,11 +40,11 @@ const RETRY_MAX: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct WindowQueue {
     /// The metrics store that is written to and read from.
-    pub chronicle: Arc<dyn MetricsStore>,
+    pub metrics_store: Arc<dyn MetricsStore>,
     windows: mpsc::Sender<PendingWindow>,
     waiting_bytes: AtomicUsize,
     room: watch::Sender<bool>,
-    standing: watch::Sender<Durability>,
+    durability: watch::Sender<Durability>,
     /// Counters of windows.
     pub counts: WindowCounts,
 }
@@ -53,7 +53,7 @@ pub struct WindowQueue {
 #[derive(Debug, Default)]
 pub struct WindowCounts {
     /// Windows written to disk.
-    pub kept: Count,
+    pub written: Count,
     /// Windows that were on disk before.
     pub repeated: Count,
     /// Windows that found no room, and will be sent again.
@@ -68,17 +68,17 @@ pub struct NoRoom;
 
 impl WindowQueue {
     /// Returns the queue, and the task that writes its windows.
-    pub fn open(chronicle: Arc<dyn MetricsStore>) -> (Arc<Self>, WindowWriter) {
+    pub fn open(metrics_store: Arc<dyn MetricsStore>) -> (Arc<Self>, WindowWriter) {
         let (sender, windows) = mpsc::channel(PODS_MAX * IN_FLIGHT_MAX);
-        let keeper = Arc::new(Self {
-            chronicle,
+        let queue = Arc::new(Self {
+            metrics_store,
             windows: sender,
             waiting_bytes: AtomicUsize::new(0),
             room: watch::Sender::new(true),
-            standing: watch::Sender::new(Durability::Durable),
+            durability: watch::Sender::new(Durability::Durable),
             counts: WindowCounts::default(),
         });
-        (Arc::clone(&keeper), WindowWriter { keeper, windows })
+        (Arc::clone(&queue), WindowWriter { queue, windows })
     }
 
     /// Queues a window. It is written within a moment, and its stream receives an ack.
@@ -89,19 +89,19 @@ impl WindowQueue {
             return Ok(());
         }
         self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.has_turned_away();
+        self.publish_full();
         Err(NoRoom)
     }
 
     /// Publishes that there is no room. The writer may have made room just before, and then has
     /// nothing left to write that would publish it again.
-    fn has_turned_away(&self) {
+    fn publish_full(&self) {
         self.counts.no_room.up();
         self.room.send_replace(false);
-        self.tell_room();
+        self.publish_room();
     }
 
-    fn tell_room(&self) {
+    fn publish_room(&self) {
         let has_bytes = self.waiting_bytes.load(Ordering::Relaxed) < WAITING_BYTES_MAX / 2;
         if has_bytes && self.windows.capacity() > self.windows.max_capacity() / 2 {
             self.room.send_if_modified(|room| !std::mem::replace(room, true));
@@ -109,25 +109,25 @@ impl WindowQueue {
     }
 
     /// Whether there is room, and each change of that.
-    pub fn room(&self) -> watch::Receiver<bool> {
+    pub fn subscribe_room(&self) -> watch::Receiver<bool> {
         self.room.subscribe()
     }
 
     /// Whether counts reach the disk.
-    pub fn standing(&self) -> Durability {
-        self.standing.borrow().clone()
+    pub fn durability(&self) -> Durability {
+        self.durability.borrow().clone()
     }
 
-    fn is_done_with(&self, bytes: usize) {
+    fn release(&self, bytes: usize) {
         self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.tell_room();
+        self.publish_room();
     }
 }
 
 /// The window writer: the task that writes queued windows.
 #[derive(Debug)]
 pub struct WindowWriter {
-    keeper: Arc<WindowQueue>,
+    queue: Arc<WindowQueue>,
     windows: mpsc::Receiver<PendingWindow>,
 }
 
@@ -173,24 +173,24 @@ impl WindowWriter {
         let batch = Arc::new(batch);
         let mut wait = RETRY_MIN;
         loop {
-            let (written, chronicle) = (Arc::clone(&batch), Arc::clone(&self.keeper.chronicle));
+            let (written, metrics_store) = (Arc::clone(&batch), Arc::clone(&self.queue.metrics_store));
             let writing = tokio::task::spawn_blocking(move || {
-                let fates = write(chronicle.as_ref(), &written, now_ms())?;
-                written.iter().for_each(|window| window.account.is_kept(window.end(), &window.rows));
-                Ok::<_, StoreError>(fates)
+                let results = write(metrics_store.as_ref(), &written, now_ms())?;
+                written.iter().for_each(|window| window.durable_counts.record_written(window.end(), &window.rows));
+                Ok::<_, StoreError>(results)
             });
             let why = match writing.await {
-                Ok(Ok(fates)) => return self.tell(&batch, &fates),
+                Ok(Ok(results)) => return self.acknowledge(&batch, &results),
                 Ok(Err(error)) => error.to_string(),
                 Err(panic) => format!("the writer panicked: {panic}"),
             };
-            self.keeper.counts.failures.up();
-            self.keeper.standing.send_modify(|standing| {
-                if *standing == Durability::Durable {
+            self.queue.counts.failures.up();
+            self.queue.durability.send_modify(|durability| {
+                if *durability == Durability::Durable {
                     tracing::error!(why, "counts cannot be stored, and are kept in memory; trying again");
                 }
-                let since_ms = if let Durability::NotDurable { since_ms, .. } = standing { *since_ms } else { now_ms() };
-                *standing = Durability::NotDurable { since_ms, why };
+                let since_ms = if let Durability::NotDurable { since_ms, .. } = durability { *since_ms } else { now_ms() };
+                *durability = Durability::NotDurable { since_ms, why };
             });
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -200,12 +200,12 @@ impl WindowWriter {
         }
     }
 
-    fn tell(&self, batch: &[PendingWindow], fates: &[Fate]) {
-        for (window, fate) in batch.iter().zip(fates) {
+    fn acknowledge(&self, batch: &[PendingWindow], results: &[WriteResult]) {
+        for (window, result) in batch.iter().zip(results) {
             let end = window.end();
-            match fate {
-                Fate::Kept => self.keeper.counts.kept.up(),
-                Fate::Repeated => self.keeper.counts.repeated.up(),
+            match result {
+                WriteResult::Written => self.queue.counts.written.up(),
+                WriteResult::Duplicate => self.queue.counts.repeated.up(),
             }
             window.acks.send_if_modified(|mark| {
                 let is_news = end > *mark;
@@ -213,9 +213,9 @@ impl WindowWriter {
                 is_news
             });
         }
-        self.keeper.is_done_with(batch.iter().map(|window| window.bytes).sum());
-        self.keeper.standing.send_if_modified(|standing| {
-            let was_durable = std::mem::replace(standing, Durability::Durable) == Durability::Durable;
+        self.queue.release(batch.iter().map(|window| window.bytes).sum());
+        self.queue.durability.send_if_modified(|durability| {
+            let was_durable = std::mem::replace(durability, Durability::Durable) == Durability::Durable;
             if !was_durable {
                 tracing::info!("counts are stored again");
             }

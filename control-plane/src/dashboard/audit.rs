@@ -122,7 +122,7 @@ impl Web {
     /// The audit log filtered by a view.
     pub fn audit(&self, snapshot: &Snapshot, view: &AuditView) -> AuditLogView {
         let choice = self.choice(snapshot, view, ENTRIES_SHOWN);
-        let fates = self.state.rules.fates(&choice.entries);
+        let fates = self.state.rules.outcomes(&choice.entries);
         AuditLogView::of(snapshot, &choice, &fates, &view.zone)
     }
 
@@ -182,7 +182,7 @@ pub async fn audit(Query(query): Query<ViewQuery>, zone: Zone, State(web): State
 pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
     let snapshot = web.snapshot();
     let choice = web.choice(&snapshot, &AuditView::of(query, Zone::default()), usize::MAX);
-    let fates = web.state.rules.fates(&choice.entries);
+    let fates = web.state.rules.outcomes(&choice.entries);
     file::of(snapshot.taken_ms, choice.entries.iter().map(|entry| &**entry).zip(&fates))
 }
 

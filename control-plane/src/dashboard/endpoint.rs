@@ -132,13 +132,13 @@ fn columns(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Columns {
     let Some(series) = web.state.timeline.all().into_iter().find(|series| series.id == row.id) else {
         return Columns::default();
     };
-    let long = web.charts.columns(&series, window, web.state.timeline.naming(), snapshot.taken_ms);
+    let long = web.charts.columns(&series, window, web.state.timeline.naming_revision(), snapshot.taken_ms);
     long.unwrap_or_else(|| Columns::of(&series, window, snapshot.taken_ms))
 }
 
 /// The recent counts of each of its pods, by pod name.
 fn lately(web: &Web, row: &EndpointRow, now_ms: u64) -> HashMap<String, RecentTotals> {
-    web.state.fleet.lately((&row.namespace, &row.service), &row.endpoint, now_ms)
+    web.state.fleet.recent_by_pod((&row.namespace, &row.service), &row.endpoint, now_ms)
 }
 
 /// The live frame of the page. If the endpoint is unknown, only the page frame.

@@ -83,7 +83,7 @@ impl HistoryFilter {
     fn choice(self) -> HistoryChoice {
         let statuses = (self == Self::Failures).then(|| "5xx".parse().expect("5xx is a class of statuses"));
         let first = if self == Self::Slowest { HistoryOrder::Slowest } else { HistoryOrder::Newest };
-        HistoryChoice { statuses, first, limit: ROWS_MAX }
+        HistoryChoice { statuses, order: first, limit: ROWS_MAX }
     }
 }
 
@@ -96,7 +96,7 @@ impl RequestHistory {
             let gaps = "Too many are asking: load the page again in a second.".into();
             return Self { show, rows: vec![RequestCells::blank(); ROWS_MAX], is_known: false, hint: String::new(), gaps };
         };
-        Self::shown(gathered, show, row, &AddressIndex::of(&web.state.fleet, clock::now_ms()))
+        Self::shown(gathered, show, row, &AddressIndex::from_fleet(&web.state.fleet, clock::now_ms()))
     }
 
     /// The same requests unformatted and without a limit, for a file.
@@ -104,13 +104,16 @@ impl RequestHistory {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
         let wanted = HistoryRequest { namespace, service, endpoint, pod: None, limit: usize::MAX };
         let gathered = web.state.histories.gather(&wanted, &web.state.fleet, clock::now_ms()).await.unwrap_or_default();
-        HistoryChoice { limit: usize::MAX, ..show.choice() }.of(gathered.exchanges)
+        HistoryChoice { limit: usize::MAX, ..show.choice() }.select(gathered.exchanges)
     }
 
     /// The exchanges of an endpoint that its pods have pushed without a query.
     pub fn told(web: &Web, row: &EndpointRow) -> Vec<RememberedExchange> {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
-        web.state.histories.told.of(&HistoryRequest { namespace, service, endpoint, pod: None, limit: usize::MAX }, &[])
+        web.state
+            .histories
+            .pushed
+            .for_request(&HistoryRequest { namespace, service, endpoint, pod: None, limit: usize::MAX }, &[])
     }
 
     /// The rows as live values.
@@ -129,7 +132,7 @@ impl RequestHistory {
         let gaps = gaps(&gathered);
         let remembered = number::plural(gathered.exchanges.len(), "request", "requests");
         let pods = number::plural(gathered.answered.len(), "pod", "pods");
-        let shown = show.choice().of(gathered.exchanges).into_iter();
+        let shown = show.choice().select(gathered.exchanges).into_iter();
         let mut rows: Vec<RequestCells> = shown.map(|shown| cells_of(shown, row, owners)).collect();
         let hint = format!("{} of {remembered}, remembered by {pods}", rows.len());
         rows.resize_with(ROWS_MAX, RequestCells::blank);
@@ -143,7 +146,7 @@ impl RequestHistory {
 }
 
 fn cells_of(remembered: RememberedExchange, row: &EndpointRow, owners: &AddressIndex) -> RequestCells {
-    let RememberedExchange { pod, exchange, known } = remembered;
+    let RememberedExchange { pod, exchange, source: known } = remembered;
     let place = RequestPlace { namespace: &row.namespace, service: &row.service, endpoint: &row.endpoint, pod: &pod };
     RequestCells::of(place, exchange, known, owners)
 }
@@ -175,7 +178,7 @@ mod tests {
         RememberedExchange {
             pod: "shop-1".into(),
             exchange: Exchange { status, took_us, outcome, ..Exchange::default() },
-            known: HistorySource::Asked,
+            source: HistorySource::Fetched,
         }
     }
 

@@ -256,13 +256,13 @@ mod tests {
     use crate::model::reporter::Reporter;
 
     fn series(names: &[(&str, &str, u64)]) -> Vec<Arc<Series>> {
-        let timeline = Timeline::starting(0);
+        let timeline = Timeline::new(0);
         let one = |(method, route, hits): &(&str, &str, u64)| {
             let reporter = Reporter { namespace: "default", service: "people" };
             let series = timeline.series(reporter, &Endpoint::named(method, route).unwrap());
             let mut golden = GoldenMetrics::default();
             golden.hits = *hits;
-            series.was_told(Told { from_ms: 0, to_ms: 0 }, &golden, None);
+            series.record(Told { from_ms: 0, to_ms: 0 }, &golden, None);
             series
         };
         names.iter().map(one).collect()

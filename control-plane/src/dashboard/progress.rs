@@ -74,7 +74,7 @@ impl RuleProgress {
             service: service_label(&status.rule.selector.namespace, &status.rule.selector.service),
             title: match &status.ended {
                 Some(_) => "On again".into(),
-                None => match Effect::of(status) {
+                None => match Effect::from_status(status) {
                     Effect::Refused => format!("Refused by {}", number::plural(receipts.refused, "pod", "pods")),
                     Effect::Waiting => "Not off: no pod of it is there".into(),
                     Effect::Pending => format!("Turning off on {pods}"),
@@ -132,7 +132,7 @@ fn about(status: &RuleStatus, of: usize, now_ms: u64) -> String {
 
 /// A sentence such as `GET /export is on again, 4 of 4 pods in 44 ms`.
 fn ending(status: &RuleStatus, receipts: &ReceiptCounts) -> String {
-    let (endpoint, outcome) = (status.rule.subject(), CommandOutcome::of(status));
+    let (endpoint, outcome) = (status.rule.subject(), CommandOutcome::from_status(status));
     match status.ended {
         None => String::new(),
         Some(_) if receipts.all() == 0 => format!("{endpoint} is on again"),
@@ -154,7 +154,7 @@ fn next(status: &RuleStatus, receipts: &ReceiptCounts, now_ms: u64, zone: &Zone)
         Some(left) => format!("It turns on again by itself in {}.", time::left(left.as_millis() as u64)),
         None => "It stays off until it is turned on by hand.".into(),
     };
-    if Effect::of(status) == Effect::Waiting {
+    if Effect::from_status(status) == Effect::Waiting {
         let joins = if status.rule.selector.pods.is_empty() { "of the service" } else { "of one of these names" };
         return format!("The rule waits for a pod {joins} and is sent to it the moment it connects. {until}");
     }

@@ -116,7 +116,7 @@ impl RequestCells {
             bytes_in: number::payload(exchange.bytes_in as f64),
             bytes_out: number::payload(exchange.bytes_out as f64),
             pod: place.pod.to_owned(),
-            told: if known == HistorySource::Told { "cached" } else { "" },
+            told: if known == HistorySource::Pushed { "cached" } else { "" },
             caller: caller(&exchange, owners),
             caller_address: exchange.caller.map(|caller| caller.to_string()).unwrap_or_default(),
             trace: exchange.trace.map(|trace| trace.to_string()).unwrap_or_default(),
@@ -154,7 +154,7 @@ mod tests {
     fn of(exchange: Exchange) -> RequestCells {
         let endpoint = Endpoint::named("GET", "/a/{id}").unwrap();
         let place = RequestPlace { namespace: "default", service: "shop", endpoint: &endpoint, pod: "shop-1" };
-        RequestCells::of(place, exchange, HistorySource::Asked, &AddressIndex::default())
+        RequestCells::of(place, exchange, HistorySource::Fetched, &AddressIndex::default())
     }
 
     #[test]
@@ -176,13 +176,15 @@ mod tests {
             addresses: addresses.iter().map(|address| (*address).into()).collect(),
             version: String::new(),
         };
-        let owners =
-            AddressIndex::with([pod("web", "web-0", &[[10, 0, 0, 1], [10, 0, 0, 9]]), pod("web", "web-1", &[[10, 0, 0, 9]])]);
+        let owners = AddressIndex::from_workloads([
+            pod("web", "web-0", &[[10, 0, 0, 1], [10, 0, 0, 9]]),
+            pod("web", "web-1", &[[10, 0, 0, 9]]),
+        ]);
         let endpoint = Endpoint::named("GET", "/a").unwrap();
         let place = RequestPlace { namespace: "default", service: "shop", endpoint: &endpoint, pod: "shop-1" };
         let told = |address: Option<[u8; 4]>| {
             let exchange = Exchange { caller: address.map(Into::into), ..Exchange::default() };
-            let cells = RequestCells::of(place, exchange, HistorySource::Asked, &owners);
+            let cells = RequestCells::of(place, exchange, HistorySource::Fetched, &owners);
             (cells.caller, cells.caller_address)
         };
         let pair = |caller: &str, address: &str| (caller.to_owned(), address.to_owned());

@@ -161,7 +161,7 @@ fn pod(name: &str, state: PodState, heard_ms: u64) -> PodRow {
         revision_wanted: 118,
         confirmed: Some((118, 44)),
         confirmed_ms: Some(NOW_MS - 12_000),
-        strip: Arc::default(),
+        resource_history: Arc::default(),
         refusal: None,
     }
 }

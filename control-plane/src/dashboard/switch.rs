@@ -54,7 +54,7 @@ impl SwitchCells {
                 Self { note, rule: status.rule.id.clone(), ..Self::still("partly-on", "Partly on", "true", label) }
             }
             Switch::TurningOff(status) => {
-                let (note, label) = if Effect::of(status) == Effect::Waiting {
+                let (note, label) = if Effect::from_status(status) == Effect::Waiting {
                     (WAITS.to_owned(), format!("{name}, turning off, {WAITS}"))
                 } else {
                     let note = ReceiptCounts::of(status).words();

@@ -21,7 +21,7 @@ fn timed(count: u64) -> GoldenMetrics {
 
 /// A timeline that was restored with these hits on `/a`.
 fn restored(hits: u64) -> (Timeline, Arc<Series>) {
-    let timeline = Timeline::starting(0);
+    let timeline = Timeline::new(0);
     let reporter = Reporter { namespace: "n", service: "s" };
     let series = timeline.series(reporter, &Endpoint::named("GET", "/a").unwrap());
     series.restore_total(None, &timed(hits));
@@ -65,7 +65,7 @@ fn what_a_pod_brings_that_was_given_up_is_not_counted_twice() {
 
 #[test]
 fn the_row_that_many_share_never_falls_though_some_are_evicted() {
-    let timeline = Timeline::starting(0);
+    let timeline = Timeline::new(0);
     let named = |at: usize| Endpoint::named("GET", &format!("/route-{at}")).unwrap();
     for at in 0..ENDPOINTS_MAX + 2 {
         timeline.series(Reporter { namespace: "n", service: "s" }, &named(at)).restore_total(None, &timed(5));

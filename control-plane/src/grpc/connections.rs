@@ -57,16 +57,16 @@ pub(super) struct LimitedConnection<Io> {
 /// Accepts connections as they come. When no place is left, the oldest connection without a stream
 /// is closed; if there is none, the new one is.
 pub(super) fn connections<D: ConnectionSource>(
-    door: D,
+    source: D,
     room: ConnectionSlots,
-    plane: Arc<AppState>,
+    state: Arc<AppState>,
 ) -> impl Stream<Item = io::Result<LimitedConnection<D::Io>>> {
-    unfold((door, room, plane), async |(mut door, room, plane)| {
+    unfold((source, room, state), async |(mut source, room, state)| {
         let (stream, address, admitted) = loop {
-            match door.accept().await {
+            match source.accept().await {
                 Ok((stream, address)) => match room.place(address) {
                     Some(admitted) => break (stream, address, admitted),
-                    None => plane.stream_counts.connections_crowded.up(),
+                    None => state.stream_counts.connections_crowded.up(),
                 },
                 Err(error) => {
                     tracing::warn!(%error, "a sidecar's connection could not be accepted");
@@ -76,7 +76,7 @@ pub(super) fn connections<D: ConnectionSource>(
         };
         let gives_way = Box::pin(admitted.closed().clone().cancelled_owned());
         let connection = LimitedConnection { stream, address, place: admitted, gives_way, deadline: None };
-        Some((Ok(connection), (door, room, plane)))
+        Some((Ok(connection), (source, room, state)))
     })
 }
 

@@ -8,7 +8,7 @@ use proto::convert::pages::{FETCHES_MAX, Fetch, HISTORY_EXCHANGES_MAX, HistoryPa
 use proto::wire;
 use tokio::sync::oneshot;
 
-use crate::history::Ask;
+use crate::history::FetchRequest;
 
 /// The fetches under way on one stream.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ struct PendingFetch {
 impl HistoryFetches {
     /// The fetch to send for a query; `None` if the sidecar owes too many answers already. The
     /// caller then learns at once that there is no answer, because `ask` is dropped.
-    pub(super) fn ask(&mut self, ask: Ask) -> Option<wire::Fetch> {
+    pub(super) fn ask(&mut self, ask: FetchRequest) -> Option<wire::Fetch> {
         if self.waiting.len() >= FETCHES_MAX {
             return None;
         }
@@ -72,9 +72,9 @@ mod tests {
 
     use super::*;
 
-    fn ask() -> (Ask, oneshot::Receiver<Vec<Exchange>>) {
+    fn ask() -> (FetchRequest, oneshot::Receiver<Vec<Exchange>>) {
         let (answer, answered) = oneshot::channel();
-        (Ask { endpoint: Endpoint::named("GET", "/a").unwrap(), limit: 100, answer }, answered)
+        (FetchRequest { endpoint: Endpoint::named("GET", "/a").unwrap(), limit: 100, answer }, answered)
     }
 
     fn exchanges(count: u64) -> Vec<Exchange> {

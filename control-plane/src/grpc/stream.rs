@@ -53,7 +53,7 @@ const FAILURES_PER_REPORT: u32 = 8;
 
 /// A stream and the task that serves it.
 pub(super) struct SidecarStream {
-    plane: Arc<AppState>,
+    state: Arc<AppState>,
     up: Streaming<Up>,
     down: mpsc::Sender<Result<Down, Status>>,
     decoder: Decoder,
@@ -73,14 +73,14 @@ struct SentRules {
 }
 
 impl SidecarStream {
-    pub(super) fn new(plane: Arc<AppState>, peer: IpAddr, up: Streaming<Up>, down: mpsc::Sender<Result<Down, Status>>) -> Self {
-        Self { plane, up, down, decoder: Decoder::default(), sent: None, timed: Instant::now(), peer }
+    pub(super) fn new(state: Arc<AppState>, peer: IpAddr, up: Streaming<Up>, down: mpsc::Sender<Result<Down, Status>>) -> Self {
+        Self { state, up, down, decoder: Decoder::default(), sent: None, timed: Instant::now(), peer }
     }
 
     pub(super) async fn run(mut self) {
-        self.plane.stream_counts.open.up();
+        self.state.stream_counts.open.up();
         let ended = self.serve().await;
-        self.plane.stream_counts.open.down();
+        self.state.stream_counts.open.down();
         if let Err(status) = ended {
             // A sidecar that is gone needs no reason, and one that does not read gets none.
             let _ = self.down.try_send(Err(status));
@@ -89,20 +89,20 @@ impl SidecarStream {
 
     async fn serve(&mut self) -> Result<(), Status> {
         let greeting = self.greeting().await?;
-        if let Some(why) = store_id::lost_rules(&greeting, &self.plane.rules.state()) {
-            self.plane.warn_store_replaced(why);
+        if let Some(why) = store_id::lost_rules(&greeting, &self.state.rules.state()) {
+            self.state.warn_store_replaced(why);
         }
-        let attachment = self.plane.fleet.attach(greeting, now_ms()).map_err(|why| not_attached(&why))?;
-        attachment.comes_from(self.peer);
-        self.decoder = names(Arc::clone(&self.plane), &attachment);
-        let pod = attachment.workload().pod.clone();
-        tracing::info!(pod, service = attachment.workload().service, "attached");
-        let ended = self.converse(&attachment).await;
+        let session = self.state.fleet.attach(greeting, now_ms()).map_err(|why| not_attached(&why))?;
+        session.set_peer_address(self.peer);
+        self.decoder = names(Arc::clone(&self.state), &session);
+        let pod = session.workload().pod.clone();
+        tracing::info!(pod, service = session.workload().service, "attached");
+        let ended = self.converse(&session).await;
         if let Some(why) = ended.as_ref().err().filter(|why| why.code() == Code::InvalidArgument) {
-            attachment.refused(why.message(), now_ms());
+            session.record_refusal(why.message(), now_ms());
         }
-        drop(attachment);
-        self.plane.fleet.detached();
+        drop(session);
+        self.state.fleet.stream_ended();
         match &ended {
             Ok(()) => tracing::info!(pod, "detached"),
             Err(why) => tracing::info!(pod, why = why.message(), "detached"),
@@ -115,7 +115,7 @@ impl SidecarStream {
         let late = || Status::deadline_exceeded(format!("no hello within {HELLO_WITHIN:?}"));
         let first = tokio::select! {
             first = tokio::time::timeout(HELLO_WITHIN, self.up.message()) => first.map_err(|_| late())??,
-            () = self.plane.drain.cancelled() => return Err(draining()),
+            () = self.state.drain.cancelled() => return Err(draining()),
         };
         match first.and_then(|first| first.message) {
             Some(up::Message::Hello(hello)) => Greeting::try_from(hello).map_err(|why| self.refuse(&why)),
@@ -126,21 +126,21 @@ impl SidecarStream {
 
     /// Exchanges messages until one side leaves. Rules are sent first, so that a sidecar can wait
     /// for them.
-    async fn converse(&mut self, attachment: &StreamSession) -> Result<(), Status> {
-        let mut windows = WindowProgress::of(attachment, self.mark(attachment).await?);
-        let mut wishes = Wishes::of(attachment.workload());
+    async fn converse(&mut self, session: &StreamSession) -> Result<(), Status> {
+        let mut windows = WindowProgress::of(session, self.mark(session).await?);
+        let mut wishes = Wishes::of(session.workload());
         // Subscribed before the rules are read, so that no change is missed.
-        let mut stream_events = stream_events(attachment, &self.plane, windows.acked());
-        self.tell(down::Message::Welcome(windows.welcome(welcome(&self.plane.rules.state())))).await?;
-        self.tell_rules(attachment).await?;
+        let mut stream_events = stream_events(session, &self.state, windows.acked());
+        self.tell(down::Message::Welcome(windows.welcome(welcome(&self.state.rules.state())))).await?;
+        self.tell_rules(session).await?;
         loop {
             // Events are sent first: a sidecar that never pauses must receive them, too.
             tokio::select! {
                 biased;
-                Some(tiding) = stream_events.next() => self.pass_on(attachment, (&mut wishes, &mut windows), tiding).await?,
-                heard = self.up.message() => {
-                    if let FrameEffect::End = self.hear(attachment, (&mut wishes, &mut windows), heard)? { return Ok(()) }
-                    self.tell_revision(attachment).await?;
+                Some(event) = stream_events.next() => self.pass_on(session, (&mut wishes, &mut windows), event).await?,
+                received = self.up.message() => {
+                    if let FrameEffect::End = self.hear(session, (&mut wishes, &mut windows), received)? { return Ok(()) }
+                    self.tell_revision(session).await?;
                     self.tell_time().await?;
                 }
             }
@@ -150,13 +150,13 @@ impl SidecarStream {
     /// Sends the message for an event, or returns why the stream has to end.
     async fn pass_on(
         &mut self,
-        attachment: &StreamSession,
+        session: &StreamSession,
         (wishes, windows): (&mut Wishes, &mut WindowProgress),
-        tiding: StreamEvent,
+        event: StreamEvent,
     ) -> Result<(), Status> {
-        let words = match tiding {
-            StreamEvent::Rules => return self.tell_rules(attachment).await,
-            StreamEvent::Ask(ask) => wishes.ask(ask),
+        let message = match event {
+            StreamEvent::Rules => return self.tell_rules(session).await,
+            StreamEvent::FetchRequest(ask) => wishes.ask(ask),
             StreamEvent::Taps(open) => wishes.tap(&open),
             StreamEvent::Kept(mark) => Some(windows.kept(mark)),
             StreamEvent::Room(true) => return windows.has_room(),
@@ -164,50 +164,50 @@ impl SidecarStream {
             StreamEvent::Fenced => return Err(Status::aborted("a newer stream of this pod has taken over")),
             StreamEvent::Draining => return Err(draining()),
         };
-        match words {
-            Some(words) => self.tell(words).await,
+        match message {
+            Some(message) => self.tell(message).await,
             None => Ok(()),
         }
     }
 
     /// The mark of this process: the last slot up to which everything is on disk.
-    async fn mark(&self, attachment: &StreamSession) -> Result<u64, Status> {
-        let (chronicle, process) = (Arc::clone(&self.plane.keeper.chronicle), attachment.process());
-        let reading = tokio::task::spawn_blocking(move || chronicle.marks(&[process]));
+    async fn mark(&self, session: &StreamSession) -> Result<u64, Status> {
+        let (metrics_store, process) = (Arc::clone(&self.state.window_queue.metrics_store), session.process());
+        let reading = tokio::task::spawn_blocking(move || metrics_store.marks(&[process]));
         let marks = reading.await.map_err(|panic| Status::unavailable(panic.to_string()))?;
-        let since_ms = match self.plane.keeper.standing() {
+        let since_ms = match self.state.window_queue.durability() {
             Durability::Durable => None,
             Durability::NotDurable { since_ms, .. } => Some(since_ms),
         };
         // The store may have dropped a mark that is still known here.
-        let known = attachment.mark_at_hand(None).unwrap_or_default();
+        let known = session.known_mark(None).unwrap_or_default();
         marks.map(|marks| marks.first().copied().unwrap_or_default().max(known)).or_else(|why| {
             let unknown = || Status::unavailable(format!("what is on disk of this pod cannot be read: {why}"));
-            attachment.mark_at_hand(since_ms).ok_or_else(unknown)
+            session.known_mark(since_ms).ok_or_else(unknown)
         })
     }
 
     /// Sends rules that change nothing for this pod after its next report: the revision under which
     /// it obeys them is new. Streams whose rules have changed are woken, and come first.
-    async fn tell_revision(&mut self, attachment: &StreamSession) -> Result<(), Status> {
-        if self.sent.is_some_and(|sent| sent.revision == self.plane.rules.revision()) {
+    async fn tell_revision(&mut self, session: &StreamSession) -> Result<(), Status> {
+        if self.sent.is_some_and(|sent| sent.revision == self.state.rules.revision()) {
             return Ok(());
         }
-        self.tell_rules(attachment).await
+        self.tell_rules(session).await
     }
 
     /// Sends the rules if they are new, or if a resend was requested and they are not confirmed.
-    async fn tell_rules(&mut self, attachment: &StreamSession) -> Result<(), Status> {
-        let rules = self.plane.rules.state();
+    async fn tell_rules(&mut self, session: &StreamSession) -> Result<(), Status> {
+        let rules = self.state.rules.state();
         let is_new = self.sent.is_none_or(|sent| sent.revision != rules.revision);
         let is_asked_for = self.sent.is_none_or(|sent| sent.resends != rules.resends);
-        if !is_new && (!is_asked_for || attachment.has_confirmed(rules.revision)) {
+        if !is_new && (!is_asked_for || session.has_confirmed(rules.revision)) {
             // A pod that has confirmed needs no resend. The request is settled, so the next set
             // does not count as requested.
             self.sent = self.sent.map(|sent| SentRules { resends: rules.resends, ..sent });
             return Ok(());
         }
-        let workload = attachment.workload();
+        let workload = session.workload();
         let mut set = rules.of_service(&workload.namespace, &workload.service);
         if !is_asked_for && self.sent.is_some_and(|sent| sent.hash == set.sealed().hash()) {
             // The set has waited for a report because nothing changes for the pod: the time to its
@@ -217,7 +217,7 @@ impl SidecarStream {
         let desired = set.sealed().into();
         self.sent = Some(SentRules { revision: rules.revision, resends: rules.resends, hash: set.sealed().hash() });
         // Recorded before it is sent, so that no receipt can arrive for an unknown set.
-        attachment.sent(set);
+        session.record_sent(set);
         self.tell(desired).await
     }
 
@@ -248,17 +248,17 @@ impl SidecarStream {
 
     /// Ends this stream, and no other, because of an invalid frame.
     fn refuse(&self, why: &dyn std::error::Error) -> Status {
-        self.plane.stream_counts.frames_refused.up();
+        self.state.stream_counts.frames_refused.up();
         Status::invalid_argument(why.to_string())
     }
 }
 
 /// A decoder for a pod's reports that shares endpoint names among all pods of its service.
-fn names(plane: Arc<AppState>, attachment: &StreamSession) -> Decoder {
-    let workload = Arc::clone(attachment.workload());
+fn names(state: Arc<AppState>, session: &StreamSession) -> Decoder {
+    let workload = Arc::clone(session.workload());
     Decoder::sharing(move |endpoint| {
         let reporter = Reporter { namespace: &workload.namespace, service: &workload.service };
-        plane.timeline.shared(reporter, endpoint)
+        state.timeline.intern(reporter, endpoint)
     })
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::counts::fleet::stream_session::StreamSession;
-use crate::history::{Ask, Listening};
+use crate::history::{FetchRequest, RequestReceiver};
 use crate::state::AppState;
 use crate::tap::open::OpenTap;
 
@@ -18,7 +18,7 @@ pub(super) enum StreamEvent {
     /// The rules of its service have changed, or a resend was requested.
     Rules,
     /// A user asks for the exchanges that the sidecar remembers.
-    Ask(Ask),
+    FetchRequest(FetchRequest),
     /// The set of open taps has changed.
     Taps(Arc<Vec<Arc<OpenTap>>>),
     /// All windows up to this slot are on disk.
@@ -34,11 +34,11 @@ pub(super) enum StreamEvent {
 /// The sources of events.
 struct Sources {
     rules: watch::Receiver<u64>,
-    asks: Listening,
+    asks: RequestReceiver,
     open_taps: watch::Receiver<Arc<Vec<Arc<OpenTap>>>>,
     acked: watch::Receiver<u64>,
     room: watch::Receiver<bool>,
-    fence: CancellationToken,
+    superseded: CancellationToken,
     drain: CancellationToken,
 }
 
@@ -49,19 +49,19 @@ struct Sources {
 pub(super) type StreamEvents = SelectAll<Pin<Box<dyn Stream<Item = StreamEvent> + Send>>>;
 
 /// The events of one stream, whose windows are acknowledged through `acked`.
-pub(super) fn stream_events(attachment: &StreamSession, plane: &AppState, acked: watch::Receiver<u64>) -> StreamEvents {
-    let workload = attachment.workload();
-    let mut open_taps = plane.taps.watch();
+pub(super) fn stream_events(session: &StreamSession, state: &AppState, acked: watch::Receiver<u64>) -> StreamEvents {
+    let workload = session.workload();
+    let mut open_taps = state.taps.watch();
     // Taps that are open already concern it as well.
     open_taps.mark_changed();
     let sources = Sources {
-        rules: plane.rules.watch(&workload.namespace, &workload.service),
-        asks: plane.histories.listen(Arc::clone(workload)),
+        rules: state.rules.watch(&workload.namespace, &workload.service),
+        asks: state.histories.listen(Arc::clone(workload)),
         open_taps,
         acked,
-        room: plane.keeper.room(),
-        fence: attachment.fence().clone(),
-        drain: plane.drain.clone(),
+        room: state.window_queue.subscribe_room(),
+        superseded: session.superseded().clone(),
+        drain: state.drain.clone(),
     };
     let each = unfold(sources, |mut sources| async move { Some((sources.next().await, sources)) });
     SelectAll::from_iter([Box::pin(each) as _])
@@ -73,15 +73,15 @@ impl Sources {
             Ok(()) = self.rules.changed() => StreamEvent::Rules,
             wish = wished(&mut self.asks, &mut self.open_taps) => wish,
             word = kept(&mut self.acked, &mut self.room) => word,
-            end = over(&self.fence, &self.drain) => end,
+            end = over(&self.superseded, &self.drain) => end,
         }
     }
 }
 
 /// Waits for what users request.
-async fn wished(asks: &mut Listening, open_taps: &mut watch::Receiver<Arc<Vec<Arc<OpenTap>>>>) -> StreamEvent {
+async fn wished(asks: &mut RequestReceiver, open_taps: &mut watch::Receiver<Arc<Vec<Arc<OpenTap>>>>) -> StreamEvent {
     tokio::select! {
-        Some(ask) = asks.next() => StreamEvent::Ask(ask),
+        Some(ask) = asks.next() => StreamEvent::FetchRequest(ask),
         Ok(()) = open_taps.changed() => StreamEvent::Taps(Arc::clone(&open_taps.borrow_and_update())),
         else => std::future::pending().await,
     }
@@ -97,9 +97,9 @@ async fn kept(acked: &mut watch::Receiver<u64>, room: &mut watch::Receiver<bool>
 }
 
 /// Waits for a reason to end the stream.
-async fn over(fence: &CancellationToken, drain: &CancellationToken) -> StreamEvent {
+async fn over(superseded: &CancellationToken, drain: &CancellationToken) -> StreamEvent {
     tokio::select! {
-        () = fence.cancelled() => StreamEvent::Fenced,
+        () = superseded.cancelled() => StreamEvent::Fenced,
         () = drain.cancelled() => StreamEvent::Draining,
     }
 }

@@ -37,8 +37,8 @@ impl StreamTaps {
             stays
         });
         let has_ended = self.told.len() != before;
-        let new = open.iter().filter(|tap| tap.id > self.newest && tap.concerns(&self.pod));
-        let joined: Vec<_> = new.filter(|tap| tap.join(&self.pod)).map(|tap| (Arc::clone(tap), tap.order())).collect();
+        let new = open.iter().filter(|tap| tap.id > self.newest && tap.covers(&self.pod));
+        let joined: Vec<_> = new.filter(|tap| tap.join(&self.pod)).map(|tap| (Arc::clone(tap), tap.for_sidecar())).collect();
         self.newest = open.iter().map(|tap| tap.id).fold(self.newest, u64::max);
         if !has_ended && joined.is_empty() {
             return None;
@@ -52,7 +52,7 @@ impl StreamTaps {
         let tapped = TapUpdate::try_from(tapped)?;
         for seen in tapped.seen {
             match self.told(seen.tap)? {
-                Some(tap) if tap.seen(&self.pod, seen, now_s) => {}
+                Some(tap) if tap.offer(&self.pod, seen, now_s) => {}
                 Some(_) => all.unasked.up(),
                 None => {}
             }

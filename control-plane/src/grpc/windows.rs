@@ -26,7 +26,7 @@ pub(super) struct WindowProgress {
     /// The last slot that was received.
     received: u64,
     /// The last slots of the windows that are not on disk yet.
-    under_way: VecDeque<u64>,
+    in_flight: VecDeque<u64>,
     baseline: Baseline,
     acks: Arc<watch::Sender<u64>>,
     /// Whether a window found no room. No later one may be accepted then, or the mark would skip
@@ -37,14 +37,14 @@ pub(super) struct WindowProgress {
 /// Whether the sidecar has to send what it has counted up to the mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Baseline {
-    Unasked,
+    NotRequested,
     Awaited,
-    Taken,
+    Received,
 }
 
 /// Why a window is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NotTaken {
+pub(super) enum WindowError {
     #[error("window {id} ends before slot {received}, which was received already: slots only ever grow")]
     Backwards { id: u64, received: u64 },
     #[error("window {id} begins before slot {mark}, which is on disk, and ends after it")]
@@ -67,13 +67,13 @@ pub(super) enum NotTaken {
 
 impl WindowProgress {
     /// The windows of a new stream, from a process with this mark.
-    pub(super) fn of(attachment: &StreamSession, mark: u64) -> Self {
-        let baseline = if attachment.is_known() { Baseline::Unasked } else { Baseline::Awaited };
+    pub(super) fn of(session: &StreamSession, mark: u64) -> Self {
+        let baseline = if session.is_known() { Baseline::NotRequested } else { Baseline::Awaited };
         Self {
-            process: Arc::new(attachment.process()),
+            process: Arc::new(session.process()),
             mark,
             received: mark,
-            under_way: VecDeque::new(),
+            in_flight: VecDeque::new(),
             baseline,
             acks: Arc::new(watch::Sender::new(mark)),
             is_crowded_out: false,
@@ -97,74 +97,74 @@ impl WindowProgress {
 
     /// Checks the baseline before a report is counted. A sidecar with nothing on disk need not send
     /// one.
-    pub(super) fn before_report(&mut self) -> Result<(), NotTaken> {
+    pub(super) fn before_report(&mut self) -> Result<(), WindowError> {
         match self.baseline {
-            Baseline::Awaited if self.mark > 0 => Err(NotTaken::BaselineMissing),
+            Baseline::Awaited if self.mark > 0 => Err(WindowError::BaselineMissing),
             Baseline::Awaited => {
-                self.baseline = Baseline::Unasked;
+                self.baseline = Baseline::NotRequested;
                 Ok(())
             }
-            Baseline::Unasked | Baseline::Taken => Ok(()),
+            Baseline::NotRequested | Baseline::Received => Ok(()),
         }
     }
 
     /// Accepts a window.
-    pub(super) fn take(&mut self, window: PackedWindow, attachment: &StreamSession, plane: &AppState) -> Result<(), NotTaken> {
+    pub(super) fn take(&mut self, window: PackedWindow, session: &StreamSession, state: &AppState) -> Result<(), WindowError> {
         if window.kind == WindowKind::Baseline {
-            return self.take_baseline(window, attachment, plane);
+            return self.take_baseline(window, session, state);
         }
         let (id, last) = (window.id, window.last_slot());
         if last <= self.mark {
-            plane.keeper.counts.repeated.up();
+            state.window_queue.counts.repeated.up();
             return Ok(());
         }
-        if !attachment.has_snapshot() {
-            return Err(NotTaken::BeforeSnapshot);
+        if !session.has_snapshot() {
+            return Err(WindowError::BeforeSnapshot);
         }
         if id <= self.mark {
-            return Err(NotTaken::Across { id, mark: self.mark });
+            return Err(WindowError::Across { id, mark: self.mark });
         }
         if id <= self.received {
-            return Err(NotTaken::Backwards { id, received: self.received });
+            return Err(WindowError::Backwards { id, received: self.received });
         }
-        if self.under_way.len() >= IN_FLIGHT_MAX {
-            return Err(NotTaken::TooMany);
+        if self.in_flight.len() >= IN_FLIGHT_MAX {
+            return Err(WindowError::TooMany);
         }
         self.received = last;
-        self.under_way.push_back(last);
+        self.in_flight.push_back(last);
         let (span, bytes) = (u64::from(window.span), window.bytes);
-        let placed = place(&window, attachment.correction_ms(), now_ms());
-        let (rows, account) = attachment.assign(window, &plane.timeline).ok_or(NotTaken::Fenced)?;
+        let placed = place(&window, session.correction_ms(), now_ms());
+        let (rows, durable_counts) = session.assign(window, &state.timeline).ok_or(WindowError::Fenced)?;
         if self.is_crowded_out {
-            plane.keeper.counts.no_room.up();
+            state.window_queue.counts.no_room.up();
             return Ok(());
         }
         let bytes = size_of::<PendingWindow>() + bytes + rows.len() * size_of::<PendingRow>();
         let (process, acks) = (Arc::clone(&self.process), Arc::clone(&self.acks));
         self.is_crowded_out =
-            plane.keeper.submit(PendingWindow { process, id, span, placed, rows, bytes, account, acks }).is_err();
+            state.window_queue.submit(PendingWindow { process, id, span, placed, rows, bytes, durable_counts, acks }).is_err();
         Ok(())
     }
 
-    fn take_baseline(&mut self, window: PackedWindow, attachment: &StreamSession, plane: &AppState) -> Result<(), NotTaken> {
+    fn take_baseline(&mut self, window: PackedWindow, session: &StreamSession, state: &AppState) -> Result<(), WindowError> {
         match self.baseline {
-            Baseline::Unasked => return Err(NotTaken::BaselineUnasked),
-            Baseline::Taken => return Err(NotTaken::BaselineTwice),
+            Baseline::NotRequested => return Err(WindowError::BaselineUnasked),
+            Baseline::Received => return Err(WindowError::BaselineTwice),
             Baseline::Awaited => {}
         }
         if window.id != self.mark {
-            return Err(NotTaken::BaselineElsewhere { id: window.id, mark: self.mark });
+            return Err(WindowError::BaselineElsewhere { id: window.id, mark: self.mark });
         }
-        self.baseline = Baseline::Taken;
+        self.baseline = Baseline::Received;
         let ended_ms = window.age.ended_ago_ms.map(|ago_ms| now_ms().saturating_sub(ago_ms));
-        attachment.resume(window.unpack(), ended_ms, &plane.timeline).ok_or(NotTaken::Fenced)
+        session.resume(window.unpack(), ended_ms, &state.timeline).ok_or(WindowError::Fenced)
     }
 
     /// Records that everything up to this slot is on disk, and returns the ack to send.
     pub(super) fn kept(&mut self, mark: u64) -> down::Message {
         self.mark = mark;
-        while self.under_way.front().is_some_and(|last| *last <= mark) {
-            self.under_way.pop_front();
+        while self.in_flight.front().is_some_and(|last| *last <= mark) {
+            self.in_flight.pop_front();
         }
         down::Message::Acked(wire::WindowAck { durable_window: mark })
     }

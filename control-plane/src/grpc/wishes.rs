@@ -9,7 +9,7 @@ use proto::wire::down;
 
 use crate::grpc::pages::HistoryFetches;
 use crate::grpc::taps::StreamTaps;
-use crate::history::Ask;
+use crate::history::FetchRequest;
 use crate::tap;
 use crate::tap::open::OpenTap;
 
@@ -26,7 +26,7 @@ impl Wishes {
     }
 
     /// The message that a history query sends to the sidecar.
-    pub(super) fn ask(&mut self, ask: Ask) -> Option<down::Message> {
+    pub(super) fn ask(&mut self, ask: FetchRequest) -> Option<down::Message> {
         self.pages.ask(ask).map(down::Message::Fetch)
     }
 

@@ -12,7 +12,7 @@ pub struct HistoryChoice {
     /// Limits the result to these statuses.
     pub statuses: Option<StatusFilter>,
     /// The order.
-    pub first: HistoryOrder,
+    pub order: HistoryOrder,
     /// The maximum number.
     pub limit: usize,
 }
@@ -30,14 +30,14 @@ pub enum HistoryOrder {
 impl HistoryChoice {
     /// Returns the selected exchanges. Ties are ordered by pod name, so that two readers see the
     /// same.
-    pub fn of(&self, mut exchanges: Vec<RememberedExchange>) -> Vec<RememberedExchange> {
+    pub fn select(&self, mut exchanges: Vec<RememberedExchange>) -> Vec<RememberedExchange> {
         if let Some(statuses) = &self.statuses {
             exchanges.retain(|remembered| statuses.hold(remembered.exchange.status));
         }
         exchanges.sort_by(|a, b| {
             let slowest = || Reverse(a.exchange.took_us).cmp(&Reverse(b.exchange.took_us));
             let newest = Reverse(a.exchange.started_ms).cmp(&Reverse(b.exchange.started_ms)).then_with(|| a.pod.cmp(&b.pod));
-            match self.first {
+            match self.order {
                 HistoryOrder::Newest => newest,
                 HistoryOrder::Slowest => slowest().then(newest),
             }
@@ -60,22 +60,22 @@ mod tests {
         let one = |pod: &str, started_ms, status, took_us| RememberedExchange {
             pod: Arc::from(pod),
             exchange: Exchange { started_ms, status, took_us, ..Exchange::default() },
-            known: HistorySource::Asked,
+            source: HistorySource::Fetched,
         };
         vec![one("b", 5, 200, 7), one("a", 5, 503, 7), one("a", 9, 200, 1), one("b", 2, 500, 90)]
     }
 
     fn shown(choice: &HistoryChoice) -> Vec<(String, u64)> {
-        choice.of(gathered()).into_iter().map(|shown| (shown.pod.to_string(), shown.exchange.started_ms)).collect()
+        choice.select(gathered()).into_iter().map(|shown| (shown.pod.to_string(), shown.exchange.started_ms)).collect()
     }
 
     #[test]
     fn the_pods_are_merged_and_the_newest_come_first() {
-        let all = HistoryChoice { statuses: None, first: HistoryOrder::Newest, limit: 10 };
+        let all = HistoryChoice { statuses: None, order: HistoryOrder::Newest, limit: 10 };
         assert_eq!(shown(&all), [("a".into(), 9), ("a".into(), 5), ("b".into(), 5), ("b".into(), 2)]);
         assert_eq!(shown(&HistoryChoice { limit: 1, ..all.clone() }), [("a".into(), 9)]);
         assert_eq!(
-            shown(&HistoryChoice { first: HistoryOrder::Slowest, limit: 2, ..all.clone() }),
+            shown(&HistoryChoice { order: HistoryOrder::Slowest, limit: 2, ..all.clone() }),
             [("b".into(), 2), ("a".into(), 5)]
         );
         let failures = HistoryChoice { statuses: "5xx".parse().ok(), ..all };

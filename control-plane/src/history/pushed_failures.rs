@@ -31,32 +31,32 @@ pub struct PushedFailures {
 #[derive(Debug, Default)]
 struct PushedFailure {
     exchanges: VecDeque<RememberedExchange>,
-    told_ms: u64,
+    pushed_ms: u64,
 }
 
 impl PushedFailures {
     /// Stores what a pod has pushed; the oldest exchanges make room.
-    pub fn keep(&self, pod: &Workload, endpoint: Endpoint, exchanges: Vec<Exchange>, now_ms: u64) {
+    pub fn record(&self, pod: &Workload, endpoint: Endpoint, exchanges: Vec<Exchange>, now_ms: u64) {
         let key = (pod.namespace.clone(), pod.service.clone(), endpoint);
         if self.kept.len() >= ENDPOINTS_MAX && !self.kept.contains_key(&key) {
-            self.kept.retain(|_, kept| now_ms.saturating_sub(kept.told_ms) < OLD_AFTER_MS);
+            self.kept.retain(|_, kept| now_ms.saturating_sub(kept.pushed_ms) < OLD_AFTER_MS);
             if self.kept.len() >= ENDPOINTS_MAX {
                 return exchanges.iter().for_each(|_| self.no_room.up());
             }
         }
         let name = Arc::<str>::from(pod.pod.as_str());
         let mut kept = self.kept.entry(key).or_default();
-        kept.told_ms = now_ms;
+        kept.pushed_ms = now_ms;
         for exchange in exchanges {
             if kept.exchanges.len() >= KEPT_MAX {
                 kept.exchanges.pop_front();
             }
-            kept.exchanges.push_back(RememberedExchange { pod: Arc::clone(&name), exchange, known: HistorySource::Told });
+            kept.exchanges.push_back(RememberedExchange { pod: Arc::clone(&name), exchange, source: HistorySource::Pushed });
         }
     }
 
     /// Returns the pushed failures of an endpoint, except from pods that have answered now.
-    pub fn of(&self, wanted: &HistoryRequest<'_>, answered: &[Arc<str>]) -> Vec<RememberedExchange> {
+    pub fn for_request(&self, wanted: &HistoryRequest<'_>, answered: &[Arc<str>]) -> Vec<RememberedExchange> {
         let key = (wanted.namespace.to_owned(), wanted.service.to_owned(), wanted.endpoint.clone());
         let Some(kept) = self.kept.get(&key) else { return Vec::new() };
         let is_news =
@@ -88,18 +88,18 @@ mod tests {
     fn told(told: &PushedFailures, route: &str, answered: &[Arc<str>]) -> Vec<(String, u64)> {
         let endpoint = endpoint(route);
         let wanted = HistoryRequest { namespace: "default", service: "shop", endpoint: &endpoint, pod: None, limit: 10 };
-        told.of(&wanted, answered).into_iter().map(|told| (told.pod.to_string(), told.exchange.started_ms)).collect()
+        told.for_request(&wanted, answered).into_iter().map(|told| (told.pod.to_string(), told.exchange.started_ms)).collect()
     }
 
     #[test]
     fn only_those_who_cannot_be_asked_are_spoken_for() {
         let all = PushedFailures::default();
         let exchange = |started_ms| Exchange { started_ms, ..Exchange::default() };
-        all.keep(&pod("shop-1"), endpoint("/a"), vec![exchange(1), exchange(2)], 0);
-        all.keep(&pod("shop-2"), endpoint("/a"), vec![exchange(3)], 0);
+        all.record(&pod("shop-1"), endpoint("/a"), vec![exchange(1), exchange(2)], 0);
+        all.record(&pod("shop-2"), endpoint("/a"), vec![exchange(3)], 0);
         assert_eq!(told(&all, "/a", &["shop-1".into()]), [("shop-2".into(), 3)]);
         assert_eq!(told(&all, "/b", &[]), []);
-        all.keep(&pod("shop-2"), endpoint("/a"), (10..40).map(exchange).collect(), 0);
+        all.record(&pod("shop-2"), endpoint("/a"), (10..40).map(exchange).collect(), 0);
         let kept = told(&all, "/a", &[]);
         assert_eq!((kept.len(), kept[0].1, kept[15].1), (16, 24, 39), "the newest that were told");
     }
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn endpoints_are_bounded_and_what_is_old_makes_room() {
         let all = PushedFailures::default();
-        let keep = |at: usize, now_ms| all.keep(&pod("shop-1"), endpoint(&format!("/{at}")), vec![Exchange::default()], now_ms);
+        let keep = |at: usize, now_ms| all.record(&pod("shop-1"), endpoint(&format!("/{at}")), vec![Exchange::default()], now_ms);
         (0..=ENDPOINTS_MAX).for_each(|at| keep(at, 1));
         assert_eq!((all.kept.len(), all.no_room.so_far()), (ENDPOINTS_MAX, 1));
         keep(0, OLD_AFTER_MS);

@@ -28,14 +28,14 @@ pub struct RememberedExchange {
     /// The exchange.
     pub exchange: Exchange,
     /// Where it comes from.
-    pub known: HistorySource,
+    pub source: HistorySource,
 }
 
 /// Where an exchange comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HistorySource {
     /// The pod has answered with it now.
-    Asked,
+    Fetched,
     /// The pod has pushed it earlier, and does not answer now.
-    Told,
+    Pushed,
 }

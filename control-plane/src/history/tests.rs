@@ -14,7 +14,7 @@ fn workload(pod: &str) -> Workload {
     }
 }
 
-fn wanted(endpoint: &Endpoint) -> HistoryRequest<'_> {
+fn request(endpoint: &Endpoint) -> HistoryRequest<'_> {
     HistoryRequest { namespace: "default", service: "shop", endpoint, pod: None, limit: 10 }
 }
 
@@ -27,7 +27,7 @@ async fn the_newer_stream_is_asked_and_a_silent_pod_is_named() {
     let _silent = histories.listen(Arc::new(workload("shop-2")));
     let _other = histories.listen(Arc::new(Workload { service: "other".into(), ..workload("other-1") }));
 
-    let want = wanted(&endpoint);
+    let want = request(&endpoint);
     let answering = async {
         let ask = new.next().await.unwrap();
         ask.answer.send(vec![Exchange::default()]).unwrap();
@@ -39,9 +39,9 @@ async fn the_newer_stream_is_asked_and_a_silent_pod_is_named() {
         (gathered.exchanges.len(), gathered.answered, gathered.missing),
         (1, vec!["shop-1".into()], vec!["shop-2".into()])
     );
-    assert!(old.asks.try_recv().is_err());
+    assert!(old.requests.try_recv().is_err());
     drop(new);
-    assert_eq!(histories.open_streams(&wanted(&endpoint)).len(), 2, "what is left are the old one and the silent one");
+    assert_eq!(histories.open_streams(&request(&endpoint)).len(), 2, "what is left are the old one and the silent one");
 }
 
 #[tokio::test]
@@ -50,10 +50,10 @@ async fn readers_beyond_the_limit_are_turned_away_at_once_and_counted() {
     let endpoint = Endpoint::named("GET", "/a").unwrap();
     let names: Vec<_> = (0..READERS_MAX + 4).map(|at| format!("shop-{at}")).collect();
     let _silent: Vec<_> = names.iter().map(|name| histories.listen(Arc::new(workload(name)))).collect();
-    let wanted: Vec<_> = names.iter().map(|name| HistoryRequest { pod: Some(name), ..wanted(&endpoint) }).collect();
+    let request: Vec<_> = names.iter().map(|name| HistoryRequest { pod: Some(name), ..request(&endpoint) }).collect();
 
-    let readers = futures_util::future::join_all(wanted.iter().map(|wanted| histories.gather(wanted, &fleet, 0))).await;
+    let readers = futures_util::future::join_all(request.iter().map(|request| histories.gather(request, &fleet, 0))).await;
 
     assert_eq!(readers.iter().filter(|reader| matches!(reader, Err(Busy))).count(), 4);
-    assert_eq!((histories.turned_away.so_far(), histories.unanswered.so_far()), (4, READERS_MAX as u64));
+    assert_eq!((histories.refused.so_far(), histories.unanswered.so_far()), (4, READERS_MAX as u64));
 }

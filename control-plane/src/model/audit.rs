@@ -108,7 +108,7 @@ pub struct CommandOutcome {
 
 impl CommandOutcome {
     /// Counts the receipts of a rule.
-    pub fn of(status: &RuleStatus) -> Self {
+    pub fn from_status(status: &RuleStatus) -> Self {
         let mut outcome = Self::default();
         for pod in &status.pods {
             match &pod.state {

@@ -80,7 +80,7 @@ impl CalledBy {
         let numbers: HashSet<usize> = all.iter().map(|series| series.number).collect();
         let mut by_address = ByAddress::default();
         for series in all {
-            show(&series.called_before(), |address, calls| {
+            show(&series.past_callers(), |address, calls| {
                 by_address.entry(address).or_default().add(CallerCounts { calls, ..CallerCounts::default() });
             });
         }
@@ -91,7 +91,7 @@ impl CalledBy {
                 }
             });
         }
-        let called_by = Self::by_name(by_address, &AddressIndex::of(fleet, now_ms));
+        let called_by = Self::by_name(by_address, &AddressIndex::from_fleet(fleet, now_ms));
         let hits = all.iter().fold(0_u64, |sum, series| sum.saturating_add(series.totals().hits));
         Self { unknown_hits: hits.saturating_sub(called_by.sum.calls.hits), ..called_by }
     }
@@ -101,7 +101,7 @@ impl CalledBy {
         let (mut all, mut ids): (HashMap<usize, ByAddress>, HashMap<usize, String>) = Default::default();
         for series in timeline.all() {
             ids.insert(series.number, series.id.clone());
-            show(&series.called_before(), |address, calls| {
+            show(&series.past_callers(), |address, calls| {
                 let heard = CallerCounts { calls, ..CallerCounts::default() };
                 all.entry(series.number).or_default().entry(address).or_default().add(heard);
             });
@@ -112,7 +112,7 @@ impl CalledBy {
                 counted.each_caller(now_ms, |address, heard| by_address.entry(address).or_default().add(heard));
             });
         }
-        let owners = AddressIndex::of(fleet, now_ms);
+        let owners = AddressIndex::from_fleet(fleet, now_ms);
         let named = |(number, by_address)| Some((ids.remove(&number)?, Self::by_name(by_address, &owners)));
         all.into_iter().filter_map(named).collect()
     }

@@ -33,14 +33,14 @@ pub async fn read(
     if is_in_memory(window, longest) {
         return Ok(None);
     }
-    let fresh = || state.range_cache.fresh(window, state.timeline.naming(), now_ms);
+    let fresh = || state.range_cache.fresh(window, state.timeline.naming_revision(), now_ms);
     if let Some(long_range) = fresh() {
         return Ok(Some(long_range));
     }
-    let _one_at_a_time = if let Ok(alone) = state.range_cache.reading.try_lock() {
-        alone
-    } else if let Some(long_range) = state.range_cache.any(window, state.timeline.naming()) {
-        return Ok(Some(long_range));
+    let _one_at_a_time = if let Ok(guard) = state.range_cache.reading.try_lock() {
+        guard
+    } else if let Some(stale) = state.range_cache.any(window, state.timeline.naming_revision()) {
+        return Ok(Some(stale));
     } else {
         state.range_cache.reading.lock().await
     };
@@ -53,12 +53,12 @@ pub async fn read(
 }
 
 fn read_from_disk(state: &AppState, window: QueryWindow, now_ms: u64) -> Result<Arc<LongRange>, StoreError> {
-    let metrics = state.keeper.chronicle.as_ref();
+    let metrics = state.window_queue.metrics_store.as_ref();
     let long_range = match window {
         QueryWindow::Between(range) => LongRange::read_range(metrics, &state.timeline, range, now_ms)?,
         _ => LongRange::read(metrics, &state.timeline, length(window).as_millis() as u64, now_ms)?,
     };
     let long_range = Arc::new(long_range);
-    state.range_cache.keep(window, Arc::clone(&long_range));
+    state.range_cache.insert(window, Arc::clone(&long_range));
     Ok(long_range)
 }

@@ -133,7 +133,7 @@ pub struct PodRow {
     /// When it confirmed that, milliseconds since the Unix epoch.
     pub confirmed_ms: Option<u64>,
     /// Its CPU, memory and report gaps over the last minutes.
-    pub strip: Arc<ResourceHistory>,
+    pub resource_history: Arc<ResourceHistory>,
     /// Its last message that was refused, if any.
     pub refusal: Option<Arc<RefusedMessage>>,
 }

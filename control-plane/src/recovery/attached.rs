@@ -34,7 +34,7 @@ impl AttachedLog {
     pub fn record(
         &self,
         (fleet, recovery): (&Fleet, &Recovery),
-        chronicle: &dyn MetricsStore,
+        metrics_store: &dyn MetricsStore,
         (now_ms, now): (u64, Instant),
     ) -> Result<(), StoreError> {
         let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +50,7 @@ impl AttachedLog {
             ..Handover::default()
         };
         if !handover.attached.is_empty() || !handover.detached.is_empty() {
-            chronicle.record(&handover)?;
+            metrics_store.record(&handover)?;
         }
         *recorded = Recorded { processes, fleet: waiting.is_none().then_some(looks) };
         Ok(())
@@ -122,7 +122,7 @@ mod tests {
         let (attached, recovery, now) = (AttachedLog::begin([]), Recovery::begin([], Instant::now()), Instant::now());
         let stream = fleet.attach(greeting("a"), NOW_MS).unwrap();
         attached.record((&fleet, &recovery), &store, (NOW_MS, now)).unwrap();
-        stream.left(NOW_MS);
+        stream.record_bye(NOW_MS);
         drop(stream);
         attached.record((&fleet, &recovery), &store, (NOW_MS, now)).unwrap();
         assert_eq!(store.attached().unwrap(), []);

@@ -14,12 +14,12 @@ pub(super) struct BeforePublish(OnceLock<Tell>);
 
 impl BeforePublish {
     /// Sets the hook. Later calls are ignored.
-    pub(super) fn is(&self, tell: impl Fn(&RulesState) + Send + Sync + 'static) {
+    pub(super) fn set(&self, tell: impl Fn(&RulesState) + Send + Sync + 'static) {
         drop(self.0.set(Box::new(tell)));
     }
 
     /// Runs the hook with the rules that are about to be published.
-    pub(super) fn hears(&self, rules: &RulesState) {
+    pub(super) fn run(&self, rules: &RulesState) {
         if let Some(tell) = self.0.get() {
             tell(rules);
         }

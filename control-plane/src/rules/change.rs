@@ -46,7 +46,7 @@ pub fn withdrawal(state: &RulesState, record: &RuleRecord, outcome: CommandOutco
 }
 
 /// Ends the rules that have expired.
-pub fn lapse(state: &RulesState, lapsed: &[(CommandOutcome, Arc<RuleRecord>)], now_ms: u64) -> RuleChange {
+pub fn lapse(state: &RulesState, expired: &[(CommandOutcome, Arc<RuleRecord>)], now_ms: u64) -> RuleChange {
     let revision = state.revision + 1;
     let entry = |(number, (_, record)): (u64, &(CommandOutcome, Arc<RuleRecord>))| {
         let mut entry = end_of(record, AuditEvent::Lapsed, revision, now_ms);
@@ -58,12 +58,12 @@ pub fn lapse(state: &RulesState, lapsed: &[(CommandOutcome, Arc<RuleRecord>)], n
     RuleChange {
         from: state.revision,
         to: revision,
-        put: lapsed
+        put: expired
             .iter()
             .map(|(outcome, record)| ended(record, RuleEnding { at_ms: now_ms, revision, by: None, outcome: Some(*outcome) }))
             .collect(),
-        drop: state.crowded_out(lapsed.len()),
-        audit: (state.audit_entries + 1..).zip(lapsed).map(entry).collect(),
+        drop: state.crowded_out(expired.len()),
+        audit: (state.audit_entries + 1..).zip(expired).map(entry).collect(),
     }
 }
 

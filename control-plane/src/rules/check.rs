@@ -30,18 +30,18 @@ pub struct CheckContext<'a> {
 }
 
 /// The rule that a command asks for, or why it is refused.
-pub fn rule(command: &Command, id: String, by: &str, held: &CheckContext<'_>) -> Result<Rule, CommandError> {
-    let rule = shape(command, id, by, held)?;
-    fits_fleet(&rule, held)?;
+pub fn rule(command: &Command, id: String, by: &str, context: &CheckContext<'_>) -> Result<Rule, CommandError> {
+    let rule = shape(command, id, by, context)?;
+    check_fleet(&rule, context)?;
     if rule.action != Action::Pin {
-        held.known.expect(&rule, command.unseen)?;
+        context.known.require_match(&rule, command.unseen)?;
     }
-    fits_others(&rule, held.state)?;
+    check_others(&rule, context.state)?;
     Ok(rule)
 }
 
 /// Checks the form of a command, and builds its rule.
-fn shape(command: &Command, id: String, by: &str, held: &CheckContext<'_>) -> Result<Rule, CommandError> {
+fn shape(command: &Command, id: String, by: &str, context: &CheckContext<'_>) -> Result<Rule, CommandError> {
     let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
     let too_long = |name: &str| name.len() > NAME_BYTES_MAX;
     if too_long(namespace) || too_long(&command.service) || command.pods.iter().any(|pod| too_long(pod)) {
@@ -73,39 +73,39 @@ fn shape(command: &Command, id: String, by: &str, held: &CheckContext<'_>) -> Re
         id,
         selector: Selector { namespace: namespace.to_owned(), service: command.service.clone(), pods },
         endpoint: match command.action {
-            Action::Disable { .. } => held.known.endpoint(&command.method, &command.route, command.scope)?,
+            Action::Disable { .. } => context.known.endpoint(&command.method, &command.route, command.scope)?,
             Action::Pin => Endpoint::named(ANY_METHOD, command.route.parse::<Pattern>()?.as_str())?,
         },
         scope: command.scope,
         action: command.action.clone(),
         protection: command.protection,
-        expires_ms: command.ttl.map(|ttl| held.now_ms + ttl.as_millis() as u64),
+        expires_ms: command.ttl.map(|ttl| context.now_ms + ttl.as_millis() as u64),
         by: by.to_owned(),
         reason,
     })
 }
 
 /// Checks that the pods exist, and that they allow the rule.
-fn fits_fleet(rule: &Rule, held: &CheckContext<'_>) -> Result<(), CommandError> {
-    let (Selector { namespace, service, pods }, fleet) = (&rule.selector, held.fleet);
+fn check_fleet(rule: &Rule, context: &CheckContext<'_>) -> Result<(), CommandError> {
+    let (Selector { namespace, service, pods }, fleet) = (&rule.selector, context.fleet);
     // After a restart, a service may be on disk before its first pod is back.
-    if !fleet.knows(namespace, service) && held.known.counted.is_empty() {
+    if !fleet.knows_service(namespace, service) && context.known.counted.is_empty() {
         let name = |(elsewhere, service)| if elsewhere == *namespace { service } else { format!("{elsewhere}/{service}") };
         let known: Vec<_> = fleet.services().into_iter().take(SERVICES_NAMED_MAX).map(name).collect();
         let known = if known.is_empty() { "none so far".to_owned() } else { known.join(", ") };
         return Err(CommandError::UnknownService { service: service.clone(), namespace: namespace.clone(), known });
     }
-    let copies: Vec<_> = fleet.copies_of(namespace, service).iter().map(|pod| (pod.workload(), pod.protected())).collect();
+    let copies: Vec<_> = fleet.service_pods(namespace, service).iter().map(|pod| (pod.workload(), pod.protected())).collect();
     if let Some(pod) = pods.iter().find(|pod| !copies.iter().any(|(copy, _)| copy.pod == **pod)) {
         return Err(CommandError::UnknownPod { service: service.clone(), pod: pod.clone() });
     }
-    are_there(rule, held)?;
+    check_pods_present(rule, context)?;
     // A pin turns nothing off, a prefix leaves out what is protected, and an operator may override
     // the protection.
     if rule.action == Action::Pin || rule.scope == Scope::Prefix || rule.protection == Protection::Overridden {
         return Ok(());
     }
-    let pins = Pins::new(&held.known.patterns);
+    let pins = Pins::new(&context.known.patterns);
     let protects = |path: &String| rule.meets_protected(path, &[&pins]);
     match copies.iter().find(|(copy, protected)| rule.selector.selects(copy) && protected.iter().any(protects)) {
         Some((copy, _)) => Err(CommandError::Protected { route: rule.endpoint.route().to_owned(), pod: copy.pod.clone() }),
@@ -115,10 +115,11 @@ fn fits_fleet(rule: &Rule, held: &CheckContext<'_>) -> Result<(), CommandError> 
 
 /// Checks that each chosen pod is present. Pods that a rollout has replaced do not come back, and a
 /// rule for them alone would turn nothing off.
-fn are_there(rule: &Rule, held: &CheckContext<'_>) -> Result<(), CommandError> {
+fn check_pods_present(rule: &Rule, context: &CheckContext<'_>) -> Result<(), CommandError> {
     let Selector { namespace, service, pods } = &rule.selector;
-    let copies = if pods.is_empty() { Vec::new() } else { held.fleet.copies_of(namespace, service) };
-    let is_there = |pod: &&String| copies.iter().any(|copy| copy.gone_ms(held.now_ms).is_none() && copy.workload().pod == **pod);
+    let copies = if pods.is_empty() { Vec::new() } else { context.fleet.service_pods(namespace, service) };
+    let is_there =
+        |pod: &&String| copies.iter().any(|copy| copy.gone_ms(context.now_ms).is_none() && copy.workload().pod == **pod);
     match pods.iter().find(|pod| !is_there(pod)) {
         Some(pod) => Err(CommandError::GonePod { service: service.clone(), pod: pod.clone() }),
         None => Ok(()),
@@ -127,7 +128,7 @@ fn are_there(rule: &Rule, held: &CheckContext<'_>) -> Result<(), CommandError> {
 
 /// Checks that a pattern is new, and that it takes no endpoint away from the rule that has turned
 /// it off.
-fn fits_patterns(pattern: &Pattern, others: &[Arc<RuleRecord>]) -> Result<(), CommandError> {
+fn check_patterns(pattern: &Pattern, others: &[Arc<RuleRecord>]) -> Result<(), CommandError> {
     let pinned = others.iter().filter_map(|other| Some((other, other.rule.pattern()?)));
     if let Some((other, _)) = pinned.clone().find(|(_, pinned)| pinned.is_like(pattern)) {
         return Err(CommandError::PinnedAlready(other.rule.id.clone()));
@@ -147,10 +148,10 @@ fn fits_patterns(pattern: &Pattern, others: &[Arc<RuleRecord>]) -> Result<(), Co
 }
 
 /// Checks that the rule is new, and that there is room for it.
-fn fits_others(rule: &Rule, state: &RulesState) -> Result<(), CommandError> {
+fn check_others(rule: &Rule, state: &RulesState) -> Result<(), CommandError> {
     let others = state.of_service(&rule.selector.namespace, &rule.selector.service).records;
     if let Some(pattern) = rule.pattern() {
-        fits_patterns(&pattern, &others)?;
+        check_patterns(&pattern, &others)?;
     }
     let same =
         |other: &Rule| other.endpoint == rule.endpoint && other.scope == rule.scope && other.selector.pods == rule.selector.pods;

@@ -60,14 +60,14 @@ pub enum Unseen {
 
 /// A rule in force that does already what a command asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Already {
+pub struct ExistingRule {
     /// The rule.
     pub rule: Rule,
     /// When it was created, milliseconds since the Unix epoch.
     pub created_ms: u64,
 }
 
-impl Already {
+impl ExistingRule {
     /// When it was created (RFC 3339).
     pub fn since(&self) -> String {
         instant(self.created_ms)
@@ -83,7 +83,7 @@ fn instant(unix_ms: u64) -> String {
     humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + Duration::from_millis(unix_ms)).to_string()
 }
 
-impl fmt::Display for Already {
+impl fmt::Display for ExistingRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Rule { id, by, reason, .. } = &self.rule;
         let until = self.until().unwrap_or_else(|| "it is withdrawn".to_owned());
@@ -176,7 +176,7 @@ pub enum CommandError {
     },
     /// The same rule is in force already.
     #[error("the same is turned off already: {0}")]
-    Duplicate(Box<Already>),
+    Duplicate(Box<ExistingRule>),
     /// The list of pods is empty.
     #[error("pods is empty: name at least one, or leave it out for all pods and those that join later")]
     NoPods,

@@ -13,12 +13,12 @@ pub(super) struct CountedEndpoints(OnceLock<Look>);
 
 impl CountedEndpoints {
     /// Sets the source. Later calls are ignored.
-    pub(super) fn look_up_by(&self, look: impl Fn(&str, &str) -> Vec<Endpoint> + Send + Sync + 'static) {
+    pub(super) fn set(&self, look: impl Fn(&str, &str) -> Vec<Endpoint> + Send + Sync + 'static) {
         drop(self.0.set(Box::new(look)));
     }
 
     /// The counted endpoints of a service in a namespace.
-    pub(super) fn of(&self, namespace: &str, service: &str) -> Vec<Endpoint> {
+    pub(super) fn get(&self, namespace: &str, service: &str) -> Vec<Endpoint> {
         self.0.get().map_or_else(Vec::new, |look| look(namespace, service))
     }
 }

@@ -20,7 +20,7 @@ pub enum Effect {
 
 impl Effect {
     /// The effect that the receipts show.
-    pub fn of(status: &RuleStatus) -> Self {
+    pub fn from_status(status: &RuleStatus) -> Self {
         let any = |wanted: fn(&ReceiptState) -> bool| status.pods.iter().any(|pod| wanted(&pod.state));
         if status.ended.is_some() {
             Self::Ended
@@ -64,13 +64,13 @@ mod tests {
     fn a_rule_is_in_force_only_where_a_pod_obeys_it() {
         let (applied, pending) = (ReceiptState::Applied { took_ms: 31 }, ReceiptState::Pending);
         let refused = ReceiptState::Refused("full".into());
-        let effect = |receipts: &[ReceiptState]| Effect::of(&status(receipts));
+        let effect = |receipts: &[ReceiptState]| Effect::from_status(&status(receipts));
         assert_eq!(effect(&[]), Effect::Waiting);
         assert_eq!(effect(&[ReceiptState::Gone]), Effect::Waiting);
         assert_eq!(effect(&[ReceiptState::Gone, applied.clone()]), Effect::InForce);
         assert_eq!(effect(&[pending.clone(), applied.clone()]), Effect::Pending);
         assert_eq!(effect(&[pending, refused, applied]), Effect::Refused);
         let ended = RuleStatus { ended: Some(RuleEnd { at_ms: 1, by: None }), ..status(&[]) };
-        assert_eq!(Effect::of(&ended), Effect::Ended);
+        assert_eq!(Effect::from_status(&ended), Effect::Ended);
     }
 }

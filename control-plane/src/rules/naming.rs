@@ -50,7 +50,7 @@ impl KnownEndpoints {
     }
 
     /// Whether known requests match a rule, or future ones certainly will.
-    pub fn meet(&self, rule: &Rule) -> bool {
+    pub fn match_rule(&self, rule: &Rule) -> bool {
         let route = rule.endpoint.route();
         let is_pinned = |pattern: &Pattern| match rule.prefix() {
             Some(prefix) => pattern.as_str().starts_with(prefix),
@@ -62,8 +62,8 @@ impl KnownEndpoints {
     }
 
     /// Refuses a rule that nothing known matches, unless that is allowed.
-    pub fn expect(&self, rule: &Rule, unseen: Unseen) -> Result<(), CommandError> {
-        if unseen == Unseen::Allowed || self.meet(rule) {
+    pub fn require_match(&self, rule: &Rule, unseen: Unseen) -> Result<(), CommandError> {
+        if unseen == Unseen::Allowed || self.match_rule(rule) {
             return Ok(());
         }
         let is_star = rule.scope == Scope::Endpoint && prefix_of(rule.endpoint.route()).is_some();

@@ -29,17 +29,17 @@ pub enum RuleOutcome {
 
 impl RuleOutcome {
     /// The outcome of the command behind an entry; `status` joins a rule with its receipts.
-    pub fn of(entry: &AuditEntry, state: &RulesState, status: &mut impl FnMut(&RuleRecord) -> RuleStatus) -> Self {
+    pub fn from_entry(entry: &AuditEntry, state: &RulesState, status: &mut impl FnMut(&RuleRecord) -> RuleStatus) -> Self {
         let record = entry.rule.as_ref().and_then(|id| state.record(id));
         match (entry.event, record) {
             (AuditEvent::Refused, _) => Self::Refused,
             (_, None) => Self::Forgotten,
             (AuditEvent::TurnedOff | AuditEvent::Pinned, Some(record)) => match &record.ending {
-                None => Self::InForce(CommandOutcome::of(&status(record))),
+                None => Self::InForce(CommandOutcome::from_status(&status(record))),
                 Some(ending) => Self::Ended { outcome: ending.outcome, at_ms: ending.at_ms, by: ending.by.clone() },
             },
             (AuditEvent::TurnedOn | AuditEvent::Unpinned | AuditEvent::Lapsed, Some(record)) => {
-                Self::Released(CommandOutcome::of(&status(record)))
+                Self::Released(CommandOutcome::from_status(&status(record)))
             }
         }
     }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::counts::fleet::pod::SeenPod;
+use crate::counts::fleet::pod::PodView;
 use crate::counts::fleet::receipts::ReceiptLog;
 use crate::model::pod::PodState;
 use crate::model::rule_record::RuleRecord;
 use crate::model::rule_status::{PodReceipt, ReceiptState, RuleEnd, RuleStatus};
 
 /// A rule with the receipts of the pods that it selects, from the pods of its service.
-pub fn status<'a>(record: &RuleRecord, copies: impl IntoIterator<Item = &'a SeenPod>) -> RuleStatus {
+pub fn status<'a>(record: &RuleRecord, copies: impl IntoIterator<Item = &'a PodView>) -> RuleStatus {
     let selector = &record.rule.selector;
     let mut pods: BTreeMap<String, PodReceipt> = BTreeMap::new();
     for pod in &selector.pods {
@@ -40,7 +40,7 @@ pub fn status<'a>(record: &RuleRecord, copies: impl IntoIterator<Item = &'a Seen
 pub fn state(record: &RuleRecord, receipts: &ReceiptLog) -> ReceiptState {
     let rule = record.rule.id.as_str();
     let (heard, revision, commanded_ms) = match &record.ending {
-        None => (receipts.obeyed(rule), record.revision, record.created_ms),
+        None => (receipts.applied(rule), record.revision, record.created_ms),
         Some(ending) => (receipts.released(rule), ending.revision, ending.at_ms),
     };
     if let Some(heard) = heard {

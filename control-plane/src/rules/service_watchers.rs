@@ -12,7 +12,7 @@ pub(super) struct ServiceWatchers(DashMap<(String, String), watch::Sender<u64>>)
 
 impl ServiceWatchers {
     /// Receives, from now on, the revision of each change that concerns a service.
-    pub(super) fn of(&self, namespace: &str, service: &str) -> watch::Receiver<u64> {
+    pub(super) fn subscribe(&self, namespace: &str, service: &str) -> watch::Receiver<u64> {
         if self.0.len() >= SERVICES_MAX {
             self.0.retain(|_, waiting| waiting.receiver_count() > 0);
         }
@@ -20,7 +20,7 @@ impl ServiceWatchers {
     }
 
     /// Notifies the watchers of the services whose rules differ between two states.
-    pub(super) fn tell(&self, before: &RulesState, after: &RulesState) {
+    pub(super) fn notify(&self, before: &RulesState, after: &RulesState) {
         if before.resends != after.resends {
             self.0.iter().for_each(|waiting| waiting.send_modify(|revision| *revision = after.revision));
             return;

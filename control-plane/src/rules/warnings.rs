@@ -9,7 +9,7 @@ use crate::counts::fleet::Fleet;
 use crate::counts::fleet::pod::Pod;
 use crate::model::rule_record::RuleRecord;
 use crate::model::rules_state::RulesState;
-use crate::rules::command::Already;
+use crate::rules::command::ExistingRule;
 use crate::rules::counted::CountedEndpoints;
 use crate::rules::naming::KnownEndpoints;
 
@@ -32,14 +32,14 @@ impl WarningContext<'_> {
     pub(super) fn warnings(&self, rule: &Rule) -> Vec<String> {
         let Selector { namespace, service, .. } = &rule.selector;
         let others = self.state.of_service(namespace, service).records;
-        of(rule, &self.known(namespace, service), &self.fleet.copies_of(namespace, service), &others)
+        of(rule, &self.known(namespace, service), &self.fleet.service_pods(namespace, service), &others)
     }
 
     /// What would happen if a rule overrode protected paths; `None` if it concerns none.
     pub(super) fn of_override(&self, rule: &Rule) -> Option<String> {
         let Selector { namespace, service, .. } = &rule.selector;
         let rule = Rule { protection: Protection::Overridden, ..rule.clone() };
-        overridden(&rule, &self.known(namespace, service), &self.fleet.copies_of(namespace, service))
+        overridden(&rule, &self.known(namespace, service), &self.fleet.service_pods(namespace, service))
     }
 
     /// The note of a rule in the audit log: what it overrides, if anything.
@@ -54,7 +54,7 @@ impl WarningContext<'_> {
     pub(super) fn known(&self, namespace: &str, service: &str) -> KnownEndpoints {
         let records = self.state.of_service(namespace, service).records;
         let patterns = records.iter().filter_map(|record| record.rule.pattern()).collect();
-        KnownEndpoints { counted: self.counted.of(namespace, service), patterns }
+        KnownEndpoints { counted: self.counted.get(namespace, service), patterns }
     }
 }
 
@@ -63,7 +63,7 @@ fn of(rule: &Rule, known: &KnownEndpoints, pods: &[Arc<Pod>], others: &[Arc<Rule
     if rule.action == Action::Pin {
         return Vec::new();
     }
-    let unseen = (!known.meet(rule)).then(|| {
+    let unseen = (!known.match_rule(rule)).then(|| {
         let subject = rule.prefix().map_or_else(|| rule.endpoint.to_string(), |prefix| format!("a route under {prefix}"));
         format!("no request for {subject} was ever counted: the rule matches nothing until one comes")
     });
@@ -119,6 +119,6 @@ fn is_broader(other: &Rule, rule: &Rule) -> bool {
 }
 
 /// A rule in force, as errors and warnings show it.
-pub(super) fn already(record: &RuleRecord) -> Already {
-    Already { rule: record.rule.clone(), created_ms: record.created_ms }
+pub(super) fn already(record: &RuleRecord) -> ExistingRule {
+    ExistingRule { rule: record.rule.clone(), created_ms: record.created_ms }
 }

@@ -166,7 +166,7 @@ pub trait StoreView {
     /// that cannot be decoded.
     fn each_slot(
         &self,
-        stretch: SlotRange,
+        range: SlotRange,
         only: Option<&BTreeSet<u32>>,
         see: &mut dyn FnMut(StoredSlot<'_>) -> Result<(), Corrupt>,
     ) -> Result<(), StoreError>;

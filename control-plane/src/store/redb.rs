@@ -13,14 +13,13 @@ use crate::store::redb::fault::TransactionFault;
 use crate::store::redb::file::{DatabaseFile, Opener};
 use crate::store::redb::read::StoreReader;
 use crate::store::redb::retention::TableSizes;
-use crate::store::redb::series_ids::Naming;
+use crate::store::redb::series_ids::SeriesIds;
 use crate::store::redb::tables::{ATTACHED, AUDIT, EXPOSED, FORMAT, MARKS, NAMES, NUMBERS, RULES, SERIES, TOTALS, slots};
 use crate::store::rollup::{Keep, Resolution};
 use crate::store::{Store, StoreError};
 
 mod append;
 mod catch_panic;
-mod clock;
 mod evict;
 mod fault;
 mod file;
@@ -31,6 +30,7 @@ mod retention;
 mod rule_json;
 mod series_ids;
 mod tables;
+mod trusted_clock;
 
 /// The name of the file in the data folder.
 pub const FILE: &str = file::FILE;
@@ -41,17 +41,17 @@ pub struct RedbStore {
     file: DatabaseFile,
     keep: Keep,
     /// The numbers of series. The lock is held during an append.
-    naming: Mutex<Naming>,
+    series_ids: Mutex<SeriesIds>,
 }
 
 impl RedbStore {
     /// Opens the store in this folder with the default retention; creates both if needed.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        Self::keeping(folder, Keep::DEFAULT)
+        Self::open_with(folder, Keep::DEFAULT)
     }
 
     /// Opens the store in this folder; creates both if needed.
-    pub fn keeping(folder: &Path, keep: Keep) -> Result<Self, StoreError> {
+    pub fn open_with(folder: &Path, keep: Keep) -> Result<Self, StoreError> {
         Self::through(file::on_disk, folder, keep)
     }
 
@@ -61,19 +61,19 @@ impl RedbStore {
             let transaction = database.begin_write()?;
             prepare(&transaction)?;
             evict::forget(&transaction, &keep)?;
-            let naming = Naming::read(&transaction)?;
-            let tally = TableSizes::read(&transaction)?;
+            let series_ids = SeriesIds::read(&transaction)?;
+            let sizes = TableSizes::read(&transaction)?;
             transaction.commit()?;
-            Ok((naming, tally))
+            Ok((series_ids, sizes))
         });
-        let (naming, tally) = prepared.map_err(|fault| fault.reading(&file.path))?;
-        file.compact(tally.needed_bytes());
-        Ok(Self { file, keep, naming: Mutex::new(naming) })
+        let (series_ids, sizes) = prepared.map_err(|fault| fault.into_read_error(&file.path))?;
+        file.compact(sizes.needed_bytes());
+        Ok(Self { file, keep, series_ids: Mutex::new(series_ids) })
     }
 
     fn read<T>(&self, work: impl FnOnce(StoreReader<'_>) -> Result<T, TransactionFault>) -> Result<T, StoreError> {
         let read = self.file.with(|database| work(StoreReader { transaction: database.begin_read()?, file: &self.file.path }));
-        read.map_err(|fault| fault.reading(&self.file.path))
+        read.map_err(|fault| fault.into_read_error(&self.file.path))
     }
 
     /// Runs `work` in one transaction, which is on disk when this returns.
@@ -84,7 +84,7 @@ impl RedbStore {
             transaction.commit()?;
             Ok(done)
         });
-        written.map_err(|fault| fault.writing(&self.file.path))
+        written.map_err(|fault| fault.into_write_error(&self.file.path))
     }
 }
 
@@ -135,17 +135,17 @@ impl MetricsStore for RedbStore {
     }
 
     fn append(&self, append: &Append) -> Result<(), StoreError> {
-        let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
-        let given = self.write(|transaction| append::append(transaction, append, &naming, &self.keep))?;
-        naming.learn(given);
+        let mut series_ids = self.series_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let assigned = self.write(|transaction| append::append(transaction, append, &series_ids, &self.keep))?;
+        series_ids.commit_assigned(assigned);
         Ok(())
     }
 
     fn forget(&self, names: &[SeriesName]) -> Result<(), StoreError> {
-        let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
-        let numbers: Vec<u32> = names.iter().filter_map(|name| naming.known(name)).collect();
+        let mut series_ids = self.series_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let numbers: Vec<u32> = names.iter().filter_map(|name| series_ids.known(name)).collect();
         self.write(|transaction| evict::forget_series(transaction, &numbers))?;
-        naming.unlearn(names);
+        series_ids.remove(names);
         Ok(())
     }
 

@@ -32,8 +32,8 @@ pub struct OpenTap {
     filter: Filter,
     per_second_max: u32,
     pods: AtomicUsize,
-    way: Mutex<ReaderChannel>,
-    lost: Mutex<TapLosses>,
+    channel: Mutex<ReaderChannel>,
+    losses: Mutex<TapLosses>,
 }
 
 /// The channel to a reader, and the state of its rate limit.
@@ -75,16 +75,24 @@ impl OpenTap {
     /// Creates a tap that no sidecar knows yet; its events go to `events`.
     pub(super) fn new(scope: TapScope, filter: Filter, per_second_max: u32, events: mpsc::Sender<TapEvent>) -> Self {
         let way = ReaderChannel { events: Some(events), full_since: None, second: 0, passed: 0 };
-        Self { id: 0, scope, filter, per_second_max, pods: AtomicUsize::new(0), way: Mutex::new(way), lost: Mutex::default() }
+        Self {
+            id: 0,
+            scope,
+            filter,
+            per_second_max,
+            pods: AtomicUsize::new(0),
+            channel: Mutex::new(way),
+            losses: Mutex::default(),
+        }
     }
 
     /// Sets the number.
-    pub(super) fn numbered(self, id: u64) -> Self {
+    pub(super) fn with_id(self, id: u64) -> Self {
         Self { id, ..self }
     }
 
     /// Returns whether the tap covers a sidecar of this workload.
-    pub fn concerns(&self, workload: &Workload) -> bool {
+    pub fn covers(&self, workload: &Workload) -> bool {
         let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
         is(&self.scope.namespace, &workload.namespace)
             && is(&self.scope.service, &workload.service)
@@ -95,9 +103,9 @@ impl OpenTap {
     pub fn join(&self, pod: &Arc<Workload>) -> bool {
         let is_in = self.pods.fetch_update(Relaxed, Relaxed, |pods| (pods < PODS_MAX).then_some(pods + 1)).is_ok();
         if is_in {
-            self.tell(TapEvent::Joined(Arc::clone(pod)));
+            self.send(TapEvent::Joined(Arc::clone(pod)));
         } else {
-            self.lost(|lost| lost.pods += 1);
+            self.count_loss(|lost| lost.pods += 1);
         }
         is_in
     }
@@ -105,11 +113,11 @@ impl OpenTap {
     /// Removes a pod that had joined.
     pub fn leave(&self, pod: &Arc<Workload>) {
         self.pods.fetch_sub(1, Relaxed);
-        self.tell(TapEvent::Left(Arc::clone(pod)));
+        self.send(TapEvent::Left(Arc::clone(pod)));
     }
 
     /// Returns the tap as it is sent to a sidecar.
-    pub fn order(&self) -> Tap {
+    pub fn for_sidecar(&self) -> Tap {
         let pods = u32::try_from(self.pods.load(Relaxed)).unwrap_or(u32::MAX);
         let share = u64::from(self.per_second_max) * u64::from(FULL_RATE_PODS) / u64::from(pods.max(FULL_RATE_PODS));
         Tap { id: self.id, filter: self.filter.clone(), per_second_max: (share as u32).max(1) }
@@ -117,22 +125,22 @@ impl OpenTap {
 
     /// Handles an exchange from a sidecar: shows it if it matches the filter, is within the rate,
     /// and the reader keeps up. Returns whether it matches the filter.
-    pub fn seen(&self, pod: &Arc<Workload>, seen: Sighting, now_s: u64) -> bool {
+    pub fn offer(&self, pod: &Arc<Workload>, seen: Sighting, now_s: u64) -> bool {
         if !self.filter.holds(&seen.endpoint, seen.exchange.status) {
-            self.lost(|lost| lost.unasked += 1);
+            self.count_loss(|lost| lost.unasked += 1);
             return false;
         }
         if self.is_over_rate(now_s) {
-            self.lost(|lost| lost.rate += 1);
+            self.count_loss(|lost| lost.rate += 1);
         } else {
-            self.tell(TapEvent::Seen(Arc::clone(pod), Box::new(seen)));
+            self.send(TapEvent::Seen(Arc::clone(pod), Box::new(seen)));
         }
         true
     }
 
     /// Counts what a sidecar has dropped by itself.
     pub fn dropped(&self, dropped: Dropped) {
-        self.lost(|lost| {
+        self.count_loss(|lost| {
             lost.rate = lost.rate.saturating_add(dropped.over_rate);
             lost.queue = lost.queue.saturating_add(dropped.over_queue);
         });
@@ -140,27 +148,27 @@ impl OpenTap {
 
     /// Returns the counts of what was not shown so far.
     pub fn losses(&self) -> TapLosses {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.losses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether the reader has taken nothing for so long that the tap must end.
     pub fn is_stalled(&self) -> bool {
-        self.way().full_since.is_some_and(|since| since.elapsed() >= STALLED_AFTER)
+        self.channel().full_since.is_some_and(|since| since.elapsed() >= STALLED_AFTER)
     }
 
     /// Closes the channel; the reader then finds the end of the stream.
     pub fn close(&self) {
-        self.way().events = None;
+        self.channel().events = None;
     }
 
     /// Simulates a reader that has stalled for long.
     #[cfg(test)]
     pub(crate) fn stall(&self) {
-        self.way().full_since = Instant::now().checked_sub(STALLED_AFTER);
+        self.channel().full_since = Instant::now().checked_sub(STALLED_AFTER);
     }
 
     fn is_over_rate(&self, now_s: u64) -> bool {
-        let mut way = self.way();
+        let mut way = self.channel();
         if way.second != now_s {
             (way.second, way.passed) = (now_s, 0);
         }
@@ -168,21 +176,21 @@ impl OpenTap {
         way.passed > self.per_second_max
     }
 
-    fn tell(&self, event: TapEvent) {
-        let mut way = self.way();
+    fn send(&self, event: TapEvent) {
+        let mut way = self.channel();
         let is_told = way.events.as_ref().is_some_and(|events| events.try_send(event).is_ok());
         way.full_since = if is_told { None } else { way.full_since.or_else(|| Some(Instant::now())) };
         drop(way);
         if !is_told {
-            self.lost(|lost| lost.reader += 1);
+            self.count_loss(|lost| lost.reader += 1);
         }
     }
 
-    fn lost(&self, count: impl FnOnce(&mut TapLosses)) {
-        count(&mut self.lost.lock().unwrap_or_else(PoisonError::into_inner));
+    fn count_loss(&self, count: impl FnOnce(&mut TapLosses)) {
+        count(&mut self.losses.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn way(&self) -> MutexGuard<'_, ReaderChannel> {
-        self.way.lock().unwrap_or_else(PoisonError::into_inner)
+    fn channel(&self) -> MutexGuard<'_, ReaderChannel> {
+        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

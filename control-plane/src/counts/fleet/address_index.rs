@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use mesh::workload::Workload;
 
 use crate::counts::fleet::Fleet;
-use crate::counts::fleet::pod::SeenPod;
+use crate::counts::fleet::pod::PodView;
 use crate::model::pod::PodState;
 
 /// Tolerated difference between the clocks of two nodes. Beyond it, a call seems to come from a pod
@@ -43,17 +43,17 @@ pub enum AddressOwner {
 
 impl AddressIndex {
     /// The owners in the current fleet. Gone pods still own the calls that they made.
-    pub fn of(fleet: &Fleet, now_ms: u64) -> Self {
+    pub fn from_fleet(fleet: &Fleet, now_ms: u64) -> Self {
         let mut owners = Self::default();
         for pod in fleet.pods().all_processes() {
-            owners.claim(&pod.seen(now_ms));
+            owners.claim(&pod.view(now_ms));
         }
         owners
     }
 
     /// An index of these pods with their addresses, all of them present from the start.
     #[cfg(test)]
-    pub(crate) fn with(workloads: impl IntoIterator<Item = Workload>) -> Self {
+    pub(crate) fn from_workloads(workloads: impl IntoIterator<Item = Workload>) -> Self {
         let mut owners = Self::default();
         for workload in workloads.into_iter().map(Arc::new) {
             for address in &workload.addresses {
@@ -64,7 +64,7 @@ impl AddressIndex {
         owners
     }
 
-    fn claim(&mut self, pod: &SeenPod) {
+    fn claim(&mut self, pod: &PodView) {
         for address in &pod.workload.addresses {
             let gone_ms = (pod.state == PodState::Gone).then_some(pod.heard_ms);
             let workload = Arc::clone(&pod.workload);

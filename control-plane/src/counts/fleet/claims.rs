@@ -27,10 +27,10 @@ pub(super) struct UidClaim {
 impl Fleet {
     pub(super) fn begin(&self, greeting: Greeting, now_ms: u64) -> Result<(StreamSession, Option<Replaced>), NotAttached> {
         let service = (greeting.workload.namespace.clone(), greeting.workload.service.clone());
-        if !self.services.contains_key(&service) && !self.has_room_for_services() {
+        if !self.services.contains_key(&service) && !self.make_room_for_services() {
             return Err(NotAttached::Full);
         }
-        let has_room = self.has_room_for_pods(now_ms);
+        let has_room = self.make_room_for_pods(now_ms);
         let pod_uid = greeting.workload.pod_uid.clone();
         let rival = UidClaim { pod_uid: pod_uid.clone(), rival: Some(greeting.epoch) };
         let begun = if self.pods.contains_key(&rival) {
@@ -61,18 +61,18 @@ impl Fleet {
             Entry::Occupied(known) => known.into_ref(),
             Entry::Vacant(_) if !has_room => return Err(NotAttached::Full),
             Entry::Vacant(place) => {
-                let tally = self.forgotten.recall(&process).unwrap_or_default();
-                place.insert(Arc::new(Pod::new(&greeting, tally, now_ms)))
+                let counts = self.evicted.take(&process).unwrap_or_default();
+                place.insert(Arc::new(Pod::new(&greeting, counts, now_ms)))
             }
         };
         // The entry is still locked here, so a pod that is just coming back is not forgotten.
-        let (attachment, before) = StreamSession::begin(Arc::clone(pod.value()), greeting, now_ms)?;
+        let (session, before) = StreamSession::begin(Arc::clone(pod.value()), greeting, now_ms)?;
         if before.is_some()
-            && let Some(tally) = self.forgotten.recall(&process)
+            && let Some(counts) = self.evicted.take(&process)
         {
-            attachment.recall(tally);
+            session.restore_counts(counts);
         }
-        Ok((attachment, before))
+        Ok((session, before))
     }
 
     /// Call this when a stream begins or ends. Among several processes under one uid, one without a
@@ -87,7 +87,7 @@ impl Fleet {
         self.has_rivals.store(!rivals.is_empty(), Ordering::Relaxed);
         let mut latest: HashMap<String, u64> = HashMap::new();
         for pod in self.pods.iter().filter(|pod| rivals.contains(&pod.key().pod_uid)) {
-            if let Some(epoch) = pod.linked_epoch() {
+            if let Some(epoch) = pod.connected_epoch() {
                 let latest = latest.entry(pod.key().pod_uid.clone()).or_default();
                 *latest = epoch.max(*latest);
             }
@@ -95,26 +95,26 @@ impl Fleet {
         let mut ended = Vec::new();
         self.pods.retain(|claim, pod| {
             let later = latest.get(&claim.pod_uid);
-            let stays = later.is_none_or(|later| pod.linked_epoch().is_some() || pod.epoch() >= *later);
+            let stays = later.is_none_or(|later| pod.connected_epoch().is_some() || pod.epoch() >= *later);
             if !stays {
-                let (epoch, tally) = pod.retire();
-                ended.push((Process { pod_uid: claim.pod_uid.clone(), epoch }, tally));
+                let (epoch, counts) = pod.take_counts();
+                ended.push((Process { pod_uid: claim.pod_uid.clone(), epoch }, counts));
             }
             stays
         });
-        for (process, tally) in ended {
-            self.end(process, tally);
+        for (process, counts) in ended {
+            self.end(process, counts);
         }
     }
 
     /// Retires the counts of a replaced process. They are kept, so that it is not counted twice if
     /// it comes back.
-    pub(super) fn end(&self, process: Process, mut tally: ProcessCounts) {
-        tally.end();
-        let account = Arc::clone(tally.account());
-        let is_remembered = self.forgotten.remember(process, tally);
+    pub(super) fn end(&self, process: Process, mut counts: ProcessCounts) {
+        counts.end();
+        let durable_counts = Arc::clone(counts.durable_counts());
+        let is_remembered = self.evicted.insert(process, counts);
         // Remembered process counts hold the durable counts, too.
-        self.losses.ended(account, if is_remembered { 2 } else { 1 });
+        self.losses.ended(durable_counts, if is_remembered { 2 } else { 1 });
     }
 
     /// The uids that several processes claim and under which one reports.
@@ -125,6 +125,6 @@ impl Fleet {
             return rivals;
         }
         let claims = self.pods.iter().filter(|pod| rivals.contains(&pod.key().pod_uid));
-        claims.filter(|pod| pod.hold().is_living(now_ms)).map(|pod| pod.key().pod_uid.clone()).collect()
+        claims.filter(|pod| pod.lock().is_alive(now_ms)).map(|pod| pod.key().pod_uid.clone()).collect()
     }
 }

@@ -39,7 +39,7 @@ pub struct CallerCounts {
 impl EndpointCallers {
     /// An empty table, if the quota has room.
     pub fn new(series: Arc<Series>, room: &Arc<CountQuota>) -> Option<Self> {
-        let place = room.place()?;
+        let place = room.acquire()?;
         let (total, running, before) = (Callers::default(), Callers::default(), Callers::default());
         Some(Self { series, total, minute: 0, running, before, _place: place })
     }
@@ -61,7 +61,7 @@ impl EndpointCallers {
     }
 
     /// Merges another endpoint of the same pod, which has become this one.
-    pub fn absorb(&mut self, mut other: Self) {
+    pub fn merge(&mut self, mut other: Self) {
         let minute = self.minute.max(other.minute);
         self.turn(minute * MINUTE_MS);
         other.turn(minute * MINUTE_MS);
@@ -111,7 +111,7 @@ impl EndpointCallers {
 
 impl Drop for EndpointCallers {
     fn drop(&mut self) {
-        self.series.was_called_by(&self.total);
+        self.series.add_past_callers(&self.total);
     }
 }
 

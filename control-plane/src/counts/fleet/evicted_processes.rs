@@ -11,36 +11,36 @@ use crate::store::metrics_store::Process;
 pub(super) struct EvictedProcesses {
     /// Memory limit of all of them together.
     bytes_max: usize,
-    tallies: Mutex<VecDeque<(Process, ProcessCounts)>>,
+    processes: Mutex<VecDeque<(Process, ProcessCounts)>>,
 }
 
 impl EvictedProcesses {
-    pub(super) fn with(bytes_max: usize) -> Self {
-        Self { bytes_max, tallies: Mutex::default() }
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, processes: Mutex::default() }
     }
 
     /// Keeps the counts of a process, unless all of them are on disk: then they are not needed. If
     /// there is no room, the oldest ones are dropped. Returns whether they are kept.
-    pub(super) fn remember(&self, process: Process, tally: ProcessCounts) -> bool {
-        if tally.hits_not_kept() == 0 {
+    pub(super) fn insert(&self, process: Process, counts: ProcessCounts) -> bool {
+        if counts.hits_not_durable() == 0 {
             return false;
         }
-        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        tallies.push_back((process, tally));
-        let mut bytes: usize = tallies.iter().map(|(_, tally)| tally.bytes()).sum();
+        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        processes.push_back((process, counts));
+        let mut bytes: usize = processes.iter().map(|(_, counts)| counts.bytes()).sum();
         while bytes > self.bytes_max {
-            let Some((_, tally)) = tallies.pop_front() else { break };
-            bytes -= tally.bytes();
+            let Some((_, counts)) = processes.pop_front() else { break };
+            bytes -= counts.bytes();
         }
-        !tallies.is_empty()
+        !processes.is_empty()
     }
 
     /// Removes and returns the counts of this process, if they are kept.
-    pub(super) fn recall(&self, process: &Process) -> Option<ProcessCounts> {
-        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = tallies.iter().position(|(known, _)| known == process)?;
-        let (_, tally) = tallies.remove(at)?;
-        tally.return_to_service();
-        Some(tally)
+    pub(super) fn take(&self, process: &Process) -> Option<ProcessCounts> {
+        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = processes.iter().position(|(known, _)| known == process)?;
+        let (_, counts) = processes.remove(at)?;
+        counts.revive();
+        Some(counts)
     }
 }

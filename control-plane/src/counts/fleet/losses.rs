@@ -19,7 +19,7 @@ struct LossCounts {
 /// A process that has ended.
 #[derive(Debug)]
 struct EndedProcess {
-    account: Arc<DurableCounts>,
+    durable_counts: Arc<DurableCounts>,
     /// References to the durable counts besides those of windows on their way to disk.
     holders: usize,
 }
@@ -27,9 +27,9 @@ struct EndedProcess {
 impl Losses {
     /// Records the end of a process. `holders` is the number of references to `account`, this one
     /// included, that are not windows on their way to disk.
-    pub(super) fn ended(&self, account: Arc<DurableCounts>, holders: usize) {
+    pub(super) fn ended(&self, durable_counts: Arc<DurableCounts>, holders: usize) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.uncertain.push(EndedProcess { account, holders });
+        counted.uncertain.push(EndedProcess { durable_counts, holders });
         counted.settle();
     }
 
@@ -52,9 +52,9 @@ impl Losses {
 
 impl LossCounts {
     fn settle(&mut self) {
-        let is_certain = |ended: &mut EndedProcess| Arc::strong_count(&ended.account) <= ended.holders;
-        for EndedProcess { account, .. } in self.uncertain.extract_if(.., is_certain) {
-            self.hits = self.hits.saturating_add(account.give_up());
+        let is_certain = |ended: &mut EndedProcess| Arc::strong_count(&ended.durable_counts) <= ended.holders;
+        for EndedProcess { durable_counts, .. } in self.uncertain.extract_if(.., is_certain) {
+            self.hits = self.hits.saturating_add(durable_counts.give_up());
         }
     }
 }
@@ -79,23 +79,23 @@ mod tests {
 
     #[test]
     fn a_window_that_is_still_being_written_is_not_lost() {
-        let series = Timeline::starting(0).series(Reporter { namespace: "n", service: "s" }, &Endpoint::other());
-        let (losses, account) = (Losses::default(), Arc::new(DurableCounts::default()));
-        let under_way = Arc::clone(&account);
-        account.has_ended([(&series, &hits(100))]);
-        losses.ended(account, 1);
+        let series = Timeline::new(0).series(Reporter { namespace: "n", service: "s" }, &Endpoint::other());
+        let (losses, durable_counts) = (Losses::default(), Arc::new(DurableCounts::default()));
+        let under_way = Arc::clone(&durable_counts);
+        durable_counts.end([(&series, &hits(100))]);
+        losses.ended(durable_counts, 1);
         assert_eq!(losses.hits(), 0, "nobody knows yet");
         let row = pending_window::PendingRow { series: Arc::clone(&series), seen: None, counts: PackedCounts::of(&hits(60)) };
-        under_way.is_kept(5, &[row]);
+        under_way.record_written(5, &[row]);
         drop(under_way);
         losses.settle();
         assert_eq!(losses.hits(), 40);
-        let account = Arc::new(DurableCounts::default());
-        account.has_ended([(&series, &hits(2))]);
-        losses.add(account.give_up());
-        account.lives();
-        account.has_ended([(&series, &hits(9))]);
-        losses.ended(account, 1);
+        let durable_counts = Arc::new(DurableCounts::default());
+        durable_counts.end([(&series, &hits(2))]);
+        losses.add(durable_counts.give_up());
+        durable_counts.revive();
+        durable_counts.end([(&series, &hits(9))]);
+        losses.ended(durable_counts, 1);
         assert_eq!(losses.hits(), 49, "two of them were given up before");
     }
 }

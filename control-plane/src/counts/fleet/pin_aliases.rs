@@ -27,12 +27,12 @@ pub struct PinAliases {
 
 impl PinAliases {
     /// Records the pins that are on their way to the pod.
-    pub fn pod_is_told(&mut self, pins: Arc<Pins>) {
+    pub fn pins_sent(&mut self, pins: Arc<Pins>) {
         self.pins = pins;
     }
 
     /// Maps an old name to a new one, also for the names that map to the old one.
-    pub fn remember(&mut self, old: Endpoint, new: Endpoint) {
+    pub fn insert(&mut self, old: Endpoint, new: Endpoint) {
         for known in self.old.values_mut().filter(|known| **known == old) {
             *known = new.clone();
         }
@@ -42,18 +42,18 @@ impl PinAliases {
     }
 
     /// Drops the aliases that these pins explain: the pod has folded those rows.
-    pub fn pod_obeys(&mut self, pins: &Pins) {
+    pub fn pins_applied(&mut self, pins: &Pins) {
         self.old.retain(|old, _| pins.rename(old).is_none());
     }
 
     /// Renames a pod's rows to the names counted here, and merges rows of one name.
-    pub fn rename<'a>(&mut self, told: &'a [EndpointReport]) -> Cow<'a, [EndpointReport]> {
-        if self.are_none() {
-            return Cow::Borrowed(told);
+    pub fn rename<'a>(&mut self, row: &'a [EndpointReport]) -> Cow<'a, [EndpointReport]> {
+        if self.is_empty() {
+            return Cow::Borrowed(row);
         }
-        let mut places: HashMap<Endpoint, usize> = HashMap::with_capacity(told.len());
-        let mut renamed: Vec<EndpointReport> = Vec::with_capacity(told.len());
-        for report in told {
+        let mut places: HashMap<Endpoint, usize> = HashMap::with_capacity(row.len());
+        let mut renamed: Vec<EndpointReport> = Vec::with_capacity(row.len());
+        for report in row {
             let mut report = report.clone();
             if let Some(name) = self.name(&report.endpoint) {
                 report.endpoint = name;
@@ -69,20 +69,20 @@ impl PinAliases {
     }
 
     /// Whether every endpoint is counted under the name that the pod reports.
-    fn are_none(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.pins.is_empty() && self.old.is_empty()
     }
 
     /// The other name under which an endpoint is counted here, if it has one.
-    pub fn name(&mut self, told: &Endpoint) -> Option<Endpoint> {
-        if self.are_none() {
+    pub fn name(&mut self, row: &Endpoint) -> Option<Endpoint> {
+        if self.is_empty() {
             return None;
         }
-        if let Some(name) = self.old.get(told) {
+        if let Some(name) = self.old.get(row) {
             return Some(name.clone());
         }
-        let name = self.pins.rename(told)?;
-        self.remember(told.clone(), name.clone());
+        let name = self.pins.rename(row)?;
+        self.insert(row.clone(), name.clone());
         Some(name)
     }
 }

@@ -9,7 +9,7 @@ use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use tokio_util::sync::CancellationToken;
 
-use crate::counts::fleet::before::Before;
+use crate::counts::fleet::past_processes::PastProcesses;
 use crate::counts::fleet::process_counts::ProcessCounts;
 use crate::counts::fleet::process_counts::endpoint_counts::EndpointCounts;
 use crate::counts::fleet::rate::Rate;
@@ -31,7 +31,7 @@ pub struct Pod(Mutex<PodFields>);
 
 /// A pod as it was at one instant.
 #[derive(Debug, Clone)]
-pub struct SeenPod {
+pub struct PodView {
     /// Its identity.
     pub workload: Arc<Workload>,
     /// Whether it reports.
@@ -57,7 +57,7 @@ pub struct SeenPod {
     /// Its receipts for the rules that it was sent.
     pub receipts: Arc<ReceiptLog>,
     /// Its CPU, memory and report gaps over the last minutes.
-    pub strip: Arc<ResourceHistory>,
+    pub resource_history: Arc<ResourceHistory>,
     /// The number of its service's shared series, if it has counted anything there.
     pub(crate) other: Option<usize>,
 }
@@ -79,19 +79,19 @@ pub(crate) struct PodFields {
     pub(crate) refused: (u32, u32),
     /// The number of its newest stream; `None` before the first.
     pub(crate) session: Option<u32>,
-    pub(crate) link: Option<OpenStream>,
+    pub(crate) stream: Option<OpenStream>,
     pub(crate) heard_ms: u64,
     /// Whether it has sent a Bye.
     pub(crate) has_left: bool,
     pub(crate) refusal: Option<Arc<RefusedMessage>>,
     pub(crate) resources: Option<Resources>,
-    pub(crate) tally: ProcessCounts,
+    pub(crate) counts: ProcessCounts,
     /// Recent counts of the processes before this one.
-    pub(crate) before: Before,
+    pub(crate) past: PastProcesses,
     pub(crate) rate: Rate,
     /// Shared with readers, as is `strip`; a change copies it while a reader holds it.
     pub(crate) receipts: Arc<ReceiptLog>,
-    pub(crate) strip: Arc<ResourceHistory>,
+    pub(crate) resource_history: Arc<ResourceHistory>,
 }
 
 /// A message of a pod that was refused.
@@ -109,7 +109,7 @@ pub struct RefusedMessage {
 #[derive(Debug)]
 pub(crate) struct OpenStream {
     pub(crate) connected_ms: u64,
-    pub(crate) fence: CancellationToken,
+    pub(crate) superseded: CancellationToken,
 }
 
 impl PodFields {
@@ -126,14 +126,14 @@ impl PodFields {
     }
 
     /// Whether its stream is open and it reports.
-    pub(crate) fn is_living(&self, now_ms: u64) -> bool {
-        self.link.is_some() && self.state(now_ms) == PodState::Reporting
+    pub(crate) fn is_alive(&self, now_ms: u64) -> bool {
+        self.stream.is_some() && self.state(now_ms) == PodState::Reporting
     }
 }
 
 impl Pod {
     /// A pod that is just attaching, with the known counts of its process.
-    pub(crate) fn new(greeting: &Greeting, tally: ProcessCounts, now_ms: u64) -> Self {
+    pub(crate) fn new(greeting: &Greeting, counts: ProcessCounts, now_ms: u64) -> Self {
         Self(Mutex::new(PodFields {
             workload: Arc::new(greeting.workload.clone()),
             protected: greeting.protected.clone().into(),
@@ -143,28 +143,28 @@ impl Pod {
             epoch: greeting.epoch,
             refused: (0, 0),
             session: None,
-            link: None,
+            stream: None,
             heard_ms: now_ms,
             has_left: false,
             refusal: None,
             resources: None,
-            tally,
-            before: Before::default(),
+            counts,
+            past: PastProcesses::default(),
             rate: Rate::default(),
             receipts: Arc::default(),
-            strip: Arc::default(),
+            resource_history: Arc::default(),
         }))
     }
 
     /// Locks the state, even if it is poisoned: a panic concerned one frame, and the counts before
     /// it are good.
-    pub(crate) fn hold(&self) -> MutexGuard<'_, PodFields> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, PodFields> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its identity.
     pub(crate) fn workload(&self) -> Arc<Workload> {
-        Arc::clone(&self.hold().workload)
+        Arc::clone(&self.lock().workload)
     }
 
     /// Its namespace and service.
@@ -175,93 +175,93 @@ impl Pod {
 
     /// The routes that no rule may turn off on this pod.
     pub(crate) fn protected(&self) -> Arc<[String]> {
-        Arc::clone(&self.hold().protected)
+        Arc::clone(&self.lock().protected)
     }
 
     /// Milliseconds since the last message of a gone pod; `None` if it is not gone.
     pub(crate) fn gone_ms(&self, now_ms: u64) -> Option<u64> {
-        let seen = self.seen(now_ms);
+        let seen = self.view(now_ms);
         let is_gone = seen.state == PodState::Gone && seen.connected_ms.is_none();
         is_gone.then(|| now_ms.saturating_sub(seen.heard_ms))
     }
 
     /// The process that is attached, or was recently and has not sent a Bye.
     pub(crate) fn attached_epoch(&self, now_ms: u64) -> Option<u64> {
-        let inside = self.hold();
-        let is_attached = inside.link.is_some() || inside.state(now_ms) != PodState::Gone;
-        is_attached.then_some(inside.epoch)
+        let fields = self.lock();
+        let is_attached = fields.stream.is_some() || fields.state(now_ms) != PodState::Gone;
+        is_attached.then_some(fields.epoch)
     }
 
     /// Frees the memory of counts that are no longer recent.
-    pub(crate) fn let_go(&self, now_ms: u64) {
-        let mut inside = self.hold();
-        inside.tally.let_go(now_ms);
-        inside.before.let_go(now_ms);
+    pub(crate) fn expire(&self, now_ms: u64) {
+        let mut fields = self.lock();
+        fields.counts.expire(now_ms);
+        fields.past.expire(now_ms);
     }
 
     /// Takes its counts out, and returns them with the epoch of their process.
-    pub(crate) fn retire(&self) -> (u64, ProcessCounts) {
-        let mut inside = self.hold();
-        (inside.epoch, std::mem::take(&mut inside.tally))
+    pub(crate) fn take_counts(&self) -> (u64, ProcessCounts) {
+        let mut fields = self.lock();
+        (fields.epoch, std::mem::take(&mut fields.counts))
     }
 
     /// The current state of the pod.
-    pub fn seen(&self, now_ms: u64) -> SeenPod {
-        let inside = self.hold();
-        SeenPod {
-            workload: Arc::clone(&inside.workload),
-            state: inside.state(now_ms),
-            has_left: inside.has_left,
-            epoch: inside.epoch,
-            began_ms: inside.began_ms,
-            connected_ms: inside.link.as_ref().map(|link| link.connected_ms),
-            heard_ms: inside.heard_ms,
-            resources: inside.resources,
-            skew: inside.skew,
-            rps: inside.rate.per_second(now_ms),
-            refusal: inside.refusal.clone(),
-            receipts: Arc::clone(&inside.receipts),
-            strip: Arc::clone(&inside.strip),
-            other: inside.tally.other(),
+    pub fn view(&self, now_ms: u64) -> PodView {
+        let fields = self.lock();
+        PodView {
+            workload: Arc::clone(&fields.workload),
+            state: fields.state(now_ms),
+            has_left: fields.has_left,
+            epoch: fields.epoch,
+            began_ms: fields.began_ms,
+            connected_ms: fields.stream.as_ref().map(|link| link.connected_ms),
+            heard_ms: fields.heard_ms,
+            resources: fields.resources,
+            skew: fields.skew,
+            rps: fields.rate.per_second(now_ms),
+            refusal: fields.refusal.clone(),
+            receipts: Arc::clone(&fields.receipts),
+            resource_history: Arc::clone(&fields.resource_history),
+            other: fields.counts.other(),
         }
     }
 
     /// Its name, and when its last message arrived.
     pub(crate) fn name(&self) -> (String, u64) {
-        let inside = self.hold();
-        (inside.workload.pod.clone(), inside.heard_ms)
+        let fields = self.lock();
+        (fields.workload.pod.clone(), fields.heard_ms)
     }
 
     /// Its name, and the recent counts of all its processes on an endpoint.
-    pub fn lately(&self, endpoint: &Endpoint, now_ms: u64) -> Option<(String, RecentTotals)> {
-        let inside = self.hold();
-        let of_both = [inside.tally.lately(endpoint, now_ms), inside.before.lately(endpoint, now_ms)];
+    pub fn recent(&self, endpoint: &Endpoint, now_ms: u64) -> Option<(String, RecentTotals)> {
+        let fields = self.lock();
+        let of_both = [fields.counts.recent(endpoint, now_ms), fields.past.recent(endpoint, now_ms)];
         let recent = of_both.into_iter().flatten().reduce(|mut recent, before| {
             recent.merge(&before);
             recent
         })?;
-        Some((inside.workload.pod.clone(), recent))
+        Some((fields.workload.pod.clone(), recent))
     }
 
     /// The epoch of its present process.
     pub(crate) fn epoch(&self) -> u64 {
-        self.hold().epoch
+        self.lock().epoch
     }
 
     /// The epoch of its present process, if its stream is open.
-    pub(crate) fn linked_epoch(&self) -> Option<u64> {
-        let inside = self.hold();
-        inside.link.is_some().then_some(inside.epoch)
+    pub(crate) fn connected_epoch(&self) -> Option<u64> {
+        let fields = self.lock();
+        fields.stream.is_some().then_some(fields.epoch)
     }
 
     /// Whether its stream is open.
-    pub(crate) fn is_linked(&self) -> bool {
-        self.hold().link.is_some()
+    pub(crate) fn is_connected(&self) -> bool {
+        self.lock().stream.is_some()
     }
 
     /// Visits each endpoint that its present process has counted.
     pub(crate) fn each_endpoint(&self, see: impl FnMut(&EndpointCounts)) {
-        self.hold().tally.endpoints().for_each(see);
+        self.lock().counts.endpoints().for_each(see);
     }
 }
 
@@ -269,7 +269,7 @@ impl PodFields {
     pub(crate) fn state(&self, now_ms: u64) -> PodState {
         let silent_for = Duration::from_millis(now_ms.saturating_sub(self.heard_ms));
         match silent_for {
-            _ if self.has_left && self.link.is_none() => PodState::Gone,
+            _ if self.has_left && self.stream.is_none() => PodState::Gone,
             silent_for if silent_for >= GONE_AFTER => PodState::Gone,
             silent_for if silent_for >= SILENT_AFTER => PodState::Silent,
             _ => PodState::Reporting,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::counts::fleet::pod::{Pod, SeenPod};
+use crate::counts::fleet::pod::{Pod, PodView};
 use crate::model::pod::{PodState, Serving, ServingState};
 
 /// The pods by name. Among pods of one name, the one heard last when the index was built comes
@@ -26,21 +26,21 @@ pub struct PodIndex {
 #[derive(Debug, Default)]
 pub struct ServicePods {
     /// Their positions in the list of all pods, in the same order.
-    pub places: Vec<usize>,
+    pub positions: Vec<usize>,
     /// The distinct lists of routes that they protect.
     pub protected: Vec<Arc<[String]>>,
-    usual: Mutex<Usual>,
+    default_serving: Mutex<DefaultServing>,
 }
 
 /// The cached serving states of a service's pods where no rule applies.
 #[derive(Debug, Default)]
-struct Usual {
+struct DefaultServing {
     states: Vec<PodState>,
     serving: Arc<[Serving]>,
 }
 
 impl PodIndex {
-    pub(super) fn of(pods: impl Iterator<Item = Arc<Pod>>) -> Self {
+    pub(super) fn from_pods(pods: impl Iterator<Item = Arc<Pod>>) -> Self {
         let mut pods: Vec<_> = pods.map(|pod| (pod.name(), pod)).collect();
         pods.sort_by(|(a, _), (b, _)| a.cmp(b));
         let (pods, replaced) = without_replaced(pods);
@@ -48,7 +48,7 @@ impl PodIndex {
         for (place, (_, pod)) in pods.iter().enumerate() {
             let ((namespace, service), protected) = (pod.service(), pod.protected());
             let copies = services.entry(namespace).or_default().entry(service).or_default();
-            copies.places.push(place);
+            copies.positions.push(place);
             if !copies.protected.contains(&protected) {
                 copies.protected.push(protected);
             }
@@ -59,7 +59,7 @@ impl PodIndex {
 
     /// Every process of a service, replaced ones included.
     pub fn processes<'a>(&'a self, namespace: &'a str, service: &'a str) -> impl Iterator<Item = &'a Arc<Pod>> {
-        let places = self.copies(namespace, service).map_or(&[][..], |copies| &copies.places);
+        let places = self.service(namespace, service).map_or(&[][..], |copies| &copies.positions);
         let is_of_service = move |of: &(String, String)| of.0 == namespace && of.1 == service;
         let replaced = self.replaced.iter().filter(move |(of, _)| is_of_service(of)).map(|(_, pod)| pod);
         places.iter().map(|place| &self.pods[*place]).chain(replaced)
@@ -71,7 +71,7 @@ impl PodIndex {
     }
 
     /// The pods of a service, if there are any.
-    pub fn copies(&self, namespace: &str, service: &str) -> Option<&ServicePods> {
+    pub fn service(&self, namespace: &str, service: &str) -> Option<&ServicePods> {
         self.services.get(namespace)?.get(service)
     }
 }
@@ -92,7 +92,7 @@ fn without_replaced(pods: Vec<Named>) -> (Vec<Named>, Vec<Arc<Pod>>) {
             let service = pod.service();
             let mut later = alike[at + 1..].iter().filter(|(_, later)| later.service() == service);
             let mut others = alike.iter().filter(|(_, other)| !Arc::ptr_eq(other, pod) && other.service() == service);
-            let is_replaced = !pod.is_linked() && (later.next().is_some() || others.any(|(_, other)| other.is_linked()));
+            let is_replaced = !pod.is_connected() && (later.next().is_some() || others.any(|(_, other)| other.is_connected()));
             if is_replaced { replaced.push(Arc::clone(pod)) } else { there.push((name.clone(), Arc::clone(pod))) }
         }
     }
@@ -110,18 +110,18 @@ impl Deref for PodIndex {
 impl ServicePods {
     /// The serving states of the present pods where no rule applies: one list for all endpoints of
     /// the service. It stays the same list until a pod comes, goes or falls silent.
-    pub fn usual(&self, seen: &[SeenPod]) -> Arc<[Serving]> {
-        let states = self.places.iter().map(|place| seen[*place].state);
-        let mut known = self.usual.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn default_serving(&self, seen: &[PodView]) -> Arc<[Serving]> {
+        let states = self.positions.iter().map(|place| seen[*place].state);
+        let mut known = self.default_serving.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.states.iter().copied().eq(states.clone()) {
-            let there = self.places.iter().map(|place| &seen[*place]).filter(|pod| pod.state != PodState::Gone);
-            *known = Usual { states: states.collect(), serving: there.map(serving).collect() };
+            let there = self.positions.iter().map(|place| &seen[*place]).filter(|pod| pod.state != PodState::Gone);
+            *known = DefaultServing { states: states.collect(), serving: there.map(serving).collect() };
         }
         Arc::clone(&known.serving)
     }
 }
 
-fn serving(pod: &SeenPod) -> Serving {
+fn serving(pod: &PodView) -> Serving {
     let state = if pod.state == PodState::Reporting { ServingState::Serving } else { ServingState::Lost };
     Serving { pod: pod.workload.pod.clone(), state }
 }

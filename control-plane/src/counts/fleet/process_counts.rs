@@ -16,7 +16,7 @@ use proto::convert::windows::{PackedRow, PackedWindow};
 use crate::counts::fleet::pin_aliases::PinAliases;
 use crate::counts::fleet::process_counts::endpoint_counts::EndpointCounts;
 use crate::counts::fleet::process_counts::memory_budget::MemoryBudget;
-use crate::counts::fleet::process_counts::pace::Pace;
+use crate::counts::fleet::process_counts::rate_check::RateCheck;
 use crate::counts::timeline::Timeline;
 use crate::counts::timeline::recent_minutes::{RecentMinutes, RecentTotals};
 use crate::counts::window_writer::durable_counts::DurableCounts;
@@ -25,7 +25,7 @@ use crate::counts::window_writer::pending_window;
 pub mod apply_report;
 pub mod endpoint_counts;
 pub mod memory_budget;
-pub mod pace;
+pub mod rate_check;
 pub mod report_arrival;
 
 /// The counts of one process.
@@ -34,8 +34,8 @@ pub struct ProcessCounts {
     /// In the order of the first report. A pod sends its rows in the same order again, so a report
     /// is added front to back, in the order of memory. With ten thousand pods, none of this is in a
     /// CPU cache.
-    counted: IndexMap<Endpoint, EndpointCounts, RandomState>,
-    folds: PinAliases,
+    endpoints: IndexMap<Endpoint, EndpointCounts, RandomState>,
+    aliases: PinAliases,
     /// The number of the last report of this stream; `None` until its snapshot has arrived.
     seq: Option<u64>,
     /// The number of the shared series for endpoints over the limit, if it is in use.
@@ -48,11 +48,11 @@ pub struct ProcessCounts {
     /// new counts begin.
     resumed_ms: Option<u64>,
     /// What is on disk of this process.
-    account: Arc<DurableCounts>,
-    weight: MemoryBudget,
+    durable_counts: Arc<DurableCounts>,
+    memory: MemoryBudget,
     /// The peer address of its stream, if it is known.
     origin: Option<IpAddr>,
-    pace: Pace,
+    rate_check: RateCheck,
 }
 
 impl ProcessCounts {
@@ -62,7 +62,7 @@ impl ProcessCounts {
     }
 
     /// Records the peer address of its stream.
-    pub(crate) fn comes_from(&mut self, address: IpAddr) {
+    pub(crate) fn set_origin(&mut self, address: IpAddr) {
         self.origin = Some(address);
     }
 
@@ -77,8 +77,8 @@ impl ProcessCounts {
     }
 
     /// What is on disk of this process.
-    pub(crate) fn account(&self) -> &Arc<DurableCounts> {
-        &self.account
+    pub(crate) fn durable_counts(&self) -> &Arc<DurableCounts> {
+        &self.durable_counts
     }
 
     /// Takes what is on disk of this process as counted: the timeline has it from there. The
@@ -87,14 +87,14 @@ impl ProcessCounts {
         let ends_ms = ended_ms.unwrap_or_else(|| baseline.to_ms());
         self.resumed_ms = Some(if baseline.id == 0 { 0 } else { ends_ms });
         let (mark, origin) = (baseline.id, self.origin);
-        self.counted.clear();
-        for told in self.folds.rename(&told(baseline)).iter() {
-            let mut counted = EndpointCounts::nothing(&told.endpoint, told.is_file, (workload, origin), timeline);
+        self.endpoints.clear();
+        for told in self.aliases.rename(&told(baseline)).iter() {
+            let mut counted = EndpointCounts::new(&told.endpoint, told.is_file, (workload, origin), timeline);
             counted.resume(told.golden.clone());
-            self.notice(&counted);
-            self.counted.insert(told.endpoint.clone(), counted);
+            self.note_shared_series(&counted);
+            self.endpoints.insert(told.endpoint.clone(), counted);
         }
-        self.account = Arc::new(DurableCounts::begin(mark, self.counted.values().map(EndpointCounts::told)));
+        self.durable_counts = Arc::new(DurableCounts::with_mark(mark, self.endpoints.values().map(EndpointCounts::reported)));
     }
 
     /// Assigns each row of a window to the series that counts it.
@@ -106,54 +106,54 @@ impl ProcessCounts {
     ) -> Vec<pending_window::PendingRow> {
         let origin = self.origin;
         let series = |row: PackedRow| {
-            let endpoint = self.folds.name(&row.endpoint).unwrap_or(row.endpoint);
-            let known = self.counted.get(&endpoint).map(|counted| Arc::clone(&counted.series));
+            let endpoint = self.aliases.name(&row.endpoint).unwrap_or(row.endpoint);
+            let known = self.endpoints.get(&endpoint).map(|counted| Arc::clone(&counted.series));
             let series =
-                known.unwrap_or_else(|| EndpointCounts::nothing(&endpoint, row.is_file, (workload, origin), timeline).series);
+                known.unwrap_or_else(|| EndpointCounts::new(&endpoint, row.is_file, (workload, origin), timeline).series);
             pending_window::PendingRow { series, seen: row.seen, counts: row.counts }
         };
         window.rows.into_iter().map(series).collect()
     }
 
     /// Hits that were reported and are not on disk: they are lost when the process ends.
-    pub(crate) fn hits_not_kept(&self) -> u64 {
-        self.hits().saturating_sub(self.account.hits())
+    pub(crate) fn hits_not_durable(&self) -> u64 {
+        self.hits().saturating_sub(self.durable_counts.hits())
     }
 
     fn hits(&self) -> u64 {
-        self.counted.values().fold(0, |sum, counted| sum.saturating_add(counted.hits()))
+        self.endpoints.values().fold(0, |sum, counted| sum.saturating_add(counted.hits()))
     }
 
     /// The process has ended, or counts as ended: what it has reported is lost, unless it is on
     /// disk or on its way there. Only what prevents counting it twice is kept.
     pub(crate) fn end(&mut self) {
-        self.account.has_ended(self.counted.values().map(EndpointCounts::told));
-        self.counted.values_mut().for_each(EndpointCounts::retire);
-        self.weight.is_of(self.counted.iter());
+        self.durable_counts.end(self.endpoints.values().map(EndpointCounts::reported));
+        self.endpoints.values_mut().for_each(EndpointCounts::end);
+        self.memory.recompute(self.endpoints.iter());
     }
 
     /// The pod is forgotten: it has ended, and none of its windows is on its way to disk. Returns
     /// the lost hits that were not given up before.
-    pub(crate) fn retire(&mut self) -> u64 {
+    pub(crate) fn give_up(&mut self) -> u64 {
         self.end();
-        self.account.give_up()
+        self.durable_counts.give_up()
     }
 
     /// The forgotten pod is back.
-    pub(crate) fn return_to_service(&self) {
-        self.account.lives();
+    pub(crate) fn revive(&self) {
+        self.durable_counts.revive();
     }
 
     /// Remembers the number of the shared series when an endpoint is that one.
-    fn notice(&mut self, counted: &EndpointCounts) {
+    fn note_shared_series(&mut self, counted: &EndpointCounts) {
         if counted.series.endpoint.is_other() {
             self.other = Some(counted.series.number);
         }
     }
 
     /// Without a stream, the requests in flight are unknown: they are set to zero.
-    pub(crate) fn rest(&mut self) {
-        self.counted.values_mut().for_each(EndpointCounts::rest);
+    pub(crate) fn reset_in_flight(&mut self) {
+        self.endpoints.values_mut().for_each(EndpointCounts::reset_in_flight);
     }
 
     /// The number of the shared series for endpoints over the limit, if anything was counted there.
@@ -163,59 +163,60 @@ impl ProcessCounts {
 
     /// The pod has applied these pins: it has folded its rows, and reports under the new names from
     /// now on.
-    pub(crate) fn pod_obeys(&mut self, pins: &Pins) {
-        self.fold(pins);
-        self.folds.pod_obeys(pins);
+    pub(crate) fn pins_applied(&mut self, pins: &Pins) {
+        self.merge_renamed(pins);
+        self.aliases.pins_applied(pins);
     }
 
     /// These pins are on their way to the pod. Endpoints that they give one name are folded here
     /// first. The names that the pod may still use are remembered.
-    pub(crate) fn pod_is_told(&mut self, pins: Arc<Pins>) {
-        for (old, new) in self.fold(&pins) {
-            self.folds.remember(old, new);
+    pub(crate) fn pins_sent(&mut self, pins: Arc<Pins>) {
+        for (old, new) in self.merge_renamed(&pins) {
+            self.aliases.insert(old, new);
         }
-        self.folds.pod_is_told(pins);
+        self.aliases.pins_sent(pins);
     }
 
     /// Folds the endpoints that these pins give one name. Returns each old name with its new one.
-    fn fold(&mut self, pins: &Pins) -> Vec<(Endpoint, Endpoint)> {
+    fn merge_renamed(&mut self, pins: &Pins) -> Vec<(Endpoint, Endpoint)> {
         if pins.is_empty() {
             return Vec::new();
         }
-        let renamed: Vec<_> = self.counted.keys().filter_map(|old| Some((old.clone(), pins.rename(old)?))).collect();
+        let renamed: Vec<_> = self.endpoints.keys().filter_map(|old| Some((old.clone(), pins.rename(old)?))).collect();
         for (old, new) in &renamed {
-            let Some(counted) = self.counted.swap_remove(old) else { continue };
-            let sum = self.counted.entry(new.clone()).or_insert_with(|| EndpointCounts::none(counted.series.settled()));
-            sum.absorb(counted);
+            let Some(counted) = self.endpoints.swap_remove(old) else { continue };
+            let sum =
+                self.endpoints.entry(new.clone()).or_insert_with(|| EndpointCounts::with_series(counted.series.canonical()));
+            sum.merge(counted);
         }
-        self.weight.is_of(self.counted.iter());
+        self.memory.recompute(self.endpoints.iter());
         renamed
     }
 
     /// Bytes of memory that its counts take.
     pub(crate) fn bytes(&self) -> usize {
-        self.weight.bytes()
+        self.memory.bytes()
     }
 
     /// Recent counts of this process on an endpoint; `None` if there are none or they are unknown.
-    pub fn lately(&self, endpoint: &Endpoint, now_ms: u64) -> Option<RecentTotals> {
-        self.counted.get(endpoint)?.lately(self.since_ms, now_ms)
+    pub fn recent(&self, endpoint: &Endpoint, now_ms: u64) -> Option<RecentTotals> {
+        self.endpoints.get(endpoint)?.recent(self.since_ms, now_ms)
     }
 
     /// Takes out the recent counts of an ended process, with its start.
-    pub(crate) fn take_lately(&mut self) -> (u64, Vec<(Endpoint, Box<RecentMinutes>)>) {
-        (self.since_ms, self.counted.values_mut().filter_map(EndpointCounts::take_lately).collect())
+    pub(crate) fn take_recent(&mut self) -> (u64, Vec<(Endpoint, Box<RecentMinutes>)>) {
+        (self.since_ms, self.endpoints.values_mut().filter_map(EndpointCounts::take_recent).collect())
     }
 
     /// Frees the memory of counts that are no longer recent.
-    pub(crate) fn let_go(&mut self, now_ms: u64) {
-        self.counted.values_mut().for_each(|counted| counted.let_go(now_ms));
-        self.weight.is_of(self.counted.iter());
+    pub(crate) fn expire(&mut self, now_ms: u64) {
+        self.endpoints.values_mut().for_each(|counted| counted.expire(now_ms));
+        self.memory.recompute(self.endpoints.iter());
     }
 
     /// Each endpoint that this process has counted.
     pub fn endpoints(&self) -> impl ExactSizeIterator<Item = &EndpointCounts> {
-        self.counted.values()
+        self.endpoints.values()
     }
 }
 

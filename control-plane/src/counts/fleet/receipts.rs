@@ -17,7 +17,7 @@ const RELEASED_MAX: usize = 64;
 #[derive(Debug, Clone, Default)]
 pub struct ReceiptLog {
     outstanding: VecDeque<ServiceRules>,
-    obeyed: HashMap<String, ReceiptTime>,
+    applied: HashMap<String, ReceiptTime>,
     released: VecDeque<(String, ReceiptTime)>,
     refused: Option<RefusedSet>,
     confirmed: Option<ConfirmedRevision>,
@@ -72,7 +72,7 @@ impl ReceiptLog {
     }
 
     /// Records a rule set that is on its way to the pod.
-    pub(crate) fn sent(&mut self, rules: ServiceRules) {
+    pub(crate) fn record_sent(&mut self, rules: ServiceRules) {
         self.outstanding.retain(|set| set.revision != rules.revision);
         if self.outstanding.len() == OUTSTANDING_MAX {
             self.outstanding.pop_front();
@@ -81,7 +81,7 @@ impl ReceiptLog {
     }
 
     /// Records a receipt. Returns the rule set, if the pod has applied it.
-    pub(crate) fn file(&mut self, receipt: Receipt, heard: ReceiptTime) -> Result<Option<ServiceRules>, NeverSent> {
+    pub(crate) fn record(&mut self, receipt: Receipt, heard: ReceiptTime) -> Result<Option<ServiceRules>, NeverSent> {
         let Some(at) = self.outstanding.iter().position(|set| set.revision == receipt.revision) else {
             return Err(NeverSent(receipt.revision));
         };
@@ -107,10 +107,10 @@ impl ReceiptLog {
                 Some(ConfirmedRevision { revision: set.revision, took_ms: heard.took_ms(set.committed_ms), at_ms: heard.at_ms });
         }
         self.refused = None;
-        let mut before = std::mem::take(&mut self.obeyed);
+        let mut before = std::mem::take(&mut self.applied);
         for record in set.records.iter() {
             let first = before.remove(&record.rule.id).unwrap_or(heard);
-            self.obeyed.insert(record.rule.id.clone(), first);
+            self.applied.insert(record.rule.id.clone(), first);
         }
         for (rule, _) in before {
             if self.released.len() == RELEASED_MAX {
@@ -121,8 +121,8 @@ impl ReceiptLog {
     }
 
     /// When the pod confirmed that it has applied this rule.
-    pub fn obeyed(&self, rule: &str) -> Option<ReceiptTime> {
-        self.obeyed.get(rule).copied()
+    pub fn applied(&self, rule: &str) -> Option<ReceiptTime> {
+        self.applied.get(rule).copied()
     }
 
     /// When the pod confirmed that it has released this rule.

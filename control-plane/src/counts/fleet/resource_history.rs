@@ -45,7 +45,7 @@ impl ResourceHistory {
     }
 
     /// The steps up to now, oldest first. A step without reports is empty.
-    pub fn until(&self, now_ms: u64) -> [PeakStep; STEPS] {
+    pub fn steps_until(&self, now_ms: u64) -> [PeakStep; STEPS] {
         let now = now_ms / STEP_MS;
         std::array::from_fn(|at| {
             let step = now.saturating_sub((STEPS - 1 - at) as u64);
@@ -77,7 +77,7 @@ mod tests {
         strip.add(1_009_999, Some(used(300)), 1100);
         strip.add(1_010_000, Some(used(200)), 1000);
 
-        let steps = strip.until(1_010_000);
+        let steps = strip.steps_until(1_010_000);
         assert_eq!(steps[STEPS - 2], PeakStep { cpu_milli: 300, memory_kib: 3072, gap_ms: 1100 });
         assert_eq!(steps[STEPS - 1].cpu_milli, 200);
         assert_eq!(steps[0], PeakStep::default());
@@ -87,11 +87,11 @@ mod tests {
     fn what_is_older_than_five_minutes_is_forgotten() {
         let mut strip = ResourceHistory::default();
         strip.add(1_000_000, Some(used(100)), 0);
-        assert_eq!(strip.until(1_290_000)[0].cpu_milli, 100);
-        assert_eq!(strip.until(1_300_000), [PeakStep::default(); STEPS]);
+        assert_eq!(strip.steps_until(1_290_000)[0].cpu_milli, 100);
+        assert_eq!(strip.steps_until(1_300_000), [PeakStep::default(); STEPS]);
 
         strip.add(1_300_000, Some(used(7)), 0);
-        assert_eq!(strip.until(1_300_000).iter().filter(|step| step.cpu_milli > 0).count(), 1);
+        assert_eq!(strip.steps_until(1_300_000).iter().filter(|step| step.cpu_milli > 0).count(), 1);
     }
 
     #[test]
@@ -99,8 +99,8 @@ mod tests {
         let mut strip = ResourceHistory::default();
         strip.add(9_000_000, Some(used(100)), 0);
         strip.add(1_000_000, Some(used(200)), 0);
-        assert_eq!(strip.until(1_000_000)[STEPS - 1].cpu_milli, 200);
-        assert_eq!(strip.until(9_000_000)[STEPS - 1].cpu_milli, 0);
+        assert_eq!(strip.steps_until(1_000_000)[STEPS - 1].cpu_milli, 200);
+        assert_eq!(strip.steps_until(9_000_000)[STEPS - 1].cpu_milli, 0);
     }
 
     #[test]
@@ -108,6 +108,6 @@ mod tests {
         let mut strip = ResourceHistory::default();
         strip.add(1_000_000, Some(used(100)), 0);
         strip.add(900_000, Some(used(200)), 0);
-        assert_eq!(strip.until(1_000_000)[STEPS - 1].cpu_milli, 200);
+        assert_eq!(strip.steps_until(1_000_000)[STEPS - 1].cpu_milli, 200);
     }
 }

@@ -23,7 +23,7 @@ impl Skew {
     /// Measures from a report made at `at_ms` by the pod's clock that has arrived at `now_ms` by
     /// ours. A report is never made after it has arrived, and `control_ms`, our clock as the pod
     /// knew it, is never ahead of ours.
-    pub fn of_report(at_ms: u64, control_ms: u64, now_ms: u64) -> Self {
+    pub fn from_report(at_ms: u64, control_ms: u64, now_ms: u64) -> Self {
         let at_ms = at_ms.min(LATEST_MS).cast_signed();
         let (now_ms, control_ms) = (now_ms.min(LATEST_MS).cast_signed(), control_ms.min(LATEST_MS).cast_signed());
         let is_believed = control_ms > 0 && (0..=ROUND_TRIP_MAX_MS).contains(&(now_ms - control_ms));
@@ -33,7 +33,7 @@ impl Skew {
     /// The intersection of both measurements. If they exclude each other, a clock was set between
     /// them, and the newer one is returned.
     #[must_use]
-    pub fn then(self, newer: Self) -> Self {
+    pub fn intersect(self, newer: Self) -> Self {
         let Some(at_most_ms) = self.at_most_ms else { return newer };
         let both = Self {
             at_least_ms: self.at_least_ms.max(newer.at_least_ms),
@@ -72,40 +72,40 @@ mod tests {
     #[test]
     fn the_difference_is_known_to_half_a_round_trip() {
         // 40 ms down, 60 ms up, and the pod is 10 s ahead.
-        let skew = Skew::of_report(NOW_MS + 10_000 - 60, NOW_MS - 60 - 40, NOW_MS);
+        let skew = Skew::from_report(NOW_MS + 10_000 - 60, NOW_MS - 60 - 40, NOW_MS);
         assert_eq!((skew.offset_ms(), skew.error_ms()), (9_990, Some(50)));
         assert_eq!(skew.correction_ms(), -9_990);
-        let alike = Skew::of_report(NOW_MS - 60, NOW_MS - 100, NOW_MS);
+        let alike = Skew::from_report(NOW_MS - 60, NOW_MS - 100, NOW_MS);
         assert_eq!(alike.correction_ms(), 0);
     }
 
     #[test]
     fn measurements_narrow_it_until_a_clock_is_set() {
-        let slow = Skew::of_report(NOW_MS - 3_000, NOW_MS - 5_000, NOW_MS);
-        let fast = Skew::of_report(NOW_MS - 4, NOW_MS - 10, NOW_MS);
+        let slow = Skew::from_report(NOW_MS - 3_000, NOW_MS - 5_000, NOW_MS);
+        let fast = Skew::from_report(NOW_MS - 4, NOW_MS - 10, NOW_MS);
         assert_eq!(slow.error_ms(), Some(2_500));
-        assert_eq!(slow.then(fast).then(slow).error_ms(), Some(5));
-        let set = Skew::of_report(NOW_MS + 2 * DAY_MS - 4, NOW_MS - 10, NOW_MS);
-        assert_eq!(fast.then(set), set);
-        assert_eq!(set.then(fast), fast);
+        assert_eq!(slow.intersect(fast).intersect(slow).error_ms(), Some(5));
+        let set = Skew::from_report(NOW_MS + 2 * DAY_MS - 4, NOW_MS - 10, NOW_MS);
+        assert_eq!(fast.intersect(set), set);
+        assert_eq!(set.intersect(fast), fast);
     }
 
     #[test]
     fn an_older_sidecar_is_measured_by_the_arrival_of_its_reports() {
-        let behind = Skew::of_report(NOW_MS - 30 * DAY_MS, 0, NOW_MS);
+        let behind = Skew::from_report(NOW_MS - 30 * DAY_MS, 0, NOW_MS);
         assert_eq!((behind.offset_ms(), behind.error_ms()), (-30 * DAY_MS.cast_signed(), None));
-        let right = Skew::of_report(NOW_MS - 200, 0, NOW_MS);
-        assert_eq!(behind.then(right), right);
+        let right = Skew::from_report(NOW_MS - 200, 0, NOW_MS);
+        assert_eq!(behind.intersect(right), right);
     }
 
     #[test]
     fn our_own_clock_may_be_set_and_no_time_is_too_strange() {
-        let back = Skew::of_report(NOW_MS, NOW_MS + DAY_MS, NOW_MS);
+        let back = Skew::from_report(NOW_MS, NOW_MS + DAY_MS, NOW_MS);
         assert_eq!((back.offset_ms(), back.error_ms()), (0, None));
-        let bounded = Skew::of_report(NOW_MS - 4, NOW_MS - 10, NOW_MS);
-        assert!(bounded.then(back).error_ms().is_some(), "a late report without a bound takes nothing away");
+        let bounded = Skew::from_report(NOW_MS - 4, NOW_MS - 10, NOW_MS);
+        assert!(bounded.intersect(back).error_ms().is_some(), "a late report without a bound takes nothing away");
         for at_ms in [0, u64::MAX] {
-            let skew = Skew::of_report(at_ms, u64::MAX, NOW_MS);
+            let skew = Skew::from_report(at_ms, u64::MAX, NOW_MS);
             assert!(NOW_MS.saturating_add_signed(skew.offset_ms()).abs_diff(at_ms.min(LATEST_MS)) < 2);
         }
     }

@@ -44,46 +44,46 @@ pub struct StreamSession {
     epoch: u64,
     session: u32,
     connected_ms: u64,
-    fence: CancellationToken,
+    superseded: CancellationToken,
 }
 
 impl StreamSession {
     /// Begins the session. Also returns the counts of the previous process, if this one replaces
     /// it.
     pub(crate) fn begin(pod: Arc<Pod>, greeting: Greeting, now_ms: u64) -> Result<(Self, Option<Replaced>), NotAttached> {
-        let mut inside = pod.hold();
+        let mut fields = pod.lock();
         let mut before = None;
-        if greeting.epoch == inside.epoch {
-            inside.may_begin(&greeting)?;
-        } else if inside.is_living(now_ms) {
+        if greeting.epoch == fields.epoch {
+            fields.check_session(&greeting)?;
+        } else if fields.is_alive(now_ms) {
             return Err(NotAttached::Claimed(greeting.workload.pod));
         } else {
             // Another process counts from zero and has no rules. The timeline keeps the old counts.
-            let process = Process { pod_uid: greeting.workload.pod_uid.clone(), epoch: inside.epoch };
-            let mut ended = std::mem::take(&mut inside.tally);
-            inside.before.add(ended.take_lately());
+            let process = Process { pod_uid: greeting.workload.pod_uid.clone(), epoch: fields.epoch };
+            let mut ended = std::mem::take(&mut fields.counts);
+            fields.past.add(ended.take_recent());
             before = Some((process, ended));
-            inside.receipts = Arc::default();
+            fields.receipts = Arc::default();
         }
-        inside.refused = (0, 0);
-        if let Some(older) = inside.link.take() {
-            older.fence.cancel();
+        fields.refused = (0, 0);
+        if let Some(older) = fields.stream.take() {
+            older.superseded.cancel();
         }
         let (workload, fence) = (Arc::new(greeting.workload), CancellationToken::new());
-        inside.workload = Arc::clone(&workload);
-        inside.protected = greeting.protected.into();
-        inside.epoch = greeting.epoch;
-        inside.process_began_ms = greeting.uptime.map(|uptime| now_ms.saturating_sub(uptime.as_millis() as u64));
-        inside.skew = None;
-        inside.session = Some(greeting.session);
-        inside.link = Some(OpenStream { connected_ms: now_ms, fence: fence.clone() });
-        inside.heard_ms = now_ms;
-        inside.has_left = false;
-        inside.tally.begin_stream();
-        Arc::make_mut(&mut inside.receipts).begin_stream();
-        drop(inside);
+        fields.workload = Arc::clone(&workload);
+        fields.protected = greeting.protected.into();
+        fields.epoch = greeting.epoch;
+        fields.process_began_ms = greeting.uptime.map(|uptime| now_ms.saturating_sub(uptime.as_millis() as u64));
+        fields.skew = None;
+        fields.session = Some(greeting.session);
+        fields.stream = Some(OpenStream { connected_ms: now_ms, superseded: fence.clone() });
+        fields.heard_ms = now_ms;
+        fields.has_left = false;
+        fields.counts.begin_stream();
+        Arc::make_mut(&mut fields.receipts).begin_stream();
+        drop(fields);
         let (epoch, session) = (greeting.epoch, greeting.session);
-        Ok((Self { pod, workload, epoch, session, connected_ms: now_ms, fence }, before))
+        Ok((Self { pod, workload, epoch, session, connected_ms: now_ms, superseded: fence }, before))
     }
 
     /// The process behind this stream.
@@ -92,55 +92,55 @@ impl StreamSession {
     }
 
     /// Records the peer address of the stream.
-    pub fn comes_from(&self, address: IpAddr) {
-        let mut inside = self.pod.hold();
-        if self.speaks_for(&inside) {
-            inside.tally.comes_from(address);
+    pub fn set_peer_address(&self, address: IpAddr) {
+        let mut fields = self.pod.lock();
+        if self.is_current(&fields) {
+            fields.counts.set_origin(address);
         }
     }
 
     /// Restores the counts that this process had reported before it was taken for ended.
-    pub(crate) fn recall(&self, mut tally: ProcessCounts) {
-        tally.begin_stream();
-        self.pod.hold().tally = tally;
+    pub(crate) fn restore_counts(&self, mut counts: ProcessCounts) {
+        counts.begin_stream();
+        self.pod.lock().counts = counts;
     }
 
     /// Whether this process has reported before, on this stream or another.
     pub fn is_known(&self) -> bool {
-        self.pod.hold().tally.is_known()
+        self.pod.lock().counts.is_known()
     }
 
     /// How much of this process is on disk, if known without reading the store: the mark in memory,
     /// or zero for a process that began after the store became unwritable.
-    pub fn mark_at_hand(&self, not_durable_since_ms: Option<u64>) -> Option<u64> {
-        let inside = self.pod.hold();
-        if inside.tally.is_known() {
-            return Some(inside.tally.account().mark());
+    pub fn known_mark(&self, not_durable_since_ms: Option<u64>) -> Option<u64> {
+        let fields = self.pod.lock();
+        if fields.counts.is_known() {
+            return Some(fields.counts.durable_counts().mark());
         }
-        let began_ms = inside.process_began_ms.unwrap_or(self.epoch / 1_000_000);
+        let began_ms = fields.process_began_ms.unwrap_or(self.epoch / 1_000_000);
         not_durable_since_ms.filter(|since_ms| began_ms >= *since_ms).map(|_| 0)
     }
 
     /// Takes what is on disk of this process as counted; `None` if a newer stream has superseded
     /// this one.
     pub fn resume(&self, baseline: Window, ended_ms: Option<u64>, timeline: &Timeline) -> Option<()> {
-        let mut inside = self.pod.hold();
-        self.speaks_for(&inside).then(|| inside.tally.resume(baseline, ended_ms, &self.workload, timeline))
+        let mut fields = self.pod.lock();
+        self.is_current(&fields).then(|| fields.counts.resume(baseline, ended_ms, &self.workload, timeline))
     }
 
     /// Whether the snapshot of the present stream has arrived.
     pub fn has_snapshot(&self) -> bool {
-        self.pod.hold().tally.has_snapshot()
+        self.pod.lock().counts.has_snapshot()
     }
 
     /// Assigns each row of a window to its series, and returns the process's durable counts; `None`
     /// if a newer stream has superseded this one.
     pub fn assign(&self, window: PackedWindow, timeline: &Timeline) -> Option<(Vec<PendingRow>, Arc<DurableCounts>)> {
-        let mut inside = self.pod.hold();
-        if !self.speaks_for(&inside) {
+        let mut fields = self.pod.lock();
+        if !self.is_current(&fields) {
             return None;
         }
-        Some((inside.tally.assign(window, &self.workload, timeline), Arc::clone(inside.tally.account())))
+        Some((fields.counts.assign(window, &self.workload, timeline), Arc::clone(fields.counts.durable_counts())))
     }
 
     /// The attached workload.
@@ -149,108 +149,108 @@ impl StreamSession {
     }
 
     /// Cancelled when a newer stream supersedes this one.
-    pub fn fence(&self) -> &CancellationToken {
-        &self.fence
+    pub fn superseded(&self) -> &CancellationToken {
+        &self.superseded
     }
 
     /// Measures the pod's clock skew from a report that has just arrived, and shifts the report to
     /// our clock, as far as the skew is known.
-    pub fn measure(&self, report: &mut Report, control_ms: u64, now_ms: u64) {
-        let mut inside = self.pod.hold();
-        if !self.speaks_for(&inside) {
+    pub fn measure_skew(&self, report: &mut Report, control_ms: u64, now_ms: u64) {
+        let mut fields = self.pod.lock();
+        if !self.is_current(&fields) {
             return;
         }
-        let newer = Skew::of_report(report.at_ms, control_ms, now_ms);
-        inside.skew = Some(inside.skew.map_or(newer, |known| known.then(newer)));
-        let correction_ms = inside.correction_ms();
+        let newer = Skew::from_report(report.at_ms, control_ms, now_ms);
+        fields.skew = Some(fields.skew.map_or(newer, |known| known.intersect(newer)));
+        let correction_ms = fields.correction_ms();
         if correction_ms != 0 {
             report.shift(correction_ms);
-            report.within(inside.process_began_ms.unwrap_or(0), now_ms);
+            report.within(fields.process_began_ms.unwrap_or(0), now_ms);
         }
     }
 
     /// Milliseconds to add to a time of the pod to get ours.
     pub fn correction_ms(&self) -> i64 {
-        self.pod.hold().correction_ms()
+        self.pod.lock().correction_ms()
     }
 
     /// Adds a report to the pod's counts and to the timeline.
     pub fn absorb(&self, report: &Report, now_ms: u64, timeline: &Timeline) -> Result<Absorbed, Uncountable> {
-        let mut inside = self.pod.hold();
-        if !self.speaks_for(&inside) {
-            return Ok(Absorbed::Fenced);
+        let mut fields = self.pod.lock();
+        if !self.is_current(&fields) {
+            return Ok(Absorbed::Superseded);
         }
-        let gap_ms = now_ms.saturating_sub(inside.heard_ms);
-        Arc::make_mut(&mut inside.strip).add(now_ms, report.resources, gap_ms);
-        inside.heard_ms = now_ms;
-        inside.resources = report.resources.or(inside.resources);
-        let age_ms = inside.age_ms(report.at_ms, now_ms);
+        let gap_ms = now_ms.saturating_sub(fields.heard_ms);
+        Arc::make_mut(&mut fields.resource_history).add(now_ms, report.resources, gap_ms);
+        fields.heard_ms = now_ms;
+        fields.resources = report.resources.or(fields.resources);
+        let age_ms = fields.age_ms(report.at_ms, now_ms);
         let life_ms = age_ms.max(now_ms.saturating_sub(self.epoch / 1_000_000));
         let arrival = ReportArrival { now_ms, age_ms, life_ms };
-        let absorbed = inside.tally.absorb(report, &self.workload, arrival, timeline)?;
+        let absorbed = fields.counts.absorb(report, &self.workload, arrival, timeline)?;
         if let Absorbed::Counted(hits) = absorbed {
-            inside.rate.add(now_ms, hits);
+            fields.rate.add(now_ms, hits);
         }
         Ok(absorbed)
     }
 
     /// Records a rule set that is on its way to the pod.
-    pub fn sent(&self, rules: ServiceRules) {
-        let mut inside = self.pod.hold();
-        if self.speaks_for(&inside) {
-            inside.tally.pod_is_told(Arc::clone(&rules.pins));
-            Arc::make_mut(&mut inside.receipts).sent(rules);
+    pub fn record_sent(&self, rules: ServiceRules) {
+        let mut fields = self.pod.lock();
+        if self.is_current(&fields) {
+            fields.counts.pins_sent(Arc::clone(&rules.pins));
+            Arc::make_mut(&mut fields.receipts).record_sent(rules);
         }
     }
 
     /// Records the pod's receipt for a rule set that it was sent.
-    pub fn file(&self, receipt: Receipt, now_ms: u64) -> Result<(), NeverSent> {
-        let mut inside = self.pod.hold();
-        if !self.speaks_for(&inside) {
+    pub fn record_receipt(&self, receipt: Receipt, now_ms: u64) -> Result<(), NeverSent> {
+        let mut fields = self.pod.lock();
+        if !self.is_current(&fields) {
             return Ok(());
         }
-        inside.heard_ms = now_ms;
+        fields.heard_ms = now_ms;
         let obeyed =
-            Arc::make_mut(&mut inside.receipts).file(receipt, ReceiptTime { at_ms: now_ms, since_ms: self.connected_ms })?;
+            Arc::make_mut(&mut fields.receipts).record(receipt, ReceiptTime { at_ms: now_ms, since_ms: self.connected_ms })?;
         if let Some(set) = obeyed {
-            inside.tally.pod_obeys(&set.pins);
+            fields.counts.pins_applied(&set.pins);
         }
         Ok(())
     }
 
     /// Whether the pod has confirmed this revision.
     pub fn has_confirmed(&self, revision: u64) -> bool {
-        self.pod.hold().receipts.has_confirmed(revision)
+        self.pod.lock().receipts.has_confirmed(revision)
     }
 
     /// Records that a message of the pod was refused and not counted.
-    pub fn refused(&self, why: &str, now_ms: u64) {
-        let mut inside = self.pod.hold();
-        if self.speaks_for(&inside) {
-            let times = inside.refusal.as_ref().map_or(0, |refusal| refusal.times).saturating_add(1);
+    pub fn record_refusal(&self, why: &str, now_ms: u64) {
+        let mut fields = self.pod.lock();
+        if self.is_current(&fields) {
+            let times = fields.refusal.as_ref().map_or(0, |refusal| refusal.times).saturating_add(1);
             let why = why.chars().take(REFUSAL_CHARS_MAX).collect();
-            inside.refusal = Some(Arc::new(RefusedMessage { times, at_ms: now_ms, why }));
+            fields.refusal = Some(Arc::new(RefusedMessage { times, at_ms: now_ms, why }));
         }
     }
 
     /// Records the pod's Bye.
-    pub fn left(&self, now_ms: u64) {
-        let mut inside = self.pod.hold();
-        if self.speaks_for(&inside) {
-            inside.heard_ms = now_ms;
-            inside.has_left = true;
+    pub fn record_bye(&self, now_ms: u64) {
+        let mut fields = self.pod.lock();
+        if self.is_current(&fields) {
+            fields.heard_ms = now_ms;
+            fields.has_left = true;
         }
     }
 
-    fn speaks_for(&self, inside: &PodFields) -> bool {
-        inside.epoch == self.epoch && inside.session == Some(self.session)
+    fn is_current(&self, fields: &PodFields) -> bool {
+        fields.epoch == self.epoch && fields.session == Some(self.session)
     }
 }
 
 impl PodFields {
     /// Whether a stream of the present process may take over: it is newer, or it was refused often
     /// enough.
-    fn may_begin(&mut self, greeting: &Greeting) -> Result<(), NotAttached> {
+    fn check_session(&mut self, greeting: &Greeting) -> Result<(), NotAttached> {
         let Some(known) = self.session.filter(|known| greeting.session <= *known) else { return Ok(()) };
         let (refused, newest) = self.refused;
         if refused >= REFUSED_MAX && greeting.session > newest {
@@ -265,10 +265,10 @@ impl PodFields {
 
 impl Drop for StreamSession {
     fn drop(&mut self) {
-        let mut inside = self.pod.hold();
-        if self.speaks_for(&inside) {
-            inside.link = None;
-            inside.tally.rest();
+        let mut fields = self.pod.lock();
+        if self.is_current(&fields) {
+            fields.stream = None;
+            fields.counts.reset_in_flight();
         }
     }
 }

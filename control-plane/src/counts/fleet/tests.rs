@@ -40,16 +40,16 @@ fn only_the_newest_stream_speaks_for_a_pod() {
     let second = fleet.attach(greeting("a", 5, 2), NOW_MS).unwrap();
 
     assert!(matches!(fleet.attach(greeting("a", 5, 2), NOW_MS), Err(NotAttached::OldSession { known: 2, .. })));
-    first.left(NOW_MS);
+    first.record_bye(NOW_MS);
     drop(first);
-    let seen = fleet.pods()[0].seen(NOW_MS);
+    let seen = fleet.pods()[0].view(NOW_MS);
     assert!(seen.connected_ms.is_some() && !seen.has_left, "what an older stream says of its end concerns nobody");
 
     drop(second);
     let third = fleet.attach(greeting("a", 6, 1), NOW_MS).unwrap();
-    assert!(fleet.pods()[0].seen(NOW_MS).connected_ms.is_some());
+    assert!(fleet.pods()[0].view(NOW_MS).connected_ms.is_some());
     drop(third);
-    assert_eq!(fleet.pods()[0].seen(NOW_MS).connected_ms, None);
+    assert_eq!(fleet.pods()[0].view(NOW_MS).connected_ms, None);
     assert_eq!((fleet.pods().len(), fleet.streams_refused()), (1, 1));
 }
 
@@ -57,15 +57,15 @@ fn only_the_newest_stream_speaks_for_a_pod() {
 fn a_pod_is_silent_then_gone_then_forgotten() {
     let fleet = Fleet::new(Duration::from_secs(3600));
     drop(fleet.attach(greeting("a", 1, 1), NOW_MS).unwrap());
-    let state = |later_ms: u64| fleet.pods()[0].seen(NOW_MS + later_ms).state;
+    let state = |later_ms: u64| fleet.pods()[0].view(NOW_MS + later_ms).state;
 
     assert_eq!([state(4999), state(5000), state(59_999)], [PodState::Reporting, PodState::Silent, PodState::Silent]);
     assert_eq!(state(GONE_AFTER.as_millis() as u64), PodState::Gone);
-    fleet.forget(NOW_MS + 3_599_999);
+    fleet.evict_gone(NOW_MS + 3_599_999);
     assert_eq!(fleet.pods().len(), 1);
-    fleet.forget(NOW_MS + 3_600_000);
+    fleet.evict_gone(NOW_MS + 3_600_000);
     assert_eq!((fleet.pods().len(), fleet.pods_forgotten()), (0, 1));
-    assert!(fleet.knows("default", "shop"), "the service is still known");
+    assert!(fleet.knows_service("default", "shop"), "the service is still known");
 }
 
 /// The snapshot of a process that has had this many requests since it started.
@@ -83,7 +83,7 @@ fn snapshot(hits: u64) -> Report {
 
 #[test]
 fn a_process_that_comes_back_after_it_was_forgotten_counts_nothing_twice() {
-    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::starting(NOW_MS));
+    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::new(NOW_MS));
     let hits =
         || timeline.series(Reporter { namespace: "default", service: "shop" }, &snapshot(0).endpoints[0].endpoint).totals().hits;
     let first = fleet.attach(greeting("a", 1, 1), NOW_MS).unwrap();
@@ -91,7 +91,7 @@ fn a_process_that_comes_back_after_it_was_forgotten_counts_nothing_twice() {
     drop(first);
 
     // Given a process with nothing on disk, cut off for so long that it was forgotten...
-    fleet.forget(NOW_MS + 3_600_000);
+    fleet.evict_gone(NOW_MS + 3_600_000);
     assert_eq!((fleet.pods().len(), fleet.hits_not_kept(), hits()), (0, 10, 0));
 
     // ...when it comes back, then its counts are known, and it need not repeat the past.
@@ -114,9 +114,9 @@ fn a_process_that_comes_back_after_it_was_forgotten_counts_nothing_twice() {
 fn who_has_said_goodbye_is_gone_at_once() {
     let fleet = Fleet::new(Duration::from_secs(3600));
     let attachment = fleet.attach(greeting("a", 1, 1), NOW_MS).unwrap();
-    attachment.left(NOW_MS);
+    attachment.record_bye(NOW_MS);
     drop(attachment);
-    assert_eq!(fleet.pods()[0].seen(NOW_MS).state, PodState::Gone);
+    assert_eq!(fleet.pods()[0].view(NOW_MS).state, PodState::Gone);
 }
 
 /// Hits of the one endpoint that the tests use.
@@ -129,15 +129,15 @@ const AHEAD: u64 = 23 * 3_600_000_000_000;
 
 #[test]
 fn two_living_processes_with_the_same_uid_are_both_counted_and_shown() {
-    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::starting(NOW_MS));
+    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::new(NOW_MS));
     let living = fleet.attach(greeting("a", 5, 1), NOW_MS).unwrap();
     living.absorb(&snapshot(10), NOW_MS, &timeline).unwrap();
     let impostor = fleet.attach(greeting("a", 5 + AHEAD, 1), NOW_MS).unwrap();
     impostor.absorb(&snapshot(3), NOW_MS, &timeline).unwrap();
-    assert!(!living.fence().is_cancelled(), "a living pod is not cut off");
+    assert!(!living.superseded().is_cancelled(), "a living pod is not cut off");
     living.absorb(&Report { seq: 2, coverage: Coverage::Change, ..snapshot(1) }, NOW_MS, &timeline).unwrap();
     assert_eq!((hits(&timeline), fleet.pods().len()), (14, 2));
-    let connected = |fleet: &Fleet| fleet.pods().iter().filter(|pod| pod.seen(NOW_MS).connected_ms.is_some()).count();
+    let connected = |fleet: &Fleet| fleet.pods().iter().filter(|pod| pod.view(NOW_MS).connected_ms.is_some()).count();
     assert_eq!(connected(&fleet), 2);
 
     // Each may dial again, and continues as the same process.
@@ -150,14 +150,14 @@ fn two_living_processes_with_the_same_uid_are_both_counted_and_shown() {
     drop(impostor);
     let later_ms = NOW_MS + GONE_AFTER.as_millis() as u64;
     let living = fleet.attach(greeting("a", 5, 3), later_ms).unwrap();
-    fleet.forget(later_ms);
+    fleet.evict_gone(later_ms);
     assert_eq!((fleet.pods().len(), connected(&fleet), hits(&timeline)), (1, 1, 11));
     drop(living);
 }
 
 #[test]
 fn of_two_processes_with_the_same_uid_the_one_without_a_stream_has_ended() {
-    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::starting(NOW_MS));
+    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::new(NOW_MS));
     let half_open = fleet.attach(greeting("a", 5, 1), NOW_MS).unwrap();
     half_open.absorb(&snapshot(10), NOW_MS, &timeline).unwrap();
     let next = fleet.attach(greeting("a", 6, 1), NOW_MS).unwrap();
@@ -165,7 +165,7 @@ fn of_two_processes_with_the_same_uid_the_one_without_a_stream_has_ended() {
     assert_eq!((hits(&timeline), fleet.hits_not_kept()), (13, 0));
 
     drop(half_open);
-    fleet.detached();
+    fleet.stream_ended();
     assert_eq!((fleet.hits_not_kept(), hits(&timeline)), (10, 3), "what it has not brought to disk is lost");
 
     let back = fleet.attach(greeting("a", 5, 2), NOW_MS).unwrap();
@@ -176,7 +176,7 @@ fn of_two_processes_with_the_same_uid_the_one_without_a_stream_has_ended() {
 
 #[test]
 fn a_process_that_another_one_has_replaced_is_let_in_again_and_counted_once() {
-    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::starting(NOW_MS));
+    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::new(NOW_MS));
     let first = fleet.attach(greeting("a", 7200, 1), NOW_MS).unwrap();
     first.absorb(&snapshot(10), NOW_MS, &timeline).unwrap();
     drop(first);
@@ -222,10 +222,10 @@ fn services_without_pods_make_room_for_others() {
     assert!(matches!(fleet.attach(of_service(SERVICES_MAX), NOW_MS), Err(NotAttached::Full)), "all have pods");
 
     let later_ms = NOW_MS + 3_600_000;
-    fleet.forget(later_ms);
-    assert!(fleet.knows("default", "preview-5"));
+    fleet.evict_gone(later_ms);
+    assert!(fleet.knows_service("default", "preview-5"));
     fleet.attach(of_service(SERVICES_MAX), later_ms).unwrap();
-    assert!(fleet.knows("default", "preview-0") && !fleet.knows("default", "preview-5"));
+    assert!(fleet.knows_service("default", "preview-0") && !fleet.knows_service("default", "preview-5"));
     drop(kept);
 }
 
@@ -243,10 +243,10 @@ fn pods_that_are_gone_make_room_for_others_and_a_service_that_finds_none_is_not_
     newcomer.workload.service = "other".into();
     let soon_ms = NOW_MS + crate::model::limits::PODS_MAX as u64;
     assert!(matches!(fleet.attach(newcomer.clone(), soon_ms), Err(NotAttached::Full)), "none is gone yet");
-    assert!(!fleet.knows("default", "other"));
+    assert!(!fleet.knows_service("default", "other"));
 
     fleet.attach(newcomer, soon_ms + GONE_AFTER.as_millis() as u64).unwrap();
-    assert!(fleet.knows("default", "other"));
+    assert!(fleet.knows_service("default", "other"));
     assert_eq!(fleet.pods_forgotten(), crate::model::limits::PODS_MAX as u64 / 4);
     let is_here = |pod: &str| fleet.pods.contains_key(&claim(pod));
     assert!(is_here("pod-0") && !is_here("pod-1") && is_here(&format!("pod-{}", crate::model::limits::PODS_MAX - 1)));
@@ -257,10 +257,10 @@ fn a_pod_that_comes_back_while_it_is_being_forgotten_is_not_lost() {
     let fleet = Fleet::new(Duration::ZERO);
     let later_ms = NOW_MS + GONE_AFTER.as_millis() as u64;
     std::thread::scope(|threads| {
-        threads.spawn(|| (0..20_000).for_each(|_| fleet.forget(later_ms)));
+        threads.spawn(|| (0..20_000).for_each(|_| fleet.evict_gone(later_ms)));
         for session in 1..20_000 {
             let attachment = fleet.attach(greeting("a", 1, session), later_ms).unwrap();
-            attachment.left(NOW_MS);
+            attachment.record_bye(NOW_MS);
             assert!(fleet.pods.contains_key(&claim("a")), "stream {session} speaks for a pod that nobody sees");
         }
     });
@@ -287,7 +287,7 @@ fn told(stream: &StreamSession, hits: u64, timeline: &Timeline) {
 fn a_pods_row_adds_up_its_processes_whether_it_keeps_its_uid_or_not() {
     let began = (NOW_MS - 30_000) * 1_000_000;
     for keeps_its_uid in [true, false] {
-        let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::starting(0));
+        let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::new(0));
         for life in 0..6 {
             let mut greeting = greeting("a", began + life, 1);
             if !keeps_its_uid {
@@ -296,9 +296,9 @@ fn a_pods_row_adds_up_its_processes_whether_it_keeps_its_uid_or_not() {
             let stream = fleet.attach(greeting, NOW_MS).unwrap();
             told(&stream, 10, &timeline);
             drop(stream);
-            fleet.detached();
+            fleet.stream_ended();
         }
-        let lately = fleet.lately(("default", "shop"), &Endpoint::named("GET", "/a").unwrap(), NOW_MS);
+        let lately = fleet.recent_by_pod(("default", "shop"), &Endpoint::named("GET", "/a").unwrap(), NOW_MS);
 
         assert_eq!(lately.len(), 1, "{lately:?}");
         assert_eq!((lately["a"].hits, lately["a"].covered_ms), (60, 30_000), "its uid is kept: {keeps_its_uid}");
@@ -318,7 +318,7 @@ fn two_pods_of_one_name_that_are_both_there_are_two() {
     assert_eq!(fleet.pods().len(), 2);
 
     drop(other);
-    fleet.detached();
+    fleet.stream_ended();
     assert_eq!(fleet.pods().len(), 1);
     assert_eq!(fleet.pods().all_processes().count(), 2, "what it counted is not forgotten");
 }

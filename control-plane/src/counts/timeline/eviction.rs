@@ -29,42 +29,42 @@ impl Timeline {
     /// endpoints that were quiet longest. Without eviction, a service whose name changes with each
     /// deployment would leave no room for others. Endpoints that a pod still reports stay. Returns
     /// the evicted names, so that the store removes them, too.
-    pub fn let_go(&self, now_ms: u64) -> Vec<SeriesName> {
+    pub fn evict(&self, now_ms: u64) -> Vec<SeriesName> {
         let services: Vec<_> = self.services.iter().map(|service| Arc::clone(service.value())).collect();
         let series_max = self.budget.series();
         let mut gone = Vec::new();
         let mut quiet = Vec::new();
         for endpoints in services {
-            endpoints.iter().for_each(|series| series.let_go(now_ms));
-            self.give_back_unused(&endpoints);
+            endpoints.iter().for_each(|series| series.expire_slots(now_ms));
+            self.remove_unused(&endpoints);
             let of_service = || quiet_of(&endpoints, now_ms);
-            gone.extend(self.crowd_out(endpoints.len(), ENDPOINTS_MAX, of_service));
+            gone.extend(self.evict_quiet(endpoints.len(), ENDPOINTS_MAX, of_service));
             if is_crowded(self.series.load(Ordering::Relaxed), series_max) {
                 quiet.extend(quiet_of(&endpoints, now_ms));
             }
         }
-        gone.extend(self.crowd_out(self.series.load(Ordering::Relaxed), series_max, || quiet));
+        gone.extend(self.evict_quiet(self.series.load(Ordering::Relaxed), series_max, || quiet));
         self.services.retain(|_, endpoints| !endpoints.is_empty() || Arc::strong_count(endpoints) > 1);
-        self.given_back.fetch_add(gone.len() as u64, Ordering::Relaxed);
+        self.evicted.fetch_add(gone.len() as u64, Ordering::Relaxed);
         gone
     }
 
     /// Removes series that never counted anything and that no pod reports: a sidecar has defined
     /// them and not used them.
-    fn give_back_unused(&self, endpoints: &ServiceSeries) {
+    fn remove_unused(&self, endpoints: &ServiceSeries) {
         endpoints.series.retain(|_, series| {
-            let stays = Arc::strong_count(series) > 1 || !series.is_brought() || series.was_ever_asked();
+            let stays = Arc::strong_count(series) > 1 || !series.has_origin() || series.has_counted();
             self.series.fetch_sub(usize::from(!stays), Ordering::Relaxed);
             stays
         });
     }
 
     /// Endpoints that were evicted because others needed their place.
-    pub fn given_back(&self) -> u64 {
-        self.given_back.load(Ordering::Relaxed)
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
     }
 
-    fn crowd_out(&self, count: usize, max: usize, quiet: impl FnOnce() -> Vec<Quiet>) -> Vec<SeriesName> {
+    fn evict_quiet(&self, count: usize, max: usize, quiet: impl FnOnce() -> Vec<Quiet>) -> Vec<SeriesName> {
         if !is_crowded(count, max) {
             return Vec::new();
         }

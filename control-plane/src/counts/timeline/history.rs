@@ -44,7 +44,7 @@ pub(super) struct SeriesHistory {
     usual: (u64, Option<f64>),
     /// Cached sums of long slots.
     sums: SumCache,
-    line: Option<SparkCache>,
+    sparkline: Option<SparkCache>,
 }
 
 /// Which slots to use where there are both kinds.
@@ -64,16 +64,16 @@ impl SeriesHistory {
             coarse: Coarse::default(),
             usual: (0, None),
             sums: SumCache::default(),
-            line: None,
+            sparkline: None,
         }
     }
 
     /// Adds counts, spread evenly over the time that they cover, from `since_ms` on.
     pub(super) fn add(&mut self, span: CountedSpan, since_ms: u64, golden: &GoldenMetrics) {
-        self.short.turn_back(span.to_ms);
-        self.long.turn_back(span.to_ms);
+        self.short.follow_clock_back(span.to_ms);
+        self.long.follow_clock_back(span.to_ms);
         if span.slot().is_some() {
-            return self.book(span.to_ms, golden);
+            return self.add_to_slots(span.to_ms, golden);
         }
         // Counts older than the longest ring are dropped.
         let oldest_ms = span.to_ms.saturating_sub(REACH_MS);
@@ -83,11 +83,11 @@ impl SeriesHistory {
 
     /// Adds a long slot from the store, at `now_ms`.
     pub(super) fn restore(&mut self, from_ms: u64, golden: &GoldenMetrics, now_ms: u64) {
-        self.reach(now_ms);
+        self.expire(now_ms);
         if self.short.reaches(from_ms) {
             for second in 0..LONG_MS / SHORT_MS {
                 let part = Fraction { from: second, to: second + 1, of: LONG_MS / SHORT_MS };
-                self.book(from_ms + second * SHORT_MS, &part.metrics(golden));
+                self.add_to_slots(from_ms + second * SHORT_MS, &part.metrics(golden));
             }
         } else {
             self.long.add(from_ms, golden);
@@ -100,12 +100,12 @@ impl SeriesHistory {
     }
 
     /// Drops slots that are too old at `now_ms`.
-    pub(super) fn reach(&mut self, now_ms: u64) {
-        self.short.reach(now_ms);
-        self.long.reach(now_ms);
+    pub(super) fn expire(&mut self, now_ms: u64) {
+        self.short.advance_to_ms(now_ms);
+        self.long.advance_to_ms(now_ms);
         self.coarse.keep(now_ms.saturating_sub(REACH_MS), now_ms + REACH_MS);
         if self.bytes() == 0 {
-            (self.sums, self.line) = (SumCache::default(), None);
+            (self.sums, self.sparkline) = (SumCache::default(), None);
         }
     }
 
@@ -117,12 +117,12 @@ impl SeriesHistory {
     }
 
     /// Calls `see` with the start, length and counts of each slot in the range, once per slot.
-    pub(super) fn each_slot(&self, stretch: TimeRange, grain: Grain, mut see: impl FnMut(u64, u64, &GoldenMetrics)) {
-        let mut at_ms = stretch.from_ms;
+    pub(super) fn each_slot(&self, range: TimeRange, grain: Grain, mut see: impl FnMut(u64, u64, &GoldenMetrics)) {
+        let mut at_ms = range.from_ms;
         let mut golden = GoldenMetrics::default();
-        while at_ms < stretch.to_ms {
+        while at_ms < range.to_ms {
             golden.renew();
-            let fits_long = at_ms.is_multiple_of(LONG_MS) && at_ms + LONG_MS <= stretch.to_ms;
+            let fits_long = at_ms.is_multiple_of(LONG_MS) && at_ms + LONG_MS <= range.to_ms;
             if (fits_long && grain == Grain::Coarse) || !self.short.reaches(at_ms) {
                 let from_ms = at_ms / LONG_MS * LONG_MS;
                 if self.long.add_slot(from_ms, &mut golden) {
@@ -139,16 +139,16 @@ impl SeriesHistory {
     }
 
     /// Adds what the coarse entries hold of the range.
-    pub(super) fn add_coarse(&self, stretch: TimeRange, sum: &mut GoldenMetrics) {
-        self.coarse.add_to(stretch, sum);
+    pub(super) fn add_coarse(&self, range: TimeRange, sum: &mut GoldenMetrics) {
+        self.coarse.add_to(range, sum);
     }
 
     /// Returns the sum over the range; each slot counts once.
-    pub(super) fn sum(&mut self, stretch: TimeRange) -> GoldenMetrics {
-        let over = self.long_part(stretch);
+    pub(super) fn sum(&mut self, range: TimeRange) -> GoldenMetrics {
+        let over = self.long_part(range);
         let mut sum = self.sums.over(over, &self.long);
-        self.coarse.add_to(stretch, &mut sum);
-        for edge in [TimeRange { to_ms: over.from_ms, ..stretch }, TimeRange { from_ms: over.to_ms, ..stretch }] {
+        self.coarse.add_to(range, &mut sum);
+        for edge in [TimeRange { to_ms: over.from_ms, ..range }, TimeRange { from_ms: over.to_ms, ..range }] {
             self.each_slot(edge, Grain::Coarse, |_, _, golden| sum.merge(golden));
         }
         sum
@@ -156,10 +156,10 @@ impl SeriesHistory {
 
     /// The part of the range that consists of whole long slots. Short slots cover the rest at both
     /// ends.
-    fn long_part(&self, stretch: TimeRange) -> TimeRange {
-        let whole_ms = stretch.from_ms.next_multiple_of(LONG_MS).min(stretch.to_ms);
-        let from_ms = if self.short.reaches(stretch.from_ms) { whole_ms } else { stretch.from_ms / LONG_MS * LONG_MS };
-        TimeRange { from_ms, to_ms: (stretch.to_ms / LONG_MS * LONG_MS).max(from_ms) }
+    fn long_part(&self, range: TimeRange) -> TimeRange {
+        let whole_ms = range.from_ms.next_multiple_of(LONG_MS).min(range.to_ms);
+        let from_ms = if self.short.reaches(range.from_ms) { whole_ms } else { range.from_ms / LONG_MS * LONG_MS };
+        TimeRange { from_ms, to_ms: (range.to_ms / LONG_MS * LONG_MS).max(from_ms) }
     }
 
     /// The median of the per-minute p95 over the last hour, computed once a minute; `None` until
@@ -183,7 +183,7 @@ impl SeriesHistory {
         if sum.latency.count() < USUAL_REQUESTS_MIN { None } else { sum.quantile_us(0.95) }
     }
 
-    fn book(&mut self, at_ms: u64, golden: &GoldenMetrics) {
+    fn add_to_slots(&mut self, at_ms: u64, golden: &GoldenMetrics) {
         // A share may hold time or bytes without a whole exchange; only an empty share needs no
         // slot.
         if *golden == GoldenMetrics::default() {

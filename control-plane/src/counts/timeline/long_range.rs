@@ -33,7 +33,7 @@ pub struct LongRange {
     /// Whether counts in memory that came later belong to it.
     end: WindowEnd,
     /// The naming of endpoints that it was read with ([`Timeline::naming`]).
-    naming: u64,
+    naming_revision: u64,
     series: HashMap<usize, OnDisk>,
 }
 
@@ -62,27 +62,32 @@ pub struct OnDisk {
 
 impl LongRange {
     /// Reads a window that ends at `now_ms`, and the one before it.
-    pub fn read(chronicle: &dyn MetricsStore, timeline: &Timeline, window_ms: u64, now_ms: u64) -> Result<Self, StoreError> {
-        let mut past = Self { read_ms: now_ms, naming: timeline.naming(), ..Self::default() };
+    pub fn read(metrics_store: &dyn MetricsStore, timeline: &Timeline, window_ms: u64, now_ms: u64) -> Result<Self, StoreError> {
+        let mut past = Self { read_ms: now_ms, naming_revision: timeline.naming_revision(), ..Self::default() };
         let (from_ms, to_ms) = (now_ms.saturating_sub(window_ms), now_ms + 1);
-        chronicle.view(&mut |view| past.look(view, timeline, (from_ms, to_ms), window_ms, Retention::of(view)?))?;
+        metrics_store.view(&mut |view| past.load(view, timeline, (from_ms, to_ms), window_ms, Retention::read(view)?))?;
         Ok(past)
     }
 
     /// Reads the whole slots that cover a range, and the same length before them.
-    pub fn read_range(chronicle: &dyn MetricsStore, timeline: &Timeline, range: Range, now_ms: u64) -> Result<Self, StoreError> {
-        let mut past = Self { read_ms: now_ms, naming: timeline.naming(), ..Self::default() };
-        chronicle.view(&mut |view| {
-            let reach = Retention::of(view)?;
+    pub fn read_range(
+        metrics_store: &dyn MetricsStore,
+        timeline: &Timeline,
+        range: Range,
+        now_ms: u64,
+    ) -> Result<Self, StoreError> {
+        let mut past = Self { read_ms: now_ms, naming_revision: timeline.naming_revision(), ..Self::default() };
+        metrics_store.view(&mut |view| {
+            let reach = Retention::read(view)?;
             let whole = reach.whole(range);
             past.range = Some(whole);
             past.end = if whole.to_ms > now_ms { WindowEnd::Now } else { WindowEnd::Past };
-            past.look(view, timeline, (whole.from_ms, whole.to_ms), whole.length_ms(), reach)
+            past.load(view, timeline, (whole.from_ms, whole.to_ms), whole.length_ms(), reach)
         })?;
         Ok(past)
     }
 
-    fn look(
+    fn load(
         &mut self,
         view: &dyn StoreView,
         timeline: &Timeline,
@@ -164,5 +169,5 @@ pub(super) fn add_tail(sum: &mut GoldenMetrics, live: &GoldenMetrics, on_disk: &
 
 /// Maps each stored series to the series in memory that it is counted in.
 pub(super) fn named(kept: &BTreeMap<u32, StoredSeries>, timeline: &Timeline) -> HashMap<u32, Arc<Series>> {
-    kept.iter().map(|(number, kept)| (*number, timeline.named(&kept.name).settled())).collect()
+    kept.iter().map(|(number, kept)| (*number, timeline.stored_series(&kept.name).canonical())).collect()
 }

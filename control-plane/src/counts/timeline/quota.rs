@@ -9,28 +9,28 @@ use crate::model::stream_counts::Count;
 #[derive(Debug, Clone, Copy)]
 pub struct QuotaLimits {
     /// Bytes that one share may use.
-    pub of_one: usize,
+    pub per_share: usize,
     /// Bytes that all shares may use together. Over it, only small shares grow, by at most an
     /// eighth of this limit.
-    pub of_all: usize,
+    pub in_total: usize,
     /// A share with at most so many bytes is small.
-    pub little: usize,
+    pub small: usize,
 }
 
 /// A memory quota that many shares draw from.
 #[derive(Debug)]
 pub struct Quota {
-    bounds: QuotaLimits,
-    taken: AtomicUsize,
+    limits: QuotaLimits,
+    in_use: AtomicUsize,
     /// How often a request for bytes was refused.
-    pub turned_away: Count,
+    pub refused: Count,
 }
 
 /// One share of the quota: of a service, or of a process.
 #[derive(Debug)]
 pub struct QuotaShare {
     all: Arc<Quota>,
-    taken: AtomicUsize,
+    in_use: AtomicUsize,
 }
 
 /// The bytes that one object of a share uses; released on drop.
@@ -42,29 +42,29 @@ pub struct QuotaUse {
 
 impl Quota {
     /// Bytes that one share may use.
-    pub fn of_one(&self) -> usize {
-        self.bounds.of_one
+    pub fn per_share(&self) -> usize {
+        self.limits.per_share
     }
 
     /// Creates a quota with these limits.
-    pub fn with(bounds: QuotaLimits) -> Arc<Self> {
-        Arc::new(Self { bounds, taken: AtomicUsize::new(0), turned_away: Count::default() })
+    pub fn new(bounds: QuotaLimits) -> Arc<Self> {
+        Arc::new(Self { limits: bounds, in_use: AtomicUsize::new(0), refused: Count::default() })
     }
 
     /// Bytes in use.
-    pub fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
+    pub fn in_use(&self) -> usize {
+        self.in_use.load(Ordering::Relaxed)
     }
 
     /// Creates an empty share.
     pub fn share(self: &Arc<Self>) -> Arc<QuotaShare> {
-        Arc::new(QuotaShare { all: Arc::clone(self), taken: AtomicUsize::new(0) })
+        Arc::new(QuotaShare { all: Arc::clone(self), in_use: AtomicUsize::new(0) })
     }
 }
 
 impl QuotaShare {
     /// Creates an object that uses no bytes yet.
-    pub fn nothing(self: &Arc<Self>) -> QuotaUse {
+    pub fn new_use(self: &Arc<Self>) -> QuotaUse {
         QuotaUse { share: Arc::clone(self), bytes: 0 }
     }
 }
@@ -76,19 +76,19 @@ impl QuotaUse {
     }
 
     /// Returns whether the object may use `more` bytes in addition; a refusal is counted.
-    pub fn may_take(&self, more: usize) -> bool {
-        let of_one = self.share.taken.load(Ordering::Relaxed).saturating_add(more);
-        let of_all = self.share.all.taken().saturating_add(more);
-        let may_take = self.share.all.bounds.hold(of_one, of_all);
+    pub fn admits(&self, more: usize) -> bool {
+        let of_one = self.share.in_use.load(Ordering::Relaxed).saturating_add(more);
+        let of_all = self.share.all.in_use().saturating_add(more);
+        let may_take = self.share.all.limits.allow(of_one, of_all);
         if !may_take {
-            self.share.all.turned_away.up();
+            self.share.all.refused.up();
         }
         may_take
     }
 
     /// Sets the bytes that the object uses now.
-    pub fn is_now(&mut self, bytes: usize) {
-        for taken in [&self.share.taken, &self.share.all.taken] {
+    pub fn resize(&mut self, bytes: usize) {
+        for taken in [&self.share.in_use, &self.share.all.in_use] {
             if bytes > self.bytes {
                 taken.fetch_add(bytes - self.bytes, Ordering::Relaxed);
             } else if bytes < self.bytes {
@@ -101,18 +101,18 @@ impl QuotaUse {
 
 impl Drop for QuotaUse {
     fn drop(&mut self) {
-        self.is_now(0);
+        self.resize(0);
     }
 }
 
 impl QuotaLimits {
     /// The limit for all shares together, including the extra eighth for small shares.
-    pub fn most(self) -> usize {
-        self.of_all + self.of_all / 8
+    pub fn max(self) -> usize {
+        self.in_total + self.in_total / 8
     }
 
-    fn hold(self, of_one: usize, of_all: usize) -> bool {
-        of_one <= self.of_one && (of_all <= self.of_all || (of_one <= self.little && of_all <= self.most()))
+    fn allow(self, of_one: usize, of_all: usize) -> bool {
+        of_one <= self.per_share && (of_all <= self.in_total || (of_one <= self.small && of_all <= self.max()))
     }
 }
 
@@ -120,42 +120,42 @@ impl QuotaLimits {
 mod tests {
     use super::*;
 
-    const BOUNDS: QuotaLimits = QuotaLimits { of_one: 500, of_all: 1000, little: 50 };
+    const BOUNDS: QuotaLimits = QuotaLimits { per_share: 500, in_total: 1000, small: 50 };
 
     #[test]
     fn who_takes_much_gets_no_more_and_who_takes_little_does() {
-        let all = Quota::with(BOUNDS);
+        let all = Quota::new(BOUNDS);
         let parties: Vec<_> = (0..4).map(|_| all.share()).collect();
-        let mut things: Vec<_> = parties.iter().map(QuotaShare::nothing).collect();
-        assert!(things[0].may_take(500) && !things[0].may_take(501), "one party's share");
-        things[0].is_now(500);
-        things[1].is_now(460);
-        assert!(!things[1].may_take(41), "all of it");
-        assert!(things[2].may_take(50) && !things[2].may_take(51));
-        things[2].is_now(50);
-        assert!(things[3].may_take(50), "who takes little is not crowded out");
-        assert!(!parties[2].nothing().may_take(1), "of one party each counts");
-        let many: Vec<_> = (0..3).map(|_| all.share().nothing()).collect();
+        let mut things: Vec<_> = parties.iter().map(QuotaShare::new_use).collect();
+        assert!(things[0].admits(500) && !things[0].admits(501), "one party's share");
+        things[0].resize(500);
+        things[1].resize(460);
+        assert!(!things[1].admits(41), "all of it");
+        assert!(things[2].admits(50) && !things[2].admits(51));
+        things[2].resize(50);
+        assert!(things[3].admits(50), "who takes little is not crowded out");
+        assert!(!parties[2].new_use().admits(1), "of one party each counts");
+        let many: Vec<_> = (0..3).map(|_| all.share().new_use()).collect();
         let mut many = many.into_iter().map(|mut thing| {
-            let fits = thing.may_take(50);
-            thing.is_now(if fits { 50 } else { 0 });
+            let fits = thing.admits(50);
+            thing.resize(if fits { 50 } else { 0 });
             (fits, thing)
         });
         let many: Vec<_> = many.by_ref().collect();
         assert_eq!(many.iter().map(|(fits, _)| *fits).collect::<Vec<_>>(), [true, true, false], "but not without an end");
-        assert_eq!((all.taken(), all.turned_away.so_far()), (1110, 5));
+        assert_eq!((all.in_use(), all.refused.so_far()), (1110, 5));
     }
 
     #[test]
     fn what_is_taken_is_given_back() {
-        let all = Quota::with(BOUNDS);
+        let all = Quota::new(BOUNDS);
         let share = all.share();
-        let (mut one, mut two) = (share.nothing(), all.share().nothing());
-        one.is_now(400);
-        one.is_now(300);
-        two.is_now(11);
-        assert_eq!((all.taken(), share.taken.load(Ordering::Relaxed), one.bytes()), (311, 300, 300));
+        let (mut one, mut two) = (share.new_use(), all.share().new_use());
+        one.resize(400);
+        one.resize(300);
+        two.resize(11);
+        assert_eq!((all.in_use(), share.in_use.load(Ordering::Relaxed), one.bytes()), (311, 300, 300));
         drop((one, two));
-        assert_eq!(all.taken(), 0);
+        assert_eq!(all.in_use(), 0);
     }
 }

@@ -67,7 +67,7 @@ impl RecentMinutes {
     /// Creates an empty one, if the quota has room.
     pub fn new(room: &Arc<CountQuota>) -> Option<Self> {
         // Most endpoints of most pods are quiet, and have one slot.
-        Some(Self { slots: VecDeque::with_capacity(1), _place: room.place()? })
+        Some(Self { slots: VecDeque::with_capacity(1), _place: room.acquire()? })
     }
 
     /// Adds counts, spread evenly over the time that they cover.
@@ -119,12 +119,12 @@ impl RecentMinutes {
     }
 
     /// Bytes in memory, at least.
-    pub fn weight(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.slots.iter().map(|slot| size_of::<MinuteSlot>() + size_of_val(&*slot.latency)).sum::<usize>()
     }
 
     /// Returns whether nothing was counted recently, so that its place can be released.
-    pub fn is_over(&self, now_ms: u64) -> bool {
+    pub fn is_expired(&self, now_ms: u64) -> bool {
         self.slots.back().is_none_or(|slot| slot.minute + MINUTES < now_ms / MINUTE_MS)
     }
 
@@ -180,7 +180,7 @@ impl MinuteSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counts::timeline::count_quota::PLACES_MAX;
+    use crate::counts::timeline::count_quota::RECENT_PAIRS_MAX;
 
     const HOUR_MS: u64 = 3_600_000;
 
@@ -192,7 +192,7 @@ mod tests {
     }
 
     fn lately() -> RecentMinutes {
-        RecentMinutes::new(&CountQuota::with(1)).unwrap()
+        RecentMinutes::new(&CountQuota::new(1)).unwrap()
     }
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!((recent.hits, recent.failures, recent.latency.count()), (60, 6, 60));
         assert_eq!((recent.covered_ms, lately.slots.len()), (5 * MINUTE_MS + 30_000, 6));
         assert_eq!(lately.recent(now_ms - 7000, now_ms).covered_ms, 7000, "a process that has just begun");
-        assert!(!lately.is_over(now_ms) && lately.is_over(now_ms + 6 * MINUTE_MS));
+        assert!(!lately.is_expired(now_ms) && lately.is_expired(now_ms + 6 * MINUTE_MS));
         assert_eq!(lately.recent(0, now_ms + 6 * MINUTE_MS).hits, 0);
     }
 
@@ -229,15 +229,15 @@ mod tests {
 
     #[test]
     fn two_add_up_and_a_place_is_given_back() {
-        let room = CountQuota::with(PLACES_MAX);
+        let room = CountQuota::new(RECENT_PAIRS_MAX);
         let (mut one, mut other) = (RecentMinutes::new(&room).unwrap(), RecentMinutes::new(&room).unwrap());
         one.add(CountedSpan { from_ms: HOUR_MS, to_ms: HOUR_MS }, &golden(10, 5000));
         other.add(CountedSpan { from_ms: HOUR_MS, to_ms: HOUR_MS }, &golden(10, 90_000));
         one.merge(&other);
         assert_eq!(one.recent(0, HOUR_MS).latency.count(), 20);
         drop(other);
-        assert_eq!(room.taken(), 1);
-        let held: Vec<_> = (1..PLACES_MAX).map(|_| RecentMinutes::new(&room)).collect();
+        assert_eq!(room.in_use(), 1);
+        let held: Vec<_> = (1..RECENT_PAIRS_MAX).map(|_| RecentMinutes::new(&room)).collect();
         assert!(held.iter().all(Option::is_some) && RecentMinutes::new(&room).is_none());
     }
 }

@@ -19,29 +19,33 @@ const HOUR_MS: u64 = 3_600_000;
 
 impl Timeline {
     /// Creates a timeline from the store, with endpoints named by these rules.
-    pub fn restored(chronicle: &dyn MetricsStore, rules: &RulesState, budget: Budget, now_ms: u64) -> Result<Self, StoreError> {
-        let mut timeline = Self::within(budget, now_ms);
-        chronicle.view(&mut |view| {
-            timeline = Self::within(budget, view.since_ms()?.min(now_ms));
-            timeline.obey(rules, Vec::new);
-            timeline.take_over(view, now_ms)
+    pub fn restore(
+        metrics_store: &dyn MetricsStore,
+        rules: &RulesState,
+        budget: Budget,
+        now_ms: u64,
+    ) -> Result<Self, StoreError> {
+        let mut timeline = Self::with_budget(budget, now_ms);
+        metrics_store.view(&mut |view| {
+            timeline = Self::with_budget(budget, view.since_ms()?.min(now_ms));
+            timeline.apply_pins(rules, Vec::new);
+            timeline.load(view, now_ms)
         })?;
         Ok(timeline)
     }
 
-    fn take_over(&self, view: &dyn StoreView, now_ms: u64) -> Result<(), StoreError> {
+    fn load(&self, view: &dyn StoreView, now_ms: u64) -> Result<(), StoreError> {
         let mut all: HashMap<u32, Arc<Series>> = HashMap::new();
         for (number, kept) in view.series()? {
-            let series = self.named(&kept.name);
+            let series = self.stored_series(&kept.name);
             series.restore_total(kept.seen, &kept.total);
             if kept.is_file {
-                series.is_a_file();
+                series.mark_as_file();
             }
             all.insert(number, series);
         }
-        let stretch =
-            SlotRange { resolution: Resolution::TenSeconds, from_ms: now_ms.saturating_sub(HOUR_MS), to_ms: now_ms + 1 };
-        view.each_slot(stretch, None, &mut |slot| {
+        let range = SlotRange { resolution: Resolution::TenSeconds, from_ms: now_ms.saturating_sub(HOUR_MS), to_ms: now_ms + 1 };
+        view.each_slot(range, None, &mut |slot| {
             let mut golden = GoldenMetrics::default();
             slot.add_to(&mut golden)?;
             if let Some(series) = all.get(&slot.series) {
@@ -52,7 +56,7 @@ impl Timeline {
     }
 
     /// Returns the series that counts a stored name now.
-    pub fn named(&self, name: &SeriesName) -> Arc<Series> {
+    pub fn stored_series(&self, name: &SeriesName) -> Arc<Series> {
         self.series(Reporter { namespace: &name.namespace, service: &name.service }, &name.endpoint)
     }
 }

@@ -109,13 +109,13 @@ impl SlotRing {
     }
 
     /// Advances to `at_ms`, and drops slots that are then too old.
-    pub fn reach(&mut self, at_ms: u64) {
+    pub fn advance_to_ms(&mut self, at_ms: u64) {
         self.advance_to(at_ms / self.step_ms);
     }
 
     /// Handles a clock that was set back. If all slots of the ring are in the future at `now_ms`,
     /// they are dropped. Otherwise new counts would be too old for as long as the clock was ahead.
-    pub fn turn_back(&mut self, now_ms: u64) {
+    pub fn follow_clock_back(&mut self, now_ms: u64) {
         let number = now_ms / self.step_ms;
         if self.newest.saturating_sub(number) >= self.length as u64 {
             self.clear();
@@ -219,12 +219,12 @@ mod tests {
     fn a_clock_that_is_set_back_far_begins_anew_and_one_that_is_set_back_a_little_does_not() {
         let mut ring = SlotRing::new(1000, 3);
         ring.add(1_000_000, &hits(1));
-        ring.turn_back(998_000);
+        ring.follow_clock_back(998_000);
         ring.add(998_000, &hits(2));
         assert_eq!(ring.slot(1_000_000).map(|slot| slot.hits), Some(1));
         assert_eq!(ring.slot(998_000).map(|slot| slot.hits), Some(2));
 
-        ring.turn_back(5000);
+        ring.follow_clock_back(5000);
         ring.add(5000, &hits(3));
         assert_eq!((ring.slot(1_000_000).is_some(), ring.slot(5000).map(|slot| slot.hits)), (false, Some(3)));
     }
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(ring.slots.len(), 1);
         assert!((1..200).contains(&ring.bytes()), "{}", ring.bytes());
         assert_eq!(ring.slot(1_000_000).map(|slot| slot.hits), Some(2));
-        (1001..=1003).for_each(|second| ring.reach(second * 1000));
+        (1001..=1003).for_each(|second| ring.advance_to_ms(second * 1000));
         assert_eq!(ring.bytes(), 0, "it takes nothing when nothing has happened");
     }
 }

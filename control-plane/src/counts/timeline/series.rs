@@ -59,12 +59,12 @@ impl Series {
             is_file: AtomicBool::new(false),
             in_flight: AtomicU64::new(0),
             origin: None,
-            counted: Mutex::new(SeriesCounts::nothing(slots)),
+            counted: Mutex::new(SeriesCounts::new(slots)),
         }
     }
 
     /// Sets the address whose limit it counts towards.
-    pub(super) fn brought_by(self, origin: Option<OriginGuard>) -> Self {
+    pub(super) fn with_origin(self, origin: Option<OriginGuard>) -> Self {
         Self { origin, ..self }
     }
 
@@ -76,11 +76,11 @@ impl Series {
     /// Adds counts that a pod reports, and the times of its first and last request. Counts are
     /// spread evenly over the time that they cover. The part before the timeline began is in the
     /// totals only. Request times after the end of `span` are cut: the pod's clock is ahead.
-    pub fn was_told(&self, span: CountedSpan, golden: &GoldenMetrics, seen: Option<Seen>) {
-        let mut counted = self.hold();
+    pub fn record(&self, span: CountedSpan, golden: &GoldenMetrics, seen: Option<Seen>) {
+        let mut counted = self.lock();
         if let Some(into) = counted.into.clone() {
             drop(counted);
-            return into.was_told(span, golden, seen);
+            return into.record(span, golden, seen);
         }
         if let Some(Seen { first_ms, last_ms }) = seen {
             let believed = Seen { first_ms: first_ms.min(span.to_ms), last_ms: last_ms.min(span.to_ms) };
@@ -93,88 +93,88 @@ impl Series {
 
     /// Adds a total from the store.
     pub fn restore_total(&self, seen: Option<Seen>, golden: &GoldenMetrics) {
-        let mut counted = self.booked();
+        let mut counted = self.lock_flushed();
         counted.totals.merge(golden);
         counted.seen = counted.seen.into_iter().chain(seen).reduce(Seen::and);
     }
 
     /// Adds a ten-second slot of the last hour from the store; the total contains it already.
     pub fn restore_slot(&self, from_ms: u64, golden: &GoldenMetrics, now_ms: u64) {
-        let mut counted = self.booked();
+        let mut counted = self.lock_flushed();
         counted.history.restore(from_ms, golden, now_ms);
-        counted.weigh();
+        counted.update_quota();
     }
 
     /// The total since the pods started that is on disk, or will be: living processes still hand
     /// over their counts.
     pub fn totals(&self) -> GoldenMetrics {
-        let counted = self.booked();
+        let counted = self.lock_flushed();
         counted.lost.as_ref().map_or_else(|| counted.totals.clone(), |lost| counted.totals.since(lost))
     }
 
     /// The total ever reported here, including counts that were lost later: it never decreases.
-    pub fn ever_told(&self) -> GoldenMetrics {
-        self.booked().totals.clone()
+    pub fn lifetime_totals(&self) -> GoldenMetrics {
+        self.lock_flushed().totals.clone()
     }
 
     /// Subtracts counts that were lost with their process before they reached disk, or that belong
     /// to another series. The slots of the last hour keep them: they happened, and they help to
     /// find why a pod was killed.
-    pub(crate) fn is_without(&self, golden: &GoldenMetrics) {
-        let mut counted = self.hold();
+    pub(crate) fn subtract_lost(&self, golden: &GoldenMetrics) {
+        let mut counted = self.lock();
         if let Some(into) = counted.into.clone() {
             drop(counted);
-            return into.is_without(golden);
+            return into.subtract_lost(golden);
         }
         counted.lost.get_or_insert_default().merge(golden);
     }
 
     /// Adds counts back that were subtracted as lost.
-    pub(crate) fn has_again(&self, golden: &GoldenMetrics) {
-        let mut counted = self.hold();
+    pub(crate) fn restore_lost(&self, golden: &GoldenMetrics) {
+        let mut counted = self.lock();
         if let Some(into) = counted.into.clone() {
             drop(counted);
-            return into.has_again(golden);
+            return into.restore_lost(golden);
         }
         counted.lost = counted.lost.take().map(|lost| Box::new(lost.since(golden))).filter(|lost| !lost.is_empty());
     }
 
     /// Returns the counts within a time range.
-    pub fn between(&self, stretch: TimeRange) -> GoldenMetrics {
-        self.booked().history.sum(stretch)
+    pub fn between(&self, range: TimeRange) -> GoldenMetrics {
+        self.lock_flushed().history.sum(range)
     }
 
     /// Returns the counts in each step of a time range, oldest first. A step consists of whole
     /// slots: one second long within the last five minutes, ten seconds long before.
-    pub fn steps(&self, stretch: TimeRange, step_ms: u64) -> Vec<GoldenMetrics> {
-        let steps = (stretch.to_ms - stretch.from_ms).div_ceil(step_ms.max(1)) as usize;
+    pub fn steps(&self, range: TimeRange, step_ms: u64) -> Vec<GoldenMetrics> {
+        let steps = (range.to_ms - range.from_ms).div_ceil(step_ms.max(1)) as usize;
         let mut sums = vec![GoldenMetrics::default(); steps];
-        let counted = self.booked();
-        counted.history.each_slot(stretch, Grain::Fine, |from_ms, _, golden| {
-            let step = from_ms.saturating_sub(stretch.from_ms) / step_ms.max(1);
+        let counted = self.lock_flushed();
+        counted.history.each_slot(range, Grain::Fine, |from_ms, _, golden| {
+            let step = from_ms.saturating_sub(range.from_ms) / step_ms.max(1);
             if let Some(sum) = sums.get_mut(step as usize) {
                 sum.merge(golden);
             }
         });
         for (step, sum) in sums.iter_mut().enumerate() {
-            let from_ms = stretch.from_ms + step as u64 * step_ms;
-            counted.history.add_coarse(TimeRange { from_ms, to_ms: (from_ms + step_ms).min(stretch.to_ms) }, sum);
+            let from_ms = range.from_ms + step as u64 * step_ms;
+            counted.history.add_coarse(TimeRange { from_ms, to_ms: (from_ms + step_ms).min(range.to_ms) }, sum);
         }
         sums
     }
 
     /// Returns the traffic of a time range in `points` steps, oldest first.
-    pub fn traffic(&self, stretch: TimeRange, points: usize) -> Arc<[TrafficPoint]> {
-        self.booked().history.traffic(stretch, points)
+    pub fn traffic(&self, range: TimeRange, points: usize) -> Arc<[TrafficPoint]> {
+        self.lock_flushed().history.traffic(range, points)
     }
 
     /// Returns the outcomes of the requests of the last hour.
     pub fn outcomes(&self, now_ms: u64) -> SlotOutcomes {
-        let stretch = TimeRange::steps(OUTCOME_MS, OUTCOMES, now_ms);
+        let range = TimeRange::steps(OUTCOME_MS, OUTCOMES, now_ms);
         let mut slots = vec![SlotOutcome::default(); OUTCOMES];
-        let counted = self.booked();
-        counted.history.each_slot(stretch, Grain::Coarse, |from_ms, _, golden| {
-            let at = from_ms.saturating_sub(stretch.from_ms) / OUTCOME_MS;
+        let counted = self.lock_flushed();
+        counted.history.each_slot(range, Grain::Coarse, |from_ms, _, golden| {
+            let at = from_ms.saturating_sub(range.from_ms) / OUTCOME_MS;
             if let Some(slot) = slots.get_mut(at as usize) {
                 let outcome = SlotOutcome::of(golden);
                 slot.served = slot.served.saturating_add(outcome.served);
@@ -182,20 +182,20 @@ impl Series {
             }
         });
         let began_ms = counted.seen.map_or(self.started_ms, |seen| seen.first_ms.max(self.started_ms));
-        SlotOutcomes { from_ms: stretch.from_ms, began_ms, slots: slots.into() }
+        SlotOutcomes { from_ms: range.from_ms, began_ms, slots: slots.into() }
     }
 
     /// The median of its per-minute p95 over the last hour, in microseconds; `None` until there are
     /// a few minutes.
     pub fn usual_p95_us(&self, now_ms: u64) -> Option<f64> {
-        self.booked().history.usual_p95_us(now_ms)
+        self.lock_flushed().history.usual_p95_us(now_ms)
     }
 
     /// Merges this series into another, including its past counts. Holders of this one then count
     /// in the other.
-    pub fn fold_into(&self, into: &Arc<Self>) {
-        let mut old = self.booked();
-        let mut new = into.booked();
+    pub fn merge_into(&self, into: &Arc<Self>) {
+        let mut old = self.lock_flushed();
+        let mut new = into.lock_flushed();
         old.into = Some(Arc::clone(into));
         new.totals.merge(&old.totals);
         new.seen = new.seen.into_iter().chain(old.seen).reduce(Seen::and);
@@ -203,26 +203,26 @@ impl Series {
         if let Some(lost) = old.lost.take() {
             new.lost.get_or_insert_default().merge(&lost);
         }
-        new.called_before.merge(&std::mem::take(&mut old.called_before));
+        new.past_callers.merge(&std::mem::take(&mut old.past_callers));
         if self.is_file() {
-            into.is_a_file();
+            into.mark_as_file();
         }
         (old.totals, old.seen, old.history) = (GoldenMetrics::default(), None, SeriesHistory::new());
-        old.weigh();
-        new.weigh();
+        old.update_quota();
+        new.update_quota();
     }
 
     /// Returns the series that counts for this one: itself, unless it was merged into another.
-    pub fn settled(self: &Arc<Self>) -> Arc<Self> {
-        let into = self.hold().into.clone();
-        into.map_or_else(|| Arc::clone(self), |into| into.settled())
+    pub fn canonical(self: &Arc<Self>) -> Arc<Self> {
+        let into = self.lock().into.clone();
+        into.map_or_else(|| Arc::clone(self), |into| into.canonical())
     }
 
     /// Drops slots that are too old at `now_ms`.
-    pub(super) fn let_go(&self, now_ms: u64) {
-        let mut counted = self.booked();
-        counted.history.reach(now_ms);
-        counted.weigh();
+    pub(super) fn expire_slots(&self, now_ms: u64) {
+        let mut counted = self.lock_flushed();
+        counted.history.expire(now_ms);
+        counted.update_quota();
     }
 
     /// Time of the last request that its pods report, milliseconds since the Unix epoch; 0 if there
@@ -232,37 +232,37 @@ impl Series {
     }
 
     /// Returns whether it counts towards the limit of an address.
-    pub(super) fn is_brought(&self) -> bool {
+    pub(super) fn has_origin(&self) -> bool {
         self.origin.is_some()
     }
 
     /// Returns whether it has ever counted anything.
-    pub(super) fn was_ever_asked(&self) -> bool {
-        let counted = self.booked();
+    pub(super) fn has_counted(&self) -> bool {
+        let counted = self.lock_flushed();
         counted.seen.is_some() || !counted.totals.is_empty()
     }
 
     /// Times of the first and last request that its pods report.
     pub fn seen(&self) -> Option<Seen> {
-        self.hold().seen
+        self.lock().seen
     }
 
     /// Caller statistics of evicted pods and ended processes.
-    pub fn called_before(&self) -> Callers {
-        self.hold().called_before.clone()
+    pub fn past_callers(&self) -> Callers {
+        self.lock().past_callers.clone()
     }
 
     /// Adds the caller statistics of a pod that does not report any more.
-    pub(crate) fn was_called_by(&self, callers: &Callers) {
+    pub(crate) fn add_past_callers(&self, callers: &Callers) {
         if callers.is_empty() {
             return;
         }
-        let mut counted = self.hold();
+        let mut counted = self.lock();
         if let Some(into) = counted.into.clone() {
             drop(counted);
-            return into.was_called_by(callers);
+            return into.add_past_callers(callers);
         }
-        counted.called_before.merge(callers);
+        counted.past_callers.merge(callers);
     }
 
     /// Requests in flight on all connected pods.
@@ -285,18 +285,18 @@ impl Series {
     }
 
     /// Marks its path as the name of a file.
-    pub fn is_a_file(&self) {
+    pub fn mark_as_file(&self) {
         self.is_file.store(true, Ordering::Relaxed);
     }
 
     /// Locks the counts, with all pending counts added.
-    fn booked(&self) -> MutexGuard<'_, SeriesCounts> {
-        let mut counted = self.hold();
-        counted.book();
+    fn lock_flushed(&self) -> MutexGuard<'_, SeriesCounts> {
+        let mut counted = self.lock();
+        counted.flush();
         counted
     }
 
-    fn hold(&self) -> MutexGuard<'_, SeriesCounts> {
+    fn lock(&self) -> MutexGuard<'_, SeriesCounts> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

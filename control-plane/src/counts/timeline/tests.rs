@@ -37,7 +37,7 @@ fn hits(hits: u64) -> GoldenMetrics {
 }
 
 fn series(started_ms: u64) -> Arc<Series> {
-    Timeline::starting(started_ms).series(SHOP, &Endpoint::named("GET", "/a").unwrap())
+    Timeline::new(started_ms).series(SHOP, &Endpoint::named("GET", "/a").unwrap())
 }
 
 fn at(ms: u64) -> CountedSpan {
@@ -65,13 +65,13 @@ proptest! {
         let (mut sum, now_ms) = (GoldenMetrics::default(), START_MS);
         for (ago_ms, length_ms, golden) in &reports {
             let to_ms = now_ms - ago_ms;
-            series.was_told(CountedSpan { from_ms: to_ms - length_ms, to_ms }, golden, None);
+            series.record(CountedSpan { from_ms: to_ms - length_ms, to_ms }, golden, None);
             sum.merge(golden);
         }
         prop_assert_eq!(series.totals(), sum.clone());
         for window in [400, 401, 900, 3600] {
-            let stretch = TimeRange::last(Duration::from_secs(window), now_ms);
-            prop_assert_eq!(series.between(stretch), sum.clone(), "{}", window);
+            let range = TimeRange::last(Duration::from_secs(window), now_ms);
+            prop_assert_eq!(series.between(range), sum.clone(), "{}", window);
         }
         let spark = series.traffic(TimeRange::last(Duration::from_secs(3599), now_ms), 60);
         let drawn: u64 = spark.iter().map(|step| step.hits).sum();
@@ -84,12 +84,12 @@ proptest! {
     ) {
         let (series, now_ms) = (series(START_MS - 400_000), START_MS + 999);
         for second in &seconds {
-            series.was_told(at(START_MS - second * 1000), &hits(1), None);
+            series.record(at(START_MS - second * 1000), &hits(1), None);
         }
         let window = Duration::from_secs(window);
         let (last, before) = (TimeRange::last(window, now_ms), TimeRange::before(window, now_ms));
         let both = TimeRange { from_ms: before.from_ms, to_ms: last.to_ms };
-        let count = |stretch: TimeRange| series.between(stretch).hits;
+        let count = |range: TimeRange| series.between(range).hits;
         prop_assert_eq!(count(last) + count(before), count(both));
         let expected = seconds.iter().filter(|second| **second <= window.as_secs()).count() as u64;
         prop_assert_eq!(count(last), expected);
@@ -100,7 +100,7 @@ proptest! {
 fn what_happened_before_the_timeline_began_is_in_the_totals_only() {
     let series = series(START_MS);
     let now_ms = START_MS + 10_000;
-    series.was_told(CountedSpan { from_ms: START_MS - 90_000, to_ms: now_ms }, &hits(1000), None);
+    series.record(CountedSpan { from_ms: START_MS - 90_000, to_ms: now_ms }, &hits(1000), None);
 
     assert_eq!(series.totals().hits, 1000);
     assert_eq!(series.between(TimeRange::last(Duration::from_secs(3600), now_ms)).hits, 100);
@@ -109,9 +109,9 @@ fn what_happened_before_the_timeline_began_is_in_the_totals_only() {
 #[test]
 fn an_old_hour_fades_from_the_slots_and_stays_in_the_totals() {
     let series = series(START_MS);
-    series.was_told(at(START_MS), &hits(7), None);
+    series.record(at(START_MS), &hits(7), None);
     let later_ms = START_MS + 2 * 3_600_000;
-    series.was_told(at(later_ms), &hits(1), None);
+    series.record(at(later_ms), &hits(1), None);
 
     assert_eq!(series.totals().hits, 8);
     assert_eq!(series.between(TimeRange::last(Duration::from_secs(3600), later_ms)).hits, 1);
@@ -120,7 +120,7 @@ fn an_old_hour_fades_from_the_slots_and_stays_in_the_totals() {
 #[test]
 fn a_clock_that_runs_ahead_is_not_believed() {
     let series = series(START_MS);
-    let told = |seen| series.was_told(at(START_MS), &GoldenMetrics::default(), seen);
+    let told = |seen| series.record(at(START_MS), &GoldenMetrics::default(), seen);
     told(None);
     assert_eq!(series.seen(), None);
     told(Some(Seen { first_ms: START_MS - 500, last_ms: START_MS + 99_000 }));
@@ -136,7 +136,7 @@ fn the_usual_p95_is_the_median_of_the_minutes() {
         let mut golden = GoldenMetrics::default();
         (0..100).for_each(|_| golden.latency.record(ms * 1000));
         (golden.hits, golden.max_us) = (100, ms * 1000);
-        series.was_told(at(minute_ms(minute as u64)), &golden, None);
+        series.record(at(minute_ms(minute as u64)), &golden, None);
         if minute == 3 {
             assert_eq!(series.usual_p95_us(minute_ms(4)), None, "four minutes are too few");
         }
@@ -149,8 +149,8 @@ fn the_usual_p95_is_the_median_of_the_minutes() {
 fn a_sparkline_has_its_newest_whole_step_at_the_end() {
     let series = series(START_MS - 3_600_000);
     let now_ms = START_MS / 5000 * 5000 + 3000;
-    series.was_told(at(now_ms - 3001), &hits(4), None);
-    series.was_told(at(now_ms), &hits(100), None);
+    series.record(at(now_ms - 3001), &hits(4), None);
+    series.record(at(now_ms), &hits(100), None);
 
     let spark = series.traffic(TimeRange::steps(5000, 60, now_ms), 60);
 
@@ -161,12 +161,12 @@ fn a_sparkline_has_its_newest_whole_step_at_the_end() {
 
 #[test]
 fn endpoints_over_the_limit_share_one_series() {
-    let timeline = Timeline::starting(START_MS);
+    let timeline = Timeline::new(START_MS);
     for number in 0..ENDPOINTS_MAX + 10 {
-        timeline.series(SHOP, &Endpoint::named("GET", &format!("/{number}")).unwrap()).was_told(at(START_MS), &hits(1), None);
+        timeline.series(SHOP, &Endpoint::named("GET", &format!("/{number}")).unwrap()).record(at(START_MS), &hits(1), None);
     }
     let other = timeline.series(SHOP, &Endpoint::other());
-    assert_eq!((other.totals().hits, timeline.folded()), (10, 10));
+    assert_eq!((other.totals().hits, timeline.counted_as_other()), (10, 10));
     assert_eq!(timeline.all().len(), ENDPOINTS_MAX + 1);
     let web = Reporter { namespace: "default", service: "web" };
     assert!(!timeline.series(web, &Endpoint::named("GET", "/").unwrap()).endpoint.is_other(), "another service has its own room");
@@ -175,11 +175,11 @@ fn endpoints_over_the_limit_share_one_series() {
 #[test]
 fn a_clock_that_was_hours_ahead_and_is_set_right_hides_nothing_that_is_counted_from_then_on() {
     let series = series(0);
-    series.was_told(at(START_MS + 3 * 3_600_000), &hits(1), None);
-    series.was_told(at(START_MS), &hits(2), None);
+    series.record(at(START_MS + 3 * 3_600_000), &hits(1), None);
+    series.record(at(START_MS), &hits(2), None);
 
-    let stretch = TimeRange { from_ms: START_MS - 10_000, to_ms: START_MS + 10_000 };
-    assert_eq!((series.between(stretch).hits, series.totals().hits), (2, 3));
+    let range = TimeRange { from_ms: START_MS - 10_000, to_ms: START_MS + 10_000 };
+    assert_eq!((series.between(range).hits, series.totals().hits), (2, 3));
 }
 
 #[test]
@@ -193,13 +193,13 @@ fn the_steps_of_a_chart_are_what_there_was_in_them() {
     let series = series(START_MS - 3_600_000);
     let now_ms = START_MS + 400_000;
     for second in 0..400 {
-        series.was_told(at(START_MS + second * 1000 + 500), &hits(second), None);
+        series.record(at(START_MS + second * 1000 + 500), &hits(second), None);
     }
-    let stretch = TimeRange::steps(5000, 60, now_ms);
-    let steps: Vec<u64> = series.steps(stretch, 5000).iter().map(|step| step.hits).collect();
+    let range = TimeRange::steps(5000, 60, now_ms);
+    let steps: Vec<u64> = series.steps(range, 5000).iter().map(|step| step.hits).collect();
     // The window begins at START_MS + 99 s, on a whole five seconds.
     let expected: Vec<u64> = (0..60).map(|step| (0..5).map(|second| 99 + step * 5 + second).sum()).collect();
-    assert_eq!((stretch.from_ms, steps), (START_MS + 99_000, expected));
+    assert_eq!((range.from_ms, steps), (START_MS + 99_000, expected));
 
     // Further back there are slots of ten seconds, and none of them counts twice.
     let quarter = TimeRange::steps(20_000, 45, now_ms);
@@ -216,14 +216,14 @@ proptest! {
             now_ms += later * 100;
             all.push((at(now_ms - late_s * 1000), hits(count)));
             let (span, golden) = all.last().unwrap();
-            looked_at.was_told(*span, golden, None);
+            looked_at.record(*span, golden, None);
             let fresh = series(START_MS);
             for (span, golden) in &all {
-                fresh.was_told(*span, golden, None);
+                fresh.record(*span, golden, None);
             }
-            for stretch in [TimeRange::steps(5000, 60, now_ms), TimeRange::steps(1000, 60, now_ms)] {
-                prop_assert_eq!(looked_at.traffic(stretch, 60), fresh.traffic(stretch, 60));
-                let window = Duration::from_millis(stretch.to_ms - stretch.from_ms);
+            for range in [TimeRange::steps(5000, 60, now_ms), TimeRange::steps(1000, 60, now_ms)] {
+                prop_assert_eq!(looked_at.traffic(range, 60), fresh.traffic(range, 60));
+                let window = Duration::from_millis(range.to_ms - range.from_ms);
                 let last = TimeRange::last(window, now_ms);
                 prop_assert_eq!(looked_at.between(last), fresh.between(last));
             }
@@ -237,14 +237,14 @@ fn deployment(timeline: &Timeline, number: usize, now_ms: u64) -> String {
     for route in 0..16 {
         let reporter = Reporter { namespace: "default", service: &service };
         let series = timeline.series(reporter, &Endpoint::named("GET", &format!("/{route}")).unwrap());
-        series.was_told(at(now_ms), &hits(1), Some(Seen::at(now_ms)));
+        series.record(at(now_ms), &hits(1), Some(Seen::at(now_ms)));
     }
     service
 }
 
 #[test]
 fn services_that_are_named_anew_with_each_deployment_leave_room_for_others_and_take_little() {
-    let timeline = Timeline::starting(START_MS);
+    let timeline = Timeline::new(START_MS);
     let hour_ms = 3_600_000;
     let held = timeline.series(Reporter { namespace: "default", service: "preview-0" }, &Endpoint::named("GET", "/0").unwrap());
     let mut gone = Vec::new();
@@ -252,13 +252,13 @@ fn services_that_are_named_anew_with_each_deployment_leave_room_for_others_and_t
         let now_ms = START_MS + number as u64 * hour_ms / 60;
         deployment(&timeline, number, now_ms);
         if number % 60 == 0 {
-            gone.extend(timeline.let_go(now_ms));
+            gone.extend(timeline.evict(now_ms));
         }
-        assert!(timeline.slot_room().taken() < 130 * 16 * 10_000, "two hours of sixteen endpoints a minute, in their slots");
+        assert!(timeline.slot_quota().in_use() < 130 * 16 * 10_000, "two hours of sixteen endpoints a minute, in their slots");
     }
-    assert_eq!(timeline.folded(), 0, "none was counted under (other) for want of room");
+    assert_eq!(timeline.counted_as_other(), 0, "none was counted under (other) for want of room");
     assert!(timeline.all().len() <= Budget::default().series() && timeline.services.len() <= Budget::default().series() / 16);
-    assert_eq!(gone.len() as u64, timeline.given_back());
+    assert_eq!(gone.len() as u64, timeline.evicted());
     assert!(gone.iter().all(|name| name.service != "preview-0" || name.endpoint.route() != "/0"), "somebody tells of it still");
     assert_eq!(held.totals().hits, 1);
     let order: Vec<_> = gone.iter().map(|name| name.service[8..].parse::<usize>().unwrap()).collect();
@@ -282,74 +282,77 @@ fn wide() -> GoldenMetrics {
 
 #[test]
 fn a_report_of_an_hour_is_kept_as_one_entry() {
-    let timeline = Timeline::starting(START_MS);
+    let timeline = Timeline::new(START_MS);
     let hour = CountedSpan { from_ms: START_MS, to_ms: START_MS + 3_600_000 };
     for route in 0..100 {
         let series = timeline.series(SHOP, &Endpoint::named("GET", &format!("/{route}")).unwrap());
-        series.was_told(hour, &wide(), None);
+        series.record(hour, &wide(), None);
         assert_eq!(series.between(TimeRange { from_ms: hour.from_ms, to_ms: hour.to_ms }).hits, 2);
     }
-    let bytes = timeline.slot_room().taken();
+    let bytes = timeline.slot_quota().in_use();
     assert!(bytes <= 100 * ROW_BYTES * FACTOR_MAX, "{bytes}");
 }
 
 #[test]
 fn rows_of_every_second_are_kept_in_few_times_their_bytes() {
-    let timeline = Timeline::starting(START_MS);
+    let timeline = Timeline::new(START_MS);
     let series = timeline.series(SHOP, &Endpoint::named("GET", "/").unwrap());
     for second in 0..300 {
-        series.was_told(at(START_MS + second * 1000), &wide(), None);
+        series.record(at(START_MS + second * 1000), &wide(), None);
     }
     assert_eq!(series.between(TimeRange { from_ms: START_MS, to_ms: START_MS + 300_000 }).hits, 600);
-    let bytes = timeline.slot_room().taken();
+    let bytes = timeline.slot_quota().in_use();
     assert!(bytes <= 300 * ROW_BYTES * FACTOR_MAX, "{bytes}");
 }
 
 #[test]
 fn one_address_cannot_take_the_series_of_the_others() {
     let budget = Budget::new(Some(64 << 20));
-    let timeline = Timeline::within(budget, START_MS);
+    let timeline = Timeline::with_budget(budget, START_MS);
     let (greedy, other) = (Some([10, 0, 0, 1].into()), Some([10, 0, 0, 2].into()));
     let route = |number: usize| Endpoint::named("GET", &format!("/{number}")).unwrap();
     let services: Vec<String> = (0..8).map(|service| format!("s{service}")).collect();
     let of = |number: usize| Reporter { namespace: "default", service: &services[number % services.len()] };
     let all: Vec<_> = (0..budget.series()).map(|number| timeline.series_from(greedy, of(number), &route(number))).collect();
     let named = all.iter().filter(|series| !series.endpoint.is_other()).count();
-    assert_eq!((named, timeline.folded() as usize), (budget.series_of_address(), budget.series() - budget.series_of_address()));
+    assert_eq!(
+        (named, timeline.counted_as_other() as usize),
+        (budget.series_of_address(), budget.series() - budget.series_of_address())
+    );
     assert_eq!(timeline.series_from(other, SHOP, &route(0)).endpoint, route(0));
 
     // They have no counts: once no pod reports them any more, they are released.
     drop(all);
-    timeline.let_go(START_MS);
+    timeline.evict(START_MS);
     assert_eq!(timeline.len(), services.len(), "the shared ones stay");
     assert_eq!(timeline.series_from(greedy, SHOP, &route(0)).endpoint, route(0));
 }
 
 #[test]
 fn latencies_that_nobody_has_take_no_more_than_there_is_room_for() {
-    let slot_room = Quota::with(QuotaLimits { of_one: 1 << 20, of_all: 1 << 30, little: 64 << 10 });
-    let timeline = Timeline { slot_room, ..Timeline::starting(START_MS) };
+    let slot_room = Quota::new(QuotaLimits { per_share: 1 << 20, in_total: 1 << 30, small: 64 << 10 });
+    let timeline = Timeline { slot_quota: slot_room, ..Timeline::new(START_MS) };
     let wide = wide();
     let mut second = 0;
     // Each row of such a report is about sixty bytes on the wire, and its slot takes hardly more.
-    while timeline.slot_room().turned_away.so_far() == 0 {
+    while timeline.slot_quota().refused.so_far() == 0 {
         second += 1;
         assert!(second < 60, "an hour of it would take three hundred megabytes");
         for route in 0..1024 {
             let series = timeline.series(SHOP, &Endpoint::named("GET", &format!("/{route}")).unwrap());
-            series.was_told(at(START_MS + second * 1000), &wide, None);
+            series.record(at(START_MS + second * 1000), &wide, None);
         }
     }
-    let bytes = timeline.slot_room().taken();
+    let bytes = timeline.slot_quota().in_use();
     let full = timeline.series(SHOP, &Endpoint::named("GET", "/0").unwrap());
-    full.was_told(at(START_MS + (second + 1) * 1000), &wide, None);
+    full.record(at(START_MS + (second + 1) * 1000), &wide, None);
     assert_eq!(full.totals().hits, 2 * (second + 1), "the totals are right");
-    assert!(timeline.slot_room().taken() <= bytes);
+    assert!(timeline.slot_quota().in_use() <= bytes);
     let web = timeline.series(Reporter { namespace: "default", service: "web" }, &Endpoint::named("GET", "/").unwrap());
-    web.was_told(at(START_MS + second * 1000), &hits(5), None);
-    let stretch = TimeRange { from_ms: START_MS, to_ms: START_MS + 3_600_000 };
-    assert_eq!(web.between(stretch).hits, 5, "another service has its own room");
+    web.record(at(START_MS + second * 1000), &hits(5), None);
+    let range = TimeRange { from_ms: START_MS, to_ms: START_MS + 3_600_000 };
+    assert_eq!(web.between(range).hits, 5, "another service has its own room");
     // An hour later all slots have expired, and there is room again.
-    timeline.let_go(START_MS + 10_000_000);
-    assert_eq!(timeline.slot_room().taken(), 0);
+    timeline.evict(START_MS + 10_000_000);
+    assert_eq!(timeline.slot_quota().in_use(), 0);
 }

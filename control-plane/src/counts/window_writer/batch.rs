@@ -20,40 +20,44 @@ const PARTS_MAX: u64 = 60;
 
 /// The result of writing a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum WriteResult {
     /// It is on disk now.
-    Kept,
+    Written,
     /// It was on disk before.
-    Repeated,
+    Duplicate,
 }
 
 /// Writes all windows that are not on disk yet in one transaction, in their order.
-pub(super) fn write(chronicle: &dyn MetricsStore, windows: &[PendingWindow], now_ms: u64) -> Result<Vec<Fate>, StoreError> {
+pub(super) fn write(
+    metrics_store: &dyn MetricsStore,
+    windows: &[PendingWindow],
+    now_ms: u64,
+) -> Result<Vec<WriteResult>, StoreError> {
     let mut processes: Vec<Process> = windows.iter().map(|window| Process::clone(&window.process)).collect();
     processes.sort_unstable();
     processes.dedup();
-    let known = chronicle.marks(&processes)?;
+    let known = metrics_store.marks(&processes)?;
     let mut marks: HashMap<&Process, (u64, u64)> =
         processes.iter().zip(known).map(|(process, mark)| (process, (mark, mark))).collect();
     let mut sums = SlotSums::default();
-    let mut fates = Vec::with_capacity(windows.len());
+    let mut results = Vec::with_capacity(windows.len());
     for window in windows {
         let (_, mark) = marks.get_mut(&*window.process).expect("the marks of all processes were read");
         // Streams refuse a window that is only partly new, so the first slot decides for all.
         if window.id <= *mark {
-            fates.push(Fate::Repeated);
+            results.push(WriteResult::Duplicate);
             continue;
         }
         *mark = window.end();
         sums.add(window, now_ms);
-        fates.push(Fate::Kept);
+        results.push(WriteResult::Written);
     }
     let moved = marks.into_iter().filter(|(_, (from, to))| from < to);
     let advances: Vec<_> = moved.map(|(process, (from, to))| Advance { process: process.clone(), from, to }).collect();
     if !advances.is_empty() {
-        chronicle.append(&Append { rows: sums.rows(), advances, now_ms })?;
+        metrics_store.append(&Append { rows: sums.rows(), advances, now_ms })?;
     }
-    Ok(fates)
+    Ok(results)
 }
 
 /// Sums by series and slot.
@@ -74,7 +78,7 @@ impl SlotSums {
         let mut golden = GoldenMetrics::default();
         for row in &window.rows {
             row.counts.unpack_into(&mut golden);
-            let series = row.series.settled();
+            let series = row.series.canonical();
             let sum = self.0.entry(series.number).or_insert_with(|| SlotSum { series, seen: None, slots: BTreeMap::new() });
             let seen = believed(row, window, now_ms);
             sum.seen = Some(sum.seen.map_or(seen, |known| known.and(seen)));

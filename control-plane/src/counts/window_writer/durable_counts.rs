@@ -19,7 +19,7 @@ struct DurableEntry {
     mark: u64,
     hits: u64,
     /// By the number of the series that counted it when the window was queued.
-    kept: HashMap<usize, DurableEndpoint, RandomState>,
+    written: HashMap<usize, DurableEndpoint, RandomState>,
     end: ProcessEnd,
     /// Hits given up so far.
     given_up: u64,
@@ -53,7 +53,7 @@ struct Missing {
 
 impl DurableCounts {
     /// Begins with what was on disk before this process was known here.
-    pub fn begin<'a>(mark: u64, kept: impl IntoIterator<Item = (&'a Arc<Series>, &'a GoldenMetrics)>) -> Self {
+    pub fn with_mark<'a>(mark: u64, kept: impl IntoIterator<Item = (&'a Arc<Series>, &'a GoldenMetrics)>) -> Self {
         let mut entry = DurableEntry { mark, ..DurableEntry::default() };
         for (series, golden) in kept {
             entry.hits = entry.hits.saturating_add(golden.hits);
@@ -63,8 +63,8 @@ impl DurableCounts {
     }
 
     /// Records that a window ending with this slot is on disk; each counts once.
-    pub fn is_kept(&self, end: u64, rows: &[PendingRow]) {
-        let mut entry = self.hold();
+    pub fn record_written(&self, end: u64, rows: &[PendingRow]) {
+        let mut entry = self.lock();
         if end <= entry.mark {
             return;
         }
@@ -74,32 +74,32 @@ impl DurableCounts {
             row.counts.unpack_into(&mut golden);
             entry.hits = entry.hits.saturating_add(golden.hits);
             entry.add(&row.series, &golden);
-            entry.end.reaches_disk(&row.series, &golden);
+            entry.end.remove_written(&row.series, &golden);
         }
     }
 
     /// The last slot of which everything is on disk.
     pub fn mark(&self) -> u64 {
-        self.hold().mark
+        self.lock().mark
     }
 
     /// Hits on disk.
     pub fn hits(&self) -> u64 {
-        self.hold().hits
+        self.lock().hits
     }
 
     /// Records that the process has ended, or counts as ended, and what it had reported. What is
     /// not on disk is lost, unless it is on its way there.
-    pub fn has_ended<'a>(&self, told: impl IntoIterator<Item = (&'a Arc<Series>, &'a GoldenMetrics)>) {
-        let mut entry = self.hold();
+    pub fn end<'a>(&self, reported: impl IntoIterator<Item = (&'a Arc<Series>, &'a GoldenMetrics)>) {
+        let mut entry = self.lock();
         let mut missing: HashMap<usize, Missing, RandomState> = HashMap::default();
-        for (series, golden) in told {
-            let series = series.settled();
+        for (series, golden) in reported {
+            let series = series.canonical();
             let nothing = || Missing { series: Arc::clone(&series), golden: GoldenMetrics::default() };
             missing.entry(series.number).or_insert_with(nothing).golden.merge(golden);
         }
-        for kept in entry.kept.values() {
-            if let Some(Missing { golden, .. }) = missing.get_mut(&kept.series.settled().number) {
+        for kept in entry.written.values() {
+            if let Some(Missing { golden, .. }) = missing.get_mut(&kept.series.canonical().number) {
                 *golden = golden.since(&kept.golden());
             }
         }
@@ -109,20 +109,20 @@ impl DurableCounts {
     /// Gives up what is missing, once none of it is on its way to disk: it is subtracted from its
     /// series. Returns the hits that were not given up before.
     pub fn give_up(&self) -> u64 {
-        let lost = self.is_lost();
-        let mut entry = self.hold();
+        let lost = self.subtract_missing();
+        let mut entry = self.lock();
         let news = lost.saturating_sub(entry.given_up);
         entry.given_up = entry.given_up.max(lost);
         news
     }
 
     /// Subtracts what is missing from its series. Returns its hits.
-    fn is_lost(&self) -> u64 {
-        let mut entry = self.hold();
+    fn subtract_missing(&self) -> u64 {
+        let mut entry = self.lock();
         if let ProcessEnd::Uncertain(missing) = &mut entry.end {
             let missing = std::mem::take(missing);
             for Missing { series, golden } in &missing {
-                series.is_without(golden);
+                series.subtract_lost(golden);
             }
             entry.end = ProcessEnd::Lost(missing);
         }
@@ -131,15 +131,15 @@ impl DurableCounts {
     }
 
     /// The process counted as ended and is alive: it will bring to disk what was given up.
-    pub fn lives(&self) {
-        if let ProcessEnd::Lost(missing) = std::mem::take(&mut self.hold().end) {
+    pub fn revive(&self) {
+        if let ProcessEnd::Lost(missing) = std::mem::take(&mut self.lock().end) {
             for Missing { series, golden } in &missing {
-                series.has_again(golden);
+                series.restore_lost(golden);
             }
         }
     }
 
-    fn hold(&self) -> MutexGuard<'_, DurableEntry> {
+    fn lock(&self) -> MutexGuard<'_, DurableEntry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -147,7 +147,7 @@ impl DurableCounts {
 impl DurableEntry {
     fn add(&mut self, series: &Arc<Series>, golden: &GoldenMetrics) {
         let nothing = || DurableEndpoint { series: Arc::clone(series), packed: Box::default() };
-        let kept = self.kept.entry(series.number).or_insert_with(nothing);
+        let kept = self.written.entry(series.number).or_insert_with(nothing);
         let mut sum = kept.golden();
         sum.merge(golden);
         let mut bytes = Vec::with_capacity(256);
@@ -168,17 +168,17 @@ impl DurableEndpoint {
 
 impl ProcessEnd {
     /// Takes counts that reached the disk after all out of the missing ones.
-    fn reaches_disk(&mut self, series: &Arc<Series>, kept: &GoldenMetrics) {
+    fn remove_written(&mut self, series: &Arc<Series>, kept: &GoldenMetrics) {
         let (missing, is_lost) = match self {
             Self::Living => return,
             Self::Uncertain(missing) => (missing, false),
             Self::Lost(missing) => (missing, true),
         };
-        let number = series.settled().number;
-        if let Some(Missing { series, golden }) = missing.iter_mut().find(|missing| missing.series.settled().number == number) {
+        let number = series.canonical().number;
+        if let Some(Missing { series, golden }) = missing.iter_mut().find(|missing| missing.series.canonical().number == number) {
             let rest = golden.since(kept);
             if is_lost {
-                series.has_again(&golden.since(&rest));
+                series.restore_lost(&golden.since(&rest));
             }
             *golden = rest;
         }

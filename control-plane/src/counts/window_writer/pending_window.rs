@@ -27,7 +27,7 @@ pub struct PendingWindow {
     /// Bytes of memory that it takes.
     pub bytes: usize,
     /// What is on disk of its process.
-    pub account: Arc<DurableCounts>,
+    pub durable_counts: Arc<DurableCounts>,
     /// Receives the new mark.
     pub acks: Arc<watch::Sender<u64>>,
 }

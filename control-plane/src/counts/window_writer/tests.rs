@@ -48,15 +48,15 @@ fn window(timeline: &Timeline, pod: usize, (id, span): (u64, u64), counts: &[u64
         placed: TenSecondSlots { first: id, span },
         rows: ROUTES.iter().zip(counts).filter(|(_, count)| **count > 0).map(row).collect(),
         bytes: 1000,
-        account: Arc::new(DurableCounts::default()),
+        durable_counts: Arc::new(DurableCounts::default()),
         acks: Arc::new(watch::Sender::new(0)),
     }
 }
 
 /// Hits by route, in totals and in the slots of each length.
-fn kept(chronicle: &dyn MetricsStore) -> [BTreeMap<String, u64>; 4] {
+fn kept(metrics_store: &dyn MetricsStore) -> [BTreeMap<String, u64>; 4] {
     let mut sums: [BTreeMap<String, u64>; 4] = Default::default();
-    chronicle
+    metrics_store
         .view(&mut |view| {
             let series = view.series()?;
             for kept in series.values() {
@@ -103,7 +103,7 @@ proptest! {
     #[test]
     fn however_windows_come_the_record_is_the_sum_of_all_that_were_counted(steps in prop::collection::vec(step(), 1..40)) {
         let folder = tempfile::tempdir().unwrap();
-        let timeline = Timeline::starting(0);
+        let timeline = Timeline::new(0);
         let mut store = RedbStore::open(folder.path()).unwrap();
         let mut told: [Vec<Told>; 3] = Default::default();
         let mut ends = [NOW_MS / WINDOW_MS - 1500; 3];
@@ -153,7 +153,7 @@ proptest! {
 
 #[test]
 fn a_window_from_the_future_is_counted_now_and_a_long_one_over_its_time() {
-    let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::starting(0));
+    let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::new(0));
     let store = RedbStore::open(folder.path()).unwrap();
     let newest = NOW_MS / WINDOW_MS;
     let windows = [window(&timeline, 0, (newest + 90_000, 1), &[4]), window(&timeline, 1, (newest - 99, 100), &[0, 100])];
@@ -226,55 +226,55 @@ impl MetricsStore for Disk {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_is_told_of_and_what_was_handed_in_meanwhile_is_written_when_there_is_room() {
-    let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::starting(0));
+    let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::new(0));
     let disk = Disk::full(folder.path());
-    let (keeper, scribe) = WindowQueue::open(Arc::clone(&disk) as Arc<dyn MetricsStore>);
+    let (queue, writer) = WindowQueue::open(Arc::clone(&disk) as Arc<dyn MetricsStore>);
     let drain = CancellationToken::new();
     let mut writing = tokio::task::JoinSet::new();
-    writing.spawn(scribe.run(|| {}, drain.clone()));
+    writing.spawn(writer.run(|| {}, drain.clone()));
     let (first, second) = (NOW_MS / WINDOW_MS, NOW_MS / WINDOW_MS + 1);
     let window = |id| window(&timeline, 0, (id, 1), &[5]);
     let one = window(first);
     let mut acked = one.acks.subscribe();
-    let account = Arc::clone(&one.account);
+    let durable_counts = Arc::clone(&one.durable_counts);
 
-    keeper.submit(one).unwrap();
-    let mut standing = keeper.standing.subscribe();
-    let told = standing.wait_for(|standing| *standing != Durability::Durable).await.unwrap().clone();
+    queue.submit(one).unwrap();
+    let mut durability = queue.durability.subscribe();
+    let told = durability.wait_for(|durability| *durability != Durability::Durable).await.unwrap().clone();
     assert!(matches!(told, Durability::NotDurable { why, .. } if why.contains("no space left")));
-    assert_eq!((*acked.borrow_and_update(), account.hits()), (0, 0));
-    keeper.submit(window(second)).unwrap();
+    assert_eq!((*acked.borrow_and_update(), durable_counts.hits()), (0, 0));
+    queue.submit(window(second)).unwrap();
 
     *disk.is_full.lock().unwrap() = false;
-    standing.wait_for(|standing| *standing == Durability::Durable).await.unwrap();
+    durability.wait_for(|durability| *durability == Durability::Durable).await.unwrap();
     acked.wait_for(|mark| *mark == first).await.unwrap();
     drain.cancel();
     writing.join_all().await;
 
-    assert_eq!((kept(&disk.store)[3]["/a"], account.hits()), (10, 5));
-    assert!(keeper.counts.failures.so_far() >= 1);
-    assert_eq!(keeper.waiting_bytes.load(Ordering::Relaxed), 0);
+    assert_eq!((kept(&disk.store)[3]["/a"], durable_counts.hits()), (10, 5));
+    assert!(queue.counts.failures.so_far() >= 1);
+    assert_eq!(queue.waiting_bytes.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn when_there_is_no_room_windows_are_turned_away_and_room_is_told() {
-    let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::starting(0));
+    let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::new(0));
     let disk = Disk::full(folder.path());
-    let (keeper, scribe) = WindowQueue::open(Arc::clone(&disk) as Arc<dyn MetricsStore>);
+    let (queue, writer) = WindowQueue::open(Arc::clone(&disk) as Arc<dyn MetricsStore>);
     let large = |id| PendingWindow { bytes: WAITING_BYTES_MAX / 2, ..window(&timeline, 0, (id, 1), &[5]) };
-    keeper.submit(large(NOW_MS / WINDOW_MS)).unwrap();
-    keeper.submit(large(NOW_MS / WINDOW_MS + 1)).unwrap();
-    assert_eq!(keeper.submit(large(NOW_MS / WINDOW_MS + 2)), Err(NoRoom));
-    let mut room = keeper.room();
+    queue.submit(large(NOW_MS / WINDOW_MS)).unwrap();
+    queue.submit(large(NOW_MS / WINDOW_MS + 1)).unwrap();
+    assert_eq!(queue.submit(large(NOW_MS / WINDOW_MS + 2)), Err(NoRoom));
+    let mut room = queue.subscribe_room();
     assert!(!*room.borrow_and_update());
 
     *disk.is_full.lock().unwrap() = false;
     let mut writing = tokio::task::JoinSet::new();
     let drain = CancellationToken::new();
-    writing.spawn(scribe.run(|| {}, drain.clone()));
+    writing.spawn(writer.run(|| {}, drain.clone()));
 
     room.wait_for(|room| *room).await.unwrap();
-    assert_eq!(keeper.counts.no_room.so_far(), 1);
+    assert_eq!(queue.counts.no_room.so_far(), 1);
     drain.cancel();
     writing.join_all().await;
 }
@@ -282,19 +282,19 @@ async fn when_there_is_no_room_windows_are_turned_away_and_room_is_told() {
 #[test]
 fn room_that_is_made_while_a_window_is_being_turned_away_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let (keeper, _scribe) = WindowQueue::open(Disk::full(folder.path()));
-    keeper.waiting_bytes.store(WAITING_BYTES_MAX, Ordering::Relaxed);
+    let (queue, _scribe) = WindowQueue::open(Disk::full(folder.path()));
+    queue.waiting_bytes.store(WAITING_BYTES_MAX, Ordering::Relaxed);
 
     // A window finds no room; before that is published, the last of the queued windows is written.
-    keeper.is_done_with(WAITING_BYTES_MAX);
-    keeper.has_turned_away();
+    queue.release(WAITING_BYTES_MAX);
+    queue.publish_full();
 
-    assert!(*keeper.room().borrow());
+    assert!(*queue.subscribe_room().borrow());
 }
 
 #[test]
 fn a_pod_whose_clock_stands_in_1970_is_seen_when_it_hands_its_windows_over() {
-    let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::starting(0));
+    let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::new(0));
     let store = RedbStore::open(folder.path()).unwrap();
     let id = NOW_MS / WINDOW_MS - 6;
     let mut late = window(&timeline, 0, (id, 1), &[5]);

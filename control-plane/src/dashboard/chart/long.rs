@@ -35,17 +35,17 @@ impl LongCharts {
     /// Reads an endpoint's chart into the cache, unless memory covers the window or it is cached.
     pub async fn look_back(&self, plane: &Arc<AppState>, id: &str, window: Duration, now_ms: u64) -> Result<(), StoreError> {
         let key = (id.to_owned(), window);
-        if window <= IN_MEMORY || self.drawn(&key, plane.timeline.naming(), now_ms).is_some() {
+        if window <= IN_MEMORY || self.drawn(&key, plane.timeline.naming_revision(), now_ms).is_some() {
             return Ok(());
         }
         let _one_at_a_time = self.reading.lock().await;
         let series: Vec<_> = plane.timeline.all().into_iter().filter(|series| series.id == id).collect();
-        if series.is_empty() || self.drawn(&key, plane.timeline.naming(), now_ms).is_some() {
+        if series.is_empty() || self.drawn(&key, plane.timeline.naming_revision(), now_ms).is_some() {
             return Ok(());
         }
         let wanted =
             ChartRequest { series, window_ms: window.as_millis() as u64, to_ms: None, compares: false, steps_max: COLUMNS_MAX };
-        let naming = plane.timeline.naming();
+        let naming = plane.timeline.naming_revision();
         let chart = read(plane, wanted, now_ms).await?;
         self.keep(key, Drawn { read_ms: now_ms, naming, chart });
         Ok(())
@@ -96,7 +96,8 @@ impl LongCharts {
 
 async fn read(plane: &Arc<AppState>, wanted: ChartRequest, now_ms: u64) -> Result<Chart, StoreError> {
     let plane = Arc::clone(plane);
-    let reading =
-        tokio::task::spawn_blocking(move || Chart::read(plane.keeper.chronicle.as_ref(), &plane.timeline, &wanted, now_ms));
+    let reading = tokio::task::spawn_blocking(move || {
+        Chart::read(plane.window_queue.metrics_store.as_ref(), &plane.timeline, &wanted, now_ms)
+    });
     reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

@@ -165,7 +165,7 @@ mod tests {
         let told = |pod: &str, started_ms| RememberedExchange {
             pod: pod.into(),
             exchange: Exchange { started_ms, status: 503, ..Exchange::default() },
-            known: HistorySource::Told,
+            source: HistorySource::Pushed,
         };
         let all = [told("payments-7d4c9b6f54-c7mtn", sample::NOW_MS), told("payments-7d4c9b6f54-4xk2p", sample::NOW_MS - 9)];
         assert_eq!(last_failure(&all, &Zone::default()), "14:07:41 UTC, 503 from …c7mtn");

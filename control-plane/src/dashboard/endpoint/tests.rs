@@ -28,7 +28,7 @@ fn page_of(at: usize, lately: &HashMap<String, RecentTotals>) -> String {
     let columns = Columns { from_ms: NOW_MS - 300_000, step_ms: 5000, golden: each, to_come_ms: 0 };
     let exchange =
         Exchange { started_ms: NOW_MS, status: 503, path: "/'\"><script>alert(2)</script>".into(), ..Exchange::default() };
-    let told = [RememberedExchange { pod: "shop-1".into(), exchange: exchange.clone(), known: HistorySource::Told }];
+    let told = [RememberedExchange { pod: "shop-1".into(), exchange: exchange.clone(), source: HistorySource::Pushed }];
     let look = EndpointView::at(&ViewSource {
         row,
         snapshot: &snapshot,
@@ -40,7 +40,7 @@ fn page_of(at: usize, lately: &HashMap<String, RecentTotals>) -> String {
         zone: &Zone::default(),
     });
     let place = RequestPlace { namespace: "default", service: &row.service, endpoint: &row.endpoint, pod: "shop-1" };
-    let mut rows = vec![RequestCells::of(place, exchange, HistorySource::Asked, &AddressIndex::default())];
+    let mut rows = vec![RequestCells::of(place, exchange, HistorySource::Fetched, &AddressIndex::default())];
     rows.resize_with(3, RequestCells::blank);
     let history = RequestHistory {
         show: HistoryFilter::Newest,

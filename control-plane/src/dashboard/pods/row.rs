@@ -98,7 +98,7 @@ impl PodCells {
         let heard_ms = now_ms.saturating_sub(pod.heard_ms);
         let (status, level) = status(pod, (heard_ms, now_ms));
         let service = service_label(&workload.namespace, &workload.service);
-        let steps: Vec<f64> = pod.strip.until(now_ms).iter().map(|step| f64::from(step.cpu_milli)).collect();
+        let steps: Vec<f64> = pod.resource_history.steps_until(now_ms).iter().map(|step| f64::from(step.cpu_milli)).collect();
         let is_behind = is_behind(pod);
         Self {
             kind: "row",

@@ -144,7 +144,7 @@ fn versions(there: &[&PodRow]) -> Tile {
 fn steps(there: &[&PodRow], now_ms: u64, part: fn(&PeakStep) -> f64, join: fn(f64, f64) -> f64) -> Vec<f64> {
     let mut steps = vec![0.0; STEPS];
     for pod in there {
-        for (joined, step) in steps.iter_mut().zip(pod.strip.until(now_ms)) {
+        for (joined, step) in steps.iter_mut().zip(pod.resource_history.steps_until(now_ms)) {
             *joined = join(*joined, part(&step));
         }
     }

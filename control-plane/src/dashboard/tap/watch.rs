@@ -140,7 +140,7 @@ impl TapWatch {
                         endpoint: &seen.endpoint,
                         pod: &pod.pod,
                     };
-                    rows.push(Values::of(&RequestCells::of(place, seen.exchange.clone(), HistorySource::Asked, owners)));
+                    rows.push(Values::of(&RequestCells::of(place, seen.exchange.clone(), HistorySource::Fetched, owners)));
                 }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
@@ -171,7 +171,7 @@ impl TapWatch {
 impl CallerNames {
     fn owners(&mut self, now_ms: u64) -> &AddressIndex {
         if now_ms.abs_diff(self.known_ms) >= KNOWN_FOR_MS {
-            (self.owners, self.known_ms) = (AddressIndex::of(&self.fleet, now_ms), now_ms);
+            (self.owners, self.known_ms) = (AddressIndex::from_fleet(&self.fleet, now_ms), now_ms);
         }
         &self.owners
     }

@@ -13,7 +13,7 @@ use crate::clock::now_ms;
 use crate::counts::fleet::process_counts::apply_report::Absorbed;
 use crate::counts::fleet::stream_session::StreamSession;
 use crate::grpc::stream::SidecarStream;
-use crate::grpc::windows::{NotTaken, WindowProgress};
+use crate::grpc::windows::{WindowError, WindowProgress};
 use crate::grpc::wishes::Wishes;
 
 thread_local! {
@@ -23,7 +23,7 @@ thread_local! {
 
 /// Whether the stream continues after a frame.
 pub(super) enum FrameEffect {
-    Listen,
+    Continue,
     End,
 }
 
@@ -31,89 +31,89 @@ impl SidecarStream {
     /// Handles a frame, or returns why it ends the stream.
     pub(super) fn hear(
         &mut self,
-        attachment: &StreamSession,
+        session: &StreamSession,
         (wishes, windows): (&mut Wishes, &mut WindowProgress),
-        heard: Result<Option<Up>, Status>,
+        received: Result<Option<Up>, Status>,
     ) -> Result<FrameEffect, Status> {
-        let heard = match heard {
-            Ok(Some(heard)) => heard,
+        let received = match received {
+            Ok(Some(received)) => received,
             Ok(None) => return Ok(FrameEffect::End),
             // What cannot be decoded is a bad frame; what breaks off is a sidecar that is gone.
             Err(status) => {
                 if matches!(status.code(), tonic::Code::Internal | tonic::Code::OutOfRange) {
-                    self.plane.stream_counts.frames_refused.up();
+                    self.state.stream_counts.frames_refused.up();
                 }
                 return Err(status);
             }
         };
-        self.plane.stream_counts.frames.up();
-        match heard.message {
+        self.state.stream_counts.frames.up();
+        match received.message {
             Some(up::Message::Live(live)) => {
                 windows.before_report().map_err(|why| self.refuse(&why))?;
-                self.absorb(attachment, &live)
+                self.absorb(session, &live)
             }
             Some(up::Message::Window(window)) => {
                 let window = self.decoder.decode_window(&window).map_err(|why| self.refuse(&why))?;
-                windows.take(window, attachment, &self.plane).map_err(|why| self.not_taken(&why))?;
-                Ok(FrameEffect::Listen)
+                windows.take(window, session, &self.state).map_err(|why| self.not_taken(&why))?;
+                Ok(FrameEffect::Continue)
             }
             Some(up::Message::Applied(applied)) => {
                 self.check_hash(&applied)?;
                 let receipt = Receipt::try_from(applied).map_err(|why| self.refuse(&why))?;
-                attachment.file(receipt, now_ms()).map_err(|why| self.refuse(&why))?;
-                Ok(FrameEffect::Listen)
+                session.record_receipt(receipt, now_ms()).map_err(|why| self.refuse(&why))?;
+                Ok(FrameEffect::Continue)
             }
             Some(up::Message::Bye(_)) => {
-                attachment.left(now_ms());
+                session.record_bye(now_ms());
                 Ok(FrameEffect::End)
             }
             Some(up::Message::Hello(_)) => {
                 Err(self.refuse(&InvalidMessage::Senseless { field: "hello", why: "it was said already on this stream".into() }))
             }
             Some(up::Message::Page(mut page)) => {
-                page.samples.iter_mut().for_each(|sample| redate(sample, attachment));
+                page.samples.iter_mut().for_each(|sample| redate(sample, session));
                 wishes.take_page(page).map_err(|why| self.refuse(&why))?;
-                Ok(FrameEffect::Listen)
+                Ok(FrameEffect::Continue)
             }
             Some(up::Message::Tapped(mut tapped)) => {
-                tapped.seen.iter_mut().filter_map(|seen| seen.sample.as_mut()).for_each(|sample| redate(sample, attachment));
-                let taken = wishes.take_tapped(tapped, now_ms() / 1000, &self.plane.taps);
+                tapped.seen.iter_mut().filter_map(|seen| seen.sample.as_mut()).for_each(|sample| redate(sample, session));
+                let taken = wishes.take_tapped(tapped, now_ms() / 1000, &self.state.taps);
                 taken.map_err(|why| self.refuse(&why))?;
-                Ok(FrameEffect::Listen)
+                Ok(FrameEffect::Continue)
             }
             None => {
-                self.plane.stream_counts.frames_unread.up();
-                Ok(FrameEffect::Listen)
+                self.state.stream_counts.frames_unread.up();
+                Ok(FrameEffect::Continue)
             }
         }
     }
 
-    fn not_taken(&self, why: &NotTaken) -> Status {
-        if *why == NotTaken::Fenced { Status::aborted(why.to_string()) } else { self.refuse(why) }
+    fn not_taken(&self, why: &WindowError) -> Status {
+        if *why == WindowError::Fenced { Status::aborted(why.to_string()) } else { self.refuse(why) }
     }
 
-    fn absorb(&mut self, attachment: &StreamSession, live: &[u8]) -> Result<FrameEffect, Status> {
+    fn absorb(&mut self, session: &StreamSession, live: &[u8]) -> Result<FrameEffect, Status> {
         READING.with_borrow_mut(|reading| {
             self.decoder.read(live, reading).map_err(|why| self.refuse(&why))?;
-            self.count(attachment, reading)
+            self.count(session, reading)
         })
     }
 
-    fn count(&self, attachment: &StreamSession, reading: &mut ReportBuffer) -> Result<FrameEffect, Status> {
+    fn count(&self, session: &StreamSession, reading: &mut ReportBuffer) -> Result<FrameEffect, Status> {
         let (now_ms, report) = (now_ms(), &mut reading.report);
-        attachment.measure(report, reading.control_ms, now_ms);
-        match attachment.absorb(report, now_ms, &self.plane.timeline).map_err(|why| self.refuse(&why))? {
+        session.measure_skew(report, reading.control_ms, now_ms);
+        match session.absorb(report, now_ms, &self.state.timeline).map_err(|why| self.refuse(&why))? {
             Absorbed::Counted(_) => {
-                self.plane.recovery.reported(&attachment.workload().pod_uid);
+                self.state.recovery.reported(&session.workload().pod_uid);
                 for told in report.endpoints.iter_mut().filter(|told| !told.recent.is_empty()) {
                     let (endpoint, exchanges) = (told.endpoint.clone(), std::mem::take(&mut told.recent));
-                    self.plane.histories.told.keep(attachment.workload(), endpoint, exchanges, now_ms);
+                    self.state.histories.pushed.record(session.workload(), endpoint, exchanges, now_ms);
                 }
             }
-            Absorbed::Repeated => self.plane.stream_counts.reports_repeated.up(),
-            Absorbed::Fenced => return Err(Status::aborted("a newer stream of this pod has taken over")),
+            Absorbed::Repeated => self.state.stream_counts.reports_repeated.up(),
+            Absorbed::Superseded => return Err(Status::aborted("a newer stream of this pod has taken over")),
         }
-        Ok(FrameEffect::Listen)
+        Ok(FrameEffect::Continue)
     }
 
     /// A pod that confirms another hash than that of the set sent under this revision obeys other
@@ -129,8 +129,8 @@ impl SidecarStream {
 }
 
 /// Shifts an exchange to our clock, if the pod's clock is known to differ.
-fn redate(sample: &mut wire::Sample, attachment: &StreamSession) {
-    let correction_ms = attachment.correction_ms();
+fn redate(sample: &mut wire::Sample, session: &StreamSession) {
+    let correction_ms = session.correction_ms();
     if correction_ms != 0 {
         sample.started_ms = sample.started_ms.saturating_add_signed(correction_ms).min(now_ms());
     }

@@ -66,7 +66,7 @@ fn told(called_by: &CalledBy) -> Vec<String> {
 
 #[test]
 fn addresses_of_pods_are_told_by_service_and_all_hits_are_among_them() {
-    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::starting(NOW_MS));
+    let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::new(NOW_MS));
     let attach = |service: &str, pod: &str, address: &str| {
         fleet.attach(greeting(service, pod, Some(address), NOW_MS - 1000), NOW_MS).unwrap()
     };
@@ -88,14 +88,14 @@ fn addresses_of_pods_are_told_by_service_and_all_hits_are_among_them() {
 
 #[test]
 fn callers_outlive_the_process_and_the_pod_that_told_of_them() {
-    let (fleet, timeline) = (Fleet::new(Duration::from_secs(1)), Timeline::starting(NOW_MS));
+    let (fleet, timeline) = (Fleet::new(Duration::from_secs(1)), Timeline::new(NOW_MS));
     for epoch_ms in [NOW_MS - 9000, NOW_MS - 5000] {
         let pod = fleet.attach(greeting("cart", "cart-0", None, epoch_ms), NOW_MS).unwrap();
         report(&pod, &timeline, &[(address("192.0.2.7"), 10)]);
-        pod.left(NOW_MS);
+        pod.record_bye(NOW_MS);
     }
     assert_eq!(told(&CalledBy::of(&fleet, &series(&timeline), NOW_MS)), ["192.0.2.7 20 []"]);
-    fleet.forget(NOW_MS + 60_000);
+    fleet.evict_gone(NOW_MS + 60_000);
     assert_eq!(fleet.pods().len(), 0);
     let called_by = CalledBy::of(&fleet, &series(&timeline), NOW_MS);
     assert_eq!((told(&called_by), called_by.unknown_hits), (vec!["192.0.2.7 20 []".to_owned()], 0));
@@ -103,7 +103,7 @@ fn callers_outlive_the_process_and_the_pod_that_told_of_them() {
 
 #[test]
 fn what_a_sidecar_does_not_tell_is_unknown_and_not_somebody_s() {
-    let (fleet, timeline) = (Fleet::new(Duration::from_secs(1)), Timeline::starting(NOW_MS));
+    let (fleet, timeline) = (Fleet::new(Duration::from_secs(1)), Timeline::new(NOW_MS));
     let pod = fleet.attach(greeting("cart", "cart-0", None, NOW_MS - 1000), NOW_MS).unwrap();
     report(&pod, &timeline, &[(address("192.0.2.7"), 10)]);
     let mut before = GoldenMetrics::default();
@@ -115,7 +115,7 @@ fn what_a_sidecar_does_not_tell_is_unknown_and_not_somebody_s() {
 
 #[test]
 fn no_more_addresses_are_told_than_can_be_read_and_the_rest_are_the_others() {
-    let (fleet, timeline) = (Fleet::new(Duration::from_secs(1)), Timeline::starting(NOW_MS));
+    let (fleet, timeline) = (Fleet::new(Duration::from_secs(1)), Timeline::new(NOW_MS));
     for number in 0..20_u32 {
         let pod = fleet.attach(greeting("cart", &format!("cart-{number}"), None, NOW_MS - 1000), NOW_MS).unwrap();
         let one = |at: u32| (Some(Ipv4Addr::from(0x0a00_0000 + number * 100 + at).into()), u64::from(at) + 1);

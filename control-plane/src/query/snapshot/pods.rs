@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::counts::fleet::Fleet;
-use crate::counts::fleet::pod::SeenPod;
+use crate::counts::fleet::pod::PodView;
 use crate::counts::fleet::pod_index::PodIndex;
 use crate::counts::fleet::process_counts::endpoint_counts::EndpointCounts;
 use crate::counts::timeline::series::Series;
@@ -17,7 +17,7 @@ use crate::query::snapshot::PodRow;
 pub(super) struct FleetView {
     roster: Arc<PodIndex>,
     /// In the order of the pod index.
-    seen: Vec<SeenPod>,
+    seen: Vec<PodView>,
     /// Pairs of pod and series that was counted: for gone pods, and for the shared series.
     counted: HashSet<(usize, usize)>,
     /// Series that were counted by a pod that is gone without a Bye.
@@ -27,7 +27,7 @@ pub(super) struct FleetView {
 impl FleetView {
     pub(super) fn seen(fleet: &Fleet, now_ms: u64) -> Self {
         let roster = fleet.pods();
-        let seen = roster.iter().map(|pod| pod.seen(now_ms)).collect();
+        let seen = roster.iter().map(|pod| pod.view(now_ms)).collect();
         let mut pods = Self { roster: Arc::clone(&roster), seen, counted: HashSet::new(), orphaned: HashSet::new() };
         for (at, pod) in roster.iter().enumerate() {
             // Only these two depend on which pod has counted; any other request may reach any
@@ -53,26 +53,26 @@ impl FleetView {
     /// for all endpoints of a service. `None` if the endpoint needs a list of its own.
     pub(super) fn usual(&self, series: &Series) -> Option<Arc<[Serving]>> {
         let is_usual = !series.endpoint.is_other() && !self.orphaned.contains(&series.number);
-        let copies = self.roster.copies(&series.namespace, &series.service).filter(|_| is_usual)?;
-        Some(copies.usual(&self.seen))
+        let copies = self.roster.service(&series.namespace, &series.service).filter(|_| is_usual)?;
+        Some(copies.default_serving(&self.seen))
     }
 
     /// Whether a pod protects the endpoint, so that no rule may turn it off.
     pub(super) fn protect(&self, series: &Series) -> bool {
-        let copies = self.roster.copies(&series.namespace, &series.service);
+        let copies = self.roster.service(&series.namespace, &series.service);
         let mut lists = copies.into_iter().flat_map(|copies| &copies.protected);
         lists.any(|list| list.iter().any(|path| path == series.endpoint.route()))
     }
 
     /// The pods of a service, by name.
-    pub(super) fn of_service<'a>(&'a self, namespace: &str, service: &str) -> impl Iterator<Item = &'a SeenPod> + Clone {
+    pub(super) fn of_service<'a>(&'a self, namespace: &str, service: &str) -> impl Iterator<Item = &'a PodView> + Clone {
         self.places(namespace, service).iter().map(|at| &self.seen[*at])
     }
 
     /// The pods that serve an endpoint, by name: every present pod of the service, since a request
     /// may reach any of them, and those that counted it and fell silent. A pod that has sent a Bye
     /// serves nothing.
-    pub(super) fn serving<'a>(&'a self, series: &'a Series) -> impl Iterator<Item = &'a SeenPod> {
+    pub(super) fn serving<'a>(&'a self, series: &'a Series) -> impl Iterator<Item = &'a PodView> {
         self.places(&series.namespace, &series.service).iter().filter_map(move |at| {
             let pod = &self.seen[*at];
             let is_there = match pod.state {
@@ -90,10 +90,10 @@ impl FleetView {
         for pod in self.seen.iter().filter(|pod| pod.connected_ms.is_some() && pod.state == PodState::Reporting) {
             *claimants.entry(pod.workload.pod_uid.clone()).or_default() += 1;
         }
-        let count = |pod: &SeenPod| claimants.get(&pod.workload.pod_uid).copied().unwrap_or_default();
+        let count = |pod: &PodView| claimants.get(&pod.workload.pod_uid).copied().unwrap_or_default();
         let mut rows: Vec<_> = self.seen.into_iter().map(|pod| PodRow { claimants: count(&pod), ..row(pod) }).collect();
         for ((namespace, service), revision) in rules.changed() {
-            for at in self.roster.copies(namespace, service).into_iter().flat_map(|copies| &copies.places) {
+            for at in self.roster.service(namespace, service).into_iter().flat_map(|copies| &copies.positions) {
                 rows[*at].revision_wanted = revision;
             }
         }
@@ -101,11 +101,11 @@ impl FleetView {
     }
 
     fn places(&self, namespace: &str, service: &str) -> &[usize] {
-        self.roster.copies(namespace, service).map_or(&[], |copies| &copies.places)
+        self.roster.service(namespace, service).map_or(&[], |copies| &copies.positions)
     }
 }
 
-fn row(pod: SeenPod) -> PodRow {
+fn row(pod: PodView) -> PodRow {
     PodRow {
         workload: pod.workload,
         epoch: pod.epoch,
@@ -119,7 +119,7 @@ fn row(pod: SeenPod) -> PodRow {
         revision_wanted: 0,
         confirmed: pod.receipts.confirmed().map(|confirmed| (confirmed.revision, confirmed.took_ms)),
         confirmed_ms: pod.receipts.confirmed().map(|confirmed| confirmed.at_ms),
-        strip: pod.strip,
+        resource_history: pod.resource_history,
         refusal: pod.refusal,
     }
 }

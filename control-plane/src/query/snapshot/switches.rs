@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Protection, Scope};
 
-use crate::counts::fleet::pod::SeenPod;
+use crate::counts::fleet::pod::PodView;
 use crate::counts::timeline::series::Series;
 use crate::model::pod::{PodState, Serving, ServingState};
 use crate::model::rule_record::RuleRecord;
@@ -92,14 +92,14 @@ impl<'a> Switches<'a> {
         // Nearly all endpoints never had a rule: they share one list per service.
         let shared = commands.is_none().then(|| pods.usual(series)).flatten();
         let commands = commands.as_deref().unwrap_or(&nothing);
-        let serving = |pod: &SeenPod| Serving { pod: pod.workload.pod.clone(), state: commands.obeyed_by(pod) };
+        let serving = |pod: &PodView| Serving { pod: pod.workload.pod.clone(), state: commands.obeyed_by(pod) };
         let serving = shared.unwrap_or_else(|| pods.serving(series).map(serving).collect());
         (serving, commands.switch(series, pods))
     }
 }
 
 impl Commands<'_> {
-    fn obeyed_by(&self, pod: &SeenPod) -> ServingState {
+    fn obeyed_by(&self, pod: &PodView) -> ServingState {
         if pod.state != PodState::Reporting {
             return ServingState::Lost;
         }
@@ -123,7 +123,7 @@ impl Commands<'_> {
         }
         if let Some(record) = self.in_force.first() {
             let status = Arc::new(receipts::status(record, copies));
-            if Effect::of(&status) != Effect::InForce {
+            if Effect::from_status(&status) != Effect::InForce {
                 return Switch::TurningOff(status);
             }
             let connected = pods.of_service(&series.namespace, &series.service).filter(|copy| copy.connected_ms.is_some());
@@ -137,8 +137,8 @@ impl Commands<'_> {
             return Switch::Protected;
         }
         let Some(record) = self.newest_ended else { return Switch::On };
-        let meant = |copy: &&SeenPod| copy.connected_ms.is_some() && record.rule.selector.selects(&copy.workload);
-        let has_let_go = |copy: &SeenPod| matches!(receipts::state(record, &copy.receipts), ReceiptState::Applied { .. });
+        let meant = |copy: &&PodView| copy.connected_ms.is_some() && record.rule.selector.selects(&copy.workload);
+        let has_let_go = |copy: &PodView| matches!(receipts::state(record, &copy.receipts), ReceiptState::Applied { .. });
         let (of, applied) =
             copies.filter(meant).fold((0, 0), |(of, applied), copy| (of + 1, applied + usize::from(has_let_go(copy))));
         if applied == of { Switch::On } else { Switch::TurningOn { applied, of } }

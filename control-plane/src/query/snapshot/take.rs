@@ -60,7 +60,7 @@ impl Snapshot {
             before_ms: stretches.before_ms(past),
             endpoints,
             pods: pods.into_rows(&rules),
-            standing: mesh.keeper.standing(),
+            standing: mesh.window_queue.durability(),
             store_replaced: mesh.store_replaced().map(str::to_owned),
             recovery: mesh.recovery.waiting(Instant::now()),
             revision: rules.revision,

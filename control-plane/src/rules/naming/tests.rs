@@ -27,7 +27,7 @@ fn asked(known: &KnownEndpoints, name: &str, scope: Scope, unseen: Unseen) -> Re
         by: String::new(),
         reason: String::new(),
     };
-    known.expect(&rule, unseen).map_err(|why| why.to_string())?;
+    known.require_match(&rule, unseen).map_err(|why| why.to_string())?;
     Ok(rule.endpoint.to_string())
 }
 

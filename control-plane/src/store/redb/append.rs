@@ -8,43 +8,43 @@ use redb::{ReadableTable, WriteTransaction};
 
 use crate::store::codec;
 use crate::store::metrics_store::{Append, AppendRow};
-use crate::store::redb::clock::Clock;
 use crate::store::redb::fault::TransactionFault;
 use crate::store::redb::retention::TableSizes;
-use crate::store::redb::series_ids::Naming;
+use crate::store::redb::series_ids::SeriesIds;
 use crate::store::redb::tables::{MARKS, TOTALS, key, slots};
+use crate::store::redb::trusted_clock::TrustedClock;
 use crate::store::redb::{evict, retention};
 use crate::store::rollup::{Keep, Resolution, WINDOW_MS};
 
 /// The series that a transaction has assigned numbers to.
-pub(super) type Given = Vec<(crate::store::metrics_store::SeriesName, u32)>;
+pub(super) type AssignedIds = Vec<(crate::store::metrics_store::SeriesName, u32)>;
 
 /// Appends within a transaction, without a commit.
 pub(super) fn append(
     transaction: &WriteTransaction,
     append: &Append,
-    naming: &Naming,
+    series_ids: &SeriesIds,
     keep: &Keep,
-) -> Result<Given, TransactionFault> {
-    let clock = Clock::read(transaction)?.hear(append.now_ms);
+) -> Result<AssignedIds, TransactionFault> {
+    let clock = TrustedClock::read(transaction)?.observe(append.now_ms);
     clock.write(transaction)?;
     advance(transaction, append, clock.now_ms)?;
-    let mut given = Given::new();
+    let mut assigned = AssignedIds::new();
     let mut numbered = Vec::with_capacity(append.rows.len());
     for row in &append.rows {
-        numbered.push((naming.number(&row.name, &mut given, transaction)?, row));
+        numbered.push((series_ids.number(&row.name, &mut assigned, transaction)?, row));
     }
     // Sorted by key, so that neighbours in the tree are written one after the other.
     numbered.sort_unstable_by_key(|(number, _)| *number);
     add_to_totals(transaction, &numbered, clock.now_ms)?;
-    let mut tally = TableSizes::read(transaction)?;
+    let mut sizes = TableSizes::read(transaction)?;
     for resolution in Resolution::ALL {
-        add_to_slots(transaction, resolution, &numbered, (keep, clock.now_ms), &mut tally)?;
+        add_to_slots(transaction, resolution, &numbered, (keep, clock.now_ms), &mut sizes)?;
     }
-    retention::trim(transaction, keep, clock.now_ms, &mut tally)?;
-    tally.write(transaction)?;
+    retention::trim(transaction, keep, clock.now_ms, &mut sizes)?;
+    sizes.write(transaction)?;
     evict::crowd_out_marks(transaction)?;
-    Ok(given)
+    Ok(assigned)
 }
 
 /// Moves each mark, if it still has the expected value.
@@ -80,7 +80,7 @@ fn add_to_slots(
     resolution: Resolution,
     rows: &[(u32, &AppendRow)],
     (keep, now_ms): (&Keep, u64),
-    tally: &mut TableSizes,
+    sizes: &mut TableSizes,
 ) -> Result<(), TransactionFault> {
     let mut sums: BTreeMap<u64, GoldenMetrics> = BTreeMap::new();
     let oldest = keep.oldest(resolution, now_ms);
@@ -92,7 +92,7 @@ fn add_to_slots(
             if slot >= oldest {
                 sums.entry(key(slot, *number)).or_default().merge(golden);
             } else {
-                tally.is_without(resolution, slot);
+                sizes.mark_incomplete(resolution, slot);
             }
         }
     }
@@ -109,7 +109,7 @@ fn add_to_slots(
         bytes.clear();
         codec::write(&sum, &mut bytes);
         table.insert(key, bytes.as_slice())?;
-        tally.put(resolution, before, bytes.len());
+        sizes.put(resolution, before, bytes.len());
     }
     Ok(())
 }

@@ -3,9 +3,9 @@
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 
 use crate::store::redb::append::Total;
-use crate::store::redb::clock::Clock;
 use crate::store::redb::fault::TransactionFault;
 use crate::store::redb::tables::{MARKS, SERIES, TOTALS};
+use crate::store::redb::trusted_clock::TrustedClock;
 use crate::store::rollup::Keep;
 
 /// Marks that are kept: ten thousand pods, each recreated daily, for three months, in about 100 MB.
@@ -51,8 +51,8 @@ pub(super) fn silent(transaction: &WriteTransaction, since_ms: u64, series_max: 
 
 /// Returns the time of the last write.
 fn newest_ms(transaction: &WriteTransaction) -> Result<u64, TransactionFault> {
-    let clock = Clock::read(transaction)?;
-    if clock != Clock::default() {
+    let clock = TrustedClock::read(transaction)?;
+    if clock != TrustedClock::default() {
         return Ok(clock.now_ms);
     }
     // A file from before the clock was stored.

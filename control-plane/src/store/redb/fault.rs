@@ -13,7 +13,7 @@ pub(super) enum TransactionFault {
     /// The engine failed, and the file must be reopened.
     Engine(String),
     /// The file contains invalid data.
-    Torn(String),
+    Corrupt(String),
     /// A value has changed since the decision was made.
     Stale {
         /// The expected value.
@@ -27,33 +27,33 @@ pub(super) enum TransactionFault {
 
 impl TransactionFault {
     /// Invalid data was read at `what`.
-    pub(super) fn torn(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
-        Self::Torn(format!("{what}: {why}"))
+    pub(super) fn corrupt(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
+        Self::Corrupt(format!("{what}: {why}"))
     }
 
     /// Converts to the error of a read.
-    pub(super) fn reading(self, file: &Path) -> StoreError {
+    pub(super) fn into_read_error(self, file: &Path) -> StoreError {
         match self {
-            Self::Engine(why) | Self::Torn(why) => StoreError::Unreadable { file: file.to_owned(), why },
+            Self::Engine(why) | Self::Corrupt(why) => StoreError::Unreadable { file: file.to_owned(), why },
             Self::Stale { expected, actual } => StoreError::Stale { expected, actual },
             Self::Shut(error) => error,
         }
     }
 
     /// Converts to the error of a write.
-    pub(super) fn writing(self, file: &Path) -> StoreError {
+    pub(super) fn into_write_error(self, file: &Path) -> StoreError {
         match self {
             Self::Engine(why) => StoreError::Write { file: file.to_owned(), why },
             // The folder was usable when the program started, so the setting is not wrong.
             Self::Shut(StoreError::Folder { source, .. }) => StoreError::Write { file: file.to_owned(), why: source.to_string() },
-            other => other.reading(file),
+            other => other.into_read_error(file),
         }
     }
 }
 
 impl From<Corrupt> for TransactionFault {
     fn from(torn: Corrupt) -> Self {
-        Self::torn("the record", torn)
+        Self::corrupt("the record", torn)
     }
 }
 

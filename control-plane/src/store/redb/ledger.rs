@@ -7,7 +7,7 @@ use crate::model::audit::ENTRIES_MAX;
 use crate::model::rule_record::{RuleChange, StoredRules};
 use crate::model::rules_state::AUDIT_AT_HAND_MAX;
 use crate::store::redb::fault::TransactionFault;
-use crate::store::redb::rule_json::Written;
+use crate::store::redb::rule_json::RuleJson;
 use crate::store::redb::tables::{AUDIT, FORMAT, NAMES, NUMBERS, RULES};
 
 /// Reads the rules and the newest audit entries from the file.
@@ -16,9 +16,9 @@ pub(super) fn read(transaction: &ReadTransaction) -> Result<StoredRules, Transac
     let number = |name: &str| Ok::<_, TransactionFault>(numbers.get(name)?.map_or(0, |number| number.value()));
     let format = number("format")?;
     if format != FORMAT {
-        return Err(TransactionFault::Torn(format!("it is of format {format}, and this control plane knows format {FORMAT}")));
+        return Err(TransactionFault::Corrupt(format!("it is of format {format}, and this control plane knows format {FORMAT}")));
     }
-    let mut ledger = StoredRules {
+    let mut stored = StoredRules {
         store: names.get("store")?.map(|name| name.value().to_owned()).unwrap_or_default(),
         revision: number("revision")?,
         audit_entries: number("audit_entries")?,
@@ -26,20 +26,20 @@ pub(super) fn read(transaction: &ReadTransaction) -> Result<StoredRules, Transac
     };
     for row in transaction.open_table(RULES)?.iter()? {
         let (id, bytes) = row?;
-        match Written::read(bytes.value()) {
-            Ok(record) => ledger.records.push(record),
-            Err(why) => return Err(TransactionFault::torn(format_args!("rule {}", id.value()), why)),
+        match RuleJson::read(bytes.value()) {
+            Ok(record) => stored.records.push(record),
+            Err(why) => return Err(TransactionFault::corrupt(format_args!("rule {}", id.value()), why)),
         }
     }
     for row in transaction.open_table(AUDIT)?.iter()?.rev().take(AUDIT_AT_HAND_MAX) {
         let (number, bytes) = row?;
         match serde_json::from_slice::<audit::AuditEntry>(bytes.value()) {
-            Ok(entry) => ledger.audit.push(entry),
-            Err(why) => return Err(TransactionFault::torn(format_args!("audit entry {}", number.value()), why)),
+            Ok(entry) => stored.audit.push(entry),
+            Err(why) => return Err(TransactionFault::corrupt(format_args!("audit entry {}", number.value()), why)),
         }
     }
-    ledger.audit.reverse();
-    Ok(ledger)
+    stored.audit.reverse();
+    Ok(stored)
 }
 
 /// Makes a change within a transaction if the revision is still the expected one, without a commit.
@@ -52,7 +52,7 @@ pub(super) fn change(transaction: &WriteTransaction, change: &RuleChange) -> Res
     numbers.insert("revision", change.to)?;
     let mut rules = transaction.open_table(RULES)?;
     for record in &change.put {
-        rules.insert(record.rule.id.as_str(), Written::bytes(record).as_slice())?;
+        rules.insert(record.rule.id.as_str(), RuleJson::bytes(record).as_slice())?;
     }
     for id in &change.drop {
         rules.remove(id.as_str())?;

@@ -82,7 +82,7 @@ impl StoreReader<'_> {
 
 impl StoreView for StoreReader<'_> {
     fn series(&self) -> Result<BTreeMap<u32, StoredSeries>, StoreError> {
-        self.all_series().map_err(|fault| fault.reading(self.file))
+        self.all_series().map_err(|fault| fault.into_read_error(self.file))
     }
 
     fn each_slot(
@@ -91,18 +91,18 @@ impl StoreView for StoreReader<'_> {
         only: Option<&BTreeSet<u32>>,
         see: &mut dyn FnMut(StoredSlot<'_>) -> Result<(), Corrupt>,
     ) -> Result<(), StoreError> {
-        self.slots(stretch, only, see).map_err(|fault| fault.reading(self.file))
+        self.slots(stretch, only, see).map_err(|fault| fault.into_read_error(self.file))
     }
 
     fn oldest_ms(&self, resolution: Resolution) -> Result<Option<u64>, StoreError> {
-        self.oldest(resolution).map_err(|fault| fault.reading(self.file))
+        self.oldest(resolution).map_err(|fault| fault.into_read_error(self.file))
     }
 
     fn whole_since_ms(&self, resolution: Resolution) -> Result<u64, StoreError> {
-        self.whole_since(resolution).map_err(|fault| fault.reading(self.file))
+        self.whole_since(resolution).map_err(|fault| fault.into_read_error(self.file))
     }
 
     fn since_ms(&self) -> Result<u64, StoreError> {
-        self.since().map_err(|fault| fault.reading(self.file))
+        self.since().map_err(|fault| fault.into_read_error(self.file))
     }
 }

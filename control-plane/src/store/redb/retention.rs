@@ -46,12 +46,12 @@ impl TableSizes {
 
     pub(super) fn of(numbers: &impl ReadableTable<&'static str, u64>) -> Result<Self, TransactionFault> {
         let number = |name: &str| Ok::<_, TransactionFault>(numbers.get(name)?.map_or(0, |number| number.value()));
-        let mut tally = Self { crowded_out: number(CROWDED_OUT)?, ..Self::default() };
+        let mut sizes = Self { crowded_out: number(CROWDED_OUT)?, ..Self::default() };
         for at in 0..Resolution::ALL.len() {
-            (tally.bytes[at], tally.slots[at]) = (number(BYTES[at])?, number(SLOTS[at])?);
-            tally.whole_since[at] = number(WHOLE_SINCE[at])?;
+            (sizes.bytes[at], sizes.slots[at]) = (number(BYTES[at])?, number(SLOTS[at])?);
+            sizes.whole_since[at] = number(WHOLE_SINCE[at])?;
         }
-        Ok(tally)
+        Ok(sizes)
     }
 
     pub(super) fn write(&self, transaction: &WriteTransaction) -> Result<(), TransactionFault> {
@@ -68,20 +68,20 @@ impl TableSizes {
     /// Counts an inserted slot, which replaces one of `before` bytes if there was one.
     pub(super) fn put(&mut self, resolution: Resolution, before: Option<usize>, bytes: usize) {
         if let Some(before) = before {
-            self.gone(resolution, before);
+            self.remove(resolution, before);
         }
         self.bytes[resolution as usize] += SLOT_BYTES + bytes as u64;
         self.slots[resolution as usize] += 1;
     }
 
-    fn gone(&mut self, resolution: Resolution, bytes: usize) {
+    fn remove(&mut self, resolution: Resolution, bytes: usize) {
         let at = resolution as usize;
         self.bytes[at] = self.bytes[at].saturating_sub(SLOT_BYTES + bytes as u64);
         self.slots[at] = self.slots[at].saturating_sub(1);
     }
 
     /// Records that a slot was deleted, or came too late.
-    pub(super) fn is_without(&mut self, resolution: Resolution, slot: u64) {
+    pub(super) fn mark_incomplete(&mut self, resolution: Resolution, slot: u64) {
         let whole_since = &mut self.whole_since[resolution as usize];
         *whole_since = (*whole_since).max(slot + 1);
     }
@@ -114,15 +114,15 @@ pub(super) fn trim(
     transaction: &WriteTransaction,
     keep: &Keep,
     now_ms: u64,
-    tally: &mut TableSizes,
+    sizes: &mut TableSizes,
 ) -> Result<(), TransactionFault> {
     for resolution in Resolution::ALL {
         let oldest = keep.oldest(resolution, now_ms);
-        trim_while(transaction, resolution, tally, |slot, _| slot < oldest)?;
+        trim_while(transaction, resolution, sizes, |slot, _| slot < oldest)?;
     }
     for resolution in Resolution::ALL {
-        let gone = trim_while(transaction, resolution, tally, |_, tally| tally.is_crowded(resolution, keep.bytes_max))?;
-        tally.crowded_out += gone;
+        let gone = trim_while(transaction, resolution, sizes, |_, sizes| sizes.is_crowded(resolution, keep.bytes_max))?;
+        sizes.crowded_out += gone;
     }
     Ok(())
 }
@@ -130,21 +130,21 @@ pub(super) fn trim(
 fn trim_while(
     transaction: &WriteTransaction,
     resolution: Resolution,
-    tally: &mut TableSizes,
+    sizes: &mut TableSizes,
     goes: impl Fn(u64, &TableSizes) -> bool,
 ) -> Result<u64, TransactionFault> {
     let mut table = transaction.open_table(slots(resolution))?;
     for gone in 0..TRIMMED_MAX {
         let is_over = match table.first()? {
-            Some((key, _)) => !goes(parts(key.value()).0, tally),
+            Some((key, _)) => !goes(parts(key.value()).0, sizes),
             None => true,
         };
         if is_over {
             return Ok(gone as u64);
         }
         if let Some((key, bytes)) = table.pop_first()? {
-            tally.gone(resolution, bytes.value().len());
-            tally.is_without(resolution, parts(key.value()).0);
+            sizes.remove(resolution, bytes.value().len());
+            sizes.mark_incomplete(resolution, parts(key.value()).0);
         }
     }
     Ok(TRIMMED_MAX as u64)

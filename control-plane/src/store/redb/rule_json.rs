@@ -9,7 +9,7 @@ use crate::model::rule_record::{RuleEnding, RuleRecord};
 
 /// One rule on disk.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Written {
+pub(super) struct RuleJson {
     id: String,
     revision: u64,
     created_ms: u64,
@@ -20,32 +20,32 @@ pub(super) struct Written {
     route: String,
     /// Absent in older records, and where the rule is about one endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    scope: Option<WrittenScope>,
-    action: WrittenAction,
+    scope: Option<ScopeJson>,
+    action: ActionJson,
     /// Absent where protected paths are respected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     override_protected: Option<bool>,
     expires_ms: Option<u64>,
     by: String,
     reason: String,
-    ending: Option<WrittenEnding>,
+    ending: Option<EndingJson>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum WrittenAction {
+enum ActionJson {
     Disable { status: u16 },
     Pin,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum WrittenScope {
+enum ScopeJson {
     Prefix,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct WrittenEnding {
+struct EndingJson {
     at_ms: u64,
     revision: u64,
     by: Option<String>,
@@ -53,12 +53,12 @@ struct WrittenEnding {
     outcome: Option<CommandOutcome>,
 }
 
-impl Written {
+impl RuleJson {
     pub(super) fn bytes(record: &RuleRecord) -> Vec<u8> {
         let RuleRecord { rule, revision, created_ms, ending } = record.clone();
         let action = match rule.action {
-            Action::Disable { status } => WrittenAction::Disable { status },
-            Action::Pin => WrittenAction::Pin,
+            Action::Disable { status } => ActionJson::Disable { status },
+            Action::Pin => ActionJson::Pin,
         };
         let written = Self {
             id: rule.id,
@@ -71,14 +71,14 @@ impl Written {
             route: rule.endpoint.route().to_owned(),
             scope: match rule.scope {
                 Scope::Endpoint => None,
-                Scope::Prefix => Some(WrittenScope::Prefix),
+                Scope::Prefix => Some(ScopeJson::Prefix),
             },
             action,
             override_protected: (rule.protection == Protection::Overridden).then_some(true),
             expires_ms: rule.expires_ms,
             by: rule.by,
             reason: rule.reason,
-            ending: ending.map(|RuleEnding { at_ms, revision, by, outcome }| WrittenEnding { at_ms, revision, by, outcome }),
+            ending: ending.map(|RuleEnding { at_ms, revision, by, outcome }| EndingJson { at_ms, revision, by, outcome }),
         };
         serde_json::to_vec(&written).expect("a rule is made of texts and numbers")
     }
@@ -86,14 +86,14 @@ impl Written {
     pub(super) fn read(bytes: &[u8]) -> Result<RuleRecord, String> {
         let written: Self = serde_json::from_slice(bytes).map_err(|why| why.to_string())?;
         let action = match written.action {
-            WrittenAction::Disable { status } => Action::Disable { status },
-            WrittenAction::Pin => Action::Pin,
+            ActionJson::Disable { status } => Action::Disable { status },
+            ActionJson::Pin => Action::Pin,
         };
         let endpoint = Endpoint::named(&written.method, &written.route).map_err(|why| why.to_string())?;
         let scope = match written.scope {
             None => Scope::Endpoint,
-            Some(WrittenScope::Prefix) if prefix_of(endpoint.route()).is_some() => Scope::Prefix,
-            Some(WrittenScope::Prefix) => return Err(format!("the route {} names no prefix", endpoint.route())),
+            Some(ScopeJson::Prefix) if prefix_of(endpoint.route()).is_some() => Scope::Prefix,
+            Some(ScopeJson::Prefix) => return Err(format!("the route {} names no prefix", endpoint.route())),
         };
         let rule = Rule {
             id: written.id,
@@ -107,7 +107,7 @@ impl Written {
             reason: written.reason,
         };
         let ending = written.ending;
-        let ending = ending.map(|WrittenEnding { at_ms, revision, by, outcome }| RuleEnding { at_ms, revision, by, outcome });
+        let ending = ending.map(|EndingJson { at_ms, revision, by, outcome }| RuleEnding { at_ms, revision, by, outcome });
         Ok(RuleRecord { rule, revision: written.revision, created_ms: written.created_ms, ending })
     }
 }

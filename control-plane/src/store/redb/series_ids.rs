@@ -16,24 +16,24 @@ const GIVEN: &str = "series_given";
 
 /// The numbers of all series in the file.
 #[derive(Debug, Default)]
-pub(super) struct Naming {
+pub(super) struct SeriesIds {
     numbers: HashMap<SeriesName, u32, RandomState>,
     next: u32,
 }
 
-impl Naming {
+impl SeriesIds {
     /// Reads all numbers.
     pub(super) fn read(transaction: &WriteTransaction) -> Result<Self, TransactionFault> {
         // Slots may outlive their series, so a number is never assigned twice.
-        let given = transaction.open_table(NUMBERS)?.get(GIVEN)?.map_or(0, |given| given.value() as u32);
-        let mut naming = Self { next: given, ..Self::default() };
+        let assigned = transaction.open_table(NUMBERS)?.get(GIVEN)?.map_or(0, |assigned| assigned.value() as u32);
+        let mut series_ids = Self { next: assigned, ..Self::default() };
         for row in transaction.open_table(SERIES)?.iter()? {
             let (number, bytes) = row?;
             let name = read(bytes.value())?;
-            naming.next = naming.next.max(number.value() + 1);
-            naming.numbers.insert(name, number.value());
+            series_ids.next = series_ids.next.max(number.value() + 1);
+            series_ids.numbers.insert(name, number.value());
         }
-        Ok(naming)
+        Ok(series_ids)
     }
 
     /// Returns the number of a series, if it has one.
@@ -42,15 +42,15 @@ impl Naming {
     }
 
     /// Removes numbers after they were deleted on disk.
-    pub(super) fn unlearn(&mut self, names: &[SeriesName]) {
+    pub(super) fn remove(&mut self, names: &[SeriesName]) {
         for name in names {
             self.numbers.remove(name);
         }
     }
 
     /// Adds the numbers that a transaction has assigned, after its commit.
-    pub(super) fn learn(&mut self, given: Vec<(SeriesName, u32)>) {
-        for (name, number) in given {
+    pub(super) fn commit_assigned(&mut self, assigned: Vec<(SeriesName, u32)>) {
+        for (name, number) in assigned {
             self.next = self.next.max(number + 1);
             self.numbers.insert(name, number);
         }
@@ -61,16 +61,16 @@ impl Naming {
     pub(super) fn number(
         &self,
         name: &SeriesName,
-        given: &mut Vec<(SeriesName, u32)>,
+        assigned: &mut Vec<(SeriesName, u32)>,
         transaction: &WriteTransaction,
     ) -> Result<u32, TransactionFault> {
         if let Some(number) = self.numbers.get(name) {
             return Ok(*number);
         }
-        let number = self.next + given.len() as u32;
+        let number = self.next + assigned.len() as u32;
         transaction.open_table(SERIES)?.insert(number, write(name).as_slice())?;
         transaction.open_table(NUMBERS)?.insert(GIVEN, u64::from(number) + 1)?;
-        given.push((name.clone(), number));
+        assigned.push((name.clone(), number));
         Ok(number)
     }
 }

@@ -69,11 +69,11 @@ fn what_was_committed_is_there_after_reopening() {
         .unwrap();
     drop(store);
 
-    let ledger = RedbStore::open(folder.path()).unwrap().load().unwrap();
+    let stored = RedbStore::open(folder.path()).unwrap().load().unwrap();
 
-    assert_eq!((ledger.store, ledger.revision, ledger.audit_entries), (name, 3, 3));
-    assert_eq!(ledger.records, [ended]);
-    assert_eq!(ledger.audit, [entry(1), entry(2), entry(3)]);
+    assert_eq!((stored.store, stored.revision, stored.audit_entries), (name, 3, 3));
+    assert_eq!(stored.records, [ended]);
+    assert_eq!(stored.audit, [entry(1), entry(2), entry(3)]);
 }
 
 #[test]
@@ -85,8 +85,8 @@ fn a_decision_on_an_old_state_changes_nothing() {
     let stale = store.commit(&creation(0)).unwrap_err();
 
     assert!(matches!(stale, StoreError::Stale { expected: 0, actual: 1 }), "{stale}");
-    let ledger = store.load().unwrap();
-    assert_eq!((ledger.revision, ledger.records.len(), ledger.audit.len()), (1, 1, 1));
+    let stored = store.load().unwrap();
+    assert_eq!((stored.revision, stored.records.len(), stored.audit.len()), (1, 1, 1));
 }
 
 #[test]

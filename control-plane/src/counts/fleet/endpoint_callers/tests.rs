@@ -19,13 +19,13 @@ fn callers(told: &[(&str, u64)], last_ms: u64) -> Callers {
 }
 
 fn timeline() -> Timeline {
-    Timeline::starting(NOW_MS)
+    Timeline::new(NOW_MS)
 }
 
 fn called(timeline: &Timeline, route: &str) -> EndpointCallers {
     let reporter = Reporter { namespace: "default", service: "shop" };
     let series = timeline.series(reporter, &Endpoint::named("GET", route).unwrap());
-    EndpointCallers::new(series, timeline.callers_room()).unwrap()
+    EndpointCallers::new(series, timeline.caller_quota()).unwrap()
 }
 
 fn heard(called: &EndpointCallers, now_ms: u64) -> HashMap<String, CallerCounts> {
@@ -80,11 +80,11 @@ fn two_endpoints_that_are_one_by_a_pin_add_up_their_callers() {
     let (mut one, mut other) = (called(&timeline, "/a"), called(&timeline, "/b"));
     one.change(&callers(&[("10.0.0.1", 10), ("10.0.0.2", 1)], NOW_MS), NOW_MS);
     other.change(&callers(&[("10.0.0.1", 5), ("", 3)], NOW_MS), NOW_MS + 60_000);
-    one.absorb(other);
+    one.merge(other);
     let heard = heard(&one, NOW_MS + 60_000);
     assert_eq!((heard["10.0.0.1"].calls.hits, heard["10.0.0.1"].lately), (15, 15.0));
     assert_eq!((heard["10.0.0.2"].calls.hits, heard["others"].calls.hits), (1, 3));
-    assert_eq!(one.series.called_before(), Callers::default(), "nothing is forgotten yet");
+    assert_eq!(one.series.past_callers(), Callers::default(), "nothing is forgotten yet");
 }
 
 #[test]
@@ -95,26 +95,26 @@ fn what_is_forgotten_of_a_pod_its_series_remembers() {
         called.change(&callers(&[("10.0.0.1", 10), ("", 1)], NOW_MS), NOW_MS);
         let series = Arc::clone(&called.series);
         drop(called);
-        assert!(series.called_before().named().count() == 1);
+        assert!(series.past_callers().named().count() == 1);
     }
     let series = Arc::clone(&called(&timeline, "/a").series);
-    assert_eq!(series.called_before().sum().hits, 22);
+    assert_eq!(series.past_callers().sum().hits, 22);
     let pinned = Arc::clone(&called(&timeline, "/pinned").series);
     let late = called(&timeline, "/a");
-    series.fold_into(&pinned);
+    series.merge_into(&pinned);
     let mut late = late;
     late.change(&callers(&[("10.0.0.3", 5)], NOW_MS), NOW_MS);
     drop(late);
-    assert_eq!(pinned.called_before().sum().hits, 27, "whoever still holds the old one counts in the new");
+    assert_eq!(pinned.past_callers().sum().hits, 27, "whoever still holds the old one counts in the new");
 }
 
 #[test]
 fn there_is_room_for_so_many_and_no_more() {
-    let room = CountQuota::with(2);
+    let room = CountQuota::new(2);
     let timeline = timeline();
     let series = Arc::clone(&called(&timeline, "/a").series);
     let two = [EndpointCallers::new(Arc::clone(&series), &room), EndpointCallers::new(Arc::clone(&series), &room)];
     assert!(two.iter().all(Option::is_some) && EndpointCallers::new(Arc::clone(&series), &room).is_none());
     drop(two);
-    assert_eq!(room.taken(), 0);
+    assert_eq!(room.in_use(), 0);
 }

@@ -45,7 +45,7 @@ fn pins(is_pinned: bool) -> Pins {
 /// A pod, the control plane, and the stream between them.
 struct Mesh {
     timeline: Timeline,
-    tally: ProcessCounts,
+    counts: ProcessCounts,
     is_pinned: bool,
     revision: u64,
     /// Whether the pod has applied the pin. It does so at once, but its receipt may come later or
@@ -59,8 +59,8 @@ struct Mesh {
 impl Mesh {
     fn new() -> Self {
         Self {
-            timeline: Timeline::starting(NOW_MS),
-            tally: ProcessCounts::default(),
+            timeline: Timeline::new(NOW_MS),
+            counts: ProcessCounts::default(),
             is_pinned: false,
             revision: 0,
             pod_is_pinned: false,
@@ -78,18 +78,18 @@ impl Mesh {
 
     fn command(&mut self, is_pinned: bool) {
         (self.is_pinned, self.revision) = (is_pinned, self.revision + 1);
-        self.timeline.obey(&rules(self.revision, is_pinned), Vec::new);
+        self.timeline.apply_pins(&rules(self.revision, is_pinned), Vec::new);
     }
 
     /// The rules are sent, but do not arrive.
     fn tell_in_vain(&mut self) {
-        self.tally.pod_is_told(Arc::new(pins(self.is_pinned)));
+        self.counts.pins_sent(Arc::new(pins(self.is_pinned)));
         self.break_off();
     }
 
     /// The pod receives the rules, folds its rows and sends a receipt, which may get lost.
     fn pod_obeys(&mut self, is_told: bool) {
-        self.tally.pod_is_told(Arc::new(pins(self.is_pinned)));
+        self.counts.pins_sent(Arc::new(pins(self.is_pinned)));
         self.pod_is_pinned = self.is_pinned;
         if self.is_pinned {
             for counts in [&mut self.totals, &mut self.changes] {
@@ -98,7 +98,7 @@ impl Mesh {
             }
         }
         if is_told && self.seq > 0 {
-            self.tally.pod_obeys(&pins(self.is_pinned));
+            self.counts.pins_applied(&pins(self.is_pinned));
         } else {
             self.break_off();
         }
@@ -110,7 +110,7 @@ impl Mesh {
 
     fn report(&mut self) {
         if self.seq == 0 {
-            self.tally.begin_stream();
+            self.counts.begin_stream();
         }
         self.seq += 1;
         let coverage = if self.seq == 1 { Coverage::Snapshot } else { Coverage::Change };
@@ -142,7 +142,7 @@ impl Mesh {
             addresses: vec![],
             version: name(),
         };
-        self.tally.absorb(&report, &workload, ReportArrival { now_ms: NOW_MS, age_ms: 0, life_ms: 0 }, &self.timeline).unwrap();
+        self.counts.absorb(&report, &workload, ReportArrival { now_ms: NOW_MS, age_ms: 0, life_ms: 0 }, &self.timeline).unwrap();
     }
 
     /// Hits by route.

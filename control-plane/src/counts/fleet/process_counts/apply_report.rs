@@ -6,7 +6,7 @@ use mesh::workload::Workload;
 
 use crate::counts::fleet::process_counts::ProcessCounts;
 use crate::counts::fleet::process_counts::endpoint_counts::EndpointCounts;
-use crate::counts::fleet::process_counts::pace::TooFast;
+use crate::counts::fleet::process_counts::rate_check::Implausible;
 use crate::counts::fleet::process_counts::report_arrival::ReportArrival;
 use crate::counts::timeline::Timeline;
 use crate::counts::timeline::counted_span::CountedSpan;
@@ -19,7 +19,7 @@ pub enum Absorbed {
     /// It was counted before.
     Repeated,
     /// A newer stream has superseded this one.
-    Fenced,
+    Superseded,
 }
 
 /// Why a report cannot be counted.
@@ -52,13 +52,13 @@ pub enum Uncountable {
     Contradiction(Endpoint, &'static str),
     /// It counts more than is possible in its time.
     #[error("{0}")]
-    TooFast(#[from] TooFast),
+    Implausible(#[from] Implausible),
 }
 
 /// The endpoint whose part of a report cannot be true, and why.
-fn contradiction(told: &EndpointReport) -> Option<(&Endpoint, &'static str)> {
-    let maximum = || told.golden.has_maximum_over_sum().then_some("a maximum is over its sum");
-    told.golden.contradiction().or_else(maximum).map(|why| (&told.endpoint, why))
+fn contradiction(row: &EndpointReport) -> Option<(&Endpoint, &'static str)> {
+    let maximum = || row.golden.has_maximum_over_sum().then_some("a maximum is over its sum");
+    row.golden.contradiction().or_else(maximum).map(|why| (&row.endpoint, why))
 }
 
 impl ProcessCounts {
@@ -73,14 +73,14 @@ impl ProcessCounts {
         if let Some((endpoint, why)) = report.endpoints.iter().find_map(contradiction) {
             return Err(Uncountable::Contradiction(endpoint.clone(), why));
         }
-        self.pace.check(report, arrival, self.reported_ms)?;
-        let too_heavy = |bytes| Uncountable::TooHeavy { bytes, max: timeline.tally_room().of_one() };
-        self.weight.bears(report, timeline).map_err(too_heavy)?;
+        self.rate_check.check(report, arrival, self.reported_ms)?;
+        let too_heavy = |bytes| Uncountable::TooHeavy { bytes, max: timeline.process_quota().per_share() };
+        self.memory.check(report, timeline).map_err(too_heavy)?;
         let span = CountedSpan { from_ms: self.covered_from(report, arrival), to_ms: arrival.now_ms };
         if self.reported_ms.is_none() {
             self.since_ms = span.from_ms;
         }
-        let endpoints = self.folds.rename(&report.endpoints);
+        let endpoints = self.aliases.rename(&report.endpoints);
         let hits = match (report.coverage, self.seq) {
             (Coverage::Snapshot, _) => self.absorb_snapshot(&endpoints, workload, span, timeline),
             (Coverage::Change, None) => return Err(Uncountable::NoSnapshot),
@@ -116,17 +116,17 @@ impl ProcessCounts {
     ) -> u64 {
         // This process has not counted what the snapshot leaves out, so the table never outgrows
         // one report.
-        let mut before = std::mem::take(&mut self.counted);
+        let mut before = std::mem::take(&mut self.endpoints);
         let origin = self.origin;
         let mut hits = 0;
-        for told in endpoints {
-            let nothing = || EndpointCounts::nothing(&told.endpoint, told.is_file, (workload, origin), timeline);
-            let mut counted = before.swap_remove(&told.endpoint).unwrap_or_else(nothing);
-            hits += counted.is_now(told, span, timeline);
-            self.notice(&counted);
-            self.counted.insert(told.endpoint.clone(), counted);
+        for row in endpoints {
+            let nothing = || EndpointCounts::new(&row.endpoint, row.is_file, (workload, origin), timeline);
+            let mut counted = before.swap_remove(&row.endpoint).unwrap_or_else(nothing);
+            hits += counted.apply_snapshot(row, span, timeline);
+            self.note_shared_series(&counted);
+            self.endpoints.insert(row.endpoint.clone(), counted);
         }
-        self.weight.is_of(self.counted.iter());
+        self.memory.recompute(self.endpoints.iter());
         hits
     }
 
@@ -139,28 +139,28 @@ impl ProcessCounts {
         timeline: &Timeline,
     ) -> u64 {
         let (mut hits, mut place, origin) = (0, 0, self.origin);
-        for told in endpoints {
-            if let Some((at, counted)) = self.find(&told.endpoint, place) {
-                let before = counted.weight();
-                hits += counted.grows(told, span, timeline);
-                let after = counted.weight();
-                self.weight.grew(before, after);
+        for row in endpoints {
+            if let Some((at, counted)) = self.find(&row.endpoint, place) {
+                let before = counted.bytes();
+                hits += counted.apply_change(row, span, timeline);
+                let after = counted.bytes();
+                self.memory.adjust(before, after);
                 place = at + 1;
                 continue;
             }
-            let mut counted = EndpointCounts::nothing(&told.endpoint, told.is_file, (workload, origin), timeline);
-            hits += counted.grows(told, span, timeline);
-            self.weight.grew(0, counted.weight());
-            self.notice(&counted);
-            self.counted.insert(told.endpoint.clone(), counted);
+            let mut counted = EndpointCounts::new(&row.endpoint, row.is_file, (workload, origin), timeline);
+            hits += counted.apply_change(row, span, timeline);
+            self.memory.adjust(0, counted.bytes());
+            self.note_shared_series(&counted);
+            self.endpoints.insert(row.endpoint.clone(), counted);
         }
         hits
     }
 
     /// The counts of an endpoint, and their index. The index `first` is tried before a lookup.
     fn find(&mut self, endpoint: &Endpoint, first: usize) -> Option<(usize, &mut EndpointCounts)> {
-        let is_there = self.counted.get_index(first).is_some_and(|(known, _)| known == endpoint);
-        let place = if is_there { first } else { self.counted.get_index_of(endpoint)? };
-        self.counted.get_index_mut(place).map(|(_, counted)| (place, counted))
+        let is_there = self.endpoints.get_index(first).is_some_and(|(known, _)| known == endpoint);
+        let place = if is_there { first } else { self.endpoints.get_index_of(endpoint)? };
+        self.endpoints.get_index_mut(place).map(|(_, counted)| (place, counted))
     }
 }

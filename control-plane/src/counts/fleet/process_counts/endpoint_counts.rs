@@ -25,12 +25,12 @@ pub struct EndpointCounts {
     in_flight: InFlight,
     totals: GoldenMetrics,
     /// `None` if there are no recent requests, or no room.
-    lately: Option<Box<RecentMinutes>>,
+    recent: Option<Box<RecentMinutes>>,
     /// `None` if no callers were reported, or there is no room.
-    called: Option<Box<EndpointCallers>>,
+    callers: Option<Box<EndpointCallers>>,
     /// Callers that the series has kept since the process ended; a process that comes back reports
     /// them again.
-    called_before: Option<Box<Callers>>,
+    past_callers: Option<Box<Callers>>,
 }
 
 /// One pod's share of the requests in flight; subtracted when it is dropped.
@@ -52,7 +52,7 @@ pub(super) struct NewCounts<'a> {
 
 impl EndpointCounts {
     /// Zero counts, in the series of this endpoint.
-    pub(super) fn nothing(
+    pub(super) fn new(
         endpoint: &Endpoint,
         is_file: bool,
         (workload, origin): (&Workload, Option<IpAddr>),
@@ -61,15 +61,15 @@ impl EndpointCounts {
         let reporter = Reporter { namespace: &workload.namespace, service: &workload.service };
         let series = timeline.series_from(origin, reporter, endpoint);
         if is_file {
-            series.is_a_file();
+            series.mark_as_file();
         }
-        Self::none(series)
+        Self::with_series(series)
     }
 
     /// Zero counts, in this series.
-    pub(super) fn none(series: Arc<Series>) -> Self {
+    pub(super) fn with_series(series: Arc<Series>) -> Self {
         let in_flight = InFlight { series: Arc::clone(&series), count: 0 };
-        Self { series, in_flight, totals: GoldenMetrics::default(), lately: None, called: None, called_before: None }
+        Self { series, in_flight, totals: GoldenMetrics::default(), recent: None, callers: None, past_callers: None }
     }
 
     /// Sets the totals without counting them: the timeline has them from elsewhere.
@@ -78,98 +78,98 @@ impl EndpointCounts {
     }
 
     /// Applies the totals of a snapshot. Returns the hits that are new.
-    pub(super) fn is_now(&mut self, told: &EndpointReport, span: CountedSpan, timeline: &Timeline) -> u64 {
-        let news = news(&told.golden, &self.totals);
+    pub(super) fn apply_snapshot(&mut self, row: &EndpointReport, span: CountedSpan, timeline: &Timeline) -> u64 {
+        let news = news(&row.golden, &self.totals);
         let newest = (news.hits > 0).then(|| Seen::at(span.to_ms));
-        self.was_told(NewCounts { golden: &news, span, seen: told.seen.or(newest), in_flight: told.in_flight }, timeline);
-        let callers = self.called_before.as_ref().map_or_else(|| told.callers.clone(), |before| told.callers.since(before));
-        if let Some(called) = self.called_by(&callers, timeline) {
+        self.record(NewCounts { golden: &news, span, seen: row.seen.or(newest), in_flight: row.in_flight }, timeline);
+        let callers = self.past_callers.as_ref().map_or_else(|| row.callers.clone(), |before| row.callers.since(before));
+        if let Some(called) = self.callers_mut(&callers, timeline) {
             called.snapshot(callers, span.to_ms);
         }
-        self.totals = told.golden.clone();
+        self.totals = row.golden.clone();
         news.hits
     }
 
     /// Applies a change. Returns its hits.
-    pub(super) fn grows(&mut self, told: &EndpointReport, span: CountedSpan, timeline: &Timeline) -> u64 {
-        let newest = (told.golden.hits > 0).then(|| Seen::at(span.to_ms));
-        let seen = newest.into_iter().chain(told.seen).reduce(Seen::and);
-        self.was_told(NewCounts { golden: &told.golden, span, seen, in_flight: told.in_flight }, timeline);
-        if let Some(called) = self.called_by(&told.callers, timeline) {
-            called.change(&told.callers, span.to_ms);
+    pub(super) fn apply_change(&mut self, row: &EndpointReport, span: CountedSpan, timeline: &Timeline) -> u64 {
+        let newest = (row.golden.hits > 0).then(|| Seen::at(span.to_ms));
+        let seen = newest.into_iter().chain(row.seen).reduce(Seen::and);
+        self.record(NewCounts { golden: &row.golden, span, seen, in_flight: row.in_flight }, timeline);
+        if let Some(called) = self.callers_mut(&row.callers, timeline) {
+            called.change(&row.callers, span.to_ms);
         }
-        self.totals.merge(&told.golden);
-        told.golden.hits
+        self.totals.merge(&row.golden);
+        row.golden.hits
     }
 
-    fn was_told(&mut self, news: NewCounts<'_>, timeline: &Timeline) {
+    fn record(&mut self, news: NewCounts<'_>, timeline: &Timeline) {
         let NewCounts { golden, span, seen, in_flight } = news;
-        self.series.was_told(span, golden, seen);
-        self.in_flight.are(in_flight);
+        self.series.record(span, golden, seen);
+        self.in_flight.set(in_flight);
         if golden.hits > 0 {
-            self.lately = self.lately.take().or_else(|| RecentMinutes::new(timeline.room()).map(Box::new));
-            self.lately.iter_mut().for_each(|lately| lately.add(span, golden));
+            self.recent = self.recent.take().or_else(|| RecentMinutes::new(timeline.recent_quota()).map(Box::new));
+            self.recent.iter_mut().for_each(|lately| lately.add(span, golden));
         }
     }
 
     /// Takes out the recent counts of an ended process, with their endpoint.
-    pub(super) fn take_lately(&mut self) -> Option<(Endpoint, Box<RecentMinutes>)> {
-        self.lately.take().map(|lately| (self.series.settled().endpoint.clone(), lately))
+    pub(super) fn take_recent(&mut self) -> Option<(Endpoint, Box<RecentMinutes>)> {
+        self.recent.take().map(|lately| (self.series.canonical().endpoint.clone(), lately))
     }
 
     /// The process has ended: its callers pass to the series, where users still see them.
-    pub(super) fn retire(&mut self) {
-        self.lately = None;
-        if let Some(called) = self.called.take() {
-            let before = self.called_before.get_or_insert_default();
+    pub(super) fn end(&mut self) {
+        self.recent = None;
+        if let Some(called) = self.callers.take() {
+            let before = self.past_callers.get_or_insert_default();
             before.merge(called.total());
         }
     }
 
     /// The caller statistics, created with the first caller.
-    fn called_by(&mut self, callers: &Callers, timeline: &Timeline) -> Option<&mut EndpointCallers> {
-        if self.called.is_none() && !callers.is_empty() {
-            self.called = EndpointCallers::new(Arc::clone(&self.series), timeline.callers_room()).map(Box::new);
+    fn callers_mut(&mut self, callers: &Callers, timeline: &Timeline) -> Option<&mut EndpointCallers> {
+        if self.callers.is_none() && !callers.is_empty() {
+            self.callers = EndpointCallers::new(Arc::clone(&self.series), timeline.caller_quota()).map(Box::new);
         }
-        self.called.as_deref_mut()
+        self.callers.as_deref_mut()
     }
 
     /// Visits each caller, perhaps more than once, each time with a part of its numbers.
     pub fn each_caller(&self, now_ms: u64, see: impl FnMut(Option<IpAddr>, CallerCounts)) {
-        if let Some(called) = &self.called {
+        if let Some(called) = &self.callers {
             called.each(now_ms, see);
         }
     }
 
     /// Merges the counts of another name; the series are merged already.
-    pub(super) fn absorb(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: Self) {
         self.totals.merge(&other.totals);
-        match (&mut self.lately, other.lately) {
+        match (&mut self.recent, other.recent) {
             (Some(lately), Some(more)) => lately.merge(&more),
             (none, more) => *none = none.take().or(more),
         }
-        if let Some(before) = &other.called_before {
-            self.called_before.get_or_insert_default().merge(before);
+        if let Some(before) = &other.past_callers {
+            self.past_callers.get_or_insert_default().merge(before);
         }
-        match (&mut self.called, other.called) {
-            (Some(called), Some(more)) => called.absorb(*more),
+        match (&mut self.callers, other.callers) {
+            (Some(called), Some(more)) => called.merge(*more),
             (none, more) => *none = none.take().or(more),
         }
-        self.in_flight.are(self.in_flight.count.saturating_add(other.in_flight.count));
+        self.in_flight.set(self.in_flight.count.saturating_add(other.in_flight.count));
     }
 
     /// Without a stream, the requests in flight are unknown: they are set to zero.
-    pub(super) fn rest(&mut self) {
-        self.in_flight.are(0);
+    pub(super) fn reset_in_flight(&mut self) {
+        self.in_flight.set(0);
     }
 
     /// Bytes that its counts take, without the callers, of which there are few.
-    pub(super) fn weight(&self) -> usize {
-        self.totals.weight() + self.lately.as_ref().map_or(0, |lately| lately.weight())
+    pub(super) fn bytes(&self) -> usize {
+        self.totals.weight() + self.recent.as_ref().map_or(0, |lately| lately.bytes())
     }
 
     /// Its series, and all that the process has reported of it.
-    pub(super) fn told(&self) -> (&Arc<Series>, &GoldenMetrics) {
+    pub(super) fn reported(&self) -> (&Arc<Series>, &GoldenMetrics) {
         (&self.series, &self.totals)
     }
 
@@ -180,18 +180,18 @@ impl EndpointCounts {
 
     /// Recent counts of a process that has run since `since_ms`; `None` if there are none or they
     /// are unknown.
-    pub(super) fn lately(&self, since_ms: u64, now_ms: u64) -> Option<RecentTotals> {
-        self.lately.as_ref().map(|lately| lately.recent(since_ms, now_ms))
+    pub(super) fn recent(&self, since_ms: u64, now_ms: u64) -> Option<RecentTotals> {
+        self.recent.as_ref().map(|lately| lately.recent(since_ms, now_ms))
     }
 
     /// Frees the memory of counts that are no longer recent.
-    pub(super) fn let_go(&mut self, now_ms: u64) {
-        self.lately.take_if(|lately| lately.is_over(now_ms));
+    pub(super) fn expire(&mut self, now_ms: u64) {
+        self.recent.take_if(|lately| lately.is_expired(now_ms));
     }
 }
 
 impl InFlight {
-    fn are(&mut self, count: u32) {
+    fn set(&mut self, count: u32) {
         self.series.in_flight_changed(self.count, count);
         self.count = count;
     }
@@ -199,6 +199,6 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.are(0);
+        self.set(0);
     }
 }

@@ -14,11 +14,11 @@ pub(super) struct MemoryBudget(Option<QuotaUse>);
 impl MemoryBudget {
     /// Whether the quota has room for a report. What is known already is weighed twice, except in a
     /// snapshot, which replaces it. The error is the number of bytes that the process would take.
-    pub(super) fn bears(&mut self, report: &Report, timeline: &Timeline) -> Result<(), usize> {
-        let taken = self.0.get_or_insert_with(|| timeline.tally_room().share().nothing());
-        let told: usize = report.endpoints.iter().map(|told| told.golden.weight()).sum();
-        let more = if report.coverage == Coverage::Snapshot { told.saturating_sub(taken.bytes()) } else { told };
-        if taken.may_take(more) { Ok(()) } else { Err(taken.bytes().saturating_add(more)) }
+    pub(super) fn check(&mut self, report: &Report, timeline: &Timeline) -> Result<(), usize> {
+        let taken = self.0.get_or_insert_with(|| timeline.process_quota().share().new_use());
+        let row: usize = report.endpoints.iter().map(|row| row.golden.weight()).sum();
+        let more = if report.coverage == Coverage::Snapshot { row.saturating_sub(taken.bytes()) } else { row };
+        if taken.admits(more) { Ok(()) } else { Err(taken.bytes().saturating_add(more)) }
     }
 
     /// Bytes in use.
@@ -27,16 +27,16 @@ impl MemoryBudget {
     }
 
     /// Records that a part has grown from `before` to `after` bytes.
-    pub(super) fn grew(&mut self, before: usize, after: usize) {
+    pub(super) fn adjust(&mut self, before: usize, after: usize) {
         if let Some(taken) = self.0.as_mut().filter(|_| before != after) {
-            taken.is_now((taken.bytes() + after).saturating_sub(before));
+            taken.resize((taken.bytes() + after).saturating_sub(before));
         }
     }
 
     /// Recomputes the bytes from all endpoints.
-    pub(super) fn is_of<'a>(&mut self, all: impl Iterator<Item = (&'a Endpoint, &'a EndpointCounts)>) {
+    pub(super) fn recompute<'a>(&mut self, all: impl Iterator<Item = (&'a Endpoint, &'a EndpointCounts)>) {
         if let Some(taken) = &mut self.0 {
-            taken.is_now(all.map(|(_, counted)| counted.weight()).sum());
+            taken.resize(all.map(|(_, counted)| counted.bytes()).sum());
         }
     }
 }

@@ -50,13 +50,13 @@ proptest! {
     fn whatever_breaks_the_totals_are_those_of_the_sidecar(
         steps in prop::collection::vec((prop::collection::vec(1_u64..1_000_000, 0..5), prop::bool::ANY, prop::bool::ANY), 1..40),
     ) {
-        let (timeline, workload) = (Timeline::starting(NOW_MS - 60_000), workload());
-        let (mut tally, mut truth, mut unsent, mut seq) = (ProcessCounts::default(), GoldenMetrics::default(), None, 0);
+        let (timeline, workload) = (Timeline::new(NOW_MS - 60_000), workload());
+        let (mut counts, mut truth, mut unsent, mut seq) = (ProcessCounts::default(), GoldenMetrics::default(), None, 0);
         for (at, (took_us, is_lost, breaks)) in steps.iter().enumerate() {
             let change = exchanges(took_us);
             truth.merge(&change);
             if *breaks || unsent.is_none() {
-                tally.begin_stream();
+                counts.begin_stream();
                 seq = 0;
             }
             let arrival = ReportArrival { now_ms: NOW_MS + at as u64 * 1000, age_ms: 0, life_ms: 0 };
@@ -67,17 +67,17 @@ proptest! {
                 unsent = None;
                 continue;
             }
-            tally.absorb(&sent, &workload, arrival, &timeline).unwrap();
+            counts.absorb(&sent, &workload, arrival, &timeline).unwrap();
             if !is_snapshot {
-                prop_assert_eq!(tally.absorb(&sent, &workload, arrival, &timeline), Ok(Absorbed::Repeated));
+                prop_assert_eq!(counts.absorb(&sent, &workload, arrival, &timeline), Ok(Absorbed::Repeated));
             }
             unsent = Some(());
         }
-        tally.begin_stream();
+        counts.begin_stream();
         let now_ms = NOW_MS + 60_000;
         let last = report(1, Coverage::Snapshot, truth.clone());
-        tally.absorb(&last, &workload, ReportArrival { now_ms, age_ms: 0, life_ms: 0 }, &timeline).unwrap();
-        let series = tally.endpoints().next().unwrap().series.clone();
+        counts.absorb(&last, &workload, ReportArrival { now_ms, age_ms: 0, life_ms: 0 }, &timeline).unwrap();
+        let series = counts.endpoints().next().unwrap().series.clone();
         prop_assert_eq!(series.totals(), truth.clone());
         let hour = series.between(TimeRange::last(Duration::from_secs(3600), now_ms));
         prop_assert_eq!((hour.hits, hour.total_us), (truth.hits, truth.total_us));
@@ -87,15 +87,15 @@ proptest! {
 
 #[test]
 fn the_longest_exchange_is_not_told_again_after_a_reconnection() {
-    let (timeline, workload, mut tally) = (Timeline::starting(NOW_MS), workload(), ProcessCounts::default());
+    let (timeline, workload, mut counts) = (Timeline::new(NOW_MS), workload(), ProcessCounts::default());
     let arrival = |now_ms| ReportArrival { now_ms, age_ms: 0, life_ms: 0 };
-    tally.absorb(&report(1, Coverage::Snapshot, exchanges(&[900_000])), &workload, arrival(NOW_MS), &timeline).unwrap();
+    counts.absorb(&report(1, Coverage::Snapshot, exchanges(&[900_000])), &workload, arrival(NOW_MS), &timeline).unwrap();
 
-    tally.begin_stream();
+    counts.begin_stream();
     let later_ms = NOW_MS + 100_000;
-    tally.absorb(&report(1, Coverage::Snapshot, exchanges(&[900_000, 10])), &workload, arrival(later_ms), &timeline).unwrap();
+    counts.absorb(&report(1, Coverage::Snapshot, exchanges(&[900_000, 10])), &workload, arrival(later_ms), &timeline).unwrap();
 
-    let series = &tally.endpoints().next().unwrap().series;
+    let series = &counts.endpoints().next().unwrap().series;
     let minute = series.between(TimeRange::last(Duration::from_secs(60), later_ms));
     assert!(minute.max_us <= 11, "{}", minute.max_us);
     assert_eq!(series.totals().max_us, 900_000);
@@ -113,22 +113,22 @@ fn wide(seq: u64, coverage: Coverage, endpoints: usize) -> Report {
 
 #[test]
 fn a_process_that_invents_endpoints_and_latencies_is_refused_and_keeps_nobody_out() {
-    let (timeline, workload, mut tally) = (Timeline::starting(NOW_MS), workload(), ProcessCounts::default());
+    let (timeline, workload, mut counts) = (Timeline::new(NOW_MS), workload(), ProcessCounts::default());
     let arrival = ReportArrival { now_ms: NOW_MS, age_ms: 0, life_ms: 0 };
-    tally.absorb(&wide(1, Coverage::Snapshot, 256), &workload, arrival, &timeline).unwrap();
-    tally.absorb(&wide(2, Coverage::Change, 256), &workload, arrival, &timeline).unwrap();
-    let bytes = tally.bytes();
+    counts.absorb(&wide(1, Coverage::Snapshot, 256), &workload, arrival, &timeline).unwrap();
+    counts.absorb(&wide(2, Coverage::Change, 256), &workload, arrival, &timeline).unwrap();
+    let bytes = counts.bytes();
     assert!((256 * 2500..256 * 4000).contains(&bytes), "what is told again takes no more: {bytes}");
 
-    let refused = tally.absorb(&wide(3, Coverage::Change, 1400), &workload, arrival, &timeline).unwrap_err();
+    let refused = counts.absorb(&wide(3, Coverage::Change, 1400), &workload, arrival, &timeline).unwrap_err();
     assert!(matches!(refused, Uncountable::TooHeavy { bytes, .. } if bytes > 4 << 20), "{refused:?}");
     assert!(refused.to_string().contains("too many endpoints, latencies or statuses"), "{refused}");
-    assert_eq!((tally.bytes(), timeline.tally_room().turned_away.so_far()), (bytes, 1));
+    assert_eq!((counts.bytes(), timeline.process_quota().refused.so_far()), (bytes, 1));
 
     // A new stream with less is accepted, and frees the rows that it no longer reports.
-    tally.begin_stream();
-    tally.absorb(&wide(1, Coverage::Snapshot, 10), &workload, arrival, &timeline).unwrap();
-    assert!(tally.bytes() < 10 * 4000);
-    drop(tally);
-    assert_eq!(timeline.tally_room().taken(), 0);
+    counts.begin_stream();
+    counts.absorb(&wide(1, Coverage::Snapshot, 10), &workload, arrival, &timeline).unwrap();
+    assert!(counts.bytes() < 10 * 4000);
+    drop(counts);
+    assert_eq!(timeline.process_quota().in_use(), 0);
 }

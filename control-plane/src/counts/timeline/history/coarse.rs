@@ -48,15 +48,15 @@ impl Coarse {
     }
 
     /// Adds the part within the range to a sum.
-    pub(super) fn add_to(&self, stretch: TimeRange, sum: &mut GoldenMetrics) {
-        self.each_part(stretch, |_, golden| sum.merge(golden));
+    pub(super) fn add_to(&self, range: TimeRange, sum: &mut GoldenMetrics) {
+        self.each_part(range, |_, golden| sum.merge(golden));
     }
 
     /// Calls `see` with the part of each entry within the range, and where that part is.
-    pub(super) fn each_part(&self, stretch: TimeRange, mut see: impl FnMut(TimeRange, &GoldenMetrics)) {
-        let overlapping = self.entries.iter().take_while(|entry| entry.from_ms < stretch.to_ms);
-        for entry in overlapping.filter(|entry| entry.to_ms > stretch.from_ms) {
-            let (from_ms, to_ms) = (stretch.from_ms.max(entry.from_ms), stretch.to_ms.min(entry.to_ms));
+    pub(super) fn each_part(&self, range: TimeRange, mut see: impl FnMut(TimeRange, &GoldenMetrics)) {
+        let overlapping = self.entries.iter().take_while(|entry| entry.from_ms < range.to_ms);
+        for entry in overlapping.filter(|entry| entry.to_ms > range.from_ms) {
+            let (from_ms, to_ms) = (range.from_ms.max(entry.from_ms), range.to_ms.min(entry.to_ms));
             let of = entry.to_ms - entry.from_ms;
             let part = Fraction { from: from_ms - entry.from_ms, to: to_ms - entry.from_ms, of };
             see(TimeRange { from_ms, to_ms }, &part.metrics(&entry.golden()));

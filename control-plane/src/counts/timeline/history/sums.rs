@@ -61,7 +61,7 @@ mod tests {
         fn no_sum_is_out_of_date(steps in prop::collection::vec((0_u64..60, 1_u64..9, 0_u64..60, 0_u64..12), 1..80)) {
             let (mut ring, mut sums) = (SlotRing::new(1000, 20), SumCache::default());
             for (at, count, from, length) in steps {
-                ring.turn_back(at * 1000);
+                ring.follow_clock_back(at * 1000);
                 ring.add(at * 1000, &hits(count));
                 let over = TimeRange { from_ms: from * 1000, to_ms: (from + length) * 1000 };
                 for _ in 0..2 {

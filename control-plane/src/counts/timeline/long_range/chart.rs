@@ -53,7 +53,7 @@ pub struct ChartRequest {
 impl Chart {
     /// Reads the chart at `now_ms`: from memory if the window is short enough, otherwise from disk.
     pub fn read(
-        chronicle: &dyn MetricsStore,
+        metrics_store: &dyn MetricsStore,
         timeline: &Timeline,
         wanted: &ChartRequest,
         now_ms: u64,
@@ -62,8 +62,8 @@ impl Chart {
             return Ok(Self::recent(timeline, wanted, now_ms));
         }
         let mut chart = Self::default();
-        chronicle.view(&mut |view| {
-            chart = Self::look(view, timeline, wanted, now_ms)?;
+        metrics_store.view(&mut |view| {
+            chart = Self::load(view, timeline, wanted, now_ms)?;
             Ok(())
         })?;
         Ok(chart)
@@ -74,12 +74,12 @@ impl Chart {
         let mut chart = Self::empty(wanted.window_ms, now_ms, step_ms(wanted, finest_s));
         chart.since_ms = timeline.started_ms();
         let (from_ms, to_ms) = (chart.from_ms, chart.to_ms);
-        let stretch = time_range::TimeRange { from_ms, to_ms };
+        let range = time_range::TimeRange { from_ms, to_ms };
         let before = time_range::TimeRange { from_ms: from_ms.saturating_sub(to_ms - from_ms), to_ms: from_ms };
         let is_known = before.from_ms >= chart.since_ms.max(now_ms.saturating_sub(IN_MEMORY_MS));
         chart.before = (wanted.compares && is_known).then(GoldenMetrics::default);
         for series in &wanted.series {
-            for (point, step) in chart.points.iter_mut().zip(series.steps(stretch, chart.step_ms)) {
+            for (point, step) in chart.points.iter_mut().zip(series.steps(range, chart.step_ms)) {
                 point.merge(&step);
             }
             if let Some(sum) = &mut chart.before {
@@ -104,8 +104,8 @@ impl Chart {
         }
     }
 
-    fn look(view: &dyn StoreView, timeline: &Timeline, wanted: &ChartRequest, now_ms: u64) -> Result<Self, StoreError> {
-        let (kept, reach) = (view.series()?, Retention::of(view)?);
+    fn load(view: &dyn StoreView, timeline: &Timeline, wanted: &ChartRequest, now_ms: u64) -> Result<Self, StoreError> {
+        let (kept, reach) = (view.series()?, Retention::read(view)?);
         let asked: BTreeSet<usize> = wanted.series.iter().map(|series| series.number).collect();
         let names = named(&kept, timeline);
         let only: BTreeSet<u32> =

@@ -43,11 +43,11 @@ impl RangeCache {
     /// Returns a cached window of any age, if endpoints still have the same names.
     pub fn any(&self, window: QueryWindow, naming: u64) -> Option<Arc<LongRange>> {
         let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        windows.get(&window).filter(|past| past.naming == naming).cloned()
+        windows.get(&window).filter(|past| past.naming_revision == naming).cloned()
     }
 
     /// Keeps what was read, in place of the oldest if there are too many.
-    pub fn keep(&self, window: QueryWindow, past: Arc<LongRange>) {
+    pub fn insert(&self, window: QueryWindow, past: Arc<LongRange>) {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         windows.insert(window, past);
         if windows.len() > WINDOWS_MAX {

@@ -18,7 +18,7 @@ pub(super) struct Retention {
 }
 
 impl Retention {
-    pub(super) fn of(view: &dyn StoreView) -> Result<Self, StoreError> {
+    pub(super) fn read(view: &dyn StoreView) -> Result<Self, StoreError> {
         let lengths = [Resolution::TenSeconds, Resolution::Minute, Resolution::Hour];
         let mut oldest = Vec::with_capacity(lengths.len());
         for length in lengths {

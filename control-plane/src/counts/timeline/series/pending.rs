@@ -24,7 +24,7 @@ pub(super) struct SeriesCounts {
     /// would be most of the work.
     running: Running,
     /// Caller statistics of evicted pods and ended processes.
-    pub(super) called_before: Callers,
+    pub(super) past_callers: Callers,
     /// The series that counts for this one since its endpoint was renamed.
     pub(super) into: Option<Arc<Series>>,
 }
@@ -38,15 +38,15 @@ struct Running {
 }
 
 impl SeriesCounts {
-    pub(super) fn nothing(slots: &Arc<QuotaShare>) -> Self {
+    pub(super) fn new(slots: &Arc<QuotaShare>) -> Self {
         Self {
             totals: GoldenMetrics::default(),
             lost: None,
             seen: None,
             history: SeriesHistory::new(),
-            slots: slots.nothing(),
+            slots: slots.new_use(),
             running: Running::default(),
-            called_before: Callers::default(),
+            past_callers: Callers::default(),
             into: None,
         }
     }
@@ -56,19 +56,19 @@ impl SeriesCounts {
         let Some(slot) = span.slot() else {
             // In order: the clock may have been set back in between, and counts older than the
             // rings are dropped.
-            self.book();
+            self.flush();
             self.totals.merge(golden);
             return self.add_to_slots(span, since_ms, golden);
         };
         if slot != self.running.slot {
-            self.book();
+            self.flush();
         }
         (self.running.slot, self.running.at_ms) = (slot, span.to_ms);
         self.running.golden.merge(golden);
     }
 
     /// Adds the pending counts. Readers of the other fields must call this first.
-    pub(super) fn book(&mut self) {
+    pub(super) fn flush(&mut self) {
         if self.running.golden.is_empty() {
             return;
         }
@@ -80,16 +80,16 @@ impl SeriesCounts {
 
     /// Counts that exceed the quota of the slots are in the totals only.
     fn add_to_slots(&mut self, span: CountedSpan, since_ms: u64, golden: &GoldenMetrics) {
-        if self.slots.may_take(golden.weight()) {
+        if self.slots.admits(golden.weight()) {
             self.history.add(span, since_ms, golden);
         } else {
-            self.history.reach(span.to_ms);
+            self.history.expire(span.to_ms);
         }
-        self.weigh();
+        self.update_quota();
     }
 
     /// Updates the memory quota after the slots have changed.
-    pub(super) fn weigh(&mut self) {
-        self.slots.is_now(self.history.bytes());
+    pub(super) fn update_quota(&mut self) {
+        self.slots.resize(self.history.bytes());
     }
 }

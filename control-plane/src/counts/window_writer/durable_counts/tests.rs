@@ -28,7 +28,7 @@ fn series(timeline: &Timeline, route: &str) -> Arc<Series> {
 }
 
 fn tell(series: &Arc<Series>, golden: &GoldenMetrics) {
-    series.was_told(CountedSpan { from_ms: NOW_MS, to_ms: NOW_MS }, golden, None);
+    series.record(CountedSpan { from_ms: NOW_MS, to_ms: NOW_MS }, golden, None);
 }
 
 fn row(series: &Arc<Series>, golden: &GoldenMetrics) -> PendingRow {
@@ -52,8 +52,8 @@ proptest! {
         of_another in prop::collection::vec(1_u64..1_000_000, 0..5),
         is_back in prop::bool::ANY,
     ) {
-        let timeline = Timeline::starting(NOW_MS);
-        let (series, account) = (series(&timeline, "/a"), DurableCounts::begin(1, []));
+        let timeline = Timeline::new(NOW_MS);
+        let (series, durable_counts) = (series(&timeline, "/a"), DurableCounts::with_mark(1, []));
         tell(&series, &exchanges(&of_another));
         let (mut told, mut kept) = (GoldenMetrics::default(), exchanges(&of_another));
         for (took_us, _) in &windows {
@@ -62,20 +62,20 @@ proptest! {
         tell(&series, &told);
         let mut hand_over = |when: u8| for (slot, (took_us, _)) in (2_u64..).zip(&windows).filter(|(_, (_, at))| *at == when) {
             kept.merge(&exchanges(took_us));
-            account.is_kept(slot + 100 * u64::from(when), &[row(&series, &exchanges(took_us))]);
+            durable_counts.record_written(slot + 100 * u64::from(when), &[row(&series, &exchanges(took_us))]);
         };
         hand_over(0);
-        account.has_ended([(&series, &told)]);
-        account.is_lost();
+        durable_counts.end([(&series, &told)]);
+        durable_counts.subtract_missing();
         hand_over(1);
 
         prop_assert_eq!(sums(&series.totals()), sums(&kept));
-        prop_assert_eq!(account.is_lost(), told.hits + of_another.len() as u64 - kept.hits);
+        prop_assert_eq!(durable_counts.subtract_missing(), told.hits + of_another.len() as u64 - kept.hits);
         let mut all = told.clone();
         all.merge(&exchanges(&of_another));
-        prop_assert_eq!(series.ever_told(), all.clone());
+        prop_assert_eq!(series.lifetime_totals(), all.clone());
         if is_back {
-            account.lives();
+            durable_counts.revive();
             prop_assert_eq!(series.totals(), all);
         }
     }
@@ -83,18 +83,23 @@ proptest! {
 
 #[test]
 fn what_was_folded_meanwhile_is_missed_where_it_is_counted_now() {
-    let timeline = Timeline::starting(NOW_MS);
-    let (old, new, account) = (series(&timeline, "/users/jane"), series(&timeline, "/users/{name}"), DurableCounts::default());
+    let timeline = Timeline::new(NOW_MS);
+    let (old, new, durable_counts) =
+        (series(&timeline, "/users/jane"), series(&timeline, "/users/{name}"), DurableCounts::default());
     tell(&old, &exchanges(&[5, 5, 5]));
-    account.is_kept(7, &[row(&old, &exchanges(&[5, 5]))]);
-    old.fold_into(&new);
+    durable_counts.record_written(7, &[row(&old, &exchanges(&[5, 5]))]);
+    old.merge_into(&new);
     tell(&new, &exchanges(&[5]));
 
-    account.has_ended([(&new, &exchanges(&[5, 5, 5, 5]))]);
+    durable_counts.end([(&new, &exchanges(&[5, 5, 5, 5]))]);
 
-    assert_eq!((account.is_lost(), new.totals().hits, old.totals().hits), (2, 2, 0));
-    account.is_kept(7, &[row(&old, &exchanges(&[5, 5]))]);
-    assert_eq!((account.is_lost(), account.hits()), (2, 2), "a window that is written twice is on disk once");
-    account.is_kept(8, &[row(&old, &exchanges(&[5]))]);
-    assert_eq!((account.is_lost(), new.totals().hits), (1, 3));
+    assert_eq!((durable_counts.subtract_missing(), new.totals().hits, old.totals().hits), (2, 2, 0));
+    durable_counts.record_written(7, &[row(&old, &exchanges(&[5, 5]))]);
+    assert_eq!(
+        (durable_counts.subtract_missing(), durable_counts.hits()),
+        (2, 2),
+        "a window that is written twice is on disk once"
+    );
+    durable_counts.record_written(8, &[row(&old, &exchanges(&[5]))]);
+    assert_eq!((durable_counts.subtract_missing(), new.totals().hits), (1, 3));
 }

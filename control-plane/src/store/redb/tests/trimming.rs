@@ -30,7 +30,7 @@ fn slots_go_when_their_time_is_over_and_what_comes_too_late_is_in_the_oldest_hou
         hours: Duration::from_secs(4 * 3600),
         ..Keep::DEFAULT
     };
-    let store = RedbStore::keeping(folder.path(), keep).unwrap();
+    let store = RedbStore::open_with(folder.path(), keep).unwrap();
     let slot = HOUR_MS / WINDOW_MS;
     store.append(&Append { rows: vec![row("/a", &[(slot, 1)])], advances: vec![], now_ms: HOUR_MS }).unwrap();
     store.append(&Append { rows: vec![row("/a", &[(slot + 540, 2)])], advances: vec![], now_ms: HOUR_MS + 5_400_000 }).unwrap();
@@ -50,7 +50,7 @@ fn slots_go_when_their_time_is_over_and_what_comes_too_late_is_in_the_oldest_hou
 #[test]
 fn over_its_size_the_oldest_and_finest_slots_go_first_and_are_counted() {
     let folder = tempfile::tempdir().unwrap();
-    let store = RedbStore::keeping(folder.path(), Keep { bytes_max: 40_000, ..Keep::DEFAULT }).unwrap();
+    let store = RedbStore::open_with(folder.path(), Keep { bytes_max: 40_000, ..Keep::DEFAULT }).unwrap();
     let slot = HOUR_MS / WINDOW_MS;
     for at in 0..1000 {
         let now_ms = HOUR_MS + at * WINDOW_MS;
@@ -75,7 +75,7 @@ fn over_its_size_the_oldest_and_finest_slots_go_first_and_are_counted() {
 fn when_hours_alone_are_too_many_they_go_too_and_the_last_hours_stay_fine() {
     let folder = tempfile::tempdir().unwrap();
     let keep = Keep { bytes_max: 100_000, ..Keep::DEFAULT };
-    let store = RedbStore::keeping(folder.path(), keep).unwrap();
+    let store = RedbStore::open_with(folder.path(), keep).unwrap();
     for hour in 0..2000 {
         let now_ms = HOUR_MS + hour * HOUR;
         store.append(&Append { rows: vec![row("/a", &[(now_ms / WINDOW_MS, 3)])], advances: vec![], now_ms }).unwrap();

@@ -13,7 +13,7 @@ const LEAP_MAX_MS: u64 = 24 * 3_600_000;
 /// The readings of the machine's clock so far. Zero means never.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_field_names, reason = "they are all instants, and say so")]
-pub(super) struct Clock {
+pub(super) struct TrustedClock {
     /// The trusted time, milliseconds since the Unix epoch.
     pub(super) now_ms: u64,
     /// The reading right after a jump that is not trusted yet; 0 if there is none.
@@ -24,7 +24,7 @@ pub(super) struct Clock {
 
 const NAMES: [&str; 3] = ["clock_ms", "clock_leapt_ms", "clock_told_ms"];
 
-impl Clock {
+impl TrustedClock {
     /// Reads the clock from the store.
     pub(super) fn read(transaction: &WriteTransaction) -> Result<Self, TransactionFault> {
         let numbers = transaction.open_table(NUMBERS)?;
@@ -43,7 +43,7 @@ impl Clock {
 
     /// Takes a reading of the machine's clock. A step back is followed at once: then less expires.
     #[must_use]
-    pub(super) fn hear(self, told_ms: u64) -> Self {
+    pub(super) fn observe(self, told_ms: u64) -> Self {
         let believed = Self { now_ms: told_ms, leapt_ms: 0, told_ms };
         let leaps_from = |from_ms: u64| told_ms > from_ms.saturating_add(LEAP_MAX_MS);
         if self.told_ms == 0 || !leaps_from(self.now_ms) {
@@ -65,9 +65,9 @@ mod tests {
 
     /// Returns the trusted time after each reading.
     fn believed(told: &[u64]) -> Vec<u64> {
-        let mut clock = Clock::default();
+        let mut clock = TrustedClock::default();
         let hear = |told_ms: &u64| {
-            clock = clock.hear(*told_ms);
+            clock = clock.observe(*told_ms);
             clock.now_ms
         };
         told.iter().map(hear).collect()

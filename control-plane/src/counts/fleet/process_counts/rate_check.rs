@@ -17,29 +17,29 @@ const LATE_MS_MAX: u64 = 10_000;
 
 /// What a process has counted in its whole life.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct RateCheck {
     bytes: u64,
 }
 
 /// A report counts more than is possible in its time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{count} {what} in {time_ms} ms cannot be true: {max} is the most")]
-pub struct TooFast {
+pub struct Implausible {
     what: &'static str,
     count: u64,
     time_ms: u64,
     max: u64,
 }
 
-impl Pace {
+impl RateCheck {
     /// Checks a report before it is counted. Requests are compared with the time since the previous
     /// report. Bytes are compared with the whole life of the process, because those of a connection
     /// that lasted for days are counted when it ends.
-    pub(super) fn check(&mut self, report: &Report, arrival: ReportArrival, reported_ms: Option<u64>) -> Result<(), TooFast> {
+    pub(super) fn check(&mut self, report: &Report, arrival: ReportArrival, reported_ms: Option<u64>) -> Result<(), Implausible> {
         let (mut hits, mut bytes) = (0_u64, 0_u64);
-        for told in &report.endpoints {
-            hits = hits.saturating_add(told.golden.hits);
-            bytes = bytes.saturating_add(told.golden.bytes_in).saturating_add(told.golden.bytes_out);
+        for row in &report.endpoints {
+            hits = hits.saturating_add(row.golden.hits);
+            bytes = bytes.saturating_add(row.golden.bytes_in).saturating_add(row.golden.bytes_out);
         }
         let life_ms = arrival.life_ms;
         let (time_ms, all_bytes) = match (report.coverage, reported_ms) {
@@ -57,9 +57,9 @@ impl Pace {
     }
 }
 
-fn within(what: &'static str, count: u64, time_ms: u64, per_ms: u64) -> Result<(), TooFast> {
+fn within(what: &'static str, count: u64, time_ms: u64, per_ms: u64) -> Result<(), Implausible> {
     let max = time_ms.saturating_add(LATE_MS_MAX).saturating_mul(per_ms);
-    if count > max { Err(TooFast { what, count, time_ms, max }) } else { Ok(()) }
+    if count > max { Err(Implausible { what, count, time_ms, max }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -92,19 +92,19 @@ mod tests {
     #[test]
     fn more_requests_than_a_processor_parses_are_refused() {
         let arrival = ReportArrival { now_ms: NOW_MS, age_ms: DAY_MS, life_ms: DAY_MS };
-        let change = |hits| Pace::default().check(&report(Coverage::Change, hits, 0), arrival, Some(NOW_MS - 1000));
+        let change = |hits| RateCheck::default().check(&report(Coverage::Change, hits, 0), arrival, Some(NOW_MS - 1000));
         assert_eq!(change(1_000_000), Ok(()));
         let refused = change(1 << 49).unwrap_err().to_string();
         assert_eq!(refused, "562949953421312 requests in 1000 ms cannot be true: 1100000000 is the most");
-        let snapshot = |hits| Pace::default().check(&report(Coverage::Snapshot, hits, 0), arrival, None);
+        let snapshot = |hits| RateCheck::default().check(&report(Coverage::Snapshot, hits, 0), arrival, None);
         assert!(snapshot(1_000_000_000_000).is_ok() && snapshot(1 << 49).is_err());
     }
 
     #[test]
     fn bytes_of_a_connection_that_lasted_for_days_may_come_at_once() {
         let arrival = ReportArrival { now_ms: NOW_MS, age_ms: 0, life_ms: 7 * DAY_MS };
-        let mut pace = Pace::default();
-        let mut change = |bytes| pace.check(&report(Coverage::Change, 1, bytes), arrival, Some(NOW_MS - 1000));
+        let mut rate_check = RateCheck::default();
+        let mut change = |bytes| rate_check.check(&report(Coverage::Change, 1, bytes), arrival, Some(NOW_MS - 1000));
         assert_eq!(change(10_000_000_000_000), Ok(()), "ten terabytes in a week");
         assert!(change(70_000_000_000_000_000).is_err());
     }
