@@ -25,12 +25,11 @@ use crate::token::SecretToken;
 mod addresses;
 pub mod connections;
 mod pages;
-mod placing;
+mod slot_assignment;
 mod stream;
 mod stream_events;
 mod taps;
 mod windows;
-mod wishes;
 
 /// Limit of one message in bytes. A report of 1,024 endpoints with 2,048 samples is about half of
 /// that.

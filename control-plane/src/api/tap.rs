@@ -140,10 +140,10 @@ impl Live {
             tokio::select! {
                 happened = self.reader.events.recv() => match happened {
                     Some(happened) => return Some(told(happened)),
-                    None => return Some(self.end("nothing was read for too long")),
+                    None => return Some(self.end("the client has read nothing for too long")),
                 },
                 _ = self.ticks.tick() => if let Some(dropped) = self.dropped() { return Some(dropped) },
-                () = self.drain.cancelled() => return Some(self.end("the control plane is leaving")),
+                () = self.drain.cancelled() => return Some(self.end("the control plane is shutting down")),
             }
         }
     }

@@ -8,7 +8,6 @@ use mesh::histogram::SCALE;
 use mesh::window::WINDOW_S;
 use proto::convert::InvalidMessage;
 use proto::convert::greeting::Greeting;
-use proto::convert::live::Decoder;
 use proto::wire;
 use proto::wire::{Down, Up, down, up};
 use tokio::sync::mpsc;
@@ -19,17 +18,17 @@ use tonic::{Code, Status, Streaming};
 use crate::clock::now_ms;
 use crate::counts::fleet::not_attached::NotAttached;
 use crate::counts::fleet::stream_session::StreamSession;
-use crate::grpc::stream::inbound::FrameEffect;
+use crate::grpc::stream::inbound::{FrameEffect, Inbound, refuse, superseded};
+use crate::grpc::stream::rule_updates::RuleUpdates;
 use crate::grpc::stream_events::{StreamEvent, stream_events};
 use crate::grpc::windows::WindowProgress;
-use crate::grpc::wishes::Wishes;
 use crate::model::durability::Durability;
-use crate::model::reporter::Reporter;
 use crate::model::rules_state::RulesState;
 use crate::state::AppState;
 use crate::store_id;
 
 mod inbound;
+mod rule_updates;
 
 /// How long a sidecar may take to send its Hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -56,25 +55,14 @@ pub(super) struct SidecarStream {
     state: Arc<AppState>,
     up: Streaming<Up>,
     down: mpsc::Sender<Result<Down, Status>>,
-    decoder: Decoder,
-    sent: Option<SentRules>,
     /// When the last message was sent, and our time with it.
     timed: Instant,
     peer: IpAddr,
 }
 
-/// The rules that were sent last.
-#[derive(Debug, Clone, Copy)]
-struct SentRules {
-    revision: u64,
-    /// The number of resends requested by then.
-    resends: u64,
-    hash: u64,
-}
-
 impl SidecarStream {
     pub(super) fn new(state: Arc<AppState>, peer: IpAddr, up: Streaming<Up>, down: mpsc::Sender<Result<Down, Status>>) -> Self {
-        Self { state, up, down, decoder: Decoder::default(), sent: None, timed: Instant::now(), peer }
+        Self { state, up, down, timed: Instant::now(), peer }
     }
 
     pub(super) async fn run(mut self) {
@@ -94,10 +82,9 @@ impl SidecarStream {
         }
         let session = self.state.fleet.attach(greeting, now_ms()).map_err(|why| not_attached(&why))?;
         session.set_peer_address(self.peer);
-        self.decoder = names(Arc::clone(&self.state), &session);
         let pod = session.workload().pod.clone();
         tracing::info!(pod, service = session.workload().service, "attached");
-        let ended = self.converse(&session).await;
+        let ended = self.run_session(&session).await;
         if let Some(why) = ended.as_ref().err().filter(|why| why.code() == Code::InvalidArgument) {
             session.record_refusal(why.message(), now_ms());
         }
@@ -112,60 +99,55 @@ impl SidecarStream {
 
     /// Reads the first message, which identifies the sidecar.
     async fn greeting(&mut self) -> Result<Greeting, Status> {
-        let late = || Status::deadline_exceeded(format!("no hello within {HELLO_WITHIN:?}"));
+        let late = || Status::deadline_exceeded(format!("no Hello within {HELLO_WITHIN:?}"));
         let first = tokio::select! {
             first = tokio::time::timeout(HELLO_WITHIN, self.up.message()) => first.map_err(|_| late())??,
             () = self.state.drain.cancelled() => return Err(draining()),
         };
         match first.and_then(|first| first.message) {
-            Some(up::Message::Hello(hello)) => Greeting::try_from(hello).map_err(|why| self.refuse(&why)),
-            Some(_) => Err(self.refuse(&InvalidMessage::Missing("hello, the first message,"))),
-            None => Err(Status::cancelled("the stream ended before a hello")),
+            Some(up::Message::Hello(hello)) => Greeting::try_from(hello).map_err(|why| refuse(&self.state, &why)),
+            Some(_) => Err(refuse(&self.state, &InvalidMessage::Missing("hello (as the first message)"))),
+            None => Err(Status::cancelled("the stream ended before a Hello")),
         }
     }
 
     /// Exchanges messages until one side leaves. Rules are sent first, so that a sidecar can wait
     /// for them.
-    async fn converse(&mut self, session: &StreamSession) -> Result<(), Status> {
-        let mut windows = WindowProgress::of(session, self.mark(session).await?);
-        let mut wishes = Wishes::of(session.workload());
+    async fn run_session(&mut self, session: &StreamSession) -> Result<(), Status> {
+        let windows = WindowProgress::new(session, self.mark(session).await?);
         // Subscribed before the rules are read, so that no change is missed.
         let mut stream_events = stream_events(session, &self.state, windows.acked());
-        self.tell(down::Message::Welcome(windows.welcome(welcome(&self.state.rules.state())))).await?;
-        self.tell_rules(session).await?;
+        self.send_message(down::Message::Welcome(windows.welcome(welcome(&self.state.rules.state())))).await?;
+        let mut inbound = Inbound::new(Arc::clone(&self.state), session.workload(), windows);
+        self.send_rules(session, &mut inbound.rules).await?;
         loop {
             // Events are sent first: a sidecar that never pauses must receive them, too.
             tokio::select! {
                 biased;
-                Some(event) = stream_events.next() => self.pass_on(session, (&mut wishes, &mut windows), event).await?,
+                Some(event) = stream_events.next() => self.handle_event(session, &mut inbound, event).await?,
                 received = self.up.message() => {
-                    if let FrameEffect::End = self.hear(session, (&mut wishes, &mut windows), received)? { return Ok(()) }
-                    self.tell_revision(session).await?;
-                    self.tell_time().await?;
+                    if let FrameEffect::End = inbound.handle(session, received)? { return Ok(()) }
+                    self.send_new_revision(session, &mut inbound.rules).await?;
+                    self.send_time().await?;
                 }
             }
         }
     }
 
     /// Sends the message for an event, or returns why the stream has to end.
-    async fn pass_on(
-        &mut self,
-        session: &StreamSession,
-        (wishes, windows): (&mut Wishes, &mut WindowProgress),
-        event: StreamEvent,
-    ) -> Result<(), Status> {
+    async fn handle_event(&mut self, session: &StreamSession, inbound: &mut Inbound, event: StreamEvent) -> Result<(), Status> {
         let message = match event {
-            StreamEvent::Rules => return self.tell_rules(session).await,
-            StreamEvent::FetchRequest(ask) => wishes.ask(ask),
-            StreamEvent::Taps(open) => wishes.tap(&open),
-            StreamEvent::Kept(mark) => Some(windows.kept(mark)),
-            StreamEvent::Room(true) => return windows.has_room(),
+            StreamEvent::Rules => return self.send_rules(session, &mut inbound.rules).await,
+            StreamEvent::Fetch(request) => inbound.fetches.start(request).map(down::Message::Fetch),
+            StreamEvent::Taps(open) => inbound.taps.update(&open).map(down::Message::Taps),
+            StreamEvent::Written(mark) => Some(inbound.windows.acknowledge(mark)),
+            StreamEvent::Room(true) => return inbound.windows.end_if_crowded_out(),
             StreamEvent::Room(false) => None,
-            StreamEvent::Fenced => return Err(Status::aborted("a newer stream of this pod has taken over")),
+            StreamEvent::Superseded => return Err(superseded()),
             StreamEvent::Draining => return Err(draining()),
         };
         match message {
-            Some(message) => self.tell(message).await,
+            Some(message) => self.send_message(message).await,
             None => Ok(()),
         }
     }
@@ -182,84 +164,52 @@ impl SidecarStream {
         // The store may have dropped a mark that is still known here.
         let known = session.known_mark(None).unwrap_or_default();
         marks.map(|marks| marks.first().copied().unwrap_or_default().max(known)).or_else(|why| {
-            let unknown = || Status::unavailable(format!("what is on disk of this pod cannot be read: {why}"));
+            let unknown = || Status::unavailable(format!("the durable mark of this pod cannot be read: {why}"));
             session.known_mark(since_ms).ok_or_else(unknown)
         })
     }
 
     /// Sends rules that change nothing for this pod after its next report: the revision under which
     /// it obeys them is new. Streams whose rules have changed are woken, and come first.
-    async fn tell_revision(&mut self, session: &StreamSession) -> Result<(), Status> {
-        if self.sent.is_some_and(|sent| sent.revision == self.state.rules.revision()) {
+    async fn send_new_revision(&mut self, session: &StreamSession, rules: &mut RuleUpdates) -> Result<(), Status> {
+        if rules.is_sent(self.state.rules.revision()) {
             return Ok(());
         }
-        self.tell_rules(session).await
+        self.send_rules(session, rules).await
     }
 
     /// Sends the rules if they are new, or if a resend was requested and they are not confirmed.
-    async fn tell_rules(&mut self, session: &StreamSession) -> Result<(), Status> {
-        let rules = self.state.rules.state();
-        let is_new = self.sent.is_none_or(|sent| sent.revision != rules.revision);
-        let is_asked_for = self.sent.is_none_or(|sent| sent.resends != rules.resends);
-        if !is_new && (!is_asked_for || session.has_confirmed(rules.revision)) {
-            // A pod that has confirmed needs no resend. The request is settled, so the next set
-            // does not count as requested.
-            self.sent = self.sent.map(|sent| SentRules { resends: rules.resends, ..sent });
-            return Ok(());
+    async fn send_rules(&mut self, session: &StreamSession, rules: &mut RuleUpdates) -> Result<(), Status> {
+        match rules.next(&self.state.rules.state(), session) {
+            Some(message) => self.send_message(message).await,
+            None => Ok(()),
         }
-        let workload = session.workload();
-        let mut set = rules.of_service(&workload.namespace, &workload.service);
-        if !is_asked_for && self.sent.is_some_and(|sent| sent.hash == set.sealed().hash()) {
-            // The set has waited for a report because nothing changes for the pod: the time to its
-            // receipt starts here.
-            set.committed_ms = now_ms();
-        }
-        let desired = set.sealed().into();
-        self.sent = Some(SentRules { revision: rules.revision, resends: rules.resends, hash: set.sealed().hash() });
-        // Recorded before it is sent, so that no receipt can arrive for an unknown set.
-        session.record_sent(set);
-        self.tell(desired).await
     }
 
     /// Sends our time alone to a sidecar that has received nothing for a while.
-    async fn tell_time(&mut self) -> Result<(), Status> {
+    async fn send_time(&mut self) -> Result<(), Status> {
         if self.timed.elapsed() < TIME_EVERY {
             return Ok(());
         }
         self.send(None).await
     }
 
-    async fn tell(&mut self, message: down::Message) -> Result<(), Status> {
+    async fn send_message(&mut self, message: down::Message) -> Result<(), Status> {
         self.send(Some(message)).await
     }
 
     async fn send(&mut self, message: Option<down::Message>) -> Result<(), Status> {
         match tokio::time::timeout(READ_WITHIN, self.down.reserve()).await {
-            Ok(Ok(room)) => {
+            Ok(Ok(permit)) => {
                 // Read once there is room: the remaining time of a rule is counted from here.
-                room.send(Ok(Down { message, sent_ms: now_ms() }));
+                permit.send(Ok(Down { message, sent_ms: now_ms() }));
                 self.timed = Instant::now();
                 Ok(())
             }
             Ok(Err(_)) => Err(Status::cancelled("the sidecar has left")),
-            Err(_) => Err(Status::deadline_exceeded(format!("nothing was read for {READ_WITHIN:?}"))),
+            Err(_) => Err(Status::deadline_exceeded(format!("the sidecar has read nothing for {READ_WITHIN:?}"))),
         }
     }
-
-    /// Ends this stream, and no other, because of an invalid frame.
-    fn refuse(&self, why: &dyn std::error::Error) -> Status {
-        self.state.stream_counts.frames_refused.up();
-        Status::invalid_argument(why.to_string())
-    }
-}
-
-/// A decoder for a pod's reports that shares endpoint names among all pods of its service.
-fn names(state: Arc<AppState>, session: &StreamSession) -> Decoder {
-    let workload = Arc::clone(session.workload());
-    Decoder::sharing(move |endpoint| {
-        let reporter = Reporter { namespace: &workload.namespace, service: &workload.service };
-        state.timeline.intern(reporter, endpoint)
-    })
 }
 
 fn welcome(rules: &RulesState) -> wire::Welcome {
@@ -282,5 +232,5 @@ fn not_attached(why: &NotAttached) -> Status {
 }
 
 fn draining() -> Status {
-    Status::unavailable("the control plane is leaving: attach again in a moment")
+    Status::unavailable("the control plane is shutting down: attach again in a moment")
 }

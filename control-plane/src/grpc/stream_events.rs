@@ -17,16 +17,16 @@ use crate::tap::open::OpenTap;
 pub(super) enum StreamEvent {
     /// The rules of its service have changed, or a resend was requested.
     Rules,
-    /// A user asks for the exchanges that the sidecar remembers.
-    FetchRequest(FetchRequest),
+    /// A user fetches for the exchanges that the sidecar remembers.
+    Fetch(FetchRequest),
     /// The set of open taps has changed.
     Taps(Arc<Vec<Arc<OpenTap>>>),
     /// All windows up to this slot are on disk.
-    Kept(u64),
+    Written(u64),
     /// Whether the window queue has room.
     Room(bool),
     /// A newer stream of the pod has superseded this one.
-    Fenced,
+    Superseded,
     /// The control plane is shutting down.
     Draining,
 }
@@ -34,7 +34,7 @@ pub(super) enum StreamEvent {
 /// The sources of events.
 struct Sources {
     rules: watch::Receiver<u64>,
-    asks: RequestReceiver,
+    fetches: RequestReceiver,
     open_taps: watch::Receiver<Arc<Vec<Arc<OpenTap>>>>,
     acked: watch::Receiver<u64>,
     room: watch::Receiver<bool>,
@@ -56,7 +56,7 @@ pub(super) fn stream_events(session: &StreamSession, state: &AppState, acked: wa
     open_taps.mark_changed();
     let sources = Sources {
         rules: state.rules.watch(&workload.namespace, &workload.service),
-        asks: state.histories.listen(Arc::clone(workload)),
+        fetches: state.histories.listen(Arc::clone(workload)),
         open_taps,
         acked,
         room: state.window_queue.subscribe_room(),
@@ -71,35 +71,35 @@ impl Sources {
     async fn next(&mut self) -> StreamEvent {
         tokio::select! {
             Ok(()) = self.rules.changed() => StreamEvent::Rules,
-            wish = wished(&mut self.asks, &mut self.open_taps) => wish,
-            word = kept(&mut self.acked, &mut self.room) => word,
-            end = over(&self.superseded, &self.drain) => end,
+            event = requested(&mut self.fetches, &mut self.open_taps) => event,
+            event = window_event(&mut self.acked, &mut self.room) => event,
+            event = end_event(&self.superseded, &self.drain) => event,
         }
     }
 }
 
 /// Waits for what users request.
-async fn wished(asks: &mut RequestReceiver, open_taps: &mut watch::Receiver<Arc<Vec<Arc<OpenTap>>>>) -> StreamEvent {
+async fn requested(fetches: &mut RequestReceiver, open_taps: &mut watch::Receiver<Arc<Vec<Arc<OpenTap>>>>) -> StreamEvent {
     tokio::select! {
-        Some(ask) = asks.next() => StreamEvent::FetchRequest(ask),
+        Some(request) = fetches.next() => StreamEvent::Fetch(request),
         Ok(()) = open_taps.changed() => StreamEvent::Taps(Arc::clone(&open_taps.borrow_and_update())),
         else => std::future::pending().await,
     }
 }
 
 /// Waits for news of windows.
-async fn kept(acked: &mut watch::Receiver<u64>, room: &mut watch::Receiver<bool>) -> StreamEvent {
+async fn window_event(acked: &mut watch::Receiver<u64>, room: &mut watch::Receiver<bool>) -> StreamEvent {
     tokio::select! {
-        Ok(()) = acked.changed() => StreamEvent::Kept(*acked.borrow_and_update()),
+        Ok(()) = acked.changed() => StreamEvent::Written(*acked.borrow_and_update()),
         Ok(()) = room.changed() => StreamEvent::Room(*room.borrow_and_update()),
         else => std::future::pending().await,
     }
 }
 
 /// Waits for a reason to end the stream.
-async fn over(superseded: &CancellationToken, drain: &CancellationToken) -> StreamEvent {
+async fn end_event(superseded: &CancellationToken, drain: &CancellationToken) -> StreamEvent {
     tokio::select! {
-        () = superseded.cancelled() => StreamEvent::Fenced,
+        () = superseded.cancelled() => StreamEvent::Superseded,
         () = drain.cancelled() => StreamEvent::Draining,
     }
 }

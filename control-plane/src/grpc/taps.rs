@@ -15,72 +15,72 @@ use crate::tap::open::OpenTap;
 pub(super) struct StreamTaps {
     pod: Arc<Workload>,
     /// The taps, with the exact order that was sent for each: a changed order restarts its counts.
-    told: Vec<(Arc<OpenTap>, Tap)>,
+    sent: Vec<(Arc<OpenTap>, Tap)>,
     /// The newest of all taps that were considered. Exchanges for taps up to it may still arrive
     /// after their tap has ended.
     newest: u64,
 }
 
 impl StreamTaps {
-    pub(super) fn of(pod: Arc<Workload>) -> Self {
-        Self { pod, told: Vec::new(), newest: 0 }
+    pub(super) fn new(pod: Arc<Workload>) -> Self {
+        Self { pod, sent: Vec::new(), newest: 0 }
     }
 
     /// The set to send to the sidecar, if these open taps change it.
-    pub(super) fn change(&mut self, open: &[Arc<OpenTap>]) -> Option<wire::Taps> {
-        let before = self.told.len();
-        self.told.retain(|(told, _)| {
-            let stays = open.iter().any(|tap| tap.id == told.id);
+    pub(super) fn update(&mut self, open: &[Arc<OpenTap>]) -> Option<wire::Taps> {
+        let before = self.sent.len();
+        self.sent.retain(|(tap, _)| {
+            let stays = open.iter().any(|open| open.id == tap.id);
             if !stays {
-                told.leave(&self.pod);
+                tap.leave(&self.pod);
             }
             stays
         });
-        let has_ended = self.told.len() != before;
+        let has_ended = self.sent.len() != before;
         let new = open.iter().filter(|tap| tap.id > self.newest && tap.covers(&self.pod));
         let joined: Vec<_> = new.filter(|tap| tap.join(&self.pod)).map(|tap| (Arc::clone(tap), tap.for_sidecar())).collect();
         self.newest = open.iter().map(|tap| tap.id).fold(self.newest, u64::max);
         if !has_ended && joined.is_empty() {
             return None;
         }
-        self.told.extend(joined);
-        Some(set(self.told.iter().map(|(_, order)| order)))
+        self.sent.extend(joined);
+        Some(set(self.sent.iter().map(|(_, order)| order)))
     }
 
     /// Passes on tapped exchanges. Those of a tap that has just ended are late, which is no error.
-    pub(super) fn take(&self, tapped: wire::Tapped, now_s: u64, all: &tap::OpenTaps) -> Result<(), InvalidMessage> {
+    pub(super) fn receive(&self, tapped: wire::Tapped, now_s: u64, all: &tap::OpenTaps) -> Result<(), InvalidMessage> {
         let tapped = TapUpdate::try_from(tapped)?;
         for seen in tapped.seen {
-            match self.told(seen.tap)? {
+            match self.sent(seen.tap)? {
                 Some(tap) if tap.offer(&self.pod, seen, now_s) => {}
                 Some(_) => all.unasked.up(),
                 None => {}
             }
         }
         for (id, dropped) in tapped.dropped {
-            if let Some(tap) = self.told(id)? {
+            if let Some(tap) = self.sent(id)? {
                 tap.dropped(dropped);
             }
         }
-        for (tap, _) in self.told.iter().filter(|(tap, _)| tap.is_stalled()) {
+        for (tap, _) in self.sent.iter().filter(|(tap, _)| tap.is_stalled()) {
             tap.close();
             all.end(tap.id);
         }
         Ok(())
     }
 
-    fn told(&self, id: u64) -> Result<Option<&Arc<OpenTap>>, InvalidMessage> {
-        let told = self.told.iter().map(|(tap, _)| tap).find(|tap| tap.id == id);
-        if told.is_none() && (id == 0 || id > self.newest) {
+    fn sent(&self, id: u64) -> Result<Option<&Arc<OpenTap>>, InvalidMessage> {
+        let sent = self.sent.iter().map(|(tap, _)| tap).find(|tap| tap.id == id);
+        if sent.is_none() && (id == 0 || id > self.newest) {
             return Err(InvalidMessage::Senseless { field: "tapped.tap", why: format!("there is no tap {id}") });
         }
-        Ok(told)
+        Ok(sent)
     }
 }
 
 impl Drop for StreamTaps {
     fn drop(&mut self) {
-        self.told.iter().for_each(|(tap, _)| tap.leave(&self.pod));
+        self.sent.iter().for_each(|(tap, _)| tap.leave(&self.pod));
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
 
     fn told(taps: &mut StreamTaps, all: &tap::OpenTaps) -> Option<Vec<u64>> {
         let open = Arc::clone(&all.watch().borrow());
-        let set = taps.change(&open)?;
+        let set = taps.update(&open)?;
         Some(proto::convert::taps::taps(set).unwrap().into_iter().map(|tap| tap.id).collect())
     }
 
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn a_sidecar_is_told_of_what_concerns_it_and_only_when_that_changes() {
         let all = Arc::<tap::OpenTaps>::default();
-        let mut taps = StreamTaps::of(Arc::new(pod("shop-1")));
+        let mut taps = StreamTaps::new(Arc::new(pod("shop-1")));
         assert_eq!(told(&mut taps, &all), None);
         let first = open(&all, "shop-1");
         let _other = open(&all, "shop-2");
@@ -143,27 +143,27 @@ mod tests {
     #[test]
     fn what_comes_late_is_no_offence_and_what_was_never_asked_for_is_one() {
         let all = Arc::<tap::OpenTaps>::default();
-        let mut taps = StreamTaps::of(Arc::new(pod("shop-1")));
+        let mut taps = StreamTaps::new(Arc::new(pod("shop-1")));
         let reader = open(&all, "shop-1");
         let id = reader.tap.id;
-        assert!(taps.take(tapped(id), 0, &all).is_err(), "it has not been told of it yet");
+        assert!(taps.receive(tapped(id), 0, &all).is_err(), "it has not been told of it yet");
         told(&mut taps, &all);
-        taps.take(tapped(id), 0, &all).unwrap();
+        taps.receive(tapped(id), 0, &all).unwrap();
         assert_eq!(reader.tap.losses(), TapLosses { rate: 1, ..TapLosses::default() });
         drop(reader);
         told(&mut taps, &all);
-        taps.take(tapped(id), 0, &all).unwrap();
-        assert!(taps.take(tapped(id + 1), 0, &all).is_err() && taps.take(tapped(0), 0, &all).is_err());
+        taps.receive(tapped(id), 0, &all).unwrap();
+        assert!(taps.receive(tapped(id + 1), 0, &all).is_err() && taps.receive(tapped(0), 0, &all).is_err());
     }
 
     #[test]
     fn a_reader_who_has_read_nothing_for_long_is_taken_for_gone() {
         let all = Arc::<tap::OpenTaps>::default();
-        let mut taps = StreamTaps::of(Arc::new(pod("shop-1")));
+        let mut taps = StreamTaps::new(Arc::new(pod("shop-1")));
         let mut reader = open(&all, "shop-1");
         told(&mut taps, &all);
         reader.tap.stall();
-        taps.take(wire::Tapped::default(), 0, &all).unwrap();
+        taps.receive(wire::Tapped::default(), 0, &all).unwrap();
         assert_eq!((all.count(), told(&mut taps, &all)), (0, Some(vec![])));
         assert!(matches!(reader.events.try_recv(), Ok(TapEvent::Joined(_))));
         assert!(reader.events.try_recv().is_err(), "and then the end");
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn readers_are_told_when_a_stream_ends() {
         let all = Arc::<tap::OpenTaps>::default();
-        let mut taps = StreamTaps::of(Arc::new(pod("shop-1")));
+        let mut taps = StreamTaps::new(Arc::new(pod("shop-1")));
         let mut reader = open(&all, "shop-1");
         told(&mut taps, &all);
         drop(taps);

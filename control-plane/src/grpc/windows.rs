@@ -13,10 +13,13 @@ use tonic::Status;
 use crate::clock::now_ms;
 use crate::counts::fleet::stream_session::StreamSession;
 use crate::counts::window_writer::pending_window::{PendingRow, PendingWindow};
-use crate::grpc::placing::place;
+use crate::grpc::slot_assignment::assign_slots;
 use crate::model::limits::IN_FLIGHT_MAX;
 use crate::state::AppState;
 use crate::store::metrics_store::Process;
+
+/// Why a stream ends that is not the newest of its pod.
+pub(super) const SUPERSEDED: &str = "a newer stream of this pod has taken over";
 
 /// The progress of one stream's windows.
 pub(super) struct WindowProgress {
@@ -45,29 +48,29 @@ enum Baseline {
 /// Why a window is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum WindowError {
-    #[error("window {id} ends before slot {received}, which was received already: slots only ever grow")]
+    #[error("window {id} begins at or before slot {received}, which was received already: slots must grow")]
     Backwards { id: u64, received: u64 },
     #[error("window {id} begins before slot {mark}, which is on disk, and ends after it")]
     Across { id: u64, mark: u64 },
-    #[error("a window came before the snapshot that covers it")]
+    #[error("a window arrived before the snapshot that covers it")]
     BeforeSnapshot,
-    #[error("over {IN_FLIGHT_MAX} windows are under way: wait for an ack")]
+    #[error("more than {IN_FLIGHT_MAX} windows are unacknowledged: wait for an ack")]
     TooMany,
-    #[error("a baseline came that was not asked for")]
-    BaselineUnasked,
-    #[error("a second baseline came")]
+    #[error("a baseline arrived that was not requested")]
+    BaselineNotRequested,
+    #[error("a second baseline arrived")]
     BaselineTwice,
-    #[error("the baseline is of slot {id}, and that of slot {mark} was asked for")]
+    #[error("the baseline ends at slot {id}, but slot {mark} was requested")]
     BaselineElsewhere { id: u64, mark: u64 },
-    #[error("the baseline that was asked for must come before anything else")]
+    #[error("the requested baseline must be sent first")]
     BaselineMissing,
-    #[error("a newer stream of this pod has taken over")]
-    Fenced,
+    #[error("{SUPERSEDED}")]
+    Superseded,
 }
 
 impl WindowProgress {
     /// The windows of a new stream, from a process with this mark.
-    pub(super) fn of(session: &StreamSession, mark: u64) -> Self {
+    pub(super) fn new(session: &StreamSession, mark: u64) -> Self {
         let baseline = if session.is_known() { Baseline::NotRequested } else { Baseline::Awaited };
         Self {
             process: Arc::new(session.process()),
@@ -109,9 +112,9 @@ impl WindowProgress {
     }
 
     /// Accepts a window.
-    pub(super) fn take(&mut self, window: PackedWindow, session: &StreamSession, state: &AppState) -> Result<(), WindowError> {
+    pub(super) fn receive(&mut self, window: PackedWindow, session: &StreamSession, state: &AppState) -> Result<(), WindowError> {
         if window.kind == WindowKind::Baseline {
-            return self.take_baseline(window, session, state);
+            return self.receive_baseline(window, session, state);
         }
         let (id, last) = (window.id, window.last_slot());
         if last <= self.mark {
@@ -133,8 +136,8 @@ impl WindowProgress {
         self.received = last;
         self.in_flight.push_back(last);
         let (span, bytes) = (u64::from(window.span), window.bytes);
-        let placed = place(&window, session.correction_ms(), now_ms());
-        let (rows, durable_counts) = session.assign(window, &state.timeline).ok_or(WindowError::Fenced)?;
+        let placed = assign_slots(&window, session.correction_ms(), now_ms());
+        let (rows, durable_counts) = session.assign(window, &state.timeline).ok_or(WindowError::Superseded)?;
         if self.is_crowded_out {
             state.window_queue.counts.no_room.up();
             return Ok(());
@@ -146,9 +149,9 @@ impl WindowProgress {
         Ok(())
     }
 
-    fn take_baseline(&mut self, window: PackedWindow, session: &StreamSession, state: &AppState) -> Result<(), WindowError> {
+    fn receive_baseline(&mut self, window: PackedWindow, session: &StreamSession, state: &AppState) -> Result<(), WindowError> {
         match self.baseline {
-            Baseline::NotRequested => return Err(WindowError::BaselineUnasked),
+            Baseline::NotRequested => return Err(WindowError::BaselineNotRequested),
             Baseline::Received => return Err(WindowError::BaselineTwice),
             Baseline::Awaited => {}
         }
@@ -157,11 +160,11 @@ impl WindowProgress {
         }
         self.baseline = Baseline::Received;
         let ended_ms = window.age.ended_ago_ms.map(|ago_ms| now_ms().saturating_sub(ago_ms));
-        session.resume(window.unpack(), ended_ms, &state.timeline).ok_or(WindowError::Fenced)
+        session.resume(window.unpack(), ended_ms, &state.timeline).ok_or(WindowError::Superseded)
     }
 
     /// Records that everything up to this slot is on disk, and returns the ack to send.
-    pub(super) fn kept(&mut self, mark: u64) -> down::Message {
+    pub(super) fn acknowledge(&mut self, mark: u64) -> down::Message {
         self.mark = mark;
         while self.in_flight.front().is_some_and(|last| *last <= mark) {
             self.in_flight.pop_front();
@@ -171,9 +174,11 @@ impl WindowProgress {
 
     /// Ends the stream if windows found no room: they have to be sent again, and only a new stream
     /// begins with them.
-    pub(super) fn has_room(&self) -> Result<(), Status> {
+    pub(super) fn end_if_crowded_out(&self) -> Result<(), Status> {
         if self.is_crowded_out {
-            return Err(Status::unavailable("windows found no room, and there is room again: attach again and send them"));
+            return Err(Status::unavailable(
+                "windows were refused for lack of room, and there is room now: attach again and send them",
+            ));
         }
         Ok(())
     }

@@ -119,7 +119,7 @@ async fn a_sidecar_that_comes_later_is_tapped_too() {
     say(&late, vec![seen(id, 200)], vec![]).await;
     assert_eq!(all.next("exchange").await["pod"], "shop-2");
     stage.drain.cancel();
-    assert_eq!(all.next("ended").await["why"], "the control plane is leaving");
+    assert_eq!(all.next("ended").await["why"], "the control plane is shutting down");
     stage.stop().await;
 }
 

@@ -131,11 +131,12 @@ async fn windows_that_make_no_sense_are_refused_and_harm_nobody() {
     let cases: [(&str, &[Said]); 7] = [
         ("id makes no sense", &[(u64::MAX, 1, false)]),
         ("span makes no sense", &[(slot, u32::MAX, false)]),
-        ("slots only ever grow", &[(slot, 1, false), (slot + 2, 2, false), (slot + 2, 1, false)]),
-        ("slots only ever grow", &[(slot, 1, false), (slot + 2, 1, false), (slot + 1, 1, false)]),
+        // It ends after what was received, but begins before that.
+        ("begins at or before slot", &[(slot, 1, false), (slot + 2, 2, false), (slot + 3, 2, false)]),
+        ("slots must grow", &[(slot, 1, false), (slot + 2, 1, false), (slot + 1, 1, false)]),
         ("second baseline", &[(0, 1, true), (0, 1, true)]),
-        ("asked for", &[(slot, 1, true)]),
-        ("16 windows are under way", &[]),
+        ("was requested", &[(slot, 1, true)]),
+        ("16 windows are unacknowledged", &[]),
     ];
     for (number, (words, windows)) in cases.iter().enumerate() {
         let mut bad = stage.attach("bad", &format!("bad-{number}")).await;
@@ -156,7 +157,7 @@ async fn windows_that_make_no_sense_are_refused_and_harm_nobody() {
     let mut unasked = stage.attach("bad", "unasked").await;
     unasked.report(Snapshot, &[("/bad", hits(1))]).await;
     unasked.window(0, true, &[]).await;
-    refused(&mut unasked, "not asked for").await;
+    refused(&mut unasked, "not requested").await;
     let mut early = stage.attach("bad", "early").await;
     early.window(slot, false, &[("/bad", hits(1))]).await;
     refused(&mut early, "before the snapshot").await;

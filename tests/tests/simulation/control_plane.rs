@@ -36,7 +36,7 @@ impl ControlPlaneProbe {
     pub(crate) fn reported_hits(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
         let series = plane.timeline.all().into_iter().filter(|series| series.endpoint.route() == route);
-        Some(series.map(|series| series.ever_told().hits).sum())
+        Some(series.map(|series| series.lifetime_totals().hits).sum())
     }
 
     /// The hits of a route that are attributed to callers; `None` while no control plane runs.
@@ -55,7 +55,7 @@ impl ControlPlaneProbe {
             hits = view.series()?.values().filter(|kept| kept.name.endpoint.route() == route).map(|kept| kept.total.hits).sum();
             Ok(())
         };
-        plane.keeper.chronicle.view(&mut add_up).unwrap();
+        plane.window_queue.metrics_store.view(&mut add_up).unwrap();
         Some(hits)
     }
 

@@ -15,7 +15,7 @@ const TOLERATED: u64 = 1;
 /// The slots that count a window which arrived at `now_ms`. If the sidecar reports its age, that
 /// decides. A window of an older sidecar is shifted by the difference of the clocks, and never into
 /// the future.
-pub(super) fn place(window: &PackedWindow, correction_ms: i64, now_ms: u64) -> TenSecondSlots {
+pub(super) fn assign_slots(window: &PackedWindow, correction_ms: i64, now_ms: u64) -> TenSecondSlots {
     let told = TenSecondSlots { first: window.id, span: u64::from(window.span) };
     let ago = |ago_ms: u64| now_ms.saturating_sub(ago_ms);
     match window.age {
@@ -66,7 +66,7 @@ mod tests {
     }
 
     fn placed(window: &PackedWindow, offset_days: i64) -> (i64, u64) {
-        let slots = place(window, -offset_days * 86_400_000, NOW_MS);
+        let slots = assign_slots(window, -offset_days * 86_400_000, NOW_MS);
         (slots.first.cast_signed() - NOW.cast_signed(), slots.span)
     }
 
