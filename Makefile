@@ -5,7 +5,7 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 CONTAINER_ENGINE ?= $(shell command -v podman || command -v docker)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test needs lint bench bench-mesh bench-pages bench-store soak fuzz images screenshots held
+.PHONY: help demo run test needs lint bench bench-mesh bench-amplification bench-pages bench-store soak fuzz images screenshots held
 
 help: ## List the targets
 	@echo "Sitio $(VERSION)"
@@ -31,33 +31,33 @@ lint: ## Check the format and the lints; a warning is an error
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 bench: ## Measure the steps of the hot path, and compare Sitio with other proxies (ARGS="--rounds 3")
-	cargo bench --locked -p sitio-sidecar --bench hot_path
-	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
-	target/release/side-by-side $(ARGS)
+	cargo bench --profile dist --locked -p sitio-sidecar --bench hot_path
+	cargo build --profile dist --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
+	target/dist/side-by-side $(ARGS)
 
 bench-mesh: ## Measure the control plane with ten thousand sidecars, and compare each figure with its goal (ARGS="--only steady")
-	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
-	target/release/mesh $(ARGS)
+	cargo build --profile dist --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
+	target/dist/mesh $(ARGS)
 
 bench-amplification: ## Measure the memory that a control plane keeps for each byte that a hostile sidecar sends
-	cargo build --release --locked -p sitio-bench -p sitio-control-plane
-	target/release/amplification $(ARGS)
+	cargo build --profile dist --locked -p sitio-bench -p sitio-control-plane
+	target/dist/amplification $(ARGS)
 
 bench-pages: ## Measure the dashboard of a thousand endpoints in a real browser: main thread, first paint, sizes (ARGS="--endpoints 5")
 	tests/install
-	cargo build --release --locked -p sitio-bench -p sitio-control-plane
-	target/release/pages $(ARGS)
+	cargo build --profile dist --locked -p sitio-bench -p sitio-control-plane
+	target/dist/pages $(ARGS)
 
 bench-store: ## Measure the record on disk: rows a second, a week of a thousand endpoints, the start with a full file
-	cargo bench --locked -p sitio-control-plane --bench store
+	cargo bench --profile dist --locked -p sitio-control-plane --bench store
 
 soak: ## Hold a sidecar under full load for ten minutes; its memory must stay flat (ARGS="--minutes 2")
-	cargo build --release --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
-	target/release/soak $(ARGS)
+	cargo build --profile dist --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
+	target/dist/soak $(ARGS)
 
 held: ## Measure memory and latency of 10,000 idle connections (ARGS="--connections 1000")
-	cargo build --release --locked -p sitio-bench -p sitio-sidecar
-	target/release/held $(ARGS)
+	cargo build --profile dist --locked -p sitio-bench -p sitio-sidecar
+	target/dist/held $(ARGS)
 
 fuzz: ## Fuzz the parsers of untrusted input, ten minutes a target (TARGET=http2 MINUTES=1)
 	@command -v cargo-fuzz >/dev/null || { echo "make fuzz: cargo-fuzz is not here; run: cargo install cargo-fuzz" >&2; exit 1; }
