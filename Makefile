@@ -5,7 +5,7 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 CONTAINER_ENGINE ?= $(shell command -v podman || command -v docker)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test needs lint bench bench-mesh bench-amplification bench-pages bench-store soak fuzz images screenshots held
+.PHONY: help demo run test needs lint bench bench-mesh bench-amplification bench-pages bench-store soak fuzz images docs screenshots held
 
 help: ## List the targets
 	@echo "Sitio $(VERSION)"
@@ -76,6 +76,10 @@ else
 	$(CONTAINER_ENGINE) build -f deploy/Containerfile --build-arg SITIO_VERSION=$(VERSION) \
 		--target control-plane -t localhost/sitio-control-plane:$(VERSION) .
 endif
+
+docs: ## Write the generated sections of the pages in docs/ anew
+	cargo build --workspace --bins --locked
+	UPDATE_DOCS=1 cargo test --locked -p sitio-tests --test documents
 
 screenshots: needs ## Take the README's pictures of the dashboard and of `sitio top` from the demo
 	cargo build --workspace --bins --locked

@@ -124,6 +124,12 @@ impl Operation {
         if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
     }
 
+    /// The names of the parameters in the query.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        let in_query = self.parameters.iter().filter(|parameter| parameter["in"] == "query");
+        in_query.filter_map(|parameter| parameter["name"].as_str())
+    }
+
     /// Claims that a value is a response of this operation.
     pub fn claim_answer(&self, value: Value) -> Claim {
         let schema = format!("{}/responses/{}/content/application~1json/schema", self.pointer(), self.status());
