@@ -9,6 +9,7 @@ use control_plane::clock::now_ms;
 use control_plane::counts::memory::Budget;
 use control_plane::counts::timeline::Timeline;
 use control_plane::counts::timeline::long_range::LongRange;
+use control_plane::counts::timeline::restore::restore;
 use control_plane::counts::window_writer::WindowQueue;
 use control_plane::counts::window_writer::durable_counts::DurableCounts;
 use control_plane::counts::window_writer::pending_window::{PendingRow, PendingWindow, TenSecondSlots};
@@ -190,7 +191,7 @@ fn tell_start(folder: &Path) -> anyhow::Result<()> {
     let opened = began.elapsed();
     tell_size(&store)?;
     let rules = control_plane::model::rules_state::RulesState::load(control_plane::store::Store::load(&store)?, now_ms());
-    Timeline::restore(&store, &rules, Budget::default(), now_ms())?;
+    restore(&store, &rules, Budget::default(), now_ms())?;
     println!("start: {opened:.1?} to look through the file, {:.1?} with the last hour in memory", began.elapsed());
     Ok(())
 }

@@ -9,7 +9,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::now_ms;
 use crate::counts::fleet::Fleet;
 use crate::counts::timeline::Timeline;
+use crate::counts::timeline::apply_pins::apply_pins;
+use crate::counts::timeline::eviction::evict;
 use crate::counts::timeline::long_range::range_cache::RangeCache;
+use crate::counts::timeline::restore::restore;
 use crate::counts::window_writer::{WindowQueue, WindowWriter};
 use crate::exposed::Exposed;
 use crate::history::Histories;
@@ -69,13 +72,13 @@ impl AppState {
     ) -> Result<(Self, WindowWriter), StoreError> {
         let (fleet, now_ms) = (Arc::new(fleet), now_ms());
         let rules = Rules::open(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&fleet), now_ms)?;
-        let timeline = Arc::new(Timeline::restore(store.as_ref(), &rules.state(), fleet.budget(), now_ms)?);
+        let timeline = Arc::new(restore(store.as_ref(), &rules.state(), fleet.budget(), now_ms)?);
         let (names, metrics_store) = (Arc::clone(&timeline), Arc::clone(&store) as Arc<dyn MetricsStore>);
         fleet.add_services(timeline.services());
         fleet.add_services(rules.state().services().map(|(service, _)| service.clone()));
         timeline.add_endpoints_of(&rules.state());
         rules.set_before_publish(move |rules| {
-            names.apply_pins(rules, || all_kept(metrics_store.as_ref()));
+            apply_pins(&names, rules, || all_kept(metrics_store.as_ref()));
             names.add_endpoints_of(rules);
         });
         let names = Arc::clone(&timeline);
@@ -124,7 +127,7 @@ impl AppState {
     /// block.
     pub fn evict(&self, now_ms: u64) {
         self.fleet.evict_gone(now_ms);
-        let names = self.timeline.evict(now_ms);
+        let names = evict(&self.timeline, now_ms);
         self.timeline.add_endpoints_of(&self.rules.state());
         if names.is_empty() {
             return;

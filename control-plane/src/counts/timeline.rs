@@ -10,23 +10,24 @@ use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Rule, Scope};
 
 use crate::counts::memory::Budget;
-use crate::counts::timeline::count_quota::{CountQuota, RECENT_PAIRS_MAX};
 use crate::counts::timeline::origins::{OriginGuard, Origins};
-use crate::counts::timeline::pinned::PinnedPatterns;
-use crate::counts::timeline::quota::{Quota, QuotaShare};
+use crate::counts::timeline::pinned_patterns::PinnedPatterns;
+use crate::counts::timeline::quota::{CountQuota, Quota, QuotaShare};
+use crate::counts::timeline::recent_minutes::RECENT_PAIRS_MAX;
 use crate::counts::timeline::series::Series;
 use crate::model::reporter::Reporter;
 use crate::model::rules_state::RulesState;
+use crate::store::metrics_store::SeriesName;
 
+pub mod apply_pins;
 pub mod apportion;
-pub mod count_quota;
 pub mod counted_span;
 pub mod eviction;
 pub mod history;
 pub mod long_range;
 pub mod news;
 pub mod origins;
-pub mod pinned;
+pub mod pinned_patterns;
 pub mod quota;
 pub mod recent_minutes;
 pub mod resample;
@@ -154,6 +155,17 @@ impl Timeline {
         }
     }
 
+    /// Returns the series that counts a stored name now.
+    pub fn stored_series(&self, name: &SeriesName) -> Arc<Series> {
+        self.series(Reporter { namespace: &name.namespace, service: &name.service }, &name.endpoint)
+    }
+
+    /// Changes whenever endpoints get other names. Data that was read from disk under an older
+    /// value is then invalid.
+    pub fn naming_revision(&self) -> u64 {
+        self.pins.naming_revision()
+    }
+
     /// Adds the endpoints that these rules turn off, whether they were called or not: a rule is ended on the row of its endpoint.
     pub fn add_endpoints_of(&self, rules: &RulesState) {
         let is_of_one = |rule: &Rule| rule.action != Action::Pin && rule.scope == Scope::Endpoint;
@@ -208,6 +220,11 @@ impl Timeline {
     /// many.
     pub fn counted_as_other(&self) -> u64 {
         self.counted_as_other.load(Ordering::Relaxed)
+    }
+
+    /// Endpoints that were evicted because others needed their place.
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
     }
 
     fn endpoints(&self, reporter: Reporter<'_>) -> Arc<ServiceSeries> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mesh::callers::{Callers, Calls};
 
-use crate::counts::timeline::count_quota::{CountQuota, QuotaPermit};
+use crate::counts::timeline::quota::{CountQuota, QuotaPermit};
 use crate::counts::timeline::series::Series;
 
 /// Length of a slot of recent calls.

@@ -24,60 +24,53 @@ struct Quiet {
     series: SeriesName,
 }
 
-impl Timeline {
-    /// Frees outdated slots. If a service, or the whole timeline, is close to its limit, evicts the
-    /// endpoints that were quiet longest. Without eviction, a service whose name changes with each
-    /// deployment would leave no room for others. Endpoints that a pod still reports stay. Returns
-    /// the evicted names, so that the store removes them, too.
-    pub fn evict(&self, now_ms: u64) -> Vec<SeriesName> {
-        let services: Vec<_> = self.services.iter().map(|service| Arc::clone(service.value())).collect();
-        let series_max = self.budget.series();
-        let mut gone = Vec::new();
-        let mut quiet = Vec::new();
-        for endpoints in services {
-            endpoints.iter().for_each(|series| series.expire_slots(now_ms));
-            self.remove_unused(&endpoints);
-            let of_service = || quiet_of(&endpoints, now_ms);
-            gone.extend(self.evict_quiet(endpoints.len(), ENDPOINTS_MAX, of_service));
-            if is_crowded(self.series.load(Ordering::Relaxed), series_max) {
-                quiet.extend(quiet_of(&endpoints, now_ms));
-            }
+/// Frees outdated slots. If a service, or the whole timeline, is close to its limit, evicts the
+/// endpoints that were quiet longest. Without eviction, a service whose name changes with each
+/// deployment would leave no room for others. Endpoints that a pod still reports stay. Returns
+/// the evicted names, so that the store removes them, too.
+pub fn evict(timeline: &Timeline, now_ms: u64) -> Vec<SeriesName> {
+    let services: Vec<_> = timeline.services.iter().map(|service| Arc::clone(service.value())).collect();
+    let series_max = timeline.budget.series();
+    let mut gone = Vec::new();
+    let mut quiet = Vec::new();
+    for endpoints in services {
+        endpoints.iter().for_each(|series| series.expire_slots(now_ms));
+        remove_unused(timeline, &endpoints);
+        let of_service = || quiet_of(&endpoints, now_ms);
+        gone.extend(evict_quiet(timeline, endpoints.len(), ENDPOINTS_MAX, of_service));
+        if is_crowded(timeline.len(), series_max) {
+            quiet.extend(quiet_of(&endpoints, now_ms));
         }
-        gone.extend(self.evict_quiet(self.series.load(Ordering::Relaxed), series_max, || quiet));
-        self.services.retain(|_, endpoints| !endpoints.is_empty() || Arc::strong_count(endpoints) > 1);
-        self.evicted.fetch_add(gone.len() as u64, Ordering::Relaxed);
-        gone
     }
+    gone.extend(evict_quiet(timeline, timeline.len(), series_max, || quiet));
+    timeline.services.retain(|_, endpoints| !endpoints.is_empty() || Arc::strong_count(endpoints) > 1);
+    timeline.evicted.fetch_add(gone.len() as u64, Ordering::Relaxed);
+    gone
+}
 
-    /// Removes series that never counted anything and that no pod reports: a sidecar has defined
-    /// them and not used them.
-    fn remove_unused(&self, endpoints: &ServiceSeries) {
-        endpoints.series.retain(|_, series| {
-            let stays = Arc::strong_count(series) > 1 || !series.has_origin() || series.has_counted();
-            self.series.fetch_sub(usize::from(!stays), Ordering::Relaxed);
-            stays
-        });
-    }
+/// Removes series that never counted anything and that no pod reports: a sidecar has defined
+/// them and not used them.
+fn remove_unused(timeline: &Timeline, endpoints: &ServiceSeries) {
+    endpoints.series.retain(|_, series| {
+        let stays = Arc::strong_count(series) > 1 || !series.has_origin() || series.has_counted();
+        timeline.series.fetch_sub(usize::from(!stays), Ordering::Relaxed);
+        stays
+    });
+}
 
-    /// Endpoints that were evicted because others needed their place.
-    pub fn evicted(&self) -> u64 {
-        self.evicted.load(Ordering::Relaxed)
+fn evict_quiet(timeline: &Timeline, count: usize, max: usize, quiet: impl FnOnce() -> Vec<Quiet>) -> Vec<SeriesName> {
+    if !is_crowded(count, max) {
+        return Vec::new();
     }
-
-    fn evict_quiet(&self, count: usize, max: usize, quiet: impl FnOnce() -> Vec<Quiet>) -> Vec<SeriesName> {
-        if !is_crowded(count, max) {
-            return Vec::new();
-        }
-        let mut quiet = quiet();
-        quiet.sort_by_key(|quiet| quiet.last_ms);
-        let leaves = quiet.into_iter().take(count - max / 16 * ROOMY).filter(|quiet| {
-            // A series that was looked up in the meantime stays.
-            let gone = quiet.endpoints.remove_if(&quiet.series.endpoint, |_, series| Arc::strong_count(series) == 1);
-            self.series.fetch_sub(usize::from(gone.is_some()), Ordering::Relaxed);
-            gone.is_some()
-        });
-        leaves.map(|quiet| quiet.series).collect()
-    }
+    let mut quiet = quiet();
+    quiet.sort_by_key(|quiet| quiet.last_ms);
+    let leaves = quiet.into_iter().take(count - max / 16 * ROOMY).filter(|quiet| {
+        // A series that was looked up in the meantime stays.
+        let gone = quiet.endpoints.remove_if(&quiet.series.endpoint, |_, series| Arc::strong_count(series) == 1);
+        timeline.series.fetch_sub(usize::from(gone.is_some()), Ordering::Relaxed);
+        gone.is_some()
+    });
+    leaves.map(|quiet| quiet.series).collect()
 }
 
 fn is_crowded(count: usize, max: usize) -> bool {

@@ -1,17 +1,21 @@
 //! The last hour of one endpoint in slots: one-second slots for five minutes, ten-second slots for the hour.
 
+use std::sync::Arc;
+
 use mesh::golden::GoldenMetrics;
 
 use crate::counts::timeline::apportion::Fraction;
 use crate::counts::timeline::counted_span::{CountedSpan, SHORT_MS};
 use crate::counts::timeline::history::coarse::Coarse;
-use crate::counts::timeline::history::line::SparkCache;
+use crate::counts::timeline::history::sparkline::CachedSparkline;
 use crate::counts::timeline::history::sums::SumCache;
+use crate::counts::timeline::resample::Sparks;
 use crate::counts::timeline::ring::SlotRing;
 use crate::counts::timeline::time_range::TimeRange;
+use crate::model::traffic::TrafficPoint;
 
 mod coarse;
-mod line;
+mod sparkline;
 mod sums;
 
 /// Five minutes of short slots, the running one, and a few more for a window that does not begin on
@@ -44,7 +48,7 @@ pub(super) struct SeriesHistory {
     usual: (u64, Option<f64>),
     /// Cached sums of long slots.
     sums: SumCache,
-    sparkline: Option<SparkCache>,
+    sparkline: Option<CachedSparkline>,
 }
 
 /// Which slots to use where there are both kinds.
@@ -181,6 +185,30 @@ impl SeriesHistory {
         });
         self.coarse.add_to(TimeRange { from_ms: minute * 60_000, to_ms: (minute + 1) * 60_000 }, &mut sum);
         if sum.latency.count() < USUAL_REQUESTS_MIN { None } else { sum.quantile_us(0.95) }
+    }
+
+    /// Returns the traffic of the range in `points` steps, oldest first.
+    pub(super) fn traffic(&mut self, range: TimeRange, points: usize) -> Arc<[TrafficPoint]> {
+        let revisions = (self.short.revisions(), self.long.revisions(), self.coarse.revisions());
+        if let Some(steps) = self.sparkline.as_ref().and_then(|known| known.steps(range, revisions, points)) {
+            return steps;
+        }
+        let steps: Arc<[TrafficPoint]> = self.compute_steps(range, points).into();
+        let is_settled = self.short.is_settled(range) && steps.iter().any(|step| *step != TrafficPoint::default());
+        self.sparkline = is_settled.then(|| CachedSparkline { range, revisions, steps: Arc::clone(&steps) });
+        steps
+    }
+
+    fn compute_steps(&self, range: TimeRange, points: usize) -> Vec<TrafficPoint> {
+        let mut sparks = Sparks::new(points);
+        let step_ms = (range.to_ms - range.from_ms).max(1) as f64 / points as f64;
+        self.each_slot(range, Grain::Fine, |from_ms, length_ms, golden| {
+            let from = from_ms.saturating_sub(range.from_ms) as f64 / step_ms;
+            sparks.add(from, from + length_ms as f64 / step_ms, golden);
+        });
+        let place = |at_ms: u64| (at_ms - range.from_ms) as f64 / step_ms;
+        self.coarse.each_part(range, |part, golden| sparks.add(place(part.from_ms), place(part.to_ms), golden));
+        sparks.traffic()
     }
 
     fn add_to_slots(&mut self, at_ms: u64, golden: &GoldenMetrics) {

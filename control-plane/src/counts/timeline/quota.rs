@@ -1,4 +1,4 @@
-//! A shared memory quota with a cap per share, which keeps room for small shares when others are large.
+//! Quotas that many share: of bytes, with a cap per share and room for small shares, and of places.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -113,6 +113,41 @@ impl QuotaLimits {
 
     fn allow(self, of_one: usize, of_all: usize) -> bool {
         of_one <= self.per_share && (of_all <= self.in_total || (of_one <= self.small && of_all <= self.max()))
+    }
+}
+
+/// A quota with a fixed number of places.
+#[derive(Debug)]
+pub struct CountQuota {
+    max: usize,
+    in_use: AtomicUsize,
+}
+
+/// A place in the quota, released on drop.
+#[derive(Debug)]
+pub struct QuotaPermit(Arc<CountQuota>);
+
+impl CountQuota {
+    /// Creates a quota with all places free.
+    pub fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { max, in_use: AtomicUsize::new(0) })
+    }
+
+    /// Takes a place, if one is left.
+    pub fn acquire(self: &Arc<Self>) -> Option<QuotaPermit> {
+        let more = |taken: usize| (taken < self.max).then_some(taken + 1);
+        self.in_use.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok().then(|| QuotaPermit(Arc::clone(self)))
+    }
+
+    /// Places in use.
+    pub fn in_use(&self) -> usize {
+        self.in_use.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for QuotaPermit {
+    fn drop(&mut self) {
+        self.0.in_use.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

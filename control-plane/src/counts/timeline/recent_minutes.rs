@@ -7,11 +7,16 @@ use mesh::golden::GoldenMetrics;
 use mesh::histogram::Histogram;
 
 use crate::counts::timeline::apportion::Fraction;
-use crate::counts::timeline::count_quota::{CountQuota, QuotaPermit};
 use crate::counts::timeline::counted_span::CountedSpan;
+use crate::counts::timeline::quota::{CountQuota, QuotaPermit};
 
 /// Whole minutes kept, besides the running one.
 pub const MINUTES: u64 = 5;
+
+/// Pod and endpoint pairs that have recent minutes. Each takes 16 bytes per used latency bucket in
+/// up to six minutes: 1.5 kB with a dozen buckets, so 50 MB in all. Over the limit, an endpoint has
+/// no values per pod.
+pub const RECENT_PAIRS_MAX: usize = 32_768;
 
 /// Length of a slot.
 const MINUTE_MS: u64 = 60_000;
@@ -180,7 +185,6 @@ impl MinuteSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counts::timeline::count_quota::RECENT_PAIRS_MAX;
 
     const HOUR_MS: u64 = 3_600_000;
 

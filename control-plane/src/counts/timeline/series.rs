@@ -1,7 +1,7 @@
 //! One endpoint of one service over time: totals since the pods started, and the last hour in slots.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
@@ -44,6 +44,9 @@ pub struct Series {
     /// The address that created it, if it counts towards the limit of one.
     origin: Option<OriginGuard>,
     counted: Mutex<SeriesCounts>,
+    /// The series that counts for this one since its endpoint was renamed. Set and read under the lock of `counted`, so
+    /// that no count is added to a series that was merged.
+    into: OnceLock<Arc<Self>>,
 }
 
 impl Series {
@@ -60,6 +63,7 @@ impl Series {
             in_flight: AtomicU64::new(0),
             origin: None,
             counted: Mutex::new(SeriesCounts::new(slots)),
+            into: OnceLock::new(),
         }
     }
 
@@ -78,7 +82,7 @@ impl Series {
     /// totals only. Request times after the end of `span` are cut: the pod's clock is ahead.
     pub fn record(&self, span: CountedSpan, golden: &GoldenMetrics, seen: Option<Seen>) {
         let mut counted = self.lock();
-        if let Some(into) = counted.into.clone() {
+        if let Some(into) = self.into.get() {
             drop(counted);
             return into.record(span, golden, seen);
         }
@@ -122,7 +126,7 @@ impl Series {
     /// find why a pod was killed.
     pub(crate) fn subtract_lost(&self, golden: &GoldenMetrics) {
         let mut counted = self.lock();
-        if let Some(into) = counted.into.clone() {
+        if let Some(into) = self.into.get() {
             drop(counted);
             return into.subtract_lost(golden);
         }
@@ -132,7 +136,7 @@ impl Series {
     /// Adds counts back that were subtracted as lost.
     pub(crate) fn restore_lost(&self, golden: &GoldenMetrics) {
         let mut counted = self.lock();
-        if let Some(into) = counted.into.clone() {
+        if let Some(into) = self.into.get() {
             drop(counted);
             return into.restore_lost(golden);
         }
@@ -196,7 +200,9 @@ impl Series {
     pub fn merge_into(&self, into: &Arc<Self>) {
         let mut old = self.lock_flushed();
         let mut new = into.lock_flushed();
-        old.into = Some(Arc::clone(into));
+        if self.into.set(Arc::clone(into)).is_err() {
+            return;
+        }
         new.totals.merge(&old.totals);
         new.seen = new.seen.into_iter().chain(old.seen).reduce(Seen::and);
         new.history.merge(&old.history);
@@ -214,8 +220,11 @@ impl Series {
 
     /// Returns the series that counts for this one: itself, unless it was merged into another.
     pub fn canonical(self: &Arc<Self>) -> Arc<Self> {
-        let into = self.lock().into.clone();
-        into.map_or_else(|| Arc::clone(self), |into| into.canonical())
+        // A merge that is under way ends first.
+        let counted = self.lock();
+        let Some(into) = self.into.get() else { return Arc::clone(self) };
+        drop(counted);
+        into.canonical()
     }
 
     /// Drops slots that are too old at `now_ms`.
@@ -258,7 +267,7 @@ impl Series {
             return;
         }
         let mut counted = self.lock();
-        if let Some(into) = counted.into.clone() {
+        if let Some(into) = self.into.get() {
             drop(counted);
             return into.add_past_callers(callers);
         }

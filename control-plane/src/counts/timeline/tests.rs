@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use crate::counts::timeline::apportion::Fraction;
 use crate::counts::timeline::counted_span::CountedSpan;
+use crate::counts::timeline::eviction::evict;
 use crate::counts::timeline::quota::QuotaLimits;
 use crate::counts::timeline::time_range::TimeRange;
 use crate::counts::timeline::*;
@@ -252,7 +253,7 @@ fn services_that_are_named_anew_with_each_deployment_leave_room_for_others_and_t
         let now_ms = START_MS + number as u64 * hour_ms / 60;
         deployment(&timeline, number, now_ms);
         if number % 60 == 0 {
-            gone.extend(timeline.evict(now_ms));
+            gone.extend(evict(&timeline, now_ms));
         }
         assert!(timeline.slot_quota().in_use() < 130 * 16 * 10_000, "two hours of sixteen endpoints a minute, in their slots");
     }
@@ -323,7 +324,7 @@ fn one_address_cannot_take_the_series_of_the_others() {
 
     // They have no counts: once no pod reports them any more, they are released.
     drop(all);
-    timeline.evict(START_MS);
+    evict(&timeline, START_MS);
     assert_eq!(timeline.len(), services.len(), "the shared ones stay");
     assert_eq!(timeline.series_from(greedy, SHOP, &route(0)).endpoint, route(0));
 }
@@ -353,6 +354,6 @@ fn latencies_that_nobody_has_take_no_more_than_there_is_room_for() {
     let range = TimeRange { from_ms: START_MS, to_ms: START_MS + 3_600_000 };
     assert_eq!(web.between(range).hits, 5, "another service has its own room");
     // An hour later all slots have expired, and there is room again.
-    timeline.evict(START_MS + 10_000_000);
+    evict(&timeline, START_MS + 10_000_000);
     assert_eq!(timeline.slot_quota().in_use(), 0);
 }

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use crate::counts::fleet::process_counts::ProcessCounts;
 use crate::counts::fleet::process_counts::report_arrival::ReportArrival;
 use crate::counts::timeline::Timeline;
+use crate::counts::timeline::apply_pins::apply_pins;
 use crate::model::rule_record::{RuleRecord, StoredRules};
 use crate::model::rules_state::RulesState;
 
@@ -78,7 +79,7 @@ impl Mesh {
 
     fn command(&mut self, is_pinned: bool) {
         (self.is_pinned, self.revision) = (is_pinned, self.revision + 1);
-        self.timeline.apply_pins(&rules(self.revision, is_pinned), Vec::new);
+        apply_pins(&self.timeline, &rules(self.revision, is_pinned), Vec::new);
     }
 
     /// The rules are sent, but do not arrive.

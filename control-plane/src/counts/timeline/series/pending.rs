@@ -9,7 +9,6 @@ use mesh::report::Seen;
 use crate::counts::timeline::counted_span::CountedSpan;
 use crate::counts::timeline::history::SeriesHistory;
 use crate::counts::timeline::quota::{QuotaShare, QuotaUse};
-use crate::counts::timeline::series::Series;
 
 /// The counts of a series.
 #[derive(Debug)]
@@ -25,8 +24,6 @@ pub(super) struct SeriesCounts {
     running: Running,
     /// Caller statistics of evicted pods and ended processes.
     pub(super) past_callers: Callers,
-    /// The series that counts for this one since its endpoint was renamed.
-    pub(super) into: Option<Arc<Series>>,
 }
 
 /// Pending counts of one short slot, not yet in the totals or the history.
@@ -47,7 +44,6 @@ impl SeriesCounts {
             slots: slots.new_use(),
             running: Running::default(),
             past_callers: Callers::default(),
-            into: None,
         }
     }
 
