@@ -10,8 +10,8 @@ use socket2::SockRef;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::Access;
 use crate::access::caller::TrustedProxies;
+use crate::access::policy::Access;
 use crate::access::sessions::{KEY_FILE, SessionKey};
 use crate::clock::now_ms;
 use crate::counts::fleet::Fleet;

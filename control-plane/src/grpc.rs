@@ -14,15 +14,14 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::address_limiter::AddressLimiter;
 use crate::attempt_limiter::{Guess, Guesses};
-use crate::grpc::addresses::Addresses;
 use crate::grpc::connections::{ConnectionSource, StreamPeer, connections};
 use crate::grpc::stream::SidecarStream;
 use crate::model::limits::PODS_MAX;
 use crate::state::AppState;
 use crate::token::SecretToken;
 
-mod addresses;
 pub mod connections;
 mod pages;
 mod slot_assignment;
@@ -56,8 +55,10 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The gRPC service that sidecars call.
 struct MeshService {
     state: Arc<AppState>,
-    room: Arc<Semaphore>,
-    addresses: Addresses,
+    slots: Arc<Semaphore>,
+    /// Streams by address.
+    addresses: AddressLimiter,
+    streams_per_address_max: usize,
     streams: TaskTracker,
 }
 
@@ -75,22 +76,27 @@ pub async fn run(state: Arc<AppState>, source: impl ConnectionSource, admission:
     let AdmissionPolicy { token, streams_per_address_max } = admission;
     let drain = state.drain.clone();
     let streams = TaskTracker::new();
-    let strangers = Arc::clone(&state);
+    let for_admission = Arc::clone(&state);
     let guesses = Arc::new(Guesses::default());
-    let may_attach = move |request: Request<()>| admit(request, token.as_ref(), &guesses, &strangers);
+    let interceptor = move |request: Request<()>| admit(request, token.as_ref(), &guesses, &for_admission);
     // A stream may replace one that hangs, so there may be twice as many connections as streams.
     let bounds = Bounds { all: CONNECTIONS_MAX, of_address: 2 * streams_per_address_max, reserve: 0 };
-    let callers = connections(source, ConnectionSlots::new(bounds), Arc::clone(&state));
-    let addresses = Addresses::with_room_for(streams_per_address_max);
-    let ingest = MeshService { state, room: Arc::new(Semaphore::new(PODS_MAX)), addresses, streams: streams.clone() };
-    let mesh = MeshServer::new(ingest).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let incoming = connections(source, ConnectionSlots::new(bounds), Arc::clone(&state));
+    let service = MeshService {
+        state,
+        slots: Arc::new(Semaphore::new(PODS_MAX)),
+        addresses: AddressLimiter::default(),
+        streams_per_address_max,
+        streams: streams.clone(),
+    };
+    let mesh = MeshServer::new(service).max_decoding_message_size(MESSAGE_BYTES_MAX);
     Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .add_service(InterceptedService::new(mesh, may_attach))
-        .serve_with_incoming_shutdown(callers, drain.cancelled_owned())
+        .add_service(InterceptedService::new(mesh, interceptor))
+        .serve_with_incoming_shutdown(incoming, drain.cancelled_owned())
         .await
         .context("serve sidecars")?;
     streams.close();
@@ -101,7 +107,7 @@ pub async fn run(state: Arc<AppState>, source: impl ConnectionSource, admission:
 fn admit(request: Request<()>, token: Option<&SecretToken>, guesses: &Guesses, state: &AppState) -> Result<Request<()>, Status> {
     let Some(token) = token else { return Ok(request) };
     let authorization = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
-    let peer = request.extensions().get::<StreamPeer>().expect("every connection says who is at its other end").address;
+    let peer = request.extensions().get::<StreamPeer>().expect("every connection has a StreamPeer").address;
     let guess = authorization.and_then(SecretToken::shown_in).map(|shown| guesses.check(token, shown, peer, Instant::now()));
     if guess == Some(Guess::Right) {
         return Ok(request);
@@ -109,9 +115,9 @@ fn admit(request: Request<()>, token: Option<&SecretToken>, guesses: &Guesses, s
     state.stream_counts.strangers.up();
     Err(match guess {
         Some(Guess::TooMany { retry_after }) => Status::resource_exhausted(format!(
-            "too many wrong tokens came from {peer}, the next one is looked at in {retry_after:?}: set SITIO_TOKEN to the same value on both sides"
+            "too many wrong tokens from {peer}, retry in {retry_after:?}: set SITIO_TOKEN to the same value on both sides"
         )),
-        _ => Status::unauthenticated("this control plane wants its token: set SITIO_TOKEN to the same value on both sides"),
+        _ => Status::unauthenticated("the token is missing or wrong: set SITIO_TOKEN to the same value on both sides"),
     })
 }
 
@@ -120,13 +126,13 @@ impl Mesh for MeshService {
     type AttachStream = ReceiverStream<Result<Down, Status>>;
 
     async fn attach(&self, up: Request<Streaming<Up>>) -> Result<Response<Self::AttachStream>, Status> {
-        let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             self.state.stream_counts.crowded_out.up();
             return Err(Status::resource_exhausted(format!("{PODS_MAX} sidecars are attached, which is the limit")));
         };
         let StreamPeer { address: peer, activity } =
-            up.extensions().get::<StreamPeer>().cloned().expect("every connection says who is at its other end");
-        let Some(of_address) = self.addresses.place(peer) else {
+            up.extensions().get::<StreamPeer>().cloned().expect("every connection has a StreamPeer");
+        let Some(of_address) = self.addresses.acquire(peer, self.streams_per_address_max) else {
             self.state.stream_counts.address_crowded.up();
             return Err(Status::resource_exhausted(format!(
                 "{peer} holds as many streams as one address may: raise SITIO_STREAMS_PER_ADDRESS_MAX if many sidecars share it"
@@ -137,7 +143,7 @@ impl Mesh for MeshService {
         let stream = SidecarStream::new(Arc::clone(&self.state), peer, up.into_inner(), down);
         self.streams.spawn(async move {
             stream.run().await;
-            drop((room, of_address, in_flight));
+            drop((slot, of_address, in_flight));
         });
         Ok(Response::new(ReceiverStream::new(rest)))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderMap, header};
 use platform::connection_slots::Bounds;
 use platform::http::PortLimits;
 use tokio::net::TcpListener;
@@ -42,6 +43,13 @@ pub struct PeerAddr(pub IpAddr);
 pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationToken) {
     let routes = routes.layer(MapRequestLayer::new(with_peer));
     platform::http::serve(listener, routes, LIMITS, drain).await;
+}
+
+/// A cookie of a request (RFC 6265, section 4.2). The `cookie` crate would bring `time` along for these four lines.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 fn with_peer(mut request: Request) -> Request {

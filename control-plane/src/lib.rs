@@ -1,6 +1,7 @@
 //! The control plane: adds up what the sidecars report, shows it, and sends rules to them.
 
 pub mod access;
+pub mod address_limiter;
 pub mod api;
 pub mod app;
 pub mod attempt_limiter;

@@ -13,7 +13,8 @@ use tower::util::MapRequestLayer;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
-use crate::access::Access;
+use crate::access::guard;
+use crate::access::policy::Access;
 use crate::api::problem::Problem;
 use crate::dashboard::assets;
 use crate::public_url::PublicUrl;
@@ -23,8 +24,7 @@ const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-
 
 /// Wraps all routes in the access check and in the common middleware.
 pub fn around(routes: Router, access: Arc<Access>, public_url: Option<PublicUrl>) -> Router {
-    let routes = access
-        .guard(routes)
+    let routes = guard(access, routes)
         // Text shrinks to a tenth. Event streams are excluded by their type: each event must be sent at once.
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(middleware::from_fn(with_one_host))

@@ -12,9 +12,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
+use crate::access::policy::{Access, SIGN_IN};
 use crate::access::refusal::{AccessDenied, Wants, html};
 use crate::access::sessions::{COOKIE, SESSION};
-use crate::access::{Access, SIGN_IN};
 use crate::attempt_limiter::Guess;
 use crate::clock;
 use crate::dashboard::root::Root;
@@ -76,7 +76,7 @@ async fn sign_in(
     // This route exists only with a token.
     let Some(token) = access.token.as_ref() else { return Redirect::to("./").into_response() };
     let peer: Option<IpAddr> = peer.map(|Extension(PeerAddr(peer))| peer);
-    match access.guess_from(token, shown.trim(), peer, &headers) {
+    match access.check_token(token, shown.trim(), peer, &headers) {
         Guess::Right => {}
         Guess::Wrong => return form(StatusCode::FORBIDDEN, &next, "That is not the token."),
         Guess::TooMany { retry_after } => {

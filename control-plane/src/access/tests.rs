@@ -1,6 +1,17 @@
 //! Tests of which requests the access check allows, and which it refuses.
 
-use crate::access::*;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, header};
+
+use crate::access::caller::TrustedProxies;
+use crate::access::policy::Access;
+use crate::access::sender::{is_ours, names_us};
+use crate::access::sessions::SessionKey;
+use crate::clock;
+use crate::public_url::PublicUrl;
+use crate::token::SecretToken;
 
 const OURS: &str = "127.0.0.1:8090";
 
@@ -24,7 +35,7 @@ fn request(method: Method, path: &str, pairs: &[(&'static str, &'static str)]) -
 }
 
 fn status(access: &Access, method: Method, path: &str, pairs: &[(&'static str, &'static str)]) -> u16 {
-    access.judge(&request(method, path, pairs)).map_or_else(|refusal| refusal.status.as_u16(), |()| 200)
+    access.check(&request(method, path, pairs)).map_or_else(|refusal| refusal.status.as_u16(), |()| 200)
 }
 
 #[test]
@@ -138,7 +149,7 @@ fn guesses_are_limited_and_a_session_is_not() {
         .map(|guess| {
             let mut request = request(Method::GET, "/api/v1/pods", &[("host", OURS)]);
             request.headers_mut().insert(header::AUTHORIZATION, guess.parse().unwrap());
-            access.judge(&request).map_or_else(|refusal| refusal.status.as_u16(), |()| 200)
+            access.check(&request).map_or_else(|refusal| refusal.status.as_u16(), |()| 200)
         })
         .collect();
     assert_eq!(statuses, [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 429, 429]);
@@ -146,5 +157,5 @@ fn guesses_are_limited_and_a_session_is_not() {
     let session = access.sessions.open(&token, clock::now_ms() / 1000);
     let mut signed_in = request(Method::GET, "/api/v1/pods", &[("host", OURS)]);
     signed_in.headers_mut().insert(header::COOKIE, format!("sitio_session={session}").parse().unwrap());
-    assert!(access.judge(&signed_in).is_ok());
+    assert!(access.check(&signed_in).is_ok());
 }

@@ -10,13 +10,13 @@ use dashmap::mapref::multiple::RefMulti;
 use mesh::endpoint::Endpoint;
 use proto::convert::greeting::Greeting;
 
-use crate::counts::fleet::claims::UidClaim;
 use crate::counts::fleet::evicted_processes::EvictedProcesses;
 use crate::counts::fleet::losses::Losses;
 use crate::counts::fleet::not_attached::NotAttached;
 use crate::counts::fleet::pod::{Pod, PodView};
 use crate::counts::fleet::pod_index::PodIndex;
 use crate::counts::fleet::stream_session::StreamSession;
+use crate::counts::fleet::uid_claim::UidClaim;
 use crate::counts::memory::Budget;
 use crate::counts::timeline::recent_minutes::RecentTotals;
 use crate::model::limits::SERVICES_MAX;
@@ -38,6 +38,7 @@ pub mod receipts;
 pub mod resource_history;
 pub mod skew;
 pub mod stream_session;
+mod uid_claim;
 
 /// All known pods, keyed by the claim to their uid.
 #[derive(Debug)]

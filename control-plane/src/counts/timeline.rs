@@ -9,8 +9,8 @@ use dashmap::DashMap;
 use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Rule, Scope};
 
+use crate::address_limiter::{AddressLimiter, AddressPermit};
 use crate::counts::memory::Budget;
-use crate::counts::timeline::origins::{OriginGuard, Origins};
 use crate::counts::timeline::pinned_patterns::PinnedPatterns;
 use crate::counts::timeline::quota::{CountQuota, Quota, QuotaShare};
 use crate::counts::timeline::recent_minutes::RECENT_PAIRS_MAX;
@@ -26,7 +26,6 @@ pub mod eviction;
 pub mod history;
 pub mod long_range;
 pub mod news;
-pub mod origins;
 pub mod pinned_patterns;
 pub mod quota;
 pub mod recent_minutes;
@@ -54,7 +53,8 @@ pub struct Timeline {
     slot_quota: Arc<Quota>,
     process_quota: Arc<Quota>,
     pins: PinnedPatterns,
-    origins: Origins,
+    /// Series by the address that created them.
+    origins: AddressLimiter,
     recent_quota: Arc<CountQuota>,
     caller_quota: Arc<CountQuota>,
 }
@@ -94,7 +94,7 @@ impl Timeline {
             slot_quota: Quota::new(budget.slots()),
             process_quota: Quota::new(budget.counts()),
             pins: PinnedPatterns::default(),
-            origins: Origins::default(),
+            origins: AddressLimiter::default(),
             recent_quota: CountQuota::new(RECENT_PAIRS_MAX),
             caller_quota: CountQuota::new(budget.caller_tables()),
         }
@@ -146,7 +146,7 @@ impl Timeline {
             return self.insert(&endpoints, reporter, &Endpoint::other(), None);
         }
         let share = self.budget.series_of_address();
-        match origin.filter(|_| !endpoint.is_other()).map(|address| self.origins.admit(address, share)) {
+        match origin.filter(|_| !endpoint.is_other()).map(|address| self.origins.acquire(address, share)) {
             Some(None) => {
                 self.counted_as_other.fetch_add(1, Ordering::Relaxed);
                 self.insert(&endpoints, reporter, &Endpoint::other(), None)
@@ -238,7 +238,7 @@ impl Timeline {
         endpoints: &ServiceSeries,
         reporter: Reporter<'_>,
         endpoint: &Endpoint,
-        origin: Option<OriginGuard>,
+        origin: Option<AddressPermit>,
     ) -> Arc<Series> {
         let make = || {
             self.series.fetch_add(1, Ordering::Relaxed);

@@ -18,6 +18,7 @@ use crate::store::metrics_store::MetricsStore;
 
 mod batch;
 pub mod durable_counts;
+pub mod pending_row;
 pub mod pending_window;
 
 /// How long windows are gathered for one transaction. Each costs a wait for the disk, so a few a

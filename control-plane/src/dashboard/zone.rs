@@ -4,12 +4,12 @@ use std::convert::Infallible;
 use std::hash::{Hash, Hasher};
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
+use crate::http::cookie;
 use crate::model::window::Range;
 
 /// The cookie's name.
@@ -39,9 +39,7 @@ impl<S: Sync> FromRequestParts<S> for Zone {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
-        let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        Ok(pairs.find(|(name, _)| *name == COOKIE).map(|(_, zone)| Self::named(zone)).unwrap_or_default())
+        Ok(cookie(&parts.headers, COOKIE).map(Self::named).unwrap_or_default())
     }
 }
 
@@ -122,6 +120,8 @@ impl Zone {
 #[cfg(test)]
 mod tests {
     use axum::http::Request;
+
+    use axum::http::header;
 
     use super::*;
     use crate::dashboard::sample::NOW_MS;

@@ -58,13 +58,13 @@ pub(super) struct LimitedConnection<Io> {
 /// is closed; if there is none, the new one is.
 pub(super) fn connections<D: ConnectionSource>(
     source: D,
-    room: ConnectionSlots,
+    slots: ConnectionSlots,
     state: Arc<AppState>,
 ) -> impl Stream<Item = io::Result<LimitedConnection<D::Io>>> {
-    unfold((source, room, state), async |(mut source, room, state)| {
+    unfold((source, slots, state), async |(mut source, slots, state)| {
         let (stream, address, admitted) = loop {
             match source.accept().await {
-                Ok((stream, address)) => match room.place(address) {
+                Ok((stream, address)) => match slots.place(address) {
                     Some(admitted) => break (stream, address, admitted),
                     None => state.stream_counts.connections_crowded.up(),
                 },
@@ -76,15 +76,15 @@ pub(super) fn connections<D: ConnectionSource>(
         };
         let gives_way = Box::pin(admitted.closed().clone().cancelled_owned());
         let connection = LimitedConnection { stream, address, place: admitted, gives_way, deadline: None };
-        Some((Ok(connection), (source, room, state)))
+        Some((Ok(connection), (source, slots, state)))
     })
 }
 
 impl<Io> LimitedConnection<Io> {
     /// Fails if the place was given away, or if the connection has had no stream for too long.
-    fn poll_may_stay(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    fn poll_evicted(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.gives_way.as_mut().poll(cx).is_ready() {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "another connection needed the place"));
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "evicted for another connection"));
         }
         if self.place.activity().is_under_way() {
             self.deadline = None;
@@ -115,7 +115,7 @@ impl<Io> Connected for LimitedConnection<Io> {
 
 impl<Io: AsyncRead + Unpin> AsyncRead for LimitedConnection<Io> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.poll_may_stay(cx)?;
+        self.poll_evicted(cx)?;
         Pin::new(&mut self.stream).poll_read(cx, into)
     }
 }

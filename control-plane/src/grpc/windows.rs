@@ -12,7 +12,8 @@ use tonic::Status;
 
 use crate::clock::now_ms;
 use crate::counts::fleet::stream_session::StreamSession;
-use crate::counts::window_writer::pending_window::{PendingRow, PendingWindow};
+use crate::counts::window_writer::pending_row::PendingRow;
+use crate::counts::window_writer::pending_window::PendingWindow;
 use crate::grpc::slot_assignment::assign_slots;
 use crate::model::limits::IN_FLIGHT_MAX;
 use crate::state::AppState;

@@ -29,6 +29,7 @@ mod read;
 mod retention;
 mod rule_json;
 mod series_ids;
+mod stored_total;
 mod tables;
 mod trusted_clock;
 

@@ -12,17 +12,8 @@ use crate::counts::fleet::not_attached::NotAttached;
 use crate::counts::fleet::pod::Pod;
 use crate::counts::fleet::process_counts::ProcessCounts;
 use crate::counts::fleet::stream_session::{Replaced, StreamSession};
+use crate::counts::fleet::uid_claim::UidClaim;
 use crate::store::metrics_store::Process;
-
-/// A claim to a pod's uid. Usually there is one at a time, and the processes of a pod follow each
-/// other under it. A process that attaches while another one reports under the same uid is a pod of
-/// its own: both are counted and shown.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct UidClaim {
-    pub(super) pod_uid: String,
-    /// The epoch of the process, if it attached while another one was reporting.
-    pub(super) rival: Option<u64>,
-}
 
 impl Fleet {
     pub(super) fn begin(&self, greeting: Greeting, now_ms: u64) -> Result<(StreamSession, Option<Replaced>), NotAttached> {
@@ -82,8 +73,7 @@ impl Fleet {
         if !self.has_rivals.load(Ordering::Relaxed) {
             return;
         }
-        let rivals: HashSet<String> =
-            self.pods.iter().filter(|pod| pod.key().rival.is_some()).map(|pod| pod.key().pod_uid.clone()).collect();
+        let rivals = self.rival_uids();
         self.has_rivals.store(!rivals.is_empty(), Ordering::Relaxed);
         let mut latest: HashMap<String, u64> = HashMap::new();
         for pod in self.pods.iter().filter(|pod| rivals.contains(&pod.key().pod_uid)) {
@@ -119,12 +109,16 @@ impl Fleet {
 
     /// The uids that several processes claim and under which one reports.
     pub(super) fn contested(&self, now_ms: u64) -> HashSet<String> {
-        let rivals: HashSet<String> =
-            self.pods.iter().filter(|pod| pod.key().rival.is_some()).map(|pod| pod.key().pod_uid.clone()).collect();
+        let rivals = self.rival_uids();
         if rivals.is_empty() {
             return rivals;
         }
         let claims = self.pods.iter().filter(|pod| rivals.contains(&pod.key().pod_uid));
         claims.filter(|pod| pod.lock().is_alive(now_ms)).map(|pod| pod.key().pod_uid.clone()).collect()
+    }
+
+    /// The uids that several processes claim.
+    fn rival_uids(&self) -> HashSet<String> {
+        self.pods.iter().filter(|pod| pod.key().rival.is_some()).map(|pod| pod.key().pod_uid.clone()).collect()
     }
 }

@@ -66,7 +66,7 @@ mod tests {
     use proto::convert::windows::PackedCounts;
 
     use crate::counts::timeline::Timeline;
-    use crate::counts::window_writer::pending_window;
+    use crate::counts::window_writer::pending_row::PendingRow;
     use crate::model::reporter::Reporter;
 
     use super::*;
@@ -85,7 +85,7 @@ mod tests {
         durable_counts.end([(&series, &hits(100))]);
         losses.ended(durable_counts, 1);
         assert_eq!(losses.hits(), 0, "nobody knows yet");
-        let row = pending_window::PendingRow { series: Arc::clone(&series), seen: None, counts: PackedCounts::of(&hits(60)) };
+        let row = PendingRow { series: Arc::clone(&series), seen: None, counts: PackedCounts::of(&hits(60)) };
         under_way.record_written(5, &[row]);
         drop(under_way);
         losses.settle();

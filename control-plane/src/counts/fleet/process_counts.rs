@@ -20,13 +20,12 @@ use crate::counts::fleet::process_counts::rate_check::RateCheck;
 use crate::counts::timeline::Timeline;
 use crate::counts::timeline::recent_minutes::{RecentMinutes, RecentTotals};
 use crate::counts::window_writer::durable_counts::DurableCounts;
-use crate::counts::window_writer::pending_window;
+use crate::counts::window_writer::pending_row::PendingRow;
 
 pub mod apply_report;
 pub mod endpoint_counts;
 pub mod memory_budget;
 pub mod rate_check;
-pub mod report_arrival;
 
 /// The counts of one process.
 #[derive(Debug, Default)]
@@ -98,19 +97,14 @@ impl ProcessCounts {
     }
 
     /// Assigns each row of a window to the series that counts it.
-    pub(crate) fn assign(
-        &mut self,
-        window: PackedWindow,
-        workload: &Workload,
-        timeline: &Timeline,
-    ) -> Vec<pending_window::PendingRow> {
+    pub(crate) fn assign(&mut self, window: PackedWindow, workload: &Workload, timeline: &Timeline) -> Vec<PendingRow> {
         let origin = self.origin;
         let series = |row: PackedRow| {
             let endpoint = self.aliases.name(&row.endpoint).unwrap_or(row.endpoint);
             let known = self.endpoints.get(&endpoint).map(|counted| Arc::clone(&counted.series));
             let series =
                 known.unwrap_or_else(|| EndpointCounts::new(&endpoint, row.is_file, (workload, origin), timeline).series);
-            pending_window::PendingRow { series, seen: row.seen, counts: row.counts }
+            PendingRow { series, seen: row.seen, counts: row.counts }
         };
         window.rows.into_iter().map(series).collect()
     }

@@ -15,12 +15,12 @@ use crate::counts::fleet::not_attached::NotAttached;
 use crate::counts::fleet::pod::{OpenStream, Pod, PodFields, RefusedMessage};
 use crate::counts::fleet::process_counts::ProcessCounts;
 use crate::counts::fleet::process_counts::apply_report::{Absorbed, Uncountable};
-use crate::counts::fleet::process_counts::report_arrival::ReportArrival;
+use crate::counts::fleet::process_counts::rate_check::ReportArrival;
 use crate::counts::fleet::receipts::{NeverSent, ReceiptTime};
 use crate::counts::fleet::skew::Skew;
 use crate::counts::timeline::Timeline;
 use crate::counts::window_writer::durable_counts::DurableCounts;
-use crate::counts::window_writer::pending_window::PendingRow;
+use crate::counts::window_writer::pending_row::PendingRow;
 use crate::model::rules_state::ServiceRules;
 use crate::store::metrics_store::Process;
 

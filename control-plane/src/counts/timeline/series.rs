@@ -9,9 +9,9 @@ use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
 use mesh::stable_hash::short_id;
 
+use crate::address_limiter::AddressPermit;
 use crate::counts::timeline::counted_span::CountedSpan;
 use crate::counts::timeline::history::{Grain, SeriesHistory};
-use crate::counts::timeline::origins::OriginGuard;
 use crate::counts::timeline::quota::QuotaShare;
 use crate::counts::timeline::series::pending::SeriesCounts;
 use crate::counts::timeline::time_range::TimeRange;
@@ -42,7 +42,7 @@ pub struct Series {
     is_file: AtomicBool,
     in_flight: AtomicU64,
     /// The address that created it, if it counts towards the limit of one.
-    origin: Option<OriginGuard>,
+    origin: Option<AddressPermit>,
     counted: Mutex<SeriesCounts>,
     /// The series that counts for this one since its endpoint was renamed. Set and read under the lock of `counted`, so
     /// that no count is added to a series that was merged.
@@ -68,7 +68,7 @@ impl Series {
     }
 
     /// Sets the address whose limit it counts towards.
-    pub(super) fn with_origin(self, origin: Option<OriginGuard>) -> Self {
+    pub(super) fn with_origin(self, origin: Option<AddressPermit>) -> Self {
         Self { origin, ..self }
     }
 

@@ -8,7 +8,8 @@ use mesh::report::Seen;
 
 use crate::counts::timeline::apportion::Fraction;
 use crate::counts::timeline::series::Series;
-use crate::counts::window_writer::pending_window::{PendingRow, PendingWindow, TenSecondSlots};
+use crate::counts::window_writer::pending_row::PendingRow;
+use crate::counts::window_writer::pending_window::{PendingWindow, TenSecondSlots};
 use crate::store::StoreError;
 use crate::store::metrics_store::{Advance, Append, AppendRow, MetricsStore, Process};
 use crate::store::rollup::WINDOW_MS;

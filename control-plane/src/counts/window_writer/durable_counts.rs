@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use mesh::golden::GoldenMetrics;
 
 use crate::counts::timeline::series::Series;
-use crate::counts::window_writer::pending_window::PendingRow;
+use crate::counts::window_writer::pending_row::PendingRow;
 use crate::store::codec;
 
 /// One process's counts on disk. Shared by its process counts and its windows under way.

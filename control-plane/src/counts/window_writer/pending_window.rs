@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use mesh::report::Seen;
-use proto::convert::windows::PackedCounts;
 use tokio::sync::watch;
 
-use crate::counts::timeline::series::Series;
 use crate::counts::window_writer::durable_counts::DurableCounts;
+use crate::counts::window_writer::pending_row::PendingRow;
 use crate::store::metrics_store::Process;
 
 /// What one pod counted in a window. Its number and its length identify it and define the mark.
@@ -46,17 +44,6 @@ impl TenSecondSlots {
     pub fn last(self) -> u64 {
         self.first.saturating_add(self.span).saturating_sub(1)
     }
-}
-
-/// What was counted of one endpoint.
-#[derive(Debug)]
-pub struct PendingRow {
-    /// The series that counts it.
-    pub series: Arc<Series>,
-    /// When it was called first and last, if the pod reports that.
-    pub seen: Option<Seen>,
-    /// All counts, still packed: they are summed once, when they are written.
-    pub counts: PackedCounts,
 }
 
 impl PendingWindow {

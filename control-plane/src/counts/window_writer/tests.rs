@@ -12,7 +12,8 @@ use proto::convert::windows::PackedCounts;
 
 use crate::counts::timeline::Timeline;
 use crate::counts::window_writer::durable_counts::DurableCounts;
-use crate::counts::window_writer::pending_window::{PendingRow, TenSecondSlots};
+use crate::counts::window_writer::pending_row::PendingRow;
+use crate::counts::window_writer::pending_window::TenSecondSlots;
 use crate::counts::window_writer::*;
 use crate::model::reporter::Reporter;
 use crate::store::StoreError;

@@ -11,6 +11,7 @@ use crate::store::metrics_store::{Append, AppendRow};
 use crate::store::redb::fault::TransactionFault;
 use crate::store::redb::retention::TableSizes;
 use crate::store::redb::series_ids::SeriesIds;
+use crate::store::redb::stored_total::StoredTotal;
 use crate::store::redb::tables::{MARKS, TOTALS, key, slots};
 use crate::store::redb::trusted_clock::TrustedClock;
 use crate::store::redb::{evict, retention};
@@ -64,7 +65,7 @@ fn advance(transaction: &WriteTransaction, append: &Append, now_ms: u64) -> Resu
 fn add_to_totals(transaction: &WriteTransaction, rows: &[(u32, &AppendRow)], now_ms: u64) -> Result<(), TransactionFault> {
     let mut totals = transaction.open_table(TOTALS)?;
     for (number, row) in rows {
-        let known = totals.get(number)?.map(|bytes| Total::read(bytes.value()));
+        let known = totals.get(number)?.map(|bytes| StoredTotal::read(bytes.value()));
         let mut total = known.transpose()?.unwrap_or_default();
         total.is_file |= row.is_file;
         total.written_ms = Some(now_ms);
@@ -112,46 +113,4 @@ fn add_to_slots(
         sizes.put(resolution, before, bytes.len());
     }
     Ok(())
-}
-
-/// A value in the table of totals.
-#[derive(Debug, Default)]
-pub(super) struct Total {
-    pub(super) is_file: bool,
-    /// When it was last written; older files do not have this.
-    written_ms: Option<u64>,
-    pub(super) seen: Option<Seen>,
-    pub(super) golden: GoldenMetrics,
-}
-
-/// Bits of the first byte of a total.
-const IS_FILE: u8 = 1;
-const SAYS_WHEN: u8 = 2;
-
-impl Total {
-    fn bytes(&self) -> Vec<u8> {
-        let flag = |is: bool, bit: u8| if is { bit } else { 0 };
-        let mut bytes = vec![flag(self.is_file, IS_FILE) | flag(self.written_ms.is_some(), SAYS_WHEN)];
-        if let Some(written_ms) = self.written_ms {
-            codec::put(written_ms, &mut bytes);
-        }
-        bytes.extend(codec::write_total(self.seen, &self.golden));
-        bytes
-    }
-
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, codec::Corrupt> {
-        let (flags, mut rest) = bytes.split_first().ok_or(codec::Corrupt::Length)?;
-        if flags & !(IS_FILE | SAYS_WHEN) != 0 {
-            return Err(codec::Corrupt::Number);
-        }
-        let written_ms = if flags & SAYS_WHEN == 0 { None } else { Some(codec::take(&mut rest)?) };
-        let (seen, golden) = codec::read_total(rest)?;
-        Ok(Self { is_file: flags & IS_FILE != 0, written_ms, seen, golden })
-    }
-
-    /// Time of the last write by our own clock, because pod clocks may be wrong. Older files only
-    /// have the last request.
-    pub(super) fn newest_ms(&self) -> Option<u64> {
-        self.written_ms.or(self.seen.map(|seen| seen.last_ms))
-    }
 }

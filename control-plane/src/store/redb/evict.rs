@@ -2,8 +2,8 @@
 
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 
-use crate::store::redb::append::Total;
 use crate::store::redb::fault::TransactionFault;
+use crate::store::redb::stored_total::StoredTotal;
 use crate::store::redb::tables::{MARKS, SERIES, TOTALS};
 use crate::store::redb::trusted_clock::TrustedClock;
 use crate::store::rollup::Keep;
@@ -41,7 +41,7 @@ pub(super) fn silent(transaction: &WriteTransaction, since_ms: u64, series_max: 
     let mut newest = Vec::new();
     for row in transaction.open_table(TOTALS)?.iter()? {
         let (number, bytes) = row?;
-        newest.push((Total::read(bytes.value())?.newest_ms().unwrap_or(u64::MAX), number.value()));
+        newest.push((StoredTotal::read(bytes.value())?.newest_ms().unwrap_or(u64::MAX), number.value()));
     }
     newest.sort_unstable();
     let too_many = newest.len().saturating_sub(series_max);

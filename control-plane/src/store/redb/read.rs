@@ -8,10 +8,10 @@ use redb::{ReadTransaction, ReadableTable};
 use crate::store::StoreError;
 use crate::store::codec::Corrupt;
 use crate::store::metrics_store::{SlotRange, StoreView, StoredSeries, StoredSlot};
-use crate::store::redb::append::Total;
 use crate::store::redb::fault::TransactionFault;
 use crate::store::redb::retention::TableSizes;
 use crate::store::redb::series_ids;
+use crate::store::redb::stored_total::StoredTotal;
 use crate::store::redb::tables::{NUMBERS, SERIES, TOTALS, key, parts, slots};
 use crate::store::rollup::Resolution;
 
@@ -31,8 +31,8 @@ impl StoreReader<'_> {
         let mut all = BTreeMap::new();
         for row in names.iter()? {
             let (number, bytes) = row?;
-            let total = totals.get(number.value())?.map(|bytes| Total::read(bytes.value()));
-            let Total { is_file, seen, golden, .. } = total.transpose()?.unwrap_or_default();
+            let total = totals.get(number.value())?.map(|bytes| StoredTotal::read(bytes.value()));
+            let StoredTotal { is_file, seen, golden, .. } = total.transpose()?.unwrap_or_default();
             all.insert(number.value(), StoredSeries { name: series_ids::read(bytes.value())?, is_file, seen, total: golden });
         }
         Ok(all)

@@ -13,7 +13,7 @@ use mesh::workload::Workload;
 use proptest::prelude::*;
 
 use crate::counts::fleet::process_counts::ProcessCounts;
-use crate::counts::fleet::process_counts::report_arrival::ReportArrival;
+use crate::counts::fleet::process_counts::rate_check::ReportArrival;
 use crate::counts::timeline::Timeline;
 use crate::counts::timeline::apply_pins::apply_pins;
 use crate::model::rule_record::{RuleRecord, StoredRules};

@@ -6,8 +6,7 @@ use mesh::workload::Workload;
 
 use crate::counts::fleet::process_counts::ProcessCounts;
 use crate::counts::fleet::process_counts::endpoint_counts::EndpointCounts;
-use crate::counts::fleet::process_counts::rate_check::Implausible;
-use crate::counts::fleet::process_counts::report_arrival::ReportArrival;
+use crate::counts::fleet::process_counts::rate_check::{Implausible, ReportArrival};
 use crate::counts::timeline::Timeline;
 use crate::counts::timeline::counted_span::CountedSpan;
 

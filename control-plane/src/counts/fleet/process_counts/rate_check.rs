@@ -2,8 +2,6 @@
 
 use mesh::report::{Coverage, Report};
 
-use crate::counts::fleet::process_counts::report_arrival::ReportArrival;
-
 /// Limit of requests in a millisecond. To parse one head takes about 230 ns, so 23 cores at full
 /// load parse as many. A sidecar has two workers unless it is configured otherwise, and 64 at most.
 const HITS_PER_MS_MAX: u64 = 100_000;
@@ -14,6 +12,18 @@ const BYTES_PER_MS_MAX: u64 = 2 * 50_000_000;
 /// How much longer than the real time the time of a report may be: a busy stream delays reports,
 /// and the next one then comes at once.
 const LATE_MS_MAX: u64 = 10_000;
+
+/// When a report arrived, and how old its process was.
+#[derive(Debug, Clone, Copy)]
+pub struct ReportArrival {
+    /// Milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// How long the process had run when it made the report, in milliseconds.
+    pub age_ms: u64,
+    /// The same by its own clock or by ours, whichever is more: a clock that was set back makes no
+    /// process younger.
+    pub life_ms: u64,
+}
 
 /// What a process has counted in its whole life.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use mesh::report::{Coverage, Report};
 use proptest::prelude::*;
 
 use crate::counts::fleet::process_counts::apply_report::{Absorbed, Uncountable};
-use crate::counts::fleet::process_counts::report_arrival::ReportArrival;
+use crate::counts::fleet::process_counts::rate_check::ReportArrival;
 use crate::counts::fleet::process_counts::*;
 use crate::counts::timeline::time_range::TimeRange;
 
