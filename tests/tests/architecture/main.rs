@@ -1,7 +1,11 @@
 //! Architecture tests: crate dependencies, module boundaries and file headers, checked in the sources.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
-use std::path::{Path, PathBuf};
+use crate::sources::{root, sources};
+
+mod floors;
+mod methods;
+mod sources;
 
 /// The crates, and the workspace crates that each may depend on.
 const ARROWS: [(&str, &[&str]); 9] = [
@@ -46,32 +50,6 @@ const TRAFFIC: [&str; 13] = [
     "upstream",
     "worker",
 ];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// Every Rust file of the workspace: its path below the root, and its text.
-fn sources() -> Vec<(String, String)> {
-    let crates =
-        ["bench", "cli", "client", "control-plane", "exposition", "format", "mesh", "platform", "proto", "sidecar", "tests"];
-    let mut folders: Vec<PathBuf> =
-        crates.iter().flat_map(|name| ["src", "tests", "benches"].map(|part| root().join(name).join(part))).collect();
-    let mut sources = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-                sources.push((name, std::fs::read_to_string(&path).unwrap()));
-            }
-        }
-    }
-    assert!(sources.len() > 50, "the sources were not found");
-    sources
-}
 
 #[test]
 fn crates_know_only_what_is_below_them() {
