@@ -7,7 +7,7 @@ use proto::convert::pages::{Fetch, HistoryPage, pages};
 use proto::convert::rules::{desired, desired_rules, unsealed};
 use proto::convert::taps;
 use proto::convert::taps::TapUpdate;
-use proto::convert::windows::PackedWindow;
+use proto::convert::windows::{PackedWindow, decode_window, encode_window};
 use proto::wire;
 use proto::wire::{down, up};
 use sidecar::body::{Body, To};
@@ -201,12 +201,12 @@ fn take_up(up: wire::Up, decoder: &mut Decoder) {
             }
         }
         Some(up::Message::Window(window)) => {
-            if let Ok(window) = decoder.decode_window(&window).map(PackedWindow::unpack) {
+            if let Ok(window) = decode_window(decoder, &window).map(PackedWindow::unpack) {
                 let mut sum = window.clone();
                 sum.append(window.clone());
                 assert!(sum.last_slot() >= window.id && sum.rows.len() == window.rows.len() && sum.to_ms() > sum.from_ms());
-                let sent_on = Encoder::default().encode_window(&window).encode_to_vec().into();
-                let again = Decoder::default().decode_window(&sent_on).map(PackedWindow::unpack);
+                let sent_on = encode_window(&mut Encoder::default(), &window).encode_to_vec().into();
+                let again = decode_window(&mut Decoder::default(), &sent_on).map(PackedWindow::unpack);
                 assert_eq!(again, Ok(window), "what was let in once is let in again");
             }
         }

@@ -7,6 +7,7 @@ use prost::Message;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Encoder;
 use proto::convert::rules::{desired_rules, unsealed};
+use proto::convert::windows::encode_window;
 use proto::wire;
 use proto::wire::mesh_client::MeshClient;
 use proto::wire::{Down, Up, Welcome, down, up};
@@ -91,7 +92,7 @@ impl SwarmStream {
 
     /// Sends a window, and returns its size in bytes.
     pub(super) fn window(&mut self, window: &Window) -> Result<usize, ()> {
-        let window = self.encoder.encode_window(window);
+        let window = encode_window(&mut self.encoder, window);
         self.send(window.into())
     }
 

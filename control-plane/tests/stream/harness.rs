@@ -17,6 +17,7 @@ use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use proto::convert::live::Encoder;
 use proto::convert::rules::{desired_rules, unsealed};
+use proto::convert::windows::encode_window;
 use proto::wire;
 use proto::wire::mesh_client::MeshClient;
 use proto::wire::{Down, Up, down, up};
@@ -206,7 +207,7 @@ impl Sidecar {
         };
         let kind = if is_baseline { WindowKind::Baseline } else { WindowKind::Change };
         let window = Window { id, span, kind, rows: endpoints.iter().map(row).collect() };
-        let window = self.encoder.encode_window(&window);
+        let window = encode_window(&mut self.encoder, &window);
         self.say(window.into()).await;
     }
 

@@ -38,9 +38,9 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Whether there are numbers for all of these endpoints. If not, the sidecar must end the
-    /// stream: the next one defines only the endpoints that still exist.
-    pub fn has_numbers_for<'a>(&mut self, endpoints: impl Iterator<Item = &'a Endpoint>) -> bool {
+    /// Returns whether there are numbers for all of these endpoints, and remembers if there are not. Then the sidecar
+    /// must end the stream: the next one defines only the endpoints that still exist.
+    pub fn check_numbers_for<'a>(&mut self, endpoints: impl Iterator<Item = &'a Endpoint>) -> bool {
         let newcomers = endpoints.filter(|endpoint| !endpoint.is_other() && !self.ids.contains_key(*endpoint)).count();
         self.is_used_up |= self.ids.len() + newcomers > DEFINITIONS_MAX;
         !self.is_used_up

@@ -13,17 +13,15 @@ use crate::convert::stats::{read, stat};
 use crate::convert::{InvalidMessage, at_most};
 use crate::wire;
 
-impl Encoder {
-    /// Encodes a window for the same stream as the reports.
-    pub fn encode_window(&mut self, window: &Window) -> wire::Window {
-        let is_baseline = window.kind == WindowKind::Baseline;
-        let mut wire = wire::Window { id: window.id, span: window.span, baseline: is_baseline, ..wire::Window::default() };
-        for row in &window.rows {
-            let id = self.id_of(&row.endpoint, row.is_file, &mut wire.defs);
-            wire.stats.push(stat(id, &row.golden, row.seen));
-        }
-        wire
+/// Encodes a window for the same stream as the reports of this encoder.
+pub fn encode_window(encoder: &mut Encoder, window: &Window) -> wire::Window {
+    let is_baseline = window.kind == WindowKind::Baseline;
+    let mut wire = wire::Window { id: window.id, span: window.span, baseline: is_baseline, ..wire::Window::default() };
+    for row in &window.rows {
+        let id = encoder.id_of(&row.endpoint, row.is_file, &mut wire.defs);
+        wire.stats.push(stat(id, &row.golden, row.seen));
     }
+    wire
 }
 
 /// A received window. Its rows are validated but stay packed until they are added up. The control
@@ -103,51 +101,49 @@ impl PackedWindow {
     }
 }
 
-impl Decoder {
-    /// Decodes and validates a window. If a field is invalid, definitions before it are kept.
-    pub fn decode_window(&mut self, window: &Bytes) -> Result<PackedWindow, InvalidMessage> {
-        let mut packed = self.window_head(window)?;
-        check_stretch(&packed)?;
-        let (mut golden, mut fields) = (GoldenMetrics::default(), Fields::of("window", window));
-        while let Some((field, value)) = fields.read()? {
-            if field != 4 {
-                continue;
-            }
-            let counts = value.bytes("stats")?;
-            let told = read(counts, &mut golden)?;
-            let Defined { endpoint, is_file, .. } = self.told_of(told.id, packed.rows.len())?;
-            if let Some(why) = golden.contradiction() {
-                return Err(InvalidMessage::Senseless { field: "stats", why: format!("of {endpoint}, {why}") });
-            }
-            let counts = PackedCounts(window.slice_ref(counts));
-            packed.rows.push(PackedRow { endpoint: endpoint.clone(), is_file: *is_file, seen: told.seen, counts });
+/// Decodes and validates a window of the same stream as the reports of this decoder. If a field is invalid, definitions before it are kept.
+pub fn decode_window(decoder: &mut Decoder, window: &Bytes) -> Result<PackedWindow, InvalidMessage> {
+    let mut packed = window_head(decoder, window)?;
+    check_stretch(&packed)?;
+    let (mut golden, mut fields) = (GoldenMetrics::default(), Fields::of("window", window));
+    while let Some((field, value)) = fields.read()? {
+        if field != 4 {
+            continue;
         }
-        Ok(packed)
+        let counts = value.bytes("stats")?;
+        let told = read(counts, &mut golden)?;
+        let Defined { endpoint, is_file, .. } = decoder.told_of(told.id, packed.rows.len())?;
+        if let Some(why) = golden.contradiction() {
+            return Err(InvalidMessage::Senseless { field: "stats", why: format!("of {endpoint}, {why}") });
+        }
+        let counts = PackedCounts(window.slice_ref(counts));
+        packed.rows.push(PackedRow { endpoint: endpoint.clone(), is_file: *is_file, seen: told.seen, counts });
     }
+    Ok(packed)
+}
 
-    /// Reads the header fields and the definitions, wherever they are in the message.
-    fn window_head(&mut self, window: &[u8]) -> Result<PackedWindow, InvalidMessage> {
-        self.begin();
-        let (kind, age, bytes) = (WindowKind::Change, WindowAge::default(), window.len());
-        let mut packed = PackedWindow { id: 0, span: 0, kind, age, bytes, rows: Vec::new() };
-        let (mut rows, mut fields) = (0, Fields::of("window", window));
-        // The field numbers are those of `Window` in mesh.proto.
-        while let Some((field, value)) = fields.read()? {
-            match field {
-                1 => packed.id = value.number("id")?,
-                2 => packed.span = value.number("span")? as u32,
-                3 => self.define(&value.message("defs")?)?,
-                4 => rows += 1,
-                5 if value.number("baseline")? > 0 => packed.kind = WindowKind::Baseline,
-                6 => packed.age.began_ago_ms = Some(value.number("began_ago_ms")?),
-                7 => packed.age.ended_ago_ms = Some(value.number("ended_ago_ms")?),
-                _ => {}
-            }
+/// Reads the header fields and the definitions, wherever they are in the message.
+fn window_head(decoder: &mut Decoder, window: &[u8]) -> Result<PackedWindow, InvalidMessage> {
+    decoder.begin();
+    let (kind, age, bytes) = (WindowKind::Change, WindowAge::default(), window.len());
+    let mut packed = PackedWindow { id: 0, span: 0, kind, age, bytes, rows: Vec::new() };
+    let (mut rows, mut fields) = (0, Fields::of("window", window));
+    // The field numbers are those of `Window` in mesh.proto.
+    while let Some((field, value)) = fields.read()? {
+        match field {
+            1 => packed.id = value.number("id")?,
+            2 => packed.span = value.number("span")? as u32,
+            3 => decoder.define(&value.message("defs")?)?,
+            4 => rows += 1,
+            5 if value.number("baseline")? > 0 => packed.kind = WindowKind::Baseline,
+            6 => packed.age.began_ago_ms = Some(value.number("began_ago_ms")?),
+            7 => packed.age.ended_ago_ms = Some(value.number("ended_ago_ms")?),
+            _ => {}
         }
-        at_most("stats", rows, ROWS_MAX)?;
-        packed.rows.reserve_exact(rows);
-        Ok(packed)
     }
+    at_most("stats", rows, ROWS_MAX)?;
+    packed.rows.reserve_exact(rows);
+    Ok(packed)
 }
 
 /// Encodes a window as a message of the stream.

@@ -8,6 +8,7 @@ use mesh::rule::{Receipt, Verdict};
 use proto::convert::greeting::KnownRules;
 use proto::convert::live::Encoder;
 use proto::convert::rules::unsealed;
+use proto::convert::windows::encode_window;
 use proto::wire;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
@@ -85,7 +86,7 @@ impl Session {
     fn tell_baseline(&mut self, link: &ControlClient) {
         let now = Instant::now().into_std();
         let (baseline, ended) = link.books.read(|ledger| (ledger.baseline(), ledger.mark_ended()));
-        let window = wire::Window { ended_ago_ms: ago_ms(ended, now), ..self.encoder.encode_window(&baseline) };
+        let window = wire::Window { ended_ago_ms: ago_ms(ended, now), ..encode_window(&mut self.encoder, &baseline) };
         let _ = self.up.try_send(wire::Up { message: Some(window.into()) });
     }
 
@@ -188,7 +189,7 @@ impl Session {
             Coverage::Snapshot => link.books.snapshot(self.seq).await,
             Coverage::Change => link.books.change(self.seq).await,
         };
-        if !self.encoder.has_numbers_for(report.endpoints.iter().map(|told| &told.endpoint)) {
+        if !self.encoder.check_numbers_for(report.endpoints.iter().map(|told| &told.endpoint)) {
             return;
         }
         self.coverage = Coverage::Change;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proto::convert::live::Encoder;
+use proto::convert::windows::encode_window;
 use proto::wire;
 use tokio::time::Instant;
 
@@ -57,14 +58,14 @@ impl WindowUpload {
     /// Takes the next window, as the message to send.
     pub(super) fn next(&mut self, books: &LedgerHandle, encoder: &mut Encoder) -> Option<wire::Up> {
         let (window, lived) = books.read(|ledger| ledger.windows()?.hand_over(self.sent))?;
-        if !encoder.has_numbers_for(window.rows.iter().map(|row| &row.endpoint)) {
+        if !encoder.check_numbers_for(window.rows.iter().map(|row| &row.endpoint)) {
             return None;
         }
         self.sent = window.last_slot();
         self.look(books);
         let now = Instant::now().into_std();
         let (began_ago_ms, ended_ago_ms) = (ago_ms(lived.began, now), ago_ms(lived.ended, now));
-        let window = wire::Window { began_ago_ms, ended_ago_ms, ..encoder.encode_window(&window) };
+        let window = wire::Window { began_ago_ms, ended_ago_ms, ..encode_window(encoder, &window) };
         Some(wire::Up { message: Some(window.into()) })
     }
 }

@@ -54,7 +54,7 @@ impl StreamSession {
         let mut fields = pod.lock();
         let mut before = None;
         if greeting.epoch == fields.epoch {
-            fields.check_session(&greeting)?;
+            check_session(&mut fields, &greeting)?;
         } else if fields.is_alive(now_ms) {
             return Err(NotAttached::Claimed(greeting.workload.pod));
         } else {
@@ -247,20 +247,18 @@ impl StreamSession {
     }
 }
 
-impl PodFields {
-    /// Whether a stream of the present process may take over: it is newer, or it was refused often
-    /// enough.
-    fn check_session(&mut self, greeting: &Greeting) -> Result<(), NotAttached> {
-        let Some(known) = self.session.filter(|known| greeting.session <= *known) else { return Ok(()) };
-        let (refused, newest) = self.refused;
-        if refused >= REFUSED_MAX && greeting.session > newest {
-            return Ok(());
-        }
-        if refused == 0 || greeting.session > newest {
-            self.refused = (refused + 1, greeting.session);
-        }
-        Err(NotAttached::OldSession { pod: greeting.workload.pod.clone(), session: greeting.session, known })
+/// Whether a stream of the present process may take over: it is newer, or it was refused often
+/// enough. A refusal is counted.
+fn check_session(fields: &mut PodFields, greeting: &Greeting) -> Result<(), NotAttached> {
+    let Some(known) = fields.session.filter(|known| greeting.session <= *known) else { return Ok(()) };
+    let (refused, newest) = fields.refused;
+    if refused >= REFUSED_MAX && greeting.session > newest {
+        return Ok(());
     }
+    if refused == 0 || greeting.session > newest {
+        fields.refused = (refused + 1, greeting.session);
+    }
+    Err(NotAttached::OldSession { pod: greeting.workload.pod.clone(), session: greeting.session, known })
 }
 
 impl Drop for StreamSession {

@@ -8,6 +8,7 @@ use mesh::workload::Workload;
 use proto::convert::InvalidMessage;
 use proto::convert::live::Decoder;
 use proto::convert::report_buffer::ReportBuffer;
+use proto::convert::windows::decode_window;
 use proto::wire;
 use proto::wire::{Up, up};
 use tonic::Status;
@@ -74,7 +75,7 @@ impl Inbound {
                 self.absorb(session, &live)?;
             }
             Some(up::Message::Window(window)) => {
-                let window = self.decoder.decode_window(&window).map_err(|why| self.refuse(&why))?;
+                let window = decode_window(&mut self.decoder, &window).map_err(|why| self.refuse(&why))?;
                 self.windows.receive(window, session, &self.state).map_err(|why| match why {
                     WindowError::Superseded => superseded(),
                     why => self.refuse(&why),

@@ -10,7 +10,7 @@ use prost::Message as _;
 
 use crate::convert::InvalidMessage;
 use crate::convert::live::{Decoder, Encoder};
-use crate::convert::windows::PackedWindow;
+use crate::convert::windows::{PackedWindow, decode_window, encode_window};
 use crate::wire;
 
 fn packed(window: wire::Window) -> prost::bytes::Bytes {
@@ -18,7 +18,7 @@ fn packed(window: wire::Window) -> prost::bytes::Bytes {
 }
 
 fn decode(decoder: &mut Decoder, window: wire::Window) -> Result<Window, InvalidMessage> {
-    decoder.decode_window(&packed(window)).map(PackedWindow::unpack)
+    decode_window(decoder, &packed(window)).map(PackedWindow::unpack)
 }
 
 fn row(route: &str, latencies_us: &[u64]) -> WindowRow {
@@ -45,7 +45,7 @@ proptest! {
         for kind in [WindowKind::Change, WindowKind::Baseline] {
             let span = if kind == WindowKind::Change { span } else { 1 };
             let sent = Window { id, span, kind, rows: rows.clone() };
-            let wire = encoder.encode_window(&sent);
+            let wire = encode_window(&mut encoder, &sent);
             prop_assert_eq!(wire.defs.len(), if kind == WindowKind::Change { 2 } else { 0 });
             prop_assert_eq!(decode(&mut decoder, wire).unwrap(), sent);
         }
@@ -62,14 +62,14 @@ fn reports_and_windows_of_a_stream_share_its_definitions() {
     let live = encoder.encode(&report);
     assert_eq!(decoder.decode(&live.encode_to_vec()), Ok(report));
     let window = Window::of_slot(7, vec![row("/a", &[5])]);
-    let wire = encoder.encode_window(&window);
+    let wire = encode_window(&mut encoder, &window);
     assert_eq!((wire.defs.len(), decode(&mut decoder, wire)), (0, Ok(window)));
 }
 
 #[test]
 fn an_empty_baseline_of_mark_0_says_that_nothing_is_durable() {
     let nothing = Window { id: 0, span: 1, kind: WindowKind::Baseline, rows: vec![] };
-    assert_eq!(decode(&mut Decoder::default(), Encoder::default().encode_window(&nothing)), Ok(nothing));
+    assert_eq!(decode(&mut Decoder::default(), encode_window(&mut Encoder::default(), &nothing)), Ok(nothing));
 }
 
 #[test]

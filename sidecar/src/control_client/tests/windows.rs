@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use mesh::routes::route_patterns::Pins;
 use mesh::window::{Window, WindowKind};
 use proto::convert::greeting::Greeting;
+use proto::convert::windows::decode_window;
 use proto::wire;
 use proto::wire::{down, up};
 use tokio::task::JoinSet;
@@ -105,7 +106,7 @@ impl Stream {
                     }
                 }
                 up::Message::Window(window) => {
-                    let window = self.decoder.decode_window(&window).unwrap().unpack();
+                    let window = decode_window(&mut self.decoder, &window).unwrap().unpack();
                     let (hits, Window { id, kind, .. }) = (window.sum().hits, window);
                     return if kind == WindowKind::Baseline {
                         Came::Baseline { mark: id, hits }
@@ -259,7 +260,7 @@ async fn a_stream_that_has_named_all_it_may_ends_and_the_next_one_names_what_is_
     // A window with all of it follows, and each window is acked.
     while let Some(said) = stream.hear().await {
         if let up::Message::Window(window) = said {
-            let id = stream.decoder.decode_window(&window).unwrap().id;
+            let id = decode_window(&mut stream.decoder, &window).unwrap().id;
             stream.ack(id).await;
         }
     }
