@@ -98,7 +98,7 @@ pub async fn run(options: AppOptions, listeners: AppListeners, drain: Cancellati
     let (http, grpc) = (listen(listeners.http)?, listen(listeners.grpc)?);
     let (http_address, grpc_address) = (http.local_addr()?, grpc.local_addr()?);
     if options.token.is_none() && !(http_address.ip().is_loopback() && grpc_address.ip().is_loopback()) {
-        bail!("a control plane that listens beyond loopback needs a token");
+        bail!("a control plane that listens on other addresses than loopback needs a token");
     }
     // A child token: if one part ends first, the others are drained without cancelling the caller's token.
     let leaving = drain.child_token();
@@ -140,9 +140,9 @@ fn flatten(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow:
 
 fn listen(listener: TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
     // The standard library binds with a queue of 128.
-    SockRef::from(&listener).listen(BACKLOG).context("lengthen a listener's queue")?;
-    listener.set_nonblocking(true).context("take a listener over")?;
-    tokio::net::TcpListener::from_std(listener).context("take a listener over")
+    SockRef::from(&listener).listen(BACKLOG).context("set the listener's backlog")?;
+    listener.set_nonblocking(true).context("register a listener with tokio")?;
+    tokio::net::TcpListener::from_std(listener).context("register a listener with tokio")
 }
 
 async fn open(
@@ -192,7 +192,7 @@ async fn write_windows(state: Arc<AppState>, window_writer: WindowWriter) -> any
 
 async fn evict(state: &Arc<AppState>) -> anyhow::Result<()> {
     let state = Arc::clone(state);
-    tokio::task::spawn_blocking(move || state.evict(now_ms())).await.context("let go of what is old")
+    tokio::task::spawn_blocking(move || state.evict(now_ms())).await.context("evict expired data")
 }
 
 async fn evict_periodically(state: Arc<AppState>) -> anyhow::Result<()> {
@@ -225,7 +225,7 @@ async fn record_attached(state: Arc<AppState>) -> anyhow::Result<()> {
         {
             tracing::error!(
                 error,
-                "it cannot be recorded which sidecars are attached: after a restart none of them is waited for"
+                "cannot record the attached sidecars: after a restart, the control plane does not wait for them"
             );
         }
         is_recorded = recorded.is_ok();

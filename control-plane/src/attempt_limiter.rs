@@ -92,9 +92,9 @@ impl AttemptBudget {
         }
         self.tried.push_back(shown);
         match self.retry_after(now) {
-            None => tracing::warn!(address = %from, "a wrong token was shown"),
+            None => tracing::warn!(address = %from, "a client sent a wrong token"),
             Some(_) => {
-                tracing::warn!(address = %from, "{BURST} wrong tokens were shown: tokens from there are refused for some seconds");
+                tracing::warn!(address = %from, "a client sent {BURST} wrong tokens: its address is refused for some seconds");
             }
         }
         Guess::Wrong

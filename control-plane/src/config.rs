@@ -84,7 +84,7 @@ impl ControlPlaneConfig {
     fn check_token(&self, token: Option<&SecretToken>) -> Result<(), NotConfigured> {
         let beyond = [self.http_addr, self.grpc_addr].into_iter().find(|address| !address.ip().is_loopback());
         let Some(address) = beyond else { return Ok(()) };
-        let reached = format!("{address} can be reached from beyond this machine");
+        let reached = format!("{address} is reachable from other machines");
         match token.map(SecretToken::bytes) {
             None => {
                 Err(NotConfigured::Senseless(format!("{reached}, so a token is needed: set SITIO_TOKEN or SITIO_TOKEN_FILE")))
@@ -166,15 +166,14 @@ pub fn read() -> Result<Configured, NotConfigured> {
     config.check_keep()?;
     if matches.value_source("token") == Some(ValueSource::CommandLine) {
         let why =
-            "--token shows the token to all who list processes: set the variable SITIO_TOKEN, or name a file by --token-file";
+            "--token would expose the token in the process list: set the variable SITIO_TOKEN, or name a file by --token-file";
         return Err(NotConfigured::Senseless(why.to_owned()));
     }
     let token = token(&config)?;
     config.check_token(token.as_ref())?;
     let mut warnings = warnings;
     if token.is_none() && config.public_url.as_ref().is_some_and(|url| !url.is_local()) {
-        warnings
-            .push("there is a SITIO_PUBLIC_URL and no token: every client that passes the proxy may do everything".to_owned());
+        warnings.push("SITIO_PUBLIC_URL is set without a token: every client behind the proxy has full access".to_owned());
     }
     Ok(Configured { config, token, warnings })
 }
@@ -192,11 +191,13 @@ fn without_strange_variables(mut command: Command) -> (Command, Vec<String>) {
         match known {
             Some(flag) if is_made || value.is_empty() => {
                 if is_made {
-                    warnings.push(format!("{name}={value} looks like Kubernetes made it of a Service's name, and is ignored"));
+                    warnings.push(format!(
+                        "{name}={value} looks like a variable that Kubernetes derived from a Service's name, and is ignored"
+                    ));
                 }
                 command = command.mut_arg(flag, |arg| arg.env(Resettable::Reset));
             }
-            None if !is_made => warnings.push(format!("{name} is no setting of the control plane, and is ignored")),
+            None if !is_made => warnings.push(format!("{name} is not a setting of the control plane, and is ignored")),
             _ => {}
         }
     }
@@ -227,11 +228,11 @@ fn one_line(command: &Command, error: &clap::Error) -> NotConfigured {
 fn token(config: &ControlPlaneConfig) -> Result<Option<SecretToken>, NotConfigured> {
     let (text, whence) = match (&config.token_file, &config.token) {
         (Some(file), _) => {
-            let whence = format!("read the token in {} (SITIO_TOKEN_FILE)", file.display());
+            let whence = format!("read the token from {} (SITIO_TOKEN_FILE)", file.display());
             let text = std::fs::read_to_string(file).map_err(|error| NotConfigured::Senseless(format!("{whence}: {error}")))?;
             (text, whence)
         }
-        (None, Some(text)) => (text.clone(), "read the token in SITIO_TOKEN".to_owned()),
+        (None, Some(text)) => (text.clone(), "read the token from SITIO_TOKEN".to_owned()),
         (None, None) => return Ok(None),
     };
     let token = one_line_token(&text).map_err(|why| NotConfigured::Senseless(format!("{whence}: {why}")))?;

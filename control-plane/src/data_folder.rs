@@ -25,7 +25,7 @@ pub fn prepare(folder: &Path, ours: &str) -> io::Result<()> {
     let is_empty = std::fs::read_dir(folder)?.next().is_none();
     let is_shared = std::fs::metadata(folder)?.permissions().mode() & SHARED != 0;
     if is_shared || !(is_empty || folder.join(ours).exists()) {
-        tracing::warn!(folder = %folder.display(), "the data folder holds other things too, so its permissions stay as they are");
+        tracing::warn!(folder = %folder.display(), "the data folder has foreign files, so its permissions are left unchanged");
     } else {
         close(folder, FOLDER_MODE);
     }
@@ -46,7 +46,7 @@ fn close(path: &Path, mode: u32) {
         return;
     }
     if let Err(error) = std::fs::set_permissions(path, Permissions::from_mode(mode)) {
-        tracing::warn!(%error, path = %path.display(), "other users of this machine can read it: set its permissions to {mode:o}");
+        tracing::warn!(%error, path = %path.display(), "other users can read this path: set its permissions to {mode:o}");
     }
 }
 

@@ -88,7 +88,7 @@ pub struct GatheredHistory {
 
 /// Too many readers are waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{READERS_MAX} readers are waiting for histories already: ask again in a second")]
+#[error("{READERS_MAX} readers are already waiting for histories: try again in a second")]
 pub struct Busy;
 
 impl Default for Histories {

@@ -17,20 +17,18 @@ use crate::model::audit::{AuditSubject, CommandOutcome};
 use crate::model::rule_record::{RuleChange, RuleRecord};
 use crate::model::rule_status::RuleStatus;
 use crate::model::rules_state::RulesState;
-use crate::rules::before_publish::BeforePublish;
-use crate::rules::command::{Command, CommandError, NAMESPACE};
-use crate::rules::counted::CountedEndpoints;
+use crate::rules::command::{Command, CommandError};
+use crate::rules::hooks::{BeforePublish, CountedEndpoints};
 use crate::rules::outcome::RuleOutcome;
 use crate::rules::service_watchers::ServiceWatchers;
 use crate::rules::warnings::WarningContext;
 use crate::store::{Store, StoreError};
 
-mod before_publish;
 pub mod change;
 pub mod check;
 pub mod command;
-mod counted;
 pub mod effect;
+mod hooks;
 mod naming;
 pub mod outcome;
 pub mod receipts;
@@ -114,7 +112,7 @@ impl Rules {
     /// written.
     pub fn preview(&self, command: &Command, by: &str) -> Result<RuleStatus, CommandError> {
         let (state, now_ms) = (self.state(), now_ms());
-        let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
+        let namespace = command.namespace();
         let context = self.0.warning_context(&state);
         let known = &context.known(namespace, &command.service);
         let check_context = check::CheckContext { state: &state, fleet: &self.0.fleet, known, now_ms };
@@ -191,7 +189,7 @@ impl Rules {
 
     async fn expire(&self) {
         if let Err(error) = self.blocking(|inner| inner.expire(now_ms()).map_err(CommandError::from)).await {
-            tracing::error!(%error, "rules whose time is over could not be ended; trying again");
+            tracing::error!(%error, "expired rules could not be ended; retrying");
             tokio::time::sleep(RETRY).await;
         }
     }
@@ -214,7 +212,7 @@ impl RulesInner {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, now_ms) = (self.state(), now_ms());
         let id = format!("r{}", state.revision + 1);
-        let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
+        let namespace = command.namespace();
         let context = self.warning_context(&state);
         let known = &context.known(namespace, &command.service);
         let check_context = check::CheckContext { state: &state, fleet: &self.fleet, known, now_ms };
@@ -253,7 +251,7 @@ impl RulesInner {
             return Ok(());
         }
         for (_, record) in &expired {
-            tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, "its time is over: turned on");
+            tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, "expired: endpoint turned on");
         }
         self.commit(&state, change::lapse(&state, &expired, now_ms), now_ms).map(drop)
     }

@@ -132,9 +132,9 @@ impl AppState {
         if names.is_empty() {
             return;
         }
-        tracing::warn!(endpoints = names.len(), "too many endpoints: those that were silent longest are forgotten");
+        tracing::warn!(endpoints = names.len(), "too many endpoints: the longest idle ones are removed");
         if let Err(error) = self.window_queue.metrics_store.forget(&names) {
-            tracing::error!(%error, "endpoints that were forgotten are still on disk, and will be back after a restart");
+            tracing::error!(%error, "removed endpoints are still on disk and will return after a restart");
         }
     }
 
@@ -153,7 +153,7 @@ fn all_kept(metrics_store: &dyn MetricsStore) -> Vec<StoredSeries> {
         Ok(())
     });
     if let Err(error) = reading {
-        tracing::error!(%error, "what a pin had folded stays so until the next start");
+        tracing::error!(%error, "endpoints merged by a withdrawn pin stay merged until the next start");
     }
     all
 }

@@ -48,7 +48,7 @@ pub enum StoreError {
         why: String,
     },
     /// The rules, or the mark of a process, have changed in the meantime.
-    #[error("the store is at {actual}, not at {expected}: another command has changed it")]
+    #[error("expected the store at {expected}, but it is at {actual}: another command or control plane has changed it")]
     Stale {
         /// The revision or mark that the decision was based on.
         expected: u64,
@@ -56,7 +56,7 @@ pub enum StoreError {
         actual: u64,
     },
     /// A change could not be written.
-    #[error("write {}: {why}", file.display())]
+    #[error("cannot write {}: {why}", file.display())]
     Write {
         /// The file.
         file: PathBuf,

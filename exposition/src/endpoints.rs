@@ -36,9 +36,9 @@ impl EndpointFamilies {
             statuses,
             duration: histogram(
                 "http_server_request_duration_seconds",
-                "From the request's head to the response's last byte. Requests that a rule answered, and those whose client left, are not timed.",
+                "From the request's head to the response's last byte. Requests that a rule answered, and those whose client disconnected, are not timed.",
             ),
-            active: Family::new(FamilyKind::Gauge, "http_server_active_requests", "Requests under way."),
+            active: Family::new(FamilyKind::Gauge, "http_server_active_requests", "Requests in flight."),
             request_size: histogram(
                 "http_server_request_body_size_bytes",
                 "Bytes of request bodies: how many requests, and the sum.",
@@ -47,7 +47,7 @@ impl EndpointFamilies {
                 "http_server_response_body_size_bytes",
                 "Bytes of response bodies: how many responses, and the sum.",
             ),
-            requests: counter("sitio_requests", "Requests by status, those answered by a rule included."),
+            requests: counter("sitio_requests", "Requests by status, including those that a rule answered."),
             by_rule: counter("sitio_requests_answered_by_rule", "Requests that a rule answered in the service's place."),
             failed: counter("sitio_requests_failed", "Requests that failed: a 5xx, or no answer. A rule's 503 is none."),
         }

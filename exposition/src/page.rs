@@ -16,7 +16,7 @@ use crate::format::Format;
 mod classic_text;
 
 /// Why encoding a page does not fail.
-const NEVER: &str = "labels and numbers can always be told";
+const NEVER: &str = "labels and numbers can always be encoded";
 
 /// The labels of a series, in order.
 pub type Labels = Vec<(&'static str, String)>;

@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_was_refused_is_a_warning_with_the_reason() {
-        let why = "the counts of GET /a cannot be true: a number is over 2^50".to_owned();
+        let why = "the counts of GET /a are impossible: a number is over 2^50".to_owned();
         let refused = Some(Refused { times: 3, at: "2025-11-20T14:00:00Z".into(), why });
         let (level, words) = judged(vec![Pod { refused, ..pod("x") }]);
         assert_eq!(level, Severity::Warning);

@@ -44,7 +44,7 @@ impl FromStr for TrustedProxies {
         let networks: Result<_, _> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(network).collect();
         networks
             .map(Self)
-            .map_err(|_| "it must be addresses or networks with commas between, such as 10.0.0.7,10.1.0.0/16".to_owned())
+            .map_err(|_| "it must be a comma-separated list of addresses or networks, such as 10.0.0.7,10.1.0.0/16".to_owned())
     }
 }
 

@@ -42,7 +42,7 @@ impl AccessDenied {
     /// The address has sent too many wrong tokens.
     pub(super) fn too_many_guesses(retry_after: Duration) -> Self {
         let detail = format!(
-            "too many wrong tokens came from this address: wait {} s and send the right one, which is the SITIO_TOKEN of the control plane",
+            "too many wrong tokens from this address: wait {} s and send the right one, which is the SITIO_TOKEN of the control plane",
             seconds(retry_after)
         );
         let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "guesses", "Too many wrong tokens", detail);

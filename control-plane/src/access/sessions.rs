@@ -39,13 +39,13 @@ impl SessionKey {
         match std::fs::read(&file).map(<[u8; KEY_BYTES]>::try_from) {
             Ok(Ok(key)) => return Self(key),
             Ok(Err(_)) => {
-                tracing::warn!(file = %file.display(), "the session key is damaged: a new one is made, and people sign in again");
+                tracing::warn!(file = %file.display(), "the session key is damaged: created a new one, users must sign in again");
             }
             Err(_) => {}
         }
         let key = Self::random();
         if let Err(error) = data_folder::write_private(&file, &key.0) {
-            tracing::warn!(%error, file = %file.display(), "the session key is not on disk: people sign in again after a restart");
+            tracing::warn!(%error, file = %file.display(), "the session key could not be stored: users must sign in again after a restart");
         }
         key
     }

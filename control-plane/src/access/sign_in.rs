@@ -71,14 +71,14 @@ async fn sign_in(
     attempt: Result<Form<Attempt>, FormRejection>,
 ) -> Response {
     let Ok(Form(Attempt { token: shown, next })) = attempt else {
-        return form(StatusCode::BAD_REQUEST, "/", "The form did not arrive whole. Try again.");
+        return form(StatusCode::BAD_REQUEST, "/", "The form is incomplete. Try again.");
     };
     // This route exists only with a token.
     let Some(token) = access.token.as_ref() else { return Redirect::to("./").into_response() };
     let peer: Option<IpAddr> = peer.map(|Extension(PeerAddr(peer))| peer);
     match access.check_token(token, shown.trim(), peer, &headers) {
         Guess::Right => {}
-        Guess::Wrong => return form(StatusCode::FORBIDDEN, &next, "That is not the token."),
+        Guess::Wrong => return form(StatusCode::FORBIDDEN, &next, "Wrong token."),
         Guess::TooMany { retry_after } => {
             return AccessDenied::too_many_guesses(retry_after).answer(Wants::from_headers(&headers), SIGN_IN);
         }

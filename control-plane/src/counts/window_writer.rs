@@ -188,7 +188,7 @@ impl WindowWriter {
             self.queue.counts.failures.up();
             self.queue.durability.send_modify(|durability| {
                 if *durability == Durability::Durable {
-                    tracing::error!(why, "counts cannot be stored, and are kept in memory; trying again");
+                    tracing::error!(why, "counts cannot be written to disk and are kept in memory; retrying");
                 }
                 let since_ms = if let Durability::NotDurable { since_ms, .. } = durability { *since_ms } else { now_ms() };
                 *durability = Durability::NotDurable { since_ms, why };
@@ -218,7 +218,7 @@ impl WindowWriter {
         self.queue.durability.send_if_modified(|durability| {
             let was_durable = std::mem::replace(durability, Durability::Durable) == Durability::Durable;
             if !was_durable {
-                tracing::info!("counts are stored again");
+                tracing::info!("counts are written to disk again");
             }
             !was_durable
         });

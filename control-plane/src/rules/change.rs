@@ -8,7 +8,7 @@ use mesh::rule::{Action, REASON_BYTES_MAX, Rule};
 use crate::model::audit::{AuditEntry, AuditEvent, AuditSubject, CommandOutcome};
 use crate::model::rule_record::{RuleChange, RuleEnding, RuleRecord};
 use crate::model::rules_state::RulesState;
-use crate::rules::command::{Command, CommandError, NAMESPACE};
+use crate::rules::command::{Command, CommandError};
 
 /// The author of changes that happen by themselves.
 const ITSELF: &str = "sitio";
@@ -96,7 +96,7 @@ pub fn asked(command: &Command, now_ms: u64) -> AuditSubject {
         Action::Pin => 0,
     };
     AuditSubject {
-        namespace: cut(command.namespace.as_deref().unwrap_or(NAMESPACE), REASON_BYTES_MAX),
+        namespace: cut(command.namespace(), REASON_BYTES_MAX),
         service: cut(&command.service, REASON_BYTES_MAX),
         method: cut(&command.method, REASON_BYTES_MAX),
         route: cut(&command.route, REASON_BYTES_MAX),

@@ -10,7 +10,7 @@ use mesh::workload::NAME_BYTES_MAX;
 use crate::counts::fleet::Fleet;
 use crate::model::rule_record::RuleRecord;
 use crate::model::rules_state::RulesState;
-use crate::rules::command::{Command, CommandError, NAMESPACE, PODS_MAX, TTL_MAX, TTL_MIN};
+use crate::rules::command::{Command, CommandError, PODS_MAX, TTL_MAX, TTL_MIN};
 use crate::rules::naming::KnownEndpoints;
 use crate::rules::warnings;
 
@@ -42,7 +42,7 @@ pub fn rule(command: &Command, id: String, by: &str, context: &CheckContext<'_>)
 
 /// Checks the form of a command, and builds its rule.
 fn shape(command: &Command, id: String, by: &str, context: &CheckContext<'_>) -> Result<Rule, CommandError> {
-    let namespace = command.namespace.as_deref().unwrap_or(NAMESPACE);
+    let namespace = command.namespace();
     let too_long = |name: &str| name.len() > NAME_BYTES_MAX;
     if too_long(namespace) || too_long(&command.service) || command.pods.iter().any(|pod| too_long(pod)) {
         return Err(CommandError::TooLong("a name"));
@@ -92,7 +92,7 @@ fn check_fleet(rule: &Rule, context: &CheckContext<'_>) -> Result<(), CommandErr
     if !fleet.knows_service(namespace, service) && context.known.counted.is_empty() {
         let name = |(elsewhere, service)| if elsewhere == *namespace { service } else { format!("{elsewhere}/{service}") };
         let known: Vec<_> = fleet.services().into_iter().take(SERVICES_NAMED_MAX).map(name).collect();
-        let known = if known.is_empty() { "none so far".to_owned() } else { known.join(", ") };
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         return Err(CommandError::UnknownService { service: service.clone(), namespace: namespace.clone(), known });
     }
     let copies: Vec<_> = fleet.service_pods(namespace, service).iter().map(|pod| (pod.workload(), pod.protected())).collect();

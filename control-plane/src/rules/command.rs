@@ -48,6 +48,13 @@ pub struct Command {
     pub reason: String,
 }
 
+impl Command {
+    /// The namespace that it names, or the default one.
+    pub fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or(NAMESPACE)
+    }
+}
+
 /// Whether a rule may be made for an endpoint without any counted request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Unseen {
@@ -87,7 +94,7 @@ impl fmt::Display for ExistingRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Rule { id, by, reason, .. } = &self.rule;
         let until = self.until().unwrap_or_else(|| "it is withdrawn".to_owned());
-        write!(f, "rule {id} of {by} has {} off since {}, until {until}: {reason}", self.rule.subject(), self.since())
+        write!(f, "rule {id} by {by} has turned {} off since {}, until {until}: {reason}", self.rule.subject(), self.since())
     }
 }
 
@@ -95,7 +102,7 @@ impl fmt::Display for ExistingRule {
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// No pod of such a service has ever reported.
-    #[error("no pod of service {service} in namespace {namespace} has reported; known are: {known}")]
+    #[error("unknown service {service} in namespace {namespace}; known services: {known}")]
     UnknownService {
         /// The service asked for.
         service: String,
@@ -113,7 +120,7 @@ pub enum CommandError {
         pod: String,
     },
     /// The pod is gone.
-    #[error("pod {pod} of service {service} is gone: name pods that are there, or none to turn it off on all of them")]
+    #[error("pod {pod} of service {service} is gone: name present pods, or none for all pods")]
     GonePod {
         /// The service.
         service: String,
@@ -140,7 +147,7 @@ pub enum CommandError {
     /// No request for it was ever counted, so a rule on it would match nothing.
     #[error(
         "no request for {asked} of {service} was ever counted{}{}; set allow_unseen to turn it off before the first one",
-        if nearest.is_empty() { String::new() } else { format!(": nearest are {}", nearest.join(", ")) },
+        if nearest.is_empty() { String::new() } else { format!("; similar names: {}", nearest.join(", ")) },
         if *is_star { "; to turn off every endpoint under that path, set scope to prefix" } else { "" },
     )]
     Unseen {
@@ -154,7 +161,7 @@ pub enum CommandError {
         is_star: bool,
     },
     /// Several endpoints differ from what was asked for only in the names of their placeholders.
-    #[error("{asked} could be {}: name one as it is shown", shown.join(" or "))]
+    #[error("{asked} is ambiguous: {}; use one of these names", shown.join(" or "))]
     Ambiguous {
         /// The route asked for.
         asked: String,
@@ -162,7 +169,7 @@ pub enum CommandError {
         shown: Vec<String>,
     },
     /// The route of a prefix does not end in `/*`.
-    #[error("{0} is no prefix: it ends in /*, such as /legacy/*, and /* is the whole service")]
+    #[error("{0} is not a prefix: a prefix ends in /*, such as /legacy/*; /* is the whole service")]
     Prefix(String),
     /// A pod protects the path for its health probes.
     #[error(
@@ -175,7 +182,7 @@ pub enum CommandError {
         pod: String,
     },
     /// The same rule is in force already.
-    #[error("the same is turned off already: {0}")]
+    #[error("already turned off: {0}")]
     Duplicate(Box<ExistingRule>),
     /// The list of pods is empty.
     #[error("pods is empty: name at least one, or leave it out for all pods and those that join later")]
@@ -187,7 +194,7 @@ pub enum CommandError {
     #[error("service {0} has {RULES_MAX} rules in force, which is the limit: withdraw one first")]
     TooMany(String),
     /// The reason is missing or too long.
-    #[error("a reason of 1 to {REASON_BYTES_MAX} bytes is needed: those who find the endpoint off will look for it")]
+    #[error("a reason of 1 to {REASON_BYTES_MAX} bytes is required: it is shown to those who find the endpoint off")]
     Reason,
     /// The route of a pin is not a valid pattern.
     #[error("{0}")]

@@ -10,7 +10,7 @@ use crate::counts::fleet::pod::Pod;
 use crate::model::rule_record::RuleRecord;
 use crate::model::rules_state::RulesState;
 use crate::rules::command::ExistingRule;
-use crate::rules::counted::CountedEndpoints;
+use crate::rules::hooks::CountedEndpoints;
 use crate::rules::naming::KnownEndpoints;
 
 /// Limit of protected paths in a warning. A pod names up to 32, and Kubernetes has three kinds of

@@ -14,13 +14,13 @@ const SCALARS: usize = 13;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
     /// The bytes end too early or too late.
-    #[error("it is not as long as it says")]
+    #[error("it has the wrong length")]
     Length,
     /// A number is out of range.
-    #[error("a number in it makes no sense")]
+    #[error("a number in it is out of range")]
     Number,
     /// A later version has written the bytes.
-    #[error("it is of version {0}, and this control plane knows version {VERSION}")]
+    #[error("it has version {0}, but this control plane supports version {VERSION}")]
     Version(u8),
 }
 

@@ -74,14 +74,14 @@ pub struct TapLosses {
 impl OpenTap {
     /// Creates a tap that no sidecar knows yet; its events go to `events`.
     pub(super) fn new(scope: TapScope, filter: Filter, per_second_max: u32, events: mpsc::Sender<TapEvent>) -> Self {
-        let way = ReaderChannel { events: Some(events), full_since: None, second: 0, passed: 0 };
+        let channel = ReaderChannel { events: Some(events), full_since: None, second: 0, passed: 0 };
         Self {
             id: 0,
             scope,
             filter,
             per_second_max,
             pods: AtomicUsize::new(0),
-            channel: Mutex::new(way),
+            channel: Mutex::new(channel),
             losses: Mutex::default(),
         }
     }
@@ -130,7 +130,7 @@ impl OpenTap {
             self.count_loss(|lost| lost.unasked += 1);
             return false;
         }
-        if self.is_over_rate(now_s) {
+        if self.count_in_second(now_s) > self.per_second_max {
             self.count_loss(|lost| lost.rate += 1);
         } else {
             self.send(TapEvent::Seen(Arc::clone(pod), Box::new(seen)));
@@ -167,21 +167,22 @@ impl OpenTap {
         self.channel().full_since = Instant::now().checked_sub(STALLED_AFTER);
     }
 
-    fn is_over_rate(&self, now_s: u64) -> bool {
-        let mut way = self.channel();
-        if way.second != now_s {
-            (way.second, way.passed) = (now_s, 0);
+    /// Counts an exchange, and returns how many there were in this second.
+    fn count_in_second(&self, now_s: u64) -> u32 {
+        let mut channel = self.channel();
+        if channel.second != now_s {
+            (channel.second, channel.passed) = (now_s, 0);
         }
-        way.passed += 1;
-        way.passed > self.per_second_max
+        channel.passed += 1;
+        channel.passed
     }
 
     fn send(&self, event: TapEvent) {
-        let mut way = self.channel();
-        let is_told = way.events.as_ref().is_some_and(|events| events.try_send(event).is_ok());
-        way.full_since = if is_told { None } else { way.full_since.or_else(|| Some(Instant::now())) };
-        drop(way);
-        if !is_told {
+        let mut channel = self.channel();
+        let is_sent = channel.events.as_ref().is_some_and(|events| events.try_send(event).is_ok());
+        channel.full_since = if is_sent { None } else { channel.full_since.or_else(|| Some(Instant::now())) };
+        drop(channel);
+        if !is_sent {
             self.count_loss(|lost| lost.reader += 1);
         }
     }

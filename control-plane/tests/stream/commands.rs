@@ -29,8 +29,8 @@ async fn a_rule_that_no_request_can_meet_is_refused_with_the_nearest_names_or_al
 
     for (route, words) in [
         ("/orders/*", "set scope to prefix"),
-        ("/orders/{x...}", "nearest are GET /orders/{id}"),
-        ("/ordrs/{id}", "nearest are GET /orders/{id}"),
+        ("/orders/{x...}", "similar names: GET /orders/{id}"),
+        ("/ordrs/{id}", "similar names: GET /orders/{id}"),
         ("/nothing/like/it", "allow_unseen"),
     ] {
         let (status, problem) = ask(&stage, &seen(route)).await;
@@ -180,7 +180,10 @@ async fn the_second_operator_hears_by_whom_why_and_until_when_it_is_off_already(
     // The dialog shows the same before anything is sent.
     let id = stage.row("shop", "/export").await["id"].as_str().unwrap().to_owned();
     let impact = stage.get(&format!("/endpoints/{id}/impact")).await;
-    assert!(impact["warnings"][0].as_str().unwrap().starts_with("Rule r1 of operator has GET /export off since"), "{impact}");
+    assert!(
+        impact["warnings"][0].as_str().unwrap().starts_with("Rule r1 by operator has turned GET /export off since"),
+        "{impact}"
+    );
     let wide = stage.get(&format!("/endpoints/{id}/impact?prefix=/*")).await;
     assert_eq!((&wide["endpoint"], &wide["endpoints"][0][0]), (&json!("every endpoint"), &json!("GET /export")), "{wide}");
     assert!(wide["health"].as_str().unwrap().contains("/healthz"), "{wide}");

@@ -40,7 +40,7 @@ async fn a_bad_frame_ends_its_own_stream_and_no_other() {
     let mut golden = hits(1);
     golden.bytes_in = u64::MAX;
     boaster.report(Snapshot, &[("/a", golden)]).await;
-    assert_refused(boaster.ended().await, "cannot be true");
+    assert_refused(boaster.ended().await, "are impossible");
 
     let mut prophet = stage.attach("shop", "prophet").await;
     prophet.confirm(99).await;
@@ -94,7 +94,7 @@ async fn numbers_that_cannot_be_true_are_refused_with_a_reason_and_counted_and_h
     }
 
     let page = reqwest::get(format!("http://{}/pods", stage.http)).await.unwrap().text().await.unwrap();
-    assert!(page.contains("Refused: the counts of GET /a cannot be true: more requests fail"), "{page}");
+    assert!(page.contains("Refused: the counts of GET /a are impossible: more requests fail"), "{page}");
     good.report(Change, &[("/a", hits(1))]).await;
     let row = stage.row_with("shop", "/a", 2 + 7 * 10).await;
     assert_eq!(row["failed"], 0, "{row}");

@@ -34,7 +34,7 @@ fn waiting_ends_when_every_pod_answers_503_and_again_when_every_pod_answers_200(
     }
 
     let twice = mesh.sitio(&disable(&[])).failed(1);
-    assert!(twice.contains("turned off already: rule r1 of operator") && twice.contains("sitio rules"), "{twice}");
+    assert!(twice.contains("already turned off: rule r1 by operator") && twice.contains("sitio rules"), "{twice}");
     assert!(twice.contains("a scenario asks for it") && twice.contains(", until 20"), "why, and until when: {twice}");
 
     let on = mesh.sitio(&["enable", "legacy", "GET", "/bytes/{id}", "--wait"]).success();
@@ -122,7 +122,7 @@ fn chosen_pods_a_status_and_json_are_as_asked_for() {
     // An endpoint without requests may be a typing error, but can be turned off with a flag.
     let never = ["disable", "legacy", "get", "/byte/{number}", "--reason", "a scenario asks for it", "--wait"];
     let mistyped = mesh.sitio(&never).failed(1);
-    assert!(mistyped.contains("nearest are GET /bytes/{id}") && mistyped.contains("--allow-unseen"), "{mistyped}");
+    assert!(mistyped.contains("similar names: GET /bytes/{id}") && mistyped.contains("--allow-unseen"), "{mistyped}");
     let allowed = mesh.sitio(&[&never[..], &["--allow-unseen"]].concat());
     assert!(allowed.err.starts_with("sitio: warning: no request for GET /byte/{id} was ever counted"), "{allowed:?}");
     assert!(allowed.success().contains("GET /byte/{id} of legacy is off on 2 pods"));
@@ -168,7 +168,7 @@ fn a_whole_prefix_is_turned_off_and_on_by_its_name_with_what_it_concerns() {
         assert_eq!(statuses, [503, 503, 503, 200, 200]);
     }
     let twice = mesh.sitio(&["disable", "legacy", "/bytes/*", "--reason", "a scenario asks for it"]).failed(1);
-    assert!(twice.contains("rule r1 of operator has every endpoint under /bytes/ off since"), "{twice}");
+    assert!(twice.contains("rule r1 by operator has turned every endpoint under /bytes/ off since"), "{twice}");
     mesh.sitio(&["enable", "legacy", "/bytes/*", "--wait"]).success();
     assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
 

@@ -6,17 +6,25 @@ use std::sync::{Mutex, PoisonError};
 use crate::counts::fleet::process_counts::ProcessCounts;
 use crate::store::metrics_store::Process;
 
-/// Counts of processes that may still run, oldest first.
+/// Counts of processes that may still run.
 #[derive(Debug)]
 pub(super) struct EvictedProcesses {
     /// Memory limit of all of them together.
     bytes_max: usize,
-    processes: Mutex<VecDeque<(Process, ProcessCounts)>>,
+    kept: Mutex<KeptProcesses>,
+}
+
+#[derive(Debug, Default)]
+struct KeptProcesses {
+    /// Oldest first.
+    processes: VecDeque<(Process, ProcessCounts)>,
+    /// The memory of all of them.
+    bytes: usize,
 }
 
 impl EvictedProcesses {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, processes: Mutex::default() }
+        Self { bytes_max, kept: Mutex::default() }
     }
 
     /// Keeps the counts of a process, unless all of them are on disk: then they are not needed. If
@@ -25,21 +33,22 @@ impl EvictedProcesses {
         if counts.hits_not_durable() == 0 {
             return false;
         }
-        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
-        processes.push_back((process, counts));
-        let mut bytes: usize = processes.iter().map(|(_, counts)| counts.bytes()).sum();
-        while bytes > self.bytes_max {
-            let Some((_, counts)) = processes.pop_front() else { break };
-            bytes -= counts.bytes();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.bytes += counts.bytes();
+        kept.processes.push_back((process, counts));
+        while kept.bytes > self.bytes_max {
+            let Some((_, counts)) = kept.processes.pop_front() else { break };
+            kept.bytes -= counts.bytes();
         }
-        !processes.is_empty()
+        !kept.processes.is_empty()
     }
 
     /// Removes and returns the counts of this process, if they are kept.
     pub(super) fn take(&self, process: &Process) -> Option<ProcessCounts> {
-        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = processes.iter().position(|(known, _)| known == process)?;
-        let (_, counts) = processes.remove(at)?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.processes.iter().position(|(known, _)| known == process)?;
+        let (_, counts) = kept.processes.remove(at)?;
+        kept.bytes -= counts.bytes();
         counts.revive();
         Some(counts)
     }

@@ -9,7 +9,7 @@ pub enum NotAttached {
     #[error("another process reports as pod {0}")]
     Claimed(String),
     /// A newer stream of the same process has attached before.
-    #[error("stream {session} of pod {pod} is not newer than the stream {known} that is known")]
+    #[error("stream {session} of pod {pod} is not newer than the known stream {known}")]
     OldSession {
         /// The pod.
         pod: String,
@@ -19,6 +19,6 @@ pub enum NotAttached {
         known: u32,
     },
     /// The limit of pods or services is reached.
-    #[error("as many pods as there is memory for, or {SERVICES_MAX} services, are remembered already")]
+    #[error("the limit of pods (by memory) or of services ({SERVICES_MAX}) is reached")]
     Full,
 }

@@ -154,8 +154,8 @@ impl RefusedSet {
             Some(refusal) => refusal.why.clone(),
             None => match self.refusals.first() {
                 Some(refusal) if refusal.rule.is_empty() => refusal.why.clone(),
-                Some(refusal) => format!("rule {} spoils the set: {}", refusal.rule, refusal.why),
-                None => "the pod did not say why".to_owned(),
+                Some(refusal) => format!("rule {} makes the set invalid: {}", refusal.rule, refusal.why),
+                None => "the pod gave no reason".to_owned(),
             },
         }
     }

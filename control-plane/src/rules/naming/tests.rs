@@ -56,7 +56,7 @@ fn a_method_and_placeholders_are_brought_to_the_name_that_is_shown() {
 fn what_no_endpoint_has_is_refused_with_the_nearest_names() {
     let shop = shop();
     let refused = |name: &str| asked(&shop, name, Scope::Endpoint, Unseen::Refused).unwrap_err();
-    assert!(refused("GET /order/{orderId}").contains("nearest are GET /orders/{id}"), "{}", refused("GET /order/{orderId}"));
+    assert!(refused("GET /order/{orderId}").contains("similar names: GET /orders/{id}"), "{}", refused("GET /order/{orderId}"));
     assert!(refused("PURGE /cache").contains("purge /cache"), "another method than purge");
     for never in ["GET /orders/*", "GET /orders/{x...}"] {
         assert!(refused(never).contains("allow_unseen"), "{}", refused(never));
@@ -78,7 +78,7 @@ fn what_was_never_called_is_allowed_when_said_so_and_named_as_it_will_be() {
 fn placeholders_that_could_be_several_are_refused_with_them() {
     let known = known(&["GET /a/{id}", "GET /a/{name}"], &[]);
     let why = asked(&known, "GET /a/{x}", Scope::Endpoint, Unseen::Allowed).unwrap_err();
-    assert_eq!(why, "/a/{x} could be /a/{id} or /a/{name}: name one as it is shown");
+    assert_eq!(why, "/a/{x} is ambiguous: /a/{id} or /a/{name}; use one of these names");
 }
 
 #[test]

@@ -50,11 +50,11 @@ impl DatabaseFile {
     /// file is used.
     fn check(&self) -> Result<(), StoreError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = open.as_mut() else { return Err(self.unreadable("it has failed just now")) };
+        let Some(database) = open.as_mut() else { return Err(self.unreadable("it was closed after an error")) };
         match guarded(|| database.check_integrity()) {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => {
-                tracing::warn!(file = %self.path.display(), "the store was damaged, and was put back to its last whole transaction");
+                tracing::warn!(file = %self.path.display(), "the store was damaged and has been restored to its last complete transaction");
                 Ok(())
             }
             Ok(Err(error)) => Err(self.unreadable(error)),
@@ -94,7 +94,9 @@ impl DatabaseFile {
     pub(super) fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, TransactionFault>) -> Result<T, TransactionFault> {
         self.reopen().map_err(TransactionFault::Shut)?;
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = open.as_ref() else { return Err(TransactionFault::Engine("it has failed just now".to_owned())) };
+        let Some(database) = open.as_ref() else {
+            return Err(TransactionFault::Engine("it was closed after an error".to_owned()));
+        };
         let done = guarded(|| work(database)).unwrap_or_else(|panic| Err(TransactionFault::Engine(panic)));
         drop(open);
         if let Err(TransactionFault::Engine(_)) = done {

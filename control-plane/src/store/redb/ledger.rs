@@ -16,7 +16,9 @@ pub(super) fn read(transaction: &ReadTransaction) -> Result<StoredRules, Transac
     let number = |name: &str| Ok::<_, TransactionFault>(numbers.get(name)?.map_or(0, |number| number.value()));
     let format = number("format")?;
     if format != FORMAT {
-        return Err(TransactionFault::Corrupt(format!("it is of format {format}, and this control plane knows format {FORMAT}")));
+        return Err(TransactionFault::Corrupt(format!(
+            "it has format {format}, but this control plane supports format {FORMAT}"
+        )));
     }
     let mut stored = StoredRules {
         store: names.get("store")?.map(|name| name.value().to_owned()).unwrap_or_default(),

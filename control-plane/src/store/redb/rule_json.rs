@@ -93,7 +93,7 @@ impl RuleJson {
         let scope = match written.scope {
             None => Scope::Endpoint,
             Some(ScopeJson::Prefix) if prefix_of(endpoint.route()).is_some() => Scope::Prefix,
-            Some(ScopeJson::Prefix) => return Err(format!("the route {} names no prefix", endpoint.route())),
+            Some(ScopeJson::Prefix) => return Err(format!("the route {} is not a prefix pattern", endpoint.route())),
         };
         let rule = Rule {
             id: written.id,

@@ -25,7 +25,7 @@ pub enum Absorbed {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Uncountable {
     /// The report before it is missing.
-    #[error("report {got} came where {expected} was due: attach again and begin with a snapshot")]
+    #[error("report {got} arrived, but {expected} was expected: attach again and begin with a snapshot")]
     Gap {
         /// Its number.
         got: u64,
@@ -33,12 +33,12 @@ pub enum Uncountable {
         expected: u64,
     },
     /// A stream must begin with a snapshot, and this one did not.
-    #[error("a change came before the snapshot that it changes: attach again and begin with a snapshot")]
+    #[error("the stream began with a change: attach again and begin with a snapshot")]
     NoSnapshot,
     /// The memory quota has no room for it.
     #[error(
-        "its process would take {bytes} bytes here, where {max} are the limit, or less when others take much: \
-         it tells of too many endpoints, latencies or statuses"
+        "its counts would take {bytes} bytes; the limit is {max}, or less when other processes use much: \
+         it reports too many endpoints, latencies or statuses"
     )]
     TooHeavy {
         /// Bytes that the process would take.
@@ -47,7 +47,7 @@ pub enum Uncountable {
         max: usize,
     },
     /// Its numbers contradict each other.
-    #[error("the counts of {0} cannot be true: {1}")]
+    #[error("the counts of {0} are impossible: {1}")]
     Contradiction(Endpoint, &'static str),
     /// It counts more than is possible in its time.
     #[error("{0}")]

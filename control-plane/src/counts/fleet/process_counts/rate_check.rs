@@ -33,7 +33,7 @@ pub(super) struct RateCheck {
 
 /// A report counts more than is possible in its time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{count} {what} in {time_ms} ms cannot be true: {max} is the most")]
+#[error("{count} {what} in {time_ms} ms are impossible: the limit is {max}")]
 pub struct Implausible {
     what: &'static str,
     count: u64,
@@ -105,7 +105,7 @@ mod tests {
         let change = |hits| RateCheck::default().check(&report(Coverage::Change, hits, 0), arrival, Some(NOW_MS - 1000));
         assert_eq!(change(1_000_000), Ok(()));
         let refused = change(1 << 49).unwrap_err().to_string();
-        assert_eq!(refused, "562949953421312 requests in 1000 ms cannot be true: 1100000000 is the most");
+        assert_eq!(refused, "562949953421312 requests in 1000 ms are impossible: the limit is 1100000000");
         let snapshot = |hits| RateCheck::default().check(&report(Coverage::Snapshot, hits, 0), arrival, None);
         assert!(snapshot(1_000_000_000_000).is_ok() && snapshot(1 << 49).is_err());
     }

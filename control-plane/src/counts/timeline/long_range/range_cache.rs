@@ -26,6 +26,9 @@ const GOOD_FOR_PARTS: u64 = 1440;
 const WINDOWS_MAX: usize = 8;
 
 /// The cache of windows that were read from disk.
+///
+/// It is not a `moka` cache: while one reader refreshes an entry, the others get the old one instead of waiting for the
+/// disk, and the time for which an entry is valid depends on its window and on the caller's clock.
 #[derive(Debug, Default)]
 pub struct RangeCache {
     windows: Mutex<HashMap<QueryWindow, Arc<LongRange>>>,
