@@ -9,8 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
 use serde::Serialize;
 
-use crate::dashboard::Web;
-use crate::dashboard::audit::choice::AuditFilter;
+use crate::dashboard::audit::choice::{AuditFilter, AuditView};
 use crate::dashboard::audit::row::AuditRowCells;
 use crate::dashboard::frame::FrameCells;
 use crate::dashboard::heading::HeadingCells;
@@ -19,18 +18,18 @@ use crate::dashboard::live_values::Cells;
 use crate::dashboard::page::{HtmlPage, PageError, Shell};
 use crate::dashboard::query::ViewQuery;
 use crate::dashboard::root::Root;
+use crate::dashboard::state::DashboardState;
 use crate::dashboard::zone::Zone;
 use crate::model::rules_state::AUDIT_AT_HAND_MAX;
 use crate::model::switch::Switch;
 use crate::query::snapshot::Snapshot;
 use crate::rules::outcome::RuleOutcome;
+use crate::state::AppState;
 use format::number;
 
 pub mod choice;
 pub mod file;
 pub mod row;
-
-pub use choice::AuditView;
 
 /// Maximum number of entries on the page; a link leads to older ones.
 const ENTRIES_SHOWN: usize = 200;
@@ -87,7 +86,7 @@ impl AuditLogView {
     }
 
     /// The live frame of the page, for the stream.
-    pub fn moment(self) -> LiveFrame {
+    pub fn live_frame(self) -> LiveFrame {
         let mut cells = Cells::default();
         cells.show("frame", &self.frame);
         cells.show("page", &self.page);
@@ -118,19 +117,17 @@ impl AuditPageCells {
     }
 }
 
-impl Web {
-    /// The audit log filtered by a view.
-    pub fn audit(&self, snapshot: &Snapshot, view: &AuditView) -> AuditLogView {
-        let choice = self.choice(snapshot, view, ENTRIES_SHOWN);
-        let fates = self.state.rules.outcomes(&choice.entries);
-        AuditLogView::of(snapshot, &choice, &fates, &view.zone)
-    }
+/// The audit log filtered by a view.
+pub fn log_view(app: &AppState, snapshot: &Snapshot, view: &AuditView) -> AuditLogView {
+    let filter = filtered(app, snapshot, view, ENTRIES_SHOWN);
+    let fates = app.rules.outcomes(&filter.entries);
+    AuditLogView::of(snapshot, &filter, &fates, &view.zone)
+}
 
-    fn choice(&self, snapshot: &Snapshot, view: &AuditView, limit: usize) -> AuditFilter {
-        let rules = self.state.rules.state();
-        let waiting: HashSet<&str> = snapshot.endpoints.iter().filter_map(|row| waiting(&row.switch)).collect();
-        AuditFilter::of(rules.audit().take(AUDIT_AT_HAND_MAX), view, &waiting, snapshot.taken_ms, limit)
-    }
+fn filtered(app: &AppState, snapshot: &Snapshot, view: &AuditView, limit: usize) -> AuditFilter {
+    let rules = app.rules.state();
+    let waiting: HashSet<&str> = snapshot.endpoints.iter().filter_map(|row| waiting(&row.switch)).collect();
+    AuditFilter::of(rules.audit().take(AUDIT_AT_HAND_MAX), view, &waiting, snapshot.taken_ms, limit)
 }
 
 /// The rule that some pods have not confirmed yet.
@@ -171,24 +168,24 @@ impl AuditPage {
 }
 
 /// `GET /audit`
-pub async fn audit(Query(query): Query<ViewQuery>, zone: Zone, State(web): State<Arc<Web>>) -> HtmlPage<AuditPage> {
-    let snapshot = web.snapshot();
-    let audit = web.audit(&snapshot, &AuditView::of(query.clone(), zone));
-    let people = choice::people(web.state.rules.state().audit());
+pub async fn audit(Query(query): Query<ViewQuery>, zone: Zone, State(state): State<Arc<DashboardState>>) -> HtmlPage<AuditPage> {
+    let snapshot = state.snapshot();
+    let audit = log_view(&state.app, &snapshot, &AuditView::of(query.clone(), zone));
+    let people = choice::people(state.app.rules.state().audit());
     HtmlPage(AuditPage::of(&snapshot, audit, people, query))
 }
 
 /// `GET /audit.csv`
-pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
-    let snapshot = web.snapshot();
-    let choice = web.choice(&snapshot, &AuditView::of(query, Zone::default()), usize::MAX);
-    let fates = web.state.rules.outcomes(&choice.entries);
+pub async fn csv(Query(query): Query<ViewQuery>, State(state): State<Arc<DashboardState>>) -> Response {
+    let snapshot = state.snapshot();
+    let choice = filtered(&state.app, &snapshot, &AuditView::of(query, Zone::default()), usize::MAX);
+    let fates = state.app.rules.outcomes(&choice.entries);
     file::of(snapshot.taken_ms, choice.entries.iter().map(|entry| &**entry).zip(&fates))
 }
 
 /// `POST /rules/{id}/end`: the form for browsers without script.
-pub async fn end(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<Redirect, Box<PageError>> {
-    match web.turn_on(&id).await {
+pub async fn end(Path(id): Path<String>, State(state): State<Arc<DashboardState>>) -> Result<Redirect, Box<PageError>> {
+    match state.withdraw_rule(&id).await {
         Ok(_) => Ok(Redirect::to(&format!("{}audit", Root::TWO_ABOVE))),
         Err(error) => Err(PageError::refused(StatusCode::CONFLICT, format!("The rule was not ended: {error}."))),
     }

@@ -15,14 +15,15 @@ use crate::dashboard::endpoint::lookup::find;
 use crate::dashboard::endpoint::view_model::{EndpointView, ViewSource};
 use crate::dashboard::frame::FrameCells;
 use crate::dashboard::history::{HistoryFilter, HistoryQuery, RequestHistory};
+use crate::dashboard::impact;
 use crate::dashboard::live_frame::LiveFrame;
 use crate::dashboard::page::{HtmlPage, PageError, Shell};
 use crate::dashboard::progress::RuleProgress;
 use crate::dashboard::query::{DisplayWindow, ViewQuery};
 use crate::dashboard::range::RangeForm;
 use crate::dashboard::root::Root;
+use crate::dashboard::state::DashboardState;
 use crate::dashboard::zone::Zone;
-use crate::dashboard::{Web, impact};
 use crate::model::window::QueryWindow;
 use crate::query::snapshot::{EndpointRow, Snapshot};
 use crate::store::StoreError;
@@ -62,53 +63,60 @@ pub async fn endpoint(
     Query(query): Query<ViewQuery>,
     Query(shown): Query<HistoryQuery>,
     zone: Zone,
-    State(web): State<Arc<Web>>,
+    State(state): State<Arc<DashboardState>>,
 ) -> Result<HtmlPage<EndpointPage>, Box<PageError>> {
     let span = query.chosen(&zone, now_ms())?;
-    let snapshot = web.look(span).await?;
+    let snapshot = state.snapshot_over(span).await?;
     let row = find(&snapshot, &id)?;
-    let columns = web.columns(&snapshot, row, span).await?;
-    let history = RequestHistory::of(&web, row, HistoryFilter::of(&shown)).await;
-    Ok(HtmlPage(EndpointPage::of(&snapshot, row, span, look(&web, &snapshot, row, columns, &zone), history, &zone)))
+    let columns = columns_over(&state, &snapshot, row, span).await?;
+    let history = RequestHistory::of(&state, row, HistoryFilter::of(&shown)).await;
+    Ok(HtmlPage(EndpointPage::of(&snapshot, row, span, look(&state, &snapshot, row, columns, &zone), history, &zone)))
 }
 
 /// `GET /endpoints/{id}/requests`: the rows of the recent requests as live values, for polling.
-pub async fn requests(Path(id): Path<String>, Query(shown): Query<HistoryQuery>, State(web): State<Arc<Web>>) -> Response {
-    let snapshot = web.snapshot_of(&id);
+pub async fn requests(
+    Path(id): Path<String>,
+    Query(shown): Query<HistoryQuery>,
+    State(state): State<Arc<DashboardState>>,
+) -> Response {
+    let snapshot = state.snapshot_of_endpoint(&id);
     let Ok(row) = find(&snapshot, &id) else {
         return lookup::unknown("this endpoint is not known any more");
     };
-    let history = RequestHistory::of(&web, row, HistoryFilter::of(&shown)).await;
+    let history = RequestHistory::of(&state, row, HistoryFilter::of(&shown)).await;
     let again_ms = if row.pods.len() <= FOLLOWED_CLOSELY_MAX { 2000 } else { 10_000 };
     Json(json!({ "c": history.cells().elements(), "again_ms": again_ms })).into_response()
 }
 
-impl Web {
-    /// Reads the data of an endpoint's charts from disk, if memory does not cover the window.
-    pub async fn look_at_chart(&self, id: &str, span: DisplayWindow) -> Result<(), StoreError> {
-        match span.window() {
-            QueryWindow::Last(window) => self.charts.look_back(&self.state, id, window, now_ms()).await,
-            QueryWindow::All | QueryWindow::Between(_) => Ok(()),
-        }
-    }
-
-    /// The counts of an endpoint over time, from memory or disk.
-    pub async fn columns(&self, snapshot: &Snapshot, row: &EndpointRow, span: DisplayWindow) -> Result<Columns, Box<PageError>> {
-        let unreadable = |error: StoreError| PageError::unreadable(&error, span);
-        if let QueryWindow::Between(range) = snapshot.window {
-            return self.charts.between(&self.state, &row.id, range, snapshot.taken_ms).await.map_err(unreadable);
-        }
-        self.look_at_chart(&row.id, span).await.map_err(unreadable)?;
-        Ok(columns(self, snapshot, row))
+/// Reads the data of an endpoint's charts from disk, if memory does not cover the window.
+pub async fn read_chart(state: &DashboardState, id: &str, span: DisplayWindow) -> Result<(), StoreError> {
+    match span.window() {
+        QueryWindow::Last(window) => state.charts.look_back(&state.app, id, window, now_ms()).await,
+        QueryWindow::All | QueryWindow::Between(_) => Ok(()),
     }
 }
 
+/// The counts of an endpoint over time, from memory or disk.
+pub async fn columns_over(
+    state: &DashboardState,
+    snapshot: &Snapshot,
+    row: &EndpointRow,
+    span: DisplayWindow,
+) -> Result<Columns, Box<PageError>> {
+    let unreadable = |error: StoreError| PageError::unreadable(&error, span);
+    if let QueryWindow::Between(range) = snapshot.window {
+        return state.charts.between(&state.app, &row.id, range, snapshot.taken_ms).await.map_err(unreadable);
+    }
+    read_chart(state, &row.id, span).await.map_err(unreadable)?;
+    Ok(columns(state, snapshot, row))
+}
+
 /// Everything that changes on the page of an endpoint.
-pub fn look(web: &Web, snapshot: &Snapshot, row: &EndpointRow, columns: Columns, zone: &Zone) -> EndpointView {
-    let lately = lately(web, row, snapshot.taken_ms);
-    let rules = web.state.rules.state();
+pub fn look(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow, columns: Columns, zone: &Zone) -> EndpointView {
+    let lately = lately(state, row, snapshot.taken_ms);
+    let rules = state.app.rules.state();
     let entries: Vec<_> = rules.audit().map(Arc::as_ref).filter(|entry| past::is_about(entry, row)).collect();
-    let (told, called_by) = (RequestHistory::told(web, row), web.callers_of(&row.id, snapshot.taken_ms));
+    let (told, called_by) = (RequestHistory::told(state, row), state.callers_of_endpoints(&[&row.id], snapshot.taken_ms));
     let entries = &entries;
     EndpointView::at(&ViewSource {
         row,
@@ -123,28 +131,28 @@ pub fn look(web: &Web, snapshot: &Snapshot, row: &EndpointRow, columns: Columns,
 }
 
 /// The endpoint's counts over time, from memory or from the cached chart.
-fn columns(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Columns {
+fn columns(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow) -> Columns {
     let window = match snapshot.window {
         QueryWindow::Last(window) => window,
         QueryWindow::All => std::time::Duration::from_secs(3600),
         QueryWindow::Between(range) => std::time::Duration::from_millis(range.length_ms()),
     };
-    let Some(series) = web.state.timeline.all().into_iter().find(|series| series.id == row.id) else {
+    let Some(series) = state.app.timeline.all().into_iter().find(|series| series.id == row.id) else {
         return Columns::default();
     };
-    let long = web.charts.columns(&series, window, web.state.timeline.naming_revision(), snapshot.taken_ms);
+    let long = state.charts.columns(&series, window, state.app.timeline.naming_revision(), snapshot.taken_ms);
     long.unwrap_or_else(|| Columns::of(&series, window, snapshot.taken_ms))
 }
 
 /// The recent counts of each of its pods, by pod name.
-fn lately(web: &Web, row: &EndpointRow, now_ms: u64) -> HashMap<String, RecentTotals> {
-    web.state.fleet.recent_by_pod((&row.namespace, &row.service), &row.endpoint, now_ms)
+fn lately(state: &DashboardState, row: &EndpointRow, now_ms: u64) -> HashMap<String, RecentTotals> {
+    state.app.fleet.recent_by_pod((&row.namespace, &row.service), &row.endpoint, now_ms)
 }
 
 /// The live frame of the page. If the endpoint is unknown, only the page frame.
-pub fn moment(web: &Web, snapshot: &Snapshot, id: &str, zone: &Zone) -> LiveFrame {
+pub fn live_frame(state: &DashboardState, snapshot: &Snapshot, id: &str, zone: &Zone) -> LiveFrame {
     let row = snapshot.endpoints.iter().find(|row| row.id == id);
-    let mut cells = row.map(|row| look(web, snapshot, row, columns(web, snapshot, row), zone).cells()).unwrap_or_default();
+    let mut cells = row.map(|row| look(state, snapshot, row, columns(state, snapshot, row), zone).cells()).unwrap_or_default();
     let title = row.map_or_else(|| "Endpoint".to_owned(), |row| row.endpoint.to_string());
     cells.show("frame", &FrameCells::of(&title, snapshot).below(Root::ABOVE));
     LiveFrame::of(snapshot.taken_ms, cells, Vec::new())

@@ -12,17 +12,22 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::dashboard::live_frame::LiveFrame;
+use crate::dashboard::map::Map;
 use crate::dashboard::order::{SortOrder, head_values};
+use crate::dashboard::overview::Overview;
 use crate::dashboard::patch::Patch;
-use crate::dashboard::query::ViewQuery;
+use crate::dashboard::pods::PodsTable;
+use crate::dashboard::query::{DisplayWindow, ViewQuery};
+use crate::dashboard::state::DashboardState;
 use crate::dashboard::stream::{Events, StreamRefusal, answer};
 use crate::dashboard::topic::Topic;
 use crate::dashboard::zone::Zone;
-use crate::dashboard::{Web, assets};
-
-/// Maximum number of open streams. Each is a visible browser tab; a hidden tab closes its own.
-pub const STREAMS_MAX: usize = 512;
+use crate::dashboard::{assets, audit, endpoint};
+use crate::query::long_windows::{self, Depth};
+use crate::query::snapshot::Snapshot;
+use crate::store::StoreError;
 
 /// The interval between two events.
 const TICK: Duration = Duration::from_secs(1);
@@ -37,20 +42,46 @@ const COMMENT_AFTER_TICKS: u64 = 10;
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 
 /// `GET /events`
-pub async fn events(Query(query): Query<ViewQuery>, zone: Zone, State(web): State<Arc<Web>>) -> Result<Response, StreamRefusal> {
-    open(&web, query, zone).map(answer)
+pub async fn events(
+    Query(query): Query<ViewQuery>,
+    zone: Zone,
+    State(state): State<Arc<DashboardState>>,
+) -> Result<Response, StreamRefusal> {
+    open(&state, query, zone).map(answer)
 }
 
 /// The events of a page.
-pub(super) fn open(web: &Arc<Web>, query: ViewQuery, zone: Zone) -> Result<Events, StreamRefusal> {
-    let permit = web.stream_permit().ok_or(StreamRefusal::Full)?;
-    Ok(BrowserStream::new(Arc::clone(web), Topic::of(query, zone), permit).into_events())
+pub(super) fn open(state: &Arc<DashboardState>, query: ViewQuery, zone: Zone) -> Result<Events, StreamRefusal> {
+    let permit = state.stream_permit().ok_or(StreamRefusal::Full)?;
+    Ok(BrowserStream::new(Arc::clone(state), Topic::of(query, zone), permit).into_events())
+}
+
+/// The live frame of a page, the same for all its viewers in this second.
+///
+/// What a long window needs from disk is read before, for all viewers, and not on every call.
+async fn live_frame(state: &DashboardState, topic: &Topic) -> Result<Arc<LiveFrame>, StoreError> {
+    let now_ms = clock::now_ms();
+    let past = long_windows::read(&state.app, topic.span().window(), Depth::WindowBefore, now_ms).await?;
+    if let Topic::Endpoint(id, span, _) = topic {
+        endpoint::read_chart(state, id, *span).await?;
+    }
+    let snapshot = |span: DisplayWindow| {
+        state.snapshots.at(&span, now_ms, || Snapshot::take(&state.app, span.window(), past.as_deref(), now_ms))
+    };
+    let topic = &topic.shared(state.app.timeline.len());
+    Ok(state.frames.at(topic, now_ms, || match topic {
+        Topic::Overview(view) => Overview::of(&snapshot(view.window), view.window).live_frame(view),
+        Topic::Pods(view) => PodsTable::of(&snapshot(DisplayWindow::default()), view).live_frame(),
+        Topic::Map(view) => Map::of(&snapshot(view.span), &state.callers_by_endpoint(now_ms), view).live_frame(),
+        Topic::Endpoint(id, span, zone) => endpoint::live_frame(state, &snapshot(*span), id, zone),
+        Topic::Audit(view) => audit::log_view(&state.app, &snapshot(DisplayWindow::default()), view).live_frame(),
+    }))
 }
 
 /// One browser's stream: its topic, and the state it was last sent.
 struct BrowserStream {
-    web: Arc<Web>,
-    subject: Topic,
+    state: Arc<DashboardState>,
+    topic: Topic,
     order: SortOrder,
     ticks: Interval,
     count: u64,
@@ -62,11 +93,11 @@ struct BrowserStream {
 }
 
 impl BrowserStream {
-    fn new(web: Arc<Web>, (subject, order): (Topic, SortOrder), permit: OwnedSemaphorePermit) -> Self {
+    fn new(state: Arc<DashboardState>, (topic, order): (Topic, SortOrder), permit: OwnedSemaphorePermit) -> Self {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let drain = web.drain();
-        Self { web, subject, order, ticks, count: 0, silent: 0, shown: None, rows: Arc::default(), drain, _permit: permit }
+        let drain = state.drain();
+        Self { state, topic, order, ticks, count: 0, silent: 0, shown: None, rows: Arc::default(), drain, _permit: permit }
     }
 
     fn into_events(self) -> Events {
@@ -86,7 +117,7 @@ impl BrowserStream {
 
     /// The next event. If the disk cannot be read there is none, and the page reports that its numbers are old.
     async fn next(&mut self) -> Option<Bytes> {
-        let Ok(moment) = self.web.moment(&self.subject).await else {
+        let Ok(moment) = live_frame(&self.state, &self.topic).await else {
             self.silent += 1;
             return self.silent.is_multiple_of(COMMENT_AFTER_TICKS).then_some(COMMENT);
         };
@@ -100,7 +131,7 @@ impl BrowserStream {
 
     fn whole(&mut self, moment: &LiveFrame) -> Bytes {
         let mut cells = moment.cells.clone();
-        cells.insert("columns", head_values(self.subject.columns(), self.order));
+        cells.insert("columns", head_values(self.topic.columns(), self.order));
         self.rows = moment.order(self.order);
         let c = &to_raw_value(&cells).expect("cells are texts");
         Patch { v: Some(assets::version()), order: Some(&self.rows), ..Patch::tick(moment.taken_ms, c) }.finished("snap")

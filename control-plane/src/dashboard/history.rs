@@ -4,9 +4,11 @@ use serde::Deserialize;
 
 use crate::clock;
 use crate::counts::fleet::address_index::AddressIndex;
-use crate::dashboard::Web;
-use crate::dashboard::live_values::{Cells, Key, Values};
+use crate::dashboard::live_values::Cells;
+use crate::dashboard::live_values::keys::Key;
+use crate::dashboard::live_values::values::Values;
 use crate::dashboard::request::{RequestCells, RequestPlace};
+use crate::dashboard::state::DashboardState;
 use crate::history::GatheredHistory;
 use crate::history::choice::{HistoryChoice, HistoryOrder};
 use crate::history::request::{HistoryRequest, RememberedExchange};
@@ -89,28 +91,29 @@ impl HistoryFilter {
 
 impl RequestHistory {
     /// Queries the pods of an endpoint.
-    pub async fn of(web: &Web, row: &EndpointRow, show: HistoryFilter) -> Self {
+    pub async fn of(state: &DashboardState, row: &EndpointRow, show: HistoryFilter) -> Self {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
         let wanted = HistoryRequest { namespace, service, endpoint, pod: None, limit: usize::MAX };
-        let Ok(gathered) = web.state.histories.gather(&wanted, &web.state.fleet, clock::now_ms()).await else {
+        let Ok(gathered) = state.app.histories.gather(&wanted, &state.app.fleet, clock::now_ms()).await else {
             let gaps = "Too many are asking: load the page again in a second.".into();
             return Self { show, rows: vec![RequestCells::blank(); ROWS_MAX], is_known: false, hint: String::new(), gaps };
         };
-        Self::shown(gathered, show, row, &AddressIndex::from_fleet(&web.state.fleet, clock::now_ms()))
+        Self::shown(gathered, show, row, &AddressIndex::from_fleet(&state.app.fleet, clock::now_ms()))
     }
 
     /// The same requests unformatted and without a limit, for a file.
-    pub async fn remembered(web: &Web, row: &EndpointRow, show: HistoryFilter) -> Vec<RememberedExchange> {
+    pub async fn remembered(state: &DashboardState, row: &EndpointRow, show: HistoryFilter) -> Vec<RememberedExchange> {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
         let wanted = HistoryRequest { namespace, service, endpoint, pod: None, limit: usize::MAX };
-        let gathered = web.state.histories.gather(&wanted, &web.state.fleet, clock::now_ms()).await.unwrap_or_default();
+        let gathered = state.app.histories.gather(&wanted, &state.app.fleet, clock::now_ms()).await.unwrap_or_default();
         HistoryChoice { limit: usize::MAX, ..show.choice() }.select(gathered.exchanges)
     }
 
     /// The exchanges of an endpoint that its pods have pushed without a query.
-    pub fn told(web: &Web, row: &EndpointRow) -> Vec<RememberedExchange> {
+    pub fn told(state: &DashboardState, row: &EndpointRow) -> Vec<RememberedExchange> {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
-        web.state
+        state
+            .app
             .histories
             .pushed
             .for_request(&HistoryRequest { namespace, service, endpoint, pod: None, limit: usize::MAX }, &[])
@@ -121,7 +124,7 @@ impl RequestHistory {
         let mut cells = Cells::default();
         // If the pods could not be queried, the rows already on the page stay.
         for (at, row) in self.rows.iter().enumerate().filter(|_| self.is_known) {
-            cells.insert(&format!("request-{at}"), Values::of(row));
+            cells.show(format!("request-{at}"), row);
         }
         let words = Values::named([(Key::new("hint", ""), &*self.hint), (Key::new("gaps", ""), &*self.gaps)]);
         cells.insert("requests", words);

@@ -10,12 +10,12 @@ use mesh::rule::{ANY_METHOD, Action, DISABLE_STATUSES, Protection, Rule, Scope, 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::dashboard::Web;
 use crate::dashboard::endpoint::callers;
 use crate::dashboard::endpoint::lookup::{find, unknown};
 use crate::dashboard::page::PageError;
 use crate::dashboard::query::{DisplayWindow, OverviewQuery, ViewQuery};
 use crate::dashboard::row::OverviewRow;
+use crate::dashboard::state::DashboardState;
 use crate::query::callers::CalledBy;
 use crate::query::snapshot::{EndpointRow, Snapshot};
 use format::number;
@@ -73,13 +73,13 @@ pub async fn impact(
     Path(id): Path<String>,
     Query(query): Query<ViewQuery>,
     Query(scope): Query<ImpactQuery>,
-    State(web): State<Arc<Web>>,
+    State(state): State<Arc<DashboardState>>,
 ) -> Result<Response, Box<PageError>> {
     let span = OverviewQuery::from(query).window;
-    let snapshot = web.look(span).await?;
+    let snapshot = state.snapshot_over(span).await?;
     let Ok(row) = find(&snapshot, &id) else { return Ok(unknown("this endpoint is not known any more")) };
     let Some(rule) = planned(row, &scope.prefix) else { return Ok(unknown("that is no prefix: it ends in /*")) };
-    Ok(Json(Impact::of(&web, &snapshot, row, &rule, span)).into_response())
+    Ok(Json(Impact::of(&state, &snapshot, row, &rule, span)).into_response())
 }
 
 /// The scopes that an endpoint's page offers: a prefix, empty for the endpoint alone, and its label.
@@ -115,7 +115,7 @@ fn planned(row: &EndpointRow, prefix: &str) -> Option<Rule> {
 }
 
 impl Impact {
-    fn of(web: &Web, snapshot: &Snapshot, row: &EndpointRow, rule: &Rule, span: DisplayWindow) -> Self {
+    fn of(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow, rule: &Rule, span: DisplayWindow) -> Self {
         let is_covered = |one: &&EndpointRow| {
             one.namespace == row.namespace
                 && one.service == row.service
@@ -126,10 +126,10 @@ impl Impact {
         let sum = sum(row, &rows);
         let cells = OverviewRow::of(&sum, snapshot.taken_ms).cells;
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-        let called_by: CalledBy = web.callers_of_all(&ids, snapshot.taken_ms);
+        let called_by: CalledBy = state.callers_of_endpoints(&ids, snapshot.taken_ms);
         let (callers, callers_note) = callers::in_short(&called_by, sum.rps, snapshot.taken_ms);
         let (endpoints, endpoints_note) = listed(&rows, rule);
-        let rules = &web.state.rules;
+        let rules = &state.app.rules;
         Self {
             endpoint: rule.subject(),
             rps: cells.rps,

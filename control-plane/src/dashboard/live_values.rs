@@ -6,28 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::dashboard::live_values::draft::Draft;
-use crate::dashboard::live_values::flat::flatten;
-use crate::dashboard::live_values::keys::{Keys, Kinds};
+use crate::dashboard::live_values::flatten::flatten;
+use crate::dashboard::live_values::keys::{KeyComparer, Keys};
+use crate::dashboard::live_values::values::Values;
 
-mod draft;
-mod flat;
-mod keys;
-
-pub use keys::Key;
-
-/// The values of one element of the page and everything in it, by key: `p95.v` is `1.24`, `p95.u`
-/// is `s`.
-///
-/// They are in field order, in one string: a page of a thousand rows has fifty thousand, once a
-/// second.
-#[derive(Debug, Clone, Default)]
-pub struct Values {
-    keys: Arc<Keys>,
-    /// The end of each value's text.
-    ends: Vec<usize>,
-    text: String,
-}
+pub mod flatten;
+pub mod keys;
+pub mod values;
 
 /// The live values of a page: by element id, then by key.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -44,40 +29,6 @@ pub struct Cells {
 pub struct Changes<'a> {
     shown: &'a Cells,
     later: &'a Cells,
-}
-
-impl Values {
-    /// Flattens a struct of texts; nested structs get a dot in their key.
-    pub fn of(shown: &impl Serialize) -> Self {
-        flatten(shown, &Arc::default())
-    }
-
-    /// Values from a list of named texts.
-    pub fn named<'a>(values: impl IntoIterator<Item = (Key, &'a str)>) -> Self {
-        let mut draft = Draft::like(Arc::default());
-        for (key, text) in values {
-            draft.push(key, text);
-        }
-        draft.finished()
-    }
-
-    /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.each().find(|(known, _)| *known == key).map(|(_, text)| text)
-    }
-
-    fn each(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.keys.names().zip(self.texts())
-    }
-
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        let mut from = 0;
-        self.ends.iter().map(move |end| {
-            let text = &self.text[from..*end];
-            from = *end;
-            text
-        })
-    }
 }
 
 impl Cells {
@@ -109,21 +60,15 @@ impl Cells {
     }
 }
 
-impl Serialize for Values {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.each())
-    }
-}
-
 impl Serialize for Changes<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut elements = to.serialize_map(None)?;
-        let mut kinds = Kinds::default();
+        let mut comparer = KeyComparer::default();
         for (id, values) in &self.later.elements {
             match self.shown.elements.get(id) {
-                Some(shown) if kinds.are_same(&shown.keys, &values.keys) => {
+                Some(shown) if comparer.compare(&shown.keys, &values.keys) => {
                     if shown.ends != values.ends || shown.text != values.text {
-                        elements.serialize_entry(id, &News { values, shown })?;
+                        elements.serialize_entry(id, &ElementDiff { values, shown })?;
                     }
                 }
                 _ => elements.serialize_entry(id, values)?,
@@ -134,12 +79,12 @@ impl Serialize for Changes<'_> {
 }
 
 /// The diff of one element that still has the same keys.
-struct News<'a> {
+struct ElementDiff<'a> {
     values: &'a Values,
     shown: &'a Values,
 }
 
-impl Serialize for News<'_> {
+impl Serialize for ElementDiff<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let pairs = self.values.each().zip(self.shown.texts());
         to.collect_map(pairs.filter(|((_, text), shown)| text != shown).map(|(value, _)| value))
@@ -151,6 +96,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::dashboard::live_values::flatten::values_of;
+    use crate::dashboard::live_values::keys::Key;
     use crate::dashboard::overview::Overview;
     use crate::dashboard::query::DisplayWindow;
     use crate::dashboard::sample;
@@ -211,7 +158,7 @@ mod tests {
         struct Chips {
             shows: Vec<&'static str>,
         }
-        let values = Values::of(&Chips { shows: vec!["12", "3"] });
+        let values = values_of(&Chips { shows: vec!["12", "3"] });
         assert_eq!((values.get("shows.0"), values.get("shows.1"), values.get("shows")), (Some("12"), Some("3"), None));
     }
 

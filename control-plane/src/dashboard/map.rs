@@ -7,7 +7,6 @@ use askama::Template;
 use axum::extract::{Query, State};
 use serde::Serialize;
 
-use crate::dashboard::Web;
 use crate::dashboard::frame::FrameCells;
 use crate::dashboard::live_frame::LiveFrame;
 use crate::dashboard::live_values::Cells;
@@ -17,6 +16,7 @@ use crate::dashboard::map::draw::Picture;
 use crate::dashboard::map::mesh::ServiceMap;
 use crate::dashboard::page::{HtmlPage, PageError, Shell};
 use crate::dashboard::query::ViewQuery;
+use crate::dashboard::state::DashboardState;
 use crate::query::callers::CalledBy;
 use crate::query::snapshot::Snapshot;
 use format::number;
@@ -104,7 +104,7 @@ impl Map {
     }
 
     /// The live frame of the page, for the stream.
-    pub fn moment(self) -> LiveFrame {
+    pub fn live_frame(self) -> LiveFrame {
         let mut cells = Cells::default();
         cells.show("frame", &self.frame);
         cells.show("page", &self.page);
@@ -162,9 +162,12 @@ impl MapPage {
 }
 
 /// `GET /map`
-pub async fn map(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Result<HtmlPage<MapPage>, Box<PageError>> {
-    let snapshot = web.look(query.span()).await?;
-    Ok(HtmlPage(MapPage::of(&snapshot, &web.called_by(snapshot.taken_ms), query)))
+pub async fn map(
+    Query(query): Query<ViewQuery>,
+    State(state): State<Arc<DashboardState>>,
+) -> Result<HtmlPage<MapPage>, Box<PageError>> {
+    let snapshot = state.snapshot_over(query.span()).await?;
+    Ok(HtmlPage(MapPage::of(&snapshot, &state.callers_by_endpoint(snapshot.taken_ms), query)))
 }
 
 #[cfg(test)]

@@ -3,18 +3,18 @@
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 
-use crate::dashboard::Web;
+use crate::state::AppState;
 
 /// The texts to paste.
 #[derive(Debug)]
-pub struct FirstMinute {
+pub struct OnboardingTexts {
     /// A command for a laptop.
     pub command: String,
     /// A container for a pod.
     pub container: String,
 }
 
-impl FirstMinute {
+impl OnboardingTexts {
     /// The texts for a control plane that sidecars reach at `address`.
     pub fn at(address: &str, access: TokenRequirement) -> Self {
         let (token, secret) = match access {
@@ -48,23 +48,21 @@ pub enum TokenRequirement {
     Token,
 }
 
-impl Web {
-    /// The onboarding texts for a browser that sent these headers.
-    pub fn first_minute(&self, headers: &HeaderMap) -> FirstMinute {
-        // A control plane that listens beyond this machine always needs a token.
-        let is_open = self.state.stream_address.ip().is_loopback();
-        FirstMinute::at(&self.control_plane(headers), if is_open { TokenRequirement::Open } else { TokenRequirement::Token })
-    }
+/// The onboarding texts for a browser that sent these headers.
+pub fn first_minute(app: &AppState, headers: &HeaderMap) -> OnboardingTexts {
+    // A control plane that listens beyond this machine always needs a token.
+    let is_open = app.stream_address.ip().is_loopback();
+    OnboardingTexts::at(&stream_url(app, headers), if is_open { TokenRequirement::Open } else { TokenRequirement::Token })
+}
 
-    /// The address for sidecars; if we listen on all addresses, with the host of the `Host` header.
-    fn control_plane(&self, headers: &HeaderMap) -> String {
-        let address = self.state.stream_address;
-        if !address.ip().is_unspecified() {
-            return format!("http://{address}");
-        }
-        let host = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-        format!("http://{}:{}", host.as_ref().map_or("control-plane", Authority::host), address.port())
+/// The address for sidecars; if we listen on all addresses, with the host of the `Host` header.
+fn stream_url(app: &AppState, headers: &HeaderMap) -> String {
+    let address = app.stream_address;
+    if !address.ip().is_unspecified() {
+        return format!("http://{address}");
     }
+    let host = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    format!("http://{}:{}", host.as_ref().map_or("control-plane", Authority::host), address.port())
 }
 
 #[cfg(test)]
@@ -73,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_is_pasted_has_the_address_in_it() {
-        let open = FirstMinute::at("http://mesh.example:8091", TokenRequirement::Open);
+        let open = OnboardingTexts::at("http://mesh.example:8091", TokenRequirement::Open);
         assert!(open.command.starts_with("sitio run --control-plane http://mesh.example:8091 \\\n"));
         assert!(open.container.ends_with("value: \"http://mesh.example:8091\""));
         assert!(!open.container.contains("SITIO_TOKEN"));
@@ -81,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_token_is_asked_for_where_one_is_needed() {
-        let guarded = FirstMinute::at("http://mesh.example:8091", TokenRequirement::Token);
+        let guarded = OnboardingTexts::at("http://mesh.example:8091", TokenRequirement::Token);
         assert!(guarded.command.starts_with("SITIO_TOKEN=… \\\nsitio run"));
         assert!(guarded.container.contains("\n    - name: SITIO_TOKEN\n      valueFrom:"));
     }

@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::dashboard::live_values::{Key, Values};
+use crate::dashboard::live_values::keys::Key;
+use crate::dashboard::live_values::values::Values;
 
 /// The raw values by which a row is sorted.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,11 @@ pub struct SortColumn {
     pub title: &'static str,
     /// Its CSS classes.
     pub class: &'static str,
+}
+
+/// A column of a table, for a constant.
+pub const fn column(by: Option<By>, name: &'static str, title: &'static str, class: &'static str) -> SortColumn {
+    SortColumn { by, name, title, class }
 }
 
 /// What a column is sorted by.

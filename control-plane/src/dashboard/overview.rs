@@ -8,32 +8,39 @@ use axum::http::HeaderMap;
 use serde::Serialize;
 
 use crate::clock::now_ms;
+use crate::dashboard::attention;
 use crate::dashboard::attention::{AttentionCells, ITEMS_MAX};
 use crate::dashboard::frame::FrameCells;
 use crate::dashboard::health::HealthFilter;
+use crate::dashboard::live_frame::LiveFrame;
 use crate::dashboard::live_values::Cells;
-use crate::dashboard::onboarding::FirstMinute;
+use crate::dashboard::onboarding::{self, OnboardingTexts};
 use crate::dashboard::order::{ColumnHead, SortOrder, heads};
-use crate::dashboard::overview::chosen::{ALL_ROWS_MAX, CHOSEN};
 use crate::dashboard::overview::columns::COLUMNS;
 use crate::dashboard::page::{HtmlPage, PageError, Shell};
 use crate::dashboard::query::{DisplayWindow, OverviewQuery, ViewQuery};
 use crate::dashboard::range::RangeForm;
 use crate::dashboard::row::{EndpointCells, OverviewRow};
+use crate::dashboard::state::DashboardState;
 use crate::dashboard::tiles::Tiles;
+use crate::dashboard::topic::ALL_ROWS_MAX;
 use crate::dashboard::zone::Zone;
-use crate::dashboard::{Web, attention};
 use crate::model::pod::PodState;
 use crate::query::snapshot::Snapshot;
 use format::number;
 
-pub mod chosen;
 pub mod columns;
 pub mod file;
 
 /// Rows in the initial HTML: a few screens, which a browser lays out without delay. The script adds others once it is
 /// live; if there are more than it shows, the order and the filter choose.
 const ROWS_MAX: usize = 40;
+
+/// Rows that are sent if the server applies the filter: as many as the script shows at a time.
+const FILTERED_ROWS_MAX: usize = 200;
+
+/// The shape of a page whose rows the server filters.
+const FILTERED: &str = "chosen";
 
 /// The contents of the overview, the same for all viewers of one window.
 #[derive(Debug)]
@@ -111,6 +118,24 @@ impl Overview {
         services(&self.rows)
     }
 
+    /// The live frame. On a large mesh, it has the first rows that pass the filter, in the requested order.
+    pub fn live_frame(mut self, view: &OverviewQuery) -> LiveFrame {
+        if self.page.shape == FILTERED {
+            self.rows.retain(|row| view.shows(row));
+            self.rows.sort_by(|a, b| view.order.compare(&a.keys, &b.keys));
+            let passing = self.rows.len();
+            self.rows.truncate(FILTERED_ROWS_MAX);
+            let shown = self.rows.len();
+            if shown < passing {
+                let all = number::plural(passing, "endpoint", "endpoints");
+                self.page.foot = format!("Showing {shown} of {all}: filter to see the others");
+            }
+        }
+        let cells = self.cells();
+        let rows = self.rows.into_iter().map(|row| (row.id, Some(row.keys))).collect();
+        LiveFrame::of(self.taken_ms, cells, rows)
+    }
+
     /// All live values of the page.
     pub fn cells(&self) -> Cells {
         let mut cells = Cells::default();
@@ -149,7 +174,7 @@ impl OverviewPageCells {
                 _ => "rows",
             },
             window: span.title(),
-            shape: if rows.len() > ALL_ROWS_MAX { CHOSEN } else { "all" },
+            shape: if rows.len() > ALL_ROWS_MAX { FILTERED } else { "all" },
             foot: endpoints,
             connected: match reporting {
                 1 => "1 sidecar is connected.".into(),
@@ -198,7 +223,7 @@ pub struct OverviewPage {
     view: OverviewQuery,
     columns: Vec<ColumnHead>,
     /// The commands that a new user pastes.
-    first: FirstMinute,
+    first: OnboardingTexts,
     /// A blank row, from which the script makes the row of a new endpoint.
     blank: EndpointCells,
     /// How many rows pass the filter.
@@ -214,19 +239,19 @@ pub async fn overview(
     Query(query): Query<ViewQuery>,
     headers: HeaderMap,
     zone: Zone,
-    State(web): State<Arc<Web>>,
+    State(state): State<Arc<DashboardState>>,
 ) -> Result<HtmlPage<OverviewPage>, Box<PageError>> {
     let csv = query.address("endpoints.csv", "");
     let view = OverviewQuery { window: query.chosen(&zone, now_ms())?, ..OverviewQuery::from(query) };
-    let snapshot = web.look(view.window).await?;
+    let snapshot = state.snapshot_over(view.window).await?;
     let overview = Overview::of(&snapshot, view.window);
     let range = RangeForm::of(view.window, &snapshot, &zone);
-    Ok(HtmlPage(OverviewPage::new(web.first_minute(&headers), &snapshot, overview, view, csv, range)))
+    Ok(HtmlPage(OverviewPage::new(onboarding::first_minute(&state.app, &headers), &snapshot, overview, view, csv, range)))
 }
 
 impl OverviewPage {
     fn new(
-        first: FirstMinute,
+        first: OnboardingTexts,
         snapshot: &Snapshot,
         overview: Overview,
         view: OverviewQuery,
@@ -254,7 +279,7 @@ impl OverviewPage {
 
     /// Whether the server applies the filter.
     fn is_chosen(&self) -> bool {
-        self.overview.page.shape == CHOSEN
+        self.overview.page.shape == FILTERED
     }
 
     /// Whether the filter excludes every row that exists.

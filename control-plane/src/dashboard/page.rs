@@ -69,7 +69,7 @@ impl Shell {
             root: Root::BESIDE,
             assets: assets::base(),
             version: assets::version(),
-            by: BY,
+            by: OPERATOR,
         }
     }
 
@@ -205,4 +205,4 @@ pub async fn finish(request: Request, next: Next) -> Response {
 }
 
 /// The author that is recorded for commands from a form.
-pub(crate) const BY: &str = "operator";
+pub(crate) const OPERATOR: &str = "operator";

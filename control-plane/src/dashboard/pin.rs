@@ -11,10 +11,10 @@ use mesh::rule::{ANY_METHOD, Action, Protection, Scope};
 use serde::Deserialize;
 
 use crate::counts::timeline::series::Series;
-use crate::dashboard::Web;
 use crate::dashboard::endpoint::lookup::find;
 use crate::dashboard::page::{HtmlPage, PageError, Shell};
 use crate::dashboard::root::Root;
+use crate::dashboard::state::DashboardState;
 use crate::dashboard::zone::Zone;
 use crate::query::snapshot::{EndpointRow, Snapshot};
 use crate::rules::command::{Command, Unseen};
@@ -99,20 +99,20 @@ pub async fn preview(
     Path(id): Path<String>,
     Query(query): Query<PinQuery>,
     zone: Zone,
-    State(web): State<Arc<Web>>,
+    State(state): State<Arc<DashboardState>>,
 ) -> Result<HtmlPage<PinPage>, Box<PageError>> {
-    let snapshot = web.snapshot();
+    let snapshot = state.snapshot();
     let row = find(&snapshot, &id)?;
-    Ok(HtmlPage(PinPage::of(&web, &snapshot, row, query.pattern.trim(), &zone)))
+    Ok(HtmlPage(PinPage::of(&state, &snapshot, row, query.pattern.trim(), &zone)))
 }
 
 /// `POST /endpoints/{id}/pin`
 pub async fn pin(
     Path(id): Path<String>,
-    State(web): State<Arc<Web>>,
+    State(state): State<Arc<DashboardState>>,
     Form(form): Form<PinForm>,
 ) -> Result<Redirect, Box<PageError>> {
-    let snapshot = web.snapshot();
+    let snapshot = state.snapshot();
     let row = find(&snapshot, &id)?;
     let command = Command {
         namespace: Some(row.namespace.clone()),
@@ -127,14 +127,14 @@ pub async fn pin(
         ttl: None,
         reason: form.reason,
     };
-    let status = match web.turn_off(command).await {
+    let status = match state.create_rule(command).await {
         Ok(status) => status,
         Err(error) => {
             return Err(PageError::refused(StatusCode::CONFLICT, format!("{} is not pinned: {error}.", form.pattern)));
         }
     };
     let pattern = status.rule.endpoint.route();
-    let folded = web.snapshot();
+    let folded = state.snapshot();
     let is_it =
         |now: &&EndpointRow| now.service == row.service && now.namespace == row.namespace && now.endpoint.route() == pattern;
     let same_method = |now: &&EndpointRow| is_it(now) && now.endpoint.method() == row.endpoint.method();
@@ -146,24 +146,24 @@ pub async fn pin(
 /// `POST /pins/{rule}/unpin`
 pub async fn unpin(
     Path(rule): Path<String>,
-    State(web): State<Arc<Web>>,
+    State(state): State<Arc<DashboardState>>,
     Form(form): Form<UnpinForm>,
 ) -> Result<Redirect, Box<PageError>> {
-    let snapshot = web.snapshot();
-    let is_pin = web.rule(&rule).is_some_and(|status| status.rule.action == Action::Pin);
+    let snapshot = state.snapshot();
+    let is_pin = state.rule(&rule).is_some_and(|status| status.rule.action == Action::Pin);
     if !is_pin {
         return Err(PageError::not_found("No pin has this address. Perhaps it was taken back long ago."));
     }
-    match web.turn_on(&rule).await {
+    match state.withdraw_rule(&rule).await {
         Ok(_) => Ok(find(&snapshot, &form.back).map_or_else(|_| Redirect::to(&Root::TWO_ABOVE.to_string()), |row| back(&row.id))),
         Err(error) => Err(PageError::refused(StatusCode::CONFLICT, format!("The pin is still there: {error}."))),
     }
 }
 
 impl PinPage {
-    fn of(web: &Web, snapshot: &Snapshot, row: &EndpointRow, asked: &str, zone: &Zone) -> Self {
-        let series: Vec<Arc<Series>> = web
-            .state
+    fn of(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow, asked: &str, zone: &Zone) -> Self {
+        let series: Vec<Arc<Series>> = state
+            .app
             .timeline
             .all()
             .into_iter()
@@ -171,7 +171,7 @@ impl PinPage {
             .collect();
         let routes: Vec<&str> = series.iter().map(|one| one.endpoint.route()).collect();
         let suggestions = suggest::patterns(row.endpoint.route(), &routes);
-        let records = web.state.rules.state().of_service(&row.namespace, &row.service).records;
+        let records = state.app.rules.state().of_service(&row.namespace, &row.service).records;
         let pinned: Vec<Pattern> = records.iter().filter_map(|record| record.rule.pattern()).collect();
         let parsed = (!asked.is_empty()).then(|| asked.parse::<Pattern>());
         let problem = parsed.as_ref().and_then(|parsed| parsed.as_ref().err()).map(|why| format!("{why}.")).unwrap_or_default();
@@ -187,7 +187,7 @@ impl PinPage {
             suggestions,
             problem,
             folds,
-            pins: pins.into_iter().filter_map(|record| PinCells::of(web, &record.rule.id, zone)).collect(),
+            pins: pins.into_iter().filter_map(|record| PinCells::of(state, &record.rule.id, zone)).collect(),
         }
     }
 }
@@ -228,8 +228,8 @@ impl PinPreview {
 }
 
 impl PinCells {
-    fn of(web: &Web, rule: &str, zone: &Zone) -> Option<Self> {
-        let status = web.rule(rule)?;
+    fn of(state: &DashboardState, rule: &str, zone: &Zone) -> Option<Self> {
+        let status = state.rule(rule)?;
         Some(Self {
             rule: rule.to_owned(),
             pattern: status.rule.endpoint.route().to_owned(),

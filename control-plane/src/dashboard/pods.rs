@@ -7,18 +7,20 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Serialize;
 
+use crate::dashboard::csv;
 use crate::dashboard::frame::FrameCells;
 use crate::dashboard::heading::HeadingCells;
 use crate::dashboard::live_frame::LiveFrame;
 use crate::dashboard::live_values::Cells;
-use crate::dashboard::order::{By, ColumnHead, SortColumn, SortKeys, SortOrder, heads};
+use crate::dashboard::order::{ColumnHead, SortKeys, heads};
 use crate::dashboard::page::{HtmlPage, Shell};
 use crate::dashboard::pods::condition::Condition;
 use crate::dashboard::pods::group::Grouping;
 use crate::dashboard::pods::row::PodCells;
 use crate::dashboard::pods::tiles::PodTiles;
+use crate::dashboard::pods::view::{COLUMNS, PodsView};
 use crate::dashboard::query::ViewQuery;
-use crate::dashboard::{Web, csv};
+use crate::dashboard::state::DashboardState;
 use crate::query::snapshot::{PodRow, Snapshot};
 use format::number;
 
@@ -26,45 +28,10 @@ pub mod condition;
 pub mod group;
 pub mod row;
 pub mod tiles;
+pub mod view;
 
 /// Pods on the page. If there are more, the filter and the order choose; the CSV file has all.
 const ROWS_MAX: usize = 200;
-
-/// The columns of the table.
-pub const COLUMNS: [SortColumn; 10] = [
-    column(Some(By::Name), "pod", "Pod", ""),
-    column(Some(By::Number(1)), "status", "Status", ""),
-    column(Some(By::Number(2)), "version", "Sidecar", ""),
-    column(Some(By::Number(3)), "memory", "Memory used", ""),
-    column(Some(By::Number(4)), "cpu", "CPU", "r"),
-    column(None, "history", "CPU, 5 min", "opt"),
-    column(Some(By::Number(0)), "rps", "Req/s", "r"),
-    column(Some(By::Number(5)), "connected", "Connected for", "r opt"),
-    column(Some(By::Number(6)), "age", "Telemetry age", "r"),
-    column(Some(By::Number(7)), "receipt", "Last receipt", "r"),
-];
-
-const fn column(by: Option<By>, name: &'static str, title: &'static str, class: &'static str) -> SortColumn {
-    SortColumn { by, name, title, class }
-}
-
-/// Which pods to show, and in which order.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct PodsView {
-    show: Option<Condition>,
-    find: String,
-    grouping: Grouping,
-    /// The order of the rows, within each group.
-    pub order: SortOrder,
-}
-
-impl From<ViewQuery> for PodsView {
-    fn from(query: ViewQuery) -> Self {
-        let order = query.order(&[], &COLUMNS);
-        let show = Condition::EACH.into_iter().find(|condition| condition.name() == query.show);
-        Self { show, find: query.needle(), grouping: Grouping::named(&query.group), order }
-    }
-}
 
 /// The contents of the pods page.
 #[derive(Debug)]
@@ -132,7 +99,7 @@ impl PodsTable {
     }
 
     /// The live frame of the page.
-    pub fn moment(self) -> LiveFrame {
+    pub fn live_frame(self) -> LiveFrame {
         let mut cells = Cells::default();
         cells.show("frame", &self.frame);
         cells.show("page", &self.page);
@@ -251,13 +218,13 @@ impl PodsPage {
 }
 
 /// `GET /pods`
-pub async fn pods(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> HtmlPage<PodsPage> {
-    HtmlPage(PodsPage::of(&web.snapshot(), query))
+pub async fn pods(Query(query): Query<ViewQuery>, State(state): State<Arc<DashboardState>>) -> HtmlPage<PodsPage> {
+    HtmlPage(PodsPage::of(&state.snapshot(), query))
 }
 
 /// `GET /pods.csv`
-pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Response {
-    let (snapshot, view) = (web.snapshot(), PodsView::from(query));
+pub async fn csv(Query(query): Query<ViewQuery>, State(state): State<Arc<DashboardState>>) -> Response {
+    let (snapshot, view) = (state.snapshot(), PodsView::from(query));
     let fleet = condition::FleetNorms::of(&snapshot);
     csv::pods(&snapshot, chosen(&snapshot, &view, &fleet))
 }

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::SelectAll;
 
+use crate::dashboard::state::DashboardState;
 use crate::dashboard::stream::{Events, StreamRefusal, answer};
 use crate::dashboard::zone::Zone;
-use crate::dashboard::{Web, events, tap};
+use crate::dashboard::{events, tap};
 
 /// Views in one stream. A person has fewer visible windows; each view costs as much as a separate stream.
 pub const VIEWS_MAX: usize = 32;
@@ -22,7 +23,7 @@ pub const VIEWS_MAX: usize = 32;
 pub async fn events(
     Query(parts): Query<Vec<(String, String)>>,
     zone: Zone,
-    State(web): State<Arc<Web>>,
+    State(state): State<Arc<DashboardState>>,
 ) -> Result<Response, StreamRefusal> {
     let views: Vec<&str> = parts.iter().filter(|(name, _)| name == "view").map(|(_, view)| &**view).collect();
     if views.is_empty() || views.len() > VIEWS_MAX {
@@ -34,23 +35,23 @@ pub async fn events(
     let mut all = SelectAll::new();
     for (number, view) in views.into_iter().enumerate() {
         // An event's id is the number of its view. A client that reconnects starts anew, so no id must be remembered.
-        all.push(one(&web, view, zone.clone())?.map(move |event| marked(number, &event)).boxed());
+        all.push(one(&state, view, zone.clone())?.map(move |event| marked(number, &event)).boxed());
     }
     Ok(answer(all.boxed()))
 }
 
 /// The events of one view.
-fn one(web: &Arc<Web>, view: &str, zone: Zone) -> Result<Events, StreamRefusal> {
+fn one(state: &Arc<DashboardState>, view: &str, zone: Zone) -> Result<Events, StreamRefusal> {
     let unknown = |why: String| StreamRefusal::Unknown(format!("view={view} is not the address of a stream: {why}"));
     let address: Uri = format!("/{view}").parse().map_err(|error| unknown(format!("{error}")))?;
     match address.path() {
         "/events" => {
             let Query(query) = Query::try_from_uri(&address).map_err(|error| unknown(error.body_text()))?;
-            events::open(web, query, zone)
+            events::open(state, query, zone)
         }
         "/tap/events" => {
             let Query(query) = Query::try_from_uri(&address).map_err(|error| unknown(error.body_text()))?;
-            tap::open(web, &query)
+            tap::open(state, &query)
         }
         _ => Err(unknown("it begins with events? or tap/events?".into())),
     }

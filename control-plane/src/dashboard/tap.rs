@@ -10,10 +10,11 @@ use futures_util::{StreamExt as _, stream};
 use mesh::tap::Filter;
 use serde::Deserialize;
 
+use crate::dashboard::curl;
 use crate::dashboard::page::{HtmlPage, Shell};
+use crate::dashboard::state::DashboardState;
 use crate::dashboard::stream::{Events, StreamRefusal, answer};
 use crate::dashboard::tap::watch::TapWatch;
-use crate::dashboard::{Web, curl};
 use crate::tap::scope::TapScope;
 
 mod watch;
@@ -48,9 +49,13 @@ pub struct TapPage {
 }
 
 /// `GET /tap`
-pub async fn tap(Query(query): Query<TapQuery>, headers: HeaderMap, State(web): State<Arc<Web>>) -> HtmlPage<TapPage> {
-    let snapshot = web.snapshot();
-    let mut services: Vec<String> = web.state.fleet.services().into_iter().map(|(_, service)| service).collect();
+pub async fn tap(
+    Query(query): Query<TapQuery>,
+    headers: HeaderMap,
+    State(state): State<Arc<DashboardState>>,
+) -> HtmlPage<TapPage> {
+    let snapshot = state.snapshot();
+    let mut services: Vec<String> = state.app.fleet.services().into_iter().map(|(_, service)| service).collect();
     services.dedup();
     let services = services.into_iter().map(|service| (service.clone(), service == query.service)).collect();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8090");
@@ -60,20 +65,20 @@ pub async fn tap(Query(query): Query<TapQuery>, headers: HeaderMap, State(web): 
 }
 
 /// `GET /tap/events`: rows as values, a few times a second.
-pub async fn events(Query(query): Query<TapQuery>, State(web): State<Arc<Web>>) -> Result<Response, StreamRefusal> {
-    open(&web, &query).map(answer)
+pub async fn events(Query(query): Query<TapQuery>, State(state): State<Arc<DashboardState>>) -> Result<Response, StreamRefusal> {
+    open(&state, &query).map(answer)
 }
 
 /// The events of the page. A bad filter or too many taps are sent as an event: a page cannot read a refused stream.
-pub(super) fn open(web: &Arc<Web>, query: &TapQuery) -> Result<Events, StreamRefusal> {
-    let permit = web.stream_permit().ok_or(StreamRefusal::Full)?;
+pub(super) fn open(state: &Arc<DashboardState>, query: &TapQuery) -> Result<Events, StreamRefusal> {
+    let permit = state.stream_permit().ok_or(StreamRefusal::Full)?;
     let reader = query.filter().and_then(|filter| {
-        let reader = web.state.taps.open(query.scope(), filter, PER_SECOND);
+        let reader = state.app.taps.open(query.scope(), filter, PER_SECOND);
         reader.map_err(|too_many| too_many.to_string())
     });
     let watch = match reader {
-        Ok(reader) => TapWatch::new(reader, Arc::clone(&web.state.fleet), web.drain(), permit),
-        Err(why) => TapWatch::refused(&why, web.drain(), permit),
+        Ok(reader) => TapWatch::new(reader, Arc::clone(&state.app.fleet), state.drain(), permit),
+        Err(why) => TapWatch::refused(&why, state.drain(), permit),
     };
     let events = stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;

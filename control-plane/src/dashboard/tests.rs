@@ -6,9 +6,11 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
 use futures_util::StreamExt;
+use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use crate::counts::fleet::Fleet;
+use crate::dashboard::state::STREAMS_MAX;
 use crate::dashboard::*;
 use crate::store::redb::RedbStore;
 

@@ -8,18 +8,18 @@ use axum::response::{IntoResponse, Json, Redirect, Response};
 use mesh::rule::{ANY_METHOD, Action, Protection, Scope};
 
 use crate::clock::now_ms;
-use crate::dashboard::Web;
 use crate::dashboard::endpoint::lookup::{find, unknown};
 use crate::dashboard::page::PageError;
 use crate::dashboard::progress::RuleProgress;
 use crate::dashboard::root::Root;
+use crate::dashboard::state::DashboardState;
 use crate::dashboard::zone::Zone;
 use crate::query::snapshot::EndpointRow;
 use crate::rules::command::{Command, Unseen};
 
 /// `GET /rules/{id}/progress`
-pub async fn progress(Path(id): Path<String>, zone: Zone, State(web): State<Arc<Web>>) -> Response {
-    match web.rule(&id) {
+pub async fn progress(Path(id): Path<String>, zone: Zone, State(state): State<Arc<DashboardState>>) -> Response {
+    match state.rule(&id) {
         Some(status) => Json(RuleProgress::of(&status, now_ms(), &zone)).into_response(),
         None => unknown("this rule is not known any more"),
     }
@@ -28,24 +28,24 @@ pub async fn progress(Path(id): Path<String>, zone: Zone, State(web): State<Arc<
 /// `POST /endpoints/{id}/off`: the form for browsers without script.
 pub async fn off(
     Path(id): Path<String>,
-    State(web): State<Arc<Web>>,
+    State(state): State<Arc<DashboardState>>,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Result<Redirect, Box<PageError>> {
-    let snapshot = web.snapshot();
+    let snapshot = state.snapshot();
     let row = find(&snapshot, &id)?;
     let command = command(row, &fields).map_err(|why| PageError::refused(StatusCode::UNPROCESSABLE_ENTITY, why))?;
-    match web.turn_off(command).await {
+    match state.create_rule(command).await {
         Ok(_) => Ok(back(&id)),
         Err(error) => Err(PageError::refused(StatusCode::CONFLICT, format!("{} is still on: {error}.", row.endpoint))),
     }
 }
 
 /// `POST /endpoints/{id}/on`: the form for browsers without script.
-pub async fn on(Path(id): Path<String>, State(web): State<Arc<Web>>) -> Result<Redirect, Box<PageError>> {
-    let snapshot = web.snapshot();
+pub async fn on(Path(id): Path<String>, State(state): State<Arc<DashboardState>>) -> Result<Redirect, Box<PageError>> {
+    let snapshot = state.snapshot();
     let row = find(&snapshot, &id)?;
     let Some(status) = row.switch.rule() else { return Ok(back(&id)) };
-    match web.turn_on(&status.rule.id).await {
+    match state.withdraw_rule(&status.rule.id).await {
         Ok(_) => Ok(back(&id)),
         Err(error) => Err(PageError::refused(StatusCode::CONFLICT, format!("{} is still off: {error}.", row.endpoint))),
     }

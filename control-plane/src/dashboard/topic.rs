@@ -1,23 +1,16 @@
 //! The topic of an event stream: a page, and the query parameters that decide what it shows.
 
-use std::sync::Arc;
-
-use crate::clock;
-use crate::dashboard::audit::AuditView;
-use crate::dashboard::live_frame::LiveFrame;
-use crate::dashboard::map::Map;
+use crate::dashboard::audit::choice::AuditView;
 use crate::dashboard::map::choice::MapView;
 use crate::dashboard::order::{SortColumn, SortOrder};
-use crate::dashboard::overview::Overview;
-use crate::dashboard::overview::chosen::ALL_ROWS_MAX;
 use crate::dashboard::overview::columns::COLUMNS;
-use crate::dashboard::pods::{PodsTable, PodsView};
+use crate::dashboard::pods::view::{self, PodsView};
 use crate::dashboard::query::{DisplayWindow, OverviewQuery, ViewQuery};
 use crate::dashboard::zone::Zone;
-use crate::dashboard::{Web, endpoint, pods};
-use crate::query::long_windows::{self, Depth};
-use crate::query::snapshot::Snapshot;
-use crate::store::StoreError;
+
+/// Endpoints up to which every row of the overview is sent to every client, so that a filter needs no request. Above
+/// it, the server filters and sends only the rows on the screen: each row is some kilobytes, and some bytes every second.
+pub const ALL_ROWS_MAX: usize = 1000;
 
 /// A live page.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,7 +48,8 @@ impl Topic {
     }
 
     /// The topic that is computed: with few endpoints, it is the same for every filter.
-    fn shared(&self, endpoints: usize) -> Self {
+    #[must_use]
+    pub fn shared(&self, endpoints: usize) -> Self {
         match self {
             Self::Overview(view) if endpoints <= ALL_ROWS_MAX => {
                 Self::Overview(OverviewQuery { window: view.window, ..OverviewQuery::default() })
@@ -65,7 +59,7 @@ impl Topic {
     }
 
     /// The window that it shows.
-    fn span(&self) -> DisplayWindow {
+    pub fn span(&self) -> DisplayWindow {
         match self {
             Self::Overview(view) => view.window,
             Self::Map(view) => view.span,
@@ -78,32 +72,8 @@ impl Topic {
     pub fn columns(&self) -> &'static [SortColumn] {
         match self {
             Self::Overview(_) => &COLUMNS,
-            Self::Pods(_) => &pods::COLUMNS,
+            Self::Pods(_) => &view::COLUMNS,
             Self::Map(_) | Self::Audit(_) | Self::Endpoint(..) => &[],
         }
-    }
-}
-
-impl Web {
-    /// The live frame of a page, the same for all its viewers in this second.
-    ///
-    /// What a long window needs from disk is read before, for all viewers, and not on every call.
-    pub async fn moment(&self, subject: &Topic) -> Result<Arc<LiveFrame>, StoreError> {
-        let now_ms = clock::now_ms();
-        let past = long_windows::read(&self.state, subject.span().window(), Depth::WindowBefore, now_ms).await?;
-        if let Topic::Endpoint(id, span, _) = subject {
-            self.look_at_chart(id, *span).await?;
-        }
-        let snapshot = |span: DisplayWindow| {
-            self.snapshots.at(&span, now_ms, || Snapshot::take(&self.state, span.window(), past.as_deref(), now_ms))
-        };
-        let subject = &subject.shared(self.state.timeline.len());
-        Ok(self.moments.at(subject, now_ms, || match subject {
-            Topic::Overview(view) => Overview::of(&snapshot(view.window), view.window).moment(view),
-            Topic::Pods(view) => PodsTable::of(&snapshot(DisplayWindow::default()), view).moment(),
-            Topic::Map(view) => Map::of(&snapshot(view.span), &self.called_by(now_ms), view).moment(),
-            Topic::Endpoint(id, span, zone) => endpoint::moment(self, &snapshot(*span), id, zone),
-            Topic::Audit(view) => self.audit(&snapshot(DisplayWindow::default()), view).moment(),
-        }))
     }
 }

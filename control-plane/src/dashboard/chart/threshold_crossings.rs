@@ -62,7 +62,7 @@ pub fn crossings(slots: &[SlotOutcome], limit: f64) -> Vec<Crossing> {
     let mut crossings = Vec::new();
     let (mut is_over, mut calm_since) = (false, None);
     for slot in 0..slots.len() {
-        match (is_over, is_failing(slots, slot, limit)) {
+        match (is_over, over_limit_at(slots, slot, limit)) {
             (false, Some(true)) => {
                 is_over = true;
                 crossings.push(Crossing::Over(first_failure(slots, slot)));
@@ -82,7 +82,7 @@ pub fn crossings(slots: &[SlotOutcome], limit: f64) -> Vec<Crossing> {
 }
 
 /// Whether a slot is over the limit, combined with enough slots before it. `None` if there are too few requests.
-fn is_failing(slots: &[SlotOutcome], slot: usize, limit: f64) -> Option<bool> {
+fn over_limit_at(slots: &[SlotOutcome], slot: usize, limit: f64) -> Option<bool> {
     let (mut failures, mut served) = (0_u64, 0_u64);
     for earlier in slots[..=slot].iter().rev().take(TOGETHER_MAX) {
         failures = failures.saturating_add(earlier.failures);

@@ -9,13 +9,14 @@ use mesh::golden::GoldenMetrics;
 
 use crate::clock::now_ms;
 use crate::dashboard::chart::columns::Columns;
-use crate::dashboard::endpoint::lately;
+use crate::dashboard::csv;
 use crate::dashboard::endpoint::lookup::find;
+use crate::dashboard::endpoint::{columns_over, lately};
 use crate::dashboard::history::{HistoryFilter, HistoryQuery, RequestHistory};
 use crate::dashboard::page::PageError;
 use crate::dashboard::query::ViewQuery;
+use crate::dashboard::state::DashboardState;
 use crate::dashboard::zone::Zone;
-use crate::dashboard::{Web, csv};
 use crate::model::pod::ServingState;
 use crate::query::snapshot::{EndpointRow, Snapshot};
 use format::csv::CsvCell;
@@ -27,15 +28,15 @@ pub async fn table(
     Query(query): Query<ViewQuery>,
     Query(shown): Query<HistoryQuery>,
     zone: Zone,
-    State(web): State<Arc<Web>>,
+    State(state): State<Arc<DashboardState>>,
 ) -> Result<Response, Box<PageError>> {
     let span = query.chosen(&zone, now_ms())?;
-    let snapshot = web.look(span).await?;
+    let snapshot = state.snapshot_over(span).await?;
     let row = find(&snapshot, &id)?;
     Ok(match &*table {
-        "steps.csv" => steps(&web.columns(&snapshot, row, span).await?, snapshot.taken_ms),
-        "pods.csv" => pods(&web, &snapshot, row),
-        "requests.csv" => requests(&web, &snapshot, row, HistoryFilter::of(&shown)).await,
+        "steps.csv" => steps(&columns_over(&state, &snapshot, row, span).await?, snapshot.taken_ms),
+        "pods.csv" => pods(&state, &snapshot, row),
+        "requests.csv" => requests(&state, &snapshot, row, HistoryFilter::of(&shown)).await,
         _ => PageError::not_found("There is no such file: it is steps.csv, pods.csv or requests.csv.").into_response(),
     })
 }
@@ -66,9 +67,9 @@ fn steps(columns: &Columns, taken_ms: u64) -> Response {
     csv::file("steps", taken_ms, &heads, columns.golden.iter().enumerate().map(step))
 }
 
-fn pods(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Response {
+fn pods(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow) -> Response {
     let heads = ["pod", "state", "hits", "failures", "p50_ms", "p95_ms", "p99_ms"];
-    let lately = lately(web, row, snapshot.taken_ms);
+    let lately = lately(state, row, snapshot.taken_ms);
     let rows = row.pods.iter().map(|pod| {
         let recent = lately.get(&pod.pod);
         let quantile = |q: f64| ms(recent.and_then(|recent| recent.latency.quantile(q)));
@@ -90,7 +91,7 @@ fn pods(web: &Web, snapshot: &Snapshot, row: &EndpointRow) -> Response {
     csv::file("endpoint-pods", snapshot.taken_ms, &heads, rows)
 }
 
-async fn requests(web: &Web, snapshot: &Snapshot, row: &EndpointRow, show: HistoryFilter) -> Response {
+async fn requests(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow, show: HistoryFilter) -> Response {
     let heads = [
         "started",
         "status",
@@ -122,6 +123,6 @@ async fn requests(web: &Web, snapshot: &Snapshot, row: &EndpointRow, show: Histo
             text(exchange.rule.clone()),
         ]
     };
-    let remembered = RequestHistory::remembered(web, row, show).await;
+    let remembered = RequestHistory::remembered(state, row, show).await;
     csv::file("requests", snapshot.taken_ms, &heads, remembered.iter().map(|one| request(&one.pod, &one.exchange)))
 }

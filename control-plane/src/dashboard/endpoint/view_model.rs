@@ -21,7 +21,7 @@ use crate::dashboard::endpoint::past;
 use crate::dashboard::endpoint::past::PastEntryCells;
 use crate::dashboard::endpoint::pods::Copies;
 use crate::dashboard::endpoint::responses::{Facts, ResponseCells, responses};
-use crate::dashboard::live_values::{Cells, Values};
+use crate::dashboard::live_values::Cells;
 use crate::dashboard::progress::RuleProgress;
 use crate::dashboard::row::OverviewRow;
 use crate::dashboard::zone::Zone;
@@ -183,14 +183,14 @@ impl EndpointView {
     /// The view model as live values by key.
     pub fn cells(&self) -> Cells {
         let mut cells = Cells::default();
-        cells.insert(&self.row.id, Values::of(&self.row.cells));
-        cells.insert("numbers", Values::of(&self.numbers));
-        cells.insert("words", Values::of(&self.words));
-        cells.insert("rule", Values::of(&self.rule));
-        cells.insert("heatmap", Values::of(&self.heatmap));
-        cells.insert("stacked", Values::of(&self.stacked));
-        cells.insert("spread", Values::of(&self.spread));
-        cells.insert("facts", Values::of(&self.facts));
+        cells.show(self.row.id.clone(), &self.row.cells);
+        cells.show("numbers", &self.numbers);
+        cells.show("words", &self.words);
+        cells.show("rule", &self.rule);
+        cells.show("heatmap", &self.heatmap);
+        cells.show("stacked", &self.stacked);
+        cells.show("spread", &self.spread);
+        cells.show("facts", &self.facts);
         numbered(&mut cells, "octave", &self.octaves);
         numbered(&mut cells, "tick", &self.ticks);
         numbered(&mut cells, "mark", &self.marks.each);
@@ -198,7 +198,7 @@ impl EndpointView {
         numbered(&mut cells, "bar", &self.bars);
         numbered(&mut cells, "response", &self.responses);
         numbered(&mut cells, "pod", &self.copies.each);
-        cells.insert("callers", Values::of(&self.callers.rest));
+        cells.show("callers", &self.callers.rest);
         numbered(&mut cells, "caller", &self.callers.each);
         numbered(&mut cells, "entry", &self.past);
         cells
@@ -207,7 +207,7 @@ impl EndpointView {
 
 fn numbered(cells: &mut Cells, name: &str, each: &[impl Serialize]) {
     for (at, one) in each.iter().enumerate() {
-        cells.insert(&format!("{name}-{at}"), Values::of(one));
+        cells.show(format!("{name}-{at}"), one);
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Keys {
 
 /// Compares keys of elements and caches the last equal pair: a page has thousands of one kind.
 #[derive(Debug, Default)]
-pub(super) struct Kinds<'a> {
+pub(super) struct KeyComparer<'a> {
     known: Option<(&'a Arc<Keys>, &'a Arc<Keys>)>,
 }
 
@@ -34,7 +34,7 @@ impl Key {
     pub(super) fn within(self, field: &'static str) -> Self {
         let mut key = self;
         let free = key.0.iter_mut().find(|part| part.is_empty());
-        *free.expect("no page shows a struct so deep in others") = field;
+        *free.expect("live values nest at most three levels") = field;
         key
     }
 
@@ -68,17 +68,17 @@ impl Keys {
     }
 }
 
-impl<'a> Kinds<'a> {
-    /// Whether two elements have the same keys.
-    pub(super) fn are_same(&mut self, one: &'a Arc<Keys>, other: &'a Arc<Keys>) -> bool {
+impl<'a> KeyComparer<'a> {
+    /// Compares the keys of two elements; `true` if they are the same.
+    pub(super) fn compare(&mut self, one: &'a Arc<Keys>, other: &'a Arc<Keys>) -> bool {
         let is_known = |(a, b): (&Arc<Keys>, &Arc<Keys>)| Arc::ptr_eq(a, one) && Arc::ptr_eq(b, other);
         if Arc::ptr_eq(one, other) || self.known.is_some_and(is_known) {
             return true;
         }
-        let are_same = one.keys == other.keys;
-        if are_same {
+        let is_same = one.keys == other.keys;
+        if is_same {
             self.known = Some((one, other));
         }
-        are_same
+        is_same
     }
 }

@@ -5,21 +5,22 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::response::Response;
 
+use crate::dashboard::csv;
 use crate::dashboard::map::choice::MapView;
 use crate::dashboard::map::mesh::{MapCaller, MapEdge, ServiceMap};
 use crate::dashboard::page::PageError;
 use crate::dashboard::query::ViewQuery;
-use crate::dashboard::{Web, csv};
+use crate::dashboard::state::DashboardState;
 use format::csv::CsvCell;
 
 const HEADS: [&str; 9] =
     ["caller_kind", "caller_namespace", "caller", "namespace", "service", "rps", "failures_per_s", "endpoints_off", "window_s"];
 
 /// `GET /map.csv`
-pub async fn csv(Query(query): Query<ViewQuery>, State(web): State<Arc<Web>>) -> Result<Response, Box<PageError>> {
+pub async fn csv(Query(query): Query<ViewQuery>, State(state): State<Arc<DashboardState>>) -> Result<Response, Box<PageError>> {
     let view = MapView::from(query);
-    let snapshot = web.look(view.span).await?;
-    let mut edges = view.choose(ServiceMap::of(&snapshot, &web.called_by(snapshot.taken_ms))).edges;
+    let snapshot = state.snapshot_over(view.span).await?;
+    let mut edges = view.choose(ServiceMap::of(&snapshot, &state.callers_by_endpoint(snapshot.taken_ms))).edges;
     edges.sort_by(|a, b| b.rps.total_cmp(&a.rps).then_with(|| (&a.from, &a.to).cmp(&(&b.from, &b.to))));
     Ok(csv::file("map", snapshot.taken_ms, &HEADS, edges.iter().map(|edge| row(edge, snapshot.covered_s))))
 }

@@ -1,6 +1,6 @@
 //! The columns of the overview's table, and the orders that it offers.
 
-use crate::dashboard::order::{By, NamedOrder, SortColumn, SortDirection, SortOrder};
+use crate::dashboard::order::{By, NamedOrder, SortColumn, SortDirection, SortOrder, column};
 
 /// The sort key of the request rate.
 pub const RPS: By = By::Number(0);
@@ -33,7 +33,3 @@ pub const ORDERS: [NamedOrder; 4] = [
     (SortOrder::By(P95, SortDirection::Down), "slowest", "Slowest first"),
     (SortOrder::By(By::Name, SortDirection::Up), "name", "By name"),
 ];
-
-pub(crate) const fn column(by: Option<By>, name: &'static str, title: &'static str, class: &'static str) -> SortColumn {
-    SortColumn { by, name, title, class }
-}

@@ -1,7 +1,6 @@
 //! Tests of the rendered overview: the sample mesh, hostile names, and an empty mesh.
 
 use crate::dashboard::onboarding::TokenRequirement;
-use crate::dashboard::overview::chosen::CHOSEN_MAX;
 use crate::dashboard::overview::*;
 use crate::dashboard::sample;
 use crate::dashboard::sample::NOW_MS;
@@ -13,7 +12,7 @@ fn page(snapshot: &Snapshot, query: &str) -> String {
     let overview = Overview::of(snapshot, view.window);
     let range = RangeForm::of(view.window, snapshot, &Zone::default());
     OverviewPage::new(
-        FirstMinute::at("http://127.0.0.1:8091", TokenRequirement::Open),
+        OnboardingTexts::at("http://127.0.0.1:8091", TokenRequirement::Open),
         snapshot,
         overview,
         view,
@@ -47,15 +46,15 @@ fn on_a_large_mesh_only_the_rows_on_the_screen_are_sent() {
     let mut snapshot = sample::snapshot();
     let moment = |snapshot: &Snapshot, find: &str| {
         let view = OverviewQuery { find: find.into(), ..OverviewQuery::default() };
-        Overview::of(snapshot, view.window).moment(&view)
+        Overview::of(snapshot, view.window).live_frame(&view)
     };
     assert_eq!(moment(&snapshot, "/nothing").rows.len(), 6, "of a few endpoints, the script has all");
     for number in 100..100 + ALL_ROWS_MAX as u64 {
         snapshot.endpoints.push(sample::row(number, "GET", &format!("/many/{number}"), "web", sample::golden(1, 0, 1)));
     }
     let first = moment(&snapshot, "");
-    assert_eq!(first.rows.len(), CHOSEN_MAX);
-    assert!(first.cells.elements().len() < CHOSEN_MAX + 20);
+    assert_eq!(first.rows.len(), FILTERED_ROWS_MAX);
+    assert!(first.cells.elements().len() < FILTERED_ROWS_MAX + 20);
     assert_eq!(first.cells.elements()["page"].get("foot"), Some("Showing 200 of 1,006 endpoints: filter to see the others"));
     assert_eq!(moment(&snapshot, "/many/777").rows.len(), 1);
     let html = page(&snapshot, "");

@@ -3,6 +3,7 @@
 use mesh::refusal::{RefusalReason, Refusals};
 use mesh::report::Resources;
 
+use crate::dashboard::order::SortOrder;
 use crate::dashboard::pods::*;
 use crate::dashboard::sample;
 use format::number;
@@ -87,7 +88,7 @@ fn groups_stand_below_headings_in_the_order_that_was_asked_for() {
     };
     snapshot.pods.extend([another("api", ""), another("web", "node-a1")]);
     let told = |asked: &str| -> Vec<String> {
-        let moment = PodsTable::of(&snapshot, &PodsView::from(query(asked))).moment();
+        let moment = PodsTable::of(&snapshot, &PodsView::from(query(asked))).live_frame();
         let words = |id: &String| {
             let cells = &moment.cells.elements()[id];
             cells.get("title").or_else(|| cells.get("name")).unwrap().to_owned()

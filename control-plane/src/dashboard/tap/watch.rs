@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::counts::fleet::Fleet;
 use crate::counts::fleet::address_index::AddressIndex;
-use crate::dashboard::live_values::Values;
+use crate::dashboard::live_values::flatten::values_of;
+use crate::dashboard::live_values::values::Values;
 use crate::dashboard::patch::event;
 use crate::dashboard::request::{RequestCells, RequestPlace};
 use crate::history::request::HistorySource;
@@ -140,7 +141,7 @@ impl TapWatch {
                         endpoint: &seen.endpoint,
                         pod: &pod.pod,
                     };
-                    rows.push(Values::of(&RequestCells::of(place, seen.exchange.clone(), HistorySource::Fetched, owners)));
+                    rows.push(values_of(&RequestCells::of(place, seen.exchange.clone(), HistorySource::Fetched, owners)));
                 }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {

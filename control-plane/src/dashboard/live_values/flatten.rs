@@ -8,15 +8,19 @@ use serde::Serialize;
 use serde::ser::{Error as _, Impossible, SerializeSeq, SerializeStruct, Serializer};
 use serde_json::Error;
 
-use crate::dashboard::live_values::Values;
-use crate::dashboard::live_values::draft::Draft;
 use crate::dashboard::live_values::keys::{Key, Keys};
+use crate::dashboard::live_values::values::{Draft, Values};
+
+/// Flattens a struct of texts; nested structs get a dot in their key.
+pub fn values_of(shown: &impl Serialize) -> Values {
+    flatten(shown, &Arc::default())
+}
 
 /// Flattens a struct, which probably has the keys `like`.
 pub(super) fn flatten(shown: &impl Serialize, like: &Arc<Keys>) -> Values {
     let mut draft = Draft::like(Arc::clone(like));
-    let flat = Flat { key: Key::default(), into: &mut draft };
-    shown.serialize(flat).expect("what a page shows is text all through");
+    let flat = Flattener { key: Key::default(), into: &mut draft };
+    shown.serialize(flat).expect("live values are texts and structs of texts");
     draft.finished()
 }
 
@@ -24,24 +28,24 @@ pub(super) fn flatten(shown: &impl Serialize, like: &Arc<Keys>) -> Values {
 const PLACES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 /// The serializer of one key: a text, or a struct of more of them.
-struct Flat<'a> {
+struct Flattener<'a> {
     key: Key,
     into: &'a mut Draft,
 }
 
-impl Flat<'_> {
+impl Flattener<'_> {
     fn text(self, text: &str) {
         // Scripts insert these texts unchanged, so hidden characters are escaped here.
         self.into.push(self.key, &visible(text));
     }
 }
 
-impl SerializeStruct for Flat<'_> {
+impl SerializeStruct for Flattener<'_> {
     type Ok = ();
     type Error = Error;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, field: &'static str, value: &T) -> Result<(), Error> {
-        value.serialize(Flat { key: self.key.within(field), into: self.into })
+        value.serialize(Flattener { key: self.key.within(field), into: self.into })
     }
 
     fn end(self) -> Result<(), Error> {
@@ -51,7 +55,7 @@ impl SerializeStruct for Flat<'_> {
 
 /// The serializer of a list: each item under its index.
 struct List<'a> {
-    of: Flat<'a>,
+    of: Flattener<'a>,
     place: usize,
 }
 
@@ -60,7 +64,7 @@ impl SerializeSeq for List<'_> {
     type Error = Error;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        let name = PLACES.get(self.place).ok_or_else(|| Error::custom("no page shows so long a list in one element"))?;
+        let name = PLACES.get(self.place).ok_or_else(|| Error::custom("a list of live values has at most 10 items"))?;
         self.place += 1;
         self.of.serialize_field(name, value)
     }
@@ -80,18 +84,18 @@ macro_rules! written {
     };
 }
 
-/// Types that no page shows.
+/// Types that no live value has.
 macro_rules! unknown {
     ($($name:ident($($type:ty),*) -> $ok:ty),*) => {
         $(fn $name(self, $(_: $type),*) -> Result<$ok, Error> {
-            Err(Error::custom(concat!("a page shows no such thing: ", stringify!($name))))
+            Err(Error::custom(concat!("unsupported type of a live value: ", stringify!($name))))
         })*
     };
 }
 
 type No = Impossible<(), Error>;
 
-impl<'a> Serializer for Flat<'a> {
+impl<'a> Serializer for Flattener<'a> {
     type Ok = ();
     type Error = Error;
     type SerializeSeq = List<'a>;
@@ -99,7 +103,7 @@ impl<'a> Serializer for Flat<'a> {
     type SerializeTupleStruct = No;
     type SerializeTupleVariant = No;
     type SerializeMap = No;
-    type SerializeStruct = Flat<'a>;
+    type SerializeStruct = Flattener<'a>;
     type SerializeStructVariant = No;
 
     written!(
@@ -138,7 +142,7 @@ impl<'a> Serializer for Flat<'a> {
         Ok(List { of: self, place: 0 })
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Flat<'a>, Error> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Flattener<'a>, Error> {
         Ok(self)
     }
 
@@ -157,6 +161,6 @@ impl<'a> Serializer for Flat<'a> {
         _: &'static str,
         _: &T,
     ) -> Result<(), Error> {
-        Err(Error::custom("a page shows no such thing: a variant with something in it"))
+        Err(Error::custom("unsupported type of a live value: a variant with a value"))
     }
 }
