@@ -16,7 +16,7 @@ demo: ## Run the mesh on a sample shop, with a dashboard (ARGS="--duration 60s")
 
 run: ## Show how to put a sidecar in front of your own program
 	@echo "cargo run --release -- run --port 8080 --target 8087 -- python3 -m http.server 8087"
-	@echo "starts the program, tunnels port 8080 to its port 8087, and shows the traffic on a dashboard."
+	@echo "starts the program, forwards port 8080 to its port 8087, and shows the traffic on a dashboard."
 
 test: needs ## Install what is missing (on Debian) and run all tests
 	cargo build --workspace --bins --locked

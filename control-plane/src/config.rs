@@ -26,47 +26,48 @@ const KEEP_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 /// The smallest size that a setting accepts.
 const STORE_BYTES_MIN: u64 = 16 << 20;
 
-/// Adds up what the sidecars of a mesh saw, shows it on a dashboard, and sends rules back.
+/// Adds up what the sidecars of a mesh count, shows it on a dashboard, and sends rules back.
 #[derive(Debug, Parser)]
 #[command(name = "sitio-control-plane", version)]
 pub struct ControlPlaneConfig {
-    /// Where the dashboard and the API listen.
+    /// The address of the dashboard and the API.
     #[arg(long, env = "SITIO_HTTP_ADDR", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
     pub http_addr: SocketAddr,
-    /// Where sidecars attach.
+    /// The address that sidecars connect to.
     #[arg(long, env = "SITIO_GRPC_ADDR", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8091")]
     pub grpc_addr: SocketAddr,
-    /// The folder for rules, audit entries and what was counted.
+    /// The folder for rules, audit entries and counts.
     #[arg(long, env = "SITIO_DATA_DIR", value_name = "FOLDER", default_value = "./sitio-data")]
     pub data_dir: PathBuf,
-    /// What sidecars and people authenticate with. By its variable alone: a flag would show it to all who list processes.
+    /// The token that sidecars and users authenticate with. It has no flag, because other users of the machine see flags.
     #[arg(long, env = "SITIO_TOKEN", value_name = "SECRET", hide = true, hide_env_values = true, conflicts_with = "token_file")]
     token: Option<String>,
-    /// A file that holds the token, which sidecars and people authenticate with; needed on anything but loopback, and then of 16 letters at least [default: what the variable SITIO_TOKEN holds].
+    /// A file with the token that sidecars and users authenticate with. A token of at least 16 characters is required on any address but loopback [default: the token in SITIO_TOKEN].
     #[arg(long, env = "SITIO_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// How long a pod that is gone is remembered, such as 30m or 1h.
     #[arg(long, env = "SITIO_FORGET_PODS_AFTER", value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
     pub forget_pods_after: Duration,
-    /// How long what was counted is kept in steps of ten seconds, such as 6h.
+    /// How long counts are kept in steps of ten seconds, such as 6h.
     #[arg(long, env = "SITIO_KEEP_10S", value_name = "TIME", default_value = "6h", value_parser = humantime::parse_duration)]
     keep_10s: Duration,
-    /// How long it is kept in steps of a minute, such as 7d.
+    /// How long counts are kept in steps of a minute, such as 7d.
     #[arg(long, env = "SITIO_KEEP_1M", value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
     keep_1m: Duration,
-    /// How long it is kept in steps of an hour, such as 90d; endpoints not asked for as long are forgotten.
+    /// How long counts are kept in steps of an hour, such as 90d; endpoints without requests for as long are deleted.
     #[arg(long, env = "SITIO_KEEP_1H", value_name = "TIME", default_value = "90d", value_parser = humantime::parse_duration)]
     keep_1h: Duration,
-    /// The size that the record of what was counted may grow to; over it, the oldest steps go first. The file has free pages besides, and may be twice as large.
+    /// The size that the counts on disk may grow to; over it, the oldest steps are deleted first. The file also has free pages, and may be twice as large.
     #[arg(long, env = "SITIO_STORE_MAX", value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     store_max: u64,
-    /// Streams that one address may hold at a time: more than the sidecars of one node, or behind one proxy.
+    /// Streams that one address may hold at a time; set it above the number of sidecars of one node, or behind one proxy.
     #[arg(long, env = "SITIO_STREAMS_PER_ADDRESS_MAX", value_name = "COUNT", default_value_t = STREAMS_PER_ADDRESS_MAX, value_parser = at_least_one)]
     pub streams_per_address_max: usize,
-    /// The address of the dashboard in browsers, if a proxy stands before it, such as https://tools.example/sitio [default: none].
+    /// The address of the dashboard in browsers if it is behind a proxy, such as https://tools.example/sitio [default: none].
+    #[allow(rustdoc::bare_urls, reason = "the comment is the help text, which is not Markdown")]
     #[arg(long, env = "SITIO_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<PublicUrl>,
-    /// Addresses of proxies whose X-Forwarded-For says who tries a wrong token, such as 10.0.0.7,10.1.0.0/16 [default: none].
+    /// Addresses or networks of proxies whose X-Forwarded-For is used to limit wrong tokens, such as 10.0.0.7,10.1.0.0/16 [default: none].
     #[arg(long, env = "SITIO_TRUSTED_PROXIES", value_name = "ADDRESSES", default_value = "", hide_default_value = true)]
     pub trusted_proxies: TrustedProxies,
     /// The memory for what sidecars report, such as 512MiB [default: three quarters of the container's limit; 8GiB if it has none].

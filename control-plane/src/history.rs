@@ -113,7 +113,7 @@ impl Histories {
         RequestReceiver { listeners: Arc::clone(&self.listeners), stream, requests }
     }
 
-    /// Asks every pod of the service, and waits at most [`ANSWER_WITHIN`] for all of them together.
+    /// Asks every pod of the service, and waits at most `ANSWER_WITHIN` for all of them together.
     pub async fn gather(&self, wanted: &HistoryRequest<'_>, fleet: &Fleet, now_ms: u64) -> Result<GatheredHistory, Busy> {
         let Ok(_reader) = self.readers.try_acquire() else {
             self.refused.up();

@@ -49,7 +49,10 @@ impl EndpointFamilies {
             ),
             requests: counter("sitio_requests", "Requests by status, including those that a rule answered."),
             by_rule: counter("sitio_requests_answered_by_rule", "Requests that a rule answered in the service's place."),
-            failed: counter("sitio_requests_failed", "Requests that failed: a 5xx, or no answer. A rule's 503 is none."),
+            failed: counter(
+                "sitio_requests_failed",
+                "Requests that failed: a 5xx, or no response. A rule's 503 is not a failure.",
+            ),
         }
     }
 

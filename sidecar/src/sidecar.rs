@@ -135,7 +135,7 @@ impl SidecarListeners {
 /// The start order ensures that a new pod never answers an endpoint that is turned off. The ports are
 /// bound, so connections wait in the kernel's backlog. The control client connects, and every worker
 /// applies the first set of rules. Only then does the sidecar accept traffic. Without a control plane, or
-/// without rules within [`FIRST_RULES_MAX`], it accepts traffic anyway.
+/// without rules within `FIRST_RULES_MAX`, it accepts traffic anyway.
 pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: CancellationToken) -> anyhow::Result<()> {
     let meter = options.pods_in_process.map_or_else(|| Meter::beside(options.target.local_port()), Meter::of_part);
     let count = options.workers.unwrap_or_else(|| workers_for(meter.cpu_limit_milli()));

@@ -15,7 +15,7 @@ const PATH_BYTES_MAX: usize = 108;
 /// The service's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceAddr {
-    /// A port of this machine's loopback, on 127.0.0.1 or on [::1], whichever accepts.
+    /// A port of this machine's loopback, on 127.0.0.1 or on `[::1]`, whichever accepts.
     Loopback(u16),
     /// An IP address and a port.
     Tcp(SocketAddr),

@@ -32,7 +32,7 @@ pub struct LongRange {
     pub range: Option<Range>,
     /// Whether counts in memory that came later belong to it.
     end: WindowEnd,
-    /// The naming of endpoints that it was read with ([`Timeline::naming`]).
+    /// The naming of endpoints that it was read with ([`Timeline::naming_revision`]).
     naming_revision: u64,
     series: HashMap<usize, OnDisk>,
 }

@@ -57,7 +57,7 @@ impl SeriesIds {
     }
 
     /// Returns the number of a series. Assigns a new one within this transaction if needed; call
-    /// [`Naming::learn`] after the commit.
+    /// `commit_assigned` after the commit.
     pub(super) fn number(
         &self,
         name: &SeriesName,
@@ -85,7 +85,7 @@ pub(super) fn write(name: &SeriesName) -> Vec<u8> {
     bytes
 }
 
-/// Decodes the output of [`write`].
+/// Decodes the output of [`write()`].
 pub(super) fn read(mut bytes: &[u8]) -> Result<SeriesName, Corrupt> {
     let mut parts: [&str; 4] = [""; 4];
     for part in &mut parts {
