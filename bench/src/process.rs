@@ -77,7 +77,7 @@ impl Proxy {
     pub fn wait_for(&mut self, address: SocketAddr) -> anyhow::Result<()> {
         let deadline = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(address).is_err() {
-            anyhow::ensure!(self.is_alive(), "it ended instead of listening at {address}");
+            anyhow::ensure!(self.poll_alive(), "it ended instead of listening at {address}");
             anyhow::ensure!(Instant::now() < deadline, "it does not listen at {address} after {START_TIMEOUT:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -85,7 +85,7 @@ impl Proxy {
     }
 
     /// Whether it still runs.
-    pub fn is_alive(&mut self) -> bool {
+    pub fn poll_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 }

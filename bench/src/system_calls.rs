@@ -46,7 +46,7 @@ pub async fn count(contender: &Contender, load: Load, folder: &Path) -> anyhow::
         .stderr(Stdio::piped())
         .spawn()
         .context("start strace")?;
-    if !is_attached(&mut tracer)? {
+    if !wait_for_attach(&mut tracer)? {
         tracer.wait()?;
         return Ok(None);
     }
@@ -61,7 +61,7 @@ pub async fn count(contender: &Contender, load: Load, folder: &Path) -> anyhow::
 }
 
 /// Whether `strace` has attached: its first line reports either that or an error.
-fn is_attached(tracer: &mut Child) -> anyhow::Result<bool> {
+fn wait_for_attach(tracer: &mut Child) -> anyhow::Result<bool> {
     let said = tracer.stderr.take().context("strace has no voice")?;
     let first = BufReader::new(said).lines().next().transpose()?;
     Ok(first.is_some_and(|line| line.contains("attached")))

@@ -31,7 +31,7 @@ pub(crate) fn request_head(input: &[u8]) {
         return;
     }
     for end in [length - 1, length / 2] {
-        assert_eq!(request::parse(&input[..end], &mut slots()).is_whole(), None, "a part is no whole");
+        assert_eq!(request::parse(&input[..end], &mut slots()).complete_length(), None, "a part is no whole");
     }
     let mut wire = Vec::new();
     write::request(&mut wire, &head, "service", write::Added::default());
@@ -62,7 +62,7 @@ pub(crate) fn response_head(input: &[u8]) {
         return;
     }
     for end in [length - 1, length / 2] {
-        assert_eq!(response::parse(&input[..end], &mut slots()).is_whole(), None, "a part is no whole");
+        assert_eq!(response::parse(&input[..end], &mut slots()).complete_length(), None, "a part is no whole");
     }
     for (asked, method) in [(ResponseTo::Whole, "GET"), (ResponseTo::HeadOnly, "HEAD")] {
         let framing = if head.status == 205 { Framing::Length(0) } else { head.framing(asked) };
@@ -89,12 +89,12 @@ pub(crate) fn response_head(input: &[u8]) {
 }
 
 /// A shorthand for a complete parse.
-trait IsWhole {
-    fn is_whole(&self) -> Option<usize>;
+trait CompleteLength {
+    fn complete_length(&self) -> Option<usize>;
 }
 
-impl<T> IsWhole for Parsed<T> {
-    fn is_whole(&self) -> Option<usize> {
+impl<T> CompleteLength for Parsed<T> {
+    fn complete_length(&self) -> Option<usize> {
         if let Self::Complete(_, length) = self { Some(*length) } else { None }
     }
 }

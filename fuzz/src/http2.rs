@@ -63,7 +63,7 @@ impl TestSidecar {
     }
 
     /// A well-behaved client gets its own response.
-    fn serves_the_innocent(&self) {
+    fn expect_unaffected(&self) {
         static ASKED: AtomicU64 = AtomicU64::new(0);
         let path = format!("/innocent/{}", ASKED.fetch_add(1, Ordering::Relaxed));
         let answer = self.runtime.block_on(async {
@@ -74,7 +74,7 @@ impl TestSidecar {
     }
 
     /// Waits until nothing is in flight and no connection is open.
-    fn is_empty(&self) {
+    fn wait_until_idle(&self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let reports = self.runtime.block_on(self.workers.collect());
@@ -94,13 +94,13 @@ impl TestSidecar {
 pub(crate) fn http2(input: &[u8]) {
     let Some((first, rest)) = input.split_first() else { return };
     let said = if first % 2 == 1 { [PREFACE, rest].concat() } else { [PREFACE, SETTINGS, &frames(rest)].concat() };
-    let house = &*HOUSE;
-    let (got, end) = house.send(&said);
+    let sidecar = &*HOUSE;
+    let (got, end) = sidecar.send(&said);
     assert!(!matches!(&end, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock), "it is never let go: {got:?}");
     let whole = read_frames(&got);
     assert!(whole || end.is_err(), "a frame breaks off: {got:?}");
-    house.is_empty();
-    house.serves_the_innocent();
+    sidecar.wait_until_idle();
+    sidecar.expect_unaffected();
 }
 
 /// Builds frames from: type, flags, stream, length, payload; each is one byte except the payload.

@@ -104,7 +104,7 @@ fn start() -> anyhow::Result<(Proxy, SocketAddr)> {
     let mut sidecar = Proxy::start(&mut command, SIDECAR_CORE)?;
     let deadline = Instant::now() + PATIENCE;
     while TcpStream::connect(address).is_err() {
-        ensure!(sidecar.is_alive(), "the sidecar ended instead of listening at {address}");
+        ensure!(sidecar.poll_alive(), "the sidecar ended instead of listening at {address}");
         ensure!(Instant::now() < deadline, "the sidecar does not listen at {address} after {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -67,6 +67,6 @@ fn main() -> anyhow::Result<ExitCode> {
     std::fs::write(&config.out, serde_json::to_string_pretty(&figure::json(&figures))?)
         .with_context(|| format!("write {}", config.out.display()))?;
     println!("\nall figures are in {}", config.out.display());
-    let is_missed = figures.iter().any(|figure| figure.is_met() == Some(false));
+    let is_missed = figures.iter().any(|figure| figure.goal_met() == Some(false));
     Ok(if is_missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -55,7 +55,7 @@ fn run(stream: SocketAddr, size: SwarmSize, attached: &mpsc::Sender<()>, leave: 
         let swarm = Swarm::start(stream, size, Connections::Own);
         swarm.attached().await?;
         // Traffic of one pod of each service keeps all rows changing.
-        swarm.tally.act(TickActivity::OnePodOfEach);
+        swarm.tally.set_activity(TickActivity::OnePodOfEach);
         attached.send(()).context("nobody waits any more")?;
         leave.cancelled().await;
         swarm.leave().await;

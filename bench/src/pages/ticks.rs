@@ -80,7 +80,7 @@ fn figure(look: &str, endpoints: usize, seconds: &[HashMap<String, f64>]) -> [Me
     let name = format!("tick of {endpoints} endpoints, {look}: main thread (ms)");
     [
         Measurement::at_most(name, 25.0, quantile(&mut sums, 0.5), note),
-        Measurement::told(
+        Measurement::without_goal(
             format!("the same with all else that it does, {look} (ms)"),
             middle(WHOLE),
             "painting and garbage included",

@@ -24,17 +24,17 @@ impl Measurement {
     }
 
     /// A figure without a goal.
-    pub fn told(name: impl Into<String>, measured: f64, note: impl Into<String>) -> Self {
+    pub fn without_goal(name: impl Into<String>, measured: f64, note: impl Into<String>) -> Self {
         Self { name: name.into(), goal: None, measured, note: note.into() }
     }
 
     /// Whether its goal is met; `None` if there is none.
-    pub fn is_met(&self) -> Option<bool> {
+    pub fn goal_met(&self) -> Option<bool> {
         self.goal.map(|goal| self.measured <= goal)
     }
 
     fn json(&self) -> Value {
-        json!({"figure": self.name, "goal": self.goal, "measured": self.measured, "met": self.is_met(), "note": self.note})
+        json!({"figure": self.name, "goal": self.goal, "measured": self.measured, "met": self.goal_met(), "note": self.note})
     }
 }
 
@@ -43,7 +43,7 @@ pub fn table(figures: &[Measurement]) -> String {
     let mut table = "| figure | goal | measured | | how |\n|---|--:|--:|---|---|\n".to_owned();
     for figure in figures {
         let goal = figure.goal.map_or_else(|| "–".to_owned(), |goal| format!("≤ {}", number(goal)));
-        let verdict = match figure.is_met() {
+        let verdict = match figure.goal_met() {
             None => "",
             Some(true) => "met",
             Some(false) => "**missed**",

@@ -76,7 +76,7 @@ impl Server {
     fn wait(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + START_WITHIN;
         while std::net::TcpStream::connect(self.api.0).is_err() {
-            ensure!(self.process.is_alive(), "the control plane ended instead of listening");
+            ensure!(self.process.poll_alive(), "the control plane ended instead of listening");
             ensure!(Instant::now() < deadline, "the control plane does not listen after {START_WITHIN:?}");
             std::thread::sleep(Duration::from_millis(5));
         }

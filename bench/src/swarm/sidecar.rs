@@ -96,11 +96,11 @@ impl SimulatedSidecar {
             self.greeting.session += 1;
             match self.attach().await {
                 Ok(stream) => {
-                    self.tally.has_attached();
+                    self.tally.record_attach();
                     let why = self.hold(stream).await;
-                    self.tally.has_lost(why);
+                    self.tally.record_loss(why);
                 }
-                Err(why) => self.tally.could_not_dial(why),
+                Err(why) => self.tally.record_dial_failure(why),
             }
             tokio::time::sleep(DIAL_AGAIN).await;
         }
@@ -119,7 +119,7 @@ impl SimulatedSidecar {
         let snapshot = Covered { seq: 1, coverage: Coverage::Snapshot, seconds: self.seconds, at_ms: now_ms() };
         let bytes = stream.report(&self.traffic.report(snapshot)).map_err(|()| "a new stream has no room".to_owned())?;
         self.windows.reported();
-        self.tally.has_framed(self.number, snapshot.at_ms, bytes);
+        self.tally.record_frame(self.number, snapshot.at_ms, bytes);
         Ok(stream)
     }
 
@@ -150,17 +150,17 @@ impl SimulatedSidecar {
         };
         if is_active {
             self.seconds += 1;
-            self.tally.has_recorded(self.traffic.hits());
+            self.tally.add_hits(self.traffic.hits());
         }
         self.windows.pass(now_ms(), u64::from(is_active));
         let change = Covered { seq: *seq + 1, coverage: Coverage::Change, seconds: self.seconds - self.told, at_ms: now_ms() };
         if !stream.has_room() {
-            return self.tally.has_put_off();
+            return self.tally.record_delayed_report();
         }
         let second = (change.seconds == 1).then(|| stream.second(change.seq, change.at_ms, &self.second)).flatten();
         if let Ok(bytes) = second.unwrap_or_else(|| stream.report(&self.traffic.report(change))) {
             (self.told, *seq) = (self.seconds, change.seq);
-            self.tally.has_framed(self.number, change.at_ms, bytes);
+            self.tally.record_frame(self.number, change.at_ms, bytes);
             self.windows.reported();
         }
         self.hand_over(stream);
@@ -175,7 +175,7 @@ impl SimulatedSidecar {
         if let Some((slot, seconds)) = self.windows.next(by_ms)
             && let Ok(bytes) = stream.window(&self.traffic.window(WindowKind::Change, slot, seconds))
         {
-            self.tally.has_handed_over(bytes);
+            self.tally.record_window(bytes);
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct SwarmCounters {
     dials_failed: AtomicU64,
     recorded: AtomicU64,
     one_pod: AtomicBool,
-    nobody: AtomicBool,
+    no_traffic: AtomicBool,
     /// When each sidecar made its newest frame, milliseconds since the Unix epoch.
     framed_ms: Vec<AtomicU64>,
     why: Mutex<String>,
@@ -45,21 +45,21 @@ impl SwarmCounters {
             dials_failed: AtomicU64::new(0),
             recorded: AtomicU64::new(0),
             one_pod: AtomicBool::new(false),
-            nobody: AtomicBool::new(false),
+            no_traffic: AtomicBool::new(false),
             framed_ms: (0..sidecars).map(|_| AtomicU64::new(0)).collect(),
             why: Mutex::default(),
         }
     }
 
     /// Sets which pods have traffic from now on.
-    pub fn act(&self, activity: TickActivity) {
+    pub fn set_activity(&self, activity: TickActivity) {
         self.one_pod.store(activity == TickActivity::OnePodOfEach, Relaxed);
-        self.nobody.store(activity == TickActivity::None, Relaxed);
+        self.no_traffic.store(activity == TickActivity::None, Relaxed);
     }
 
     /// Which pods have traffic.
     pub fn activity(&self) -> TickActivity {
-        match (self.nobody.load(Relaxed), self.one_pod.load(Relaxed)) {
+        match (self.no_traffic.load(Relaxed), self.one_pod.load(Relaxed)) {
             (true, _) => TickActivity::None,
             (false, true) => TickActivity::OnePodOfEach,
             (false, false) => TickActivity::All,
@@ -116,36 +116,36 @@ impl SwarmCounters {
         self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn has_attached(&self) {
+    pub(super) fn record_attach(&self) {
         self.attached.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn has_lost(&self, why: String) {
+    pub(super) fn record_loss(&self, why: String) {
         self.attached.fetch_sub(1, Relaxed);
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    pub(super) fn could_not_dial(&self, why: String) {
+    pub(super) fn record_dial_failure(&self, why: String) {
         self.dials_failed.fetch_add(1, Relaxed);
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    pub(super) fn has_recorded(&self, hits: u64) {
+    pub(super) fn add_hits(&self, hits: u64) {
         self.recorded.fetch_add(hits, Relaxed);
     }
 
-    pub(super) fn has_framed(&self, number: usize, at_ms: u64, bytes: usize) {
+    pub(super) fn record_frame(&self, number: usize, at_ms: u64, bytes: usize) {
         self.frames.fetch_add(1, Relaxed);
         self.frame_bytes.fetch_add(bytes as u64, Relaxed);
         self.framed_ms[number].store(at_ms, Relaxed);
     }
 
-    pub(super) fn has_handed_over(&self, bytes: usize) {
+    pub(super) fn record_window(&self, bytes: usize) {
         self.windows.fetch_add(1, Relaxed);
         self.window_bytes.fetch_add(bytes as u64, Relaxed);
     }
 
-    pub(super) fn has_put_off(&self) {
+    pub(super) fn record_delayed_report(&self) {
         self.put_off.fetch_add(1, Relaxed);
     }
 }

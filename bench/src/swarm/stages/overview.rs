@@ -28,7 +28,7 @@ pub async fn run(setting: &StageSettings) -> anyhow::Result<Vec<Measurement>> {
     swarm.attached().await?;
     // Traffic of one pod of each service keeps all rows changing. The frames of the others cost
     // little compared with the page.
-    swarm.tally.act(TickActivity::OnePodOfEach);
+    swarm.tally.set_activity(TickActivity::OnePodOfEach);
     sleep(Duration::from_secs(3)).await;
     let mut figures = vec![page(setting, &server).await?];
     figures.extend(ticks(setting, &server).await?);

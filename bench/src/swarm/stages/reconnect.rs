@@ -9,7 +9,7 @@ use crate::swarm::dial::Connections;
 use crate::swarm::figure::Measurement;
 use crate::swarm::server::Server;
 use crate::swarm::stages::StageSettings;
-use crate::swarm::stages::steady::falls_silent;
+use crate::swarm::stages::steady::stop_and_compare_counts;
 
 /// Time of traffic before the restart, so that there are counts to lose.
 const TRAFFIC: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub async fn run(setting: &StageSettings) -> anyhow::Result<Vec<Measurement>> {
     }
     swarm.attached().await?;
     let attached = began.elapsed();
-    let (lost, note) = falls_silent(&server, &swarm).await?;
+    let (lost, note) = stop_and_compare_counts(&server, &swarm).await?;
     let complete = began.elapsed();
     let peak_kib = server.peak_kib();
     sleep(SETTLE).await;

@@ -52,7 +52,7 @@ pub async fn run(setting: &StageSettings, connections: Connections) -> anyhow::R
     let held_kb = server.resident_kib() as f64 * 1.024 / sidecars;
     let bytes = swarm.tally.frame_bytes() as f64 / swarm.tally.frames() as f64;
     let window_bytes = swarm.tally.window_bytes() as f64 / swarm.tally.windows().max(1) as f64;
-    let exact = falls_silent(&server, &swarm).await?;
+    let exact = stop_and_compare_counts(&server, &swarm).await?;
     swarm.leave().await;
     Ok(vec![
         Measurement::at_most("server CPU per frame, own connections (µs)", 25.0, frame.us, note),
@@ -69,13 +69,13 @@ pub async fn run(setting: &StageSettings, connections: Connections) -> anyhow::R
             bytes / 1000.0,
             "mean of all frames sent, as protobuf; 20 requests for each endpoint in each frame",
         ),
-        Measurement::told(
+        Measurement::without_goal(
             format!("window of {} active endpoints (kB)", setting.size.endpoints),
             window_bytes / 1000.0,
             "mean of all windows sent, as protobuf; 200 requests for each endpoint in most of them",
         ),
         Measurement::at_most("requests not counted, or counted twice", 0.0, exact.0, exact.1),
-        Measurement::told(
+        Measurement::without_goal(
             "all attach at once to a new control plane (s)",
             attached.as_secs_f64(),
             "first connection to last snapshot",
@@ -159,8 +159,8 @@ fn heard(pods: &Value) -> anyhow::Result<HashMap<usize, u64>> {
 }
 
 /// Ends the traffic, and waits until the control plane has counted all recorded requests.
-pub(super) async fn falls_silent(server: &Server, swarm: &Swarm) -> anyhow::Result<(f64, String)> {
-    swarm.tally.act(TickActivity::None);
+pub(super) async fn stop_and_compare_counts(server: &Server, swarm: &Swarm) -> anyhow::Result<(f64, String)> {
+    swarm.tally.set_activity(TickActivity::None);
     let began = Instant::now();
     loop {
         let (counted, recorded) = (server.api.hits().await?, swarm.tally.recorded());

@@ -46,7 +46,7 @@ pub async fn run(setting: &StageSettings) -> anyhow::Result<Vec<Measurement>> {
     let mut sidecar = Proxy::start(&mut command, setting.cores.server)?;
     let deadline = Instant::now() + START_WITHIN;
     while TcpStream::connect(address).is_err() {
-        ensure!(sidecar.is_alive() && Instant::now() < deadline, "the sidecar does not listen");
+        ensure!(sidecar.poll_alive() && Instant::now() < deadline, "the sidecar does not listen");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let load = Load { connections: CONNECTIONS, reuse: Reuse::Yes, rate: Some(RATE) };
