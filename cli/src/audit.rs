@@ -10,8 +10,8 @@ use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
 use crate::scope::Only;
 use crate::show::ShowOptions;
-use crate::table::column::Column;
-use crate::table::{Cell, Tone, kept, light, table, wide};
+use crate::table::column::{Cell, Column, Tone, kept, light, wide};
+use crate::table::table;
 use crate::{csv, moment};
 
 /// The largest number of entries that a control plane returns in one response.

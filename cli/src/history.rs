@@ -12,8 +12,8 @@ use crate::interrupt::Interrupts;
 use crate::range::RangeOptions;
 use crate::sanitize::short;
 use crate::show::ShowOptions;
-use crate::table::column::Column;
-use crate::table::{Cell, TableWidth, Tone, kept, light, table, wide};
+use crate::table::column::{Cell, Column, Tone, kept, light, wide};
+use crate::table::{TableWidth, table};
 use crate::{complete, csv, find, moment, stat};
 
 /// The largest number of exchanges that a control plane returns in one response.

@@ -75,7 +75,7 @@ struct Sitio {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoOptions),
-    Run(run::RunOptions),
+    Run(run::options::RunOptions),
     Stat(stat::StatOptions),
     Top(top::TopOptions),
     Tap(tap::TapOptions),

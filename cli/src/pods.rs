@@ -11,8 +11,8 @@ use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
 use crate::scope::Only;
 use crate::show::ShowOptions;
-use crate::table::column::Column;
-use crate::table::{Cell, Tone, kept, light, table, wide};
+use crate::table::column::{Cell, Column, Tone, kept, light, wide};
+use crate::table::table;
 use crate::{csv, moment};
 
 /// The fraction of the memory limit from which a pod counts as near its limit.

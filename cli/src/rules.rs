@@ -10,8 +10,8 @@ use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
 use crate::sanitize::{plain, short};
 use crate::show::ShowOptions;
-use crate::table::column::Column;
-use crate::table::{Cell, TableWidth, Tone, kept, light, table, wide};
+use crate::table::column::{Cell, Column, Tone, kept, light, wide};
+use crate::table::{TableWidth, table};
 use crate::{complete, csv, moment};
 
 /// Show the rules in force, or one rule with what each pod has said to it.

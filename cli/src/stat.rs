@@ -14,8 +14,8 @@ use crate::color::ColorMode;
 use crate::interrupt::Interrupts;
 use crate::range::RangeOptions;
 use crate::show::{ShowOptions, window};
-use crate::table::column::Column;
-use crate::table::{Cell, Tone, kept, light, table, wide};
+use crate::table::column::{Cell, Column, Tone, kept, light, wide};
+use crate::table::table;
 use crate::{complete, csv, moment};
 
 /// Show what every endpoint does: requests, success, latency.

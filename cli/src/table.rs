@@ -10,7 +10,7 @@ use rustix::termios::tcgetwinsize;
 
 use crate::color::ColorMode;
 use crate::sanitize::short;
-use crate::table::column::{Column, Side, Weight};
+use crate::table::column::{Cell, Column, Detail, Side, Tone};
 use crate::table::fit::{GAP, fit};
 
 /// The space that a table may use.
@@ -34,65 +34,6 @@ impl TableWidth {
     pub(crate) fn wide() -> Self {
         Self { detail: Detail::Wide, width: None }
     }
-}
-
-/// How many columns are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Detail {
-    /// The columns that fit most terminals.
-    Usual,
-    /// All columns.
-    Wide,
-}
-
-/// The text of a cell, and its tone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cell {
-    /// The text; it may be untrusted.
-    pub(crate) text: String,
-    /// The tone.
-    pub(crate) tone: Tone,
-}
-
-/// The meaning of a text. No colour adds information that is not in the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tone {
-    /// Normal.
-    Calm,
-    /// Unimportant.
-    Muted,
-    /// A warning.
-    Amber,
-    /// An error.
-    Red,
-}
-
-impl Cell {
-    /// A cell with tone [`Tone::Calm`].
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tone: Tone::Calm }
-    }
-
-    /// The same text with another tone.
-    #[must_use]
-    pub(crate) fn toned(self, tone: Tone) -> Self {
-        Self { tone, ..self }
-    }
-}
-
-/// The same column, shown only in a wide table.
-pub(crate) const fn wide<T>(column: Column<T>) -> Column<T> {
-    Column { detail: Detail::Wide, ..column }
-}
-
-/// The same column, never left out.
-pub(crate) const fn kept<T>(column: Column<T>) -> Column<T> {
-    Column { weight: Weight::Kept, ..column }
-}
-
-/// The same column, left out first on a narrow terminal.
-pub(crate) const fn light<T>(column: Column<T>) -> Column<T> {
-    Column { weight: Weight::Light, ..column }
 }
 
 /// Formats a table with one line for each thing, or `none` if there are no things.
@@ -146,6 +87,7 @@ fn styled(cell: Cell) -> comfy_table::Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::column::{kept, light, wide};
 
     const COLUMNS: [Column<(&str, u64)>; 3] = [
         Column::words("NAME", |thing, _| Cell::new(thing.0)),

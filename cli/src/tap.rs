@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::ValueEnum;
 use client::tap::{Dropped, Event, Seen, Tap, Wanted};
-
 use format::number;
+use mesh::visible::json;
 
 use crate::color::ColorMode;
 use crate::complete;
@@ -121,7 +121,8 @@ async fn watch(mut tap: Tap, output: TapOutput, paint: ColorMode, account: &mut 
 fn told(seen: &Seen, output: TapOutput, paint: ColorMode) -> anyhow::Result<String> {
     Ok(match output {
         TapOutput::Line => line::of(seen, paint),
-        TapOutput::Json => format!("{}\n", serde_json::to_string(seen)?),
+        // Paths and names are untrusted, and may hold characters that control a terminal.
+        TapOutput::Json => format!("{}\n", json(&serde_json::to_string(seen)?)),
     })
 }
 
@@ -170,5 +171,19 @@ mod tests {
         assert_eq!(account.words(50), "1 request shown, none left out");
         account.dropped = Dropped { rate: 1200, reader: 3, ..Dropped::default() };
         assert_eq!(account.words(50), "1 request shown, 1,203 not: 1,200 over 50 a second (--rate), 3 not read in time");
+    }
+    #[test]
+    fn json_cannot_control_a_terminal() {
+        let seen = serde_json::json!({
+            "namespace": "default", "service": "shop", "method": "GET", "route": "/{id}", "started": "", "started_ms": 0,
+            "path": "/a\u{202e}b\u{9b}2J", "status": 200, "reason": "OK", "outcome": "service", "took_ms": 1.0,
+            "bytes_in": 0, "bytes_out": 0, "pod": "shop-1", "told_before": false,
+        });
+        let seen: Seen = serde_json::from_value(seen).unwrap();
+
+        let line = told(&seen, TapOutput::Json, ColorMode::Plain).unwrap();
+
+        assert!(line.contains(r"/a\u202eb\u009b2J"), "{line}");
+        assert_eq!(serde_json::from_str::<Seen>(&line).unwrap().exchange.path, seen.exchange.path);
     }
 }

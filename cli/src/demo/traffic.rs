@@ -3,6 +3,7 @@
 //! A shopper's action also causes calls from one service to another. The same shopper sends those from the source
 //! address of a calling pod, so that everything sent is counted in one place.
 
+pub(crate) mod call;
 pub(crate) mod mix;
 pub(crate) mod tally;
 
@@ -22,7 +23,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::demo::shop::ShopService;
-use crate::demo::traffic::mix::{Call, Shopper};
+use crate::demo::traffic::call::Call;
+use crate::demo::traffic::mix::Shopper;
 use crate::demo::traffic::tally::SentCounts;
 
 /// The number of concurrent shoppers: enough that one slow response does not change the traffic.

@@ -13,7 +13,7 @@ use sidecar::control_client::dial::StreamToken;
 use crate::data_dir::BoundPorts;
 use crate::local_mesh::LocalMesh;
 use crate::ports::{LOOPBACK, listen};
-use crate::run::RunOptions;
+use crate::run::options::RunOptions;
 use crate::sidecars::{ListedSidecar, Ports};
 use crate::stdout::beside;
 
@@ -22,7 +22,7 @@ const FINISH_WITHIN: Duration = Duration::from_secs(7);
 
 /// The setup with its ports bound and nothing running yet. Early connections wait in the kernel.
 #[derive(Debug)]
-pub(super) struct Front {
+pub(super) struct SidecarSetup {
     service: String,
     pod: String,
     entrance: SocketAddr,
@@ -37,7 +37,7 @@ enum ControlPlaneAddress {
     Here(Box<BoundPorts>),
 }
 
-impl Front {
+impl SidecarSetup {
     /// Binds the ports that the options name.
     pub(super) fn bind(options: &RunOptions, command: &OsStr) -> anyhow::Result<Self> {
         let traffic = listen(SocketAddr::new(options.address, options.port), "--port")?;

@@ -1,6 +1,4 @@
-//! A column of a table.
-
-use crate::table::{Cell, Detail};
+//! The columns and cells of a table.
 
 /// A column: its title, and how to format a row's cell.
 pub(crate) struct Column<T> {
@@ -52,5 +50,64 @@ impl<T> Column<T> {
     /// A column of numbers.
     pub(crate) const fn numbers(title: &'static str, cell: fn(&T, u64) -> Cell) -> Self {
         Self { title, side: Side::Right, detail: Detail::Usual, weight: Weight::Usual, cell }
+    }
+}
+
+/// The same column, shown only in a wide table.
+pub(crate) const fn wide<T>(column: Column<T>) -> Column<T> {
+    Column { detail: Detail::Wide, ..column }
+}
+
+/// The same column, never left out.
+pub(crate) const fn kept<T>(column: Column<T>) -> Column<T> {
+    Column { weight: Weight::Kept, ..column }
+}
+
+/// The same column, left out first on a narrow terminal.
+pub(crate) const fn light<T>(column: Column<T>) -> Column<T> {
+    Column { weight: Weight::Light, ..column }
+}
+
+/// How many columns are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Detail {
+    /// The columns that fit most terminals.
+    Usual,
+    /// All columns.
+    Wide,
+}
+
+/// The text of a cell, and its tone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cell {
+    /// The text; it may be untrusted.
+    pub(crate) text: String,
+    /// The tone.
+    pub(crate) tone: Tone,
+}
+
+/// The meaning of a text. No colour adds information that is not in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// Normal.
+    Calm,
+    /// Unimportant.
+    Muted,
+    /// A warning.
+    Amber,
+    /// An error.
+    Red,
+}
+
+impl Cell {
+    /// A cell with tone [`Tone::Calm`].
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), tone: Tone::Calm }
+    }
+
+    /// The same text with another tone.
+    #[must_use]
+    pub(crate) fn toned(self, tone: Tone) -> Self {
+        Self { tone, ..self }
     }
 }

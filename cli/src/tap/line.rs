@@ -6,7 +6,7 @@ use format::time;
 
 use crate::color::ColorMode;
 use crate::sanitize::short;
-use crate::table::Tone;
+use crate::table::column::Tone;
 use crate::{history, stat};
 
 /// For example `14:07:41.126  503   212 ms  GET /legacy/export  legacy  legacy-0  from 10.0.0.7  rule r1`.

@@ -14,7 +14,7 @@ use ratatui::widgets::Paragraph;
 
 use crate::color::ColorMode;
 use crate::sanitize::short;
-use crate::table::Tone;
+use crate::table::column::Tone;
 use crate::top::draw::styles::style;
 use crate::top::model::{Mode, Model};
 

@@ -14,7 +14,7 @@ use format::number;
 
 use crate::hints;
 use crate::sanitize::plain;
-use crate::table::Tone;
+use crate::table::column::Tone;
 use crate::top::choice::WindowKey;
 use crate::top::keys::KeyAction;
 use crate::top::model::{Mode, Model};

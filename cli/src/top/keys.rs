@@ -4,7 +4,7 @@ use client::endpoints::{Endpoint, State};
 use client::rules::{Action, Disable, Order, Scope};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use crate::table::Tone;
+use crate::table::column::Tone;
 use crate::top::choice::{TimeLimit, WindowKey, next_column};
 use crate::top::model::{EndpointDetail, Mode, Model, TurnOffDialog};
 

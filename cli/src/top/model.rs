@@ -8,7 +8,7 @@ use format::label::service_label;
 
 use crate::moment;
 use crate::stat::Sort;
-use crate::table::Tone;
+use crate::table::column::Tone;
 use crate::top::choice::{TimeLimit, WindowKey};
 
 /// Everything that the screen shows.

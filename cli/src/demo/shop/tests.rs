@@ -9,7 +9,8 @@ use reqwest::{Client, Response};
 use tokio::task::JoinSet;
 
 use crate::demo::shop::*;
-use crate::demo::traffic::mix::{Call, Shopper};
+use crate::demo::traffic::call::Call;
+use crate::demo::traffic::mix::Shopper;
 use crate::ports::listen_anywhere;
 
 /// Enough calls to reach every endpoint, and few enough at once for the usual limit of 1024 descriptors.

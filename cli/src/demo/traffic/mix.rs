@@ -4,67 +4,15 @@ mod calls;
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-use mesh::endpoint::Endpoint;
-use mesh::routes::write_route;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use reqwest::Method;
 use serde::Deserialize;
 
-use crate::demo::shop::ShopService;
+use crate::demo::traffic::call::Call;
 
 /// The number of orders that one shopper remembers.
 const ORDERS_MAX: usize = 24;
-
-/// One request, and the endpoint under which the mesh should count it.
-#[derive(Debug, Clone)]
-pub(crate) struct Call {
-    /// The calling service; `None` for a shopper.
-    pub(crate) from: Option<ShopService>,
-    pub(crate) service: ShopService,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) headers: Vec<(&'static str, &'static str)>,
-    pub(crate) body: Option<Bytes>,
-}
-
-impl Call {
-    fn new(service: ShopService, method: Method, path: String) -> Self {
-        let mut route = String::new();
-        write_route(&path, &mut route);
-        let endpoint = Endpoint::named(method.as_str(), &route).expect("shoppers ask for well-formed paths");
-        Self { from: asker(service, &path), service, endpoint, method, path, headers: Vec::new(), body: None }
-    }
-
-    fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
-        self.headers.push((name, value));
-        self
-    }
-
-    fn with_json(mut self, body: &serde_json::Value) -> Self {
-        self.body = Some(body.to_string().into());
-        self.with_header("content-type", "application/json")
-    }
-
-    fn with_text(mut self, body: String) -> Self {
-        self.body = Some(body.into());
-        self.with_header("content-type", "text/csv; charset=utf-8")
-    }
-}
-
-/// The caller of a path: shoppers call only the storefront; services call everything else on their behalf.
-fn asker(service: ShopService, path: &str) -> Option<ShopService> {
-    match service {
-        // Probes come from outside, like those of a kubelet.
-        _ if path == "/healthz" => None,
-        ShopService::Storefront => None,
-        ShopService::Payments | ShopService::Search => Some(ShopService::Storefront),
-        ShopService::Legacy if path == "/legacy/import" => Some(ShopService::Search),
-        ShopService::Legacy => Some(ShopService::Payments),
-    }
-}
 
 /// The state of one shopper: the orders placed, to view or cancel later.
 #[derive(Debug, Default)]
@@ -79,7 +27,7 @@ impl Shopper {
         let mut at = rng.random_range(0..total);
         for (weight, call) in calls::MIX {
             if at < *weight {
-                return call(self, rng);
+                return call(&mut self.orders, rng);
             }
             at -= weight;
         }
@@ -110,6 +58,7 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
+    use crate::demo::shop::ShopService;
 
     #[test]
     fn the_mix_reaches_many_endpoints_under_the_names_that_they_are_meant_to_have() {

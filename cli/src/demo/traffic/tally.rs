@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mesh::endpoint::Endpoint;
 
-use crate::demo::traffic::mix::Call;
+use crate::demo::traffic::call::Call;
 
 /// Requests sent and not sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use ratatui::widgets::{Paragraph, Row, Table};
 
 use crate::color::ColorMode;
 use crate::sanitize::short;
-use crate::table::Cell;
+use crate::table::column::Cell;
 use crate::top::draw::styles::span;
 use crate::top::model::{EndpointDetail, Model};
 use crate::{history, moment, stat};

@@ -9,7 +9,7 @@ use format::number;
 
 use crate::color::ColorMode;
 use crate::sanitize::short;
-use crate::table::Tone;
+use crate::table::column::Tone;
 use crate::top::draw::styles::{middle, style};
 use crate::top::model::{Model, TurnOffDialog};
 

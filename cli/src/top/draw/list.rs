@@ -12,7 +12,7 @@ use ratatui::widgets::{Paragraph, Row, Table, TableState};
 use crate::color::ColorMode;
 use crate::stat;
 use crate::stat::Sort;
-use crate::table::Cell;
+use crate::table::column::Cell;
 use crate::top::draw::styles::span;
 use crate::top::model::Model;
 

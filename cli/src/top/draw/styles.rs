@@ -6,7 +6,7 @@ use ratatui::text::Span;
 
 use crate::color::ColorMode;
 use crate::sanitize::short;
-use crate::table::{Cell, Tone};
+use crate::table::column::{Cell, Tone};
 
 /// The style of a tone. Without colours, bold text marks warnings and errors.
 pub(crate) fn style(tone: Tone, paint: ColorMode) -> Style {

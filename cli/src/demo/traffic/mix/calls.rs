@@ -1,5 +1,7 @@
 //! The kinds of calls that a shopper makes, with their weights.
 
+use std::collections::VecDeque;
+
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -9,10 +11,13 @@ use serde_json::json;
 use crate::demo::shop::ShopService;
 use crate::demo::shop::catalogue::PRODUCTS;
 use crate::demo::shop::orders::FIRST_ORDER;
-use crate::demo::traffic::mix::{Call, Shopper};
+use crate::demo::traffic::call::Call;
+
+/// The ids of the orders that one shopper has placed.
+type Orders = VecDeque<u64>;
 
 /// A function that makes one call of its kind.
-type Make = fn(&mut Shopper, &mut StdRng) -> Call;
+type Make = fn(&mut Orders, &mut StdRng) -> Call;
 
 /// The weights are calls per thousand, approximately.
 pub(super) const MIX: &[(u32, Make)] = &[
@@ -26,7 +31,7 @@ pub(super) const MIX: &[(u32, Make)] = &[
     (90, |_, rng| get(ShopService::Search, format!("/api/suggest?q={}", &word(rng)[..2]))),
     (46, |_, rng| checkout(rng)),
     (30, |_, rng| order(rng)),
-    (72, |shopper, rng| get(ShopService::Payments, format!("/api/orders/{}", some_order(shopper, rng)))),
+    (72, |orders, rng| get(ShopService::Payments, format!("/api/orders/{}", some_order(orders, rng)))),
     (14, |_, _| get(ShopService::Payments, "/api/orders")),
     (6, cancel),
     (6, refund),
@@ -83,13 +88,13 @@ fn order(rng: &mut StdRng) -> Call {
     post(ShopService::Payments, "/api/orders").with_json(&json!({"product": product, "quantity": quantity}))
 }
 
-fn cancel(shopper: &mut Shopper, rng: &mut StdRng) -> Call {
-    let id = shopper.orders.pop_back().unwrap_or_else(|| never_placed(rng));
+fn cancel(orders: &mut Orders, rng: &mut StdRng) -> Call {
+    let id = orders.pop_back().unwrap_or_else(|| never_placed(rng));
     Call::new(ShopService::Payments, Method::DELETE, format!("/api/orders/{id}"))
 }
 
-fn refund(shopper: &mut Shopper, rng: &mut StdRng) -> Call {
-    let order = some_order(shopper, rng);
+fn refund(orders: &mut Orders, rng: &mut StdRng) -> Call {
+    let order = some_order(orders, rng);
     post(ShopService::Payments, "/api/refunds").with_json(&json!({"order": order, "reason": "it does not fit through the door"}))
 }
 
@@ -104,11 +109,11 @@ fn post(service: ShopService, path: &str) -> Call {
 }
 
 /// An order of this shopper; sometimes one that was never placed.
-fn some_order(shopper: &Shopper, rng: &mut StdRng) -> u64 {
+fn some_order(orders: &Orders, rng: &mut StdRng) -> u64 {
     if rng.random_ratio(1, 30) {
         return never_placed(rng);
     }
-    let (old, new) = shopper.orders.as_slices();
+    let (old, new) = orders.as_slices();
     new.choose(rng).or_else(|| old.choose(rng)).copied().unwrap_or_else(|| rng.random_range(FIRST_ORDER..FIRST_ORDER + 100))
 }
 
