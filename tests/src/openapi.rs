@@ -71,7 +71,7 @@ impl Description {
         drop(pipe);
         let output = node.wait_with_output().expect("node ends");
         let wrong: Vec<_> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
-        assert!(output.status.success() != wrong.is_empty() || output.status.success(), "the check itself has failed");
+        assert_eq!(output.status.success(), wrong.is_empty(), "the check itself has failed: {}: {wrong:?}", output.status);
         wrong
     }
 }

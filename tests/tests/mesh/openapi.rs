@@ -20,7 +20,7 @@ use scenario::openapi::{Description, Operation};
 use scenario::small_mesh::SmallMesh;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn description(control_plane: &ControlPlane) -> Description {
     Description { document: control_plane.api().json("/api/v1/openapi.json").unwrap() }
@@ -40,6 +40,17 @@ fn the_description_is_valid_and_so_are_its_examples() {
         }
     }
     assert_eq!(description.wrong(&claims), Vec::<String>::new());
+}
+
+#[test]
+fn an_example_that_breaks_its_schema_is_reported() {
+    let description = description(&ControlPlane::start());
+    let operations = description.operations();
+    let status = operations.iter().find(|operation| operation.path == "/api/v1/status").unwrap();
+
+    let wrong = description.wrong(&[status.claim_answer(json!({"uptime_s": "a text"}))]);
+
+    assert!(wrong.iter().any(|line| line.contains("/api/v1/status")), "{wrong:?}");
 }
 
 /// The order of operations: creations first, so that reads find their objects, and deletions last.
