@@ -33,7 +33,7 @@ pub enum Histograms {
 }
 
 impl Prometheus {
-    /// Starts a Prometheus that scrapes these local ports every second, each under a job name.
+    /// Starts a Prometheus that scrapes these local ports twice a second, each under a job name.
     #[track_caller]
     pub fn scraping(jobs: &[(&str, Vec<u16>)], histograms: Histograms) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
@@ -88,7 +88,7 @@ fn config_of(jobs: &[(&str, Vec<u16>)]) -> String {
         format!("- job_name: {job}\n  static_configs: [{{targets: [{}]}}]\n", targets.join(", "))
     };
     let jobs: String = jobs.iter().map(of_job).collect();
-    format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}")
+    format!("global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}\nscrape_configs:\n{jobs}")
 }
 
 fn encoded(query: &str) -> String {

@@ -1,6 +1,6 @@
-//! Tests rules: they turn an endpoint off on every pod within a second, and affect nothing else.
+//! Tests rules: they turn an endpoint off on every pod, and affect nothing else.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::ensure;
 use scenario::eventually::{SOON, eventually};
@@ -9,11 +9,8 @@ use scenario::sidecar::Sidecar;
 use scenario::small_mesh::SmallMesh;
 use serde_json::json;
 
-/// The time from the command until the last pod applies it, on two busy cores.
-const WITHIN: Duration = Duration::from_secs(1);
-
 #[test]
-fn a_disabled_endpoint_is_off_on_every_pod_within_a_second() {
+fn a_disabled_endpoint_is_off_on_every_pod() {
     let mesh = SmallMesh::start("legacy", 3);
     let api = mesh.api();
     let mut clients: Vec<_> = mesh.pods.iter().map(Sidecar::connect).collect();
@@ -21,13 +18,15 @@ fn a_disabled_endpoint_is_off_on_every_pod_within_a_second() {
     let asked = Instant::now();
     let rule = api.turn_off("legacy", "GET /legacy/export", "1h");
     for client in &mut clients {
-        let blocked = eventually(WITHIN.saturating_sub(asked.elapsed()), || {
+        let blocked = eventually(SOON, || {
             let answer = client.get("/legacy/export");
             ensure!(answer.status() == 503, "still {}", answer.status());
             Ok(answer)
         });
         blocked.expect_blocked_by(&rule);
     }
+    // The benchmark of the mesh holds this against a goal; here it depends on what else the machine does.
+    println!("off on every pod {:?} after the command", asked.elapsed());
 
     api.expect_applied(&rule, &mesh.names());
     let seen_before = mesh.origin.heads();
