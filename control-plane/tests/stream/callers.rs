@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::harness::{Stage, eventually, greeting, hits};
+use crate::harness::{TestControlPlane, eventually, greeting, hits};
 
 fn at(service: &str, pod: &str, address: &str) -> Greeting {
     let mut greeting = greeting(service, pod);
@@ -26,9 +26,9 @@ fn callers(told: &[(&str, u64)]) -> Callers {
 }
 
 /// Reads the callers of an endpoint after it has counted this many requests.
-async fn told(stage: &Stage, service: &str, route: &str, hits: u64) -> Value {
-    let id = stage.row_with(service, route, hits).await["id"].as_str().unwrap().to_owned();
-    stage.get(&format!("/api/v1/endpoints/{id}/callers")).await
+async fn told(server: &TestControlPlane, service: &str, route: &str, hits: u64) -> Value {
+    let id = server.row_with(service, route, hits).await["id"].as_str().unwrap().to_owned();
+    server.get(&format!("/api/v1/endpoints/{id}/callers")).await
 }
 
 /// `[["web", 5], ["192.0.2.7", 2]]`, and so on.
@@ -40,46 +40,46 @@ fn names(told: &Value) -> Value {
 #[tokio::test]
 async fn pods_are_told_by_service_and_all_hits_are_somebody_s() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
-    let web = stage.attach_as(at("web", "web-0", "10.0.0.1")).await;
-    stage.knows("web-0").await;
-    let mut cart = stage.attach_as(at("cart", "cart-0", "10.0.0.2")).await;
+    let server = TestControlPlane::start(folder.path());
+    let web = server.attach_as(at("web", "web-0", "10.0.0.1")).await;
+    server.wait_for_pod("web-0").await;
+    let mut cart = server.attach_as(at("cart", "cart-0", "10.0.0.2")).await;
     cart.callers = callers(&[("::ffff:10.0.0.1", 5), ("192.0.2.7", 2), ("", 1)]);
     cart.report(Snapshot, &[("/a", hits(8))]).await;
     cart.callers = callers(&[("10.0.0.1", 4)]);
     cart.report(Change, &[("/a", hits(4))]).await;
 
-    let all = told(&stage, "cart", "/a", 12).await;
+    let all = told(&server, "cart", "/a", 12).await;
     assert_eq!(names(&all), json!([["web", 9], ["192.0.2.7", 2], ["other", 1]]), "{all}");
     assert_eq!((&all["hits"], &all["unknown_hits"]), (&json!(12), &json!(0)));
     let pod = &all["callers"][0]["pods"][0];
     assert_eq!((&pod["pod"], &pod["address"], &pod["share"]), (&json!("web-0"), &json!("10.0.0.1"), &json!(0.75)), "{all}");
 
     // A pod that has left is still listed as a caller.
-    web.say(up::Message::Bye(wire::Bye { why: String::new() })).await;
+    web.send(up::Message::Bye(wire::Bye { why: String::new() })).await;
     eventually(async || {
-        let pods = stage.get("/api/v1/pods").await;
+        let pods = server.get("/api/v1/pods").await;
         let web = pods["pods"].as_array().unwrap().iter().find(|pod| pod["pod"] == "web-0").unwrap().clone();
         if web["connected"] == false { Ok(()) } else { Err(web) }
     })
     .await;
-    assert_eq!(names(&told(&stage, "cart", "/a", 12).await)[0], json!(["web", 9]));
-    let (status, problem) = stage.ask(Method::GET, "/api/v1/endpoints/e000000000000/callers", None).await;
+    assert_eq!(names(&told(&server, "cart", "/a", 12).await)[0], json!(["web", 9]));
+    let (status, problem) = server.ask(Method::GET, "/api/v1/endpoints/e000000000000/callers", None).await;
     assert_eq!((status, &problem["type"].as_str().unwrap().ends_with("unknown-endpoint")), (StatusCode::NOT_FOUND, &true));
-    stage.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn live_pods_tell_their_callers_again_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let (first, cart_is) = (Stage::start(folder.path()), at("cart", "cart-0", "10.0.0.2"));
+    let (first, cart_is) = (TestControlPlane::start(folder.path()), at("cart", "cart-0", "10.0.0.2"));
     let mut cart = first.attach_as(cart_is.clone()).await;
     cart.callers = callers(&[("192.0.2.7", 3)]);
     cart.report(Snapshot, &[("/a", hits(3))]).await;
     assert_eq!(names(&told(&first, "cart", "/a", 3).await), json!([["192.0.2.7", 3]]));
     first.stop().await;
 
-    let second = Stage::start(folder.path());
+    let second = TestControlPlane::start(folder.path());
     let mut cart = second.attach_as(Greeting { session: 2, ..cart_is }).await;
     cart.callers = callers(&[("192.0.2.7", 3), ("192.0.2.8", 1)]);
     for _ in 0..2 {
@@ -92,8 +92,8 @@ async fn live_pods_tell_their_callers_again_after_a_restart() {
 #[tokio::test]
 async fn a_sidecar_that_makes_callers_up_is_refused_and_harms_nobody() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
-    let mut good = stage.attach("cart", "good").await;
+    let server = TestControlPlane::start(folder.path());
+    let mut good = server.attach("cart", "good").await;
     good.callers = callers(&[("10.0.0.1", 1)]);
     good.report(Snapshot, &[("/a", hits(1))]).await;
 
@@ -109,24 +109,24 @@ async fn a_sidecar_that_makes_callers_up_is_refused_and_harms_nobody() {
         ("twice", vec![good_one.clone(), good_one.clone()], "twice"),
         ("endless", vec![good_one.clone(); 2000], "callers is over its limit of 1025"),
     ] {
-        let mut liar = stage.attach("cart", name).await;
+        let mut liar = server.attach("cart", name).await;
         let live = wire::Live { callers: made_up, ..liar.frame(Snapshot, &[("/a", hits(4))]) };
-        liar.say(live.into()).await;
+        liar.send(live.into()).await;
         let status = liar.ended().await;
         assert!(status.code() == Code::InvalidArgument && status.message().contains(words), "{name}: {status}");
     }
 
     // Values that are only unusual are corrected: a future time becomes now, and callers of an
     // undefined endpoint are ignored.
-    let mut strange = stage.attach("cart", "strange").await;
+    let mut strange = server.attach("cart", "strange").await;
     let mut live = strange.frame(Snapshot, &[("/a", hits(4))]);
     live.at_ms = u64::MAX;
     live.callers = vec![one([10, 0, 0, 9].repeat(2), vec![1, 3]), wire::Callers { id: 77, ..good_one }];
-    strange.say(live.into()).await;
-    let all = told(&stage, "cart", "/a", 5).await;
+    strange.send(live.into()).await;
+    let all = told(&server, "cart", "/a", 5).await;
     assert_eq!(names(&all), json!([["10.0.0.9", 4], ["10.0.0.1", 1]]), "{all}");
     assert!(all["callers"][0]["last_seen"].as_str().unwrap() <= all["taken_at"].as_str().unwrap(), "{all}");
-    let metrics = reqwest::get(format!("http://{}/metrics", stage.http)).await.unwrap().text().await.unwrap();
+    let metrics = reqwest::get(format!("http://{}/metrics", server.http)).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("sitio_discarded_total{what=\"frame_refused\"} 7"), "{metrics}");
-    stage.stop().await;
+    server.stop().await;
 }

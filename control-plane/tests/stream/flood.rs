@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::harness::Stage;
+use crate::harness::TestControlPlane;
 
 /// Connections of an attack: more than the port admits.
 const CONNECTIONS: usize = 1100;
@@ -41,48 +41,48 @@ async fn probes_are_answered_while_readers_of_events_hold_all_places() {
 #[tokio::test]
 async fn a_connection_for_sidecars_on_which_nothing_is_said_is_closed() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
+    let server = TestControlPlane::start(folder.path());
     let mut silent = Vec::new();
     for _ in 0..100 {
-        silent.push(TcpStream::connect(stage.grpc).await.unwrap());
-        let mut prefaced = TcpStream::connect(stage.grpc).await.unwrap();
+        silent.push(TcpStream::connect(server.grpc).await.unwrap());
+        let mut prefaced = TcpStream::connect(server.grpc).await.unwrap();
         prefaced.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
         silent.push(prefaced);
     }
-    let sidecar = stage.attach("shop", "good").await;
-    stage.knows("good").await;
+    let sidecar = server.attach("shop", "good").await;
+    server.wait_for_pod("good").await;
     let all = async {
         for mut stream in silent {
             let _ = stream.read_to_end(&mut Vec::new()).await;
         }
     };
     tokio::time::timeout(CLOSED_WITHIN, all).await.expect("every silent connection is closed");
-    stage.knows("good").await;
+    server.wait_for_pod("good").await;
     drop(sidecar);
-    stage.stop().await;
+    server.stop().await;
 }
 
 /// Opens this many connections that send only these bytes, half of them from another address, and
 /// probes meanwhile.
 async fn assert_probes_are_answered(words: &[u8], connections: usize) {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
+    let server = TestControlPlane::start(folder.path());
     let mut held = Vec::new();
     for number in 0..connections {
-        let mut stream = connect(stage.http, 1 + (number % 2) as u8).await;
+        let mut stream = connect(server.http, 1 + (number % 2) as u8).await;
         // The port may close it at any time.
         let _ = stream.write_all(words).await;
         held.push(stream);
         if number % 100 == 0 {
-            assert_answers(stage.http).await;
+            assert_answers(server.http).await;
         }
     }
     for _ in 0..20 {
-        assert_answers(stage.http).await;
-        held.push(connect(stage.http, 1).await);
+        assert_answers(server.http).await;
+        held.push(connect(server.http, 1).await);
     }
     drop(held);
-    stage.stop().await;
+    server.stop().await;
 }
 
 async fn connect(to: SocketAddr, last: u8) -> TcpStream {

@@ -12,14 +12,14 @@ use reqwest::{Method, StatusCode};
 
 use control_plane::clock::now_ms;
 
-use crate::harness::{Sidecar, Stage, eventually, greeting, hits, order};
+use crate::harness::{FakeSidecar, TestControlPlane, disable_command, eventually, greeting, hits};
 
 /// The program as a process whose writes can be limited. It ignores SIGXFSZ, so that a write over
 /// the limit fails with an error.
 struct Program(Child);
 
 impl Program {
-    fn start(folder: &Path) -> (Self, Stage) {
+    fn start(folder: &Path) -> (Self, TestControlPlane) {
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' XFSZ; exec \"$0\"", env!("CARGO_BIN_EXE_sitio-control-plane")]);
         command.env("SITIO_HTTP_ADDR", "127.0.0.1:0").env("SITIO_GRPC_ADDR", "127.0.0.1:0").env("SITIO_DATA_DIR", folder);
@@ -30,10 +30,10 @@ impl Program {
             let text = listening.split(name).nth(1).unwrap();
             text.split_whitespace().next().unwrap().parse().unwrap()
         };
-        let stage = Stage::at(address("http="), address("grpc="));
+        let server = TestControlPlane::at(address("http="), address("grpc="));
         // The program would block if its output were not read.
         std::thread::spawn(move || lines.for_each(drop));
-        (Self(child), stage)
+        (Self(child), server)
     }
 
     /// Limits the size of the files that it may write.
@@ -51,9 +51,9 @@ impl Drop for Program {
     }
 }
 
-async fn acked(sidecar: &mut Sidecar, slot: u64) {
+async fn acked(sidecar: &mut FakeSidecar, slot: u64) {
     loop {
-        if let down::Message::Acked(ack) = sidecar.hear().await.unwrap().unwrap()
+        if let down::Message::Acked(ack) = sidecar.next_message().await.unwrap().unwrap()
             && ack.durable_window == slot
         {
             return;
@@ -61,9 +61,9 @@ async fn acked(sidecar: &mut Sidecar, slot: u64) {
     }
 }
 
-async fn is_durable(stage: &Stage, expected: bool) -> serde_json::Value {
+async fn is_durable(server: &TestControlPlane, expected: bool) -> serde_json::Value {
     eventually(async || {
-        let status = stage.get("/api/v1/status").await;
+        let status = server.get("/api/v1/status").await;
         if status["store"]["durable"] == expected { Ok(status) } else { Err(status) }
     })
     .await
@@ -72,9 +72,9 @@ async fn is_durable(stage: &Stage, expected: bool) -> serde_json::Value {
 #[tokio::test]
 async fn counting_goes_on_in_memory_and_everything_is_written_when_there_is_room() {
     let (folder, slot) = (tempfile::tempdir().unwrap(), slot_of(now_ms()) - 9);
-    let (program, stage) = Program::start(folder.path());
+    let (program, server) = Program::start(folder.path());
     let mut who = greeting("shop", "shop-1");
-    let mut sidecar = stage.attach_as(who.clone()).await;
+    let mut sidecar = server.attach_as(who.clone()).await;
     sidecar.report(Snapshot, &[("/a", hits(1))]).await;
     sidecar.window(slot, false, &[("/a", hits(1))]).await;
     acked(&mut sidecar, slot).await;
@@ -82,33 +82,33 @@ async fn counting_goes_on_in_memory_and_everything_is_written_when_there_is_room
     program.may_write("4096");
     sidecar.report(Change, &[("/a", hits(2))]).await;
     sidecar.window(slot + 1, false, &[("/a", hits(2))]).await;
-    let status = is_durable(&stage, false).await;
+    let status = is_durable(&server, false).await;
     assert!(status["store"]["why"].is_string() && status["store"]["not_durable_since"].is_string(), "{status}");
     sidecar.report(Change, &[("/a", hits(4))]).await;
-    stage.row_with("shop", "/a", 7).await;
-    let page = reqwest::get(format!("http://{}/", stage.http)).await.unwrap().text().await.unwrap();
+    server.row_with("shop", "/a", 7).await;
+    let page = reqwest::get(format!("http://{}/", server.http)).await.unwrap().text().await.unwrap();
     assert!(page.contains("<title>(1) Sitio</title>") && page.contains("Nothing written for"), "the dashboard says so: {page}");
-    let (answered, problem) = stage.ask(Method::POST, "/api/v1/rules", Some(&order("shop", "/a"))).await;
+    let (answered, problem) = server.ask(Method::POST, "/api/v1/rules", Some(&disable_command("shop", "/a"))).await;
     assert_eq!((answered, &problem["type"]), (StatusCode::SERVICE_UNAVAILABLE, &"urn:sitio:problem:store".into()), "{problem}");
-    assert_eq!(reqwest::get(format!("http://{}/readyz", stage.http)).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(reqwest::get(format!("http://{}/readyz", server.http)).await.unwrap().status(), StatusCode::OK);
     // Reconnecting and new sidecars are admitted nevertheless.
     who.session += 1;
-    let mut again = stage.attach_as(who).await;
+    let mut again = server.attach_as(who).await;
     again.report(Snapshot, &[("/a", hits(8))]).await;
-    let mut newcomer = stage.attach("shop", "shop-2").await;
+    let mut newcomer = server.attach("shop", "shop-2").await;
     newcomer.report(Snapshot, &[("/a", hits(10))]).await;
-    stage.row_with("shop", "/a", 18).await;
+    server.row_with("shop", "/a", 18).await;
 
     program.may_write("unlimited");
     again.window(slot + 1, false, &[("/a", hits(2))]).await;
     acked(&mut again, slot + 1).await;
     newcomer.window(slot + 2, false, &[("/a", hits(10))]).await;
     acked(&mut newcomer, slot + 2).await;
-    is_durable(&stage, true).await;
-    stage.turn_off("shop", "/a").await;
+    is_durable(&server, true).await;
+    server.turn_off("shop", "/a").await;
     drop(program);
 
-    let (_program, stage) = Program::start(folder.path());
-    stage.row_with("shop", "/a", 13).await;
-    assert_eq!(stage.get("/api/v1/rules").await["rules"].as_array().unwrap().len(), 1);
+    let (_program, server) = Program::start(folder.path());
+    server.row_with("shop", "/a", 13).await;
+    assert_eq!(server.get("/api/v1/rules").await["rules"].as_array().unwrap().len(), 1);
 }

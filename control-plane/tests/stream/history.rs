@@ -9,24 +9,26 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::harness::{Sidecar, Stage, hits};
+use crate::harness::{FakeSidecar, TestControlPlane, hits};
 
 /// What a sidecar sends instead of an answer to this fetch.
 type Lie = Box<dyn Fn(u64) -> Vec<wire::Page>>;
 
-async fn fetched(sidecar: &mut Sidecar) -> wire::Fetch {
+async fn fetched(sidecar: &mut FakeSidecar) -> wire::Fetch {
     loop {
-        if let down::Message::Fetch(fetch) = sidecar.hear().await.expect("the stream is open").expect("the stream is open") {
+        if let down::Message::Fetch(fetch) =
+            sidecar.next_message().await.expect("the stream is open").expect("the stream is open")
+        {
             return fetch;
         }
     }
 }
 
-async fn answer(sidecar: &mut Sidecar, exchanges: &[Exchange]) {
+async fn answer(sidecar: &mut FakeSidecar, exchanges: &[Exchange]) {
     let fetch = fetched(sidecar).await;
     assert_eq!((fetch.method.as_str(), fetch.route.as_str()), ("GET", "/a"));
     for page in pages(fetch.id, exchanges) {
-        sidecar.say(up::Message::Page(page)).await;
+        sidecar.send(up::Message::Page(page)).await;
     }
 }
 
@@ -39,19 +41,19 @@ fn started(history: &Value) -> Vec<u64> {
 }
 
 /// Two pods that have counted one request each, and the path of the endpoint's history.
-async fn two_pods(stage: &Stage) -> (Sidecar, Sidecar, String) {
-    let (mut one, mut two) = (stage.attach("shop", "shop-1").await, stage.attach("shop", "shop-2").await);
+async fn two_pods(server: &TestControlPlane) -> (FakeSidecar, FakeSidecar, String) {
+    let (mut one, mut two) = (server.attach("shop", "shop-1").await, server.attach("shop", "shop-2").await);
     one.report(Snapshot, &[("/a", hits(1))]).await;
     two.report(Snapshot, &[("/a", hits(1))]).await;
-    let id = stage.row_with("shop", "/a", 2).await["id"].as_str().unwrap().to_owned();
+    let id = server.row_with("shop", "/a", 2).await["id"].as_str().unwrap().to_owned();
     (one, two, format!("/api/v1/endpoints/{id}/history"))
 }
 
 #[tokio::test]
 async fn the_pods_are_merged_newest_first_and_filtered() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
-    let (mut one, mut two, path) = two_pods(&stage).await;
+    let server = TestControlPlane::start(folder.path());
+    let (mut one, mut two, path) = two_pods(&server).await;
     let of_one: Vec<_> = (0..40).map(|at| exchange(1000 + 2 * at, 200, 5000)).collect();
     let failure = Exchange {
         outcome: Outcome::UpstreamConnect,
@@ -61,9 +63,9 @@ async fn the_pods_are_merged_newest_first_and_filtered() {
         ..exchange(1077, 502, 9000)
     };
 
-    let ask = async |query: &str, one: &mut Sidecar, two: &mut Sidecar| {
+    let ask = async |query: &str, one: &mut FakeSidecar, two: &mut FakeSidecar| {
         let path = format!("{path}{query}");
-        tokio::join!(stage.get(&path), answer(one, &of_one), answer(two, std::slice::from_ref(&failure))).0
+        tokio::join!(server.get(&path), answer(one, &of_one), answer(two, std::slice::from_ref(&failure))).0
     };
 
     let all = ask("", &mut one, &mut two).await;
@@ -76,37 +78,37 @@ async fn the_pods_are_merged_newest_first_and_filtered() {
     assert_eq!(started(&ask("?slowest&limit=2", &mut one, &mut two).await), [1077, 1078]);
 
     let alone = format!("{path}?pod=shop-2");
-    let (of_two, ()) = tokio::join!(stage.get(&alone), answer(&mut two, std::slice::from_ref(&failure)));
+    let (of_two, ()) = tokio::join!(server.get(&alone), answer(&mut two, std::slice::from_ref(&failure)));
     assert_eq!((started(&of_two), &of_two["pods"]), (vec![1077], &json!(["shop-2"])));
-    stage.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_silent_pod_is_named_and_its_late_answer_is_no_offence() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
-    let (mut one, mut two, path) = two_pods(&stage).await;
+    let server = TestControlPlane::start(folder.path());
+    let (mut one, mut two, path) = two_pods(&server).await;
     let one_of = [exchange(1, 200, 1)];
 
-    let (history, ()) = tokio::join!(stage.get(&path), answer(&mut one, &one_of));
+    let (history, ()) = tokio::join!(server.get(&path), answer(&mut one, &one_of));
     assert_eq!((started(&history), &history["missing"]), (vec![1], &json!(["shop-2"])));
-    let page = format!("http://{}/endpoints/{}", stage.http, path.split('/').nth(4).unwrap());
+    let page = format!("http://{}/endpoints/{}", server.http, path.split('/').nth(4).unwrap());
     let (page, ()) = tokio::join!(reqwest::get(page), answer(&mut one, &one_of));
     let page = page.unwrap().text().await.unwrap();
     assert!(page.contains("Without shop-2: no answer within a second."), "{page}");
 
     answer(&mut two, &[exchange(2, 200, 1)]).await;
     two.report(Change, &[("/a", hits(1))]).await;
-    stage.row_with("shop", "/a", 3).await;
+    server.row_with("shop", "/a", 3).await;
     drop(two);
-    stage.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_page_that_lies_ends_its_own_stream_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
-    let (mut good, two, path) = two_pods(&stage).await;
+    let server = TestControlPlane::start(folder.path());
+    let (mut good, two, path) = two_pods(&server).await;
     let one_of = [exchange(1, 200, 1)];
     drop(two);
     let last = |id, samples| wire::Page { id, samples, last: true };
@@ -123,37 +125,37 @@ async fn a_page_that_lies_ends_its_own_stream_and_no_other() {
     ];
     for (at, (lie, words)) in lies.into_iter().enumerate() {
         let name = format!("liar-{at}");
-        let mut liar = stage.attach("shop", &name).await;
+        let mut liar = server.attach("shop", &name).await;
         liar.report(Snapshot, &[("/a", hits(1))]).await;
-        stage.row_with("shop", "/a", 3 + at as u64).await;
+        server.row_with("shop", "/a", 3 + at as u64).await;
 
         let lying = async {
             let id = fetched(&mut liar).await.id;
             for page in lie(id) {
-                liar.say(up::Message::Page(page)).await;
+                liar.send(up::Message::Page(page)).await;
             }
             let status = liar.ended().await;
             assert_eq!(status.code(), Code::InvalidArgument, "{status}");
             assert!(status.message().contains(words), "{status} instead of {words}");
         };
-        let (history, (), ()) = tokio::join!(stage.get(&path), answer(&mut good, &one_of), lying);
+        let (history, (), ()) = tokio::join!(server.get(&path), answer(&mut good, &one_of), lying);
 
         assert_eq!(started(&history), [1], "what is good is shown");
         assert!(history["missing"].as_array().unwrap().contains(&json!(name)), "{history}");
     }
-    let mut unasked = stage.attach("shop", "unasked").await;
-    unasked.say(up::Message::Page(last(1, vec![]))).await;
+    let mut unasked = server.attach("shop", "unasked").await;
+    unasked.send(up::Message::Page(last(1, vec![]))).await;
     assert!(unasked.ended().await.message().contains("not waited for"));
-    let metrics = reqwest::get(format!("http://{}/metrics", stage.http)).await.unwrap().text().await.unwrap();
+    let metrics = reqwest::get(format!("http://{}/metrics", server.http)).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("sitio_discarded_total{what=\"frame_refused\"} 5"), "{metrics}");
-    stage.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn what_cannot_be_asked_is_refused_with_what_can() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
-    let (_one, _two, path) = two_pods(&stage).await;
+    let server = TestControlPlane::start(folder.path());
+    let (_one, _two, path) = two_pods(&server).await;
     for (query, status, words) in [
         ("?status=bad", StatusCode::BAD_REQUEST, "5xx"),
         ("?limit=0", StatusCode::BAD_REQUEST, "1 to 1000"),
@@ -161,11 +163,11 @@ async fn what_cannot_be_asked_is_refused_with_what_can() {
         ("?color=red", StatusCode::BAD_REQUEST, "color"),
         ("?pod=shop-9", StatusCode::NOT_FOUND, "shop-9"),
     ] {
-        let (told, problem) = stage.ask(Method::GET, &format!("{path}{query}"), None).await;
+        let (told, problem) = server.ask(Method::GET, &format!("{path}{query}"), None).await;
         assert_eq!(told, status, "{query}: {problem}");
         assert!(problem["detail"].as_str().unwrap().contains(words), "{query}: {problem}");
     }
-    let (told, problem) = stage.ask(Method::GET, "/api/v1/endpoints/e0/history", None).await;
+    let (told, problem) = server.ask(Method::GET, "/api/v1/endpoints/e0/history", None).await;
     assert_eq!((told, &problem["status"]), (StatusCode::NOT_FOUND, &json!(404)));
-    stage.stop().await;
+    server.stop().await;
 }

@@ -3,9 +3,9 @@
 
 mod api;
 mod callers;
-mod claimants;
 mod commands;
 mod counting;
+mod duplicate_pods;
 mod excess;
 mod flood;
 mod full_disk;

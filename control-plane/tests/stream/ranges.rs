@@ -6,7 +6,7 @@ use mesh::report::Coverage::Snapshot;
 use reqwest::StatusCode;
 use reqwest::header::COOKIE;
 
-use crate::harness::{Stage, eventually, hits};
+use crate::harness::{TestControlPlane, eventually, hits};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -16,9 +16,9 @@ const SLOT_MS: u64 = 10_000;
 /// A zone two hours ahead of UTC all year.
 const ZONE: &str = "sitio_zone=Etc/GMT-2";
 
-async fn page(stage: &Stage, path: &str) -> (StatusCode, String) {
+async fn page(server: &TestControlPlane, path: &str) -> (StatusCode, String) {
     let client = reqwest::Client::new();
-    let response = client.get(format!("http://{}{path}", stage.http)).header(COOKIE, ZONE).send().await.unwrap();
+    let response = client.get(format!("http://{}{path}", server.http)).header(COOKIE, ZONE).send().await.unwrap();
     (response.status(), response.text().await.unwrap())
 }
 
@@ -29,24 +29,24 @@ fn instant(unix_ms: u64) -> Timestamp {
 #[tokio::test]
 async fn pages_show_the_sums_between_two_instants_and_stand_still() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
+    let server = TestControlPlane::start(folder.path());
     let from_ms = now_ms() / HOUR_MS * HOUR_MS - 24 * HOUR_MS;
     let (slot, half) = (from_ms / SLOT_MS, HOUR_MS / 2 / SLOT_MS);
-    let mut sidecar = stage.attach("shop", "shop-1").await;
+    let mut sidecar = server.attach("shop", "shop-1").await;
     sidecar.report(Snapshot, &[("/a", hits(1250))]).await;
     let hour = HOUR_MS / SLOT_MS;
     for (id, count) in [(slot - 3 * hour, 1000), (slot - half, 40), (slot + half, 200), (slot + hour + half, 10)] {
         sidecar.window(id, false, &[("/a", hits(count))]).await;
     }
     let query = format!("from={}&to={}", instant(from_ms), instant(from_ms + HOUR_MS));
-    stage.row_with("shop", "/a", 1250).await;
+    server.row_with("shop", "/a", 1250).await;
     // All counts are on disk, and the last hours have none in memory only.
     eventually(async || {
-        let recent = stage.get("/api/v1/timeline?service=shop&route=/a&window=6h").await;
+        let recent = server.get("/api/v1/timeline?service=shop&route=/a&window=6h").await;
         if recent["whole"]["hits"] == 0 { Ok(()) } else { Err(recent) }
     })
     .await;
-    let all = stage.get(&format!("/api/v1/endpoints?{query}")).await;
+    let all = server.get(&format!("/api/v1/endpoints?{query}")).await;
     let row = &all["endpoints"][0];
     assert_eq!(row["hits"], 200, "{all}");
     let id = row["id"].as_str().unwrap();
@@ -56,7 +56,7 @@ async fn pages_show_the_sums_between_two_instants_and_stand_still() {
     let sent = format!("from={}&to={}", field(from_ms), field(from_ms + HOUR_MS));
     for query in [&query, &sent] {
         for path in ["/".to_owned(), format!("/endpoints/{id}")] {
-            let (status, html) = page(&stage, &format!("{path}?{query}")).await;
+            let (status, html) = page(&server, &format!("{path}?{query}")).await;
             assert_eq!(status, StatusCode::OK, "{html}");
             for words in ["data-live=\"no\"", ", whole minutes.", "Live updates stand still", "Back to live", "up 400 %"] {
                 assert!(html.contains(words), "{path}?{query} lacks {words}: {html}");
@@ -66,21 +66,21 @@ async fn pages_show_the_sums_between_two_instants_and_stand_still() {
             assert!(html.contains(&carried), "links lead to the same range: {html}");
         }
     }
-    let (_, html) = page(&stage, &format!("/?{query}")).await;
+    let (_, html) = page(&server, &format!("/?{query}")).await;
     assert!(html.contains("data-k=\"hits\">200<"), "{html}");
-    let (_, csv) = page(&stage, &format!("/endpoints/{id}/csv/steps.csv?{query}")).await;
+    let (_, csv) = page(&server, &format!("/endpoints/{id}/csv/steps.csv?{query}")).await;
     let lines: Vec<&str> = csv.lines().skip(1).collect();
     let counted: u64 = lines.iter().map(|line| line.split(',').nth(2).unwrap().parse::<u64>().unwrap()).sum();
     assert_eq!((lines.len(), counted), (60, 200), "{csv}");
     assert!(lines[0].starts_with(&format!("{:.3},60,", instant(from_ms))), "{csv}");
-    assert!(page(&stage, "/").await.1.contains("data-live=\"yes\""), "without a range the page is live");
-    stage.stop().await;
+    assert!(page(&server, "/").await.1.contains("data-live=\"yes\""), "without a range the page is live");
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_range_that_makes_no_sense_gets_a_page_that_says_what_to_write() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
+    let server = TestControlPlane::start(folder.path());
     for (query, words) in [
         ("from=yesterday", "an instant such as 2026-01-31T12:00:00Z"),
         ("to=2025-01-31T12:00", "it needs from"),
@@ -89,10 +89,10 @@ async fn a_range_that_makes_no_sense_gets_a_page_that_says_what_to_write() {
         ("window=5m&from=2025-01-31T12:00", "but not both"),
     ] {
         for path in ["/", "/endpoints/e000000000000", "/endpoints.csv"] {
-            let (status, html) = page(&stage, &format!("{path}?{query}")).await;
+            let (status, html) = page(&server, &format!("{path}?{query}")).await;
             assert_eq!(status, StatusCode::BAD_REQUEST, "{path}?{query}: {html}");
             assert!(html.contains(words) && html.contains("Back to the overview"), "{path}?{query}: {html}");
         }
     }
-    stage.stop().await;
+    server.stop().await;
 }

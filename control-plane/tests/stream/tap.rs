@@ -10,7 +10,7 @@ use proto::wire::{down, up};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{SOON, Sidecar, Stage, eventually, hits};
+use crate::harness::{FakeSidecar, SOON, TestControlPlane, eventually, hits};
 
 /// A reader of server-sent events.
 struct Reader {
@@ -19,9 +19,9 @@ struct Reader {
 }
 
 impl Reader {
-    async fn open(stage: &Stage, query: &str) -> Self {
+    async fn open(server: &TestControlPlane, query: &str) -> Self {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let response = client.get(format!("http://{}/api/v1/tap{query}", stage.http)).send().await.unwrap();
+        let response = client.get(format!("http://{}/api/v1/tap{query}", server.http)).send().await.unwrap();
         assert_eq!(
             (response.status(), &response.headers()["content-type"]),
             (StatusCode::OK, &"text/event-stream".parse().unwrap())
@@ -49,9 +49,9 @@ impl Reader {
 }
 
 /// The next set of taps that a sidecar receives.
-async fn told(sidecar: &mut Sidecar) -> Vec<Tap> {
+async fn told(sidecar: &mut FakeSidecar) -> Vec<Tap> {
     loop {
-        if let down::Message::Taps(set) = sidecar.hear().await.expect("the stream is open").expect("the stream is open") {
+        if let down::Message::Taps(set) = sidecar.next_message().await.expect("the stream is open").expect("the stream is open") {
             return taps(set).unwrap();
         }
     }
@@ -62,32 +62,32 @@ fn seen(tap: u64, status: u16) -> Sighting {
     Sighting { tap, endpoint: Endpoint::named("GET", "/a").unwrap(), exchange }
 }
 
-async fn say(sidecar: &Sidecar, seen: Vec<Sighting>, dropped: Vec<(u64, Dropped)>) {
-    sidecar.say(up::Message::Tapped(TapUpdate { seen, dropped }.into())).await;
+async fn send(sidecar: &FakeSidecar, seen: Vec<Sighting>, dropped: Vec<(u64, Dropped)>) {
+    sidecar.send(up::Message::Tapped(TapUpdate { seen, dropped }.into())).await;
 }
 
 #[tokio::test]
 async fn each_tap_shows_what_it_asked_for_and_tells_what_it_does_not_show() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
-    let (mut shop, mut cart) = (stage.attach("shop", "shop-1").await, stage.attach("cart", "cart-1").await);
-    stage.knows("shop-1").await;
-    stage.knows("cart-1").await;
+    let server = TestControlPlane::start(folder.path());
+    let (mut shop, mut cart) = (server.attach("shop", "shop-1").await, server.attach("cart", "cart-1").await);
+    server.wait_for_pod("shop-1").await;
+    server.wait_for_pod("cart-1").await;
 
-    let mut failures = Reader::open(&stage, "?service=shop&status=5xx&route=/a*&method=GET").await;
+    let mut failures = Reader::open(&server, "?service=shop&status=5xx&route=/a*&method=GET").await;
     let set = told(&mut shop).await;
     assert_eq!((set.len(), set[0].per_second_max, set[0].filter.route.as_deref()), (1, 50, Some("/a*")));
     assert_eq!(
         failures.next("pod").await,
         json!({"namespace": "default", "service": "shop", "pod": "shop-1", "state": "tapped"})
     );
-    let mut all = Reader::open(&stage, "").await;
+    let mut all = Reader::open(&server, "").await;
     assert_eq!((told(&mut shop).await.len(), told(&mut cart).await.len()), (2, 1));
 
     let (first, second) = (set[0].id, set[0].id + 1);
     let dropped = vec![(first, Dropped { over_rate: 3, over_queue: 4 })];
-    say(&shop, vec![seen(first, 200), seen(first, 503), seen(second, 200)], dropped).await;
-    say(&cart, vec![seen(second, 404)], vec![]).await;
+    send(&shop, vec![seen(first, 200), seen(first, 503), seen(second, 200)], dropped).await;
+    send(&cart, vec![seen(second, 404)], vec![]).await;
 
     let shown = failures.next("exchange").await;
     assert_eq!((&shown["status"], &shown["pod"], &shown["route"]), (&json!(503), &json!("shop-1"), &json!("/a")), "{shown}");
@@ -99,36 +99,36 @@ async fn each_tap_shows_what_it_asked_for_and_tells_what_it_does_not_show() {
     drop(failures);
     assert_eq!(told(&mut shop).await.iter().map(|tap| tap.id).collect::<Vec<_>>(), [second]);
     // An exchange that was under way when the tap ended is late, and is no violation.
-    say(&shop, vec![seen(first, 503)], vec![]).await;
+    send(&shop, vec![seen(first, 503)], vec![]).await;
     drop(cart);
     while all.next("pod").await["state"] != "gone" {}
     shop.report(Snapshot, &[("/a", hits(1))]).await;
-    stage.row_with("shop", "/a", 1).await;
+    server.row_with("shop", "/a", 1).await;
     drop(all);
     assert_eq!(told(&mut shop).await, []);
-    stage.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_sidecar_that_comes_later_is_tapped_too() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
-    let mut all = Reader::open(&stage, "?pod=shop-2").await;
-    let mut late = stage.attach("shop", "shop-2").await;
+    let server = TestControlPlane::start(folder.path());
+    let mut all = Reader::open(&server, "?pod=shop-2").await;
+    let mut late = server.attach("shop", "shop-2").await;
     let id = told(&mut late).await[0].id;
-    say(&late, vec![seen(id, 200)], vec![]).await;
+    send(&late, vec![seen(id, 200)], vec![]).await;
     assert_eq!(all.next("exchange").await["pod"], "shop-2");
-    stage.drain.cancel();
+    server.drain.cancel();
     assert_eq!(all.next("ended").await["why"], "the control plane is shutting down");
-    stage.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_sidecar_that_lies_ends_its_own_stream_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
-    let mut good = stage.attach("shop", "good").await;
-    let mut all = Reader::open(&stage, "").await;
+    let server = TestControlPlane::start(folder.path());
+    let mut good = server.attach("shop", "good").await;
+    let mut all = Reader::open(&server, "").await;
     let id = told(&mut good).await[0].id;
     let raw = |seen: Vec<wire::Seen>| up::Message::Tapped(wire::Tapped { seen, dropped: vec![] });
     let one = |path: &str| wire::Seen {
@@ -147,32 +147,32 @@ async fn a_sidecar_that_lies_ends_its_own_stream_and_no_other() {
     .into_iter()
     .enumerate()
     {
-        let mut liar = stage.attach("shop", &format!("liar-{at}")).await;
+        let mut liar = server.attach("shop", &format!("liar-{at}")).await;
         told(&mut liar).await;
-        liar.say(lie).await;
+        liar.send(lie).await;
         let status = liar.ended().await;
         assert!(status.message().contains(words), "{status} instead of {words}");
     }
     good.report(Snapshot, &[("/a", hits(1))]).await;
     good.report(Change, &[("/a", hits(1))]).await;
-    stage.row_with("shop", "/a", 2).await;
-    say(&good, vec![seen(id, 200)], vec![]).await;
+    server.row_with("shop", "/a", 2).await;
+    send(&good, vec![seen(id, 200)], vec![]).await;
     let shown = all.next("exchange").await;
     assert_eq!(shown["pod"], "good", "nothing of what was a lie: {shown}");
-    stage.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn taps_are_few_and_a_reader_who_does_not_read_holds_up_nobody() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
-    let mut shop = stage.attach("shop", "shop-1").await;
+    let server = TestControlPlane::start(folder.path());
+    let mut shop = server.attach("shop", "shop-1").await;
     let mut stuck = Vec::new();
     for _ in 0..7 {
-        stuck.push(Reader::open(&stage, "").await);
+        stuck.push(Reader::open(&server, "").await);
     }
-    let mut good = Reader::open(&stage, "?status=404").await;
-    let (status, problem) = stage.ask(Method::GET, "/api/v1/tap", None).await;
+    let mut good = Reader::open(&server, "?status=404").await;
+    let (status, problem) = server.ask(Method::GET, "/api/v1/tap", None).await;
     assert_eq!((status, &problem["status"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(503)), "{problem}");
     assert!(problem["detail"].as_str().unwrap().contains("8 taps"), "{problem}");
 
@@ -181,26 +181,26 @@ async fn taps_are_few_and_a_reader_who_does_not_read_holds_up_nobody() {
         set = told(&mut shop).await;
     }
     for _ in 0..200 {
-        say(&shop, set[..7].iter().map(|tap| seen(tap.id, 200)).collect(), vec![]).await;
+        send(&shop, set[..7].iter().map(|tap| seen(tap.id, 200)).collect(), vec![]).await;
     }
-    say(&shop, vec![seen(set[7].id, 404)], vec![]).await;
+    send(&shop, vec![seen(set[7].id, 404)], vec![]).await;
     assert_eq!(good.next("exchange").await["status"], 404);
     shop.report(Snapshot, &[("/a", hits(1))]).await;
-    stage.row_with("shop", "/a", 1).await;
+    server.row_with("shop", "/a", 1).await;
 
     stuck.clear();
     eventually(async || {
-        let metrics = reqwest::get(format!("http://{}/metrics", stage.http)).await.unwrap().text().await.unwrap();
+        let metrics = reqwest::get(format!("http://{}/metrics", server.http)).await.unwrap().text().await.unwrap();
         if metrics.contains("\nsitio_taps_open 1\n") { Ok(()) } else { Err(metrics) }
     })
     .await;
-    stage.stop().await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn what_is_no_filter_is_refused_with_what_would_be_one() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
+    let server = TestControlPlane::start(folder.path());
     for (query, words) in [
         ("?status=bad", "5xx"),
         ("?route=users", "/users/{id}"),
@@ -209,9 +209,9 @@ async fn what_is_no_filter_is_refused_with_what_would_be_one() {
         ("?limit_per_s=many", "1 to 500"),
         ("?color=red", "color"),
     ] {
-        let (status, problem) = stage.ask(Method::GET, &format!("/api/v1/tap{query}"), None).await;
+        let (status, problem) = server.ask(Method::GET, &format!("/api/v1/tap{query}"), None).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{query}: {problem}");
         assert!(problem["detail"].as_str().unwrap().contains(words), "{query}: {problem}");
     }
-    stage.stop().await;
+    server.stop().await;
 }

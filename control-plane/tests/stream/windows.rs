@@ -10,20 +10,20 @@ use tonic::Code;
 
 use control_plane::clock::now_ms;
 
-use crate::harness::{Sidecar, Stage, greeting, hits};
+use crate::harness::{FakeSidecar, TestControlPlane, greeting, hits};
 
 /// The welcome of a stream.
-async fn welcome(sidecar: &mut Sidecar) -> wire::Welcome {
-    match sidecar.hear().await.unwrap().unwrap() {
+async fn welcome(sidecar: &mut FakeSidecar) -> wire::Welcome {
+    match sidecar.next_message().await.unwrap().unwrap() {
         down::Message::Welcome(welcome) => welcome,
         other => panic!("{other:?}"),
     }
 }
 
 /// Waits until everything up to this slot is acknowledged.
-async fn acked(sidecar: &mut Sidecar, slot: u64) {
+async fn acked(sidecar: &mut FakeSidecar, slot: u64) {
     loop {
-        if let down::Message::Acked(ack) = sidecar.hear().await.unwrap().unwrap() {
+        if let down::Message::Acked(ack) = sidecar.next_message().await.unwrap().unwrap() {
             assert!(ack.durable_window <= slot, "{ack:?}");
             if ack.durable_window == slot {
                 return;
@@ -41,9 +41,9 @@ fn slot() -> u64 {
 }
 
 /// Attaches the next stream of a process.
-async fn again(stage: &Stage, who: &mut Greeting) -> (Sidecar, wire::Welcome) {
+async fn again(server: &TestControlPlane, who: &mut Greeting) -> (FakeSidecar, wire::Welcome) {
     who.session += 1;
-    let mut sidecar = stage.attach_as(who.clone()).await;
+    let mut sidecar = server.attach_as(who.clone()).await;
     let welcome = welcome(&mut sidecar).await;
     (sidecar, welcome)
 }
@@ -51,10 +51,10 @@ async fn again(stage: &Stage, who: &mut Greeting) -> (Sidecar, wire::Welcome) {
 #[tokio::test]
 async fn a_restart_of_the_control_plane_changes_no_total_of_pods_alive_or_gone() {
     let (folder, first) = (tempfile::tempdir().unwrap(), slot());
-    let stage = Stage::start(folder.path());
+    let server = TestControlPlane::start(folder.path());
     let (mut alive, mut gone) = (greeting("shop", "shop-1"), greeting("shop", "shop-2"));
     (alive.session, gone.session) = (0, 0);
-    let (mut one, said) = again(&stage, &mut alive).await;
+    let (mut one, said) = again(&server, &mut alive).await;
     assert_eq!((said.durable_window, said.wants_baseline, said.windows_in_flight_max), (0, true, 16));
     one.window(0, true, &[]).await;
     one.report(Snapshot, &[("/a", hits(10)), ("/b", hits(1))]).await;
@@ -62,70 +62,70 @@ async fn a_restart_of_the_control_plane_changes_no_total_of_pods_alive_or_gone()
     acked(&mut one, first).await;
     one.window(first + 1, false, &[("/a", hits(2))]).await;
     acked(&mut one, first + 1).await;
-    let (mut two, _) = again(&stage, &mut gone).await;
+    let (mut two, _) = again(&server, &mut gone).await;
     two.report(Snapshot, &[("/a", hits(100))]).await;
     two.window(first, false, &[("/a", hits(100))]).await;
     acked(&mut two, first).await;
-    stage.row_with("shop", "/a", 110).await;
-    let began = stage.get("/api/v1/about").await["started_at"].clone();
-    stage.stop().await;
+    server.row_with("shop", "/a", 110).await;
+    let began = server.get("/api/v1/about").await["started_at"].clone();
+    server.stop().await;
 
-    let stage = Stage::start(folder.path());
-    let about = stage.get("/api/v1/about").await;
+    let server = TestControlPlane::start(folder.path());
+    let about = server.get("/api/v1/about").await;
     assert!(about["started_at"].as_str() > began.as_str(), "{about}: this process began after {began}");
     // Before any pod is back, all stored counts are there, also in recent windows.
-    stage.row_with("shop", "/a", 109).await;
-    let minutes = stage.get("/api/v1/endpoints?window=5m&service=shop").await;
+    server.row_with("shop", "/a", 109).await;
+    let minutes = server.get("/api/v1/endpoints?window=5m&service=shop").await;
     let row = minutes["endpoints"].as_array().unwrap().iter().find(|row| row["route"] == "/a").unwrap();
     assert_eq!(row["hits"], 109, "{row}");
     assert!(row["first_seen"].is_string() && row["last_seen"].is_string(), "{row}");
 
-    let (mut one, said) = again(&stage, &mut alive).await;
+    let (mut one, said) = again(&server, &mut alive).await;
     assert_eq!((said.durable_window, said.wants_baseline), (first + 1, true));
     one.window(first + 1, true, &[("/a", hits(9)), ("/b", hits(1))]).await;
     one.report(Snapshot, &[("/a", hits(30)), ("/b", hits(1))]).await;
-    stage.row_with("shop", "/a", 130).await;
+    server.row_with("shop", "/a", 130).await;
     // A window that is on disk already counts nothing.
     one.window(first, false, &[("/a", hits(7)), ("/b", hits(1))]).await;
     one.window(first + 2, false, &[("/a", hits(21))]).await;
     acked(&mut one, first + 2).await;
     one.report(Change, &[("/b", hits(1))]).await;
-    stage.row_with("shop", "/b", 2).await;
-    stage.row_with("shop", "/a", 130).await;
+    server.row_with("shop", "/b", 2).await;
+    server.row_with("shop", "/a", 130).await;
 
     // Only the stream breaks: the control plane knows the process, and needs no baseline.
-    let (mut one, said) = again(&stage, &mut alive).await;
+    let (mut one, said) = again(&server, &mut alive).await;
     assert_eq!((said.durable_window, said.wants_baseline), (first + 2, false));
     one.report(Snapshot, &[("/a", hits(31)), ("/b", hits(2))]).await;
-    stage.row_with("shop", "/a", 131).await;
-    stage.stop().await;
+    server.row_with("shop", "/a", 131).await;
+    server.stop().await;
 
-    let stage = Stage::start(folder.path());
-    stage.row_with("shop", "/a", 130).await;
-    stage.row_with("shop", "/b", 1).await;
-    stage.stop().await;
+    let server = TestControlPlane::start(folder.path());
+    server.row_with("shop", "/a", 130).await;
+    server.row_with("shop", "/b", 1).await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_sidecar_that_keeps_no_windows_is_served_as_before() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
-    let mut sidecar = stage.attach("shop", "shop-1").await;
+    let server = TestControlPlane::start(folder.path());
+    let mut sidecar = server.attach("shop", "shop-1").await;
     sidecar.report(Snapshot, &[("/a", hits(3))]).await;
     sidecar.report(Change, &[("/a", hits(4))]).await;
-    stage.row_with("shop", "/a", 7).await;
-    stage.stop().await;
+    server.row_with("shop", "/a", 7).await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn windows_that_make_no_sense_are_refused_and_harm_nobody() {
     let (folder, slot) = (tempfile::tempdir().unwrap(), slot());
-    let stage = Stage::start(folder.path());
-    let mut good = stage.attach("shop", "shop-1").await;
+    let server = TestControlPlane::start(folder.path());
+    let mut good = server.attach("shop", "shop-1").await;
     good.report(Snapshot, &[("/a", hits(1))]).await;
-    stage.row_with("shop", "/a", 1).await;
+    server.row_with("shop", "/a", 1).await;
 
-    let mut hasty = stage.open().await;
+    let mut hasty = server.open().await;
     hasty.window(slot, false, &[("/a", hits(1))]).await;
     refused(&mut hasty, "hello").await;
     let cases: [(&str, &[Said]); 7] = [
@@ -139,7 +139,7 @@ async fn windows_that_make_no_sense_are_refused_and_harm_nobody() {
         ("16 windows are unacknowledged", &[]),
     ];
     for (number, (words, windows)) in cases.iter().enumerate() {
-        let mut bad = stage.attach("bad", &format!("bad-{number}")).await;
+        let mut bad = server.attach("bad", &format!("bad-{number}")).await;
         let early = windows.iter().all(|(_, _, baseline)| *baseline);
         if !early || windows.is_empty() {
             bad.report(Snapshot, &[("/bad", hits(99))]).await;
@@ -154,14 +154,14 @@ async fn windows_that_make_no_sense_are_refused_and_harm_nobody() {
         }
         refused(&mut bad, words).await;
     }
-    let mut unasked = stage.attach("bad", "unasked").await;
+    let mut unasked = server.attach("bad", "unasked").await;
     unasked.report(Snapshot, &[("/bad", hits(1))]).await;
     unasked.window(0, true, &[]).await;
     refused(&mut unasked, "not requested").await;
-    let mut early = stage.attach("bad", "early").await;
+    let mut early = server.attach("bad", "early").await;
     early.window(slot, false, &[("/bad", hits(1))]).await;
     refused(&mut early, "before the snapshot").await;
-    let mut implausible = stage.attach("bad", "implausible").await;
+    let mut implausible = server.attach("bad", "implausible").await;
     implausible.report(Snapshot, &[("/bad", hits(1))]).await;
     let mut huge = GoldenMetrics::default();
     huge.hits = 1 << 60;
@@ -171,39 +171,39 @@ async fn windows_that_make_no_sense_are_refused_and_harm_nobody() {
     good.window(slot, false, &[("/a", hits(1))]).await;
     acked(&mut good, slot).await;
     good.report(Change, &[("/a", hits(1))]).await;
-    stage.row_with("shop", "/a", 2).await;
-    stage.stop().await;
+    server.row_with("shop", "/a", 2).await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_stream_that_was_taken_over_hands_nothing_over() {
     let (folder, slot) = (tempfile::tempdir().unwrap(), slot());
-    let stage = Stage::start(folder.path());
+    let server = TestControlPlane::start(folder.path());
     let mut who = greeting("shop", "shop-1");
     who.session = 0;
-    let (mut first, _) = again(&stage, &mut who).await;
+    let (mut first, _) = again(&server, &mut who).await;
     first.report(Snapshot, &[("/a", hits(1))]).await;
-    stage.row_with("shop", "/a", 1).await;
-    let (mut second, _) = again(&stage, &mut who).await;
+    server.row_with("shop", "/a", 1).await;
+    let (mut second, _) = again(&server, &mut who).await;
     second.report(Snapshot, &[("/a", hits(5))]).await;
-    stage.row_with("shop", "/a", 5).await;
+    server.row_with("shop", "/a", 5).await;
 
     first.window(slot, false, &[("/a", hits(1000))]).await;
     assert!(first.ended().await.message().contains("newer stream"));
     second.window(slot, false, &[("/a", hits(5))]).await;
     acked(&mut second, slot).await;
-    stage.stop().await;
+    server.stop().await;
 
-    let stage = Stage::start(folder.path());
-    stage.row_with("shop", "/a", 5).await;
-    stage.stop().await;
+    let server = TestControlPlane::start(folder.path());
+    server.row_with("shop", "/a", 5).await;
+    server.stop().await;
 }
 
 #[tokio::test]
 async fn a_replay_with_other_contents_below_the_mark_changes_nothing() {
     let (folder, slot) = (tempfile::tempdir().unwrap(), slot());
-    let stage = Stage::start(folder.path());
-    let mut sidecar = stage.attach("shop", "shop-1").await;
+    let server = TestControlPlane::start(folder.path());
+    let mut sidecar = server.attach("shop", "shop-1").await;
     sidecar.report(Snapshot, &[("/a", hits(8))]).await;
     sidecar.window(slot, false, &[("/a", hits(5))]).await;
     acked(&mut sidecar, slot).await;
@@ -212,14 +212,14 @@ async fn a_replay_with_other_contents_below_the_mark_changes_nothing() {
     acked(&mut sidecar, slot + 1).await;
     sidecar.window_of((slot, 9), false, &[("/a", hits(500))]).await;
     refused(&mut sidecar, "which is on disk").await;
-    stage.stop().await;
+    server.stop().await;
 
-    let stage = Stage::start(folder.path());
-    stage.row_with("shop", "/a", 8).await;
-    stage.stop().await;
+    let server = TestControlPlane::start(folder.path());
+    server.row_with("shop", "/a", 8).await;
+    server.stop().await;
 }
 
-async fn refused(sidecar: &mut Sidecar, words: &str) {
+async fn refused(sidecar: &mut FakeSidecar, words: &str) {
     let status = sidecar.ended().await;
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");
     assert!(status.message().contains(words), "{words}: {status}");

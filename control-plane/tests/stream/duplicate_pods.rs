@@ -2,7 +2,7 @@
 
 use mesh::report::Coverage::{Change, Snapshot};
 
-use crate::harness::{Stage, eventually, greeting, hits};
+use crate::harness::{TestControlPlane, eventually, greeting, hits};
 
 /// Further ahead than any real clock, and below the limit at which an epoch is refused.
 const AHEAD_NS: u64 = 23 * 3600 * 1_000_000_000;
@@ -10,29 +10,29 @@ const AHEAD_NS: u64 = 23 * 3600 * 1_000_000_000;
 #[tokio::test]
 async fn a_process_with_another_pods_uid_and_a_later_epoch_mutes_nobody() {
     let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path());
-    let mut living = stage.attach("shop", "a").await;
+    let server = TestControlPlane::start(folder.path());
+    let mut living = server.attach("shop", "a").await;
     living.report(Snapshot, &[("/a", hits(1))]).await;
-    stage.row_with("shop", "/a", 1).await;
+    server.row_with("shop", "/a", 1).await;
 
     let mut ahead = greeting("shop", "a");
     ahead.epoch += AHEAD_NS;
-    let mut impostor = stage.attach_as(ahead).await;
+    let mut impostor = server.attach_as(ahead).await;
     impostor.report(Snapshot, &[("/a", hits(3))]).await;
-    stage.row_with("shop", "/a", 4).await;
+    server.row_with("shop", "/a", 4).await;
 
     // The living pod is counted, gets rules, and is listed beside the other.
     living.report(Change, &[("/a", hits(1))]).await;
-    stage.row_with("shop", "/a", 5).await;
-    stage.turn_off("shop", "/a").await;
+    server.row_with("shop", "/a", 5).await;
+    server.turn_off("shop", "/a").await;
     while living.rules().await.rules.is_empty() {}
     while impostor.rules().await.rules.is_empty() {}
     eventually(async || {
-        let pods = stage.get("/api/v1/pods").await;
+        let pods = server.get("/api/v1/pods").await;
         let rows = pods["pods"].as_array().unwrap();
         let is_shown = rows.len() == 2 && rows.iter().all(|row| row["claimants"] == 2 && row["connected"] == true);
         if is_shown { Ok(()) } else { Err(pods) }
     })
     .await;
-    stage.stop().await;
+    server.stop().await;
 }
