@@ -2,15 +2,15 @@
 
 mod decoders;
 mod http2;
-#[path = "../../sidecar/tests/strictness/house.rs"]
+#[path = "../../sidecar/tests/strictness/test_sidecar.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
-mod house;
+mod test_sidecar;
 #[path = "../../sidecar/tests/strictness/reader.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod reader;
 #[path = "../../sidecar/tests/strictness/service.rs"]
 mod service;
-mod tunnel;
+mod proxy;
 
 /// Exports each check under the name of its target.
 macro_rules! targets {
@@ -30,6 +30,6 @@ targets! {
     chunked_body => decoders::chunked_body,
     frames => decoders::frames,
     http2 => http2::http2,
-    connection => tunnel::connection,
-    answers => tunnel::answer
+    connection => proxy::connection,
+    answers => proxy::answer
 }

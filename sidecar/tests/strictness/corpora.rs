@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{decoders, fuzzed_http2, tunnel};
+use crate::{decoders, fuzzed_http2, proxy};
 
 /// Checks every input of a fuzz target.
 fn replay(target: &str, check: fn(&[u8])) {
@@ -39,8 +39,8 @@ fn frames_of_the_stream() {
 #[test]
 fn whole_connections() {
     // One after the other: they share a tunnel, and check what the service has seen.
-    replay("connection", tunnel::connection);
-    replay("answers", tunnel::answer);
+    replay("connection", proxy::connection);
+    replay("answers", proxy::answer);
 }
 
 #[test]

@@ -7,13 +7,13 @@ mod corpora;
 mod decoders;
 #[path = "../../../fuzz/src/http2.rs"]
 mod fuzzed_http2;
-mod house;
 mod hyper_reads;
 mod model;
 mod poisoning;
+#[path = "../../../fuzz/src/proxy.rs"]
+mod proxy;
 mod reader;
 mod requests;
 mod rewriting;
 mod service;
-#[path = "../../../fuzz/src/tunnel.rs"]
-mod tunnel;
+mod test_sidecar;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use tokio::runtime::Builder;
 
-use crate::house::{House, answers};
 use crate::service::Then;
+use crate::test_sidecar::{TestSidecar, answers};
 
 /// How a body is sent.
 #[derive(Debug, Clone)]
@@ -104,7 +104,7 @@ fn said() -> impl Strategy<Value = Said> {
     (0_usize..3, status, sent).prop_map(|(interims, status, sent)| Said { interims, status, sent })
 }
 
-fn hear_requests(house: &House, asked: &[Asked]) {
+fn hear_requests(sidecar: &TestSidecar, asked: &[Asked]) {
     let mut bytes = Vec::new();
     for request in asked {
         let (fields, body) = request.sent.written();
@@ -116,8 +116,8 @@ fn hear_requests(house: &House, asked: &[Asked]) {
     }
     for cut in 0..bytes.len() {
         let case = format!("cut at {cut}");
-        let got = house.send_in_pieces(&[&bytes[..cut], &bytes[cut..]]);
-        let seen = house.seen(&case);
+        let got = sidecar.send_in_pieces(&[&bytes[..cut], &bytes[cut..]]);
+        let seen = sidecar.seen(&case);
         let heard = answers(&got, &[]).unwrap();
         assert_eq!((seen.len(), heard.len()), (asked.len(), asked.len()), "{case}: {got:?}");
         for ((asked, seen), heard) in asked.iter().zip(&seen).zip(&heard) {
@@ -140,7 +140,7 @@ fn hear_requests(house: &House, asked: &[Asked]) {
     }
 }
 
-fn hear_answer(house: &House, said: &Said) {
+fn hear_answer(sidecar: &TestSidecar, said: &Said) {
     let (fields, body) = said.sent.written();
     let interims = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n".repeat(said.interims);
     let head = format!("{interims}HTTP/1.1 {}\r\nX-A: b\r\n{fields}\r\n", said.status);
@@ -148,10 +148,10 @@ fn hear_answer(house: &House, said: &Said) {
     let bytes = [head.as_bytes(), &body].concat();
     for cut in 0..bytes.len() {
         let case = format!("cut at {cut}");
-        house.script_bytes(&[&bytes[..cut], &bytes[cut..]], if ends { Then::Close } else { Then::Stay });
-        let got = house.send(b"GET /script HTTP/1.1\r\nHost: a\r\n\r\n");
+        sidecar.script_bytes(&[&bytes[..cut], &bytes[cut..]], if ends { Then::Close } else { Then::Stay });
+        let got = sidecar.send(b"GET /script HTTP/1.1\r\nHost: a\r\n\r\n");
         let all = answers(&got, &["GET"]).unwrap();
-        assert_eq!(house.seen(&case).len(), 1, "{case}");
+        assert_eq!(sidecar.seen(&case).len(), 1, "{case}");
         let [answer] = &all[..] else { panic!("{case}: {got:?}") };
         assert_eq!((answer.second(), &answer.body[..]), (&said.status[..3], said.sent.body()), "{case}: {got:?}");
         assert_eq!((answer.all("x-a"), &answer.trailers), (vec!["b"], &said.sent.trailers()), "{case}");
@@ -165,15 +165,15 @@ proptest! {
 
     #[test]
     fn the_service_hears_what_clients_say(asked in prop::collection::vec(asked(), 1..4)) {
-        let house = Builder::new_current_thread().build().unwrap().block_on(House::open());
-        hear_requests(&house, &asked);
+        let sidecar = Builder::new_current_thread().build().unwrap().block_on(TestSidecar::open());
+        hear_requests(&sidecar, &asked);
     }
 
     #[test]
     fn clients_hear_what_the_service_says(said in prop::collection::vec(said(), 1..4)) {
-        let house = Builder::new_current_thread().build().unwrap().block_on(House::open());
+        let sidecar = Builder::new_current_thread().build().unwrap().block_on(TestSidecar::open());
         for said in &said {
-            hear_answer(&house, said);
+            hear_answer(&sidecar, said);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Tests of hostile and odd requests: the service sees well-formed requests or none, and other clients are not harmed.
 
-use crate::house::{House, answers};
 use crate::reader::Message;
+use crate::test_sidecar::{TestSidecar, answers};
 
 /// The bytes behind each attack: if the service ever reads them where they are not expected, the attack has worked.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -137,15 +137,15 @@ fn written(case: &str) -> Vec<u8> {
 }
 
 /// Runs a conversation twice, and checks all three sides.
-fn run(house: &House, name: &str, bytes: &[u8], statuses: &[u16], targets: &[&str]) {
+fn run(sidecar: &TestSidecar, name: &str, bytes: &[u8], statuses: &[u16], targets: &[&str]) {
     // The result is the same whether the bytes arrive at once or one by one.
     let bit_by_bit: Vec<&[u8]> = bytes.chunks(1).collect();
     for pieces in [vec![bytes], bit_by_bit] {
-        let got = house.send_in_pieces(&pieces);
+        let got = sidecar.send_in_pieces(&pieces);
         let answers = answers(&got, &[]).unwrap_or_else(|broken| panic!("{name}: {broken}: {got:?}"));
         let said: Vec<u16> = answers.iter().map(|answer| answer.second().parse().unwrap()).collect();
         assert_eq!(said, statuses, "{name}: {got:?}");
-        let seen = house.seen(name);
+        let seen = sidecar.seen(name);
         let asked: Vec<&str> = seen.iter().map(Message::second).collect();
         assert_eq!(asked, targets, "{name}");
         for answer in answers.iter().filter(|answer| answer.second() != "200") {
@@ -157,22 +157,22 @@ fn run(house: &House, name: &str, bytes: &[u8], statuses: &[u16], targets: &[&st
             assert!(is_upgrade || hop_by_hop.iter().all(|field| request.all(field).is_empty()), "{name}: {request:?}");
         }
     }
-    house.serves_the_innocent(name);
+    sidecar.expect_unaffected(name);
 }
 
 #[tokio::test]
 async fn what_can_be_read_in_two_ways_is_not_carried() {
-    let house = House::open().await;
+    let sidecar = TestSidecar::open().await;
     for (name, case, status) in REFUSED {
-        run(&house, name, &written(case), &[*status], &[]);
+        run(&sidecar, name, &written(case), &[*status], &[]);
     }
 }
 
 #[tokio::test]
 async fn what_can_be_read_in_one_way_only_is_carried_as_that() {
-    let house = House::open().await;
+    let sidecar = TestSidecar::open().await;
     for (name, case, statuses, targets) in CARRIED {
-        run(&house, name, &written(case), statuses, targets);
+        run(&sidecar, name, &written(case), statuses, targets);
     }
 }
 
@@ -188,18 +188,18 @@ const TARGETS: &[(&str, Option<&str>, u16)] = &[
 
 #[tokio::test]
 async fn a_target_is_read_alike_by_all_or_not_carried() {
-    let house = House::open().await;
+    let sidecar = TestSidecar::open().await;
     for (target, read, status) in TARGETS {
         let bytes = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n{}", if read.is_none() { SMUGGLED } else { "" });
-        run(&house, target, bytes.as_bytes(), &[*status], &read.iter().copied().collect::<Vec<_>>());
+        run(&sidecar, target, bytes.as_bytes(), &[*status], &read.iter().copied().collect::<Vec<_>>());
     }
 }
 
 #[tokio::test]
 async fn a_head_that_is_asked_for_badly_is_refused_without_a_body() {
-    let house = House::open().await;
+    let sidecar = TestSidecar::open().await;
     for head in ["HEAD / HTTP/1.1\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: a\r\nX"] {
-        let got = house.send(head.as_bytes());
+        let got = sidecar.send(head.as_bytes());
         let text = String::from_utf8_lossy(&got.bytes);
         assert!(text.starts_with("HTTP/1.1 400 ") && text.ends_with("\r\n\r\n"), "{head:?}: {text}");
     }
@@ -207,18 +207,18 @@ async fn a_head_that_is_asked_for_badly_is_refused_without_a_body() {
 
 #[tokio::test]
 async fn a_request_that_breaks_off_is_never_a_whole_one() {
-    let house = House::open().await;
+    let sidecar = TestSidecar::open().await;
     for (name, case) in [
         ("a length", "POST /a HTTP/1.1\r\n^Content-Length: 99\r\n\r\n~"),
         ("chunks", "POST /a HTTP/1.1\r\n^Transfer-Encoding: chunked\r\n\r\nff\r\n~"),
         ("chunks without their end", "POST /a HTTP/1.1\r\n^Transfer-Encoding: chunked\r\n\r\n23\r\n~\r\n"),
         ("chunks without their last line", "POST /a HTTP/1.1\r\n^Transfer-Encoding: chunked\r\n\r\n23\r\n~\r\n0\r\n"),
     ] {
-        let got = house.send(&written(case));
+        let got = sidecar.send(&written(case));
         assert!(got.end.is_err() || !got.bytes.starts_with(b"HTTP/1.1 2"), "{name}: {got:?}");
-        assert!(house.seen(name).is_empty(), "{name}");
-        house.serves_the_innocent(name);
+        assert!(sidecar.seen(name).is_empty(), "{name}");
+        sidecar.expect_unaffected(name);
         // The service sees the abort as the end of the connection.
-        house.wait_until_cut();
+        sidecar.wait_until_cut();
     }
 }

@@ -1,7 +1,7 @@
 //! Tests that connection-specific fields are not forwarded, and that message framing is written anew.
 
-use crate::house::{self, House, PATIENCE};
 use crate::service::Then;
+use crate::test_sidecar::{self, PATIENCE, TestSidecar};
 
 /// The head that a client sends, and what the service reads instead.
 const REQUESTS: [(&str, &str); 13] = [
@@ -25,10 +25,10 @@ const REQUESTS: [(&str, &str); 13] = [
 
 #[tokio::test]
 async fn requests() {
-    let house = House::open().await;
+    let sidecar = TestSidecar::open().await;
     for (sent, expected) in REQUESTS {
-        house.send(format!("{sent}\r\n").as_bytes());
-        let [seen] = &house.seen(sent)[..] else { panic!("{sent:?}") };
+        sidecar.send(format!("{sent}\r\n").as_bytes());
+        let [seen] = &sidecar.seen(sent)[..] else { panic!("{sent:?}") };
         let fields = seen.fields.iter().map(|(name, value)| format!("|{name}: {value}"));
         assert_eq!(seen.line.clone() + &fields.collect::<String>(), expected, "{sent:?}");
     }
@@ -36,7 +36,7 @@ async fn requests() {
 
 #[tokio::test]
 async fn answers() {
-    let house = House::open().await;
+    let sidecar = TestSidecar::open().await;
     for (said, expected) in [
         ("200 OK\r\nContent-Length: 0\r\nConnection: X-A\r\nX-A: 1\r\nX-B: 2\r\n", "200 OK\r\nX-B: 2\r\nContent-Length: 0\r\n"),
         (
@@ -52,19 +52,19 @@ async fn answers() {
             "426 x\r\nContent-Length: 0\r\nConnection: upgrade\r\nUpgrade: y\r\n",
         ),
     ] {
-        house.script(&[&format!("HTTP/1.1 {said}Date: then\r\n\r\n")], Then::Close);
-        let got = house.send(b"GET /script HTTP/1.1\r\nHost: a\r\n\r\n");
+        sidecar.script(&[&format!("HTTP/1.1 {said}Date: then\r\n\r\n")], Then::Close);
+        let got = sidecar.send(b"GET /script HTTP/1.1\r\nHost: a\r\n\r\n");
         let text = String::from_utf8_lossy(&got.bytes).replace("Date: then\r\n", "");
         let head = text.strip_prefix("HTTP/1.1 ").unwrap_or_else(|| panic!("{said:?}: {text:?}"));
         let is_ours = expected.starts_with("502");
         assert!(if is_ours { head.starts_with(expected) } else { head == format!("{expected}\r\n") }, "{said:?}: {text:?}");
-        house.seen(said);
+        sidecar.seen(said);
     }
 }
 
 #[tokio::test]
 async fn an_answer_without_a_date_gets_one() {
-    let house = House::open().await;
+    let sidecar = TestSidecar::open().await;
     for (said, expected) in [
         ("200 OK\r\nContent-Length: 0\r\n", None),
         ("204 x\r\n", None),
@@ -74,9 +74,9 @@ async fn an_answer_without_a_date_gets_one() {
         ("200 OK\r\nContent-Length: 0\r\ndate: then\r\n", Some("then")),
         ("103 x\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n", None),
     ] {
-        house.script(&[&format!("HTTP/1.1 {said}\r\n")], Then::Close);
-        let got = house.send(b"GET /script HTTP/1.1\r\nHost: a\r\n\r\n");
-        let [answer] = &house::answers(&got, &["GET"]).unwrap()[..] else { panic!("{said:?}: {got:?}") };
+        sidecar.script(&[&format!("HTTP/1.1 {said}\r\n")], Then::Close);
+        let got = sidecar.send(b"GET /script HTTP/1.1\r\nHost: a\r\n\r\n");
+        let [answer] = &test_sidecar::answers(&got, &["GET"]).unwrap()[..] else { panic!("{said:?}: {got:?}") };
         let [date] = answer.all("date")[..] else { panic!("{said:?}: {answer:?}") };
         match expected {
             Some(expected) => assert_eq!(date, expected),
@@ -84,6 +84,6 @@ async fn an_answer_without_a_date_gets_one() {
         }
         // An interim response cannot be cached, so it gets no date.
         assert_eq!(String::from_utf8_lossy(&got.bytes).to_ascii_lowercase().matches("date: ").count(), 1, "{got:?}");
-        house.seen(said);
+        sidecar.seen(said);
     }
 }

@@ -4,8 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::{Mutex, mpsc};
 
-use crate::house::PATIENCE;
 use crate::reader::{self, Broken, Message, Read};
+use crate::test_sidecar::PATIENCE;
 
 /// What the service has seen.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::world::{async_listener, counted, sidecar, sidecar_told, within};
+use crate::support::{async_listener, counted, sidecar, sidecar_with, within};
 
 const ASK: &[u8] = b"GET /live HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 const AGREE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -106,7 +106,7 @@ async fn an_upgrade_to_http_2_is_not_passed_on_because_nobody_would_judge_its_re
 /// A sidecar with these timeouts, and both ends of an upgraded connection through it.
 async fn tunnel(timeouts: Timeouts) -> (sidecar::worker::Workers, TcpStream, TcpStream) {
     let (listener, target) = async_listener();
-    let (workers, address) = sidecar_told(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let (workers, address) = sidecar_with(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
     let served = async {
         let (mut service, _) = within(listener.accept()).await.unwrap();
         assert!(service.read(&mut [0; 4096]).await.unwrap() > 0);

@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 
 use crate::grpc_service::{Client, Note, serve};
-use crate::world::{PATIENCE, async_listener, counted, listener, sidecar, sidecar_told, turn_off, within};
+use crate::support::{PATIENCE, async_listener, counted, listener, sidecar, sidecar_with, turn_off, within};
 
 fn note(number: u32, text: impl Into<Vec<u8>>) -> Note {
     Note { number, text: text.into() }
@@ -199,7 +199,7 @@ fn metadata_passed_or_refused(status: &tonic::Status, bytes: u32) {
 async fn a_call_that_says_nothing_is_not_taken_for_a_stalled_body() {
     let (target, _service) = serve();
     let timeouts = Timeouts { body: Some(Duration::from_millis(100)), ..Timeouts::default() };
-    let (_workers, address) = sidecar_told(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let (_workers, address) = sidecar_with(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
     let mut client = Client::connect(address).await;
     let (say, said) = mpsc::channel(1);
     let mut summing = Box::pin(client.sum(ReceiverStream::new(said)));

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::world::{async_listener, counted, listener, sidecar, sidecar_told, turn_off, within};
+use crate::support::{async_listener, counted, listener, sidecar, sidecar_with, turn_off, within};
 
 /// A client whose connection is driven by its own task.
 pub(crate) struct Client {
@@ -104,7 +104,7 @@ async fn a_request_passes_with_its_path_and_fields_and_is_counted() {
     let (target, _service) = service();
     let mut options = TunnelOptions::new(target);
     assert!(options.forwarding.choose("via") && options.forwarding.choose("x-forwarded-for"));
-    let (workers, address) = sidecar_told(options).await;
+    let (workers, address) = sidecar_with(options).await;
     let mut client = Client::connect(address).await;
 
     let mut response = client.get("/users/7?x=1").await.unwrap();
@@ -190,7 +190,7 @@ async fn a_restart_of_the_service_ends_only_what_was_under_way() {
 async fn rules_and_decorators_answer_as_they_do_in_http_1() {
     let (target, _service) = service();
     let options = TunnelOptions { decorators: vec![Arc::new(NotFoundPage::built_in())], ..TunnelOptions::new(target) };
-    let (workers, address) = sidecar_told(options).await;
+    let (workers, address) = sidecar_with(options).await;
     let mut client = Client::connect(address).await;
     let mut page = client.get("/none").await.unwrap();
     assert_eq!((page.status().as_u16(), page.headers()["content-type"].as_bytes()), (404, &b"text/html; charset=utf-8"[..]));
@@ -299,7 +299,7 @@ async fn a_stream_that_the_library_refuses_is_counted() {
     while !heard.windows(9).any(|bytes| bytes == [0, 0, 4, 3, 0, 0, 0, 0, 1]) {
         assert_ne!(within(stream.read_buf(&mut heard)).await.unwrap(), 0, "the stream is reset alone");
     }
-    let deadline = std::time::Instant::now() + crate::world::PATIENCE;
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
     while workers.tally().refusals()[RefusalReason::Http2] != 1 {
         assert!(std::time::Instant::now() < deadline, "{:?}", workers.tally().refusals());
         tokio::task::yield_now().await;
@@ -333,7 +333,7 @@ async fn a_whole_answer_is_counted_although_the_client_leaves_before_its_empty_e
 async fn a_body_of_http_2_that_stops_is_answered_408_and_one_that_goes_on_is_not() {
     let (target, _service) = echo_after_body();
     let timeouts = Timeouts { body: Some(Duration::from_millis(500)), ..Timeouts::default() };
-    let (workers, address) = sidecar_told(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let (workers, address) = sidecar_with(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
     let mut client = Client::connect(address).await;
     let request = |path: &str| Request::post(format!("http://shop{path}")).body(()).unwrap();
 
@@ -376,7 +376,7 @@ async fn the_fields_of_our_own_answers_are_ours_alone() {
     let (target, _service) = service();
     let mut options = TunnelOptions::new(target);
     assert!(options.forwarding.choose("x-forwarded-proto"));
-    let (_workers, address) = sidecar_told(options).await;
+    let (_workers, address) = sidecar_with(options).await;
     let mut client = Client::connect(address).await;
     let request = Request::get("http://shop/ours").header("x-forwarded-proto", "https").body(()).unwrap();
     let (response, _) = client.requests.send_request(request, true).unwrap();

@@ -10,7 +10,7 @@ use sidecar::worker::Workers;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
-use crate::world::{PATIENCE, counted, sidecar, within};
+use crate::support::{PATIENCE, counted, sidecar, within};
 
 /// Answers one request with the request itself, and waits until its caller has closed.
 async fn answer_once(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin) {

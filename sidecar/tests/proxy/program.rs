@@ -1,5 +1,4 @@
 //! Tests of the program itself: its output, its shutdown, and its exit code.
-#![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;

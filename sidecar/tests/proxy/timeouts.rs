@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sidecar::exchange::options::TunnelOptions;
 use sidecar::timeouts::Timeouts;
 
-use crate::world::{PATIENCE, counted, read_head, service, sidecar_with};
+use crate::support::{PATIENCE, counted_all, read_head, service, sidecar_with};
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
@@ -42,7 +42,7 @@ async fn a_body_that_stops_is_answered_408_and_gives_the_service_its_connection_
     assert!(answer.contains("X-Sitio-Error: bad-request\r\n") && answer.contains("Connection: close\r\n"), "{answer}");
     assert!(answer.contains("SITIO_BODY_TIMEOUT"), "{answer}");
     assert_eq!(service.join().unwrap(), [b"some"]);
-    let told = counted(&workers, |all| all.iter().any(|report| report.golden.hits == 1)).await;
+    let told = counted_all(&workers, |all| all.iter().any(|report| report.golden.hits == 1)).await;
     let golden = &told.iter().find(|report| report.golden.hits == 1).unwrap().golden;
     assert_eq!((golden.statuses(), golden.failures(), golden.bytes_in), (&[(408, 1)][..], 0, 4));
 }

@@ -15,7 +15,7 @@ use crate::service::{Memory, Then, serve};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A sidecar in front of a service, with one worker, so that all its connections share one pool.
-pub(crate) struct House {
+pub(crate) struct TestSidecar {
     address: SocketAddr,
     memory: Arc<Mutex<Memory>>,
     _workers: Workers,
@@ -28,7 +28,7 @@ pub(crate) struct Got {
     pub(crate) end: std::io::Result<()>,
 }
 
-impl House {
+impl TestSidecar {
     /// Starts both.
     pub(crate) async fn open() -> Self {
         let service = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -46,10 +46,10 @@ impl House {
         let address = listener.local_addr().unwrap();
         let workers = Workers::start(1, listener, TunnelOptions::new(target)).unwrap();
         workers.open().await;
-        let house = Self { address, memory, _workers: workers };
+        let sidecar = Self { address, memory, _workers: workers };
         // From now on the sidecar knows that the service speaks HTTP, and forwards nothing else to it.
-        house.serves_the_innocent("the first");
-        house
+        sidecar.expect_unaffected("the first");
+        sidecar
     }
 
     /// A client's connection.
@@ -81,7 +81,7 @@ impl House {
     }
 
     /// A well-behaved client gets its own response, and so does the next.
-    pub(crate) fn serves_the_innocent(&self, case: &str) {
+    pub(crate) fn expect_unaffected(&self, case: &str) {
         for name in ["first", "second"] {
             let got =
                 self.send(format!("GET /innocent/{name} HTTP/1.1\r\nHost: innocent\r\nConnection: close\r\n\r\n").as_bytes());

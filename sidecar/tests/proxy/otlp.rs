@@ -1,5 +1,4 @@
 //! Tests the export of spans and metrics against a collector made of OpenTelemetry's generated types.
-#![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sidecar::exchange::options::TunnelOptions;
 use sidecar::worker::Workers;
 
-use crate::world::{PATIENCE, ask, counted, read_head, service, sidecar};
+use crate::support::{PATIENCE, ask, counted_all, read_head, service, sidecar};
 
 #[tokio::test]
 async fn a_drain_finishes_what_is_under_way_and_counts_what_it_must_break_off() {
@@ -24,7 +24,7 @@ async fn a_drain_finishes_what_is_under_way_and_counts_what_it_must_break_off() 
     assert!(ask(address, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await.ends_with("hi"));
     let mut client = TcpStream::connect(address).unwrap();
     client.write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    counted(&workers, |all| all.iter().any(|report| report.in_flight == 1)).await;
+    counted_all(&workers, |all| all.iter().any(|report| report.in_flight == 1)).await;
 
     workers.drain(Duration::from_millis(10)).await;
 
@@ -38,8 +38,8 @@ async fn a_drain_finishes_what_is_under_way_and_counts_what_it_must_break_off() 
 async fn connections_that_wait_when_the_door_is_shut_are_served() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let workers = Workers::start(2, listener, TunnelOptions::new(nobody)).unwrap();
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let workers = Workers::start(2, listener, TunnelOptions::new(closed)).unwrap();
     let mut clients: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
     for client in &mut clients {
         client.set_read_timeout(Some(PATIENCE)).unwrap();

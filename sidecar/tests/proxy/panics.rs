@@ -1,12 +1,11 @@
 //! Tests that a panic within an exchange ends only that connection, and that the exchange is still counted.
-#![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mesh::endpoint::Endpoint;
 use sidecar::decorator::{Decorator, Response, Step, Verdict};
@@ -14,8 +13,7 @@ use sidecar::exchange::options::TunnelOptions;
 use sidecar::head::request::RequestHead;
 use sidecar::worker::Workers;
 
-/// Only ends a test that hangs; nothing here takes long.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::{PATIENCE, listener, sidecar_with};
 
 /// Panics in the hook that the endpoint names, and again in `name`. The latter is not under the handler that catches
 /// panics of hooks, so it acts like a bug in the proxy itself.
@@ -56,8 +54,7 @@ impl Decorator for Absent {
 
 /// A service that answers every request on every connection.
 fn service() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listener();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             thread::spawn(move || {
@@ -71,13 +68,8 @@ fn service() -> SocketAddr {
     address
 }
 
-async fn sidecar(decorator: impl Decorator + 'static) -> (Workers, SocketAddr) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    let options = TunnelOptions { decorators: vec![Arc::new(decorator)], ..TunnelOptions::new(service()) };
-    let workers = Workers::start(1, listener, options).unwrap();
-    workers.open().await;
-    (workers, address)
+async fn decorated(decorator: impl Decorator + 'static) -> (Workers, SocketAddr) {
+    sidecar_with(TunnelOptions { decorators: vec![Arc::new(decorator)], ..TunnelOptions::new(service()) }).await
 }
 
 struct Client {
@@ -109,7 +101,7 @@ impl Client {
 
 #[tokio::test]
 async fn a_panic_ends_its_own_connection_only() {
-    let (workers, address) = sidecar(Clumsy).await;
+    let (workers, address) = decorated(Clumsy).await;
     let talk = tokio::task::spawn_blocking(move || {
         let mut bystander = Client::connect(address);
         assert!(bystander.get("/fine").is_ok());
@@ -141,7 +133,7 @@ async fn a_panic_ends_its_own_connection_only() {
 
 #[tokio::test]
 async fn a_hook_that_panics_is_passed_over_and_counted() {
-    let (workers, address) = sidecar(Absent).await;
+    let (workers, address) = decorated(Absent).await;
     let talk = tokio::task::spawn_blocking(move || {
         let mut client = Client::connect(address);
         for _ in 0..10 {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::world::{async_listener, counted, listener, sidecar, sidecar_told, turn_off, within};
+use crate::support::{async_listener, counted, listener, sidecar, sidecar_with, turn_off, within};
 
 /// A service that sends its greeting, if it has one, and then echoes until its caller has finished.
 fn echo(greeting: &'static [u8]) -> (SocketAddr, JoinSet<()>) {
@@ -29,7 +29,7 @@ fn echo(greeting: &'static [u8]) -> (SocketAddr, JoinSet<()>) {
 }
 
 async fn told(target: SocketAddr, protocol: Protocol) -> (sidecar::worker::Workers, SocketAddr) {
-    sidecar_told(TunnelOptions { protocol, ..TunnelOptions::new(target) }).await
+    sidecar_with(TunnelOptions { protocol, ..TunnelOptions::new(target) }).await
 }
 
 async fn read(stream: &mut TcpStream, bytes: usize) -> Vec<u8> {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::http2::{Client, service};
-use crate::world::{PATIENCE, sidecar, within};
+use crate::support::{PATIENCE, sidecar, within};
 
 /// More than any limit: an attack that gets this far has worked.
 const ROUNDS_MAX: usize = 50_000;

@@ -1,7 +1,9 @@
-//! Helpers of the protocol tests: starts sidecars, and waits for what they count.
+//! Helpers: a scripted service, a sidecar in front of it, a client that sends bytes, and the counts.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mesh::endpoint::Endpoint;
@@ -13,7 +15,7 @@ use sidecar::target::ServiceAddr;
 use sidecar::worker::Workers;
 
 /// Only ends a test that hangs; nothing here takes long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A listener on a free port.
 pub(crate) fn listener() -> (TcpListener, SocketAddr) {
@@ -31,11 +33,11 @@ pub(crate) fn async_listener() -> (tokio::net::TcpListener, SocketAddr) {
 
 /// A sidecar with two workers.
 pub(crate) async fn sidecar(target: impl Into<ServiceAddr>) -> (Workers, SocketAddr) {
-    sidecar_told(TunnelOptions::new(target)).await
+    sidecar_with(TunnelOptions::new(target)).await
 }
 
 /// A sidecar with two workers and these options.
-pub(crate) async fn sidecar_told(options: TunnelOptions) -> (Workers, SocketAddr) {
+pub(crate) async fn sidecar_with(options: TunnelOptions) -> (Workers, SocketAddr) {
     let (listener, address) = listener();
     let workers = Workers::start(2, listener, options).unwrap();
     workers.open().await;
@@ -86,4 +88,69 @@ pub(crate) async fn counted(workers: &Workers, route: &str, enough: impl Fn(&End
 pub(crate) fn within<F: Future>(what: F) -> impl Future<Output = F::Output> {
     let place = std::panic::Location::caller();
     async move { tokio::time::timeout(PATIENCE, what).await.unwrap_or_else(|_| panic!("nothing within {PATIENCE:?} at {place}")) }
+}
+
+/// A service that answers each connection with a script, and returns what it received.
+pub(crate) fn service(
+    connections: usize,
+    script: impl Fn(&mut TcpStream) -> Vec<u8> + Send + 'static,
+) -> (SocketAddr, JoinHandle<Vec<Vec<u8>>>) {
+    let (listener, address) = listener();
+    let serve = move || {
+        let connection = |_| {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            script(&mut stream)
+        };
+        (0..connections).map(connection).collect()
+    };
+    (address, std::thread::spawn(serve))
+}
+
+/// Reads a head, and returns it.
+pub(crate) fn read_head(stream: &mut TcpStream) -> Vec<u8> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read(&mut byte).unwrap() == 0 {
+            break;
+        }
+        head.push(byte[0]);
+    }
+    head
+}
+
+/// Sends bytes in pieces, closes the sending half, and returns everything that comes back.
+pub(crate) async fn send(address: SocketAddr, pieces: Vec<Vec<u8>>) -> String {
+    let talk = move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        for piece in pieces {
+            stream.write_all(&piece).unwrap();
+            std::thread::yield_now();
+        }
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    tokio::task::spawn_blocking(talk).await.unwrap()
+}
+
+/// The same in one piece.
+pub(crate) async fn ask(address: SocketAddr, request: &str) -> String {
+    send(address, vec![request.as_bytes().to_vec()]).await
+}
+
+/// Collects until `enough`, or panics: exchanges are counted just after their last byte.
+pub(crate) async fn counted_all(workers: &Workers, enough: impl Fn(&[EndpointReport]) -> bool) -> Vec<EndpointReport> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut all: Vec<EndpointReport> = Vec::new();
+    while !enough(&all) {
+        assert!(Instant::now() < deadline, "only {all:?} was counted");
+        all.extend(workers.collect().await);
+        tokio::task::yield_now().await;
+    }
+    all
 }

@@ -16,7 +16,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower::service_fn;
 
-use crate::world::async_listener;
+use crate::support::async_listener;
 
 /// Messages may be larger than the default limit of `tonic`, 4 MiB.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -2,12 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
+use sidecar::decorator::Decorator;
+use sidecar::decorator::not_found_page::NotFoundPage;
 use sidecar::exchange::options::TunnelOptions;
 use sidecar::timeouts::Timeouts;
 
-use crate::world::{PATIENCE, ask, counted, read_head, service, sidecar, sidecar_with};
+use crate::support::{PATIENCE, ask, counted_all, read_head, service, sidecar, sidecar_with};
 
 #[tokio::test]
 async fn a_404_is_replaced_and_the_connection_goes_on() {
@@ -18,7 +21,8 @@ async fn a_404_is_replaced_and_the_connection_goes_on() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
         Vec::new()
     });
-    let (_workers, address) = sidecar(target).await;
+    let decorators: Vec<Arc<dyn Decorator>> = vec![Arc::new(NotFoundPage::built_in())];
+    let (_workers, address) = sidecar_with(TunnelOptions { decorators, ..TunnelOptions::new(target) }).await;
     let answer = ask(address, &"GET /x HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2)).await;
     assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.contains("Look somewhere else"), "{answer}");
     assert!(answer.ends_with("hi") && !answer.contains("dull"), "{answer}");
@@ -71,14 +75,14 @@ async fn an_answer_that_breaks_off_is_never_taken_for_a_whole_one() {
 
 #[tokio::test]
 async fn a_service_that_is_not_there_is_told_by_name() {
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let (workers, address) = sidecar(nobody).await;
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let (workers, address) = sidecar(closed).await;
     let answer = ask(address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(
         answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n") && answer.contains("X-Sitio-Error: upstream-connect\r\n"),
         "{answer}"
     );
-    assert_eq!(counted(&workers, |all| !all.is_empty()).await[0].golden.failed, 1);
+    assert_eq!(counted_all(&workers, |all| !all.is_empty()).await[0].golden.failed, 1);
 }
 
 #[tokio::test]
@@ -114,6 +118,6 @@ async fn an_answer_that_has_begun_is_bound_by_the_time_for_the_whole() {
     });
     let (answer, was_reset) = read.await.unwrap();
     assert!(answer.ends_with("hi") && was_reset, "{answer}");
-    let told = counted(&workers, |all| all.iter().any(|report| report.golden.hits == 1)).await;
+    let told = counted_all(&workers, |all| all.iter().any(|report| report.golden.hits == 1)).await;
     assert_eq!(told.iter().map(|report| report.golden.hits).sum::<u64>(), 1);
 }

@@ -1,0 +1,18 @@
+//! Tests of the proxy through its public API: scripted services behind it, clients of any protocol in front of it.
+#![expect(clippy::unwrap_used, reason = "a test may end by it")]
+
+mod drain;
+mod forwarding;
+mod grpc;
+mod grpc_service;
+mod hostile_http2;
+mod http2;
+mod ip_families;
+mod otlp;
+mod panics;
+mod program;
+mod raw_tcp;
+mod responses;
+mod support;
+mod timeouts;
+mod upgrades;
