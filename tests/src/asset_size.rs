@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use crate::api::Api;
 
-/// The budget for each kind of file.
-const BUDGETS: [(&str, usize); 2] = [(".css", 10_000), (".js", 16_000)];
+/// The budget for each kind of file, which is served as written.
+const BUDGETS: [(&str, usize); 2] = [(".css", 11_000), (".js", 16_000)];
 
 /// The total size of one kind of file.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Serves the style sheet, the scripts and the icons, embedded into the binary.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use axum::extract::Path;
@@ -9,9 +9,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use mesh::stable_hash::stable_hash;
 use rust_embed::RustEmbed;
-
-mod script;
-mod style;
 
 #[derive(RustEmbed)]
 #[folder = "../dashboard-assets/static"]
@@ -103,9 +100,29 @@ fn fresh(name: &str) -> Option<AssetFile> {
 /// The bytes to send for a file.
 fn made(name: &str) -> Option<Vec<u8>> {
     match name {
-        "sitio.js" | "tap.js" | "stream.js" => Some(script::script(name, text).into_bytes()),
-        "sitio.css" => Some(style::style(&text(name)?).into_bytes()),
+        "sitio.js" | "tap.js" | "stream.js" => {
+            let mut script = String::new();
+            append_module(name, &mut BTreeSet::new(), &mut script);
+            Some(script.into_bytes())
+        }
         _ => Some(Static::get(name)?.data.into_owned()),
+    }
+}
+
+/// Appends a module to a script, after the modules that it imports, each once: one file is a single request. It
+/// supports only what our files use: an import is one line, and top-level names are unique over all files.
+fn append_module(name: &str, seen: &mut BTreeSet<String>, script: &mut String) {
+    if !seen.insert(name.to_owned()) {
+        return;
+    }
+    let text = text(name).unwrap_or_default();
+    for import in text.lines().filter(|line| line.starts_with("import ")) {
+        let imported = import.split("'./").nth(1).and_then(|rest| rest.split('\'').next());
+        append_module(imported.unwrap_or_default(), seen, script);
+    }
+    for line in text.lines().filter(|line| !line.starts_with("import ")) {
+        script.push_str(line.strip_prefix("export ").unwrap_or(line));
+        script.push('\n');
     }
 }
 
@@ -142,6 +159,33 @@ mod tests {
     fn each_file_that_pages_name_is_there() {
         for name in SERVED {
             assert!(!made(name).unwrap().is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_script_is_its_modules_after_what_they_import_and_once() {
+        let script = String::from_utf8(made("sitio.js").unwrap()).unwrap();
+        for name in ["function startPage(", "const $ = ", "function set("] {
+            assert_eq!(script.matches(name).count(), 1, "{name}");
+        }
+        assert!(script.find("const $ = ") < script.find("function startPage("));
+        assert!(!script.lines().any(|line| line.starts_with("import ") || line.starts_with("export ")));
+    }
+
+    #[test]
+    fn no_two_files_use_the_same_name_at_their_top() {
+        let mut seen = HashMap::new();
+        for module in Static::iter().filter(|module| module.ends_with(".js")) {
+            let text = text(&module).unwrap();
+            for line in text.lines() {
+                let line = line.strip_prefix("export ").unwrap_or(line);
+                let line = line.strip_prefix("async ").unwrap_or(line);
+                let declared = ["const ", "let ", "function "].iter().find_map(|word| line.strip_prefix(word));
+                let Some(name) = declared.and_then(|rest| rest.split(['(', ' ', '=', ';']).next()) else { continue };
+                if let Some(other) = seen.insert(name.to_owned(), module.to_string()) {
+                    panic!("{name} stands at the top of {other} and {module}");
+                }
+            }
         }
     }
 }
