@@ -2,6 +2,8 @@
 
 use mesh::visible::visible;
 
+use crate::column::Column;
+
 /// A cell of a table.
 #[derive(Debug)]
 pub enum CsvCell {
@@ -36,6 +38,12 @@ impl CsvCell {
             text.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) || text.starts_with(['\t', '\r', '\n']);
         if is_formula { format!("'{text}") } else { text }
     }
+}
+
+/// A table of named columns as CSV text: `cell` answers each column of each row.
+pub fn table<R: Copy, C: Column>(columns: &[C], rows: impl IntoIterator<Item = R>, cell: impl Fn(R, C) -> CsvCell) -> String {
+    let heads: Vec<&str> = columns.iter().map(|column| column.name()).collect();
+    text(&heads, rows.into_iter().map(|row| columns.iter().map(|column| cell(row, *column)).collect()))
 }
 
 /// A table as CSV text (RFC 4180): the column names, and a line per row.

@@ -1,49 +1,35 @@
 //! The audit trail as CSV.
 
 use client::audit::Entry;
-use format::csv::{CsvCell, text};
+use format::column::{AuditColumn, Column};
+use format::csv::{CsvCell, table};
 
 use crate::csv::{number, some, words};
 
-const HEADS: [&str; 15] = [
-    "number",
-    "at",
-    "by",
-    "event",
-    "namespace",
-    "service",
-    "method",
-    "route",
-    "pods",
-    "status",
-    "reason",
-    "note",
-    "expires_at",
-    "rule",
-    "revision",
-];
-
 /// One line for each entry.
 pub(crate) fn file(entries: &[Entry]) -> String {
-    text(&HEADS, entries.iter().map(row))
+    let columns = AuditColumn::without(&[AuditColumn::EndedAt, AuditColumn::Applied, AuditColumn::Of, AuditColumn::Slowest]);
+    table(&columns, entries, cell)
 }
 
-fn row(entry: &Entry) -> Vec<CsvCell> {
-    vec![
-        number(entry.number),
-        words(&entry.at),
-        words(&entry.by),
-        words(&entry.event),
-        words(&entry.namespace),
-        words(&entry.service),
-        words(&entry.method),
-        words(&entry.route),
-        words(&entry.pods.join(" ")),
-        CsvCell::number(Some(entry.status).filter(|status| *status > 0)),
-        words(&entry.reason),
-        words(&entry.note),
-        some(entry.expires_at.as_deref()),
-        some(entry.rule.as_deref()),
-        CsvCell::number(entry.revision),
-    ]
+fn cell(entry: &Entry, column: AuditColumn) -> CsvCell {
+    match column {
+        AuditColumn::Number => number(entry.number),
+        AuditColumn::At => words(&entry.at),
+        AuditColumn::By => words(&entry.by),
+        AuditColumn::Event => words(&entry.event),
+        AuditColumn::Namespace => words(&entry.namespace),
+        AuditColumn::Service => words(&entry.service),
+        AuditColumn::Method => words(&entry.method),
+        AuditColumn::Route => words(&entry.route),
+        AuditColumn::Pods => words(&entry.pods.join(" ")),
+        AuditColumn::Status => CsvCell::number(Some(entry.status).filter(|status| *status > 0)),
+        AuditColumn::Reason => words(&entry.reason),
+        AuditColumn::Note => words(&entry.note),
+        AuditColumn::ExpiresAt => some(entry.expires_at.as_deref()),
+        AuditColumn::Rule => some(entry.rule.as_deref()),
+        AuditColumn::Revision => CsvCell::number(entry.revision),
+        // The dashboard alone writes these.
+        AuditColumn::EndedAt | AuditColumn::Applied | AuditColumn::Of | AuditColumn::Slowest => CsvCell::Missing,
+    }
 }

@@ -1,45 +1,30 @@
 //! The recent requests of an endpoint as CSV.
 
 use client::history::{Exchange, History};
-use format::csv::{CsvCell, text};
+use format::column::{Column, RequestColumn};
+use format::csv::{CsvCell, table};
 
 use crate::csv::{ms, number, some, words};
 
-const HEADS: [&str; 13] = [
-    "started",
-    "status",
-    "method",
-    "path",
-    "took_ms",
-    "first_byte_ms",
-    "bytes_in",
-    "bytes_out",
-    "caller",
-    "pod",
-    "trace",
-    "rule",
-    "outcome",
-];
-
 /// One line for each exchange.
 pub(crate) fn file(history: &History) -> String {
-    text(&HEADS, history.exchanges.iter().map(|exchange| row(exchange, &history.method)))
+    table(RequestColumn::ALL, &history.exchanges, |exchange, column| cell(exchange, &history.method, column))
 }
 
-fn row(exchange: &Exchange, method: &str) -> Vec<CsvCell> {
-    vec![
-        words(&exchange.started),
-        number(exchange.status),
-        words(method),
-        words(&exchange.path),
-        ms(Some(exchange.took_ms)),
-        ms(exchange.first_byte_ms),
-        number(exchange.bytes_in),
-        number(exchange.bytes_out),
-        some(exchange.caller.as_deref()),
-        words(&exchange.pod),
-        some(exchange.trace_id.as_deref()),
-        some(exchange.rule.as_deref()),
-        words(&exchange.outcome),
-    ]
+fn cell(exchange: &Exchange, method: &str, column: RequestColumn) -> CsvCell {
+    match column {
+        RequestColumn::Started => words(&exchange.started),
+        RequestColumn::Status => number(exchange.status),
+        RequestColumn::Method => words(method),
+        RequestColumn::Path => words(&exchange.path),
+        RequestColumn::Took => ms(Some(exchange.took_ms)),
+        RequestColumn::FirstByte => ms(exchange.first_byte_ms),
+        RequestColumn::BytesIn => number(exchange.bytes_in),
+        RequestColumn::BytesOut => number(exchange.bytes_out),
+        RequestColumn::Caller => some(exchange.caller.as_deref()),
+        RequestColumn::Pod => words(&exchange.pod),
+        RequestColumn::Trace => some(exchange.trace_id.as_deref()),
+        RequestColumn::Rule => some(exchange.rule.as_deref()),
+        RequestColumn::Outcome => words(&exchange.outcome),
+    }
 }

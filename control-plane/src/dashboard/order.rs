@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use crate::dashboard::live_values::keys::Key;
 use crate::dashboard::live_values::values::Values;
+use format::column::{EndpointColumn, PodColumn};
 
 /// The raw values by which a row is sorted.
 #[derive(Debug, Clone, Default)]
@@ -14,8 +15,17 @@ pub struct SortKeys {
     pub is_last: bool,
     /// Breaks ties, so that equal rows keep their order.
     pub name: [String; 3],
-    /// The numbers of the columns; the first one is the request rate.
-    pub numbers: Vec<f64>,
+    /// The request rate, which orders rows of the same urgency.
+    pub rps: f64,
+    /// The values of the columns that the reader can sort by.
+    pub values: Vec<(By, f64)>,
+}
+
+impl SortKeys {
+    /// The value of a column; 0 if the row has none.
+    fn value(&self, by: By) -> f64 {
+        self.values.iter().find(|(known, _)| *known == by).map_or(0.0, |(_, value)| *value)
+    }
 }
 
 /// A column of a table.
@@ -41,8 +51,10 @@ pub const fn column(by: Option<By>, name: &'static str, title: &'static str, cla
 pub enum By {
     /// The row's name.
     Name,
-    /// A number, by its index in [`SortKeys::numbers`].
-    Number(usize),
+    /// A column of endpoints.
+    Endpoint(EndpointColumn),
+    /// A column of pods.
+    Pod(PodColumn),
 }
 
 /// A sort direction.
@@ -103,15 +115,12 @@ impl SortOrder {
 
     /// Compares two rows.
     pub fn compare(self, a: &SortKeys, b: &SortKeys) -> Ordering {
-        let number = |keys: &SortKeys, at: usize| keys.numbers.get(at).copied().unwrap_or_default();
         let by = match self {
-            Self::Problems => {
-                (b.urgency.cmp(&a.urgency)).then(a.is_last.cmp(&b.is_last)).then(number(b, 0).total_cmp(&number(a, 0)))
-            }
+            Self::Problems => (b.urgency.cmp(&a.urgency)).then(a.is_last.cmp(&b.is_last)).then(b.rps.total_cmp(&a.rps)),
             Self::By(By::Name, SortDirection::Up) => a.name.cmp(&b.name),
             Self::By(By::Name, SortDirection::Down) => b.name.cmp(&a.name),
-            Self::By(By::Number(at), SortDirection::Up) => number(a, at).total_cmp(&number(b, at)),
-            Self::By(By::Number(at), SortDirection::Down) => number(b, at).total_cmp(&number(a, at)),
+            Self::By(by, SortDirection::Up) => a.value(by).total_cmp(&b.value(by)),
+            Self::By(by, SortDirection::Down) => b.value(by).total_cmp(&a.value(by)),
         };
         by.then_with(|| a.name.cmp(&b.name))
     }
@@ -151,7 +160,7 @@ pub fn head_values(columns: &[SortColumn], order: SortOrder) -> Values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dashboard::overview::columns::{COLUMNS, ORDERS, P95, RPS};
+    use crate::dashboard::overview::columns::{COLUMNS, ORDERS};
     use crate::dashboard::row::OverviewRow;
     use crate::dashboard::sample;
 
@@ -189,15 +198,15 @@ mod tests {
         assert_eq!(named("p95"), None);
         assert_eq!(named("p95:sideways"), None);
         assert_eq!(named("traffic:up"), None);
-        assert_eq!(named("busiest"), Some(SortOrder::By(RPS, SortDirection::Down)));
+        assert_eq!(named("busiest"), Some(SortOrder::By(By::Endpoint(EndpointColumn::Rps), SortDirection::Down)));
         assert_eq!(named("slowest"), named("p95:down"));
-        assert_eq!(named("p95:down"), Some(SortOrder::By(P95, SortDirection::Down)));
+        assert_eq!(named("p95:down"), Some(SortOrder::By(By::Endpoint(EndpointColumn::P95), SortDirection::Down)));
     }
 
     #[test]
     fn the_second_click_turns_the_order_around() {
-        let order = named("rps:down").unwrap();
-        assert_eq!((order.aria(RPS), order.next(RPS)), ("descending", "up"));
+        let (order, rps) = (named("rps:down").unwrap(), By::Endpoint(EndpointColumn::Rps));
+        assert_eq!((order.aria(rps), order.next(rps)), ("descending", "up"));
         assert_eq!((order.aria(By::Name), order.next(By::Name)), ("none", "up"));
     }
 }

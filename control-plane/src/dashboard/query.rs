@@ -253,9 +253,9 @@ impl DisplayWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dashboard::order::SortDirection;
-    use crate::dashboard::overview::columns::P95;
+    use crate::dashboard::order::{By, SortDirection};
     use crate::dashboard::sample;
+    use format::column::EndpointColumn;
 
     fn shown(query: ViewQuery) -> Vec<String> {
         let view = OverviewQuery::from(query);
@@ -284,6 +284,6 @@ mod tests {
     #[test]
     fn a_column_s_order_wins_over_the_toolbar_s() {
         let view = OverviewQuery::from(ViewQuery { order: "name".into(), sort: "p95:down".into(), ..ViewQuery::default() });
-        assert_eq!(view.order, SortOrder::By(P95, SortDirection::Down));
+        assert_eq!(view.order, SortOrder::By(By::Endpoint(EndpointColumn::P95), SortDirection::Down));
     }
 }

@@ -3,13 +3,14 @@
 use serde::Serialize;
 
 use crate::dashboard::health::Health;
-use crate::dashboard::order::SortKeys;
+use crate::dashboard::order::{By, SortKeys};
 use crate::dashboard::spark;
 use crate::dashboard::spark::Width;
 use crate::dashboard::switch::SwitchCells;
 use crate::model::pod::ServingState;
 use crate::model::switch::Switch;
 use crate::query::snapshot::EndpointRow;
+use format::column::EndpointColumn;
 use format::health::{HealthLevel, ratio};
 use format::label::service_label;
 use format::number::Quantity;
@@ -146,27 +147,28 @@ impl OverviewRow {
     }
 }
 
-/// The sort keys of an endpoint. The numbers are in the order of the indexes in [`crate::dashboard::overview::columns::COLUMNS`]. A
-/// missing value sorts below all others.
+/// The sort keys of an endpoint. A missing value sorts below all others.
 fn keys(row: &EndpointRow, verdict: &Health) -> SortKeys {
     let now = &row.now;
     let quantile = |q: f64| now.quantile_us(q).unwrap_or(-1.0);
-    let numbers = vec![
-        row.rps,
-        now.hits as f64,
-        now.mean_us().unwrap_or(-1.0),
-        quantile(0.5),
-        quantile(0.95),
-        quantile(0.99),
-        verdict.failing_ratio,
-        ratio(now.class(4), now.served()),
-        now.bytes_out as f64 / now.hits.max(1) as f64,
-        row.last_seen_ms.unwrap_or(0) as f64,
-        row.pods.iter().filter(|pod| pod.state == ServingState::Serving).count() as f64,
-        f64::from(u8::from(verdict.off)) + f64::from(u8::from(verdict.waiting)) * 2.0,
+    let serving = row.pods.iter().filter(|pod| pod.state == ServingState::Serving).count();
+    let values = [
+        (EndpointColumn::Rps, row.rps),
+        (EndpointColumn::Hits, now.hits as f64),
+        (EndpointColumn::Avg, now.mean_us().unwrap_or(-1.0)),
+        (EndpointColumn::P50, quantile(0.5)),
+        (EndpointColumn::P95, quantile(0.95)),
+        (EndpointColumn::P99, quantile(0.99)),
+        (EndpointColumn::FailingRatio, verdict.failing_ratio),
+        (EndpointColumn::ClientErrorRatio, ratio(now.class(4), now.served())),
+        (EndpointColumn::BytesOut, now.bytes_out as f64 / now.hits.max(1) as f64),
+        (EndpointColumn::LastSeen, row.last_seen_ms.unwrap_or(0) as f64),
+        (EndpointColumn::Pods, serving as f64),
+        (EndpointColumn::State, f64::from(u8::from(verdict.off)) + f64::from(u8::from(verdict.waiting)) * 2.0),
     ];
     let name = [row.endpoint.route().into(), row.endpoint.method().into(), row.service.clone()];
-    SortKeys { urgency: verdict.urgency(), is_last: verdict.off, name, numbers }
+    let values = values.into_iter().map(|(column, value)| (By::Endpoint(column), value)).collect();
+    SortKeys { urgency: verdict.urgency(), is_last: verdict.off, name, rps: row.rps, values }
 }
 
 impl EndpointCells {

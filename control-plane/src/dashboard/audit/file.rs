@@ -3,66 +3,44 @@
 use axum::response::Response;
 
 use crate::dashboard::csv;
-use crate::model::audit::{AuditEntry, AuditEvent, CommandOutcome};
+use crate::model::audit::{AuditEntry, AuditEvent};
 use crate::rules::outcome::RuleOutcome;
-use format::csv::CsvCell;
-use format::time;
+use format::column::{AuditColumn, Column};
+use format::csv::{CsvCell, table};
 
 /// The entries with their outcomes.
 pub fn of<'a>(taken_ms: u64, entries: impl Iterator<Item = (&'a AuditEntry, &'a RuleOutcome)>) -> Response {
-    let heads = [
-        "number",
-        "at",
-        "by",
-        "event",
-        "namespace",
-        "service",
-        "method",
-        "route",
-        "pods",
-        "status",
-        "reason",
-        "note",
-        "expires_at",
-        "ended_at",
-        "applied",
-        "of",
-        "slowest_ms",
-        "rule",
-        "revision",
-    ];
-    let row = |(entry, fate): (&AuditEntry, &RuleOutcome)| {
-        let about = &entry.about;
-        let instant = |ms: Option<u64>| ms.map_or(CsvCell::Missing, |ms| CsvCell::text(time::instant(ms)));
-        let (outcome, ended_ms) = match fate {
-            RuleOutcome::Refused | RuleOutcome::Forgotten => (None, None),
-            RuleOutcome::InForce(outcome) | RuleOutcome::Released(outcome) => (Some(*outcome), None),
-            RuleOutcome::Ended { outcome, at_ms, .. } => (*outcome, Some(*at_ms)),
-        };
-        let outcome = |part: fn(CommandOutcome) -> u64| CsvCell::number(outcome.map(part));
-        vec![
-            CsvCell::number(Some(entry.number)),
-            instant(Some(entry.at_ms)),
-            CsvCell::text(&entry.by),
-            CsvCell::text(event(entry.event)),
-            CsvCell::text(&about.namespace),
-            CsvCell::text(&about.service),
-            CsvCell::text(&about.method),
-            CsvCell::text(&about.route),
-            CsvCell::text(about.pods.join(" ")),
-            CsvCell::number(Some(about.status).filter(|status| *status > 0)),
-            CsvCell::text(&entry.reason),
-            CsvCell::text(&entry.note),
-            instant(about.expires_ms),
-            instant(ended_ms),
-            outcome(|outcome| outcome.applied.into()),
-            outcome(|outcome| outcome.of.into()),
-            outcome(|outcome| outcome.slowest_ms),
-            entry.rule.as_ref().map_or(CsvCell::Missing, CsvCell::text),
-            CsvCell::number(entry.revision),
-        ]
+    csv::file("audit", taken_ms, table(AuditColumn::ALL, entries, cell))
+}
+
+fn cell((entry, fate): (&AuditEntry, &RuleOutcome), column: AuditColumn) -> CsvCell {
+    let about = &entry.about;
+    let (outcome, ended_ms) = match fate {
+        RuleOutcome::Refused | RuleOutcome::Forgotten => (None, None),
+        RuleOutcome::InForce(outcome) | RuleOutcome::Released(outcome) => (Some(*outcome), None),
+        RuleOutcome::Ended { outcome, at_ms, .. } => (*outcome, Some(*at_ms)),
     };
-    csv::file("audit", taken_ms, &heads, entries.map(row))
+    match column {
+        AuditColumn::Number => CsvCell::number(Some(entry.number)),
+        AuditColumn::At => csv::instant(Some(entry.at_ms)),
+        AuditColumn::By => CsvCell::text(&entry.by),
+        AuditColumn::Event => CsvCell::text(event(entry.event)),
+        AuditColumn::Namespace => CsvCell::text(&about.namespace),
+        AuditColumn::Service => CsvCell::text(&about.service),
+        AuditColumn::Method => CsvCell::text(&about.method),
+        AuditColumn::Route => CsvCell::text(&about.route),
+        AuditColumn::Pods => CsvCell::text(about.pods.join(" ")),
+        AuditColumn::Status => CsvCell::number(Some(about.status).filter(|status| *status > 0)),
+        AuditColumn::Reason => CsvCell::text(&entry.reason),
+        AuditColumn::Note => CsvCell::text(&entry.note),
+        AuditColumn::ExpiresAt => csv::instant(about.expires_ms),
+        AuditColumn::EndedAt => csv::instant(ended_ms),
+        AuditColumn::Applied => CsvCell::number(outcome.map(|outcome| outcome.applied)),
+        AuditColumn::Of => CsvCell::number(outcome.map(|outcome| outcome.of)),
+        AuditColumn::Slowest => CsvCell::number(outcome.map(|outcome| outcome.slowest_ms)),
+        AuditColumn::Rule => entry.rule.as_ref().map_or(CsvCell::Missing, CsvCell::text),
+        AuditColumn::Revision => CsvCell::number(entry.revision),
+    }
 }
 
 fn event(event: AuditEvent) -> &'static str {

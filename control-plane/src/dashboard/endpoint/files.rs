@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
 
 use crate::clock::now_ms;
 use crate::dashboard::chart::columns::Columns;
 use crate::dashboard::csv;
+use crate::dashboard::csv::ms;
 use crate::dashboard::endpoint::lookup::find;
 use crate::dashboard::endpoint::{columns_over, lately};
 use crate::dashboard::history::{HistoryFilter, HistoryQuery, RequestHistory};
@@ -17,9 +17,11 @@ use crate::dashboard::page::PageError;
 use crate::dashboard::query::ViewQuery;
 use crate::dashboard::state::DashboardState;
 use crate::dashboard::zone::Zone;
+use crate::history::request::RememberedExchange;
 use crate::model::pod::ServingState;
 use crate::query::snapshot::{EndpointRow, Snapshot};
-use format::csv::CsvCell;
+use format::column::{Column, RequestColumn};
+use format::csv::{CsvCell, table as csv_table, text};
 use format::time;
 
 /// `GET /endpoints/{id}/csv/{table}`: one of `steps.csv`, `pods.csv` and `requests.csv`.
@@ -41,10 +43,6 @@ pub async fn table(
     })
 }
 
-fn ms(us: Option<f64>) -> CsvCell {
-    CsvCell::number(us.map(|us| format!("{:.3}", us / 1000.0)))
-}
-
 fn steps(columns: &Columns, taken_ms: u64) -> Response {
     let heads =
         ["from", "step_s", "hits", "failures", "4xx", "by_rule", "avg_ms", "p50_ms", "p95_ms", "p99_ms", "bytes_in", "bytes_out"];
@@ -64,7 +62,7 @@ fn steps(columns: &Columns, taken_ms: u64) -> Response {
             CsvCell::Number(golden.bytes_out.to_string()),
         ]
     };
-    csv::file("steps", taken_ms, &heads, columns.golden.iter().enumerate().map(step))
+    csv::file("steps", taken_ms, text(&heads, columns.golden.iter().enumerate().map(step)))
 }
 
 fn pods(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow) -> Response {
@@ -88,41 +86,33 @@ fn pods(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow) -> Respo
             quantile(0.99),
         ]
     });
-    csv::file("endpoint-pods", snapshot.taken_ms, &heads, rows)
+    csv::file("endpoint-pods", snapshot.taken_ms, text(&heads, rows))
 }
 
 async fn requests(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow, show: HistoryFilter) -> Response {
-    let heads = [
-        "started",
-        "status",
-        "method",
-        "path",
-        "took_ms",
-        "first_byte_ms",
-        "bytes_in",
-        "bytes_out",
-        "caller",
-        "pod",
-        "trace",
-        "rule",
-    ];
-    let request = |pod: &str, exchange: &Exchange| {
-        let text = |text: Option<String>| text.map_or(CsvCell::Missing, CsvCell::text);
-        vec![
-            CsvCell::text(time::instant(exchange.started_ms)),
-            CsvCell::Number(exchange.status.to_string()),
-            CsvCell::text(row.endpoint.method()),
-            CsvCell::text(&exchange.path),
-            ms(Some(exchange.took_us as f64)),
-            ms(exchange.first_byte_us.map(|us| us as f64)),
-            CsvCell::Number(exchange.bytes_in.to_string()),
-            CsvCell::Number(exchange.bytes_out.to_string()),
-            text(exchange.caller.map(|caller| caller.to_string())),
-            CsvCell::text(pod),
-            text(exchange.trace.map(|trace| trace.to_string())),
-            text(exchange.rule.clone()),
-        ]
-    };
     let remembered = RequestHistory::remembered(state, row, show).await;
-    csv::file("requests", snapshot.taken_ms, &heads, remembered.iter().map(|one| request(&one.pod, &one.exchange)))
+    let columns = RequestColumn::without(&[RequestColumn::Outcome]);
+    let text = csv_table(&columns, &remembered, |one, column| request_cell(one, row.endpoint.method(), column));
+    csv::file("requests", snapshot.taken_ms, text)
+}
+
+fn request_cell(one: &RememberedExchange, method: &str, column: RequestColumn) -> CsvCell {
+    let exchange = &one.exchange;
+    let optional = |text: Option<String>| text.map_or(CsvCell::Missing, CsvCell::text);
+    match column {
+        RequestColumn::Started => csv::instant(Some(exchange.started_ms)),
+        RequestColumn::Status => CsvCell::Number(exchange.status.to_string()),
+        RequestColumn::Method => CsvCell::text(method),
+        RequestColumn::Path => CsvCell::text(&exchange.path),
+        RequestColumn::Took => ms(Some(exchange.took_us as f64)),
+        RequestColumn::FirstByte => ms(exchange.first_byte_us.map(|us| us as f64)),
+        RequestColumn::BytesIn => CsvCell::Number(exchange.bytes_in.to_string()),
+        RequestColumn::BytesOut => CsvCell::Number(exchange.bytes_out.to_string()),
+        RequestColumn::Caller => optional(exchange.caller.map(|caller| caller.to_string())),
+        RequestColumn::Pod => CsvCell::text(&*one.pod),
+        RequestColumn::Trace => optional(exchange.trace.map(|trace| trace.to_string())),
+        RequestColumn::Rule => optional(exchange.rule.clone()),
+        // The command line alone writes it.
+        RequestColumn::Outcome => CsvCell::Missing,
+    }
 }

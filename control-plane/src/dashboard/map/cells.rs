@@ -179,7 +179,7 @@ impl EdgeCells {
 /// The sort keys of a curve's table row.
 pub(super) fn keys(edge: &MapEdge) -> SortKeys {
     let name = [label(&edge.from), choice::label(&edge.to), String::new()];
-    SortKeys { urgency: edge.level as u8, is_last: false, name, numbers: vec![edge.rps] }
+    SortKeys { urgency: edge.level as u8, is_last: false, name, rps: edge.rps, values: Vec::new() }
 }
 
 fn label(caller: &MapCaller) -> String {

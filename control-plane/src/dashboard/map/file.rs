@@ -11,7 +11,7 @@ use crate::dashboard::map::mesh::{MapCaller, MapEdge, ServiceMap};
 use crate::dashboard::page::PageError;
 use crate::dashboard::query::ViewQuery;
 use crate::dashboard::state::DashboardState;
-use format::csv::CsvCell;
+use format::csv::{CsvCell, text};
 
 const HEADS: [&str; 9] =
     ["caller_kind", "caller_namespace", "caller", "namespace", "service", "rps", "failures_per_s", "endpoints_off", "window_s"];
@@ -22,7 +22,8 @@ pub async fn csv(Query(query): Query<ViewQuery>, State(state): State<Arc<Dashboa
     let snapshot = state.snapshot_over(view.span).await?;
     let mut edges = view.choose(ServiceMap::of(&snapshot, &state.callers_by_endpoint(snapshot.taken_ms))).edges;
     edges.sort_by(|a, b| b.rps.total_cmp(&a.rps).then_with(|| (&a.from, &a.to).cmp(&(&b.from, &b.to))));
-    Ok(csv::file("map", snapshot.taken_ms, &HEADS, edges.iter().map(|edge| row(edge, snapshot.covered_s))))
+    let text = text(&HEADS, edges.iter().map(|edge| row(edge, snapshot.covered_s)));
+    Ok(csv::file("map", snapshot.taken_ms, text))
 }
 
 fn row(edge: &MapEdge, covered_s: f64) -> Vec<CsvCell> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::counts::fleet::pod::RefusedMessage;
 use crate::counts::fleet::skew::Skew;
-use crate::dashboard::order::SortKeys;
+use crate::dashboard::order::{By, SortKeys};
 use crate::dashboard::pods::condition::{
     CPU_NEAR, FleetNorms, cpu_share, is_behind, is_clock_wrong, is_measured, is_near_memory_limit,
 };
@@ -14,6 +14,7 @@ use crate::dashboard::spark;
 use crate::dashboard::spark::Width;
 use crate::model::pod::PodState;
 use crate::query::snapshot::PodRow;
+use format::column::PodColumn;
 use format::label::service_label;
 use format::number::Quantity;
 use format::{number, time};
@@ -191,7 +192,7 @@ fn clock(pod: &PodRow) -> String {
     format!("Clock {} {direction}", time::apart(offset_ms.unsigned_abs()))
 }
 
-/// The sort keys of a pod. The numbers are in the order of the indexes in [`crate::dashboard::pods::COLUMNS`].
+/// The sort keys of a pod.
 pub fn keys(pod: &PodRow, fleet: &FleetNorms) -> SortKeys {
     let (workload, used) = (&pod.workload, pod.resources.unwrap_or_default());
     let urgency = match pod.state {
@@ -205,18 +206,19 @@ pub fn keys(pod: &PodRow, fleet: &FleetNorms) -> SortKeys {
     let version: f64 = workload.version.split('.').fold(0.0, |sum, part| sum * 1000.0 + part.parse().unwrap_or(0.0));
     // Without a limit, the share is near zero, but the largest pod still comes first.
     let limit = if used.memory_limit_bytes == 0 { u64::MAX } else { used.memory_limit_bytes };
-    let numbers = vec![
-        pod.rps,
-        f64::from(urgency),
-        version,
-        used.memory_bytes as f64 / limit as f64,
-        cpu_share(pod).unwrap_or_else(|| f64::from(used.cpu_milli) / 1000.0),
-        pod.connected_ms.map_or(-1.0, |since_ms| fleet.now_ms.saturating_sub(since_ms) as f64),
-        fleet.now_ms.saturating_sub(pod.heard_ms) as f64,
-        pod.confirmed.map_or(-1.0, |(revision, _)| revision as f64),
+    let values = [
+        (PodColumn::Rps, pod.rps),
+        (PodColumn::State, f64::from(urgency)),
+        (PodColumn::Version, version),
+        (PodColumn::Memory, used.memory_bytes as f64 / limit as f64),
+        (PodColumn::Cpu, cpu_share(pod).unwrap_or_else(|| f64::from(used.cpu_milli) / 1000.0)),
+        (PodColumn::ConnectedAt, pod.connected_ms.map_or(-1.0, |since_ms| fleet.now_ms.saturating_sub(since_ms) as f64)),
+        (PodColumn::HeardAt, fleet.now_ms.saturating_sub(pod.heard_ms) as f64),
+        (PodColumn::Revision, pod.confirmed.map_or(-1.0, |(revision, _)| revision as f64)),
     ];
+    let values = values.into_iter().map(|(column, value)| (By::Pod(column), value)).collect();
     let name = [workload.service.clone(), workload.pod.clone(), workload.pod_uid.clone()];
-    SortKeys { urgency, is_last: pod.state == PodState::Gone, name, numbers }
+    SortKeys { urgency, is_last: pod.state == PodState::Gone, name, rps: pod.rps, values }
 }
 
 /// CPU usage as a share of the limit; without a limit, in cores.

@@ -4,19 +4,20 @@ use crate::dashboard::order::{By, SortColumn, SortOrder, column};
 use crate::dashboard::pods::condition::Condition;
 use crate::dashboard::pods::group::Grouping;
 use crate::dashboard::query::ViewQuery;
+use format::column::PodColumn;
 
 /// The columns of the table.
 pub const COLUMNS: [SortColumn; 10] = [
     column(Some(By::Name), "pod", "Pod", ""),
-    column(Some(By::Number(1)), "status", "Status", ""),
-    column(Some(By::Number(2)), "version", "Sidecar", ""),
-    column(Some(By::Number(3)), "memory", "Memory used", ""),
-    column(Some(By::Number(4)), "cpu", "CPU", "r"),
+    column(Some(By::Pod(PodColumn::State)), "status", "Status", ""),
+    column(Some(By::Pod(PodColumn::Version)), "version", "Sidecar", ""),
+    column(Some(By::Pod(PodColumn::Memory)), "memory", "Memory used", ""),
+    column(Some(By::Pod(PodColumn::Cpu)), "cpu", "CPU", "r"),
     column(None, "history", "CPU, 5 min", "opt"),
-    column(Some(By::Number(0)), "rps", "Req/s", "r"),
-    column(Some(By::Number(5)), "connected", "Connected for", "r opt"),
-    column(Some(By::Number(6)), "age", "Telemetry age", "r"),
-    column(Some(By::Number(7)), "receipt", "Last receipt", "r"),
+    column(Some(By::Pod(PodColumn::Rps)), "rps", "Req/s", "r"),
+    column(Some(By::Pod(PodColumn::ConnectedAt)), "connected", "Connected for", "r opt"),
+    column(Some(By::Pod(PodColumn::HeardAt)), "age", "Telemetry age", "r"),
+    column(Some(By::Pod(PodColumn::Revision)), "receipt", "Last receipt", "r"),
 ];
 
 /// Which pods to show, and in which order.
