@@ -137,7 +137,7 @@ fn on_its_way(rule: &Rule) -> String {
     let service = service_label(&rule.namespace, &rule.service);
     let there = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone).count();
     let how = match there {
-        0 => "waits: no pod of it is there, and it is turned off on the first that connects".to_owned(),
+        0 => "waits: no pod is connected, and it is turned off on the first that connects".to_owned(),
         _ => format!("is being turned off on {}", number::plural(there, "pod", "pods")),
     };
     format!(

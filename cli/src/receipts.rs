@@ -181,7 +181,7 @@ fn shortfall(rule: &Rule, change: PendingChange, timeout: Duration) -> String {
     }
     if all == 0 {
         let gone = names(state(ReceiptState::Gone));
-        words.push(if gone.is_empty() { "no pod of it is there".to_owned() } else { format!("gone is {gone}") });
+        words.push(if gone.is_empty() { "no pod is connected".to_owned() } else { format!("gone is {gone}") });
     }
     let id = &rule.id;
     words.push(match change {

@@ -105,5 +105,5 @@ async fn nothing_here(uri: Uri) -> Response {
     if uri.path().starts_with(assets::FOLDER) {
         return assets::no_such_file();
     }
-    PageError::not_found("The address leads nowhere. Perhaps it was mistyped, or the page has moved.").into_response()
+    PageError::not_found("There is no page at this address. It may be mistyped, or the page has moved.").into_response()
 }

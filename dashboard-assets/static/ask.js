@@ -15,8 +15,8 @@ export async function ask(address, method = 'GET', command) {
       signal: AbortSignal.timeout(DEADLINE_MS),
     });
   } catch {
-    throw Error(`The control plane does not answer${method === 'GET' ? ''
-      : ', so it is not known whether the command arrived'}.`);
+    throw Error(`The control plane does not respond${method === 'GET' ? ''
+      : '; the command may have been applied or not'}.`);
   }
   const json = await answer.json().catch(() => null);
   if (answer.ok) return json;

@@ -5,7 +5,7 @@
 import { showTime } from './clock.js';
 import { $, all } from './dom.js';
 
-let told = {};
+let latest = {};
 const learned = new Map();
 const rows = new Set();
 const visible = new Set();
@@ -24,14 +24,14 @@ export function observe(row) {
 }
 
 // The newest values of an element, painted or not.
-export const newest = id => told[id] ?? {};
+export const newest = id => latest[id] ?? {};
 
 // Drops all values before the server sends them again.
-export const renew = () => { told = {}; };
+export const renew = () => { latest = {}; };
 
 // Takes new values and paints them in the next animation frame.
 export function set(id, values) {
-  told[id] = Object.assign(told[id] ?? {}, values);
+  latest[id] = Object.assign(latest[id] ?? {}, values);
   dirty.add(id);
   schedule();
 }
@@ -50,7 +50,7 @@ export function paint(id) {
 
 // Removes a row that is no longer shown; with `isOver` also its values, because no update follows.
 export function forget(row, isOver) {
-  if (isOver) delete told[row.id];
+  if (isOver) delete latest[row.id];
   watch.unobserve(row);
   row.remove();
   for (const one of [learned, rows, visible, dirty]) one.delete(row.id);

@@ -8,6 +8,6 @@ export function startCopies() {
     const source = $(dataset.copy);
     getSelection().selectAllChildren(source);
     const isDone = await navigator.clipboard?.writeText(source.textContent).then(() => true, () => false);
-    say(isDone || document.execCommand('copy') ? 'Copied.' : 'Selected: copy it by keyboard.');
+    say(isDone || document.execCommand('copy') ? 'Copied.' : 'Selected: copy it with the keyboard.');
   });
 }

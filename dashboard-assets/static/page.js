@@ -33,7 +33,7 @@ export function startPage() {
   onClick('#try-now', dial);
   // Links to a file or a next page follow the toolbar, which may have changed since the page was loaded.
   onClick('a[data-of-this]', link => { link.search = query({ before: link.dataset.before }); });
-  startLive(() => `events${query({ page: page.page, id: form.dataset.id })}`, take, tell);
+  startLive(() => `events${query({ page: page.page, id: form.dataset.id })}`, take, showConnection);
   setInterval(beat, 1000);
 }
 
@@ -71,7 +71,7 @@ function take({ t: ms, c: cells, v: version, order }, isWhole, isAsked) {
   beat();
 }
 
-function tell(pulseNow) {
+function showConnection(pulseNow) {
   const isLost = pulseNow === 'lost';
   page.pulse = pulseNow;
   $('lost').hidden = !isLost;

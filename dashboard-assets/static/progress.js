@@ -26,7 +26,7 @@ export async function openProgress(rule, before) {
   if (opening !== watched) return;
   const isShown = farArrived() || before;
   if (isShown && !progress.open) return;
-  if (far.error) fail('The progress is not known.', far.error, banner);
+  if (far.error) fail('The progress is unknown.', far.error, banner);
   else {
     settle(banner);
     show(far);
@@ -50,5 +50,5 @@ function show(far) {
 
 export const startProgress = () => onClick('#send-again', () => ask(`${rulesAddress}/${progress.dataset.rule}/resend`, 'POST').then(
   () => say('Sent again.'),
-  error => fail('It was not sent again.', error, $('progress-failed')),
+  error => fail('The rule was not sent again.', error, $('progress-failed')),
 ));

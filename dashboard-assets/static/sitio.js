@@ -1,7 +1,7 @@
 // Starts all modules; a module does nothing on a page without its elements.
 // Every page works without scripts; they add updates and shortcuts.
 // The modules are bundled into one script, so top-level names must be unique.
-import { showTimes, tellZone } from './clock.js';
+import { showTimes, sendZone } from './clock.js';
 import { startCopies } from './copy.js';
 import { startFollowing } from './follow.js';
 import { startKeys } from './keys.js';
@@ -9,7 +9,7 @@ import { startPage } from './page.js';
 import { startSaying } from './say.js';
 import { startSwitches } from './switch.js';
 
-tellZone();
+sendZone();
 showTimes();
 startKeys();
 startSaying();

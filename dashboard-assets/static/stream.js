@@ -17,7 +17,7 @@ const sharedLine = makeLine(
 );
 
 self.onconnect = ({ ports }) => {
-  ports[0].onmessage = ({ data }) => hear(ports[0], data);
+  ports[0].onmessage = ({ data }) => receive(ports[0], data);
 };
 
 // Sends a message to the windows of its view; a message without a view goes to all.
@@ -26,7 +26,7 @@ function publish(message) {
 }
 
 // `view` is empty when the window is no longer visible; `isAnew` requests whole values.
-function hear(port, { view, root, isAnew }) {
+function receive(port, { view, root, isAnew }) {
   const nowMs = Date.now();
   if (view) readers.set(port, { view, heardMs: nowMs });
   else readers.delete(port);

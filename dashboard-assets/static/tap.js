@@ -7,7 +7,7 @@ import { startKeys } from './keys.js';
 import { advice, dial, startLive } from './live.js';
 
 const TAPPED_MAX = 200;
-let untold = [];
+let pendingRows = [];
 let tappedSoFar = 0;
 let heldBack = 0;
 let isTapHeld = false;
@@ -22,11 +22,11 @@ function startTap() {
     putTapped();
   });
   onClick('#try-now', dial);
-  startLive(() => `tap/events${location.search}`, tapped, tellTap);
+  startLive(() => `tap/events${location.search}`, tapped, showTapState);
 }
 
 function tapped({ rows, shown, said }) {
-  untold = [...untold, ...rows].slice(-TAPPED_MAX);
+  pendingRows = [...pendingRows, ...rows].slice(-TAPPED_MAX);
   heldBack += rows.length;
   for (const part in said) write($(`tap-${part}`), said[part]);
   write($('tap-shown'), `${shown} seen`);
@@ -36,20 +36,20 @@ function tapped({ rows, shown, said }) {
 function putTapped() {
   const list = $('tapped');
   if (!isTapHeld && !list.matches(':focus-within')) {
-    for (const values of untold) {
+    for (const values of pendingRows) {
       list.prepend(document.importNode($('tapped-row').content, true));
       const row = list.firstElementChild;
       row.id = row.dataset.cells = `tapped-${tappedSoFar++}`;
       set(row.id, values);
     }
     while (list.children.length > TAPPED_MAX) forget(list.lastElementChild, true);
-    untold = [];
+    pendingRows = [];
     heldBack = 0;
   }
-  tellTap(document.body.dataset.pulse);
+  showTapState(document.body.dataset.pulse);
 }
 
-function tellTap(name = 'still') {
+function showTapState(name = 'still') {
   $('lost').hidden = name !== 'lost';
   write($('next'), advice() || 'Trying again.');
   document.body.dataset.pulse = name;

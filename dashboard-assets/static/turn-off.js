@@ -40,7 +40,7 @@ export async function openTurnOff(id) {
     firstChild.checked = !at;
     write(lastChild, words);
   });
-  tellImpact(answer);
+  showImpact(answer);
   if (!isShown) turnOff.showModal();
   order.elements.reason.focus();
 }
@@ -59,7 +59,7 @@ function fillCalls(id, entries) {
   });
 }
 
-function tellImpact(answer) {
+function showImpact(answer) {
   impact = answer;
   set('off', impact);
   paint('off');
@@ -83,8 +83,8 @@ async function choose(event) {
   const answer = await weigh(value).catch(error => ({ error }));
   // Another scope was chosen in the meantime.
   if (order.elements.prefix.value !== value) return;
-  if (answer.error) fail('It is not known what that would turn off.', answer.error, $('off-failed'));
-  else tellImpact(answer);
+  if (answer.error) fail('The impact of this choice is unknown.', answer.error, $('off-failed'));
+  else showImpact(answer);
 }
 
 // Shows the pods whose name contains the typed text; chosen pods stay chosen.

@@ -52,7 +52,7 @@ fn judge(rules: &[Rule], confirmed: Confirmation, now_ms: u64, findings: &mut Fi
         } else if !is_anywhere(rule) {
             let next =
                 format!("`sitio enable {id}` takes it back; `sitio disable` without --pods is for pods that join later, too");
-            findings.warning(format!("{name} turns nothing off: no pod of it is there"), next);
+            findings.warning(format!("{name} turns nothing off: no pod is connected"), next);
         } else if rule.state == State::Pending && age_ms >= UNCONFIRMED_MS {
             let waits = rule.pods.iter().filter(|receipt| receipt.state == ReceiptState::Pending).count();
             let next = format!("`sitio rules {id}` names them; they obey when they are back");
@@ -146,7 +146,7 @@ mod tests {
         let gone = rule(State::Pending, ReceiptState::Gone);
         for rule in [Rule { pods: vec![], ..gone.clone() }, gone] {
             let words = words(&[rule], Confirmation::ByAll);
-            assert!(words.contains("turns nothing off: no pod of it is there") && !words.contains("every pod"), "{words}");
+            assert!(words.contains("turns nothing off: no pod is connected") && !words.contains("every pod"), "{words}");
         }
     }
 

@@ -92,7 +92,7 @@ pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
         Ok(html) => (status, [(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response(),
         Err(error) => {
             tracing::error!(%error, "render a page");
-            (StatusCode::INTERNAL_SERVER_ERROR, "this page could not be drawn; the log says why\n").into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, "this page could not be rendered; see the control plane's log\n").into_response()
         }
     }
 }

@@ -77,7 +77,7 @@ fn not_on_disk(snapshot: &Snapshot) -> Option<AttentionCells> {
         href: "api/v1/status".into(),
         title: "The control plane’s disk".into(),
         strong: format!("Nothing written for {}", time::span(snapshot.taken_ms.saturating_sub(*since_ms))),
-        rest: format!(": make room in its data folder. Numbers are in memory only, rules are refused. {why}"),
+        rest: format!(": free space in its data folder. Numbers are only in memory, and rule changes are refused. {why}"),
         ..AttentionCells::default()
     })
 }
@@ -214,8 +214,8 @@ mod tests {
             let why = "no space left on device".to_owned();
             snapshot.standing = Durability::NotDurable { since_ms: sample::NOW_MS - 180_000, why };
         });
-        let expected = "The control plane’s disk Nothing written for 3 min: make room in its data folder. \
-            Numbers are in memory only, rules are refused. no space left on device";
+        let expected = "The control plane’s disk Nothing written for 3 min: free space in its data folder. \
+            Numbers are only in memory, and rule changes are refused. no space left on device";
         assert_eq!(items[0], ("bad".into(), expected.into()));
         assert!(items[1].1.starts_with("POST /api/checkout"), "{items:?}");
     }

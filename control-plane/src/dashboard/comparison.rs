@@ -50,7 +50,7 @@ pub fn sentence(now: &GoldenMetrics, before: &GoldenMetrics, snapshot: &Snapshot
         return match snapshot.window {
             QueryWindow::All => String::new(),
             QueryWindow::Last(_) | QueryWindow::Between(_) => {
-                format!("Not compared with {}: counting began {since} ago.", before_words(snapshot))
+                format!("Not compared with {}: counting started {since} ago.", before_words(snapshot))
             }
         };
     }
@@ -64,7 +64,7 @@ pub fn sentence(now: &GoldenMetrics, before: &GoldenMetrics, snapshot: &Snapshot
     };
     let (p95_us, then_us) = (now.quantile_us(0.95), before.quantile_us(0.95));
     let p95 = match moved(p95_us, then_us) {
-        words if words.is_empty() => "p95: not known".to_owned(),
+        words if words.is_empty() => "p95: unknown".to_owned(),
         words => format!("p95 {words}, from {}", number::latency(then_us).words()),
     };
     format!("Against {}: {hits}; {failing}; {p95}.", before_words(snapshot))
@@ -98,9 +98,9 @@ mod tests {
         let expected = "Against the 5 min before: hits ▲ up 12 %, from 1,000; 5xx ▲ up from 0.40 %; p95 ▲ up 100 %, from 6.9 ms.";
         assert_eq!(told, expected);
         let told = sentence(&golden(5, 0, 14), &GoldenMetrics::default(), &snapshot);
-        assert_eq!(told, "Against the 5 min before: hits: none then; 5xx: too few requests, or none failed; p95: not known.");
+        assert_eq!(told, "Against the 5 min before: hits: none then; 5xx: too few requests, or none failed; p95: unknown.");
         (snapshot.before_ms, snapshot.since_ms) = (None, snapshot.taken_ms - 420_000);
         let told = sentence(&golden(5, 0, 14), &GoldenMetrics::default(), &snapshot);
-        assert_eq!(told, "Not compared with the 5 min before: counting began 7 min ago.");
+        assert_eq!(told, "Not compared with the 5 min before: counting started 7 min ago.");
     }
 }

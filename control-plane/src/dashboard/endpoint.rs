@@ -81,7 +81,7 @@ pub async fn requests(
 ) -> Response {
     let snapshot = state.snapshot_of_endpoint(&id);
     let Ok(row) = find(&snapshot, &id) else {
-        return lookup::unknown("this endpoint is not known any more");
+        return lookup::unknown("this endpoint is unknown");
     };
     let history = RequestHistory::of(&state, row, HistoryFilter::of(&shown)).await;
     let again_ms = if row.pods.len() <= FOLLOWED_CLOSELY_MAX { 2000 } else { 10_000 };

@@ -42,8 +42,8 @@ async fn page(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let words = to_bytes(body, WORDS_BYTES_MAX).await.unwrap_or_default();
     let words = match String::from_utf8_lossy(&words).trim() {
-        "" => "This address does not take that kind of request. Begin at the overview.".to_owned(),
-        words => format!("{}. Correct the address, or begin at the overview.", words.trim_end_matches('.')),
+        "" => "This address does not support that method. Start at the overview.".to_owned(),
+        words => format!("{}. Correct the address, or start at the overview.", words.trim_end_matches('.')),
     };
     let mut page = PageError::unreadable_request(parts.status, words).into_response();
     if let Some(allowed) = parts.headers.remove(ALLOW) {

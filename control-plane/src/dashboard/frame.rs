@@ -81,7 +81,7 @@ fn wrong(snapshot: &Snapshot) -> Vec<(HealthLevel, String)> {
         wrong.push((HealthLevel::Amber, format!("Pod {} is silent", pod.workload.pod)));
     }
     if snapshot.standing != Durability::Durable {
-        wrong.push((HealthLevel::Red, "What is counted is not on disk".into()));
+        wrong.push((HealthLevel::Red, "Counts are not saved to disk".into()));
     }
     if snapshot.store_replaced.is_some() {
         wrong.push((HealthLevel::Red, "The store was lost or replaced".into()));

@@ -95,7 +95,7 @@ impl RequestHistory {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
         let wanted = HistoryRequest { namespace, service, endpoint, pod: None, limit: usize::MAX };
         let Ok(gathered) = state.app.histories.gather(&wanted, &state.app.fleet, clock::now_ms()).await else {
-            let gaps = "Too many are asking: load the page again in a second.".into();
+            let gaps = "Too many queries are running: reload the page in a second.".into();
             return Self { show, rows: vec![RequestCells::blank(); ROWS_MAX], is_known: false, hint: String::new(), gaps };
         };
         Self::shown(gathered, show, row, &AddressIndex::from_fleet(&state.app.fleet, clock::now_ms()))
@@ -137,7 +137,7 @@ impl RequestHistory {
         let pods = number::plural(gathered.answered.len(), "pod", "pods");
         let shown = show.choice().select(gathered.exchanges).into_iter();
         let mut rows: Vec<RequestCells> = shown.map(|shown| cells_of(shown, row, owners)).collect();
-        let hint = format!("{} of {remembered}, remembered by {pods}", rows.len());
+        let hint = format!("{} of {remembered}, kept by {pods}", rows.len());
         rows.resize_with(ROWS_MAX, RequestCells::blank);
         Self { show, rows, is_known: true, hint, gaps }
     }

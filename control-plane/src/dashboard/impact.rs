@@ -77,8 +77,8 @@ pub async fn impact(
 ) -> Result<Response, Box<PageError>> {
     let span = OverviewQuery::from(query).window;
     let snapshot = state.snapshot_over(span).await?;
-    let Ok(row) = find(&snapshot, &id) else { return Ok(unknown("this endpoint is not known any more")) };
-    let Some(rule) = planned(row, &scope.prefix) else { return Ok(unknown("that is no prefix: it ends in /*")) };
+    let Ok(row) = find(&snapshot, &id) else { return Ok(unknown("this endpoint is unknown")) };
+    let Some(rule) = planned(row, &scope.prefix) else { return Ok(unknown("this is not a prefix: a prefix ends in /*")) };
     Ok(Json(Impact::of(&state, &snapshot, row, &rule, span)).into_response())
 }
 
@@ -180,7 +180,7 @@ fn listed(rows: &[&EndpointRow], rule: &Rule) -> (Vec<(String, String)>, String)
     let words = |row: &&EndpointRow| (row.endpoint.to_string(), format!("{}/s", number::rate(row.rps)));
     let more = rows.len().saturating_sub(LISTED_MAX);
     let more = if more == 0 { String::new() } else { format!("and {} more. ", number::count(more as u64)) };
-    let note = format!("{more}Endpoints that are called later are off, too.");
+    let note = format!("{more}New endpoints under the prefix are turned off, too.");
     (rows.iter().take(LISTED_MAX).map(words).collect(), note)
 }
 
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!((sum.now.hits, sum.now.failures(), sum.rps), (900, 3, 3.0));
         let (endpoints, note) = listed(&rows, &rule);
         assert_eq!(endpoints[0], ("GET /a/c".to_owned(), "2.00/s".to_owned()));
-        assert_eq!(note, "Endpoints that are called later are off, too.");
+        assert_eq!(note, "New endpoints under the prefix are turned off, too.");
         assert!(planned(&one, "/a").is_none());
     }
 }

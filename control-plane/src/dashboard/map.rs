@@ -88,8 +88,8 @@ impl Map {
             filtered: if mesh.services.is_empty() && !is_empty { "all" } else { "some" },
             shape: picture.shape(),
             words: match worst.len() {
-                0 => format!("{services} and who calls them; none of the calls fails. The table below says the same."),
-                _ => format!("{services} and who calls them. {}. The table below says the same.", worst.join(". ")),
+                0 => format!("{services} and their callers; no call fails. The table below shows the same data."),
+                _ => format!("{services} and their callers. {}. The table below shows the same data.", worst.join(". ")),
             },
             foot: match left_out {
                 0 => number::plural(mesh.edges.len(), "connection", "connections"),

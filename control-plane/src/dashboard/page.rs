@@ -122,7 +122,8 @@ impl<T: Template> IntoResponse for HtmlPage<T> {
             Ok(html) => Html(html).into_response(),
             Err(error) => {
                 tracing::error!(%error, "render a page");
-                (StatusCode::INTERNAL_SERVER_ERROR, "this page could not be drawn; the log says why\n").into_response()
+                (StatusCode::INTERNAL_SERVER_ERROR, "this page could not be rendered; see the control plane's log\n")
+                    .into_response()
             }
         }
     }
@@ -153,7 +154,7 @@ impl PageError {
 
     /// A request that could not be parsed.
     pub fn unreadable_request(status: StatusCode, words: impl Into<String>) -> Box<Self> {
-        Box::new(Self::new(status, "This address makes no sense", words))
+        Box::new(Self::new(status, "Invalid address", words))
     }
 
     /// A command that was refused.
@@ -164,10 +165,10 @@ impl PageError {
     /// The stored data of a long window cannot be read.
     pub fn unreadable(error: &StoreError, span: DisplayWindow) -> Box<Self> {
         let words = format!(
-            "What happened in the {} is kept on disk, and reading it failed: {error}. The last hour is in memory and can still be shown.",
+            "Data of the {} could not be read from disk: {error}. The last hour is in memory and can still be shown.",
             span.words()
         );
-        Box::new(Self::new(StatusCode::SERVICE_UNAVAILABLE, "The record cannot be read", words))
+        Box::new(Self::new(StatusCode::SERVICE_UNAVAILABLE, "The stored data cannot be read", words))
     }
 
     fn new(status: StatusCode, heading: &'static str, words: impl Into<String>) -> Self {

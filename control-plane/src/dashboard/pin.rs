@@ -152,7 +152,7 @@ pub async fn unpin(
     let snapshot = state.snapshot();
     let is_pin = state.rule(&rule).is_some_and(|status| status.rule.action == Action::Pin);
     if !is_pin {
-        return Err(PageError::not_found("No pin has this address. Perhaps it was taken back long ago."));
+        return Err(PageError::not_found("There is no such pin. It may have been withdrawn."));
     }
     match state.withdraw_rule(&rule).await {
         Ok(_) => Ok(find(&snapshot, &form.back).map_or_else(|_| Redirect::to(&Root::TWO_ABOVE.to_string()), |row| back(&row.id))),
@@ -214,7 +214,7 @@ impl PinPreview {
         methods.dedup();
         let hits = rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.hits));
         let words = if rows.is_empty() {
-            "No row so far is taken in. Requests that match are counted under it from now on.".into()
+            "No existing row matches. New requests that match are counted under the pattern.".into()
         } else {
             let (before, after) = (number::plural(rows.len(), "row", "rows"), number::plural(methods.len(), "row", "rows"));
             let becomes = if rows.len() == 1 { "becomes" } else { "become" };

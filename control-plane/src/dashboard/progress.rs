@@ -76,7 +76,7 @@ impl RuleProgress {
                 Some(_) => "On again".into(),
                 None => match Effect::from_status(status) {
                     Effect::Refused => format!("Refused by {}", number::plural(receipts.refused, "pod", "pods")),
-                    Effect::Waiting => "Not off: no pod of it is there".into(),
+                    Effect::Waiting => "Not off: no pod is connected".into(),
                     Effect::Pending => format!("Turning off on {pods}"),
                     Effect::InForce | Effect::Ended => format!("Off on {pods}"),
                 },
@@ -143,7 +143,7 @@ fn ending(status: &RuleStatus, receipts: &ReceiptCounts) -> String {
 
 fn next(status: &RuleStatus, receipts: &ReceiptCounts, now_ms: u64, zone: &Zone) -> String {
     if let Some(ended) = &status.ended {
-        let by = ended.by.as_deref().map_or_else(|| "its time was over".into(), |by| format!("{by} took it back"));
+        let by = ended.by.as_deref().map_or_else(|| "it expired".into(), |by| format!("{by} withdrew it"));
         return format!("The rule is no longer in force: {by} at {}.", zone.time(ended.at_ms));
     }
     let scope = match status.rule.scope {
@@ -151,8 +151,8 @@ fn next(status: &RuleStatus, receipts: &ReceiptCounts, now_ms: u64, zone: &Zone)
         Scope::Prefix => format!("It covers {}. ", status.rule.subject()),
     };
     let until = match status.rule.remaining(now_ms) {
-        Some(left) => format!("It turns on again by itself in {}.", time::left(left.as_millis() as u64)),
-        None => "It stays off until it is turned on by hand.".into(),
+        Some(left) => format!("It turns on automatically in {}.", time::left(left.as_millis() as u64)),
+        None => "It stays off until someone turns it on.".into(),
     };
     if Effect::from_status(status) == Effect::Waiting {
         let joins = if status.rule.selector.pods.is_empty() { "of the service" } else { "of one of these names" };
@@ -228,7 +228,7 @@ mod tests {
     fn pods_that_are_gone_are_not_waited_for() {
         let progress = progress(&[ReceiptState::Applied { took_ms: 31 }, ReceiptState::Gone]);
         assert_eq!((progress.title.as_str(), progress.done, progress.is_waiting), ("Off on 1 pod", 400, false));
-        assert_eq!(progress.next, "It turns on again by itself in 42 min.");
+        assert_eq!(progress.next, "It turns on automatically in 42 min.");
         assert_eq!(
             format!("{} {}", progress.count, progress.about),
             "1 of 1 pod has applied command 118, sent 12 s ago by operator"
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_rule_without_any_pod_turns_nothing_off_and_waits() {
         let progress = progress(&[ReceiptState::Gone]);
-        assert_eq!((progress.title.as_str(), progress.done), ("Not off: no pod of it is there", 0));
+        assert_eq!((progress.title.as_str(), progress.done), ("Not off: no pod is connected", 0));
         assert!(progress.next.starts_with("The rule waits for a pod of the service"), "{}", progress.next);
     }
 
@@ -247,7 +247,7 @@ mod tests {
         let mut status = (*sample::rule(&sample::snapshot().endpoints[3], &[ReceiptState::Pending])).clone();
         status.ended = Some(RuleEnd { at_ms: NOW_MS, by: None });
         let progress = RuleProgress::of(&status, NOW_MS, &Zone::default());
-        assert_eq!(progress.next, "The rule is no longer in force: its time was over at 14:07:41 UTC.");
+        assert_eq!(progress.next, "The rule is no longer in force: it expired at 14:07:41 UTC.");
         assert!(!progress.is_waiting);
         assert_eq!(progress.ending, "GET /legacy/export is turning on, 0 of 1 pod so far");
 

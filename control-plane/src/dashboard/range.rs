@@ -74,7 +74,7 @@ pub fn whole_minutes(range: Range) -> Range {
 }
 
 fn words(asked: Range, whole: Range, zone: &Zone) -> String {
-    let slots = if whole_minutes(asked) == whole { "whole minutes" } else { "whole hours, as minutes are not kept so long" };
+    let slots = if whole_minutes(asked) == whole { "whole minutes" } else { "whole hours, because minutes are no longer stored" };
     format!("{}, {slots}", zone.range(whole))
 }
 
@@ -91,7 +91,7 @@ mod tests {
         let said = words(range(0, 60), range(0, 60), &utc);
         assert_eq!(said, "20 November 2025, 14:00 to 15:00 UTC, whole minutes");
         let said = words(range(10, 50), range(0, 60), &utc);
-        assert_eq!(said, "20 November 2025, 14:00 to 15:00 UTC, whole hours, as minutes are not kept so long");
+        assert_eq!(said, "20 November 2025, 14:00 to 15:00 UTC, whole hours, because minutes are no longer stored");
         let said = words(range(0, 60 * 11), range(0, 60 * 11), &Zone::named("Europe/Berlin"));
         assert_eq!(said, "20 November 2025, 15:00 CET to 21 November 2025, 02:00 CET, whole minutes");
         let uneven = Range { from_ms: at_ms(0) + 1, to_ms: at_ms(1) + 1 };

@@ -28,7 +28,7 @@ pub async fn events(
     let views: Vec<&str> = parts.iter().filter(|(name, _)| name == "view").map(|(_, view)| &**view).collect();
     if views.is_empty() || views.len() > VIEWS_MAX {
         return Err(StreamRefusal::Unknown(format!(
-            "{} views are asked for, of 1 to {VIEWS_MAX}: close some windows",
+            "{} views requested, 1 to {VIEWS_MAX} allowed: close some windows",
             views.len()
         )));
     }
@@ -53,7 +53,7 @@ fn one(state: &Arc<DashboardState>, view: &str, zone: Zone) -> Result<Events, St
             let Query(query) = Query::try_from_uri(&address).map_err(|error| unknown(error.body_text()))?;
             tap::open(state, &query)
         }
-        _ => Err(unknown("it begins with events? or tap/events?".into())),
+        _ => Err(unknown("it must begin with events? or tap/events?".into())),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::rules::effect::Effect;
 use format::{number, time};
 
 /// The note on a rule that selects no present pod.
-const WAITS: &str = "waits: no pod of it is there";
+const WAITS: &str = "waits: no pod is connected";
 
 /// The cells of a switch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

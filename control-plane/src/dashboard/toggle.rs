@@ -21,7 +21,7 @@ use crate::rules::command::{Command, Unseen};
 pub async fn progress(Path(id): Path<String>, zone: Zone, State(state): State<Arc<DashboardState>>) -> Response {
     match state.rule(&id) {
         Some(status) => Json(RuleProgress::of(&status, now_ms(), &zone)).into_response(),
-        None => unknown("this rule is not known any more"),
+        None => unknown("this rule is unknown"),
     }
 }
 
@@ -53,10 +53,10 @@ pub async fn on(Path(id): Path<String>, State(state): State<Arc<DashboardState>>
 
 fn command(row: &EndpointRow, fields: &[(String, String)]) -> Result<Command, String> {
     let field = |name: &str| fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim());
-    let status = field("status").parse().map_err(|_| format!("“{}” is no status.", field("status")))?;
+    let status = field("status").parse().map_err(|_| format!("“{}” is not a status code.", field("status")))?;
     let ttl = match field("ttl") {
         "" => None,
-        ttl => Some(humantime::parse_duration(ttl).map_err(|error| format!("“{ttl}” is no length of time: {error}."))?),
+        ttl => Some(humantime::parse_duration(ttl).map_err(|error| format!("“{ttl}” is not a duration: {error}."))?),
     };
     let (method, route, scope) = match field("prefix") {
         "" => (row.endpoint.method(), row.endpoint.route(), Scope::Endpoint),

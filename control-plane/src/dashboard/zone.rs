@@ -56,7 +56,7 @@ impl Zone {
     pub fn words(&self) -> String {
         match self.0.iana_name() {
             None | Some("UTC") => "Times are UTC.".into(),
-            Some(name) => format!("Times are those of {}.", name.replace('_', " ")),
+            Some(name) => format!("Times are in the zone {}.", name.replace('_', " ")),
         }
     }
 
@@ -134,7 +134,10 @@ mod tests {
     #[tokio::test]
     async fn a_browser_tells_its_zone_and_nobody_can_tell_nonsense() {
         let berlin = told("sitio_session=x; sitio_zone=Europe/Berlin").await;
-        assert_eq!((berlin.words().as_str(), berlin.clock(NOW_MS).as_str()), ("Times are those of Europe/Berlin.", "15:07:41"));
+        assert_eq!(
+            (berlin.words().as_str(), berlin.clock(NOW_MS).as_str()),
+            ("Times are in the zone Europe/Berlin.", "15:07:41")
+        );
         for cookie in ["", "sitio_zone=", "sitio_zone=Mars/Base", "sitio_zone=../../etc/passwd", "sitio_zone=<b>"] {
             assert_eq!(told(cookie).await, Zone::default(), "{cookie}");
         }

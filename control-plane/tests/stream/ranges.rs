@@ -58,7 +58,7 @@ async fn pages_show_the_sums_between_two_instants_and_stand_still() {
         for path in ["/".to_owned(), format!("/endpoints/{id}")] {
             let (status, html) = page(&server, &format!("{path}?{query}")).await;
             assert_eq!(status, StatusCode::OK, "{html}");
-            for words in ["data-live=\"no\"", ", whole minutes.", "Live updates stand still", "Back to live", "up 400 %"] {
+            for words in ["data-live=\"no\"", ", whole minutes.", "Live updates are off", "Back to live", "up 400 %"] {
                 assert!(html.contains(words), "{path}?{query} lacks {words}: {html}");
             }
             assert!(html.contains(&format!("value=\"{}\"", field(from_ms))) && !html.contains("id=\"pause\""), "{html}");

@@ -120,7 +120,7 @@ async fn pages_show_long_windows_and_the_window_before_and_move() {
     let versus = "Against the 7 d before: hits ▼ down 44 %, from 200; 5xx: too few requests, or none failed";
     eventually(async || if server.get("/api/v1/status").await["store"]["windows"]["kept"] == 4 { Ok(()) } else { Err(()) }).await;
     shows("7d", &["111 hits in 7 d", versus, "requests per 3 h, by response time"]).await;
-    shows("30d", &["1,311 hits in 20 d", "Not compared with the 30 d before: counting began 20 d", "requests per 12 h"]).await;
+    shows("30d", &["1,311 hits in 20 d", "Not compared with the 30 d before: counting started 20 d", "requests per 12 h"]).await;
     shows("24h", &["11 hits in 24 h", "requests per 30 min"]).await;
     shows("6h", &["11 hits in 6 h", "requests per 10 min"]).await;
     assert!(page("/?window=7d").await.contains("▼ down 44 %"));

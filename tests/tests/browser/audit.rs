@@ -37,7 +37,7 @@ fn every_command_has_its_line_at_once() {
     );
     // Times are in the browser's time zone; in a page without script they are UTC.
     let zone = browser.text(".head .sub").unwrap();
-    assert!(zone.ends_with("Times are those of Asia/Tokyo."), "{zone}");
+    assert!(zone.ends_with("Times are in the zone Asia/Tokyo."), "{zone}");
     let told = browser.text("#rows tr.heading:first-child + tr .a-time").unwrap();
     let here = "return new Date(document.querySelector('#rows .a-time').title).toLocaleTimeString('en-GB')";
     assert_eq!(browser.script(here).unwrap(), told);
@@ -48,7 +48,7 @@ fn every_command_has_its_line_at_once() {
     first_row_says(&browser, &["Turn on", "2 of 2 pods", "#2"]);
     eventually(SOON, || {
         let text = browser.text("#rows tr:last-child")?;
-        ensure!(text.contains("taken back") && text.contains("2 of 2 pods"), "{text}");
+        ensure!(text.contains("withdrawn") && text.contains("2 of 2 pods"), "{text}");
         Ok(())
     });
     eventually(SOON, || {
@@ -62,7 +62,7 @@ fn every_command_has_its_line_at_once() {
     assert_eq!(mesh.api().order(&order).unwrap().0, 422);
     first_row_says(&browser, &["Refused", "the status must be one of"]);
     mesh.api().turn_off("orders", "GET /short", "1s");
-    first_row_says(&browser, &["sitio", "Time over", "/short", "Time limit of 1s reached"]);
+    first_row_says(&browser, &["sitio", "Expired", "/short", "Time limit of 1s reached"]);
 
     // The filter is in the URL. The CSV file has all entries.
     browser.click(".chips label:has(input[value=refused])").unwrap();

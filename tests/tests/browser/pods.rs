@@ -34,7 +34,7 @@ fn it_tells_who_reports_and_who_does_not() {
     mesh.pods.push(mesh.another_pod("orders-2"));
     says(&browser, "#rows", "orders-2");
     says(&browser, "#rows tr:has(a):nth-child(3) td:last-child", "#1 in");
-    says(&browser, ".kpis", "all obey the newest rules");
+    says(&browser, ".kpis", "all have the newest rules");
 
     // A frozen pod becomes silent; the tab's title and icon show it too.
     mesh.pods[2].process.signal(Signal::STOP);

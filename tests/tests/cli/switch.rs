@@ -196,7 +196,7 @@ fn a_rule_whose_pods_are_gone_turns_nothing_off_and_says_so() {
     assert_eq!(rule["state"], "pending", "no pod obeys it: {rule}");
     assert_eq!(mesh.api().endpoints().unwrap()[0]["state"], "turning_off");
     let check = mesh.sitio(&["check"]).out;
-    assert!(check.contains("turns nothing off: no pod of it is there") && !check.contains("confirmed by every pod"), "{check}");
+    assert!(check.contains("turns nothing off: no pod is connected") && !check.contains("confirmed by every pod"), "{check}");
 
     let other = ["disable", "legacy", "GET", "/status/{id}", "--pods", "legacy-0", "--allow-unseen", WHY[0], WHY[1]];
     let wet = mesh.sitio(&other).failed(1);

@@ -138,7 +138,7 @@ impl AuditRowCells {
 fn finished(outcome: CommandOutcome) -> (String, &'static str, String) {
     let words = format!("{} of {}", outcome.applied, number::plural(outcome.of as usize, "pod", "pods"));
     match outcome {
-        CommandOutcome { of: 0, .. } => ("No pod was there".into(), "none", String::new()),
+        CommandOutcome { of: 0, .. } => ("No pods".into(), "none", String::new()),
         CommandOutcome { refused: 1.., .. } => (words, "bad", format!("refused by {}", outcome.refused)),
         CommandOutcome { applied, of, .. } if applied < of => (words, "warn", String::new()),
         _ => (words, "ok", format!("in {} ms", number::count(outcome.slowest_ms))),
@@ -150,7 +150,7 @@ fn action(event: AuditEvent) -> (&'static str, &'static str) {
     match event {
         AuditEvent::TurnedOff => ("Turn off", "tag bad"),
         AuditEvent::TurnedOn => ("Turn on", "tag ok"),
-        AuditEvent::Lapsed => ("Time over", "tag ok"),
+        AuditEvent::Lapsed => ("Expired", "tag ok"),
         AuditEvent::Pinned => ("Pin route", "tag acc"),
         AuditEvent::Unpinned => ("Unpin route", "tag acc"),
         AuditEvent::Refused => ("Refused", "tag warn"),
@@ -160,7 +160,7 @@ fn action(event: AuditEvent) -> (&'static str, &'static str) {
 fn until(entry: &AuditEntry, fate: &RuleOutcome, now_ms: u64, zone: &Zone) -> String {
     match (entry.event, fate) {
         (AuditEvent::TurnedOff, RuleOutcome::Ended { at_ms, by, .. }) => {
-            let how = if by.is_none() { "ended" } else { "taken back" };
+            let how = if by.is_none() { "ended" } else { "withdrawn" };
             let day = zone.day(*at_ms);
             // Below the heading of the command's day, only a different day needs its date.
             let day = if day == zone.day(entry.at_ms) { String::new() } else { format!("{day} ") };

@@ -67,7 +67,7 @@ fn a_rule_that_was_taken_back_says_when_and_how_far_it_had_come() {
     let entry = &audit.days[0].entries[0];
     assert_eq!(
         (entry.until.as_str(), entry.applied.as_str(), entry.applied_note.as_str()),
-        ("taken back 14:07", "4 of 4 pods", "in 44 ms")
+        ("withdrawn 14:07", "4 of 4 pods", "in 44 ms")
     );
     assert!(entry.ends.is_empty());
 }
@@ -80,7 +80,7 @@ fn days_and_times_are_those_of_the_reader() {
     let audit = AuditLogView::of(&sample::snapshot(), &choice, &[ended, RuleOutcome::Forgotten, RuleOutcome::Refused], &zone);
     assert_eq!(
         (audit.page.zone.as_str(), audit.days[0].heading.title.as_str()),
-        ("Times are those of Pacific/Auckland.", "Today, 21 November 2025")
+        ("Times are in the zone Pacific/Auckland.", "Today, 21 November 2025")
     );
     let newest = &audit.days[0].entries[0];
     assert_eq!((newest.clock.as_str(), newest.until.as_str()), ("03:07:29", "ended 03:07"));

@@ -127,7 +127,7 @@ fn ruled(entry: &AuditEntry) -> Option<Mark> {
     let (name, words, kind) = match entry.event {
         AuditEvent::TurnedOff => (format!("off, {}", entry.by), format!("turned off on {pods} by {}{because}", entry.by), "off"),
         AuditEvent::TurnedOn => (format!("on, {}", entry.by), format!("turned on again by {}", entry.by), "on"),
-        AuditEvent::Lapsed => ("on, time over".into(), "turned on again, its time was over".into(), "on"),
+        AuditEvent::Lapsed => ("on, expired".into(), "turned on again: the rule expired".into(), "on"),
         AuditEvent::Pinned | AuditEvent::Unpinned | AuditEvent::Refused => return None,
     };
     Some(Mark { at_ms: entry.at_ms, name, words, kind })

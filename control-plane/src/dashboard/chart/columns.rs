@@ -54,18 +54,18 @@ impl Columns {
 
     /// Formats an instant of this chart in UTC.
     pub fn moment(&self, at_ms: u64) -> String {
-        if self.tells_days() { time::day_and_time(at_ms) } else { time::clock(at_ms) }
+        if self.shows_days() { time::day_and_time(at_ms) } else { time::clock(at_ms) }
     }
 
     /// Formats start and end of the chart in the reader's zone: `14:02:15 to 14:07:15 UTC`.
     pub fn stretch(&self, zone: &Zone) -> String {
         let (from_ms, to_ms) = (self.from_ms, self.to_ms());
-        let from = if self.tells_days() { zone.moment(from_ms) } else { zone.clock(from_ms) };
-        let to = if self.tells_days() { zone.moment(to_ms) } else { zone.time(to_ms) };
+        let from = if self.shows_days() { zone.moment(from_ms) } else { zone.clock(from_ms) };
+        let to = if self.shows_days() { zone.moment(to_ms) } else { zone.time(to_ms) };
         format!("{from} to {to}")
     }
 
-    fn tells_days(&self) -> bool {
+    fn shows_days(&self) -> bool {
         self.to_ms() - self.from_ms >= DAYS_FROM_MS
     }
 

@@ -175,7 +175,7 @@ fn table(counts: &[u64], octaves: Octaves) -> [BarCells; ROWS_MAX] {
 fn summary(counts: &[u64], octaves: Octaves) -> String {
     let most = counts.iter().copied().max().unwrap_or(0);
     if most == 0 {
-        return "Latency distribution: no request was timed.".into();
+        return "Latency distribution: no latency was measured.".into();
     }
     let at = |row: usize| counts.get(row).copied().unwrap_or(0);
     // A peak is higher than its neighbours, and at least a twentieth of the highest bar.
@@ -221,7 +221,7 @@ mod tests {
     fn nothing_is_drawn_of_nothing() {
         let (cells, table) = spread(&GoldenMetrics::default());
         assert_eq!((cells.most.as_str(), cells.lines.as_str(), cells.p95.text.as_str()), ("", "", ""));
-        assert_eq!(cells.summary, "Latency distribution: no request was timed.");
+        assert_eq!(cells.summary, "Latency distribution: no latency was measured.");
         assert_eq!(table[0], BarCells::default());
     }
 }

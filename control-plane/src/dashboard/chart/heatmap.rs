@@ -164,7 +164,7 @@ fn beside(lines: [(f64, LineCells); 3]) -> [LineCells; 3] {
 fn summary(columns: &Columns, sum: &GoldenMetrics, zone: &Zone) -> String {
     let words = format!("Latency heatmap, {}.", columns.stretch(zone));
     let (Some(fast), Some(slow)) = (sum.quantile_us(0.1), sum.quantile_us(0.9)) else {
-        return words + " No request was timed.";
+        return words + " No latency was measured.";
     };
     let say = |us: f64| number::latency(Some(us)).words();
     let range = if say(fast) == say(slow) { format!("about {}", say(fast)) } else { format!("{} to {}", say(fast), say(slow)) };
@@ -235,8 +235,11 @@ mod tests {
              p95 rose from 92 ms in the first half to 958 ms in the second."
         );
         assert!(
-            heatmap(&columns(vec![GoldenMetrics::default(); 60]), &Zone::default()).0.summary.ends_with("No request was timed.")
+            heatmap(&columns(vec![GoldenMetrics::default(); 60]), &Zone::default())
+                .0
+                .summary
+                .ends_with("No latency was measured.")
         );
-        assert!(heatmap(&columns(Vec::new()), &Zone::default()).0.summary.ends_with("No request was timed."));
+        assert!(heatmap(&columns(Vec::new()), &Zone::default()).0.summary.ends_with("No latency was measured."));
     }
 }

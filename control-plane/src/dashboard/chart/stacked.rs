@@ -127,7 +127,7 @@ fn round_step(least: f64) -> f64 {
 fn summary(columns: &Columns, stacks: &[Stack], zone: &Zone) -> String {
     let words = format!("Requests per second by status, {}.", columns.stretch(zone));
     let Some(last) = stacks.last().filter(|_| stacks.iter().any(|stack| stack.all > 0.0)) else {
-        return words + " There were none.";
+        return words + " No requests.";
     };
     let lowest = stacks.iter().map(|stack| stack.all).fold(f64::INFINITY, f64::min);
     let most = stacks.iter().map(|stack| stack.all).fold(0.0, f64::max);
@@ -184,7 +184,7 @@ mod tests {
     fn nothing_is_drawn_of_nothing() {
         let cells = stacked(&columns(vec![GoldenMetrics::default(); 60]), &Zone::default());
         assert_eq!((cells.all.as_str(), cells.top.as_str(), cells.now.as_str()), ("", "", "0/s"));
-        assert!(cells.summary.ends_with("There were none."));
+        assert!(cells.summary.ends_with("No requests."));
         assert_eq!(stacked(&columns(Vec::new()), &Zone::default()).all, "");
     }
 

@@ -139,12 +139,12 @@ fn note(called_by: &CalledBy, shown: usize) -> String {
     let mut notes = Vec::new();
     let more = called_by.callers.len().saturating_sub(shown);
     if more > 0 {
-        notes.push(format!("And {} that have called less.", number::plural(more, "caller", "callers")));
+        notes.push(format!("And {} with fewer requests.", number::plural(more, "caller", "callers")));
     }
     if called_by.unknown_hits > 0 {
         let hits = number::count(called_by.unknown_hits);
         let requests = if called_by.unknown_hits == 1 { "request" } else { "requests" };
-        notes.push(format!("{hits} earlier {requests} cannot be attributed to a caller any more."));
+        notes.push(format!("{hits} earlier {requests} can no longer be attributed to a caller."));
     }
     notes.join(" ")
 }
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!((&*second.name, &*second.about, &*second.seen), ("192.0.2.7", "unknown caller", "3 min ago"));
         assert_eq!((third.kind, &*third.seen), ("other", "2 h ago"));
         assert_eq!((each.len(), each[3].kind), (SHOWN_MAX, ""));
-        assert_eq!(rest.note, "1,240 earlier requests cannot be attributed to a caller any more.");
+        assert_eq!(rest.note, "1,240 earlier requests can no longer be attributed to a caller.");
     }
 
     #[test]

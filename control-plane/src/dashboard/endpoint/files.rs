@@ -39,7 +39,7 @@ pub async fn table(
         "steps.csv" => steps(&columns_over(&state, &snapshot, row, span).await?, snapshot.taken_ms),
         "pods.csv" => pods(&state, &snapshot, row),
         "requests.csv" => requests(&state, &snapshot, row, HistoryFilter::of(&shown)).await,
-        _ => PageError::not_found("There is no such file: it is steps.csv, pods.csv or requests.csv.").into_response(),
+        _ => PageError::not_found("No such file. Use steps.csv, pods.csv or requests.csv.").into_response(),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::query::snapshot::{EndpointRow, Snapshot};
 
 /// The endpoint with this id, or a 404 page.
 pub fn find<'a>(snapshot: &'a Snapshot, id: &str) -> Result<&'a EndpointRow, Box<PageError>> {
-    let words = "No endpoint has this address. It may have been forgotten because its pods are long gone.";
+    let words = "No endpoint has this address. The control plane drops endpoints whose pods are gone for long.";
     snapshot.endpoints.iter().find(|row| row.id == id).ok_or_else(|| PageError::not_found(words))
 }
 

@@ -68,7 +68,7 @@ fn cells_of(entry: &AuditEntry, zone: &Zone) -> PastEntryCells {
     let (action, class) = match entry.event {
         AuditEvent::TurnedOff => ("Turned off", "tag bad"),
         AuditEvent::TurnedOn => ("Turned on", "tag ok"),
-        AuditEvent::Lapsed => ("On, time over", "tag ok"),
+        AuditEvent::Lapsed => ("Expired, on again", "tag ok"),
         AuditEvent::Pinned => ("Pinned", "tag acc"),
         AuditEvent::Unpinned => ("Unpinned", "tag warn"),
         AuditEvent::Refused => ("Refused", "tag warn"),

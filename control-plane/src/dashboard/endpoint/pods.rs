@@ -93,7 +93,7 @@ impl Copies {
         each.sort_by_key(|(p95_us, _)| Reverse(step(p95_us)));
         let more = each.len().saturating_sub(SHOWN_MAX);
         let more =
-            if more == 0 { String::new() } else { format!("and {} that are no slower", number::plural(more, "pod", "pods")) };
+            if more == 0 { String::new() } else { format!("and {} that are not slower", number::plural(more, "pod", "pods")) };
         let mut each: Vec<EndpointPodCells> = each.into_iter().map(|(_, cells)| cells).take(SHOWN_MAX).collect();
         each.resize_with(SHOWN_MAX, EndpointPodCells::blank);
         Self { each, more }

@@ -129,7 +129,7 @@ impl Facts {
 }
 
 fn last_failure(told: &[RememberedExchange], zone: &Zone) -> String {
-    let Some(newest) = told.iter().max_by_key(|told| told.exchange.started_ms) else { return "none remembered".into() };
+    let Some(newest) = told.iter().max_by_key(|told| told.exchange.started_ms) else { return "none recorded".into() };
     let letters: Vec<char> = newest.pod.chars().collect();
     let end: String = letters[letters.len().saturating_sub(POD_END)..].iter().collect();
     let pod = if letters.len() > POD_END + 1 { format!("…{end}") } else { newest.pod.to_string() };
@@ -170,6 +170,6 @@ mod tests {
         let all = [told("payments-7d4c9b6f54-c7mtn", sample::NOW_MS), told("payments-7d4c9b6f54-4xk2p", sample::NOW_MS - 9)];
         assert_eq!(last_failure(&all, &Zone::default()), "14:07:41 UTC, 503 from …c7mtn");
         assert_eq!(last_failure(&[told("a", 0)], &Zone::default()), "00:00:00 UTC, 503 from a");
-        assert_eq!(last_failure(&[], &Zone::default()), "none remembered");
+        assert_eq!(last_failure(&[], &Zone::default()), "none recorded");
     }
 }

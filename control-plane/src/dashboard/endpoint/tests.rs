@@ -46,7 +46,7 @@ fn page_of(at: usize, lately: &HashMap<String, RecentTotals>) -> String {
         show: HistoryFilter::Newest,
         rows,
         is_known: true,
-        hint: "1 of 1 request, remembered by 1 pod".into(),
+        hint: "1 of 1 request, kept by 1 pod".into(),
         gaps: String::new(),
     };
     EndpointPage::of(&snapshot, row, DisplayWindow::default(), look, history, &Zone::default()).render().unwrap()

@@ -226,7 +226,7 @@ impl Words {
             more_pods: copies.more.clone(),
             marks_heatmap: marks.on_heatmap.clone(),
             marks_stacked: marks.on_stacked.clone(),
-            empty: if is_empty { "No request in this time." } else { "" },
+            empty: if is_empty { "No requests in this range." } else { "" },
         }
     }
 }

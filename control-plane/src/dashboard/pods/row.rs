@@ -178,7 +178,7 @@ fn status(pod: &PodRow, (heard_ms, now_ms): (u64, u64)) -> (String, &'static str
     match pod.state {
         PodState::Silent => (format!("Silent {}", time::span(heard_ms)), "bad"),
         PodState::Gone => (format!("Gone {} ago", time::span(heard_ms)), ""),
-        PodState::Reporting if pod.claimants > 1 => (format!("{} report as this pod", pod.claimants), "bad"),
+        PodState::Reporting if pod.claimants > 1 => (format!("{} processes report as this pod", pod.claimants), "bad"),
         PodState::Reporting if is_near_memory_limit(pod) => ("Near memory limit".into(), "warn"),
         PodState::Reporting if is_clock_wrong(pod) => (clock(pod), "warn"),
         PodState::Reporting => ("Reporting".into(), "ok"),

@@ -38,7 +38,7 @@ fn a_pod_that_is_behind_says_so() {
     let mut snapshot = sample::snapshot();
     snapshot.revision = 119;
     // The new rule is for another service.
-    assert_eq!(PodsTable::of(&snapshot, &PodsView::default()).tiles.current.lead, "all obey the newest rules");
+    assert_eq!(PodsTable::of(&snapshot, &PodsView::default()).tiles.current.lead, "all have the newest rules");
 
     snapshot.pods.iter_mut().for_each(|pod| pod.revision_wanted = 119);
     let pods = PodsTable::of(&snapshot, &PodsView::default());

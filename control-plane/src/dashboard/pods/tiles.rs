@@ -72,8 +72,8 @@ fn current(there: &[&PodRow], fleet: &FleetNorms) -> Tile {
         ..Tile::default()
     };
     tile.lead = match (behind, fleet.revision) {
-        (0, 0) => "no rule was ever made".into(),
-        (0, _) => "all obey the newest rules".into(),
+        (0, 0) => "no rules yet".into(),
+        (0, _) => "all have the newest rules".into(),
         (behind, _) => format!("{} behind", number::plural(behind, "pod", "pods")),
     };
     tile.lead_level = if behind > 0 { "warn" } else { "" };

@@ -156,7 +156,7 @@ impl TapWatch {
 
     fn words(&self) -> Said {
         let Some(reader) = &self.reader else { return self.said.clone() };
-        let ended = if self.state == WatchState::Ended { "Nothing was read for too long." } else { "" };
+        let ended = if self.state == WatchState::Ended { "The page has read nothing for too long." } else { "" };
         Said {
             pods: match self.pods {
                 0 => "No pod is tapped yet".into(),
@@ -184,14 +184,14 @@ fn dropped(lost: &TapLosses) -> String {
     let part = |count: u64, why: &str| (count > 0).then(|| format!("{} {why}", number::count(count)));
     let parts: Vec<String> = [
         part(lost.rate, "over 50 a second"),
-        part(lost.queue, "because the way here was full"),
+        part(lost.queue, "because a queue on the way was full"),
         part(lost.reader, "because this page did not keep up"),
     ]
     .into_iter()
     .flatten()
     .collect();
     let not_shown = (all > 0).then(|| format!("{} not shown: {}", number::count(all), parts.join(", ")));
-    let pods = part(lost.pods, "pods are not tapped because there are too many");
+    let pods = part(lost.pods, "pods are not tapped: there are too many");
     not_shown.into_iter().chain(pods).collect::<Vec<_>>().join("; ")
 }
 
@@ -213,9 +213,9 @@ mod tests {
     #[test]
     fn what_is_not_shown_is_counted_by_reason() {
         let lost = TapLosses { rate: 1200, queue: 3, ..TapLosses::default() };
-        assert_eq!(dropped(&lost), "1,203 not shown: 1,200 over 50 a second, 3 because the way here was full");
+        assert_eq!(dropped(&lost), "1,203 not shown: 1,200 over 50 a second, 3 because a queue on the way was full");
         assert_eq!(dropped(&TapLosses::default()), "");
-        assert_eq!(dropped(&TapLosses { pods: 2, ..TapLosses::default() }), "2 pods are not tapped because there are too many");
+        assert_eq!(dropped(&TapLosses { pods: 2, ..TapLosses::default() }), "2 pods are not tapped: there are too many");
     }
 
     #[tokio::test]
