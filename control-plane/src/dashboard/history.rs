@@ -9,9 +9,9 @@ use crate::dashboard::live_values::keys::Key;
 use crate::dashboard::live_values::values::Values;
 use crate::dashboard::request::{RequestCells, RequestPlace};
 use crate::dashboard::state::DashboardState;
-use crate::history::GatheredHistory;
 use crate::history::choice::{HistoryChoice, HistoryOrder};
 use crate::history::request::{HistoryRequest, RememberedExchange};
+use crate::history::{Busy, GatheredHistory};
 use crate::query::snapshot::EndpointRow;
 use format::number;
 
@@ -102,11 +102,15 @@ impl RequestHistory {
     }
 
     /// The same requests unformatted and without a limit, for a file.
-    pub async fn remembered(state: &DashboardState, row: &EndpointRow, show: HistoryFilter) -> Vec<RememberedExchange> {
+    pub async fn remembered(
+        state: &DashboardState,
+        row: &EndpointRow,
+        show: HistoryFilter,
+    ) -> Result<Vec<RememberedExchange>, Busy> {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
         let wanted = HistoryRequest { namespace, service, endpoint, pod: None, limit: usize::MAX };
-        let gathered = state.app.histories.gather(&wanted, &state.app.fleet, clock::now_ms()).await.unwrap_or_default();
-        HistoryChoice { limit: usize::MAX, ..show.choice() }.select(gathered.exchanges)
+        let gathered = state.app.histories.gather(&wanted, &state.app.fleet, clock::now_ms()).await?;
+        Ok(HistoryChoice { limit: usize::MAX, ..show.choice() }.select(gathered.exchanges))
     }
 
     /// The exchanges of an endpoint that its pods have pushed without a query.

@@ -171,6 +171,12 @@ impl PageError {
         Box::new(Self::new(StatusCode::SERVICE_UNAVAILABLE, "The stored data cannot be read", words))
     }
 
+    /// Too many others query the pods at this moment.
+    pub fn busy() -> Box<Self> {
+        let words = "Too many queries are running: reload the page in a second.";
+        Box::new(Self::new(StatusCode::SERVICE_UNAVAILABLE, "Too many queries", words))
+    }
+
     fn new(status: StatusCode, heading: &'static str, words: impl Into<String>) -> Self {
         Self { status, heading, words: words.into() }
     }

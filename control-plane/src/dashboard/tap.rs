@@ -1,5 +1,6 @@
 //! The tap page: exchanges of one endpoint or service as they happen, and their event stream.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -55,13 +56,17 @@ pub async fn tap(
     State(state): State<Arc<DashboardState>>,
 ) -> HtmlPage<TapPage> {
     let snapshot = state.snapshot();
-    let mut services: Vec<String> = state.app.fleet.services().into_iter().map(|(_, service)| service).collect();
-    services.dedup();
+    let services = names(state.app.fleet.services());
     let services = services.into_iter().map(|service| (service.clone(), service == query.service)).collect();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8090");
     let problem = query.filter().err().unwrap_or_default();
     let command = query.command(host);
     HtmlPage(TapPage { shell: Shell::of("tap", query.title(), &snapshot).live(), query, services, problem, command })
+}
+
+/// The names of the services, each once, whatever their namespace.
+fn names(services: BTreeSet<(String, String)>) -> BTreeSet<String> {
+    services.into_iter().map(|(_, service)| service).collect()
 }
 
 /// `GET /tap/events`: rows as values, a few times a second.
@@ -128,6 +133,13 @@ mod tests {
         let query = TapQuery { method: "GET".into(), status: "5xx".into(), ..TapQuery::default() };
         assert!(query.filter().is_ok());
         assert!(TapQuery { status: "bad".into(), ..query }.filter().unwrap_err().starts_with("status=bad"));
+    }
+
+    #[test]
+    fn services_of_two_namespaces_with_one_name_are_one_choice() {
+        let services = [("a", "shop"), ("b", "cart"), ("c", "shop")];
+        let services = services.into_iter().map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect();
+        assert_eq!(names(services).into_iter().collect::<Vec<_>>(), ["cart", "shop"]);
     }
 
     #[test]

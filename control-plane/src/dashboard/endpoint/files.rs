@@ -17,6 +17,7 @@ use crate::dashboard::page::PageError;
 use crate::dashboard::query::ViewQuery;
 use crate::dashboard::state::DashboardState;
 use crate::dashboard::zone::Zone;
+use crate::history::Busy;
 use crate::history::request::RememberedExchange;
 use crate::model::pod::ServingState;
 use crate::query::snapshot::{EndpointRow, Snapshot};
@@ -38,7 +39,10 @@ pub async fn table(
     Ok(match &*table {
         "steps.csv" => steps(&columns_over(&state, &snapshot, row, span).await?, snapshot.taken_ms),
         "pods.csv" => pods(&state, &snapshot, row),
-        "requests.csv" => requests(&state, &snapshot, row, HistoryFilter::of(&shown)).await,
+        "requests.csv" => {
+            let remembered = RequestHistory::remembered(&state, row, HistoryFilter::of(&shown)).await;
+            requests(remembered, row.endpoint.method(), snapshot.taken_ms)?
+        }
         _ => PageError::not_found("No such file. Use steps.csv, pods.csv or requests.csv.").into_response(),
     })
 }
@@ -89,11 +93,12 @@ fn pods(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow) -> Respo
     csv::file("endpoint-pods", snapshot.taken_ms, text(&heads, rows))
 }
 
-async fn requests(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow, show: HistoryFilter) -> Response {
-    let remembered = RequestHistory::remembered(state, row, show).await;
+/// The remembered requests; an error page if the pods could not be queried, because an empty file would be wrong.
+fn requests(remembered: Result<Vec<RememberedExchange>, Busy>, method: &str, taken_ms: u64) -> Result<Response, Box<PageError>> {
+    let remembered = remembered.map_err(|Busy| PageError::busy())?;
     let columns = RequestColumn::without(&[RequestColumn::Outcome]);
-    let text = csv_table(&columns, &remembered, |one, column| request_cell(one, row.endpoint.method(), column));
-    csv::file("requests", snapshot.taken_ms, text)
+    let text = csv_table(&columns, &remembered, |one, column| request_cell(one, method, column));
+    Ok(csv::file("requests", taken_ms, text))
 }
 
 fn request_cell(one: &RememberedExchange, method: &str, column: RequestColumn) -> CsvCell {
@@ -114,5 +119,19 @@ fn request_cell(one: &RememberedExchange, method: &str, column: RequestColumn) -
         RequestColumn::Rule => optional(exchange.rule.clone()),
         // The command line alone writes it.
         RequestColumn::Outcome => CsvCell::Missing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn no_file_is_sent_if_the_pods_could_not_be_queried() {
+        let refused = requests(Err(Busy), "GET", 0).unwrap_err().into_response();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(requests(Ok(Vec::new()), "GET", 0).unwrap().status(), StatusCode::OK);
     }
 }
