@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_way_itself_takes_is_nobodys_fault() {
+    fn time_of_the_path_itself_is_subtracted() {
         let samples = Samples::from([
             (SITIO, vec![sample(1.0, 130.0)]),
             (HAPROXY, vec![sample(1.0, 140.0)]),

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_nobody_has_called_yet_is_named_whole() {
+    fn an_endpoint_without_calls_is_named_whole() {
         assert_eq!(among(None, "other get /y").unwrap(), "default other GET /y");
         assert_eq!(among(None, "legacy get /y").unwrap(), "team legacy GET /y", "it is there alone");
         assert_eq!(among(None, "team/legacy get /y").unwrap(), "team legacy GET /y");

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_could_mean_several_is_told_which() {
+    fn an_ambiguous_endpoint_lists_its_candidates() {
         let several = found(&["legacy"]).unwrap_err().to_string();
         assert!(several.contains("any of 2 endpoints") && several.contains("legacy POST /legacy/export"), "{several}");
         let none = found(&["/export"]).unwrap_err().to_string();

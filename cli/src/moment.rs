@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_are_told_from_now() {
+    fn instants_are_relative_to_now() {
         let then = "2025-11-20T14:07:41.042Z";
         let now_ms = unix_ms(then).unwrap() + 90_000;
         assert_eq!(ago(Some(then), now_ms), "1 min");

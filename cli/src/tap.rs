@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_account_tells_what_was_not_shown_and_why() {
+    fn the_summary_lists_what_was_not_shown_and_why() {
         let mut account = TapSummary { shown: 1, ..TapSummary::default() };
         assert_eq!(account.words(50), "1 request shown, none left out");
         account.dropped = Dropped { rate: 1200, reader: 3, ..Dropped::default() };

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn parts_leave_when_told_and_the_stubborn_are_ended() {
+    async fn tasks_end_on_request_and_the_others_are_aborted() {
         let mut parts = TaskGroup::default();
         let drain = parts.drain();
         parts.start(async move {

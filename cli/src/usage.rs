@@ -46,7 +46,7 @@ mod tests {
     use crate::Sitio;
 
     #[test]
-    fn wrong_usage_is_told_in_one_line() {
+    fn wrong_usage_is_one_line() {
         for (arguments, line) in [
             (vec!["sitio", "dance"], "unrecognized subcommand 'dance'"),
             (vec!["sitio", "demo", "--duration", "soon"], "invalid value 'soon' for '--duration <TIME>': expected number at 0"),

@@ -84,7 +84,7 @@ fn slow_heads_slow_bodies_and_slowloris_leave_an_honest_client_alone() {
 }
 
 #[test]
-fn a_head_that_takes_too_long_is_told_so() {
+fn a_head_that_takes_too_long_is_answered_408() {
     let origin = Origin::start();
     let sidecar = Sidecar::builder(origin.port()).with("SITIO_HEAD_TIMEOUT", "300ms").start();
     // The sidecar is stopped until each client has sent its bytes: the timeout starts when it accepts.

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_differ_are_told_of_by_how_much() {
+    fn a_clock_difference_is_reported() {
         let found = |theirs_ms, ours_ms| {
             let mut findings = Findings::default();
             clock(&about(theirs_ms), ours_ms, &mut findings);

@@ -87,7 +87,7 @@ mod tests {
     use crate::color::ColorMode;
 
     #[test]
-    fn what_was_turned_away_is_told_of_with_what_to_do() {
+    fn rejected_data_is_reported_with_what_to_do() {
         let sample =
             |value| Sample { name: "sitio_discarded_total".into(), labels: "what=\"stream_without_token\"".into(), value };
         for (value, expected) in [(0.0, Severity::Fine), (2.0, Severity::Warning)] {

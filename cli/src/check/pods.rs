@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_has_yet_to_hear_of_the_rules_of_others_is_not_behind() {
+    fn a_pod_without_the_rules_of_other_services_is_not_behind() {
         let (level, words) = judged(vec![Pod { revision_wanted: 2, confirmed: Some(at(2)), ..pod("a") }]);
         assert!(level == Severity::Fine && words.contains("have confirmed their rules"), "{words}");
         assert_eq!(judged(vec![Pod { revision_wanted: 0, confirmed: None, ..pod("a") }]).0, Severity::Fine);

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sidecar_that_cannot_reach_its_service_is_told_from_a_service_that_fails() {
+    fn an_unreachable_service_is_distinguished_from_one_that_fails() {
         assert!(suspects(&[endpoint_with(0)]).is_empty());
         for (unanswered, outcome, level) in [
             (7, "answered", Severity::Fine),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_nobody_calls_for_minutes_may_be_called_past_its_sidecar() {
+    fn a_service_without_calls_for_minutes_may_be_bypassed() {
         let connected = |at: &str| Pod { connected_at: Some(at.into()), ..pod("shop-0") };
         let at = |after_ms| moment::unix_ms("2025-11-20T14:00:00Z").unwrap() + after_ms;
         let pods = [connected("2025-11-20T14:00:00Z")];

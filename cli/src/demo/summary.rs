@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_calls_of_a_visitor_are_told_from_lost_ones() {
+    fn calls_of_a_visitor_are_distinguished_from_lost_ones() {
         let visited = comparison(&[("/", 3)], &[("/", 4), ("/a", 1)]);
         assert!(visited.words(ColorMode::Plain).contains("2 more from other clients"));
         let lost = comparison(&[("/", 3)], &[("/", 2), ("/a", 9)]);

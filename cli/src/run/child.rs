@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_started_is_told_as_in_a_shell() {
+    fn a_command_that_cannot_start_is_reported_as_by_a_shell() {
         let missing = Child::start(OsStr::new("no-such-command-of-sitio"), &[]).unwrap_err();
         assert_eq!(
             (missing.code(), missing.to_string().as_str()),

@@ -38,7 +38,7 @@ fn names(told: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn pods_are_told_by_service_and_all_hits_are_somebody_s() {
+async fn pods_are_named_by_service_and_every_hit_has_a_caller() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let web = server.attach_as(at("web", "web-0", "10.0.0.1")).await;
@@ -70,7 +70,7 @@ async fn pods_are_told_by_service_and_all_hits_are_somebody_s() {
 }
 
 #[tokio::test]
-async fn live_pods_tell_their_callers_again_after_a_restart() {
+async fn live_pods_resend_their_callers_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let (first, cart_is) = (TestControlPlane::start(folder.path()), at("cart", "cart-0", "10.0.0.2"));
     let mut cart = first.attach_as(cart_is.clone()).await;
@@ -90,7 +90,7 @@ async fn live_pods_tell_their_callers_again_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_sidecar_that_makes_callers_up_is_refused_and_harms_nobody() {
+async fn a_sidecar_with_invented_callers_is_rejected_and_affects_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let mut good = server.attach("cart", "good").await;

@@ -157,7 +157,7 @@ async fn a_prefix_turns_off_all_that_is_below_it_but_health_paths() {
 }
 
 #[tokio::test]
-async fn the_second_operator_hears_by_whom_why_and_until_when_it_is_off_already() {
+async fn a_second_operator_sees_the_author_reason_and_end_of_the_rule() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let mut sidecar = server.attach("shop", "shop-1").await;

@@ -150,7 +150,7 @@ async fn a_pod_that_said_goodbye_is_gone_and_its_counts_stay() {
 }
 
 #[tokio::test]
-async fn requests_that_a_rule_answered_are_told_apart() {
+async fn requests_that_a_rule_answered_are_counted_separately() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let mut golden = GoldenMetrics::default();

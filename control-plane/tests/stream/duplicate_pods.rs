@@ -8,7 +8,7 @@ use crate::harness::{TestControlPlane, eventually, greeting, hits};
 const AHEAD_NS: u64 = 23 * 3600 * 1_000_000_000;
 
 #[tokio::test]
-async fn a_process_with_another_pods_uid_and_a_later_epoch_mutes_nobody() {
+async fn a_process_with_another_pods_uid_and_a_later_epoch_silences_no_pod() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let mut living = server.attach("shop", "a").await;

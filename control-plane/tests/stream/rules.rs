@@ -62,7 +62,7 @@ async fn a_rule_is_sent_confirmed_and_withdrawn() {
 }
 
 #[tokio::test]
-async fn a_pod_that_comes_later_is_told_at_once_and_shows_up_in_the_receipts() {
+async fn a_pod_that_comes_later_gets_the_rules_at_once_and_has_a_receipt() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let _early = server.attach("legacy", "legacy-1").await;
@@ -81,7 +81,7 @@ async fn a_pod_that_comes_later_is_told_at_once_and_shows_up_in_the_receipts() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_with_its_reason_and_can_be_asked_for_again() {
+async fn a_refusal_is_shown_with_its_reason_and_can_be_sent_again() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let mut sidecar = server.attach("legacy", "legacy-1").await;
@@ -150,7 +150,7 @@ async fn pods_of_another_service_hear_of_a_revision_with_their_next_report_and_a
 }
 
 #[tokio::test]
-async fn a_receipt_is_counted_from_when_its_pod_was_told_also_after_something_was_sent_again() {
+async fn a_receipt_is_timed_from_when_the_rules_were_sent_also_after_a_resend() {
     const WAITED_MS: u64 = 1000;
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
@@ -225,7 +225,7 @@ async fn a_rule_lapses_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn a_rule_that_ran_out_while_nobody_was_there_has_lapsed_when_somebody_is() {
+async fn a_rule_that_expires_without_any_pod_has_ended_when_one_connects() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let mut sidecar = server.attach("legacy", "legacy-1").await;

@@ -67,7 +67,7 @@ async fn send(sidecar: &FakeSidecar, seen: Vec<Sighting>, dropped: Vec<(u64, Dro
 }
 
 #[tokio::test]
-async fn each_tap_shows_what_it_asked_for_and_tells_what_it_does_not_show() {
+async fn each_tap_shows_what_it_asked_for_and_counts_what_it_drops() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let (mut shop, mut cart) = (server.attach("shop", "shop-1").await, server.attach("cart", "cart-1").await);
@@ -163,7 +163,7 @@ async fn a_sidecar_that_lies_ends_its_own_stream_and_no_other() {
 }
 
 #[tokio::test]
-async fn taps_are_few_and_a_reader_who_does_not_read_holds_up_nobody() {
+async fn taps_are_limited_and_a_slow_reader_delays_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let mut shop = server.attach("shop", "shop-1").await;

@@ -56,7 +56,7 @@ async fn a_long_window_is_what_is_on_disk_and_what_came_since_after_a_restart_to
 }
 
 #[tokio::test]
-async fn the_window_before_is_told_with_the_change_if_all_of_it_is_known() {
+async fn the_previous_window_is_compared_if_all_of_it_is_known() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let hour = now_ms() / 3_600_000 * 360;
@@ -142,7 +142,7 @@ async fn pages_show_long_windows_and_the_window_before_and_move() {
 }
 
 #[tokio::test]
-async fn what_a_killed_sidecar_never_handed_over_is_in_no_total_once_it_is_told_as_lost() {
+async fn counts_of_a_killed_sidecar_that_were_never_stored_leave_the_totals() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let mut who = greeting("shop", "shop-1");

@@ -118,7 +118,7 @@ async fn a_sidecar_that_keeps_no_windows_is_served_as_before() {
 }
 
 #[tokio::test]
-async fn windows_that_make_no_sense_are_refused_and_harm_nobody() {
+async fn invalid_windows_are_rejected_and_affect_no_other() {
     let (folder, slot) = (tempfile::tempdir().unwrap(), slot());
     let server = TestControlPlane::start(folder.path());
     let mut good = server.attach("shop", "shop-1").await;

@@ -119,7 +119,7 @@ async fn an_idle_connection_that_the_service_closed_costs_no_request() {
 }
 
 #[tokio::test]
-async fn the_service_is_told_of_the_downstream_if_that_is_wanted() {
+async fn forwarding_fields_are_added_if_configured() {
     let (target, service) = service(1, |stream| {
         let head = read_head(stream);
         stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();

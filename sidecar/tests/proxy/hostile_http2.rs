@@ -179,7 +179,7 @@ async fn a_body_that_the_service_does_not_read_is_held_back_at_its_sender() {
 }
 
 #[tokio::test]
-async fn streams_that_nobody_reads_do_not_hold_up_the_others() {
+async fn unread_streams_do_not_delay_the_others() {
     let (target, _service) = service();
     let (_workers, address) = sidecar(target).await;
     let mut client = Client::connect(address).await;

@@ -203,7 +203,7 @@ async fn rules_and_decorators_answer_as_they_do_in_http_1() {
 }
 
 #[tokio::test]
-async fn a_service_that_does_not_speak_http_2_is_told_by_name() {
+async fn a_service_that_does_not_speak_http_2_is_named_in_the_error() {
     let (listener, target) = listener();
     let service = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();

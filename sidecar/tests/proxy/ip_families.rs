@@ -55,7 +55,7 @@ async fn a_service_on_a_unix_socket_is_reached_and_named_localhost() {
 }
 
 #[tokio::test]
-async fn a_unix_socket_that_is_not_there_is_told_by_name() {
+async fn a_missing_unix_socket_is_named_in_the_error() {
     let (_workers, address) = sidecar("unix:/nowhere/app.sock".parse::<ServiceAddr>().unwrap()).await;
     let answer = within(ask(address, "GET / HTTP/1.0\r\n\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 502 ") && answer.contains("unix:/nowhere/app.sock"), "{answer}");

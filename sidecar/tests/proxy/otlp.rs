@@ -204,7 +204,7 @@ async fn each_sampled_exchange_is_a_span_of_its_callers_trace() {
 }
 
 #[tokio::test]
-async fn the_last_numbers_are_told_at_the_end_and_our_buckets_are_the_standards() {
+async fn the_last_numbers_are_exported_at_the_end_in_the_standard_buckets() {
     let (collector, mut tasks) = (Collector::default(), JoinSet::new());
     let address = collector.listen(&mut tasks, 0).await;
     let endpoint = format!("http://{address}");
@@ -244,7 +244,7 @@ async fn the_last_numbers_are_told_at_the_end_and_our_buckets_are_the_standards(
 }
 
 #[tokio::test]
-async fn a_collector_that_is_away_harms_nothing_and_is_told_when_it_comes() {
+async fn a_collector_that_is_away_affects_nothing_and_is_used_when_it_returns() {
     // A silent listener holds the port, until the collector takes it over.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();

@@ -43,7 +43,7 @@ fn a_port_that_is_taken_is_named_and_exit_code_1() {
 }
 
 #[test]
-fn it_says_where_it_listens_and_leaves_cleanly_when_told_to() {
+fn it_prints_where_it_listens_and_ends_cleanly_on_a_signal() {
     for signal in [Signal::TERM, Signal::INT] {
         let variables = [
             ("port", "0"),

@@ -51,7 +51,7 @@ async fn is_reset(address: SocketAddr) -> bool {
 }
 
 #[tokio::test]
-async fn a_service_that_speaks_first_is_heard_at_once_when_tcp_is_told() {
+async fn a_server_first_protocol_passes_at_once_if_tcp_is_configured() {
     let (target, _service) = echo(b"220 mail\r\n");
     let (workers, address) = told(target, Protocol::Tcp).await;
     let mut client = TcpStream::connect(address).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_service_that_speaks_first_is_heard_at_once_when_tcp_is_told() {
 }
 
 #[tokio::test]
-async fn a_service_that_speaks_first_is_heard_when_nothing_is_told() {
+async fn a_server_first_protocol_is_detected() {
     let (target, _service) = echo(b"220 mail\r\n");
     let (workers, address) = sidecar(target).await;
     let mut client = TcpStream::connect(address).await.unwrap();
@@ -136,7 +136,7 @@ async fn a_request_that_is_malformed_is_refused_and_not_tunnelled() {
 }
 
 #[tokio::test]
-async fn a_service_of_http_is_never_handed_bytes_that_nobody_has_judged() {
+async fn an_http_service_never_receives_unparsed_bytes() {
     let (listener, target) = async_listener();
     let mut service = JoinSet::new();
     service.spawn(async move {

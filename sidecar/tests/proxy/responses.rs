@@ -74,7 +74,7 @@ async fn an_answer_that_breaks_off_is_never_taken_for_a_whole_one() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_told_by_name() {
+async fn a_service_that_is_not_there_is_named_in_the_error() {
     let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let (workers, address) = sidecar(closed).await;
     let answer = ask(address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;

@@ -75,7 +75,7 @@ async fn an_open_one_is_closed_at_the_end_of_a_drain() {
 }
 
 #[tokio::test]
-async fn an_upgrade_to_http_2_is_not_passed_on_because_nobody_would_judge_its_requests() {
+async fn an_upgrade_to_http_2_is_not_forwarded() {
     let (listener, target) = async_listener();
     let mut service = JoinSet::new();
     service.spawn(async move {

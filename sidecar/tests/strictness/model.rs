@@ -164,13 +164,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_service_hears_what_clients_say(asked in prop::collection::vec(asked(), 1..4)) {
+    fn requests_arrive_as_sent(asked in prop::collection::vec(asked(), 1..4)) {
         let sidecar = Builder::new_current_thread().build().unwrap().block_on(TestSidecar::open());
         hear_requests(&sidecar, &asked);
     }
 
     #[test]
-    fn clients_hear_what_the_service_says(said in prop::collection::vec(said(), 1..4)) {
+    fn responses_arrive_as_sent(said in prop::collection::vec(said(), 1..4)) {
         let sidecar = Builder::new_current_thread().build().unwrap().block_on(TestSidecar::open());
         for said in &said {
             hear_answer(&sidecar, said);

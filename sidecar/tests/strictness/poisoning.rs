@@ -59,7 +59,7 @@ async fn bytes_that_come_after_the_answer_are_never_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_service_has_closed_serves_nobody() {
+async fn a_connection_that_the_service_has_closed_is_not_reused() {
     let sidecar = TestSidecar::open().await;
     for name in ["with a close option", "without a word"] {
         let fields = if name.starts_with("with a") { "Connection: close\r\n" } else { "" };
@@ -115,7 +115,7 @@ async fn pipelined_requests_get_their_answers_in_their_order_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_body_that_must_not_come_and_comes_late_is_nobodys_answer() {
+async fn a_late_forbidden_body_is_part_of_no_response() {
     let sidecar = TestSidecar::open().await;
     for (name, method, head, passed_on) in [
         ("HEAD", "HEAD", "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 44\r\n\r\n", None),

@@ -27,7 +27,7 @@ fn cells(browser: &Browser) -> Result<u64> {
 }
 
 #[test]
-fn the_charts_show_what_happens_and_nobody_is_locked_out() {
+fn the_charts_show_traffic_and_are_accessible() {
     let demo = Demo::start(&[]);
     let browser = Browser::start();
     let id = endpoint_of(&demo.api(), "GET", "/legacy/export");
@@ -216,7 +216,7 @@ fn hostile_paths_are_shown_as_they_are() {
 }
 
 #[test]
-fn a_tap_shows_what_happens_while_somebody_looks() {
+fn a_tap_shows_live_requests() {
     let mesh = SmallMesh::start("people", 2);
     let browser = Browser::start();
     browser.look_as(1440, 900, Scheme::Light);

@@ -42,7 +42,7 @@ fn says(browser: &Browser, selector: &str, words: &str) {
 }
 
 #[test]
-fn it_moves_and_nobody_is_locked_out() {
+fn it_updates_live_and_is_accessible() {
     let demo = Demo::start(&[]);
     let browser = Browser::start();
     overview(&demo, &browser, "");

@@ -20,7 +20,7 @@ fn says(browser: &Browser, selector: &str, words: &str) {
 }
 
 #[test]
-fn it_tells_who_reports_and_who_does_not() {
+fn it_shows_which_pods_report_and_which_do_not() {
     let mut mesh = SmallMesh::start("orders", 2);
     let browser = Browser::start();
     browser.open(&format!("http://127.0.0.1:{}/pods", mesh.control_plane.http_port));

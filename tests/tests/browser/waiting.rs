@@ -89,7 +89,7 @@ fn the_shape_of_what_is_to_come_is_shown_until_it_comes() {
 }
 
 #[test]
-fn whoever_asks_for_another_one_meanwhile_gets_that_and_no_other() {
+fn a_later_request_for_another_view_wins() {
     let mesh = SmallMesh::start("orders", 1);
     mesh.pods[0].get("/export");
     mesh.pods[0].get("/import");

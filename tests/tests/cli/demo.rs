@@ -38,7 +38,7 @@ fn the_demo_shows_a_shop_of_four_services_on_two_pods_each() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_pods_of_the_demo_tell_together_what_it_uses() {
+fn the_pods_of_the_demo_report_its_resource_use() {
     let demo = Demo::start(&[]);
     eventually(SOON, || {
         let used: Vec<u64> = demo.api().pods()?.iter().filter_map(|pod| pod["resources"]["memory_bytes"].as_u64()).collect();

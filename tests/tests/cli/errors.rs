@@ -32,7 +32,7 @@ fn answer(head: &str, body: &str) -> String {
 }
 
 #[test]
-fn whoever_answers_in_its_place_is_told_from_a_control_plane_in_one_line() {
+fn a_foreign_server_is_reported_in_one_line() {
     let deep = "[".repeat(100_000);
     for (name, answer, words) in [
         ("a page", answer("200 OK\r\nContent-Type: text/html", "<html><h1>Jenkins</h1>"), "does not answer like a control plane"),
@@ -76,7 +76,7 @@ fn unread(mut command: Command) -> Option<i32> {
 }
 
 #[test]
-fn nobody_who_leaves_early_makes_it_panic() {
+fn a_closed_output_causes_no_panic() {
     let mesh = SmallMesh::start("shop", 1);
     assert_eq!(mesh.pods[0].get("/x").status(), 200);
     mesh.api().expect_hits("shop", 1);

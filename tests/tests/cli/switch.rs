@@ -71,7 +71,7 @@ fn a_dry_run_ends_with_the_code_that_the_command_would_end_with() {
 }
 
 #[test]
-fn a_pod_that_does_not_answer_is_named_and_the_exit_code_tells() {
+fn a_pod_that_does_not_answer_is_named_and_changes_the_exit_code() {
     let mesh = legacy(2);
     let lost = mesh.names[1].clone();
     // The process is stopped, not ended: its stream stays open and silent.
@@ -87,7 +87,7 @@ fn a_pod_that_does_not_answer_is_named_and_the_exit_code_tells() {
 }
 
 #[test]
-fn a_rule_that_somebody_takes_back_is_not_told_as_off() {
+fn a_rule_withdrawn_meanwhile_is_not_reported_as_off() {
     let mesh = legacy(2);
     mesh.pods[1].process.signal(Signal::STOP);
     let waits = disable(&["--wait", "--timeout", "60s"]);
@@ -225,7 +225,7 @@ fn a_tap_shows_a_line_for_each_request_and_ends_by_ctrl_c() {
 }
 
 #[test]
-fn a_tap_ends_when_nobody_reads_it_any_more() {
+fn a_tap_ends_when_its_output_is_closed() {
     let mesh = legacy(1);
     let url = format!("http://127.0.0.1:{}", mesh.control_plane.http_port);
     let mut command = std::process::Command::new("sh");
@@ -246,7 +246,7 @@ fn a_tap_ends_when_nobody_reads_it_any_more() {
 }
 
 #[test]
-fn what_a_tap_does_not_show_is_told() {
+fn a_tap_reports_what_it_does_not_show() {
     let mesh = legacy(1);
     let mut tap = Process::start(client_command(mesh.control_plane.http_port, &["tap", "legacy", "--rate", "1"]));
     let mut client = mesh.pods[0].connect();

@@ -121,7 +121,7 @@ fn a_self_signed_certificate_that_is_named_is_believed_also_as_an_authority_s() 
 }
 
 #[test]
-fn who_speaks_tls_to_the_wrong_port_or_does_not_to_the_right_one_is_told_what_to_say() {
+fn tls_and_plain_text_on_the_wrong_port_are_explained() {
     let control_plane = ControlPlane::start();
     let port = Authority::new().terminates("localhost", Valid::Now, control_plane.http_port);
 
@@ -151,7 +151,7 @@ fn what_stands_before_the_control_plane_is_not_taken_for_it() {
 }
 
 #[test]
-fn a_token_is_not_told_over_plain_http_without_a_warning() {
+fn a_token_over_plain_http_causes_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = control_plane::bare();
     command.env("SITIO_TOKEN", TOKEN).env("SITIO_DATA_DIR", folder.path());

@@ -67,7 +67,7 @@ fn expect_callers(world: &World, expected: &Value) {
 }
 
 #[test]
-fn a_pod_that_calls_is_told_by_its_service_and_a_stranger_by_its_address() {
+fn a_calling_pod_is_named_by_its_service_and_a_stranger_by_its_address() {
     let mut world = World::start();
     world.call(WEB, 12);
     world.call(STRANGER, 5);
@@ -83,7 +83,7 @@ fn a_pod_that_calls_is_told_by_its_service_and_a_stranger_by_its_address() {
 }
 
 #[test]
-fn more_callers_than_are_told_apart_are_the_others_and_no_request_is_lost() {
+fn callers_over_the_limit_are_the_others_and_no_request_is_lost() {
     let world = World::start();
     world.call(WEB, 3);
     expect_callers(&world, &json!([["service", "web", 3, ["web-0"]]]));

@@ -57,7 +57,7 @@ fn what_was_sent_is_what_is_shown() {
 }
 
 #[test]
-fn whose_failure_it_was_is_told_in_a_word() {
+fn the_outcome_names_the_side_that_failed() {
     let mesh = SmallMesh::start("shop", 0);
     let nobody = scenario::reserved_port::ReservedPort::reserve();
     let pod = |name: &str| Sidecar::builder(nobody.port).named("shop", name).reports_to(mesh.control_plane.grpc_port).start();

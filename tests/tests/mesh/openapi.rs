@@ -134,7 +134,7 @@ fn is_part(part: &Value, whole: &Value) -> bool {
 }
 
 #[test]
-fn the_client_understands_every_example_and_tells_it_again() {
+fn the_client_parses_and_serializes_every_example() {
     let description = description(&ControlPlane::start());
     let operations = description.operations();
     let operation = |method: &str, path: &str| {

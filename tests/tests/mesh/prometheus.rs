@@ -40,7 +40,7 @@ fn its_linter_has_nothing_to_say() {
 }
 
 #[test]
-fn what_it_scrapes_is_what_the_api_tells() {
+fn what_it_scrapes_equals_what_the_api_returns() {
     let mesh = busy_mesh();
     let prometheus = Prometheus::scraping(&jobs(&mesh), Histograms::Classic);
     eventually(SOON, || {

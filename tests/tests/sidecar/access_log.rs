@@ -36,7 +36,7 @@ fn each_exchange_is_a_line() {
 }
 
 #[test]
-fn an_output_that_nobody_reads_stops_no_traffic() {
+fn a_blocked_output_stops_no_traffic() {
     let origin = Origin::start();
     let mut command = bare();
     command.env("TARGET_PORT", origin.port().to_string());

@@ -25,7 +25,7 @@ const CONVERSATION: [&str; 10] = [
 ];
 
 #[test]
-fn python_and_node_talk_to_each_other_as_if_nobody_stood_between() {
+fn python_and_node_talk_through_the_sidecar_unchanged() {
     for service in Language::ALL {
         let running = service.serve("service");
         let sidecar = Sidecar::in_front_of(running.port);

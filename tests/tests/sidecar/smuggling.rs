@@ -156,7 +156,7 @@ fn unusual_but_lawful_requests_pass() {
 }
 
 #[test]
-fn a_service_that_speaks_nonsense_is_told_apart_from_one_that_is_down() {
+fn a_service_with_invalid_responses_is_distinguished_from_one_that_is_down() {
     for (case, answer) in [
         ("no HTTP", "hello\r\n\r\n"),
         ("nothing", ""),
@@ -190,7 +190,7 @@ fn an_answer_that_is_cut_short_is_seen_to_be_cut_short() {
 }
 
 #[test]
-fn what_a_service_says_beyond_its_answer_reaches_nobody() {
+fn bytes_after_a_response_reach_no_client() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
     let sidecar = Sidecar::in_front_of(scripted(answer));
     let mut client = sidecar.connect();
