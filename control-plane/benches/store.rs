@@ -142,7 +142,7 @@ fn window(timeline: &Timeline, pod: usize, now_ms: u64) -> PendingWindow {
         PendingRow {
             series: timeline.series(reporter, &name.endpoint),
             seen: None,
-            counts: PackedCounts::of(&golden((pod + at) as u64)),
+            counts: PackedCounts::pack(&golden((pod + at) as u64)),
         }
     };
     let rows: Vec<_> = (0..ENDPOINTS).map(row).collect();

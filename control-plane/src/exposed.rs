@@ -80,9 +80,9 @@ impl Exposed {
         // Endpoints that have a row already come first, so that each keeps its own; then the oldest.
         all.sort_by_cached_key(|series| (!counters.rows.contains_key(&series.name()), series.number));
         let rest = all.split_off(all.len().min(ENDPOINTS_MAX));
-        let mut rows: Vec<ExposedRow> = all.iter().map(|series| ExposedRow::of(series)).collect();
+        let mut rows: Vec<ExposedRow> = all.iter().map(|series| ExposedRow::from_series(series)).collect();
         if !rest.is_empty() {
-            rows.push(ExposedRow::of_many(&rest));
+            rows.push(ExposedRow::sum(&rest));
         }
         for row in &mut rows {
             counters.expose(row, progress);
@@ -151,11 +151,11 @@ impl Counters {
 }
 
 impl ExposedRow {
-    fn of(series: &Series) -> Self {
+    fn from_series(series: &Series) -> Self {
         Self { name: series.name(), golden: series.lifetime_totals(), in_flight: u64::from(series.in_flight()) }
     }
 
-    fn of_many(many: &[Arc<Series>]) -> Self {
+    fn sum(many: &[Arc<Series>]) -> Self {
         let (mut golden, mut in_flight) = (GoldenMetrics::default(), 0_u64);
         for series in many {
             golden.merge(&series.lifetime_totals());

@@ -39,7 +39,7 @@ pub fn unbounded(count: u64) -> Vec<(f64, u64)> {
 
 impl Native {
     /// Converts every bucket without loss.
-    pub fn of(histogram: &Histogram) -> Self {
+    pub fn from_histogram(histogram: &Histogram) -> Self {
         let mut native = Self { zeros: histogram.zeros(), ..Self::default() };
         let (mut next, mut before) = (0, 0);
         for (index, count) in histogram.buckets() {
@@ -57,7 +57,7 @@ impl Native {
     }
 
     /// Converts to the type of the library.
-    pub fn told(&self) -> NativeHistogram<'_> {
+    pub fn as_native(&self) -> NativeHistogram<'_> {
         NativeHistogram {
             schema: SCALE as i32,
             // The start of our lowest bucket: lower values count as zero.
@@ -104,7 +104,7 @@ mod tests {
         #[test]
         fn the_native_histogram_loses_nothing(values in prop::collection::vec(0_u64..1 << 40, 0..100)) {
             let histogram = of(&values);
-            let native = Native::of(&histogram);
+            let native = Native::from_histogram(&histogram);
             let ours: Vec<(i32, u64)> = histogram.buckets().map(|(index, count)| (index + 1, count)).collect();
             prop_assert_eq!(read(&native), ours);
             prop_assert_eq!(native.zeros, histogram.zeros());

@@ -117,7 +117,7 @@ mod tests {
             endpoints.add(&whose, &Endpoint::named("GET", "/a").unwrap(), &golden, 2);
             let mut page = Exposition::default();
             endpoints.put_on(&mut page);
-            String::from_utf8(page.told(Format::Text)).unwrap()
+            String::from_utf8(page.encode(Format::Text)).unwrap()
         };
         let labels = "service_name=\"shop\",http_request_method=\"GET\",http_route=\"/a\"";
         let codes = text(StatusDetail::Codes);

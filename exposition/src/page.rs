@@ -90,7 +90,7 @@ impl Exposition {
     }
 
     /// Encodes the page in this format.
-    pub fn told(mut self, format: Format) -> Vec<u8> {
+    pub fn encode(mut self, format: Format) -> Vec<u8> {
         self.families.retain(|family| !family.series.is_empty());
         let mut registry = Registry::default();
         registry.register_collector(Box::new(self));
@@ -100,7 +100,7 @@ impl Exposition {
             Format::OpenMetrics => text::encode(&mut told, &registry).expect(NEVER),
             Format::Text => {
                 text::encode_registry(&mut told, &registry).expect(NEVER);
-                told = classic_text::of(&mem::take(&mut told));
+                told = classic_text::from_open_metrics(&mem::take(&mut told));
             }
         }
         told.into_bytes()
@@ -151,7 +151,7 @@ impl SampleValue {
                 histogram.count(),
                 &buckets::classic(histogram),
                 None,
-                Native::of(histogram).told(),
+                Native::from_histogram(histogram).as_native(),
             ),
             Self::Sizes(count, bytes) => {
                 metric.encode_histogram::<NoLabelSet>(*bytes as f64, *count, &buckets::unbounded(*count), None)

@@ -123,7 +123,7 @@ impl Outcome {
     }
 
     /// The outcome with this word.
-    pub fn of_word(word: &str) -> Option<Self> {
+    pub fn from_word(word: &str) -> Option<Self> {
         Self::EACH.into_iter().find(|outcome| outcome.word() == word)
     }
 }
@@ -153,9 +153,9 @@ mod tests {
     #[test]
     fn each_outcome_has_a_word_of_its_own() {
         for outcome in Outcome::EACH {
-            assert_eq!(Outcome::of_word(outcome.word()), Some(outcome));
+            assert_eq!(Outcome::from_word(outcome.word()), Some(outcome));
         }
-        assert_eq!(Outcome::of_word("Answered"), None);
+        assert_eq!(Outcome::from_word("Answered"), None);
     }
 
     #[test]

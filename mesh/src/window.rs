@@ -56,7 +56,7 @@ pub fn slot_of(unix_ms: u64) -> u64 {
 
 impl Window {
     /// A window with the counts of one slot.
-    pub fn of_slot(id: u64, rows: Vec<WindowRow>) -> Self {
+    pub fn from_slot(id: u64, rows: Vec<WindowRow>) -> Self {
         Self { id, span: 1, kind: WindowKind::Change, rows: gathered(rows) }
     }
 

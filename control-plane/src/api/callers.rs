@@ -69,7 +69,7 @@ pub(super) async fn of_endpoint(Path(id): Path<String>, State(plane): State<Arc<
     let now_ms = now_ms();
     let all = plane.timeline.all();
     let series = all.iter().find(|series| series.id == id).ok_or_else(|| unknown_endpoint(&id))?;
-    let called_by = CalledBy::of(&plane.fleet, series, now_ms);
+    let called_by = CalledBy::from_series(&plane.fleet, series, now_ms);
     let rps = rps(series, plane.timeline.started_ms(), now_ms);
     let whole = Whole { sum: called_by.sum, rps };
     Ok(Json(Answer {

@@ -34,7 +34,7 @@ pub(super) async fn told(State(plane): State<Arc<AppState>>, headers: HeaderMap)
     let size = plane.store_size().await;
     let exposed = plane.exposed.page(plane.timeline.all(), plane.recovery.progress(Instant::now()));
     write(&plane).await;
-    ([(header::CONTENT_TYPE, format.content_type())], page(&plane, exposed, size, now_ms()).told(format)).into_response()
+    ([(header::CONTENT_TYPE, format.content_type())], page(&plane, exposed, size, now_ms()).encode(format)).into_response()
 }
 
 /// Counters would be lower than before the restart. Prometheus would take that for a reset and add all of them again.

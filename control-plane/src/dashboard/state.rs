@@ -68,7 +68,7 @@ impl DashboardState {
 
     /// The callers of each endpoint, by endpoint id.
     pub fn callers_by_endpoint(&self, now_ms: u64) -> HashMap<String, CalledBy> {
-        CalledBy::of_all(&self.app.fleet, &self.app.timeline, now_ms)
+        CalledBy::from_all(&self.app.fleet, &self.app.timeline, now_ms)
     }
 
     /// The callers of several endpoints of one service, added up.
@@ -76,7 +76,7 @@ impl DashboardState {
         let ids: HashSet<&str> = ids.iter().copied().collect();
         let mut series = self.app.timeline.all();
         series.retain(|series| ids.contains(series.id.as_str()));
-        CalledBy::of_several(&self.app.fleet, &series, now_ms)
+        CalledBy::from_several(&self.app.fleet, &series, now_ms)
     }
 
     /// The status of a rule.

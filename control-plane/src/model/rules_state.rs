@@ -67,7 +67,7 @@ impl ServiceRules {
     /// The encoded set, the same for each pod of the service. The first caller encodes it for all
     /// others.
     pub fn sealed(&self) -> &Sealed {
-        self.sealed.get_or_init(|| Sealed::of(&self.desired()))
+        self.sealed.get_or_init(|| Sealed::new(&self.desired()))
     }
 
     fn desired(&self) -> DesiredRules {

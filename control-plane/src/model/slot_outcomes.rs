@@ -31,7 +31,7 @@ pub struct SlotOutcome {
 
 impl SlotOutcome {
     /// The results of these requests.
-    pub fn of(golden: &GoldenMetrics) -> Self {
+    pub fn from_metrics(golden: &GoldenMetrics) -> Self {
         Self { served: golden.served(), failures: golden.failures() }
     }
 }

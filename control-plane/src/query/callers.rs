@@ -70,12 +70,12 @@ type ByAddress = HashMap<Option<IpAddr>, CallerCounts, foldhash::fast::RandomSta
 
 impl CalledBy {
     /// The callers of one endpoint.
-    pub fn of(fleet: &Fleet, series: &Arc<Series>, now_ms: u64) -> Self {
-        Self::of_several(fleet, std::slice::from_ref(series), now_ms)
+    pub fn from_series(fleet: &Fleet, series: &Arc<Series>, now_ms: u64) -> Self {
+        Self::from_several(fleet, std::slice::from_ref(series), now_ms)
     }
 
     /// The callers of several endpoints of one service, added up.
-    pub fn of_several(fleet: &Fleet, all: &[Arc<Series>], now_ms: u64) -> Self {
+    pub fn from_several(fleet: &Fleet, all: &[Arc<Series>], now_ms: u64) -> Self {
         let Some(one) = all.first() else { return Self::default() };
         let numbers: HashSet<usize> = all.iter().map(|series| series.number).collect();
         let mut by_address = ByAddress::default();
@@ -97,7 +97,7 @@ impl CalledBy {
     }
 
     /// The callers of every endpoint that was called, by endpoint id.
-    pub fn of_all(fleet: &Fleet, timeline: &Timeline, now_ms: u64) -> HashMap<String, Self> {
+    pub fn from_all(fleet: &Fleet, timeline: &Timeline, now_ms: u64) -> HashMap<String, Self> {
         let (mut all, mut ids): (HashMap<usize, ByAddress>, HashMap<usize, String>) = Default::default();
         for series in timeline.all() {
             ids.insert(series.number, series.id.clone());

@@ -168,7 +168,7 @@ impl MetricsStore for RedbStore {
 
     fn size(&self) -> Result<StoreSize, StoreError> {
         let bytes = self.file.bytes();
-        self.read(|reading| Ok(TableSizes::of(&reading.transaction.open_table(NUMBERS)?)?.size(bytes)))
+        self.read(|reading| Ok(TableSizes::from_table(&reading.transaction.open_table(NUMBERS)?)?.size(bytes)))
     }
 
     fn keeps(&self) -> Keep {

@@ -1,7 +1,7 @@
 //! Converts OpenMetrics to the classic text: counters are declared with `_total`, and units are omitted.
 
 /// Returns the same page in version 0.0.4.
-pub(super) fn of(open_metrics: &str) -> String {
+pub(super) fn from_open_metrics(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut lines = open_metrics.lines().peekable();
     while let Some(line) = lines.next() {

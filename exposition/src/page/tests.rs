@@ -23,7 +23,7 @@ fn page() -> Exposition {
 
 #[test]
 fn the_classic_text_announces_what_it_tells() {
-    let text = String::from_utf8(page().told(Format::Text)).unwrap();
+    let text = String::from_utf8(page().encode(Format::Text)).unwrap();
     for lines in [
         "# HELP sitio_things_total Things.\n# TYPE sitio_things_total counter\nsitio_things_total 3\n",
         "# TYPE sitio_now gauge\nsitio_now 4\n",
@@ -41,14 +41,14 @@ fn the_classic_text_announces_what_it_tells() {
 
 #[test]
 fn open_metrics_ends_as_it_must() {
-    let text = String::from_utf8(page().told(Format::OpenMetrics)).unwrap();
+    let text = String::from_utf8(page().encode(Format::OpenMetrics)).unwrap();
     assert!(text.contains("# TYPE sitio_things counter\nsitio_things_total 3\n"), "{text}");
     assert!(text.ends_with("# EOF\n"), "{text}");
 }
 
 #[test]
 fn the_binary_format_has_every_family_behind_its_length() {
-    let told = page().told(Format::Protobuf);
+    let told = page().encode(Format::Protobuf);
     let (mut at, mut names) = (0, Vec::new());
     while at < told.len() {
         let mut length = 0;

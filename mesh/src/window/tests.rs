@@ -17,7 +17,7 @@ fn windows() -> impl Strategy<Value = Vec<Window>> {
         told.into_iter()
             .map(|(later, rows)| {
                 id += later;
-                Window::of_slot(id, rows.into_iter().map(|(at, took_us)| row(["/a", "/b", "/c"][at], took_us)).collect())
+                Window::from_slot(id, rows.into_iter().map(|(at, took_us)| row(["/a", "/b", "/c"][at], took_us)).collect())
             })
             .collect()
     })
@@ -80,15 +80,15 @@ proptest! {
 
 #[test]
 fn a_window_says_when_it_was() {
-    let mut window = Window::of_slot(slot_of(1_700_000_005_000), vec![]);
+    let mut window = Window::from_slot(slot_of(1_700_000_005_000), vec![]);
     assert_eq!((window.from_ms(), window.to_ms()), (1_700_000_000_000, 1_700_000_010_000));
-    window.append(Window::of_slot(window.id + 2, vec![]));
+    window.append(Window::from_slot(window.id + 2, vec![]));
     assert_eq!((window.span, window.to_ms()), (3, 1_700_000_030_000));
 }
 
 #[test]
 fn a_leap_of_the_clock_makes_no_window_that_nobody_takes() {
-    let mut window = Window::of_slot(5, vec![row("/a", 1)]);
-    window.append(Window::of_slot(u64::MAX, vec![row("/a", 2)]));
+    let mut window = Window::from_slot(5, vec![row("/a", 1)]);
+    window.append(Window::from_slot(u64::MAX, vec![row("/a", 2)]));
     assert_eq!((window.span, window.sum().hits), (SPAN_MAX, 2));
 }

@@ -9,7 +9,7 @@ use crate::convert::InvalidMessage;
 use crate::wire;
 
 /// Encodes an endpoint's callers; `None` if there are none.
-pub(super) fn told(id: u32, callers: &Callers, at_ms: u64) -> Option<wire::Callers> {
+pub(super) fn encode(id: u32, callers: &Callers, at_ms: u64) -> Option<wire::Callers> {
     let mut told = wire::Callers { id, ..wire::Callers::default() };
     let mut calls = Vec::new();
     for (address, of_v4) in callers.named() {

@@ -23,7 +23,7 @@ pub(super) enum FieldValue<'a> {
 
 impl<'a> Fields<'a> {
     /// Reads the fields of `bytes`; `message` is its name in errors.
-    pub(super) fn of(message: &'static str, bytes: &'a [u8]) -> Self {
+    pub(super) fn new(message: &'static str, bytes: &'a [u8]) -> Self {
         Self { message, rest: bytes }
     }
 
@@ -120,7 +120,7 @@ mod tests {
     use crate::wire;
 
     fn all(bytes: &[u8]) -> Result<Vec<(u64, FieldValue<'_>)>, InvalidMessage> {
-        let mut fields = Fields::of("test", bytes);
+        let mut fields = Fields::new("test", bytes);
         std::iter::from_fn(|| fields.read().transpose()).collect()
     }
 

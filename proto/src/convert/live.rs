@@ -10,7 +10,7 @@ use mesh::report::{Coverage, Report, Resources};
 use prost::Message as _;
 
 use crate::convert::InvalidMessage;
-use crate::convert::callers::told;
+use crate::convert::callers::encode;
 use crate::convert::exchanges::sample;
 use crate::convert::stats::stat;
 use crate::wire;
@@ -63,7 +63,7 @@ impl Encoder {
         for endpoint in &report.endpoints {
             let id = self.id_of(&endpoint.endpoint, endpoint.is_file, &mut live.defs);
             live.stats.push(wire::Stat { in_flight: endpoint.in_flight, ..stat(id, &endpoint.golden, endpoint.seen) });
-            live.callers.extend(told(id, &endpoint.callers, report.at_ms));
+            live.callers.extend(encode(id, &endpoint.callers, report.at_ms));
             live.samples.extend(endpoint.recent.iter().map(|exchange| sample_of(id, report.at_ms, exchange)));
         }
         live
@@ -135,7 +135,7 @@ impl Decoder {
     }
 
     /// Returns the endpoint of a row and records the row's index. A second row of the same endpoint is an error.
-    pub(super) fn told_of(&mut self, id: u32, place: usize) -> Result<&Defined, InvalidMessage> {
+    pub(super) fn defined_row(&mut self, id: u32, place: usize) -> Result<&Defined, InvalidMessage> {
         let message = self.messages;
         let defined = self.defined(id)?;
         if std::mem::replace(&mut defined.told, message) == message {

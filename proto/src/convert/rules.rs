@@ -29,7 +29,7 @@ pub struct Sealed {
 
 impl Sealed {
     /// Encodes a whole set.
-    pub fn of(rules: &DesiredRules) -> Self {
+    pub fn new(rules: &DesiredRules) -> Self {
         let desired = desired(rules);
         Self { bytes: desired.encode_to_vec().into(), hash: desired.rules_hash }
     }

@@ -28,7 +28,7 @@ pub(super) fn stat(id: u32, golden: &GoldenMetrics, seen: Option<Seen>) -> wire:
         max_us: golden.max_us,
         bytes_in: golden.bytes_in,
         bytes_out: golden.bytes_out,
-        status: varints::pack(golden.statuses().iter().flat_map(|(code, count)| [told_code(*code), *count])),
+        status: varints::pack(golden.statuses().iter().flat_map(|(code, count)| [encode_code(*code), *count])),
         by_rule: golden.by_rule,
         failed_less_5xx: golden.failed.wrapping_sub(fives(golden)).cast_signed(),
         failed_by_sitio: golden.failed_by_sitio,
@@ -42,7 +42,7 @@ pub(super) fn stat(id: u32, golden: &GoldenMetrics, seen: Option<Seen>) -> wire:
     }
 }
 
-fn told_code(code: u16) -> u64 {
+fn encode_code(code: u16) -> u64 {
     (u64::from(code) + CODES - USUAL_CODE) % CODES
 }
 
@@ -71,7 +71,7 @@ fn extremes(golden: &GoldenMetrics) -> Vec<u8> {
 }
 
 fn set_extremes(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), InvalidMessage> {
-    let (mut varints, mut extremes) = (Varints::of("extremes", packed), [0; EXTREMES]);
+    let (mut varints, mut extremes) = (Varints::new("extremes", packed), [0; EXTREMES]);
     for extreme in &mut extremes {
         *extreme = varints.read()?.unwrap_or(0);
     }
@@ -88,7 +88,7 @@ fn set_extremes(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), Invalid
 }
 
 fn set_statuses(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), InvalidMessage> {
-    let mut varints = Varints::of("status", packed);
+    let mut varints = Varints::new("status", packed);
     let mut codes = 0;
     while let Some(told) = varints.read()? {
         codes += 1;
@@ -128,7 +128,7 @@ struct Rest<'a> {
 /// Decodes and validates one row; it replaces the counts in `golden`.
 pub(super) fn read(stat: &[u8], golden: &mut GoldenMetrics) -> Result<RowFacts, InvalidMessage> {
     golden.renew();
-    let (mut told, mut rest, mut fields) = (RowFacts::default(), Rest::default(), Fields::of("stats", stat));
+    let (mut told, mut rest, mut fields) = (RowFacts::default(), Rest::default(), Fields::new("stats", stat));
     let (mut first_ms, mut last_ms) = (0, 0);
     // The field numbers are those of `Stat` in mesh.proto.
     while let Some((field, value)) = fields.read()? {

@@ -72,7 +72,7 @@ pub struct PackedCounts(Bytes);
 
 impl PackedCounts {
     /// Encodes these counts.
-    pub fn of(golden: &GoldenMetrics) -> Self {
+    pub fn pack(golden: &GoldenMetrics) -> Self {
         Self(stat(0, golden, None).encode_to_vec().into())
     }
 
@@ -105,14 +105,14 @@ impl PackedWindow {
 pub fn decode_window(decoder: &mut Decoder, window: &Bytes) -> Result<PackedWindow, InvalidMessage> {
     let mut packed = window_head(decoder, window)?;
     check_stretch(&packed)?;
-    let (mut golden, mut fields) = (GoldenMetrics::default(), Fields::of("window", window));
+    let (mut golden, mut fields) = (GoldenMetrics::default(), Fields::new("window", window));
     while let Some((field, value)) = fields.read()? {
         if field != 4 {
             continue;
         }
         let counts = value.bytes("stats")?;
         let told = read(counts, &mut golden)?;
-        let Defined { endpoint, is_file, .. } = decoder.told_of(told.id, packed.rows.len())?;
+        let Defined { endpoint, is_file, .. } = decoder.defined_row(told.id, packed.rows.len())?;
         if let Some(why) = golden.contradiction() {
             return Err(InvalidMessage::Senseless { field: "stats", why: format!("of {endpoint}, {why}") });
         }
@@ -127,7 +127,7 @@ fn window_head(decoder: &mut Decoder, window: &[u8]) -> Result<PackedWindow, Inv
     decoder.begin();
     let (kind, age, bytes) = (WindowKind::Change, WindowAge::default(), window.len());
     let mut packed = PackedWindow { id: 0, span: 0, kind, age, bytes, rows: Vec::new() };
-    let (mut rows, mut fields) = (0, Fields::of("window", window));
+    let (mut rows, mut fields) = (0, Fields::new("window", window));
     // The field numbers are those of `Window` in mesh.proto.
     while let Some((field, value)) = fields.read()? {
         match field {

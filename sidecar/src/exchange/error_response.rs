@@ -80,7 +80,7 @@ pub fn unintelligible(why: &str, reader: Audience) -> Answer {
 /// The outcome of an exchange that ends with this response of the sidecar.
 pub fn outcome_of(answer: &Answer) -> Outcome {
     let value = |name: &str| answer.fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
-    match value(FIELD).map(|word| Outcome::of_word(word)) {
+    match value(FIELD).map(|word| Outcome::from_word(word)) {
         Some(outcome) => outcome.unwrap_or_default(),
         None if value(RULE_FIELD).is_some() => Outcome::Rule,
         None => Outcome::Decorator,

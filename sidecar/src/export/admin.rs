@@ -109,7 +109,7 @@ async fn metrics_page(State(admin): State<Admin>, headers: HeaderMap) -> impl In
         now_ms: now_ms(),
     };
     let page = admin.books.read(|ledger| prometheus::page(ledger, &told));
-    ([(header::CONTENT_TYPE, format.content_type())], page.told(format))
+    ([(header::CONTENT_TYPE, format.content_type())], page.encode(format))
 }
 
 async fn stats_json(State(admin): State<Admin>) -> impl IntoResponse {

@@ -118,7 +118,7 @@ impl UnackedWindows {
         if !rows.is_empty() {
             self.last = id;
             self.rows += rows.len();
-            let window = Window::of_slot(id, rows);
+            let window = Window::from_slot(id, rows);
             let lived = Lived { began: self.open.map(|open| open.since), ended: Some(now.at) };
             self.held.push_back(ClosedWindow {
                 window,

@@ -42,7 +42,7 @@ impl ControlPlaneProbe {
     /// The hits of a route that are attributed to callers; `None` while no control plane runs.
     pub(crate) fn attributed_hits(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
-        let all = CalledBy::of_all(&plane.fleet, &plane.timeline, now_ms());
+        let all = CalledBy::from_all(&plane.fleet, &plane.timeline, now_ms());
         let series = plane.timeline.all().into_iter().filter(|series| series.endpoint.route() == route);
         Some(series.filter_map(|series| Some(all.get(&series.id)?.sum.calls.hits)).sum())
     }

@@ -85,7 +85,7 @@ mod tests {
         durable_counts.end([(&series, &hits(100))]);
         losses.ended(durable_counts, 1);
         assert_eq!(losses.hits(), 0, "nobody knows yet");
-        let row = PendingRow { series: Arc::clone(&series), seen: None, counts: PackedCounts::of(&hits(60)) };
+        let row = PendingRow { series: Arc::clone(&series), seen: None, counts: PackedCounts::pack(&hits(60)) };
         under_way.record_written(5, &[row]);
         drop(under_way);
         losses.settle();

@@ -106,7 +106,7 @@ fn a_process_that_comes_back_after_it_was_forgotten_counts_nothing_twice() {
     let next = fleet.attach(greeting("a", 2, 1), back_ms).unwrap();
     next.absorb(&snapshot(5), back_ms, &timeline).unwrap();
     assert_eq!((hits(), fleet.hits_not_kept()), (5, 12));
-    let called = CalledBy::of_all(&fleet, &timeline, back_ms);
+    let called = CalledBy::from_all(&fleet, &timeline, back_ms);
     assert_eq!(called.values().map(|by| by.sum.calls.hits).sum::<u64>(), 17, "nor does whoever called it, lost or not");
 }
 

@@ -180,7 +180,7 @@ impl Series {
         counted.history.each_slot(range, Grain::Coarse, |from_ms, _, golden| {
             let at = from_ms.saturating_sub(range.from_ms) / OUTCOME_MS;
             if let Some(slot) = slots.get_mut(at as usize) {
-                let outcome = SlotOutcome::of(golden);
+                let outcome = SlotOutcome::from_metrics(golden);
                 slot.served = slot.served.saturating_add(outcome.served);
                 slot.failures = slot.failures.saturating_add(outcome.failures);
             }

@@ -40,7 +40,7 @@ fn window(timeline: &Timeline, pod: usize, (id, span): (u64, u64), counts: &[u64
     let row = |(route, count): (&&str, &u64)| PendingRow {
         series: timeline.series(reporter, &Endpoint::named("GET", route).unwrap()),
         seen: None,
-        counts: PackedCounts::of(&hits(*count)),
+        counts: PackedCounts::pack(&hits(*count)),
     };
     PendingWindow {
         process: Arc::new(Process { pod_uid: format!("pod-{pod}"), epoch: 1 }),

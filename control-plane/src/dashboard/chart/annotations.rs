@@ -138,7 +138,7 @@ fn crossed(columns: &Columns, outcomes: &SlotOutcomes) -> impl Iterator<Item = M
     let start_ms = |column: usize| columns.from_ms + column as u64 * columns.step_ms;
     let is_before = |(at, _): &(usize, &GoldenMetrics)| outcomes.slots.is_empty() || start_ms(at + 1) <= outcomes.from_ms;
     let before: Vec<SlotOutcome> =
-        columns.golden.iter().enumerate().take_while(is_before).map(|(_, golden)| SlotOutcome::of(golden)).collect();
+        columns.golden.iter().enumerate().take_while(is_before).map(|(_, golden)| SlotOutcome::from_metrics(golden)).collect();
     let known = |crossing: &Crossing| !matches!(crossing, Crossing::Over(column) if is_beginning(&before, *column));
     let of_columns = |crossing: Crossing| match crossing {
         Crossing::Over(column) | Crossing::Under(column) => (start_ms(column), crossing),

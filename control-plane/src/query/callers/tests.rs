@@ -75,11 +75,11 @@ fn addresses_of_pods_are_told_by_service_and_all_hits_are_among_them() {
     report(&copies[0], &timeline, &[(address("10.0.0.1"), 20), (address("fd00::2"), 3), (address("192.0.2.7"), 4)]);
     report(&copies[1], &timeline, &[(address("fd00::2"), 7), (address("10.0.0.3"), 31), (None, 2)]);
 
-    let called_by = CalledBy::of(&fleet, &series(&timeline), NOW_MS);
+    let called_by = CalledBy::from_series(&fleet, &series(&timeline), NOW_MS);
     let expected = ["admin 31 [admin-0 31]", "web 30 [web-0 20, web-1 10]", "192.0.2.7 4 []", "others 2 []"];
     assert_eq!(told(&called_by), expected);
     assert_eq!((called_by.sum.calls.hits, called_by.unknown_hits), (67, 0));
-    let all = CalledBy::of_all(&fleet, &timeline, NOW_MS);
+    let all = CalledBy::from_all(&fleet, &timeline, NOW_MS);
     assert_eq!(told(&all[&series(&timeline).id]), expected);
     let share: f64 = called_by.callers.iter().map(|caller| caller.heard.share_lately_of(called_by.sum)).sum();
     assert!((share - 1.0).abs() < 1e-9);
@@ -94,10 +94,10 @@ fn callers_outlive_the_process_and_the_pod_that_told_of_them() {
         report(&pod, &timeline, &[(address("192.0.2.7"), 10)]);
         pod.record_bye(NOW_MS);
     }
-    assert_eq!(told(&CalledBy::of(&fleet, &series(&timeline), NOW_MS)), ["192.0.2.7 20 []"]);
+    assert_eq!(told(&CalledBy::from_series(&fleet, &series(&timeline), NOW_MS)), ["192.0.2.7 20 []"]);
     fleet.evict_gone(NOW_MS + 60_000);
     assert_eq!(fleet.pods().len(), 0);
-    let called_by = CalledBy::of(&fleet, &series(&timeline), NOW_MS);
+    let called_by = CalledBy::from_series(&fleet, &series(&timeline), NOW_MS);
     assert_eq!((told(&called_by), called_by.unknown_hits), (vec!["192.0.2.7 20 []".to_owned()], 0));
 }
 
@@ -109,7 +109,7 @@ fn what_a_sidecar_does_not_tell_is_unknown_and_not_somebody_s() {
     let mut before = GoldenMetrics::default();
     before.hits = 5;
     series(&timeline).restore_total(None, &before);
-    let called_by = CalledBy::of(&fleet, &series(&timeline), NOW_MS);
+    let called_by = CalledBy::from_series(&fleet, &series(&timeline), NOW_MS);
     assert_eq!((called_by.sum.calls.hits, called_by.unknown_hits), (10, 5));
 }
 
@@ -121,7 +121,7 @@ fn no_more_addresses_are_told_than_can_be_read_and_the_rest_are_the_others() {
         let one = |at: u32| (Some(Ipv4Addr::from(0x0a00_0000 + number * 100 + at).into()), u64::from(at) + 1);
         report(&pod, &timeline, &(0..CALLERS_MAX as u32).map(one).collect::<Vec<_>>());
     }
-    let called_by = CalledBy::of(&fleet, &series(&timeline), NOW_MS);
+    let called_by = CalledBy::from_series(&fleet, &series(&timeline), NOW_MS);
     assert_eq!(called_by.callers.len(), ADDRESSES_MAX + 1);
     let sum: u64 = called_by.callers.iter().map(|caller| caller.heard.calls.hits).sum();
     assert_eq!((sum, called_by.sum.calls.hits), (20 * 528, 20 * 528));

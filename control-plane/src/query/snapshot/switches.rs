@@ -38,7 +38,7 @@ struct Commands<'a> {
 }
 
 impl<'a> Switches<'a> {
-    pub(super) fn of(rules: &'a RulesState) -> Self {
+    pub(super) fn from_rules(rules: &'a RulesState) -> Self {
         let mut endpoints: HashMap<Name<'a>, Commands<'a>> = HashMap::new();
         let is_of_one = |record: &&Arc<RuleRecord>| record.rule.scope == Scope::Endpoint;
         for record in rules.in_force().filter(|record| record.rule.action != Action::Pin).filter(is_of_one) {

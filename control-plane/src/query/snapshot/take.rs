@@ -40,7 +40,7 @@ impl Snapshot {
     ) -> Self {
         let rules = mesh.rules.state();
         let pods = FleetView::seen(&mesh.fleet, now_ms);
-        let switches = Switches::of(&rules);
+        let switches = Switches::from_rules(&rules);
         // What pods have handed over may be older than the timeline.
         let since_ms = past.map_or(u64::MAX, |past| past.since_ms).min(mesh.timeline.started_ms());
         let range = past.and_then(|past| past.range);

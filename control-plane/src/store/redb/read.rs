@@ -72,7 +72,7 @@ impl StoreReader<'_> {
     }
 
     fn whole_since(&self, resolution: Resolution) -> Result<u64, TransactionFault> {
-        Ok(TableSizes::of(&self.transaction.open_table(NUMBERS)?)?.whole_since(resolution) * resolution.step_ms())
+        Ok(TableSizes::from_table(&self.transaction.open_table(NUMBERS)?)?.whole_since(resolution) * resolution.step_ms())
     }
 
     fn since(&self) -> Result<u64, TransactionFault> {

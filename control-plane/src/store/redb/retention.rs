@@ -41,10 +41,10 @@ const CROWDED_OUT: &str = "slots_crowded_out";
 
 impl TableSizes {
     pub(super) fn read(transaction: &WriteTransaction) -> Result<Self, TransactionFault> {
-        Self::of(&transaction.open_table(NUMBERS)?)
+        Self::from_table(&transaction.open_table(NUMBERS)?)
     }
 
-    pub(super) fn of(numbers: &impl ReadableTable<&'static str, u64>) -> Result<Self, TransactionFault> {
+    pub(super) fn from_table(numbers: &impl ReadableTable<&'static str, u64>) -> Result<Self, TransactionFault> {
         let number = |name: &str| Ok::<_, TransactionFault>(numbers.get(name)?.map_or(0, |number| number.value()));
         let mut sizes = Self { crowded_out: number(CROWDED_OUT)?, ..Self::default() };
         for at in 0..Resolution::ALL.len() {

@@ -31,7 +31,7 @@ fn three() -> Callers {
 fn callers_come_off_the_wire_as_they_were_put_on_it() {
     for callers in [three(), Callers::default()] {
         let mut report = endpoint(104);
-        let told = told(7, &callers, AT_MS);
+        let told = encode(7, &callers, AT_MS);
         assert_eq!(told.is_none(), callers.is_empty());
         if let Some(told) = told {
             assert_eq!(told.id, 7);
@@ -47,13 +47,13 @@ fn a_caller_takes_about_seven_bytes() {
     for number in 1..=20 {
         add(&mut callers, &format!("10.0.0.{number}"), 50, 0, 90);
     }
-    let bytes = told(7, &callers, AT_MS).unwrap().encoded_len();
+    let bytes = encode(7, &callers, AT_MS).unwrap().encoded_len();
     assert!(bytes <= 20 * 7 + 10, "{bytes} bytes for 20 callers");
 }
 
 #[test]
 fn what_cannot_be_is_refused() {
-    let good = told(7, &three(), AT_MS).unwrap();
+    let good = encode(7, &three(), AT_MS).unwrap();
     let many = wire::Callers { v4: vec![1; 4 * (CALLERS_MAX + 1)], hits: vec![1; CALLERS_MAX + 1], ..good.clone() };
     for (told, words) in [
         (wire::Callers { v4: vec![1; 5], ..good.clone() }, "4 or 16 bytes"),

@@ -42,7 +42,7 @@ impl Decoder {
     fn read_head(&mut self, live: &[u8], reading: &mut ReportBuffer) -> Result<FrameParts, InvalidMessage> {
         self.begin();
         let (report, control_ms) = (&mut reading.report, &mut reading.control_ms);
-        let (mut rows, mut samples, mut callers, mut fields) = (0, 0, 0, Fields::of("live", live));
+        let (mut rows, mut samples, mut callers, mut fields) = (0, 0, 0, Fields::new("live", live));
         // The field numbers are those of `Live` in mesh.proto.
         while let Some((field, value)) = fields.read()? {
             match field {
@@ -65,14 +65,14 @@ impl Decoder {
     }
 
     fn read_rows(&mut self, live: &[u8], reading: &mut ReportBuffer) -> Result<(), InvalidMessage> {
-        let mut fields = Fields::of("live", live);
+        let mut fields = Fields::new("live", live);
         while let Some((field, value)) = fields.read()? {
             if field != 5 {
                 continue;
             }
             let (place, row) = (reading.rows(), reading.row());
             let told = read(value.bytes("stats")?, &mut row.golden)?;
-            let defined = self.told_of(told.id, place)?;
+            let defined = self.defined_row(told.id, place)?;
             row.endpoint.clone_from(&defined.endpoint);
             (row.is_file, row.in_flight, row.seen) = (defined.is_file, told.in_flight, told.seen);
         }
@@ -82,7 +82,7 @@ impl Decoder {
 
     /// Reads samples and callers, which refer to rows.
     fn read_rest(&mut self, live: &[u8], report: &mut Report) -> Result<(), InvalidMessage> {
-        let mut fields = Fields::of("live", live);
+        let mut fields = Fields::new("live", live);
         while let Some((field, value)) = fields.read()? {
             match field {
                 6 => self.read_sample(value, report)?,

@@ -34,7 +34,7 @@ fn rules() -> DesiredRules {
 #[test]
 fn a_set_of_rules_survives_the_wire() {
     assert_eq!(desired_rules(desired(&rules())), Ok(rules()));
-    let sealed = Sealed::of(&rules());
+    let sealed = Sealed::new(&rules());
     let wire::down::Message::Desired(bytes) = (&sealed).into() else { panic!("it is no set of rules") };
     let again = unsealed(&bytes).unwrap();
     assert_eq!((again.rules_hash, desired_rules(again)), (sealed.hash(), Ok(rules())));

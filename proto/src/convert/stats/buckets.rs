@@ -31,7 +31,7 @@ pub(super) fn pack(histogram: &Histogram) -> (i32, Vec<u8>) {
 /// Adds the packed buckets to an empty histogram.
 pub(super) fn unpack(lowest: i32, packed: &[u8], histogram: &mut Histogram) -> Result<(), InvalidMessage> {
     let mut next = i64::from(lowest);
-    let mut varints = Varints::of("hist", packed);
+    let mut varints = Varints::new("hist", packed);
     while let Some(bucket) = varints.read()? {
         let mut skipped = bucket % 8;
         if skipped == SKIP_MORE {

@@ -23,7 +23,7 @@ pub(super) struct Varints<'a> {
 }
 
 impl<'a> Varints<'a> {
-    pub(super) fn of(field: &'static str, packed: &'a [u8]) -> Self {
+    pub(super) fn new(field: &'static str, packed: &'a [u8]) -> Self {
         Self { field, packed }
     }
 

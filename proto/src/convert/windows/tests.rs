@@ -61,7 +61,7 @@ fn reports_and_windows_of_a_stream_share_its_definitions() {
     let report = Report { seq: 1, coverage: Coverage::Snapshot, at_ms: 5, endpoints, resources: None };
     let live = encoder.encode(&report);
     assert_eq!(decoder.decode(&live.encode_to_vec()), Ok(report));
-    let window = Window::of_slot(7, vec![row("/a", &[5])]);
+    let window = Window::from_slot(7, vec![row("/a", &[5])]);
     let wire = encode_window(&mut encoder, &window);
     assert_eq!((wire.defs.len(), decode(&mut decoder, wire)), (0, Ok(window)));
 }

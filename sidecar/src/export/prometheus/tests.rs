@@ -28,7 +28,7 @@ fn text_of(ledger: &mut Ledger) -> String {
         exported: &Exported::default(),
         now_ms: 1_700_000_042_000,
     };
-    String::from_utf8(page(ledger, &told).told(Format::Text)).unwrap()
+    String::from_utf8(page(ledger, &told).encode(Format::Text)).unwrap()
 }
 
 #[test]

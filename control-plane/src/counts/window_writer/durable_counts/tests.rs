@@ -32,7 +32,7 @@ fn tell(series: &Arc<Series>, golden: &GoldenMetrics) {
 }
 
 fn row(series: &Arc<Series>, golden: &GoldenMetrics) -> PendingRow {
-    PendingRow { series: Arc::clone(series), seen: None, counts: PackedCounts::of(golden) }
+    PendingRow { series: Arc::clone(series), seen: None, counts: PackedCounts::pack(golden) }
 }
 
 /// Everything but the extremes, which cannot be subtracted.
