@@ -119,10 +119,10 @@ impl Histories {
             self.refused.up();
             return Err(Busy);
         };
-        let mut gathered = GatheredHistory::default();
+        let mut merged = GatheredHistory::default();
         let mut asked = Vec::new();
         let open = self.open_streams(wanted);
-        gathered.not_asked = open.len().saturating_sub(PODS_ASKED_MAX);
+        merged.not_asked = open.len().saturating_sub(PODS_ASKED_MAX);
         let until = Instant::now() + ANSWER_WITHIN;
         for (pod, (_, requests)) in open.iter().take(PODS_ASKED_MAX) {
             let (answer, answered) = oneshot::channel();
@@ -135,23 +135,23 @@ impl Histories {
                 Ok(Ok(exchanges)) => {
                     let of_pod =
                         |exchange| RememberedExchange { pod: Arc::clone(&pod), exchange, source: HistorySource::Fetched };
-                    gathered.exchanges.extend(exchanges.into_iter().map(of_pod));
-                    gathered.answered.push(pod);
+                    merged.exchanges.extend(exchanges.into_iter().map(of_pod));
+                    merged.answered.push(pod);
                 }
-                _ => gathered.missing.push(pod.to_string()),
+                _ => merged.missing.push(pod.to_string()),
             }
         }
         for silent in fleet.pods_of(wanted.namespace, wanted.service, now_ms) {
             let name = &silent.workload.pod;
             let is_wanted = wanted.pod.is_none_or(|pod| pod == name);
             if is_wanted && silent.state != PodState::Gone && !open.contains_key(name) {
-                gathered.missing.push(name.clone());
+                merged.missing.push(name.clone());
             }
         }
-        gathered.exchanges.extend(self.pushed.for_request(wanted, &gathered.answered));
-        gathered.missing.iter().for_each(|_| self.unanswered.up());
-        gathered.missing.sort_unstable();
-        Ok(gathered)
+        merged.exchanges.extend(self.pushed.for_request(wanted, &merged.answered));
+        merged.missing.iter().for_each(|_| self.unanswered.up());
+        merged.missing.sort_unstable();
+        Ok(merged)
     }
 
     /// Returns the streams of the requested pods by pod name. If a pod has two streams, the newer

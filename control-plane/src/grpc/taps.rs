@@ -111,7 +111,7 @@ mod tests {
         all.open(TapScope { pod: Some(pod.into()), ..TapScope::default() }, Filter::default(), 10).unwrap()
     }
 
-    fn told(taps: &mut StreamTaps, all: &tap::OpenTaps) -> Option<Vec<u64>> {
+    fn sent(taps: &mut StreamTaps, all: &tap::OpenTaps) -> Option<Vec<u64>> {
         let open = Arc::clone(&all.watch().borrow());
         let set = taps.update(&open)?;
         Some(proto::convert::taps::taps(set).unwrap().into_iter().map(|tap| tap.id).collect())
@@ -127,17 +127,17 @@ mod tests {
     fn a_sidecar_is_told_of_what_concerns_it_and_only_when_that_changes() {
         let all = Arc::<tap::OpenTaps>::default();
         let mut taps = StreamTaps::new(Arc::new(pod("shop-1")));
-        assert_eq!(told(&mut taps, &all), None);
+        assert_eq!(sent(&mut taps, &all), None);
         let first = open(&all, "shop-1");
         let _other = open(&all, "shop-2");
         let second = open(&all, "shop-1");
         let (one, two) = (first.tap.id, second.tap.id);
-        assert_eq!(told(&mut taps, &all), Some(vec![one, two]));
-        assert_eq!(told(&mut taps, &all), None);
+        assert_eq!(sent(&mut taps, &all), Some(vec![one, two]));
+        assert_eq!(sent(&mut taps, &all), None);
         drop(first);
-        assert_eq!(told(&mut taps, &all), Some(vec![two]));
+        assert_eq!(sent(&mut taps, &all), Some(vec![two]));
         drop(second);
-        assert_eq!(told(&mut taps, &all), Some(vec![]));
+        assert_eq!(sent(&mut taps, &all), Some(vec![]));
     }
 
     #[test]
@@ -147,11 +147,11 @@ mod tests {
         let reader = open(&all, "shop-1");
         let id = reader.tap.id;
         assert!(taps.receive(tapped(id), 0, &all).is_err(), "it has not been told of it yet");
-        told(&mut taps, &all);
+        sent(&mut taps, &all);
         taps.receive(tapped(id), 0, &all).unwrap();
         assert_eq!(reader.tap.losses(), TapLosses { rate: 1, ..TapLosses::default() });
         drop(reader);
-        told(&mut taps, &all);
+        sent(&mut taps, &all);
         taps.receive(tapped(id), 0, &all).unwrap();
         assert!(taps.receive(tapped(id + 1), 0, &all).is_err() && taps.receive(tapped(0), 0, &all).is_err());
     }
@@ -161,10 +161,10 @@ mod tests {
         let all = Arc::<tap::OpenTaps>::default();
         let mut taps = StreamTaps::new(Arc::new(pod("shop-1")));
         let mut reader = open(&all, "shop-1");
-        told(&mut taps, &all);
+        sent(&mut taps, &all);
         reader.tap.stall();
         taps.receive(wire::Tapped::default(), 0, &all).unwrap();
-        assert_eq!((all.count(), told(&mut taps, &all)), (0, Some(vec![])));
+        assert_eq!((all.count(), sent(&mut taps, &all)), (0, Some(vec![])));
         assert!(matches!(reader.events.try_recv(), Ok(TapEvent::Joined(_))));
         assert!(reader.events.try_recv().is_err(), "and then the end");
     }
@@ -174,7 +174,7 @@ mod tests {
         let all = Arc::<tap::OpenTaps>::default();
         let mut taps = StreamTaps::new(Arc::new(pod("shop-1")));
         let mut reader = open(&all, "shop-1");
-        told(&mut taps, &all);
+        sent(&mut taps, &all);
         drop(taps);
         let names: Vec<bool> =
             std::iter::from_fn(|| reader.events.try_recv().ok()).map(|event| matches!(event, TapEvent::Left(_))).collect();

@@ -23,7 +23,7 @@ const OLD_AFTER_MS: u64 = 3_600_000;
 /// Pushed failures by namespace, service and endpoint.
 #[derive(Debug, Default)]
 pub struct PushedFailures {
-    kept: DashMap<(String, String, Endpoint), PushedFailure>,
+    entries: DashMap<(String, String, Endpoint), PushedFailure>,
     /// Exchanges that were dropped at the endpoint limit.
     pub no_room: Count,
 }
@@ -38,30 +38,30 @@ impl PushedFailures {
     /// Stores what a pod has pushed; the oldest exchanges make room.
     pub fn record(&self, pod: &Workload, endpoint: Endpoint, exchanges: Vec<Exchange>, now_ms: u64) {
         let key = (pod.namespace.clone(), pod.service.clone(), endpoint);
-        if self.kept.len() >= ENDPOINTS_MAX && !self.kept.contains_key(&key) {
-            self.kept.retain(|_, kept| now_ms.saturating_sub(kept.pushed_ms) < OLD_AFTER_MS);
-            if self.kept.len() >= ENDPOINTS_MAX {
+        if self.entries.len() >= ENDPOINTS_MAX && !self.entries.contains_key(&key) {
+            self.entries.retain(|_, entries| now_ms.saturating_sub(entries.pushed_ms) < OLD_AFTER_MS);
+            if self.entries.len() >= ENDPOINTS_MAX {
                 return exchanges.iter().for_each(|_| self.no_room.up());
             }
         }
         let name = Arc::<str>::from(pod.pod.as_str());
-        let mut kept = self.kept.entry(key).or_default();
-        kept.pushed_ms = now_ms;
+        let mut entries = self.entries.entry(key).or_default();
+        entries.pushed_ms = now_ms;
         for exchange in exchanges {
-            if kept.exchanges.len() >= KEPT_MAX {
-                kept.exchanges.pop_front();
+            if entries.exchanges.len() >= KEPT_MAX {
+                entries.exchanges.pop_front();
             }
-            kept.exchanges.push_back(RememberedExchange { pod: Arc::clone(&name), exchange, source: HistorySource::Pushed });
+            entries.exchanges.push_back(RememberedExchange { pod: Arc::clone(&name), exchange, source: HistorySource::Pushed });
         }
     }
 
     /// Returns the pushed failures of an endpoint, except from pods that have answered now.
-    pub fn for_request(&self, wanted: &HistoryRequest<'_>, answered: &[Arc<str>]) -> Vec<RememberedExchange> {
-        let key = (wanted.namespace.to_owned(), wanted.service.to_owned(), wanted.endpoint.clone());
-        let Some(kept) = self.kept.get(&key) else { return Vec::new() };
+    pub fn for_request(&self, request: &HistoryRequest<'_>, answered: &[Arc<str>]) -> Vec<RememberedExchange> {
+        let key = (request.namespace.to_owned(), request.service.to_owned(), request.endpoint.clone());
+        let Some(entries) = self.entries.get(&key) else { return Vec::new() };
         let is_news =
-            |told: &&RememberedExchange| !answered.contains(&told.pod) && wanted.pod.is_none_or(|pod| *pod == *told.pod);
-        kept.exchanges.iter().filter(is_news).cloned().collect()
+            |pushed: &&RememberedExchange| !answered.contains(&pushed.pod) && request.pod.is_none_or(|pod| *pod == *pushed.pod);
+        entries.exchanges.iter().filter(is_news).cloned().collect()
     }
 }
 
@@ -85,10 +85,14 @@ mod tests {
         Endpoint::named("GET", route).unwrap()
     }
 
-    fn told(told: &PushedFailures, route: &str, answered: &[Arc<str>]) -> Vec<(String, u64)> {
+    fn pushed(pushed: &PushedFailures, route: &str, answered: &[Arc<str>]) -> Vec<(String, u64)> {
         let endpoint = endpoint(route);
-        let wanted = HistoryRequest { namespace: "default", service: "shop", endpoint: &endpoint, pod: None, limit: 10 };
-        told.for_request(&wanted, answered).into_iter().map(|told| (told.pod.to_string(), told.exchange.started_ms)).collect()
+        let request = HistoryRequest { namespace: "default", service: "shop", endpoint: &endpoint, pod: None, limit: 10 };
+        pushed
+            .for_request(&request, answered)
+            .into_iter()
+            .map(|pushed| (pushed.pod.to_string(), pushed.exchange.started_ms))
+            .collect()
     }
 
     #[test]
@@ -97,11 +101,11 @@ mod tests {
         let exchange = |started_ms| Exchange { started_ms, ..Exchange::default() };
         all.record(&pod("shop-1"), endpoint("/a"), vec![exchange(1), exchange(2)], 0);
         all.record(&pod("shop-2"), endpoint("/a"), vec![exchange(3)], 0);
-        assert_eq!(told(&all, "/a", &["shop-1".into()]), [("shop-2".into(), 3)]);
-        assert_eq!(told(&all, "/b", &[]), []);
+        assert_eq!(pushed(&all, "/a", &["shop-1".into()]), [("shop-2".into(), 3)]);
+        assert_eq!(pushed(&all, "/b", &[]), []);
         all.record(&pod("shop-2"), endpoint("/a"), (10..40).map(exchange).collect(), 0);
-        let kept = told(&all, "/a", &[]);
-        assert_eq!((kept.len(), kept[0].1, kept[15].1), (16, 24, 39), "the newest that were told");
+        let entries = pushed(&all, "/a", &[]);
+        assert_eq!((entries.len(), entries[0].1, entries[15].1), (16, 24, 39), "the newest that were told");
     }
 
     #[test]
@@ -109,9 +113,9 @@ mod tests {
         let all = PushedFailures::default();
         let keep = |at: usize, now_ms| all.record(&pod("shop-1"), endpoint(&format!("/{at}")), vec![Exchange::default()], now_ms);
         (0..=ENDPOINTS_MAX).for_each(|at| keep(at, 1));
-        assert_eq!((all.kept.len(), all.no_room.so_far()), (ENDPOINTS_MAX, 1));
+        assert_eq!((all.entries.len(), all.no_room.so_far()), (ENDPOINTS_MAX, 1));
         keep(0, OLD_AFTER_MS);
         keep(ENDPOINTS_MAX, OLD_AFTER_MS + 1);
-        assert_eq!((all.kept.len(), all.no_room.so_far()), (2, 1));
+        assert_eq!((all.entries.len(), all.no_room.so_far()), (2, 1));
     }
 }

@@ -137,22 +137,22 @@ pub enum CommandError {
     #[error("(other) stands for many endpoints and cannot be turned off")]
     SharedEndpoint,
     /// Requests for that path are counted under another name, so a rule on it would never match.
-    #[error("requests for {asked} are counted as {counted}: turn that off")]
+    #[error("requests for {requested} are counted as {counted}: turn that off")]
     CountedElsewhere {
         /// The route asked for.
-        asked: String,
+        requested: String,
         /// The route under which such requests are counted.
         counted: String,
     },
     /// No request for it was ever counted, so a rule on it would match nothing.
     #[error(
-        "no request for {asked} of {service} was ever counted{}{}; set allow_unseen to turn it off before the first one",
+        "no request for {requested} of {service} was ever counted{}{}; set allow_unseen to turn it off before the first one",
         if nearest.is_empty() { String::new() } else { format!("; similar names: {}", nearest.join(", ")) },
         if *is_star { "; to turn off every endpoint under that path, set scope to prefix" } else { "" },
     )]
     Unseen {
         /// What was asked for, as its requests would be counted.
-        asked: String,
+        requested: String,
         /// The service.
         service: String,
         /// The most similar names.
@@ -161,10 +161,10 @@ pub enum CommandError {
         is_star: bool,
     },
     /// Several endpoints differ from what was asked for only in the names of their placeholders.
-    #[error("{asked} is ambiguous: {}; use one of these names", shown.join(" or "))]
+    #[error("{requested} is ambiguous: {}; use one of these names", shown.join(" or "))]
     Ambiguous {
         /// The route asked for.
-        asked: String,
+        requested: String,
         /// The routes that it could mean.
         shown: Vec<String>,
     },

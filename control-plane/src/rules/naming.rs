@@ -35,12 +35,12 @@ pub struct KnownEndpoints {
 impl KnownEndpoints {
     /// The endpoint, or the prefix, that a name means, spelled as it is counted.
     pub fn endpoint(&self, method: &str, route: &str, scope: Scope) -> Result<Endpoint, CommandError> {
-        let asked = Endpoint::named(method, route)?;
-        if asked.is_other() {
+        let requested = Endpoint::named(method, route)?;
+        if requested.is_other() {
             return Err(CommandError::SharedEndpoint);
         }
-        if scope == Scope::Endpoint && self.counted.contains(&asked) {
-            return Ok(asked);
+        if scope == Scope::Endpoint && self.counted.contains(&requested) {
+            return Ok(requested);
         }
         let route = match scope {
             Scope::Endpoint => self.route(route)?,
@@ -67,17 +67,17 @@ impl KnownEndpoints {
             return Ok(());
         }
         let is_star = rule.scope == Scope::Endpoint && prefix_of(rule.endpoint.route()).is_some();
-        let asked = rule.prefix().map_or_else(|| rule.endpoint.to_string(), |prefix| format!("a route under {prefix}"));
+        let requested = rule.prefix().map_or_else(|| rule.endpoint.to_string(), |prefix| format!("a route under {prefix}"));
         let service = rule.selector.service.clone();
-        Err(CommandError::Unseen { asked, service, nearest: self.nearest(&rule.endpoint), is_star })
+        Err(CommandError::Unseen { requested, service, nearest: self.nearest(&rule.endpoint), is_star })
     }
 
     /// The most similar names, the most similar one first.
-    fn nearest(&self, asked: &Endpoint) -> Vec<String> {
-        let asked = asked.to_string();
+    fn nearest(&self, requested: &Endpoint) -> Vec<String> {
+        let requested = requested.to_string();
         let likeness = |endpoint: &Endpoint| {
             let name = endpoint.to_string();
-            (strsim::jaro_winkler(&asked, &name), name)
+            (strsim::jaro_winkler(&requested, &name), name)
         };
         let mut names: Vec<_> = self.counted.iter().take(COMPARED_MAX).map(likeness).collect();
         names.retain(|(likeness, _)| *likeness >= LIKENESS_MIN);
@@ -86,56 +86,58 @@ impl KnownEndpoints {
     }
 
     /// The route under which requests for a path, or for a pattern of paths, are counted.
-    fn route(&self, asked: &str) -> Result<String, CommandError> {
+    fn route(&self, requested: &str) -> Result<String, CommandError> {
         let pins = Pins::new(&self.patterns);
-        if pins.find(asked) == Some(asked) {
-            return Ok(asked.to_owned());
+        if pins.find(requested) == Some(requested) {
+            return Ok(requested.to_owned());
         }
         // An id replaces each placeholder: only the words decide under which route a request is
         // counted.
-        let path: Vec<&str> = asked.split('/').map(|segment| if is_placeholder(segment) { "0" } else { segment }).collect();
+        let path: Vec<&str> = requested.split('/').map(|segment| if is_placeholder(segment) { "0" } else { segment }).collect();
         let mut counted = String::new();
         routes::write_pinned_route(&path.join("/"), &[&pins], &mut counted);
-        if !has_placeholder(asked) {
-            return if counted == asked { Ok(counted) } else { Err(counted_elsewhere(asked, counted)) };
+        if !has_placeholder(requested) {
+            return if counted == requested { Ok(counted) } else { Err(counted_elsewhere(requested, counted)) };
         }
-        let has_words = |(asked, counted): (&str, &str)| is_placeholder(asked) || asked == counted;
-        if asked.split('/').count() != counted.split('/').count() || !asked.split('/').zip(counted.split('/')).all(has_words) {
-            return Err(counted_elsewhere(asked, counted));
+        let has_words = |(requested, counted): (&str, &str)| is_placeholder(requested) || requested == counted;
+        if requested.split('/').count() != counted.split('/').count()
+            || !requested.split('/').zip(counted.split('/')).all(has_words)
+        {
+            return Err(counted_elsewhere(requested, counted));
         }
         let patterns = self.patterns.iter().map(|pattern| pattern.as_str().to_owned());
-        shown_as(asked, self.counted.iter().map(|known| known.route().to_owned()).chain(patterns))
+        shown_as(requested, self.counted.iter().map(|known| known.route().to_owned()).chain(patterns))
     }
 
     /// Like `route`, for a prefix: what is before its star is compared with the beginnings of
     /// routes.
-    fn prefix(&self, asked: &str) -> Result<String, CommandError> {
-        let Some(prefix) = prefix_of(asked) else { return Err(CommandError::Prefix(asked.to_owned())) };
+    fn prefix(&self, requested: &str) -> Result<String, CommandError> {
+        let Some(prefix) = prefix_of(requested) else { return Err(CommandError::Prefix(requested.to_owned())) };
         if self.counted.iter().any(|known| known.route().starts_with(prefix)) {
-            return Ok(asked.to_owned());
+            return Ok(requested.to_owned());
         }
-        if has_placeholder(asked) {
+        if has_placeholder(requested) {
             let depth = prefix.split('/').count() - 1;
             let heads = self.counted.iter().map(|known| {
                 let head: Vec<&str> = known.route().split('/').take(depth).collect();
                 format!("{}/*", head.join("/"))
             });
-            return shown_as(asked, heads);
+            return shown_as(requested, heads);
         }
         let mut counted = String::new();
-        routes::write_route(asked, &mut counted);
-        if counted == asked { Ok(counted) } else { Err(counted_elsewhere(asked, counted)) }
+        routes::write_route(requested, &mut counted);
+        if counted == requested { Ok(counted) } else { Err(counted_elsewhere(requested, counted)) }
     }
 }
 
-fn counted_elsewhere(asked: &str, counted: String) -> CommandError {
-    CommandError::CountedElsewhere { asked: asked.to_owned(), counted }
+fn counted_elsewhere(requested: &str, counted: String) -> CommandError {
+    CommandError::CountedElsewhere { requested: requested.to_owned(), counted }
 }
 
 /// Writes HTTP's own methods in upper case. Other methods are case-sensitive and stay as they are.
-fn http_method(asked: &str) -> String {
-    let capitals = asked.to_ascii_uppercase();
-    if METHODS.contains(&&*capitals) || asked == ANY_METHOD { capitals } else { asked.to_owned() }
+fn http_method(requested: &str) -> String {
+    let capitals = requested.to_ascii_uppercase();
+    if METHODS.contains(&&*capitals) || requested == ANY_METHOD { capitals } else { requested.to_owned() }
 }
 
 fn has_placeholder(route: &str) -> bool {
@@ -148,15 +150,17 @@ fn is_placeholder(segment: &str) -> bool {
 
 /// The shown route that differs from `asked` at most in the names of its placeholders. If there is
 /// none, the placeholders get the names that they have without a pin.
-fn shown_as(asked: &str, shown: impl Iterator<Item = String>) -> Result<String, CommandError> {
-    let mut shown: BTreeSet<String> = shown.filter(|route| are_alike(route, asked)).collect();
-    if shown.contains(asked) {
-        return Ok(asked.to_owned());
+fn shown_as(requested: &str, shown: impl Iterator<Item = String>) -> Result<String, CommandError> {
+    let mut shown: BTreeSet<String> = shown.filter(|route| are_alike(route, requested)).collect();
+    if shown.contains(requested) {
+        return Ok(requested.to_owned());
     }
     match shown.len() {
-        0 => Ok(with_ids(asked)),
+        0 => Ok(with_ids(requested)),
         1 => Ok(shown.pop_first().unwrap_or_default()),
-        _ => Err(CommandError::Ambiguous { asked: asked.to_owned(), shown: shown.into_iter().take(NEAREST_MAX).collect() }),
+        _ => {
+            Err(CommandError::Ambiguous { requested: requested.to_owned(), shown: shown.into_iter().take(NEAREST_MAX).collect() })
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub trait MetricsStore: Send + Sync + std::fmt::Debug {
     fn forget(&self, names: &[SeriesName]) -> Result<(), StoreError>;
 
     /// Calls `look` with a view of the current state.
-    fn view(&self, look: &mut dyn FnMut(&dyn StoreView) -> Result<(), StoreError>) -> Result<(), StoreError>;
+    fn view(&self, read_view: &mut dyn FnMut(&dyn StoreView) -> Result<(), StoreError>) -> Result<(), StoreError>;
 
     /// Returns the processes that were attached at the last write.
     fn attached(&self) -> Result<Vec<Process>, StoreError>;

@@ -150,8 +150,8 @@ impl MetricsStore for RedbStore {
         Ok(())
     }
 
-    fn view(&self, look: &mut dyn FnMut(&dyn StoreView) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        self.read(|reading| Ok(look(&reading)))?
+    fn view(&self, read_view: &mut dyn FnMut(&dyn StoreView) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.read(|reading| Ok(read_view(&reading)))?
     }
 
     fn attached(&self) -> Result<Vec<Process>, StoreError> {

@@ -46,8 +46,8 @@ fn encode_code(code: u16) -> u64 {
     (u64::from(code) + CODES - USUAL_CODE) % CODES
 }
 
-fn code(told: u64) -> Option<u16> {
-    (told < CODES).then(|| ((told + USUAL_CODE) % CODES) as u16)
+fn code(row: u64) -> Option<u16> {
+    (row < CODES).then(|| ((row + USUAL_CODE) % CODES) as u16)
 }
 
 /// Responses with 500 to 599, which `failed_less_5xx` is relative to. Those from 600 on are not
@@ -66,8 +66,8 @@ fn extremes(golden: &GoldenMetrics) -> Vec<u8> {
         golden.bytes_in_max,
         golden.bytes_out_max,
     ];
-    let told = extremes.iter().rposition(|extreme| *extreme > 0).map_or(0, |last| last + 1);
-    varints::pack(extremes.into_iter().take(told))
+    let row = extremes.iter().rposition(|extreme| *extreme > 0).map_or(0, |last| last + 1);
+    varints::pack(extremes.into_iter().take(row))
 }
 
 fn set_extremes(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), InvalidMessage> {
@@ -90,13 +90,13 @@ fn set_extremes(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), Invalid
 fn set_statuses(golden: &mut GoldenMetrics, packed: &[u8]) -> Result<(), InvalidMessage> {
     let mut varints = Varints::new("status", packed);
     let mut codes = 0;
-    while let Some(told) = varints.read()? {
+    while let Some(row) = varints.read()? {
         codes += 1;
         if codes > STATUSES_MAX + 1 {
             return Err(InvalidMessage::TooMuch { field: "status", limit: STATUSES_MAX });
         }
         let senseless = |why: &str| InvalidMessage::Senseless { field: "status", why: why.into() };
-        let code = code(told).ok_or_else(|| senseless("a status has three digits"))?;
+        let code = code(row).ok_or_else(|| senseless("a status has three digits"))?;
         golden.add_status(code, varints.read()?.ok_or_else(|| senseless("a code has no count"))?);
     }
     Ok(())
@@ -128,12 +128,12 @@ struct Rest<'a> {
 /// Decodes and validates one row; it replaces the counts in `golden`.
 pub(super) fn read(stat: &[u8], golden: &mut GoldenMetrics) -> Result<RowFacts, InvalidMessage> {
     golden.renew();
-    let (mut told, mut rest, mut fields) = (RowFacts::default(), Rest::default(), Fields::new("stats", stat));
+    let (mut row, mut rest, mut fields) = (RowFacts::default(), Rest::default(), Fields::new("stats", stat));
     let (mut first_ms, mut last_ms) = (0, 0);
     // The field numbers are those of `Stat` in mesh.proto.
     while let Some((field, value)) = fields.read()? {
         match field {
-            1 => told.id = value.number("id")? as u32,
+            1 => row.id = value.number("id")? as u32,
             2 => rest.untimed = signed(value.number("untimed")?),
             3 => golden.total_us = value.number("total_us")?,
             4 => golden.max_us = value.number("max_us")?,
@@ -142,7 +142,7 @@ pub(super) fn read(stat: &[u8], golden: &mut GoldenMetrics) -> Result<RowFacts, 
             7 => rest.status = value.bytes("status")?,
             8 => rest.hist_lowest = signed(value.number("hist_lowest")? & 0xffff_ffff) as i32,
             9 => rest.hist = value.bytes("hist")?,
-            10 => told.in_flight = value.number("in_flight")? as u32,
+            10 => row.in_flight = value.number("in_flight")? as u32,
             11 => golden.by_rule = value.number("by_rule")?,
             12 => rest.hist_zeros = value.number("hist_zeros")?,
             13 => rest.failed_less_5xx = signed(value.number("failed_less_5xx")?),
@@ -154,9 +154,9 @@ pub(super) fn read(stat: &[u8], golden: &mut GoldenMetrics) -> Result<RowFacts, 
             _ => {}
         }
     }
-    told.seen = (first_ms > 0).then(|| Seen { first_ms, last_ms: last_ms.max(first_ms) });
+    row.seen = (first_ms > 0).then(|| Seen { first_ms, last_ms: last_ms.max(first_ms) });
     rest.complete(golden)?;
-    Ok(told)
+    Ok(row)
 }
 
 impl Rest<'_> {

@@ -31,7 +31,7 @@ pub struct CallerCounts {
     pub calls: Calls,
     /// Requests of about the last minute: those of the running minute, and the share of the minute
     /// before that is less than a minute ago.
-    pub lately: f64,
+    pub recent: f64,
     /// Of those, failures.
     pub failed_lately: f64,
 }
@@ -82,8 +82,8 @@ impl EndpointCallers {
         let (running, before) = self.weights(now_ms);
         for (callers, weight) in [(&self.running, running), (&self.before, before)] {
             show(callers, |address, calls| {
-                let (lately, failed_lately) = (calls.hits as f64 * weight, calls.failures as f64 * weight);
-                see(address, CallerCounts { calls: Calls::default(), lately, failed_lately });
+                let (recent, failed_lately) = (calls.hits as f64 * weight, calls.failures as f64 * weight);
+                see(address, CallerCounts { calls: Calls::default(), recent, failed_lately });
             });
         }
     }
@@ -119,7 +119,7 @@ impl CallerCounts {
     /// Adds more calls.
     pub fn add(&mut self, more: Self) {
         self.calls.add(more.calls);
-        self.lately += more.lately;
+        self.recent += more.recent;
         self.failed_lately += more.failed_lately;
     }
 
@@ -130,7 +130,7 @@ impl CallerCounts {
 
     /// Share of recent requests; of all requests, if none are recent.
     pub fn share_lately_of(self, sum: Self) -> f64 {
-        if sum.lately > 0.0 { share(self.lately, sum.lately) } else { self.share_of(sum) }
+        if sum.recent > 0.0 { share(self.recent, sum.recent) } else { self.share_of(sum) }
     }
 
     /// Share of recent failures; of all failures, if none are recent.

@@ -53,9 +53,9 @@ struct Missing {
 
 impl DurableCounts {
     /// Begins with what was on disk before this process was known here.
-    pub fn with_mark<'a>(mark: u64, kept: impl IntoIterator<Item = (&'a Arc<Series>, &'a GoldenMetrics)>) -> Self {
+    pub fn with_mark<'a>(mark: u64, written: impl IntoIterator<Item = (&'a Arc<Series>, &'a GoldenMetrics)>) -> Self {
         let mut entry = DurableEntry { mark, ..DurableEntry::default() };
-        for (series, golden) in kept {
+        for (series, golden) in written {
             entry.hits = entry.hits.saturating_add(golden.hits);
             entry.add(series, golden);
         }
@@ -98,9 +98,9 @@ impl DurableCounts {
             let nothing = || Missing { series: Arc::clone(&series), golden: GoldenMetrics::default() };
             missing.entry(series.number).or_insert_with(nothing).golden.merge(golden);
         }
-        for kept in entry.written.values() {
-            if let Some(Missing { golden, .. }) = missing.get_mut(&kept.series.canonical().number) {
-                *golden = golden.since(&kept.golden());
+        for written in entry.written.values() {
+            if let Some(Missing { golden, .. }) = missing.get_mut(&written.series.canonical().number) {
+                *golden = golden.since(&written.golden());
             }
         }
         entry.end = ProcessEnd::Uncertain(missing.into_values().filter(|missing| !missing.golden.is_empty()).collect());
@@ -147,12 +147,12 @@ impl DurableCounts {
 impl DurableEntry {
     fn add(&mut self, series: &Arc<Series>, golden: &GoldenMetrics) {
         let nothing = || DurableEndpoint { series: Arc::clone(series), packed: Box::default() };
-        let kept = self.written.entry(series.number).or_insert_with(nothing);
-        let mut sum = kept.golden();
+        let written = self.written.entry(series.number).or_insert_with(nothing);
+        let mut sum = written.golden();
         sum.merge(golden);
         let mut bytes = Vec::with_capacity(256);
         codec::write(&sum, &mut bytes);
-        kept.packed = bytes.into_boxed_slice();
+        written.packed = bytes.into_boxed_slice();
     }
 }
 
@@ -168,7 +168,7 @@ impl DurableEndpoint {
 
 impl ProcessEnd {
     /// Takes counts that reached the disk after all out of the missing ones.
-    fn remove_written(&mut self, series: &Arc<Series>, kept: &GoldenMetrics) {
+    fn remove_written(&mut self, series: &Arc<Series>, written: &GoldenMetrics) {
         let (missing, is_lost) = match self {
             Self::Living => return,
             Self::Uncertain(missing) => (missing, false),
@@ -176,7 +176,7 @@ impl ProcessEnd {
         };
         let number = series.canonical().number;
         if let Some(Missing { series, golden }) = missing.iter_mut().find(|missing| missing.series.canonical().number == number) {
-            let rest = golden.since(kept);
+            let rest = golden.since(written);
             if is_lost {
                 series.restore_lost(&golden.since(&rest));
             }

@@ -160,7 +160,7 @@ mod tests {
     fn heard(hits: u64, failures: u64, ago_ms: u64) -> CallerCounts {
         CallerCounts {
             calls: Calls { hits, failures, last_ms: NOW_MS - ago_ms },
-            lately: hits as f64,
+            recent: hits as f64,
             failed_lately: failures as f64,
         }
     }

@@ -13,7 +13,7 @@ use crate::query::callers::{CalledBy, ResolvedCaller, Who};
 
 /// One caller with a hostile name.
 fn called_by() -> CalledBy {
-    let heard = CallerCounts { lately: 1.0, ..CallerCounts::default() };
+    let heard = CallerCounts { recent: 1.0, ..CallerCounts::default() };
     let who = Who::Service { namespace: "default".into(), service: "<script>alert(3)</script>".into() };
     CalledBy { callers: vec![ResolvedCaller { who, heard, pods: vec![] }], sum: heard, unknown_hits: 7 }
 }

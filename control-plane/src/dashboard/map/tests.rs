@@ -171,7 +171,7 @@ fn an_empty_mesh_has_no_picture() {
 }
 
 fn heard(hits: u64, lately: f64, failed_lately: f64, ago_ms: u64) -> CallerCounts {
-    CallerCounts { calls: Calls { hits, failures: 0, last_ms: sample::NOW_MS - ago_ms }, lately, failed_lately }
+    CallerCounts { calls: Calls { hits, failures: 0, last_ms: sample::NOW_MS - ago_ms }, recent: lately, failed_lately }
 }
 
 /// The callers of one endpoint of `payments` with 41.6 requests per second, of which 3.29 fail.

@@ -19,7 +19,7 @@ pub(super) struct TrustedClock {
     /// The reading right after a jump that is not trusted yet; 0 if there is none.
     leapt_ms: u64,
     /// The last reading.
-    told_ms: u64,
+    machine_ms: u64,
 }
 
 const NAMES: [&str; 3] = ["clock_ms", "clock_leapt_ms", "clock_told_ms"];
@@ -29,13 +29,13 @@ impl TrustedClock {
     pub(super) fn read(transaction: &WriteTransaction) -> Result<Self, TransactionFault> {
         let numbers = transaction.open_table(NUMBERS)?;
         let number = |name: &str| Ok::<_, TransactionFault>(numbers.get(name)?.map_or(0, |number| number.value()));
-        Ok(Self { now_ms: number(NAMES[0])?, leapt_ms: number(NAMES[1])?, told_ms: number(NAMES[2])? })
+        Ok(Self { now_ms: number(NAMES[0])?, leapt_ms: number(NAMES[1])?, machine_ms: number(NAMES[2])? })
     }
 
     /// Writes the clock to the store.
     pub(super) fn write(self, transaction: &WriteTransaction) -> Result<(), TransactionFault> {
         let mut numbers = transaction.open_table(NUMBERS)?;
-        for (name, number) in NAMES.into_iter().zip([self.now_ms, self.leapt_ms, self.told_ms]) {
+        for (name, number) in NAMES.into_iter().zip([self.now_ms, self.leapt_ms, self.machine_ms]) {
             numbers.insert(name, number)?;
         }
         Ok(())
@@ -43,16 +43,16 @@ impl TrustedClock {
 
     /// Takes a reading of the machine's clock. A step back is followed at once: then less expires.
     #[must_use]
-    pub(super) fn observe(self, told_ms: u64) -> Self {
-        let believed = Self { now_ms: told_ms, leapt_ms: 0, told_ms };
-        let leaps_from = |from_ms: u64| told_ms > from_ms.saturating_add(LEAP_MAX_MS);
-        if self.told_ms == 0 || !leaps_from(self.now_ms) {
+    pub(super) fn observe(self, machine_ms: u64) -> Self {
+        let believed = Self { now_ms: machine_ms, leapt_ms: 0, machine_ms };
+        let leaps_from = |from_ms: u64| machine_ms > from_ms.saturating_add(LEAP_MAX_MS);
+        if self.machine_ms == 0 || !leaps_from(self.now_ms) {
             return believed;
         }
-        if self.leapt_ms == 0 || leaps_from(self.told_ms) || told_ms < self.leapt_ms {
-            return Self { leapt_ms: told_ms, told_ms, ..self };
+        if self.leapt_ms == 0 || leaps_from(self.machine_ms) || machine_ms < self.leapt_ms {
+            return Self { leapt_ms: machine_ms, machine_ms, ..self };
         }
-        if leaps_from(self.leapt_ms) { believed } else { Self { told_ms, ..self } }
+        if leaps_from(self.leapt_ms) { believed } else { Self { machine_ms, ..self } }
     }
 }
 
@@ -66,8 +66,8 @@ mod tests {
     /// Returns the trusted time after each reading.
     fn believed(told: &[u64]) -> Vec<u64> {
         let mut clock = TrustedClock::default();
-        let hear = |told_ms: &u64| {
-            clock = clock.observe(*told_ms);
+        let hear = |machine_ms: &u64| {
+            clock = clock.observe(*machine_ms);
             clock.now_ms
         };
         told.iter().map(hear).collect()

@@ -45,7 +45,7 @@ fn a_snapshot_replaces_what_was_known_and_only_the_difference_was_lately() {
         called.snapshot(callers(&[("10.0.0.1", 30), ("10.0.0.2", 5), ("", 2)], NOW_MS), NOW_MS);
     }
     let heard = heard(&called, NOW_MS);
-    let hits = |name: &str| (heard[name].calls.hits, heard[name].lately.round() as u64);
+    let hits = |name: &str| (heard[name].calls.hits, heard[name].recent.round() as u64);
     assert_eq!((hits("10.0.0.1"), hits("10.0.0.2"), hits("others")), ((30, 30), (5, 5), (2, 2)));
     assert_eq!((heard["10.0.0.1"].calls.failures, heard["10.0.0.1"].failed_lately), (3, 3.0));
 }
@@ -56,7 +56,7 @@ fn what_was_lately_fades_within_two_minutes_and_the_rest_stays() {
     let mut called = called(&timeline, "/a");
     called.change(&callers(&[("10.0.0.1", 60)], NOW_MS), NOW_MS);
     let lately =
-        |called: &EndpointCallers, after_s: u64| heard(called, NOW_MS + after_s * 1000)["10.0.0.1"].lately.round() as u64;
+        |called: &EndpointCallers, after_s: u64| heard(called, NOW_MS + after_s * 1000)["10.0.0.1"].recent.round() as u64;
     assert_eq!([0, 59, 60, 90, 119, 120, 600].map(|after_s| lately(&called, after_s)), [60, 60, 60, 30, 1, 0, 0]);
     called.change(&callers(&[("10.0.0.1", 6)], NOW_MS + 90_000), NOW_MS + 90_000);
     assert_eq!(lately(&called, 90), 36, "half of the minute before, and the running one");
@@ -82,7 +82,7 @@ fn two_endpoints_that_are_one_by_a_pin_add_up_their_callers() {
     other.change(&callers(&[("10.0.0.1", 5), ("", 3)], NOW_MS), NOW_MS + 60_000);
     one.merge(other);
     let heard = heard(&one, NOW_MS + 60_000);
-    assert_eq!((heard["10.0.0.1"].calls.hits, heard["10.0.0.1"].lately), (15, 15.0));
+    assert_eq!((heard["10.0.0.1"].calls.hits, heard["10.0.0.1"].recent), (15, 15.0));
     assert_eq!((heard["10.0.0.2"].calls.hits, heard["others"].calls.hits), (1, 3));
     assert_eq!(one.series.past_callers(), Callers::default(), "nothing is forgotten yet");
 }

@@ -55,30 +55,30 @@ impl Chart {
     pub fn read(
         metrics_store: &dyn MetricsStore,
         timeline: &Timeline,
-        wanted: &ChartRequest,
+        request: &ChartRequest,
         now_ms: u64,
     ) -> Result<Self, StoreError> {
-        if wanted.to_ms.is_none() && wanted.window_ms <= IN_MEMORY_MS {
-            return Ok(Self::recent(timeline, wanted, now_ms));
+        if request.to_ms.is_none() && request.window_ms <= IN_MEMORY_MS {
+            return Ok(Self::recent(timeline, request, now_ms));
         }
         let mut chart = Self::default();
         metrics_store.view(&mut |view| {
-            chart = Self::load(view, timeline, wanted, now_ms)?;
+            chart = Self::load(view, timeline, request, now_ms)?;
             Ok(())
         })?;
         Ok(chart)
     }
 
-    fn recent(timeline: &Timeline, wanted: &ChartRequest, now_ms: u64) -> Self {
-        let finest_s = if wanted.window_ms <= SECONDS_IN_MEMORY_MS { 1 } else { 10 };
-        let mut chart = Self::empty(wanted.window_ms, now_ms, step_ms(wanted, finest_s));
+    fn recent(timeline: &Timeline, request: &ChartRequest, now_ms: u64) -> Self {
+        let finest_s = if request.window_ms <= SECONDS_IN_MEMORY_MS { 1 } else { 10 };
+        let mut chart = Self::empty(request.window_ms, now_ms, step_ms(request, finest_s));
         chart.since_ms = timeline.started_ms();
         let (from_ms, to_ms) = (chart.from_ms, chart.to_ms);
         let range = time_range::TimeRange { from_ms, to_ms };
         let before = time_range::TimeRange { from_ms: from_ms.saturating_sub(to_ms - from_ms), to_ms: from_ms };
         let is_known = before.from_ms >= chart.since_ms.max(now_ms.saturating_sub(IN_MEMORY_MS));
-        chart.before = (wanted.compares && is_known).then(GoldenMetrics::default);
-        for series in &wanted.series {
+        chart.before = (request.compares && is_known).then(GoldenMetrics::default);
+        for series in &request.series {
             for (point, step) in chart.points.iter_mut().zip(series.steps(range, chart.step_ms)) {
                 point.merge(&step);
             }
@@ -104,26 +104,26 @@ impl Chart {
         }
     }
 
-    fn load(view: &dyn StoreView, timeline: &Timeline, wanted: &ChartRequest, now_ms: u64) -> Result<Self, StoreError> {
+    fn load(view: &dyn StoreView, timeline: &Timeline, request: &ChartRequest, now_ms: u64) -> Result<Self, StoreError> {
         let (kept, reach) = (view.series()?, Retention::read(view)?);
-        let asked: BTreeSet<usize> = wanted.series.iter().map(|series| series.number).collect();
+        let asked: BTreeSet<usize> = request.series.iter().map(|series| series.number).collect();
         let names = named(&kept, timeline);
         let only: BTreeSet<u32> =
             names.iter().filter(|(_, series)| asked.contains(&series.number)).map(|(number, _)| *number).collect();
-        let end_ms = wanted.to_ms.unwrap_or(now_ms);
-        let (resolution, step_ms) = steps(wanted, end_ms.saturating_sub(wanted.window_ms), reach);
-        let mut chart = Self::empty(wanted.window_ms, end_ms, step_ms);
+        let end_ms = request.to_ms.unwrap_or(now_ms);
+        let (resolution, step_ms) = steps(request, end_ms.saturating_sub(request.window_ms), reach);
+        let mut chart = Self::empty(request.window_ms, end_ms, step_ms);
         chart.since_ms = reach.since_ms();
         let (from_ms, to_ms) = (chart.from_ms, chart.to_ms);
         view.each_slot(SlotRange { resolution, from_ms, to_ms }, Some(&only), &mut |slot| {
             chart.points.get_mut(((slot.from_ms - from_ms) / step_ms) as usize).map_or(Ok(()), |point| slot.add_to(point))
         })?;
-        if wanted.to_ms.is_none() {
-            chart.add_tail(&kept, &names, wanted);
+        if request.to_ms.is_none() {
+            chart.add_tail(&kept, &names, request);
         }
         chart.add_up();
         let before_ms = from_ms.saturating_sub(chart.to_ms - from_ms);
-        if wanted.compares && before_ms >= chart.since_ms {
+        if request.compares && before_ms >= chart.since_ms {
             let mut before = GoldenMetrics::default();
             for piece in reach.pieces(before_ms, from_ms) {
                 view.each_slot(piece, Some(&only), &mut |slot| slot.add_to(&mut before))?;
@@ -133,13 +133,13 @@ impl Chart {
         Ok(chart)
     }
 
-    fn add_tail(&mut self, kept: &BTreeMap<u32, StoredSeries>, names: &HashMap<u32, Arc<Series>>, wanted: &ChartRequest) {
+    fn add_tail(&mut self, kept: &BTreeMap<u32, StoredSeries>, names: &HashMap<u32, Arc<Series>>, request: &ChartRequest) {
         let mut on_disk: HashMap<usize, GoldenMetrics> = HashMap::new();
         for (number, kept) in kept {
             on_disk.entry(names[number].number).or_default().merge(&kept.total);
         }
         let Some(newest) = self.points.last_mut() else { return };
-        for series in &wanted.series {
+        for series in &request.series {
             let live = series.totals();
             add_tail(newest, &live, on_disk.get(&series.number).unwrap_or(&GoldenMetrics::default()));
             self.counted.merge(&live);
@@ -167,14 +167,14 @@ pub const STEPS_MAX: u64 = 240;
 const STEPS_S: [u64; 18] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
 
 /// Returns the shortest step that shows the window within the limit, and is at least `finest_s`.
-fn step_ms(wanted: &ChartRequest, finest_s: u64) -> u64 {
-    let fits = |step_s: &u64| *step_s >= finest_s && wanted.window_ms.div_ceil(*step_s * 1000) <= wanted.steps_max;
+fn step_ms(request: &ChartRequest, finest_s: u64) -> u64 {
+    let fits = |step_s: &u64| *step_s >= finest_s && request.window_ms.div_ceil(*step_s * 1000) <= request.steps_max;
     STEPS_S.into_iter().find(fits).unwrap_or(86_400) * 1000
 }
 
 /// Returns the slots to read for a window, and the steps to show it in.
-fn steps(wanted: &ChartRequest, from_ms: u64, reach: Retention) -> (Resolution, u64) {
-    let step_ms = step_ms(wanted, 10);
+fn steps(request: &ChartRequest, from_ms: u64, reach: Retention) -> (Resolution, u64) {
+    let step_ms = step_ms(request, 10);
     // The longest slots that fit into a step, or longer ones where the shorter do not go back far
     // enough.
     let fitting = Resolution::ALL.into_iter().rfind(|resolution| resolution.step_ms() <= step_ms);

@@ -38,15 +38,15 @@ pub struct RangeCache {
 
 impl RangeCache {
     /// What was read of a window by the names that are in use, if it is still good.
-    pub fn fresh(&self, window: QueryWindow, naming: u64, now_ms: u64) -> Option<Arc<LongRange>> {
-        let past = self.any(window, naming)?;
+    pub fn fresh(&self, window: QueryWindow, naming_revision: u64, now_ms: u64) -> Option<Arc<LongRange>> {
+        let past = self.any(window, naming_revision)?;
         is_fresh(past.read_ms, length(window), now_ms).then_some(past)
     }
 
     /// Returns a cached window of any age, if endpoints still have the same names.
-    pub fn any(&self, window: QueryWindow, naming: u64) -> Option<Arc<LongRange>> {
+    pub fn any(&self, window: QueryWindow, naming_revision: u64) -> Option<Arc<LongRange>> {
         let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        windows.get(&window).filter(|past| past.naming_revision == naming).cloned()
+        windows.get(&window).filter(|past| past.naming_revision == naming_revision).cloned()
     }
 
     /// Keeps what was read, in place of the oldest if there are too many.
