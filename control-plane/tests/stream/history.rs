@@ -115,7 +115,7 @@ async fn a_page_that_lies_ends_its_own_stream_and_no_other() {
     let many = vec![wire::Sample::default(); 33];
     let broken = wire::Sample { path: "/\u{1b}[2J".into(), ..wire::Sample::default() };
     let lies: [(Lie, &str); 4] = [
-        (Box::new(move |id| vec![last(id + 7, vec![])]), "not waited for"),
+        (Box::new(move |id| vec![last(id + 7, vec![])]), "is under way"),
         (Box::new(move |id| vec![last(id, many.clone())]), "page.samples is over its limit of 32"),
         (Box::new(move |id| vec![last(id, vec![broken.clone()])]), "sample.path"),
         (
@@ -145,7 +145,7 @@ async fn a_page_that_lies_ends_its_own_stream_and_no_other() {
     }
     let mut unasked = server.attach("shop", "unasked").await;
     unasked.send(up::Message::Page(last(1, vec![]))).await;
-    assert!(unasked.ended().await.message().contains("not waited for"));
+    assert!(unasked.ended().await.message().contains("is under way"));
     let metrics = reqwest::get(format!("http://{}/metrics", server.http)).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("sitio_discarded_total{what=\"frame_refused\"} 5"), "{metrics}");
     server.stop().await;
