@@ -1,27 +1,24 @@
-//! Turns commands into revisions of the rules: checks them, writes them to disk, publishes them, and ends them at expiry.
+//! The rules of the mesh, as the other parts use them: commands, previews, status, and the end of each rule at its expiry.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mesh::endpoint::Endpoint;
-use mesh::rule::{Action, Rule, Selector};
+use mesh::rule::{Rule, Selector};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
 use crate::counts::fleet::Fleet;
 use crate::model::audit;
-use crate::model::audit::{AuditSubject, CommandOutcome};
-use crate::model::rule_record::{RuleChange, RuleRecord};
+use crate::model::rule_record::RuleRecord;
 use crate::model::rule_status::RuleStatus;
 use crate::model::rules_state::RulesState;
 use crate::rules::command::{Command, CommandError};
-use crate::rules::hooks::{BeforePublish, CountedEndpoints};
 use crate::rules::outcome::RuleOutcome;
-use crate::rules::service_watchers::ServiceWatchers;
-use crate::rules::warnings::WarningContext;
+use crate::rules::writer::RuleWriter;
 use crate::store::{Store, StoreError};
 
 pub mod change;
@@ -34,6 +31,7 @@ pub mod outcome;
 pub mod receipts;
 mod service_watchers;
 mod warnings;
+mod writer;
 
 /// Pause before a failed write is repeated. Sidecars end a rule by themselves meanwhile.
 const RETRY: Duration = Duration::from_secs(5);
@@ -43,41 +41,13 @@ const SLEEP_MAX: Duration = Duration::from_secs(30);
 
 /// The rules of the mesh. Cheap to clone: clones share their state.
 #[derive(Debug, Clone)]
-pub struct Rules(Arc<RulesInner>);
-
-#[derive(Debug)]
-struct RulesInner {
-    store: Arc<dyn Store>,
-    fleet: Arc<Fleet>,
-    /// Held from the decision to the publication, always by a thread that may block, so that
-    /// revisions follow each other.
-    writing: Mutex<()>,
-    published: watch::Sender<Arc<RulesState>>,
-    /// The published revision, for readers that only compare it with theirs.
-    revision: AtomicU64,
-    watchers: ServiceWatchers,
-    before_publish: BeforePublish,
-    counted: CountedEndpoints,
-}
+pub struct Rules(Arc<RuleWriter>);
 
 impl Rules {
     /// Loads the rules of a store. It reads from disk, so it may block.
     pub fn open(store: Arc<dyn Store>, fleet: Arc<Fleet>, now_ms: u64) -> Result<Self, StoreError> {
         let state = RulesState::load(store.load()?, now_ms);
-        let revision = AtomicU64::new(state.revision);
-        let published = watch::Sender::new(Arc::new(state));
-        let (concerned, first, counted) = (ServiceWatchers::default(), BeforePublish::default(), CountedEndpoints::default());
-        let writing = Mutex::new(());
-        let rules = Self(Arc::new(RulesInner {
-            store,
-            fleet,
-            writing,
-            published,
-            revision,
-            watchers: concerned,
-            before_publish: first,
-            counted,
-        }));
+        let rules = Self(Arc::new(RuleWriter::new(store, fleet, state)));
         rules.0.expire(now_ms)?;
         Ok(rules)
     }
@@ -197,122 +167,13 @@ impl Rules {
     /// Runs work where blocking is allowed. It completes even if the caller stops waiting.
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&RulesInner) -> Result<T, CommandError> + Send + 'static,
+        work: impl FnOnce(&RuleWriter) -> Result<T, CommandError> + Send + 'static,
     ) -> Result<T, CommandError> {
         let inner = Arc::clone(&self.0);
         match tokio::task::spawn_blocking(move || work(&inner)).await {
             Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
-    }
-}
-
-impl RulesInner {
-    fn create(&self, command: &Command, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (state, now_ms) = (self.state(), now_ms());
-        let id = format!("r{}", state.revision + 1);
-        let namespace = command.namespace();
-        let context = self.warning_context(&state);
-        let known = &context.known(namespace, &command.service);
-        let check_context = check::CheckContext { state: &state, fleet: &self.fleet, known, now_ms };
-        let rule = check::rule(command, id, by, &check_context).inspect_err(|refused| {
-            self.record_refusal(&state, change::asked(command, now_ms), (by, &command.reason), refused, now_ms);
-        })?;
-        let note = context.note(&rule);
-        let record = self.commit(&state, change::creation(&state, rule, note, now_ms), now_ms)?;
-        let done = if record.rule.action == Action::Pin { "pinned" } else { "turned off" };
-        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "{done}");
-        Ok(Arc::new(self.status(&record, now_ms)))
-    }
-
-    fn withdraw(&self, id: &str, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (state, now_ms) = (self.state(), now_ms());
-        let record = state.record(id).ok_or_else(|| CommandError::UnknownRule(id.to_owned()))?;
-        if record.ending.is_some() {
-            let refused = CommandError::Ended(id.to_owned());
-            self.record_refusal(&state, AuditSubject::rule(&record.rule), (by, ""), &refused, now_ms);
-            return Err(refused);
-        }
-        let outcome = CommandOutcome::from_status(&self.status(record, now_ms));
-        let record = self.commit(&state, change::withdrawal(&state, record, outcome, by, now_ms), now_ms)?;
-        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "withdrawn");
-        Ok(Arc::new(self.status(&record, now_ms)))
-    }
-
-    fn expire(&self, now_ms: u64) -> Result<(), StoreError> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = self.state();
-        let expired = state.in_force().filter(|record| record.rule.has_lapsed(now_ms)).cloned();
-        let expired: Vec<_> =
-            expired.map(|record| (CommandOutcome::from_status(&self.status(&record, now_ms)), record)).collect();
-        if expired.is_empty() {
-            return Ok(());
-        }
-        for (_, record) in &expired {
-            tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, "expired: endpoint turned on");
-        }
-        self.commit(&state, change::lapse(&state, &expired, now_ms), now_ms).map(drop)
-    }
-
-    /// Writes a change to disk, then publishes it; in this order, so that no pod obeys what a crash
-    /// would forget.
-    fn commit(&self, state: &RulesState, change: RuleChange, now_ms: u64) -> Result<RuleRecord, StoreError> {
-        self.store.commit(&change)?;
-        let first = change.put.first().cloned().expect("every change of the rules is about a rule");
-        self.publish(state, change, now_ms);
-        Ok(first)
-    }
-
-    /// Records a refused command in the audit log. If even that fails, the caller still gets the
-    /// command's own error.
-    fn record_refusal(
-        &self,
-        state: &RulesState,
-        about: AuditSubject,
-        (by, reason): (&str, &str),
-        refused: &CommandError,
-        now_ms: u64,
-    ) {
-        let change = change::refusal(state, about, (by, reason), refused, now_ms);
-        match self.store.commit(&change) {
-            Ok(()) => self.publish(state, change, now_ms),
-            Err(error) => tracing::error!(%error, %refused, "a refused command could not be recorded"),
-        }
-    }
-
-    fn publish(&self, state: &RulesState, change: RuleChange, now_ms: u64) {
-        let next = state.after(change, now_ms);
-        self.before_publish.run(&next);
-        // A resend does not wait for the writer, so one may have been requested in between.
-        self.publish_next(|published| next.resent(published.resends));
-    }
-
-    /// Publishes the successor of the published state, and wakes the streams that it concerns.
-    fn publish_next(&self, next: impl FnOnce(&RulesState) -> RulesState) {
-        let mut change = None;
-        self.published.send_modify(|published| {
-            let next = Arc::new(next(published));
-            change = Some((std::mem::replace(published, Arc::clone(&next)), next));
-        });
-        if let Some((before, after)) = change {
-            self.revision.fetch_max(after.revision, Ordering::AcqRel);
-            self.watchers.notify(&before, &after);
-        }
-    }
-
-    fn warning_context<'a>(&'a self, state: &'a RulesState) -> WarningContext<'a> {
-        WarningContext { fleet: &self.fleet, counted: &self.counted, state }
-    }
-
-    fn status(&self, record: &RuleRecord, now_ms: u64) -> RuleStatus {
-        let selector = &record.rule.selector;
-        receipts::status(record, &self.fleet.pods_of(&selector.namespace, &selector.service, now_ms))
-    }
-
-    fn state(&self) -> Arc<RulesState> {
-        Arc::clone(&self.published.borrow())
     }
 }
 

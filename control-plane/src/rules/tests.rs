@@ -7,6 +7,7 @@ use mesh::rule::{Action, Protection, Scope};
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 
+use crate::model::rule_record::RuleChange;
 use crate::model::rule_record::StoredRules;
 use crate::rules::command::Unseen;
 use crate::rules::*;

@@ -12,6 +12,7 @@ use crate::counts::timeline::history::sums::SumCache;
 use crate::counts::timeline::resample::Sparks;
 use crate::counts::timeline::ring::SlotRing;
 use crate::counts::timeline::time_range::TimeRange;
+use crate::model::slot_outcomes::{OUTCOME_MS, SlotOutcome};
 use crate::model::traffic::TrafficPoint;
 
 mod coarse;
@@ -140,6 +141,37 @@ impl SeriesHistory {
                 at_ms += SHORT_MS;
             }
         }
+    }
+
+    /// Returns the counts in each step of a range, oldest first.
+    pub(super) fn steps(&self, range: TimeRange, step_ms: u64) -> Vec<GoldenMetrics> {
+        let steps = (range.to_ms - range.from_ms).div_ceil(step_ms.max(1)) as usize;
+        let mut sums = vec![GoldenMetrics::default(); steps];
+        self.each_slot(range, Grain::Fine, |from_ms, _, golden| {
+            let step = from_ms.saturating_sub(range.from_ms) / step_ms.max(1);
+            if let Some(sum) = sums.get_mut(step as usize) {
+                sum.merge(golden);
+            }
+        });
+        for (step, sum) in sums.iter_mut().enumerate() {
+            let from_ms = range.from_ms + step as u64 * step_ms;
+            self.add_coarse(TimeRange { from_ms, to_ms: (from_ms + step_ms).min(range.to_ms) }, sum);
+        }
+        sums
+    }
+
+    /// Returns the outcomes of the slots of a range that has so many.
+    pub(super) fn outcomes(&self, range: TimeRange, slots: usize) -> Vec<SlotOutcome> {
+        let mut outcomes = vec![SlotOutcome::default(); slots];
+        self.each_slot(range, Grain::Coarse, |from_ms, _, golden| {
+            let at = from_ms.saturating_sub(range.from_ms) / OUTCOME_MS;
+            if let Some(slot) = outcomes.get_mut(at as usize) {
+                let outcome = SlotOutcome::from_metrics(golden);
+                slot.served = slot.served.saturating_add(outcome.served);
+                slot.failures = slot.failures.saturating_add(outcome.failures);
+            }
+        });
+        outcomes
     }
 
     /// Adds what the coarse entries hold of the range.

@@ -11,12 +11,12 @@ use mesh::stable_hash::short_id;
 
 use crate::address_limiter::AddressPermit;
 use crate::counts::timeline::counted_span::CountedSpan;
-use crate::counts::timeline::history::{Grain, SeriesHistory};
+use crate::counts::timeline::history::SeriesHistory;
 use crate::counts::timeline::quota::QuotaShare;
 use crate::counts::timeline::series::pending::SeriesCounts;
 use crate::counts::timeline::time_range::TimeRange;
 use crate::model::reporter::Reporter;
-use crate::model::slot_outcomes::{OUTCOME_MS, SlotOutcome, SlotOutcomes};
+use crate::model::slot_outcomes::{OUTCOME_MS, SlotOutcomes};
 use crate::model::traffic::TrafficPoint;
 use crate::store::metrics_store::SeriesName;
 
@@ -151,20 +151,7 @@ impl Series {
     /// Returns the counts in each step of a time range, oldest first. A step consists of whole
     /// slots: one second long within the last five minutes, ten seconds long before.
     pub fn steps(&self, range: TimeRange, step_ms: u64) -> Vec<GoldenMetrics> {
-        let steps = (range.to_ms - range.from_ms).div_ceil(step_ms.max(1)) as usize;
-        let mut sums = vec![GoldenMetrics::default(); steps];
-        let counted = self.lock_flushed();
-        counted.history.each_slot(range, Grain::Fine, |from_ms, _, golden| {
-            let step = from_ms.saturating_sub(range.from_ms) / step_ms.max(1);
-            if let Some(sum) = sums.get_mut(step as usize) {
-                sum.merge(golden);
-            }
-        });
-        for (step, sum) in sums.iter_mut().enumerate() {
-            let from_ms = range.from_ms + step as u64 * step_ms;
-            counted.history.add_coarse(TimeRange { from_ms, to_ms: (from_ms + step_ms).min(range.to_ms) }, sum);
-        }
-        sums
+        self.lock_flushed().history.steps(range, step_ms)
     }
 
     /// Returns the traffic of a time range in `points` steps, oldest first.
@@ -175,16 +162,8 @@ impl Series {
     /// Returns the outcomes of the requests of the last hour.
     pub fn outcomes(&self, now_ms: u64) -> SlotOutcomes {
         let range = TimeRange::steps(OUTCOME_MS, OUTCOMES, now_ms);
-        let mut slots = vec![SlotOutcome::default(); OUTCOMES];
         let counted = self.lock_flushed();
-        counted.history.each_slot(range, Grain::Coarse, |from_ms, _, golden| {
-            let at = from_ms.saturating_sub(range.from_ms) / OUTCOME_MS;
-            if let Some(slot) = slots.get_mut(at as usize) {
-                let outcome = SlotOutcome::from_metrics(golden);
-                slot.served = slot.served.saturating_add(outcome.served);
-                slot.failures = slot.failures.saturating_add(outcome.failures);
-            }
-        });
+        let slots = counted.history.outcomes(range, OUTCOMES);
         let began_ms = counted.seen.map_or(self.started_ms, |seen| seen.first_ms.max(self.started_ms));
         SlotOutcomes { from_ms: range.from_ms, began_ms, slots: slots.into() }
     }
