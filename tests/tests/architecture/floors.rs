@@ -25,7 +25,7 @@ const FLOORS: [(&str, &[&[&str]]); 2] = [
     (
         "sidecar",
         &[
-            &["body", "forwarding", "head", "identity", "protocol", "resources", "socket", "timeouts"],
+            &["body", "forwarding", "head", "identity", "protocol", "resources", "setting_values", "socket", "timeouts"],
             &["decorator", "rulebook", "target"],
             &["recorder", "tap", "upstream"],
             &["exchange"],

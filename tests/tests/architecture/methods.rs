@@ -1,8 +1,17 @@
-//! A type's own methods are in its file and in at most one child of it, so that a reader finds them.
+//! A type's own methods are in its file and in at most one file above or below it, so that a reader finds them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::sources::{CRATES, modules};
+
+/// Methods in a sibling file: a query names a window or a range, and the range is read where its form is.
+const ELSEWHERE: [(&str, &str); 1] = [("dashboard/range", "ViewQuery")];
+
+/// Whether one of the two files is a child of the other.
+fn is_next_to(one: &str, other: &str) -> bool {
+    let is_child = |child: &str, parent: &str| child.rsplit_once('/').is_some_and(|(above, _)| above == parent);
+    is_child(one, other) || is_child(other, one)
+}
 
 /// The types that a file defines, whatever their visibility.
 fn defined(text: &str) -> impl Iterator<Item = String> {
@@ -48,23 +57,27 @@ fn strays(name: &str) -> Vec<String> {
             homes.entry(defined).or_default().insert(module);
         }
     }
-    let (mut strays, mut children) = (Vec::new(), BTreeMap::<(&str, String), BTreeSet<&str>>::new());
+    let (mut strays, mut neighbours) = (Vec::new(), BTreeMap::<(&str, String), BTreeSet<&str>>::new());
     for (module, text) in &modules {
         for extended in extended(text) {
             let Some(homes) = homes.get(&extended).filter(|homes| !homes.contains(module.as_str())) else { continue };
-            match homes.iter().find(|home| module.rsplit_once('/').is_some_and(|(parent, _)| parent == **home)) {
-                Some(home) => _ = children.entry((home, extended)).or_default().insert(module),
+            if ELSEWHERE.contains(&(module, &extended)) {
+                continue;
+            }
+            match homes.iter().find(|home| is_next_to(module, home)) {
+                Some(home) => _ = neighbours.entry((home, extended)).or_default().insert(module),
                 None => strays.push(format!("{name}: {module} adds methods to {extended} of {homes:?}")),
             }
         }
     }
-    let many = children.iter().filter(|(_, children)| children.len() > 1);
-    strays.extend(many.map(|((home, extended), children)| format!("{name}: {extended} of {home} has methods in {children:?}")));
+    let many = neighbours.iter().filter(|(_, neighbours)| neighbours.len() > 1);
+    strays
+        .extend(many.map(|((home, extended), neighbours)| format!("{name}: {extended} of {home} has methods in {neighbours:?}")));
     strays
 }
 
 #[test]
-fn a_type_has_its_methods_in_its_own_file_and_at_most_one_child() {
+fn a_type_has_its_methods_in_its_own_file_and_at_most_one_next_to_it() {
     let strays: Vec<String> = CRATES.iter().flat_map(|name| strays(name)).collect();
     assert!(strays.is_empty(), "{}", strays.join("\n"));
 }
