@@ -10,7 +10,6 @@ use mesh::golden::CLIENT_GONE;
 use mesh::trace::Traceparent;
 
 use crate::body::Body;
-use crate::exchange::context::WorkerContext;
 use crate::exchange::error_response::Audience;
 use crate::exchange::options::Queries;
 use crate::head::Version;
@@ -20,6 +19,7 @@ use crate::recorder::row_index::RowIndex;
 
 pub(crate) mod clock_anchor;
 pub mod context;
+pub mod decide;
 pub mod decorators;
 pub mod error_response;
 pub(crate) mod max_forwards;
@@ -29,8 +29,8 @@ pub mod shared_counters;
 /// Capacity that an exchange's buffers keep for the next one.
 const KEPT_BYTES_MAX: usize = 8 * 1024;
 
-/// Bytes of the path that are stored. The history keeps fewer.
-const PATH_BYTES_MAX: usize = 512;
+/// Bytes of the path that are recorded. The history keeps fewer.
+const RECORDED_PATH_BYTES_MAX: usize = 512;
 
 /// An exchange. Workers reuse these objects to reuse their buffers.
 pub struct Exchange {
@@ -45,9 +45,9 @@ pub struct Exchange {
     /// Whether a body may follow the response's head.
     pub asked: ResponseTo,
     /// The audience of the response.
-    pub reader: Audience,
+    pub audience: Audience,
     /// Whether to keep the downstream connection.
-    pub keeps: Keeps,
+    pub keep_alive: KeepAlive,
     /// Whether the request may be sent again, as long as `wire` contains all of it.
     pub repeatable: Repeatable,
     /// Whether the downstream may wait for an interim response before it sends the body.
@@ -78,13 +78,13 @@ pub struct Exchange {
 
 /// Whether to keep the downstream connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keeps {
+pub enum KeepAlive {
     /// Both sides want to keep it.
     Yes,
     /// The sidecar is draining.
-    No,
+    Draining,
     /// The downstream has asked to close.
-    Declined,
+    ClientClosed,
 }
 
 /// Whether a request may be sent twice.
@@ -98,24 +98,13 @@ pub enum Repeatable {
 
 /// Who aborted an exchange before its response was complete, other than the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Breaker {
+pub enum AbortCause {
     /// The downstream has disconnected.
     Downstream,
     /// The worker's drain timeout has passed.
     Drain,
     /// The code that handled it has panicked.
     Panic,
-}
-
-impl Breaker {
-    /// Why an exchange of this worker ends early at this moment.
-    pub fn of(worker: &WorkerContext) -> Self {
-        match worker.is_ending() {
-            _ if std::thread::panicking() => Self::Panic,
-            true => Self::Drain,
-            false => Self::Downstream,
-        }
-    }
 }
 
 impl Exchange {
@@ -127,8 +116,8 @@ impl Exchange {
             started,
             version: Version::Http11,
             asked: ResponseTo::Whole,
-            reader: Audience::Program,
-            keeps: Keeps::Yes,
+            audience: Audience::Program,
+            keep_alive: KeepAlive::Yes,
             repeatable: Repeatable::No,
             expects: false,
             wants_upgrade: false,
@@ -164,7 +153,7 @@ impl Exchange {
             Queries::Kept => target,
             Queries::Dropped => target.split('?').next().unwrap_or_default(),
         };
-        self.path.push_str(cut_path(target, PATH_BYTES_MAX));
+        self.path.push_str(cut_path(target, RECORDED_PATH_BYTES_MAX));
     }
 
     /// The requested path, truncated if it is long.
@@ -180,16 +169,16 @@ impl Exchange {
     }
 
     /// Stores when the response began, once. An exchange that ends at once does not need it.
-    pub fn has_begun(&mut self) {
+    pub fn record_first_byte(&mut self) {
         self.first_byte.get_or_insert_with(Instant::now);
     }
 
     /// Records that the exchange was aborted, whatever status was already set.
-    pub fn broken_off(&mut self, by: Breaker) {
-        let (status, author, outcome) = match by {
-            Breaker::Downstream => (CLIENT_GONE, Author::Service, Outcome::ClientGone),
-            Breaker::Drain => (503, Author::Sitio, Outcome::Draining),
-            Breaker::Panic => (500, Author::Sitio, Outcome::Panicked),
+    pub fn abort(&mut self, cause: AbortCause) {
+        let (status, author, outcome) = match cause {
+            AbortCause::Downstream => (CLIENT_GONE, Author::Service, Outcome::ClientGone),
+            AbortCause::Drain => (503, Author::Sitio, Outcome::Draining),
+            AbortCause::Panic => (500, Author::Sitio, Outcome::Panicked),
         };
         self.answered(status, "");
         (self.author, self.outcome) = (author, outcome);

@@ -12,246 +12,155 @@ use mesh::refusal::RefusalReason;
 use tokio::net::TcpStream;
 
 use crate::exchange::context::WorkerContext;
-use crate::exchange::error_response::Audience;
-use crate::exchange::{Breaker, Exchange, Keeps, Repeatable, error_response};
+use crate::exchange::{Repeatable, error_response};
 use crate::head::HeadFault;
-use crate::head::answer::Answer;
 use crate::head::response::ResponseTo;
 use crate::head::write::Persistence;
-use crate::http1::detect::Opening;
-use crate::http1::relay::{Relay, RelayOutcome};
-use crate::http1::upgraded::{Guard, UpgradeEnd, Upgraded};
+use crate::http1::connection::{AfterExchange, Http1Connection};
+use crate::http1::relay::{Relay, RelayError, RelayOutcome};
+use crate::http1::request::{RequestAction, poll_request};
+use crate::http1::upgraded::{ResponseCheck, UpgradeEnd, Upgraded};
 use crate::http2;
 use crate::http2::DownstreamPeer;
 use crate::protocol::Detected;
 use crate::socket::buffered_conn::BufferedConn;
-use crate::socket::deadlines::Deadline;
-use crate::socket::stream::{Stream, has_no_input};
-use crate::upstream::{ReuseCheck, Upstream};
+use crate::socket::stream::Stream;
+use crate::upstream::ReuseCheck;
 
-mod answer;
-mod begin;
-pub mod detect;
-pub mod relay;
+mod connection;
+mod detect;
+mod relay;
+mod request;
 mod tcp_passthrough;
-pub mod upgraded;
-
-/// A downstream connection.
-struct Tunnel {
-    worker: Rc<WorkerContext>,
-    downstream: BufferedConn,
-    /// The header lines that describe this connection to the service, added to each request.
-    forwarded: Box<str>,
-    caller: IpAddr,
-    watch: Rc<Deadline>,
-    exchange: Option<Box<Exchange>>,
-    opening: Opening,
-}
-
-/// The action for a request's head.
-enum RequestAction {
-    /// Forward the request to the service.
-    Forward,
-    /// Answer the request with this response.
-    Answer(Answer, Persistence),
-    /// Answer an invalid request with an error response and close.
-    Refuse(HeadFault, ResponseTo),
-    /// The connection begins with a protocol other than HTTP/1.
-    Other(Detected),
-    /// The client is silent.
-    Silence,
-    /// The connection ended without a request.
-    Close,
-}
-
-/// What to do after an exchange.
-enum AfterExchange {
-    Request,
-    /// Close after the downstream has read the response.
-    Linger,
-    Close,
-    /// Close with a reset, so that the downstream detects the failure.
-    Reset,
-}
+mod upgraded;
 
 /// Serves a downstream connection until it is closed.
 pub async fn serve(worker: Rc<WorkerContext>, socket: TcpStream, caller: IpAddr) {
-    let watch = worker.watches.add();
+    let timer = worker.timers.add();
     poll_fn(|cx| {
-        watch.register(cx.waker());
+        timer.register(cx.waker());
         Poll::Ready(())
     })
     .await;
-    let (opening, silence) = Opening::of(&worker);
-    watch.arm(Instant::now() + silence);
-    let forwarding = worker.forwarding();
-    let forwarded = forwarding.lines(caller);
-    let mut tunnel = Tunnel {
-        worker,
-        downstream: BufferedConn::new(Stream::accepted(socket)),
-        forwarded,
-        caller,
-        watch,
-        exchange: None,
-        opening,
-    };
-    let mut next = tunnel.open().await;
+    let (opening, silence) = detect::initial(&worker);
+    timer.arm(Instant::now() + silence);
+    let forwarded = worker.forwarding().lines(caller);
+    let downstream = BufferedConn::new(Stream::accepted(socket));
+    let mut connection = Http1Connection { worker, downstream, forwarded, caller, timer, exchange: None, opening };
+    let mut next = detect::open(&mut connection).await;
     loop {
         match next {
-            AfterExchange::Request => next = tunnel.exchange().await,
-            AfterExchange::Linger => return tunnel.linger().await,
+            AfterExchange::Request => next = serve_exchange(&mut connection).await,
+            AfterExchange::Linger => return connection.linger().await,
             AfterExchange::Close => return,
-            AfterExchange::Reset => return tunnel.downstream.reset_on_close(),
+            AfterExchange::Reset => return connection.downstream.reset_on_close(),
         }
     }
 }
 
-impl Tunnel {
-    /// Handles one request and its response.
-    async fn exchange(&mut self) -> AfterExchange {
-        match poll_fn(|cx| self.poll_begin(cx)).await {
-            RequestAction::Forward => self.forward().await,
-            RequestAction::Answer(answer, persistence) => self.answer(&answer, persistence).await,
-            RequestAction::Refuse(fault, asked) => {
-                let mut answer = error_response::of_request(fault, self.reader());
-                if asked == ResponseTo::HeadOnly {
-                    answer.body = Bytes::new();
-                }
-                self.answer(&answer, Persistence::Close).await
+/// Handles one request and its response.
+async fn serve_exchange(connection: &mut Http1Connection) -> AfterExchange {
+    match poll_fn(|cx| poll_request(connection, cx)).await {
+        RequestAction::Forward => forward(connection).await,
+        RequestAction::Answer(answer, persistence) => connection.answer(&answer, persistence).await,
+        RequestAction::Refuse(fault, asked) => {
+            let mut answer = error_response::of_request(fault, connection.audience());
+            if asked == ResponseTo::HeadOnly {
+                answer.body = Bytes::new();
             }
-            // These futures are rare and large. They are boxed, because each connection would reserve memory for them.
-            RequestAction::Other(Detected::Http2) => {
-                let caller = DownstreamPeer { address: self.caller, forwarded: &self.forwarded };
-                Box::pin(http2::serve(&self.worker, &mut self.downstream, &self.watch, caller)).await;
-                AfterExchange::Linger
-            }
-            RequestAction::Other(_) => Box::pin(self.pass(None, Guard::On)).await,
-            RequestAction::Silence => Box::pin(self.listen()).await,
-            RequestAction::Close => AfterExchange::Close,
+            connection.answer(&answer, Persistence::Close).await
         }
+        // These futures are rare and large. They are boxed, because each connection would reserve memory for them.
+        RequestAction::Other(Detected::Http2) => {
+            let Http1Connection { worker, downstream, forwarded, caller, timer, .. } = connection;
+            let peer = DownstreamPeer { address: *caller, forwarded };
+            Box::pin(http2::serve(worker, downstream, timer, peer)).await;
+            AfterExchange::Linger
+        }
+        RequestAction::Other(_) => Box::pin(tcp_passthrough::run(connection, None, ResponseCheck::On)).await,
+        RequestAction::Silence => Box::pin(detect::wait_for_service(connection)).await,
+        RequestAction::Close => AfterExchange::Close,
     }
+}
 
-    /// Forwards the request to the service, and the response back.
-    async fn forward(&mut self) -> AfterExchange {
-        let worker = Rc::clone(&self.worker);
-        let repeatable = self.exchange.as_ref().is_some_and(|exchange| exchange.repeatable == Repeatable::Yes);
-        let mut pooled = worker.upstreams.take(if repeatable { ReuseCheck::Usual } else { ReuseCheck::Utmost });
-        loop {
-            let mut upstream = match pooled.take() {
-                Some(upstream) => upstream,
-                None => match worker.upstreams.connect(worker.timeouts().connect).await {
-                    Ok(upstream) => upstream,
-                    Err(error) => {
-                        if let Some(exchange) = &mut self.exchange {
-                            exchange.author = error_response::author(&error);
-                        }
-                        return self.fail(&error_response::of_connect(&error, self.reader())).await;
+/// Forwards the request to the service, and the response back.
+async fn forward(connection: &mut Http1Connection) -> AfterExchange {
+    let worker = Rc::clone(&connection.worker);
+    let repeatable = connection.exchange.as_ref().is_some_and(|exchange| exchange.repeatable == Repeatable::Yes);
+    let mut pooled = worker.upstreams.take(if repeatable { ReuseCheck::Usual } else { ReuseCheck::Utmost });
+    loop {
+        let mut upstream = match pooled.take() {
+            Some(upstream) => upstream,
+            None => match worker.upstreams.connect(worker.timeouts().connect).await {
+                Ok(upstream) => upstream,
+                Err(error) => {
+                    if let Some(exchange) = &mut connection.exchange {
+                        exchange.author = error_response::author(&error);
                     }
-                },
-            };
-            let Self { exchange: Some(exchange), downstream, watch, .. } = self else { return AfterExchange::Close };
-            let mut relay = Relay::new(&worker, exchange, downstream, &mut upstream, watch);
-            let relayed = relay.run().await;
-            let (persistence, reusable) = (relay.persistence(), relay.is_upstream_reusable());
-            if relayed == RelayOutcome::Whole {
-                worker.note_http();
-            }
-            match relayed {
-                RelayOutcome::Stale => {}
-                RelayOutcome::Whole if reusable => {
-                    let now = Instant::now();
-                    worker.upstreams.give_back(upstream.peer, now);
-                    return self.finish_answered(persistence, now);
+                    return connection.fail(&error_response::of_connect(&error, connection.audience())).await;
                 }
-                _ => return self.conclude(relayed, persistence, upstream).await,
-            }
-        }
-    }
-
-    /// Handles every end of an exchange except the usual one.
-    async fn conclude(&mut self, relayed: RelayOutcome, persistence: Persistence, upstream: Upstream) -> AfterExchange {
-        match relayed {
-            RelayOutcome::Whole => self.finish_answered(persistence, Instant::now()),
-            RelayOutcome::Upgraded => {
-                self.watch.disarm(); // The upgraded connection may last for days.
-                let (worker, exchange) = (Rc::clone(&self.worker), self.exchange.as_mut());
-                let mut ended = UpgradeEnd::Through;
-                if let Some(exchange) = exchange {
-                    ended = Upgraded::new(&worker, exchange, &mut self.downstream, upstream.peer, &self.watch).run().await;
-                }
-                self.finish(Persistence::Close, Instant::now());
-                // If one side breaks the connection, the other must not see a proper end.
-                if ended == UpgradeEnd::Through { AfterExchange::Close } else { AfterExchange::Reset }
-            }
-            RelayOutcome::Stale | RelayOutcome::Reset => self.fail(&error_response::reset(self.reader())).await,
-            RelayOutcome::TimedOut => self.fail(&error_response::timed_out(self.reader())).await,
-            RelayOutcome::Unintelligible(why) => self.fail(&error_response::unintelligible(why, self.reader())).await,
-            RelayOutcome::Malformed(why) => {
-                self.answer_or_reset(&error_response::of_request(HeadFault::bad(RefusalReason::Framing, why), self.reader()))
-                    .await
-            }
-            RelayOutcome::Stalled if self.exchange.as_ref().is_some_and(|exchange| exchange.status == 0) => {
-                self.answer(&error_response::of_request(error_response::STALLED, self.reader()), Persistence::Close).await
-            }
-            RelayOutcome::BrokenOff => {
-                // The downstream has seen another status but no complete response: the service has failed.
-                if let Some(exchange) = &mut self.exchange {
-                    exchange.answered(502, "");
-                    exchange.outcome = Outcome::BrokenOff;
-                }
-                self.finish(Persistence::Close, Instant::now());
-                AfterExchange::Reset
-            }
-            RelayOutcome::Gone | RelayOutcome::Stalled => {
-                self.gone();
-                AfterExchange::Reset
-            }
-        }
-    }
-
-    /// The audience of a response. Before there is a head, a program is assumed.
-    fn reader(&self) -> Audience {
-        self.exchange.as_ref().map_or(Audience::Program, |exchange| exchange.reader)
-    }
-
-    /// Counts an exchange whose whole response was written. A downstream that has finished sending may
-    /// still read or may be gone. The kernel learns that only from a failed write, and may know by now.
-    fn finish_answered(&mut self, persistence: Persistence, now: Instant) -> AfterExchange {
-        if self.downstream.has_ended && self.downstream.stream().is_broken() {
-            self.gone();
+            },
+        };
+        let Http1Connection { exchange: Some(exchange), downstream, timer, .. } = connection else {
             return AfterExchange::Close;
-        }
-        self.finish(persistence, now)
-    }
-
-    /// Counts the exchange, and returns the next step.
-    fn finish(&mut self, persistence: Persistence, now: Instant) -> AfterExchange {
-        let is_the_last =
-            self.exchange.as_ref().is_some_and(|exchange| exchange.keeps == Keeps::Declined && exchange.body.is_done());
-        if let Some(exchange) = self.exchange.take() {
-            self.worker.finish(exchange, now);
-        }
-        if persistence == Persistence::Close {
-            // The downstream asked to close and has sent nothing more, so an immediate close loses no data.
-            let is_silent = is_the_last && !self.downstream.has_carry() && has_no_input(self.downstream.stream());
-            return if is_silent { AfterExchange::Close } else { AfterExchange::Linger };
-        }
-        self.watch.arm(now + self.worker.idle_timeout());
-        AfterExchange::Request
-    }
-
-    /// Records the exchange as aborted, whatever status was already set.
-    fn gone(&mut self) {
-        if let Some(mut exchange) = self.exchange.take() {
-            exchange.broken_off(Breaker::of(&self.worker));
-            self.worker.finish(exchange, Instant::now());
+        };
+        let mut relay = Relay::new(&worker, exchange, downstream, &mut upstream, timer);
+        let relayed = relay.run().await;
+        let (persistence, is_reusable) = (relay.persistence(), relay.is_upstream_reusable());
+        match relayed {
+            Ok(RelayOutcome::Complete) => {
+                worker.note_http();
+                let now = Instant::now();
+                if is_reusable {
+                    worker.upstreams.give_back(upstream.peer, now);
+                }
+                return connection.finish_answered(persistence, now);
+            }
+            Ok(RelayOutcome::Upgraded) => return run_upgraded(connection, upstream.peer).await,
+            Err(RelayError::StaleConnection) => {}
+            Err(error) => return conclude(connection, error).await,
         }
     }
 }
 
-impl Drop for Tunnel {
-    /// Counts an exchange that ends with its connection, by a panic or because the worker ends.
-    fn drop(&mut self) {
-        self.gone();
+/// Tunnels a connection that was upgraded, until it ends.
+async fn run_upgraded(connection: &mut Http1Connection, upstream: BufferedConn) -> AfterExchange {
+    connection.timer.disarm(); // The upgraded connection may last for days.
+    let worker = Rc::clone(&connection.worker);
+    let Http1Connection { exchange: Some(exchange), downstream, timer, .. } = connection else {
+        return AfterExchange::Close;
+    };
+    let ended = Upgraded::new(&worker, exchange, downstream, upstream, timer).run().await;
+    connection.finish(Persistence::Close, Instant::now());
+    // If one side breaks the connection, the other must not see a proper end.
+    if ended == UpgradeEnd::Through { AfterExchange::Close } else { AfterExchange::Reset }
+}
+
+/// Handles the end of an exchange that was not forwarded to its end.
+async fn conclude(connection: &mut Http1Connection, error: RelayError) -> AfterExchange {
+    let audience = connection.audience();
+    match error {
+        RelayError::StaleConnection | RelayError::Reset => connection.fail(&error_response::reset(audience)).await,
+        RelayError::TimedOut => connection.fail(&error_response::timed_out(audience)).await,
+        RelayError::InvalidResponse(why) => connection.fail(&error_response::unintelligible(why, audience)).await,
+        RelayError::MalformedRequest(why) => {
+            let fault = HeadFault::bad(RefusalReason::Framing, why);
+            connection.answer_or_reset(&error_response::of_request(fault, audience)).await
+        }
+        RelayError::RequestStalled if connection.exchange.as_ref().is_some_and(|exchange| exchange.status == 0) => {
+            connection.answer(&error_response::of_request(error_response::STALLED, audience), Persistence::Close).await
+        }
+        RelayError::ResponseAborted => {
+            // The downstream has seen another status but no complete response: the service has failed.
+            if let Some(exchange) = &mut connection.exchange {
+                exchange.answered(502, "");
+                exchange.outcome = Outcome::BrokenOff;
+            }
+            connection.finish_by_reset()
+        }
+        RelayError::Disconnected | RelayError::RequestStalled => {
+            connection.abort();
+            AfterExchange::Reset
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::exchange::context::WorkerContext;
 use crate::head::{HeadFault, HeadLimits};
 use crate::http2::exchange_record::Downstream;
 use crate::http2::reset_limiter::ResetLimiter;
-use crate::http2::resets::Watched;
+use crate::http2::resets::ResetObserver;
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::deadlines::Deadline;
 use crate::upstream::http2::{SEND_BUFFER_BYTES_MAX, STREAM_WINDOW_BYTES, Streams};
@@ -28,6 +28,7 @@ mod exchange;
 mod exchange_record;
 mod fields;
 mod grpc;
+mod own_response;
 mod reset_limiter;
 mod resets;
 
@@ -56,9 +57,9 @@ const MALFORMED: HeadFault = HeadFault { status: 400, reason: RefusalReason::Htt
 /// The state of the connection's shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CloseState {
-    Not,
+    Open,
     /// GOAWAY was sent. Exchanges in progress are finished.
-    Told,
+    GoawaySent,
 }
 
 /// The downstream of a connection.
@@ -71,40 +72,45 @@ pub struct DownstreamPeer<'a> {
 }
 
 /// Serves the connection until it is closed. Bytes already read from it, such as the preface, come first.
-pub async fn serve(worker: &Rc<WorkerContext>, downstream: &mut BufferedConn, watch: &Deadline, caller: DownstreamPeer<'_>) {
+pub async fn serve(worker: &Rc<WorkerContext>, downstream: &mut BufferedConn, timer: &Deadline, caller: DownstreamPeer<'_>) {
     let streams = TaskTracker::new();
-    let conduct = Rc::<ResetLimiter>::default();
+    let reset_limiter = Rc::<ResetLimiter>::default();
     let forwarded = fields::forwarded(worker.forwarding(), caller.forwarded);
-    let side =
-        Rc::new(Downstream { worker: Rc::clone(worker), conduct: Rc::clone(&conduct), forwarded, address: caller.address });
-    let service = service_fn(|request| exchange::carry(Rc::clone(&side), request));
+    let shared = Rc::new(Downstream {
+        worker: Rc::clone(worker),
+        reset_limiter: Rc::clone(&reset_limiter),
+        forwarded,
+        address: caller.address,
+    });
+    let service = service_fn(|request| exchange::carry(Rc::clone(&shared), request));
     {
-        let watched = Watched::new(downstream, Rc::clone(&conduct));
-        let mut connection = pin!(builder(&streams, worker.limits()).serve_connection(TokioIo::new(watched), service));
-        watch.arm(Instant::now() + worker.idle_timeout());
-        let mut ending = CloseState::Not;
+        let observed = ResetObserver::new(downstream, Rc::clone(&reset_limiter));
+        let mut connection = pin!(builder(&streams, worker.limits()).serve_connection(TokioIo::new(observed), service));
+        timer.arm(Instant::now() + worker.idle_timeout());
+        let mut close_state = CloseState::Open;
         poll_fn(|cx| {
             loop {
-                let is_idle = watch.has_expired() && streams.is_empty();
-                if worker.is_ending() || conduct.is_hostile() || (is_idle && ending == CloseState::Told) {
+                let is_idle = timer.has_expired() && streams.is_empty();
+                if worker.is_ending() || reset_limiter.is_hostile() || (is_idle && close_state == CloseState::GoawaySent) {
                     return Poll::Ready(());
                 }
-                if watch.has_expired() {
-                    watch.arm(Instant::now() + worker.idle_timeout());
+                if timer.has_expired() {
+                    timer.arm(Instant::now() + worker.idle_timeout());
                 }
                 // The library has sent GOAWAY for any error, and each exchange records its own end.
                 let polled = connection.as_mut().poll(cx);
-                (0..conduct.take_malformed()).for_each(|_| worker.count_refused(MALFORMED, caller.address, Cow::Borrowed("")));
+                (0..reset_limiter.take_malformed())
+                    .for_each(|_| worker.count_refused(MALFORMED, caller.address, Cow::Borrowed("")));
                 if polled.is_ready() {
                     return Poll::Ready(());
                 }
                 // A downstream that connects while the sidecar prepares to leave does not know of it, so
                 // its first request is served.
-                let is_leaving = worker.is_shut() || (worker.is_draining() && conduct.has_asked());
-                if ending == CloseState::Told || !(is_leaving || is_idle) {
+                let is_leaving = worker.is_shut() || (worker.is_draining() && reset_limiter.has_requests());
+                if close_state == CloseState::GoawaySent || !(is_leaving || is_idle) {
                     return Poll::Pending;
                 }
-                ending = CloseState::Told;
+                close_state = CloseState::GoawaySent;
                 connection.as_mut().graceful_shutdown();
             }
         })

@@ -13,10 +13,10 @@ use mesh::report::EndpointReport;
 use tokio::sync::Semaphore;
 
 use crate::decorator::Decorator;
-use crate::exchange::Exchange;
 use crate::exchange::clock_anchor::ClockAnchor;
 use crate::exchange::options::TunnelOptions;
 use crate::exchange::shared_counters::SharedCounters;
+use crate::exchange::{AbortCause, Exchange};
 use crate::forwarding::Forwarding;
 use crate::head::date::DateCache;
 use crate::head::{HeadFault, HeadLimits};
@@ -49,11 +49,11 @@ pub struct WorkerContext {
     /// The connection to a service that speaks HTTP/2.
     pub http2: SharedConnection,
     /// Permits to wait for the service to send first.
-    pub listeners: Semaphore,
+    pub server_first_permits: Semaphore,
     /// The Date for responses without one.
     pub dates: DateCache,
     /// Deadlines of connections.
-    pub watches: Deadlines,
+    pub timers: Deadlines,
     recorder: RefCell<Recorder>,
     #[expect(clippy::vec_box, reason = "a connection takes the box, so that it holds nothing while it is idle")]
     spare: RefCell<Vec<Box<Exchange>>>,
@@ -98,9 +98,9 @@ impl WorkerContext {
             }),
             upstreams: Upstreams::new(options.target.clone()),
             http2: SharedConnection::default(),
-            listeners: Semaphore::new(LISTENERS_MAX),
+            server_first_permits: Semaphore::new(SERVER_FIRST_WAITS_MAX),
             dates: DateCache::new(SystemTime::now()),
-            watches: Deadlines::default(),
+            timers: Deadlines::default(),
             recorder: RefCell::new(Recorder::new(Arc::clone(&tally.register), &options.routes, &options.protected)),
             spare: RefCell::default(),
             host: options.target.host(),
@@ -188,7 +188,7 @@ impl WorkerContext {
     /// Changes the lifecycle state, and wakes every connection so that it checks the state.
     pub fn enter(&self, stage: Lifecycle) {
         self.stage.set(stage);
-        self.watches.wake_all();
+        self.timers.wake_all();
     }
 
     /// Whether the worker will end, so that no connection is kept after its exchange.
@@ -204,6 +204,15 @@ impl WorkerContext {
     /// Whether exchanges in progress must end now.
     pub fn is_ending(&self) -> bool {
         self.stage.get() == Lifecycle::Ending
+    }
+
+    /// Why an exchange that ends early at this moment is aborted.
+    pub fn abort_cause(&self) -> AbortCause {
+        match self.is_ending() {
+            _ if std::thread::panicking() => AbortCause::Panic,
+            true => AbortCause::Drain,
+            false => AbortCause::Downstream,
+        }
     }
 
     /// The Host for an HTTP/1.0 request without one.
@@ -275,4 +284,4 @@ impl WorkerContext {
 /// Connections of one worker that may wait for the service to send first. A service that does so answers
 /// within milliseconds, and is recognized after the first time. Other services should not get a connection
 /// for every silent client.
-pub const LISTENERS_MAX: usize = 32;
+pub const SERVER_FIRST_WAITS_MAX: usize = 32;

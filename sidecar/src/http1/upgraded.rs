@@ -11,20 +11,20 @@ use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::deadlines::Deadline;
 
 /// An upgraded connection, such as a WebSocket, or one that never used HTTP.
-pub struct Upgraded<'a> {
+pub(super) struct Upgraded<'a> {
     worker: &'a WorkerContext,
     exchange: &'a mut Exchange,
     downstream: &'a mut BufferedConn,
     upstream: BufferedConn,
-    watch: &'a Deadline,
-    guard: Guard,
+    timer: &'a Deadline,
+    response_check: ResponseCheck,
     up: DirectionFlow,
     down: DirectionFlow,
 }
 
 /// How the connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpgradeEnd {
+pub(super) enum UpgradeEnd {
     /// Both sides have finished.
     Through,
     /// The downstream has broken the connection.
@@ -56,20 +56,20 @@ enum Broken {
 
 impl<'a> Upgraded<'a> {
     /// The two connections, with bytes left over from the exchange before.
-    pub fn new(
+    pub(super) fn new(
         worker: &'a WorkerContext,
         exchange: &'a mut Exchange,
         downstream: &'a mut BufferedConn,
         upstream: BufferedConn,
-        watch: &'a Deadline,
+        timer: &'a Deadline,
     ) -> Self {
         Self {
             worker,
             exchange,
             downstream,
             upstream,
-            watch,
-            guard: Guard::Off,
+            timer,
+            response_check: ResponseCheck::Off,
             up: DirectionFlow::Open,
             down: DirectionFlow::Open,
         }
@@ -77,15 +77,15 @@ impl<'a> Upgraded<'a> {
 
     /// Makes the connection end if the service turns out to speak HTTP.
     #[must_use]
-    pub(super) fn guarded(self) -> Self {
-        Self { guard: Guard::On, ..self }
+    pub(super) fn with_response_check(self) -> Self {
+        Self { response_check: ResponseCheck::On, ..self }
     }
 
     /// Forwards bytes until both sides have finished, or one has broken the connection.
-    pub async fn run(&mut self) -> UpgradeEnd {
+    pub(super) async fn run(&mut self) -> UpgradeEnd {
         let worker = self.worker;
         if self.exchange.status != 0 {
-            self.exchange.has_begun();
+            self.exchange.record_first_byte();
             worker.settle(self.exchange);
         }
         self.note_progress();
@@ -102,12 +102,12 @@ impl<'a> Upgraded<'a> {
                     self.note_progress();
                     Poll::Pending
                 }
-                Ok(()) if self.watch.has_expired() => Poll::Ready(UpgradeEnd::BySilence),
+                Ok(()) if self.timer.has_expired() => Poll::Ready(UpgradeEnd::BySilence),
                 Ok(()) => Poll::Pending,
             }
         })
         .await;
-        self.watch.disarm();
+        self.timer.disarm();
         if !matches!(ended, UpgradeEnd::Through | UpgradeEnd::IsHttp) {
             self.upstream.reset_on_close();
         }
@@ -126,7 +126,7 @@ impl<'a> Upgraded<'a> {
         let is_half_closed = self.up != DirectionFlow::Open || self.down != DirectionFlow::Open;
         let half_closed = is_half_closed.then_some(timeouts.half_closed);
         if let Some(limit) = half_closed.into_iter().chain(timeouts.tunnel).min() {
-            self.watch.arm(Instant::now() + limit);
+            self.timer.arm(Instant::now() + limit);
         }
     }
 
@@ -136,10 +136,10 @@ impl<'a> Upgraded<'a> {
             Broken::Sender => UpgradeEnd::ByDownstream,
             Broken::Receiver => UpgradeEnd::ByService,
         })?;
-        if self.guard == Guard::On {
+        if self.response_check == ResponseCheck::On {
             self.look(cx, scratch)?;
         }
-        if self.guard == Guard::Off {
+        if self.response_check == ResponseCheck::Off {
             let down = pass(cx, scratch, &mut self.upstream, self.downstream, &mut self.down);
             self.exchange.bytes_out += down.map_err(|broken| match broken {
                 Broken::Sender => UpgradeEnd::ByService,
@@ -159,7 +159,7 @@ impl<'a> Upgraded<'a> {
                 ServerFirstBytes::Undecided if !filled.ended => self.upstream.keep_partial(first),
                 ServerFirstBytes::Undecided | ServerFirstBytes::Foreign => {
                     self.upstream.keep_next(first);
-                    self.guard = Guard::Off;
+                    self.response_check = ResponseCheck::Off;
                     break;
                 }
             }
@@ -208,7 +208,7 @@ fn pass(
 
 /// Whether the service's first bytes are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guard {
+pub(super) enum ResponseCheck {
     /// No: the protocol is known not to be HTTP.
     Off,
     /// Yes: this is only assumed. A service that answers in HTTP treats these bytes as a request, which

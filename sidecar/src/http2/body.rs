@@ -24,7 +24,7 @@ pub(super) enum DownstreamBody {
 /// The rest of a service's response.
 pub(super) struct UpstreamBody {
     body: Incoming,
-    account: ExchangeRecord,
+    record: ExchangeRecord,
     deadline: Option<Pin<Box<Sleep>>>,
     /// Remaining bytes, if the head declares a length and trailers do not matter.
     left: Option<u64>,
@@ -37,11 +37,11 @@ impl DownstreamBody {
     /// client need not wait for it.
     pub(super) fn service(
         body: Incoming,
-        account: ExchangeRecord,
+        record: ExchangeRecord,
         deadline: Option<Pin<Box<Sleep>>>,
         length: Option<u64>,
     ) -> Self {
-        let mut response = UpstreamBody { body, account, deadline, left: length, is_over: false };
+        let mut response = UpstreamBody { body, record, deadline, left: length, is_over: false };
         response.note_end(0);
         Self::Service(response)
     }
@@ -62,29 +62,29 @@ impl UpstreamBody {
     fn note_end(&mut self, bytes: usize) {
         self.left = self.left.map(|left| left.saturating_sub(bytes as u64));
         if self.left == Some(0) || self.body.is_end_stream() {
-            self.account.through();
+            self.record.complete();
         }
     }
 
     /// Ends a gRPC response that the service has not ended, and returns its trailers. Without trailers, the
     /// client would see a protocol error and not retry.
-    fn broken_off(&mut self, error: BrokenOff, message: &'static str) -> Frame<Bytes> {
-        tracing::debug!(%error, "an answer of gRPC has broken off");
+    fn end_grpc(&mut self, error: BrokenOff, message: &'static str) -> Frame<Bytes> {
+        tracing::debug!(%error, "a gRPC response was aborted");
         self.is_over = true;
-        self.account.unavailable();
+        self.record.unavailable();
         Frame::trailers(grpc::unavailable_trailers(message))
     }
 
     fn take_trailers(&mut self, mut trailers: HeaderMap) -> Result<Frame<Bytes>, BrokenOff> {
         if field_bytes(&trailers) > TRAILER_BYTES_MAX {
             self.is_over = true;
-            self.account.trailers_too_large();
-            let is_grpc = self.account.is_grpc();
+            self.record.trailers_too_large();
+            let is_grpc = self.record.is_grpc();
             return is_grpc.then(|| Frame::trailers(grpc::trailers_too_large())).ok_or("the trailers are over 512 KiB".into());
         }
         fields::drop_ours(&mut trailers);
-        self.account.look_at(&trailers);
-        self.account.through();
+        self.record.read_grpc_status(&trailers);
+        self.record.complete();
         Ok(Frame::trailers(trailers))
     }
 }
@@ -99,27 +99,27 @@ impl Body for UpstreamBody {
             return Poll::Ready(None);
         }
         if this.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
-            let error = BrokenOff::from("the exchange takes too long");
-            if this.account.is_grpc() {
-                let trailers = this.broken_off(error, "The exchange took longer than SITIO_EXCHANGE_TIMEOUT.");
+            let error = BrokenOff::from("the exchange timed out");
+            if this.record.is_grpc() {
+                let trailers = this.end_grpc(error, "The exchange took longer than SITIO_EXCHANGE_TIMEOUT.");
                 return Poll::Ready(Some(Ok(trailers)));
             }
-            this.account.broken_off();
+            this.record.abort();
             return Poll::Ready(Some(Err(error)));
         }
         let frame = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
             None => {
-                this.account.through();
+                this.record.complete();
                 return Poll::Ready(None);
             }
             // The service reset only this stream, and its code states the reason.
-            Some(Err(error)) if !this.account.is_grpc() || crate::upstream::http2::is_reset(&error) => {
-                this.account.reset_by_service(&error);
+            Some(Err(error)) if !this.record.is_grpc() || crate::upstream::http2::is_reset(&error) => {
+                this.record.abort_by_reset(&error);
                 return Poll::Ready(Some(Err(error.into())));
             }
             Some(Err(error)) => {
                 return Poll::Ready(Some(Ok(
-                    this.broken_off(error.into(), "The service behind this sidecar closed the connection.")
+                    this.end_grpc(error.into(), "The service behind this sidecar closed the connection.")
                 )));
             }
             Some(Ok(frame)) => frame,
@@ -128,7 +128,7 @@ impl Body for UpstreamBody {
             Ok(trailers) => this.take_trailers(trailers),
             Err(frame) => {
                 if let Some(data) = frame.data_ref() {
-                    this.account.received(data.len());
+                    this.record.add_bytes(data.len());
                     this.note_end(data.len());
                 }
                 Ok(frame)

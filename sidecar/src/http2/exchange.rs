@@ -4,36 +4,40 @@ use std::borrow::Cow;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use hyper::body::Incoming;
+use hyper::header::CONTENT_LENGTH;
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response};
 use tokio::time::{Instant, Sleep};
 
-use crate::decorator::{Step, Verdict};
+use crate::decorator::Verdict;
 use crate::exchange::context::WorkerContext;
+use crate::exchange::decide::Action;
 use crate::exchange::error_response::Audience;
-use crate::exchange::{decorators, error_response, max_forwards};
+use crate::exchange::{decorators, error_response};
 use crate::head::Version;
 use crate::head::answer::{Answer, reason_of};
 use crate::head::fields::Connectivity;
 use crate::head::response::{LineFolding, ResponseHead};
 use crate::http2::body::{DownstreamBody, field_bytes};
 use crate::http2::exchange_record::{Downstream, ExchangeRecord, Grpc};
-use crate::http2::{fields, grpc};
+use crate::http2::own_response::{NO_ANSWER, RequestFacts, TURNED_OFF};
+use crate::http2::{fields, grpc, own_response};
 use crate::upstream::http2::request_body::{BrokenOff, RequestBody};
 use crate::upstream::http2::{SendError, TRAILER_BYTES_MAX};
 
-/// The message to gRPC callers when a rule has answered.
-const TURNED_OFF: &str = "This endpoint is turned off for the moment.";
-
-/// The message to gRPC callers when the service has not answered. X-Sitio-Error gives the reason.
-const NO_ANSWER: &str = "The service behind this sidecar did not answer.";
-
 /// The decision on a request's head.
-enum Decided {
-    Forward(ExchangeRecord, Audience, Option<u64>),
+enum HeadDecision {
+    Forward(ForwardedRequest),
     Answer(Response<DownstreamBody>),
+}
+
+/// A request that is forwarded.
+struct ForwardedRequest {
+    record: ExchangeRecord,
+    facts: RequestFacts,
+    audience: Audience,
+    forwards_left: Option<u64>,
 }
 
 /// Handles one exchange. The error is a stream that the service has reset; the downstream's stream is then
@@ -41,16 +45,15 @@ enum Decided {
 pub(super) async fn carry(downstream: Rc<Downstream>, request: Request<Incoming>) -> Result<Response<DownstreamBody>, BrokenOff> {
     let worker = &downstream.worker;
     let (mut parts, body) = request.into_parts();
-    let (mut account, reader, forwards_left) = match decide(&downstream, &parts) {
-        Decided::Answer(response) => return Ok(response),
-        Decided::Forward(account, reader, forwards_left) => (account, reader, forwards_left),
+    let ForwardedRequest { mut record, facts, audience, forwards_left } = match decide_on_head(&downstream, &parts) {
+        HeadDecision::Answer(response) => return Ok(response),
+        HeadDecision::Forward(request) => request,
     };
-    let asked = RequestFacts { grpc: grpc::is_grpc(&parts.headers), head_only: parts.method == Method::HEAD };
     fields::for_service(&mut parts, &downstream.forwarded, forwards_left);
     let timeouts = worker.timeouts();
     // A gRPC call may be silent for any time: its client has its own deadline.
-    let body_timeout = timeouts.body.filter(|_| !asked.grpc);
-    let progress = account.progress();
+    let body_timeout = timeouts.body.filter(|_| !facts.grpc);
+    let progress = record.progress();
     let request = Request::from_parts(parts, RequestBody::new(body, Rc::clone(&progress), body_timeout));
     let began = Instant::now();
     let deadline = timeouts.exchange.map(|within| Box::pin(tokio::time::sleep_until(began + within)));
@@ -62,92 +65,83 @@ pub(super) async fn carry(downstream: Rc<Downstream>, request: Request<Incoming>
     match answered {
         Ok(Ok(response)) => {
             worker.note_http();
-            Ok(pass_on(worker, account, asked, response, deadline))
+            Ok(pass_on(worker, record, facts, response, deadline))
         }
         Ok(Err(_)) if progress.has_stalled.get() => {
-            let answer = error_response::of_request(error_response::STALLED, reader);
-            account.answered_by_sitio(&answer);
-            Ok(counted(account, own(&answer, asked)))
+            let answer = error_response::of_request(error_response::STALLED, audience);
+            record.answered_by_sitio(&answer);
+            Ok(counted(record, own_response::plain(&answer, facts)))
         }
         Ok(Err(SendError::Reset(error))) => {
-            account.reset_by_service(&error);
+            record.abort_by_reset(&error);
             Err(error.into())
         }
         Ok(Err(error)) => {
             if let SendError::Connect(error) = &error {
-                account.blame(error_response::author(error));
+                record.set_author(error_response::author(error));
             }
-            Ok(fail(account, asked, &refusal_of(&error, reader)))
+            Ok(fail(record, facts, &refusal_of(&error, audience)))
         }
-        Err(_) => Ok(fail(account, asked, &error_response::timed_out(reader))),
+        Err(_) => Ok(fail(record, facts, &error_response::timed_out(audience))),
     }
 }
 
-/// The properties of a request that affect its response.
-#[derive(Debug, Clone, Copy)]
-struct RequestFacts {
-    grpc: bool,
-    head_only: bool,
-}
-
-/// Finds the endpoint, and decides whether to call the service.
-fn decide(downstream: &Downstream, parts: &Parts) -> Decided {
+/// Validates the head, starts its exchange, and decides whether to call the service.
+fn decide_on_head(downstream: &Downstream, parts: &Parts) -> HeadDecision {
     let worker = &downstream.worker;
     let view = fields::view(&parts.headers);
-    let asked = RequestFacts { grpc: grpc::is_grpc(&parts.headers), head_only: parts.method == Method::HEAD };
+    let facts = RequestFacts { grpc: grpc::is_grpc(&parts.headers), head_only: parts.method == Method::HEAD };
     let head = match fields::judge(parts, &view, worker.limits()) {
         Ok(head) => head,
         Err(fault) => {
             worker.count_refused(fault, downstream.address, Cow::Borrowed(parts.uri.path()));
-            return Decided::Answer(own(&error_response::of_request(fault, Audience::Program), asked));
+            return HeadDecision::Answer(own_response::plain(&error_response::of_request(fault, Audience::Program), facts));
         }
     };
-    let reader = if head.connectivity.accepts_html { Audience::Person } else { Audience::Program };
-    let told = if asked.grpc { Grpc::Awaited } else { Grpc::No };
-    let (mut account, rule) = ExchangeRecord::open(downstream, &head, told);
-    if let Some(rule) = rule {
-        account.answered_by_rule(&rule);
-        let answer = rule.answer(std::time::Instant::now());
-        let response = if asked.grpc { grpc::unavailable(&answer, TURNED_OFF) } else { own(&answer, asked) };
-        account.answered(answer.status, reason_of(answer.status));
-        return Decided::Answer(counted(account, response));
-    }
-    let step = match head.forwards_left() {
-        Some(0) => Step::Answer(max_forwards::answer(&head)),
-        _ => account.endpoint().map_or(Step::Forward, |endpoint| decorators::before(worker, &endpoint, &head)),
-    };
-    match step {
-        Step::Forward => Decided::Forward(account, reader, head.forwards_left()),
-        Step::Answer(answer) => {
-            account.answered_by_sitio(&answer);
-            Decided::Answer(counted(account, own(&answer, asked)))
+    let audience = if head.connectivity.accepts_html { Audience::Person } else { Audience::Program };
+    let grpc = if facts.grpc { Grpc::Awaited } else { Grpc::No };
+    let (mut record, rule) = ExchangeRecord::open(downstream, &head, grpc);
+    let (answer, response) = match record.decide(rule.as_deref(), &head) {
+        Action::Forward => {
+            let forwards_left = head.forwards_left();
+            return HeadDecision::Forward(ForwardedRequest { record, facts, audience, forwards_left });
         }
-    }
+        Action::AnswerByRule(answer) => {
+            let response = own_response::unavailable(&answer, TURNED_OFF, facts);
+            (answer, response)
+        }
+        Action::Answer(answer) => {
+            let response = own_response::plain(&answer, facts);
+            (answer, response)
+        }
+    };
+    record.answered_by_sitio(&answer);
+    HeadDecision::Answer(counted(record, response))
 }
 
 /// Forwards the service's response after the decorators have seen it.
 fn pass_on(
     worker: &WorkerContext,
-    mut account: ExchangeRecord,
-    asked: RequestFacts,
+    mut record: ExchangeRecord,
+    facts: RequestFacts,
     response: Response<Incoming>,
     deadline: Option<Pin<Box<Sleep>>>,
 ) -> Response<DownstreamBody> {
     let (mut parts, body) = response.into_parts();
-    account.has_begun();
+    record.record_response_start();
     if field_bytes(&parts.headers) > TRAILER_BYTES_MAX {
-        account.trailers_too_large();
+        record.trailers_too_large();
         let answer = error_response::unintelligible(SendError::TOO_LARGE, Audience::Program);
-        return if asked.grpc { grpc::too_large(&answer) } else { own(&answer, asked) };
+        return own_response::head_too_large(&answer, facts);
     }
-    account.answered(parts.status.as_u16(), "");
-    account.look_at(&parts.headers);
-    account.settle();
+    record.set_status(parts.status.as_u16(), "");
+    record.read_grpc_status(&parts.headers);
+    record.settle();
     fields::drop_hop_by_hop(&mut parts.headers);
     fields::drop_ours(&mut parts.headers);
-    let length = declared_length(&parts.headers).filter(|_| !asked.head_only && !asked.grpc);
+    let length = declared_length(&parts.headers).filter(|_| !facts.head_only && !facts.grpc);
     // A gRPC caller would not understand a page in place of its trailers.
-    if !asked.grpc && !worker.decorators().is_empty() {
+    if !facts.grpc && !worker.decorators().is_empty() {
         let view = fields::view(&parts.headers);
         let head = ResponseHead {
             status: parts.status.as_u16(),
@@ -157,17 +151,17 @@ fn pass_on(
             connectivity: Connectivity::default(),
             folds: LineFolding::None,
         };
-        let verdict = account.endpoint().map_or(Verdict::Keep, |endpoint| decorators::after(worker, &endpoint, &head));
+        let verdict = record.endpoint().map_or(Verdict::Keep, |endpoint| decorators::after(worker, &endpoint, &head));
         match verdict {
             Verdict::Keep => {}
             Verdict::Edit(edits) => fields::edit(&mut parts.headers, &edits),
             Verdict::Replace(answer) => {
-                account.answered_by_sitio(&answer);
-                return counted(account, own(&answer, asked));
+                record.answered_by_sitio(&answer);
+                return counted(record, own_response::plain(&answer, facts));
             }
         }
     }
-    Response::from_parts(parts, DownstreamBody::service(body, account, deadline, length))
+    Response::from_parts(parts, DownstreamBody::service(body, record, deadline, length))
 }
 
 fn declared_length(fields: &HeaderMap) -> Option<u64> {
@@ -175,40 +169,26 @@ fn declared_length(fields: &HeaderMap) -> Option<u64> {
 }
 
 /// Responds that the service has not answered.
-fn fail(mut account: ExchangeRecord, asked: RequestFacts, answer: &Answer) -> Response<DownstreamBody> {
-    account.answered(answer.status, reason_of(answer.status));
-    account.ended(error_response::outcome_of(answer));
-    let response = if asked.grpc { grpc::unavailable(answer, NO_ANSWER) } else { own(answer, asked) };
-    counted(account, response)
+fn fail(mut record: ExchangeRecord, facts: RequestFacts, answer: &Answer) -> Response<DownstreamBody> {
+    record.set_status(answer.status, reason_of(answer.status));
+    record.set_outcome(error_response::outcome_of(answer));
+    counted(record, own_response::unavailable(answer, NO_ANSWER, facts))
 }
 
-fn refusal_of(error: &SendError, reader: Audience) -> Answer {
+fn refusal_of(error: &SendError, audience: Audience) -> Answer {
     match error {
-        SendError::Connect(error) => error_response::of_connect(error, reader),
-        SendError::Foreign => error_response::unintelligible("it does not speak HTTP/2", reader),
-        SendError::Malformed => error_response::unintelligible("the head is malformed, or over 1 MiB", reader),
-        SendError::Closed | SendError::Reset(_) => error_response::reset(reader),
+        SendError::Connect(error) => error_response::of_connect(error, audience),
+        SendError::Foreign => error_response::unintelligible("it does not speak HTTP/2", audience),
+        SendError::Malformed => error_response::unintelligible("the head is malformed, or over 1 MiB", audience),
+        SendError::Closed | SendError::Reset(_) => error_response::reset(audience),
     }
 }
 
 /// Counts one of the sidecar's own responses when it is created.
-fn counted(mut account: ExchangeRecord, response: Response<DownstreamBody>) -> Response<DownstreamBody> {
+fn counted(mut record: ExchangeRecord, response: Response<DownstreamBody>) -> Response<DownstreamBody> {
     if let DownstreamBody::Own(Some(body)) = response.body() {
-        account.received(body.len());
+        record.add_bytes(body.len());
     }
-    account.close();
-    response
-}
-
-/// Builds one of the sidecar's own responses.
-fn own(answer: &Answer, asked: RequestFacts) -> Response<DownstreamBody> {
-    let body = if asked.head_only { Bytes::new() } else { answer.body.clone() };
-    let mut response = Response::new(DownstreamBody::own(body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    for (name, value) in &answer.fields {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(*name), HeaderValue::from_str(value)) {
-            response.headers_mut().append(name, value);
-        }
-    }
+    record.close();
     response
 }

@@ -1,5 +1,6 @@
 //! Records one HTTP/2 exchange and counts it, however it ends.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -7,10 +8,9 @@ use hyper::HeaderMap;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Outcome;
 
-use std::net::IpAddr;
-
 use crate::exchange::context::WorkerContext;
-use crate::exchange::{Breaker, Exchange, error_response};
+use crate::exchange::decide::{Action, decide};
+use crate::exchange::{Exchange, error_response};
 use crate::head::answer::{Answer, reason_of};
 use crate::head::request::RequestHead;
 use crate::http2::grpc;
@@ -23,7 +23,7 @@ use crate::upstream::http2::reset_code;
 /// An exchange in progress. If it is dropped before it is closed, the downstream has disconnected.
 pub(super) struct ExchangeRecord {
     worker: Rc<WorkerContext>,
-    conduct: Rc<ResetLimiter>,
+    reset_limiter: Rc<ResetLimiter>,
     exchange: Option<Box<Exchange>>,
     progress: Rc<BodyProgress>,
     grpc: Grpc,
@@ -37,18 +37,18 @@ pub(super) enum Grpc {
     /// Yes, but it has not arrived yet. It comes at the latest in the trailers.
     Awaited,
     /// Yes, and it has arrived.
-    Told,
+    Received,
 }
 
 impl ExchangeRecord {
     /// Starts an exchange. Returns its record and the rule that applies to it, if any.
     pub(super) fn open(downstream: &Downstream, head: &RequestHead<'_, '_>, grpc: Grpc) -> (Self, Option<Rc<ActiveRule>>) {
-        let (worker, conduct) = (Rc::clone(&downstream.worker), Rc::clone(&downstream.conduct));
-        conduct.asked();
+        let (worker, reset_limiter) = (Rc::clone(&downstream.worker), Rc::clone(&downstream.reset_limiter));
+        reset_limiter.count_request();
         let (mut exchange, rule) = worker.begin(head.method, head.target, Instant::now());
         exchange.caller = Some(downstream.address);
         exchange.trace = head.traceparent();
-        (Self { worker, conduct, exchange: Some(exchange), progress: Rc::default(), grpc }, rule)
+        (Self { worker, reset_limiter, exchange: Some(exchange), progress: Rc::default(), grpc }, rule)
     }
 
     /// The progress of the request's body.
@@ -67,24 +67,23 @@ impl ExchangeRecord {
     }
 
     /// Counts bytes of the response's body.
-    pub(super) fn received(&mut self, bytes: usize) {
+    pub(super) fn add_bytes(&mut self, bytes: usize) {
         if let Some(exchange) = &mut self.exchange {
             exchange.bytes_out += bytes as u64;
         }
     }
 
-    /// Records that a rule answers.
-    pub(super) fn answered_by_rule(&mut self, rule: &ActiveRule) {
-        if let Some(exchange) = &mut self.exchange {
-            exchange.answered_by_rule(&rule.id);
-        }
+    /// Decides whether to forward the request, and records who answers it.
+    pub(super) fn decide(&mut self, rule: Option<&ActiveRule>, head: &RequestHead<'_, '_>) -> Action {
+        let Some(exchange) = &mut self.exchange else { return Action::Forward };
+        decide(&self.worker, exchange, rule, head)
     }
 
     /// Records that the service's response has begun.
-    pub(super) fn has_begun(&mut self) {
+    pub(super) fn record_response_start(&mut self) {
         self.progress.is_answered.set(true);
         if let Some(exchange) = &mut self.exchange {
-            exchange.has_begun();
+            exchange.record_first_byte();
         }
     }
 
@@ -96,7 +95,7 @@ impl ExchangeRecord {
     }
 
     /// Records the status of the response.
-    pub(super) fn answered(&mut self, status: u16, reason: &str) {
+    pub(super) fn set_status(&mut self, status: u16, reason: &str) {
         if let Some(exchange) = &mut self.exchange {
             exchange.answered(status, reason);
         }
@@ -104,71 +103,71 @@ impl ExchangeRecord {
 
     /// Records that the sidecar itself answers, and is responsible for the result.
     pub(super) fn answered_by_sitio(&mut self, answer: &Answer) {
-        self.answered(answer.status, reason_of(answer.status));
-        self.ended(error_response::outcome_of(answer));
-        self.blame(Author::Sitio);
+        self.set_status(answer.status, reason_of(answer.status));
+        self.set_outcome(error_response::outcome_of(answer));
+        self.set_author(Author::Sitio);
     }
 
     /// Records the author of the response.
-    pub(super) fn blame(&mut self, author: Author) {
+    pub(super) fn set_author(&mut self, author: Author) {
         if let Some(exchange) = &mut self.exchange {
             exchange.author = author;
         }
     }
 
     /// Records the outcome of an exchange that the service did not end itself.
-    pub(super) fn ended(&mut self, outcome: Outcome) {
+    pub(super) fn set_outcome(&mut self, outcome: Outcome) {
         if let Some(exchange) = &mut self.exchange {
             exchange.outcome = outcome;
         }
     }
 
     /// Reads the outcome of a gRPC call from these fields, which are a head or trailers.
-    pub(super) fn look_at(&mut self, fields: &HeaderMap) {
+    pub(super) fn read_grpc_status(&mut self, fields: &HeaderMap) {
         if self.grpc == Grpc::No {
             return;
         }
         if let Some(code) = grpc::code(fields) {
-            self.grpc = Grpc::Told;
-            self.answered(grpc::counted_as(code), grpc::name(code));
+            self.grpc = Grpc::Received;
+            self.set_status(grpc::http_status(code), grpc::name(code));
         }
     }
 
     /// Records that the service's response is complete.
-    pub(super) fn through(&mut self) {
+    pub(super) fn complete(&mut self) {
         let status = self.exchange.as_ref().map_or(0, |exchange| exchange.status);
         if self.grpc == Grpc::Awaited && status < 400 {
-            self.answered(grpc::counted_as(grpc::UNKNOWN), "no grpc-status");
+            self.set_status(grpc::http_status(grpc::UNKNOWN), "no grpc-status");
         }
         self.close();
     }
 
     /// Records that the service aborted the response. An incomplete response counts as none.
-    pub(super) fn broken_off(&mut self) {
-        self.answered(502, reason_of(502));
-        self.ended(Outcome::BrokenOff);
+    pub(super) fn abort(&mut self) {
+        self.set_status(502, reason_of(502));
+        self.set_outcome(Outcome::BrokenOff);
         self.close();
     }
 
     /// Records that the service reset the stream, or that its connection ended.
-    pub(super) fn reset_by_service(&mut self, error: &hyper::Error) {
+    pub(super) fn abort_by_reset(&mut self, error: &hyper::Error) {
         if reset_code(error) == Some(h2::Reason::PROTOCOL_ERROR) {
-            self.conduct.will_reset_as_malformed();
+            self.reset_limiter.expect_malformed();
         }
-        self.broken_off();
+        self.abort();
     }
 
     /// Records that the service aborted a gRPC call. Its client receives `UNAVAILABLE`.
     pub(super) fn unavailable(&mut self) {
-        self.answered(grpc::counted_as(grpc::UNAVAILABLE), grpc::name(grpc::UNAVAILABLE));
-        self.ended(Outcome::BrokenOff);
+        self.set_status(grpc::http_status(grpc::UNAVAILABLE), grpc::name(grpc::UNAVAILABLE));
+        self.set_outcome(Outcome::BrokenOff);
         self.close();
     }
 
     /// Records that the service's trailers are too large to forward.
     pub(super) fn trailers_too_large(&mut self) {
-        self.answered(502, "trailers too large");
-        self.ended(Outcome::UpstreamProtocol);
+        self.set_status(502, "trailers too large");
+        self.set_outcome(Outcome::UpstreamProtocol);
         self.close();
     }
 
@@ -184,9 +183,9 @@ impl ExchangeRecord {
 impl Drop for ExchangeRecord {
     fn drop(&mut self) {
         if self.exchange.is_some() {
-            self.conduct.cancelled();
+            self.reset_limiter.count_cancelled();
             if let Some(exchange) = &mut self.exchange {
-                exchange.broken_off(Breaker::of(&self.worker));
+                exchange.abort(self.worker.abort_cause());
             }
             self.close();
         }
@@ -196,7 +195,7 @@ impl Drop for ExchangeRecord {
 /// State shared by all exchanges of one connection.
 pub(crate) struct Downstream {
     pub(crate) worker: Rc<WorkerContext>,
-    pub(crate) conduct: Rc<ResetLimiter>,
+    pub(crate) reset_limiter: Rc<ResetLimiter>,
     /// The fields that describe the downstream to the service.
     pub(crate) forwarded: HeaderMap,
     pub(crate) address: IpAddr,

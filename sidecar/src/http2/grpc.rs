@@ -1,12 +1,8 @@
 //! The parts of gRPC needed to count its calls and to answer them in a service's place.
 
+use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{HeaderMap, Response, StatusCode};
-
 use mesh::exchange::Outcome;
-
-use crate::head::answer::Answer;
-use crate::http2::body::DownstreamBody;
 
 /// `UNKNOWN`: also what a client assumes for a call that ends without a status.
 pub(super) const UNKNOWN: u8 = 2;
@@ -57,13 +53,13 @@ pub(super) fn is_grpc(fields: &HeaderMap) -> bool {
 
 /// The status code of a call, if these fields contain it. An undefined code means `UNKNOWN`.
 pub(super) fn code(fields: &HeaderMap) -> Option<u8> {
-    let told = fields.get(&STATUS)?;
-    let code = told.to_str().ok().and_then(|code| code.parse::<u8>().ok());
+    let status = fields.get(&STATUS)?;
+    let code = status.to_str().ok().and_then(|code| code.parse::<u8>().ok());
     Some(code.filter(|code| usize::from(*code) < CODES.len()).unwrap_or(UNKNOWN))
 }
 
 /// The HTTP status under which a call with this code is counted.
-pub(super) fn counted_as(code: u8) -> u16 {
+pub(super) fn http_status(code: u8) -> u16 {
     CODES[usize::from(code)].1
 }
 
@@ -72,46 +68,29 @@ pub(super) fn name(code: u8) -> &'static str {
     CODES[usize::from(code)].0
 }
 
-/// One of the sidecar's own responses in the form that gRPC clients understand: trailers only. The fields
-/// that mark it as the sidecar's are kept.
-pub(super) fn unavailable(answer: &Answer, message: &'static str) -> Response<DownstreamBody> {
-    let mut response = Response::new(DownstreamBody::own(bytes::Bytes::new()));
-    *response.status_mut() = StatusCode::OK;
-    let fields = response.headers_mut();
-    for (name, value) in answer.fields.iter().filter(|(name, _)| name.starts_with("X-Sitio-")) {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(*name), HeaderValue::from_str(value)) {
-            fields.insert(name, value);
-        }
-    }
-    fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    fields.insert(STATUS, HeaderValue::from(u16::from(UNAVAILABLE)));
-    fields.insert(MESSAGE, HeaderValue::from_static(message));
-    response
-}
-
 /// Trailers that end a call in a service's place with `UNAVAILABLE`, so that the client retries later.
 pub(super) fn unavailable_trailers(message: &'static str) -> HeaderMap {
-    trailers(UNAVAILABLE, message, Outcome::UpstreamReset)
+    trailers_of_sitio(UNAVAILABLE, message, Outcome::UpstreamReset)
 }
 
 /// Trailers that replace the service's trailers because those are too large to forward.
 pub(super) fn trailers_too_large() -> HeaderMap {
-    trailers(RESOURCE_EXHAUSTED, "The trailers of the service behind this sidecar are over 512 KiB.", Outcome::UpstreamProtocol)
+    trailers_of_sitio(
+        RESOURCE_EXHAUSTED,
+        "The trailers of the service behind this sidecar are over 512 KiB.",
+        Outcome::UpstreamProtocol,
+    )
 }
 
-/// A response that replaces the service's response because its head is too large to forward.
-pub(super) fn too_large(answer: &Answer) -> Response<DownstreamBody> {
-    let mut response = unavailable(answer, "");
-    response.headers_mut().extend(trailers_too_large());
-    response
+/// Trailers with this code and message.
+pub(super) fn trailers(code: u8, message: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(STATUS, HeaderValue::from(u16::from(code))), (MESSAGE, HeaderValue::from_static(message))])
 }
 
-fn trailers(code: u8, message: &'static str, outcome: Outcome) -> HeaderMap {
-    HeaderMap::from_iter([
-        (STATUS, HeaderValue::from(u16::from(code))),
-        (MESSAGE, HeaderValue::from_static(message)),
-        (ERROR, HeaderValue::from_static(outcome.word())),
-    ])
+fn trailers_of_sitio(code: u8, message: &'static str, outcome: Outcome) -> HeaderMap {
+    let mut trailers = trailers(code, message);
+    trailers.insert(ERROR, HeaderValue::from_static(outcome.word()));
+    trailers
 }
 
 #[cfg(test)]
@@ -134,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_service_s_failures_are_told_from_the_caller_s_mistakes() {
-        let failures: Vec<u8> = (0..CODES.len() as u8).filter(|code| counted_as(*code) >= 500).collect();
+        let failures: Vec<u8> = (0..CODES.len() as u8).filter(|code| http_status(*code) >= 500).collect();
         assert_eq!(failures, [2, 4, 12, 13, 14, 15]);
         assert_eq!(code(&fields("grpc-status", "5")), Some(5));
         assert_eq!(code(&fields("grpc-status", "99")), Some(UNKNOWN));

@@ -13,7 +13,7 @@ const CANCELLED_MAX: u32 = 200;
 /// that connection for everyone.
 #[derive(Debug, Default)]
 pub(super) struct ResetLimiter {
-    asked: Cell<u32>,
+    requests: Cell<u32>,
     cancelled: Cell<u32>,
     malformed: Cell<u32>,
     reset_by_service: Cell<u32>,
@@ -21,22 +21,22 @@ pub(super) struct ResetLimiter {
 
 impl ResetLimiter {
     /// Counts a request.
-    pub(super) fn asked(&self) {
-        self.asked.set(self.asked.get().saturating_add(1));
+    pub(super) fn count_request(&self) {
+        self.requests.set(self.requests.get().saturating_add(1));
     }
 
     /// Whether any request has arrived.
-    pub(super) fn has_asked(&self) -> bool {
-        self.asked.get() > 0
+    pub(super) fn has_requests(&self) -> bool {
+        self.requests.get() > 0
     }
 
     /// Counts a request that was cancelled before its response.
-    pub(super) fn cancelled(&self) {
+    pub(super) fn count_cancelled(&self) {
         self.cancelled.set(self.cancelled.get().saturating_add(1));
     }
 
     /// Counts a stream reset as malformed, unless the service reset it first and the reset was only forwarded.
-    pub(super) fn reset_as_malformed(&self) {
+    pub(super) fn count_malformed(&self) {
         match self.reset_by_service.get().checked_sub(1) {
             Some(left) => self.reset_by_service.set(left),
             None => self.malformed.set(self.malformed.get().saturating_add(1)),
@@ -44,7 +44,7 @@ impl ResetLimiter {
     }
 
     /// Notes that the service reset a stream as malformed. The downstream's stream will be reset too and must not count.
-    pub(super) fn will_reset_as_malformed(&self) {
+    pub(super) fn expect_malformed(&self) {
         self.reset_by_service.set(self.reset_by_service.get().saturating_add(1));
     }
 
@@ -55,6 +55,6 @@ impl ResetLimiter {
 
     /// Whether the connection should be closed for abuse.
     pub(super) fn is_hostile(&self) -> bool {
-        self.cancelled.get() > CANCELLED_MAX && self.cancelled.get() > self.asked.get() / 2
+        self.cancelled.get() > CANCELLED_MAX && self.cancelled.get() > self.requests.get() / 2
     }
 }

@@ -23,15 +23,15 @@ const RST_STREAM_BYTES: usize = 4;
 const PROTOCOL_ERROR: u32 = 1;
 
 /// A downstream connection whose written frames are inspected.
-pub(super) struct Watched<'a> {
+pub(super) struct ResetObserver<'a> {
     peer: &'a mut BufferedConn,
-    frames: Frames,
-    conduct: Rc<ResetLimiter>,
+    frames: FrameParser,
+    reset_limiter: Rc<ResetLimiter>,
 }
 
 /// Parser state of the written frames.
 #[derive(Debug, Default)]
-struct Frames {
+struct FrameParser {
     /// The frame's header, and the payload too if it is a RST_STREAM.
     seen: [u8; FRAME_HEAD_BYTES + RST_STREAM_BYTES],
     length: usize,
@@ -39,20 +39,20 @@ struct Frames {
     left: usize,
 }
 
-impl<'a> Watched<'a> {
-    /// Wraps `peer`, and counts malformed heads in `conduct`.
-    pub(super) fn new(peer: &'a mut BufferedConn, conduct: Rc<ResetLimiter>) -> Self {
-        Self { peer, frames: Frames::default(), conduct }
+impl<'a> ResetObserver<'a> {
+    /// Wraps `peer`, and counts malformed heads in `reset_limiter`.
+    pub(super) fn new(peer: &'a mut BufferedConn, reset_limiter: Rc<ResetLimiter>) -> Self {
+        Self { peer, frames: FrameParser::default(), reset_limiter }
     }
 
     fn note(&mut self, written: &[u8]) {
         for _ in 0..self.frames.malformed(written) {
-            self.conduct.reset_as_malformed();
+            self.reset_limiter.count_malformed();
         }
     }
 }
 
-impl Frames {
+impl FrameParser {
     /// Returns how many streams these bytes reset as malformed.
     fn malformed(&mut self, mut written: &[u8]) -> usize {
         let mut malformed = 0;
@@ -85,13 +85,13 @@ impl Frames {
     }
 }
 
-impl AsyncRead for Watched<'_> {
+impl AsyncRead for ResetObserver<'_> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.get_mut().peer).poll_read(cx, room)
     }
 }
 
-impl AsyncWrite for Watched<'_> {
+impl AsyncWrite for ResetObserver<'_> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut *this.peer).poll_write(cx, bytes);
@@ -138,7 +138,7 @@ mod tests {
         let reset = |code: u8| [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, code];
         let written = [&data[..], &reset(1), &[0, 0, 0, 4, 1, 0, 0, 0, 0], &reset(8), &data, &reset(1)].concat();
         for piece in 1..=written.len() {
-            let mut frames = Frames::default();
+            let mut frames = FrameParser::default();
             assert_eq!(written.chunks(piece).map(|bytes| frames.malformed(bytes)).sum::<usize>(), 2, "{piece} bytes at once");
         }
     }

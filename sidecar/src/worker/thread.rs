@@ -93,7 +93,7 @@ impl Thread {
 
     async fn tick(&mut self) {
         let now = Instant::now();
-        self.worker.watches.tick(now);
+        self.worker.timers.tick(now);
         self.worker.dates.refresh(SystemTime::now());
         self.worker.upstreams.sweep(now).await;
         if self.draining.as_ref().is_some_and(|draining| draining.deadline <= now) {

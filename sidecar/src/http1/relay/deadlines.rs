@@ -2,90 +2,70 @@
 
 use std::time::{Duration, Instant};
 
-use crate::exchange::Exchange;
-use crate::http1::relay::{Relay, RelayOutcome, ResponseProgress};
 use crate::socket::deadlines::Deadline;
 
 /// The deadlines of one exchange.
-pub(super) struct Deadlines<'a> {
-    watch: &'a Deadline,
+pub(super) struct RelayDeadlines<'a> {
+    timer: &'a Deadline,
     /// How long the body may send nothing.
     body_timeout: Option<Duration>,
-    answer: Option<Instant>,
+    response: Option<Instant>,
     body: Option<Instant>,
 }
 
-impl<'a> Deadlines<'a> {
+impl<'a> RelayDeadlines<'a> {
     /// Starts with the response's deadline only, if there is one.
-    pub(super) fn new(watch: &'a Deadline, answer: Option<Instant>, body_timeout: Option<Duration>) -> Self {
-        let deadlines = Self { watch, body_timeout, answer, body: None };
-        if answer.is_some() {
+    pub(super) fn new(timer: &'a Deadline, response: Option<Instant>, body_timeout: Option<Duration>) -> Self {
+        let deadlines = Self { timer, body_timeout, response, body: None };
+        if response.is_some() {
             deadlines.arm();
         }
         deadlines
     }
 
     /// Sets the response's deadline.
-    pub(super) fn expect_answer(&mut self, answer: Option<Instant>) {
-        if self.answer != answer {
-            self.answer = answer;
+    pub(super) fn set_response(&mut self, response: Option<Instant>) {
+        if self.response != response {
+            self.response = response;
             self.arm();
         }
     }
 
+    /// Starts the body timeout, if there is one and it does not run yet.
+    pub(super) fn start_body_timeout(&mut self) {
+        if self.body.is_none() && self.body_timeout.is_some() {
+            self.restart_body_timeout();
+        }
+    }
+
+    /// Starts the body timeout again from now, if it runs.
+    pub(super) fn extend_body_timeout(&mut self) {
+        if self.body.is_some() {
+            self.restart_body_timeout();
+        }
+    }
+
     /// Stops the body timeout, because bytes of the body have arrived.
-    pub(super) fn body_moved(&mut self) {
+    pub(super) fn stop_body_timeout(&mut self) {
         if self.body.take().is_some() {
             self.arm();
         }
     }
 
-    fn wait_for_body(&mut self) {
+    /// Whether the timer has fired for the response, and not only for the request's body.
+    pub(super) fn is_response_late(&self, now: Instant) -> bool {
+        self.response.is_some_and(|deadline| deadline <= now) || self.body.is_none()
+    }
+
+    fn restart_body_timeout(&mut self) {
         self.body = self.body_timeout.map(|within| Instant::now() + within);
         self.arm();
     }
 
     fn arm(&self) {
-        match self.answer.into_iter().chain(self.body).min() {
-            Some(soonest) => self.watch.arm(soonest),
-            None => self.watch.disarm(),
+        match self.response.into_iter().chain(self.body).min() {
+            Some(soonest) => self.timer.arm(soonest),
+            None => self.timer.disarm(),
         }
     }
-}
-
-impl Relay<'_> {
-    /// Starts the body timeout when the request's body is silent and the service has accepted all bytes before.
-    pub(super) fn wait_for_body(&mut self) {
-        let is_waiting = self.deadlines.body.is_some() || self.deadlines.body_timeout.is_none();
-        if !is_waiting && !awaits_continue(self.exchange, &self.response) {
-            self.deadlines.wait_for_body();
-        }
-    }
-
-    /// Restarts the body timeout: the service has sent something, so the exchange is alive, whatever the
-    /// downstream sends.
-    pub(super) fn answer_moved(&mut self) {
-        if self.deadlines.body.is_some() {
-            self.deadlines.wait_for_body();
-        }
-    }
-
-    /// How the exchange ends because a deadline has passed; `None` if it goes on.
-    pub(super) fn expired(&mut self) -> Option<RelayOutcome> {
-        let now = Instant::now();
-        if self.deadlines.answer.is_some_and(|deadline| deadline <= now) || self.deadlines.body.is_none() {
-            return Some(self.timed_out());
-        }
-        // The downstream has unread data, and may be reading it.
-        if matches!(self.response, ResponseProgress::Through { .. }) || !self.downstream.is_flushed() {
-            self.deadlines.wait_for_body();
-            return None;
-        }
-        Some(RelayOutcome::Stalled)
-    }
-}
-
-/// Whether the downstream may withhold its body, because the service has not asked for it (RFC 9110, section 10.1.1).
-fn awaits_continue(exchange: &Exchange, response: &ResponseProgress) -> bool {
-    exchange.expects && exchange.body.bytes == 0 && matches!(response, ResponseProgress::Silent)
 }
