@@ -6,7 +6,7 @@ use mesh::exchange::PATH_BYTES_MAX;
 use mesh::refusal::RefusalReason;
 use mesh::trace::Traceparent;
 
-use crate::head::fields::{Connectivity, KnownField, Sender, is_token, known, options};
+use crate::head::fields::{Connectivity, KnownField, Sender, is_token, known};
 use crate::head::response::ResponseTo;
 use crate::head::{FieldSlots, Framing, HeadFault, HeadLimits, Parsed, Version, lines_end_properly};
 
@@ -198,22 +198,13 @@ fn judge<'h, 'b>(
         return Err(TOO_LONG);
     }
     let fields: &'h [httparse::Header<'b>] = request.headers;
-    let mut connectivity = Connectivity::read(fields, version, Sender::Client)?;
-    connectivity.upgrade = connectivity.upgrade.filter(|protocols| !options(protocols).any(is_http));
+    let connectivity = Connectivity::read(fields, version, Sender::Client)?;
     let (authority, target) = target::split(method, path)?;
     let head =
         RequestHead { method, target, authority, version, fields, framing: connectivity.framing(Framing::Empty), connectivity };
     check_host(&head)?;
     check_trace(&head)?;
     Ok(head)
-}
-
-/// Whether an upgrade protocol is a version of HTTP. Requests in it would bypass validation and rules. The
-/// offer is not forwarded, because a server may decline any (RFC 9110, section 7.8; RFC 9113 has dropped
-/// `h2c`).
-fn is_http(protocol: &[u8]) -> bool {
-    let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
-    [&b"h2c"[..], b"h2", b"HTTP"].iter().any(|http| name.eq_ignore_ascii_case(http))
 }
 
 /// Checks that TRACE has no content, and that Max-Forwards of TRACE and OPTIONS is one number (RFC 9110,

@@ -5,7 +5,9 @@ use mesh::refusal::RefusalReason;
 use crate::head::fields::{Connectivity, Sender};
 use crate::head::{FieldSlots, Framing, HeadFault, HeadLimits, Parsed, Version};
 
-mod controls;
+/// Replaces control characters during parsing, because `httparse` refuses them. `httparse` accepts this non-ASCII byte in a value but not in
+/// a name, and drops a reason phrase that contains it.
+const STAND_IN: u8 = 0x80;
 
 /// The head of a response.
 #[derive(Debug)]
@@ -98,9 +100,48 @@ pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut FieldSlots<'b>) -> Parsed<R
             judge(StatusLine { code, version, reason }, response.headers, &input[..length], limits)
         }
         Ok(httparse::Status::Partial) => partial(input, limits),
-        Err(httparse::Error::HeaderValue | httparse::Error::Status) => controls::parse(input, restored, limits),
+        Err(httparse::Error::HeaderValue | httparse::Error::Status) => parse_with_controls(input, restored, limits),
         Err(error) => Parsed::Faulty(why(error)),
     }
+}
+
+/// Parses a copy in which the control characters are replaced, then takes the values from the original bytes.
+///
+/// A recipient may keep control characters except CR, LF and NUL (RFC 9110, section 5.5): none of the others ends a line.
+fn parse_with_controls<'h, 'b>(
+    input: &'b [u8],
+    restored: &'h mut Vec<httparse::Header<'b>>,
+    limits: HeadLimits,
+) -> Parsed<ResponseHead<'h, 'b>> {
+    let looked_at = &input[..input.len().min(limits.head_bytes)];
+    let copy: Vec<u8> = looked_at.iter().map(|byte| if is_retained(*byte) { STAND_IN } else { *byte }).collect();
+    let mut slots = limits.slots();
+    let (room, _, _) = slots.all();
+    let mut response = httparse::Response::new(&mut []);
+    let length = match lenient().parse_response_with_uninit_headers(&mut response, &copy, room) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return partial(input, limits),
+        Err(error) => return Parsed::Faulty(why(error)),
+    };
+    let original = |part: &[u8]| {
+        let from = (part.as_ptr() as usize).checked_sub(copy.as_ptr() as usize)?;
+        input.get(from..from + part.len())
+    };
+    restored.clear();
+    for header in &*response.headers {
+        let name = original(header.name.as_bytes()).and_then(|name| std::str::from_utf8(name).ok());
+        let (Some(name), Some(value)) = (name, original(header.value)) else {
+            return Parsed::Faulty(wrong("the head is malformed"));
+        };
+        restored.push(httparse::Header { name, value });
+    }
+    let reason = response.reason.filter(|reason| !reason.is_empty()).and_then(|reason| original(reason.as_bytes()));
+    let reason = reason.and_then(|reason| std::str::from_utf8(reason).ok()).unwrap_or_default();
+    judge(StatusLine { code: response.code, version: response.version, reason }, restored, &input[..length], limits)
+}
+
+fn is_retained(byte: u8) -> bool {
+    byte.is_ascii_control() && !b"\0\t\r\n".contains(&byte)
 }
 
 fn lenient() -> httparse::ParserConfig {
