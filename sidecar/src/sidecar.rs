@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
-use crate::control_client::ControlClient;
+use crate::control_client::client::ControlClient;
 use crate::control_client::dial::{ControlPlaneTarget, Transport};
 use crate::control_client::metrics::ControlClientMetrics;
 use crate::decorator::Decorator;

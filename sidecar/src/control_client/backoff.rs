@@ -28,7 +28,7 @@ impl Backoff {
 
     /// Resets the backoff if the stream that has ended lasted at least as long as the wait before it. So after each
     /// restart of an often restarted control plane, the gap is about as long as its own downtime.
-    pub(super) fn held_for(&mut self, lasted: Duration) {
+    pub(super) fn stream_lasted(&mut self, lasted: Duration) {
         if lasted >= self.waited.max(GOOD_STREAM_MIN) {
             *self = Self::new();
         }
@@ -47,33 +47,33 @@ mod tests {
 
     #[test]
     fn a_control_plane_that_is_away_is_dialled_ever_less_often() {
-        let mut patience = Backoff::new();
-        let waits: Vec<Duration> = (0..8).map(|_| patience.wait()).collect();
+        let mut backoff = Backoff::new();
+        let waits: Vec<Duration> = (0..8).map(|_| backoff.wait()).collect();
         assert!(waits[0] <= 2 * BACKOFF_MIN && waits[7] >= BACKOFF_MAX && waits[7] <= 2 * BACKOFF_MAX, "{waits:?}");
     }
 
     #[test]
     fn one_that_is_restarted_over_and_over_is_found_again_at_once() {
-        let mut patience = Backoff::new();
+        let mut backoff = Backoff::new();
         for _ in 0..20 {
             // Away for about a second, and there for a little longer than the last wait took.
-            let away: Duration = (0..3).map(|_| patience.wait()).max().unwrap();
-            patience.held_for(away.max(GOOD_STREAM_MIN));
-            let first = patience.wait();
+            let away: Duration = (0..3).map(|_| backoff.wait()).max().unwrap();
+            backoff.stream_lasted(away.max(GOOD_STREAM_MIN));
+            let first = backoff.wait();
             assert!(first <= 2 * BACKOFF_MIN, "{first:?}");
-            patience.held_for(GOOD_STREAM_MIN);
+            backoff.stream_lasted(GOOD_STREAM_MIN);
         }
     }
 
     #[test]
     fn streams_that_are_closed_at_once_are_no_reason_to_hurry() {
-        let mut patience = Backoff::new();
+        let mut backoff = Backoff::new();
         for _ in 0..8 {
-            patience.wait();
-            patience.held_for(Duration::from_millis(50));
+            backoff.wait();
+            backoff.stream_lasted(Duration::from_millis(50));
         }
-        assert!(patience.wait() >= BACKOFF_MAX);
-        patience.held_for(GOOD_STREAM_MIN);
-        assert!(patience.wait() >= BACKOFF_MAX, "a second was not worth a wait of five");
+        assert!(backoff.wait() >= BACKOFF_MAX);
+        backoff.stream_lasted(GOOD_STREAM_MIN);
+        assert!(backoff.wait() >= BACKOFF_MAX, "a second was not worth a wait of five");
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The longest time that a drain waits for a control plane to put the last windows on disk. A restarting control plane
 /// is back within this time, and a terminating pod waits longer than this for other things.
-const FAREWELL_MAX: Duration = Duration::from_secs(5);
+const FLUSH_MAX: Duration = Duration::from_secs(5);
 
 /// When the control client must end.
 pub(super) struct DrainDeadline {
@@ -17,12 +17,12 @@ pub(super) struct DrainDeadline {
 }
 
 impl DrainDeadline {
-    pub(super) fn when(drain: CancellationToken) -> Self {
+    pub(super) fn new(drain: CancellationToken) -> Self {
         Self { drain, by: OnceLock::new() }
     }
 
     /// Waits until the drain starts.
-    pub(super) async fn has_come(&self) {
+    pub(super) async fn started(&self) {
         self.drain.cancelled().await;
     }
 
@@ -33,6 +33,6 @@ impl DrainDeadline {
 
     /// The deadline for the last windows to be on disk. The time starts at the first call.
     pub(super) fn by(&self) -> Instant {
-        *self.by.get_or_init(|| Instant::now() + FAREWELL_MAX)
+        *self.by.get_or_init(|| Instant::now() + FLUSH_MAX)
     }
 }

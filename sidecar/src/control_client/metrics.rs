@@ -43,27 +43,27 @@ impl ControlClientMetrics {
         }
     }
 
-    pub(super) fn is_up(&self, is_up: bool) {
+    pub(super) fn set_up(&self, is_up: bool) {
         self.is_up.store(is_up, Relaxed);
     }
 
-    pub(super) fn dialled(&self) {
+    pub(super) fn count_dial(&self) {
         self.dials.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn reported(&self) {
+    pub(super) fn count_report(&self) {
         self.reports.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn put_off(&self) {
+    pub(super) fn count_put_off(&self) {
         self.put_off.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn obeyed(&self, rules: usize) {
+    pub(super) fn set_rules(&self, rules: usize) {
         self.rules.store(rules as u64, Relaxed);
     }
 
-    pub(super) fn refused(&self) {
+    pub(super) fn count_refused(&self) {
         self.refused.fetch_add(1, Relaxed);
     }
 }

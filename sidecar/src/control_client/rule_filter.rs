@@ -20,7 +20,7 @@ pub(super) fn rules_for(us: &Greeting, fixed: &Pins, desired: wire::Desired) -> 
 }
 
 /// Formats the refusals in one line.
-pub(super) fn told(refusals: &[RuleRefusal]) -> String {
+pub(super) fn describe(refusals: &[RuleRefusal]) -> String {
     let one = |refusal: &RuleRefusal| match refusal.rule.as_str() {
         "" => refusal.why.clone(),
         rule => format!("rule {rule}: {}", refusal.why),

@@ -14,13 +14,14 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tonic::{Status, Streaming};
 
+use crate::control_client::client::ControlClient;
 use crate::control_client::control_clock::{ControlClock, TimeLimits};
 use crate::control_client::dial::{AttachedStream, UP_FRAMES_MAX, refused};
 use crate::control_client::drain_deadline::DrainDeadline;
 use crate::control_client::pages::FetchAnswers;
+use crate::control_client::rule_filter;
 use crate::control_client::taps::ActiveTaps;
 use crate::control_client::windows::{WindowUpload, ago_ms};
-use crate::control_client::{ControlClient, rule_filter};
 use crate::rulebook::pinned;
 
 /// Time between two reports if the control plane sets none.
@@ -30,10 +31,10 @@ const LIVE: Duration = Duration::from_secs(1);
 const LIVE_MS: std::ops::RangeInclusive<u32> = 100..=60_000;
 
 /// For the last numbers, and again for the goodbye. A drain must not hang on a control plane that has stopped reading.
-const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+const LAST_SEND_MAX: Duration = Duration::from_secs(1);
 
 /// The stream ends when it has named all the endpoints that it may, because pins were added and removed many times.
-const USED_UP: &str = "this stream has named as many endpoints as it may; a new one names only those there are";
+const USED_UP: &str = "this stream has used up its endpoint ids; reconnecting with the current endpoints only";
 
 /// One stream.
 pub(super) struct Session {
@@ -42,7 +43,7 @@ pub(super) struct Session {
     encoder: Encoder,
     seq: u64,
     coverage: Coverage,
-    pace: Interval,
+    report_ticks: Interval,
     /// The newest receipt that is not sent yet. It contains everything that an older one would.
     receipt: Option<wire::Up>,
     pages: FetchAnswers,
@@ -69,7 +70,7 @@ impl Session {
             encoder: Encoder::default(),
             seq: 0,
             coverage: Coverage::Snapshot,
-            pace: pace(welcome.live_ms),
+            report_ticks: report_ticks(welcome.live_ms),
             receipt: None,
             pages: FetchAnswers::default(),
             taps: ActiveTaps::new(),
@@ -77,37 +78,37 @@ impl Session {
             clock,
         };
         if welcome.wants_baseline {
-            session.tell_baseline(link);
+            session.send_baseline(link);
         }
         session
     }
 
     /// Sends the durable part of all counts. It is the first message of a stream, so there is always room.
-    fn tell_baseline(&mut self, link: &ControlClient) {
+    fn send_baseline(&mut self, link: &ControlClient) {
         let now = Instant::now().into_std();
         let (baseline, ended) = link.books.read(|ledger| (ledger.baseline(), ledger.mark_ended()));
         let window = wire::Window { ended_ago_ms: ago_ms(ended, now), ..encode_window(&mut self.encoder, &baseline) };
         let _ = self.up.try_send(wire::Up { message: Some(window.into()) });
     }
 
-    pub(super) async fn run(mut self, link: &mut ControlClient, departure: &DrainDeadline) -> SessionEnd {
+    pub(super) async fn run(mut self, link: &mut ControlClient, drain_deadline: &DrainDeadline) -> SessionEnd {
         loop {
             if self.encoder.is_used_up() {
                 return SessionEnd::Lost(USED_UP.to_owned());
             }
             let has_more = !self.pages.is_empty() || self.windows.are_due();
             tokio::select! {
-                heard = self.down.message() => if let Some(why) = self.heed(heard, link).await { return SessionEnd::Lost(why) },
-                _ = self.pace.tick() => self.report(link).await,
-                () = words(&self.up, self.receipt.is_some(), has_more, &mut self.taps) => self.say(link),
-                () = departure.has_come() => return self.farewell(link, departure).await,
+                received = self.down.message() => if let Some(why) = self.handle(received, link).await { return SessionEnd::Lost(why) },
+                _ = self.report_ticks.tick() => self.report(link).await,
+                () = ready_to_send(&self.up, self.receipt.is_some(), has_more, &mut self.taps) => self.send_next(link),
+                () = drain_deadline.started() => return self.shut_down(link, drain_deadline).await,
             }
         }
     }
 
     /// Handles one message of the control plane; returns the reason if the stream is over.
-    async fn heed(&mut self, heard: Result<Option<wire::Down>, Status>, link: &mut ControlClient) -> Option<String> {
-        let message = match heard {
+    async fn handle(&mut self, received: Result<Option<wire::Down>, Status>, link: &mut ControlClient) -> Option<String> {
+        let message = match received {
             Err(status) => return Some(format!("{:#}", refused(status))),
             Ok(None) => return Some("the control plane closed the stream".to_owned()),
             Ok(Some(down)) => {
@@ -121,11 +122,11 @@ impl Session {
                 Err(why) => return Some(format!("the control plane sent rules that cannot be read: {why}")),
             },
             wire::down::Message::Tune(tune) => {
-                self.pace = pace(tune.live_ms);
+                self.report_ticks = report_ticks(tune.live_ms);
                 link.books.read(|ledger| ledger.tell_samples(tune.samples_per_live));
             }
             wire::down::Message::Resync(_) => self.coverage = Coverage::Snapshot,
-            wire::down::Message::Drain(drain) => return Some(format!("the control plane sent us away: {}", drain.why)),
+            wire::down::Message::Drain(drain) => return Some(format!("the control plane asked us to disconnect: {}", drain.why)),
             wire::down::Message::Fetch(fetch) => self.pages.look_up(fetch, &link.books).await,
             wire::down::Message::Taps(taps) => self.taps.obey(taps, &link.outlet),
             wire::down::Message::Acked(ack) => self.windows.acked(ack, &link.books),
@@ -147,17 +148,14 @@ impl Session {
                 link.workers.obey(Arc::new(limits.put_on(rules))).await;
                 // Before the receipt: after it the control plane expects no old name from this pod.
                 link.books.read(|ledger| ledger.pin(pins));
-                link.meter.obeyed(count);
+                link.meter.set_rules(count);
                 link.greeting.known = Some(known);
-                tracing::info!("revision {revision} is in force, with {count} rules for this pod, after {:?}", arrived.elapsed());
+                tracing::info!("applied revision {revision} with {count} rules for this pod in {:?}", arrived.elapsed());
                 Verdict::Applied
             }
             Err(refusals) => {
-                link.meter.refused();
-                tracing::warn!(
-                    "revision {revision} is refused, and the rules stay as they are: {}",
-                    rule_filter::told(&refusals)
-                );
+                link.meter.count_refused();
+                tracing::warn!("refused revision {revision}, keeping the current rules: {}", rule_filter::describe(&refusals));
                 Verdict::Refused(refusals)
             }
         };
@@ -171,17 +169,17 @@ impl Session {
     }
 
     /// Sends the most urgent message other than a report. A window can wait: it is kept until it is acked.
-    fn say(&mut self, link: &ControlClient) {
-        let words = self.receipt.take().or_else(|| self.pages.next());
-        let words = words.or_else(|| self.windows.next(&link.books, &mut self.encoder)).or_else(|| self.taps.next());
-        if let Some(words) = words {
-            let _ = self.up.try_send(words);
+    fn send_next(&mut self, link: &ControlClient) {
+        let next = self.receipt.take().or_else(|| self.pages.next());
+        let next = next.or_else(|| self.windows.next(&link.books, &mut self.encoder)).or_else(|| self.taps.next());
+        if let Some(next) = next {
+            let _ = self.up.try_send(next);
         }
     }
 
     /// Sends what is new. On a busy stream nothing is made and nothing is queued: the next report covers more.
     async fn report(&mut self, link: &ControlClient) {
-        let Ok(room) = self.up.try_reserve() else { return link.meter.put_off() };
+        let Ok(slot) = self.up.try_reserve() else { return link.meter.count_put_off() };
         self.seq += 1;
         // Read before the report's own time: a delay here only widens the bound on the pod's clock.
         let control_ms = self.clock.map_or(0, |clock| clock.at(Instant::now().into_std()));
@@ -189,28 +187,28 @@ impl Session {
             Coverage::Snapshot => link.books.snapshot(self.seq).await,
             Coverage::Change => link.books.change(self.seq).await,
         };
-        if !self.encoder.check_numbers_for(report.endpoints.iter().map(|told| &told.endpoint)) {
+        if !self.encoder.check_numbers_for(report.endpoints.iter().map(|report| &report.endpoint)) {
             return;
         }
         self.coverage = Coverage::Change;
         let live = wire::Live { control_ms, ..self.encoder.encode(&report) };
-        room.send(wire::Up { message: Some(live.into()) });
-        link.meter.reported();
+        slot.send(wire::Up { message: Some(live.into()) });
+        link.meter.count_report();
         self.windows.look(&link.books);
     }
 
     /// Sends the last numbers and a goodbye, and waits until the control plane has read them and closes its side.
-    async fn farewell(mut self, link: &ControlClient, departure: &DrainDeadline) -> SessionEnd {
-        let by = departure.by();
+    async fn shut_down(mut self, link: &ControlClient, drain_deadline: &DrainDeadline) -> SessionEnd {
+        let by = drain_deadline.by();
         self.windows.hurry();
         let last_numbers = async {
-            room(&self.up).await;
+            slot(&self.up).await;
             // The report after it covers the window that is closed here.
             link.books.close_window().await;
             self.report(link).await;
         };
-        let is_told = tokio::time::timeout(LAST_WORDS_MAX, last_numbers).await.is_ok();
-        if is_told && let Ok(Err(why)) = tokio::time::timeout_at(by, self.see_off(link)).await {
+        let is_reported = tokio::time::timeout(LAST_SEND_MAX, last_numbers).await.is_ok();
+        if is_reported && let Ok(Err(why)) = tokio::time::timeout_at(by, self.flush_windows(link)).await {
             return SessionEnd::Lost(why);
         }
         let goodbye = async {
@@ -221,21 +219,21 @@ impl Session {
             drop(self.up);
             while let Ok(Some(_)) = self.down.message().await {}
         };
-        if tokio::time::timeout(LAST_WORDS_MAX, goodbye).await.is_err() {
-            tracing::debug!("the control plane did not close the stream within {LAST_WORDS_MAX:?} of our goodbye");
+        if tokio::time::timeout(LAST_SEND_MAX, goodbye).await.is_err() {
+            tracing::debug!("the control plane did not close the stream within {LAST_SEND_MAX:?} of our goodbye");
         }
         SessionEnd::Drained
     }
 
     /// Sends the windows that are left, and waits until they are on disk. An error if this stream cannot do that.
-    async fn see_off(&mut self, link: &ControlClient) -> Result<(), String> {
+    async fn flush_windows(&mut self, link: &ControlClient) -> Result<(), String> {
         while link.books.read(|ledger| ledger.owes_windows()) {
             if self.encoder.is_used_up() {
                 return Err(USED_UP.to_owned());
             }
             tokio::select! {
-                () = room(&self.up), if self.windows.are_due() => self.say_window(link),
-                heard = self.down.message() => match heard {
+                () = slot(&self.up), if self.windows.are_due() => self.send_window(link),
+                received = self.down.message() => match received {
                     Ok(Some(wire::Down { message: Some(wire::down::Message::Acked(ack)), .. })) => self.windows.acked(ack, &link.books),
                     Ok(Some(_)) => {}
                     Ok(None) => return Err("the control plane closed the stream before it had acked all windows".to_owned()),
@@ -246,7 +244,7 @@ impl Session {
         Ok(())
     }
 
-    fn say_window(&mut self, link: &ControlClient) {
+    fn send_window(&mut self, link: &ControlClient) {
         if let Some(window) = self.windows.next(&link.books, &mut self.encoder) {
             let _ = self.up.try_send(window);
         }
@@ -255,9 +253,9 @@ impl Session {
 
 /// Waits until there is a message other than a report, and room for it. A receipt takes any free slot. Windows, pages
 /// and taps wait until a slot is left for a report, so that they cannot delay the numbers.
-async fn words(up: &mpsc::Sender<wire::Up>, has_receipt: bool, has_more: bool, taps: &mut ActiveTaps) {
+async fn ready_to_send(up: &mpsc::Sender<wire::Up>, has_receipt: bool, has_more: bool, taps: &mut ActiveTaps) {
     if has_receipt {
-        return room(up).await;
+        return slot(up).await;
     }
     if !has_more {
         taps.see().await;
@@ -269,15 +267,15 @@ async fn words(up: &mpsc::Sender<wire::Up>, has_receipt: bool, has_more: bool, t
 
 /// Waits until a frame can be sent. It still can when this returns, because a session is the only sender on its stream.
 /// If the stream is gone it never returns: the other branches report why.
-async fn room(up: &mpsc::Sender<wire::Up>) {
+async fn slot(up: &mpsc::Sender<wire::Up>) {
     if up.reserve().await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-fn pace(live_ms: u32) -> Interval {
+fn report_ticks(live_ms: u32) -> Interval {
     let every = if live_ms == 0 { LIVE } else { Duration::from_millis(live_ms.clamp(*LIVE_MS.start(), *LIVE_MS.end()).into()) };
-    let mut pace = tokio::time::interval(every);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    pace
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }

@@ -14,7 +14,7 @@ use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sidecar::control_client::ControlClient;
+use sidecar::control_client::client::ControlClient;
 use sidecar::control_client::dial::{ControlPlaneTarget, StreamToken};
 use sidecar::control_client::metrics::ControlClientMetrics;
 use sidecar::ledger::collector::LedgerHandle;
