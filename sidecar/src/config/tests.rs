@@ -161,6 +161,12 @@ fn a_file_that_holds_no_token_is_refused_with_the_reason_and_its_text_is_not_sho
 }
 
 #[test]
+fn a_token_file_without_an_end_is_refused() {
+    let why = refusal(&[("SITIO_TOKEN_FILE", "/dev/zero")]);
+    assert!(why.ends_with("it is over 4096 bytes"), "{why}");
+}
+
+#[test]
 fn a_flag_must_not_show_the_token() {
     let flags = Flags { token: Some("s3cret".into()), ..Flags::default() };
     let why = SidecarConfig::check(flags, []).unwrap_err().to_string();

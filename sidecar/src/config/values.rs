@@ -11,6 +11,7 @@ use tonic::transport::Uri;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::settings::Expected;
+use crate::control_client::dial::read_token_file;
 use crate::exchange::options::Queries;
 use crate::forwarding::Forwarding;
 use crate::protocol::{NoProtocol, Protocol};
@@ -82,8 +83,7 @@ pub(super) fn token(value: &str) -> Result<String, Expected> {
 /// A file that contains a token now. It is read again at each dial.
 pub(super) fn token_file(value: &str) -> Result<PathBuf, Expected> {
     let path = readable(value)?;
-    let text = std::fs::read_to_string(&path).map_err(|error| expected(format!("a file with a token, but {error}")))?;
-    mesh::token::token(&text).map(|_| path).map_err(|why| expected(format!("a file with a token, but {why}")))
+    read_token_file(&path).map(|_| path).map_err(|why| expected(format!("a file with a token, but {why}")))
 }
 
 pub(super) fn page(value: &str) -> Result<NotFoundSetting, Expected> {

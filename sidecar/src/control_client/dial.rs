@@ -1,8 +1,10 @@
 //! Opens a stream: connects, sends the greeting with a token if there is one, and waits for the welcome.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use futures_util::TryFutureExt;
 use hyper_util::rt::TokioIo;
+use mesh::token::NotAToken;
 use proto::convert::greeting::Greeting;
 use proto::wire;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -36,8 +39,9 @@ const PING: Duration = Duration::from_secs(4);
 /// next report covers it.
 pub(super) const UP_FRAMES_MAX: usize = 2;
 
-/// Bytes of a token.
-const TOKEN_BYTES_MAX: u64 = 16 * 1024;
+/// Bytes read from a token file: more than a token and its line ends. The file may be a device or a pipe,
+/// whose size is unknown.
+const TOKEN_FILE_BYTES_MAX: u64 = 16 * 1024;
 
 /// The control plane to connect to.
 #[derive(Debug, Clone)]
@@ -110,13 +114,15 @@ pub(super) async fn attach(
         match first.and_then(|first| first.message) {
             Some(wire::down::Message::Welcome(welcome)) => Ok(AttachedStream { up, down, welcome, clock: by_word.or(by_date) }),
             Some(_) => {
-                bail!("the control plane did not begin with a welcome: it is of another version, or no control plane of Sitio")
+                bail!("the first message is not a welcome: another version, or not a Sitio control plane")
             }
-            None => bail!("the control plane closed the stream before it said anything"),
+            None => bail!("the control plane closed the stream before its welcome"),
         }
     };
     let timely = tokio::time::timeout(WELCOME_TIMEOUT, welcomed).await;
-    timely.map_err(|_| anyhow::anyhow!("the control plane accepted, but did not welcome us within {WELCOME_TIMEOUT:?}"))?
+    timely.map_err(|_| {
+        anyhow::anyhow!("the control plane accepted the connection, but sent no welcome within {WELCOME_TIMEOUT:?}")
+    })?
 }
 
 async fn connect(uri: Uri, transport: &Transport) -> anyhow::Result<Channel> {
@@ -149,7 +155,7 @@ pub(super) fn refused(status: tonic::Status) -> anyhow::Error {
 /// The `authorization` header for a token.
 pub fn bearer(token: &str) -> anyhow::Result<MetadataValue<Ascii>> {
     ensure!(!token.is_empty(), "the token is empty");
-    ensure!(token.bytes().all(|byte| byte.is_ascii_graphic()), "the token holds something else than printable ASCII");
+    ensure!(token.bytes().all(|byte| byte.is_ascii_graphic()), "the token contains characters other than printable ASCII");
     Ok(format!("Bearer {token}").parse()?)
 }
 
@@ -161,11 +167,26 @@ impl StreamToken {
             Self::File(path) => path,
         };
         let reading = || format!("read the token in {}", path.display());
-        let bytes = std::fs::metadata(path).with_context(reading)?.len();
-        ensure!(bytes <= TOKEN_BYTES_MAX, "the token in {} is over {TOKEN_BYTES_MAX} bytes", path.display());
-        let text = std::fs::read_to_string(path).with_context(reading)?;
-        Ok(Some(mesh::token::token(&text).with_context(reading)?.to_owned()))
+        Ok(Some(read_token_file(path).with_context(reading)?))
     }
+}
+
+/// Reads the token in a file.
+pub fn read_token_file(path: &Path) -> Result<String, TokenFileError> {
+    let mut text = String::new();
+    File::open(path)?.take(TOKEN_FILE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(mesh::token::token(&text)?.to_owned())
+}
+
+/// Why a file has no token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenFileError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    /// Its text is not a token.
+    #[error(transparent)]
+    Invalid(#[from] NotAToken),
 }
 
 impl fmt::Debug for StreamToken {

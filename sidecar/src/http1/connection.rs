@@ -80,9 +80,11 @@ impl Http1Connection {
 
     /// Sends an error response and closes, or resets if part of another response was already sent.
     pub(super) async fn answer_or_reset(&mut self, answer: &Answer) -> AfterExchange {
-        if self.exchange.as_ref().is_some_and(|exchange| exchange.status != 0) {
-            self.finish(Persistence::Close, Instant::now());
-            return AfterExchange::Reset;
+        if let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.status != 0) {
+            // The downstream has seen another status, but no complete response.
+            exchange.answered(answer.status, reason_of(answer.status));
+            exchange.outcome = error_response::outcome_of(answer);
+            return self.finish_by_reset();
         }
         self.answer(answer, Persistence::Close).await
     }

@@ -78,7 +78,8 @@ impl UpstreamBody {
     fn take_trailers(&mut self, mut trailers: HeaderMap) -> Result<Frame<Bytes>, BrokenOff> {
         if field_bytes(&trailers) > TRAILER_BYTES_MAX {
             self.is_over = true;
-            self.record.trailers_too_large();
+            self.record.set_too_large("trailers too large");
+            self.record.close();
             let is_grpc = self.record.is_grpc();
             return is_grpc.then(|| Frame::trailers(grpc::trailers_too_large())).ok_or("the trailers are over 512 KiB".into());
         }

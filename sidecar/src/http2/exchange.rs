@@ -130,9 +130,9 @@ fn pass_on(
     let (mut parts, body) = response.into_parts();
     record.record_response_start();
     if field_bytes(&parts.headers) > TRAILER_BYTES_MAX {
-        record.trailers_too_large();
+        record.set_too_large("head too large");
         let answer = error_response::unintelligible(SendError::TOO_LARGE, Audience::Program);
-        return own_response::head_too_large(&answer, facts);
+        return counted(record, own_response::head_too_large(&answer, facts));
     }
     record.set_status(parts.status.as_u16(), "");
     record.read_grpc_status(&parts.headers);

@@ -164,11 +164,10 @@ impl ExchangeRecord {
         self.close();
     }
 
-    /// Records that the service's trailers are too large to forward.
-    pub(super) fn trailers_too_large(&mut self) {
-        self.set_status(502, "trailers too large");
+    /// Records that the head or the trailers of the service's response are too large to forward.
+    pub(super) fn set_too_large(&mut self, reason: &str) {
+        self.set_status(502, reason);
         self.set_outcome(Outcome::UpstreamProtocol);
-        self.close();
     }
 
     /// Ends the exchange and counts it with the recorded values.

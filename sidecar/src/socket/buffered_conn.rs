@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::socket::stream::Stream;
 use crate::socket::write_buffer;
-use crate::socket::write_buffer::WriteBuffer;
+use crate::socket::write_buffer::{KEPT_BYTES_MAX, WriteBuffer};
 
 /// The size of a worker's read buffer. All its connections share the buffer, so an idle connection has none.
 pub const SCRATCH_BYTES: usize = 256 * 1024;
@@ -26,9 +26,6 @@ const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Bytes of following requests that are read ahead during an exchange.
 const AHEAD_BYTES_MAX: usize = 16 * 1024;
-
-/// Capacity that an empty buffer may keep.
-const KEPT_BYTES_MAX: usize = 4 * 1024;
 
 /// A connection with the input that was read but not used, and the output that was not sent yet.
 pub struct BufferedConn {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 /// Capacity that an empty buffer may keep.
-const KEPT_BYTES_MAX: usize = 4 * 1024;
+pub(super) const KEPT_BYTES_MAX: usize = 4 * 1024;
 
 thread_local! {
     /// Counted per thread, like the worker's scratch buffer, whose read size it limits.

@@ -385,3 +385,29 @@ async fn the_fields_of_our_own_answers_are_ours_alone() {
     let said = text(response.body_mut()).await;
     assert!(said.contains(r#""x-forwarded-proto": "http""#) && !said.contains(r#""https""#), "{said}");
 }
+
+#[tokio::test]
+async fn the_answer_in_place_of_a_head_that_is_too_large_is_counted_with_its_bytes() {
+    let (listener, target) = async_listener();
+    let mut service = JoinSet::new();
+    service.spawn(async move {
+        let mut connection = h2::server::Builder::new().handshake::<_, Bytes>(listener.accept().await.unwrap().0).await.unwrap();
+        let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
+        let mut response = Response::new(());
+        for number in 0..10 {
+            let name = hyper::header::HeaderName::try_from(format!("x-{number}")).unwrap();
+            response.headers_mut().insert(name, "v".repeat(60 * 1024).try_into().unwrap());
+        }
+        let _ = respond.send_response(response, true);
+        let _ = connection.accept().await;
+    });
+    let (workers, address) = sidecar(target).await;
+    let mut client = Client::connect(address).await;
+
+    let mut response = client.get("/large").await.unwrap();
+
+    assert_eq!(response.status(), 502);
+    let body = text(response.body_mut()).await;
+    let report = counted(&workers, "/large", |report| report.golden.hits == 1).await;
+    assert_eq!((report.golden.statuses(), report.golden.bytes_out), (&[(502, 1)][..], body.len() as u64));
+}

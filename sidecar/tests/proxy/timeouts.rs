@@ -48,6 +48,32 @@ async fn a_body_that_stops_is_answered_408_and_gives_the_service_its_connection_
 }
 
 #[tokio::test]
+async fn a_body_that_becomes_malformed_after_the_response_has_begun_counts_as_a_bad_request() {
+    let (target, service) = service(1, |stream| {
+        let head = read_head(stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsome").unwrap();
+        // To the end: the sidecar closes it.
+        let _ = stream.read_to_end(&mut Vec::new());
+        head
+    });
+    let (workers, address) = sidecar_with(TunnelOptions::new(target)).await;
+    let talk = move || {
+        let mut stream = connect(address);
+        stream.write_all(b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+        let head = read_head(&mut stream);
+        stream.write_all(b"no size\r\n").unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+        head
+    };
+    let head = tokio::task::spawn_blocking(talk).await.unwrap();
+    assert!(head.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    service.join().unwrap();
+    let reports = counted(&workers, |all| all.iter().any(|report| report.golden.hits == 1)).await;
+    let report = reports.iter().find(|report| report.golden.hits == 1).unwrap();
+    assert_eq!((report.golden.statuses(), report.golden.failures()), (&[(400, 1)][..], 0));
+}
+
+#[tokio::test]
 async fn a_body_that_is_slow_but_alive_passes() {
     let (target, service) = service(1, |stream| {
         read_head(stream);

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::target::ServiceAddr;
 
 /// How long a check stays valid: the service is dialled at most this often, however many probes arrive.
-const CHECKED_FOR: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The service is on the same machine: if it does not accept within this time, it cannot take traffic. The kubelet's own
 /// default timeout is one second.
@@ -44,7 +44,7 @@ impl Readiness {
         if !self.open.is_cancelled() {
             return Err("waiting for the first rules".to_owned());
         }
-        if let Some(verdict) = self.recent_verdict() {
+        if let Some(verdict) = self.cached_result() {
             return verdict;
         }
         let verdict = self.dial().await;
@@ -54,10 +54,14 @@ impl Readiness {
 
     /// Returns the last verdict if it is recent. If it is stale, returns `None` to one caller, which then dials, and
     /// renews its time, so that other callers get the stale verdict for up to a second meanwhile.
-    fn recent_verdict(&self) -> Option<Result<(), String>> {
+    fn cached_result(&self) -> Option<Result<(), String>> {
         let mut last = self.last();
-        let check = last.as_mut()?;
-        if check.at.elapsed() < CHECKED_FOR {
+        let Some(check) = last.as_mut() else {
+            let verdict = Err("the first check of the service has not ended".to_owned());
+            *last = Some(Check { at: Instant::now(), verdict });
+            return None;
+        };
+        if check.at.elapsed() < CHECK_INTERVAL {
             return Some(check.verdict.clone());
         }
         check.at = Instant::now();
@@ -98,11 +102,24 @@ mod tests {
 
         drop(listener);
         assert_eq!(readiness.check().await, Ok(()), "within the second the last word holds");
-        readiness.last().as_mut().unwrap().at -= CHECKED_FOR;
+        readiness.last().as_mut().unwrap().at -= CHECK_INTERVAL;
         let why = readiness.check().await.unwrap_err();
         assert!(why.starts_with(&format!("the service on {target} does not accept")), "{why}");
 
         draining.cancel();
         assert_eq!(readiness.check().await, Err("draining".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn probes_that_arrive_during_the_first_check_do_not_dial_too() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = CancellationToken::new();
+        open.cancel();
+        let readiness = Readiness::new(listener.local_addr().unwrap().into(), open, CancellationToken::new());
+        let (first, second) = tokio::join!(readiness.check(), readiness.check());
+        assert!(first.is_ok() && second.is_err(), "{first:?} {second:?}");
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_ok());
+        assert!(listener.accept().is_err(), "one connection for two probes");
     }
 }
