@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Uri;
-use sidecar::config::values::NotFoundSetting;
+use sidecar::config::SidecarOptions;
 use sidecar::control_client::dial::{ControlPlaneTarget, StreamToken};
-use sidecar::decorator::{Decorator, not_found_page};
-use sidecar::identity::{Identity, PodDescription};
-use sidecar::sidecar::{SidecarListeners, SidecarOptions, run};
+use sidecar::decorator::not_found_page::{NotFoundPage, NotFoundSource};
+use sidecar::identity::PodDescription;
+use sidecar::sidecar::{SidecarListeners, run};
 use tokio_util::sync::CancellationToken;
 
 /// One worker thread for each sidecar: far more than the load on a developer's machine needs.
@@ -37,7 +37,7 @@ pub(crate) struct ListedSidecar {
     /// The token for the control plane.
     pub(crate) token: StreamToken,
     /// The page that replaces the service's 404 responses, if there is one.
-    pub(crate) not_found_page: Option<NotFoundSetting>,
+    pub(crate) not_found_page: Option<NotFoundSource>,
     /// The time for exchanges in flight to finish once a drain has begun.
     pub(crate) drain_timeout: Duration,
 }
@@ -58,22 +58,15 @@ impl ListedSidecar {
         let addresses = self.address.map(|address| vec![address]);
         let named =
             PodDescription { pod: Some(self.pod), service: Some(self.service), node, addresses, ..PodDescription::default() };
-        let mut options = SidecarOptions::new(Identity::new(named), self.target);
+        let mut options = SidecarOptions::new(named, self.target);
         options.control_plane = Some(ControlPlaneTarget { uri: self.control_plane, token: self.token });
         options.workers = Some(WORKERS);
         options.pods_in_process = self.pods_in_process;
         options.drain_grace = DRAIN_GRACE;
         options.drain_timeout = self.drain_timeout;
         if let Some(page) = self.not_found_page {
-            options.decorators.push(decorator(&page)?);
+            options.proxy.decorators.push(Arc::new(NotFoundPage::from_source(&page)?));
         }
         run(options, SidecarListeners { traffic: ports.traffic, admin: ports.admin }, drain).await
     }
-}
-
-fn decorator(page: &NotFoundSetting) -> anyhow::Result<Arc<dyn Decorator>> {
-    Ok(Arc::new(match page {
-        NotFoundSetting::BuiltIn => not_found_page::NotFoundPage::built_in(),
-        NotFoundSetting::File(path) => not_found_page::NotFoundPage::from_file(path)?,
-    }))
 }

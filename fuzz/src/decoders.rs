@@ -67,7 +67,7 @@ pub(crate) fn response_head(input: &[u8]) {
     for (asked, method) in [(ResponseTo::Whole, "GET"), (ResponseTo::HeadOnly, "HEAD")] {
         let framing = if head.status == 205 { Framing::Length(0) } else { head.framing(asked) };
         let framing = if framing == Framing::UntilClose { Framing::Chunked } else { framing };
-        let plan = Plan { tells_length: head.status != 204, framing, ..Plan::bare(Persistence::Keep) };
+        let plan = Plan { states_length: head.status != 204, framing, ..Plan::bare(Persistence::Keep) };
         let mut wire = Vec::new();
         write::response(&mut wire, &head, if head.is_interim() { Plan::bare(Persistence::Keep) } else { plan });
         let mut again = slots();

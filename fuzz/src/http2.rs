@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::{Request, Response};
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::worker::Workers;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -45,7 +45,7 @@ impl TestSidecar {
         let runtime = runtime();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let workers = Workers::start(1, listener, TunnelOptions::new(target)).expect("a worker");
+        let workers = Workers::start(1, listener, ProxyOptions::new(target)).expect("a worker");
         runtime.block_on(workers.open());
         Self { runtime, address, workers }
     }

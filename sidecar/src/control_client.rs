@@ -26,7 +26,7 @@ impl ControlClient {
     ///
     /// Rules stay in force while there is no stream; each expires at its own time.
     pub async fn run(mut self, drain: CancellationToken) {
-        self.books.read(Ledger::keep_windows);
+        self.ledger_handle.read(Ledger::keep_windows);
         let drain_deadline = DrainDeadline::new(drain);
         self.keep_connected(&drain_deadline).await;
         self.flush_windows(&drain_deadline).await;
@@ -66,8 +66,8 @@ impl ControlClient {
     async fn flush_windows(&mut self, drain_deadline: &DrainDeadline) {
         let by = drain_deadline.by();
         // The last counts of the workers are known only after a collection.
-        self.books.close_window().await;
-        while self.books.read(|ledger| ledger.owes_windows()) && Instant::now() < by {
+        self.ledger_handle.close_window().await;
+        while self.ledger_handle.read(|ledger| ledger.has_undurable()) && Instant::now() < by {
             match tokio::time::timeout_at(by, self.open_session()).await {
                 Ok(Ok(session)) => drop(self.run_session(session, drain_deadline).await),
                 Ok(Err(why)) => tracing::debug!("cannot connect to send the last windows: {why:#}"),
@@ -75,7 +75,7 @@ impl ControlClient {
             }
             tokio::time::sleep(BACKOFF_MIN).await;
         }
-        if self.books.read(|ledger| ledger.owes_windows()) {
+        if self.ledger_handle.read(|ledger| ledger.has_undurable()) {
             tracing::warn!("exiting with counts that no control plane has acked as durable");
         }
     }
@@ -83,16 +83,16 @@ impl ControlClient {
     /// Opens a stream. Its session number is one higher than the last, which supersedes the earlier stream.
     async fn open_session(&mut self) -> anyhow::Result<Session> {
         self.greeting.session += 1;
-        self.greeting.uptime = Some(self.books.uptime());
-        self.meter.count_dial();
+        self.greeting.uptime = Some(self.ledger_handle.uptime());
+        self.metrics.count_dial();
         let attached = dial::attach(&self.control_plane, &self.transport, self.greeting.clone()).await?;
         Ok(Session::begin(attached, self))
     }
 
     async fn run_session(&mut self, session: Session, drain_deadline: &DrainDeadline) -> SessionEnd {
-        self.meter.set_up(true);
+        self.metrics.set_up(true);
         let ended = session.run(self, drain_deadline).await;
-        self.meter.set_up(false);
+        self.metrics.set_up(false);
         ended
     }
 }

@@ -1,5 +1,7 @@
 //! The decorator interface: two hooks around a service, each called once per exchange.
 
+use std::fmt;
+
 use mesh::endpoint::Endpoint;
 
 use crate::head::answer::{Answer, Edit};
@@ -22,6 +24,12 @@ pub trait Decorator: Send + Sync {
     /// Sees the response's head before the downstream does. It may edit or replace the response.
     fn after(&self, _endpoint: &Endpoint, _response: &Response<'_>) -> Verdict {
         Verdict::Keep
+    }
+}
+
+impl fmt::Debug for dyn Decorator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

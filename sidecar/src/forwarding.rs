@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use crate::head::Version;
 use crate::head::write::ForwardedProto;
@@ -67,6 +68,21 @@ impl Forwarding {
             _ if !self.via => "",
             Version::Http10 => "Via: 1.0 sitio\r\n",
             Version::Http11 => "Via: 1.1 sitio\r\n",
+        }
+    }
+}
+
+impl FromStr for Forwarding {
+    type Err = String;
+
+    /// Names of fields, separated by commas; `none` for none.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut forwarding = Self::default();
+        let mut names = text.split(',').map(|name| name.trim().to_ascii_lowercase());
+        if text == "none" || names.all(|name| forwarding.choose(&name)) {
+            Ok(forwarding)
+        } else {
+            Err(format!("some of {}, separated by commas, or none", Self::NAMES.join(", ")))
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Strict parsing of message heads: a head that two parsers could read differently is refused.
 
+use clap::Args;
 use mesh::refusal::RefusalReason;
+
+use crate::setting_values::number;
 
 pub mod answer;
 pub mod date;
@@ -11,15 +14,26 @@ pub mod write;
 
 /// Limits of one message head. All connections of a worker use the same limits. The configuration checks
 /// the range of each value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct HeadLimits {
-    /// Bytes of a whole head.
+    /// Bytes of a head, of requests and responses
+    #[arg(long = "head-bytes-max", env = "SITIO_HEAD_BYTES_MAX", value_name = "BYTES", default_value_t = HEAD_BYTES_MAX,
+        value_parser = |value: &str| number(value, &(HEAD_BYTES_MIN..=HEAD_BYTES_LIMIT)))]
     pub head_bytes: usize,
-    /// Bytes of a request target. RFC 9112, section 3, recommends support for at least 8,000.
+    /// Bytes of a request's target; more are answered 414. RFC 9112, section 3, recommends support for at least 8000
+    #[arg(long = "target-bytes-max", env = "SITIO_TARGET_BYTES_MAX", value_name = "BYTES", default_value_t = TARGET_BYTES_MAX,
+        value_parser = |value: &str| number(value, &(TARGET_BYTES_MIN..=TARGET_BYTES_LIMIT)))]
     pub target_bytes: usize,
-    /// Number of fields in a head.
+    /// Fields of a head, of requests and responses
+    #[arg(long = "fields-max", env = "SITIO_FIELDS_MAX", value_name = "COUNT", default_value_t = FIELDS_MAX,
+        value_parser = |value: &str| number(value, &(FIELDS_MIN..=FIELDS_LIMIT)))]
     pub fields: usize,
 }
+
+/// The smallest limits that can be set: ordinary clients exceed lower ones.
+const HEAD_BYTES_MIN: usize = 4096;
+const TARGET_BYTES_MIN: usize = 1024;
+const FIELDS_MIN: usize = 16;
 
 /// Default limit of a whole head: the longest target plus 36 KiB of fields. Servers accept 8 to 32 KiB of
 /// fields. A connection holds this much only until the head's deadline.

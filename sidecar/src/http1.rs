@@ -64,7 +64,7 @@ async fn serve_exchange(connection: &mut Http1Connection) -> AfterExchange {
         RequestAction::Forward => forward(connection).await,
         RequestAction::Answer(answer, persistence) => connection.answer(&answer, persistence).await,
         RequestAction::Refuse(fault, asked) => {
-            let mut answer = error_response::of_request(fault, connection.audience());
+            let mut answer = error_response::for_request(fault, connection.audience());
             if asked == ResponseTo::HeadOnly {
                 answer.body = Bytes::new();
             }
@@ -87,7 +87,7 @@ async fn serve_exchange(connection: &mut Http1Connection) -> AfterExchange {
 async fn forward(connection: &mut Http1Connection) -> AfterExchange {
     let worker = Rc::clone(&connection.worker);
     let repeatable = connection.exchange.as_ref().is_some_and(|exchange| exchange.repeatable == Repeatable::Yes);
-    let mut pooled = worker.upstreams.take(if repeatable { ReuseCheck::Usual } else { ReuseCheck::Utmost });
+    let mut pooled = worker.upstreams.acquire(if repeatable { ReuseCheck::Usual } else { ReuseCheck::Utmost });
     loop {
         let mut upstream = match pooled.take() {
             Some(upstream) => upstream,
@@ -97,7 +97,7 @@ async fn forward(connection: &mut Http1Connection) -> AfterExchange {
                     if let Some(exchange) = &mut connection.exchange {
                         exchange.author = error_response::author(&error);
                     }
-                    return connection.fail(&error_response::of_connect(&error, connection.audience())).await;
+                    return connection.fail(&error_response::for_connect_error(&error, connection.audience())).await;
                 }
             },
         };
@@ -112,7 +112,7 @@ async fn forward(connection: &mut Http1Connection) -> AfterExchange {
                 worker.note_http();
                 let now = Instant::now();
                 if is_reusable {
-                    worker.upstreams.give_back(upstream.peer, now);
+                    worker.upstreams.release(upstream.peer, now);
                 }
                 return connection.finish_answered(persistence, now);
             }
@@ -142,13 +142,13 @@ async fn conclude(connection: &mut Http1Connection, error: RelayError) -> AfterE
     match error {
         RelayError::StaleConnection | RelayError::Reset => connection.fail(&error_response::reset(audience)).await,
         RelayError::TimedOut => connection.fail(&error_response::timed_out(audience)).await,
-        RelayError::InvalidResponse(why) => connection.fail(&error_response::unintelligible(why, audience)).await,
+        RelayError::InvalidResponse(why) => connection.fail(&error_response::invalid_response(why, audience)).await,
         RelayError::MalformedRequest(why) => {
             let fault = HeadFault::bad(RefusalReason::Framing, why);
-            connection.answer_or_reset(&error_response::of_request(fault, audience)).await
+            connection.answer_or_reset(&error_response::for_request(fault, audience)).await
         }
         RelayError::RequestStalled if connection.exchange.as_ref().is_some_and(|exchange| exchange.status == 0) => {
-            connection.answer(&error_response::of_request(error_response::STALLED, audience), Persistence::Close).await
+            connection.answer(&error_response::for_request(error_response::STALLED, audience), Persistence::Close).await
         }
         RelayError::ResponseAborted => {
             // The downstream has seen another status but no complete response: the service has failed.

@@ -1,12 +1,14 @@
 //! The identity of this sidecar's pod, from its configuration or else from the machine.
 
-use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use clap::Args;
 use mesh::workload::{Workload, service_of};
 use uuid::Uuid;
+
+use crate::setting_values::{Addresses, addresses, name};
 
 /// Default number of worker threads. Two carry more traffic than a typical service beside a sidecar. A
 /// third would take more CPU from the service than it adds to the proxy.
@@ -22,21 +24,27 @@ pub struct Identity {
 }
 
 /// The values from the pod's description. A missing value is detected or generated.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct PodDescription {
     /// The pod. The default is the host name, which is the pod's name inside a container.
+    #[arg(long = "pod-name", env = "POD_NAME", hide = true, value_parser = name)]
     pub pod: Option<String>,
-    /// The service. The default is the pod's name without its generated suffix.
+    /// Service that this pod is a copy of [default: the pod's name less its generated suffix]
+    #[arg(long, env = "SITIO_SERVICE", value_name = "NAME", value_parser = name)]
     pub service: Option<String>,
     /// The namespace. The default is `default`.
+    #[arg(long = "pod-namespace", env = "POD_NAMESPACE", hide = true, value_parser = name)]
     pub namespace: Option<String>,
     /// The pod's UID. The default is a new random one, so that two processes are never confused.
+    #[arg(long, env = "POD_UID", hide = true, value_parser = name)]
     pub pod_uid: Option<String>,
     /// The node. The default is empty.
+    #[arg(long = "node-name", env = "NODE_NAME", hide = true, value_parser = name)]
     pub node: Option<String>,
     /// The pod's addresses. The default is none, because the machine's own addresses may differ from those
     /// that others see.
-    pub addresses: Option<Vec<IpAddr>>,
+    #[arg(long = "pod-ip", env = "POD_IP", hide = true, value_parser = addresses)]
+    pub addresses: Option<Addresses>,
 }
 
 impl Identity {
@@ -69,6 +77,8 @@ pub fn workers_for(cpu_limit_milli: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[test]

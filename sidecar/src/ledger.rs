@@ -30,7 +30,7 @@ const HISTORY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Exchanges sent along with the next report, if the control plane wants any: failures only, so that some evidence is
 /// left if the pod dies of them. All other exchanges are fetched on demand.
-const UNTOLD: HistoryLimits = HistoryLimits { newest: 0, slowest: 0, failures: 4, firsts: 0, bytes: 4 * 1024 };
+const UNREPORTED: HistoryLimits = HistoryLimits { newest: 0, slowest: 0, failures: 4, firsts: 0, bytes: 4 * 1024 };
 
 /// Exchanges in one report, over all endpoints, whatever the control plane asks for. More than this is more than a
 /// person can read in a second.
@@ -66,8 +66,8 @@ pub struct LedgerRow {
     pub history: EndpointHistory,
     change: GoldenMetrics,
     open: OpenShare,
-    untold: EndpointHistory,
-    told_in_flight: u32,
+    unreported: EndpointHistory,
+    reported_in_flight: u32,
     told_seen: bool,
 }
 
@@ -101,18 +101,18 @@ impl Ledger {
             row.remember(report.recent, &self.machine, self.samples_per_report);
         }
         if self.rows.len() > known {
-            self.share_out();
+            self.divide_history_bytes();
         }
     }
 
     /// Divides the bytes of all histories equally among the endpoints.
-    fn share_out(&mut self) {
+    fn divide_history_bytes(&mut self) {
         let share = HISTORY_BYTES_MAX / self.rows.len().max(1);
         self.rows.values_mut().for_each(|row| row.history.shrink_to(share.min(HISTORY.bytes)));
     }
 
     /// Sets how many exchanges at most go along with a report.
-    pub fn tell_samples(&mut self, per_report: u32) {
+    pub fn set_samples_per_report(&mut self, per_report: u32) {
         self.samples_per_report = (per_report as usize).min(EXCHANGES_PER_REPORT_MAX);
     }
 
@@ -179,10 +179,10 @@ impl Ledger {
                 continue;
             }
             let change = std::mem::take(&mut row.change);
-            let mut recent: Vec<Exchange> = row.untold.take().into_iter().map(|remembered| remembered.exchange).collect();
+            let mut recent: Vec<Exchange> = row.unreported.take().into_iter().map(|remembered| remembered.exchange).collect();
             recent.truncate(room);
             room -= recent.len();
-            row.told_in_flight = row.in_flight;
+            row.reported_in_flight = row.in_flight;
             let is_news = coverage == Coverage::Snapshot || !std::mem::replace(&mut row.told_seen, row.seen.is_some());
             endpoints.push(EndpointReport {
                 endpoint: endpoint.clone(),
@@ -209,8 +209,8 @@ impl LedgerRow {
             history: EndpointHistory::new(HISTORY),
             change: GoldenMetrics::default(),
             open: OpenShare::default(),
-            untold: EndpointHistory::new(UNTOLD),
-            told_in_flight: 0,
+            unreported: EndpointHistory::new(UNREPORTED),
+            reported_in_flight: 0,
             told_seen: false,
         }
     }
@@ -226,11 +226,11 @@ impl LedgerRow {
         self.seen = self.seen.into_iter().chain(other.seen).reduce(Seen::and);
         self.told_seen = false;
         self.history.keep(other.history.iter().cloned().collect());
-        self.untold.keep(other.untold.iter().cloned().collect());
+        self.unreported.keep(other.unreported.iter().cloned().collect());
     }
 
     fn has_news(&self) -> bool {
-        !self.change.is_empty() || self.in_flight != self.told_in_flight
+        !self.change.is_empty() || self.in_flight != self.reported_in_flight
     }
 
     fn count(&mut self, golden: &GoldenMetrics, seen: Option<Seen>) {
@@ -243,7 +243,7 @@ impl LedgerRow {
         let remembered = |exchange| Remembered { exchange, machine: Arc::clone(machine) };
         let recent: Vec<Remembered> = recent.into_iter().map(remembered).collect();
         if samples_per_report > 0 {
-            self.untold.keep(recent.clone());
+            self.unreported.keep(recent.clone());
         }
         self.history.keep(recent);
     }

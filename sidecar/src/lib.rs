@@ -16,6 +16,7 @@ pub mod protocol;
 pub mod recorder;
 pub mod resources;
 pub mod rulebook;
+mod setting_values;
 pub mod sidecar;
 pub mod socket;
 pub mod tap;

@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use platform::log::Log;
-use sidecar::config::SidecarConfig;
-use sidecar::config::values::NotFoundSetting;
-use sidecar::decorator::{Decorator, not_found_page};
-use sidecar::identity::Identity;
-use sidecar::sidecar::{SidecarListeners, SidecarOptions, run};
+use sidecar::config::SidecarOptions;
+use sidecar::config::environment::ConfigError;
+use sidecar::decorator::not_found_page::NotFoundPage;
+use sidecar::sidecar::{SidecarListeners, run};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -20,56 +19,38 @@ use tracing_subscriber::EnvFilter;
 const MISCONFIGURED: u8 = 2;
 
 fn main() -> ExitCode {
-    let config = match SidecarConfig::read() {
-        Ok(config) => config,
-        Err(why) => return leave(&why.into(), MISCONFIGURED),
+    let mut options = match SidecarOptions::from_process() {
+        Ok(options) => options,
+        Err(ConfigError::Usage(usage)) => usage.exit(),
+        Err(why) => return exit_with(&why.into(), MISCONFIGURED),
     };
-    let decorators = match decorators(&config) {
-        Ok(decorators) => decorators,
-        Err(why) => return leave(&why, MISCONFIGURED),
-    };
+    if let Some(source) = &options.not_found_page {
+        match NotFoundPage::from_source(source) {
+            Ok(page) => options.proxy.decorators.push(Arc::new(page)),
+            Err(why) => return exit_with(&why, MISCONFIGURED),
+        }
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime");
-    match runtime.and_then(|runtime| runtime.block_on(start(config, decorators))) {
+    match runtime.and_then(|runtime| runtime.block_on(start(options))) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => leave(&why, 1),
+        Err(why) => exit_with(&why, 1),
     }
 }
 
-async fn start(config: SidecarConfig, decorators: Vec<Arc<dyn Decorator>>) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log).context("set up the log")?;
+async fn start(options: SidecarOptions) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&options.log).context("set up the log")?;
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(|| Log(std::io::stderr())).init();
     // As process 1 of a container, no signal has a default action. So both handlers are installed before anything else.
     let signals = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
 
     raise_descriptor_limit();
-    let listeners = SidecarListeners::bind(config.listen, config.admin)?;
-    announce(&config, &listeners)?;
-    let options = SidecarOptions {
-        pods_in_process: None,
-        identity: Identity::new(config.named),
-        target: config.target,
-        protocol: config.protocol,
-        control_plane: config.control_plane,
-        workers: config.workers,
-        protected: config.protected,
-        routes: config.routes,
-        decorators,
-        timeouts: config.timeouts,
-        limits: config.limits,
-        forwarding: config.forwarding,
-        connections_max: config.connections_max,
-        queries: config.queries,
-        stats_log: config.stats_log,
-        access_log: config.access_log,
-        otlp: config.otlp,
-        drain_grace: config.drain_grace,
-        drain_timeout: config.drain_timeout,
-    };
+    let listeners = SidecarListeners::bind(options.traffic_address(), options.admin_address())?;
+    print_ports(&options, &listeners)?;
     let drain = CancellationToken::new();
     tokio::select! {
         ended = run(options, listeners, drain.clone()) => ended,
-        ended = obey(signals, drain) => ended,
+        ended = wait_for_signals(signals, drain) => ended,
     }
 }
 
@@ -78,16 +59,16 @@ async fn start(config: SidecarConfig, decorators: Vec<Arc<dyn Decorator>>) -> an
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let told = |limit: Option<u64>| limit.map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
+    let shown = |limit: Option<u64>| limit.map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
     match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         Ok(()) if current == maximum => {}
-        Ok(()) => tracing::info!("raised the limit of descriptors from {} to {}", told(current), told(maximum)),
-        Err(why) => tracing::warn!("cannot raise the limit of descriptors from {}: {why}", told(current)),
+        Ok(()) => tracing::info!("raised the descriptor limit from {} to {}", shown(current), shown(maximum)),
+        Err(why) => tracing::warn!("cannot raise the descriptor limit from {}: {why}", shown(current)),
     }
 }
 
 /// Starts a drain at the first signal, and ends it early at the second.
-async fn obey((mut terminate, mut interrupt): (Signal, Signal), drain: CancellationToken) -> anyhow::Result<()> {
+async fn wait_for_signals((mut terminate, mut interrupt): (Signal, Signal), drain: CancellationToken) -> anyhow::Result<()> {
     for _ in 0..2 {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -106,31 +87,22 @@ fn listen_for(kind: SignalKind) -> anyhow::Result<Signal> {
 }
 
 /// Prints the ports to standard output first, in the format of the original articles.
-fn announce(config: &SidecarConfig, listeners: &SidecarListeners) -> anyhow::Result<()> {
-    let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port()).context("ask for the port");
+fn print_ports(options: &SidecarOptions, listeners: &SidecarListeners) -> anyhow::Result<()> {
+    let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port()).context("read the bound port");
     let (traffic, admin) = (port(&listeners.traffic)?, port(&listeners.admin)?);
     // An error is ignored: standard output may be closed on purpose.
-    let target = config.target.port().map_or_else(|| config.target.to_string(), |port| port.to_string());
+    let target = options.proxy.target.port().map_or_else(|| options.proxy.target.to_string(), |port| port.to_string());
     let _ = writeln!(std::io::stdout(), "listening for request in {traffic} and targeting {target}");
-    tracing::info!("the admin port is {}", SocketAddr::new(config.admin.ip(), admin));
-    tracing::debug!("{config:?}");
-    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    if config.control_plane.is_none() {
+    tracing::info!("the admin port is {}", SocketAddr::new(options.admin_address().ip(), admin));
+    tracing::debug!("{options:?}");
+    options.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    if options.control_plane.is_none() {
         tracing::info!("no control plane is configured: the numbers are at /stats and /metrics of the admin port");
     }
     Ok(())
 }
 
-fn decorators(config: &SidecarConfig) -> anyhow::Result<Vec<Arc<dyn Decorator>>> {
-    let page = match &config.not_found_page {
-        None => return Ok(Vec::new()),
-        Some(NotFoundSetting::BuiltIn) => not_found_page::NotFoundPage::built_in(),
-        Some(NotFoundSetting::File(path)) => not_found_page::NotFoundPage::from_file(path)?,
-    };
-    Ok(vec![Arc::new(page)])
-}
-
-fn leave(why: &anyhow::Error, code: u8) -> ExitCode {
+fn exit_with(why: &anyhow::Error, code: u8) -> ExitCode {
     eprintln!("sitio-sidecar: {why:#}");
     ExitCode::from(code)
 }

@@ -79,7 +79,7 @@ impl Recorder {
                 let row = self.table.row(place);
                 PlacedRequest { place, endpoint: Rc::clone(&row.endpoint), rule: in_force(row.rules.as_ref(), now) }
             }
-            None => self.place_newcomer(method, target, now),
+            None => self.place_unknown(method, target, now),
         }
     }
 
@@ -115,7 +115,7 @@ impl Recorder {
     }
 
     /// Replaces the rules. The next exchange obeys them, and rows that the pins rename are merged.
-    pub fn obey(&mut self, rules: &[TimedRule]) {
+    pub fn apply_rules(&mut self, rules: &[TimedRule]) {
         self.commanded = pinned(rules.iter().map(|timed| &timed.rule));
         self.rulebook = Rulebook::new(rules, (&self.protected, &[&self.commanded, &self.fixed]));
         self.fold();
@@ -131,7 +131,7 @@ impl Recorder {
     }
 
     /// Returns the place of a request whose endpoint, spelled in `key` and `route`, has no row here.
-    fn place_newcomer(&mut self, method: &str, target: &str, now: Instant) -> PlacedRequest {
+    fn place_unknown(&mut self, method: &str, target: &str, now: Instant) -> PlacedRequest {
         let rule = in_force(self.rulebook.covering(method, &self.route).as_ref(), now);
         let Ok(endpoint) = Endpoint::named(method, &self.route) else {
             return PlacedRequest { place: OTHER, endpoint: Rc::clone(&self.table.row(OTHER).endpoint), rule };

@@ -65,12 +65,12 @@ pub struct Machine {
 impl Meter {
     /// A meter for a pod whose service is unknown. It uses the pod's own control group, or measures nothing.
     pub fn new() -> Self {
-        Self::beside(None)
+        Self::for_service(None)
     }
 
     /// A meter for a pod whose service listens on this local port. It uses the pod's own control group, or
     /// the processes of the service.
-    pub fn beside(service: Option<u16>) -> Self {
+    pub fn for_service(service: Option<u16>) -> Self {
         let search = Some(CgroupSearch { service, measured: 0 });
         Self { accounts: Accounts::found(service), pods: NonZeroU32::MIN, before: None, search }
     }
@@ -78,12 +78,12 @@ impl Meter {
     /// A meter for one of several pods in this process. The kernel does not account for each pod, so each
     /// reports an equal part of the process. The sum is correct, and excludes other processes of the
     /// container.
-    pub fn of_part(pods: NonZeroU32) -> Self {
-        Self { pods, ..Self::of(Source::Process) }
+    pub fn shared(pods: NonZeroU32) -> Self {
+        Self { pods, ..Self::fixed(Source::Process) }
     }
 
     /// A meter that always uses this source.
-    fn of(source: Source) -> Self {
+    fn fixed(source: Source) -> Self {
         Self { accounts: Accounts::Kernel(source), pods: NonZeroU32::MIN, before: None, search: None }
     }
 

@@ -116,7 +116,7 @@ impl ActiveRule {
 
     /// The response that the rule gives in the service's place.
     pub fn answer(&self, now: Instant) -> Answer {
-        let answer = Answer::text(self.status, "This endpoint is turned off for the moment.\n")
+        let answer = Answer::text(self.status, "This endpoint is temporarily turned off.\n")
             .with(RULE_FIELD, self.id.to_string())
             .with("Cache-Control", "no-store");
         if !matches!(self.status, 503 | 429) {

@@ -2,38 +2,31 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh::routes::route_patterns::{Pattern, Pins};
+use mesh::routes::route_patterns::Pins;
 use proto::convert::greeting::Greeting;
 use socket2::{Domain, Socket, Type};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::config;
+use crate::config::SidecarOptions;
 use crate::control_client::client::ControlClient;
-use crate::control_client::dial::{ControlPlaneTarget, Transport};
+use crate::control_client::dial::Transport;
 use crate::control_client::metrics::ControlClientMetrics;
-use crate::decorator::Decorator;
-use crate::exchange::options::{Queries, TunnelOptions};
 use crate::export::access_log::{AccessLog, LineCounts};
 use crate::export::admin::Admin;
 use crate::export::admin::readiness::Readiness;
+use crate::export::legacy_stats;
+use crate::export::otlp::settings::OtlpSettings;
 use crate::export::otlp::{Exported, Exporter};
-use crate::export::{legacy_stats, otlp};
-use crate::forwarding::Forwarding;
-use crate::head::HeadLimits;
 use crate::identity::{Identity, workers_for};
 use crate::ledger::collector::LedgerHandle;
-use crate::protocol::Protocol;
 use crate::recorder::exchange_bus::ExchangeBus;
 use crate::resources::Meter;
 use crate::socket::stream::KEEPALIVE;
-use crate::target::ServiceAddr;
-use crate::timeouts::Timeouts;
 use crate::worker::Workers;
 
 /// How long traffic waits for the first rules. Without a wait, an endpoint that is turned off would be open
@@ -44,49 +37,6 @@ const FIRST_RULES_MAX: Duration = Duration::from_secs(2);
 /// Connections that the kernel queues until they are accepted, mostly at the start.
 const BACKLOG: i32 = 1024;
 
-/// The configuration of one sidecar. Several sidecars can run in one process.
-pub struct SidecarOptions {
-    /// The identity of its pod.
-    pub identity: Identity,
-    /// Where the service listens.
-    pub target: ServiceAddr,
-    /// The protocol of downstream connections.
-    pub protocol: Protocol,
-    /// The control plane, if there is one.
-    pub control_plane: Option<ControlPlaneTarget>,
-    /// The number of pods in this process; each reports its share of the process's resources. If `None`,
-    /// the sidecar reports the resources of its container.
-    pub pods_in_process: Option<NonZeroU32>,
-    /// Number of worker threads. The default depends on the CPU limit.
-    pub workers: Option<usize>,
-    /// Paths that no rule may turn off.
-    pub protected: Vec<String>,
-    /// Decorators around the service, in the order in which they see requests.
-    pub decorators: Vec<Arc<dyn Decorator>>,
-    /// Patterns that name routes.
-    pub routes: Vec<Pattern>,
-    /// How long each part of an exchange may take.
-    pub timeouts: Timeouts,
-    /// Limits of a message head.
-    pub limits: HeadLimits,
-    /// Which fields describe the downstream to the service.
-    pub forwarding: Forwarding,
-    /// The most downstream connections at once. The default is as many as the descriptor limit allows.
-    pub connections_max: Option<u32>,
-    /// Whether the history keeps queries.
-    pub queries: Queries,
-    /// How often the JSON of the original articles is printed to standard output, if at all.
-    pub stats_log: Option<Duration>,
-    /// How many exchanges per second are written to standard output, if any.
-    pub access_log: Option<u32>,
-    /// The settings of the OTLP export, if there is a collector.
-    pub otlp: Option<otlp::settings::OtlpSettings>,
-    /// How long new connections are accepted after a drain has begun.
-    pub drain_grace: Duration,
-    /// How long exchanges in progress may then take to finish.
-    pub drain_timeout: Duration,
-}
-
 /// The two bound ports. The caller binds them.
 #[derive(Debug)]
 pub struct SidecarListeners {
@@ -94,33 +44,6 @@ pub struct SidecarListeners {
     pub traffic: TcpListener,
     /// The port for health checks, metrics and statistics.
     pub admin: TcpListener,
-}
-
-impl SidecarOptions {
-    /// Options for a sidecar in front of `target`, without a control plane and with the program's defaults.
-    pub fn new(identity: Identity, target: impl Into<ServiceAddr>) -> Self {
-        Self {
-            identity,
-            target: target.into(),
-            protocol: Protocol::default(),
-            control_plane: None,
-            pods_in_process: None,
-            workers: None,
-            protected: config::protected(),
-            decorators: Vec::new(),
-            routes: Vec::new(),
-            timeouts: Timeouts::default(),
-            limits: HeadLimits::default(),
-            forwarding: Forwarding::default(),
-            connections_max: None,
-            queries: Queries::default(),
-            stats_log: None,
-            access_log: None,
-            otlp: None,
-            drain_grace: config::DRAIN_GRACE,
-            drain_timeout: config::DRAIN_TIMEOUT,
-        }
-    }
 }
 
 impl SidecarListeners {
@@ -137,142 +60,156 @@ impl SidecarListeners {
 /// applies the first set of rules. Only then does the sidecar accept traffic. Without a control plane, or
 /// without rules within `FIRST_RULES_MAX`, it accepts traffic anyway.
 pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: CancellationToken) -> anyhow::Result<()> {
-    let meter = options.pods_in_process.map_or_else(|| Meter::beside(options.target.local_port()), Meter::of_part);
+    let (identity, target) = (Identity::new(options.pod.clone()), options.proxy.target.clone());
+    let meter = options.pods_in_process.map_or_else(|| Meter::for_service(target.local_port()), Meter::shared);
     let count = options.workers.unwrap_or_else(|| workers_for(meter.cpu_limit_milli()));
-    let outlet = Arc::<ExchangeBus>::default();
-    let tunnel = TunnelOptions {
-        target: options.target.clone(),
-        protocol: options.protocol,
-        decorators: options.decorators.clone(),
-        routes: options.routes.clone(),
-        protected: options.protected.clone(),
-        timeouts: options.timeouts,
-        limits: options.limits,
-        forwarding: options.forwarding,
-        connections_max: options.connections_max,
-        outlet: Arc::clone(&outlet),
-        queries: options.queries,
-    };
-    let workers = Arc::new(Workers::start(count, listeners.traffic, tunnel)?);
-    let (books, bookkeeper) = LedgerHandle::open(meter);
-    let mut house = BackgroundTasks::default();
-    house.keepers.spawn(bookkeeper.run(Arc::clone(&workers), house.keepers_leave.clone()));
-    let meter = Arc::<ControlClientMetrics>::default();
-    let open = CancellationToken::new();
+    let access_log = options.access_log_lines();
+    let proxy = Arc::new(options.proxy);
+    let workers = Arc::new(Workers::start(count, listeners.traffic, Arc::clone(&proxy))?);
+    let (ledger_handle, collector) = LedgerHandle::open(meter);
+    let mut tasks = BackgroundTasks::default();
+    tasks.collectors.spawn(collector.run(Arc::clone(&workers), tasks.collectors_stop.clone()));
+    let (metrics, open) = (Arc::<ControlClientMetrics>::default(), CancellationToken::new());
     let (lines, exported) = (Arc::<LineCounts>::default(), Arc::<Exported>::default());
-    house.admit(
+    tasks.start_admin(
         Admin {
-            workload: Arc::new(options.identity.workload.clone()),
-            books: books.clone(),
-            link: Arc::clone(&meter),
+            workload: Arc::new(identity.workload.clone()),
+            ledger_handle: ledger_handle.clone(),
+            control_client: Arc::clone(&metrics),
             workers: Arc::clone(&workers),
             access_log: Arc::clone(&lines),
             exported: Arc::clone(&exported),
-            readiness: Arc::new(Readiness::new(options.target.clone(), open.clone(), drain.clone())),
+            readiness: Arc::new(Readiness::new(target, open.clone(), drain.clone())),
         },
         listeners.admin,
     );
-    house.tell_other_tools(&options, &books, &outlet, lines, exported)?;
+    let exporters = Exporters {
+        stats_log: options.stats_log,
+        access_log,
+        otlp: options.otlp,
+        exchange_bus: Arc::clone(&proxy.exchange_bus),
+        ledger_handle: ledger_handle.clone(),
+    };
+    tasks.start_exporters(exporters, &identity, lines, exported)?;
     if let Some(control_plane) = options.control_plane {
-        let (first_rules, have_come) = oneshot::channel();
-        let Identity { workload, epoch } = options.identity;
-        let greeting = Greeting { workload, epoch, session: 0, protected: options.protected, uptime: None, known: None };
-        let workers = Arc::clone(&workers);
-        let (transport, routes, first_rules) = (Transport::Tcp, Pins::new(&options.routes), Some(first_rules));
-        let link = ControlClient { control_plane, transport, greeting, routes, books, workers, outlet, meter, first_rules };
-        house.tellers.spawn(link.run(house.tellers_leave.clone()));
-        drain.run_until_cancelled(wait_for(have_come)).await;
+        let (first_rules, received) = oneshot::channel();
+        let client = ControlClient {
+            control_plane,
+            transport: Transport::Tcp,
+            greeting: greeting(identity, proxy.protected.clone()),
+            routes: Pins::new(&proxy.routes),
+            ledger_handle,
+            workers: Arc::clone(&workers),
+            exchange_bus: Arc::clone(&proxy.exchange_bus),
+            metrics,
+            first_rules: Some(first_rules),
+        };
+        tasks.exporters.spawn(client.run(tasks.exporters_stop.clone()));
+        drain.run_until_cancelled(wait_for(received)).await;
     }
     workers.open().await;
     open.cancel();
-    house.watch_until(&drain).await;
+    tasks.log_ended_until(&drain).await;
 
     // From here on the sidecar is not ready; `drain` itself signals it. Load balancers need the grace period to notice.
     tracing::info!("draining: accepting for another {:?}", options.drain_grace);
-    workers.leave().await;
+    workers.stop_keep_alive().await;
     tokio::time::sleep(options.drain_grace).await;
     workers.drain(options.drain_timeout).await;
-    house.leave().await;
+    tasks.stop().await;
     tracing::info!("drained");
     Ok(())
+}
+
+fn greeting(Identity { workload, epoch }: Identity, protected: Vec<String>) -> Greeting {
+    Greeting { workload, epoch, session: 0, protected, uptime: None, known: None }
+}
+
+/// What is exported to tools other than the control plane, and from where.
+struct Exporters {
+    stats_log: Option<Duration>,
+    access_log: Option<u32>,
+    otlp: Option<OtlpSettings>,
+    exchange_bus: Arc<ExchangeBus>,
+    ledger_handle: LedgerHandle,
 }
 
 /// The background tasks. They stop in two groups: exporters send the last values, so they stop before the collectors.
 #[derive(Default)]
 struct BackgroundTasks {
-    tellers: JoinSet<()>,
-    tellers_leave: CancellationToken,
-    keepers: JoinSet<()>,
-    keepers_leave: CancellationToken,
+    exporters: JoinSet<()>,
+    exporters_stop: CancellationToken,
+    collectors: JoinSet<()>,
+    collectors_stop: CancellationToken,
 }
 
 impl BackgroundTasks {
     /// Starts the admin port. It stays open until the end, because the kubelet and Prometheus query it during a drain.
-    fn admit(&mut self, admin: Admin, listener: TcpListener) {
-        let leave = self.keepers_leave.clone();
-        self.keepers.spawn(async move {
-            if let Err(why) = admin.run(listener, leave).await {
+    fn start_admin(&mut self, admin: Admin, listener: TcpListener) {
+        let stop = self.collectors_stop.clone();
+        self.collectors.spawn(async move {
+            if let Err(why) = admin.run(listener, stop).await {
                 tracing::error!("the admin port is closed: {why:#}");
             }
         });
     }
 
     /// Starts the exporters to tools other than the control plane, if configured.
-    fn tell_other_tools(
+    fn start_exporters(
         &mut self,
-        options: &SidecarOptions,
-        books: &LedgerHandle,
-        outlet: &Arc<ExchangeBus>,
+        exporters: Exporters,
+        identity: &Identity,
         lines: Arc<LineCounts>,
         exported: Arc<Exported>,
     ) -> anyhow::Result<()> {
-        let (pod, leave) = (options.identity.workload.pod.clone(), self.tellers_leave.clone());
-        if let Some(interval) = options.stats_log {
-            self.tellers.spawn(legacy_stats::print(books.clone(), pod.clone(), interval, leave.clone()));
+        let Exporters { stats_log, access_log, otlp, exchange_bus, ledger_handle } = exporters;
+        let (pod, stop) = (identity.workload.pod.clone(), self.exporters_stop.clone());
+        if let Some(interval) = stats_log {
+            self.exporters.spawn(legacy_stats::print(ledger_handle.clone(), pod.clone(), interval, stop.clone()));
         }
-        if let Some(rate) = options.access_log {
-            let log = AccessLog::open(outlet, pod, rate, lines)?;
-            self.tellers.spawn(log.run(io::stdout(), leave.clone()));
+        if let Some(rate) = access_log {
+            let log = AccessLog::open(&exchange_bus, pod, rate, lines)?;
+            self.exporters.spawn(log.run(io::stdout(), stop.clone()));
         }
-        if let Some(settings) = options.otlp.clone() {
-            let export = Exporter::open(settings, &options.identity, outlet, books.clone(), exported)?;
-            self.tellers.spawn(export.run(leave));
+        if let Some(settings) = otlp {
+            let export = Exporter::open(settings, identity, &exchange_bus, ledger_handle, exported)?;
+            self.exporters.spawn(export.run(stop));
         }
         Ok(())
     }
 
     /// Logs background tasks that end, until a drain begins. Traffic does not depend on them.
-    async fn watch_until(&mut self, drain: &CancellationToken) {
+    async fn log_ended_until(&mut self, drain: &CancellationToken) {
         loop {
             tokio::select! {
-                Some(ended) = self.tellers.join_next() => tell_of(ended),
-                Some(ended) = self.keepers.join_next() => tell_of(ended),
+                Some(ended) = self.exporters.join_next() => log_ended(ended),
+                Some(ended) = self.collectors.join_next() => log_ended(ended),
                 () = drain.cancelled() => return,
             }
         }
     }
 
-    async fn leave(mut self) {
-        self.tellers_leave.cancel();
-        while let Some(ended) = self.tellers.join_next().await {
-            tell_of(ended);
+    async fn stop(mut self) {
+        self.exporters_stop.cancel();
+        while let Some(ended) = self.exporters.join_next().await {
+            log_ended(ended);
         }
-        self.keepers_leave.cancel();
-        while let Some(ended) = self.keepers.join_next().await {
-            tell_of(ended);
+        self.collectors_stop.cancel();
+        while let Some(ended) = self.collectors.join_next().await {
+            log_ended(ended);
         }
     }
 }
 
-fn tell_of(ended: Result<(), JoinError>) {
+fn log_ended(ended: Result<(), JoinError>) {
     if let Err(why) = ended {
-        tracing::error!("a part of the sidecar has ended, and traffic goes on without it: {why}");
+        tracing::error!("a background task of the sidecar has ended; traffic is not affected: {why}");
     }
 }
 
 async fn wait_for(first_rules: oneshot::Receiver<()>) {
     if tokio::time::timeout(FIRST_RULES_MAX, first_rules).await.is_err() {
-        tracing::warn!("no rules within {FIRST_RULES_MAX:?}: letting traffic in without");
+        tracing::warn!("no rules within {FIRST_RULES_MAX:?}: accepting traffic without rules");
     }
 }
 
@@ -293,7 +230,7 @@ fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
         Ok(TcpListener::from(socket))
     };
     bound().map_err(|why: io::Error| match why.kind() {
-        io::ErrorKind::AddrInUse => anyhow::anyhow!("port {} on {} is taken", address.port(), address.ip()),
+        io::ErrorKind::AddrInUse => anyhow::anyhow!("port {} on {} is already in use", address.port(), address.ip()),
         _ => anyhow::Error::new(why).context(format!("listen on {address}")),
     })
 }

@@ -2,24 +2,36 @@
 
 use std::time::Duration;
 
+use clap::Args;
+
+use crate::setting_values::{TimeLimit, duration, time_limit};
+
 /// Timeouts. `None` means no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Timeouts {
-    /// To connect to the service.
+    /// How long the service may take to accept a connection
+    #[arg(long = "connect-timeout", env = "SITIO_CONNECT_TIMEOUT", value_name = "DURATION", default_value = "1s", value_parser = duration)]
     pub connect: Duration,
-    /// From the first byte of a request's head to its last.
+    /// How long a request's head may take to arrive
+    #[arg(long = "head-timeout", env = "SITIO_HEAD_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub head: Duration,
-    /// Between two requests of a connection. It is extended if the service keeps its connections longer.
+    /// How long a connection may be idle between requests; longer if the service's Keep-Alive says so
+    #[arg(long = "idle-timeout", env = "SITIO_IDLE_TIMEOUT", value_name = "DURATION", default_value = "75s", value_parser = duration)]
     pub idle: Duration,
-    /// Between two pieces of a request's body.
-    pub body: Option<Duration>,
-    /// From the request's head to the response's first byte.
-    pub answer: Option<Duration>,
-    /// From the request's head to the response's last byte.
-    pub exchange: Option<Duration>,
-    /// Without any bytes on an upgraded or non-HTTP connection.
-    pub tunnel: Option<Duration>,
-    /// The same after one side has finished.
+    /// How long a request's body may pause, or off
+    #[arg(long = "body-timeout", env = "SITIO_BODY_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = time_limit)]
+    pub body: TimeLimit,
+    /// How long the service may take to begin a response, or off
+    #[arg(long = "answer-timeout", env = "SITIO_ANSWER_TIMEOUT", value_name = "DURATION", default_value = "off", value_parser = time_limit)]
+    pub answer: TimeLimit,
+    /// How long a whole exchange may take, or off
+    #[arg(long = "exchange-timeout", env = "SITIO_EXCHANGE_TIMEOUT", value_name = "DURATION", default_value = "off", value_parser = time_limit)]
+    pub exchange: TimeLimit,
+    /// How long an upgraded connection, or one that is not HTTP, may be silent, or off
+    #[arg(long = "tunnel-timeout", env = "SITIO_TUNNEL_TIMEOUT", value_name = "DURATION", default_value = "off", value_parser = time_limit)]
+    pub tunnel: TimeLimit,
+    /// The same once one of its sides has finished
+    #[arg(long = "half-closed-timeout", env = "SITIO_HALF_CLOSED_TIMEOUT", value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub half_closed: Duration,
 }
 

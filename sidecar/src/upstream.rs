@@ -26,7 +26,7 @@ const IDLE_MAX: Duration = Duration::from_secs(15);
 const IDLE_CONNECTIONS_MAX: usize = 1024;
 
 /// The connections of one worker.
-pub struct Upstreams {
+pub struct UpstreamPool {
     target: ServiceAddr,
     idle: RefCell<Vec<Idle>>,
 }
@@ -83,16 +83,16 @@ pub enum ConnectError {
     },
 }
 
-impl Upstreams {
+impl UpstreamPool {
     /// An empty pool.
     pub fn new(target: ServiceAddr) -> Self {
         Self { target, idle: RefCell::default() }
     }
 
     /// Takes the idle connection that was used last, because it is the most likely to be open.
-    pub fn take(&self, care: ReuseCheck) -> Option<Upstream> {
+    pub fn acquire(&self, care: ReuseCheck) -> Option<Upstream> {
         while let Some(idle) = self.idle.borrow_mut().pop() {
-            if (care == ReuseCheck::Usual && !has_stirred(idle.peer.stream())) || has_no_input(idle.peer.stream()) {
+            if (care == ReuseCheck::Usual && !has_pending_input(idle.peer.stream())) || has_no_input(idle.peer.stream()) {
                 return Some(Upstream { peer: idle.peer, origin: ConnectionOrigin::Pooled });
             }
         }
@@ -101,7 +101,7 @@ impl Upstreams {
 
     /// Opens a new connection, if the service accepts within that time.
     pub async fn connect(&self, within: Duration) -> Result<Upstream, ConnectError> {
-        let knocking = async {
+        let connecting = async {
             loop {
                 let wait = Duration::from_millis(rand::random_range(CONNECT_RETRY_MS));
                 if let Ok(dialled) = tokio::time::timeout(wait, self.target.connect()).await {
@@ -109,7 +109,7 @@ impl Upstreams {
                 }
             }
         };
-        let dialled = tokio::time::timeout(within, knocking).await;
+        let dialled = tokio::time::timeout(within, connecting).await;
         let stream = dialled
             .map_err(|_| ConnectError::Deadline { address: self.target.clone(), within })?
             .map_err(|source| ConnectError::Refused { address: self.target.clone(), source })?;
@@ -117,7 +117,7 @@ impl Upstreams {
     }
 
     /// Returns a connection to the pool. Its last exchange must be completely over.
-    pub fn give_back(&self, peer: BufferedConn, now: Instant) {
+    pub fn release(&self, peer: BufferedConn, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < IDLE_CONNECTIONS_MAX {
             idle.push(Idle { peer, since: now });
@@ -125,7 +125,7 @@ impl Upstreams {
     }
 
     /// Closes connections that were idle for too long, or on which the service has sent data or closed.
-    pub async fn sweep(&self, now: Instant) {
+    pub async fn evict_idle(&self, now: Instant) {
         let mut idle = self.idle.take();
         poll_fn(|cx| {
             idle.retain(|idle| now.duration_since(idle.since) < IDLE_MAX && idle.peer.stream().poll_read_ready(cx).is_pending());
@@ -144,6 +144,6 @@ impl Upstreams {
 
 /// Whether the runtime knows of input on the connection. Bytes that the service sends before a request
 /// would be taken for the next response. This needs no system call.
-fn has_stirred(stream: &Stream) -> bool {
+fn has_pending_input(stream: &Stream) -> bool {
     stream.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready()
 }

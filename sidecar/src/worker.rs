@@ -11,7 +11,7 @@ use mesh::endpoint::Endpoint;
 use mesh::report::{EndpointReport, Seen};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::exchange::options::TunnelOptions;
+use crate::exchange::options::ProxyOptions;
 use crate::exchange::shared_counters::SharedCounters;
 use crate::rulebook::TimedRule;
 use crate::worker::balancer::ConnectionBalancer;
@@ -23,60 +23,61 @@ mod command;
 mod thread;
 
 /// Commands that may wait for a worker. The background tasks send one of each kind at a time, and wait for it.
-const ORDERS_MAX: usize = 16;
+const COMMANDS_MAX: usize = 16;
 
 /// All workers of a sidecar. Dropping it ends them with all their connections.
 pub struct Workers {
-    orders: Vec<mpsc::Sender<WorkerCommand>>,
+    commands: Vec<mpsc::Sender<WorkerCommand>>,
     threads: Vec<JoinHandle<()>>,
-    seats: Arc<ConnectionBalancer>,
-    tally: Arc<SharedCounters>,
+    balancer: Arc<ConnectionBalancer>,
+    counters: Arc<SharedCounters>,
 }
 
 impl Workers {
     /// Starts `count` threads that will accept from `listener`. Until [`Workers::open`], connections wait in its backlog.
-    pub fn start(count: usize, listener: TcpListener, options: TunnelOptions) -> anyhow::Result<Self> {
-        let (seats, arrivals) = ConnectionBalancer::new(count.max(1), options.connections_max);
-        let seats = Arc::new(seats);
-        let mut workers = Self { orders: Vec::new(), threads: Vec::new(), seats: Arc::clone(&seats), tally: Arc::default() };
-        let options = Arc::new(options);
+    pub fn start(count: usize, listener: TcpListener, options: impl Into<Arc<ProxyOptions>>) -> anyhow::Result<Self> {
+        let options = options.into();
+        let (balancer, arrivals) = ConnectionBalancer::new(count.max(1), options.connections_max);
+        let balancer = Arc::new(balancer);
+        let mut workers =
+            Self { commands: Vec::new(), threads: Vec::new(), balancer: Arc::clone(&balancer), counters: Arc::default() };
         let mut listener = Some(listener);
         for (number, arrivals) in arrivals.into_iter().enumerate() {
-            let (sender, orders) = mpsc::channel(ORDERS_MAX);
+            let (sender, commands) = mpsc::channel(COMMANDS_MAX);
             let setup = thread::Setup {
                 number,
                 options: Arc::clone(&options),
                 listener: listener.take(),
-                seats: Arc::clone(&seats),
+                balancer: Arc::clone(&balancer),
                 arrivals,
-                orders,
-                tally: Arc::clone(&workers.tally),
+                commands,
+                counters: Arc::clone(&workers.counters),
             };
             let builder = std::thread::Builder::new().name(format!("worker-{number}"));
             workers.threads.push(builder.spawn(move || thread::run(setup)).context("start a worker's thread")?);
-            workers.orders.push(sender);
+            workers.commands.push(sender);
         }
         Ok(workers)
     }
 
     /// No threads, for tests of the background tasks without traffic.
     pub fn none() -> Self {
-        let (seats, _) = ConnectionBalancer::new(1, Some(0));
-        Self { orders: Vec::new(), threads: Vec::new(), seats: Arc::new(seats), tally: Arc::default() }
+        let (balancer, _) = ConnectionBalancer::new(1, Some(0));
+        Self { commands: Vec::new(), threads: Vec::new(), balancer: Arc::new(balancer), counters: Arc::default() }
     }
 
     /// Starts to accept traffic.
     pub async fn open(&self) {
-        for orders in &self.orders {
+        for commands in &self.commands {
             // A worker that does not receive has panicked and logged it.
-            let _ = orders.send(WorkerCommand::Open).await;
+            let _ = commands.send(WorkerCommand::Open).await;
         }
     }
 
     /// Collects the counts of all workers since the last call, merged by endpoint.
     pub async fn collect(&self) -> Vec<EndpointReport> {
         let mut merged: HashMap<Endpoint, EndpointReport> = HashMap::new();
-        for reports in self.ask(WorkerCommand::Collect).await {
+        for reports in self.send_to_all(WorkerCommand::Collect).await {
             for report in reports {
                 match merged.get_mut(&report.endpoint) {
                     None => {
@@ -95,54 +96,54 @@ impl Workers {
     }
 
     /// Applies these rules, and returns when every worker uses them.
-    pub async fn obey(&self, rules: Arc<Vec<TimedRule>>) {
-        self.ask(|done| WorkerCommand::Obey(Arc::clone(&rules), done)).await;
+    pub async fn apply_rules(&self, rules: Arc<Vec<TimedRule>>) {
+        self.send_to_all(|done| WorkerCommand::ApplyRules(Arc::clone(&rules), done)).await;
     }
 
     /// Downstream connections open now.
     pub fn connections(&self) -> u32 {
-        self.seats.connections()
+        self.balancer.connections()
     }
 
     /// The shared counters: refused requests, refused connections and skipped decorators.
-    pub fn tally(&self) -> &SharedCounters {
-        &self.tally
+    pub fn counters(&self) -> &SharedCounters {
+        &self.counters
     }
 
     /// From now on every response closes its connection, so that clients reconnect elsewhere. New
     /// connections are still accepted.
-    pub async fn leave(&self) {
-        self.ask(WorkerCommand::Leave).await;
+    pub async fn stop_keep_alive(&self) {
+        self.send_to_all(WorkerCommand::StopKeepAlive).await;
     }
 
     /// Stops accepting, closes idle connections, and returns when exchanges in progress have finished, or
     /// after `timeout`. Afterwards the counts can be collected a last time.
     pub async fn drain(&self, timeout: Duration) {
         // Two steps, because a connection accepted by the first worker may be on its way to another.
-        self.ask(WorkerCommand::Shut).await;
-        self.ask(|done| WorkerCommand::Drain(timeout, done)).await;
+        self.send_to_all(WorkerCommand::StopAccepting).await;
+        self.send_to_all(|done| WorkerCommand::Drain(timeout, done)).await;
     }
 
     /// Sends a command to every worker, and waits for all results. A worker that has panicked returns none.
-    async fn ask<T>(&self, order: impl Fn(oneshot::Sender<T>) -> WorkerCommand) -> Vec<T> {
-        let mut answers = Vec::with_capacity(self.orders.len());
-        for orders in &self.orders {
+    async fn send_to_all<T>(&self, command: impl Fn(oneshot::Sender<T>) -> WorkerCommand) -> Vec<T> {
+        let mut answers = Vec::with_capacity(self.commands.len());
+        for commands in &self.commands {
             let (sender, answer) = oneshot::channel();
-            if orders.send(order(sender)).await.is_ok() {
+            if commands.send(command(sender)).await.is_ok() {
                 answers.push(answer);
             }
         }
-        let mut given = Vec::with_capacity(answers.len());
+        let mut replies = Vec::with_capacity(answers.len());
         for answer in answers {
-            given.extend(answer.await.ok());
+            replies.extend(answer.await.ok());
         }
-        given
+        replies
     }
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.orders.clear(); // The threads end when no command can arrive.
+        self.commands.clear(); // The threads end when no command can arrive.
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a worker's thread has panicked");

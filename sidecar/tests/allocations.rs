@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sidecar::decorator::not_found_page::NotFoundPage;
 use sidecar::exchange::context::WorkerContext;
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::http1;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::Notify;
@@ -97,7 +97,7 @@ struct Conversation {
 impl Conversation {
     fn open(target: SocketAddr, request: String, answer_bytes: usize) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
-        let options = TunnelOptions { decorators: vec![Arc::new(NotFoundPage::built_in())], ..TunnelOptions::new(target) };
+        let options = ProxyOptions { decorators: vec![Arc::new(NotFoundPage::built_in())], ..ProxyOptions::new(target) };
         let worker = Rc::new(WorkerContext::new(Arc::new(options), Arc::default()));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();

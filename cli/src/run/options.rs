@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use axum::http::Uri;
-use sidecar::config::values::NotFoundSetting;
 use sidecar::control_client::dial::StreamToken;
+use sidecar::decorator::not_found_page::NotFoundSource;
 
 use crate::data_dir::ControlPlaneOptions;
 use crate::ports::LOOPBACK;
@@ -45,7 +45,7 @@ pub(crate) struct RunOptions {
     pub(super) admin_port: u16,
     /// HTML file in place of the program's 404 pages, or built-in [default: none].
     #[arg(long, value_name = "PATH", value_parser = not_found_page)]
-    pub(super) not_found_page: Option<NotFoundSetting>,
+    pub(super) not_found_page: Option<NotFoundSource>,
     /// The program with its arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
@@ -69,9 +69,9 @@ fn control_plane(value: &str) -> Result<Uri, &'static str> {
     value.parse().ok().filter(is_http).ok_or("expected a URL such as http://127.0.0.1:8091")
 }
 
-fn not_found_page(value: &str) -> io::Result<NotFoundSetting> {
+fn not_found_page(value: &str) -> io::Result<NotFoundSource> {
     if value == "built-in" {
-        return Ok(NotFoundSetting::BuiltIn);
+        return Ok(NotFoundSource::BuiltIn);
     }
-    std::fs::read(value).map(|_| NotFoundSetting::File(value.into()))
+    std::fs::read(value).map(|_| NotFoundSource::File(value.into()))
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::http::Uri;
-use sidecar::config::values::NotFoundSetting;
 use sidecar::control_client::dial::StreamToken;
+use sidecar::decorator::not_found_page::NotFoundSource;
 
 use crate::data_dir::BoundPorts;
 use crate::local_mesh::LocalMesh;
@@ -28,7 +28,7 @@ pub(super) struct SidecarSetup {
     entrance: SocketAddr,
     ports: Ports,
     control_plane: ControlPlaneAddress,
-    not_found_page: Option<NotFoundSetting>,
+    not_found_page: Option<NotFoundSource>,
 }
 
 #[derive(Debug)]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
-use crate::config::values::NotFoundSetting;
-use crate::config::{Flags, SidecarConfig};
+use crate::config::SidecarOptions;
 use crate::control_client::dial::StreamToken;
+use crate::decorator::not_found_page::NotFoundSource;
 use crate::exchange::options::Queries;
 use crate::export::otlp::settings::Signal;
 use crate::head::HeadLimits;
@@ -14,9 +14,13 @@ use crate::protocol::Protocol;
 use crate::target::ServiceAddr;
 use crate::timeouts::Timeouts;
 
-fn config(variables: &[(&str, &str)]) -> Result<SidecarConfig, String> {
+fn config(variables: &[(&str, &str)]) -> Result<SidecarOptions, String> {
+    config_with(&[], variables)
+}
+
+fn config_with(flags: &[&str], variables: &[(&str, &str)]) -> Result<SidecarOptions, String> {
     let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    SidecarConfig::check(Flags::default(), owned).map_err(|why| why.to_string())
+    SidecarOptions::from_settings(flags.iter().map(Into::into), owned).map_err(|why| why.to_string())
 }
 
 fn refusal(variables: &[(&str, &str)]) -> String {
@@ -26,33 +30,33 @@ fn refusal(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn the_seeds_defaults_hold_where_nothing_was_told() {
+fn the_defaults_hold_where_nothing_is_set() {
     let config = config(&[]).unwrap();
-    assert_eq!(config.listen, "0.0.0.0:8080".parse().unwrap());
-    assert_eq!(config.target, ServiceAddr::Loopback(8087));
-    assert_eq!((config.limits, config.timeouts), (HeadLimits::default(), Timeouts::default()));
-    assert_eq!(config.admin, "0.0.0.0:9191".parse().unwrap());
-    assert_eq!(config.protected, ["/healthz", "/livez", "/readyz", "/health"]);
+    assert_eq!(config.traffic_address(), "0.0.0.0:8080".parse().unwrap());
+    assert_eq!(config.proxy.target, ServiceAddr::Loopback(8087));
+    assert_eq!((config.proxy.limits, config.proxy.timeouts), (HeadLimits::default(), Timeouts::default()));
+    assert_eq!(config.admin_address(), "0.0.0.0:9191".parse().unwrap());
+    assert_eq!(config.proxy.protected, ["/healthz", "/livez", "/readyz", "/health"]);
     assert_eq!((config.drain_grace, config.drain_timeout), (Duration::from_secs(5), Duration::from_secs(30)));
     assert!(config.control_plane.is_none() && config.stats_log.is_none() && config.not_found_page.is_none());
     assert_eq!((config.log.as_str(), config.workers, config.warnings.len()), ("info", None, 0));
 }
 
 #[test]
-fn the_seeds_lowercase_variables_work_and_upper_case_wins() {
+fn the_lowercase_variables_of_the_articles_work_and_upper_case_wins() {
     let lower = config(&[("port", "8081"), ("target_port", "8088")]).unwrap();
-    assert_eq!((lower.listen.port(), lower.target.port()), (8081, Some(8088)));
+    assert_eq!((lower.traffic_address().port(), lower.proxy.target.port()), (8081, Some(8088)));
     let socket = config(&[("TARGET", "unix:/run/app.sock"), ("SITIO_PROTOCOL", "tcp"), ("SITIO_LISTEN", "::")]).unwrap();
-    assert_eq!((socket.target.to_string().as_str(), socket.protocol), ("unix:/run/app.sock", Protocol::Tcp));
-    assert_eq!(socket.listen.to_string(), "[::]:8080");
+    assert_eq!((socket.proxy.target.to_string().as_str(), socket.proxy.protocol), ("unix:/run/app.sock", Protocol::Tcp));
+    assert_eq!(socket.traffic_address().to_string(), "[::]:8080");
     let both = config(&[("port", "8081"), ("PORT", "8082")]).unwrap();
-    assert_eq!(both.listen.port(), 8082);
+    assert_eq!(both.traffic_address().port(), 8082);
 }
 
 #[test]
 fn patterns_are_read_and_checked() {
     let config = config(&[("SITIO_ROUTES", "/users/{name}, /files/{path...},")]).unwrap();
-    let routes: Vec<_> = config.routes.iter().map(mesh::routes::route_patterns::Pattern::as_str).collect();
+    let routes: Vec<_> = config.proxy.routes.iter().map(mesh::routes::route_patterns::Pattern::as_str).collect();
     assert_eq!(routes, ["/users/{name}", "/files/{path...}"]);
     assert!(refusal(&[("SITIO_ROUTES", "/users/{name},/a/{b")]).ends_with("a name has letters, digits and _"));
     assert!(refusal(&[("SITIO_ROUTES", "/a/{b},/a/{c}")]).ends_with("/a/{b} and /a/{c} recognise the same paths"));
@@ -68,8 +72,8 @@ fn limits_and_times_are_settings_with_bounds() {
         ("SITIO_BODY_TIMEOUT", "off"),
     ];
     let config = config(&set).unwrap();
-    assert_eq!(config.limits, HeadLimits { head_bytes: 20_000, target_bytes: 8000, fields: 512 });
-    assert_eq!(config.timeouts.body, None);
+    assert_eq!(config.proxy.limits, HeadLimits { head_bytes: 20_000, target_bytes: 8000, fields: 512 });
+    assert_eq!(config.proxy.timeouts.body, None);
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     assert_eq!(refusal(&[("SITIO_FIELDS_MAX", "513")]), r#"SITIO_FIELDS_MAX is "513": expected a number from 16 to 512"#);
     assert!(refusal(&[("SITIO_TARGET_BYTES_MAX", "65535")]).ends_with("a number from 1024 to 65534"));
@@ -79,9 +83,11 @@ fn limits_and_times_are_settings_with_bounds() {
 
 #[test]
 fn a_flag_has_the_last_word() {
-    let flags = Flags::try_parse_from(["sitio-sidecar", "--port", "1234", "--target-port", "99999"]).unwrap();
-    let why = SidecarConfig::check(flags, [("PORT".to_owned(), "abc".to_owned())]).unwrap_err();
-    assert_eq!(why.to_string(), r#"--target-port is "99999": expected a number from 1 to 65535"#);
+    let why = config_with(&["--port", "1234", "--target-port=99999"], &[("PORT", "abc")]).unwrap_err();
+    assert_eq!(why, r#"--target-port is "99999": expected a number from 1 to 65535"#);
+    let options =
+        config_with(&["--port", "1234", "--body-timeout=off"], &[("PORT", "99"), ("SITIO_BODY_TIMEOUT", "3s")]).unwrap();
+    assert_eq!((options.traffic_address().port(), options.proxy.timeouts.body), (1234, None));
 }
 
 #[test]
@@ -89,10 +95,10 @@ fn what_makes_no_sense_is_refused_in_one_line() {
     assert_eq!(refusal(&[("PORT", "abc")]), r#"PORT is "abc": expected a number from 0 to 65535"#);
     assert_eq!(refusal(&[("port", "-1")]), r#"port is "-1": expected a number from 0 to 65535"#);
     assert_eq!(refusal(&[("TARGET_PORT", "0")]), r#"TARGET_PORT is "0": expected a number from 1 to 65535"#);
-    let circle = "the port that the sidecar itself listens on, which would be a circle";
+    let circle = "the sidecar's own port, which would be a loop";
     assert_eq!(refusal(&[("TARGET_PORT", "8080")]), format!(r#"TARGET_PORT is "8080": that is {circle}"#));
-    assert_eq!(refusal(&[("PORT", "8087")]), format!("TARGET_PORT is left at its default: that is {circle}"));
-    assert!(refusal(&[("SITIO_ADMIN_PORT", "8087")]).starts_with(r#"SITIO_ADMIN_PORT is "8087": that is a port"#));
+    assert_eq!(refusal(&[("PORT", "8087")]), format!("the default of TARGET_PORT is {circle}"));
+    assert!(refusal(&[("SITIO_ADMIN_PORT", "8087")]).starts_with(r#"SITIO_ADMIN_PORT is "8087": that is the port"#));
     for (name, value) in [
         ("SITIO_STATS_LOG", "often"),
         ("SITIO_STATS_LOG", "0s"),
@@ -168,8 +174,7 @@ fn a_token_file_without_an_end_is_refused() {
 
 #[test]
 fn a_flag_must_not_show_the_token() {
-    let flags = Flags { token: Some("s3cret".into()), ..Flags::default() };
-    let why = SidecarConfig::check(flags, []).unwrap_err().to_string();
+    let why = config_with(&["--token", "s3cret"], &[]).unwrap_err();
     assert!(why.contains("SITIO_TOKEN") && why.contains("--token-file") && !why.contains("s3cret"), "{why}");
 }
 
@@ -184,9 +189,9 @@ fn what_kubernetes_makes_up_is_passed_over() {
         ("SITIO_STATS_LOG", ""),
     ])
     .unwrap();
-    assert_eq!((config.listen.port(), config.admin.port()), (8081, 9191));
+    assert_eq!((config.traffic_address().port(), config.admin_address().port()), (8081, 9191));
     assert_eq!(config.warnings.len(), 3, "{:?}", config.warnings);
-    assert_eq!(config.warnings[2], "unknown variables are passed over: SITIO_ADMIN_PORT_9191_TCP, SITIO_PORT");
+    assert_eq!(config.warnings[2], "ignoring unknown variables: SITIO_ADMIN_PORT_9191_TCP, SITIO_PORT");
 }
 
 #[test]
@@ -207,13 +212,16 @@ fn the_rest_is_taken_as_it_was_told() {
         ("POD_IP", "10.0.0.7, fd00::7"),
     ])
     .unwrap();
-    assert_eq!((config.listen.to_string(), config.admin.to_string()), ("127.0.0.1:0".into(), "127.0.0.1:0".into()));
+    assert_eq!(
+        (config.traffic_address().to_string(), config.admin_address().to_string()),
+        ("127.0.0.1:0".into(), "127.0.0.1:0".into())
+    );
+    assert_eq!((config.stats_log, config.access_log_lines()), (Some(Duration::from_secs(5)), Some(1000)));
+    assert_eq!(config.not_found_page, Some(NotFoundSource::File(page.path().to_owned())));
+    assert_eq!((config.proxy.protected, config.workers), (vec!["/up".into(), "/ready".into()], Some(3)));
+    assert_eq!((config.pod.pod, config.pod.service), (Some("web-0".into()), Some("storefront".into())));
     assert_eq!(config.control_plane.unwrap().uri, "http://sitio:8091");
-    assert_eq!((config.stats_log, config.access_log), (Some(Duration::from_secs(5)), Some(1000)));
-    assert_eq!(config.not_found_page, Some(NotFoundSetting::File(page.path().to_owned())));
-    assert_eq!((config.protected, config.workers), (vec!["/up".into(), "/ready".into()], Some(3)));
-    assert_eq!((config.named.pod, config.named.service), (Some("web-0".into()), Some("storefront".into())));
-    assert_eq!(config.named.addresses, Some(vec!["10.0.0.7".parse().unwrap(), "fd00::7".parse().unwrap()]));
+    assert_eq!(config.pod.addresses, Some(vec!["10.0.0.7".parse().unwrap(), "fd00::7".parse().unwrap()]));
     for wrong in ["10.0.0", "10.0.0.7,", "0.0.0.0", "ff02::1", "web-0"] {
         assert!(refusal(&[("POD_IP", wrong)]).contains("the pod's IP address"), "{wrong}");
     }
@@ -244,19 +252,24 @@ fn the_variables_of_opentelemetry_are_heeded_once_there_is_a_collector() {
         ("OTEL_METRICS_EXPORTER", "none"),
     ];
     let otlp = config(&told).unwrap().otlp.unwrap();
-    assert_eq!(otlp.resource, [("service.name".to_owned(), "shop".to_owned())]);
+    assert_eq!(otlp.resource(), [("service.name".to_owned(), "shop".to_owned())]);
     assert_eq!((otlp.timeout, otlp.metrics), (Duration::from_secs(10), Signal::Off));
     assert!(!format!("{otlp:?}").contains("secret"), "{otlp:?}");
 }
 
 #[test]
 fn the_flags_are_well_formed() {
-    Flags::command().debug_assert();
+    SidecarOptions::command().debug_assert();
+    let why = config_with(&["--pod-name", "web-0"], &[]).unwrap_err();
+    assert!(why.contains("unexpected argument '--pod-name'"), "{why}");
+    let help = config_with(&["--help"], &[("PORT", "1234")]).unwrap_err();
+    assert!(help.contains("[env: PORT]") && help.contains("[default: 8080]"), "{help}");
+    assert!(!help.contains("--pod-name") && !help.contains("--token "), "{help}");
 }
 
 #[test]
 fn queries_are_kept_only_if_that_is_asked_for_in_so_many_words() {
-    assert_eq!(config(&[("SITIO_HISTORY_QUERY", "")]).unwrap().queries, Queries::Dropped);
-    assert_eq!(config(&[("SITIO_HISTORY_QUERY", "keep")]).unwrap().queries, Queries::Kept);
+    assert_eq!(config(&[("SITIO_HISTORY_QUERY", "")]).unwrap().proxy.queries, Queries::Dropped);
+    assert_eq!(config(&[("SITIO_HISTORY_QUERY", "keep")]).unwrap().proxy.queries, Queries::Kept);
     assert!(refusal(&[("SITIO_HISTORY_QUERY", "yes")]).contains("keep or drop"));
 }

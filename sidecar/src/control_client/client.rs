@@ -23,13 +23,13 @@ pub struct ControlClient {
     /// The patterns pinned by setting.
     pub routes: Pins,
     /// The source of reports.
-    pub books: LedgerHandle,
+    pub ledger_handle: LedgerHandle,
     /// The workers that apply the rules.
     pub workers: Arc<Workers>,
     /// Where taps subscribe to exchanges.
-    pub outlet: Arc<ExchangeBus>,
+    pub exchange_bus: Arc<ExchangeBus>,
     /// Counters of the control client.
-    pub meter: Arc<ControlClientMetrics>,
+    pub metrics: Arc<ControlClientMetrics>,
     /// Fires once the first set of rules was applied or refused.
     pub first_rules: Option<oneshot::Sender<()>>,
 }

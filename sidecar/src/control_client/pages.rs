@@ -16,15 +16,15 @@ pub(super) struct FetchAnswers(VecDeque<wire::Page>);
 
 impl FetchAnswers {
     /// Looks up remembered exchanges. Every fetch gets an answer, if only an empty page, unless too many pages wait.
-    pub(super) async fn look_up(&mut self, fetch: wire::Fetch, books: &LedgerHandle) {
+    pub(super) async fn look_up(&mut self, fetch: wire::Fetch, ledger_handle: &LedgerHandle) {
         if self.0.len() >= PAGES_MAX {
             return tracing::debug!("the control plane fetches more than it takes in: fetch {} is not answered", fetch.id);
         }
         let id = fetch.id;
         let exchanges = match Fetch::try_from(fetch) {
             Ok(fetch) => {
-                books.refresh().await;
-                let mut newest = books.read(|ledger| ledger.history(&fetch.endpoint));
+                ledger_handle.refresh().await;
+                let mut newest = ledger_handle.read(|ledger| ledger.history(&fetch.endpoint));
                 newest.reverse();
                 newest.truncate(fetch.limit);
                 newest

@@ -61,9 +61,9 @@ pub(super) enum SessionEnd {
 }
 
 impl Session {
-    pub(super) fn begin(attached: AttachedStream, link: &ControlClient) -> Self {
+    pub(super) fn begin(attached: AttachedStream, client: &ControlClient) -> Self {
         let AttachedStream { up, down, welcome, clock } = attached;
-        link.books.read(|ledger| ledger.tell_samples(welcome.samples_per_live));
+        client.ledger_handle.read(|ledger| ledger.set_samples_per_report(welcome.samples_per_live));
         let mut session = Self {
             up,
             down,
@@ -74,40 +74,40 @@ impl Session {
             receipt: None,
             pages: FetchAnswers::default(),
             taps: ActiveTaps::new(),
-            windows: WindowUpload::begin(&welcome, link.greeting.epoch, &link.books),
+            windows: WindowUpload::begin(&welcome, client.greeting.epoch, &client.ledger_handle),
             clock,
         };
         if welcome.wants_baseline {
-            session.send_baseline(link);
+            session.send_baseline(client);
         }
         session
     }
 
     /// Sends the durable part of all counts. It is the first message of a stream, so there is always room.
-    fn send_baseline(&mut self, link: &ControlClient) {
+    fn send_baseline(&mut self, client: &ControlClient) {
         let now = Instant::now().into_std();
-        let (baseline, ended) = link.books.read(|ledger| (ledger.baseline(), ledger.mark_ended()));
+        let (baseline, ended) = client.ledger_handle.read(|ledger| (ledger.baseline(), ledger.mark_ended()));
         let window = wire::Window { ended_ago_ms: ago_ms(ended, now), ..encode_window(&mut self.encoder, &baseline) };
         let _ = self.up.try_send(wire::Up { message: Some(window.into()) });
     }
 
-    pub(super) async fn run(mut self, link: &mut ControlClient, drain_deadline: &DrainDeadline) -> SessionEnd {
+    pub(super) async fn run(mut self, client: &mut ControlClient, drain_deadline: &DrainDeadline) -> SessionEnd {
         loop {
             if self.encoder.is_used_up() {
                 return SessionEnd::Lost(USED_UP.to_owned());
             }
-            let has_more = !self.pages.is_empty() || self.windows.are_due();
+            let has_more = !self.pages.is_empty() || self.windows.has_due();
             tokio::select! {
-                received = self.down.message() => if let Some(why) = self.handle(received, link).await { return SessionEnd::Lost(why) },
-                _ = self.report_ticks.tick() => self.report(link).await,
-                () = ready_to_send(&self.up, self.receipt.is_some(), has_more, &mut self.taps) => self.send_next(link),
-                () = drain_deadline.started() => return self.shut_down(link, drain_deadline).await,
+                received = self.down.message() => if let Some(why) = self.handle(received, client).await { return SessionEnd::Lost(why) },
+                _ = self.report_ticks.tick() => self.report(client).await,
+                () = ready_to_send(&self.up, self.receipt.is_some(), has_more, &mut self.taps) => self.send_next(client),
+                () = drain_deadline.started() => return self.shut_down(client, drain_deadline).await,
             }
         }
     }
 
     /// Handles one message of the control plane; returns the reason if the stream is over.
-    async fn handle(&mut self, received: Result<Option<wire::Down>, Status>, link: &mut ControlClient) -> Option<String> {
+    async fn handle(&mut self, received: Result<Option<wire::Down>, Status>, client: &mut ControlClient) -> Option<String> {
         let message = match received {
             Err(status) => return Some(format!("{:#}", refused(status))),
             Ok(None) => return Some("the control plane closed the stream".to_owned()),
@@ -118,18 +118,18 @@ impl Session {
         };
         match message {
             wire::down::Message::Desired(desired) => match unsealed(&desired) {
-                Ok(desired) => self.obey(desired, link).await,
+                Ok(desired) => self.apply_rules(desired, client).await,
                 Err(why) => return Some(format!("the control plane sent rules that cannot be read: {why}")),
             },
             wire::down::Message::Tune(tune) => {
                 self.report_ticks = report_ticks(tune.live_ms);
-                link.books.read(|ledger| ledger.tell_samples(tune.samples_per_live));
+                client.ledger_handle.read(|ledger| ledger.set_samples_per_report(tune.samples_per_live));
             }
             wire::down::Message::Resync(_) => self.coverage = Coverage::Snapshot,
             wire::down::Message::Drain(drain) => return Some(format!("the control plane asked us to disconnect: {}", drain.why)),
-            wire::down::Message::Fetch(fetch) => self.pages.look_up(fetch, &link.books).await,
-            wire::down::Message::Taps(taps) => self.taps.obey(taps, &link.outlet),
-            wire::down::Message::Acked(ack) => self.windows.acked(ack, &link.books),
+            wire::down::Message::Fetch(fetch) => self.pages.look_up(fetch, &client.ledger_handle).await,
+            wire::down::Message::Taps(taps) => self.taps.set(taps, &client.exchange_bus),
+            wire::down::Message::Acked(ack) => self.windows.acked(ack, &client.ledger_handle),
             // A second welcome changes nothing.
             wire::down::Message::Welcome(_) => {}
         }
@@ -137,24 +137,24 @@ impl Session {
     }
 
     /// Applies a set of rules, or refuses it and keeps the last good one. Either way there is a receipt.
-    async fn obey(&mut self, desired: wire::Desired, link: &mut ControlClient) {
+    async fn apply_rules(&mut self, desired: wire::Desired, client: &mut ControlClient) {
         let arrived = Instant::now();
         let (revision, rules_hash) = (desired.revision, desired.rules_hash);
         let known = KnownRules { store: desired.store.clone(), revision };
         let limits = TimeLimits::new(&desired, self.clock, arrived.into_std());
-        let verdict = match rule_filter::rules_for(&link.greeting, &link.routes, desired) {
+        let verdict = match rule_filter::rules_for(&client.greeting, &client.routes, desired) {
             Ok(rules) => {
                 let (count, pins) = (rules.len(), pinned(&rules));
-                link.workers.obey(Arc::new(limits.put_on(rules))).await;
+                client.workers.apply_rules(Arc::new(limits.put_on(rules))).await;
                 // Before the receipt: after it the control plane expects no old name from this pod.
-                link.books.read(|ledger| ledger.pin(pins));
-                link.meter.set_rules(count);
-                link.greeting.known = Some(known);
+                client.ledger_handle.read(|ledger| ledger.pin(pins));
+                client.metrics.set_rules(count);
+                client.greeting.known = Some(known);
                 tracing::info!("applied revision {revision} with {count} rules for this pod in {:?}", arrived.elapsed());
                 Verdict::Applied
             }
             Err(refusals) => {
-                link.meter.count_refused();
+                client.metrics.count_refused();
                 tracing::warn!("refused revision {revision}, keeping the current rules: {}", rule_filter::describe(&refusals));
                 Verdict::Refused(refusals)
             }
@@ -162,30 +162,30 @@ impl Session {
         let receipt = Receipt { revision, verdict, took_us: arrived.elapsed().as_micros() as u64 };
         let applied = wire::Applied { rules_hash, ..receipt.into() };
         self.receipt = Some(wire::Up { message: Some(wire::up::Message::Applied(applied)) });
-        if let Some(first_rules) = link.first_rules.take() {
+        if let Some(first_rules) = client.first_rules.take() {
             // The receiver is gone if the rules came too late for it.
             let _ = first_rules.send(());
         }
     }
 
     /// Sends the most urgent message other than a report. A window can wait: it is kept until it is acked.
-    fn send_next(&mut self, link: &ControlClient) {
+    fn send_next(&mut self, client: &ControlClient) {
         let next = self.receipt.take().or_else(|| self.pages.next());
-        let next = next.or_else(|| self.windows.next(&link.books, &mut self.encoder)).or_else(|| self.taps.next());
+        let next = next.or_else(|| self.windows.next(&client.ledger_handle, &mut self.encoder)).or_else(|| self.taps.next());
         if let Some(next) = next {
             let _ = self.up.try_send(next);
         }
     }
 
     /// Sends what is new. On a busy stream nothing is made and nothing is queued: the next report covers more.
-    async fn report(&mut self, link: &ControlClient) {
-        let Ok(slot) = self.up.try_reserve() else { return link.meter.count_put_off() };
+    async fn report(&mut self, client: &ControlClient) {
+        let Ok(slot) = self.up.try_reserve() else { return client.metrics.count_put_off() };
         self.seq += 1;
         // Read before the report's own time: a delay here only widens the bound on the pod's clock.
         let control_ms = self.clock.map_or(0, |clock| clock.at(Instant::now().into_std()));
         let report = match self.coverage {
-            Coverage::Snapshot => link.books.snapshot(self.seq).await,
-            Coverage::Change => link.books.change(self.seq).await,
+            Coverage::Snapshot => client.ledger_handle.snapshot(self.seq).await,
+            Coverage::Change => client.ledger_handle.change(self.seq).await,
         };
         if !self.encoder.check_numbers_for(report.endpoints.iter().map(|report| &report.endpoint)) {
             return;
@@ -193,22 +193,22 @@ impl Session {
         self.coverage = Coverage::Change;
         let live = wire::Live { control_ms, ..self.encoder.encode(&report) };
         slot.send(wire::Up { message: Some(live.into()) });
-        link.meter.count_report();
-        self.windows.look(&link.books);
+        client.metrics.count_report();
+        self.windows.look(&client.ledger_handle);
     }
 
     /// Sends the last numbers and a goodbye, and waits until the control plane has read them and closes its side.
-    async fn shut_down(mut self, link: &ControlClient, drain_deadline: &DrainDeadline) -> SessionEnd {
+    async fn shut_down(mut self, client: &ControlClient, drain_deadline: &DrainDeadline) -> SessionEnd {
         let by = drain_deadline.by();
         self.windows.hurry();
         let last_numbers = async {
             slot(&self.up).await;
             // The report after it covers the window that is closed here.
-            link.books.close_window().await;
-            self.report(link).await;
+            client.ledger_handle.close_window().await;
+            self.report(client).await;
         };
         let is_reported = tokio::time::timeout(LAST_SEND_MAX, last_numbers).await.is_ok();
-        if is_reported && let Ok(Err(why)) = tokio::time::timeout_at(by, self.flush_windows(link)).await {
+        if is_reported && let Ok(Err(why)) = tokio::time::timeout_at(by, self.flush_windows(client)).await {
             return SessionEnd::Lost(why);
         }
         let goodbye = async {
@@ -226,15 +226,15 @@ impl Session {
     }
 
     /// Sends the windows that are left, and waits until they are on disk. An error if this stream cannot do that.
-    async fn flush_windows(&mut self, link: &ControlClient) -> Result<(), String> {
-        while link.books.read(|ledger| ledger.owes_windows()) {
+    async fn flush_windows(&mut self, client: &ControlClient) -> Result<(), String> {
+        while client.ledger_handle.read(|ledger| ledger.has_undurable()) {
             if self.encoder.is_used_up() {
                 return Err(USED_UP.to_owned());
             }
             tokio::select! {
-                () = slot(&self.up), if self.windows.are_due() => self.send_window(link),
+                () = slot(&self.up), if self.windows.has_due() => self.send_window(client),
                 received = self.down.message() => match received {
-                    Ok(Some(wire::Down { message: Some(wire::down::Message::Acked(ack)), .. })) => self.windows.acked(ack, &link.books),
+                    Ok(Some(wire::Down { message: Some(wire::down::Message::Acked(ack)), .. })) => self.windows.acked(ack, &client.ledger_handle),
                     Ok(Some(_)) => {}
                     Ok(None) => return Err("the control plane closed the stream before it had acked all windows".to_owned()),
                     Err(status) => return Err(format!("{:#}", refused(status))),
@@ -244,8 +244,8 @@ impl Session {
         Ok(())
     }
 
-    fn send_window(&mut self, link: &ControlClient) {
-        if let Some(window) = self.windows.next(&link.books, &mut self.encoder) {
+    fn send_window(&mut self, client: &ControlClient) {
+        if let Some(window) = self.windows.next(&client.ledger_handle, &mut self.encoder) {
             let _ = self.up.try_send(window);
         }
     }
@@ -258,7 +258,7 @@ async fn ready_to_send(up: &mpsc::Sender<wire::Up>, has_receipt: bool, has_more:
         return slot(up).await;
     }
     if !has_more {
-        taps.see().await;
+        taps.wait().await;
     }
     if up.reserve_many(UP_FRAMES_MAX).await.is_err() {
         std::future::pending::<()>().await;

@@ -45,7 +45,7 @@ impl ActiveTaps {
 
     /// Replaces all taps by this set. An invalid set counts as empty: tapping nothing is better than tapping something
     /// that was not requested.
-    pub(super) fn obey(&mut self, set: wire::Taps, outlet: &Arc<ExchangeBus>) {
+    pub(super) fn set(&mut self, set: wire::Taps, exchange_bus: &Arc<ExchangeBus>) {
         let taps = taps(set).unwrap_or_else(|why| {
             tracing::warn!("the control plane wants to tap what cannot be, and nothing is tapped: {why}");
             Vec::new()
@@ -53,7 +53,7 @@ impl ActiveTaps {
         self.on.retain(|on| taps.contains(&on.tap));
         for tap in taps {
             if self.on.iter().all(|on| on.tap != tap) {
-                match On::new(tap, outlet) {
+                match On::new(tap, exchange_bus) {
                     Ok(on) => self.on.push(on),
                     Err(why) => tracing::warn!("a tap is not put on: {why}"),
                 }
@@ -63,7 +63,7 @@ impl ActiveTaps {
     }
 
     /// Waits until there is something to send. If this future is dropped, it stays in the next frame.
-    pub(super) async fn see(&mut self) {
+    pub(super) async fn wait(&mut self) {
         if self.on.is_empty() {
             std::future::pending::<()>().await;
         }
@@ -93,9 +93,9 @@ impl ActiveTaps {
 }
 
 impl On {
-    fn new(tap: Tap, outlet: &Arc<ExchangeBus>) -> anyhow::Result<Self> {
+    fn new(tap: Tap, exchange_bus: &Arc<ExchangeBus>) -> anyhow::Result<Self> {
         let over_rate = Arc::<AtomicU64>::default();
-        let reading = outlet.read(ROOM, TapPick::new(tap.clone(), Arc::clone(&over_rate)))?;
+        let reading = exchange_bus.read(ROOM, TapPick::new(tap.clone(), Arc::clone(&over_rate)))?;
         Ok(Self { tap, reading, over_rate, told: Dropped::default() })
     }
 

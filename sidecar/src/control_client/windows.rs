@@ -26,9 +26,9 @@ pub(super) struct WindowUpload {
 
 impl WindowUpload {
     /// Starts a new stream with what the control plane's welcome says it has.
-    pub(super) fn begin(welcome: &wire::Welcome, epoch: u64, books: &LedgerHandle) -> Self {
+    pub(super) fn begin(welcome: &wire::Welcome, epoch: u64, ledger_handle: &LedgerHandle) -> Self {
         let (mark, in_flight_max) = (welcome.durable_window, welcome.windows_in_flight_max as usize);
-        books.read(|ledger| ledger.begin_stream(mark, in_flight_max));
+        ledger_handle.read(|ledger| ledger.begin_stream(mark, in_flight_max));
         Self { sent: 0, is_due: false, held_back: held_back(epoch) }
     }
 
@@ -38,31 +38,31 @@ impl WindowUpload {
     }
 
     /// Whether one can be sent.
-    pub(super) fn are_due(&self) -> bool {
+    pub(super) fn has_due(&self) -> bool {
         self.is_due
     }
 
     /// Handles an ack: the control plane has these windows on disk.
-    pub(super) fn acked(&mut self, ack: wire::WindowAck, books: &LedgerHandle) {
-        books.read(|ledger| ledger.windows().map(|windows| windows.ack(ack.durable_window)));
-        self.look(books);
+    pub(super) fn acked(&mut self, ack: wire::WindowAck, ledger_handle: &LedgerHandle) {
+        ledger_handle.read(|ledger| ledger.windows().map(|windows| windows.ack(ack.durable_window)));
+        self.look(ledger_handle);
     }
 
     /// Checks whether one can be sent: a report has covered more, or an ack has made room.
-    pub(super) fn look(&mut self, books: &LedgerHandle) {
+    pub(super) fn look(&mut self, ledger_handle: &LedgerHandle) {
         let now = Instant::now().into_std();
         self.is_due =
-            books.read(|ledger| ledger.windows().is_some_and(|windows| windows.are_due(self.sent, now, self.held_back)));
+            ledger_handle.read(|ledger| ledger.windows().is_some_and(|windows| windows.has_due(self.sent, now, self.held_back)));
     }
 
     /// Takes the next window, as the message to send.
-    pub(super) fn next(&mut self, books: &LedgerHandle, encoder: &mut Encoder) -> Option<wire::Up> {
-        let (window, lived) = books.read(|ledger| ledger.windows()?.hand_over(self.sent))?;
+    pub(super) fn next(&mut self, ledger_handle: &LedgerHandle, encoder: &mut Encoder) -> Option<wire::Up> {
+        let (window, lived) = ledger_handle.read(|ledger| ledger.windows()?.hand_over(self.sent))?;
         if !encoder.check_numbers_for(window.rows.iter().map(|row| &row.endpoint)) {
             return None;
         }
         self.sent = window.last_slot();
-        self.look(books);
+        self.look(ledger_handle);
         let now = Instant::now().into_std();
         let (began_ago_ms, ended_ago_ms) = (ago_ms(lived.began, now), ago_ms(lived.ended, now));
         let window = wire::Window { began_ago_ms, ended_ago_ms, ..encode_window(encoder, &window) };

@@ -1,6 +1,7 @@
 //! A decorator that replaces the service's 404 responses by a custom page.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use mesh::endpoint::Endpoint;
 
 use crate::decorator::{Decorator, Response, Verdict};
 use crate::head::answer::Answer;
+use crate::setting_values::readable;
 
 /// Maximum size of the page. It is kept in memory and sent with each 404.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
@@ -21,7 +23,32 @@ pub struct NotFoundPage {
     page: Bytes,
 }
 
+/// Where the page comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotFoundSource {
+    /// The page that comes with Sitio.
+    BuiltIn,
+    /// The page in this file.
+    File(PathBuf),
+}
+
+impl FromStr for NotFoundSource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "built-in" { Ok(Self::BuiltIn) } else { readable(text).map(Self::File) }
+    }
+}
+
 impl NotFoundPage {
+    /// A decorator with the page of this source.
+    pub fn from_source(source: &NotFoundSource) -> anyhow::Result<Self> {
+        match source {
+            NotFoundSource::BuiltIn => Ok(Self::built_in()),
+            NotFoundSource::File(path) => Self::from_file(path),
+        }
+    }
+
     /// A decorator with the page that comes with Sitio.
     pub fn built_in() -> Self {
         Self { page: Bytes::from_static(BUILT_IN.as_bytes()) }

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::decorator::Decorator;
 use crate::exchange::clock_anchor::ClockAnchor;
-use crate::exchange::options::TunnelOptions;
+use crate::exchange::options::ProxyOptions;
 use crate::exchange::shared_counters::SharedCounters;
 use crate::exchange::{AbortCause, Exchange};
 use crate::forwarding::Forwarding;
@@ -27,7 +27,7 @@ use crate::rulebook::{ActiveRule, TimedRule};
 use crate::socket::buffered_conn::SCRATCH_BYTES;
 use crate::socket::deadlines::Deadlines;
 use crate::timeouts::Timeouts;
-use crate::upstream::Upstreams;
+use crate::upstream::UpstreamPool;
 use crate::upstream::http2::SharedConnection;
 
 /// Finished exchanges whose buffers are kept for reuse. Rarely are more in progress at once.
@@ -45,7 +45,7 @@ pub struct WorkerContext {
     /// Buffers for bytes in transit.
     pub scratch: RefCell<Scratch>,
     /// Connections to the service.
-    pub upstreams: Upstreams,
+    pub upstreams: UpstreamPool,
     /// The connection to a service that speaks HTTP/2.
     pub http2: SharedConnection,
     /// Permits to wait for the service to send first.
@@ -57,12 +57,12 @@ pub struct WorkerContext {
     recorder: RefCell<Recorder>,
     #[expect(clippy::vec_box, reason = "a connection takes the box, so that it holds nothing while it is idle")]
     spare: RefCell<Vec<Box<Exchange>>>,
-    options: Arc<TunnelOptions>,
+    options: Arc<ProxyOptions>,
     host: String,
     stage: Cell<Lifecycle>,
     /// The wall clock, for timestamps.
-    wall: Cell<ClockAnchor>,
-    tally: Arc<SharedCounters>,
+    clock_anchor: Cell<ClockAnchor>,
+    counters: Arc<SharedCounters>,
     /// How long the service keeps an idle connection, by its own announcement.
     kept_for: Cell<Duration>,
 }
@@ -90,24 +90,24 @@ pub struct Scratch {
 
 impl WorkerContext {
     /// A worker without any traffic yet.
-    pub fn new(options: Arc<TunnelOptions>, tally: Arc<SharedCounters>) -> Self {
+    pub fn new(options: Arc<ProxyOptions>, counters: Arc<SharedCounters>) -> Self {
         Self {
             scratch: RefCell::new(Scratch {
                 input: vec![0; SCRATCH_BYTES].into_boxed_slice(),
                 output: Vec::with_capacity(OUTPUT_BYTES),
             }),
-            upstreams: Upstreams::new(options.target.clone()),
+            upstreams: UpstreamPool::new(options.target.clone()),
             http2: SharedConnection::default(),
             server_first_permits: Semaphore::new(SERVER_FIRST_WAITS_MAX),
             dates: DateCache::new(SystemTime::now()),
             timers: Deadlines::default(),
-            recorder: RefCell::new(Recorder::new(Arc::clone(&tally.register), &options.routes, &options.protected)),
+            recorder: RefCell::new(Recorder::new(Arc::clone(&counters.endpoint_limiter), &options.routes, &options.protected)),
             spare: RefCell::default(),
             host: options.target.host(),
             options,
             stage: Cell::new(Lifecycle::Open),
-            wall: Cell::new(ClockAnchor::read()),
-            tally,
+            clock_anchor: Cell::new(ClockAnchor::read()),
+            counters,
             kept_for: Cell::default(),
         }
     }
@@ -135,9 +135,9 @@ impl WorkerContext {
 
     /// Counts a finished exchange and publishes it.
     pub fn finish(&self, exchange: Box<Exchange>, now: Instant) {
-        let finished = exchange.finished(now, self.wall.get().unix_ms(exchange.started));
+        let finished = exchange.finished(now, self.clock_anchor.get().unix_ms(exchange.started));
         self.recorder.borrow_mut().finish(exchange.place, &exchange.endpoint, &finished);
-        self.options.outlet.pass(&exchange.endpoint, &finished);
+        self.options.exchange_bus.pass(&exchange.endpoint, &finished);
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE_EXCHANGES_MAX {
             spare.push(exchange);
@@ -146,13 +146,13 @@ impl WorkerContext {
 
     /// Returns the counts since the last call. It is called every second, so it also reads the wall clock.
     pub fn collect(&self) -> Vec<EndpointReport> {
-        self.wall.set(ClockAnchor::read());
+        self.clock_anchor.set(ClockAnchor::read());
         self.recorder.borrow_mut().collect()
     }
 
     /// Replaces the rules.
-    pub fn obey(&self, rules: &[TimedRule]) {
-        self.recorder.borrow_mut().obey(rules);
+    pub fn apply_rules(&self, rules: &[TimedRule]) {
+        self.recorder.borrow_mut().apply_rules(rules);
     }
 
     /// The decorators in order.
@@ -227,38 +227,38 @@ impl WorkerContext {
 
     /// Whether the service is known to speak HTTP.
     pub fn speaks_http(&self) -> bool {
-        self.tally.speaks_http.load(Ordering::Relaxed)
+        self.counters.speaks_http.load(Ordering::Relaxed)
     }
 
     /// Records that the service speaks HTTP. It is written only once, so that all workers keep the value in
     /// their CPU caches.
     pub fn note_http(&self) {
         if !self.speaks_http() {
-            self.tally.speaks_http.store(true, Ordering::Relaxed);
+            self.counters.speaks_http.store(true, Ordering::Relaxed);
         }
     }
 
     /// Whether the service sends first and is not known to speak HTTP.
     pub fn speaks_first(&self) -> bool {
-        self.tally.speaks_first.load(Ordering::Relaxed) && !self.speaks_http()
+        self.counters.speaks_first.load(Ordering::Relaxed) && !self.speaks_http()
     }
 
     /// Records that the service sends first.
     pub fn note_speaks_first(&self) {
-        self.tally.speaks_first.store(true, Ordering::Relaxed);
+        self.counters.speaks_first.store(true, Ordering::Relaxed);
     }
 
     /// The counters shared by all workers.
-    pub fn tally(&self) -> &SharedCounters {
-        &self.tally
+    pub fn counters(&self) -> &SharedCounters {
+        &self.counters
     }
 
     /// Counts a request that was refused before it had an endpoint, and publishes it.
     pub fn count_refused(&self, fault: HeadFault, caller: IpAddr, path: Cow<'_, str>) {
-        self.tally.count_refused(fault.reason);
+        self.counters.count_refused(fault.reason);
         let finished = CompletedExchange {
             path: cut_path(&path, PATH_BYTES_MAX),
-            started_ms: self.wall.get().unix_ms(Instant::now()),
+            started_ms: self.clock_anchor.get().unix_ms(Instant::now()),
             took_us: 0,
             first_byte_us: 0,
             status: fault.status,
@@ -271,13 +271,13 @@ impl WorkerContext {
             caller: Some(caller),
             trace: None,
         };
-        self.options.outlet.pass_refusal(&finished);
+        self.options.exchange_bus.pass_refusal(&finished);
     }
 
     /// Counts a decorator that was skipped because it panicked.
     pub fn count_panic(&self, decorator: &'static str) {
-        SharedCounters::count(&self.tally.panics);
-        tracing::error!(decorator, "the decorator panicked and was passed over");
+        SharedCounters::count(&self.counters.panics);
+        tracing::error!(decorator, "the decorator panicked and was skipped");
     }
 }
 

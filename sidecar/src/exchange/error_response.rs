@@ -17,7 +17,7 @@ const FIELD: &str = "X-Sitio-Error";
 
 /// A request's body that stopped arriving (RFC 9110, section 15.5.9).
 pub const STALLED: HeadFault =
-    HeadFault { status: 408, reason: RefusalReason::Timeout, why: "nothing came of its body for SITIO_BODY_TIMEOUT" };
+    HeadFault { status: 408, reason: RefusalReason::Timeout, why: "no bytes of its body arrived within SITIO_BODY_TIMEOUT" };
 
 /// The audience of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,24 +29,24 @@ pub enum Audience {
 }
 
 /// The response to a request that is refused.
-pub fn of_request(fault: HeadFault, reader: Audience) -> Answer {
-    answer(fault.status, "bad-request", format!("Sitio does not carry this request: {}.", fault.why), reader)
+pub fn for_request(fault: HeadFault, audience: Audience) -> Answer {
+    answer(fault.status, "bad-request", format!("Sitio refuses this request: {}.", fault.why), audience)
 }
 
 /// The response if there is no connection to the service.
-pub fn of_connect(error: &ConnectError, reader: Audience) -> Answer {
+pub fn for_connect_error(error: &ConnectError, audience: Audience) -> Answer {
     match error {
         ConnectError::Refused { source, .. } if is_shortage(source) => {
-            let detail = "This sidecar has no descriptor left for a connection to its service.".to_owned();
-            answer(503, "overloaded", detail, reader).with("Retry-After", "1")
+            let detail = "This sidecar has no file descriptor left for a connection to its service.".to_owned();
+            answer(503, "overloaded", detail, audience).with("Retry-After", "1")
         }
         ConnectError::Refused { address, .. } => {
             let detail = format!("The service behind this sidecar does not listen at {address}. Is it running?");
-            answer(502, "upstream-connect", detail, reader)
+            answer(502, "upstream-connect", detail, audience)
         }
         ConnectError::Deadline { address, .. } => {
             let detail = format!("The service behind this sidecar at {address} does not accept connections.");
-            answer(504, "upstream-timeout", detail, reader)
+            answer(504, "upstream-timeout", detail, audience)
         }
     }
 }
@@ -60,25 +60,25 @@ pub fn author(error: &ConnectError) -> Author {
 }
 
 /// The response if the service has closed the connection without answering.
-pub fn reset(reader: Audience) -> Answer {
+pub fn reset(audience: Audience) -> Answer {
     let detail = "The service behind this sidecar closed the connection without an answer.";
-    answer(502, "upstream-reset", detail.to_owned(), reader)
+    answer(502, "upstream-reset", detail.to_owned(), audience)
 }
 
 /// The response if the service has not answered in time.
-pub fn timed_out(reader: Audience) -> Answer {
+pub fn timed_out(audience: Audience) -> Answer {
     let detail = "The service behind this sidecar did not answer in time.";
-    answer(504, "upstream-timeout", detail.to_owned(), reader)
+    answer(504, "upstream-timeout", detail.to_owned(), audience)
 }
 
 /// The response if the service's own response is invalid.
-pub fn unintelligible(why: &str, reader: Audience) -> Answer {
-    let detail = format!("The answer of the service behind this sidecar is not valid HTTP: {why}.");
-    answer(502, "upstream-protocol", detail, reader)
+pub fn invalid_response(why: &str, audience: Audience) -> Answer {
+    let detail = format!("The response of the service behind this sidecar is not valid HTTP: {why}.");
+    answer(502, "upstream-protocol", detail, audience)
 }
 
 /// The outcome of an exchange that ends with this response of the sidecar.
-pub fn outcome_of(answer: &Answer) -> Outcome {
+pub fn outcome(answer: &Answer) -> Outcome {
     let value = |name: &str| answer.fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
     match value(FIELD).map(|word| Outcome::from_word(word)) {
         Some(outcome) => outcome.unwrap_or_default(),
@@ -89,13 +89,13 @@ pub fn outcome_of(answer: &Answer) -> Outcome {
 
 /// The response if there are too many connections.
 pub fn overloaded() -> Answer {
-    let detail = "This sidecar has all the connections that it can hold.".to_owned();
+    let detail = "This sidecar has reached its connection limit.".to_owned();
     answer(503, "overloaded", detail, Audience::Program).with("Retry-After", "1")
 }
 
-fn answer(status: u16, word: &'static str, detail: String, reader: Audience) -> Answer {
+fn answer(status: u16, word: &'static str, detail: String, audience: Audience) -> Answer {
     let title = reason_of(status);
-    let (kind, body) = match reader {
+    let (kind, body) = match audience {
         Audience::Person => ("text/html; charset=utf-8", page(status, title, &detail)),
         Audience::Program => ("application/problem+json", problem(status, title, word, &detail)),
     };

@@ -1,40 +1,54 @@
 //! The settings of the proxy.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
-use mesh::routes::route_patterns::Pattern;
+use clap::Args;
 
 use crate::decorator::Decorator;
 use crate::forwarding::Forwarding;
 use crate::head::HeadLimits;
 use crate::protocol::Protocol;
 use crate::recorder::exchange_bus::ExchangeBus;
+use crate::setting_values::{Paths, Patterns, paths, patterns};
 use crate::target::ServiceAddr;
 use crate::timeouts::Timeouts;
 
 /// The settings that all workers of a sidecar share.
-pub struct TunnelOptions {
+#[derive(Debug, Args)]
+pub struct ProxyOptions {
     /// Where the service listens.
+    #[arg(skip = ServiceAddr::Loopback(0))]
     pub target: ServiceAddr,
-    /// The protocol of downstream connections.
+    /// How connections are treated: auto, http or tcp
+    #[arg(long, env = "SITIO_PROTOCOL", default_value = "auto")]
     pub protocol: Protocol,
     /// Decorators around the service, in the order in which they see requests.
+    #[arg(skip)]
     pub decorators: Vec<Arc<dyn Decorator>>,
-    /// Patterns that name routes. Other paths are named by the form of their segments.
-    pub routes: Vec<Pattern>,
-    /// Paths that prefix rules exclude.
-    pub protected: Vec<String>,
+    /// Patterns by which paths are named, separated by commas: /users/{name},/files/{path...} [default: none]
+    #[arg(long, env = "SITIO_ROUTES", value_name = "PATTERNS", default_value = "", hide_default_value = true, value_parser = patterns)]
+    pub routes: Patterns,
+    /// Paths that no rule may turn off, separated by commas. By default those on which services commonly answer probes
+    #[arg(long, env = "SITIO_PROTECTED", value_name = "PATHS", default_value = "/healthz,/livez,/readyz,/health", value_parser = paths)]
+    pub protected: Paths,
     /// The timeouts.
+    #[command(flatten)]
     pub timeouts: Timeouts,
     /// Limits of a message head.
+    #[command(flatten)]
     pub limits: HeadLimits,
-    /// Which fields describe the downstream to the service.
+    /// Fields appended to requests, of via, x-forwarded-for, x-forwarded-proto and forwarded
+    #[arg(long = "forwarded", env = "SITIO_FORWARDED", value_name = "NAMES", default_value = "none")]
     pub forwarding: Forwarding,
-    /// The most downstream connections at once. The default is as many as the descriptor limit allows.
+    /// Downstream connections held at once [default: 16384, or what descriptors allow]
+    #[arg(long, env = "SITIO_CONNECTIONS_MAX", value_name = "COUNT", value_parser = connections)]
     pub connections_max: Option<u32>,
     /// The exchange bus, which publishes completed exchanges.
-    pub outlet: Arc<ExchangeBus>,
-    /// Whether the history keeps queries.
+    #[arg(skip)]
+    pub exchange_bus: Arc<ExchangeBus>,
+    /// Whether the history keeps the queries of paths: keep or drop
+    #[arg(long = "history-query", env = "SITIO_HISTORY_QUERY", value_name = "WORD", default_value = "drop")]
     pub queries: Queries,
 }
 
@@ -48,8 +62,8 @@ pub enum Queries {
     Kept,
 }
 
-impl TunnelOptions {
-    /// The settings for `target`, with the program's defaults.
+impl ProxyOptions {
+    /// The settings for `target`: the program's defaults, but no protected paths.
     pub fn new(target: impl Into<ServiceAddr>) -> Self {
         Self {
             target: target.into(),
@@ -61,8 +75,25 @@ impl TunnelOptions {
             limits: HeadLimits::default(),
             forwarding: Forwarding::default(),
             connections_max: None,
-            outlet: Arc::default(),
+            exchange_bus: Arc::default(),
             queries: Queries::default(),
         }
     }
+}
+
+impl FromStr for Queries {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "keep" => Ok(Self::Kept),
+            "drop" => Ok(Self::Dropped),
+            _ => Err("keep or drop"),
+        }
+    }
+}
+
+fn connections(value: &str) -> Result<u32, &'static str> {
+    let connections = value.parse().ok().filter(|connections| *connections > 0);
+    connections.ok_or("a number of connections, at least 1")
 }

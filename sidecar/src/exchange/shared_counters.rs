@@ -11,7 +11,7 @@ use crate::recorder::endpoint_limiter::EndpointLimiter;
 #[derive(Debug, Default)]
 pub struct SharedCounters {
     /// Limits which endpoints have a row of their own.
-    pub register: Arc<EndpointLimiter>,
+    pub endpoint_limiter: Arc<EndpointLimiter>,
     /// Requests that were refused before they had an endpoint, by reason.
     refused: [AtomicU64; RefusalReason::EACH.len()],
     /// Connections refused because there were too many.

@@ -1,6 +1,7 @@
 //! Writes one line of JSON per exchange to standard output, up to a configured rate, and counts the lines left out.
 
 use std::io::{self, Write};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -31,6 +32,27 @@ const LEFT_OUT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the reader of the output may take to accept the last chunk.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The format of the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// There is no access log.
+    Off,
+    /// One line of JSON per exchange.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "off" => Ok(Self::Off),
+            "json" => Ok(Self::Json),
+            _ => Err("json or off"),
+        }
+    }
+}
 
 /// Counters of the access log.
 #[derive(Debug, Default)]
@@ -84,11 +106,16 @@ impl ExchangeFilter for Everything {
 }
 
 impl AccessLog {
-    /// Opens a log of the exchanges that pass `outlet` from now on. It writes at most `lines_per_second` in the long
+    /// Opens a log of the exchanges that pass `exchange_bus` from now on. It writes at most `lines_per_second` in the long
     /// run; a burst may have twice as many.
-    pub fn open(outlet: &Arc<ExchangeBus>, pod: String, lines_per_second: u32, lines: Arc<LineCounts>) -> anyhow::Result<Self> {
+    pub fn open(
+        exchange_bus: &Arc<ExchangeBus>,
+        pod: String,
+        lines_per_second: u32,
+        lines: Arc<LineCounts>,
+    ) -> anyhow::Result<Self> {
         let room = lines_per_second.clamp(1, WAITING_MAX) as usize;
-        let reading = outlet.read(room, Everything).context("open the access log")?;
+        let reading = exchange_bus.read(room, Everything).context("open the access log")?;
         let budget = f64::from(lines_per_second);
         let left_out = ReportedLoss { count: 0, at: None };
         Ok(Self { reading, pod, lines_per_second, lines, budget, at: Instant::now(), left_out })

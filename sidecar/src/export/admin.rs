@@ -48,9 +48,9 @@ pub struct Admin {
     /// The workload that the numbers belong to.
     pub workload: Arc<Workload>,
     /// The ledger with the numbers.
-    pub books: LedgerHandle,
+    pub ledger_handle: LedgerHandle,
     /// Counters of the control client.
-    pub link: Arc<ControlClientMetrics>,
+    pub control_client: Arc<ControlClientMetrics>,
     /// The workers, which count what never became an exchange.
     pub workers: Arc<Workers>,
     /// Counters of the access log.
@@ -99,22 +99,22 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 async fn metrics_page(State(admin): State<Admin>, headers: HeaderMap) -> impl IntoResponse {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::preferred(accept);
-    admin.books.refresh().await;
-    let told = prometheus::ProcessFacts {
+    admin.ledger_handle.refresh().await;
+    let facts = prometheus::ProcessFacts {
         workload: &admin.workload,
-        link: admin.link.numbers(),
-        tally: admin.workers.tally(),
+        control_client: admin.control_client.numbers(),
+        counters: admin.workers.counters(),
         access_log: &admin.access_log,
         exported: &admin.exported,
         now_ms: now_ms(),
     };
-    let page = admin.books.read(|ledger| prometheus::page(ledger, &told));
+    let page = admin.ledger_handle.read(|ledger| prometheus::page(ledger, &facts));
     ([(header::CONTENT_TYPE, format.content_type())], page.encode(format))
 }
 
 async fn stats_json(State(admin): State<Admin>) -> impl IntoResponse {
-    admin.books.refresh().await;
-    let json = admin.books.read(|ledger| legacy_stats::json(ledger, &admin.workload.pod));
+    admin.ledger_handle.refresh().await;
+    let json = admin.ledger_handle.read(|ledger| legacy_stats::json(ledger, &admin.workload.pod));
     ([(header::CONTENT_TYPE, "application/json")], json)
 }
 

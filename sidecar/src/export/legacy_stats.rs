@@ -65,19 +65,19 @@ pub fn json(ledger: &Ledger, pod: &str) -> String {
 }
 
 /// Prints the JSON at every interval, as the original articles do, and once more at drain.
-pub async fn print(books: LedgerHandle, pod: String, interval: Duration, drain: CancellationToken) {
+pub async fn print(ledger_handle: LedgerHandle, pod: String, interval: Duration, drain: CancellationToken) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
     loop {
         tokio::select! {
-            _ = ticks.tick() => print_once(&books, &pod).await,
-            () = drain.cancelled() => return print_once(&books, &pod).await,
+            _ = ticks.tick() => print_once(&ledger_handle, &pod).await,
+            () = drain.cancelled() => return print_once(&ledger_handle, &pod).await,
         }
     }
 }
 
-async fn print_once(books: &LedgerHandle, pod: &str) {
-    books.refresh().await;
-    let json = books.read(|ledger| json(ledger, pod));
+async fn print_once(ledger_handle: &LedgerHandle, pod: &str) {
+    ledger_handle.refresh().await;
+    let json = ledger_handle.read(|ledger| json(ledger, pod));
     // A closed standard output is not an error.
     let _ = writeln!(std::io::stdout().lock(), "logs -> \n  {json}");
 }

@@ -59,7 +59,7 @@ pub struct Exporter {
     client: CollectorClient,
     spans: Option<Subscription<SpanSource>>,
     unsent: Option<PendingExport>,
-    books: LedgerHandle,
+    ledger_handle: LedgerHandle,
     resource: Resource,
     epoch_ns: u64,
     exported: Arc<Exported>,
@@ -75,22 +75,33 @@ struct PendingExport {
 }
 
 impl Exporter {
-    /// An exporter of the exchanges that pass `outlet` from now on, and of the numbers in the ledger.
+    /// An exporter of the exchanges that pass `exchange_bus` from now on, and of the numbers in the ledger.
     pub fn open(
         settings: OtlpSettings,
         identity: &Identity,
-        outlet: &Arc<ExchangeBus>,
-        books: LedgerHandle,
+        exchange_bus: &Arc<ExchangeBus>,
+        ledger_handle: LedgerHandle,
         exported: Arc<Exported>,
     ) -> anyhow::Result<Self> {
         let client = CollectorClient::new(&settings);
         let spans = match settings.traces {
             Signal::Off => None,
-            Signal::On => Some(outlet.read(SPANS_WAITING_MAX, Sampled(settings.sampler)).context("export spans")?),
+            Signal::On => Some(exchange_bus.read(SPANS_WAITING_MAX, Sampled(settings.sampler())).context("export spans")?),
         };
         let resource = Resource { attributes: resource(&identity.workload, &settings) };
         let epoch_ns = identity.epoch;
-        Ok(Self { settings, client, spans, unsent: None, books, resource, epoch_ns, exported, given_up: 0, is_told: false })
+        Ok(Self {
+            settings,
+            client,
+            spans,
+            unsent: None,
+            ledger_handle,
+            resource,
+            epoch_ns,
+            exported,
+            given_up: 0,
+            is_told: false,
+        })
     }
 
     /// Exports until drained, and then once more. A collector that is away is retried; nothing else waits for it.
@@ -150,9 +161,9 @@ impl Exporter {
         if self.settings.metrics == Signal::Off {
             return;
         }
-        self.books.refresh().await;
+        self.ledger_handle.refresh().await;
         let counted = CountedInterval { from_ns: self.epoch_ns, to_ns: now_ns() };
-        let metrics = self.books.read(|ledger| counted.metrics(ledger));
+        let metrics = self.ledger_handle.read(|ledger| counted.metrics(ledger));
         let scope_metrics = vec![ScopeMetrics { scope: Some(scope()), metrics }];
         let resource_metrics = vec![ResourceMetrics { resource: Some(self.resource.clone()), scope_metrics }];
         if let Err(Failed { why, .. }) = self.client.send_metrics(MetricsRequest { resource_metrics }).await {
@@ -197,7 +208,8 @@ fn resource(workload: &Workload, settings: &OtlpSettings) -> Vec<KeyValue> {
         ("k8s.pod.uid", &workload.pod_uid),
         ("k8s.node.name", &workload.node),
     ];
-    let told: Vec<(&str, &str)> = settings.resource.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let resource = settings.resource();
+    let told: Vec<(&str, &str)> = resource.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     attributes.retain(|(key, value)| !value.is_empty() && told.iter().all(|(told, _)| told != key));
     attributes.into_iter().chain(told).map(|(key, value)| KeyValue::text(key, value)).collect()
 }

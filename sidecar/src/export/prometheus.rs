@@ -18,9 +18,9 @@ pub struct ProcessFacts<'a> {
     /// The workload that the numbers belong to.
     pub workload: &'a Workload,
     /// Counters of the control client.
-    pub link: ControlClientCounts,
+    pub control_client: ControlClientCounts,
     /// Process counts: requests refused, connections turned away, decorators skipped after a panic.
-    pub tally: &'a SharedCounters,
+    pub counters: &'a SharedCounters,
     /// Counters of the access log.
     pub access_log: &'a LineCounts,
     /// Counters of the OTLP export.
@@ -30,7 +30,7 @@ pub struct ProcessFacts<'a> {
 }
 
 /// Renders the whole page.
-pub fn page(ledger: &mut Ledger, told: &ProcessFacts<'_>) -> Exposition {
+pub fn page(ledger: &mut Ledger, facts: &ProcessFacts<'_>) -> Exposition {
     let mut page = Exposition::default();
     let mut endpoints = EndpointFamilies::new(StatusDetail::Codes);
     let mut overflow = 0;
@@ -43,15 +43,15 @@ pub fn page(ledger: &mut Ledger, told: &ProcessFacts<'_>) -> Exposition {
     endpoints.put_on(&mut page);
     page.counter("sitio_requests_overflow", "Requests counted under (other), because there are too many endpoints.", overflow);
     container(&mut page, ledger);
-    discarded(&mut page, told);
-    link(&mut page, told);
-    windows(&mut page, ledger, told.now_ms);
+    discarded(&mut page, facts);
+    control_client(&mut page, facts);
+    windows(&mut page, ledger, facts.now_ms);
     page
 }
 
 fn container(page: &mut Exposition, ledger: &Ledger) {
     let resources = ledger.resources().unwrap_or_default();
-    page.gauge("sitio_connections", "Downstream connections open.", u64::from(resources.connections));
+    page.gauge("sitio_connections", "Open downstream connections.", u64::from(resources.connections));
     page.gauge("sitio_memory_bytes", "Memory in use by the pod; 0 if it cannot be measured.", resources.memory_bytes);
     page.gauge("sitio_memory_limit_bytes", "Memory allowed to it; 0 without a limit.", resources.memory_limit_bytes);
     page.real("sitio_cpu_cores", "Processor time used per second.", f64::from(resources.cpu_milli) / 1e3);
@@ -59,39 +59,40 @@ fn container(page: &mut Exposition, ledger: &Ledger) {
     page.real("sitio_cpu_limit_cores", "Processor time allowed per second; 0 without a limit.", limit);
 }
 
-fn discarded(page: &mut Exposition, told: &ProcessFacts<'_>) {
-    let refusals = told.tally.refusals();
+fn discarded(page: &mut Exposition, facts: &ProcessFacts<'_>) {
+    let refusals = facts.counters.refusals();
     let refused =
         page.family(FamilyKind::Counter, "sitio_requests_refused", "Requests refused before they had an endpoint, by reason.");
     for reason in RefusalReason::EACH {
         refused.add(vec![("reason", reason.word().to_owned())], SampleValue::Count(refusals[reason]));
     }
-    let (tally, log, exported) = (told.tally, told.access_log, told.exported);
+    let (counters, log, exported) = (facts.counters, facts.access_log, facts.exported);
     for (name, help, count) in [
-        ("sitio_connections_turned_away", "Connections turned away because there were too many.", &tally.overloaded),
-        ("sitio_decorator_panics", "Hooks of decorators that failed and were passed over.", &tally.panics),
+        ("sitio_connections_turned_away", "Connections refused because there were too many.", &counters.overloaded),
+        ("sitio_decorator_panics", "Decorator hooks that panicked and were skipped.", &counters.panics),
         ("sitio_access_log_lines", "Exchanges written to the access log.", &log.written),
-        ("sitio_otlp_spans", "Spans that the collector of OpenTelemetry has taken.", &exported.spans),
+        ("sitio_otlp_spans", "Spans that the OpenTelemetry collector has accepted.", &exported.spans),
         ("sitio_otlp_spans_dropped", "Spans that were not exported.", &exported.spans_dropped),
-        ("sitio_otlp_metrics_failed", "Messages of metrics that the collector did not take.", &exported.metrics_failed),
-        ("sitio_access_log_left_out", "Exchanges left out of the access log: too many, or it has no reader.", &log.left_out),
+        ("sitio_otlp_metrics_failed", "Metrics messages that the collector did not accept.", &exported.metrics_failed),
+        ("sitio_access_log_left_out", "Exchanges left out of the access log: rate limit, or blocked output.", &log.left_out),
     ] {
         page.counter(name, help, count.load(Relaxed));
     }
 }
 
-fn link(page: &mut Exposition, told: &ProcessFacts<'_>) {
-    let link = told.link;
-    page.gauge("sitio_link_up", "Whether the stream to the control plane is open.", u64::from(link.is_up));
-    page.counter("sitio_link_dials", "Attempts to open it.", link.dials);
-    page.counter("sitio_link_reports", "Reports sent.", link.reports);
-    page.counter("sitio_link_reports_put_off", "Reports put off because the stream was busy.", link.put_off);
-    page.gauge("sitio_rules", "Rules in force for this pod.", link.rules);
-    page.counter("sitio_rules_refused", "Sets of rules refused.", link.refused);
-    let Workload { namespace, service, pod, version, .. } = told.workload;
+fn control_client(page: &mut Exposition, facts: &ProcessFacts<'_>) {
+    let client = facts.control_client;
+    page.gauge("sitio_link_up", "Whether the stream to the control plane is open.", u64::from(client.is_up));
+    page.counter("sitio_link_dials", "Attempts to open the stream to the control plane.", client.dials);
+    page.counter("sitio_link_reports", "Reports sent.", client.reports);
+    page.counter("sitio_link_reports_put_off", "Reports put off because the stream was busy.", client.put_off);
+    page.gauge("sitio_rules", "Rules in force for this pod.", client.rules);
+    page.counter("sitio_rules_refused", "Sets of rules refused.", client.refused);
+    let Workload { namespace, service, pod, version, .. } = facts.workload;
     let whose = [("version", version), ("namespace", namespace), ("service", service), ("pod", pod)];
     let labels = whose.map(|(name, value)| (name, value.clone())).to_vec();
-    page.family(FamilyKind::Gauge, "sitio_build_info", "Which sidecar this is.").add(labels, SampleValue::Whole(1));
+    page.family(FamilyKind::Gauge, "sitio_build_info", "Version and identity of this sidecar.")
+        .add(labels, SampleValue::Whole(1));
 }
 
 fn windows(page: &mut Exposition, ledger: &mut Ledger, now_ms: u64) {
@@ -105,7 +106,7 @@ fn windows(page: &mut Exposition, ledger: &mut Ledger, now_ms: u64) {
     );
     page.gauge("sitio_windows_oldest_age_seconds", "Since the oldest of them began; 0 without any.", oldest_s);
     page.counter("sitio_windows_acked", "Windows that are on disk at the control plane.", numbers.acked);
-    page.counter("sitio_windows_merged", "Windows put together with an earlier one, because too many were held.", numbers.merged);
+    page.counter("sitio_windows_merged", "Windows merged into an earlier one, because too many were held.", numbers.merged);
     page.counter(
         "sitio_windows_lost",
         "Slots of ten seconds that were on disk once, and that an older copy of the control plane's store lacks.",

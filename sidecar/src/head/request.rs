@@ -103,7 +103,7 @@ pub fn asked(input: &[u8]) -> ResponseTo {
 }
 
 /// The path that an invalid head seems to ask for, for the log.
-pub fn seeming_path(input: &[u8]) -> Cow<'_, str> {
+pub fn guess_path(input: &[u8]) -> Cow<'_, str> {
     let line = input.trim_ascii_start().split(|byte| b"\r\n".contains(byte)).next().unwrap_or_default();
     let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
     let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();

@@ -58,7 +58,7 @@ impl ResponseHead<'_, '_> {
     /// Whether the status or method excludes a body although the fields announce one. A service that
     /// ignores the rule sends the body anyway, perhaps late. The next exchange on the connection would read
     /// it as its response.
-    pub fn announces_in_vain(&self, asked: ResponseTo) -> bool {
+    pub fn has_forbidden_body(&self, asked: ResponseTo) -> bool {
         match (asked, self.status) {
             (ResponseTo::HeadOnly, _) => self.connectivity.framing(Framing::UntilClose) != Framing::Empty,
             (ResponseTo::Whole, 204 | 304) => self.connectivity.framing(Framing::Empty) != Framing::Empty,

@@ -119,7 +119,7 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, plan: Plan<'_>) 
     }
     match (plan.framing, head.connectivity.length()) {
         // No body follows, but its length may be stated (RFC 9110, section 8.6).
-        (Framing::Empty, Some(length)) if plan.tells_length => content_length(out, length),
+        (Framing::Empty, Some(length)) if plan.states_length => content_length(out, length),
         (framing, _) => self::framing(out, framing),
     }
     persistence(out, plan.persistence);
@@ -136,7 +136,7 @@ pub struct Plan<'a> {
     /// How the body ends on the downstream side.
     pub framing: Framing,
     /// Whether a Content-Length without a body has a meaning: an empty body, or the response to a HEAD.
-    pub tells_length: bool,
+    pub states_length: bool,
     /// Whether the connection is kept.
     pub persistence: Persistence,
     /// The protocol to which the connection switches.
@@ -150,7 +150,7 @@ pub struct Plan<'a> {
 impl Plan<'_> {
     /// A head without a body, as for interim responses.
     pub fn bare(persistence: Persistence) -> Self {
-        Self { framing: Framing::Empty, tells_length: false, persistence, upgrade: None, edits: &[], dates: None }
+        Self { framing: Framing::Empty, states_length: false, persistence, upgrade: None, edits: &[], dates: None }
     }
 }
 
@@ -252,7 +252,7 @@ fn own_field(out: &mut Vec<u8>, name: &str, value: &str) {
 }
 
 /// The persistence to state to a downstream of this version if its connection is kept.
-pub fn kept(version: Version) -> Persistence {
+pub fn keep_connection(version: Version) -> Persistence {
     match version {
         Version::Http10 => Persistence::KeepAlive,
         Version::Http11 => Persistence::Keep,

@@ -73,7 +73,7 @@ impl Http1Connection {
             self.exchange.as_ref().is_some_and(|exchange| exchange.keep_alive == KeepAlive::Yes && exchange.body.is_done());
         let version = self.exchange.as_ref().map_or(Version::Http11, |exchange| exchange.version);
         if keeps && !self.worker.is_draining() {
-            return self.answer(answer, write::kept(version)).await;
+            return self.answer(answer, write::keep_connection(version)).await;
         }
         self.answer_or_reset(answer).await
     }
@@ -83,7 +83,7 @@ impl Http1Connection {
         if let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.status != 0) {
             // The downstream has seen another status, but no complete response.
             exchange.answered(answer.status, reason_of(answer.status));
-            exchange.outcome = error_response::outcome_of(answer);
+            exchange.outcome = error_response::outcome(answer);
             return self.finish_by_reset();
         }
         self.answer(answer, Persistence::Close).await
@@ -95,7 +95,7 @@ impl Http1Connection {
         let body = if head_only { BodyPresence::Withheld } else { BodyPresence::Sent };
         if let Some(exchange) = &mut self.exchange {
             exchange.answered(answer.status, reason_of(answer.status));
-            exchange.outcome = error_response::outcome_of(answer);
+            exchange.outcome = error_response::outcome(answer);
             exchange.bytes_out += if head_only { 0 } else { answer.body.len() as u64 };
         }
         let worker = Rc::clone(&self.worker);
@@ -140,7 +140,7 @@ impl Http1Connection {
         }
         if persistence == Persistence::Close {
             // The downstream asked to close and has sent nothing more, so an immediate close loses no data.
-            let is_silent = is_the_last && !self.downstream.has_carry() && has_no_input(self.downstream.stream());
+            let is_silent = is_the_last && !self.downstream.has_unread() && has_no_input(self.downstream.stream());
             return if is_silent { AfterExchange::Close } else { AfterExchange::Linger };
         }
         self.timer.arm(now + self.worker.idle_timeout());

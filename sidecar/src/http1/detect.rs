@@ -89,7 +89,7 @@ async fn connect_and_wait(connection: &mut Http1Connection, worker: &WorkerConte
     connection.timer.arm(Instant::now() + SERVER_FIRST_TIMEOUT);
     match poll_fn(|cx| poll_first_sender(connection, cx, &mut upstream)).await {
         FirstSender::Service => return Some(upstream),
-        FirstSender::Downstream => worker.upstreams.give_back(upstream, Instant::now()),
+        FirstSender::Downstream => worker.upstreams.release(upstream, Instant::now()),
         FirstSender::Neither => {}
     }
     None
@@ -103,7 +103,7 @@ fn poll_first_sender(connection: &mut Http1Connection, cx: &mut Context<'_>, ups
     let scratch = &mut *worker.scratch.borrow_mut();
     match connection.downstream.poll_fill(cx, &mut scratch.input) {
         Poll::Ready(Ok(filled)) => {
-            connection.downstream.keep_next(&scratch.input[..filled.length]);
+            connection.downstream.unread(&scratch.input[..filled.length]);
             return Poll::Ready(FirstSender::Downstream);
         }
         Poll::Ready(Err(_)) => return Poll::Ready(FirstSender::Neither),
@@ -116,9 +116,9 @@ fn poll_first_sender(connection: &mut Http1Connection, cx: &mut Context<'_>, ups
             // An HTTP/1 server sends a 408 when it has waited long enough.
             ServerFirstBytes::Http => return Poll::Ready(FirstSender::Neither),
             ServerFirstBytes::Undecided if filled.ended => return Poll::Ready(FirstSender::Neither),
-            ServerFirstBytes::Undecided => upstream.keep_partial(first),
+            ServerFirstBytes::Undecided => upstream.unread_partial(first),
             ServerFirstBytes::Foreign => {
-                upstream.keep_next(first);
+                upstream.unread(first);
                 return Poll::Ready(FirstSender::Service);
             }
         }

@@ -146,7 +146,7 @@ impl<'a> Relay<'a> {
     /// Whether the service's connection can serve another exchange.
     pub(super) fn is_upstream_reusable(&self) -> bool {
         let response_allows = matches!(self.response, ResponseProgress::Complete { reusable: true });
-        response_allows && self.is_request_sent() && !self.upstream.peer.has_carry() && !self.upstream.peer.has_ended
+        response_allows && self.is_request_sent() && !self.upstream.peer.has_unread() && !self.upstream.peer.has_ended
     }
 
     /// What the downstream was sent about its connection.
@@ -197,11 +197,11 @@ impl<'a> Relay<'a> {
         scratch.output.clear();
         let carried =
             self.exchange.body.carry(input, &mut scratch.output).map_err(|fault| RelayError::MalformedRequest(fault.0))?;
-        self.downstream.keep_next(&input[carried.consumed..]);
+        self.downstream.unread(&input[carried.consumed..]);
         if self.upstream.peer.send(cx, &scratch.output, carried.plain).is_err() {
             self.request = RequestProgress::Unwanted;
         }
-        self.downstream.pace_by(&self.upstream.peer, filled);
+        self.downstream.adapt_read_size(&self.upstream.peer, filled);
         Ok(Progress::Moved)
     }
 

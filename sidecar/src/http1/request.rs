@@ -23,6 +23,9 @@ use crate::socket::stream::has_no_input;
 const TOO_SLOW: HeadFault = HeadFault { status: 408, reason: RefusalReason::Timeout, why: "the head did not arrive in time" };
 const BROKEN_OFF: HeadFault = HeadFault::bad(RefusalReason::Incomplete, "the head is incomplete");
 
+/// The refusal of a request whose body does not follow RFC 9112, section 7.1.
+const MALFORMED_CHUNKS: HeadFault = HeadFault::bad(RefusalReason::Framing, "the body's chunks are malformed");
+
 /// What to do with the bytes that a downstream has sent.
 pub(super) enum RequestAction {
     /// Forward the request to the service.
@@ -44,7 +47,7 @@ pub(super) fn poll_request(connection: &mut Http1Connection, cx: &mut Context<'_
     let worker = Rc::clone(&connection.worker);
     let scratch = &mut *worker.scratch.borrow_mut();
     loop {
-        let is_idle = !connection.downstream.has_carry();
+        let is_idle = !connection.downstream.has_unread();
         if connection.timer.has_expired() {
             if is_idle && connection.opening == Opening::Silent {
                 return Poll::Ready(RequestAction::Silence);
@@ -70,14 +73,14 @@ pub(super) fn poll_request(connection: &mut Http1Connection, cx: &mut Context<'_
         match (parsed, detected) {
             (Parsed::Complete(head, length), _) => return Poll::Ready(begin(connection, &head, &input[length..])),
             (Parsed::Faulty(_), Detected::Http2 | Detected::Foreign) => {
-                connection.downstream.keep_next(input);
+                connection.downstream.unread(input);
                 return Poll::Ready(RequestAction::Other(detected));
             }
             (Parsed::Partial, _) | (Parsed::Faulty(_), Detected::Http2Partial) if !filled.ended => {
                 if is_idle {
                     connection.timer.arm(Instant::now() + worker.timeouts().head);
                 }
-                connection.downstream.keep_partial(input);
+                connection.downstream.unread_partial(input);
             }
             (Parsed::Faulty(fault), _) => return Poll::Ready(refuse(connection, fault, input)),
             (Parsed::Partial, _) => return Poll::Ready(refuse(connection, BROKEN_OFF, input)),
@@ -87,7 +90,7 @@ pub(super) fn poll_request(connection: &mut Http1Connection, cx: &mut Context<'_
 
 /// Counts the refusal of the head in `input`.
 fn refuse(connection: &Http1Connection, fault: HeadFault, input: &[u8]) -> RequestAction {
-    connection.worker.count_refused(fault, connection.caller, request::seeming_path(input));
+    connection.worker.count_refused(fault, connection.caller, request::guess_path(input));
     RequestAction::Refuse(fault, request::asked(input))
 }
 
@@ -141,15 +144,14 @@ fn begin(connection: &mut Http1Connection, head: &RequestHead<'_, '_>, rest: &[u
         _ => To::Plain,
     };
     let Some(consumed) = begin_body(exchange, head, to, rest) else {
-        let fault = HeadFault::bad(RefusalReason::Framing, "the body's chunks are malformed");
-        return RequestAction::Refuse(fault, exchange.asked);
+        return RequestAction::Refuse(MALFORMED_CHUNKS, exchange.asked);
     };
-    connection.downstream.keep_next(&rest[consumed..]);
+    connection.downstream.unread(&rest[consumed..]);
     match action {
         Action::Forward => RequestAction::Forward,
         Action::AnswerByRule(answer) | Action::Answer(answer) => {
             let keeps = exchange.keep_alive == KeepAlive::Yes && exchange.body.is_done();
-            RequestAction::Answer(answer, if keeps { write::kept(exchange.version) } else { Persistence::Close })
+            RequestAction::Answer(answer, if keeps { write::keep_connection(exchange.version) } else { Persistence::Close })
         }
     }
 }

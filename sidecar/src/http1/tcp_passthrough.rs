@@ -41,10 +41,10 @@ pub(super) async fn run(connection: &mut Http1Connection, upstream: Option<Buffe
         None => match worker.upstreams.connect(worker.timeouts().connect).await {
             Ok(upstream) => upstream.peer,
             Err(error) => {
-                let refused = error_response::of_connect(&error, Audience::Program);
+                let refused = error_response::for_connect_error(&error, Audience::Program);
                 exchange.author = error_response::author(&error);
                 exchange.answered(refused.status, "");
-                exchange.outcome = error_response::outcome_of(&refused);
+                exchange.outcome = error_response::outcome(&refused);
                 return connection.finish_by_reset();
             }
         },
@@ -74,7 +74,7 @@ async fn conclude(connection: &mut Http1Connection, ended: UpgradeEnd) -> AfterE
         UpgradeEnd::IsHttp => {
             connection.worker.note_http();
             let fault = HeadFault::bad(RefusalReason::RequestLine, "it is not HTTP, and the service only speaks HTTP");
-            return connection.answer(&error_response::of_request(fault, Audience::Program), Persistence::Close).await;
+            return connection.answer(&error_response::for_request(fault, Audience::Program), Persistence::Close).await;
         }
     }
     connection.finish_by_reset()

@@ -156,9 +156,9 @@ impl<'a> Upgraded<'a> {
             let first = &scratch.input[..filled.length];
             match greeting(first) {
                 ServerFirstBytes::Http => return Err(UpgradeEnd::IsHttp),
-                ServerFirstBytes::Undecided if !filled.ended => self.upstream.keep_partial(first),
+                ServerFirstBytes::Undecided if !filled.ended => self.upstream.unread_partial(first),
                 ServerFirstBytes::Undecided | ServerFirstBytes::Foreign => {
-                    self.upstream.keep_next(first);
+                    self.upstream.unread(first);
                     self.response_check = ResponseCheck::Off;
                     break;
                 }
@@ -195,7 +195,7 @@ fn pass(
                 Poll::Ready(Err(_)) => return Err(Broken::Sender),
                 Poll::Ready(Ok(filled)) => {
                     to.send(cx, &scratch.input[..filled.length], &[]).map_err(|_| Broken::Receiver)?;
-                    from.pace_by(to, filled);
+                    from.adapt_read_size(to, filled);
                     bytes += filled.length as u64;
                     if filled.ended {
                         *flow = DirectionFlow::Ending;

@@ -68,7 +68,7 @@ pub(super) async fn carry(downstream: Rc<Downstream>, request: Request<Incoming>
             Ok(pass_on(worker, record, facts, response, deadline))
         }
         Ok(Err(_)) if progress.has_stalled.get() => {
-            let answer = error_response::of_request(error_response::STALLED, audience);
+            let answer = error_response::for_request(error_response::STALLED, audience);
             record.answered_by_sitio(&answer);
             Ok(counted(record, own_response::plain(&answer, facts)))
         }
@@ -95,7 +95,7 @@ fn decide_on_head(downstream: &Downstream, parts: &Parts) -> HeadDecision {
         Ok(head) => head,
         Err(fault) => {
             worker.count_refused(fault, downstream.address, Cow::Borrowed(parts.uri.path()));
-            return HeadDecision::Answer(own_response::plain(&error_response::of_request(fault, Audience::Program), facts));
+            return HeadDecision::Answer(own_response::plain(&error_response::for_request(fault, Audience::Program), facts));
         }
     };
     let audience = if head.connectivity.accepts_html { Audience::Person } else { Audience::Program };
@@ -131,7 +131,7 @@ fn pass_on(
     record.record_response_start();
     if field_bytes(&parts.headers) > TRAILER_BYTES_MAX {
         record.set_too_large("head too large");
-        let answer = error_response::unintelligible(SendError::TOO_LARGE, Audience::Program);
+        let answer = error_response::invalid_response(SendError::TOO_LARGE, Audience::Program);
         return counted(record, own_response::head_too_large(&answer, facts));
     }
     record.set_status(parts.status.as_u16(), "");
@@ -171,15 +171,15 @@ fn declared_length(fields: &HeaderMap) -> Option<u64> {
 /// Responds that the service has not answered.
 fn fail(mut record: ExchangeRecord, facts: RequestFacts, answer: &Answer) -> Response<DownstreamBody> {
     record.set_status(answer.status, reason_of(answer.status));
-    record.set_outcome(error_response::outcome_of(answer));
+    record.set_outcome(error_response::outcome(answer));
     counted(record, own_response::unavailable(answer, NO_ANSWER, facts))
 }
 
 fn refusal_of(error: &SendError, audience: Audience) -> Answer {
     match error {
-        SendError::Connect(error) => error_response::of_connect(error, audience),
-        SendError::Foreign => error_response::unintelligible("it does not speak HTTP/2", audience),
-        SendError::Malformed => error_response::unintelligible("the head is malformed, or over 1 MiB", audience),
+        SendError::Connect(error) => error_response::for_connect_error(error, audience),
+        SendError::Foreign => error_response::invalid_response("it does not speak HTTP/2", audience),
+        SendError::Malformed => error_response::invalid_response("the head is malformed, or over 1 MiB", audience),
         SendError::Closed | SendError::Reset(_) => error_response::reset(audience),
     }
 }

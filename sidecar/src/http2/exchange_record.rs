@@ -104,7 +104,7 @@ impl ExchangeRecord {
     /// Records that the sidecar itself answers, and is responsible for the result.
     pub(super) fn answered_by_sitio(&mut self, answer: &Answer) {
         self.set_status(answer.status, reason_of(answer.status));
-        self.set_outcome(error_response::outcome_of(answer));
+        self.set_outcome(error_response::outcome(answer));
         self.set_author(Author::Sitio);
     }
 

@@ -120,7 +120,7 @@ impl Collector {
         let mut ledger = self.ledger();
         ledger.absorb(reports);
         ledger.turn(moment());
-        ledger.connected(workers.connections(), workers.tally().refusals());
+        ledger.connected(workers.connections(), workers.counters().refusals());
     }
 
     fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {

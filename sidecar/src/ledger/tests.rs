@@ -85,7 +85,7 @@ fn an_endpoint_without_news_is_left_out_of_a_change() {
 #[test]
 fn a_maximum_is_that_of_the_change_and_an_exchange_is_told_once() {
     let mut ledger = Ledger::default();
-    ledger.tell_samples(8);
+    ledger.set_samples_per_report(8);
     ledger.absorb(vec![failed("/a", &[900])]);
     assert_eq!(ledger.change(1, 0).endpoints[0].recent.len(), 1);
     ledger.absorb(vec![failed("/a", &[5])]);
@@ -103,7 +103,7 @@ fn a_report_carries_few_exchanges_however_many_there_were() {
     assert_eq!(ledger.history(&Endpoint::named("GET", "/a").unwrap()).len(), 36, "the newest, and the slowest besides");
     assert_eq!(ledger.history(&Endpoint::named("GET", "/b").unwrap()), []);
 
-    ledger.tell_samples(u32::MAX);
+    ledger.set_samples_per_report(u32::MAX);
     ledger.absorb(vec![counted("/a", 0, &[1; 40])]);
     assert_eq!(ledger.change(0, 0).endpoints[0].recent, [], "what did not fail is fetched when somebody looks");
     ledger.absorb((0..250).map(|at| failed(&format!("/a{at}"), &[1; 40])).collect());

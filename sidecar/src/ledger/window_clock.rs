@@ -53,10 +53,10 @@ impl Ledger {
     }
 
     /// Whether there are counts that the control plane keeps and has not yet acked as durable.
-    pub fn owes_windows(&self) -> bool {
+    pub fn has_undurable(&self) -> bool {
         let owes =
             |windows: &UnackedWindows| windows.held().len() > 0 || self.rows.values().any(|row| !row.open.golden.is_empty());
-        self.windows.as_ref().is_some_and(|windows| windows.are_wanted() && owes(windows))
+        self.windows.as_ref().is_some_and(|windows| windows.is_enabled() && owes(windows))
     }
 
     /// When the window at the mark ended, if known.

@@ -99,7 +99,7 @@ enum WindowOrigin {
     /// It was closed on time.
     Closed,
     /// It contains everything that a lost store had.
-    TakenBack,
+    FromLostStore,
 }
 
 impl UnackedWindows {
@@ -129,11 +129,11 @@ impl UnackedWindows {
             });
         }
         self.open = Some(OpenWindow { slot: slot.max(self.last + 1), since: now.at });
-        while (self.held.len() > WINDOWS_MAX || self.rows > ROWS_MAX) && self.put_two_together() {}
+        while (self.held.len() > WINDOWS_MAX || self.rows > ROWS_MAX) && self.merge_neighbours() {}
     }
 
     /// Merges the two neighbours that span the least, the oldest such pair: so the whole past has the same resolution.
-    fn put_two_together(&mut self) -> bool {
+    fn merge_neighbours(&mut self) -> bool {
         let from = self.held.partition_point(|held| held.window.last_slot() <= self.handed);
         let spanned = |at: &usize| self.held[at + 1].window.last_slot().saturating_sub(self.held[*at].window.id);
         let Some(at) = (from..self.held.len().saturating_sub(1)).min_by_key(spanned) else { return false };
@@ -150,16 +150,16 @@ impl UnackedWindows {
     pub fn begin_stream(&mut self, mark: u64, in_flight_max: usize) {
         self.told = 0;
         self.in_flight_max = in_flight_max.min(IN_FLIGHT_MAX);
-        self.leave_what_is_back(mark);
+        self.drop_restored(mark);
         self.ack(mark);
     }
 
     /// Handles a lost store that is restored from an older copy, with everything up to `mark`. The window taken back
     /// meanwhile contains that part too and cannot be divided. So it is dropped, and the slots that the copy lacks are
     /// counted as lost.
-    fn leave_what_is_back(&mut self, mark: u64) {
+    fn drop_restored(&mut self, mark: u64) {
         let is_partly_there =
-            |held: &ClosedWindow| held.origin == WindowOrigin::TakenBack && (1..held.window.last_slot()).contains(&mark);
+            |held: &ClosedWindow| held.origin == WindowOrigin::FromLostStore && (1..held.window.last_slot()).contains(&mark);
         if let Some(back) = self.held.front().filter(|held| is_partly_there(held)) {
             self.numbers.lost += back.window.last_slot().saturating_sub(mark);
             (self.numbers.mark, self.mark_ended) = (mark, None);
@@ -181,7 +181,7 @@ impl UnackedWindows {
             let lived = Lived { began: None, ended };
             self.held.push_front(ClosedWindow {
                 window,
-                origin: WindowOrigin::TakenBack,
+                origin: WindowOrigin::FromLostStore,
                 closed: None,
                 lived,
                 renamed: BTreeMap::new(),
@@ -191,7 +191,7 @@ impl UnackedWindows {
     }
 
     /// Whether the last connected control plane keeps windows.
-    pub fn are_wanted(&self) -> bool {
+    pub fn is_enabled(&self) -> bool {
         self.in_flight_max > 0
     }
 
@@ -213,7 +213,7 @@ impl UnackedWindows {
 
     /// Whether the next window after the slot `sent`, the last one sent on this stream, may be sent and was closed at
     /// least `held_back` ago.
-    pub fn are_due(&self, sent: u64, now: Instant, held_back: Duration) -> bool {
+    pub fn has_due(&self, sent: u64, now: Instant, held_back: Duration) -> bool {
         let is_due = |held: &ClosedWindow| held.closed.is_none_or(|closed| now.saturating_duration_since(closed) >= held_back);
         self.next(sent).is_some_and(is_due)
     }

@@ -116,7 +116,7 @@ impl LimiterState {
             AdmitReason::Answered { status } => {
                 let is_known = !matches!(status, 404 | 405 | 501 | CLIENT_GONE);
                 let has_room = self.admitted.len() < ENDPOINTS_MAX && (is_known || self.unknown < UNKNOWN_MAX);
-                if !has_room || !self.has_reason_enough(endpoint) {
+                if !has_room || !self.count_request(endpoint) {
                     return Admission::Other;
                 }
                 self.unknown += usize::from(!is_known);
@@ -139,7 +139,7 @@ impl LimiterState {
     ///
     /// A candidate that collides with another lowers the other's count, and replaces it at zero: so single requests only
     /// slow down repeated ones.
-    fn has_reason_enough(&mut self, endpoint: &Endpoint) -> bool {
+    fn count_request(&mut self, endpoint: &Endpoint) -> bool {
         if self.admitted.len() < OPEN_MAX {
             return true;
         }

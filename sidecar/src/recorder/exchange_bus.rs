@@ -1,5 +1,6 @@
 //! Publishes completed exchanges to subscribers (access log, spans, taps) and never waits for one.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -24,6 +25,12 @@ pub struct ExchangeBus {
     readers: ArcSwap<Vec<Arc<dyn ExchangeSink>>>,
 }
 
+impl fmt::Debug for ExchangeBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExchangeBus with {} subscribers", self.readers.load().len())
+    }
+}
+
 /// What a subscriber wants of exchanges. It is called on a worker's thread, so it must be quick and must not block.
 pub trait ExchangeFilter: Send + Sync + 'static {
     /// What is queued per exchange until it is read.
@@ -43,7 +50,7 @@ pub trait ExchangeFilter: Send + Sync + 'static {
 
 /// The receiving end of a subscription. Dropping it ends the subscription.
 pub struct Subscription<T> {
-    outlet: Arc<ExchangeBus>,
+    exchange_bus: Arc<ExchangeBus>,
     offered_to: Arc<dyn ExchangeSink>,
     records: mpsc::Receiver<T>,
     missed: Arc<AtomicU64>,
@@ -91,7 +98,7 @@ impl ExchangeBus {
             return Err(TooManyReaders);
         }
         self.note_readers();
-        Ok(Subscription { outlet: Arc::clone(self), offered_to, records, missed })
+        Ok(Subscription { exchange_bus: Arc::clone(self), offered_to, records, missed })
     }
 
     fn offer(&self, endpoint: &Endpoint, finished: &CompletedExchange<'_>) {
@@ -137,7 +144,7 @@ impl<T> Subscription<T> {
 
 impl<T> Drop for Subscription<T> {
     fn drop(&mut self) {
-        self.outlet.leave(&self.offered_to);
+        self.exchange_bus.leave(&self.offered_to);
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct RecorderRow {
     pub(super) in_flight: u32,
     /// In flight in rows that were merged into this one.
     pub(super) folded_in_flight: u32,
-    told_in_flight: u32,
+    reported_in_flight: u32,
     golden: GoldenMetrics,
     seen: Option<Seen>,
     callers: Callers,
@@ -36,7 +36,7 @@ impl RecorderRow {
             is_file,
             in_flight: 0,
             folded_in_flight: 0,
-            told_in_flight: 0,
+            reported_in_flight: 0,
             golden: GoldenMetrics::default(),
             seen: None,
             callers: Callers::default(),
@@ -69,7 +69,7 @@ impl RecorderRow {
 
     /// Moves what another row has counted, and not yet reported, into this one.
     pub(super) fn absorb(&mut self, other: &mut Self) {
-        other.told_in_flight = 0;
+        other.reported_in_flight = 0;
         self.golden.merge(&std::mem::take(&mut other.golden));
         self.seen = self.seen.into_iter().chain(other.seen.take()).reduce(Seen::and);
         self.callers.merge(&std::mem::take(&mut other.callers));
@@ -83,10 +83,10 @@ impl RecorderRow {
             Some(_) => 0,
             None => self.in_flight + self.folded_in_flight,
         };
-        if self.golden.is_empty() && in_flight == 0 && self.told_in_flight == 0 {
+        if self.golden.is_empty() && in_flight == 0 && self.reported_in_flight == 0 {
             return None;
         }
-        self.told_in_flight = in_flight;
+        self.reported_in_flight = in_flight;
         let golden = self.golden.clone();
         self.golden.clear();
         Some(EndpointReport {

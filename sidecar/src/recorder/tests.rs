@@ -117,7 +117,7 @@ fn a_rule_is_found_for_an_old_a_new_and_an_overflowing_endpoint() {
     };
     let mut recorder = Recorder::default();
     exchange(&mut recorder, "GET", "/old", 200, 1);
-    recorder.obey(&["/old", "/new", "/late"].map(|route| TimedRule::without_limit(rule(route))));
+    recorder.apply_rules(&["/old", "/new", "/late"].map(|route| TimedRule::without_limit(rule(route))));
     let id =
         |recorder: &mut Recorder, path: &str| recorder.place("GET", path, Instant::now()).rule.map(|rule| rule.id.to_string());
     assert_eq!(id(&mut recorder, "/old").as_deref(), Some("/old"));
@@ -125,7 +125,7 @@ fn a_rule_is_found_for_an_old_a_new_and_an_overflowing_endpoint() {
     (0..300).for_each(|n| exchange(&mut recorder, "GET", &format!("/p/x{n}y"), 200, 1));
     assert_eq!(id(&mut recorder, "/late").as_deref(), Some("/late"));
     assert_eq!(recorder.place("POST", "/old", Instant::now()).rule.map(|rule| rule.id.to_string()), None);
-    recorder.obey(&[]);
+    recorder.apply_rules(&[]);
     assert_eq!(id(&mut recorder, "/old"), None);
 }
 

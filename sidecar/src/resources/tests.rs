@@ -95,7 +95,7 @@ fn use_and_throttling_are_told_per_second_between_two_measurements() {
     let root = tempfile::tempdir().unwrap();
     let at = |stat: &str| written(root.path(), &[("memory.current", "1\n"), ("cpu.max", "50000 100000\n"), ("cpu.stat", stat)]);
     at("usage_usec 1000000\nthrottled_usec 10000\n");
-    let mut meter = Meter::of(Source::found_below(root.path(), "0::/\n"));
+    let mut meter = Meter::fixed(Source::found_below(root.path(), "0::/\n"));
     let start = Instant::now();
     assert_eq!(meter.measure(start).resources.throttled_milli, 0, "nothing to compare the first measurement with");
     at("usage_usec 2000000\nthrottled_usec 510000\n");
@@ -118,8 +118,8 @@ fn processors_are_told_of_as_the_seeds_do() {
 
 #[test]
 fn pods_in_one_process_tell_equal_parts_of_it() {
-    let alone = Meter::of(Source::Process).measure(Instant::now()).resources.memory_bytes;
-    let part = Meter::of_part(NonZeroU32::new(8).unwrap()).measure(Instant::now()).resources;
+    let alone = Meter::fixed(Source::Process).measure(Instant::now()).resources.memory_bytes;
+    let part = Meter::shared(NonZeroU32::new(8).unwrap()).measure(Instant::now()).resources;
     let together = part.memory_bytes * 8;
     assert!(together > alone / 2 && together < alone * 2, "{together} of {alone}");
     assert_eq!((part.memory_limit_bytes, part.cpu_limit_milli), (0, 0), "a process has no limits of its own");

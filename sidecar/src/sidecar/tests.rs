@@ -100,7 +100,7 @@ async fn a_taken_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let why = SidecarListeners::bind("127.0.0.1:0".parse().unwrap(), address).unwrap_err();
-    assert_eq!(why.to_string(), format!("port {} on 127.0.0.1 is taken", address.port()));
+    assert_eq!(why.to_string(), format!("port {} on 127.0.0.1 is already in use", address.port()));
 }
 
 #[test]

@@ -85,18 +85,18 @@ impl BufferedConn {
     }
 
     /// Keeps bytes that are incomplete. They are returned again only together with new bytes.
-    pub fn keep_partial(&mut self, bytes: &[u8]) {
+    pub fn unread_partial(&mut self, bytes: &[u8]) {
         self.carry.extend_from_slice(bytes);
     }
 
     /// Keeps bytes that belong to the next message.
-    pub fn keep_next(&mut self, bytes: &[u8]) {
+    pub fn unread(&mut self, bytes: &[u8]) {
         self.carry.extend_from_slice(bytes);
         self.carry_is_new = !self.carry.is_empty();
     }
 
     /// Whether bytes are carried over.
-    pub fn has_carry(&self) -> bool {
+    pub fn has_unread(&self) -> bool {
         !self.carry.is_empty()
     }
 
@@ -109,7 +109,7 @@ impl BufferedConn {
         let mut room = ReadBuf::new(&mut scratch[..AHEAD_BYTES_MAX]);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room))?;
         self.has_ended = room.filled().is_empty();
-        self.keep_next(room.filled());
+        self.unread(room.filled());
         Poll::Ready(Ok(()))
     }
 
@@ -160,7 +160,7 @@ impl BufferedConn {
     }
 
     /// Adapts the read size to `other`, which receives these bytes: smaller if it did not keep up, larger if it did.
-    pub fn pace_by(&mut self, other: &Self, filled: Filled) {
+    pub fn adapt_read_size(&mut self, other: &Self, filled: Filled) {
         if !other.is_flushed() {
             self.read_bytes = READ_BYTES_SLOW;
         } else if filled.length >= self.read_bytes {

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use hyper::rt::Executor;
 
 use crate::upstream::http2::request_body::RequestBody;
-use crate::upstream::{ConnectError, Upstreams};
+use crate::upstream::{ConnectError, UpstreamPool};
 
 pub(crate) mod request_body;
 
@@ -74,7 +74,7 @@ impl SharedConnection {
     /// Sends a request, and returns the head of its response.
     pub(crate) async fn send(
         &self,
-        upstreams: &Upstreams,
+        upstreams: &UpstreamPool,
         connect_timeout: Duration,
         mut request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, SendError> {
@@ -106,7 +106,7 @@ impl SharedConnection {
     }
 
     /// Returns the current connection, or connects. Concurrent callers wait for the same attempt.
-    async fn connection(&self, upstreams: &Upstreams, connect_timeout: Duration) -> Result<H2Connection, SendError> {
+    async fn connection(&self, upstreams: &UpstreamPool, connect_timeout: Duration) -> Result<H2Connection, SendError> {
         let current = {
             let mut current = self.current.borrow_mut();
             if current.get().is_some_and(|connection| connection.requests.is_closed()) {
@@ -117,7 +117,7 @@ impl SharedConnection {
         current.get_or_try_init(|| self.connect(upstreams, connect_timeout)).await.cloned()
     }
 
-    async fn connect(&self, upstreams: &Upstreams, connect_timeout: Duration) -> Result<H2Connection, SendError> {
+    async fn connect(&self, upstreams: &UpstreamPool, connect_timeout: Duration) -> Result<H2Connection, SendError> {
         let peer = upstreams.connect(connect_timeout).await?.peer;
         let mut builder = Builder::new(Streams(self.tasks.clone()));
         builder

@@ -34,16 +34,16 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Refused connections that get time to read the reason; each holds a descriptor meanwhile. The others are
 /// closed at once, which may destroy the response in transit.
-const TURNED_AWAY_MAX: usize = 16;
+const REJECTED_MAX: usize = 16;
 
 /// How long each of them gets, and how many of its bytes are discarded meanwhile.
-const TURNED_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
-const TURNED_AWAY_BYTES_MAX: u64 = 64 * 1024;
+const REJECTED_TIMEOUT: Duration = Duration::from_secs(1);
+const REJECTED_BYTES_MAX: u64 = 64 * 1024;
 
 /// Accepts until `shut` is cancelled. `mine` serves the connections of slot 0, which belongs to this thread.
 pub async fn run(
     listener: std::net::TcpListener,
-    seats: Arc<ConnectionBalancer>,
+    balancer: Arc<ConnectionBalancer>,
     worker: &WorkerContext,
     mine: impl Fn(AcceptedConnection<TcpStream>, ConnectionGuard),
     shut: CancellationToken,
@@ -51,7 +51,7 @@ pub async fn run(
     listener.set_nonblocking(true)?;
     stream::send_at_once(&listener)?;
     let listener = TcpListener::from_std(listener)?;
-    let mut door = AcceptOutcome { seats, worker, mine, turned_away: JoinSet::new() };
+    let mut dispatcher = Dispatcher { balancer, worker, mine, rejected: JoinSet::new() };
     let mut shortage = None;
     while let Some(accepted) = shut.run_until_cancelled(listener.accept()).await {
         match accepted {
@@ -59,11 +59,11 @@ pub async fn run(
                 if shortage.take().is_some() {
                     tracing::info!("accepting connections again");
                 }
-                door.seat(arrival(socket, address));
+                dispatcher.dispatch(arrival(socket, address));
             }
             Err(error) if is_shortage(&error) => {
                 if shortage.is_none() {
-                    tracing::warn!(%error, "cannot accept connections for the moment; raise the descriptor limit (ulimit -n)");
+                    tracing::warn!(%error, "cannot accept connections; raise the descriptor limit (ulimit -n)");
                 }
                 let pause = shortage.map_or(SHORTAGE_PAUSE, |before: Duration| SHORTAGE_PAUSE_MAX.min(before * 2));
                 shut.run_until_cancelled(tokio::time::sleep(pause)).await;
@@ -73,70 +73,70 @@ pub async fn run(
             Err(_) => {}
         }
     }
-    refuse_newcomers(&listener);
-    door.let_in_the_last(listener).await
+    drop_new_syns(&listener);
+    dispatcher.accept_remaining(listener).await
 }
 
 /// Drops new SYNs, but lets handshakes in progress complete. A dropped SYN is repeated after a second and
 /// finds the port closed. Without this filter, a connection made between the last accept and the close
 /// would be reset.
-fn refuse_newcomers(listener: &TcpListener) {
+fn drop_new_syns(listener: &TcpListener) {
     // Byte 13 of a TCP header contains the flags. 0x12 masks SYN and ACK; a new connection has only SYN.
     let load_flags = SockFilter::new(0x30, 0, 0, 13);
     let mask = SockFilter::new(0x54, 0, 0, 0x12);
-    let is_knock = SockFilter::new(0x15, 0, 1, 0x02);
+    let is_syn = SockFilter::new(0x15, 0, 1, 0x02);
     let (drop, pass) = (SockFilter::new(0x06, 0, 0, 0), SockFilter::new(0x06, 0, 0, u32::MAX));
-    if let Err(error) = SockRef::from(listener).attach_filter(&[load_flags, mask, is_knock, drop, pass]) {
-        tracing::debug!(%error, "a connection that is made while the port is being closed may be reset");
+    if let Err(error) = SockRef::from(listener).attach_filter(&[load_flags, mask, is_syn, drop, pass]) {
+        tracing::debug!(%error, "connections opened while the port closes may be reset");
     }
 }
 
 /// Assigns or refuses accepted connections.
-struct AcceptOutcome<'a, Mine> {
-    seats: Arc<ConnectionBalancer>,
+struct Dispatcher<'a, Mine> {
+    balancer: Arc<ConnectionBalancer>,
     worker: &'a WorkerContext,
     mine: Mine,
-    turned_away: JoinSet<()>,
+    rejected: JoinSet<()>,
 }
 
-impl<Mine: Fn(AcceptedConnection<TcpStream>, ConnectionGuard)> AcceptOutcome<'_, Mine> {
-    fn seat(&mut self, arrival: AcceptedConnection<TcpStream>) {
-        let Some(taken) = self.seats.take() else { return self.turn_away(arrival.socket) };
-        if taken.number() == 0 {
-            return (self.mine)(arrival, taken);
+impl<Mine: Fn(AcceptedConnection<TcpStream>, ConnectionGuard)> Dispatcher<'_, Mine> {
+    fn dispatch(&mut self, arrival: AcceptedConnection<TcpStream>) {
+        let Some(guard) = self.balancer.take() else { return self.reject(arrival.socket) };
+        if guard.number() == 0 {
+            return (self.mine)(arrival, guard);
         }
         // A connection that cannot be handed over is closed, and its slot is free again.
         let Ok(socket) = arrival.socket.into_std() else { return };
-        match self.seats.send(taken.number(), AcceptedConnection { socket, caller: arrival.caller }) {
-            Ok(()) => taken.hand_over(),
-            Err(_) => SharedCounters::count(&self.worker.tally().overloaded),
+        match self.balancer.send(guard.number(), AcceptedConnection { socket, caller: arrival.caller }) {
+            Ok(()) => guard.hand_over(),
+            Err(_) => SharedCounters::count(&self.worker.counters().overloaded),
         }
     }
 
     /// Sends the reason, if the socket accepts all of it at once, and closes.
-    fn turn_away(&mut self, stream: TcpStream) {
-        SharedCounters::count(&self.worker.tally().overloaded);
+    fn reject(&mut self, stream: TcpStream) {
+        SharedCounters::count(&self.worker.counters().overloaded);
         let mut answer = Vec::new();
         write::answer(&mut answer, &error_response::overloaded(), BodyPresence::Sent, Persistence::Close);
-        let is_said = stream.try_write(&answer).is_ok_and(|written| written == answer.len());
-        while self.turned_away.try_join_next().is_some() {}
-        if is_said && self.turned_away.len() < TURNED_AWAY_MAX {
-            self.turned_away.spawn_local(see_off(stream));
+        let is_sent = stream.try_write(&answer).is_ok_and(|written| written == answer.len());
+        while self.rejected.try_join_next().is_some() {}
+        if is_sent && self.rejected.len() < REJECTED_MAX {
+            self.rejected.spawn_local(drain_rejected(stream));
         }
     }
 
     /// Accepts the connections that the kernel has completed. Closing the listener would reset them and
     /// lose their requests.
-    async fn let_in_the_last(mut self, listener: TcpListener) -> io::Result<()> {
+    async fn accept_remaining(mut self, listener: TcpListener) -> io::Result<()> {
         let until = tokio::time::Instant::now() + HANDSHAKE_TIMEOUT;
         while let Ok(Ok((socket, address))) = tokio::time::timeout_at(until, listener.accept()).await {
-            self.seat(arrival(socket, address));
+            self.dispatch(arrival(socket, address));
         }
         let listener = listener.into_std()?;
         for _ in 0..WAITING_MAX {
             let Ok((socket, address)) = listener.accept() else { break };
             socket.set_nonblocking(true)?;
-            self.seat(arrival(TcpStream::from_std(socket)?, address));
+            self.dispatch(arrival(TcpStream::from_std(socket)?, address));
         }
         Ok(())
     }
@@ -148,11 +148,11 @@ fn arrival(socket: TcpStream, address: SocketAddr) -> AcceptedConnection<TcpStre
 }
 
 /// Waits until a refused connection has read the reason. Closing with unread input would send a reset.
-async fn see_off(mut stream: TcpStream) {
+async fn drain_rejected(mut stream: TcpStream) {
     let read_to_end = async {
         stream.shutdown().await?;
-        tokio::io::copy(&mut stream.take(TURNED_AWAY_BYTES_MAX), &mut tokio::io::sink()).await
+        tokio::io::copy(&mut stream.take(REJECTED_BYTES_MAX), &mut tokio::io::sink()).await
     };
     // The result does not matter.
-    let _ = tokio::time::timeout(TURNED_AWAY_TIMEOUT, read_to_end).await;
+    let _ = tokio::time::timeout(REJECTED_TIMEOUT, read_to_end).await;
 }

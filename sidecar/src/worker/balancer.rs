@@ -15,7 +15,7 @@ pub struct AcceptedConnection<Socket> {
 }
 
 /// A connection on its way to the worker that will serve it.
-pub type Sent = AcceptedConnection<std::net::TcpStream>;
+pub type NewConnection = AcceptedConnection<std::net::TcpStream>;
 
 /// Connections that may wait for a worker to take them. They are already accepted, so few should wait.
 const ARRIVALS_MAX: usize = 1024;
@@ -29,33 +29,33 @@ const DESCRIPTORS_SPARED: u64 = 96;
 
 /// The connection balancer: one slot per worker.
 pub struct ConnectionBalancer {
-    seats: Vec<Slot>,
+    slots: Vec<Slot>,
     connections_max: u32,
 }
 
 struct Slot {
     connections: AtomicU32,
-    arrivals: mpsc::Sender<Sent>,
+    arrivals: mpsc::Sender<NewConnection>,
 }
 
 /// Counts one connection in its slot until it is dropped.
 pub struct ConnectionGuard {
-    seats: std::sync::Arc<ConnectionBalancer>,
+    balancer: std::sync::Arc<ConnectionBalancer>,
     number: usize,
 }
 
 impl ConnectionBalancer {
     /// Slots for `count` workers, and the receivers of their connections. `connections_max` is limited by
     /// the number of descriptors.
-    pub fn new(count: usize, connections_max: Option<u32>) -> (Self, Vec<mpsc::Receiver<Sent>>) {
+    pub fn new(count: usize, connections_max: Option<u32>) -> (Self, Vec<mpsc::Receiver<NewConnection>>) {
         let mut ends = Vec::new();
-        let mut seat = || {
+        let mut slot = || {
             let (arrivals, end) = mpsc::channel(ARRIVALS_MAX);
             ends.push(end);
             Slot { connections: AtomicU32::new(0), arrivals }
         };
-        let seats = (0..count).map(|_| seat()).collect();
-        (Self { seats, connections_max: connections_max.unwrap_or(CONNECTIONS_MAX).min(descriptors_allow()) }, ends)
+        let slots = (0..count).map(|_| slot()).collect();
+        (Self { slots, connections_max: connections_max.unwrap_or(CONNECTIONS_MAX).min(descriptors_allow()) }, ends)
     }
 
     /// Takes the slot of the worker with the fewest connections. On a tie the first worker wins, which is
@@ -64,27 +64,27 @@ impl ConnectionBalancer {
         if self.connections() >= self.connections_max {
             return None;
         }
-        let fewest = self.seats.iter().enumerate().min_by_key(|(_, seat)| seat.connections.load(Ordering::Relaxed));
-        let (number, seat) = fewest?;
-        seat.connections.fetch_add(1, Ordering::Relaxed);
-        Some(ConnectionGuard { seats: std::sync::Arc::clone(self), number })
+        let fewest = self.slots.iter().enumerate().min_by_key(|(_, slot)| slot.connections.load(Ordering::Relaxed));
+        let (number, slot) = fewest?;
+        slot.connections.fetch_add(1, Ordering::Relaxed);
+        Some(ConnectionGuard { balancer: std::sync::Arc::clone(self), number })
     }
 
     /// Sends a connection to another worker's thread.
-    pub fn send(&self, number: usize, arrival: Sent) -> Result<(), Sent> {
-        self.seats[number].arrivals.try_send(arrival).map_err(|error| match error {
+    pub fn send(&self, number: usize, arrival: NewConnection) -> Result<(), NewConnection> {
+        self.slots[number].arrivals.try_send(arrival).map_err(|error| match error {
             mpsc::error::TrySendError::Full(arrival) | mpsc::error::TrySendError::Closed(arrival) => arrival,
         })
     }
 
     /// The guard for a connection that the accepting thread has already counted for this worker.
     pub fn taken(self: &std::sync::Arc<Self>, number: usize) -> ConnectionGuard {
-        ConnectionGuard { seats: std::sync::Arc::clone(self), number }
+        ConnectionGuard { balancer: std::sync::Arc::clone(self), number }
     }
 
     /// The connections of all workers.
     pub fn connections(&self) -> u32 {
-        self.seats.iter().map(|seat| seat.connections.load(Ordering::Relaxed)).sum()
+        self.slots.iter().map(|slot| slot.connections.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -102,7 +102,7 @@ impl ConnectionGuard {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.seats.seats[self.number].connections.fetch_sub(1, Ordering::Relaxed);
+        self.balancer.slots[self.number].connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

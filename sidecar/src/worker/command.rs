@@ -15,11 +15,11 @@ pub(crate) enum WorkerCommand {
     /// Return the counts since the last call.
     Collect(oneshot::Sender<Vec<EndpointReport>>),
     /// Apply these rules.
-    Obey(Arc<Vec<TimedRule>>, oneshot::Sender<()>),
+    ApplyRules(Arc<Vec<TimedRule>>, oneshot::Sender<()>),
     /// Continue, but close each connection after its exchange.
-    Leave(oneshot::Sender<()>),
+    StopKeepAlive(oneshot::Sender<()>),
     /// Stop accepting new connections.
-    Shut(oneshot::Sender<()>),
+    StopAccepting(oneshot::Sender<()>),
     /// Finish exchanges in progress within this time, and accept nothing new.
     Drain(Duration, oneshot::Sender<()>),
 }

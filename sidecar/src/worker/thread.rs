@@ -13,24 +13,24 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::exchange::context::{Lifecycle, WorkerContext};
-use crate::exchange::options::TunnelOptions;
+use crate::exchange::options::ProxyOptions;
 use crate::exchange::shared_counters::SharedCounters;
 use crate::http1;
 use crate::socket::deadlines::TICK;
 use crate::worker::acceptor;
-use crate::worker::balancer::{AcceptedConnection, ConnectionBalancer, ConnectionGuard, Sent};
+use crate::worker::balancer::{AcceptedConnection, ConnectionBalancer, ConnectionGuard, NewConnection};
 use crate::worker::command::WorkerCommand;
 
 /// The input of a worker's thread.
 pub(super) struct Setup {
     pub(super) number: usize,
-    pub(super) options: Arc<TunnelOptions>,
+    pub(super) options: Arc<ProxyOptions>,
     /// Only the first worker has one; it accepts for all.
     pub(super) listener: Option<TcpListener>,
-    pub(super) seats: Arc<ConnectionBalancer>,
-    pub(super) arrivals: mpsc::Receiver<Sent>,
-    pub(super) orders: mpsc::Receiver<WorkerCommand>,
-    pub(super) tally: Arc<SharedCounters>,
+    pub(super) balancer: Arc<ConnectionBalancer>,
+    pub(super) arrivals: mpsc::Receiver<NewConnection>,
+    pub(super) commands: mpsc::Receiver<WorkerCommand>,
+    pub(super) counters: Arc<SharedCounters>,
 }
 
 /// The state of a worker's thread.
@@ -41,7 +41,7 @@ struct Thread {
     accepting: JoinSet<()>,
     shut: CancellationToken,
     listener: Option<TcpListener>,
-    seats: Arc<ConnectionBalancer>,
+    balancer: Arc<ConnectionBalancer>,
     number: usize,
     draining: Option<Draining>,
 }
@@ -59,22 +59,22 @@ pub(super) fn run(setup: Setup) {
         Ok(runtime) => runtime,
         Err(error) => return tracing::error!(%error, "cannot start a worker's runtime"),
     };
-    let Setup { number, options, listener, seats, arrivals, orders, tally } = setup;
-    let worker = Rc::new(WorkerContext::new(options, tally));
+    let Setup { number, options, listener, balancer, arrivals, commands, counters } = setup;
+    let worker = Rc::new(WorkerContext::new(options, counters));
     let connections = TaskTracker::new();
     let (accepting, shut) = (JoinSet::new(), CancellationToken::new());
-    let thread = Thread { worker, connections, accepting, shut, listener, seats, number, draining: None };
-    runtime.block_on(thread.run(arrivals, orders));
+    let thread = Thread { worker, connections, accepting, shut, listener, balancer, number, draining: None };
+    runtime.block_on(thread.run(arrivals, commands));
 }
 
 impl Thread {
-    async fn run(mut self, mut arrivals: mpsc::Receiver<Sent>, mut orders: mpsc::Receiver<WorkerCommand>) {
+    async fn run(mut self, mut arrivals: mpsc::Receiver<NewConnection>, mut commands: mpsc::Receiver<WorkerCommand>) {
         let mut ticks = tokio::time::interval(TICK);
         loop {
             tokio::select! {
                 Some(arrival) = arrivals.recv() => self.serve(arrival),
-                order = orders.recv() => match order {
-                    Some(order) => self.obey(order, &mut arrivals).await,
+                command = commands.recv() => match command {
+                    Some(command) => self.execute(command, &mut arrivals).await,
                     None => return,
                 },
                 _ = ticks.tick() => self.tick().await,
@@ -83,11 +83,11 @@ impl Thread {
         }
     }
 
-    fn serve(&self, AcceptedConnection { socket, caller }: Sent) {
-        let taken = self.seats.taken(self.number);
+    fn serve(&self, AcceptedConnection { socket, caller }: NewConnection) {
+        let guard = self.balancer.taken(self.number);
         // A connection that this runtime cannot register is closed, and its slot is free again.
         if let Ok(socket) = TcpStream::from_std(socket) {
-            serve(&self.worker, &self.connections, AcceptedConnection { socket, caller }, taken);
+            serve(&self.worker, &self.connections, AcceptedConnection { socket, caller }, guard);
         }
     }
 
@@ -95,7 +95,7 @@ impl Thread {
         let now = Instant::now();
         self.worker.timers.tick(now);
         self.worker.dates.refresh(SystemTime::now());
-        self.worker.upstreams.sweep(now).await;
+        self.worker.upstreams.evict_idle(now).await;
         if self.draining.as_ref().is_some_and(|draining| draining.deadline <= now) {
             if self.worker.is_ending() {
                 return self.end_drain(); // Connections that still do not end are dropped with the thread.
@@ -105,19 +105,19 @@ impl Thread {
     }
 
     /// Executes a command. An error of a reply is ignored: the sender may no longer wait for it.
-    async fn obey(&mut self, order: WorkerCommand, arrivals: &mut mpsc::Receiver<Sent>) {
-        match order {
+    async fn execute(&mut self, command: WorkerCommand, arrivals: &mut mpsc::Receiver<NewConnection>) {
+        match command {
             WorkerCommand::Open => self.open(),
-            WorkerCommand::Collect(told) => drop(told.send(self.worker.collect())),
-            WorkerCommand::Obey(rules, done) => {
-                self.worker.obey(&rules);
+            WorkerCommand::Collect(reply) => drop(reply.send(self.worker.collect())),
+            WorkerCommand::ApplyRules(rules, done) => {
+                self.worker.apply_rules(&rules);
                 let _ = done.send(());
             }
-            WorkerCommand::Leave(done) => {
+            WorkerCommand::StopKeepAlive(done) => {
                 self.worker.enter(Lifecycle::Leaving);
                 let _ = done.send(());
             }
-            WorkerCommand::Shut(done) => {
+            WorkerCommand::StopAccepting(done) => {
                 self.shut.cancel();
                 while self.accepting.join_next().await.is_some() {}
                 self.listener = None;
@@ -142,21 +142,21 @@ impl Thread {
 
     fn open(&mut self) {
         let Some(listener) = self.listener.take() else { return };
-        let (worker, connections, seats) = (Rc::clone(&self.worker), self.connections.clone(), Arc::clone(&self.seats));
+        let (worker, connections, balancer) = (Rc::clone(&self.worker), self.connections.clone(), Arc::clone(&self.balancer));
         let shut = self.shut.clone();
         self.accepting.spawn_local(async move {
-            let mine = |arrival, taken| serve(&worker, &connections, arrival, taken);
-            if let Err(error) = acceptor::run(listener, seats, &worker, mine, shut).await {
-                tracing::error!(%error, "cannot accept connections any more");
+            let mine = |arrival, guard| serve(&worker, &connections, arrival, guard);
+            if let Err(error) = acceptor::run(listener, balancer, &worker, mine, shut).await {
+                tracing::error!(%error, "stopped accepting connections");
             }
         });
     }
 }
 
-fn serve(worker: &Rc<WorkerContext>, connections: &TaskTracker, arrival: AcceptedConnection<TcpStream>, taken: ConnectionGuard) {
+fn serve(worker: &Rc<WorkerContext>, connections: &TaskTracker, arrival: AcceptedConnection<TcpStream>, guard: ConnectionGuard) {
     let worker = Rc::clone(worker);
     connections.spawn_local(async move {
-        let _taken = taken;
+        let _guard = guard;
         http1::serve(worker, arrival.socket, arrival.caller).await;
     });
 }

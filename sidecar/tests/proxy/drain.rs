@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::worker::Workers;
 
 use crate::support::{PATIENCE, ask, counted_all, read_head, service, sidecar};
@@ -39,7 +39,7 @@ async fn connections_that_wait_when_the_door_is_shut_are_served() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-    let workers = Workers::start(2, listener, TunnelOptions::new(closed)).unwrap();
+    let workers = Workers::start(2, listener, ProxyOptions::new(closed)).unwrap();
     let mut clients: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
     for client in &mut clients {
         client.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use mesh::refusal::RefusalReason;
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::forwarding::Forwarding;
 
 use crate::support::{ask, counted_all, read_head, send, service, sidecar, sidecar_with};
@@ -96,10 +96,10 @@ async fn refusals_are_counted_by_their_reason() {
         (&format!("GET /{} HTTP/1.1\r\n", "a".repeat(70_000)), RefusalReason::TargetTooLong),
         (&format!("GET / HTTP/1.1\r\n{}", "A: b\r\n".repeat(300)), RefusalReason::TooLarge),
     ] {
-        let before = workers.tally().refusals();
+        let before = workers.counters().refusals();
         let answer = ask(address, head).await;
         assert!(answer.contains("X-Sitio-Error: bad-request\r\n"), "{reason}: {answer}");
-        let after = workers.tally().refusals();
+        let after = workers.counters().refusals();
         assert_eq!((after[reason], after.total()), (before[reason] + 1, before.total() + 1), "{reason}: {after:?}");
     }
 }
@@ -127,7 +127,7 @@ async fn forwarding_fields_are_added_if_configured() {
     });
     let mut forwarding = Forwarding::default();
     assert!(Forwarding::NAMES.iter().all(|name| forwarding.choose(name)));
-    let (_workers, address) = sidecar_with(TunnelOptions { forwarding, ..TunnelOptions::new(target) }).await;
+    let (_workers, address) = sidecar_with(ProxyOptions { forwarding, ..ProxyOptions::new(target) }).await;
     ask(
         address,
         "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\ntraceparent: 00-1-2-01\r\n\r\n",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mesh::exchange::Outcome;
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::timeouts::Timeouts;
 use sidecar::worker::Workers;
 use tokio::sync::mpsc;
@@ -26,19 +26,19 @@ async fn calls_of_every_kind_pass_and_are_counted() {
     let mut client = Client::connect(address).await;
 
     assert_eq!(within(client.repeat(note(7, "hello"))).await.unwrap(), note(7, "hello"));
-    was_counted(&workers, "/test.Echo/Repeat").await;
+    assert_counted(&workers, "/test.Echo/Repeat").await;
     let mut counting = client.count(note(300, "x")).await.unwrap();
     for number in 0..300 {
         assert_eq!(within(counting.message()).await.unwrap(), Some(note(number, "x")));
     }
     assert_eq!(within(counting.message()).await.unwrap(), None);
-    was_counted(&workers, "/test.Echo/Count").await;
+    assert_counted(&workers, "/test.Echo/Count").await;
     let sum = within(client.sum(tokio_stream::iter((1..=100).map(|number| note(number, "y"))))).await.unwrap();
     assert_eq!(sum, note(5050, "y"));
-    was_counted(&workers, "/test.Echo/Sum").await;
+    assert_counted(&workers, "/test.Echo/Sum").await;
 }
 
-async fn was_counted(workers: &Workers, route: &str) {
+async fn assert_counted(workers: &Workers, route: &str) {
     let report = counted(workers, route, |report| report.golden.hits == 1 && report.in_flight == 0).await;
     assert_eq!((report.golden.statuses(), report.golden.failed), (&[(200, 1)][..], 0), "{route}");
     assert!(report.golden.bytes_in > 5 && report.golden.bytes_out > 5 && report.golden.total_us > 0, "{report:?}");
@@ -199,7 +199,7 @@ fn metadata_passed_or_refused(status: &tonic::Status, bytes: u32) {
 async fn a_call_that_says_nothing_is_not_taken_for_a_stalled_body() {
     let (target, _service) = serve();
     let timeouts = Timeouts { body: Some(Duration::from_millis(100)), ..Timeouts::default() };
-    let (_workers, address) = sidecar_with(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let (_workers, address) = sidecar_with(ProxyOptions { timeouts, ..ProxyOptions::new(target) }).await;
     let mut client = Client::connect(address).await;
     let (say, said) = mpsc::channel(1);
     let mut summing = Box::pin(client.sum(ReceiverStream::new(said)));

@@ -11,7 +11,7 @@ use h2::client::SendRequest;
 use hyper::{HeaderMap, Request, Response};
 use mesh::refusal::RefusalReason;
 use sidecar::decorator::not_found_page::NotFoundPage;
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::timeouts::Timeouts;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -102,7 +102,7 @@ async fn text(body: &mut RecvStream) -> String {
 #[tokio::test]
 async fn a_request_passes_with_its_path_and_fields_and_is_counted() {
     let (target, _service) = service();
-    let mut options = TunnelOptions::new(target);
+    let mut options = ProxyOptions::new(target);
     assert!(options.forwarding.choose("via") && options.forwarding.choose("x-forwarded-for"));
     let (workers, address) = sidecar_with(options).await;
     let mut client = Client::connect(address).await;
@@ -189,7 +189,7 @@ async fn a_restart_of_the_service_ends_only_what_was_under_way() {
 #[tokio::test]
 async fn rules_and_decorators_answer_as_they_do_in_http_1() {
     let (target, _service) = service();
-    let options = TunnelOptions { decorators: vec![Arc::new(NotFoundPage::built_in())], ..TunnelOptions::new(target) };
+    let options = ProxyOptions { decorators: vec![Arc::new(NotFoundPage::built_in())], ..ProxyOptions::new(target) };
     let (workers, address) = sidecar_with(options).await;
     let mut client = Client::connect(address).await;
     let mut page = client.get("/none").await.unwrap();
@@ -278,8 +278,8 @@ async fn stops_on_the_way_are_counted_and_targets_judged_as_in_http_1() {
     }
     let refused = client.get("/a\u{a0}b").await.unwrap();
     assert_eq!((refused.status().as_u16(), refused.headers()["x-sitio-error"].as_bytes()), (400, &b"bad-request"[..]));
-    assert_eq!(workers.tally().refusals()[RefusalReason::Target], 1);
-    assert_eq!(workers.tally().refusals()[RefusalReason::Field], 1, "Max-Forwards");
+    assert_eq!(workers.counters().refusals()[RefusalReason::Target], 1);
+    assert_eq!(workers.counters().refusals()[RefusalReason::Field], 1, "Max-Forwards");
 }
 
 /// A frame of that type on a stream.
@@ -300,8 +300,8 @@ async fn a_stream_that_the_library_refuses_is_counted() {
         assert_ne!(within(stream.read_buf(&mut heard)).await.unwrap(), 0, "the stream is reset alone");
     }
     let deadline = std::time::Instant::now() + crate::support::PATIENCE;
-    while workers.tally().refusals()[RefusalReason::Http2] != 1 {
-        assert!(std::time::Instant::now() < deadline, "{:?}", workers.tally().refusals());
+    while workers.counters().refusals()[RefusalReason::Http2] != 1 {
+        assert!(std::time::Instant::now() < deadline, "{:?}", workers.counters().refusals());
         tokio::task::yield_now().await;
     }
 }
@@ -333,7 +333,7 @@ async fn a_whole_answer_is_counted_although_the_client_leaves_before_its_empty_e
 async fn a_body_of_http_2_that_stops_is_answered_408_and_one_that_goes_on_is_not() {
     let (target, _service) = echo_after_body();
     let timeouts = Timeouts { body: Some(Duration::from_millis(500)), ..Timeouts::default() };
-    let (workers, address) = sidecar_with(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let (workers, address) = sidecar_with(ProxyOptions { timeouts, ..ProxyOptions::new(target) }).await;
     let mut client = Client::connect(address).await;
     let request = |path: &str| Request::post(format!("http://shop{path}")).body(()).unwrap();
 
@@ -374,7 +374,7 @@ fn echo_after_body() -> (SocketAddr, JoinSet<()>) {
 #[tokio::test]
 async fn the_fields_of_our_own_answers_are_ours_alone() {
     let (target, _service) = service();
-    let mut options = TunnelOptions::new(target);
+    let mut options = ProxyOptions::new(target);
     assert!(options.forwarding.choose("x-forwarded-proto"));
     let (_workers, address) = sidecar_with(options).await;
     let mut client = Client::connect(address).await;

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::sidecar::SidecarListeners;
 use sidecar::target::ServiceAddr;
 use sidecar::worker::Workers;
@@ -91,7 +91,7 @@ async fn both_ends_speak_ipv6_and_the_address_that_means_all_means_ipv4_too() {
     let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
     let listeners = SidecarListeners::bind(any, any).unwrap();
     let port = listeners.traffic.local_addr().unwrap().port();
-    let workers = Workers::start(1, listeners.traffic, TunnelOptions::new(target)).unwrap();
+    let workers = Workers::start(1, listeners.traffic, ProxyOptions::new(target)).unwrap();
     workers.open().await;
 
     for address in [SocketAddr::from((Ipv6Addr::LOCALHOST, port)), SocketAddr::from(([127, 0, 0, 1], port))] {

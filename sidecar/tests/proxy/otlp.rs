@@ -13,9 +13,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data, number_data_point};
 use opentelemetry_proto::tonic::trace::v1::Span;
-use sidecar::config::{Flags, SidecarConfig};
-use sidecar::identity::Identity;
-use sidecar::sidecar::{SidecarListeners, SidecarOptions, run};
+use sidecar::config::SidecarOptions;
+use sidecar::sidecar::{SidecarListeners, run};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -90,9 +89,9 @@ impl World {
         let target = service.local_addr().unwrap();
         thread::spawn(move || service.incoming().for_each(|stream| drop(thread::spawn(|| serve(stream.unwrap())))));
         let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let config = SidecarConfig::check(Flags::default(), owned).unwrap();
-        let identity = Identity::new(config.named);
-        let options = SidecarOptions { otlp: config.otlp, drain_grace: Duration::ZERO, ..SidecarOptions::new(identity, target) };
+        let mut options = SidecarOptions::from_settings([], owned).unwrap();
+        options.proxy.target = target.into();
+        options.drain_grace = Duration::ZERO;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = SidecarListeners::bind(any, any).unwrap();
         let [traffic, admin] = [&listeners.traffic, &listeners.admin].map(|listener| listener.local_addr().unwrap());

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use mesh::endpoint::Endpoint;
 use sidecar::decorator::{Decorator, Response, Step, Verdict};
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::head::request::RequestHead;
 use sidecar::worker::Workers;
 
@@ -69,7 +69,7 @@ fn service() -> SocketAddr {
 }
 
 async fn decorated(decorator: impl Decorator + 'static) -> (Workers, SocketAddr) {
-    sidecar_with(TunnelOptions { decorators: vec![Arc::new(decorator)], ..TunnelOptions::new(service()) }).await
+    sidecar_with(ProxyOptions { decorators: vec![Arc::new(decorator)], ..ProxyOptions::new(service()) }).await
 }
 
 struct Client {
@@ -142,5 +142,5 @@ async fn a_hook_that_panics_is_passed_over_and_counted() {
     });
     talk.await.unwrap();
 
-    assert_eq!(workers.tally().panics.load(Ordering::Relaxed), 20);
+    assert_eq!(workers.counters().panics.load(Ordering::Relaxed), 20);
 }

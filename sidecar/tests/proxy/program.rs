@@ -39,7 +39,7 @@ fn a_port_that_is_taken_is_named_and_exit_code_1() {
     let port = taken.local_addr().unwrap().port().to_string();
     let variables = [("PORT", port.as_str()), ("SITIO_LISTEN", "127.0.0.1"), ("SITIO_ADMIN_PORT", "0")];
     let (code, words) = end_of(sidecar(&variables));
-    assert_eq!((code, words), (Some(1), format!("sitio-sidecar: port {port} on 127.0.0.1 is taken\n")));
+    assert_eq!((code, words), (Some(1), format!("sitio-sidecar: port {port} on 127.0.0.1 is already in use\n")));
 }
 
 #[test]
@@ -61,6 +61,6 @@ fn it_prints_where_it_listens_and_ends_cleanly_on_a_signal() {
         let (code, words) = end_of(child);
         assert_eq!(code, Some(0), "{words}");
         assert!(words.contains("the admin port is 127.0.0.1:"), "{words}");
-        assert!(words.contains("unknown variables are passed over: SITIO_PORT"), "{words}");
+        assert!(words.contains("ignoring unknown variables: SITIO_PORT"), "{words}");
     }
 }

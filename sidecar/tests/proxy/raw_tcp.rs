@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::protocol::Protocol;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -29,7 +29,7 @@ fn echo(greeting: &'static [u8]) -> (SocketAddr, JoinSet<()>) {
 }
 
 async fn told(target: SocketAddr, protocol: Protocol) -> (sidecar::worker::Workers, SocketAddr) {
-    sidecar_with(TunnelOptions { protocol, ..TunnelOptions::new(target) }).await
+    sidecar_with(ProxyOptions { protocol, ..ProxyOptions::new(target) }).await
 }
 
 async fn read(stream: &mut TcpStream, bytes: usize) -> Vec<u8> {

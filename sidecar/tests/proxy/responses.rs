@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sidecar::decorator::Decorator;
 use sidecar::decorator::not_found_page::NotFoundPage;
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::timeouts::Timeouts;
 
 use crate::support::{PATIENCE, ask, counted_all, read_head, service, sidecar, sidecar_with};
@@ -22,7 +22,7 @@ async fn a_404_is_replaced_and_the_connection_goes_on() {
         Vec::new()
     });
     let decorators: Vec<Arc<dyn Decorator>> = vec![Arc::new(NotFoundPage::built_in())];
-    let (_workers, address) = sidecar_with(TunnelOptions { decorators, ..TunnelOptions::new(target) }).await;
+    let (_workers, address) = sidecar_with(ProxyOptions { decorators, ..ProxyOptions::new(target) }).await;
     let answer = ask(address, &"GET /x HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2)).await;
     assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.contains("Look somewhere else"), "{answer}");
     assert!(answer.ends_with("hi") && !answer.contains("dull"), "{answer}");
@@ -93,7 +93,7 @@ async fn an_answer_that_takes_too_long_is_not_waited_for() {
         Vec::new()
     });
     let timeouts = Timeouts { answer: Some(Duration::from_millis(50)), ..Timeouts::default() };
-    let (_workers, address) = sidecar_with(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let (_workers, address) = sidecar_with(ProxyOptions { timeouts, ..ProxyOptions::new(target) }).await;
     let answer = ask(address, "POST / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 504 ") && answer.contains("X-Sitio-Error: upstream-timeout\r\n"), "{answer}");
 }
@@ -108,7 +108,7 @@ async fn an_answer_that_has_begun_is_bound_by_the_time_for_the_whole() {
     });
     let timeouts =
         Timeouts { answer: Some(Duration::from_secs(60)), exchange: Some(Duration::from_secs(3)), ..Timeouts::default() };
-    let (workers, address) = sidecar_with(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let (workers, address) = sidecar_with(ProxyOptions { timeouts, ..ProxyOptions::new(target) }).await;
     let read = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();

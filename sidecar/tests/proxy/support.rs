@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mesh::endpoint::Endpoint;
 use mesh::report::EndpointReport;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector};
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::rulebook::TimedRule;
 use sidecar::target::ServiceAddr;
 use sidecar::worker::Workers;
@@ -33,11 +33,11 @@ pub(crate) fn async_listener() -> (tokio::net::TcpListener, SocketAddr) {
 
 /// A sidecar with two workers.
 pub(crate) async fn sidecar(target: impl Into<ServiceAddr>) -> (Workers, SocketAddr) {
-    sidecar_with(TunnelOptions::new(target)).await
+    sidecar_with(ProxyOptions::new(target)).await
 }
 
 /// A sidecar with two workers and these options.
-pub(crate) async fn sidecar_with(options: TunnelOptions) -> (Workers, SocketAddr) {
+pub(crate) async fn sidecar_with(options: ProxyOptions) -> (Workers, SocketAddr) {
     let (listener, address) = listener();
     let workers = Workers::start(2, listener, options).unwrap();
     workers.open().await;
@@ -57,7 +57,7 @@ pub(crate) async fn turn_off(workers: &Workers, method: &str, route: &str) {
         by: "test".into(),
         reason: String::new(),
     };
-    workers.obey(Arc::new(vec![TimedRule::without_limit(rule)])).await;
+    workers.apply_rules(Arc::new(vec![TimedRule::without_limit(rule)])).await;
 }
 
 /// What was counted under a route, once it is `enough`. The number in flight is the last one reported.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::timeouts::Timeouts;
 
 use crate::support::{PATIENCE, counted_all, read_head, service, sidecar_with};
@@ -31,7 +31,7 @@ async fn a_body_that_stops_is_answered_408_and_gives_the_service_its_connection_
         rest
     });
     let timeouts = Timeouts { body: Some(Duration::from_millis(300)), ..Timeouts::default() };
-    let (workers, address) = sidecar_with(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let (workers, address) = sidecar_with(ProxyOptions { timeouts, ..ProxyOptions::new(target) }).await;
     let talk = move || {
         let mut stream = connect(address);
         stream.write_all(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nsome").unwrap();
@@ -56,7 +56,7 @@ async fn a_body_that_becomes_malformed_after_the_response_has_begun_counts_as_a_
         let _ = stream.read_to_end(&mut Vec::new());
         head
     });
-    let (workers, address) = sidecar_with(TunnelOptions::new(target)).await;
+    let (workers, address) = sidecar_with(ProxyOptions::new(target)).await;
     let talk = move || {
         let mut stream = connect(address);
         stream.write_all(b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
@@ -68,7 +68,7 @@ async fn a_body_that_becomes_malformed_after_the_response_has_begun_counts_as_a_
     let head = tokio::task::spawn_blocking(talk).await.unwrap();
     assert!(head.starts_with(b"HTTP/1.1 200 OK\r\n"));
     service.join().unwrap();
-    let reports = counted(&workers, |all| all.iter().any(|report| report.golden.hits == 1)).await;
+    let reports = counted_all(&workers, |all| all.iter().any(|report| report.golden.hits == 1)).await;
     let report = reports.iter().find(|report| report.golden.hits == 1).unwrap();
     assert_eq!((report.golden.statuses(), report.golden.failures()), (&[(400, 1)][..], 0));
 }
@@ -83,7 +83,7 @@ async fn a_body_that_is_slow_but_alive_passes() {
         body.to_vec()
     });
     let timeouts = Timeouts { body: Some(Duration::from_secs(4)), ..Timeouts::default() };
-    let (_workers, address) = sidecar_with(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let (_workers, address) = sidecar_with(ProxyOptions { timeouts, ..ProxyOptions::new(target) }).await;
     let talk = move || {
         let mut stream = connect(address);
         stream.write_all(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\nConnection: close\r\n\r\n").unwrap();
@@ -113,7 +113,7 @@ async fn a_client_that_waits_for_100_continue_is_not_taken_for_a_stalled_one() {
         Vec::new()
     });
     let timeouts = Timeouts { body: Some(Duration::from_millis(300)), ..Timeouts::default() };
-    let (_workers, address) = sidecar_with(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let (_workers, address) = sidecar_with(ProxyOptions { timeouts, ..ProxyOptions::new(target) }).await;
     let talk = move || {
         let mut stream = connect(address);
         let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";
@@ -137,7 +137,7 @@ async fn idle_for(said: &'static str) -> Duration {
         Vec::new()
     });
     let timeouts = Timeouts { idle: Duration::from_millis(250), ..Timeouts::default() };
-    let (_workers, address) = sidecar_with(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let (_workers, address) = sidecar_with(ProxyOptions { timeouts, ..ProxyOptions::new(target) }).await;
     let talk = move || {
         let mut stream = connect(address);
         stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();

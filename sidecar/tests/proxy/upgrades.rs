@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::timeouts::Timeouts;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -106,7 +106,7 @@ async fn an_upgrade_to_http_2_is_not_forwarded() {
 /// A sidecar with these timeouts, and both ends of an upgraded connection through it.
 async fn tunnel(timeouts: Timeouts) -> (sidecar::worker::Workers, TcpStream, TcpStream) {
     let (listener, target) = async_listener();
-    let (workers, address) = sidecar_with(TunnelOptions { timeouts, ..TunnelOptions::new(target) }).await;
+    let (workers, address) = sidecar_with(ProxyOptions { timeouts, ..ProxyOptions::new(target) }).await;
     let served = async {
         let (mut service, _) = within(listener.accept()).await.unwrap();
         assert!(service.read(&mut [0; 4096]).await.unwrap() > 0);

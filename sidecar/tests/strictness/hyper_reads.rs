@@ -114,7 +114,7 @@ fn carried_answer(bytes: &[u8], method: &str) -> Option<(Vec<u8>, Heard)> {
     if head.is_interim() || from == Framing::UntilClose {
         return None;
     }
-    let plan = Plan { framing: from, tells_length: head.status != 204, ..Plan::bare(Persistence::Keep) };
+    let plan = Plan { framing: from, states_length: head.status != 204, ..Plan::bare(Persistence::Keep) };
     let mut wire = Vec::new();
     write::response(&mut wire, &head, plan);
     let body = carry(from, if from == Framing::Chunked { To::Chunks } else { To::Plain }, &bytes[length..], &mut wire)?;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use sidecar::exchange::options::TunnelOptions;
+use sidecar::exchange::options::ProxyOptions;
 use sidecar::worker::Workers;
 
 use crate::reader::{self, Broken, End, Message, Read};
@@ -44,7 +44,7 @@ impl TestSidecar {
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let workers = Workers::start(1, listener, TunnelOptions::new(target)).unwrap();
+        let workers = Workers::start(1, listener, ProxyOptions::new(target)).unwrap();
         workers.open().await;
         let sidecar = Self { address, memory, _workers: workers };
         // From now on the sidecar knows that the service speaks HTTP, and forwards nothing else to it.

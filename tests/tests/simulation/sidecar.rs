@@ -47,14 +47,14 @@ pub(crate) struct SidecarProcess {
     pub(crate) route: String,
     /// The number of requests recorded.
     pub(crate) recorded: Arc<AtomicU64>,
-    books: LedgerHandle,
+    ledger_handle: LedgerHandle,
 }
 
 impl SidecarProcess {
     /// The possible numbers of requests on disk if this process is killed now: those acked, plus the held windows, each
     /// of which is on disk completely or not at all.
     pub(crate) fn possible_durable_hits(&self) -> Vec<u64> {
-        self.books.read(|ledger| {
+        self.ledger_handle.read(|ledger| {
             let mut sum = ledger.baseline().sum().hits;
             let mut sums = vec![sum];
             sums.extend(ledger.windows().unwrap().held().map(|window| {
@@ -67,7 +67,7 @@ impl SidecarProcess {
 
     /// The number of acked windows.
     pub(crate) fn acked(&self) -> u64 {
-        self.books.read(|ledger| ledger.windows().map_or(0, |windows| windows.numbers().acked))
+        self.ledger_handle.read(|ledger| ledger.windows().map_or(0, |windows| windows.numbers().acked))
     }
 }
 
@@ -86,10 +86,10 @@ impl Pod {
     }
 
     /// Starts another process.
-    fn begin(&self, books: &LedgerHandle) -> (SidecarProcess, u64) {
+    fn begin(&self, ledger_handle: &LedgerHandle) -> (SidecarProcess, u64) {
         let mut processes = self.processes.lock().unwrap();
         let route = format!("/route-of-{}-{}", ["ann", "bob", "cid", "dot"][self.number as usize], processes.len());
-        let process = SidecarProcess { route, recorded: Arc::default(), books: books.clone() };
+        let process = SidecarProcess { route, recorded: Arc::default(), ledger_handle: ledger_handle.clone() };
         processes.push(process.clone());
         (process, FIRST_EPOCH + processes.len() as u64)
     }
@@ -105,12 +105,12 @@ impl Pod {
             addresses: vec![],
             version: "0.1.0".into(),
         };
-        let (books, bookkeeper) = LedgerHandle::open(Meter::new());
-        let (process, epoch) = self.begin(&books);
+        let (ledger_handle, collector) = LedgerHandle::open(Meter::new());
+        let (process, epoch) = self.begin(&ledger_handle);
         let greeting = Greeting { workload, epoch, session: 0, protected: Vec::new(), uptime: None, known: None };
         let workers = Arc::new(Workers::none());
         let mut house = JoinSet::new();
-        house.spawn(bookkeeper.run(Arc::clone(&workers), CancellationToken::new()));
+        house.spawn(collector.run(Arc::clone(&workers), CancellationToken::new()));
         let leave = self.leave.clone();
         house.spawn(traffic(self, process));
         let uri = format!("http://{CONTROL_PLANE}:{PORT}").parse().unwrap();
@@ -119,10 +119,10 @@ impl Pod {
             transport: transport(),
             greeting,
             routes: Pins::default(),
-            books,
+            ledger_handle,
             workers,
-            outlet: Arc::default(),
-            meter: Arc::<ControlClientMetrics>::default(),
+            exchange_bus: Arc::default(),
+            metrics: Arc::<ControlClientMetrics>::default(),
             first_rules: None,
         };
         link.run(leave).await;
@@ -146,7 +146,7 @@ async fn traffic(pod: Pod, process: SidecarProcess) {
         }
         process.recorded.fetch_add(golden.hits, Relaxed);
         let endpoint = endpoint.clone();
-        process.books.read(|ledger| {
+        process.ledger_handle.read(|ledger| {
             ledger.absorb(vec![EndpointReport {
                 endpoint,
                 is_file: false,

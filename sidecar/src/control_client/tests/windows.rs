@@ -25,7 +25,7 @@ use crate::worker::Workers;
 
 /// A control client whose ledger and clock are controlled by the test.
 struct House {
-    books: LedgerHandle,
+    ledger_handle: LedgerHandle,
     at: Instant,
     unix_ms: u64,
     drain: CancellationToken,
@@ -42,29 +42,29 @@ impl House {
 
     fn begun(mesh: &Mesh, epoch: u64) -> Self {
         // No collector runs: only the test adds counts.
-        let (books, _) = LedgerHandle::open(Meter::new());
+        let (ledger_handle, _) = LedgerHandle::open(Meter::new());
         let Identity { workload, .. } = Identity::new(PodDescription::default());
         let link = ControlClient {
             control_plane: mesh.with(StreamToken::None),
             transport: Transport::Tcp,
             greeting: Greeting { workload, epoch, session: 0, protected: vec![], uptime: None, known: None },
             routes: Pins::default(),
-            books: books.clone(),
+            ledger_handle: ledger_handle.clone(),
             workers: Arc::new(Workers::none()),
-            outlet: Arc::default(),
-            meter: Arc::default(),
+            exchange_bus: Arc::default(),
+            metrics: Arc::default(),
             first_rules: None,
         };
         let (drain, mut tasks) = (CancellationToken::new(), JoinSet::new());
         tasks.spawn(link.run(drain.clone()));
-        Self { books, at: Instant::now(), unix_ms: 1_700_000_000_000, drain, link: tasks }
+        Self { ledger_handle, at: Instant::now(), unix_ms: 1_700_000_000_000, drain, link: tasks }
     }
 
     /// Counts so many hits, and closes the window with them.
     fn count(&mut self, hits: usize) {
-        self.books.read(|ledger| ledger.absorb(vec![counted("/a", 0, &vec![1000; hits])]));
+        self.ledger_handle.read(|ledger| ledger.absorb(vec![counted("/a", 0, &vec![1000; hits])]));
         let now = Moment { unix_ms: self.unix_ms, at: self.at };
-        self.books.read(|ledger| ledger.close_window(now));
+        self.ledger_handle.read(|ledger| ledger.close_window(now));
         self.unix_ms += 10_000;
     }
 
@@ -158,7 +158,7 @@ async fn a_drain_waits_until_the_last_window_is_acked() {
     stream.welcome_to(0, false, 16).await;
     assert_eq!(stream.next().await, Came::Report { hits: 0 });
     house.count(3);
-    house.books.read(|ledger| ledger.absorb(vec![counted("/a", 0, &[1, 2])]));
+    house.ledger_handle.read(|ledger| ledger.absorb(vec![counted("/a", 0, &[1, 2])]));
     house.drain.cancel();
     let mut hits = 0;
     let last = loop {
@@ -242,11 +242,11 @@ async fn a_stream_that_has_named_all_it_may_ends_and_the_next_one_names_what_is_
     assert_eq!(stream.next().await, Came::Report { hits: 0 });
     let count = |prefix: &str| {
         let each = (0..600).map(|at| counted(&format!("{prefix}{at}"), 0, &[1])).collect();
-        house.books.read(|ledger| ledger.absorb(each));
+        house.ledger_handle.read(|ledger| ledger.absorb(each));
     };
     count("/users/a");
     assert_eq!(stream.next().await, Came::Report { hits: 600 });
-    house.books.read(|ledger| ledger.pin(Pins::new(&["/users/{name}".parse().unwrap()])));
+    house.ledger_handle.read(|ledger| ledger.pin(Pins::new(&["/users/{name}".parse().unwrap()])));
     count("/b");
     while stream.hear().await.is_some() {}
     drop(stream);

@@ -58,20 +58,20 @@ impl Write for Stuck {
     }
 }
 
-fn open(outlet: &Arc<ExchangeBus>, lines_per_second: u32) -> (AccessLog, Arc<LineCounts>) {
+fn open(exchange_bus: &Arc<ExchangeBus>, lines_per_second: u32) -> (AccessLog, Arc<LineCounts>) {
     let lines = Arc::<LineCounts>::default();
-    (AccessLog::open(outlet, "web-0".to_owned(), lines_per_second, Arc::clone(&lines)).unwrap(), lines)
+    (AccessLog::open(exchange_bus, "web-0".to_owned(), lines_per_second, Arc::clone(&lines)).unwrap(), lines)
 }
 
-fn pass(outlet: &ExchangeBus, times: u16) {
+fn pass(exchange_bus: &ExchangeBus, times: u16) {
     let endpoint = Endpoint::named("GET", "/a").unwrap();
-    (0..times).for_each(|_| outlet.pass(&endpoint, &finished("/a", 200, 7)));
+    (0..times).for_each(|_| exchange_bus.pass(&endpoint, &finished("/a", 200, 7)));
 }
 
 #[tokio::test]
 async fn a_line_says_what_happened_and_nothing_in_it_can_end_it() {
-    let (outlet, paper, drain) = (Arc::<ExchangeBus>::default(), Paper::default(), CancellationToken::new());
-    let (log, lines) = open(&outlet, 10);
+    let (exchange_bus, paper, drain) = (Arc::<ExchangeBus>::default(), Paper::default(), CancellationToken::new());
+    let (log, lines) = open(&exchange_bus, 10);
     let trace = Traceparent::parse(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     let told = CompletedExchange {
         started_ms: 1_544_042_305_989,
@@ -81,7 +81,7 @@ async fn a_line_says_what_happened_and_nothing_in_it_can_end_it() {
         trace,
         ..finished("/users/4\"\n\u{1b}[2J?token=secret", 503, 70)
     };
-    outlet.pass(&Endpoint::named("GET", "/users/{id}").unwrap(), &told);
+    exchange_bus.pass(&Endpoint::named("GET", "/users/{id}").unwrap(), &told);
     drain.cancel();
     log.run(paper.clone(), drain).await;
 
@@ -97,11 +97,11 @@ async fn a_line_says_what_happened_and_nothing_in_it_can_end_it() {
 
 #[test]
 fn a_refused_request_is_a_line_with_its_reason() {
-    let outlet = Arc::<ExchangeBus>::default();
-    let (mut log, _) = open(&outlet, 10);
+    let exchange_bus = Arc::<ExchangeBus>::default();
+    let (mut log, _) = open(&exchange_bus, 10);
     let refused = CompletedExchange { outcome: Outcome::BadRequest, reason: "target", ..finished("/a#b", 400, 0) };
-    outlet.pass_refusal(&refused);
-    outlet.pass(&Endpoint::named("GET", "/a").unwrap(), &CompletedExchange { reason: "Fine", ..finished("/a", 200, 7) });
+    exchange_bus.pass_refusal(&refused);
+    exchange_bus.pass(&Endpoint::named("GET", "/a").unwrap(), &CompletedExchange { reason: "Fine", ..finished("/a", 200, 7) });
     let mut paper = Paper::default();
     paper.write_all(&log.chunk(log.at)).unwrap();
     let lines = paper.lines();
@@ -112,9 +112,9 @@ fn a_refused_request_is_a_line_with_its_reason() {
 
 #[test]
 fn what_is_over_the_rate_is_counted_in_a_line() {
-    let outlet = Arc::<ExchangeBus>::default();
-    let (mut log, lines) = open(&outlet, 50);
-    pass(&outlet, 60);
+    let exchange_bus = Arc::<ExchangeBus>::default();
+    let (mut log, lines) = open(&exchange_bus, 50);
+    pass(&exchange_bus, 60);
     let start = log.at;
     let mut paper = Paper::default();
     let mut tick = |log: &mut AccessLog, after_ms| {
@@ -122,7 +122,7 @@ fn what_is_over_the_rate_is_counted_in_a_line() {
         paper.lines().len()
     };
     assert_eq!(tick(&mut log, 0), 51, "a second's worth, and that there was more");
-    pass(&outlet, 20);
+    pass(&exchange_bus, 20);
     assert_eq!(tick(&mut log, 100), 56, "a tenth of a second's worth");
     assert_eq!(tick(&mut log, 400), 71, "the others as soon as they may");
     let told = &paper.lines()[50];
@@ -132,14 +132,14 @@ fn what_is_over_the_rate_is_counted_in_a_line() {
 
 #[tokio::test]
 async fn an_output_that_nobody_reads_holds_up_nobody() {
-    let outlet = Arc::<ExchangeBus>::default();
-    let (log, lines) = open(&outlet, 100);
+    let exchange_bus = Arc::<ExchangeBus>::default();
+    let (log, lines) = open(&exchange_bus, 100);
     let (let_go, held) = mpsc::channel();
     let drain = CancellationToken::new();
     let passing = async {
         let until = Instant::now() + PATIENCE;
         while lines.left_out.load(Ordering::Relaxed) < 1_000 && Instant::now() < until {
-            pass(&outlet, 50);
+            pass(&exchange_bus, 50);
             tokio::task::yield_now().await;
         }
         drain.cancel();
@@ -151,14 +151,14 @@ async fn an_output_that_nobody_reads_holds_up_nobody() {
 
 #[tokio::test]
 async fn an_output_that_is_broken_ends_the_log_and_costs_nothing_more() {
-    let outlet = Arc::<ExchangeBus>::default();
-    let (log, lines) = open(&outlet, 100);
+    let exchange_bus = Arc::<ExchangeBus>::default();
+    let (log, lines) = open(&exchange_bus, 100);
     let (let_go, held) = mpsc::channel();
     drop(let_go);
-    pass(&outlet, 5);
+    pass(&exchange_bus, 5);
     // No drain is requested: the log ends by itself.
     tokio::time::timeout(PATIENCE, log.run(Stuck(held), CancellationToken::new())).await.unwrap();
     let written = lines.written.load(Ordering::Relaxed);
-    pass(&outlet, 500);
+    pass(&exchange_bus, 500);
     assert_eq!((lines.written.load(Ordering::Relaxed), lines.left_out.load(Ordering::Relaxed)), (written, 0));
 }

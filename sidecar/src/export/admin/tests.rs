@@ -28,7 +28,7 @@ async fn the_admin_port_knows_its_paths_and_methods() {
 #[tokio::test]
 async fn a_service_that_is_not_there_makes_the_pod_unready_but_not_dead() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let world = World::start(|options| options.target = gone.into()).await;
+    let world = World::start(|options| options.proxy.target = gone.into()).await;
     let unready = world.admin("/readyz").await;
     assert_eq!(unready.status, 503);
     assert!(unready.body.starts_with(&format!("the service on {gone} does not accept connections")), "{}", unready.body);

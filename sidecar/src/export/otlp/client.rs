@@ -34,7 +34,7 @@ pub(super) struct Failed {
 impl CollectorClient {
     pub(super) fn new(settings: &OtlpSettings) -> Self {
         let endpoint = Endpoint::from(settings.endpoint.clone()).connect_timeout(settings.timeout);
-        Self { channel: endpoint.connect_lazy(), headers: settings.headers.clone(), timeout: settings.timeout }
+        Self { channel: endpoint.connect_lazy(), headers: settings.headers.0.clone(), timeout: settings.timeout }
     }
 
     /// Sends spans, and returns how many of them the collector has rejected.

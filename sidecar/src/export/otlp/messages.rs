@@ -1,7 +1,7 @@
 //! The OTLP messages that the sidecar uses, by field number (opentelemetry-proto, version 1).
 //!
-//! They are few, and written here instead of generated, so that no SDK is needed. `sidecar/tests/otlp.rs` checks them
-//! against a collector of generated types.
+//! They are few, and written here instead of generated: `opentelemetry-proto` 0.33 depends on `opentelemetry` and
+//! `opentelemetry_sdk` whatever features are chosen. `sidecar/tests/otlp.rs` checks them against a collector of its types.
 
 use prost::{Message, Oneof};
 

@@ -24,7 +24,7 @@ pub enum Follows {
     /// It does, if the request has one (`parentbased_…`).
     Parent,
     /// It decides by itself.
-    Nobody,
+    Own,
 }
 
 /// The share of all traces that is sampled, from 0 to 1. The trace id decides, so that all services agree.
@@ -33,10 +33,10 @@ pub struct SampleRatio(f64);
 
 impl Sampler {
     /// The sampler of that name, with that argument; `None` if there is none.
-    pub fn named(name: &str, share: Option<f64>) -> Option<Self> {
+    pub fn from_name(name: &str, share: Option<f64>) -> Option<Self> {
         let (follows, name) = match name.strip_prefix("parentbased_") {
             Some(name) => (Follows::Parent, name),
-            None => (Follows::Nobody, name),
+            None => (Follows::Own, name),
         };
         let share = match name {
             "always_on" => 1.0,
@@ -108,7 +108,7 @@ mod tests {
             ("parentbased_always_off", None, low, "01", true),
             ("parentbased_traceidratio", Some(0.5), high, "00", false),
         ] {
-            let sampler = Sampler::named(name, share).unwrap();
+            let sampler = Sampler::from_name(name, share).unwrap();
             assert_eq!(sampler.samples(parent(last, flags)), is_sampled, "{name} {share:?} of {last} {flags}");
         }
     }
@@ -116,15 +116,15 @@ mod tests {
     #[test]
     fn where_nobody_has_decided_the_share_does() {
         assert!(Sampler::default().samples(None));
-        assert!(!Sampler::named("parentbased_always_off", None).unwrap().samples(None));
-        let some = Sampler::named("parentbased_traceidratio", Some(0.25)).unwrap();
+        assert!(!Sampler::from_name("parentbased_always_off", None).unwrap().samples(None));
+        let some = Sampler::from_name("parentbased_traceidratio", Some(0.25)).unwrap();
         let sampled = (0..4000).filter(|_| some.samples(None)).count();
         assert!((700..1300).contains(&sampled), "{sampled} of 4000 are no quarter");
     }
 
     #[test]
     fn a_trace_that_begins_here_is_in_the_share_for_everybody() {
-        let quarter = Sampler::named("traceidratio", Some(0.25)).unwrap();
+        let quarter = Sampler::from_name("traceidratio", Some(0.25)).unwrap();
         for _ in 0..1000 {
             assert!(random_part(quarter.new_trace()) >= quarter.share.threshold());
         }
@@ -134,7 +134,7 @@ mod tests {
     fn what_is_no_sampler_is_none() {
         for (name, share) in [("jaeger_remote", None), ("", None), ("traceidratio", Some(1.5)), ("traceidratio", Some(f64::NAN))]
         {
-            assert_eq!(Sampler::named(name, share), None, "{name} {share:?}");
+            assert_eq!(Sampler::from_name(name, share), None, "{name} {share:?}");
         }
     }
 }

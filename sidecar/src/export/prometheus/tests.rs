@@ -17,18 +17,18 @@ use crate::ledger::windows::Moment;
 
 fn text_of(ledger: &mut Ledger) -> String {
     let workload = Identity::new(PodDescription { pod: Some("web-0".into()), ..PodDescription::default() }).workload;
-    let link = ControlClientCounts { is_up: true, rules: 2, ..ControlClientCounts::default() };
-    let tally = SharedCounters::default();
-    (0..2).for_each(|_| tally.count_refused(RefusalReason::Target));
-    let told = ProcessFacts {
+    let control_client = ControlClientCounts { is_up: true, rules: 2, ..ControlClientCounts::default() };
+    let counters = SharedCounters::default();
+    (0..2).for_each(|_| counters.count_refused(RefusalReason::Target));
+    let facts = ProcessFacts {
         workload: &workload,
-        link,
-        tally: &tally,
+        control_client,
+        counters: &counters,
         access_log: &LineCounts::default(),
         exported: &Exported::default(),
         now_ms: 1_700_000_042_000,
     };
-    String::from_utf8(page(ledger, &told).encode(Format::Text)).unwrap()
+    String::from_utf8(page(ledger, &facts).encode(Format::Text)).unwrap()
 }
 
 #[test]

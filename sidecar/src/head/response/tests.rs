@@ -224,7 +224,7 @@ fn what_is_announced_and_must_not_come_is_told_apart() {
         (ResponseTo::Whole, "200 OK\r\nContent-Length: 5", false),
     ] {
         let head = format!("HTTP/1.1 {answer}\r\n\r\n");
-        assert_eq!(look(&head, |head| head.announces_in_vain(asked)), in_vain, "{head:?}");
+        assert_eq!(look(&head, |head| head.has_forbidden_body(asked)), in_vain, "{head:?}");
     }
 }
 

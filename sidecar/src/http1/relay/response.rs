@@ -53,7 +53,7 @@ impl Relay<'_> {
         }
         let (input, output) = (&scratch.input[..filled.length], &mut scratch.output);
         let used = match self.response {
-            ResponseProgress::Begun => self.take_heads(input, filled, output)?,
+            ResponseProgress::Begun => self.read_heads(input, filled, output)?,
             _ => Some(0),
         };
         let Some(used) = used else {
@@ -84,12 +84,12 @@ impl Relay<'_> {
 
     fn send(&mut self, cx: &mut Context<'_>, output: &[u8], plain: &[u8], filled: Filled) -> Result<Progress, RelayError> {
         self.downstream.send(cx, output, plain).map_err(|_| RelayError::Disconnected)?;
-        self.upstream.peer.pace_by(self.downstream, filled);
+        self.upstream.peer.adapt_read_size(self.downstream, filled);
         if self.exchange.status == 101 { Ok(Progress::Upgraded) } else { Ok(Progress::Moved) }
     }
 
     /// Handles all complete heads in `input`. Returns their length if the final head was among them.
-    fn take_heads(&mut self, input: &[u8], filled: Filled, output: &mut Vec<u8>) -> Result<Option<usize>, RelayError> {
+    fn read_heads(&mut self, input: &[u8], filled: Filled, output: &mut Vec<u8>) -> Result<Option<usize>, RelayError> {
         let mut used = 0;
         loop {
             let mut slots = self.worker.limits().slots();
@@ -97,7 +97,7 @@ impl Relay<'_> {
                 Parsed::Complete(head, length) => (head, length),
                 Parsed::Partial if filled.ended => return Err(self.service_closed()),
                 Parsed::Partial => {
-                    self.upstream.peer.keep_partial(&input[used..]);
+                    self.upstream.peer.unread_partial(&input[used..]);
                     return Ok(None);
                 }
                 Parsed::Faulty(fault) => return Err(RelayError::InvalidResponse(fault.why)),
@@ -161,7 +161,7 @@ impl Relay<'_> {
         }
         let from = head.framing(self.exchange.asked);
         let asked = self.exchange.asked;
-        let reusable = head.is_persistent() && from != Framing::UntilClose && !head.announces_in_vain(asked);
+        let reusable = head.is_persistent() && from != Framing::UntilClose && !head.has_forbidden_body(asked);
         match decorators::after(self.worker, &self.exchange.endpoint, head) {
             Verdict::Keep => self.pass_on(head, from, reusable, &[], output),
             Verdict::Edit(edits) => self.pass_on(head, from, reusable, &edits, output),
@@ -181,8 +181,8 @@ impl Relay<'_> {
         self.persistence = self.persistence_of(framing);
         self.exchange.answered(head.status, head.reason);
         let upgrade = head.connectivity.upgrade.filter(|_| head.status == UPGRADE_REQUIRED);
-        let (tells_length, dates) = (head.status != 204, Some(&self.worker.dates));
-        let plan = Plan { framing, tells_length, persistence: self.persistence, upgrade, edits, dates };
+        let (states_length, dates) = (head.status != 204, Some(&self.worker.dates));
+        let plan = Plan { framing, states_length, persistence: self.persistence, upgrade, edits, dates };
         write::response(output, head, plan);
         let mut body = Body::new(from, to);
         if head.connectivity.names_others {
@@ -210,7 +210,7 @@ impl Relay<'_> {
             && framing != Framing::UntilClose
             && self.exchange.body.is_done()
             && !self.worker.is_draining();
-        if keeps { write::kept(self.exchange.version) } else { Persistence::Close }
+        if keeps { write::keep_connection(self.exchange.version) } else { Persistence::Close }
     }
 
     /// Discards a response with a valid head and an invalid body. Neither has been sent yet.
@@ -233,7 +233,7 @@ impl Relay<'_> {
             self.exchange.bytes_out += body.bytes - before;
         }
         if body.is_done() {
-            self.upstream.peer.keep_next(&input[carried.consumed..]);
+            self.upstream.peer.unread(&input[carried.consumed..]);
             self.response = ResponseProgress::Complete { reusable: *reusable };
         } else if !is_passed {
             // A different response was sent, so the rest of the service's body is not awaited.

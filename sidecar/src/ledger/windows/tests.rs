@@ -136,7 +136,7 @@ fn a_window_is_sent_after_a_report_that_covers_it_and_few_at_a_time() {
 
     ledger.begin_stream(0, 0);
     ledger.change(3, 0);
-    assert!(send(&mut ledger, &mut 0).is_empty() && !ledger.owes_windows(), "a control plane that keeps none gets none");
+    assert!(send(&mut ledger, &mut 0).is_empty() && !ledger.has_undurable(), "a control plane that keeps none gets none");
 }
 
 #[test]

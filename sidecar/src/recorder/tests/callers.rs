@@ -66,7 +66,7 @@ fn a_pin_folds_the_callers_as_it_folds_the_hits() {
     for (path, caller, times) in [("/users/ann", 1, 3), ("/users/bob", 1, 4), ("/users/bob", 2, 5)] {
         (0..times).for_each(|_| call(&mut recorder, path, 200, address(caller)));
     }
-    recorder.obey(&[TimedRule::without_limit(pin("/users/{name}"))]);
+    recorder.apply_rules(&[TimedRule::without_limit(pin("/users/{name}"))]);
     call(&mut recorder, "/users/eve", 200, address(2));
     let told = recorder.collect();
     assert_eq!(told.len(), 1, "{told:?}");

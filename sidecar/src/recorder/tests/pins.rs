@@ -26,7 +26,7 @@ pub(super) fn pin(pattern: &str) -> Rule {
 }
 
 fn obey(recorder: &mut Recorder, rules: Vec<Rule>) {
-    recorder.obey(&rules.into_iter().map(TimedRule::without_limit).collect::<Vec<_>>());
+    recorder.apply_rules(&rules.into_iter().map(TimedRule::without_limit).collect::<Vec<_>>());
 }
 
 /// The collected endpoints, with hits and exchanges in flight.

@@ -13,8 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::identity::{Identity, PodDescription};
-use crate::sidecar::{SidecarListeners, SidecarOptions, run};
+use crate::config::SidecarOptions;
+use crate::identity::PodDescription;
+use crate::sidecar::{SidecarListeners, run};
 
 /// How long a test waits for an expected event.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,12 +47,10 @@ impl World {
         service.spawn(axum::serve(listener, router).into_future());
 
         let named = PodDescription { pod: Some("web-6c9f7d5b8-2kqxz".into()), ..PodDescription::default() };
-        let mut options = SidecarOptions {
-            drain_grace: Duration::ZERO,
-            // The service runs in this process, so its memory can be measured on every machine.
-            pods_in_process: Some(NonZeroU32::MIN),
-            ..SidecarOptions::new(Identity::new(named), target)
-        };
+        let mut options = SidecarOptions::new(named, target);
+        options.drain_grace = Duration::ZERO;
+        // The service runs in this process, so its memory can be measured on every machine.
+        options.pods_in_process = Some(NonZeroU32::MIN);
         told(&mut options);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = SidecarListeners::bind(any, any).unwrap();

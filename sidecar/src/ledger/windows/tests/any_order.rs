@@ -157,7 +157,7 @@ impl World {
             self.send(true);
             self.take(&Step::Ack { arrives: true });
         }
-        assert!(!self.ledger.owes_windows());
+        assert!(!self.ledger.has_undurable());
         let mut counted = GoldenMetrics::default();
         self.ledger.rows().for_each(|(_, row)| counted.merge(&row.total));
         assert_same(&self.disk.sum, &counted);
