@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use client::audit::Entry;
+use api::audit::{AuditLogEntry, AuditLogEvent, AuditQuery};
 use format::label::service_label;
 use format::number;
 
@@ -39,7 +39,7 @@ pub(crate) async fn run(options: AuditOptions, paint: ColorMode, interrupts: Int
     }
     let client = options.look.connection.client()?;
     let page = async || {
-        let mut answer = client.audit(options.limit).await?;
+        let mut answer = client.audit(&AuditQuery { limit: Some(options.limit.into()) }).await?;
         answer.audit.retain(|entry| options.only.holds(&entry.namespace, &entry.service));
         let none = "nothing of that has been asked for yet";
         options.look.told(
@@ -51,7 +51,7 @@ pub(crate) async fn run(options: AuditOptions, paint: ColorMode, interrupts: Int
     options.look.show(interrupts, page).await
 }
 
-const COLUMNS: [Column<Entry>; 13] = [
+const COLUMNS: [Column<AuditLogEntry>; 13] = [
     wide(Column::numbers("NUMBER", |entry, _| Cell::new(entry.number.to_string()))),
     Column::whole("TIME (UTC)", |entry, _| Cell::new(moment::date_and_time(&entry.at))),
     light(Column::words("BY", |entry, _| Cell::new(&entry.by))),
@@ -73,7 +73,7 @@ const COLUMNS: [Column<Entry>; 13] = [
     light(Column::words("NOTE", |entry, _| Cell::new(&entry.note))),
 ];
 
-fn event(entry: &Entry) -> Cell {
-    let tone = if entry.event == "refused" { Tone::Amber } else { Tone::Calm };
-    Cell::new(entry.event.replace('_', " ")).toned(tone)
+fn event(entry: &AuditLogEntry) -> Cell {
+    let tone = if entry.event == AuditLogEvent::Refused { Tone::Amber } else { Tone::Calm };
+    Cell::new(entry.event.to_string().replace('_', " ")).toned(tone)
 }

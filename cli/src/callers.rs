@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use client::callers::{Caller, Callers, Kind};
-use client::endpoints;
+use api::callers::{Caller, CallerKind, Callers};
+use api::endpoints::EndpointsQuery;
 use format::health::{HealthLevel, ratio};
 use format::label::service_label;
 use format::{health, number};
@@ -39,7 +39,7 @@ pub(crate) struct CallersOptions {
 /// Prints the callers.
 pub(crate) async fn run(options: CallersOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.look.connection.client()?;
-    let all = endpoints::Wanted { namespace: options.namespace.clone(), ..endpoints::Wanted::default() };
+    let all = EndpointsQuery { namespace: options.namespace.clone(), ..EndpointsQuery::default() };
     let words = find::words(&options.endpoint);
     let page = async || {
         let endpoints = client.endpoints(&all).await?.endpoints;
@@ -73,16 +73,18 @@ const COLUMNS: [Column<Caller>; 8] = [
 
 fn name(caller: &Caller) -> Cell {
     match (&caller.kind, &caller.service, &caller.address) {
-        (Kind::Service, Some(service), _) => Cell::new(service_label(caller.namespace.as_deref().unwrap_or("default"), service)),
+        (CallerKind::Service, Some(service), _) => {
+            Cell::new(service_label(caller.namespace.as_deref().unwrap_or("default"), service))
+        }
         (_, _, Some(address)) => Cell::new(address),
-        (Kind::Unknown(word), ..) => Cell::new(word),
+        (CallerKind::Unknown(word), ..) => Cell::new(word),
         _ => Cell::new("(other)").toned(Tone::Muted),
     }
 }
 
 fn pods(caller: &Caller) -> Cell {
     match caller.kind {
-        Kind::Service => Cell::new(caller.pods.len().to_string()),
+        CallerKind::Service => Cell::new(caller.pods.len().to_string()),
         _ => Cell::new(number::MISSING),
     }
 }
@@ -99,7 +101,7 @@ fn failing(caller: &Caller) -> Cell {
 
 /// Each calling pod with its address and its number of requests.
 fn from(caller: &Caller) -> Cell {
-    let pod = |pod: &client::callers::CallingPod| {
+    let pod = |pod: &api::callers::CallerPod| {
         format!("{} ({}) {}", pod.pod.as_deref().unwrap_or("one of several"), pod.address, number::count(pod.hits))
     };
     Cell::new(caller.pods.iter().map(pod).collect::<Vec<_>>().join(", "))

@@ -10,7 +10,7 @@ mod traffic;
 
 use std::process::ExitCode;
 
-use client::client::Client;
+use api::client::Client;
 
 use crate::check::findings::{Findings, Severity};
 use crate::color::ColorMode;

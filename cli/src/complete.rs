@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::time::Duration;
 
+use api::client::Client;
+use api::client::failure::Failure;
+use api::endpoints::{Endpoint, EndpointsQuery};
 use clap::Parser;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
-use client::client::Client;
-use client::endpoints::{Endpoint, Wanted};
-use client::failure::Failure;
 use format::label::service_label;
 
 use crate::connection::Connection;
@@ -33,7 +33,7 @@ struct CompletionContext {
 /// Completes the name of a service.
 pub(crate) fn services() -> ArgValueCompleter {
     completer(async |client, _| {
-        let endpoints = client.endpoints(&Wanted::default()).await?.endpoints;
+        let endpoints = client.endpoints(&EndpointsQuery::default()).await?.endpoints;
         let pods = client.pods().await?.pods;
         let of_pods = pods.iter().map(|pod| service_label(&pod.namespace, &pod.service));
         Ok(endpoints.iter().map(service_of).chain(of_pods).collect())
@@ -42,7 +42,7 @@ pub(crate) fn services() -> ArgValueCompleter {
 
 /// Completes an endpoint reference: service, method, route, or a route prefix with `*`.
 pub(crate) fn endpoints() -> ArgValueCompleter {
-    completer(async |client, line| Ok(words_of(&client.endpoints(&Wanted::default()).await?.endpoints, line)))
+    completer(async |client, line| Ok(words_of(&client.endpoints(&EndpointsQuery::default()).await?.endpoints, line)))
 }
 
 /// Completes the id of a rule in force.

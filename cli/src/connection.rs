@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use client::client::{Client, Token};
-use client::trust::Authorities;
+use api::client::trust::Authorities;
+use api::client::{Client, Token};
 use reqwest::Url;
 
 use crate::stdout::beside;
@@ -44,7 +44,7 @@ impl Connection {
     /// Builds a client; warns on standard error if the token would be sent in plain text.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let client = self.silent_client()?;
-        if client.is_overheard() {
+        if client.sends_token_in_plain_text() {
             let host = self.url.host_str().unwrap_or_default();
             beside(&format!("sitio: the token goes to {host} over plain http, where others can read it; use https://"));
         }

@@ -32,7 +32,7 @@ pub(crate) async fn run(options: DashboardOptions) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     // Checked first, because a browser would only show a connection error.
-    options.connection.client()?.is_there().await?;
+    options.connection.client()?.check_alive().await?;
     let mut browser = Command::new(OPENER);
     browser.arg(&url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     for variable in token::VARIABLES {

@@ -5,8 +5,8 @@ mod preview;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use client::client::Client;
-use client::rules::{Action, Disable, Order, ReceiptState, Rule};
+use api::client::Client;
+use api::rules::{DisableAction, DisableAnswer, DisableCommand, ReceiptState, Rule};
 use format::label::service_label;
 use format::number;
 
@@ -96,16 +96,16 @@ fn ttl(value: &str) -> Result<Ttl, String> {
 /// Creates the rule, or prints the preview with `--dry-run`.
 pub(crate) async fn run(options: DisableOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
-    let order = options.order(&client).await?;
+    let command = options.command(&client).await?;
     if options.dry_run {
-        let preview = preview::of(&client, &order, paint).await?;
+        let preview = preview::of(&client, &command, paint).await?;
         say(&preview.words)?;
         return Ok(match preview.answer {
             Expected::Accepted => ExitCode::SUCCESS,
             Expected::Refused => ExitCode::FAILURE,
         });
     }
-    let rule = client.turn_off(&order).await?;
+    let rule = client.disable(&command).await?;
     for warning in &rule.warnings {
         beside(&format!("sitio: warning: {}", plain(warning)));
     }
@@ -116,7 +116,7 @@ pub(crate) async fn run(options: DisableOptions, paint: ColorMode, interrupts: I
 }
 
 impl DisableOptions {
-    async fn order(&self, client: &Client) -> anyhow::Result<Order> {
+    async fn command(&self, client: &Client) -> anyhow::Result<DisableCommand> {
         let words = find::words(&self.endpoint);
         let named = EndpointRef::find(client, self.namespace.as_deref(), &words).await?;
         let EndpointRef { scope, namespace, service, method, route } = named;
@@ -126,10 +126,24 @@ impl DisableOptions {
             Ttl::Open => None,
         };
         let status = self.status.parse()?;
-        let action = Action::Disable(Disable { status });
-        let (pods, reason) = (self.pods.clone(), self.reason.clone());
+        let action = DisableAction { disable: DisableAnswer { status } };
+        let pods = Some(self.pods.clone()).filter(|pods| !pods.is_empty());
+        let reason = self.reason.clone();
         let (allow_unseen, override_protected) = (self.allow_unseen, self.override_protected);
-        Ok(Order { namespace, service, method, route, scope, action, pods, ttl, reason, allow_unseen, override_protected })
+        Ok(DisableCommand {
+            dry_run: false,
+            namespace,
+            service,
+            method,
+            route,
+            scope,
+            action,
+            pods,
+            ttl,
+            reason,
+            allow_unseen,
+            override_protected,
+        })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use client::client::Client;
-use client::rules::Rule;
+use api::client::Client;
+use api::rules::Rule;
 use format::label::service_label;
 
 use crate::color::ColorMode;

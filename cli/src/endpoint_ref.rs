@@ -1,8 +1,8 @@
 //! Resolves the endpoint or route prefix that a command refers to, even if no request for it was counted yet.
 
-use client::client::Client;
-use client::endpoints::{Endpoint, Wanted};
-use client::rules::Scope;
+use api::client::Client;
+use api::endpoints::{Endpoint, EndpointsQuery};
+use api::rules::RuleScope;
 
 use crate::find;
 use crate::find::NotFound;
@@ -16,7 +16,7 @@ const ANY_METHOD: &str = "*";
 /// The full name of an endpoint or of a route prefix.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct EndpointRef {
-    pub(crate) scope: Scope,
+    pub(crate) scope: RuleScope,
     pub(crate) namespace: String,
     pub(crate) service: String,
     pub(crate) method: String,
@@ -26,7 +26,7 @@ pub(crate) struct EndpointRef {
 impl EndpointRef {
     /// Resolves words, within a namespace if one is given.
     pub(crate) async fn find(client: &Client, namespace: Option<&str>, words: &[String]) -> anyhow::Result<Self> {
-        let wanted = Wanted { namespace: namespace.map(str::to_owned), ..Wanted::default() };
+        let wanted = EndpointsQuery { namespace: namespace.map(str::to_owned), ..EndpointsQuery::default() };
         let endpoints = client.endpoints(&wanted).await?.endpoints;
         Ok(Self::among(&endpoints, namespace, words)?)
     }
@@ -34,18 +34,18 @@ impl EndpointRef {
     fn among(endpoints: &[Endpoint], namespace: Option<&str>, words: &[String]) -> Result<Self, NotFound> {
         match (find::one(endpoints, words), words) {
             (Ok(found), _) => Ok(Self {
-                scope: Scope::Endpoint,
+                scope: RuleScope::Endpoint,
                 namespace: found.namespace.clone(),
                 service: found.service.clone(),
                 method: found.method.clone(),
                 route: found.route.clone(),
             }),
             (Err(NotFound::Nothing | NotFound::None { .. }), [service, method, route]) if route.starts_with('/') => {
-                let scope = if is_prefix(route) { Scope::Prefix } else { Scope::Endpoint };
+                let scope = if is_prefix(route) { RuleScope::Prefix } else { RuleScope::Endpoint };
                 Ok(Self { scope, ..Self::unheard(endpoints, namespace, service, method, route) })
             }
             (Err(NotFound::Nothing | NotFound::None { .. }), [service, route]) if is_prefix(route) => {
-                Ok(Self { scope: Scope::Prefix, ..Self::unheard(endpoints, namespace, service, ANY_METHOD, route) })
+                Ok(Self { scope: RuleScope::Prefix, ..Self::unheard(endpoints, namespace, service, ANY_METHOD, route) })
             }
             (Err(other), _) => Err(other),
         }
@@ -62,7 +62,7 @@ impl EndpointRef {
         namespaces.dedup();
         let only = namespaces.first().copied().filter(|_| namespaces.len() == 1);
         Self {
-            scope: Scope::Endpoint,
+            scope: RuleScope::Endpoint,
             namespace: namespace.or(written).or(only).unwrap_or(NAMESPACE).to_owned(),
             service: service.to_owned(),
             method: method.to_uppercase(),
@@ -102,12 +102,12 @@ mod tests {
             (named.scope, named.method, named.route)
         };
         let endpoints = [endpoint("legacy", "GET", "/x")];
-        let wide = |method: &str, route: &str| (Scope::Prefix, method.to_owned(), route.to_owned());
+        let wide = |method: &str, route: &str| (RuleScope::Prefix, method.to_owned(), route.to_owned());
         assert_eq!(scope(&endpoints, "legacy /old/*"), wide("*", "/old/*"));
         assert_eq!(scope(&endpoints, "legacy get /old/*"), wide("GET", "/old/*"));
         assert_eq!(scope(&endpoints, "legacy /*"), wide("*", "/*"));
         let literal = [endpoint("legacy", "GET", "/old/*")];
-        assert_eq!(scope(&literal, "legacy /old/*"), (Scope::Endpoint, "GET".into(), "/old/*".into()));
+        assert_eq!(scope(&literal, "legacy /old/*"), (RuleScope::Endpoint, "GET".into(), "/old/*".into()));
     }
 
     #[test]

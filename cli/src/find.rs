@@ -1,6 +1,6 @@
 //! Resolves an endpoint reference: an id, or any words of service, method and route that match only one endpoint.
 
-use client::endpoints::Endpoint;
+use api::endpoints::Endpoint;
 use format::label::service_label;
 
 use crate::sanitize::short;

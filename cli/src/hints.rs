@@ -1,6 +1,7 @@
 //! Maps each client failure to a hint about what to do next, for the end of an error message.
 
-use client::failure::{Distrust, Failure, Problem};
+use api::client::failure::{CertificateProblem, Failure};
+use api::problem::Problem;
 
 /// Returns a hint if there is one beyond what the failure's own text says.
 pub(crate) fn on(failure: &Failure) -> Option<String> {
@@ -8,13 +9,13 @@ pub(crate) fn on(failure: &Failure) -> Option<String> {
         Failure::Unreachable { .. } => {
             "start a control plane there (`sitio demo` brings one), or say where yours is with --url or SITIO_URL".to_owned()
         }
-        Failure::NoWayThroughProxy { .. } => {
+        Failure::ProxyFailed { .. } => {
             "see whether HTTP_PROXY and HTTPS_PROXY name the right proxy, or name this host in NO_PROXY".to_owned()
         }
-        Failure::Distrustful { .. } => {
+        Failure::NoAuthorities { .. } => {
             "install this machine's certificates (`ca-certificates`), or name a file with --ca-file or SITIO_CA_FILE".to_owned()
         }
-        Failure::Untrusted { distrust, .. } => on_distrust(distrust).to_owned(),
+        Failure::Untrusted { problem, .. } => on_certificate(problem).to_owned(),
         Failure::NotTls { .. } => "say http:// in --url or SITIO_URL, or name the port at which TLS is spoken".to_owned(),
         Failure::TlsWanted { .. } => "say https:// in --url or SITIO_URL".to_owned(),
         Failure::NotHttp { .. } => {
@@ -27,33 +28,33 @@ pub(crate) fn on(failure: &Failure) -> Option<String> {
         Failure::TooSlow { .. } => "try again, and look at its log and its load".to_owned(),
         Failure::TokenWanted { .. } => "set SITIO_TOKEN, or name a file that holds it with --token-file".to_owned(),
         Failure::TokenWrong { .. } => "set SITIO_TOKEN to the one that the control plane was started with".to_owned(),
-        Failure::Foreign { .. } => format!(
+        Failure::NotSitio { .. } => format!(
             "see whether --url or SITIO_URL is right; if it is, the control plane is of another version than this sitio, {}",
             env!("CARGO_PKG_VERSION")
         ),
-        Failure::BrokenOff { url, .. } if url.starts_with("http://") => {
+        Failure::ConnectionLost { url, .. } if url.starts_with("http://") => {
             "if the control plane was restarting, try again; if TLS is spoken there, say https://; \
              if it is the sidecars' port (8091), name the dashboard's (8090)"
                 .to_owned()
         }
-        Failure::BrokenOff { .. } => "the control plane may be restarting: try again".to_owned(),
+        Failure::ConnectionLost { .. } => "the control plane may be restarting: try again".to_owned(),
         Failure::Refused { problem, .. } => return on_problem(problem).map(str::to_owned),
     })
 }
 
-fn on_distrust(distrust: &Distrust) -> &'static str {
-    match distrust {
-        Distrust::Issuer => {
+fn on_certificate(problem: &CertificateProblem) -> &'static str {
+    match problem {
+        CertificateProblem::Issuer => {
             "name the file with its authority's certificate by --ca-file or SITIO_CA_FILE, if you believe that one"
         }
-        Distrust::Expired => "renew it, or set this machine's clock if that is wrong",
-        Distrust::NotYet => "set this machine's clock, or wait",
-        Distrust::Name(_) => "use the name that it is for, in --url or SITIO_URL",
-        Distrust::Authority => {
+        CertificateProblem::Expired => "renew it, or set this machine's clock if that is wrong",
+        CertificateProblem::NotYet => "set this machine's clock, or wait",
+        CertificateProblem::Name(_) => "use the name that it is for, in --url or SITIO_URL",
+        CertificateProblem::Authority => {
             "name the file with exactly this certificate by --ca-file or SITIO_CA_FILE, or make one with CA:FALSE \
              (`openssl req -x509 -addext basicConstraints=critical,CA:FALSE …`)"
         }
-        Distrust::Other(_) => "give the control plane's door another one, signed by an authority",
+        CertificateProblem::Other(_) => "give the control plane's door another one, signed by an authority",
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use client::endpoints;
-use client::history::{Exchange, First, History, Wanted};
+use api::endpoints::EndpointsQuery;
+use api::history::{Exchange, History, HistoryQuery};
 use format::label::service_label;
 use format::{number, time};
 
@@ -56,13 +56,13 @@ pub(crate) struct HistoryOptions {
 /// Prints the exchanges.
 pub(crate) async fn run(options: HistoryOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.look.connection.client()?;
-    let all = endpoints::Wanted { namespace: options.namespace.clone(), ..endpoints::Wanted::default() };
-    let wanted = Wanted {
+    let all = EndpointsQuery { namespace: options.namespace.clone(), ..EndpointsQuery::default() };
+    let wanted = HistoryQuery {
         status: options.status.clone(),
-        first: if options.slowest { First::Slowest } else { First::Newest },
+        slowest: options.slowest.then(|| "true".to_owned()),
         pod: options.pod.clone(),
         // With a range, all exchanges are requested, and those outside the range are removed here.
-        limit: Some(if options.range.is_given() { LIMIT_MAX as u32 } else { options.limit }),
+        limit: Some((if options.range.is_given() { LIMIT_MAX as u32 } else { options.limit }).to_string()),
     };
     let words = find::words(&options.endpoint);
     let page = async || {

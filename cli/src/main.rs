@@ -49,9 +49,9 @@ mod usage;
 use std::io;
 use std::process::ExitCode;
 
+use api::client::failure::Failure;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::CompleteEnv;
-use client::failure::Failure;
 use platform::log::Log;
 use tracing_subscriber::EnvFilter;
 

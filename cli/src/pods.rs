@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use client::pods::{Pod, State};
+use api::pods::{Pod, PodState};
 use format::health::CLOCK_OFFSET_WARNED_MS;
 use format::label::service_label;
 use format::{number, time};
@@ -70,11 +70,11 @@ fn columns() -> [Column<Pod>; 15] {
 
 fn state(pod: &Pod) -> Cell {
     match &pod.state {
-        State::Reporting if is_near_limit(pod) => Cell::new("near memory limit").toned(Tone::Amber),
-        State::Reporting => Cell::new("reporting"),
-        State::Silent => Cell::new("silent").toned(Tone::Red),
-        State::Gone => Cell::new("gone").toned(Tone::Muted),
-        State::Other(word) => Cell::new(word),
+        PodState::Reporting if is_near_limit(pod) => Cell::new("near memory limit").toned(Tone::Amber),
+        PodState::Reporting => Cell::new("reporting"),
+        PodState::Silent => Cell::new("silent").toned(Tone::Red),
+        PodState::Gone => Cell::new("gone").toned(Tone::Muted),
+        PodState::Unknown(word) => Cell::new(word),
     }
 }
 

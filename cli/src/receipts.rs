@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use client::client::Client;
-use client::rules::{Receipt, ReceiptState, Rule};
+use api::client::Client;
+use api::rules::{Receipt, ReceiptState, Rule};
 use format::label::service_label;
 use format::number;
 use tokio::time::Instant;

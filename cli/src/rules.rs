@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use client::rules::{Action, Receipt, ReceiptState, Rule, Rules, State};
+use api::rules::{Receipt, ReceiptState, Rule, RuleAction, RuleState, Rules};
 use format::label::service_label;
 use format::number;
 
@@ -94,19 +94,19 @@ fn one(rule: &Rule, room: TableWidth, paint: ColorMode) -> String {
 
 fn status(rule: &Rule) -> Cell {
     Cell::new(match rule.action {
-        Action::Disable(disable) => disable.status.to_string(),
-        Action::Pin {} => "pin".to_owned(),
+        RuleAction::Disable { status } => status.to_string(),
+        RuleAction::Pin {} => "pin".to_owned(),
     })
 }
 
 fn state(rule: &Rule) -> Cell {
     match &rule.state {
-        State::Pending => Cell::new("pending").toned(Tone::Amber),
-        State::Applied => Cell::new("applied"),
-        State::Refused => Cell::new("refused").toned(Tone::Red),
-        State::Withdrawn => Cell::new("withdrawn").toned(Tone::Muted),
-        State::Lapsed => Cell::new("lapsed").toned(Tone::Muted),
-        State::Other(word) => Cell::new(word),
+        RuleState::Pending => Cell::new("pending").toned(Tone::Amber),
+        RuleState::Applied => Cell::new("applied"),
+        RuleState::Refused => Cell::new("refused").toned(Tone::Red),
+        RuleState::Withdrawn => Cell::new("withdrawn").toned(Tone::Muted),
+        RuleState::Lapsed => Cell::new("lapsed").toned(Tone::Muted),
+        RuleState::Unknown(word) => Cell::new(word),
     }
 }
 
@@ -116,7 +116,7 @@ fn said(receipt: &Receipt) -> Cell {
         ReceiptState::Applied => Cell::new("applied"),
         ReceiptState::Refused => Cell::new("refused").toned(Tone::Red),
         ReceiptState::Gone => Cell::new("gone").toned(Tone::Muted),
-        ReceiptState::Other(word) => Cell::new(word),
+        ReceiptState::Unknown(word) => Cell::new(word),
     }
 }
 

@@ -1,9 +1,8 @@
 //! Sample data for tests of the output.
 
-use client::endpoints::{Endpoint, Endpoints, State};
-use client::history::Exchange;
-use client::pods;
-use client::pods::{Confirmed, Pod};
+use api::endpoints::{Endpoint, EndpointState, Endpoints};
+use api::history::Exchange;
+use api::pods::{ConfirmedRevision, Pod, PodState};
 use serde_json::json;
 
 /// An endpoint with a hundred requests, one of which failed.
@@ -15,7 +14,7 @@ pub(crate) fn endpoint(service: &str, method: &str, route: &str) -> Endpoint {
         "first_byte_avg_ms": 3.0, "first_byte_max_ms": 4.0, "rps": 1.667, "blocked_rps": 0.0,
         "status": {"200": 97, "404": 2, "500": 1}, "bytes_in": 0, "bytes_in_max": 0, "bytes_out": 12_000, "bytes_out_max": 900,
         "in_flight": 1, "first_seen": "2025-11-20T14:00:00.000Z", "last_seen": "2025-11-20T14:07:41.042Z",
-        "state": State::On, "rule": null, "pods": ["a-0", "a-1"],
+        "state": EndpointState::On, "rule": null, "pods": ["a-0", "a-1"],
     });
     serde_json::from_value(told).expect("the sample is an endpoint")
 }
@@ -43,7 +42,7 @@ pub(crate) fn pod(name: &str) -> Pod {
         service: "shop".into(),
         node: String::new(),
         version: env!("CARGO_PKG_VERSION").into(),
-        state: pods::State::Reporting,
+        state: PodState::Reporting,
         connected: true,
         connected_at: None,
         heard_at: "2025-11-20T14:00:00Z".into(),
@@ -52,7 +51,7 @@ pub(crate) fn pod(name: &str) -> Pod {
         clock_offset_ms: None,
         clock_error_ms: None,
         revision_wanted: 3,
-        confirmed: Some(Confirmed { revision: 3, took_ms: 1 }),
+        confirmed: Some(ConfirmedRevision { revision: 3, took_ms: 1 }),
         refused: None,
     }
 }

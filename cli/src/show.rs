@@ -4,8 +4,8 @@ use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use api::client::failure::Failure;
 use clap::ValueEnum;
-use client::failure::Failure;
 use mesh::visible::json;
 use serde::Serialize;
 

@@ -3,9 +3,9 @@
 use std::borrow::Borrow;
 use std::process::ExitCode;
 
+use api::endpoints::{Endpoint, EndpointState, Endpoints, EndpointsQuery};
+use api::status::Recovery;
 use clap::ValueEnum;
-use client::endpoints::{Endpoint, Endpoints, State, Wanted};
-use client::recovery::Recovery;
 use format::health::HealthLevel;
 use format::label::service_label;
 use format::{health, number};
@@ -87,7 +87,7 @@ pub(crate) async fn run(options: StatOptions, paint: ColorMode, interrupts: Inte
     }
     let client = options.look.connection.client()?;
     let StatOptions { range, namespace, .. } = &options;
-    let wanted = || Wanted {
+    let wanted = || EndpointsQuery {
         window: (!range.is_given()).then(|| options.window.clone()),
         from: range.from(),
         to: range.to(),
@@ -184,14 +184,14 @@ pub(crate) fn latency(ms: Option<f64>) -> Cell {
 /// The state of an endpoint's switch.
 pub(crate) fn state(endpoint: &Endpoint) -> Cell {
     match &endpoint.state {
-        State::On => Cell::new("on"),
-        State::Off => Cell::new("off").toned(Tone::Amber),
-        State::PartlyOff => Cell::new("partly off").toned(Tone::Amber),
-        State::TurningOff => Cell::new("turning off").toned(Tone::Amber),
-        State::TurningOn => Cell::new("turning on").toned(Tone::Amber),
-        State::Protected => Cell::new("protected").toned(Tone::Muted),
-        State::Unavailable => Cell::new(number::MISSING),
-        State::Other(word) => Cell::new(word),
+        EndpointState::On => Cell::new("on"),
+        EndpointState::Off => Cell::new("off").toned(Tone::Amber),
+        EndpointState::PartlyOff => Cell::new("partly off").toned(Tone::Amber),
+        EndpointState::TurningOff => Cell::new("turning off").toned(Tone::Amber),
+        EndpointState::TurningOn => Cell::new("turning on").toned(Tone::Amber),
+        EndpointState::Protected => Cell::new("protected").toned(Tone::Muted),
+        EndpointState::Unavailable => Cell::new(number::MISSING),
+        EndpointState::Unknown(word) => Cell::new(word),
     }
 }
 

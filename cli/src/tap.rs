@@ -6,8 +6,9 @@ mod reader;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use api::client::tap_stream::{TapEvent, TapStream};
+use api::tap::{TapDropped, TapQuery, TappedExchange};
 use clap::ValueEnum;
-use client::tap::{Dropped, Event, Seen, Tap, Wanted};
 use format::number;
 use mesh::visible::json;
 
@@ -73,20 +74,20 @@ enum TapOutput {
 #[derive(Debug, Default)]
 struct TapSummary {
     shown: u64,
-    dropped: Dropped,
+    dropped: TapDropped,
 }
 
 /// Prints exchanges until interrupted.
 pub(crate) async fn run(options: TapOptions, paint: ColorMode, mut interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
-    let wanted = Wanted {
+    let wanted = TapQuery {
         namespace: options.namespace.clone(),
         service: options.service.clone(),
         pod: options.pod.clone(),
         method: options.method.as_ref().map(|method| method.to_uppercase()),
         route: options.route.clone(),
         status: options.status.clone(),
-        limit_per_s: Some(options.rate),
+        limit_per_s: Some(options.rate.to_string()),
     };
     let mut account = TapSummary::default();
     let watched = async {
@@ -103,22 +104,22 @@ pub(crate) async fn run(options: TapOptions, paint: ColorMode, mut interrupts: I
 }
 
 /// Prints the events of the tap, which does not end by itself.
-async fn watch(mut tap: Tap, output: TapOutput, paint: ColorMode, account: &mut TapSummary) -> anyhow::Result<()> {
+async fn watch(mut tap: TapStream, output: TapOutput, paint: ColorMode, account: &mut TapSummary) -> anyhow::Result<()> {
     while let Some(event) = tap.next().await? {
         match event {
-            Event::Exchange(seen) => {
+            TapEvent::Exchange(seen) => {
                 account.shown += 1;
                 say(&told(&seen, output, paint)?)?;
             }
-            Event::Dropped(dropped) => account.drop(dropped),
-            Event::Ended(ended) => bail!("the tap has ended: {}; try again", short(&ended.why)),
-            Event::Opened | Event::Pod(_) => {}
+            TapEvent::Dropped(dropped) => account.drop(dropped),
+            TapEvent::Ended(ended) => bail!("the tap has ended: {}; try again", short(&ended.why)),
+            TapEvent::Opened | TapEvent::Pod(_) => {}
         }
     }
     bail!("the tap has ended: the control plane has closed it; try again")
 }
 
-fn told(seen: &Seen, output: TapOutput, paint: ColorMode) -> anyhow::Result<String> {
+fn told(seen: &TappedExchange, output: TapOutput, paint: ColorMode) -> anyhow::Result<String> {
     Ok(match output {
         TapOutput::Line => line::of(seen, paint),
         // Paths and names are untrusted, and may hold characters that control a terminal.
@@ -128,7 +129,7 @@ fn told(seen: &Seen, output: TapOutput, paint: ColorMode) -> anyhow::Result<Stri
 
 impl TapSummary {
     /// Prints how many exchanges were dropped since the last call.
-    fn drop(&mut self, dropped: Dropped) {
+    fn drop(&mut self, dropped: TapDropped) {
         let more = dropped.exchanges().saturating_sub(self.dropped.exchanges());
         if more > 0 {
             beside(&format!("  … {} more not shown", number::count(more)));
@@ -169,7 +170,7 @@ mod tests {
     fn the_summary_lists_what_was_not_shown_and_why() {
         let mut account = TapSummary { shown: 1, ..TapSummary::default() };
         assert_eq!(account.words(50), "1 request shown, none left out");
-        account.dropped = Dropped { rate: 1200, reader: 3, ..Dropped::default() };
+        account.dropped = TapDropped { rate: 1200, reader: 3, ..TapDropped::default() };
         assert_eq!(account.words(50), "1 request shown, 1,203 not: 1,200 over 50 a second (--rate), 3 not read in time");
     }
     #[test]
@@ -179,11 +180,11 @@ mod tests {
             "path": "/a\u{202e}b\u{9b}2J", "status": 200, "reason": "OK", "outcome": "service", "took_ms": 1.0,
             "bytes_in": 0, "bytes_out": 0, "pod": "shop-1", "told_before": false,
         });
-        let seen: Seen = serde_json::from_value(seen).unwrap();
+        let seen: TappedExchange = serde_json::from_value(seen).unwrap();
 
         let line = told(&seen, TapOutput::Json, ColorMode::Plain).unwrap();
 
         assert!(line.contains(r"/a\u202eb\u009b2J"), "{line}");
-        assert_eq!(serde_json::from_str::<Seen>(&line).unwrap().exchange.path, seen.exchange.path);
+        assert_eq!(serde_json::from_str::<TappedExchange>(&line).unwrap().exchange.path, seen.exchange.path);
     }
 }

@@ -98,7 +98,7 @@ async fn watch(
             KeyAction::Stop => screen.stop()?,
             KeyAction::List => asks.list(model.window, Duration::ZERO),
             KeyAction::History(id) => asks.history(id),
-            KeyAction::TurnOff(order) => asks.turn_off(*order),
+            KeyAction::TurnOff(command) => asks.turn_off(*command),
             KeyAction::TurnOn(rule) => asks.turn_on(rule),
         }
     }

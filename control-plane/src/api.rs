@@ -8,10 +8,9 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
 use axum::routing::{any, get, post};
 
-use crate::api::problem::Problem;
+use crate::api::problem::ProblemResponse;
 use crate::state::AppState;
 
-mod about;
 mod audit;
 mod callers;
 mod endpoints;
@@ -21,7 +20,6 @@ mod openapi;
 mod pods;
 mod probes;
 pub mod problem;
-mod recovery;
 mod routes;
 mod rules;
 mod status;
@@ -34,14 +32,14 @@ mod visible;
 const BODY_BYTES_MAX: usize = 512 << 10;
 
 /// All routes that are not dashboard pages.
-pub fn routes(plane: Arc<AppState>) -> Router {
+pub fn routes(state: Arc<AppState>) -> Router {
     let v1 = Router::new()
-        .route("/about", get(about::told))
+        .route("/about", get(status::about))
         .route("/endpoints", get(endpoints::list))
         .route("/endpoints/{id}/callers", get(callers::of_endpoint))
         .route("/endpoints/{id}/history", get(history::of_endpoint))
         .route("/timeline", get(timeline::of_endpoints))
-        .route("/status", get(status::told))
+        .route("/status", get(status::status))
         .route("/tap", get(tap::events))
         .route("/pods", get(pods::list))
         .route("/audit", get(audit::list))
@@ -51,26 +49,26 @@ pub fn routes(plane: Arc<AppState>) -> Router {
         .route("/routes", get(routes::list).post(routes::create))
         .route("/routes/{id}", get(routes::one).delete(routes::withdraw))
         .route("/openapi.json", get(openapi::document))
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(not_that_way)
+        .fallback(unknown_resource)
+        .method_not_allowed_fallback(unsupported_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::map_response(visible::escape));
     Router::new()
         .nest("/api/v1", v1)
-        .route("/api", any(nothing_here))
-        .route("/api/{*path}", any(nothing_here))
-        .route("/metrics", get(metrics::told))
+        .route("/api", any(unknown_resource))
+        .route("/api/{*path}", any(unknown_resource))
+        .route("/metrics", get(metrics::metrics))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
-        .with_state(plane)
+        .with_state(state)
 }
 
-async fn nothing_here(uri: Uri) -> Problem {
-    let detail = format!("there is nothing at {}; /api/v1/openapi.json lists what there is", uri.path());
-    Problem::new(StatusCode::NOT_FOUND, "not-found", "No such resource", detail)
+async fn unknown_resource(uri: Uri) -> ProblemResponse {
+    let detail = format!("no resource at {}; see /api/v1/openapi.json", uri.path());
+    ProblemResponse::new(StatusCode::NOT_FOUND, "not-found", "No such resource", detail)
 }
 
-async fn not_that_way(method: Method, uri: Uri) -> Problem {
-    let detail = format!("{} does not take {method}; /api/v1/openapi.json lists what it takes", uri.path());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed", detail)
+async fn unsupported_method(method: Method, uri: Uri) -> ProblemResponse {
+    let detail = format!("{} does not support {method}; see /api/v1/openapi.json", uri.path());
+    ProblemResponse::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Method not allowed", detail)
 }

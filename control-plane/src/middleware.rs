@@ -15,7 +15,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::access::guard;
 use crate::access::policy::Access;
-use crate::api::problem::Problem;
+use crate::api::problem::ProblemResponse;
 use crate::dashboard::assets;
 use crate::public_url::PublicUrl;
 
@@ -58,7 +58,7 @@ async fn with_one_host(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let detail = "the request must name one host, in one Host header that agrees with its target";
-    Problem::new(StatusCode::BAD_REQUEST, "host-header", "Not one host", detail).into_response()
+    ProblemResponse::new(StatusCode::BAD_REQUEST, "host-header", "Not one host", detail).into_response()
 }
 
 fn names_one_host(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {

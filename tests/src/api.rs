@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use client::trust;
+use api::client::trust;
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, ClientBuilder};
 use serde_json::{Value, json};

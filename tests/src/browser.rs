@@ -87,7 +87,7 @@ impl Browser {
 
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let capabilities = capabilities(&profile, listening).expect("the capabilities are well formed");
-        client::trust::choose_ring();
+        api::client::trust::choose_ring();
         let session = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities).request_timeout(PATIENCE);
         let driver = runtime.block_on(async { session.await }).unwrap_or_else(|error| panic!("start the browser: {error}"));
         Self { runtime, driver: Some(driver), _chromedriver: chromedriver, _reserved: reserved, _profile: profile }

@@ -1,8 +1,8 @@
 //! Checks the control plane: reachability, access, version and clock.
 
-use client::about::About;
-use client::client::Client;
-use client::failure::Failure;
+use api::client::Client;
+use api::client::failure::Failure;
+use api::status::About;
 use tokio::time::Instant;
 
 use format::time;
@@ -19,7 +19,7 @@ const SKEW_ERROR_MS: u64 = 60_000;
 /// Returns whether the other checks can run.
 pub(super) async fn look(client: &Client, findings: &mut Findings) -> bool {
     let url = client.url();
-    if let Err(failure) = client.is_there().await {
+    if let Err(failure) = client.check_alive().await {
         findings.failed(&failure);
         return false;
     }

@@ -1,6 +1,6 @@
 //! The findings of `sitio check`: what is wrong, how severe it is, and what to do.
 
-use client::failure::Failure;
+use api::client::failure::Failure;
 use serde::Serialize;
 
 use crate::color::ColorMode;

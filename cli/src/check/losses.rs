@@ -1,9 +1,9 @@
 //! Checks for losses: endpoints over the limit, and data that the control plane refused or discarded.
 
-use client::client::Client;
-use client::endpoints::{State, Wanted};
-use client::metrics::Sample;
-use client::recovery::Recovery;
+use api::client::Client;
+use api::client::samples::Sample;
+use api::endpoints::{EndpointState, EndpointsQuery};
+use api::status::Recovery;
 
 use format::number;
 
@@ -40,10 +40,13 @@ const LOSSES: [(&str, &str, &str); 9] = [
 
 /// Runs the check. Skips the metrics during a recovery, because the control plane has none until it ends.
 pub(super) async fn look(client: &Client, recovery: Option<&Recovery>, findings: &mut Findings) {
-    match client.endpoints(&Wanted::default()).await {
+    match client.endpoints(&EndpointsQuery::default()).await {
         Ok(answer) => {
-            let folded: Vec<_> =
-                answer.endpoints.iter().filter(|endpoint| endpoint.state == State::Unavailable && endpoint.hits > 0).collect();
+            let folded: Vec<_> = answer
+                .endpoints
+                .iter()
+                .filter(|endpoint| endpoint.state == EndpointState::Unavailable && endpoint.hits > 0)
+                .collect();
             for endpoint in &folded {
                 findings.warning(
                     format!("{} requests to {} are counted as (other)", number::count(endpoint.hits), endpoint.service),

@@ -1,7 +1,7 @@
 //! Checks the pods: silent ones, those near a resource limit, and those behind in version or rules.
 
-use client::failure::Failure;
-use client::pods::{Pod, Pods, State};
+use api::client::failure::Failure;
+use api::pods::{Pod, PodState, Pods};
 
 use format::number;
 
@@ -23,7 +23,7 @@ pub(super) fn look(pods: &Result<Pods, Failure>, findings: &mut Findings) {
 }
 
 fn judge(pods: &Pods, findings: &mut Findings) {
-    let there: Vec<_> = pods.pods.iter().filter(|pod| pod.state != State::Gone).collect();
+    let there: Vec<_> = pods.pods.iter().filter(|pod| pod.state != PodState::Gone).collect();
     if there.is_empty() {
         findings.warning(
             "no pod is attached",
@@ -32,7 +32,7 @@ fn judge(pods: &Pods, findings: &mut Findings) {
         return;
     }
     let of = |is: &dyn Fn(&Pod) -> bool| -> Vec<&Pod> { there.iter().copied().filter(|pod| is(pod)).collect() };
-    let silent = of(&|pod| pod.state == State::Silent);
+    let silent = of(&|pod| pod.state == PodState::Silent);
     if silent.is_empty() {
         findings.fine(format!("{} reporting", number::plural(there.len(), "pod is", "pods are")));
     } else {
@@ -90,7 +90,7 @@ fn names(pods: &[&Pod]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use client::pods::{Confirmed, Refused, Resources};
+    use api::pods::{ConfirmedRevision, PodResources, RefusedMessages};
 
     use super::*;
     use crate::check::findings::Severity;
@@ -103,20 +103,20 @@ mod tests {
         (findings.worst(), findings.words(ColorMode::Plain))
     }
 
-    fn at(revision: u64) -> Confirmed {
-        Confirmed { revision, took_ms: 1 }
+    fn at(revision: u64) -> ConfirmedRevision {
+        ConfirmedRevision { revision, took_ms: 1 }
     }
 
     #[test]
     fn healthy_pods_are_fine() {
-        assert_eq!(judged(vec![pod("a"), Pod { state: State::Gone, ..pod("b") }]).0, Severity::Fine);
+        assert_eq!(judged(vec![pod("a"), Pod { state: PodState::Gone, ..pod("b") }]).0, Severity::Fine);
         assert_eq!(judged(vec![Pod { clock_offset_ms: Some(4_900), ..pod("a") }]).0, Severity::Fine);
         assert_eq!(judged(vec![]).0, Severity::Warning);
     }
 
     #[test]
     fn a_silent_pod_is_an_error_and_is_named() {
-        let (level, words) = judged(vec![pod("a"), Pod { state: State::Silent, ..pod("b-7") }]);
+        let (level, words) = judged(vec![pod("a"), Pod { state: PodState::Silent, ..pod("b-7") }]);
         assert!(level == Severity::Error && words.contains("1 pod last report 40 s ago: b-7"), "{words}");
     }
 
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn what_was_refused_is_a_warning_with_the_reason() {
         let why = "the counts of GET /a are impossible: a number is over 2^50".to_owned();
-        let refused = Some(Refused { times: 3, at: "2025-11-20T14:00:00Z".into(), why });
+        let refused = Some(RefusedMessages { times: 3, at: "2025-11-20T14:00:00Z".into(), why });
         let (level, words) = judged(vec![Pod { refused, ..pod("x") }]);
         assert_eq!(level, Severity::Warning);
         assert!(words.contains("3 messages of x refused") && words.contains("over 2^50"), "{words}");
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_behind_or_nearly_full_is_a_warning() {
-        let used = Resources {
+        let used = PodResources {
             memory_bytes: 95,
             memory_limit_bytes: 100,
             cpu_milli: 0,

@@ -1,9 +1,8 @@
 //! Checks the rules: those that pods refused or did not confirm, and those about to expire.
 
-use client::failure::Failure;
-use client::pods;
-use client::pods::Pods;
-use client::rules::{ReceiptState, Rule, Rules, State};
+use api::client::failure::Failure;
+use api::pods::{PodState, Pods};
+use api::rules::{ReceiptState, Rule, RuleState, Rules};
 
 use format::{number, time};
 
@@ -34,7 +33,7 @@ enum Confirmation {
 }
 
 fn behind(pods: Option<&Pods>) -> Confirmation {
-    let is_none = pods.is_some_and(|pods| !pods.pods.iter().any(|pod| pod.state != pods::State::Gone && pod.is_behind()));
+    let is_none = pods.is_some_and(|pods| !pods.pods.iter().any(|pod| pod.state != PodState::Gone && pod.is_behind()));
     if is_none { Confirmation::ByAll } else { Confirmation::NotByAll }
 }
 
@@ -53,7 +52,7 @@ fn judge(rules: &[Rule], confirmed: Confirmation, now_ms: u64, findings: &mut Fi
             let next =
                 format!("`sitio enable {id}` takes it back; `sitio disable` without --pods is for pods that join later, too");
             findings.warning(format!("{name} turns nothing off: no pod is connected"), next);
-        } else if rule.state == State::Pending && age_ms >= UNCONFIRMED_MS {
+        } else if rule.state == RuleState::Pending && age_ms >= UNCONFIRMED_MS {
             let waits = rule.pods.iter().filter(|receipt| receipt.state == ReceiptState::Pending).count();
             let next = format!("`sitio rules {id}` names them; they obey when they are back");
             findings.warning(format!("{name} is not confirmed by {}", number::plural(waits, "pod", "pods")), next);
@@ -67,7 +66,7 @@ fn judge(rules: &[Rule], confirmed: Confirmation, now_ms: u64, findings: &mut Fi
     }
     if is_fine {
         let all = number::plural(rules.len(), "rule is", "rules are");
-        let is_applied = rules.iter().all(|rule| rule.state == State::Applied);
+        let is_applied = rules.iter().all(|rule| rule.state == RuleState::Applied);
         findings.fine(match confirmed {
             Confirmation::ByAll if is_applied => format!("{all} in force, confirmed by every pod"),
             Confirmation::ByAll | Confirmation::NotByAll => {
@@ -84,7 +83,8 @@ fn is_anywhere(rule: &Rule) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use client::rules::{Action, Disable, Receipt, Scope};
+    use api::pods::Pod;
+    use api::rules::{Receipt, RuleAction, RuleScope};
 
     use super::*;
     use crate::check::findings::Severity;
@@ -92,7 +92,7 @@ mod tests {
 
     const MADE: &str = "2025-11-20T14:00:00Z";
 
-    fn rule(state: State, said: ReceiptState) -> Rule {
+    fn rule(state: RuleState, said: ReceiptState) -> Rule {
         let why = (said == ReceiptState::Refused).then(|| "too many rules".to_owned());
         Rule {
             id: "r7".into(),
@@ -101,8 +101,8 @@ mod tests {
             service: "legacy".into(),
             method: "GET".into(),
             route: "/export".into(),
-            scope: Scope::Endpoint,
-            action: Action::Disable(Disable { status: 503 }),
+            scope: RuleScope::Endpoint,
+            action: RuleAction::Disable { status: 503 },
             override_protected: false,
             reason: "because".into(),
             by: "operator".into(),
@@ -129,12 +129,12 @@ mod tests {
 
     #[test]
     fn what_is_confirmed_by_every_pod_is_behind_on_none() {
-        let applied = [rule(State::Applied, ReceiptState::Applied)];
+        let applied = [rule(RuleState::Applied, ReceiptState::Applied)];
         assert!(words(&applied, Confirmation::ByAll).contains("1 rule is in force, confirmed by every pod"));
         assert!(!words(&applied, Confirmation::NotByAll).contains("confirmed by every pod"));
-        let young = [rule(State::Pending, ReceiptState::Pending)];
+        let young = [rule(RuleState::Pending, ReceiptState::Pending)];
         assert!(words(&young, Confirmation::ByAll).contains("not all confirmed yet"));
-        let of = |confirmed| pods::Pod { confirmed, ..crate::sample::pod("a") };
+        let of = |confirmed| Pod { confirmed, ..crate::sample::pod("a") };
         let answer = |pod| Pods { taken_at: String::new(), revision: 3, pods: vec![pod] };
         assert_eq!(behind(Some(&answer(of(None)))), Confirmation::NotByAll);
         assert_eq!(behind(Some(&answer(crate::sample::pod("a")))), Confirmation::ByAll);
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_rule_whose_pods_are_gone_is_confirmed_by_none() {
-        let gone = rule(State::Pending, ReceiptState::Gone);
+        let gone = rule(RuleState::Pending, ReceiptState::Gone);
         for rule in [Rule { pods: vec![], ..gone.clone() }, gone] {
             let words = words(&[rule], Confirmation::ByAll);
             assert!(words.contains("turns nothing off: no pod is connected") && !words.contains("every pod"), "{words}");
@@ -152,13 +152,13 @@ mod tests {
 
     #[test]
     fn a_rule_is_fine_until_it_is_refused_or_late_or_nearly_over() {
-        assert_eq!(judged(rule(State::Applied, ReceiptState::Applied), 0).0, Severity::Fine);
-        assert_eq!(judged(rule(State::Pending, ReceiptState::Pending), 500).0, Severity::Fine);
-        let (level, words) = judged(rule(State::Pending, ReceiptState::Pending), 20_000);
+        assert_eq!(judged(rule(RuleState::Applied, ReceiptState::Applied), 0).0, Severity::Fine);
+        assert_eq!(judged(rule(RuleState::Pending, ReceiptState::Pending), 500).0, Severity::Fine);
+        let (level, words) = judged(rule(RuleState::Pending, ReceiptState::Pending), 20_000);
         assert!(level == Severity::Warning && words.contains("not confirmed by 1 pod"), "{words}");
-        let (level, words) = judged(rule(State::Refused, ReceiptState::Refused), 0);
+        let (level, words) = judged(rule(RuleState::Refused, ReceiptState::Refused), 0);
         assert!(level == Severity::Error && words.contains("refused by legacy-0: too many rules"), "{words}");
-        let (level, words) = judged(rule(State::Applied, ReceiptState::Applied), 55 * 60_000);
+        let (level, words) = judged(rule(RuleState::Applied, ReceiptState::Applied), 55 * 60_000);
         assert!(level == Severity::Warning && words.contains("lapses in 5 min"), "{words}");
     }
 }

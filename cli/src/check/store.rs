@@ -1,9 +1,9 @@
 //! Checks the control plane's metrics store: whether counts are on disk, and what is missing there.
 
-use client::client::Client;
-use client::failure::Failure;
-use client::recovery::Recovery;
-use client::status::Store;
+use api::client::Client;
+use api::client::failure::Failure;
+use api::status::Recovery;
+use api::status::StoreStatus;
 use mesh::report::GIVE_UP_AFTER;
 
 use format::number;
@@ -37,7 +37,7 @@ fn incomplete(recovery: &Recovery, findings: &mut Findings) {
     );
 }
 
-fn judge(store: &Store, now_ms: u64, findings: &mut Findings) {
+fn judge(store: &StoreStatus, now_ms: u64, findings: &mut Findings) {
     if let Some(why) = &store.replaced {
         findings.error(
             format!("the control plane's store was lost or replaced: {why}"),
@@ -59,7 +59,7 @@ fn judge(store: &Store, now_ms: u64, findings: &mut Findings) {
 }
 
 /// Reports data that is missing on disk although the disk works.
-fn losses(store: &Store, findings: &mut Findings) {
+fn losses(store: &StoreStatus, findings: &mut Findings) {
     if store.hits_not_durable > 0 {
         findings.warning(
             format!("{} requests of pods that died at once are in the totals, and not on disk", number::count(store.hits_not_durable)),
@@ -76,23 +76,30 @@ fn losses(store: &Store, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use api::status::StoredWindows;
+
     use super::*;
     use crate::check::findings::Severity;
     use crate::color::ColorMode;
 
     #[test]
     fn a_full_disk_is_an_error_with_what_to_do() {
-        let mut store = Store {
+        let mut store = StoreStatus {
             durable: true,
             not_durable_since: None,
             why: None,
             since: "1970-01-01T00:00:00Z".into(),
+            bytes_max: 1 << 30,
             file_bytes: Some(3 << 20),
+            slots: BTreeMap::new(),
             slots_crowded_out: Some(0),
+            windows: StoredWindows::default(),
             hits_not_durable: 0,
             replaced: None,
         };
-        let found = |store: &Store| {
+        let found = |store: &StoreStatus| {
             let mut findings = Findings::default();
             judge(store, 7_200_000, &mut findings);
             (findings.worst(), findings.words(ColorMode::Plain))

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use client::client::Client;
-use client::endpoints::{Endpoint, Wanted};
-use client::history;
-use client::history::{Exchange, History};
-use client::pods::{Pod, State};
+use api::client::Client;
+use api::endpoints::{Endpoint, EndpointsQuery};
+use api::history::{Exchange, History, HistoryQuery};
+use api::pods::{Pod, PodState};
 use format::label::service_label;
 use format::number;
 
@@ -24,12 +23,12 @@ const UNCALLED: Duration = Duration::from_secs(5 * 60);
 const ASKED_MAX: usize = 8;
 
 pub(super) async fn look(client: &Client, findings: &mut Findings) {
-    let recently = Wanted { window: Some(format!("{}s", RECENTLY.as_secs())), ..Wanted::default() };
+    let recently = EndpointsQuery { window: Some(format!("{}s", RECENTLY.as_secs())), ..EndpointsQuery::default() };
     match client.endpoints(&recently).await {
         Ok(answer) => reached(client, &answer.endpoints, findings).await,
         Err(failure) => return findings.failed(&failure),
     }
-    match (client.endpoints(&Wanted::default()).await, client.pods().await) {
+    match (client.endpoints(&EndpointsQuery::default()).await, client.pods().await) {
         (Ok(ever), Ok(pods)) => called(&ever.endpoints, &pods.pods, moment::now_ms(), findings),
         (Err(failure), _) | (_, Err(failure)) => findings.failed(&failure),
     }
@@ -38,7 +37,7 @@ pub(super) async fn look(client: &Client, findings: &mut Findings) {
 /// Checks whether requests reach the services. A 502 or 504 can come from the service or from its sidecar; the pods'
 /// request history says which.
 async fn reached(client: &Client, endpoints: &[Endpoint], findings: &mut Findings) {
-    let wanted = history::Wanted { status: Some("502,504".to_owned()), ..history::Wanted::default() };
+    let wanted = HistoryQuery { status: Some("502,504".to_owned()), ..HistoryQuery::default() };
     let mut all_are = true;
     for suspect in suspects(endpoints).into_iter().take(ASKED_MAX) {
         match client.history(&suspect.worst.id, &wanted).await {
@@ -115,7 +114,7 @@ fn called(endpoints: &[Endpoint], pods: &[Pod], now_ms: u64, findings: &mut Find
         let since_ms = pod.connected_at.as_deref().and_then(moment::unix_ms);
         since_ms.is_some_and(|since_ms| now_ms.saturating_sub(since_ms) >= UNCALLED.as_millis() as u64)
     };
-    let waiting = pods.iter().filter(|pod| pod.state == State::Reporting).filter(is_old);
+    let waiting = pods.iter().filter(|pod| pod.state == PodState::Reporting).filter(is_old);
     let waiting = waiting.filter(|pod| !called.contains(&(&pod.namespace, &pod.service)));
     let services: BTreeSet<_> = waiting.map(|pod| service_label(&pod.namespace, &pod.service)).collect();
     for service in services {

@@ -1,23 +1,23 @@
 //! The audit trail as CSV.
 
-use client::audit::Entry;
+use api::audit::AuditLogEntry;
 use format::column::{AuditColumn, Column};
 use format::csv::{CsvCell, table};
 
-use crate::csv::{number, some, words};
+use crate::csv::{name, number, some, words};
 
 /// One line for each entry.
-pub(crate) fn file(entries: &[Entry]) -> String {
+pub(crate) fn file(entries: &[AuditLogEntry]) -> String {
     let columns = AuditColumn::without(&[AuditColumn::EndedAt, AuditColumn::Applied, AuditColumn::Of, AuditColumn::Slowest]);
     table(&columns, entries, cell)
 }
 
-fn cell(entry: &Entry, column: AuditColumn) -> CsvCell {
+fn cell(entry: &AuditLogEntry, column: AuditColumn) -> CsvCell {
     match column {
         AuditColumn::Number => number(entry.number),
         AuditColumn::At => words(&entry.at),
         AuditColumn::By => words(&entry.by),
-        AuditColumn::Event => words(&entry.event),
+        AuditColumn::Event => name(&entry.event),
         AuditColumn::Namespace => words(&entry.namespace),
         AuditColumn::Service => words(&entry.service),
         AuditColumn::Method => words(&entry.method),

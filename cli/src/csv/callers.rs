@@ -1,6 +1,6 @@
 //! The callers of an endpoint as CSV.
 
-use client::callers::{Caller, Callers};
+use api::callers::{Caller, Callers};
 use format::csv::{CsvCell, text};
 
 use crate::csv::{name, number, rate, ratio, some, words};

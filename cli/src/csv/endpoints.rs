@@ -1,6 +1,6 @@
 //! The endpoints as CSV.
 
-use client::endpoints::{Endpoint, Endpoints};
+use api::endpoints::{Endpoint, Endpoints};
 use format::column::{Column, EndpointColumn};
 use format::csv::{CsvCell, table};
 use format::health::ratio as share;

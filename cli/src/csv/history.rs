@@ -1,6 +1,6 @@
 //! The recent requests of an endpoint as CSV.
 
-use client::history::{Exchange, History};
+use api::history::{Exchange, History};
 use format::column::{Column, RequestColumn};
 use format::csv::{CsvCell, table};
 

@@ -1,6 +1,6 @@
 //! The pods as CSV.
 
-use client::pods::{Pod, Pods};
+use api::pods::{Pod, Pods};
 use format::column::{Column, PodColumn};
 use format::csv::{CsvCell, table};
 

@@ -1,6 +1,6 @@
 //! The rules in force as CSV, and the receipts of the pods for one rule.
 
-use client::rules::{Action, Receipt, ReceiptState, Rule};
+use api::rules::{Receipt, ReceiptState, Rule, RuleAction};
 use format::csv::{CsvCell, text};
 
 use crate::csv::{name, number, some, words};
@@ -39,8 +39,8 @@ fn row(rule: &Rule) -> Vec<CsvCell> {
     let there = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone);
     let applied = there.clone().filter(|receipt| receipt.state == ReceiptState::Applied).count();
     let (action, status) = match rule.action {
-        Action::Disable(disable) => ("disable", Some(disable.status)),
-        Action::Pin {} => ("pin", None),
+        RuleAction::Disable { status } => ("disable", Some(status)),
+        RuleAction::Pin {} => ("pin", None),
     };
     vec![
         words(&rule.id),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use client::trust;
+use api::client::trust;
 use reqwest::Client;
 use tokio::time::Instant;
 

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use client::client::Client;
-use client::endpoints::Wanted;
+use api::client::Client;
+use api::endpoints::EndpointsQuery;
 use mesh::endpoint::Endpoint;
 use reqwest::Url;
 use tokio::time::timeout;
@@ -71,7 +71,7 @@ fn since(before: &Counts, mut counted: Counts) -> Counts {
 /// Reads the hits from the API.
 async fn counted(client: &Client) -> anyhow::Result<Counts> {
     let mut counts = Counts::new();
-    for row in client.endpoints(&Wanted::default()).await?.endpoints {
+    for row in client.endpoints(&EndpointsQuery::default()).await?.endpoints {
         let endpoint = Endpoint::named(&row.method, &row.route).with_context(|| format!("name {} {}", row.method, row.route))?;
         *counts.entry((row.service, endpoint)).or_default() += row.hits;
     }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use client::callers::Caller;
-use client::client::Client;
-use client::endpoints::{Endpoint, State as EndpointState, Wanted};
-use client::failure::Failure;
-use client::pods::{Pod, State};
-use client::rules::{Action, Order, Rule, Scope};
+use api::callers::Caller;
+use api::client::Client;
+use api::client::failure::Failure;
+use api::endpoints::{Endpoint, EndpointState, EndpointsQuery};
+use api::pods::{Pod, PodState};
+use api::rules::{DisableCommand, Rule, RuleScope};
 use format::label::service_label;
 use format::number;
 
@@ -26,76 +26,81 @@ const ENDPOINTS_MAX: usize = 8;
 /// The number of callers that are named: the busiest.
 const CALLERS_MAX: usize = 5;
 
-/// The effect of an order.
+/// The effect of a command.
 pub(super) struct Preview {
     /// The effect as text, in several lines.
     pub(super) words: String,
-    /// Whether the control plane would accept the order.
+    /// Whether the control plane would accept the command.
     pub(super) answer: Expected,
 }
 
-/// The control plane's answer to an order.
+/// The control plane's answer to a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
     /// It would create the rule.
     Accepted,
-    /// It would refuse the order and change nothing.
+    /// It would refuse the command and change nothing.
     Refused,
 }
 
-/// Computes the effect that the order would have now.
-pub(super) async fn of(client: &Client, order: &Order, paint: ColorMode) -> anyhow::Result<Preview> {
-    let namespace = order.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
+/// Computes the effect that the command would have now.
+pub(super) async fn of(client: &Client, command: &DisableCommand, paint: ColorMode) -> anyhow::Result<Preview> {
+    let namespace = command.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
     let window = Some(WINDOW.to_owned());
-    let wanted = Wanted { window, namespace: Some(namespace.clone()), service: Some(order.service.clone()), ..Wanted::default() };
+    let wanted = EndpointsQuery {
+        window,
+        namespace: Some(namespace.clone()),
+        service: Some(command.service.clone()),
+        ..EndpointsQuery::default()
+    };
     let mut endpoints = client.endpoints(&wanted).await?.endpoints;
-    endpoints.retain(|endpoint| is_covered(endpoint, order));
+    endpoints.retain(|endpoint| is_covered(endpoint, command));
     endpoints.sort_by(|a, b| b.rps.total_cmp(&a.rps).then_with(|| a.route.cmp(&b.route)));
     let rules = client.rules().await?.rules;
     let pods = client.pods().await?.pods;
     let copies: Vec<_> = pods
         .iter()
-        .filter(|pod| pod.namespace == namespace && pod.service == order.service && pod.state != State::Gone)
-        .filter(|pod| order.pods.is_empty() || order.pods.contains(&pod.pod))
+        .filter(|pod| pod.namespace == namespace && pod.service == command.service && pod.state != PodState::Gone)
+        .filter(|pod| command.pod_names().is_empty() || command.pod_names().contains(&pod.pod))
         .collect();
     let is_it = |rule: &&Rule| {
         rule.namespace == namespace
-            && rule.service == order.service
-            && rule.scope == order.scope
-            && rule.method == order.method
-            && rule.route == order.route
+            && rule.service == command.service
+            && rule.scope == command.scope
+            && rule.method == command.method
+            && rule.route == command.route
     };
     let mut lines = vec![format!(
         "Nothing was changed. It would turn {} of {} off:",
-        short(&order.scope.subject(&order.method, &order.route)),
-        short(&service_label(&namespace, &order.service))
+        short(&command.scope.subject(&command.method, &command.route)),
+        short(&service_label(&namespace, &command.service))
     )];
-    lines.push(format!("  pods     {}", names(&copies, order)));
-    if order.scope == Scope::Prefix {
+    lines.push(format!("  pods     {}", names(&copies, command)));
+    if command.scope == RuleScope::Prefix {
         lines.push(format!("  covers   {}", covered(&endpoints)));
     }
     lines.push(format!("  traffic  {}", traffic(&endpoints)));
     lines.push(format!("  from     {}", callers(client, &endpoints).await?));
     lines.push(format!(
         "  callers  get {}{}",
-        status(order),
-        order.ttl.as_ref().map_or_else(|| " until it is turned on".to_owned(), |ttl| format!(" for {ttl}"),)
+        status(command),
+        command.ttl.as_ref().map_or_else(|| " until it is turned on".to_owned(), |ttl| format!(" for {ttl}"),)
     ));
-    let known: Vec<_> = pods.iter().filter(|pod| pod.namespace == namespace && pod.service == order.service).collect();
+    let known: Vec<_> = pods.iter().filter(|pod| pod.namespace == namespace && pod.service == command.service).collect();
     // A rule for exactly these pods takes precedence over one for other pods.
-    let same = rules.iter().filter(is_it).find(|rule| concerns_the_same(rule, &copies, order));
-    let refusal = refused(client, order, refusal(&endpoints, same, &known, order)).await?;
+    let same = rules.iter().filter(is_it).find(|rule| concerns_the_same(rule, &copies, command));
+    let refusal = refused(client, command, refusal(&endpoints, same, &known, command)).await?;
     let answer = if refusal.is_some() { Expected::Refused } else { Expected::Accepted };
     let trouble = refusal.map(|why| format!("it would be refused: {why}"));
-    let trouble = trouble.or_else(|| warning(&endpoints, rules.iter().find(is_it), &copies, order));
+    let trouble = trouble.or_else(|| warning(&endpoints, rules.iter().find(is_it), &copies, command));
     lines.extend(trouble.map(|trouble| format!("  {} {trouble}", paint.bad("but"))));
     Ok(Preview { words: format!("{}\n", lines.join("\n")), answer })
 }
 
-/// Asks the control plane why it would refuse the order, if it would. An older one has no dry run; then the expectation
+/// Asks the control plane why it would refuse the command, if it would. An older one has no dry run; then the expectation
 /// computed here applies.
-async fn refused(client: &Client, order: &Order, expected: Option<String>) -> anyhow::Result<Option<String>> {
-    match client.preview(order).await {
+async fn refused(client: &Client, command: &DisableCommand, expected: Option<String>) -> anyhow::Result<Option<String>> {
+    match client.disable(&DisableCommand { dry_run: true, ..command.clone() }).await {
         Ok(_) => Ok(None),
         Err(Failure::Refused { problem, .. }) if problem.detail.contains("dry_run") => Ok(expected),
         Err(Failure::Refused { problem, .. }) => Ok(expected.or(Some(problem.detail))),
@@ -103,26 +108,26 @@ async fn refused(client: &Client, order: &Order, expected: Option<String>) -> an
     }
 }
 
-/// Whether a rule applies to exactly the pods of an order.
-fn concerns_the_same(rule: &Rule, copies: &[&Pod], order: &Order) -> bool {
+/// Whether a rule applies to exactly the pods of a command.
+fn concerns_the_same(rule: &Rule, copies: &[&Pod], command: &DisableCommand) -> bool {
     let of_rule: BTreeSet<_> = rule.pods.iter().map(|receipt| &*receipt.pod).collect();
-    let of_order: BTreeSet<_> = if order.pods.is_empty() {
+    let of_command: BTreeSet<_> = if command.pod_names().is_empty() {
         copies.iter().map(|pod| &*pod.pod).collect()
     } else {
-        order.pods.iter().map(|pod| &**pod).collect()
+        command.pod_names().iter().map(|pod| &**pod).collect()
     };
-    of_order.is_subset(&of_rule) && (order.pods.is_empty() || of_rule == of_order)
+    of_command.is_subset(&of_rule) && (command.pod_names().is_empty() || of_rule == of_command)
 }
 
-/// Whether an order covers an endpoint, by the same test as the control plane's: a prefix is the beginning of a route.
-fn is_covered(endpoint: &Endpoint, order: &Order) -> bool {
-    match order.scope {
-        Scope::Prefix => {
-            let prefix = order.route.strip_suffix('*').unwrap_or(&order.route);
-            let is_method = order.method == "*" || endpoint.method == order.method;
+/// Whether a command covers an endpoint, by the same test as the control plane's: a prefix is the beginning of a route.
+fn is_covered(endpoint: &Endpoint, command: &DisableCommand) -> bool {
+    match command.scope {
+        RuleScope::Prefix => {
+            let prefix = command.route.strip_suffix('*').unwrap_or(&command.route);
+            let is_method = command.method == "*" || endpoint.method == command.method;
             is_method && (prefix == "/" || endpoint.route.starts_with(prefix))
         }
-        _ => endpoint.method == order.method && endpoint.route == order.route,
+        _ => endpoint.method == command.method && endpoint.route == command.route,
     }
 }
 
@@ -162,9 +167,9 @@ fn who(caller: &Caller) -> String {
     service.or_else(|| caller.address.clone()).unwrap_or_else(|| "others".to_owned())
 }
 
-fn names(copies: &[&Pod], order: &Order) -> String {
+fn names(copies: &[&Pod], command: &DisableCommand) -> String {
     let names: Vec<_> = copies.iter().map(|pod| short(&pod.pod)).collect();
-    let later = if order.pods.is_empty() { ", and those that join later" } else { "" };
+    let later = if command.pod_names().is_empty() { ", and those that join later" } else { "" };
     format!("{}: {}{later}", copies.len(), if names.is_empty() { "none".to_owned() } else { names.join(", ") })
 }
 
@@ -182,27 +187,24 @@ fn traffic(endpoints: &[Endpoint]) -> String {
     )
 }
 
-fn status(order: &Order) -> u16 {
-    match order.action {
-        Action::Disable(disable) => disable.status,
-        Action::Pin {} => 0,
-    }
+fn status(command: &DisableCommand) -> u16 {
+    command.action.disable.status
 }
 
-/// Why the control plane is expected to refuse the order.
-fn refusal(endpoints: &[Endpoint], same: Option<&Rule>, known: &[&Pod], order: &Order) -> Option<String> {
+/// Why the control plane is expected to refuse the command.
+fn refusal(endpoints: &[Endpoint], same: Option<&Rule>, known: &[&Pod], command: &DisableCommand) -> Option<String> {
     let unknown: Vec<_> =
-        order.pods.iter().filter(|name| !known.iter().any(|pod| pod.pod == **name)).map(|name| short(name)).collect();
-    let is_unseen = endpoints.iter().all(|endpoint| endpoint.last_seen.is_none()) && order.route != "/*";
+        command.pod_names().iter().filter(|name| !known.iter().any(|pod| pod.pod == **name)).map(|name| short(name)).collect();
+    let is_unseen = endpoints.iter().all(|endpoint| endpoint.last_seen.is_none()) && command.route != "/*";
     if known.is_empty() {
-        Some(format!("no pod of {} has reported; `sitio pods` lists those there are", short(&order.service)))
+        Some(format!("no pod of {} has reported; `sitio pods` lists those there are", short(&command.service)))
     } else if !unknown.is_empty() {
-        Some(format!("{} has no pod {}; `sitio pods` lists those there are", short(&order.service), unknown.join(", ")))
-    } else if is_protected(endpoints) && order.scope != Scope::Prefix && !order.override_protected {
+        Some(format!("{} has no pod {}; `sitio pods` lists those there are", short(&command.service), unknown.join(", ")))
+    } else if is_protected(endpoints) && command.scope != RuleScope::Prefix && !command.override_protected {
         Some("that is a health path; --override-protected turns it off all the same".to_owned())
     } else if let Some(rule) = same {
         Some(already(rule))
-    } else if is_unseen && !order.allow_unseen {
+    } else if is_unseen && !command.allow_unseen {
         Some("no request for it was ever counted; --allow-unseen turns it off all the same".to_owned())
     } else {
         None
@@ -213,12 +215,12 @@ fn is_protected(endpoints: &[Endpoint]) -> bool {
     endpoints.iter().any(|endpoint| endpoint.state == EndpointState::Protected)
 }
 
-/// Why an accepted order might not have the intended effect.
-fn warning(endpoints: &[Endpoint], rule: Option<&Rule>, copies: &[&Pod], order: &Order) -> Option<String> {
-    let silent: Vec<_> = copies.iter().filter(|pod| pod.state == State::Silent).map(|pod| short(&pod.pod)).collect();
+/// Why an accepted command might not have the intended effect.
+fn warning(endpoints: &[Endpoint], rule: Option<&Rule>, copies: &[&Pod], command: &DisableCommand) -> Option<String> {
+    let silent: Vec<_> = copies.iter().filter(|pod| pod.state == PodState::Silent).map(|pod| short(&pod.pod)).collect();
     if let Some(rule) = rule {
         Some(already(rule))
-    } else if is_protected(endpoints) && order.override_protected {
+    } else if is_protected(endpoints) && command.override_protected {
         Some("probes of health paths would fail, and Kubernetes takes the pods out of service or restarts them".to_owned())
     } else if is_protected(endpoints) {
         Some("health paths stay on; --override-protected turns them off, too".to_owned())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, stderr};
 
-use client::rules::{ReceiptState, Rule};
+use api::rules::{ReceiptState, Rule};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::sanitize::short;

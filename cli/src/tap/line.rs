@@ -1,6 +1,6 @@
 //! Formats one exchange of a tap as one line.
 
-use client::tap::Seen;
+use api::tap::TappedExchange;
 use format::label::service_label;
 use format::time;
 
@@ -10,7 +10,7 @@ use crate::table::column::Tone;
 use crate::{history, stat};
 
 /// For example `14:07:41.126  503   212 ms  GET /legacy/export  legacy  legacy-0  from 10.0.0.7  rule r1`.
-pub(super) fn of(seen: &Seen, paint: ColorMode) -> String {
+pub(super) fn of(seen: &TappedExchange, paint: ColorMode) -> String {
     let exchange = &seen.exchange;
     let status = history::status(exchange);
     let shown = match status.tone {

@@ -40,10 +40,9 @@ pub(super) fn all(frame: &mut Frame<'_>, model: &Model, paint: ColorMode) {
 
 fn title(model: &Model, paint: ColorMode) -> Line<'static> {
     let shown = model.shown();
-    let sum = |number: fn(&client::endpoints::Endpoint) -> u64| {
-        shown.iter().map(|endpoint| number(endpoint)).fold(0, u64::saturating_add)
-    };
-    let (failures, served) = (sum(client::endpoints::Endpoint::failures), sum(client::endpoints::Endpoint::served));
+    let sum =
+        |number: fn(&api::endpoints::Endpoint) -> u64| shown.iter().map(|endpoint| number(endpoint)).fold(0, u64::saturating_add);
+    let (failures, served) = (sum(api::endpoints::Endpoint::failures), sum(api::endpoints::Endpoint::served));
     let rps: f64 = shown.iter().map(|endpoint| endpoint.rps).sum();
     let failing = health::ratio(failures, served);
     let tone = match health::failing(failing, served) {

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use client::client::Client;
-use client::endpoints::{Endpoints, Wanted};
-use client::failure::Failure;
-use client::history;
-use client::history::History;
-use client::rules::{Order, Rule};
+use api::client::Client;
+use api::client::failure::Failure;
+use api::endpoints::{Endpoints, EndpointsQuery};
+use api::history::{History, HistoryQuery};
+use api::rules::{DisableCommand, Rule};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use format::number;
@@ -50,11 +49,11 @@ impl Asks {
     /// Requests the endpoints after a delay.
     pub(super) fn list(&mut self, window: WindowKey, after: Duration) {
         let client = self.client.clone();
-        let wanted = Wanted {
+        let wanted = EndpointsQuery {
             window: Some(window.name().to_owned()),
             namespace: self.namespace.clone(),
             service: self.service.clone(),
-            ..Wanted::default()
+            ..EndpointsQuery::default()
         };
         let asked = self.under_way.spawn(async move {
             tokio::time::sleep(after).await;
@@ -76,7 +75,7 @@ impl Asks {
             before.abort();
         }
         let client = self.client.clone();
-        let wanted = history::Wanted { limit: Some(EXCHANGES), ..history::Wanted::default() };
+        let wanted = HistoryQuery { limit: Some(EXCHANGES.to_string()), ..HistoryQuery::default() };
         let of = id.clone();
         let asked = self.under_way.spawn(async move {
             let history = client.history(&of, &wanted).await;
@@ -86,9 +85,9 @@ impl Asks {
     }
 
     /// Requests to turn an endpoint off.
-    pub(super) fn turn_off(&mut self, order: Order) {
+    pub(super) fn turn_off(&mut self, command: DisableCommand) {
         let client = self.client.clone();
-        self.under_way.spawn(async move { Fetched::TurnedOff(Box::new(client.turn_off(&order).await)) });
+        self.under_way.spawn(async move { Fetched::TurnedOff(Box::new(client.disable(&command).await)) });
     }
 
     /// Requests the end of a rule.

@@ -1,7 +1,7 @@
 //! Maps key presses to changes of the model, and to requests, by mode.
 
-use client::endpoints::{Endpoint, State};
-use client::rules::{Action, Disable, Order, Scope};
+use api::endpoints::{Endpoint, EndpointState};
+use api::rules::{DisableAction, DisableAnswer, DisableCommand, RuleScope};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::table::column::Tone;
@@ -34,7 +34,7 @@ pub(super) enum KeyAction {
     /// Request the history of the endpoint with this id.
     History(String),
     /// Turn an endpoint off.
-    TurnOff(Box<Order>),
+    TurnOff(Box<DisableCommand>),
     /// End the rule with this id.
     TurnOn(String),
 }
@@ -115,8 +115,10 @@ fn switch(model: &mut Model) {
     let Some(endpoint) = id.as_ref().and_then(|id| model.endpoint(id)) else { return };
     match (&endpoint.state, &endpoint.rule) {
         (_, Some(rule)) => model.mode = Mode::TurnOn(rule.clone()),
-        (State::Protected, None) => model.say("a health path: no rule may turn it off", Tone::Amber),
-        (State::Unavailable, None) => model.say("(other) stands for many endpoints and cannot be turned off", Tone::Amber),
+        (EndpointState::Protected, None) => model.say("a health path: no rule may turn it off", Tone::Amber),
+        (EndpointState::Unavailable, None) => {
+            model.say("(other) stands for many endpoints and cannot be turned off", Tone::Amber);
+        }
         _ => {
             let (id, limit) = (endpoint.id.clone(), TimeLimit::default());
             model.mode = Mode::TurnOff(TurnOffDialog { id, reason: String::new(), limit });
@@ -160,7 +162,7 @@ fn in_turn_off(model: &mut Model, key: &KeyEvent) -> KeyAction {
             let (id, reason, ttl) = (question.id.clone(), question.reason.trim().to_owned(), question.limit.ttl());
             model.mode = Mode::List;
             if let Some(endpoint) = model.endpoint(&id) {
-                return KeyAction::TurnOff(Box::new(order(endpoint, reason, ttl)));
+                return KeyAction::TurnOff(Box::new(command(endpoint, reason, ttl)));
             }
         }
         _ => typed(&mut question.reason, key, REASON_BYTES_MAX),
@@ -168,20 +170,21 @@ fn in_turn_off(model: &mut Model, key: &KeyEvent) -> KeyAction {
     KeyAction::Nothing
 }
 
-fn order(endpoint: &Endpoint, reason: String, ttl: Option<String>) -> Order {
-    Order {
+fn command(endpoint: &Endpoint, reason: String, ttl: Option<String>) -> DisableCommand {
+    DisableCommand {
         namespace: Some(endpoint.namespace.clone()),
         service: endpoint.service.clone(),
         method: endpoint.method.clone(),
         route: endpoint.route.clone(),
-        scope: Scope::Endpoint,
+        scope: RuleScope::Endpoint,
         // The endpoint is on the screen, so it is valid even if it was not called yet.
         allow_unseen: endpoint.last_seen.is_none(),
         override_protected: false,
-        action: Action::Disable(Disable { status: STATUS }),
-        pods: Vec::new(),
+        action: DisableAction { disable: DisableAnswer { status: STATUS } },
+        pods: None,
         ttl,
         reason,
+        dry_run: false,
     }
 }
 
@@ -212,9 +215,9 @@ mod tests {
 
     fn model() -> Model {
         let mut off = endpoint("off", "GET", "/off");
-        (off.state, off.rule) = (State::Off, Some("r3".into()));
+        (off.state, off.rule) = (EndpointState::Off, Some("r3".into()));
         let mut health = endpoint("zhealth", "GET", "/healthz");
-        health.state = State::Protected;
+        health.state = EndpointState::Protected;
         let mut model = Model::new(String::new(), Sort::Name);
         model.take(answer(vec![endpoint("legacy", "GET", "/export"), off, health]));
         model
@@ -234,10 +237,10 @@ mod tests {
         assert_eq!(press(&mut model, &[KeyCode::Char('x'), KeyCode::Enter]), KeyAction::Nothing);
         assert!(model.note.as_ref().unwrap().0.contains("reason"));
         press(&mut model, &letters("jaxk q"));
-        let KeyAction::TurnOff(order) = press(&mut model, &[KeyCode::Tab, KeyCode::Enter]) else {
+        let KeyAction::TurnOff(command) = press(&mut model, &[KeyCode::Tab, KeyCode::Enter]) else {
             panic!("nothing is turned off")
         };
-        assert_eq!((order.service.as_str(), order.reason.as_str(), order.ttl.as_deref()), ("legacy", "jaxk q", Some("4h")));
+        assert_eq!((command.service.as_str(), command.reason.as_str(), command.ttl.as_deref()), ("legacy", "jaxk q", Some("4h")));
         assert!(matches!(model.mode, Mode::List));
         press(&mut model, &[KeyCode::Char('x'), KeyCode::Char('y'), KeyCode::Esc]);
         assert!(matches!(model.mode, Mode::List));

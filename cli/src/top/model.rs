@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use client::endpoints::{Endpoint, Endpoints};
-use client::history::History;
+use api::endpoints::{Endpoint, Endpoints};
+use api::history::History;
 use format::label::service_label;
 
 use crate::moment;

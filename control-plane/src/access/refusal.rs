@@ -6,7 +6,7 @@ use askama::Template;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use crate::api::problem::Problem;
+use crate::api::problem::ProblemResponse;
 use crate::dashboard::root::Root;
 
 /// The policy of a page without script that cannot be framed and whose forms go to this server only.
@@ -70,7 +70,7 @@ impl AccessDenied {
     pub(super) fn answer(self, wants: Wants, path: &str) -> Response {
         let mut response = match Root::from_path(path).filter(|_| wants == Wants::Page) {
             Some(root) => self.page(root),
-            None => Problem::new(self.status, self.name, self.title, self.detail).into_response(),
+            None => ProblemResponse::new(self.status, self.name, self.title, self.detail).into_response(),
         };
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sitio\""));

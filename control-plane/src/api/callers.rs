@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::callers::{Caller, CallerKind, CallerPod, Callers};
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Serialize;
 
 use crate::api::history::unknown_endpoint;
-use crate::api::problem::Problem;
+use crate::api::problem::ProblemResponse;
 use crate::api::units::{instant, rate};
 use crate::clock::now_ms;
 use crate::counts::fleet::endpoint_callers::CallerCounts;
@@ -20,59 +20,18 @@ use crate::state::AppState;
 /// The window of the rates.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
-/// The response body.
-#[derive(Debug, Serialize)]
-pub(super) struct Answer {
-    id: String,
-    namespace: String,
-    service: String,
-    method: String,
-    route: String,
-    taken_at: String,
-    hits: u64,
-    unknown_hits: u64,
-    rps: f64,
-    callers: Vec<Row>,
-}
-
-#[derive(Debug, Serialize)]
-struct Row {
-    kind: &'static str,
-    namespace: Option<String>,
-    service: Option<String>,
-    address: Option<String>,
-    #[serde(flatten)]
-    told: Told,
-    pods: Vec<PodRow>,
-}
-
-#[derive(Debug, Serialize)]
-struct PodRow {
-    pod: Option<String>,
-    address: String,
-    #[serde(flatten)]
-    told: Told,
-}
-
-/// The requests of one caller.
-#[derive(Debug, Serialize)]
-struct Told {
-    hits: u64,
-    share: f64,
-    failures: u64,
-    rps: f64,
-    last_seen: String,
-}
-
 /// `GET /api/v1/endpoints/{id}/callers`, busiest callers first.
-pub(super) async fn of_endpoint(Path(id): Path<String>, State(plane): State<Arc<AppState>>) -> Result<Json<Answer>, Problem> {
+pub(super) async fn of_endpoint(
+    Path(id): Path<String>,
+    State(state): State<Arc<AppState>>,
+) -> Result<Json<Callers>, ProblemResponse> {
     let now_ms = now_ms();
-    let all = plane.timeline.all();
+    let all = state.timeline.all();
     let series = all.iter().find(|series| series.id == id).ok_or_else(|| unknown_endpoint(&id))?;
-    let called_by = CalledBy::from_series(&plane.fleet, series, now_ms);
-    let rps = rps(series, plane.timeline.started_ms(), now_ms);
+    let called_by = CalledBy::from_series(&state.fleet, series, now_ms);
+    let rps = rps(series, state.timeline.started_ms(), now_ms);
     let whole = Whole { sum: called_by.sum, rps };
-    Ok(Json(Answer {
+    Ok(Json(Callers {
         id,
         namespace: series.namespace.clone(),
         service: series.service.clone(),
@@ -82,7 +41,7 @@ pub(super) async fn of_endpoint(Path(id): Path<String>, State(plane): State<Arc<
         hits: called_by.sum.calls.hits,
         unknown_hits: called_by.unknown_hits,
         rps: rate(rps),
-        callers: called_by.callers.into_iter().map(|caller| whole.row(caller)).collect(),
+        callers: called_by.callers.into_iter().map(|caller| whole.caller(caller)).collect(),
     }))
 }
 
@@ -98,23 +57,34 @@ struct Whole {
     rps: f64,
 }
 
+/// The requests of one caller, as the API returns them.
+struct Counts {
+    hits: u64,
+    share: f64,
+    failures: u64,
+    rps: f64,
+    last_seen: String,
+}
+
 impl Whole {
-    fn row(self, caller: ResolvedCaller) -> Row {
+    fn caller(self, caller: ResolvedCaller) -> Caller {
         let (kind, namespace, service, address) = match caller.who {
-            Who::Service { namespace, service } => ("service", Some(namespace), Some(service), None),
-            Who::Address(address) => ("address", None, None, Some(address.to_string())),
-            Who::Others => ("other", None, None, None),
+            Who::Service { namespace, service } => (CallerKind::Service, Some(namespace), Some(service), None),
+            Who::Address(address) => (CallerKind::Address, None, None, Some(address.to_string())),
+            Who::Others => (CallerKind::Other, None, None, None),
         };
         let pods = caller.pods.into_iter().map(|pod| self.pod(pod)).collect();
-        Row { kind, namespace, service, address, told: self.told(caller.heard), pods }
+        let Counts { hits, share, failures, rps, last_seen } = self.counts(caller.heard);
+        Caller { kind, namespace, service, address, hits, share, failures, rps, last_seen, pods }
     }
 
-    fn pod(self, CallingPod { pod, address, heard }: CallingPod) -> PodRow {
-        PodRow { pod, address: address.to_string(), told: self.told(heard) }
+    fn pod(self, CallingPod { pod, address, heard }: CallingPod) -> CallerPod {
+        let Counts { hits, share, failures, rps, last_seen } = self.counts(heard);
+        CallerPod { pod, address: address.to_string(), hits, share, failures, rps, last_seen }
     }
 
-    fn told(self, heard: CallerCounts) -> Told {
-        Told {
+    fn counts(self, heard: CallerCounts) -> Counts {
+        Counts {
             hits: heard.calls.hits,
             share: (heard.share_of(self.sum) * 1e4).round() / 1e4,
             failures: heard.calls.failures,

@@ -25,16 +25,16 @@ use mesh::report::GIVE_UP_AFTER;
 const WRITE_WITHIN: Duration = Duration::from_secs(2);
 
 /// `GET /metrics` in the preferred format; 503 as long as sidecars have not reported after a restart.
-pub(super) async fn told(State(plane): State<Arc<AppState>>, headers: HeaderMap) -> Response {
-    if let Some(waiting) = plane.recovery.waiting(Instant::now()) {
+pub(super) async fn metrics(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
+    if let Some(waiting) = state.recovery.waiting(Instant::now()) {
         return incomplete(waiting).into_response();
     }
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::preferred(accept);
-    let size = plane.store_size().await;
-    let exposed = plane.exposed.page(plane.timeline.all(), plane.recovery.progress(Instant::now()));
-    write(&plane).await;
-    ([(header::CONTENT_TYPE, format.content_type())], page(&plane, exposed, size, now_ms()).encode(format)).into_response()
+    let size = state.store_size().await;
+    let exposed = state.exposed.page(state.timeline.all(), state.recovery.progress(Instant::now()));
+    write(&state).await;
+    ([(header::CONTENT_TYPE, format.content_type())], page(&state, exposed, size, now_ms()).encode(format)).into_response()
 }
 
 /// Counters would be lower than before the restart. Prometheus would take that for a reset and add all of them again.
@@ -45,8 +45,8 @@ fn incomplete(waiting: RecoveryWaiting) -> impl IntoResponse {
 
 /// Writes the counters to disk before they are exposed; otherwise a crash could make them fall. If the write fails,
 /// they are exposed anyway: the next scrape tries again.
-async fn write(plane: &Arc<AppState>) {
-    let writing = Arc::clone(plane);
+async fn write(state: &Arc<AppState>) {
+    let writing = Arc::clone(state);
     let written = tokio::task::spawn_blocking(move || {
         writing.record_attached(now_ms(), Instant::now())?;
         writing.exposed.write(writing.window_queue.metrics_store.as_ref())
@@ -59,31 +59,31 @@ async fn write(plane: &Arc<AppState>) {
     }
 }
 
-fn page(plane: &AppState, exposed: exposed::ExposedPage, size: Option<StoreSize>, now_ms: u64) -> Exposition {
+fn page(state: &AppState, exposed: exposed::ExposedPage, size: Option<StoreSize>, now_ms: u64) -> Exposition {
     let mut page = Exposition::default();
     let folded = exposed.folded;
     endpoints(&mut page, exposed);
     page.gauge("sitio_endpoints_folded", "Endpoints that this page merges into one, because there are too many.", folded);
-    pods(&mut page, plane, now_ms);
-    let (counts, rules) = (&plane.stream_counts, plane.rules.state());
+    pods(&mut page, state, now_ms);
+    let (counts, rules) = (&state.stream_counts, state.rules.state());
     page.gauge("sitio_streams_open", "Streams of sidecars that are open.", counts.open.so_far());
-    page.gauge("sitio_endpoints", "Endpoints counted separately.", plane.timeline.all().len() as u64);
+    page.gauge("sitio_endpoints", "Endpoints counted separately.", state.timeline.all().len() as u64);
     page.gauge("sitio_rules_in_force", "Rules in force.", rules.in_force().count() as u64);
     page.gauge("sitio_rules_revision", "The newest revision of the rules.", rules.revision);
     page.counter("sitio_audit_entries", "Audit entries ever written.", rules.audit_entries);
-    page.gauge("sitio_taps_open", "Taps that are open.", plane.taps.count() as u64);
+    page.gauge("sitio_taps_open", "Taps that are open.", state.taps.count() as u64);
     page.counter("sitio_frames", "Frames taken in from sidecars.", counts.frames.so_far());
-    kept(&mut page, plane);
+    kept(&mut page, state);
     if let Some(size) = size {
         takes(&mut page, size);
     }
-    discarded(&mut page, plane);
+    discarded(&mut page, state);
     page
 }
 
 /// How much of the counts is on disk.
-fn kept(page: &mut Exposition, plane: &AppState) {
-    let (counts, is_durable) = (&plane.window_queue.counts, plane.window_queue.durability() == Durability::Durable);
+fn kept(page: &mut Exposition, state: &AppState) {
+    let (counts, is_durable) = (&state.window_queue.counts, state.window_queue.durability() == Durability::Durable);
     page.gauge(
         "sitio_store_durable",
         "1 if what was counted is on disk a moment later, 0 if it is kept in memory.",
@@ -94,7 +94,7 @@ fn kept(page: &mut Exposition, plane: &AppState) {
     page.counter(
         "sitio_hits_not_durable",
         "Hits that were reported, and whose sidecar ended before it could hand them over for good.",
-        plane.fleet.hits_not_kept(),
+        state.fleet.hits_not_kept(),
     );
 }
 
@@ -122,9 +122,9 @@ fn whose(namespace: &str, service: &str) -> Labels {
     vec![("service_namespace", namespace.to_owned()), ("service_name", service.to_owned())]
 }
 
-fn pods(page: &mut Exposition, plane: &AppState, now_ms: u64) {
+fn pods(page: &mut Exposition, state: &AppState, now_ms: u64) {
     let mut pods = BTreeMap::from([("reporting", 0), ("silent", 0), ("gone", 0)]);
-    for pod in plane.fleet.pods().iter() {
+    for pod in state.fleet.pods().iter() {
         let state = match pod.view(now_ms).state {
             PodState::Reporting => "reporting",
             PodState::Silent => "silent",
@@ -138,8 +138,8 @@ fn pods(page: &mut Exposition, plane: &AppState, now_ms: u64) {
     }
 }
 
-fn discarded(page: &mut Exposition, plane: &AppState) {
-    let (counts, counts_of_windows) = (&plane.stream_counts, &plane.window_queue.counts);
+fn discarded(page: &mut Exposition, state: &AppState) {
+    let (counts, counts_of_windows) = (&state.stream_counts, &state.window_queue.counts);
     let family = page.family(FamilyKind::Counter, "sitio_discarded", "What was turned away or not kept, by kind.");
     for (what, count) in [
         ("frame_refused", counts.frames_refused.so_far()),
@@ -151,18 +151,18 @@ fn discarded(page: &mut Exposition, plane: &AppState) {
         ("stream_over_limit", counts.crowded_out.so_far()),
         ("stream_over_address_limit", counts.address_crowded.so_far()),
         ("connection_over_address_limit", counts.connections_crowded.so_far()),
-        ("stream_not_newest", plane.fleet.streams_refused()),
-        ("endpoint_over_limit", plane.timeline.counted_as_other()),
-        ("endpoint_given_back", plane.timeline.evicted()),
-        ("slot_without_room", plane.timeline.slot_quota().refused.so_far()),
-        ("report_without_room", plane.timeline.process_quota().refused.so_far()),
-        ("history_reader_over_limit", plane.histories.refused.so_far()),
-        ("failure_told_over_limit", plane.histories.pushed.no_room.so_far()),
-        ("history_unanswered", plane.histories.unanswered.so_far()),
-        ("tap_over_limit", plane.taps.refused.so_far()),
-        ("tap_exchange_unasked", plane.taps.unasked.so_far()),
-        ("pod_forgotten", plane.fleet.pods_forgotten()),
-        ("audit_entry", plane.rules.state().audit_entries.saturating_sub(crate::model::audit::ENTRIES_MAX)),
+        ("stream_not_newest", state.fleet.streams_refused()),
+        ("endpoint_over_limit", state.timeline.counted_as_other()),
+        ("endpoint_given_back", state.timeline.evicted()),
+        ("slot_without_room", state.timeline.slot_quota().refused.so_far()),
+        ("report_without_room", state.timeline.process_quota().refused.so_far()),
+        ("history_reader_over_limit", state.histories.refused.so_far()),
+        ("failure_told_over_limit", state.histories.pushed.no_room.so_far()),
+        ("history_unanswered", state.histories.unanswered.so_far()),
+        ("tap_over_limit", state.taps.refused.so_far()),
+        ("tap_exchange_unasked", state.taps.unasked.so_far()),
+        ("pod_forgotten", state.fleet.pods_forgotten()),
+        ("audit_entry", state.rules.state().audit_entries.saturating_sub(crate::model::audit::ENTRIES_MAX)),
     ] {
         family.add(vec![("what", what.to_owned())], SampleValue::Count(count));
     }

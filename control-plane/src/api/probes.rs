@@ -15,9 +15,9 @@ pub(super) async fn live() -> &'static str {
 
 /// `GET /readyz`: after a restart, totals are too low until the sidecars have reported again. Sidecars must be able to
 /// attach until then: their Kubernetes Service needs `publishNotReadyAddresses`.
-pub(super) async fn ready(State(plane): State<Arc<AppState>>) -> (StatusCode, String) {
-    match plane.recovery.waiting(Instant::now()) {
-        _ if plane.drain.is_cancelled() => (StatusCode::SERVICE_UNAVAILABLE, "leaving\n".to_owned()),
+pub(super) async fn ready(State(state): State<Arc<AppState>>) -> (StatusCode, String) {
+    match state.recovery.waiting(Instant::now()) {
+        _ if state.drain.is_cancelled() => (StatusCode::SERVICE_UNAVAILABLE, "leaving\n".to_owned()),
         Some(waiting) => (StatusCode::SERVICE_UNAVAILABLE, format!("{waiting}\n")),
         None => (StatusCode::OK, "ok\n".to_owned()),
     }

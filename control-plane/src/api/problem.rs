@@ -1,58 +1,39 @@
-//! Errors of the API: `application/problem+json` (RFC 9457).
+//! Errors of the API as responses: `application/problem+json` (RFC 9457).
 
+use api::problem::{DuplicateRule, Problem};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 
 use crate::rules::command::{CommandError, ExistingRule};
 use crate::store::StoreError;
 
-/// What went wrong with one request.
-#[derive(Debug, Serialize)]
-pub struct Problem {
-    /// The URN of this kind of problem, which programs may rely on.
-    r#type: String,
-    title: &'static str,
-    status: u16,
-    detail: String,
-    /// The existing rule that already does what was requested.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<Box<RuleInForce>>,
-}
+/// A problem with one request, as its response.
+#[derive(Debug)]
+pub struct ProblemResponse(Box<Problem>);
 
-/// The author, reason and expiry of the existing rule.
-#[derive(Debug, Serialize)]
-struct RuleInForce {
-    id: String,
-    by: String,
-    reason: String,
-    created_at: String,
-    expires_at: Option<String>,
-}
-
-impl Problem {
-    /// A problem of the kind `name`.
-    pub fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { r#type: format!("urn:sitio:problem:{name}"), title, status: status.as_u16(), detail: detail.into(), rule: None }
+impl ProblemResponse {
+    /// A problem of the kind `kind`.
+    pub fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self(Box::new(Problem::new(status.as_u16(), kind, title, detail)))
     }
 
     /// An invalid parameter.
     pub fn parameter(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "parameter", "A parameter makes no sense", detail)
+        Self::new(StatusCode::BAD_REQUEST, "parameter", "Invalid parameter", detail)
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, axum::Json(self)).into_response();
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(self.0)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }
 }
 
-impl From<JsonRejection> for Problem {
+impl From<JsonRejection> for ProblemResponse {
     fn from(rejection: JsonRejection) -> Self {
         let title = match rejection.status() {
             StatusCode::UNSUPPORTED_MEDIA_TYPE => "The body must be JSON, with Content-Type: application/json",
@@ -64,19 +45,19 @@ impl From<JsonRejection> for Problem {
     }
 }
 
-impl From<QueryRejection> for Problem {
+impl From<QueryRejection> for ProblemResponse {
     fn from(rejection: QueryRejection) -> Self {
         Self::parameter(rejection.body_text())
     }
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for ProblemResponse {
     fn from(error: StoreError) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", "What was counted cannot be read from disk", error.to_string())
     }
 }
 
-impl From<CommandError> for Problem {
+impl From<CommandError> for ProblemResponse {
     fn from(error: CommandError) -> Self {
         use CommandError as Error;
         let (status, name, title) = match &error {
@@ -106,15 +87,15 @@ impl From<CommandError> for Problem {
             Error::Store(StoreError::Stale { .. }) => (StatusCode::CONFLICT, "stale", "The rules have changed in the meantime"),
             Error::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store", "The rules could not be written to disk"),
         };
-        let rule = match &error {
-            Error::Duplicate(already) => Some(Box::new(RuleInForce::from(&**already))),
-            _ => None,
-        };
-        Self { rule, ..Self::new(status, name, title, error.to_string()) }
+        let mut response = Self::new(status, name, title, error.to_string());
+        if let Error::Duplicate(already) = &error {
+            response.0.rule = Some(Box::new(DuplicateRule::from(&**already)));
+        }
+        response
     }
 }
 
-impl From<&ExistingRule> for RuleInForce {
+impl From<&ExistingRule> for DuplicateRule {
     fn from(already: &ExistingRule) -> Self {
         let rule = &already.rule;
         Self {

@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::history::Exchange;
+use api::tap::{TapDropped, TapEnded, TapOpened, TapQuery, TappedExchange, TappedPod};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header::RETRY_AFTER;
@@ -13,13 +15,11 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, stream};
 use mesh::tap::Filter;
 use mesh::workload::Workload;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::history::Row;
-use crate::api::problem::Problem;
+use crate::api::problem::ProblemResponse;
 use crate::history::request::{HistorySource, RememberedExchange};
 use crate::state::AppState;
 use crate::tap::open::TapLosses;
@@ -38,70 +38,46 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often a comment is sent on an idle stream: it detects that the client has left.
 const COMMENT_EVERY: Duration = Duration::from_secs(5);
 
-/// The query parameters.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Wanted {
-    namespace: Option<String>,
-    service: Option<String>,
-    pod: Option<String>,
-    method: String,
-    route: String,
-    status: String,
-    limit_per_s: Option<String>,
-}
-
-/// One exchange, and where it happened.
-#[derive(Debug, Serialize)]
-struct Exchange<'a> {
-    namespace: &'a str,
-    service: &'a str,
-    method: String,
-    route: String,
-    #[serde(flatten)]
-    row: Row,
-}
-
 /// `GET /api/v1/tap`: opens a tap, which ends when its client leaves.
 pub(super) async fn events(
-    State(plane): State<Arc<AppState>>,
-    wanted: Result<Query<Wanted>, QueryRejection>,
-) -> Result<Response, Problem> {
-    let Query(wanted) = wanted?;
-    let filter =
-        Filter::read(&wanted.method, &wanted.route, &wanted.status).map_err(|why| Problem::parameter(why.to_string()))?;
-    let per_second_max = rate(wanted.limit_per_s.as_deref())?;
-    let scope = TapScope { namespace: wanted.namespace, service: wanted.service, pod: wanted.pod };
-    check(&scope, &plane)?;
-    let reader = match plane.taps.open(scope, filter, per_second_max) {
+    State(state): State<Arc<AppState>>,
+    query: Result<Query<TapQuery>, QueryRejection>,
+) -> Result<Response, ProblemResponse> {
+    let Query(query) = query?;
+    let [method, route, status] = [&query.method, &query.route, &query.status].map(|text| text.as_deref().unwrap_or_default());
+    let filter = Filter::read(method, route, status).map_err(|why| ProblemResponse::parameter(why.to_string()))?;
+    let per_second_max = rate(query.limit_per_s.as_deref())?;
+    let scope = TapScope { namespace: query.namespace, service: query.service, pod: query.pod };
+    check(&scope, &state)?;
+    let reader = match state.taps.open(scope, filter, per_second_max) {
         Ok(reader) => reader,
         Err(why) => {
             let problem =
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-taps", "Too many taps are open", why.to_string());
+                ProblemResponse::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-taps", "Too many taps are open", why.to_string());
             return Ok(([(RETRY_AFTER, "5")], problem).into_response());
         }
     };
-    let live = Live::new(reader, per_second_max, plane.drain.clone());
+    let live = Live::new(reader, per_second_max, state.drain.clone());
     let sse = Sse::new(live.into_stream()).keep_alive(KeepAlive::new().interval(COMMENT_EVERY));
     Ok(([(HeaderName::from_static("x-accel-buffering"), "no")], sse).into_response())
 }
 
-fn rate(text: Option<&str>) -> Result<u32, Problem> {
+fn rate(text: Option<&str>) -> Result<u32, ProblemResponse> {
     let Some(text) = text else { return Ok(PER_SECOND) };
     let rate = text.parse().ok().filter(|rate| (1..=PER_SECOND_MAX).contains(rate));
-    rate.ok_or_else(|| Problem::parameter(format!("limit_per_s={text}: it must be a number from 1 to {PER_SECOND_MAX}")))
+    rate.ok_or_else(|| ProblemResponse::parameter(format!("limit_per_s={text}: it must be a number from 1 to {PER_SECOND_MAX}")))
 }
 
 /// Refuses an unknown service: it is more likely mistyped than expected later.
-fn check(scope: &TapScope, plane: &AppState) -> Result<(), Problem> {
+fn check(scope: &TapScope, state: &AppState) -> Result<(), ProblemResponse> {
     let Some(service) = &scope.service else { return Ok(()) };
     let is_in_scope = |namespace: &str| scope.namespace.as_ref().is_none_or(|wanted| wanted == namespace);
-    let services = plane.fleet.services();
+    let services = state.fleet.services();
     if services.iter().any(|(namespace, known)| known == service && is_in_scope(namespace)) {
         return Ok(());
     }
     let detail = format!("no pod of a service {service} has ever reported; /api/v1/pods lists those there are");
-    Err(Problem::new(StatusCode::NOT_FOUND, "unknown-service", "No such service", detail))
+    Err(ProblemResponse::new(StatusCode::NOT_FOUND, "unknown-service", "No such service", detail))
 }
 
 /// The stream of one client.
@@ -134,12 +110,12 @@ impl Live {
             return None;
         }
         if !std::mem::replace(&mut self.begun, true) {
-            return Some(event("tap", &json!({"id": self.reader.tap.id, "limit_per_s": self.per_second_max})));
+            return Some(event("tap", &TapOpened { id: self.reader.tap.id, limit_per_s: self.per_second_max }));
         }
         loop {
             tokio::select! {
-                happened = self.reader.events.recv() => match happened {
-                    Some(happened) => return Some(told(happened)),
+                received = self.reader.events.recv() => match received {
+                    Some(tap_event) => return Some(sse_event(tap_event)),
                     None => return Some(self.end("the client has read nothing for too long")),
                 },
                 _ = self.ticks.tick() => if let Some(dropped) = self.dropped() { return Some(dropped) },
@@ -153,34 +129,43 @@ impl Live {
         let lost = self.reader.tap.losses();
         let is_more = lost != self.told;
         self.told = lost;
-        is_more.then(|| event("dropped", &lost))
+        let TapLosses { rate, queue, reader, unasked, pods } = lost;
+        is_more.then(|| event("dropped", &TapDropped { rate, queue, reader, unasked, pods }))
     }
 
     fn end(&mut self, why: &str) -> Event {
         self.ended = true;
-        event("ended", &json!({"why": why}))
+        event("ended", &TapEnded { why: why.to_owned() })
     }
 }
 
-fn told(happened: open::TapEvent) -> Event {
-    let pod = |workload: &Workload, state| json!({"namespace": workload.namespace, "service": workload.service, "pod": workload.pod, "state": state});
-    match happened {
-        open::TapEvent::Joined(workload) => event("pod", &pod(&workload, "tapped")),
-        open::TapEvent::Left(workload) => event("pod", &pod(&workload, "gone")),
+fn sse_event(tap_event: open::TapEvent) -> Event {
+    match tap_event {
+        open::TapEvent::Joined(workload) => event("pod", &tapped_pod(&workload, "tapped")),
+        open::TapEvent::Left(workload) => event("pod", &tapped_pod(&workload, "gone")),
         open::TapEvent::Seen(workload, seen) => event(
             "exchange",
-            &Exchange {
-                namespace: &workload.namespace,
-                service: &workload.service,
+            &TappedExchange {
+                namespace: workload.namespace.clone(),
+                service: workload.service.clone(),
                 method: seen.endpoint.method().to_owned(),
                 route: seen.endpoint.route().to_owned(),
-                row: Row::from(RememberedExchange {
+                exchange: Exchange::from(RememberedExchange {
                     pod: workload.pod.as_str().into(),
                     exchange: seen.exchange,
                     source: HistorySource::Fetched,
                 }),
             },
         ),
+    }
+}
+
+fn tapped_pod(workload: &Workload, state: &str) -> TappedPod {
+    TappedPod {
+        namespace: workload.namespace.clone(),
+        service: workload.service.clone(),
+        pod: workload.pod.clone(),
+        state: state.to_owned(),
     }
 }
 

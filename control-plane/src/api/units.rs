@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::api::problem::Problem;
+use crate::api::problem::ProblemResponse;
 use crate::model::window::QueryWindow;
 use crate::query::snapshot::range;
 use crate::query::snapshot::range::RANGE_MAX;
@@ -29,12 +29,12 @@ pub(super) fn instant(unix_ms: u64) -> String {
 }
 
 /// Parses a window such as `5m`; none, or `all`, means everything that is known.
-pub(super) fn window(text: Option<&str>) -> Result<QueryWindow, Problem> {
+pub(super) fn window(text: Option<&str>) -> Result<QueryWindow, ProblemResponse> {
     let Some(text) = text.filter(|text| *text != "all") else { return Ok(QueryWindow::All) };
     let window = humantime::parse_duration(text).ok();
     match window.filter(|window| (Duration::from_secs(1)..=WINDOW_MAX).contains(window)) {
         Some(window) => Ok(QueryWindow::Last(window)),
-        None => Err(Problem::parameter(format!("window={text}: it must be 1s to 90d, such as 5m, or all"))),
+        None => Err(ProblemResponse::parameter(format!("window={text}: it must be 1s to 90d, such as 5m, or all"))),
     }
 }
 
@@ -44,8 +44,8 @@ pub(super) fn window_or_range(
     from: Option<&str>,
     to: Option<&str>,
     now_ms: u64,
-) -> Result<QueryWindow, Problem> {
-    match range::asked(asked, from, to, now_ms, range::unix_ms).map_err(Problem::parameter)? {
+) -> Result<QueryWindow, ProblemResponse> {
+    match range::asked(asked, from, to, now_ms, range::unix_ms).map_err(ProblemResponse::parameter)? {
         Some(range) => Ok(QueryWindow::Between(range)),
         None => window(asked),
     }

@@ -54,13 +54,13 @@ impl TestControlPlane {
         let (http, grpc) = (listeners.http.local_addr().unwrap(), listeners.grpc.local_addr().unwrap());
         let drain = CancellationToken::new();
         let running = TaskTracker::new().spawn(run(options, listeners, drain.clone()));
-        let client = client::trust::plain().no_proxy().timeout(SOON).build().unwrap();
+        let client = api::client::trust::plain().no_proxy().timeout(SOON).build().unwrap();
         Self { http, grpc, drain, running, client }
     }
 
     /// One that runs as a separate process, at these addresses.
     pub(crate) fn at(http: SocketAddr, grpc: SocketAddr) -> Self {
-        let client = client::trust::plain().no_proxy().timeout(SOON).build().unwrap();
+        let client = api::client::trust::plain().no_proxy().timeout(SOON).build().unwrap();
         let running = TaskTracker::new().spawn(async { Ok(()) });
         Self { http, grpc, drain: CancellationToken::new(), running, client }
     }

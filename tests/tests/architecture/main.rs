@@ -10,14 +10,14 @@ mod sources;
 /// The crates, and the workspace crates that each may depend on.
 const ARROWS: [(&str, &[&str]); 9] = [
     ("mesh", &[]),
-    ("client", &[]),
+    ("api", &["sitio-mesh"]),
     ("platform", &["sitio-mesh"]),
     ("proto", &["sitio-mesh"]),
     ("exposition", &["sitio-mesh"]),
     ("format", &["sitio-mesh"]),
     ("sidecar", &["sitio-exposition", "sitio-mesh", "sitio-platform", "sitio-proto"]),
-    ("control-plane", &["sitio-exposition", "sitio-format", "sitio-mesh", "sitio-platform", "sitio-proto"]),
-    ("cli", &["sitio-client", "sitio-control-plane", "sitio-format", "sitio-mesh", "sitio-platform", "sitio-sidecar"]),
+    ("control-plane", &["sitio-api", "sitio-exposition", "sitio-format", "sitio-mesh", "sitio-platform", "sitio-proto"]),
+    ("cli", &["sitio-api", "sitio-control-plane", "sitio-format", "sitio-mesh", "sitio-platform", "sitio-sidecar"]),
 ];
 
 /// The files that may use the generated wire types: the conversions, the two ends of the stream, and the benchmark's

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// All crates of the workspace.
 pub(crate) const CRATES: [&str; 11] =
-    ["bench", "cli", "client", "control-plane", "exposition", "format", "mesh", "platform", "proto", "sidecar", "tests"];
+    ["api", "bench", "cli", "control-plane", "exposition", "format", "mesh", "platform", "proto", "sidecar", "tests"];
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {

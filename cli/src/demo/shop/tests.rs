@@ -32,7 +32,7 @@ impl Open {
             services.spawn(shop.clone().serve(service, listener, CancellationToken::new()));
             doors.insert(service, address);
         }
-        Self { client: client::trust::plain().no_proxy().build().unwrap(), doors, _services: services }
+        Self { client: api::client::trust::plain().no_proxy().build().unwrap(), doors, _services: services }
     }
 
     async fn answer(&self, call: &Call) -> Response {

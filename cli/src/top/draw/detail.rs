@@ -1,7 +1,7 @@
 //! Draws one endpoint: its metrics, and recent requests from its pods' history.
 
-use client::endpoints::Endpoint;
-use client::history::{Exchange, History};
+use api::endpoints::Endpoint;
+use api::history::{Exchange, History};
 use format::label::service_label;
 use format::{number, time};
 use ratatui::Frame;

@@ -1,6 +1,6 @@
 //! Draws the list of endpoints, with as many columns as fit.
 
-use client::endpoints::Endpoint;
+use api::endpoints::Endpoint;
 use format::label::service_label;
 use format::number;
 use ratatui::Frame;

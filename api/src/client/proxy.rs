@@ -7,7 +7,7 @@ use reqwest::Url;
 /// The address of the proxy for `url`, without user and password; `None` if there is none.
 ///
 /// The HTTP client uses the same rules. A proxy is never used for this machine.
-pub(crate) fn on_the_way_to(url: &Url) -> Option<String> {
+pub(crate) fn proxy_for(url: &Url) -> Option<String> {
     if is_this_machine(url) {
         return None;
     }

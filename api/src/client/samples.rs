@@ -1,7 +1,4 @@
-//! `/metrics`: reads samples of the control plane's own metrics that no other API returns.
-
-use crate::client::{Client, Question};
-use crate::failure::Failure;
+//! Reads samples of `/metrics`, for the control plane's own metrics that no other API returns.
 
 /// One sample.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,12 +19,9 @@ impl Sample {
     }
 }
 
-impl Client {
-    /// Returns the samples of these metrics.
-    pub async fn metrics(&self, names: &[&str]) -> Result<Vec<Sample>, Failure> {
-        let page = self.text(&Question { what: "read the control plane's metrics", path: &["metrics"], query: &[] }).await?;
-        Ok(page.lines().filter_map(sample).filter(|sample| names.contains(&sample.name.as_str())).collect())
-    }
+/// Parses a page in the Prometheus text format.
+pub(super) fn samples(page: &str) -> impl Iterator<Item = Sample> {
+    page.lines().filter_map(sample)
 }
 
 /// Parses a line of the Prometheus text format; `None` for a comment.

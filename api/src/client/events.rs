@@ -5,7 +5,7 @@ const EVENT_BYTES_MAX: usize = 256 << 10;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct ServerEvent {
     /// Its name; empty if it has none.
     pub(crate) name: String,
     /// Its data lines, joined.
@@ -18,7 +18,7 @@ pub(crate) struct TooLong;
 
 /// The parser; holds bytes that have arrived but are not parsed yet.
 #[derive(Debug, Default)]
-pub(crate) struct Events {
+pub(crate) struct EventParser {
     arrived: Vec<u8>,
     /// Index of the first unread byte.
     read: usize,
@@ -26,21 +26,21 @@ pub(crate) struct Events {
     data: String,
 }
 
-impl Events {
+impl EventParser {
     /// Appends a chunk.
-    pub(crate) fn take(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.arrived.drain(..std::mem::take(&mut self.read));
         self.arrived.extend_from_slice(bytes);
     }
 
     /// Returns the next complete event; `None` until more data arrives.
-    pub(crate) fn next(&mut self) -> Result<Option<Told>, TooLong> {
+    pub(crate) fn next(&mut self) -> Result<Option<ServerEvent>, TooLong> {
         while let Some(end) = self.arrived[self.read..].iter().position(|byte| *byte == b'\n') {
             let line = String::from_utf8_lossy(&self.arrived[self.read..self.read + end]).into_owned();
             self.read += end + 1;
             let line = line.trim_end_matches('\r');
-            if let Some(told) = self.line(line) {
-                return Ok(Some(told));
+            if let Some(event) = self.line(line) {
+                return Ok(Some(event));
             }
         }
         let waits = self.arrived.len() - self.read;
@@ -48,10 +48,10 @@ impl Events {
     }
 
     /// Parses one line; an empty line ends the event.
-    fn line(&mut self, line: &str) -> Option<Told> {
+    fn line(&mut self, line: &str) -> Option<ServerEvent> {
         if line.is_empty() {
-            let told = Told { name: std::mem::take(&mut self.name), data: std::mem::take(&mut self.data) };
-            return (!told.data.is_empty()).then_some(told);
+            let event = ServerEvent { name: std::mem::take(&mut self.name), data: std::mem::take(&mut self.data) };
+            return (!event.data.is_empty()).then_some(event);
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
@@ -76,30 +76,30 @@ mod tests {
 
     const STREAM: &str = ": hello\n\nevent: tap\r\ndata: {\"id\":1}\r\n\r\ndata: a\ndata: b\nid: 7\n\n";
 
-    fn told(name: &str, data: &str) -> Told {
-        Told { name: name.into(), data: data.into() }
+    fn event(name: &str, data: &str) -> ServerEvent {
+        ServerEvent { name: name.into(), data: data.into() }
     }
 
     #[test]
     fn events_are_the_same_wherever_they_are_cut() {
         for size in 1..=STREAM.len() {
-            let (mut events, mut all) = (Events::default(), Vec::new());
+            let (mut events, mut all) = (EventParser::default(), Vec::new());
             for piece in STREAM.as_bytes().chunks(size) {
-                events.take(piece);
-                while let Some(event) = events.next().unwrap() {
-                    all.push(event);
+                events.push(piece);
+                while let Some(next) = events.next().unwrap() {
+                    all.push(next);
                 }
             }
-            assert_eq!(all, [told("tap", "{\"id\":1}"), told("", "a\nb")], "in pieces of {size}");
+            assert_eq!(all, [event("tap", "{\"id\":1}"), event("", "a\nb")], "in pieces of {size}");
         }
     }
 
     #[test]
     fn an_event_without_an_end_is_given_up() {
-        let mut events = Events::default();
-        events.take(b"data: ");
+        let mut events = EventParser::default();
+        events.push(b"data: ");
         assert_eq!(events.next(), Ok(None));
-        events.take(&vec![b'x'; EVENT_BYTES_MAX]);
+        events.push(&vec![b'x'; EVENT_BYTES_MAX]);
         assert_eq!(events.next(), Err(TooLong));
     }
 }

@@ -1,16 +1,11 @@
 //! Errors of a request to the control plane, in enough detail to advise the user.
 
-mod answered;
-mod unanswered;
-
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::StatusCode;
-use serde::Deserialize;
+use reqwest::{StatusCode, Url};
 
-pub(crate) use crate::failure::answered::{Denial, Shown};
-pub(crate) use crate::failure::unanswered::innermost;
+use crate::problem::Problem;
 
 /// Why a request failed. Each message begins with what was tried.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +22,7 @@ pub enum Failure {
     },
     /// The proxy did not answer, or could not reach the control plane.
     #[error("{what}: no connection to {url} through the proxy {proxy} ({why})")]
-    NoWayThroughProxy {
+    ProxyFailed {
         /// What was tried.
         what: String,
         /// The URL of the control plane.
@@ -39,21 +34,21 @@ pub enum Failure {
     },
     /// No trusted certificate authority is available on this machine.
     #[error("speak TLS to {url}: no certificate authority is trusted ({why})")]
-    Distrustful {
+    NoAuthorities {
         /// The URL of the control plane.
         url: String,
         /// What is missing.
         why: String,
     },
     /// The server's certificate is not trusted.
-    #[error("{what}: the certificate of {url} {distrust}")]
+    #[error("{what}: the certificate of {url} {problem}")]
     Untrusted {
         /// What was tried.
         what: String,
         /// The URL of the control plane.
         url: String,
         /// The reason.
-        distrust: Distrust,
+        problem: CertificateProblem,
     },
     /// We used TLS, but the server does not.
     #[error("{what}: {url} does not speak TLS")]
@@ -137,7 +132,7 @@ pub enum Failure {
     },
     /// The response is not from a Sitio control plane.
     #[error("{what}: {url} does not answer like a control plane of Sitio: {why}")]
-    Foreign {
+    NotSitio {
         /// What was tried.
         what: String,
         /// The URL that answered.
@@ -147,7 +142,7 @@ pub enum Failure {
     },
     /// A stream ended within an event, or was silent for too long.
     #[error("{what}: the connection to {url} broke off ({why})")]
-    BrokenOff {
+    ConnectionLost {
         /// What was tried.
         what: String,
         /// The URL of the control plane.
@@ -157,46 +152,19 @@ pub enum Failure {
     },
 }
 
-/// An error as the API reports it (RFC 9457).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Problem {
-    /// The kind of problem, `urn:sitio:problem:…`.
-    pub r#type: String,
-    /// A short description for people.
-    pub title: String,
-    /// The status.
-    pub status: u16,
-    /// Details of what is wrong.
-    #[serde(default)]
-    pub detail: String,
-}
-
-impl Problem {
-    /// Whether it is of this kind, such as `duplicate`.
-    pub fn is(&self, kind: &str) -> bool {
-        self.r#type.strip_prefix("urn:sitio:problem:") == Some(kind)
-    }
-
-    /// Whether the request itself is invalid, so that a retry cannot succeed.
-    pub fn is_misuse(&self) -> bool {
-        ["parameter", "command", "endpoint", "pattern"].iter().any(|kind| self.is(kind))
-    }
-
-    /// The details, or the title if there are none.
-    pub fn words(&self) -> &str {
-        if self.detail.is_empty() { &self.title } else { &self.detail }
-    }
-}
-
 impl Failure {
+    pub(super) fn not_sitio(what: &str, url: &Url, why: String) -> Self {
+        Self::NotSitio { what: what.to_owned(), url: url.to_string(), why }
+    }
+
     /// Whether a retry may succeed soon, as when the control plane is restarted.
     pub fn may_pass(&self) -> bool {
         matches!(
             self,
             Self::Unreachable { .. }
-                | Self::NoWayThroughProxy { .. }
+                | Self::ProxyFailed { .. }
                 | Self::TooSlow { .. }
-                | Self::BrokenOff { .. }
+                | Self::ConnectionLost { .. }
                 | Self::NotReached { .. }
         )
     }
@@ -204,7 +172,7 @@ impl Failure {
 
 /// Why a certificate is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Distrust {
+pub enum CertificateProblem {
     /// No trusted authority has signed it.
     Issuer,
     /// It has expired.
@@ -219,7 +187,7 @@ pub enum Distrust {
     Other(String),
 }
 
-impl fmt::Display for Distrust {
+impl fmt::Display for CertificateProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Issuer => f.write_str("is signed by an authority that this machine does not trust"),

@@ -22,7 +22,7 @@ struct PinnedVerifier {
 }
 
 /// A TLS configuration that trusts these certificates and those that they have signed.
-pub(super) fn believing(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, String> {
+pub(super) fn client_config(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, String> {
     let provider = Arc::new(default_provider());
     let mut roots = RootCertStore::empty();
     for certificate in &certificates {

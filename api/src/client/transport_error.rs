@@ -7,46 +7,46 @@ use std::time::Duration;
 use reqwest::Url;
 use rustls::{CertificateError, OtherError};
 
-use crate::failure::{Distrust, Failure};
-use crate::trust::is_authority;
+use crate::client::failure::{CertificateProblem, Failure};
+use crate::client::trust::is_authority;
 
 /// Names of a certificate in an error message. Some certificates have a hundred.
 const NAMES_MAX: usize = 4;
 
-impl Failure {
-    /// The failure for a request without a response.
-    pub(crate) fn unanswered(what: &str, url: &Url, error: &reqwest::Error, after: Duration) -> Self {
-        let (what, url) = (what.to_owned(), url.to_string());
-        match found::<rustls::Error>(error) {
-            Some(rustls::Error::InvalidCertificate(why)) => return Self::Untrusted { what, url, distrust: distrust(why) },
-            Some(rustls::Error::InvalidMessage(_)) => return Self::NotTls { what, url },
-            _ => {}
+/// The failure for a request without a response.
+pub(super) fn failure(what: &str, url: &Url, error: &reqwest::Error, after: Duration) -> Failure {
+    let (what, url) = (what.to_owned(), url.to_string());
+    match found::<rustls::Error>(error) {
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            return Failure::Untrusted { what, url, problem: certificate_problem(why) };
         }
-        if causes(error).filter_map(|cause| cause.downcast_ref()).any(is_no_http) {
-            return Self::NotHttp { what, url, why: innermost(error) };
-        }
-        // A connect timeout is both errors; most likely the address is not in use.
-        if error.is_connect() {
-            return Self::Unreachable { what, url, why: innermost(error) };
-        }
-        if error.is_timeout() {
-            return Self::TooSlow { what, url, after };
-        }
-        Self::BrokenOff { what, url, why: innermost(error) }
+        Some(rustls::Error::InvalidMessage(_)) => return Failure::NotTls { what, url },
+        _ => {}
     }
+    if causes(error).filter_map(|cause| cause.downcast_ref()).any(is_no_http) {
+        return Failure::NotHttp { what, url, why: innermost(error) };
+    }
+    // A connect timeout is both errors; most likely the address is not in use.
+    if error.is_connect() {
+        return Failure::Unreachable { what, url, why: innermost(error) };
+    }
+    if error.is_timeout() {
+        return Failure::TooSlow { what, url, after };
+    }
+    Failure::ConnectionLost { what, url, why: innermost(error) }
 }
 
-fn distrust(why: &CertificateError) -> Distrust {
+fn certificate_problem(why: &CertificateError) -> CertificateProblem {
     match why {
         // A re-created authority has the name of the old one but another key.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => Distrust::Issuer,
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Distrust::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Distrust::NotYet,
-        CertificateError::NotValidForName => Distrust::Name(Vec::new()),
-        CertificateError::NotValidForNameContext { presented, .. } => Distrust::Name(names(presented)),
-        other if is_authority(other) => Distrust::Authority,
-        CertificateError::Other(OtherError(cause)) => Distrust::Other(words(&cause.to_string())),
-        other => Distrust::Other(words(&other.to_string())),
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => CertificateProblem::Issuer,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => CertificateProblem::Expired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => CertificateProblem::NotYet,
+        CertificateError::NotValidForName => CertificateProblem::Name(Vec::new()),
+        CertificateError::NotValidForNameContext { presented, .. } => CertificateProblem::Name(names(presented)),
+        other if is_authority(other) => CertificateProblem::Authority,
+        CertificateError::Other(OtherError(cause)) => CertificateProblem::Other(words(&cause.to_string())),
+        other => CertificateProblem::Other(words(&other.to_string())),
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_certificate_is_said_in_words() {
-        let other = |why: webpki::Error| distrust(&CertificateError::Other(OtherError(Arc::new(why)))).to_string();
+        let other = |why: webpki::Error| certificate_problem(&CertificateError::Other(OtherError(Arc::new(why)))).to_string();
         assert_eq!(other(webpki::Error::CaUsedAsEndEntity), "is an authority's own (CA:TRUE), not a server's");
         assert_eq!(other(webpki::Error::UnsupportedCertVersion), "cannot be believed (unsupported cert version)");
         let purpose = CertificateError::InvalidPurposeContext {
@@ -121,7 +121,7 @@ mod tests {
             presented: vec![rustls::ExtendedKeyPurpose::ClientAuth],
         };
         for why in [purpose, CertificateError::Revoked, CertificateError::BadEncoding] {
-            let told = distrust(&why).to_string();
+            let told = certificate_problem(&why).to_string();
             assert!(!told.contains(['{', ':', '"']), "{told}");
         }
     }

@@ -6,7 +6,7 @@ use reqwest::{Client, ClientBuilder};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-pub(crate) use crate::trust::pinned::is_authority;
+pub(crate) use crate::client::trust::pinned::is_authority;
 
 /// Authorities from a file. They replace the authorities of the system.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ impl Authorities {
 pub(crate) fn tls(authorities: Option<Authorities>) -> Result<ClientBuilder, String> {
     choose_ring();
     match authorities {
-        Some(Authorities(certificates)) => Ok(Client::builder().tls_backend_preconfigured(pinned::believing(certificates)?)),
+        Some(Authorities(certificates)) => Ok(Client::builder().tls_backend_preconfigured(pinned::client_config(certificates)?)),
         None => Ok(Client::builder()),
     }
 }
